@@ -1,0 +1,1 @@
+"""Benchmark classical image features against a CNN; see README.md."""

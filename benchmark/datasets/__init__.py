@@ -1,0 +1,1 @@
+"""Data sets: a file per source; this is their menu."""

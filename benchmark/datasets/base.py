@@ -1,0 +1,95 @@
+"""What a data set is."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.errors import UserError
+
+Task = Literal["binary", "multiclass", "multilabel"]
+PARTS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images with their targets, and all that is known of where they came from.
+
+    Parameters
+    ----------
+    name : str
+        As it is shown in tables.
+    images : (n, h, w, c) uint8
+        c is 1 (gray) or 3 (RGB).
+    targets : (n,) int64 class indices, or (n, n_classes) 0/1 int64 for a multi-label task
+    classes : tuple of str
+        Class names in the order of the indices.
+    multilabel : bool
+        An image may have any number of classes.
+    ordinal : bool
+        The order of the classes means something (a grade): kappa is weighted quadratically.
+    groups : (n,) array or None
+        Patient, lesion, ...: images of one group are never on both sides of a split.
+    part : (n,) array of 'train', 'val', 'test', or None
+        The official split.
+    notes : tuple of str
+        What was done to the images on the way in (resized, rescaled, left out), for the row.
+    licence, citation : str
+
+    Raises
+    ------
+    UserError
+        Lengths differ, there is a single class, or shapes and types are not as above.
+    """
+
+    name: str
+    images: NDArray[np.uint8]
+    targets: NDArray[np.int64]
+    classes: tuple[str, ...]
+    multilabel: bool = False
+    ordinal: bool = False
+    groups: NDArray | None = None
+    part: NDArray[np.str_] | None = None
+    notes: tuple[str, ...] = ()
+    licence: str = ""
+    citation: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        n = len(self.images)
+        for name, values in (("targets", self.targets), ("groups", self.groups), ("part", self.part)):
+            if values is not None and len(values) != n:
+                raise UserError(f"dataset '{self.name}': {n} images and {len(values)} {name}")
+        if self.images.ndim != 4 or self.images.dtype != np.uint8 or self.images.shape[-1] not in (1, 3):
+            raise UserError(f"dataset '{self.name}': images must be (n, h, w, 1 or 3) uint8, not {self.images.shape} {self.images.dtype}")
+        if len(self.classes) < 2:
+            raise UserError(f"dataset '{self.name}': one class ({', '.join(self.classes)}); classification needs two")
+        self._check_targets()
+
+    def _check_targets(self) -> None:
+        k = len(self.classes)
+        good = self.targets.shape[1:] == ((k,) if self.multilabel else ())
+        limit = 2 if self.multilabel else k
+        if not good or self.targets.min(initial=0) < 0 or self.targets.max(initial=0) >= limit:
+            raise UserError(f"dataset '{self.name}': targets do not fit its {k} classes")
+
+    @property
+    def task(self) -> Task:
+        """The kind of question: 'binary', 'multiclass' or 'multilabel'."""
+        if self.multilabel:
+            return "multilabel"
+        return "binary" if len(self.classes) == 2 else "multiclass"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of everything that can change a result: images, targets, classes, groups, official split."""
+        digest = hashlib.sha256(repr((self.images.shape, self.classes, self.multilabel, self.ordinal)).encode())
+        digest.update(np.ascontiguousarray(self.images).data)
+        digest.update(np.ascontiguousarray(self.targets, dtype=np.int64).data)
+        for extra in (self.groups, self.part):
+            digest.update(repr(None if extra is None else [str(value) for value in extra]).encode())
+        return digest.hexdigest()[:16]

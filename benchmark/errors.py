@@ -1,0 +1,24 @@
+"""What a user can mend: shown as one line, exit code 2, never a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UserError(Exception):
+    """A user's mistake: the message names what was wrong, where, and what to do."""
+
+
+def unknown(what: str, name: str, valid: Iterable[str]) -> UserError:
+    """Build the error for a name that is not on a list, with the nearest one that is.
+
+    Examples
+    --------
+    >>> str(unknown("extractor", "hgo", ["hog", "pixels"]))
+    "unknown extractor 'hgo'; did you mean 'hog'? Valid: hog, pixels"
+    """
+    names = sorted(valid)
+    near = get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    return UserError(f"unknown {what} '{name}'; {hint}Valid: {', '.join(names)}")

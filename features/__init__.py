@@ -1,0 +1,17 @@
+"""Feature extractors, one a file; this is their menu.
+
+The menu holds ``module:attribute`` strings so that reading it imports nothing.
+"""
+
+from types import MappingProxyType
+
+MENU = MappingProxyType(
+    {
+        "pixels": "features.pixels:Pixels",
+        "color_histogram": "features.color_histogram:ColorHistogram",
+        "shape_histogram": "features.shape_histogram:ShapeHistogram",
+        "laplacian_pyramid": "features.laplacian_pyramid:LaplacianPyramid",
+        "hog": "features.hog:HOG",
+        "sift_bovw": "features.sift_bovw:SIFTBoVW",
+    }
+)

@@ -1,0 +1,151 @@
+"""The base class of every extractor: what an author writes, and what is done for them."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+Images = NDArray[np.uint8]
+Features = NDArray[np.float32]
+
+
+class Extractor(TransformerMixin, BaseEstimator):
+    """Turn images into one feature vector each.
+
+    Write ``extract(batch)``. If something is learned from the training images (a vocabulary, a projection), write
+    ``learn(images)`` too and set ``stateless = False``. Everything else is done here: checking shapes and types, cutting
+    the images into batches, enlarging images that are smaller than ``min_size``, checking what ``extract`` returned.
+
+    ``__init__`` only stores its arguments, as scikit-learn asks; what ``learn`` finds is kept in attributes that end
+    with an underscore. An extractor that draws random numbers takes ``random_state``; the harness sets it.
+
+    images : (n, h, w, c) uint8, c is 1 (gray) or 3 (RGB)        features : (n, d) float32, finite
+
+    Attributes
+    ----------
+    stateless : bool
+        Nothing is learned in ``fit``: features are computed once per data set, not once per training part.
+    min_size : int
+        The smallest side ``extract`` can work on; smaller images are enlarged (bicubic) so that their shorter side has
+        this many pixels.
+    batch_size : int
+        How many images ``extract`` gets at once: it bounds the memory used beside the result.
+    """
+
+    stateless: bool = True
+    min_size: int = 1
+    batch_size: int = 512
+
+    def extract(self, batch: Images) -> NDArray[np.floating]:
+        """Features of a few images; the one method every extractor writes.
+
+        Parameters
+        ----------
+        batch : (b, h, w, c) uint8
+            Read-only: an extractor never changes its input.
+
+        Returns
+        -------
+        (b, d) float array
+            One vector an image; d depends on the parameters and on (h, w, c), never on the pixel values.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must write extract(batch)")
+
+    def learn(self, images: Images) -> None:
+        """Learn from the training images (already enlarged to ``min_size``); sets attributes that end with ``_``."""
+
+    def fit(self, X: Images, y: Any = None) -> Self:
+        """Learn from training images; labels are not used.
+
+        Raises
+        ------
+        ValueError
+            The images are not (n, h, w, c) uint8 with 1 or 3 channels, or there are none.
+        """
+        X = check_images(X)
+        self.image_shape_ = X.shape[1:]
+        if not self.stateless:
+            self.learn(enlarge(X, self.min_size))
+        return self
+
+    def transform(self, X: Images) -> Features:
+        """Features of images, (n, h, w, c) uint8 to (n, d) float32.
+
+        Raises
+        ------
+        ValueError
+            The images differ in size or channels from those of ``fit``, or ``extract`` broke its contract.
+        """
+        check_is_fitted(self, "image_shape_")
+        X = check_images(X)
+        if X.shape[1:] != self.image_shape_:
+            raise ValueError(f"{type(self).__name__} was fitted on {self.image_shape_} images and was given {X.shape[1:]}")
+        out: Features | None = None
+        for start in range(0, len(X), self.batch_size):
+            features = self._extract_checked(enlarge(X[start : start + self.batch_size], self.min_size))
+            if out is None:
+                out = np.empty((len(X), features.shape[1]), np.float32)
+            if features.shape[1] != out.shape[1]:
+                raise ValueError(
+                    f"{type(self).__name__}.extract gave {out.shape[1]} features for one batch and {features.shape[1]} for another"
+                )
+            out[start : start + len(features)] = features
+        assert out is not None  # check_images refuses an empty X
+        return out
+
+    def _extract_checked(self, batch: Images) -> NDArray[np.floating]:
+        batch = batch.view()
+        batch.flags.writeable = False
+        features = np.asarray(self.extract(batch))
+        name = type(self).__name__
+        if features.ndim != 2 or len(features) != len(batch):
+            raise ValueError(f"{name}.extract returned shape {features.shape} for {len(batch)} images; it must be ({len(batch)}, d)")
+        if not np.isfinite(features).all():
+            raise ValueError(f"{name}.extract returned NaN or infinite features")
+        return features
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Names of the features, (d,) str; an extractor with telling names overrides ``_feature_names``."""
+        check_is_fitted(self, "image_shape_")
+        return np.array(self._feature_names(), dtype=object)
+
+    def _feature_names(self) -> list[str]:
+        probe = np.zeros((1, *self.image_shape_), np.uint8)
+        prefix = type(self).__name__.lower()
+        return [f"{prefix}{i}" for i in range(self.transform(probe).shape[1])]
+
+
+def check_images(X: Images) -> Images:
+    """Return X as an array if it is (n, h, w, c) uint8 with n > 0 and 1 or 3 channels; else raise ValueError."""
+    X = np.asarray(X)
+    if X.ndim != 4 or X.shape[-1] not in (1, 3) or X.dtype != np.uint8 or 0 in X.shape:
+        raise ValueError(f"images must be (n, h, w, c) uint8, n > 0 and c 1 or 3; got shape {X.shape} and type {X.dtype}")
+    return X
+
+
+def enlarged_shape(height: int, width: int, min_size: int) -> tuple[int, int]:
+    """Height and width after ``enlarge``: the shorter side is at least ``min_size``, the proportions stay."""
+    scale = max(1.0, min_size / min(height, width))
+    return round(height * scale), round(width * scale)
+
+
+def enlarge(images: Images, min_size: int) -> Images:
+    """Bicubic enlargement of images whose shorter side is below ``min_size``; others are returned as they are."""
+    shape = enlarged_shape(*images.shape[1:3], min_size)
+    if shape == images.shape[1:3]:
+        return images
+    import cv2
+
+    big = [cv2.resize(image, shape[::-1], interpolation=cv2.INTER_CUBIC) for image in images]
+    return np.stack(big).reshape(len(images), *shape, images.shape[-1])
+
+
+def to_gray(images: Images) -> NDArray[np.float32]:
+    """Gray values, (n, h, w) float32 in [0, 255]: the luma of Rec. 601 for RGB, the only channel otherwise."""
+    if images.shape[-1] == 1:
+        return images[..., 0].astype(np.float32)
+    return images @ np.array([0.299, 0.587, 0.114], np.float32)

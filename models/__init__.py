@@ -1,0 +1,26 @@
+"""Models: scikit-learn classifiers and networks behind the same door; this is their menu.
+
+A model is a class or a function whose keyword arguments are its parameters and whose result is a scikit-learn
+classifier with ``predict_proba``. One with the class attribute ``takes = "images"`` is given images, (n, h, w, c) uint8;
+every other is given features, (n, d) float32. The menu holds ``module:attribute`` strings so that reading it imports
+nothing.
+"""
+
+from types import MappingProxyType
+
+MENU = MappingProxyType(
+    {
+        "majority": "models.classical:majority",
+        "logistic_regression": "models.classical:logistic_regression",
+        "linear_svm": "models.classical:linear_svm",
+        "rbf_svm": "models.classical:rbf_svm",
+        "knn": "models.classical:knn",
+        "nearest_centroid": "models.classical:nearest_centroid",
+        "gaussian_nb": "models.classical:gaussian_nb",
+        "multinomial_nb": "models.classical:multinomial_nb",
+        "random_forest": "models.classical:random_forest",
+        "gradient_boosting": "models.classical:gradient_boosting",
+        "one_vs_rest": "models.classical:one_vs_rest",
+        "simple_cnn": "models.cnn:SimpleCNN",
+    }
+)
