@@ -135,7 +135,7 @@ def enlarged_shape(height: int, width: int, min_size: int) -> tuple[int, int]:
 
 def enlarge(images: Images, min_size: int) -> Images:
     """Bicubic enlargement of images whose shorter side is below ``min_size``; others are returned as they are."""
-    shape = enlarged_shape(*images.shape[1:3], min_size)
+    shape = enlarged_shape(images.shape[1], images.shape[2], min_size)
     if shape == images.shape[1:3]:
         return images
     import cv2
@@ -148,4 +148,4 @@ def to_gray(images: Images) -> NDArray[np.float32]:
     """Gray values, (n, h, w) float32 in [0, 255]: the luma of Rec. 601 for RGB, the only channel otherwise."""
     if images.shape[-1] == 1:
         return images[..., 0].astype(np.float32)
-    return images @ np.array([0.299, 0.587, 0.114], np.float32)
+    return np.asarray(images @ np.array([0.299, 0.587, 0.114], np.float32))

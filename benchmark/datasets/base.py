@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import platformdirs
 from numpy.typing import NDArray
 
 from benchmark.errors import UserError
 
 Task = Literal["binary", "multiclass", "multilabel"]
-PARTS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,3 +95,32 @@ class Dataset:
         for extra in (self.groups, self.part):
             digest.update(repr(None if extra is None else [str(value) for value in extra]).encode())
         return digest.hexdigest()[:16]
+
+
+def data_folder(data: str | Path | None = None) -> Path:
+    """Folder that holds the data sets: the one given, else ``$BENCHMARK_DATA``, else the platform's cache folder.
+
+    Raises
+    ------
+    UserError
+        A folder was named and does not exist.
+    """
+    named = data or os.environ.get("BENCHMARK_DATA")
+    if not named:
+        return platformdirs.user_cache_path("classical-vs-deep") / "data"
+    folder = Path(named).expanduser()
+    if not folder.is_dir():
+        raise UserError(f"no data folder {folder}; make it, or name another with --data or $BENCHMARK_DATA")
+    return folder
+
+
+def to_size(images: NDArray[np.uint8], size: int | None) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Images of (size, size) pixels, and a note of what was done; unchanged when size is None or already theirs."""
+    height, width = images.shape[1:3]
+    if size is None or height == width == size:
+        return images, ()
+    import cv2
+
+    how = cv2.INTER_AREA if size < min(height, width) else cv2.INTER_CUBIC
+    resized = np.stack([cv2.resize(image, (size, size), interpolation=how) for image in images])
+    return resized.reshape(len(images), size, size, images.shape[-1]), (f"resized to {size}x{size} from {height}x{width}",)

@@ -1,0 +1,211 @@
+"""The verbs: parse, call, print. Nothing else prints; heavy imports wait until a verb needs them."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from benchmark.study import Study
+
+app = typer.Typer(
+    help="Benchmark classical image features against a CNN.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_WIDE = None if sys.stdout.isatty() else 400  # a pipe has no width: tables are not to be squeezed into 80 columns
+console = Console(width=_WIDE)
+error_console = Console(stderr=True)
+
+
+class Form(StrEnum):
+    """Formats of a table."""
+
+    md = "md"
+    csv = "csv"
+    latex = "latex"
+    json = "json"
+
+
+class Listed(StrEnum):
+    """What can be listed."""
+
+    datasets = "datasets"
+    extractors = "extractors"
+    models = "models"
+    strategies = "strategies"
+    metrics = "metrics"
+    suites = "suites"
+
+
+_Study = Annotated[str, typer.Argument(metavar="[STUDY]", help="A suite's name (see `list suites`) or a YAML file.")]
+_Datasets = Annotated[list[str], typer.Option("--dataset", help="Data set instead of the study's; repeatable.")]
+_Extractors = Annotated[
+    list[str], typer.Option("--extractor", help="Extractor instead of the study's, such as 'hog + pixels'; repeatable.")
+]
+_Models = Annotated[list[str], typer.Option("--model", help="Model instead of the study's, such as 'rbf_svm(C=10)'; repeatable.")]
+_Strategies = Annotated[list[str], typer.Option("--strategy", help="Strategy instead of the study's; repeatable.")]
+_Seeds = Annotated[list[int], typer.Option("--seed", help="Seed instead of the study's; repeatable.")]
+_Plugins = Annotated[list[str], typer.Option("--plugin", help="Python file whose plug-ins join the study; repeatable.")]
+_Out = Annotated[Path | None, typer.Option("--out", help="Results folder; default results/<study>.")]
+_Data = Annotated[Path | None, typer.Option("--data", help="Data folder; default $BENCHMARK_DATA, else the cache folder.")]
+_Force = Annotated[bool, typer.Option("--force", help="Run stored cells again, too.")]
+
+
+@app.command()
+def run(
+    study: _Study = "digits",
+    dataset: _Datasets = [],  # noqa: B006  # typer copies it
+    extractor: _Extractors = [],  # noqa: B006
+    model: _Models = [],  # noqa: B006
+    strategy: _Strategies = [],  # noqa: B006
+    seed: _Seeds = [],  # noqa: B006
+    plugin: _Plugins = [],  # noqa: B006
+    out: _Out = None,
+    data: _Data = None,
+    force: _Force = False,
+) -> None:
+    """Run a study and print its leaderboard; cells already stored are not run again."""
+    from benchmark.runner import run as run_study
+    from benchmark.terminal import bar, print_leaderboards
+
+    chosen = _chosen(study, dataset, extractor, model, strategy, seed, plugin)
+    folder = out or Path("results") / chosen.name
+    try:
+        with bar(console) as progress:
+            rows = run_study(chosen, folder, data, force, progress)
+    except KeyboardInterrupt:
+        from benchmark.store import load_results
+
+        print_leaderboards(console, load_results(folder))
+        console.print(f"Interrupted; what is done is in {folder}, and the same command goes on from there.")
+        raise typer.Exit(130) from None
+    print_leaderboards(console, rows)
+    console.print(f"Rows, predictions and tables: {folder}", highlight=False)
+    if (rows["status"] == "failed").any():
+        raise typer.Exit(1)
+
+
+@app.command()
+def plan(
+    study: _Study = "digits",
+    dataset: _Datasets = [],  # noqa: B006
+    extractor: _Extractors = [],  # noqa: B006
+    model: _Models = [],  # noqa: B006
+    strategy: _Strategies = [],  # noqa: B006
+    seed: _Seeds = [],  # noqa: B006
+    plugin: _Plugins = [],  # noqa: B006
+    data: _Data = None,
+) -> None:
+    """Show the cells of a study, and those that cannot be run; nothing is run or written."""
+    from benchmark.runner import make_plan
+
+    planned = make_plan(_chosen(study, dataset, extractor, model, strategy, seed, plugin), data)
+    for label, found in planned.datasets.items():
+        n, height, width, channels = found.images.shape
+        console.print(f"{label}: {n} images {height}x{width}x{channels}, {found.task}, {len(found.classes)} classes", highlight=False)
+    identities = [cell.identity for cell in planned.cells]
+    for axis in ("dataset", "split", "extractor", "strategy", "model", "seed", "fold"):
+        values = dict.fromkeys(str(identity[axis]) for identity in identities)
+        console.print(f"{axis:>10}  {len(values):>3}  {', '.join(values)}", highlight=False, soft_wrap=True)
+    skips = planned.refusals()
+    console.print(f"{len(identities)} cells, {len(skips)} of them skipped", highlight=False)
+    for (label, reason), n in Counter((_label(cell.identity), reason) for cell, reason in skips).items():
+        console.print(f"  {n} skipped: {label}: {reason}", highlight=False, soft_wrap=True, markup=False)
+
+
+@app.command("list")
+def list_(what: Annotated[Listed | None, typer.Argument()] = None) -> None:
+    """List data sets, extractors, models, strategies, metrics or suites; all of them when none is named."""
+    from benchmark.describe import described
+
+    for group in [what] if what else Listed:
+        console.print(f"[bold]{group.value}[/bold]")
+        names = described(group.value)
+        width = max(map(len, names))
+        for name, line in names.items():
+            console.print(f"  {name:<{width}}  {line}", highlight=False, soft_wrap=True, markup=False)
+
+
+@app.command()
+def table(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results folder.")],
+    metric: Annotated[str, typer.Option(help="Metric that ranks; see `list metrics`.")] = "f1",
+    rows: Annotated[bool, typer.Option("--rows", help="One line a cell instead of one an entry.")] = False,
+    form: Annotated[Form | None, typer.Option("--format", help="Text to print instead of a table for the terminal.")] = None,
+) -> None:
+    """Print the leaderboard, or the rows, of a results folder."""
+    from benchmark import leaderboard
+    from benchmark.store import load_results
+    from benchmark.terminal import print_leaderboards
+
+    found = load_results(folder)
+    if rows:
+        typer.echo(leaderboard.render_rows(found, form.value if form else "md"), nl=False)
+    elif form:
+        typer.echo(leaderboard.render(found, form.value, metric), nl=False)
+    else:
+        print_leaderboards(console, found, metric)
+
+
+@app.command()
+def check(name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A name on a menu, file.py, or file.py:Class.")]) -> None:
+    """Check that a plug-in keeps its contract; each broken promise is named, with what to change."""
+    from benchmark.checks import run_checks
+    from benchmark.plugins import find
+
+    broken = 0
+    for kind, spec in find(name):
+        console.print(f"[bold]{kind} {spec.name}[/bold]", highlight=False)
+        for outcome in run_checks(kind, spec):
+            broken += bool(outcome.problem)
+            console.print(
+                f"  {'BROKEN' if outcome.problem else 'ok    '}  {outcome.name}", style="red" if outcome.problem else None, highlight=False
+            )
+            if outcome.problem:
+                console.print(
+                    f"          found: {outcome.problem}\n          promise: {outcome.promise}",
+                    highlight=False,
+                    markup=False,
+                    soft_wrap=True,
+                )
+    if broken:
+        console.print(f"{broken} broken")
+        raise typer.Exit(1)
+    console.print("every promise is kept")
+
+
+new = typer.Typer(help="Write a working plug-in file to start from.", no_args_is_help=True)
+app.add_typer(new, name="new")
+
+
+@new.command("extractor")
+def new_extractor(name: Annotated[str, typer.Argument(help="Its name in studies, such as my_texture.")]) -> None:
+    """Write NAME.py, an extractor that works, and say how to check and run it."""
+    from benchmark.scaffold import write_extractor
+
+    file = write_extractor(name, Path())
+    console.print(
+        f"wrote {file}\ncheck it:  python -m benchmark check {file}\nrank it:   python -m benchmark run --plugin {file}", highlight=False
+    )
+
+
+def _chosen(
+    study: str, dataset: list[str], extractor: list[str], model: list[str], strategy: list[str], seed: list[int], plugin: list[str]
+) -> Study:
+    from benchmark.study import load_study
+
+    replaced: dict[str, Any] = {"datasets": dataset, "extractors": extractor, "models": model, "strategies": strategy, "seeds": seed}
+    replaced = {axis: values for axis, values in replaced.items() if values}
+    return load_study(study, **replaced).with_plugins(plugin, set(replaced))
+
+
+def _label(identity: dict[str, Any]) -> str:
+    return " / ".join(str(identity[axis]) for axis in ("dataset", "extractor", "strategy", "model"))

@@ -1,0 +1,43 @@
+"""Data sets that come with scikit-learn and scikit-image: real images, no download."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.datasets.base import Dataset, to_size
+
+
+def load_digits(name: str, data: Path, size: int | None) -> Dataset:
+    """1,797 handwritten digits, 8x8 gray (Alpaydin & Kaynak 1998); the 17 gray levels are spread over 0..255."""
+    from sklearn.datasets import load_digits as load
+
+    bunch = load()
+    images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)[..., None]
+    images, notes = to_size(images, size)
+    return Dataset(
+        name,
+        images,
+        bunch.target.astype(np.int64),
+        tuple(str(digit) for digit in range(10)),
+        notes=notes,
+        licence="CC BY 4.0",
+        citation="E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998",
+    )
+
+
+def load_faces(name: str, data: Path, size: int | None) -> Dataset:
+    """100 faces and 100 non-faces, 25x25 gray: scikit-image's subset of Labeled Faces in the Wild (Huang et al. 2007)."""
+    from skimage.data import lfw_subset
+
+    images, notes = to_size(np.rint(lfw_subset() * 255).astype(np.uint8)[..., None], size)
+    return Dataset(
+        name,
+        images,
+        np.repeat([1, 0], 100).astype(np.int64),
+        ("other", "face"),
+        notes=notes,
+        licence="public domain (scikit-image's data)",
+        citation="G. B. Huang et al., Labeled Faces in the Wild, University of Massachusetts, Amherst, TR 07-49, 2007",
+    )

@@ -1,0 +1,185 @@
+"""Many image files into one array, all of one size."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.datasets.picture import Picture, picture_size, read_picture
+from benchmark.errors import UserError, unknown
+
+LARGEST_DEFAULT = 128  # the longer side, when the user names no size
+ON_ERROR = ("raise", "skip")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How files become an array.
+
+    Parameters
+    ----------
+    size : int or None
+        Side of the square images, in pixels; None: native if small and all equal, else the median side, at most 128.
+    percentiles : (low, high)
+        Of each image's values, mapped to 0 and 255 where a file has more than 8 bits.
+    on_error : 'raise' or 'skip'
+        What an unreadable file does.
+
+    Raises
+    ------
+    UserError
+        A value is not as above.
+    """
+
+    size: int | None = None
+    percentiles: tuple[float, float] = (1, 99)
+    on_error: str = "raise"
+
+    def __post_init__(self) -> None:
+        if self.on_error not in ON_ERROR:
+            raise unknown("value of on_error", str(self.on_error), ON_ERROR)
+        if self.size is not None and (not isinstance(self.size, int) or self.size < 1):
+            raise UserError(f"size: {self.size} is not a number of pixels; give an integer of at least 1")
+        if not _are_percentiles(self.percentiles):
+            raise UserError(f"percentiles: {self.percentiles} are not two rising numbers from 0 to 100, such as [1, 99]")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Images of one size.
+
+    Parameters
+    ----------
+    images : (n, h, w, c) uint8
+    kept : list of int
+        Which of the files asked for they are.
+    pictures : list of Picture
+        What was done to each.
+    notes : tuple of str
+        The same, counted.
+    """
+
+    images: NDArray[np.uint8]
+    kept: list[int]
+    pictures: list[Picture]
+    notes: tuple[str, ...]
+
+
+def load_images(paths: Sequence[Path], names: Sequence[str], options: Options) -> Loaded:
+    """Read all files, in threads; each is resized as soon as it is decoded.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    names : sequence of str
+        How a message calls each of them.
+    options : Options
+
+    Returns
+    -------
+    Loaded
+
+    Raises
+    ------
+    UserError
+        A file is unreadable and on_error is 'raise', or none is readable.
+    """
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        shape, why = _target_shape(paths, options.size)
+        outcomes = _each(lambda path: _read(path, shape, options), paths)
+    pictures = [outcome for outcome in outcomes if isinstance(outcome, Picture)]
+    if len(pictures) < len(outcomes):
+        return _without_bad(paths, names, options, outcomes)
+    from benchmark.datasets.image_notes import notes_on
+
+    images = _stack(pictures)
+    return Loaded(images, list(range(len(paths))), pictures, notes_on(pictures, images.shape[1:3], why, options.percentiles))
+
+
+def _without_bad(paths: Sequence[Path], names: Sequence[str], options: Options, outcomes: list[Picture | str]) -> Loaded:
+    """Refuse, or load the readable files anew: a file that is dropped has no say in the common size."""
+    bad = [f"{name}: {reason}" for name, reason in zip(names, outcomes, strict=True) if isinstance(reason, str)]
+    count = f"{len(bad)} of {len(paths)} image files cannot be read"
+    listed = "; ".join(bad[:3]) + ("; ..." if len(bad) > 3 else "")
+    if len(bad) == len(paths):
+        raise UserError(f"{count}: {listed}")
+    if options.on_error == "raise":
+        raise UserError(f"{count}: {listed}. Mend or remove them, or drop them with on_error: skip")
+    kept = [i for i, outcome in enumerate(outcomes) if isinstance(outcome, Picture)]
+    again = load_images([paths[i] for i in kept], [names[i] for i in kept], options)
+    note = f"{count} and were left out: {listed}"
+    return replace(again, kept=[kept[i] for i in again.kept], notes=(note, *again.notes))
+
+
+def _are_percentiles(value: object) -> bool:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        return False
+    return all(isinstance(v, int | float) for v in value) and 0 <= value[0] < value[1] <= 100
+
+
+def _each(function: Callable, paths: Sequence[Path]) -> list:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(function, paths))
+
+
+def _read(path: Path, shape: tuple[int, int], options: Options) -> Picture | str:
+    """Return a picture of the wanted shape, or why there is none."""
+    try:
+        picture = read_picture(path, options.percentiles)
+        return replace(picture, pixels=resize(picture.pixels, shape))
+    except Exception as error:  # decoders raise whatever they like on a damaged file; all of it is for the user to read
+        return _reason(error)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    text = " ".join(str(error).split()) or type(error).__name__
+    return textwrap.shorten(text, 200, placeholder=" ...")
+
+
+def _size_or_none(path: Path) -> tuple[int, int] | None:
+    try:
+        return picture_size(path)
+    except Exception:  # reading the whole file will fail too, and say why
+        return None
+
+
+def _target_shape(paths: Sequence[Path], size: int | None) -> tuple[tuple[int, int], str]:
+    """Choose the common (height, width), and say how it was chosen."""
+    if size is not None:
+        return (size, size), "as asked"
+    sizes = [known for known in _each(_size_or_none, paths) if known]
+    if len(set(sizes)) == 1 and max(sizes[0]) <= LARGEST_DEFAULT:
+        return sizes[0], "native"
+    side = min(LARGEST_DEFAULT, int(np.median(sizes or [1])))
+    return (side, side), f"the median side, at most {LARGEST_DEFAULT}"
+
+
+def resize(pixels: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Bring (h, w, c) to (shape[0], shape[1], c): by area means when it shrinks, bicubic when it grows."""
+    if pixels.shape[:2] == shape:
+        return np.ascontiguousarray(pixels)
+    import cv2
+
+    shrinks = shape[0] * shape[1] < pixels.shape[0] * pixels.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    return cv2.resize(np.ascontiguousarray(pixels), shape[::-1], interpolation=method).reshape(*shape, -1)
+
+
+def _stack(pictures: list[Picture]) -> NDArray[np.uint8]:
+    """Join the images; gray ones get three equal channels where any is coloured."""
+    channels = max(picture.pixels.shape[2] for picture in pictures)
+    shape = pictures[0].pixels.shape[:2]
+    return np.stack([np.broadcast_to(picture.pixels, (*shape, channels)) for picture in pictures])

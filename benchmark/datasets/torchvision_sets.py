@@ -1,0 +1,79 @@
+"""CIFAR-10, CIFAR-100, MNIST and Fashion-MNIST: from the data folder when they are there, else downloaded by torchvision."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark.datasets.base import Dataset, to_size
+from benchmark.errors import UserError
+
+_KRIZHEVSKY = "A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, University of Toronto, 2009"
+_SOURCES = {  # name: torchvision's class, where its files lie, licence, citation
+    "cifar10": ("CIFAR10", "cifar-10-batches-py/ or cifar-10-batches-bin/", "not stated by its authors", _KRIZHEVSKY),
+    "cifar100": ("CIFAR100", "cifar-100-python/", "not stated by its authors", _KRIZHEVSKY),
+    "mnist": ("MNIST", "MNIST/raw/*-ubyte", "CC BY-SA 3.0", "Y. LeCun et al., Gradient-based learning, Proc. IEEE 86(11), 1998"),
+    "fashion_mnist": ("FashionMNIST", "FashionMNIST/raw/*-ubyte", "MIT", "H. Xiao et al., Fashion-MNIST, arXiv:1708.07747, 2017"),
+}
+_BINARY_FILES = (*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin")
+
+
+def load(name: str, data: Path, size: int | None) -> Dataset:
+    """Training and test part of one set, with its official split.
+
+    torchvision checks the published md5 of every CIFAR file before it unpickles it.
+
+    Raises
+    ------
+    UserError
+        The files are neither in the data folder nor to be had; the folder and the files looked for are named.
+    """
+    if name == "cifar10" and (data / "cifar-10-batches-bin").is_dir():
+        parts, classes = _read_binary(data / "cifar-10-batches-bin")
+    else:
+        parts, classes = _read_torchvision(name, data)
+    images = np.concatenate([images for images, _ in parts])
+    images, notes = to_size(images[..., None] if images.ndim == 3 else images, size)
+    targets = np.concatenate([targets for _, targets in parts]).astype(np.int64)
+    part = np.repeat(["train", "test"], [len(targets) for _, targets in parts])
+    return Dataset(name, images, targets, classes, part=part, notes=notes, licence=_SOURCES[name][2], citation=_SOURCES[name][3])
+
+
+def _read_torchvision(name: str, data: Path) -> tuple[list[tuple[Any, Any]], tuple[str, ...]]:
+    from torchvision import datasets as torchvision_datasets
+
+    source = getattr(torchvision_datasets, _SOURCES[name][0])
+    try:
+        sets = [source(root=data, train=True), source(root=data, train=False)]
+    except RuntimeError:  # torchvision's word for: not there, or not what was published
+        sets = _download(source, name, data)
+    return [(np.asarray(part.data), np.asarray(part.targets)) for part in sets], tuple(sets[0].classes)
+
+
+def _download(source: Any, name: str, data: Path) -> list[Any]:
+    try:
+        return [source(root=data, train=train, download=True) for train in (True, False)]
+    except (OSError, RuntimeError) as error:  # URLError is an OSError; RuntimeError after every mirror failed
+        reason = " ".join(str(error).split())
+        where = _SOURCES[name][1]
+        raise UserError(f"dataset '{name}': no intact {where} in {data}, and the download failed ({reason}); put the files there") from None
+
+
+def _read_binary(folder: Path) -> tuple[list[tuple[Any, Any]], tuple[str, ...]]:
+    batches = [_read_batch(folder / file) for file in _BINARY_FILES]
+    train = tuple(np.concatenate(arrays) for arrays in zip(*batches[:5], strict=True))
+    names = folder / "batches.meta.txt"
+    if not names.is_file():
+        raise UserError(f"dataset 'cifar10': {names} is missing")
+    return [(train[0], train[1]), batches[5]], tuple(names.read_text().split())
+
+
+def _read_batch(file: Path) -> tuple[Any, Any]:
+    expected = 10_000 * 3_073  # a label byte and three 32x32 planes an image
+    found = file.stat().st_size if file.is_file() else 0
+    if found != expected:
+        raise UserError(f"dataset 'cifar10': {file} has {found:,} bytes, not {expected:,}; fetch it again")
+    records = np.fromfile(file, np.uint8).reshape(10_000, 3_073)
+    return records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), records[:, 0]

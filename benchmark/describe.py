@@ -1,0 +1,24 @@
+"""One line about everything that can be named in a study."""
+
+from __future__ import annotations
+
+from benchmark.metrics import METRICS
+from benchmark.plugins import load, menu
+from benchmark.study import suites
+
+
+def described(group: str) -> dict[str, str]:
+    """Names and first docstring lines of 'datasets', 'extractors', 'models', 'strategies', 'metrics' or 'suites'."""
+    if group == "metrics":
+        return {metric.name: f"{metric.describes} ({metric.needs})" for metric in METRICS.values()}
+    if group == "suites":
+        return {name: _description(text) for name, text in suites().items()}
+    kind = {"strategies": "strategy"}.get(group, group.removesuffix("s"))
+    found = {name + ("PATH" if name.endswith(":") else ""): target for name, target in menu(kind).items()}
+    return {name: (load(target).__doc__ or "").strip().split("\n")[0] for name, target in found.items()}
+
+
+def _description(text: str) -> str:
+    import yaml
+
+    return str(yaml.safe_load(text).get("description", ""))

@@ -1,0 +1,79 @@
+"""Where a row was computed: versions, hardware, source."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+NUMERIC = (
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "scikit-image",
+    "opencv-contrib-python-headless",
+    "imbalanced-learn",
+    "torch",
+    "torchvision",
+    "pillow",
+    "pydicom",
+)
+
+
+@cache
+def libraries() -> dict[str, str]:
+    """Versions of the libraries that compute; read from their metadata, so that none is imported."""
+    found = {}
+    for name in NUMERIC:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+@cache
+def environment() -> dict[str, Any]:
+    """Provenance that every row carries."""
+    return {
+        "benchmark": version("classical-vs-deep"),
+        **_git(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_gb": _memory_gb(),
+        "libraries": libraries(),
+    }
+
+
+def _git() -> dict[str, Any]:
+    """Commit of the checkout this package runs from, and whether it was changed since; None when it is not a checkout."""
+    here = Path(__file__).resolve().parent
+    try:
+        commit = _output("git", "-C", str(here), "rev-parse", "HEAD")
+        return {"git_commit": commit, "git_dirty": bool(_output("git", "-C", str(here), "status", "--porcelain", "--", "."))}
+    except (OSError, subprocess.CalledProcessError):
+        return {"git_commit": None, "git_dirty": None}
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603  # fixed words
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+def _memory_gb() -> float | None:
+    if not hasattr(os, "sysconf"):
+        return None
+    return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)

@@ -1,0 +1,149 @@
+"""One cell, start to finish; knows nothing of pools, stores or terminals."""
+
+from __future__ import annotations
+
+import time
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.multiclass import OneVsRestClassifier
+
+from benchmark import metrics
+from benchmark.cell import Cell
+from benchmark.datasets.base import Dataset
+from benchmark.environment import environment
+from benchmark.featurize import Features, featurize, seeded
+from benchmark.memory import peak_mb, reset_peak
+from benchmark.plugins import build, load
+from benchmark.predictions import Predictions
+from benchmark.spec import Spec
+from benchmark.strategies import Resample, Strategy
+from benchmark.study import takes_images
+
+
+def evaluate(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
+    """Evaluate a cell: its predictions are written to ``folder/predictions/<key>.npz``, its row is returned.
+
+    Whatever goes wrong inside becomes the row's ``status`` and ``reason``; nothing is raised.
+
+    Parameters
+    ----------
+    cell : Cell
+    dataset : Dataset
+    folder : Path
+        Holds ``predictions/`` and ``features/`` (the cache).
+
+    Returns
+    -------
+    dict
+        The row: labels, status, metrics, times in seconds, provenance.
+    """
+    row: dict[str, Any] = {"key": cell.key, "status": "ok", "reason": "", **cell.identity}
+    row |= {"params": cell.params, "fingerprint": cell.fingerprint, "environment": environment(), "ended": None}
+    reset_peak()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            row |= _outcome(cell, dataset, folder)
+        except Exception as error:  # a failing cell is a row, whatever its plug-ins raise
+            row |= {"status": "failed", "reason": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
+    said = dict.fromkeys(f"{item.category.__name__}: {str(item.message).splitlines()[0]}" for item in caught)
+    row["notes"] = [*dataset.notes, *row.get("notes", ()), *said]
+    return row | {"peak_mb": peak_mb(), "ended": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+def _outcome(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
+    train, test = split(cell, dataset)
+    strategy, model = make_strategy(cell.strategy, cell.seed_for("strategy")), make_model(cell, dataset)
+    reason = refusal(cell, dataset, strategy, model)
+    if reason:
+        return {"status": "skipped", "reason": reason}
+    features = featurize(cell, dataset, train, test, folder / "features")
+    timings, predictions = _fit_predict(strategy.weight(model), strategy, features, dataset, train, test)
+    path = folder / "predictions" / f"{cell.key}.npz"
+    predictions.save(path)
+    stored = Predictions.load(path)
+    return {
+        **metrics.compute(stored),
+        "per_class": metrics.per_class(stored),
+        "n_train": len(train),
+        "n_test": len(test),
+        "extract_s": features.seconds,
+        **timings,
+        "images_per_s": _images_per_s(features, timings["predict_s"], len(test)),
+        "history": getattr(model, "history_", None),
+        "notes": [*features.notes, *metrics.undefined(stored)],
+    }
+
+
+def _fit_predict(
+    model: Any, strategy: Strategy, features: Features, dataset: Dataset, train: NDArray[np.int64], test: NDArray[np.int64]
+) -> tuple[dict[str, float], Predictions]:
+    timings: dict[str, float] = {}
+    with _timed(timings, "resample_s"):
+        X, y = strategy.resample(features.train, dataset.targets[train])
+    timings["n_resampled"] = len(y)
+    with _timed(timings, "fit_s"):
+        model.fit(X, y)
+    with _timed(timings, "predict_s"):
+        proba = model.predict_proba(features.test)
+    proba = align(np.asarray(proba), model.classes_, dataset)
+    return timings, Predictions(dataset.targets[test], proba, dataset.classes, test, dataset.ordinal)
+
+
+def split(cell: Cell, dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Training and test indices of a cell."""
+    return load(cell.split.target)(dataset, **dict(cell.split.params))[cell.fold]
+
+
+def make_strategy(spec: Spec, seed: int) -> Strategy:
+    """Build a strategy from its spec; an imbalanced-learn sampler is wrapped."""
+    strategy = build(spec)
+    return seeded(strategy if isinstance(strategy, Strategy) else Resample(strategy), seed)
+
+
+def make_model(cell: Cell, dataset: Dataset) -> Any:
+    """Build the model of a cell, seeded; a feature model is made one-vs-rest for a multi-label task."""
+    model = build(cell.model)
+    if dataset.multilabel and not takes_images(cell.model):
+        model = OneVsRestClassifier(model)
+    return seeded(model, cell.seed_for("model"))
+
+
+def refusal(cell: Cell, dataset: Dataset, strategy: Strategy | None = None, model: Any = None) -> str | None:
+    """Why a cell cannot be run, known before anything is computed; None when it can."""
+    strategy = strategy or make_strategy(cell.strategy, 0)
+    model = model or make_model(cell, dataset)
+    if not hasattr(model, "predict_proba"):
+        return "the model has no predict_proba, and AUC is never computed from hard labels: wrap it in CalibratedClassifierCV"
+    train, _ = split(cell, dataset)
+    return strategy.refusal(model, dataset.targets[train], dataset.classes, dataset.task)
+
+
+def align(proba: NDArray, known: NDArray, dataset: Dataset) -> NDArray[np.float64]:
+    """Columns for all classes of the data set: a class that the training part lacked has probability zero."""
+    if dataset.multilabel:
+        return proba.astype(np.float64)
+    full = np.zeros((len(proba), len(dataset.classes)))
+    full[:, np.asarray(known, dtype=int)] = proba
+    return full
+
+
+@contextmanager
+def _timed(timings: dict[str, float], name: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    timings[name] = time.perf_counter() - start
+
+
+def _images_per_s(features: Features, predict_s: float, n_test: int) -> float:
+    """Images a second from pixels to probabilities, extraction included."""
+    seconds = predict_s / n_test + (features.seconds / features.n_images if features.n_images else 0)
+    return 1 / seconds if seconds else float("inf")

@@ -1,0 +1,174 @@
+"""From rows to ranked tables; knows nothing of models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmark.errors import unknown
+from benchmark.files import write_text
+from benchmark.metrics import METRICS
+
+SIX = ("accuracy", "precision", "recall", "f1", "auc", "log_loss")
+SIX_MULTILABEL = ("subset_accuracy", "precision", "recall", "f1", "auc", "hamming_loss")
+TIMES = ("fit_s", "predict_s")
+COMPARABLE = ["dataset", "size", "imbalance", "split"]  # entries are ranked within these
+ENTRY = ["extractor", "strategy", "model"]
+
+
+def leaderboards(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield a title and a ranked table for each group of rows that can be compared.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        As ``load_results`` gives them.
+    metric : str
+        Ranks the entries, the best first. Entries with cells that are not 'ok' are shown below, unranked.
+
+    Yields
+    ------
+    title : str
+    table : DataFrame
+        rank, extractor, strategy, model, then mean and ``_std`` of each metric over folds and seeds (NaN when any of
+        them is undefined), mean times, n_done and n_planned.
+
+    Raises
+    ------
+    UserError
+        No such metric.
+    """
+    if metric not in METRICS:
+        raise unknown("metric", metric, METRICS)
+    for labels, group in rows.groupby(COMPARABLE, sort=False, dropna=False):
+        dataset, size, imbalance, split = labels
+        extra = [f"{size:.0f} px"] if pd.notna(size) else []
+        extra += [f"imbalance {imbalance}"] if imbalance != "none" else []
+        yield " · ".join([dataset, *extra, split]), ranked(group, metric)
+
+
+def ranked(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """One row an entry, the best first; ties share a rank, incomplete entries have none."""
+    entries = pd.DataFrame([_entry(labels, group, metric) for labels, group in rows.groupby(ENTRY, sort=False)])
+    complete = entries["n_done"] == entries["n_planned"]
+    better_first = not METRICS[metric].greater_is_better
+    rank = entries[metric].where(complete).rank(method="min", ascending=better_first)
+    entries.insert(0, "rank", rank.astype("Int64"))
+    return entries.sort_values(["rank", *ENTRY], na_position="last").reset_index(drop=True)
+
+
+def _entry(labels: tuple[str, ...], rows: pd.DataFrame, metric: str) -> dict[str, object]:
+    done = rows[rows["status"] == "ok"]
+    entry: dict[str, object] = dict(zip(ENTRY, labels, strict=True))
+    for name in dict.fromkeys((*columns_of(rows), metric)):
+        values = pd.to_numeric(done[name]) if name in done else pd.Series(dtype=float)
+        entry[name] = values.mean(skipna=False) if len(values) else np.nan
+        entry[f"{name}_std"] = values.std(skipna=False) if len(values) > 1 else np.nan
+    for name in TIMES:
+        entry[name] = pd.to_numeric(done[name]).mean() if len(done) else np.nan
+    return entry | {"n_done": len(done), "n_planned": len(rows)}
+
+
+def columns_of(rows: pd.DataFrame) -> tuple[str, ...]:
+    """Six metrics of a table: those of a multi-label task when its rows have them."""
+    multilabel = "subset_accuracy" in rows and rows["subset_accuracy"].notna().any()
+    return SIX_MULTILABEL if multilabel else SIX
+
+
+def shown(table: pd.DataFrame, spread: bool = True) -> pd.DataFrame:
+    """Render a ranked table for people: text cells such as '0.912 ±0.011' and '3/3'."""
+    metrics = [name for name in table.columns if name in METRICS]
+    text = pd.DataFrame({"rank": [str(rank) if pd.notna(rank) else "-" for rank in table["rank"]]})
+    text[ENTRY] = table[ENTRY]
+    for name in metrics:
+        text[name] = [_spread(mean, std if spread else np.nan) for mean, std in zip(table[name], table[f"{name}_std"], strict=True)]
+    for name in TIMES:
+        text[name] = [f"{value:.3g}" if pd.notna(value) else "-" for value in table[name]]
+    text["done"] = [f"{done}/{planned}" for done, planned in zip(table["n_done"], table["n_planned"], strict=True)]
+    return text
+
+
+def _spread(mean: float, std: float) -> str:
+    if pd.isna(mean):
+        return "-"
+    return f"{mean:.3f} ±{std:.3f}" if pd.notna(std) else f"{mean:.3f}"
+
+
+def caption(metric: str) -> str:
+    """What the reader of a table must know."""
+    way = "highest" if METRICS[metric].greater_is_better else "lowest"
+    return (
+        f"Ranked by {metric}, {way} first; ± is the standard deviation over folds and seeds; fit_s and predict_s are mean seconds a cell; "
+        "done counts cells, and entries with any not done are unranked."
+    )
+
+
+def problems(rows: pd.DataFrame) -> list[str]:
+    """Cells that did not end 'ok', counted by their reason."""
+    bad = rows[~rows["status"].isin(["ok", "planned"])]
+    counts = bad.groupby([*ENTRY, "status", "reason"], sort=False).size()
+    return [
+        f"{n} {status}: {extractor} / {strategy} / {model}: {reason}" for (extractor, strategy, model, status, reason), n in counts.items()
+    ]
+
+
+def render(rows: pd.DataFrame, form: str, metric: str) -> str:
+    """Leaderboards as text.
+
+    Parameters
+    ----------
+    rows : DataFrame
+    form : 'md', 'latex', 'csv' or 'json'
+        The first two are for people, the last two hold every digit.
+    metric : str
+    """
+    tables = list(leaderboards(rows, metric))
+    if form in ("csv", "json"):
+        whole = pd.concat([table.assign(table=title) for title, table in tables], ignore_index=True)
+        whole = whole[["table", *whole.columns.drop("table")]]
+        return whole.to_csv(index=False) if form == "csv" else whole.to_json(orient="records", indent=2) + "\n"
+    parts = [_markdown(title, table) if form == "md" else _latex(title, table) for title, table in tables]
+    return "\n\n".join([*parts, caption(metric) if form == "md" else f"% {caption(metric)}"]) + "\n"
+
+
+def _markdown(title: str, table: pd.DataFrame) -> str:
+    from tabulate import tabulate
+
+    cells = [[cell.replace("|", r"\|") for cell in row] for row in shown(table).to_numpy()]
+    return f"### {title}\n\n" + tabulate(cells, headers=list(shown(table).columns), tablefmt="github", disable_numparse=True)
+
+
+def _latex(title: str, table: pd.DataFrame) -> str:
+    from tabulate import tabulate
+
+    text = tabulate(shown(table).to_numpy().tolist(), headers=list(shown(table).columns), tablefmt="latex_booktabs", disable_numparse=True)
+    return f"% {title}\n" + text.replace("±", r"$\pm$")
+
+
+ROW_COLUMNS = (
+    *("key", "status", "reason", "dataset", "imbalance", "extractor", "strategy", "model", "seed", "fold"),
+    *("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "average_precision", "log_loss", "mcc", "kappa", "brier", "ece"),
+    *("extract_s", "resample_s", "fit_s", "predict_s"),
+)
+
+
+def render_rows(rows: pd.DataFrame, form: str) -> str:
+    """One line a cell; 'json' holds every column, the others those of ``ROW_COLUMNS``."""
+    from tabulate import tabulate
+
+    if form == "json":
+        return rows.to_json(orient="records", indent=2) + "\n"
+    table = rows.reindex(columns=list(ROW_COLUMNS))
+    if form == "csv":
+        return table.to_csv(index=False)
+    style = {"md": "github", "latex": "latex_booktabs"}[form]
+    return tabulate(table, headers="keys", tablefmt=style, showindex=False, floatfmt=".4g") + "\n"
+
+
+def write_leaderboards(rows: pd.DataFrame, folder: Path, metric: str = "f1") -> None:
+    """Write ``leaderboard.csv``, ``.md`` and ``.tex`` into a results folder."""
+    for form, suffix in (("csv", "csv"), ("md", "md"), ("latex", "tex")):
+        write_text(folder / f"leaderboard.{suffix}", render(rows, form, metric))

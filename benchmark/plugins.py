@@ -1,0 +1,260 @@
+"""From a name in a study to code: the menus, entry points, and classes in a file."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import features
+import models
+from benchmark import datasets, splits, strategies
+from benchmark.errors import UserError, unknown
+from benchmark.spec import Spec
+
+KINDS = {
+    "dataset": datasets.MENU,
+    "split": splits.MENU,
+    "extractor": features.MENU,
+    "strategy": strategies.MENU,
+    "model": models.MENU,
+}
+_OURS = ("benchmark", "features", "models")
+_GIVEN = ("name", "data", "size", "dataset")
+
+
+def menu(kind: str, files: Iterable[str] = ()) -> dict[str, str]:
+    """Names of one kind ('dataset', 'extractor', 'strategy', 'model') and where their code is.
+
+    Parameters
+    ----------
+    kind : str
+    files : iterable of str
+        Plug-in files: each public class in one is named by its class name in snake_case.
+
+    Raises
+    ------
+    UserError
+        Two things have one name.
+    """
+    found = dict(KINDS[kind])
+    points = ((point.name, point.value) for point in entry_points(group=f"benchmark.{kind}s"))
+    in_files = ((name, target) for file in files for file_kind, name, target in contents(file) if file_kind == kind)
+    for name, target in (*points, *in_files):
+        if found.setdefault(name, target) != target:
+            raise UserError(f"two {kind}s are named '{name}': {found[name]} and {target}; rename one")
+    return found
+
+
+def resolve(kind: str, spec: Spec, files: Iterable[str] = ()) -> Spec:
+    """Find the code of a spec, and of the specs inside it; check the names of its parameters.
+
+    Raises
+    ------
+    UserError
+        Unknown name or parameter (the nearest valid one is named), or a file that cannot be loaded.
+    """
+    target = _find(kind, spec.name, files)
+    params = tuple((key, resolve(_inner_kind(key), value, files) if isinstance(value, Spec) else value) for key, value in spec.params)
+    found = replace(spec, target=target, params=params)
+    valid = parameters(found)
+    for key, _ in params:
+        if key not in valid:
+            raise unknown(f"parameter of {kind} '{spec.name}':", key, valid)
+    missing = [key for key, value in _resolved(found).items() if value is inspect.Parameter.empty]
+    if missing:
+        raise UserError(f"{kind} '{spec.name}' needs {', '.join(missing)}: write {spec.name}({missing[0]}=...)")
+    return found
+
+
+def find(name: str) -> list[tuple[str, Spec]]:
+    """Find what ``check`` is to look at: a name on a menu, every plug-in in ``file.py``, or the one in ``file.py:Class``.
+
+    Raises
+    ------
+    UserError
+        There is no such name or file, or the class is no plug-in.
+    """
+    if name.endswith(".py"):
+        return [(kind, resolve(kind, Spec(target))) for kind, _, target in contents(name)]
+    if ".py:" in name:
+        kind = kind_of(load(name))  # type: ignore[arg-type]
+        if not kind:
+            raise UserError(f"{name} is no plug-in: it has none of extract, predict_proba and fit_resample")
+        return [(kind, resolve(kind, Spec.parse(name)))]
+    spec = Spec.parse(name)
+    found = [kind for kind in ("extractor", "model", "strategy") if spec.name in menu(kind)]
+    if not found:
+        raise unknown("plug-in", spec.name, [known for kind in ("extractor", "model", "strategy") for known in menu(kind)])
+    return [(kind, resolve(kind, spec)) for kind in found]
+
+
+def _find(kind: str, name: str, files: Iterable[str]) -> str:
+    if ".py:" in name:
+        return name
+    names = menu(kind, files)
+    prefix = name.split(":")[0] + ":"  # folder:PATH and csv:PATH are named by what stands before the path
+    if name in names or prefix in names:
+        return names.get(name) or names[prefix]
+    raise unknown(kind, name, names)
+
+
+def _inner_kind(parameter: str) -> str:
+    return "extractor" if parameter == "extractor" else "model"
+
+
+def load(target: str) -> Callable[..., Any]:
+    """Import what ``module:attribute`` or ``path/file.py:Class`` names.
+
+    Raises
+    ------
+    UserError
+        There is no such file, module or attribute, or the file fails to import.
+    """
+    where, _, attribute = target.rpartition(":")
+    module = load_file(where) if where.endswith(".py") else importlib.import_module(where)
+    if not hasattr(module, attribute):
+        raise unknown(f"class in {where}:", attribute, [name for _, name in _classes(module)])
+    return getattr(module, attribute)
+
+
+def build(spec: Spec) -> Any:
+    """Make the estimator that a resolved spec describes."""
+    factory = load(spec.target)
+    return factory(**{key: build(value) if isinstance(value, Spec) else value for key, value in spec.params})
+
+
+def parameters(spec: Spec) -> dict[str, inspect.Parameter]:
+    """Parameters a study may set on what a resolved spec names (those in ``_GIVEN`` come from the harness)."""
+    known = inspect.signature(load(spec.target)).parameters
+    return {name: value for name, value in known.items() if name not in _GIVEN and value.kind is not value.VAR_KEYWORD}
+
+
+def _resolved(spec: Spec) -> dict[str, Any]:
+    return {name: parameter.default for name, parameter in parameters(spec).items()} | dict(spec.params)
+
+
+def with_defaults(spec: Spec) -> Spec:
+    """Spec with every parameter written out, as a table that is cited should have it."""
+    return replace(spec, params=tuple(sorted(_resolved(spec).items())))
+
+
+@cache
+def describe(spec: Spec) -> dict[str, Any]:
+    """Say all that decides what a resolved spec computes: name, every parameter's value, digest of its source."""
+    params = {key: describe(value) if isinstance(value, Spec) else value for key, value in _resolved(spec).items()}
+    return {"name": spec.name, "params": params, "source": digest(spec.target)}
+
+
+# ---- files
+
+
+@cache
+def load_file(path: str) -> ModuleType:
+    """Import a plug-in file under a name of its own."""
+    file = Path(path).expanduser().resolve()
+    if not file.is_file():
+        raise UserError(f"no plug-in file {file}")
+    name = f"plugin_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UserError(f"plug-in {file} does not import: {type(error).__name__}: {error}") from error
+    return module
+
+
+def contents(path: str) -> Iterator[tuple[str, str, str]]:
+    """Kind, name and target of every plug-in class in a file.
+
+    Raises
+    ------
+    UserError
+        The file cannot be loaded, or holds no plug-in.
+    """
+    found = [(kind, name) for kind, name in _classes(load_file(path)) if kind]
+    if not found:
+        raise UserError(f"{path} holds no plug-in: a class with extract (extractor), predict_proba (model) or fit_resample (strategy)")
+    for kind, name in found:
+        yield kind, re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower(), f"{path}:{name}"
+
+
+def _classes(module: ModuleType) -> list[tuple[str, str]]:
+    own = [value for value in vars(module).values() if inspect.isclass(value) and value.__module__ == module.__name__]
+    return [(kind_of(cls), cls.__name__) for cls in own if not cls.__name__.startswith("_")]
+
+
+def kind_of(cls: type) -> str:
+    """Kind of plug-in a class is, by what it can do; '' when it is none."""
+    marks = {"extract": "extractor", "predict_proba": "model", "fit_resample": "strategy", "resample": "strategy"}
+    return next((kind for method, kind in marks.items() if hasattr(cls, method)), "")
+
+
+# ---- source digest
+
+
+@cache
+def digest(target: str) -> str:
+    """Digest of the source that a target runs: its file and, followed from import to import, its own package's files.
+
+    Changed code is another digest, hence another key. Imports inside functions are followed too; other libraries
+    are not (their versions are recorded).
+    """
+    where = target.rpartition(":")[0]
+    files = sorted(_followed(_source(where, Path()), where.split(".")[0]))
+    return hashlib.sha256(b"\0".join(Path(file).read_bytes() for file in files)).hexdigest()[:16]
+
+
+def _followed(start: Path | None, root: str) -> set[Path]:
+    done: set[Path] = set()
+    waiting = [start]
+    while waiting:
+        file = waiting.pop()
+        if file is None or file in done:
+            continue
+        done.add(file)
+        names = _imports(ast.parse(file.read_text(encoding="utf-8")), file)
+        waiting += [_source(name, file.parent) for name in names if name.split(".")[0] in (*_OURS, root) or _sibling(name, file)]
+    return done
+
+
+def _imports(tree: ast.AST, file: Path) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _sibling(name: str, file: Path) -> bool:
+    return (file.parent / f"{name.lstrip('.')}.py").is_file()
+
+
+def _source(name: str, folder: Path) -> Path | None:
+    if name.endswith(".py"):
+        return Path(name).expanduser().resolve()
+    beside = folder / f"{name.lstrip('.')}.py"
+    if beside.is_file() and name.split(".")[0] not in _OURS:
+        return beside.resolve()
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None

@@ -1,0 +1,80 @@
+"""What a cell predicted for its test part: the file from which every metric is computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.files import write_atomic
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Probabilities for every class of the data set.
+
+    Parameters
+    ----------
+    y_true : (n,) int64 class indices, or (n, n_classes) 0/1 for multi-label
+    proba : (n, n_classes) float64
+        Columns in the order of ``classes``. Rows sum to one, unless multi-label.
+    classes : tuple of str
+    test_index : (n,) int64
+        Which images of the data set these are.
+    ordinal : bool
+        The order of the classes means something.
+
+    Raises
+    ------
+    ValueError
+        ``proba`` is not a matrix of finite probabilities: hard labels are not accepted in its place.
+    """
+
+    y_true: NDArray[np.int64]
+    proba: NDArray[np.float64]
+    classes: tuple[str, ...]
+    test_index: NDArray[np.int64]
+    ordinal: bool = False
+
+    def __post_init__(self) -> None:
+        shape = (len(self.y_true), len(self.classes))
+        if self.proba.shape != shape:
+            raise ValueError(f"probabilities must be (n, n_classes) = {shape}, not {self.proba.shape}")
+        if not np.isfinite(self.proba).all():
+            raise ValueError(f"{int((~np.isfinite(self.proba)).sum())} of the predicted probabilities are NaN or infinite")
+        if self.proba.min(initial=0) < -1e-9 or self.proba.max(initial=0) > 1 + 1e-9:
+            raise ValueError("predicted probabilities leave [0, 1]")
+        if not self.multilabel and not np.allclose(self.proba.sum(axis=1), 1, atol=1e-4):
+            raise ValueError("the predicted probabilities of an image do not sum to one")
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether an image may have several classes."""
+        return self.y_true.ndim == 2
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Most probable class, (n,); for multi-label, (n, n_classes) 0/1 where the probability is above one half."""
+        return (self.proba > 0.5).astype(np.int64) if self.multilabel else self.proba.argmax(axis=1)
+
+    @property
+    def absent(self) -> list[str]:
+        """Classes with no image in the test part."""
+        counts = self.y_true.sum(axis=0) if self.multilabel else np.bincount(self.y_true, minlength=len(self.classes))
+        return [name for name, count in zip(self.classes, counts, strict=True) if count == 0]
+
+    def save(self, path: Path) -> None:
+        """Write to an ``.npz`` file, atomically."""
+        arrays: dict[str, Any] = {"y_true": self.y_true, "proba": self.proba, "test_index": self.test_index}
+        arrays |= {"classes": np.array(self.classes), "ordinal": np.array(self.ordinal)}
+        write_atomic(path, lambda file: np.savez_compressed(file, **arrays))
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what ``save`` wrote; never unpickles."""
+        with np.load(path, allow_pickle=False) as stored:
+            classes = tuple(str(name) for name in stored["classes"])
+            return cls(stored["y_true"], stored["proba"], classes, stored["test_index"], bool(stored["ordinal"]))

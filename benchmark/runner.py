@@ -1,0 +1,122 @@
+"""Run a study: plan, minus what is stored, evaluate, store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmark.cell import Cell
+from benchmark.datasets.base import Dataset, data_folder
+from benchmark.environment import environment
+from benchmark.errors import UserError
+from benchmark.evaluate import evaluate, refusal
+from benchmark.files import write_text
+from benchmark.leaderboard import write_leaderboards
+from benchmark.plugins import load
+from benchmark.store import Store, load_results
+from benchmark.study import Study, cells, load_study, split_of
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study comes to on its data.
+
+    Parameters
+    ----------
+    study : Study
+        Resolved.
+    datasets : label to Dataset
+    cells : list of Cell
+    """
+
+    study: Study
+    datasets: dict[str, Dataset]
+    cells: list[Cell]
+
+    def refusals(self) -> list[tuple[Cell, str]]:
+        """Cells that cannot be run, with the reason."""
+        reasons = ((cell, refusal(cell, self.datasets[cell.dataset.label])) for cell in self.cells)
+        return [(cell, reason) for cell, reason in reasons if reason]
+
+
+Progress = Callable[[Cell, dict[str, Any]], None]
+
+
+def make_plan(study: Study, data: str | Path | None = None) -> Plan:
+    """Find the code of a study, load its data sets and span its cells; nothing is evaluated or written.
+
+    Raises
+    ------
+    UserError
+        A name is unknown, a data set cannot be loaded or split, or there is nothing to run.
+    """
+    study = study.resolved()
+    folder = data_folder(data)
+    datasets = {spec.label: load(spec.target)(spec.name, folder, study.size, **dict(spec.params)) for spec in study.datasets}
+    folds = {label: _n_folds(study, dataset) for label, dataset in datasets.items()}
+    spanned = list(cells(study, datasets, folds))
+    if not spanned:
+        raise UserError(f"study '{study.name}' has no cells: its models take features, and it names no extractor")
+    return Plan(study, datasets, spanned)
+
+
+def _n_folds(study: Study, dataset: Dataset) -> int:
+    split = split_of(study, dataset)
+    return len(load(split.target)(dataset, **dict(split.params)))
+
+
+def run(
+    study: str | Path | Study,
+    out: str | Path | None = None,
+    data: str | Path | None = None,
+    force: bool = False,
+    progress: Callable[[Plan, list[Cell]], Progress] | None = None,
+) -> pd.DataFrame:
+    """Evaluate what is not yet stored of a study, and write its leaderboard.
+
+    Parameters
+    ----------
+    study : str, Path or Study
+        A shipped suite's name, a YAML file, or what ``load_study`` gave.
+    out : str or Path, optional
+        Results folder; ``results/<study>`` when not given.
+    data : str or Path, optional
+        Data folder; see ``data_folder``.
+    force : bool
+        Evaluate stored cells again, too.
+    progress : callable, optional
+        Called once with the plan and the cells to run; what it returns is called with each cell and its row.
+
+    Returns
+    -------
+    DataFrame
+        All rows of the folder; see ``load_results``.
+
+    Raises
+    ------
+    UserError
+        The study or its data are wrong; nothing has been written then.
+    """
+    study = study if isinstance(study, Study) else load_study(study)
+    plan = make_plan(study, data)
+    folder = Path(out) if out else Path("results") / study.name
+    store = Store(folder)
+    store.plan(plan.cells)
+    write_text(folder / "study.yaml", plan.study.to_yaml())
+    write_text(folder / "environment.json", json.dumps(environment(), indent=2) + "\n")
+    stored = store.keys()
+    waiting = [cell for cell in plan.cells if force or cell.key not in stored]
+    report = progress(plan, waiting) if progress else lambda cell, row: None
+    try:
+        for cell in waiting:
+            row = evaluate(cell, plan.datasets[cell.dataset.label], folder)
+            store.add(row, replace=force)
+            report(cell, row)
+    finally:
+        write_leaderboards(load_results(folder), folder)
+    return load_results(folder)

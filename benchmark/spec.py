@@ -1,0 +1,107 @@
+"""What a study names: ``hog``, ``hog(orientations=12)`` or ``{hog: {orientations: 12}}``, all one value."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from typing import Any, Self
+
+from benchmark.errors import UserError
+
+# name, then keyword arguments in parentheses; "folder:my images (2)" has no keyword, so it is a name to the end
+_CALL = re.compile(r"(?P<name>.+?)\s*(?:\((?P<arguments>\s*(?:[A-Za-z_]\w*\s*=.*)?)\))?", re.DOTALL)
+_INNER = ("estimator", "extractor")  # parameters that are specs themselves, as in one_vs_rest(estimator=knn)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A named thing with its parameters; ``target`` says where its code is once ``plugins.resolve`` has found it.
+
+    Examples
+    --------
+    >>> Spec.parse("hog(orientations=12)") == Spec.parse({"hog": {"orientations": 12}})
+    True
+    >>> Spec.parse({"one_vs_rest": {"estimator": "knn"}}).label
+    'one_vs_rest(estimator=knn)'
+    """
+
+    name: str
+    params: tuple[tuple[str, Any], ...] = ()
+    target: str = ""
+
+    @classmethod
+    def parse(cls, entry: str | dict[str, Any] | Spec) -> Self:
+        """Read one entry of a study's axis.
+
+        Raises
+        ------
+        UserError
+            The entry is neither a name, a call with literal keyword arguments, nor a mapping of one name to its parameters.
+        """
+        if isinstance(entry, cls):
+            return entry
+        if isinstance(entry, str):
+            return cls._from_call(entry.strip())
+        if isinstance(entry, dict) and len(entry) == 1:
+            name, params = next(iter(entry.items()))
+            if isinstance(params or {}, dict):
+                return cls._make(str(name), params or {})
+        raise UserError(f"cannot read {entry!r}: write a name, name(parameter=value) or {{name: {{parameter: value}}}}")
+
+    @classmethod
+    def _from_call(cls, text: str) -> Self:
+        match = _CALL.fullmatch(text)
+        if not match:
+            raise UserError("an empty name in the study")
+        try:
+            call = ast.parse(f"f({match['arguments'] or ''})", mode="eval").body
+            assert isinstance(call, ast.Call)
+            return cls._make(match["name"], {str(word.arg): _value(word.value) for word in call.keywords})
+        except (SyntaxError, ValueError):
+            raise UserError(f"cannot read '{text}': parameters are literals, as in hog(orientations=12)") from None
+
+    @classmethod
+    def _make(cls, name: str, params: dict[str, Any]) -> Self:
+        read = {key: cls.parse(value) if key in _INNER and value is not None else _freeze(value) for key, value in params.items()}
+        return cls(name, tuple(sorted(read.items())))
+
+    @property
+    def label(self) -> str:
+        """The one way this is written in tables; ``Spec.parse`` reads it back."""
+        if not self.params:
+            return self.name
+        words = (f"{key}={value.label if isinstance(value, Spec) else repr(value)}" for key, value in self.params)
+        return f"{self.name}({', '.join(words)})"
+
+
+def parse_sum(entry: str | dict[str, Any]) -> tuple[Spec, ...]:
+    """Read an extractor axis' entry, where ``a + b`` concatenates.
+
+    Examples
+    --------
+    >>> [spec.label for spec in parse_sum("hog(orientations=12) + pixels")]
+    ['hog(orientations=12)', 'pixels']
+    """
+    if not isinstance(entry, str):
+        return (Spec.parse(entry),)
+    return tuple(Spec.parse(part) for part in re.split(r"\+(?![^()]*\))", entry))
+
+
+def join(specs: tuple[Spec, ...]) -> str:
+    """Label of a concatenation: ``parse_sum`` reads it back."""
+    return " + ".join(spec.label for spec in specs)
+
+
+def _value(node: ast.expr) -> Any:
+    if isinstance(node, ast.Name | ast.Call):
+        return Spec.parse(ast.unparse(node))
+    return ast.literal_eval(node)
+
+
+def _freeze(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return tuple(_freeze(item) for item in value)
+    if isinstance(value, dict):
+        raise UserError(f"cannot read {value!r} as a parameter: values are numbers, strings and lists")
+    return value

@@ -1,0 +1,108 @@
+"""Which images train and which test; images of one group (patient, lesion) are never on both sides."""
+
+from __future__ import annotations
+
+import warnings
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold, train_test_split
+
+from benchmark.datasets.base import Dataset
+from benchmark.errors import UserError
+
+Indices = NDArray[np.int64]
+Fold = tuple[Indices, Indices]
+
+
+def official(dataset: Dataset) -> list[Fold]:
+    """Train on the official training part, test on the official test part.
+
+    The validation part is for whatever tunes or stops early; it never trains and never counts in a test figure.
+
+    Raises
+    ------
+    UserError
+        The data set has no official split, or a group is on both sides of it.
+    """
+    if not has_official(dataset):
+        raise UserError(f"dataset '{dataset.name}' has no official split; use holdout or stratified_kfold")
+    assert dataset.part is not None
+    train, test = (np.flatnonzero(dataset.part == part) for part in ("train", "test"))
+    if dataset.groups is not None:
+        shared = np.intersect1d(dataset.groups[train], dataset.groups[test])
+        if len(shared):
+            raise UserError(
+                f"dataset '{dataset.name}': {len(shared)} groups (such as '{shared[0]}') are in both train and test of its official split; "
+                "use stratified_kfold, or mend the split"
+            )
+    return [(train, test)]
+
+
+def holdout(dataset: Dataset, test_size: float = 0.2, seed: int = 42) -> list[Fold]:
+    """One stratified split; with groups, the fold of a stratified grouped k-fold nearest to the size asked for.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    test_size : float in (0, 1)
+        Share of the images that test.
+    seed : int
+    """
+    if not 0 < test_size < 1:
+        raise UserError(f"holdout: test_size is a share between 0 and 1, not {test_size}")
+    if dataset.groups is not None:
+        folds = _kfold(dataset, max(2, round(1 / test_size)), seed)
+        return [min(folds, key=lambda fold: abs(len(fold[1]) / len(dataset.images) - test_size))]
+    stratify = None if dataset.multilabel else dataset.targets
+    try:
+        train, test = train_test_split(np.arange(len(dataset.images)), test_size=test_size, random_state=seed, stratify=stratify)
+    except ValueError as error:
+        raise UserError(f"holdout of dataset '{dataset.name}': {error}") from None
+    return [(np.sort(train), np.sort(test))]
+
+
+def stratified_kfold(dataset: Dataset, folds: int = 3, repeats: int = 1, seed: int = 42) -> list[Fold]:
+    """Stratified k-fold, repeated with other shuffles; multi-label targets are shuffled without stratification.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    folds, repeats : int
+    seed : int
+        Repeat r shuffles with seed + r.
+    """
+    if folds < 2 or repeats < 1:
+        raise UserError(f"stratified_kfold needs at least 2 folds and 1 repeat, not {folds} and {repeats}")
+    return [fold for repeat in range(repeats) for fold in _kfold(dataset, folds, seed + repeat)]
+
+
+def _kfold(dataset: Dataset, folds: int, seed: int) -> list[Fold]:
+    grouped = dataset.groups is not None
+    if dataset.multilabel:
+        splitter = GroupKFold(folds, shuffle=True, random_state=seed) if grouped else KFold(folds, shuffle=True, random_state=seed)
+    else:
+        kind = StratifiedGroupKFold if grouped else StratifiedKFold
+        splitter = kind(folds, shuffle=True, random_state=seed)
+    target = np.zeros(len(dataset.images)) if dataset.multilabel else dataset.targets
+    with warnings.catch_warnings():  # a class with fewer images than folds is absent from a fold: the row says so
+        warnings.filterwarnings("ignore", message="The least populated class")
+        try:
+            return list(splitter.split(target, target, dataset.groups))
+        except ValueError as error:
+            raise UserError(f"{folds} folds of dataset '{dataset.name}': {error}") from None
+
+
+def has_official(dataset: Dataset) -> bool:
+    """Whether the data set came with both a training and a test part."""
+    return dataset.part is not None and {"train", "test"} <= set(dataset.part)
+
+
+MENU = MappingProxyType(
+    {
+        "official": "benchmark.splits:official",
+        "holdout": "benchmark.splits:holdout",
+        "stratified_kfold": "benchmark.splits:stratified_kfold",
+    }
+)

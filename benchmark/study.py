@@ -1,0 +1,215 @@
+"""A study: the YAML file that spans the cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import resources
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from benchmark.cell import Cell
+from benchmark.datasets.base import Dataset
+from benchmark.errors import UserError, unknown
+from benchmark.plugins import contents, load, resolve, with_defaults
+from benchmark.spec import Spec, join, parse_sum
+from benchmark.splits import has_official
+
+
+def _listed(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def _specs(value: Any) -> tuple[Spec, ...]:
+    return tuple(Spec.parse(entry) for entry in _listed(value))
+
+
+def _sums(value: Any) -> tuple[tuple[Spec, ...], ...]:
+    return tuple(entry if isinstance(entry, tuple) else parse_sum(entry) for entry in _listed(value))
+
+
+Specs = Annotated[tuple[Spec, ...], BeforeValidator(_specs), Field(min_length=1)]
+Sums = Annotated[tuple[tuple[Spec, ...], ...], BeforeValidator(_sums)]
+Seeds = Annotated[tuple[int, ...], BeforeValidator(_listed), Field(min_length=1)]
+OneSpec = Annotated[Spec | None, BeforeValidator(lambda value: None if value is None else Spec.parse(value))]
+
+
+class Study(BaseModel):
+    """What is compared with what, and how.
+
+    Parameters
+    ----------
+    name : str
+        Names the results folder, ``results/<name>/``.
+    description : str
+    plugins : tuple of str
+        Plug-in files whose classes can be named below.
+    datasets, extractors, models, strategies : entries as ``Spec`` reads them
+        The axes. A model that takes images is run once, not once per extractor.
+    split : entry or None
+        official, holdout or stratified_kfold; None is the official split where a data set has one, 3-fold otherwise.
+    size : int or None
+        Side, in pixels, the images are brought to; None leaves it to the data set.
+    seeds : tuple of int
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    name: str = Field(pattern=r"^[\w.-]+$")
+    description: str = ""
+    plugins: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    datasets: Specs
+    split: OneSpec = None
+    size: int | None = Field(default=None, ge=4, le=1024)
+    extractors: Sums
+    strategies: Specs = (Spec("none"),)
+    models: Specs
+    seeds: Seeds = (0,)
+
+    def resolved(self) -> Study:
+        """Return this study with the code of every name found and every parameter name checked.
+
+        Raises
+        ------
+        UserError
+            A name or parameter is unknown, or an entry is listed twice.
+        """
+        axes = {
+            "datasets": tuple(resolve("dataset", spec, self.plugins) for spec in self.datasets),
+            "extractors": tuple(tuple(resolve("extractor", spec, self.plugins) for spec in part) for part in self.extractors),
+            "strategies": tuple(resolve("strategy", spec, self.plugins) for spec in self.strategies),
+            "models": tuple(resolve("model", spec, self.plugins) for spec in self.models),
+            "split": self.split and resolve("split", self.split),
+        }
+        _check_listed_once(self.to_lists(), self.name)
+        return self.model_copy(update=axes)
+
+    def with_plugins(self, files: list[str], replaced: set[str]) -> Study:
+        """Add plug-in files, and what they hold to the axes that were not replaced by name."""
+        found = [(kind, Spec(name)) for file in files for kind, name, _ in contents(file)]
+        update: dict[str, Any] = {"plugins": (*self.plugins, *files)}
+        if "extractors" not in replaced:
+            update["extractors"] = (*self.extractors, *((spec,) for kind, spec in found if kind == "extractor"))
+        for kind, axis in (("model", "models"), ("strategy", "strategies")):
+            if axis not in replaced:
+                update[axis] = (*getattr(self, axis), *(spec for found_kind, spec in found if found_kind == kind))
+        return self.model_copy(update=update)
+
+    def to_lists(self) -> dict[str, list[Any]]:
+        """The axes as they are written in YAML."""
+        return {
+            "datasets": [spec.label for spec in self.datasets],
+            "extractors": [join(part) for part in self.extractors],
+            "strategies": [spec.label for spec in self.strategies],
+            "models": [spec.label for spec in self.models],
+            "seeds": list(self.seeds),
+        }
+
+    def to_yaml(self) -> str:
+        """YAML that ``load_study`` reads back to the same study."""
+        head = {"name": self.name, "description": self.description, "plugins": list(self.plugins)}
+        how = {"split": self.split and self.split.label, "size": self.size}
+        values = {**head, **self.to_lists(), **how}
+        return yaml.safe_dump({key: value for key, value in values.items() if value not in (None, "", [])}, sort_keys=False, width=120)
+
+
+def _check_listed_once(axes: dict[str, list[Any]], study: str) -> None:
+    for axis, entries in axes.items():
+        twice = next((entry for entry in entries if entries.count(entry) > 1), None)
+        if twice is not None:
+            raise UserError(f"study '{study}': {axis} lists {twice} twice")
+
+
+def load_study(study: str | Path, **replace: Any) -> Study:
+    """Read a shipped suite by its name, or a YAML file by its path.
+
+    Parameters
+    ----------
+    study : str or Path
+    **replace
+        Axes to use instead of the file's.
+
+    Raises
+    ------
+    UserError
+        There is no such study, it is not valid YAML, or a key or value is wrong (the nearest valid key is named).
+    """
+    where, text = _read(str(study))
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"{where} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{where}: a study is a mapping with the keys {', '.join(Study.model_fields)}")
+    try:
+        return Study.model_validate({"name": Path(where).stem} | content | {key: value for key, value in replace.items() if value})
+    except ValidationError as error:
+        raise _explained(where, error) from None
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+
+
+def suites() -> dict[str, str]:
+    """Names and texts of the studies that ship."""
+    found = (file for file in resources.files("benchmark").joinpath("suites").iterdir() if file.name.endswith(".yaml"))
+    return {file.name.removesuffix(".yaml"): file.read_text(encoding="utf-8") for file in sorted(found, key=lambda file: file.name)}
+
+
+def cells(study: Study, datasets: dict[str, Dataset], folds: dict[str, int]) -> Iterator[Cell]:
+    """Yield the cells of a resolved study; one lazy generator for everything that is ever run.
+
+    Parameters
+    ----------
+    study : Study
+    datasets : label to Dataset
+    folds : label to number of folds
+    """
+    for data, seed, strategy in product(study.datasets, study.seeds, study.strategies):
+        for extractor, model in _pipelines(study):
+            for fold in range(folds[data.label]):
+                dataset = datasets[data.label]
+                split = split_of(study, dataset)
+                yield Cell(data, dataset.fingerprint, study.size, split, fold, extractor, strategy, model, seed)
+
+
+def split_of(study: Study, dataset: Dataset) -> Spec:
+    """Split of a study on one data set: the named one, else the official one where there is one, else 3-fold."""
+    default = Spec("official") if has_official(dataset) else Spec("stratified_kfold")
+    return with_defaults(study.split or resolve("split", default))
+
+
+def _pipelines(study: Study) -> Iterator[tuple[tuple[Spec, ...], Spec]]:
+    for extractor in study.extractors:
+        yield from ((extractor, model) for model in study.models if not takes_images(model))
+    yield from (((), model) for model in study.models if takes_images(model))
+
+
+def takes_images(model: Spec) -> bool:
+    """Whether a resolved model is given images instead of features."""
+    return getattr(load(model.target), "takes", "features") == "images"
+
+
+def _read(study: str) -> tuple[str, str]:
+    shipped = suites()
+    if study in shipped:
+        return study, shipped[study]
+    path = Path(study).expanduser()
+    if path.suffix not in (".yaml", ".yml") and not path.exists():
+        raise unknown("suite", study, shipped)
+    try:
+        return str(path), path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read the study {path}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _explained(where: str, error: ValidationError) -> UserError:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return UserError(f"{where}: {unknown('key', key, Study.model_fields)}")
+    if first["type"] == "missing":
+        return UserError(f"{where}: the key '{key}' is missing")
+    return UserError(f"{where}: {key}: {first['msg']} (given: {first['input']!r})")
