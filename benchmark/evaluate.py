@@ -119,8 +119,8 @@ def make_model(cell: Cell, dataset: Dataset) -> Any:
 
 def refusal(cell: Cell, dataset: Dataset, strategy: Strategy | None = None, model: Any = None) -> str | None:
     """Why a cell cannot be run, known before anything is computed; None when it can."""
-    strategy = strategy or make_strategy(cell.strategy, 0)
-    model = model or make_model(cell, dataset)
+    strategy = make_strategy(cell.strategy, 0) if strategy is None else strategy
+    model = make_model(cell, dataset) if model is None else model  # not `or`: an unfitted forest has no truth value
     if not hasattr(model, "predict_proba"):
         return "the model has no predict_proba, and AUC is never computed from hard labels: wrap it in CalibratedClassifierCV"
     train, _ = split(cell, dataset)

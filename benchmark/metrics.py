@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics as sk
+from sklearn.exceptions import UndefinedMetricWarning
 
 from benchmark.predictions import Predictions
 
@@ -49,6 +50,7 @@ class Metric:
 def compute(predictions: Predictions) -> dict[str, float]:
     """Compute every metric that applies, by name."""
     with warnings.catch_warnings():  # absent classes are reported by `undefined`, once, in words
+        warnings.filterwarnings("ignore", category=UndefinedMetricWarning)
         warnings.filterwarnings("ignore", message="y_pred contains classes not in y_true")
         warnings.filterwarnings("ignore", message="A single label was found")
         return {metric.name: metric(predictions) for metric in METRICS.values() if metric.multilabel in (None, predictions.multilabel)}

@@ -110,7 +110,8 @@ def run(
     write_text(folder / "study.yaml", plan.study.to_yaml())
     write_text(folder / "environment.json", json.dumps(environment(), indent=2) + "\n")
     stored = store.keys()
-    waiting = [cell for cell in plan.cells if force or cell.key not in stored]
+    # two labels may mean one cell, as hog and hog(orientations=9) do: it is evaluated once
+    waiting = list({cell.key: cell for cell in plan.cells if force or cell.key not in stored}.values())
     report = progress(plan, waiting) if progress else lambda cell, row: None
     try:
         for cell in waiting:

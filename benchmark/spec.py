@@ -63,7 +63,7 @@ class Spec:
 
     @classmethod
     def _make(cls, name: str, params: dict[str, Any]) -> Self:
-        read = {key: cls.parse(value) if key in _INNER and value is not None else _freeze(value) for key, value in params.items()}
+        read = {str(key): cls.parse(value) if key in _INNER and value is not None else _freeze(value) for key, value in params.items()}
         return cls(name, tuple(sorted(read.items())))
 
     @property
@@ -94,7 +94,8 @@ def join(specs: tuple[Spec, ...]) -> str:
 
 
 def _value(node: ast.expr) -> Any:
-    if isinstance(node, ast.Name | ast.Call):
+    called = node.func if isinstance(node, ast.Call) else node
+    if isinstance(called, ast.Name):
         return Spec.parse(ast.unparse(node))
     return ast.literal_eval(node)
 
@@ -102,6 +103,6 @@ def _value(node: ast.expr) -> Any:
 def _freeze(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return tuple(_freeze(item) for item in value)
-    if isinstance(value, dict):
-        raise UserError(f"cannot read {value!r} as a parameter: values are numbers, strings and lists")
+    if isinstance(value, dict | Spec):
+        raise UserError(f"cannot read {getattr(value, 'label', value)!r} as a parameter: values are numbers, 'strings' and lists")
     return value

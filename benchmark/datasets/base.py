@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from benchmark.errors import UserError
 
 Task = Literal["binary", "multiclass", "multilabel"]
+PARTS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from pydicom import Dataset as DicomDataset
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
-from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi, apply_windowing, pixel_array
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi, apply_windowing
+from pydicom.pixels.utils import pixel_array
 
 from benchmark.datasets.eight_bits import stretch
 

@@ -29,8 +29,12 @@ def notes_on(pictures: Sequence[Picture], shape: tuple[int, ...], why: str, perc
     percentile_rule = f"each image's percentiles {low:g} to {high:g} mapped to 0..255, values outside set to the ends"
     counted = (
         ([p for p in pictures if p.windowed], "DICOM", "modality rescale, then the file's first VOI window or LUT, to 0..255"),
-        ([p for p in pictures if p.dicom and p.stretched], "DICOM", f"no VOI window; modality rescale, then {percentile_rule}"),
-        ([p for p in pictures if p.stretched and not p.dicom], "16-bit or float", percentile_rule),
+        (
+            [p for p in pictures if p.stretched and p.patient is not None],
+            "DICOM",
+            f"no VOI window; modality rescale, then {percentile_rule}",
+        ),
+        ([p for p in pictures if p.stretched and p.patient is None], "16-bit or float", percentile_rule),
         ([p for p in pictures if p.stretched and not p.pixels.any()], "constant", "all values became 0"),
         ([p for p in pictures if p.inverted], "low-is-white", "inverted (MONOCHROME1, or WhiteIsZero of a TIFF)"),
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.datasets.image_notes import notes_on
 from benchmark.datasets.picture import Picture, picture_size, read_picture
 from benchmark.errors import UserError, unknown
 
@@ -61,15 +62,15 @@ class Loaded:
     images : (n, h, w, c) uint8
     kept : list of int
         Which of the files asked for they are.
-    pictures : list of Picture
-        What was done to each.
+    patients : list of str or None
+        PatientID of DICOM files, "" where they have none; None for other kinds.
     notes : tuple of str
-        The same, counted.
+        What was done to the images, counted.
     """
 
     images: NDArray[np.uint8]
     kept: list[int]
-    pictures: list[Picture]
+    patients: list[str | None]
     notes: tuple[str, ...]
 
 
@@ -101,10 +102,8 @@ def load_images(paths: Sequence[Path], names: Sequence[str], options: Options) -
     pictures = [outcome for outcome in outcomes if isinstance(outcome, Picture)]
     if len(pictures) < len(outcomes):
         return _without_bad(paths, names, options, outcomes)
-    from benchmark.datasets.image_notes import notes_on
-
-    images = _stack(pictures)
-    return Loaded(images, list(range(len(paths))), pictures, notes_on(pictures, images.shape[1:3], why, options.percentiles))
+    notes = notes_on(pictures, shape, why, options.percentiles)
+    return Loaded(_stack(pictures), list(range(len(paths))), [picture.patient for picture in pictures], notes)
 
 
 def _without_bad(paths: Sequence[Path], names: Sequence[str], options: Options, outcomes: list[Picture | str]) -> Loaded:
@@ -175,7 +174,8 @@ def resize(pixels: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint
 
     shrinks = shape[0] * shape[1] < pixels.shape[0] * pixels.shape[1]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    return cv2.resize(np.ascontiguousarray(pixels), shape[::-1], interpolation=method).reshape(*shape, -1)
+    resized = cv2.resize(np.ascontiguousarray(pixels), shape[::-1], interpolation=method)
+    return np.asarray(resized, np.uint8).reshape(*shape, -1)
 
 
 def _stack(pictures: list[Picture]) -> NDArray[np.uint8]:

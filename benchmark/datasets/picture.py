@@ -25,22 +25,21 @@ class Picture:
         c is 1 where the channels are equal, else 3 (RGB).
     size : (height, width)
         As the file has it.
-    dicom, windowed, stretched, inverted : bool
-        A DICOM file; shown through its VOI window or LUT; brought to 8 bits by percentiles; low values were white.
+    windowed, stretched, inverted : bool
+        Shown through a VOI window or LUT; brought to 8 bits by percentiles; low values were white.
     n_not_finite : int
         Values that were NaN or infinite.
-    patient : str
-        PatientID of a DICOM file, or "".
+    patient : str or None
+        PatientID of a DICOM file, "" where it has none; None for other kinds.
     """
 
     pixels: NDArray[np.uint8]
     size: tuple[int, int]
-    dicom: bool = False
     windowed: bool = False
     stretched: bool = False
     inverted: bool = False
     n_not_finite: int = 0
-    patient: str = ""
+    patient: str | None = None
 
 
 def is_dicom(path: Path) -> bool:
@@ -65,7 +64,7 @@ def read_picture(path: Path, percentiles: tuple[float, float] = (1, 99)) -> Pict
     Exception
         Any error of a decoder: the file is damaged or of another kind.
     """
-    windowed, patient = False, ""
+    windowed, patient = False, None
     if is_dicom(path):
         from benchmark.datasets.dicom import read_dicom
 
@@ -76,12 +75,13 @@ def read_picture(path: Path, percentiles: tuple[float, float] = (1, 99)) -> Pict
     eight, n_not_finite = to_eight_bits(values, percentiles)
     pixels = _channels_last(255 - eight if inverted else eight)
     stretched = values.dtype != np.uint8
-    return Picture(pixels, pixels.shape[:2], is_dicom(path), windowed, stretched, inverted, n_not_finite, patient)
+    return Picture(pixels, pixels.shape[:2], windowed, stretched, inverted, n_not_finite, patient)
 
 
 def _channels_last(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Give every image a channel axis, of length 1 where all channels are equal."""
     if pixels.ndim == 2:
         return pixels[..., np.newaxis]
-    gray = (pixels == pixels[..., :1]).all()
+    red, green, blue = np.moveaxis(pixels, -1, 0)
+    gray = np.array_equal(red, green) and np.array_equal(green, blue)
     return pixels[..., :1] if gray else pixels

@@ -65,12 +65,13 @@ def read_raster(path: Path) -> tuple[NDArray, bool]:
         image.load()
         if deep_colour:
             return _read_deep_colour(image, data, tags), False
-        pixels = _retype(_pixels(ImageOps.exif_transpose(image)), tags)
+        ImageOps.exif_transpose(image, in_place=True)
+        pixels = _retype(_pixels(image), tags)
     return pixels, pixels.dtype != np.uint8 and tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
 
 
 def _pixels(image: Image.Image) -> NDArray:
-    if image.mode in DEEP_MODES:
+    if image.mode in ("RGB", *DEEP_MODES):
         return np.asarray(image)
     if image.mode in ("1", "L", "LA"):
         return np.asarray(image.convert("L"))

@@ -1,0 +1,119 @@
+"""Data sets from a CSV file: a row an image."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from benchmark.datasets.base import PARTS, Dataset
+from benchmark.datasets.csv_rows import Row, need_column, read_rows
+from benchmark.datasets.images import Options
+from benchmark.datasets.listing import Listing, assemble, path_of
+from benchmark.errors import UserError
+
+PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
+
+def load_csv(
+    name: str,
+    data: Path,
+    size: int | None,
+    *,
+    image: str = "image",
+    label: str = "label",
+    group: str = "group",
+    split: str = "split",
+    percentiles: tuple[float, float] = (1, 99),
+    on_error: str = "raise",
+    allow_outside: bool = False,
+) -> Dataset:
+    """Load the images that a CSV file names.
+
+    Parameters
+    ----------
+    name : str
+        "csv:PATH", relative to the current folder. The file is UTF-8, separated by commas, with a header; spaces around cells do not count.
+    data : Path
+        Unused: nothing is downloaded.
+    size, percentiles, on_error
+        See `benchmark.datasets.images.Options`.
+    image : str
+        Column of the image's path, relative to the CSV; or a template such as ``images/{image_id}.jpg``, filled from the row's columns.
+    label : str
+        Column of the class. If any row has a ``|``, the task is multi-label (``a|b``) and an empty label means no class.
+    group, split : str
+        Columns of the group (patient, lesion) and of train, val or test. Where the default name is absent, there is none.
+    allow_outside : bool
+        Let paths leave the CSV's folder.
+
+    Raises
+    ------
+    UserError
+        The file, a column or a cell is wrong (with its line), or images are unreadable.
+    """
+    options = Options(size, percentiles, on_error)
+    path = path_of(name)
+    where = f"dataset '{name}'"
+    columns, rows = read_rows(where, path)
+    need_column(where, columns, "label", label)
+    groups = _optional(where, columns, rows, "group", group)
+    part = _optional(where, columns, rows, "split", split)
+    paths = _image_paths(where, columns, rows, image, path.parent, allow_outside)
+    labels, multilabel = _labels(rows, label)
+    names = [f"{path} (line {row.line})" for path, row in zip(paths, rows, strict=True)]
+    return assemble(name, Listing(paths, names, labels, multilabel, groups, _checked_parts(rows, part)), options)
+
+
+def _optional(where: str, columns: list[str], rows: list[Row], parameter: str, column: str) -> list[str] | None:
+    """Return the cells of a column, or None if it is absent and has the name it has by default."""
+    if column not in columns and column == parameter:
+        return None
+    need_column(where, columns, parameter, column)
+    return [row.cell(column) for row in rows]
+
+
+def _checked_parts(rows: list[Row], cells: list[str] | None) -> list[str] | None:
+    if cells is None:
+        return None
+    parts = [cell.lower() for cell in cells]
+    for row, part in zip(rows, parts, strict=True):
+        if part not in PARTS:
+            raise UserError(f"{row.where}: split '{part}' is none of {', '.join(PARTS)}")
+    return parts
+
+
+def _labels(rows: list[Row], column: str) -> tuple[list[tuple[str, ...]], bool]:
+    multilabel = any("|" in row.cells[column] for row in rows)
+    if not multilabel:
+        return [(row.cell(column),) for row in rows], False
+    split = [(label.strip() for label in row.cells[column].split("|")) for row in rows]
+    return [tuple(dict.fromkeys(filter(None, labels))) for labels in split], True
+
+
+def _image_paths(where: str, columns: list[str], rows: list[Row], image: str, folder: Path, allow_outside: bool) -> list[Path]:
+    """Find every row's file, inside the CSV's folder and named once."""
+    template = image if "{" in image else f"{{{image}}}"
+    for column in PLACEHOLDER.findall(template):
+        need_column(where, columns, "image", column)
+    home = folder.resolve()
+    lines: dict[Path, int] = {}
+    for row in rows:
+        # all placeholders at once, so that a cell with braces in it stays text
+        cell = PLACEHOLDER.sub(lambda found, row=row: row.cell(found[1]), template)  # type: ignore[misc]
+        path = _resolved(row, folder / cell)
+        if not allow_outside and not path.is_relative_to(home):
+            raise UserError(f"{row.where}: '{cell}' lies outside the CSV's folder; if that is meant, set allow_outside: true")
+        if path in lines:
+            raise UserError(
+                f"{row.where}: '{cell}' is the image of line {lines[path]} too; keep one of them, or it may be on both sides of a split"
+            )
+        lines[path] = row.line
+    return list(lines)
+
+
+def _resolved(row: Row, path: Path) -> Path:
+    """Follow links and '..'."""
+    try:
+        return path.resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a null character, links in a circle
+        raise UserError(f"{row.where}: not a path: '{path}' ({error})") from None

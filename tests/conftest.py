@@ -1,0 +1,62 @@
+"""Real images for the tests, and the way to evaluate one cell of them."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from benchmark.cell import Cell
+from benchmark.datasets.bundled import load_digits
+from benchmark.plugins import resolve
+from benchmark.spec import Spec, parse_sum
+from benchmark.study import takes_images, with_defaults
+
+settings.register_profile("benchmark", deadline=None)  # times are not what these tests promise
+settings.load_profile("benchmark")
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """The first 300 digits."""
+    whole = load_digits("digits", Path(), None)
+    return replace(whole, images=whole.images[:300], targets=whole.targets[:300])
+
+
+@pytest.fixture(scope="session")
+def data_folder():
+    """Folder with the real medical sets; tests that need it are skipped where it is not."""
+    folder = os.environ.get("BENCHMARK_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("BENCHMARK_DATA names no folder with the real data sets")
+    return Path(folder).resolve()
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    """No test reads or writes the user's cache folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="session")
+def make_cell():
+    """Make a cell from labels."""
+
+    def make(dataset, extractor="pixels", model="logistic_regression", strategy="none", split="stratified_kfold", fold=0, seed=0):
+        found = resolve("model", Spec.parse(model))
+        parts = () if takes_images(found) else tuple(resolve("extractor", spec) for spec in parse_sum(extractor))
+        how = with_defaults(resolve("split", Spec.parse(split)))
+        return Cell(Spec("digits"), dataset.fingerprint, None, how, fold, parts, resolve("strategy", Spec.parse(strategy)), found, seed)
+
+    return make
+
+
+@pytest.fixture
+def rare(digits):
+    """Digits 0 to 3 with only three images of the 3."""
+    kept = np.flatnonzero(digits.targets < 4)
+    threes = np.flatnonzero(digits.targets == 3)
+    kept = np.setdiff1d(kept, threes[3:])
+    return replace(digits, images=digits.images[kept], targets=digits.targets[kept], classes=("0", "1", "2", "3"))

@@ -1,0 +1,204 @@
+"""The command line as a person meets it: in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage.data import lfw_subset
+from skimage.io import imsave
+
+FAKES = str(Path(__file__).parent / "fakes.py")
+
+
+def benchmark(*arguments, cwd=None, expect=0, **environment):
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmark", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        check=False,
+    )
+    assert done.returncode == expect, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    done = benchmark("run", "--extractor", "pixels", "--model", "majority", "--model", "knn", "--out", folder / "out")
+    return folder / "out", done.stdout
+
+
+def test_run_prints_a_leaderboard_with_the_six_metrics(results):
+    _, printed = results
+    header = next(line for line in printed.splitlines() if line.startswith("rank"))
+    for column in (
+        "extractor",
+        "strategy",
+        "model",
+        "accuracy",
+        "precision",
+        "recall",
+        "f1",
+        "auc",
+        "log_loss",
+        "fit_s",
+        "predict_s",
+        "done",
+    ):
+        assert column in header.split()
+    assert printed.index("knn") < printed.index("majority")
+    assert "3/3" in printed
+
+
+def test_a_second_run_takes_under_five_seconds_imports_included(results):
+    folder, _ = results
+    start = time.perf_counter()
+    done = benchmark("run", "--extractor", "pixels", "--model", "majority", "--model", "knn", "--out", folder)
+    assert time.perf_counter() - start < 5
+    assert "6 cells, 6 stored" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["list", "--help"]])
+def test_help_imports_neither_torch_nor_opencv_nor_scikit_learn(arguments):
+    code = (
+        f"import sys; sys.argv = ['benchmark', *{arguments!r}]\nfrom benchmark.__main__ import main\ntry: main()\nexcept SystemExit: pass\n"
+    )
+    code += "assert not {'torch', 'cv2', 'sklearn', 'pandas'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_planning_and_listing_do_not_import_torch():
+    for verb in ("plan", "list"):
+        code = (
+            f"import sys; sys.argv = ['benchmark', '{verb}']\nfrom benchmark.__main__ import main\ntry: main()\nexcept SystemExit: pass\n"
+        )
+        subprocess.run([sys.executable, "-c", code + "assert 'torch' not in sys.modules"], check=True, capture_output=True)
+
+
+def test_table_prints_what_is_stored_in_every_format(results):
+    folder, _ = results
+    assert "knn" in benchmark("table", folder, "--metric", "log_loss").stdout
+    assert len(json.loads(benchmark("table", folder, "--rows", "--format", "json").stdout)) == 6
+    assert benchmark("table", folder, "--format", "latex").stdout.count(r"\toprule") == 1
+    assert benchmark("table", folder, "--rows", "--format", "csv").stdout.splitlines()[0].startswith("key,status,reason,dataset")
+
+
+def test_list_names_every_kind():
+    printed = benchmark("list").stdout
+    for name in ("digits", "sift_bovw", "simple_cnn", "smote", "log_loss", "folder:PATH"):
+        assert name in printed
+
+
+def test_plan_shows_cells_and_refusals_and_writes_nothing(tmp_path):
+    printed = benchmark("plan", "--strategy", "class_weight", "--model", "knn", "--extractor", "pixels", cwd=tmp_path).stdout
+    assert "3 cells, 3 of them skipped" in printed
+    assert "no class_weight" in printed
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_cell_makes_the_exit_code_one_and_its_reason_is_printed(tmp_path):
+    done = benchmark("run", "--extractor", f"{FAKES}:Raises", "--model", "knn", "--out", tmp_path, expect=1)
+    assert "lens cap" in done.stdout
+
+
+# ---- a user's mistakes: one line, exit code 2, no traceback, nothing written
+
+
+def refused(*arguments, cwd, says):
+    before = sorted(path.name for path in cwd.rglob("*"))
+    done = benchmark(*arguments, cwd=cwd, expect=2)
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    assert says in done.stderr
+    assert sorted(path.name for path in cwd.rglob("*")) == before
+
+
+@pytest.fixture
+def faces(tmp_path):
+    """A folder of real images in two classes, and a CSV of them."""
+    for k, image in enumerate((lfw_subset()[90:110] * 255).astype(np.uint8)):
+        path = tmp_path / "faces" / ("face" if k < 10 else "other") / f"{k}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        imsave(path, image, check_contrast=False)
+    return tmp_path
+
+
+def test_an_unknown_extractor(tmp_path):
+    refused("run", "--extractor", "hgo", cwd=tmp_path, says="did you mean 'hog'?")
+
+
+def test_a_misspelt_key(tmp_path):
+    (tmp_path / "s.yaml").write_text("datasets: digits\nextractor: hog\nmodels: knn\n")
+    refused("run", "s.yaml", cwd=tmp_path, says="did you mean 'extractors'?")
+
+
+def test_a_truncated_npz(tmp_path, data_folder):
+    whole = next(data_folder.rglob("breastmnist.npz")).read_bytes()
+    (tmp_path / "breastmnist.npz").write_bytes(whole[: len(whole) // 2])
+    refused("run", "--dataset", "breastmnist", "--data", ".", cwd=tmp_path, says="damaged or truncated")
+
+
+def test_a_missing_folder(tmp_path):
+    refused("run", "--dataset", "folder:nowhere", cwd=tmp_path, says="nowhere")
+    refused("run", "--data", "nowhere", cwd=tmp_path, says="nowhere")
+    refused("table", "nowhere", cwd=tmp_path, says="nowhere")
+
+
+def test_a_folder_with_one_class(faces):
+    refused("run", "--dataset", "folder:faces/face/..", "--model", "nn", cwd=faces, says="knn")
+    for path in (faces / "faces" / "other").iterdir():
+        path.unlink()
+    (faces / "faces" / "other").rmdir()
+    refused("run", "--dataset", "folder:faces", cwd=faces, says="one class")
+
+
+def test_a_corrupt_jpeg(faces):
+    broken = faces / "faces" / "face" / "3.jpg"
+    broken.write_bytes(broken.read_bytes()[:200])
+    refused("run", "--dataset", "folder:faces", cwd=faces, says="3.jpg")
+
+
+def test_a_csv_that_leaves_its_folder(faces):
+    sheet = faces / "faces" / "set" / "x.csv"
+    sheet.parent.mkdir()
+    sheet.write_text("image,label\n../face/0.jpg,a\n../other/11.jpg,b\n")
+    refused("run", "--dataset", f"csv:{sheet}", cwd=faces, says="allow_outside")
+
+
+def test_a_plug_in_that_does_not_import(tmp_path):
+    (tmp_path / "p.py").write_text("import nothing_of_this_name\n")
+    refused("run", "--plugin", "p.py", cwd=tmp_path, says="p.py does not import")
+
+
+def test_a_results_file_that_is_something_else(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "results.sqlite").write_text("my thesis")
+    refused("run", "--model", "majority", "--extractor", "pixels", "--out", "out", cwd=tmp_path, says="not a results database")
+    assert (tmp_path / "out" / "results.sqlite").read_text() == "my thesis"
+
+
+# ---- plug-ins
+
+
+def test_a_new_extractor_checks_runs_and_is_not_written_over(tmp_path):
+    benchmark("new", "extractor", "my_texture", cwd=tmp_path)
+    assert "every promise is kept" in benchmark("check", "my_texture.py", cwd=tmp_path).stdout
+    done = benchmark(
+        "run", "--plugin", "my_texture.py", "--extractor", "pixels", "--extractor", "my_texture", "--model", "knn", cwd=tmp_path
+    )
+    assert "my_texture" in done.stdout
+    refused("new", "extractor", "my_texture", cwd=tmp_path, says="nothing was written over")
+
+
+def test_check_names_the_broken_promise_and_exits_with_one():
+    printed = benchmark("check", f"{FAKES}:WrongLength", expect=1).stdout
+    assert "BROKEN  one_vector_an_image" in printed
+    assert "promise: " in printed

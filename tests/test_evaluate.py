@@ -1,0 +1,190 @@
+"""The rules of honesty, each with a plant that breaks it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import benchmark.evaluate
+from benchmark.evaluate import align, evaluate
+from benchmark.metrics import METRICS, compute
+from benchmark.predictions import Predictions
+
+FAKES = str(Path(__file__).parent / "fakes.py")
+
+
+def proba(folder, row):
+    return Predictions.load(folder / "predictions" / f"{row['key']}.npz").proba
+
+
+def with_official(dataset, wrong=False):
+    """The data with an official split, and wrong labels in its test part on request."""
+    test = np.arange(len(dataset.targets)) % 3 == 0
+    targets = np.where(test & wrong, (dataset.targets + 1) % len(dataset.classes), dataset.targets)
+    return replace(dataset, targets=targets, part=np.where(test, "test", "train"))
+
+
+def evaluated(dataset, make_cell, folder, *names):
+    """Row and probabilities of one cell."""
+    row = evaluate(make_cell(dataset, *names, split="official"), dataset, folder)
+    assert row["status"] == "ok", row["reason"]
+    return row, proba(folder, row)
+
+
+@pytest.mark.parametrize(
+    ("extractor", "strategy", "model"),
+    [
+        ("sift_bovw", "none", "logistic_regression"),
+        ("hog + color_histogram", "smote", "rbf_svm"),
+        ("pixels", "random_over", "random_forest"),
+        ("pixels", "random_under", "knn"),
+        ("pixels", "class_weight", "linear_svm"),
+        ("pixels", "random_over", "simple_cnn(epochs=3)"),
+    ],
+)
+def test_nothing_learned_sees_the_labels_of_the_test_part(digits, make_cell, tmp_path, extractor, strategy, model):
+    true, first = evaluated(with_official(digits), make_cell, tmp_path / "true", extractor, model, strategy)
+    wrong, second = evaluated(with_official(digits, wrong=True), make_cell, tmp_path / "wrong", extractor, model, strategy)
+    assert np.array_equal(first, second)
+    assert true["accuracy"] > 0.4 > wrong["accuracy"]
+
+
+def test_a_planted_leak_of_test_labels_is_visible_to_the_test_above(digits, make_cell, tmp_path):
+    """The comparison above can fail: an extractor that reads the labels of the test part from memory changes with them."""
+    _, first = evaluated(with_official(digits), make_cell, tmp_path / "true", f"{FAKES}:ReadsTestLabels", "knn")
+    _, second = evaluated(with_official(digits, wrong=True), make_cell, tmp_path / "wrong", f"{FAKES}:ReadsTestLabels", "knn")
+    assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("extractor", ["sift_bovw", "pixels"])
+def test_nothing_learned_sees_the_images_of_the_test_part(digits, make_cell, tmp_path, extractor):
+    """Other test images, same training images: what was predicted for an image that stayed in the test part is the same."""
+    true = with_official(digits)
+    images, tests = true.images.copy(), np.flatnonzero(true.part == "test")
+    images[tests[1:]] = 255 - images[tests[1:]]
+    _, first = evaluated(true, make_cell, tmp_path / "true", extractor)
+    _, second = evaluated(replace(true, images=images), make_cell, tmp_path / "other", extractor)
+    assert np.array_equal(first[0], second[0])
+    assert not np.array_equal(first[1:], second[1:])
+
+
+def test_a_strategy_changes_the_training_part_only(rare, make_cell, tmp_path):
+    plain = evaluate(make_cell(rare, split="holdout(test_size=0.3)"), rare, tmp_path)
+    over = evaluate(make_cell(rare, strategy="random_over", split="holdout(test_size=0.3)"), rare, tmp_path)
+    assert over["n_test"] == plain["n_test"]
+    assert over["n_resampled"] > over["n_train"] == plain["n_train"] == plain["n_resampled"]
+
+
+@pytest.mark.parametrize("model", ["random_forest", "linear_svm", "simple_cnn(epochs=1)"])
+@pytest.mark.parametrize("extractor", ["sift_bovw + pixels", "hog"])
+def test_a_cell_alone_equals_the_same_cell_in_company_bit_for_bit(digits, make_cell, tmp_path, model, extractor):
+    cell = make_cell(digits, extractor, model, "random_over", fold=1)
+    alone = evaluate(cell, digits, tmp_path / "alone")
+    for other in ("knn", "random_forest(n_estimators=7)"):
+        evaluate(make_cell(digits, extractor, other, fold=1), digits, tmp_path / "company")
+        np.random.default_rng().random()
+    company = evaluate(cell, digits, tmp_path / "company")
+    assert proba(tmp_path / "alone", alone).tobytes() == proba(tmp_path / "company", company).tobytes()
+    stored = Predictions.load(tmp_path / "alone" / "predictions" / f"{cell.key}.npz")
+    assert compute(stored) == {name: alone[name] for name in METRICS if name in alone}
+
+
+def test_a_class_that_the_training_part_lacks_has_probability_zero_and_its_own_column(digits, make_cell, tmp_path):
+    targets = digits.targets
+    part = np.where((np.arange(300) < 200) & (targets != 9), "train", "test")
+    lacking = replace(digits, part=part)
+    row = evaluate(make_cell(lacking, split="official"), lacking, tmp_path)
+    found = proba(tmp_path, row)
+    assert found.shape[1] == 10
+    assert (found[:, 9] == 0).all()
+    assert found[:, :9].sum(axis=1) == pytest.approx(1)
+    assert row["per_class"]["9"]["recall"] == 0
+
+
+def test_a_class_absent_from_a_fold_gives_a_stated_nan(rare, make_cell, tmp_path):
+    rows = [evaluate(make_cell(rare, split="stratified_kfold(folds=5)", fold=fold), rare, tmp_path) for fold in range(5)]
+    assert {row["status"] for row in rows} == {"ok"}
+    absent = [row for row in rows if np.isnan(row["auc"])]
+    assert absent
+    assert all(any("no test image of: 3" in note for note in row["notes"]) for row in absent)
+    assert all(np.isfinite(row["log_loss"]) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "model", "reason"),
+    [
+        ("smote", "knn", "needs 6 training images a class; '3' has 2"),
+        ("class_weight", "knn", "no class_weight"),
+        ("none", f"{FAKES}:HardLabelsOnly", "AUC is never computed from hard labels"),
+    ],
+)
+def test_what_cannot_work_is_a_skipped_row_with_its_reason(rare, make_cell, tmp_path, strategy, model, reason):
+    row = evaluate(make_cell(rare, model=model, strategy=strategy), rare, tmp_path)
+    assert row["status"] == "skipped"
+    assert reason in row["reason"]
+    assert not (tmp_path / "predictions").exists()
+
+
+def test_a_multi_label_task_has_its_metrics_and_refuses_resampling(digits, make_cell, tmp_path):
+    targets = np.stack([digits.targets % 2, digits.targets > 4, digits.targets % 3 == 0], axis=1).astype(np.int64)
+    many = replace(digits, targets=targets, classes=("odd", "large", "third"), multilabel=True)
+    for model in ("logistic_regression", "multinomial_nb", "majority", "simple_cnn(epochs=3)"):
+        row = evaluate(make_cell(many, model=model), many, tmp_path)
+        assert row["status"] == "ok", row["reason"]
+        assert row["hamming_loss"] == pytest.approx(1 - row["accuracy"])
+        assert {"subset_accuracy", "f1_micro", "auc", "label_ranking_average_precision"} <= row.keys()
+    assert evaluate(make_cell(many, strategy="random_over"), many, tmp_path)["status"] == "skipped"
+
+
+@pytest.mark.parametrize(("extractor", "model", "reason"), [(f"{FAKES}:Raises", "knn", "lens cap"), ("pixels", f"{FAKES}:GivesNaN", "NaN")])
+def test_a_failing_cell_is_a_row_with_reason_and_traceback_never_an_exception(digits, make_cell, tmp_path, extractor, model, reason):
+    row = evaluate(make_cell(digits, extractor, model), digits, tmp_path)
+    assert row["status"] == "failed"
+    assert reason in row["reason"]
+    assert "Traceback" in row["traceback"]
+
+
+def test_a_row_carries_what_is_needed_to_run_it_again(digits, make_cell, tmp_path):
+    row = evaluate(make_cell(digits, "hog", "knn"), digits, tmp_path)
+    assert row["params"]["extractor"][0]["params"]["orientations"] == 9
+    assert row["params"]["model"]["source"]
+    assert row["fingerprint"] == digits.fingerprint
+    assert {"libraries", "git_commit", "git_dirty", "processor"} <= row["environment"].keys()
+    assert row["seed"] == 0
+
+
+def test_a_row_says_that_small_images_were_enlarged_and_vectors_are_empty(digits, make_cell, tmp_path):
+    row = evaluate(make_cell(digits, "sift_bovw(keypoints='detected')", "majority"), digits, tmp_path)
+    assert any("enlarged from 8x8" in note for note in row["notes"]) or any("all-zero" in note for note in row["notes"])
+
+
+def test_times_from_the_cache_are_those_of_the_computation(digits, make_cell, tmp_path, monkeypatch):
+    first = evaluate(make_cell(digits, "sift_bovw", "majority"), digits, tmp_path)
+    monkeypatch.setattr(benchmark.featurize, "_compute", None)  # computing again would fail
+    second = evaluate(make_cell(digits, "sift_bovw", "knn"), digits, tmp_path)
+    assert second["extract_s"] == first["extract_s"] > 0
+
+
+def test_a_torn_feature_file_is_computed_again(digits, make_cell, tmp_path):
+    first = evaluate(make_cell(digits, "hog", "knn"), digits, tmp_path)
+    (stored,) = (tmp_path / "features").glob("*.npy")
+    whole = stored.read_bytes()
+    stored.write_bytes(whole[: len(whole) // 2])
+    before = proba(tmp_path, first)
+    assert np.array_equal(proba(tmp_path, evaluate(make_cell(digits, "hog", "knn"), digits, tmp_path)), before)
+    assert stored.read_bytes() == whole
+
+
+def test_features_that_learn_are_kept_per_training_part_and_the_others_once(digits, make_cell, tmp_path):
+    for extractor, expected in (("sift_bovw", 3), ("hog", 1)):
+        for fold in range(3):
+            evaluate(make_cell(digits, extractor, "majority", fold=fold), digits, tmp_path / extractor)
+        assert len(list((tmp_path / extractor / "features").glob("*.npy"))) == expected
+
+
+def test_align_puts_columns_where_their_classes_are(digits):
+    found = align(np.array([[0.25, 0.75]]), np.array([2, 7]), digits)
+    assert found[0, 2] == 0.25
+    assert found[0, 7] == 0.75
+    assert found.sum() == 1

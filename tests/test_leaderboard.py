@@ -1,0 +1,83 @@
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmark.errors import UserError
+from benchmark.leaderboard import leaderboards, problems, render, render_rows, shown
+
+
+def row(extractor, fold, f1, status="ok", model="knn", **more):
+    values = {"accuracy": f1, "precision": f1, "recall": f1, "f1": f1, "auc": f1, "log_loss": 1 - f1, "fit_s": 1.0, "predict_s": 0.1}
+    base = {"key": f"{extractor}{model}{fold}", "status": status, "reason": "", "dataset": "digits", "size": None, "imbalance": "none"}
+    base |= {"split": "stratified_kfold", "extractor": extractor, "strategy": "none", "model": model, "seed": 0, "fold": fold}
+    return base | (values if status == "ok" else dict.fromkeys(values, np.nan)) | more
+
+
+@pytest.fixture
+def rows():
+    data = [row("hog", 0, 0.9), row("hog", 1, 0.8), row("pixels", 0, 0.7), row("pixels", 1, 0.7), row("a|b_c", 0, 0.99)]
+    return pd.DataFrame([*data, row("a|b_c", 1, 0, status="failed", reason="ValueError: no")])
+
+
+def table(rows, metric="f1"):
+    ((_, found),) = leaderboards(rows, metric)
+    return found
+
+
+def test_entries_are_ranked_by_their_mean_and_incomplete_ones_not_at_all(rows):
+    found = table(rows)
+    assert list(found["extractor"]) == ["hog", "pixels", "a|b_c"]
+    assert list(found["rank"].fillna(0)) == [1, 2, 0]
+    assert list(zip(found["n_done"], found["n_planned"], strict=True)) == [(2, 2), (2, 2), (1, 2)]
+
+
+def test_a_loss_ranks_its_lowest_first(rows):
+    assert table(rows, "log_loss")["extractor"][0] == "hog"
+    with pytest.raises(UserError, match="did you mean 'f1'"):
+        table(rows, "f2")
+
+
+def test_the_spread_is_the_standard_deviation_over_folds(rows):
+    found = table(rows)
+    assert found["f1_std"][0] == pytest.approx(np.std([0.9, 0.8], ddof=1))
+    assert shown(found)["f1"][0] == "0.850 ±0.071"
+
+
+def test_a_mean_over_an_undefined_fold_is_undefined_not_a_silent_number(rows):
+    rows.loc[0, "auc"] = np.nan
+    found = table(rows)
+    assert np.isnan(found["auc"][0])
+    assert shown(found)["auc"][0] == "-"
+
+
+def test_ties_share_a_rank(rows):
+    tied = pd.concat([rows, pd.DataFrame([row("tie", 0, 0.9), row("tie", 1, 0.8)])], ignore_index=True)
+    assert list(table(tied)["rank"][:3]) == [1, 1, 3]
+
+
+def test_what_cannot_be_compared_is_not_in_one_table(rows):
+    other = rows.assign(split="holdout")
+    assert len(list(leaderboards(pd.concat([rows, other]), "f1"))) == 2
+
+
+def test_failures_are_listed_with_their_reasons(rows):
+    assert problems(rows) == ["1 failed: a|b_c / none / knn: ValueError: no"]
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_machine_formats_hold_every_digit(rows, form):
+    text = render(rows, form, "f1")
+    back = pd.read_csv(io.StringIO(text)) if form == "csv" else pd.read_json(io.StringIO(text))
+    assert back["f1"][0] == pytest.approx(0.85, abs=1e-12)
+
+
+def test_markdown_and_latex_escape_what_they_must(rows):
+    assert r"a\|b_c" in render(rows, "md", "f1")
+    assert r"b\_c" in render(rows, "latex", "f1")
+
+
+@pytest.mark.parametrize("form", ["md", "csv", "latex", "json"])
+def test_rows_are_printed_one_a_cell(rows, form):
+    assert render_rows(rows, form).count("ValueError") == 1

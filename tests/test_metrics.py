@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import metrics as sk
+
+from benchmark.metrics import METRICS, compute, per_class, undefined
+from benchmark.predictions import Predictions
+
+
+def predictions(y, proba, ordinal=False):
+    proba = np.asarray(proba, dtype=float)
+    return Predictions(np.asarray(y), proba, tuple("abcdefgh"[: proba.shape[1]]), np.arange(len(y)), ordinal)
+
+
+def random_predictions(seed, k=4, n=60):
+    rng = np.random.default_rng(seed)
+    return predictions(np.concatenate([np.arange(k), rng.integers(0, k, n)]), rng.dirichlet(np.ones(k), n + k))
+
+
+@given(st.integers(0, 10_000), st.integers(2, 6))
+def test_metrics_equal_scikit_learns_own(seed, k):
+    p = random_predictions(seed, k)
+    found, y, labels, proba = compute(p), p.y_true, p.proba.argmax(axis=1), p.proba
+    score = proba[:, 1] if k == 2 else proba
+    expected = {
+        "accuracy": sk.accuracy_score(y, labels),
+        "balanced_accuracy": sk.balanced_accuracy_score(y, labels),
+        "precision": sk.precision_score(y, labels, average="macro", zero_division=0),
+        "recall": sk.recall_score(y, labels, average="macro", zero_division=0),
+        "f1": sk.f1_score(y, labels, average="macro", zero_division=0),
+        "auc": sk.roc_auc_score(y, score, multi_class="ovr", average="macro"),
+        "average_precision": sk.average_precision_score(y, score) if k == 2 else sk.average_precision_score(np.eye(k)[y], proba),
+        "log_loss": sk.log_loss(y, proba),
+        "mcc": sk.matthews_corrcoef(y, labels),
+        "kappa": sk.cohen_kappa_score(y, labels),
+        "brier": sk.brier_score_loss(y, proba[:, 1]) if k == 2 else ((proba - np.eye(k)[y]) ** 2).sum(axis=1).mean(),
+    }
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, abs=1e-12), name
+
+
+@given(
+    st.integers(0, 10_000),
+    st.sampled_from([(2, "binary-class"), (5, "multi-class"), (5, "ordinal-regression"), (6, "multi-label, binary-class")]),
+)
+def test_auc_and_accuracy_equal_medmnists(seed, case):
+    from medmnist.evaluator import getACC, getAUC
+
+    k, task = case
+    p = random_predictions(seed, k)
+    if task.startswith("multi-label"):
+        truth = np.random.default_rng(seed).integers(0, 2, p.proba.shape)
+        truth[0], truth[1] = 0, 1
+        p = Predictions(truth, p.proba, p.classes, p.test_index)
+    found = compute(p)
+    assert found["auc"] == pytest.approx(getAUC(p.y_true, p.proba, task), abs=1e-12)
+    assert found["accuracy"] == pytest.approx(getACC(p.y_true, p.proba, task), abs=1e-12)
+
+
+def test_auc_from_hard_labels_is_impossible():
+    labels = np.array([0, 1, 1, 0])
+    with pytest.raises(ValueError, match="probabilities must be"):
+        Predictions(labels, labels.astype(float), ("a", "b"), np.arange(4))
+    assert {METRICS[name].needs for name in ("auc", "average_precision", "log_loss", "brier", "ece")} == {"proba"}
+    p = predictions(labels, [[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.45, 0.55]])
+    assert METRICS["auc"](p) == 1.0, "the second image's rank counts, not its label"
+
+
+def test_a_class_absent_from_the_test_part_gives_a_stated_nan_and_no_crash():
+    p = predictions([0, 0, 1, 1], [[0.8, 0.1, 0.1], [0.3, 0.6, 0.1], [0.1, 0.8, 0.1], [0.2, 0.7, 0.1]])
+    found = compute(p)
+    assert np.isnan(found["auc"])
+    assert np.isnan(found["average_precision"])
+    assert found["log_loss"] == pytest.approx(sk.log_loss(p.y_true, p.proba, labels=[0, 1, 2]))
+    assert "no test image of: c" in undefined(p)[0]
+    assert per_class(p)["c"]["support"] == 0
+    assert not undefined(predictions([0, 1], [[0.5, 0.5], [0.5, 0.5]]))
+
+
+def test_a_test_part_of_one_class_gives_nan_auc_in_a_binary_task():
+    assert np.isnan(compute(predictions([1, 1], [[0.4, 0.6], [0.1, 0.9]]))["auc"])
+
+
+def test_kappa_is_quadratic_for_ordinal_classes():
+    y, proba = [0, 1, 2, 3], np.eye(4)[[0, 1, 3, 3]] * 0.9 + 0.025
+    plain, graded = compute(predictions(y, proba)), compute(predictions(y, proba, ordinal=True))
+    assert graded["kappa"] == pytest.approx(sk.cohen_kappa_score(y, [0, 1, 3, 3], weights="quadratic"))
+    assert graded["kappa"] > plain["kappa"]
+
+
+def test_calibration_error_is_the_gap_between_confidence_and_accuracy():
+    y = [0] * 8 + [1] * 2
+    assert compute(predictions(y, [[0.8, 0.2]] * 10))["ece"] == pytest.approx(0.0, abs=1e-12)
+    assert compute(predictions(y, [[0.99, 0.01]] * 10))["ece"] == pytest.approx(0.19)
+
+
+def test_multi_label_metrics_are_its_own():
+    truth = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 0]])
+    found = compute(Predictions(truth, np.array([[0.9, 0.2, 0.4], [0.1, 0.8, 0.3], [0.7, 0.6, 0.1]]), ("a", "b", "c"), np.arange(3)))
+    assert found["subset_accuracy"] == pytest.approx(2 / 3)
+    assert found["hamming_loss"] == pytest.approx(1 / 9)
+    assert found["label_ranking_average_precision"] == 1.0
+    assert "log_loss" not in found
+
+
+@pytest.mark.parametrize("proba", [[[np.nan, 1.0]], [[0.7, 0.7]], [[1.2, -0.2]]])
+def test_what_is_no_probability_is_refused(proba):
+    with pytest.raises(ValueError, match="probabilities"):
+        predictions([0], proba)
+
+
+def test_predictions_read_back_bit_for_bit_and_hold_no_pickle(tmp_path):
+    p = random_predictions(3)
+    p.save(tmp_path / "p.npz")
+    again = Predictions.load(tmp_path / "p.npz")
+    assert again.proba.tobytes() == p.proba.tobytes()
+    assert again.classes == p.classes
+    assert compute(again) == compute(p)

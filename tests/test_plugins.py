@@ -1,0 +1,101 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmark import plugins
+from benchmark.errors import UserError
+from benchmark.plugins import build, contents, describe, digest, menu, resolve, with_defaults
+from benchmark.spec import Spec
+
+FAKES = str(Path(__file__).parent / "fakes.py")
+PLUGIN = """
+from features.base import Extractor
+
+class Mine(Extractor):
+    def __init__(self, k=1):
+        self.k = k
+
+    def extract(self, batch):
+        return batch.reshape(len(batch), -1) * self.k
+"""
+
+
+@pytest.mark.parametrize("kind", ["dataset", "extractor", "model", "strategy"])
+def test_every_entry_of_a_menu_has_code_and_a_line_that_says_what_it_is(kind):
+    for name, target in menu(kind).items():
+        assert (plugins.load(target).__doc__ or "").strip(), f"{kind} {name} has no docstring"
+
+
+def test_a_misspelt_name_or_parameter_is_answered_with_the_nearest_one():
+    with pytest.raises(UserError, match="did you mean 'hog'"):
+        resolve("extractor", Spec("hgo"))
+    with pytest.raises(UserError, match="did you mean 'orientations'"):
+        resolve("extractor", Spec.parse("hog(orientation=9)"))
+    with pytest.raises(UserError, match="did you mean 'knn'"):
+        resolve("model", Spec.parse("one_vs_rest(estimator=kn)"))
+
+
+def test_a_required_parameter_that_is_missing_is_named():
+    with pytest.raises(UserError, match="needs estimator"):
+        resolve("model", Spec("one_vs_rest"))
+
+
+def test_classes_of_a_file_are_named_in_snake_case_and_found_by_kind():
+    names = {(kind, name) for kind, name, _ in contents(FAKES)}
+    assert ("extractor", "wrong_length") in names
+    assert ("model", "gives_na_n") in names or ("model", "gives_nan") in names
+    assert build(resolve("extractor", Spec("mean_gray"), [FAKES])).stateless
+    assert build(resolve("extractor", Spec(f"{FAKES}:MeanGray"))).stateless
+
+
+def test_two_things_with_one_name_are_an_error(tmp_path):
+    file = tmp_path / "plug.py"
+    file.write_text("from features.base import Extractor\nclass Hog(Extractor):\n    pass\n")
+    with pytest.raises(UserError, match="two extractors are named 'hog'"):
+        menu("extractor", [str(file)])
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"), [("import nonexistent_thing", "ModuleNotFoundError"), ("def f(:", "SyntaxError"), ("x = 1", "holds no plug-in")]
+)
+def test_a_file_that_is_no_plug_in_is_a_users_error(tmp_path, text, problem):
+    file = tmp_path / "bad.py"
+    file.write_text(text)
+    with pytest.raises(UserError, match=problem):
+        list(contents(str(file)))
+
+
+def test_entry_points_join_the_menu(tmp_path, monkeypatch):
+    (tmp_path / "thirdparty.py").write_text(PLUGIN)
+    info = tmp_path / "thirdparty-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: thirdparty\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[benchmark.extractors]\nmine = thirdparty:Mine\n[benchmark.strategys]\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert menu("extractor")["mine"] == "thirdparty:Mine"
+    assert build(resolve("extractor", Spec.parse("mine(k=3)"))).k == 3
+    sys.modules.pop("thirdparty", None)
+
+
+def test_changed_code_of_a_plug_in_or_of_what_it_imports_is_another_digest(tmp_path):
+    file, helper = tmp_path / "plug.py", tmp_path / "helper.py"
+    file.write_text(PLUGIN + "    def lazily(self):\n        import helper\n")
+    helper.write_text("x = 1\n")
+    first = digest.__wrapped__(f"{file}:Mine")
+    helper.write_text("x = 2\n")
+    second = digest.__wrapped__(f"{file}:Mine")
+    file.write_text(file.read_text().replace("self.k)", "self.k )"))
+    assert first != second
+    file.write_text(file.read_text() + "\n# other\n")
+    assert digest.__wrapped__(f"{file}:Mine") != second
+
+
+def test_a_digest_follows_imports_inside_functions():
+    followed = plugins._followed(plugins._source("models.cnn", Path()), "models")
+    assert "training.py" in {file.name for file in followed}
+
+
+def test_a_default_and_the_same_value_written_out_are_described_alike():
+    assert describe(resolve("extractor", Spec("hog"))) == describe(resolve("extractor", Spec.parse("hog(orientations=9)")))
+    assert with_defaults(resolve("split", Spec("holdout"))).label == "holdout(seed=42, test_size=0.2)"

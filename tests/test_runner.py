@@ -1,0 +1,106 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import benchmark.runner
+from benchmark import load_results, load_study, run
+from benchmark.errors import UserError
+from benchmark.leaderboard import leaderboards
+from benchmark.metrics import compute
+from benchmark.predictions import Predictions
+
+FAKES = str(Path(__file__).parent / "fakes.py")
+
+
+def small(**axes):
+    return load_study("digits", **{"extractors": ["pixels"], "models": ["majority", "knn"], **axes})
+
+
+def test_a_run_leaves_rows_predictions_study_environment_and_leaderboards(tmp_path):
+    rows = run(small(), tmp_path)
+    assert set(rows["status"]) == {"ok"}
+    assert len(rows) == 6
+    files = {path.name for path in tmp_path.iterdir()}
+    assert {"results.sqlite", "study.yaml", "environment.json", "leaderboard.csv", "leaderboard.md", "leaderboard.tex"} <= files
+    assert {path.stem for path in (tmp_path / "predictions").iterdir()} == set(rows["key"])
+
+
+def test_every_metric_in_a_row_is_that_of_its_stored_predictions(tmp_path):
+    for row in run(small(), tmp_path).to_dict("records"):
+        stored = Predictions.load(tmp_path / "predictions" / f"{row['key']}.npz")
+        for name, value in compute(stored).items():
+            assert row[name] == value, name
+
+
+def test_a_second_run_finds_every_cell_stored(tmp_path, monkeypatch):
+    first = run(small(), tmp_path)
+    monkeypatch.setattr(benchmark.runner, "evaluate", None)  # evaluating again would fail
+    pd.testing.assert_frame_equal(run(small(), tmp_path), first)
+
+
+def test_force_runs_stored_cells_again_and_gets_the_same(tmp_path):
+    first, again = run(small(), tmp_path), run(small(), tmp_path, force=True)
+    assert len(again) == len(first)
+    assert list(again["f1"]) == list(first["f1"])
+    assert list(again["fit_s"]) != list(first["fit_s"])
+
+
+def test_an_interrupted_run_keeps_what_is_done_and_goes_on(tmp_path):
+    def interrupt(plan, waiting):
+        def report(cell, row):
+            if len(seen) == 2:
+                raise KeyboardInterrupt
+            seen.append(cell.key)
+
+        return report
+
+    seen = []
+    with pytest.raises(KeyboardInterrupt):
+        run(small(), tmp_path, progress=interrupt)
+    half = load_results(tmp_path)
+    assert list(half["status"]).count("ok") == 3
+    ((_, table),) = leaderboards(half, "f1")
+    assert table["n_done"].sum() == 3
+    assert table["n_planned"].sum() == 6
+    assert (tmp_path / "leaderboard.md").is_file()
+    assert set(run(small(), tmp_path)["status"]) == {"ok"}
+
+
+def test_a_failing_cell_does_not_stop_the_others(tmp_path):
+    rows = run(small(extractors=[f"{FAKES}:Raises", "pixels"]), tmp_path)
+    assert list(rows["status"]).count("failed") == 6
+    assert list(rows["status"]).count("ok") == 6
+
+
+def test_two_labels_of_one_cell_are_evaluated_once(tmp_path):
+    rows = run(small(models=["knn", "knn(n_neighbors=5)"]), tmp_path)
+    assert rows["key"].nunique() == 3
+    assert len(rows) == 6
+
+
+def test_runs_of_other_pipelines_into_one_folder_add_up(tmp_path):
+    run(small(models=["knn"]), tmp_path)
+    assert len(run(small(models=["majority"]), tmp_path)) == 6
+
+
+def test_a_wrong_study_writes_nothing(tmp_path):
+    out = tmp_path / "out"
+    for axes in ({"extractors": ["hgo"]}, {"datasets": [f"folder:{tmp_path}/none"]}, {"models": ["knn(neighbours=3)"]}):
+        with pytest.raises(UserError):
+            run(small(**axes), out)
+    assert not out.exists()
+
+
+def test_medmnist_figures_equal_the_packages_own_evaluator(tmp_path, data_folder):
+    from medmnist import Evaluator
+
+    study = small(datasets=["breastmnist", "retinamnist"], extractors=["pixels", "hog"], models=["logistic_regression", "knn"])
+    for row in run(study, tmp_path, data_folder).to_dict("records"):
+        stored = Predictions.load(tmp_path / "predictions" / f"{row['key']}.npz")
+        evaluator = Evaluator(row["dataset"], "test", root=str(data_folder / "medmnist"))
+        auc, acc = evaluator.evaluate(stored.proba)
+        assert row["auc"] == pytest.approx(auc, abs=1e-9)
+        assert row["accuracy"] == pytest.approx(acc, abs=1e-9)
+        assert np.array_equal(stored.y_true, evaluator.labels[:, 0])

@@ -1,0 +1,52 @@
+from keyword import iskeyword
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmark.errors import UserError
+from benchmark.spec import Spec, join, parse_sum
+
+VALUES = st.one_of(
+    st.integers(), st.booleans(), st.floats(allow_nan=False, allow_infinity=False), st.text(), st.tuples(st.integers(), st.integers())
+)
+
+
+@given(
+    st.dictionaries(
+        st.from_regex(r"[a-z_]{1,8}", fullmatch=True).filter(lambda key: key not in {"estimator", "extractor"} and not iskeyword(key)),
+        VALUES,
+    )
+)
+def test_a_label_reads_back_to_the_same_spec(params):
+    spec = Spec.parse({"hog": params})
+    assert Spec.parse(spec.label) == spec
+
+
+def test_a_call_a_mapping_and_a_nested_spec_are_one_value():
+    assert Spec.parse("one_vs_rest(estimator=logistic_regression(C=10))") == Spec.parse(
+        {"one_vs_rest": {"estimator": {"logistic_regression": {"C": 10}}}}
+    )
+
+
+@pytest.mark.parametrize("path", ["folder:my images (2)", "csv:/data/a+b/x.csv", "folder:~/set(1)/x"])
+def test_a_path_with_parentheses_is_a_name(path):
+    assert Spec.parse(path) == Spec(path)
+
+
+def test_a_plus_concatenates_but_not_inside_parentheses():
+    assert [spec.label for spec in parse_sum("hog(block_norm='a+b') + pixels")] == ["hog(block_norm='a+b')", "pixels"]
+    assert parse_sum(join(parse_sum("hog + pixels"))) == parse_sum("hog + pixels")
+
+
+@pytest.mark.parametrize(
+    "entry", ["", "hog(orientations=x.y)", "hog(orientations=)", {"a": 1, "b": 2}, 3, {"hog": 3}, {"hog": {"a": {"b": 1}}}]
+)
+def test_what_cannot_be_read_is_a_users_error(entry):
+    with pytest.raises(UserError):
+        Spec.parse(entry)
+
+
+def test_parameters_are_literals_never_code():
+    with pytest.raises(UserError):
+        Spec.parse("hog(orientations=[].append(1))")

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+from imblearn.under_sampling import NearMiss
+
+from benchmark.evaluate import make_strategy
+from benchmark.plugins import build, resolve
+from benchmark.spec import Spec
+
+
+def strategy(name, seed=0):
+    return make_strategy(resolve("strategy", Spec.parse(name)), seed)
+
+
+@pytest.mark.parametrize(("name", "size"), [("random_over", "max"), ("smote(k_neighbors=2)", "max"), ("random_under", "min")])
+def test_resampling_balances_the_classes_of_features_and_of_images(rare, name, size):
+    expected = getattr(np.bincount(rare.targets), size)()
+    for X in (rare.images.reshape(len(rare.images), -1).astype(np.float32), rare.images):
+        new_X, new_y = strategy(name).resample(X, rare.targets)
+        assert set(np.bincount(new_y)) == {expected}
+        assert new_X.dtype == X.dtype
+        assert new_X.shape[1:] == X.shape[1:]
+
+
+def test_random_over_only_repeats_images(rare):
+    new_X, _ = strategy("random_over").resample(rare.images, rare.targets)
+    assert {image.tobytes() for image in new_X} == {image.tobytes() for image in rare.images}
+
+
+def test_the_seed_decides_the_sample(rare):
+    first, again, other = (strategy("random_under", seed).resample(rare.images, rare.targets)[0] for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_smote_counts_neighbours_before_it_starts(rare):
+    found = strategy("smote")
+    assert "'3' has 3" in found.refusal(None, rare.targets, rare.classes, "multiclass")
+    assert strategy("smote(k_neighbors=2)").refusal(None, rare.targets, rare.classes, "multiclass") is None
+
+
+@pytest.mark.parametrize("model", ["logistic_regression", "linear_svm", "rbf_svm", "random_forest", "simple_cnn"])
+def test_class_weight_reaches_the_estimator_inside(model):
+    found = strategy("class_weight").weight(build(resolve("model", Spec(model))))
+    assert [value for name, value in found.get_params().items() if name.split("__")[-1] == "class_weight"] == ["balanced"]
+
+
+def test_any_imbalanced_learn_sampler_is_a_plug_in(tmp_path, rare):
+    file = tmp_path / "mine.py"
+    file.write_text(f"from imblearn.under_sampling import {NearMiss.__name__}\nclass Mine(NearMiss):\n    pass\n")
+    found = make_strategy(resolve("strategy", Spec("mine"), [str(file)]), 0)
+    _, y = found.resample(rare.images, rare.targets)
+    assert set(np.bincount(y)) == {3}

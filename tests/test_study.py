@@ -1,0 +1,99 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from benchmark.errors import UserError
+from benchmark.runner import make_plan
+from benchmark.study import Study, load_study, suites
+
+FAKES = str(Path(__file__).parent / "fakes.py")
+SMALL = {"datasets": "digits", "extractors": "pixels", "models": "majority"}
+
+
+def written(tmp_path, content):
+    file = tmp_path / "mine.yaml"
+    file.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+    return file
+
+
+@pytest.mark.parametrize("name", suites())
+def test_every_suite_that_ships_reads_resolves_and_is_named_by_its_file(name):
+    study = load_study(name).resolved()
+    assert study.name == name
+    assert study.description
+
+
+def test_a_study_written_as_yaml_reads_back_the_same(tmp_path):
+    study = Study.model_validate(
+        SMALL
+        | {
+            "name": "x",
+            "extractors": ["hog(orientations=8) + pixels"],
+            "split": {"holdout": {"test_size": 0.3}},
+            "seeds": [1, 2],
+            "size": 16,
+        }
+    )
+    assert load_study(written(tmp_path, study.to_yaml())) == study
+
+
+def test_a_misspelt_key_names_the_file_the_key_and_the_nearest_one(tmp_path):
+    with pytest.raises(UserError, match=r"mine.yaml: unknown key 'extractor'; did you mean 'extractors'"):
+        load_study(written(tmp_path, {**SMALL, "extractor": ["hog"]}))
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"models": []}, "models"),
+        ({"datasets": None}, "cannot read None"),
+        ({"size": 2}, "size"),
+        ({"seeds": ["a"]}, "seeds"),
+        ({"name": "../up"}, "name"),
+        ({"split": {"holdout": {"test_sise": 0.5}}}, "did you mean 'test_size'"),
+        ({"extractors": ["hog", "hog"]}, "lists hog twice"),
+    ],
+)
+def test_a_wrong_value_is_one_clear_line(tmp_path, change, problem):
+    with pytest.raises(UserError, match=problem) as caught:
+        load_study(written(tmp_path, SMALL | change)).resolved()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["a: [", "- a\n- b", "", "!!python/object/apply:os.system ['true']"])
+def test_a_file_that_is_no_study_is_a_users_error(tmp_path, text):
+    with pytest.raises(UserError, match=r"mine\.yaml"):
+        load_study(written(tmp_path, text))
+
+
+def test_an_unknown_suite_is_answered_with_the_nearest():
+    with pytest.raises(UserError, match="did you mean 'digits'"):
+        load_study("digit")
+
+
+def test_a_model_that_takes_images_is_run_once_whatever_the_extractors():
+    study = Study.model_validate(SMALL | {"name": "x", "extractors": ["pixels", "hog"], "models": ["majority", "simple_cnn"]})
+    labels = {(cell.identity["extractor"], cell.identity["model"]) for cell in make_plan(study).cells}
+    assert labels == {("pixels", "majority"), ("hog", "majority"), ("images", "simple_cnn")}
+
+
+def test_no_split_named_is_official_where_there_is_one_and_three_folds_otherwise(data_folder):
+    study = Study.model_validate(SMALL | {"name": "x", "datasets": ["digits", "breastmnist"]})
+    splits = {(cell.identity["dataset"], cell.identity["split"]) for cell in make_plan(study, data_folder).cells}
+    assert splits == {("digits", "stratified_kfold(folds=3, repeats=1, seed=42)"), ("breastmnist", "official")}
+
+
+def test_a_plug_in_file_joins_the_axes_that_were_not_named(tmp_path):
+    study = load_study("digits").with_plugins([FAKES], {"models"})
+    assert ("mean_gray",) in [tuple(spec.name for spec in part) for part in study.extractors]
+    assert study.models == load_study("digits").models
+
+
+def test_keys_differ_between_cells_and_follow_parameters_seed_and_data(digits, make_cell):
+    cells = make_plan(load_study("digits")).cells
+    assert len({cell.key for cell in cells}) == len(cells)
+    same = make_cell(digits, model="logistic_regression(C=1.0)")
+    assert same.params["model"]["params"] == make_cell(digits).params["model"]["params"]
+    others = [make_cell(digits, model="logistic_regression(C=2.0)"), make_cell(digits, seed=1), make_cell(digits, split="holdout")]
+    assert len({make_cell(digits).key, *(cell.key for cell in others)}) == 4
