@@ -201,7 +201,7 @@ def _classes(module: ModuleType) -> list[tuple[str, str]]:
 
 def kind_of(cls: type) -> str:
     """Kind of plug-in a class is, by what it can do; '' when it is none."""
-    marks = {"extract": "extractor", "predict_proba": "model", "fit_resample": "strategy", "resample": "strategy"}
+    marks = {"extract": "extractor", "predict": "model", "predict_proba": "model", "fit_resample": "strategy", "resample": "strategy"}
     return next((kind for method, kind in marks.items() if hasattr(cls, method)), "")
 
 

@@ -206,7 +206,7 @@ def _read(study: str) -> tuple[str, str]:
 
 
 def _explained(where: str, error: ValidationError) -> UserError:
-    first = error.errors()[0]
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")  # a misspelt key explains a missing one
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return UserError(f"{where}: {unknown('key', key, Study.model_fields)}")

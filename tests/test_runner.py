@@ -96,7 +96,7 @@ def test_a_wrong_study_writes_nothing(tmp_path):
 def test_medmnist_figures_equal_the_packages_own_evaluator(tmp_path, data_folder):
     from medmnist import Evaluator
 
-    study = small(datasets=["breastmnist", "retinamnist"], extractors=["pixels", "hog"], models=["logistic_regression", "knn"])
+    study = small(datasets=["breastmnist", "retinamnist"], extractors=["color_histogram", "shape_histogram"], models=["gaussian_nb", "knn"])
     for row in run(study, tmp_path, data_folder).to_dict("records"):
         stored = Predictions.load(tmp_path / "predictions" / f"{row['key']}.npz")
         evaluator = Evaluator(row["dataset"], "test", root=str(data_folder / "medmnist"))
