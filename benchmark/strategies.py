@@ -88,7 +88,10 @@ class ClassWeight(Strategy):
 
     @staticmethod
     def _names(model: Any) -> list[str]:
-        return [name for name in model.get_params() if name.split("__")[-1] == "class_weight"]
+        """Parameters to set; none inside an estimator that has the parameter itself and passes it on."""
+        found = [name for name in model.get_params() if name.split("__")[-1] == "class_weight"]
+        outer = [name.removesuffix("class_weight") for name in found]
+        return [name for name in found if not any(name.startswith(prefix) and name != f"{prefix}class_weight" for prefix in outer)]
 
 
 def random_over() -> Resample:

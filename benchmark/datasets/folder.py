@@ -105,7 +105,11 @@ def _ignored(root: Path, used: set[Path]) -> tuple[str, ...]:
     rest = [path for path in root.rglob("*") if path.is_file() and path not in used]
     astray = [path for path in rest if path.suffix.lower() in SUFFIXES and not _is_hidden(path, root)]
     suffixes = Counter(path.suffix.lower() or path.name for path in rest if path not in set(astray))
-    notes = [f"{len(astray)} images outside the class folders ignored"] if astray else []
+    notes = [f"{_files(len(astray), 'image')} outside the class folders ignored"] if astray else []
     if suffixes:
-        notes.append(f"{suffixes.total()} other files ignored ({', '.join(kind for kind, _ in suffixes.most_common(5))})")
+        notes.append(f"{_files(suffixes.total(), 'other')} ignored ({', '.join(kind for kind, _ in suffixes.most_common(5))})")
     return tuple(notes)
+
+
+def _files(count: int, kind: str) -> str:
+    return f"{count} {kind} file{'s' * (count != 1)}"

@@ -1,0 +1,138 @@
+import cv2
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage import data
+from sklearn.datasets import load_digits
+
+from features.laplacian_pyramid import STATISTICS, LaplacianPyramid, decompose, expand, n_layers, reduce
+
+PHOTOS = np.stack([photo[100:140, 200:233] for photo in (data.astronaut(), data.chelsea(), data.coffee())])
+DIGITS = np.rint(load_digits().images[:20, ..., None] * (255 / 16)).astype(np.uint8)
+
+windows = st.tuples(st.integers(0, 250), st.integers(0, 400), st.integers(1, 50), st.integers(1, 50))
+
+
+def photo_window(window):
+    """A window of a photo as float32 (h, w, 3), and the same as (1, 3, h, w)."""
+    y, x, height, width = window
+    photo = np.ascontiguousarray(data.chelsea()[y : y + height, x : x + width], np.float32)
+    return photo, photo.transpose(2, 0, 1)[None]
+
+
+@settings(max_examples=60, deadline=None)
+@given(windows)
+def test_reduce_equals_opencvs_pyr_down(window):
+    photo, level = photo_window(window)
+    np.testing.assert_allclose(reduce(level)[0].transpose(1, 2, 0), cv2.pyrDown(photo), atol=1e-3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(windows)
+def test_expand_equals_opencvs_pyr_up_for_even_and_odd_sizes(window):
+    photo, level = photo_window(window)
+    height, width = photo.shape[:2]
+    small = cv2.pyrDown(photo)
+    np.testing.assert_allclose(
+        expand(reduce(level), height, width)[0].transpose(1, 2, 0), cv2.pyrUp(small, dstsize=(width, height)), atol=1e-3
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(windows, st.integers(1, 6))
+def test_the_layers_and_the_low_pass_give_the_image_back(window, layers):
+    _, level = photo_window(window)
+    bands, image = decompose(level, layers)
+    assert len(bands) == layers
+    for band in reversed(bands):
+        image = expand(image, *band.shape[2:]) + band
+    np.testing.assert_allclose(image, level, atol=1e-3)
+
+
+def reference(photo, layers):
+    """Features of one photo by OpenCV's pyramid and SciPy's statistics."""
+    low, features = photo.astype(np.float32), []
+    for _ in range(layers):
+        fine, low = low, cv2.pyrDown(low)
+        band = (fine - cv2.pyrUp(low, dstsize=fine.shape[1::-1])).reshape(-1, photo.shape[2]).astype(np.float64)
+        moments = [band.mean(0) / 255, band.std(0) / 255, np.abs(band).mean(0) / 255]
+        features.append(np.stack([*moments, scipy.stats.skew(band), scipy.stats.kurtosis(band)], axis=1))
+    return np.concatenate([*(part.ravel() for part in features), low.ravel() / 255])
+
+
+def test_features_are_the_statistics_of_opencvs_layers_and_the_low_pass():
+    features = LaplacianPyramid(max_layer=3).fit_transform(PHOTOS)
+    np.testing.assert_allclose(features, [reference(photo, 3) for photo in PHOTOS], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("shape", "layers", "low"),
+    [
+        ((8, 8, 1), 1, (4, 4)),
+        ((24, 24, 1), 2, (6, 6)),
+        ((28, 28, 1), 3, (4, 4)),
+        ((32, 32, 3), 3, (4, 4)),
+        ((128, 96, 1), 3, (8, 6)),
+        ((200, 9, 3), 1, (7, 1)),
+        ((5, 1, 1), 1, (3, 1)),
+        ((1, 1, 3), 1, (1, 1)),
+    ],
+)
+def test_small_images_have_fewer_layers_and_large_ones_a_bounded_low_pass(shape, layers, low):
+    photo = np.ascontiguousarray(data.astronaut()[: shape[0], : shape[1], : shape[2]])[None]
+    extractor = LaplacianPyramid().fit(photo)
+    names = extractor.get_feature_names_out()
+    assert n_layers(*shape[:2], 3) == layers
+    assert extractor.transform(photo).shape == (1, shape[2] * (layers * len(STATISTICS) + low[0] * low[1]))
+    assert len(set(names)) == len(names) == extractor.transform(photo).shape[1]
+    assert names[-1] == f"low_{low[0] - 1}_{low[1] - 1}_{'gray' if shape[2] == 1 else 'blue'}"
+
+
+@pytest.mark.parametrize("channel", [0, 1, 2])
+def test_the_named_features_are_those_of_their_channel(channel):
+    only = np.zeros_like(PHOTOS[:1])
+    only[..., channel] = PHOTOS[:1, ..., channel]
+    extractor = LaplacianPyramid().fit(only)
+    names = extractor.get_feature_names_out()[extractor.transform(only)[0] != 0]
+    assert {name.split("_")[2] if name.startswith("layer") else name.split("_")[3] for name in names} == {("red", "green", "blue")[channel]}
+
+
+def test_the_named_feature_is_that_statistic_of_that_layer_and_channel():
+    extractor = LaplacianPyramid().fit(PHOTOS)
+    features = dict(zip(extractor.get_feature_names_out(), extractor.transform(PHOTOS).T, strict=True))
+    bands, low = decompose(PHOTOS.transpose(0, 3, 1, 2).astype(np.float32), 2)
+    green = bands[1][:, 1].reshape(3, -1)
+    np.testing.assert_allclose(features["layer_1_green_std"], green.std(axis=1) / 255, rtol=1e-4)
+    np.testing.assert_allclose(features["layer_1_green_kurtosis"], scipy.stats.kurtosis(green, axis=1), rtol=1e-3)
+    np.testing.assert_allclose(features["low_2_1_red"], reduce(low)[:, 0, 2, 1] / 255, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (1, 1, 1), (1, 9, 3), (13, 5, 3), (60, 75, 3)])
+@pytest.mark.parametrize("level", [0, 1, 77, 255])
+def test_flat_images_have_empty_layers_and_their_own_value_as_low_pass(shape, level):
+    extractor = LaplacianPyramid()
+    features = extractor.fit_transform(np.full((2, *shape), level, np.uint8))
+    is_low = np.char.startswith(extractor.get_feature_names_out().astype(str), "low")
+    np.testing.assert_array_equal(features[:, ~is_low], 0)
+    np.testing.assert_allclose(features[:, is_low], level / 255, rtol=1e-6)
+
+
+@pytest.mark.parametrize("images", [PHOTOS, DIGITS], ids=["photos", "digits"])
+def test_features_of_an_image_do_not_depend_on_its_company(images):
+    extractor = LaplacianPyramid().fit(images)
+    alone = np.vstack([extractor.transform(image[None]) for image in images])
+    np.testing.assert_array_equal(extractor.transform(images), alone)
+
+
+def test_coarse_size_bounds_the_low_pass():
+    features = LaplacianPyramid(max_layer=1, coarse_size=5).fit_transform(PHOTOS)
+    assert features.shape == (3, 3 * (len(STATISTICS) + 5 * 5))  # 40 x 33 -> 20 x 17 -> 10 x 9 -> 5 x 5
+
+
+@pytest.mark.parametrize("parameter", ["max_layer", "coarse_size"])
+@pytest.mark.parametrize("value", [0, -1, 2.0, None])
+def test_a_wrong_parameter_is_refused_with_its_name_value_and_what_is_allowed(parameter, value):
+    with pytest.raises(ValueError, match=f"{parameter} must be a positive integer; got {value!r}"):
+        LaplacianPyramid(**{parameter: value}).fit_transform(DIGITS)

@@ -1,0 +1,237 @@
+"""Promises of the scikit-learn menu, kept by every model on it."""
+
+import inspect
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from skimage.data import lfw_subset
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import load_digits
+from sklearn.metrics import log_loss
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from threadpoolctl import threadpool_limits
+
+from models import MENU, classical
+
+NAMES = [name for name, target in MENU.items() if target.startswith("models.classical:")]
+WEIGHTED = ["logistic_regression", "linear_svm", "rbf_svm", "random_forest", "gradient_boosting", "one_vs_rest"]
+SCALED = ["logistic_regression", "linear_svm", "rbf_svm", "knn", "nearest_centroid", "gaussian_nb", "multinomial_nb"]
+
+
+def build(name, seed=0, **parameters):
+    if name == "one_vs_rest":
+        parameters = {"estimator": classical.logistic_regression(), **parameters}
+    model = getattr(classical, name)(**parameters)
+    return model.set_params(**dict.fromkeys(deep(model, "random_state"), seed))
+
+
+def deep(model, parameter):
+    return [key for key in model.get_params(deep=True) if key.split("__")[-1] == parameter]
+
+
+def assert_probabilities(model, X):
+    probabilities = model.predict_proba(X)
+    assert probabilities.shape == (len(X), len(model.classes_))
+    assert np.isfinite(probabilities).all()
+    assert probabilities.min() >= 0
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_array_equal(model.classes_[probabilities.argmax(axis=1)], model.predict(X))
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    with threadpool_limits(1):
+        yield
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return X[:900].astype(np.float32), y[:900]
+
+
+@pytest.fixture(scope="module")
+def faces():
+    images = lfw_subset()  # 100 faces, then 100 that are not
+    return images[:, ::2, ::2].reshape(200, -1).astype(np.float32), np.repeat([1, 0], 100)
+
+
+def rare(digits, counts):
+    """The first counts[c] digits of each class c, in their order in the data."""
+    X, y = digits
+    rows = np.sort(np.concatenate([np.flatnonzero(y == c)[:n] for c, n in counts.items()]))
+    return X[rows], y[rows]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_learns_ten_digits(name, digits):
+    X, y = digits
+    model = build(name).fit(X[:600], y[:600])
+    assert_probabilities(model, X[600:])
+    floor = {"majority": 0.08, "gaussian_nb": 0.65}.get(name, 0.8)
+    assert model.score(X[600:], y[600:]) > floor
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_learns_two_classes_of_photographs(name, faces):
+    X, y = faces
+    model = build(name).fit(X[::2], y[::2])
+    assert_probabilities(model, X[1::2])
+    assert model.score(X[1::2], y[1::2]) >= (0.5 if name == "majority" else 0.75)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_labels_with_gaps_keep_their_numbers(name, digits):
+    X, y = rare(digits, {0: 30, 2: 30, 3: 30})
+    model = build(name).fit(X, y)
+    assert model.classes_.tolist() == [0, 2, 3]
+    assert_probabilities(model, X)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("n_rare", [1, 2, 4])
+def test_twenty_images_with_a_rare_class_and_constant_features_are_enough(name, n_rare, digits):
+    X, y = rare(digits, {0: 14 - n_rare, 1: 6, 5: n_rare})
+    assert (np.ptp(X, axis=0) == 0).any()
+    model = build(name).fit(X, y)
+    assert_probabilities(model, digits[0])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_same_seed_same_probabilities_also_for_a_clone(name, digits):
+    X, y = rare(digits, dict.fromkeys(range(5), 15))
+    first = build(name, seed=7)
+    second = clone(first)
+    np.testing.assert_array_equal(first.fit(X, y).predict_proba(X), second.fit(X, y).predict_proba(X))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_functions_take_only_what_is_a_parameter_of_the_estimator(name):
+    parameters = inspect.signature(getattr(classical, name)).parameters
+    assert not {"random_state", "class_weight", "n_jobs"} & set(parameters)
+    for parameter, described in parameters.items():
+        if described.default is inspect.Parameter.empty:
+            continue
+        other = {float: 0.25, int: 3, str: "auto", type(None): 4}[type(described.default)]
+        model = build(name, **{parameter: other})
+        assert [model.get_params()[key] for key in deep(model, parameter)] == [other]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_class_weight_is_found_exactly_where_it_is_listed(name):
+    assert bool(deep(build(name), "class_weight")) == (name in WEIGHTED)
+
+
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_balanced_weights_raise_the_rare_class_s_probability(name, digits):
+    X, y = rare(digits, {3: 80, 8: 8})
+    X = X + np.random.default_rng(0).normal(0, 8, X.shape).astype(np.float32)
+    plain, weighted = build(name), build(name)
+    weighted.set_params(**dict.fromkeys(deep(weighted, "class_weight"), "balanced"))
+    if name == "random_forest":  # leaves of one image are pure whatever its weight
+        plain.set_params(min_samples_leaf=5)
+        weighted.set_params(min_samples_leaf=5)
+    test = digits[0][100:][digits[1][100:] == 8] + 0.0
+    test += np.random.default_rng(1).normal(0, 8, test.shape).astype(np.float32)
+    assert weighted.fit(X, y).predict_proba(test)[:, 1].mean() > 1.05 * plain.fit(X, y).predict_proba(test)[:, 1].mean()
+
+
+@pytest.mark.parametrize("name", SCALED)
+def test_the_unit_of_a_feature_does_not_matter(name, digits):
+    X, y = rare(digits, dict.fromkeys(range(4), 20))
+    unit = 10.0 ** (np.arange(64) % 7 - 3)
+    expected = build(name).fit(X.astype(float), y).predict_proba(X.astype(float))
+    np.testing.assert_allclose(build(name).fit(X * unit, y).predict_proba(X * unit), expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("name", ["multinomial_nb", "logistic_regression", "rbf_svm", "random_forest"])
+def test_one_vs_rest_takes_many_labels_at_once(name, digits):
+    X, y = digits
+    labels = np.column_stack([y % 2 == 0, y > 4, y == 3]).astype(int)
+    model = OneVsRestClassifier(build(name)).fit(X[:300], labels[:300])
+    probabilities = model.predict_proba(X[600:])
+    assert probabilities.shape == (300, 3)
+    assert ((probabilities > 0.5) == labels[600:]).mean() > 0.7
+
+
+def test_rbf_svm_probabilities_beat_those_from_calibrated_counts_of_votes(digits):
+    X, y = digits
+    votes = make_pipeline(StandardScaler(), CalibratedClassifierCV(SVC(), ensemble=False))
+    losses = [log_loss(y[600:], model.fit(X[:600], y[:600]).predict_proba(X[600:])) for model in (build("rbf_svm"), votes)]
+    assert losses[0] < 0.8 * losses[1]
+
+
+@pytest.mark.parametrize("counts", [{0: 9, 1: 7}, {0: 9, 1: 3, 2: 4}, {0: 8, 1: 1}, {0: 2, 1: 1, 2: 1}, {0: 1, 1: 1}])
+def test_folds_are_a_partition_and_every_training_part_knows_every_class(counts):
+    y = np.random.default_rng(0).permutation(np.repeat(list(counts), list(counts.values())))
+    folds = list(classical.ScarceFolds().split(y, y))
+    several = [n for n in counts.values() if n > 1]
+    assert len(folds) == min([5, *several]) if several else 2
+    assert sorted(np.concatenate([test for _, test in folds])) == list(range(len(y)))
+    for train, test in folds:
+        assert set(y[train]) == set(counts)
+        assert all(counts[y[row]] == 1 for row in np.intersect1d(train, test))
+        assert len(test) > 0
+
+
+def test_svm_refuses_a_single_class(digits):
+    with pytest.raises(ValueError, match="needs two classes"):
+        build("linear_svm").fit(digits[0][:10], np.zeros(10, dtype=int))
+
+
+def test_nearest_centroid_predicts_the_nearest_mean(digits):
+    X, y = digits
+    model = build("nearest_centroid").fit(X[:600], y[:600])
+    scaled = model[0].transform(X)
+    means = np.array([scaled[:600][y[:600] == c].mean(axis=0) for c in range(10)])
+    nearest = np.linalg.norm(scaled[:, None] - means, axis=2).argmin(axis=1)
+    assert (model.predict(X) == nearest).mean() > 0.999
+
+
+@pytest.mark.parametrize("X", [np.eye(4, dtype=np.float32), np.ones((4, 3), dtype=np.float32)], ids=["one-each", "all-constant"])
+def test_nearest_centroid_needs_no_spread_within_classes(X):
+    model = build("nearest_centroid").fit(X, np.arange(4))
+    assert_probabilities(model, X)
+
+
+def test_gaussian_nb_says_when_no_feature_varies():
+    with pytest.raises(ValueError, match="No feature in X meets the variance threshold"):
+        build("gaussian_nb").fit(np.ones((8, 3), dtype=np.float32), np.arange(8) % 2)
+
+
+def test_multinomial_nb_clips_features_to_the_training_range(digits):
+    X = digits[0][:, np.ptp(digits[0][:100], axis=0) > 0] - 8.0
+    model = build("multinomial_nb").fit(X[:100], digits[1][:100])
+    beyond = 3 * X
+    within = np.clip(beyond, X[:100].min(axis=0), X[:100].max(axis=0))
+    assert_probabilities(model, beyond)
+    np.testing.assert_allclose(model.predict_proba(beyond), model.predict_proba(within), atol=1e-6)
+
+
+def test_gradient_boosting_holds_no_images_back():
+    X = np.random.default_rng(0).normal(size=(10_050, 1)).astype(np.float32)
+    y = (X[:, 0] > 0).astype(int)
+    y[0] = 2  # alone: a stratified part of it can't be held out
+    assert build("gradient_boosting", max_iter=3).fit(X, y).n_iter_ == 3
+
+
+def test_knn_says_when_there_are_fewer_images_than_neighbours(digits):
+    model = build("knn", n_neighbors=9).fit(digits[0][:6], digits[1][:6])
+    with pytest.raises(ValueError, match="n_neighbors = 9, n_samples_fit = 6"):
+        model.predict_proba(digits[0])
+
+
+def test_majority_gives_the_training_frequencies(digits):
+    model = build("majority").fit(digits[0][:4], [0, 2, 2, 2])
+    assert model.predict_proba(digits[0][:1]).tolist() == [[0.25, 0.75]]
+
+
+def test_classical_models_import_neither_torch_nor_opencv():
+    code = "import sys, models.classical; sys.exit(bool({'torch', 'cv2'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

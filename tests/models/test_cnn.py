@@ -1,0 +1,258 @@
+"""Promises of SimpleCNN."""
+
+import copy
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from skimage.data import lfw_subset
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
+from torch.nn.functional import cross_entropy
+
+from models.cnn import SimpleCNN
+from models.network import build_network
+from models.training import _batches, find_device
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return (X.reshape(-1, 8, 8, 1) * 255 / 16).round().astype(np.uint8), y
+
+
+@pytest.fixture(scope="module")
+def fitted(digits):
+    X, y = digits
+    return SimpleCNN(epochs=4, random_state=0, device="cpu").fit(X[:1200], y[:1200])
+
+
+def quick(**parameters):
+    return SimpleCNN(**{"epochs": 1, "random_state": 0, "device": "cpu", **parameters})
+
+
+def weights(model):
+    return [tensor.numpy() for tensor in model.network_.state_dict().values()]
+
+
+def test_learns_digits_in_four_epochs(fitted, digits):
+    X, y = digits
+    assert fitted.score(X[1200:], y[1200:]) > 0.92
+    assert fitted.score(X[:1200], y[:1200]) > 0.97
+
+
+def test_reaches_95_percent_on_held_out_digits(digits):
+    X, y = digits
+    train = np.arange(len(X)) % 3 > 0
+    assert quick(epochs=5).fit(X[train], y[train]).score(X[~train], y[~train]) > 0.95
+
+
+def test_sgd_learns_too(digits):
+    X, y = digits
+    assert quick(optimizer="sgd", learning_rate=0.01, epochs=3).fit(X[:1200], y[:1200]).score(X[1200:], y[1200:]) > 0.85
+
+
+def test_learns_photographs():
+    images = (lfw_subset()[..., None] * 255).astype(np.uint8)
+    y = np.repeat(["face", "other"], 100)
+    model = quick(epochs=6).fit(images[::2], y[::2])
+    assert model.classes_.tolist() == ["face", "other"]
+    assert model.score(images[1::2], y[1::2]) > 0.85
+
+
+def test_history_holds_plain_numbers_of_every_epoch(fitted):
+    assert [entry["epoch"] for entry in fitted.history_] == [1, 2, 3, 4]
+    assert all(type(entry[key]) is float for entry in fitted.history_ for key in ("loss", "accuracy"))
+    assert fitted.history_[-1]["loss"] < fitted.history_[0]["loss"]
+    assert 0.8 < fitted.history_[-1]["accuracy"] <= 1
+
+
+def test_no_softmax_precedes_the_loss(fitted, digits):
+    X, y = torch.tensor(digits[0]), torch.tensor(digits[1])
+    torch.manual_seed(0)
+    assert cross_entropy(build_network((8, 8, 1), 10).eval()(X), y).item() == pytest.approx(np.log(10), abs=0.1)
+    logits = fitted.network_(X)
+    assert logits.min() < -1
+    assert logits.max() > 1
+    assert fitted.history_[-1]["loss"] < 1.4  # ln(1 + 9 / e) = 1.46 is the least that a softmax before it would allow
+
+
+def test_probabilities_are_float64_and_sum_to_one(fitted, digits):
+    probabilities = fitted.predict_proba(digits[0])
+    assert probabilities.dtype == np.float64
+    assert probabilities.shape == (len(digits[0]), 10)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-12)
+    np.testing.assert_array_equal(fitted.predict(digits[0]), probabilities.argmax(axis=1))
+
+
+def test_prediction_does_not_depend_on_the_other_images(fitted, digits):
+    X = digits[0]  # more than one batch of 1,024
+    np.testing.assert_allclose(fitted.predict_proba(X)[1500:], fitted.predict_proba(X[1500:]), atol=1e-6)
+
+
+def test_pixels_are_normalised_to_mean_and_deviation_one_half():
+    pixels = build_network((4, 4, 1), 2)[0]
+    images = torch.tensor([0, 51, 255, 204] * 4, dtype=torch.uint8).reshape(1, 4, 4, 1)
+    torch.testing.assert_close(pixels(images)[0, 0, 0], torch.tensor([-1.0, -0.6, 1.0, 0.6]))
+
+
+def test_layers_are_those_of_the_article():
+    network = build_network((28, 20, 3), 7)
+    names = [type(layer).__name__ for layer in network]
+    block = ["Conv2d", "ReLU", "MaxPool2d", "BatchNorm2d"]
+    assert names == ["Pixels", *block, *block, "Flatten", "Dropout", "Linear", "ReLU", "Dropout", "Linear"]
+    assert [layer.out_channels for layer in network if isinstance(layer, torch.nn.Conv2d)] == [32, 64]
+    dense = [(layer.in_features, layer.out_features) for layer in network if isinstance(layer, torch.nn.Linear)]
+    assert dense == [(64 * 7 * 5, 128), (128, 7)]
+
+
+@pytest.mark.parametrize("shape", [(4, 4, 1), (5, 9, 3), (33, 18, 1)])
+def test_any_image_size_and_one_or_three_channels(shape):
+    X = np.random.default_rng(0).integers(0, 256, (9, *shape), dtype=np.uint8)
+    model = quick(batch_size=4).fit(X, np.arange(9) % 3)  # the last batch holds one image
+    assert model.predict_proba(X[:1]).shape == (1, 3)
+
+
+def test_read_only_and_reversed_images_are_taken_as_they_are(fitted, digits):
+    X = digits[0][:50].copy()
+    X.flags.writeable = False
+    np.testing.assert_array_equal(fitted.predict_proba(X[::-1])[::-1], fitted.predict_proba(X))
+    quick().fit(X, digits[1][:50])
+
+
+@pytest.mark.parametrize(("n", "sizes"), [(9, [4, 4]), (8, [4, 4]), (10, [4, 4, 2]), (3, [3])])
+def test_a_last_batch_of_one_is_left_out(n, sizes):
+    batches = _batches(n, 4, torch.Generator().manual_seed(0))
+    assert [len(batch) for batch in batches] == sizes
+    assert len(set(torch.cat(batches).tolist())) == sum(sizes)
+
+
+def test_same_seed_same_network_bit_for_bit(digits):
+    X, y = digits[0][:200], digits[1][:200]
+    first = quick(epochs=2).fit(X, y)
+    torch.rand(3)  # whatever the caller does in between
+    again, other = clone(first).fit(X, y), quick(epochs=2, random_state=1).fit(X, y)
+    assert all(np.array_equal(a, b) for a, b in zip(weights(first), weights(again), strict=True))
+    assert first.history_ == again.history_
+    assert not all(np.array_equal(a, b) for a, b in zip(weights(first), weights(other), strict=True))
+
+
+def test_the_caller_s_generators_and_settings_are_left_alone(digits):
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    flags = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
+    quick().fit(digits[0][:50], digits[1][:50]).predict(digits[0][:5])
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert np.array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
+    assert (torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark) == flags
+
+
+def test_balanced_weights_shift_predictions_to_the_rare_class(digits):
+    X, y = digits
+    rows = np.concatenate([np.flatnonzero(y == 3)[:150], np.flatnonzero(y == 8)[:6]])
+    test = X[np.flatnonzero(y == 8)[50:]]
+    plain, balanced = (quick(class_weight=weight, epochs=2).fit(X[rows], y[rows]) for weight in (None, "balanced"))
+    assert (balanced.predict(test) == 8).sum() > 20 + (plain.predict(test) == 8).sum()
+
+
+def test_multilabel_targets_get_a_probability_each(digits):
+    X, y = digits
+    labels = np.column_stack([y % 2 == 0, y > 4, y == 3]).astype(int)
+    model = quick(epochs=4).fit(X[:1200], labels[:1200])
+    probabilities = model.predict_proba(X[1200:])
+    assert model.classes_.tolist() == [0, 1, 2]
+    assert abs(probabilities.sum(axis=1) - 1).max() > 0.5
+    np.testing.assert_array_equal(model.predict(X[1200:]), probabilities > 0.5)
+    assert (model.predict(X[1200:]) == labels[1200:]).mean() > 0.9
+
+
+def test_balanced_weights_make_a_rare_label_likelier(digits):
+    X, y = digits[0][:400], digits[1][:400]
+    labels = np.column_stack([y == 3, y > 4, np.zeros(400), np.ones(400)])
+    plain, balanced = (quick(class_weight=weight).fit(X, labels).predict_proba(X) for weight in (None, "balanced"))
+    assert balanced[y == 3, 0].mean() > 0.15 + plain[y == 3, 0].mean()
+    assert np.isfinite(balanced).all()
+
+
+def test_a_fitted_model_survives_pickle_and_deepcopy(fitted, digits):
+    expected = fitted.predict_proba(digits[0][:20])
+    for other in (pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted)):
+        np.testing.assert_array_equal(other.predict_proba(digits[0][:20]), expected)
+
+
+def test_divergence_is_refused_with_advice(digits):
+    with pytest.raises(FloatingPointError, match="lower learning_rate, now 1e\\+20"):
+        quick(optimizer="sgd", learning_rate=1e20, epochs=3).fit(digits[0][:200], digits[1][:200])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("optimizer", "rmsprop", "'adam' or 'sgd'"),
+        ("learning_rate", 0, "a number above 0"),
+        ("learning_rate", float("nan"), "a number above 0"),
+        ("batch_size", 1, "an integer from 2"),
+        ("epochs", 2.5, "an integer from 1"),
+        ("class_weight", "equal", "None or 'balanced'"),
+        ("device", "tpu", "'auto', 'cpu', 'cuda' or 'cuda:N'"),
+    ],
+)
+def test_a_bad_parameter_is_named_with_what_is_allowed(name, value, allowed, digits):
+    with pytest.raises(ValueError, match=f"{name}={value!r}; it must be {allowed}"):
+        quick(**{name: value}).fit(digits[0][:10], digits[1][:10])
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        (np.zeros((4, 3, 8, 1), np.uint8), [0, 1, 0, 1], "at least 4 x 4"),
+        (np.zeros((4, 8, 8, 2), np.uint8), [0, 1, 0, 1], "1 or 3"),
+        (np.zeros((4, 8, 8, 1), np.float32), [0, 1, 0, 1], "uint8"),
+        (np.zeros((4, 8, 8), np.uint8), [0, 1, 0, 1], "n, h, w"),
+        (np.zeros((4, 8, 8, 1), np.uint8), [0, 1, 0], "labels"),
+        (np.zeros((4, 8, 8, 1), np.uint8), [2, 2, 2, 2], "two classes"),
+        (np.zeros((1, 8, 8, 1), np.uint8), [0], "two training images"),
+        (np.zeros((2, 8, 8, 1), np.uint8), [[0, 2], [1, 0]], "must be 0 or 1"),
+    ],
+)
+def test_bad_images_and_targets_are_refused(X, y, message):
+    with pytest.raises(ValueError, match=message):
+        quick().fit(X, y)
+
+
+def test_prediction_refuses_other_image_sizes_and_unfitted_models(fitted):
+    with pytest.raises(ValueError, match=r"fitted on images of shape \(8, 8, 1\)"):
+        fitted.predict(np.zeros((2, 9, 8, 1), np.uint8))
+    with pytest.raises(NotFittedError):
+        quick().predict(np.zeros((2, 8, 8, 1), np.uint8))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens where there is no CUDA device")
+def test_without_cuda_auto_is_the_cpu_and_cuda_is_refused():
+    assert find_device("auto") == torch.device("cpu")
+    with pytest.raises(ValueError, match="no CUDA device"):
+        find_device("cuda:0")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_learns_and_repeats_itself(digits):
+    X, y = digits
+    first, again = (quick(epochs=3, device="cuda").fit(X[:1200], y[:1200]) for _ in range(2))
+    assert first.score(X[1200:], y[1200:]) > 0.9
+    assert all(np.array_equal(a, b) for a, b in zip(weights(first), weights(again), strict=True))
+
+
+def test_importing_and_building_the_model_needs_neither_torch_nor_opencv():
+    code = "import sys; from models.cnn import SimpleCNN; SimpleCNN(); sys.exit(bool({'torch', 'cv2'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
