@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,6 +29,12 @@ KINDS = {
     "extractor": features.MENU,
     "strategy": strategies.MENU,
     "model": models.MENU,
+}
+_GROUPS = {
+    "dataset": "benchmark.datasets",
+    "extractor": "benchmark.extractors",
+    "strategy": "benchmark.strategies",
+    "model": "benchmark.models",
 }
 _OURS = ("benchmark", "features", "models")
 _GIVEN = ("name", "data", "size", "dataset")
@@ -49,12 +55,17 @@ def menu(kind: str, files: Iterable[str] = ()) -> dict[str, str]:
         Two things have one name.
     """
     found = dict(KINDS[kind])
-    points = ((point.name, point.value) for point in entry_points(group=f"benchmark.{kind}s"))
+    points = ((point.name, point.value) for point in _entry_points(kind))
     in_files = ((name, target) for file in files for file_kind, name, target in contents(file) if file_kind == kind)
     for name, target in (*points, *in_files):
         if found.setdefault(name, target) != target:
             raise UserError(f"two {kind}s are named '{name}': {found[name]} and {target}; rename one")
     return found
+
+
+@cache
+def _entry_points(kind: str) -> tuple[EntryPoint, ...]:
+    return tuple(entry_points(group=_GROUPS[kind])) if kind in _GROUPS else ()
 
 
 def resolve(kind: str, spec: Spec, files: Iterable[str] = ()) -> Spec:
@@ -216,7 +227,9 @@ def digest(target: str) -> str:
     are not (their versions are recorded).
     """
     where = target.rpartition(":")[0]
-    files = sorted(_followed(_source(where, Path()), where.split(".")[0]))
+    root = where.split(".")[0]
+    start = Path(where).expanduser().resolve() if where.endswith(".py") else _source(where, Path(), (root,))
+    files = sorted(_followed(start, root))
     return hashlib.sha256(b"\0".join(Path(file).read_bytes() for file in files)).hexdigest()[:16]
 
 
@@ -225,15 +238,14 @@ def _followed(start: Path | None, root: str) -> set[Path]:
     waiting = [start]
     while waiting:
         file = waiting.pop()
-        if file is None or file in done:
-            continue
-        done.add(file)
-        names = _imports(ast.parse(file.read_text(encoding="utf-8")), file)
-        waiting += [_source(name, file.parent) for name in names if name.split(".")[0] in (*_OURS, root) or _sibling(name, file)]
+        if file is not None and file not in done:
+            done.add(file)
+            names = _imports(ast.parse(file.read_text(encoding="utf-8")))
+            waiting += [_source(name, file.parent, (*_OURS, root)) for name in names]
     return done
 
 
-def _imports(tree: ast.AST, file: Path) -> Iterator[str]:
+def _imports(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -243,18 +255,13 @@ def _imports(tree: ast.AST, file: Path) -> Iterator[str]:
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def _sibling(name: str, file: Path) -> bool:
-    return (file.parent / f"{name.lstrip('.')}.py").is_file()
-
-
-def _source(name: str, folder: Path) -> Path | None:
-    if name.endswith(".py"):
-        return Path(name).expanduser().resolve()
-    beside = folder / f"{name.lstrip('.')}.py"
-    if beside.is_file() and name.split(".")[0] not in _OURS:
-        return beside.resolve()
-    try:
-        spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError):
-        return None
-    return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
+def _source(name: str, folder: Path, roots: tuple[str, ...] = ()) -> Path | None:
+    """File of a module: in one of the root packages, or beside the importing file; found without importing anything."""
+    parts = name.lstrip(".").split(".")
+    places = [folder]
+    if parts[0] in roots:
+        spec = importlib.util.find_spec(parts[0])
+        places += [Path(spec.origin).parent.parent] if spec and spec.origin else []
+    inside = [place.joinpath(*parts) for place in places]
+    candidates = (path for base in inside for path in (base.with_name(f"{base.name}.py"), base / "__init__.py"))
+    return next((path.resolve() for path in candidates if path.is_file()), None)

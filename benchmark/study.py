@@ -167,11 +167,11 @@ def cells(study: Study, datasets: dict[str, Dataset], folds: dict[str, int]) -> 
     datasets : label to Dataset
     folds : label to number of folds
     """
-    for data, seed, strategy in product(study.datasets, study.seeds, study.strategies):
-        for extractor, model in _pipelines(study):
+    for data in study.datasets:
+        dataset = datasets[data.label]
+        split = split_of(study, dataset)
+        for seed, strategy, (extractor, model) in product(study.seeds, study.strategies, _pipelines(study)):
             for fold in range(folds[data.label]):
-                dataset = datasets[data.label]
-                split = split_of(study, dataset)
                 yield Cell(data, dataset.fingerprint, study.size, split, fold, extractor, strategy, model, seed)
 
 

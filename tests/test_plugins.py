@@ -71,11 +71,16 @@ def test_entry_points_join_the_menu(tmp_path, monkeypatch):
     info = tmp_path / "thirdparty-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: thirdparty\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[benchmark.extractors]\nmine = thirdparty:Mine\n[benchmark.strategys]\n")
+    (info / "entry_points.txt").write_text(
+        "[benchmark.extractors]\nmine = thirdparty:Mine\n[benchmark.strategies]\nbalance = imblearn.over_sampling:RandomOverSampler\n"
+    )
     monkeypatch.syspath_prepend(str(tmp_path))
+    plugins._entry_points.cache_clear()
     assert menu("extractor")["mine"] == "thirdparty:Mine"
     assert build(resolve("extractor", Spec.parse("mine(k=3)"))).k == 3
+    assert menu("strategy")["balance"] == "imblearn.over_sampling:RandomOverSampler"
     sys.modules.pop("thirdparty", None)
+    plugins._entry_points.cache_clear()
 
 
 def test_changed_code_of_a_plug_in_or_of_what_it_imports_is_another_digest(tmp_path):
@@ -92,7 +97,7 @@ def test_changed_code_of_a_plug_in_or_of_what_it_imports_is_another_digest(tmp_p
 
 
 def test_a_digest_follows_imports_inside_functions():
-    followed = plugins._followed(plugins._source("models.cnn", Path()), "models")
+    followed = plugins._followed(plugins._source("models.cnn", Path(), ("models",)), "models")
     assert "training.py" in {file.name for file in followed}
 
 
