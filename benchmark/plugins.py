@@ -86,7 +86,17 @@ def resolve(kind: str, spec: Spec, files: Iterable[str] = ()) -> Spec:
     missing = [key for key, value in _resolved(found).items() if value is inspect.Parameter.empty]
     if missing:
         raise UserError(f"{kind} '{spec.name}' needs {', '.join(missing)}: write {spec.name}({missing[0]}=...)")
+    _check_values(kind, found)
     return found
+
+
+def _check_values(kind: str, spec: Spec) -> None:
+    """Let a class that can say which values it allows say so before anything is run."""
+    if hasattr(load(spec.target), "check_parameters"):
+        try:
+            build(spec).check_parameters()
+        except ValueError as error:
+            raise UserError(f"{kind} '{spec.label}': {error}") from None
 
 
 def find(name: str) -> list[tuple[str, Spec]]:

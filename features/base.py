@@ -17,7 +17,8 @@ class Extractor(TransformerMixin, BaseEstimator):
     """Turn images into one feature vector each.
 
     Write ``extract(batch)``. If something is learned from the training images (a vocabulary, a projection), write
-    ``learn(images)`` too and set ``stateless = False``. Everything else is done here: checking shapes and types, cutting
+    ``learn(images)`` too and set ``stateless = False``. ``check_parameters()`` is the place to refuse values that make no
+    sense. Everything else is done here: checking shapes and types, cutting
     the images into batches, enlarging images that are smaller than ``min_size``, checking what ``extract`` returned.
 
     ``__init__`` only stores its arguments, as scikit-learn asks; what ``learn`` finds is kept in attributes that end
@@ -55,6 +56,9 @@ class Extractor(TransformerMixin, BaseEstimator):
         """
         raise NotImplementedError(f"{type(self).__name__} must write extract(batch)")
 
+    def check_parameters(self) -> None:
+        """Raise a ValueError that names the parameter, its value and what is allowed; called before anything is computed."""
+
     def learn(self, images: Images) -> None:
         """Learn from the training images (already enlarged to ``min_size``); sets attributes that end with ``_``."""
 
@@ -64,8 +68,9 @@ class Extractor(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            The images are not (n, h, w, c) uint8 with 1 or 3 channels, or there are none.
+            A parameter's value is not allowed, or the images are not (n, h, w, c) uint8 with 1 or 3 channels, or there are none.
         """
+        self.check_parameters()
         X = check_images(X)
         self.image_shape_ = X.shape[1:]
         if not self.stateless:

@@ -57,12 +57,10 @@ class ColorHistogram(Extractor):
     @property
     def min_size(self) -> int:  # type: ignore[override]
         """The larger side of the grid: each cell needs a pixel."""
-        self._check_parameters()
         return max(self.grid)
 
     def extract(self, batch: Images) -> NDArray[np.float64]:
         """Histograms cell by cell, (b, rows * columns * d_cell); d_cell is ``bins``, ``3 * bins`` or ``bins ** 3``."""
-        self._check_parameters()
         codes, n_codes = self._codes(batch)
         cells, areas = _cells(*batch.shape[1:3], *self.grid)
         n_images, n_cells, n_histograms = len(batch), len(areas), codes.shape[-1]
@@ -85,7 +83,8 @@ class ColorHistogram(Extractor):
     def _space(self, n_channels: int) -> tuple[int | None, tuple[tuple[str, int], ...]]:
         return COLOR_SPACES[self.color_space] if n_channels == 3 else (None, COLOR_SPACES["gray"][1])
 
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
+        """Refuse values that are not allowed."""
         if self.color_space not in COLOR_SPACES:
             raise ValueError(f"color_space must be one of {sorted(COLOR_SPACES)}; got {self.color_space!r}")
         if not isinstance(self.bins, Integral) or not 1 <= self.bins <= 256:
@@ -95,7 +94,6 @@ class ColorHistogram(Extractor):
             raise ValueError(f"grid must be two positive integers (rows, columns); got {grid!r}")
 
     def _feature_names(self) -> list[str]:
-        self._check_parameters()
         names = [name for name, _ in self._space(self.image_shape_[-1])[1]]
         bins = [[f"{name}_{i}" for i in range(self.bins)] for name in names]
         cell = ["_".join(triple) for triple in itertools.product(*bins)] if self.joint else list(itertools.chain(*bins))

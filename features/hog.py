@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,17 +61,6 @@ class HOG(Extractor):
         sides = zip(self.pixels_per_cell, self.cells_per_block, strict=True)
         return max(pixels * cells for pixels, cells in sides)
 
-    def fit(self, X: Images, y: Any = None) -> Self:
-        """Check the parameters and remember the shape of the images; nothing is learned.
-
-        Raises
-        ------
-        ValueError
-            A parameter has a value that is not allowed, or the images are not (n, h, w, c) uint8.
-        """
-        self._check_parameters()
-        return super().fit(X, y)
-
     def extract(self, batch: Images) -> Array:
         """Normalised blocks of each image, row by row: block, cell in the block, orientation."""
         row, col, magnitude = _strongest_gradients(batch, self.transform_sqrt)
@@ -105,7 +94,8 @@ class HOG(Extractor):
         positions = np.ndindex(*blocks, *self.cells_per_block, self.orientations)
         return [f"hog_block{r}_{c}_cell{i}_{j}_orientation{k}" for r, c, i, j, k in positions]
 
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
+        """Refuse values that are not allowed."""
         if not _is_count(self.orientations):
             raise ValueError(f"orientations={self.orientations!r}: must be an integer of at least 1")
         for name in ("pixels_per_cell", "cells_per_block"):

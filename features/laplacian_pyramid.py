@@ -44,7 +44,6 @@ class LaplacianPyramid(Extractor):
 
     def extract(self, batch: Images) -> NDArray[np.floating]:
         """Statistics layer by layer (finest first), channel by channel, then the low-pass, (b, d)."""
-        self._check_parameters()
         images = np.ascontiguousarray(batch.transpose(0, 3, 1, 2), dtype=np.float32)
         bands, low = decompose(images, n_layers(batch.shape[1], batch.shape[2], self.max_layer))
         while max(low.shape[2:]) > self.coarse_size:
@@ -52,14 +51,14 @@ class LaplacianPyramid(Extractor):
         parts = [*(statistics(band) for band in bands), low.transpose(0, 2, 3, 1) / np.float32(255)]
         return np.hstack([part.reshape(len(batch), -1) for part in parts])
 
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
+        """Refuse values that are not allowed."""
         for name in ("max_layer", "coarse_size"):
             value = getattr(self, name)
             if not isinstance(value, Integral) or value < 1:
                 raise ValueError(f"{name} must be a positive integer; got {value!r}")
 
     def _feature_names(self) -> list[str]:
-        self._check_parameters()
         height, width, n_channels = self.image_shape_
         channels = ("gray",) if n_channels == 1 else ("red", "green", "blue")
         layers = n_layers(height, width, self.max_layer)

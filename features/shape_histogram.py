@@ -40,18 +40,17 @@ class ShapeHistogram(Extractor):
 
     def extract(self, batch: Images) -> NDArray[np.float64]:
         """Share of the edge pixels in each direction, then the seven logarithmic Hu moments, (b, bins + 7)."""
-        self._check_parameters()
         gray = np.rint(to_gray(batch))  # whole gray levels: gradients are exact, equal pixels have none
         return np.hstack([edge_directions(gray, self.bins, self.threshold), log_magnitude(hu_moments(gray))])
 
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
+        """Refuse values that are not allowed."""
         if not isinstance(self.bins, Integral) or self.bins < 1:
             raise ValueError(f"bins must be a positive integer; got {self.bins!r}")
         if not isinstance(self.threshold, Real) or not 0 <= self.threshold < np.inf:
             raise ValueError(f"threshold must be a finite number of at least 0; got {self.threshold!r}")
 
     def _feature_names(self) -> list[str]:
-        self._check_parameters()
         return [f"edge_direction_{i}" for i in range(self.bins)] + [f"log_hu_{i}" for i in range(1, 8)]
 
 

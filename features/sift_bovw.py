@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
-
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import MiniBatchKMeans
@@ -77,17 +75,6 @@ class SIFTBoVW(Extractor):
         """Two windows of the grid side by side, pixels."""
         return 2 * self.size
 
-    def fit(self, X: Images, y: Any = None) -> Self:
-        """Learn the vocabulary; labels are not used.
-
-        Raises
-        ------
-        ValueError
-            A parameter has a value that is not allowed, or the images are not (n, h, w, c) uint8.
-        """
-        self._check_parameters()
-        return super().fit(X, y)
-
     def learn(self, images: Images) -> None:
         """Cluster a sample of the descriptors of the images."""
         random = check_random_state(self.random_state)
@@ -124,7 +111,8 @@ class SIFTBoVW(Extractor):
                 sample.append(descriptors[random.permutation(len(descriptors))[:per_image]])
         return np.concatenate(sample)[: self.n_sampled]
 
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
+        """Refuse values that are not allowed."""
         for name, least in (("n_words", 1), ("step", 1), ("size", 4), ("n_sampled", 1)):
             value = getattr(self, name)
             if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:

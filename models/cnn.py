@@ -91,7 +91,7 @@ class SimpleCNN(ClassifierMixin, BaseEstimator):
         """
         from models.training import train
 
-        self._check_parameters()
+        self.check_parameters()
         images = _check_images(X)
         classes, targets = _encode(np.asarray(y), len(images))
         self.network_, self.history_ = train(
@@ -125,7 +125,8 @@ class SimpleCNN(ClassifierMixin, BaseEstimator):
         probabilities = self.predict_proba(X)
         return (probabilities > 0.5).astype(int) if self.multilabel_ else self.classes_[probabilities.argmax(axis=1)]
 
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
+        """Refuse values that are not allowed."""
         for name, (is_allowed, allowed) in ALLOWED.items():
             value = getattr(self, name)
             if not is_allowed(value):

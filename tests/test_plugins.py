@@ -41,6 +41,12 @@ def test_a_required_parameter_that_is_missing_is_named():
         resolve("model", Spec("one_vs_rest"))
 
 
+@pytest.mark.parametrize(("kind", "label"), [("extractor", "hog(orientations=0)"), ("model", "simple_cnn(epochs='many')")])
+def test_a_value_that_is_not_allowed_is_refused_before_anything_is_run(kind, label):
+    with pytest.raises(UserError, match=r"orientations=0|epochs='many'"):
+        resolve(kind, Spec.parse(label))
+
+
 def test_classes_of_a_file_are_named_in_snake_case_and_found_by_kind():
     names = {(kind, name) for kind, name, _ in contents(FAKES)}
     assert ("extractor", "wrong_length") in names
