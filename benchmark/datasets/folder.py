@@ -6,8 +6,8 @@ from collections import Counter
 from pathlib import Path
 
 from benchmark.datasets.base import PARTS, Dataset
-from benchmark.datasets.images import Options
 from benchmark.datasets.listing import Listing, assemble, path_of
+from benchmark.datasets.options import Options
 from benchmark.datasets.picture import SUFFIXES
 from benchmark.errors import UserError
 
@@ -25,7 +25,7 @@ def load_folder(name: str, data: Path, size: int | None, *, percentiles: tuple[f
     data : Path
         Unused: nothing is downloaded.
     size, percentiles, on_error
-        See `benchmark.datasets.images.Options`.
+        See `benchmark.datasets.options.Options`.
 
     Raises
     ------

@@ -14,43 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.datasets.image_notes import notes_on
+from benchmark.datasets.options import Options
 from benchmark.datasets.picture import Picture, picture_size, read_picture
-from benchmark.errors import UserError, unknown
+from benchmark.errors import UserError
 
 LARGEST_DEFAULT = 128  # the longer side, when the user names no size
-ON_ERROR = ("raise", "skip")
-
-
-@dataclass(frozen=True)
-class Options:
-    """How files become an array.
-
-    Parameters
-    ----------
-    size : int or None
-        Side of the square images, in pixels; None: native if small and all equal, else the median side, at most 128.
-    percentiles : (low, high)
-        Of each image's values, mapped to 0 and 255 where a file has more than 8 bits.
-    on_error : 'raise' or 'skip'
-        What an unreadable file does.
-
-    Raises
-    ------
-    UserError
-        A value is not as above.
-    """
-
-    size: int | None = None
-    percentiles: tuple[float, float] = (1, 99)
-    on_error: str = "raise"
-
-    def __post_init__(self) -> None:
-        if self.on_error not in ON_ERROR:
-            raise unknown("value of on_error", str(self.on_error), ON_ERROR)
-        if self.size is not None and (not isinstance(self.size, int) or self.size < 1):
-            raise UserError(f"size: {self.size} is not a number of pixels; give an integer of at least 1")
-        if not _are_percentiles(self.percentiles):
-            raise UserError(f"percentiles: {self.percentiles} are not two rising numbers from 0 to 100, such as [1, 99]")
 
 
 @dataclass(frozen=True)
@@ -121,12 +89,6 @@ def _without_bad(paths: Sequence[Path], names: Sequence[str], options: Options, 
     return replace(again, kept=[kept[i] for i in again.kept], notes=(note, *again.notes))
 
 
-def _are_percentiles(value: object) -> bool:
-    if not isinstance(value, list | tuple) or len(value) != 2:
-        return False
-    return all(isinstance(v, int | float) for v in value) and 0 <= value[0] < value[1] <= 100
-
-
 def _each(function: Callable, paths: Sequence[Path]) -> list:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(function, paths))
@@ -144,8 +106,7 @@ def _read(path: Path, shape: tuple[int, int], options: Options) -> Picture | str
 def _reason(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file"
-    text = " ".join(str(error).split()) or type(error).__name__
-    return textwrap.shorten(text, 200, placeholder=" ...")
+    return textwrap.shorten(str(error) or type(error).__name__, 200, placeholder=" ...")  # on one line
 
 
 def _size_or_none(path: Path) -> tuple[int, int] | None:

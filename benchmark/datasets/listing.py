@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
-from benchmark.datasets.images import Loaded, Options, load_images
+from benchmark.datasets.images import Loaded, load_images
+from benchmark.datasets.options import Options
 from benchmark.errors import UserError
 
 

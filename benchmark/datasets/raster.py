@@ -62,7 +62,7 @@ def read_raster(path: Path) -> tuple[NDArray, bool]:
             raise ValueError(f"has {frames} frames; one image a file")
         deep_colour = _is_deep_colour(image, data)
         tags = dict(getattr(image, "tag_v2", {}))
-        image.load()
+        image.load()  # every byte, before OpenCV, which is more forgiving, may see it
         if deep_colour:
             return _read_deep_colour(image, data, tags), False
         ImageOps.exif_transpose(image, in_place=True)
@@ -73,7 +73,7 @@ def read_raster(path: Path) -> tuple[NDArray, bool]:
 def _pixels(image: Image.Image) -> NDArray:
     if image.mode in ("RGB", *DEEP_MODES):
         return np.asarray(image)
-    if image.mode in ("1", "L", "LA"):
+    if image.mode in ("1", "L"):
         return np.asarray(image.convert("L"))
     if image.mode in ("P", "PA"):
         return np.asarray(image.convert("RGBA"))[..., :3]

@@ -1,0 +1,257 @@
+"""A CSV file that names images becomes a data set; every mistake in it is named with its line."""
+
+import csv
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from benchmark.datasets.csv_file import load_csv
+from benchmark.errors import UserError
+
+DIGITS = load_digits().images.astype(np.uint8) * 16
+GOOD = "image,label\n0.png,b\n1.png,a\n"
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A folder with the images 0.png to 4.png, and one more outside it."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    for i in range(5):
+        Image.fromarray(DIGITS[i]).save(folder / f"{i}.png")
+    Image.fromarray(DIGITS[9]).save(tmp_path / "outside.png")
+    return folder
+
+
+def load(home, text, size=None, **options):
+    path = home / "set.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return load_csv(f"csv:{path}", home, size, **options)
+
+
+def refusal(home, text, **options):
+    with pytest.raises(UserError) as error:
+        load(home, text, **options)
+    assert "\n" not in str(error.value)
+    assert str(error.value).startswith(f"dataset 'csv:{home}/set.csv'")
+    return str(error.value)
+
+
+def test_rows_become_images_and_sorted_classes(home):
+    dataset = load(home, GOOD)
+    assert dataset.name == f"csv:{home}/set.csv"
+    assert dataset.classes == ("a", "b")
+    assert dataset.targets.tolist() == [1, 0]
+    assert dataset.targets.dtype == np.int64
+    np.testing.assert_array_equal(dataset.images[..., 0], DIGITS[:2])
+    assert dataset.groups is None
+    assert dataset.part is None
+    assert dataset.task == "binary"
+
+
+def test_classes_that_are_all_integers_are_in_the_order_of_numbers(home):
+    assert load(home, "image,label\n0.png,10\n1.png,9\n2.png,-1\n").classes == ("-1", "9", "10")
+    assert load(home, "image,label\n0.png,10\n1.png,9\n2.png,x\n").classes == ("10", "9", "x")
+
+
+def test_na_and_null_are_names_like_any_other(home):
+    assert load(home, "image,label\n0.png,NA\n1.png,null\n").classes == ("NA", "null")
+
+
+def test_a_bar_makes_the_task_multilabel_and_an_empty_label_no_class(home):
+    dataset = load(home, "image,label\n0.png,b | a\n1.png,\n2.png,c\n3.png,a|a\n")
+    assert dataset.task == "multilabel"
+    assert dataset.classes == ("a", "b", "c")
+    assert dataset.targets.tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1], [1, 0, 0]]
+
+
+def test_group_and_split_are_read_where_they_are_there(home):
+    dataset = load(home, "image,label,group,split\n0.png,b,P1,Train\n1.png,a,P2,TEST\n2.png,a,P3,val\n")
+    assert dataset.groups.tolist() == ["P1", "P2", "P3"]
+    assert dataset.part.tolist() == ["train", "test", "val"]
+
+
+def test_all_columns_can_be_renamed(home):
+    text = "file,dx,patient,fold,label\n0.png,b,P1,train,x\n1.png,a,P2,test,x\n"
+    dataset = load(home, text, image="file", label="dx", group="patient", split="fold")
+    assert dataset.classes == ("a", "b")
+    assert dataset.groups.tolist() == ["P1", "P2"]
+    assert dataset.part.tolist() == ["train", "test"]
+
+
+def test_an_image_template_is_filled_from_the_row(home):
+    dataset = load(home, "kind,id,label\npng,3,b\npng,4,a\n", image="{id}.{kind}")
+    np.testing.assert_array_equal(dataset.images[..., 0], DIGITS[3:5])
+
+
+def test_a_template_only_pastes_cells(home):
+    text = "id,label\n{label},b\n4,a\n"
+    assert "{label}.png (line 2): no such file" in refusal(home, text, image="{id}.png")
+    assert "unknown column 'id.__class__'" in refusal(home, text, image="{id.__class__}.png")
+
+
+@pytest.mark.parametrize("text", [b"\xef\xbb\xbf" + GOOD.encode(), GOOD.replace("\n", "\r\n"), " image , label\n\n 0.png , b\n1.png,a\n\n"])
+def test_marks_line_ends_blank_lines_and_spaces_do_not_count(home, text):
+    assert load(home, text).classes == ("a", "b")
+
+
+def test_the_path_is_relative_to_the_current_folder_and_images_to_the_csv(home, monkeypatch):
+    load(home, GOOD)
+    monkeypatch.chdir(home.parent)
+    assert load_csv("csv:home/set.csv", home / "elsewhere", None).name == "csv:home/set.csv"
+
+
+def test_the_size_reaches_the_images(home):
+    assert load(home, GOOD, size=20).images.shape == (2, 20, 20, 1)
+
+
+# --- mistakes
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "is empty"),
+        ("\n\n", "is empty"),
+        ("image,label\n", "has a header but no rows"),
+        ("image,lable\n0.png,a\n", "label: unknown column 'label'; did you mean 'lable'?"),
+        ("img,label\n0.png,a\n", "image: unknown column 'image'; did you mean 'img'?"),
+        ("image,label,label\n0.png,a,b\n", "has two columns named 'label'"),
+        (GOOD + ",b\n", "line 4: the cell of column 'image' is empty"),
+        (GOOD + "2.png,\n", "line 4: the cell of column 'label' is empty"),
+        (GOOD + "2.png,a,b\n", "line 4: 3 cells, but the header has 2"),
+        (GOOD + "2.png\n", "line 4: 1 cells, but the header has 2"),
+        (GOOD + '2.png,"a\n', "line 4: unexpected end of data"),
+        (GOOD + "0.png,a\n", "line 4: '0.png' is the image of line 2 too"),
+        (GOOD + "../home/0.png,a\n", "line 4: '../home/0.png' is the image of line 2 too"),
+        (GOOD + "a\0b.png,a\n", "line 4: not a path"),
+        (GOOD + "none.png,a\n", "1 of 3 image files cannot be read: "),
+        (GOOD + "none.png,a\n", "none.png (line 4): no such file"),
+        ("image,label\n0.png,a\n1.png,a\n", "one class (a)"),
+        ("image,label\nnone.png,a\n1.png,a\n", "one class (a)"),  # before any image is read
+        ("image,label\n0.png,a|\n1.png,a\n", "one class (a)"),
+        ("image,label,group\n0.png,a,P\n1.png,b,\n", "line 3: the cell of column 'group' is empty"),
+        ("image,label,split\n0.png,a,train\n1.png,b,tset\n", "line 3: split 'tset' is none of train, val, test"),
+        ("image,label,split\n0.png,a,train\n1.png,b,\n", "line 3: the cell of column 'split' is empty"),
+        ("image,label,split\n0.png,a,train\n1.png,b,val\n", "its split has no test images"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named_with_its_place(home, text, reason):
+    assert reason in refusal(home, text)
+
+
+def test_lines_are_counted_as_an_editor_counts_them(home):
+    text = 'image,label,note\n\n0.png,a,"two\nlines"\n1.png,b,"x\ny"\n2.png,,z\n'
+    assert "line 7: the cell of column 'label' is empty" in refusal(home, text)
+    assert "line 5: the cell of column 'label' is empty" in refusal(home, text.replace("1.png,b", "1.png,"))
+
+
+@pytest.mark.parametrize("parameter", ["image", "label", "group", "split"])
+def test_a_named_column_that_is_absent_is_refused_with_the_nearest(home, parameter):
+    text = "image,label,lesion_id\n0.png,a,1\n1.png,b,2\n"
+    assert f"{parameter}: unknown column 'lesion'; did you mean 'lesion_id'?" in refusal(home, text, **{parameter: "lesion"})
+
+
+def test_a_file_that_is_not_utf_8_is_refused(home):
+    assert "is not UTF-8 (byte 18)" in refusal(home, "image,label\n0.png,\xe9t\xe9\n".encode("latin-1"))
+
+
+def test_a_missing_file_a_folder_and_no_path_are_refused(home):
+    for name, reason in (
+        (f"csv:{home}/none.csv", "No such file"),
+        (f"csv:{home}", "Is a directory"),
+        ("csv:", "names no path; write csv:PATH"),
+    ):
+        with pytest.raises(UserError, match=f"dataset '{re.escape(name)}'.*{reason}"):
+            load_csv(name, home, None)
+
+
+def test_skip_drops_unreadable_rows_with_all_that_belongs_to_them(home):
+    (home / "1.png").write_bytes(b"torn")
+    text = "image,label,group,split\n0.png,b,P0,train\n1.png,a,P1,test\n2.png,a,P2,test\n3.png,b,P3,val\n"
+    dataset = load(home, text, on_error="skip")
+    assert dataset.targets.tolist() == [1, 0, 1]
+    assert dataset.groups.tolist() == ["P0", "P2", "P3"]
+    assert dataset.part.tolist() == ["train", "test", "val"]
+    np.testing.assert_array_equal(dataset.images[..., 0], DIGITS[[0, 2, 3]])
+    assert f"1 of 4 image files cannot be read and were left out: {home}/1.png (line 3)" in dataset.notes[0]
+
+
+def test_a_split_that_loses_its_test_part_is_an_error(home):
+    (home / "2.png").write_bytes(b"torn")
+    text = "image,label,split\n0.png,b,train\n1.png,a,train\n2.png,a,test\n"
+    assert "its split has no test images" in refusal(home, text, on_error="skip")
+
+
+# --- the way out of the folder
+
+
+@pytest.mark.parametrize("way", ["dots", "absolute", "link", "linked folder"])
+def test_a_path_may_not_leave_the_folder_unless_that_is_allowed(home, way):
+    (home / "link.png").symlink_to(home.parent / "outside.png")
+    (home / "up").symlink_to(home.parent)
+    cell = {"dots": "../outside.png", "absolute": f"{home.parent}/outside.png", "link": "link.png", "linked folder": "up/outside.png"}[way]
+    text = f"image,label\n0.png,b\n{cell},a\n"
+    assert f"line 3: '{cell}' lies outside the CSV's folder; if that is meant, set allow_outside: true" in refusal(home, text)
+    np.testing.assert_array_equal(load(home, text, allow_outside=True).images[1, ..., 0], DIGITS[9])
+
+
+def test_a_template_may_not_leave_the_folder_either(home):
+    assert "lies outside" in refusal(home, "id,label\n0,b\n../outside,a\n", image="{id}.png")
+
+
+def test_a_folder_whose_name_begins_the_same_is_outside(home):
+    (home.parent / "home2").mkdir()
+    Image.fromarray(DIGITS[0]).save(home.parent / "home2" / "0.png")
+    assert "lies outside" in refusal(home, GOOD + "../home2/0.png,a\n")
+
+
+def test_a_csv_in_a_linked_folder_finds_its_images(home):
+    load(home, GOOD)
+    (home.parent / "link").symlink_to(home)
+    assert len(load_csv(f"csv:{home.parent}/link/set.csv", home, None).images) == 2
+
+
+# --- real sets
+
+
+def table(data_folder, name):
+    path = data_folder / name / "metadata.csv"
+    if not path.is_file():
+        pytest.skip(f"no {name}/metadata.csv in $BENCHMARK_DATA")
+    return path
+
+
+def test_ct_slices_are_grouped_by_patient(data_folder):
+    dataset = load_csv(f"csv:{table(data_folder, 'ct_dicom')}", data_folder, 64, label="contrast")
+    assert dataset.classes == ("no", "yes")
+    assert dataset.images.shape[1:] == (64, 64, 1)
+    assert len(set(dataset.groups)) < len(dataset.images)
+    assert any("VOI window" in note for note in dataset.notes)
+    assert all(image.min() < 30 < 200 < image.max() for image in dataset.images)
+
+
+def test_every_40th_skin_lesion_is_read(data_folder, tmp_path):
+    path = table(data_folder, "ham10000")
+    with path.open(newline="") as file:
+        rows = [row for row in list(csv.DictReader(file))[::40] if (path.parent / f"images/{row['image_id']}.jpg").is_file()]
+    with (tmp_path / "some.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    template = f"{path.parent}/images/{{image_id}}.jpg"
+    dataset = load_csv(f"csv:{tmp_path}/some.csv", tmp_path, None, image=template, label="dx", group="lesion_id", allow_outside=True)
+    assert dataset.images.shape == (len(rows), 128, 128, 3)
+    assert dataset.task == "multiclass"
+    assert dataset.groups.tolist() == [row["lesion_id"] for row in rows]
+    assert "resized to 128x128 from 150x200" in dataset.notes[0]
+
+
+def test_fundus_photographs_are_multilabel(data_folder):
+    dataset = load_csv(f"csv:{table(data_folder, 'odir')}", data_folder, 32, label="labels", group="patient_id")
+    assert dataset.task == "multilabel"
+    assert dataset.targets.shape == (len(dataset.images), 8)
+    assert dataset.targets.sum() > len(dataset.images)
