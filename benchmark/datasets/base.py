@@ -120,8 +120,6 @@ def to_size(images: NDArray[np.uint8], size: int | None) -> tuple[NDArray[np.uin
     height, width = images.shape[1:3]
     if size is None or height == width == size:
         return images, ()
-    import cv2
+    from benchmark.datasets.pictures.load import resize
 
-    how = cv2.INTER_AREA if size < min(height, width) else cv2.INTER_CUBIC
-    resized = np.stack([cv2.resize(image, (size, size), interpolation=how) for image in images])
-    return resized.reshape(len(images), size, size, images.shape[-1]), (f"resized to {size}x{size} from {height}x{width}",)
+    return np.stack([resize(image, (size, size)) for image in images]), (f"resized to {size}x{size} from {height}x{width}",)

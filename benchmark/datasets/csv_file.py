@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmark.datasets.base import PARTS, Dataset
 from benchmark.datasets.csv_rows import Row, need_column, read_rows
 from benchmark.datasets.listing import Listing, assemble, path_of
-from benchmark.datasets.options import Options
+from benchmark.datasets.pictures.options import Options
 from benchmark.errors import UserError
 
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -36,7 +36,7 @@ def load_csv(
     data : Path
         Unused: nothing is downloaded.
     size, percentiles, on_error
-        See `benchmark.datasets.options.Options`.
+        See `benchmark.datasets.pictures.options.Options`.
     image : str
         Column of the image's path, relative to the CSV; or a template such as ``images/{image_id}.jpg``, filled from the row's columns.
     label : str

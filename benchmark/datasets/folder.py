@@ -7,8 +7,8 @@ from pathlib import Path
 
 from benchmark.datasets.base import PARTS, Dataset
 from benchmark.datasets.listing import Listing, assemble, path_of
-from benchmark.datasets.options import Options
-from benchmark.datasets.picture import SUFFIXES
+from benchmark.datasets.pictures.options import Options
+from benchmark.datasets.pictures.picture import SUFFIXES
 from benchmark.errors import UserError
 
 
@@ -25,7 +25,7 @@ def load_folder(name: str, data: Path, size: int | None, *, percentiles: tuple[f
     data : Path
         Unused: nothing is downloaded.
     size, percentiles, on_error
-        See `benchmark.datasets.options.Options`.
+        See `benchmark.datasets.pictures.options.Options`.
 
     Raises
     ------

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
-from benchmark.datasets.images import Loaded, load_images
-from benchmark.datasets.options import Options
+from benchmark.datasets.pictures.load import Loaded, load_images
+from benchmark.datasets.pictures.options import Options
 from benchmark.errors import UserError
 
 

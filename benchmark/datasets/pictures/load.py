@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.datasets.image_notes import notes_on
-from benchmark.datasets.options import Options
-from benchmark.datasets.picture import Picture, picture_size, read_picture
+from benchmark.datasets.pictures.notes import notes_on
+from benchmark.datasets.pictures.options import Options
+from benchmark.datasets.pictures.picture import Picture, picture_size, read_picture
 from benchmark.errors import UserError
 
 LARGEST_DEFAULT = 128  # the longer side, when the user names no size

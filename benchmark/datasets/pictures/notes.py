@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmark.datasets.picture import Picture
+from benchmark.datasets.pictures.picture import Picture
 
 
 def notes_on(pictures: Sequence[Picture], shape: tuple[int, ...], why: str, percentiles: tuple[float, float]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi, apply_windowing
 from pydicom.pixels.utils import pixel_array
 
-from benchmark.datasets.eight_bits import stretch
+from benchmark.datasets.pictures.eight_bits import stretch
 
 FAR = 1e12  # a value outside every window
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.datasets import raster
-from benchmark.datasets.eight_bits import to_eight_bits
+from benchmark.datasets.pictures import raster
+from benchmark.datasets.pictures.eight_bits import to_eight_bits
 
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})
 SUFFIXES = raster.SUFFIXES | DICOM_SUFFIXES
@@ -51,7 +51,7 @@ def picture_size(path: Path) -> tuple[int, int]:
     """Read (height, width) from the header of a file."""
     if not is_dicom(path):
         return raster.raster_size(path)
-    from benchmark.datasets.dicom import dicom_size
+    from benchmark.datasets.pictures.dicom import dicom_size
 
     return dicom_size(path)
 
@@ -66,7 +66,7 @@ def read_picture(path: Path, percentiles: tuple[float, float] = (1, 99)) -> Pict
     """
     windowed, patient = False, None
     if is_dicom(path):
-        from benchmark.datasets.dicom import read_dicom
+        from benchmark.datasets.pictures.dicom import read_dicom
 
         file = read_dicom(path)
         values, windowed, inverted, patient = file.values, file.windowed, file.inverted, file.patient
