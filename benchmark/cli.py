@@ -74,6 +74,7 @@ def run(
 ) -> None:
     """Run a study and print its leaderboard; cells already stored are not run again."""
     from benchmark.runner import run as run_study
+    from benchmark.store import load_results
     from benchmark.terminal import bar, print_leaderboards
 
     chosen = _chosen(study, dataset, extractor, model, strategy, seed, plugin)
@@ -82,10 +83,9 @@ def run(
         with bar(console) as progress:
             rows = run_study(chosen, folder, data, force, progress)
     except KeyboardInterrupt:
-        from benchmark.store import load_results
-
-        print_leaderboards(console, load_results(folder))
-        console.print(f"Interrupted; what is done is in {folder}, and the same command goes on from there.")
+        if (folder / "results.sqlite").is_file():
+            print_leaderboards(console, load_results(folder))
+            console.print(f"Interrupted; what is done is in {folder}, and the same command goes on from there.", highlight=False)
         raise typer.Exit(130) from None
     print_leaderboards(console, rows)
     console.print(f"Rows, predictions and tables: {folder}", highlight=False)

@@ -52,7 +52,8 @@ def leaderboards(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.Data
 
 def ranked(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     """One row an entry, the best first; ties share a rank, incomplete entries have none."""
-    entries = pd.DataFrame([_entry(labels, group, metric) for labels, group in rows.groupby(ENTRY, sort=False)])
+    metrics = tuple(dict.fromkeys((*columns_of(rows), metric)))
+    entries = pd.DataFrame([_entry(labels, group, metrics) for labels, group in rows.groupby(ENTRY, sort=False)])
     complete = entries["n_done"] == entries["n_planned"]
     better_first = not METRICS[metric].greater_is_better
     rank = entries[metric].where(complete).rank(method="min", ascending=better_first)
@@ -60,10 +61,10 @@ def ranked(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     return entries.sort_values(["rank", *ENTRY], na_position="last").reset_index(drop=True)
 
 
-def _entry(labels: tuple[str, ...], rows: pd.DataFrame, metric: str) -> dict[str, object]:
+def _entry(labels: tuple[str, ...], rows: pd.DataFrame, metrics: tuple[str, ...]) -> dict[str, object]:
     done = rows[rows["status"] == "ok"]
     entry: dict[str, object] = dict(zip(ENTRY, labels, strict=True))
-    for name in dict.fromkeys((*columns_of(rows), metric)):
+    for name in metrics:
         values = pd.to_numeric(done[name]) if name in done else pd.Series(dtype=float)
         entry[name] = values.mean(skipna=False) if len(values) else np.nan
         entry[f"{name}_std"] = values.std(skipna=False) if len(values) > 1 else np.nan

@@ -26,7 +26,8 @@ def bar(console: Console) -> Iterator[Callable[[Plan, list[Cell]], Report]]:
     ) as shown:
 
         def begin(plan: Plan, waiting: list[Cell]) -> Report:
-            console.print(f"{plan.study.name}: {len(plan.cells)} cells, {len(plan.cells) - len(waiting)} stored", highlight=False)
+            stored = len(plan.cells) - len(waiting)
+            console.print(f"study {plan.study.name}: {len(plan.cells)} cells, {stored} stored", highlight=False)
             task = shown.add_task("cells", total=len(waiting), failed=0)
             failures = 0
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -106,6 +107,32 @@ def test_plan_shows_cells_and_refusals_and_writes_nothing(tmp_path):
 def test_a_failed_cell_makes_the_exit_code_one_and_its_reason_is_printed(tmp_path):
     done = benchmark("run", "--extractor", f"{FAKES}:Raises", "--model", "knn", "--out", tmp_path, expect=1)
     assert "lens cap" in done.stdout
+
+
+def test_an_interrupt_prints_what_is_done_and_exits_with_130(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "benchmark",
+        "run",
+        "--extractor",
+        "pixels",
+        "--model",
+        "majority",
+        "--model",
+        "simple_cnn",
+        "--out",
+        "out",
+    ]
+    running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("out/predictions/*.npz")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    running.send_signal(signal.SIGINT)
+    printed, _ = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert "the same command goes on from there" in printed
+    assert "0/3" in printed
 
 
 # ---- a user's mistakes: one line, exit code 2, no traceback, nothing written

@@ -52,6 +52,14 @@ def test_a_mean_over_an_undefined_fold_is_undefined_not_a_silent_number(rows):
     assert shown(found)["auc"][0] == "-"
 
 
+def test_a_multi_label_table_has_its_own_metrics_also_for_entries_that_were_skipped(rows):
+    rows["subset_accuracy"], rows["hamming_loss"] = rows["f1"], 1 - rows["f1"]
+    skipped = pd.DataFrame([row("hog", fold, 0, status="skipped", model="other") for fold in (0, 1)])
+    found = shown(table(pd.concat([rows, skipped], ignore_index=True)))
+    assert "subset_accuracy" in found
+    assert "log_loss" not in found
+
+
 def test_ties_share_a_rank(rows):
     tied = pd.concat([rows, pd.DataFrame([row("tie", 0, 0.9), row("tie", 1, 0.8)])], ignore_index=True)
     assert list(table(tied)["rank"][:3]) == [1, 1, 3]

@@ -1,0 +1,165 @@
+"""Bundled, torchvision and MedMNIST sets."""
+
+import shutil
+import struct
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits as sklearn_digits
+
+from benchmark.datasets import MEDMNIST_2D, medmnist_sets, torchvision_sets
+from benchmark.datasets.base import data_folder
+from benchmark.datasets.bundled import load_digits, load_faces
+from benchmark.errors import UserError
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    """No network: what a server without one sees."""
+
+    def refuse(*arguments, **keywords):
+        raise urllib.error.URLError("no network")
+
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+
+
+def test_digits_are_scikit_learns_seventeen_gray_levels_spread_over_a_byte():
+    dataset = load_digits("digits", Path(), None)
+    assert dataset.images.shape == (1797, 8, 8, 1)
+    assert np.array_equal(np.rint(dataset.images[..., 0] / 255 * 16), sklearn_digits().images)
+    assert len(np.unique(dataset.images)) == 17
+
+
+def test_faces_are_a_hundred_of_each_and_the_second_class_is_the_face():
+    dataset = load_faces("faces", Path(), 32)
+    assert dataset.images.shape == (200, 32, 32, 1)
+    assert dataset.task == "binary"
+    assert dataset.classes[1] == "face"
+    assert list(np.bincount(dataset.targets)) == [100, 100]
+    assert "resized to 32x32 from 25x25" in dataset.notes[0]
+
+
+def test_the_list_of_2d_sets_is_the_packages_own():
+    from medmnist import INFO
+
+    assert set(MEDMNIST_2D) == {name for name in INFO if not name.endswith("3d")}
+
+
+@pytest.mark.parametrize("name", ["breastmnist", "retinamnist"])
+def test_medmnist_has_its_official_parts_classes_and_licence(data_folder, name):
+    from medmnist import INFO
+
+    dataset = medmnist_sets.load(name, data_folder, None)
+    assert {part: int((dataset.part == part).sum()) for part in ("train", "val", "test")} == INFO[name]["n_samples"]
+    assert list(dataset.classes) == list(INFO[name]["label"].values())
+    assert dataset.ordinal == (name == "retinamnist")
+    assert dataset.licence
+    assert dataset.images.shape[1:] == (28, 28, INFO[name]["n_channels"])
+
+
+def test_a_truncated_medmnist_file_is_refused_by_its_md5_and_left_alone(data_folder, tmp_path):
+    whole = next(data_folder.rglob("breastmnist.npz")).read_bytes()
+    file = tmp_path / "breastmnist.npz"
+    file.write_bytes(whole[:-1000])
+    with pytest.raises(UserError, match="damaged or truncated"):
+        medmnist_sets.load("breastmnist", tmp_path, None)
+    assert file.stat().st_size == len(whole) - 1000
+
+
+def test_a_medmnist_file_is_found_in_the_folder_and_in_its_medmnist_folder(data_folder, tmp_path):
+    source = next(data_folder.rglob("breastmnist.npz"))
+    for place in (tmp_path / "a", tmp_path / "b" / "medmnist"):
+        place.mkdir(parents=True)
+        shutil.copy(source, place)
+    first, second = (medmnist_sets.load("breastmnist", tmp_path / name, None) for name in ("a", "b"))
+    assert first.fingerprint == second.fingerprint
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize("name", ["pathmnist", "chestmnist", "organsmnist"])
+def test_offline_and_absent_medmnist_names_the_places_looked_in(tmp_path, name):
+    with pytest.raises(UserError, match=rf"{name}_64.npz and .*medmnist/{name}_64.npz"):
+        medmnist_sets.load(name, tmp_path, 64)
+
+
+def test_medmnist_comes_in_four_sizes_only(tmp_path):
+    with pytest.raises(UserError, match="28, 64, 128, 224, not 32"):
+        medmnist_sets.load("breastmnist", tmp_path, 32)
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize("name", ["cifar10", "cifar100", "mnist", "fashion_mnist"])
+def test_offline_and_absent_torchvision_sets_name_the_folder_and_files(tmp_path, name):
+    with pytest.raises(UserError) as caught:
+        torchvision_sets.load(name, tmp_path, None)
+    assert str(tmp_path) in str(caught.value)
+    assert torchvision_sets._SOURCES[name][1] in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def write_binary_cifar10(folder, images, labels):
+    """The official binary layout: 10,000 records a batch, a label byte and three planes each."""
+    folder.mkdir(parents=True)
+    records = np.concatenate([labels[:, None], images.transpose(0, 3, 1, 2).reshape(10_000, -1)], axis=1).astype(np.uint8)
+    for name in torchvision_sets._BINARY_FILES:
+        records.tofile(folder / name)
+    (folder / "batches.meta.txt").write_text("airplane\nautomobile\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\ntruck\n\n")
+
+
+@pytest.fixture
+def photographs():
+    """10,000 crops, 32x32x3, of a real photograph."""
+    from skimage.data import astronaut
+
+    windows = np.lib.stride_tricks.sliding_window_view(astronaut(), (32, 32), axis=(0, 1))[:400:4, :400:4]
+    return windows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+
+
+def test_binary_cifar10_reads_back_image_by_image_with_its_official_split(tmp_path, photographs):
+    labels = np.arange(10_000) % 10
+    write_binary_cifar10(tmp_path / "cifar-10-batches-bin", photographs, labels)
+    dataset = torchvision_sets.load("cifar10", tmp_path, None)
+    assert np.array_equal(dataset.images[-10_000:], photographs)
+    assert np.array_equal(dataset.targets[:10_000], labels)
+    assert list(dataset.part[[0, 49_999, 50_000]]) == ["train", "train", "test"]
+    assert dataset.classes[:2] == ("airplane", "automobile")
+
+
+def test_a_truncated_cifar10_batch_is_named_with_its_size(tmp_path, photographs):
+    write_binary_cifar10(tmp_path / "cifar-10-batches-bin", photographs, np.zeros(10_000, int))
+    batch = tmp_path / "cifar-10-batches-bin" / "data_batch_3.bin"
+    batch.write_bytes(batch.read_bytes()[:12345])
+    with pytest.raises(UserError, match=r"data_batch_3\.bin has 12,345 bytes, not 30,730,000"):
+        torchvision_sets.load("cifar10", tmp_path, None)
+
+
+def write_idx(folder, prefix, images, labels):
+    (folder / f"{prefix}-images-idx3-ubyte").write_bytes(struct.pack(">iiii", 2051, *images.shape) + images.tobytes())
+    (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(struct.pack(">ii", 2049, len(labels)) + labels.astype(np.uint8).tobytes())
+
+
+@pytest.mark.parametrize(("name", "folder"), [("mnist", "MNIST"), ("fashion_mnist", "FashionMNIST")])
+def test_mnist_files_in_torchvisions_layout_are_used_as_they_are(tmp_path, name, folder):
+    raw = tmp_path / folder / "raw"
+    raw.mkdir(parents=True)
+    digits = load_digits("digits", Path(), 28)
+    write_idx(raw, "train", digits.images[:200, ..., 0], digits.targets[:200])
+    write_idx(raw, "t10k", digits.images[200:260, ..., 0], digits.targets[200:260])
+    dataset = torchvision_sets.load(name, tmp_path, None)
+    assert np.array_equal(dataset.images, digits.images[:260])
+    assert list(np.unique(dataset.part, return_counts=True)[1]) == [60, 200]
+    assert len(dataset.classes) == 10
+
+
+def test_the_data_folder_is_the_one_named_else_the_environments_else_the_caches(tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCHMARK_DATA", str(tmp_path))
+    (tmp_path / "named").mkdir()
+    assert data_folder(tmp_path / "named") == tmp_path / "named"
+    assert data_folder() == tmp_path
+    monkeypatch.delenv("BENCHMARK_DATA")
+    assert "classical-vs-deep" in str(data_folder())
+    with pytest.raises(UserError, match="no data folder"):
+        data_folder(tmp_path / "absent")
