@@ -124,11 +124,11 @@ def plan(
 @app.command("list")
 def list_(what: Annotated[Listed | None, typer.Argument()] = None) -> None:
     """List data sets, extractors, models, strategies, metrics or suites; all of them when none is named."""
-    from benchmark.describe import described
+    from benchmark.catalogue import catalogue
 
     for group in [what] if what else Listed:
         console.print(f"[bold]{group.value}[/bold]")
-        names = described(group.value)
+        names = catalogue(group.value)
         width = max(map(len, names))
         for name, line in names.items():
             console.print(f"  {name:<{width}}  {line}", highlight=False, soft_wrap=True, markup=False)

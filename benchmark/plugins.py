@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib
 import importlib.util
@@ -21,6 +20,7 @@ import features
 import models
 from benchmark import datasets, splits, strategies
 from benchmark.errors import UserError, unknown
+from benchmark.sources import digest
 from benchmark.spec import Spec
 
 KINDS = {
@@ -36,7 +36,6 @@ _GROUPS = {
     "strategy": "benchmark.strategies",
     "model": "benchmark.models",
 }
-_OURS = ("benchmark", "features", "models")
 _GIVEN = ("name", "data", "size", "dataset")
 
 
@@ -178,9 +177,6 @@ def describe(spec: Spec) -> dict[str, Any]:
     return {"name": spec.name, "params": params, "source": digest(spec.target)}
 
 
-# ---- files
-
-
 @cache
 def load_file(path: str) -> ModuleType:
     """Import a plug-in file under a name of its own."""
@@ -224,54 +220,3 @@ def kind_of(cls: type) -> str:
     """Kind of plug-in a class is, by what it can do; '' when it is none."""
     marks = {"extract": "extractor", "predict": "model", "predict_proba": "model", "fit_resample": "strategy", "resample": "strategy"}
     return next((kind for method, kind in marks.items() if hasattr(cls, method)), "")
-
-
-# ---- source digest
-
-
-@cache
-def digest(target: str) -> str:
-    """Digest of the source that a target runs: its file and, followed from import to import, its own package's files.
-
-    Changed code is another digest, hence another key. Imports inside functions are followed too; other libraries
-    are not (their versions are recorded).
-    """
-    where = target.rpartition(":")[0]
-    root = where.split(".")[0]
-    start = Path(where).expanduser().resolve() if where.endswith(".py") else _source(where, Path(), (root,))
-    files = sorted(_followed(start, root))
-    return hashlib.sha256(b"\0".join(Path(file).read_bytes() for file in files)).hexdigest()[:16]
-
-
-def _followed(start: Path | None, root: str) -> set[Path]:
-    done: set[Path] = set()
-    waiting = [start]
-    while waiting:
-        file = waiting.pop()
-        if file is not None and file not in done:
-            done.add(file)
-            names = _imports(ast.parse(file.read_text(encoding="utf-8")))
-            waiting += [_source(name, file.parent, (*_OURS, root)) for name in names]
-    return done
-
-
-def _imports(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = "." * node.level + (node.module or "")
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
-
-
-def _source(name: str, folder: Path, roots: tuple[str, ...] = ()) -> Path | None:
-    """File of a module: in one of the root packages, or beside the importing file; found without importing anything."""
-    parts = name.lstrip(".").split(".")
-    places = [folder]
-    if parts[0] in roots:
-        spec = importlib.util.find_spec(parts[0])
-        places += [Path(spec.origin).parent.parent] if spec and spec.origin else []
-    inside = [place.joinpath(*parts) for place in places]
-    candidates = (path for base in inside for path in (base.with_name(f"{base.name}.py"), base / "__init__.py"))
-    return next((path.resolve() for path in candidates if path.is_file()), None)

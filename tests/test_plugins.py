@@ -5,7 +5,7 @@ import pytest
 
 from benchmark import plugins
 from benchmark.errors import UserError
-from benchmark.plugins import build, contents, describe, digest, menu, resolve, with_defaults
+from benchmark.plugins import build, contents, describe, menu, resolve, with_defaults
 from benchmark.spec import Spec
 
 FAKES = str(Path(__file__).parent / "fakes.py")
@@ -87,24 +87,6 @@ def test_entry_points_join_the_menu(tmp_path, monkeypatch):
     assert menu("strategy")["balance"] == "imblearn.over_sampling:RandomOverSampler"
     sys.modules.pop("thirdparty", None)
     plugins._entry_points.cache_clear()
-
-
-def test_changed_code_of_a_plug_in_or_of_what_it_imports_is_another_digest(tmp_path):
-    file, helper = tmp_path / "plug.py", tmp_path / "helper.py"
-    file.write_text(PLUGIN + "    def lazily(self):\n        import helper\n")
-    helper.write_text("x = 1\n")
-    first = digest.__wrapped__(f"{file}:Mine")
-    helper.write_text("x = 2\n")
-    second = digest.__wrapped__(f"{file}:Mine")
-    file.write_text(file.read_text().replace("self.k)", "self.k )"))
-    assert first != second
-    file.write_text(file.read_text() + "\n# other\n")
-    assert digest.__wrapped__(f"{file}:Mine") != second
-
-
-def test_a_digest_follows_imports_inside_functions():
-    followed = plugins._followed(plugins._source("models.cnn", Path(), ("models",)), "models")
-    assert "training.py" in {file.name for file in followed}
 
 
 def test_a_default_and_the_same_value_written_out_are_described_alike():

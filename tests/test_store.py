@@ -5,6 +5,7 @@ import pytest
 
 from benchmark.errors import UserError
 from benchmark.evaluate import evaluate
+from benchmark.leaderboard import leaderboards, shown
 from benchmark.store import Store, load_results
 
 
@@ -62,3 +63,9 @@ def test_a_folder_without_results_or_with_something_else_is_a_users_error(tmp_pa
         with pytest.raises(UserError, match="not a results database"):
             attempt(tmp_path)
     assert (tmp_path / "results.sqlite").read_text().startswith("this is no database")
+
+
+def test_a_folder_where_nothing_is_done_yet_still_gives_a_table(cells, tmp_path):
+    Store(tmp_path).plan(cells)
+    ((_, table),) = leaderboards(load_results(tmp_path), "f1")
+    assert shown(table)["done"][0] == "0/3"

@@ -7,7 +7,7 @@ from benchmark.plugins import load, menu
 from benchmark.study import suites
 
 
-def described(group: str) -> dict[str, str]:
+def catalogue(group: str) -> dict[str, str]:
     """Names and first docstring lines of 'datasets', 'extractors', 'models', 'strategies', 'metrics' or 'suites'."""
     if group == "metrics":
         return {metric.name: f"{metric.describes} ({metric.needs})" for metric in METRICS.values()}
