@@ -106,21 +106,14 @@ def load_results(folder: str | Path) -> pd.DataFrame:
         raise UserError(f"no results in {folder}: {path} does not exist; run a study with --out {folder} first")
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=60)) as connection:
-            planned = connection.execute("SELECT identity, key FROM planned").fetchall()
-            rows = pd.read_sql("SELECT * FROM rows", connection)
-    except (sqlite3.DatabaseError, pd.errors.DatabaseError) as error:
+            connection.row_factory = sqlite3.Row
+            planned = [(json.loads(identity), key) for identity, key in connection.execute("SELECT identity, key FROM planned")]
+            rows = {row["key"]: dict(row) for row in connection.execute("SELECT * FROM rows")}
+    except sqlite3.DatabaseError as error:
         raise UserError(f"{path} is not a results database of this program: {error}") from None
-    return _joined(planned, rows)
+    unknown = {"status": "planned", "reason": ""}
+    return pd.DataFrame([{"key": key, **unknown, **_read(rows.get(key, {})), **identity} for identity, key in planned])
 
 
-def _joined(planned: list[tuple[str, str]], rows: pd.DataFrame) -> pd.DataFrame:
-    labels = pd.DataFrame([json.loads(identity) | {"key": key} for identity, key in planned])
-    if labels.empty:
-        return rows
-    rest = rows[["key", *rows.columns.difference(labels.columns, sort=False)]]
-    frame = labels.merge(rest, on="key", how="left").infer_objects()
-    frame["status"] = frame["status"].fillna("planned")
-    for name in set(NESTED) & set(frame.columns):
-        frame[name] = [json.loads(value) if isinstance(value, str) else None for value in frame[name]]
-    first = ["key", "status", "reason"]
-    return frame[first + [name for name in frame.columns if name not in first]]
+def _read(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: json.loads(value) if name in NESTED and value else value for name, value in row.items()}
