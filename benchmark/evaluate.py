@@ -26,6 +26,7 @@ from benchmark.predictions import Predictions
 from benchmark.spec import Spec
 from benchmark.strategies import Resample, Strategy
 from benchmark.study import takes_images
+from benchmark.threads import THREADS, limited_threads
 
 
 def evaluate(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
@@ -46,9 +47,9 @@ def evaluate(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
         The row: labels, status, metrics, times in seconds, provenance.
     """
     row: dict[str, Any] = {"key": cell.key, "status": "ok", "reason": "", **cell.identity}
-    row |= {"params": cell.params, "fingerprint": cell.fingerprint, "environment": environment(), "ended": None}
+    row |= {"params": cell.params, "fingerprint": cell.fingerprint, "environment": environment(), "threads": THREADS}
     reset_peak()
-    with warnings.catch_warnings(record=True) as caught:
+    with limited_threads(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             row |= _outcome(cell, dataset, folder)
