@@ -19,6 +19,7 @@ def unknown(what: str, name: str, valid: Iterable[str]) -> UserError:
     "unknown extractor 'hgo'; did you mean 'hog'? Valid: hog, pixels"
     """
     names = sorted(valid)
-    near = get_close_matches(name, names, n=1, cutoff=0.5)
+    begun = [valid_name for valid_name in names if name and valid_name.startswith(name)]
+    near = [*begun, *get_close_matches(name, names, n=1, cutoff=0.5)]
     hint = f"did you mean '{near[0]}'? " if near else ""
-    return UserError(f"unknown {what} '{name}'; {hint}Valid: {', '.join(names)}")
+    return UserError(f"unknown {what} '{name}'; {hint}Valid: {', '.join(names) or 'none at all'}")

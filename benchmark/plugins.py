@@ -14,7 +14,9 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 import features
 import models
@@ -90,7 +92,14 @@ def resolve(kind: str, spec: Spec, files: Iterable[str] = ()) -> Spec:
 
 
 def _check_values(kind: str, spec: Spec) -> None:
-    """Let a class that can say which values it allows say so before anything is run."""
+    """Hold values against the type hints, and against what a class says it allows, before anything is run."""
+    hints = _type_hints(load(spec.target))
+    for key, value in spec.params:
+        if key in hints and not isinstance(value, Spec):
+            try:
+                TypeAdapter(hints[key], config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value, strict=True)
+            except ValidationError as error:
+                raise UserError(f"{kind} '{spec.name}': {key}={value!r}: {error.errors()[0]['msg']}") from None
     if hasattr(load(spec.target), "check_parameters"):
         try:
             build(spec).check_parameters()
@@ -118,6 +127,13 @@ def find(name: str) -> list[tuple[str, Spec]]:
     if not found:
         raise unknown("plug-in", spec.name, [known for kind in ("extractor", "model", "strategy") for known in menu(kind)])
     return [(kind, resolve(kind, spec)) for kind in found]
+
+
+def _type_hints(factory: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
+    except (NameError, TypeError):  # a plug-in may hint at what it does not import, or at nothing
+        return {}
 
 
 def _find(kind: str, name: str, files: Iterable[str]) -> str:
@@ -150,9 +166,18 @@ def load(target: str) -> Callable[..., Any]:
 
 
 def build(spec: Spec) -> Any:
-    """Make the estimator that a resolved spec describes."""
-    factory = load(spec.target)
-    return factory(**{key: build(value) if isinstance(value, Spec) else value for key, value in spec.params})
+    """Make the estimator that a resolved spec describes.
+
+    Raises
+    ------
+    UserError
+        Its ``__init__`` fails.
+    """
+    inner = {key: build(value) if isinstance(value, Spec) else value for key, value in spec.params}
+    try:
+        return load(spec.target)(**inner)
+    except Exception as error:
+        raise UserError(f"{spec.label} cannot be made: {type(error).__name__}: {error}") from error
 
 
 def parameters(spec: Spec) -> dict[str, inspect.Parameter]:

@@ -47,6 +47,39 @@ def test_a_value_that_is_not_allowed_is_refused_before_anything_is_run(kind, lab
         resolve(kind, Spec.parse(label))
 
 
+@pytest.mark.parametrize(
+    ("kind", "label"),
+    [
+        ("split", "holdout(test_size='big')"),
+        ("split", "stratified_kfold(folds=2.5)"),
+        ("model", "knn(n_neighbors='a')"),
+        ("strategy", "smote(k_neighbors=None)"),
+        ("dataset", "csv:x.csv(label=3)"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_refused_before_anything_is_run(kind, label):
+    with pytest.raises(UserError, match="Input should be a valid"):
+        resolve(kind, Spec.parse(label))
+
+
+def test_whole_numbers_and_pairs_are_read_as_the_hints_mean_them():
+    for label in (
+        "hog(pixels_per_cell=[4, 4])",
+        "shape_histogram(threshold=1)",
+        "color_histogram(grid=(2, 2))",
+        "sift_bovw(random_state=3)",
+    ):
+        assert build(resolve("extractor", Spec.parse(label)))
+
+
+def test_a_plug_in_that_cannot_be_made_is_a_users_error(tmp_path):
+    (tmp_path / "boom.py").write_text(
+        "class Boom:\n    def __init__(self):\n        raise RuntimeError('no')\n    def extract(self, b):\n        return b\n"
+    )
+    with pytest.raises(UserError, match="boom cannot be made: RuntimeError: no"):
+        build(resolve("extractor", Spec("boom"), [str(tmp_path / "boom.py")]))
+
+
 def test_classes_of_a_file_are_named_in_snake_case_and_found_by_kind():
     names = {(kind, name) for kind, name, _ in contents(FAKES)}
     assert ("extractor", "wrong_length") in names
