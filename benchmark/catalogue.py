@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmark.errors import UserError
 from benchmark.metrics import METRICS
 from benchmark.plugins import load, menu
 from benchmark.study import suites
@@ -15,7 +16,14 @@ def catalogue(group: str) -> dict[str, str]:
         return {name: _description(text) for name, text in suites().items()}
     kind = {"strategies": "strategy"}.get(group, group.removesuffix("s"))
     found = {name + ("PATH" if name.endswith(":") else ""): target for name, target in menu(kind).items()}
-    return {name: (load(target).__doc__ or "").strip().split("\n")[0] for name, target in found.items()}
+    return {name: _first_line(target) for name, target in found.items()}
+
+
+def _first_line(target: str) -> str:
+    try:
+        return (load(target).__doc__ or "").strip().split("\n")[0]
+    except UserError as error:  # one broken package must not hide the rest of the list
+        return str(error)
 
 
 def _description(text: str) -> str:

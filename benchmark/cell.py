@@ -48,6 +48,7 @@ class Cell:
         """The labels that stand in its row."""
         return {
             "dataset": self.dataset.label,
+            "fingerprint": self.fingerprint,
             "size": self.size,
             "imbalance": "none",
             "split": self.split.label,

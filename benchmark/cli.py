@@ -85,10 +85,12 @@ def run(
     except KeyboardInterrupt:
         if (folder / "results.sqlite").is_file():
             print_leaderboards(console, load_results(folder))
-            console.print(f"Interrupted; what is done is in {folder}, and the same command goes on from there.", highlight=False)
+            console.print(
+                f"Interrupted; what is done is in {folder}, and the same command goes on from there.", highlight=False, markup=False
+            )
         raise typer.Exit(130) from None
     print_leaderboards(console, rows)
-    console.print(f"Rows, predictions and tables: {folder}", highlight=False)
+    console.print(f"Rows, predictions and tables: {folder}", highlight=False, markup=False)
     if (rows["status"] == "failed").any():
         raise typer.Exit(1)
 
@@ -110,11 +112,13 @@ def plan(
     planned = make_plan(_chosen(study, dataset, extractor, model, strategy, seed, plugin), data)
     for label, found in planned.datasets.items():
         n, height, width, channels = found.images.shape
-        console.print(f"{label}: {n} images {height}x{width}x{channels}, {found.task}, {len(found.classes)} classes", highlight=False)
+        console.print(
+            f"{label}: {n} images {height}x{width}x{channels}, {found.task}, {len(found.classes)} classes", highlight=False, markup=False
+        )
     identities = [cell.identity for cell in planned.cells]
     for axis in ("dataset", "split", "extractor", "strategy", "model", "seed", "fold"):
         values = dict.fromkeys(str(identity[axis]) for identity in identities)
-        console.print(f"{axis:>10}  {len(values):>3}  {', '.join(values)}", highlight=False, soft_wrap=True)
+        console.print(f"{axis:>10}  {len(values):>3}  {', '.join(values)}", highlight=False, soft_wrap=True, markup=False)
     skips = planned.refusals()
     console.print(f"{len(identities)} cells, {len(skips)} of them skipped", highlight=False)
     for (label, reason), n in Counter((_label(cell.identity), reason) for cell, reason in skips).items():
@@ -163,7 +167,7 @@ def check(name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A name 
 
     broken = 0
     for kind, spec in find(name):
-        console.print(f"[bold]{kind} {spec.name}[/bold]", highlight=False)
+        console.print(f"{kind} {spec.name}", style="bold", highlight=False, markup=False)
         for outcome in run_checks(kind, spec):
             broken += bool(outcome.problem)
             console.print(
@@ -204,7 +208,7 @@ def _chosen(
 
     replaced: dict[str, Any] = {"datasets": dataset, "extractors": extractor, "models": model, "strategies": strategy, "seeds": seed}
     replaced = {axis: values for axis, values in replaced.items() if values}
-    return load_study(study, **replaced).with_plugins(plugin, set(replaced))
+    return load_study(study, **replaced).with_plugins(plugin)
 
 
 def _label(identity: dict[str, Any]) -> str:

@@ -47,13 +47,13 @@ def evaluate(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
         The row: labels, status, metrics, times in seconds, provenance.
     """
     row: dict[str, Any] = {"key": cell.key, "status": "ok", "reason": "", **cell.identity}
-    row |= {"params": cell.params, "fingerprint": cell.fingerprint, "environment": environment(), "threads": THREADS}
+    row |= {"params": cell.params, "environment": environment(), "threads": THREADS}
     reset_peak()
     with limited_threads(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             row |= _outcome(cell, dataset, folder)
-        except Exception as error:  # a failing cell is a row, whatever its plug-ins raise
+        except (Exception, SystemExit) as error:  # a failing cell is a row, whatever its plug-ins raise
             row |= {"status": "failed", "reason": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
     said = dict.fromkeys(f"{item.category.__name__}: {str(item.message).splitlines()[0]}" for item in caught)
     row["notes"] = [*dataset.notes, *row.get("notes", ()), *said]
@@ -124,7 +124,11 @@ def refusal(cell: Cell, dataset: Dataset, strategy: Strategy | None = None, mode
     model = make_model(cell, dataset) if model is None else model  # not `or`: an unfitted forest has no truth value
     if not hasattr(model, "predict_proba"):
         return "the model has no predict_proba, and AUC is never computed from hard labels: wrap it in CalibratedClassifierCV"
+    if any(isinstance(value, Spec) and takes_images(value) for _, value in cell.model.params) and not takes_images(cell.model):
+        return f"the estimator inside takes images, and {cell.model.name} gives it features"
     train, _ = split(cell, dataset)
+    if not dataset.multilabel and len(np.unique(dataset.targets[train])) < 2:
+        return "the training part has images of a single class"
     return strategy.refusal(model, dataset.targets[train], dataset.classes, dataset.task)
 
 

@@ -93,16 +93,18 @@ def _read(path: Path, n: int) -> tuple[NDArray, dict[str, Any]] | None:
     try:
         matrix = np.load(path, mmap_mode="r", allow_pickle=False)
         stored = json.loads(path.with_suffix(".json").read_text())
-    except (OSError, ValueError, EOFError):
+        whole = list(matrix.shape) == stored["shape"] and len(matrix) == n and stored["seconds"] >= 0
+    except (OSError, ValueError, EOFError, KeyError, TypeError):
         return None
-    return (matrix, stored) if len(matrix) == n else None
+    return (matrix, stored) if whole else None
 
 
 def _compute(extractor: Any, spec: Spec, dataset: Dataset, train: NDArray[np.int64], path: Path) -> None:
     start = time.perf_counter()
     matrix = extractor.fit(dataset.images[train]).transform(dataset.images)
     seconds = time.perf_counter() - start
-    stored = {"extractor": spec.label, "dataset": dataset.name, "seconds": seconds, "notes": _notes(extractor, spec, dataset, matrix)}
+    stored = {"extractor": spec.label, "dataset": dataset.name, "shape": matrix.shape, "seconds": seconds}
+    stored["notes"] = _notes(extractor, spec, dataset, matrix)
     write_text(path.with_suffix(".json"), json.dumps(stored))
     write_atomic(path, lambda file: np.save(file, matrix))
 

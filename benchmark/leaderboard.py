@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +11,12 @@ import pandas as pd
 
 from benchmark.errors import unknown
 from benchmark.files import write_text
-from benchmark.metrics import METRICS
+from benchmark.metrics import ABSENT, METRICS
 
 SIX = ("accuracy", "precision", "recall", "f1", "auc", "log_loss")
 SIX_MULTILABEL = ("subset_accuracy", "precision", "recall", "f1", "auc", "hamming_loss")
 TIMES = ("fit_s", "predict_s")
-COMPARABLE = ["dataset", "size", "imbalance", "split"]  # entries are ranked within these
+COMPARABLE = ["dataset", "size", "imbalance", "split", "fingerprint"]  # entries are ranked within these
 ENTRY = ["extractor", "strategy", "model"]
 
 
@@ -44,9 +45,10 @@ def leaderboards(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.Data
     if metric not in METRICS:
         raise unknown("metric", metric, METRICS)
     for labels, group in rows.groupby(COMPARABLE, sort=False, dropna=False):
-        dataset, size, imbalance, split = labels
+        dataset, size, imbalance, split, fingerprint = labels
         extra = [f"{size:.0f} px"] if pd.notna(size) else []
         extra += [f"imbalance {imbalance}"] if imbalance != "none" else []
+        extra += [f"data {fingerprint}"] if rows.loc[rows["dataset"] == dataset, "fingerprint"].nunique() > 1 else []
         yield " · ".join([dataset, *extra, split]), ranked(group, metric)
 
 
@@ -108,12 +110,12 @@ def caption(metric: str) -> str:
 
 
 def problems(rows: pd.DataFrame) -> list[str]:
-    """Cells that did not end 'ok', counted by their reason."""
+    """List cells that did not end 'ok', and what absent classes left undefined, each counted by its reason."""
     bad = rows[~rows["status"].isin(["ok", "planned"])]
     counts = bad.groupby([*ENTRY, "status", "reason"], sort=False).size()
-    return [
-        f"{n} {status}: {extractor} / {strategy} / {model}: {reason}" for (extractor, strategy, model, status, reason), n in counts.items()
-    ]
+    ended = [f"{n} {status}: {extractor} / {strategy} / {model}: {why}" for (extractor, strategy, model, status, why), n in counts.items()]
+    notes = [note for listed in rows.get("notes", ()) if isinstance(listed, list) for note in listed if note.startswith(ABSENT)]
+    return [*ended, *(f"{n} cells: {note}" for note, n in Counter(notes).items())]
 
 
 def render(rows: pd.DataFrame, form: str, metric: str) -> str:
@@ -132,14 +134,20 @@ def render(rows: pd.DataFrame, form: str, metric: str) -> str:
         whole = whole[["table", *whole.columns.drop("table")]]
         return whole.to_csv(index=False) if form == "csv" else whole.to_json(orient="records", indent=2) + "\n"
     parts = [_markdown(title, table) if form == "md" else _latex(title, table) for title, table in tables]
-    return "\n\n".join([*parts, caption(metric) if form == "md" else f"% {caption(metric)}"]) + "\n"
+    mark = "" if form == "md" else "% "
+    below = [caption(metric), *("- " * (form == "md") + line for line in problems(rows))]
+    return "\n\n".join([*parts, "\n".join(mark + line for line in below[:1]), "\n".join(mark + line for line in below[1:])]).rstrip() + "\n"
 
 
 def _markdown(title: str, table: pd.DataFrame) -> str:
     from tabulate import tabulate
 
-    cells = [[cell.replace("|", r"\|") for cell in row] for row in shown(table).to_numpy()]
-    return f"### {title}\n\n" + tabulate(cells, headers=list(shown(table).columns), tablefmt="github", disable_numparse=True)
+    return f"### {title}\n\n" + tabulate(_piped(shown(table)), headers=list(shown(table).columns), tablefmt="github", disable_numparse=True)
+
+
+def _piped(table: pd.DataFrame) -> list[list[object]]:
+    """Cells of a Markdown table, in which a pipe is escaped."""
+    return [[cell.replace("|", r"\|") if isinstance(cell, str) else cell for cell in row] for row in table.to_numpy()]
 
 
 def _latex(title: str, table: pd.DataFrame) -> str:
@@ -166,7 +174,8 @@ def render_rows(rows: pd.DataFrame, form: str) -> str:
     if form == "csv":
         return table.to_csv(index=False)
     style = {"md": "github", "latex": "latex_booktabs"}[form]
-    return tabulate(table, headers="keys", tablefmt=style, showindex=False, floatfmt=".4g") + "\n"
+    cells = _piped(table) if form == "md" else table.to_numpy().tolist()
+    return tabulate(cells, headers=list(table.columns), tablefmt=style, floatfmt=".4g") + "\n"
 
 
 def write_leaderboards(rows: pd.DataFrame, folder: Path, metric: str = "f1") -> None:

@@ -14,6 +14,8 @@ from sklearn.exceptions import UndefinedMetricWarning
 
 from benchmark.predictions import Predictions
 
+ABSENT = "no test image of: "
+
 Function = Callable[[Predictions, NDArray], float]
 
 
@@ -61,9 +63,7 @@ def undefined(predictions: Predictions) -> list[str]:
     if not predictions.absent:
         return []
     names = ", ".join(predictions.absent)
-    return [
-        f"no test image of: {names}; auc and average_precision are undefined, macro averages leave out a class that is not predicted either"
-    ]
+    return [f"{ABSENT}{names}; auc and average_precision are undefined, macro averages are over the other classes"]
 
 
 def per_class(predictions: Predictions) -> dict[str, dict[str, float]]:
@@ -75,7 +75,13 @@ def per_class(predictions: Predictions) -> dict[str, dict[str, float]]:
 
 
 def _averaged(function: Callable[..., Any], average: str) -> Function:
-    return lambda p, labels: function(p.y_true, labels, average=average, zero_division=0)
+    """Over the classes that have test images: the recall of any other is undefined."""
+
+    def score(p: Predictions, labels: NDArray) -> float:
+        present = None if p.multilabel else np.unique(p.y_true)
+        return function(p.y_true, labels, labels=present, average=average, zero_division=0)
+
+    return score
 
 
 def _one_vs_rest(function: Callable[..., Any]) -> Function:
@@ -127,7 +133,7 @@ _LIST = (
         "labels",
         True,
         lambda p, labels: sk.balanced_accuracy_score(p.y_true, labels),
-        "mean recall of the classes",
+        "mean recall of the classes: equal to recall",
         False,
     ),
     Metric("precision", "labels", True, _averaged(sk.precision_score, "macro"), "mean precision of the classes (macro)"),

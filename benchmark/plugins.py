@@ -57,7 +57,8 @@ def menu(kind: str, files: Iterable[str] = ()) -> dict[str, str]:
     """
     found = dict(KINDS[kind])
     points = ((point.name, point.value) for point in _entry_points(kind))
-    in_files = ((name, target) for file in files for file_kind, name, target in contents(file) if file_kind == kind)
+    whole = dict.fromkeys(str(Path(file).expanduser().resolve()) for file in files)
+    in_files = ((name, target) for file in whole for file_kind, name, target in contents(file) if file_kind == kind)
     for name, target in (*points, *in_files):
         if found.setdefault(name, target) != target:
             raise UserError(f"two {kind}s are named '{name}': {found[name]} and {target}; rename one")
@@ -118,7 +119,7 @@ def find(name: str) -> list[tuple[str, Spec]]:
     if name.endswith(".py"):
         return [(kind, resolve(kind, Spec(target))) for kind, _, target in contents(name)]
     if ".py:" in name:
-        kind = kind_of(load(name))  # type: ignore[arg-type]
+        kind = kind_of(load(Spec.parse(name).name))
         if not kind:
             raise UserError(f"{name} is no plug-in: it has none of extract, predict_proba and fit_resample")
         return [(kind, resolve(kind, Spec.parse(name)))]
@@ -159,7 +160,10 @@ def load(target: str) -> Callable[..., Any]:
         There is no such file, module or attribute, or the file fails to import.
     """
     where, _, attribute = target.rpartition(":")
-    module = load_file(where) if where.endswith(".py") else importlib.import_module(where)
+    try:
+        module = load_file(where) if where.endswith(".py") else importlib.import_module(where)
+    except ImportError as error:
+        raise UserError(f"{target} does not import: {error}; mend or uninstall the package that offers it") from error
     if not hasattr(module, attribute):
         raise unknown(f"class in {where}:", attribute, [name for _, name in _classes(module)])
     return getattr(module, attribute)
@@ -216,7 +220,7 @@ def load_file(path: str) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"plug-in {file} does not import: {type(error).__name__}: {error}") from error
     return module
 
@@ -241,7 +245,7 @@ def _classes(module: ModuleType) -> list[tuple[str, str]]:
     return [(kind_of(cls), cls.__name__) for cls in own if not cls.__name__.startswith("_")]
 
 
-def kind_of(cls: type) -> str:
+def kind_of(cls: object) -> str:
     """Kind of plug-in a class is, by what it can do; '' when it is none."""
     marks = {"extract": "extractor", "predict": "model", "predict_proba": "model", "fit_resample": "strategy", "resample": "strategy"}
     return next((kind for method, kind in marks.items() if hasattr(cls, method)), "")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from benchmark.evaluate import evaluate, refusal
 from benchmark.files import write_text
 from benchmark.leaderboard import write_leaderboards
 from benchmark.plugins import load
-from benchmark.store import Store, load_results
+from benchmark.store import DuplicateKeyError, Store, load_results
 from benchmark.study import Study, cells, load_study, split_of
 
 
@@ -95,29 +97,40 @@ def run(
     Returns
     -------
     DataFrame
-        All rows of the folder; see ``load_results``.
+        Rows of this study; ``load_results`` gives all that the folder holds.
 
     Raises
     ------
     UserError
         The study or its data are wrong; nothing has been written then.
     """
-    study = study if isinstance(study, Study) else load_study(study)
-    plan = make_plan(study, data)
-    folder = Path(out) if out else Path("results") / study.name
+    plan = make_plan(study if isinstance(study, Study) else load_study(study), data)
+    folder = Path(out) if out else Path("results") / plan.study.name
     store = Store(folder)
     store.plan(plan.cells)
     write_text(folder / "study.yaml", plan.study.to_yaml())
     write_text(folder / "environment.json", json.dumps(environment(), indent=2) + "\n")
-    stored = store.keys()
+    stored = store.statuses()
     # two labels may mean one cell, as hog and hog(orientations=9) do: it is evaluated once
-    waiting = list({cell.key: cell for cell in plan.cells if force or cell.key not in stored}.values())
+    waiting = list({cell.key: cell for cell in plan.cells if force or not _is_stored(cell.key, stored, folder)}.values())
     report = progress(plan, waiting) if progress else lambda cell, row: None
     try:
         for cell in waiting:
             row = evaluate(cell, plan.datasets[cell.dataset.label], folder)
-            store.add(row, replace=force)
+            _add(store, row, replace=cell.key in stored)
             report(cell, row)
     finally:
-        write_leaderboards(load_results(folder), folder)
-    return load_results(folder)
+        rows = load_results(folder)
+        write_leaderboards(rows, folder)
+    return rows[rows["key"].isin({cell.key for cell in plan.cells})].reset_index(drop=True)
+
+
+def _is_stored(key: str, stored: dict[str, str], folder: Path) -> bool:
+    """Whether a cell need not run: it has a row and, if that is 'ok', its predictions are still whole."""
+    return key in stored and (stored[key] != "ok" or zipfile.is_zipfile(folder / "predictions" / f"{key}.npz"))
+
+
+def _add(store: Store, row: dict[str, Any], replace: bool) -> None:
+    """Commit a row; one that another run on the same folder has stored meanwhile stays as it is."""
+    with suppress(DuplicateKeyError):
+        store.add(row, replace=replace)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from keyword import iskeyword
 from pathlib import Path
 
 from benchmark.errors import UserError
@@ -38,7 +39,7 @@ def write_extractor(name: str, folder: Path) -> Path:
     UserError
         The name is not a Python name, or the file is there already.
     """
-    if not name.isidentifier():
+    if not name.isidentifier() or iskeyword(name):
         raise UserError(f"'{name}' cannot name a class: use letters, digits and _, as in my_texture")
     file = folder / f"{name}.py"
     cls = "".join(word.capitalize() for word in name.split("_"))

@@ -17,7 +17,7 @@ def digest(target: str) -> str:
     """Digest of the source that a target runs: its file and, followed from import to import, its own package's files.
 
     Changed code is another digest, hence another key. Imports inside functions are followed too; other libraries
-    are not (their versions are recorded).
+    are not: their versions stand in the row.
     """
     where = target.rpartition(":")[0]
     root = where.split(".")[0]
@@ -33,7 +33,7 @@ def _followed(start: Path | None, root: str) -> set[Path]:
         file = waiting.pop()
         if file is not None and file not in done:
             done.add(file)
-            names = _imports(ast.parse(file.read_text(encoding="utf-8")))
+            names = _imports(ast.parse(file.read_bytes()))
             waiting += [_source(name, file.parent, (*_OURS, root)) for name in names]
     return done
 

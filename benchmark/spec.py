@@ -85,7 +85,10 @@ def parse_sum(entry: str | dict[str, Any]) -> tuple[Spec, ...]:
     """
     if not isinstance(entry, str):
         return (Spec.parse(entry),)
-    return tuple(Spec.parse(part) for part in re.split(r"\+(?![^()]*\))", entry))
+    parts = re.split(r"\+(?![^()]*\))", entry)
+    if not all(part.strip() for part in parts):
+        raise UserError(f"cannot read '{entry}': a + stands between two extractors, as in hog + pixels")
+    return tuple(Spec.parse(part) for part in parts)
 
 
 def join(specs: tuple[Spec, ...]) -> str:

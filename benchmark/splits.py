@@ -91,7 +91,7 @@ def _kfold(dataset: Dataset, folds: int, seed: int) -> list[Fold]:
         try:
             return list(splitter.split(target, target, dataset.groups))
         except ValueError as error:
-            raise UserError(f"{folds} folds of dataset '{dataset.name}': {error}") from None
+            raise UserError(f"{folds} folds of dataset '{dataset.name}': {error} Use fewer folds.") from None
 
 
 def has_official(dataset: Dataset) -> bool:

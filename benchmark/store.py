@@ -15,10 +15,16 @@ from benchmark.cell import Cell
 from benchmark.errors import UserError
 
 NESTED = ("params", "environment", "per_class", "history", "notes")  # stored as JSON
-_SCHEMA = """
+APPLICATION_ID = 0x43564431  # marks the file as ours: another program's database is never written into
+_SCHEMA = f"""
+PRAGMA application_id = {APPLICATION_ID};
 CREATE TABLE IF NOT EXISTS rows (key TEXT PRIMARY KEY, status TEXT NOT NULL, reason TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS planned (identity TEXT PRIMARY KEY, key TEXT NOT NULL);
 """
+
+
+class DuplicateKeyError(Exception):
+    """There is a row with this key already."""
 
 
 class Store:
@@ -43,10 +49,15 @@ class Store:
         self.path = folder / "results.sqlite"
         try:
             folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot make the results folder {folder} ({error.strerror}); name another with --out") from None
+        if self.path.exists():
+            _check_ours(self.path)
+        try:
             with self._connection() as connection:
                 connection.executescript(_SCHEMA)
-        except (sqlite3.DatabaseError, OSError) as error:
-            raise UserError(f"{self.path} is not a results database of this program, or cannot be written: {error}") from None
+        except sqlite3.OperationalError as error:
+            raise UserError(f"cannot write {self.path} ({error}); name another folder with --out") from None
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
@@ -59,17 +70,17 @@ class Store:
         with self._connection() as connection:
             connection.executemany("INSERT OR REPLACE INTO planned VALUES (?, ?)", values)
 
-    def keys(self) -> set[str]:
-        """Keys of all stored rows."""
+    def statuses(self) -> dict[str, str]:
+        """Key and status of all stored rows."""
         with self._connection() as connection:
-            return {key for (key,) in connection.execute("SELECT key FROM rows")}
+            return dict(connection.execute("SELECT key, status FROM rows").fetchall())
 
     def add(self, row: dict[str, Any], *, replace: bool = False) -> None:
         """Commit one row.
 
         Raises
         ------
-        sqlite3.IntegrityError
+        DuplicateKeyError
             There is a row with this key, and it is not to be replaced.
         """
         values = {name: json.dumps(value) if name in NESTED else value for name, value in row.items()}
@@ -80,7 +91,21 @@ class Store:
                 connection.execute(f'ALTER TABLE rows ADD COLUMN "{name}"')
             if replace:
                 connection.execute("DELETE FROM rows WHERE key = ?", (row["key"],))
-            connection.execute(f"INSERT INTO rows ({columns}) VALUES ({marks})", list(values.values()))  # noqa: S608  # own names
+            try:
+                connection.execute(f"INSERT INTO rows ({columns}) VALUES ({marks})", list(values.values()))  # noqa: S608  # own names
+            except sqlite3.IntegrityError:
+                raise DuplicateKeyError(row["key"]) from None
+
+
+def _check_ours(path: Path) -> None:
+    """Refuse a file that this program did not make; reading it changes nothing."""
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=60)) as connection:
+            ours = connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
+    except sqlite3.DatabaseError:
+        ours = False
+    if not ours and path.stat().st_size:
+        raise UserError(f"{path} is not a results database of this program; name another folder with --out")
 
 
 def load_results(folder: str | Path) -> pd.DataFrame:
@@ -104,6 +129,7 @@ def load_results(folder: str | Path) -> pd.DataFrame:
     path = Path(folder) / "results.sqlite"
     if not path.is_file():
         raise UserError(f"no results in {folder}: {path} does not exist; run a study with --out {folder} first")
+    _check_ours(path)
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=60)) as connection:
             connection.row_factory = sqlite3.Row

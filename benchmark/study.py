@@ -58,7 +58,7 @@ class Study(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    name: str = Field(pattern=r"^[\w.-]+$")
+    name: str = Field(pattern=r"^\w[\w.-]*$")
     description: str = ""
     plugins: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     datasets: Specs
@@ -87,15 +87,14 @@ class Study(BaseModel):
         _check_listed_once(self.to_lists(), self.name)
         return self.model_copy(update=axes)
 
-    def with_plugins(self, files: list[str], replaced: set[str]) -> Study:
-        """Add plug-in files, and what they hold to the axes that were not replaced by name."""
-        found = [(kind, Spec(name)) for file in files for kind, name, _ in contents(file)]
+    def with_plugins(self, files: list[str]) -> Study:
+        """Add plug-in files, and all that they hold to the axes."""
         update: dict[str, Any] = {"plugins": (*self.plugins, *files)}
-        if "extractors" not in replaced:
-            update["extractors"] = (*self.extractors, *((spec,) for kind, spec in found if kind == "extractor"))
-        for kind, axis in (("model", "models"), ("strategy", "strategies")):
-            if axis not in replaced:
-                update[axis] = (*getattr(self, axis), *(spec for found_kind, spec in found if found_kind == kind))
+        found = [(kind, Spec(name)) for file in files for kind, name, _ in contents(file)]
+        named = {spec.name for axis in (self.models, self.strategies, *self.extractors) for spec in axis}
+        for kind, axis in (("extractor", "extractors"), ("model", "models"), ("strategy", "strategies")):
+            new = [spec for found_kind, spec in found if found_kind == kind and spec.name not in named]
+            update[axis] = (*getattr(self, axis), *(((spec,) for spec in new) if kind == "extractor" else new))
         return self.model_copy(update=update)
 
     def to_lists(self) -> dict[str, list[Any]]:
@@ -145,7 +144,8 @@ def load_study(study: str | Path, **replace: Any) -> Study:
     if not isinstance(content, dict):
         raise UserError(f"{where}: a study is a mapping with the keys {', '.join(Study.model_fields)}")
     try:
-        return Study.model_validate({"name": Path(where).stem} | content | {key: value for key, value in replace.items() if value})
+        own = {"name": Path(where).stem} | content | ({"description": ""} if replace.get("datasets") else {})
+        return Study.model_validate(own | {key: value for key, value in replace.items() if value})
     except ValidationError as error:
         raise _explained(where, error) from None
     except UserError as error:

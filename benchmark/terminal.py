@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -67,11 +68,11 @@ def _fitting(console: Console, title: str, entries: pd.DataFrame) -> tuple[Table
 
 
 def _table(title: str, shown: pd.DataFrame) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(title=escape(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
     for name in shown.columns:
         table.add_column(name, justify="left" if name in leaderboard.ENTRY else "right", no_wrap=name not in leaderboard.ENTRY)
     for cells in shown.itertuples(index=False):
-        table.add_row(*cells)
+        table.add_row(*map(escape, cells))
     return table
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_digits
 from sklearn.linear_model import RidgeClassifier
+from sklearn.neighbors import NearestCentroid
 
 from benchmark.datasets.base import Dataset
 from features.base import Extractor
@@ -88,6 +89,21 @@ class DependsOnBatch(Extractor):
         return flat - flat.mean(axis=0)
 
 
+class DependsOnLargeBatch(Extractor):
+    """Centres a batch, if it is large."""
+
+    def extract(self, batch):
+        flat = batch.reshape(len(batch), -1).astype(float)
+        return flat - flat.mean(axis=0) if len(batch) > 450 else flat
+
+
+class Exits(Extractor):
+    """Leaves the program."""
+
+    def extract(self, batch):
+        raise SystemExit(0)
+
+
 class Raises(Extractor):
     """Fails."""
 
@@ -104,6 +120,13 @@ class GivesNaN(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X):
         return np.full((len(X), len(self.classes_)), np.nan)
+
+
+class StandardisesTestPart(NearestCentroid):
+    """Uses the mean of all that it is asked about."""
+
+    def predict_proba(self, X):
+        return super().predict_proba(X - X.mean(axis=0) + self.centroids_.mean(axis=0))
 
 
 class HardLabelsOnly(RidgeClassifier):

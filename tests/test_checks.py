@@ -40,6 +40,8 @@ def test_options_of_extractors_keep_the_contract():
         ("UsesLabels", "labels_are_ignored"),
         ("SecretlyLearns", "stateless_is_true"),
         ("DependsOnBatch", "images_are_independent"),
+        ("DependsOnLargeBatch", "images_are_independent"),
+        ("Exits", "one_vector_an_image"),
         ("Raises", "one_vector_an_image"),
     ],
 )
@@ -53,6 +55,9 @@ def test_an_honest_plug_in_passes():
     assert broken("extractor", f"{FAKES}:MeanGray") == {}
 
 
-@pytest.mark.parametrize(("name", "check"), [("GivesNaN", "gives_probabilities"), ("HardLabelsOnly", "gives_probabilities")])
+@pytest.mark.parametrize(
+    ("name", "check"),
+    [("GivesNaN", "gives_probabilities"), ("StandardisesTestPart", "images_are_independent"), ("HardLabelsOnly", "gives_probabilities")],
+)
 def test_a_bad_model_is_caught(name, check):
     assert check in broken("model", f"{FAKES}:{name}")

@@ -105,8 +105,11 @@ def test_plan_shows_cells_and_refusals_and_writes_nothing(tmp_path):
 
 
 def test_a_failed_cell_makes_the_exit_code_one_and_its_reason_is_printed(tmp_path):
-    done = benchmark("run", "--extractor", f"{FAKES}:Raises", "--model", "knn", "--out", tmp_path, expect=1)
+    out = tmp_path / "out [x]"  # brackets are rich's markup, and a folder's name
+    done = benchmark("run", "--extractor", f"{FAKES}:Raises", "--model", "knn", "--out", out, expect=1)
     assert "lens cap" in done.stdout
+    assert str(out) in done.stdout
+    benchmark("run", "--extractor", "pixels", "--model", "majority", "--out", out)
 
 
 def test_an_interrupt_prints_what_is_done_and_exits_with_130(tmp_path):

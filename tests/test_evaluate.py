@@ -111,11 +111,19 @@ def test_a_class_absent_from_a_fold_gives_a_stated_nan(rare, make_cell, tmp_path
     assert all(np.isfinite(row["log_loss"]) for row in rows)
 
 
+def test_a_training_part_of_one_class_is_a_skipped_row(digits, make_cell, tmp_path):
+    single = replace(digits, part=np.where(digits.targets == 3, "train", "test"))
+    row = evaluate(make_cell(single, split="official"), single, tmp_path)
+    assert row["status"] == "skipped"
+    assert "single class" in row["reason"]
+
+
 @pytest.mark.parametrize(
     ("strategy", "model", "reason"),
     [
         ("smote", "knn", "needs 6 training images a class; '3' has 2"),
         ("class_weight", "knn", "no class_weight"),
+        ("none", "one_vs_rest(estimator=simple_cnn)", "takes images"),
         ("none", f"{FAKES}:HardLabelsOnly", "AUC is never computed from hard labels"),
     ],
 )
@@ -156,7 +164,10 @@ def test_a_row_carries_what_is_needed_to_run_it_again(digits, make_cell, tmp_pat
 
 def test_a_row_says_that_small_images_were_enlarged_and_vectors_are_empty(digits, make_cell, tmp_path):
     row = evaluate(make_cell(digits, "sift_bovw(keypoints='detected')", "majority"), digits, tmp_path)
-    assert any("enlarged from 8x8" in note for note in row["notes"]) or any("all-zero" in note for note in row["notes"])
+    assert any("enlarged from 8x8 to 32x32 (bicubic)" in note for note in row["notes"])
+    flat = replace(digits, images=np.zeros_like(digits.images))
+    row = evaluate(make_cell(flat, "sift_bovw(keypoints='detected')", "majority"), flat, tmp_path)
+    assert any("300 of 300 images have an all-zero feature vector" in note for note in row["notes"])
 
 
 def test_times_from_the_cache_are_those_of_the_computation(digits, make_cell, tmp_path, monkeypatch):
@@ -174,6 +185,16 @@ def test_a_torn_feature_file_is_computed_again(digits, make_cell, tmp_path):
     before = proba(tmp_path, first)
     assert np.array_equal(proba(tmp_path, evaluate(make_cell(digits, "hog", "knn"), digits, tmp_path)), before)
     assert stored.read_bytes() == whole
+
+
+@pytest.mark.parametrize("broken", ["{}", "[]", "", '{"shape": [3, 3], "seconds": 1}'])
+def test_a_feature_file_with_a_wrong_description_is_computed_again(digits, make_cell, tmp_path, broken):
+    first = evaluate(make_cell(digits, "hog", "knn"), digits, tmp_path)
+    (stored,) = (tmp_path / "features").glob("*.json")
+    stored.write_text(broken)
+    again = evaluate(make_cell(digits, "hog", "knn"), digits, tmp_path)
+    assert again["status"] == "ok", again["reason"]
+    assert again["f1"] == first["f1"]
 
 
 def test_features_that_learn_are_kept_per_training_part_and_the_others_once(digits, make_cell, tmp_path):

@@ -10,7 +10,15 @@ from benchmark.leaderboard import leaderboards, problems, render, render_rows, s
 
 def row(extractor, fold, f1, status="ok", model="knn", **more):
     values = {"accuracy": f1, "precision": f1, "recall": f1, "f1": f1, "auc": f1, "log_loss": 1 - f1, "fit_s": 1.0, "predict_s": 0.1}
-    base = {"key": f"{extractor}{model}{fold}", "status": status, "reason": "", "dataset": "digits", "size": None, "imbalance": "none"}
+    base = {
+        "key": f"{extractor}{model}{fold}",
+        "status": status,
+        "reason": "",
+        "dataset": "digits",
+        "fingerprint": "f",
+        "size": None,
+        "imbalance": "none",
+    }
     base |= {"split": "stratified_kfold", "extractor": extractor, "strategy": "none", "model": model, "seed": 0, "fold": fold}
     return base | (values if status == "ok" else dict.fromkeys(values, np.nan)) | more
 

@@ -75,6 +75,8 @@ def test_a_class_absent_from_the_test_part_gives_a_stated_nan_and_no_crash():
     assert found["log_loss"] == pytest.approx(sk.log_loss(p.y_true, p.proba, labels=[0, 1, 2]))
     assert "no test image of: c" in undefined(p)[0]
     assert per_class(p)["c"]["support"] == 0
+    once = predictions([0, 0, 1, 1], [[0.8, 0.1, 0.1], [0.3, 0.6, 0.1], [0.1, 0.8, 0.1], [0.1, 0.2, 0.7]])
+    assert compute(once)["recall"] == compute(once)["balanced_accuracy"] == 0.5
     assert not undefined(predictions([0, 1], [[0.5, 0.5], [0.5, 0.5]]))
 
 

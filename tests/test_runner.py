@@ -3,6 +3,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from skimage.data import lfw_subset
+from skimage.io import imsave
 
 import benchmark.runner
 from benchmark import load_results, load_study, run
@@ -44,7 +46,7 @@ def test_force_runs_stored_cells_again_and_gets_the_same(tmp_path):
     first, again = run(small(), tmp_path), run(small(), tmp_path, force=True)
     assert len(again) == len(first)
     assert list(again["f1"]) == list(first["f1"])
-    assert list(again["fit_s"]) != list(first["fit_s"])
+    assert list(again["key"]) == list(first["key"])
 
 
 def test_an_interrupted_run_keeps_what_is_done_and_goes_on(tmp_path):
@@ -82,7 +84,40 @@ def test_two_labels_of_one_cell_are_evaluated_once(tmp_path):
 
 def test_runs_of_other_pipelines_into_one_folder_add_up(tmp_path):
     run(small(models=["knn"]), tmp_path)
-    assert len(run(small(models=["majority"]), tmp_path)) == 6
+    assert len(run(small(models=["majority"]), tmp_path)) == 3
+    assert len(load_results(tmp_path)) == 6
+
+
+def test_a_row_whose_predictions_are_lost_or_torn_is_run_again(tmp_path):
+    first = run(small(models=["knn"]), tmp_path)
+    lost, torn, _ = (tmp_path / "predictions" / f"{key}.npz" for key in first["key"])
+    lost.unlink()
+    torn.write_bytes(torn.read_bytes()[:100])
+    again = run(small(models=["knn"]), tmp_path)
+    assert list(again["f1"]) == list(first["f1"])
+    assert [Predictions.load(path).proba.shape[1] for path in (lost, torn)] == [10, 10]
+
+
+def test_a_row_that_another_run_stored_meanwhile_stays(tmp_path):
+    def meanwhile(plan, waiting):
+        run(small(models=["majority"]), tmp_path)
+        return lambda cell, row: None
+
+    assert set(run(small(models=["majority"]), tmp_path, progress=meanwhile)["status"]) == {"ok"}
+
+
+def test_rows_of_changed_data_are_not_ranked_with_the_old_ones(tmp_path):
+    folder = tmp_path / "images"
+    for k, image in enumerate((lfw_subset()[80:120] * 255).astype(np.uint8)):
+        path = folder / ("face" if k < 20 else "other") / f"{k}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        imsave(path, image, check_contrast=False)
+    run(small(datasets=[f"folder:{folder}"]), tmp_path / "out")
+    (folder / "face" / "0.png").unlink()
+    run(small(datasets=[f"folder:{folder}"], models=["knn"]), tmp_path / "out")
+    titles = [title for title, _ in leaderboards(load_results(tmp_path / "out"), "f1")]
+    assert len(titles) == 2
+    assert all("data " in title for title in titles)
 
 
 def test_a_wrong_study_writes_nothing(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from benchmark.errors import UserError
 from benchmark.evaluate import evaluate
 from benchmark.leaderboard import leaderboards, shown
-from benchmark.store import Store, load_results
+from benchmark.store import DuplicateKeyError, Store, load_results
 
 
 @pytest.fixture
@@ -17,10 +17,10 @@ def cells(digits, make_cell):
 def test_two_rows_with_one_key_are_an_error(digits, cells, tmp_path):
     store, row = Store(tmp_path), evaluate(cells[0], digits, tmp_path)
     store.add(row)
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(DuplicateKeyError):
         store.add(row)
     store.add(row, replace=True)
-    assert store.keys() == {row["key"]}
+    assert store.statuses() == {row["key"]: "ok"}
 
 
 def test_a_row_reads_back_as_it_was_and_cells_not_run_are_planned(digits, cells, tmp_path):
@@ -52,7 +52,7 @@ def test_a_label_whose_code_changed_points_to_its_new_key_and_history_stays(digi
         store.plan([cell])
         store.add(evaluate(cell, digits, tmp_path) | {"key": cell.key})
     assert list(load_results(tmp_path)["key"]) == ["otherkey"]
-    assert store.keys() == {old.key, "otherkey"}
+    assert set(store.statuses()) == {old.key, "otherkey"}
 
 
 def test_a_folder_without_results_or_with_something_else_is_a_users_error(tmp_path):
@@ -69,3 +69,13 @@ def test_a_folder_where_nothing_is_done_yet_still_gives_a_table(cells, tmp_path)
     Store(tmp_path).plan(cells)
     ((_, table),) = leaderboards(load_results(tmp_path), "f1")
     assert shown(table)["done"][0] == "0/3"
+
+
+def test_another_programs_database_is_left_as_it_is(tmp_path):
+    with sqlite3.connect(tmp_path / "results.sqlite") as connection:
+        connection.execute("CREATE TABLE rows (a)")
+    before = (tmp_path / "results.sqlite").read_bytes()
+    for attempt in (load_results, Store):
+        with pytest.raises(UserError, match="not a results database"):
+            attempt(tmp_path)
+    assert (tmp_path / "results.sqlite").read_bytes() == before

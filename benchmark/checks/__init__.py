@@ -25,7 +25,13 @@ CHECKS: dict[str, tuple[Callable[[Subject], None], ...]] = {
         extractors.names_fit,
         *_COMMON,
     ),
-    "model": (models.gives_probabilities, models.training_data_unchanged, models.classes_may_be_missing, *_COMMON),
+    "model": (
+        models.gives_probabilities,
+        models.images_are_independent,
+        models.training_data_unchanged,
+        models.classes_may_be_missing,
+        *_COMMON,
+    ),
     "strategy": (strategies.training_part_fits, *_COMMON),
 }
 
@@ -56,6 +62,6 @@ def run_checks(kind: str, spec: Spec) -> Iterator[Outcome]:
             check(Subject(kind, spec))
         except AssertionError as error:
             problem = str(error) or "the promise is broken"
-        except Exception as error:  # whatever a plug-in raises is what the check found
+        except (Exception, SystemExit) as error:  # whatever a plug-in raises is what the check found
             problem = f"{type(error).__name__}: {error}"
         yield Outcome(check.__name__, " ".join((check.__doc__ or "").split()), problem)

@@ -26,6 +26,14 @@ def gives_probabilities(subject: Subject) -> None:
     Predictions(np.zeros(7, int), proba, tuple(map(str, model.classes_)), np.arange(7))
 
 
+def images_are_independent(subject: Subject) -> None:
+    """The probabilities of an image do not depend on the other images asked about: no statistics over the test part."""
+    X, y = _training(subject)
+    model = subject.build().fit(X, y)
+    alone = np.vstack([model.predict_proba(X[i : i + 1]) for i in range(5)])
+    assert np.allclose(model.predict_proba(X)[:5], alone, atol=1e-4), "an image alone has other probabilities than among others"
+
+
 def training_data_unchanged(subject: Subject) -> None:
     """``fit`` and ``predict_proba`` leave X and y as they are: work on a copy."""
     X, y = _training(subject)

@@ -62,6 +62,8 @@ def read_rows(where: str, path: Path) -> tuple[list[str], list[Row]]:
     if len(lines) < 2:
         raise UserError(f"{where}: '{path}' {'has a header but no rows' if lines else 'is empty'}")
     (_, columns), *body = lines
+    if len(columns) == 1 and ";" in columns[0]:
+        raise UserError(f"{where}: '{path}' is separated by semicolons; save it with commas")
     twice = sorted({column for column in columns if columns.count(column) > 1})
     if twice:
         raise UserError(f"{where}: '{path}' has two columns named '{twice[0]}'; rename one")
