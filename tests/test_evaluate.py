@@ -153,6 +153,12 @@ def test_a_failing_cell_is_a_row_with_reason_and_traceback_never_an_exception(di
     assert "Traceback" in row["traceback"]
 
 
+def test_a_plug_in_that_changes_its_input_fails_and_leaves_the_data_to_the_others_as_they_were(digits, make_cell, tmp_path):
+    before = digits.images.copy()
+    assert "read-only" in evaluate(make_cell(digits, f"{FAKES}:ChangesInput", "knn"), digits, tmp_path)["reason"]
+    assert np.array_equal(digits.images, before)
+
+
 def test_a_row_carries_what_is_needed_to_run_it_again(digits, make_cell, tmp_path):
     row = evaluate(make_cell(digits, "hog", "knn"), digits, tmp_path)
     assert row["params"]["extractor"][0]["params"]["orientations"] == 9

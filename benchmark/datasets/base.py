@@ -72,6 +72,8 @@ class Dataset:
         if len(self.classes) < 2:
             raise UserError(f"dataset '{self.name}': one class ({', '.join(self.classes)}); classification needs two")
         self._check_targets()
+        for array in (self.images, self.targets):  # shared by all cells: a plug-in that writes into it fails, and alone
+            array.setflags(write=False)
 
     def _check_targets(self) -> None:
         k = len(self.classes)
