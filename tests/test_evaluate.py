@@ -84,7 +84,7 @@ def test_a_cell_alone_equals_the_same_cell_in_company_bit_for_bit(digits, make_c
     for other in ("knn", "random_forest(n_estimators=7)"):
         evaluate(make_cell(digits, extractor, other, fold=1), digits, tmp_path / "company")
         np.random.default_rng().random()
-    company = evaluate(cell, digits, tmp_path / "company")
+    company = evaluate(make_cell(digits, extractor, model, "random_over", fold=1), digits, tmp_path / "company")
     assert proba(tmp_path / "alone", alone).tobytes() == proba(tmp_path / "company", company).tobytes()
     stored = Predictions.load(tmp_path / "alone" / "predictions" / f"{cell.key}.npz")
     assert compute(stored) == {name: alone[name] for name in METRICS if name in alone}
