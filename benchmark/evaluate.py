@@ -63,11 +63,12 @@ def evaluate(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
 def _outcome(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
     train, test = split(cell, dataset)
     strategy, model = make_strategy(cell.strategy, cell.seed_for("strategy")), make_model(cell, dataset)
-    reason = refusal(cell, dataset, strategy, model)
+    reason = _refusal(cell, dataset, train, strategy, model)
     if reason:
         return {"status": "skipped", "reason": reason}
     features = featurize(cell, dataset, train, test, folder / "features")
-    timings, predictions = _fit_predict(strategy.weight(model), strategy, features, dataset, train, test)
+    model = strategy.weight(model)
+    timings, predictions = _fit_predict(model, strategy, features, dataset, train, test)
     path = folder / "predictions" / f"{cell.key}.npz"
     predictions.save(path)
     stored = Predictions.load(path)
@@ -118,15 +119,17 @@ def make_model(cell: Cell, dataset: Dataset) -> Any:
     return seeded(model, cell.seed_for("model"))
 
 
-def refusal(cell: Cell, dataset: Dataset, strategy: Strategy | None = None, model: Any = None) -> str | None:
+def refusal(cell: Cell, dataset: Dataset) -> str | None:
     """Why a cell cannot be run, known before anything is computed; None when it can."""
-    strategy = make_strategy(cell.strategy, 0) if strategy is None else strategy
-    model = make_model(cell, dataset) if model is None else model  # not `or`: an unfitted forest has no truth value
+    train, _ = split(cell, dataset)
+    return _refusal(cell, dataset, train, make_strategy(cell.strategy, 0), make_model(cell, dataset))
+
+
+def _refusal(cell: Cell, dataset: Dataset, train: NDArray[np.int64], strategy: Strategy, model: Any) -> str | None:
     if not hasattr(model, "predict_proba"):
         return "the model has no predict_proba, and AUC is never computed from hard labels: wrap it in CalibratedClassifierCV"
     if any(isinstance(value, Spec) and takes_images(value) for _, value in cell.model.params) and not takes_images(cell.model):
         return f"the estimator inside takes images, and {cell.model.name} gives it features"
-    train, _ = split(cell, dataset)
     if not dataset.multilabel and len(np.unique(dataset.targets[train])) < 2:
         return "the training part has images of a single class"
     return strategy.refusal(model, dataset.targets[train], dataset.classes, dataset.task)

@@ -142,7 +142,8 @@ def render(rows: pd.DataFrame, form: str, metric: str) -> str:
 def _markdown(title: str, table: pd.DataFrame) -> str:
     from tabulate import tabulate
 
-    return f"### {title}\n\n" + tabulate(_piped(shown(table)), headers=list(shown(table).columns), tablefmt="github", disable_numparse=True)
+    text = shown(table)
+    return f"### {title}\n\n" + tabulate(_piped(text), headers=list(text.columns), tablefmt="github", disable_numparse=True)
 
 
 def _piped(table: pd.DataFrame) -> list[list[object]]:
@@ -153,8 +154,9 @@ def _piped(table: pd.DataFrame) -> list[list[object]]:
 def _latex(title: str, table: pd.DataFrame) -> str:
     from tabulate import tabulate
 
-    text = tabulate(shown(table).to_numpy().tolist(), headers=list(shown(table).columns), tablefmt="latex_booktabs", disable_numparse=True)
-    return f"% {title}\n" + text.replace("±", r"$\pm$")
+    text = shown(table)
+    rows = tabulate(text.to_numpy().tolist(), headers=list(text.columns), tablefmt="latex_booktabs", disable_numparse=True)
+    return f"% {title}\n" + rows.replace("±", r"$\pm$")
 
 
 ROW_COLUMNS = (

@@ -54,6 +54,21 @@ def make_cell():
 
 
 @pytest.fixture
+def plugin_text():
+    """Source of a plug-in file with one extractor, Mine."""
+    return """
+from features.base import Extractor
+
+class Mine(Extractor):
+    def __init__(self, k=1):
+        self.k = k
+
+    def extract(self, batch):
+        return batch.reshape(len(batch), -1) * self.k
+"""
+
+
+@pytest.fixture
 def rare(digits):
     """Digits 0 to 3 with only three images of the 3."""
     kept = np.flatnonzero(digits.targets < 4)

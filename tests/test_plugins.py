@@ -9,16 +9,6 @@ from benchmark.plugins import build, contents, describe, menu, resolve, with_def
 from benchmark.spec import Spec
 
 FAKES = str(Path(__file__).parent / "fakes.py")
-PLUGIN = """
-from features.base import Extractor
-
-class Mine(Extractor):
-    def __init__(self, k=1):
-        self.k = k
-
-    def extract(self, batch):
-        return batch.reshape(len(batch), -1) * self.k
-"""
 
 
 @pytest.mark.parametrize("kind", ["dataset", "extractor", "model", "strategy"])
@@ -105,8 +95,8 @@ def test_a_file_that_is_no_plug_in_is_a_users_error(tmp_path, text, problem):
         list(contents(str(file)))
 
 
-def test_entry_points_join_the_menu(tmp_path, monkeypatch):
-    (tmp_path / "thirdparty.py").write_text(PLUGIN)
+def test_entry_points_join_the_menu(tmp_path, monkeypatch, plugin_text):
+    (tmp_path / "thirdparty.py").write_text(plugin_text)
     info = tmp_path / "thirdparty-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: thirdparty\nVersion: 1.0\n")
