@@ -34,6 +34,16 @@ class Form(StrEnum):
     json = "json"
 
 
+class Ended(StrEnum):
+    """How a cell may have ended that did not work."""
+
+    failed = "failed"
+    timeout = "timeout"
+    memory = "memory"
+    crashed = "crashed"
+    all = "all"
+
+
 class Listed(StrEnum):
     """What can be listed."""
 
@@ -57,6 +67,13 @@ _Plugins = Annotated[list[str], typer.Option("--plugin", help="Python file whose
 _Out = Annotated[Path | None, typer.Option("--out", help="Results folder; default results/<study>.")]
 _Data = Annotated[Path | None, typer.Option("--data", help="Data folder; default $BENCHMARK_DATA, else the cache folder.")]
 _Force = Annotated[bool, typer.Option("--force", help="Run stored cells again, too.")]
+_Retry = Annotated[list[Ended], typer.Option("--retry", help="Run again what ended so; repeatable.")]
+_Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Worker processes; default: one for each physical core.")]
+_Scheduler = Annotated[
+    str, typer.Option("--scheduler", help="'local' (workers), 'inline' (this process), 'local-cluster' or a Dask scheduler's address.")
+]
+_TimeLimit = Annotated[float | None, typer.Option("--time-limit", help="Seconds a cell may take before its worker is killed.")]
+_MemoryLimit = Annotated[str | None, typer.Option("--memory-limit", help="Memory a worker may hold before it is killed, such as 4GB.")]
 
 
 @app.command()
@@ -71,17 +88,23 @@ def run(
     out: _Out = None,
     data: _Data = None,
     force: _Force = False,
+    retry: _Retry = [],  # noqa: B006
+    jobs: _Jobs = None,
+    scheduler: _Scheduler = "local",
+    time_limit: _TimeLimit = None,
+    memory_limit: _MemoryLimit = None,
 ) -> None:
     """Run a study and print its leaderboard; cells already stored are not run again."""
+    from benchmark.runner import BAD
     from benchmark.runner import run as run_study
     from benchmark.store import load_results
     from benchmark.terminal import bar, print_leaderboards
 
-    chosen = _chosen(study, dataset, extractor, model, strategy, seed, plugin)
+    chosen = _chosen(study, dataset, extractor, model, strategy, seed, plugin, time_limit=time_limit, memory_limit=memory_limit)
     folder = out or Path("results") / chosen.name
     try:
         with bar(console) as progress:
-            rows = run_study(chosen, folder, data, force, progress)
+            rows = run_study(chosen, folder, data, force, retry, scheduler, jobs, progress)
     except KeyboardInterrupt:
         if (folder / "results.sqlite").is_file():
             print_leaderboards(console, load_results(folder))
@@ -91,7 +114,7 @@ def run(
         raise typer.Exit(130) from None
     print_leaderboards(console, rows)
     console.print(f"Rows, predictions and tables: {folder}", highlight=False, markup=False)
-    if (rows["status"] == "failed").any():
+    if rows["status"].isin(BAD).any():
         raise typer.Exit(1)
 
 
@@ -107,7 +130,7 @@ def plan(
     data: _Data = None,
 ) -> None:
     """Show the cells of a study, and those that cannot be run; nothing is run or written."""
-    from benchmark.runner import make_plan
+    from benchmark.plan import make_plan
 
     planned = make_plan(_chosen(study, dataset, extractor, model, strategy, seed, plugin), data)
     for label, found in planned.datasets.items():
@@ -115,7 +138,7 @@ def plan(
         console.print(
             f"{label}: {n} images {height}x{width}x{channels}, {found.task}, {len(found.classes)} classes", highlight=False, markup=False
         )
-    identities = [cell.identity for cell in planned.cells]
+    identities = [cell.identity for cell in planned.cells()]
     for axis in ("dataset", "split", "extractor", "strategy", "model", "seed", "fold"):
         values = dict.fromkeys(str(identity[axis]) for identity in identities)
         console.print(f"{axis:>10}  {len(values):>3}  {', '.join(values)}", highlight=False, soft_wrap=True, markup=False)
@@ -202,13 +225,19 @@ def new_extractor(name: Annotated[str, typer.Argument(help="Its name in studies,
 
 
 def _chosen(
-    study: str, dataset: list[str], extractor: list[str], model: list[str], strategy: list[str], seed: list[int], plugin: list[str]
+    study: str,
+    dataset: list[str],
+    extractor: list[str],
+    model: list[str],
+    strategy: list[str],
+    seed: list[int],
+    plugin: list[str],
+    **limits: Any,
 ) -> Study:
     from benchmark.study import load_study
 
     replaced: dict[str, Any] = {"datasets": dataset, "extractors": extractor, "models": model, "strategies": strategy, "seeds": seed}
-    replaced = {axis: values for axis, values in replaced.items() if values}
-    return load_study(study, **replaced).with_plugins(plugin)
+    return load_study(study, **replaced, **limits).with_plugins(plugin)
 
 
 def _label(identity: dict[str, Any]) -> str:

@@ -10,6 +10,10 @@ class UserError(Exception):
     """A user's mistake: the message names what was wrong, where, and what to do."""
 
 
+class StorageError(UserError):
+    """The results folder cannot be written (full, read-only, locked): nothing is lost, and the same run can go on later."""
+
+
 def unknown(what: str, name: str, valid: Iterable[str]) -> UserError:
     """Build the error for a name that is not on a list, with the nearest one that is.
 

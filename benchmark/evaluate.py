@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,20 +21,22 @@ from benchmark import metrics
 from benchmark.cell import Cell
 from benchmark.datasets.base import Dataset
 from benchmark.environment import environment
-from benchmark.featurize import Features, featurize, seeded
+from benchmark.errors import StorageError
+from benchmark.featurize import Features, featurize, said, seeded
 from benchmark.memory import peak_mb, reset_peak
 from benchmark.plugins import build, load
 from benchmark.predictions import Predictions
 from benchmark.spec import Spec
+from benchmark.splits import Fold
 from benchmark.strategies import Resample, Strategy
 from benchmark.study import takes_images
-from benchmark.threads import THREADS, limited_threads
+from benchmark.threads import THREADS
 
 
 def evaluate(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
     """Evaluate a cell: its predictions are written to ``folder/predictions/<key>.npz``, its row is returned.
 
-    Whatever goes wrong inside becomes the row's ``status`` and ``reason``; nothing is raised.
+    Whatever goes wrong inside becomes the row's ``status`` and ``reason``.
 
     Parameters
     ----------
@@ -45,19 +49,41 @@ def evaluate(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
     -------
     dict
         The row: labels, status, metrics, times in seconds, provenance.
+
+    Raises
+    ------
+    StorageError
+        The folder cannot be written.
     """
-    row: dict[str, Any] = {"key": cell.key, "status": "ok", "reason": "", **cell.identity}
-    row |= {"params": cell.params, "environment": environment(), "threads": THREADS}
     reset_peak()
-    with limited_threads(), warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        try:
-            row |= _outcome(cell, dataset, folder)
-        except (Exception, SystemExit) as error:  # a failing cell is a row, whatever its plug-ins raise
-            row |= {"status": "failed", "reason": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
-    said = dict.fromkeys(f"{item.category.__name__}: {str(item.message).splitlines()[0]}" for item in caught)
-    row["notes"] = [*dataset.notes, *row.get("notes", ()), *said]
-    return row | {"peak_mb": peak_mb(), "ended": datetime.now(UTC).isoformat(timespec="seconds")}
+        outcome = attempt(lambda: _outcome(cell, dataset, folder))
+    notes = [*dataset.notes, *outcome.get("notes", ()), *said(caught)]
+    return row_of(cell, {**outcome, "notes": notes, "peak_mb": peak_mb()})
+
+
+def row_of(cell: Cell, outcome: dict[str, Any]) -> dict[str, Any]:
+    """Row of a cell that ended now, in whatever way: its labels and provenance, and its outcome."""
+    row = {"key": cell.key, **cell.identity, "params": cell.params, "environment": environment(), "threads": THREADS}
+    return row | outcome | {"ended": datetime.now(UTC).isoformat(timespec="milliseconds")}
+
+
+def attempt(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Do a piece of work and say how it ended: whatever its plug-ins raise is a status and a reason.
+
+    Raises
+    ------
+    StorageError
+        The results folder cannot be written: no fault of the work, which is to be done again.
+    """
+    try:
+        return {"status": "ok", "reason": "", **work()}
+    except StorageError:
+        raise
+    except (Exception, SystemExit) as error:
+        status = "memory" if isinstance(error, MemoryError) else "failed"
+        return {"status": status, "reason": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
 
 
 def _outcome(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
@@ -77,10 +103,11 @@ def _outcome(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
         "per_class": metrics.per_class(stored),
         "n_train": len(train),
         "n_test": len(test),
-        "extract_s": features.seconds,
+        "matrices": features.matrices,
+        "extract_s": sum(features.matrices.values()),
         **timings,
         "images_per_s": _images_per_s(features, timings["predict_s"], len(test)),
-        "history": getattr(model, "history_", None),
+        "history": _plain(getattr(model, "history_", None)),
         "notes": [*features.notes, *metrics.undefined(stored)],
     }
 
@@ -102,7 +129,18 @@ def _fit_predict(
 
 def split(cell: Cell, dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Training and test indices of a cell."""
-    return load(cell.split.target)(dataset, **dict(cell.split.params))[cell.fold]
+    return folds(dataset, cell.split)[cell.fold]
+
+
+def folds(dataset: Dataset, split: Spec) -> list[Fold]:
+    """Training and test indices of every fold; computed once as long as the data set is in use."""
+    known = _FOLDS.setdefault(dataset, {})
+    if split not in known:
+        known[split] = load(split.target)(dataset, **dict(split.params))
+    return known[split]
+
+
+_FOLDS: WeakKeyDictionary[Dataset, dict[Spec, list[Fold]]] = WeakKeyDictionary()
 
 
 def make_strategy(spec: Spec, seed: int) -> Strategy:
@@ -144,6 +182,11 @@ def align(proba: NDArray, known: NDArray, dataset: Dataset) -> NDArray[np.float6
     return full
 
 
+def _plain(history: Any) -> Any:
+    """Keep what JSON can hold; NumPy's numbers are made Python's."""
+    return json.loads(json.dumps(history, default=lambda value: value.tolist()))
+
+
 @contextmanager
 def _timed(timings: dict[str, float], name: str) -> Iterator[None]:
     start = time.perf_counter()
@@ -153,5 +196,5 @@ def _timed(timings: dict[str, float], name: str) -> Iterator[None]:
 
 def _images_per_s(features: Features, predict_s: float, n_test: int) -> float:
     """Images a second from pixels to probabilities, extraction included."""
-    seconds = predict_s / n_test + (features.seconds / features.n_images if features.n_images else 0)
+    seconds = predict_s / n_test + (sum(features.matrices.values()) / features.n_images if features.n_images else 0)
     return 1 / seconds if seconds else float("inf")

@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +35,8 @@ class Features:
     Parameters
     ----------
     train, test : (n, d) float32, or (n, h, w, c) uint8
-    seconds : float
-        What extracting cost for all images of the data set, also when it was read from the cache.
+    matrices : key to seconds
+        What extracting each matrix cost for all images of the data set, also when it was read from the cache.
     n_images : int
         How many images that was for.
     notes : tuple of str
@@ -42,7 +44,7 @@ class Features:
 
     train: NDArray
     test: NDArray
-    seconds: float = 0.0
+    matrices: dict[str, float] = field(default_factory=dict)
     n_images: int = 0
     notes: tuple[str, ...] = ()
 
@@ -60,32 +62,51 @@ def featurize(cell: Cell, dataset: Dataset, train: NDArray[np.int64], test: NDAr
     """
     if not cell.extractor:
         return Features(dataset.images[train], dataset.images[test])
-    parts = [_matrix(spec, cell.seed_for("extractor"), dataset, train, cache) for spec in cell.extractor]
+    parts = [matrix_of(cell, part, dataset, train, cache) for part in range(len(cell.extractor))]
     return Features(
         np.concatenate([matrix[train] for matrix, _ in parts], axis=1),
         np.concatenate([matrix[test] for matrix, _ in parts], axis=1),
-        sum(stored["seconds"] for _, stored in parts),
+        {stored["key"]: stored["seconds"] for _, stored in parts},
         len(dataset.images),
         tuple(note for _, stored in parts for note in stored["notes"]),
     )
 
 
-def _matrix(spec: Spec, seed: int, dataset: Dataset, train: NDArray[np.int64], cache: Path) -> tuple[NDArray, dict[str, Any]]:
-    """(n, d) features of every image of the data set, as a memory map, and what is known of them."""
-    extractor = seeded(build(spec), seed)
-    path = cache / f"{_key(spec, extractor, dataset, train, seed)}.npy"
+def matrix_of(cell: Cell, part: int, dataset: Dataset, train: NDArray[np.int64], cache: Path) -> tuple[NDArray, dict[str, Any]]:
+    """Features of one of a cell's extractors, from the cache if they are there.
+
+    Returns
+    -------
+    matrix : (n, d) float32
+        Of every image of the data set; a memory map.
+    stored : dict
+        What is known of it: 'key', 'seconds', 'notes', ...
+    """
+    spec, path = cell.extractor[part], cache / f"{matrix_key(cell, part, train)}.npy"
     found = _read(path, len(dataset.images))
     if found is None:
-        _compute(extractor, spec, dataset, train, path)
+        _compute(seeded(build(spec), cell.seed_for("extractor")), spec, dataset, train, path)
         found = _read(path, len(dataset.images))
         assert found is not None
     return found
 
 
-def _key(spec: Spec, extractor: Any, dataset: Dataset, train: NDArray[np.int64], seed: int) -> str:
-    learned = not getattr(extractor, "stateless", False)
-    training = [hashlib.sha256(np.ascontiguousarray(train).data).hexdigest(), seed] if learned else None
-    return digest_of([dataset.fingerprint, describe(spec), libraries(), training])
+def matrix_key(cell: Cell, part: int, train: NDArray[np.int64]) -> str:
+    """Content key of the matrix of one of a cell's extractors."""
+    spec = cell.extractor[part]
+    training = [hashlib.sha256(np.ascontiguousarray(train).data).hexdigest(), cell.seed_for("extractor")] if learns(spec) else None
+    return digest_of([cell.fingerprint, describe(spec), libraries(), training])
+
+
+@lru_cache(maxsize=1024)
+def learns(spec: Spec) -> bool:
+    """Whether an extractor learns from training images, so that its features differ from fold to fold."""
+    return not getattr(build(spec), "stateless", False)
+
+
+def is_stored(key: str, n_images: int, cache: Path) -> bool:
+    """Whether a matrix is in the cache, whole."""
+    return _read(cache / f"{key}.npy", n_images) is not None
 
 
 def _read(path: Path, n: int) -> tuple[NDArray, dict[str, Any]] | None:
@@ -93,7 +114,7 @@ def _read(path: Path, n: int) -> tuple[NDArray, dict[str, Any]] | None:
     try:
         matrix = np.load(path, mmap_mode="r", allow_pickle=False)
         stored = json.loads(path.with_suffix(".json").read_text())
-        whole = list(matrix.shape) == stored["shape"] and len(matrix) == n and stored["seconds"] >= 0
+        whole = list(matrix.shape) == stored["shape"] and len(matrix) == n and stored["key"] == path.stem
     except (OSError, ValueError, EOFError, KeyError, TypeError):
         return None
     return (matrix, stored) if whole else None
@@ -101,10 +122,12 @@ def _read(path: Path, n: int) -> tuple[NDArray, dict[str, Any]] | None:
 
 def _compute(extractor: Any, spec: Spec, dataset: Dataset, train: NDArray[np.int64], path: Path) -> None:
     start = time.perf_counter()
-    matrix = extractor.fit(dataset.images[train]).transform(dataset.images)
+    with warnings.catch_warnings(record=True) as caught:  # said to every cell that uses the matrix, not to the first
+        warnings.simplefilter("always")
+        matrix = extractor.fit(dataset.images[train]).transform(dataset.images)
     seconds = time.perf_counter() - start
-    stored = {"extractor": spec.label, "dataset": dataset.name, "shape": matrix.shape, "seconds": seconds}
-    stored["notes"] = _notes(extractor, spec, dataset, matrix)
+    stored = {"key": path.stem, "extractor": spec.label, "dataset": dataset.name, "shape": matrix.shape, "seconds": seconds}
+    stored["notes"] = [*_notes(extractor, spec, dataset, matrix), *said(caught)]
     write_text(path.with_suffix(".json"), json.dumps(stored))
     write_atomic(path, lambda file: np.save(file, matrix))
 
@@ -119,6 +142,11 @@ def _notes(extractor: Any, spec: Spec, dataset: Dataset, matrix: NDArray) -> lis
     if empty:
         notes.append(f"{spec.label}: {empty} of {len(matrix)} images have an all-zero feature vector")
     return notes
+
+
+def said(caught: list[warnings.WarningMessage]) -> list[str]:
+    """Warnings in words, each once."""
+    return list(dict.fromkeys(f"{item.category.__name__}: {str(item.message).splitlines()[0]}" for item in caught))
 
 
 def seeded(estimator: Any, seed: int) -> Any:

@@ -8,19 +8,32 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from benchmark.errors import StorageError
+
 
 def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file beside its place, then move it there in one step; on any error nothing is left or replaced."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Write a file beside its place, then move it there in one step; on any error nothing is left or replaced.
+
+    Only a process that is killed leaves its temporary file behind, ``.<name>.<random>``: ``claims.sweep`` removes it.
+
+    Raises
+    ------
+    StorageError
+        The file cannot be written.
+    """
     try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                write(file)
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise StorageError(f"cannot write {path} ({error}); mend that and run again: what is done is kept") from error
 
 
 def write_text(path: Path, text: str) -> None:

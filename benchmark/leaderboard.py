@@ -19,6 +19,8 @@ TIMES = ("fit_s", "predict_s")
 COMPARABLE = ["dataset", "size", "imbalance", "split", "fingerprint"]  # entries are ranked within these
 ENTRY = ["extractor", "strategy", "model"]
 
+COLUMNS = (*METRICS, *TIMES, "notes")  # what the tables read of a row, beside its labels and status
+
 
 def leaderboards(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield a title and a ranked table for each group of rows that can be compared.

@@ -1,75 +1,37 @@
-"""Run a study: plan, minus what is stored, evaluate, store."""
+"""Run a study: plan, minus what is stored, to an executor, into the store."""
 
 from __future__ import annotations
 
 import json
+import time
 import zipfile
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from benchmark.cell import Cell
-from benchmark.datasets.base import Dataset, data_folder
+from benchmark import leaderboard
+from benchmark.claims import Claims
+from benchmark.datasets.stored import open_dataset, store_dataset
 from benchmark.environment import environment
-from benchmark.errors import UserError
-from benchmark.evaluate import evaluate, refusal
+from benchmark.evaluate import row_of
+from benchmark.executors import Executor, make_executor
 from benchmark.files import write_text
-from benchmark.leaderboard import write_leaderboards
-from benchmark.plugins import load
+from benchmark.plan import Plan, make_plan
+from benchmark.schedule import Outcome, Schedule, Task
 from benchmark.store import DuplicateKeyError, Store, load_results
-from benchmark.study import Study, cells, load_study, split_of
+from benchmark.study import Study, load_study
+from benchmark.tasks import compute_matrix, evaluate_cell
+from benchmark.worker import EndedError, Limits
 
-
-@dataclass(frozen=True)
-class Plan:
-    """What a study comes to on its data.
-
-    Parameters
-    ----------
-    study : Study
-        Resolved.
-    datasets : label to Dataset
-    cells : list of Cell
-    """
-
-    study: Study
-    datasets: dict[str, Dataset]
-    cells: list[Cell]
-
-    def refusals(self) -> list[tuple[Cell, str]]:
-        """Cells that cannot be run, with the reason."""
-        reasons = ((cell, refusal(cell, self.datasets[cell.dataset.label])) for cell in self.cells)
-        return [(cell, reason) for cell, reason in reasons if reason]
-
-
-Progress = Callable[[Cell, dict[str, Any]], None]
-
-
-def make_plan(study: Study, data: str | Path | None = None) -> Plan:
-    """Find the code of a study, load its data sets and span its cells; nothing is evaluated or written.
-
-    Raises
-    ------
-    UserError
-        A name is unknown, a data set cannot be loaded or split, or there is nothing to run.
-    """
-    study = study.resolved()
-    folder = data_folder(data)
-    datasets = {spec.label: load(spec.target)(spec.name, folder, study.size, **dict(spec.params)) for spec in study.datasets}
-    folds = {label: _n_folds(study, dataset) for label, dataset in datasets.items()}
-    spanned = list(cells(study, datasets, folds))
-    if not spanned:
-        raise UserError(f"study '{study.name}' has no cells: its models take features, and it names no extractor")
-    return Plan(study, datasets, spanned)
-
-
-def _n_folds(study: Study, dataset: Dataset) -> int:
-    split = split_of(study, dataset)
-    return len(load(split.target)(dataset, **dict(split.params)))
+GRACE = 3  # seconds that running cells have to end after Ctrl-C, before they are killed
+RECHECK = 0.5  # seconds between two looks at what other runners on the same folder have done
+BAD = ("failed", "timeout", "memory", "crashed")
+Report = Callable[[Task, Outcome], None]
 
 
 def run(
@@ -77,7 +39,10 @@ def run(
     out: str | Path | None = None,
     data: str | Path | None = None,
     force: bool = False,
-    progress: Callable[[Plan, list[Cell]], Progress] | None = None,
+    retry: Iterable[str] = (),
+    scheduler: str | None = None,
+    jobs: int | None = None,
+    progress: Callable[[Plan, Schedule], Report] | None = None,
 ) -> pd.DataFrame:
     """Evaluate what is not yet stored of a study, and write its leaderboard.
 
@@ -91,8 +56,16 @@ def run(
         Data folder; see ``data_folder``.
     force : bool
         Evaluate stored cells again, too.
+    retry : iterable of 'failed', 'timeout', 'memory', 'crashed' or 'all'
+        Evaluate cells again that ended so; 'all' is any of them.
+    scheduler : str, optional
+        'inline' (in this process), 'local' (worker processes), 'local-cluster' or the address of a Dask scheduler. When not
+        given it is 'local' if jobs or a limit of the study ask for workers, else 'inline'. A script that uses workers must
+        call this under ``if __name__ == "__main__":``.
+    jobs : int, optional
+        Workers; one for each physical core when not given.
     progress : callable, optional
-        Called once with the plan and the cells to run; what it returns is called with each cell and its row.
+        Called once with the plan and the schedule; what it returns is called with each task that ended, and its outcome.
 
     Returns
     -------
@@ -102,35 +75,157 @@ def run(
     Raises
     ------
     UserError
-        The study or its data are wrong; nothing has been written then.
+        The study, its data or how it is to be run are wrong; nothing has been evaluated then. A ``StorageError``: the results
+        folder cannot be written any more.
     """
     plan = make_plan(study if isinstance(study, Study) else load_study(study), data)
     folder = Path(out) if out else Path("results") / plan.study.name
-    store = Store(folder)
-    store.plan(plan.cells)
-    write_text(folder / "study.yaml", plan.study.to_yaml())
-    write_text(folder / "environment.json", json.dumps(environment(), indent=2) + "\n")
-    stored = store.statuses()
-    # two labels may mean one cell, as hog and hog(orientations=9) do: it is evaluated once
-    waiting = list({cell.key: cell for cell in plan.cells if force or not _is_stored(cell.key, stored, folder)}.values())
-    report = progress(plan, waiting) if progress else lambda cell, row: None
+    limits = Limits(plan.study.time_limit, plan.study.memory_limit)
+    scheduler = scheduler or ("local" if jobs or limits != Limits() else "inline")
+    evaluate_study(plan, folder, force, retry, lambda gpu: make_executor(scheduler, jobs, limits, gpu), progress)
+    rows = load_results(folder)
+    return rows[rows["key"].isin({cell.key for cell in plan.cells()})].reset_index(drop=True)
+
+
+def evaluate_study(
+    plan: Plan,
+    folder: Path,
+    force: bool,
+    retry: Iterable[str],
+    start: Callable[[bool], Executor],
+    progress: Callable[[Plan, Schedule], Report] | None = None,
+) -> None:
+    """Do the work of ``run``; ``start`` makes the executor if there is anything to run, given whether GPUs are wanted."""
+    with Store(folder) as store:
+        claims = Claims(folder)
+        store.plan(plan.cells())
+        with claims.claimed("tables"):
+            write_text(folder / "study.yaml", plan.study.to_yaml())
+            write_text(folder / "environment.json", json.dumps(environment(), indent=2) + "\n")
+        try:
+            _Work(plan, store, claims, _settled(store, force, retry)).do(start, progress)
+        finally:
+            claims.release_all()
+            claims.sweep()
+            with claims.claimed("tables"):
+                leaderboard.write_leaderboards(load_results(folder, leaderboard.COLUMNS), folder)
+
+
+def _settled(store: Store, force: bool, retry: Iterable[str]) -> set[str]:
+    """Keys of stored cells that are not to be run again; one that is 'ok' needs its predictions whole."""
+    retried = set(retry)
+    if force:
+        return set()
+    if "all" in retried:
+        retried |= set(BAD)
+    done = {key: status for key, status in store.statuses().items() if status not in retried}
+    return {key for key, status in done.items() if status != "ok" or zipfile.is_zipfile(store.folder / "predictions" / f"{key}.npz")}
+
+
+class _Work:
+    """The cells of a plan that are to be evaluated, on their way from the schedule to an executor to the store."""
+
+    def __init__(self, plan: Plan, store: Store, claims: Claims, settled: set[str]) -> None:
+        self._plan, self._store, self._claims = plan, store, claims
+        self._again = set(store.statuses()) - settled
+        self._schedule = Schedule(
+            lambda: (cell for cell in plan.cells() if cell.key not in settled), plan.datasets, store.folder, claims, self._is_done
+        )
+        self._running: dict[Future[Outcome], tuple[Task, int | None]] = {}
+        self._ended: deque[tuple[Task, Outcome]] = deque()
+
+    def do(self, start: Callable[[bool], Executor], progress: Callable[[Plan, Schedule], Report] | None) -> None:
+        """Evaluate every cell; on Ctrl-C those that are running may still end, for a moment."""
+        self._report = progress(self._plan, self._schedule) if progress else lambda task, outcome: None
+        if not self._schedule.n_cells:
+            return
+        self._data = {label: self._share(label) for label in self._plan.datasets}
+        with start(self._schedule.wants_gpu) as self._executor:
+            self._free_gpus = list(self._executor.gpus)
+            self._schedule.has_gpu = bool(self._free_gpus)
+            try:
+                self._loop()
+            except KeyboardInterrupt:
+                wait(self._running, GRACE)
+                self._collect(0)
+                self._store_rows()
+                raise
+
+    def _loop(self) -> None:
+        while True:
+            self._begin()
+            self._store_rows()  # the workers are busy meanwhile
+            if self._running:
+                if not self._collect(RECHECK):
+                    self._schedule.offer_again()
+            elif self._schedule.offer_again():
+                time.sleep(RECHECK)
+            elif not self._schedule.unevaluated:
+                return
+
+    def _begin(self) -> None:
+        """Give every free worker and GPU a task."""
+        busy = sum(not task.on_gpu for task, _ in self._running.values())
+        for _ in range(self._executor.workers - busy):
+            if (task := self._schedule.next()) is None:
+                break
+            self._submit(task, None)
+        while self._free_gpus and (task := self._schedule.next(on_gpu=True)) is not None:
+            self._submit(task, self._free_gpus.pop())
+
+    def _submit(self, task: Task, gpu: int | None) -> None:
+        data, folder = self._data[task.cell.dataset.label], self._store.folder
+        if task.part is None:
+            future = self._executor.submit(evaluate_cell, task.cell, data, folder, gpu, on_gpu=task.on_gpu)
+        else:
+            future = self._executor.submit(compute_matrix, task.cell, task.part, data, folder)
+        self._running[future] = task, gpu
+
+    def _collect(self, patience: float) -> bool:
+        """Wait for a task to end; whether one did."""
+        done, _ = wait(self._running, patience, FIRST_COMPLETED)
+        for future in done:
+            task, gpu = self._running.pop(future)
+            if task.on_gpu:
+                self._free_gpus.append(gpu)
+            outcome = _outcome(future)
+            if task.part is None:
+                self._ended.append((task, outcome))
+            else:
+                self._schedule.end(task, outcome)
+                self._report(task, outcome)
+        return bool(done)
+
+    def _store_rows(self) -> None:
+        while self._ended:
+            task, outcome = self._ended[0]
+            self._store_row(task, outcome if "key" in outcome else row_of(task.cell, outcome))
+            self._schedule.end(task, outcome)
+            self._ended.popleft()
+        while self._schedule.unevaluated:
+            cell, outcome = self._schedule.unevaluated.pop()
+            self._store_row(Task(cell.key, cell), row_of(cell, outcome))
+
+    def _store_row(self, task: Task, row: dict[str, Any]) -> None:
+        row["workers"] = self._executor.workers
+        with suppress(DuplicateKeyError):  # another runner has failed on the same matrix
+            self._store.add(row, replace=task.key in self._again)
+        self._again.discard(task.key)
+        self._report(task, row)
+
+    def _is_done(self, key: str) -> bool:
+        return key not in self._again and self._store.status(key) is not None
+
+    def _share(self, label: str) -> Path:
+        """Put a data set where workers open it; from here on this process uses the shared one too."""
+        with self._claims.claimed("images"):
+            path = store_dataset(self._plan.datasets[label], self._store.folder / "images")
+        self._plan.datasets[label] = open_dataset(path)
+        return path
+
+
+def _outcome(future: Future[Outcome]) -> Outcome:
     try:
-        for cell in waiting:
-            row = evaluate(cell, plan.datasets[cell.dataset.label], folder)
-            _add(store, row, replace=cell.key in stored)
-            report(cell, row)
-    finally:
-        rows = load_results(folder)
-        write_leaderboards(rows, folder)
-    return rows[rows["key"].isin({cell.key for cell in plan.cells})].reset_index(drop=True)
-
-
-def _is_stored(key: str, stored: dict[str, str], folder: Path) -> bool:
-    """Whether a cell need not run: it has a row and, if that is 'ok', its predictions are still whole."""
-    return key in stored and (stored[key] != "ok" or zipfile.is_zipfile(folder / "predictions" / f"{key}.npz"))
-
-
-def _add(store: Store, row: dict[str, Any], replace: bool) -> None:
-    """Commit a row; one that another run on the same folder has stored meanwhile stays as it is."""
-    with suppress(DuplicateKeyError):
-        store.add(row, replace=replace)
+        return future.result()
+    except EndedError as error:
+        return {"status": error.status, "reason": error.reason}

@@ -6,15 +6,18 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from sys import intern
+from typing import Any, Self
 
 import pandas as pd
 
 from benchmark.cell import Cell
-from benchmark.errors import UserError
+from benchmark.errors import StorageError, UserError
 
-NESTED = ("params", "environment", "per_class", "history", "notes")  # stored as JSON
+NESTED = ("params", "environment", "matrices", "per_class", "history", "notes")  # stored as JSON
+_PATIENCE = 60  # seconds to wait while another runner writes
 APPLICATION_ID = 0x43564431  # marks the file as ours: another program's database is never written into
 _SCHEMA = f"""
 PRAGMA application_id = {APPLICATION_ID};
@@ -32,6 +35,8 @@ class Store:
 
     ``rows`` holds every outcome ever computed there, by key. ``planned`` holds which key stands for which labels now:
     when code or parameters behind a label change, the label points to the new key and the old row stays as history.
+
+    A context manager, to be left when the folder is done with.
 
     Parameters
     ----------
@@ -54,26 +59,41 @@ class Store:
         if self.path.exists():
             _check_ours(self.path)
         try:
-            with self._connection() as connection:
-                connection.executescript(_SCHEMA)
+            self._connection = sqlite3.connect(self.path, timeout=_PATIENCE)
+            self._connection.executescript(_SCHEMA)
         except sqlite3.OperationalError as error:
             raise UserError(f"cannot write {self.path} ({error}); name another folder with --out") from None
+        self._known: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
 
     @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self.path, timeout=60)) as connection, connection:
-            yield connection
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing; another runner's transaction is waited for."""
+        try:
+            with self._connection:
+                yield self._connection
+        except sqlite3.OperationalError as error:
+            raise StorageError(f"cannot write {self.path} ({error}); mend that and run again: what is done is kept") from error
 
     def plan(self, cells: Iterable[Cell]) -> None:
         """Record what is meant to be run; cells planned earlier stay planned."""
-        values = [(json.dumps(cell.identity), cell.key) for cell in cells]
-        with self._connection() as connection:
+        values = ((json.dumps(cell.identity), cell.key) for cell in cells)
+        with self._transaction() as connection:
             connection.executemany("INSERT OR REPLACE INTO planned VALUES (?, ?)", values)
 
     def statuses(self) -> dict[str, str]:
         """Key and status of all stored rows."""
-        with self._connection() as connection:
-            return dict(connection.execute("SELECT key, status FROM rows").fetchall())
+        return dict(self._connection.execute("SELECT key, status FROM rows"))
+
+    def status(self, key: str) -> str | None:
+        """Status of a row; None when there is none."""
+        found = self._connection.execute("SELECT status FROM rows WHERE key = ?", (key,)).fetchone()
+        return found[0] if found else None
 
     def add(self, row: dict[str, Any], *, replace: bool = False) -> None:
         """Commit one row.
@@ -82,13 +102,14 @@ class Store:
         ------
         DuplicateKeyError
             There is a row with this key, and it is not to be replaced.
+        StorageError
+            The database is full, read-only, or locked for more than a minute.
         """
         values = {name: json.dumps(value) if name in NESTED else value for name, value in row.items()}
         columns, marks = ", ".join(f'"{name}"' for name in values), ", ".join("?" * len(values))
-        with self._connection() as connection:
-            known = {column[1] for column in connection.execute("PRAGMA table_info(rows)")}
-            for name in [name for name in values if name not in known]:
-                connection.execute(f'ALTER TABLE rows ADD COLUMN "{name}"')
+        with self._transaction() as connection:
+            if not self._known.issuperset(values):
+                self._add_columns(connection, values)
             if replace:
                 connection.execute("DELETE FROM rows WHERE key = ?", (row["key"],))
             try:
@@ -96,30 +117,37 @@ class Store:
             except sqlite3.IntegrityError:
                 raise DuplicateKeyError(row["key"]) from None
 
+    def _add_columns(self, connection: sqlite3.Connection, names: Iterable[str]) -> None:
+        connection.execute("BEGIN IMMEDIATE")  # nobody adds the same column between the look and the change
+        self._known = {column[1] for column in connection.execute("PRAGMA table_info(rows)")}
+        for name in names:
+            if name not in self._known:
+                connection.execute(f'ALTER TABLE rows ADD COLUMN "{name}"')
+        self._known.update(names)
+
 
 def _check_ours(path: Path) -> None:
-    """Refuse a file that this program did not make; reading it changes nothing."""
-    try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=60)) as connection:
-            ours = connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
-    except sqlite3.DatabaseError:
-        ours = False
-    if not ours and path.stat().st_size:
+    """Refuse a file that this program did not make, by the header of SQLite's file format; reading it changes nothing."""
+    with path.open("rb") as file:
+        head = file.read(72)
+    if head and head[68:] != APPLICATION_ID.to_bytes(4):
         raise UserError(f"{path} is not a results database of this program; name another folder with --out")
 
 
-def load_results(folder: str | Path) -> pd.DataFrame:
+def load_results(folder: str | Path, columns: Iterable[str] | None = None) -> pd.DataFrame:
     """Rows of a results folder, one a planned cell; those not yet run have the status 'planned'.
 
     Parameters
     ----------
     folder : str or Path
         What ``run`` wrote to.
+    columns : iterable of str, optional
+        Read these of the columns, and the labels of the cells; all when not given.
 
     Returns
     -------
     DataFrame
-        Columns as in ``results.sqlite``; params, environment, per_class, history and notes are read from their JSON.
+        Columns as in ``results.sqlite``; what is nested (params, environment, per_class, ...) is read from its JSON.
 
     Raises
     ------
@@ -131,15 +159,25 @@ def load_results(folder: str | Path) -> pd.DataFrame:
         raise UserError(f"no results in {folder}: {path} does not exist; run a study with --out {folder} first")
     _check_ours(path)
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=60)) as connection:
-            connection.row_factory = sqlite3.Row
-            planned = [(json.loads(identity), key) for identity, key in connection.execute("SELECT identity, key FROM planned")]
-            rows = {row["key"]: dict(row) for row in connection.execute("SELECT * FROM rows")}
+        with closing(sqlite3.connect(path, timeout=_PATIENCE)) as connection:
+            names = [name for _, name, *_ in connection.execute("PRAGMA table_info(rows)")]
+            names = [name for name in names if name != "key" and (columns is None or name in {"status", "reason", *columns})]
+            quoted = "".join(f', rows."{name}"' for name in names)
+            found = connection.execute(f"SELECT identity, planned.key{quoted} FROM planned LEFT JOIN rows USING (key)").fetchall()  # noqa: S608
     except sqlite3.DatabaseError as error:
-        raise UserError(f"{path} is not a results database of this program: {error}") from None
-    unknown = {"status": "planned", "reason": ""}
-    return pd.DataFrame([{"key": key, **unknown, **_read(rows.get(key, {})), **identity} for identity, key in planned])
+        raise UserError(f"{path} cannot be read: {error}") from None
+    return _frame(["identity", "key", *names], found)
 
 
-def _read(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: json.loads(value) if name in NESTED and value else value for name, value in row.items()}
+def _frame(names: list[str], found: list[tuple[Any, ...]]) -> pd.DataFrame:
+    values = dict(zip(names, zip(*found, strict=True) if found else ((),) * len(names), strict=True))
+    read = {name: [_parsed(text) for text in column] if name in NESTED else column for name, column in values.items()}
+    labels = [{name: intern(v) if isinstance(v, str) else v for name, v in json.loads(text).items()} for text in read.pop("identity")]
+    rows = pd.DataFrame(read | pd.DataFrame(labels).to_dict("series"))
+    return rows.fillna({"status": "planned", "reason": ""})
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str | None) -> Any:
+    """What a text of JSON says; equal texts, as those of an environment, share one answer."""
+    return json.loads(text) if text else None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError
 
 from benchmark.cell import Cell
 from benchmark.datasets.base import Dataset
@@ -54,6 +54,10 @@ class Study(BaseModel):
     size : int or None
         Side, in pixels, the images are brought to; None leaves it to the data set.
     seeds : tuple of int
+    time_limit : float or None
+        Seconds that one cell, or the computation of one matrix of features, may take; its worker is killed then.
+    memory_limit : int, str such as '4 GB', or None
+        Resident memory that a worker may hold; it is killed then.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -68,6 +72,8 @@ class Study(BaseModel):
     strategies: Specs = (Spec("none"),)
     models: Specs
     seeds: Seeds = (0,)
+    time_limit: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    memory_limit: Annotated[ByteSize, Field(ge=1)] | None = None
 
     def resolved(self) -> Study:
         """Return this study with the code of every name found and every parameter name checked.
@@ -111,7 +117,8 @@ class Study(BaseModel):
         """YAML that ``load_study`` reads back to the same study."""
         head = {"name": self.name, "description": self.description, "plugins": list(self.plugins)}
         how = {"split": self.split and self.split.label, "size": self.size}
-        values = {**head, **self.to_lists(), **how}
+        limits = {"time_limit": self.time_limit, "memory_limit": self.memory_limit and int(self.memory_limit)}
+        values = {**head, **self.to_lists(), **how, **limits}
         return yaml.safe_dump({key: value for key, value in values.items() if value not in (None, "", [])}, sort_keys=False, width=120)
 
 
@@ -129,7 +136,7 @@ def load_study(study: str | Path, **replace: Any) -> Study:
     ----------
     study : str or Path
     **replace
-        Axes to use instead of the file's.
+        Axes and limits to use instead of the file's.
 
     Raises
     ------
@@ -145,7 +152,7 @@ def load_study(study: str | Path, **replace: Any) -> Study:
         raise UserError(f"{where}: a study is a mapping with the keys {', '.join(Study.model_fields)}")
     try:
         own = {"name": Path(where).stem} | content | ({"description": ""} if replace.get("datasets") else {})
-        return Study.model_validate(own | {key: value for key, value in replace.items() if value})
+        return Study.model_validate(own | {key: value for key, value in replace.items() if value not in (None, [])})
     except ValidationError as error:
         raise _explained(where, error) from None
     except UserError as error:

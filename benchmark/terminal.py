@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pandas as pd
 from rich.console import Console
@@ -13,29 +13,32 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from benchmark import leaderboard
-from benchmark.cell import Cell
-from benchmark.runner import Plan
-from benchmark.runner import Progress as Report
+from benchmark.plan import Plan
+from benchmark.runner import BAD, Report
+from benchmark.schedule import Outcome, Schedule, Task
 
 
 @contextmanager
-def bar(console: Console) -> Iterator[Callable[[Plan, list[Cell]], Report]]:
+def bar(console: Console) -> Iterator[Callable[[Plan, Schedule], Report]]:
     """Show a bar while a study runs; yields what ``runner.run`` takes as ``progress``."""
-    failed = TextColumn("{task.fields[failed]} failed")
+    features, ended = TextColumn("{task.fields[features]}"), TextColumn("{task.fields[ended]}")
     with Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), failed, TimeRemainingColumn(), console=console
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), ended, features, TimeRemainingColumn(), console=console
     ) as shown:
 
-        def begin(plan: Plan, waiting: list[Cell]) -> Report:
-            stored = len(plan.cells) - len(waiting)
-            console.print(f"study {plan.study.name}: {len(plan.cells)} cells, {stored} stored", highlight=False)
-            task = shown.add_task("cells", total=len(waiting), failed=0)
-            failures = 0
+        def begin(plan: Plan, schedule: Schedule) -> Report:
+            console.print(f"study {plan.study.name}: {plan.n_cells} cells, {plan.n_cells - schedule.n_cells} stored", highlight=False)
+            counts: Counter[str] = Counter()
+            task = shown.add_task("cells", total=schedule.n_cells, features="", ended="")
 
-            def done(cell: Cell, row: dict[str, Any]) -> None:
-                nonlocal failures
-                failures += row["status"] == "failed"
-                shown.update(task, advance=1, failed=failures)
+            def done(piece: Task, outcome: Outcome) -> None:
+                if piece.part is not None:
+                    counts["features"] += 1
+                    shown.update(task, features=f"features {counts['features']}/{schedule.n_matrices}")
+                else:
+                    counts[outcome["status"]] += 1
+                    ended = ", ".join(f"{counts[status]} {status}" for status in BAD if counts[status])
+                    shown.update(task, advance=1, ended=ended)
 
             return done
 

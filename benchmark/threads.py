@@ -7,29 +7,47 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from threadpoolctl import threadpool_limits
-
 THREADS = 1
+_VARIABLES = (
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"),
+    *("OPENCV_FOR_THREADS_NUM", "LOKY_MAX_CPU_COUNT"),  # the last is what joblib takes n_jobs=-1 to mean
+)
+
+
+def hold_threads() -> None:
+    """Hold BLAS, OpenMP, OpenCV, torch and joblib to ``THREADS`` for the rest of this process.
+
+    A sum over two threads rounds otherwise than over one: without this a network trained on two cores differs from one
+    trained on four. Libraries imported later read the environment variables, those already here are told.
+    """
+    from threadpoolctl import threadpool_limits
+
+    os.environ |= dict.fromkeys(_VARIABLES, str(THREADS))
+    threadpool_limits(THREADS)
+    _tell_loaded()
 
 
 @contextmanager
 def limited_threads() -> Iterator[None]:
-    """Hold BLAS, OpenMP, OpenCV and torch to ``THREADS``; BLAS and OpenMP are as before afterwards.
+    """Hold threads as ``hold_threads`` does; BLAS, OpenMP and the environment are as before afterwards."""
+    from threadpoolctl import threadpool_limits
 
-    A sum over two threads rounds otherwise than over one: without this a network trained on two cores differs from one
-    trained on four. What is imported meanwhile, as torch is by the first network, reads the environment variable.
-    """
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = str(THREADS)
-    if "cv2" in sys.modules:
-        sys.modules["cv2"].setNumThreads(THREADS)
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(THREADS)
+    before = {name: os.environ.get(name) for name in _VARIABLES}
+    os.environ |= dict.fromkeys(_VARIABLES, str(THREADS))
+    _tell_loaded()
     try:
         with threadpool_limits(THREADS):
             yield
     finally:
-        if before is None:
-            del os.environ["OMP_NUM_THREADS"]
-        else:
-            os.environ["OMP_NUM_THREADS"] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _tell_loaded() -> None:
+    if "cv2" in sys.modules:
+        sys.modules["cv2"].setNumThreads(THREADS)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(THREADS)

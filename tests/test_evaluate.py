@@ -210,16 +210,6 @@ def test_features_that_learn_are_kept_per_training_part_and_the_others_once(digi
         assert len(list((tmp_path / extractor / "features").glob("*.npy"))) == expected
 
 
-def test_a_network_is_the_same_whatever_the_number_of_cores(digits, make_cell, tmp_path):
-    import torch
-
-    cell, found = make_cell(digits, model="simple_cnn(epochs=2)"), []
-    for threads in (1, 2):
-        torch.set_num_threads(threads)
-        found.append(proba(tmp_path / str(threads), evaluate(cell, digits, tmp_path / str(threads))))
-    assert found[0].tobytes() == found[1].tobytes()
-
-
 def test_align_puts_columns_where_their_classes_are(digits):
     found = align(np.array([[0.25, 0.75]]), np.array([2, 7]), digits)
     assert found[0, 2] == 0.25

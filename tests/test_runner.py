@@ -38,7 +38,7 @@ def test_every_metric_in_a_row_is_that_of_its_stored_predictions(tmp_path):
 
 def test_a_second_run_finds_every_cell_stored(tmp_path, monkeypatch):
     first = run(small(), tmp_path)
-    monkeypatch.setattr(benchmark.runner, "evaluate", None)  # evaluating again would fail
+    monkeypatch.setattr(benchmark.runner, "evaluate_cell", None)  # evaluating again would fail
     pd.testing.assert_frame_equal(run(small(), tmp_path), first)
 
 
@@ -50,11 +50,12 @@ def test_force_runs_stored_cells_again_and_gets_the_same(tmp_path):
 
 
 def test_an_interrupted_run_keeps_what_is_done_and_goes_on(tmp_path):
-    def interrupt(plan, waiting):
-        def report(cell, row):
+    def interrupt(plan, schedule):
+        def report(task, outcome):
             if len(seen) == 2:
                 raise KeyboardInterrupt
-            seen.append(cell.key)
+            if task.part is None:
+                seen.append(task.key)
 
         return report
 
@@ -99,9 +100,9 @@ def test_a_row_whose_predictions_are_lost_or_torn_is_run_again(tmp_path):
 
 
 def test_a_row_that_another_run_stored_meanwhile_stays(tmp_path):
-    def meanwhile(plan, waiting):
+    def meanwhile(plan, schedule):
         run(small(models=["majority"]), tmp_path)
-        return lambda cell, row: None
+        return lambda task, outcome: None
 
     assert set(run(small(models=["majority"]), tmp_path, progress=meanwhile)["status"]) == {"ok"}
 

@@ -74,13 +74,13 @@ def test_an_unknown_suite_is_answered_with_the_nearest():
 
 def test_a_model_that_takes_images_is_run_once_whatever_the_extractors():
     study = Study.model_validate(SMALL | {"name": "x", "extractors": ["pixels", "hog"], "models": ["majority", "simple_cnn"]})
-    labels = {(cell.identity["extractor"], cell.identity["model"]) for cell in make_plan(study).cells}
+    labels = {(cell.identity["extractor"], cell.identity["model"]) for cell in make_plan(study).cells()}
     assert labels == {("pixels", "majority"), ("hog", "majority"), ("images", "simple_cnn")}
 
 
 def test_no_split_named_is_official_where_there_is_one_and_three_folds_otherwise(data_folder):
     study = Study.model_validate(SMALL | {"name": "x", "datasets": ["digits", "breastmnist"]})
-    splits = {(cell.identity["dataset"], cell.identity["split"]) for cell in make_plan(study, data_folder).cells}
+    splits = {(cell.identity["dataset"], cell.identity["split"]) for cell in make_plan(study, data_folder).cells()}
     assert splits == {("digits", "stratified_kfold(folds=3, repeats=1, seed=42)"), ("breastmnist", "official")}
 
 
@@ -93,7 +93,7 @@ def test_all_that_a_plug_in_file_holds_joins_the_axes_once(tmp_path):
 
 
 def test_keys_differ_between_cells_and_follow_parameters_seed_and_data(digits, make_cell):
-    cells = make_plan(load_study("digits")).cells
+    cells = list(make_plan(load_study("digits")).cells())
     assert len({cell.key for cell in cells}) == len(cells)
     same = make_cell(digits, model="logistic_regression(C=1.0)")
     assert same.params["model"]["params"] == make_cell(digits).params["model"]["params"]

@@ -1,0 +1,70 @@
+"""Who works on what, among runners that share a results folder: a lock per piece of work, freed by the system on any death."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import BaseFileLock, FileLock, Timeout
+
+
+class Claims:
+    """Claims of one runner.
+
+    Parameters
+    ----------
+    folder : Path
+        Results folder; the locks are files in ``folder/claims/``, there only while they are held.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._held: dict[str, BaseFileLock] = {}
+
+    def claim(self, key: str, wait: bool = False) -> bool:
+        """Take a piece of work; False when another runner is at it, unless this one is to wait for that."""
+        place = self._folder / "claims"
+        place.mkdir(exist_ok=True)
+        lock = FileLock(place / key)
+        try:
+            lock.acquire(blocking=wait)
+        except Timeout:
+            return False
+        self._held[key] = lock
+        return True
+
+    def release(self, key: str) -> None:
+        """Give a piece of work back; whoever claims it later must look whether it is done."""
+        lock = self._held.pop(key)
+        with suppress(PermissionError):  # Windows removes no open file
+            Path(lock.lock_file).unlink(missing_ok=True)  # while it is held, so that nobody can hold a file that is gone
+        lock.release()
+
+    @contextmanager
+    def claimed(self, key: str) -> Iterator[None]:
+        """Wait for a piece of work, and hold it meanwhile."""
+        self.claim(key, wait=True)
+        try:
+            yield
+        finally:
+            self.release(key)
+
+    def release_all(self) -> None:
+        """Give everything back."""
+        for key in list(self._held):
+            self.release(key)
+
+    def sweep(self) -> None:
+        """Remove what killed workers and runners left: temporary files, ``.<key>.…``, and locks of work nobody is at."""
+        for name, guard in (("predictions", None), ("features", None), ("images", "images"), (".", "tables")):
+            for path in (self._folder / name).glob(".*.*"):
+                self._remove(path, guard or path.name.split(".")[1])
+        for path in (self._folder / "claims").glob("*"):
+            self._remove(path, path.name)
+
+    def _remove(self, path: Path, key: str) -> None:
+        if self.claim(key):
+            if path.parent.name != "claims":
+                path.unlink(missing_ok=True)
+            self.release(key)

@@ -1,0 +1,56 @@
+"""Data sets as files that every worker opens: images as a memory map that they share."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.cell import digest_of
+from benchmark.datasets.base import Dataset
+from benchmark.files import write_atomic
+
+_WORDS = ("name", "classes", "multilabel", "ordinal", "notes", "licence", "citation")
+
+
+def store_dataset(dataset: Dataset, folder: Path) -> Path:
+    """Write a data set for ``open_dataset``, if it is not there yet.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    folder : Path
+
+    Returns
+    -------
+    Path
+        ``folder/<digest>.npz``; the images lie beside it in ``<digest>.npy``.
+    """
+    words = {name: getattr(dataset, name) for name in _WORDS}
+    path = folder / f"{digest_of([dataset.fingerprint, words])}.npz"
+    if not (path.is_file() and path.with_suffix(".npy").is_file()):
+        arrays: dict[str, Any] = {"targets": dataset.targets, "words": np.array(json.dumps(words))}
+        arrays |= {name: _plain(value) for name in ("groups", "part") if (value := getattr(dataset, name)) is not None}
+        write_atomic(path.with_suffix(".npy"), lambda file: np.save(file, dataset.images))
+        write_atomic(path, lambda file: np.savez(file, **arrays))
+    return path
+
+
+@lru_cache(maxsize=4)
+def open_dataset(path: Path) -> Dataset:
+    """Open what ``store_dataset`` wrote; the images stay on disk until they are used."""
+    images = np.load(path.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
+    with np.load(path, allow_pickle=False) as stored:
+        words = json.loads(str(stored["words"]))
+        arrays = {name: stored[name] for name in ("groups", "part") if name in stored}
+        words |= {name: tuple(words[name]) for name in ("classes", "notes")}
+        return Dataset(images=images, targets=stored["targets"], **arrays, **words)
+
+
+def _plain(values: NDArray) -> NDArray:
+    """Without Python objects, which would need a pickle."""
+    return np.array(np.asarray(values).tolist()) if np.asarray(values).dtype == object else np.asarray(values)

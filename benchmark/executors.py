@@ -1,0 +1,222 @@
+"""Where tasks run: in this process, in worker processes of this machine, or on a Dask cluster.
+
+One small interface, that of ``concurrent.futures``: ``submit`` gives a future, whose exception is an ``EndedError`` when a
+limit was passed or a process died. Nobody else knows that there are processes.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from sys import platform
+from typing import Any, Self
+from uuid import uuid4
+
+from joblib import cpu_count
+
+from benchmark.errors import UserError
+from benchmark.tasks import count_gpus
+from benchmark.threads import limited_threads
+from benchmark.worker import EndedError, Limits, Worker
+
+
+class Executor(ABC):
+    """Runs tasks; a context manager.
+
+    Attributes
+    ----------
+    workers : int
+        Tasks that run at once, those on GPUs not counted.
+    gpus : tuple of int or None
+        CUDA devices that take one task each at a time, beside the workers; None is whichever the place offers.
+    """
+
+    workers: int = 1
+    gpus: tuple[int | None, ...] = ()
+
+    @abstractmethod
+    def submit(self, function: Callable[..., Any], *args: Any, on_gpu: bool = False) -> Future[Any]:
+        """Begin ``function(*args)``; never more at once than there are workers and GPUs."""
+
+    @abstractmethod
+    def shutdown(self) -> None:
+        """Kill what still runs."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+
+
+class InlineExecutor(Executor):
+    """In this process, one task after the other; for debugging: there is nothing to be killed at a limit."""
+
+    def __init__(self) -> None:
+        self._held = ExitStack()
+        self._held.enter_context(limited_threads())
+
+    def submit(self, function: Callable[..., Any], *args: Any, on_gpu: bool = False) -> Future[Any]:
+        """Run the task; its future is done."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(function(*args))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def shutdown(self) -> None:
+        """Give the threads free again."""
+        self._held.close()
+
+
+class LocalExecutor(Executor):
+    """In worker processes of this machine.
+
+    Parameters
+    ----------
+    jobs : int
+    limits : Limits
+    with_gpus : bool
+        Look for CUDA devices.
+    """
+
+    def __init__(self, jobs: int, limits: Limits, with_gpus: bool = False) -> None:
+        self._crew = _Crew(limits)
+        self.workers = jobs
+        if with_gpus and _may_have_gpus():
+            self.gpus = tuple(range(self._crew.run(count_gpus)))
+        self._threads = ThreadPoolExecutor(jobs + len(self.gpus))
+
+    def submit(self, function: Callable[..., Any], *args: Any, on_gpu: bool = False) -> Future[Any]:
+        """Give the task to a worker; it waits when all are busy."""
+        return self._threads.submit(self._crew.run, function, *args)
+
+    def shutdown(self) -> None:
+        """Kill the workers."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._crew.dismiss()
+
+
+class DaskExecutor(Executor):
+    """On a Dask cluster, whose workers each run their task in a process that can be killed without losing the worker.
+
+    Parameters
+    ----------
+    address : str
+        Of the scheduler; 'local-cluster' starts one on this machine.
+    jobs : int
+        Workers of a local cluster.
+    limits : Limits
+    """
+
+    def __init__(self, address: str, jobs: int, limits: Limits) -> None:
+        try:
+            from dask.distributed import Client, LocalCluster
+        except ImportError:
+            raise UserError("a Dask scheduler needs the extra 'cluster': python -m pip install 'classical-vs-deep[cluster]'") from None
+        self._limits, self._held, self._run = limits, ExitStack(), uuid4().hex
+        try:
+            if address == "local-cluster":
+                cluster = LocalCluster(n_workers=jobs, threads_per_worker=1, memory_limit=None, dashboard_address=None)
+                address = self._held.enter_context(cluster).scheduler_address
+            self._client = self._held.enter_context(Client(address, timeout=20))
+            self._client.wait_for_workers(1, timeout=60)
+        except (OSError, ValueError, TimeoutError) as error:
+            self._held.close()
+            raise UserError(f"no Dask cluster with workers at '{address}' ({error}); give the address that its scheduler printed") from None
+        self._anywhere = self._held.enter_context(self._client.get_executor(pure=False))
+        self._on_gpu = self._held.enter_context(self._client.get_executor(pure=False, resources={"GPU": 1}))
+
+    @property
+    def workers(self) -> int:  # type: ignore[override]  # they come and go
+        """Threads of all workers now."""
+        return max(1, sum(self._client.nthreads().values()))
+
+    @property
+    def gpus(self) -> tuple[int | None, ...]:  # type: ignore[override]
+        """One for each ``GPU=1`` among the workers' resources; which device that is, is the worker's affair."""
+        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
+        return (None,) * int(sum(worker["resources"].get("GPU", 0) for worker in workers))
+
+    def submit(self, function: Callable[..., Any], *args: Any, on_gpu: bool = False) -> Future[Any]:
+        """Give the task to the scheduler; a task whose worker is lost runs again on another."""
+        return (self._on_gpu if on_gpu else self._anywhere).submit(_on_dask_worker, self._run, self._limits, function, *args)
+
+    def shutdown(self) -> None:
+        """Kill what runs; a local cluster ends, any other stays."""
+        self._client.run(_dismiss_crew, self._run)
+        self._held.close()
+
+
+class _Crew:
+    """Worker processes, one for each thread that runs tasks."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._own = threading.local()
+        self._all: list[Worker] = []
+        self._dismissed = False
+
+    def run(self, function: Callable[..., Any], *args: Any) -> Any:
+        if not hasattr(self._own, "worker"):
+            self._own.worker = Worker(self._limits)
+            self._all.append(self._own.worker)
+        if self._dismissed:
+            raise EndedError("crashed", "the run was stopped")
+        return self._own.worker.run(function, *args)
+
+    def dismiss(self) -> None:
+        self._dismissed = True
+        for worker in list(self._all):
+            worker.kill()
+
+
+_CREWS: dict[str, _Crew] = {}  # in the process of a Dask worker: by run
+
+
+def _on_dask_worker(run: str, limits: Limits, function: Callable[..., Any], *args: Any) -> Any:
+    # Dask's own worker processes are daemonic, which is meant to keep them from leaving children behind; ours leave by themselves
+    multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
+    return _CREWS.setdefault(run, _Crew(limits)).run(function, *args)
+
+
+def _dismiss_crew(run: str) -> None:
+    if run in _CREWS:
+        _CREWS.pop(run).dismiss()
+
+
+def make_executor(scheduler: str, jobs: int | None, limits: Limits, with_gpus: bool = False) -> Executor:
+    """Make the executor that a command asks for.
+
+    Parameters
+    ----------
+    scheduler : 'inline', 'local', 'local-cluster' or the address of a Dask scheduler
+    jobs : int or None
+        Workers; None is one for each physical core.
+    limits : Limits
+    with_gpus : bool
+        Whether some tasks want a GPU.
+
+    Raises
+    ------
+    UserError
+        These do not go together, or there is no such scheduler.
+    """
+    jobs = jobs or cpu_count(only_physical_cores=True)
+    if scheduler == "inline":
+        if limits != Limits():
+            raise UserError("the scheduler 'inline' has no worker to kill at a limit; use 'local', or leave the limits out")
+        return InlineExecutor()
+    return LocalExecutor(jobs, limits, with_gpus) if scheduler == "local" else DaskExecutor(scheduler, jobs, limits)
+
+
+def _may_have_gpus() -> bool:
+    """Whether it is worth asking torch, which takes seconds."""
+    devices = ("nvidia0", "kfd", "dxg")  # CUDA, ROCm, Windows' Linux
+    return platform != "linux" or any(Path("/dev", name).exists() for name in devices)

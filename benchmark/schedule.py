@@ -1,0 +1,174 @@
+"""What is to be done next: first the matrices of features, each once, then the cells whose matrices are there."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from benchmark.cell import Cell
+from benchmark.claims import Claims
+from benchmark.datasets.base import Dataset
+from benchmark.evaluate import split
+from benchmark.featurize import is_stored, learns, matrix_key
+from benchmark.plugins import build
+from benchmark.spec import Spec
+from benchmark.study import takes_images
+
+Outcome = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One piece of work.
+
+    Parameters
+    ----------
+    key : str
+        Content key of the matrix or of the cell.
+    cell : Cell
+    part : int or None
+        Which of the cell's extractors is to be computed; None: the cell is to be evaluated.
+    on_gpu : bool
+    """
+
+    key: str
+    cell: Cell
+    part: int | None = None
+    on_gpu: bool = False
+
+
+class Schedule:
+    """Hands out tasks, each to one runner only.
+
+    All matrices that are missing come first: they keep every worker busy, and all cells share them. A cell is handed out
+    when its matrices are there, and those behind it do not wait for it. Cells are drawn from a generator as they are needed.
+
+    Parameters
+    ----------
+    wanted : callable giving an iterator of Cell
+        The cells to be evaluated; called twice.
+    datasets : label to Dataset
+    folder : Path
+        Results folder.
+    claims : Claims
+    is_done : callable (key) -> bool
+        Whether a cell was evaluated, by whomever, so that it is not to be again.
+
+    Attributes
+    ----------
+    n_cells : int
+    n_matrices : int
+    wants_gpu : bool
+        Whether some of the cells can use a GPU.
+    has_gpu : bool
+        Whether those are to be handed out apart.
+    unevaluated : list of (Cell, outcome)
+        Cells that cannot be evaluated since a matrix of theirs could not be computed; to be taken by the runner.
+    """
+
+    def __init__(
+        self,
+        wanted: Callable[[], Iterator[Cell]],
+        datasets: dict[str, Dataset],
+        folder: Path,
+        claims: Claims,
+        is_done: Callable[[str], bool],
+    ) -> None:
+        self._datasets, self._cache, self._claims, self._is_done = datasets, folder / "features", claims, is_done
+        self._keys: dict[tuple[object, ...], str] = {}
+        self._missing: dict[str, Task] = {}
+        self._failed: dict[str, Outcome] = {}
+        self._blocked: defaultdict[str, list[Cell]] = defaultdict(list)
+        self._elsewhere: list[Task] = []
+        self.wants_gpu = self.has_gpu = False
+        self.unevaluated: list[tuple[Cell, Outcome]] = []
+        self.n_cells = self._survey(wanted())
+        self.n_matrices = len(self._missing)
+        self._ready = {False: deque(self._missing.values()), True: deque[Task]()}
+        self._cells = wanted()
+
+    def next(self, on_gpu: bool = False) -> Task | None:
+        """Claim a task that can begin now; None when there is none at the moment."""
+        queue = self._ready[on_gpu]
+        while queue or self._draw(queue):
+            task = queue.popleft()
+            if not self._claims.claim(task.key):
+                self._elsewhere.append(task)
+            elif self._is_there(task):  # another runner was quicker
+                self.end(task, {"status": "ok"})
+            else:
+                return task
+        return None
+
+    def end(self, task: Task, outcome: Outcome) -> None:
+        """Take note of how a task ended (a cell's row is stored by now), and give its claim back."""
+        self._claims.release(task.key)
+        if task.part is None:
+            return
+        del self._missing[task.key]
+        if outcome["status"] != "ok":
+            label = task.cell.extractor[task.part].label
+            self._failed[task.key] = {**outcome, "reason": f"extracting {label}: {outcome['reason']}"}
+        for cell in self._blocked.pop(task.key, ()):
+            self._place(cell)
+
+    def offer_again(self) -> bool:
+        """Offer again what other runners were at; whether there is any."""
+        elsewhere, self._elsewhere = self._elsewhere, []
+        for task in elsewhere:
+            self._ready[task.on_gpu].append(task)
+        return bool(elsewhere)
+
+    def _survey(self, cells: Iterator[Cell]) -> int:
+        keys = set()
+        for cell in cells:
+            keys.add(cell.key)
+            self.wants_gpu = self.wants_gpu or uses_gpu(cell.model)
+            for part in range(len(cell.extractor)):
+                task = Task(self._matrix_key(cell, part), cell, part)
+                if task.key not in self._missing and not self._is_there(task):
+                    self._missing[task.key] = task
+        return len(keys)
+
+    def _draw(self, queue: deque[Task]) -> bool:
+        """Draw cells until one goes into the queue."""
+        for cell in self._cells:
+            self._place(cell)
+            if queue:
+                return True
+        return False
+
+    def _place(self, cell: Cell) -> None:
+        for part in range(len(cell.extractor)):
+            key = self._matrix_key(cell, part)
+            if key in self._failed:
+                self.unevaluated.append((cell, self._failed[key]))
+                return
+            if key in self._missing:
+                self._blocked[key].append(cell)
+                return
+        on_gpu = self.has_gpu and uses_gpu(cell.model)
+        self._ready[on_gpu].append(Task(cell.key, cell, on_gpu=on_gpu))
+
+    def _is_there(self, task: Task) -> bool:
+        if task.part is None:
+            return self._is_done(task.key)
+        return is_stored(task.key, len(self._datasets[task.cell.dataset.label].images), self._cache)
+
+    def _matrix_key(self, cell: Cell, part: int) -> str:
+        spec = cell.extractor[part]
+        decided_by = (cell.fingerprint, spec, *((cell.split, cell.fold, cell.seed) if learns(spec) else ()))
+        if decided_by not in self._keys:
+            train, _ = split(cell, self._datasets[cell.dataset.label])
+            self._keys[decided_by] = matrix_key(cell, part, train)
+        return self._keys[decided_by]
+
+
+@lru_cache(maxsize=1024)
+def uses_gpu(model: Spec) -> bool:
+    """Whether a model would run on a GPU where there is one."""
+    return takes_images(model) and getattr(build(model), "uses_gpu", False)

@@ -1,0 +1,113 @@
+"""Plug-ins that go wrong in every way a worker can, and honest ones that say when they are at work.
+
+Each writes a line into the file that ``$WORK_LOG`` names, if any: its name, the time, and the process.
+"""
+
+import ctypes
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+from sklearn.dummy import DummyClassifier
+
+from features.base import Extractor
+
+HELD = []
+
+
+def log(name):
+    if "WORK_LOG" in os.environ:
+        with Path(os.environ["WORK_LOG"]).open("a") as file:
+            file.write(f"{name} {time.time()} {os.getpid()}\n")
+
+
+class Honest(DummyClassifier):
+    """Predicts the training shares, after some seconds of work."""
+
+    def __init__(self, seconds=0.0, random_state=None):
+        super().__init__(strategy="prior")
+        self.seconds = seconds
+        self.random_state = random_state
+
+    def fit(self, X, y):
+        log(f"{type(self).__name__}-{self.random_state}")
+        self.work()
+        return super().fit(X, y)
+
+    def work(self):
+        end = time.process_time() + self.seconds
+        while time.process_time() < end:
+            sum(range(10_000))
+
+
+class Sleeps(Honest):
+    """Sleeps for ever."""
+
+    def work(self):
+        while True:
+            time.sleep(60)
+
+
+class Allocates(Honest):
+    """Takes memory until it is killed."""
+
+    def work(self):
+        while True:
+            HELD.append(np.ones(10_000_000))
+
+
+class Segfaults(Honest):
+    """Reads where nothing is."""
+
+    def work(self):
+        ctypes.string_at(0)
+
+
+class LeavesSilently(Honest):
+    """Ends its process as if all were well."""
+
+    def work(self):
+        os._exit(0)
+
+
+class Raises(Honest):
+    """Fails."""
+
+    def work(self):
+        raise RuntimeError("the lens cap is on")
+
+
+class PredictsNaN(Honest):
+    """Predicts NaN."""
+
+    def predict_proba(self, X):
+        return np.full((len(X), len(self.classes_)), np.nan)
+
+
+class Constant(Extractor):
+    """The same vector for every image."""
+
+    def __init__(self, seconds=0.0):
+        self.seconds = seconds
+
+    def extract(self, batch):
+        log("Constant")
+        time.sleep(self.seconds)
+        return np.ones((len(batch), 2))
+
+
+class SleepingExtractor(Constant):
+    """Sleeps for ever."""
+
+    def extract(self, batch):
+        log("SleepingExtractor")
+        time.sleep(10_000)
+
+
+class CrashingExtractor(Constant):
+    """Reads where nothing is."""
+
+    def extract(self, batch):
+        log("CrashingExtractor")
+        ctypes.string_at(0)

@@ -1,0 +1,115 @@
+"""Promises of every executor, and the limits of a worker."""
+
+import ctypes
+import operator
+import os
+import time
+from concurrent.futures import wait
+
+import psutil
+import pytest
+
+from benchmark.errors import UserError
+from benchmark.executors import InlineExecutor, LocalExecutor, make_executor
+from benchmark.worker import EndedError, Limits, Worker
+
+# imports are part of the expression, since a worker's task must be importable there
+THREADS_OF_EVERY_LIBRARY = """[
+    __import__("torch").get_num_threads(), __import__("cv2").getNumThreads(), __import__("joblib").cpu_count(),
+    *(library["num_threads"] for library in [__import__("sklearn.svm"), __import__("threadpoolctl").threadpool_info()][1]),
+]"""
+
+
+@pytest.fixture(scope="module", params=["inline", "local", "local-cluster"])
+def executor(request):
+    with make_executor(request.param, 2, Limits()) as made:
+        yield made
+
+
+def test_a_future_gives_the_result(executor):
+    assert executor.submit(operator.add, 1, 2).result() == 3
+
+
+def test_a_future_raises_what_the_task_raised(executor):
+    with pytest.raises(ZeroDivisionError):
+        executor.submit(operator.truediv, 1, 0).result()
+
+
+def test_many_tasks_all_end(executor):
+    futures = [executor.submit(operator.mul, k, k) for k in range(50)]
+    assert [future.result() for future in futures] == [k * k for k in range(50)]
+
+
+def test_every_library_is_held_to_one_thread(executor):
+    assert set(executor.submit(eval, THREADS_OF_EVERY_LIBRARY).result()) == {1}
+
+
+def test_two_workers_work_at_once(executor):
+    if isinstance(executor, InlineExecutor):
+        pytest.skip("one process")
+    wait([executor.submit(time.sleep, 0.5) for _ in range(2)])  # both are started
+    start = time.perf_counter()
+    wait([executor.submit(time.sleep, 1.0) for _ in range(2)])
+    assert time.perf_counter() - start < 1.8
+
+
+@pytest.mark.parametrize("how", [(os._exit, 0), (os._exit, 3), (ctypes.string_at, 0), (os.abort,)])
+def test_a_worker_that_dies_ends_its_task_and_is_replaced(executor, how):
+    if isinstance(executor, InlineExecutor):
+        pytest.skip("it would end these tests")
+    with pytest.raises(EndedError) as caught:
+        executor.submit(*how).result(timeout=30)
+    assert caught.value.status == "crashed"
+    assert executor.submit(operator.add, 1, 2).result() == 3
+
+
+def test_workers_are_reused():
+    with LocalExecutor(1, Limits()) as local:
+        assert len({local.submit(os.getpid).result() for _ in range(5)}) == 1
+
+
+def test_a_time_limit_kills_what_ignores_every_signal_and_what_it_started():
+    worker = Worker(Limits(time=1.0))
+    worker.run(os.getpid)
+    stubborn = "import signal, subprocess, time; [signal.signal(s, signal.SIG_IGN) for s in (15, 1, 2)]; "
+    start = time.perf_counter()
+    with pytest.raises(EndedError, match="time_limit of 1 s") as caught:
+        worker.run(exec, stubborn + "subprocess.run(['sleep', '987'])")
+    assert caught.value.status == "timeout"
+    assert time.perf_counter() - start < 1.5
+    assert not [process for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"] == ["sleep", "987"]]
+
+
+def test_a_memory_limit_kills_a_worker_that_passes_it():
+    worker = Worker(Limits(memory=600_000_000))
+    with pytest.raises(EndedError, match="over the memory_limit of 0.60 GB") as caught:
+        worker.run(exec, "held = []\nwhile True: held.append(b'x' * 10_000_000)")
+    assert caught.value.status == "memory"
+    assert worker.run(operator.add, 1, 2) == 3
+
+
+def test_shutdown_kills_what_runs_at_once():
+    start = time.perf_counter()
+    with LocalExecutor(2, Limits()) as local:
+        pids = [local.submit(os.getpid).result() for _ in range(2)]
+        endless = local.submit(time.sleep, 1000)
+        time.sleep(0.2)
+        waiting = time.perf_counter()
+    with pytest.raises(EndedError):
+        endless.result()
+    assert time.perf_counter() - waiting < 1
+    assert not any(map(psutil.pid_exists, pids))
+    assert time.perf_counter() - start < 60
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "limits", "message"),
+    [
+        ("inline", Limits(time=1), "no worker to kill"),
+        ("tcp://127.0.0.1:1", Limits(), "no Dask cluster"),
+        ("locall", Limits(), "no Dask cluster"),
+    ],
+)
+def test_an_executor_that_cannot_be_is_a_users_error(scheduler, limits, message):
+    with pytest.raises(UserError, match=message):
+        make_executor(scheduler, 1, limits)

@@ -1,0 +1,82 @@
+"""Cells that go wrong in every way: each is a row that says so, in time, and no other cell is touched."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmark import load_results, load_study, run
+
+FAULTS = str(Path(__file__).parent / "faults.py")
+TIME_LIMIT, MEMORY_LIMIT = 4.0, "700 MB"
+ENDS = {
+    "sleeps": ("timeout", "time_limit of 4 s"),
+    "allocates": ("memory", "over the memory_limit of 0.70 GB"),
+    "segfaults": ("crashed", "killed by SIGSEGV"),
+    "raises": ("failed", "RuntimeError: the lens cap is on"),
+    "predicts_na_n": ("failed", "NaN or infinite"),
+    "leaves_silently": ("crashed", "left with exit code 0"),
+}
+HONEST = ["majority", "knn", "gaussian_nb"]
+
+
+def faulty(**axes):
+    limits = {"time_limit": TIME_LIMIT, "memory_limit": MEMORY_LIMIT}
+    models = [*HONEST[:1], *(f"{FAULTS}:{name}" for name in NAMES), *HONEST[1:]]
+    return load_study("digits", **{"extractors": ["pixels"], "models": models, "split": "holdout", **limits, **axes})
+
+
+NAMES = ("Sleeps", "Allocates", "Segfaults", "Raises", "PredictsNaN", "LeavesSilently")
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory):
+    """Rows of the faulty study by model, when each fault began, and when its row came."""
+    folder, ended = tmp_path_factory.mktemp("faults"), {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORK_LOG", str(folder / "log"))
+        rows = run(
+            faulty(),
+            folder / "out",
+            jobs=2,
+            progress=lambda plan, schedule: lambda task, row: ended.setdefault(task.cell.model.name.split(":")[-1], time.time()),
+        )
+    began = {line.split("-")[0]: float(line.split()[1]) for line in (folder / "log").read_text().splitlines()}
+    return rows.assign(model=rows["model"].str.split(":").str[-1]).set_index("model"), began, ended
+
+
+@pytest.mark.parametrize(("name", "status", "reason"), [(name, *end) for name, end in zip(NAMES, ENDS.values(), strict=True)])
+def test_a_fault_is_a_row_with_its_status_and_reason_within_the_limit_and_two_seconds(outcome, name, status, reason):
+    rows, began, ended = outcome
+    assert rows.loc[name, "status"] == status
+    assert reason in rows.loc[name, "reason"]
+    assert ended[name] - began[name] < (TIME_LIMIT if status == "timeout" else 0) + 2
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_every_honest_cell_among_faults_is_ok(outcome, name):
+    rows, _, _ = outcome
+    assert rows.loc[name, "status"] == "ok"
+
+
+def test_an_extractor_that_faults_ends_all_its_cells_and_is_tried_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORK_LOG", str(tmp_path / "log"))
+    extractors = [f"{FAULTS}:SleepingExtractor", f"{FAULTS}:CrashingExtractor", "pixels"]
+    rows = run(faulty(extractors=extractors, models=HONEST, time_limit=2.0), tmp_path / "out", jobs=2)
+    by_extractor = rows.assign(extractor=rows["extractor"].str.split(":").str[-1]).groupby("extractor")
+    assert {name: set(group["status"]) for name, group in by_extractor} == {
+        "SleepingExtractor": {"timeout"},
+        "CrashingExtractor": {"crashed"},
+        "pixels": {"ok"},
+    }
+    assert rows["reason"].str.startswith(f"extracting {FAULTS}:SleepingExtractor: took longer").sum() == len(HONEST)
+    log = (tmp_path / "log").read_text()
+    assert [log.count("SleepingExtractor"), log.count("CrashingExtractor")] == [1, 1]
+
+
+def test_what_ended_badly_is_run_again_only_when_asked(tmp_path):
+    models = [f"{FAULTS}:Segfaults", f"{FAULTS}:Raises", "majority"]
+    ends = [run(faulty(models=models), tmp_path, jobs=2, retry=retry).set_index("model")["ended"] for retry in ((), (), ["crashed"], ["all"])]
+    changed = [[ends[k][model] != ends[k + 1][model] for model in ends[0].index] for k in range(3)]
+    assert changed == [[False, False, False], [True, False, False], [True, True, False]]
+    assert load_results(tmp_path)["key"].is_unique
