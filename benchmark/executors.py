@@ -19,10 +19,13 @@ from uuid import uuid4
 
 from joblib import cpu_count
 
-from benchmark.errors import UserError
+from benchmark.errors import UserError, unknown
 from benchmark.tasks import count_gpus
 from benchmark.threads import limited_threads
 from benchmark.worker import EndedError, Limits, Worker
+
+
+SCHEDULERS = ("inline", "local", "local-cluster")
 
 
 class Executor(ABC):
@@ -125,7 +128,7 @@ class DaskExecutor(Executor):
             if address == "local-cluster":
                 cluster = LocalCluster(n_workers=jobs, threads_per_worker=1, memory_limit=None, dashboard_address=None)
                 address = self._held.enter_context(cluster).scheduler_address
-            self._client = self._held.enter_context(Client(address, timeout=20))
+            self._client = self._held.enter_context(Client(address, timeout=10))
             self._client.wait_for_workers(1, timeout=60)
         except (OSError, ValueError, TimeoutError) as error:
             self._held.close()
@@ -208,6 +211,8 @@ def make_executor(scheduler: str, jobs: int | None, limits: Limits, with_gpus: b
     UserError
         These do not go together, or there is no such scheduler.
     """
+    if scheduler not in SCHEDULERS and ":" not in scheduler:
+        raise unknown("scheduler", scheduler, [*SCHEDULERS, "tcp://HOST:PORT"])
     jobs = jobs or cpu_count(only_physical_cores=True)
     if scheduler == "inline":
         if limits != Limits():

@@ -107,7 +107,7 @@ def test_shutdown_kills_what_runs_at_once():
     [
         ("inline", Limits(time=1), "no worker to kill"),
         ("tcp://127.0.0.1:1", Limits(), "no Dask cluster"),
-        ("locall", Limits(), "no Dask cluster"),
+        ("locall", Limits(), "did you mean 'local'"),
     ],
 )
 def test_an_executor_that_cannot_be_is_a_users_error(scheduler, limits, message):

@@ -1,0 +1,168 @@
+"""A runner killed at any moment loses nothing, repeats nothing, and leaves nothing behind."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmark import load_results
+from benchmark.predictions import Predictions
+
+FAULTS = str(Path(__file__).parent / "faults.py")
+KILLS = 20
+STUDY = f"""
+name: kill
+datasets: [digits]
+split: holdout
+extractors: ["{FAULTS}:Constant(seconds=0.2)", hog]
+models: ["{FAULTS}:Honest(seconds=0.25)", knn]
+seeds: [{", ".join(map(str, range(40)))}]
+"""
+COMPARED = ["key", "status", "accuracy", "log_loss", "auc", "n_train", "n_test"]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    file = tmp_path_factory.mktemp("study") / "kill.yaml"
+    file.write_text(STUDY)
+    return file
+
+
+def runner(study, out, log, **options):
+    command = [sys.executable, "-m", "benchmark", "run", str(study), "--out", str(out), "--jobs", "2"]
+    return subprocess.Popen(command, env={**os.environ, "WORK_LOG": str(log)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
+
+
+def to_the_end(process):
+    printed, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, printed.decode()
+    return printed.decode()
+
+
+def starts(log):
+    """When each cell of the honest model began, by the seed of its model."""
+    found = {}
+    for line in log.read_text().splitlines() if log.exists() else ():
+        name, when, _ = line.split()
+        found.setdefault(name, []).append(float(when))
+    return {name: times for name, times in found.items() if name.startswith("Honest")}
+
+
+def done(folder):
+    """The stored rows that are ok, with the moment they ended."""
+    if not (folder / "results.sqlite").exists() or not (folder / "results.sqlite").stat().st_size:
+        return {}
+    rows = load_results(folder)
+    return {row["key"]: row["ended"] for row in rows[rows["status"] == "ok"].to_dict("records")} if "ended" in rows else {}
+
+
+def strays(folder):
+    hidden = [path for path in folder.rglob("*") if path.name.startswith(".")]
+    return [*hidden, *(folder / "claims").iterdir(), *folder.glob("*-journal")]
+
+
+def outlive(processes, seconds):
+    """Those that still run; one that nobody has taken note of yet is dead all the same."""
+    _, alive = psutil.wait_procs(processes, timeout=seconds)
+    return [process for process in alive if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+
+
+def compared(folder):
+    rows = load_results(folder).sort_values("key")
+    assert rows["key"].is_unique
+    return rows[COMPARED].to_dict("records")
+
+
+def test_a_run_killed_at_random_moments_ends_as_one_left_in_peace(study, tmp_path):
+    moments, stored = random.Random(7), {}  # noqa: S311
+    for _ in range(KILLS):
+        process = runner(study, tmp_path / "killed", tmp_path / "log")
+        time.sleep(moments.uniform(0.3, 6.0))
+        begun = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert not outlive(begun, 5)
+        now = done(tmp_path / "killed")
+        assert stored.items() <= now.items(), "a stored row was lost or computed again"
+        stored = now
+    assert 0 < len(stored) < 160, "the kills fell into the work"
+    to_the_end(runner(study, tmp_path / "killed", tmp_path / "log"))
+    assert stored.items() <= done(tmp_path / "killed").items()
+    to_the_end(runner(study, tmp_path / "peace", tmp_path / "peace.log"))
+    assert compared(tmp_path / "killed") == compared(tmp_path / "peace")
+    for path in (tmp_path / "peace" / "predictions").iterdir():
+        assert path.read_bytes() == (tmp_path / "killed" / "predictions" / path.name).read_bytes()
+    assert not strays(tmp_path / "killed")
+    assert len(list((tmp_path / "killed" / "predictions").iterdir())) == 160
+
+
+def test_two_runners_on_one_folder_run_every_cell_once(study, tmp_path):
+    both = [runner(study, tmp_path / "out", tmp_path / "log") for _ in range(2)]
+    for process in both:
+        assert "40/40" in to_the_end(process)
+    assert len(compared(tmp_path / "out")) == 160
+    assert set(load_results(tmp_path / "out")["status"]) == {"ok"}
+    counts = [len(times) for times in starts(tmp_path / "log").values()]
+    assert counts == [2] * 40, "a seed has two honest cells, one an extractor"
+    assert (tmp_path / "log").read_text().count("Constant") == 4, "1,797 images are 4 batches, computed once"
+    assert not strays(tmp_path / "out")
+
+
+def test_a_runner_takes_over_what_a_killed_one_was_at(study, tmp_path):
+    first = runner(study, tmp_path / "out", tmp_path / "log")
+    while not starts(tmp_path / "log"):
+        time.sleep(0.05)
+    second = runner(study, tmp_path / "out", tmp_path / "log")
+    time.sleep(4)
+    first.kill()
+    first.communicate()
+    to_the_end(second)
+    assert set(load_results(tmp_path / "out")["status"]) == {"ok"}
+    assert not strays(tmp_path / "out")
+
+
+def test_ctrl_c_stops_within_five_seconds_and_prints_what_is_done(study, tmp_path):
+    process = runner(study, tmp_path / "out", tmp_path / "log", start_new_session=True)
+    while not len(done(tmp_path / "out")) > 4:
+        time.sleep(0.1)
+    begun = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it, too
+    start = time.perf_counter()
+    printed, _ = process.communicate(timeout=20)
+    assert time.perf_counter() - start < 5
+    assert process.returncode == 130, printed.decode()
+    assert b"Interrupted" in printed
+    assert b"done" in printed
+    assert not outlive(begun, 1)
+    assert not strays(tmp_path / "out")
+
+
+def test_ctrl_c_kills_what_would_not_end(tmp_path):
+    command = [sys.executable, "-m", "benchmark", "run", "--extractor", "pixels", "--model", f"{FAULTS}:Sleeps", "--out", str(tmp_path / "out")]
+    process = subprocess.Popen(command, env={**os.environ, "WORK_LOG": str(tmp_path / "log")}, stdout=subprocess.PIPE, start_new_session=True)
+    while not (tmp_path / "log").exists():
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    start = time.perf_counter()
+    process.communicate(timeout=20)
+    assert time.perf_counter() - start < 5.5
+    assert process.returncode == 130
+
+
+def test_predictions_half_written_are_never_read(study, tmp_path):
+    """The file of a cell is either absent or whole, at every look while a study runs."""
+    process = runner(study, tmp_path / "out", tmp_path / "log")
+    looked = 0
+    while process.poll() is None and looked < 200:
+        for path in (tmp_path / "out" / "predictions").glob("[!.]*.npz"):
+            assert Predictions.load(path).proba.shape == (360, 10)
+            looked += 1
+    process.kill()
+    process.communicate()
+    assert looked

@@ -1,0 +1,135 @@
+"""The same predictions, bit for bit, wherever and however the cells are run."""
+
+import os
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmark import load_results, load_study, run
+from benchmark.errors import StorageError, UserError
+from benchmark.store import load_results as rows_of
+
+FAULTS = str(Path(__file__).parent / "faults.py")
+
+
+def mixed(**axes):
+    """Everything that draws random numbers or sums in threads: a vocabulary, a forest, a resampler, a network."""
+    wanted = {
+        "extractors": ["hog", "sift_bovw(n_words=20) + pixels"],
+        "models": ["logistic_regression", "random_forest(n_estimators=20)", "linear_svm", "simple_cnn(epochs=1)"],
+        "strategies": ["none", "smote"],
+        "split": "holdout",
+        "seeds": [0, 1],
+    }
+    return load_study("digits", **{**wanted, **axes})
+
+
+def predictions(folder):
+    return {path.name: path.read_bytes() for path in (folder / "predictions").iterdir()}
+
+
+@pytest.fixture(scope="module")
+def one_worker(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("one")
+    assert set(run(mixed(), folder, jobs=1)["status"]) == {"ok"}
+    return predictions(folder)
+
+
+@pytest.mark.parametrize("how", [{"jobs": 4}, {"scheduler": "inline"}, {"scheduler": "local-cluster", "jobs": 2}], ids=["4", "inline", "dask"])
+def test_predictions_are_equal_whatever_runs_them(one_worker, tmp_path, how):
+    rows = run(mixed(), tmp_path, **how)
+    assert set(rows["status"]) == {"ok"}
+    assert set(rows["threads"]) == {1}
+    assert set(rows["workers"]) == {how.get("jobs", 1)}
+    assert predictions(tmp_path) == one_worker
+
+
+def test_predictions_are_equal_when_a_run_is_resumed_in_another_order(one_worker, tmp_path):
+    run(mixed(models=["simple_cnn(epochs=1)", "linear_svm"], seeds=[1]), tmp_path, jobs=2)
+    run(mixed(), tmp_path, scheduler="inline")
+    assert predictions(tmp_path) == one_worker
+
+
+def test_a_matrix_is_computed_once_and_no_worker_waits_for_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORK_LOG", str(tmp_path / "log"))
+    order = []
+    study = load_study(
+        "digits", extractors=[f"{FAULTS}:Constant(seconds=1.0)", "pixels"], models=["majority", "knn", "gaussian_nb"], seeds=[0, 1]
+    )
+    run(study, tmp_path / "out", jobs=2, progress=lambda plan, schedule: lambda task, row: order.append(task))
+    assert (tmp_path / "log").read_text().count("Constant") == 4, "four batches of images, once"
+    slow = next(k for k, task in enumerate(order) if task.part is not None and "Constant" in task.cell.extractor[0].name)
+    before = [task.cell.extractor[0].name for task in order[:slow] if task.part is None]
+    assert before.count("pixels") == 18, "every cell that did not need it went ahead"
+
+
+def test_a_dask_worker_killed_in_mid_study_loses_nothing(tmp_path, monkeypatch):
+    from dask.distributed import Client, LocalCluster
+
+    monkeypatch.setenv("WORK_LOG", str(tmp_path / "log"))
+    study = load_study("digits", extractors=["hog"], models=[f"{FAULTS}:Honest(seconds=0.3)", "knn"], seeds=[*range(10)], split="holdout")
+    with LocalCluster(n_workers=2, threads_per_worker=1, memory_limit=None, dashboard_address=None) as cluster, Client(cluster) as client:
+        killed = []
+
+        def kill_one(plan, schedule):
+            def report(task, row):
+                if task.part is None and not killed:
+                    killed.append(next(iter(client.run(os.getpid).values())))
+                    os.kill(killed[0], 9)
+
+            return report
+
+        rows = run(study, tmp_path / "out", scheduler=cluster.scheduler_address, progress=kill_one)
+        assert killed
+        assert killed[0] not in client.run(os.getpid).values()
+    assert list(rows["status"]) == ["ok"] * 20
+    run(study, tmp_path / "alone", jobs=1)
+    assert predictions(tmp_path / "out") == predictions(tmp_path / "alone")
+
+
+def test_a_database_locked_by_another_program_is_waited_for(tmp_path):
+    study = load_study("digits", extractors=["pixels"], models=["majority"], split="holdout")
+    run(study, tmp_path, scheduler="inline")
+    other = sqlite3.connect(tmp_path / "results.sqlite", check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    threading.Timer(1.5, other.rollback).start()
+    start = time.perf_counter()
+    assert set(run(study, tmp_path, scheduler="inline", force=True)["status"]) == {"ok"}
+    assert time.perf_counter() - start > 1
+    other.close()
+
+
+def test_a_database_locked_for_too_long_ends_the_run_and_keeps_its_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmark.store._PATIENCE", 0.3)
+    study = load_study("digits", extractors=["pixels"], models=["majority", "knn"], split="holdout")
+    other = []
+
+    def lock(plan, schedule):
+        def report(task, row):
+            if task.part is None and not other:
+                other.append(sqlite3.connect(tmp_path / "results.sqlite"))
+                other[0].execute("BEGIN IMMEDIATE")
+
+        return report
+
+    with pytest.raises(StorageError, match="locked"):
+        run(study, tmp_path, scheduler="inline", progress=lock)
+    other[0].rollback()
+    other[0].close()
+    assert sorted(rows_of(tmp_path)["status"]) == ["ok", "planned"]
+    assert set(run(study, tmp_path, scheduler="inline")["status"]) == {"ok"}
+
+
+def test_limits_and_inline_do_not_go_together(tmp_path):
+    with pytest.raises(UserError, match="no worker to kill"):
+        run(load_study("digits", extractors=["pixels"], models=["majority"], time_limit=5), tmp_path, scheduler="inline")
+    assert not (tmp_path / "predictions").exists()
+
+
+def test_each_row_says_with_how_many_neighbours_its_times_were_taken(tmp_path):
+    study = load_study("digits", extractors=["pixels"], models=["majority"], split="holdout")
+    run(study, tmp_path, jobs=2)
+    assert list(load_results(tmp_path)["workers"]) == [2]
