@@ -95,25 +95,28 @@ def run(
     memory_limit: _MemoryLimit = None,
 ) -> None:
     """Run a study and print its leaderboard; cells already stored are not run again."""
-    from benchmark.runner import BAD
-    from benchmark.runner import run as run_study
-    from benchmark.store import load_results
+    from benchmark.executors import make_executor
+    from benchmark.leaderboard import COLUMNS
+    from benchmark.plan import make_plan
+    from benchmark.runner import BAD, evaluate_study, rows_of
     from benchmark.terminal import bar, print_leaderboards
+    from benchmark.worker import Limits
 
     chosen = _chosen(study, dataset, extractor, model, strategy, seed, plugin, time_limit=time_limit, memory_limit=memory_limit)
-    folder = out or Path("results") / chosen.name
+    folder, limits = out or Path("results") / chosen.name, Limits(chosen.time_limit, chosen.memory_limit)
+    planned = make_plan(chosen, data)
     try:
         with bar(console) as progress:
-            rows = run_study(chosen, folder, data, force, retry, scheduler, jobs, progress)
+            evaluate_study(planned, folder, lambda gpu: make_executor(scheduler, jobs, limits, gpu), force, retry, progress)
+        interrupted = False
     except KeyboardInterrupt:
-        if (folder / "results.sqlite").is_file():
-            print_leaderboards(console, load_results(folder))
-            console.print(
-                f"Interrupted; what is done is in {folder}, and the same command goes on from there.", highlight=False, markup=False
-            )
-        raise typer.Exit(130) from None
+        interrupted = True
+    rows = rows_of(planned, folder, COLUMNS)
     print_leaderboards(console, rows)
     console.print(f"Rows, predictions and tables: {folder}", highlight=False, markup=False)
+    if interrupted:
+        console.print("Interrupted: the same command goes on from here.")
+        raise typer.Exit(130)
     if rows["status"].isin(BAD).any():
         raise typer.Exit(1)
 

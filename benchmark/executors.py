@@ -24,7 +24,6 @@ from benchmark.tasks import count_gpus
 from benchmark.threads import limited_threads
 from benchmark.worker import EndedError, Limits, Worker
 
-
 SCHEDULERS = ("inline", "local", "local-cluster")
 
 

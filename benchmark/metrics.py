@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import metrics as sk
-from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.metrics import label_ranking_average_precision_score
 
+from benchmark import scores
 from benchmark.predictions import Predictions
 
 ABSENT = "no test image of: "
@@ -51,11 +51,7 @@ class Metric:
 
 def compute(predictions: Predictions) -> dict[str, float]:
     """Compute every metric that applies, by name."""
-    with warnings.catch_warnings():  # absent classes are reported by `undefined`, once, in words
-        warnings.filterwarnings("ignore", category=UndefinedMetricWarning)
-        warnings.filterwarnings("ignore", message="y_pred contains classes not in y_true")
-        warnings.filterwarnings("ignore", message="A single label was found")
-        return {metric.name: metric(predictions) for metric in METRICS.values() if metric.multilabel in (None, predictions.multilabel)}
+    return {metric.name: metric(predictions) for metric in METRICS.values() if metric.multilabel in (None, predictions.multilabel)}
 
 
 def undefined(predictions: Predictions) -> list[str]:
@@ -68,50 +64,77 @@ def undefined(predictions: Predictions) -> list[str]:
 
 def per_class(predictions: Predictions) -> dict[str, dict[str, float]]:
     """Precision, recall, F1 and number of test images of each class."""
-    columns = range(len(predictions.classes))
-    values = sk.precision_recall_fscore_support(predictions.y_true, predictions.labels, labels=columns, zero_division=0)
+    counts = _counts(predictions)
+    values = np.column_stack([counts.precision, counts.recall, counts.f1, counts.true])
     names = ("precision", "recall", "f1", "support")
-    return {cls: dict(zip(names, map(float, row), strict=True)) for cls, row in zip(predictions.classes, np.transpose(values), strict=True)}
+    return {cls: dict(zip(names, row, strict=True)) for cls, row in zip(predictions.classes, values.tolist(), strict=True)}
 
 
-def _averaged(function: Callable[..., Any], average: str) -> Function:
-    """Over the classes that have test images: the recall of any other is undefined."""
+@lru_cache(maxsize=1)
+def _confusion(p: Predictions) -> NDArray[np.int64]:
+    return scores.confusion_matrix(p.y_true, p.labels, len(p.classes))
+
+
+@lru_cache(maxsize=1)
+def _counts(p: Predictions) -> scores.Counts:
+    if p.multilabel:
+        return scores.Counts((p.labels & p.y_true).sum(axis=0), p.labels.sum(axis=0), p.y_true.sum(axis=0))
+    table = _confusion(p)
+    return scores.Counts(table.diagonal(), table.sum(axis=0), table.sum(axis=1))
+
+
+def _macro(name: str) -> Function:
+    """Mean over the classes; of a class without test images no recall is defined, so that it does not count."""
 
     def score(p: Predictions, labels: NDArray) -> float:
-        present = None if p.multilabel else np.unique(p.y_true)
-        return function(p.y_true, labels, labels=present, average=average, zero_division=0)
+        counts = _counts(p)
+        values = getattr(counts, name)
+        return values.mean() if p.multilabel else values[counts.true > 0].mean()
 
     return score
 
 
-def _one_vs_rest(function: Callable[..., Any]) -> Function:
+def _weighted(name: str) -> Function:
+    """Mean over the classes, each weighted by its test images."""
+
+    def score(p: Predictions, labels: NDArray) -> float:
+        counts = _counts(p)
+        return getattr(counts, name) @ counts.true / counts.true.sum() if counts.true.any() else 0.0
+
+    return score
+
+
+def _one_vs_rest(function: Callable[[NDArray[np.bool_], NDArray], NDArray]) -> Function:
     """Mean over classes of a binary score; binary tasks score the second class; NaN if a class is absent or all there is."""
 
     def score(p: Predictions, proba: NDArray) -> float:
-        truth = p.y_true if p.multilabel else np.eye(len(p.classes), dtype=int)[p.y_true]
-        columns = [1] if len(p.classes) == 2 and not p.multilabel else range(len(p.classes))
-        if any(truth[:, k].min() == truth[:, k].max() for k in columns):
+        truth = p.y_true.astype(bool) if p.multilabel else p.y_true[:, None] == np.arange(len(p.classes))
+        columns = [1] if len(p.classes) == 2 and not p.multilabel else slice(None)
+        truth, proba = truth[:, columns], proba[:, columns]
+        if (truth.all(axis=0) | ~truth.any(axis=0)).any():
             return float("nan")
-        return float(np.mean([function(truth[:, k], proba[:, k]) for k in columns]))
+        return function(truth, proba).mean()
 
     return score
 
 
-def _kappa(p: Predictions, labels: NDArray) -> float:
-    return sk.cohen_kappa_score(p.y_true, labels, labels=range(len(p.classes)), weights="quadratic" if p.ordinal else None)
-
-
-def _mcc(p: Predictions, labels: NDArray) -> float:
-    return sk.matthews_corrcoef(p.y_true, labels)
+def _f1_micro(p: Predictions, labels: NDArray) -> float:
+    counts = _counts(p)
+    both = counts.predicted.sum() + counts.true.sum()
+    return 2 * counts.right.sum() / both if both else 0.0
 
 
 def _log_loss(p: Predictions, proba: NDArray) -> float:
-    return sk.log_loss(p.y_true, proba / proba.sum(axis=1, keepdims=True), labels=range(len(p.classes)))
+    """Probabilities are kept a rounding error away from 0 and 1, as scikit-learn does."""
+    true = (proba / proba.sum(axis=1, keepdims=True))[np.arange(len(proba)), p.y_true]
+    least = np.finfo(proba.dtype).eps
+    return -np.log(true.clip(least, 1 - least)).mean()
 
 
 def _brier(p: Predictions, proba: NDArray) -> float:
     """Brier 1950, as scikit-learn scales it: halved for two classes (0 best, 1 worst), else a sum over classes (2 worst)."""
-    return sk.brier_score_loss(p.y_true, proba[:, 1] if len(p.classes) == 2 else proba, labels=range(len(p.classes)))
+    squared = (proba - (p.y_true[:, None] == np.arange(len(p.classes)))) ** 2
+    return squared[:, 1].mean() if len(p.classes) == 2 else squared.sum(axis=1).mean()
 
 
 def _ece(p: Predictions, proba: NDArray, n_bins: int = 15) -> float:
@@ -120,6 +143,10 @@ def _ece(p: Predictions, proba: NDArray, n_bins: int = 15) -> float:
     bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
     gaps = np.bincount(bins, weights=correct - confidence, minlength=n_bins)
     return float(np.abs(gaps).sum() / len(confidence))
+
+
+def _kappa(p: Predictions, labels: NDArray) -> float:
+    return scores.kappa(_confusion(p), quadratic=p.ordinal)
 
 
 def _accuracy(p: Predictions, labels: NDArray) -> float:
@@ -132,24 +159,31 @@ _LIST = (
         "balanced_accuracy",
         "labels",
         True,
-        lambda p, labels: sk.balanced_accuracy_score(p.y_true, labels),
+        _macro("recall"),
         "mean recall of the classes: equal to recall",
         False,
     ),
-    Metric("precision", "labels", True, _averaged(sk.precision_score, "macro"), "mean precision of the classes (macro)"),
-    Metric("recall", "labels", True, _averaged(sk.recall_score, "macro"), "mean recall of the classes (macro)"),
-    Metric("f1", "labels", True, _averaged(sk.f1_score, "macro"), "mean F1 of the classes (macro)"),
-    Metric("auc", "proba", True, _one_vs_rest(sk.roc_auc_score), "area under the ROC curve, one-vs-rest, macro"),
-    Metric("average_precision", "proba", True, _one_vs_rest(sk.average_precision_score), "area under precision-recall, one-vs-rest, macro"),
+    Metric("precision", "labels", True, _macro("precision"), "mean precision of the classes (macro)"),
+    Metric("recall", "labels", True, _macro("recall"), "mean recall of the classes (macro)"),
+    Metric("f1", "labels", True, _macro("f1"), "mean F1 of the classes (macro)"),
+    Metric("auc", "proba", True, _one_vs_rest(scores.roc_auc), "area under the ROC curve, one-vs-rest, macro"),
+    Metric("average_precision", "proba", True, _one_vs_rest(scores.average_precision), "area under precision-recall, one-vs-rest, macro"),
     Metric("log_loss", "proba", False, _log_loss, "mean negative log probability of the true class", False),
-    Metric("mcc", "labels", True, _mcc, "Matthews correlation coefficient", False),
-    Metric("kappa", "labels", True, _kappa, "Cohen's kappa; quadratic weights for ordinal classes", False),
+    Metric("mcc", "labels", True, lambda p, labels: scores.matthews(_confusion(p)), "Matthews correlation coefficient", False),
+    Metric(
+        "kappa",
+        "labels",
+        True,
+        lambda p, labels: scores.kappa(_confusion(p), p.ordinal),
+        "Cohen's kappa; quadratic weights for ordinal classes",
+        False,
+    ),
     Metric("brier", "proba", False, _brier, "mean squared error of the probabilities", False),
     Metric("ece", "proba", False, _ece, "expected calibration error, 15 bins", False),
-    Metric("precision_weighted", "labels", True, _averaged(sk.precision_score, "weighted"), "precision, classes weighted by size"),
-    Metric("recall_weighted", "labels", True, _averaged(sk.recall_score, "weighted"), "recall, classes weighted by size"),
-    Metric("f1_weighted", "labels", True, _averaged(sk.f1_score, "weighted"), "F1, classes weighted by size"),
-    Metric("f1_micro", "labels", True, _averaged(sk.f1_score, "micro"), "F1 over all image-label pairs", True),
+    Metric("precision_weighted", "labels", True, _weighted("precision"), "precision, classes weighted by size"),
+    Metric("recall_weighted", "labels", True, _weighted("recall"), "recall, classes weighted by size"),
+    Metric("f1_weighted", "labels", True, _weighted("f1"), "F1, classes weighted by size"),
+    Metric("f1_micro", "labels", True, _f1_micro, "F1 over all image-label pairs", True),
     Metric(
         "subset_accuracy",
         "labels",
@@ -158,12 +192,12 @@ _LIST = (
         "share of images with every label right",
         True,
     ),
-    Metric("hamming_loss", "labels", False, lambda p, labels: sk.hamming_loss(p.y_true, labels), "share of wrong image-label pairs", True),
+    Metric("hamming_loss", "labels", False, lambda p, labels: (p.y_true != labels).mean(), "share of wrong image-label pairs", True),
     Metric(
         "label_ranking_average_precision",
         "proba",
         True,
-        lambda p, proba: sk.label_ranking_average_precision_score(p.y_true, proba),
+        lambda p, proba: label_ranking_average_precision_score(p.y_true, proba),
         "of the labels ranked above a true one, the share that is true",
         True,
     ),

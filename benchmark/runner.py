@@ -82,17 +82,22 @@ def run(
     folder = Path(out) if out else Path("results") / plan.study.name
     limits = Limits(plan.study.time_limit, plan.study.memory_limit)
     scheduler = scheduler or ("local" if jobs or limits != Limits() else "inline")
-    evaluate_study(plan, folder, force, retry, lambda gpu: make_executor(scheduler, jobs, limits, gpu), progress)
-    rows = load_results(folder)
+    evaluate_study(plan, folder, lambda gpu: make_executor(scheduler, jobs, limits, gpu), force, retry, progress)
+    return rows_of(plan, folder)
+
+
+def rows_of(plan: Plan, folder: Path, columns: Iterable[str] | None = None) -> pd.DataFrame:
+    """Rows of a plan's cells, of all that a results folder holds; see ``load_results``."""
+    rows = load_results(folder, columns)
     return rows[rows["key"].isin({cell.key for cell in plan.cells()})].reset_index(drop=True)
 
 
 def evaluate_study(
     plan: Plan,
     folder: Path,
-    force: bool,
-    retry: Iterable[str],
     start: Callable[[bool], Executor],
+    force: bool = False,
+    retry: Iterable[str] = (),
     progress: Callable[[Plan, Schedule], Report] | None = None,
 ) -> None:
     """Do the work of ``run``; ``start`` makes the executor if there is anything to run, given whether GPUs are wanted."""

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
-from sys import intern
 from typing import Any, Self
 
 import pandas as pd
@@ -17,6 +16,7 @@ from benchmark.cell import Cell
 from benchmark.errors import StorageError, UserError
 
 NESTED = ("params", "environment", "matrices", "per_class", "history", "notes")  # stored as JSON
+_FIRST = ("key", "status", "reason")
 _PATIENCE = 60  # seconds to wait while another runner writes
 APPLICATION_ID = 0x43564431  # marks the file as ours: another program's database is never written into
 _SCHEMA = f"""
@@ -161,20 +161,25 @@ def load_results(folder: str | Path, columns: Iterable[str] | None = None) -> pd
     try:
         with closing(sqlite3.connect(path, timeout=_PATIENCE)) as connection:
             names = [name for _, name, *_ in connection.execute("PRAGMA table_info(rows)")]
-            names = [name for name in names if name != "key" and (columns is None or name in {"status", "reason", *columns})]
+            names = [name for name in names if name not in _FIRST and (columns is None or name in columns)]
             quoted = "".join(f', rows."{name}"' for name in names)
-            found = connection.execute(f"SELECT identity, planned.key{quoted} FROM planned LEFT JOIN rows USING (key)").fetchall()  # noqa: S608
+            found = connection.execute(
+                "SELECT identity, planned.key, COALESCE(status, 'planned'), COALESCE(reason, '')"  # noqa: S608  # own names
+                f"{quoted} FROM planned LEFT JOIN rows USING (key)"
+            )
+            parts = [_frame(["identity", *_FIRST, *names], part) for part in iter(lambda: found.fetchmany(1000), [])]
     except sqlite3.DatabaseError as error:
         raise UserError(f"{path} cannot be read: {error}") from None
-    return _frame(["identity", "key", *names], found)
+    columns = dict.fromkeys(name for part in parts for name in part)
+    rows = pd.concat([part.dropna(axis=1, how="all") for part in parts] or [pd.DataFrame(columns=list(_FIRST))], ignore_index=True)
+    return rows.reindex(columns=list(columns or _FIRST))
 
 
 def _frame(names: list[str], found: list[tuple[Any, ...]]) -> pd.DataFrame:
-    values = dict(zip(names, zip(*found, strict=True) if found else ((),) * len(names), strict=True))
+    values = dict(zip(names, zip(*found, strict=True), strict=True))
     read = {name: [_parsed(text) for text in column] if name in NESTED else column for name, column in values.items()}
-    labels = [{name: intern(v) if isinstance(v, str) else v for name, v in json.loads(text).items()} for text in read.pop("identity")]
-    rows = pd.DataFrame(read | pd.DataFrame(labels).to_dict("series"))
-    return rows.fillna({"status": "planned", "reason": ""})
+    labels = pd.DataFrame([json.loads(text) for text in read.pop("identity")])
+    return pd.DataFrame(read | labels.to_dict("series"))
 
 
 @lru_cache(maxsize=256)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from importlib import resources
 from itertools import product
@@ -124,9 +125,9 @@ class Study(BaseModel):
 
 def _check_listed_once(axes: dict[str, list[Any]], study: str) -> None:
     for axis, entries in axes.items():
-        twice = next((entry for entry in entries if entries.count(entry) > 1), None)
-        if twice is not None:
-            raise UserError(f"study '{study}': {axis} lists {twice} twice")
+        for entry, n in Counter(entries).items():
+            if n > 1:
+                raise UserError(f"study '{study}': {axis} lists {entry} twice")
 
 
 def load_study(study: str | Path, **replace: Any) -> Study:

@@ -134,7 +134,7 @@ def test_an_interrupt_prints_what_is_done_and_exits_with_130(tmp_path):
     running.send_signal(signal.SIGINT)
     printed, _ = running.communicate(timeout=30)
     assert running.returncode == 130
-    assert "the same command goes on from there" in printed
+    assert "the same command goes on from here" in printed
     assert "0/3" in printed
 
 

@@ -82,7 +82,7 @@ def test_a_time_limit_kills_what_ignores_every_signal_and_what_it_started():
 
 def test_a_memory_limit_kills_a_worker_that_passes_it():
     worker = Worker(Limits(memory=600_000_000))
-    with pytest.raises(EndedError, match="over the memory_limit of 0.60 GB") as caught:
+    with pytest.raises(EndedError, match=r"over the memory_limit of 0\.60 GB") as caught:
         worker.run(exec, "held = []\nwhile True: held.append(b'x' * 10_000_000)")
     assert caught.value.status == "memory"
     assert worker.run(operator.add, 1, 2) == 3

@@ -76,7 +76,9 @@ def test_an_extractor_that_faults_ends_all_its_cells_and_is_tried_once(tmp_path,
 
 def test_what_ended_badly_is_run_again_only_when_asked(tmp_path):
     models = [f"{FAULTS}:Segfaults", f"{FAULTS}:Raises", "majority"]
-    ends = [run(faulty(models=models), tmp_path, jobs=2, retry=retry).set_index("model")["ended"] for retry in ((), (), ["crashed"], ["all"])]
+    ends = [
+        run(faulty(models=models), tmp_path, jobs=2, retry=retry).set_index("model")["ended"] for retry in ((), (), ["crashed"], ["all"])
+    ]
     changed = [[ends[k][model] != ends[k + 1][model] for model in ends[0].index] for k in range(3)]
     assert changed == [[False, False, False], [True, False, False], [True, True, False]]
     assert load_results(tmp_path)["key"].is_unique

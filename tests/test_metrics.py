@@ -13,31 +13,80 @@ def predictions(y, proba, ordinal=False):
     return Predictions(np.asarray(y), proba, tuple("abcdefgh"[: proba.shape[1]]), np.arange(len(y)), ordinal)
 
 
-def random_predictions(seed, k=4, n=60):
+def random_predictions(seed, k=4, n=60, rounded=False):
     rng = np.random.default_rng(seed)
-    return predictions(np.concatenate([np.arange(k), rng.integers(0, k, n)]), rng.dirichlet(np.ones(k), n + k))
+    proba = rng.dirichlet(np.ones(k), n + k)
+    if rounded:  # many equal scores
+        proba = rng.multinomial(4, np.ones(k) / k, n + k) / 4
+    return predictions(np.concatenate([np.arange(k), rng.integers(0, k, n)]), proba)
 
 
-@given(st.integers(0, 10_000), st.integers(2, 6))
-def test_metrics_equal_scikit_learns_own(seed, k):
-    p = random_predictions(seed, k)
+@given(st.integers(0, 10_000), st.integers(2, 6), st.booleans())
+def test_metrics_equal_scikit_learns_own(seed, k, rounded):
+    p = random_predictions(seed, k, rounded=rounded)
     found, y, labels, proba = compute(p), p.y_true, p.proba.argmax(axis=1), p.proba
     score = proba[:, 1] if k == 2 else proba
     expected = {
         "accuracy": sk.accuracy_score(y, labels),
         "balanced_accuracy": sk.balanced_accuracy_score(y, labels),
-        "precision": sk.precision_score(y, labels, average="macro", zero_division=0),
-        "recall": sk.recall_score(y, labels, average="macro", zero_division=0),
-        "f1": sk.f1_score(y, labels, average="macro", zero_division=0),
         "auc": sk.roc_auc_score(y, score, multi_class="ovr", average="macro"),
         "average_precision": sk.average_precision_score(y, score) if k == 2 else sk.average_precision_score(np.eye(k)[y], proba),
         "log_loss": sk.log_loss(y, proba),
         "mcc": sk.matthews_corrcoef(y, labels),
         "kappa": sk.cohen_kappa_score(y, labels),
-        "brier": sk.brier_score_loss(y, proba[:, 1]) if k == 2 else ((proba - np.eye(k)[y]) ** 2).sum(axis=1).mean(),
+        "brier": sk.brier_score_loss(y, proba[:, 1]) if k == 2 else sk.brier_score_loss(y, proba),
+        **averages(y, labels),
     }
     for name, value in expected.items():
         assert found[name] == pytest.approx(value, abs=1e-12), name
+
+
+def averages(y, labels, present=None):
+    functions = {"precision": sk.precision_score, "recall": sk.recall_score, "f1": sk.f1_score}
+    macro = {name: f(y, labels, labels=present, average="macro", zero_division=0) for name, f in functions.items()}
+    weighted = {f"{name}_weighted": f(y, labels, labels=present, average="weighted", zero_division=0) for name, f in functions.items()}
+    return macro | weighted
+
+
+@given(st.integers(0, 10_000))
+def test_metrics_equal_scikit_learns_over_the_classes_that_are_there(seed):
+    whole = random_predictions(seed, 5)
+    kept = whole.y_true != 3
+    p = Predictions(whole.y_true[kept], whole.proba[kept], whole.classes, whole.test_index[kept], ordinal=True)
+    y, labels, found = p.y_true, p.labels, compute(p)
+    expected = averages(y, labels, present=[0, 1, 2, 4])
+    expected["kappa"] = sk.cohen_kappa_score(y, labels, weights="quadratic", labels=range(5))
+    expected["mcc"] = sk.matthews_corrcoef(y, labels)
+    expected["log_loss"] = sk.log_loss(y, p.proba, labels=range(5))
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, abs=1e-12), name
+    values = sk.precision_recall_fscore_support(y, labels, labels=range(5), zero_division=0)
+    for k, name in enumerate(p.classes):
+        assert list(per_class(p)[name].values()) == pytest.approx([column[k] for column in values])
+
+
+@given(st.integers(0, 10_000))
+def test_multi_label_metrics_equal_scikit_learns(seed):
+    rng = np.random.default_rng(seed)
+    truth, proba = rng.integers(0, 2, (40, 4)), rng.random((40, 4)).round(1)
+    truth[0], truth[1] = 0, 1
+    p = Predictions(truth, proba, tuple("abcd"), np.arange(40))
+    found, labels = compute(p), (proba > 0.5).astype(int)
+    expected = averages(truth, labels) | {
+        "f1_micro": sk.f1_score(truth, labels, average="micro"),
+        "auc": sk.roc_auc_score(truth, proba),
+        "average_precision": sk.average_precision_score(truth, proba),
+        "hamming_loss": sk.hamming_loss(truth, labels),
+        "label_ranking_average_precision": sk.label_ranking_average_precision_score(truth, proba),
+    }
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, abs=1e-12), name
+
+
+def test_predictions_of_one_class_alone_have_no_correlation():
+    p = predictions([0, 0, 0], [[0.9, 0.1]] * 3)
+    assert compute(p)["mcc"] == 0, "as scikit-learn has it"
+    assert np.isnan(compute(p)["kappa"])
 
 
 @given(

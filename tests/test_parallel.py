@@ -38,7 +38,9 @@ def one_worker(tmp_path_factory):
     return predictions(folder)
 
 
-@pytest.mark.parametrize("how", [{"jobs": 4}, {"scheduler": "inline"}, {"scheduler": "local-cluster", "jobs": 2}], ids=["4", "inline", "dask"])
+@pytest.mark.parametrize(
+    "how", [{"jobs": 4}, {"scheduler": "inline"}, {"scheduler": "local-cluster", "jobs": 2}], ids=["4", "inline", "dask"]
+)
 def test_predictions_are_equal_whatever_runs_them(one_worker, tmp_path, how):
     rows = run(mixed(), tmp_path, **how)
     assert set(rows["status"]) == {"ok"}
