@@ -130,9 +130,13 @@ def plan(
     strategy: _Strategies = [],  # noqa: B006
     seed: _Seeds = [],  # noqa: B006
     plugin: _Plugins = [],  # noqa: B006
+    out: _Out = None,
     data: _Data = None,
+    jobs: _Jobs = None,
 ) -> None:
-    """Show the cells of a study, and those that cannot be run; nothing is run or written."""
+    """Show the cells of a study, those that cannot be run, and what the rest will take; nothing is run or written."""
+    from benchmark.estimate import estimate
+    from benchmark.executors import default_jobs
     from benchmark.plan import make_plan
 
     planned = make_plan(_chosen(study, dataset, extractor, model, strategy, seed, plugin), data)
@@ -148,7 +152,9 @@ def plan(
     skips = planned.refusals()
     console.print(f"{len(identities)} cells, {len(skips)} of them skipped", highlight=False)
     for (label, reason), n in Counter((_label(cell.identity), reason) for cell, reason in skips).items():
-        console.print(f"  {n} skipped: {label}: {reason}", highlight=False, soft_wrap=True, markup=False)
+        _say(f"  {n} skipped: {label}: {reason}")
+    for line in estimate(planned, out or Path("results") / planned.study.name).lines(jobs or default_jobs()):
+        _say(line)
 
 
 @app.command("list")
@@ -212,6 +218,35 @@ def check(name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A name 
     console.print("every promise is kept")
 
 
+@app.command()
+def info(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results folder.")]) -> None:
+    """Show how complete a results folder is, what failed, what it cost, and what the cache of features saved."""
+    from benchmark import info
+    from benchmark.store import load_results
+    from benchmark.terminal import print_table
+
+    rows = load_results(folder, info.COLUMNS)
+    print_table(console, "cells", info.completeness(rows))
+    cost = info.cost(rows)
+    as_text = {"seconds": cost["seconds"].map("{:,.1f}".format), "share": cost["share"].map("{:.1%}".format)}
+    print_table(console, "cost", cost.assign(**as_text))
+    for line in info.lines(rows):
+        _say(line)
+
+
+@app.command()
+def merge(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Results folders, such as of several machines.")],
+    out: Annotated[Path, typer.Option("--out", help="Results folder to write; what it holds already takes part.")],
+) -> None:
+    """Bring several results folders together; a cell with two different outcomes is an error that names both."""
+    from benchmark.merge import merge as merge_folders
+
+    for source, n in merge_folders(folders, out).items():
+        _say(f"{n} rows from {source}")
+    _say(f"python -m benchmark table {out}")
+
+
 new = typer.Typer(help="Write a working plug-in file to start from.", no_args_is_help=True)
 app.add_typer(new, name="new")
 
@@ -241,6 +276,10 @@ def _chosen(
 
     replaced: dict[str, Any] = {"datasets": dataset, "extractors": extractor, "models": model, "strategies": strategy, "seeds": seed}
     return load_study(study, **replaced, **limits).with_plugins(plugin)
+
+
+def _say(line: str) -> None:
+    console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
 def _label(identity: dict[str, Any]) -> str:

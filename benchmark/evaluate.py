@@ -19,7 +19,7 @@ from sklearn.multiclass import OneVsRestClassifier
 
 from benchmark import metrics
 from benchmark.cell import Cell
-from benchmark.datasets.base import Dataset
+from benchmark.datasets.base import Dataset, shape_of
 from benchmark.environment import environment
 from benchmark.errors import StorageError
 from benchmark.featurize import Features, featurize, said, seeded
@@ -101,10 +101,12 @@ def _outcome(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
     return {
         **metrics.compute(stored),
         "per_class": metrics.per_class(stored),
+        "shape": shape_of(dataset),
+        "n_images": len(dataset.images),
         "n_train": len(train),
         "n_test": len(test),
         "matrices": features.matrices,
-        "extract_s": sum(features.matrices.values()),
+        "extract_s": features.seconds,
         **timings,
         "images_per_s": _images_per_s(features, timings["predict_s"], len(test)),
         "history": _plain(getattr(model, "history_", None)),
@@ -196,5 +198,5 @@ def _timed(timings: dict[str, float], name: str) -> Iterator[None]:
 
 def _images_per_s(features: Features, predict_s: float, n_test: int) -> float:
     """Images a second from pixels to probabilities, extraction included."""
-    seconds = predict_s / n_test + (sum(features.matrices.values()) / features.n_images if features.n_images else 0)
+    seconds = predict_s / n_test + (features.seconds / features.n_images if features.n_images else 0)
     return 1 / seconds if seconds else float("inf")

@@ -212,12 +212,17 @@ def make_executor(scheduler: str, jobs: int | None, limits: Limits, with_gpus: b
     """
     if scheduler not in SCHEDULERS and ":" not in scheduler:
         raise unknown("scheduler", scheduler, [*SCHEDULERS, "tcp://HOST:PORT"])
-    jobs = jobs or cpu_count(only_physical_cores=True)
+    jobs = jobs or default_jobs()
     if scheduler == "inline":
         if limits != Limits():
             raise UserError("the scheduler 'inline' has no worker to kill at a limit; use 'local', or leave the limits out")
         return InlineExecutor()
     return LocalExecutor(jobs, limits, with_gpus) if scheduler == "local" else DaskExecutor(scheduler, jobs, limits)
+
+
+def default_jobs() -> int:
+    """One worker for each physical core that this process may use."""
+    return cpu_count(only_physical_cores=True)
 
 
 def _may_have_gpus() -> bool:

@@ -35,8 +35,9 @@ class Features:
     Parameters
     ----------
     train, test : (n, d) float32, or (n, h, w, c) uint8
-    matrices : key to seconds
-        What extracting each matrix cost for all images of the data set, also when it was read from the cache.
+    matrices : key to dict
+        The 'extractor' of each matrix, the 'seconds' that computing it took for all images of the data set, also when it
+        was read from the cache, and its size in 'mb'.
     n_images : int
         How many images that was for.
     notes : tuple of str
@@ -44,9 +45,14 @@ class Features:
 
     train: NDArray
     test: NDArray
-    matrices: dict[str, float] = field(default_factory=dict)
+    matrices: dict[str, dict[str, Any]] = field(default_factory=dict)
     n_images: int = 0
     notes: tuple[str, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """What extracting took, for all images of the data set."""
+        return sum(matrix["seconds"] for matrix in self.matrices.values())
 
 
 def featurize(cell: Cell, dataset: Dataset, train: NDArray[np.int64], test: NDArray[np.int64], cache: Path) -> Features:
@@ -66,7 +72,7 @@ def featurize(cell: Cell, dataset: Dataset, train: NDArray[np.int64], test: NDAr
     return Features(
         np.concatenate([matrix[train] for matrix, _ in parts], axis=1),
         np.concatenate([matrix[test] for matrix, _ in parts], axis=1),
-        {stored["key"]: stored["seconds"] for _, stored in parts},
+        {stored["key"]: {name: stored[name] for name in ("extractor", "seconds", "mb")} for _, stored in parts},
         len(dataset.images),
         tuple(note for _, stored in parts for note in stored["notes"]),
     )
@@ -127,6 +133,7 @@ def _compute(extractor: Any, spec: Spec, dataset: Dataset, train: NDArray[np.int
         matrix = extractor.fit(dataset.images[train]).transform(dataset.images)
     seconds = time.perf_counter() - start
     stored = {"key": path.stem, "extractor": spec.label, "dataset": dataset.name, "shape": matrix.shape, "seconds": seconds}
+    stored["mb"] = matrix.nbytes / 1e6
     stored["notes"] = [*_notes(extractor, spec, dataset, matrix), *said(caught)]
     write_text(path.with_suffix(".json"), json.dumps(stored))
     write_atomic(path, lambda file: np.save(file, matrix))

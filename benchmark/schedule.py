@@ -79,7 +79,7 @@ class Schedule:
         is_done: Callable[[str], bool],
     ) -> None:
         self._datasets, self._cache, self._claims, self._is_done = datasets, folder / "features", claims, is_done
-        self._keys: dict[tuple[object, ...], str] = {}
+        self._matrix_key = MatrixKeys(datasets)
         self._missing: dict[str, Task] = {}
         self._failed: dict[str, Outcome] = {}
         self._blocked: defaultdict[str, list[Cell]] = defaultdict(list)
@@ -159,13 +159,27 @@ class Schedule:
             return self._is_done(task.key)
         return is_stored(task.key, len(self._datasets[task.cell.dataset.label].images), self._cache)
 
-    def _matrix_key(self, cell: Cell, part: int) -> str:
+
+class MatrixKeys:
+    """Content keys of matrices, each computed once.
+
+    Parameters
+    ----------
+    datasets : label to Dataset
+    """
+
+    def __init__(self, datasets: dict[str, Dataset]) -> None:
+        self._datasets = datasets
+        self._known: dict[tuple[object, ...], str] = {}
+
+    def __call__(self, cell: Cell, part: int) -> str:
+        """Key of the matrix of one of a cell's extractors."""
         spec = cell.extractor[part]
         decided_by = (cell.fingerprint, spec, *((cell.split, cell.fold, cell.seed) if learns(spec) else ()))
-        if decided_by not in self._keys:
+        if decided_by not in self._known:
             train, _ = split(cell, self._datasets[cell.dataset.label])
-            self._keys[decided_by] = matrix_key(cell, part, train)
-        return self._keys[decided_by]
+            self._known[decided_by] = matrix_key(cell, part, train)
+        return self._known[decided_by]
 
 
 @lru_cache(maxsize=1024)

@@ -95,6 +95,25 @@ class Store:
         found = self._connection.execute("SELECT status FROM rows WHERE key = ?", (key,)).fetchone()
         return found[0] if found else None
 
+    def planned(self) -> Iterator[tuple[str, str]]:
+        """Labels of every planned cell, as JSON, and its key."""
+        yield from self._connection.execute("SELECT identity, key FROM planned")
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Every row, as ``add`` took it."""
+        found = self._connection.execute("SELECT * FROM rows")
+        names = [name for name, *_ in found.description]
+        for values in found:
+            row = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+            yield row | {name: _parsed(row[name]) for name in NESTED if name in row}
+
+    def adopt(self, other: Store) -> None:
+        """Plan what another folder has planned; a label that is run in one of the two folders stands for what was run."""
+        mine, done = dict(self.planned()), self.statuses()
+        news = [(label, key) for label, key in other.planned() if label not in mine or (key in done and mine[label] not in done)]
+        with self._transaction() as connection:
+            connection.executemany("INSERT OR REPLACE INTO planned VALUES (?, ?)", news)
+
     def add(self, row: dict[str, Any], *, replace: bool = False) -> None:
         """Commit one row.
 
@@ -126,11 +145,16 @@ class Store:
         self._known.update(names)
 
 
-def _check_ours(path: Path) -> None:
-    """Refuse a file that this program did not make, by the header of SQLite's file format; reading it changes nothing."""
+def is_ours(path: Path) -> bool:
+    """Whether this program made a file, by the header of SQLite's file format; reading it changes nothing."""
     with path.open("rb") as file:
         head = file.read(72)
-    if head and head[68:] != APPLICATION_ID.to_bytes(4):
+    return not head or head[68:] == APPLICATION_ID.to_bytes(4)
+
+
+def _check_ours(path: Path) -> None:
+    """Refuse a file that this program did not make."""
+    if not is_ours(path):
         raise UserError(f"{path} is not a results database of this program; name another folder with --out")
 
 

@@ -17,6 +17,8 @@ from benchmark.plan import Plan
 from benchmark.runner import BAD, Report
 from benchmark.schedule import Outcome, Schedule, Task
 
+LEFT = (*leaderboard.ENTRY, "axis", "value", "part")  # columns of text
+
 
 @contextmanager
 def bar(console: Console) -> Iterator[Callable[[Plan, Schedule], Report]]:
@@ -58,6 +60,12 @@ def print_leaderboards(console: Console, rows: pd.DataFrame, metric: str = "f1")
         console.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
+def print_table(console: Console, title: str, frame: pd.DataFrame) -> None:
+    """Print a table of texts and counts."""
+    console.print(_table(title, frame.map(str)))
+    console.print()
+
+
 def _fitting(console: Console, title: str, entries: pd.DataFrame) -> tuple[Table, list[str]]:
     """Build the widest table that fits: without spreads if need be, then without single columns."""
     dropped: list[str] = []
@@ -73,7 +81,7 @@ def _fitting(console: Console, title: str, entries: pd.DataFrame) -> tuple[Table
 def _table(title: str, shown: pd.DataFrame) -> Table:
     table = Table(title=escape(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
     for name in shown.columns:
-        table.add_column(name, justify="left" if name in leaderboard.ENTRY else "right", no_wrap=name not in leaderboard.ENTRY)
+        table.add_column(name, justify="left" if name in LEFT else "right", no_wrap=name not in leaderboard.ENTRY)
     for cells in shown.itertuples(index=False):
         table.add_row(*map(escape, cells))
     return table

@@ -100,6 +100,11 @@ class Dataset:
         return digest.hexdigest()[:16]
 
 
+def shape_of(dataset: Dataset) -> str:
+    """Height, width and channels of its images, such as '28x28x1'."""
+    return "x".join(map(str, dataset.images.shape[1:]))
+
+
 def data_folder(data: str | Path | None = None) -> Path:
     """Folder that holds the data sets: the one given, else ``$BENCHMARK_DATA``, else the platform's cache folder.
 

@@ -1,0 +1,117 @@
+"""The union of results folders, as of one study run on several machines."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark.claims import Claims
+from benchmark.errors import UserError
+from benchmark.files import write_atomic
+from benchmark.leaderboard import COLUMNS, write_leaderboards
+from benchmark.predictions import Predictions
+from benchmark.store import Store, load_results
+
+Row = dict[str, Any]
+
+
+def merge(folders: Iterable[Path], out: Path) -> dict[Path, int]:
+    """Bring the rows and predictions of several results folders together; matrices of features stay where they are.
+
+    Parameters
+    ----------
+    folders : iterable of Path
+    out : Path
+        Results folder to write to; rows that it holds already take part.
+
+    Returns
+    -------
+    dict
+        Rows that each folder brought.
+
+    Raises
+    ------
+    UserError
+        One of them holds no results, a key has two outcomes, or a label stands for two things. Nothing is written then.
+    """
+    sources = list(dict.fromkeys(Path(folder).resolve() for folder in folders if Path(folder).resolve() != out.resolve()))
+    for folder in sources:
+        load_results(folder, [])  # refuses what is no results folder
+    with ExitStack() as held:
+        stores = [held.enter_context(Store(folder)) for folder in ([out.resolve()] if (out / "results.sqlite").is_file() else []) + sources]
+        _check_outcomes(stores)
+        _check_labels(stores)
+        target = held.enter_context(Store(out))
+        brought = {store.folder: sum(_bring(store, row, target) for row in store.rows()) for store in stores if store.folder in sources}
+        for store in stores:
+            target.adopt(store)
+    claims = Claims(out)
+    with claims.claimed("tables"):
+        write_leaderboards(load_results(out, COLUMNS), out)
+    return brought
+
+
+def _bring(store: Store, row: Row, target: Store) -> bool:
+    if target.status(row["key"]) is not None:
+        return False
+    if row["status"] == "ok":
+        with _predictions(store, row).open("rb") as file:
+            write_atomic(_predictions(target, row), lambda copy: shutil.copyfileobj(file, copy))
+    target.add(row)
+    return True
+
+
+def _check_outcomes(stores: list[Store]) -> None:
+    first: dict[str, Store] = {}
+    for store in stores:
+        for row in store.rows():
+            if row["status"] == "ok" and not _predictions(store, row).is_file():
+                raise UserError(f"{store.folder}: the predictions of {_name(row)} are gone; run its study there again")
+            earlier = first.setdefault(row["key"], store)
+            if earlier is not store and (difference := _difference(earlier, store, row)):
+                raise UserError(
+                    f"{_name(row)} has two outcomes: {difference}; take one of them out, or run it again with --retry or --force"
+                )
+
+
+def _difference(one: Store, two: Store, row: Row) -> str:
+    statuses = [store.status(row["key"]) for store in (one, two)]
+    if statuses[0] != statuses[1]:
+        return f"'{statuses[0]}' in {one.folder}, '{statuses[1]}' in {two.folder}"
+    if statuses[0] != "ok":
+        return ""
+    found = [Predictions.load(_predictions(store, row)) for store in (one, two)]
+    same = all(np.array_equal(getattr(found[0], name), getattr(found[1], name)) for name in ("y_true", "proba", "test_index"))
+    accuracies = [float((each.labels == each.y_true).mean()) for each in found]
+    return "" if same else f"other predictions in {one.folder} (accuracy {accuracies[0]:.4f}) than in {two.folder} ({accuracies[1]:.4f})"
+
+
+def _check_labels(stores: list[Store]) -> None:
+    """Refuse a label whose code, parameters or data differ between folders that have both run it."""
+    known: dict[str, tuple[Store, str]] = {}
+    for store in stores:
+        for label, key in _run_labels(store):
+            other, other_key = known.setdefault(label, (store, key))
+            if key != other_key:
+                name = _name(json.loads(label) | {"key": f"{other_key} or {key}"})
+                raise UserError(f"{name} is not the same in {other.folder} and {store.folder}: its code differs; merge only one of them")
+
+
+def _run_labels(store: Store) -> Iterator[tuple[str, str]]:
+    done = store.statuses()
+    return ((label, key) for label, key in store.planned() if key in done)
+
+
+def _predictions(store: Store, row: Row) -> Path:
+    return store.folder / "predictions" / f"{row['key']}.npz"
+
+
+def _name(row: Row) -> str:
+    labels = " / ".join(str(row[axis]) for axis in ("dataset", "extractor", "strategy", "model"))
+    return f"{labels} / seed {row['seed']}, fold {row['fold']} (key {row['key']})"

@@ -1,0 +1,29 @@
+"""The engine's cost, small enough for every run of the tests; ``engine.py`` measures it at full size."""
+
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import pytest
+
+spec = spec_from_file_location("engine", Path(__file__).with_name("engine.py"))
+engine = module_from_spec(spec)
+spec.loader.exec_module(engine)
+
+
+@pytest.mark.benchmark(group="engine")
+def test_a_trivial_cell_costs_at_most_ten_milliseconds(benchmark):
+    benchmark.pedantic(lambda: engine.measure(engine.trivial(2_000), jobs=1), rounds=1)
+    if benchmark.stats:  # none where benchmarks are switched off
+        assert benchmark.stats["mean"] / 2_000 <= 0.010
+
+
+def test_the_runners_memory_does_not_grow_with_the_cells():
+    _, few = engine.measure(engine.trivial(500), jobs=1)
+    _, many = engine.measure(engine.trivial(3_000), jobs=1)
+    assert many < few + 15
+
+
+def test_two_workers_halve_the_time():
+    one, _ = engine.measure(engine.busy(16), jobs=1)
+    two, _ = engine.measure(engine.busy(16), jobs=2)
+    assert two <= 0.7 * one, "16 cells; engine.py asks for 0.6 of 60, where starting the workers weighs less"

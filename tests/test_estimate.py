@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import pytest
+
+from benchmark import load_study, run
+from benchmark.estimate import estimate
+from benchmark.plan import make_plan
+
+FAULTS = str(Path(__file__).parent / "faults.py")
+
+
+def study(**axes):
+    wanted = {"extractors": [f"{FAULTS}:Constant(seconds=0.2)"], "models": [f"{FAULTS}:Honest(seconds=0.3)"]}
+    return load_study("digits", **{**wanted, **axes})
+
+
+def test_the_estimate_is_the_median_of_rows_alike(tmp_path):
+    run(study(seeds=[0]), tmp_path / "known")
+    found = estimate(make_plan(study(seeds=[1, 2])), tmp_path / "new")
+    assert (found.n_cells, found.n_known, found.n_rows) == (6, 6, 3)
+    cells, matrix = 6 * 0.3, 4 * 0.2
+    assert found.seconds == pytest.approx(cells + matrix, rel=0.3)
+    assert 0.1 < found.mb < 1
+    assert not found.unknown
+    said = "\n".join(found.lines(workers=2))
+    assert "6 cells judged by the median" in said
+    assert str(tmp_path / "known") in said
+
+
+def test_stored_cells_and_matrices_are_not_counted(tmp_path):
+    run(study(seeds=[0]), tmp_path / "here")
+    assert list(estimate(make_plan(study(seeds=[0])), tmp_path / "here").lines(1)) == ["nothing is left to run"]
+    more = estimate(make_plan(study(seeds=[0, 1])), tmp_path / "here")
+    assert more.n_cells == 3
+    assert more.seconds == pytest.approx(3 * 0.3, rel=0.3), "the matrix is there"
+
+
+def test_what_no_row_is_like_is_said_and_not_guessed(tmp_path):
+    run(study(seeds=[0]), tmp_path / "known")
+    found = estimate(make_plan(study(models=["knn", f"{FAULTS}:Honest(seconds=0.3)"], datasets=["digits", "faces"])), tmp_path / "new")
+    assert found.n_known == 3
+    assert sum(found.unknown.values()) == 9 + 1
+    assert "not counted" in "\n".join(found.lines(1))
+
+
+def test_with_nothing_stored_no_time_is_claimed(tmp_path):
+    found = list(estimate(make_plan(study()), tmp_path / "new").lines(1))
+    assert found[0].startswith("3 cells to run; ")
+    assert "0 cells judged" in found[1]

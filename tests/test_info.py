@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import pytest
+
+from benchmark import load_results, load_study, run
+from benchmark.info import completeness, cost, lines, saved
+
+FAULTS = str(Path(__file__).parent / "faults.py")
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("info")
+    models = ["knn", f"{FAULTS}:Raises"]
+
+    def interrupt(plan, schedule):
+        def report(task, row):
+            if task.part is None and task.cell.identity["seed"] == 1:
+                raise KeyboardInterrupt
+
+        return report
+
+    with pytest.raises(KeyboardInterrupt):
+        run(load_study("digits", extractors=["hog", "pixels"], models=models, seeds=[0, 1], split="holdout"), folder, progress=interrupt)
+    return load_results(folder)
+
+
+def test_completeness_counts_by_axis_and_status(rows):
+    table = completeness(rows).set_index(["axis", "value"])
+    assert list(table.columns) == ["planned", "ok", "failed"]
+    assert list(table.loc[("all", "")]) == [8, 3, 2]
+    assert list(table.loc[("seed", "0")]) == [4, 2, 2]
+    assert list(table.loc[("extractor", "pixels")]) == [4, 1, 1]
+    assert "fold" not in table.index.get_level_values("axis"), "there is one fold"
+
+
+def test_cost_counts_each_matrix_once(rows):
+    done = rows[rows["status"] == "ok"]
+    seconds = cost(rows).set_index("part")["seconds"]
+    assert seconds["fit"] == pytest.approx(done["fit_s"].sum())
+    once = {key: matrix["seconds"] for used in done["matrices"] for key, matrix in used.items()}
+    assert len(once) == 2
+    assert seconds["extract"] == pytest.approx(sum(once.values()))
+    assert cost(rows)["share"].sum() == pytest.approx(1)
+
+
+def test_what_the_cache_saved_is_what_the_cells_would_have_computed_again(rows):
+    assert saved(rows).startswith("2 matrices of features (")
+    assert "were used 3 times" in saved(rows)
+
+
+def test_failures_are_counted_by_reason_and_the_machine_is_named(rows):
+    said = "\n".join(lines(rows))
+    assert "2 failed: " in said or said.count("1 failed: ") == 2
+    assert "the lens cap is on" in said
+    assert "one at once" in said or "1 at once" in said

@@ -1,0 +1,94 @@
+import shutil
+
+import numpy as np
+import pytest
+
+from benchmark import load_results, load_study, run
+from benchmark.errors import UserError
+from benchmark.merge import merge
+from benchmark.predictions import Predictions
+
+
+def part(folder, **axes):
+    return run(load_study("digits", **{"extractors": ["pixels"], "models": ["knn"], "split": "holdout", **axes}), folder)
+
+
+def test_the_union_of_two_folders_equals_one_run_of_both(tmp_path):
+    part(tmp_path / "a", models=["knn", "majority"])
+    part(tmp_path / "b", models=["gaussian_nb", "majority"])
+    assert merge([tmp_path / "a", tmp_path / "b"], tmp_path / "out") == {tmp_path / "a": 2, tmp_path / "b": 1}
+    part(tmp_path / "one", models=["knn", "majority", "gaussian_nb"])
+    merged, one = (load_results(tmp_path / name).set_index("key").sort_index() for name in ("out", "one"))
+    assert list(merged["f1"]) == list(one["f1"])
+    assert list(merged["params"]) == list(one["params"])
+    for path in (tmp_path / "one" / "predictions").iterdir():
+        assert path.read_bytes() == (tmp_path / "out" / "predictions" / path.name).read_bytes()
+    assert (tmp_path / "out" / "leaderboard.md").is_file()
+    assert set(part(tmp_path / "out", models=["knn", "majority", "gaussian_nb"])["ended"]) == set(merged["ended"]), "nothing is run again"
+
+
+def test_merging_again_or_into_a_folder_that_takes_part_changes_nothing(tmp_path):
+    part(tmp_path / "a")
+    part(tmp_path / "b", models=["majority"])
+    merge([tmp_path / "b"], tmp_path / "a")
+    once = load_results(tmp_path / "a")
+    assert merge([tmp_path / "a", tmp_path / "b"], tmp_path / "a") == {tmp_path / "b": 0}
+    assert once.equals(load_results(tmp_path / "a"))
+
+
+def test_a_key_with_two_outcomes_is_an_error_that_names_both(tmp_path):
+    key = part(tmp_path / "a")["key"][0]
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    path = tmp_path / "b" / "predictions" / f"{key}.npz"
+    other = Predictions.load(path)
+    Predictions(other.y_true, np.roll(other.proba, 1, axis=0), other.classes, other.test_index).save(path)
+    with pytest.raises(UserError, match="two outcomes") as caught:
+        merge([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
+    for name in (str(tmp_path / "a"), str(tmp_path / "b"), key, "pixels / none / knn"):
+        assert name in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_cell_that_failed_in_one_folder_only_is_an_error(tmp_path):
+    from benchmark.store import Store
+
+    part(tmp_path / "a")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    with Store(tmp_path / "b") as store:
+        (row,) = store.rows()
+        store.add(row | {"status": "timeout", "reason": "took longer"}, replace=True)
+    with pytest.raises(UserError, match=r"'ok' in .*a, 'timeout' in .*b"):
+        merge([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
+
+
+def test_a_label_whose_code_differs_is_an_error(tmp_path, plugin_text):
+    plugin = tmp_path / "mine.py"
+    for folder, text in (("a", plugin_text), ("b", plugin_text.replace("* self.k", "* self.k + 1"))):
+        plugin.write_text(text)
+        _forget_plugins()
+        part(tmp_path / folder, extractors=[f"{plugin}:Mine"])
+    with pytest.raises(UserError, match="its code differs"):
+        merge([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
+
+
+def _forget_plugins():
+    from benchmark import plugins, sources
+
+    for cached in (plugins.describe, plugins.load_file, sources.digest):
+        cached.cache_clear()
+
+
+@pytest.mark.parametrize("prepare", [lambda folder: None, lambda folder: folder.mkdir()])
+def test_a_folder_without_results_is_a_users_error(tmp_path, prepare):
+    part(tmp_path / "a")
+    prepare(tmp_path / "b")
+    with pytest.raises(UserError, match="no results in"):
+        merge([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_predictions_that_are_gone_are_an_error(tmp_path):
+    key = part(tmp_path / "a")["key"][0]
+    (tmp_path / "a" / "predictions" / f"{key}.npz").unlink()
+    with pytest.raises(UserError, match="are gone"):
+        merge([tmp_path / "a"], tmp_path / "out")
