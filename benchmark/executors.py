@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -132,19 +133,26 @@ class DaskExecutor(Executor):
         except (OSError, ValueError, TimeoutError) as error:
             self._held.close()
             raise UserError(f"no Dask cluster with workers at '{address}' ({error}); give the address that its scheduler printed") from None
+        self._asked, self._workers = -1.0, list[dict[str, Any]]()
         self._anywhere = self._held.enter_context(self._client.get_executor(pure=False))
         self._on_gpu = self._held.enter_context(self._client.get_executor(pure=False, resources={"GPU": 1}))
 
     @property
     def workers(self) -> int:  # type: ignore[override]  # they come and go
         """Threads of all workers now."""
-        return max(1, sum(self._client.nthreads().values()))
+        return max(1, sum(worker["nthreads"] for worker in self._found()))
 
     @property
     def gpus(self) -> tuple[int | None, ...]:  # type: ignore[override]
         """One for each ``GPU=1`` among the workers' resources; which device that is, is the worker's affair."""
-        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
-        return (None,) * int(sum(worker["resources"].get("GPU", 0) for worker in workers))
+        return (None,) * int(sum(worker["resources"].get("GPU", 0) for worker in self._found()))
+
+    def _found(self) -> list[dict[str, Any]]:
+        """What the scheduler knows of its workers; asked for once a second."""
+        if time.monotonic() > self._asked + 1:
+            self._workers = list(self._client.scheduler_info(n_workers=-1)["workers"].values())
+            self._asked = time.monotonic()
+        return self._workers
 
     def submit(self, function: Callable[..., Any], *args: Any, on_gpu: bool = False) -> Future[Any]:
         """Give the task to the scheduler; a task whose worker is lost runs again on another."""

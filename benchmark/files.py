@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +34,12 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise StorageError(f"cannot write {path} ({error}); mend that and run again: what is done is kept") from error
+        why = "the disk is full" if _is_full(path.parent) else error
+        raise StorageError(f"cannot write {path} ({why}); mend that and run again: what is done is kept") from error
+
+
+def _is_full(folder: Path) -> bool:
+    return folder.is_dir() and shutil.disk_usage(folder).free < 2**20
 
 
 def write_text(path: Path, text: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.leaderboard import problems
+from benchmark.leaderboard import conditions, problems
 
 AXES = ("dataset", "split", "extractor", "strategy", "model", "seed", "fold")
 PARTS = ("extract", "resample", "fit", "predict")
@@ -61,20 +61,6 @@ def saved(rows: pd.DataFrame) -> str:
     )
 
 
-def machines(rows: pd.DataFrame) -> list[str]:
-    """List where the rows were computed, and with how many workers at once."""
-    done = rows[rows["status"] != "planned"].drop_duplicates("key")
-    if "environment" not in done:
-        return []
-    where = [_machine(environment, workers) for environment, workers in zip(done["environment"], done["workers"], strict=True)]
-    return [f"{n} rows: {machine}" for machine, n in pd.Series(where).value_counts().items()]
-
-
-def _machine(environment: dict[str, Any], workers: float) -> str:
-    at_once = f"{workers:.0f} at once" if pd.notna(workers) else "one at once"
-    return f"{environment['processor']}, {environment['cores']} cores, {at_once}"
-
-
 def _matrices(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
     found = rows.get("matrices", ())
     return {key: matrix for used in found if isinstance(used, dict) for key, matrix in used.items()}
@@ -84,4 +70,6 @@ def lines(rows: pd.DataFrame) -> Iterator[str]:
     """Text of all but the table of completeness."""
     yield from problems(rows)
     yield saved(rows)
-    yield from machines(rows)
+    where = conditions(rows)
+    if len(where) == 1:  # otherwise they are among the problems
+        yield where[0]

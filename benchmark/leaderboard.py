@@ -19,7 +19,7 @@ TIMES = ("fit_s", "predict_s")
 COMPARABLE = ["dataset", "size", "imbalance", "split", "fingerprint"]  # entries are ranked within these
 ENTRY = ["extractor", "strategy", "model"]
 
-COLUMNS = (*METRICS, *TIMES, "notes")  # what the tables read of a row, beside its labels and status
+COLUMNS = (*METRICS, *TIMES, "notes", "environment", "workers")  # what the tables read of a row, beside its labels and status
 
 
 def leaderboards(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -112,12 +112,27 @@ def caption(metric: str) -> str:
 
 
 def problems(rows: pd.DataFrame) -> list[str]:
-    """List cells that did not end 'ok', and what absent classes left undefined, each counted by its reason."""
+    """List what the reader must know of these very rows: cells that did not end 'ok', what is undefined, times that do not compare."""
     bad = rows[~rows["status"].isin(["ok", "planned"])]
     counts = bad.groupby([*ENTRY, "status", "reason"], sort=False).size()
     ended = [f"{n} {status}: {extractor} / {strategy} / {model}: {why}" for (extractor, strategy, model, status, why), n in counts.items()]
     notes = [note for listed in rows.get("notes", ()) if isinstance(listed, list) for note in listed if note.startswith(ABSENT)]
-    return [*ended, *(f"{n} cells: {note}" for note, n in Counter(notes).items())]
+    where = conditions(rows)
+    mixed = [f"times were taken under other conditions, and do not compare: {'; '.join(where)}"] if len(where) > 1 else []
+    return [*ended, *(f"{n} cells: {note}" for note, n in Counter(notes).items()), *mixed]
+
+
+def conditions(rows: pd.DataFrame) -> list[str]:
+    """List where cells were run, and with how many at once."""
+    if not {"environment", "workers"} <= set(rows):
+        return []
+    ran = rows[rows["environment"].map(lambda value: isinstance(value, dict))].drop_duplicates("key")
+    found = Counter(ran["environment"].map(lambda where: f"{where['processor']}, {where['cores']} cores") + ran["workers"].map(_at_once))
+    return [f"{n} cells on {where}" for where, n in found.most_common()]
+
+
+def _at_once(workers: float) -> str:
+    return f", {workers:.0f} at once" if pd.notna(workers) else ""
 
 
 def render(rows: pd.DataFrame, form: str, metric: str) -> str:

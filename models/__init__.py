@@ -2,8 +2,8 @@
 
 A model is a class or a function whose keyword arguments are its parameters and whose result is a scikit-learn
 classifier with ``predict_proba``. One with the class attribute ``takes = "images"`` is given images, (n, h, w, c) uint8;
-every other is given features, (n, d) float32. The menu holds ``module:attribute`` strings so that reading it imports
-nothing.
+every other is given features, (n, d) float32. One that would run on a GPU has the attribute ``uses_gpu = True``.
+The menu holds ``module:attribute`` strings so that reading it imports nothing.
 """
 
 from types import MappingProxyType

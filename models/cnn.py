@@ -132,6 +132,11 @@ class SimpleCNN(ClassifierMixin, BaseEstimator):
             if not is_allowed(value):
                 raise ValueError(f"SimpleCNN: {name}={value!r}; it must be {allowed}")
 
+    @property
+    def uses_gpu(self) -> bool:
+        """Whether it runs on a GPU where there is one; such cells take turns at it."""
+        return self.device != "cpu"
+
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False

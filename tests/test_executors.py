@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from benchmark.errors import UserError
-from benchmark.executors import InlineExecutor, LocalExecutor, make_executor
+from benchmark.executors import LocalExecutor, make_executor
 from benchmark.worker import EndedError, Limits, Worker
 
 # imports are part of the expression, since a worker's task must be importable there
@@ -22,6 +22,12 @@ THREADS_OF_EVERY_LIBRARY = """[
 
 @pytest.fixture(scope="module", params=["inline", "local", "local-cluster"])
 def executor(request):
+    with make_executor(request.param, 2, Limits()) as made:
+        yield made
+
+
+@pytest.fixture(scope="module", params=["local", "local-cluster"])
+def pool(request):
     with make_executor(request.param, 2, Limits()) as made:
         yield made
 
@@ -44,23 +50,19 @@ def test_every_library_is_held_to_one_thread(executor):
     assert set(executor.submit(eval, THREADS_OF_EVERY_LIBRARY).result()) == {1}
 
 
-def test_two_workers_work_at_once(executor):
-    if isinstance(executor, InlineExecutor):
-        pytest.skip("one process")
-    wait([executor.submit(time.sleep, 0.5) for _ in range(2)])  # both are started
+def test_two_workers_work_at_once(pool):
+    wait([pool.submit(time.sleep, 0.5) for _ in range(2)])  # both are started
     start = time.perf_counter()
-    wait([executor.submit(time.sleep, 1.0) for _ in range(2)])
+    wait([pool.submit(time.sleep, 1.0) for _ in range(2)])
     assert time.perf_counter() - start < 1.8
 
 
 @pytest.mark.parametrize("how", [(os._exit, 0), (os._exit, 3), (ctypes.string_at, 0), (os.abort,)])
-def test_a_worker_that_dies_ends_its_task_and_is_replaced(executor, how):
-    if isinstance(executor, InlineExecutor):
-        pytest.skip("it would end these tests")
+def test_a_worker_that_dies_ends_its_task_and_is_replaced(pool, how):
     with pytest.raises(EndedError) as caught:
-        executor.submit(*how).result(timeout=30)
+        pool.submit(*how).result(timeout=30)
     assert caught.value.status == "crashed"
-    assert executor.submit(operator.add, 1, 2).result() == 3
+    assert pool.submit(operator.add, 1, 2).result() == 3
 
 
 def test_workers_are_reused():

@@ -97,3 +97,12 @@ def test_markdown_and_latex_escape_what_they_must(rows):
 @pytest.mark.parametrize("form", ["md", "csv", "latex", "json"])
 def test_rows_are_printed_one_a_cell(rows, form):
     assert render_rows(rows, form).count("ValueError") == 1
+
+
+def test_times_taken_under_other_conditions_are_said_not_to_compare():
+    here, there = {"processor": "A", "cores": 2}, {"processor": "B", "cores": 64}
+    alone = [row("hog", fold, 0.9, environment=here, workers=1.0) for fold in range(2)]
+    assert not problems(pd.DataFrame(alone))
+    mixed = [*alone, row("pixels", 0, 0.7, environment=there, workers=64.0)]
+    (said,) = problems(pd.DataFrame(mixed))
+    assert "do not compare: 2 cells on A, 2 cores, 1 at once; 1 cells on B, 64 cores, 64 at once" in said

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -123,6 +124,35 @@ def test_a_database_locked_for_too_long_ends_the_run_and_keeps_its_rows(tmp_path
     other[0].close()
     assert sorted(rows_of(tmp_path)["status"]) == ["ok", "planned"]
     assert set(run(study, tmp_path, scheduler="inline")["status"]) == {"ok"}
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 800 kB, and a function that enlarges it."""
+
+    def mount(options):
+        return subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", str(tmp_path / "disk")], check=False, capture_output=True)
+
+    (tmp_path / "disk").mkdir()
+    if mount("size=800k").returncode:
+        pytest.skip("mounting a file system is not allowed here")
+    yield tmp_path / "disk" / "out", lambda: mount("remount,size=50m")
+    subprocess.run(["umount", "-l", str(tmp_path / "disk")], check=True)
+
+
+def test_a_full_disk_ends_the_run_and_loses_no_row(small_disk, tmp_path):
+    folder, enlarge = small_disk
+    study = load_study("digits", extractors=["pixels"], models=["majority", "knn"], split="holdout", seeds=[*range(40)])
+    with pytest.raises(StorageError, match="full"):
+        run(study, folder, jobs=2)
+    stored = rows_of(folder).set_index("key")["status"]
+    assert 0 < (stored == "ok").sum() < 80
+    assert set(stored) == {"ok", "planned"}, "the disk is nobody's failure"
+    enlarge()
+    assert set(run(study, folder, jobs=2)["status"]) == {"ok"}
+    run(study, tmp_path / "roomy", jobs=2)
+    assert predictions(folder) == predictions(tmp_path / "roomy")
+    assert not [path for path in folder.rglob("*") if path.name.startswith(".")]
 
 
 def test_limits_and_inline_do_not_go_together(tmp_path):

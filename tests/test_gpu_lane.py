@@ -1,0 +1,75 @@
+"""Cells that use a GPU take turns at it, while the others fill the cores."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmark import load_study, run
+from benchmark.executors import LocalExecutor
+from benchmark.plan import make_plan
+from benchmark.runner import evaluate_study
+from benchmark.store import load_results
+from benchmark.tasks import evaluate_cell
+from benchmark.worker import Limits
+
+FAULTS = str(Path(__file__).parent / "faults.py")
+
+
+def study(**axes):
+    models = [f"{FAULTS}:Honest(seconds=0.2)", "simple_cnn(epochs=2)", "simple_cnn(epochs=1, device='cpu')"]
+    return load_study("digits", **{"extractors": ["pixels"], "models": models, "split": "holdout", "seeds": [0, 1, 2, 3], **axes})
+
+
+class PretendedGpus(LocalExecutor):
+    """Two devices that are the CPU: everything of the lane but the device itself."""
+
+    def __init__(self, jobs):
+        super().__init__(jobs + 2, Limits())
+        self.workers, self.gpus = jobs, (0, 1)
+        self.spans = []
+
+    def submit(self, function, *args, on_gpu=False):
+        *rest, gpu = args if function is evaluate_cell else (*args, None)
+        future = super().submit(function, *rest)
+        begun = time.perf_counter()
+        future.add_done_callback(lambda _: self.spans.append((gpu, args[0], begun, time.perf_counter())))
+        assert on_gpu == (gpu is not None)
+        return future
+
+
+def overlapping(spans):
+    """The largest number at once."""
+    moments = sorted([(begun, 1) for *_, begun, _ in spans] + [(ended, -1) for *_, ended in spans])
+    return max(sum(step for _, step in moments[: k + 1]) for k in range(len(moments)))
+
+
+def test_gpu_cells_go_one_at_a_time_on_each_gpu_while_others_fill_the_cores(tmp_path):
+    executor = PretendedGpus(jobs=2)
+    evaluate_study(make_plan(study()), tmp_path, lambda wanted: executor)
+    assert set(load_results(tmp_path)["status"]) == {"ok"}
+    on_gpu = [span for span in executor.spans if span[0] is not None]
+    assert {span[1].model.label for span in on_gpu} == {"simple_cnn(epochs=2)"}
+    assert len(on_gpu) == 4
+    for gpu in (0, 1):
+        assert overlapping([span for span in on_gpu if span[0] == gpu]) == 1
+    others = [span for span in executor.spans if span[0] is None]
+    assert overlapping(others) == 2
+    assert overlapping(executor.spans) > 2, "both lanes at once"
+
+
+def test_a_dask_cluster_says_which_workers_have_a_gpu(tmp_path):
+    from dask.distributed import LocalCluster
+
+    options = {"n_workers": 2, "threads_per_worker": 1, "memory_limit": None, "dashboard_address": None}
+    with LocalCluster(resources={"GPU": 1}, **options) as cluster:
+        rows = run(study(seeds=[0]), tmp_path, scheduler=cluster.scheduler_address)
+    assert set(rows["status"]) == {"ok"}
+
+
+def test_gpu_cells_run_on_cuda(tmp_path):
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    rows = run(study(), tmp_path, jobs=2)
+    assert set(rows["status"]) == {"ok"}
