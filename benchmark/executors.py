@@ -126,7 +126,7 @@ class DaskExecutor(Executor):
         self._limits, self._held, self._run = limits, ExitStack(), uuid4().hex
         try:
             if address == "local-cluster":
-                cluster = LocalCluster(n_workers=jobs, threads_per_worker=1, memory_limit=None, dashboard_address=None)
+                cluster = LocalCluster(n_workers=jobs, threads_per_worker=1, memory_limit=None, dashboard_address="127.0.0.1:0")
                 address = self._held.enter_context(cluster).scheduler_address
             self._client = self._held.enter_context(Client(address, timeout=10))
             self._client.wait_for_workers(1, timeout=60)

@@ -61,7 +61,7 @@ def test_gpu_cells_go_one_at_a_time_on_each_gpu_while_others_fill_the_cores(tmp_
 def test_a_dask_cluster_says_which_workers_have_a_gpu(tmp_path):
     from dask.distributed import LocalCluster
 
-    options = {"n_workers": 2, "threads_per_worker": 1, "memory_limit": None, "dashboard_address": None}
+    options = {"n_workers": 2, "threads_per_worker": 1, "memory_limit": None, "dashboard_address": "127.0.0.1:0"}
     with LocalCluster(resources={"GPU": 1}, **options) as cluster:
         rows = run(study(seeds=[0]), tmp_path, scheduler=cluster.scheduler_address)
     assert set(rows["status"]) == {"ok"}

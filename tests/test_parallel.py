@@ -74,7 +74,10 @@ def test_a_dask_worker_killed_in_mid_study_loses_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setenv("WORK_LOG", str(tmp_path / "log"))
     study = load_study("digits", extractors=["hog"], models=[f"{FAULTS}:Honest(seconds=0.3)", "knn"], seeds=[*range(10)], split="holdout")
-    with LocalCluster(n_workers=2, threads_per_worker=1, memory_limit=None, dashboard_address=None) as cluster, Client(cluster) as client:
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, memory_limit=None, dashboard_address="127.0.0.1:0") as cluster,
+        Client(cluster) as client,
+    ):
         killed = []
 
         def kill_one(plan, schedule):
