@@ -104,13 +104,15 @@ def run(
 
     chosen = _chosen(study, dataset, extractor, model, strategy, seed, plugin, time_limit=time_limit, memory_limit=memory_limit)
     folder, limits = out or Path("results") / chosen.name, Limits(chosen.time_limit, chosen.memory_limit)
-    planned = make_plan(chosen, data)
+    planned, interrupted = None, False
     try:
+        planned = make_plan(chosen, data)
         with bar(console) as progress:
             evaluate_study(planned, folder, lambda gpu: make_executor(scheduler, jobs, limits, gpu), force, retry, progress)
-        interrupted = False
     except KeyboardInterrupt:
         interrupted = True
+    if planned is None or not (folder / "results.sqlite").is_file():
+        raise typer.Exit(130)
     rows = rows_of(planned, folder, COLUMNS)
     print_leaderboards(console, rows)
     console.print(f"Rows, predictions and tables: {folder}", highlight=False, markup=False)

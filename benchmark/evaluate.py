@@ -83,7 +83,8 @@ def attempt(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         raise
     except (Exception, SystemExit) as error:
         status = "memory" if isinstance(error, MemoryError) else "failed"
-        return {"status": status, "reason": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
+        texts = {"reason": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
+        return {"status": status} | {name: text.encode(errors="replace").decode() for name, text in texts.items()}
 
 
 def _outcome(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
@@ -185,8 +186,8 @@ def align(proba: NDArray, known: NDArray, dataset: Dataset) -> NDArray[np.float6
 
 
 def _plain(history: Any) -> Any:
-    """Keep what JSON can hold; NumPy's numbers are made Python's."""
-    return json.loads(json.dumps(history, default=lambda value: value.tolist()))
+    """Keep what JSON can hold; NumPy's numbers are made Python's, anything else is made text."""
+    return json.loads(json.dumps(history, default=lambda value: value.tolist() if hasattr(value, "tolist") else str(value)))
 
 
 @contextmanager

@@ -11,8 +11,8 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from sys import platform
 from typing import Any, Self
@@ -156,11 +156,15 @@ class DaskExecutor(Executor):
 
     def submit(self, function: Callable[..., Any], *args: Any, on_gpu: bool = False) -> Future[Any]:
         """Give the task to the scheduler; a task whose worker is lost runs again on another."""
-        return (self._on_gpu if on_gpu else self._anywhere).submit(_on_dask_worker, self._run, self._limits, function, *args)
+        executor, future = self._on_gpu if on_gpu else self._anywhere, Future[Any]()
+        theirs = executor.submit(_on_dask_worker, self._run, self._limits, function, *args)
+        theirs.add_done_callback(lambda done: _pass_on(done, future))
+        return future
 
     def shutdown(self) -> None:
         """Kill what runs; a local cluster ends, any other stays."""
-        self._client.run(_dismiss_crew, self._run)
+        with suppress(OSError):  # the scheduler may be gone
+            self._client.run(_dismiss_crew, self._run, on_error="ignore")
         self._held.close()
 
 
@@ -185,6 +189,20 @@ class _Crew:
         self._dismissed = True
         for worker in list(self._all):
             worker.kill()
+
+
+def _pass_on(theirs: Future[Any], future: Future[Any]) -> None:
+    """Give what Dask says of a task to the runner, in the words of this module."""
+    from dask.distributed import KilledWorker
+
+    try:
+        future.set_result(theirs.result())
+    except KilledWorker:
+        future.set_exception(EndedError("crashed", "the Dask workers that it was given to died, one after the other"))
+    except CancelledError:
+        future.set_exception(UserError("the Dask scheduler is gone; start it again and run the same command: what is done is kept"))
+    except Exception as error:
+        future.set_exception(error)
 
 
 _CREWS: dict[str, _Crew] = {}  # in the process of a Dask worker: by run

@@ -139,7 +139,8 @@ def _type_hints(factory: Callable[..., Any]) -> dict[str, Any]:
 
 def _find(kind: str, name: str, files: Iterable[str]) -> str:
     if ".py:" in name:
-        return name
+        file, _, attribute = name.rpartition(":")
+        return f"{Path(file).expanduser().resolve()}:{attribute}"  # a worker may be elsewhere
     names = menu(kind, files)
     prefix = name.split(":")[0] + ":"  # folder:PATH and csv:PATH are named by what stands before the path
     if name in names or prefix in names:

@@ -101,6 +101,7 @@ def evaluate_study(
     progress: Callable[[Plan, Schedule], Report] | None = None,
 ) -> None:
     """Do the work of ``run``; ``start`` makes the executor if there is anything to run, given whether GPUs are wanted."""
+    folder = folder.resolve()  # a worker may be elsewhere
     with Store(folder) as store:
         claims = Claims(folder)
         store.plan(plan.cells())

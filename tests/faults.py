@@ -78,6 +78,22 @@ class Raises(Honest):
         raise RuntimeError("the lens cap is on")
 
 
+class Talks(Honest):
+    """Prints, moves elsewhere, and fails with a text that is no text."""
+
+    def work(self):
+        print("SPAM " * 1000)  # noqa: T201
+        os.chdir("/")
+        raise RuntimeError("\udcff")
+
+
+class KeepsOddHistory(Honest):
+    """Has a history that is no JSON."""
+
+    def work(self):
+        self.history_ = [{"loss": np.float32(0.5), "rng": np.random.default_rng(0), "curve": np.arange(2)}]
+
+
 class PredictsNaN(Honest):
     """Predicts NaN."""
 

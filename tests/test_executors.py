@@ -90,6 +90,14 @@ def test_a_memory_limit_kills_a_worker_that_passes_it():
     assert worker.run(operator.add, 1, 2) == 3
 
 
+def test_what_an_earlier_task_left_in_memory_is_not_the_next_ones_fault():
+    worker = Worker(Limits(memory=800_000_000))
+    worker.run(exec, "import builtins; builtins.left_behind = b'x' * 400_000_000")
+    first = worker.run(os.getpid)
+    worker.run(exec, "import time; held = b'x' * 400_000_000; time.sleep(0.3)")
+    assert worker.run(os.getpid) != first, "together they were more than the limit"
+
+
 def test_shutdown_kills_what_runs_at_once():
     start = time.perf_counter()
     with LocalExecutor(2, Limits()) as local:

@@ -1,5 +1,7 @@
 """Cells that go wrong in every way: each is a row that says so, in time, and no other cell is touched."""
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -82,3 +84,24 @@ def test_what_ended_badly_is_run_again_only_when_asked(tmp_path):
     changed = [[ends[k][model] != ends[k + 1][model] for model in ends[0].index] for k in range(3)]
     assert changed == [[False, False, False], [True, False, False], [True, True, False]]
     assert load_results(tmp_path)["key"].is_unique
+
+
+def test_a_plug_in_that_prints_moves_and_fails_in_tongues_disturbs_nobody(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command = [sys.executable, "-m", "benchmark", "run", "--jobs", "1", "--extractor", "pixels", "--out", "out"]
+    for model in (f"{FAULTS}:Talks", "knn", "gaussian_nb"):
+        command += ["--model", model]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "SPAM" not in done.stdout
+    rows = load_results("out")
+    assert list(rows["status"]) == ["failed"] * 3 + ["ok"] * 6
+    assert set(rows["reason"][:3]) == {"RuntimeError: ?"}
+
+
+def test_an_odd_history_is_stored_as_far_as_it_can_be(tmp_path):
+    (row,) = run(faulty(models=[f"{FAULTS}:KeepsOddHistory"]), tmp_path, jobs=1).to_dict("records")
+    assert row["status"] == "ok"
+    assert row["history"][0]["loss"] == 0.5
+    assert row["history"][0]["curve"] == [0, 1]
+    assert row["history"][0]["rng"].startswith("Generator")
