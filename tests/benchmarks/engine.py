@@ -1,4 +1,4 @@
-"""What the engine costs: overhead and memory over trivial cells, and what a second worker brings.
+"""What the engine costs: overhead and memory over trivial cells, what a second worker brings, and the metrics of a cell.
 
 ``python tests/benchmarks/engine.py`` measures at full size (about 4 minutes) and writes ``results/engine.md``.
 """
@@ -8,14 +8,22 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
+import numpy as np
 import psutil
+from sklearn import metrics as sk
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
 
 from benchmark import load_study
 from benchmark.environment import environment
 from benchmark.executors import make_executor
+from benchmark.metrics import compute
 from benchmark.plan import make_plan
+from benchmark.predictions import Predictions
 from benchmark.runner import evaluate_study
 from benchmark.worker import Limits
 
@@ -48,8 +56,41 @@ def measure(study, jobs):
         return time.perf_counter() - start, held[0]
 
 
+def real_predictions():
+    """Of 599 digits by a logistic regression."""
+    images, y = load_digits(return_X_y=True)
+    model = LogisticRegression(max_iter=1000).fit(images[599:], y[599:])
+    return Predictions(y[:599], model.predict_proba(images[:599]), tuple("0123456789"), np.arange(599))
+
+
+def by_scikit_learn(p):
+    """Compute the metrics of a multi-class row by scikit-learn's functions, one by one."""
+    y, labels, proba = p.y_true, p.labels, p.proba
+    averages = [(f, average) for f in (sk.precision_score, sk.recall_score, sk.f1_score) for average in ("macro", "weighted")]
+    return [
+        *(f(y, labels, average=average, zero_division=0) for f, average in averages),
+        *(f(y, labels) for f in (sk.accuracy_score, sk.balanced_accuracy_score, sk.matthews_corrcoef, sk.cohen_kappa_score)),
+        sk.roc_auc_score(y, proba, multi_class="ovr"),
+        sk.average_precision_score(y, proba),
+        sk.log_loss(y, proba),
+        sk.brier_score_loss(y, proba),
+    ]
+
+
+def metrics_seconds(rounds=50):
+    """Median seconds of scikit-learn's functions and of ours, in turns."""
+    p, times = real_predictions(), ([], [])
+    for _ in range(rounds):
+        for k, function in enumerate((by_scikit_learn, compute)):
+            start = time.perf_counter()
+            function(replace(p))  # nothing is known of it yet
+            times[k].append(time.perf_counter() - start)
+    return median(times[0]), median(times[1])
+
+
 def report():
     """Measure all at full size, as Markdown."""
+    theirs, ours = metrics_seconds()
     few, few_mb = measure(trivial(2_000), jobs=1)
     many, many_mb = measure(trivial(20_000), jobs=1)
     one, _ = measure(busy(60), jobs=1)
@@ -69,6 +110,11 @@ Python {where["python"]}. Times are from the plan to the written leaderboard and
 | --- | --- | --- |
 | one worker | {one:.1f} s | 1 |
 | two workers | {two:.1f} s | {two / one:.3f} |
+
+| metrics of 599 predictions of 10 classes, median of 50 in turns | time | share |
+| --- | --- | --- |
+| scikit-learn's functions, one by one (14 metrics) | {theirs * 1e3:.1f} ms | 1 |
+| `benchmark.metrics.compute` (those and the calibration error) | {ours * 1e3:.2f} ms | {ours / theirs:.3f} |
 """
 
 

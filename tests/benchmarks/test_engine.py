@@ -27,3 +27,8 @@ def test_two_workers_halve_the_time():
     one, _ = engine.measure(engine.busy(16), jobs=1)
     two, _ = engine.measure(engine.busy(16), jobs=2)
     assert two <= 0.7 * one, "16 cells; engine.py asks for 0.6 of 60, where starting the workers weighs less"
+
+
+def test_the_metrics_of_a_cell_take_a_tenth_of_what_scikit_learns_functions_take():
+    theirs, ours = engine.metrics_seconds(rounds=10)
+    assert ours <= theirs / 10
