@@ -70,12 +70,16 @@ def featurize(cell: Cell, dataset: Dataset, train: NDArray[np.int64], test: NDAr
         return Features(dataset.images[train], dataset.images[test])
     parts = [matrix_of(cell, part, dataset, train, cache) for part in range(len(cell.extractor))]
     return Features(
-        np.concatenate([matrix[train] for matrix, _ in parts], axis=1),
-        np.concatenate([matrix[test] for matrix, _ in parts], axis=1),
+        _joined([matrix[train] for matrix, _ in parts]),
+        _joined([matrix[test] for matrix, _ in parts]),
         {stored["key"]: {name: stored[name] for name in ("extractor", "seconds", "mb")} for _, stored in parts},
         len(dataset.images),
         tuple(note for _, stored in parts for note in stored["notes"]),
     )
+
+
+def _joined(matrices: list[NDArray]) -> NDArray:
+    return matrices[0] if len(matrices) == 1 else np.concatenate(matrices, axis=1)
 
 
 def matrix_of(cell: Cell, part: int, dataset: Dataset, train: NDArray[np.int64], cache: Path) -> tuple[NDArray, dict[str, Any]]:

@@ -58,7 +58,7 @@ class Study(BaseModel):
     time_limit : float or None
         Seconds that one cell, or the computation of one matrix of features, may take; its worker is killed then.
     memory_limit : int, str such as '4 GB', or None
-        Resident memory that a worker may hold; it is killed then.
+        Resident memory that a worker may hold, memory-mapped matrices not counted; it is killed then.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)

@@ -34,7 +34,7 @@ class Limits:
     time : float
         Seconds.
     memory : int
-        Bytes of resident memory of the worker, libraries and memory-mapped pages included.
+        Bytes of resident memory of the worker; on Linux without what it has memory-mapped.
     """
 
     time: float | None = None
@@ -146,9 +146,10 @@ class Worker:
 
 def _resident(process: SpawnProcess) -> int:
     try:
-        return psutil.Process(process.pid).memory_info().rss
+        held = psutil.Process(process.pid).memory_info()
     except psutil.NoSuchProcess:
         return 0
+    return held.rss - getattr(held, "shared", 0)  # Linux tells what is a map of a file, such as a matrix that all workers share
 
 
 def _kill_tree(process: SpawnProcess) -> None:
