@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
+
+from benchmark.files import TEMPORARY
+
+CLAIM = re.compile(r"[0-9a-f]{20}|tables|images")
 
 
 class Claims:
@@ -56,12 +61,14 @@ class Claims:
             self.release(key)
 
     def sweep(self) -> None:
-        """Remove what killed workers and runners left: temporary files, ``.<key>.…``, and locks of work nobody is at."""
+        """Remove what killed workers and runners left: temporary files, and locks of work nobody is at."""
         for name, guard in (("predictions", None), ("features", None), ("images", "images"), (".", "tables")):
-            for path in (self._folder / name).glob(".*.*"):
-                self._remove(path, guard or path.name.split(".")[1])
+            for path in (self._folder / name).glob(".*.part"):
+                if found := TEMPORARY.fullmatch(path.name):
+                    self._remove(path, guard or found[1])
         for path in (self._folder / "claims").glob("*"):
-            self._remove(path, path.name)
+            if CLAIM.fullmatch(path.name):
+                self._remove(path, path.name)
 
     def _remove(self, path: Path, key: str) -> None:
         if self.claim(key):

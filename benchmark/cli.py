@@ -95,7 +95,7 @@ def run(
     memory_limit: _MemoryLimit = None,
 ) -> None:
     """Run a study and print its leaderboard; cells already stored are not run again."""
-    from benchmark.executors import make_executor
+    from benchmark.executors import executor_for
     from benchmark.leaderboard import COLUMNS
     from benchmark.plan import make_plan
     from benchmark.runner import BAD, evaluate_study, rows_of
@@ -104,11 +104,12 @@ def run(
 
     chosen = _chosen(study, dataset, extractor, model, strategy, seed, plugin, time_limit=time_limit, memory_limit=memory_limit)
     folder, limits = out or Path("results") / chosen.name, Limits(chosen.time_limit, chosen.memory_limit)
+    start = executor_for(scheduler, jobs, limits)
     planned, interrupted = None, False
     try:
         planned = make_plan(chosen, data)
         with bar(console) as progress:
-            evaluate_study(planned, folder, lambda gpu: make_executor(scheduler, jobs, limits, gpu), force, retry, progress)
+            evaluate_study(planned, folder, start, force, retry, progress)
     except KeyboardInterrupt:
         interrupted = True
     if planned is None or not (folder / "results.sqlite").is_file():

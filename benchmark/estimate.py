@@ -10,13 +10,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import pandas as pd
+
 from benchmark.cell import Cell
 from benchmark.datasets.base import Dataset, shape_of
+from benchmark.errors import UserError
 from benchmark.evaluate import split
 from benchmark.featurize import is_stored
 from benchmark.plan import Plan
 from benchmark.schedule import MatrixKeys
-from benchmark.store import is_ours, load_results
+from benchmark.store import load_results
 
 NEAR = 0.1  # training parts whose sizes differ by a tenth are of the same size
 _COLUMNS = ("resample_s", "fit_s", "predict_s", "matrices", "shape", "n_train", "n_images")
@@ -77,7 +80,7 @@ def estimate(plan: Plan, folder: Path) -> Estimate:
     folder : Path
         Results folder of the study; it need not exist.
     """
-    stored = {source: load_results(source, _COLUMNS) for source in _results(folder)}
+    stored = dict(_stored(folder))
     done = set(stored[folder].loc[stored[folder]["status"] != "planned", "key"]) if folder in stored else set()
     known = _Known(row for rows in stored.values() for row in rows[rows["status"] == "ok"].to_dict("records"))
     found = Estimate(n_rows=known.n_rows, sources=list(stored))
@@ -96,8 +99,13 @@ def estimate(plan: Plan, folder: Path) -> Estimate:
     return found
 
 
-def _results(folder: Path) -> list[Path]:
-    return [path.parent for path in sorted(folder.parent.glob("*/results.sqlite")) if is_ours(path)]
+def _stored(folder: Path) -> Iterator[tuple[Path, pd.DataFrame]]:
+    """Results folders beside one, and that one, with their rows."""
+    for path in sorted(folder.parent.glob("*/results.sqlite")):
+        try:
+            yield path.parent, load_results(path.parent, _COLUMNS)
+        except UserError:  # another program's, or torn: it tells nothing
+            continue
 
 
 def _add_cell(found: Estimate, cell: Cell, dataset: Dataset, known: _Known) -> None:
@@ -130,6 +138,8 @@ class _Known:
         self._cells: defaultdict[tuple[str, ...], list[tuple[float, str, float]]] = defaultdict(list)
         self._matrices: defaultdict[tuple[str, ...], dict[str, tuple[float, float, float]]] = defaultdict(dict)
         for row in rows:
+            if not isinstance(row.get("shape"), str):
+                continue  # of an earlier version
             self.n_rows += 1
             seconds = row["resample_s"] + row["fit_s"] + row["predict_s"]
             self._cells[row["extractor"], row["model"], row["shape"]].append((row["n_train"], row["strategy"], seconds))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -22,7 +24,7 @@ from benchmark.cell import Cell
 from benchmark.datasets.base import Dataset, shape_of
 from benchmark.environment import environment
 from benchmark.errors import StorageError
-from benchmark.featurize import Features, featurize, said, seeded
+from benchmark.featurize import Features, featurize, said, seeded, words
 from benchmark.memory import peak_mb, reset_peak
 from benchmark.plugins import build, load
 from benchmark.predictions import Predictions
@@ -56,6 +58,8 @@ def evaluate(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
         The folder cannot be written.
     """
     reset_peak()
+    random.seed(cell.seed_for("global"))  # of plug-ins that draw from the global generators
+    np.random.seed(cell.seed_for("global"))  # noqa: NPY002
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         outcome = attempt(lambda: _outcome(cell, dataset, folder))
@@ -81,10 +85,11 @@ def attempt(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return {"status": "ok", "reason": "", **work()}
     except StorageError:
         raise
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        if isinstance(error, KeyboardInterrupt) and parent_process() is None:
+            raise  # Ctrl-C; a worker is never told of that
         status = "memory" if isinstance(error, MemoryError) else "failed"
-        texts = {"reason": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
-        return {"status": status} | {name: text.encode(errors="replace").decode() for name, text in texts.items()}
+        return {"status": status, "reason": f"{type(error).__name__}: {words(error)}", "traceback": words(traceback.format_exc())}
 
 
 def _outcome(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from joblib import cpu_count
 from benchmark.errors import UserError, unknown
 from benchmark.tasks import count_gpus
 from benchmark.threads import limited_threads
-from benchmark.worker import EndedError, Limits, Worker
+from benchmark.worker import EndedError, Limits, Worker, deaf_to_interrupts
 
 SCHEDULERS = ("inline", "local", "local-cluster")
 
@@ -90,20 +90,20 @@ class LocalExecutor(Executor):
     """
 
     def __init__(self, jobs: int, limits: Limits, with_gpus: bool = False) -> None:
-        self._crew = _Crew(limits)
+        self._crew, self._limits = _Crew(), limits
         self.workers = jobs
         if with_gpus and _may_have_gpus():
-            self.gpus = tuple(range(self._crew.run(count_gpus)))
+            self.gpus = tuple(range(self._crew.run("", limits, count_gpus)))
         self._threads = ThreadPoolExecutor(jobs + len(self.gpus))
 
     def submit(self, function: Callable[..., Any], *args: Any, on_gpu: bool = False) -> Future[Any]:
         """Give the task to a worker; it waits when all are busy."""
-        return self._threads.submit(self._crew.run, function, *args)
+        return self._threads.submit(self._crew.run, "", self._limits, function, *args)
 
     def shutdown(self) -> None:
         """Kill the workers."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._crew.dismiss()
+        self._crew.dismiss("")
 
 
 class DaskExecutor(Executor):
@@ -126,7 +126,8 @@ class DaskExecutor(Executor):
         self._limits, self._held, self._run = limits, ExitStack(), uuid4().hex
         try:
             if address == "local-cluster":
-                cluster = LocalCluster(n_workers=jobs, threads_per_worker=1, memory_limit=None, dashboard_address="127.0.0.1:0")
+                with deaf_to_interrupts():
+                    cluster = LocalCluster(n_workers=jobs, threads_per_worker=1, memory_limit=None, dashboard_address="127.0.0.1:0")
                 address = self._held.enter_context(cluster).scheduler_address
             self._client = self._held.enter_context(Client(address, timeout=10))
             self._client.wait_for_workers(1, timeout=60)
@@ -134,8 +135,8 @@ class DaskExecutor(Executor):
             self._held.close()
             raise UserError(f"no Dask cluster with workers at '{address}' ({error}); give the address that its scheduler printed") from None
         self._asked, self._workers = -1.0, list[dict[str, Any]]()
-        self._anywhere = self._held.enter_context(self._client.get_executor(pure=False))
-        self._on_gpu = self._held.enter_context(self._client.get_executor(pure=False, resources={"GPU": 1}))
+        self._anywhere = self._client.get_executor(pure=False)
+        self._on_gpu = self._client.get_executor(pure=False, resources={"GPU": 1})
 
     @property
     def workers(self) -> int:  # type: ignore[override]  # they come and go
@@ -169,25 +170,22 @@ class DaskExecutor(Executor):
 
 
 class _Crew:
-    """Worker processes, one for each thread that runs tasks."""
+    """Worker processes, one for each thread that runs tasks; each belongs to the run that has last used it."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self) -> None:
         self._own = threading.local()
-        self._all: list[Worker] = []
-        self._dismissed = False
+        self._last_run: dict[Worker, str] = {}
 
-    def run(self, function: Callable[..., Any], *args: Any) -> Any:
-        if not hasattr(self._own, "worker"):
-            self._own.worker = Worker(self._limits)
-            self._all.append(self._own.worker)
-        if self._dismissed:
-            raise EndedError("crashed", "the run was stopped")
-        return self._own.worker.run(function, *args)
+    def run(self, run: str, limits: Limits, function: Callable[..., Any], *args: Any) -> Any:
+        worker = getattr(self._own, "worker", None)
+        if worker is None or worker not in self._last_run:  # a dismissed one is not used again
+            worker = self._own.worker = Worker()
+        self._last_run[worker] = run
+        return worker.run(limits, function, *args)
 
-    def dismiss(self) -> None:
-        self._dismissed = True
-        for worker in list(self._all):
+    def dismiss(self, run: str) -> None:
+        for worker in [worker for worker, last in list(self._last_run.items()) if last == run]:
+            del self._last_run[worker]
             worker.kill()
 
 
@@ -205,22 +203,21 @@ def _pass_on(theirs: Future[Any], future: Future[Any]) -> None:
         future.set_exception(error)
 
 
-_CREWS: dict[str, _Crew] = {}  # in the process of a Dask worker: by run
+_CREW = _Crew()  # in the process of a Dask worker
 
 
 def _on_dask_worker(run: str, limits: Limits, function: Callable[..., Any], *args: Any) -> Any:
     # Dask's own worker processes are daemonic, which is meant to keep them from leaving children behind; ours leave by themselves
     multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
-    return _CREWS.setdefault(run, _Crew(limits)).run(function, *args)
+    return _CREW.run(run, limits, function, *args)
 
 
 def _dismiss_crew(run: str) -> None:
-    if run in _CREWS:
-        _CREWS.pop(run).dismiss()
+    _CREW.dismiss(run)
 
 
-def make_executor(scheduler: str, jobs: int | None, limits: Limits, with_gpus: bool = False) -> Executor:
-    """Make the executor that a command asks for.
+def executor_for(scheduler: str, jobs: int | None, limits: Limits) -> Callable[[bool], Executor]:
+    """What makes the executor that a command asks for, given whether some tasks want a GPU.
 
     Parameters
     ----------
@@ -228,22 +225,22 @@ def make_executor(scheduler: str, jobs: int | None, limits: Limits, with_gpus: b
     jobs : int or None
         Workers; None is one for each physical core.
     limits : Limits
-    with_gpus : bool
-        Whether some tasks want a GPU.
 
     Raises
     ------
     UserError
-        These do not go together, or there is no such scheduler.
+        These do not go together. When the executor is made: there is no such scheduler.
     """
     if scheduler not in SCHEDULERS and ":" not in scheduler:
         raise unknown("scheduler", scheduler, [*SCHEDULERS, "tcp://HOST:PORT"])
-    jobs = jobs or default_jobs()
+    if jobs is not None and jobs < 1:
+        raise UserError(f"jobs must be 1 or more, not {jobs}")
+    if scheduler == "inline" and limits != Limits():
+        raise UserError("the scheduler 'inline' has no worker to kill at a limit; use 'local', or leave the limits out")
+    n = jobs or default_jobs()
     if scheduler == "inline":
-        if limits != Limits():
-            raise UserError("the scheduler 'inline' has no worker to kill at a limit; use 'local', or leave the limits out")
-        return InlineExecutor()
-    return LocalExecutor(jobs, limits, with_gpus) if scheduler == "local" else DaskExecutor(scheduler, jobs, limits)
+        return lambda gpu: InlineExecutor()
+    return lambda gpu: LocalExecutor(n, limits, gpu) if scheduler == "local" else DaskExecutor(scheduler, n, limits)
 
 
 def default_jobs() -> int:

@@ -157,7 +157,15 @@ def _notes(extractor: Any, spec: Spec, dataset: Dataset, matrix: NDArray) -> lis
 
 def said(caught: list[warnings.WarningMessage]) -> list[str]:
     """Warnings in words, each once."""
-    return list(dict.fromkeys(f"{item.category.__name__}: {str(item.message).splitlines()[0]}" for item in caught))
+    return list(dict.fromkeys(f"{item.category.__name__}: {words(item.message).partition(chr(10))[0]}" for item in caught))
+
+
+def words(message: object) -> str:
+    """Text of an exception or a warning of a plug-in's, which may have none or one that is no Unicode."""
+    try:
+        return str(message).encode(errors="replace").decode()
+    except Exception:
+        return f"a {type(message).__name__} that cannot say what it is"
 
 
 def seeded(estimator: Any, seed: int) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -11,11 +12,14 @@ from typing import BinaryIO
 
 from benchmark.errors import StorageError
 
+OURS = r"([0-9a-f]{20}|study|environment|leaderboard)"
+TEMPORARY = re.compile(rf"\.{OURS}\.\w+\.\w+\.part")  # .<name>.<suffix>.<random>.part
+
 
 def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Write a file beside its place, then move it there in one step; on any error nothing is left or replaced.
 
-    Only a process that is killed leaves its temporary file behind, ``.<name>.<random>``: ``claims.sweep`` removes it.
+    Only a process that is killed leaves its temporary file behind: ``Claims.sweep`` removes those that match ``TEMPORARY``.
 
     Raises
     ------
@@ -24,7 +28,7 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         try:
             with os.fdopen(handle, "wb") as file:
                 write(file)

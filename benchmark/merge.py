@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -58,7 +60,7 @@ def merge(folders: Iterable[Path], out: Path) -> dict[Path, int]:
 
 
 def _bring(store: Store, row: Row, target: Store) -> bool:
-    if target.status(row["key"]) is not None:
+    if target.ending(row["key"]) is not None:
         return False
     if row["status"] == "ok":
         with _predictions(store, row).open("rb") as file:
@@ -81,12 +83,12 @@ def _check_outcomes(stores: list[Store]) -> None:
 
 
 def _difference(one: Store, two: Store, row: Row) -> str:
-    statuses = [store.status(row["key"]) for store in (one, two)]
+    statuses = [ending[0] for store in (one, two) if (ending := store.ending(row["key"]))]
     if statuses[0] != statuses[1]:
         return f"'{statuses[0]}' in {one.folder}, '{statuses[1]}' in {two.folder}"
     if statuses[0] != "ok":
         return ""
-    found = [Predictions.load(_predictions(store, row)) for store in (one, two)]
+    found = [_load(_predictions(store, row)) for store in (one, two)]
     same = all(np.array_equal(getattr(found[0], name), getattr(found[1], name)) for name in ("y_true", "proba", "test_index"))
     accuracies = [float((each.labels == each.y_true).mean()) for each in found]
     return "" if same else f"other predictions in {one.folder} (accuracy {accuracies[0]:.4f}) than in {two.folder} ({accuracies[1]:.4f})"
@@ -106,6 +108,13 @@ def _check_labels(stores: list[Store]) -> None:
 def _run_labels(store: Store) -> Iterator[tuple[str, str]]:
     done = store.statuses()
     return ((label, key) for label, key in store.planned() if key in done)
+
+
+def _load(path: Path) -> Predictions:
+    try:
+        return Predictions.load(path)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{path} is torn ({error}); run its study there again") from None
 
 
 def _predictions(store: Store, row: Row) -> Path:

@@ -6,9 +6,10 @@ import json
 import time
 import zipfile
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
+from multiprocessing import current_process
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from benchmark import leaderboard
 from benchmark.claims import Claims
 from benchmark.datasets.stored import open_dataset, store_dataset
 from benchmark.environment import environment
+from benchmark.errors import UserError, unknown
 from benchmark.evaluate import row_of
-from benchmark.executors import Executor, make_executor
+from benchmark.executors import Executor, executor_for
 from benchmark.files import write_text
 from benchmark.plan import Plan, make_plan
 from benchmark.schedule import Outcome, Schedule, Task
@@ -39,7 +41,7 @@ def run(
     out: str | Path | None = None,
     data: str | Path | None = None,
     force: bool = False,
-    retry: Iterable[str] = (),
+    retry: Collection[str] = (),
     scheduler: str | None = None,
     jobs: int | None = None,
     progress: Callable[[Plan, Schedule], Report] | None = None,
@@ -56,7 +58,7 @@ def run(
         Data folder; see ``data_folder``.
     force : bool
         Evaluate stored cells again, too.
-    retry : iterable of 'failed', 'timeout', 'memory', 'crashed' or 'all'
+    retry : list of 'failed', 'timeout', 'memory', 'crashed' or 'all'
         Evaluate cells again that ended so; 'all' is any of them.
     scheduler : str, optional
         'inline' (in this process), 'local' (worker processes), 'local-cluster' or the address of a Dask scheduler. When not
@@ -78,12 +80,24 @@ def run(
         The study, its data or how it is to be run are wrong; nothing has been evaluated then. A ``StorageError``: the results
         folder cannot be written any more.
     """
-    plan = make_plan(study if isinstance(study, Study) else load_study(study), data)
+    if getattr(current_process(), "_inheriting", False):
+        raise UserError("a script that calls run() with workers must do so under if __name__ == '__main__':, since every worker imports it")
+    _check_retry(retry)
+    study = study if isinstance(study, Study) else load_study(study)
+    limits = Limits(study.time_limit, study.memory_limit)
+    start = executor_for(scheduler or ("inline" if jobs is None and limits == Limits() else "local"), jobs, limits)
+    plan = make_plan(study, data)
     folder = Path(out) if out else Path("results") / plan.study.name
-    limits = Limits(plan.study.time_limit, plan.study.memory_limit)
-    scheduler = scheduler or ("local" if jobs or limits != Limits() else "inline")
-    evaluate_study(plan, folder, lambda gpu: make_executor(scheduler, jobs, limits, gpu), force, retry, progress)
+    evaluate_study(plan, folder, start, force, retry, progress)
     return rows_of(plan, folder)
+
+
+def _check_retry(retry: Iterable[str]) -> None:
+    if isinstance(retry, str):
+        raise UserError(f"retry is a list, such as ['{retry}']")
+    for status in retry:
+        if status not in (*BAD, "all"):
+            raise unknown("status to retry", status, (*BAD, "all"))
 
 
 def rows_of(plan: Plan, folder: Path, columns: Iterable[str] | None = None) -> pd.DataFrame:
@@ -97,7 +111,7 @@ def evaluate_study(
     folder: Path,
     start: Callable[[bool], Executor],
     force: bool = False,
-    retry: Iterable[str] = (),
+    retry: Collection[str] = (),
     progress: Callable[[Plan, Schedule], Report] | None = None,
 ) -> None:
     """Do the work of ``run``; ``start`` makes the executor if there is anything to run, given whether GPUs are wanted."""
@@ -117,13 +131,11 @@ def evaluate_study(
                 leaderboard.write_leaderboards(load_results(folder, leaderboard.COLUMNS), folder)
 
 
-def _settled(store: Store, force: bool, retry: Iterable[str]) -> set[str]:
+def _settled(store: Store, force: bool, retry: Collection[str]) -> set[str]:
     """Keys of stored cells that are not to be run again; one that is 'ok' needs its predictions whole."""
-    retried = set(retry)
+    retried = set(BAD if "all" in retry else retry)
     if force:
         return set()
-    if "all" in retried:
-        retried |= set(BAD)
     done = {key: status for key, status in store.statuses().items() if status not in retried}
     return {key for key, status in done.items() if status != "ok" or zipfile.is_zipfile(store.folder / "predictions" / f"{key}.npz")}
 
@@ -133,7 +145,7 @@ class _Work:
 
     def __init__(self, plan: Plan, store: Store, claims: Claims, settled: set[str]) -> None:
         self._plan, self._store, self._claims = plan, store, claims
-        self._again = set(store.statuses()) - settled
+        self._again = {key: store.ending(key) for key in set(store.statuses()) - settled}
         self._schedule = Schedule(
             lambda: (cell for cell in plan.cells() if cell.key not in settled), plan.datasets, store.folder, claims, self._is_done
         )
@@ -216,11 +228,11 @@ class _Work:
         row["workers"] = self._executor.workers
         with suppress(DuplicateKeyError):  # another runner has failed on the same matrix
             self._store.add(row, replace=task.key in self._again)
-        self._again.discard(task.key)
+        self._again.pop(task.key, None)
         self._report(task, row)
 
     def _is_done(self, key: str) -> bool:
-        return key not in self._again and self._store.status(key) is not None
+        return self._store.ending(key) not in (None, self._again.get(key))
 
     def _share(self, label: str) -> Path:
         """Put a data set where workers open it; from here on this process uses the shared one too."""
@@ -234,4 +246,4 @@ def _outcome(future: Future[Outcome]) -> Outcome:
     try:
         return future.result()
     except EndedError as error:
-        return {"status": error.status, "reason": error.reason}
+        return {"status": error.status, "reason": error.reason, "peak_mb": error.peak_mb}

@@ -21,7 +21,7 @@ _PATIENCE = 60  # seconds to wait while another runner writes
 APPLICATION_ID = 0x43564431  # marks the file as ours: another program's database is never written into
 _SCHEMA = f"""
 PRAGMA application_id = {APPLICATION_ID};
-CREATE TABLE IF NOT EXISTS rows (key TEXT PRIMARY KEY, status TEXT NOT NULL, reason TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS rows (key TEXT PRIMARY KEY, status TEXT NOT NULL, reason TEXT NOT NULL, ended TEXT);
 CREATE TABLE IF NOT EXISTS planned (identity TEXT PRIMARY KEY, key TEXT NOT NULL);
 """
 
@@ -88,12 +88,13 @@ class Store:
 
     def statuses(self) -> dict[str, str]:
         """Key and status of all stored rows."""
-        return dict(self._connection.execute("SELECT key, status FROM rows"))
+        with self._transaction() as connection:
+            return dict(connection.execute("SELECT key, status FROM rows"))
 
-    def status(self, key: str) -> str | None:
-        """Status of a row; None when there is none."""
-        found = self._connection.execute("SELECT status FROM rows WHERE key = ?", (key,)).fetchone()
-        return found[0] if found else None
+    def ending(self, key: str) -> tuple[str, str] | None:
+        """Status of a row, and when it ended; None when there is none."""
+        with self._transaction() as connection:
+            return connection.execute("SELECT status, ended FROM rows WHERE key = ?", (key,)).fetchone()
 
     def planned(self) -> Iterator[tuple[str, str]]:
         """Labels of every planned cell, as JSON, and its key."""
@@ -145,16 +146,11 @@ class Store:
         self._known.update(names)
 
 
-def is_ours(path: Path) -> bool:
-    """Whether this program made a file, by the header of SQLite's file format; reading it changes nothing."""
+def _check_ours(path: Path) -> None:
+    """Refuse a file that this program did not make, by the header of SQLite's file format; reading it changes nothing."""
     with path.open("rb") as file:
         head = file.read(72)
-    return not head or head[68:] == APPLICATION_ID.to_bytes(4)
-
-
-def _check_ours(path: Path) -> None:
-    """Refuse a file that this program did not make."""
-    if not is_ours(path):
+    if head and head[68:] != APPLICATION_ID.to_bytes(4):
         raise UserError(f"{path} is not a results database of this program; name another folder with --out")
 
 

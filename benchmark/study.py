@@ -57,8 +57,8 @@ class Study(BaseModel):
     seeds : tuple of int
     time_limit : float or None
         Seconds that one cell, or the computation of one matrix of features, may take; its worker is killed then.
-    memory_limit : int, str such as '4 GB', or None
-        Resident memory that a worker may hold, memory-mapped matrices not counted; it is killed then.
+    memory_limit : int (bytes), str such as '4 GB', or None
+        Resident memory that a worker may hold, memory-mapped matrices not counted; it is killed then. At least 250 MB.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -74,7 +74,7 @@ class Study(BaseModel):
     models: Specs
     seeds: Seeds = (0,)
     time_limit: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    memory_limit: Annotated[ByteSize, Field(ge=1)] | None = None
+    memory_limit: Annotated[ByteSize, Field(ge=250_000_000)] | None = None
 
     def resolved(self) -> Study:
         """Return this study with the code of every name found and every parameter name checked.

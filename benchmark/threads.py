@@ -24,7 +24,7 @@ def hold_threads() -> None:
 
     os.environ |= dict.fromkeys(_VARIABLES, str(THREADS))
     threadpool_limits(THREADS)
-    _tell_loaded()
+    tell_loaded()
 
 
 @contextmanager
@@ -34,19 +34,20 @@ def limited_threads() -> Iterator[None]:
 
     before = {name: os.environ.get(name) for name in _VARIABLES}
     os.environ |= dict.fromkeys(_VARIABLES, str(THREADS))
-    _tell_loaded()
+    tell_loaded()
     try:
         with threadpool_limits(THREADS):
             yield
     finally:
         for name, value in before.items():
             if value is None:
-                del os.environ[name]
+                os.environ.pop(name, None)
             else:
                 os.environ[name] = value
 
 
-def _tell_loaded() -> None:
+def tell_loaded() -> None:
+    """Hold OpenCV and torch, if they are loaded."""
     if "cv2" in sys.modules:
         sys.modules["cv2"].setNumThreads(THREADS)
     if "torch" in sys.modules:

@@ -12,10 +12,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -23,6 +26,7 @@ import psutil
 from benchmark.errors import UserError
 
 POLL = 0.05  # seconds between two looks at a worker's memory
+BEAT = 0.5  # seconds between two looks whether it lives: a child it left behind may hold its end of the pipe open
 
 
 @dataclass(frozen=True)
@@ -48,29 +52,24 @@ class EndedError(Exception):
     ----------
     status : 'timeout', 'memory' or 'crashed'
     reason : str
+    peak_mb : float or None
+        Memory that the process held, where that was the reason.
     """
 
-    def __init__(self, status: str, reason: str) -> None:
-        super().__init__(status, reason)
-        self.status, self.reason = status, reason
+    def __init__(self, status: str, reason: str, peak_mb: float | None = None) -> None:
+        super().__init__(status, reason, peak_mb)
+        self.status, self.reason, self.peak_mb = status, reason, peak_mb
 
 
 class Worker:
-    """A process for tasks, started at the first one and again after every death; not for use by two threads at once.
+    """A process for tasks, started at the first one and again after every death; not for use by two threads at once."""
 
-    Parameters
-    ----------
-    limits : Limits
-        Of every task.
-    """
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self) -> None:
         self._process: SpawnProcess | None = None
         self._stopped = False
         self._connection: Connection
 
-    def run(self, function: Callable[..., Any], *args: Any) -> Any:
+    def run(self, limits: Limits, function: Callable[..., Any], *args: Any) -> Any:
         """Run ``function(*args)`` in the process and return its result, or raise its exception.
 
         Raises
@@ -82,22 +81,23 @@ class Worker:
         """
         is_new = self._process is None or not self._process.is_alive()
         try:
-            return self._run(function, *args)
+            return self._run(limits, function, *args)
         except EndedError as ended:
             if ended.status != "memory" or is_new:
                 raise
-            return self._run(function, *args)  # in a new process: what earlier tasks left behind is not this one's fault
+            return self._run(limits, function, *args)  # in a new process: what earlier tasks left behind is not this one's fault
 
-    def _run(self, function: Callable[..., Any], *args: Any) -> Any:
+    def _run(self, limits: Limits, function: Callable[..., Any], *args: Any) -> Any:
         process = self._started()
         if self._stopped:
-            _kill_tree(process)
+            _kill(process)
         try:
             self._connection.send((function, args))
-            self._watch(process)
+            self._watch(process, limits)
             failed, result = self._connection.recv()
-        except (EOFError, ConnectionError):
-            process.join()
+        except (EOFError, OSError):
+            process.join(BEAT)
+            _kill(process)  # it may have closed its end and live on, or have left others behind
             raise EndedError("crashed", f"the worker {_died(process.exitcode)}") from None
         if failed:
             raise result
@@ -106,20 +106,21 @@ class Worker:
     def kill(self) -> None:
         """Kill the process, and whatever it started, for good; a task in it ends as 'crashed'."""
         self._stopped = True
-        if self._process is not None and self._process.is_alive():
-            _kill_tree(self._process)
+        if self._process is not None:
+            _kill(self._process)
 
     def _started(self) -> SpawnProcess:
         if self._process is not None and self._process.is_alive():
             return self._process
         ours, theirs = multiprocessing.Pipe()
         process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
-        process.start()
+        with deaf_to_interrupts():
+            process.start()
         theirs.close()
         self._process, self._connection = process, ours
         try:
             ours.recv()  # imports are done: they are not counted into a task's time
-        except (EOFError, ConnectionError):
+        except (EOFError, OSError):
             process.join()
             raise UserError(
                 f"a worker process cannot start: it {_died(process.exitcode)}. A script that calls run() with workers must do so under "
@@ -127,21 +128,36 @@ class Worker:
             ) from None
         return process
 
-    def _watch(self, process: SpawnProcess) -> None:
-        """Return when there is something to receive; kill and raise at a limit."""
-        limits, start = self._limits, time.monotonic()
-        while not wait([self._connection, process.sentinel], self._pause(time.monotonic() - start)):
-            if limits.time and time.monotonic() - start >= limits.time:
-                _kill_tree(process)
+    def _watch(self, process: SpawnProcess, limits: Limits) -> None:
+        """Return when there is something to receive; kill and raise at a limit, or when the process is dead."""
+        start, pause = time.monotonic(), POLL if limits.memory else BEAT
+        while not wait([self._connection, process.sentinel], pause):
+            passed = time.monotonic() - start
+            if limits.time:
+                pause = min(pause, max(0.0, limits.time - passed))
+            if limits.time and passed >= limits.time:
+                _kill(process)
                 raise EndedError("timeout", f"took longer than the time_limit of {limits.time:g} s; its worker was killed")
             held = _resident(process) if limits.memory else 0
             if limits.memory and held > limits.memory:
-                _kill_tree(process)
-                raise EndedError("memory", f"held {_gb(held)}, over the memory_limit of {_gb(limits.memory)}; its worker was killed")
+                _kill(process)
+                reason = f"held more than the memory_limit of {limits.memory / 1e9:.2f} GB; its worker was killed"
+                raise EndedError("memory", reason, held / 1e6)
+            if not process.is_alive() and not self._connection.poll():
+                raise EOFError
 
-    def _pause(self, passed: float) -> float | None:
-        left = None if self._limits.time is None else max(0.0, self._limits.time - passed)
-        return left if self._limits.memory is None else min(POLL, POLL if left is None else left)
+
+@contextmanager
+def deaf_to_interrupts() -> Iterator[None]:
+    """Let processes that are started meanwhile never hear of Ctrl-C, which reaches all of a terminal's: their parent decides."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _resident(process: SpawnProcess) -> int:
@@ -152,18 +168,17 @@ def _resident(process: SpawnProcess) -> int:
     return held.rss - getattr(held, "shared", 0)  # Linux tells what is a map of a file, such as a matrix that all workers share
 
 
-def _kill_tree(process: SpawnProcess) -> None:
-    try:
-        begun = psutil.Process(process.pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        begun = []
+def _kill(process: SpawnProcess) -> None:
+    """Kill a process and all that it started, also what it has left behind in its process group."""
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
     process.kill()
     process.join()
-    for child in begun:
-        try:
-            child.kill()
-        except psutil.NoSuchProcess:
-            continue
+    if hasattr(os, "killpg"):
+        with suppress(OSError):
+            os.killpg(process.pid or 0, signal.SIGKILL)
 
 
 def _died(exitcode: int | None) -> str:
@@ -174,26 +189,30 @@ def _died(exitcode: int | None) -> str:
     return f"was killed by {name}{guess}"
 
 
-def _gb(n: int) -> str:
-    return f"{n / 1e9:.2f} GB"
-
-
 def _serve(connection: Connection) -> None:
     """Main of a worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the runner decides what becomes of us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "setsid"):
+        os.setsid()  # a process group of its own, to be killed as one
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     os.dup2(2, 1)  # what plug-ins print does not get between the lines of the leaderboard
-    from benchmark.threads import hold_threads
+    from benchmark.threads import hold_threads, tell_loaded
 
     hold_threads()
     import benchmark.tasks  # noqa: F401  # what every task needs, imported before the clock runs
 
     connection.send("ready")
+    surroundings, home = dict(os.environ), Path.cwd()
     while True:
         try:
             function, args = connection.recv()
         except EOFError:
             return
+        if os.environ != surroundings:  # whatever an earlier plug-in has changed
+            os.environ.clear()
+            os.environ.update(surroundings)
+        os.chdir(home)
+        tell_loaded()
         connection.send(_ending(function, args))
 
 
@@ -201,8 +220,6 @@ def _ending(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[bool, 
     try:
         return False, function(*args)
     except Exception as error:
-        import traceback
-
         error.add_note(f"in a worker:\n{traceback.format_exc()}")
         return True, error
 

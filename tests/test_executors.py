@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from benchmark.errors import UserError
-from benchmark.executors import LocalExecutor, make_executor
+from benchmark.executors import LocalExecutor, executor_for
 from benchmark.worker import EndedError, Limits, Worker
 
 # imports are part of the expression, since a worker's task must be importable there
@@ -22,13 +22,13 @@ THREADS_OF_EVERY_LIBRARY = """[
 
 @pytest.fixture(scope="module", params=["inline", "local", "local-cluster"])
 def executor(request):
-    with make_executor(request.param, 2, Limits()) as made:
+    with executor_for(request.param, 2, Limits())(False) as made:
         yield made
 
 
 @pytest.fixture(scope="module", params=["local", "local-cluster"])
 def pool(request):
-    with make_executor(request.param, 2, Limits()) as made:
+    with executor_for(request.param, 2, Limits())(False) as made:
         yield made
 
 
@@ -71,31 +71,31 @@ def test_workers_are_reused():
 
 
 def test_a_time_limit_kills_what_ignores_every_signal_and_what_it_started():
-    worker = Worker(Limits(time=1.0))
-    worker.run(os.getpid)
+    worker, limits = Worker(), Limits(time=1.0)
+    worker.run(limits, os.getpid)
     stubborn = "import signal, subprocess, time; [signal.signal(s, signal.SIG_IGN) for s in (15, 1, 2)]; "
     start = time.perf_counter()
     with pytest.raises(EndedError, match="time_limit of 1 s") as caught:
-        worker.run(exec, stubborn + "subprocess.run(['sleep', '987'])")
+        worker.run(limits, exec, stubborn + "subprocess.run(['sleep', '987'])")
     assert caught.value.status == "timeout"
     assert time.perf_counter() - start < 1.5
     assert not [process for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"] == ["sleep", "987"]]
 
 
 def test_a_memory_limit_kills_a_worker_that_passes_it():
-    worker = Worker(Limits(memory=600_000_000))
-    with pytest.raises(EndedError, match=r"over the memory_limit of 0\.60 GB") as caught:
-        worker.run(exec, "held = []\nwhile True: held.append(b'x' * 10_000_000)")
+    worker, limits = Worker(), Limits(memory=600_000_000)
+    with pytest.raises(EndedError, match=r"more than the memory_limit of 0\.60 GB") as caught:
+        worker.run(limits, exec, "held = []\nwhile True: held.append(b'x' * 10_000_000)")
     assert caught.value.status == "memory"
-    assert worker.run(operator.add, 1, 2) == 3
+    assert worker.run(limits, operator.add, 1, 2) == 3
 
 
 def test_what_an_earlier_task_left_in_memory_is_not_the_next_ones_fault():
-    worker = Worker(Limits(memory=800_000_000))
-    worker.run(exec, "import builtins; builtins.left_behind = b'x' * 400_000_000")
-    first = worker.run(os.getpid)
-    worker.run(exec, "import time; held = b'x' * 400_000_000; time.sleep(0.3)")
-    assert worker.run(os.getpid) != first, "together they were more than the limit"
+    worker, limits = Worker(), Limits(memory=800_000_000)
+    worker.run(limits, exec, "import builtins; builtins.left_behind = b'x' * 400_000_000")
+    first = worker.run(limits, os.getpid)
+    worker.run(limits, exec, "import time; held = b'x' * 400_000_000; time.sleep(0.3)")
+    assert worker.run(limits, os.getpid) != first, "together they were more than the limit"
 
 
 def test_shutdown_kills_what_runs_at_once():
@@ -122,4 +122,4 @@ def test_shutdown_kills_what_runs_at_once():
 )
 def test_an_executor_that_cannot_be_is_a_users_error(scheduler, limits, message):
     with pytest.raises(UserError, match=message):
-        make_executor(scheduler, 1, limits)
+        executor_for(scheduler, 1, limits)(False)

@@ -13,7 +13,7 @@ FAULTS = str(Path(__file__).parent / "faults.py")
 TIME_LIMIT, MEMORY_LIMIT = 4.0, "700 MB"
 ENDS = {
     "sleeps": ("timeout", "time_limit of 4 s"),
-    "allocates": ("memory", "over the memory_limit of 0.70 GB"),
+    "allocates": ("memory", "held more than the memory_limit of 0.70 GB"),
     "segfaults": ("crashed", "killed by SIGSEGV"),
     "raises": ("failed", "RuntimeError: the lens cap is on"),
     "predicts_na_n": ("failed", "NaN or infinite"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from benchmark.cell import digest_of
 from benchmark.datasets.base import Dataset
+from benchmark.errors import StorageError
 from benchmark.files import write_atomic
 
 _WORDS = ("name", "classes", "multilabel", "ordinal", "notes", "licence", "citation")
@@ -32,7 +34,7 @@ def store_dataset(dataset: Dataset, folder: Path) -> Path:
     """
     words = {name: getattr(dataset, name) for name in _WORDS}
     path = folder / f"{digest_of([dataset.fingerprint, words])}.npz"
-    if not (path.is_file() and path.with_suffix(".npy").is_file()):
+    if not _is_whole(path, dataset):
         arrays: dict[str, Any] = {"targets": dataset.targets, "words": np.array(json.dumps(words))}
         arrays |= {name: _plain(value) for name in ("groups", "part") if (value := getattr(dataset, name)) is not None}
         write_atomic(path.with_suffix(".npy"), lambda file: np.save(file, dataset.images))
@@ -40,9 +42,29 @@ def store_dataset(dataset: Dataset, folder: Path) -> Path:
     return path
 
 
+def _is_whole(path: Path, dataset: Dataset) -> bool:
+    try:
+        return zipfile.is_zipfile(path) and np.load(path.with_suffix(".npy"), mmap_mode="r").shape == dataset.images.shape
+    except (OSError, ValueError):
+        return False
+
+
 @lru_cache(maxsize=4)
 def open_dataset(path: Path) -> Dataset:
-    """Open what ``store_dataset`` wrote; the images stay on disk until they are used."""
+    """Open what ``store_dataset`` wrote; the images stay on disk until they are used.
+
+    Raises
+    ------
+    StorageError
+        It is gone, or torn.
+    """
+    try:
+        return _open(path)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise StorageError(f"the data set in {path} is gone or torn ({error}); run again: what is done is kept") from error
+
+
+def _open(path: Path) -> Dataset:
     images = np.load(path.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
     with np.load(path, allow_pickle=False) as stored:
         words = json.loads(str(stored["words"]))

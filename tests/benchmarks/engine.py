@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 
 from benchmark import load_study
 from benchmark.environment import environment
-from benchmark.executors import make_executor
+from benchmark.executors import executor_for
 from benchmark.metrics import compute
 from benchmark.plan import make_plan
 from benchmark.predictions import Predictions
@@ -51,7 +51,7 @@ def measure(study, jobs):
         def watch(plan, schedule):
             return lambda task, outcome: held.append(max(held.pop(), runner.memory_info().rss / MB))
 
-        evaluate_study(make_plan(study), Path(folder), lambda gpu: make_executor("local", jobs, Limits(), gpu), progress=watch)
+        evaluate_study(make_plan(study), Path(folder), executor_for("local", jobs, Limits()), progress=watch)
         held.append(max(held.pop(), runner.memory_info().rss / MB))
         return time.perf_counter() - start, held[0]
 
