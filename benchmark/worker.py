@@ -97,9 +97,7 @@ class Worker:
             self._watch(process, limits)
             failed, result = self._connection.recv()
         except (EOFError, OSError):
-            process.join(BEAT)
-            _kill(process)  # it may have closed its end and live on, or have left others behind
-            raise EndedError("crashed", f"the worker {_died(process.exitcode)}") from None
+            raise EndedError("crashed", f"the worker {_bury(process)}") from None
         if failed:
             raise result
         return result
@@ -122,9 +120,8 @@ class Worker:
         try:
             ours.recv()  # imports are done: they are not counted into a task's time
         except (EOFError, OSError):
-            process.join()
             raise UserError(
-                f"a worker process cannot start: it {_died(process.exitcode)}. A script that calls run() with workers must do so under "
+                f"a worker process cannot start: it {_bury(process)}. A script that calls run() with workers must do so under "
                 "if __name__ == '__main__':, since every worker imports the script"
             ) from None
         return process
@@ -160,6 +157,16 @@ def deaf_to_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _bury(process: SpawnProcess) -> str:
+    """See a process off whose pipe is closed, and say how it ended: it is all but dead, or has closed its files and lives on."""
+    deadline = time.monotonic() + BEAT
+    while process.is_alive() and time.monotonic() < deadline:  # join(timeout) would wait for ever if the sentinel is closed
+        time.sleep(0.01)
+    lives = process.is_alive()
+    _kill(process)
+    return "closed its connection to the runner, and was killed" if lives else _died(process.exitcode)
 
 
 def _resident(process: SpawnProcess) -> int:

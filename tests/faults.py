@@ -6,6 +6,7 @@ Each writes a line into the file that ``$WORK_LOG`` names, if any: its name, the
 import ctypes
 import os
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,46 @@ class Talks(Honest):
         print("SPAM " * 1000)  # noqa: T201
         os.chdir("/")
         raise RuntimeError("\udcff")
+
+
+class WarnsOfNothing(Honest):
+    """Warns without a word, and fails with an exception that cannot say what it is."""
+
+    def work(self):
+        warnings.warn("", stacklevel=1)
+        raise MuteError
+
+
+class MuteError(Exception):
+    """Has no text."""
+
+    def __str__(self):
+        raise TypeError
+
+
+class LeavesAChildAndDies(Honest):
+    """Forks a child that holds every open file, and dies."""
+
+    def work(self):
+        if os.fork() == 0:
+            time.sleep(30)
+            os._exit(0)
+        os._exit(7)
+
+
+class ClosesAllAndSleeps(Honest):
+    """Closes the pipe to its runner, and sleeps for ever."""
+
+    def work(self):
+        os.closerange(3, 1000)
+        time.sleep(10_000)
+
+
+class Interrupts(Honest):
+    """Raises what Ctrl-C raises."""
+
+    def work(self):
+        raise KeyboardInterrupt
 
 
 class KeepsOddHistory(Honest):

@@ -10,14 +10,18 @@ import pytest
 from benchmark import load_results, load_study, run
 
 FAULTS = str(Path(__file__).parent / "faults.py")
-TIME_LIMIT, MEMORY_LIMIT = 4.0, "700 MB"
+TIME_LIMIT, MEMORY_LIMIT = 6.0, "500 MB"
 ENDS = {
-    "sleeps": ("timeout", "time_limit of 4 s"),
-    "allocates": ("memory", "held more than the memory_limit of 0.70 GB"),
+    "sleeps": ("timeout", "time_limit of 6 s"),
+    "allocates": ("memory", "held more than the memory_limit of 0.50 GB"),
     "segfaults": ("crashed", "killed by SIGSEGV"),
     "raises": ("failed", "RuntimeError: the lens cap is on"),
     "predicts_na_n": ("failed", "NaN or infinite"),
     "leaves_silently": ("crashed", "left with exit code 0"),
+    "warns_of_nothing": ("failed", "a MuteError that cannot say what it is"),
+    "leaves_a_child_and_dies": ("crashed", "left with exit code 7"),
+    "closes_all_and_sleeps": ("crashed", "closed its connection"),
+    "interrupts": ("failed", "KeyboardInterrupt"),
 }
 HONEST = ["majority", "knn", "gaussian_nb"]
 
@@ -28,7 +32,10 @@ def faulty(**axes):
     return load_study("digits", **{"extractors": ["pixels"], "models": models, "split": "holdout", **limits, **axes})
 
 
-NAMES = ("Sleeps", "Allocates", "Segfaults", "Raises", "PredictsNaN", "LeavesSilently")
+NAMES = (
+    *("Sleeps", "Allocates", "Segfaults", "Raises", "PredictsNaN", "LeavesSilently"),
+    *("WarnsOfNothing", "LeavesAChildAndDies", "ClosesAllAndSleeps", "Interrupts"),
+)
 
 
 @pytest.fixture(scope="module")

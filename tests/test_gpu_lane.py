@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmark import load_study, run
-from benchmark.executors import LocalExecutor
+from benchmark.executors import DaskExecutor, LocalExecutor
 from benchmark.plan import make_plan
 from benchmark.runner import evaluate_study
 from benchmark.store import load_results
@@ -63,6 +63,9 @@ def test_a_dask_cluster_says_which_workers_have_a_gpu(tmp_path):
 
     options = {"n_workers": 2, "threads_per_worker": 1, "memory_limit": None, "dashboard_address": "127.0.0.1:0"}
     with LocalCluster(resources={"GPU": 1}, **options) as cluster:
+        with DaskExecutor(cluster.scheduler_address, 2, Limits()) as executor:
+            assert executor.gpus == (None, None)
+            assert executor.workers == 2
         rows = run(study(seeds=[0]), tmp_path, scheduler=cluster.scheduler_address)
     assert set(rows["status"]) == {"ok"}
 

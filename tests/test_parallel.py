@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmark import load_results, load_study, run
+from benchmark.datasets.stored import open_dataset
 from benchmark.errors import StorageError, UserError
 from benchmark.store import load_results as rows_of
 
@@ -40,7 +41,7 @@ def one_worker(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "how", [{"jobs": 4}, {"scheduler": "inline"}, {"scheduler": "local-cluster", "jobs": 2}], ids=["4", "inline", "dask"]
+    "how", [{"jobs": 4}, {"jobs": 8}, {"scheduler": "inline"}, {"scheduler": "local-cluster", "jobs": 2}], ids=["4", "8", "inline", "dask"]
 )
 def test_predictions_are_equal_whatever_runs_them(one_worker, tmp_path, how):
     rows = run(mixed(), tmp_path, **how)
@@ -156,6 +157,34 @@ def test_a_full_disk_ends_the_run_and_loses_no_row(small_disk, tmp_path):
     run(study, tmp_path / "roomy", jobs=2)
     assert predictions(folder) == predictions(tmp_path / "roomy")
     assert not [path for path in folder.rglob("*") if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize(
+    "harm", [lambda path: path.write_bytes(path.read_bytes()[:1000]), lambda path: path.unlink()], ids=["torn", "gone"]
+)
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+def test_shared_images_that_are_torn_or_gone_are_written_again(tmp_path, harm, suffix):
+    run(load_study("digits", extractors=["pixels"], models=["majority"], split="holdout"), tmp_path, scheduler="inline")
+    (path,) = (tmp_path / "images").glob(f"*.{suffix}")
+    harm(path)
+    open_dataset.cache_clear()
+    assert set(run(load_study("digits", extractors=["hog"], models=["knn"], split="holdout"), tmp_path, jobs=1)["status"]) == {"ok"}
+
+
+def test_workers_elsewhere_find_a_results_folder_given_by_a_relative_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(Path(FAULTS).read_text())
+    study = load_study("digits", extractors=["pixels"], models=["mine.py:Talks", "knn"], split="holdout")
+    rows = run(study, "out", jobs=1).set_index("model")
+    assert list(rows["status"]) == ["failed", "ok"], "the first changes the working directory"
+    assert len(list(Path("out/predictions").iterdir())) == 1
+
+
+@pytest.mark.parametrize("how", [{"retry": "memory"}, {"retry": ["bogus"]}, {"jobs": 0}, {"jobs": -1}, {"scheduler": "nonsense"}])
+def test_a_wrong_way_to_run_is_a_users_error_and_writes_nothing(tmp_path, how):
+    with pytest.raises(UserError):
+        run(load_study("digits", extractors=["pixels"], models=["knn"]), tmp_path / "out", **how)
+    assert not (tmp_path / "out").exists()
 
 
 def test_limits_and_inline_do_not_go_together(tmp_path):

@@ -12,15 +12,14 @@ spec.loader.exec_module(engine)
 
 @pytest.mark.benchmark(group="engine")
 def test_a_trivial_cell_costs_at_most_ten_milliseconds(benchmark):
-    benchmark.pedantic(lambda: engine.measure(engine.trivial(2_000), jobs=1), rounds=1)
-    if benchmark.stats:  # none where benchmarks are switched off
-        assert benchmark.stats["mean"] / 2_000 <= 0.010
+    seconds, _ = benchmark.pedantic(lambda: engine.measure(engine.trivial(2_000), jobs=1), rounds=1)
+    assert seconds / 2_000 <= 0.010
 
 
 def test_the_runners_memory_does_not_grow_with_the_cells():
     _, few = engine.measure(engine.trivial(500), jobs=1)
     _, many = engine.measure(engine.trivial(3_000), jobs=1)
-    assert many < few + 15
+    assert many < few + 8
 
 
 def test_two_workers_halve_the_time():
