@@ -16,6 +16,8 @@ NUMERIC = (
     "scikit-learn",
     "scikit-image",
     "opencv-contrib-python-headless",
+    "numba",
+    "scikit-learn-intelex",
     "imbalanced-learn",
     "torch",
     "torchvision",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
@@ -18,8 +19,11 @@ class Extractor(TransformerMixin, BaseEstimator):
 
     Write ``extract(batch)``. If something is learned from the training images (a vocabulary, a projection), write
     ``learn(images)`` too and set ``stateless = False``. ``check_parameters()`` is the place to refuse values that make no
-    sense. Everything else is done here: checking shapes and types, cutting
-    the images into batches, enlarging images that are smaller than ``min_size``, checking what ``extract`` returned.
+    sense. Everything else is done here: checking shapes and types, cutting the images into batches, sharing the batches
+    among threads, enlarging images that are smaller than ``min_size``, checking what ``extract`` returned.
+
+    As elsewhere in scikit-learn one thread works unless joblib is told otherwise:
+    ``with joblib.parallel_config(n_jobs=4): extractor.transform(images)``. The features do not depend on that.
 
     ``__init__`` only stores its arguments, as scikit-learn asks; what ``learn`` finds is kept in attributes that end
     with an underscore. An extractor that draws random numbers takes ``random_state``; the harness sets it.
@@ -34,7 +38,8 @@ class Extractor(TransformerMixin, BaseEstimator):
         The smallest side ``extract`` can work on; smaller images are enlarged (bicubic) so that their shorter side has
         this many pixels.
     batch_size : int
-        How many images ``extract`` gets at once: it bounds the memory used beside the result.
+        How many images of 32x32 pixels ``extract`` gets at once, and in proportion fewer of larger ones: it bounds the memory
+        that each thread uses beside the result, whatever the number and size of the images.
     """
 
     stateless: bool = True
@@ -89,21 +94,30 @@ class Extractor(TransformerMixin, BaseEstimator):
         X = check_images(X)
         if X.shape[1:] != self.image_shape_:
             raise ValueError(f"{type(self).__name__} was fitted on {self.image_shape_} images and was given {X.shape[1:]}")
-        out: Features | None = None
-        for start in range(0, len(X), self.batch_size):
-            features = self._extract_checked(enlarge(X[start : start + self.batch_size], self.min_size))
-            if out is None:
-                out = np.empty((len(X), features.shape[1]), np.float32)
-            if features.shape[1] != out.shape[1]:
-                raise ValueError(
-                    f"{type(self).__name__}.extract gave {out.shape[1]} features for one batch and {features.shape[1]} for another"
-                )
-            out[start : start + len(features)] = features
-        assert out is not None  # check_images refuses an empty X
+        first, *others = self.batches(X)
+        features = self._features_of(X[first])
+        out = np.empty((len(X), features.shape[1]), np.float32)
+        out[first] = features
+        Parallel(require="sharedmem")(delayed(self._fill)(out, X, batch) for batch in others)
         return out
 
-    def _extract_checked(self, batch: Images) -> NDArray[np.floating]:
-        batch = batch.view()
+    def batches(self, images: Images) -> list[slice]:
+        """Where each batch of images begins and ends."""
+        height, width = enlarged_shape(images.shape[1], images.shape[2], self.min_size)
+        size = max(1, min(self.batch_size, self.batch_size * 32 * 32 // (height * width)))
+        return [slice(start, start + size) for start in range(0, len(images), size)]
+
+    def _fill(self, out: Features, X: Images, batch: slice) -> None:
+        features = self._features_of(X[batch])
+        if features.shape[1] != out.shape[1]:
+            raise ValueError(
+                f"{type(self).__name__}.extract gave {out.shape[1]} features for one batch and {features.shape[1]} for another"
+            )
+        out[batch] = features
+
+    def _features_of(self, batch: Images) -> NDArray[np.floating]:
+        """Features of one batch, checked."""
+        batch = np.ascontiguousarray(enlarge(batch, self.min_size)).view(np.ndarray)
         batch.flags.writeable = False
         features = np.asarray(self.extract(batch))
         name = type(self).__name__

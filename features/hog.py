@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numba import types
 from numpy.typing import NDArray
 
-from features.base import Extractor, Images, enlarged_shape
-
-Array = NDArray[np.float64]
+from features.base import Extractor, Features, Images, enlarged_shape
+from features.compiled import IMAGES, array, compiled, output
 
 BLOCK_NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys")
 EPSILON = 1e-5  # keeps a block without any gradient at zero
+CLIP = 0.2  # no entry of an L2-Hys block is above this before its second normalisation
 
 
 class HOG(Extractor):
@@ -39,8 +42,6 @@ class HOG(Extractor):
     one block is enlarged.
     """
 
-    batch_size = 64
-
     def __init__(
         self,
         orientations: int = 9,
@@ -61,30 +62,18 @@ class HOG(Extractor):
         sides = zip(self.pixels_per_cell, self.cells_per_block, strict=True)
         return max(pixels * cells for pixels, cells in sides)
 
-    def extract(self, batch: Images) -> Array:
+    def extract(self, batch: Images) -> Features:
         """Normalised blocks of each image, row by row: block, cell in the block, orientation."""
-        row, col, magnitude = _strongest_gradients(batch, self.transform_sqrt)
-        angle = np.rad2deg(np.arctan2(row, col)) % 180
-        edges = 180 / self.orientations * np.arange(1, self.orientations)
-        cells = self._cell_histograms(magnitude, np.searchsorted(edges, angle, side="right"))
-        return _normalise(self._blocks(cells), self.block_norm).reshape(len(batch), -1)
-
-    def _cell_histograms(self, magnitude: Array, orientation_bin: NDArray[np.intp]) -> Array:
-        """Mean magnitude per orientation, (b, cell rows, cell columns, orientations); an incomplete last cell is left out."""
-        height, width = self.pixels_per_cell
-        n, rows, cols = len(magnitude), magnitude.shape[1] // height, magnitude.shape[2] // width
-        inside = np.s_[:, : rows * height, : cols * width]
-        cell_row, cell_col = np.arange(rows * height)[:, None] // height, np.arange(cols * width) // width
-        cell = (np.arange(n)[:, None, None] * rows + cell_row) * cols + cell_col
-        vote = cell * self.orientations + orientation_bin[inside]
-        sums = np.bincount(vote.ravel(), magnitude[inside].ravel(), n * rows * cols * self.orientations)
-        return sums.reshape(n, rows, cols, self.orientations) / (height * width)
-
-    def _blocks(self, cells: Array) -> Array:
-        """Every block of neighbouring cells, (b, block rows, block columns, cells in the block * orientations)."""
-        windows = np.lib.stride_tricks.sliding_window_view(cells, self.cells_per_block, axis=(1, 2))
-        blocks = np.moveaxis(windows, 3, -1)
-        return blocks.reshape(*blocks.shape[:3], -1)
+        n_cells = [side // pixels for side, pixels in zip(batch.shape[1:3], self.pixels_per_cell, strict=True)]
+        n_blocks = [n - per_block + 1 for n, per_block in zip(n_cells, self.cells_per_block, strict=True)]
+        cells = np.zeros((len(batch), *n_cells, self.orientations), np.float32)
+        vote = _vote_roots if self.transform_sqrt else _vote
+        vote(batch, _bins(self.orientations), _edges(self.orientations), *self.pixels_per_cell, cells)
+        cells /= math.prod(self.pixels_per_cell)
+        height, width = self.cells_per_block
+        blocks = np.empty((len(batch), *n_blocks, height, width * self.orientations), np.float32)
+        _normalise(cells.reshape(len(batch), n_cells[0], -1), BLOCK_NORMS.index(self.block_norm), blocks)
+        return blocks.reshape(len(batch), -1)
 
     def _feature_names(self) -> list[str]:
         height, width, _ = self.image_shape_
@@ -110,37 +99,106 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
 
 
-def _strongest_gradients(batch: Images, transform_sqrt: bool) -> tuple[Array, Array, Array]:
-    """Gradients along rows and columns, and their magnitude, of the channel where it is largest; (b, h, w) each."""
-    channels = np.moveaxis(batch, -1, 0).astype(float)
-    if transform_sqrt:
-        channels = np.sqrt(channels)
-    row, col, magnitude = _gradients(channels[0])
-    for channel in channels[1:]:
-        other_row, other_col, other_magnitude = _gradients(channel)
-        stronger = other_magnitude > magnitude
-        np.copyto(row, other_row, where=stronger)
-        np.copyto(col, other_col, where=stronger)
-        np.copyto(magnitude, other_magnitude, where=stronger)
-    return row, col, magnitude
+@lru_cache(maxsize=16)
+def _edges(orientations: int) -> NDArray[np.float64]:
+    """Where the second and every later bin begins, degrees."""
+    return np.asarray(180 / orientations * np.arange(1, orientations))
 
 
-def _gradients(channel: Array) -> tuple[Array, Array, Array]:
-    """Central differences along rows and columns, zero at the border, and their magnitude."""
-    row, col = np.zeros_like(channel), np.zeros_like(channel)
-    row[:, 1:-1] = channel[:, 2:] - channel[:, :-2]
-    col[:, :, 1:-1] = channel[:, :, 2:] - channel[:, :, :-2]
-    return row, col, np.hypot(row, col)
+@lru_cache(maxsize=16)
+def _bins(orientations: int) -> NDArray[np.uint16]:
+    """Bin of every gradient that 8-bit images can have, [row + 255, column + 255]."""
+    row, col = np.mgrid[-255:256, -255:256].astype(float)
+    angle = np.rad2deg(np.arctan2(row, col)) % 180
+    return np.searchsorted(_edges(orientations), angle, side="right").astype(np.uint16)
 
 
-def _normalise(blocks: Array, block_norm: str) -> Array:
-    if block_norm.startswith("L1"):
-        shares = blocks / (blocks.sum(axis=-1, keepdims=True) + EPSILON)
-        return np.sqrt(shares) if block_norm == "L1-sqrt" else shares
-    if block_norm == "L2":
-        return _unit_length(blocks)
-    return _unit_length(np.minimum(_unit_length(blocks), 0.2))
+_VOTE = (IMAGES, array(types.uint16, 2), array(types.float64, 1), types.intp, types.intp, output(types.float32, 4))
 
 
-def _unit_length(blocks: Array) -> Array:
-    return blocks / np.sqrt(np.square(blocks).sum(axis=-1, keepdims=True) + EPSILON**2)
+@compiled(*_VOTE)
+def _vote(images, bins, edges, cell_height, cell_width, cells):  # type: ignore[no-untyped-def]
+    """Add each pixel's gradient magnitude to an orientation of its cell; an incomplete last cell is left out.
+
+    Gradients are central differences, zero at the border; that of the channel where it is largest counts, of equals the
+    first. Equal squares may have hypotenuses that differ in their last digit: then those decide, as they do in skimage.
+    """
+    n, height, width, n_channels = images.shape
+    for i, cell_row, y_in_cell in np.ndindex(n, cells.shape[1], cell_height):
+        y = cell_row * cell_height + y_in_cell
+        here = images[i, y]
+        above, below = (here, here) if y == 0 or y == height - 1 else (images[i, y - 1], images[i, y + 1])
+        for cell_col in range(cells.shape[2]):
+            histogram = cells[i, cell_row, cell_col]
+            for x in range(cell_col * cell_width, (cell_col + 1) * cell_width):
+                left, right = (x, x) if x == 0 or x == width - 1 else (x - 1, x + 1)
+                square = row = col = np.int32(0)
+                tie = False
+                for c in range(n_channels):
+                    down = np.int32(below[x, c]) - np.int32(above[x, c])
+                    along = np.int32(here[right, c]) - np.int32(here[left, c])
+                    other = down * down + along * along
+                    tie |= (other == square) & (abs(down) != abs(row)) & (abs(down) != abs(col))
+                    if other > square:
+                        square, row, col = other, down, along
+                if tie:  # rare
+                    for c in range(n_channels):
+                        down = np.int32(below[x, c]) - np.int32(above[x, c])
+                        along = np.int32(here[right, c]) - np.int32(here[left, c])
+                        if math.hypot(down, along) > math.hypot(row, col):
+                            row, col = down, along
+                histogram[bins[row + 255, col + 255]] += np.sqrt(np.float32(square))
+
+
+@compiled(*_VOTE)
+def _vote_roots(images, bins, edges, cell_height, cell_width, cells):  # type: ignore[no-untyped-def]
+    """Do as ``_vote`` with the square roots of the pixels."""
+    n, height, width, n_channels = images.shape
+    root, cosine, sine = np.sqrt(np.arange(256.0)), np.cos(np.radians(edges)), np.sin(np.radians(edges))
+    for i in range(n):
+        for y in range(cells.shape[1] * cell_height):
+            here = images[i, y]
+            above, below = (here, here) if y in (0, height - 1) else (images[i, y - 1], images[i, y + 1])
+            for x in range(cells.shape[2] * cell_width):
+                left, right = (x, x) if x in (0, width - 1) else (x - 1, x + 1)
+                square = row = col = 0.0
+                for c in range(n_channels):
+                    down, along = root[below[x, c]] - root[above[x, c]], root[here[right, c]] - root[here[left, c]]
+                    other = down * down + along * along
+                    nearly = c > 0 and abs(other - square) < 1e-9
+                    if (math.hypot(down, along) > math.hypot(row, col)) if nearly else (other > square):
+                        square, row, col = other, down, along
+                flip = -1.0 if row < 0 or (row == 0 and col < 0) else 1.0
+                bin_, near = 0, False
+                for k in range(len(edges)):  # on which side of each edge, without the angle, which takes long
+                    side = flip * (cosine[k] * row - sine[k] * col)
+                    bin_ += side >= 0
+                    near |= abs(side) < 1e-9
+                if near:  # the angle, rounded as skimage rounds it, decides
+                    bin_ = np.searchsorted(edges, math.atan2(row, col) * (180 / math.pi) % 180, side="right")
+                cells[i, y // cell_height, x // cell_width, bin_] += math.sqrt(square)
+
+
+@compiled(array(types.float32, 3), types.intp, output(types.float32, 5), fastmath={"reassoc", "contract"})
+def _normalise(cells, norm, blocks):  # type: ignore[no-untyped-def]
+    """Copy the cells of each block and normalise them; ``norm`` counts in ``BLOCK_NORMS``, rows of cells are flat."""
+    n, rows, cols, height, width = blocks.shape
+    step = (cells.shape[2] - width) // max(cols - 1, 1)
+    for i, r, c in np.ndindex(n, rows, cols):
+        block = blocks[i, r, c]
+        total = np.float32(0)
+        for y in range(height):
+            for x in range(width):
+                value = cells[i, r + y, c * step + x]
+                block[y, x] = value
+                total += value if norm < 2 else value * value
+        values = block.reshape(-1)
+        scale = 1 / (total + np.float32(EPSILON) if norm < 2 else np.sqrt(total + np.float32(EPSILON**2)))
+        if norm == 3:
+            total = np.float32(0)
+            for k in range(len(values)):
+                values[k] = min(values[k] * scale, np.float32(CLIP))
+                total += values[k] * values[k]
+            scale = 1 / np.sqrt(total + np.float32(EPSILON**2))
+        for k in range(len(values)):
+            values[k] = np.sqrt(values[k] * scale) if norm == 1 else values[k] * scale
