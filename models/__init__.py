@@ -14,6 +14,7 @@ MENU = MappingProxyType(
         "logistic_regression": "models.classical:logistic_regression",
         "linear_svm": "models.classical:linear_svm",
         "rbf_svm": "models.classical:rbf_svm",
+        "nystroem_svm": "models.classical:nystroem_svm",
         "knn": "models.classical:knn",
         "nearest_centroid": "models.classical:nearest_centroid",
         "gaussian_nb": "models.classical:gaussian_nb",

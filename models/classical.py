@@ -7,14 +7,13 @@ they are parameters of the estimators within, where ``get_params(deep=True)`` fi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
+from sklearn import ensemble
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.calibration import CalibratedClassifierCV
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.feature_selection import VarianceThreshold
@@ -25,9 +24,9 @@ from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
-from sklearn.svm import SVC
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from models.svm import AtMostNystroem, Calibrated, CoupledSVC, LinearSVM
 
 
 def majority() -> DummyClassifier:
@@ -41,20 +40,21 @@ def logistic_regression(C: float = 1.0, max_iter: int = 1000) -> Pipeline:
 
 
 def linear_svm(C: float = 1.0) -> Pipeline:
-    """Support vector machine with a linear kernel (Cortes & Vapnik 1995), with calibrated probabilities.
-
-    Solved by libsvm: liblinear takes minutes on scaled features once there are more of them than images.
-    """
-    return make_pipeline(StandardScaler(), Calibrated(SVC(kernel="linear", C=C)))
+    """Linear support vector machines (Cortes & Vapnik 1995), one class against the rest, with calibrated probabilities."""
+    return make_pipeline(StandardScaler(), Calibrated(LinearSVM(C=C)))
 
 
 def rbf_svm(C: float = 1.0, gamma: float | str = "scale") -> Pipeline:
-    """Support vector machines with a Gaussian kernel (Cortes & Vapnik 1995), one a class, with calibrated probabilities.
+    """Support vector machines with a Gaussian kernel (Cortes & Vapnik 1995), one a pair of classes, with probabilities."""
+    return make_pipeline(StandardScaler(), CoupledSVC(C=C, gamma=gamma))
 
-    One against the rest, because a sigmoid fits a margin: scikit-learn's multi-class ``SVC`` gives votes of its pairs,
-    and their sigmoid has two to three times the log loss at the same accuracy (measured on the digits).
+
+def nystroem_svm(C: float = 1.0, gamma: float | None = None, n_components: int = 1000) -> Pipeline:
+    """Linear support vector machines on an approximation of the Gaussian kernel (Williams & Seeger 2001), for many images.
+
+    The features are similarities to at most ``n_components`` training images; ``gamma`` is 1 / the number of features by default.
     """
-    return make_pipeline(StandardScaler(), OneVsRestClassifier(Calibrated(SVC(C=C, gamma=gamma))))
+    return make_pipeline(StandardScaler(), AtMostNystroem(gamma=gamma, n_components=n_components), Calibrated(LinearSVM(C=C)))
 
 
 def knn(n_neighbors: int = 5, weights: str = "uniform") -> Pipeline:
@@ -85,7 +85,7 @@ def random_forest(
     n_estimators: int = 100, max_depth: int | None = None, min_samples_leaf: int = 1, max_features: float | str | None = "sqrt"
 ) -> RandomForestClassifier:
     """Random forest (Breiman 2001)."""
-    return RandomForestClassifier(
+    return ensemble.RandomForestClassifier(  # looked up when called, so that --accelerate may have put another in its place
         n_estimators=n_estimators, max_depth=max_depth, min_samples_leaf=min_samples_leaf, max_features=max_features
     )
 
@@ -109,59 +109,6 @@ def gradient_boosting(
 def one_vs_rest(estimator: Any) -> OneVsRestClassifier:
     """One copy of ``estimator`` per class, that class against all others."""
     return OneVsRestClassifier(estimator)
-
-
-class ScarceFolds:
-    """Stratified folds for calibration that also serve rare classes, where scikit-learn's ask for five members of each.
-
-    There are at most ``n_folds``, and no more than the rarest class of two or more has members. The members of a class are
-    dealt to the folds like cards. A class of one member stays in every training part: the score of that one image is not
-    held out, which is all that one image allows. The test parts are a partition.
-    """
-
-    def __init__(self, n_folds: int = 5) -> None:
-        self.n_folds = n_folds
-
-    def __repr__(self) -> str:
-        return f"ScarceFolds({self.n_folds})"
-
-    def get_n_splits(self, X: ArrayLike | None = None, y: ArrayLike | None = None, groups: Any = None) -> int:
-        """At most so many."""
-        return self.n_folds
-
-    def split(self, X: ArrayLike, y: ArrayLike, groups: Any = None) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """Yield (train, test) indices."""
-        _, codes, counts = np.unique(np.asarray(y), return_inverse=True, return_counts=True)
-        n_folds = min(self.n_folds, counts[counts > 1].min()) if counts.max() > 1 else 2
-        fold = np.empty(len(codes), dtype=int)
-        fold[np.argsort(codes, kind="stable")] = np.arange(len(codes)) % n_folds
-        alone = counts[codes] == 1
-        for k in range(n_folds):
-            yield np.flatnonzero((fold != k) | alone), np.flatnonzero(fold == k)
-
-
-class Calibrated(CalibratedClassifierCV):
-    """A machine fitted to all of the training part, with probabilities by a sigmoid (Platt 1999) of held-out scores.
-
-    Changed: ``class_weight`` weighs the sigmoid as well as the machine, since a sigmoid fitted without weights undoes
-    those of the machine; and rare classes can be calibrated (`ScarceFolds`).
-    """
-
-    def __init__(self, estimator: Any = None, class_weight: dict[Any, float] | str | None = None) -> None:
-        super().__init__(estimator, ensemble=False, cv=ScarceFolds())
-        self.class_weight = class_weight
-
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Fit the machine and its sigmoid.
-
-        Raises
-        ------
-        ValueError
-            There is a single class.
-        """
-        if len(np.unique(np.asarray(y))) < 2:
-            raise ValueError("a support vector machine needs two classes; the training part has one")
-        return super().fit(X, y, sample_weight=compute_sample_weight(self.class_weight, y))
 
 
 class CentroidClassifier(ClassifierMixin, BaseEstimator):

@@ -6,22 +6,26 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from skimage.data import lfw_subset
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_digits
 from sklearn.metrics import log_loss
+from sklearn.model_selection import cross_val_predict
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
+from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import threadpool_limits
 
 from models import MENU, classical
+from models.svm import LinearSVM, ScarceFolds, couple, fit_sigmoid
 
 NAMES = [name for name, target in MENU.items() if target.startswith("models.classical:")]
-WEIGHTED = ["logistic_regression", "linear_svm", "rbf_svm", "random_forest", "gradient_boosting", "one_vs_rest"]
-SCALED = ["logistic_regression", "linear_svm", "rbf_svm", "knn", "nearest_centroid", "gaussian_nb", "multinomial_nb"]
+WEIGHTED = ["logistic_regression", "linear_svm", "rbf_svm", "nystroem_svm", "random_forest", "gradient_boosting", "one_vs_rest"]
+SCALED = ["logistic_regression", "linear_svm", "rbf_svm", "nystroem_svm", "knn", "nearest_centroid", "gaussian_nb", "multinomial_nb"]
 
 
 def build(name, seed=0, **parameters):
@@ -167,10 +171,56 @@ def test_rbf_svm_probabilities_beat_those_from_calibrated_counts_of_votes(digits
     assert losses[0] < 0.8 * losses[1]
 
 
+@given(st.integers(2, 6).flatmap(lambda k: st.lists(st.floats(0.01, 1), min_size=k, max_size=k)))
+@settings(max_examples=50, derandomize=True)
+def test_coupling_gives_back_the_probabilities_that_the_pairs_came_from(shares):
+    p = np.array(shares) / np.sum(shares)
+    wins = p[:, None] / (p[:, None] + p)
+    np.fill_diagonal(wins, 0)
+    np.testing.assert_allclose(couple(wins[None])[0], p, atol=1e-9)
+
+
+def test_a_sigmoid_is_that_of_scikit_learn_s_calibration(digits):
+    X, y = digits
+    model = CalibratedClassifierCV(SVC(), ensemble=False, cv=3).fit(X[:300], y[:300] == 3)
+    held_out = cross_val_predict(SVC(), X[:300], y[:300] == 3, cv=3, method="decision_function")
+    slope, intercept = fit_sigmoid(held_out, y[:300] == 3, np.ones(300))
+    theirs = model.calibrated_classifiers_[0].calibrators[0]  # 1 / (1 + exp(a * score + b))
+    np.testing.assert_allclose([slope, intercept], [-theirs.a_, -theirs.b_], rtol=1e-3)
+
+
+@pytest.mark.parametrize("classes", [[0, 1], [3, 5, 8]])
+@pytest.mark.parametrize("C", [1e-3, 1e-1])
+def test_linear_svm_minimises_what_linear_svc_does(classes, C, digits):
+    X, y = digits
+    X, y = (X[np.isin(y, classes)] / 16, y[np.isin(y, classes)])
+    ours, theirs = LinearSVM(C=C).fit(X, y), LinearSVC(C=C, intercept_scaling=1e3, tol=1e-8, dual=False).fit(X, y)
+
+    def objective(W, b):
+        side = np.where(y[:, None] == (classes if len(classes) > 2 else classes[1:]), 1, -1)
+        return 0.5 * np.square(W).sum() + C * np.square(np.maximum(1 - side * (X @ W.T + b), 0)).sum()
+
+    found, least = objective(ours.coef_, ours.intercept_), objective(theirs.coef_, theirs.intercept_)
+    assert found <= 1.001 * least
+    assert (ours.predict(X) == theirs.predict(X)).mean() > 0.99
+
+
+def test_nystroem_svm_comes_near_the_kernel_machine_it_approximates(digits):
+    X, y = digits
+    exact, near = (build(name).fit(X[:600], y[:600]).score(X[600:], y[600:]) for name in ("rbf_svm", "nystroem_svm"))
+    assert near > exact - 0.03
+
+
+def test_two_folds_are_enough_to_calibrate_many_images():
+    y = np.arange(10_000) % 3
+    assert len(list(ScarceFolds().split(y, y))) == 2
+    assert len(list(ScarceFolds().split(y[1:], y[1:]))) == 5
+
+
 @pytest.mark.parametrize("counts", [{0: 9, 1: 7}, {0: 9, 1: 3, 2: 4}, {0: 8, 1: 1}, {0: 2, 1: 1, 2: 1}, {0: 1, 1: 1}])
 def test_folds_are_a_partition_and_every_training_part_knows_every_class(counts):
     y = np.random.default_rng(0).permutation(np.repeat(list(counts), list(counts.values())))
-    folds = list(classical.ScarceFolds().split(y, y))
+    folds = list(ScarceFolds().split(y, y))
     several = [n for n in counts.values() if n > 1]
     assert len(folds) == min([5, *several]) if several else 2
     assert sorted(np.concatenate([test for _, test in folds])) == list(range(len(y)))
