@@ -74,6 +74,7 @@ _Scheduler = Annotated[
 ]
 _TimeLimit = Annotated[float | None, typer.Option("--time-limit", help="Seconds a cell may take before its worker is killed.")]
 _MemoryLimit = Annotated[str | None, typer.Option("--memory-limit", help="Memory a worker may hold before it is killed, such as 4GB.")]
+_Accelerate = Annotated[bool, typer.Option("--accelerate", help="scikit-learn-intelex for SVMs and random forests (extra 'fast').")]
 
 
 @app.command()
@@ -93,6 +94,7 @@ def run(
     scheduler: _Scheduler = "local",
     time_limit: _TimeLimit = None,
     memory_limit: _MemoryLimit = None,
+    accelerate: _Accelerate = False,
 ) -> None:
     """Run a study and print its leaderboard; cells already stored are not run again."""
     from benchmark.executors import executor_for
@@ -102,7 +104,8 @@ def run(
     from benchmark.terminal import bar, print_leaderboards
     from benchmark.worker import Limits
 
-    chosen = _chosen(study, dataset, extractor, model, strategy, seed, plugin, time_limit=time_limit, memory_limit=memory_limit)
+    how = {"time_limit": time_limit, "memory_limit": memory_limit, "accelerate": accelerate or None}
+    chosen = _chosen(study, dataset, extractor, model, strategy, seed, plugin, **how)
     folder, limits = out or Path("results") / chosen.name, Limits(chosen.time_limit, chosen.memory_limit)
     start = executor_for(scheduler, jobs, limits)
     planned, interrupted = None, False

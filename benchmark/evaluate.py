@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from sklearn.multiclass import OneVsRestClassifier
 
 from benchmark import metrics
+from benchmark.accelerate import accelerated
 from benchmark.cell import Cell
 from benchmark.datasets.base import Dataset, shape_of
 from benchmark.environment import environment
@@ -35,7 +36,7 @@ from benchmark.study import takes_images
 from benchmark.threads import THREADS
 
 
-def evaluate(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
+def evaluate(cell: Cell, dataset: Dataset, folder: Path, accelerate: bool = False) -> dict[str, Any]:
     """Evaluate a cell: its predictions are written to ``folder/predictions/<key>.npz``, its row is returned.
 
     Whatever goes wrong inside becomes the row's ``status`` and ``reason``.
@@ -46,6 +47,8 @@ def evaluate(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
     dataset : Dataset
     folder : Path
         Holds ``predictions/`` and ``features/`` (the cache).
+    accelerate : bool
+        Use scikit-learn-intelex where it helps; see ``accelerated``.
 
     Returns
     -------
@@ -62,9 +65,9 @@ def evaluate(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
     np.random.seed(cell.seed_for("global"))  # noqa: NPY002
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        outcome = attempt(lambda: _outcome(cell, dataset, folder))
+        outcome = attempt(lambda: _outcome(cell, dataset, folder, accelerate))
     notes = [*dataset.notes, *outcome.get("notes", ()), *said(caught)]
-    return row_of(cell, {**outcome, "notes": notes, "peak_mb": peak_mb()})
+    return row_of(cell, {**outcome, "accelerated": accelerate, "notes": notes, "peak_mb": peak_mb()})
 
 
 def row_of(cell: Cell, outcome: dict[str, Any]) -> dict[str, Any]:
@@ -92,7 +95,12 @@ def attempt(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return {"status": status, "reason": f"{type(error).__name__}: {words(error)}", "traceback": words(traceback.format_exc())}
 
 
-def _outcome(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
+def _outcome(cell: Cell, dataset: Dataset, folder: Path, accelerate: bool) -> dict[str, Any]:
+    with accelerated(accelerate):
+        return _predicted(cell, dataset, folder)
+
+
+def _predicted(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
     train, test = split(cell, dataset)
     strategy, model = make_strategy(cell.strategy, cell.seed_for("strategy")), make_model(cell, dataset)
     reason = _refusal(cell, dataset, train, strategy, model)

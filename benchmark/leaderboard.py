@@ -19,7 +19,14 @@ TIMES = ("fit_s", "predict_s")
 COMPARABLE = ["dataset", "size", "imbalance", "split", "fingerprint"]  # entries are ranked within these
 ENTRY = ["extractor", "strategy", "model"]
 
-COLUMNS = (*METRICS, *TIMES, "notes", "environment", "workers")  # what the tables read of a row, beside its labels and status
+COLUMNS = (
+    *METRICS,
+    *TIMES,
+    "notes",
+    "environment",
+    "workers",
+    "accelerated",
+)  # what the tables read of a row, beside its labels and status
 
 
 def leaderboards(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -127,8 +134,14 @@ def conditions(rows: pd.DataFrame) -> list[str]:
     if not {"environment", "workers"} <= set(rows):
         return []
     ran = rows[rows["environment"].map(lambda value: isinstance(value, dict))].drop_duplicates("key")
-    found = Counter(ran["environment"].map(lambda where: f"{where['processor']}, {where['cores']} cores") + ran["workers"].map(_at_once))
+    found = Counter(
+        ran["environment"].map(lambda where: f"{where['processor']}, {where['cores']} cores") + ran["workers"].map(_at_once) + _faster(ran)
+    )
     return [f"{n} cells on {where}" for where, n in found.most_common()]
+
+
+def _faster(rows: pd.DataFrame) -> pd.Series:
+    return rows.get("accelerated", pd.Series(False, rows.index)).map({1: ", accelerated"}).fillna("")
 
 
 def _at_once(workers: float) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark import leaderboard
+from benchmark.accelerate import check_installed
 from benchmark.claims import Claims
 from benchmark.datasets.stored import open_dataset, store_dataset
 from benchmark.environment import environment
@@ -116,6 +117,8 @@ def evaluate_study(
 ) -> None:
     """Do the work of ``run``; ``start`` makes the executor if there is anything to run, given whether GPUs are wanted."""
     folder = folder.resolve()  # a worker may be elsewhere
+    if plan.study.accelerate:
+        check_installed()
     with Store(folder) as store:
         claims = Claims(folder)
         store.plan(plan.cells())
@@ -194,7 +197,7 @@ class _Work:
     def _submit(self, task: Task, gpu: int | None) -> None:
         data, folder = self._data[task.cell.dataset.label], self._store.folder
         if task.part is None:
-            future = self._executor.submit(evaluate_cell, task.cell, data, folder, gpu, on_gpu=task.on_gpu)
+            future = self._executor.submit(evaluate_cell, task.cell, data, folder, self._plan.study.accelerate, gpu, on_gpu=task.on_gpu)
         else:
             future = self._executor.submit(compute_matrix, task.cell, task.part, data, folder)
         self._running[future] = task, gpu

@@ -59,6 +59,8 @@ class Study(BaseModel):
         Seconds that one cell, or the computation of one matrix of features, may take; its worker is killed then.
     memory_limit : int (bytes), str such as '4 GB', or None
         Resident memory that a worker may hold, memory-mapped matrices not counted; it is killed then. At least 250 MB.
+    accelerate : bool
+        Support vector machines and random forests by scikit-learn-intelex (extra ``fast``); rows say so, keys do not change.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -75,6 +77,7 @@ class Study(BaseModel):
     seeds: Seeds = (0,)
     time_limit: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     memory_limit: Annotated[ByteSize, Field(ge=250_000_000)] | None = None
+    accelerate: bool = False
 
     def resolved(self) -> Study:
         """Return this study with the code of every name found and every parameter name checked.
@@ -119,7 +122,7 @@ class Study(BaseModel):
         head = {"name": self.name, "description": self.description, "plugins": list(self.plugins)}
         how = {"split": self.split and self.split.label, "size": self.size}
         limits = {"time_limit": self.time_limit, "memory_limit": self.memory_limit and int(self.memory_limit)}
-        values = {**head, **self.to_lists(), **how, **limits}
+        values = {**head, **self.to_lists(), **how, **limits, "accelerate": self.accelerate or None}
         return yaml.safe_dump({key: value for key, value in values.items() if value not in (None, "", [])}, sort_keys=False, width=120)
 
 

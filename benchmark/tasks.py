@@ -14,7 +14,7 @@ from benchmark.evaluate import attempt, evaluate, split
 from benchmark.featurize import matrix_of
 
 
-def evaluate_cell(cell: Cell, data: Path, folder: Path, gpu: int | None = None) -> dict[str, Any]:
+def evaluate_cell(cell: Cell, data: Path, folder: Path, accelerate: bool = False, gpu: int | None = None) -> dict[str, Any]:
     """Row of a cell, whose predictions are written; see ``evaluate``.
 
     Parameters
@@ -24,6 +24,7 @@ def evaluate_cell(cell: Cell, data: Path, folder: Path, gpu: int | None = None) 
         As ``store_dataset`` gave it.
     folder : Path
         Results folder.
+    accelerate : bool
     gpu : int, optional
         The CUDA device to be used.
     """
@@ -31,7 +32,7 @@ def evaluate_cell(cell: Cell, data: Path, folder: Path, gpu: int | None = None) 
         import torch
 
         torch.cuda.set_device(gpu)
-    return evaluate(cell, open_dataset(data), folder)
+    return evaluate(cell, open_dataset(data), folder, accelerate)
 
 
 def compute_matrix(cell: Cell, part: int, data: Path, folder: Path) -> dict[str, Any]:

@@ -1,0 +1,46 @@
+"""--accelerate: faster classes in place of scikit-learn's, as accurate, said in the row, and gone afterwards."""
+
+import sys
+
+import pytest
+from sklearn import ensemble, svm
+
+from benchmark import accelerate, load_study, run
+from benchmark.errors import UserError
+from benchmark.evaluate import evaluate
+
+ORIGINAL = svm.SVC, ensemble.RandomForestClassifier
+
+
+@pytest.fixture(scope="module")
+def _installed():
+    pytest.importorskip("sklearnex", reason="the extra 'fast' is not installed")
+
+
+@pytest.mark.usefixtures("_installed")
+@pytest.mark.parametrize("model", ["rbf_svm", "random_forest"])
+def test_an_accelerated_cell_is_as_accurate_and_says_so(model, digits, make_cell, tmp_path):
+    cell = make_cell(digits, model=model)
+    plain, fast = (evaluate(cell, digits, tmp_path, accelerate=wanted) for wanted in (False, True))
+    assert fast["status"] == "ok", fast["reason"]
+    assert (plain["accelerated"], fast["accelerated"]) == (False, True)
+    assert fast["key"] == plain["key"]
+    assert fast["accuracy"] == pytest.approx(plain["accuracy"], abs=0.04)
+    assert (svm.SVC, ensemble.RandomForestClassifier) == ORIGINAL
+
+
+@pytest.mark.usefixtures("_installed")
+def test_the_faster_classes_are_really_used_meanwhile():
+    with accelerate.accelerated(True):
+        assert svm.SVC.__module__.startswith("sklearnex")
+        assert ensemble.RandomForestClassifier.__module__.startswith("sklearnex")
+    assert (svm.SVC, ensemble.RandomForestClassifier) == ORIGINAL
+
+
+def test_without_the_extra_nothing_is_run_and_the_command_to_install_it_is_named(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "sklearnex", None)
+    monkeypatch.setattr(accelerate, "find_spec", lambda name: None)
+    study = load_study("digits", extractors=["pixels"], models=["majority"], accelerate=True)
+    with pytest.raises(UserError, match=r"pip install 'classical-vs-deep\[fast\]'"):
+        run(study, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
