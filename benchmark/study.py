@@ -32,9 +32,22 @@ def _sums(value: Any) -> tuple[tuple[Spec, ...], ...]:
     return tuple(entry if isinstance(entry, tuple) else parse_sum(entry) for entry in _listed(value))
 
 
-Specs = Annotated[tuple[Spec, ...], BeforeValidator(_specs), Field(min_length=1)]
+def _pairs(value: Any) -> tuple[tuple[tuple[Spec, ...], Spec], ...]:
+    found = []
+    for entry in _listed(value):
+        if isinstance(entry, tuple):
+            found.append(entry)
+            continue
+        if not isinstance(entry, dict) or set(entry) != {"extractor", "model"}:
+            raise UserError(f"cannot read {entry!r} in pipelines: write {{extractor: hog + pixels, model: rbf_svm}}")
+        found.append((parse_sum(entry["extractor"]), Spec.parse(entry["model"])))
+    return tuple(found)
+
+
+Specs = Annotated[tuple[Spec, ...], BeforeValidator(_specs)]
 Sums = Annotated[tuple[tuple[Spec, ...], ...], BeforeValidator(_sums)]
 Seeds = Annotated[tuple[int, ...], BeforeValidator(_listed), Field(min_length=1)]
+Pairs = Annotated[tuple[tuple[tuple[Spec, ...], Spec], ...], BeforeValidator(_pairs)]
 OneSpec = Annotated[Spec | None, BeforeValidator(lambda value: None if value is None else Spec.parse(value))]
 
 
@@ -50,6 +63,8 @@ class Study(BaseModel):
         Plug-in files whose classes can be named below.
     datasets, extractors, models, strategies : entries as ``Spec`` reads them
         The axes. A model that takes images is run once, not once per extractor.
+    pipelines : entries {extractor: ..., model: ...}
+        Pairs to be run beside those that the axes span: for an extractor and a model that were made for each other.
     split : entry or None
         official, holdout or stratified_kfold; None is the official split where a data set has one, 3-fold otherwise.
     size : int or None
@@ -68,12 +83,13 @@ class Study(BaseModel):
     name: str = Field(pattern=r"^\w[\w.-]*$")
     description: str = ""
     plugins: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
-    datasets: Specs
+    datasets: Specs = Field(min_length=1)
     split: OneSpec = None
     size: int | None = Field(default=None, ge=4, le=1024)
-    extractors: Sums
-    strategies: Specs = (Spec("none"),)
-    models: Specs
+    extractors: Sums = ()
+    strategies: Specs = Field(default=(Spec("none"),), min_length=1)
+    models: Specs = ()
+    pipelines: Pairs = ()
     seeds: Seeds = (0,)
     time_limit: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     memory_limit: Annotated[ByteSize, Field(ge=250_000_000)] | None = None
@@ -92,6 +108,10 @@ class Study(BaseModel):
             "extractors": tuple(tuple(resolve("extractor", spec, self.plugins) for spec in part) for part in self.extractors),
             "strategies": tuple(resolve("strategy", spec, self.plugins) for spec in self.strategies),
             "models": tuple(resolve("model", spec, self.plugins) for spec in self.models),
+            "pipelines": tuple(
+                (tuple(resolve("extractor", spec, self.plugins) for spec in extractor), resolve("model", model, self.plugins))
+                for extractor, model in self.pipelines
+            ),
             "split": self.split and resolve("split", self.split),
         }
         _check_listed_once(self.to_lists(), self.name)
@@ -101,7 +121,8 @@ class Study(BaseModel):
         """Add plug-in files, and all that they hold to the axes."""
         update: dict[str, Any] = {"plugins": (*self.plugins, *files)}
         found = [(kind, Spec(name)) for file in files for kind, name, _ in contents(file)]
-        named = {spec.name for axis in (self.models, self.strategies, *self.extractors) for spec in axis}
+        pairs = [spec for extractor, model in self.pipelines for spec in (*extractor, model)]
+        named = {spec.name for axis in (self.models, self.strategies, *self.extractors, pairs) for spec in axis}
         for kind, axis in (("extractor", "extractors"), ("model", "models"), ("strategy", "strategies")):
             new = [spec for found_kind, spec in found if found_kind == kind and spec.name not in named]
             update[axis] = (*getattr(self, axis), *(((spec,) for spec in new) if kind == "extractor" else new))
@@ -114,6 +135,7 @@ class Study(BaseModel):
             "extractors": [join(part) for part in self.extractors],
             "strategies": [spec.label for spec in self.strategies],
             "models": [spec.label for spec in self.models],
+            "pipelines": [{"extractor": join(extractor), "model": model.label} for extractor, model in self.pipelines],
             "seeds": list(self.seeds),
         }
 
@@ -128,7 +150,7 @@ class Study(BaseModel):
 
 def _check_listed_once(axes: dict[str, list[Any]], study: str) -> None:
     for axis, entries in axes.items():
-        for entry, n in Counter(entries).items():
+        for entry, n in Counter(map(str, entries)).items():
             if n > 1:
                 raise UserError(f"study '{study}': {axis} lists {entry} twice")
 
@@ -156,6 +178,8 @@ def load_study(study: str | Path, **replace: Any) -> Study:
         raise UserError(f"{where}: a study is a mapping with the keys {', '.join(Study.model_fields)}")
     try:
         own = {"name": Path(where).stem} | content | ({"description": ""} if replace.get("datasets") else {})
+        if replace.get("extractors") or replace.get("models"):
+            own.pop("pipelines", None)  # other axes were asked for
         return Study.model_validate(own | {key: value for key, value in replace.items() if value not in (None, [])})
     except ValidationError as error:
         raise _explained(where, error) from None
@@ -196,6 +220,7 @@ def _pipelines(study: Study) -> Iterator[tuple[tuple[Spec, ...], Spec]]:
     for extractor in study.extractors:
         yield from ((extractor, model) for model in study.models if not takes_images(model))
     yield from (((), model) for model in study.models if takes_images(model))
+    yield from study.pipelines
 
 
 def takes_images(model: Spec) -> bool:

@@ -38,6 +38,23 @@ def test_a_study_written_as_yaml_reads_back_the_same(tmp_path):
     assert load_study(written(tmp_path, study.to_yaml())) == study
 
 
+PAIRS = [{"extractor": "hog + pixels", "model": "rbf_svm(C=10)"}, {"extractor": "hog", "model": {"knn": {"n_neighbors": 3}}}]
+
+
+def test_pipelines_are_run_beside_what_the_axes_span_and_read_back_the_same(tmp_path, monkeypatch):
+    study = load_study(written(tmp_path, SMALL | {"pipelines": PAIRS}))
+    assert load_study(written(tmp_path, study.to_yaml())) == study
+    entries = {(cell.identity["extractor"], cell.identity["model"]) for cell in make_plan(study).cells()}
+    assert entries == {("pixels", "majority"), ("hog + pixels", "rbf_svm(C=10)"), ("hog", "knn(n_neighbors=3)")}
+
+
+def test_pipelines_alone_are_a_study_and_other_axes_replace_them(tmp_path):
+    file = written(tmp_path, {"datasets": "digits", "pipelines": PAIRS})
+    assert {cell.identity["extractor"] for cell in make_plan(load_study(file)).cells()} == {"hog + pixels", "hog"}
+    asked_for = make_plan(load_study(file, extractors=["pixels"], models=["majority"]))
+    assert {cell.identity["extractor"] for cell in asked_for.cells()} == {"pixels"}
+
+
 def test_a_misspelt_key_names_the_file_the_key_and_the_nearest_one(tmp_path):
     with pytest.raises(UserError, match=r"mine.yaml: unknown key 'extractor'; did you mean 'extractors'"):
         load_study(written(tmp_path, {**SMALL, "extractor": ["hog"]}))
@@ -46,7 +63,9 @@ def test_a_misspelt_key_names_the_file_the_key_and_the_nearest_one(tmp_path):
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"models": []}, "models"),
+        ({"pipelines": [{"extractor": "hog"}]}, "write {extractor: hog"),
+        ({"pipelines": PAIRS[:1] * 2}, "pipelines lists .* twice"),
+        ({"datasets": []}, "datasets"),
         ({"datasets": None}, "cannot read None"),
         ({"size": 2}, "size"),
         ({"seeds": ["a"]}, "seeds"),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.model_selection import train_test_split
 
 from benchmark.datasets.base import Dataset, to_size
 from benchmark.errors import UserError
@@ -20,15 +21,24 @@ _SOURCES = {  # name: torchvision's class, where its files lie, licence, citatio
 _BINARY_FILES = (*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin")
 
 
-def load(name: str, data: Path, size: int | None) -> Dataset:
+def load(name: str, data: Path, size: int | None, n_train: int | None = None) -> Dataset:
     """Training and test part of one set, with its official split.
 
     torchvision checks the published md5 of every CIFAR file before it unpickles it.
 
+    Parameters
+    ----------
+    name : str
+    data : Path
+    size : int or None
+    n_train : int or None
+        Keep so many training images, drawn with equal shares of the classes (always the same); None keeps all.
+
     Raises
     ------
     UserError
-        The files are neither in the data folder nor to be had; the folder and the files looked for are named.
+        The files are neither in the data folder nor to be had; the folder and the files looked for are named. Or there are
+        fewer training images than ``n_train``.
     """
     if name == "cifar10" and (data / "cifar-10-batches-bin").is_dir():
         parts, classes = _read_binary(data / "cifar-10-batches-bin")
@@ -38,7 +48,19 @@ def load(name: str, data: Path, size: int | None) -> Dataset:
     images, notes = to_size(images[..., None] if images.ndim == 3 else images, size)
     targets = np.concatenate([targets for _, targets in parts]).astype(np.int64)
     part = np.repeat(["train", "test"], [len(targets) for _, targets in parts])
+    if n_train is not None:
+        kept = _drawn(name, targets, part, n_train, len(classes))
+        notes = (*notes, f"{n_train} of {(part == 'train').sum()} training images, drawn at random with equal shares of the classes")
+        images, targets, part = images[kept], targets[kept], part[kept]
     return Dataset(name, images, targets, classes, part=part, notes=notes, licence=_SOURCES[name][2], citation=_SOURCES[name][3])
+
+
+def _drawn(name: str, targets: Any, part: Any, n_train: int, n_classes: int) -> Any:
+    train = np.flatnonzero(part == "train")
+    if not n_classes <= n_train < len(train):
+        raise UserError(f"dataset '{name}': n_train={n_train}: must be from {n_classes} to {len(train) - 1}; leave it out for all")
+    kept, _ = train_test_split(train, train_size=n_train, random_state=0, stratify=targets[train])
+    return np.sort(np.concatenate([kept, np.flatnonzero(part == "test")]))
 
 
 def _read_torchvision(name: str, data: Path) -> tuple[list[tuple[Any, Any]], tuple[str, ...]]:

@@ -128,6 +128,17 @@ def test_binary_cifar10_reads_back_image_by_image_with_its_official_split(tmp_pa
     assert dataset.classes[:2] == ("airplane", "automobile")
 
 
+def test_n_train_keeps_equal_shares_of_the_classes_and_the_whole_test_part(tmp_path, photographs):
+    write_binary_cifar10(tmp_path / "cifar-10-batches-bin", photographs, np.arange(10_000) % 10)
+    dataset = torchvision_sets.load("cifar10", tmp_path, None, n_train=500)
+    assert np.bincount(dataset.targets[dataset.part == "train"]).tolist() == [50] * 10
+    assert (dataset.part == "test").sum() == 10_000
+    assert "500 of 50000 training images" in dataset.notes[-1]
+    assert dataset.fingerprint == torchvision_sets.load("cifar10", tmp_path, None, n_train=500).fingerprint
+    with pytest.raises(UserError, match=r"n_train=50000: must be from 10 to 49999"):
+        torchvision_sets.load("cifar10", tmp_path, None, n_train=50_000)
+
+
 def test_a_truncated_cifar10_batch_is_named_with_its_size(tmp_path, photographs):
     write_binary_cifar10(tmp_path / "cifar-10-batches-bin", photographs, np.zeros(10_000, int))
     batch = tmp_path / "cifar-10-batches-bin" / "data_batch_3.bin"
