@@ -12,6 +12,12 @@ MENU = MappingProxyType(
         "shape_histogram": "features.shape_histogram:ShapeHistogram",
         "laplacian_pyramid": "features.laplacian_pyramid:LaplacianPyramid",
         "hog": "features.hog:HOG",
+        "lbp": "features.lbp:LBP",
+        "glcm": "features.glcm:GLCM",
+        "gabor": "features.gabor:Gabor",
+        "gist": "features.gist:GIST",
         "sift_bovw": "features.sift_bovw:SIFTBoVW",
+        "kmeans_patches": "features.kmeans_patches:KMeansPatches",
+        "pca": "features.pca:PCA",
     }
 )

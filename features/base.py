@@ -98,7 +98,8 @@ class Extractor(TransformerMixin, BaseEstimator):
         features = self._features_of(X[first])
         out = np.empty((len(X), features.shape[1]), np.float32)
         out[first] = features
-        Parallel(require="sharedmem")(delayed(self._fill)(out, X, batch) for batch in others)
+        if others:  # asking joblib takes as long as a batch of small images
+            Parallel(require="sharedmem")(delayed(self._fill)(out, X, batch) for batch in others)
         return out
 
     def batches(self, images: Images) -> list[slice]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from numbers import Integral
+from typing import Any
 
 import cv2
 import numpy as np
+from numba import types
 from numpy.typing import NDArray
 
-from features.base import Extractor, Images
+from features.base import Extractor, Features, Images
+from features.compiled import IMAGES, array, compiled, output
 
 # colour space -> OpenCV's conversion from RGB (None: as it is), and (name, number of 8-bit levels) of each channel
 COLOR_SPACES: dict[str, tuple[int | None, tuple[tuple[str, int], ...]]] = {
@@ -19,6 +20,8 @@ COLOR_SPACES: dict[str, tuple[int | None, tuple[tuple[str, int], ...]]] = {
     "lab": (cv2.COLOR_RGB2Lab, (("lightness", 256), ("a", 256), ("b", 256))),
     "gray": (cv2.COLOR_RGB2GRAY, (("gray", 256),)),
 }
+LANES = 8  # neighbours are counted apart: they are often alike, and raising one counter twice in a row takes longer
+LARGE = 4096  # pixels of a cell from which on it takes less time to count values and add them up to bins afterwards
 
 
 class ColorHistogram(Extractor):
@@ -28,16 +31,17 @@ class ColorHistogram(Extractor):
 
     Parameters
     ----------
-    color_space : {"hsv", "rgb", "lab", "gray"}
+    color_space : {"hsv", "rgb", "lab", "gray"}, default="hsv"
         Where colours are told apart; 8-bit values as OpenCV defines them. A gray image (c = 1) has no colour: its
         gray values are counted whatever ``color_space`` says, and ``joint`` changes nothing.
-    bins : int
+    bins : int, default=8
         Bins of equal width per channel, 1 to 256.
-    joint : bool
+    joint : bool, default=False
         Count triples of bins (``bins ** 3`` features a cell, as in the article) instead of each channel by itself
         (``3 * bins``).
-    grid : (rows, columns)
-        Cells the image is cut into, as ``np.array_split`` cuts: the sizes of cells differ by at most one pixel.
+    grid : (int, int), default=(1, 1)
+        Rows and columns of cells the image is cut into, as ``np.array_split`` cuts: the sizes of cells differ by at most
+        one pixel. Small photographs are told apart by where a colour is, too: (4, 4) to (8, 8) suit 32x32 pixels.
 
     Notes
     -----
@@ -46,9 +50,7 @@ class ColorHistogram(Extractor):
     normalisation; the histogram is used as a feature vector, not for intersection.
     """
 
-    batch_size = 64  # the bin of every pixel is an 8-byte integer
-
-    def __init__(self, color_space: str = "hsv", bins: int = 8, joint: bool = False, grid: Sequence[int] = (1, 1)) -> None:
+    def __init__(self, color_space: str = "hsv", bins: int = 8, joint: bool = False, grid: tuple[int, int] = (1, 1)) -> None:
         self.color_space = color_space
         self.bins = bins
         self.joint = joint
@@ -59,26 +61,23 @@ class ColorHistogram(Extractor):
         """The larger side of the grid: each cell needs a pixel."""
         return max(self.grid)
 
-    def extract(self, batch: Images) -> NDArray[np.float64]:
-        """Histograms cell by cell, (b, rows * columns * d_cell); d_cell is ``bins``, ``3 * bins`` or ``bins ** 3``."""
-        codes, n_codes = self._codes(batch)
-        cells, areas = _cells(*batch.shape[1:3], *self.grid)
-        n_images, n_cells, n_histograms = len(batch), len(areas), codes.shape[-1]
-        which = np.arange(n_images)[:, None, None] * n_cells + cells
-        which = which[..., None] * n_histograms + np.arange(n_histograms)
-        counts = np.bincount((which * n_codes + codes).ravel(), minlength=n_images * n_cells * n_histograms * n_codes)
-        return (counts.reshape(n_images, n_cells, -1) / areas[:, None]).reshape(n_images, -1)
+    @property
+    def batch_size(self) -> int:  # type: ignore[override]
+        """512, or fewer where joint histograms are long: those of a batch take at most 64 MB."""
+        per_cell = self.bins**3 if self.joint else 3 * self.bins
+        return max(1, min(512, 2**24 // (self.grid[0] * self.grid[1] * per_cell)))
 
-    def _codes(self, batch: Images) -> tuple[NDArray[np.intp], int]:
-        """Bin of each pixel in each histogram, (b, h, w, number of histograms), and the number of bins of each."""
+    def extract(self, batch: Images) -> Features:
+        """Histograms cell by cell, (b, rows * columns * d_cell); d_cell is ``bins``, ``3 * bins`` or ``bins ** 3``."""
         conversion, channels = self._space(batch.shape[-1])
         values = batch if conversion is None else _convert(batch, conversion)
-        levels = [n_levels for _, n_levels in channels]
-        codes = values.astype(np.intp) * self.bins // np.array(levels)
-        if not self.joint:
-            return codes, self.bins
-        weights = self.bins ** np.arange(len(channels))[::-1]
-        return (codes * weights).sum(axis=-1, keepdims=True), self.bins ** len(channels)
+        joint = self.joint and len(channels) > 1
+        codes = _codes([n_levels for _, n_levels in channels], self.bins, joint)
+        d_cell = self.bins ** len(channels) if joint else self.bins * len(channels)
+        histograms = np.empty((len(batch), *self.grid, d_cell), np.float32)
+        tops, lefts = (_borders(*cut) for cut in zip(batch.shape[1:3], self.grid, strict=True))
+        (_count_triples if joint else _count_channels)(values, tops, lefts, codes, histograms)
+        return histograms.reshape(len(batch), -1)
 
     def _space(self, n_channels: int) -> tuple[int | None, tuple[tuple[str, int], ...]]:
         return COLOR_SPACES[self.color_space] if n_channels == 3 else (None, COLOR_SPACES["gray"][1])
@@ -86,19 +85,21 @@ class ColorHistogram(Extractor):
     def check_parameters(self) -> None:
         """Refuse values that are not allowed."""
         if self.color_space not in COLOR_SPACES:
-            raise ValueError(f"color_space must be one of {sorted(COLOR_SPACES)}; got {self.color_space!r}")
-        if not isinstance(self.bins, Integral) or not 1 <= self.bins <= 256:
-            raise ValueError(f"bins must be an integer from 1 to 256; got {self.bins!r}")
-        grid = self.grid
-        if not isinstance(grid, Sequence) or len(grid) != 2 or not all(isinstance(n, Integral) and n >= 1 for n in grid):
-            raise ValueError(f"grid must be two positive integers (rows, columns); got {grid!r}")
+            raise ValueError(f"color_space={self.color_space!r}: must be one of {', '.join(COLOR_SPACES)}")
+        if not _is_count(self.bins) or self.bins > 256:
+            raise ValueError(f"bins={self.bins!r}: must be an integer from 1 to 256")
+        if not isinstance(self.grid, tuple | list) or len(self.grid) != 2 or not all(map(_is_count, self.grid)):
+            raise ValueError(f"grid={self.grid!r}: must be two positive integers, (rows, columns)")
 
     def _feature_names(self) -> list[str]:
         names = [name for name, _ in self._space(self.image_shape_[-1])[1]]
         bins = [[f"{name}_{i}" for i in range(self.bins)] for name in names]
         cell = ["_".join(triple) for triple in itertools.product(*bins)] if self.joint else list(itertools.chain(*bins))
-        rows, columns = self.grid
-        return [f"cell_{row}_{column}_{name}" for row in range(rows) for column in range(columns) for name in cell]
+        return [f"cell_{row}_{column}_{name}" for row, column in np.ndindex(*self.grid) for name in cell]
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
 
 
 def _convert(batch: Images, conversion: int) -> Images:
@@ -107,13 +108,65 @@ def _convert(batch: Images, conversion: int) -> Images:
     return np.asarray(cv2.cvtColor(batch.reshape(b * h, w, c), conversion), dtype=np.uint8).reshape(b, h, w, -1)
 
 
-def _cells(height: int, width: int, rows: int, columns: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Cell number of each pixel, (h, w), and the number of pixels of each cell, (rows * columns,)."""
-    row_of, column_of = _part_of(height, rows), _part_of(width, columns)
-    cells = row_of[:, None] * columns + column_of
-    return cells, np.bincount(cells.ravel(), minlength=rows * columns)
+def _codes(levels: list[int], bins: int, joint: bool) -> NDArray[np.uint32]:
+    """What each value of each channel adds to the index of its bin in the histogram of a cell, (channels, 256)."""
+    bin_of = np.minimum(np.arange(256) * bins // np.array(levels)[:, None], bins - 1)
+    channel = np.arange(len(levels))[:, None]
+    return (bin_of * bins ** channel[::-1] if joint else bin_of + bins * channel).astype(np.uint32)
 
 
-def _part_of(length: int, parts: int) -> NDArray[np.intp]:
-    """Which of ``parts`` each of ``length`` positions belongs to, cut like ``np.array_split``."""
-    return np.repeat(np.arange(parts), [len(part) for part in np.array_split(np.arange(length), parts)])
+def _borders(length: int, parts: int) -> NDArray[np.intp]:
+    """Where each of ``parts`` begins, and the end of the last, cut like ``np.array_split``."""
+    part = np.arange(parts + 1)
+    return part * (length // parts) + np.minimum(part, length % parts)
+
+
+_COUNT = (IMAGES, array(types.intp, 1), array(types.intp, 1), array(types.uint32, 2), output(types.float32, 4))
+
+
+@compiled(*_COUNT)
+def _count_channels(values, tops, lefts, codes, histograms):  # type: ignore[no-untyped-def]
+    """Histograms of the channels of each cell, one after the other; in a large cell values are counted first, then their bins."""
+    n, rows, cols, d_cell = histograms.shape
+    counts, levels = np.empty((LANES, d_cell), np.uint32), np.empty((LANES, 256), np.uint32)
+    for i, r, c in np.ndindex(n, rows, cols):
+        counts[:] = 0
+        area = (tops[r + 1] - tops[r]) * (lefts[c + 1] - lefts[c])
+        for channel in range(values.shape[3]):
+            code = codes[channel]
+            if area >= LARGE:
+                levels[:] = 0
+            for y in range(tops[r], tops[r + 1]):
+                line = values[i, y, lefts[c] : lefts[c + 1], channel]
+                whole = len(line) // LANES * LANES
+                if area >= LARGE:
+                    for x in range(0, whole, LANES):
+                        for lane in range(LANES):
+                            levels[lane, line[x + lane]] += 1
+                else:
+                    for x in range(0, whole, LANES):
+                        for lane in range(LANES):
+                            counts[lane, code[line[x + lane]]] += 1
+                for x in range(whole, len(line)):
+                    counts[x - whole, code[line[x]]] += 1
+            if area >= LARGE:
+                for value in range(256):
+                    counts[0, code[value]] += levels[:, value].sum()
+        for k in range(d_cell):
+            histograms[i, r, c, k] = np.float32(counts[:, k].sum()) / np.float32(area)
+
+
+@compiled(*_COUNT)
+def _count_triples(values, tops, lefts, codes, histograms):  # type: ignore[no-untyped-def]
+    """Histogram of the triples of bins of each cell."""
+    n, rows, cols, d_cell = histograms.shape
+    counts = np.empty(d_cell, np.uint32)
+    for i, r, c in np.ndindex(n, rows, cols):
+        counts[:] = 0
+        for y in range(tops[r], tops[r + 1]):
+            for x in range(lefts[c], lefts[c + 1]):
+                pixel = values[i, y, x]
+                counts[codes[0, pixel[0]] + codes[1, pixel[1]] + codes[2, pixel[2]]] += 1
+        area = np.float32((tops[r + 1] - tops[r]) * (lefts[c + 1] - lefts[c]))
+        for k in range(d_cell):
+            histograms[i, r, c, k] = np.float32(counts[k]) / area

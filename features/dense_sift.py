@@ -2,92 +2,231 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
+import numba
 import numpy as np
+from numba import types
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
+
+from features.compiled import array, compiled, output
 
 Array = NDArray[np.float32]
 
 N_BINS = 4  # spatial bins along one side of the window
 N_ORIENTATIONS = 8
 LENGTH = N_BINS * N_BINS * N_ORIENTATIONS
-SIGMA = np.sqrt(1.6**2 - 0.5**2)  # Lowe's 1.6 pixels, less the 0.5 that a camera has already
+CAMERA_SIGMA = 0.5  # pixels of blur that an image has already, as Lowe assumes
+LARGEST = 0.2  # no entry of a descriptor of unit length is above this before its second normalisation
+UNIT = 512  # descriptors are whole numbers of 512ths of their length, as Lowe stores them
+
+FLOATS = [array(types.float32, ndim) for ndim in range(5)]
 
 
-def dense_sift(gray: Array, size: int, step: int) -> NDArray[np.uint8]:
+def dense_sift(gray: Array, bin_size: int, step: int, sigma: float = 1.6, root: bool = False) -> tuple[Array, Array]:
     """Upright SIFT descriptors of square windows on a grid.
 
     Parameters
     ----------
     gray : (b, h, w) float32
         Gray values in [0, 255].
-    size : int
-        Side of the window that a descriptor covers, pixels. ``cv2.KeyPoint(x, y, size / 6)`` has the same window.
+    bin_size : int
+        Side of one of the 4 x 4 bins of a window, pixels. ``cv2.KeyPoint(x, y, 2 / 3 * bin_size)`` has the same window.
     step : int
         Distance between the centres of neighbouring windows, pixels.
+    sigma : float
+        Gaussian blur of what gradients are taken of, pixels.
+    root : bool
+        RootSIFT: the entries of a descriptor are divided by their sum and their square roots are taken.
 
     Returns
     -------
-    (b, k, 128) uint8
-        Descriptors of the k windows, row by row, of length 512 up to rounding; zero where an image is flat.
+    descriptors : (b, k, 128) float32
+        Whole numbers, of length 512 up to rounding, of the k windows, row by row; zero where an image is flat.
+    contrast : (b, k) float32
+        Mean gradient of each window, gray levels a pixel.
 
     Notes
     -----
     Lowe, "Distinctive image features from scale-invariant keypoints", IJCV 2004, section 6, without keypoint detection,
     scale space and dominant orientation. Lowe's weights (Gaussian over the window, linear between neighbouring bins) are
-    products of one weight for the row and one for the column, so two matrix products pool every window of an image.
+    products of one weight for the row and one for the column. RootSIFT: Arandjelovic & Zisserman, CVPR 2012.
     """
-    maps = _orientation_maps(gray)
-    rows, cols = (_pooling(side, _centres(side, size, step), size / N_BINS) for side in gray.shape[1:])
-    pooled: Array = np.matmul(np.matmul(rows, maps), cols.T)
-    grid = len(rows) // N_BINS, len(cols) // N_BINS
-    bins = pooled.reshape(len(gray), N_ORIENTATIONS, grid[0], N_BINS, grid[1], N_BINS)
-    windows = bins.transpose(0, 2, 4, 3, 5, 1).reshape(len(gray), -1, LENGTH)
-    return _normalise(windows)
+    rows, cols = (_pooling(side, centres(side, bin_size, step), bin_size) for side in gray.shape[1:])
+    n_windows = len(rows[0]) // N_BINS * (len(cols[0]) // N_BINS)
+    descriptors = np.zeros((len(gray), n_windows, LENGTH), np.float32)
+    contrast = np.empty((len(gray), n_windows), np.float32)
+    _describe(np.ascontiguousarray(gray, np.float32), _kernel(sigma), *rows, *cols, root, descriptors, contrast)
+    return descriptors, contrast
 
 
-def detected_sift(gray: Array) -> list[NDArray[np.uint8]]:
-    """SIFT descriptors of the keypoints that OpenCV finds in each image, (k, 128); k differs and is often 0."""
-    sift = cv2.SIFT.create()
-    found = (sift.detectAndCompute(image, None)[1] for image in np.rint(gray).astype(np.uint8))
-    return [np.zeros((0, LENGTH), np.uint8) if d is None else d.astype(np.uint8) for d in found]
+def detected_sift(image: NDArray[np.uint8]) -> tuple[Array, Array]:
+    """SIFT descriptors of the keypoints that OpenCV finds in an image, (k, 128), and their (row, column), (k, 2); k may be 0."""
+    keypoints, descriptors = cv2.SIFT.create().detectAndCompute(image, None)
+    if descriptors is None:
+        return np.zeros((0, LENGTH), np.float32), np.zeros((0, 2), np.float32)
+    return descriptors.astype(np.float32), np.array([point.pt[::-1] for point in keypoints], np.float32)
 
 
-def _centres(side: int, size: int, step: int) -> NDArray[np.intp]:
+def centres(side: int, bin_size: int, step: int) -> NDArray[np.intp]:
     """Centres of the windows that fit into ``side`` pixels, what is left over shared between both ends."""
+    size = N_BINS * bin_size
     room = side - size
     return np.arange(0, room + 1, step) + (room % step + size) // 2
 
 
-def _orientation_maps(gray: Array) -> Array:
-    """Gradient magnitudes shared between the two nearest orientations, (b, 8, h, w); zero at the border of the image."""
-    smooth = gaussian_filter1d(gaussian_filter1d(gray, SIGMA, axis=1, mode="mirror"), SIGMA, axis=2, mode="mirror")
-    right = smooth[:, 1:-1, 2:] - smooth[:, 1:-1, :-2]
-    up = smooth[:, :-2, 1:-1] - smooth[:, 2:, 1:-1]
-    magnitude = np.hypot(right, up)
-    angle = np.arctan2(up, right) * np.float32(N_ORIENTATIONS / (2 * np.pi))
-    maps = np.zeros((len(gray), N_ORIENTATIONS, *gray.shape[1:]), np.float32)
-    for orientation in range(N_ORIENTATIONS):
-        away = np.abs((angle - orientation + N_ORIENTATIONS / 2) % N_ORIENTATIONS - N_ORIENTATIONS / 2)
-        maps[:, orientation, 1:-1, 1:-1] = magnitude * np.maximum(1 - away, 0)
-    return maps
+def to_root(descriptors: Array) -> Array:
+    """RootSIFT of SIFT descriptors, in 512ths."""
+    return np.rint(UNIT * np.sqrt(descriptors / np.maximum(descriptors.sum(axis=-1, keepdims=True), 1)))
 
 
-def _pooling(side: int, centres: NDArray[np.intp], bin_size: float) -> Array:
-    """Weight of each pixel in each bin of each window along one axis, (windows * 4, side)."""
-    offset = (np.arange(side) - centres[:, None, None]) / bin_size  # from the centre, in bins: (windows, 1, side)
+def _kernel(sigma: float) -> Array:
+    """One half of a Gaussian kernel, its centre first; what the camera has blurred already is not blurred again."""
+    left = math.sqrt(max(sigma**2 - CAMERA_SIGMA**2, 1e-6))
+    kernel = np.exp(-0.5 * (np.arange(int(4 * left + 0.5) + 1) / left) ** 2)
+    return (kernel / (2 * kernel.sum() - kernel[0])).astype(np.float32)
+
+
+def _pooling(side: int, middles: NDArray[np.intp], bin_size: int) -> tuple[NDArray[np.intp], Array]:
+    """First pixel of each bin of each window along one axis, (windows * 4,), and the weights of those from there on, (..., 4 n)."""
+    offset = (np.arange(side) - middles[:, None, None]) / bin_size  # from the centre, in bins: (windows, 1, side)
     middle = np.arange(N_BINS)[:, None] - (N_BINS - 1) / 2  # of each bin: (4, 1)
     weight = np.maximum(1 - np.abs(offset - middle), 0) * np.exp(-0.5 * (offset / (N_BINS / 2)) ** 2)
-    return weight.reshape(-1, side).astype(np.float32)
+    weight = weight.reshape(-1, side)
+    span = -(-(weight > 0).sum(axis=1).max() // 4) * 4
+    first = np.minimum((weight > 0).argmax(axis=1), side - span)
+    return first, np.take_along_axis(weight, first[:, None] + np.arange(span), axis=1).astype(np.float32)
 
 
-def _normalise(windows: Array) -> NDArray[np.uint8]:
-    """Unit length, no entry above 0.2, unit length again; stored in 512ths, whole numbers as Lowe stores them."""
-    windows = _unit_length(np.minimum(_unit_length(windows), 0.2))
-    return np.minimum(np.rint(512 * windows), 255).astype(np.uint8)
+@numba.njit(types.intp(types.intp, types.intp), nogil=True)
+def _mirrored(place, length):  # type: ignore[no-untyped-def]
+    """Where ``place`` is in a row of pixels mirrored at its ends, which are not repeated."""
+    place = abs(place) % (2 * length - 2)
+    return min(place, 2 * length - 2 - place)
 
 
-def _unit_length(windows: Array) -> Array:
-    lengths = np.sqrt(np.square(windows).sum(axis=-1, keepdims=True))
-    return windows / np.maximum(lengths, np.finfo(np.float32).eps)
+_BINS = (array(types.intp, 1), FLOATS[2])
+_SUMS = {"reassoc", "contract", "nsz", "nnan", "ninf", "arcp"}  # nothing here is infinite
+
+
+@compiled(FLOATS[2], FLOATS[1], output(types.float32, 2), output(types.float32, 1), fastmath=_SUMS)
+def _smooth(image, kernel, out, line):  # type: ignore[no-untyped-def]
+    """Blur along columns, then along rows; beyond the border the image is mirrored. ``line`` is scratch, a row and both borders."""
+    height, width = image.shape
+    reach = len(kernel) - 1
+    middle = line[reach : reach + width]
+    for y in range(height):
+        row = image[y]
+        for x in range(width):
+            middle[x] = kernel[0] * row[x]
+        for k in range(1, reach + 1):
+            above, below, weight = image[_mirrored(y - k, height)], image[_mirrored(y + k, height)], kernel[k]
+            for x in range(width):
+                middle[x] += weight * (above[x] + below[x])
+        for x in range(reach):
+            line[x], line[reach + width + x] = middle[_mirrored(x - reach, width)], middle[_mirrored(width + x, width)]
+        row = out[y]
+        for x in range(width):
+            row[x] = kernel[0] * middle[x]
+        for k in range(1, reach + 1):
+            left, right, weight = line[reach - k :], line[reach + k :], kernel[k]
+            for x in range(width):
+                row[x] += weight * (left[x] + right[x])
+
+
+@compiled(FLOATS[2], output(types.float32, 2), output(types.float32, 2), fastmath=_SUMS)
+def _orientations(image, line, out):  # type: ignore[no-untyped-def]
+    """Share each pixel's gradient magnitude between the two nearest of 8 orientations, (h, w * 8); none at the border.
+
+    The angle within an octant is that of the smaller to the larger component, by Abramowitz & Stegun 4.4.49 (1964).
+    """
+    height, width = image.shape
+    turns, magnitudes = line
+    out[0] = out[height - 1] = 0
+    for y in range(1, height - 1):
+        before, after, above, below = image[y], image[y, 2:], image[y - 1, 1:], image[y + 1, 1:]
+        for x in range(width - 2):
+            right, up = after[x] - before[x], above[x] - below[x]
+            along, across = abs(right), abs(up)
+            t = min(along, across) / max(max(along, across), np.float32(1e-12))
+            s = t * t
+            series = np.float32(0.0208351) * s - np.float32(0.0851330)
+            series = series * s + np.float32(0.1801410)
+            series = series * s - np.float32(0.3302995)
+            series = series * s + np.float32(0.9998660)
+            turn = t * series * np.float32(4 / math.pi)  # 0 to 1: from the axis of the larger component
+            turn = turn if along >= across else np.float32(2) - turn  # 0 to 2: from the horizontal
+            turn = turn if right >= 0 else np.float32(4) - turn
+            turns[x] = turn if up >= 0 else np.float32(8) - turn
+            magnitudes[x] = np.sqrt(right * right + up * up)
+        row = out[y]
+        row[:] = 0
+        for x in range(width - 2):
+            first = np.int32(turns[x])
+            share = turns[x] - first
+            row[8 * (x + 1) + (first & 7)] = magnitudes[x] * (1 - share)
+            row[8 * (x + 1) + ((first + 1) & 7)] = magnitudes[x] * share
+
+
+@compiled(FLOATS[2], *_BINS, output(types.float32, 1), output(types.float32, 2), fastmath=_SUMS)
+def _pool(maps, first, weights, line, out):  # type: ignore[no-untyped-def]
+    """Weighted sums of rows of (n, m * 8) over bins, turned: (m, bins * 8)."""
+    for r in range(len(first)):
+        line[:] = 0
+        for k in range(0, weights.shape[1], 4):  # four at a time: the sums need not go to memory in between
+            row0, row1, row2, row3 = maps[first[r] + k], maps[first[r] + k + 1], maps[first[r] + k + 2], maps[first[r] + k + 3]
+            weight0, weight1, weight2, weight3 = weights[r, k], weights[r, k + 1], weights[r, k + 2], weights[r, k + 3]
+            for x in range(len(line)):
+                line[x] += weight0 * row0[x] + weight1 * row1[x] + weight2 * row2[x] + weight3 * row3[x]
+        for m in range(len(out)):
+            target, source = out[m, 8 * r :], line[8 * m :]
+            for o in range(8):
+                target[o] = source[o]
+
+
+@compiled(FLOATS[2], types.boolean, types.float32, output(types.float32, 2), output(types.float32, 1), fastmath=_SUMS)
+def _normalise(pooled, root, mass, windows, contrast):  # type: ignore[no-untyped-def]
+    """Unit length, no entry above 0.2, unit length again, in 512ths; ``mass`` is the weight of all pixels of a window."""
+    across = pooled.shape[1] // 32
+    for i in range(len(windows)):
+        window = windows[i]
+        for r in range(4):  # of ``pooled``, (row bins, column bins * 8)
+            source, target = pooled[i // across * 4 + r, i % across * 32 :], window[32 * r :]
+            for k in range(32):
+                target[k] = source[k]
+        total = square = np.float32(0)
+        for k in range(128):
+            total += window[k]
+            square += window[k] * window[k]
+        contrast[i] = total / mass
+        limit = np.float32(LARGEST) * np.sqrt(square)
+        total = square = np.float32(0)
+        for k in range(128):
+            window[k] = min(window[k], limit)
+            total += window[k]
+            square += window[k] * window[k]
+        if square > 0 and root:
+            for k in range(128):
+                window[k] = np.rint(np.float32(UNIT) * np.sqrt(window[k] / total))
+        elif square > 0:
+            scale = np.float32(UNIT) / np.sqrt(square)
+            for k in range(128):
+                window[k] = min(np.rint(scale * window[k]), np.float32(255))
+
+
+@compiled(FLOATS[3], FLOATS[1], *_BINS, *_BINS, types.boolean, output(types.float32, 3), output(types.float32, 2))
+def _describe(images, kernel, row_first, row_weights, col_first, col_weights, root, out, contrast):  # type: ignore[no-untyped-def]
+    """Blur, orientations, pooling and normalisation of one image after the other, so that each stays in the processor's cache."""
+    _, height, width = images.shape
+    smooth, maps = np.empty((height, width), np.float32), np.empty((height, width * 8), np.float32)
+    lines, padded = np.empty((2, width), np.float32), np.empty(width + 2 * len(kernel), np.float32)
+    row_line, rows = np.empty(width * 8, np.float32), np.empty((width, len(row_first) * 8), np.float32)
+    col_line, bins = np.empty(len(row_first) * 8, np.float32), np.empty((len(row_first), len(col_first) * 8), np.float32)
+    mass = 2 * row_weights[:4].sum() * col_weights[:4].sum()  # a central difference spans two pixels
+    for i in range(len(images)):
+        _smooth(images[i], kernel, smooth, padded)
+        _orientations(smooth, lines, maps)
+        _pool(maps, row_first, row_weights, row_line, rows)
+        _pool(rows, col_first, col_weights, col_line, bins)
+        _normalise(bins, root, mass, out[i], contrast[i])

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import lru_cache
-from numbers import Integral
+from typing import Any
 
 import numpy as np
+from numba import types
 from numpy.typing import NDArray
 
-from features.base import Extractor, Images
+from features.base import Extractor, Features, Images, enlarged_shape
+from features.compiled import array, compiled, output
 
-Level = NDArray[np.floating]  # (b, c, h, w)
+Level = NDArray[np.float32]  # (n, h, w): each channel of each image is a level of its own
 
 STATISTICS = ("mean", "std", "mean_abs", "skewness", "kurtosis")
-FLAT = 1e-3  # a band whose standard deviation is below this (in gray levels) has no shape to describe
+FLAT = np.float32(1e-3)  # a cell whose standard deviation is below this (in gray levels) has no shape to describe
+WHITE = np.float32(255)
 
 
 class LaplacianPyramid(Extractor):
     """Laplacian pyramid (Burt & Adelson 1983): statistics of each band-pass layer and the coarsest low-pass itself.
 
-    Of each layer and channel: mean, standard deviation and mean absolute value (gray levels / 255), skewness, and
-    kurtosis less 3 (both 0 where the layer is flat); then the low-pass values / 255, row by row.
+    Of each layer and channel, and each cell of a grid: mean, standard deviation and mean absolute value (gray levels / 255),
+    skewness, and kurtosis less 3 (both 0 where the cell is flat); then the low-pass values / 255, row by row.
 
     Parameters
     ----------
-    max_layer : int
-        Most band-pass layers; fewer where the next low-pass would be less than 4 pixels high or wide, but always one.
-    coarse_size : int
+    max_layer : int, default=3
+        Most band-pass layers; fewer where the next low-pass would be less than 4 pixels high or wide, or where a further
+        layer would be too small for ``grid``, but always one.
+    coarse_size : int, default=8
         The low-pass is reduced further, without counting layers, until neither side exceeds this.
+    grid : (int, int), default=(1, 1)
+        Rows and columns of cells that each layer is cut into, as ``np.array_split`` cuts. Where in the image a scale is
+        found helps to tell small photographs apart: (4, 4) suits 32x32 pixels.
 
     Notes
     -----
@@ -36,86 +44,192 @@ class LaplacianPyramid(Extractor):
     pyrUp. Changed: the article codes images; here the layers are summarised so that d stays small on large images.
     """
 
-    batch_size = 64
+    batch_size = 128  # the layers of a batch stay in the processor's cache
 
-    def __init__(self, max_layer: int = 3, coarse_size: int = 8) -> None:
+    def __init__(self, max_layer: int = 3, coarse_size: int = 8, grid: tuple[int, int] = (1, 1)) -> None:
         self.max_layer = max_layer
         self.coarse_size = coarse_size
+        self.grid = grid
 
-    def extract(self, batch: Images) -> NDArray[np.floating]:
-        """Statistics layer by layer (finest first), channel by channel, then the low-pass, (b, d)."""
-        images = np.ascontiguousarray(batch.transpose(0, 3, 1, 2), dtype=np.float32)
-        bands, low = decompose(images, n_layers(batch.shape[1], batch.shape[2], self.max_layer))
-        while max(low.shape[2:]) > self.coarse_size:
+    @property
+    def min_size(self) -> int:  # type: ignore[override]
+        """The larger side of the grid: each cell of the first layer needs a pixel."""
+        return max(self.grid)
+
+    def extract(self, batch: Images) -> Features:
+        """Statistics layer by layer (finest first), channel by channel, cell by cell, then the low-pass, (b, d)."""
+        n, height, width, n_channels = batch.shape
+        planes = np.ascontiguousarray(batch.transpose(0, 3, 1, 2), dtype=np.float32).reshape(-1, height, width)
+        bands, low = decompose(planes, n_layers(height, width, self.max_layer, max(self.grid)))
+        while max(low.shape[1:]) > self.coarse_size:
             low = reduce(low)
-        parts = [*(statistics(band) for band in bands), low.transpose(0, 2, 3, 1) / np.float32(255)]
-        return np.hstack([part.reshape(len(batch), -1) for part in parts])
+        pixels = low.reshape(n, n_channels, *low.shape[1:]).transpose(0, 2, 3, 1) / WHITE
+        return np.hstack([part.reshape(n, -1) for part in (*(statistics(band, self.grid) for band in bands), pixels)])
 
     def check_parameters(self) -> None:
         """Refuse values that are not allowed."""
         for name in ("max_layer", "coarse_size"):
-            value = getattr(self, name)
-            if not isinstance(value, Integral) or value < 1:
-                raise ValueError(f"{name} must be a positive integer; got {value!r}")
+            if not _is_count(getattr(self, name)):
+                raise ValueError(f"{name}={getattr(self, name)!r}: must be a positive integer")
+        if not isinstance(self.grid, tuple | list) or len(self.grid) != 2 or not all(map(_is_count, self.grid)):
+            raise ValueError(f"grid={self.grid!r}: must be two positive integers, (rows, columns)")
 
     def _feature_names(self) -> list[str]:
         height, width, n_channels = self.image_shape_
+        height, width = enlarged_shape(height, width, self.min_size)
         channels = ("gray",) if n_channels == 1 else ("red", "green", "blue")
-        layers = n_layers(height, width, self.max_layer)
-        names = [f"layer_{i}_{channel}_{statistic}" for i in range(layers) for channel in channels for statistic in STATISTICS]
+        layers = n_layers(height, width, self.max_layer, max(self.grid))
+        cells = [f"cell_{row}_{column}_" for row, column in np.ndindex(*self.grid)] if max(self.grid) > 1 else [""]
+        parts = itertools.product(range(layers), channels, cells, STATISTICS)
+        names = [f"layer_{i}_{channel}_{cell}{statistic}" for i, channel, cell, statistic in parts]
         depth = 0
         while depth < layers or max(height, width) > self.coarse_size:
             height, width, depth = -(-height // 2), -(-width // 2), depth + 1
-        return names + [f"low_{y}_{x}_{channel}" for y in range(height) for x in range(width) for channel in channels]
+        return names + [f"low_{y}_{x}_{channel}" for y, x in np.ndindex(height, width) for channel in channels]
 
 
-def n_layers(height: int, width: int, max_layer: int) -> int:
-    """Band-pass layers of an image: at most ``max_layer``, at least one, no low-pass with a side below 4 otherwise."""
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
+
+
+def n_layers(height: int, width: int, max_layer: int, cells: int = 1) -> int:
+    """Band-pass layers of an image, at least one.
+
+    A further one has no side below ``cells``, and its low-pass none below 4.
+    """
     layers, side = 1, -(-min(height, width) // 2)
-    while layers < max_layer and side > 6:  # the next side, rounded up, is at least 4
+    while layers < max_layer and side > 6 and side >= cells:  # the next side, rounded up, is at least 4
         layers, side = layers + 1, -(-side // 2)
     return layers
 
 
 def decompose(low: Level, layers: int) -> tuple[list[Level], Level]:
-    """Band-pass layers (finest first) and the low-pass that is left of (b, c, h, w)."""
+    """Band-pass layers (finest first) and the low-pass that is left."""
     bands: list[Level] = []
     for _ in range(layers):
         fine, low = low, reduce(low)
-        bands.append(fine - expand(low, fine.shape[2], fine.shape[3]))
+        coarse = expand(low, *fine.shape[1:])
+        bands.append(np.subtract(fine, coarse, out=coarse))
     return bands, low
 
 
-def reduce(images: Level) -> Level:
-    """Blur and drop every second row and column, (b, c, h, w) to (b, c, ceil(h / 2), ceil(w / 2)): cv2.pyrDown."""
-    height, width = images.shape[2:]
-    return blur_matrix(height)[::2] @ images @ blur_matrix(width)[::2].T
+def reduce(fine: Level) -> Level:
+    """Blur and drop every second row and column, (n, h, w) to (n, ceil(h / 2), ceil(w / 2)): cv2.pyrDown."""
+    n, height, width = fine.shape
+    low = np.empty((n, -(-height // 2), -(-width // 2)), np.float32)
+    _reduce(fine, _mirrored(height), _mirrored(width), low)
+    return low
 
 
-def expand(images: Level, height: int, width: int) -> Level:
-    """Put zeros between rows and columns and blur, to (b, c, height, width): cv2.pyrUp."""
-    rows, columns = (2 * blur_matrix(2 * n)[:, ::2] for n in images.shape[2:])
-    return rows[:height] @ images @ columns[:width].T
+def expand(low: Level, height: int, width: int) -> Level:
+    """Put zeros between rows and columns and blur, to (n, height, width): cv2.pyrUp."""
+    fine = np.empty((len(low), height, width), np.float32)
+    _expand(low, fine)
+    return fine
+
+
+def statistics(band: Level, grid: tuple[int, int] = (1, 1)) -> Features:
+    """Compute the STATISTICS of each cell of each level, (n, rows, columns, 5)."""
+    out = np.empty((len(band), *grid, len(STATISTICS)), np.float32)
+    _summarise(band, *(_borders(*cut) for cut in zip(band.shape[1:], grid, strict=True)), out)
+    return out
 
 
 @lru_cache(maxsize=64)
-def blur_matrix(n: int) -> NDArray[np.float32]:
-    """Write the kernel (1, 4, 6, 4, 1) / 16 along n pixels as an (n, n) matrix, mirrored at the outermost pixels."""
-    source = np.pad(np.arange(n), 2, mode="reflect")
-    matrix = np.zeros((n, n), np.float32)
-    for shift, weight in enumerate((1, 4, 6, 4, 1)):
-        np.add.at(matrix, (np.arange(n), source[shift : shift + n]), weight / 16)
-    matrix.flags.writeable = False
-    return matrix
+def _mirrored(n: int) -> NDArray[np.intp]:
+    """Which of n pixels stands at each place from two before the first to two after the last."""
+    return np.pad(np.arange(n), 2, mode="reflect")
 
 
-def statistics(band: Level) -> Level:
-    """Compute the STATISTICS of each channel of (b, c, h, w), (b, c, 5)."""
-    values = band.reshape(*band.shape[:2], -1)
-    mean = values.mean(axis=-1, keepdims=True)
-    std = values.std(axis=-1, keepdims=True)
-    z = np.where(std > FLAT, (values - mean) / np.maximum(std, FLAT), 0)
-    skewness = (z * z * z).mean(axis=-1, keepdims=True)
-    kurtosis = (z * z * z * z).mean(axis=-1, keepdims=True) - 3 * (std > FLAT)
-    mean_abs = np.abs(values).mean(axis=-1, keepdims=True)
-    return np.concatenate([mean / 255, std / 255, mean_abs / 255, skewness, kurtosis], axis=-1)
+def _borders(length: int, parts: int) -> NDArray[np.intp]:
+    """Where each of ``parts`` begins, and the end of the last, cut like ``np.array_split``."""
+    part = np.arange(parts + 1)
+    return part * (length // parts) + np.minimum(part, length % parts)
+
+
+_LEVEL, _PLACES = array(types.float32, 3), array(types.intp, 1)
+_FOUR, _SIX, _EIGHTH, _HALF = np.float32(4), np.float32(6), np.float32(1 / 8), np.float32(1 / 2)
+
+
+@compiled(_LEVEL, _PLACES, _PLACES, output(types.float32, 3))
+def _reduce(fine, rows, columns, low):  # type: ignore[no-untyped-def]
+    """Weights (1, 4, 6, 4, 1) / 16 down, then along; ``rows`` and ``columns`` are mirrored at the borders."""
+    width = fine.shape[2]
+    line = np.empty(width + 4, np.float32)
+    for i, y in np.ndindex(low.shape[:2]):
+        a, b, c = fine[i, rows[2 * y]], fine[i, rows[2 * y + 1]], fine[i, rows[2 * y + 2]]
+        d, e = fine[i, rows[2 * y + 3]], fine[i, rows[2 * y + 4]]
+        for x in range(width):
+            line[x + 2] = a[x] + e[x] + _FOUR * (b[x] + d[x]) + _SIX * c[x]
+        for x in (0, 1, width + 2, width + 3):
+            line[x] = line[columns[x] + 2]
+        out = low[i, y]
+        for x in range(low.shape[2]):
+            blurred = line[2 * x] + line[2 * x + 4] + _FOUR * (line[2 * x + 1] + line[2 * x + 3]) + _SIX * line[2 * x + 2]
+            out[x] = blurred * np.float32(1 / 256)
+
+
+@compiled(_LEVEL, output(types.float32, 3))
+def _expand(low, fine):  # type: ignore[no-untyped-def]
+    """Weights (1, 6, 1) / 8 at even places and (1, 1) / 2 at odd ones, along, then down.
+
+    Before the first place stands the second again, behind the last the last.
+    """
+    height, width = fine.shape[1:]
+    rows, columns = low.shape[1:]
+    wide = np.empty((rows, 2 * columns), np.float32)
+    for i in range(len(low)):
+        for y in range(rows):
+            line, out = low[i, y], wide[y]
+            before = line[min(1, columns - 1)]
+            for x in range(columns):
+                here, after = line[x], line[min(x + 1, columns - 1)]
+                out[2 * x] = (before + _SIX * here + after) * _EIGHTH
+                out[2 * x + 1] = (here + after) * _HALF
+                before = here
+        for y in range(height):
+            k = y // 2
+            above, at, below = wide[k - 1 if k else min(1, rows - 1)], wide[k], wide[min(k + 1, rows - 1)]
+            for x in range(width):
+                fine[i, y, x] = (at[x] + below[x]) * _HALF if y % 2 else (above[x] + _SIX * at[x] + below[x]) * _EIGHTH
+
+
+@compiled(_LEVEL, _PLACES, _PLACES, output(types.float32, 4), fastmath={"reassoc", "contract"})
+def _summarise(bands, tops, lefts, out):  # type: ignore[no-untyped-def]
+    """Compute the STATISTICS of each cell: sums of each column in a row of cells, many at a time, then of the columns."""
+    n, rows, cols, _ = out.shape
+    mean, total, size, second, third, fourth = sums = np.empty((6, bands.shape[2]), np.float32)
+    for i, r in np.ndindex(n, rows):
+        sums[:] = 0
+        for y in range(tops[r], tops[r + 1]):
+            row = bands[i, y]
+            for x in range(len(row)):
+                total[x] += row[x]
+                size[x] += abs(row[x])
+        for c in range(cols):
+            cell, area = out[i, r, c], np.float32((tops[r + 1] - tops[r]) * (lefts[c + 1] - lefts[c]))
+            cell[:] = 0
+            for x in range(lefts[c], lefts[c + 1]):
+                cell[0] += total[x] / area
+                cell[2] += size[x] / area
+            for x in range(lefts[c], lefts[c + 1]):
+                mean[x] = cell[0]
+        for y in range(tops[r], tops[r + 1]):
+            row = bands[i, y]
+            for x in range(len(row)):
+                difference = row[x] - mean[x]
+                square = difference * difference
+                second[x] += square
+                third[x] += square * difference
+                fourth[x] += square * square
+        for c in range(cols):
+            cell, area = out[i, r, c], np.float32((tops[r + 1] - tops[r]) * (lefts[c + 1] - lefts[c]))
+            variance = skewness = kurtosis = np.float32(0)
+            for x in range(lefts[c], lefts[c + 1]):
+                variance += second[x] / area
+                skewness += third[x] / area
+                kurtosis += fourth[x] / area
+            std = np.sqrt(variance)
+            cell[0], cell[1], cell[2] = cell[0] / WHITE, std / WHITE, cell[2] / WHITE
+            if std > FLAT:
+                cell[3], cell[4] = skewness / (variance * std), kurtosis / (variance * variance) - np.float32(3)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+import math
 
 import numpy as np
+from numba import types
 from numpy.typing import NDArray
 
-from features.base import Extractor, Images, to_gray
+from features.base import Extractor, Features, Images, to_gray
+from features.compiled import array, compiled, output
 
 NEGLIGIBLE = 1e-30  # a Hu moment below this is rounding of a moment that is zero; its logarithm would be noise
+STEPS = 1024  # between the slopes 0 and 1, whose angles are looked up
+ANGLES = np.arctan(np.arange(STEPS + 1) / STEPS).astype(np.float32)
+_QUARTER, _HALF = np.float32(math.pi / 2), np.float32(math.pi)  # of the circle
 
 
 class ShapeHistogram(Extractor):
@@ -17,10 +22,10 @@ class ShapeHistogram(Extractor):
 
     Parameters
     ----------
-    bins : int
+    bins : int, default=36
         Directions told apart over the full circle; the first bin is centred on 0 (brighter to the right), so that
         horizontal and vertical edges do not fall between two bins.
-    threshold : float
+    threshold : float, default=1.0
         An edge pixel's gradient exceeds the image's own mean gradient by this many standard deviations; at least 0.
 
     Notes
@@ -32,73 +37,160 @@ class ShapeHistogram(Extractor):
     span many orders of magnitude. A flat image has no edges: its histogram is all zero.
     """
 
-    batch_size = 64  # float64 copies of a batch stay small
-
     def __init__(self, bins: int = 36, threshold: float = 1.0) -> None:
         self.bins = bins
         self.threshold = threshold
 
-    def extract(self, batch: Images) -> NDArray[np.float64]:
+    def extract(self, batch: Images) -> Features:
         """Share of the edge pixels in each direction, then the seven logarithmic Hu moments, (b, bins + 7)."""
-        gray = np.rint(to_gray(batch))  # whole gray levels: gradients are exact, equal pixels have none
-        return np.hstack([edge_directions(gray, self.bins, self.threshold), log_magnitude(hu_moments(gray))])
+        gray = gray_levels(batch)
+        right, down = (gradient.reshape(len(batch), -1) for gradient in sobel(gray))
+        n_edges, directions = np.empty(len(batch), np.intp), np.empty((len(batch), self.bins), np.float32)
+        _keep_edges(right, down, float(self.threshold), n_edges)
+        _count_directions(right, down, n_edges, ANGLES, directions)
+        return np.hstack([directions, log_magnitude(hu_moments(gray))])
 
     def check_parameters(self) -> None:
         """Refuse values that are not allowed."""
-        if not isinstance(self.bins, Integral) or self.bins < 1:
-            raise ValueError(f"bins must be a positive integer; got {self.bins!r}")
-        if not isinstance(self.threshold, Real) or not 0 <= self.threshold < np.inf:
-            raise ValueError(f"threshold must be a finite number of at least 0; got {self.threshold!r}")
+        if not isinstance(self.bins, int | np.integer) or isinstance(self.bins, bool) or self.bins < 1:
+            raise ValueError(f"bins={self.bins!r}: must be a positive integer")
+        if not isinstance(self.threshold, int | float | np.integer | np.floating) or not 0 <= self.threshold < math.inf:
+            raise ValueError(f"threshold={self.threshold!r}: must be a finite number of at least 0")
 
     def _feature_names(self) -> list[str]:
         return [f"edge_direction_{i}" for i in range(self.bins)] + [f"log_hu_{i}" for i in range(1, 8)]
 
 
-def edge_directions(gray: NDArray[np.float32], bins: int, threshold: float) -> NDArray[np.float64]:
-    """Histogram of gradient directions over the edge pixels of each image, (b, h, w) to (b, bins)."""
-    right, down = sobel(gray)
-    magnitude = np.sqrt(right**2 + down**2).reshape(len(gray), -1)
-    limit = magnitude.mean(axis=1) + threshold * magnitude.std(axis=1)
-    image, pixel = np.nonzero(magnitude > limit[:, None])
-    angle = np.arctan2(down.reshape(len(gray), -1)[image, pixel], right.reshape(len(gray), -1)[image, pixel], dtype=np.float64)
-    direction = np.rint(angle * (bins / (2 * np.pi))).astype(np.intp) % bins
-    counts = np.bincount(image * bins + direction, minlength=len(gray) * bins).reshape(-1, bins)
-    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+def gray_levels(images: Images) -> NDArray[np.uint8]:
+    """Whole gray levels, (b, h, w): gradients and moments of them are exact, equal pixels have no gradient."""
+    return images[..., 0] if images.shape[-1] == 1 else np.rint(to_gray(images)).astype(np.uint8)
 
 
-def sobel(gray: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def sobel(gray: NDArray[np.uint8]) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
     """Sobel derivatives to the right and downwards of (b, h, w), the outermost pixels repeated beyond the border."""
-    padded = np.pad(gray, ((0, 0), (1, 1), (1, 1)), mode="edge")
-    smooth_down = padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]
-    smooth_right = padded[:, :, :-2] + 2 * padded[:, :, 1:-1] + padded[:, :, 2:]
-    return smooth_down[:, :, 2:] - smooth_down[:, :, :-2], smooth_right[:, 2:] - smooth_right[:, :-2]
+    right, down = np.empty(gray.shape, np.int16), np.empty(gray.shape, np.int16)
+    _sobel(gray, right, down)
+    return right, down
 
 
-def hu_moments(gray: NDArray[np.float32]) -> NDArray[np.float64]:
+def hu_moments(gray: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Hu's seven invariants of each image, (b, h, w) to (b, 7); all zero for a black image."""
-    nu = normalized_central_moments(gray)
-    a, b = nu[:, 2, 0] - nu[:, 0, 2], 2 * nu[:, 1, 1]
-    c, d = nu[:, 3, 0] - 3 * nu[:, 1, 2], 3 * nu[:, 2, 1] - nu[:, 0, 3]
-    s, t = nu[:, 3, 0] + nu[:, 1, 2], nu[:, 2, 1] + nu[:, 0, 3]
+    moments = np.zeros((len(gray), 8))  # beyond float32: of a symmetrical image, sums of billions cancel
+    _central_moments(gray, moments)
+    total = np.maximum(moments[:, :1], 1)
+    nu20, nu11, nu02 = (moments[:, 1:4] / total**2).T
+    nu30, nu21, nu12, nu03 = (moments[:, 4:] / total**2.5).T
+    a, b, c, d = nu20 - nu02, 2 * nu11, nu30 - 3 * nu12, 3 * nu21 - nu03
+    s, t = nu30 + nu12, nu21 + nu03
     u, v = s * (s**2 - 3 * t**2), t * (3 * s**2 - t**2)
-    h1, h2, h3, h4 = nu[:, 2, 0] + nu[:, 0, 2], a**2 + b**2, c**2 + d**2, s**2 + t**2
     h6 = a * (s**2 - t**2) + 2 * b * s * t
-    return np.stack([h1, h2, h3, h4, c * u + d * v, h6, d * u - c * v], axis=1)
+    return np.stack([nu20 + nu02, a**2 + b**2, c**2 + d**2, s**2 + t**2, c * u + d * v, h6, d * u - c * v], axis=1)
 
 
-def normalized_central_moments(gray: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Moments nu[:, p, q] of order p in x and q in y up to 3, invariant to shift and scale, (b, h, w) to (b, 4, 4)."""
-    mass = gray.astype(np.float64)
-    total = np.maximum(mass.sum(axis=(1, 2)), 1.0)[:, None]  # whole gray levels: below 1 the image is black
-    order = np.arange(4)
-    x = np.arange(gray.shape[2]) - (mass.sum(axis=1) @ np.arange(gray.shape[2], dtype=np.float64))[:, None] / total
-    y = np.arange(gray.shape[1]) - (mass.sum(axis=2) @ np.arange(gray.shape[1], dtype=np.float64))[:, None] / total
-    mu = (x[..., None] ** order).transpose(0, 2, 1) @ mass.transpose(0, 2, 1) @ (y[..., None] ** order)
-    return mu / total[..., None] ** (1 + (order[:, None] + order) / 2)
-
-
-def log_magnitude(moments: NDArray[np.float64]) -> NDArray[np.float64]:
+def log_magnitude(moments: NDArray[np.float64]) -> Features:
     """Signed logarithm -sign(h) * log10(abs(h)); 0 where h is negligible, so always finite."""
     size = np.abs(moments)
     logarithm = np.log10(np.maximum(size, NEGLIGIBLE))
-    return np.where(size > NEGLIGIBLE, -np.sign(moments) * logarithm, 0.0)
+    return np.where(size > NEGLIGIBLE, -np.sign(moments) * logarithm, 0).astype(np.float32)
+
+
+@compiled(array(types.uint8, 3), output(types.int16, 3), output(types.int16, 3))
+def _sobel(gray, right, down):  # type: ignore[no-untyped-def]
+    """Smooth and differentiate down each column, then along the row."""
+    n, height, width = gray.shape
+    smooth, change = np.empty(width + 2, np.int16), np.empty(width + 2, np.int16)  # and a pixel beyond each border
+    for i, y in np.ndindex(n, height):
+        above, here, below = gray[i, max(y - 1, 0)], gray[i, y], gray[i, min(y + 1, height - 1)]
+        for x in range(width):
+            smooth[x + 1] = np.int16(above[x]) + np.int16(2) * np.int16(here[x]) + np.int16(below[x])
+            change[x + 1] = np.int16(below[x]) - np.int16(above[x])
+        smooth[0], smooth[width + 1] = smooth[1], smooth[width]
+        change[0], change[width + 1] = change[1], change[width]
+        for x in range(width):
+            right[i, y, x] = smooth[x + 2] - smooth[x]
+            down[i, y, x] = change[x] + np.int16(2) * change[x + 1] + change[x + 2]
+
+
+_GRADIENTS, _SUMS = output(types.int16, 2), {"reassoc", "contract"}  # sums may be taken in any order
+
+
+@compiled(_GRADIENTS, _GRADIENTS, types.float64, output(types.intp, 1), fastmath=_SUMS)
+def _keep_edges(right, down, threshold, n_edges):  # type: ignore[no-untyped-def]
+    """Move the gradients of each image's edge pixels to the front of its row, and count them."""
+    n, n_pixels = right.shape
+    magnitude = np.empty(n_pixels, np.float32)
+    for i in range(n):
+        total = squares = 0.0
+        for k in range(n_pixels):
+            x, y = np.float32(right[i, k]), np.float32(down[i, k])
+            magnitude[k] = np.sqrt(x * x + y * y)
+            length = np.float64(magnitude[k])
+            total += length
+            squares += length * length
+        mean = total / n_pixels
+        limit = np.float32(mean + threshold * math.sqrt(max(squares / n_pixels - mean**2, 0.0)))
+        kept = 0
+        for k in range(n_pixels):  # no branch: which pixels are edges cannot be guessed
+            right[i, kept], down[i, kept] = right[i, k], down[i, k]
+            kept += magnitude[k] > limit
+        n_edges[i] = kept
+
+
+@compiled(_GRADIENTS, _GRADIENTS, array(types.intp, 1), array(types.float32, 1), output(types.float32, 2))
+def _count_directions(right, down, n_edges, angles, shares):  # type: ignore[no-untyped-def]
+    """Share of each direction among the first ``n_edges`` gradients of each image, (b, bins).
+
+    An angle that was looked up is half a step of the slope off at most; where that may matter, it is computed.
+    """
+    n, bins = shares.shape
+    scale = bins / (2 * math.pi)
+    direction, counts = np.empty(right.shape[1], np.float32), np.empty(bins, np.intp)
+    for i in range(n):
+        for k in range(n_edges[i]):
+            x, y = np.float32(right[i, k]), np.float32(down[i, k])
+            low, high = min(abs(x), abs(y)), max(abs(x), abs(y))  # an edge has a gradient: never 0 / 0
+            angle = angles[np.int32(low / high * np.float32(STEPS) + np.float32(0.5))]  # of 45 degrees; now unfold
+            angle = abs(_QUARTER * np.float32(abs(y) > abs(x)) - angle)
+            direction[k] = math.copysign(abs(_HALF * np.float32(x < 0) - angle), y) * np.float32(scale)
+        counts[:] = 0
+        for k in range(n_edges[i]):
+            nearest = np.rint(direction[k])
+            if abs(direction[k] - nearest) > 0.5 - scale / STEPS:
+                nearest = np.rint(math.atan2(np.float64(down[i, k]), np.float64(right[i, k])) * scale)
+            counts[int(nearest)] += 1  # a negative one counts from the end
+        for k in range(bins):
+            shares[i, k] = np.float32(counts[k]) / np.float32(max(n_edges[i], 1))
+
+
+@compiled(array(types.uint8, 3), output(types.float64, 2), fastmath=_SUMS)
+def _central_moments(gray, moments):  # type: ignore[no-untyped-def]
+    """Total and moments of order 20, 11, 02, 30, 21, 12, 03 about the centroid, (b, 8); a black image is left out."""
+    n, height, width = gray.shape
+    lines = np.empty((4, height))  # moments of each row about the middle column: whole numbers, so exact
+    x1 = np.arange(width) - float(width // 2)
+    x2, x3 = x1 * x1, x1 * x1 * x1
+    for i in range(n):
+        for y in range(height):
+            row = gray[i, y]
+            s0 = s1 = s2 = s3 = 0.0
+            for x in range(width):
+                value = np.float64(row[x])
+                s0 += value
+                s1 += value * x1[x]
+                s2 += value * x2[x]
+                s3 += value * x3[x]
+            lines[0, y], lines[1, y], lines[2, y], lines[3, y] = s0, s1, s2, s3
+        total = lines[0].sum()
+        if total == 0:
+            continue
+        mean_x, mean_y = lines[1].sum() / total, (lines[0] * np.arange(height)).sum() / total
+        moments[i, 0] = total
+        for y in range(height):
+            s0, s1, s2, s3 = lines[:, y]
+            s3 += mean_x * (-3 * s2 + mean_x * (3 * s1 - mean_x * s0))
+            s2 += mean_x * (-2 * s1 + mean_x * s0)
+            s1 -= mean_x * s0
+            v = y - mean_y
+            terms = (s2, v * s1, v * v * s0, s3, v * s2, v * v * s1, v * v * v * s0)
+            for k in range(7):
+                moments[i, k + 1] += terms[k]

@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import MiniBatchKMeans
 from sklearn.utils import check_random_state
-from threadpoolctl import threadpool_limits
 
 from features.base import Extractor, Features, Images, to_gray
-from features.dense_sift import LENGTH, dense_sift, detected_sift
+from features.dense_sift import LENGTH, N_BINS, centres, dense_sift, detected_sift, to_root
+from features.visual_words import ENCODINGS, Array
 
-Descriptors = NDArray[np.float32]
+Described = tuple[Array, NDArray[np.intp], NDArray[np.float32]]  # descriptors, the image of each, its (row, column)
 
 
 class SIFTBoVW(Extractor):
-    """Histogram of visual words: SIFT descriptors, each counted for the nearest word of a k-means vocabulary.
+    """Visual words: SIFT descriptors, encoded by a vocabulary that is learned from training images (Csurka et al. 2004).
 
     Parameters
     ----------
     n_words : int, default=200
-        Size of the vocabulary and length of the histogram. With fewer distinct descriptors than words in the training
-        images, each is a word and the rest of the histogram stays zero.
+        Size of the vocabulary. With fewer distinct descriptors than words in the training images, each is a word and the
+        features of the others stay zero.
     keypoints : {"dense", "detected"}, default="dense"
         Describe windows on a regular grid, or where SIFT finds keypoints. Small and flat images often have no keypoints;
-        their histogram is zero.
+        their features are zero. The next five parameters are those of the grid.
     step : int, default=4
-        Distance between the windows of the grid, pixels.
-    size : int, default=16
-        Side of a window of the grid, pixels; images smaller than two windows are enlarged.
+        Distance between neighbouring windows, pixels.
+    bin_sizes : sequence of int, default=(4,)
+        Side of one of the 4 x 4 bins of a window, pixels; several of them are several scales. Images smaller than two
+        windows of the smallest scale, or one of the largest, are enlarged.
+    sigma : float, default=1.6
+        Gaussian blur before gradients are taken, pixels; 0.5 or less is none. Small images want less than Lowe's 1.6.
+    contrast_threshold : float, default=0.0
+        Windows with a mean gradient below this, in gray levels a pixel, do not count.
+    root : bool, default=False
+        RootSIFT (Arandjelovic & Zisserman 2012): compare descriptors by their Hellinger distance.
+    encoding : {"hard", "soft", "vlad", "fisher"}, default="hard"
+        Count each descriptor for the nearest word; share it among five; sum its differences from the nearest word (128
+        features a word), or the gradients of a Gaussian mixture (256 features a word).
+    levels : int, default=1
+        Levels of the spatial pyramid (Lazebnik, Schmid & Ponce 2006): the whole image, then 2 x 2 cells, then 4 x 4.
     n_sampled : int, default=20_000
         How many descriptors of the training images the vocabulary is learned from. They come from at most one image for
         every ten of them, drawn first, so that memory is bounded by this number and not by the training set.
@@ -37,100 +51,131 @@ class SIFTBoVW(Extractor):
 
     Attributes
     ----------
-    words_ : (n, 128) float32, n <= n_words
-        The vocabulary, in whole numbers.
+    vocabulary_ : Hard, Soft, VLAD or Fisher
+        Its ``words`` are (n, 128) float32, n <= n_words.
 
     Notes
     -----
     Lowe, "Distinctive image features from scale-invariant keypoints", IJCV 2004; Csurka et al., "Visual categorization
-    with bags of keypoints", 2004. Changed: k-means is in mini-batches and starts from descriptors drawn at random
-    (k-means++ takes several times as long as the clustering and gains next to nothing); the histogram is divided by its
-    sum and its square root is taken, so that the dot product of two is their Hellinger affinity.
-
-    Descriptors and words are whole numbers, so that every sum in a distance is exact in float32: the nearest word of a
-    descriptor depends neither on its batch nor on the linear algebra library.
+    with bags of keypoints", 2004; for each encoding see ``features.visual_words``. The features of each cell of the pyramid
+    are brought to the signed square root and unit length (Perronnin, Sanchez & Mensink 2010), so that the dot product of
+    two histograms is their Hellinger affinity. Changed: k-means is in mini-batches and starts from descriptors drawn at
+    random; the levels of the pyramid are not weighted.
     """
 
     stateless = False
-    batch_size = 32
+    batch_size = 64
 
     def __init__(
         self,
         n_words: int = 200,
         keypoints: str = "dense",
         step: int = 4,
-        size: int = 16,
+        bin_sizes: Sequence[int] = (4,),
+        sigma: float = 1.6,
+        contrast_threshold: float = 0.0,
+        root: bool = False,
+        encoding: str = "hard",
+        levels: int = 1,
         n_sampled: int = 20_000,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.n_words = n_words
         self.keypoints = keypoints
         self.step = step
-        self.size = size
+        self.bin_sizes = bin_sizes
+        self.sigma = sigma
+        self.contrast_threshold = contrast_threshold
+        self.root = root
+        self.encoding = encoding
+        self.levels = levels
         self.n_sampled = n_sampled
         self.random_state = random_state
 
     @property
     def min_size(self) -> int:  # type: ignore[override]
-        """Two windows of the grid side by side, pixels."""
-        return 2 * self.size
+        """Two windows of the smallest scale side by side, or one of the largest, pixels."""
+        return N_BINS * max(2 * min(self.bin_sizes), max(self.bin_sizes))
 
     def learn(self, images: Images) -> None:
-        """Cluster a sample of the descriptors of the images."""
+        """Learn the vocabulary from a sample of the descriptors of the images."""
         random = check_random_state(self.random_state)
-        sample = self._sample(images, random)
-        distinct = np.unique(sample, axis=0)
-        self.words_ = distinct
-        if len(distinct) > self.n_words:
-            first = distinct[random.choice(len(distinct), self.n_words, replace=False)]
-            self.words_ = np.rint(_k_means(sample, first, random))
+        self.vocabulary_ = ENCODINGS[self.encoding](self._sample(images, random), self.n_words, random)
 
     def extract(self, batch: Images) -> Features:
-        """Square roots of the shares of the words, (b, n_words)."""
-        if not len(self.words_):
-            return np.zeros((len(batch), self.n_words), np.float32)
-        descriptors = self._describe(batch)
-        image = np.repeat(np.arange(len(batch)), [len(d) for d in descriptors])
-        word = _nearest(np.concatenate(descriptors), self.words_)
-        counts = np.bincount(image * self.n_words + word, minlength=len(batch) * self.n_words).reshape(len(batch), -1)
-        return np.sqrt(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)).astype(np.float32)
+        """Encoded descriptors of each cell, level by level, of unit length; (b, cells * n_words * numbers of a word)."""
+        descriptors, image, place = self._describe(batch)
+        n = 2 ** (self.levels - 1)  # cells along a side of the finest level; those of the others are sums of theirs
+        row, col = (np.minimum(place[:, axis] * n // batch.shape[1 + axis], n - 1).astype(np.intp) for axis in (0, 1))
+        level = self.vocabulary_.sums(descriptors, (image * n + row) * n + col, len(batch) * n * n).reshape(len(batch), n, n, -1)
+        levels = [level]
+        for _ in range(self.levels - 1):
+            level = level[:, ::2] + level[:, 1::2]
+            level = level[:, :, ::2] + level[:, :, 1::2]
+            levels.insert(0, level)
+        return np.concatenate([_unit_roots(level).reshape(len(batch), -1) for level in levels], axis=1)
 
-    def _describe(self, batch: Images) -> list[Descriptors]:
-        """Descriptors of each image, (k, 128); with detected keypoints k differs between images and may be 0."""
+    def _describe(self, batch: Images) -> Described:
+        """Descriptors of all images, (m, 128), the image that each is of, (m,), and where in it, (m, 2)."""
         gray = np.rint(to_gray(batch))
-        descriptors = dense_sift(gray, self.size, self.step) if self.keypoints == "dense" else detected_sift(gray)
-        return [d.astype(np.float32) for d in descriptors]
+        parts = [self._on_grid(gray, size) for size in self.bin_sizes] if self.keypoints == "dense" else self._detected(gray)
+        descriptors, image, place = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        return descriptors, image, place
 
-    def _sample(self, images: Images, random: np.random.RandomState) -> Descriptors:
+    def _on_grid(self, gray: Array, bin_size: int) -> Described:
+        descriptors, contrast = dense_sift(gray, bin_size, self.step, self.sigma, self.root)
+        kept = contrast >= self.contrast_threshold
+        rows, cols = (centres(side, bin_size, self.step) for side in gray.shape[1:])
+        place = np.stack(np.meshgrid(rows, cols, indexing="ij"), axis=-1).reshape(-1, 2).astype(np.float32)
+        image, window = np.nonzero(kept)
+        return descriptors[kept] if not kept.all() else descriptors.reshape(-1, LENGTH), image, place[window]
+
+    def _detected(self, gray: Array) -> list[Described]:
+        found = [detected_sift(image) for image in gray.astype(np.uint8)]
+        return [(to_root(d) if self.root else d, np.full(len(d), i, np.intp), place) for i, (d, place) in enumerate(found)]
+
+    def _sample(self, images: Images, random: np.random.RandomState) -> Array:
         """At most ``n_sampled`` descriptors, about as many of each image that is drawn, (m, 128)."""
-        drawn = random.permutation(len(images))[: -(-self.n_sampled // 10)]
+        drawn = np.sort(random.permutation(len(images))[: -(-self.n_sampled // 10)])
         per_image = -(-self.n_sampled // len(drawn))
         sample = [np.empty((0, LENGTH), np.float32)]
         for start in range(0, len(drawn), self.batch_size):
-            for descriptors in self._describe(images[drawn[start : start + self.batch_size]]):
-                sample.append(descriptors[random.permutation(len(descriptors))[:per_image]])
+            descriptors, image, _ = self._describe(images[drawn[start : start + self.batch_size]])
+            for i in np.unique(image):
+                of_one = descriptors[image == i]
+                sample.append(of_one[random.permutation(len(of_one))[:per_image]])
         return np.concatenate(sample)[: self.n_sampled]
 
     def check_parameters(self) -> None:
         """Refuse values that are not allowed."""
-        for name, least in (("n_words", 1), ("step", 1), ("size", 4), ("n_sampled", 1)):
-            value = getattr(self, name)
-            if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-                raise ValueError(f"{name}={value!r}: must be an integer of at least {least}")
-        if self.keypoints not in ("dense", "detected"):
-            raise ValueError(f"keypoints={self.keypoints!r}: must be 'dense' or 'detected'")
+        for name, least in (("n_words", 1), ("step", 1), ("levels", 1), ("n_sampled", 1)):
+            if not _is_count(getattr(self, name), least):
+                raise ValueError(f"{name}={getattr(self, name)!r}: must be an integer of at least {least}")
+        sizes = self.bin_sizes
+        if not isinstance(sizes, Sequence) or not sizes or not all(_is_count(size, 1) for size in sizes):
+            raise ValueError(f"bin_sizes={sizes!r}: must be a list of integers of at least 1")
+        for name, choices in (("keypoints", ("dense", "detected")), ("encoding", tuple(ENCODINGS))):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name}={getattr(self, name)!r}: must be one of {', '.join(choices)}")
+        for name in ("sigma", "contrast_threshold"):
+            if not 0 <= getattr(self, name) < np.inf:
+                raise ValueError(f"{name}={getattr(self, name)!r}: must be a number of at least 0")
 
     def _feature_names(self) -> list[str]:
+        per_word = ENCODINGS[self.encoding].per_word
+        cells = [f"level{level}_{row}_{col}" for level in range(self.levels) for row, col in np.ndindex(2**level, 2**level)]
+        words = [f"word{k}_{j}" for k in range(self.n_words) for j in range(per_word)] if per_word > 1 else self._words()
+        return [f"{cell}_{word}" for cell in cells for word in words] if self.levels > 1 else words
+
+    def _words(self) -> list[str]:
         return [f"word{i}" for i in range(self.n_words)]
 
 
-def _k_means(sample: Descriptors, first: Descriptors, random: np.random.RandomState) -> Descriptors:
-    """Centres of the clusters; on one thread, because the sum that k-means stops by depends on the number of threads."""
-    clusters = MiniBatchKMeans(len(first), init=first, n_init=1, max_iter=10, random_state=random)
-    with threadpool_limits(1):
-        return clusters.fit(sample).cluster_centers_
+def _is_count(value: Any, least: int) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
 
 
-def _nearest(descriptors: Descriptors, words: Descriptors) -> NDArray[np.intp]:
-    """Index of the nearest word of each descriptor; the first of equals."""
-    return (descriptors @ words.T - np.square(words).sum(axis=1) / 2).argmax(axis=1)
+def _unit_roots(sums: Features) -> Features:
+    """Signed square roots, each vector of unit length; a vector of zeros stays."""
+    roots = np.sign(sums) * np.sqrt(np.abs(sums))
+    return roots / np.maximum(np.sqrt(np.abs(sums).sum(axis=-1, keepdims=True)), np.finfo(np.float32).tiny)

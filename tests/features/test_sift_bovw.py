@@ -1,6 +1,8 @@
 import cv2
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
+from scipy.special import softmax
 from skimage import data
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
@@ -9,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from features.base import enlarge
-from features.dense_sift import dense_sift
+from features.dense_sift import centres, dense_sift
 from features.sift_bovw import SIFTBoVW
 
 LOADED = load_digits()
@@ -25,17 +27,18 @@ def gray(images):
     return np.stack([image[..., 0] if image.shape[-1] == 1 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images])
 
 
-def by_opencv(image, size, step):
+def by_opencv(image, bin_size, step):
+    size = 4 * bin_size
     centres = [range((side - size) % step // 2 + size // 2, side - size // 2 + 1, step) for side in image.shape]
     points = [cv2.KeyPoint(float(x), float(y), size / 6, 0.0) for y in centres[0] for x in centres[1]]
     return cv2.SIFT.create().compute(image, points)[1]
 
 
-@pytest.mark.parametrize(("size", "step"), [(16, 4), (16, 8), (12, 3), (24, 8)])
+@pytest.mark.parametrize(("bin_size", "step"), [(4, 4), (4, 8), (3, 3), (6, 8)])
 @pytest.mark.parametrize("images", [enlarge(DIGITS[:20], 32), PHOTOS], ids=["digits", "photos"])
-def test_dense_descriptors_are_those_of_opencv_at_the_same_grid_and_scale(images, size, step):
-    ours = dense_sift(gray(images).astype(np.float32), size, step).astype(float)
-    reference = np.stack([by_opencv(image, size, step) for image in gray(images)])
+def test_dense_descriptors_are_those_of_opencv_at_the_same_grid_and_scale(images, bin_size, step):
+    ours = dense(images, bin_size, step).astype(float)
+    reference = np.stack([by_opencv(image, bin_size, step) for image in gray(images)])
     assert ours.shape == reference.shape
     lengths = np.linalg.norm(ours, axis=-1) * np.linalg.norm(reference, axis=-1)
     cosine = (ours * reference).sum(axis=-1)[lengths > 0] / lengths[lengths > 0]
@@ -43,8 +46,29 @@ def test_dense_descriptors_are_those_of_opencv_at_the_same_grid_and_scale(images
     assert (lengths > 0).mean() > 0.98
 
 
+def dense(images, bin_size=4, step=4, **how):
+    return dense_sift(gray(images).astype(np.float32), bin_size, step, **how)[0]
+
+
+def test_rootsift_is_the_square_root_of_the_shares_of_sift():
+    plain, root = dense(PHOTOS), dense(PHOTOS, root=True)
+    np.testing.assert_allclose(root, 512 * np.sqrt(plain / np.maximum(plain.sum(axis=-1, keepdims=True), 1)), atol=12)
+    np.testing.assert_allclose(np.linalg.norm(root, axis=-1)[plain.any(axis=-1)], 512, rtol=0.01)
+
+
+def test_contrast_is_the_mean_gradient_of_a_window():
+    ramp = np.broadcast_to(np.arange(40, dtype=np.float32) * 3, (1, 40, 40))  # three gray levels a pixel
+    np.testing.assert_allclose(dense_sift(ramp, 4, 4, sigma=0.0)[1][0, 24], 3, rtol=0.02)
+
+
+def test_sigma_blurs_what_gradients_are_taken_of():
+    image = gray(PHOTOS).astype(np.float32)
+    blurred = np.stack([gaussian_filter(one, np.sqrt(2**2 - 0.5**2), mode="mirror") for one in image])
+    np.testing.assert_allclose(dense_sift(image, 4, 4, sigma=2.0)[0], dense_sift(blurred, 4, 4, sigma=0.0)[0], atol=1)
+
+
 def test_a_flat_window_has_a_zero_descriptor():
-    assert (dense_sift(FLAT[..., 0].astype(np.float32), 16, 4) == 0).all()
+    assert (dense(FLAT) == 0).all()
 
 
 @pytest.mark.parametrize("keypoints", ["dense", "detected"])
@@ -64,23 +88,21 @@ def test_squares_of_the_features_are_shares_of_the_words(images, keypoints):
 def test_each_descriptor_is_counted_for_its_nearest_word(keypoints):
     extractor = SIFTBoVW(30, keypoints, random_state=0).fit(PHOTOS)
     descriptors = (
-        dense_sift(gray(PHOTOS[:1]).astype(np.float32), 16, 4)[0]
-        if keypoints == "dense"
-        else cv2.SIFT.create().detectAndCompute(gray(PHOTOS[:1])[0], None)[1]
+        dense(PHOTOS[:1])[0] if keypoints == "dense" else cv2.SIFT.create().detectAndCompute(gray(PHOTOS[:1])[0], None)[1]
     ).astype(float)
-    distance = np.square(descriptors[:, None] - extractor.words_.astype(float)).sum(axis=-1)
+    distance = np.square(descriptors[:, None] - extractor.vocabulary_.words.astype(float)).sum(axis=-1)
     share = np.bincount(distance.argmin(axis=1), minlength=30) / len(descriptors)
     np.testing.assert_allclose(extractor.transform(PHOTOS[:1])[0] ** 2, share, atol=1e-6)
 
 
 def test_the_vocabulary_fits_the_training_descriptors_better_than_a_random_draw_of_them():
-    descriptors = dense_sift(gray(PHOTOS).astype(np.float32), 16, 4).reshape(-1, 128).astype(float)
+    descriptors = dense(PHOTOS).reshape(-1, 128).astype(float)
 
     def error(words):
         return np.square(descriptors[:, None] - words).sum(axis=-1).min(axis=1).mean()
 
     drawn = descriptors[np.random.default_rng(0).choice(len(descriptors), 30, replace=False)]
-    assert error(SIFTBoVW(30, random_state=0).fit(PHOTOS).words_) < 0.8 * error(drawn)
+    assert error(SIFTBoVW(30, random_state=0).fit(PHOTOS).vocabulary_.words) < 0.8 * error(drawn)
 
 
 @pytest.mark.parametrize("keypoints", ["dense", "detected"])
@@ -103,8 +125,8 @@ def test_training_images_without_any_keypoint_give_zeros_even_for_images_that_ha
 def test_fewer_descriptors_than_words_make_each_a_word_and_leave_the_rest_zero():
     extractor = SIFTBoVW(200, random_state=0).fit(np.repeat(DIGITS[:2], 10, axis=0))
     features = extractor.transform(DIGITS[:20])
-    n_distinct = len(np.unique(dense_sift(enlarge(DIGITS[:2], 32)[..., 0].astype(np.float32), 16, 4).reshape(-1, 128), axis=0))
-    assert len(extractor.words_) == n_distinct <= 50
+    n_distinct = len(np.unique(dense(enlarge(DIGITS[:2], 32)).reshape(-1, 128), axis=0))
+    assert len(extractor.vocabulary_.words) == n_distinct <= 50
     assert features.shape == (20, 200)
     assert (features[:, n_distinct:] == 0).all()
 
@@ -138,7 +160,7 @@ def test_the_vocabulary_is_learned_from_a_bounded_number_of_images_and_descripto
     describe = SIFTBoVW._describe
     monkeypatch.setattr(SIFTBoVW, "_describe", lambda self, batch: described.append(len(batch)) or describe(self, batch))
     sampled = []
-    monkeypatch.setattr("features.sift_bovw._k_means", lambda sample, first, random: sampled.extend(sample) or first)
+    monkeypatch.setattr("features.visual_words.k_means", lambda sample, n_words, random: sampled.extend(sample) or sample[:n_words])
     SIFTBoVW(30, n_sampled=405, random_state=0).fit(DIGITS)
     assert sum(described) == 41  # one image for every ten descriptors
     assert max(described) <= SIFTBoVW.batch_size
@@ -147,9 +169,9 @@ def test_the_vocabulary_is_learned_from_a_bounded_number_of_images_and_descripto
 
 def test_every_image_that_is_drawn_gives_descriptors_to_the_vocabulary(monkeypatch):
     sampled = []
-    monkeypatch.setattr("features.sift_bovw._k_means", lambda sample, first, random: sampled.extend(sample) or first)
+    monkeypatch.setattr("features.visual_words.k_means", lambda sample, n_words, random: sampled.extend(sample) or sample[:n_words])
     SIFTBoVW(30, n_sampled=400, random_state=0).fit(PHOTOS[:40])
-    descriptors = dense_sift(gray(PHOTOS[:40]).astype(np.float32), 16, 4)
+    descriptors = dense(PHOTOS[:40])
     assert all((image[:, None] == sampled).all(axis=-1).any() for image in descriptors)
 
 
@@ -160,13 +182,96 @@ def test_digits_are_told_apart_by_their_words():
     assert model.score(extractor.transform(DIGITS[1000:]), LOADED.target[1000:]) > 0.9
 
 
+def encoded(encoding, n_words, descriptors):
+    """One image's vector before signs, roots and lengths, with all words at once and in float64."""
+    vocabulary = SIFTBoVW(n_words, encoding=encoding, random_state=0).fit(PHOTOS).vocabulary_
+    words, x = vocabulary.words.astype(float), descriptors.astype(float)
+    difference = x[:, None] - words
+    square = np.square(difference).sum(axis=-1)
+    if encoding == "hard":
+        return np.bincount(square.argmin(axis=1), minlength=n_words)
+    if encoding == "vlad":
+        return np.concatenate([difference[square.argmin(axis=1) == k, k].sum(axis=0) for k in range(n_words)])
+    if encoding == "soft":
+        logs = -square / (2 * vocabulary.width)
+    else:
+        z = difference / vocabulary.deviations
+        logs = np.log(vocabulary.weights) - np.log(vocabulary.deviations).sum(axis=1) - np.square(z).sum(axis=-1) / 2
+    logs[logs < np.sort(logs, axis=1)[:, [-5]]] = -np.inf
+    share = softmax(logs, axis=1)
+    if encoding == "soft":
+        return share.sum(axis=0)
+    weighted = share[..., None] / np.sqrt(vocabulary.weights[:, None])
+    gradients = np.concatenate([weighted * z, weighted * (z**2 - 1) / np.sqrt(2)], axis=2)
+    return gradients.sum(axis=0).ravel()
+
+
+@pytest.mark.parametrize("encoding", ["hard", "soft", "vlad", "fisher"])
+def test_each_encoding_is_that_of_its_definition(encoding):
+    features = SIFTBoVW(8, encoding=encoding, random_state=0).fit(PHOTOS).transform(PHOTOS[:3])
+    expected = np.stack([encoded(encoding, 8, d) for d in dense(PHOTOS[:3])])
+    expected = np.sign(expected) * np.sqrt(np.abs(expected))
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(features, expected, atol=2e-3)
+
+
+def test_cells_of_the_pyramid_are_histograms_of_the_windows_in_them():
+    extractor = SIFTBoVW(20, levels=2, random_state=0).fit(PHOTOS)
+    features = extractor.transform(PHOTOS[:1]).reshape(5, 20)
+    whole, cells = features[0], features[1:]
+    np.testing.assert_allclose(whole, SIFTBoVW(20, random_state=0).fit(PHOTOS).transform(PHOTOS[:1])[0], atol=1e-6)
+    words = extractor.vocabulary_.words
+    word = np.square(dense(PHOTOS[:1])[0][:, None] - words).sum(axis=-1).argmin(axis=1).reshape(7, 10)
+    n_above = (centres(40, 4, 4) < 20).sum()
+    top_left = np.bincount(word[:n_above, : (centres(53, 4, 4) < 26.5).sum()].ravel(), minlength=20)
+    np.testing.assert_allclose(cells[0] ** 2, top_left / top_left.sum(), atol=1e-6)
+
+
+def test_several_scales_count_their_windows_together():
+    extractor = SIFTBoVW(20, bin_sizes=[3, 4], random_state=0).fit(PHOTOS)
+    both = np.concatenate([dense(PHOTOS[:1], size)[0] for size in (3, 4)])
+    word = np.square(both[:, None] - extractor.vocabulary_.words).sum(axis=-1).argmin(axis=1)
+    np.testing.assert_allclose(extractor.transform(PHOTOS[:1])[0] ** 2, np.bincount(word, minlength=20) / len(both), atol=1e-6)
+
+
+def test_windows_of_low_contrast_do_not_count():
+    half = PHOTOS.copy()
+    half[:, :, 26:] = 100
+    extractor = SIFTBoVW(20, contrast_threshold=1.0, random_state=0).fit(PHOTOS)
+    kept = dense_sift(gray(half).astype(np.float32), 4, 4)[1] >= 1.0
+    assert 0.3 < kept.mean() < 0.9
+    word = np.square(dense(half[:1])[0][:, None] - extractor.vocabulary_.words).sum(axis=-1).argmin(axis=1)[kept[0]]
+    np.testing.assert_allclose(extractor.transform(half[:1])[0] ** 2, np.bincount(word, minlength=20) / len(word), atol=1e-6)
+    assert (extractor.transform(FLAT) == 0).all()
+
+
+@pytest.mark.parametrize(
+    "how", [{"encoding": "fisher", "n_words": 5}, {"encoding": "vlad", "n_words": 5, "levels": 2}, {"levels": 3}], ids=str
+)
+def test_names_count_the_features(how):
+    extractor = SIFTBoVW(**how, random_state=0).fit(PHOTOS)
+    names = extractor.get_feature_names_out()
+    assert len(set(names)) == len(names) == extractor.transform(PHOTOS[:1]).shape[1]
+
+
 def test_names_count_the_words():
     assert list(SIFTBoVW(3).fit(DIGITS[:9]).get_feature_names_out()) == ["word0", "word1", "word2"]
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"n_words": 0}, {"step": 0}, {"step": 1.5}, {"size": 3}, {"n_sampled": 0}, {"n_words": True}, {"keypoints": "sparse"}],
+    [
+        {"n_words": 0},
+        {"step": 0},
+        {"step": 1.5},
+        {"bin_sizes": [0]},
+        {"n_sampled": 0},
+        {"n_words": True},
+        {"keypoints": "sparse"},
+        {"encoding": "vald"},
+        {"sigma": -1.0},
+        {"levels": 0},
+    ],
     ids=str,
 )
 def test_a_wrong_parameter_is_refused_by_name_and_value(wrong):

@@ -1,0 +1,172 @@
+"""Haralick's texture properties of gray-level co-occurrence matrices."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+from features.base import Extractor, Features, Images, to_gray
+from features.compiled import array, compiled, output
+
+PROPERTIES = ("contrast", "dissimilarity", "homogeneity", "ASM", "energy", "correlation")
+AT_ONCE = 3  # offsets counted in one pass over the pixels
+
+
+class GLCM(Extractor):
+    """Haralick's properties of the gray-level co-occurrence matrix (Haralick, Shanmugam & Dinstein 1973), one matrix an offset.
+
+    The matrix of an offset says how often each pair of gray levels stands at its two ends.
+
+    Parameters
+    ----------
+    distances : (int, ...), default=(1, 2)
+        Lengths of the offsets, pixels.
+    angles : (float, ...), default=(0, pi/4, pi/2, 3*pi/4)
+        Directions of the offsets, radians; opposite directions give the same features.
+    levels : int, default=32
+        Gray levels told apart, 2 to 256: bins of equal width.
+    properties : (str, ...), default=("contrast", "correlation", "energy", "homogeneity")
+        What is computed of each matrix; "dissimilarity" and "ASM" can be had, too.
+
+    Notes
+    -----
+    Haralick, R. M., Shanmugam, K. & Dinstein, I. (1973), "Textural features for image classification", IEEE Transactions on
+    Systems, Man, and Cybernetics SMC-3(6), 610-621. ASM is their angular second moment, energy its square root, homogeneity
+    their inverse difference moment. The numbers are those of ``skimage.feature.graycomatrix`` (symmetric and normed) and
+    ``graycoprops``: the correlation of an image of one level is 1.
+    Changed: offsets are rounded to whole pixels as skimage rounds them, so that at 45 degrees distances 1 and 2 are the same;
+    levels are of equal width, not equally frequent; features of different angles are not averaged.
+    """
+
+    def __init__(
+        self,
+        distances: tuple[int, ...] = (1, 2),
+        angles: tuple[float, ...] = (0.0, math.pi / 4, math.pi / 2, 3 * math.pi / 4),
+        levels: int = 32,
+        properties: tuple[str, ...] = ("contrast", "correlation", "energy", "homogeneity"),
+    ) -> None:
+        self.distances = distances
+        self.angles = angles
+        self.levels = levels
+        self.properties = properties
+
+    @property
+    def min_size(self) -> int:  # type: ignore[override]
+        """The smallest side at which each offset leads from some pixel to another."""
+        return 1 + int(np.abs(_offsets(self.distances, self.angles)).max())
+
+    def extract(self, batch: Images) -> Features:
+        """Properties of each image, (b, properties * distances * angles)."""
+        offsets, which = np.unique(_offsets(self.distances, self.angles), axis=0, return_inverse=True)
+        found = np.empty((len(batch), len(offsets), len(PROPERTIES)), np.float32)
+        fill = np.repeat(offsets[:1], -len(offsets) % AT_ONCE, axis=0)
+        _describe(to_gray(batch), np.concatenate([offsets, fill]), self.levels, found)
+        columns = [PROPERTIES.index(name) for name in self.properties]
+        return found[:, which.ravel()][:, :, columns].swapaxes(1, 2).reshape(len(batch), -1)
+
+    def _feature_names(self) -> list[str]:
+        offsets = [f"distance{distance}_angle{angle}" for distance in self.distances for angle in self.angles]
+        return [f"glcm_{name}_{offset}" for name in self.properties for offset in offsets]
+
+    def check_parameters(self) -> None:
+        """Refuse values that are not allowed."""
+        if not _is_list(self.distances) or not all(map(_is_count, self.distances)):
+            raise ValueError(f"distances={self.distances!r}: must be different integers of at least 1")
+        if not _is_list(self.angles) or not all(map(_is_angle, self.angles)):
+            raise ValueError(f"angles={self.angles!r}: must be different numbers, in radians")
+        if not _is_count(self.levels) or not 2 <= self.levels <= 256:
+            raise ValueError(f"levels={self.levels!r}: must be an integer from 2 to 256")
+        if not _is_list(self.properties) or not all(name in PROPERTIES for name in self.properties):
+            raise ValueError(f"properties={self.properties!r}: must be different ones of {', '.join(PROPERTIES)}")
+
+
+def _is_list(values: Any) -> bool:
+    return isinstance(values, tuple | list) and 0 < len(values) == len(set(map(str, values)))
+
+
+def _is_angle(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
+
+
+def _offsets(distances: Any, angles: Any) -> NDArray[np.intp]:
+    """Rows down and columns to the right, (distances * angles, 2); of two opposite offsets always the same one."""
+    offsets = [[_rounded(math.sin(angle) * distance), _rounded(math.cos(angle) * distance)] for distance in distances for angle in angles]
+    return np.array([offset if offset > [0, 0] else [-offset[0], -offset[1]] for offset in offsets], dtype=np.intp)
+
+
+def _rounded(value: float) -> int:
+    """Nearest integer, of two the one farther from zero, as in skimage for the sine of 30 degrees too, which is just below 0.5."""
+    return int(value + math.copysign(0.5, value))
+
+
+@compiled(output(types.uint16, 1), types.intp, types.intp, array(types.intp, 2), types.intp, types.uint64, output(types.uint32, 2))
+def _count(pixels, height, width, offsets, stride, levels, counts):  # type: ignore[no-untyped-def]
+    """Count the pairs of levels at each offset."""
+    counts[:] = 0
+    row = levels + np.uint64(1)
+    for k in range(0, len(offsets), AT_ONCE):
+        first, second, third = counts[k], counts[k + 1], counts[k + 2]
+        to_first = np.uint64(offsets[k, 0] * stride + offsets[k, 1])
+        to_second = np.uint64(offsets[k + 1, 0] * stride + offsets[k + 1, 1])
+        to_third = np.uint64(offsets[k + 2, 0] * stride + offsets[k + 2, 1])
+        for y in range(height):
+            for x in range(width):
+                here = np.uint64(y * stride + x)
+                level = pixels[here] * row
+                first[level + pixels[here + to_first]] += 1
+                second[level + pixels[here + to_second]] += 1
+                third[level + pixels[here + to_third]] += 1
+
+
+@compiled(array(types.uint32, 2), array(types.float64, 1), output(types.float32, 1), fastmath={"reassoc", "contract"})
+def _summarise(counts, nearness, found):  # type: ignore[no-untyped-def]
+    """Work out the properties of one matrix, in the order of ``PROPERTIES``; levels are counted from the middle one."""
+    levels = len(counts)
+    total = first = second = product = distance = near = square = 0.0
+    for i in range(levels):
+        a = np.float64(i - levels // 2)
+        row = row_product = 0.0
+        weights = nearness[levels - i :]
+        for j in range(levels):
+            b = np.float64(j - levels // 2)
+            count = np.float64(counts[i, j] + counts[j, i])
+            row += count
+            row_product += count * b
+            distance += count * abs(a - b)
+            near += count * weights[j]
+            square += count * count
+        total += row
+        first += a * row
+        second += a * a * row
+        product += a * row_product
+    variance, covariance = second / total - (first / total) ** 2, product / total - (first / total) ** 2
+    found[0], found[1], found[2] = 2 * (second - product) / total, distance / total, near / total
+    found[3], found[4] = square / total**2, np.sqrt(square) / total
+    found[5] = covariance / variance if variance > 0 else 1
+
+
+@compiled(array(types.float32, 3), array(types.intp, 2), types.intp, output(types.float32, 3))
+def _describe(images, offsets, levels, found):  # type: ignore[no-untyped-def]
+    """Work out the properties of each image at each offset."""
+    n, height, width = images.shape
+    margin, below = np.abs(offsets[:, 1]).max(), offsets[:, 0].max()
+    stride, scale = width + margin, np.float32(levels / 256)
+    pixels = np.full((height + below) * stride + margin, levels, np.uint16)
+    counts = np.empty((len(offsets), levels * (levels + 1)), np.uint32)
+    nearness = 1 / (1.0 + np.arange(-levels, levels) ** 2)
+    for i in range(n):
+        for y in range(height):
+            gray, inside = images[i, y], pixels[y * stride :]
+            for x in range(width):
+                inside[x] = np.uint16(np.rint(gray[x]) * scale)
+        _count(pixels, height, width, offsets, stride, levels, counts)
+        for k in range(found.shape[1]):
+            _summarise(counts[k].reshape(levels, levels + 1), nearness, found[i, k])

@@ -1,0 +1,207 @@
+"""Local binary patterns, counted in the cells of a grid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from features.base import Extractor, Features, Images, to_gray
+from features.compiled import array, compiled, output
+
+METHODS = ("uniform", "nri_uniform")
+ONE = np.uint64(1)  # numba turns the sum of an unsigned integer and a signed one, as 1 is, into a float
+
+
+class LBP(Extractor):
+    """Histograms of uniform local binary patterns (Ojala, Pietikainen & Maenpaa 2002), of the image or of the cells of a grid.
+
+    A pattern says which of P points on a circle around a pixel are at least as bright as the pixel. The histogram of a cell
+    sums to 1.
+
+    Parameters
+    ----------
+    P : int, default=8
+        Points on the circle, 3 to 32.
+    R : float, default=1.0
+        Radius of the circle, pixels.
+    method : {"uniform", "nri_uniform"}, default="uniform"
+        A pattern is uniform if its bright points are neighbours on the circle. ``"uniform"`` counts them (P + 2 codes: the same
+        for a turned image), ``"nri_uniform"`` also tells where they begin (P * (P - 1) + 3 codes). All other patterns share
+        the last code.
+    grid : (int, int), default=(1, 1)
+        Rows and columns of cells the image is cut into, as ``np.array_split`` cuts: the sizes of cells differ by at most one pixel.
+
+    Notes
+    -----
+    Ojala, T., Pietikainen, M. & Maenpaa, T. (2002), "Multiresolution gray-scale and rotation invariant texture classification with
+    local binary patterns", IEEE Transactions on Pattern Analysis and Machine Intelligence 24(7), 971-987. The grid and
+    ``"nri_uniform"``: Ahonen, T., Hadid, A. & Pietikainen, M. (2006), "Face description with local binary patterns: application to
+    face recognition", the same journal 28(12), 2037-2041. The codes are those of ``skimage.feature.local_binary_pattern``: points
+    between pixels are interpolated, and all is black beyond the border.
+    Changed: gray values are rounded to whole levels first, and pixels whose circle crosses the border count, too.
+    """
+
+    def __init__(self, P: int = 8, R: float = 1.0, method: str = "uniform", grid: tuple[int, int] = (1, 1)) -> None:
+        self.P = P
+        self.R = R
+        self.method = method
+        self.grid = grid
+
+    @property
+    def min_size(self) -> int:  # type: ignore[override]
+        """The side that holds one whole circle, and a pixel for each cell."""
+        return max(2 * int(np.ceil(self.R)) + 1, *self.grid)
+
+    def extract(self, batch: Images) -> Features:
+        """Histograms cell by cell, (b, rows * columns * n_codes)."""
+        height, width = batch.shape[1:3]
+        edges = _edges(height, self.grid[0]), _edges(width, self.grid[1])
+        codes = _codes(self.P, self.method)
+        counts = np.zeros((len(batch), *self.grid, int(codes[-1]) + 1), np.uint32)
+        _count(to_gray(batch), *_circle(self.P, self.R, height, width), codes, *edges, counts)
+        areas = np.multiply.outer(*map(np.diff, edges))[..., None]
+        return np.divide(counts, areas, dtype=np.float32).reshape(len(batch), -1)
+
+    def _feature_names(self) -> list[str]:
+        n_codes = int(_codes(self.P, self.method)[-1]) + 1
+        return [f"lbp_cell{row}_{column}_code{code}" for row, column, code in np.ndindex(*self.grid, n_codes)]
+
+    def check_parameters(self) -> None:
+        """Refuse values that are not allowed."""
+        if not _is_count(self.P) or not 3 <= self.P <= 32:
+            raise ValueError(f"P={self.P!r}: must be an integer from 3 to 32")
+        if not isinstance(self.R, int | float | np.number) or isinstance(self.R, bool) or not 0 < self.R < np.inf:
+            raise ValueError(f"R={self.R!r}: must be a number above 0")
+        if self.method not in METHODS:
+            raise ValueError(f"method={self.method!r}: must be one of {', '.join(METHODS)}")
+        if not isinstance(self.grid, tuple | list) or len(self.grid) != 2 or not all(map(_is_count, self.grid)):
+            raise ValueError(f"grid={self.grid!r}: must be two integers of at least 1, (rows, columns)")
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
+
+
+def _codes(n_points: int, method: str) -> NDArray[np.uint16]:
+    """Code of the patterns with one run of bright points, at [start * (P + 1) + length], and last that of all others.
+
+    Where all points are equal the start is P.
+    """
+    start, length = np.divmod(np.arange((n_points + 1) ** 2), n_points + 1)
+    if method == "uniform":
+        return np.append(length, n_points + 1).astype(np.uint16)
+    all_bright, turns = n_points * (n_points - 1) + 1, (n_points - start) % n_points
+    codes = np.select([length == 0, length == n_points], [0, all_bright], 1 + (length - 1) * n_points + turns)
+    return np.append(codes, all_bright + 1).astype(np.uint16)
+
+
+def _edges(length: int, parts: int) -> NDArray[np.intp]:
+    """Where each of ``parts`` begins, and where the last one ends."""
+    return np.cumsum([0] + [len(part) for part in np.array_split(np.arange(length), parts)])
+
+
+def _circle(n_points: int, radius: float, height: int, width: int) -> tuple[NDArray[Any], ...]:
+    """Where the points lie: rows (P,), their weights (P, h), which column each has (P,), columns (k,), their weights (k, w).
+
+    Rows and columns are whole steps from a pixel, the weights say how much the next row and the next column count. They are
+    rounded as skimage rounds them, which differs along the image: in a region of one gray level the last digit of a weight decides
+    whether a point is as bright as the centre.
+    """
+    angle = 2 * np.pi * np.arange(n_points) / n_points
+    rows = np.round(-radius * np.sin(angle), 5)
+    columns, column_of = np.unique(np.round(radius * np.cos(angle), 5), return_inverse=True)
+    y, x = np.arange(height) + rows[:, None], np.arange(width) + columns[:, None]
+    return np.floor(rows).astype(np.intp), y - np.floor(y), column_of, np.floor(columns).astype(np.intp), x - np.floor(x)
+
+
+@intrinsic
+def _popcount(_, word):  # type: ignore[no-untyped-def]
+    """Count the bits that are set."""
+    return word(word), lambda context, builder, signature, words: builder.ctpop(words[0])
+
+
+_CIRCLE = array(types.intp, 1), array(types.float64, 2), array(types.intp, 1), array(types.intp, 1), array(types.float64, 2)
+_PIXELS, _PATTERN = output(types.float64, 2), output(types.uint32, 1)
+
+
+@compiled(_PIXELS, types.intp, types.intp, _PIXELS, array(types.float64, 1), types.uint32, _PATTERN)
+def _compare(shifted, row, column, image, weights, bit, pattern):  # type: ignore[no-untyped-def]
+    """Set a bit where a point, ``shifted[y + row, x + column]`` or between that row and the next, is at least as bright as the pixel.
+
+    Both images have a margin, ``pattern`` has one at the right. Rows of one weight, margins and all, are done in one loop.
+    """
+    height, stride = len(weights), image.shape[1]
+    points, pixels, margin = shifted.reshape(-1), image.reshape(-1), (len(image) - height) // 2
+    end = 0
+    while end < height:
+        start, weight = end, weights[end]
+        while end < height and weights[end] == weight:
+            end += 1
+        here, out = np.uint64((margin + start) * stride + margin), np.uint64(start * stride)
+        above = np.uint64((margin + start + row) * stride + margin + column)
+        below = above + np.uint64(stride)
+        for i in range((end - start) * stride - 2 * margin):
+            x = np.uint64(i)  # spares numba the question whether it is negative
+            point = points[above + x] if weight == 0 else (1 - weight) * points[above + x] + weight * points[below + x]
+            pattern[out + x] |= bit if point >= pixels[here + x] else np.uint32(0)
+
+
+@compiled(_PIXELS, *_CIRCLE, _PIXELS, _PATTERN)
+def _find_patterns(image, rows, row_weights, column_of, columns, column_weights, between, pattern):  # type: ignore[no-untyped-def]
+    """Set bit k of a pixel's pattern where point k is at least as bright; ``between`` is room for the image at one column."""
+    height, width = row_weights.shape[1], column_weights.shape[1]
+    margin = (len(image) - height) // 2
+    pattern[:] = 0
+    for j in range(len(columns)):
+        whole = column_weights[j, 0] == 0
+        for y in range(margin, margin if whole else margin + height):
+            left, right = image[y, margin + columns[j] :], image[y, margin + columns[j] + 1 :]
+            weights, out = column_weights[j], between[y, margin:]
+            for x in range(width):
+                out[x] = (1 - weights[x]) * left[x] + weights[x] * right[x]
+        for k in range(len(rows)):
+            if column_of[k] == j:
+                bit = np.uint32(1 << k)
+                _compare(image if whole else between, rows[k], columns[j] if whole else 0, image, row_weights[k], bit, pattern)
+
+
+@compiled(_PATTERN, types.uint64, types.uint32)
+def _find_runs(pattern, n_points, others):  # type: ignore[no-untyped-def]
+    """Replace patterns by their places in ``codes``."""
+    every_point = (ONE << n_points) - ONE
+    for i in range(len(pattern)):
+        bits = np.uint64(pattern[i])
+        starts = bits & ~(bits << ONE | bits >> (n_points - ONE))  # of runs of bright points
+        before = (starts - ONE) & every_point  # the points before the first start
+        pattern[i] = others if starts & before else _popcount(before) * (n_points + ONE) + _popcount(bits)
+
+
+@compiled(array(types.float32, 3), *_CIRCLE, array(types.uint16, 1), array(types.intp, 1), array(types.intp, 1), output(types.uint32, 4))
+def _count(images, rows, row_weights, column_of, columns, column_weights, codes, row_edges, column_edges, counts):  # type: ignore[no-untyped-def]
+    """Count the codes in each cell."""
+    n, height, width = images.shape
+    margin = 1 + max(-rows.min(), columns.max())
+    stride = width + 2 * margin
+    image, between = np.zeros((height + 2 * margin, stride)), np.zeros((height + 2 * margin, stride))
+    pattern = np.empty(height * stride, np.uint32)
+    tally = np.empty((2, counts.shape[3]), np.uint32)  # two by turns: to add to one number again at once takes long
+    for i in range(n):
+        for y in range(height):
+            gray, inside = images[i, y], image[margin + y, margin:]
+            for x in range(width):
+                inside[x] = np.rint(gray[x])
+        _find_patterns(image, rows, row_weights, column_of, columns, column_weights, between, pattern)
+        _find_runs(pattern, len(rows), len(codes) - 1)
+        for row, column in np.ndindex(counts.shape[1:3]):
+            tally[:] = 0
+            left, right = column_edges[column], column_edges[column + 1]
+            for y in range(row_edges[row], row_edges[row + 1]):
+                for x in range(left, right):
+                    tally[x & 1, codes[pattern[np.uint64(y * stride + x)]]] += 1
+            histogram = counts[i, row, column]
+            for code in range(len(histogram)):
+                histogram[code] = tally[0, code] + tally[1, code]

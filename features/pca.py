@@ -1,0 +1,94 @@
+"""Principal components of another extractor's features."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn import decomposition
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+
+from features.base import Extractor, Features, Images
+from features.pixels import Pixels
+
+
+class PCA(Extractor):
+    """Principal components (Pearson 1901) of another extractor's features, learned from the training images.
+
+    Parameters
+    ----------
+    extractor : Extractor, default=None
+        Whose features; None is the pixels themselves ("eigenfaces", Turk & Pentland 1991).
+    n_components : int, default=64
+        How many components; where training images or features are fewer, the rest of them is zero.
+    whiten : bool, default=False
+        Divide each component by its standard deviation on the training images.
+    n_sampled : int, default=10_000
+        The components are learned from at most so many training images, drawn at random, which bounds the memory.
+    random_state : int, RandomState or None, default=None
+        Draws the images.
+
+    Attributes
+    ----------
+    extractor_ : Extractor
+        Fitted.
+    projection_ : sklearn.decomposition.PCA
+    """
+
+    stateless = False
+
+    def __init__(
+        self,
+        extractor: Any = None,
+        n_components: int = 64,
+        whiten: bool = False,
+        n_sampled: int = 10_000,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.extractor = extractor
+        self.n_components = n_components
+        self.whiten = whiten
+        self.n_sampled = n_sampled
+        self.random_state = random_state
+
+    def _inner(self) -> Any:
+        return Pixels() if self.extractor is None else self.extractor
+
+    @property
+    def min_size(self) -> int:  # type: ignore[override]
+        """That of the other extractor."""
+        return int(self._inner().min_size)
+
+    @property
+    def batch_size(self) -> int:  # type: ignore[override]
+        """That of the other extractor."""
+        return int(self._inner().batch_size)
+
+    def learn(self, images: Images) -> None:
+        """Fit the other extractor to all images, and the components to a sample of them."""
+        random = check_random_state(self.random_state)
+        self.extractor_ = clone(self._inner()).fit(images)
+        drawn = np.sort(random.permutation(len(images))[: self.n_sampled])
+        features = self.extractor_.transform(images[drawn])
+        n = min(self.n_components, *features.shape)
+        self.projection_ = decomposition.PCA(n, whiten=self.whiten, random_state=random).fit(features)
+
+    def extract(self, batch: Images) -> Features:
+        """Components, the largest first, (b, n_components)."""
+        found = self.projection_.transform(self.extractor_.extract(batch).astype(np.float32))
+        return np.pad(found, ((0, 0), (0, self.n_components - found.shape[1])))
+
+    def check_parameters(self) -> None:
+        """Refuse values that are not allowed."""
+        for name in ("n_components", "n_sampled"):
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"{name}={value!r}: must be an integer of at least 1")
+        if not hasattr(self._inner(), "extract"):
+            raise ValueError(f"extractor={self.extractor!r}: must be an extractor, such as hog")
+        self._inner().check_parameters()
+
+    def _feature_names(self) -> list[str]:
+        return [f"component{i}" for i in range(self.n_components)]

@@ -1,0 +1,183 @@
+"""From the descriptors of an image to one vector: a vocabulary learned from a sample, and how descriptors count for its words."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+from sklearn.cluster import MiniBatchKMeans
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+from threadpoolctl import threadpool_limits
+
+from features.compiled import array, compiled, output
+
+Array = NDArray[np.float32]
+
+SOFT = 5  # words that one descriptor counts for, with soft and Fisher encoding
+CHUNK = 8192  # descriptors that are compared with all words at once
+
+
+class Hard:
+    """Each descriptor counts for its nearest word (Csurka et al. 2004).
+
+    Parameters
+    ----------
+    sample : (m, d) float32
+        Descriptors of training images, whole numbers.
+    n_words : int
+    random : RandomState
+    """
+
+    per_word = 1  # numbers in the vector of a cell for each word, given d
+
+    def __init__(self, sample: Array, n_words: int, random: np.random.RandomState) -> None:
+        self.n_words = n_words
+        self.words = k_means(sample, n_words, random)
+
+    def sums(self, descriptors: Array, cell: NDArray[np.intp], n_cells: int) -> Array:
+        """Sum of what the descriptors of each cell say, (n_cells, n_words * per_word); sums of cells may be added."""
+        out = np.zeros((n_cells, self.n_words * self.per_word), np.float32)
+        for start in range(0, len(descriptors) if len(self.words) else 0, CHUNK):
+            part = slice(start, start + CHUNK)
+            self._add(descriptors[part], cell[part], out.reshape(n_cells, self.n_words, -1))
+        return out
+
+    def _add(self, descriptors: Array, cell: NDArray[np.intp], out: Array) -> None:
+        word, _ = self._nearest(descriptors, 1)
+        _count(cell, word, np.ones(word.shape, np.float32), out[..., 0])
+
+    def _nearest(self, descriptors: Array, n: int) -> tuple[NDArray[np.intp], Array]:
+        """Nearest words, and the squares of their distances less those of the descriptors' lengths; the first of equals."""
+        scores = descriptors @ self.words.T - np.square(self.words).sum(axis=1) / 2
+        word, best = _best(scores, n)
+        return word, -2 * best
+
+
+class Soft(Hard):
+    """Each descriptor is shared among its five nearest words by a Gaussian of the distance (van Gemert et al. 2010).
+
+    Its width is the root mean square distance of the sample from the nearest word.
+    """
+
+    def __init__(self, sample: Array, n_words: int, random: np.random.RandomState) -> None:
+        super().__init__(sample, n_words, random)
+        if len(self.words):
+            squares = self._nearest(sample, 1)[1][:, 0] + np.square(sample).sum(axis=1)
+            self.width = max(float(squares.mean()), 1.0)
+
+    def _add(self, descriptors: Array, cell: NDArray[np.intp], out: Array) -> None:
+        word, squares = self._nearest(descriptors, min(SOFT, len(self.words)))
+        _count(cell, word, _shares(-squares / np.float32(2 * self.width)), out[..., 0])
+
+
+class VLAD(Hard):
+    """Sums of the differences between descriptors and their nearest word (Jegou et al. 2010)."""
+
+    per_word = 128
+
+    def _add(self, descriptors: Array, cell: NDArray[np.intp], out: Array) -> None:
+        word, _ = self._nearest(descriptors, 1)
+        _add_differences(cell, word, descriptors, self.words, out)
+
+
+class Fisher(Hard):
+    """Fisher vector: gradients of a Gaussian mixture's means and variances (Perronnin, Sanchez & Mensink 2010).
+
+    Changed: a descriptor counts for its five most probable Gaussians only, and the weights' gradients are left out, as usual.
+    """
+
+    per_word = 256
+
+    def __init__(self, sample: Array, n_words: int, random: np.random.RandomState) -> None:
+        self.n_words = n_words
+        distinct = np.unique(sample, axis=0)
+        k = min(n_words, len(distinct))
+        self.words = distinct[:k]
+        if k == 0:
+            return
+        mixture = GaussianMixture(
+            k, covariance_type="diag", max_iter=30, reg_covar=1.0, init_params="random_from_data", random_state=random
+        )
+        with threadpool_limits(1), warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # thirty rounds are all that is wanted
+            mixture.fit(sample)
+        self.words = mixture.means_.astype(np.float32)
+        self.deviations = np.sqrt(mixture.covariances_).astype(np.float32)
+        self.weights = mixture.weights_.astype(np.float32)
+
+    def _add(self, descriptors: Array, cell: NDArray[np.intp], out: Array) -> None:
+        precision = 1 / np.square(self.deviations)
+        constant = np.log(self.weights) - np.log(self.deviations).sum(axis=1) - (np.square(self.words) * precision).sum(axis=1) / 2
+        logs = descriptors @ (self.words * precision).T - np.square(descriptors) @ (precision / 2).T + constant
+        word, best = _best(logs, min(SOFT, len(self.words)))
+        _add_gradients(cell, word, _shares(best), descriptors, self.words, self.deviations, self.weights, out)
+
+
+ENCODINGS: dict[str, type[Hard]] = {"hard": Hard, "soft": Soft, "vlad": VLAD, "fisher": Fisher}
+
+
+def k_means(sample: Array, n_words: int, random: np.random.RandomState) -> Array:
+    """Centres of the clusters, rounded; with fewer distinct descriptors than words each of those is one.
+
+    They start from descriptors drawn at random, as k-means++ takes several times as long as the clustering and gains next
+    to nothing. Whole numbers make every sum in a distance exact in float32: the nearest word of a descriptor depends
+    neither on its batch nor on the linear algebra library. On one thread, because sums over threads are rounded otherwise.
+    """
+    distinct = np.unique(sample, axis=0)
+    if len(distinct) <= n_words:
+        return distinct
+    first = distinct[random.choice(len(distinct), n_words, replace=False)]
+    clusters = MiniBatchKMeans(n_words, init=first, n_init=1, max_iter=10, random_state=random)
+    with threadpool_limits(1):
+        return np.rint(clusters.fit(sample).cluster_centers_).astype(np.float32)
+
+
+def _best(scores: Array, n: int) -> tuple[NDArray[np.intp], Array]:
+    """Columns of the n largest scores of each row, (m, n), and those scores."""
+    if n == 1:
+        word = scores.argmax(axis=1)[:, None]
+        return word, np.take_along_axis(scores, word, axis=1)
+    word = np.ascontiguousarray(np.argpartition(scores, -n, axis=1)[:, -n:])
+    return word, np.take_along_axis(scores, word, axis=1)
+
+
+def _shares(logs: Array) -> Array:
+    """Exponentials of each row, divided by their sum."""
+    shares = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
+_WHERE = (array(types.intp, 1), array(types.intp, 2))  # cell of each descriptor, and its words
+
+
+@compiled(*_WHERE, array(types.float32, 2), types.Array(types.float32, 2, "A"))
+def _count(cell, word, share, out):  # type: ignore[no-untyped-def]
+    for i in range(len(cell)):
+        for k in range(word.shape[1]):
+            out[cell[i], word[i, k]] += share[i, k]
+
+
+@compiled(*_WHERE, array(types.float32, 2), array(types.float32, 2), output(types.float32, 3))
+def _add_differences(cell, word, descriptors, words, out):  # type: ignore[no-untyped-def]
+    for i in range(len(cell)):
+        target, source, centre = out[cell[i], word[i, 0]], descriptors[i], words[word[i, 0]]
+        for d in range(len(source)):
+            target[d] += source[d] - centre[d]
+
+
+@compiled(*_WHERE, *(array(types.float32, 2),) * 4, array(types.float32, 1), output(types.float32, 3))
+def _add_gradients(cell, word, share, descriptors, means, deviations, weights, out):  # type: ignore[no-untyped-def]
+    n = descriptors.shape[1]
+    for i in range(len(cell)):
+        for k in range(word.shape[1]):
+            w, source = word[i, k], descriptors[i]
+            target, mean, deviation = out[cell[i], w], means[w], deviations[w]
+            to_mean = share[i, k] / np.sqrt(weights[w])
+            to_variance = to_mean / np.sqrt(np.float32(2))
+            for d in range(n):
+                z = (source[d] - mean[d]) / deviation[d]
+                target[d] += to_mean * z
+                target[n + d] += to_variance * (z * z - 1)

@@ -1,0 +1,49 @@
+"""Every extractor beside its reference in one run of pytest-benchmark, and half of each bound that ``extractors.py`` holds."""
+
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import pytest
+from threadpoolctl import threadpool_limits
+
+spec = spec_from_file_location("extractors_benchmark", Path(__file__).with_name("extractors.py"))
+extractors = module_from_spec(spec)
+import sys  # noqa: E402
+
+sys.modules["extractors_benchmark"] = extractors
+spec.loader.exec_module(extractors)
+
+NAMES = [contest.name for contest in extractors.contests(extractors.photographs((32, 32, 3), 16))]
+
+
+@pytest.fixture(scope="module", params=extractors.SHAPES)
+def contest_of(request):
+    """The contests on one shape, by name, and the images."""
+    shape = extractors.SHAPES[request.param]
+    images = extractors.photographs(shape, 16 if shape[0] > 32 else 128)
+    with threadpool_limits(1):
+        yield request.param, {contest.name: contest for contest in extractors.contests(images)}, images
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("who", ["ours", "reference"])
+def test_speed(benchmark, contest_of, name, who):
+    label, contests, images = contest_of
+    benchmark.group = f"{name} {label}"
+    benchmark.extra_info["images"] = len(images) if who == "ours" else 4
+    if who == "ours":
+        benchmark.pedantic(contests[name].ours, (images,), rounds=3, warmup_rounds=1)
+    elif contests[name].reference:
+        benchmark.pedantic(lambda: [contests[name].reference(image) for image in images[:4]], rounds=3, warmup_rounds=1)
+    else:
+        pytest.skip("no library has it")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_half_of_each_bound_is_kept_also_on_a_busy_machine(contest_of, name):
+    _, contests, images = contest_of
+    contest = contests[name]
+    if not contest.bound:
+        pytest.skip("no bound")
+    ours, theirs = extractors.microseconds(contest, images, n_reference=4, rounds=3)
+    assert theirs / ours >= contest.bound / 2
