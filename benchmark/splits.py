@@ -28,16 +28,32 @@ def official(dataset: Dataset) -> list[Fold]:
     """
     if not has_official(dataset):
         raise UserError(f"dataset '{dataset.name}' has no official split; use holdout or stratified_kfold")
-    assert dataset.part is not None
-    train, test = (np.flatnonzero(dataset.part == part) for part in ("train", "test"))
+    return [_parts(dataset, "train", "test")]
+
+
+def validation(dataset: Dataset) -> list[Fold]:
+    """Train on the official training part, test on the official validation part: for choosing among entries, not for citing.
+
+    Raises
+    ------
+    UserError
+        The data set has no official training and validation part, or a group is on both sides of it.
+    """
+    if dataset.part is None or not {"train", "val"} <= set(dataset.part):
+        raise UserError(f"dataset '{dataset.name}' has no official validation part; use holdout or stratified_kfold")
+    return [_parts(dataset, "train", "val")]
+
+
+def _parts(dataset: Dataset, train_part: str, test_part: str) -> Fold:
+    train, test = (np.flatnonzero(dataset.part == part) for part in (train_part, test_part))
     if dataset.groups is not None:
         shared = np.intersect1d(dataset.groups[train], dataset.groups[test])
         if len(shared):
             raise UserError(
-                f"dataset '{dataset.name}': {len(shared)} groups (such as '{shared[0]}') are in both train and test of its official split; "
-                "use stratified_kfold, or mend the split"
+                f"dataset '{dataset.name}': {len(shared)} groups (such as '{shared[0]}') are in both {train_part} and {test_part} "
+                "of its official split; use stratified_kfold, or mend the split"
             )
-    return [(train, test)]
+    return train, test
 
 
 def holdout(dataset: Dataset, test_size: float = 0.2, seed: int = 42) -> list[Fold]:
@@ -102,6 +118,7 @@ def has_official(dataset: Dataset) -> bool:
 MENU = MappingProxyType(
     {
         "official": "benchmark.splits:official",
+        "validation": "benchmark.splits:validation",
         "holdout": "benchmark.splits:holdout",
         "stratified_kfold": "benchmark.splits:stratified_kfold",
     }

@@ -66,7 +66,7 @@ class Study(BaseModel):
     pipelines : entries {extractor: ..., model: ...}
         Pairs to be run beside those that the axes span: for an extractor and a model that were made for each other.
     split : entry or None
-        official, holdout or stratified_kfold; None is the official split where a data set has one, 3-fold otherwise.
+        official, validation, holdout or stratified_kfold; None is the official split where a data set has one, 3-fold otherwise.
     size : int or None
         Side, in pixels, the images are brought to; None leaves it to the data set.
     seeds : tuple of int

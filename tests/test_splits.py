@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.errors import UserError
-from benchmark.splits import has_official, holdout, official, stratified_kfold
+from benchmark.splits import has_official, holdout, official, stratified_kfold, validation
 
 
 def lesions(digits, seed=0, multilabel=False):
@@ -30,6 +30,17 @@ def test_every_image_tests_once_a_repeat_and_never_trains_where_it_tests(digits,
     assert all(not set(train) & set(test) for train, test in found)
     tests = np.sort(np.concatenate([test for _, test in found]))
     assert np.array_equal(tests, np.repeat(np.arange(len(digits.targets)), repeats))
+
+
+def test_validation_tests_on_the_validation_part_and_never_sees_the_test_part(digits):
+    parts = np.array(["train", "train", "val", "test"])[np.arange(len(digits.targets)) % 4]
+    ((train, val),) = validation(replace(digits, part=parts))
+    assert set(parts[train]) == {"train"}
+    assert set(parts[val]) == {"val"}
+    with pytest.raises(UserError, match="no official validation part"):
+        validation(digits)
+    with pytest.raises(UserError, match="in both train and val"):
+        validation(replace(digits, part=parts, groups=np.zeros(len(parts), int)))
 
 
 def test_holdout_is_stratified_and_repeats_with_its_seed(digits):

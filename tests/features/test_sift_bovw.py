@@ -52,7 +52,8 @@ def dense(images, bin_size=4, step=4, **how):
 
 def test_rootsift_is_the_square_root_of_the_shares_of_sift():
     plain, root = dense(PHOTOS), dense(PHOTOS, root=True)
-    np.testing.assert_allclose(root, 512 * np.sqrt(plain / np.maximum(plain.sum(axis=-1, keepdims=True), 1)), atol=12)
+    rich = (plain > 0).sum(axis=-1) > 64  # few large entries are stored as 255
+    np.testing.assert_allclose(root[rich], 512 * np.sqrt(plain / np.maximum(plain.sum(axis=-1, keepdims=True), 1))[rich], atol=12)
     np.testing.assert_allclose(np.linalg.norm(root, axis=-1)[plain.any(axis=-1)], 512, rtol=0.01)
 
 
