@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from features.base import Extractor, Features, Images
 from features.compiled import IMAGES, array, compiled, output
+from features.parameters import borders, is_count, is_pair
 
 # colour space -> OpenCV's conversion from RGB (None: as it is), and (name, number of 8-bit levels) of each channel
 COLOR_SPACES: dict[str, tuple[int | None, tuple[tuple[str, int], ...]]] = {
@@ -75,7 +75,7 @@ class ColorHistogram(Extractor):
         codes = _codes([n_levels for _, n_levels in channels], self.bins, joint)
         d_cell = self.bins ** len(channels) if joint else self.bins * len(channels)
         histograms = np.empty((len(batch), *self.grid, d_cell), np.float32)
-        tops, lefts = (_borders(*cut) for cut in zip(batch.shape[1:3], self.grid, strict=True))
+        tops, lefts = (borders(*cut) for cut in zip(batch.shape[1:3], self.grid, strict=True))
         (_count_triples if joint else _count_channels)(values, tops, lefts, codes, histograms)
         return histograms.reshape(len(batch), -1)
 
@@ -86,9 +86,9 @@ class ColorHistogram(Extractor):
         """Refuse values that are not allowed."""
         if self.color_space not in COLOR_SPACES:
             raise ValueError(f"color_space={self.color_space!r}: must be one of {', '.join(COLOR_SPACES)}")
-        if not _is_count(self.bins) or self.bins > 256:
+        if not is_count(self.bins) or self.bins > 256:
             raise ValueError(f"bins={self.bins!r}: must be an integer from 1 to 256")
-        if not isinstance(self.grid, tuple | list) or len(self.grid) != 2 or not all(map(_is_count, self.grid)):
+        if not is_pair(self.grid):
             raise ValueError(f"grid={self.grid!r}: must be two positive integers, (rows, columns)")
 
     def _feature_names(self) -> list[str]:
@@ -96,10 +96,6 @@ class ColorHistogram(Extractor):
         bins = [[f"{name}_{i}" for i in range(self.bins)] for name in names]
         cell = ["_".join(triple) for triple in itertools.product(*bins)] if self.joint else list(itertools.chain(*bins))
         return [f"cell_{row}_{column}_{name}" for row, column in np.ndindex(*self.grid) for name in cell]
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
 
 
 def _convert(batch: Images, conversion: int) -> Images:
@@ -113,12 +109,6 @@ def _codes(levels: list[int], bins: int, joint: bool) -> NDArray[np.uint32]:
     bin_of = np.minimum(np.arange(256) * bins // np.array(levels)[:, None], bins - 1)
     channel = np.arange(len(levels))[:, None]
     return (bin_of * bins ** channel[::-1] if joint else bin_of + bins * channel).astype(np.uint32)
-
-
-def _borders(length: int, parts: int) -> NDArray[np.intp]:
-    """Where each of ``parts`` begins, and the end of the last, cut like ``np.array_split``."""
-    part = np.arange(parts + 1)
-    return part * (length // parts) + np.minimum(part, length % parts)
 
 
 _COUNT = (IMAGES, array(types.intp, 1), array(types.intp, 1), array(types.uint32, 2), output(types.float32, 4))

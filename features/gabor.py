@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from features.base import Extractor, Features, Images, to_gray
 from features.compiled import array, compiled, output
+from features.parameters import borders, is_count, is_pair
 
 LOWEST, HIGHEST = 0.001, 0.5  # frequencies, cycles per pixel; a higher one looks like a lower one
 PIXELS_AT_ONCE = 32  # of an axis that one matrix computes: most of a matrix for a long axis would be zeros
@@ -61,7 +62,7 @@ class Gabor(Extractor):
     def extract(self, batch: Images) -> Features:
         """Statistics cell by cell, in it frequency by frequency, orientation by orientation, (b, d)."""
         gray = to_gray(batch) / np.float32(255)
-        rows, columns = (_edges(side, parts) for side, parts in zip(gray.shape[1:], self.grid, strict=True))
+        rows, columns = (borders(side, parts) for side, parts in zip(gray.shape[1:], self.grid, strict=True))
         n = self.orientations
         out = np.empty((len(batch), *self.grid, len(self.frequencies), n, len(STATISTICS)), np.float32)
         for i, frequency in enumerate(self.frequencies):
@@ -77,9 +78,9 @@ class Gabor(Extractor):
         frequencies = self.frequencies
         if not _is_list(frequencies) or not all(map(_is_frequency, frequencies)) or not 0 < len(set(frequencies)) == len(frequencies):
             raise ValueError(f"frequencies={frequencies!r}: must be different numbers from {LOWEST} to {HIGHEST}, at least one")
-        if not _is_count(self.orientations):
+        if not is_count(self.orientations):
             raise ValueError(f"orientations={self.orientations!r}: must be an integer of at least 1")
-        if not _is_list(self.grid) or len(self.grid) != 2 or not all(map(_is_count, self.grid)):
+        if not is_pair(self.grid):
             raise ValueError(f"grid={self.grid!r}: must be two integers of at least 1, (rows, columns)")
 
     def _feature_names(self) -> list[str]:
@@ -92,17 +93,8 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, tuple | list)
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
-
-
 def _is_frequency(value: Any) -> bool:
     return isinstance(value, float | np.floating) and bool(LOWEST <= value <= HIGHEST)
-
-
-def _edges(length: int, parts: int) -> NDArray[np.intp]:
-    """Where each of the parts that ``np.array_split`` makes of a side begins, and where the last one ends."""
-    return np.cumsum([0, *map(len, np.array_split(np.arange(length), parts))])
 
 
 def _products(gray: NDArray[np.float32], frequency: float, theta: float) -> NDArray[np.float32]:

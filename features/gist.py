@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from features.base import Extractor, Features, Images
 from features.compiled import array, compiled, output
+from features.parameters import is_count, is_pair
 
 CUTOFF = 4  # cycles per image: the prefilter takes half of such a wave away, and more of longer ones
 PREFILTER_BORDER = 5  # pixels that go beyond the image while it is prefiltered
@@ -74,18 +74,14 @@ class GIST(Extractor):
     def check_parameters(self) -> None:
         """Refuse values that are not allowed."""
         numbers = self.orientations_per_scale
-        if not isinstance(numbers, tuple | list) or not numbers or not all(map(_is_count, numbers)):
+        if not isinstance(numbers, tuple | list) or not numbers or not all(map(is_count, numbers)):
             raise ValueError(f"orientations_per_scale={numbers!r}: must be integers of at least 1, one for each scale")
-        if not isinstance(self.grid, tuple | list) or len(self.grid) != 2 or not all(map(_is_count, self.grid)):
+        if not is_pair(self.grid):
             raise ValueError(f"grid={self.grid!r}: must be two integers of at least 1, (rows, columns)")
 
     def _feature_names(self) -> list[str]:
         filters = _filters(self.orientations_per_scale)
         return [f"gist_scale{scale}_orientation{k}_cell{r}_{c}" for scale, _, k in filters for r, c in np.ndindex(*self.grid)]
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
 
 
 def _filters(orientations_per_scale: tuple[int, ...]) -> list[tuple[int, int, int]]:

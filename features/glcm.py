@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from features.base import Extractor, Features, Images, to_gray
 from features.compiled import array, compiled, output
+from features.parameters import is_count
 
 PROPERTIES = ("contrast", "dissimilarity", "homogeneity", "ASM", "energy", "correlation")
 AT_ONCE = 3  # offsets counted in one pass over the pixels
@@ -74,11 +75,11 @@ class GLCM(Extractor):
 
     def check_parameters(self) -> None:
         """Refuse values that are not allowed."""
-        if not _is_list(self.distances) or not all(map(_is_count, self.distances)):
+        if not _is_list(self.distances) or not all(map(is_count, self.distances)):
             raise ValueError(f"distances={self.distances!r}: must be different integers of at least 1")
         if not _is_list(self.angles) or not all(map(_is_angle, self.angles)):
             raise ValueError(f"angles={self.angles!r}: must be different numbers, in radians")
-        if not _is_count(self.levels) or not 2 <= self.levels <= 256:
+        if not is_count(self.levels) or not 2 <= self.levels <= 256:
             raise ValueError(f"levels={self.levels!r}: must be an integer from 2 to 256")
         if not _is_list(self.properties) or not all(name in PROPERTIES for name in self.properties):
             raise ValueError(f"properties={self.properties!r}: must be different ones of {', '.join(PROPERTIES)}")
@@ -90,10 +91,6 @@ def _is_list(values: Any) -> bool:
 
 def _is_angle(value: Any) -> bool:
     return isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
 
 
 def _offsets(distances: Any, angles: Any) -> NDArray[np.intp]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numba import types
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from features.base import Extractor, Features, Images, enlarged_shape
 from features.compiled import IMAGES, array, compiled, output
+from features.parameters import is_count, is_pair
 
 BLOCK_NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys")
 EPSILON = 1e-5  # keeps a block without any gradient at zero
@@ -85,18 +85,14 @@ class HOG(Extractor):
 
     def check_parameters(self) -> None:
         """Refuse values that are not allowed."""
-        if not _is_count(self.orientations):
+        if not is_count(self.orientations):
             raise ValueError(f"orientations={self.orientations!r}: must be an integer of at least 1")
         for name in ("pixels_per_cell", "cells_per_block"):
             value = getattr(self, name)
-            if not isinstance(value, tuple | list) or len(value) != 2 or not all(map(_is_count, value)):
+            if not is_pair(value):
                 raise ValueError(f"{name}={value!r}: must be two integers of at least 1, (rows, columns)")
         if self.block_norm not in BLOCK_NORMS:
             raise ValueError(f"block_norm={self.block_norm!r}: must be one of {', '.join(BLOCK_NORMS)}")
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
 
 
 @lru_cache(maxsize=16)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 from numba import types
@@ -17,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from features.base import Extractor, Features, Images
 from features.compiled import array, compiled, output
+from features.parameters import borders, is_count, is_pair
 
 Patches = NDArray[np.float32]  # (n, patch_size * patch_size * c)
 
@@ -71,7 +71,7 @@ class KMeansPatches(Extractor):
         n_centroids: int = 400,
         patch_size: int = 6,
         stride: int = 1,
-        grid: Sequence[int] = (2, 2),
+        grid: tuple[int, int] = (2, 2),
         n_sampled: int = 100_000,
         whitening: float = 0.1,
         root: bool = False,
@@ -113,19 +113,17 @@ class KMeansPatches(Extractor):
         out = np.zeros((b, *self.grid, self.n_centroids), np.float32)
         sizes = np.square(whitened).sum(axis=1), np.square(self.centroids_).sum(axis=1)
         _pool_triangles(
-            affinity.reshape(b, rows, cols, -1), sizes[0].reshape(b, rows, cols), sizes[1], *map(_bounds, (rows, cols), self.grid), out
+            affinity.reshape(b, rows, cols, -1), sizes[0].reshape(b, rows, cols), sizes[1], *map(borders, (rows, cols), self.grid), out
         )
         return np.sqrt(out).reshape(b, -1) if self.root else out.reshape(b, -1)
 
     def check_parameters(self) -> None:
         """Refuse values that are not allowed."""
         for name, least in (("n_centroids", 1), ("patch_size", 2), ("stride", 1), ("n_sampled", 1)):
-            value = getattr(self, name)
-            if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-                raise ValueError(f"{name}={value!r}: must be an integer of at least {least}")
-        grid = self.grid
-        if not isinstance(grid, Sequence) or len(grid) != 2 or not all(isinstance(n, Integral) and n >= 1 for n in grid):
-            raise ValueError(f"grid={grid!r}: must be two positive integers, (rows, columns)")
+            if not is_count(getattr(self, name), least):
+                raise ValueError(f"{name}={getattr(self, name)!r}: must be an integer of at least {least}")
+        if not is_pair(self.grid):
+            raise ValueError(f"grid={self.grid!r}: must be two positive integers, (rows, columns)")
         if not isinstance(self.whitening, Real) or not 0 < self.whitening < np.inf:
             raise ValueError(f"whitening={self.whitening!r}: must be a number above 0")
 
@@ -170,30 +168,23 @@ def _k_means(patches: Patches, n: int, random: np.random.RandomState) -> Patches
         return np.asarray(clusters.fit(patches).cluster_centers_, np.float32)
 
 
-def _bounds(length: int, parts: int) -> NDArray[np.intp]:
-    """Where each of ``parts`` ends, cut like ``np.array_split``."""
-    return np.cumsum([len(part) for part in np.array_split(np.arange(length), parts)], dtype=np.intp)
-
-
 @compiled(
     *(array(types.float32, ndim) for ndim in (4, 3, 1)),
     *(array(types.intp, 1),) * 2,
     output(types.float32, 4),
     fastmath={"reassoc", "contract", "nsz", "ninf", "nnan"},
 )
-def _pool_triangles(affinity, patch_squares, centroid_squares, row_ends, col_ends, out):  # type: ignore[no-untyped-def]
+def _pool_triangles(affinity, patch_squares, centroid_squares, tops, lefts, out):  # type: ignore[no-untyped-def]
     """Average max(0, mean distance - distance) of each centroid over the patches of each cell."""
     b, n = affinity.shape[0], affinity.shape[3]
     distance = np.empty(n, np.float32)
     for i in range(b):
-        top = 0
-        for r in range(len(row_ends)):
-            left = 0
-            for c in range(len(col_ends)):
+        for r in range(out.shape[1]):
+            for c in range(out.shape[2]):
                 cell = out[i, r, c]
-                share = np.float32(1) / np.float32((row_ends[r] - top) * (col_ends[c] - left))
-                for y in range(top, row_ends[r]):
-                    for x in range(left, col_ends[c]):
+                share = np.float32(1) / np.float32((tops[r + 1] - tops[r]) * (lefts[c + 1] - lefts[c]))
+                for y in range(tops[r], tops[r + 1]):
+                    for x in range(lefts[c], lefts[c + 1]):
                         total = np.float32(0)
                         square = patch_squares[i, y, x]
                         for k in range(n):
@@ -202,5 +193,3 @@ def _pool_triangles(affinity, patch_squares, centroid_squares, row_ends, col_end
                         mean = total / n
                         for k in range(n):
                             cell[k] += share * max(mean - distance[k], np.float32(0))
-                left = col_ends[c]
-            top = row_ends[r]

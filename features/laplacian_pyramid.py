@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numba import types
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from features.base import Extractor, Features, Images, enlarged_shape
 from features.compiled import array, compiled, output
+from features.parameters import borders, is_count, is_pair
 
 Level = NDArray[np.float32]  # (n, h, w): each channel of each image is a level of its own
 
@@ -69,9 +69,9 @@ class LaplacianPyramid(Extractor):
     def check_parameters(self) -> None:
         """Refuse values that are not allowed."""
         for name in ("max_layer", "coarse_size"):
-            if not _is_count(getattr(self, name)):
+            if not is_count(getattr(self, name)):
                 raise ValueError(f"{name}={getattr(self, name)!r}: must be a positive integer")
-        if not isinstance(self.grid, tuple | list) or len(self.grid) != 2 or not all(map(_is_count, self.grid)):
+        if not is_pair(self.grid):
             raise ValueError(f"grid={self.grid!r}: must be two positive integers, (rows, columns)")
 
     def _feature_names(self) -> list[str]:
@@ -86,10 +86,6 @@ class LaplacianPyramid(Extractor):
         while depth < layers or max(height, width) > self.coarse_size:
             height, width, depth = -(-height // 2), -(-width // 2), depth + 1
         return names + [f"low_{y}_{x}_{channel}" for y, x in np.ndindex(height, width) for channel in channels]
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
 
 
 def n_layers(height: int, width: int, max_layer: int, cells: int = 1) -> int:
@@ -131,7 +127,7 @@ def expand(low: Level, height: int, width: int) -> Level:
 def statistics(band: Level, grid: tuple[int, int] = (1, 1)) -> Features:
     """Compute the STATISTICS of each cell of each level, (n, rows, columns, 5)."""
     out = np.empty((len(band), *grid, len(STATISTICS)), np.float32)
-    _summarise(band, *(_borders(*cut) for cut in zip(band.shape[1:], grid, strict=True)), out)
+    _summarise(band, *(borders(*cut) for cut in zip(band.shape[1:], grid, strict=True)), out)
     return out
 
 
@@ -139,12 +135,6 @@ def statistics(band: Level, grid: tuple[int, int] = (1, 1)) -> Features:
 def _mirrored(n: int) -> NDArray[np.intp]:
     """Which of n pixels stands at each place from two before the first to two after the last."""
     return np.pad(np.arange(n), 2, mode="reflect")
-
-
-def _borders(length: int, parts: int) -> NDArray[np.intp]:
-    """Where each of ``parts`` begins, and the end of the last, cut like ``np.array_split``."""
-    part = np.arange(parts + 1)
-    return part * (length // parts) + np.minimum(part, length % parts)
 
 
 _LEVEL, _PLACES = array(types.float32, 3), array(types.intp, 1)

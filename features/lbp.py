@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from features.base import Extractor, Features, Images, to_gray
 from features.compiled import array, compiled, output
+from features.parameters import borders, is_count, is_pair
 
 METHODS = ("uniform", "nri_uniform")
 ONE = np.uint64(1)  # numba turns the sum of an unsigned integer and a signed one, as 1 is, into a float
@@ -59,7 +60,7 @@ class LBP(Extractor):
     def extract(self, batch: Images) -> Features:
         """Histograms cell by cell, (b, rows * columns * n_codes)."""
         height, width = batch.shape[1:3]
-        edges = _edges(height, self.grid[0]), _edges(width, self.grid[1])
+        edges = borders(height, self.grid[0]), borders(width, self.grid[1])
         codes = _codes(self.P, self.method)
         counts = np.zeros((len(batch), *self.grid, int(codes[-1]) + 1), np.uint32)
         _count(to_gray(batch), *_circle(self.P, self.R, height, width), codes, *edges, counts)
@@ -72,18 +73,14 @@ class LBP(Extractor):
 
     def check_parameters(self) -> None:
         """Refuse values that are not allowed."""
-        if not _is_count(self.P) or not 3 <= self.P <= 32:
+        if not is_count(self.P) or not 3 <= self.P <= 32:
             raise ValueError(f"P={self.P!r}: must be an integer from 3 to 32")
         if not isinstance(self.R, int | float | np.number) or isinstance(self.R, bool) or not 0 < self.R < np.inf:
             raise ValueError(f"R={self.R!r}: must be a number above 0")
         if self.method not in METHODS:
             raise ValueError(f"method={self.method!r}: must be one of {', '.join(METHODS)}")
-        if not isinstance(self.grid, tuple | list) or len(self.grid) != 2 or not all(map(_is_count, self.grid)):
+        if not is_pair(self.grid):
             raise ValueError(f"grid={self.grid!r}: must be two integers of at least 1, (rows, columns)")
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
 
 
 def _codes(n_points: int, method: str) -> NDArray[np.uint16]:
@@ -97,11 +94,6 @@ def _codes(n_points: int, method: str) -> NDArray[np.uint16]:
     all_bright, turns = n_points * (n_points - 1) + 1, (n_points - start) % n_points
     codes = np.select([length == 0, length == n_points], [0, all_bright], 1 + (length - 1) * n_points + turns)
     return np.append(codes, all_bright + 1).astype(np.uint16)
-
-
-def _edges(length: int, parts: int) -> NDArray[np.intp]:
-    """Where each of ``parts`` begins, and where the last one ends."""
-    return np.cumsum([0] + [len(part) for part in np.array_split(np.arange(length), parts)])
 
 
 def _circle(n_points: int, radius: float, height: int, width: int) -> tuple[NDArray[Any], ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from features.base import Extractor, Features, Images
+from features.parameters import is_count
 from features.pixels import Pixels
 
 
@@ -83,9 +83,8 @@ class PCA(Extractor):
     def check_parameters(self) -> None:
         """Refuse values that are not allowed."""
         for name in ("n_components", "n_sampled"):
-            value = getattr(self, name)
-            if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"{name}={value!r}: must be an integer of at least 1")
+            if not is_count(getattr(self, name)):
+                raise ValueError(f"{name}={getattr(self, name)!r}: must be an integer of at least 1")
         if not hasattr(self._inner(), "extract"):
             raise ValueError(f"extractor={self.extractor!r}: must be an extractor, such as hog")
         self._inner().check_parameters()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from sklearn.utils import check_random_state
 
 from features.base import Extractor, Features, Images, to_gray
 from features.dense_sift import LENGTH, N_BINS, centres, dense_sift, detected_sift, to_root
+from features.parameters import is_count
 from features.visual_words import ENCODINGS, Array
 
 Described = tuple[Array, NDArray[np.intp], NDArray[np.float32]]  # descriptors, the image of each, its (row, column)
@@ -149,10 +149,10 @@ class SIFTBoVW(Extractor):
     def check_parameters(self) -> None:
         """Refuse values that are not allowed."""
         for name, least in (("n_words", 1), ("step", 1), ("levels", 1), ("n_sampled", 1)):
-            if not _is_count(getattr(self, name), least):
+            if not is_count(getattr(self, name), least):
                 raise ValueError(f"{name}={getattr(self, name)!r}: must be an integer of at least {least}")
         sizes = self.bin_sizes
-        if not isinstance(sizes, Sequence) or not sizes or not all(_is_count(size, 1) for size in sizes):
+        if not isinstance(sizes, Sequence) or not sizes or not all(is_count(size, 1) for size in sizes):
             raise ValueError(f"bin_sizes={sizes!r}: must be a list of integers of at least 1")
         for name, choices in (("keypoints", ("dense", "detected")), ("encoding", tuple(ENCODINGS))):
             if getattr(self, name) not in choices:
@@ -169,10 +169,6 @@ class SIFTBoVW(Extractor):
 
     def _words(self) -> list[str]:
         return [f"word{i}" for i in range(self.n_words)]
-
-
-def _is_count(value: Any, least: int) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
 
 
 def _unit_roots(sums: Features) -> Features:
