@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from numbers import Real
 
@@ -21,6 +22,7 @@ from features.parameters import borders, is_count, is_pair
 Patches = NDArray[np.float32]  # (n, patch_size * patch_size * c)
 
 CONTRAST = 10.0  # added to a patch's variance (in squared gray levels), so that a flat patch is not all noise
+CHUNK = 2048  # patches that are compared with all centroids at once
 START = 0.1  # standard deviation of the first centroids
 ITERATIONS = 20  # of k-means; 50 in the paper
 
@@ -64,7 +66,6 @@ class KMeansPatches(Extractor):
     """
 
     stateless = False
-    batch_size = 8  # 729 patches of a 32x32 image times 1,600 centroids are 4.7 MB
 
     def __init__(
         self,
@@ -106,16 +107,23 @@ class KMeansPatches(Extractor):
     def extract(self, batch: Images) -> Features:
         """Mean activation of each centroid in each cell, (b, rows * columns * n_centroids), cell by cell."""
         windows = sliding_window_view(batch, (self.patch_size, self.patch_size), axis=(1, 2))[:, :: self.stride, :: self.stride]
-        b, rows, cols = windows.shape[:3]
-        patches = windows.transpose(0, 1, 2, 4, 5, 3).reshape(b * rows * cols, -1).astype(np.float32)
-        whitened = (_normalise_contrast(patches) - self.mean_) @ self.whitener_
-        affinity = whitened @ self.centroids_.T
-        out = np.zeros((b, *self.grid, self.n_centroids), np.float32)
-        sizes = np.square(whitened).sum(axis=1), np.square(self.centroids_).sum(axis=1)
-        _pool_triangles(
-            affinity.reshape(b, rows, cols, -1), sizes[0].reshape(b, rows, cols), sizes[1], *map(borders, (rows, cols), self.grid), out
-        )
-        return np.sqrt(out).reshape(b, -1) if self.root else out.reshape(b, -1)
+        n_cells, cell, share = self._cells(*windows.shape[1:3])
+        squares = np.square(self.centroids_).sum(axis=1)
+        out = np.zeros((len(batch) * n_cells, self.n_centroids), np.float32)
+        n_places = math.prod(windows.shape[:3])
+        for start in range(0, n_places, CHUNK):
+            image, row, col = np.unravel_index(np.arange(start, min(start + CHUNK, n_places)), windows.shape[:3])
+            patches = windows[image, row, col].transpose(0, 2, 3, 1).reshape(len(image), -1).astype(np.float32)
+            whitened = (_normalise_contrast(patches) - self.mean_) @ self.whitener_
+            affinity, lengths = whitened @ self.centroids_.T, np.square(whitened).sum(axis=1)
+            _pool_triangles(affinity, lengths, squares, image * n_cells + cell[row, col], share[row, col], out)
+        return np.sqrt(out).reshape(len(batch), -1) if self.root else out.reshape(len(batch), -1)
+
+    def _cells(self, rows: int, cols: int) -> tuple[int, NDArray[np.intp], NDArray[np.float32]]:
+        """Number of cells, which of them each place of a patch is in, (rows, cols), and its share of that cell."""
+        row, col = (np.repeat(np.arange(n), np.diff(borders(side, n))) for side, n in zip((rows, cols), self.grid, strict=True))
+        cell = row[:, None] * self.grid[1] + col
+        return math.prod(self.grid), cell, (1 / np.bincount(cell.ravel())).astype(np.float32)[cell]
 
     def check_parameters(self) -> None:
         """Refuse values that are not allowed."""
@@ -169,27 +177,22 @@ def _k_means(patches: Patches, n: int, random: np.random.RandomState) -> Patches
 
 
 @compiled(
-    *(array(types.float32, ndim) for ndim in (4, 3, 1)),
-    *(array(types.intp, 1),) * 2,
-    output(types.float32, 4),
+    *(array(types.float32, ndim) for ndim in (2, 1, 1)),
+    array(types.intp, 1),
+    array(types.float32, 1),
+    output(types.float32, 2),
     fastmath={"reassoc", "contract", "nsz", "ninf", "nnan"},
 )
-def _pool_triangles(affinity, patch_squares, centroid_squares, tops, lefts, out):  # type: ignore[no-untyped-def]
-    """Average max(0, mean distance - distance) of each centroid over the patches of each cell."""
-    b, n = affinity.shape[0], affinity.shape[3]
+def _pool_triangles(affinity, patch_squares, centroid_squares, cell, share, out):  # type: ignore[no-untyped-def]
+    """Add each patch's share of max(0, mean distance - distance), for each centroid, to the patch's cell."""
+    n = affinity.shape[1]
     distance = np.empty(n, np.float32)
-    for i in range(b):
-        for r in range(out.shape[1]):
-            for c in range(out.shape[2]):
-                cell = out[i, r, c]
-                share = np.float32(1) / np.float32((tops[r + 1] - tops[r]) * (lefts[c + 1] - lefts[c]))
-                for y in range(tops[r], tops[r + 1]):
-                    for x in range(lefts[c], lefts[c + 1]):
-                        total = np.float32(0)
-                        square = patch_squares[i, y, x]
-                        for k in range(n):
-                            distance[k] = np.sqrt(max(square + centroid_squares[k] - 2 * affinity[i, y, x, k], np.float32(0)))
-                            total += distance[k]
-                        mean = total / n
-                        for k in range(n):
-                            cell[k] += share * max(mean - distance[k], np.float32(0))
+    for i in range(len(affinity)):
+        products, target = affinity[i], out[cell[i]]
+        total = np.float32(0)
+        for k in range(n):
+            distance[k] = np.sqrt(max(patch_squares[i] + centroid_squares[k] - 2 * products[k], np.float32(0)))
+            total += distance[k]
+        mean = total / n
+        for k in range(n):
+            target[k] += share[i] * max(mean - distance[k], np.float32(0))
