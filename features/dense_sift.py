@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import cv2
-import numba
 import numpy as np
 from numba import types
 from numpy.typing import NDArray
@@ -53,9 +53,9 @@ def dense_sift(gray: Array, bin_size: int, step: int, sigma: float = 1.6, root: 
     scale space and dominant orientation. Lowe's weights (Gaussian over the window, linear between neighbouring bins) are
     products of one weight for the row and one for the column. RootSIFT: Arandjelovic & Zisserman, CVPR 2012.
     """
-    rows, cols = (_pooling(side, centres(side, bin_size, step), bin_size) for side in gray.shape[1:])
+    rows, cols = (_pooling(side, bin_size, step) for side in gray.shape[1:])
     n_windows = len(rows[0]) // N_BINS * (len(cols[0]) // N_BINS)
-    descriptors = np.zeros((len(gray), n_windows, LENGTH), np.float32)
+    descriptors = np.empty((len(gray), n_windows, LENGTH), np.float32)
     contrast = np.empty((len(gray), n_windows), np.float32)
     _describe(np.ascontiguousarray(gray, np.float32), _kernel(sigma), *rows, *cols, root, descriptors, contrast)
     return descriptors, contrast
@@ -82,37 +82,42 @@ def to_root(descriptors: Array) -> Array:
 
 
 def _kernel(sigma: float) -> Array:
-    """One half of a Gaussian kernel, its centre first; what the camera has blurred already is not blurred again."""
+    """One half of a Gaussian kernel, its centre first, of odd length; what the camera has blurred is not blurred again."""
     left = math.sqrt(max(sigma**2 - CAMERA_SIGMA**2, 1e-6))
-    kernel = np.exp(-0.5 * (np.arange(int(4 * left + 0.5) + 1) / left) ** 2)
+    reach = int(4 * left + 0.5)
+    kernel = np.exp(-0.5 * (np.arange(reach + reach % 2 + 1) / left) ** 2) * (np.arange(reach + reach % 2 + 1) <= reach)
     return (kernel / (2 * kernel.sum() - kernel[0])).astype(np.float32)
 
 
-def _pooling(side: int, middles: NDArray[np.intp], bin_size: int) -> tuple[NDArray[np.intp], Array]:
-    """First pixel of each bin of each window along one axis, (windows * 4,), and the weights of those from there on, (..., 4 n)."""
+@lru_cache(maxsize=16)
+def _pooling(side: int, bin_size: int, step: int) -> tuple[NDArray[np.intp], Array]:
+    """First pixel of each bin of each window along one axis, (windows * 4,), and the weights of those from there on, (..., 8 n)."""
+    middles = centres(side, bin_size, step)
     offset = (np.arange(side) - middles[:, None, None]) / bin_size  # from the centre, in bins: (windows, 1, side)
     middle = np.arange(N_BINS)[:, None] - (N_BINS - 1) / 2  # of each bin: (4, 1)
     weight = np.maximum(1 - np.abs(offset - middle), 0) * np.exp(-0.5 * (offset / (N_BINS / 2)) ** 2)
     weight = weight.reshape(-1, side)
-    span = -(-(weight > 0).sum(axis=1).max() // 4) * 4
+    span = -(-(weight > 0).sum(axis=1).max() // 8) * 8
     first = np.minimum((weight > 0).argmax(axis=1), side - span)
     return first, np.take_along_axis(weight, first[:, None] + np.arange(span), axis=1).astype(np.float32)
 
 
-@numba.njit(types.intp(types.intp, types.intp), nogil=True)
-def _mirrored(place, length):  # type: ignore[no-untyped-def]
-    """Where ``place`` is in a row of pixels mirrored at its ends, which are not repeated."""
-    place = abs(place) % (2 * length - 2)
-    return min(place, 2 * length - 2 - place)
+@compiled(types.intp, output(types.intp, 1))
+def _mirror(length, out):  # type: ignore[no-untyped-def]
+    """Which pixel stands at each place of a row that is mirrored at both ends; the pixels at the ends are not repeated."""
+    reach = (len(out) - length) // 2
+    for k in range(len(out)):
+        place = abs(k - reach) % (2 * length - 2)
+        out[k] = min(place, 2 * length - 2 - place)
 
 
 _BINS = (array(types.intp, 1), FLOATS[2])
 _SUMS = {"reassoc", "contract", "nsz", "nnan", "ninf", "arcp"}  # nothing here is infinite
 
 
-@compiled(FLOATS[2], FLOATS[1], output(types.float32, 2), output(types.float32, 1), fastmath=_SUMS)
-def _smooth(image, kernel, out, line):  # type: ignore[no-untyped-def]
-    """Blur along columns, then along rows; beyond the border the image is mirrored. ``line`` is scratch, a row and both borders."""
+@compiled(FLOATS[2], FLOATS[1], *(array(types.intp, 1),) * 2, output(types.float32, 2), output(types.float32, 1), fastmath=_SUMS)
+def _smooth(image, kernel, rows, cols, out, line):  # type: ignore[no-untyped-def]
+    """Blur along columns, then along rows; ``rows`` and ``cols`` say what is beyond the border, ``line`` is scratch."""
     height, width = image.shape
     reach = len(kernel) - 1
     middle = line[reach : reach + width]
@@ -120,29 +125,30 @@ def _smooth(image, kernel, out, line):  # type: ignore[no-untyped-def]
         row = image[y]
         for x in range(width):
             middle[x] = kernel[0] * row[x]
-        for k in range(1, reach + 1):
-            above, below, weight = image[_mirrored(y - k, height)], image[_mirrored(y + k, height)], kernel[k]
+        for k in range(1, reach, 2):  # two at a time: the sums need not go to memory in between
+            above, below, weight = image[rows[reach + y - k]], image[rows[reach + y + k]], kernel[k]
+            above2, below2, weight2 = image[rows[reach + y - k - 1]], image[rows[reach + y + k + 1]], kernel[k + 1]
             for x in range(width):
-                middle[x] += weight * (above[x] + below[x])
+                middle[x] += weight * (above[x] + below[x]) + weight2 * (above2[x] + below2[x])
         for x in range(reach):
-            line[x], line[reach + width + x] = middle[_mirrored(x - reach, width)], middle[_mirrored(width + x, width)]
+            line[x], line[reach + width + x] = middle[cols[x]], middle[cols[reach + width + x]]
         row = out[y]
         for x in range(width):
             row[x] = kernel[0] * middle[x]
-        for k in range(1, reach + 1):
+        for k in range(1, reach, 2):
             left, right, weight = line[reach - k :], line[reach + k :], kernel[k]
+            left2, right2, weight2 = line[reach - k - 1 :], line[reach + k + 1 :], kernel[k + 1]
             for x in range(width):
-                row[x] += weight * (left[x] + right[x])
+                row[x] += weight * (left[x] + right[x]) + weight2 * (left2[x] + right2[x])
 
 
-@compiled(FLOATS[2], output(types.float32, 2), output(types.float32, 2), fastmath=_SUMS)
-def _orientations(image, line, out):  # type: ignore[no-untyped-def]
+@compiled(FLOATS[2], output(types.float32, 1), output(types.float32, 1), output(types.float32, 2), fastmath=_SUMS)
+def _orientations(image, turns, magnitudes, out):  # type: ignore[no-untyped-def]
     """Share each pixel's gradient magnitude between the two nearest of 8 orientations, (h, w * 8); none at the border.
 
     The angle within an octant is that of the smaller to the larger component, by Abramowitz & Stegun 4.4.49 (1964).
     """
     height, width = image.shape
-    turns, magnitudes = line
     out[0] = out[height - 1] = 0
     for y in range(1, height - 1):
         before, after, above, below = image[y], image[y, 2:], image[y - 1, 1:], image[y + 1, 1:]
@@ -163,26 +169,29 @@ def _orientations(image, line, out):  # type: ignore[no-untyped-def]
         row = out[y]
         row[:] = 0
         for x in range(width - 2):
-            first = np.int32(turns[x])
-            share = turns[x] - first
-            row[8 * (x + 1) + (first & 7)] = magnitudes[x] * (1 - share)
-            row[8 * (x + 1) + ((first + 1) & 7)] = magnitudes[x] * share
+            first = np.uint32(turns[x])
+            share = turns[x] - np.float32(first)
+            place = np.uint64(8 * (x + 1))
+            row[place + np.uint64(first & np.uint32(7))] = magnitudes[x] * (np.float32(1) - share)
+            row[place + np.uint64((first + np.uint32(1)) & np.uint32(7))] = magnitudes[x] * share
 
 
 @compiled(FLOATS[2], *_BINS, output(types.float32, 1), output(types.float32, 2), fastmath=_SUMS)
 def _pool(maps, first, weights, line, out):  # type: ignore[no-untyped-def]
     """Weighted sums of rows of (n, m * 8) over bins, turned: (m, bins * 8)."""
     for r in range(len(first)):
-        line[:] = 0
-        for k in range(0, weights.shape[1], 4):  # four at a time: the sums need not go to memory in between
+        for k in range(0, weights.shape[1], 8):  # eight at a time: the sums need not go to memory in between
             row0, row1, row2, row3 = maps[first[r] + k], maps[first[r] + k + 1], maps[first[r] + k + 2], maps[first[r] + k + 3]
-            weight0, weight1, weight2, weight3 = weights[r, k], weights[r, k + 1], weights[r, k + 2], weights[r, k + 3]
+            row4, row5, row6, row7 = maps[first[r] + k + 4], maps[first[r] + k + 5], maps[first[r] + k + 6], maps[first[r] + k + 7]
+            w, before = weights[r, k : k + 8], np.float32(k > 0)
+            w0, w1, w2, w3, w4, w5, w6, w7 = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]
             for x in range(len(line)):
-                line[x] += weight0 * row0[x] + weight1 * row1[x] + weight2 * row2[x] + weight3 * row3[x]
+                upper = w0 * row0[x] + w1 * row1[x] + w2 * row2[x] + w3 * row3[x]
+                lower = w4 * row4[x] + w5 * row5[x] + w6 * row6[x] + w7 * row7[x]
+                line[x] = before * line[x] + upper + lower
         for m in range(len(out)):
-            target, source = out[m, 8 * r :], line[8 * m :]
-            for o in range(8):
-                target[o] = source[o]
+            for o in range(8):  # unsigned, so that numba need not ask whether an index counts from the end
+                out[m, np.uint64(8 * r + o)] = line[np.uint64(8 * m + o)]
 
 
 @compiled(FLOATS[2], types.boolean, types.float32, output(types.float32, 2), output(types.float32, 1), fastmath=_SUMS)
@@ -192,9 +201,9 @@ def _normalise(pooled, root, mass, windows, contrast):  # type: ignore[no-untype
     for i in range(len(windows)):
         window = windows[i]
         for r in range(4):  # of ``pooled``, (row bins, column bins * 8)
-            source, target = pooled[i // across * 4 + r, i % across * 32 :], window[32 * r :]
+            source, begin = pooled[i // across * 4 + r], np.uint64(i % across * 32)
             for k in range(32):
-                target[k] = source[k]
+                window[np.uint64(32 * r + k)] = source[begin + np.uint64(k)]
         total = square = np.float32(0)
         for k in range(128):
             total += window[k]
@@ -220,13 +229,16 @@ def _describe(images, kernel, row_first, row_weights, col_first, col_weights, ro
     """Blur, orientations, pooling and normalisation of one image after the other, so that each stays in the processor's cache."""
     _, height, width = images.shape
     smooth, maps = np.empty((height, width), np.float32), np.empty((height, width * 8), np.float32)
-    lines, padded = np.empty((2, width), np.float32), np.empty(width + 2 * len(kernel), np.float32)
-    row_line, rows = np.empty(width * 8, np.float32), np.empty((width, len(row_first) * 8), np.float32)
-    col_line, bins = np.empty(len(row_first) * 8, np.float32), np.empty((len(row_first), len(col_first) * 8), np.float32)
+    turns, magnitudes, padded = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width + 2 * len(kernel), np.float32)
+    row_line, rows = np.zeros(width * 8, np.float32), np.empty((width, len(row_first) * 8), np.float32)
+    col_line, bins = np.zeros(len(row_first) * 8, np.float32), np.empty((len(row_first), len(col_first) * 8), np.float32)
+    mirrored_rows, mirrored_cols = np.empty(height + 2 * len(kernel) - 2, np.intp), np.empty(width + 2 * len(kernel) - 2, np.intp)
+    _mirror(height, mirrored_rows)
+    _mirror(width, mirrored_cols)
     mass = 2 * row_weights[:4].sum() * col_weights[:4].sum()  # a central difference spans two pixels
     for i in range(len(images)):
-        _smooth(images[i], kernel, smooth, padded)
-        _orientations(smooth, lines, maps)
+        _smooth(images[i], kernel, mirrored_rows, mirrored_cols, smooth, padded)
+        _orientations(smooth, turns, magnitudes, maps)
         _pool(maps, row_first, row_weights, row_line, rows)
         _pool(rows, col_first, col_weights, col_line, bins)
         _normalise(bins, root, mass, out[i], contrast[i])

@@ -31,6 +31,7 @@ from features.laplacian_pyramid import LaplacianPyramid
 from features.lbp import LBP
 from features.pixels import Pixels
 from features.shape_histogram import ShapeHistogram
+from features.sift_bovw import SIFTBoVW
 
 SHAPES = {"32x32x3": (32, 32, 3), "28x28x1": (28, 28, 1), "128x128x1": (128, 128, 1)}
 ROUNDS = 7
@@ -148,8 +149,11 @@ def contests(images: np.ndarray) -> list[Contest]:
     def ours(extractor):
         return extractor.fit(images).transform
 
-    def sift(batch):
-        return dense_sift(np.rint(to_gray(batch)), bin_size=4, step=4)
+    words = SIFTBoVW(20, n_sampled=500, random_state=0).fit(images)
+
+    def sift(images):
+        for batch in words.batches(images):  # as ``transform`` does
+            dense_sift(np.rint(to_gray(images[batch])), bin_size=4, step=4)
 
     return [
         Contest("hog", ours(HOG(pixels_per_cell=(8, 8))), by_skimage_hog, "skimage.feature.hog", 12),
