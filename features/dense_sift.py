@@ -212,16 +212,17 @@ def _normalise(pooled, root, mass, windows, contrast):  # type: ignore[no-untype
         limit = np.float32(LARGEST) * np.sqrt(square)
         total = square = np.float32(0)
         for k in range(128):
-            window[k] = min(window[k], limit)
-            total += window[k]
-            square += window[k] * window[k]
-        if square > 0 and root:
+            value = min(window[k], limit)
+            total += value
+            square += value * value
+        if root:
+            scale = np.float32(UNIT) / np.sqrt(max(total, np.float32(1e-12)))
             for k in range(128):
-                window[k] = np.rint(np.float32(UNIT) * np.sqrt(window[k] / total))
-        elif square > 0:
-            scale = np.float32(UNIT) / np.sqrt(square)
+                window[k] = np.rint(scale * np.sqrt(min(window[k], limit)))
+        else:
+            scale = np.float32(UNIT) / np.sqrt(max(square, np.float32(1e-12)))
             for k in range(128):
-                window[k] = min(np.rint(scale * window[k]), np.float32(255))
+                window[k] = min(np.rint(scale * min(window[k], limit)), np.float32(255))
 
 
 @compiled(FLOATS[3], FLOATS[1], *_BINS, *_BINS, types.boolean, output(types.float32, 3), output(types.float32, 2))

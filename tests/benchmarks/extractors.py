@@ -34,7 +34,7 @@ from features.shape_histogram import ShapeHistogram
 from features.sift_bovw import SIFTBoVW
 
 SHAPES = {"32x32x3": (32, 32, 3), "28x28x1": (28, 28, 1), "128x128x1": (128, 128, 1)}
-ROUNDS = 7
+ROUNDS = 15
 
 
 def photographs(shape: tuple[int, int, int], n: int) -> np.ndarray:
