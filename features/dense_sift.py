@@ -176,34 +176,49 @@ def _orientations(image, turns, magnitudes, out):  # type: ignore[no-untyped-def
             row[place + np.uint64((first + np.uint32(1)) & np.uint32(7))] = magnitudes[x] * share
 
 
+@compiled(FLOATS[2], types.intp, FLOATS[1], output(types.float32, 1), fastmath=_SUMS)
+def _combine(rows, first, weights, line):  # type: ignore[no-untyped-def]
+    """Weighted sum of the rows from ``first`` on; eight at a time, so that the sums need not go to memory in between."""
+    for k in range(0, len(weights), 8):
+        row0, row1, row2, row3 = rows[first + k], rows[first + k + 1], rows[first + k + 2], rows[first + k + 3]
+        row4, row5, row6, row7 = rows[first + k + 4], rows[first + k + 5], rows[first + k + 6], rows[first + k + 7]
+        w0, w1, w2, w3 = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
+        w4, w5, w6, w7 = weights[k + 4], weights[k + 5], weights[k + 6], weights[k + 7]
+        before = np.float32(k > 0)
+        for x in range(len(line)):
+            upper = w0 * row0[x] + w1 * row1[x] + w2 * row2[x] + w3 * row3[x]
+            lower = w4 * row4[x] + w5 * row5[x] + w6 * row6[x] + w7 * row7[x]
+            line[x] = before * line[x] + upper + lower
+
+
 @compiled(FLOATS[2], *_BINS, output(types.float32, 1), output(types.float32, 2), fastmath=_SUMS)
-def _pool(maps, first, weights, line, out):  # type: ignore[no-untyped-def]
-    """Weighted sums of rows of (n, m * 8) over bins, turned: (m, bins * 8)."""
+def _pool_rows(maps, first, weights, line, out):  # type: ignore[no-untyped-def]
+    """Weighted sums of the rows of (h, w * 8) over bins, turned: (w, bins * 8)."""
     for r in range(len(first)):
-        for k in range(0, weights.shape[1], 8):  # eight at a time: the sums need not go to memory in between
-            row0, row1, row2, row3 = maps[first[r] + k], maps[first[r] + k + 1], maps[first[r] + k + 2], maps[first[r] + k + 3]
-            row4, row5, row6, row7 = maps[first[r] + k + 4], maps[first[r] + k + 5], maps[first[r] + k + 6], maps[first[r] + k + 7]
-            w, before = weights[r, k : k + 8], np.float32(k > 0)
-            w0, w1, w2, w3, w4, w5, w6, w7 = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]
-            for x in range(len(line)):
-                upper = w0 * row0[x] + w1 * row1[x] + w2 * row2[x] + w3 * row3[x]
-                lower = w4 * row4[x] + w5 * row5[x] + w6 * row6[x] + w7 * row7[x]
-                line[x] = before * line[x] + upper + lower
-        for m in range(len(out)):
+        _combine(maps, first[r], weights[r], line)
+        for x in range(len(out)):
             for o in range(8):  # unsigned, so that numba need not ask whether an index counts from the end
-                out[m, np.uint64(8 * r + o)] = line[np.uint64(8 * m + o)]
+                out[x, np.uint64(8 * r + o)] = line[np.uint64(8 * x + o)]
 
 
-@compiled(FLOATS[2], types.boolean, types.float32, output(types.float32, 2), output(types.float32, 1), fastmath=_SUMS)
-def _normalise(pooled, root, mass, windows, contrast):  # type: ignore[no-untyped-def]
+@compiled(FLOATS[2], *_BINS, output(types.float32, 1), output(types.float32, 2), fastmath=_SUMS)
+def _pool_cols(rows, first, weights, line, windows):  # type: ignore[no-untyped-def]
+    """Weighted sums of the rows of (w, row bins * 8) over bins, put into the windows, (windows, 128)."""
+    across = len(first) // N_BINS
+    for c in range(len(first)):
+        _combine(rows, first[c], weights[c], line)
+        for r in range(len(line) // N_ORIENTATIONS):
+            window = windows[r // N_BINS * across + c // N_BINS]
+            place = r % N_BINS * N_BINS * N_ORIENTATIONS + c % N_BINS * N_ORIENTATIONS
+            for o in range(8):
+                window[np.uint64(place + o)] = line[np.uint64(8 * r + o)]
+
+
+@compiled(types.boolean, types.float32, output(types.float32, 2), output(types.float32, 1), fastmath=_SUMS)
+def _normalise(root, mass, windows, contrast):  # type: ignore[no-untyped-def]
     """Unit length, no entry above 0.2, unit length again, in 512ths; ``mass`` is the weight of all pixels of a window."""
-    across = pooled.shape[1] // 32
     for i in range(len(windows)):
         window = windows[i]
-        for r in range(4):  # of ``pooled``, (row bins, column bins * 8)
-            source, begin = pooled[i // across * 4 + r], np.uint64(i % across * 32)
-            for k in range(32):
-                window[np.uint64(32 * r + k)] = source[begin + np.uint64(k)]
         total = square = np.float32(0)
         for k in range(128):
             total += window[k]
@@ -232,7 +247,7 @@ def _describe(images, kernel, row_first, row_weights, col_first, col_weights, ro
     smooth, maps = np.empty((height, width), np.float32), np.empty((height, width * 8), np.float32)
     turns, magnitudes, padded = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width + 2 * len(kernel), np.float32)
     row_line, rows = np.zeros(width * 8, np.float32), np.empty((width, len(row_first) * 8), np.float32)
-    col_line, bins = np.zeros(len(row_first) * 8, np.float32), np.empty((len(row_first), len(col_first) * 8), np.float32)
+    col_line = np.zeros(len(row_first) * 8, np.float32)
     mirrored_rows, mirrored_cols = np.empty(height + 2 * len(kernel) - 2, np.intp), np.empty(width + 2 * len(kernel) - 2, np.intp)
     _mirror(height, mirrored_rows)
     _mirror(width, mirrored_cols)
@@ -240,6 +255,6 @@ def _describe(images, kernel, row_first, row_weights, col_first, col_weights, ro
     for i in range(len(images)):
         _smooth(images[i], kernel, mirrored_rows, mirrored_cols, smooth, padded)
         _orientations(smooth, turns, magnitudes, maps)
-        _pool(maps, row_first, row_weights, row_line, rows)
-        _pool(rows, col_first, col_weights, col_line, bins)
-        _normalise(bins, root, mass, out[i], contrast[i])
+        _pool_rows(maps, row_first, row_weights, row_line, rows)
+        _pool_cols(rows, col_first, col_weights, col_line, out[i])
+        _normalise(root, mass, out[i], contrast[i])
