@@ -23,6 +23,7 @@ Patches = NDArray[np.float32]  # (n, patch_size * patch_size * c)
 
 CONTRAST = 10.0  # added to a patch's variance (in squared gray levels), so that a flat patch is not all noise
 CHUNK = 2048  # patches that are compared with all centroids at once
+ROUNDING = np.float32(1e-5)  # a squared distance below this share of the squared lengths is what rounding left of zero
 START = 0.1  # standard deviation of the first centroids
 ITERATIONS = 20  # of k-means; 50 in the paper
 
@@ -191,7 +192,9 @@ def _pool_triangles(affinity, patch_squares, centroid_squares, cell, share, out)
         products, target = affinity[i], out[cell[i]]
         total = np.float32(0)
         for k in range(n):
-            distance[k] = np.sqrt(max(patch_squares[i] + centroid_squares[k] - 2 * products[k], np.float32(0)))
+            lengths = patch_squares[i] + centroid_squares[k]
+            square = lengths - 2 * products[k]
+            distance[k] = np.sqrt(square if square > ROUNDING * lengths else np.float32(0))
             total += distance[k]
         mean = total / n
         for k in range(n):

@@ -73,7 +73,8 @@ class PCA(Extractor):
         drawn = np.sort(random.permutation(len(images))[: self.n_sampled])
         features = self.extractor_.transform(images[drawn])
         n = min(self.n_components, *features.shape)
-        self.projection_ = decomposition.PCA(n, whiten=self.whiten, random_state=random).fit(features)
+        with np.errstate(invalid="ignore"):  # features that do not vary have no share of a variance
+            self.projection_ = decomposition.PCA(n, whiten=self.whiten, random_state=random).fit(features)
 
     def extract(self, batch: Images) -> Features:
         """Components, the largest first, (b, n_components)."""

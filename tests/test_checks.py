@@ -26,6 +26,13 @@ def test_options_of_extractors_keep_the_contract():
         "sift_bovw(keypoints='detected')",
         "color_histogram(joint=True, grid=(2, 2))",
         "hog(transform_sqrt=True, block_norm='L1')",
+        "laplacian_pyramid(grid=(3, 2))",
+        "lbp(P=12, R=2.0, method='nri_uniform', grid=(2, 3))",
+        "sift_bovw(n_words=20, bin_sizes=(3, 4), levels=2, root=True, encoding='soft')",
+        "sift_bovw(n_words=4, encoding='vlad')",
+        "sift_bovw(n_words=4, encoding='fisher', contrast_threshold=2.0)",
+        "kmeans_patches(n_centroids=30, root=True, stride=2)",
+        "pca(extractor=sift_bovw(n_words=20), n_components=5, whiten=True)",
     ):
         assert broken("extractor", name) == {}
 
