@@ -23,7 +23,7 @@ class Extractor(TransformerMixin, BaseEstimator):
     among threads, enlarging images that are smaller than ``min_size``, checking what ``extract`` returned.
 
     As elsewhere in scikit-learn one thread works unless joblib is told otherwise:
-    ``with joblib.parallel_config(n_jobs=4): extractor.transform(images)``. The features do not depend on that.
+    ``with joblib.parallel_config("threading", n_jobs=4): extractor.transform(images)``. The features do not depend on that.
 
     ``__init__`` only stores its arguments, as scikit-learn asks; what ``learn`` finds is kept in attributes that end
     with an underscore. An extractor that draws random numbers takes ``random_state``; the harness sets it.

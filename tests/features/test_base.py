@@ -1,0 +1,77 @@
+"""What the base class does for every extractor."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+from skimage import data
+
+from benchmark.plugins import build, menu, resolve
+from benchmark.spec import Spec
+from features.base import Extractor
+
+PHOTOS = np.stack([data.astronaut()[y : y + 32, x : x + 32] for y in range(0, 480, 20) for x in range(0, 480, 20)])
+QUICK = {"kmeans_patches": "kmeans_patches(n_centroids=20, n_sampled=2000)", "sift_bovw": "sift_bovw(n_words=20, n_sampled=2000)"}
+
+
+class Recorder(Extractor):
+    """Notes the thread and the size of each batch."""
+
+    batch_size = 100
+
+    def __init__(self):
+        self.seen = []
+
+    def extract(self, batch):
+        self.seen.append((threading.get_ident(), len(batch)))
+        return batch.reshape(len(batch), -1)[:, :3]
+
+
+@pytest.mark.parametrize("name", menu("extractor"))
+def test_features_do_not_depend_on_the_number_of_threads(name):
+    extractor = build(resolve("extractor", Spec.parse(QUICK.get(name, name)))).fit(PHOTOS[:100])
+    extractor.batches = lambda images: [slice(start, start + 50) for start in range(0, len(images), 50)]
+    alone = extractor.transform(PHOTOS[:200])
+    with joblib.parallel_config("threading", n_jobs=4):
+        np.testing.assert_array_equal(extractor.transform(PHOTOS[:200]), alone)
+
+
+def test_one_thread_works_unless_joblib_is_told_otherwise():
+    recorder = Recorder().fit(PHOTOS)
+    recorder.transform(PHOTOS)
+    assert {thread for thread, _ in recorder.seen} == {threading.get_ident()}
+    recorder.seen.clear()
+    with joblib.parallel_config("threading", n_jobs=3):
+        recorder.transform(PHOTOS)
+    assert len({thread for thread, _ in recorder.seen}) > 1
+
+
+@pytest.mark.parametrize(("side", "batch"), [(8, 100), (32, 100), (64, 25), (320, 1), (512, 1)])
+def test_batches_of_larger_images_are_smaller(side, batch):
+    recorder = Recorder().fit(np.zeros((1, side, side, 1), np.uint8))
+    recorder.transform(np.zeros((101, side, side, 1), np.uint8))
+    assert max(size for _, size in recorder.seen) == batch
+    assert sum(size for _, size in recorder.seen) == 101
+
+
+def test_an_array_that_is_not_contiguous_has_the_features_of_its_copy():
+    turned = PHOTOS[:20].transpose(0, 2, 1, 3)
+    for name in menu("extractor"):
+        extractor = build(resolve("extractor", Spec.parse(QUICK.get(name, name)))).fit(PHOTOS[:20])
+        np.testing.assert_array_equal(extractor.transform(turned), extractor.transform(turned.copy()))
+
+
+def test_compiled_loops_work_where_no_cache_can_be_written(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import numpy as np; from features.hog import HOG; print(HOG().fit_transform(np.eye(16, dtype=np.uint8)[None, ..., None]).shape)"
+    )
+    nowhere = tmp_path / "file"
+    nowhere.write_text("")
+    environment = {"NUMBA_CACHE_DIR": str(nowhere / "below"), "PYTHONPATH": str(Path(__file__).parents[2]), "HOME": str(nowhere)}
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, env=environment, check=False)
+    assert done.stdout.strip() == "(1, 324)", done.stderr
