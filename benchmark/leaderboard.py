@@ -141,7 +141,7 @@ def conditions(rows: pd.DataFrame) -> list[str]:
 
 
 def _faster(rows: pd.DataFrame) -> pd.Series:
-    return rows.get("accelerated", pd.Series(False, rows.index)).map({1: ", accelerated"}).fillna("")
+    return rows.get("accelerated", pd.Series(False, rows.index)).map({1: ", with --accelerate"}).fillna("")
 
 
 def _at_once(workers: float) -> str:

@@ -58,5 +58,8 @@ def make_plan(study: Study, data: str | Path | None = None) -> Plan:
     datasets = {spec.label: load(spec.target)(spec.name, folder, study.size, **dict(spec.params)) for spec in study.datasets}
     plan = Plan(study, datasets)
     if not any(True for _ in plan.cells()):
-        raise UserError(f"study '{study.name}' has no cells: it names no model, or models that take features and no extractor")
+        raise UserError(
+            f"study '{study.name}' has no cells: it names no model, or models that take features and no extractor "
+            "(--extractor and --model replace a study's pipelines: name both)"
+        )
     return plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from importlib import resources
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -103,7 +103,7 @@ class Study(BaseModel):
         UserError
             A name or parameter is unknown, or an entry is listed twice.
         """
-        axes = {
+        axes: dict[str, Any] = {
             "datasets": tuple(resolve("dataset", spec, self.plugins) for spec in self.datasets),
             "extractors": tuple(tuple(resolve("extractor", spec, self.plugins) for spec in part) for part in self.extractors),
             "strategies": tuple(resolve("strategy", spec, self.plugins) for spec in self.strategies),
@@ -115,17 +115,28 @@ class Study(BaseModel):
             "split": self.split and resolve("split", self.split),
         }
         _check_listed_once(self.to_lists(), self.name)
+        for _, model in axes["pipelines"]:
+            if takes_images(model):
+                raise UserError(f"study '{self.name}': {model.label} takes images and no extractor: list it under models")
         return self.model_copy(update=axes)
 
     def with_plugins(self, files: list[str]) -> Study:
-        """Add plug-in files, and all that they hold to the axes."""
-        update: dict[str, Any] = {"plugins": (*self.plugins, *files)}
+        """Add plug-in files, and all that they hold to the axes; beside pipelines alone, pair it with what those are made of."""
+        plugins = (*self.plugins, *files)
         found = [(kind, Spec(name)) for file in files for kind, name, _ in contents(file)]
-        pairs = [spec for extractor, model in self.pipelines for spec in (*extractor, model)]
-        named = {spec.name for axis in (self.models, self.strategies, *self.extractors, pairs) for spec in axis}
-        for kind, axis in (("extractor", "extractors"), ("model", "models"), ("strategy", "strategies")):
-            new = [spec for found_kind, spec in found if found_kind == kind and spec.name not in named]
-            update[axis] = (*getattr(self, axis), *(((spec,) for spec in new) if kind == "extractor" else new))
+        paired = [spec for extractor, model in self.pipelines for spec in (*extractor, model)]
+        named = {spec.name for axis in (self.models, self.strategies, *self.extractors, paired) for spec in axis}
+        new = {kind: [spec for of, spec in found if of == kind and spec.name not in named] for kind in ("extractor", "model", "strategy")}
+        on_features = [model for model in new["model"] if not takes_images(resolve("model", model, plugins))]
+        models = dict.fromkeys(model for _, model in self.pipelines) if not self.models else ()
+        extractors = dict.fromkeys(extractor for extractor, _ in self.pipelines) if not self.extractors else ()
+        update = {
+            "plugins": plugins,
+            "extractors": (*self.extractors, *((spec,) for spec in new["extractor"])),
+            "models": (*self.models, *new["model"]),
+            "strategies": (*self.strategies, *new["strategy"]),
+            "pipelines": (*self.pipelines, *(((spec,), m) for spec in new["extractor"] for m in models), *product(extractors, on_features)),
+        }
         return self.model_copy(update=update)
 
     def to_lists(self) -> dict[str, list[Any]]:
@@ -217,10 +228,15 @@ def split_of(study: Study, dataset: Dataset) -> Spec:
 
 
 def _pipelines(study: Study) -> Iterator[tuple[tuple[Spec, ...], Spec]]:
-    for extractor in study.extractors:
-        yield from ((extractor, model) for model in study.models if not takes_images(model))
-    yield from (((), model) for model in study.models if takes_images(model))
-    yield from study.pipelines
+    """Every pair of extractor and model, each once, however its parameters are written."""
+    spanned = ((extractor, model) for extractor in study.extractors for model in study.models if not takes_images(model))
+    alone = (((), model) for model in study.models if takes_images(model))
+    done = set()
+    for extractor, model in chain(spanned, alone, study.pipelines):
+        pair = (tuple(map(with_defaults, extractor)), with_defaults(model))
+        if pair not in done:
+            done.add(pair)
+            yield extractor, model
 
 
 def takes_images(model: Spec) -> bool:

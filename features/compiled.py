@@ -39,7 +39,7 @@ def compiled(*signature: types.Type, fastmath: bool | set[str] = False) -> Calla
         options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": fastmath}
         try:
             return numba.njit(types.void(*signature), cache=True, **options)(function)
-        except (RuntimeError, ImportError):  # no folder to write the cache to, or what lies there is of another module's name
+        except Exception:  # no folder to write the cache to, a full disk, or what lies there is torn or another module's
             return numba.njit(types.void(*signature), **options)(function)
 
     return decorate

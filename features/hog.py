@@ -14,6 +14,7 @@ from features.compiled import IMAGES, array, compiled, output
 from features.parameters import is_count, is_pair
 
 BLOCK_NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys")
+MOST_ORIENTATIONS = 360
 EPSILON = 1e-5  # keeps a block without any gradient at zero
 CLIP = 0.2  # no entry of an L2-Hys block is above this before its second normalisation
 
@@ -85,8 +86,8 @@ class HOG(Extractor):
 
     def check_parameters(self) -> None:
         """Refuse values that are not allowed."""
-        if not is_count(self.orientations):
-            raise ValueError(f"orientations={self.orientations!r}: must be an integer of at least 1")
+        if not is_count(self.orientations) or self.orientations > MOST_ORIENTATIONS:
+            raise ValueError(f"orientations={self.orientations!r}: must be an integer from 1 to {MOST_ORIENTATIONS}")
         for name in ("pixels_per_cell", "cells_per_block"):
             value = getattr(self, name)
             if not is_pair(value):

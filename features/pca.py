@@ -22,19 +22,21 @@ class PCA(Extractor):
     extractor : Extractor, default=None
         Whose features; None is the pixels themselves ("eigenfaces", Turk & Pentland 1991).
     n_components : int, default=64
-        How many components; where training images or features are fewer, the rest of them is zero.
+        How many components; those without a variance beyond rounding, as with few training images, are zero.
     whiten : bool, default=False
         Divide each component by its standard deviation on the training images.
     n_sampled : int, default=10_000
         The components are learned from at most so many training images, drawn at random, which bounds the memory.
     random_state : int, RandomState or None, default=None
-        Draws the images.
+        Draws the images, and seeds the other extractor where that has no ``random_state`` of its own.
 
     Attributes
     ----------
     extractor_ : Extractor
         Fitted.
     projection_ : sklearn.decomposition.PCA
+    scale_ : (n,) float32
+        What each component is multiplied by.
     """
 
     stateless = False
@@ -69,16 +71,24 @@ class PCA(Extractor):
     def learn(self, images: Images) -> None:
         """Fit the other extractor to all images, and the components to a sample of them."""
         random = check_random_state(self.random_state)
-        self.extractor_ = clone(self._inner()).fit(images)
+        inner = clone(self._inner())
+        unset = [name for name, value in inner.get_params().items() if name.split("__")[-1] == "random_state" and value is None]
+        inner.set_params(**{name: random.randint(2**31 - 1) for name in unset})
+        self.extractor_ = inner.fit(images)
         drawn = np.sort(random.permutation(len(images))[: self.n_sampled])
         features = self.extractor_.transform(images[drawn])
+        features = np.repeat(features, 2, axis=0) if len(features) == 1 else features
         n = min(self.n_components, *features.shape)
         with np.errstate(invalid="ignore"):  # features that do not vary have no share of a variance
-            self.projection_ = decomposition.PCA(n, whiten=self.whiten, random_state=random).fit(features)
+            self.projection_ = decomposition.PCA(n, random_state=random).fit(features)
+        variances, eps = self.projection_.explained_variance_, np.finfo(np.float32).eps
+        rounding = max(eps * max(features.shape) * variances[0], features.shape[1] * (eps * np.abs(features).max()) ** 2)
+        real = variances > rounding
+        self.scale_ = np.where(real, 1 / np.sqrt(np.where(real, variances, 1)) if self.whiten else 1, 0).astype(np.float32)
 
     def extract(self, batch: Images) -> Features:
         """Components, the largest first, (b, n_components)."""
-        found = self.projection_.transform(self.extractor_.extract(batch).astype(np.float32))
+        found = self.projection_.transform(self.extractor_.extract(batch).astype(np.float32)) * self.scale_
         return np.pad(found, ((0, 0), (0, self.n_components - found.shape[1])))
 
     def check_parameters(self) -> None:
@@ -86,8 +96,10 @@ class PCA(Extractor):
         for name in ("n_components", "n_sampled"):
             if not is_count(getattr(self, name)):
                 raise ValueError(f"{name}={getattr(self, name)!r}: must be an integer of at least 1")
-        if not hasattr(self._inner(), "extract"):
-            raise ValueError(f"extractor={self.extractor!r}: must be an extractor, such as hog")
+        if not hasattr(self._inner(), "extract") or isinstance(self._inner(), type):
+            raise ValueError(f"extractor={self.extractor!r}: must be an extractor, such as HOG()")
+        if not isinstance(self.whiten, bool):
+            raise ValueError(f"whiten={self.whiten!r}: must be True or False")
         self._inner().check_parameters()
 
     def _feature_names(self) -> list[str]:

@@ -144,7 +144,8 @@ class SIFTBoVW(Extractor):
             for i in np.unique(image):
                 of_one = descriptors[image == i]
                 sample.append(of_one[random.permutation(len(of_one))[:per_image]])
-        return np.concatenate(sample)[: self.n_sampled]
+        together = np.concatenate(sample)
+        return together[np.sort(random.permutation(len(together))[: self.n_sampled])]
 
     def check_parameters(self) -> None:
         """Refuse values that are not allowed."""

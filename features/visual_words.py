@@ -98,6 +98,7 @@ class Fisher(Hard):
         self.words = distinct[:k]
         if k == 0:
             return
+        sample = np.repeat(sample, 2, axis=0) if len(sample) == 1 else sample  # a mixture wants two
         mixture = GaussianMixture(
             k, covariance_type="diag", max_iter=30, reg_covar=1.0, init_params="random_from_data", random_state=random
         )

@@ -5,23 +5,26 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from itertools import combinations
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg import cholesky, qr, solve_triangular
 from scipy.optimize import minimize
-from scipy.sparse import identity
 from scipy.special import expit
 from sklearn import svm
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.kernel_approximation import Nystroem
 from sklearn.model_selection import cross_val_predict
 from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 LARGE = 10_000  # from so many images on, two folds are enough to fit the two numbers of a sigmoid
+AT_ONCE = 2_000_000  # entries of the systems that are solved together
+START = 1e6  # value of LinearSVM's objective at zero: scipy's tolerance is relative only as long as it is above 1
 CERTAIN = 1e-7  # no pair's probability is nearer to 0 or 1, as in libsvm
 
 
@@ -113,16 +116,17 @@ class CoupledSVC(ClassifierMixin, BaseEstimator):
             There is a single class.
         """
         _check_two_classes(y)
+        machine = svm.SVC(kernel=self.kernel, C=self.C, gamma=self.gamma, class_weight=self.class_weight, decision_function_shape="ovo")
+        machine._validate_params()  # else cross_val_predict is blamed for what is wrong
         X, y = validate_data(self, X, y)
         self.classes_, codes = np.unique(y, return_inverse=True)
-        self._pairs = list(combinations(range(len(self.classes_)), 2))
-        machine = svm.SVC(kernel=self.kernel, C=self.C, gamma=self.gamma, class_weight=self.class_weight, decision_function_shape="ovo")
+        self.pairs_ = list(combinations(range(len(self.classes_)), 2))
         held_out = _as_pairs(cross_val_predict(machine, X, y, cv=ScarceFolds(), method="decision_function"))
         weight = compute_sample_weight(self.class_weight, y)
         self.sigmoids_ = np.array(
             [
                 fit_sigmoid(held_out[of_pair, k], codes[of_pair] == first, weight[of_pair])
-                for k, (first, second) in enumerate(self._pairs)
+                for k, (first, second) in enumerate(self.pairs_)
                 for of_pair in [(codes == first) | (codes == second)]
             ]
         )
@@ -135,10 +139,9 @@ class CoupledSVC(ClassifierMixin, BaseEstimator):
         X = validate_data(self, X, reset=False)
         scores = _as_pairs(self.machine_.decision_function(X))
         first_wins = np.clip(expit(scores * self.sigmoids_[:, 0] + self.sigmoids_[:, 1]), CERTAIN, 1 - CERTAIN)
-        wins = np.zeros((len(scores), len(self.classes_), len(self.classes_)))
-        for k, (first, second) in enumerate(self._pairs):
-            wins[:, first, second], wins[:, second, first] = first_wins[:, k], 1 - first_wins[:, k]
-        return couple(wins)
+        k = len(self.classes_)
+        step = max(1, AT_ONCE // k**2)
+        return np.concatenate([couple(_table(first_wins[start : start + step], self.pairs_, k)) for start in range(0, len(scores), step)])
 
     def predict(self, X: NDArray) -> NDArray[Any]:
         """The most probable class of each row."""
@@ -157,26 +160,50 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
     C : float
         As in ``LinearSVC``: smaller is smoother.
     max_iter : int
+
+    Attributes
+    ----------
+    classes_ : (n_classes,) array
+    coef_ : (n_classes, d) array, (1, d) with two classes
+    intercept_ : (n_classes,) or (1,) array
+    n_iter_ : int
     """
+
+    classes_: NDArray
+    coef_: NDArray
+    intercept_: NDArray
 
     def __init__(self, C: float = 1.0, max_iter: int = 1000) -> None:
         self.C = C
         self.max_iter = max_iter
 
     def fit(self, X: NDArray, y: NDArray, sample_weight: NDArray[np.floating] | None = None) -> Self:
-        """Fit the machines; two classes are one machine."""
+        """Fit the machines; two classes are one machine.
+
+        Raises
+        ------
+        ValueError
+            There is a single class, C is not a positive number, or weights are negative or all zero.
+        """
+        if not isinstance(self.C, Real) or not 0 < self.C < np.inf:
+            raise ValueError(f"C={self.C!r}: must be a number above 0")
         X, y = validate_data(self, X, y, dtype=(np.float32, np.float64))
+        _check_two_classes(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         columns = np.arange(len(self.classes_)) if len(self.classes_) > 2 else np.array([1])
         side = np.where(codes[:, None] == columns, 1, -1).astype(X.dtype)
-        weight = np.ones(len(y), X.dtype) if sample_weight is None else np.asarray(sample_weight, X.dtype)
+        weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+        basis, X = _fewer_columns(X)
         start = np.zeros((X.shape[1] + 1) * len(columns))
         stretch = _preconditioner(X, 1 / (2 * self.C * weight.sum(dtype=np.float64)))
-        options = {"maxiter": self.max_iter, "maxfun": 2 * self.max_iter, "gtol": 1e-5, "ftol": 1e-8}
+        options = {"maxiter": self.max_iter, "maxfun": 2 * self.max_iter, "gtol": 0, "ftol": 1e-7}
         found = minimize(_squared_hinge, start, (X, side, weight, self.C, stretch), "L-BFGS-B", jac=True, options=options)
         self.n_iter_ = found.nit
+        if found.nit >= self.max_iter:
+            warnings.warn(f"LinearSVM is not at its minimum after max_iter={self.max_iter} steps", ConvergenceWarning, stacklevel=2)
         solution = found.x.reshape(-1, len(columns))
-        self.coef_, self.intercept_ = (stretch @ solution[:-1]).astype(X.dtype).T, solution[-1].astype(X.dtype)
+        coef = stretch @ solution[:-1].astype(X.dtype)
+        self.coef_, self.intercept_ = (coef if basis is None else basis @ coef).T, solution[-1].astype(X.dtype)
         return self
 
     def decision_function(self, X: NDArray) -> NDArray[np.floating]:
@@ -202,29 +229,35 @@ class AtMostNystroem(Nystroem):
             return super().fit(X)
 
 
-def _preconditioner(X: NDArray, penalty: float) -> Any:
+def _fewer_columns(X: NDArray) -> tuple[NDArray | None, NDArray]:
+    """Orthonormal basis of the images and what they are in it, where there are more features than images: no weight lies outside."""
+    if X.shape[1] <= X.shape[0]:
+        return None, X
+    basis, coordinates = qr(X.T, mode="economic")
+    return basis, np.ascontiguousarray(coordinates.T)
+
+
+def _preconditioner(X: NDArray, penalty: float) -> NDArray:
     """Matrix that makes the objective nearly as steep in all directions, so that L-BFGS takes tens of steps and not hundreds.
 
     The inverse of the Cholesky factor of half its second derivative, as it is where every image is within the margin. It
-    changes the way to the minimum, not the minimum. With more features than images it is not worth its time, and is 1.
+    changes the way to the minimum, not the minimum.
     """
     n, d = X.shape
-    if d > n:
-        return identity(d, dtype=X.dtype, format="csr")
     curvature = X.T @ X / X.dtype.type(n)
     curvature[np.diag_indices(d)] += X.dtype.type(max(penalty, 1e-3 * curvature.trace() / d, np.finfo(X.dtype).tiny))
     factor = cholesky(curvature, lower=True, overwrite_a=True)
-    return solve_triangular(factor, np.eye(d, dtype=X.dtype), lower=True, overwrite_b=True).T
+    return np.asarray(solve_triangular(factor, np.eye(d, dtype=X.dtype), lower=True, overwrite_b=True).T)
 
 
 def _squared_hinge(
-    flat: NDArray[np.float64], X: NDArray, side: NDArray, weight: NDArray, C: float, stretch: Any
+    flat: NDArray[np.float64], X: NDArray, side: NDArray, weight: NDArray, C: float, stretch: NDArray
 ) -> tuple[float, NDArray[np.float64]]:
-    """LinearSVC's objective divided by C and the total weight, and its gradient; the last row is the intercept."""
+    """LinearSVC's objective and its gradient, as multiples of its value at zero over ``START``; the last row is the intercept."""
     parameters = flat.reshape(-1, side.shape[1]).astype(X.dtype)
     W = stretch @ parameters[:-1]
     short = np.maximum(1 - side * (X @ W + parameters[-1]), 0)  # of the margin
-    scale = 1 / weight.sum(dtype=np.float64)
+    scale = START / (weight.sum(dtype=np.float64) * side.shape[1])
     weighted = short * weight[:, None]
     pull = (-2 * scale * (side * weighted)).astype(X.dtype)
     gradient = np.vstack([stretch.T @ (X.T @ pull + W * X.dtype.type(scale / C)), pull.sum(axis=0)])
@@ -266,6 +299,14 @@ def couple(wins: NDArray[np.float64]) -> NDArray[np.float64]:
     wanted[:, k] = 1
     found = np.maximum(np.linalg.solve(system, wanted)[:, :k, 0], 0)
     return found / found.sum(axis=1, keepdims=True)
+
+
+def _table(first_wins: NDArray[np.float64], pairs: list[tuple[int, int]], k: int) -> NDArray[np.float64]:
+    """Probabilities of pairs, (n, n_pairs), as ``couple`` takes them, (n, k, k)."""
+    wins = np.zeros((len(first_wins), k, k))
+    for column, (first, second) in enumerate(pairs):
+        wins[:, first, second], wins[:, second, first] = first_wins[:, column], 1 - first_wins[:, column]
+    return wins
 
 
 def _as_pairs(scores: NDArray[np.floating]) -> NDArray[np.floating]:

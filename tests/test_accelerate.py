@@ -37,6 +37,14 @@ def test_the_faster_classes_are_really_used_meanwhile():
     assert (svm.SVC, ensemble.RandomForestClassifier) == ORIGINAL
 
 
+@pytest.mark.usefixtures("_installed")
+def test_accelerated_work_is_on_one_thread():
+    import daal4py
+
+    with accelerate.accelerated(True):
+        assert daal4py.num_threads() == 1
+
+
 def test_without_the_extra_nothing_is_run_and_the_command_to_install_it_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "sklearnex", None)
     monkeypatch.setattr(accelerate, "find_spec", lambda name: None)

@@ -55,6 +55,24 @@ def test_pipelines_alone_are_a_study_and_other_axes_replace_them(tmp_path):
     assert {cell.identity["extractor"] for cell in asked_for.cells()} == {"pixels"}
 
 
+def test_a_pair_that_the_axes_span_already_is_run_once_however_it_is_written(tmp_path):
+    content = SMALL | {"extractors": "hog", "pipelines": [{"extractor": "hog(orientations=9)", "model": "majority"}]}
+    keys = [cell.key for cell in make_plan(load_study(written(tmp_path, content))).cells()]
+    assert len(keys) == len(set(keys)) == 3
+
+
+def test_an_image_model_in_a_pipeline_is_refused(tmp_path):
+    content = {"datasets": "digits", "pipelines": [{"extractor": "hog", "model": "simple_cnn"}]}
+    with pytest.raises(UserError, match="simple_cnn takes images and no extractor: list it under models"):
+        load_study(written(tmp_path, content)).resolved()
+
+
+def test_a_plug_in_is_paired_with_what_the_pipelines_are_made_of(tmp_path):
+    study = load_study(written(tmp_path, {"datasets": "digits", "pipelines": PAIRS})).with_plugins([FAKES])
+    entries = {(cell.identity["extractor"], cell.identity["model"]) for cell in make_plan(study).cells()}
+    assert {("mean_gray", "rbf_svm(C=10)"), ("mean_gray", "knn(n_neighbors=3)"), ("hog", "gives_na_n")} <= entries
+
+
 def test_a_misspelt_key_names_the_file_the_key_and_the_nearest_one(tmp_path):
     with pytest.raises(UserError, match=r"mine.yaml: unknown key 'extractor'; did you mean 'extractors'"):
         load_study(written(tmp_path, {**SMALL, "extractor": ["hog"]}))

@@ -65,6 +65,17 @@ def test_an_array_that_is_not_contiguous_has_the_features_of_its_copy():
         np.testing.assert_array_equal(extractor.transform(turned), extractor.transform(turned.copy()))
 
 
+def test_a_torn_cache_of_compiled_loops_is_passed_over(tmp_path):
+    environment = {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2]), "PATH": ""}
+    command = [sys.executable, "-c", "import features.hog"]
+    subprocess.run(command, env=environment, check=True)
+    written = list(tmp_path.rglob("*.nb?"))
+    assert written
+    for file in written:
+        file.write_bytes(file.read_bytes()[:9])
+    assert subprocess.run(command, capture_output=True, env=environment, check=False).stderr == b""
+
+
 def test_compiled_loops_work_where_no_cache_can_be_written(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(

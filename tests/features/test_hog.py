@@ -76,6 +76,7 @@ def test_digits_are_enlarged_to_hold_exactly_one_block():
     "wrong",
     [
         {"orientations": 0},
+        {"orientations": 361},
         {"orientations": 2.5},
         {"orientations": True},
         {"pixels_per_cell": 8},

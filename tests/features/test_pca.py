@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from skimage import data
@@ -38,6 +40,17 @@ def test_components_beyond_images_or_features_are_zero():
     assert np.abs(features[:, :7]).min(axis=0).max() > 0
 
 
+@pytest.mark.parametrize("n", [1, 2, 10])
+def test_whitened_components_are_no_noise_where_images_are_few_or_equal(n):
+    for images in (DIGITS[:n], np.repeat(DIGITS[:1], n, axis=0)):
+        assert np.abs(PCA(None, 10, whiten=True).fit(images).transform(DIGITS)).max() < 50
+
+
+def test_one_random_state_seeds_the_extractor_inside_too():
+    first, again = (PCA(SIFTBoVW(20), 4, random_state=0).fit_transform(PHOTOS) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+
+
 def test_an_extractor_that_learns_learns_from_the_training_images_only():
     extractor = PCA(SIFTBoVW(20, random_state=0), 4, random_state=0).fit(PHOTOS[:50])
     alone = SIFTBoVW(20, random_state=0).fit(PHOTOS[:50])
@@ -48,10 +61,10 @@ def test_at_most_n_sampled_images_are_decomposed():
     assert PCA(None, 5, n_sampled=50, random_state=0).fit(DIGITS).projection_.n_samples_ == 50
 
 
-@pytest.mark.parametrize("wrong", [{"n_components": 0}, {"n_sampled": 1.5}, {"extractor": 3}], ids=str)
+@pytest.mark.parametrize("wrong", [{"n_components": 0}, {"n_sampled": 1.5}, {"extractor": 3}, {"extractor": HOG}, {"whiten": "x"}], ids=str)
 def test_a_wrong_parameter_is_refused_by_name_and_value(wrong):
     (name, value), *_ = wrong.items()
-    with pytest.raises(ValueError, match=f"{name}={value!r}"):
+    with pytest.raises(ValueError, match=re.escape(f"{name}={value!r}")):
         PCA(**wrong).fit(DIGITS)
 
 

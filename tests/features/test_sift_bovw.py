@@ -168,6 +168,21 @@ def test_the_vocabulary_is_learned_from_a_bounded_number_of_images_and_descripto
     assert len(sampled) == 405
 
 
+def test_the_last_images_of_the_training_set_are_in_the_sample_too(monkeypatch):
+    sampled = []
+    monkeypatch.setattr("features.visual_words.k_means", lambda sample, n_words, random: sampled.extend(sample) or sample[:n_words])
+    SIFTBoVW(30, n_sampled=410, random_state=0).fit(PHOTOS[:40])  # eleven of each image are drawn, ten and a quarter are kept
+    assert len(sampled) == 410
+    last = dense(PHOTOS[37:40]).reshape(-1, 128)
+    assert (last[:, None] == sampled).all(axis=-1).any()
+
+
+@pytest.mark.parametrize("encoding", ["hard", "soft", "vlad", "fisher"])
+def test_a_single_descriptor_is_vocabulary_enough(encoding):
+    features = SIFTBoVW(5, encoding=encoding, n_sampled=1, random_state=0).fit_transform(PHOTOS[:5])
+    assert np.isfinite(features).all()
+
+
 def test_every_image_that_is_drawn_gives_descriptors_to_the_vocabulary(monkeypatch):
     sampled = []
     monkeypatch.setattr("features.visual_words.k_means", lambda sample, n_words, random: sampled.extend(sample) or sample[:n_words])

@@ -12,6 +12,7 @@ from skimage.data import lfw_subset
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 from sklearn.model_selection import cross_val_predict
 from sklearn.multiclass import OneVsRestClassifier
@@ -205,6 +206,50 @@ def test_linear_svm_minimises_what_linear_svc_does(classes, C, digits):
     assert (ours.predict(X) == theirs.predict(X)).mean() > 0.99
 
 
+@pytest.mark.parametrize("C", [1e-3, 1, 1e4])
+def test_linear_svm_finds_the_minimum_with_more_features_than_images_and_separable_classes(C):
+    random = np.random.default_rng(0)
+    X, y = random.normal(size=(60, 500)).astype(np.float32), random.integers(0, 2, 60)
+    ours, theirs = LinearSVM(C=C).fit(X, y), LinearSVC(C=C, intercept_scaling=1e3, tol=1e-6, dual=False, max_iter=10_000).fit(X, y)
+
+    def objective(model):
+        short = np.maximum(1 - np.where(y == 1, 1, -1) * (X.astype(float) @ model.coef_[0] + model.intercept_), 0)
+        return 0.5 * np.square(model.coef_).sum() + C * np.square(short).sum()
+
+    assert objective(ours) <= 1.1 * objective(theirs)
+
+
+@pytest.mark.parametrize("name", ["linear_svm", "nystroem_svm", "rbf_svm"])
+@pytest.mark.parametrize("C", [-1.0, 0.0, np.nan])
+def test_a_wrong_penalty_is_refused_by_name(name, C, digits):
+    with pytest.raises(ValueError, match=r"C=|'C' parameter of SVC") as refusal:
+        build(name, C=C).fit(digits[0][:60], digits[1][:60])
+    assert "cross_val_predict" not in str(refusal.value)
+
+
+def test_weights_of_linear_svm_count_images(digits):
+    X, y = digits[0][:200] / 16, digits[1][:200] % 3
+    times = np.arange(200) % 3
+    weighted = LinearSVM(C=0.1).fit(X, y, sample_weight=times)
+    repeated = LinearSVM(C=0.1).fit(np.repeat(X, times, axis=0), np.repeat(y, times))
+    np.testing.assert_allclose(weighted.decision_function(X), repeated.decision_function(X), atol=0.02)
+    for wrong in (np.zeros(200), -np.ones(200)):
+        with pytest.raises(ValueError, match=r"Sample weights|Negative"):
+            LinearSVM().fit(X, y, sample_weight=wrong)
+
+
+def test_linear_svm_says_when_it_is_stopped_before_its_minimum(digits):
+    with pytest.warns(ConvergenceWarning, match="max_iter=3"):
+        LinearSVM(max_iter=3).fit(*digits)
+
+
+def test_many_classes_are_coupled_a_part_of_the_images_at_a_time(monkeypatch, digits):
+    model = build("rbf_svm").fit(digits[0][:300], digits[1][:300])
+    whole = model.predict_proba(digits[0])
+    monkeypatch.setattr("models.svm.AT_ONCE", 700)
+    np.testing.assert_allclose(model.predict_proba(digits[0]), whole, atol=1e-12)
+
+
 def test_nystroem_svm_comes_near_the_kernel_machine_it_approximates(digits):
     X, y = digits
     exact, near = (build(name).fit(X[:600], y[:600]).score(X[600:], y[600:]) for name in ("rbf_svm", "nystroem_svm"))
@@ -217,9 +262,11 @@ def test_two_folds_are_enough_to_calibrate_many_images():
     assert len(list(ScarceFolds().split(y[1:], y[1:]))) == 5
 
 
+@pytest.mark.parametrize("in_order", [True, False])
 @pytest.mark.parametrize("counts", [{0: 9, 1: 7}, {0: 9, 1: 3, 2: 4}, {0: 8, 1: 1}, {0: 2, 1: 1, 2: 1}, {0: 1, 1: 1}])
-def test_folds_are_a_partition_and_every_training_part_knows_every_class(counts):
-    y = np.random.default_rng(0).permutation(np.repeat(list(counts), list(counts.values())))
+def test_folds_are_a_partition_and_every_training_part_knows_every_class(counts, in_order):
+    y = np.repeat(list(counts), list(counts.values()))
+    y = y if in_order else np.random.default_rng(0).permutation(y)
     folds = list(ScarceFolds().split(y, y))
     several = [n for n in counts.values() if n > 1]
     assert len(folds) == min([5, *several]) if several else 2
