@@ -26,7 +26,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from models.svm import AtMostNystroem, Calibrated, CoupledSVC, LinearSVM
+from models.linear_svm import LinearSVM
+from models.svm import AtMostNystroem, Calibrated, CoupledSVC
 
 
 def majority() -> DummyClassifier:

@@ -22,7 +22,8 @@ from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import threadpool_limits
 
 from models import MENU, classical
-from models.svm import LinearSVM, ScarceFolds, couple, fit_sigmoid
+from models.linear_svm import LinearSVM
+from models.svm import ScarceFolds, couple, fit_sigmoid
 
 NAMES = [name for name, target in MENU.items() if target.startswith("models.classical:")]
 WEIGHTED = ["logistic_regression", "linear_svm", "rbf_svm", "nystroem_svm", "random_forest", "gradient_boosting", "one_vs_rest"]
