@@ -173,7 +173,7 @@ def test_the_last_images_of_the_training_set_are_in_the_sample_too(monkeypatch):
     monkeypatch.setattr("features.visual_words.k_means", lambda sample, n_words, random: sampled.extend(sample) or sample[:n_words])
     SIFTBoVW(30, n_sampled=410, random_state=0).fit(PHOTOS[:40])  # eleven of each image are drawn, ten and a quarter are kept
     assert len(sampled) == 410
-    last = dense(PHOTOS[37:40]).reshape(-1, 128)
+    last = dense(PHOTOS[38:40]).reshape(-1, 128)
     assert (last[:, None] == sampled).all(axis=-1).any()
 
 
