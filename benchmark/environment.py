@@ -17,13 +17,14 @@ NUMERIC = (
     "scikit-image",
     "opencv-contrib-python-headless",
     "numba",
-    "scikit-learn-intelex",
-    "imbalanced-learn",
     "torch",
     "torchvision",
     "pillow",
     "pydicom",
+    "imbalanced-learn",
+    "scikit-learn-intelex",
 )
+NOT_IN_FEATURES = ("imbalanced-learn", "scikit-learn-intelex")
 
 
 @cache

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from benchmark.cell import Cell, digest_of
 from benchmark.datasets.base import Dataset
-from benchmark.environment import libraries
+from benchmark.environment import NOT_IN_FEATURES, libraries
 from benchmark.files import write_atomic, write_text
 from benchmark.plugins import build, describe
 from benchmark.spec import Spec
@@ -105,7 +105,8 @@ def matrix_key(cell: Cell, part: int, train: NDArray[np.int64]) -> str:
     """Content key of the matrix of one of a cell's extractors."""
     spec = cell.extractor[part]
     training = [hashlib.sha256(np.ascontiguousarray(train).data).hexdigest(), cell.seed_for("extractor")] if learns(spec) else None
-    return digest_of([cell.fingerprint, describe(spec), libraries(), training])
+    versions = {name: version for name, version in libraries().items() if name not in NOT_IN_FEATURES}
+    return digest_of([cell.fingerprint, describe(spec), versions, training])
 
 
 @lru_cache(maxsize=1024)
