@@ -27,9 +27,15 @@ class Cell:
         Side the images were brought to; None leaves it to the data set.
     split : Spec
     fold : int
+    imbalance : Spec
+        How the training part is made imbalanced.
+    train_size : float or int
+        Share (float) or number (int) of the training images that are used; 1.0 is all.
     extractor : tuple of Spec
         More than one are concatenated; none when the model takes images.
-    strategy, model : Spec
+    strategy : tuple of Spec
+        One or more, combined.
+    model : Spec
     seed : int
     """
 
@@ -38,8 +44,10 @@ class Cell:
     size: int | None
     split: Spec
     fold: int
+    imbalance: Spec
+    train_size: float
     extractor: tuple[Spec, ...]
-    strategy: Spec
+    strategy: tuple[Spec, ...]
     model: Spec
     seed: int
 
@@ -50,10 +58,11 @@ class Cell:
             "dataset": self.dataset.label,
             "fingerprint": self.fingerprint,
             "size": self.size,
-            "imbalance": "none",
+            "imbalance": self.imbalance.label,
+            "train_size": self.train_size,
             "split": self.split.label,
             "extractor": join(self.extractor) or "images",
-            "strategy": self.strategy.label,
+            "strategy": join(self.strategy),
             "model": self.model.label,
             "seed": self.seed,
             "fold": self.fold,
@@ -64,8 +73,10 @@ class Cell:
         """Resolved parameters and source digest of every part."""
         return {
             "split": describe(self.split),
+            "imbalance": describe(self.imbalance),
+            "train_size": self.train_size,
             "extractor": [describe(spec) for spec in self.extractor],
-            "strategy": describe(self.strategy),
+            "strategy": [describe(spec) for spec in self.strategy],
             "model": describe(self.model),
         }
 

@@ -17,9 +17,10 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.multiclass import OneVsRestClassifier
 
-from benchmark import metrics
+from benchmark import imbalance, metrics
 from benchmark.accelerate import accelerated
 from benchmark.cell import Cell
 from benchmark.datasets.base import Dataset, shape_of
@@ -30,8 +31,8 @@ from benchmark.memory import peak_mb, reset_peak
 from benchmark.plugins import build, load
 from benchmark.predictions import Predictions
 from benchmark.spec import Spec
-from benchmark.splits import Fold
-from benchmark.strategies import Resample, Strategy
+from benchmark.splits import Fold, inner_folds
+from benchmark.strategies.base import Combined, Refused, Strategy
 from benchmark.study import takes_images
 from benchmark.threads import THREADS
 
@@ -88,6 +89,8 @@ def attempt(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return {"status": "ok", "reason": "", **work()}
     except StorageError:
         raise
+    except Refused as reason:
+        return {"status": "skipped", "reason": str(reason)}
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         if isinstance(error, KeyboardInterrupt) and parent_process() is None:
             raise  # Ctrl-C; a worker is never told of that
@@ -105,9 +108,9 @@ def _predicted(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
     strategy, model = make_strategy(cell.strategy, cell.seed_for("strategy")), make_model(cell, dataset)
     reason = _refusal(cell, dataset, train, strategy, model)
     if reason:
-        return {"status": "skipped", "reason": reason}
+        raise Refused(reason)
     features = featurize(cell, dataset, train, test, folder / "features")
-    model = strategy.weight(model)
+    model = strategy.weight(model, dataset.targets[train])
     timings, predictions = _fit_predict(model, strategy, features, dataset, train, test)
     path = folder / "predictions" / f"{cell.key}.npz"
     predictions.save(path)
@@ -137,15 +140,36 @@ def _fit_predict(
     timings["n_resampled"] = len(y)
     with _timed(timings, "fit_s"):
         model.fit(X, y)
+        strategy.learn(dataset.targets[train], lambda: _held_out(model, strategy, features.train, dataset, train))
     with _timed(timings, "predict_s"):
-        proba = model.predict_proba(features.test)
-    proba = align(np.asarray(proba), model.classes_, dataset)
+        proba = strategy.adjust(align(np.asarray(model.predict_proba(features.test)), model.classes_, dataset))
     return timings, Predictions(dataset.targets[test], proba, dataset.classes, test, dataset.ordinal)
 
 
-def split(cell: Cell, dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Training and test indices of a cell."""
-    return folds(dataset, cell.split)[cell.fold]
+def _held_out(model: Any, strategy: Strategy, X: NDArray, dataset: Dataset, train: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Probabilities of the training images by models that have not seen them; resampled and fitted anew in each inner fold."""
+    proba = np.zeros((len(train), len(dataset.classes)))
+    for inner, held in inner_folds(dataset, train):
+        fitted = clone(model).fit(*strategy.resample(X[inner], dataset.targets[train[inner]]))
+        proba[held] = align(np.asarray(fitted.predict_proba(X[held])), fitted.classes_, dataset)
+    return proba
+
+
+def split(cell: Cell, dataset: Dataset) -> Fold:
+    """Training and test indices of a cell; the training part as small and as imbalanced as the cell asks for."""
+    train, test = folds(dataset, cell.split)[cell.fold]
+    shares, rare = _shares(cell.imbalance, len(dataset.classes))
+    if cell.train_size == 1 and shares is None:
+        return train, test
+    if dataset.multilabel:
+        return imbalance.first(train, cell.train_size, cell.seed), test
+    return imbalance.sample(train, dataset.targets[train], dataset.classes, cell.train_size, shares, rare, cell.seed), test
+
+
+def _shares(spec: Spec, n_classes: int) -> tuple[NDArray[np.float64] | None, tuple[str, ...] | None]:
+    """Sizes of the classes that a profile asks for, and which are rare; None where nothing is asked for."""
+    params = dict(spec.params)
+    return load(spec.target)(n_classes, **params), params.get("rare")
 
 
 def folds(dataset: Dataset, split: Spec) -> list[Fold]:
@@ -159,10 +183,18 @@ def folds(dataset: Dataset, split: Spec) -> list[Fold]:
 _FOLDS: WeakKeyDictionary[Dataset, dict[Spec, list[Fold]]] = WeakKeyDictionary()
 
 
-def make_strategy(spec: Spec, seed: int) -> Strategy:
-    """Build a strategy from its spec; an imbalanced-learn sampler is wrapped."""
-    strategy = build(spec)
-    return seeded(strategy if isinstance(strategy, Strategy) else Resample(strategy), seed)
+def make_strategy(specs: tuple[Spec, ...], seed: int) -> Strategy:
+    """Build a strategy from its specs; an imbalanced-learn sampler is wrapped, several are combined."""
+    parts = [seeded(_as_strategy(build(spec)), seed) for spec in specs]
+    return parts[0] if len(parts) == 1 else Combined(parts)
+
+
+def _as_strategy(made: Any) -> Strategy:
+    if isinstance(made, Strategy):
+        return made
+    from benchmark.strategies.resampling import Resample
+
+    return Resample(made)
 
 
 def make_model(cell: Cell, dataset: Dataset) -> Any:
@@ -184,6 +216,11 @@ def _refusal(cell: Cell, dataset: Dataset, train: NDArray[np.int64], strategy: S
         return "the model has no predict_proba, and AUC is never computed from hard labels: wrap it in CalibratedClassifierCV"
     if any(isinstance(value, Spec) and takes_images(value) for _, value in cell.model.params) and not takes_images(cell.model):
         return f"the estimator inside takes images, and {cell.model.name} gives it features"
+    available = len(folds(dataset, cell.split)[cell.fold][0])
+    shares, rare = _shares(cell.imbalance, len(dataset.classes))
+    reason = imbalance.refusal(available, cell.train_size, shares is not None, rare, dataset.classes, dataset.multilabel)
+    if reason:
+        return reason
     if not dataset.multilabel and len(np.unique(dataset.targets[train])) < 2:
         return "the training part has images of a single class"
     return strategy.refusal(model, dataset.targets[train], dataset.classes, dataset.task)

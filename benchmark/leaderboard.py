@@ -16,7 +16,7 @@ from benchmark.metrics import ABSENT, METRICS
 SIX = ("accuracy", "precision", "recall", "f1", "auc", "log_loss")
 SIX_MULTILABEL = ("subset_accuracy", "precision", "recall", "f1", "auc", "hamming_loss")
 TIMES = ("fit_s", "predict_s")
-COMPARABLE = ["dataset", "size", "imbalance", "split", "fingerprint"]  # entries are ranked within these
+COMPARABLE = ["dataset", "size", "imbalance", "train_size", "split", "fingerprint"]  # entries are ranked within these
 ENTRY = ["extractor", "strategy", "model"]
 
 COLUMNS = (
@@ -54,11 +54,17 @@ def leaderboards(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.Data
     if metric not in METRICS:
         raise unknown("metric", metric, METRICS)
     for labels, group in rows.groupby(COMPARABLE, sort=False, dropna=False):
-        dataset, size, imbalance, split, fingerprint = labels
+        dataset, size, imbalance, train_size, split, fingerprint = labels
         extra = [f"{size:.0f} px"] if pd.notna(size) else []
-        extra += [f"imbalance {imbalance}"] if imbalance != "none" else []
+        extra += [imbalance] if imbalance != "none" else []
+        extra += [_amount(train_size)] if train_size != 1 else []
         extra += [f"data {fingerprint}"] if rows.loc[rows["dataset"] == dataset, "fingerprint"].nunique() > 1 else []
         yield " · ".join([dataset, *extra, split]), ranked(group, metric)
+
+
+def _amount(train_size: float) -> str:
+    """Say how much of the training part was used."""
+    return f"{train_size:.0f} training images" if train_size > 1 else f"{train_size:.3g} of the training part"
 
 
 def ranked(rows: pd.DataFrame, metric: str) -> pd.DataFrame:

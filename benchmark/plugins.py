@@ -20,7 +20,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 import features
 import models
-from benchmark import datasets, splits, strategies
+from benchmark import datasets, imbalance, splits, strategies
 from benchmark.errors import UserError, unknown
 from benchmark.sources import digest
 from benchmark.spec import Spec
@@ -28,6 +28,7 @@ from benchmark.spec import Spec
 KINDS = {
     "dataset": datasets.MENU,
     "split": splits.MENU,
+    "imbalance": imbalance.MENU,
     "extractor": features.MENU,
     "strategy": strategies.MENU,
     "model": models.MENU,
@@ -38,7 +39,7 @@ _GROUPS = {
     "strategy": "benchmark.strategies",
     "model": "benchmark.models",
 }
-_GIVEN = ("name", "data", "size", "dataset")
+_GIVEN = ("name", "data", "size", "dataset", "n_classes")
 
 
 def menu(kind: str, files: Iterable[str] = ()) -> dict[str, str]:

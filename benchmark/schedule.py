@@ -175,7 +175,8 @@ class MatrixKeys:
     def __call__(self, cell: Cell, part: int) -> str:
         """Key of the matrix of one of a cell's extractors."""
         spec = cell.extractor[part]
-        decided_by = (cell.fingerprint, spec, *((cell.split, cell.fold, cell.seed) if learns(spec) else ()))
+        training = (cell.split, cell.fold, cell.imbalance, cell.train_size, cell.seed) if learns(spec) else ()
+        decided_by = (cell.fingerprint, spec, *training)
         if decided_by not in self._known:
             train, _ = split(cell, self._datasets[cell.dataset.label])
             self._known[decided_by] = matrix_key(cell, part, train)

@@ -95,19 +95,39 @@ def stratified_kfold(dataset: Dataset, folds: int = 3, repeats: int = 1, seed: i
 
 
 def _kfold(dataset: Dataset, folds: int, seed: int) -> list[Fold]:
-    grouped = dataset.groups is not None
-    if dataset.multilabel:
-        splitter = GroupKFold(folds, shuffle=True, random_state=seed) if grouped else KFold(folds, shuffle=True, random_state=seed)
-    else:
-        kind = StratifiedGroupKFold if grouped else StratifiedKFold
-        splitter = kind(folds, shuffle=True, random_state=seed)
-    target = np.zeros(len(dataset.images)) if dataset.multilabel else dataset.targets
+    return _fold(dataset.name, dataset.targets, dataset.multilabel, dataset.groups, folds, seed)
+
+
+def _fold(name: str, targets: NDArray[np.int64], multilabel: bool, groups: NDArray | None, folds: int, seed: int) -> list[Fold]:
+    plain, stratified = (KFold, StratifiedKFold) if groups is None else (GroupKFold, StratifiedGroupKFold)
+    kind = plain if multilabel else stratified
+    target = np.zeros(len(targets)) if multilabel else targets
     with warnings.catch_warnings():  # a class with fewer images than folds is absent from a fold: the row says so
         warnings.filterwarnings("ignore", message="The least populated class")
         try:
-            return list(splitter.split(target, target, dataset.groups))
+            return list(kind(folds, shuffle=True, random_state=seed).split(target, target, groups))
         except ValueError as error:
-            raise UserError(f"{folds} folds of dataset '{dataset.name}': {error} Use fewer folds.") from None
+            raise UserError(f"{folds} folds of dataset '{name}': {error} Use fewer folds.") from None
+
+
+def inner_folds(dataset: Dataset, train: Indices, folds: int = 3) -> list[Fold]:
+    """Split a training part again, stratified and grouped as the data set is; positions in ``train``, not indices.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    train : indices
+    folds : int
+        Fewer where there are fewer images or groups.
+
+    Raises
+    ------
+    UserError
+        There is a single image or group.
+    """
+    groups = None if dataset.groups is None else dataset.groups[train]
+    units = len(train) if groups is None else len(np.unique(groups))
+    return _fold(dataset.name, dataset.targets[train], dataset.multilabel, groups, min(folds, units), seed=0)
 
 
 def has_official(dataset: Dataset) -> bool:

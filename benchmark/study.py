@@ -48,6 +48,8 @@ Specs = Annotated[tuple[Spec, ...], BeforeValidator(_specs)]
 Sums = Annotated[tuple[tuple[Spec, ...], ...], BeforeValidator(_sums)]
 Seeds = Annotated[tuple[int, ...], BeforeValidator(_listed), Field(min_length=1)]
 Pairs = Annotated[tuple[tuple[tuple[Spec, ...], Spec], ...], BeforeValidator(_pairs)]
+TrainSize = Annotated[int, Field(ge=2)] | Annotated[float, Field(gt=0, le=1)]
+TrainSizes = Annotated[tuple[TrainSize, ...], BeforeValidator(_listed), Field(min_length=1)]
 OneSpec = Annotated[Spec | None, BeforeValidator(lambda value: None if value is None else Spec.parse(value))]
 
 
@@ -62,7 +64,12 @@ class Study(BaseModel):
     plugins : tuple of str
         Plug-in files whose classes can be named below.
     datasets, extractors, models, strategies : entries as ``Spec`` reads them
-        The axes. A model that takes images is run once, not once per extractor.
+        The axes. A model that takes images is run once, not once per extractor. ``a + b`` concatenates extractors, and combines
+        strategies.
+    imbalances : entries as ``Spec`` reads them
+        How the training part is made imbalanced: none, step, linear, long_tail.
+    train_sizes : tuple of float or int
+        Shares (up to 1.0, all) or numbers of the training images.
     pipelines : entries {extractor: ..., model: ...}
         Pairs to be run beside those that the axes span: for an extractor and a model that were made for each other.
     split : entry or None
@@ -87,7 +94,9 @@ class Study(BaseModel):
     split: OneSpec = None
     size: int | None = Field(default=None, ge=4, le=1024)
     extractors: Sums = ()
-    strategies: Specs = Field(default=(Spec("none"),), min_length=1)
+    imbalances: Specs = Field(default=(Spec("none"),), min_length=1)
+    train_sizes: TrainSizes = (1.0,)
+    strategies: Sums = Field(default=((Spec("none"),),), min_length=1)
     models: Specs = ()
     pipelines: Pairs = ()
     seeds: Seeds = (0,)
@@ -105,8 +114,9 @@ class Study(BaseModel):
         """
         axes: dict[str, Any] = {
             "datasets": tuple(resolve("dataset", spec, self.plugins) for spec in self.datasets),
+            "imbalances": tuple(resolve("imbalance", spec) for spec in self.imbalances),
             "extractors": tuple(tuple(resolve("extractor", spec, self.plugins) for spec in part) for part in self.extractors),
-            "strategies": tuple(resolve("strategy", spec, self.plugins) for spec in self.strategies),
+            "strategies": tuple(tuple(resolve("strategy", spec, self.plugins) for spec in part) for part in self.strategies),
             "models": tuple(resolve("model", spec, self.plugins) for spec in self.models),
             "pipelines": tuple(
                 (tuple(resolve("extractor", spec, self.plugins) for spec in extractor), resolve("model", model, self.plugins))
@@ -125,7 +135,7 @@ class Study(BaseModel):
         plugins = (*self.plugins, *files)
         found = [(kind, Spec(name)) for file in files for kind, name, _ in contents(file)]
         paired = [spec for extractor, model in self.pipelines for spec in (*extractor, model)]
-        named = {spec.name for axis in (self.models, self.strategies, *self.extractors, paired) for spec in axis}
+        named = {spec.name for axis in (self.models, *self.strategies, *self.extractors, paired) for spec in axis}
         new = {kind: [spec for of, spec in found if of == kind and spec.name not in named] for kind in ("extractor", "model", "strategy")}
         on_features = [model for model in new["model"] if not takes_images(resolve("model", model, plugins))]
         models = dict.fromkeys(model for _, model in self.pipelines) if not self.models else ()
@@ -134,7 +144,7 @@ class Study(BaseModel):
             "plugins": plugins,
             "extractors": (*self.extractors, *((spec,) for spec in new["extractor"])),
             "models": (*self.models, *new["model"]),
-            "strategies": (*self.strategies, *new["strategy"]),
+            "strategies": (*self.strategies, *((spec,) for spec in new["strategy"])),
             "pipelines": (*self.pipelines, *(((spec,), m) for spec in new["extractor"] for m in models), *product(extractors, on_features)),
         }
         return self.model_copy(update=update)
@@ -143,8 +153,10 @@ class Study(BaseModel):
         """The axes as they are written in YAML."""
         return {
             "datasets": [spec.label for spec in self.datasets],
+            "imbalances": [spec.label for spec in self.imbalances],
+            "train_sizes": list(self.train_sizes),
             "extractors": [join(part) for part in self.extractors],
-            "strategies": [spec.label for spec in self.strategies],
+            "strategies": [join(part) for part in self.strategies],
             "models": [spec.label for spec in self.models],
             "pipelines": [{"extractor": join(extractor), "model": model.label} for extractor, model in self.pipelines],
             "seeds": list(self.seeds),
@@ -216,9 +228,11 @@ def cells(study: Study, datasets: dict[str, Dataset], folds: dict[str, int]) -> 
     for data in study.datasets:
         dataset = datasets[data.label]
         split = split_of(study, dataset)
-        for seed, strategy, (extractor, model) in product(study.seeds, study.strategies, _pipelines(study)):
+        samples = product(study.seeds, study.imbalances, study.train_sizes)
+        for (seed, imbalance, train_size), strategy, (extractor, model) in product(samples, study.strategies, _pipelines(study)):
             for fold in range(folds[data.label]):
-                yield Cell(data, dataset.fingerprint, study.size, split, fold, extractor, strategy, model, seed)
+                where = data, dataset.fingerprint, study.size, split, fold
+                yield Cell(*where, imbalance, train_size, extractor, strategy, model, seed)
 
 
 def split_of(study: Study, dataset: Dataset) -> Spec:

@@ -44,11 +44,14 @@ def _own_cache(tmp_path, monkeypatch):
 def make_cell():
     """Make a cell from labels."""
 
-    def make(dataset, extractor="pixels", model="logistic_regression", strategy="none", split="stratified_kfold", fold=0, seed=0):
+    def make(dataset, extractor="pixels", model="logistic_regression", strategy="none", split="stratified_kfold", fold=0, seed=0, **sample):
         found = resolve("model", Spec.parse(model))
         parts = () if takes_images(found) else tuple(resolve("extractor", spec) for spec in parse_sum(extractor))
         how = with_defaults(resolve("split", Spec.parse(split)))
-        return Cell(Spec("digits"), dataset.fingerprint, None, how, fold, parts, resolve("strategy", Spec.parse(strategy)), found, seed)
+        strategies = tuple(resolve("strategy", spec) for spec in parse_sum(strategy))
+        imbalance = resolve("imbalance", Spec.parse(sample.get("imbalance", "none")))
+        where = Spec("digits"), dataset.fingerprint, None, how, fold, imbalance, sample.get("train_size", 1.0)
+        return Cell(*where, parts, strategies, found, seed)
 
     return make
 

@@ -4,11 +4,11 @@ from imblearn.under_sampling import NearMiss
 
 from benchmark.evaluate import make_strategy
 from benchmark.plugins import build, resolve
-from benchmark.spec import Spec
+from benchmark.spec import Spec, parse_sum
 
 
 def strategy(name, seed=0):
-    return make_strategy(resolve("strategy", Spec.parse(name)), seed)
+    return make_strategy(tuple(resolve("strategy", spec) for spec in parse_sum(name)), seed)
 
 
 @pytest.mark.parametrize(("name", "size"), [("random_over", "max"), ("smote(k_neighbors=2)", "max"), ("random_under", "min")])
@@ -40,7 +40,7 @@ def test_smote_counts_neighbours_before_it_starts(rare):
 
 @pytest.mark.parametrize("model", ["logistic_regression", "linear_svm", "rbf_svm", "random_forest", "simple_cnn"])
 def test_class_weight_reaches_the_estimator_inside(model):
-    found = strategy("class_weight").weight(build(resolve("model", Spec(model))))
+    found = strategy("class_weight").weight(build(resolve("model", Spec(model))), np.array([0, 1]))
     values = [value for name, value in found.get_params().items() if name.split("__")[-1] == "class_weight"]
     assert values.count("balanced") == 1, "once: an estimator that has the parameter passes it on"
 
@@ -48,6 +48,6 @@ def test_class_weight_reaches_the_estimator_inside(model):
 def test_any_imbalanced_learn_sampler_is_a_plug_in(tmp_path, rare):
     file = tmp_path / "mine.py"
     file.write_text(f"from imblearn.under_sampling import {NearMiss.__name__}\nclass Mine(NearMiss):\n    pass\n")
-    found = make_strategy(resolve("strategy", Spec("mine"), [str(file)]), 0)
+    found = make_strategy((resolve("strategy", Spec("mine"), [str(file)]),), 0)
     _, y = found.resample(rare.images, rare.targets)
     assert set(np.bincount(y)) == {3}

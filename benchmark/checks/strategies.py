@@ -13,7 +13,7 @@ def training_part_fits(subject: Subject) -> None:
     digits = some_digits()
     X, y = digits.images.reshape(len(digits.images), -1).astype(np.float32), digits.targets
     given_X, given_y = X.copy(), y.copy()
-    new_X, new_y = make_strategy(subject.spec, 0).resample(given_X, given_y)
+    new_X, new_y = make_strategy((subject.spec,), 0).resample(given_X, given_y)
     assert len(new_X) == len(new_y), f"{len(new_X)} samples and {len(new_y)} labels"
     assert new_X.shape[1] == X.shape[1], f"{new_X.shape[1]} features instead of {X.shape[1]}"
     assert set(new_y) <= set(y), f"new classes: {set(new_y) - set(y)}"

@@ -1,0 +1,112 @@
+"""What a strategy is, and what several are together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+
+from benchmark.datasets.base import Task
+
+Proba = NDArray[np.float64]
+
+
+class Refused(Exception):  # noqa: N818  # not an error: a reason
+    """A strategy cannot work on this training part; its text says why, and the cell is skipped."""
+
+
+class Strategy(BaseEstimator):
+    """Do nothing; the base class of every strategy.
+
+    A strategy overrides what it needs: ``refusal`` says why it cannot work on a cell, ``resample`` changes the training
+    part, ``weight`` changes the model before it is fitted, ``learn`` and ``adjust`` change probabilities after it. Whatever
+    it does, it never sees the test part.
+    """
+
+    def refusal(self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task) -> str | None:
+        """Return the reason why this cannot work, or None.
+
+        Parameters
+        ----------
+        model : scikit-learn classifier, not fitted
+        y : training targets
+        classes : names of all classes
+        task : 'binary', 'multiclass' or 'multilabel'
+        """
+        return None
+
+    def resample(self, X: NDArray, y: NDArray[np.int64]) -> tuple[NDArray, NDArray[np.int64]]:
+        """Training part after resampling: features (n, d), or images (n, h, w, c) for a model that takes images.
+
+        Raises
+        ------
+        Refused
+            It cannot be done with these.
+        """
+        return X, y
+
+    def weight(self, model: Any, y: NDArray[np.int64]) -> Any:
+        """Model with whatever weights the strategy sets, by the training targets before resampling."""
+        return model
+
+    def learn(self, y: NDArray[np.int64], held_out: Callable[[], Proba]) -> None:
+        """Learn from the training part what ``adjust`` needs.
+
+        Parameters
+        ----------
+        y : training targets, before resampling
+        held_out : callable giving (n, n_classes) float64
+            Probabilities of the training images, each by a model that has not seen it (nor, with groups, its group), from
+            an inner cross-validation that is run when this is called.
+        """
+
+    def adjust(self, proba: Proba) -> Proba:
+        """Probabilities (n, n_classes) after what was learned; each image for itself."""
+        return proba
+
+
+class Combined(Strategy):
+    """Several strategies as one: what one does to the training part, the next one is given; likewise the probabilities.
+
+    Parameters
+    ----------
+    parts : list of Strategy
+    """
+
+    def __init__(self, parts: list[Strategy]) -> None:
+        self.parts = parts
+
+    def refusal(self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task) -> str | None:
+        """Give the first reason of any part."""
+        return next((reason for part in self.parts if (reason := part.refusal(model, y, classes, task))), None)
+
+    def resample(self, X: NDArray, y: NDArray[np.int64]) -> tuple[NDArray, NDArray[np.int64]]:
+        """Resample with one part after the other."""
+        for part in self.parts:
+            X, y = part.resample(X, y)
+        return X, y
+
+    def weight(self, model: Any, y: NDArray[np.int64]) -> Any:
+        """Weight with every part."""
+        for part in self.parts:
+            model = part.weight(model, y)
+        return model
+
+    def learn(self, y: NDArray[np.int64], held_out: Callable[[], Proba]) -> None:
+        """Have every part learn from probabilities that those before it have adjusted."""
+        for part in self.parts:
+            part.learn(y, held_out)
+            held_out = _then(part.adjust, held_out)
+
+    def adjust(self, proba: Proba) -> Proba:
+        """Adjust with one part after the other."""
+        for part in self.parts:
+            proba = part.adjust(proba)
+        return proba
+
+
+def _then(adjust: Callable[[Proba], Proba], held_out: Callable[[], Proba]) -> Callable[[], Proba]:
+    return lambda: adjust(held_out())
