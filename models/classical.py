@@ -45,9 +45,14 @@ def linear_svm(C: float = 1.0) -> Pipeline:
     return make_pipeline(StandardScaler(), Calibrated(LinearSVM(C=C)))
 
 
-def rbf_svm(C: float = 1.0, gamma: float | str = "scale") -> Pipeline:
-    """Support vector machines with a Gaussian kernel (Cortes & Vapnik 1995), one a pair of classes, with probabilities."""
-    return make_pipeline(StandardScaler(), CoupledSVC(C=C, gamma=gamma))
+def rbf_svm(C: float = 1.0, gamma: float | str = "scale", standardize: bool = True) -> Pipeline:
+    """Support vector machines with a Gaussian kernel (Cortes & Vapnik 1995), one a pair of classes, with probabilities.
+
+    Histograms that are normalised already, such as those of ``hog``, may be better off without ``standardize``: it lifts
+    directions in which nearly nothing happens to the weight of all others.
+    """
+    svm = CoupledSVC(C=C, gamma=gamma)
+    return make_pipeline(StandardScaler(), svm) if standardize else make_pipeline(svm)
 
 
 def nystroem_svm(C: float = 1.0, gamma: float | None = None, n_components: int = 1000) -> Pipeline:

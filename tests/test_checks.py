@@ -9,7 +9,7 @@ from benchmark.plugins import menu, resolve
 from benchmark.spec import Spec
 
 FAKES = str(Path(__file__).parent / "fakes.py")
-QUICK = {"simple_cnn": "simple_cnn(epochs=2)", "one_vs_rest": "one_vs_rest(estimator=logistic_regression)", "smote": "smote(k_neighbors=2)"}
+QUICK = {"simple_cnn": "simple_cnn(epochs=2)", "one_vs_rest": "one_vs_rest(estimator=logistic_regression)"}
 
 
 def broken(kind, name):

@@ -13,7 +13,7 @@ from benchmark.checks import common, extractors, models, strategies
 from benchmark.checks.subject import Subject
 from benchmark.spec import Spec
 
-_COMMON = (common.clones, common.pickles, common.repeats, common.hidden_labels)
+_COMMON = (common.clones, common.pickles, common.repeats, common.hidden_labels, common.hidden_images)
 CHECKS: dict[str, tuple[Callable[[Subject], None], ...]] = {
     "extractor": (
         extractors.input_unchanged,
@@ -32,7 +32,7 @@ CHECKS: dict[str, tuple[Callable[[Subject], None], ...]] = {
         models.classes_may_be_missing,
         *_COMMON,
     ),
-    "strategy": (strategies.training_part_fits, *_COMMON),
+    "strategy": (strategies.training_part_fits, strategies.images_are_adjusted_alone, *_COMMON),
 }
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from benchmark.cell import Cell
-from benchmark.checks.subject import Subject, same, some_digits
+from benchmark.checks.subject import Subject, same, some_digits, uneven_digits
 from benchmark.datasets.base import Dataset
 from benchmark.evaluate import evaluate
 from benchmark.plugins import resolve
@@ -34,22 +34,32 @@ def pickles(subject: Subject) -> None:
 
 def repeats(subject: Subject) -> None:
     """The same seed gives the same predictions, bit for bit: take ``random_state`` and use no other source of chance."""
-    first, second = _predicted(subject, _split_digits()), _predicted(subject, _split_digits())
+    first, second = _predicted(subject, _split_digits(subject)), _predicted(subject, _split_digits(subject))
     same(first, second, "a second run with the same seed predicts something else")
 
 
 def hidden_labels(subject: Subject) -> None:
     """Predictions do not change when the labels of the test part do: read no labels but those that ``fit`` is given."""
     # each data set lives only while it is evaluated, so that a plug-in that searches the memory finds the one at hand
-    first, second = _predicted(subject, _split_digits()), _predicted(subject, _split_digits(wrong=True))
+    first, second = _predicted(subject, _split_digits(subject)), _predicted(subject, _split_digits(subject, wrong_labels=True))
     same(first, second, "predictions follow the labels of the test part")
 
 
-def _split_digits(wrong: bool = False) -> Dataset:
-    """Make a data set of real digits with an official split, and wrong labels in its test part on request."""
-    digits, test = some_digits(200), np.arange(200) % 4 == 0
-    targets = np.where(test & wrong, (digits.targets + 1) % 10, digits.targets)
-    return replace(digits, targets=targets, part=np.where(test, "test", "train"))
+def hidden_images(subject: Subject) -> None:
+    """The prediction for a test image does not change when the other test images do: learn from the training part only."""
+    first, second = _predicted(subject, _split_digits(subject)), _predicted(subject, _split_digits(subject, other_images=True))
+    half = len(first) // 2
+    assert np.allclose(first[:half], second[:half], atol=1e-6), "predictions of test images follow other test images"
+
+
+def _split_digits(subject: Subject, wrong_labels: bool = False, other_images: bool = False) -> Dataset:
+    """Make a data set of real digits with an official split; on request with wrong labels, or other images, in its test part."""
+    digits, test = uneven_digits() if subject.kind == "strategy" else some_digits(200), np.arange(200) % 4 == 0
+    targets = np.where(test & wrong_labels, (digits.targets + 1) % len(digits.classes), digits.targets)
+    images = digits.images.copy()
+    if other_images:
+        images[np.flatnonzero(test)[test.sum() // 2 :]] = images[np.flatnonzero(~test)[: test.sum() - test.sum() // 2]].swapaxes(1, 2)
+    return replace(digits, images=images, targets=targets, part=np.where(test, "test", "train"))
 
 
 def _predicted(subject: Subject, dataset: Dataset) -> NDArray[np.float64]:

@@ -41,6 +41,12 @@ def some_digits(n: int = 120) -> Dataset:
     return replace(whole, images=whole.images[:n].copy(), targets=whole.targets[:n].copy())
 
 
+def uneven_digits(n: int = 200) -> Dataset:
+    """Return the first n digits as three classes of 6, 3 and 1 digits, among which a strategy finds something to do."""
+    digits = some_digits(n)
+    return replace(digits, targets=np.digitize(digits.targets, [6, 9]), classes=("0-5", "6-8", "9"))
+
+
 def colour_images(n: int = 12) -> NDArray[np.uint8]:
     """Colour images (n, 24, 32, 3): three digits as channels, enlarged."""
     gray = some_digits(3 * n).images[..., 0].reshape(n, 3, 8, 8).transpose(0, 2, 3, 1)
