@@ -62,6 +62,12 @@ _Extractors = Annotated[
 ]
 _Models = Annotated[list[str], typer.Option("--model", help="Model instead of the study's, such as 'rbf_svm(C=10)'; repeatable.")]
 _Strategies = Annotated[list[str], typer.Option("--strategy", help="Strategy instead of the study's; repeatable.")]
+_Imbalances = Annotated[
+    list[str], typer.Option("--imbalance", help="Imbalance instead of the study's, such as 'step(ratio=10)'; repeatable.")
+]
+_TrainSizes = Annotated[
+    list[str], typer.Option("--train-size", help="Share (0.5) or number (100) of the training images instead of the study's; repeatable.")
+]
 _Seeds = Annotated[list[int], typer.Option("--seed", help="Seed instead of the study's; repeatable.")]
 _Plugins = Annotated[list[str], typer.Option("--plugin", help="Python file whose plug-ins join the study; repeatable.")]
 _Out = Annotated[Path | None, typer.Option("--out", help="Results folder; default results/<study>.")]
@@ -84,6 +90,8 @@ def run(
     extractor: _Extractors = [],  # noqa: B006
     model: _Models = [],  # noqa: B006
     strategy: _Strategies = [],  # noqa: B006
+    imbalance: _Imbalances = [],  # noqa: B006
+    train_size: _TrainSizes = [],  # noqa: B006
     seed: _Seeds = [],  # noqa: B006
     plugin: _Plugins = [],  # noqa: B006
     out: _Out = None,
@@ -105,7 +113,7 @@ def run(
     from benchmark.worker import Limits
 
     how = {"time_limit": time_limit, "memory_limit": memory_limit, "accelerate": accelerate or None}
-    chosen = _chosen(study, dataset, extractor, model, strategy, seed, plugin, **how)
+    chosen = _chosen(study, dataset, extractor, model, strategy, imbalance, train_size, seed, plugin, **how)
     folder, limits = out or Path("results") / chosen.name, Limits(chosen.time_limit, chosen.memory_limit)
     start = executor_for(scheduler, jobs, limits)
     planned, interrupted = None, False
@@ -134,6 +142,8 @@ def plan(
     extractor: _Extractors = [],  # noqa: B006
     model: _Models = [],  # noqa: B006
     strategy: _Strategies = [],  # noqa: B006
+    imbalance: _Imbalances = [],  # noqa: B006
+    train_size: _TrainSizes = [],  # noqa: B006
     seed: _Seeds = [],  # noqa: B006
     plugin: _Plugins = [],  # noqa: B006
     out: _Out = None,
@@ -145,14 +155,14 @@ def plan(
     from benchmark.executors import default_jobs
     from benchmark.plan import make_plan
 
-    planned = make_plan(_chosen(study, dataset, extractor, model, strategy, seed, plugin), data)
+    planned = make_plan(_chosen(study, dataset, extractor, model, strategy, imbalance, train_size, seed, plugin), data)
     for label, found in planned.datasets.items():
         n, height, width, channels = found.images.shape
         console.print(
             f"{label}: {n} images {height}x{width}x{channels}, {found.task}, {len(found.classes)} classes", highlight=False, markup=False
         )
     identities = [cell.identity for cell in planned.cells()]
-    for axis in ("dataset", "split", "extractor", "strategy", "model", "seed", "fold"):
+    for axis in ("dataset", "split", "imbalance", "train_size", "extractor", "strategy", "model", "seed", "fold"):
         values = dict.fromkeys(str(identity[axis]) for identity in identities)
         console.print(f"{axis:>10}  {len(values):>3}  {', '.join(values)}", highlight=False, soft_wrap=True, markup=False)
     skips = planned.refusals()
@@ -274,6 +284,8 @@ def _chosen(
     extractor: list[str],
     model: list[str],
     strategy: list[str],
+    imbalance: list[str],
+    train_size: list[str],
     seed: list[int],
     plugin: list[str],
     **limits: Any,
@@ -281,6 +293,7 @@ def _chosen(
     from benchmark.study import load_study
 
     replaced: dict[str, Any] = {"datasets": dataset, "extractors": extractor, "models": model, "strategies": strategy, "seeds": seed}
+    replaced |= {"imbalances": imbalance, "train_sizes": train_size}
     return load_study(study, **replaced, **limits).with_plugins(plugin)
 
 

@@ -31,7 +31,7 @@ from benchmark.memory import peak_mb, reset_peak
 from benchmark.plugins import build, load
 from benchmark.predictions import Predictions
 from benchmark.spec import Spec
-from benchmark.splits import Fold, inner_folds
+from benchmark.splits import Fold, inner_folds, shared_images
 from benchmark.strategies.base import Combined, Refused, Strategy
 from benchmark.study import takes_images
 from benchmark.threads import THREADS
@@ -117,7 +117,7 @@ def _predicted(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
     stored = Predictions.load(path)
     return {
         **metrics.compute(stored),
-        "per_class": metrics.per_class(stored),
+        "per_class": _per_class(stored, dataset.targets[train]),
         "shape": shape_of(dataset),
         "n_images": len(dataset.images),
         "n_train": len(train),
@@ -127,8 +127,14 @@ def _predicted(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
         **timings,
         "images_per_s": _images_per_s(features, timings["predict_s"], len(test)),
         "history": _plain(getattr(model, "history_", None)),
-        "notes": [*features.notes, *metrics.undefined(stored)],
+        "notes": [*features.notes, *metrics.undefined(stored), *shared_images(dataset, train, test)],
     }
+
+
+def _per_class(stored: Predictions, y: NDArray[np.int64]) -> dict[str, dict[str, float]]:
+    """Metrics of each class, and its number of training images."""
+    counts = y.sum(axis=0) if stored.multilabel else np.bincount(y, minlength=len(stored.classes))
+    return {cls: {**found, "train": int(n)} for (cls, found), n in zip(metrics.per_class(stored).items(), counts, strict=True)}
 
 
 def _fit_predict(

@@ -11,7 +11,8 @@ import pandas as pd
 
 from benchmark.errors import unknown
 from benchmark.files import write_text
-from benchmark.metrics import ABSENT, METRICS
+from benchmark.metrics import ABSENT, HARD, METRICS
+from benchmark.splits import SHARED
 
 SIX = ("accuracy", "precision", "recall", "f1", "auc", "log_loss")
 SIX_MULTILABEL = ("subset_accuracy", "precision", "recall", "f1", "auc", "hamming_loss")
@@ -129,7 +130,13 @@ def problems(rows: pd.DataFrame) -> list[str]:
     bad = rows[~rows["status"].isin(["ok", "planned"])]
     counts = bad.groupby([*ENTRY, "status", "reason"], sort=False).size()
     ended = [f"{n} {status}: {extractor} / {strategy} / {model}: {why}" for (extractor, strategy, model, status, why), n in counts.items()]
-    notes = [note for listed in rows.get("notes", ()) if isinstance(listed, list) for note in listed if note.startswith(ABSENT)]
+    notes = [
+        note
+        for listed in rows.get("notes", ())
+        if isinstance(listed, list)
+        for note in listed
+        if note.startswith((ABSENT, HARD)) or note.endswith(SHARED)
+    ]
     where = conditions(rows)
     mixed = [f"times were taken under other conditions, and do not compare: {'; '.join(where)}"] if len(where) > 1 else []
     return [*ended, *(f"{n} cells: {note}" for note, n in Counter(notes).items()), *mixed]
@@ -196,7 +203,7 @@ def _latex(title: str, table: pd.DataFrame) -> str:
 
 
 ROW_COLUMNS = (
-    *("key", "status", "reason", "dataset", "imbalance", "extractor", "strategy", "model", "seed", "fold"),
+    *("key", "status", "reason", "dataset", "imbalance", "train_size", "extractor", "strategy", "model", "seed", "fold"),
     *("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "average_precision", "log_loss", "mcc", "kappa", "brier", "ece"),
     *("extract_s", "resample_s", "fit_s", "predict_s"),
 )

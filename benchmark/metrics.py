@@ -15,6 +15,7 @@ from benchmark import scores
 from benchmark.predictions import Predictions
 
 ABSENT = "no test image of: "
+HARD = "every probability is 0 or 1: "
 
 Function = Callable[[Predictions, NDArray], float]
 
@@ -55,19 +56,25 @@ def compute(predictions: Predictions) -> dict[str, float]:
 
 
 def undefined(predictions: Predictions) -> list[str]:
-    """Say in words what absent classes do to the metrics."""
-    if not predictions.absent:
-        return []
+    """Say in words which metrics are not defined, and why."""
     names = ", ".join(predictions.absent)
-    return [f"{ABSENT}{names}; auc and average_precision are undefined, macro averages are over the other classes"]
+    absent = f"{ABSENT}{names}; auc and average_precision are undefined, macro averages are over the other classes"
+    hard = f"{HARD}auc and average_precision are not computed from hard labels"
+    return [absent] * bool(names) + [hard] * predictions.hard
 
 
 def per_class(predictions: Predictions) -> dict[str, dict[str, float]]:
-    """Precision, recall, F1 and number of test images of each class."""
-    counts = _counts(predictions)
-    values = np.column_stack([counts.precision, counts.recall, counts.f1, counts.true])
-    names = ("precision", "recall", "f1", "support")
+    """Precision, recall, F1, average precision (NaN where undefined) and number of test images of each class."""
+    counts, truth = _counts(predictions), _truth(predictions)
+    area = scores.average_precision(truth, predictions.proba)
+    values = np.column_stack([counts.precision, counts.recall, counts.f1, area, counts.true])
+    names = ("precision", "recall", "f1", "average_precision", "support")
     return {cls: dict(zip(names, row, strict=True)) for cls, row in zip(predictions.classes, values.tolist(), strict=True)}
+
+
+def _truth(p: Predictions) -> NDArray[np.bool_]:
+    """Whether an image is of a class, (n, n_classes)."""
+    return p.y_true.astype(bool) if p.multilabel else p.y_true[:, None] == np.arange(len(p.classes))
 
 
 @lru_cache(maxsize=1)
@@ -94,6 +101,12 @@ def _macro(name: str) -> Function:
     return score
 
 
+def _recalls(p: Predictions) -> NDArray[np.float64]:
+    """Recall of every class that has test images."""
+    counts = _counts(p)
+    return counts.recall[counts.true > 0]
+
+
 def _weighted(name: str) -> Function:
     """Mean over the classes, each weighted by its test images."""
 
@@ -105,13 +118,16 @@ def _weighted(name: str) -> Function:
 
 
 def _one_vs_rest(function: Callable[[NDArray[np.bool_], NDArray], NDArray]) -> Function:
-    """Mean over classes of a binary score; binary tasks score the second class; NaN if a class is absent or all there is."""
+    """Mean over classes of a binary score; binary tasks score the second class.
+
+    NaN if a class is absent or all there is, and from hard labels.
+    """
 
     def score(p: Predictions, proba: NDArray) -> float:
-        truth = p.y_true.astype(bool) if p.multilabel else p.y_true[:, None] == np.arange(len(p.classes))
+        truth = _truth(p)
         columns = [1] if len(p.classes) == 2 and not p.multilabel else slice(None)
         truth, proba = truth[:, columns], proba[:, columns]
-        if (truth.all(axis=0) | ~truth.any(axis=0)).any():
+        if p.hard or (truth.all(axis=0) | ~truth.any(axis=0)).any():
             return float("nan")
         return function(truth, proba).mean()
 
@@ -166,6 +182,15 @@ _LIST = (
     Metric("precision", "labels", True, _macro("precision"), "mean precision of the classes (macro)"),
     Metric("recall", "labels", True, _macro("recall"), "mean recall of the classes (macro)"),
     Metric("f1", "labels", True, _macro("f1"), "mean F1 of the classes (macro)"),
+    Metric(
+        "geometric_mean",
+        "labels",
+        True,
+        lambda p, labels: float(np.prod(_recalls(p)) ** (1 / len(_recalls(p)))),
+        "geometric mean of the classes' recall: 0 when one class is never found",
+        False,
+    ),
+    Metric("minimum_recall", "labels", True, lambda p, labels: float(_recalls(p).min()), "recall of the class found worst", False),
     Metric("auc", "proba", True, _one_vs_rest(scores.roc_auc), "area under the ROC curve, one-vs-rest, macro"),
     Metric("average_precision", "proba", True, _one_vs_rest(scores.average_precision), "area under precision-recall, one-vs-rest, macro"),
     Metric("log_loss", "proba", False, _log_loss, "mean negative log probability of the true class", False),

@@ -66,6 +66,11 @@ class Predictions:
         counts = self.y_true.sum(axis=0) if self.multilabel else np.bincount(self.y_true, minlength=len(self.classes))
         return [name for name, count in zip(self.classes, counts, strict=True) if count == 0]
 
+    @property
+    def hard(self) -> bool:
+        """Whether there are hard labels in place of probabilities: every value is 0 or 1."""
+        return bool(np.isin(self.proba, (0, 1)).all())
+
     def save(self, path: Path) -> None:
         """Write to an ``.npz`` file, atomically."""
         arrays: dict[str, Any] = {"y_true": self.y_true, "proba": self.proba, "test_index": self.test_index}

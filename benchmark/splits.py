@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from types import MappingProxyType
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,8 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, Str
 
 from benchmark.datasets.base import Dataset
 from benchmark.errors import UserError
+
+SHARED = " test images are also in the training part, pixel for pixel"
 
 Indices = NDArray[np.int64]
 Fold = tuple[Indices, Indices]
@@ -128,6 +132,24 @@ def inner_folds(dataset: Dataset, train: Indices, folds: int = 3) -> list[Fold]:
     groups = None if dataset.groups is None else dataset.groups[train]
     units = len(train) if groups is None else len(np.unique(groups))
     return _fold(dataset.name, dataset.targets[train], dataset.multilabel, groups, min(folds, units), seed=0)
+
+
+def shared_images(dataset: Dataset, train: Indices, test: Indices) -> list[str]:
+    """Say how many test images are also in the training part, pixel for pixel: copies made before the split, as by resampling."""
+    digests = _digests(dataset)
+    n = int(np.isin(digests[test], digests[train]).sum())
+    return [f"{n}{SHARED}"] if n else []
+
+
+def _digests(dataset: Dataset) -> NDArray[np.uint64]:
+    """Digest of each image; computed once as long as the data set is in use."""
+    if dataset not in _DIGESTS:
+        found = (hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=8).digest() for image in dataset.images)
+        _DIGESTS[dataset] = np.frombuffer(b"".join(found), dtype=np.uint64)
+    return _DIGESTS[dataset]
+
+
+_DIGESTS: WeakKeyDictionary[Dataset, NDArray[np.uint64]] = WeakKeyDictionary()
 
 
 def has_official(dataset: Dataset) -> bool:

@@ -5,10 +5,12 @@ import gc
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_digits
-from sklearn.linear_model import RidgeClassifier
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.metrics import euclidean_distances
 from sklearn.neighbors import NearestCentroid
 
 from benchmark.datasets.base import Dataset
+from benchmark.strategies.base import Strategy
 from features.base import Extractor
 
 
@@ -131,3 +133,47 @@ class StandardisesTestPart(NearestCentroid):
 
 class HardLabelsOnly(RidgeClassifier):
     """Has no predict_proba."""
+
+
+def the_dataset():
+    """Find the data set that is being evaluated, wherever it is in memory."""
+    return next(found for found in gc.get_objects() if isinstance(found, Dataset) and found.part is not None)
+
+
+class TunesOnTestPart(Strategy):
+    """Chooses the factor of the first class by the accuracy on the test part."""
+
+    def adjust(self, proba):
+        data = the_dataset()
+        truth = data.targets[data.part == "test"]
+        if len(proba) != len(truth):
+            return proba
+        scaled = [proba * ([factor] + [1] * (proba.shape[1] - 1)) for factor in (0.01, 0.1, 1, 10, 100)]
+        best = max(scaled, key=lambda values: (values.argmax(axis=1) == truth).mean())
+        return best / best.sum(axis=1, keepdims=True)
+
+
+class AdjustsToTestShares(Strategy):
+    """Divides by the mean probabilities of the test part."""
+
+    def adjust(self, proba):
+        scaled = proba / proba.mean(axis=0)
+        return scaled / scaled.sum(axis=1, keepdims=True)
+
+
+class NeighboursFromTestPart(Strategy):
+    """Makes every new sample halfway to the nearest test image."""
+
+    def resample(self, X, y):
+        data = the_dataset()
+        test = data.images[data.part == "test"].reshape(-1, X[0].size).astype(np.float32)
+        nearest = test[euclidean_distances(X.reshape(len(X), -1), test).argmin(axis=1)]
+        new = (X + nearest.reshape(X.shape)) / 2
+        return np.concatenate([X, new.astype(X.dtype)]), np.concatenate([y, y])
+
+
+class HardProbabilities(LogisticRegression):
+    """Gives its decisions as probabilities of 0 and 1."""
+
+    def predict_proba(self, X):
+        return np.eye(len(self.classes_))[super().predict_proba(X).argmax(axis=1)]

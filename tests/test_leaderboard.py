@@ -18,6 +18,7 @@ def row(extractor, fold, f1, status="ok", model="knn", **more):
         "fingerprint": "f",
         "size": None,
         "imbalance": "none",
+        "train_size": 1.0,
     }
     base |= {"split": "stratified_kfold", "extractor": extractor, "strategy": "none", "model": model, "seed": 0, "fold": fold}
     return base | (values if status == "ok" else dict.fromkeys(values, np.nan)) | more

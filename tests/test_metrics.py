@@ -41,6 +41,16 @@ def test_metrics_equal_scikit_learns_own(seed, k, rounded):
         assert found[name] == pytest.approx(value, abs=1e-12), name
 
 
+@given(st.integers(0, 10_000))
+def test_geometric_mean_and_minimum_recall_are_of_the_classes_that_are_there(seed):
+    from imblearn.metrics import geometric_mean_score
+
+    p = random_predictions(seed, 4)
+    recalls = sk.recall_score(p.y_true, p.labels, average=None)
+    assert compute(p)["geometric_mean"] == pytest.approx(geometric_mean_score(p.y_true, p.labels), abs=1e-12)
+    assert compute(p)["minimum_recall"] == pytest.approx(recalls.min())
+
+
 def averages(y, labels, present=None):
     functions = {"precision": sk.precision_score, "recall": sk.recall_score, "f1": sk.f1_score}
     macro = {name: f(y, labels, labels=present, average="macro", zero_division=0) for name, f in functions.items()}
@@ -62,7 +72,10 @@ def test_metrics_equal_scikit_learns_over_the_classes_that_are_there(seed):
         assert found[name] == pytest.approx(value, abs=1e-12), name
     values = sk.precision_recall_fscore_support(y, labels, labels=range(5), zero_division=0)
     for k, name in enumerate(p.classes):
-        assert list(per_class(p)[name].values()) == pytest.approx([column[k] for column in values])
+        found_here = per_class(p)[name]
+        area = sk.average_precision_score(y == k, p.proba[:, k]) if k != 3 else float("nan")
+        assert found_here.pop("average_precision") == pytest.approx(area, nan_ok=True)
+        assert list(found_here.values()) == pytest.approx([column[k] for column in values])
 
 
 @given(st.integers(0, 10_000))

@@ -1,0 +1,126 @@
+"""Training parts made smaller and imbalanced: what the profiles promise, and that samples are nested."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmark import imbalance
+from benchmark.errors import UserError
+from benchmark.evaluate import evaluate, refusal, split
+from benchmark.plugins import resolve
+from benchmark.spec import Spec
+
+RATIOS = st.floats(1, 1000)
+PROFILES = {"step": imbalance.step, "linear": imbalance.linear, "long_tail": imbalance.long_tail}
+
+
+def counts(dataset, cell):
+    return np.bincount(dataset.targets[split(cell, dataset)[0]], minlength=len(dataset.classes))
+
+
+@given(ratio=RATIOS, n_classes=st.integers(2, 100), name=st.sampled_from(sorted(PROFILES)))
+def test_sizes_fall_from_one_to_one_over_the_ratio(ratio, n_classes, name):
+    shares = PROFILES[name](n_classes, ratio)
+    assert len(shares) == n_classes
+    assert shares[0] == pytest.approx(1)
+    assert shares[-1] == pytest.approx(1 / ratio)
+    assert (np.diff(shares) <= 1e-12).all()
+
+
+def test_long_tail_is_that_of_cui_2019():
+    # CIFAR-10-LT, ratio 100: 5000 * 100^(-i/9), the sizes in the authors' lists
+    sizes = (5000 * imbalance.long_tail(10, 100)).astype(int)
+    assert sizes.tolist() == [5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50]
+
+
+def test_step_makes_the_share_of_the_classes_rare_that_buda_2018_names_mu():
+    assert imbalance.step(10, 50, minority=0.2).tolist() == [1.0] * 8 + [0.02] * 2
+    assert imbalance.linear(5, 5).tolist() == pytest.approx([1, 0.8, 0.6, 0.4, 0.2])
+
+
+@pytest.mark.parametrize("ratio", [0.5, float("nan"), float("inf"), -1])
+def test_a_ratio_below_one_is_refused(ratio):
+    for profile in PROFILES.values():
+        with pytest.raises(UserError, match="ratio is the size of the largest class"):
+            profile(10, ratio)
+
+
+@given(
+    sizes=st.lists(st.integers(1, 60), min_size=2, max_size=6),
+    ratios=st.tuples(RATIOS, RATIOS),
+    amounts=st.tuples(st.floats(0.01, 1), st.floats(0.01, 1)),
+    name=st.sampled_from(sorted(PROFILES)),
+    seed=st.integers(0, 5),
+)
+def test_smaller_and_steeper_samples_are_nested_in_larger_ones(sizes, ratios, amounts, name, seed):
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(len(sizes)), sizes))
+    classes, train = tuple(map(str, range(len(sizes)))), np.arange(len(labels)) * 3
+
+    def drawn(ratio, amount):
+        return imbalance.sample(train, labels, classes, amount, PROFILES[name](len(sizes), ratio), None, seed)
+
+    gentle, steep = sorted(ratios)
+    less, more = sorted(amounts)
+    assert set(drawn(steep, more)) <= set(drawn(gentle, more))
+    assert set(drawn(gentle, less)) <= set(drawn(gentle, more)) <= set(train)
+
+
+def test_the_ratio_holds_exactly_however_large_the_classes_were(digits, make_cell):
+    cell = make_cell(digits, imbalance="step(ratio=5, rare=('3', '7'))")
+    found = counts(digits, cell)
+    most = np.bincount(digits.targets[split(make_cell(digits), digits)[0]]).min()
+    assert set(found[[3, 7]]) == {round(most / 5)}
+    assert set(np.delete(found, [3, 7])) == {most}
+
+
+def test_the_rare_classes_are_those_named_or_else_the_seeds(digits, make_cell):
+    def rare(**how):
+        return np.flatnonzero(counts(digits, make_cell(digits, imbalance="step(ratio=10, minority=0.3)", **how)) <= 3).tolist()
+
+    assert rare(seed=0) == rare(seed=0, fold=1)
+    assert len({tuple(rare(seed=seed)) for seed in range(5)}) > 1
+    named = counts(digits, make_cell(digits, imbalance="long_tail(ratio=10, rare=('8', '0'))"))
+    assert named.argmin() == 0
+    assert np.argsort(named)[1] == 8
+
+
+@pytest.mark.parametrize("train_size", [0.2, 40])
+def test_a_training_size_keeps_the_class_shares(digits, make_cell, train_size):
+    whole, part = counts(digits, make_cell(digits)), counts(digits, make_cell(digits, train_size=train_size))
+    assert part.sum() == 40
+    assert np.abs(part - whole / 5).max() < 1
+
+
+def test_the_test_part_stays_whole(digits, make_cell):
+    cell = make_cell(digits, imbalance="long_tail(ratio=20)", train_size=0.5)
+    assert np.array_equal(split(cell, digits)[1], split(make_cell(digits), digits)[1])
+
+
+def test_what_cannot_be_made_so_is_skipped_with_the_reason(digits, make_cell, tmp_path):
+    assert "more than the 200 images" in refusal(make_cell(digits, train_size=2000), digits)
+    assert "no class 'cat' to be rare" in refusal(make_cell(digits, imbalance="step(ratio=2, rare=('cat',))"), digits)
+    row = evaluate(make_cell(digits, train_size=2000), digits, tmp_path)
+    assert row["status"] == "skipped"
+
+
+def test_the_row_says_what_the_training_part_was(digits, make_cell, tmp_path):
+    cell = make_cell(digits, imbalance="step(ratio=5)", train_size=0.5)
+    row = evaluate(cell, digits, tmp_path)
+    assert row["status"] == "ok"
+    assert (row["imbalance"], row["train_size"]) == ("step(ratio=5)", 0.5)
+    assert [cls["train"] for cls in row["per_class"].values()] == counts(digits, cell).tolist()
+    assert cell.key != make_cell(digits, imbalance="step(ratio=5)").key
+
+
+def test_a_learned_extractor_sees_only_the_sample(digits, make_cell):
+    from benchmark.schedule import MatrixKeys
+
+    keys = MatrixKeys({"digits": digits})
+    cells = [make_cell(digits, extractor="pca(n_components=4)", train_size=size) for size in (1.0, 0.5)]
+    assert keys(cells[0], 0) != keys(cells[1], 0)
+
+
+def test_a_profile_needs_its_ratio():
+    with pytest.raises(UserError, match="needs ratio"):
+        resolve("imbalance", Spec("step"))

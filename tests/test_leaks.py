@@ -1,0 +1,87 @@
+"""The classical errors of studies on imbalanced data, each planted, each caught."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from imblearn.over_sampling import RandomOverSampler
+
+from benchmark.checks import run_checks
+from benchmark.datasets.bundled import load_digits
+from benchmark.errors import UserError
+from benchmark.evaluate import evaluate, folds
+from benchmark.leaderboard import problems
+from benchmark.plugins import resolve
+from benchmark.runner import run
+from benchmark.spec import Spec
+from benchmark.splits import SHARED, official
+
+FAKES = str(Path(__file__).parent / "fakes.py")
+
+
+def broken(kind, cls):
+    return {outcome.name for outcome in run_checks(kind, resolve(kind, Spec(f"{FAKES}:{cls}"))) if outcome.problem}
+
+
+def oversampled(digits):
+    uneven = np.digitize(digits.targets, [6, 9])
+    flat, targets = RandomOverSampler(random_state=0).fit_resample(digits.images.reshape(len(digits.images), -1), uneven)
+    return replace(digits, images=flat.reshape(-1, *digits.images.shape[1:]), targets=targets, classes=("0-5", "6-8", "9"))
+
+
+def test_resampling_before_the_split_is_named_in_the_row_and_under_the_table(digits, make_cell, tmp_path):
+    data = oversampled(digits)
+    notes = evaluate(make_cell(data), data, tmp_path)["notes"]
+    assert [note for note in notes if note.endswith(SHARED)]
+    honest = evaluate(make_cell(digits, strategy="random_over"), digits, tmp_path)["notes"]
+    assert not [note for note in honest if note.endswith(SHARED)]
+
+
+def test_copies_across_the_split_stand_under_the_leaderboard(tmp_path, monkeypatch):
+    whole = load_digits("digits", Path(), None)
+    monkeypatch.setattr("benchmark.datasets.bundled.load_digits", lambda name, data, size: oversampled(whole))
+    from benchmark.study import load_study
+
+    rows = run(load_study("digits", extractors=["pixels"], models=["majority"]), out=tmp_path)
+    assert any(SHARED in line for line in problems(rows))
+
+
+def test_a_threshold_tuned_on_the_test_part_is_caught():
+    assert "hidden_labels" in broken("strategy", "TunesOnTestPart")
+
+
+def test_probabilities_adjusted_to_the_test_parts_shares_are_caught():
+    assert {"images_are_adjusted_alone", "hidden_images"} <= broken("strategy", "AdjustsToTestShares")
+
+
+def test_smote_neighbours_from_the_test_fold_are_caught():
+    assert "hidden_images" in broken("strategy", "NeighboursFromTestPart")
+
+
+def test_one_lesion_on_both_sides_is_refused(digits):
+    lesions = np.arange(300) // 2
+    split = replace(digits, groups=lesions, part=np.where(np.arange(300) % 4 == 0, "test", "train"))
+    with pytest.raises(UserError, match="are in both train and test of its official split"):
+        official(split)
+
+
+def test_one_lesion_is_on_one_side_of_every_fold_outer_and_inner(digits, monkeypatch):
+    from benchmark.splits import inner_folds
+
+    lesions = np.random.default_rng(0).integers(0, 100, 300)
+    data = replace(digits, groups=lesions)
+    for train, test in folds(data, resolve("split", Spec("stratified_kfold"))):
+        assert not set(lesions[train]) & set(lesions[test])
+        for inner, held in inner_folds(data, train):
+            assert not set(lesions[train[inner]]) & set(lesions[train[held]])
+
+
+def test_auc_is_not_computed_after_thresholding(digits, make_cell, tmp_path):
+    cell = make_cell(digits, model=f"{FAKES}:HardProbabilities")
+    row = evaluate(cell, digits, tmp_path)
+    assert row["status"] == "ok"
+    assert row["accuracy"] > 0.8
+    assert np.isnan(row["auc"])
+    assert np.isnan(row["average_precision"])
+    assert any("hard labels" in note for note in row["notes"])
