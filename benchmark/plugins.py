@@ -102,11 +102,21 @@ def _check_values(kind: str, spec: Spec) -> None:
                 TypeAdapter(hints[key], config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value, strict=True)
             except ValidationError as error:
                 raise UserError(f"{kind} '{spec.name}': {key}={value!r}: {error.errors()[0]['msg']}") from None
-    if hasattr(load(spec.target), "check_parameters"):
+    if kind in ("extractor", "strategy", "model") and spec.params:
+        made = build(spec)
         try:
-            build(spec).check_parameters()
+            for part in (made, *getattr(made, "get_params", dict)().values()):
+                _check_parameters(part)
         except ValueError as error:
             raise UserError(f"{kind} '{spec.label}': {error}") from None
+
+
+def _check_parameters(part: Any) -> None:
+    """Have an estimator refuse its values: by ``check_parameters`` if it is ours, by what scikit-learn's declare otherwise."""
+    if hasattr(part, "check_parameters"):
+        part.check_parameters()
+    elif getattr(part, "_parameter_constraints", None) and not inspect.isclass(part):
+        part._validate_params()
 
 
 def find(name: str) -> list[tuple[str, Spec]]:

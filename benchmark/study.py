@@ -44,12 +44,28 @@ def _pairs(value: Any) -> tuple[tuple[tuple[Spec, ...], Spec], ...]:
     return tuple(found)
 
 
+def _sizes(value: Any) -> tuple[float, ...]:
+    return tuple(_size(entry) for entry in _listed(value))
+
+
+def _size(entry: Any) -> float:
+    """Read a share of the training part, up to 1.0, or a number of images, an integer."""
+    try:
+        number = float(entry)
+    except (TypeError, ValueError):
+        number = -1.0
+    if 0 < number <= 1:
+        return number
+    if number >= 2 and number.is_integer():
+        return int(number)
+    raise UserError(f"cannot read the training size {entry!r}: write a share such as 0.5 (1.0 is all) or a number of images from 2")
+
+
 Specs = Annotated[tuple[Spec, ...], BeforeValidator(_specs)]
 Sums = Annotated[tuple[tuple[Spec, ...], ...], BeforeValidator(_sums)]
 Seeds = Annotated[tuple[int, ...], BeforeValidator(_listed), Field(min_length=1)]
 Pairs = Annotated[tuple[tuple[tuple[Spec, ...], Spec], ...], BeforeValidator(_pairs)]
-TrainSize = Annotated[int, Field(ge=2)] | Annotated[float, Field(gt=0, le=1)]
-TrainSizes = Annotated[tuple[TrainSize, ...], BeforeValidator(_listed), Field(min_length=1)]
+TrainSizes = Annotated[tuple[float, ...], BeforeValidator(_sizes), Field(min_length=1)]
 OneSpec = Annotated[Spec | None, BeforeValidator(lambda value: None if value is None else Spec.parse(value))]
 
 
@@ -114,7 +130,7 @@ class Study(BaseModel):
         """
         axes: dict[str, Any] = {
             "datasets": tuple(resolve("dataset", spec, self.plugins) for spec in self.datasets),
-            "imbalances": tuple(resolve("imbalance", spec) for spec in self.imbalances),
+            "imbalances": tuple(_checked_profile(resolve("imbalance", spec)) for spec in self.imbalances),
             "extractors": tuple(tuple(resolve("extractor", spec, self.plugins) for spec in part) for part in self.extractors),
             "strategies": tuple(tuple(resolve("strategy", spec, self.plugins) for spec in part) for part in self.strategies),
             "models": tuple(resolve("model", spec, self.plugins) for spec in self.models),
@@ -169,6 +185,12 @@ class Study(BaseModel):
         limits = {"time_limit": self.time_limit, "memory_limit": self.memory_limit and int(self.memory_limit)}
         values = {**head, **self.to_lists(), **how, **limits, "accelerate": self.accelerate or None}
         return yaml.safe_dump({key: value for key, value in values.items() if value not in (None, "", [])}, sort_keys=False, width=120)
+
+
+def _checked_profile(spec: Spec) -> Spec:
+    """A profile that can be made; what it is wrong about is said before anything is run."""
+    load(spec.target)(2, **dict(spec.params))
+    return spec
 
 
 def _check_listed_once(axes: dict[str, list[Any]], study: str) -> None:

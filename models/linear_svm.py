@@ -48,6 +48,11 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
         self.C = C
         self.max_iter = max_iter
 
+    def check_parameters(self) -> None:
+        """Refuse a C that is no positive number."""
+        if not isinstance(self.C, Real) or not 0 < self.C < np.inf:
+            raise ValueError(f"C={self.C!r}: must be a number above 0")
+
     def fit(self, X: NDArray, y: NDArray, sample_weight: NDArray[np.floating] | None = None) -> Self:
         """Fit the machines; two classes are one machine.
 
@@ -56,8 +61,7 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
         ValueError
             There is a single class, C is not a positive number, or weights are negative or all zero.
         """
-        if not isinstance(self.C, Real) or not 0 < self.C < np.inf:
-            raise ValueError(f"C={self.C!r}: must be a number above 0")
+        self.check_parameters()
         X, y = validate_data(self, X, y, dtype=(np.float32, np.float64))
         check_two_classes(y)
         self.classes_, codes = np.unique(y, return_inverse=True)

@@ -112,8 +112,8 @@ class CoupledSVC(ClassifierMixin, BaseEstimator):
             There is a single class.
         """
         check_two_classes(y)
-        machine = svm.SVC(kernel=self.kernel, C=self.C, gamma=self.gamma, class_weight=self.class_weight, decision_function_shape="ovo")
-        machine._validate_params()  # else cross_val_predict is blamed for what is wrong
+        self.check_parameters()  # else cross_val_predict is blamed for what is wrong
+        machine = self._machine()
         X, y = validate_data(self, X, y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         self.pairs_ = list(combinations(range(len(self.classes_)), 2))
@@ -128,6 +128,13 @@ class CoupledSVC(ClassifierMixin, BaseEstimator):
         )
         self.machine_ = machine.fit(X, y)
         return self
+
+    def check_parameters(self) -> None:
+        """Refuse values that scikit-learn's SVC refuses."""
+        self._machine()._validate_params()
+
+    def _machine(self) -> svm.SVC:
+        return svm.SVC(kernel=self.kernel, C=self.C, gamma=self.gamma, class_weight=self.class_weight, decision_function_shape="ovo")
 
     def predict_proba(self, X: NDArray) -> NDArray[np.float64]:
         """Probabilities, (n, n_classes), in the order of ``classes_``."""

@@ -43,12 +43,27 @@ def test_a_value_that_is_not_allowed_is_refused_before_anything_is_run(kind, lab
         ("split", "holdout(test_size='big')"),
         ("split", "stratified_kfold(folds=2.5)"),
         ("model", "knn(n_neighbors='a')"),
-        ("strategy", "smote(k_neighbors=None)"),
         ("dataset", "csv:x.csv(label=3)"),
     ],
 )
 def test_a_value_of_the_wrong_type_is_refused_before_anything_is_run(kind, label):
     with pytest.raises(UserError, match="Input should be a valid"):
+        resolve(kind, Spec.parse(label))
+
+
+@pytest.mark.parametrize(
+    ("kind", "label"),
+    [
+        ("model", "rbf_svm(C=-1)"),
+        ("model", "linear_svm(C=0)"),
+        ("model", "one_vs_rest(estimator=knn(n_neighbors=0))"),
+        ("strategy", "smote(k_neighbors=None)"),
+        ("strategy", "class_weight(beta=1)"),
+        ("strategy", "instance_hardness_threshold(cv='many')"),
+    ],
+)
+def test_a_value_that_an_estimator_inside_would_refuse_is_refused_before_anything_is_run(kind, label):
+    with pytest.raises(UserError, match=r"must be|must lie"):
         resolve(kind, Spec.parse(label))
 
 
