@@ -215,8 +215,8 @@ def delong(truth: ArrayLike, scores_a: ArrayLike, scores_b: ArrayLike) -> Result
 
 
 def _placements(positive: NDArray[np.bool_], scores: NDArray) -> tuple[NDArray, NDArray]:
-    """Share of negatives below each positive, and of positives above each negative, ties half: by midranks (Sun & Xu 2014)."""
+    """Share of negatives below each positive, and of positives below each negative, ties half: by midranks (Sun & Xu 2014)."""
     ranks = stats.rankdata(scores)
     of_positives = (ranks[positive] - stats.rankdata(scores[positive])) / (~positive).sum()
     of_negatives = (ranks[~positive] - stats.rankdata(scores[~positive])) / positive.sum()
-    return of_positives, 1 - of_negatives
+    return of_positives, of_negatives
