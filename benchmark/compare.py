@@ -121,20 +121,20 @@ def compare(folder: str | Path, a: str, b: str, metric: str = "f1") -> list[Comp
     if metric not in rows:
         raise UserError(f"no row in {folder} has the metric {metric}; those of its leaderboard: python -m benchmark table {folder}")
     groups = _paired(rows, one, two).groupby(COMPARABLE, sort=False, dropna=False)
-    found = [_compared(folder, labels, cells, one, two, metric) for labels, cells in groups if cells["both"].any()]
+    found = [_compared(folder, _title(labels, rows), cells, one, two, metric) for labels, cells in groups if cells["both"].any()]
     if not found:
         raise UserError(f"{' / '.join(one)} and {' / '.join(two)} have no cell in {folder} that both have done; run them on one split")
     return found + _across(found)
 
 
 def _paired(rows: pd.DataFrame, one: Entry, two: Entry) -> pd.DataFrame:
-    """One row a cell of either entry; columns of the first end in _a, of the second in _b; ``both`` where both have done it."""
+    """One row a cell that both entries have planned, ``both`` where both have done it; columns end in _a for the first, _b for the second."""
     halves = [rows[(rows[ENTRY] == list(entry)).all(axis=1)].drop(columns=ENTRY) for entry in (one, two)]
-    pairs = halves[0].merge(halves[1], how="outer", on=[*COMPARABLE, *CELL], suffixes=("_a", "_b"))
+    pairs = halves[0].merge(halves[1], on=[*COMPARABLE, *CELL], suffixes=("_a", "_b"))
     return pairs.assign(both=(pairs["status_a"] == "ok") & (pairs["status_b"] == "ok"))
 
 
-def _compared(folder: Path, labels: tuple, planned: pd.DataFrame, one: Entry, two: Entry, metric: str) -> Comparison:
+def _compared(folder: Path, title: str, planned: pd.DataFrame, one: Entry, two: Entry, metric: str) -> Comparison:
     cells, names = planned[planned["both"]], (f"{metric}_a", f"{metric}_b")
     scores = cells.groupby("fold")[list(names)].agg(lambda values: values.astype(float).mean(skipna=False))
     if len(scores) > 1:
@@ -144,14 +144,18 @@ def _compared(folder: Path, labels: tuple, planned: pd.DataFrame, one: Entry, tw
         result = _one_split(metric, *(_load_all(folder, cells[key]) for key in ("key_a", "key_b")))
     mean_a, mean_b = (float(scores[name].mean(skipna=False)) for name in names)
     note = f"Only {len(cells)} of {len(planned)} pairs of cells are done." if len(cells) < len(planned) else ""
-    return Comparison(_title(labels), labels[0], " / ".join(one), " / ".join(two), metric, mean_a, mean_b, result, note)
+    return Comparison(title, planned["dataset"].iloc[0], " / ".join(one), " / ".join(two), metric, mean_a, mean_b, result, note)
 
 
-def _title(labels: tuple) -> str:
-    dataset, size, imbalance, split, _ = labels
-    extra = [f"{size:.0f} px"] if pd.notna(size) else []
-    extra += [f"imbalance {imbalance}"] if imbalance != "none" else []
-    return " · ".join([dataset, *extra, split])
+def _title(labels: tuple, rows: pd.DataFrame) -> str:
+    """Name a group of rows by what sets it apart."""
+    group = dict(zip(COMPARABLE, labels, strict=True))
+    versions = rows.loc[rows["dataset"] == group["dataset"], "fingerprint"].nunique()
+    extra = [f"{group['size']:.0f} px"] if pd.notna(group["size"]) else []
+    extra += [group["imbalance"]] if group["imbalance"] != "none" else []
+    extra += [f"train_size {group['train_size']:g}"] if group.get("train_size", 1) != 1 else []
+    extra += [f"data {group['fingerprint']}"] if versions > 1 else []
+    return " · ".join([group["dataset"], *extra, group["split"]])
 
 
 def _one_split(metric: str, a: list[Predictions], b: list[Predictions]) -> Result:
@@ -159,16 +163,14 @@ def _one_split(metric: str, a: list[Predictions], b: list[Predictions]) -> Resul
     first, second = a[0], b[0]
     if not all(np.array_equal(first.test_index, other.test_index) and np.array_equal(first.y_true, other.y_true) for other in [*a, *b]):
         raise UserError("the two entries were tested on different images: run them again in one study")
-    differ = bootstrap(_difference(metric, a, b), len(first.y_true), first.groups)
     grouped = first.groups is not None and len(np.unique(first.groups)) < len(first.groups)
-    if grouped or not (_alike(a) and _alike(b)) or first.multilabel:
-        return differ
-    if metric == "accuracy":
-        tested = mcnemar(first.y_true, first.labels, second.labels)
-        return replace(tested, lower=differ.lower, upper=differ.upper)
-    if metric == "auc" and len(first.classes) == 2:
+    independent = not grouped and _alike(a) and _alike(b) and not first.multilabel
+    if independent and metric == "auc" and len(first.classes) == 2:
         return delong(first.y_true, first.proba[:, 1], second.proba[:, 1])
-    return differ
+    resampled = bootstrap(_difference(metric, a, b), len(first.y_true), first.groups)
+    if independent and metric == "accuracy":
+        return replace(mcnemar(first.y_true, first.labels, second.labels), lower=resampled.lower, upper=resampled.upper)
+    return resampled
 
 
 def _alike(seeds: list[Predictions]) -> bool:
@@ -193,12 +195,15 @@ def _load_all(folder: Path, keys: pd.Series) -> list[Predictions]:
 
 
 def _load(path: Path) -> Predictions:
+    again = "run its study again with --force"
+    if not path.is_file():
+        raise UserError(f"{path} is gone: {again}")
+    if not zipfile.is_zipfile(path):
+        raise UserError(f"{path} is torn: {again}")
     try:
         return Predictions.load(path)
-    except FileNotFoundError:
-        raise UserError(f"{path} is gone: run its study again with --force") from None
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path} is torn ({error}): run its study again with --force") from None
+        raise UserError(f"{path} is torn ({error}): {again}") from None
 
 
 def _across(found: list[Comparison]) -> list[Comparison]:

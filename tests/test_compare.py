@@ -33,10 +33,10 @@ def predicted(y, wrong, n_classes=2, groups=None):
     return Predictions(y, proba, classes, np.arange(len(y)), groups=groups)
 
 
-def add(folder, entry, predictions, dataset="breast", split="official", fold=0, seed=0, status="ok"):
+def add(folder, entry, predictions, dataset="breast", split="official", fold=0, seed=0, status="ok", **more):
     """Store one cell as a run would."""
-    labels = {"dataset": dataset, "fingerprint": dataset, "size": None, "imbalance": "none", "split": split}
-    labels |= dict(zip(("extractor", "strategy", "model"), entry, strict=True)) | {"seed": seed, "fold": fold}
+    labels = {"dataset": dataset, "fingerprint": dataset, "size": None, "imbalance": "none", "train_size": 1.0, "split": split}
+    labels |= dict(zip(("extractor", "strategy", "model"), entry, strict=True)) | {"seed": seed, "fold": fold} | more
     key = "-".join(map(str, labels.values()))
     predictions.save(folder / "predictions" / f"{key}.npz")
     n = len(predictions.y_true)
@@ -122,12 +122,14 @@ def test_several_data_sets_are_tested_by_wilcoxon_from_six_on(tmp_path, y):
     for k in range(6):
         add(tmp_path, HOG, predicted(y, range(k)), dataset=f"set{k}")
         add(tmp_path, PIXELS, predicted(y, range(8 + 2 * k)), dataset=f"set{k}")
-        *_, last = compare(tmp_path, "hog", "pixels", "accuracy")
         if k == 0:
-            assert last.result.test == "McNemar's test", "one data set is none to compare across"
-        elif k < 5:
-            assert last.result.refusal.startswith(f"{k + 1} data sets, ")
-            assert "below 6" in last.text
+            (only,) = compare(tmp_path, "hog", "pixels", "auc")
+            assert only.result.test == "DeLong's test", "one data set is none to compare across"
+        if k == 4:
+            *_, five = compare(tmp_path, "hog", "pixels", "auc")
+            assert "is refused: 5 data sets, 5 of them with a difference, and the two-sided test cannot reach p < 0.05 below 6" in five.text
+    *each, last = compare(tmp_path, "hog", "pixels", "auc")
+    assert len(each) == 6
     assert last.result.p_value == 2 / 2**6
     assert last.text.startswith("across 6 data sets")
 
@@ -179,6 +181,15 @@ def test_cells_that_only_one_entry_has_done_do_not_count_and_are_said(tmp_path, 
     (found,) = compare(tmp_path, "hog", "pixels")
     assert found.result.n == 2
     assert found.text.endswith("Only 2 of 3 pairs of cells are done.")
+
+
+def test_groups_of_rows_are_titled_by_what_sets_them_apart(tmp_path, y):
+    for more in ({}, {"train_size": 0.1}, {"imbalance": "step(ratio=10)", "size": 28}, {"fingerprint": "other"}):
+        for entry in (HOG, PIXELS):
+            add(tmp_path, entry, predicted(y, [0]), **more)
+    titles = [found.title for found in compare(tmp_path, "hog", "pixels")]
+    known, other = "data breast · official", "data other · official"
+    assert titles == [f"breast · {middle}" for middle in (known, f"train_size 0.1 · {known}", f"28 px · step(ratio=10) · {known}", other)]
 
 
 # ---- names
@@ -242,9 +253,11 @@ def test_mistakes_are_named(tmp_path, y):
             compare(tmp_path, *arguments)
     add(tmp_path, PIXELS, predicted(y, [1]))
     path = tmp_path / "predictions" / f"{key}.npz"
-    path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(UserError, match=r"is torn .* --force"):
-        compare(tmp_path, "hog", "pixels")
+    whole = path.read_bytes()
+    for torn in (whole[:200], whole[:100] + bytes(50) + whole[150:]):
+        path.write_bytes(torn)
+        with pytest.raises(UserError, match=r"is torn.* run its study again with --force"):
+            compare(tmp_path, "hog", "pixels")
     path.unlink()
     with pytest.raises(UserError, match=r"is gone: run its study again with --force"):
         compare(tmp_path, "hog", "pixels")
