@@ -263,6 +263,20 @@ def merge(
     _say(f"python -m benchmark table {out}")
 
 
+@app.command()
+def compare(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results folder.")],
+    a: Annotated[str, typer.Argument(metavar="A", help="An entry, such as 'hog / smote / rbf_svm', or what only it has of that.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another entry.")],
+    metric: Annotated[str, typer.Option(help="Metric to compare; see `list metrics`.")] = "f1",
+) -> None:
+    """Say by how much entry A differs from entry B, and whether chance explains it: effect, interval, test, verdict."""
+    from benchmark.compare import compare as compare_entries
+
+    for comparison in compare_entries(folder, a, b, metric):
+        _say(comparison.text)
+
+
 new = typer.Typer(help="Write a working plug-in file to start from.", no_args_is_help=True)
 app.add_typer(new, name="new")
 

@@ -149,7 +149,8 @@ def _fit_predict(
         strategy.learn(dataset.targets[train], lambda: _held_out(model, strategy, features.train, dataset, train))
     with _timed(timings, "predict_s"):
         proba = strategy.adjust(align(np.asarray(model.predict_proba(features.test)), model.classes_, dataset))
-    return timings, Predictions(dataset.targets[test], proba, dataset.classes, test, dataset.ordinal)
+    groups = None if dataset.groups is None else dataset.groups[test]
+    return timings, Predictions(dataset.targets[test], proba, dataset.classes, test, dataset.ordinal, groups)
 
 
 def _held_out(model: Any, strategy: Strategy, X: NDArray, dataset: Dataset, train: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -26,6 +26,8 @@ class Predictions:
         Which images of the data set these are.
     ordinal : bool
         The order of the classes means something.
+    groups : (n,) str, optional
+        Group (patient, lesion) of each image; images of one group are not independent.
 
     Raises
     ------
@@ -38,6 +40,7 @@ class Predictions:
     classes: tuple[str, ...]
     test_index: NDArray[np.int64]
     ordinal: bool = False
+    groups: NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.y_true), len(self.classes))
@@ -75,6 +78,7 @@ class Predictions:
         """Write to an ``.npz`` file, atomically."""
         arrays: dict[str, Any] = {"y_true": self.y_true, "proba": self.proba, "test_index": self.test_index}
         arrays |= {"classes": np.array(self.classes), "ordinal": np.array(self.ordinal)}
+        arrays |= {} if self.groups is None else {"groups": self.groups.astype(str)}
         write_atomic(path, lambda file: np.savez_compressed(file, **arrays))
 
     @classmethod
@@ -82,4 +86,5 @@ class Predictions:
         """Read what ``save`` wrote; never unpickles."""
         with np.load(path, allow_pickle=False) as stored:
             classes = tuple(str(name) for name in stored["classes"])
-            return cls(stored["y_true"], stored["proba"], classes, stored["test_index"], bool(stored["ordinal"]))
+            ordinal, groups = bool(stored["ordinal"]), stored.get("groups")
+            return cls(stored["y_true"], stored["proba"], classes, stored["test_index"], ordinal, groups)

@@ -1,0 +1,307 @@
+"""Two entries compared: the test that the data allow, and sentences that follow from it."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmark import load_study, metrics, run
+from benchmark.compare import Comparison, compare
+from benchmark.entries import find_entry
+from benchmark.errors import UserError
+from benchmark.evaluate import evaluate
+from benchmark.predictions import Predictions
+from benchmark.stats import Result, corrected_t, delong, mcnemar
+from benchmark.store import Store
+
+HOG, PIXELS = ("hog", "smote", "rbf_svm"), ("pixels", "none", "knn")
+
+
+def predicted(y, wrong, n_classes=2, groups=None):
+    """Predictions that are right but for the images in ``wrong``."""
+    y = np.asarray(y)
+    labels = np.where(np.isin(np.arange(len(y)), wrong), (y + 1) % n_classes, y)
+    proba = np.full((len(y), n_classes), 0.2 / (n_classes - 1))
+    proba[np.arange(len(y)), labels] = 0.8
+    classes = tuple(f"class {k}" for k in range(n_classes))
+    return Predictions(y, proba, classes, np.arange(len(y)), groups=groups)
+
+
+def add(folder, entry, predictions, dataset="breast", split="official", fold=0, seed=0, status="ok", **more):
+    """Store one cell as a run would."""
+    labels = {"dataset": dataset, "fingerprint": dataset, "size": None, "imbalance": "none", "train_size": 1.0, "split": split}
+    labels |= dict(zip(("extractor", "strategy", "model"), entry, strict=True)) | {"seed": seed, "fold": fold} | more
+    key = "-".join(map(str, labels.values()))
+    predictions.save(folder / "predictions" / f"{key}.npz")
+    n = len(predictions.y_true)
+    with Store(folder) as store:
+        store.plan([SimpleNamespace(identity=labels, key=key)])
+        values = metrics.compute(predictions) | {"n_train": 2 * n, "n_test": n} if status == "ok" else {}
+        store.add({"key": key, "status": status, "reason": "", **labels, **values})
+    return key
+
+
+@pytest.fixture
+def y():
+    return np.arange(120) % 2
+
+
+# ---- which test
+
+
+def test_accuracy_on_one_split_is_tested_by_mcnemar_and_bounded_by_the_bootstrap(tmp_path, y):
+    a, b = predicted(y, [0, 1]), predicted(y, range(1, 15))
+    add(tmp_path, HOG, a), add(tmp_path, PIXELS, b)
+    (found,) = compare(tmp_path, "hog", "pixels", "accuracy")
+    expected = mcnemar(y, a.labels, b.labels)
+    assert (found.result.p_value, found.result.effect) == (expected.p_value, pytest.approx(12 / 120))
+    assert 0 < found.result.lower < 12 / 120 < found.result.upper
+    assert found.result.unit == "test images, 14 of them right for one only"
+
+
+def test_the_auc_of_two_classes_is_tested_by_delong_and_of_three_by_the_bootstrap(tmp_path, y):
+    a, b = predicted(y, [0, 1]), predicted(y, range(1, 15))
+    add(tmp_path, HOG, a), add(tmp_path, PIXELS, b)
+    (found,) = compare(tmp_path, "hog", "pixels", "auc")
+    assert found.result == delong(y, a.proba[:, 1], b.proba[:, 1])
+    three = np.arange(120) % 3
+    for entry, wrong in ((HOG, [0, 1]), (PIXELS, range(1, 15))):
+        add(tmp_path, entry, predicted(three, wrong, 3), dataset="skin")
+    found = compare(tmp_path, "hog", "pixels", "auc")
+    assert [one.result.test for one in found] == ["DeLong's test", "paired bootstrap", "Wilcoxon's signed-rank test"]
+
+
+def test_images_of_one_patient_are_one_observation(tmp_path, y):
+    patients = np.array([f"p{i // 6}" for i in range(120)])
+    for entry, wrong in ((HOG, [0, 1]), (PIXELS, range(1, 15))):
+        add(tmp_path, entry, predicted(y, wrong, groups=patients))
+    for metric in ("accuracy", "auc", "f1"):
+        (found,) = compare(tmp_path, "hog", "pixels", metric)
+        assert (found.result.test, found.result.n, found.result.unit) == ("paired bootstrap", 20, "groups of test images")
+
+
+def test_groups_of_one_image_each_change_nothing(tmp_path, y):
+    for entry, wrong in ((HOG, [0, 1]), (PIXELS, range(1, 15))):
+        add(tmp_path, entry, predicted(y, wrong, groups=np.arange(120).astype(str)))
+    assert compare(tmp_path, "hog", "pixels", "accuracy")[0].result.test == "McNemar's test"
+
+
+def test_seeds_on_one_split_are_no_further_test_images(tmp_path, y):
+    for seed in (0, 1):
+        add(tmp_path, HOG, predicted(y, [0, 1]), seed=seed)
+        add(tmp_path, PIXELS, predicted(y, range(1, 15)), seed=seed)
+    (alike,) = compare(tmp_path, "hog", "pixels", "accuracy")
+    assert (alike.result.test, alike.result.n) == ("McNemar's test", 120), "both seeds predict the same: one classifier"
+    add(tmp_path, HOG, predicted(y, [0, 1, 2, 3]), seed=2)
+    add(tmp_path, PIXELS, predicted(y, range(1, 15)), seed=2)
+    (other,) = compare(tmp_path, "hog", "pixels", "accuracy")
+    assert (other.result.test, other.result.n) == ("paired bootstrap", 120)
+    assert other.result.effect == pytest.approx(14 / 120 - (2 + 2 + 4) / 3 / 120), "of the means over seeds"
+
+
+def test_folds_are_tested_by_the_corrected_t_test_with_seeds_averaged_first(tmp_path, y):
+    wrong_of_a = {(0, 0): 4, (0, 1): 6, (1, 0): 8, (1, 1): 8, (2, 0): 3, (2, 1): 7}
+    for (fold, seed), k in wrong_of_a.items():
+        add(tmp_path, HOG, predicted(y, range(k)), split="stratified_kfold", fold=fold, seed=seed)
+        add(tmp_path, PIXELS, predicted(y, range(10 + fold)), split="stratified_kfold", fold=fold, seed=seed)
+    (found,) = compare(tmp_path, "hog", "pixels", "accuracy")
+    by_hand = np.array([10 - 5, 11 - 8, 12 - 5]) / 120
+    assert found.result.n == 3, "folds, not 6 cells"
+    assert found.result.p_value == pytest.approx(corrected_t(by_hand, 240, 120).p_value)
+    assert found.result.effect == pytest.approx(by_hand.mean())
+    assert found.mean_a - found.mean_b == pytest.approx(found.result.effect)
+
+
+def test_several_data_sets_are_tested_by_wilcoxon_from_six_on(tmp_path, y):
+    for k in range(6):
+        add(tmp_path, HOG, predicted(y, range(k)), dataset=f"set{k}")
+        add(tmp_path, PIXELS, predicted(y, range(8 + 2 * k)), dataset=f"set{k}")
+        if k == 0:
+            (only,) = compare(tmp_path, "hog", "pixels", "auc")
+            assert only.result.test == "DeLong's test", "one data set is none to compare across"
+        if k == 4:
+            *_, five = compare(tmp_path, "hog", "pixels", "auc")
+            assert "is refused: 5 data sets, 5 of them with a difference, and the two-sided test cannot reach p < 0.05 below 6" in five.text
+    *each, last = compare(tmp_path, "hog", "pixels", "auc")
+    assert len(each) == 6
+    assert last.result.p_value == 2 / 2**6
+    assert last.text.startswith("across 6 data sets")
+
+
+# ---- what is said
+
+
+def said(effect, p_value=0.01, metric="f1", **more):
+    result = Result("McNemar's test", 156, effect, p_value, lower=effect - 0.02, upper=effect + 0.02)
+    return Comparison("breast · official", "breast", "A", "B", metric, 0.8 + effect, 0.8, replace(result, **more)).text
+
+
+def test_the_sentences_hold_effect_interval_test_and_verdict():
+    assert said(0.05) == (
+        "breast · official: A is 0.05 higher than B in f1 (0.850 against 0.800, higher is better), 95% interval of the difference "
+        "0.03 to 0.07. McNemar's test on 156 test images: p = 0.01. The difference is larger than chance explains: A is better."
+    )
+
+
+def test_the_lower_loss_is_better():
+    assert said(0.05, metric="log_loss").endswith("B is better.")
+    assert said(-0.05, metric="log_loss").endswith("A is better.")
+    assert said(-0.05).endswith("B is better.")
+    assert "A is 0.05 lower than B in log_loss" in said(-0.05, metric="log_loss")
+
+
+def test_what_is_not_significant_names_no_winner_and_what_is_refused_gives_the_reason():
+    assert said(0.05, p_value=0.3).endswith("p = 0.3. The data cannot tell them apart.")
+    assert said(0.05, p_value=np.nan, refusal="5 of 6").endswith("McNemar's test is refused: 5 of 6.")
+    assert "A is equal to B" in said(0.0, p_value=1.0)
+    assert "p < 0.001" in said(0.05, p_value=1e-9)
+    assert said(np.nan, p_value=np.nan, refusal="no image").startswith("breast · official: the difference of A and B in f1 is undefined.")
+
+
+def test_an_effect_changes_sign_with_the_order_of_the_entries(tmp_path, y):
+    add(tmp_path, HOG, predicted(y, [0, 1])), add(tmp_path, PIXELS, predicted(y, range(1, 15)))
+    (one,), (two,) = compare(tmp_path, "hog", "pixels"), compare(tmp_path, "pixels", "hog")
+    assert one.result.effect == -two.result.effect
+    assert (one.result.lower, one.result.p_value) == (pytest.approx(-two.result.upper), two.result.p_value)
+    assert "hog / smote / rbf_svm is better" in one.text
+    assert "hog / smote / rbf_svm is better" in two.text
+
+
+def test_cells_that_only_one_entry_has_done_do_not_count_and_are_said(tmp_path, y):
+    for fold in range(3):
+        add(tmp_path, HOG, predicted(y, range(fold)), split="stratified_kfold", fold=fold)
+        status = "failed" if fold == 2 else "ok"
+        add(tmp_path, PIXELS, predicted(y, range(9)), split="stratified_kfold", fold=fold, status=status)
+    (found,) = compare(tmp_path, "hog", "pixels")
+    assert found.result.n == 2
+    assert found.text.endswith("Only 2 of 3 pairs of cells are done.")
+
+
+def test_groups_of_rows_are_titled_by_what_sets_them_apart(tmp_path, y):
+    for more in ({}, {"train_size": 0.1}, {"imbalance": "step(ratio=10)", "size": 28}, {"fingerprint": "other"}):
+        for entry in (HOG, PIXELS):
+            add(tmp_path, entry, predicted(y, [0]), **more)
+    titles = [found.title for found in compare(tmp_path, "hog", "pixels")]
+    known, other = "data breast · official", "data other · official"
+    assert titles == [f"breast · {middle}" for middle in (known, f"train_size 0.1 · {known}", f"28 px · step(ratio=10) · {known}", other)]
+
+
+# ---- names
+
+
+@pytest.fixture
+def entries():
+    names = [
+        HOG,
+        PIXELS,
+        ("hog", "none", "rbf_svm"),
+        ("hog + pixels", "none", "knn"),
+        ("lib/p.py:Mine", "none", "one_vs_rest(estimator=knn)"),
+    ]
+    return pd.DataFrame(names, columns=["extractor", "strategy", "model"])
+
+
+@pytest.mark.parametrize(
+    ("name", "entry"),
+    [
+        ("hog / smote / rbf_svm", 0),
+        ("hog/smote/rbf_svm", 0),
+        ("smote", 0),
+        ("hog / sm", 0),
+        ("pixels", 1),  # 'hog + pixels' holds it, and this is it
+        ("hog / none", 2),
+        ("none / rbf", 2),
+        ("hog + pixels", 3),
+        ("hog / none / knn", 3),  # no 'hog' has a knn
+        ("p.py", 4),
+        ("lib/p.py:Mine", 4),
+        ("one_vs_rest", 4),
+    ],
+)
+def test_a_name_is_as_much_of_an_entry_as_only_it_has(entries, name, entry):
+    assert find_entry(name, entries, "out") == tuple(entries.iloc[entry])
+
+
+def test_ambiguous_and_unknown_names_are_told_the_nearest(entries):
+    with pytest.raises(UserError, match=r"'rbf_svm' names 2 entries of out: 'hog / smote / rbf_svm', 'hog / none / rbf_svm'; write more"):
+        find_entry("rbf_svm", entries, "out")
+    with pytest.raises(UserError, match=r"no entry 'hgo / smote' in out; nearest: 'hog / smote / rbf_svm', "):
+        find_entry("hgo / smote", entries, "out")
+    with pytest.raises(UserError, match="no entry"):
+        find_entry("a / b / c / d", entries, "out")
+
+
+# ---- a user's mistakes
+
+
+def test_mistakes_are_named(tmp_path, y):
+    key = add(tmp_path, HOG, predicted(y, [0]))
+    add(tmp_path, PIXELS, predicted(y, [1]), split="holdout")
+    for arguments, says in (
+        (("hog", "pixels", "f2"), "did you mean 'f1'"),
+        (("hog", "smote"), "are both hog / smote / rbf_svm"),
+        (("hog", "pixels", "hamming_loss"), "no row in .* has the metric hamming_loss"),
+        (("hog", "pixels"), "no cell in .* that both have done"),
+    ):
+        with pytest.raises(UserError, match=says):
+            compare(tmp_path, *arguments)
+    add(tmp_path, PIXELS, predicted(y, [1]))
+    path = tmp_path / "predictions" / f"{key}.npz"
+    whole = path.read_bytes()
+    for torn in (whole[:200], whole[:100] + bytes(50) + whole[150:]):
+        path.write_bytes(torn)
+        with pytest.raises(UserError, match=r"is torn.* run its study again with --force"):
+            compare(tmp_path, "hog", "pixels")
+    path.unlink()
+    with pytest.raises(UserError, match=r"is gone: run its study again with --force"):
+        compare(tmp_path, "hog", "pixels")
+
+
+def test_predictions_of_other_images_are_not_compared(tmp_path, y):
+    add(tmp_path, HOG, predicted(y, [0])), add(tmp_path, PIXELS, predicted(1 - y, [0]))
+    with pytest.raises(UserError, match="tested on different images"):
+        compare(tmp_path, "hog", "pixels")
+
+
+# ---- predictions hold groups
+
+
+def test_a_cell_stores_the_groups_of_its_test_images(tmp_path, digits, make_cell):
+    patients = np.array([f"patient {i // 4}" for i in range(len(digits.images))])
+    dataset = replace(digits, groups=patients)
+    cell = make_cell(dataset, split="holdout", model="majority")
+    assert evaluate(cell, dataset, tmp_path)["status"] == "ok"
+    stored = Predictions.load(tmp_path / "predictions" / f"{cell.key}.npz")
+    assert (stored.groups == patients[stored.test_index]).all()
+    without = make_cell(digits, split="holdout", model="majority")
+    evaluate(without, digits, tmp_path)
+    assert Predictions.load(tmp_path / "predictions" / f"{without.key}.npz").groups is None
+
+
+# ---- the verb
+
+
+def test_compare_on_the_command_line(tmp_path):
+    run(load_study("digits", extractors=["pixels"], models=["knn", "majority"]), tmp_path / "out")
+
+    def benchmark(*arguments, expect=0):
+        command = [sys.executable, "-m", "benchmark", "compare", str(tmp_path / "out"), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ), check=False)
+        assert done.returncode == expect, done.stdout + done.stderr
+        return done
+
+    rows = json.loads(pd.read_csv(tmp_path / "out" / "leaderboard.csv").set_index("model")["log_loss"].to_json())
+    said = benchmark("knn", "majority", "--metric", "log_loss").stdout
+    assert said.startswith("digits · stratified_kfold")
+    assert f"({rows['knn']:.3f} against {rows['majority']:.3f}, lower is better)" in said
+    assert "Corrected resampled t-test on 3 folds: p" in said
+    assert said.rstrip().endswith("larger than chance explains: pixels / none / knn is better.")
+    wrong = benchmark("knn", "rbf_svm", expect=2)
+    assert wrong.stderr.startswith("error: no entry 'rbf_svm'")
+    assert wrong.stderr.count("\n") == 1

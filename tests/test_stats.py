@@ -1,0 +1,292 @@
+"""Each test against published figures, or against what the definition says; what the data cannot support is refused."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+
+from benchmark.ranks import friedman, holm, nemenyi, wilcoxon, wilcoxon_holm
+from benchmark.stats import bootstrap, corrected_t, delong, mcnemar
+
+# Demsar 2006, Statistical Comparisons of Classifiers over Multiple Data Sets, JMLR 7, table 6: AUC of four decision trees.
+# The table prints 0.975 twice for 'voting', with ranks 2 and 3 from digits that it does not print: the first has a digit more here.
+DEMSAR = pd.DataFrame(
+    {
+        "adult": [0.763, 0.768, 0.771, 0.798],
+        "breast cancer": [0.599, 0.591, 0.590, 0.569],
+        "breast cancer wisconsin": [0.954, 0.971, 0.968, 0.967],
+        "cmc": [0.628, 0.661, 0.654, 0.657],
+        "ionosphere": [0.882, 0.888, 0.886, 0.898],
+        "iris": [0.936, 0.931, 0.916, 0.931],
+        "liver disorders": [0.661, 0.668, 0.609, 0.685],
+        "lung cancer": [0.583, 0.583, 0.563, 0.625],
+        "lymphography": [0.775, 0.838, 0.866, 0.875],
+        "mushroom": [1.000, 1.000, 1.000, 1.000],
+        "primary tumor": [0.940, 0.962, 0.965, 0.962],
+        "rheum": [0.619, 0.666, 0.614, 0.669],
+        "voting": [0.972, 0.981, 0.9751, 0.975],
+        "wine": [0.957, 0.978, 0.946, 0.970],
+    },
+    index=["C4.5", "C4.5+m", "C4.5+cf", "C4.5+m+cf"],
+).T
+
+# DeLong, DeLong & Clarke-Pearson 1988, ovarian cancer: albumin, total protein, K-G score, and whether surgery helped; the 43 complete
+# cases, as listed in the SAS/STAT User's Guide, PROC LOGISTIC, example "Comparing Receiver Operating Characteristic Curves".
+OVARIAN = np.loadtxt(
+    """
+    3.0 5.8 10 0;3.2 6.3 5 1;3.9 6.8 3 1;2.8 4.8 6 0;3.2 5.8 3 1;0.9 4.0 5 0;2.5 5.7 8 0;1.6 5.6 5 1;3.8 5.7 5 1;3.7 6.7 6 1;3.2 5.4 4 1
+    3.8 6.6 6 1;4.1 6.6 5 1;3.6 5.7 5 1;4.3 7.0 4 1;3.6 6.7 4 0;2.3 4.4 6 1;4.2 7.6 4 0;4.0 6.6 6 0;3.5 5.8 6 1;3.8 6.8 7 1;3.0 4.7 8 0
+    4.5 7.4 5 1;3.7 7.4 5 1;3.1 6.6 6 1;4.1 8.2 6 1;4.3 7.0 5 1;4.3 6.5 4 1;3.2 5.1 5 1;2.6 4.7 6 1;3.3 6.8 6 0;1.7 4.0 7 0;3.7 6.1 5 1
+    3.3 6.3 7 1;4.2 7.7 6 1;3.5 6.2 5 1;2.9 5.7 9 0;2.1 4.8 7 1;2.8 6.2 8 0;4.0 7.0 7 1;3.3 5.7 6 1;3.7 6.9 5 1;3.6 6.6 5 1
+    """.replace(";", "\n").splitlines()
+)
+
+
+# ---- across data sets: the worked examples of Demsar 2006, to the printed digits
+
+
+def test_wilcoxon_gives_the_sums_of_ranks_of_demsars_table_2():
+    found = wilcoxon(DEMSAR["C4.5+m"], DEMSAR["C4.5"])
+    assert found.n == 14
+    assert found.statistic == 12, "R- = 7 + 3.5 + 1.5, the two zeros split evenly (section 3.1.3)"
+    assert 14 * 15 / 2 - found.statistic == 93, "R+"
+    assert found.significant, "12 is below 21, the critical value for N = 14 at 0.05"
+    assert found.p_value == pytest.approx(0.011, abs=5e-4)
+    assert found.effect == pytest.approx(0.008), "median of the differences"
+
+
+def test_friedman_gives_the_statistics_of_demsars_table_6():
+    found = friedman(DEMSAR)
+    assert list(found.ranks.round(3)) == [3.143, 2.000, 2.893, 1.964]
+    assert round(found.chi2, 2) == 9.28
+    assert round(found.statistic, 2) == 3.69
+    assert found.p_value == pytest.approx(stats.f.sf(3.69, 3, 39), abs=1e-3)
+    assert found.significant, "3.69 is above 2.85, the critical value of F(3, 39)"
+    assert (found.n, found.effect) == (14, pytest.approx(9.28 / (14 * 3), abs=1e-3))
+
+
+def test_nemenyi_gives_the_critical_differences_of_demsar():
+    at_5, at_10 = nemenyi(DEMSAR), nemenyi(DEMSAR, alpha=0.10)
+    assert round(at_5.critical_difference, 2) == 1.25
+    assert round(at_10.critical_difference, 2) == 1.12
+    assert at_5.effect == pytest.approx(1.179, abs=5e-4), "3.143 - 1.964"
+    assert not at_5.significant, "even the best and the worst do not differ at 0.05 (section 3.2.2)"
+    below_10 = at_10.p_values.lt(0.10)
+    pairs = {frozenset((one, two)) for one in below_10 for two in below_10 if below_10.loc[one, two]}
+    assert pairs == {frozenset(("C4.5", "C4.5+m")), frozenset(("C4.5", "C4.5+m+cf"))}, "at 0.10 C4.5 is worse than these two"
+
+
+@pytest.mark.parametrize(("k", "alpha", "q"), [(3, 0.05, 2.343), (4, 0.05, 2.569), (10, 0.05, 3.164), (4, 0.10, 2.291), (10, 0.10, 2.920)])
+def test_critical_values_are_those_of_demsars_table_5a(k, alpha, q):
+    """The table cuts digits where it should round."""
+    scores = pd.DataFrame(np.random.default_rng(0).random((12, k)))
+    assert nemenyi(scores, alpha=alpha).critical_difference == pytest.approx(q * np.sqrt(k * (k + 1) / (6 * 12)), abs=1e-3)
+
+
+def test_holm_rejects_what_it_rejects_in_demsar():
+    """Section 3.2.2: the p-values of C4.5+m+cf, C4.5+m and C4.5+cf against alpha/3, alpha/2 and alpha: the first two fall."""
+    ranks = friedman(DEMSAR).ranks.round(3)
+    z = (ranks["C4.5"] - ranks[["C4.5+m+cf", "C4.5+m", "C4.5+cf"]]) / 0.488
+    assert list(z.round(3)) == [2.416, 2.342, 0.512]
+    p_values = 2 * stats.norm.sf(z)
+    assert list(p_values[:2].round(3)) == [0.016, 0.019]
+    assert p_values[2] == pytest.approx(0.607, abs=2e-3), "z = 0.512 has p = 0.609, where the paper prints 0.607"
+    adjusted = holm(p_values)
+    assert list(adjusted) == pytest.approx([3 * p_values[0], 3 * p_values[0], p_values[2]]), "never below an earlier one"
+    assert list(adjusted < 0.05) == [True, True, False]
+
+
+def test_wilcoxon_of_one_against_the_others_is_adjusted_and_leaves_refusals_alone():
+    scores = DEMSAR.assign(same=DEMSAR["C4.5"])
+    found = wilcoxon_holm(scores, "C4.5")
+    assert found["same"].refusal
+    alone = {name: wilcoxon(scores["C4.5"], scores[name]).p_value for name in DEMSAR.columns[1:]}
+    smallest = min(alone, key=alone.get)
+    assert found[smallest].p_value == pytest.approx(3 * alone[smallest])
+
+
+def test_wilcoxon_with_five_data_sets_is_refused_with_the_reason():
+    found = wilcoxon([0.9, 0.8, 0.7, 0.6, 0.5], [0.1, 0.2, 0.1, 0.2, 0.1])
+    assert np.isnan(found.p_value)
+    assert not found.significant
+    assert found.refusal == (
+        "5 data sets, 5 of them with a difference, and the two-sided test cannot reach p < 0.05 below 6 of these "
+        "(the least p of 5 is 0.0625)"
+    )
+    six = wilcoxon([0.9, 0.8, 0.7, 0.6, 0.5, 0.4], [0.1, 0.2, 0.1, 0.2, 0.1, 0.2])
+    assert six.p_value == 2 / 2**6
+
+
+def test_data_sets_without_a_difference_do_not_count_towards_the_six():
+    assert wilcoxon([0.9, 0.8, 0.7, 0.6, 0.5, 0.4], [0.9, 0.2, 0.1, 0.2, 0.1, 0.2]).refusal.startswith("6 data sets, 5 of them")
+
+
+def test_differences_that_are_equal_on_paper_tie():
+    """0.3 - 0.2 and 0.2 - 0.1 differ in the last bit."""
+    a, b = np.array([0.3, 0.1, 0.9, 0.8, 0.7, 0.95]), np.array([0.2, 0.2, 0.1, 0.2, 0.2, 0.0])
+    assert wilcoxon(a, b).statistic == 1.5
+
+
+@given(st.integers(3, 6), st.integers(4, 12), st.integers(0, 1000))
+@settings(max_examples=20)
+def test_friedman_without_ties_is_scipys_and_takes_losses_as_well(k, n, seed):
+    scores = pd.DataFrame(np.random.default_rng(seed).random((n, k)))
+    found = friedman(scores)
+    assert found.chi2 == pytest.approx(stats.friedmanchisquare(*scores.to_numpy().T).statistic)
+    assert list(friedman(-scores, greater_is_better=False).ranks) == list(found.ranks)
+
+
+def test_friedman_refuses_what_it_cannot_support():
+    scores = pd.DataFrame(np.random.default_rng(0).random((10, 4)))
+    assert friedman(scores.iloc[:, :2]).refusal.startswith("2 entries, and ranks of several need at least 3")
+    assert friedman(scores.iloc[:2]).refusal.startswith("2 data sets, and 4 entries need at least 3")
+    assert nemenyi(scores.iloc[:2]).refusal
+    scores.iloc[3, 1] = np.nan
+    assert friedman(scores).refusal.startswith("1 of 10 data sets lack")
+
+
+def test_full_agreement_of_few_data_sets_has_not_the_p_value_zero():
+    found = friedman(pd.DataFrame([[1, 2, 3]] * 3))
+    assert found.effect == pytest.approx(1)
+    assert found.p_value == pytest.approx(1 / 36), "3! of the 3! ** 3 ways to rank agree"
+    assert friedman(pd.DataFrame(np.ones((6, 3)))).p_value == 1
+
+
+# ---- one data set
+
+
+def test_delong_gives_the_published_figures_of_ovarian_cancer():
+    """SAS/STAT User's Guide, same example: difference, standard error, 95% limits, chi-square, p to four digits."""
+    albumin, protein, kg, helped = OVARIAN[:, 0], OVARIAN[:, 1], 10 - OVARIAN[:, 2], OVARIAN[:, 3]
+    for scores, effect, error, lower, upper, chi2, p_value in (
+        (albumin, 0.0108, 0.0953, -0.1761, 0.1976, 0.0127, 0.9102),
+        (protein, -0.0780, 0.1046, -0.2830, 0.1271, 0.5554, 0.4561),
+    ):
+        found = delong(helped, scores, kg)
+        printed = [found.effect, found.effect / found.statistic, found.lower, found.upper, found.statistic**2, found.p_value]
+        assert [round(value, 4) for value in printed] == [effect, error, lower, upper, chi2, p_value]
+        assert found.n == 43
+    assert round(roc_auc_score(helped, kg), 4) == 0.7258
+
+
+def structural_components(truth, scores):
+    """DeLong et al. 1988, equations as printed: every positive against every negative."""
+    x, y = scores[truth == 1], scores[truth == 0]
+    psi = np.array([[1.0 if a > b else 0.5 if a == b else 0.0 for b in y] for a in x])
+    return psi.mean(axis=1), psi.mean(axis=0)
+
+
+@given(st.integers(0, 10_000), st.integers(4, 40), st.integers(2, 20))
+@settings(max_examples=40)
+def test_delong_is_what_its_definition_says_and_changes_sign_with_its_arguments(seed, n, levels):
+    random = np.random.default_rng(seed)
+    truth, a, b = random.integers(2, size=n), random.integers(levels, size=n), random.integers(levels, size=n)
+    assume(2 <= truth.sum() <= n - 2)
+    found, swapped = delong(truth, a, b), delong(truth, b, a)
+    assert found.effect == pytest.approx(roc_auc_score(truth, a) - roc_auc_score(truth, b))
+    assert (swapped.effect, swapped.upper) == pytest.approx((-found.effect, -found.lower), nan_ok=True)
+    assert swapped.p_value == pytest.approx(found.p_value, nan_ok=True)
+    (a10, a01), (b10, b01) = structural_components(truth, a), structural_components(truth, b)
+    s10, s01 = np.cov(a10, b10), np.cov(a01, b01)
+    s = s10 / truth.sum() + s01 / (n - truth.sum())
+    variance = s[0, 0] + s[1, 1] - 2 * s[0, 1]
+    if not np.isnan(found.statistic):
+        assert found.statistic**2 == pytest.approx(found.effect**2 / variance, rel=1e-6)
+
+
+def test_delong_of_equal_scores_finds_nothing_and_of_too_few_refuses():
+    truth = np.array([0, 0, 0, 1, 1, 1])
+    same = delong(truth, truth * 0.5, truth * 2)
+    assert (same.effect, same.p_value) == (0, 1)
+    assert delong([0, 0, 1], [1, 2, 3], [3, 2, 1]).refusal.startswith("1 positive and 2 negative test images")
+    assert "the same in all 6 images" in delong(truth, truth, -truth).refusal
+
+
+def test_mcnemar_is_the_binomial_test_of_the_discordant_images():
+    truth = np.zeros(100, int)
+    a, b = np.r_[np.ones(2, int), np.zeros(98, int)], np.r_[np.zeros(2, int), np.ones(9, int), np.zeros(89, int)]
+    found = mcnemar(truth, a, b)
+    assert found.p_value == pytest.approx(stats.binomtest(2, 11).pvalue)
+    assert (found.n, found.effect) == (100, pytest.approx(0.07))
+    assert found.unit == "test images, 11 of them right for one only"
+
+
+def test_mcnemar_of_many_discordant_images_is_the_corrected_chi_square():
+    truth = np.zeros(100, int)
+    a, b = np.r_[np.ones(10, int), np.zeros(90, int)], np.r_[np.zeros(10, int), np.ones(25, int), np.zeros(65, int)]
+    assert mcnemar(truth, a, b).statistic == pytest.approx((25 - 10 - 1) ** 2 / 35)
+
+
+def test_mcnemar_of_five_discordant_images_is_refused():
+    truth, a = np.zeros(100, int), np.r_[np.ones(5, int), np.zeros(95, int)]
+    assert mcnemar(truth, a, truth).refusal.startswith("5 test images are right for one only, and the exact test needs at least 6")
+    assert not mcnemar(truth, np.r_[np.ones(6, int), np.zeros(94, int)], truth).refusal
+
+
+def test_the_corrected_t_test_by_hand():
+    """Differences 1, 2, 3, 4 hundredths, 75 train and 25 test.
+
+    Mean 0.025; variance (0.015^2 + 0.005^2 + 0.005^2 + 0.015^2) / 3 = 0.0005 / 3; times 1/4 + 25/75 = 7/12 that is 0.0035 / 36, whose root
+    is 0.0098601; t = 0.025 / 0.0098601 = 2.53546 with 3 degrees of freedom. t(0.975; 3) = 3.18245: half the interval is 0.0313794.
+    An uncorrected t-test has 1/4: t = 0.025 / 0.0064550 = 3.87298, and calls it significant.
+    """
+    differences = [0.01, 0.02, 0.03, 0.04]
+    found = corrected_t(differences, n_train=75, n_test=25)
+    assert (found.n, found.effect) == (4, pytest.approx(0.025))
+    assert found.statistic == pytest.approx(2.53546, abs=1e-5)
+    assert (found.lower, found.upper) == pytest.approx((0.025 - 0.0313794, 0.025 + 0.0313794), abs=1e-6)
+    assert found.p_value == pytest.approx(0.085, abs=5e-4)
+    assert not found.significant
+    assert stats.ttest_1samp(differences, 0).pvalue < 0.05
+
+
+def test_the_corrected_t_test_refuses_what_has_no_variance():
+    assert corrected_t([0.1], 2, 1).refusal == "1 folds, and a variance needs at least 2"
+    assert corrected_t([0.1, 0.1, 0.1], 2, 1).refusal.startswith("the difference is the same on all 3 folds")
+    assert corrected_t([0.1, np.nan, 0.1], 2, 1).refusal.startswith("undefined on 1 of 3 folds")
+    assert corrected_t([0.0, 0.0], 2, 1).p_value == 1
+
+
+@given(st.integers(0, 1000), st.integers(10, 60))
+@settings(max_examples=15)
+def test_the_bootstrap_interval_of_a_mean_contains_it_and_is_reproducible(seed, n):
+    values = np.random.default_rng(seed).normal(size=n)
+    found = bootstrap(lambda images: values[images].mean(), n, n_resamples=200)
+    assert found.lower < found.effect < found.upper
+    assert found.effect == pytest.approx(values.mean())
+    assert found == bootstrap(lambda images: values[images].mean(), n, n_resamples=200)
+
+
+def test_the_bootstrap_interval_has_the_width_of_the_standard_error():
+    values = np.random.default_rng(0).normal(0.1, 1, size=400)
+    found = bootstrap(lambda images: values[images].mean(), len(values))
+    assert found.upper - found.lower == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.05)
+    expected = stats.ttest_1samp(values, 0).pvalue
+    assert 0.05 < expected < 0.5
+    assert found.p_value == pytest.approx(expected, rel=0.15)
+
+
+def test_the_bootstrap_draws_whole_groups():
+    sizes = np.tile([5, 15], 10)
+    groups = np.repeat(np.arange(20), sizes)[np.random.default_rng(0).permutation(200)]
+    values = np.random.default_rng(1).normal(size=20)[groups]  # the images of a patient are all alike: there are 20 observations, not 200
+
+    def mean(images):
+        assert (np.bincount(groups[images], minlength=20) % sizes == 0).all()
+        return values[images].mean()
+
+    by_group, by_image = bootstrap(mean, 200, groups.astype(str)), bootstrap(lambda images: values[images].mean(), 200)
+    assert (by_group.n, by_group.unit) == (20, "groups of test images")
+    assert by_group.upper - by_group.lower > 2.5 * (by_image.upper - by_image.lower)
+
+
+def test_the_bootstrap_refuses_few_units_and_undefined_statistics():
+    assert bootstrap(lambda images: 1.0, 9).refusal == "9 test images, and the bootstrap needs at least 10"
+    assert bootstrap(lambda images: 1.0, 100, np.arange(100) // 20).refusal.startswith("5 groups of test images")
+    assert bootstrap(lambda images: np.nan, 50).refusal.startswith("undefined on the test part")
+    rare = bootstrap(lambda images: 1.0 if 0 in images else np.nan, 50, n_resamples=200)  # one image of a class
+    assert "more images of the rarest class are needed" in rare.refusal
+    assert bootstrap(lambda images: 0.0, 50, n_resamples=100).p_value == 1
