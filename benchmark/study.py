@@ -61,6 +61,9 @@ def _size(entry: Any) -> float:
     raise UserError(f"cannot read the training size {entry!r}: write a share such as 0.5 (1.0 is all) or a number of images from 2")
 
 
+FLOOR = "majority"  # the model that every other must clear
+
+
 Specs = Annotated[tuple[Spec, ...], BeforeValidator(_specs)]
 Sums = Annotated[tuple[tuple[Spec, ...], ...], BeforeValidator(_sums)]
 Seeds = Annotated[tuple[int, ...], BeforeValidator(_listed), Field(min_length=1)]
@@ -251,10 +254,20 @@ def cells(study: Study, datasets: dict[str, Dataset], folds: dict[str, int]) -> 
         dataset = datasets[data.label]
         split = split_of(study, dataset)
         samples = product(study.seeds, study.imbalances, study.train_sizes)
-        for (seed, imbalance, train_size), strategy, (extractor, model) in product(samples, study.strategies, _pipelines(study)):
+        for (seed, imbalance, train_size), (strategy, (extractor, model)) in product(samples, _entries(study)):
             for fold in range(folds[data.label]):
                 where = data, dataset.fingerprint, study.size, split, fold
                 yield Cell(*where, imbalance, train_size, extractor, strategy, model, seed)
+
+
+def _entries(study: Study) -> list[tuple[tuple[Spec, ...], tuple[tuple[Spec, ...], Spec]]]:
+    """Every strategy with every pipeline; ``majority`` looks at no image, and so is run without a strategy."""
+    nothing = ((resolve("strategy", Spec("none")),),)
+    return [
+        (strategy, (extractor, model))
+        for extractor, model in _pipelines(study)
+        for strategy in (nothing if model.name == FLOOR else study.strategies)
+    ]
 
 
 def split_of(study: Study, dataset: Dataset) -> Spec:
