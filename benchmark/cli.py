@@ -34,6 +34,12 @@ class Form(StrEnum):
     json = "json"
 
 
+class By(StrEnum):
+    """What a table has columns for instead of metrics."""
+
+    class_ = "class"
+
+
 class Ended(StrEnum):
     """How a cell may have ended that did not work."""
 
@@ -189,22 +195,23 @@ def list_(what: Annotated[Listed | None, typer.Argument()] = None) -> None:
 @app.command()
 def table(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results folder.")],
-    metric: Annotated[str, typer.Option(help="Metric that ranks; see `list metrics`.")] = "f1",
+    metric: Annotated[str, typer.Option(help="Metric that ranks; see `list metrics`. With --by class: of each class.")] = "f1",
     rows: Annotated[bool, typer.Option("--rows", help="One line a cell instead of one an entry.")] = False,
+    by: Annotated[By | None, typer.Option(help="One column a class instead of one a metric.")] = None,
     form: Annotated[Form | None, typer.Option("--format", help="Text to print instead of a table for the terminal.")] = None,
 ) -> None:
-    """Print the leaderboard, or the rows, of a results folder."""
-    from benchmark import leaderboard
+    """Print the leaderboard, the rows or the classes of a results folder."""
+    from benchmark import tables
     from benchmark.store import load_results
-    from benchmark.terminal import print_leaderboards
+    from benchmark.terminal import print_class_tables, print_leaderboards
 
     found = load_results(folder)
     if rows:
-        typer.echo(leaderboard.render_rows(found, form.value if form else "md"), nl=False)
+        typer.echo(tables.render_rows(found, form.value if form else "md"), nl=False)
     elif form:
-        typer.echo(leaderboard.render(found, form.value, metric), nl=False)
+        typer.echo((tables.render_classes if by else tables.render)(found, form.value, metric), nl=False)
     else:
-        print_leaderboards(console, found, metric)
+        (print_class_tables if by else print_leaderboards)(console, found, metric)
 
 
 @app.command()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from benchmark.entries import Entry, find_entry
 from benchmark.errors import UserError, unknown
-from benchmark.leaderboard import COMPARABLE, ENTRY
+from benchmark.leaderboard import COMPARABLE, ENTRY, title_of
 from benchmark.metrics import METRICS
 from benchmark.predictions import Predictions
 from benchmark.ranks import wilcoxon
@@ -122,7 +122,7 @@ def compare(folder: str | Path, a: str, b: str, metric: str = "f1") -> list[Comp
     if metric not in rows:
         raise UserError(f"no row in {folder} has the metric {metric}; those of its leaderboard: python -m benchmark table {folder}")
     groups = _paired(rows, one, two).groupby(COMPARABLE, sort=False, dropna=False)
-    found = [_compared(folder, _title(labels, rows), cells, one, two, metric) for labels, cells in groups if cells["both"].any()]
+    found = [_compared(folder, title_of(labels, rows), cells, one, two, metric) for labels, cells in groups if cells["both"].any()]
     if not found:
         raise UserError(f"{' / '.join(one)} and {' / '.join(two)} have no cell in {folder} that both have done; run them on one split")
     return found + _across(found)
@@ -146,17 +146,6 @@ def _compared(folder: Path, title: str, planned: pd.DataFrame, one: Entry, two: 
     mean_a, mean_b = (float(scores[name].mean(skipna=False)) for name in names)
     note = f"Only {len(cells)} of {len(planned)} pairs of cells are done." if len(cells) < len(planned) else ""
     return Comparison(title, planned["dataset"].iloc[0], " / ".join(one), " / ".join(two), metric, mean_a, mean_b, result, note)
-
-
-def _title(labels: tuple, rows: pd.DataFrame) -> str:
-    """Name a group of rows by what sets it apart."""
-    group = dict(zip(COMPARABLE, labels, strict=True))
-    versions = rows.loc[rows["dataset"] == group["dataset"], "fingerprint"].nunique()
-    extra = [f"{group['size']:.0f} px"] if pd.notna(group["size"]) else []
-    extra += [group["imbalance"]] if group["imbalance"] != "none" else []
-    extra += [f"train_size {group['train_size']:g}"] if group.get("train_size", 1) != 1 else []
-    extra += [f"data {group['fingerprint']}"] if versions > 1 else []
-    return " · ".join([group["dataset"], *extra, group["split"]])
 
 
 def _one_split(metric: str, a: list[Predictions], b: list[Predictions]) -> Result:

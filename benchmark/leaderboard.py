@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from benchmark.errors import unknown
-from benchmark.files import write_text
 from benchmark.metrics import ABSENT, HARD, METRICS
 from benchmark.splits import SHARED
+from benchmark.study import FLOOR
 
 SIX = ("accuracy", "precision", "recall", "f1", "auc", "log_loss")
 SIX_MULTILABEL = ("subset_accuracy", "precision", "recall", "f1", "auc", "hamming_loss")
 TIMES = ("fit_s", "predict_s")
 COMPARABLE = ["dataset", "size", "imbalance", "train_size", "split", "fingerprint"]  # entries are ranked within these
 ENTRY = ["extractor", "strategy", "model"]
+NO_BETTER = "†"
 
 COLUMNS = (
     *METRICS,
@@ -45,7 +46,8 @@ def leaderboards(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.Data
     title : str
     table : DataFrame
         rank, extractor, strategy, model, then mean and ``_std`` of each metric over folds and seeds (NaN when any of
-        them is undefined), mean times, n_done and n_planned.
+        them is undefined), mean times, n_done, n_planned, and no_better: whether by ``metric`` the entry is no better than
+        ``majority``, which looks at no image.
 
     Raises
     ------
@@ -54,13 +56,24 @@ def leaderboards(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.Data
     """
     if metric not in METRICS:
         raise unknown("metric", metric, METRICS)
+    for title, group in comparable(rows):
+        yield title, ranked(group, metric)
+
+
+def comparable(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield each group of rows that can be compared, and a title that sets it apart."""
     for labels, group in rows.groupby(COMPARABLE, sort=False, dropna=False):
-        dataset, size, imbalance, train_size, split, fingerprint = labels
-        extra = [f"{size:.0f} px"] if pd.notna(size) else []
-        extra += [imbalance] if imbalance != "none" else []
-        extra += [_amount(train_size)] if train_size != 1 else []
-        extra += [f"data {fingerprint}"] if rows.loc[rows["dataset"] == dataset, "fingerprint"].nunique() > 1 else []
-        yield " · ".join([dataset, *extra, split]), ranked(group, metric)
+        yield title_of(labels, rows), group
+
+
+def title_of(labels: tuple[Any, ...], rows: pd.DataFrame) -> str:
+    """Name a group of rows by the labels in ``COMPARABLE`` that set it apart from the others."""
+    dataset, size, imbalance, train_size, split, fingerprint = labels
+    extra = [f"{size:.0f} px"] if pd.notna(size) else []
+    extra += [imbalance] if imbalance != "none" else []
+    extra += [_amount(train_size)] if train_size != 1 else []
+    extra += [f"data {fingerprint}"] if rows.loc[rows["dataset"] == dataset, "fingerprint"].nunique() > 1 else []
+    return " · ".join([dataset, *extra, split])
 
 
 def _amount(train_size: float) -> str:
@@ -76,6 +89,8 @@ def ranked(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     better_first = not METRICS[metric].greater_is_better
     rank = entries[metric].where(complete).rank(method="min", ascending=better_first)
     entries.insert(0, "rank", rank.astype("Int64"))
+    floor = rank[entries["model"] == FLOOR].min()
+    entries["no_better"] = (rank >= floor) & (entries["model"] != FLOOR)
     return entries.sort_values(["rank", *ENTRY], na_position="last").reset_index(drop=True)
 
 
@@ -100,7 +115,8 @@ def columns_of(rows: pd.DataFrame) -> tuple[str, ...]:
 def shown(table: pd.DataFrame, spread: bool = True) -> pd.DataFrame:
     """Render a ranked table for people: text cells such as '0.912 ±0.011' and '3/3'."""
     metrics = [name for name in table.columns if name in METRICS]
-    text = pd.DataFrame({"rank": [str(rank) if pd.notna(rank) else "-" for rank in table["rank"]]})
+    ranks = table["rank"].map(str, na_action="ignore").fillna("-")
+    text = pd.DataFrame({"rank": ranks + table["no_better"].map({True: NO_BETTER, False: ""})})
     text[ENTRY] = table[ENTRY]
     for name in metrics:
         text[name] = [_spread(mean, std if spread else np.nan) for mean, std in zip(table[name], table[f"{name}_std"], strict=True)]
@@ -116,10 +132,10 @@ def _spread(mean: float, std: float) -> str:
     return f"{mean:.3f} ±{std:.3f}" if pd.notna(std) else f"{mean:.3f}"
 
 
-def caption(metric: str) -> str:
-    """What the reader of a table must know."""
+def caption(metric: str, marked: bool) -> str:
+    """What the reader of the tables must know; ``marked``: whether an entry in them is no better than the floor."""
     way = "highest" if METRICS[metric].greater_is_better else "lowest"
-    return (
+    return f"{NO_BETTER} no better than {FLOOR}, which looks at no image. " * marked + (
         f"Ranked by {metric}, {way} first; ± is the standard deviation over folds and seeds; fit_s and predict_s are mean seconds a cell; "
         "done counts cells, and entries with any not done are unranked."
     )
@@ -159,71 +175,3 @@ def _faster(rows: pd.DataFrame) -> pd.Series:
 
 def _at_once(workers: float) -> str:
     return f", {workers:.0f} at once" if pd.notna(workers) else ""
-
-
-def render(rows: pd.DataFrame, form: str, metric: str) -> str:
-    """Leaderboards as text.
-
-    Parameters
-    ----------
-    rows : DataFrame
-    form : 'md', 'latex', 'csv' or 'json'
-        The first two are for people, the last two hold every digit.
-    metric : str
-    """
-    tables = list(leaderboards(rows, metric))
-    if form in ("csv", "json"):
-        whole = pd.concat([table.assign(table=title) for title, table in tables], ignore_index=True)
-        whole = whole[["table", *whole.columns.drop("table")]]
-        return whole.to_csv(index=False) if form == "csv" else whole.to_json(orient="records", indent=2) + "\n"
-    parts = [_markdown(title, table) if form == "md" else _latex(title, table) for title, table in tables]
-    mark = "" if form == "md" else "% "
-    below = [caption(metric), *("- " * (form == "md") + line for line in problems(rows))]
-    return "\n\n".join([*parts, "\n".join(mark + line for line in below[:1]), "\n".join(mark + line for line in below[1:])]).rstrip() + "\n"
-
-
-def _markdown(title: str, table: pd.DataFrame) -> str:
-    from tabulate import tabulate
-
-    text = shown(table)
-    return f"### {title}\n\n" + tabulate(_piped(text), headers=list(text.columns), tablefmt="github", disable_numparse=True)
-
-
-def _piped(table: pd.DataFrame) -> list[list[object]]:
-    """Cells of a Markdown table, in which a pipe is escaped."""
-    return [[cell.replace("|", r"\|") if isinstance(cell, str) else cell for cell in row] for row in table.to_numpy()]
-
-
-def _latex(title: str, table: pd.DataFrame) -> str:
-    from tabulate import tabulate
-
-    text = shown(table)
-    rows = tabulate(text.to_numpy().tolist(), headers=list(text.columns), tablefmt="latex_booktabs", disable_numparse=True)
-    return f"% {title}\n" + rows.replace("±", r"$\pm$")
-
-
-ROW_COLUMNS = (
-    *("key", "status", "reason", "dataset", "imbalance", "train_size", "extractor", "strategy", "model", "seed", "fold"),
-    *("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "average_precision", "log_loss", "mcc", "kappa", "brier", "ece"),
-    *("extract_s", "resample_s", "fit_s", "predict_s"),
-)
-
-
-def render_rows(rows: pd.DataFrame, form: str) -> str:
-    """One line a cell; 'json' holds every column, the others those of ``ROW_COLUMNS``."""
-    from tabulate import tabulate
-
-    if form == "json":
-        return rows.to_json(orient="records", indent=2) + "\n"
-    table = rows.reindex(columns=list(ROW_COLUMNS))
-    if form == "csv":
-        return table.to_csv(index=False)
-    style = {"md": "github", "latex": "latex_booktabs"}[form]
-    cells = _piped(table) if form == "md" else table.to_numpy().tolist()
-    return tabulate(cells, headers=list(table.columns), tablefmt=style, floatfmt=".4g") + "\n"
-
-
-def write_leaderboards(rows: pd.DataFrame, folder: Path, metric: str = "f1") -> None:
-    """Write ``leaderboard.csv``, ``.md`` and ``.tex`` into a results folder."""
-    for form, suffix in (("csv", "csv"), ("md", "md"), ("latex", "tex")):
-        write_text(folder / f"leaderboard.{suffix}", render(rows, form, metric))

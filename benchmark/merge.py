@@ -16,9 +16,10 @@ import numpy as np
 from benchmark.claims import Claims
 from benchmark.errors import UserError
 from benchmark.files import write_atomic
-from benchmark.leaderboard import COLUMNS, write_leaderboards
+from benchmark.leaderboard import COLUMNS
 from benchmark.predictions import Predictions
 from benchmark.store import Store, load_results
+from benchmark.tables import write_leaderboards
 
 Row = dict[str, Any]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark import leaderboard
+from benchmark import leaderboard, tables
 from benchmark.accelerate import check_installed
 from benchmark.claims import Claims
 from benchmark.datasets.stored import open_dataset, store_dataset
@@ -131,7 +131,7 @@ def evaluate_study(
             claims.release_all()
             claims.sweep()
             with claims.claimed("tables"):
-                leaderboard.write_leaderboards(load_results(folder, leaderboard.COLUMNS), folder)
+                tables.write_leaderboards(load_results(folder, leaderboard.COLUMNS), folder)
 
 
 def _settled(store: Store, force: bool, retry: Collection[str]) -> set[str]:

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from benchmark import leaderboard
+from benchmark import class_table, leaderboard
 from benchmark.plan import Plan
 from benchmark.runner import BAD, Report
 from benchmark.schedule import Outcome, Schedule, Task
@@ -49,15 +49,25 @@ def bar(console: Console) -> Iterator[Callable[[Plan, Schedule], Report]]:
 
 def print_leaderboards(console: Console, rows: pd.DataFrame, metric: str = "f1") -> None:
     """Print every leaderboard of the rows, its caption, and what did not end well."""
+    marked = False
     for title, entries in leaderboard.leaderboards(rows, metric):
+        marked = marked or bool(entries["no_better"].any())
         table, left_out = _fitting(console, title, entries)
         console.print(table)
         if left_out:
             console.print(f"This terminal is too narrow for {', '.join(left_out)}: see leaderboard.md.", style="yellow")
         console.print()
-    console.print(leaderboard.caption(metric), style="dim", highlight=False)
+    console.print(leaderboard.caption(metric, marked), style="dim", highlight=False)
     for line in leaderboard.problems(rows):
         console.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
+def print_class_tables(console: Console, rows: pd.DataFrame, metric: str) -> None:
+    """Print every table of classes of the rows, and their caption."""
+    for title, table in class_table.class_tables(rows, metric):
+        console.print(_table(title, class_table.shown(table)))
+        console.print()
+    console.print(class_table.caption(metric), style="dim", highlight=False)
 
 
 def print_table(console: Console, title: str, frame: pd.DataFrame) -> None:

@@ -5,6 +5,7 @@ import gc
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_digits
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.metrics import euclidean_distances
 from sklearn.neighbors import NearestCentroid
@@ -177,3 +178,7 @@ class HardProbabilities(LogisticRegression):
 
     def predict_proba(self, X):
         return np.eye(len(self.classes_))[super().predict_proba(X).argmax(axis=1)]
+
+
+class Constant(DummyClassifier):
+    """Predicts the most frequent class, whatever the image, and says that it is a model."""

@@ -1,11 +1,18 @@
 import io
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from benchmark.class_table import class_tables
 from benchmark.errors import UserError
-from benchmark.leaderboard import leaderboards, problems, render, render_rows, shown
+from benchmark.leaderboard import leaderboards, problems, shown
+from benchmark.runner import run
+from benchmark.study import load_study
+from benchmark.tables import render, render_rows
+
+FAKES = str(Path(__file__).parent / "fakes.py")
 
 
 def row(extractor, fold, f1, status="ok", model="knn", **more):
@@ -107,3 +114,28 @@ def test_times_taken_under_other_conditions_are_said_not_to_compare():
     mixed = [*alone, row("pixels", 0, 0.7, environment=there, workers=64.0)]
     (said,) = problems(pd.DataFrame(mixed))
     assert "do not compare: 2 cells on A, 2 cores, 1 at once; 1 cells on B, 64 cores, 64 at once" in said
+
+
+def test_an_entry_no_better_than_the_majority_is_marked(tmp_path):
+    study = load_study("digits", extractors=["pixels", "color_histogram"], models=["majority", "gaussian_nb", f"{FAKES}:Constant"])
+    rows = run(study, out=tmp_path)
+    ((_, table),) = leaderboards(rows, "f1")
+    assert set(table.loc[table["no_better"], "model"]) == {f"{FAKES}:Constant"}
+    text = render(rows, "md", "f1")
+    assert text.count("†") == 3, "two entries and the caption"
+    assert "†" not in render(rows[rows["model"] != "majority"], "md", "f1"), "no floor, no mark"
+
+
+def test_the_table_of_classes_holds_the_mean_of_every_class(tmp_path):
+    rows = run(load_study("digits", extractors=["pixels"], models=["gaussian_nb", "knn"], imbalances=["step(ratio=5)"]), out=tmp_path)
+    ((title, table),) = class_tables(rows, "recall")
+    assert "step(ratio=5)" in title
+    for _, entry in table.iloc[1:].iterrows():
+        cells = rows[rows["model"] == entry["model"]]["per_class"]
+        for cls in map(str, range(10)):
+            assert entry[cls] == pytest.approx(np.mean([cell[cls]["recall"] for cell in cells]))
+    sizes = table.iloc[0, 3:].tolist()
+    assert sizes == sorted(sizes, reverse=True)
+    assert max(sizes) == pytest.approx(5 * min(sizes), rel=0.05)
+    with pytest.raises(UserError, match="unknown metric of a class 'auc'"):
+        list(class_tables(rows, "auc"))

@@ -32,9 +32,10 @@ def load_csv(
     Parameters
     ----------
     name : str
-        "csv:PATH", relative to the current folder. The file is UTF-8, separated by commas, with a header; spaces around cells do not count.
+        "csv:PATH", relative to the current folder, or to the data folder if it is only there. The file is UTF-8, separated by commas,
+        with a header; spaces around cells do not count.
     data : Path
-        Unused: nothing is downloaded.
+        The data folder; nothing is downloaded.
     size, percentiles, on_error
         See `benchmark.datasets.pictures.options.Options`.
     image : str
@@ -52,7 +53,7 @@ def load_csv(
         The file, a column or a cell is wrong (with its line), or images are unreadable.
     """
     options = Options(size, percentiles, on_error)
-    path = path_of(name)
+    path = path_of(name, data)
     where = f"dataset '{name}'"
     columns, rows = read_rows(where, path)
     need_column(where, columns, "label", label)

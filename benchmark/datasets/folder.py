@@ -21,9 +21,9 @@ def load_folder(name: str, data: Path, size: int | None, *, percentiles: tuple[f
     Parameters
     ----------
     name : str
-        "folder:PATH", relative to the current folder.
+        "folder:PATH", relative to the current folder, or to the data folder if it is only there.
     data : Path
-        Unused: nothing is downloaded.
+        The data folder; nothing is downloaded.
     size, percentiles, on_error
         See `benchmark.datasets.pictures.options.Options`.
 
@@ -33,7 +33,7 @@ def load_folder(name: str, data: Path, size: int | None, *, percentiles: tuple[f
         No such folder, no images, an empty class, one class, half a split, unreadable images.
     """
     options = Options(size, percentiles, on_error)
-    root = path_of(name)
+    root = path_of(name, data)
     try:
         listing = _list(name, root)
     except OSError as error:

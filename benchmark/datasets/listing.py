@@ -47,18 +47,19 @@ class Listing:
         return Listing(paths, names, labels, self.multilabel, groups, part, self.notes)  # type: ignore[arg-type]
 
 
-def path_of(name: str) -> Path:
-    """Return the path in a data set's name, relative to the current folder.
+def path_of(name: str, data: Path) -> Path:
+    """Return the path in a data set's name, relative to the current folder, or to the data folder if it is only there.
 
     Examples
     --------
-    >>> path_of("folder:pictures/skin").as_posix()
+    >>> path_of("folder:pictures/skin", Path("data")).as_posix()
     'pictures/skin'
     """
     kind, _, path = name.partition(":")
     if not path:
         raise UserError(f"dataset '{name}' names no path; write {kind}:PATH")
-    return Path(path).expanduser()
+    here = Path(path).expanduser()
+    return data / here if not here.exists() and (data / here).exists() else here
 
 
 def class_order(labels: Iterable[str]) -> tuple[str, ...]:
