@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear, normalize
 
 
 class Pixels(nn.Module):
@@ -18,7 +19,23 @@ class Pixels(nn.Module):
         return images.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
 
 
-def build_network(image_shape: tuple[int, int, int], n_outputs: int) -> nn.Sequential:
+class Cosine(nn.Linear):
+    """Cosines between features and the weights of each class, times ``scale``, as logits (Wang et al. 2018; Cao et al. 2019).
+
+    The scale is part of the layer, not only of the loss: a softmax of bare cosines, all within -1..1, would give every image
+    nearly equal probabilities.
+    """
+
+    def __init__(self, in_features: int, out_features: int, scale: float) -> None:
+        super().__init__(in_features, out_features, bias=False)
+        self.scale = scale
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits, (n, out_features) in -scale..scale."""
+        return self.scale * linear(normalize(features), normalize(self.weight))
+
+
+def build_network(image_shape: tuple[int, int, int], n_outputs: int, cosine_scale: float | None = None) -> nn.Sequential:
     """Two convolutional blocks and two dense layers; the outputs are logits.
 
     Parameters
@@ -27,6 +44,8 @@ def build_network(image_shape: tuple[int, int, int], n_outputs: int) -> nn.Seque
         At least 4 x 4 pixels; the first dense layer takes its size from it.
     n_outputs : int
         Classes, or labels of a multi-label task.
+    cosine_scale : float or None
+        Of a last layer of cosines; None: it is linear.
 
     Returns
     -------
@@ -43,7 +62,7 @@ def build_network(image_shape: tuple[int, int, int], n_outputs: int) -> nn.Seque
         nn.Linear(64 * (height // 4) * (width // 4), 128),
         nn.ReLU(),
         nn.Dropout(0.5),
-        nn.Linear(128, n_outputs),
+        nn.Linear(128, n_outputs) if cosine_scale is None else Cosine(128, n_outputs, cosine_scale),
     ).to(memory_format=torch.channels_last)
 
 
