@@ -14,7 +14,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 FOCAL_GAMMA = 2.0  # Lin et al. 2017 found it best
-EFFECTIVE_BETA = 0.999  # Cui et al. 2019 tried 0.9 to 0.9999; here images beyond about a thousand of a class add nothing to its number
+EFFECTIVE_BETA = 0.999  # Cui et al. 2019 tried 0.9 to 0.9999; see effective_weights
 LOGIT_TAU = 1.0  # Menon et al. 2021: the value that is consistent for the balanced error
 LDAM_MARGIN = 0.5  # of the rarest class; Cao et al. 2019
 LDAM_SCALE = 30.0  # of the cosines; Cao et al. 2019
@@ -62,7 +62,11 @@ def class_weights(truth: Tensor, n_outputs: int, class_weight: str | NDArray[np.
 
 
 def effective_weights(counts: Tensor, beta: float = EFFECTIVE_BETA) -> Tensor:
-    """Inverse effective numbers of images, (1 - beta) / (1 - beta^n) (Cui et al. 2019), brought to a mean of 1."""
+    """Inverse effective numbers of images, (1 - beta) / (1 - beta^n) (Cui et al. 2019), brought to a mean of 1.
+
+    A class can have at most 1 / (1 - beta) effective images. The authors' 0.9999 for CIFAR, ten thousand of them, is on classes
+    of hundreds the same as weighting by inverse frequency; 0.999 begins to level at some hundreds, where small sets have most.
+    """
     weights = (1 - beta) / (1 - beta ** counts.double())
     return (weights * len(counts) / weights.sum()).float()
 
@@ -93,7 +97,7 @@ def logit_adjusted(logits: Tensor, target: Tensor, prior: Tensor) -> Tensor:
 def ldam(logits: Tensor, target: Tensor, margins: Tensor, weight: Tensor | None = None) -> Tensor:
     """Label-distribution-aware margins (Cao et al. 2019): cross-entropy after the true class's cosine is made smaller by its margin.
 
-    Logits are cosines times ``LDAM_SCALE``, as a ``Cosine`` layer gives them.
+    Logits are cosines times ``LDAM_SCALE``, as a ``Cosine`` layer gives them in training.
     """
     return cross_entropy(logits - LDAM_SCALE * margins * one_hot(target, len(margins)), target, weight=weight)
 
