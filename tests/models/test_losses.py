@@ -230,6 +230,12 @@ def test_probabilities_of_ldam_are_sensible(imbalanced):
     assert model.score(X_test, y_test) > 0.93
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+def test_only_ldam_has_a_last_layer_of_cosines(loss, digits):
+    model = quick(loss=loss).fit(digits[0][:90], digits[1][:90])
+    assert isinstance(model.network_[-1], Cosine) == (loss == "ldam")
+
+
 @pytest.mark.parametrize("parameters", VARIANTS, ids=str)
 def test_same_seed_same_network_and_it_pickles(parameters, digits):
     X, y = digits[0][:90], digits[1][:90]
