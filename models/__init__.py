@@ -22,6 +22,10 @@ MENU = MappingProxyType(
         "random_forest": "models.classical:random_forest",
         "gradient_boosting": "models.classical:gradient_boosting",
         "one_vs_rest": "models.classical:one_vs_rest",
+        "balanced_random_forest": "models.imbalanced:balanced_random_forest",
+        "easy_ensemble": "models.imbalanced:easy_ensemble",
+        "rus_boost": "models.imbalanced:rus_boost",
+        "balanced_bagging": "models.imbalanced:balanced_bagging",
         "simple_cnn": "models.cnn:SimpleCNN",
     }
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -11,18 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags, check_random_state
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 
-SMALLEST_SIDE = 4  # two 2 x 2 poolings leave one pixel of it
+from models import cnn_parameters
 
-ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "optimizer": (lambda value: value in ("adam", "sgd"), "'adam' or 'sgd'"),
-    "learning_rate": (lambda value: isinstance(value, int | float) and 0 < value < float("inf"), "a number above 0"),
-    "batch_size": (lambda value: isinstance(value, int) and value >= 2, "an integer from 2 (batch norm needs two images)"),
-    "epochs": (lambda value: isinstance(value, int) and value >= 1, "an integer from 1"),
-    "class_weight": (lambda value: value is None or value == "balanced", "None or 'balanced'"),
-    "device": (lambda value: re.fullmatch(r"auto|cpu|cuda(:\d+)?", str(value)) is not None, "'auto', 'cpu', 'cuda' or 'cuda:N'"),
-}
+SMALLEST_SIDE = 4  # two 2 x 2 poolings leave one pixel of it
 
 
 class SimpleCNN(ClassifierMixin, BaseEstimator):
@@ -42,8 +34,19 @@ class SimpleCNN(ClassifierMixin, BaseEstimator):
     batch_size : int
         A last batch of one image is left out of its epoch.
     epochs : int
-    class_weight : None or "balanced"
-        Balanced: the loss weighs classes by n / (n_classes * n_of_class), a label's presences by absences / presences.
+    loss : {"cross_entropy", "focal", "class_balanced", "logit_adjusted", "ldam"}
+        Focal (Lin et al. 2017): what is easy already counts little. Class-balanced (Cui et al. 2019): cross-entropy weighted by
+        inverse effective numbers of images. Logit-adjusted (Menon et al. 2021): the priors are in the loss, so the
+        probabilities are those of equally frequent classes. LDAM (Cao et al. 2019): larger margins for rarer classes, and a
+        last layer of cosines. Several labels an image: the first two, with a sigmoid per label.
+    class_weight : None, "balanced" or dict
+        Balanced: the loss weighs classes by n / (n_classes * n_of_class), a label's presences by absences / presences. A dict
+        holds the weight of each class (the number of a label: of its presences); classes left out weigh 1.
+    deferred_reweighting : bool
+        The loss as it is, then for the last fifth of the epochs weighted by inverse effective numbers (Cao et al. 2019).
+    two_phase : bool
+        All layers on images drawn equally often from every class, then for the last fifth of the epochs only the last layer
+        on the training images as they are (Havaei et al. 2017; Buda, Maki & Mazurowski 2018).
     device : {"auto", "cpu", "cuda", "cuda:N"}
         Auto: CUDA when there is one, otherwise the CPU.
     random_state : int, RandomState or None
@@ -57,6 +60,11 @@ class SimpleCNN(ClassifierMixin, BaseEstimator):
         Means over each epoch's batches, in training (with dropout).
     network_ : torch.nn.Sequential
         On the CPU, whatever the device, so that a fitted model can be unpickled anywhere.
+
+    Notes
+    -----
+    Of ``class_weight``, ``deferred_reweighting``, ``two_phase`` and the class-balanced and logit-adjusted losses at most one
+    may be used: each corrects for the class frequencies, and two of them would do so twice or undo one another.
     """
 
     takes = "images"
@@ -67,7 +75,10 @@ class SimpleCNN(ClassifierMixin, BaseEstimator):
         learning_rate: float = 1e-3,
         batch_size: int = 32,
         epochs: int = 20,
-        class_weight: str | None = None,
+        loss: str = "cross_entropy",
+        class_weight: str | dict[Any, float] | None = None,
+        deferred_reweighting: bool = False,
+        two_phase: bool = False,
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -75,7 +86,10 @@ class SimpleCNN(ClassifierMixin, BaseEstimator):
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.epochs = epochs
+        self.loss = loss
         self.class_weight = class_weight
+        self.deferred_reweighting = deferred_reweighting
+        self.two_phase = two_phase
         self.device = device
         self.random_state = random_state
 
@@ -94,6 +108,8 @@ class SimpleCNN(ClassifierMixin, BaseEstimator):
         self.check_parameters()
         images = _check_images(X)
         classes, targets = _encode(np.asarray(y), len(images))
+        if targets.ndim == 2:
+            cnn_parameters.check_multilabel(self)
         self.network_, self.history_ = train(
             images,
             targets,
@@ -102,7 +118,10 @@ class SimpleCNN(ClassifierMixin, BaseEstimator):
             learning_rate=float(self.learning_rate),
             batch_size=int(self.batch_size),
             epochs=int(self.epochs),
-            balanced=self.class_weight == "balanced",
+            loss=self.loss,
+            class_weight=self._weights(classes),
+            deferred_reweighting=self.deferred_reweighting,
+            two_phase=self.two_phase,
             device=self.device,
             seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
         )
@@ -126,11 +145,14 @@ class SimpleCNN(ClassifierMixin, BaseEstimator):
         return (probabilities > 0.5).astype(int) if self.multilabel_ else self.classes_[probabilities.argmax(axis=1)]
 
     def check_parameters(self) -> None:
-        """Refuse values that are not allowed."""
-        for name, (is_allowed, allowed) in ALLOWED.items():
-            value = getattr(self, name)
-            if not is_allowed(value):
-                raise ValueError(f"SimpleCNN: {name}={value!r}; it must be {allowed}")
+        """Refuse values that are not allowed, alone or together."""
+        cnn_parameters.check(self)
+
+    def _weights(self, classes: NDArray[Any]) -> str | NDArray[np.float64] | None:
+        """``class_weight``, a dict as an array in the order of ``classes``."""
+        if not isinstance(self.class_weight, dict):
+            return self.class_weight
+        return compute_class_weight(self.class_weight, classes=classes, y=classes)
 
     @property
     def uses_gpu(self) -> bool:

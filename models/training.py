@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.backends import cudnn
 
+from models.losses import LDAM_SCALE, Loss
 from models.network import build_network
-
-Loss = Callable[[Tensor, Tensor], Tensor]
+from models.parts import draw, plan_parts, prepare
 
 PIXELS_AT_ONCE = 2**20  # of a prediction batch: 1,024 images of 32 x 32, 20 of 224 x 224; bounds the memory
 
@@ -29,7 +29,10 @@ def train(
     learning_rate: float,
     batch_size: int,
     epochs: int,
-    balanced: bool,
+    loss: str,
+    class_weight: str | NDArray[np.float64] | None,
+    deferred_reweighting: bool,
+    two_phase: bool,
     device: str,
     seed: int,
 ) -> tuple[nn.Sequential, list[dict[str, float]]]:
@@ -39,7 +42,8 @@ def train(
     ----------
     images : (n, h, w, c) uint8
     targets : (n,) int64 class codes, or (n, n_outputs) float32 of 0 and 1
-        The former are trained with cross-entropy, the latter with binary cross-entropy per label, both on logits.
+        The former are trained with one loss over all classes, the latter with one per label, both on logits.
+    class_weight : "balanced", (n_outputs,) or None
 
     Returns
     -------
@@ -55,17 +59,27 @@ def train(
     """
     where = find_device(device)
     with _seeded(where, seed):
-        network = build_network(images.shape[1:], n_outputs).to(where)
+        network = build_network(images.shape[1:], n_outputs, LDAM_SCALE if loss == "ldam" else None).to(where)
         step = _optimizer(network, optimizer, learning_rate)
         pixels, truth = _tensor(images, where), torch.tensor(targets, device=where)
-        loss = _loss(truth, n_outputs, balanced)
         order = torch.Generator().manual_seed(seed)
         history: list[dict[str, float]] = []
-        for epoch in range(1, epochs + 1):
-            means = _run_epoch(network, step, loss, pixels, truth, _batches(len(images), batch_size, order))
-            history.append({"epoch": epoch, **means})
-            _refuse_divergence(network, history[-1], learning_rate)
-    return network.cpu().eval(), history
+        parts = plan_parts(
+            truth,
+            n_outputs,
+            epochs,
+            loss=loss,
+            class_weight=class_weight,
+            deferred_reweighting=deferred_reweighting,
+            two_phase=two_phase,
+        )
+        for part in parts:
+            prepare(network, part)
+            for epoch in part.epochs:
+                means = _run_epoch(network, step, part.loss, pixels, truth, _batches(draw(part, truth, order), batch_size))
+                history.append({"epoch": epoch, **means})
+                _refuse_divergence(network, history[-1], learning_rate)
+    return network.cpu().eval().requires_grad_(True), history
 
 
 @torch.inference_mode()
@@ -114,26 +128,15 @@ def _optimizer(network: nn.Module, name: str, learning_rate: float) -> torch.opt
     return torch.optim.SGD(network.parameters(), lr=learning_rate, momentum=0.9, fused=True)
 
 
-def _loss(truth: Tensor, n_outputs: int, balanced: bool) -> Loss:
-    """Cross-entropy on logits; balanced, every class (or a label's presence and absence) weighs the same in total."""
-    if truth.ndim == 1:
-        weight = len(truth) / (n_outputs * truth.bincount(minlength=n_outputs).float()) if balanced else None
-        return nn.CrossEntropyLoss(weight=weight)
-    present = truth.sum(dim=0)
-    weight = (len(truth) - present).clamp(min=1) / present.clamp(min=1) if balanced else None
-    return nn.BCEWithLogitsLoss(pos_weight=weight)
-
-
-def _batches(n: int, size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+def _batches(drawn: Tensor, size: int) -> tuple[Tensor, ...]:
     """Indices of the batches of one epoch; a last batch of one is left out, as batch norm can't normalise it."""
-    parts = torch.randperm(n, generator=generator).split(size)
+    parts = drawn.split(size)
     return parts[:-1] if len(parts[-1]) == 1 else parts
 
 
 def _run_epoch(
     network: nn.Module, optimizer: torch.optim.Optimizer, loss_of: Loss, pixels: Tensor, truth: Tensor, batches: tuple[Tensor, ...]
 ) -> dict[str, float]:
-    network.train()
     totals = torch.zeros(2, dtype=torch.float64, device=pixels.device)
     for indices in batches:
         batch = indices.to(pixels.device)
