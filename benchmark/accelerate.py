@@ -31,6 +31,7 @@ def accelerated(wanted: bool) -> Iterator[None]:
         yield
         return
     import daal4py
+    import imblearn.ensemble  # noqa: F401  # its forests are to inherit from scikit-learn's, whoever imports them first
 
     daal4py.daalinit(nthreads=THREADS)
     with ExitStack() as stack:

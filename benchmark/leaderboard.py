@@ -90,7 +90,7 @@ def ranked(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     rank = entries[metric].where(complete).rank(method="min", ascending=better_first)
     entries.insert(0, "rank", rank.astype("Int64"))
     floor = rank[entries["model"] == FLOOR].min()
-    entries["no_better"] = (rank >= floor) & (entries["model"] != FLOOR)
+    entries["no_better"] = (rank >= floor) & (entries["model"] != FLOOR)  # False where there is no floor, or no rank
     return entries.sort_values(["rank", *ENTRY], na_position="last").reset_index(drop=True)
 
 
@@ -115,8 +115,9 @@ def columns_of(rows: pd.DataFrame) -> tuple[str, ...]:
 def shown(table: pd.DataFrame, spread: bool = True) -> pd.DataFrame:
     """Render a ranked table for people: text cells such as '0.912 ±0.011' and '3/3'."""
     metrics = [name for name in table.columns if name in METRICS]
-    ranks = table["rank"].map(str, na_action="ignore").fillna("-")
-    text = pd.DataFrame({"rank": ranks + table["no_better"].map({True: NO_BETTER, False: ""})})
+    marks = table["no_better"].map({True: NO_BETTER, False: ""})
+    ranks = [f"{rank}{mark}" if pd.notna(rank) else "-" for rank, mark in zip(table["rank"], marks, strict=True)]
+    text = pd.DataFrame({"rank": ranks})
     text[ENTRY] = table[ENTRY]
     for name in metrics:
         text[name] = [_spread(mean, std if spread else np.nan) for mean, std in zip(table[name], table[f"{name}_std"], strict=True)]

@@ -1,5 +1,6 @@
 """--accelerate: faster classes in place of scikit-learn's, as accurate, said in the row, and gone afterwards."""
 
+import subprocess
 import sys
 
 import pytest
@@ -52,3 +53,14 @@ def test_without_the_extra_nothing_is_run_and_the_command_to_install_it_is_named
     with pytest.raises(UserError, match=r"pip install 'classical-vs-deep\[fast\]'"):
         run(study, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("_installed")
+def test_imbalanced_learns_forests_inherit_from_scikit_learns_whatever_is_imported_first():
+    code = (
+        "from benchmark.accelerate import accelerated\n"
+        "with accelerated(True):\n"
+        "    from imblearn.ensemble import BalancedRandomForestClassifier as forest\n"
+        "assert not any(cls.__module__.startswith(('sklearnex', 'daal4py')) for cls in forest.__mro__), forest.__mro__\n"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)

@@ -189,7 +189,9 @@ def test_groups_of_rows_are_titled_by_what_sets_them_apart(tmp_path, y):
             add(tmp_path, entry, predicted(y, [0]), **more)
     titles = [found.title for found in compare(tmp_path, "hog", "pixels")]
     known, other = "data breast · official", "data other · official"
-    assert titles == [f"breast · {middle}" for middle in (known, f"train_size 0.1 · {known}", f"28 px · step(ratio=10) · {known}", other)]
+    assert titles == [
+        f"breast · {middle}" for middle in (known, f"0.1 of the training part · {known}", f"28 px · step(ratio=10) · {known}", other)
+    ]
 
 
 # ---- names

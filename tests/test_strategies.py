@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from imblearn.under_sampling import NearMiss
 
-from benchmark.evaluate import make_strategy
+from benchmark.evaluate import evaluate, make_strategy
 from benchmark.plugins import build, resolve
 from benchmark.spec import Spec, parse_sum
+from benchmark.strategies.weights import effective_weights
 
 
 def strategy(name, seed=0):
@@ -51,3 +54,35 @@ def test_any_imbalanced_learn_sampler_is_a_plug_in(tmp_path, rare):
     found = make_strategy((resolve("strategy", Spec("mine"), [str(file)]),), 0)
     _, y = found.resample(rare.images, rare.targets)
     assert set(np.bincount(y)) == {3}
+
+
+def test_weights_on_a_network_that_corrects_already_are_refused_with_the_reason(rare):
+    model = build(resolve("model", Spec.parse("simple_cnn(loss='class_balanced')")))
+    assert "class_weight" in strategy("class_weight").refusal(model, rare.targets, rare.classes, "multiclass")
+    assert strategy("class_weight").refusal(build(resolve("model", Spec("simple_cnn"))), rare.targets, rare.classes, "multiclass") is None
+
+
+def test_effective_numbers_weigh_as_cui_2019_defines_them():
+    y = np.repeat([0, 1, 2], [5000, 500, 50])
+    found = effective_weights(y, 0.999)
+    inverse = np.array([0.001 / (1 - 0.999**n) for n in (5000, 500, 50)])
+    assert list(found.values()) == pytest.approx(inverse / inverse.mean())
+
+
+def test_images_are_selected_by_index_and_interpolated_between_without_wrapping_around(rare):
+    selected, _ = strategy("edited_nearest_neighbours").resample(rare.images, rare.targets)
+    assert {image.tobytes() for image in selected} <= {image.tobytes() for image in rare.images}
+    made, y = strategy("smote(k_neighbors=2)").resample(rare.images, rare.targets)
+    threes = rare.images[rare.targets == 3]
+    new = made[len(rare.images) :]
+    assert (y[len(rare.images) :] == 3).sum() == len(made[y == 3]) - 3
+    assert (new[y[len(rare.images) :] == 3] <= threes.max(axis=0)).all(), "what lies between three images is nowhere above all of them"
+    assert (new[y[len(rare.images) :] == 3] >= threes.min(axis=0)).all()
+
+
+def test_what_a_sampler_cannot_do_is_a_skip_and_its_own_reason(digits, make_cell, tmp_path):
+    nearly_even = np.concatenate([np.flatnonzero(digits.targets == 0)[:20], np.flatnonzero(digits.targets == 1)[:19]])
+    data = replace(digits, images=digits.images[nearly_even], targets=digits.targets[nearly_even], classes=("0", "1"))
+    row = evaluate(make_cell(data, strategy="adasyn", split="holdout(test_size=0.25)"), data, tmp_path)
+    assert row["status"] == "skipped"
+    assert row["reason"].startswith("ADASYN cannot resample this training part: ")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.multiclass import OneVsRestClassifier
 
 from benchmark.datasets.base import Task
@@ -43,6 +44,10 @@ class ClassWeight(Strategy):
             return "the model has no class_weight parameter"
         if self.mode != "balanced" and (task == "multilabel" or isinstance(model, OneVsRestClassifier)):
             return "weights by effective number are of all classes at once; this model takes one class against the rest"
+        try:
+            getattr(self.weight(clone(model), y), "check_parameters", bool)()
+        except ValueError as error:
+            return str(error)
         return None
 
     def weight(self, model: Any, y: NDArray[np.int64]) -> Any:
