@@ -46,8 +46,8 @@ class ClassWeight(Strategy):
             return "weights by effective number are of all classes at once; this model takes one class against the rest"
         try:
             getattr(self.weight(clone(model), y), "check_parameters", bool)()
-        except ValueError as error:
-            return str(error)
+        except ValueError:
+            return "the model does not take class weights beside what it does itself about imbalance"
         return None
 
     def weight(self, model: Any, y: NDArray[np.int64]) -> Any:
