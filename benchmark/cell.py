@@ -30,7 +30,7 @@ class Cell:
     imbalance : Spec
         How the training part is made imbalanced.
     train_size : float or int
-        Share (float) or number (int) of the training images that are used; 1.0 is all.
+        Share (up to 1, all) or number (above) of the training images that are used.
     extractor : tuple of Spec
         More than one are concatenated; none when the model takes images.
     strategy : tuple of Spec

@@ -99,8 +99,8 @@ def sample(
     labels : (n,) int64
         Their classes.
     classes : tuple of str
-    train_size : float or int
-        Share (float, up to 1) or number (int) of the images; every class keeps one at least.
+    train_size : float
+        Share (up to 1) or number (above) of the images; every class keeps one as long as there are as many.
     shares : (n_classes,) float64 or None
         What ``step``, ``linear`` or ``long_tail`` gave.
     rare : sequence of str or None
@@ -135,7 +135,7 @@ def _generator(seed: int) -> np.random.Generator:
 
 
 def _number(train_size: float, n: int) -> int:
-    return train_size if isinstance(train_size, int) else max(1, round(train_size * n))
+    return int(train_size) if train_size > 1 else max(1, round(train_size * n))
 
 
 def _rare_last(classes: tuple[str, ...], rare: Sequence[str] | None, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -164,8 +164,8 @@ def refusal(
     n: int, train_size: float, imbalanced: bool, rare: Sequence[str] | None, classes: tuple[str, ...], multilabel: bool
 ) -> str | None:
     """Why a training part of n images cannot be made so, or None."""
-    if isinstance(train_size, int) and train_size > n:
-        return f"train_size={train_size} is more than the {n} images of the training part"
+    if train_size > max(1, n):
+        return f"train_size={train_size:g} is more than the {n} images of the training part"
     if imbalanced and multilabel:
         return "a multi-label set cannot be made imbalanced: an image belongs to several classes"
     unknown = [name for name in rare or () if name not in classes]

@@ -51,7 +51,7 @@ def _sizes(value: Any) -> tuple[float, ...]:
 def _size(entry: Any) -> float:
     """Read a share of the training part, up to 1.0, or a number of images, an integer."""
     try:
-        number = float(entry)
+        number = -1.0 if isinstance(entry, bool) else float(entry)
     except (TypeError, ValueError):
         number = -1.0
     if 0 < number <= 1:
@@ -68,7 +68,7 @@ Specs = Annotated[tuple[Spec, ...], BeforeValidator(_specs)]
 Sums = Annotated[tuple[tuple[Spec, ...], ...], BeforeValidator(_sums)]
 Seeds = Annotated[tuple[int, ...], BeforeValidator(_listed), Field(min_length=1)]
 Pairs = Annotated[tuple[tuple[tuple[Spec, ...], Spec], ...], BeforeValidator(_pairs)]
-TrainSizes = Annotated[tuple[float, ...], BeforeValidator(_sizes), Field(min_length=1)]
+TrainSizes = Annotated[tuple[int | float, ...], BeforeValidator(_sizes), Field(min_length=1)]
 OneSpec = Annotated[Spec | None, BeforeValidator(lambda value: None if value is None else Spec.parse(value))]
 
 
@@ -277,9 +277,9 @@ def split_of(study: Study, dataset: Dataset) -> Spec:
 
 
 def _pipelines(study: Study) -> Iterator[tuple[tuple[Spec, ...], Spec]]:
-    """Every pair of extractor and model, each once."""
+    """Every pair of extractor and model, each once; the floor needs no extractor where a study has none."""
     spanned = ((extractor, model) for extractor in study.extractors for model in study.models if not takes_images(model))
-    alone = (((), model) for model in study.models if takes_images(model))
+    alone = (((), model) for model in study.models if takes_images(model) or (model.name == FLOOR and not study.extractors))
     yield from dict.fromkeys(chain(spanned, alone, study.pipelines))
 
 

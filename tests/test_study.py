@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from benchmark.errors import UserError
-from benchmark.runner import make_plan
+from benchmark.runner import make_plan, run
 from benchmark.study import Study, load_study, suites
 
 FAKES = str(Path(__file__).parent / "fakes.py")
@@ -136,3 +136,31 @@ def test_keys_differ_between_cells_and_follow_parameters_seed_and_data(digits, m
     assert same.params["model"]["params"] == make_cell(digits).params["model"]["params"]
     others = [make_cell(digits, model="logistic_regression(C=2.0)"), make_cell(digits, seed=1), make_cell(digits, split="holdout")]
     assert len({make_cell(digits).key, *(cell.key for cell in others)}) == 4
+
+
+def test_the_floor_is_run_once_without_strategies_and_stands_also_where_there_are_no_extractors():
+    axes = {"datasets": ["digits"], "models": ["majority", "simple_cnn"], "strategies": ["none", "random_over", "smote + prior_threshold"]}
+    for extractors, floor in ((["pixels"], "pixels"), ([], "images")):
+        planned = [cell.identity for cell in make_plan(Study(name="x", extractors=extractors, **axes)).cells()]
+        assert {(cell["extractor"], cell["strategy"]) for cell in planned if cell["model"] == "majority"} == {(floor, "none")}
+        assert {cell["strategy"] for cell in planned if cell["model"] == "simple_cnn"} == set(axes["strategies"])
+
+
+def test_a_floor_without_an_extractor_is_evaluated(tmp_path):
+    rows = run(Study(name="x", datasets=["digits"], models=["majority"]), tmp_path)
+    assert set(rows["status"]) == {"ok"}
+
+
+def test_imbalances_and_training_sizes_span_the_cells_and_are_read_back(tmp_path):
+    study = load_study("digits", extractors=["pixels"], models=["knn"], imbalances=["none", "step(ratio=5)"], train_sizes=[0.5, 100, 1])
+    cells = list(make_plan(study).cells())
+    assert len({cell.key for cell in cells}) == len(cells) == 3 * 2 * 3
+    file = tmp_path / "again.yaml"
+    file.write_text(study.to_yaml())
+    assert load_study(file) == study
+
+
+@pytest.mark.parametrize("size", ["abc", 0, -1, 1.5, float("nan"), None, True])
+def test_a_training_size_that_is_neither_share_nor_number_is_refused(size):
+    with pytest.raises(UserError, match="cannot read the training size"):
+        Study(name="x", datasets=["digits"], train_sizes=[size])
