@@ -73,6 +73,8 @@ def main() -> None:
         cells = [spread(frame[metric]) for frame in (on_validation, test) for metric in ("auc", "accuracy")]
         lines.append(f"| {name} | {extractor}, {model} | {' | '.join(cells)} | {auc:.3f} | {accuracy:.3f} |")
         print(lines[-1], flush=True)  # noqa: T201
+    where = test["environment"].iloc[0]
+    lines += ["", f"Rows of commit {where['git_commit'][:12]}, on {where['processor']}, {where['cores']} cores."]
     Path("results/medical.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
