@@ -86,7 +86,7 @@ def difference(found: tuple[Result, float] | None) -> str:
         return ""
     result, corrected = found
     p = "p < 0.001" if result.p_value < 0.001 else f"p = {result.p_value:.2g}"
-    return f"{result.effect:+.3f} ({result.lower:+.3f} to {result.upper:+.3f}), {p}" + " *" * (corrected < 0.05)
+    return f"{result.effect:+.3f} ({result.lower:+.3f} to {result.upper:+.3f}), {p}" + (" *" if corrected < 0.05 else "")
 
 
 def sentences(rows: pd.DataFrame, tested: dict[tuple[str, str], dict[str, tuple[Result, float]]]) -> Iterator[str]:
@@ -110,8 +110,8 @@ def sentences(rows: pd.DataFrame, tested: dict[tuple[str, str], dict[str, tuple[
     best = done.loc[model, strategy]
     yield (
         f"- **Accuracy** says otherwise: `majority` has {floor:.3f}, and {(done['accuracy'] < floor).sum()} of the {len(done) - 1} "
-        f"entries have less, among them that of the highest balanced accuracy ({strategy} with {model}: {best['balanced_accuracy']:.3f}, accuracy "
-        f"{best['accuracy']:.3f})."
+        f"entries have less, among them that of the highest balanced accuracy ({strategy} with {model}: "
+        f"{best['balanced_accuracy']:.3f}, accuracy {best['accuracy']:.3f})."
     )
 
 

@@ -1,0 +1,84 @@
+"""The findings of Buda, Maki & Mazurowski (2018) looked for at a size that two cores can carry.
+
+``python tests/benchmarks/buda2018.py`` (about an hour) runs the suite ``buda2018`` on 10,000 training images of CIFAR-10 (their
+50,000), with a small CNN trained for 10 epochs (theirs: an All-CNN, trained to the end) and three seeds, and writes
+``results/buda2018.md``. ``$BENCHMARK_DATA`` holds CIFAR-10. With the name of a results folder nothing is run, and its rows are read.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from benchmark import load_results, load_study, run
+
+DATA = "cifar10(n_train=10000)"
+RATIOS = (1, 10, 50)
+METRICS = ("accuracy", "auc", "f1", "minimum_recall")
+HEAD = """# Findings of Buda, Maki & Mazurowski (2018), looked for
+
+`python tests/benchmarks/buda2018.py`: step imbalance (half of the classes rare) made of 10,000 training images of CIFAR-10, the whole
+balanced test part, a small CNN of two convolutions, 10 epochs; {seeds} seeds, which also draw the rare classes. Means ± standard deviations
+over the seeds. The paper trained an All-CNN on all of CIFAR-10, to the end.
+"""
+
+
+def main() -> None:
+    """Run, tabulate, answer, write."""
+    rows = load_results(sys.argv[1]) if len(sys.argv) > 1 else _run()
+    rows = rows[(rows["status"] == "ok") & (rows["model"] != "majority")]
+    rows = rows.assign(way=rows["strategy"] + rows["model"].str.contains("two_phase").map({True: ", two-phase", False: ""}))
+    parts = [HEAD.format(seeds=rows["seed"].nunique()), "## What was found", "", *answers(rows), ""]
+    for imbalance, group in rows.groupby("imbalance", sort=False):
+        parts += [f"## {imbalance}: {group['n_train'].iloc[0]:,} training images", "", *table(group), ""]
+    where = rows["environment"].iloc[0]
+    parts += [f"Rows of commit {where['git_commit'][:12]}, on {where['processor']}, {where['cores']} cores, busy with other work."]
+    Path("results/buda2018.md").write_text("\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _run() -> pd.DataFrame:
+    return run(load_study("buda2018", datasets=[DATA], imbalances=[f"step(ratio={ratio})" for ratio in RATIOS]), jobs=2)
+
+
+def table(rows: pd.DataFrame) -> Iterator[str]:
+    """Lines of the Markdown table of one ratio, the highest accuracy first."""
+    of = rows.groupby("way")[[*METRICS, "fit_s"]]
+    means, spreads = of.mean(), of.std()
+    yield "| strategy | " + " | ".join(METRICS) + " | fit_s |"
+    yield "|---" * (len(METRICS) + 2) + "|"
+    for way, mean in means.sort_values("accuracy", ascending=False).iterrows():
+        cells = [f"{mean[metric]:.3f} ±{spreads.loc[way, metric]:.3f}" for metric in METRICS]
+        yield f"| {way} | {' | '.join(cells)} | {mean['fit_s']:.0f} |"
+
+
+def answers(rows: pd.DataFrame) -> Iterator[str]:
+    """Findings of the paper, each with the figures found here, paired by seed."""
+    for finding, metric, better, worse, wanted in (
+        ("Thresholding raises accuracy", "accuracy", "prior_threshold", "none", "up"),
+        ("Thresholding leaves AUC as it is", "auc", "prior_threshold", "none", "same"),
+        ("Over-sampling beats under-sampling", "accuracy", "random_over", "random_under", "up"),
+        ("Over-sampling beats under-sampling", "auc", "random_over", "random_under", "up"),
+        ("Over-sampling beats doing nothing", "auc", "random_over", "none", "up"),
+        ("Thresholding adds to over-sampling", "accuracy", "random_over + prior_threshold", "random_over", "up"),
+        ("Two-phase training lies below over-sampling", "auc", "random_over", "none, two-phase", "up"),
+    ):
+        found = [_difference(group, metric, better, worse, wanted) for _, group in rows.groupby("imbalance", sort=False)]
+        yield f"- **{finding}** ({metric}, {better} minus {worse}): {'; '.join(found[1:])}."
+
+
+def _difference(rows: pd.DataFrame, metric: str, better: str, worse: str, wanted: str) -> str:
+    """Ratio, mean difference, each seed's, and whether all seeds agree with the finding."""
+    of = rows.pivot_table(index="seed", columns="way", values=metric)
+    found = of[better] - of[worse]
+    agrees = (found > 0).all() if wanted == "up" else (found.abs() < 0.01).all()
+    against = (found < 0).all() if wanted == "up" else (found.abs() >= 0.01).all()
+    verdict = "agrees" if agrees else "disagrees" if against else "seeds differ"
+    each = ", ".join(f"{value:+.3f}" for value in found)
+    return f"{rows['imbalance'].iloc[0]} {found.mean():+.3f} ({each}): {verdict}"
+
+
+if __name__ == "__main__":
+    main()
