@@ -124,9 +124,15 @@ def test_functions_take_only_what_is_a_parameter_of_the_estimator(name):
     for parameter, described in parameters.items():
         if described.default is inspect.Parameter.empty:
             continue
+        if isinstance(described.default, bool):  # says which steps there are, and is no parameter of one
+            continue
         other = {float: 0.25, int: 3, str: "auto", type(None): 4}[type(described.default)]
         model = build(name, **{parameter: other})
         assert [model.get_params()[key] for key in deep(model, parameter)] == [other]
+
+
+def test_rbf_svm_standardizes_unless_told_not_to():
+    assert [len(build("rbf_svm", standardize=value)) for value in (True, False)] == [2, 1]
 
 
 @pytest.mark.parametrize("name", NAMES)
