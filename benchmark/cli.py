@@ -284,6 +284,19 @@ def compare(
         _say(comparison.text)
 
 
+@app.command()
+def plot(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results folder.")],
+    metric: Annotated[str, typer.Option(help="Metric on the axis, and that ranks; see `list metrics`.")] = "f1",
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the pictures; default DIR/plots.")] = None,
+) -> None:
+    """Draw what the rows allow: curves, cost, confusion, calibration, recall, ranks; PNG and SVG, with captions."""
+    from benchmark.plots import plot as draw
+
+    for found in draw(folder, metric, out):
+        _say(str(found))
+
+
 new = typer.Typer(help="Write a working plug-in file to start from.", no_args_is_help=True)
 app.add_typer(new, name="new")
 

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from benchmark.entries import Entry, find_entry
 from benchmark.errors import UserError, unknown
+from benchmark.intervals import over_images
 from benchmark.leaderboard import COMPARABLE, ENTRY, title_of
 from benchmark.metrics import METRICS
-from benchmark.predictions import Predictions
+from benchmark.predictions import Predictions, read
 from benchmark.ranks import wilcoxon
-from benchmark.stats import Result, bootstrap, corrected_t, delong, mcnemar
+from benchmark.stats import Result, corrected_t, delong, mcnemar
 from benchmark.store import load_results
 
 CELL = ["fold", "seed"]  # what pairs the cells of two entries
-RESAMPLES = 1000  # of the bootstrap: the AUC of ten classes on 10,000 images takes some 20 s
 
 
 @dataclass(frozen=True)
@@ -142,7 +138,7 @@ def _compared(folder: Path, title: str, planned: pd.DataFrame, one: Entry, two: 
         n_train, n_test = cells["n_train_a"].mean(), cells["n_test_a"].mean()
         result = corrected_t(scores[names[0]] - scores[names[1]], n_train, n_test)
     else:
-        result = _one_split(metric, *(_load_all(folder, cells[key]) for key in ("key_a", "key_b")))
+        result = _one_split(metric, *([read(folder, key) for key in cells[side]] for side in ("key_a", "key_b")))
     mean_a, mean_b = (float(scores[name].mean(skipna=False)) for name in names)
     note = f"Only {len(cells)} of {len(planned)} pairs of cells are done." if len(cells) < len(planned) else ""
     return Comparison(title, planned["dataset"].iloc[0], " / ".join(one), " / ".join(two), metric, mean_a, mean_b, result, note)
@@ -158,7 +154,7 @@ def _one_split(metric: str, a: list[Predictions], b: list[Predictions]) -> Resul
     independent = len(a) == len(b) == 1 and not grouped and not first.multilabel
     if independent and metric == "auc" and len(first.classes) == 2:
         return delong(first.y_true, first.proba[:, 1], second.proba[:, 1])
-    resampled = bootstrap(_difference(metric, a, b), len(first.y_true), first.groups, n_resamples=RESAMPLES)
+    resampled = over_images(metric, (a, b))
     if independent and metric == "accuracy":
         return replace(mcnemar(first.y_true, first.labels, second.labels), lower=resampled.lower, upper=resampled.upper)
     return resampled
@@ -167,34 +163,6 @@ def _one_split(metric: str, a: list[Predictions], b: list[Predictions]) -> Resul
 def _distinct(seeds: list[Predictions]) -> list[Predictions]:
     """Only the first where all seeds predicted the same: there is one classifier then, and not a mean over several."""
     return seeds[:1] if all(np.array_equal(seeds[0].proba, other.proba) for other in seeds) else seeds
-
-
-def _difference(metric: str, a: list[Predictions], b: list[Predictions]) -> Callable[[NDArray[np.int64]], float]:
-    def of(images: NDArray[np.int64]) -> float:
-        values = [[METRICS[metric](_part(seed, images)) for seed in entry] for entry in (a, b)]
-        return float(np.mean(values[0]) - np.mean(values[1]))
-
-    return of
-
-
-def _part(whole: Predictions, images: NDArray[np.int64]) -> Predictions:
-    return replace(whole, y_true=whole.y_true[images], proba=whole.proba[images], test_index=whole.test_index[images], groups=None)
-
-
-def _load_all(folder: Path, keys: pd.Series) -> list[Predictions]:
-    return [_load(folder / "predictions" / f"{key}.npz") for key in keys]
-
-
-def _load(path: Path) -> Predictions:
-    again = "run its study again with --force"
-    if not path.is_file():
-        raise UserError(f"{path} is gone: {again}")
-    if not zipfile.is_zipfile(path):
-        raise UserError(f"{path} is torn: {again}")
-    try:
-        return Predictions.load(path)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path} is torn ({error}): {again}") from None
 
 
 def _across(found: list[Comparison]) -> list[Comparison]:

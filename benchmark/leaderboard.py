@@ -71,13 +71,15 @@ def title_of(labels: tuple[Any, ...], rows: pd.DataFrame) -> str:
     dataset, size, imbalance, train_size, split, fingerprint = labels
     extra = [f"{size:.0f} px"] if pd.notna(size) else []
     extra += [imbalance] if imbalance != "none" else []
-    extra += [_amount(train_size)] if train_size != 1 else []
+    extra += [amount(train_size)] if train_size != 1 else []
     extra += [f"data {fingerprint}"] if rows.loc[rows["dataset"] == dataset, "fingerprint"].nunique() > 1 else []
     return " · ".join([dataset, *extra, split])
 
 
-def _amount(train_size: float) -> str:
+def amount(train_size: float) -> str:
     """Say how much of the training part was used."""
+    if train_size == 1:
+        return "all of the training part"
     return f"{train_size:.0f} training images" if train_size > 1 else f"{train_size:.3g} of the training part"
 
 

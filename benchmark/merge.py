@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,7 +15,7 @@ from benchmark.claims import Claims
 from benchmark.errors import UserError
 from benchmark.files import write_atomic
 from benchmark.leaderboard import COLUMNS
-from benchmark.predictions import Predictions
+from benchmark.predictions import read
 from benchmark.store import Store, load_results
 from benchmark.tables import write_leaderboards
 
@@ -89,7 +87,7 @@ def _difference(one: Store, two: Store, row: Row) -> str:
         return f"'{statuses[0]}' in {one.folder}, '{statuses[1]}' in {two.folder}"
     if statuses[0] != "ok":
         return ""
-    found = [_load(_predictions(store, row)) for store in (one, two)]
+    found = [read(store.folder, row["key"]) for store in (one, two)]
     same = all(np.array_equal(getattr(found[0], name), getattr(found[1], name)) for name in ("y_true", "proba", "test_index"))
     accuracies = [float((each.labels == each.y_true).mean()) for each in found]
     return "" if same else f"other predictions in {one.folder} (accuracy {accuracies[0]:.4f}) than in {two.folder} ({accuracies[1]:.4f})"
@@ -109,13 +107,6 @@ def _check_labels(stores: list[Store]) -> None:
 def _run_labels(store: Store) -> Iterator[tuple[str, str]]:
     done = store.statuses()
     return ((label, key) for label, key in store.planned() if key in done)
-
-
-def _load(path: Path) -> Predictions:
-    try:
-        return Predictions.load(path)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path} is torn ({error}); run its study there again") from None
 
 
 def _predictions(store: Store, row: Row) -> Path:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import zipfile
+import zlib
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.errors import UserError
 from benchmark.files import write_atomic
 
 
@@ -74,6 +77,10 @@ class Predictions:
         """Whether there are hard labels in place of probabilities: every value is 0 or 1."""
         return bool(np.isin(self.proba, (0, 1)).all())
 
+    def take(self, images: NDArray[np.int64]) -> Self:
+        """Predictions of some of the images, by position, repeats included; without their groups."""
+        return replace(self, y_true=self.y_true[images], proba=self.proba[images], test_index=self.test_index[images], groups=None)
+
     def save(self, path: Path) -> None:
         """Write to an ``.npz`` file, atomically."""
         arrays: dict[str, Any] = {"y_true": self.y_true, "proba": self.proba, "test_index": self.test_index}
@@ -88,3 +95,22 @@ class Predictions:
             classes = tuple(str(name) for name in stored["classes"])
             ordinal, groups = bool(stored["ordinal"]), stored.get("groups")
             return cls(stored["y_true"], stored["proba"], classes, stored["test_index"], ordinal, groups)
+
+
+def read(folder: Path, key: str) -> Predictions:
+    """Predictions of a stored cell of a results folder.
+
+    Raises
+    ------
+    UserError
+        The file is gone or torn.
+    """
+    path, again = folder / "predictions" / f"{key}.npz", "run its study again with --force"
+    if not path.is_file():
+        raise UserError(f"{path} is gone: {again}")
+    if not zipfile.is_zipfile(path):
+        raise UserError(f"{path} is torn: {again}")
+    try:
+        return Predictions.load(path)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{path} is torn ({error}): {again}") from None

@@ -1,0 +1,175 @@
+"""A metric against the imbalance ratio, and against the number of training images: a line a strategy, a panel a pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
+from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
+from numpy.typing import NDArray
+
+from benchmark.intervals import interval
+from benchmark.leaderboard import amount
+from benchmark.metrics import METRICS
+from benchmark.plots.picture import Missing, Picture, entitle, file_name, panels
+from benchmark.plots.rows import Results, better, cells_in_words, entries, is_log, profile_of, ratio_of, same_setting, without_floor
+from benchmark.plots.style import Style, apart, family_of, in_order, plain_style, style_of
+from benchmark.study import FLOOR
+
+AT_ONCE = 10  # lines that one panel can hold
+BARS: dict[str, Any] = {"capsize": 2, "elinewidth": 0.8, "linewidth": 1.4, "markersize": 4}
+
+Line = tuple[str, pd.DataFrame, Style]  # name, cells, style
+Panel = tuple[str, list[Line]]  # title, lines
+OTHERS = ("imbalance", "train_size", "size", "fingerprint", "split")  # labels that may tell pictures apart
+
+
+def against_ratio(results: Results, metric: str) -> Iterator[Picture | Missing]:
+    """One picture a data set and profile: the metric against the ratio of the largest to the smallest class."""
+    rows = results.rows.assign(x=results.rows["imbalance"].map(ratio_of), profile=results.rows["imbalance"].map(profile_of))
+    rows = rows[rows["x"] > 0]
+    yield from _pictures(results, rows, metric, "imbalance", "largest class / smallest class of the training part")
+
+
+def against_train_size(results: Results, metric: str) -> Iterator[Picture | Missing]:
+    """One picture a data set and imbalance: the metric against the number of training images."""
+    groups = results.rows.groupby(["dataset", "imbalance", "train_size"], dropna=False)["n_train"]
+    rows = results.rows.assign(x=groups.transform("mean").round(), profile="")
+    yield from _pictures(results, rows, metric, "train_size", "training images")
+
+
+def _pictures(results: Results, rows: pd.DataFrame, metric: str, axis: str, label: str) -> Iterator[Picture | Missing]:
+    drawn = 0
+    for profile, of_profile in rows.groupby("profile", sort=False):
+        for setting, group in same_setting(of_profile, but=axis):
+            if group["x"].nunique() < 2 or without_floor(group).empty:
+                continue
+            drawn += 1
+            yield _picture(results, group, metric, axis, label, _where({**setting, "profile": profile}, rows))
+    if not drawn:
+        yield Missing(axis, f"a curve needs two values of {axis}, and these rows have one")
+
+
+def _picture(results: Results, rows: pd.DataFrame, metric: str, axis: str, label: str, where: list[str]) -> Picture:
+    found, columns = _panels(rows)
+    with panels(len(found), 6.5, 3.6, columns) as (figure, axes):
+        for ax, (title, lines) in zip(axes, found, strict=True):
+            _draw_panel(ax, title, lines, rows, results, metric)
+            ax.set(xlabel=label, ylabel=metric)
+            ax.label_outer()
+        _show_means(axes[0])
+        for ax in axes:
+            _label_ends(ax)
+        entitle(figure, f"{' · '.join(where)}: {metric} against {axis.replace('_', ' ')}")
+    return Picture(file_name(axis, *where, metric), figure, _caption(rows, metric, label))
+
+
+def _where(setting: dict[str, object], rows: pd.DataFrame) -> list[str]:
+    """What tells a picture from the others of its kind: data set, profile, and of the other labels those that differ."""
+    words = {name: str(value) for name, value in setting.items()}
+    if "train_size" in setting:
+        words["train_size"] = amount(float(str(setting["train_size"])))
+    differing = [name for name in OTHERS if name in setting and rows[name].nunique(dropna=False) > 1]
+    return [words[name] for name in ("dataset", "profile", *differing) if words[name]]
+
+
+def _panels(rows: pd.DataFrame) -> tuple[list[Panel], int]:
+    """Panels, and how many in a row: one a pipeline, or with more strategies than it can hold one a pipeline and family."""
+    looking = without_floor(rows)
+    strategies = in_order(looking["strategy"].unique())
+    if len(strategies) == 1:
+        return [("", [(name, cells, plain_style(k)) for k, (name, cells) in enumerate(entries(looking))])], 1
+    pipelines = list(looking.groupby(["extractor", "model"], sort=False))
+    if len(strategies) <= AT_ONCE:
+        return [(", ".join(names), _lines(cells, strategies, strategies)) for names, cells in pipelines], 2
+    families = dict.fromkeys(family_of(name) for name in strategies if name != "none")
+    members = {family: [name for name in strategies if name == "none" or family_of(name) == family] for family in families}
+    pairs = ((family, of, names, cells) for family, of in members.items() for names, cells in pipelines)
+    return [(f"{', '.join(names)}: {family}", _lines(cells, of, strategies)) for family, of, names, cells in pairs], min(3, len(pipelines))
+
+
+def _lines(rows: pd.DataFrame, shown: list[str], strategies: list[str]) -> list[Line]:
+    of = {str(name): cells for name, cells in rows.groupby("strategy")}
+    return [(name, of[name], style_of(name, strategies)) for name in shown if name in of]
+
+
+def _draw_panel(ax: Axes, title: str, lines: list[Line], rows: pd.DataFrame, results: Results, metric: str) -> None:
+    xs = np.sort(rows["x"].unique())
+    log = is_log(pd.Series(xs))
+    for k, (name, cells, style) in enumerate(lines):
+        found = pd.DataFrame([_point(x, group, results, metric) for x, group in cells.groupby("x")])
+        shift = (k - (len(lines) - 1) / 2) * 0.012  # bars side by side
+        x = found["x"] * 10 ** (shift * np.log10(xs[-1] / xs[0])) if log else found["x"] + shift * (xs[-1] - xs[0])
+        bars = np.nan_to_num(np.abs(found[["lower", "upper"]].to_numpy().T - found["mean"].to_numpy()))
+        ax.errorbar(x, found["mean"], bars, label=name, **style, **BARS)
+    ax.set_title(title, loc="left")
+    if log:
+        ax.set_xscale("log")
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.xaxis.set_major_formatter(ScalarFormatter())
+        if len(xs) > 8:
+            ax.xaxis.set_major_locator(LogLocator())
+    if len(xs) <= 8:
+        ax.set_xticks(xs)
+
+
+def _point(x: float, cells: pd.DataFrame, results: Results, metric: str) -> dict[str, float]:
+    found = interval(results.folder, cells, metric)
+    most = 1 if METRICS[metric].greater_is_better else np.inf  # of every metric here
+    return {"x": x, "mean": float(cells[metric].mean()), "lower": found.lower, "upper": min(found.upper, most)}
+
+
+def _show_means(ax: Axes) -> None:
+    """Let the means, and half as much again, fill the panel; bars that are longer are cut."""
+    drawn = [bars for other in ax.get_shared_y_axes().get_siblings(ax) for bars in other.containers]
+    means = np.concatenate([_points(bars)[:, 1] for bars in cast(list[ErrorbarContainer], drawn)])
+    low, high = np.nanmin(means), np.nanmax(means)
+    room = max(0.5 * (high - low), 0.01)
+    bottom, top = ax.get_ylim()
+    ax.set_ylim(max(bottom, low - room), min(top, high + room))
+
+
+def _label_ends(ax: Axes) -> None:
+    """Write each line's name right of the panel, apart from the others; axes are shared, so that all is drawn before."""
+    handles, names = cast(tuple[list[ErrorbarContainer], list[str]], ax.get_legend_handles_labels())
+    ends = np.array([_points(bars)[-1] for bars in handles])
+    low, high = ax.get_ylim()
+    for name, bars, end, place in zip(names, handles, ends, apart((ends[:, 1] - low) / (high - low), 0.06), strict=True):
+        colour = bars.lines[0].get_color()
+        leader = {"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2, "relpos": (0, 0.5)}
+        ax.annotate(
+            name,
+            end,
+            (1.05, place),
+            textcoords="axes fraction",
+            va="center",
+            fontsize=8,
+            color=colour,
+            arrowprops=leader,
+            annotation_clip=False,
+        )
+
+
+def _points(bars: ErrorbarContainer) -> NDArray[np.float64]:
+    """Points of a line with bars, (n, 2)."""
+    return np.asarray(bars.lines[0].get_xydata(), dtype=float)
+
+
+def _caption(rows: pd.DataFrame, metric: str, label: str) -> str:
+    looking = without_floor(rows)
+    hardest = looking[looking["x"] == looking["x"].max()] if "class" in label else looking[looking["x"] == looking["x"].min()]
+    first, high, last, low = better(hardest, metric)
+    way = "higher" if METRICS[metric].greater_is_better else "lower"
+    folds = "over folds, variance corrected for overlapping training parts (Nadeau & Bengio 2003)"
+    images = "by bootstrap of the test images, of whole groups (patients, lesions) where there are any"
+    how = f"with 95% intervals {folds if rows['fold'].nunique() > 1 else images}, cut where they leave the picture"
+    best = f"At {hardest['x'].iloc[0]:g} ({label}) {first} has the best {metric}, {high:.3f}"
+    rest = f", and {last} the worst, {low:.3f}" if first != last else ""
+    floor = rows[rows["model"] == FLOOR][metric]
+    spread = " to ".join(dict.fromkeys(f"{value:.3f}" for value in (floor.min(), floor.max())))
+    below = f" The floor, {FLOOR}, has {spread}." if floor.notna().any() else ""
+    return f"Means over {cells_in_words(looking)} of {rows['split'].iloc[0]}, {how}; {way} is better. {best}{rest}.{below}"

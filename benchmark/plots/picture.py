@@ -1,0 +1,95 @@
+"""A picture with its caption, and how it is written."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from benchmark.files import write_atomic
+
+DPI = 150
+CAPTION_SIZE = 8
+MARGIN = 0.8  # inches for title and caption
+STYLE: Any = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "0.9",
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "classical-vs-deep",  # the same picture is the same file
+}
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Why there is no picture of a kind."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawn figure.
+
+    Parameters
+    ----------
+    name : str
+        Stem of its files.
+    figure : Figure
+    caption : str
+        What it shows, and what there is to see; computed from the rows.
+    """
+
+    name: str
+    figure: Figure
+    caption: str
+
+    def save(self, out: Path) -> Path:
+        """Write PNG and SVG, the caption below the figure; returns the PNG's path."""
+        with mpl.rc_context(STYLE):
+            width = self.figure.get_figwidth()
+            text = textwrap.fill(self.caption, int(width * 16.5))
+            self.figure.supxlabel(text, x=0.01, ha="left", fontsize=CAPTION_SIZE, color="0.3")
+            for kind, extra in (("png", {"dpi": DPI}), ("svg", {"metadata": {"Date": None}})):
+                write_atomic(out / f"{self.name}.{kind}", partial(self.figure.savefig, format=kind, facecolor="white", **extra))
+        return out / f"{self.name}.png"
+
+
+@contextmanager
+def panels(n: int, width: float, height: float, columns: int = 1) -> Iterator[tuple[Figure, list[Axes]]]:
+    """A figure of n panels (inches each) in the common style, row by row, with common axes; what is drawn within the block has it."""
+    columns = min(columns, n)
+    lines = -(-n // columns)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(max(6.0, width * columns), height * lines + MARGIN), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = list(figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).flat)
+        for ax in axes[n:]:
+            ax.remove()
+        yield figure, axes[:n]
+
+
+def entitle(figure: Figure, title: str) -> None:
+    """Write a title over the whole figure, in as many lines as it takes."""
+    figure.suptitle(textwrap.fill(title, int(figure.get_figwidth() * 13)), fontsize=10, x=0.01, ha="left")
+
+
+def file_name(*parts: str) -> str:
+    """Stem of a file, of letters, digits, dots, dashes and underscores."""
+    return "-".join(re.sub(r"[^\w.-]+", "_", part).strip("_") for part in parts if part)[:100]

@@ -1,0 +1,131 @@
+"""What the pictures read of rows: groups, names of entries, intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmark.leaderboard import COMPARABLE, ENTRY, comparable
+from benchmark.metrics import METRICS
+from benchmark.plots.picture import Missing
+from benchmark.plots.style import in_order
+from benchmark.predictions import Predictions, read
+from benchmark.spec import Spec
+from benchmark.study import FLOOR
+
+
+@dataclass(frozen=True)
+class Results:
+    """Rows that are done, and the folder with their predictions."""
+
+    rows: pd.DataFrame
+    folder: Path
+
+    def hardest(self) -> Iterator[tuple[str, pd.DataFrame]]:
+        """Of each data set the one group of comparable rows that is the most imbalanced, of those the one that trains on most; titled."""
+        groups: dict[str, list[tuple[str, pd.DataFrame]]] = {}
+        for title, group in comparable(self.rows):
+            groups.setdefault(group["dataset"].iloc[0], []).append((title, group))
+        for of_one in groups.values():
+            yield max(of_one, key=lambda found: (ratio_of(found[1]["imbalance"].iloc[0]), found[1]["n_train"].max()))
+
+
+@lru_cache
+def ratio_of(imbalance: str) -> float:
+    """Ratio that a profile's label asks for; 0 for none."""
+    return float(dict(Spec.parse(imbalance).params).get("ratio", 0))
+
+
+@lru_cache
+def profile_of(imbalance: str) -> str:
+    """A profile's label without its ratio, such as 'step' or 'step(minority=0.2)'."""
+    spec = Spec.parse(imbalance)
+    return Spec(spec.name, tuple((name, value) for name, value in spec.params if name != "ratio")).label
+
+
+def without_floor(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of models that look at the images."""
+    return rows[rows["model"] != FLOOR]
+
+
+def named(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with a ``name``: of extractor, strategy and model those that differ among the rows."""
+    varying = [part for part in ENTRY if rows[part].nunique() > 1] or ["model"]
+    return rows.assign(name=rows[varying].agg(" / ".join, axis=1))
+
+
+def entries(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Name and cells of each entry, strategies in their one order."""
+    rows = named(rows)
+    place = {label: k for k, label in enumerate(in_order(rows["strategy"].unique()))}
+    found = [(str(name), group) for name, group in rows.groupby("name", sort=False)]
+    return sorted(found, key=lambda entry: place[entry[1]["strategy"].iloc[0]])
+
+
+@dataclass(frozen=True)
+class Few:
+    """The entries of a data set that a picture of few panels shows, and the sentence that says so."""
+
+    title: str
+    dataset: str
+    entries: list[tuple[str, pd.DataFrame]]
+    predictions: list[list[Predictions]]
+    said: str
+
+
+def few(results: Results, name: str, metric: str, most: int = 6) -> Iterator[Few | Missing]:
+    """The best entry of each strategy, or of each extractor where there is one strategy, of each data set; 'none' is among them."""
+    for title, rows in results.hardest():
+        looking = without_floor(rows)
+        if looking.empty:
+            yield Missing(name, f"{title}: only the floor was run")
+            continue
+        axis = next((part for part in ("strategy", "extractor", "model") if looking[part].nunique() > 1), "model")
+        best = _ranked(looking, metric).drop_duplicates(axis)
+        first = best["strategy"].eq("none") & (axis == "strategy")
+        kept = pd.concat([best[first], best[~first]]).head(most)
+        chosen = entries(looking.merge(kept[ENTRY], on=ENTRY))
+        predictions = [[read(results.folder, key) for key in cells["key"]] for _, cells in chosen]
+        if predictions[0][0].multilabel:
+            yield Missing(name, f"{title}: it is of classes that exclude each other, and these images may have several")
+            continue
+        of = f"{len(kept)} of {len(best)}" if len(kept) < len(best) else f"{len(best)}"
+        said = f"Shown: the best entry by {metric} of each {axis}, {of}." if len(best) > 1 else ""
+        yield Few(title, str(rows["dataset"].iloc[0]), chosen, predictions, said)
+
+
+def _ranked(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    sign = 1 if METRICS[metric].greater_is_better else -1
+    return (sign * rows.groupby(ENTRY, sort=False)[metric].mean()).sort_values(ascending=False, kind="stable").reset_index()
+
+
+def better(rows: pd.DataFrame, metric: str) -> tuple[str, float, str, float]:
+    """Name and mean of the best entry, and of the worst."""
+    means = named(rows).groupby("name", sort=False)[metric].mean().dropna()
+    if not METRICS[metric].greater_is_better:
+        means = -means
+    first, last = str(means.idxmax()), str(means.idxmin())
+    return first, abs(float(means[first])), last, abs(float(means[last]))
+
+
+def cells_in_words(rows: pd.DataFrame) -> str:
+    """Say what means are over, such as '3 folds and 3 seeds'."""
+    counts = [f"{n} {unit}{'s' * (n > 1)}" for unit in ("fold", "seed") if (n := rows[unit].nunique()) > 1]
+    return " and ".join(counts) or "one split and one seed"
+
+
+def same_setting(rows: pd.DataFrame, but: str) -> Iterator[tuple[dict[str, object], pd.DataFrame]]:
+    """Yield groups of rows that could be compared were it not for one column, and the labels that they share."""
+    shared = [name for name in COMPARABLE if name != but]
+    for labels, group in rows.groupby(shared, sort=False, dropna=False):
+        yield dict(zip(shared, labels, strict=True)), group
+
+
+def is_log(values: pd.Series) -> bool:
+    """Whether positive values spread so far that they want a logarithmic axis."""
+    return bool(values.min() > 0 and values.max() / values.min() >= 8) and bool(np.isfinite(values).all())
