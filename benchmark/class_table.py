@@ -28,8 +28,8 @@ def class_tables(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.Data
     title : str
     table : DataFrame
         extractor, strategy, model, then a column for each class, the one with the most training images first, with the mean of
-        the metric over folds and seeds; a first line holds the mean number of training images. An entry without a cell that is
-        'ok' is left out.
+        the metric over folds and seeds, and ``worst class``, the name of the class where it is least; a first line holds the mean number
+        of training images. An entry without a cell that is 'ok' is left out.
 
     Raises
     ------
@@ -49,8 +49,9 @@ def _table(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     first = {**dict.fromkeys(ENTRY, ""), ENTRY[0]: "(training images)", **sizes}
     entries = [{**dict(zip(ENTRY, labels, strict=True)), **_means(group, metric)} for labels, group in rows.groupby(ENTRY, sort=False)]
     table = pd.DataFrame([first, *entries], columns=[*ENTRY, *sizes.index])
-    worst = table[list(sizes.index)].min(axis=1)
-    order = worst[1:].sort_values(ascending=False, kind="stable").index
+    classes = table[list(sizes.index)]
+    table["worst class"] = ["", *classes[1:].T.apply(lambda values: values.idxmin() if values.notna().any() else "")]
+    order = classes[1:].min(axis=1).sort_values(ascending=False, kind="stable").index
     return table.loc[[0, *order]].reset_index(drop=True)
 
 
@@ -62,7 +63,7 @@ def _means(rows: pd.DataFrame, name: str) -> pd.Series:
 def shown(table: pd.DataFrame) -> pd.DataFrame:
     """Render a table of classes for people: three digits, and whole training images."""
     text = table.astype(object)
-    for name in table.columns.drop(ENTRY):
+    for name in table.columns.drop([*ENTRY, "worst class"]):
         text[name] = [f"{table[name][0]:.0f}", *(f"{value:.3f}" if np.isfinite(value) else "-" for value in table[name][1:])]
     return text
 

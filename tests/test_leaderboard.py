@@ -134,7 +134,8 @@ def test_the_table_of_classes_holds_the_mean_of_every_class(tmp_path):
         cells = rows[rows["model"] == entry["model"]]["per_class"]
         for cls in map(str, range(10)):
             assert entry[cls] == pytest.approx(np.mean([cell[cls]["recall"] for cell in cells]))
-    sizes = table.iloc[0, 3:].tolist()
+        assert entry[entry["worst class"]] == min(entry[str(cls)] for cls in range(10))
+    sizes = table.iloc[0, 3:-1].tolist()
     assert sizes == sorted(sizes, reverse=True)
     assert max(sizes) == pytest.approx(5 * min(sizes), rel=0.05)
     with pytest.raises(UserError, match="unknown metric of a class 'auc'"):
