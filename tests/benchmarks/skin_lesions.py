@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark import load_results, run
+from benchmark import load_results, load_study, run
 from benchmark.ranks import holm
 from benchmark.stats import Result, corrected_t
 
@@ -33,6 +33,7 @@ s is seconds of resampling and fitting a fold, on a machine that was busy with o
 def main() -> None:
     """Run, test, write."""
     rows = load_results(sys.argv[1]) if len(sys.argv) > 1 else run("skin_lesions", jobs=2)
+    rows = rows[rows["strategy"].isin(load_study("skin_lesions").to_lists()["strategies"])]  # a folder may hold others, too
     models = [model for model in rows["model"].unique() if model != "majority"]
     tested = {(model, metric): against_none(rows[rows["model"] == model], metric) for model in models for metric in TESTED}
     parts = [head(rows, len(next(iter(tested.values())))), "## What the data says", "", *sentences(rows, tested), ""]
