@@ -141,11 +141,12 @@ def _fit_predict(
     model: Any, strategy: Strategy, features: Features, dataset: Dataset, train: NDArray[np.int64], test: NDArray[np.int64]
 ) -> tuple[dict[str, float], Predictions]:
     timings: dict[str, float] = {}
+    kept, held_out = _held_out_part(model, features.train, dataset, train)
     with _timed(timings, "resample_s"):
-        X, y = strategy.resample(features.train, dataset.targets[train])
+        X, y = strategy.resample(features.train[kept], dataset.targets[train[kept]])
     timings["n_resampled"] = len(y)
     with _timed(timings, "fit_s"):
-        model.fit(X, y)
+        model.fit(X, y, **held_out)
         strategy.learn(dataset.targets[train], lambda: _held_out(model, strategy, features.train, dataset, train))
     with _timed(timings, "predict_s"):
         proba = strategy.adjust(align(np.asarray(model.predict_proba(features.test)), model.classes_, dataset))
@@ -153,11 +154,21 @@ def _fit_predict(
     return timings, Predictions(dataset.targets[test], proba, dataset.classes, test, dataset.ordinal, groups)
 
 
+def _held_out_part(model: Any, X: NDArray, dataset: Dataset, train: NDArray[np.int64]) -> tuple[Any, dict[str, Any]]:
+    """Positions to train on, and the part that a network holds out to know when to stop: whole groups, and never resampled."""
+    share = getattr(model, "validation", 0)
+    if not share:
+        return slice(None), {}
+    kept, held = inner_folds(dataset, train, max(2, round(1 / share)))[0]
+    return kept, {"held_out": (X[held], dataset.targets[train[held]])}
+
+
 def _held_out(model: Any, strategy: Strategy, X: NDArray, dataset: Dataset, train: NDArray[np.int64]) -> NDArray[np.float64]:
     """Probabilities of the training images by models that have not seen them; resampled and fitted anew in each inner fold."""
     proba = np.zeros((len(train), len(dataset.classes)))
     for inner, held in inner_folds(dataset, train):
-        fitted = clone(model).fit(*strategy.resample(X[inner], dataset.targets[train[inner]]))
+        kept, held_out = _held_out_part(model, X[inner], dataset, train[inner])
+        fitted = clone(model).fit(*strategy.resample(X[inner[kept]], dataset.targets[train[inner[kept]]]), **held_out)
         proba[held] = align(np.asarray(fitted.predict_proba(X[held])), fitted.classes_, dataset)
     return proba
 

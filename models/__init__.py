@@ -27,5 +27,8 @@ MENU = MappingProxyType(
         "rus_boost": "models.imbalanced:rus_boost",
         "balanced_bagging": "models.imbalanced:balanced_bagging",
         "simple_cnn": "models.cnn:SimpleCNN",
+        "resnet18": "models.resnet:ResNet18",
+        "resnet50": "models.resnet:ResNet50",
+        "fast_resnet": "models.fast_resnet:FastResNet",
     }
 )

@@ -1,4 +1,4 @@
-"""Losses of `SimpleCNN`, all on logits; those for imbalanced classes need only the number of training images of each class."""
+"""Losses of the networks, all on logits; those for imbalanced classes need only the number of training images of each class."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LDAM_MARGIN = 0.5  # of the rarest class; Cao et al. 2019
 LDAM_SCALE = 30.0  # of the cosines; Cao et al. 2019
 
 
-def make_loss(name: str, truth: Tensor, n_outputs: int, weight: Tensor | None = None) -> Loss:
+def make_loss(name: str, truth: Tensor, n_outputs: int, weight: Tensor | None = None, label_smoothing: float = 0.0) -> Loss:
     """Loss of (logits, targets), a mean over the images of a batch.
 
     Parameters
@@ -31,6 +31,8 @@ def make_loss(name: str, truth: Tensor, n_outputs: int, weight: Tensor | None = 
     n_outputs : int
     weight : (n_outputs,) float32 or None
         Of the classes, or of a label's presence; not with "class_balanced", which sets it, nor "logit_adjusted".
+    label_smoothing : float
+        Share of the truth that is spread over all classes (Szegedy et al. 2016); of cross-entropies.
     """
     if truth.ndim == 2:
         return partial(multilabel_focal if name == "focal" else binary_cross_entropy_with_logits, pos_weight=weight)
@@ -38,12 +40,12 @@ def make_loss(name: str, truth: Tensor, n_outputs: int, weight: Tensor | None = 
     if name == "focal":
         return partial(focal, weight=weight)
     if name == "class_balanced":
-        return partial(cross_entropy, weight=effective_weights(counts))
+        return partial(cross_entropy, weight=effective_weights(counts), label_smoothing=label_smoothing)
     if name == "logit_adjusted":
-        return partial(logit_adjusted, prior=counts / counts.sum())
+        return partial(logit_adjusted, prior=counts / counts.sum(), label_smoothing=label_smoothing)
     if name == "ldam":
         return partial(ldam, margins=ldam_margins(counts), weight=weight)
-    return partial(cross_entropy, weight=weight)
+    return partial(cross_entropy, weight=weight, label_smoothing=label_smoothing)
 
 
 def class_weights(truth: Tensor, n_outputs: int, class_weight: str | NDArray[np.float64] | None) -> Tensor | None:
@@ -89,9 +91,9 @@ def multilabel_focal(logits: Tensor, target: Tensor, pos_weight: Tensor | None =
     return (terms if pos_weight is None else torch.where(target > 0, pos_weight * terms, terms)).mean()
 
 
-def logit_adjusted(logits: Tensor, target: Tensor, prior: Tensor) -> Tensor:
+def logit_adjusted(logits: Tensor, target: Tensor, prior: Tensor, label_smoothing: float = 0.0) -> Tensor:
     """Cross-entropy of logits + tau * log prior (Menon et al. 2021); without the sum, the logits are those of equally frequent classes."""
-    return cross_entropy(logits + LOGIT_TAU * prior.log(), target)
+    return cross_entropy(logits + LOGIT_TAU * prior.log(), target, label_smoothing=label_smoothing)
 
 
 def ldam(logits: Tensor, target: Tensor, margins: Tensor, weight: Tensor | None = None) -> Tensor:

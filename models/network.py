@@ -1,26 +1,47 @@
-"""The network of `SimpleCNN`."""
+"""What every network here is made of: pixels made numbers, a body that ends in features, and a last layer."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear, normalize
+from torch.nn.functional import interpolate, linear, normalize
 
 CERTAINTY = 0.999  # most that a network with a last layer of cosines can be, when classes are evenly spread
 
 
 class Pixels(nn.Module):
-    """Stored pixels, (n, h, w, c) uint8, to what a convolution takes: (n, c, h, w) float32 in -1..1.
+    """Stored pixels, (n, h, w, c) uint8, to what a convolution takes: (n, c, h, w) float32, normalised where the tensor lies.
 
-    Mean 0.5 and standard deviation 0.5 of pixels in 0..1, computed where the tensor lies. The view keeps the channels last
-    in memory, which convolutions on the CPU are quicker with.
+    The view keeps the channels last in memory, which convolutions are quicker with.
+
+    Parameters
+    ----------
+    mean, std : tuple of float
+        Of pixels in 0..1; one for all channels, or one each.
+    least : int
+        Images whose shorter side is less are enlarged to it (bilinear).
     """
 
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self, mean: tuple[float, ...] = (0.5,), std: tuple[float, ...] = (0.5,), least: int = 1) -> None:
+        super().__init__()
+        self.least = least
+        self.register_buffer("shift", -torch.tensor(mean)[:, None, None] / torch.tensor(std)[:, None, None], persistent=False)
+        self.register_buffer("scale", 1 / (255 * torch.tensor(std)[:, None, None]), persistent=False)
+
     def forward(self, images: Tensor) -> Tensor:
-        """Normalise a batch."""
-        return images.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
+        """Normalise a batch; gray images become as many equal channels as there are means."""
+        planes = images.permute(0, 3, 1, 2).float() * self.scale + self.shift
+        height, width = images.shape[1:3]
+        if min(height, width) >= self.least:
+            return planes
+        larger = self.least / min(height, width)
+        return interpolate(planes, (round(height * larger), round(width * larger)), mode="bilinear")
 
 
 class Cosine(nn.Linear):
@@ -49,36 +70,46 @@ class Cosine(nn.Linear):
         return (self.scale if self.training else self.scale_in_evaluation) * linear(normalize(features), normalize(self.weight))
 
 
-def build_network(image_shape: tuple[int, int, int], n_outputs: int, cosine_scale: float | None = None) -> nn.Sequential:
-    """Two convolutional blocks and two dense layers; the outputs are logits.
+@dataclass(frozen=True)
+class Body:
+    """All of a network between the pixels and its last layer.
 
     Parameters
     ----------
-    image_shape : (h, w, c)
-        At least 4 x 4 pixels; the first dense layer takes its size from it.
+    layers : Module
+        (n, c, h, w) float32 to (n, width) float32.
+    width : int
+    pixels : Pixels
+    """
+
+    layers: nn.Module
+    width: int
+    pixels: Pixels
+
+
+class Network(nn.Module):
+    """A body and its last layer: (n, h, w, c) uint8 to logits (n, n_outputs) float32.
+
+    Parameters
+    ----------
+    body : Body
     n_outputs : int
         Classes, or labels of a multi-label task.
     cosine_scale : float or None
         In training, of a last layer of cosines; None: it is linear.
-
-    Returns
-    -------
-    Sequential
-        Takes (n, h, w, c) uint8, gives (n, n_outputs) float32.
     """
-    height, width, channels = image_shape
-    return nn.Sequential(
-        Pixels(),
-        *_block(channels, 32),
-        *_block(32, 64),
-        nn.Flatten(),
-        nn.Dropout(0.5),
-        nn.Linear(64 * (height // 4) * (width // 4), 128),
-        nn.ReLU(),
-        nn.Dropout(0.5),
-        nn.Linear(128, n_outputs) if cosine_scale is None else Cosine(128, n_outputs, cosine_scale),
-    ).to(memory_format=torch.channels_last)
 
+    def __init__(self, body: Body, n_outputs: int, cosine_scale: float | None = None) -> None:
+        super().__init__()
+        self.pixels = body.pixels
+        self.body = body.layers
+        self.last = nn.Linear(body.width, n_outputs) if cosine_scale is None else Cosine(body.width, n_outputs, cosine_scale)
+        self.to(memory_format=torch.channels_last)
 
-def _block(n_in: int, n_out: int) -> list[nn.Module]:
-    return [nn.Conv2d(n_in, n_out, kernel_size=3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.BatchNorm2d(n_out)]
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits."""
+        return self.last(self.embed(images))
+
+    def embed(self, images: Tensor) -> Tensor:
+        """What the last layer is given, (n, width)."""
+        return self.body(self.pixels(images))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.losses import Loss, class_weights, effective_weights, make_loss
+from models.network import Network
+from models.recipe import Recipe
 
 FIRST_PART = 0.8  # of the epochs; Cao et al. 2019 switch after 160 of 200
 
@@ -34,29 +34,21 @@ class Part:
     last_layer_only: bool = False
 
 
-def plan_parts(
-    truth: Tensor,
-    n_outputs: int,
-    epochs: int,
-    *,
-    loss: str,
-    class_weight: str | NDArray[np.float64] | None,
-    deferred_reweighting: bool,
-    two_phase: bool,
-) -> list[Part]:
+def plan_parts(truth: Tensor, n_outputs: int, recipe: Recipe) -> list[Part]:
     """One part, or two: the second is the last fifth of the epochs, at least one.
 
     Deferred re-weighting (Cao et al. 2019): the loss as it is, then with weights by effective number. Two-phase training (Havaei
     et al. 2017; Buda, Maki & Mazurowski 2018): the whole network on equally frequent classes, then its last layer on the real
-    ones. Changed, of both: the learning rate stays.
+    ones. Changed, of both: the learning rate is that of the schedule.
     """
-    plain = make_loss(loss, truth, n_outputs, class_weights(truth, n_outputs, class_weight))
+    smoothing, epochs = recipe.label_smoothing, recipe.epochs
+    plain = make_loss(recipe.loss, truth, n_outputs, class_weights(truth, n_outputs, recipe.class_weight), smoothing)
     switch = min(max(round(FIRST_PART * epochs), 1), epochs - 1)
     first, second = range(1, switch + 1), range(switch + 1, epochs + 1)
-    if deferred_reweighting:
-        weighted = make_loss(loss, truth, n_outputs, effective_weights(truth.bincount(minlength=n_outputs)))
+    if recipe.deferred_reweighting:
+        weighted = make_loss(recipe.loss, truth, n_outputs, effective_weights(truth.bincount(minlength=n_outputs)), smoothing)
         return [Part(first, plain), Part(second, weighted)]
-    if two_phase:
+    if recipe.two_phase:
         return [Part(first, plain, equal_classes=True), Part(second, plain, last_layer_only=True)]
     return [Part(range(1, epochs + 1), plain)]
 
@@ -80,11 +72,11 @@ def _cycle(members: Tensor, n: int, generator: torch.Generator) -> Tensor:
     return members[torch.rand(rounds, len(members), generator=generator).argsort(dim=1).flatten()[:n]]
 
 
-def prepare(network: nn.Sequential, part: Part) -> None:
+def prepare(network: Network, part: Part) -> None:
     """Training mode; layers that this part leaves alone get no gradients and keep their batch statistics."""
     network.train().requires_grad_(not part.last_layer_only)
-    network[-1].requires_grad_(True)
+    network.last.requires_grad_(True)
     if part.last_layer_only:
-        for layer in network:
+        for layer in network.modules():
             if isinstance(layer, nn.BatchNorm2d):
                 layer.eval()

@@ -1,95 +1,204 @@
-"""Training and prediction of `SimpleCNN`: everything that needs torch."""
+"""The one training loop of every network, and prediction: all that needs torch."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.backends import cudnn
+from torch.optim.swa_utils import AveragedModel
 
-from models.losses import LDAM_SCALE, Loss
-from models.network import build_network
-from models.parts import draw, plan_parts, prepare
+from models.augmentation import augment
+from models.losses import LDAM_SCALE
+from models.network import Body, Network
+from models.parts import Part, draw, plan_parts, prepare
+from models.recipe import Recipe
+from models.schedules import make_optimizer, make_schedule
 
 PIXELS_AT_ONCE = 2**20  # of a prediction batch: 1,024 images of 32 x 32, 20 of 224 x 224; bounds the memory
 
+Images = NDArray[np.uint8]
+Targets = NDArray[np.int64] | NDArray[np.float32]
+History = list[dict[str, float]]
+
 
 def train(
-    images: NDArray[np.uint8],
-    targets: NDArray[np.int64] | NDArray[np.float32],
+    make_body: Callable[[Images], Body],
+    images: Images,
+    targets: Targets,
     n_outputs: int,
-    *,
-    optimizer: str,
-    learning_rate: float,
-    batch_size: int,
-    epochs: int,
-    loss: str,
-    class_weight: str | NDArray[np.float64] | None,
-    deferred_reweighting: bool,
-    two_phase: bool,
-    device: str,
+    recipe: Recipe,
     seed: int,
-) -> tuple[nn.Sequential, list[dict[str, float]]]:
+    held_out: tuple[Images, Targets] | None = None,
+) -> tuple[Network, History]:
     """Train a new network.
 
     Parameters
     ----------
+    make_body : callable
+        Makes the network but its last layer, for images of one shape.
     images : (n, h, w, c) uint8
     targets : (n,) int64 class codes, or (n, n_outputs) float32 of 0 and 1
         The former are trained with one loss over all classes, the latter with one per label, both on logits.
-    class_weight : "balanced", (n_outputs,) or None
+    n_outputs : int
+    recipe : Recipe
+    seed : int
+    held_out : images and targets
+        After each epoch the loss on these is taken; the weights of the epoch where it was least are kept.
 
     Returns
     -------
-    network : Sequential
+    network : Network
         On the CPU, in evaluation mode.
-    history : list of {"epoch", "loss", "accuracy"}
-        Means over the batches as they were trained on: with dropout, and before the network had seen the rest.
+    history : list of {"epoch", "loss", "accuracy"}, and "val_loss", "val_accuracy" with a validation part
+        Of training: means over the batches as they were trained on, with dropout, and before the network had seen the rest.
 
     Raises
     ------
     FloatingPointError
         Training diverged.
+
+    Warns
+    -----
+    UserWarning
+        The batch was halved, as the GPU's memory did not hold it.
     """
-    where = find_device(device)
+    where = find_device(recipe.device)
     with _seeded(where, seed):
-        network = build_network(images.shape[1:], n_outputs, LDAM_SCALE if loss == "ldam" else None).to(where)
-        step = _optimizer(network, optimizer, learning_rate)
-        pixels, truth = _tensor(images, where), torch.tensor(targets, device=where)
-        order = torch.Generator().manual_seed(seed)
-        history: list[dict[str, float]] = []
-        parts = plan_parts(
-            truth,
-            n_outputs,
-            epochs,
-            loss=loss,
-            class_weight=class_weight,
-            deferred_reweighting=deferred_reweighting,
-            two_phase=two_phase,
-        )
-        for part in parts:
-            prepare(network, part)
-            for epoch in part.epochs:
-                means = _run_epoch(network, step, part.loss, pixels, truth, _batches(draw(part, truth, order), batch_size))
-                history.append({"epoch": epoch, **means})
-                _refuse_divergence(network, history[-1], learning_rate)
+        while True:
+            try:
+                network, history = _Training(make_body, images, targets, n_outputs, recipe, seed, held_out, where).run()
+                break
+            except torch.OutOfMemoryError:
+                if recipe.batch_size < 4:
+                    raise
+            smaller = recipe.batch_size // 2
+            warnings.warn(f"batch_size={smaller}, as the GPU's memory did not hold {recipe.batch_size} images", stacklevel=2)
+            recipe = replace(recipe, batch_size=smaller)
+            torch.cuda.empty_cache()
     return network.cpu().eval().requires_grad_(True), history
 
 
-@torch.inference_mode()
-def predict_logits(network: nn.Sequential, images: NDArray[np.uint8], device: str) -> NDArray[np.float64]:
+class _Training:
+    """What one training needs; its methods are the steps."""
+
+    def __init__(
+        self,
+        make_body: Callable[[Images], Body],
+        images: Images,
+        targets: Targets,
+        n_outputs: int,
+        recipe: Recipe,
+        seed: int,
+        held_out: tuple[Images, Targets] | None,
+        where: torch.device,
+    ) -> None:
+        torch.default_generator.manual_seed(seed)
+        if where.type == "cuda":
+            torch.cuda.default_generators[where.index].manual_seed(seed)
+        self.recipe, self.where = recipe, where
+        self.network = Network(make_body(images), n_outputs, LDAM_SCALE if recipe.loss == "ldam" else None).to(where)
+        self.forward: Callable[[Tensor], Tensor] = torch.compile(self.network) if recipe.compile else self.network
+        self.pixels, self.truth = _tensor(images, where), torch.tensor(targets, device=where)
+        self.held_out = held_out and (held_out[0], torch.tensor(held_out[1], device=where))
+        self.parts = plan_parts(self.truth, n_outputs, recipe)
+        self.order, self.chance = torch.Generator().manual_seed(seed), torch.Generator(where).manual_seed(seed)
+        self.optimizer = make_optimizer(self.network, recipe)
+        steps = recipe.epochs * len(_batches(torch.arange(len(images)), recipe.batch_size))
+        self.schedule = make_schedule(self.optimizer, recipe, steps)
+        self.averaged = AveragedModel(self.network, multi_avg_fn=_moving(recipe.ema), use_buffers=True) if recipe.ema else None
+
+    def run(self) -> tuple[Network, History]:
+        """All epochs, or those until the loss on the held-out images has not fallen for ``patience`` of them."""
+        history: History = []
+        best, best_state, waited = math.inf, None, 0
+        for part, epoch in self._epochs():
+            history.append({"epoch": epoch, **self._epoch(part)})
+            _refuse_divergence(self.network, history[-1], self.recipe.learning_rate)
+            if self.held_out is None:
+                continue
+            history[-1] |= self._validate(part)
+            waited += 1
+            if history[-1]["val_loss"] < best:
+                best, best_state, waited = history[-1]["val_loss"], deepcopy(self.result.state_dict()), 0
+            if self.recipe.patience and waited >= self.recipe.patience:
+                break
+        if best_state is not None:
+            self.result.load_state_dict(best_state)
+        return self.result, history
+
+    def _epochs(self) -> Iterator[tuple[Part, int]]:
+        for part in self.parts:
+            prepare(self.network, part)
+            yield from ((part, epoch) for epoch in part.epochs)
+
+    @property
+    def result(self) -> Network:
+        """The network that is to predict: the one that is trained, or the moving average of its weights."""
+        return cast(Network, self.averaged.module) if self.averaged else self.network
+
+    def _epoch(self, part: Part) -> dict[str, float]:
+        totals = torch.zeros(2, dtype=torch.float64, device=self.where)
+        batches = _batches(draw(part, self.truth, self.order), self.recipe.batch_size)
+        for indices in batches:
+            totals += len(indices) * self._step(part, indices.to(self.where))
+        loss, accuracy = (totals / sum(map(len, batches))).tolist()
+        return {"loss": loss, "accuracy": accuracy}
+
+    def _step(self, part: Part, batch: Tensor) -> Tensor:
+        """One step down the gradient of a batch; its loss and accuracy, (2,)."""
+        images = augment(self.pixels[batch], self.recipe.augmentation, self.chance)
+        target = self.truth[batch]
+        with _autocast(self.where):
+            logits = self.forward(images)
+        loss = part.loss(logits.float(), target)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        if self.schedule:
+            self.schedule.step()
+        if self.averaged:
+            self.averaged.update_parameters(self.network)
+        return torch.stack([loss.detach(), _accuracy(logits.detach(), target)])
+
+    def _validate(self, part: Part) -> dict[str, float]:
+        assert self.held_out is not None
+        images, target = self.held_out
+        network = self.result
+        modes = {module: module.training for module in network.modules()}
+        logits = _logits(network.eval(), images, self.where)
+        for module, training in modes.items():
+            module.training = training
+        return {"val_loss": part.loss(logits, target).item(), "val_accuracy": _accuracy(logits, target).item()}
+
+
+def predict_logits(network: Network, images: Images, device: str) -> NDArray[np.float64]:
     """Logits of ``images``, (n, n_outputs); the network given stays on the CPU, so that it can be pickled anywhere."""
     where = find_device(device)
-    network = deepcopy(network).to(where)
+    return _logits(deepcopy(network).to(where), images, where).cpu().double().numpy()
+
+
+def embed(network: Network, images: Images, device: str) -> NDArray[np.float32]:
+    """What the last layer is given for ``images``, (n, width)."""
+    where = find_device(device)
+    return _logits(deepcopy(network).to(where), images, where, Network.embed).cpu().numpy()
+
+
+@torch.inference_mode()
+def _logits(network: Network, images: Images, where: torch.device, call: Callable[..., Tensor] = Network.forward) -> Tensor:
     size = max(1, min(1024, PIXELS_AT_ONCE // (images.shape[1] * images.shape[2])))
-    parts = [network(_tensor(images[start : start + size], where)).cpu() for start in range(0, len(images), size)]
-    return torch.cat(parts).double().numpy()
+    with _autocast(where):
+        parts = [call(network, _tensor(images[start : start + size], where)).float() for start in range(0, len(images), size)]
+    return torch.cat(parts)
 
 
 def find_device(name: str) -> torch.device:
@@ -102,53 +211,45 @@ def find_device(name: str) -> torch.device:
     return torch.device("cuda", torch.cuda.current_device()) if name in ("auto", "cuda") else torch.device(name)
 
 
+def _autocast(where: torch.device) -> Any:
+    """bfloat16 where it pays and a result differs from machine to machine anyway: on CUDA."""
+    return torch.autocast("cuda", torch.bfloat16, enabled=where.type == "cuda")
+
+
+def _moving(decay: float) -> Callable[[Any, Any, Any], None]:
+    """Moving average of tensors; its decay begins low, so that the random weights of the start are soon forgotten."""
+
+    @torch.no_grad()
+    def update(averaged: Any, current: Any, n: Any) -> None:
+        share = 1 - min(decay, (1 + float(n)) / (10 + float(n)))
+        for old, new in zip(averaged, current, strict=True):
+            old.lerp_(new, share) if old.is_floating_point() else old.copy_(new)
+
+    return update
+
+
 @contextmanager
 def _seeded(device: torch.device, seed: int) -> Iterator[None]:
-    """Seed weights and dropout; afterwards the caller's generators and cuDNN settings are as they were."""
+    """Give weights and dropout generators of their own; afterwards the caller's, and cuDNN's settings, are as they were."""
     cuda = device.type == "cuda"
     before = cudnn.deterministic, cudnn.benchmark
     with torch.random.fork_rng(devices=[device] if cuda else []):
-        torch.default_generator.manual_seed(seed)
         try:
             if cuda:
-                torch.cuda.default_generators[device.index].manual_seed(seed)
                 cudnn.deterministic, cudnn.benchmark = True, False
             yield
         finally:
             cudnn.deterministic, cudnn.benchmark = before
 
 
-def _tensor(images: NDArray[np.uint8], device: torch.device) -> Tensor:
+def _tensor(images: Images, device: torch.device) -> Tensor:
     return torch.tensor(np.ascontiguousarray(images), device=device)
-
-
-def _optimizer(network: nn.Module, name: str, learning_rate: float) -> torch.optim.Optimizer:
-    if name == "adam":
-        return torch.optim.Adam(network.parameters(), lr=learning_rate, fused=True)
-    return torch.optim.SGD(network.parameters(), lr=learning_rate, momentum=0.9, fused=True)
 
 
 def _batches(drawn: Tensor, size: int) -> tuple[Tensor, ...]:
     """Indices of the batches of one epoch; a last batch of one is left out, as batch norm can't normalise it."""
     parts = drawn.split(size)
     return parts[:-1] if len(parts[-1]) == 1 else parts
-
-
-def _run_epoch(
-    network: nn.Module, optimizer: torch.optim.Optimizer, loss_of: Loss, pixels: Tensor, truth: Tensor, batches: tuple[Tensor, ...]
-) -> dict[str, float]:
-    totals = torch.zeros(2, dtype=torch.float64, device=pixels.device)
-    for indices in batches:
-        batch = indices.to(pixels.device)
-        target = truth[batch]
-        logits = network(pixels[batch])
-        loss = loss_of(logits, target)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        totals += len(batch) * torch.stack([loss.detach(), _accuracy(logits.detach(), target)])
-    loss_mean, accuracy = (totals / sum(map(len, batches))).tolist()
-    return {"loss": loss_mean, "accuracy": accuracy}
 
 
 def _accuracy(logits: Tensor, target: Tensor) -> Tensor:

@@ -9,7 +9,13 @@ from benchmark.plugins import menu, resolve
 from benchmark.spec import Spec
 
 FAKES = str(Path(__file__).parent / "fakes.py")
-QUICK = {"simple_cnn": "simple_cnn(epochs=2)", "one_vs_rest": "one_vs_rest(estimator=logistic_regression)"}
+QUICK = {
+    "simple_cnn": "simple_cnn(epochs=2)",
+    "resnet18": "resnet18(epochs=1)",
+    "resnet50": "resnet50(epochs=1)",
+    "fast_resnet": "fast_resnet(epochs=2)",
+    "one_vs_rest": "one_vs_rest(estimator=logistic_regression)",
+}
 
 
 def broken(kind, name):

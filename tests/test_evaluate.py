@@ -10,6 +10,7 @@ import benchmark.evaluate
 from benchmark.evaluate import align, evaluate
 from benchmark.metrics import METRICS, compute
 from benchmark.predictions import Predictions
+from models.cnn import SimpleCNN
 
 FAKES = str(Path(__file__).parent / "fakes.py")
 
@@ -215,3 +216,25 @@ def test_align_puts_columns_where_their_classes_are(digits):
     assert found[0, 2] == 0.25
     assert found[0, 7] == 0.75
     assert found.sum() == 1
+
+
+def test_what_stops_a_training_is_held_out_by_patient_and_before_resampling(digits, make_cell, tmp_path, monkeypatch):
+    given = []
+
+    def recorded(self, X, y, held_out):
+        given.append((X, held_out[0]))
+        return fit(self, X, y, held_out)
+
+    fit = SimpleCNN.fit
+    monkeypatch.setattr(SimpleCNN, "fit", recorded)
+    patients = np.arange(300) // 3
+    cell = make_cell(digits, "pixels", "simple_cnn(epochs=2, validation=0.25)", "random_over", imbalance="step(ratio=3)")
+    row = evaluate(cell, replace(digits, groups=patients), tmp_path)
+    assert row["status"] == "ok", row["reason"]
+    assert all("val_loss" in entry for entry in row["history"])
+    ((trained, held),) = given
+    patient_of = {image.tobytes(): patient for image, patient in zip(digits.images, patients, strict=True)}
+    trained_patients, held_patients = ({patient_of[image.tobytes()] for image in images} for images in (trained, held))
+    assert not trained_patients & held_patients
+    assert len(trained) > len(np.unique(trained, axis=0))  # copies
+    assert len(held) == len(np.unique(held, axis=0))

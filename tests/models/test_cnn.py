@@ -15,7 +15,8 @@ from sklearn.exceptions import NotFittedError
 from torch.nn.functional import cross_entropy
 
 from models.cnn import SimpleCNN
-from models.network import build_network
+from models.network import Network, Pixels
+from models.simple_cnn import simple_body
 from models.training import _batches, find_device
 
 
@@ -82,7 +83,7 @@ def test_history_holds_plain_numbers_of_every_epoch(fitted):
 def test_no_softmax_precedes_the_loss(fitted, digits):
     X, y = torch.tensor(digits[0]), torch.tensor(digits[1])
     torch.manual_seed(0)
-    assert cross_entropy(build_network((8, 8, 1), 10).eval()(X), y).item() == pytest.approx(np.log(10), abs=0.1)
+    assert cross_entropy(Network(simple_body((8, 8, 1)), 10).eval()(X), y).item() == pytest.approx(np.log(10), abs=0.1)
     logits = fitted.network_(X)
     assert logits.min() < -1
     assert logits.max() > 1
@@ -103,18 +104,19 @@ def test_prediction_does_not_depend_on_the_other_images(fitted, digits):
 
 
 def test_pixels_are_normalised_to_mean_and_deviation_one_half():
-    pixels = build_network((4, 4, 1), 2)[0]
+    pixels = Pixels()
     images = torch.tensor([0, 51, 255, 204] * 4, dtype=torch.uint8).reshape(1, 4, 4, 1)
     torch.testing.assert_close(pixels(images)[0, 0, 0], torch.tensor([-1.0, -0.6, 1.0, 0.6]))
 
 
 def test_layers_are_those_of_the_article():
-    network = build_network((28, 20, 3), 7)
-    names = [type(layer).__name__ for layer in network]
+    network = Network(simple_body((28, 20, 3)), 7)
+    layers = [network.pixels, *network.body, network.last]
+    names = [type(layer).__name__ for layer in layers]
     block = ["Conv2d", "ReLU", "MaxPool2d", "BatchNorm2d"]
     assert names == ["Pixels", *block, *block, "Flatten", "Dropout", "Linear", "ReLU", "Dropout", "Linear"]
-    assert [layer.out_channels for layer in network if isinstance(layer, torch.nn.Conv2d)] == [32, 64]
-    dense = [(layer.in_features, layer.out_features) for layer in network if isinstance(layer, torch.nn.Linear)]
+    assert [layer.out_channels for layer in layers if isinstance(layer, torch.nn.Conv2d)] == [32, 64]
+    dense = [(layer.in_features, layer.out_features) for layer in layers if isinstance(layer, torch.nn.Linear)]
     assert dense == [(64 * 7 * 5, 128), (128, 7)]
 
 
@@ -199,7 +201,7 @@ def test_divergence_is_refused_with_advice(digits):
 @pytest.mark.parametrize(
     ("name", "value", "allowed"),
     [
-        ("optimizer", "rmsprop", "'adam' or 'sgd'"),
+        ("optimizer", "rmsprop", "'adam', 'adamw' or 'sgd'"),
         ("learning_rate", 0, "a number above 0"),
         ("learning_rate", float("nan"), "a number above 0"),
         ("batch_size", 1, "an integer from 2"),

@@ -14,10 +14,11 @@ from sklearn.metrics import log_loss, recall_score
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from models.cnn import SimpleCNN
-from models.cnn_parameters import CORRECTING, LOSSES, MULTILABEL
 from models.losses import class_weights, effective_weights, focal, ldam_margins, make_loss, multilabel_focal
-from models.network import Cosine, build_network
+from models.network import Cosine, Network
 from models.parts import draw, draw_equally
+from models.recipe import CORRECTING, LOSSES, MULTILABEL
+from models.simple_cnn import simple_body
 
 COUNTS = (1000, 40, 3, 1)
 VARIANTS = [
@@ -199,7 +200,7 @@ def test_cosines_are_scaled_by_30_in_training_and_to_certainty_0_999_in_evaluati
     torch.testing.assert_close(layer(features), torch.full((3, 3), -15.0) + 45 * torch.eye(3))
     torch.testing.assert_close(layer.eval()(features).softmax(dim=1).diag(), torch.full((3,), 0.999))
     assert layer(torch.zeros(1, 2)).abs().max() == 0  # dropout may leave no feature
-    assert build_network((8, 8, 1), 3, 30.0)[-1].scale == 30
+    assert Network(simple_body((8, 8, 1)), 3, 30.0).last.scale == 30
 
 
 @pytest.mark.parametrize(
@@ -225,7 +226,7 @@ def test_probabilities_of_ldam_are_sensible(imbalanced):
     X, y, X_test, y_test = imbalanced
     model = quick(epochs=8, loss="ldam").fit(X[y < 8], y[y < 8])
     X_test, y_test = X_test[y_test < 8], y_test[y_test < 8]
-    sure = softmax(np.log(model.predict_proba(X_test)) * 30 / model.network_[-1].scale_in_evaluation, axis=1)
+    sure = softmax(np.log(model.predict_proba(X_test)) * 30 / model.network_.last.scale_in_evaluation, axis=1)
     assert log_loss(y_test, model.predict_proba(X_test)) < min(0.25, 0.7 * log_loss(y_test, sure))
     assert model.score(X_test, y_test) > 0.93
 
@@ -233,7 +234,7 @@ def test_probabilities_of_ldam_are_sensible(imbalanced):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_only_ldam_has_a_last_layer_of_cosines(loss, digits):
     model = quick(loss=loss).fit(digits[0][:90], digits[1][:90])
-    assert isinstance(model.network_[-1], Cosine) == (loss == "ldam")
+    assert isinstance(model.network_.last, Cosine) == (loss == "ldam")
 
 
 @pytest.mark.parametrize("parameters", VARIANTS, ids=str)
@@ -263,8 +264,8 @@ def test_default_training_is_this_loop_bit_for_bit(parameters, digits):
     seed = int(np.random.RandomState(0).randint(2**31 - 1))
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        network = build_network((8, 8, 1), 10).train()
-        sgd = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9, fused=True)
+        network = Network(simple_body((8, 8, 1)), 10).train()
+        sgd = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9, nesterov=True, fused=True)
         step = sgd if "optimizer" in parameters else torch.optim.Adam(network.parameters(), lr=1e-3, fused=True)
         loss = torch.nn.CrossEntropyLoss(100 / (10 * y.bincount().float()) if "class_weight" in parameters else None)
         order = torch.Generator().manual_seed(seed)

@@ -1,0 +1,264 @@
+"""The base class of every network: a scikit-learn classifier of images that trains one from nothing, or from given weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import train_test_split
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.validation import check_is_fitted
+
+from models import recipe
+
+if TYPE_CHECKING:
+    from models.network import Body
+
+Images = NDArray[np.uint8]
+Labelled = tuple[Images, ArrayLike]
+
+
+class NetworkClassifier(ClassifierMixin, BaseEstimator):
+    """A network as a classifier of images, (n, h, w, 1 or 3) uint8.
+
+    Write ``make_body(images)``, all of the network but its last layer, and an ``__init__`` with defaults that suit it. Everything
+    else is done here: the last layer, training (the images lie on the device as one uint8 tensor, and are augmented there),
+    probabilities, checks.
+
+    Parameters
+    ----------
+    optimizer : {"adam", "adamw", "sgd"}
+        The last with Nesterov's momentum of 0.9.
+    learning_rate : float
+    weight_decay : float
+        Of the weights of layers, not of biases and batch norms.
+    batch_size : int
+        A last batch of one image is left out of its epoch. Halved, with a warning, when a GPU's memory does not hold it.
+    epochs : int
+    schedule : {"constant", "cosine", "one_cycle"}
+        Of the learning rate, from step to step.
+    augmentation : tuple of "flip", "shift", "cutout"
+        What is done to each training image at random: mirrored left to right, moved by up to an eighth of its side, a square of
+        a quarter of it grayed out.
+    label_smoothing : float
+        Share of the truth that is spread over all classes (Szegedy et al. 2016).
+    ema : float or None
+        Decay, a step, of a moving average of the weights, which predicts in their place (Polyak & Juditsky 1992).
+    validation : float
+        Share of the training images that is held out; the weights of the epoch with the least loss on them are kept. The benchmark
+        holds out whole groups (patients, lesions), and before any resampling.
+    patience : int or None
+        Stop when that loss has not fallen for so many epochs.
+    loss : {"cross_entropy", "focal", "class_balanced", "logit_adjusted", "ldam"}
+        Focal (Lin et al. 2017): what is easy already counts little. Class-balanced (Cui et al. 2019): cross-entropy weighted by
+        inverse effective numbers of images. Logit-adjusted (Menon et al. 2021): the priors are in the loss, so the
+        probabilities are those of equally frequent classes. LDAM (Cao et al. 2019): larger margins for rarer classes, and a
+        last layer of cosines. Several labels an image: the first two, with a sigmoid per label.
+    class_weight : None, "balanced" or dict
+        Balanced: the loss weighs classes by n / (n_classes * n_of_class), a label's presences by absences / presences. A dict
+        holds the weight of each class (the number of a label: of its presences); classes left out weigh 1.
+    deferred_reweighting : bool
+        The loss as it is, then for the last fifth of the epochs weighted by inverse effective numbers (Cao et al. 2019).
+    two_phase : bool
+        All layers on images drawn equally often from every class, then for the last fifth of the epochs only the last layer
+        on the training images as they are (Havaei et al. 2017; Buda, Maki & Mazurowski 2018).
+    compile : bool
+        Have ``torch.compile`` make one program of the network; takes a while first, and a compiler.
+    device : {"auto", "cpu", "cuda", "cuda:N"}
+        Auto: CUDA when there is one, otherwise the CPU. On CUDA layers compute in bfloat16 where torch deems that safe.
+    random_state : int, RandomState or None
+        The same integer gives the same network bit for bit on the CPU. torch's own generators are left as they were.
+
+    Attributes
+    ----------
+    classes_ : (n_classes,) array
+        The labels seen in ``fit``; for multi-label targets the column numbers.
+    history_ : list of {"epoch", "loss", "accuracy"}, with a validation part also {"val_loss", "val_accuracy"}
+        Means over each epoch's batches, in training (with dropout).
+    network_ : models.network.Network
+        On the CPU, whatever the device, so that a fitted model can be unpickled anywhere.
+
+    Notes
+    -----
+    Of ``class_weight``, ``deferred_reweighting``, ``two_phase`` and the class-balanced and logit-adjusted losses at most one
+    may be used: each corrects for the class frequencies, and two of them would do so twice or undo one another.
+    """
+
+    takes = "images"
+    smallest_side: ClassVar[int] = 4
+
+    def __init__(
+        self,
+        optimizer: str = "adam",
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        batch_size: int = 32,
+        epochs: int = 20,
+        schedule: str = "constant",
+        augmentation: tuple[str, ...] = (),
+        label_smoothing: float = 0.0,
+        ema: float | None = None,
+        validation: float = 0.0,
+        patience: int | None = None,
+        loss: str = "cross_entropy",
+        class_weight: str | dict[Any, float] | None = None,
+        deferred_reweighting: bool = False,
+        two_phase: bool = False,
+        compile: bool = False,  # torch's own word
+        device: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.schedule = schedule
+        self.augmentation = augmentation
+        self.label_smoothing = label_smoothing
+        self.ema = ema
+        self.validation = validation
+        self.patience = patience
+        self.loss = loss
+        self.class_weight = class_weight
+        self.deferred_reweighting = deferred_reweighting
+        self.two_phase = two_phase
+        self.compile = compile
+        self.device = device
+        self.random_state = random_state
+
+    def make_body(self, images: Images) -> Body:
+        """All of the network but its last layer, for training images (n, h, w, c) uint8; drawn from torch's own generator."""
+        raise NotImplementedError(f"{type(self).__name__} must write make_body(images)")
+
+    def fit(self, X: Images, y: ArrayLike, held_out: Labelled | None = None) -> Self:
+        """Train a new network.
+
+        Parameters
+        ----------
+        X : (n, h, w, c) uint8
+        y : (n,) labels, or (n, n_labels) of 0 and 1
+        held_out : images and labels
+            The validation part; without it, a stratified part of X where ``validation`` asks for one.
+
+        Raises
+        ------
+        ValueError
+            A parameter, the images or the targets are not as described, or there are fewer than two images or classes.
+        FloatingPointError
+            Training diverged.
+        """
+        from models.training import train
+
+        self.check_parameters()
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        images, y = self._check_images(X), np.asarray(y)
+        if held_out is None and self.validation:
+            images, y, held_out = self._hold_out(images, y, seed)
+        classes, targets = self._encode(y, len(images))
+        if targets.ndim == 2:
+            recipe.check_multilabel(self)
+        how = recipe.Recipe.of(self, class_weight=self._weights(classes))
+        kept = held_out and self._known(held_out, classes)
+        self.network_, self.history_ = train(self.make_body, images, targets, len(classes), how, seed, kept)
+        self.classes_, self.multilabel_, self.image_shape_ = classes, targets.ndim == 2, images.shape[1:]
+        return self
+
+    def predict_proba(self, X: Images) -> NDArray[np.float64]:
+        """Probabilities (n, n_classes) in the order of ``classes_``; rows sum to 1 unless the targets were multi-label."""
+        from models.training import predict_logits
+
+        images = self._check_fitted(X)
+        logits = predict_logits(self.network_, images, self.device)
+        return expit(logits) if self.multilabel_ else softmax(logits, axis=1)
+
+    def predict(self, X: Images) -> NDArray[Any]:
+        """The most probable class of each image, or a 0/1 matrix of the labels above 0.5."""
+        probabilities = self.predict_proba(X)
+        return (probabilities > 0.5).astype(int) if self.multilabel_ else self.classes_[probabilities.argmax(axis=1)]
+
+    def embed(self, X: Images) -> NDArray[np.float32]:
+        """What the last layer is given, (n, width)."""
+        from models.training import embed
+
+        images = self._check_fitted(X)
+        return embed(self.network_, images, self.device)
+
+    def check_parameters(self) -> None:
+        """Refuse values that are not allowed, alone or together."""
+        recipe.check(self)
+
+    def _hold_out(self, images: Images, y: NDArray[Any], seed: int) -> tuple[Images, NDArray[Any], Labelled | None]:
+        """A part of the images to train on, and the rest; classes of one image are trained on."""
+        _, codes, counts = np.unique(y, axis=0, return_inverse=True, return_counts=True)
+        common = np.flatnonzero(counts[codes.ravel()] > 1)
+        n_held = round(self.validation * len(images))
+        if n_held < 1 or len(common) - n_held < 2:
+            raise ValueError(f"{type(self).__name__}: validation={self.validation} of {len(images)} images leaves too few on one side")
+        few = n_held < len(np.unique(codes.ravel()[common])) or y.ndim == 2
+        _, held = train_test_split(common, test_size=n_held, random_state=seed, stratify=None if few else codes.ravel()[common])
+        kept = np.setdiff1d(np.arange(len(images)), held)
+        return images[kept], y[kept], (images[held], y[held])
+
+    def _known(self, held_out: Labelled, classes: NDArray[Any]) -> tuple[Images, NDArray[Any]] | None:
+        """Held-out images of classes that are trained, and their codes; None where there are none."""
+        images, y = self._check_images(held_out[0]), np.asarray(held_out[1])
+        if y.ndim == 2:
+            return images, y.astype(np.float32)
+        known = np.isin(y, classes)
+        return (images[known], np.searchsorted(classes, y[known])) if known.any() else None
+
+    def _weights(self, classes: NDArray[Any]) -> str | NDArray[np.float64] | None:
+        """``class_weight``, a dict as an array in the order of ``classes``."""
+        if not isinstance(self.class_weight, dict):
+            return self.class_weight
+        return compute_class_weight(self.class_weight, classes=classes, y=classes)
+
+    def _check_fitted(self, X: Images) -> Images:
+        check_is_fitted(self)
+        images = self._check_images(X)
+        if images.shape[1:] != self.image_shape_:
+            raise ValueError(
+                f"{type(self).__name__} was fitted on images of shape {self.image_shape_} and is asked about {images.shape[1:]}"
+            )
+        return images
+
+    def _check_images(self, X: Images) -> Images:
+        images, name = np.asarray(X), type(self).__name__
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3) or not len(images):
+            raise ValueError(f"{name} takes images (n, h, w, 1 or 3) uint8, not {images.shape} {images.dtype}")
+        least = self.smallest_side
+        if min(images.shape[1:3]) < least:
+            raise ValueError(f"{name} needs images of at least {least} x {least} pixels, not {images.shape[1:3]}: enlarge them")
+        return images
+
+    def _encode(self, y: NDArray[Any], n_images: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """(classes, targets): codes 0.. of the labels as int64, or the 0/1 matrix as float32."""
+        name = type(self).__name__
+        if y.ndim not in (1, 2) or len(y) != n_images:
+            raise ValueError(f"targets must be ({n_images},) labels or ({n_images}, n_labels) of 0 and 1, not {y.shape}")
+        if n_images < 2:
+            raise ValueError(f"{name} needs at least two training images: batch norm can't normalise one")
+        if y.ndim == 2:
+            if not np.isin(y, (0, 1)).all():
+                raise ValueError("multi-label targets must be 0 or 1")
+            return np.arange(y.shape[1]), y.astype(np.float32)
+        classes, codes = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(f"{name} needs at least two classes; the training labels hold only {classes.tolist()}")
+        return classes, codes.astype(np.int64)
+
+    @property
+    def uses_gpu(self) -> bool:
+        """Whether it runs on a GPU where there is one; such cells take turns at it."""
+        return self.device != "cpu"
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.classifier_tags.multi_label = True
+        return tags

@@ -1,0 +1,131 @@
+"""Residual networks of torchvision, for small images as for large ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.error import URLError
+
+import numpy as np
+
+from models.network_classifier import Images, NetworkClassifier
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from models.network import Body
+
+SMALL = 64  # pixels; of smaller images the first layers would leave nothing
+IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}  # what torchvision's weights were trained on
+
+
+class ResNet18(NetworkClassifier):
+    """Residual network of 18 layers (He et al. 2016), as torchvision has it.
+
+    Changed for images below 64 pixels: the first convolution is 3 x 3 with stride 1 and there is no max-pooling after it, as for
+    CIFAR-10 in the paper, and as MedMNIST does (Yang et al. 2023). Defaults are near MedMNIST's: Adam at 0.001, batches of 128.
+
+    Parameters
+    ----------
+    weights : None, "imagenet" or path
+        Begin with these in place of random ones: torchvision's for ImageNet, from its cache or downloaded, or a file of such a state
+        dictionary (.pth, .safetensors). Gray images become colour ones, and images below 64 pixels are enlarged to that.
+    **others
+        Those of `NetworkClassifier`.
+    """
+
+    architecture: ClassVar[str] = "resnet18"
+
+    def __init__(
+        self,
+        weights: str | None = None,
+        optimizer: str = "adam",
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        batch_size: int = 128,
+        epochs: int = 30,
+        schedule: str = "cosine",
+        augmentation: tuple[str, ...] = (),
+        label_smoothing: float = 0.0,
+        ema: float | None = None,
+        validation: float = 0.0,
+        patience: int | None = None,
+        loss: str = "cross_entropy",
+        class_weight: str | dict[Any, float] | None = None,
+        deferred_reweighting: bool = False,
+        two_phase: bool = False,
+        compile: bool = False,
+        device: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.weights = weights
+        super().__init__(
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            batch_size=batch_size,
+            epochs=epochs,
+            schedule=schedule,
+            augmentation=augmentation,
+            label_smoothing=label_smoothing,
+            ema=ema,
+            validation=validation,
+            patience=patience,
+            loss=loss,
+            class_weight=class_weight,
+            deferred_reweighting=deferred_reweighting,
+            two_phase=two_phase,
+            compile=compile,
+            device=device,
+            random_state=random_state,
+        )
+
+    def check_parameters(self) -> None:
+        """Refuse values that are not allowed, and a file of weights that is not there."""
+        super().check_parameters()
+        if self.weights not in (None, "imagenet") and not Path(self.weights).expanduser().is_file():
+            raise ValueError(f"weights={self.weights!r}: no such file; it must be None, 'imagenet' or a file of weights")
+
+    def make_body(self, images: Images) -> Body:
+        """All layers but the last."""
+        from torch import nn
+        from torchvision import models
+
+        from models.network import Body, Pixels
+
+        network = getattr(models, self.architecture)()
+        if self.weights is not None:
+            network.load_state_dict(self._state())
+        elif min(images.shape[1:3]) < SMALL:
+            network.conv1, network.maxpool = nn.Conv2d(images.shape[3], 64, 3, padding=1, bias=False), nn.Identity()
+        elif images.shape[3] == 1:
+            network.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
+        width, network.fc = network.fc.in_features, nn.Identity()
+        return Body(network, width, Pixels() if self.weights is None else Pixels(**IMAGENET, least=SMALL))
+
+    def _state(self) -> dict[str, Tensor]:
+        """State dictionary of the weights, without unpickling."""
+        import torch
+        from torchvision import models
+
+        if self.weights == "imagenet":
+            try:
+                return models.get_model_weights(self.architecture)["DEFAULT"].get_state_dict(progress=False, check_hash=True)
+            except (URLError, OSError) as error:
+                folder = Path(torch.hub.get_dir()) / "checkpoints"
+                raise ValueError(
+                    f"weights='imagenet' of {self.architecture} are not in {folder}, and cannot be downloaded ({error}); "
+                    "put torchvision's file there, or name a file"
+                ) from error
+        path = Path(str(self.weights)).expanduser()
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+class ResNet50(ResNet18):
+    """Residual network of 50 layers with bottlenecks (He et al. 2016); otherwise as `ResNet18`."""
+
+    architecture: ClassVar[str] = "resnet50"

@@ -1,0 +1,26 @@
+"""The layers of `SimpleCNN`."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from models.network import Body, Pixels
+
+
+def simple_body(image_shape: tuple[int, int, int]) -> Body:
+    """Two convolutional blocks and a dense layer, from (h, w, c) of at least 4 x 4 pixels, from which that layer takes its size."""
+    height, width, channels = image_shape
+    layers = nn.Sequential(
+        *_block(channels, 32),
+        *_block(32, 64),
+        nn.Flatten(),
+        nn.Dropout(0.5),
+        nn.Linear(64 * (height // 4) * (width // 4), 128),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+    )
+    return Body(layers, 128, Pixels())
+
+
+def _block(n_in: int, n_out: int) -> list[nn.Module]:
+    return [nn.Conv2d(n_in, n_out, kernel_size=3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.BatchNorm2d(n_out)]
