@@ -10,12 +10,12 @@ import pandas as pd
 
 from benchmark.entries import Entry, find_entry
 from benchmark.errors import UserError, unknown
-from benchmark.intervals import over_images
+from benchmark.intervals import over_folds, over_images
 from benchmark.leaderboard import COMPARABLE, ENTRY, title_of
-from benchmark.metrics import METRICS
+from benchmark.metrics import METRICS, undefined
 from benchmark.predictions import Predictions, read
 from benchmark.ranks import wilcoxon
-from benchmark.stats import Result, corrected_t, delong, mcnemar
+from benchmark.stats import Result, delong, mcnemar
 from benchmark.store import load_results
 
 CELL = ["fold", "seed"]  # what pairs the cells of two entries
@@ -111,7 +111,7 @@ def compare(folder: str | Path, a: str, b: str, metric: str = "f1") -> list[Comp
     folder = Path(folder)
     if metric not in METRICS:
         raise unknown("metric", metric, METRICS)
-    rows = load_results(folder, [metric, "n_train", "n_test"])
+    rows = load_results(folder, [metric, "n_images", "n_test"])
     one, two = find_entry(a, rows, folder), find_entry(b, rows, folder)
     if one == two:
         raise UserError(f"'{a}' and '{b}' are both {' / '.join(one)}: name two entries")
@@ -135,8 +135,7 @@ def _compared(folder: Path, title: str, planned: pd.DataFrame, one: Entry, two: 
     cells, names = planned[planned["both"]], (f"{metric}_a", f"{metric}_b")
     scores = cells.groupby("fold")[list(names)].agg(lambda values: values.astype(float).mean(skipna=False))
     if len(scores) > 1:
-        n_train, n_test = cells["n_train_a"].mean(), cells["n_test_a"].mean()
-        result = corrected_t(scores[names[0]] - scores[names[1]], n_train, n_test)
+        result = over_folds(scores[names[0]] - scores[names[1]], cells["n_images_a"], cells["n_test_a"])
     else:
         result = _one_split(metric, *([read(folder, key) for key in cells[side]] for side in ("key_a", "key_b")))
     mean_a, mean_b = (float(scores[name].mean(skipna=False)) for name in names)
@@ -149,6 +148,8 @@ def _one_split(metric: str, a: list[Predictions], b: list[Predictions]) -> Resul
     first, second = a[0], b[0]
     if not all(np.array_equal(first.test_index, other.test_index) and np.array_equal(first.y_true, other.y_true) for other in [*a, *b]):
         raise UserError("the two entries were tested on different images: run them again in one study")
+    if any(np.isnan(METRICS[metric](seed)) for seed in (*a, *b)):
+        return Result("the comparison", len(first.y_true), np.nan, refusal=f"{metric} is undefined for these predictions{_why([*a, *b])}")
     a, b = _distinct(a), _distinct(b)
     grouped = first.groups is not None and len(np.unique(first.groups)) < len(first.groups)
     independent = len(a) == len(b) == 1 and not grouped and not first.multilabel
@@ -158,6 +159,11 @@ def _one_split(metric: str, a: list[Predictions], b: list[Predictions]) -> Resul
     if independent and metric == "accuracy":
         return replace(mcnemar(first.y_true, first.labels, second.labels), lower=resampled.lower, upper=resampled.upper)
     return resampled
+
+
+def _why(predictions: list[Predictions]) -> str:
+    """Say why a metric is undefined, if it is known."""
+    return next((f": {reason[0]}" for one in predictions if (reason := undefined(one))), "")
 
 
 def _distinct(seeds: list[Predictions]) -> list[Predictions]:

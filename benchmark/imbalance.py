@@ -173,6 +173,8 @@ def refusal(
         return f"no class '{unknown[0]}' to be rare; classes are {', '.join(classes)}"
     if rare and len(rare) >= len(classes):
         return "every class is to be rare; leave out one"
+    if rare is not None and not rare:
+        return "rare lists no class; leave it out to have the seed draw them"
     return "a class is listed as rare twice" if rare and len(set(rare)) < len(rare) else None
 
 

@@ -32,8 +32,24 @@ def interval(folder: Path, cells: pd.DataFrame, metric: str) -> Result:
     """
     scores = cells.groupby("fold")[metric].agg(lambda values: values.astype(float).mean(skipna=False))
     if len(scores) > 1:
-        return corrected_t(scores, cells["n_train"].mean(), cells["n_test"].mean())
+        return over_folds(scores, cells["n_images"], cells["n_test"])
     return over_images(metric, [[read(folder, key) for key in cells["key"]]])
+
+
+def over_folds(scores: pd.Series, n_images: pd.Series, n_test: pd.Series) -> Result:
+    """Corrected resampled t-test of scores, one a fold.
+
+    The correction is for the overlap of training parts, which n_test / n_train of the fold stands for; of a part of the fold's training
+    images, as a training size or an imbalance takes, the overlap is no larger, so that the fold's own sizes are used.
+
+    Parameters
+    ----------
+    scores : Series
+        Or differences of scores.
+    n_images, n_test : Series
+        Images of the data set and of the test part, of each cell.
+    """
+    return corrected_t(scores, (n_images - n_test).mean(), n_test.mean())
 
 
 def over_images(metric: str, entries: Sequence[Sequence[Predictions]], n_resamples: int = RESAMPLES) -> Result:

@@ -35,7 +35,7 @@ class Predictions:
     Raises
     ------
     ValueError
-        ``proba`` is not a matrix of finite probabilities: hard labels are not accepted in its place.
+        ``proba`` is not a matrix of finite probabilities (hard labels are not accepted in its place), or the rest does not fit it.
     """
 
     y_true: NDArray[np.int64]
@@ -49,6 +49,9 @@ class Predictions:
         shape = (len(self.y_true), len(self.classes))
         if self.proba.shape != shape:
             raise ValueError(f"probabilities must be (n, n_classes) = {shape}, not {self.proba.shape}")
+        most = 1 if self.multilabel else len(self.classes) - 1
+        if self.y_true.min(initial=0) < 0 or self.y_true.max(initial=0) > most or len(self.test_index) != len(self.y_true):
+            raise ValueError(f"true classes or test images do not fit {len(self.classes)} classes and {len(self.y_true)} images")
         if not np.isfinite(self.proba).all():
             raise ValueError(f"{int((~np.isfinite(self.proba)).sum())} of the predicted probabilities are NaN or infinite")
         if self.proba.min(initial=0) < -1e-9 or self.proba.max(initial=0) > 1 + 1e-9:

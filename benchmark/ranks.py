@@ -126,7 +126,8 @@ def nemenyi(scores: pd.DataFrame, greater_is_better: bool = True, alpha: float =
     Returns
     -------
     Nemenyi
-        ``effect`` is the largest difference of average ranks, ``p_value`` is its. Refused when ``friedman`` is.
+        ``effect`` is the largest difference of average ranks, ``p_value`` is its. Refused when ``friedman`` is, and when no average ranks
+        could differ by the critical difference.
     """
     from scikit_posthocs import posthoc_nemenyi_friedman
 
@@ -134,10 +135,17 @@ def nemenyi(scores: pd.DataFrame, greater_is_better: bool = True, alpha: float =
     refusal = _too_few(scores)
     if refusal:
         return Nemenyi("Nemenyi's test", n, np.nan, refusal=refusal, unit=UNIT)
+    difference = stats.studentized_range.ppf(1 - alpha, k, np.inf) / np.sqrt(2) * np.sqrt(k * (k + 1) / (6 * n))
+    if difference > k - 1:
+        needed = ceil(n * (difference / (k - 1)) ** 2)
+        why = (
+            f"{n} data sets, and {k} entries need at least {needed}: average ranks differ by at most {k - 1}, "
+            f"and the critical difference is {difference:.2f}"
+        )
+        return Nemenyi("Nemenyi's test", n, np.nan, refusal=why, unit=UNIT)
     ranks = _ranks(scores, greater_is_better)
     means = pd.Series(ranks.mean(axis=0), index=scores.columns)
     p_values = pd.DataFrame(posthoc_nemenyi_friedman(ranks).to_numpy(), index=scores.columns, columns=scores.columns)
-    difference = stats.studentized_range.ppf(1 - alpha, k, np.inf) / np.sqrt(2) * np.sqrt(k * (k + 1) / (6 * n))
     found = {"chi2": friedman(scores, greater_is_better).chi2, "ranks": means, "p_values": p_values}
     effect, p_value = float(np.ptp(means)), float(p_values.to_numpy().min())
     return Nemenyi("Nemenyi's test", n, effect, p_value, unit=UNIT, critical_difference=float(difference), **found)
@@ -155,4 +163,8 @@ def _too_few(scores: pd.DataFrame) -> str:
     if scores.isna().any(axis=None):
         return f"{int(scores.isna().any(axis=1).sum())} of {n} data sets lack the score of an entry, and all are needed"
     needed = ceil(stats.chi2.isf(ALPHA, k - 1) / (k - 1))
-    return f"{n} data sets, and {k} entries need at least {needed}: with fewer, full agreement has p > {ALPHA}" if n < needed else ""
+    return (
+        f"{n} data sets, and {k} entries need at least {needed}: with fewer, full agreement has p > {ALPHA} by chi-square"
+        if n < needed
+        else ""
+    )

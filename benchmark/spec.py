@@ -87,7 +87,7 @@ def parse_sum(entry: str | dict[str, Any]) -> tuple[Spec, ...]:
         return (Spec.parse(entry),)
     parts = re.split(r"\+(?![^()]*\))", entry)
     if not all(part.strip() for part in parts):
-        raise UserError(f"cannot read '{entry}': a + stands between two extractors, as in hog + pixels")
+        raise UserError(f"cannot read '{entry}': a + stands between two names, as in hog + pixels")
     return tuple(Spec.parse(part) for part in parts)
 
 

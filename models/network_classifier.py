@@ -253,6 +253,11 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         return classes, codes.astype(np.int64)
 
     @property
+    def balances(self) -> bool:
+        """Whether training corrects for the class frequencies."""
+        return bool(recipe.corrections(self))
+
+    @property
     def uses_gpu(self) -> bool:
         """Whether it runs on a GPU where there is one; such cells take turns at it."""
         return self.device != "cpu"

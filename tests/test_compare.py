@@ -42,7 +42,7 @@ def add(folder, entry, predictions, dataset="breast", split="official", fold=0, 
     n = len(predictions.y_true)
     with Store(folder) as store:
         store.plan([SimpleNamespace(identity=labels, key=key)])
-        values = metrics.compute(predictions) | {"n_train": 2 * n, "n_test": n} if status == "ok" else {}
+        values = metrics.compute(predictions) | {"n_train": 2 * n, "n_images": 3 * n, "n_test": n} if status == "ok" else {}
         store.add({"key": key, "status": status, "reason": "", **labels, **values})
     return key
 
@@ -75,6 +75,16 @@ def test_the_auc_of_two_classes_is_tested_by_delong_and_of_three_by_the_bootstra
         add(tmp_path, entry, predicted(three, wrong, 3), dataset="skin")
     found = compare(tmp_path, "hog", "pixels", "auc")
     assert [one.result.test for one in found] == ["DeLong's test", "paired bootstrap", "Wilcoxon's signed-rank test"]
+
+
+def test_the_auc_of_hard_labels_is_not_tested(tmp_path, y):
+    hard = predicted(y, [3])
+    hard = replace(hard, proba=np.eye(2)[hard.labels])
+    add(tmp_path, HOG, hard)
+    add(tmp_path, PIXELS, predicted(y, [1, 2]))
+    (found,) = compare(tmp_path, "hog", "pixels", "auc")
+    assert np.isnan(found.result.p_value)
+    assert "every probability is 0 or 1" in found.text
 
 
 def test_images_of_one_patient_are_one_observation(tmp_path, y):

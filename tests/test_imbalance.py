@@ -100,6 +100,7 @@ def test_the_test_part_stays_whole(digits, make_cell):
 def test_what_cannot_be_made_so_is_skipped_with_the_reason(digits, make_cell, tmp_path):
     assert "more than the 200 images" in refusal(make_cell(digits, train_size=2000), digits)
     assert "no class 'cat' to be rare" in refusal(make_cell(digits, imbalance="step(ratio=2, rare=('cat',))"), digits)
+    assert "rare lists no class" in refusal(make_cell(digits, imbalance="step(ratio=2, rare=())"), digits)
     row = evaluate(make_cell(digits, train_size=2000), digits, tmp_path)
     assert row["status"] == "skipped"
 

@@ -174,6 +174,13 @@ def test_what_is_no_probability_is_refused(proba):
         predictions([0], proba)
 
 
+def test_true_classes_that_do_not_exist_are_refused():
+    proba = np.full((2, 2), 0.5)
+    for y, index in (([0, 2], 2), ([0, -1], 2), ([0, 1], 3)):
+        with pytest.raises(ValueError, match="do not fit 2 classes and 2 images"):
+            Predictions(np.array(y), proba, ("a", "b"), np.arange(index))
+
+
 def test_predictions_read_back_bit_for_bit_and_hold_no_pickle(tmp_path):
     p = random_predictions(3)
     p.save(tmp_path / "p.npz")

@@ -1,6 +1,7 @@
 """Pictures: what they promise of their files, captions, colours and labels, on a small study of real digits."""
 
 import re
+from dataclasses import replace
 from itertools import combinations
 from xml.etree import ElementTree
 
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from matplotlib.text import Text
+from sklearn.metrics import confusion_matrix
 
 from benchmark import load_results, load_study, run
 from benchmark.errors import UserError
@@ -20,6 +22,7 @@ from benchmark.plots import MENU, Missing, cost, plot, recalls
 from benchmark.plots.picture import file_name
 from benchmark.plots.rows import Results, profile_of, ratio_of
 from benchmark.plots.style import PLACES, apart, family_of, in_order, style_of
+from benchmark.predictions import read
 from benchmark.strategies import MENU as STRATEGIES
 
 CURVES = {
@@ -102,14 +105,21 @@ def text_boxes(figure):
     return [Text.get_window_extent(text).shrunk(1, 0.9) for ax in figure.axes for text in ax.texts]
 
 
-def test_nothing_of_a_picture_is_outside_of_it(results):
-    for draw in MENU.values():
-        for picture in draw(results, "f1"):
-            if isinstance(picture, Missing):
-                continue
+LONG = "csv:ham10000/metadata.csv(group='lesion_id', image='images/{image_id}.jpg', label='dx')"
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("dataset", "name"), [("digits", str), (LONG, lambda k: rf"$\frac{{$ {k} " + "long" * 20)])
+def test_nothing_of_a_picture_is_outside_of_it_whatever_the_names(results, monkeypatch, dataset, name):
+    rows = results.rows.assign(
+        dataset=dataset, per_class=[{name(k): of for k, of in enumerate(classes.values())} for classes in results.rows["per_class"]]
+    )
+    monkeypatch.setattr("benchmark.plots.rows.read", lambda *where: replace(read(*where), classes=tuple(name(k) for k in range(10))))
+    for kind in MENU:
+        for picture in pictures(Results(rows, results.folder), kind, "f1"):
             picture.figure.draw_without_rendering()
             tight, whole = picture.figure.get_tightbbox(), picture.figure.bbox_inches
-            assert tight.x0 >= whole.x0 - 0.05
+            assert tight.x0 >= whole.x0 - 0.05, picture.name
             assert tight.x1 <= whole.x1 + 0.05, picture.name
 
 
@@ -159,14 +169,76 @@ def test_the_pareto_front_is_what_nothing_cheaper_equals(results):
     assert of_loss.loc[of_loss["front"], "log_loss"].is_monotonic_decreasing
 
 
-def test_recalls_are_by_frequency_where_the_rare_classes_differ(results):
+def pictures(results, kind, metric="accuracy"):
+    return [picture for picture in MENU[kind](results, metric) if not isinstance(picture, Missing)]
+
+
+def test_cost_is_resampling_fitting_and_predicting(results):
+    rows = results.rows[(results.rows["imbalance"] == "step(ratio=10)") & (results.rows["train_size"] == 1)]
+    found = cost.costs(rows[rows["model"] != "majority"], "accuracy")["seconds"]
+    by_hand = rows[rows["strategy"] == "random_over"][["resample_s", "fit_s", "predict_s"]].sum(axis=1).mean()
+    assert found["random_over"] == pytest.approx(by_hand)
+
+
+def test_squares_of_a_confusion_matrix_are_shares_of_the_true_class(results):
+    (picture,) = pictures(results, "confusion")
+    axes = next(ax for ax in picture.figure.axes if ax.get_title("left") == "none")
+    cells = hardest_of(results, "none")
+    stored = [read(results.folder, key) for key in cells["key"]]
+    truth, labels = (np.concatenate([getattr(p, name) for p in stored]) for name in ("y_true", "labels"))
+    np.testing.assert_allclose(axes.images[0].get_array(), confusion_matrix(truth, labels, normalize="true"))
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("", "true")  # the first row has its axis below the last
+
+
+def test_a_reliability_diagram_shows_the_share_of_right_answers(results):
+    (picture,) = pictures(results, "reliability")
+    axes = next(ax for ax in picture.figure.axes if ax.get_title("left").startswith("none"))
+    stored = [read(results.folder, key) for key in hardest_of(results, "none")["key"]]
+    confidence = np.concatenate([p.proba.max(axis=1) for p in stored])
+    right = np.concatenate([p.proba.argmax(axis=1) == p.y_true for p in stored])
+    x, y = axes.lines[-1].get_data()
+    top = confidence >= 0.9
+    assert (x[-1], y[-1]) == pytest.approx((confidence[top].mean(), right[top].mean()))
+
+
+def test_lines_have_the_intervals_of_their_cells_as_bars(results):
+    picture = next(p for p in pictures(results, "imbalance") if "all_of" in p.name)
+    bars = next(bars for bars in picture.figure.axes[0].containers if bars.get_label() == "none")
+    lower, upper = bars.lines[2][0].get_segments()[1][:, 1]  # at the second ratio
+    rows = results.rows
+    cells = rows[
+        (rows["imbalance"] == "step(ratio=10)") & (rows["train_size"] == 1) & (rows["strategy"] == "none") & (rows["model"] != "majority")
+    ]
+    found = interval(results.folder, cells, "accuracy")
+    assert (lower, upper) == pytest.approx((found.lower, min(1, found.upper)))
+
+
+def hardest_of(results, strategy):
+    rows = results.rows
+    kept = (rows["imbalance"] == "step(ratio=100)") & (rows["train_size"] == 1) & (rows["strategy"] == strategy)
+    return rows[kept & (rows["model"] != "majority")]
+
+
+def test_the_heat_map_holds_the_recall_of_every_class(results):
+    (picture,) = pictures(results, "recall")
+    axes = picture.figure.axes[0]
+    names = [text.get_text() for text in axes.get_yticklabels()]
+    shown = axes.images[0].get_array()[names.index("none")]
+    cells = hardest_of(results, "none")["per_class"]
+    for label, value in zip(axes.get_xticklabels(), shown, strict=True):
+        cls = label.get_text().split("\n")[0]
+        assert value == pytest.approx(np.mean([cell[cls]["recall"] for cell in cells]))
+
+
+def test_classes_keep_their_names_unless_the_seeds_draw_which_are_rare(results):
     rows = results.rows[(results.rows["imbalance"] == "step(ratio=10)") & (results.rows["strategy"] == "none")]
-    assert not recalls.by_frequency(rows)["name"].str.contains(".", regex=False).any()
-    other = rows.iloc[0].copy()
-    other["per_class"] = {name: {**of, "train": 60 - of["train"]} for name, of in other["per_class"].items()}
-    mixed = recalls.by_frequency(pd.concat([rows, rows.iloc[[0]].assign(per_class=[other["per_class"]])]))
-    assert list(mixed["name"][:2]) == ["1.", "2."]
+    assert set(recalls.by_class(rows).index) == {str(k) for k in range(10)}
+    other = rows.iloc[[0]].assign(seed=1, per_class=[{k: {**of, "train": 60 - of["train"]} for k, of in rows["per_class"].iloc[0].items()}])
+    mixed = recalls.by_class(pd.concat([rows, other]))
+    assert list(mixed.index[:2]) == ["no. 1", "no. 2"]
     assert mixed["train"].is_monotonic_decreasing
+    balanced = pd.concat([rows, other]).assign(imbalance="none")
+    assert set(recalls.by_class(balanced).index) == {str(k) for k in range(10)}
 
 
 def test_an_interval_holds_the_mean_and_narrows_with_folds(folder):
@@ -190,6 +262,8 @@ def test_profiles_and_ratios_are_read_from_labels():
 def test_names_of_files_hold_nothing_that_a_folder_could_mean():
     assert re.fullmatch(r"[\w.-]+", file_name("cost", "../../etc: 'x'(a=1)", "f1"))
     assert "/" not in file_name("csv:/data/a.csv(label='b')")
+    assert len({file_name("imbalance", LONG * 2, f"step(minority={share})", "f1") for share in (0.2, 0.8)}) == 2
+    assert len(file_name("imbalance", LONG * 9)) <= 100
 
 
 def test_the_same_rows_give_the_same_svg(folder, tmp_path):

@@ -148,6 +148,15 @@ def test_friedman_refuses_what_it_cannot_support():
     assert friedman(scores).refusal.startswith("1 of 10 data sets lack")
 
 
+def test_nemenyi_refuses_data_sets_too_few_for_any_ranks_to_differ():
+    agreed = pd.DataFrame([range(10)] * 2)
+    assert not friedman(agreed).refusal
+    found = nemenyi(agreed)
+    assert found.refusal.startswith("2 data sets, and 10 entries need at least 3: average ranks differ by at most 9")
+    assert np.isnan(found.p_value)
+    assert nemenyi(pd.DataFrame([range(10)] * 3)).significant
+
+
 def test_full_agreement_of_few_data_sets_has_not_the_p_value_zero():
     found = friedman(pd.DataFrame([[1, 2, 3]] * 3))
     assert found.effect == pytest.approx(1)

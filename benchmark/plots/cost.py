@@ -11,7 +11,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from benchmark.leaderboard import ENTRY
 from benchmark.metrics import METRICS
-from benchmark.plots.picture import Missing, Picture, file_name, panels
+from benchmark.plots.picture import Missing, Picture, entitle, file_name, panels, short
 from benchmark.plots.rows import Results, cells_in_words, is_log, named, without_floor
 from benchmark.plots.style import MARKERS, in_order, plain_style, style_of
 
@@ -47,7 +47,7 @@ def _picture(title: str, rows: pd.DataFrame, means: pd.DataFrame, metric: str) -
             _make_log(ax, means["seconds"])
         ax.margins(0.08)
         ax.set(xlabel="seconds a cell: resample, fit and predict", ylabel=metric)
-        ax.set_title(f"{title}: {metric} against cost", loc="left")
+        entitle(figure, f"{title}: {metric} against cost")
     listed = "; ".join(
         f"({k}) {name}: {row[metric]:.3f} in {row['seconds']:.3g} s" for k, (name, row) in enumerate(front.iterrows(), start=1)
     )
@@ -71,10 +71,10 @@ def _draw_entries(ax: Axes, means: pd.DataFrame, metric: str) -> None:
     keys = []
     for label in strategies if len(strategies) > 1 else ():
         style = style_of(label, strategies)
-        keys.append(ax.scatter([], [], color=style["color"], marker="s" if len(pipelines) > 1 else style["marker"], label=label))
+        keys.append(ax.scatter([], [], color=style["color"], marker="s" if len(pipelines) > 1 else style["marker"], label=short(label, 60)))
     for k, label in enumerate(pipelines if len(pipelines) > 1 else ()):
         colour = "0.4" if len(strategies) > 1 else plain_style(k)["color"]
-        keys.append(ax.scatter([], [], color=colour, marker=MARKERS[k % len(MARKERS)], label=label))
+        keys.append(ax.scatter([], [], color=colour, marker=MARKERS[k % len(MARKERS)], label=short(label, 60)))
     ax.legend(handles=keys, loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8)
 
 

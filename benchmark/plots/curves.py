@@ -172,4 +172,8 @@ def _caption(rows: pd.DataFrame, metric: str, label: str) -> str:
     floor = rows[rows["model"] == FLOOR][metric]
     spread = " to ".join(dict.fromkeys(f"{value:.3f}" for value in (floor.min(), floor.max())))
     below = f" The floor, {FLOOR}, has {spread}." if floor.notna().any() else ""
-    return f"Means over {cells_in_words(looking)} of {rows['split'].iloc[0]}, {how}; {way} is better. {best}{rest}.{below}"
+    drawn = " for the images (and rare classes) that these seeds drew" if rows["seed"].nunique() > 1 else ""
+    return (
+        f"Means over {cells_in_words(looking)} of {rows['split'].iloc[0]}, {how}{drawn}; points of one place on the axis stand side by "
+        f"side, and one without a bar has no interval (folds all alike, or images too few); {way} is better. {best}{rest}.{below}"
+    )

@@ -16,10 +16,12 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from benchmark.cell import digest_of
 from benchmark.files import write_atomic
 
 DPI = 150
 CAPTION_SIZE = 8
+LONGEST = 100  # letters of a file's name
 MARGIN = 0.8  # inches for title and caption
 STYLE: Any = {
     "font.size": 9,
@@ -30,6 +32,7 @@ STYLE: Any = {
     "grid.color": "0.9",
     "axes.axisbelow": True,
     "legend.frameon": False,
+    "text.parse_math": False,  # a class may be named $x$
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "classical-vs-deep",  # the same picture is the same file
 }
@@ -91,5 +94,11 @@ def entitle(figure: Figure, title: str) -> None:
 
 
 def file_name(*parts: str) -> str:
-    """Stem of a file, of letters, digits, dots, dashes and underscores."""
-    return "-".join(re.sub(r"[^\w.-]+", "_", part).strip("_") for part in parts if part)[:100]
+    """Stem of a file, of letters, digits, dots, dashes and underscores; what is long is cut, and told apart by a digest."""
+    name = "-".join(re.sub(r"[^\w.-]+", "_", part).strip("_") for part in parts if part)
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 9]}-{digest_of(parts)[:8]}"
+
+
+def short(name: str, most: int = 24) -> str:
+    """A name as far as a picture has room for it."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"

@@ -7,8 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from benchmark.plots.picture import Missing, Picture, entitle, file_name, panels
-from benchmark.plots.rows import Results, cells_in_words, entries, without_floor
+from benchmark.plots.picture import Missing, Picture, entitle, file_name, panels, short
+from benchmark.plots.rows import Results, cells_in_words, entries, named, without_floor
+from benchmark.spec import Spec
+
+WRITTEN = 20  # classes up to which values are written into the squares
+MOST = 60  # names that the axis has room for
+PLACE = "no. {}"
 
 
 def heat_map(results: Results, metric: str) -> Iterator[Picture | Missing]:
@@ -18,48 +23,51 @@ def heat_map(results: Results, metric: str) -> Iterator[Picture | Missing]:
         if looking.empty:
             yield Missing("recall", f"{title}: only the floor")
             continue
-        table = pd.DataFrame({name: by_frequency(cells)["recall"] for name, cells in entries(looking)}).T
-        columns = by_frequency(looking)
-        with panels(1, 3.6 + 0.55 * len(columns), 0.7 + 0.24 * len(table)) as (figure, (ax,)):
+        columns = by_class(looking)
+        table = pd.DataFrame({short(name, 60): by_class(cells)["recall"] for name, cells in entries(looking)}).T[columns.index]
+        few = len(columns) <= WRITTEN
+        with panels(1, 3.6 + (0.55 if few else 0.2) * min(len(columns), MOST), 0.7 + 0.24 * len(table)) as (figure, (ax,)):
             ax.imshow(table, cmap="viridis", vmin=0, vmax=1, aspect="auto")
             ax.grid(visible=False)
             for (row, column), value in np.ndenumerate(table.to_numpy()):
-                if np.isfinite(value):
+                if few and np.isfinite(value):
                     ax.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7, color="white" if value < 0.55 else "black")
-            ax.set_xticks(
-                range(len(columns)), [f"{name}\n{n:.0f}" for name, n in zip(columns["name"], columns["train"], strict=True)], fontsize=8
-            )
+            step = -(-len(columns) // MOST)
+            names = [f"{short(name, 12)}\n{n:.0f}" for name, n in columns["train"].items()][::step]
+            ax.set_xticks(range(0, len(columns), step), names, fontsize=8, rotation=0 if few else 90)
             ax.set_yticks(range(len(table)), table.index, fontsize=8)
             ax.set_xlabel("class, and its training images")
             entitle(figure, f"{title}: recall of each class")
-        yield Picture(file_name("recall", str(rows["dataset"].iloc[0])), figure, _caption(table, columns, looking))
+        yield Picture(file_name("recall", str(rows["dataset"].iloc[0])), figure, _caption(columns, looking))
 
 
-def by_frequency(rows: pd.DataFrame) -> pd.DataFrame:
-    """Mean recall and training images of each cell's most frequent class, of the second, ...; named where they are always the same.
+def by_class(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean recall and training images of each class, the most frequent first.
 
-    Where the seed draws which classes are rare, the mean of a class over seeds would mix the two.
+    Where the seeds draw which classes are rare, a class would be rare in one cell and frequent in another: then 'most frequent' is the
+    most frequent class of each cell, '2nd' its second, and so on.
     """
-    cells = [sorted(classes.items(), key=lambda found: -found[1]["train"]) for classes in rows["per_class"]]
-    places = list(zip(*cells, strict=True))
-    same = all(len({name for name, _ in found}) == 1 for found in places)
-    return pd.DataFrame(
-        {
-            "name": [found[0][0] if same else f"{k}." for k, found in enumerate(places, start=1)],
-            "recall": [np.nanmean([of["recall"] if of["support"] else np.nan for _, of in found]) for found in places],
-            "train": [np.mean([of["train"] for _, of in found]) for found in places],
-        }
-    )
+    spec = Spec.parse(rows["imbalance"].iloc[0])
+    drawn = spec.name != "none" and "rare" not in dict(spec.params) and rows["seed"].nunique() > 1
+    cells = [list(classes.items()) for classes in rows["per_class"]]
+    if drawn:
+        cells = [[(PLACE.format(k), of) for k, (_, of) in enumerate(_by_size(cell), start=1)] for cell in cells]
+    found = pd.DataFrame([{"class": name, **of} for cell in cells for name, of in cell])
+    found["recall"] = found["recall"].where(found["support"] > 0)
+    means = found.groupby("class", sort=False)[["recall", "train"]].mean()
+    return means.sort_values("train", ascending=False, kind="stable")
 
 
-def _caption(table: pd.DataFrame, columns: pd.DataFrame, rows: pd.DataFrame) -> str:
-    worst = table.min(axis=1)
-    drawn = (
-        ""
-        if not columns["name"].str.match(r"\d+\.$").any()
-        else "Which classes are rare differs from cell to cell: 1. is the most frequent. "
-    )
-    return (
-        f"Means over {cells_in_words(rows)}; classes by their training images. {drawn}The worst class is found best with {worst.idxmax()} "
-        f"({worst.max():.3f}) and worst with {worst.idxmin()} ({worst.min():.3f})."
+def _by_size(cell: list[tuple[str, dict[str, float]]]) -> list[tuple[str, dict[str, float]]]:
+    return sorted(cell, key=lambda found: -found[1]["train"])
+
+
+def _caption(columns: pd.DataFrame, rows: pd.DataFrame) -> str:
+    drawn = f"{PLACE.format(1)} is the class with the most training images of each cell, since the seeds draw which are rare. "
+    worst = named(rows).groupby("name", sort=False)["minimum_recall"].mean().dropna()
+    said = f" The class found worst has a mean recall of {worst.max():.3f} with {worst.idxmax()}" if len(worst) else ""
+    said += f", and of {worst.min():.3f} with {worst.idxmin()}" if len(worst) > 1 else ""
+    by = drawn if PLACE.format(1) in columns.index else ""
+    return f"Means over {cells_in_words(rows)}; classes by their training images, whose number is below the name. {by}{said}.".replace(
+        "  ", " "
     )

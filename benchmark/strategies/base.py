@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
 from benchmark.datasets.base import Task
 
@@ -80,8 +80,13 @@ class Combined(Strategy):
         self.parts = parts
 
     def refusal(self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task) -> str | None:
-        """Give the first reason of any part."""
-        return next((reason for part in self.parts if (reason := part.refusal(model, y, classes, task))), None)
+        """Give the first reason of any part, each asked about the model as those before it have weighted it."""
+        for part in self.parts:
+            reason = part.refusal(model, y, classes, task)
+            if reason:
+                return reason
+            model = part.weight(clone(model), y)
+        return None
 
     def resample(self, X: NDArray, y: NDArray[np.int64]) -> tuple[NDArray, NDArray[np.int64]]:
         """Resample with one part after the other."""

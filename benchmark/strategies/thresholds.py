@@ -22,7 +22,9 @@ class PriorThreshold(Strategy):
     """Divide probabilities by the training part's class shares, as if all classes were equally likely.
 
     The thresholding of Buda, Maki & Mazurowski (2018) and the post-hoc logit adjustment of Menon et al. (2021). The shares
-    are those before any resampling, also behind a ``+``.
+    are those before any resampling, also behind a ``+``: there it goes beyond what the resampling did, as Buda et al. have it. Models
+    and weights that already make all classes count alike are refused. Scaled to a sum of one, images change places within a class
+    when there are more than two, and so AUC may change.
 
     Parameters
     ----------
@@ -33,8 +35,15 @@ class PriorThreshold(Strategy):
     def __init__(self, tau: float = 1.0) -> None:
         self.tau = tau
 
+    def check_parameters(self) -> None:
+        """Refuse values that are not allowed."""
+        if not 0 <= self.tau < float("inf"):
+            raise ValueError(f"tau={self.tau!r}; it must be a number from 0")
+
     def refusal(self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task) -> str | None:
-        """Refuse multi-label targets."""
+        """Refuse multi-label targets, and what would be corrected twice."""
+        if balances(model):
+            return "the model makes all classes count alike already; dividing by their shares as well would correct twice"
         return _one_label_only(task)
 
     def learn(self, y: NDArray[np.int64], held_out: Callable[[], Proba]) -> None:
@@ -51,9 +60,10 @@ class PriorThreshold(Strategy):
 class TunedThreshold(Strategy):
     """Multiply each class' probability by a factor chosen on held-out training images for one metric.
 
-    The factors come from an inner cross-validation of the training part (grouped where there are groups), the whole of
-    resampling and training inside it. They are found class by class: for each, the best of at most 50 thresholds while the
-    others stay, three times around. With two classes this is a threshold other than one half.
+    The factors come from an inner cross-validation of the training part (grouped where there are groups), resampling and training
+    inside it; an extractor that learns has learned from the whole of the training part, without its labels. They are found class by
+    class: for each, the best of at most 50 thresholds while the others stay, three times around. With two classes this is a threshold
+    other than one half.
 
     Parameters
     ----------
@@ -81,6 +91,13 @@ class TunedThreshold(Strategy):
     def adjust(self, proba: Proba) -> Proba:
         """Multiply and scale to a sum of one."""
         return _scaled(proba, self.factors_)
+
+
+def balances(model: Any) -> bool:
+    """Whether a model, or one inside it, corrects for the class frequencies itself: by weights, a loss, or parts that it balances."""
+    parts = [model, *model.get_params().values()]
+    weighted = any(name.split("__")[-1] == "class_weight" and value is not None for name, value in model.get_params().items())
+    return weighted or any(getattr(part, "balances", False) or type(part).__module__.startswith("imblearn.ensemble") for part in parts)
 
 
 def _one_label_only(task: Task) -> str | None:

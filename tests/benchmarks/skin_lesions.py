@@ -14,19 +14,20 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark import load_results, load_study, run
+from benchmark.intervals import over_folds
 from benchmark.ranks import holm
-from benchmark.stats import Result, corrected_t
+from benchmark.stats import Result
 
 METRICS = ("f1", "balanced_accuracy", "minimum_recall", "auc")
 TESTED = ("f1", "balanced_accuracy")
 HEAD = """# Skin lesions: every strategy against none
 
 `python tests/benchmarks/skin_lesions.py`: HAM10000 (Tschandl, Rosendahl & Kittler 2018), {n} images of {classes} classes
-({least} to {most} images each), 64x64, {folds} stratified folds, the images of one lesion in one fold; features
+({least} to {most} images each), {shape}, {folds} stratified folds, the images of one lesion in one fold; features
 `{extractor}`.
 Means over the folds. Differences are those to `none` with the same model, with 95% interval and p of the corrected resampled t-test
 (Nadeau & Bengio 2003); * marks p < 0.05 after Holm's correction over the {n_strategies} strategies tested with that model and metric;
-s is seconds of resampling and fitting a fold, on a machine that was busy with other work.
+s is seconds of resampling and fitting a fold, on one thread of a machine that may have been busy.
 """
 
 
@@ -55,15 +56,15 @@ def head(rows: pd.DataFrame, n_strategies: int) -> str:
         folds=rows["fold"].nunique(),
         extractor=next(label for label in rows["extractor"] if label != "images"),
         n_strategies=n_strategies,
+        shape=rows["shape"].dropna().iloc[0],
     )
 
 
 def against_none(rows: pd.DataFrame, metric: str) -> dict[str, tuple[Result, float]]:
     """Result of the corrected t-test against none, and p after Holm's correction, by strategy."""
     done = rows[rows["status"] == "ok"].pivot_table(index="fold", columns="strategy", values=metric)
-    n_train, n_test = rows["n_train"].mean(), rows["n_test"].mean()
     strategies = [name for name in rows["strategy"].unique() if name != "none" and name in done and done[name].notna().all()]
-    found = {name: corrected_t(done[name] - done["none"], n_train, n_test) for name in strategies}
+    found = {name: over_folds(done[name] - done["none"], rows["n_images"], rows["n_test"]) for name in strategies}
     corrected = holm([result.p_value for result in found.values()])
     return {name: (result, p) for (name, result), p in zip(found.items(), corrected, strict=True)}
 
@@ -86,6 +87,8 @@ def difference(found: tuple[Result, float] | None) -> str:
     if found is None:
         return ""
     result, corrected = found
+    if result.refusal:
+        return f"{result.effect:+.3f}, refused: {result.refusal}"
     p = "p < 0.001" if result.p_value < 0.001 else f"p = {result.p_value:.2g}"
     return f"{result.effect:+.3f} ({result.lower:+.3f} to {result.upper:+.3f}), {p}" + (" *" if corrected < 0.05 else "")
 
@@ -111,8 +114,8 @@ def sentences(rows: pd.DataFrame, tested: dict[tuple[str, str], dict[str, tuple[
     best = done.loc[model, strategy]
     yield (
         f"- **Accuracy** says otherwise: `majority` has {floor:.3f}, and {(done['accuracy'] < floor).sum()} of the {len(done) - 1} "
-        f"entries have less, among them that of the highest balanced accuracy ({strategy} with {model}: "
-        f"{best['balanced_accuracy']:.3f}, accuracy {best['accuracy']:.3f})."
+        f"entries have less; the entry of the highest balanced accuracy ({strategy} with {model}: {best['balanced_accuracy']:.3f}) has "
+        f"{best['accuracy']:.3f}."
     )
 
 
