@@ -28,10 +28,10 @@ class Comparison:
     Parameters
     ----------
     title : str
-        The rows that were compared: data set and split.
+        The rows that were compared: data set and split, and what the two entries share.
     dataset : str
     a, b : str
-        Names of the entries.
+        Names of the entries, as far as they differ.
     metric : str
     mean_a, mean_b : float
         Over folds and seeds.
@@ -140,7 +140,16 @@ def _compared(folder: Path, title: str, planned: pd.DataFrame, one: Entry, two: 
         result = _one_split(metric, *([read(folder, key) for key in cells[side]] for side in ("key_a", "key_b")))
     mean_a, mean_b = (float(scores[name].mean(skipna=False)) for name in names)
     note = f"Only {len(cells)} of {len(planned)} pairs of cells are done." if len(cells) < len(planned) else ""
-    return Comparison(title, planned["dataset"].iloc[0], " / ".join(one), " / ".join(two), metric, mean_a, mean_b, result, note)
+    shared, name_a, name_b = _names(one, two)
+    title = " · ".join([title, *shared])
+    return Comparison(title, planned["dataset"].iloc[0], name_a, name_b, metric, mean_a, mean_b, result, note)
+
+
+def _names(one: Entry, two: Entry) -> tuple[list[str], str, str]:
+    """What two entries share, and the rest of each: a sentence need not say the same twice."""
+    shared = [a for a, b in zip(one, two, strict=True) if a == b]
+    rest_of_a, rest_of_b = (" / ".join(part for part in entry if part not in shared) for entry in (one, two))
+    return shared, rest_of_a, rest_of_b
 
 
 def _one_split(metric: str, a: list[Predictions], b: list[Predictions]) -> Result:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from benchmark.errors import UserError
 from benchmark.leaderboard import ENTRY
+from benchmark.study import FLOOR
 
 Entry = tuple[str, str, str]  # extractor, strategy, model
 
@@ -24,7 +25,8 @@ def find_entry(name: str, rows: pd.DataFrame, folder: Path) -> Entry:
     ----------
     name : str
         ``extractor / strategy / model``; what only one entry has may stand alone, and a piece of a part for the part:
-        ``hog / smote``, ``rbf_svm``, ``hog / rbf``. What equals a part goes before what is a piece of one.
+        ``hog / smote``, ``rbf_svm``, ``hog / rbf``. What equals a part goes before what is a piece of one, and the floor is only
+        meant where nothing else is.
     rows : DataFrame
         As ``load_results`` gives them.
     folder : Path
@@ -40,6 +42,8 @@ def find_entry(name: str, rows: pd.DataFrame, folder: Path) -> Entry:
     for separator in (r"\s+/\s+", r"\s*/\s*"):  # a plug-in's name is a path, so that a bare slash comes second
         parts = re.split(separator, name.strip())
         found = found or _matching(parts, known, operator.eq) or _matching(parts, known, operator.contains)
+    if len(found) > 1:  # whoever compares strategies by name means models that look at the images
+        found = [entry for entry in found if entry[2] != FLOOR]
     if len(found) == 1:
         return found[0]
     if found:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +17,7 @@ from benchmark.compare import Comparison, compare
 from benchmark.entries import find_entry
 from benchmark.errors import UserError
 from benchmark.evaluate import evaluate
+from benchmark.leaderboard import ENTRY
 from benchmark.predictions import Predictions
 from benchmark.stats import Result, corrected_t, delong, mcnemar
 from benchmark.store import Store
@@ -240,6 +242,12 @@ def test_a_name_is_as_much_of_an_entry_as_only_it_has(entries, name, entry):
     assert find_entry(name, entries, "out") == tuple(entries.iloc[entry])
 
 
+def test_the_floor_is_meant_only_where_nothing_else_is():
+    rows = pd.DataFrame([("hog", "none", "majority"), ("hog", "none", "knn"), ("hog", "smote", "knn")], columns=ENTRY)
+    assert find_entry("none", rows, Path()) == ("hog", "none", "knn")
+    assert find_entry("majority", rows, Path()) == ("hog", "none", "majority")
+
+
 def test_ambiguous_and_unknown_names_are_told_the_nearest(entries):
     with pytest.raises(UserError, match=r"'rbf_svm' names 2 entries of out: 'hog / smote / rbf_svm', 'hog / none / rbf_svm'; write more"):
         find_entry("rbf_svm", entries, "out")
@@ -313,7 +321,7 @@ def test_compare_on_the_command_line(tmp_path):
     assert said.startswith("digits · stratified_kfold")
     assert f"({rows['knn']:.3f} against {rows['majority']:.3f}, lower is better)" in said
     assert "Corrected resampled t-test on 3 folds: p" in said
-    assert said.rstrip().endswith("larger than chance explains: pixels / none / knn is better.")
+    assert said.rstrip().endswith("larger than chance explains: knn is better.")
     wrong = benchmark("knn", "rbf_svm", expect=2)
     assert wrong.stderr.startswith("error: no entry 'rbf_svm'")
     assert wrong.stderr.count("\n") == 1
