@@ -136,7 +136,8 @@ def _compute(extractor: Any, spec: Spec, dataset: Dataset, train: NDArray[np.int
     with warnings.catch_warnings(record=True) as caught:  # said to every cell that uses the matrix, not to the first
         warnings.simplefilter("always")
         seen = train if learns(spec) else train[:1]  # one that learns nothing needs no copy of the training images
-        matrix = extractor.fit(dataset.images[seen]).transform(dataset.images)
+        labels = (dataset.targets[seen],) if getattr(extractor, "uses_labels", False) else ()
+        matrix = extractor.fit(dataset.images[seen], *labels).transform(dataset.images)
     seconds = time.perf_counter() - start
     stored = {"key": path.stem, "extractor": spec.label, "dataset": dataset.name, "shape": matrix.shape, "seconds": seconds}
     stored["mb"] = matrix.nbytes / 1e6

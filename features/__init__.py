@@ -18,6 +18,8 @@ MENU = MappingProxyType(
         "gist": "features.gist:GIST",
         "sift_bovw": "features.sift_bovw:SIFTBoVW",
         "kmeans_patches": "features.kmeans_patches:KMeansPatches",
+        "autoencoder": "features.autoencoder:Autoencoder",
+        "cnn_embedding": "features.cnn_embedding:CNNEmbedding",
         "pca": "features.pca:PCA",
     }
 )

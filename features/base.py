@@ -37,12 +37,16 @@ class Extractor(TransformerMixin, BaseEstimator):
     min_size : int
         The smallest side ``extract`` can work on; smaller images are enlarged (bicubic) so that their shorter side has
         this many pixels.
+    uses_labels : bool
+        ``learn(images, y)`` is given the labels of the training images as well. Features of those are then too good: a model
+        that is fitted to them trusts them more than it should.
     batch_size : int
         How many images of 32x32 pixels ``extract`` gets at once, and in proportion fewer of larger ones: it bounds the memory
         that each thread uses beside the result, whatever the number and size of the images.
     """
 
     stateless: bool = True
+    uses_labels: bool = False
     min_size: int = 1
     batch_size: int = 512
 
@@ -64,22 +68,25 @@ class Extractor(TransformerMixin, BaseEstimator):
     def check_parameters(self) -> None:
         """Raise a ValueError that names the parameter, its value and what is allowed; called before anything is computed."""
 
-    def learn(self, images: Images) -> None:
+    def learn(self, images: Images, *labels: Any) -> None:
         """Learn from the training images (already enlarged to ``min_size``); sets attributes that end with ``_``."""
 
     def fit(self, X: Images, y: Any = None) -> Self:
-        """Learn from training images; labels are not used.
+        """Learn from training images; labels are not used unless ``uses_labels``.
 
         Raises
         ------
         ValueError
-            A parameter's value is not allowed, or the images are not (n, h, w, c) uint8 with 1 or 3 channels, or there are none.
+            A parameter's value is not allowed, or the images are not (n, h, w, c) uint8 with 1 or 3 channels, or there are none; or
+            there are no labels and they are needed.
         """
         self.check_parameters()
         X = check_images(X)
+        if self.uses_labels and y is None:
+            raise ValueError(f"{type(self).__name__} learns from labels: fit(images, y)")
         self.image_shape_ = X.shape[1:]
         if not self.stateless:
-            self.learn(enlarge(X, self.min_size))
+            self.learn(enlarge(X, self.min_size), *([np.asarray(y)] if self.uses_labels else []))
         return self
 
     def transform(self, X: Images) -> Features:

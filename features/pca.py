@@ -68,13 +68,18 @@ class PCA(Extractor):
         """That of the other extractor."""
         return int(self._inner().batch_size)
 
-    def learn(self, images: Images) -> None:
+    @property
+    def uses_labels(self) -> bool:  # type: ignore[override]
+        """Whether the other extractor does."""
+        return bool(self._inner().uses_labels)
+
+    def learn(self, images: Images, *labels: Any) -> None:
         """Fit the other extractor to all images, and the components to a sample of them."""
         random = check_random_state(self.random_state)
         inner = clone(self._inner())
         unset = [name for name, value in inner.get_params().items() if name.split("__")[-1] == "random_state" and value is None]
         inner.set_params(**{name: random.randint(2**31 - 1) for name in unset})
-        self.extractor_ = inner.fit(images)
+        self.extractor_ = inner.fit(images, *labels)
         drawn = np.sort(random.permutation(len(images))[: self.n_sampled])
         features = self.extractor_.transform(images[drawn])
         features = np.repeat(features, 2, axis=0) if len(features) == 1 else features

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, log_softmax, logsigmoid, one_hot
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, log_softmax, logsigmoid, mse_loss, one_hot
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -26,14 +26,17 @@ def make_loss(name: str, truth: Tensor, n_outputs: int, weight: Tensor | None = 
     Parameters
     ----------
     name : {"cross_entropy", "focal", "class_balanced", "logit_adjusted", "ldam"}
-    truth : (n,) int64 class codes, or (n, n_outputs) float32 of 0 and 1
-        All training targets. For the latter there is a loss per label, of the first two names.
+    truth : (n,) int64 class codes, (n, n_outputs) float32 of 0 and 1, or (n, h, w, c) uint8 images
+        All training targets. For the second there is a loss per label, of the first two names; for images it is the mean squared
+        error of pixels in -1..1, whatever the name.
     n_outputs : int
     weight : (n_outputs,) float32 or None
         Of the classes, or of a label's presence; not with "class_balanced", which sets it, nor "logit_adjusted".
     label_smoothing : float
         Share of the truth that is spread over all classes (Szegedy et al. 2016); of cross-entropies.
     """
+    if truth.ndim == 4:
+        return reconstruction
     if truth.ndim == 2:
         return partial(multilabel_focal if name == "focal" else binary_cross_entropy_with_logits, pos_weight=weight)
     counts = truth.bincount(minlength=n_outputs)
@@ -46,6 +49,11 @@ def make_loss(name: str, truth: Tensor, n_outputs: int, weight: Tensor | None = 
     if name == "ldam":
         return partial(ldam, margins=ldam_margins(counts), weight=weight)
     return partial(cross_entropy, weight=weight, label_smoothing=label_smoothing)
+
+
+def reconstruction(pixels: Tensor, images: Tensor) -> Tensor:
+    """Mean squared error between (n, c, h, w) float32 and images (n, h, w, c) uint8 brought to -1..1."""
+    return mse_loss(pixels, images.permute(0, 3, 1, 2).float() / 127.5 - 1)
 
 
 def class_weights(truth: Tensor, n_outputs: int, class_weight: str | NDArray[np.float64] | None) -> Tensor | None:

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from models import recipe
 
 if TYPE_CHECKING:
-    from models.network import Body
+    from models.network import Body, Network
 
 Images = NDArray[np.uint8]
 Labelled = tuple[Images, ArrayLike]
@@ -164,8 +164,19 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             recipe.check_multilabel(self)
         how = recipe.Recipe.of(self, class_weight=self._weights(classes))
         kept = held_out and self._known(held_out, classes)
-        self.network_, self.history_ = train(self.make_body, images, targets, len(classes), how, seed, kept)
+        self.network_, self.history_ = train(lambda batch: self._network(batch, len(classes)), images, targets, how, seed, kept)
         self.classes_, self.multilabel_, self.image_shape_ = classes, targets.ndim == 2, images.shape[1:]
+        return self
+
+    def begin(self, X: Images) -> Self:
+        """Build the network for images of one shape, with the weights it begins with; ``embed`` works then, ``predict`` does not."""
+        from models.training import untrained
+
+        self.check_parameters()
+        images = self._check_images(X)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self.network_ = untrained(lambda batch: self._network(batch, 2), images, seed)
+        self.image_shape_ = images.shape[1:]
         return self
 
     def predict_proba(self, X: Images) -> NDArray[np.float64]:
@@ -185,12 +196,18 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         """What the last layer is given, (n, width)."""
         from models.training import embed
 
-        images = self._check_fitted(X)
+        images = self._check_fitted(X, "network_")
         return embed(self.network_, images, self.device)
 
     def check_parameters(self) -> None:
         """Refuse values that are not allowed, alone or together."""
         recipe.check(self)
+
+    def _network(self, images: Images, n_outputs: int) -> Network:
+        from models.losses import LDAM_SCALE
+        from models.network import Network
+
+        return Network(self.make_body(images), n_outputs, LDAM_SCALE if self.loss == "ldam" else None)
 
     def _hold_out(self, images: Images, y: NDArray[Any], seed: int) -> tuple[Images, NDArray[Any], Labelled | None]:
         """A part of the images to train on, and the rest; classes of one image are trained on."""
@@ -218,8 +235,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             return self.class_weight
         return compute_class_weight(self.class_weight, classes=classes, y=classes)
 
-    def _check_fitted(self, X: Images) -> Images:
-        check_is_fitted(self)
+    def _check_fitted(self, X: Images, attribute: str = "classes_") -> Images:
+        check_is_fitted(self, attribute)
         images = self._check_images(X)
         if images.shape[1:] != self.image_shape_:
             raise ValueError(

@@ -34,7 +34,7 @@ class Part:
     last_layer_only: bool = False
 
 
-def plan_parts(truth: Tensor, n_outputs: int, recipe: Recipe) -> list[Part]:
+def plan_parts(truth: Tensor, recipe: Recipe) -> list[Part]:
     """One part, or two: the second is the last fifth of the epochs, at least one.
 
     Deferred re-weighting (Cao et al. 2019): the loss as it is, then with weights by effective number. Two-phase training (Havaei
@@ -42,6 +42,7 @@ def plan_parts(truth: Tensor, n_outputs: int, recipe: Recipe) -> list[Part]:
     ones. Changed, of both: the learning rate is that of the schedule.
     """
     smoothing, epochs = recipe.label_smoothing, recipe.epochs
+    n_outputs = int(truth.max()) + 1 if truth.ndim == 1 else truth.shape[1]
     plain = make_loss(recipe.loss, truth, n_outputs, class_weights(truth, n_outputs, recipe.class_weight), smoothing)
     switch = min(max(round(FIRST_PART * epochs), 1), epochs - 1)
     first, second = range(1, switch + 1), range(switch + 1, epochs + 1)

@@ -18,8 +18,7 @@ from torch.backends import cudnn
 from torch.optim.swa_utils import AveragedModel
 
 from models.augmentation import augment
-from models.losses import LDAM_SCALE
-from models.network import Body, Network
+from models.network import Network
 from models.parts import Part, draw, plan_parts, prepare
 from models.recipe import Recipe
 from models.schedules import make_optimizer, make_schedule
@@ -27,15 +26,14 @@ from models.schedules import make_optimizer, make_schedule
 PIXELS_AT_ONCE = 2**20  # of a prediction batch: 1,024 images of 32 x 32, 20 of 224 x 224; bounds the memory
 
 Images = NDArray[np.uint8]
-Targets = NDArray[np.int64] | NDArray[np.float32]
+Targets = NDArray[np.int64] | NDArray[np.float32] | Images
 History = list[dict[str, float]]
 
 
 def train(
-    make_body: Callable[[Images], Body],
+    make_network: Callable[[Images], Network],
     images: Images,
     targets: Targets,
-    n_outputs: int,
     recipe: Recipe,
     seed: int,
     held_out: tuple[Images, Targets] | None = None,
@@ -44,12 +42,12 @@ def train(
 
     Parameters
     ----------
-    make_body : callable
-        Makes the network but its last layer, for images of one shape.
+    make_network : callable
+        Makes the network, for images of one shape, from torch's own generator.
     images : (n, h, w, c) uint8
-    targets : (n,) int64 class codes, or (n, n_outputs) float32 of 0 and 1
-        The former are trained with one loss over all classes, the latter with one per label, both on logits.
-    n_outputs : int
+    targets : (n,) int64 class codes, (n, n_outputs) float32 of 0 and 1, or (n, h, w, c) uint8 images
+        The first are trained with one loss over all classes, the second with one per label, both on logits; the last are
+        what the network is to give back.
     recipe : Recipe
     seed : int
     held_out : images and targets
@@ -76,7 +74,7 @@ def train(
     with _seeded(where, seed):
         while True:
             try:
-                network, history = _Training(make_body, images, targets, n_outputs, recipe, seed, held_out, where).run()
+                network, history = _Training(make_network, images, targets, recipe, seed, held_out, where).run()
                 break
             except torch.OutOfMemoryError:
                 if recipe.batch_size < 4:
@@ -88,15 +86,21 @@ def train(
     return network.cpu().eval().requires_grad_(True), history
 
 
+def untrained(make_network: Callable[[Images], Network], images: Images, seed: int) -> Network:
+    """A new network as it begins, on the CPU and in evaluation mode."""
+    with _seeded(torch.device("cpu"), seed):
+        torch.default_generator.manual_seed(seed)
+        return make_network(images).eval()
+
+
 class _Training:
     """What one training needs; its methods are the steps."""
 
     def __init__(
         self,
-        make_body: Callable[[Images], Body],
+        make_network: Callable[[Images], Network],
         images: Images,
         targets: Targets,
-        n_outputs: int,
         recipe: Recipe,
         seed: int,
         held_out: tuple[Images, Targets] | None,
@@ -106,11 +110,11 @@ class _Training:
         if where.type == "cuda":
             torch.cuda.default_generators[where.index].manual_seed(seed)
         self.recipe, self.where = recipe, where
-        self.network = Network(make_body(images), n_outputs, LDAM_SCALE if recipe.loss == "ldam" else None).to(where)
+        self.network = make_network(images).to(where)
         self.forward: Callable[[Tensor], Tensor] = torch.compile(self.network) if recipe.compile else self.network
         self.pixels, self.truth = _tensor(images, where), torch.tensor(targets, device=where)
         self.held_out = held_out and (held_out[0], torch.tensor(held_out[1], device=where))
-        self.parts = plan_parts(self.truth, n_outputs, recipe)
+        self.parts = plan_parts(self.truth, recipe)
         self.order, self.chance = torch.Generator().manual_seed(seed), torch.Generator(where).manual_seed(seed)
         self.optimizer = make_optimizer(self.network, recipe)
         steps = recipe.epochs * len(_batches(torch.arange(len(images)), recipe.batch_size))
@@ -152,7 +156,7 @@ class _Training:
         for indices in batches:
             totals += len(indices) * self._step(part, indices.to(self.where))
         loss, accuracy = (totals / sum(map(len, batches))).tolist()
-        return {"loss": loss, "accuracy": accuracy}
+        return {"loss": loss} | ({} if math.isnan(accuracy) else {"accuracy": accuracy})
 
     def _step(self, part: Part, batch: Tensor) -> Tensor:
         """One step down the gradient of a batch; its loss and accuracy, (2,)."""
@@ -191,6 +195,13 @@ def embed(network: Network, images: Images, device: str) -> NDArray[np.float32]:
     """What the last layer is given for ``images``, (n, width)."""
     where = find_device(device)
     return _logits(deepcopy(network).to(where), images, where, Network.embed).cpu().numpy()
+
+
+def predict_pixels(network: Network, images: Images, device: str) -> Images:
+    """Images that a network gives back, (n, h, w, c) uint8."""
+    where = find_device(device)
+    planes = _logits(deepcopy(network).to(where), images, where)
+    return ((planes + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
 
 @torch.inference_mode()
@@ -253,6 +264,9 @@ def _batches(drawn: Tensor, size: int) -> tuple[Tensor, ...]:
 
 
 def _accuracy(logits: Tensor, target: Tensor) -> Tensor:
+    """Share of right answers; of images given back there are none, and it is NaN."""
+    if target.ndim > 2:
+        return torch.full((), math.nan, device=target.device)
     right = logits.argmax(dim=1) == target if target.ndim == 1 else (logits > 0) == (target > 0)
     return right.float().mean()
 

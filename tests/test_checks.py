@@ -14,6 +14,8 @@ QUICK = {
     "resnet18": "resnet18(epochs=1)",
     "resnet50": "resnet50(epochs=1)",
     "fast_resnet": "fast_resnet(epochs=2)",
+    "autoencoder": "autoencoder(epochs=2)",
+    "cnn_embedding": "cnn_embedding(estimator=simple_cnn(epochs=2))",
     "one_vs_rest": "one_vs_rest(estimator=logistic_regression)",
 }
 

@@ -33,7 +33,7 @@ class Recorder(Extractor):
 
 @pytest.mark.parametrize("name", menu("extractor"))
 def test_features_do_not_depend_on_the_number_of_threads(name):
-    extractor = build(resolve("extractor", Spec.parse(QUICK.get(name, name)))).fit(PHOTOS[:100])
+    extractor = build(resolve("extractor", Spec.parse(QUICK.get(name, name)))).fit(PHOTOS[:100], np.arange(100) % 2)
     extractor.batches = lambda images: [slice(start, start + 50) for start in range(0, len(images), 50)]
     alone = extractor.transform(PHOTOS[:200])
     with joblib.parallel_config("threading", n_jobs=4):
@@ -61,7 +61,7 @@ def test_batches_of_larger_images_are_smaller(side, batch):
 def test_an_array_that_is_not_contiguous_has_the_features_of_its_copy():
     turned = PHOTOS[:20].transpose(0, 2, 1, 3)
     for name in menu("extractor"):
-        extractor = build(resolve("extractor", Spec.parse(QUICK.get(name, name)))).fit(PHOTOS[:20])
+        extractor = build(resolve("extractor", Spec.parse(QUICK.get(name, name)))).fit(PHOTOS[:20], np.arange(20) % 2)
         np.testing.assert_array_equal(extractor.transform(turned), extractor.transform(turned.copy()))
 
 

@@ -9,7 +9,12 @@ from skimage import data
 from benchmark.plugins import build, menu, resolve
 from benchmark.spec import Spec
 
-QUICK = {"kmeans_patches": "kmeans_patches(n_centroids=50, n_sampled=2000)", "sift_bovw": "sift_bovw(n_words=50, n_sampled=2000)"}
+QUICK = {
+    "kmeans_patches": "kmeans_patches(n_centroids=50, n_sampled=2000)",
+    "sift_bovw": "sift_bovw(n_words=50, n_sampled=2000)",
+    "autoencoder": "autoencoder(epochs=1)",
+    "cnn_embedding": "cnn_embedding(estimator=simple_cnn(epochs=1))",
+}
 MOST = 100e6  # bytes; six times as many are promised
 
 
@@ -26,7 +31,7 @@ def test_transforming_a_memory_map_takes_little_memory_beside_its_result(name, s
     for i, crop in enumerate(crops(side, n)):
         images[i] = crop
     images = np.load(tmp_path / "images.npy", mmap_mode="r")
-    extractor = build(resolve("extractor", Spec.parse(QUICK.get(name, name)))).fit(images[:20])
+    extractor = build(resolve("extractor", Spec.parse(QUICK.get(name, name)))).fit(images[:20], np.arange(len(images[:20])) % 2)
     extractor.transform(images[:1])  # what is prepared once
     tracemalloc.start()
     features = extractor.transform(images)

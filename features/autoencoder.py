@@ -1,0 +1,104 @@
+"""The code of a convolutional autoencoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from features.base import Extractor, Features, Images
+from features.parameters import is_count
+
+
+class Autoencoder(Extractor):
+    """The code of a convolutional autoencoder, learned from the training images without their labels (Hinton & Salakhutdinov 2006).
+
+    Three convolutions of stride two make a code of an image, which a dense layer and three convolutions turn back into the image; the
+    mean squared error of its pixels is minimised by Adam (Kingma & Ba 2015). With ``masking`` the network sees images of which a square
+    is grayed out, and is to give back the whole ones (Vincent et al. 2008; Pathak et al. 2016): codes that bear with missing regions.
+
+    Parameters
+    ----------
+    n_components : int
+        Numbers of a code.
+    epochs, batch_size : int
+    learning_rate : float
+    masking : bool
+        Gray out a square of a quarter of the side of each training image.
+    device : {"auto", "cpu", "cuda", "cuda:N"}
+    random_state : int, RandomState or None
+        Draws the weights, the batches and what is masked.
+
+    Attributes
+    ----------
+    network_ : models.autoencoder_layers.AutoencoderNetwork
+    history_ : list of {"epoch", "loss"}
+        Mean squared error of pixels in -1..1.
+    """
+
+    stateless = False
+
+    def __init__(
+        self,
+        n_components: int = 64,
+        epochs: int = 20,
+        batch_size: int = 64,
+        learning_rate: float = 1e-3,
+        masking: bool = False,
+        device: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.n_components = n_components
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.masking = masking
+        self.device = device
+        self.random_state = random_state
+
+    def check_parameters(self) -> None:
+        """Refuse values that are not allowed."""
+        from models.recipe import ALLOWED
+
+        if not is_count(self.n_components):
+            raise ValueError(f"n_components={self.n_components!r}: must be an integer of at least 1")
+        for name in ("epochs", "batch_size", "learning_rate", "device"):
+            is_allowed, allowed = ALLOWED[name]
+            if not is_allowed(getattr(self, name)):
+                raise ValueError(f"{name}={getattr(self, name)!r}: must be {allowed}")
+        if not isinstance(self.masking, bool):
+            raise ValueError(f"masking={self.masking!r}: must be True or False")
+
+    def learn(self, images: Images, *labels: Any) -> None:
+        """Train the network; a single image is trained on twice, as batch norm needs two."""
+        from models.autoencoder_layers import AutoencoderNetwork
+        from models.recipe import Recipe
+        from models.training import train
+
+        images = np.repeat(images, 2, axis=0) if len(images) == 1 else images
+        augmentation = ("cutout",) if self.masking else ()
+        recipe = Recipe(
+            learning_rate=self.learning_rate,
+            batch_size=self.batch_size,
+            epochs=self.epochs,
+            schedule="cosine",
+            augmentation=augmentation,
+            device=self.device,
+        )
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self.network_, self.history_ = train(
+            lambda batch: AutoencoderNetwork(batch.shape[1:], self.n_components), images, images, recipe, seed
+        )
+
+    def extract(self, batch: Images) -> Features:
+        """Codes, (b, n_components)."""
+        from models.training import embed
+
+        return embed(self.network_, batch, self.device)
+
+    def reconstruct(self, images: Images) -> Images:
+        """What the network gives back for images, (n, h, w, c) uint8."""
+        from models.training import predict_pixels
+
+        return predict_pixels(self.network_, images, self.device)

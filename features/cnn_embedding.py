@@ -1,0 +1,85 @@
+"""What a network has learned to see, as features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+
+from features.base import Extractor, Features, Images
+
+
+class CNNEmbedding(Extractor):
+    """What the last layer of a network is given (Donahue et al. 2014; Sharif Razavian et al. 2014).
+
+    The network is trained on the training images and their labels first, unless ``train`` is False: then it is used with the weights it
+    begins with, such as ``resnet18(weights='imagenet')``. Images that it was trained on are easier for it than others are, so that a
+    model fitted to their features is surer than it should be.
+
+    Parameters
+    ----------
+    estimator : NetworkClassifier or None
+        None is ``FastResNet()``.
+    train : bool
+    random_state : int, RandomState or None
+        Seeds the network where that has no ``random_state`` of its own.
+
+    Attributes
+    ----------
+    estimator_ : NetworkClassifier
+        Fitted; for ``train=False`` its layers are not.
+    history_ : list of dict
+        Of the training.
+    """
+
+    def __init__(self, estimator: Any = None, train: bool = True, random_state: int | np.random.RandomState | None = None) -> None:
+        self.estimator = estimator
+        self.train = train
+        self.random_state = random_state
+
+    @property
+    def stateless(self) -> bool:  # type: ignore[override]
+        """Without training nothing is learned from images, unless the weights are drawn."""
+        return not self.train
+
+    @property
+    def uses_labels(self) -> bool:  # type: ignore[override]
+        """Training does."""
+        return self.train
+
+    def check_parameters(self) -> None:
+        """Refuse values that are not allowed."""
+        if not isinstance(self.train, bool):
+            raise ValueError(f"train={self.train!r}: must be True or False")
+        if self.estimator is not None and (isinstance(self.estimator, type) or not hasattr(self.estimator, "make_body")):
+            raise ValueError(f"estimator={self.estimator!r}: must be a network, such as resnet18")
+        inner = self._inner()
+        if not self.train and getattr(inner, "weights", None) is None:
+            raise ValueError("train=False: the network must begin with given weights, as resnet18(weights='imagenet') does")
+        inner.check_parameters()
+
+    def learn(self, images: Images, *labels: Any) -> None:
+        """Train the network."""
+        self.estimator_ = self._inner().fit(images, *labels)
+        self.history_ = self.estimator_.history_
+
+    def fit(self, X: Images, y: Any = None) -> CNNEmbedding:
+        """Train the network on images and labels; without training, build it."""
+        super().fit(X, y)
+        if not self.train:
+            self.estimator_ = self._inner().begin(X[:1])
+        return self
+
+    def extract(self, batch: Images) -> Features:
+        """What the last layer is given, (b, width)."""
+        return self.estimator_.embed(batch)
+
+    def _inner(self) -> Any:
+        from models.fast_resnet import FastResNet
+
+        inner = FastResNet() if self.estimator is None else clone(self.estimator)
+        if getattr(inner, "random_state", 0) is None:
+            inner.set_params(random_state=check_random_state(self.random_state).randint(2**31 - 1))
+        return inner

@@ -1,0 +1,69 @@
+"""Promises of the autoencoder."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from features.autoencoder import Autoencoder
+from models.augmentation import cutout
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return (X.reshape(-1, 8, 8, 1) * 255 / 16).round().astype(np.uint8), y
+
+
+@pytest.fixture(scope="module")
+def fitted(digits):
+    return Autoencoder(n_components=16, epochs=12, device="cpu", random_state=0).fit(digits[0][:1000])
+
+
+def error(extractor, seen, wanted):
+    return np.square(extractor.reconstruct(seen).astype(float) - wanted).mean()
+
+
+def test_held_out_images_are_given_back_better_than_their_mean_is(fitted, digits):
+    held = digits[0][1000:]
+    assert error(fitted, held, held) < 0.35 * np.square(held - digits[0][:1000].mean(axis=0)).mean()
+
+
+def test_codes_serve_a_linear_model(fitted, digits):
+    X, y = fitted.transform(digits[0]), digits[1]
+    assert X.shape == (len(y), 16)
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(X[:1000], y[:1000])
+    assert model.score(X[1000:], y[1000:]) > 0.85
+
+
+def test_history_falls_and_has_no_accuracy(fitted):
+    losses = [entry["loss"] for entry in fitted.history_]
+    assert len(losses) == 12
+    assert losses[-1] < 0.5 * losses[0]
+    assert set(fitted.history_[0]) == {"epoch", "loss"}
+
+
+def test_masked_training_bears_with_missing_regions(digits):
+    X = np.kron(digits[0], np.ones((1, 2, 2, 1), np.uint8))
+    plain, masked = (Autoencoder(n_components=16, epochs=20, masking=m, device="cpu", random_state=0).fit(X[:1000]) for m in (False, True))
+    hidden = cutout(torch.tensor(X[1000:]), torch.Generator().manual_seed(1)).numpy()
+    assert error(masked, hidden, X[1000:]) < error(plain, hidden, X[1000:])
+
+
+@pytest.mark.parametrize("shape", [(5, 9, 1), (33, 20, 3)])
+def test_images_of_any_shape_are_given_back_in_it(shape):
+    images = np.random.default_rng(0).integers(0, 256, (6, *shape), dtype=np.uint8)
+    extractor = Autoencoder(epochs=1, device="cpu", random_state=0).fit(images)
+    assert extractor.reconstruct(images).shape == images.shape
+    assert Autoencoder(epochs=1, device="cpu").fit(images[:1]).transform(images).shape == (6, 64)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"), [({"n_components": 0}, "n_components=0"), ({"epochs": 0}, "epochs=0"), ({"masking": 1}, "masking=1")]
+)
+def test_values_that_make_no_sense_are_refused(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        Autoencoder(**parameters).fit(np.zeros((4, 8, 8, 1), np.uint8))
