@@ -26,6 +26,13 @@ def digits():
 
 
 @pytest.fixture(scope="session")
+def digit_images():
+    """All digits as they are, (1797, 8, 8, 1) uint8, and their labels."""
+    whole = load_digits("digits", Path(), None)
+    return np.array(whole.images), whole.targets
+
+
+@pytest.fixture(scope="session")
 def data_folder():
     """Folder with the real medical sets; tests that need it are skipped where it is not."""
     folder = os.environ.get("BENCHMARK_DATA")

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -13,27 +12,21 @@ from models.augmentation import cutout
 
 
 @pytest.fixture(scope="module")
-def digits():
-    X, y = load_digits(return_X_y=True)
-    return (X.reshape(-1, 8, 8, 1) * 255 / 16).round().astype(np.uint8), y
-
-
-@pytest.fixture(scope="module")
-def fitted(digits):
-    return Autoencoder(n_components=16, epochs=12, device="cpu", random_state=0).fit(digits[0][:1000])
+def fitted(digit_images):
+    return Autoencoder(n_components=16, epochs=12, device="cpu", random_state=0).fit(digit_images[0][:1000])
 
 
 def error(extractor, seen, wanted):
     return np.square(extractor.reconstruct(seen).astype(float) - wanted).mean()
 
 
-def test_held_out_images_are_given_back_better_than_their_mean_is(fitted, digits):
-    held = digits[0][1000:]
-    assert error(fitted, held, held) < 0.35 * np.square(held - digits[0][:1000].mean(axis=0)).mean()
+def test_held_out_images_are_given_back_better_than_their_mean_is(fitted, digit_images):
+    held = digit_images[0][1000:]
+    assert error(fitted, held, held) < 0.35 * np.square(held - digit_images[0][:1000].mean(axis=0)).mean()
 
 
-def test_codes_serve_a_linear_model(fitted, digits):
-    X, y = fitted.transform(digits[0]), digits[1]
+def test_codes_serve_a_linear_model(fitted, digit_images):
+    X, y = fitted.transform(digit_images[0]), digit_images[1]
     assert X.shape == (len(y), 16)
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(X[:1000], y[:1000])
     assert model.score(X[1000:], y[1000:]) > 0.85
@@ -46,8 +39,8 @@ def test_history_falls_and_has_no_accuracy(fitted):
     assert set(fitted.history_[0]) == {"epoch", "loss"}
 
 
-def test_masked_training_bears_with_missing_regions(digits):
-    X = np.kron(digits[0], np.ones((1, 2, 2, 1), np.uint8))
+def test_masked_training_bears_with_missing_regions(digit_images):
+    X = np.kron(digit_images[0], np.ones((1, 2, 2, 1), np.uint8))
     plain, masked = (Autoencoder(n_components=16, epochs=20, masking=m, device="cpu", random_state=0).fit(X[:1000]) for m in (False, True))
     hidden = cutout(torch.tensor(X[1000:]), torch.Generator().manual_seed(1)).numpy()
     assert error(masked, hidden, X[1000:]) < error(plain, hidden, X[1000:])

@@ -10,7 +10,6 @@ import pytest
 import torch
 from skimage.data import lfw_subset
 from sklearn.base import clone
-from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from torch.nn.functional import cross_entropy
 
@@ -20,23 +19,9 @@ from models.simple_cnn import simple_body
 from models.training import _batches, find_device
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
-def digits():
-    X, y = load_digits(return_X_y=True)
-    return (X.reshape(-1, 8, 8, 1) * 255 / 16).round().astype(np.uint8), y
-
-
-@pytest.fixture(scope="module")
-def fitted(digits):
-    X, y = digits
+def fitted(digit_images):
+    X, y = digit_images
     return SimpleCNN(epochs=4, random_state=0, device="cpu").fit(X[:1200], y[:1200])
 
 
@@ -48,20 +33,20 @@ def weights(model):
     return [tensor.numpy() for tensor in model.network_.state_dict().values()]
 
 
-def test_learns_digits_in_four_epochs(fitted, digits):
-    X, y = digits
+def test_learns_digits_in_four_epochs(fitted, digit_images):
+    X, y = digit_images
     assert fitted.score(X[1200:], y[1200:]) > 0.92
     assert fitted.score(X[:1200], y[:1200]) > 0.97
 
 
-def test_reaches_95_percent_on_held_out_digits(digits):
-    X, y = digits
+def test_reaches_95_percent_on_held_out_digits(digit_images):
+    X, y = digit_images
     train = np.arange(len(X)) % 3 > 0
     assert quick(epochs=5).fit(X[train], y[train]).score(X[~train], y[~train]) > 0.95
 
 
-def test_sgd_learns_too(digits):
-    X, y = digits
+def test_sgd_learns_too(digit_images):
+    X, y = digit_images
     assert quick(optimizer="sgd", learning_rate=0.01, epochs=3).fit(X[:1200], y[:1200]).score(X[1200:], y[1200:]) > 0.85
 
 
@@ -80,8 +65,8 @@ def test_history_holds_plain_numbers_of_every_epoch(fitted):
     assert 0.8 < fitted.history_[-1]["accuracy"] <= 1
 
 
-def test_no_softmax_precedes_the_loss(fitted, digits):
-    X, y = torch.tensor(digits[0]), torch.tensor(digits[1])
+def test_no_softmax_precedes_the_loss(fitted, digit_images):
+    X, y = torch.tensor(digit_images[0]), torch.tensor(digit_images[1])
     torch.manual_seed(0)
     assert cross_entropy(Network(simple_body((8, 8, 1)), 10).eval()(X), y).item() == pytest.approx(np.log(10), abs=0.1)
     logits = fitted.network_(X)
@@ -90,16 +75,16 @@ def test_no_softmax_precedes_the_loss(fitted, digits):
     assert fitted.history_[-1]["loss"] < 1.4  # ln(1 + 9 / e) = 1.46 is the least that a softmax before it would allow
 
 
-def test_probabilities_are_float64_and_sum_to_one(fitted, digits):
-    probabilities = fitted.predict_proba(digits[0])
+def test_probabilities_are_float64_and_sum_to_one(fitted, digit_images):
+    probabilities = fitted.predict_proba(digit_images[0])
     assert probabilities.dtype == np.float64
-    assert probabilities.shape == (len(digits[0]), 10)
+    assert probabilities.shape == (len(digit_images[0]), 10)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-12)
-    np.testing.assert_array_equal(fitted.predict(digits[0]), probabilities.argmax(axis=1))
+    np.testing.assert_array_equal(fitted.predict(digit_images[0]), probabilities.argmax(axis=1))
 
 
-def test_prediction_does_not_depend_on_the_other_images(fitted, digits):
-    X = digits[0]  # more than one batch of 1,024
+def test_prediction_does_not_depend_on_the_other_images(fitted, digit_images):
+    X = digit_images[0]  # more than one batch of 1,024
     np.testing.assert_allclose(fitted.predict_proba(X)[1500:], fitted.predict_proba(X[1500:]), atol=1e-6)
 
 
@@ -127,11 +112,11 @@ def test_any_image_size_and_one_or_three_channels(shape):
     assert model.predict_proba(X[:1]).shape == (1, 3)
 
 
-def test_read_only_and_reversed_images_are_taken_as_they_are(fitted, digits):
-    X = digits[0][:50].copy()
+def test_read_only_and_reversed_images_are_taken_as_they_are(fitted, digit_images):
+    X = digit_images[0][:50].copy()
     X.flags.writeable = False
     np.testing.assert_array_equal(fitted.predict_proba(X[::-1])[::-1], fitted.predict_proba(X))
-    quick().fit(X, digits[1][:50])
+    quick().fit(X, digit_images[1][:50])
 
 
 @pytest.mark.parametrize(("n", "sizes"), [(9, [4, 4]), (8, [4, 4]), (10, [4, 4, 2]), (3, [3])])
@@ -141,8 +126,8 @@ def test_a_last_batch_of_one_is_left_out(n, sizes):
     assert len(set(torch.cat(batches).tolist())) == sum(sizes)
 
 
-def test_same_seed_same_network_bit_for_bit(digits):
-    X, y = digits[0][:200], digits[1][:200]
+def test_same_seed_same_network_bit_for_bit(digit_images):
+    X, y = digit_images[0][:200], digit_images[1][:200]
     first = quick(epochs=2).fit(X, y)
     torch.rand(3)  # whatever the caller does in between
     again, other = clone(first).fit(X, y), quick(epochs=2, random_state=1).fit(X, y)
@@ -151,25 +136,25 @@ def test_same_seed_same_network_bit_for_bit(digits):
     assert not all(np.array_equal(a, b) for a, b in zip(weights(first), weights(other), strict=True))
 
 
-def test_the_caller_s_generators_and_settings_are_left_alone(digits):
+def test_the_caller_s_generators_and_settings_are_left_alone(digit_images):
     torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     flags = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
-    quick().fit(digits[0][:50], digits[1][:50]).predict(digits[0][:5])
+    quick().fit(digit_images[0][:50], digit_images[1][:50]).predict(digit_images[0][:5])
     assert torch.equal(torch.get_rng_state(), torch_state)
     assert np.array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
     assert (torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark) == flags
 
 
-def test_balanced_weights_shift_predictions_to_the_rare_class(digits):
-    X, y = digits
+def test_balanced_weights_shift_predictions_to_the_rare_class(digit_images):
+    X, y = digit_images
     rows = np.concatenate([np.flatnonzero(y == 3)[:150], np.flatnonzero(y == 8)[:6]])
     test = X[np.flatnonzero(y == 8)[50:]]
     plain, balanced = (quick(class_weight=weight, epochs=2).fit(X[rows], y[rows]) for weight in (None, "balanced"))
     assert (balanced.predict(test) == 8).sum() > 20 + (plain.predict(test) == 8).sum()
 
 
-def test_multilabel_targets_get_a_probability_each(digits):
-    X, y = digits
+def test_multilabel_targets_get_a_probability_each(digit_images):
+    X, y = digit_images
     labels = np.column_stack([y % 2 == 0, y > 4, y == 3]).astype(int)
     model = quick(epochs=4).fit(X[:1200], labels[:1200])
     probabilities = model.predict_proba(X[1200:])
@@ -179,23 +164,23 @@ def test_multilabel_targets_get_a_probability_each(digits):
     assert (model.predict(X[1200:]) == labels[1200:]).mean() > 0.9
 
 
-def test_balanced_weights_make_a_rare_label_likelier(digits):
-    X, y = digits[0][:400], digits[1][:400]
+def test_balanced_weights_make_a_rare_label_likelier(digit_images):
+    X, y = digit_images[0][:400], digit_images[1][:400]
     labels = np.column_stack([y == 3, y > 4, np.zeros(400), np.ones(400)])
     plain, balanced = (quick(class_weight=weight).fit(X, labels).predict_proba(X) for weight in (None, "balanced"))
     assert balanced[y == 3, 0].mean() > 0.15 + plain[y == 3, 0].mean()
     assert np.isfinite(balanced).all()
 
 
-def test_a_fitted_model_survives_pickle_and_deepcopy(fitted, digits):
-    expected = fitted.predict_proba(digits[0][:20])
+def test_a_fitted_model_survives_pickle_and_deepcopy(fitted, digit_images):
+    expected = fitted.predict_proba(digit_images[0][:20])
     for other in (pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted)):
-        np.testing.assert_array_equal(other.predict_proba(digits[0][:20]), expected)
+        np.testing.assert_array_equal(other.predict_proba(digit_images[0][:20]), expected)
 
 
-def test_divergence_is_refused_with_advice(digits):
+def test_divergence_is_refused_with_advice(digit_images):
     with pytest.raises(FloatingPointError, match="lower learning_rate, now 1e\\+20"):
-        quick(optimizer="sgd", learning_rate=1e20, epochs=3).fit(digits[0][:200], digits[1][:200])
+        quick(optimizer="sgd", learning_rate=1e20, epochs=3).fit(digit_images[0][:200], digit_images[1][:200])
 
 
 @pytest.mark.parametrize(
@@ -210,9 +195,9 @@ def test_divergence_is_refused_with_advice(digits):
         ("device", "tpu", "'auto', 'cpu', 'cuda' or 'cuda:N'"),
     ],
 )
-def test_a_bad_parameter_is_named_with_what_is_allowed(name, value, allowed, digits):
+def test_a_bad_parameter_is_named_with_what_is_allowed(name, value, allowed, digit_images):
     with pytest.raises(ValueError, match=f"{name}={value!r}; it must be {allowed}"):
-        quick(**{name: value}).fit(digits[0][:10], digits[1][:10])
+        quick(**{name: value}).fit(digit_images[0][:10], digit_images[1][:10])
 
 
 @pytest.mark.parametrize(
@@ -248,8 +233,8 @@ def test_without_cuda_auto_is_the_cpu_and_cuda_is_refused():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_cuda_learns_and_repeats_itself(digits):
-    X, y = digits
+def test_cuda_learns_and_repeats_itself(digit_images):
+    X, y = digit_images
     first, again = (quick(epochs=3, device="cuda").fit(X[:1200], y[:1200]) for _ in range(2))
     assert first.score(X[1200:], y[1200:]) > 0.9
     assert all(np.array_equal(a, b) for a, b in zip(weights(first), weights(again), strict=True))

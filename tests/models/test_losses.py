@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit, softmax
 from sklearn.base import clone
-from sklearn.datasets import load_digits
 from sklearn.metrics import log_loss, recall_score
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
@@ -31,24 +30,10 @@ few_counts = st.lists(st.integers(1, 5000), min_size=2, max_size=12)
 thorough = settings(max_examples=50, derandomize=True, deadline=None)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
-def digits():
-    X, y = load_digits(return_X_y=True)
-    return (X.reshape(-1, 8, 8, 1) * 255 / 16).round().astype(np.uint8), y
-
-
-@pytest.fixture(scope="module")
-def imbalanced(digits):
-    """(X, y, X_test, y_test): 100 digits a class, of 8 and 9 five; the test part is the other digits."""
-    X, y = digits
+def imbalanced(digit_images):
+    """(X, y, X_test, y_test): 100 digit_images a class, of 8 and 9 five; the test part is the other digit_images."""
+    X, y = digit_images
     members = [np.flatnonzero(y == k) for k in range(10)]
     train = np.sort(np.concatenate([rows[: 5 if k > 7 else 100] for k, rows in enumerate(members)]))
     test = np.concatenate([rows[100:] for rows in members])
@@ -232,14 +217,14 @@ def test_probabilities_of_ldam_are_sensible(imbalanced):
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_only_ldam_has_a_last_layer_of_cosines(loss, digits):
-    model = quick(loss=loss).fit(digits[0][:90], digits[1][:90])
+def test_only_ldam_has_a_last_layer_of_cosines(loss, digit_images):
+    model = quick(loss=loss).fit(digit_images[0][:90], digit_images[1][:90])
     assert isinstance(model.network_.last, Cosine) == (loss == "ldam")
 
 
 @pytest.mark.parametrize("parameters", VARIANTS, ids=str)
-def test_same_seed_same_network_and_it_pickles(parameters, digits):
-    X, y = digits[0][:90], digits[1][:90]
+def test_same_seed_same_network_and_it_pickles(parameters, digit_images):
+    X, y = digit_images[0][:90], digit_images[1][:90]
     first = quick(**parameters).fit(X, y)
     torch.rand(3)  # whatever the caller does in between
     again = pickle.loads(pickle.dumps(clone(first).fit(X, y)))
@@ -251,16 +236,16 @@ def test_same_seed_same_network_and_it_pickles(parameters, digits):
     assert all(parameter.requires_grad for parameter in first.network_.parameters())
 
 
-def test_every_variant_trains_another_network(digits):
-    X, y = digits[0][:90], np.minimum(digits[1][:90], 3)
+def test_every_variant_trains_another_network(digit_images):
+    X, y = digit_images[0][:90], np.minimum(digit_images[1][:90], 3)
     networks = [weights(quick(**parameters).fit(X, y)) for parameters in VARIANTS]
     assert len({b"".join(tensor.tobytes() for tensor in network) for network in networks}) == len(VARIANTS)
 
 
 @pytest.mark.parametrize("parameters", [{}, {"optimizer": "sgd"}, {"class_weight": "balanced"}], ids=str)
-def test_default_training_is_this_loop_bit_for_bit(parameters, digits):
-    X, y = torch.tensor(digits[0][:100]), torch.tensor(digits[1][:100])
-    model = quick(**parameters).fit(digits[0][:100], digits[1][:100])
+def test_default_training_is_this_loop_bit_for_bit(parameters, digit_images):
+    X, y = torch.tensor(digit_images[0][:100]), torch.tensor(digit_images[1][:100])
+    model = quick(**parameters).fit(digit_images[0][:100], digit_images[1][:100])
     seed = int(np.random.RandomState(0).randint(2**31 - 1))
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
@@ -319,8 +304,8 @@ def test_a_dict_of_weights_goes_by_label(imbalanced):
         quick(class_weight={"fwe": 3}).fit(X, y)
 
 
-def test_a_dict_weighs_the_presence_of_a_label(digits):
-    X, y = digits[0][:400], digits[1][:400]
+def test_a_dict_weighs_the_presence_of_a_label(digit_images):
+    X, y = digit_images[0][:400], digit_images[1][:400]
     labels = np.column_stack([y == 3, y > 4])
     plain, heavy = (quick(class_weight=weight).fit(X, labels).predict_proba(X) for weight in (None, {0: 20.0}))
     assert heavy[y == 3, 0].mean() > 0.1 + plain[y == 3, 0].mean()
@@ -328,8 +313,8 @@ def test_a_dict_weighs_the_presence_of_a_label(digits):
     assert class_weights(present, 2, np.array([20.0, 1.0])).tolist() == [20, 1]
 
 
-def test_focal_learns_several_labels_an_image(digits):
-    X, y = digits
+def test_focal_learns_several_labels_an_image(digit_images):
+    X, y = digit_images
     labels = np.column_stack([y % 2 == 0, y > 4, y == 3]).astype(int)
     assert (quick(epochs=3, loss="focal").fit(X[:900], labels[:900]).predict(X[900:]) == labels[900:]).mean() > 0.85
 
@@ -339,10 +324,10 @@ def test_focal_learns_several_labels_an_image(digits):
     [{"loss": loss} for loss in LOSSES if loss not in MULTILABEL] + [{"deferred_reweighting": True}, {"two_phase": True}],
     ids=str,
 )
-def test_what_counts_classes_is_refused_for_several_labels_an_image(parameters, digits):
+def test_what_counts_classes_is_refused_for_several_labels_an_image(parameters, digit_images):
     name, given = next(iter(parameters.items()))
     with pytest.raises(ValueError, match=f"{name}={given!r} needs one label an image"):
-        quick(**parameters).fit(digits[0][:10], np.eye(10, 3, dtype=int))
+        quick(**parameters).fit(digit_images[0][:10], np.eye(10, 3, dtype=int))
 
 
 @pytest.mark.parametrize("loss", [*MULTILABEL, "ldam"])

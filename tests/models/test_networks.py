@@ -6,7 +6,6 @@ import torch
 from safetensors.torch import save_file
 from scipy.special import softmax
 from sklearn.base import clone
-from sklearn.datasets import load_digits
 from sklearn.metrics import log_loss
 from torch.nn.functional import cross_entropy
 from torchvision.models import resnet18
@@ -24,20 +23,6 @@ from models.schedules import make_optimizer, make_schedule
 NETWORKS = [SimpleCNN, ResNet18, FastResNet]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    X, y = load_digits(return_X_y=True)
-    return (X.reshape(-1, 8, 8, 1) * 255 / 16).round().astype(np.uint8), y
-
-
 def quick(network=SimpleCNN, **parameters):
     return network(**{"epochs": 1, "random_state": 0, "device": "cpu", **parameters})
 
@@ -47,8 +32,8 @@ def weights(model):
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_same_seed_same_network(network, digits):
-    X, y = digits[0][:60], digits[1][:60]
+def test_same_seed_same_network(network, digit_images):
+    X, y = digit_images[0][:60], digit_images[1][:60]
     parameters = {"augmentation": AUGMENTATIONS, "ema": 0.9, "validation": 0.2, "schedule": "one_cycle", "epochs": 2}
     first = quick(network, **parameters).fit(X, y)
     torch.rand(3)
@@ -57,8 +42,8 @@ def test_same_seed_same_network(network, digits):
     assert first.history_ == again.history_
 
 
-def test_fast_resnet_learns_digits_in_four_epochs(digits):
-    X, y = digits
+def test_fast_resnet_learns_digits_in_four_epochs(digit_images):
+    X, y = digit_images
     model = quick(FastResNet, epochs=4, batch_size=64, augmentation=()).fit(X[:1200], y[:1200])
     assert model.score(X[1200:], y[1200:]) > 0.93
 
@@ -72,8 +57,8 @@ def test_resnets_learn_faces_from_other_pictures():
 
 
 @pytest.mark.parametrize(("network", "width"), [(SimpleCNN, 128), (ResNet18, 512), (FastResNet, 128)])
-def test_an_embedding_is_what_the_last_layer_is_given(network, width, digits):
-    X, y = digits[0][:40], digits[1][:40]
+def test_an_embedding_is_what_the_last_layer_is_given(network, width, digit_images):
+    X, y = digit_images[0][:40], digit_images[1][:40]
     model = quick(network).fit(X, y)
     features = model.embed(X)
     assert features.shape == (40, width)
@@ -83,8 +68,8 @@ def test_an_embedding_is_what_the_last_layer_is_given(network, width, digits):
 
 
 @pytest.mark.parametrize("ema", [None, 0.8])
-def test_the_weights_with_the_least_loss_on_the_validation_part_are_kept(ema, digits):
-    X, y = digits
+def test_the_weights_with_the_least_loss_on_the_validation_part_are_kept(ema, digit_images):
+    X, y = digit_images
     model = quick(epochs=6, learning_rate=0.02, ema=ema)  # so much that the loss goes up and down
     model.set_params(validation=0.1).fit(X[:200], y[:200], held_out=(X[200:400], y[200:400]))
     losses = [entry["val_loss"] for entry in model.history_]
@@ -92,16 +77,16 @@ def test_the_weights_with_the_least_loss_on_the_validation_part_are_kept(ema, di
     assert log_loss(y[200:400], model.predict_proba(X[200:400])) == pytest.approx(min(losses), rel=1e-4)
 
 
-def test_patience_stops_the_training(digits):
-    X, y = digits
+def test_patience_stops_the_training(digit_images):
+    X, y = digit_images
     model = quick(epochs=30, learning_rate=0.02, validation=0.2, patience=2).fit(X[:200], y[:200])
     losses = [entry["val_loss"] for entry in model.history_]
     assert len(losses) < 30
     assert losses.index(min(losses)) == len(losses) - 3
 
 
-def test_a_validation_part_is_not_trained_on_and_has_every_class(digits):
-    X, y = digits[0][:200], digits[1][:200]
+def test_a_validation_part_is_not_trained_on_and_has_every_class(digit_images):
+    X, y = digit_images[0][:200], digit_images[1][:200]
     images, _, (held, held_y) = quick(validation=0.2)._hold_out(X, y, seed=0)
     assert len(held) == 40
     assert len(images) == 160
@@ -109,15 +94,15 @@ def test_a_validation_part_is_not_trained_on_and_has_every_class(digits):
     assert set(held_y) == set(range(10))
 
 
-def test_a_moving_average_predicts_in_place_of_the_last_weights(digits):
-    X, y = digits[0][:300], digits[1][:300]
+def test_a_moving_average_predicts_in_place_of_the_last_weights(digit_images):
+    X, y = digit_images[0][:300], digit_images[1][:300]
     plain, averaged = quick(epochs=3, learning_rate=0.01).fit(X, y), quick(epochs=3, learning_rate=0.01, ema=0.9).fit(X, y)
     assert plain.history_ == averaged.history_
     assert not np.array_equal(plain.predict_proba(X), averaged.predict_proba(X))
-    assert averaged.score(digits[0][300:], digits[1][300:]) > plain.score(digits[0][300:], digits[1][300:]) - 0.05
+    assert averaged.score(digit_images[0][300:], digit_images[1][300:]) > plain.score(digit_images[0][300:], digit_images[1][300:]) - 0.05
 
 
-def test_a_batch_that_does_not_fit_is_halved_and_said(digits, monkeypatch):
+def test_a_batch_that_does_not_fit_is_halved_and_said(digit_images, monkeypatch):
     from models.training import _Training
 
     step = _Training._step
@@ -128,7 +113,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_said(digits, monkeypatch):
         return step(self, part, batch)
 
     monkeypatch.setattr(_Training, "_step", small_memory)
-    X, y = digits[0][:60], digits[1][:60]
+    X, y = digit_images[0][:60], digit_images[1][:60]
     with pytest.warns(UserWarning, match="as the GPU's memory did not hold") as caught:
         halved = quick(batch_size=32).fit(X, y)
     assert [str(warning.message).split(",")[0] for warning in caught] == ["batch_size=16", "batch_size=8"]
@@ -136,8 +121,8 @@ def test_a_batch_that_does_not_fit_is_halved_and_said(digits, monkeypatch):
     assert all(np.array_equal(a, b) for a, b in zip(weights(halved), weights(quick(batch_size=8).fit(X, y)), strict=True))
 
 
-def test_flip_mirrors_half_of_the_images(digits):
-    images = torch.tensor(digits[0][:400])
+def test_flip_mirrors_half_of_the_images(digit_images):
+    images = torch.tensor(digit_images[0][:400])
     flipped = flip(images, torch.Generator().manual_seed(0))
     mirrored = (flipped == images.flip(2)).flatten(1).all(1)
     same = (flipped == images).flatten(1).all(1)
@@ -162,8 +147,8 @@ def test_cutout_grays_a_square_of_a_quarter_of_the_side():
     assert (sizes == 64).float().mean() > 0.4
 
 
-def test_augmentation_leaves_what_it_is_given_alone_and_keeps_type_and_shape(digits):
-    images = torch.tensor(digits[0][:9])
+def test_augmentation_leaves_what_it_is_given_alone_and_keeps_type_and_shape(digit_images):
+    images = torch.tensor(digit_images[0][:9])
     before = images.clone()
     found = augment(images, AUGMENTATIONS, torch.Generator().manual_seed(0))
     assert torch.equal(images, before)
@@ -216,37 +201,37 @@ def test_the_first_layers_of_a_resnet_fit_the_size(side, channels, stem):
     assert isinstance(body.maxpool, torch.nn.Identity) == (side < 64)
 
 
-def test_resnet50_has_its_bottlenecks(digits):
+def test_resnet50_has_its_bottlenecks(digit_images):
     body = quick(ResNet50).make_body(np.zeros((1, 8, 8, 1), np.uint8))
     assert body.width == 2048
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-def test_a_resnet_begins_with_the_weights_of_a_file(suffix, tmp_path, digits):
+def test_a_resnet_begins_with_the_weights_of_a_file(suffix, tmp_path, digit_images):
     torch.manual_seed(5)
     state = resnet18().state_dict()
     path = tmp_path / f"weights{suffix}"
     torch.save(state, path) if suffix == ".pth" else save_file(state, path)
-    body = quick(ResNet18, weights=str(path)).make_body(digits[0][:2])
+    body = quick(ResNet18, weights=str(path)).make_body(digit_images[0][:2])
     assert torch.equal(body.layers.layer4[1].conv2.weight, state["layer4.1.conv2.weight"])
-    assert body.pixels(torch.tensor(digits[0][:2])).shape == (2, 3, 64, 64)
-    quick(ResNet18, weights=str(path)).fit(digits[0][:4], [0, 1, 0, 1])
+    assert body.pixels(torch.tensor(digit_images[0][:2])).shape == (2, 3, 64, 64)
+    quick(ResNet18, weights=str(path)).fit(digit_images[0][:4], [0, 1, 0, 1])
 
 
-def test_a_pickle_among_the_weights_is_not_run(tmp_path, digits):
+def test_a_pickle_among_the_weights_is_not_run(tmp_path, digit_images):
     class Evil:
         def __reduce__(self):
             return open, (str(tmp_path / "written"), "w")
 
     torch.save({"conv1.weight": Evil()}, tmp_path / "evil.pth")
     with pytest.raises(Exception, match="Weights only load failed"):
-        quick(ResNet18, weights=str(tmp_path / "evil.pth")).fit(digits[0][:4], [0, 1, 0, 1])
+        quick(ResNet18, weights=str(tmp_path / "evil.pth")).fit(digit_images[0][:4], [0, 1, 0, 1])
     assert not (tmp_path / "written").exists()
 
 
-def test_weights_that_are_absent_are_named(tmp_path, monkeypatch, digits):
+def test_weights_that_are_absent_are_named(tmp_path, monkeypatch, digit_images):
     with pytest.raises(ValueError, match="no such file; it must be None, 'imagenet' or a file of weights"):
-        quick(ResNet18, weights=str(tmp_path / "none.pth")).fit(digits[0][:4], [0, 1, 0, 1])
+        quick(ResNet18, weights=str(tmp_path / "none.pth")).fit(digit_images[0][:4], [0, 1, 0, 1])
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
 
     def offline(*args, **kwargs):
@@ -254,7 +239,7 @@ def test_weights_that_are_absent_are_named(tmp_path, monkeypatch, digits):
 
     monkeypatch.setattr("torch.hub.download_url_to_file", offline)
     with pytest.raises(ValueError, match=r"weights='imagenet' of resnet18 are not in .*checkpoints.*cannot be downloaded"):
-        quick(ResNet18, weights="imagenet").fit(digits[0][:4], [0, 1, 0, 1])
+        quick(ResNet18, weights="imagenet").fit(digit_images[0][:4], [0, 1, 0, 1])
 
 
 def test_the_whitening_layer_whitens_patches():
@@ -282,8 +267,8 @@ def test_the_whitening_layer_whitens_patches():
         ({"label_smoothing": 0.1, "loss": "focal"}, "it must be 0 with loss='focal'"),
     ],
 )
-def test_parameters_that_make_no_sense_are_refused(parameters, message, digits):
+def test_parameters_that_make_no_sense_are_refused(parameters, message, digit_images):
     with pytest.raises(ValueError, match=message):
-        quick(**parameters).fit(digits[0][:10], digits[1][:10])
+        quick(**parameters).fit(digit_images[0][:10], digit_images[1][:10])
     with pytest.raises(ValueError, match="widths="):
-        quick(FastResNet, widths=(1, 2)).fit(digits[0][:10], digits[1][:10])
+        quick(FastResNet, widths=(1, 2)).fit(digit_images[0][:10], digit_images[1][:10])
