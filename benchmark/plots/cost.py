@@ -38,11 +38,13 @@ def costs(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 def _picture(title: str, rows: pd.DataFrame, means: pd.DataFrame, metric: str) -> Picture:
     front = means[means["front"]]
-    with panels(1, 9.5, 4) as (figure, (ax,)):
+    n_keys = sum(n for n in (means["strategy"].nunique(), means.groupby(["extractor", "model"]).ngroups) if n > 1)
+    with panels(1, 9.5, max(4.0, 0.19 * n_keys)) as (figure, (ax,)):
         _draw_entries(ax, means, metric)
         ax.step(front["seconds"], front[metric], where="post", color="0.5", linewidth=1, zorder=1)
         for k, (seconds, score) in enumerate(zip(front["seconds"], front[metric], strict=True), start=1):
-            ax.annotate(str(k), (seconds, score), (-4, 6), textcoords="offset points", fontsize=9, fontweight="bold", ha="center")
+            place = (-5, 6) if k % 2 else (5, -14)  # neighbours may be near each other
+            ax.annotate(str(k), (seconds, score), place, textcoords="offset points", fontsize=9, fontweight="bold", ha="center")
         if is_log(means["seconds"]):
             _make_log(ax, means["seconds"])
         ax.margins(0.08)

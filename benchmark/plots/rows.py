@@ -96,6 +96,8 @@ def few(results: Results, name: str, metric: str, most: int = 6) -> Iterator[Few
             continue
         of = f"{len(kept)} of {len(best)}" if len(kept) < len(best) else f"{len(best)}"
         said = f"Shown: the best entry by {metric} of each {axis}, {of}." if len(best) > 1 else ""
+        alike = [kept[part].iloc[0] for part in ENTRY if kept[part].nunique() == 1 and looking[part].nunique() > 1]
+        said += f" All of them are with {', '.join(alike)}." if alike and len(kept) > 1 else ""
         yield Few(title, str(rows["dataset"].iloc[0]), chosen, predictions, said)
 
 

@@ -72,14 +72,18 @@ def against_none(rows: pd.DataFrame, metric: str) -> dict[str, tuple[Result, flo
 def table(rows: pd.DataFrame, model: str, tested: dict[tuple[str, str], dict[str, tuple[Result, float]]]) -> Iterator[str]:
     """Lines of the Markdown table of one model, the highest first metric first."""
     mine = rows[rows["model"] == model]
-    means = mine[mine["status"] == "ok"].groupby("strategy")[[*METRICS, "fit_s", "resample_s"]].mean()
+    complete = mine.groupby("strategy")["status"].transform(lambda statuses: statuses.eq("ok").all())
+    means = mine[complete].groupby("strategy")[[*METRICS, "fit_s", "resample_s"]].mean()
+    reasons: list[str] = []
     yield "| strategy | " + " | ".join(METRICS) + " | " + " | ".join(f"{metric}: difference, interval, p" for metric in TESTED) + " | s |"
     yield "|---" * (len(METRICS) + len(TESTED) + 2) + "|"
     for name, mean in means.sort_values(METRICS[0], ascending=False).iterrows():
         cells = [*(f"{mean[metric]:.3f}" for metric in METRICS), *(difference(tested[model, metric].get(str(name))) for metric in TESTED)]
         yield f"| {name} | {' | '.join(cells)} | {mean['fit_s'] + mean['resample_s']:.1f} |"
-    for name, reason in mine[mine["status"] != "ok"].groupby("strategy")["reason"].first().items():
-        yield f"| {name} | {'| ' * (len(METRICS) + len(TESTED))} {reason} |"
+    for name, missing in mine[mine["status"] != "ok"].groupby("strategy"):
+        yield f"| {name} {'| ' * (len(METRICS) + len(TESTED) + 2)}|"
+        reasons.append(f"`{name}` has no figures: {missing['reason'].iloc[0]} ({len(missing)} of {mine['fold'].nunique()} folds).")
+    yield from ("", *reasons) if reasons else ()
 
 
 def difference(found: tuple[Result, float] | None) -> str:
@@ -108,7 +112,8 @@ def sentences(rows: pd.DataFrame, tested: dict[tuple[str, str], dict[str, tuple[
                 f"(the highest is {best}, {found[best][0].effect:+.3f})"
             )
         yield f"- **{metric}** against `none`: " + "; ".join(parts) + "."
-    done = rows[rows["status"] == "ok"].groupby(["model", "strategy"])[["f1", "balanced_accuracy", "accuracy"]].mean()
+    complete = rows.groupby(["model", "strategy"])["status"].transform(lambda statuses: statuses.eq("ok").all())
+    done = rows[complete].groupby(["model", "strategy"])[["f1", "balanced_accuracy", "accuracy"]].mean()
     floor = done.xs("majority")["accuracy"].iloc[0]
     model, strategy = done["balanced_accuracy"].idxmax()
     best = done.loc[model, strategy]

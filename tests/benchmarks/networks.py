@@ -1,0 +1,131 @@
+"""Networks on a CPU: how fast our loop trains the article's network, and how far ``fast_resnet`` comes in four minutes.
+
+``python tests/benchmarks/networks.py`` (about 10 minutes) writes ``results/networks.md``; ``$BENCHMARK_DATA`` holds CIFAR-10. Speed: images
+a second of ``simple_cnn`` as it is, and of the same layers in the loop that most tutorials use (a ``DataLoader`` with batches of 32 and
+two workers over torchvision's transforms, Adam, a Python loop), in turns in one process, both with all cores.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision import transforms
+
+from benchmark.datasets.base import data_folder
+from benchmark.datasets.torchvision_sets import load
+from benchmark.environment import environment
+from models.cnn import SimpleCNN
+from models.fast_resnet import FastResNet
+from models.simple_cnn import simple_body
+
+N_SPEED, ROUNDS = 6000, 5
+REFERENCE = "a network of three convolutions, 5 epochs: accuracy 0.787 in 234 s on 2 cores"
+SECONDS = 234
+
+
+class Tutorial(Dataset):
+    """Images as torchvision's own data sets give them: one by one, through PIL and transforms."""
+
+    def __init__(self, images: np.ndarray, targets: np.ndarray) -> None:
+        self.images, self.targets = images, targets
+        self.transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5,) * 3, (0.5,) * 3)])
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, i: int) -> tuple[torch.Tensor, int]:
+        return self.transform(Image.fromarray(self.images[i])), int(self.targets[i])
+
+
+def tutorial_epoch(images: np.ndarray, targets: np.ndarray, network: nn.Module) -> float:
+    """Seconds of one epoch."""
+    loader = DataLoader(Tutorial(images, targets), batch_size=32, shuffle=True, num_workers=2)
+    criterion, optimizer = nn.CrossEntropyLoss(), torch.optim.Adam(network.parameters(), lr=1e-3)
+    start = time.perf_counter()
+    network.train()
+    for batch, labels in loader:
+        optimizer.zero_grad()
+        loss = criterion(network(batch), labels)
+        loss.backward()
+        optimizer.step()
+    return time.perf_counter() - start
+
+
+def our_epoch(images: np.ndarray, targets: np.ndarray) -> float:
+    """Seconds of one epoch; making the network is counted, too."""
+    start = time.perf_counter()
+    SimpleCNN(epochs=1, device="cpu", random_state=0).fit(images, targets)
+    return time.perf_counter() - start
+
+
+def speed(images: np.ndarray, targets: np.ndarray) -> list[str]:
+    """Images a second of both, in turns; the first round only warms up."""
+    ours, theirs = [], []
+    for _ in range(ROUNDS + 1):
+        body = simple_body(images.shape[1:])
+        theirs.append(len(images) / tutorial_epoch(images, targets, nn.Sequential(body.layers, nn.Linear(body.width, 10))))
+        ours.append(len(images) / our_epoch(images, targets))
+    ratios = [a / b for a, b in zip(ours[1:], theirs[1:], strict=True)]
+    return [
+        "| loop | images/s, median | least | most |",
+        "|---|---:|---:|---:|",
+        *(
+            f"| {name} | {statistics.median(v[1:]):,.0f} | {min(v[1:]):,.0f} | {max(v[1:]):,.0f} |"
+            for name, v in (("simple_cnn", ours), ("DataLoader, batch 32, two workers", theirs))
+        ),
+        "",
+        f"Ratio, round by round: median {statistics.median(ratios):.2f}, {min(ratios):.2f} to {max(ratios):.2f} ({ROUNDS} rounds of "
+        f"{len(images):,} images in turns, {torch.get_num_threads()} threads).",
+    ]
+
+
+def accuracy(parts: tuple[np.ndarray, ...], epochs: int) -> list[str]:
+    """What fast_resnet reaches on the whole of CIFAR-10, and in how long."""
+    train, train_y, test, test_y = parts
+    model = FastResNet(epochs=epochs, device="cpu", random_state=0)
+    start = time.perf_counter()
+    model.fit(train, train_y)
+    seconds = time.perf_counter() - start
+    score = model.score(test, test_y)
+    return [
+        f"`fast_resnet(epochs={epochs})`, 50,000 training images, {torch.get_num_threads()} threads: accuracy {score:.4f} on the 10,000 "
+        f"test images after {seconds:.0f} s of training. The reference to beat: {REFERENCE}."
+    ]
+
+
+def main() -> None:
+    """Measure, and write the page."""
+    epochs = int(sys.argv[1]) if len(sys.argv) > 1 else FastResNet().epochs
+    torch.set_num_threads(2)
+    data = load("cifar10", data_folder(), None)
+    train, test = data.part == "train", data.part == "test"
+    where = environment()
+    lines = [
+        "# Networks on a CPU",
+        "",
+        "Written by `python tests/benchmarks/networks.py`.",
+        "",
+        "## The same network, two loops",
+        "",
+        *speed(data.images[train][:N_SPEED], data.targets[train][:N_SPEED]),
+        "",
+        f"## CIFAR-10 in {SECONDS} s",
+        "",
+        *accuracy((data.images[train], data.targets[train], data.images[test], data.targets[test]), epochs),
+        "",
+        f"{where['processor']}, {where['cores']} cores, Python {where['python']}, torch {where['libraries']['torch']}.",
+    ]
+    print("\n".join(lines))  # noqa: T201
+    Path("results/networks.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
