@@ -31,7 +31,7 @@ class FastResNet(NetworkClassifier):
 
     def __init__(
         self,
-        widths: tuple[int, int, int] = (32, 96, 128),
+        widths: tuple[int, int, int] = (24, 64, 128),
         optimizer: str = "sgd",
         learning_rate: float = 0.2,
         weight_decay: float = 5e-4,

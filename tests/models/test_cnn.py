@@ -98,11 +98,19 @@ def test_layers_are_those_of_the_article():
     network = Network(simple_body((28, 20, 3)), 7)
     layers = [network.pixels, *network.body, network.last]
     names = [type(layer).__name__ for layer in layers]
-    block = ["Conv2d", "ReLU", "MaxPool2d", "BatchNorm2d"]
+    block = ["Conv2d", "MaxPool2d", "ReLU", "BatchNorm2d"]  # ReLU and pooling may change places
     assert names == ["Pixels", *block, *block, "Flatten", "Dropout", "Linear", "ReLU", "Dropout", "Linear"]
     assert [layer.out_channels for layer in layers if isinstance(layer, torch.nn.Conv2d)] == [32, 64]
     dense = [(layer.in_features, layer.out_features) for layer in layers if isinstance(layer, torch.nn.Linear)]
     assert dense == [(64 * 7 * 5, 128), (128, 7)]
+
+
+def test_pooling_before_relu_is_what_the_article_writes():
+    torch.manual_seed(0)
+    layers = list(simple_body((8, 8, 3)).layers.eval())
+    as_written = torch.nn.Sequential(*(layers[i] for i in (0, 2, 1, 3, 4, 6, 5, 7)), *layers[8:])
+    images = torch.randn(5, 3, 8, 8)
+    assert torch.equal(torch.nn.Sequential(*layers)(images), as_written(images))
 
 
 @pytest.mark.parametrize("shape", [(4, 4, 1), (5, 9, 3), (33, 18, 1)])
