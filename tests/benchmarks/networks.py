@@ -120,7 +120,7 @@ def main() -> None:
     lines = [
         "# Networks on a CPU",
         "",
-        "Written by `python tests/benchmarks/networks.py`.",
+        f"Written by `python tests/benchmarks/networks.py {epochs}`, at commit {str(where['git_commit'])[:12]}.",
         "",
         "## The same network, two loops",
         "",
