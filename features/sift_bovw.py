@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from features.base import Extractor, Features, Images, to_gray
+from features.base import Extractor, Features, Images
 from features.dense_sift import LENGTH, N_BINS, centres, dense_sift, detected_sift, to_root
 from features.parameters import is_count
 from features.visual_words import ENCODINGS, Array
@@ -117,7 +118,7 @@ class SIFTBoVW(Extractor):
 
     def _describe(self, batch: Images) -> Described:
         """Descriptors of all images, (m, 128), the image that each is of, (m,), and where in it, (m, 2)."""
-        gray = np.rint(to_gray(batch))
+        gray = opencv_gray(batch)
         parts = [self._on_grid(gray, size) for size in self.bin_sizes] if self.keypoints == "dense" else self._detected(gray)
         descriptors, image, place = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         return descriptors, image, place
@@ -170,6 +171,14 @@ class SIFTBoVW(Extractor):
 
     def _words(self) -> list[str]:
         return [f"word{i}" for i in range(self.n_words)]
+
+
+def opencv_gray(images: Images) -> Array:
+    """Gray values in whole numbers as OpenCV has them, (n, h, w) float32; all images at once, as rows of one tall image."""
+    n, height, width, channels = images.shape
+    if channels == 1:
+        return images[..., 0].astype(np.float32)
+    return cv2.cvtColor(images.reshape(n * height, width, 3), cv2.COLOR_RGB2GRAY).reshape(n, height, width).astype(np.float32)
 
 
 def _unit_roots(sums: Features) -> Features:

@@ -19,7 +19,6 @@ from skimage import data, feature, filters, measure, transform
 
 from benchmark.environment import environment
 from benchmark.threads import hold_threads
-from features.base import to_gray
 from features.color_histogram import ColorHistogram
 from features.dense_sift import centres, dense_sift
 from features.gabor import Gabor
@@ -31,7 +30,7 @@ from features.laplacian_pyramid import LaplacianPyramid
 from features.lbp import LBP
 from features.pixels import Pixels
 from features.shape_histogram import ShapeHistogram
-from features.sift_bovw import SIFTBoVW
+from features.sift_bovw import SIFTBoVW, opencv_gray
 
 SHAPES = {"32x32x3": (32, 32, 3), "28x28x1": (28, 28, 1), "128x128x1": (128, 128, 1)}
 ROUNDS = 15
@@ -153,7 +152,7 @@ def contests(images: np.ndarray) -> list[Contest]:
 
     def sift(images):
         for batch in words.batches(images):  # as ``transform`` does
-            dense_sift(np.rint(to_gray(images[batch])), bin_size=4, step=4)
+            dense_sift(opencv_gray(images[batch]), bin_size=4, step=4)
 
     return [
         Contest("hog", ours(HOG(pixels_per_cell=(8, 8))), by_skimage_hog, "skimage.feature.hog", 12),
