@@ -166,7 +166,7 @@ def _caption(rows: pd.DataFrame, metric: str, label: str) -> str:
     way = "higher" if METRICS[metric].greater_is_better else "lower"
     folds = "over folds, variance corrected for overlapping training parts (Nadeau & Bengio 2003)"
     images = "by bootstrap of the test images, of whole groups (patients, lesions) where there are any"
-    how = f"with 95% intervals {folds if rows['fold'].nunique() > 1 else images}, cut where they leave the picture"
+    how = f"with 95% intervals {folds if rows['fold'].nunique() > 1 else images}"
     best = f"At {hardest['x'].iloc[0]:g} ({label}) {first} has the best {metric}, {high:.3f}"
     rest = f", and {last} the worst, {low:.3f}" if first != last else ""
     floor = rows[rows["model"] == FLOOR][metric]
@@ -174,6 +174,7 @@ def _caption(rows: pd.DataFrame, metric: str, label: str) -> str:
     below = f" The floor, {FLOOR}, has {spread}." if floor.notna().any() else ""
     drawn = " for the images (and rare classes) that these seeds drew" if rows["seed"].nunique() > 1 else ""
     return (
-        f"Means over {cells_in_words(looking)} of {rows['split'].iloc[0]}, {how}{drawn}; points of one place on the axis stand side by "
-        f"side, and one without a bar has no interval (folds all alike, or images too few); {way} is better. {best}{rest}.{below}"
+        f"Means over {cells_in_words(looking)} of {rows['split'].iloc[0]}, {how}{drawn}; {way} is better. {best}{rest}.{below} Points of one "
+        "place on the axis stand side by side; bars are cut at the edge, and one that is missing has no interval (folds all alike, or images "
+        "too few)."
     )
