@@ -172,9 +172,9 @@ def _caption(rows: pd.DataFrame, metric: str, label: str) -> str:
     floor = rows[rows["model"] == FLOOR][metric]
     spread = " to ".join(dict.fromkeys(f"{value:.3f}" for value in (floor.min(), floor.max())))
     below = f" The floor, {FLOOR}, has {spread}." if floor.notna().any() else ""
-    drawn = " for the images (and rare classes) that these seeds drew" if rows["seed"].nunique() > 1 else ""
+    drawn = ", for the images (and rare classes) that these seeds drew" if rows["seed"].nunique() > 1 else ""
     return (
-        f"Means over {cells_in_words(looking)} of {rows['split'].iloc[0]}, {how}{drawn}; {way} is better. {best}{rest}.{below} Points of one "
-        "place on the axis stand side by side; bars are cut at the edge, and one that is missing has no interval (folds all alike, or images "
-        "too few)."
+        f"Means over {cells_in_words(looking)} of {rows['split'].iloc[0]}, {how}{drawn}; {way} is better. {best}{rest}.{below} Points of "
+        "one place on the axis stand side by side; bars are cut at the edge, and one that is missing has no interval (folds all alike, or "
+        "images too few)."
     )
