@@ -54,7 +54,7 @@ class CNNEmbedding(Extractor):
         if not isinstance(self.train, bool):
             raise ValueError(f"train={self.train!r}: must be True or False")
         if self.estimator is not None and (isinstance(self.estimator, type) or not hasattr(self.estimator, "make_body")):
-            raise ValueError(f"estimator={self.estimator!r}: must be a network, such as resnet18")
+            raise ValueError(f"estimator is of type {type(self.estimator).__name__}: it must be a network, such as resnet18")
         inner = self._inner()
         if not self.train and getattr(inner, "weights", None) is None:
             raise ValueError("train=False: the network must begin with given weights, as resnet18(weights='imagenet') does")
