@@ -40,11 +40,17 @@ class Claims:
         return True
 
     def release(self, key: str) -> None:
-        """Give a piece of work back; whoever claims it later must look whether it is done."""
-        lock = self._held.pop(key)
+        """Give a piece of work back, if it is held; whoever claims it later must look whether it is done.
+
+        Each step may be done twice, as when Ctrl-C comes between two of them.
+        """
+        lock = self._held.get(key)
+        if lock is None:
+            return
         with suppress(PermissionError):  # Windows removes no open file
             Path(lock.lock_file).unlink(missing_ok=True)  # while it is held, so that nobody can hold a file that is gone
         lock.release()
+        self._held.pop(key, None)
 
     @contextmanager
     def claimed(self, key: str) -> Iterator[None]:
