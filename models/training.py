@@ -186,22 +186,27 @@ class _Training:
 
 
 def predict_logits(network: Network, images: Images, device: str) -> NDArray[np.float64]:
-    """Logits of ``images``, (n, n_outputs); the network given stays on the CPU, so that it can be pickled anywhere."""
+    """Logits of ``images``, (n, n_outputs)."""
     where = find_device(device)
-    return _logits(deepcopy(network).to(where), images, where).cpu().double().numpy()
+    return _logits(_there(network, where), images, where).cpu().double().numpy()
 
 
 def embed(network: Network, images: Images, device: str) -> NDArray[np.float32]:
     """What the last layer is given for ``images``, (n, width)."""
     where = find_device(device)
-    return _logits(deepcopy(network).to(where), images, where, Network.embed).cpu().numpy()
+    return _logits(_there(network, where), images, where, Network.embed).cpu().numpy()
 
 
 def predict_pixels(network: Network, images: Images, device: str) -> Images:
     """Images that a network gives back, (n, h, w, c) uint8."""
     where = find_device(device)
-    planes = _logits(deepcopy(network).to(where), images, where)
+    planes = _logits(_there(network, where), images, where)
     return ((planes + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+
+
+def _there(network: Network, where: torch.device) -> Network:
+    """The network on a device; the one given stays on the CPU, so that it can be pickled anywhere."""
+    return network if where.type == "cpu" else deepcopy(network).to(where)
 
 
 @torch.inference_mode()
