@@ -9,6 +9,7 @@ import pandas as pd
 from benchmark.metrics import METRICS
 from benchmark.plots.picture import Missing, Picture, entitle, file_name, panels
 from benchmark.plots.rows import Results, named, without_floor
+from benchmark.plots.style import plain_style, style_of
 from benchmark.ranks import nemenyi
 
 NAME = "critical_difference"
@@ -27,7 +28,7 @@ def diagram(results: Results, metric: str) -> Iterator[Picture | Missing]:
         return
     with panels(1, 9, 0.8 + 0.16 * scores.shape[1]) as (figure, (ax,)):
         ax.grid(visible=False)
-        critical_difference_diagram(found.ranks, found.p_values, cd=found.critical_difference, ax=ax, label_props={"fontsize": 8})
+        critical_difference_diagram(found.ranks, found.p_values, ax=ax, label_props={"fontsize": 8}, color_palette=_colours(names))
         entitle(figure, f"Average rank by {metric} over {found.n} data sets")
     caption = (
         f"Mean ranks of {scores.shape[1]} entries on {found.n} data sets, 1 the best; entries that a bar joins differ by less than the "
@@ -35,3 +36,10 @@ def diagram(results: Results, metric: str) -> Iterator[Picture | Missing]:
         f"({found.ranks.min():.2f}); the largest difference has p = {found.p_value:.2g}."
     )
     yield Picture(file_name(NAME, metric), figure, caption)
+
+
+def _colours(names: pd.DataFrame) -> dict[str, object]:
+    """Colour of each entry: its strategy's, where there are several."""
+    of = names.groupby("name", sort=False)["strategy"].first()
+    styles = [style_of(strategy, of) if of.nunique() > 1 else plain_style(k) for k, strategy in enumerate(of)]
+    return {str(name): style["color"] for name, style in zip(of.index, styles, strict=True)}
