@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from benchmark.cli import app, error_console
+from benchmark.cli import app
+from benchmark.console import error_console
 from benchmark.errors import UserError
 
 

@@ -1,15 +1,16 @@
-"""The verbs: parse, call, print. Nothing else prints; heavy imports wait until a verb needs them."""
+"""The verbs: parse, call, print. Heavy imports wait until a verb needs them."""
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
+
+from benchmark import cli_pipelines
+from benchmark.console import console, say
 
 if TYPE_CHECKING:
     from benchmark.study import Study
@@ -20,9 +21,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_WIDE = None if sys.stdout.isatty() else 400  # a pipe has no width: tables are not to be squeezed into 80 columns
-console = Console(width=_WIDE)
-error_console = Console(stderr=True)
 
 
 class Form(StrEnum):
@@ -174,9 +172,9 @@ def plan(
     skips = planned.refusals()
     console.print(f"{len(identities)} cells, {len(skips)} of them skipped", highlight=False)
     for (label, reason), n in Counter((_label(cell.identity), reason) for cell, reason in skips).items():
-        _say(f"  {n} skipped: {label}: {reason}")
+        say(f"  {n} skipped: {label}: {reason}")
     for line in estimate(planned, out or Path("results") / planned.study.name).lines(jobs or default_jobs()):
-        _say(line)
+        say(line)
 
 
 @app.command("list")
@@ -254,7 +252,7 @@ def info(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results fol
     as_text = {"seconds": cost["seconds"].map("{:,.1f}".format), "share": cost["share"].map("{:.1%}".format)}
     print_table(console, "cost", cost.assign(**as_text))
     for line in info.lines(rows):
-        _say(line)
+        say(line)
 
 
 @app.command()
@@ -266,8 +264,8 @@ def merge(
     from benchmark.merge import merge as merge_folders
 
     for source, n in merge_folders(folders, out).items():
-        _say(f"{n} rows from {source}")
-    _say(f"python -m benchmark table {out}")
+        say(f"{n} rows from {source}")
+    say(f"python -m benchmark table {out}")
 
 
 @app.command()
@@ -281,7 +279,7 @@ def compare(
     from benchmark.compare import compare as compare_entries
 
     for comparison in compare_entries(folder, a, b, metric):
-        _say(comparison.text)
+        say(comparison.text)
 
 
 @app.command()
@@ -294,8 +292,11 @@ def plot(
     from benchmark.plots import plot as draw
 
     for found in draw(folder, metric, out):
-        _say(str(found))
+        say(str(found))
 
+
+app.command()(cli_pipelines.fit)
+app.command()(cli_pipelines.predict)
 
 new = typer.Typer(help="Write a working plug-in file to start from.", no_args_is_help=True)
 app.add_typer(new, name="new")
@@ -329,10 +330,6 @@ def _chosen(
     replaced: dict[str, Any] = {"datasets": dataset, "extractors": extractor, "models": model, "strategies": strategy, "seeds": seed}
     replaced |= {"imbalances": imbalance, "train_sizes": train_size}
     return load_study(study, **replaced, **limits).with_plugins(plugin)
-
-
-def _say(line: str) -> None:
-    console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
 def _label(identity: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from multiprocessing import parent_process
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -62,13 +62,18 @@ def evaluate(cell: Cell, dataset: Dataset, folder: Path, accelerate: bool = Fals
         The folder cannot be written.
     """
     reset_peak()
-    random.seed(cell.seed_for("global"))  # of plug-ins that draw from the global generators
-    np.random.seed(cell.seed_for("global"))  # noqa: NPY002
+    seed_global_generators(cell)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         outcome = attempt(lambda: _outcome(cell, dataset, folder, accelerate))
     notes = [*dataset.notes, *outcome.get("notes", ()), *said(caught)]
     return row_of(cell, {**outcome, "accelerated": accelerate, "notes": notes, "peak_mb": peak_mb()})
+
+
+def seed_global_generators(cell: Cell) -> None:
+    """Seed Python's and NumPy's own generators, for plug-ins that draw from them."""
+    random.seed(cell.seed_for("global"))
+    np.random.seed(cell.seed_for("global"))  # noqa: NPY002
 
 
 def row_of(cell: Cell, outcome: dict[str, Any]) -> dict[str, Any]:
@@ -111,7 +116,7 @@ def _predicted(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
         raise Refused(reason)
     features = featurize(cell, dataset, train, test, folder / "features")
     model = strategy.weight(model, dataset.targets[train])
-    timings, predictions = _fit_predict(model, strategy, features, dataset, train, test)
+    timings, predictions = fit_predict(model, strategy, features, dataset, train, test)
     path = folder / "predictions" / f"{cell.key}.npz"
     predictions.save(path)
     stored = Predictions.load(path)
@@ -137,9 +142,25 @@ def _per_class(stored: Predictions, y: NDArray[np.int64]) -> dict[str, dict[str,
     return {cls: {**found, "train": int(n)} for (cls, found), n in zip(metrics.per_class(stored).items(), counts, strict=True)}
 
 
-def _fit_predict(
+def fit_predict(
     model: Any, strategy: Strategy, features: Features, dataset: Dataset, train: NDArray[np.int64], test: NDArray[np.int64]
 ) -> tuple[dict[str, float], Predictions]:
+    """Fit a model, and what its strategy learns, to the training part, and predict the test part.
+
+    Parameters
+    ----------
+    model : scikit-learn classifier
+        Weighted by the strategy already.
+    strategy : Strategy
+    features : Features
+    dataset : Dataset
+    train, test : indices
+
+    Returns
+    -------
+    timings : dict of seconds
+    predictions : Predictions
+    """
     timings: dict[str, float] = {}
     kept, held_out = _held_out_part(model, features.train, dataset, train)
     with _timed(timings, "resample_s"):
@@ -149,7 +170,7 @@ def _fit_predict(
         model.fit(X, y, **held_out)
         strategy.learn(dataset.targets[train], lambda: _held_out(model, strategy, features.train, dataset, train))
     with _timed(timings, "predict_s"):
-        proba = strategy.adjust(align(np.asarray(model.predict_proba(features.test)), model.classes_, dataset))
+        proba = strategy.adjust(probabilities(model, features.test, dataset))
     groups = None if dataset.groups is None else dataset.groups[test]
     return timings, Predictions(dataset.targets[test], proba, dataset.classes, test, dataset.ordinal, groups)
 
@@ -169,7 +190,7 @@ def _held_out(model: Any, strategy: Strategy, X: NDArray, dataset: Dataset, trai
     for inner, held in inner_folds(dataset, train):
         kept, held_out = _held_out_part(model, X[inner], dataset, train[inner])
         fitted = clone(model).fit(*strategy.resample(X[inner[kept]], dataset.targets[train[inner[kept]]]), **held_out)
-        proba[held] = align(np.asarray(fitted.predict_proba(X[held])), fitted.classes_, dataset)
+        proba[held] = probabilities(fitted, X[held], dataset)
     return proba
 
 
@@ -244,12 +265,25 @@ def _refusal(cell: Cell, dataset: Dataset, train: NDArray[np.int64], strategy: S
     return strategy.refusal(model, dataset.targets[train], dataset.classes, dataset.task)
 
 
-def align(proba: NDArray, known: NDArray, dataset: Dataset) -> NDArray[np.float64]:
-    """Columns for all classes of the data set: a class that the training part lacked has probability zero."""
-    if dataset.multilabel:
+class Labelled(Protocol):
+    """What has classes: a data set, or a fitted pipeline."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of all classes."""
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether an image may have several."""
+
+
+def probabilities(model: Any, X: NDArray, labelled: Labelled) -> NDArray[np.float64]:
+    """Probabilities for all classes, (n, n_classes): one that the training part lacked has probability zero."""
+    proba = np.asarray(model.predict_proba(X))
+    if labelled.multilabel:
         return proba.astype(np.float64)
-    full = np.zeros((len(proba), len(dataset.classes)))
-    full[:, np.asarray(known, dtype=int)] = proba
+    full = np.zeros((len(proba), len(labelled.classes)))
+    full[:, np.asarray(model.classes_, dtype=int)] = proba
     return full
 
 

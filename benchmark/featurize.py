@@ -70,15 +70,16 @@ def featurize(cell: Cell, dataset: Dataset, train: NDArray[np.int64], test: NDAr
         return Features(dataset.images[train], dataset.images[test])
     parts = [matrix_of(cell, part, dataset, train, cache) for part in range(len(cell.extractor))]
     return Features(
-        _joined([matrix[train] for matrix, _ in parts]),
-        _joined([matrix[test] for matrix, _ in parts]),
+        joined([matrix[train] for matrix, _ in parts]),
+        joined([matrix[test] for matrix, _ in parts]),
         {stored["key"]: {name: stored[name] for name in ("extractor", "seconds", "mb")} for _, stored in parts},
         len(dataset.images),
         tuple(note for _, stored in parts for note in stored["notes"]),
     )
 
 
-def _joined(matrices: list[NDArray]) -> NDArray:
+def joined(matrices: list[NDArray]) -> NDArray:
+    """Features of several extractors side by side."""
     return matrices[0] if len(matrices) == 1 else np.concatenate(matrices, axis=1)
 
 
@@ -135,15 +136,20 @@ def _compute(extractor: Any, spec: Spec, dataset: Dataset, train: NDArray[np.int
     start = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:  # said to every cell that uses the matrix, not to the first
         warnings.simplefilter("always")
-        seen = train if learns(spec) else train[:1]  # one that learns nothing needs no copy of the training images
-        labels = (dataset.targets[seen],) if getattr(extractor, "uses_labels", False) else ()
-        matrix = extractor.fit(dataset.images[seen], *labels).transform(dataset.images)
+        matrix = fit_extractor(extractor, dataset, train).transform(dataset.images)
     seconds = time.perf_counter() - start
     stored = {"key": path.stem, "extractor": spec.label, "dataset": dataset.name, "shape": matrix.shape, "seconds": seconds}
     stored["mb"] = matrix.nbytes / 1e6
     stored["notes"] = [*_notes(extractor, spec, dataset, matrix), *said(caught)]
     write_text(path.with_suffix(".json"), json.dumps(stored))
     write_atomic(path, lambda file: np.save(file, matrix))
+
+
+def fit_extractor(extractor: Any, dataset: Dataset, train: NDArray[np.int64]) -> Any:
+    """Fit an extractor to the training images, with their labels if it uses them."""
+    seen = train[:1] if getattr(extractor, "stateless", False) else train  # one that learns nothing needs no copy of the images
+    labels = (dataset.targets[seen],) if getattr(extractor, "uses_labels", False) else ()
+    return extractor.fit(dataset.images[seen], *labels)
 
 
 def _notes(extractor: Any, spec: Spec, dataset: Dataset, matrix: NDArray) -> list[str]:

@@ -220,11 +220,11 @@ def describe(spec: Spec) -> dict[str, Any]:
 
 @cache
 def load_file(path: str) -> ModuleType:
-    """Import a plug-in file under a name of its own."""
+    """Import a plug-in file under a name of its own, which tells its content but not where it lies."""
     file = Path(path).expanduser().resolve()
     if not file.is_file():
         raise UserError(f"no plug-in file {file}")
-    name = f"plugin_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
+    name = f"plugin_{file.stem}_{hashlib.sha256(file.read_bytes()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None
     assert spec.loader is not None

@@ -224,11 +224,22 @@ def load_study(study: str | Path, **replace: Any) -> Study:
         raise UserError(f"{where} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise UserError(f"{where}: a study is a mapping with the keys {', '.join(Study.model_fields)}")
+    own = {"name": Path(where).stem} | content | ({"description": ""} if replace.get("datasets") else {})
+    if replace.get("extractors") or replace.get("models"):
+        own.pop("pipelines", None)  # other axes were asked for
+    return make_study(own | {key: value for key, value in replace.items() if value not in (None, [])}, where)
+
+
+def make_study(content: dict[str, Any], where: str) -> Study:
+    """Study of what a file, or a command, says; ``where`` is how messages call that.
+
+    Raises
+    ------
+    UserError
+        A key or value is wrong; the nearest valid key is named.
+    """
     try:
-        own = {"name": Path(where).stem} | content | ({"description": ""} if replace.get("datasets") else {})
-        if replace.get("extractors") or replace.get("models"):
-            own.pop("pipelines", None)  # other axes were asked for
-        return Study.model_validate(own | {key: value for key, value in replace.items() if value not in (None, [])})
+        return Study.model_validate(content)
     except ValidationError as error:
         raise _explained(where, error) from None
     except UserError as error:

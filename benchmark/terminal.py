@@ -2,36 +2,76 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from benchmark import class_table, leaderboard
+from benchmark.pipelines.answers import classes_of, said_of, top
+from benchmark.pipelines.card import Card
+from benchmark.pipelines.reading import Asked
 from benchmark.plan import Plan
 from benchmark.runner import BAD, Report
 from benchmark.schedule import Outcome, Schedule, Task
 
-LEFT = (*leaderboard.ENTRY, "axis", "value", "part")  # columns of text
+LEFT = (*leaderboard.ENTRY, "axis", "value", "part", "image", "class", "then")  # columns of text
+
+
+EPOCHS = logging.getLogger("models.training")  # one line an epoch, of workers too
+
+
+class _Telling(logging.Handler):
+    """Hands the text of what is logged to a function."""
+
+    def __init__(self, tell: Callable[[str], object]) -> None:
+        super().__init__(logging.INFO)
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._tell(record.getMessage())
+
+
+@contextmanager
+def _told(tell: Callable[[str], object]) -> Iterator[None]:
+    """Have a function told of every epoch of a network's training."""
+    handler, level = _Telling(tell), EPOCHS.level
+    EPOCHS.addHandler(handler)
+    EPOCHS.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        EPOCHS.removeHandler(handler)
+        EPOCHS.setLevel(level)
+
+
+@contextmanager
+def following(console: Console) -> Iterator[None]:
+    """Show that one training goes on, and how far a network is."""
+    with console.status("training") as status, _told(lambda text: status.update(f"training: {escape(text)}")):
+        yield
 
 
 @contextmanager
 def bar(console: Console) -> Iterator[Callable[[Plan, Schedule], Report]]:
     """Show a bar while a study runs; yields what ``runner.run`` takes as ``progress``."""
     features, ended = TextColumn("{task.fields[features]}"), TextColumn("{task.fields[ended]}")
-    with Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), ended, features, TimeRemainingColumn(), console=console
-    ) as shown:
+    epochs = TextColumn("{task.fields[epochs]}", style="dim")
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), ended, features, TimeRemainingColumn(), epochs
+    with Progress(*columns, console=console) as shown, _told(lambda text: _update_all(shown, epochs=text)):
 
         def begin(plan: Plan, schedule: Schedule) -> Report:
             console.print(f"study {plan.study.name}: {plan.n_cells} cells, {plan.n_cells - schedule.n_cells} stored", highlight=False)
             counts: Counter[str] = Counter()
-            task = shown.add_task("cells", total=schedule.n_cells, features="", ended="")
+            task = shown.add_task("cells", total=schedule.n_cells, features="", ended="", epochs="")
 
             def done(piece: Task, outcome: Outcome) -> None:
                 if piece.part is not None:
@@ -40,11 +80,16 @@ def bar(console: Console) -> Iterator[Callable[[Plan, Schedule], Report]]:
                 else:
                     counts[outcome["status"]] += 1
                     ended = ", ".join(f"{counts[status]} {status}" for status in BAD if counts[status])
-                    shown.update(task, advance=1, ended=ended)
+                    shown.update(task, advance=1, ended=ended, epochs="")
 
             return done
 
         yield begin
+
+
+def _update_all(shown: Progress, **fields: str) -> None:
+    for task in shown.task_ids:
+        shown.update(task, **fields)  # type: ignore[arg-type]
 
 
 def print_leaderboards(console: Console, rows: pd.DataFrame, metric: str = "f1") -> None:
@@ -70,6 +115,22 @@ def print_class_tables(console: Console, rows: pd.DataFrame, metric: str) -> Non
     console.print(class_table.caption(metric), style="dim", highlight=False)
 
 
+def print_answers(console: Console, card: Card, asked: list[Asked], proba: NDArray[np.float64]) -> None:
+    """Print what images are: class, its probability, and the classes after it."""
+    rows = []
+    for image, p in zip(asked, proba, strict=True):
+        said, probability = said_of(card, p)
+        chosen = classes_of(card, p)
+        others = [f"{name} {value:.3f}" for name, value in top(card, p) if name not in chosen]
+        rows.append((image.name, said, f"{probability:.3f}", "  ".join(others)))
+    frame = pd.DataFrame(rows, columns=["image", "class", "probability", "then"])
+    console.print(f"{card.name}, trained on {card.dataset}", style="bold", highlight=False, markup=False, soft_wrap=True)
+    console.print(_table("", frame))
+    notes = Counter(note for image in asked for note in image.notes)
+    for note in notes:
+        console.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
+
+
 def print_table(console: Console, title: str, frame: pd.DataFrame) -> None:
     """Print a table of texts and counts."""
     console.print(_table(title, frame.map(str)))
@@ -89,7 +150,7 @@ def _fitting(console: Console, title: str, entries: pd.DataFrame) -> tuple[Table
 
 
 def _table(title: str, shown: pd.DataFrame) -> Table:
-    table = Table(title=escape(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(title=escape(title) or None, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for name in shown.columns:
         table.add_column(name, justify="left" if name in LEFT else "right", no_wrap=name not in leaderboard.ENTRY)
     for cells in shown.itertuples(index=False):

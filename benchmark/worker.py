@@ -7,6 +7,7 @@ memory. One pipe a worker means that a worker killed at any moment leaves nothin
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -27,6 +28,7 @@ import psutil
 from benchmark.errors import UserError
 
 POLL = 0.05  # seconds between two looks at a worker's memory
+EPOCHS = logging.getLogger("models.training")  # what networks say in a worker is said again in its parent
 BEAT = 0.5  # seconds between two looks whether it lives: a child it left behind may hold its end of the pipe open
 
 
@@ -94,8 +96,12 @@ class Worker:
             _kill(process)
         try:
             self._connection.send((function, args))
-            self._watch(process, limits)
-            failed, result = self._connection.recv()
+            start = time.monotonic()
+            self._watch(process, limits, start)
+            while isinstance(received := self._connection.recv(), str):  # it says how far it is
+                EPOCHS.info(received)
+                self._watch(process, limits, start)
+            failed, result = received
         except (EOFError, OSError):
             raise EndedError("crashed", f"the worker {_bury(process)}") from None
         if failed:
@@ -126,9 +132,9 @@ class Worker:
             ) from None
         return process
 
-    def _watch(self, process: SpawnProcess, limits: Limits) -> None:
+    def _watch(self, process: SpawnProcess, limits: Limits, start: float) -> None:
         """Return when there is something to receive; kill and raise at a limit, or when the process is dead."""
-        start, pause = time.monotonic(), POLL if limits.memory else BEAT
+        pause = POLL if limits.memory else BEAT
         while not wait([self._connection, process.sentinel], pause):
             passed = time.monotonic() - start
             if limits.time:
@@ -210,6 +216,8 @@ def _serve(connection: Connection) -> None:
     hold_threads()
     import benchmark.tasks  # noqa: F401  # what every task needs, imported before the clock runs
 
+    EPOCHS.setLevel(logging.INFO)
+    EPOCHS.addHandler(_Telling(connection))
     connection.send("ready")
     surroundings, home = dict(os.environ), Path.cwd()
     while True:
@@ -223,6 +231,17 @@ def _serve(connection: Connection) -> None:
         os.chdir(home)
         tell_loaded()
         connection.send(_ending(function, args))
+
+
+class _Telling(logging.Handler):
+    """Sends what is logged to the parent."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self._connection = connection
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._connection.send(record.getMessage())
 
 
 def _ending(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[bool, Any]:

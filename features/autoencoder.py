@@ -91,6 +91,16 @@ class Autoencoder(Extractor):
             lambda batch: AutoencoderNetwork(batch.shape[1:], self.n_components), images, images, recipe, seed
         )
 
+    def restore(self, state: dict[str, Any]) -> None:
+        """Build ``network_`` anew from the state dictionary of another's; all else that ``fit`` sets is there."""
+        from models.autoencoder_layers import AutoencoderNetwork
+        from models.network_classifier import blank
+        from models.training import untrained
+
+        images = blank(self.image_shape_)
+        self.network_ = untrained(lambda batch: AutoencoderNetwork(batch.shape[1:], self.n_components), images, seed=0)
+        self.network_.load_state_dict(state)
+
     def extract(self, batch: Images) -> Features:
         """Codes, (b, n_components)."""
         from models.training import embed

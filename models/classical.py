@@ -65,7 +65,8 @@ def nystroem_svm(C: float = 1.0, gamma: float | None = None, n_components: int =
 
 def knn(n_neighbors: int = 5, weights: str = "uniform") -> Pipeline:
     """Vote of the nearest training images (Fix & Hodges 1951; Cover & Hart 1967), on standardised features."""
-    return make_pipeline(StandardScaler(), KNeighborsClassifier(n_neighbors=n_neighbors, weights=weights))
+    # brute force: with many features trees are no quicker, and one that comes from a file could not be trusted
+    return make_pipeline(StandardScaler(), KNeighborsClassifier(n_neighbors=n_neighbors, weights=weights, algorithm="brute"))
 
 
 def nearest_centroid() -> Pipeline:

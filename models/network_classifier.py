@@ -16,10 +16,17 @@ from sklearn.utils.validation import check_is_fitted
 from models import recipe
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from models.network import Body, Network
 
 Images = NDArray[np.uint8]
 Labelled = tuple[Images, ArrayLike]
+
+
+def blank(image_shape: tuple[int, int, int]) -> Images:
+    """Two black images: enough to build a network whose weights are given."""
+    return np.zeros((2, *image_shape), np.uint8)
 
 
 class NetworkClassifier(ClassifierMixin, BaseEstimator):
@@ -135,6 +142,9 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         """All of the network but its last layer, for training images (n, h, w, c) uint8; drawn from torch's own generator."""
         raise NotImplementedError(f"{type(self).__name__} must write make_body(images)")
 
+    def initialise(self, body: Body) -> None:
+        """Give the new layers of ``make_body`` weights to begin with, where random ones are not what is wanted."""
+
     def fit(self, X: Images, y: ArrayLike, held_out: Labelled | None = None) -> Self:
         """Train a new network.
 
@@ -179,6 +189,14 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         self.image_shape_ = images.shape[1:]
         return self
 
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Build ``network_`` anew from the state dictionary of another's; all else that ``fit`` sets is there."""
+        from models.training import untrained
+
+        n_outputs = len(state["last.weight"])
+        self.network_ = untrained(lambda batch: self._network(batch, n_outputs, initialised=False), blank(self.image_shape_), seed=0)
+        self.network_.load_state_dict(state)
+
     def predict_proba(self, X: Images) -> NDArray[np.float64]:
         """Probabilities (n, n_classes) in the order of ``classes_``; rows sum to 1 unless the targets were multi-label."""
         from models.training import predict_logits
@@ -203,11 +221,14 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         """Refuse values that are not allowed, alone or together."""
         recipe.check(self)
 
-    def _network(self, images: Images, n_outputs: int) -> Network:
+    def _network(self, images: Images, n_outputs: int, initialised: bool = True) -> Network:
         from models.losses import LDAM_SCALE
         from models.network import Network
 
-        return Network(self.make_body(images), n_outputs, LDAM_SCALE if self.loss == "ldam" else None)
+        body = self.make_body(images)
+        if initialised:
+            self.initialise(body)
+        return Network(body, n_outputs, LDAM_SCALE if self.loss == "ldam" else None)
 
     def _hold_out(self, images: Images, y: NDArray[Any], seed: int) -> tuple[Images, NDArray[Any], Labelled | None]:
         """A part of the images to train on, and the rest; classes of one image are trained on."""

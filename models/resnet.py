@@ -94,14 +94,19 @@ class ResNet18(NetworkClassifier):
         from models.network import Body, Pixels
 
         network = getattr(models, self.architecture)()
-        if self.weights is not None:
-            network.load_state_dict(self._state())
-        elif min(images.shape[1:3]) < SMALL:
+        small, gray = min(images.shape[1:3]) < SMALL, images.shape[3] == 1
+        if self.weights is None and small:
             network.conv1, network.maxpool = nn.Conv2d(images.shape[3], 64, 3, padding=1, bias=False), nn.Identity()
-        elif images.shape[3] == 1:
+        elif self.weights is None and gray:
             network.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
         width, network.fc = network.fc.in_features, nn.Identity()
         return Body(network, width, Pixels() if self.weights is None else Pixels(**IMAGENET, least=SMALL))
+
+    def initialise(self, body: Body) -> None:
+        """Give the layers the weights that were asked for, all but those of the last layer."""
+        if self.weights is not None:
+            state = self._state()
+            body.layers.load_state_dict({name: value for name, value in state.items() if not name.startswith("fc.")})
 
     def _state(self) -> dict[str, Tensor]:
         """State dictionary of the weights, without unpickling."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import warnings
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from models.parts import Part, draw, plan_parts, prepare
 from models.recipe import Recipe
 from models.schedules import make_optimizer, make_schedule
 
+LOG = logging.getLogger("models.training")  # at level INFO, one line an epoch
 PIXELS_AT_ONCE = 2**20  # of a prediction batch: 1,024 images of 32 x 32, 20 of 224 x 224; bounds the memory
 
 Images = NDArray[np.uint8]
@@ -128,6 +130,7 @@ class _Training:
         for part, epoch in self._epochs():
             history.append({"epoch": epoch, **self._epoch(part)})
             _refuse_divergence(self.network, history[-1], self.recipe.learning_rate)
+            LOG.info("epoch %d of %d, loss %.3g", epoch, self.recipe.epochs, history[-1]["loss"])
             if self.held_out is None:
                 continue
             history[-1] |= self._validate(part)

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import benchmark.evaluate
-from benchmark.evaluate import align, evaluate
+from benchmark.evaluate import evaluate, probabilities
 from benchmark.metrics import METRICS, compute
 from benchmark.predictions import Predictions
 from models.cnn import SimpleCNN
@@ -212,7 +213,8 @@ def test_features_that_learn_are_kept_per_training_part_and_the_others_once(digi
 
 
 def test_align_puts_columns_where_their_classes_are(digits):
-    found = align(np.array([[0.25, 0.75]]), np.array([2, 7]), digits)
+    model = SimpleNamespace(classes_=np.array([2, 7]), predict_proba=lambda X: np.array([[0.25, 0.75]]))
+    found = probabilities(model, digits.images[:1], digits)
     assert found[0, 2] == 0.25
     assert found[0, 7] == 0.75
     assert found.sum() == 1

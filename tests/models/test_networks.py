@@ -212,9 +212,9 @@ def test_a_resnet_begins_with_the_weights_of_a_file(suffix, tmp_path, digit_imag
     state = resnet18().state_dict()
     path = tmp_path / f"weights{suffix}"
     torch.save(state, path) if suffix == ".pth" else save_file(state, path)
-    body = quick(ResNet18, weights=str(path)).make_body(digit_images[0][:2])
-    assert torch.equal(body.layers.layer4[1].conv2.weight, state["layer4.1.conv2.weight"])
-    assert body.pixels(torch.tensor(digit_images[0][:2])).shape == (2, 3, 64, 64)
+    network = quick(ResNet18, weights=str(path)).begin(digit_images[0][:2]).network_
+    assert torch.equal(network.body.layer4[1].conv2.weight, state["layer4.1.conv2.weight"])
+    assert network.pixels(torch.tensor(digit_images[0][:2])).shape == (2, 3, 64, 64)
     quick(ResNet18, weights=str(path)).fit(digit_images[0][:4], [0, 1, 0, 1])
 
 

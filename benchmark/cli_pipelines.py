@@ -1,0 +1,95 @@
+"""The verbs of trained pipelines: fit, predict, serve."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchmark.console import console, error_console, say
+
+if TYPE_CHECKING:
+    from benchmark.pipelines.card import Card
+
+
+class Form(StrEnum):
+    """Formats of a prediction."""
+
+    table = "table"
+    json = "json"
+
+
+_Plugins = Annotated[list[str], typer.Option("--plugin", help="Python file with plug-ins that are used; repeatable.")]
+
+
+def fit(
+    dataset: Annotated[str, typer.Option(help="Data set, as in a study.")],
+    model: Annotated[str, typer.Option(help="Model, such as 'rbf_svm(C=10)' or simple_cnn.")],
+    save: Annotated[Path, typer.Option(metavar="FILE.pipeline", help="File to write.")],
+    extractor: Annotated[str | None, typer.Option(help="Extractor, such as 'hog + pixels'; none for a model that takes images.")] = None,
+    strategy: Annotated[str, typer.Option(help="What is done about class imbalance.")] = "none",
+    size: Annotated[int | None, typer.Option(help="Side in pixels that the images are brought to.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
+    plugin: _Plugins = [],  # noqa: B006  # typer copies it
+    data: Annotated[Path | None, typer.Option("--data", help="Data folder; default $BENCHMARK_DATA, else the cache folder.")] = None,
+) -> None:
+    """Train one pipeline on the training part, measure it on the test part, and write it to a file without pickle."""
+    from benchmark.pipelines import file
+    from benchmark.pipelines.pipeline import fit as fit_pipeline
+    from benchmark.pipelines.pipeline import one_cell
+    from benchmark.study import make_study
+    from benchmark.terminal import following
+
+    file.check_name(save)
+    axes = {"datasets": [dataset], "models": [model], "extractors": [extractor] if extractor else [], "strategies": [strategy]}
+    chosen = make_study({"name": "fit", "plugins": plugin, "size": size, "seeds": [seed], **axes}, "fit")
+    cell, found = one_cell(chosen, data)
+    with following(error_console):
+        pipeline = fit_pipeline(cell, found)
+    file.save(pipeline, save)
+    _introduce(pipeline.card)
+    say(f"written to {save}; ask it:  python -m benchmark predict {save} IMAGE...")
+
+
+def predict(
+    pipeline: Annotated[Path, typer.Argument(metavar="FILE", help="What `fit` wrote.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="PNG, JPEG, TIFF, BMP or DICOM files.")],
+    form: Annotated[Form, typer.Option("--format", help="What to print.")] = Form.table,
+    figure: Annotated[Path | None, typer.Option("--save-figure", metavar="FILE.png", help="Draw the images and what they are.")] = None,
+    plugin: _Plugins = [],  # noqa: B006
+) -> None:
+    """Say what is on images: class and probabilities."""
+    import numpy as np
+
+    from benchmark.pipelines import answers, file
+    from benchmark.pipelines.reading import read_image
+    from benchmark.terminal import print_answers
+
+    if figure:
+        answers.check_figure(figure, [*images, pipeline])
+    loaded = file.load(pipeline, plugin)
+    asked = [read_image(path, loaded.card) for path in images]
+    proba = loaded.predict_proba(np.stack([one.image for one in asked]))
+    if figure:
+        answers.save_figure(figure, loaded.card, asked, proba)
+    if form is Form.json:
+        records = [answers.as_record(loaded.card, one, p) for one, p in zip(asked, proba, strict=True)]
+        typer.echo(json.dumps(records, indent=2, ensure_ascii=False))
+    else:
+        print_answers(console, loaded.card, asked, proba)
+    if figure and form is Form.table:
+        say(f"drawn: {figure}")
+
+
+def _introduce(card: Card) -> None:
+    """Say what was trained, and how good it is."""
+    from benchmark.leaderboard import SIX, SIX_MULTILABEL
+
+    say(f"{card.name}, trained on {card.n_train} images of {card.dataset}, tested on {card.n_test} ({card.split})")
+    shown = {name: card.metrics[name] for name in (SIX_MULTILABEL if card.multilabel else SIX)}
+    say("  ".join(f"{name} {'undefined' if value is None else f'{value:.3f}'}" for name, value in shown.items()))
+    for note in card.notes:
+        say(f"  {note}")

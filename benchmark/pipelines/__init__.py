@@ -1,0 +1,1 @@
+"""One trained pipeline, to be kept in a file and asked about new images."""

@@ -1,0 +1,139 @@
+"""A trained pipeline: extractors, a model, and what a strategy has learned."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark import metrics
+from benchmark.cell import Cell
+from benchmark.datasets.base import Dataset
+from benchmark.datasets.pictures.options import Options
+from benchmark.environment import environment
+from benchmark.errors import UserError
+from benchmark.evaluate import fit_predict, make_model, make_strategy, probabilities, refusal, seed_global_generators, split
+from benchmark.featurize import Features, fit_extractor, joined, said, seeded, words
+from benchmark.pipelines.card import Card
+from benchmark.plan import make_plan
+from benchmark.plugins import build, resolve
+from benchmark.predictions import Predictions
+from benchmark.spec import Spec
+from benchmark.splits import Indices, has_official, shared_images
+from benchmark.strategies.base import Refused, Strategy
+from benchmark.study import Study
+from benchmark.threads import limited_threads
+
+
+@dataclass(frozen=True, eq=False)
+class Pipeline:
+    """Images to probabilities.
+
+    Parameters
+    ----------
+    card : Card
+    extractors : tuple of fitted extractors
+        Several are concatenated; none when the model takes images.
+    model : fitted scikit-learn classifier
+    strategy : Strategy
+        Adjusts the probabilities.
+    """
+
+    card: Card
+    extractors: tuple[Any, ...]
+    model: Any
+    strategy: Strategy
+
+    def predict_proba(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Probabilities (n, n_classes) of images (n, *image_shape) uint8, in the order of ``card.classes``; on one thread, as ``fit``."""
+        with limited_threads():
+            return self.strategy.adjust(probabilities(self.model, _features(self.extractors, images), self.card))
+
+
+def one_cell(study: Study, data: Any = None) -> tuple[Cell, Dataset]:
+    """Find the one cell of a study with one entry on each axis, and its data set.
+
+    The split is the official one where there is one, else the hold-out.
+
+    Raises
+    ------
+    UserError
+        A name is unknown, or the data set cannot be loaded.
+    """
+    plan = make_plan(study.model_copy(update={"split": None}), data)
+    (dataset,) = plan.datasets.values()
+    if not has_official(dataset):
+        plan = type(plan)(plan.study.model_copy(update={"split": resolve("split", Spec("holdout"))}), plan.datasets)
+    found = list(plan.cells())
+    if study.extractors and not found[0].extractor:
+        raise UserError(f"{found[0].model.label} looks at the images themselves: leave the extractor out")
+    if len(found) != 1:
+        raise UserError(f"these make {len(found)} pipelines; name one data set, one model, and one extractor if the model takes features")
+    return found[0], dataset
+
+
+def fit(cell: Cell, dataset: Dataset) -> Pipeline:
+    """Train a pipeline on a cell's training part, and measure it on its test part.
+
+    On one thread, as ``run`` does, so that its probabilities are those of the same cell in a leaderboard.
+
+    Raises
+    ------
+    UserError
+        The strategy or the model cannot work on this training part.
+    """
+    train, test = split(cell, dataset)
+    reason = refusal(cell, dataset)
+    if reason:
+        raise UserError(f"this pipeline cannot be trained on {dataset.name}: {reason}")
+    seed_global_generators(cell)
+    with limited_threads(), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            parts, predictions = _trained(cell, dataset, train, test)
+        except Refused as refused:
+            raise UserError(f"this pipeline cannot be trained on {dataset.name}: {refused}") from None
+        except Exception as error:  # a row of a study would say so, too
+            raise UserError(f"training on {dataset.name} failed: {type(error).__name__}: {words(error)}") from error
+    notes = (*dataset.notes, *shared_images(dataset, train, test), *metrics.undefined(predictions), *said(caught))
+    return Pipeline(_card(cell, dataset, predictions, len(train), notes), *parts)
+
+
+def _trained(cell: Cell, dataset: Dataset, train: Indices, test: Indices) -> tuple[tuple[Any, Any, Strategy], Predictions]:
+    """Extractors, model and strategy of a cell, and what they predict for the test part."""
+    strategy, model = make_strategy(cell.strategy, cell.seed_for("strategy")), make_model(cell, dataset)
+    extractors = tuple(fit_extractor(seeded(build(spec), cell.seed_for("extractor")), dataset, train) for spec in cell.extractor)
+    model = strategy.weight(model, dataset.targets[train])
+    features = Features(_features(extractors, dataset.images[train]), _features(extractors, dataset.images[test]))
+    _, predictions = fit_predict(model, strategy, features, dataset, train, test)
+    return (extractors, model, strategy), predictions
+
+
+def _card(cell: Cell, dataset: Dataset, predictions: Predictions, n_train: int, notes: tuple[str, ...]) -> Card:
+    labels = ("dataset", "fingerprint", "split", "extractor", "strategy", "model", "seed")
+    return Card(
+        **{name: cell.identity[name] for name in labels},
+        params=cell.params,
+        classes=dataset.classes,
+        multilabel=dataset.multilabel,
+        ordinal=dataset.ordinal,
+        image_shape=dataset.images.shape[1:],
+        percentiles=dict(cell.dataset.params).get("percentiles", Options.percentiles),
+        n_train=n_train,
+        n_test=len(predictions.y_true),
+        metrics={name: float(value) if math.isfinite(value) else None for name, value in metrics.compute(predictions).items()},
+        environment=environment(),
+        notes=notes,
+        licence=dataset.licence,
+        citation=dataset.citation,
+        fitted=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _features(extractors: tuple[Any, ...], images: NDArray[np.uint8]) -> NDArray:
+    return joined([extractor.transform(images) for extractor in extractors]) if extractors else images

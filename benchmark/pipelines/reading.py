@@ -1,0 +1,72 @@
+"""An image file, as a pipeline takes it: read the way the data sets read theirs."""
+
+from __future__ import annotations
+
+import textwrap
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.datasets.pictures.load import resize
+from benchmark.datasets.pictures.notes import notes_on
+from benchmark.datasets.pictures.picture import SUFFIXES, picture_size, read_picture
+from benchmark.errors import UserError
+from benchmark.pipelines.card import Card
+
+MOST_PIXELS = 2**26
+GRAY = np.array([0.299, 0.587, 0.114])  # Rec. 601
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An image that a pipeline is asked about.
+
+    Parameters
+    ----------
+    name : str
+        Of its file.
+    pixels : (h, w, c) uint8
+        As it is shown.
+    image : (height, width, channels) uint8
+        As the pipeline takes it.
+    notes : tuple of str
+        What was done to it.
+    """
+
+    name: str
+    pixels: NDArray[np.uint8]
+    image: NDArray[np.uint8]
+    notes: tuple[str, ...]
+
+
+def read_image(path: Path, card: Card) -> Asked:
+    """Read an image of any format that the data sets read: PNG, JPEG, TIFF, BMP, DICOM.
+
+    Raises
+    ------
+    UserError
+        There is no such file, it is damaged, of another kind, or has more than 67 million pixels.
+    """
+    if not path.is_file():
+        raise UserError(f"no image file {path}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            height, width = picture_size(path)
+            if height * width > MOST_PIXELS:
+                raise ValueError(f"{height}x{width} are more than {MOST_PIXELS / 1e6:.0f} million pixels")
+            picture = read_picture(path, card.percentiles)
+    except Exception as error:  # decoders raise whatever they like on a damaged file; all of it is for the user to read
+        reason = textwrap.shorten(str(error) or type(error).__name__, 200, placeholder=" ...")
+        known = ", ".join(sorted(SUFFIXES))
+        raise UserError(f"cannot read the image {path}: {reason} (known are {known})") from None
+    *shape, channels = card.image_shape
+    notes = notes_on([picture], tuple(shape), "as the pipeline was trained on", card.percentiles)
+    image = resize(picture.pixels, (shape[0], shape[1]))
+    if channels == 1 and image.shape[2] == 3:
+        image = np.rint(image @ GRAY).astype(np.uint8)[..., None]
+        notes = (*notes, "colours left out: the pipeline was trained on gray images")
+    return Asked(path.name, picture.pixels, np.broadcast_to(image, (*shape, channels)).copy(), notes)
