@@ -297,6 +297,7 @@ def plot(
 
 app.command()(cli_pipelines.fit)
 app.command()(cli_pipelines.predict)
+app.command()(cli_pipelines.serve)
 
 new = typer.Typer(help="Write a working plug-in file to start from.", no_args_is_help=True)
 app.add_typer(new, name="new")

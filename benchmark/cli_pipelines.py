@@ -84,6 +84,21 @@ def predict(
         say(f"drawn: {figure}")
 
 
+def serve(
+    places: Annotated[
+        list[Path], typer.Argument(metavar="FILE...|DIR", help="Pipelines that `fit` wrote; a folder of them, or of results.")
+    ],
+    host: Annotated[str, typer.Option(help="Address to listen at; the default is for this machine only.")] = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Default: the first that is free from 7860.")] = None,
+    plugin: _Plugins = [],  # noqa: B006
+) -> None:
+    """Show a page on which a person drops an image and sees what every pipeline says of it; extra 'serve'."""
+    from benchmark.serving.found import find
+    from benchmark.serving.page import serve as serve_page
+
+    serve_page(find(places, plugin), host, port)
+
+
 def _introduce(card: Card) -> None:
     """Say what was trained, and how good it is."""
     from benchmark.leaderboard import SIX, SIX_MULTILABEL

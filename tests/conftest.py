@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from benchmark.cell import Cell
 from benchmark.datasets.bundled import load_digits
+from benchmark.pipelines.pipeline import fit
 from benchmark.plugins import resolve
 from benchmark.spec import Spec, parse_sum
 from benchmark.study import takes_images, with_defaults
@@ -85,3 +86,20 @@ def rare(digits):
     threes = np.flatnonzero(digits.targets == 3)
     kept = np.setdiff1d(kept, threes[3:])
     return replace(digits, images=digits.images[kept], targets=digits.targets[kept], classes=("0", "1", "2", "3"))
+
+
+@pytest.fixture(scope="session")
+def classical(digits, make_cell):
+    return fit(make_cell(digits, "hog", "logistic_regression", "random_over + prior_threshold", split="holdout"), digits)
+
+
+@pytest.fixture(scope="session")
+def deep(digits, make_cell):
+    return fit(make_cell(digits, model="simple_cnn(epochs=3)", split="holdout"), digits)
+
+
+@pytest.fixture(scope="session")
+def several_labels(digits):
+    """Digits with two labels each: whether it is even, and whether it is above four."""
+    labels = np.stack([digits.targets % 2 == 0, digits.targets > 4], axis=1).astype(np.int64)
+    return replace(digits, targets=labels, classes=("even", "large"), multilabel=True)

@@ -1,0 +1,77 @@
+"""What there is to serve: the pipelines and the results folder that a person named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from benchmark import leaderboard
+from benchmark.errors import UserError
+from benchmark.pipelines.file import SUFFIX, load
+from benchmark.pipelines.pipeline import Pipeline
+from benchmark.store import load_results
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is served.
+
+    Parameters
+    ----------
+    pipelines : name of a file to Pipeline
+    entries : DataFrame or None
+        Of the leaderboard.
+    """
+
+    pipelines: dict[str, Pipeline]
+    entries: pd.DataFrame | None
+
+
+def find(places: Iterable[Path], plugins: Iterable[str] = ()) -> Found:
+    """Load every pipeline named, or in a folder named, and the leaderboard of that folder.
+
+    Raises
+    ------
+    UserError
+        A file is refused, two have one name, there are several leaderboards, or nothing is found.
+    """
+    pipelines: dict[str, Pipeline] = {}
+    boards: list[Path] = []
+    for place in places:
+        if (place / "results.sqlite").is_file():
+            boards.append(place)
+        for path in _files(place):
+            if path.name in pipelines:
+                raise UserError(f"two pipelines are named {path.name}: rename one")
+            pipelines[path.name] = load(path, plugins)
+    if len(boards) > 1:
+        raise UserError(f"{boards[0]} and {boards[1]} both hold results; name one of them (python -m benchmark merge brings them together)")
+    if not pipelines and not boards:
+        raise UserError(f"nothing to serve: name pipelines (FILE{SUFFIX}, written by fit --save) or a folder with pipelines or results")
+    return Found(pipelines, board(load_results(boards[0], leaderboard.COLUMNS)) if boards else None)
+
+
+def _files(place: Path) -> Iterator[Path]:
+    if place.is_dir():
+        yield from sorted(place.glob(f"*{SUFFIX}"))
+    else:
+        yield place
+
+
+def board(rows: pd.DataFrame) -> pd.DataFrame:
+    """One table of all leaderboards of a results folder, with numbers that can be sorted."""
+    tables = [(title, table) for title, table in leaderboard.leaderboards(rows, "f1")]
+    parts = []
+    for title, table in tables:
+        names = [name for name in (*leaderboard.SIX, *leaderboard.SIX_MULTILABEL) if name in table]
+        columns = ["rank", *leaderboard.ENTRY, *dict.fromkeys(names), *leaderboard.TIMES]
+        part = table[columns].copy()
+        part["done"] = [f"{n}/{of}" for n, of in zip(table["n_done"], table["n_planned"], strict=True)]
+        parts.append(part.assign(table=title))
+    whole = pd.concat(parts, ignore_index=True)
+    shown = [*(["table"] if len(parts) > 1 else []), *whole.columns.drop("table")]
+    numbers = whole.select_dtypes("number").columns.drop("rank", errors="ignore")
+    return whole[shown].assign(**{name: whole[name].round(4) for name in numbers})

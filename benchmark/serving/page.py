@@ -1,0 +1,141 @@
+"""The page itself, by Gradio: an image to drop, every pipeline's answer, and the leaderboard."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import escape
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from benchmark.console import say
+from benchmark.errors import UserError
+from benchmark.serving.found import Found
+
+LARGEST_UPLOAD = "50mb"
+WAITING = 20  # people
+LIFE = (60, 600)  # seconds: how often, and how old, uploads that nobody asked about are deleted
+WIDTHS = {"table": "220px", "rank": "64px", "extractor": "300px", "strategy": "160px", "model": "180px", "done": "64px"}
+CAUTION = "For research: what a pipeline says is no diagnosis. The image is deleted as soon as it is read."
+
+
+def serve(found: Found, host: str, port: int | None) -> None:
+    """Show the page until it is interrupted.
+
+    Parameters
+    ----------
+    found : Found
+    host : str
+    port : int or None
+        None: the first free one from 7860.
+
+    Raises
+    ------
+    UserError
+        The port is taken.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that uploads are deleted then, too
+    with running(found, host, port) as (page, url):
+        say(f"{url}  (Ctrl-C ends it)")
+        page.block_thread()
+
+
+@contextmanager
+def running(found: Found, host: str = "127.0.0.1", port: int | None = None) -> Iterator[tuple[Any, str]]:
+    """Run the page in threads of this process; yields Gradio's page and its address."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-serve-") as folder:
+        uploads = Path(folder).resolve()
+        os.environ["GRADIO_TEMP_DIR"] = str(uploads)  # nobody else's, and gone in the end
+        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+        os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(2**26)
+        gradio = _gradio()
+        page = _page(gradio, found, uploads)
+        try:
+            _, url, _ = page.queue(max_size=WAITING).launch(
+                server_name=host,
+                server_port=port,
+                max_file_size=LARGEST_UPLOAD,
+                css=(resources.files("benchmark.serving") / "page.css").read_text("utf-8"),
+                theme=gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
+                footer_links=[],
+                share=False,
+                inbrowser=False,
+                prevent_thread_lock=True,
+                quiet=True,
+                ssr_mode=False,
+            )
+        except OSError as error:
+            raise UserError(f"cannot serve on {host}:{port or '7860 and following'}: {error}; name another --port") from None
+        try:
+            yield page, url
+        finally:
+            page.close(verbose=False)
+
+
+def _gradio() -> Any:
+    try:
+        import gradio
+    except ImportError:
+        raise UserError("the page needs the extra 'serve': python -m pip install 'classical-vs-deep[serve]'") from None
+    return gradio
+
+
+def _page(gradio: Any, found: Found, uploads: Path) -> Any:
+    with gradio.Blocks(title="classical vs deep", analytics_enabled=False, fill_width=True, delete_cache=LIFE) as page:
+        if found.pipelines:
+            with gradio.Tab("Ask"):
+                _ask(gradio, found, uploads)
+        if found.entries is not None:
+            with gradio.Tab("Leaderboard"):
+                gradio.Markdown("Means over folds and seeds, ranked by f1. Sort and filter by the ⋮ in a column's head.")
+                widths = [WIDTHS.get(name, "92px") for name in found.entries.columns]
+                gradio.Dataframe(
+                    found.entries,
+                    interactive=False,
+                    show_search="filter",
+                    wrap=True,
+                    column_widths=widths,
+                    elem_id="leaderboard",
+                    max_height=700,
+                )
+    return page
+
+
+def _ask(gradio: Any, found: Found, uploads: Path) -> None:
+    from benchmark.datasets.pictures.picture import SUFFIXES
+
+    # jinja2 comes with Gradio, so that this is imported after it was found to be there
+    from benchmark.serving.answer import answers
+
+    def reply(uploaded: str | None) -> Iterator[str]:
+        if uploaded is None:
+            yield ""
+            return
+        path = Path(uploaded).resolve()
+        if not path.is_relative_to(uploads):
+            yield _refused("this is not what was uploaded")
+            return
+        replies = answers(path, found.pipelines)
+        try:
+            first = next(replies)  # all that is read of the file
+        except UserError as error:
+            yield _refused(str(error).replace(str(path), path.name))
+            return
+        finally:
+            path.unlink(missing_ok=True)
+        yield first
+        yield from replies
+
+    upload = gradio.File(label="An image: PNG, JPEG, TIFF, BMP or DICOM", file_types=sorted(SUFFIXES), elem_id="upload", height=140)
+    gradio.Markdown(CAUTION)
+    shown = gradio.HTML(elem_id="answers")
+    upload.change(reply, upload, shown, api_name=False, show_progress="minimal")
+
+
+def _refused(reason: str) -> str:
+    return f'<div class="refused">{escape(reason)}</div>'

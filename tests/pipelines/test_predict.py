@@ -1,0 +1,215 @@
+"""Trained on the command line, asked on the command line: digits, skin lesions, CT."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmark.__main__ import main
+from benchmark.datasets.csv_file import load_csv
+from benchmark.errors import UserError
+from benchmark.pipelines import answers, file
+from benchmark.pipelines.pipeline import fit
+from benchmark.pipelines.reading import read_image
+from benchmark.pipelines.sensitivity import occlusion_sensitivity
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Call the command line in this process; gives what it printed, on both channels."""
+
+    def call(*arguments, expect=0):
+        monkeypatch.setattr(sys, "argv", ["benchmark", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        assert ended.value.code == expect, printed
+        return printed
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def saved(classical, tmp_path_factory):
+    path = tmp_path_factory.mktemp("saved") / "digits.pipeline"
+    file.save(classical, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def pictures(digits, tmp_path_factory):
+    """The first three digits as files: gray, in colour, and eight times as large."""
+    folder = tmp_path_factory.mktemp("pictures")
+    first, second, third = (digits.images[k, ..., 0] for k in range(3))
+    Image.fromarray(first).save(folder / "zero.png")
+    Image.fromarray(np.stack([second] * 3, axis=2)).save(folder / "one.bmp")
+    Image.fromarray(np.kron(third, np.ones((8, 8), np.uint8))).save(folder / "two.tif")
+    return [folder / name for name in ("zero.png", "one.bmp", "two.tif")]
+
+
+def test_a_pipeline_is_trained_saved_and_asked_on_the_command_line(tmp_path, pictures, command):
+    path = tmp_path / "made" / "digits.pipeline"
+    said = command("fit", "--dataset", "digits", "--extractor", "hog", "--model", "knn", "--strategy", "random_over", "--save", path)
+    assert "hog / random_over / knn, trained on 1437 images of digits, tested on 360 (holdout" in said.out
+    assert "accuracy 0.9" in said.out
+    records = json.loads(command("predict", path, *pictures, "--format", "json").out)
+    assert [record["class"] for record in records] == ["0", "1", "2"]
+    for record in records:
+        assert list(record["probabilities"]) == [str(k) for k in range(10)]
+        assert sum(record["probabilities"].values()) == pytest.approx(1)
+    assert records[2]["notes"] == ["1 image resized to 8x8 from 64x64 (height x width): as the pipeline was trained on"]
+
+
+def test_a_table_shows_class_and_probability_of_each_image(saved, pictures, classical, digits, command):
+    lines = command("predict", saved, *pictures).out.splitlines()
+    assert lines[1].split() == ["image", "class", "probability", "then"]
+    proba = classical.predict_proba(digits.images[:1])[0]
+    assert lines[2].split()[:3] == ["zero.png", "0", f"{proba.max():.3f}"]
+
+
+def test_a_figure_of_the_images_is_drawn(saved, pictures, tmp_path, command):
+    command("predict", saved, *pictures, "--save-figure", tmp_path / "figure.svg")
+    drawn = (tmp_path / "figure.svg").read_text()
+    for words in ("zero.png (0, ", "one.bmp (1, ", "two.tif (2, ", "probability", "trained on digits"):
+        assert words in drawn
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--dataset", "digits", "--model", "knn"], "no extractor"),
+        (["--dataset", "digits", "--model", "simple_cnn", "--extractor", "hog"], "looks at the images themselves: leave the extractor out"),
+        (["--dataset", "digits", "--model", "knn", "--extractor", "hgo"], "did you mean 'hog'?"),
+        (["--dataset", "digits", "--model", "knn", "--extractor", "hog", "--size", "2"], "greater than or equal to 4"),
+        (
+            ["--dataset", "digits", "--model", "knn", "--extractor", "hog", "--strategy", "prior_threshold(tau=-1)"],
+            "must be a number from 0",
+        ),
+        (["--dataset", "digits", "--model", "simple_cnn(learning_rate=1000.0, optimizer='sgd')"], "training diverged"),
+        (["--dataset", "folder:nowhere", "--model", "simple_cnn"], "nowhere"),
+    ],
+)
+def test_what_cannot_be_trained_is_one_line_and_nothing_is_written(arguments, words, tmp_path, monkeypatch, command):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    said = command("fit", *arguments, "--save", "it.pipeline", expect=2)
+    assert words in said.err
+    assert len(said.err.strip().splitlines()) == 1
+    assert not list(folder.iterdir())
+
+
+def test_a_name_that_is_no_pipeline_s_is_refused_before_training(tmp_path, command):
+    said = command("fit", "--dataset", "digits", "--model", "knn", "--extractor", "hog", "--save", tmp_path / "it.pkl", expect=2)
+    assert "ends in .pipeline" in said.err
+
+
+def test_what_cannot_be_read_is_one_line(saved, pictures, tmp_path, command):
+    (tmp_path / "text.png").write_text("no image")
+    (tmp_path / "half.png").write_bytes(pictures[0].read_bytes()[:60])
+    for arguments, words in (
+        ([saved, tmp_path / "none.png"], "no image file"),
+        ([saved, tmp_path / "text.png"], "cannot read the image"),
+        ([saved, tmp_path / "half.png"], "cannot read the image"),
+        ([pictures[0], pictures[0]], "is no pipeline"),
+        ([tmp_path / "none.pipeline", pictures[0]], "cannot read the pipeline"),
+        ([saved, pictures[0], "--save-figure", tmp_path / "it.xls"], "its name must end in .png, .svg, .pdf"),
+        ([saved, pictures[0], "--save-figure", pictures[0]], "it is one of the images asked about"),
+    ):
+        before = pictures[0].read_bytes()
+        said = command("predict", *arguments, expect=2)
+        assert words in said.err
+        assert len(said.err.strip().splitlines()) == 1
+        assert pictures[0].read_bytes() == before
+
+
+def test_a_colour_image_becomes_gray_for_a_pipeline_that_knows_gray(classical, tmp_path):
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    pixels[..., 0] = 200
+    Image.fromarray(pixels).save(tmp_path / "red.png")
+    asked = read_image(tmp_path / "red.png", classical.card)
+    assert asked.image.shape == (8, 8, 1)
+    assert (asked.image == 60).all()  # 0.299 of 200
+    assert "colours left out" in asked.notes[-1]
+
+
+def test_an_image_of_too_many_pixels_is_refused(classical, tmp_path):
+    Image.new("1", (12_000, 12_000)).save(tmp_path / "large.png")
+    with pytest.raises(UserError, match="more than 67 million pixels"):
+        read_image(tmp_path / "large.png", classical.card)
+
+
+def test_skin_lesions_by_file_get_what_they_get_as_a_data_set(data_folder, tmp_path, command):
+    images = sorted((data_folder / "ham10000" / "images").glob("*.jpg"))[:300]
+    rows = (data_folder / "ham10000" / "metadata.csv").read_text().splitlines()
+    of = {row.split(",")[1]: row.split(",") for row in rows[1:]}
+    lines = [f"{path},{of[path.stem][2] == 'nv'},{of[path.stem][0]}" for path in images]
+    (tmp_path / "cases.csv").write_text("\n".join(["image,label,group", *lines]) + "\n")
+    path = tmp_path / "skin.pipeline"
+    arguments = ["--size", "32", "--extractor", "color_histogram", "--model", "logistic_regression"]
+    command("fit", "--dataset", f"csv:{tmp_path}/cases.csv(allow_outside=True)", *arguments, "--save", path)
+    pipeline = file.load(path)
+    dataset = load_csv(f"csv:{tmp_path}/cases.csv", tmp_path, 32, allow_outside=True)
+    for k in (0, 7, 299):
+        assert np.array_equal(read_image(images[k], pipeline.card).image, dataset.images[k])
+
+
+def test_a_ct_by_file_gets_what_it_gets_as_a_data_set(data_folder, tmp_path, command):
+    path = tmp_path / "ct.pipeline"
+    dataset = f'csv:{data_folder}/ct_dicom/metadata.csv(label="contrast")'
+    command("fit", "--dataset", dataset, "--extractor", "laplacian_pyramid", "--model", "random_forest", "--save", path)
+    images = sorted((data_folder / "ct_dicom" / "images").glob("*.dcm"))[:3]
+    said = command("predict", path, *images, "--save-figure", tmp_path / "ct.png")
+    assert "DICOM image: modality rescale" in said.out
+    assert (tmp_path / "ct.png").stat().st_size > 10_000
+
+
+def test_several_labels_are_those_above_one_half(several_labels, make_cell):
+    card = fit(make_cell(several_labels, "pixels", "rbf_svm", split="holdout"), several_labels).card
+    assert answers.classes_of(card, np.array([0.6, 0.7])) == ["even", "large"]
+    assert answers.said_of(card, np.array([0.6, 0.7])) == ("even, large", 0.6)
+    assert answers.said_of(card, np.array([0.1, 0.2])) == ("none", 0.2)
+
+
+# what mattered
+
+
+def test_heat_is_where_covering_changes_the_answer(digits, classical):
+    class Corner:
+        card = classical.card
+
+        def predict_proba(self, images):
+            lit = images[:, :2, :2].mean(axis=(1, 2, 3)) / 255
+            return np.stack([lit, 1 - lit], axis=1)
+
+    image = np.zeros((20, 20, 1), np.uint8)
+    image[:2, :2] = 255
+    heat = occlusion_sensitivity(Corner(), image, 0)
+    assert heat.shape == (20, 20)
+    assert heat[0, 0] > 0.5
+    assert heat[10:, 10:].max() == 0
+    assert occlusion_sensitivity(Corner(), image, 1)[0, 0] < -0.5
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (4, 4), (8, 8), (5, 17), (28, 28)])
+def test_heat_has_the_shape_of_any_image_and_covers_all_of_it(shape, classical):
+    class Mean:
+        card = classical.card
+
+        def predict_proba(self, images):
+            return np.full((len(images), 2), 0.5)
+
+    heat = occlusion_sensitivity(Mean(), np.zeros((*shape, 1), np.uint8), 0)
+    assert heat.shape == shape
+    assert (heat == 0).all()  # and no NaN: every pixel is under some patch
+
+
+def test_heat_of_a_real_digit_lies_on_its_strokes(digits, deep):
+    heats = []
+    for k in range(12):
+        image = digits.images[k]
+        heat = occlusion_sensitivity(deep, image, int(digits.targets[k]))
+        heats.append(np.corrcoef(np.abs(heat).ravel(), image.ravel())[0, 1])
+    assert np.mean(heats) > 0
