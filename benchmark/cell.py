@@ -31,6 +31,8 @@ class Cell:
         How the training part is made imbalanced.
     train_size : float or int
         Share (up to 1, all) or number (above) of the training images that are used.
+    occlusion : Spec
+        What of the images is covered.
     extractor : tuple of Spec
         More than one are concatenated; none when the model takes images.
     strategy : tuple of Spec
@@ -46,6 +48,7 @@ class Cell:
     fold: int
     imbalance: Spec
     train_size: float
+    occlusion: Spec
     extractor: tuple[Spec, ...]
     strategy: tuple[Spec, ...]
     model: Spec
@@ -60,6 +63,7 @@ class Cell:
             "size": self.size,
             "imbalance": self.imbalance.label,
             "train_size": self.train_size,
+            "occlusion": self.occlusion.label,
             "split": self.split.label,
             "extractor": join(self.extractor) or "images",
             "strategy": join(self.strategy),
@@ -75,6 +79,7 @@ class Cell:
             "split": describe(self.split),
             "imbalance": describe(self.imbalance),
             "train_size": self.train_size,
+            "occlusion": describe(self.occlusion),
             "extractor": [describe(spec) for spec in self.extractor],
             "strategy": [describe(spec) for spec in self.strategy],
             "model": describe(self.model),

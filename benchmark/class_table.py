@@ -13,7 +13,7 @@ from benchmark.leaderboard import ENTRY, comparable
 METRICS = ("recall", "precision", "f1", "average_precision")  # that are of one class
 
 
-def class_tables(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.DataFrame]]:
+def made(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield a title and a table for each group of rows that can be compared.
 
     Parameters

@@ -36,6 +36,7 @@ class By(StrEnum):
     """What a table has columns for instead of metrics."""
 
     class_ = "class"
+    occlusion = "occlusion"
 
 
 class Ended(StrEnum):
@@ -72,6 +73,9 @@ _Imbalances = Annotated[
 _TrainSizes = Annotated[
     list[str], typer.Option("--train-size", help="Share (0.5) or number (100) of the training images instead of the study's; repeatable.")
 ]
+_Occlusions = Annotated[
+    list[str], typer.Option("--occlusion", help="Occlusion instead of the study's, such as 'boxes(share=0.25)'; repeatable.")
+]
 _Seeds = Annotated[list[int], typer.Option("--seed", help="Seed instead of the study's; repeatable.")]
 _Plugins = Annotated[list[str], typer.Option("--plugin", help="Python file whose plug-ins join the study; repeatable.")]
 _Out = Annotated[Path | None, typer.Option("--out", help="Results folder; default results/<study>.")]
@@ -96,6 +100,7 @@ def run(
     strategy: _Strategies = [],  # noqa: B006
     imbalance: _Imbalances = [],  # noqa: B006
     train_size: _TrainSizes = [],  # noqa: B006
+    occlusion: _Occlusions = [],  # noqa: B006
     seed: _Seeds = [],  # noqa: B006
     plugin: _Plugins = [],  # noqa: B006
     out: _Out = None,
@@ -117,7 +122,7 @@ def run(
     from benchmark.worker import Limits
 
     how = {"time_limit": time_limit, "memory_limit": memory_limit, "accelerate": accelerate or None}
-    chosen = _chosen(study, dataset, extractor, model, strategy, imbalance, train_size, seed, plugin, **how)
+    chosen = _chosen(study, dataset, extractor, model, strategy, imbalance, train_size, occlusion, seed, plugin, **how)
     folder, limits = out or Path("results") / chosen.name, Limits(chosen.time_limit, chosen.memory_limit)
     start = executor_for(scheduler, jobs, limits)
     planned, interrupted = None, False
@@ -148,6 +153,7 @@ def plan(
     strategy: _Strategies = [],  # noqa: B006
     imbalance: _Imbalances = [],  # noqa: B006
     train_size: _TrainSizes = [],  # noqa: B006
+    occlusion: _Occlusions = [],  # noqa: B006
     seed: _Seeds = [],  # noqa: B006
     plugin: _Plugins = [],  # noqa: B006
     out: _Out = None,
@@ -159,14 +165,14 @@ def plan(
     from benchmark.executors import default_jobs
     from benchmark.plan import make_plan
 
-    planned = make_plan(_chosen(study, dataset, extractor, model, strategy, imbalance, train_size, seed, plugin), data)
+    planned = make_plan(_chosen(study, dataset, extractor, model, strategy, imbalance, train_size, occlusion, seed, plugin), data)
     for label, found in planned.datasets.items():
         n, height, width, channels = found.images.shape
         console.print(
             f"{label}: {n} images {height}x{width}x{channels}, {found.task}, {len(found.classes)} classes", highlight=False, markup=False
         )
     identities = [cell.identity for cell in planned.cells()]
-    for axis in ("dataset", "split", "imbalance", "train_size", "extractor", "strategy", "model", "seed", "fold"):
+    for axis in ("dataset", "split", "imbalance", "train_size", "occlusion", "extractor", "strategy", "model", "seed", "fold"):
         values = dict.fromkeys(str(identity[axis]) for identity in identities)
         console.print(f"{axis:>10}  {len(values):>3}  {', '.join(values)}", highlight=False, soft_wrap=True, markup=False)
     skips = planned.refusals()
@@ -195,21 +201,23 @@ def table(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results folder.")],
     metric: Annotated[str, typer.Option(help="Metric that ranks; see `list metrics`. With --by class: of each class.")] = "f1",
     rows: Annotated[bool, typer.Option("--rows", help="One line a cell instead of one an entry.")] = False,
-    by: Annotated[By | None, typer.Option(help="One column a class instead of one a metric.")] = None,
+    by: Annotated[By | None, typer.Option(help="One column a class, or an occlusion, instead of one a metric.")] = None,
     form: Annotated[Form | None, typer.Option("--format", help="Text to print instead of a table for the terminal.")] = None,
 ) -> None:
     """Print the leaderboard, the rows or the classes of a results folder."""
     from benchmark import tables
     from benchmark.store import load_results
-    from benchmark.terminal import print_class_tables, print_leaderboards
+    from benchmark.terminal import print_leaderboards, print_tables_by
 
     found = load_results(folder)
     if rows:
         typer.echo(tables.render_rows(found, form.value if form else "md"), nl=False)
     elif form:
-        typer.echo((tables.render_classes if by else tables.render)(found, form.value, metric), nl=False)
+        typer.echo(tables.render_by(found, form.value, metric, by) if by else tables.render(found, form.value, metric), nl=False)
+    elif by:
+        print_tables_by(console, found, metric, by)
     else:
-        (print_class_tables if by else print_leaderboards)(console, found, metric)
+        print_leaderboards(console, found, metric)
 
 
 @app.command()
@@ -322,6 +330,7 @@ def _chosen(
     strategy: list[str],
     imbalance: list[str],
     train_size: list[str],
+    occlusion: list[str],
     seed: list[int],
     plugin: list[str],
     **limits: Any,
@@ -329,7 +338,7 @@ def _chosen(
     from benchmark.study import load_study
 
     replaced: dict[str, Any] = {"datasets": dataset, "extractors": extractor, "models": model, "strategies": strategy, "seeds": seed}
-    replaced |= {"imbalances": imbalance, "train_sizes": train_size}
+    replaced |= {"imbalances": imbalance, "train_sizes": train_size, "occlusions": occlusion}
     return load_study(study, **replaced, **limits).with_plugins(plugin)
 
 

@@ -118,7 +118,11 @@ def compare(folder: str | Path, a: str, b: str, metric: str = "f1") -> list[Comp
     if metric not in rows:
         raise UserError(f"no row in {folder} has the metric {metric}; those of its leaderboard: python -m benchmark table {folder}")
     groups = _paired(rows, one, two).groupby(COMPARABLE, sort=False, dropna=False)
-    found = [_compared(folder, title_of(labels, rows), cells, one, two, metric) for labels, cells in groups if cells["both"].any()]
+    found = [
+        _compared(folder, title_of(dict(zip(COMPARABLE, labels, strict=True)), rows), cells, one, two, metric)
+        for labels, cells in groups
+        if cells["both"].any()
+    ]
     if not found:
         raise UserError(f"{' / '.join(one)} and {' / '.join(two)} have no cell in {folder} that both have done; run them on one split")
     return found + _across(found)

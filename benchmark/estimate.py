@@ -16,7 +16,7 @@ from benchmark.cell import Cell
 from benchmark.datasets.base import Dataset, shape_of
 from benchmark.errors import UserError
 from benchmark.evaluate import split
-from benchmark.featurize import is_stored
+from benchmark.featurize import is_stored, matrices
 from benchmark.plan import Plan
 from benchmark.schedule import MatrixKeys
 from benchmark.store import load_results
@@ -90,7 +90,7 @@ def estimate(plan: Plan, folder: Path) -> Estimate:
             seen.add(cell.key)
             dataset = plan.datasets[cell.dataset.label]
             _add_cell(found, cell, dataset, known)
-            for part, spec in enumerate(cell.extractor):
+            for part, (spec, *_) in enumerate(matrices(cell)):
                 key = matrix_key(cell, part)
                 if key not in seen:
                     seen.add(key)

@@ -14,7 +14,7 @@ import warnings
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,28 @@ from benchmark.cell import Cell, digest_of
 from benchmark.datasets.base import Dataset
 from benchmark.environment import NOT_IN_FEATURES, libraries
 from benchmark.files import write_atomic, write_text
-from benchmark.plugins import build, describe
+from benchmark.occlusion import Occlusion, occlude
+from benchmark.plugins import build, describe, load
 from benchmark.spec import Spec
 from features.base import enlarged_shape
+
+
+class Matrix(NamedTuple):
+    """A matrix of features that a cell needs.
+
+    Parameters
+    ----------
+    spec : Spec
+        Of the extractor.
+    of_occluded : bool
+        Whether the images are occluded as the cell asks for, or whole.
+    from_occluded : bool
+        Whether the training images were, that the extractor has learned from.
+    """
+
+    spec: Spec
+    of_occluded: bool = False
+    from_occluded: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,16 +85,43 @@ def featurize(cell: Cell, dataset: Dataset, train: NDArray[np.int64], test: NDAr
     cache : Path
         Folder of the stored matrices.
     """
+    in_train, in_test = _occluded_parts(cell)
     if not cell.extractor:
-        return Features(dataset.images[train], dataset.images[test])
-    parts = [matrix_of(cell, part, dataset, train, cache) for part in range(len(cell.extractor))]
-    return Features(
-        joined([matrix[train] for matrix, _ in parts]),
-        joined([matrix[test] for matrix, _ in parts]),
-        {stored["key"]: {name: stored[name] for name in ("extractor", "seconds", "mb")} for _, stored in parts},
-        len(dataset.images),
-        tuple(note for _, stored in parts for note in stored["notes"]),
-    )
+        return Features(images_of(cell, dataset, train, in_train), images_of(cell, dataset, test, in_test))
+    found = {wanted: matrix_of(cell, part, dataset, train, cache) for part, wanted in enumerate(matrices(cell))}
+    sides = ((train, in_train), (test, in_test))
+    of_train, of_test = (joined([found[_wanted(cell, spec, occluded)][0][side] for spec in cell.extractor]) for side, occluded in sides)
+    stored = [stored for _, stored in found.values()]
+    used = {known["key"]: {name: known[name] for name in ("extractor", "seconds", "mb")} for known in stored}
+    notes = dict.fromkeys(note for known in stored for note in known["notes"])
+    return Features(of_train, of_test, used, len(dataset.images), tuple(notes))
+
+
+def matrices(cell: Cell) -> list[Matrix]:
+    """Matrices that a cell needs: one an extractor, two where of training and test images only one kind is occluded."""
+    return list(dict.fromkeys(_wanted(cell, spec, occluded) for spec in cell.extractor for occluded in _occluded_parts(cell)))
+
+
+def _wanted(cell: Cell, spec: Spec, occluded: bool) -> Matrix:
+    in_train, _ = _occluded_parts(cell)
+    return Matrix(spec, occluded, in_train and learns(spec))
+
+
+def _occluded_parts(cell: Cell) -> tuple[bool, bool]:
+    """Whether a cell's training images are occluded, and whether its test images are."""
+    occlusion = _occlusion(cell)
+    return (occlusion.in_train, occlusion.in_test) if occlusion else (False, False)
+
+
+def _occlusion(cell: Cell) -> Occlusion | None:
+    return load(cell.occlusion.target)(**dict(cell.occlusion.params))
+
+
+def images_of(cell: Cell, dataset: Dataset, indices: NDArray[np.int64], occluded: bool) -> NDArray[np.uint8]:
+    """Some images of a data set, as they are or occluded as the cell asks for."""
+    occlusion = _occlusion(cell)
+    images = dataset.images[indices]
+    return occlude(images, indices, occlusion, cell.seed) if occlusion and occluded else images
 
 
 def joined(matrices: list[NDArray]) -> NDArray:
@@ -84,7 +130,7 @@ def joined(matrices: list[NDArray]) -> NDArray:
 
 
 def matrix_of(cell: Cell, part: int, dataset: Dataset, train: NDArray[np.int64], cache: Path) -> tuple[NDArray, dict[str, Any]]:
-    """Features of one of a cell's extractors, from the cache if they are there.
+    """One of a cell's ``matrices``, from the cache if it is there.
 
     Returns
     -------
@@ -93,21 +139,22 @@ def matrix_of(cell: Cell, part: int, dataset: Dataset, train: NDArray[np.int64],
     stored : dict
         What is known of it: 'key', 'seconds', 'notes', ...
     """
-    spec, path = cell.extractor[part], cache / f"{matrix_key(cell, part, train)}.npy"
+    wanted, path = matrices(cell)[part], cache / f"{matrix_key(cell, part, train)}.npy"
     found = _read(path, len(dataset.images))
     if found is None:
-        _compute(seeded(build(spec), cell.seed_for("extractor")), spec, dataset, train, path)
+        _compute(cell, wanted, dataset, train, path)
         found = _read(path, len(dataset.images))
         assert found is not None
     return found
 
 
 def matrix_key(cell: Cell, part: int, train: NDArray[np.int64]) -> str:
-    """Content key of the matrix of one of a cell's extractors."""
-    spec = cell.extractor[part]
+    """Content key of one of a cell's matrices."""
+    spec, *occluded = matrices(cell)[part]
     training = [hashlib.sha256(np.ascontiguousarray(train).data).hexdigest(), cell.seed_for("extractor")] if learns(spec) else None
     versions = {name: version for name, version in libraries().items() if name not in NOT_IN_FEATURES}
-    return digest_of([cell.fingerprint, describe(spec), versions, training])
+    covered = [[describe(cell.occlusion), cell.seed, *occluded]] if any(occluded) else []
+    return digest_of([cell.fingerprint, describe(spec), versions, training, *covered])
 
 
 @lru_cache(maxsize=1024)
@@ -132,11 +179,15 @@ def _read(path: Path, n: int) -> tuple[NDArray, dict[str, Any]] | None:
     return (matrix, stored) if whole else None
 
 
-def _compute(extractor: Any, spec: Spec, dataset: Dataset, train: NDArray[np.int64], path: Path) -> None:
+def _compute(cell: Cell, wanted: Matrix, dataset: Dataset, train: NDArray[np.int64], path: Path) -> None:
+    spec, everything = wanted.spec, np.arange(len(dataset.images))
+    extractor = seeded(build(spec), cell.seed_for("extractor"))
+    images = images_of(cell, dataset, everything, occluded=True) if wanted.of_occluded else dataset.images
+    learned_from = images_of(cell, dataset, train, occluded=True) if wanted.from_occluded else None
     start = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:  # said to every cell that uses the matrix, not to the first
         warnings.simplefilter("always")
-        matrix = fit_extractor(extractor, dataset, train).transform(dataset.images)
+        matrix = fit_extractor(extractor, dataset, train, learned_from).transform(images)
     seconds = time.perf_counter() - start
     stored = {"key": path.stem, "extractor": spec.label, "dataset": dataset.name, "shape": matrix.shape, "seconds": seconds}
     stored["mb"] = matrix.nbytes / 1e6
@@ -145,11 +196,13 @@ def _compute(extractor: Any, spec: Spec, dataset: Dataset, train: NDArray[np.int
     write_atomic(path, lambda file: np.save(file, matrix))
 
 
-def fit_extractor(extractor: Any, dataset: Dataset, train: NDArray[np.int64]) -> Any:
-    """Fit an extractor to the training images, with their labels if it uses them."""
-    seen = train[:1] if getattr(extractor, "stateless", False) else train  # one that learns nothing needs no copy of the images
-    labels = (dataset.targets[seen],) if getattr(extractor, "uses_labels", False) else ()
-    return extractor.fit(dataset.images[seen], *labels)
+def fit_extractor(extractor: Any, dataset: Dataset, train: NDArray[np.int64], images: NDArray[np.uint8] | None = None) -> Any:
+    """Fit an extractor to the training images, or to others in their place, with their labels if it uses them."""
+    if images is None:
+        train = train[:1] if getattr(extractor, "stateless", False) else train  # one that learns nothing needs no copy of the images
+        images = dataset.images[train]
+    labels = (dataset.targets[train],) if getattr(extractor, "uses_labels", False) else ()
+    return extractor.fit(images, *labels)
 
 
 def _notes(extractor: Any, spec: Spec, dataset: Dataset, matrix: NDArray) -> list[str]:

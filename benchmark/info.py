@@ -9,7 +9,7 @@ import pandas as pd
 
 from benchmark.leaderboard import conditions, problems
 
-AXES = ("dataset", "split", "imbalance", "train_size", "extractor", "strategy", "model", "seed", "fold")
+AXES = ("dataset", "split", "imbalance", "train_size", "occlusion", "extractor", "strategy", "model", "seed", "fold")
 PARTS = ("extract", "resample", "fit", "predict")
 COLUMNS = (*(f"{part}_s" for part in PARTS), "matrices", "workers", "environment", "notes")
 

@@ -17,7 +17,7 @@ from benchmark.study import FLOOR
 SIX = ("accuracy", "precision", "recall", "f1", "auc", "log_loss")
 SIX_MULTILABEL = ("subset_accuracy", "precision", "recall", "f1", "auc", "hamming_loss")
 TIMES = ("fit_s", "predict_s")
-COMPARABLE = ["dataset", "size", "imbalance", "train_size", "split", "fingerprint"]  # entries are ranked within these
+COMPARABLE = ["dataset", "size", "imbalance", "train_size", "occlusion", "split", "fingerprint"]  # entries are ranked within these
 ENTRY = ["extractor", "strategy", "model"]
 NO_BETTER = "†"
 
@@ -63,17 +63,18 @@ def leaderboards(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.Data
 def comparable(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield each group of rows that can be compared, and a title that sets it apart."""
     for labels, group in rows.groupby(COMPARABLE, sort=False, dropna=False):
-        yield title_of(labels, rows), group
+        yield title_of(dict(zip(COMPARABLE, labels, strict=True)), rows), group
 
 
-def title_of(labels: tuple[Any, ...], rows: pd.DataFrame) -> str:
-    """Name a group of rows by the labels in ``COMPARABLE`` that set it apart from the others."""
-    dataset, size, imbalance, train_size, split, fingerprint = labels
+def title_of(labels: dict[str, Any], rows: pd.DataFrame) -> str:
+    """Name a group of rows by those of its labels that set it apart from the others."""
+    dataset, size, train_size = labels["dataset"], labels["size"], labels["train_size"]
     extra = [f"{size:.0f} px"] if pd.notna(size) else []
-    extra += [imbalance] if imbalance != "none" else []
+    extra += [labels["imbalance"]] if labels["imbalance"] != "none" else []
     extra += [amount(train_size)] if train_size != 1 else []
-    extra += [f"data {fingerprint}"] if rows.loc[rows["dataset"] == dataset, "fingerprint"].nunique() > 1 else []
-    return " · ".join([dataset, *extra, split])
+    extra += [f"occlusion {labels['occlusion']}"] if labels.get("occlusion", "none") != "none" else []
+    extra += [f"data {labels['fingerprint']}"] if rows.loc[rows["dataset"] == dataset, "fingerprint"].nunique() > 1 else []
+    return " · ".join([dataset, *extra, labels["split"]])
 
 
 def amount(train_size: float) -> str:

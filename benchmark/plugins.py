@@ -20,7 +20,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 import features
 import models
-from benchmark import datasets, imbalance, splits, strategies
+from benchmark import datasets, imbalance, occlusion, splits, strategies
 from benchmark.errors import UserError, unknown
 from benchmark.sources import digest
 from benchmark.spec import Spec
@@ -29,6 +29,7 @@ KINDS = {
     "dataset": datasets.MENU,
     "split": splits.MENU,
     "imbalance": imbalance.MENU,
+    "occlusion": occlusion.MENU,
     "extractor": features.MENU,
     "strategy": strategies.MENU,
     "model": models.MENU,

@@ -13,7 +13,7 @@ from benchmark.cell import Cell
 from benchmark.claims import Claims
 from benchmark.datasets.base import Dataset
 from benchmark.evaluate import split
-from benchmark.featurize import is_stored, learns, matrix_key
+from benchmark.featurize import is_stored, learns, matrices, matrix_key
 from benchmark.plugins import build
 from benchmark.spec import Spec
 from benchmark.study import takes_images
@@ -31,7 +31,7 @@ class Task:
         Content key of the matrix or of the cell.
     cell : Cell
     part : int or None
-        Which of the cell's extractors is to be computed; None: the cell is to be evaluated.
+        Which of the cell's matrices is to be computed; None: the cell is to be evaluated.
     on_gpu : bool
     """
 
@@ -111,7 +111,7 @@ class Schedule:
             return
         del self._missing[task.key]
         if outcome["status"] != "ok":
-            label = task.cell.extractor[task.part].label
+            label = matrices(task.cell)[task.part].spec.label
             self._failed[task.key] = {**outcome, "reason": f"extracting {label}: {outcome['reason']}"}
         for cell in self._blocked.pop(task.key, ()):
             self._place(cell)
@@ -128,7 +128,7 @@ class Schedule:
         for cell in cells:
             keys.add(cell.key)
             self.wants_gpu = self.wants_gpu or uses_gpu(cell.model)
-            for part in range(len(cell.extractor)):
+            for part in range(len(matrices(cell))):
                 task = Task(self._matrix_key(cell, part), cell, part)
                 if task.key not in self._missing and not self._is_there(task):
                     self._missing[task.key] = task
@@ -143,7 +143,7 @@ class Schedule:
         return False
 
     def _place(self, cell: Cell) -> None:
-        for part in range(len(cell.extractor)):
+        for part in range(len(matrices(cell))):
             key = self._matrix_key(cell, part)
             if key in self._failed:
                 self.unevaluated.append((cell, self._failed[key]))
@@ -173,10 +173,11 @@ class MatrixKeys:
         self._known: dict[tuple[object, ...], str] = {}
 
     def __call__(self, cell: Cell, part: int) -> str:
-        """Key of the matrix of one of a cell's extractors."""
-        spec = cell.extractor[part]
+        """Key of one of a cell's matrices."""
+        spec, *occluded = matrices(cell)[part]
         training = (cell.split, cell.fold, cell.imbalance, cell.train_size, cell.seed) if learns(spec) else ()
-        decided_by = (cell.fingerprint, spec, *training)
+        covered = (cell.occlusion, cell.seed, *occluded) if any(occluded) else ()
+        decided_by = (cell.fingerprint, spec, *training, *covered)
         if decided_by not in self._known:
             train, _ = split(cell, self._datasets[cell.dataset.label])
             self._known[decided_by] = matrix_key(cell, part, train)

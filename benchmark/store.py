@@ -198,7 +198,7 @@ def load_results(folder: str | Path, columns: Iterable[str] | None = None) -> pd
 def _frame(names: list[str], found: list[tuple[Any, ...]]) -> pd.DataFrame:
     values = dict(zip(names, zip(*found, strict=True), strict=True))
     read = {name: [_parsed(text) for text in column] if name in NESTED else column for name, column in values.items()}
-    labels = pd.DataFrame([json.loads(text) for text in read.pop("identity")])
+    labels = pd.DataFrame([{"occlusion": "none", **json.loads(text)} for text in read.pop("identity")])  # older folders lack that axis
     return pd.DataFrame(read | labels.to_dict("series"))
 
 

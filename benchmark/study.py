@@ -89,6 +89,8 @@ class Study(BaseModel):
         How the training part is made imbalanced: none, step, linear, long_tail.
     train_sizes : tuple of float or int
         Shares (up to 1.0, all) or numbers of the training images.
+    occlusions : entries as ``Spec`` reads them
+        What of the images is covered: none, boxes.
     pipelines : entries {extractor: ..., model: ...}
         Pairs to be run beside those that the axes span: for an extractor and a model that were made for each other.
     split : entry or None
@@ -115,6 +117,7 @@ class Study(BaseModel):
     extractors: Sums = ()
     imbalances: Specs = Field(default=(Spec("none"),), min_length=1)
     train_sizes: TrainSizes = (1.0,)
+    occlusions: Specs = Field(default=(Spec("none"),), min_length=1)
     strategies: Sums = Field(default=((Spec("none"),),), min_length=1)
     models: Specs = ()
     pipelines: Pairs = ()
@@ -133,7 +136,8 @@ class Study(BaseModel):
         """
         axes: dict[str, Any] = {
             "datasets": tuple(resolve("dataset", spec, self.plugins) for spec in self.datasets),
-            "imbalances": tuple(_checked_profile(resolve("imbalance", spec)) for spec in self.imbalances),
+            "imbalances": tuple(_checked(resolve("imbalance", spec), 2) for spec in self.imbalances),
+            "occlusions": tuple(_checked(resolve("occlusion", spec)) for spec in self.occlusions),
             "extractors": tuple(tuple(resolve("extractor", spec, self.plugins) for spec in part) for part in self.extractors),
             "strategies": tuple(tuple(resolve("strategy", spec, self.plugins) for spec in part) for part in self.strategies),
             "models": tuple(resolve("model", spec, self.plugins) for spec in self.models),
@@ -174,6 +178,7 @@ class Study(BaseModel):
             "datasets": [spec.label for spec in self.datasets],
             "imbalances": [spec.label for spec in self.imbalances],
             "train_sizes": list(self.train_sizes),
+            "occlusions": [spec.label for spec in self.occlusions],
             "extractors": [join(part) for part in self.extractors],
             "strategies": [join(part) for part in self.strategies],
             "models": [spec.label for spec in self.models],
@@ -190,9 +195,9 @@ class Study(BaseModel):
         return yaml.safe_dump({key: value for key, value in values.items() if value not in (None, "", [])}, sort_keys=False, width=120)
 
 
-def _checked_profile(spec: Spec) -> Spec:
-    """A profile that can be made; what it is wrong about is said before anything is run."""
-    load(spec.target)(2, **dict(spec.params))
+def _checked(spec: Spec, *given: Any) -> Spec:
+    """A profile or occlusion that can be made; what is wrong about it is said before anything is run."""
+    load(spec.target)(*given, **dict(spec.params))
     return spec
 
 
@@ -264,11 +269,11 @@ def cells(study: Study, datasets: dict[str, Dataset], folds: dict[str, int]) -> 
     for data in study.datasets:
         dataset = datasets[data.label]
         split = split_of(study, dataset)
-        samples = product(study.seeds, study.imbalances, study.train_sizes)
-        for (seed, imbalance, train_size), (strategy, (extractor, model)) in product(samples, _entries(study)):
+        samples = product(study.seeds, study.imbalances, study.train_sizes, study.occlusions)
+        for (seed, imbalance, train_size, occlusion), (strategy, (extractor, model)) in product(samples, _entries(study)):
             for fold in range(folds[data.label]):
                 where = data, dataset.fingerprint, study.size, split, fold
-                yield Cell(*where, imbalance, train_size, extractor, strategy, model, seed)
+                yield Cell(*where, imbalance, train_size, occlusion, extractor, strategy, model, seed)
 
 
 def _entries(study: Study) -> list[tuple[tuple[Spec, ...], tuple[tuple[Spec, ...], Spec]]]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from benchmark import class_table
+from benchmark import class_table, occlusion_table
 from benchmark.files import write_text
 from benchmark.leaderboard import caption, leaderboards, problems, shown
 
 Table = tuple[str, pd.DataFrame]
+BY: dict[str, Any] = {"class": class_table, "occlusion": occlusion_table}
 
 
 def render(rows: pd.DataFrame, form: str, metric: str) -> str:
@@ -29,9 +31,10 @@ def render(rows: pd.DataFrame, form: str, metric: str) -> str:
     return _text(tables, form, shown, [caption(metric, marked), *problems(rows)])
 
 
-def render_classes(rows: pd.DataFrame, form: str, metric: str) -> str:
-    """Tables of classes as text; see ``render``."""
-    return _text(class_table.class_tables(rows, metric), form, class_table.shown, [class_table.caption(metric)])
+def render_by(rows: pd.DataFrame, form: str, metric: str, by: str) -> str:
+    """Tables by 'class' or by 'occlusion' as text; see ``render``."""
+    kind = BY[by]
+    return _text(kind.made(rows, metric), form, kind.shown, [kind.caption(metric)])
 
 
 def _text(tables: Iterable[Table], form: str, shown: Callable[[pd.DataFrame], pd.DataFrame], below: list[str]) -> str:
@@ -64,7 +67,7 @@ def _latex(title: str, text: pd.DataFrame) -> str:
 
 
 ROW_COLUMNS = (
-    *("key", "status", "reason", "dataset", "imbalance", "train_size", "extractor", "strategy", "model", "seed", "fold"),
+    *("key", "status", "reason", "dataset", "imbalance", "train_size", "occlusion", "extractor", "strategy", "model", "seed", "fold"),
     *("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "average_precision", "log_loss", "mcc", "kappa", "brier", "ece"),
     *("extract_s", "resample_s", "fit_s", "predict_s"),
 )

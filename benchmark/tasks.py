@@ -36,7 +36,7 @@ def evaluate_cell(cell: Cell, data: Path, folder: Path, accelerate: bool = False
 
 
 def compute_matrix(cell: Cell, part: int, data: Path, folder: Path) -> dict[str, Any]:
-    """Compute the features of one of a cell's extractors into the cache.
+    """Compute one of a cell's matrices of features into the cache.
 
     Returns
     -------

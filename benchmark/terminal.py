@@ -15,13 +15,14 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from benchmark import class_table, leaderboard
+from benchmark import leaderboard
 from benchmark.pipelines.answers import classes_of, said_of, top
 from benchmark.pipelines.card import Card
 from benchmark.pipelines.reading import Asked
 from benchmark.plan import Plan
 from benchmark.runner import BAD, Report
 from benchmark.schedule import Outcome, Schedule, Task
+from benchmark.tables import BY
 
 LEFT = (*leaderboard.ENTRY, "axis", "value", "part", "image", "class", "then")  # columns of text
 
@@ -107,12 +108,13 @@ def print_leaderboards(console: Console, rows: pd.DataFrame, metric: str = "f1")
         console.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
-def print_class_tables(console: Console, rows: pd.DataFrame, metric: str) -> None:
-    """Print every table of classes of the rows, and their caption."""
-    for title, table in class_table.class_tables(rows, metric):
-        console.print(_table(title, class_table.shown(table)))
+def print_tables_by(console: Console, rows: pd.DataFrame, metric: str, by: str) -> None:
+    """Print every table of the rows by class or by occlusion, and their caption."""
+    kind = BY[by]
+    for title, table in kind.made(rows, metric):
+        console.print(_table(title, kind.shown(table)))
         console.print()
-    console.print(class_table.caption(metric), style="dim", highlight=False)
+    console.print(kind.caption(metric), style="dim", highlight=False)
 
 
 def print_answers(console: Console, card: Card, asked: list[Asked], proba: NDArray[np.float64]) -> None:

@@ -58,7 +58,8 @@ def make_cell():
         how = with_defaults(resolve("split", Spec.parse(split)))
         strategies = tuple(resolve("strategy", spec) for spec in parse_sum(strategy))
         imbalance = resolve("imbalance", Spec.parse(sample.get("imbalance", "none")))
-        where = Spec("digits"), dataset.fingerprint, None, how, fold, imbalance, sample.get("train_size", 1.0)
+        occlusion = resolve("occlusion", Spec.parse(sample.get("occlusion", "none")))
+        where = Spec("digits"), dataset.fingerprint, None, how, fold, imbalance, sample.get("train_size", 1.0), occlusion
         return Cell(*where, parts, strategies, found, seed)
 
     return make

@@ -37,7 +37,15 @@ def predicted(y, wrong, n_classes=2, groups=None):
 
 def add(folder, entry, predictions, dataset="breast", split="official", fold=0, seed=0, status="ok", **more):
     """Store one cell as a run would."""
-    labels = {"dataset": dataset, "fingerprint": dataset, "size": None, "imbalance": "none", "train_size": 1.0, "split": split}
+    labels = {
+        "dataset": dataset,
+        "fingerprint": dataset,
+        "size": None,
+        "imbalance": "none",
+        "train_size": 1.0,
+        "occlusion": "none",
+        "split": split,
+    }
     labels |= dict(zip(("extractor", "strategy", "model"), entry, strict=True)) | {"seed": seed, "fold": fold} | more
     key = "-".join(map(str, labels.values()))
     predictions.save(folder / "predictions" / f"{key}.npz")
@@ -196,14 +204,19 @@ def test_cells_that_only_one_entry_has_done_do_not_count_and_are_said(tmp_path, 
 
 
 def test_groups_of_rows_are_titled_by_what_sets_them_apart(tmp_path, y):
-    for more in ({}, {"train_size": 0.1}, {"imbalance": "step(ratio=10)", "size": 28}, {"fingerprint": "other"}):
+    for more in (
+        {},
+        {"train_size": 0.1},
+        {"occlusion": "boxes(share=0.1)"},
+        {"imbalance": "step(ratio=10)", "size": 28},
+        {"fingerprint": "other"},
+    ):
         for entry in (HOG, PIXELS):
             add(tmp_path, entry, predicted(y, [0]), **more)
     titles = [found.title for found in compare(tmp_path, "hog", "pixels")]
     known, other = "data breast · official", "data other · official"
-    assert titles == [
-        f"breast · {middle}" for middle in (known, f"0.1 of the training part · {known}", f"28 px · step(ratio=10) · {known}", other)
-    ]
+    apart = ("0.1 of the training part", "occlusion boxes(share=0.1)", "28 px · step(ratio=10)")
+    assert titles == [f"breast · {words}" for words in (known, *(f"{label} · {known}" for label in apart), other)]
 
 
 # ---- names

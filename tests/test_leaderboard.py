@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark.class_table import class_tables
+from benchmark import class_table
 from benchmark.errors import UserError
 from benchmark.leaderboard import leaderboards, problems, shown
 from benchmark.runner import run
@@ -26,6 +26,7 @@ def row(extractor, fold, f1, status="ok", model="knn", **more):
         "size": None,
         "imbalance": "none",
         "train_size": 1.0,
+        "occlusion": "none",
     }
     base |= {"split": "stratified_kfold", "extractor": extractor, "strategy": "none", "model": model, "seed": 0, "fold": fold}
     return base | (values if status == "ok" else dict.fromkeys(values, np.nan)) | more
@@ -128,7 +129,7 @@ def test_an_entry_no_better_than_the_majority_is_marked(tmp_path):
 
 def test_the_table_of_classes_holds_the_mean_of_every_class(tmp_path):
     rows = run(load_study("digits", extractors=["pixels"], models=["gaussian_nb", "knn"], imbalances=["step(ratio=5)"]), out=tmp_path)
-    ((title, table),) = class_tables(rows, "recall")
+    ((title, table),) = class_table.made(rows, "recall")
     assert "step(ratio=5)" in title
     for _, entry in table.iloc[1:].iterrows():
         cells = rows[rows["model"] == entry["model"]]["per_class"]
@@ -139,4 +140,4 @@ def test_the_table_of_classes_holds_the_mean_of_every_class(tmp_path):
     assert sizes == sorted(sizes, reverse=True)
     assert max(sizes) == pytest.approx(5 * min(sizes), rel=0.05)
     with pytest.raises(UserError, match="unknown metric of a class 'auc'"):
-        list(class_tables(rows, "auc"))
+        list(class_table.made(rows, "auc"))

@@ -20,7 +20,7 @@ from benchmark.errors import UserError
 from benchmark.intervals import interval
 from benchmark.plots import MENU, Missing, cost, plot, recalls
 from benchmark.plots.picture import file_name
-from benchmark.plots.rows import Results, profile_of, ratio_of
+from benchmark.plots.rows import Results, number_of, without
 from benchmark.plots.style import PLACES, apart, family_of, in_order, style_of
 from benchmark.predictions import read
 from benchmark.strategies import MENU as STRATEGIES
@@ -255,8 +255,8 @@ def test_an_interval_holds_the_mean_and_narrows_with_folds(folder):
 
 
 def test_profiles_and_ratios_are_read_from_labels():
-    assert [ratio_of(label) for label in ("none", "step(ratio=10)", "long_tail(ratio=2.5)")] == [0, 10, 2.5]
-    assert profile_of("step(minority=0.2, ratio=10)") == "step(minority=0.2)"
+    assert [number_of("ratio", label) for label in ("none", "step(ratio=10)", "long_tail(ratio=2.5)")] == [0, 10, 2.5]
+    assert without("ratio", "step(minority=0.2, ratio=10)") == "step(minority=0.2)"
 
 
 def test_names_of_files_hold_nothing_that_a_folder_could_mean():

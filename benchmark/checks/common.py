@@ -68,7 +68,7 @@ def _predicted(subject: Subject, dataset: Dataset) -> NDArray[np.float64]:
     parts = {kind: subject.spec if kind == subject.kind else resolve(kind, spec) for kind, spec in usual.items()}
     extractor = () if takes_images(parts["model"]) else (parts["extractor"],)
     split = resolve("split", Spec("official"))
-    where = Spec("digits"), dataset.fingerprint, None, split, 0, resolve("imbalance", Spec("none")), 1.0
+    where = Spec("digits"), dataset.fingerprint, None, split, 0, resolve("imbalance", Spec("none")), 1.0, resolve("occlusion", Spec("none"))
     cell = Cell(*where, extractor, (parts["strategy"],), parts["model"], 0)
     with tempfile.TemporaryDirectory() as folder:
         row = evaluate(cell, dataset, Path(folder))

@@ -21,6 +21,7 @@ MENU: MappingProxyType[str, Callable[[Results, str], Iterator[Picture | Missing]
     {
         "imbalance": curves.against_ratio,
         "train_size": curves.against_train_size,
+        "occlusion": curves.against_occlusion,
         "cost": cost.against_cost,
         "confusion": confusion.matrices,
         "reliability": reliability.diagrams,

@@ -1,8 +1,9 @@
-"""A metric against the imbalance ratio, and against the number of training images: a line a strategy, a panel a pipeline."""
+"""A metric against imbalance ratio, training images, or the share that is covered: a line a strategy, a panel a pipeline."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -16,7 +17,7 @@ from benchmark.intervals import interval
 from benchmark.leaderboard import amount
 from benchmark.metrics import METRICS
 from benchmark.plots.picture import Missing, Picture, entitle, file_name, panels
-from benchmark.plots.rows import Results, better, cells_in_words, entries, is_log, profile_of, ratio_of, same_setting, without_floor
+from benchmark.plots.rows import Results, better, cells_in_words, entries, is_log, number_of, same_setting, without, without_floor
 from benchmark.plots.style import Style, apart, family_of, in_order, plain_style, style_of
 from benchmark.study import FLOOR
 
@@ -25,12 +26,13 @@ BARS: dict[str, Any] = {"capsize": 2, "elinewidth": 0.8, "linewidth": 1.4, "mark
 
 Line = tuple[str, pd.DataFrame, Style]  # name, cells, style
 Panel = tuple[str, list[Line]]  # title, lines
-OTHERS = ("imbalance", "train_size", "size", "fingerprint", "split")  # labels that may tell pictures apart
+OTHERS = ("imbalance", "train_size", "occlusion", "size", "fingerprint", "split")  # labels that may tell pictures apart
 
 
 def against_ratio(results: Results, metric: str) -> Iterator[Picture | Missing]:
     """One picture a data set and profile: the metric against the ratio of the largest to the smallest class."""
-    rows = results.rows.assign(x=results.rows["imbalance"].map(ratio_of), profile=results.rows["imbalance"].map(profile_of))
+    labels = results.rows["imbalance"]
+    rows = results.rows.assign(x=labels.map(partial(number_of, "ratio")), profile=labels.map(partial(without, "ratio")))
     rows = rows[rows["x"] > 0]
     yield from _pictures(results, rows, metric, "imbalance", "largest class / smallest class of the training part")
 
@@ -40,6 +42,16 @@ def against_train_size(results: Results, metric: str) -> Iterator[Picture | Miss
     groups = results.rows.groupby(["dataset", "imbalance", "train_size"], dropna=False)["n_train"]
     rows = results.rows.assign(x=groups.transform("mean").round(), profile="")
     yield from _pictures(results, rows, metric, "train_size", "training images")
+
+
+def against_occlusion(results: Results, metric: str) -> Iterator[Picture | Missing]:
+    """One picture a data set and kind of boxes: the metric against the share of the image that is covered; whole images are at zero."""
+    labels, profiles = results.rows["occlusion"], results.rows["occlusion"].map(partial(without, "share"))
+    rows = results.rows.assign(x=labels.map(partial(number_of, "share")), profile=profiles)
+    whole = rows[labels == "none"]
+    kinds = [kind for kind in profiles.unique() if kind != "none"]
+    both = [pd.concat([whole.assign(profile=kind), rows[profiles == kind]]) for kind in kinds]
+    yield from _pictures(results, pd.concat(both or [rows]), metric, "occlusion", "share of the image that is covered")
 
 
 def _pictures(results: Results, rows: pd.DataFrame, metric: str, axis: str, label: str) -> Iterator[Picture | Missing]:
@@ -161,7 +173,7 @@ def _points(bars: ErrorbarContainer) -> NDArray[np.float64]:
 
 def _caption(rows: pd.DataFrame, metric: str, label: str) -> str:
     looking = without_floor(rows)
-    hardest = looking[looking["x"] == looking["x"].max()] if "class" in label else looking[looking["x"] == looking["x"].min()]
+    hardest = looking[looking["x"] == (looking["x"].min() if "training images" in label else looking["x"].max())]
     first, high, last, low = better(hardest, metric)
     way = "higher" if METRICS[metric].greater_is_better else "lower"
     folds = "over folds, variance corrected for overlapping training parts (Nadeau & Bengio 2003)"

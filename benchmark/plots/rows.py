@@ -27,25 +27,30 @@ class Results:
     folder: Path
 
     def hardest(self) -> Iterator[tuple[str, pd.DataFrame]]:
-        """Of each data set the one group of comparable rows that is the most imbalanced, of those the one that trains on most; titled."""
+        """Of each data set the most imbalanced group of comparable rows with whole images, of those the one that trains on most; titled."""
         groups: dict[str, list[tuple[str, pd.DataFrame]]] = {}
         for title, group in comparable(self.rows):
             groups.setdefault(group["dataset"].iloc[0], []).append((title, group))
         for of_one in groups.values():
-            yield max(of_one, key=lambda found: (ratio_of(found[1]["imbalance"].iloc[0]), found[1]["n_train"].max()))
+            yield max(of_one, key=lambda found: _hardness(found[1]))
+
+
+def _hardness(rows: pd.DataFrame) -> tuple[bool, float, float]:
+    first = rows.iloc[0]
+    return first["occlusion"] == "none", number_of("ratio", first["imbalance"]), rows["n_train"].max()
 
 
 @lru_cache
-def ratio_of(imbalance: str) -> float:
-    """Ratio that a profile's label asks for; 0 for none."""
-    return float(dict(Spec.parse(imbalance).params).get("ratio", 0))
+def number_of(parameter: str, label: str) -> float:
+    """Number that a label has for a parameter, such as the ratio of an imbalance; 0 where it has none."""
+    return float(dict(Spec.parse(label).params).get(parameter, 0))
 
 
 @lru_cache
-def profile_of(imbalance: str) -> str:
-    """A profile's label without its ratio, such as 'step' or 'step(minority=0.2)'."""
-    spec = Spec.parse(imbalance)
-    return Spec(spec.name, tuple((name, value) for name, value in spec.params if name != "ratio")).label
+def without(parameter: str, label: str) -> str:
+    """A label without one of its parameters, such as 'step' or 'step(minority=0.2)'."""
+    spec = Spec.parse(label)
+    return Spec(spec.name, tuple((name, value) for name, value in spec.params if name != parameter)).label
 
 
 def without_floor(rows: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,158 @@
+"""Missing regions: of the images that were meant, of exactly so many pixels, and the same ones whoever asks."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.base import clone
+
+from benchmark import load_study, occlusion_table, run
+from benchmark.errors import UserError
+from benchmark.evaluate import evaluate, split
+from benchmark.featurize import featurize, matrices
+from benchmark.occlusion import GRAY, boxes, occlude
+from benchmark.plugins import build
+from benchmark.predictions import Predictions
+from benchmark.schedule import MatrixKeys
+from benchmark.tables import render_by
+
+WHOLE = np.zeros((3, 12, 9, 1), np.uint8)
+PLACES = np.array([0, 5, 7])
+
+
+def covered(share, seed=0, places=PLACES, **how):
+    return occlude(WHOLE[: len(places)], places, boxes(share, **how), seed)[..., 0] == GRAY
+
+
+@given(share=st.floats(0.01, 0.99), box=st.floats(0.01, 1))
+def test_of_every_image_exactly_the_share_is_covered(share, box):
+    assert (covered(share, box=box).sum(axis=(1, 2)) == max(1, round(share * 12 * 9))).all()
+
+
+@given(shares=st.tuples(st.floats(0.01, 0.99), st.floats(0.01, 0.99)), seed=st.integers(0, 5))
+def test_what_is_missing_at_a_small_share_is_missing_at_a_larger_one(shares, seed):
+    small, large = (covered(share, seed) for share in sorted(shares))
+    assert (large | ~small).all()
+
+
+def test_the_boxes_of_an_image_depend_on_its_place_and_the_seed_alone():
+    together = covered(0.3)
+    for k, place in enumerate(PLACES):
+        assert np.array_equal(covered(0.3, places=np.array([place]))[0], together[k])
+    assert not np.array_equal(together[0], together[1])
+    assert not np.array_equal(together, covered(0.3, seed=1))
+
+
+def test_images_are_covered_in_copies_and_in_all_channels():
+    images = np.zeros((1, 8, 8, 3), np.uint8)
+    found = occlude(images, np.array([0]), boxes(0.5), 0)
+    assert not images.any()
+    assert set(map(tuple, found.reshape(-1, 3))) == {(0, 0, 0), (GRAY, GRAY, GRAY)}
+
+
+@pytest.mark.parametrize(("part", "in_train", "in_test"), [("test", False, True), ("train", True, False), ("both", True, True)])
+@pytest.mark.parametrize("model", ["simple_cnn(epochs=1)", "logistic_regression"])
+def test_the_images_of_the_part_that_was_named_are_covered(part, in_train, in_test, model, digits, make_cell, tmp_path):
+    cell = make_cell(digits, "pixels", model, split="holdout", seed=3, occlusion=f"boxes(share=0.4, part='{part}')")
+    train, test = split(cell, digits)
+    features = featurize(cell, digits, train, test, tmp_path)
+    for found, indices, is_covered in ((features.train, train, in_train), (features.test, test, in_test)):
+        images = digits.images[indices]
+        expected = occlude(images, indices, boxes(0.4), 3) if is_covered else images
+        scaled = found if cell.extractor == () else np.rint(found * (255 if found.max() <= 1 else 1))
+        assert np.array_equal(scaled.reshape(len(indices), -1), expected.reshape(len(indices), -1))
+
+
+@pytest.mark.parametrize("part", ["test", "train", "both"])
+def test_an_extractor_learns_from_the_training_images_as_they_are_given(part, digits, make_cell, tmp_path):
+    cell = make_cell(digits, "pca(extractor=pixels, n_components=8)", split="holdout", occlusion=f"boxes(share=0.4, part='{part}')")
+    train, test = split(cell, digits)
+    features = featurize(cell, digits, train, test, tmp_path)
+    hidden = lambda indices: occlude(digits.images[indices], indices, boxes(0.4), 0)  # noqa: E731
+    seen = digits.images[train] if part == "test" else hidden(train)
+    asked = digits.images[test] if part == "train" else hidden(test)
+    extractor = build(cell.extractor[0]).set_params(random_state=cell.seed_for("extractor")).fit(seen)
+    assert np.array_equal(features.train, extractor.transform(seen))
+    assert np.array_equal(features.test, extractor.transform(asked))
+
+
+def test_predictions_are_those_of_a_model_that_is_asked_about_covered_images(digits, make_cell, tmp_path):
+    cell = make_cell(digits, "hog", "knn", split="holdout", occlusion="boxes(share=0.3)")
+    row = evaluate(cell, digits, tmp_path)
+    assert row["status"] == "ok", row["reason"]
+    train, test = split(cell, digits)
+    extractor, model = clone(build(cell.extractor[0])), build(cell.model)
+    model.fit(extractor.fit_transform(digits.images[train]), digits.targets[train])
+    expected = model.predict_proba(extractor.transform(occlude(digits.images[test], test, boxes(0.3), 0)))
+    assert np.array_equal(Predictions.load(tmp_path / "predictions" / f"{cell.key}.npz").proba, expected)
+
+
+def test_cells_share_every_matrix_that_they_can(digits, make_cell):
+    keys = MatrixKeys({"digits": digits})
+
+    def used(extractor, **axes):
+        cell = make_cell(digits, extractor, **axes)
+        return {keys(cell, part) for part in range(len(matrices(cell)))}
+
+    whole = used("hog")
+    assert len(whole) == 1
+    assert whole < used("hog", occlusion="boxes(share=0.3)")
+    assert used("hog", occlusion="boxes(share=0.3)") == used("hog", fold=1, occlusion="boxes(share=0.3)")
+    assert used("hog", occlusion="boxes(share=0.3)") != used("hog", occlusion="boxes(share=0.3)", seed=1)
+    assert len(used("pca(extractor=hog)", occlusion="boxes(share=0.3)")) == 2
+
+
+def test_another_occlusion_is_another_cell(digits, make_cell):
+    labels = ["none", "boxes(share=0.3)", "boxes(share=0.4)", "boxes(share=0.3, box=0.5)", "boxes(share=0.3, part='train')"]
+    assert len({make_cell(digits, occlusion=label).key for label in labels}) == len(labels)
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("boxes(share=1.5)", "share is a share of an image's pixels between 0 and 1, not 1.5"),
+        ("boxes(share=0.1, box=0.0)", "box is a share of an image's side"),
+        ("boxes(share=0.1, part='tset')", "did you mean 'test'?"),
+        ("boxes", "needs share"),
+        ("bokses(share=0.1)", "did you mean 'boxes'?"),
+    ],
+)
+def test_an_occlusion_that_makes_no_sense_is_refused_before_anything_runs(entry, words, tmp_path):
+    with pytest.raises(UserError, match=words.replace("?", r"\?")):
+        run(load_study("digits", extractors=["pixels"], models=["knn"], occlusions=[entry]), tmp_path)
+    assert not list(tmp_path.glob("*.sqlite"))
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    occlusions = ["none", "boxes(share=0.1)", "boxes(share=0.5)"]
+    study = load_study(
+        "digits", extractors=["pixels", "hog"], models=["majority", "logistic_regression"], occlusions=occlusions, split="holdout"
+    )
+    return run(study, tmp_path_factory.mktemp("occlusion"))
+
+
+def test_the_more_is_missing_the_worse_a_pipeline_is_and_the_table_says_by_how_much(rows):
+    ((title, table),) = occlusion_table.made(rows, "accuracy")
+    assert title == "digits · holdout(seed=42, test_size=0.2)"
+    assert list(table.columns[3:6]) == ["none", "boxes(share=0.1)", "boxes(share=0.5)"]
+    hog = table[(table["extractor"] == "hog") & (table["model"] == "logistic_regression")].iloc[0]
+    assert hog["none"] > hog["boxes(share=0.1)"] > hog["boxes(share=0.5)"]
+    assert hog["loss at boxes(share=0.5)"] == pytest.approx(hog["none"] - hog["boxes(share=0.5)"])
+    assert table["boxes(share=0.5)"].is_monotonic_decreasing
+    majority = table[table["model"] == "majority"]
+    assert (majority["loss at boxes(share=0.5)"] == 0).all()
+    text = render_by(rows, "md", "accuracy", "occlusion")
+    assert f"{hog['boxes(share=0.5)']:.3f} ({hog['boxes(share=0.5)'] - hog['none']:+.3f})" in text
+
+
+def test_a_metric_that_is_better_when_lower_loses_when_it_rises(rows):
+    ((_, table),) = occlusion_table.made(rows, "log_loss")
+    hog = table[(table["extractor"] == "hog") & (table["model"] == "logistic_regression")].iloc[0]
+    assert hog["loss at boxes(share=0.5)"] > 0
+    assert table["boxes(share=0.5)"].is_monotonic_increasing
+
+
+def test_rows_that_were_never_covered_have_no_such_table(rows):
+    with pytest.raises(UserError, match=r"needs rows with occlusion 'none' and with another"):
+        list(occlusion_table.made(rows[rows["occlusion"] == "none"], "f1"))
