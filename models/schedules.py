@@ -38,7 +38,7 @@ def make_schedule(optimizer: optim.Optimizer, recipe: Recipe, steps: int) -> Sch
         return optim.lr_scheduler.OneCycleLR(
             optimizer,
             max_lr=recipe.learning_rate,
-            total_steps=steps + 1,
+            total_steps=max(steps + 1, 5),  # of four, the first rises over none, and torch divides by that
             pct_start=RISING,
             anneal_strategy="linear",
             cycle_momentum=False,

@@ -197,3 +197,10 @@ def test_each_row_says_with_how_many_neighbours_its_times_were_taken(tmp_path):
     study = load_study("digits", extractors=["pixels"], models=["majority"], split="holdout")
     run(study, tmp_path, jobs=2)
     assert list(load_results(tmp_path)["workers"]) == [2]
+
+
+@pytest.mark.parametrize("how", [{"jobs": 1}, {"scheduler": "inline"}])
+def test_every_epoch_of_a_network_is_told_whoever_trains_it(how, tmp_path, caplog):
+    caplog.set_level("INFO", "models.training")
+    run(load_study("digits", extractors=["pixels"], models=["simple_cnn(epochs=2)"], split="holdout"), tmp_path, **how)
+    assert [text.partition(",")[0] for text in caplog.messages] == ["epoch 1 of 2", "epoch 2 of 2"]

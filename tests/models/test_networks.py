@@ -272,3 +272,9 @@ def test_parameters_that_make_no_sense_are_refused(parameters, message, digit_im
         quick(**parameters).fit(digit_images[0][:10], digit_images[1][:10])
     with pytest.raises(ValueError, match="widths="):
         quick(FastResNet, widths=(1, 2)).fit(digit_images[0][:10], digit_images[1][:10])
+
+
+@pytest.mark.parametrize("steps", range(1, 10))
+def test_a_training_of_few_steps_has_a_schedule(steps, digit_images):
+    model = FastResNet(epochs=steps, batch_size=16, widths=(4, 4, 4), device="cpu", random_state=0)
+    assert len(model.fit(digit_images[0][:16], digit_images[1][:16] % 2).history_) == steps
