@@ -76,7 +76,7 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
 def _cell(mean: float, loss: float) -> str:
     if not np.isfinite(mean):
         return "-"
-    return f"{mean:.3f}" if not np.isfinite(loss) else f"{mean:.3f} ({-loss:+.3f})"
+    return f"{mean:.3f} ({0 - loss:+.3f})" if np.isfinite(loss) else f"{mean:.3f}"  # not -0
 
 
 def caption(metric: str) -> str:
