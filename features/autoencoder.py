@@ -94,12 +94,9 @@ class Autoencoder(Extractor):
     def restore(self, state: dict[str, Any]) -> None:
         """Build ``network_`` anew from the state dictionary of another's; all else that ``fit`` sets is there."""
         from models.autoencoder_layers import AutoencoderNetwork
-        from models.network_classifier import blank
-        from models.training import untrained
+        from models.training import rebuilt
 
-        images = blank(self.image_shape_)
-        self.network_ = untrained(lambda batch: AutoencoderNetwork(batch.shape[1:], self.n_components), images, seed=0)
-        self.network_.load_state_dict(state)
+        self.network_ = rebuilt(lambda batch: AutoencoderNetwork(batch.shape[1:], self.n_components), self.image_shape_, state)
 
     def extract(self, batch: Images) -> Features:
         """Codes, (b, n_components)."""

@@ -80,7 +80,7 @@ def gaussian_nb(var_smoothing: float = 1e-9) -> Pipeline:
     Constant features are dropped (they say nothing, and alone they give NaN); the rest is standardised because
     ``var_smoothing`` is a fraction of the largest variance.
     """
-    return make_pipeline(VarianceThreshold(), StandardScaler(), GaussianNB(var_smoothing=var_smoothing))
+    return make_pipeline(VarianceThreshold(), StandardScaler(), StableGaussianNB(var_smoothing=var_smoothing))
 
 
 def multinomial_nb(alpha: float = 1.0) -> Pipeline:
@@ -116,6 +116,14 @@ def gradient_boosting(
 def one_vs_rest(estimator: Any) -> OneVsRestClassifier:
     """One copy of ``estimator`` per class, that class against all others."""
     return OneVsRestClassifier(estimator)
+
+
+class StableGaussianNB(GaussianNB):
+    """scikit-learn's ``GaussianNB``, with probabilities that sum to one also where features hardly vary and likelihoods are extreme."""
+
+    def predict_proba(self, X: NDArray) -> NDArray[np.float64]:
+        """Probabilities, (n, n_classes): the largest is subtracted first, not the logarithm of the sum, which is too coarse there."""
+        return softmax(self.predict_joint_log_proba(X), axis=1)
 
 
 class CentroidClassifier(ClassifierMixin, BaseEstimator):

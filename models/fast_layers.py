@@ -64,9 +64,8 @@ def whitening_layer(images: NDArray[np.uint8], pixels: Pixels) -> Whitening:
     channels = images.shape[3]
     n_directions = PATCH * PATCH * channels
     some = np.random.default_rng(0).permutation(len(images))[: max(1, N_PATCHES // (images.shape[1] * images.shape[2]))]
-    patches = (
-        nn.functional.unfold(pixels(torch.from_numpy(images[np.sort(some)])), PATCH).transpose(1, 2).reshape(-1, n_directions).double()
-    )
+    sample = torch.from_numpy(images[np.sort(some)]).to(pixels.shift.device)
+    patches = nn.functional.unfold(pixels(sample), PATCH).transpose(1, 2).reshape(-1, n_directions).double()
     patches = patches - patches.mean(dim=0)
     variances, directions = torch.linalg.eigh(patches.T @ patches / len(patches))
     filters = (directions / (variances + LEAST).sqrt()).T.reshape(n_directions, channels, PATCH, PATCH).float()

@@ -24,11 +24,6 @@ Images = NDArray[np.uint8]
 Labelled = tuple[Images, ArrayLike]
 
 
-def blank(image_shape: tuple[int, int, int]) -> Images:
-    """Two black images: enough to build a network whose weights are given."""
-    return np.zeros((2, *image_shape), np.uint8)
-
-
 class NetworkClassifier(ClassifierMixin, BaseEstimator):
     """A network as a classifier of images, (n, h, w, 1 or 3) uint8.
 
@@ -191,11 +186,10 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Build ``network_`` anew from the state dictionary of another's; all else that ``fit`` sets is there."""
-        from models.training import untrained
+        from models.training import rebuilt
 
         n_outputs = len(state["last.weight"])
-        self.network_ = untrained(lambda batch: self._network(batch, n_outputs, initialised=False), blank(self.image_shape_), seed=0)
-        self.network_.load_state_dict(state)
+        self.network_ = rebuilt(lambda batch: self._network(batch, n_outputs, initialised=False), self.image_shape_, state)
 
     def predict_proba(self, X: Images) -> NDArray[np.float64]:
         """Probabilities (n, n_classes) in the order of ``classes_``; rows sum to 1 unless the targets were multi-label."""

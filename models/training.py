@@ -95,6 +95,24 @@ def untrained(make_network: Callable[[Images], Network], images: Images, seed: i
         return make_network(images).eval()
 
 
+def rebuilt(make_network: Callable[[Images], Network], image_shape: tuple[int, int, int], state: dict[str, Tensor]) -> Network:
+    """A network with the weights of another's state dictionary, on the CPU and in evaluation mode.
+
+    Raises
+    ------
+    ValueError
+        The weights are not those of such a network; no memory has been taken for it then.
+    """
+    images = np.zeros((2, *image_shape), np.uint8)
+    with torch.device("meta"):
+        shapes = {name: value.shape for name, value in make_network(images).state_dict().items()}
+    if shapes != {name: value.shape for name, value in state.items()}:
+        raise ValueError("the weights are not those of this network")
+    network = untrained(make_network, images, seed=0)
+    network.load_state_dict(state)
+    return network
+
+
 class _Training:
     """What one training needs; its methods are the steps."""
 

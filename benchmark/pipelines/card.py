@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Side = Annotated[int, Field(ge=1, le=8192)]
+Side = Annotated[int, Field(ge=1, le=2048)]
 Name = Annotated[str, Field(max_length=1000)]
 
 
@@ -59,7 +59,7 @@ class Card(BaseModel):
     percentiles: tuple[float, float]
     n_train: int
     n_test: int
-    metrics: dict[str, float | None]
+    metrics: dict[str, Annotated[float, Field(allow_inf_nan=False)] | None]
     environment: dict[str, Any]
     notes: tuple[str, ...]
     licence: str
@@ -71,6 +71,8 @@ class Card(BaseModel):
         low, high = self.percentiles
         if not 0 <= low < high <= 100:
             raise ValueError(f"percentiles {self.percentiles}")
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError("two classes have one name")
         return self
 
     @property

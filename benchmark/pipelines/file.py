@@ -19,8 +19,9 @@ from sklearn.base import BaseEstimator
 from benchmark.errors import UserError
 from benchmark.files import write_atomic
 from benchmark.pipelines.card import Card
+from benchmark.pipelines.compiled import check_compiled
 from benchmark.pipelines.pipeline import Pipeline
-from benchmark.pipelines.trees import check_trees
+from benchmark.pipelines.schema import check_schema
 from benchmark.pipelines.trusted import trusted_types
 from benchmark.strategies.base import Combined, Strategy
 
@@ -108,9 +109,8 @@ def loads(content: bytes, name: str, plugins: Iterable[str] = ()) -> Pipeline:
         raise UserError(f"{name} is no pipeline: python -m benchmark fit ... --save FILE{SUFFIX} writes one")
     try:
         card, files = _unpacked(content)
-        trusted = trusted_types(plugins)
-        parts = {part.removesuffix(".skops"): _read_part(found, trusted) for part, found in files.items() if part.endswith(".skops")}
-        _give_networks(parts, files)
+        parts = _read_parts({part: found for part, found in files.items() if part.endswith(".skops")}, trusted_types(plugins))
+        _give_networks(parts, files, card.image_shape)
         extractors = tuple(parts[f"extractor_{k}"] for k in range(len(parts) - 2))
         pipeline = Pipeline(card, extractors, parts["model"], parts["strategy"])
         _try_out(pipeline)
@@ -131,7 +131,7 @@ def _unpacked(content: bytes) -> tuple[Card, dict[str, bytes]]:
         sizes = {info.filename: info.file_size for info in archive.infolist()}
         if len(sizes) != len(archive.infolist()) or "card.json" not in sizes or sizes["card.json"] > LARGEST_CARD:
             raise UserError("it is a zip, but not of a pipeline")
-        if sum(sizes.values()) > LARGEST:
+        if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()) or sum(sizes.values()) > LARGEST:
             raise UserError(f"its parts unpack to more than {LARGEST / 1e9:.0f} GB")
         head = json.loads(archive.read("card.json"))
         card = Card.model_validate(head["card"])
@@ -142,21 +142,13 @@ def _unpacked(content: bytes) -> tuple[Card, dict[str, bytes]]:
     return card, files
 
 
-def _read_part(content: bytes, trusted: set[str]) -> Any:
-    with zipfile.ZipFile(BytesIO(content)) as archive:
-        if sum(info.file_size for info in archive.infolist()) > LARGEST:
-            raise UserError(f"a part unpacks to more than {LARGEST / 1e9:.0f} GB")
-    found = skops.io.get_untrusted_types(data=content)
-    unknown = sorted(set(found) - trusted)
-    if unknown:
-        module, _, kind = unknown[0].rpartition(".")
-        if module.startswith("plugin_"):
-            file = f"{module.removeprefix('plugin_').rpartition('_')[0]}.py"
-            raise UserError(f"it holds {kind} of the plug-in {file}, in the version that it was trained with: add --plugin {file}")
-        raise UserError(f"it holds {unknown[0]}, a type that is not trusted")
-    part = skops.io.loads(content, trusted=found)
-    check_trees(part)
-    return part
+def _read_parts(files: dict[str, bytes], trusted: set[str]) -> dict[str, Any]:
+    if sum(check_schema(content, trusted) for content in files.values()) > LARGEST:
+        raise UserError(f"its parts unpack to more than {LARGEST / 1e9:.0f} GB")
+    parts = {}
+    for name, content in files.items():
+        parts[name.removesuffix(".skops")] = skops.io.loads(content, trusted=skops.io.get_untrusted_types(data=content))
+    return parts
 
 
 def _with_networks(parts: dict[str, Any]) -> Iterator[Any]:
@@ -186,7 +178,8 @@ def _without_networks(owners: list[Any]) -> Iterator[None]:
             owner.network_ = network
 
 
-def _give_networks(parts: dict[str, Any], files: dict[str, bytes]) -> None:
+def _give_networks(parts: dict[str, Any], files: dict[str, bytes], image_shape: tuple[int, int, int]) -> None:
+    """Give every part that had a network one again, with the weights of the file."""
     owners = list(_with_networks(parts))
     if not owners:
         return
@@ -194,6 +187,8 @@ def _give_networks(parts: dict[str, Any], files: dict[str, bytes]) -> None:
 
     weights = [files[f"network_{k}.safetensors"] for k in range(len(files) - len(parts))]
     for owner, content in zip(owners, weights, strict=True):
+        if tuple(owner.image_shape_) != image_shape:
+            raise UserError("a network of it is for other images than its card says")
         owner.restore(safetensors.torch.load(content))
 
 
@@ -211,9 +206,17 @@ def _adjusting(strategy: Strategy) -> Strategy:
 
 
 def _try_out(pipeline: Pipeline) -> None:
-    """Refuse what gives no probabilities for an image."""
-    proba = pipeline.predict_proba(np.zeros((1, *pipeline.card.image_shape), np.uint8))
-    if proba.shape != (1, len(pipeline.card.classes)) or not np.isfinite(proba).all() or proba.min() < 0 or proba.max() > 1 + 1e-6:
+    """Refuse what does not fit together, or gives no probabilities for a black image and a noisy one."""
+    for part in (*pipeline.extractors, pipeline.model):
+        if hasattr(part, "check_parameters"):
+            part.check_parameters()
+    images = np.random.default_rng(0).integers(0, 256, (2, *pipeline.card.image_shape), dtype=np.uint8)
+    images[0] = 0
+    check_compiled(pipeline.model, pipeline.features(images).shape[1] if pipeline.extractors else 0)
+    proba = pipeline.predict_proba(images)
+    sums = np.ones(2) if pipeline.card.multilabel else proba.sum(axis=1)
+    good = proba.shape == (2, len(pipeline.card.classes)) and np.isfinite(proba).all() and proba.min() >= 0 and proba.max() <= 1 + 1e-6
+    if not good or not np.allclose(sums, 1, atol=1e-4):
         raise UserError("what it gives for an image are not probabilities of its classes")
 
 

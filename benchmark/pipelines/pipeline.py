@@ -52,7 +52,11 @@ class Pipeline:
     def predict_proba(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Probabilities (n, n_classes) of images (n, *image_shape) uint8, in the order of ``card.classes``; on one thread, as ``fit``."""
         with limited_threads():
-            return self.strategy.adjust(probabilities(self.model, _features(self.extractors, images), self.card))
+            return self.strategy.adjust(probabilities(self.model, self.features(images), self.card))
+
+    def features(self, images: NDArray[np.uint8]) -> NDArray:
+        """What the model is given: features (n, d) float32, or the images themselves."""
+        return _features(self.extractors, images)
 
 
 def one_cell(study: Study, data: Any = None) -> tuple[Cell, Dataset]:

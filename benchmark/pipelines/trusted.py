@@ -1,4 +1,7 @@
-"""The types that a pipeline's file may hold beside those that skops trusts (NumPy's, SciPy's and scikit-learn's public ones)."""
+"""The types that a pipeline's file may hold: those that pipelines of the menus are made of, and no other.
+
+skops trusts more, all of scikit-learn's public estimators among them; whatever is not on this list is refused before skops sees it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,17 @@ from collections.abc import Iterable
 
 from benchmark.plugins import load_file, menu
 
+LOADERS = frozenset(
+    (
+        *("DictNode", "ListNode", "TupleNode", "JsonNode", "NdArrayNode", "ObjectNode", "TypeNode"),
+        *("LossNode", "TreeNode", "RandomStateNode", "RandomGeneratorNode", "CachedNode"),
+    )
+)
+PLAIN = (
+    *("builtins.dict", "builtins.list", "builtins.tuple", "builtins.str", "collections.OrderedDict"),
+    *("numpy.ndarray", "numpy.float32", "numpy.float64", "numpy.int32", "numpy.int64", "numpy.uint64", "numpy.bool", "numpy.bool_"),
+    *("numpy.random.mtrand.RandomState", "numpy.random._generator.Generator"),
+)
 OURS = (
     "benchmark.strategies.base.Combined",
     "benchmark.strategies.base.Strategy",
@@ -14,8 +28,10 @@ OURS = (
     "benchmark.strategies.thresholds.TunedThreshold",
     "features.visual_words.Fisher",
     "features.visual_words.Hard",
+    "features.visual_words.Soft",
     "features.visual_words.VLAD",
     "models.classical.CentroidClassifier",
+    "models.classical.StableGaussianNB",
     "models.imbalanced.UnderSampler",
     "models.linear_svm.LinearSVM",
     "models.svm.AtMostNystroem",
@@ -30,10 +46,36 @@ LIBRARIES = (
     "imblearn.ensemble._weight_boosting.RUSBoostClassifier",
     "imblearn.pipeline.Pipeline",
     "imblearn.under_sampling._prototype_selection._random_under_sampler.RandomUnderSampler",
+    "sklearn._loss._loss.CyHalfBinomialLoss",
+    "sklearn._loss._loss.CyHalfMultinomialLoss",
+    "sklearn._loss.link.Interval",
+    "sklearn._loss.link.LogitLink",
+    "sklearn._loss.link.MultinomialLogit",
+    "sklearn._loss.loss.HalfBinomialLoss",
+    "sklearn._loss.loss.HalfMultinomialLoss",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",  # see trees.py
-    "sklearn.tree._tree.Tree",
+    "sklearn.decomposition._pca.PCA",
+    "sklearn.dummy.DummyClassifier",
+    "sklearn.ensemble._forest.RandomForestClassifier",
+    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
+    "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingClassifier",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",  # see compiled.py
+    "sklearn.ensemble._weight_boosting.AdaBoostClassifier",
+    "sklearn.feature_selection._variance_threshold.VarianceThreshold",
+    "sklearn.linear_model._logistic.LogisticRegression",
+    "sklearn.multiclass.OneVsRestClassifier",
+    "sklearn.multiclass._ConstantPredictor",
+    "sklearn.naive_bayes.MultinomialNB",
+    "sklearn.neighbors._classification.KNeighborsClassifier",  # see compiled.py
+    "sklearn.pipeline.Pipeline",
+    "sklearn.preprocessing._data.MinMaxScaler",
+    "sklearn.preprocessing._data.StandardScaler",
+    "sklearn.preprocessing._label.LabelBinarizer",
+    "sklearn.preprocessing._label.LabelEncoder",
+    "sklearn.svm._classes.SVC",  # see compiled.py
+    "sklearn.tree._classes.DecisionTreeClassifier",
+    "sklearn.tree._tree.Tree",  # see compiled.py
 )
 
 
@@ -41,7 +83,7 @@ def trusted_types(plugins: Iterable[str] = ()) -> set[str]:
     """Names of trusted types: those above, the classes on the menus, and those of plug-in files that the user names."""
     on_menus = {target.replace(":", ".") for kind in ("extractor", "model") for target in menu(kind).values()}
     in_files = {f"{cls.__module__}.{cls.__qualname__}" for file in plugins for cls in _own_classes(file)}
-    return {*OURS, *LIBRARIES, *on_menus, *in_files}
+    return {*PLAIN, *OURS, *LIBRARIES, *on_menus, *in_files}
 
 
 def _own_classes(file: str) -> list[type]:

@@ -12,16 +12,18 @@ import pytest
 import skops.io
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.ensemble import GradientBoostingClassifier
 
 import features
 import models
 from benchmark.errors import UserError
-from benchmark.evaluate import evaluate
+from benchmark.evaluate import evaluate, split
+from benchmark.metrics import compute
 from benchmark.pipelines import file
 from benchmark.pipelines.pipeline import fit
-from benchmark.pipelines.trees import check_trees
-from benchmark.plugins import build, resolve
-from benchmark.spec import Spec, parse_sum
+from benchmark.plugins import resolve
+from benchmark.predictions import Predictions
+from benchmark.spec import parse_sum
 from benchmark.threads import limited_threads
 
 QUICK = {
@@ -181,6 +183,8 @@ def test_a_part_that_was_exchanged_is_refused(classical, deep):
         {"format": 2},
         {"percentiles": [50, 10]},
         {"more": 1},
+        {"classes": ["a"] * 10},
+        {"metrics": {"accuracy": float("nan")}},
         {"multilabel": "perhaps"},
     ],
 )
@@ -222,25 +226,155 @@ def test_half_a_file_is_refused(share, classical):
     assert refusal(content[: int(share * len(content))])
 
 
-def test_a_tree_that_leads_nowhere_is_refused(few):
-    for name, change in (("random_forest(n_estimators=2)", {"left_child": 10**6}), ("random_forest(n_estimators=2)", {"feature": 64})):
-        model = build(resolve("model", Spec.parse(name))).fit(few.images.reshape(len(few.images), -1), few.targets)
-        check_trees(model)
-        tree = model.estimators_[0].tree_
-        state = tree.__getstate__()
-        for field, value in change.items():
-            state["nodes"][field][0] = value
-        tree.__setstate__(state)
-        with pytest.raises(UserError, match="leads nowhere"):
-            check_trees(model)
+def trained(name, few, make_cell, extractor="pixels"):
+    return fit(make_cell(few, extractor, name, split="holdout"), few)
 
 
-def test_a_boosted_tree_that_leads_in_a_circle_is_refused(few):
-    model = build(resolve("model", Spec.parse("gradient_boosting(max_iter=2)"))).fit(few.images.reshape(len(few.images), -1), few.targets)
-    check_trees(model)
-    model._predictors[0][0].nodes["left"][0] = 0
-    with pytest.raises(UserError, match="leads nowhere"):
-        check_trees(model)
+def without_widths(part):
+    """Forget everywhere how many features there are, as whoever wants to lead compiled code astray would."""
+    for estimator in (part, *getattr(part, "estimators_", ())):
+        vars(estimator).pop("n_features_in_", None)
+
+
+def tree_changed(model, field, value):
+    for estimator in model.estimators_:
+        state = estimator.tree_.__getstate__()
+        state["nodes"][field][0] = value
+        estimator.tree_.__setstate__(state)
+
+
+def rf_feature(model):
+    tree_changed(model, "feature", 10**9)
+
+
+def rf_feature_without_widths(model):
+    tree_changed(model, "feature", 10**9)
+    without_widths(model)
+
+
+def rf_child(model):
+    tree_changed(model, "left_child", 10**6)
+
+
+def rf_circle(model):
+    tree_changed(model, "left_child", 0)
+
+
+def rf_half_a_leaf(model):
+    tree = model.estimators_[0].tree_
+    state = tree.__getstate__()
+    leaf = int(np.flatnonzero(tree.children_left == -1)[0])
+    state["nodes"]["right_child"][leaf] = 10**6
+    tree.__setstate__(state)
+
+
+def hgb(field, value):
+    def change(model):
+        model._predictors[0][0].nodes[field][0] = value
+
+    return change
+
+
+def hgb_without_widths(model):
+    hgb("feature_idx", 10**6)(model)
+    vars(model).pop("n_features_in_")
+
+
+def svm(name, cut):
+    def change(model):
+        machine = model[-1].machine_
+        setattr(machine, name, cut(getattr(machine, name)))
+
+    return change
+
+
+def knn_columns(model):
+    model[-1]._fit_X = np.ascontiguousarray(model[-1]._fit_X[:, :2])
+
+
+def knn_labels(model):
+    model[-1]._y = model[-1]._y + 100
+
+
+FOREST, BOOSTED, SVM, KNN = "random_forest(n_estimators=2)", "gradient_boosting(max_iter=2)", "rbf_svm", "knn"
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        *((FOREST, change) for change in (rf_feature, rf_feature_without_widths, rf_child, rf_circle, rf_half_a_leaf)),
+        *((BOOSTED, hgb(*change)) for change in (("left", 0), ("right", 10**6), ("feature_idx", 10**6), ("is_categorical", 1))),
+        (BOOSTED, hgb_without_widths),
+        (SVM, svm("_intercept_", lambda values: values[:1])),
+        (SVM, svm("support_vectors_", lambda values: np.ascontiguousarray(values[:, :2]))),
+        (SVM, svm("support_vectors_", lambda values: values[:3])),
+        (SVM, svm("_dual_coef_", lambda values: np.ascontiguousarray(values[:1, :2]))),
+        (SVM, svm("_n_support", lambda values: values * 1000)),
+        (SVM, svm("_n_support", lambda values: values[:2])),
+        (SVM, svm("shape_fit_", lambda values: (values[0], 10**6))),
+        (KNN, knn_columns),
+        (KNN, knn_labels),
+    ],
+)
+def test_what_compiled_code_would_follow_out_of_its_arrays_is_refused(name, change, few, make_cell):
+    pipeline = trained(name, few, make_cell)
+    file.loads(file.dumps(pipeline), "it.pipeline")
+    change(pipeline.model)
+    assert "does not fit together" in refusal(file.dumps(pipeline)) or name == SVM
+
+
+def test_a_model_that_no_menu_has_is_refused_even_if_skops_trusts_it(few, make_cell):
+    pipeline = trained("logistic_regression", few, make_cell)
+    X = pipeline.features(few.images)
+    stranger = GradientBoostingClassifier(n_estimators=1, max_depth=1).fit(X, few.targets)
+    assert "GradientBoostingClassifier, a type that is not trusted" in refusal(file.dumps(replace(pipeline, model=stranger)))
+
+
+def test_an_array_counts_as_often_as_it_is_named(classical, monkeypatch):
+    array = np.zeros(100_000)
+    parts = parts_of(file.dumps(classical))
+    with zipfile.ZipFile(BytesIO(skops.io.dumps([array]))) as archive:
+        inside = {name: archive.read(name) for name in archive.namelist()}
+    schema = json.loads(inside["schema.json"])
+    schema["content"] = [{**schema["content"][0], "__id__": k} for k in range(50)]
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in {**inside, "schema.json": json.dumps(schema).encode()}.items():
+            archive.writestr(name, content)
+    assert len(buffer.getvalue()) < 100_000
+    monkeypatch.setattr(file, "LARGEST", 20_000_000)
+    assert "unpack to more than" in refusal(packed({**parts, "strategy.skops": buffer.getvalue()}))
+
+
+def test_a_network_is_not_built_before_its_weights_are_known_to_fit(few, make_cell):
+    pipeline = trained("fast_resnet(epochs=1, widths=(4, 4, 4))", few, make_cell)
+    pipeline.model.widths = (24, 200_000, 200_000)  # 1,300 GB
+    assert "the weights are not those of this network" in refusal(file.dumps(pipeline))
+
+
+def test_parameters_that_are_not_allowed_are_refused_in_a_file_too(few, make_cell):
+    pipeline = trained("logistic_regression", few, make_cell, extractor="hog")
+    pipeline.extractors[0].orientations = -3
+    assert "orientations" in refusal(file.dumps(pipeline))
+
+
+def test_a_packed_part_is_refused_since_its_size_could_be_a_lie(classical):
+    parts = parts_of(file.dumps(classical))
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    assert "refused" in refusal(buffer.getvalue())
+
+
+@pytest.mark.parametrize("strategy", ["none", "prior_threshold", "tuned_threshold", "random_over + prior_threshold"])
+def test_a_card_says_how_good_the_very_pipeline_in_the_file_is(strategy, rare, make_cell):
+    cell = make_cell(rare, "pixels", "logistic_regression(C=0.001)", strategy, split="holdout")
+    pipeline = fit(cell, rare)
+    _, test = split(cell, rare)
+    again = file.loads(file.dumps(pipeline), "it.pipeline")
+    predictions = Predictions(rare.targets[test], again.predict_proba(rare.images[test]), rare.classes, test)
+    assert pipeline.card.metrics == {name: value if np.isfinite(value) else None for name, value in compute(predictions).items()}
 
 
 # where it is written
