@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from benchmark.cli import app
-from benchmark.console import error_console
+from benchmark.console import error_console, plain
 from benchmark.errors import UserError
 
 
@@ -14,7 +14,7 @@ def main() -> None:
     try:
         app(prog_name="python -m benchmark")
     except UserError as error:
-        error_console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        error_console.print(plain(f"error: {error}"), style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
 
 

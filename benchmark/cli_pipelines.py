@@ -47,9 +47,13 @@ def fit(
     axes = {"datasets": [dataset], "models": [model], "extractors": [extractor] if extractor else [], "strategies": [strategy]}
     chosen = make_study({"name": "fit", "plugins": plugin, "size": size, "seeds": [seed], **axes}, "fit")
     cell, found = one_cell(chosen, data)
-    with following(error_console):
-        pipeline = fit_pipeline(cell, found)
-    file.save(pipeline, save)
+    try:
+        with following(error_console):
+            pipeline = fit_pipeline(cell, found)
+        file.save(pipeline, save)
+    except KeyboardInterrupt:
+        say("Interrupted: nothing was written.")
+        raise typer.Exit(130) from None
     _introduce(pipeline.card)
     say(f"written to {save}; ask it:  python -m benchmark predict {save} IMAGE...")
 
@@ -73,15 +77,15 @@ def predict(
     loaded = file.load(pipeline, plugin)
     asked = [read_image(path, loaded.card) for path in images]
     proba = loaded.predict_proba(np.stack([one.image for one in asked]))
-    if figure:
-        answers.save_figure(figure, loaded.card, asked, proba)
     if form is Form.json:
         records = [answers.as_record(loaded.card, one, p) for one, p in zip(asked, proba, strict=True)]
         typer.echo(json.dumps(records, indent=2, ensure_ascii=False))
     else:
         print_answers(console, loaded.card, asked, proba)
-    if figure and form is Form.table:
-        say(f"drawn: {figure}")
+    if figure:
+        answers.save_figure(figure, loaded.card, asked, proba)
+        if form is Form.table:
+            say(f"drawn: {figure}")
 
 
 def serve(

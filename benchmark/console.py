@@ -10,6 +10,11 @@ console = Console(width=None if sys.stdout.isatty() else 400)  # a pipe has no w
 error_console = Console(stderr=True)
 
 
+def plain(text: str) -> str:
+    """Text without what would command a terminal: a file or a class may be called anything."""
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
 def say(line: str) -> None:
     """Print a line as it is."""
-    console.print(line, highlight=False, soft_wrap=True, markup=False)
+    console.print(plain(line), highlight=False, soft_wrap=True, markup=False)

@@ -43,7 +43,7 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 def _is_full(folder: Path) -> bool:
-    return folder.is_dir() and shutil.disk_usage(folder).free < 2**20
+    return folder.is_dir() and shutil.disk_usage(folder).total > 0 and shutil.disk_usage(folder).free < 2**20
 
 
 def write_text(path: Path, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,13 +11,13 @@ import pandas as pd
 from benchmark.errors import UserError, unknown
 from benchmark.leaderboard import COMPARABLE, ENTRY, title_of
 from benchmark.metrics import METRICS
-from benchmark.spec import Spec
+from benchmark.spec import number_of, without
 
 WHOLE = "none"
 
 
 def made(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield a title and a table for each group of rows that differ in what is covered alone.
+    """Yield a title and a table for each group of rows that differ in the share that is covered alone.
 
     Parameters
     ----------
@@ -43,25 +44,24 @@ def made(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.DataFrame]]:
     if not covered or WHOLE not in set(rows["occlusion"]):
         raise UserError("this table needs rows with occlusion 'none' and with another: occlusions: [none, boxes(share=0.25)] in the study")
     shared = [name for name in COMPARABLE if name != "occlusion"]
-    for labels, group in rows[rows["status"] == "ok"].groupby(shared, sort=False, dropna=False):
-        if WHOLE in set(group["occlusion"]):
-            yield title_of(dict(zip(shared, labels, strict=True)), rows), _table(group, metric)
+    done = rows[rows["status"] == "ok"]
+    kinds = done["occlusion"].map(partial(without, "share"))
+    for labels, group in done.groupby(shared, sort=False, dropna=False):
+        for kind in dict.fromkeys(kinds[group.index]):
+            alike = group[kinds[group.index].isin([WHOLE, kind])]
+            if kind != WHOLE and WHOLE in set(alike["occlusion"]):
+                title = title_of(dict(zip(shared, labels, strict=True)), rows)
+                yield f"{title} · {kind}" if kinds.nunique() > 2 else title, _table(alike, metric)
 
 
 def _table(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    levels = sorted(rows["occlusion"].unique(), key=_order)
+    levels = sorted(rows["occlusion"].unique(), key=partial(number_of, "share"))
     means = rows.pivot_table(metric, ENTRY, "occlusion", aggfunc=lambda values: values.mean(skipna=False), sort=False)
     means = means.reindex(columns=levels).dropna(subset=[WHOLE])
     sign = 1 if METRICS[metric].greater_is_better else -1
     for level in levels[1:]:
         means[f"loss at {level}"] = sign * (means[WHOLE] - means[level])
     return means.sort_values(levels[-1], ascending=sign < 0, kind="stable").reset_index()
-
-
-def _order(label: str) -> tuple[object, ...]:
-    """Whole images first, then by part and size of the boxes, then by the share."""
-    params = dict(Spec.parse(label).params)
-    return label != WHOLE, str(params.get("part", "")), float(params.get("box", 0)), float(params.get("share", 0))
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Self
 
 from benchmark.errors import UserError
@@ -75,6 +76,19 @@ class Spec:
         return f"{self.name}({', '.join(words)})"
 
 
+@lru_cache
+def number_of(parameter: str, label: str) -> float:
+    """Number that a label has for a parameter, such as the ratio of an imbalance; 0 where it has none."""
+    return float(dict(Spec.parse(label).params).get(parameter, 0))
+
+
+@lru_cache
+def without(parameter: str, label: str) -> str:
+    """A label without one of its parameters, such as 'step' or 'step(minority=0.2)'."""
+    spec = Spec.parse(label)
+    return Spec(spec.name, tuple((name, value) for name, value in spec.params if name != parameter)).label
+
+
 def parse_sum(entry: str | dict[str, Any]) -> tuple[Spec, ...]:
     """Read an extractor axis' entry, where ``a + b`` concatenates.
 
@@ -107,5 +121,7 @@ def _freeze(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return tuple(_freeze(item) for item in value)
     if isinstance(value, dict | Spec):
-        raise UserError(f"cannot read {getattr(value, 'label', value)!r} as a parameter: values are numbers, 'strings' and lists")
+        raise UserError(
+            f"cannot read {getattr(value, 'label', value)!r} as a parameter: values are numbers, 'strings', True, False, None and lists"
+        )
     return value

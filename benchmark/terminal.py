@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from benchmark import leaderboard
+from benchmark.console import plain
 from benchmark.pipelines.answers import classes_of, said_of, top
 from benchmark.pipelines.card import Card
 from benchmark.pipelines.reading import Asked
@@ -126,7 +127,7 @@ def print_answers(console: Console, card: Card, asked: list[Asked], proba: NDArr
         others = [f"{name} {value:.3f}" for name, value in top(card, p) if name not in chosen]
         rows.append((image.name, said, f"{probability:.3f}", "  ".join(others)))
     frame = pd.DataFrame(rows, columns=["image", "class", "probability", "then"])
-    console.print(f"{card.name}, trained on {card.dataset}", style="bold", highlight=False, markup=False, soft_wrap=True)
+    console.print(plain(f"{card.name}, trained on {card.trained_on}"), style="bold", highlight=False, markup=False, soft_wrap=True)
     console.print(_table("", frame))
     notes = Counter(note for image in asked for note in image.notes)
     for note in notes:
@@ -156,7 +157,7 @@ def _table(title: str, shown: pd.DataFrame) -> Table:
     for name in shown.columns:
         table.add_column(name, justify="left" if name in LEFT else "right", no_wrap=name not in leaderboard.ENTRY)
     for cells in shown.itertuples(index=False):
-        table.add_row(*map(escape, cells))
+        table.add_row(*(escape(plain(cell)) for cell in cells))
     return table
 
 

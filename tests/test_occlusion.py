@@ -1,6 +1,7 @@
 """Missing regions: of the images that were meant, of exactly so many pixels, and the same ones whoever asks."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +42,12 @@ def test_the_boxes_of_an_image_depend_on_its_place_and_the_seed_alone():
         assert np.array_equal(covered(0.3, places=np.array([place]))[0], together[k])
     assert not np.array_equal(together[0], together[1])
     assert not np.array_equal(together, covered(0.3, seed=1))
+
+
+def test_the_edge_is_covered_as_often_as_the_middle():
+    images = np.zeros((600, 12, 12, 1), np.uint8)
+    often = (occlude(images, np.arange(600), boxes(0.25), 0)[..., 0] == GRAY).mean(axis=0)
+    assert often.min() > 0.5 * often.max()
 
 
 def test_images_are_covered_in_copies_and_in_all_channels():
@@ -151,6 +158,12 @@ def test_a_metric_that_is_better_when_lower_loses_when_it_rises(rows):
     hog = table[(table["extractor"] == "hog") & (table["model"] == "logistic_regression")].iloc[0]
     assert hog["loss at boxes(share=0.5)"] > 0
     assert table["boxes(share=0.5)"].is_monotonic_increasing
+
+
+def test_boxes_in_the_training_images_have_a_table_of_their_own(rows):
+    train = rows[rows["occlusion"] == "boxes(share=0.5)"].assign(occlusion="boxes(part='train', share=0.5)")
+    titles = [title for title, _ in occlusion_table.made(pd.concat([rows, train], ignore_index=True), "accuracy")]
+    assert [title.rpartition(" · ")[2] for title in titles] == ["boxes", "boxes(part='train')"]
 
 
 def test_rows_that_were_never_covered_have_no_such_table(rows):

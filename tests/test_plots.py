@@ -20,9 +20,10 @@ from benchmark.errors import UserError
 from benchmark.intervals import interval
 from benchmark.plots import MENU, Missing, cost, plot, recalls
 from benchmark.plots.picture import file_name
-from benchmark.plots.rows import Results, number_of, without
+from benchmark.plots.rows import Results
 from benchmark.plots.style import PLACES, apart, family_of, in_order, style_of
 from benchmark.predictions import read
+from benchmark.spec import number_of, without
 from benchmark.strategies import MENU as STRATEGIES
 
 CURVES = {

@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from benchmark.errors import UserError
+from benchmark.errors import StorageError, UserError
 from benchmark.files import write_atomic
 from benchmark.pipelines.card import Card
 from benchmark.pipelines.reading import Asked
@@ -75,10 +75,13 @@ def save_figure(path: Path, card: Card, asked: list[Asked], proba: NDArray[np.fl
         for (left, right), image, p in zip(rows, asked, proba, strict=True):
             _draw_image(left, card, image, p)
             _draw_bars(right, card, p)
-        below = textwrap.fill(f"{card.name}, trained on {card.dataset}", 130)
+        below = textwrap.fill(f"{card.name}, trained on {card.trained_on}", 130)
         figure.supxlabel(below, x=0.01, ha="left", fontsize=7, color="0.3")
         kind = path.suffix.lower().removeprefix(".")
-        write_atomic(path, partial(figure.savefig, format=kind, dpi=DPI, facecolor="white"))
+        try:
+            write_atomic(path, partial(figure.savefig, format=kind, dpi=DPI, facecolor="white"))
+        except StorageError as error:
+            raise UserError(f"cannot draw to {path}: {error.__cause__}") from None
 
 
 def _draw_image(ax: Axes, card: Card, asked: Asked, proba: NDArray[np.float64]) -> None:

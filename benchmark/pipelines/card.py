@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -74,6 +75,11 @@ class Card(BaseModel):
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("two classes have one name")
         return self
+
+    @property
+    def trained_on(self) -> str:
+        """The data set's label without the folders of its path, which are nobody else's affair."""
+        return re.sub(r"(?<=:)[^()'\"]*[/\\]", "", self.dataset)
 
     @property
     def name(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ import skops.io
 from pydantic import ValidationError
 from sklearn.base import BaseEstimator
 
-from benchmark.errors import UserError
+from benchmark.errors import StorageError, UserError
 from benchmark.files import write_atomic
 from benchmark.pipelines.card import Card
 from benchmark.pipelines.compiled import check_compiled
@@ -27,6 +28,7 @@ from benchmark.strategies.base import Combined, Strategy
 
 SUFFIX = ".pipeline"
 LARGEST = 2**32  # bytes that all parts of a file may unpack to
+ALWAYS, RATIO = 2**28, 100  # bytes that they may in any case, and times the file's size that they may beyond that
 LARGEST_CARD = 2**24
 FIRST = b"PK\x03\x04"  # of every zip
 
@@ -51,15 +53,25 @@ def save(pipeline: Pipeline, path: Path) -> None:
     probe = np.random.default_rng(0).integers(0, 256, (2, *pipeline.card.image_shape), dtype=np.uint8)
     if not np.array_equal(again.predict_proba(probe), pipeline.predict_proba(probe)):
         raise RuntimeError("the pipeline as read back from its file predicts otherwise")
-    write_atomic(path, lambda file: file.write(content))
+    try:
+        write_atomic(path, lambda file: file.write(content))
+    except StorageError as error:
+        raise UserError(f"cannot save to {path}: {error.__cause__}; name another place with --save") from None
 
 
 def check_name(path: Path) -> None:
     """Refuse a path that cannot be that of a pipeline to be written."""
     if path.suffix != SUFFIX:
         raise UserError(f"cannot save to {path}: the name of a pipeline ends in {SUFFIX}, as {path.stem or 'mine'}{SUFFIX} does")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UserError(f"cannot save to {path}: {path if path.is_dir() else folder} is {_what_is_wrong(path, folder)}")
+
+
+def _what_is_wrong(path: Path, folder: Path) -> str:
     if path.is_dir():
-        raise UserError(f"cannot save to {path}: it is a folder")
+        return "a folder"
+    return "a folder that cannot be written to" if folder.is_dir() else "a file, not a folder"
 
 
 def load(path: Path, plugins: Iterable[str] = ()) -> Pipeline:
@@ -76,6 +88,8 @@ def load(path: Path, plugins: Iterable[str] = ()) -> Pipeline:
     UserError
         There is no such file, it is no pipeline, damaged, changed, or holds a type that is not trusted.
     """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, not a pipeline")
     try:
         if path.stat().st_size > LARGEST:
             raise UserError(f"{path} is too large for a pipeline ({path.stat().st_size / 1e9:.1f} GB)")
@@ -109,7 +123,8 @@ def loads(content: bytes, name: str, plugins: Iterable[str] = ()) -> Pipeline:
         raise UserError(f"{name} is no pipeline: python -m benchmark fit ... --save FILE{SUFFIX} writes one")
     try:
         card, files = _unpacked(content)
-        parts = _read_parts({part: found for part, found in files.items() if part.endswith(".skops")}, trusted_types(plugins))
+        most = min(LARGEST, max(ALWAYS, RATIO * len(content)))
+        parts = _read_parts({part: found for part, found in files.items() if part.endswith(".skops")}, trusted_types(plugins), most)
         _give_networks(parts, files, card.image_shape)
         extractors = tuple(parts[f"extractor_{k}"] for k in range(len(parts) - 2))
         pipeline = Pipeline(card, extractors, parts["model"], parts["strategy"])
@@ -132,7 +147,7 @@ def _unpacked(content: bytes) -> tuple[Card, dict[str, bytes]]:
         if len(sizes) != len(archive.infolist()) or "card.json" not in sizes or sizes["card.json"] > LARGEST_CARD:
             raise UserError("it is a zip, but not of a pipeline")
         if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()) or sum(sizes.values()) > LARGEST:
-            raise UserError(f"its parts unpack to more than {LARGEST / 1e9:.0f} GB")
+            raise UserError(f"its parts are packed, or more than {LARGEST / 1e9:.0f} GB")
         head = json.loads(archive.read("card.json"))
         card = Card.model_validate(head["card"])
         files = {name: archive.read(name) for name in sizes if name != "card.json"}
@@ -142,9 +157,10 @@ def _unpacked(content: bytes) -> tuple[Card, dict[str, bytes]]:
     return card, files
 
 
-def _read_parts(files: dict[str, bytes], trusted: set[str]) -> dict[str, Any]:
-    if sum(check_schema(content, trusted) for content in files.values()) > LARGEST:
-        raise UserError(f"its parts unpack to more than {LARGEST / 1e9:.0f} GB")
+def _read_parts(files: dict[str, bytes], trusted: set[str], most: int) -> dict[str, Any]:
+    """Objects of the skops files, which may take so many bytes."""
+    if sum(check_schema(content, trusted) for content in files.values()) > most:
+        raise UserError(f"its parts unpack to more than {most / 1e9:.1f} GB")
     parts = {}
     for name, content in files.items():
         parts[name.removesuffix(".skops")] = skops.io.loads(content, trusted=skops.io.get_untrusted_types(data=content))

@@ -26,7 +26,7 @@ from benchmark.predictions import Predictions
 from benchmark.spec import Spec
 from benchmark.splits import Indices, has_official, shared_images
 from benchmark.strategies.base import Refused, Strategy
-from benchmark.study import Study
+from benchmark.study import FLOOR, Study, takes_images
 from benchmark.threads import limited_threads
 
 
@@ -69,6 +69,9 @@ def one_cell(study: Study, data: Any = None) -> tuple[Cell, Dataset]:
     UserError
         A name is unknown, or the data set cannot be loaded.
     """
+    model = resolve("model", study.models[0], study.plugins)
+    if not study.extractors and not takes_images(model) and model.name != FLOOR:
+        raise UserError(f"{model.label} takes features: name an extractor, such as --extractor hog")
     plan = make_plan(study.model_copy(update={"split": None}), data)
     (dataset,) = plan.datasets.values()
     if not has_official(dataset):

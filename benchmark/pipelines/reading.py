@@ -51,7 +51,7 @@ def read_image(path: Path, card: Card) -> Asked:
         There is no such file, it is damaged, of another kind, or has more than 67 million pixels.
     """
     if not path.is_file():
-        raise UserError(f"no image file {path}")
+        raise UserError(f"{path} is a folder, not an image" if path.is_dir() else f"no image file {path}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -69,4 +69,6 @@ def read_image(path: Path, card: Card) -> Asked:
     if channels == 1 and image.shape[2] == 3:
         image = np.rint(image @ GRAY).astype(np.uint8)[..., None]
         notes = (*notes, "colours left out: the pipeline was trained on gray images")
+    if channels == 3 and image.shape[2] == 1:
+        notes = (*notes, "gray, given three equal channels: the pipeline was trained on colour images")
     return Asked(path.name, picture.pixels, np.broadcast_to(image, (*shape, channels)).copy(), notes)

@@ -17,8 +17,9 @@ from benchmark.intervals import interval
 from benchmark.leaderboard import amount
 from benchmark.metrics import METRICS
 from benchmark.plots.picture import Missing, Picture, entitle, file_name, panels
-from benchmark.plots.rows import Results, better, cells_in_words, entries, is_log, number_of, same_setting, without, without_floor
+from benchmark.plots.rows import Results, better, cells_in_words, entries, is_log, same_setting, without_floor
 from benchmark.plots.style import Style, apart, family_of, in_order, plain_style, style_of
+from benchmark.spec import number_of, without
 from benchmark.study import FLOOR
 
 AT_ONCE = 10  # lines that one panel can hold

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from benchmark.metrics import METRICS
 from benchmark.plots.picture import Missing
 from benchmark.plots.style import in_order
 from benchmark.predictions import Predictions, read
-from benchmark.spec import Spec
+from benchmark.spec import number_of
 from benchmark.study import FLOOR
 
 
@@ -38,19 +37,6 @@ class Results:
 def _hardness(rows: pd.DataFrame) -> tuple[bool, float, float]:
     first = rows.iloc[0]
     return first["occlusion"] == "none", number_of("ratio", first["imbalance"]), rows["n_train"].max()
-
-
-@lru_cache
-def number_of(parameter: str, label: str) -> float:
-    """Number that a label has for a parameter, such as the ratio of an imbalance; 0 where it has none."""
-    return float(dict(Spec.parse(label).params).get(parameter, 0))
-
-
-@lru_cache
-def without(parameter: str, label: str) -> str:
-    """A label without one of its parameters, such as 'step' or 'step(minority=0.2)'."""
-    spec = Spec.parse(label)
-    return Spec(spec.name, tuple((name, value) for name, value in spec.params if name != parameter)).label
 
 
 def without_floor(rows: pd.DataFrame) -> pd.DataFrame:

@@ -41,6 +41,8 @@ def find(places: Iterable[Path], plugins: Iterable[str] = ()) -> Found:
     pipelines: dict[str, Pipeline] = {}
     boards: list[Path] = []
     for place in places:
+        if not place.exists():
+            raise UserError(f"no file or folder {place}")
         if (place / "results.sqlite").is_file():
             boards.append(place)
         for path in _files(place):

@@ -6,8 +6,9 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -19,7 +20,7 @@ from benchmark.serving.found import Found
 
 LARGEST_UPLOAD = "50mb"
 WAITING = 20  # people
-LIFE = (60, 600)  # seconds: how often, and how old, uploads that nobody asked about are deleted
+LIFE = (20, 120)  # seconds: how often, and how old, uploads that nobody asked about are deleted
 WIDTHS = {"table": "220px", "rank": "64px", "extractor": "300px", "strategy": "160px", "model": "180px", "done": "64px"}
 CAUTION = "For research: what a pipeline says is no diagnosis. The image is deleted as soon as it is read."
 
@@ -40,14 +41,15 @@ def serve(found: Found, host: str, port: int | None) -> None:
         The port is taken.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that uploads are deleted then, too
-    with running(found, host, port) as (page, url):
+    with running(found, host, port) as url:
         say(f"{url}  (Ctrl-C ends it)")
-        page.block_thread()
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
 
 
 @contextmanager
-def running(found: Found, host: str = "127.0.0.1", port: int | None = None) -> Iterator[tuple[Any, str]]:
-    """Run the page in threads of this process; yields Gradio's page and its address."""
+def running(found: Found, host: str = "127.0.0.1", port: int | None = None) -> Iterator[str]:
+    """Run the page in threads of this process; yields its address."""
     with tempfile.TemporaryDirectory(prefix="benchmark-serve-") as folder:
         uploads = Path(folder).resolve()
         os.environ["GRADIO_TEMP_DIR"] = str(uploads)  # nobody else's, and gone in the end
@@ -70,9 +72,11 @@ def running(found: Found, host: str = "127.0.0.1", port: int | None = None) -> I
                 ssr_mode=False,
             )
         except OSError as error:
-            raise UserError(f"cannot serve on {host}:{port or '7860 and following'}: {error}; name another --port") from None
+            where = f"{host}:{port}" if port else f"any port of {host} from 7860"
+            why = "it is taken, or not ours to take" if port else error
+            raise UserError(f"cannot serve on {where}: {why}; name another --port") from None
         try:
-            yield page, url
+            yield url
         finally:
             page.close(verbose=False)
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ def test_a_figure_of_the_images_is_drawn(saved, pictures, tmp_path, command):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--dataset", "digits", "--model", "knn"], "no extractor"),
+        (["--dataset", "digits", "--model", "knn"], "knn takes features: name an extractor"),
         (["--dataset", "digits", "--model", "simple_cnn", "--extractor", "hog"], "looks at the images themselves: leave the extractor out"),
         (["--dataset", "digits", "--model", "knn", "--extractor", "hgo"], "did you mean 'hog'?"),
         (["--dataset", "digits", "--model", "knn", "--extractor", "hog", "--size", "2"], "greater than or equal to 4"),
@@ -166,9 +167,37 @@ def test_a_ct_by_file_gets_what_it_gets_as_a_data_set(data_folder, tmp_path, com
     assert (tmp_path / "ct.png").stat().st_size > 10_000
 
 
+def test_what_would_command_a_terminal_is_not_printed(classical, pictures, tmp_path, command):
+    card = classical.card.model_copy(update={"dataset": "a\x1b[31m", "classes": ("\x1b[2J", *classical.card.classes[1:])})
+    file.save(replace(classical, card=card), tmp_path / "it.pipeline")
+    said = command("predict", tmp_path / "it.pipeline", pictures[0])
+    assert "\x1b" not in said.out
+    assert "\N{REPLACEMENT CHARACTER}[2J" in said.out
+
+
+def test_where_a_data_set_lay_is_not_shown(classical):
+    for label, shown in (
+        ('csv:/home/a/Dr. X/cases.csv(label="b/c")', 'csv:cases.csv(label="b/c")'),
+        ("folder:images", "folder:images"),
+        ("digits", "digits"),
+    ):
+        assert classical.card.model_copy(update={"dataset": label}).trained_on == shown
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_training(tmp_path, command):
+    (tmp_path / "file").write_text("")
+    arguments = ["--dataset", "digits", "--model", "simple_cnn(epochs=10000)"]
+    said = command("fit", *arguments, "--save", tmp_path / "file" / "it.pipeline", expect=2)
+    assert "is a file, not a folder" in said.err
+    (tmp_path / "it.pipeline").mkdir()
+    said = command("fit", *arguments, "--save", tmp_path / "it.pipeline", expect=2)
+    assert "is a folder" in said.err
+
+
 def test_several_labels_are_those_above_one_half(several_labels, make_cell):
     card = fit(make_cell(several_labels, "pixels", "rbf_svm", split="holdout"), several_labels).card
     assert answers.classes_of(card, np.array([0.6, 0.7])) == ["even", "large"]
+    assert answers.classes_of(card, np.array([0.45, 0.7])) == ["large"]
     assert answers.said_of(card, np.array([0.6, 0.7])) == ("even, large", 0.6)
     assert answers.said_of(card, np.array([0.1, 0.2])) == ("none", 0.2)
 
