@@ -73,7 +73,9 @@ def predict(
     from benchmark.terminal import print_answers
 
     if figure:
-        answers.check_figure(figure, [*images, pipeline])
+        from benchmark.pipelines.figure import check_figure, save_figure
+
+        check_figure(figure, [*images, pipeline])
     loaded = file.load(pipeline, plugin)
     asked = [read_image(path, loaded.card) for path in images]
     proba = loaded.predict_proba(np.stack([one.image for one in asked]))
@@ -83,7 +85,7 @@ def predict(
     else:
         print_answers(console, loaded.card, asked, proba)
     if figure:
-        answers.save_figure(figure, loaded.card, asked, proba)
+        save_figure(figure, loaded.card, asked, proba)
         if form is Form.table:
             say(f"drawn: {figure}")
 
