@@ -107,10 +107,9 @@ def serve(
 
 def _introduce(card: Card) -> None:
     """Say what was trained, and how good it is."""
-    from benchmark.leaderboard import SIX, SIX_MULTILABEL
+    from benchmark.pipelines.answers import figures_of
 
     say(f"{card.name}, trained on {card.n_train} images of {card.dataset}, tested on {card.n_test} ({card.split})")
-    shown = {name: card.metrics[name] for name in (SIX_MULTILABEL if card.multilabel else SIX)}
-    say("  ".join(f"{name} {'undefined' if value is None else f'{value:.3f}'}" for name, value in shown.items()))
+    say(figures_of(card))
     for note in card.notes:
         say(f"  {note}")

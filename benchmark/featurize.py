@@ -85,41 +85,43 @@ def featurize(cell: Cell, dataset: Dataset, train: NDArray[np.int64], test: NDAr
     cache : Path
         Folder of the stored matrices.
     """
-    in_train, in_test = _occluded_parts(cell)
+    in_train, in_test = _occluded_parts(cell.occlusion)
     if not cell.extractor:
         return Features(images_of(cell, dataset, train, in_train), images_of(cell, dataset, test, in_test))
     found = {wanted: matrix_of(cell, part, dataset, train, cache) for part, wanted in enumerate(matrices(cell))}
+    of = {(wanted.spec, wanted.of_occluded): matrix for wanted, (matrix, _) in found.items()}
     sides = ((train, in_train), (test, in_test))
-    of_train, of_test = (joined([found[_wanted(cell, spec, occluded)][0][side] for spec in cell.extractor]) for side, occluded in sides)
+    of_train, of_test = (joined([of[spec, occluded][side] for spec in cell.extractor]) for side, occluded in sides)
     stored = [stored for _, stored in found.values()]
     used = {known["key"]: {name: known[name] for name in ("extractor", "seconds", "mb")} for known in stored}
     notes = dict.fromkeys(note for known in stored for note in known["notes"])
     return Features(of_train, of_test, used, len(dataset.images), tuple(notes))
 
 
-def matrices(cell: Cell) -> list[Matrix]:
+def matrices(cell: Cell) -> tuple[Matrix, ...]:
     """Matrices that a cell needs: one an extractor, two where of training and test images only one kind is occluded."""
-    return list(dict.fromkeys(_wanted(cell, spec, occluded) for spec in cell.extractor for occluded in _occluded_parts(cell)))
+    return _matrices(cell.extractor, cell.occlusion)
 
 
-def _wanted(cell: Cell, spec: Spec, occluded: bool) -> Matrix:
-    in_train, _ = _occluded_parts(cell)
-    return Matrix(spec, occluded, in_train and learns(spec))
+@lru_cache(maxsize=1024)
+def _matrices(extractor: tuple[Spec, ...], occlusion: Spec) -> tuple[Matrix, ...]:
+    in_train, in_test = _occluded_parts(occlusion)
+    return tuple(dict.fromkeys(Matrix(spec, side, in_train and learns(spec)) for spec in extractor for side in (in_train, in_test)))
 
 
-def _occluded_parts(cell: Cell) -> tuple[bool, bool]:
-    """Whether a cell's training images are occluded, and whether its test images are."""
-    occlusion = _occlusion(cell)
-    return (occlusion.in_train, occlusion.in_test) if occlusion else (False, False)
+def _occluded_parts(occlusion: Spec) -> tuple[bool, bool]:
+    """Whether training images are occluded, and whether test images are."""
+    found = _occlusion(occlusion)
+    return (found.in_train, found.in_test) if found else (False, False)
 
 
-def _occlusion(cell: Cell) -> Occlusion | None:
-    return load(cell.occlusion.target)(**dict(cell.occlusion.params))
+def _occlusion(spec: Spec) -> Occlusion | None:
+    return load(spec.target)(**dict(spec.params))
 
 
 def images_of(cell: Cell, dataset: Dataset, indices: NDArray[np.int64], occluded: bool) -> NDArray[np.uint8]:
     """Some images of a data set, as they are or occluded as the cell asks for."""
-    occlusion = _occlusion(cell)
+    occlusion = _occlusion(cell.occlusion)
     images = dataset.images[indices]
     return occlude(images, indices, occlusion, cell.seed) if occlusion and occluded else images
 

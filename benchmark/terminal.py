@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,35 +18,23 @@ from rich.table import Table
 
 from benchmark import leaderboard
 from benchmark.console import plain
-from benchmark.pipelines.answers import classes_of, said_of, top
-from benchmark.pipelines.card import Card
-from benchmark.pipelines.reading import Asked
 from benchmark.plan import Plan
 from benchmark.runner import BAD, Report
 from benchmark.schedule import Outcome, Schedule, Task
 from benchmark.tables import BY
+from benchmark.worker import EPOCHS, Telling
+
+if TYPE_CHECKING:
+    from benchmark.pipelines.card import Card
+    from benchmark.pipelines.reading import Asked
 
 LEFT = (*leaderboard.ENTRY, "axis", "value", "part", "image", "class", "then")  # columns of text
-
-
-EPOCHS = logging.getLogger("models.training")  # one line an epoch, of workers too
-
-
-class _Telling(logging.Handler):
-    """Hands the text of what is logged to a function."""
-
-    def __init__(self, tell: Callable[[str], object]) -> None:
-        super().__init__(logging.INFO)
-        self._tell = tell
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._tell(record.getMessage())
 
 
 @contextmanager
 def _told(tell: Callable[[str], object]) -> Iterator[None]:
     """Have a function told of every epoch of a network's training."""
-    handler, level = _Telling(tell), EPOCHS.level
+    handler, level = Telling(tell), EPOCHS.level
     EPOCHS.addHandler(handler)
     EPOCHS.setLevel(logging.INFO)
     try:
@@ -120,6 +109,8 @@ def print_tables_by(console: Console, rows: pd.DataFrame, metric: str, by: str) 
 
 def print_answers(console: Console, card: Card, asked: list[Asked], proba: NDArray[np.float64]) -> None:
     """Print what images are: class, its probability, and the classes after it."""
+    from benchmark.pipelines.answers import classes_of, said_of, top
+
     rows = []
     for image, p in zip(asked, proba, strict=True):
         said, probability = said_of(card, p)

@@ -217,7 +217,7 @@ def _serve(connection: Connection) -> None:
     import benchmark.tasks  # noqa: F401  # what every task needs, imported before the clock runs
 
     EPOCHS.setLevel(logging.INFO)
-    EPOCHS.addHandler(_Telling(connection))
+    EPOCHS.addHandler(Telling(connection.send))
     connection.send("ready")
     surroundings, home = dict(os.environ), Path.cwd()
     while True:
@@ -233,15 +233,16 @@ def _serve(connection: Connection) -> None:
         connection.send(_ending(function, args))
 
 
-class _Telling(logging.Handler):
-    """Sends what is logged to the parent."""
+class Telling(logging.Handler):
+    """Hands the text of what is logged, at level INFO, to a function."""
 
-    def __init__(self, connection: Connection) -> None:
-        super().__init__()
-        self._connection = connection
+    def __init__(self, tell: Callable[[str], object]) -> None:
+        super().__init__(logging.INFO)
+        self._tell = tell
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._connection.send(record.getMessage())
+        """Tell it."""
+        self._tell(record.getMessage())
 
 
 def _ending(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[bool, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.leaderboard import SIX, SIX_MULTILABEL
 from benchmark.pipelines.card import Card
 from benchmark.pipelines.reading import Asked
 
@@ -28,9 +29,15 @@ def said_of(card: Card, proba: NDArray[np.float64]) -> tuple[str, float]:
     return ", ".join(found), float(min(p for name, p in zip(card.classes, proba, strict=True) if name in found))
 
 
-def top(card: Card, proba: NDArray[np.float64], n: int = SHOWN) -> list[tuple[str, float]]:
+def top(card: Card, proba: NDArray[np.float64]) -> list[tuple[str, float]]:
     """The most probable classes, with their probabilities."""
-    return [(card.classes[k], float(proba[k])) for k in np.argsort(-proba, kind="stable")[:n]]
+    return [(card.classes[k], float(proba[k])) for k in np.argsort(-proba, kind="stable")[:SHOWN]]
+
+
+def figures_of(card: Card) -> str:
+    """The six metrics of a leaderboard, on the test part."""
+    shown = {name: card.metrics.get(name) for name in (SIX_MULTILABEL if card.multilabel else SIX)}
+    return ", ".join(f"{name} {'undefined' if value is None else f'{value:.3f}'}" for name, value in shown.items())
 
 
 def as_record(card: Card, asked: Asked, proba: NDArray[np.float64]) -> dict[str, Any]:

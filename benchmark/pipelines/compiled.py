@@ -64,7 +64,7 @@ def _within(part: Any, width: int, depth: int) -> Iterator[tuple[Any, int]]:
 def _narrowed(state: dict[str, Any], width: int) -> int:
     """Features that what is inside an estimator is given: no more than it takes, nor than it gives each member of an ensemble."""
     chosen = [len(columns) for columns in state.get("estimators_features_", ())]
-    return min(width, int(state.get("n_features_in_", width)), *chosen) if chosen else min(width, int(state.get("n_features_in_", width)))
+    return min([width, int(state.get("n_features_in_", width)), *chosen])
 
 
 def _is_sound_tree(tree: Any, width: int) -> bool:

@@ -56,10 +56,7 @@ def _draw_image(ax: Axes, card: Card, asked: Asked, proba: NDArray[np.float64]) 
     said, p = said_of(card, proba)
     ax.imshow(asked.pixels.squeeze(), cmap="gray", vmin=0, vmax=255)
     ax.set_axis_off()
-    ax.set_title(
-        f"{short(asked.name, 40)}\n({short(said, 40)}, {p:.2f})" if len(asked.name) + len(said) > 36 else f"{asked.name} ({said}, {p:.2f})",
-        loc="left",
-    )
+    ax.set_title(textwrap.fill(f"{short(asked.name, 40)} ({short(said, 40)}, {p:.2f})", 46), loc="left")
 
 
 def _draw_bars(ax: Axes, card: Card, proba: NDArray[np.float64]) -> None:

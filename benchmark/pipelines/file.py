@@ -63,15 +63,12 @@ def check_name(path: Path) -> None:
     """Refuse a path that cannot be that of a pipeline to be written."""
     if path.suffix != SUFFIX:
         raise UserError(f"cannot save to {path}: the name of a pipeline ends in {SUFFIX}, as {path.stem or 'mine'}{SUFFIX} does")
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise UserError(f"cannot save to {path}: {path if path.is_dir() else folder} is {_what_is_wrong(path, folder)}")
-
-
-def _what_is_wrong(path: Path, folder: Path) -> str:
     if path.is_dir():
-        return "a folder"
-    return "a folder that cannot be written to" if folder.is_dir() else "a file, not a folder"
+        raise UserError(f"cannot save to {path}: it is a folder")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        what = "a folder that cannot be written to" if folder.is_dir() else "a file, not a folder"
+        raise UserError(f"cannot save to {path}: {folder} is {what}")
 
 
 def load(path: Path, plugins: Iterable[str] = ()) -> Pipeline:

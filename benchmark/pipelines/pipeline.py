@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -75,7 +75,7 @@ def one_cell(study: Study, data: Any = None) -> tuple[Cell, Dataset]:
     plan = make_plan(study.model_copy(update={"split": None}), data)
     (dataset,) = plan.datasets.values()
     if not has_official(dataset):
-        plan = type(plan)(plan.study.model_copy(update={"split": resolve("split", Spec("holdout"))}), plan.datasets)
+        plan = replace(plan, study=plan.study.model_copy(update={"split": resolve("split", Spec("holdout"))}))
     found = list(plan.cells())
     if study.extractors and not found[0].extractor:
         raise UserError(f"{found[0].model.label} looks at the images themselves: leave the extractor out")

@@ -15,9 +15,9 @@ from benchmark.datasets.pictures.notes import notes_on
 from benchmark.datasets.pictures.picture import SUFFIXES, picture_size, read_picture
 from benchmark.errors import UserError
 from benchmark.pipelines.card import Card
+from features.base import to_gray
 
 MOST_PIXELS = 2**26
-GRAY = np.array([0.299, 0.587, 0.114])  # Rec. 601
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def read_image(path: Path, card: Card) -> Asked:
     notes = notes_on([picture], tuple(shape), "as the pipeline was trained on", card.percentiles)
     image = resize(picture.pixels, (shape[0], shape[1]))
     if channels == 1 and image.shape[2] == 3:
-        image = np.rint(image @ GRAY).astype(np.uint8)[..., None]
+        image = np.rint(to_gray(image)).astype(np.uint8)[..., None]
         notes = (*notes, "colours left out: the pipeline was trained on gray images")
     if channels == 3 and image.shape[2] == 1:
         notes = (*notes, "gray, given three equal channels: the pipeline was trained on colour images")

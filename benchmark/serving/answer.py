@@ -16,9 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmark.datasets.pictures.load import resize
-from benchmark.leaderboard import SIX, SIX_MULTILABEL
-from benchmark.pipelines.answers import classes_of, said_of, top
-from benchmark.pipelines.card import Card
+from benchmark.pipelines.answers import classes_of, figures_of, said_of, top
 from benchmark.pipelines.pipeline import Pipeline
 from benchmark.pipelines.reading import Asked, read_image
 from benchmark.pipelines.sensitivity import occlusion_sensitivity
@@ -60,15 +58,10 @@ def _view(name: str, pipeline: Pipeline, asked: Asked) -> dict[str, Any]:
         "top": [(cls, p, cls in chosen) for cls, p in top(card, proba)],
         "k": int(proba.argmax()),
         "of": card.classes[int(proba.argmax())],
-        "metrics": _metrics(card),
+        "metrics": figures_of(card),
         "notes": asked.notes,
         "heat": None,
     }
-
-
-def _metrics(card: Card) -> str:
-    shown = ((name, card.metrics.get(name)) for name in (SIX_MULTILABEL if card.multilabel else SIX))
-    return ", ".join(f"{name} {value:.3f}" for name, value in shown if value is not None)
 
 
 def _shown(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from benchmark import leaderboard
 from benchmark.errors import UserError
+from benchmark.metrics import METRICS
 from benchmark.pipelines.file import SUFFIX, load
 from benchmark.pipelines.pipeline import Pipeline
 from benchmark.store import load_results
@@ -65,14 +66,11 @@ def _files(place: Path) -> Iterator[Path]:
 
 def board(rows: pd.DataFrame) -> pd.DataFrame:
     """One table of all leaderboards of a results folder, with numbers that can be sorted."""
-    tables = [(title, table) for title, table in leaderboard.leaderboards(rows, "f1")]
     parts = []
-    for title, table in tables:
-        names = [name for name in (*leaderboard.SIX, *leaderboard.SIX_MULTILABEL) if name in table]
-        columns = ["rank", *leaderboard.ENTRY, *dict.fromkeys(names), *leaderboard.TIMES]
-        part = table[columns].copy()
-        part["done"] = [f"{n}/{of}" for n, of in zip(table["n_done"], table["n_planned"], strict=True)]
-        parts.append(part.assign(table=title))
+    for title, table in leaderboard.leaderboards(rows, "f1"):
+        metrics = [name for name in table if name in METRICS]
+        done = [f"{n}/{of}" for n, of in zip(table["n_done"], table["n_planned"], strict=True)]
+        parts.append(table[["rank", *leaderboard.ENTRY, *metrics, *leaderboard.TIMES]].assign(done=done, table=title))
     whole = pd.concat(parts, ignore_index=True)
     shown = [*(["table"] if len(parts) > 1 else []), *whole.columns.drop("table")]
     numbers = whole.select_dtypes("number").columns.drop("rank", errors="ignore")

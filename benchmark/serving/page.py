@@ -54,7 +54,6 @@ def running(found: Found, host: str = "127.0.0.1", port: int | None = None) -> I
         uploads = Path(folder).resolve()
         os.environ["GRADIO_TEMP_DIR"] = str(uploads)  # nobody else's, and gone in the end
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-        os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(2**26)
         gradio = _gradio()
         page = _page(gradio, found, uploads)
         try:

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
 DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L")
+WIDTH, HEIGHT = 256, 257  # TIFF tags
 ORIENTATION, BITS, PHOTOMETRIC, PLANES, SAMPLE_FORMAT = 274, 258, 262, 284, 339  # EXIF and TIFF tags
 WHITE_IS_ZERO, SEPARATE, UNSIGNED, SIGNED = 0, 2, 1, 2
 
@@ -24,8 +26,7 @@ def raster_size(path: Path) -> tuple[int, int]:
             # Pillow has already turned the size of a TIFF
             lies = image.format != "TIFF" and image.getexif().get(ORIENTATION, 1) >= 5
     except UnidentifiedImageError:
-        height, width = read_raster(path)[0].shape[:2]
-        return height, width
+        return _unusual_tiff_size(path)
     return (width, height) if lies else (height, width)
 
 
@@ -49,8 +50,6 @@ def read_raster(path: Path) -> tuple[NDArray, bool]:
         The file is damaged, holds several pictures, or is of another kind.
     """
     data = path.read_bytes()
-    if not data:
-        raise ValueError("the file is empty")
     try:
         # from memory: Pillow 13 maps an uncompressed TIFF that lies on its side with height and width exchanged
         image = Image.open(BytesIO(data), formats=FORMATS)
@@ -111,9 +110,24 @@ def _read_deep_colour(image: Image.Image, data: bytes, tags: dict) -> NDArray:
 
 def _read_unusual_tiff(data: bytes) -> NDArray:
     """Read a TIFF that Pillow does not know: 64-bit float, float colour."""
-    if data[:4] not in (b"II*\0", b"MM\0*"):
-        raise ValueError("not a PNG, JPEG, TIFF or BMP file")
+    _check_tiff(data)
     return _by_opencv(data)
+
+
+def _check_tiff(data: bytes) -> None:
+    if data[:4] not in (b"II*\0", b"MM\0*"):
+        raise ValueError("not a PNG, JPEG, TIFF or BMP file" if data else "the file is empty")
+
+
+def _unusual_tiff_size(path: Path) -> tuple[int, int]:
+    """Height and width by the header of a TIFF that Pillow cannot decode."""
+    with path.open("rb") as file:
+        head = file.read(8)
+        _check_tiff(head)
+        header = ImageFileDirectory_v2(head)
+        file.seek(header.next)
+        header.load(file)
+    return int(header[HEIGHT]), int(header[WIDTH])
 
 
 def _by_opencv(data: bytes) -> NDArray:
