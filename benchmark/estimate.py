@@ -15,9 +15,9 @@ import pandas as pd
 from benchmark.cell import Cell
 from benchmark.datasets.base import Dataset, shape_of
 from benchmark.errors import UserError
-from benchmark.evaluate import split
 from benchmark.featurize import is_stored, matrices
 from benchmark.plan import Plan
+from benchmark.prepare import split
 from benchmark.schedule import MatrixKeys
 from benchmark.store import load_results
 

@@ -13,27 +13,23 @@ from datetime import UTC, datetime
 from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, Protocol
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.multiclass import OneVsRestClassifier
 
-from benchmark import imbalance, metrics
+from benchmark import metrics
 from benchmark.accelerate import accelerated
 from benchmark.cell import Cell
 from benchmark.datasets.base import Dataset, shape_of
 from benchmark.environment import environment
 from benchmark.errors import StorageError
-from benchmark.featurize import Features, featurize, said, seeded, words
+from benchmark.featurize import Features, featurize, said, words
 from benchmark.memory import peak_mb, reset_peak
-from benchmark.plugins import build, load
 from benchmark.predictions import Predictions
-from benchmark.spec import Spec
-from benchmark.splits import Fold, inner_folds, shared_images
-from benchmark.strategies.base import Combined, Refused, Strategy
-from benchmark.study import takes_images
+from benchmark.prepare import make_model, make_strategy, refusal_of, split
+from benchmark.splits import inner_folds, shared_images
+from benchmark.strategies.base import Refused, Strategy
 from benchmark.threads import THREADS
 
 
@@ -111,7 +107,7 @@ def _outcome(cell: Cell, dataset: Dataset, folder: Path, accelerate: bool) -> di
 def _predicted(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
     train, test = split(cell, dataset)
     strategy, model = make_strategy(cell.strategy, cell.seed_for("strategy")), make_model(cell, dataset)
-    reason = _refusal(cell, dataset, train, strategy, model)
+    reason = refusal_of(cell, dataset, train, strategy, model)
     if reason:
         raise Refused(reason)
     features = featurize(cell, dataset, train, test, folder / "features")
@@ -192,77 +188,6 @@ def _held_out(model: Any, strategy: Strategy, X: NDArray, dataset: Dataset, trai
         fitted = clone(model).fit(*strategy.resample(X[inner[kept]], dataset.targets[train[inner[kept]]]), **held_out)
         proba[held] = probabilities(fitted, X[held], dataset)
     return proba
-
-
-def split(cell: Cell, dataset: Dataset) -> Fold:
-    """Training and test indices of a cell; the training part as small and as imbalanced as the cell asks for."""
-    train, test = folds(dataset, cell.split)[cell.fold]
-    shares, rare = _shares(cell.imbalance, len(dataset.classes))
-    if cell.train_size == 1 and shares is None:
-        return train, test
-    if dataset.multilabel:
-        return imbalance.first(train, cell.train_size, cell.seed), test
-    return imbalance.sample(train, dataset.targets[train], dataset.classes, cell.train_size, shares, rare, cell.seed), test
-
-
-def _shares(spec: Spec, n_classes: int) -> tuple[NDArray[np.float64] | None, tuple[str, ...] | None]:
-    """Sizes of the classes that a profile asks for, and which are rare; None where nothing is asked for."""
-    params = dict(spec.params)
-    return load(spec.target)(n_classes, **params), params.get("rare")
-
-
-def folds(dataset: Dataset, split: Spec) -> list[Fold]:
-    """Training and test indices of every fold; computed once as long as the data set is in use."""
-    known = _FOLDS.setdefault(dataset, {})
-    if split not in known:
-        known[split] = load(split.target)(dataset, **dict(split.params))
-    return known[split]
-
-
-_FOLDS: WeakKeyDictionary[Dataset, dict[Spec, list[Fold]]] = WeakKeyDictionary()
-
-
-def make_strategy(specs: tuple[Spec, ...], seed: int) -> Strategy:
-    """Build a strategy from its specs; an imbalanced-learn sampler is wrapped, several are combined."""
-    parts = [seeded(_as_strategy(build(spec)), seed) for spec in specs]
-    return parts[0] if len(parts) == 1 else Combined(parts)
-
-
-def _as_strategy(made: Any) -> Strategy:
-    if isinstance(made, Strategy):
-        return made
-    from benchmark.strategies.resampling import Resample
-
-    return Resample(made)
-
-
-def make_model(cell: Cell, dataset: Dataset) -> Any:
-    """Build the model of a cell, seeded; a feature model is made one-vs-rest for a multi-label task."""
-    model = build(cell.model)
-    if dataset.multilabel and not takes_images(cell.model):
-        model = OneVsRestClassifier(model)
-    return seeded(model, cell.seed_for("model"))
-
-
-def refusal(cell: Cell, dataset: Dataset) -> str | None:
-    """Why a cell cannot be run, known before anything is computed; None when it can."""
-    train, _ = split(cell, dataset)
-    return _refusal(cell, dataset, train, make_strategy(cell.strategy, 0), make_model(cell, dataset))
-
-
-def _refusal(cell: Cell, dataset: Dataset, train: NDArray[np.int64], strategy: Strategy, model: Any) -> str | None:
-    if not hasattr(model, "predict_proba"):
-        return "the model has no predict_proba, and AUC is never computed from hard labels: wrap it in CalibratedClassifierCV"
-    if any(isinstance(value, Spec) and takes_images(value) for _, value in cell.model.params) and not takes_images(cell.model):
-        return f"the estimator inside takes images, and {cell.model.name} gives it features"
-    available = len(folds(dataset, cell.split)[cell.fold][0])
-    shares, rare = _shares(cell.imbalance, len(dataset.classes))
-    reason = imbalance.refusal(available, cell.train_size, shares is not None, rare, dataset.classes, dataset.multilabel)
-    if reason:
-        return reason
-    if not dataset.multilabel and len(np.unique(dataset.targets[train])) < 2:
-        return "the training part has images of a single class"
-    return strategy.refusal(model, dataset.targets[train], dataset.classes, dataset.task)
 
 
 class Labelled(Protocol):

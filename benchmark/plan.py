@@ -10,8 +10,8 @@ from pathlib import Path
 from benchmark.cell import Cell
 from benchmark.datasets.base import Dataset, data_folder
 from benchmark.errors import UserError
-from benchmark.evaluate import folds, refusal
 from benchmark.plugins import load
+from benchmark.prepare import folds, refusal
 from benchmark.study import Study, cells, split_of
 
 

@@ -12,9 +12,9 @@ from typing import Any
 from benchmark.cell import Cell
 from benchmark.claims import Claims
 from benchmark.datasets.base import Dataset
-from benchmark.evaluate import split
 from benchmark.featurize import is_stored, learns, matrices, matrix_key
 from benchmark.plugins import build
+from benchmark.prepare import split
 from benchmark.spec import Spec
 from benchmark.study import takes_images
 

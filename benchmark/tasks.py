@@ -10,8 +10,9 @@ from typing import Any
 
 from benchmark.cell import Cell
 from benchmark.datasets.stored import open_dataset
-from benchmark.evaluate import attempt, evaluate, split
+from benchmark.evaluate import attempt, evaluate
 from benchmark.featurize import matrix_of
+from benchmark.prepare import split
 
 
 def evaluate_cell(cell: Cell, data: Path, folder: Path, accelerate: bool = False, gpu: int | None = None) -> dict[str, Any]:

@@ -100,12 +100,12 @@ class Autoencoder(Extractor):
 
     def extract(self, batch: Images) -> Features:
         """Codes, (b, n_components)."""
-        from models.training import embed
+        from models.prediction import embed
 
         return embed(self.network_, batch, self.device)
 
     def reconstruct(self, images: Images) -> Images:
         """What the network gives back for images, (n, h, w, c) uint8."""
-        from models.training import predict_pixels
+        from models.prediction import predict_pixels
 
         return predict_pixels(self.network_, images, self.device)

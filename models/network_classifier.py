@@ -14,6 +14,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 
 from models import recipe
+from models.inputs import check_images, encode
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -161,10 +162,10 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
         self.check_parameters()
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        images, y = self._check_images(X), np.asarray(y)
+        images, y = self._checked(X), np.asarray(y)
         if held_out is None and self.validation:
             images, y, held_out = self._hold_out(images, y, seed)
-        classes, targets = self._encode(y, len(images))
+        classes, targets = encode(y, len(images), type(self).__name__)
         if targets.ndim == 2:
             recipe.check_multilabel(self)
         how = recipe.Recipe.of(self, class_weight=self._weights(classes))
@@ -178,7 +179,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         from models.training import untrained
 
         self.check_parameters()
-        images = self._check_images(X)
+        images = self._checked(X)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self.network_ = untrained(lambda batch: self._network(batch, 2), images, seed)
         self.image_shape_ = images.shape[1:]
@@ -193,7 +194,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: Images) -> NDArray[np.float64]:
         """Probabilities (n, n_classes) in the order of ``classes_``; rows sum to 1 unless the targets were multi-label."""
-        from models.training import predict_logits
+        from models.prediction import predict_logits
 
         images = self._check_fitted(X)
         logits = predict_logits(self.network_, images, self.device)
@@ -206,7 +207,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
     def embed(self, X: Images) -> NDArray[np.float32]:
         """What the last layer is given, (n, width)."""
-        from models.training import embed
+        from models.prediction import embed
 
         images = self._check_fitted(X, "network_")
         return embed(self.network_, images, self.device)
@@ -238,7 +239,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
     def _known(self, held_out: Labelled, classes: NDArray[Any]) -> tuple[Images, NDArray[Any]] | None:
         """Held-out images of classes that are trained, and their codes; None where there are none."""
-        images, y = self._check_images(held_out[0]), np.asarray(held_out[1])
+        images, y = self._checked(held_out[0]), np.asarray(held_out[1])
         if y.ndim == 2:
             return images, y.astype(np.float32)
         known = np.isin(y, classes)
@@ -250,39 +251,17 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             return self.class_weight
         return compute_class_weight(self.class_weight, classes=classes, y=classes)
 
+    def _checked(self, X: Images) -> Images:
+        return check_images(X, self.smallest_side, type(self).__name__)
+
     def _check_fitted(self, X: Images, attribute: str = "classes_") -> Images:
         check_is_fitted(self, attribute)
-        images = self._check_images(X)
+        images = self._checked(X)
         if images.shape[1:] != self.image_shape_:
             raise ValueError(
                 f"{type(self).__name__} was fitted on images of shape {self.image_shape_} and is asked about {images.shape[1:]}"
             )
         return images
-
-    def _check_images(self, X: Images) -> Images:
-        images, name = np.asarray(X), type(self).__name__
-        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3) or not len(images):
-            raise ValueError(f"{name} takes images (n, h, w, 1 or 3) uint8, not {images.shape} {images.dtype}")
-        least = self.smallest_side
-        if min(images.shape[1:3]) < least:
-            raise ValueError(f"{name} needs images of at least {least} x {least} pixels, not {images.shape[1:3]}: enlarge them")
-        return images
-
-    def _encode(self, y: NDArray[Any], n_images: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        """(classes, targets): codes 0.. of the labels as int64, or the 0/1 matrix as float32."""
-        name = type(self).__name__
-        if y.ndim not in (1, 2) or len(y) != n_images:
-            raise ValueError(f"targets must be ({n_images},) labels or ({n_images}, n_labels) of 0 and 1, not {y.shape}")
-        if n_images < 2:
-            raise ValueError(f"{name} needs at least two training images: batch norm can't normalise one")
-        if y.ndim == 2:
-            if not np.isin(y, (0, 1)).all():
-                raise ValueError("multi-label targets must be 0 or 1")
-            return np.arange(y.shape[1]), y.astype(np.float32)
-        classes, codes = np.unique(y, return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError(f"{name} needs at least two classes; the training labels hold only {classes.tolist()}")
-        return classes, codes.astype(np.int64)
 
     @property
     def balances(self) -> bool:

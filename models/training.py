@@ -1,4 +1,4 @@
-"""The one training loop of every network, and prediction: all that needs torch."""
+"""The one training loop of every network."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from torch.optim.swa_utils import AveragedModel
 from models.augmentation import augment
 from models.network import Network
 from models.parts import Part, draw, plan_parts, prepare
+from models.prediction import autocast, find_device, logits_of, on_device
 from models.recipe import Recipe
 from models.schedules import make_optimizer, make_schedule
 
 LOG = logging.getLogger("models.training")  # at level INFO, one line an epoch
-PIXELS_AT_ONCE = 2**20  # of a prediction batch: 1,024 images of 32 x 32, 20 of 224 x 224; bounds the memory
 
 Images = NDArray[np.uint8]
 Targets = NDArray[np.int64] | NDArray[np.float32] | Images
@@ -132,7 +132,7 @@ class _Training:
         self.recipe, self.where = recipe, where
         self.network = make_network(images).to(where)
         self.forward: Callable[[Tensor], Tensor] = torch.compile(self.network) if recipe.compile else self.network
-        self.pixels, self.truth = _tensor(images, where), torch.tensor(targets, device=where)
+        self.pixels, self.truth = on_device(images, where), torch.tensor(targets, device=where)
         self.held_out = held_out and (held_out[0], torch.tensor(held_out[1], device=where))
         self.parts = plan_parts(self.truth, recipe)
         self.order, self.chance = torch.Generator().manual_seed(seed), torch.Generator(where).manual_seed(seed)
@@ -183,7 +183,7 @@ class _Training:
         """One step down the gradient of a batch; its loss and accuracy, (2,)."""
         images = augment(self.pixels[batch], self.recipe.augmentation, self.chance)
         target = self.truth[batch]
-        with _autocast(self.where):
+        with autocast(self.where):
             logits = self.forward(images)
         loss = part.loss(logits.float(), target)
         self.optimizer.zero_grad()
@@ -200,57 +200,10 @@ class _Training:
         images, target = self.held_out
         network = self.result
         modes = {module: module.training for module in network.modules()}
-        logits = _logits(network.eval(), images, self.where)
+        logits = logits_of(network.eval(), images, self.where)
         for module, training in modes.items():
             module.training = training
         return {"val_loss": part.loss(logits, target).item(), "val_accuracy": _accuracy(logits, target).item()}
-
-
-def predict_logits(network: Network, images: Images, device: str) -> NDArray[np.float64]:
-    """Logits of ``images``, (n, n_outputs)."""
-    where = find_device(device)
-    return _logits(_there(network, where), images, where).cpu().double().numpy()
-
-
-def embed(network: Network, images: Images, device: str) -> NDArray[np.float32]:
-    """What the last layer is given for ``images``, (n, width)."""
-    where = find_device(device)
-    return _logits(_there(network, where), images, where, Network.embed).cpu().numpy()
-
-
-def predict_pixels(network: Network, images: Images, device: str) -> Images:
-    """Images that a network gives back, (n, h, w, c) uint8."""
-    where = find_device(device)
-    planes = _logits(_there(network, where), images, where)
-    return ((planes + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-
-
-def _there(network: Network, where: torch.device) -> Network:
-    """The network on a device; the one given stays on the CPU, so that it can be pickled anywhere."""
-    return network if where.type == "cpu" else deepcopy(network).to(where)
-
-
-@torch.inference_mode()
-def _logits(network: Network, images: Images, where: torch.device, call: Callable[..., Tensor] = Network.forward) -> Tensor:
-    size = max(1, min(1024, PIXELS_AT_ONCE // (images.shape[1] * images.shape[2])))
-    with _autocast(where):
-        parts = [call(network, _tensor(images[start : start + size], where)).float() for start in range(0, len(images), size)]
-    return torch.cat(parts)
-
-
-def find_device(name: str) -> torch.device:
-    """``"auto"`` is the current CUDA device where there is one, otherwise the CPU."""
-    available = torch.cuda.is_available()
-    if name == "cpu" or (name == "auto" and not available):
-        return torch.device("cpu")
-    if not available:
-        raise ValueError(f"device={name!r}: torch finds no CUDA device here; use 'auto' or 'cpu'")
-    return torch.device("cuda", torch.cuda.current_device()) if name in ("auto", "cuda") else torch.device(name)
-
-
-def _autocast(where: torch.device) -> Any:
-    """bfloat16 where it pays and a result differs from machine to machine anyway: on CUDA."""
-    return torch.autocast("cuda", torch.bfloat16, enabled=where.type == "cuda")
 
 
 def _moving(decay: float) -> Callable[[Any, Any, Any], None]:
@@ -277,10 +230,6 @@ def _seeded(device: torch.device, seed: int) -> Iterator[None]:
             yield
         finally:
             cudnn.deterministic, cudnn.benchmark = before
-
-
-def _tensor(images: Images, device: torch.device) -> Tensor:
-    return torch.tensor(np.ascontiguousarray(images), device=device)
 
 
 def _batches(drawn: Tensor, size: int) -> tuple[Tensor, ...]:

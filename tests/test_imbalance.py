@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from benchmark import imbalance
 from benchmark.errors import UserError
-from benchmark.evaluate import evaluate, refusal, split
+from benchmark.evaluate import evaluate
 from benchmark.plugins import resolve
+from benchmark.prepare import refusal, split
 from benchmark.spec import Spec
 
 RATIOS = st.floats(1, 1000)

@@ -10,9 +10,10 @@ from imblearn.over_sampling import RandomOverSampler
 from benchmark.checks import run_checks
 from benchmark.datasets.bundled import load_digits
 from benchmark.errors import UserError
-from benchmark.evaluate import evaluate, folds
+from benchmark.evaluate import evaluate
 from benchmark.leaderboard import problems
 from benchmark.plugins import resolve
+from benchmark.prepare import folds
 from benchmark.runner import run
 from benchmark.spec import Spec
 from benchmark.splits import SHARED, official

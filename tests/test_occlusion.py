@@ -9,11 +9,12 @@ from sklearn.base import clone
 
 from benchmark import load_study, occlusion_table, run
 from benchmark.errors import UserError
-from benchmark.evaluate import evaluate, split
+from benchmark.evaluate import evaluate
 from benchmark.featurize import featurize, matrices
 from benchmark.occlusion import GRAY, boxes, occlude
 from benchmark.plugins import build
 from benchmark.predictions import Predictions
+from benchmark.prepare import split
 from benchmark.schedule import MatrixKeys
 from benchmark.tables import render_by
 

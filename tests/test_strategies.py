@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from imblearn.under_sampling import NearMiss
 
-from benchmark.evaluate import evaluate, make_strategy
+from benchmark.evaluate import evaluate
 from benchmark.plugins import build, resolve
+from benchmark.prepare import make_strategy
 from benchmark.spec import Spec, parse_sum
 from benchmark.strategies.weights import effective_weights
 

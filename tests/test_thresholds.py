@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score, recall_score
 
 from benchmark.errors import UserError
-from benchmark.evaluate import evaluate, refusal
+from benchmark.evaluate import evaluate
 from benchmark.plugins import resolve
 from benchmark.predictions import Predictions
+from benchmark.prepare import refusal
 from benchmark.spec import Spec
 from benchmark.strategies.thresholds import PriorThreshold, TunedThreshold, tune
 

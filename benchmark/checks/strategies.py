@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from benchmark.checks.subject import Subject, same, uneven_digits
-from benchmark.evaluate import make_strategy
+from benchmark.prepare import make_strategy
 
 
 def training_part_fits(subject: Subject) -> None:

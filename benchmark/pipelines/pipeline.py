@@ -17,12 +17,13 @@ from benchmark.datasets.base import Dataset
 from benchmark.datasets.pictures.options import Options
 from benchmark.environment import environment
 from benchmark.errors import UserError
-from benchmark.evaluate import fit_predict, make_model, make_strategy, probabilities, refusal, seed_global_generators, split
+from benchmark.evaluate import fit_predict, probabilities, seed_global_generators
 from benchmark.featurize import Features, fit_extractor, joined, said, seeded, words
 from benchmark.pipelines.card import Card
 from benchmark.plan import make_plan
 from benchmark.plugins import build, resolve
 from benchmark.predictions import Predictions
+from benchmark.prepare import make_model, make_strategy, refusal, split
 from benchmark.spec import Spec
 from benchmark.splits import Indices, has_official, shared_images
 from benchmark.strategies.base import Refused, Strategy

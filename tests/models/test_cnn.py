@@ -15,8 +15,9 @@ from torch.nn.functional import cross_entropy
 
 from models.cnn import SimpleCNN
 from models.network import Network, Pixels
+from models.prediction import find_device
 from models.simple_cnn import simple_body
-from models.training import _batches, find_device
+from models.training import _batches
 
 
 @pytest.fixture(scope="module")

@@ -17,12 +17,13 @@ from sklearn.ensemble import GradientBoostingClassifier
 import features
 import models
 from benchmark.errors import UserError
-from benchmark.evaluate import evaluate, split
+from benchmark.evaluate import evaluate
 from benchmark.metrics import compute
 from benchmark.pipelines import file
 from benchmark.pipelines.pipeline import fit
 from benchmark.plugins import resolve
 from benchmark.predictions import Predictions
+from benchmark.prepare import split
 from benchmark.spec import parse_sum
 from benchmark.threads import limited_threads
 

@@ -1,0 +1,60 @@
+"""How the entries of a study's axes are read."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from benchmark.errors import UserError
+from benchmark.spec import Spec, parse_sum
+
+
+def listed(value: Any) -> Any:
+    """A single entry as a list of one."""
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def _specs(value: Any) -> tuple[Spec, ...]:
+    return tuple(Spec.parse(entry) for entry in listed(value))
+
+
+def _sums(value: Any) -> tuple[tuple[Spec, ...], ...]:
+    return tuple(entry if isinstance(entry, tuple) else parse_sum(entry) for entry in listed(value))
+
+
+def _pairs(value: Any) -> tuple[tuple[tuple[Spec, ...], Spec], ...]:
+    found = []
+    for entry in listed(value):
+        if isinstance(entry, tuple):
+            found.append(entry)
+            continue
+        if not isinstance(entry, dict) or set(entry) != {"extractor", "model"}:
+            raise UserError(f"cannot read {entry!r} in pipelines: write {{extractor: hog + pixels, model: rbf_svm}}")
+        found.append((parse_sum(entry["extractor"]), Spec.parse(entry["model"])))
+    return tuple(found)
+
+
+def _sizes(value: Any) -> tuple[float, ...]:
+    return tuple(_size(entry) for entry in listed(value))
+
+
+def _size(entry: Any) -> float:
+    """Read a share of the training part, up to 1.0, or a number of images, an integer."""
+    try:
+        number = -1.0 if isinstance(entry, bool) else float(entry)
+    except (TypeError, ValueError):
+        number = -1.0
+    if 0 < number <= 1:
+        return number
+    if number >= 2 and number.is_integer():
+        return int(number)
+    raise UserError(f"cannot read the training size {entry!r}: write a share such as 0.5 (1.0 is all) or a number of images from 2")
+
+
+Specs = Annotated[tuple[Spec, ...], BeforeValidator(_specs)]
+Sums = Annotated[tuple[tuple[Spec, ...], ...], BeforeValidator(_sums)]
+Seeds = Annotated[tuple[int, ...], BeforeValidator(listed), Field(min_length=1)]
+Pairs = Annotated[tuple[tuple[tuple[Spec, ...], Spec], ...], BeforeValidator(_pairs)]
+TrainSizes = Annotated[tuple[int | float, ...], BeforeValidator(_sizes), Field(min_length=1)]
+OneSpec = Annotated[Spec | None, BeforeValidator(lambda value: None if value is None else Spec.parse(value))]
