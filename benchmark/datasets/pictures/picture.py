@@ -9,10 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.datasets.pictures import raster
+from benchmark.datasets.pictures.decoded import MAX_PIXELS, Decoded, Header, refuse_too_large
 from benchmark.datasets.pictures.eight_bits import to_eight_bits
+from benchmark.datasets.pictures.memory import MemoryBudget
 
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})
 SUFFIXES = raster.SUFFIXES | DICOM_SUFFIXES
+COPIES = 3  # of the decoded values that exist at a time, at most
+MEMORY = MemoryBudget(2**30)
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,10 @@ class Picture:
         Values that were NaN or infinite.
     patient : str or None
         PatientID of a DICOM file, "" where it has none; None for other kinds.
+    n_padding : int
+        Pixels outside the image (PixelPaddingValue of DICOM), which became 0.
+    remark : str
+        An assumption that the reader had to make.
     """
 
     pixels: NDArray[np.uint8]
@@ -40,6 +48,8 @@ class Picture:
     inverted: bool = False
     n_not_finite: int = 0
     patient: str | None = None
+    n_padding: int = 0
+    remark: str = ""
 
 
 def is_dicom(path: Path) -> bool:
@@ -49,33 +59,54 @@ def is_dicom(path: Path) -> bool:
 
 def picture_size(path: Path) -> tuple[int, int]:
     """Read (height, width) from the header of a file."""
-    if not is_dicom(path):
-        return raster.raster_size(path)
-    from benchmark.datasets.pictures.dicom import dicom_size
-
-    return dicom_size(path)
+    return _read_header(path).size
 
 
-def read_picture(path: Path, percentiles: tuple[float, float] = (1, 99)) -> Picture:
+def read_picture(
+    path: Path, percentiles: tuple[float, float] = (1, 99), max_pixels: int = MAX_PIXELS
+) -> Picture:
     """Decode a file and bring it to 8 bits.
+
+    Large files wait for one another: what is decoded at the same time stays below 1 GB, or is one file.
 
     Raises
     ------
     Exception
-        Any error of a decoder: the file is damaged or of another kind.
+        Any error of a decoder: the file is damaged or of another kind, or has more than max_pixels pixels.
     """
-    windowed, patient = False, None
-    if is_dicom(path):
-        from benchmark.datasets.pictures.dicom import read_dicom
+    header = _read_header(path)
+    refuse_too_large(header, max_pixels)
+    with MEMORY.hold(COPIES * header.n_bytes):
+        image = _decode(path)
+        pixels, n_not_finite = to_eight_bits(image.values, percentiles, image.padding, image.inverted)
+        pixels = _channels_last(pixels)
+    return Picture(
+        pixels,
+        pixels.shape[:2],
+        windowed=image.windowed,
+        stretched=image.values.dtype != np.uint8,
+        inverted=image.inverted,
+        n_not_finite=n_not_finite,
+        patient=image.patient,
+        n_padding=0 if image.padding is None else int(np.count_nonzero(image.padding)),
+        remark=image.remark,
+    )
 
-        file = read_dicom(path)
-        values, windowed, inverted, patient = file.values, file.windowed, file.inverted, file.patient
-    else:
-        values, inverted = raster.read_raster(path)
-    eight, n_not_finite = to_eight_bits(values, percentiles)
-    pixels = _channels_last(255 - eight if inverted else eight)
-    stretched = values.dtype != np.uint8
-    return Picture(pixels, pixels.shape[:2], windowed, stretched, inverted, n_not_finite, patient)
+
+def _read_header(path: Path) -> Header:
+    if not is_dicom(path):
+        return raster.read_header(path)
+    from benchmark.datasets.pictures.dicom import dicom_header
+
+    return dicom_header(path)
+
+
+def _decode(path: Path) -> Decoded:
+    if not is_dicom(path):
+        return raster.read_raster(path)
+    from benchmark.datasets.pictures.dicom import read_dicom
+
+    return read_dicom(path)
 
 
 def _channels_last(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
