@@ -39,6 +39,8 @@ def to_gray_or_rgb(page: TiffPage, values: NDArray) -> Decoded:
     extra = _extra_samples(page)
     n_colours = values.shape[2] - len(extra)
     photometric = page.photometric
+    if PREMULTIPLIED in extra and photometric in (PALETTE, CMYK):
+        raise ValueError("a palette or CMYK TIFF with premultiplied alpha; write it without alpha")
     if photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO):
         image = _gray(page, values, extra)
     elif photometric == PALETTE:
@@ -94,7 +96,9 @@ def _straight(page: TiffPage, values: NDArray, extra: tuple[int, ...], n_colours
         raise ValueError("a TIFF with premultiplied alpha in which 0 is not black; write it without alpha")
     alpha = np.where(alpha == 0, full, alpha)[..., np.newaxis].astype(np.float64)
     divided = np.minimum(colours * (full / alpha), full)
-    return (divided if values.dtype.kind == "f" else np.rint(divided)).astype(values.dtype)
+    if values.dtype.kind == "f":
+        return divided.astype(values.dtype)
+    return np.rint(divided).astype(values.dtype if page.bitspersample <= 32 else np.float64)
 
 
 def _full_value(page: TiffPage) -> float:
@@ -110,7 +114,9 @@ def _at_full_range(page: TiffPage, values: NDArray) -> NDArray:
 
 def _through_palette(page: TiffPage, indices: NDArray) -> NDArray[np.uint8]:
     colormap = page.colormap
-    if colormap is None or indices.dtype.kind not in "bu":
+    if indices.dtype.kind not in "bu" or page.bitspersample > 16:
+        raise ValueError("a palette TIFF whose samples are no unsigned integers of at most 16 bits")
+    if colormap is None:
         raise ValueError("a palette TIFF without a palette")
     if indices.max() >= colormap.shape[1]:
         raise ValueError(f"damaged: colour {indices.max()} of a palette of {colormap.shape[1]}")
