@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import zlib
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom import Dataset as DicomDataset
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
-from pydicom.filereader import read_file_meta_info
 from pydicom.pixels import get_decoder
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import (
@@ -29,6 +30,7 @@ MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
 COLOUR = ("PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422")
 JPEG2000_COLOUR = ("YBR_ICT", "YBR_RCT")
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+GROUP_LENGTH = b"\x02\0\0\0UL\x04\0"  # FileMetaInformationGroupLength, the first element after the preamble
 MOST_INFLATED = 2**28  # bytes of a data set that is compressed as a whole
 
 
@@ -60,7 +62,7 @@ def read_dicom(path: Path) -> Decoded:
     file = _open(path)
     _refuse_unknown_type(file)
     _name_transfer_syntax(file)
-    values = pixel_array(file)
+    values = _decode(file)
     patient = str(file.get("PatientID") or "").strip()
     if file.PhotometricInterpretation not in MONOCHROME:
         return Decoded(to_rgb(values, file), patient=patient)
@@ -76,13 +78,14 @@ def read_dicom(path: Path) -> Decoded:
 
 def _open(path: Path, stop_before_pixels: bool = False) -> DicomDataset:
     """Read a file with or without the 128 bytes and the "DICM" that stand before the data set."""
-    _refuse_bomb(path)
+    content = path.read_bytes()  # from memory, where a length beyond the end of the file takes none
+    _refuse_bomb(content)
     try:
-        return dcmread(path, stop_before_pixels=stop_before_pixels)
+        return dcmread(BytesIO(content), stop_before_pixels=stop_before_pixels)
     except InvalidDicomError:
         pass
     try:
-        file = dcmread(path, stop_before_pixels=stop_before_pixels, force=True)
+        file = dcmread(BytesIO(content), stop_before_pixels=stop_before_pixels, force=True)
         recognised = "Rows" in file and "Columns" in file
     except Exception:  # whatever pydicom makes of bytes of another kind
         recognised = False
@@ -91,16 +94,15 @@ def _open(path: Path, stop_before_pixels: bool = False) -> DicomDataset:
     return file
 
 
-def _refuse_bomb(path: Path) -> None:
+def _refuse_bomb(content: bytes) -> None:
     """Refuse a data set that is compressed as a whole and inflates beyond reason."""
-    with path.open("rb") as stream:
-        if DeflatedExplicitVRLittleEndian.encode() + b"\0" not in stream.read(2048):
-            return
-        start = 144 + int(read_file_meta_info(path).FileMetaInformationGroupLength)
-        stream.seek(start)
-        inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-        size = len(inflate.decompress(stream.read(), MOST_INFLATED))
-    if size >= MOST_INFLATED:
+    if DeflatedExplicitVRLittleEndian.encode() + b"\0" not in content[:2048]:
+        return
+    if content[132:140] != GROUP_LENGTH:
+        raise ValueError("damaged: the file meta information does not begin with its length")
+    start = 144 + int.from_bytes(content[140:144], "little")
+    inflated = zlib.decompressobj(-zlib.MAX_WBITS).decompress(content[start:], MOST_INFLATED)
+    if len(inflated) >= MOST_INFLATED:
         raise ValueError(f"inflates to more than {MOST_INFLATED / 1e6:.0f} MB")
 
 
@@ -129,8 +131,19 @@ def _name_transfer_syntax(file: DicomDataset) -> None:
         if "PixelData" in file and file["PixelData"].is_undefined_length:
             raise ValueError("compressed, and no TransferSyntaxUID says how")
         file.file_meta.TransferSyntaxUID = syntax
+    if not syntax.is_transfer_syntax:
+        raise ValueError(f"the TransferSyntaxUID {syntax} is unknown")
     if syntax.is_encapsulated and not get_decoder(syntax).is_available:
         raise ValueError(f"compressed as {syntax.name}, which is not installed; write it uncompressed, or as RLE")
+
+
+def _decode(file: DicomDataset) -> NDArray:
+    try:
+        return pixel_array(file)
+    except Exception as error:  # of pydicom or of any decoder that it calls
+        kind = file.file_meta.TransferSyntaxUID.name
+        reason = str(error).rpartition("plugins:")[2].strip()
+        raise ValueError(f"pixels of the kind {kind} cannot be decoded: {reason}") from None
 
 
 def _integer(file: DicomDataset, name: str, default: int | None = None) -> int:

@@ -34,10 +34,8 @@ class Display:
     def __init__(self, file: DicomDataset) -> None:
         self._file = file
         self._table = _first_table(file, file.get("ModalityLUTSequence"))
-        voi = _functional_group(file, "FrameVOILUTSequence")
-        self._voi_table = _first_table(file, voi.get("VOILUTSequence"))
-        self._window = None if self._voi_table else _window(voi)
-        rescale = _functional_group(file, "PixelValueTransformationSequence")
+        self._voi_table, self._window = _first_voi(file)
+        rescale = _first_rescale(file)
         self._slope = 1.0 if self._table else _number(rescale, "RescaleSlope", 1)
         self._intercept = 0.0 if self._table else _number(rescale, "RescaleIntercept", 0)
         if self._slope == 0:
@@ -104,14 +102,30 @@ class Display:
         return stretch(windowed[:-2], low, high).reshape(values.shape)
 
 
-def _functional_group(file: DicomDataset, name: str) -> DicomDataset:
-    """Return the item of the frame's or the shared functional groups, else the data set itself."""
-    for sequence in FUNCTIONAL_GROUPS:
-        groups = file.get(sequence)
-        macro = groups[0].get(name) if groups else None
-        if macro:
-            return macro[0]
-    return file
+def _places(file: DicomDataset, macro: str) -> list[DicomDataset]:
+    """Where the elements of a functional group may stand: the frame's, the shared one, the data set itself."""
+    groups = [file.get(sequence) for sequence in FUNCTIONAL_GROUPS]
+    macros = [sequence[0].get(macro) for sequence in groups if sequence]
+    return [*(items[0] for items in macros if items), file]
+
+
+def _first_rescale(file: DicomDataset) -> DicomDataset:
+    places = _places(file, "PixelValueTransformationSequence")
+    return next((place for place in places if _has_number(place, "RescaleSlope", "RescaleIntercept")), file)
+
+
+def _first_voi(file: DicomDataset) -> tuple[Table | None, DicomDataset | None]:
+    """Return a table, or else a window, of the first place that has one."""
+    for place in _places(file, "FrameVOILUTSequence"):
+        table = _first_table(file, place.get("VOILUTSequence"))
+        window = None if table else _window(place)
+        if table or window:
+            return table, window
+    return None, None
+
+
+def _has_number(item: DicomDataset, *names: str) -> bool:
+    return not all(np.isnan(_number(item, name, np.nan)) for name in names)
 
 
 def _first_table(file: DicomDataset, sequence: object) -> Table | None:

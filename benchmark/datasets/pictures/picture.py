@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,8 +60,15 @@ def is_dicom(path: Path) -> bool:
 
 
 def picture_size(path: Path) -> tuple[int, int]:
-    """Read (height, width) from the header of a file."""
-    return _read_header(path).size
+    """Read (height, width) from the header of a file.
+
+    Raises
+    ------
+    Exception
+        As `read_picture`.
+    """
+    with _damage_named():
+        return _read_header(path).size
 
 
 def read_picture(
@@ -74,12 +83,13 @@ def read_picture(
     Exception
         Any error of a decoder: the file is damaged or of another kind, or has more than max_pixels pixels.
     """
-    header = _read_header(path)
-    refuse_too_large(header, max_pixels)
-    with MEMORY.hold(COPIES * header.n_bytes):
-        image = _decode(path)
-        pixels, n_not_finite = to_eight_bits(image.values, percentiles, image.padding, image.inverted)
-        pixels = _channels_last(pixels)
+    with _damage_named():
+        header = _read_header(path)
+        refuse_too_large(header, max_pixels)
+        with MEMORY.hold(COPIES * header.n_bytes):
+            image = _decode(path)
+            pixels, n_not_finite = to_eight_bits(image.values, percentiles, image.padding, image.inverted)
+            pixels = _channels_last(pixels)
     return Picture(
         pixels,
         pixels.shape[:2],
@@ -91,6 +101,17 @@ def read_picture(
         n_padding=0 if image.padding is None else int(np.count_nonzero(image.padding)),
         remark=image.remark,
     )
+
+
+@contextmanager
+def _damage_named() -> Iterator[None]:
+    """Say that a file is damaged where a decoder says nothing to its user."""
+    try:
+        yield
+    except (OSError, ValueError, SyntaxError, MemoryError):  # SyntaxError: Pillow's, of a broken file
+        raise
+    except Exception as error:  # whatever else decoders raise on bytes that they do not expect
+        raise ValueError(f"damaged, or of an unknown kind ({type(error).__name__}: {error})") from error
 
 
 def _read_header(path: Path) -> Header:

@@ -23,6 +23,7 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
 OPENERS = {b"\x89PNG\r\n\x1a\n": PngImageFile, b"\xff\xd8\xff": JpegImageFile, b"BM": BmpImageFile}
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 EXIF_ORIENTATION = 274
+MOST_EXIF = 2**20  # bytes
 
 
 def read_header(path: Path) -> Header:
@@ -100,7 +101,7 @@ def _png_chunk(file: BinaryIO, wanted: bytes) -> bytes:
     while len(head := file.read(8)) == 8:
         length, kind = struct.unpack(">I4s", head)
         if kind == wanted:
-            return file.read(length)
+            return file.read(min(length, MOST_EXIF))
         file.seek(length + 4, 1)
     return b""
 

@@ -141,7 +141,10 @@ def _refuse_missing_data(file: TiffFile, page: TiffPage) -> None:
 
 def _refuse_larger_jpeg(page: TiffPage, data: bytes) -> None:
     rows, columns = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
-    width, height = JpegImageFile(BytesIO(data)).size
+    try:
+        width, height = JpegImageFile(BytesIO(data)).size
+    except SyntaxError:
+        raise ValueError("JPEG in a TIFF: damaged, or not 8 bits of gray, RGB, RGB with alpha or CMYK") from None
     if height > rows or width > columns:
         raise ValueError(f"damaged: a JPEG of {height}x{width} in a strip or tile of {rows}x{columns}")
 
