@@ -98,9 +98,7 @@ class TiffType:
 
 def tiff_types(orientations: tuple[int, ...] = tuple(range(1, 9))) -> Iterator[TiffType]:
     """The product of everything that a TIFF of one image can be."""
-    for samples, colours, extra, orientation, order, planar in itertools.product(
-        SAMPLES, COLOURS, EXTRAS, orientations, "<>", (1, 2)
-    ):
+    for samples, colours, extra, orientation, order, planar in itertools.product(SAMPLES, COLOURS, EXTRAS, orientations, "<>", (1, 2)):
         if planar == 2 and N_COLOURS[colours] + len(EXTRAS[extra]) == 1:
             continue
         yield TiffType(samples, colours, extra, orientation, order, planar)
@@ -419,8 +417,33 @@ def main() -> None:
     dicom = dicom_types.tables()
     libraries = ("numpy", "pillow", "tifffile", "imagecodecs", "opencv-contrib-python-headless", "pydicom")
     versions = ", ".join(f"{library} {version(library)}" for library in libraries)
-    text = "\n".join([HEAD, versions, "", "## PNG, JPEG, BMP", "", PNG_HEAD, "", *others, "", "## TIFF by type", "", TIFF_HEAD, "",
-                      *tiffs, "", "## TIFF by compression", "", COMPRESSION_HEAD, "", *compressions, "", *dicom, ""])
+    text = "\n".join(
+        [
+            HEAD,
+            versions,
+            "",
+            "## PNG, JPEG, BMP",
+            "",
+            PNG_HEAD,
+            "",
+            *others,
+            "",
+            "## TIFF by type",
+            "",
+            TIFF_HEAD,
+            "",
+            *tiffs,
+            "",
+            "## TIFF by compression",
+            "",
+            COMPRESSION_HEAD,
+            "",
+            *compressions,
+            "",
+            *dicom,
+            "",
+        ]
+    )
     Path("results/image_types.md").write_text(text, encoding="utf-8")
 
 

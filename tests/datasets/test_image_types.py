@@ -143,7 +143,9 @@ def test_a_missing_photometric_is_refused(tmp_path):
 
 def test_three_samples_of_black_is_zero_are_noted(tmp_path):
     for name in "ab":
-        tifffile.imwrite(tmp_path / f"{name}.tif", np.arange(300).astype(np.uint8).reshape(10, 10, 3), photometric="minisblack", planarconfig="contig")
+        tifffile.imwrite(
+            tmp_path / f"{name}.tif", np.arange(300).astype(np.uint8).reshape(10, 10, 3), photometric="minisblack", planarconfig="contig"
+        )
     loaded = load_images([tmp_path / "a.tif", tmp_path / "b.tif"], ["a", "b"], Options())
     assert loaded.notes == ("2 images: three samples of BlackIsZero taken as red, green and blue",)
 

@@ -290,7 +290,7 @@ def test_an_image_of_99_megapixels_is_read_where_max_pixels_allows_it(tmp_path):
 
 def test_a_file_of_many_bytes_per_pixel_is_bounded_too(tmp_path):
     path = write_tiff(tmp_path / "a.tif", np.zeros((40, 50, 3)), photometric=2)
-    with pytest.raises(ValueError, match="decoded, it takes .* MB; to read it, set max_pixels=6000"):
+    with pytest.raises(ValueError, match=r"decoded, it takes .* MB; to read it, set max_pixels=6000"):
         read_picture(path, max_pixels=5999)
     read_picture(path, max_pixels=6000)
 

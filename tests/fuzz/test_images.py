@@ -21,13 +21,20 @@ N_INPUTS = 500  # per kind
 HANGS = 60  # seconds; whole files take milliseconds
 MAX_PIXELS = 10**6
 MOST_MEMORY = 100e6  # bytes; what a million pixels need
+TIFF_TYPES = (
+    ("u8", "RGB", "alpha"),
+    ("u16", "BlackIsZero", "none"),
+    ("f64", "WhiteIsZero", "none"),
+    ("u4", "palette", "none"),
+    ("u8", "CMYK", "none"),
+)
 NUMBERS = (0, 1, 2, 3, 7, 255, 256, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1)
 
 
 def tiff_seeds(folder):
     """Small files of every arrangement."""
     path = folder / "seed.tif"
-    for samples, colours, extra in (("u8", "RGB", "alpha"), ("u16", "BlackIsZero", "none"), ("f64", "WhiteIsZero", "none"), ("u4", "palette", "none"), ("u8", "CMYK", "none")):  # fmt: skip
+    for samples, colours, extra in TIFF_TYPES:
         for order, planar in (("<", 1), (">", 2 if colours in ("RGB", "CMYK") else 1)):
             kind = image_types.TiffType(samples, colours, extra, 6, order, planar)
             yield image_types.write_tiff(path, kind, image_types.make_samples(kind)[0]).read_bytes()

@@ -95,6 +95,7 @@ class Display:
     def _through_voi(self, values: NDArray) -> NDArray[np.uint8]:
         if self._voi_table is not None:
             return stretch(self._voi_table.apply(values), 0, 2**self._voi_table.bits - 1)
+        assert self._window is not None
         # two values far outside the window tell what its ends become
         with_ends = np.append(values.astype(np.float64), [-FAR, FAR])
         with np.errstate(over="ignore"):  # a sigmoid of the far ends

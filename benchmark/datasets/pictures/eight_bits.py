@@ -22,11 +22,8 @@ def stretch(values: NDArray, low: float, high: float) -> NDArray[np.uint8]:
     flat = values.reshape(-1)
     for start in range(0, values.size, BLOCK):
         block = flat[start : start + BLOCK].astype(np.float64)
-        if high > low:
-            # halves, so that the distance between two finite numbers is finite
-            unit = (block / 2 - low / 2) / (high / 2 - low / 2)
-        else:
-            unit = (block > low).astype(np.float64)
+        # halves, so that the distance between two finite numbers is finite
+        unit = (block / 2 - low / 2) / (high / 2 - low / 2) if high > low else (block > low) * 1.0
         pixels[start : start + BLOCK] = np.rint(255 * np.nan_to_num(unit).clip(0, 1))
     return pixels.reshape(values.shape)
 
@@ -60,11 +57,10 @@ def to_eight_bits(
         No value is finite.
     """
     missing = _missing_values(values, padding)
-    n_missing = 0 if missing is None else int(np.count_nonzero(missing))
     pixels = values if values.dtype == np.uint8 else _stretched(values, percentiles, missing)
     if inverted:
         pixels = 255 - pixels
-    if n_missing:
+    if missing is not None and missing.any():
         pixels = np.where(missing, np.uint8(0), pixels)
     return pixels, 0 if values.dtype.kind != "f" else _count_not_finite(values)
 
@@ -81,9 +77,7 @@ def _count_not_finite(values: NDArray) -> int:
     return int(values.size - np.count_nonzero(np.isfinite(values)))
 
 
-def _stretched(
-    values: NDArray, percentiles: tuple[float, float], missing: NDArray[np.bool_] | None
-) -> NDArray[np.uint8]:
+def _stretched(values: NDArray, percentiles: tuple[float, float], missing: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
     if missing is None or not missing.any():
         low, high = np.percentile(values, percentiles)
     elif not missing.all():

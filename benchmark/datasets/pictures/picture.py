@@ -71,9 +71,7 @@ def picture_size(path: Path) -> tuple[int, int]:
         return _read_header(path).size
 
 
-def read_picture(
-    path: Path, percentiles: tuple[float, float] = (1, 99), max_pixels: int = MAX_PIXELS
-) -> Picture:
+def read_picture(path: Path, percentiles: tuple[float, float] = (1, 99), max_pixels: int = MAX_PIXELS) -> Picture:
     """Decode a file and bring it to 8 bits.
 
     Large files wait for one another: what is decoded at the same time stays below 1 GB, or is one file.

@@ -10,7 +10,6 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL.JpegImagePlugin import JpegImageFile
 from tifffile import TiffFile, TiffPage
 
@@ -151,5 +150,3 @@ def _refuse_larger_jpeg(page: TiffPage, data: bytes) -> None:
 
 def _orientation(page: TiffPage) -> int:
     return known_orientation(page.tags.valueof(ORIENTATION, 1))
-
-

@@ -102,7 +102,7 @@ def _straight(page: TiffPage, values: NDArray, extra: tuple[int, ...], n_colours
 
 
 def _full_value(page: TiffPage) -> float:
-    return 1.0 if page.dtype.kind == "f" else 2.0**page.bitspersample - 1
+    return 1.0 if page.dtype is not None and page.dtype.kind == "f" else 2.0**page.bitspersample - 1
 
 
 def _at_full_range(page: TiffPage, values: NDArray) -> NDArray:
