@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset as DicomDataset
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
-from pydicom.pixels.decoders import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
