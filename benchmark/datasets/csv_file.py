@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmark.datasets.base import PARTS, Dataset
 from benchmark.datasets.csv_rows import Row, need_column, read_rows
 from benchmark.datasets.listing import Listing, assemble, path_of
+from benchmark.datasets.pictures.decoded import MAX_PIXELS
 from benchmark.datasets.pictures.options import Options
 from benchmark.errors import UserError
 
@@ -25,6 +26,7 @@ def load_csv(
     split: str = "split",
     percentiles: tuple[float, float] = (1, 99),
     on_error: str = "raise",
+    max_pixels: int = MAX_PIXELS,
     allow_outside: bool = False,
 ) -> Dataset:
     """Load the images that a CSV file names.
@@ -36,7 +38,7 @@ def load_csv(
         with a header; spaces around cells do not count.
     data : Path
         The data folder; nothing is downloaded.
-    size, percentiles, on_error
+    size, percentiles, on_error, max_pixels
         See `benchmark.datasets.pictures.options.Options`.
     image : str
         Column of the image's path, relative to the CSV; or a template such as ``images/{image_id}.jpg``, filled from the row's columns.
@@ -52,7 +54,7 @@ def load_csv(
     UserError
         The file, a column or a cell is wrong (with its line), or images are unreadable.
     """
-    options = Options(size, percentiles, on_error)
+    options = Options(size, percentiles, on_error, max_pixels)
     path = path_of(name, data)
     where = f"dataset '{name}'"
     columns, rows = read_rows(where, path)

@@ -7,12 +7,21 @@ from pathlib import Path
 
 from benchmark.datasets.base import PARTS, Dataset
 from benchmark.datasets.listing import Listing, assemble, path_of
+from benchmark.datasets.pictures.decoded import MAX_PIXELS
 from benchmark.datasets.pictures.options import Options
 from benchmark.datasets.pictures.picture import SUFFIXES
 from benchmark.errors import UserError
 
 
-def load_folder(name: str, data: Path, size: int | None, *, percentiles: tuple[float, float] = (1, 99), on_error: str = "raise") -> Dataset:
+def load_folder(
+    name: str,
+    data: Path,
+    size: int | None,
+    *,
+    percentiles: tuple[float, float] = (1, 99),
+    on_error: str = "raise",
+    max_pixels: int = MAX_PIXELS,
+) -> Dataset:
     """Load images that lie in class folders.
 
     ``PATH/CLASS/**/image`` or ``PATH/train/CLASS/**/image`` with ``PATH/test`` and, if wanted, ``PATH/val``. A class may be absent from
@@ -24,7 +33,7 @@ def load_folder(name: str, data: Path, size: int | None, *, percentiles: tuple[f
         "folder:PATH", relative to the current folder, or to the data folder if it is only there.
     data : Path
         The data folder; nothing is downloaded.
-    size, percentiles, on_error
+    size, percentiles, on_error, max_pixels
         See `benchmark.datasets.pictures.options.Options`.
 
     Raises
@@ -32,7 +41,7 @@ def load_folder(name: str, data: Path, size: int | None, *, percentiles: tuple[f
     UserError
         No such folder, no images, an empty class, one class, half a split, unreadable images.
     """
-    options = Options(size, percentiles, on_error)
+    options = Options(size, percentiles, on_error, max_pixels)
     root = path_of(name, data)
     try:
         listing = _list(name, root)

@@ -133,4 +133,6 @@ def _groups(listing: Listing, loaded: Loaded) -> tuple[list[str] | None, list[st
     if without:
         return None, [f"no groups: {without} of {len(dicom)} DICOM files have no PatientID"]
     n_patients = len(set(dicom))
-    return (dicom, [f"groups: PatientID of the DICOM files, {n_patients} patients"]) if n_patients > 1 else (None, [])
+    if n_patients < 2:
+        return None, [f"no groups: all {len(dicom)} DICOM files have one PatientID; name patients in a column 'group' of a CSV"]
+    return dicom, [f"groups: PatientID of the DICOM files, {n_patients} patients"]

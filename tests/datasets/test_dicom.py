@@ -100,10 +100,10 @@ def test_a_voi_lut_goes_before_the_window_and_ends_at_its_ends(tmp_path, bits):
     np.testing.assert_allclose(shown(path), 255 * wanted, atol=0.51)
 
 
-def test_a_voi_lut_that_pydicom_would_misread_is_refused(tmp_path):
-    path = write(tmp_path / "a.dcm", **CT, VOILUTSequence=voi_lut(np.linspace(0, 255, 4096), 0, 8))
-    with pytest.raises(ValueError, match="4096 entries of 8 bits"):
-        read_picture(path)
+def test_a_voi_lut_that_pydicom_would_misread_is_read(tmp_path):
+    entries = np.linspace(0, 255, 4096).astype(int)
+    path = write(tmp_path / "a.dcm", **CT, VOILUTSequence=voi_lut(entries, 0, 8))
+    np.testing.assert_array_equal(shown(path), entries[HOUNSFIELD.clip(0, 4095)])
 
 
 def test_without_a_window_the_percentiles_count(tmp_path):
@@ -153,7 +153,7 @@ def test_ybr_becomes_rgb(tmp_path):
 
 def test_several_frames_are_refused_with_their_number(tmp_path):
     path = write(tmp_path / "a.dcm", np.stack([STORED, STORED]))
-    with pytest.raises(ValueError, match="has 2 frames; one image a file"):
+    with pytest.raises(ValueError, match="has 2 frames; one image per file"):
         read_picture(path)
 
 
@@ -205,8 +205,10 @@ def test_a_group_column_goes_before_the_patients(tmp_path):
     assert load_csv(f"csv:{tmp_path}/set.csv", tmp_path, None).groups.tolist() == ["G7", "G8"]
 
 
-def test_one_patient_is_no_grouping(tmp_path):
-    assert folder_of(tmp_path, "P1", "P1").groups is None
+def test_one_patient_is_no_grouping_and_is_noted(tmp_path):
+    dataset = folder_of(tmp_path, "ANONYMOUS", "ANONYMOUS")
+    assert dataset.groups is None
+    assert "no groups: all 2 DICOM files have one PatientID; name patients in a column 'group' of a CSV" in dataset.notes
 
 
 def test_a_missing_patient_means_no_groups_and_is_noted(tmp_path):

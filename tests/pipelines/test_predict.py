@@ -11,7 +11,6 @@ from PIL import Image
 
 from benchmark.__main__ import main
 from benchmark.datasets.csv_file import load_csv
-from benchmark.datasets.pictures import raster
 from benchmark.errors import UserError
 from benchmark.pipelines import answers, file, reading
 from benchmark.pipelines.pipeline import fit
@@ -144,11 +143,11 @@ def test_an_image_of_too_many_pixels_is_refused(classical, tmp_path):
         read_image(tmp_path / "large.png", classical.card)
 
 
-def test_a_tiff_that_only_opencv_decodes_is_measured_before_it_is_decoded(classical, tmp_path, monkeypatch):
+def test_a_tiff_is_measured_before_it_is_decoded(classical, tmp_path, monkeypatch):
     cv2.imwrite(str(tmp_path / "float.tif"), np.zeros((40, 30, 3), np.float32))
     assert read_image(tmp_path / "float.tif", classical.card).pixels.shape == (40, 30, 1)
     monkeypatch.setattr(reading, "MOST_PIXELS", 1000)
-    monkeypatch.setattr(raster, "_by_opencv", lambda data: pytest.fail("it was decoded"))
+    monkeypatch.setattr(reading, "read_picture", lambda *args: pytest.fail("it was decoded"))
     with pytest.raises(UserError, match="40x30 are more than"):
         read_image(tmp_path / "float.tif", classical.card)
 

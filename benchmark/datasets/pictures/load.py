@@ -61,10 +61,8 @@ def load_images(paths: Sequence[Path], names: Sequence[str], options: Options) -
     UserError
         A file is unreadable and on_error is 'raise', or none is readable.
     """
-    from PIL import Image
-
     with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore")  # the decoders', of files that are read or refused below
         shape, why = _target_shape(paths, options.size)
         outcomes = _each(lambda path: _read(path, shape, options), paths)
     pictures = [outcome for outcome in outcomes if isinstance(outcome, Picture)]
@@ -97,7 +95,7 @@ def _each(function: Callable, paths: Sequence[Path]) -> list:
 def _read(path: Path, shape: tuple[int, int], options: Options) -> Picture | str:
     """Return a picture of the wanted shape, or why there is none."""
     try:
-        picture = read_picture(path, options.percentiles)
+        picture = read_picture(path, options.percentiles, options.max_pixels)
         return replace(picture, pixels=resize(picture.pixels, shape))
     except Exception as error:  # decoders raise whatever they like on a damaged file; all of it is for the user to read
         return _reason(error)

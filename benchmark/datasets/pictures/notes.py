@@ -37,9 +37,16 @@ def notes_on(pictures: Sequence[Picture], shape: tuple[int, ...], why: str, perc
         ([p for p in pictures if p.stretched and p.patient is None], "16-bit or float", percentile_rule),
         ([p for p in pictures if p.stretched and not p.pixels.any()], "constant", "all values became 0"),
         ([p for p in pictures if p.inverted], "low-is-white", "inverted (MONOCHROME1, or WhiteIsZero of a TIFF)"),
+        ([p for p in pictures if p.n_padding], "DICOM", "padding (PixelPaddingValue) became 0 and has no say in percentiles"),
+        *_remarked(pictures),
     )
     notes = [f"{_images(found, kind)}: {rule}" for found, kind, rule in counted if found]
     return (*notes, *_not_finite(pictures), *_mixed(pictures), *_resized(pictures, shape, why))
+
+
+def _remarked(pictures: Sequence[Picture]) -> list[tuple[list[Picture], str, str]]:
+    remarks = sorted({picture.remark for picture in pictures if picture.remark})
+    return [([picture for picture in pictures if picture.remark == remark], "", remark) for remark in remarks]
 
 
 def _images(found: Sequence[Picture], kind: str = "") -> str:
@@ -49,7 +56,7 @@ def _images(found: Sequence[Picture], kind: str = "") -> str:
 def _not_finite(pictures: Sequence[Picture]) -> list[str]:
     found = [picture for picture in pictures if picture.n_not_finite]
     count = sum(picture.n_not_finite for picture in found)
-    return [f"{count} NaN or infinite values in {_images(found)} set to the low end"] if found else []
+    return [f"{count} NaN or infinite values in {_images(found)} became 0"] if found else []
 
 
 def _mixed(pictures: Sequence[Picture]) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,10 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.datasets.pictures import raster
+from benchmark.datasets.pictures.decoded import MAX_PIXELS, Decoded, Header, refuse_too_large
 from benchmark.datasets.pictures.eight_bits import to_eight_bits
+from benchmark.datasets.pictures.memory import MemoryBudget
 
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})
 SUFFIXES = raster.SUFFIXES | DICOM_SUFFIXES
+COPIES = 3  # of the decoded values that exist at a time, at most
+MEMORY = MemoryBudget(2**30)
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,10 @@ class Picture:
         Values that were NaN or infinite.
     patient : str or None
         PatientID of a DICOM file, "" where it has none; None for other kinds.
+    n_padding : int
+        Pixels outside the image (PixelPaddingValue of DICOM), which became 0.
+    remark : str
+        An assumption that the reader had to make.
     """
 
     pixels: NDArray[np.uint8]
@@ -40,6 +50,8 @@ class Picture:
     inverted: bool = False
     n_not_finite: int = 0
     patient: str | None = None
+    n_padding: int = 0
+    remark: str = ""
 
 
 def is_dicom(path: Path) -> bool:
@@ -48,34 +60,72 @@ def is_dicom(path: Path) -> bool:
 
 
 def picture_size(path: Path) -> tuple[int, int]:
-    """Read (height, width) from the header of a file."""
-    if not is_dicom(path):
-        return raster.raster_size(path)
-    from benchmark.datasets.pictures.dicom import dicom_size
-
-    return dicom_size(path)
-
-
-def read_picture(path: Path, percentiles: tuple[float, float] = (1, 99)) -> Picture:
-    """Decode a file and bring it to 8 bits.
+    """Read (height, width) from the header of a file.
 
     Raises
     ------
     Exception
-        Any error of a decoder: the file is damaged or of another kind.
+        As `read_picture`.
     """
-    windowed, patient = False, None
-    if is_dicom(path):
-        from benchmark.datasets.pictures.dicom import read_dicom
+    with _damage_named():
+        return _read_header(path).size
 
-        file = read_dicom(path)
-        values, windowed, inverted, patient = file.values, file.windowed, file.inverted, file.patient
-    else:
-        values, inverted = raster.read_raster(path)
-    eight, n_not_finite = to_eight_bits(values, percentiles)
-    pixels = _channels_last(255 - eight if inverted else eight)
-    stretched = values.dtype != np.uint8
-    return Picture(pixels, pixels.shape[:2], windowed, stretched, inverted, n_not_finite, patient)
+
+def read_picture(path: Path, percentiles: tuple[float, float] = (1, 99), max_pixels: int = MAX_PIXELS) -> Picture:
+    """Decode a file and bring it to 8 bits.
+
+    Large files wait for one another: what is decoded at the same time stays below 1 GB, or is one file.
+
+    Raises
+    ------
+    Exception
+        Any error of a decoder: the file is damaged or of another kind, or has more than max_pixels pixels.
+    """
+    with _damage_named():
+        header = _read_header(path)
+        refuse_too_large(header, max_pixels)
+        with MEMORY.hold(COPIES * header.n_bytes):
+            image = _decode(path)
+            pixels, n_not_finite = to_eight_bits(image.values, percentiles, image.padding, image.inverted)
+            pixels = _channels_last(pixels)
+    return Picture(
+        pixels,
+        pixels.shape[:2],
+        windowed=image.windowed,
+        stretched=image.values.dtype != np.uint8,
+        inverted=image.inverted,
+        n_not_finite=n_not_finite,
+        patient=image.patient,
+        n_padding=0 if image.padding is None else int(np.count_nonzero(image.padding)),
+        remark=image.remark,
+    )
+
+
+@contextmanager
+def _damage_named() -> Iterator[None]:
+    """Say that a file is damaged where a decoder says nothing to its user."""
+    try:
+        yield
+    except (OSError, ValueError, SyntaxError, MemoryError):  # SyntaxError: Pillow's, of a broken file
+        raise
+    except Exception as error:  # whatever else decoders raise on bytes that they do not expect
+        raise ValueError(f"damaged, or of an unknown kind ({type(error).__name__}: {error})") from error
+
+
+def _read_header(path: Path) -> Header:
+    if not is_dicom(path):
+        return raster.read_header(path)
+    from benchmark.datasets.pictures.dicom import dicom_header
+
+    return dicom_header(path)
+
+
+def _decode(path: Path) -> Decoded:
+    if not is_dicom(path):
+        return raster.read_raster(path)
+    from benchmark.datasets.pictures.dicom import read_dicom
+
+    return read_dicom(path)
 
 
 def _channels_last(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

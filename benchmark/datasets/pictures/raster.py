@@ -2,138 +2,135 @@
 
 from __future__ import annotations
 
+import struct
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
+from PIL import Image
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 
-FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
+from benchmark.datasets.pictures.decoded import Decoded, Header
+from benchmark.datasets.pictures.orientation import known_orientation, turn_upright, upright_size
+
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
-DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L")
-WIDTH, HEIGHT = 256, 257  # TIFF tags
-ORIENTATION, BITS, PHOTOMETRIC, PLANES, SAMPLE_FORMAT = 274, 258, 262, 284, 339  # EXIF and TIFF tags
-WHITE_IS_ZERO, SEPARATE, UNSIGNED, SIGNED = 0, 2, 1, 2
+# opened by class: Image.open has a limit of its own, which is one for the whole process
+OPENERS = {b"\x89PNG\r\n\x1a\n": PngImageFile, b"\xff\xd8\xff": JpegImageFile, b"BM": BmpImageFile}
+TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+EXIF_ORIENTATION = 274
+MOST_EXIF = 2**20  # bytes
 
 
-def raster_size(path: Path) -> tuple[int, int]:
-    """Read (height, width) from the header, as the picture stands upright."""
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            width, height = image.size
-            # Pillow has already turned the size of a TIFF
-            lies = image.format != "TIFF" and image.getexif().get(ORIENTATION, 1) >= 5
-    except UnidentifiedImageError:
-        return _unusual_tiff_size(path)
-    return (width, height) if lies else (height, width)
-
-
-def read_raster(path: Path) -> tuple[NDArray, bool]:
-    """Decode a file; Pillow reads every byte first, so half a file raises.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    pixels : (h, w) or (h, w, 3) array, upright, alpha dropped
-        uint8, or the type of the file: uint16, int32, float32, ...
-    inverted : bool
-        Low values are white (a TIFF "WhiteIsZero" of more than 8 bits).
+def read_header(path: Path) -> Header:
+    """Read size and memory from the header.
 
     Raises
     ------
-    ValueError, OSError, or an error of Pillow
+    Exception
+        As `read_raster`.
+    """
+    with path.open("rb") as file:
+        if _is_tiff(file):
+            from benchmark.datasets.pictures.tiff import tiff_header
+
+            return tiff_header(path)
+        image = _open_image(file)
+        size = upright_size(image.height, image.width, _orientation(image, file))
+        bytes_per_sample = 2 if _is_16_bit_png(image, file) else 1
+        return Header(size, image.width * image.height * len(image.getbands()) * bytes_per_sample)
+
+
+def read_raster(path: Path) -> Decoded:
+    """Decode a file completely: half a file raises.
+
+    Raises
+    ------
+    ValueError, OSError, or an error of a decoder
         The file is damaged, holds several pictures, or is of another kind.
     """
-    data = path.read_bytes()
-    try:
-        # from memory: Pillow 13 maps an uncompressed TIFF that lies on its side with height and width exchanged
-        image = Image.open(BytesIO(data), formats=FORMATS)
-    except UnidentifiedImageError:
-        return _read_unusual_tiff(data), False
-    with image:
-        frames = getattr(image, "n_frames", 1)
-        if frames > 1 and image.format in ("TIFF", "PNG"):  # a JPEG's further pictures are previews
-            raise ValueError(f"has {frames} frames; one image a file")
-        deep_colour = _is_deep_colour(image, data)
-        tags = dict(getattr(image, "tag_v2", {}))
-        image.load()  # every byte, before OpenCV, which is more forgiving, may see it
-        if deep_colour:
-            return _read_deep_colour(image, data, tags), False
-        ImageOps.exif_transpose(image, in_place=True)
-        pixels = _retype(_pixels(image), tags)
-    return pixels, pixels.dtype != np.uint8 and tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
+    with path.open("rb") as file:
+        if _is_tiff(file):
+            from benchmark.datasets.pictures.tiff import read_tiff
+
+            return read_tiff(path)
+        data = BytesIO(file.read())
+    image = _open_image(data)
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        raise ValueError(f"has {frames} frames; one image per file")
+    orientation = _orientation(image, data)
+    if _is_16_bit_png(image, data):
+        return Decoded(turn_upright(_decode_16_bits(data), orientation))
+    data.seek(0)
+    return Decoded(turn_upright(_pixels(_open_image(data)), orientation))
 
 
-def _pixels(image: Image.Image) -> NDArray:
-    if image.mode in ("RGB", *DEEP_MODES):
+def _is_tiff(file: BinaryIO) -> bool:
+    magic = file.read(4)
+    file.seek(0)
+    return magic in TIFF_MAGIC
+
+
+def _open_image(file: BinaryIO) -> ImageFile:
+    """Open by the first bytes, whatever the suffix."""
+    magic = file.read(8)
+    file.seek(0)
+    for start, opener in OPENERS.items():
+        if magic.startswith(start):
+            return opener(file)
+    raise ValueError("not a PNG, JPEG, TIFF or BMP file" if magic else "the file is empty")
+
+
+def _orientation(image: ImageFile, file: BinaryIO) -> int:
+    """Read the orientation without decoding the image."""
+    if not isinstance(image, PngImageFile):
+        return known_orientation(image.getexif().get(EXIF_ORIENTATION))
+    exif = Image.Exif()
+    exif.load(_png_chunk(file, b"eXIf"))  # Pillow would decode the image first: it may come after the pixels
+    return known_orientation((exif or Image.Image.getexif(image)).get(EXIF_ORIENTATION))
+
+
+def _png_chunk(file: BinaryIO, wanted: bytes) -> bytes:
+    """Return the content of the first chunk of a kind, b"" if there is none."""
+    file.seek(8)
+    while len(head := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        if kind == wanted:
+            return file.read(min(length, MOST_EXIF))
+        file.seek(length + 4, 1)
+    return b""
+
+
+def _is_16_bit_png(image: ImageFile, file: BinaryIO) -> bool:
+    """Whether samples have 16 bits, of which Pillow would cut off 8 where there is more than one channel."""
+    if not isinstance(image, PngImageFile):
+        return False
+    file.seek(24)
+    return file.read(1) == b"\x10"  # bit depth in the IHDR chunk
+
+
+def _decode_16_bits(data: BytesIO) -> NDArray[np.uint16]:
+    import imagecodecs
+
+    data.seek(0)
+    PngImageFile(data).load()  # checks every byte, which libpng does not
+    pixels = imagecodecs.png_decode(data.getvalue())
+    if pixels.ndim == 2:
+        return pixels
+    return pixels[..., 0] if pixels.shape[2] == 2 else pixels[..., :3]
+
+
+def _pixels(image: ImageFile) -> NDArray[np.uint8]:
+    image.load()
+    if image.mode == "RGB":
         return np.asarray(image)
     if image.mode in ("1", "L"):
         return np.asarray(image.convert("L"))
     if image.mode in ("P", "PA"):
         return np.asarray(image.convert("RGBA"))[..., :3]
     return np.asarray(image.convert("RGB"))
-
-
-def _retype(pixels: NDArray, tags: dict) -> NDArray:
-    """Undo Pillow's reading of unsigned 32-bit TIFF samples as signed, and of signed 8-bit ones as unsigned."""
-    form = tags.get(SAMPLE_FORMAT, (None,))[0]
-    if form == UNSIGNED and pixels.dtype == np.int32:
-        return pixels.view(np.uint32)
-    if form == SIGNED and pixels.dtype == np.uint8:
-        return pixels.view(np.int8)
-    return pixels
-
-
-def _is_deep_colour(image: Image.Image, data: bytes) -> bool:
-    """More than 8 bits in more than one channel, which Pillow would cut to 8 without a word."""
-    if image.format == "PNG":
-        bit_depth, colour_type = data[24], data[25]  # of the IHDR chunk
-        return bit_depth == 16 and colour_type != 0
-    if image.format == "TIFF":
-        bits = image.tag_v2.get(BITS, (1,))  # type: ignore[attr-defined]
-        return len(bits) > 1 and max(bits) > 8
-    return False
-
-
-def _read_deep_colour(image: Image.Image, data: bytes, tags: dict) -> NDArray:
-    if tags.get(PLANES) == SEPARATE:
-        raise ValueError("16-bit colour TIFF in separate planes; write the channels interleaved")
-    if image.format == "PNG" and image.getexif().get(ORIENTATION, 1) != 1:
-        raise ValueError("16-bit colour PNG with an EXIF orientation; write it upright")
-    return _by_opencv(data)
-
-
-def _read_unusual_tiff(data: bytes) -> NDArray:
-    """Read a TIFF that Pillow does not know: 64-bit float, float colour."""
-    _check_tiff(data)
-    return _by_opencv(data)
-
-
-def _check_tiff(data: bytes) -> None:
-    if data[:4] not in (b"II*\0", b"MM\0*"):
-        raise ValueError("not a PNG, JPEG, TIFF or BMP file" if data else "the file is empty")
-
-
-def _unusual_tiff_size(path: Path) -> tuple[int, int]:
-    """Height and width by the header of a TIFF that Pillow cannot decode."""
-    with path.open("rb") as file:
-        head = file.read(8)
-        _check_tiff(head)
-        header = ImageFileDirectory_v2(head)
-        file.seek(header.next)
-        header.load(file)
-    return int(header[HEIGHT]), int(header[WIDTH])
-
-
-def _by_opencv(data: bytes) -> NDArray:
-    import cv2
-
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None:
-        raise ValueError("damaged, or of a kind that neither Pillow nor OpenCV decodes")
-    return pixels if pixels.ndim == 2 else pixels[..., 2::-1]

@@ -1,0 +1,81 @@
+"""Lookup tables of DICOM, which pydicom reads for some numbers of bits only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset as DicomDataset
+from pydicom.multival import MultiValue
+
+
+@dataclass(frozen=True)
+class Table:
+    """A lookup table.
+
+    Parameters
+    ----------
+    entries : (n,) uint16 array
+    first : int
+        The value that the first entry stands for.
+    bits : int
+        Per entry.
+    """
+
+    entries: NDArray[np.uint16]
+    first: int
+    bits: int
+
+    def apply(self, values: NDArray) -> NDArray[np.uint16]:
+        """Look up values; what lies outside gets the nearest entry."""
+        last = self.first + len(self.entries) - 1
+        nearest = np.rint(values) if values.dtype.kind == "f" else values
+        return self.entries[nearest.clip(self.first, last).astype(np.int64) - self.first]
+
+
+def read_table(descriptor: object, data: object, little_endian: bool) -> Table | None:
+    """Read a table, or None where it is there but empty.
+
+    Parameters
+    ----------
+    descriptor : the value of an LUT Descriptor
+        Number of entries (0 stands for 65,536), first value, bits per entry.
+    data : the value of the LUT Data
+        Words, or bytes of one or two per entry.
+    little_endian : bool
+
+    Raises
+    ------
+    ValueError
+        The three do not fit together.
+    """
+    if not descriptor or data is None or (isinstance(data, bytes | MultiValue | list) and not len(data)):
+        return None
+    if not isinstance(descriptor, MultiValue | list | tuple) or len(descriptor) != 3:
+        raise ValueError(f"a lookup table with the descriptor {descriptor}")
+    n_entries, first, bits = (int(number) for number in descriptor)
+    n_entries = n_entries or 2**16
+    if not 8 <= bits <= 16:
+        raise ValueError(f"a lookup table of {bits} bits per entry")
+    entries = _entries(data, n_entries, little_endian)
+    if entries.max() >= 2**bits:
+        raise ValueError(f"a lookup table of {bits} bits per entry that holds {entries.max()}")
+    return Table(entries, first, bits)
+
+
+def _entries(data: object, n_entries: int, little_endian: bool) -> NDArray[np.uint16]:
+    if isinstance(data, bytes):
+        words = np.frombuffer(data[: len(data) // 2 * 2], "<u2" if little_endian else ">u2")
+    else:
+        words = (np.atleast_1d(np.array(data, np.int64)) & 0xFFFF).astype(np.uint16)
+    if len(words) >= n_entries:
+        return words[:n_entries].astype(np.uint16)
+    if len(words) == (n_entries + 1) // 2:  # two entries of 8 bits to a word, the lower one first
+        return words.astype("<u2").view(np.uint8)[:n_entries].astype(np.uint16)
+    raise ValueError(f"a lookup table of {len(words)} entries where {n_entries} are announced")
+
+
+def is_little_endian(file: DicomDataset) -> bool:
+    """Whether words of the file have their low byte first."""
+    return bool(file.original_encoding[1])
