@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
+from benchmark.datasets.duplicates import check_duplicates
 from benchmark.datasets.pictures.load import Loaded, load_images
 from benchmark.datasets.pictures.options import Options
+from benchmark.datasets.text import PathFinder
 from benchmark.errors import UserError
 
 
@@ -59,7 +63,9 @@ def path_of(name: str, data: Path) -> Path:
     if not path:
         raise UserError(f"dataset '{name}' names no path; write {kind}:PATH")
     here = Path(path).expanduser()
-    return data / here if not here.exists() and (data / here).exists() else here
+    finder = PathFinder()
+    candidates = (finder.find(here), finder.find(data / here))
+    return next((candidate for candidate in candidates if candidate.exists()), here)
 
 
 def class_order(labels: Iterable[str]) -> tuple[str, ...]:
@@ -77,8 +83,15 @@ def class_order(labels: Iterable[str]) -> tuple[str, ...]:
         return tuple(names)
 
 
-def assemble(name: str, listing: Listing, options: Options) -> Dataset:
-    """Read the files of a listing.
+def assemble(
+    name: str,
+    listing: Listing,
+    options: Options,
+    drop_duplicates: bool = False,
+    licence: str | None = None,
+    citation: str | None = None,
+) -> Dataset:
+    """Read the files of a listing, and note what is in it more than once.
 
     Raises
     ------
@@ -94,7 +107,7 @@ def assemble(name: str, listing: Listing, options: Options) -> Dataset:
     listing = listing.take(loaded.kept)
     _check(name, listing, classes)
     groups, group_notes = _groups(listing, loaded)
-    return Dataset(
+    dataset = Dataset(
         name=name,
         images=loaded.images,
         targets=_targets(listing, classes),
@@ -102,8 +115,29 @@ def assemble(name: str, listing: Listing, options: Options) -> Dataset:
         multilabel=listing.multilabel,
         groups=None if groups is None else np.array(groups),
         part=None if listing.part is None else np.array(listing.part),
-        notes=(*listing.notes, *loaded.notes, *group_notes),
+        notes=(*listing.notes, *loaded.notes, *group_notes, *_alike(classes)),
+        licence=licence,
+        citation=citation,
     )
+    return check_duplicates(dataset, _short_names(listing.paths), drop_duplicates)
+
+
+def _short_names(paths: Sequence[Path]) -> list[str]:
+    """Name files by what their paths do not share."""
+    try:
+        above = os.path.commonpath([path.parent for path in paths])
+    except ValueError:  # on several drives
+        return [path.name for path in paths]
+    return [Path(os.path.relpath(path, above)).as_posix() for path in paths]
+
+
+def _alike(classes: Sequence[str]) -> list[str]:
+    """Name classes that differ in case or spaces only: rarely meant."""
+    spellings = defaultdict(list)
+    for name in classes:
+        spellings["".join(name.split()).casefold()].append(name)
+    alike = [" and ".join(f"'{name}'" for name in names) for names in spellings.values() if len(names) > 1]
+    return [f"classes that differ in case or spaces only: {'; '.join(alike)}"] if alike else []
 
 
 def _check(name: str, listing: Listing, classes: tuple[str, ...]) -> None:
@@ -133,4 +167,6 @@ def _groups(listing: Listing, loaded: Loaded) -> tuple[list[str] | None, list[st
     if without:
         return None, [f"no groups: {without} of {len(dicom)} DICOM files have no PatientID"]
     n_patients = len(set(dicom))
-    return (dicom, [f"groups: PatientID of the DICOM files, {n_patients} patients"]) if n_patients > 1 else (None, [])
+    if n_patients == 1:
+        return None, [f"no groups: all {len(dicom)} DICOM files have the same PatientID, so which images are of one patient is not known"]
+    return dicom, [f"groups: PatientID of the DICOM files, {n_patients} patients"]
