@@ -68,6 +68,8 @@ class Dataset:
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(nfc(name) for name in self.classes))
         object.__setattr__(self, "groups", _composed(self.groups))
+        object.__setattr__(self, "licence", self.licence or None)
+        object.__setattr__(self, "citation", self.citation or None)
         n = len(self.images)
         for name, values in (("targets", self.targets), ("groups", self.groups), ("part", self.part)):
             if values is not None and len(values) != n:

@@ -62,6 +62,11 @@ def path_of(name: str, data: Path) -> Path:
     kind, _, path = name.partition(":")
     if not path:
         raise UserError(f"dataset '{name}' names no path; write {kind}:PATH")
+    return find_path(path, data)
+
+
+def find_path(path: str, data: Path) -> Path:
+    """Return a path relative to the current folder, or to the data folder if it is only there."""
     here = Path(path).expanduser()
     finder = PathFinder()
     candidates = (finder.find(here), finder.find(data / here))

@@ -56,12 +56,14 @@ def open_dataset(path: Path) -> Dataset:
     Raises
     ------
     StorageError
-        It is gone, or torn.
+        It is missing or corrupted.
     """
     try:
         return _open(path)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise StorageError(f"the data set in {path} is gone or torn ({error}); run again: what is done is kept") from error
+    except Exception as error:  # NumPy, zipfile and zlib raise whatever they like on a damaged file
+        raise StorageError(
+            f"the data set in {path} is missing or corrupted ({error}); run the same command again: completed cells are kept"
+        ) from error
 
 
 def _open(path: Path) -> Dataset:
