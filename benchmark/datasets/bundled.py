@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.datasets.base import Dataset, to_size
-from benchmark.datasets.duplicates import check_duplicates
 
 
 def load_digits(name: str, data: Path, size: int | None) -> Dataset:
@@ -17,7 +16,7 @@ def load_digits(name: str, data: Path, size: int | None) -> Dataset:
     bunch = load()
     images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)[..., None]
     images, notes = to_size(images, size)
-    dataset = Dataset(
+    return Dataset(
         name,
         images,
         bunch.target.astype(np.int64),
@@ -26,7 +25,6 @@ def load_digits(name: str, data: Path, size: int | None) -> Dataset:
         licence="CC BY 4.0",
         citation="E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998",
     )
-    return check_duplicates(dataset)
 
 
 def load_faces(name: str, data: Path, size: int | None) -> Dataset:
@@ -34,7 +32,7 @@ def load_faces(name: str, data: Path, size: int | None) -> Dataset:
     from skimage.data import lfw_subset
 
     images, notes = to_size(np.rint(lfw_subset() * 255).astype(np.uint8)[..., None], size)
-    dataset = Dataset(
+    return Dataset(
         name,
         images,
         np.repeat([1, 0], 100).astype(np.int64),
@@ -43,4 +41,3 @@ def load_faces(name: str, data: Path, size: int | None) -> Dataset:
         licence="public domain (scikit-image's data)",
         citation="G. B. Huang et al., Labeled Faces in the Wild, University of Massachusetts, Amherst, TR 07-49, 2007",
     )
-    return check_duplicates(dataset)

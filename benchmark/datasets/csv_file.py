@@ -92,7 +92,8 @@ def _without_repeated(rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
     first = {tuple(row.cells.values()): row for row in reversed(rows)}
     kept = sorted(first.values(), key=lambda row: row.line)
     n_dropped = len(rows) - len(kept)
-    return kept, (f"drop_duplicates: {n_dropped} rows that repeat another left out",) if n_dropped else ()
+    which = "row that repeats" if n_dropped == 1 else "rows that repeat"
+    return kept, (f"drop_duplicates: {n_dropped} {which} another left out",) if n_dropped else ()
 
 
 def _refuse_measurements(where: str, column: str, labels: Iterable[str]) -> None:
