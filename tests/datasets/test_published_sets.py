@@ -128,6 +128,8 @@ def test_binary_cifar10_reads_back_image_by_image_with_its_official_split(tmp_pa
     assert np.array_equal(dataset.targets[:10_000], labels)
     assert list(dataset.part[[0, 49_999, 50_000]]) == ["train", "train", "test"]
     assert dataset.classes[:2] == ("airplane", "automobile")
+    assert dataset.notes[0].startswith(f"{LEAK}3.3 % of its published test images have near-duplicates in the training set")
+    assert dataset.notes[1].startswith(f"{LEAK}10,000 of 10,000 test images are in the training set too")  # of this file
 
 
 def test_n_train_keeps_equal_shares_of_the_classes_and_the_whole_test_part(tmp_path, photographs):
@@ -246,13 +248,6 @@ def test_groups_may_be_counted_within_each_part(data_folder, tmp_path):
 def test_a_mistake_in_the_table_of_groups_is_named(data_folder, tmp_path, text, reason):
     with pytest.raises(UserError, match=reason):
         medmnist_sets.load("breastmnist", data_folder, None, groups=write_groups(tmp_path / "g.csv", text))
-
-
-def test_cifar10_states_its_near_duplicates(tmp_path, photographs):
-    write_binary_cifar10(tmp_path / "cifar-10-batches-bin", photographs, np.arange(10_000) % 10)
-    notes = torchvision_sets.load("cifar10", tmp_path, None).notes
-    assert notes[0].startswith(f"{LEAK}3.3 % of its published test images have near-duplicates in the training set")
-    assert notes[1].startswith(f"{LEAK}10,000 of 10,000 test images are in the training set too")  # of this file
 
 
 @pytest.mark.parametrize("name", [name for name in MENU if not name.endswith(":")])
