@@ -107,8 +107,8 @@ def _conflicting(targets: NDArray[np.int64], members: NDArray[np.int64]) -> NDAr
 
 def _refuse_emptied(dataset: Dataset, kept: NDArray[np.int64]) -> None:
     targets = dataset.targets[kept]
-    present = targets.any(axis=0) if dataset.multilabel else np.bincount(targets, minlength=len(dataset.classes)) > 0
-    lost = [name for name, here in zip(dataset.classes, present, strict=True) if not here]
+    counts = targets.sum(axis=0) if dataset.multilabel else np.bincount(targets, minlength=len(dataset.classes))
+    lost = [name for name, count in zip(dataset.classes, counts.tolist(), strict=True) if not count]
     if dataset.part is not None:
         lost += [f"the part {part}" for part in sorted({*dataset.part} - {*dataset.part[kept]})]
     if lost:

@@ -70,6 +70,7 @@ def _list(name: str, root: Path) -> Listing:
     rows = [(path, nfc(folder.name), part) for folder, part, tree in trees for path in tree.images]
     if not rows:
         raise UserError(f"dataset '{name}': no image in any class folder; put {_kinds()} files into {_places(folders)}")
+    _refuse_one_folder(name, folders, trees[0][2])
     _refuse_hidden_parts(name, [(folder, tree) for folder, part, tree in trees if part is None])
     empty = sorted({nfc(folder.name) for folder, _ in folders} - {label for _, label, _ in rows})
     if empty:
@@ -150,6 +151,12 @@ def _refuse_disjoint_parts(name: str, folders: Sequence[ClassFolder]) -> None:
             f"dataset '{name}': train has {', '.join(sorted(train))} and test has {', '.join(sorted(test))}, with no class in both; "
             "put the same class folders right into train and test"
         )
+
+
+def _refuse_one_folder(name: str, folders: Sequence[ClassFolder], tree: Tree) -> None:
+    folder, part = folders[0]
+    if len(folders) == 1 and part is None and len(tree.folders) > 1:
+        raise UserError(f"dataset '{name}': '{folder.name}' is its only folder; if the classes are inside, name it: folder:{folder}")
 
 
 def _refuse_hidden_parts(name: str, trees: Sequence[tuple[Path, Tree]]) -> None:

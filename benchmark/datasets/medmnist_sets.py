@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmark.datasets.archive import read_arrays
 from benchmark.datasets.base import PARTS, Dataset
@@ -62,10 +63,10 @@ def load(name: str, data: Path, size: int | None, *, groups: str | None = None, 
     file = _find(name, f"{name}{suffix}.npz", data) or _download(name, size or 28, data)
     _check_md5(file, INFO[name][f"MD5{suffix}"])
     dataset = _read(name, file, INFO[name], size or 28)
-    names = [f"{part} {i}" for part in PARTS for i in range((dataset.part == part).sum())]
+    part = _parts(INFO[name])
+    names = [f"{part} {i}" for part in PARTS for i in range(INFO[name]["n_samples"][part])]
     if groups is not None:
-        path = find_path(groups, data)
-        dataset = replace(dataset, groups=read_groups(f"dataset '{name}'", path, dataset.part))
+        dataset = replace(dataset, groups=read_groups(f"dataset '{name}'", find_path(groups, data), part))
     elif name in KNOWN_LEAKS:
         dataset = replace(dataset, notes=(f"{LEAK}{KNOWN_LEAKS[name]}",))
     return check_duplicates(dataset, names, drop_duplicates)
@@ -109,7 +110,6 @@ def _read(name: str, file: Path, info: dict[str, Any], size: int) -> Dataset:
         raise UserError(f"{file} is not the MedMNIST file of '{name}' in size {size}: {error}") from None
     images = np.concatenate([arrays[f"{part}_images"] for part in PARTS])
     labels = np.concatenate([arrays[f"{part}_labels"] for part in PARTS]).astype(np.int64)
-    part = np.repeat(PARTS, [info["n_samples"][part] for part in PARTS])
     multilabel = info["task"].startswith("multi-label")
     return Dataset(
         name,
@@ -118,7 +118,11 @@ def _read(name: str, file: Path, info: dict[str, Any], size: int) -> Dataset:
         tuple(info["label"][str(k)] for k in range(len(info["label"]))),
         multilabel=multilabel,
         ordinal=info["task"].startswith("ordinal"),
-        part=part,
+        part=_parts(info),
         licence=info["license"],
         citation=_CITATION,
     )
+
+
+def _parts(info: dict[str, Any]) -> NDArray[np.str_]:
+    return np.repeat(PARTS, [info["n_samples"][part] for part in PARTS])

@@ -221,6 +221,10 @@ def test_parts_below_the_classes_are_refused_with_the_right_order(tmp_path):
     assert "put the parts above the classes, as in PATH/train/CLASS/" in text
 
 
+def test_a_single_folder_with_the_classes_inside_is_named(tmp_path):
+    assert f"name it: folder:{tmp_path}/data" in refusal(tmp_path, "data/a/1.png", "data/b/1.png", "__MACOSX/data/a/1.png")
+
+
 def test_classes_may_share_one_sub_folder_or_none(tmp_path):
     assert load(tmp_path, "cat/images/1.png", "dog/images/1.png", "dog/P7/1.png").classes == ("cat", "dog")
 

@@ -76,6 +76,7 @@ def outcome(call):
     except UserError as error:
         value = str(error)
         assert value
+        assert "\n" not in value, value
     finally:
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
