@@ -138,11 +138,11 @@ def _copies_across_parts(dataset: Dataset, digests: NDArray[np.uint64], names: S
     n_repeated = len(digests) - len(np.unique(digests))
     if not n_repeated:
         return None
-    others = f"{n_repeated:,} of all {len(digests):,} images repeat another"
+    others = f"{n_repeated:,} of all {len(digests):,} images {_repeat(n_repeated)} another"
     if not pairs:
         return f"{others} pixel for pixel{_example(digests, names)}, none of them across training and test set; {_DROP}"
     return (
-        f"{LEAK}{len(pairs):,} of {len(test):,} test images are in the training set too, pixel for pixel ({_shown(pairs, names, '=')})"
+        f"{LEAK}{len(pairs):,} of {len(test):,} test images {_are(len(pairs))} in the training set too, pixel for pixel ({_shown(pairs, names, '=')})"
         f"{_other_labels(dataset, pairs)}; {others}; {_DROP}"
     )
 
@@ -152,7 +152,7 @@ def _copies_in_folds(dataset: Dataset, digests: NDArray[np.uint64], names: Seque
     pairs = [(int(first[k]), i) for i, k in enumerate(inverse) if first[k] != i]
     if not pairs:
         return None
-    shown = f"{len(pairs):,} of {len(digests):,} images repeat another pixel for pixel ({_shown(pairs, names, '=')})"
+    shown = f"{len(pairs):,} of {len(digests):,} images {_repeat(len(pairs))} another pixel for pixel ({_shown(pairs, names, '=')})"
     shown += _other_labels(dataset, pairs)
     groups = dataset.groups
     if groups is None:
@@ -170,7 +170,7 @@ def _near_across_parts(dataset: Dataset, digests: NDArray[np.uint64], names: Seq
     if not pairs:
         return None
     return (
-        f"{LEAK}{len(pairs):,} of {len(test):,} test images, copies apart, look almost like a training image "
+        f"{LEAK}{len(pairs):,} of {len(test):,} test images, copies apart, {_look(len(pairs))} almost like a training image "
         f"({_shown(pairs, names, '~')}): {CRITERION}"
     )
 
@@ -181,7 +181,19 @@ def _near_in_folds(dataset: Dataset, digests: NDArray[np.uint64], names: Sequenc
     if not pairs:
         return None
     whose = "" if dataset.groups is None else " of another group"
-    return f"{LEAK}{len(pairs):,} images, copies apart, look almost like another{whose} ({_shown(pairs, names, '~')}): {CRITERION}"
+    return f"{LEAK}{len(pairs):,} images, copies apart, {_look(len(pairs))} almost like another{whose} ({_shown(pairs, names, '~')}): {CRITERION}"
+
+
+def _are(n: int) -> str:
+    return "is" if n == 1 else "are"
+
+
+def _repeat(n: int) -> str:
+    return "repeats" if n == 1 else "repeat"
+
+
+def _look(n: int) -> str:
+    return "looks" if n == 1 else "look"
 
 
 def _once(digests: NDArray[np.uint64], indices: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -63,7 +63,7 @@ def test_copies_with_another_label_are_counted(faces):
 def test_copies_within_one_part_are_no_leak_of_the_official_split(faces):
     dataset = check_duplicates(with_copies(faces, [115], part=parts(100, 10, 11)))
     assert dataset.notes == (
-        "1 of all 121 images repeat another pixel for pixel (image 115 = image 120), none of them across training and test set; "
+        "1 of all 121 images repeats another pixel for pixel (image 115 = image 120), none of them across training and test set; "
         "drop_duplicates=True keeps one of each",
     )
 
@@ -135,7 +135,7 @@ def test_near_copies_are_found_and_their_originals_named(faces, how):
     dataset = replace(faces, images=images, targets=np.r_[faces.targets, 1])
     assert "2 images, copies apart, look almost like another (image 5 ~ image 120, image 120 ~ image 5)" in leaks(dataset)[0]
     (note,) = leaks(replace(dataset, part=parts(100, 10, 11)))
-    assert "1 of 11 test images, copies apart, look almost like a training image (image 120 ~ image 5)" in note
+    assert "1 of 11 test images, copies apart, looks almost like a training image (image 120 ~ image 5)" in note
     assert leaks(replace(dataset, groups=np.r_[:120, 5])) == []
 
 
@@ -166,7 +166,7 @@ def test_a_leak_is_said_under_the_table(faces, tmp_path):
         f"datasets: ['folder:{tmp_path}/set']\nextractors: [pixels]\nmodels: [majority]\nsplit: {{stratified_kfold: {{folds: 2}}}}\n"
     )
     (line,) = [line for line in problems(run(load_study(study), out=tmp_path / "out")) if LEAK in line]
-    assert "1 of 13 images repeat another pixel for pixel (a/0.png = a/copy.png)" in line
+    assert "1 of 13 images repeats another pixel for pixel (a/0.png = a/copy.png)" in line
 
 
 # --- real sets

@@ -192,7 +192,7 @@ def test_breastmnist_says_what_is_known_of_its_split_and_what_it_holds_twice(dat
     notes = medmnist_sets.load("breastmnist", data_folder, None).notes
     assert "780 images of 600 patients" in notes[0]
     assert (
-        "1 of 156 test images are in the training set too, pixel for pixel (test 76 = train 115), 1 of them with another label" in notes[1]
+        "1 of 156 test images is in the training set too, pixel for pixel (test 76 = train 115), 1 of them with another label" in notes[1]
     )
     assert all(note.startswith(LEAK) for note in notes)
     assert len(medmnist_sets.load("breastmnist", data_folder, None, drop_duplicates=True).images) == 778
