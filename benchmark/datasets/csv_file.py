@@ -41,26 +41,30 @@ def load_csv(
     Parameters
     ----------
     name : str
-        "csv:PATH", relative to the current folder, or to the data folder if it is only there. The file is UTF-8, separated by commas,
-        with a header; spaces around cells do not count.
+        "csv:PATH", relative to the current folder, or to the data folder if it is only there. The
+        file is UTF-8, separated by commas, with a header; spaces around cells do not count.
     data : Path
         The data folder; nothing is downloaded.
     size, percentiles, on_error
         See `benchmark.datasets.pictures.options.Options`.
     image : str
-        Column of the image's path, relative to the CSV; or a template such as ``images/{image_id}.jpg``, filled from the row's columns.
+        Column of the image's path, relative to the CSV; or a template such as
+        ``images/{image_id}.jpg``, filled from the row's columns.
     label : str
-        Column of the class. If any row has a ``|``, the task is multi-label (``a|b``) and an empty label means no class.
+        Column of the class. If any row has a ``|``, the task is multi-label (``a|b``) and an empty
+        label means no class.
     group, split : str
-        Columns of the group (patient, lesion) and of train, val or test (``Training``, ``valid``, ... are understood). Where the
-        default name is absent, there is none.
+        Columns of the group (patient, lesion) and of train, val or test (``Training``, ``valid``,
+        ... are understood). Where the default name is absent, there is none.
     allow_outside : bool
         Let paths leave the CSV's folder.
     numeric_classes : bool
-        Take every number in the column of the class for a class of its own. Otherwise more than 10 distinct ones are refused, as they
-        are of ages or measurements; integers without a gap from 0 or 1 are class indices and never refused.
+        Take every number in the column of the class for a class of its own. Otherwise more than 10
+        distinct ones are refused, as they are of ages or measurements; integers without a gap from
+        0 or 1 are class indices and never refused.
     drop_duplicates : bool
-        Keep one of each set of exact copies; see `benchmark.datasets.duplicates.drop_copies`. Rows that repeat another are dropped, too.
+        Keep one of each set of exact copies; see `benchmark.datasets.duplicates.drop_copies`. Rows
+        that repeat another are dropped, too.
     licence, citation : str or None
         Of the images, for the rows.
 

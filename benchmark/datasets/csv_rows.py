@@ -52,7 +52,8 @@ def read_rows(where: str, path: Path) -> tuple[list[str], list[Row]]:
     where : str
         The beginning of every message.
     path : Path
-        UTF-8, with or without a byte-order mark, separated by commas; a first line ``sep=,`` does not count.
+        UTF-8, with or without a byte-order mark, separated by commas; a first line ``sep=,`` does
+        not count.
 
     Returns
     -------
@@ -63,7 +64,8 @@ def read_rows(where: str, path: Path) -> tuple[list[str], list[Row]]:
     Raises
     ------
     UserError
-        No such file, another encoding or separator, no rows, a column twice, a row with more or fewer cells than the header.
+        No such file, another encoding or separator, no rows, a column twice, a row with more or
+        fewer cells than the header.
     """
     text = _decoded(where, path)
     mark = _EXCELS_FIRST_LINE.match(text)
@@ -116,7 +118,7 @@ def _refuse_separator(where: str, path: Path, separator: str) -> None:
 
 
 def _lines(where: str, text: str, line: int) -> Iterator[tuple[int, list[str]]]:
-    """Yield the cells of each row with the line on which it begins: a quoted cell may hold line breaks."""
+    """Yield the cells of each row with its first line: a quoted cell may hold line breaks."""
     reader = csv.reader(StringIO(text, newline=""), strict=True)
     first = line
     try:

@@ -1,4 +1,4 @@
-"""Images that a data set holds more than once, and groups that its parts share: leaks from training to test."""
+"""Copies in a data set, and groups that its parts share: leaks from training to test."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Pairs = list[tuple[int, int]]
 
 
 def check_duplicates(dataset: Dataset, names: Sequence[str] | None = None, drop: bool = False) -> Dataset:
-    """Add notes on copies and shared groups to a data set, after dropping exact copies if that is asked for.
+    """Add notes on copies and shared groups to a data set; drop exact copies if asked to.
 
     Parameters
     ----------
@@ -54,10 +54,11 @@ def image_digests(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
 
 
 def drop_copies(dataset: Dataset) -> tuple[Dataset, NDArray[np.int64]]:
-    """Keep one of each set of images that are equal pixel for pixel, after they were brought to one size.
+    """Keep one of each set of images that are equal pixel for pixel, once they have one size.
 
-    Of copies in several parts, the one in the test set is kept (else the one in the validation set): the test set stays as it was
-    published, and training loses the copy. Where copies have different labels, nobody knows the right one, and none is kept.
+    Of copies in several parts, the one in the test set is kept (else the one in the validation
+    set): the test set stays as it was published, and training loses the copy. Where copies have
+    different labels, nobody knows the right one, and none is kept.
 
     Returns
     -------

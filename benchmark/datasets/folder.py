@@ -1,4 +1,4 @@
-"""Data sets from folders: a sub-folder per class, train/ and test/ above them if there is an official split."""
+"""Data sets from folders: a sub-folder per class, below train/ and test/ if there is a split."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ def load_folder(
 ) -> Dataset:
     """Load images that lie in class folders.
 
-    ``PATH/CLASS/**/image`` or ``PATH/train/CLASS/**/image`` with ``PATH/test`` and, if wanted, ``PATH/val``; the parts may be called
-    ``Training``, ``valid``, ``Test_Set``, ... (see `benchmark.datasets.parts.part_of`). A class may be absent from a part, but has an
-    image somewhere. Links are followed. Hidden files, other suffixes, and folders of the storage system (``@eaDir``, ``__MACOSX``) are
-    left out, and counted in a note.
+    ``PATH/CLASS/**/image`` or ``PATH/train/CLASS/**/image`` with ``PATH/test`` and, if wanted,
+    ``PATH/val``; the parts may be called ``Training``, ``valid``, ``Test_Set``, ... (see
+    `benchmark.datasets.parts.part_of`). A class may be absent from a part, but has an image
+    somewhere. Links are followed. Hidden files, other suffixes, and folders of the storage system
+    (``@eaDir``, ``__MACOSX``) are left out, and counted in a note.
 
     Parameters
     ----------
@@ -52,7 +53,8 @@ def load_folder(
     Raises
     ------
     UserError
-        No such folder, no images, an empty class, one class, half a split, top folders that look like parts, unreadable images.
+        No such folder, no images, an empty class, one class, half a split, top folders that look
+        like parts, unreadable images.
     """
     options = Options(size, percentiles, on_error)
     root = path_of(name, data)
@@ -160,7 +162,7 @@ def _refuse_one_folder(name: str, folders: Sequence[ClassFolder], tree: Tree) ->
 
 
 def _refuse_hidden_parts(name: str, trees: Sequence[tuple[Path, Tree]]) -> None:
-    """Refuse top folders that all hold the same sub-folders: they may be parts, folds or sites rather than classes."""
+    """Refuse top folders with the same sub-folders: they may be parts, folds or sites."""
     shared = set.intersection(*(tree.folders for _, tree in trees)) if len(trees) > 1 else set()
     if len(shared) < 2:
         return

@@ -1,4 +1,4 @@
-"""Groups of a published set from a CSV file that maps the index of an image to an id (patient, lesion, specimen)."""
+"""Groups of a published set from a CSV file: the patient or lesion of each image."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ def read_groups(where: str, path: Path, part: NDArray[np.str_]) -> NDArray[np.st
     where : str
         The beginning of every message.
     path : Path
-        CSV with the columns ``index`` and ``id``. The index counts from 0 through the training, validation and test images, in this
-        order; where there is a column ``split`` (train, val, test), within that part.
+        CSV with the columns ``index`` and ``id``. The index counts from 0 through the training,
+        validation and test images, in this order; where there is a column ``split`` (train, val,
+        test), within that part.
     part : (n,) array of str
         The part of every image.
 

@@ -35,7 +35,8 @@ KNOWN_LEAKS = MappingProxyType(  # what is published of their splits; said where
 def load(name: str, data: Path, size: int | None, *, groups: str | None = None, drop_duplicates: bool = False) -> Dataset:
     """One set with its official train/val/test split.
 
-    The file is looked for in the data folder and in its sub-folder ``medmnist``, and downloaded when it is in neither.
+    The file is looked for in the data folder and in its sub-folder ``medmnist``, and downloaded
+    when it is in neither.
 
     Parameters
     ----------
@@ -45,15 +46,16 @@ def load(name: str, data: Path, size: int | None, *, groups: str | None = None, 
     size : int or None
         28 (default), 64, 128 or 224: the sizes that MedMNIST is published in.
     groups : str or None
-        A CSV file with the patient or lesion of every image, relative to the current folder, or to the data folder if it is only
-        there; see `benchmark.datasets.group_map.read_groups`.
+        A CSV file with the patient or lesion of every image, relative to the current folder, or to
+        the data folder if it is only there; see `benchmark.datasets.group_map.read_groups`.
     drop_duplicates : bool
         Keep one of each set of exact copies; see `benchmark.datasets.duplicates.drop_copies`.
 
     Raises
     ------
     UserError
-        Another size, a file whose md5 differs from the published one, no file and no download, or a wrong table of groups.
+        Another size, a file whose md5 differs from the published one, no file and no download, or a
+        wrong table of groups.
     """
     from medmnist import INFO
 

@@ -1,8 +1,9 @@
 """Images that are almost equal: brightened, sharpened, stored anew, or the next of a series.
 
-A hash of few bits, as pHash's, takes all chest X-rays for copies of one another. Compared are therefore gray thumbnails by
-their correlation, as they are and less the average thumbnail of the data set. The pairs come from a search tree over their
-lowest frequencies, which drops none of them, as an orthonormal transform never lengthens a distance.
+A hash of few bits, as pHash's, takes all chest X-rays for copies of one another. Compared are
+therefore gray thumbnails by their correlation, as they are and less the average thumbnail of the
+data set. The pairs come from a search tree over their lowest frequencies, which drops none of them,
+as an orthonormal transform never lengthens a distance.
 """
 
 from __future__ import annotations

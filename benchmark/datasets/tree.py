@@ -28,7 +28,8 @@ class Tree:
     Parameters
     ----------
     images : list of Path
-        In the order of their names; a link to an image that is missing is among them, and cannot be read.
+        In the order of their names; a link to an image that is missing is among them, and cannot be
+        read.
     folders : set of str
         Composed, caseless names of the sub-folders that hold images.
     others : Counter
@@ -65,8 +66,8 @@ def is_system(name: str) -> bool:
 def list_tree(folder: Path) -> Tree:
     """List everything below a folder.
 
-    Links to folders are followed, each folder is read once however many links lead to it, and nothing is read in
-    hidden folders and those of the storage system.
+    Links to folders are followed, each folder is read once however many links lead to it, and
+    nothing is read in hidden folders and those of the storage system.
 
     Raises
     ------
