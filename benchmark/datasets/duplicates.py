@@ -143,8 +143,8 @@ def _copies_across_parts(dataset: Dataset, digests: NDArray[np.uint64], names: S
     if not pairs:
         return f"{others} pixel for pixel{_example(digests, names)}, none of them across training and test set; {_DROP}"
     return (
-        f"{LEAK}{len(pairs):,} of {len(test):,} test images {_are(len(pairs))} in the training set too, pixel for pixel ({_shown(pairs, names, '=')})"
-        f"{_other_labels(dataset, pairs)}; {others}; {_DROP}"
+        f"{LEAK}{len(pairs):,} of {len(test):,} test images {_are(len(pairs))} in the training set too, "
+        f"pixel for pixel ({_shown(pairs, names, '=')}){_other_labels(dataset, pairs)}; {others}; {_DROP}"
     )
 
 
@@ -182,7 +182,8 @@ def _near_in_folds(dataset: Dataset, digests: NDArray[np.uint64], names: Sequenc
     if not pairs:
         return None
     whose = "" if dataset.groups is None else " of another group"
-    return f"{LEAK}{len(pairs):,} images, copies apart, {_look(len(pairs))} almost like another{whose} ({_shown(pairs, names, '~')}): {CRITERION}"
+    look = f"images, copies apart, {_look(len(pairs))} almost like another{whose}"
+    return f"{LEAK}{len(pairs):,} {look} ({_shown(pairs, names, '~')}): {CRITERION}"
 
 
 def _are(n: int) -> str:

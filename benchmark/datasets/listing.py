@@ -15,7 +15,7 @@ from benchmark.datasets.base import Dataset
 from benchmark.datasets.duplicates import check_duplicates
 from benchmark.datasets.pictures.load import Loaded, load_images
 from benchmark.datasets.pictures.options import Options
-from benchmark.datasets.text import PathFinder
+from benchmark.datasets.text import PathFinder, printable
 from benchmark.errors import UserError
 
 
@@ -66,11 +66,21 @@ def path_of(name: str, data: Path) -> Path:
 
 
 def find_path(path: str, data: Path) -> Path:
-    """Return a path relative to the current folder, or to the data folder if it is only there."""
-    here = Path(path).expanduser()
+    """Return a path relative to the current folder, or to the data folder if it is only there.
+
+    Raises
+    ------
+    UserError
+        It cannot be a path: too long, a home folder that nobody has, a folder that may not be entered.
+    """
     finder = PathFinder()
-    candidates = (finder.find(here), finder.find(data / here))
-    return next((candidate for candidate in candidates if candidate.exists()), here)
+    try:
+        here = Path(path).expanduser()
+        candidates = (finder.find(here), finder.find(data / here))
+        return next((candidate for candidate in candidates if candidate.exists()), here)
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot look for '{printable(path[:200])}': {reason}") from None
 
 
 def class_order(labels: Iterable[str]) -> tuple[str, ...]:
@@ -132,8 +142,8 @@ def _short_names(paths: Sequence[Path]) -> list[str]:
     try:
         above = os.path.commonpath([path.parent for path in paths])
     except ValueError:  # on several drives
-        return [path.name for path in paths]
-    return [Path(os.path.relpath(path, above)).as_posix() for path in paths]
+        return [printable(path.name) for path in paths]
+    return [printable(Path(os.path.relpath(path, above)).as_posix()) for path in paths]
 
 
 def _alike(classes: Sequence[str]) -> list[str]:
@@ -146,6 +156,9 @@ def _alike(classes: Sequence[str]) -> list[str]:
 
 
 def _check(name: str, listing: Listing, classes: tuple[str, ...]) -> None:
+    strange = [printable(label) for label in classes if printable(label) != label]
+    if strange:
+        raise UserError(f"dataset '{name}': the name of class '{strange[0]}' is not UTF-8; rename it")
     if len(classes) < 2:
         raise UserError(f"dataset '{name}': one class ({', '.join(classes)}); classification needs two")
     lost = set(classes).difference(*listing.labels)

@@ -1,5 +1,6 @@
 """A folder of class folders becomes a data set, or says in one line why not."""
 
+import os
 import re
 import sys
 import unicodedata
@@ -321,3 +322,20 @@ def test_licence_and_citation_are_those_given_or_unknown(tmp_path):
     assert (dataset.licence, dataset.citation) == ("CC BY 4.0", "Doe 2020")
     dataset = load_folder(f"folder:{tmp_path}", tmp_path, None)
     assert (dataset.licence, dataset.citation) == (None, None)
+
+
+def test_names_that_are_no_utf_8_are_named_and_do_not_reach_the_results(tmp_path):
+    fill(tmp_path, "a/1.png", "b/1.png")
+    other = os.fsdecode(b"caf\xe9")
+    (tmp_path / "a/1.png").rename(tmp_path / f"a/{other}.png")
+    (tmp_path / "a/2.png").write_bytes((tmp_path / f"a/{other}.png").read_bytes())
+    dataset = load_folder(f"folder:{tmp_path}", tmp_path, None)
+    assert "(a/2.png = a/caf\\udce9.png)" in dataset.notes[0]
+    (tmp_path / "a").rename(tmp_path / other)
+    assert "the name of class 'caf\\udce9' is not UTF-8; rename it" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("path", ["a" * 5000, "~nobody-of-this-name/set"])
+def test_what_cannot_be_a_path_is_a_users_mistake(tmp_path, path):
+    with pytest.raises(UserError, match="cannot look for"):
+        load_folder(f"folder:{path}", tmp_path, None)

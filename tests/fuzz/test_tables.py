@@ -11,6 +11,7 @@ from benchmark.datasets.base import Dataset
 from benchmark.datasets.csv_file import load_csv
 from benchmark.datasets.group_map import read_groups
 from benchmark.datasets.medmnist_sets import _read
+from benchmark.datasets.stored import open_dataset, store_dataset
 from benchmark.errors import UserError
 
 N_INPUTS = 400
@@ -154,6 +155,24 @@ def test_any_bytes_are_a_medmnist_file_or_a_users_mistake(tmp_path):
         value = outcome(lambda: _read("x", file, INFO, 28))
         assert isinstance(value, str) or n >= len(fixed)
         kinds.add(type(value))
+    assert kinds == {Dataset, str}
+
+
+@pytest.mark.slow
+def test_any_bytes_are_a_stored_data_set_or_a_storage_error(tmp_path):
+    rng = np.random.default_rng(3)
+    images = rng.integers(0, 256, (12, 8, 8, 1), np.uint8)
+    dataset = Dataset("d", images, np.arange(12) % 2, ("a", "b"), groups=np.arange(12) // 2, part=np.repeat(["train", "test"], 6))
+    path = store_dataset(dataset, tmp_path)
+    files = (path, path.with_suffix(".npy"))
+    wholes = [file.read_bytes() for file in files]
+    kinds = set()
+    for n in range(N_INPUTS // 4):
+        for k, (file, whole) in enumerate(zip(files, wholes, strict=True)):
+            file.unlink()  # the images of the last round are still mapped
+            file.write_bytes(_tampered(whole, rng) if n and n % 2 == k else whole)
+        open_dataset.cache_clear()
+        kinds.add(type(outcome(lambda: open_dataset(path))))
     assert kinds == {Dataset, str}
 
 
