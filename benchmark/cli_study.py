@@ -134,6 +134,8 @@ def plan(
         console.print(
             f"{label}: {n} images {height}x{width}x{channels}, {found.task}, {len(found.classes)} classes", highlight=False, markup=False
         )
+        for note in found.notes:
+            say(f"  {note}")
     identities = [cell.identity for cell in planned.cells()]
     for axis in ("dataset", "split", "imbalance", "train_size", "occlusion", "extractor", "strategy", "model", "seed", "fold"):
         values = dict.fromkeys(str(identity[axis]) for identity in identities)

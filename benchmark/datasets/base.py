@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
+from benchmark.datasets.text import nfc
 from benchmark.errors import UserError
 
 Task = Literal["binary", "multiclass", "multilabel"]
@@ -31,7 +33,7 @@ class Dataset:
         c is 1 (gray) or 3 (RGB).
     targets : (n,) int64 class indices, or (n, n_classes) 0/1 int64 for a multi-label task
     classes : tuple of str
-        Class names in the order of the indices.
+        Class names in the order of the indices; like groups, in Unicode's composed form, however they were spelled.
     multilabel : bool
         An image may have any number of classes.
     ordinal : bool
@@ -42,12 +44,13 @@ class Dataset:
         The official split.
     notes : tuple of str
         What was done to the images on the way in (resized, rescaled, left out), for the row.
-    licence, citation : str
+    licence, citation : str or None
+        None: not known.
 
     Raises
     ------
     UserError
-        Lengths differ, there is a single class, or shapes and types are not as above.
+        Lengths differ, there is a single class, two classes have one name, or shapes and types are not as above.
     """
 
     name: str
@@ -59,10 +62,14 @@ class Dataset:
     groups: NDArray | None = None
     part: NDArray[np.str_] | None = None
     notes: tuple[str, ...] = ()
-    licence: str = ""
-    citation: str = field(default="", repr=False)
+    licence: str | None = None
+    citation: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", tuple(nfc(name) for name in self.classes))
+        object.__setattr__(self, "groups", _composed(self.groups))
+        object.__setattr__(self, "licence", self.licence or None)
+        object.__setattr__(self, "citation", self.citation or None)
         n = len(self.images)
         for name, values in (("targets", self.targets), ("groups", self.groups), ("part", self.part)):
             if values is not None and len(values) != n:
@@ -71,6 +78,9 @@ class Dataset:
             raise UserError(f"dataset '{self.name}': images must be (n, h, w, 1 or 3) uint8, not {self.images.shape} {self.images.dtype}")
         if len(self.classes) < 2:
             raise UserError(f"dataset '{self.name}': one class ({', '.join(self.classes)}); classification needs two")
+        twice = [name for name, count in Counter(self.classes).items() if count > 1]
+        if twice:
+            raise UserError(f"dataset '{self.name}': two classes are named '{twice[0]}'; rename one")
         self._check_targets()
         for array in (self.images, self.targets):  # shared by all cells: a plug-in that writes into it fails, and alone
             array.setflags(write=False)
@@ -98,6 +108,13 @@ class Dataset:
         for extra in (self.groups, self.part):
             digest.update(repr(None if extra is None else [str(value) for value in extra]).encode())
         return digest.hexdigest()[:16]
+
+
+def _composed(groups: NDArray | None) -> NDArray | None:
+    """Spell the same group the same way."""
+    if groups is None or np.asarray(groups).dtype.kind not in "UO":
+        return groups
+    return np.array([nfc(value) if isinstance(value, str) else value for value in groups.tolist()], dtype=groups.dtype)
 
 
 def shape_of(dataset: Dataset) -> str:

@@ -1,17 +1,22 @@
-"""Data sets from a CSV file: a row an image."""
+"""Data sets from a CSV file: a row per image."""
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from benchmark.datasets.base import PARTS, Dataset
 from benchmark.datasets.csv_rows import Row, need_column, read_rows
-from benchmark.datasets.listing import Listing, assemble, path_of
+from benchmark.datasets.listing import Listing, assemble, class_order, path_of
+from benchmark.datasets.parts import part_of
 from benchmark.datasets.pictures.decoded import MAX_PIXELS
 from benchmark.datasets.pictures.options import Options
+from benchmark.datasets.text import PathFinder, nfc
 from benchmark.errors import UserError
 
+MOST_NUMBERS = 10  # distinct numbers that a class column may have; scales of grades have fewer, measurements more
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
@@ -28,26 +33,42 @@ def load_csv(
     on_error: str = "raise",
     max_pixels: int = MAX_PIXELS,
     allow_outside: bool = False,
+    numeric_classes: bool = False,
+    drop_duplicates: bool = False,
+    licence: str | None = None,
+    citation: str | None = None,
 ) -> Dataset:
     """Load the images that a CSV file names.
 
     Parameters
     ----------
     name : str
-        "csv:PATH", relative to the current folder, or to the data folder if it is only there. The file is UTF-8, separated by commas,
-        with a header; spaces around cells do not count.
+        "csv:PATH", relative to the current folder, or to the data folder if it is only there. The
+        file is UTF-8, separated by commas, with a header; spaces around cells do not count.
     data : Path
         The data folder; nothing is downloaded.
     size, percentiles, on_error, max_pixels
         See `benchmark.datasets.pictures.options.Options`.
     image : str
-        Column of the image's path, relative to the CSV; or a template such as ``images/{image_id}.jpg``, filled from the row's columns.
+        Column of the image's path, relative to the CSV; or a template such as
+        ``images/{image_id}.jpg``, filled from the row's columns.
     label : str
-        Column of the class. If any row has a ``|``, the task is multi-label (``a|b``) and an empty label means no class.
+        Column of the class. If any row has a ``|``, the task is multi-label (``a|b``) and an empty
+        label means no class.
     group, split : str
-        Columns of the group (patient, lesion) and of train, val or test. Where the default name is absent, there is none.
+        Columns of the group (patient, lesion) and of train, val or test (``Training``, ``valid``,
+        ... are understood). Where the default name is absent, there is none.
     allow_outside : bool
         Let paths leave the CSV's folder.
+    numeric_classes : bool
+        Take every number in the column of the class for a class of its own. Otherwise more than 10
+        distinct ones are refused, as they are of ages or measurements; integers without a gap from
+        0 or 1 are class indices and never refused.
+    drop_duplicates : bool
+        Keep one of each set of exact copies; see `benchmark.datasets.duplicates.drop_copies`. Rows
+        that repeat another are dropped, too.
+    licence, citation : str or None
+        Of the images, for the rows.
 
     Raises
     ------
@@ -57,14 +78,52 @@ def load_csv(
     options = Options(size, percentiles, on_error, max_pixels)
     path = path_of(name, data)
     where = f"dataset '{name}'"
+    image, label, group, split = (nfc(column) for column in (image, label, group, split))
     columns, rows = read_rows(where, path)
     need_column(where, columns, "label", label)
+    rows, notes = _without_repeated(rows) if drop_duplicates else (rows, ())
     groups = _optional(where, columns, rows, "group", group)
     part = _optional(where, columns, rows, "split", split)
     paths = _image_paths(where, columns, rows, image, path.parent, allow_outside)
     labels, multilabel = _labels(rows, label)
+    if not numeric_classes:
+        _refuse_measurements(where, label, (name for names in labels for name in names))
     names = [f"{path} (line {row.line})" for path, row in zip(paths, rows, strict=True)]
-    return assemble(name, Listing(paths, names, labels, multilabel, groups, _checked_parts(rows, part)), options)
+    listing = Listing(paths, names, labels, multilabel, groups, _checked_parts(rows, part), notes)
+    return assemble(name, listing, options, drop_duplicates, licence, citation)
+
+
+def _without_repeated(rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
+    """Drop rows that say again what another says."""
+    first = {tuple(row.cells.values()): row for row in reversed(rows)}
+    kept = sorted(first.values(), key=lambda row: row.line)
+    n_dropped = len(rows) - len(kept)
+    which = "row that repeats" if n_dropped == 1 else "rows that repeat"
+    return kept, (f"drop_duplicates: {n_dropped} {which} another left out",) if n_dropped else ()
+
+
+def _refuse_measurements(where: str, column: str, labels: Iterable[str]) -> None:
+    """Refuse a column of numbers that are too many to be grades and no class indices."""
+    distinct = class_order(labels)
+    values = {_number(label) for label in distinct}
+    if None in values or len(values) <= MOST_NUMBERS:
+        return
+    numbers = sorted(value for value in values if value is not None)
+    if numbers[0] in (0, 1) and numbers == [numbers[0] + i for i in range(len(numbers))]:
+        return
+    raise UserError(
+        f"{where}: label: column '{column}' holds {len(numbers)} distinct numbers ({numbers[0]:g} to {numbers[-1]:g}), "
+        "as of a measurement, and each would be a class; make a column of classes, or set numeric_classes=True if they are meant"
+    )
+
+
+def _number(label: str) -> float | None:
+    """Read a label as a number, also with a decimal comma; None for other labels."""
+    try:
+        value = float(label.replace(",", "."))
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _optional(where: str, columns: list[str], rows: list[Row], parameter: str, column: str) -> list[str] | None:
@@ -78,10 +137,12 @@ def _optional(where: str, columns: list[str], rows: list[Row], parameter: str, c
 def _checked_parts(rows: list[Row], cells: list[str] | None) -> list[str] | None:
     if cells is None:
         return None
-    parts = [cell.lower() for cell in cells]
-    for row, part in zip(rows, parts, strict=True):
-        if part not in PARTS:
-            raise UserError(f"{row.where}: split '{part}' is none of {', '.join(PARTS)}")
+    parts = []
+    for row, cell in zip(rows, cells, strict=True):
+        part = part_of(cell)
+        if part is None:
+            raise UserError(f"{row.where}: split '{cell}' is none of {', '.join(PARTS)}")
+        parts.append(part)
     return parts
 
 
@@ -99,16 +160,18 @@ def _image_paths(where: str, columns: list[str], rows: list[Row], image: str, fo
     for column in PLACEHOLDER.findall(template):
         need_column(where, columns, "image", column)
     home = folder.resolve()
+    finder = PathFinder()
     lines: dict[Path, int] = {}
     for row in rows:
         # all placeholders at once, so that a cell with braces in it stays text
         cell = PLACEHOLDER.sub(lambda found, row=row: row.cell(found[1]), template)  # type: ignore[misc]
-        path = _resolved(row, folder / cell)
+        path = _resolved(row, finder.find(folder / cell))
         if not allow_outside and not path.is_relative_to(home):
             raise UserError(f"{row.where}: '{cell}' lies outside the CSV's folder; if that is meant, set allow_outside: true")
         if path in lines:
             raise UserError(
-                f"{row.where}: '{cell}' is the image of line {lines[path]} too; keep one of them, or it may be on both sides of a split"
+                f"{row.where}: '{cell}' is the image of line {lines[path]} too; keep one of them, or it may be on both sides of a split "
+                "(drop_duplicates=True drops rows that are the same)"
             )
         lines[path] = row.line
     return list(lines)

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
+from benchmark.datasets.text import nfc
 from benchmark.errors import UserError, unknown
+
+_SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "vertical bars"}
+_BEGINNINGS = {  # of files that are no CSV in UTF-8, and what they are
+    b"\xff\xfe": "UTF-16 text",
+    b"\xfe\xff": "UTF-16 text",
+    b"PK\x03\x04": "an Excel workbook",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook",
+    b"\x1f\x8b": "compressed",
+}
+_EXCELS_FIRST_LINE = re.compile(r'"?sep=(.)"?,*\r?(?:\n|$)', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -39,45 +52,80 @@ def read_rows(where: str, path: Path) -> tuple[list[str], list[Row]]:
     where : str
         The beginning of every message.
     path : Path
-        UTF-8, with or without a byte-order mark.
+        UTF-8, with or without a byte-order mark, separated by commas; a first line ``sep=,`` does
+        not count.
 
     Returns
     -------
     columns : list of str
     rows : list of Row
-        Blank lines left out, cells without the spaces around them.
+        Blank lines left out, cells without the spaces around them, in Unicode's composed form.
 
     Raises
     ------
     UserError
-        No such file, not UTF-8, no rows, a column twice, a row with more or fewer cells than the header.
+        No such file, another encoding or separator, no rows, a column twice, a row with more or
+        fewer cells than the header.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = list(_lines(where, csv.reader(file, strict=True)))
-    except OSError as error:
-        raise UserError(f"{where}: cannot open '{path}': {error.strerror} (looked from {Path.cwd()})") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{where}: '{path}' is not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    text = _decoded(where, path)
+    mark = _EXCELS_FIRST_LINE.match(text)
+    if mark and mark[1] != ",":
+        _refuse_separator(where, path, mark[1])
+    lines = list(_lines(where, text[mark.end() :] if mark else text, 2 if mark else 1))
+    if lines:
+        _check_separator(where, path, text[mark.end() :] if mark else text)
     if len(lines) < 2:
         raise UserError(f"{where}: '{path}' {'has a header but no rows' if lines else 'is empty'}")
     (_, columns), *body = lines
-    if len(columns) == 1 and ";" in columns[0]:
-        raise UserError(f"{where}: '{path}' is separated by semicolons; save it with commas")
     twice = sorted({column for column in columns if columns.count(column) > 1})
+    if twice == [""]:
+        raise UserError(f"{where}: '{path}' has {columns.count('')} columns without a name; name or remove them")
     if twice:
-        raise UserError(f"{where}: '{path}' has two columns named '{twice[0]}'; rename one")
+        raise UserError(f"{where}: '{path}' has two columns named '{twice[-1]}'; rename one")
     return columns, [_row(f"{where}, line {line}", line, columns, cells) for line, cells in body]
 
 
-def _lines(where: str, reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
-    """Yield the cells of each row with the line on which it begins: a quoted cell may hold line breaks."""
-    line = 1
+def _decoded(where: str, path: Path) -> str:
+    try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise UserError(f"{where}: '{path}' is a device or a pipe, not a file")
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{where}: cannot open '{path}': {reason} (looked from {Path.cwd()})") from None
+    kind = next((kind for beginning, kind in _BEGINNINGS.items() if data.startswith(beginning)), None)
+    kind = kind or ("UTF-16 text" if 0 in data[:4] else None)
+    if kind:
+        raise UserError(f"{where}: '{path}' is {kind}; save it as CSV in UTF-8, separated by commas")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{where}: '{path}' is not UTF-8 (byte {error.start}), perhaps Latin-1 or Windows-1252; save it as UTF-8") from None
+
+
+def _check_separator(where: str, path: Path, text: str) -> None:
+    """Refuse a header that another character than the comma separates."""
+    header = next(line for line in text.splitlines() if line.strip())
+    outside_quotes = re.sub(r'"[^"]*"', "", header)
+    most = max((",", *_SEPARATORS), key=outside_quotes.count)
+    if most != ",":
+        _refuse_separator(where, path, most)
+
+
+def _refuse_separator(where: str, path: Path, separator: str) -> None:
+    kind = _SEPARATORS.get(separator, f"'{separator}'")
+    raise UserError(f"{where}: '{path}' is separated by {kind}; save it with commas")
+
+
+def _lines(where: str, text: str, line: int) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of each row with its first line: a quoted cell may hold line breaks."""
+    reader = csv.reader(StringIO(text, newline=""), strict=True)
+    first = line
     try:
         for cells in reader:
             if any(cells):
-                yield line, [cell.strip() for cell in cells]
-            line = reader.line_num + 1  # type: ignore[attr-defined]
+                yield line, [nfc(cell.strip()) for cell in cells]
+            line = reader.line_num + first
     except csv.Error as error:
         raise UserError(f"{where}, line {line}: {error}") from None
 

@@ -1,16 +1,22 @@
-"""Data sets from folders: a sub-folder a class, train/ and test/ above them if there is an official split."""
+"""Data sets from folders: a sub-folder per class, below train/ and test/ if there is a split."""
 
 from __future__ import annotations
 
-from collections import Counter
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.datasets.base import PARTS, Dataset
 from benchmark.datasets.listing import Listing, assemble, path_of
+from benchmark.datasets.parts import part_of
 from benchmark.datasets.pictures.decoded import MAX_PIXELS
 from benchmark.datasets.pictures.options import Options
 from benchmark.datasets.pictures.picture import SUFFIXES
+from benchmark.datasets.text import nfc, printable
+from benchmark.datasets.tree import Tree, list_folder, list_tree
 from benchmark.errors import UserError
+
+ClassFolder = tuple[Path, str | None]  # with the part of the official split that it is in
 
 
 def load_folder(
@@ -21,11 +27,17 @@ def load_folder(
     percentiles: tuple[float, float] = (1, 99),
     on_error: str = "raise",
     max_pixels: int = MAX_PIXELS,
+    drop_duplicates: bool = False,
+    licence: str | None = None,
+    citation: str | None = None,
 ) -> Dataset:
     """Load images that lie in class folders.
 
-    ``PATH/CLASS/**/image`` or ``PATH/train/CLASS/**/image`` with ``PATH/test`` and, if wanted, ``PATH/val``. A class may be absent from
-    a part, but has an image somewhere. Hidden files and other suffixes are left out, and counted in a note.
+    ``PATH/CLASS/**/image`` or ``PATH/train/CLASS/**/image`` with ``PATH/test`` and, if wanted,
+    ``PATH/val``; the parts may be called ``Training``, ``valid``, ``Test_Set``, ... (see
+    `benchmark.datasets.parts.part_of`). A class may be absent from a part, but has an image
+    somewhere. Links are followed. Hidden files, other suffixes, and folders of the storage system
+    (``@eaDir``, ``__MACOSX``) are left out, and counted in a note.
 
     Parameters
     ----------
@@ -35,11 +47,16 @@ def load_folder(
         The data folder; nothing is downloaded.
     size, percentiles, on_error, max_pixels
         See `benchmark.datasets.pictures.options.Options`.
+    drop_duplicates : bool
+        Keep one of each set of exact copies; see `benchmark.datasets.duplicates.drop_copies`.
+    licence, citation : str or None
+        Of the images, for the rows.
 
     Raises
     ------
     UserError
-        No such folder, no images, an empty class, one class, half a split, unreadable images.
+        No such folder, no images, an empty class, one class, half a split, top folders that look
+        like parts, unreadable images.
     """
     options = Options(size, percentiles, on_error, max_pixels)
     root = path_of(name, data)
@@ -47,25 +64,30 @@ def load_folder(
         listing = _list(name, root)
     except OSError as error:
         raise UserError(f"dataset '{name}': {error.strerror}: '{error.filename}'") from None
-    return assemble(name, listing, options)
+    return assemble(name, listing, options, drop_duplicates, licence, citation)
 
 
 def _list(name: str, root: Path) -> Listing:
     _refuse_no_folder(name, root)
-    folders = _class_folders(name, root)
-    found = [(path, folder.name, part) for folder, part in folders for path in _images_below(folder)]
-    if not found:
-        raise UserError(f"dataset '{name}': no image in any class folder; put {_kinds()} files into PATH/CLASS/")
-    paths = [path for path, _, _ in found]
-    empty = sorted({folder.name for folder, _ in folders} - {label for _, label, _ in found})
+    folders, ignored = _class_folders(name, root)
+    trees = [(folder, part, list_tree(folder)) for folder, part in folders]
+    rows = [(path, nfc(folder.name), part) for folder, part, tree in trees for path in tree.images]
+    if not rows:
+        raise UserError(f"dataset '{name}': no image in any class folder; put {_kinds()} files into {_places(folders)}")
+    _refuse_one_folder(name, folders, trees[0][2])
+    _refuse_hidden_parts(name, [(folder, tree) for folder, part, tree in trees if part is None])
+    empty = sorted({nfc(folder.name) for folder, _ in folders} - {label for _, label, _ in rows})
     if empty:
         raise UserError(f"dataset '{name}': class folder without an image ({_kinds()}): {', '.join(empty)}; fill or remove it")
+    for _, _, tree in trees:
+        ignored.add_counts(tree)
+    paths = [path for path, _, _ in rows]
     return Listing(
         paths,
-        [str(path) for path in paths],
-        [(label,) for _, label, _ in found],
-        part=[part for _, _, part in found if part] or None,
-        notes=_ignored(root, set(paths)),
+        [printable(str(path)) for path in paths],
+        [(label,) for _, label, _ in rows],
+        part=[part for _, _, part in rows if part] or None,
+        notes=_notes(root, ignored),
     )
 
 
@@ -77,46 +99,109 @@ def _refuse_no_folder(name: str, root: Path) -> None:
         raise UserError(f"dataset '{name}': '{root}' is a file, not a folder{hint}")
 
 
-def _class_folders(name: str, root: Path) -> list[tuple[Path, str | None]]:
-    """List the class folders, each with the part of the official split it is in."""
-    top = _folders_in(root)
-    parts = {folder.name.lower(): folder for folder in top if folder.name.lower() in PARTS}
-    others = [folder.name for folder in top if folder not in parts.values()]
-    if not ({"train", "test"} <= set(parts) or (parts and not others)):
-        return [(folder, None) for folder in top]
+def _class_folders(name: str, root: Path) -> tuple[list[ClassFolder], Tree]:
+    """List the class folders, and what lies beside them."""
+    top, beside = list_folder(root)
+    named = {folder: part for folder in top if (part := part_of(folder.name))}
+    others = [folder.name for folder in top if folder not in named]
+    if not ({"train", "test"} <= set(named.values()) or (named and not others)):
+        return [(folder, None) for folder in top], beside
+    _refuse_half_split(name, named, others)
+    folders: list[ClassFolder] = []
+    for part in PARTS:
+        for top_folder in (folder for folder, its_part in named.items() if its_part == part):
+            classes, strays = list_folder(top_folder)
+            _refuse_no_classes(name, top_folder, classes, strays)
+            beside.images += strays.images
+            beside.add_counts(strays)
+            folders += [(folder, part) for folder in classes]
+    _refuse_disjoint_parts(name, folders)
+    return folders, beside
+
+
+def _refuse_half_split(name: str, named: dict[Path, str], others: Sequence[str]) -> None:
     if others:
         raise UserError(f"dataset '{name}': beside train and test there is {', '.join(others)}; put classes inside them, or remove it")
-    missing = {"train", "test"} - set(parts)
+    for part in PARTS:
+        same = [folder.name for folder, its_part in named.items() if its_part == part]
+        if len(same) > 1:
+            raise UserError(f"dataset '{name}': {' and '.join(same)} are both read as {part}; join or rename them")
+    missing = {"train", "test"} - set(named.values())
     if missing:
-        raise UserError(f"dataset '{name}': has {', '.join(parts)} but no {' and no '.join(sorted(missing))}; a split needs train and test")
-    return [(folder, part) for part in PARTS if part in parts for folder in _folders_in(parts[part])]
+        present = ", ".join(_read_as(folder, part) for folder, part in named.items())
+        absent = " and no ".join(sorted(missing))
+        raise UserError(
+            f"dataset '{name}': has {present} but no {absent}; a split needs train and test: "
+            f"rename the folder that is to be tested on, or put all images into PATH/CLASS/"
+        )
 
 
-def _folders_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+def _read_as(folder: Path, part: str) -> str:
+    return part if folder.name.casefold() == part else f"{folder.name} (read as {part})"
 
 
-def _is_hidden(path: Path, below: Path) -> bool:
-    return any(step.startswith(".") for step in path.relative_to(below).parts)
+def _refuse_no_classes(name: str, folder: Path, classes: Sequence[Path], strays: Tree) -> None:
+    if strays.images and not classes:
+        raise UserError(
+            f"dataset '{name}': {folder.name} holds {len(strays.images)} images and no class folders; "
+            f"put them into {folder.name}/CLASS/, or name their classes in a CSV"
+        )
 
 
-def _images_below(folder: Path) -> list[Path]:
-    files = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    return sorted((path for path in files if not _is_hidden(path, folder)), key=Path.as_posix)
+def _refuse_disjoint_parts(name: str, folders: Sequence[ClassFolder]) -> None:
+    train, test = ({nfc(folder.name) for folder, part in folders if part == wanted} for wanted in ("train", "test"))
+    if train and test and not train & test:
+        raise UserError(
+            f"dataset '{name}': train has {', '.join(sorted(train))} and test has {', '.join(sorted(test))}, with no class in both; "
+            "put the same class folders right into train and test"
+        )
+
+
+def _refuse_one_folder(name: str, folders: Sequence[ClassFolder], tree: Tree) -> None:
+    folder, part = folders[0]
+    if len(folders) == 1 and part is None and len(tree.folders) > 1:
+        raise UserError(f"dataset '{name}': '{folder.name}' is its only folder; if the classes are inside, name it: folder:{folder}")
+
+
+def _refuse_hidden_parts(name: str, trees: Sequence[tuple[Path, Tree]]) -> None:
+    """Refuse top folders with the same sub-folders: they may be parts, folds or sites."""
+    shared = set.intersection(*(tree.folders for _, tree in trees)) if len(trees) > 1 else set()
+    if len(shared) < 2:
+        return
+    tops = _listed([folder.name for folder, _ in trees])
+    hint = (
+        "if they are the parts of a split, call them train, val and test; if they are classes, list the images in a CSV "
+        "with the columns image and label"
+    )
+    if all(part_of(folder) for folder in shared):
+        hint = "put the parts above the classes, as in PATH/train/CLASS/"
+    raise UserError(f"dataset '{name}': {tops} all hold the sub-folders {_listed(sorted(shared))}, so they may not be the classes; {hint}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 
 def _kinds() -> str:
     return ", ".join(sorted(SUFFIXES))
 
 
-def _ignored(root: Path, used: set[Path]) -> tuple[str, ...]:
-    """Count the files that are left out, those that look like images apart."""
-    rest = [path for path in root.rglob("*") if path.is_file() and path not in used]
-    astray = [path for path in rest if path.suffix.lower() in SUFFIXES and not _is_hidden(path, root)]
-    suffixes = Counter(path.suffix.lower() or path.name for path in rest if path not in set(astray))
-    notes = [f"{_files(len(astray), 'image')} outside the class folders ignored"] if astray else []
-    if suffixes:
-        notes.append(f"{_files(suffixes.total(), 'other')} ignored ({', '.join(kind for kind, _ in suffixes.most_common(5))})")
+def _places(folders: Sequence[ClassFolder]) -> str:
+    parts = list(dict.fromkeys((folder.parent.name, part) for folder, part in folders if part))
+    return ", ".join(f"{top}/CLASS/ ({part})" for top, part in parts) or "PATH/CLASS/"
+
+
+def _notes(root: Path, ignored: Tree) -> tuple[str, ...]:
+    """Say which files are left out."""
+    notes = [f"{_files(len(ignored.images), 'image')} outside the class folders ignored"] if ignored.images else []
+    if ignored.others:
+        kinds = ", ".join(printable(kind) for kind, _ in ignored.others.most_common(5))
+        notes.append(f"{_files(ignored.others.total(), 'other')} ignored ({kinds})")
+    if ignored.system:
+        notes.append(f"{_files(ignored.system.total(), 'system')} ignored (in folders named {', '.join(ignored.system)})")
+    if ignored.broken:
+        links = _listed([printable(os.path.relpath(path, root)) for path in ignored.broken])
+        notes.append(f"{len(ignored.broken)} links that lead nowhere or to a folder above ignored ({links})")
     return tuple(notes)
 
 

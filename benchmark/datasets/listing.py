@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
+from benchmark.datasets.duplicates import check_duplicates
 from benchmark.datasets.pictures.load import Loaded, load_images
 from benchmark.datasets.pictures.options import Options
+from benchmark.datasets.text import PathFinder, printable
 from benchmark.errors import UserError
 
 
@@ -58,8 +62,25 @@ def path_of(name: str, data: Path) -> Path:
     kind, _, path = name.partition(":")
     if not path:
         raise UserError(f"dataset '{name}' names no path; write {kind}:PATH")
-    here = Path(path).expanduser()
-    return data / here if not here.exists() and (data / here).exists() else here
+    return find_path(path, data)
+
+
+def find_path(path: str, data: Path) -> Path:
+    """Return a path relative to the current folder, or to the data folder if it is only there.
+
+    Raises
+    ------
+    UserError
+        It cannot be a path: too long, a home folder that nobody has, a folder that may not be entered.
+    """
+    finder = PathFinder()
+    try:
+        here = Path(path).expanduser()
+        candidates = (finder.find(here), finder.find(data / here))
+        return next((candidate for candidate in candidates if candidate.exists()), here)
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot look for '{printable(path[:200])}': {reason}") from None
 
 
 def class_order(labels: Iterable[str]) -> tuple[str, ...]:
@@ -77,8 +98,15 @@ def class_order(labels: Iterable[str]) -> tuple[str, ...]:
         return tuple(names)
 
 
-def assemble(name: str, listing: Listing, options: Options) -> Dataset:
-    """Read the files of a listing.
+def assemble(
+    name: str,
+    listing: Listing,
+    options: Options,
+    drop_duplicates: bool = False,
+    licence: str | None = None,
+    citation: str | None = None,
+) -> Dataset:
+    """Read the files of a listing, and note what is in it more than once.
 
     Raises
     ------
@@ -94,7 +122,7 @@ def assemble(name: str, listing: Listing, options: Options) -> Dataset:
     listing = listing.take(loaded.kept)
     _check(name, listing, classes)
     groups, group_notes = _groups(listing, loaded)
-    return Dataset(
+    dataset = Dataset(
         name=name,
         images=loaded.images,
         targets=_targets(listing, classes),
@@ -102,11 +130,35 @@ def assemble(name: str, listing: Listing, options: Options) -> Dataset:
         multilabel=listing.multilabel,
         groups=None if groups is None else np.array(groups),
         part=None if listing.part is None else np.array(listing.part),
-        notes=(*listing.notes, *loaded.notes, *group_notes),
+        notes=(*listing.notes, *loaded.notes, *group_notes, *_alike(classes)),
+        licence=licence,
+        citation=citation,
     )
+    return check_duplicates(dataset, _short_names(listing.paths), drop_duplicates)
+
+
+def _short_names(paths: Sequence[Path]) -> list[str]:
+    """Name files by what their paths do not share."""
+    try:
+        above = os.path.commonpath([path.parent for path in paths])
+    except ValueError:  # on several drives
+        return [printable(path.name) for path in paths]
+    return [printable(Path(os.path.relpath(path, above)).as_posix()) for path in paths]
+
+
+def _alike(classes: Sequence[str]) -> list[str]:
+    """Name classes that differ in case or spaces only: rarely meant."""
+    spellings = defaultdict(list)
+    for name in classes:
+        spellings["".join(name.split()).casefold()].append(name)
+    alike = [" and ".join(f"'{name}'" for name in names) for names in spellings.values() if len(names) > 1]
+    return [f"classes that differ in case or spaces only: {'; '.join(alike)}"] if alike else []
 
 
 def _check(name: str, listing: Listing, classes: tuple[str, ...]) -> None:
+    strange = [printable(label) for label in classes if printable(label) != label]
+    if strange:
+        raise UserError(f"dataset '{name}': the name of class '{strange[0]}' is not UTF-8; rename it")
     if len(classes) < 2:
         raise UserError(f"dataset '{name}': one class ({', '.join(classes)}); classification needs two")
     lost = set(classes).difference(*listing.labels)
@@ -134,5 +186,5 @@ def _groups(listing: Listing, loaded: Loaded) -> tuple[list[str] | None, list[st
         return None, [f"no groups: {without} of {len(dicom)} DICOM files have no PatientID"]
     n_patients = len(set(dicom))
     if n_patients < 2:
-        return None, [f"no groups: all {len(dicom)} DICOM files have one PatientID; name patients in a column 'group' of a CSV"]
+        return None, [f"no groups: all {len(dicom)} DICOM files have the same PatientID; name the patients in the column 'group' of a CSV"]
     return dicom, [f"groups: PatientID of the DICOM files, {n_patients} patients"]

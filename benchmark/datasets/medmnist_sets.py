@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from benchmark.datasets.base import Dataset
+from benchmark.datasets.archive import read_arrays
+from benchmark.datasets.base import PARTS, Dataset
+from benchmark.datasets.duplicates import LEAK, check_duplicates
+from benchmark.datasets.group_map import read_groups
+from benchmark.datasets.listing import find_path
 from benchmark.errors import UserError
 
 SIZES = (28, 64, 128, 224)
 _CITATION = "J. Yang et al., MedMNIST v2, Scientific Data 10:41, 2023"
+KNOWN_LEAKS = MappingProxyType(  # what is published of their splits; said where no groups are given
+    {
+        "dermamnist": "its official split shares 1,006 lesions between the parts, and 693 of the 2,005 test images have theirs in the "
+        "training set (Abhishek et al., Scientific Data 12:196, 2025, describe it); groups=FILE, a CSV with the columns index and id, "
+        "keeps lesions apart",
+        "breastmnist": "its official split is by image, of 780 images of 600 patients, so that training and test set may "
+        "share patients; which images are of one patient is not published",
+        "tissuemnist": "its official split is by cell, and all cells are of 3 specimens, so that every part has cells of each",
+    }
+)
 
 
-def load(name: str, data: Path, size: int | None) -> Dataset:
+def load(name: str, data: Path, size: int | None, *, groups: str | None = None, drop_duplicates: bool = False) -> Dataset:
     """One set with its official train/val/test split.
 
-    The file is looked for in the data folder and in its sub-folder ``medmnist``, and downloaded when it is in neither.
+    The file is looked for in the data folder and in its sub-folder ``medmnist``, and downloaded
+    when it is in neither.
 
     Parameters
     ----------
@@ -28,11 +45,17 @@ def load(name: str, data: Path, size: int | None) -> Dataset:
     data : Path
     size : int or None
         28 (default), 64, 128 or 224: the sizes that MedMNIST is published in.
+    groups : str or None
+        A CSV file with the patient or lesion of every image, relative to the current folder, or to
+        the data folder if it is only there; see `benchmark.datasets.group_map.read_groups`.
+    drop_duplicates : bool
+        Keep one of each set of exact copies; see `benchmark.datasets.duplicates.drop_copies`.
 
     Raises
     ------
     UserError
-        Another size, a file whose md5 differs from the published one, or no file and no download.
+        Another size, a file whose md5 differs from the published one, no file and no download, or a
+        wrong table of groups.
     """
     from medmnist import INFO
 
@@ -41,7 +64,14 @@ def load(name: str, data: Path, size: int | None) -> Dataset:
     suffix = "" if size in (None, 28) else f"_{size}"
     file = _find(name, f"{name}{suffix}.npz", data) or _download(name, size or 28, data)
     _check_md5(file, INFO[name][f"MD5{suffix}"])
-    return _read(name, file, INFO[name])
+    dataset = _read(name, file, INFO[name], size or 28)
+    part = _parts(INFO[name])
+    names = [f"{part} {i}" for part in PARTS for i in range(INFO[name]["n_samples"][part])]
+    if groups is not None:
+        dataset = replace(dataset, groups=read_groups(f"dataset '{name}'", find_path(groups, data), part))
+    elif name in KNOWN_LEAKS:
+        dataset = replace(dataset, notes=(f"{LEAK}{KNOWN_LEAKS[name]}",))
+    return check_duplicates(dataset, names, drop_duplicates)
 
 
 def _find(name: str, file: str, data: Path) -> Path | None:
@@ -69,15 +99,19 @@ def _check_md5(file: Path, published: str) -> None:
         raise UserError(f"{file} is damaged or truncated: md5 {found}, published {published}; delete it and run again")
 
 
-def _read(name: str, file: Path, info: dict[str, Any]) -> Dataset:
-    parts = ("train", "val", "test")
+def _read(name: str, file: Path, info: dict[str, Any], size: int) -> Dataset:
+    channels = (3,) if info["n_channels"] == 3 else ()
+    n_columns = len(info["label"]) if info["task"].startswith("multi-label") else 1
+    shapes: dict[str, tuple[int, ...]] = {}
+    for part in PARTS:
+        shapes[f"{part}_images"] = (info["n_samples"][part], size, size, *channels)
+        shapes[f"{part}_labels"] = (info["n_samples"][part], n_columns)
     try:
-        with np.load(file, allow_pickle=False) as stored:
-            images = np.concatenate([stored[f"{part}_images"] for part in parts])
-            labels = np.concatenate([stored[f"{part}_labels"] for part in parts]).astype(np.int64)
-            part = np.repeat(parts, [len(stored[f"{part}_images"]) for part in parts])
-    except (ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(f"{file} is not a MedMNIST file: {error}") from None
+        arrays = read_arrays(file, shapes)
+    except ValueError as error:
+        raise UserError(f"{file} is not the MedMNIST file of '{name}' in size {size}: {error}") from None
+    images = np.concatenate([arrays[f"{part}_images"] for part in PARTS])
+    labels = np.concatenate([arrays[f"{part}_labels"] for part in PARTS]).astype(np.int64)
     multilabel = info["task"].startswith("multi-label")
     return Dataset(
         name,
@@ -86,7 +120,11 @@ def _read(name: str, file: Path, info: dict[str, Any]) -> Dataset:
         tuple(info["label"][str(k)] for k in range(len(info["label"]))),
         multilabel=multilabel,
         ordinal=info["task"].startswith("ordinal"),
-        part=part,
+        part=_parts(info),
         licence=info["license"],
         citation=_CITATION,
     )
+
+
+def _parts(info: dict[str, Any]) -> NDArray[np.str_]:
+    return np.repeat(PARTS, [info["n_samples"][part] for part in PARTS])

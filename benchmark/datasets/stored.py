@@ -56,17 +56,20 @@ def open_dataset(path: Path) -> Dataset:
     Raises
     ------
     StorageError
-        It is gone, or torn.
+        It is missing or corrupted.
     """
     try:
         return _open(path)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise StorageError(f"the data set in {path} is gone or torn ({error}); run again: what is done is kept") from error
+    except Exception as error:  # NumPy, zipfile and zlib raise whatever they like on a damaged file
+        reason = " ".join(str(error).split())
+        raise StorageError(
+            f"the data set in {path} is missing or corrupted ({reason}); run the same command again: completed cells are kept"
+        ) from error
 
 
 def _open(path: Path) -> Dataset:
     images = np.load(path.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
-    with np.load(path, allow_pickle=False) as stored:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:  # NumPy leaves a damaged file open
         words = json.loads(str(stored["words"]))
         arrays = {name: stored[name] for name in ("groups", "part") if name in stored}
         words |= {name: tuple(words[name]) for name in ("classes", "notes")}

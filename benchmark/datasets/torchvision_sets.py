@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from benchmark.datasets.base import Dataset, to_size
+from benchmark.datasets.duplicates import LEAK, check_duplicates
 from benchmark.errors import UserError
 
 _KRIZHEVSKY = "A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, University of Toronto, 2009"
@@ -18,10 +19,12 @@ _SOURCES = {  # name: torchvision's class, where its files lie, licence, citatio
     "mnist": ("MNIST", "MNIST/raw/*-ubyte", "CC BY-SA 3.0", "Y. LeCun et al., Gradient-based learning, Proc. IEEE 86(11), 1998"),
     "fashion_mnist": ("FashionMNIST", "FashionMNIST/raw/*-ubyte", "MIT", "H. Xiao et al., Fashion-MNIST, arXiv:1708.07747, 2017"),
 }
+_BARZ = "of its published test images have near-duplicates in the training set (Barz & Denzler, Journal of Imaging 6(6):41, 2020)"
+KNOWN_LEAKS = {"cifar10": f"3.3 % {_BARZ}", "cifar100": f"10 % {_BARZ}"}
 _BINARY_FILES = (*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin")
 
 
-def load(name: str, data: Path, size: int | None, n_train: int | None = None) -> Dataset:
+def load(name: str, data: Path, size: int | None, n_train: int | None = None, drop_duplicates: bool = False) -> Dataset:
     """Training and test part of one set, with its official split.
 
     torchvision checks the published md5 of every CIFAR file before it unpickles it.
@@ -33,6 +36,8 @@ def load(name: str, data: Path, size: int | None, n_train: int | None = None) ->
     size : int or None
     n_train : int or None
         Keep so many training images, drawn with equal shares of the classes (always the same); None keeps all.
+    drop_duplicates : bool
+        Keep one of each set of exact copies; see `benchmark.datasets.duplicates.drop_copies`.
 
     Raises
     ------
@@ -52,7 +57,11 @@ def load(name: str, data: Path, size: int | None, n_train: int | None = None) ->
         kept = _drawn(name, targets, part, n_train, len(classes))
         notes = (*notes, f"{n_train} of {(part == 'train').sum()} training images, drawn at random with equal shares of the classes")
         images, targets, part = images[kept], targets[kept], part[kept]
-    return Dataset(name, images, targets, classes, part=part, notes=notes, licence=_SOURCES[name][2], citation=_SOURCES[name][3])
+    if name in KNOWN_LEAKS:
+        notes = (*notes, f"{LEAK}{KNOWN_LEAKS[name]}")
+    licence, citation = _SOURCES[name][2:]
+    dataset = Dataset(name, images, targets, classes, part=part, notes=notes, licence=licence, citation=citation)
+    return check_duplicates(dataset, drop=drop_duplicates)
 
 
 def _drawn(name: str, targets: Any, part: Any, n_train: int, n_classes: int) -> Any:

@@ -137,8 +137,8 @@ def _card(cell: Cell, dataset: Dataset, predictions: Predictions, n_train: int, 
         metrics={name: float(value) if math.isfinite(value) else None for name, value in metrics.compute(predictions).items()},
         environment=environment(),
         notes=notes,
-        licence=dataset.licence,
-        citation=dataset.citation,
+        licence=dataset.licence or "",
+        citation=dataset.citation or "",
         fitted=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

@@ -2,6 +2,7 @@
 
 import csv
 import re
+import unicodedata
 
 import numpy as np
 import pytest
@@ -255,3 +256,108 @@ def test_fundus_photographs_are_multilabel(data_folder):
     assert dataset.task == "multilabel"
     assert dataset.targets.shape == (len(dataset.images), 8)
     assert dataset.targets.sum() > len(dataset.images)
+
+
+# --- files as spreadsheets write them
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (GOOD.replace(",", "\t").encode(), "separated by tabs"),
+        (GOOD.replace(",", ";").encode(), "separated by semicolons"),
+        (GOOD.replace(",", "|").encode(), "separated by vertical bars"),
+        (b"\xef\xbb\xbf" + GOOD.replace(",", "\t").encode(), "separated by tabs"),
+        (b"image;label;note, if any\n0.png;a;x\n", "separated by semicolons"),
+        (b"sep=;\n" + GOOD.replace(",", ";").encode(), "separated by semicolons"),
+        (b"sep=\t\n" + GOOD.replace(",", "\t").encode(), "separated by tabs"),
+        (b"sep=,\n" + GOOD.replace(",", ";").encode(), "separated by semicolons"),
+        (GOOD.encode("utf-16"), "is UTF-16 text; save it as CSV in UTF-8"),
+        (GOOD.encode("utf-16-le"), "is UTF-16 text; save it as CSV in UTF-8"),
+        (GOOD.replace("b", "ü").encode("latin-1"), "perhaps Latin-1 or Windows-1252; save it as UTF-8"),
+        (b"PK\x03\x04\x14\x00", "is an Excel workbook; save it as CSV in UTF-8"),
+        (b"image,label,,\n0.png,a,,\n1.png,b,,\n", "has 2 columns without a name"),
+    ],
+)
+def test_a_file_that_is_no_csv_with_commas_in_utf_8_is_named_for_what_it_is(home, data, kind):
+    assert kind in refusal(home, data)
+
+
+@pytest.mark.parametrize("mark", ["sep=,\n", '"sep=,"\r\n', "SEP=,\n", "\ufeffsep=,\n"])
+def test_the_first_line_that_excel_writes_does_not_count(home, mark):
+    assert load(home, mark + GOOD).classes == ("a", "b")
+    assert "line 5: the cell of column 'label' is empty" in refusal(home, mark + GOOD + "2.png,\n")
+
+
+def test_separators_inside_quotes_do_not_count(home):
+    assert load(home, 'image,label,"a; b; c; d"\n0.png,a,x\n1.png,b,y\n').classes == ("a", "b")
+
+
+def test_a_device_is_not_read_to_its_end(home):
+    with pytest.raises(UserError, match="is a device or a pipe"):
+        load_csv("csv:/dev/zero", home, None)
+
+
+# --- labels
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        [f"{i / 8}" for i in range(13)],
+        [f"{i}" for i in range(20, 31)],
+        [f"{5 * i}" for i in range(18)],
+        [f'"{i},5"' for i in range(13)],
+        [f"{i}e-3" for i in range(13)],
+        ["-1", *map(str, range(1, 12))],
+    ],
+)
+def test_a_column_of_measurements_is_no_column_of_classes(home, numbers):
+    text = "image,label\n" + "".join(f"{i}.png,{number}\n" for i, number in enumerate(numbers))
+    said = refusal(home, text)
+    assert f"column 'label' holds {len(numbers)} distinct numbers" in said
+    assert "numeric_classes=True" in said
+    assert "no such file" in refusal(home, text, numeric_classes=True)  # it comes to the images
+
+
+@pytest.mark.parametrize(
+    "numbers", [[str(i) for i in range(100)], [f"{i + 1}.0" for i in range(13)], ["0", "0.5", "1", "2", "3"], ["nan", "x"]]
+)
+def test_class_indices_and_grades_are_classes(home, numbers):
+    text = "image,label\n" + "".join(f"{i}.png,{number}\n" for i, number in enumerate(numbers))
+    assert "no such file" in refusal(home, text) if len(numbers) > 5 else load(home, text).classes
+
+
+@pytest.mark.parametrize(("train", "val", "test"), [("Training", "valid", "Testing"), ("TRAIN", "validation", "test")])
+def test_parts_under_usual_names_are_understood(home, train, val, test):
+    dataset = load(home, f"image,label,split\n0.png,b,{train}\n1.png,a,{test}\n2.png,a,{val}\n")
+    assert dataset.part.tolist() == ["train", "test", "val"]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_one_name_in_two_spellings_is_one_column_class_group_and_file(home, form):
+    nfc, nfd = (unicodedata.normalize(kind, "é") for kind in ("NFC", "NFD"))
+    disk = {"NFC": nfd, "NFD": nfc}[form]
+    cell = unicodedata.normalize(form, "é")
+    (home / disk).mkdir()
+    Image.fromarray(DIGITS[0]).save(home / disk / f"{disk}.png")
+    text = f"image,{cell},group\n{cell}/{cell}.png,{nfc},{nfc}\n1.png,{nfd},{nfd}\n2.png,x,y\n"
+    dataset = load(home, text, label=disk)
+    assert dataset.classes == ("x", "é")
+    assert dataset.targets.tolist() == [1, 1, 0]
+    assert dataset.groups.tolist() == ["é", "é", "y"]
+
+
+def test_rows_that_repeat_another_are_dropped_where_that_is_asked_for(home):
+    text = GOOD + "0.png,b\n2.png,a\n"
+    assert "drop_duplicates=True" in refusal(home, text)
+    dataset = load(home, text, drop_duplicates=True)
+    assert len(dataset.images) == 3
+    assert dataset.notes[0] == "drop_duplicates: 1 row that repeats another left out"
+    assert "'0.png' is the image of line 2 too" in refusal(home, text.replace("0.png,b\n2", "0.png,a\n2"), drop_duplicates=True)
+
+
+def test_licence_and_citation_are_those_given_or_unknown(home):
+    dataset = load(home, GOOD, licence="CC0", citation="Doe 2020")
+    assert (dataset.licence, dataset.citation) == ("CC0", "Doe 2020")
+    assert (load(home, GOOD).licence, load(home, GOOD).citation) == (None, None)

@@ -208,7 +208,7 @@ def test_a_group_column_goes_before_the_patients(tmp_path):
 def test_one_patient_is_no_grouping_and_is_noted(tmp_path):
     dataset = folder_of(tmp_path, "ANONYMOUS", "ANONYMOUS")
     assert dataset.groups is None
-    assert "no groups: all 2 DICOM files have one PatientID; name patients in a column 'group' of a CSV" in dataset.notes
+    assert "no groups: all 2 DICOM files have the same PatientID; name the patients in the column 'group' of a CSV" in dataset.notes
 
 
 def test_a_missing_patient_means_no_groups_and_is_noted(tmp_path):

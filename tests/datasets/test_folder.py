@@ -1,13 +1,16 @@
 """A folder of class folders becomes a data set, or says in one line why not."""
 
+import os
 import re
+import sys
+import unicodedata
 
 import numpy as np
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from benchmark.datasets.folder import load_folder
+from benchmark.datasets.folder import _list, load_folder
 from benchmark.errors import UserError
 
 DIGITS = load_digits().images.astype(np.uint8) * 16
@@ -166,3 +169,173 @@ def test_bad_options_are_refused_before_anything_is_read(tmp_path):
     for options in ({"on_error": "ignore"}, {"percentiles": (99, 1)}):
         with pytest.raises(UserError, match=r"on_error|percentiles"):
             load_folder("folder:/nowhere", tmp_path, None, **options)
+
+
+# --- parts under other names
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("Training", "Testing"),
+        ("TRAIN", "Test"),
+        ("train_set", "test set"),
+        ("training-images", "testing_images"),
+        ("trainset", "testdata"),
+    ],
+)
+def test_parts_under_usual_names_are_the_official_split(tmp_path, train, test):
+    dataset = load(tmp_path, f"{train}/a/1.png", f"{train}/b/1.png", f"{test}/a/1.png", f"{test}/b/1.png")
+    assert dataset.classes == ("a", "b")
+    assert dataset.part.tolist() == ["train", "train", "test", "test"]
+
+
+@pytest.mark.parametrize("validation", ["val", "valid", "Validation", "dev", "valid_set"])
+def test_validation_under_usual_names_is_the_validation_part(tmp_path, validation):
+    dataset = load(tmp_path, "train/a/1.png", "train/b/1.png", "test/a/1.png", f"{validation}/b/1.png")
+    assert dataset.part.tolist() == ["train", "train", "val", "test"]
+
+
+@pytest.mark.parametrize(
+    ("tops", "files"),
+    [
+        (("Training", "Holdout"), ("a/1.png", "b/1.png")),
+        (("fold1", "fold2", "fold3"), ("a/1.png", "b/1.png", "c/1.png")),
+        (("site_north", "site_south"), ("Benign/1.png", "malignant/1.png")),
+        (("seg_train", "seg_test"), ("inner/a/1.png", "inner/b/1.png")),
+        (("covid", "normal"), ("images/1.png", "masks/1.png")),
+    ],
+)
+def test_top_folders_that_all_hold_the_same_sub_folders_are_not_taken_for_classes(tmp_path, tops, files):
+    text = refusal(tmp_path, *(f"{top}/{file}" for top in tops for file in files))
+    assert "all hold the sub-folders" in text
+    assert all(top in text for top in tops)
+
+
+def test_parts_with_different_classes_are_not_taken_for_classes_either(tmp_path):
+    files = ("learn/a/1.png", "learn/b/1.png", "learn/c/1.png", "exam/a/1.png", "exam/b/1.png")
+    assert "exam, learn all hold the sub-folders a, b" in refusal(tmp_path, *files)
+
+
+def test_parts_below_the_classes_are_refused_with_the_right_order(tmp_path):
+    text = refusal(tmp_path, "a/train/1.png", "a/test/1.png", "b/train/1.png", "b/test/1.png")
+    assert "put the parts above the classes, as in PATH/train/CLASS/" in text
+
+
+def test_a_single_folder_with_the_classes_inside_is_named(tmp_path):
+    assert f"name it: folder:{tmp_path}/data" in refusal(tmp_path, "data/a/1.png", "data/b/1.png", "__MACOSX/data/a/1.png")
+
+
+def test_classes_may_share_one_sub_folder_or_none(tmp_path):
+    assert load(tmp_path, "cat/images/1.png", "dog/images/1.png", "dog/P7/1.png").classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        (("train/1.png", "train/2.png", "test/1.png"), "train holds 2 images and no class folders"),
+        (("train/a/1.png", "Training/b/1.png", "test/a/1.png"), "Training and train are both read as train"),
+        (("train/train/a/1.png", "train/train/b/1.png", "test/test/a/1.png"), "train has train and test has test, with no class in both"),
+        (("train/a/1.png", "train/b/1.png", "valid/a/1.png"), r"has train, valid \(read as val\) but no test"),
+    ],
+)
+def test_a_split_that_cannot_be_meant_is_refused(tmp_path, files, reason):
+    assert re.search(reason, refusal(tmp_path, *files))
+
+
+# --- links, files of the storage system, spelling
+
+
+def test_images_behind_links_are_found_once_each(tmp_path):
+    fill(tmp_path / "store", "deep/1.png", "deep/2.png")
+    name = fill(tmp_path / "set", "a/1.png", "b/1.png")
+    (tmp_path / "set/a/first").symlink_to(tmp_path / "store/deep")
+    (tmp_path / "set/a/second").symlink_to(tmp_path / "store")
+    (tmp_path / "set/c").symlink_to(tmp_path / "store")
+    dataset = load_folder(name, tmp_path, None)
+    assert np.bincount(dataset.targets).tolist() == [3, 1, 2]
+
+
+def test_links_in_a_circle_end_and_bring_no_image_of_another_class(tmp_path):
+    name = fill(tmp_path, "a/1.png", "b/1.png", "a/x/2.png")
+    (tmp_path / "a/up").symlink_to(tmp_path)
+    (tmp_path / "a/x/again").symlink_to(tmp_path / "a")
+    (tmp_path / "a/itself").symlink_to("itself")
+    dataset = load_folder(name, tmp_path, None)
+    assert np.bincount(dataset.targets).tolist() == [2, 1]
+    assert dataset.notes[0] == "2 links that lead nowhere or to a folder above ignored (a/itself, a/up)"
+
+
+def test_a_link_to_an_image_that_is_missing_is_an_unreadable_image(tmp_path):
+    fill(tmp_path, "a/1.png", "b/1.png")
+    (tmp_path / "a/2.png").symlink_to(tmp_path / "none.png")
+    assert "a/2.png: no such file" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "folder", ["@eaDir", "__MACOSX", "lost+found", "#recycle", "@Recycle", "$RECYCLE.BIN", "System Volume Information"]
+)
+def test_files_of_the_storage_system_are_no_images_and_no_class(tmp_path, folder):
+    dataset = load(tmp_path, "a/1.png", "b/1.png", f"a/{folder}/1.png/thumb.png", f"{folder}/x/1.png", "a/._1.png", "b/.AppleDouble/1.png")
+    assert dataset.classes == ("a", "b")
+    assert len(dataset.images) == 2
+    assert f"2 system files ignored (in folders named {folder})" in dataset.notes
+
+
+def test_stray_files_are_looked_at_once_each(tmp_path):
+    for n in range(300):
+        (tmp_path / f"{n}.jpg").touch()
+        (tmp_path / f"{n}.xml").touch()
+    fill(tmp_path, "a/1.png", "b/1.png")
+    listing = _list("folder:x", tmp_path)
+    assert listing.notes == ("300 image files outside the class folders ignored", "300 other files ignored (.xml)")
+    steps = 0
+
+    def count(*_):
+        nonlocal steps
+        steps += 1
+
+    sys.setprofile(count)
+    try:
+        _list("folder:x", tmp_path)
+    finally:
+        sys.setprofile(None)
+    assert steps < 300 * 2 * 200  # a few calls per file; once all files per file
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_one_label_in_two_spellings_is_one_class(tmp_path, form):
+    other = {"NFC": "NFD", "NFD": "NFC"}[form]
+    spelled = {name: unicodedata.normalize(name, "Größe") for name in (form, other)}
+    files = [f"train/{spelled[form]}/1.png", "train/b/1.png", f"test/{spelled[other]}/1.png"]
+    assert load(tmp_path / spelled["NFD"], *files).classes == ("Größe", "b")
+    assert load_folder(f"folder:{tmp_path}/{spelled['NFC']}", tmp_path, None).classes == ("Größe", "b")
+
+
+def test_classes_that_differ_in_case_only_get_a_note(tmp_path):
+    dataset = load(tmp_path, "train/Glioma/1.png", "train/b/1.png", "test/glioma/1.png", "test/b/1.png")
+    assert "classes that differ in case or spaces only: 'Glioma' and 'glioma'" in dataset.notes
+
+
+def test_licence_and_citation_are_those_given_or_unknown(tmp_path):
+    dataset = load(tmp_path, "a/1.png", "b/1.png", licence="CC BY 4.0", citation="Doe 2020")
+    assert (dataset.licence, dataset.citation) == ("CC BY 4.0", "Doe 2020")
+    dataset = load_folder(f"folder:{tmp_path}", tmp_path, None)
+    assert (dataset.licence, dataset.citation) == (None, None)
+
+
+def test_names_that_are_no_utf_8_are_named_and_do_not_reach_the_results(tmp_path):
+    fill(tmp_path, "a/1.png", "b/1.png")
+    other = os.fsdecode(b"caf\xe9")
+    (tmp_path / "a/1.png").rename(tmp_path / f"a/{other}.png")
+    (tmp_path / "a/2.png").write_bytes((tmp_path / f"a/{other}.png").read_bytes())
+    dataset = load_folder(f"folder:{tmp_path}", tmp_path, None)
+    assert "(a/2.png = a/caf\\udce9.png)" in dataset.notes[0]
+    (tmp_path / "a").rename(tmp_path / other)
+    assert "the name of class 'caf\\udce9' is not UTF-8; rename it" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("path", ["a" * 5000, "~nobody-of-this-name/set"])
+def test_what_cannot_be_a_path_is_a_users_mistake(tmp_path, path):
+    with pytest.raises(UserError, match="cannot look for"):
+        load_folder(f"folder:{path}", tmp_path, None)

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits as sklearn_digits
 
-from benchmark.datasets import MEDMNIST_2D, medmnist_sets, torchvision_sets
+from benchmark.datasets import MEDMNIST_2D, MENU, medmnist_sets, torchvision_sets
 from benchmark.datasets.base import data_folder
 from benchmark.datasets.bundled import load_digits, load_faces
+from benchmark.datasets.duplicates import LEAK
 from benchmark.errors import UserError
+from benchmark.splits import official, stratified_kfold
 
 
 @pytest.fixture
@@ -126,6 +128,8 @@ def test_binary_cifar10_reads_back_image_by_image_with_its_official_split(tmp_pa
     assert np.array_equal(dataset.targets[:10_000], labels)
     assert list(dataset.part[[0, 49_999, 50_000]]) == ["train", "train", "test"]
     assert dataset.classes[:2] == ("airplane", "automobile")
+    assert dataset.notes[0].startswith(f"{LEAK}3.3 % of its published test images have near-duplicates in the training set")
+    assert dataset.notes[1].startswith(f"{LEAK}10,000 of 10,000 test images are in the training set too")  # of this file
 
 
 def test_n_train_keeps_equal_shares_of_the_classes_and_the_whole_test_part(tmp_path, photographs):
@@ -133,7 +137,7 @@ def test_n_train_keeps_equal_shares_of_the_classes_and_the_whole_test_part(tmp_p
     dataset = torchvision_sets.load("cifar10", tmp_path, None, n_train=500)
     assert np.bincount(dataset.targets[dataset.part == "train"]).tolist() == [50] * 10
     assert (dataset.part == "test").sum() == 10_000
-    assert "500 of 50000 training images" in dataset.notes[-1]
+    assert "500 of 50000 training images" in dataset.notes[0]
     assert dataset.fingerprint == torchvision_sets.load("cifar10", tmp_path, None, n_train=500).fingerprint
     with pytest.raises(UserError, match=r"n_train=50000: must be from 10 to 49999"):
         torchvision_sets.load("cifar10", tmp_path, None, n_train=50_000)
@@ -174,3 +178,88 @@ def test_the_data_folder_is_the_one_named_else_the_environments_else_the_caches(
     assert "classical-vs-deep" in str(data_folder())
     with pytest.raises(UserError, match="no data folder"):
         data_folder(tmp_path / "absent")
+
+
+# --- groups and known leaks
+
+
+def write_groups(path, text):
+    path.write_text(text)
+    return str(path)
+
+
+def test_breastmnist_says_what_is_known_of_its_split_and_what_it_holds_twice(data_folder):
+    notes = medmnist_sets.load("breastmnist", data_folder, None).notes
+    assert "780 images of 600 patients" in notes[0]
+    assert (
+        "1 of 156 test images is in the training set too, pixel for pixel (test 76 = train 115), 1 of them with another label" in notes[1]
+    )
+    assert all(note.startswith(LEAK) for note in notes)
+    assert len(medmnist_sets.load("breastmnist", data_folder, None, drop_duplicates=True).images) == 778
+
+
+def test_dermamnist_states_its_known_leak_unless_its_lesions_are_given(tmp_path, monkeypatch):
+    """The file has the shapes of the real one, which is not at hand, and other images."""
+    from medmnist import INFO
+
+    arrays, rng = {}, np.random.default_rng(0)
+    for part, n in INFO["dermamnist"]["n_samples"].items():
+        arrays[f"{part}_images"] = rng.integers(0, 256, (n, 28, 28, 3), np.uint8)
+        arrays[f"{part}_labels"] = (np.arange(n) % 7).astype(np.uint8)[:, None]
+    np.savez(tmp_path / "dermamnist.npz", **arrays)
+    monkeypatch.setattr(medmnist_sets, "_check_md5", lambda file, published: None)
+    assert [
+        note for note in medmnist_sets.load("dermamnist", tmp_path, None).notes if "1,006 lesions" in note and "693 of the 2,005" in note
+    ]
+
+    lesions = np.r_[:7007, :1003, :693, 10_000 : 10_000 + 2005 - 693]
+    text = "index,id\n" + "".join(f"{i},HAM_{lesion}\n" for i, lesion in enumerate(lesions))
+    dataset = medmnist_sets.load("dermamnist", tmp_path, None, groups=write_groups(tmp_path / "lesions.csv", text))
+    assert dataset.groups[[0, 7007, 8010]].tolist() == ["HAM_0"] * 3
+    assert dataset.notes[0].startswith(f"{LEAK}1,003 of 8,319 groups are in more than one part of the official split: 693 of 2,005 test")
+    with pytest.raises(UserError, match="693 groups"):
+        official(dataset)
+    assert not any(set(dataset.groups[train]) & set(dataset.groups[test]) for train, test in stratified_kfold(dataset))
+
+
+def test_groups_may_be_counted_within_each_part(data_folder, tmp_path):
+    rows = [(part, i) for part, n in (("train", 546), ("val", 78), ("test", 156)) for i in range(n)]
+    text = "id,split,index\n" + "".join(f"{part}{i},{part.title()},{i}\n" for part, i in reversed(rows))
+    dataset = medmnist_sets.load("breastmnist", data_folder, None, groups=write_groups(tmp_path / "g.csv", text))
+    assert dataset.groups.tolist() == [f"{part}{i}" for part, i in rows]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("index,patient\n0,a\n", "groups: unknown column 'id'"),
+        ("index,id\n0,a\n", "779 of 780 images have no id in .*, the first is image 1"),
+        ("index,id\n0,a\n0,b\n", "line 3: this image has an id in line 2 already"),
+        ("index,id\n780,a\n", "line 2: index '780' is no image: they are counted from 0 to 779"),
+        ("index,id\n-1,a\n", "line 2: index '-1' is no image"),
+        ("index,id\n1.0,a\n", "line 2: index '1.0' is no image"),
+        ("index,id\n²,a\n", "line 2: index '²' is no image"),
+        ("index,id\n0,\n", "line 2: the cell of column 'id' is empty"),
+        ("index,id,split\n546,a,train\n", "line 2: index '546' is no image of train: they are counted from 0 to 545"),
+        ("index,id,split\n5,a,hold\n", "line 2: split 'hold' is none of train, val, test"),
+        ("index\tid\n0\ta\n", "is separated by tabs"),
+    ],
+)
+def test_a_mistake_in_the_table_of_groups_is_named(data_folder, tmp_path, text, reason):
+    with pytest.raises(UserError, match=reason):
+        medmnist_sets.load("breastmnist", data_folder, None, groups=write_groups(tmp_path / "g.csv", text))
+
+
+@pytest.mark.parametrize("name", [name for name in MENU if not name.endswith(":")])
+def test_every_published_set_has_its_licence_and_citation(name):
+    if name in MEDMNIST_2D:
+        from medmnist import INFO
+
+        assert INFO[name]["license"]
+        assert medmnist_sets._CITATION
+    elif name in torchvision_sets._SOURCES:
+        assert all(torchvision_sets._SOURCES[name][2:])
+    else:
+        dataset = {"digits": load_digits, "faces": load_faces}[name](name, Path(), None)
+        assert dataset.licence
+        assert dataset.citation

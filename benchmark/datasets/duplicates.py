@@ -1,0 +1,222 @@
+"""Copies in a data set, and groups that its parts share: leaks from training to test."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.datasets.base import Dataset
+from benchmark.datasets.near_duplicates import CRITERION, near_pairs
+from benchmark.errors import UserError
+
+LEAK = "leak: "  # how a note begins that a reader of the tables must know
+_SHOWN = 3
+_DROP = "drop_duplicates=True keeps one of each"
+
+Pairs = list[tuple[int, int]]
+
+
+def check_duplicates(dataset: Dataset, names: Sequence[str] | None = None, drop: bool = False) -> Dataset:
+    """Add notes on copies and shared groups to a data set; drop exact copies if asked to.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    names : sequence of str or None
+        How a note calls each image; None: by its index.
+    drop : bool
+        See `drop_copies`.
+
+    Returns
+    -------
+    Dataset
+    """
+    names = list(names) if names is not None else [f"image {i}" for i in range(len(dataset.images))]
+    if drop:
+        dataset, kept = drop_copies(dataset)
+        names = [names[i] for i in kept]
+    digests = image_digests(dataset.images)
+    if dataset.part is None:
+        notes = [_copies_in_folds(dataset, digests, names), _near_in_folds(dataset, digests, names)]
+    else:
+        notes = [_shared_groups(dataset), _copies_across_parts(dataset, digests, names), _near_across_parts(dataset, digests, names)]
+    return replace(dataset, notes=(*dataset.notes, *filter(None, notes)))
+
+
+def image_digests(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Return a digest per image, (n,): equal where all pixels are."""
+    digests = (hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=8).digest() for image in images)
+    return np.frombuffer(b"".join(digests), dtype=np.uint64)
+
+
+def drop_copies(dataset: Dataset) -> tuple[Dataset, NDArray[np.int64]]:
+    """Keep one of each set of images that are equal pixel for pixel, once they have one size.
+
+    Of copies in several parts, the one in the test set is kept (else the one in the validation
+    set): the test set stays as it was published, and training loses the copy. Where copies have
+    different labels, nobody knows the right one, and none is kept.
+
+    Returns
+    -------
+    dataset : Dataset
+        With a note of what was dropped.
+    kept : (n,) int64
+        Indices of its images in the one given.
+
+    Raises
+    ------
+    UserError
+        A class, or a part of the split, has no image left.
+    """
+    order = np.arange(len(dataset.images))
+    if dataset.part is not None:
+        rank = {"test": 0, "val": 1, "train": 2}
+        order = np.argsort([rank[part] for part in dataset.part], kind="stable")
+    _, first, inverse = np.unique(image_digests(dataset.images)[order], return_index=True, return_inverse=True)
+    members = np.empty(len(order), np.int64)
+    members[order] = inverse
+    conflicting = _conflicting(dataset.targets, members)
+    kept = np.sort(np.array([order[i] for i in first if not conflicting[members[order[i]]]], np.int64))
+    n_dropped = len(order) - len(kept)
+    if not n_dropped:
+        return replace(dataset, notes=(*dataset.notes, "drop_duplicates: there are no exact copies")), kept
+    n_conflicting = int(conflicting[members].sum())
+    note = f"drop_duplicates: {n_dropped} of {len(order)} images left out, one of each set of exact copies kept"
+    if n_conflicting:
+        note += f", none where their labels differ ({n_conflicting} images)"
+    _refuse_emptied(dataset, kept)
+    return _take(dataset, kept, note), kept
+
+
+def _take(dataset: Dataset, kept: NDArray[np.int64], note: str) -> Dataset:
+    groups, part = (None if values is None else values[kept] for values in (dataset.groups, dataset.part))
+    images, targets = dataset.images[kept], dataset.targets[kept]
+    return replace(dataset, images=images, targets=targets, groups=groups, part=part, notes=(*dataset.notes, note))
+
+
+def _conflicting(targets: NDArray[np.int64], members: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether the images of a set, (n_sets,), have different labels."""
+    labels = targets.reshape(len(targets), -1)
+    _, label = np.unique(labels, axis=0, return_inverse=True)
+    pairs = np.unique(np.stack([members, label.ravel()], axis=1), axis=0)
+    return np.bincount(pairs[:, 0], minlength=members.max(initial=-1) + 1) > 1
+
+
+def _refuse_emptied(dataset: Dataset, kept: NDArray[np.int64]) -> None:
+    targets = dataset.targets[kept]
+    counts = targets.sum(axis=0) if dataset.multilabel else np.bincount(targets, minlength=len(dataset.classes))
+    lost = [name for name, count in zip(dataset.classes, counts.tolist(), strict=True) if not count]
+    if dataset.part is not None:
+        lost += [f"the part {part}" for part in sorted({*dataset.part} - {*dataset.part[kept]})]
+    if lost:
+        raise UserError(f"dataset '{dataset.name}': drop_duplicates leaves no image of {', '.join(lost)}; clean the images by hand")
+
+
+def _shared_groups(dataset: Dataset) -> str | None:
+    if dataset.groups is None or dataset.part is None:
+        return None
+    train, test = (dataset.groups[dataset.part == part] for part in ("train", "test"))
+    n_test = int(np.isin(test, train).sum())
+    unique, group = np.unique(dataset.groups, return_inverse=True)
+    part = np.unique(dataset.part, return_inverse=True)[1]
+    pairs = np.unique(np.stack([group, part], axis=1), axis=0)
+    n_shared = int((np.bincount(pairs[:, 0]) > 1).sum())
+    if not n_shared:
+        return None
+    return (
+        f"{LEAK}{n_shared:,} of {len(unique):,} groups are in more than one part of the official split: "
+        f"{n_test:,} of {len(test):,} test images have theirs in the training set too; stratified_kfold keeps groups apart"
+    )
+
+
+def _copies_across_parts(dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str]) -> str | None:
+    test, train = (np.flatnonzero(dataset.part == part) for part in ("test", "train"))
+    pairs = _matches(digests, test, train)
+    n_repeated = len(digests) - len(np.unique(digests))
+    if not n_repeated:
+        return None
+    others = f"{n_repeated:,} of all {len(digests):,} images {_repeat(n_repeated)} another"
+    if not pairs:
+        return f"{others} pixel for pixel{_example(digests, names)}, none of them across training and test set; {_DROP}"
+    return (
+        f"{LEAK}{len(pairs):,} of {len(test):,} test images {_are(len(pairs))} in the training set too, "
+        f"pixel for pixel ({_shown(pairs, names, '=')}){_other_labels(dataset, pairs)}; {others}; {_DROP}"
+    )
+
+
+def _copies_in_folds(dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str]) -> str | None:
+    _, first, inverse = np.unique(digests, return_index=True, return_inverse=True)
+    pairs = [(int(first[k]), i) for i, k in enumerate(inverse) if first[k] != i]
+    if not pairs:
+        return None
+    shown = f"{len(pairs):,} of {len(digests):,} images {_repeat(len(pairs))} another pixel for pixel ({_shown(pairs, names, '=')})"
+    shown += _other_labels(dataset, pairs)
+    groups = dataset.groups
+    if groups is None:
+        return f"{LEAK}{shown}, so that a fold may train on one and test on the other; {_DROP}"
+    n_apart = sum(groups[i] != groups[j] for i, j in pairs)
+    if not n_apart:
+        return f"{shown}, always one of the same group; {_DROP}"
+    return f"{LEAK}{shown}, {n_apart:,} of them one of another group, so that a fold may train on one and test on the other; {_DROP}"
+
+
+def _near_across_parts(dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str]) -> str | None:
+    train, test = (np.flatnonzero(dataset.part == part) for part in ("train", "test"))
+    further = test[~np.isin(digests[test], digests[train])]
+    pairs = near_pairs(dataset.images, further, _once(digests, train), None)
+    if not pairs:
+        return None
+    return (
+        f"{LEAK}{len(pairs):,} of {len(test):,} test images, copies apart, {_look(len(pairs))} almost like a training image "
+        f"({_shown(pairs, names, '~')}): {CRITERION}"
+    )
+
+
+def _near_in_folds(dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str]) -> str | None:
+    once = _once(digests, np.arange(len(digests)))
+    pairs = near_pairs(dataset.images, once, once, dataset.groups)
+    if not pairs:
+        return None
+    whose = "" if dataset.groups is None else " of another group"
+    look = f"images, copies apart, {_look(len(pairs))} almost like another{whose}"
+    return f"{LEAK}{len(pairs):,} {look} ({_shown(pairs, names, '~')}): {CRITERION}"
+
+
+def _are(n: int) -> str:
+    return "is" if n == 1 else "are"
+
+
+def _repeat(n: int) -> str:
+    return "repeats" if n == 1 else "repeat"
+
+
+def _look(n: int) -> str:
+    return "looks" if n == 1 else "look"
+
+
+def _once(digests: NDArray[np.uint64], indices: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.sort(indices[np.unique(digests[indices], return_index=True)[1]])
+
+
+def _matches(digests: NDArray[np.uint64], these: NDArray[np.int64], among: NDArray[np.int64]) -> Pairs:
+    """Return the images that have a copy among others, each with the first of them."""
+    place = {digest: int(i) for digest, i in zip(digests[among[::-1]].tolist(), among[::-1], strict=True)}
+    return [(int(i), place[digest]) for i, digest in zip(these, digests[these].tolist(), strict=True) if digest in place]
+
+
+def _other_labels(dataset: Dataset, pairs: Pairs) -> str:
+    n = sum(bool((dataset.targets[i] != dataset.targets[j]).any()) for i, j in pairs)
+    return f", {n:,} of them with another label" if n else ""
+
+
+def _example(digests: NDArray[np.uint64], names: Sequence[str]) -> str:
+    _, first, inverse = np.unique(digests, return_index=True, return_inverse=True)
+    return f" ({_shown([(int(first[k]), i) for i, k in enumerate(inverse) if first[k] != i], names, '=')})"
+
+
+def _shown(pairs: Pairs, names: Sequence[str], sign: str) -> str:
+    return ", ".join([f"{names[i]} {sign} {names[j]}" for i, j in pairs[:_SHOWN]] + ["..."] * (len(pairs) > _SHOWN))

@@ -1,0 +1,159 @@
+"""List the image files below a folder, in one pass that follows links."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmark.datasets.pictures.picture import SUFFIXES
+from benchmark.datasets.text import nfc
+
+# folders that operating systems, network storage and tools make: previews, recycle bins, snapshots
+SYSTEM_FOLDERS = frozenset(
+    {
+        "@eadir", "@tmp", "@recycle", "@recently-snapshot", "@sharebin", "@__thumb", "#recycle", "#snapshot", "~snapshot",
+        "__macosx", "__pycache__", "lost+found", "$recycle.bin", "recycler", "recycled", "system volume information",
+        "network trash folder", "temporary items", "found.000", "thumbnails",
+    }
+)  # fmt: skip
+
+
+@dataclass
+class Tree:
+    """What lies below a folder.
+
+    Parameters
+    ----------
+    images : list of Path
+        In the order of their names; a link to an image that is missing is among them, and cannot be
+        read.
+    folders : set of str
+        Composed, caseless names of the sub-folders that hold images.
+    others : Counter
+        Other files, and hidden ones, by suffix.
+    system : Counter
+        Files in folders of the operating or storage system, by the name of the folder.
+    broken : list of Path
+        Links that lead nowhere, or to a folder above.
+    """
+
+    images: list[Path] = field(default_factory=list)
+    folders: set[str] = field(default_factory=set)
+    others: Counter[str] = field(default_factory=Counter)
+    system: Counter[str] = field(default_factory=Counter)
+    broken: list[Path] = field(default_factory=list)
+
+    def add_counts(self, tree: Tree) -> None:
+        """Add what another tree left out."""
+        self.others += tree.others
+        self.system += tree.system
+        self.broken += tree.broken
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is left out by its name."""
+    return name.startswith(".")
+
+
+def is_system(name: str) -> bool:
+    """Whether a folder is one of the operating or storage system."""
+    return name.casefold() in SYSTEM_FOLDERS
+
+
+def list_tree(folder: Path) -> Tree:
+    """List everything below a folder.
+
+    Links to folders are followed, each folder is read once however many links lead to it, and
+    nothing is read in hidden folders and those of the storage system.
+
+    Raises
+    ------
+    OSError
+        A folder cannot be read.
+    """
+    tree = Tree()
+    above = {_identity(parent) for parent in folder.resolve().parents}
+    seen: set[tuple[int, int]] = set()
+    pending, links = [str(folder)], list[str]()
+    while pending or links:
+        here = pending.pop() if pending else links.pop()
+        identity = _identity(here)
+        if identity in above:  # its images are those of the other classes
+            tree.broken.append(Path(here))
+        if identity in above or identity in seen:
+            continue
+        seen.add(identity)
+        for entry in _entries(here, tree):
+            if not _is_folder(entry):
+                _add_file(tree, entry, is_top=here == str(folder))
+            else:
+                (links if entry.is_symlink() else pending).append(entry.path)
+    tree.images.sort(key=lambda path: nfc(path.as_posix()))
+    return tree
+
+
+def _identity(folder: str | Path) -> tuple[int, int]:
+    status = Path(folder).stat()
+    return status.st_dev, status.st_ino
+
+
+def list_folder(folder: Path) -> tuple[list[Path], Tree]:
+    """List the sub-folders of a folder, and its own files.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be read.
+    """
+    tree, folders = Tree(), []
+    for entry in _entries(str(folder), tree):
+        if _is_folder(entry):
+            folders.append(Path(entry.path))
+        else:
+            _add_file(tree, entry, is_top=True)
+    return sorted(folders, key=lambda path: nfc(path.name)), tree
+
+
+def _entries(folder: str, tree: Tree) -> Iterator[os.DirEntry[str]]:
+    """Yield what is to be looked at; count the files of hidden and system folders."""
+    with os.scandir(folder) as entries:
+        listed = sorted(entries, key=lambda entry: entry.name)
+    for entry in listed:
+        counter = None
+        if _is_folder(entry) and is_system(entry.name):
+            counter = tree.system
+        elif is_hidden(entry.name):
+            counter = tree.others
+        if counter is None:
+            yield entry
+        elif entry.is_dir(follow_symlinks=False):
+            for _, _, files in os.walk(entry.path):
+                counter.update([entry.name] * len(files) if counter is tree.system else map(_kind, files))
+        elif counter is tree.others:
+            counter[_kind(entry.name)] += 1
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    # DirEntry raises where links go round in a circle
+    return Path(entry.path).is_dir() if entry.is_symlink() else entry.is_dir()
+
+
+def _add_file(tree: Tree, entry: os.DirEntry[str], is_top: bool) -> None:
+    path = Path(entry.path)
+    is_image = path.suffix.lower() in SUFFIXES
+    if path.is_file() or (is_image and entry.is_symlink()):
+        if is_image:
+            tree.images.append(path)
+            tree.folders.update([] if is_top else [nfc(path.parent.name).casefold()])
+            return
+    elif entry.is_symlink():
+        tree.broken.append(path)
+        return
+    tree.others[_kind(entry.name)] += 1
+
+
+def _kind(name: str) -> str:
+    return Path(name).suffix.lower() or name

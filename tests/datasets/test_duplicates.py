@@ -1,0 +1,210 @@
+"""Copies, near-copies and shared groups are said; exact copies can be dropped; honest sets are left in peace."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance
+
+from benchmark import load_study, run
+from benchmark.datasets.base import Dataset
+from benchmark.datasets.bundled import load_digits, load_faces
+from benchmark.datasets.csv_file import load_csv
+from benchmark.datasets.duplicates import LEAK, check_duplicates
+from benchmark.datasets.folder import load_folder
+from benchmark.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def faces():
+    """60 faces and 60 others, all different."""
+    whole = load_faces("faces", Path(), None)
+    kept = np.r_[:60, 100:160]
+    return replace(whole, images=whole.images[kept], targets=whole.targets[kept])
+
+
+def with_copies(dataset, copies, labels=None, **fields):
+    """Append images with the labels of their originals, or others."""
+    images = np.concatenate([dataset.images, dataset.images[copies]])
+    targets = np.concatenate([dataset.targets, dataset.targets[copies] if labels is None else labels])
+    return replace(dataset, images=images, targets=targets, **fields)
+
+
+def parts(*counts):
+    return np.repeat(["train", "val", "test"], counts)
+
+
+def leaks(dataset, **options):
+    return [note.removeprefix(LEAK) for note in check_duplicates(dataset, **options).notes if note.startswith(LEAK)]
+
+
+@pytest.mark.parametrize("load", [load_digits, load_faces])
+def test_the_bundled_sets_hold_nothing_twice(load):
+    assert check_duplicates(load("bundled", Path(), None)).notes == ()
+
+
+def test_copies_in_training_and_test_set_are_counted_and_named(faces):
+    (note,) = leaks(with_copies(faces, [3, 7], part=parts(100, 10, 12)), names=[f"{i}.png" for i in range(122)])
+    assert note.startswith(
+        "2 of 12 test images are in the training set too, pixel for pixel (120.png = 3.png, 121.png = 7.png); 2 of all 122"
+    )
+    assert note.endswith("drop_duplicates=True keeps one of each")
+
+
+def test_copies_with_another_label_are_counted(faces):
+    (note,) = leaks(with_copies(faces, [3, 7, 8], [0, 1, 0], part=parts(100, 10, 13)))
+    assert "3 of 13 test images" in note
+    assert ", 2 of them with another label; " in note
+
+
+def test_copies_within_one_part_are_no_leak_of_the_official_split(faces):
+    dataset = check_duplicates(with_copies(faces, [115], part=parts(100, 10, 11)))
+    assert dataset.notes == (
+        "1 of all 121 images repeats another pixel for pixel (image 115 = image 120), none of them across training and test set; "
+        "drop_duplicates=True keeps one of each",
+    )
+
+
+def test_copies_are_a_leak_of_folds_unless_a_group_holds_them_together(faces):
+    twice = with_copies(faces, [3, 7])
+    (note,) = leaks(twice)
+    assert note.startswith("2 of 122 images repeat another pixel for pixel (image 3 = image 120, image 7 = image 121), so that a fold may")
+    together = replace(twice, groups=np.r_[:120, 3, 7])
+    assert leaks(together) == []
+    assert "always one of the same group" in check_duplicates(together).notes[0]
+    (note,) = leaks(replace(twice, groups=np.r_[:120, 3, 8]))
+    assert "1 of them one of another group" in note
+
+
+def test_dropping_keeps_the_copy_in_the_test_set_and_is_recorded(faces):
+    twice = with_copies(faces, [3, 3, 7, 105], part=parts(100, 12, 12))
+    assert twice.part[[3, 7, 105, 120, 122]].tolist() == ["train", "train", "val", "test", "test"]
+    dataset = check_duplicates(twice, drop=True)
+    assert len(dataset.images) == 120
+    assert np.unique(dataset.part, return_counts=True)[1].tolist() == [11, 98, 11]
+    np.testing.assert_array_equal(dataset.images[-3:], faces.images[[3, 7, 105]])
+    assert dataset.notes == ("drop_duplicates: 4 of 124 images left out, one of each set of exact copies kept",)
+    assert dataset.fingerprint != twice.fingerprint
+
+
+def test_dropping_leaves_none_where_the_labels_differ(faces):
+    twice = with_copies(faces, [3, 7], [0, faces.targets[7]], groups=np.arange(122))
+    dataset = check_duplicates(twice, drop=True)
+    assert len(dataset.images) == len(dataset.groups) == 119
+    assert 3 not in dataset.groups
+    assert 120 not in dataset.groups
+    assert "none where their labels differ (2 images)" in dataset.notes[0]
+
+
+def test_dropping_in_a_multilabel_set_compares_all_labels(faces):
+    labels = np.stack([faces.targets, 1 - faces.targets], axis=1)
+    several = replace(faces, targets=labels, multilabel=True)
+    twice = with_copies(several, [3, 7], np.array([[1, 1], labels[7]]))
+    assert len(check_duplicates(twice, drop=True).images) == 119
+
+
+def test_dropping_what_is_needed_is_refused():
+    images = np.zeros((4, 8, 8, 1), np.uint8)
+    images[2:] = [[[[9]]], [[[8]]]]
+    dataset = Dataset("d", images, np.array([0, 1, 2, 1]), ("a", "b", "c"))
+    with pytest.raises(UserError, match="drop_duplicates leaves no image of a; clean"):
+        check_duplicates(dataset, drop=True)
+    dataset = Dataset("d", images, np.array([0, 0, 0, 1]), ("a", "b"), part=np.array(["train", "test", "test", "test"]))
+    with pytest.raises(UserError, match="no image of the part train"):
+        check_duplicates(dataset, drop=True)
+
+
+def changed(image, how):
+    """Return a photograph as editors and converters change it."""
+    picture = Image.fromarray(image[..., 0])
+    if how == "brightness":
+        return np.asarray(ImageEnhance.Brightness(picture).enhance(0.7))
+    if how == "contrast":
+        return np.asarray(ImageEnhance.Contrast(picture).enhance(0.8))
+    if how == "jpeg":
+        return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 90])[1], cv2.IMREAD_GRAYSCALE)
+    return np.asarray(picture.resize((60, 60), Image.Resampling.BICUBIC).resize(picture.size, Image.Resampling.BICUBIC))
+
+
+@pytest.mark.parametrize("how", ["brightness", "contrast", "jpeg", "resize"])
+def test_near_copies_are_found_and_their_originals_named(faces, how):
+    images = np.concatenate([faces.images, changed(faces.images[5], how)[None, ..., None]])
+    dataset = replace(faces, images=images, targets=np.r_[faces.targets, 1])
+    assert "2 images, copies apart, look almost like another (image 5 ~ image 120, image 120 ~ image 5)" in leaks(dataset)[0]
+    (note,) = leaks(replace(dataset, part=parts(100, 10, 11)))
+    assert "1 of 11 test images, copies apart, looks almost like a training image (image 120 ~ image 5)" in note
+    assert leaks(replace(dataset, groups=np.r_[:120, 5])) == []
+
+
+def test_images_of_one_value_are_not_almost_alike():
+    images = np.repeat(np.arange(40, dtype=np.uint8), 64).reshape(40, 8, 8, 1)
+    assert leaks(Dataset("d", images, np.arange(40) % 2, ("a", "b"))) == []
+
+
+def test_groups_that_the_official_split_shares_are_counted(faces):
+    dataset = replace(faces, part=parts(100, 10, 10), groups=np.r_[:110, 0, 0, 1, 105, :6])
+    assert leaks(dataset) == [
+        "7 of 110 groups are in more than one part of the official split: 9 of 10 test images have theirs in the training set too; "
+        "stratified_kfold keeps groups apart"
+    ]
+    assert leaks(replace(dataset, groups=np.arange(120))) == []
+
+
+def test_a_leak_is_said_under_the_table(faces, tmp_path):
+    from benchmark.leaderboard import problems
+
+    for i, image in enumerate([*faces.images[:6, ..., 0], *faces.images[60:66, ..., 0]]):
+        folder = tmp_path / "set" / "ab"[i // 6]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / f"{i}.png")
+    Image.fromarray(faces.images[0, ..., 0]).save(tmp_path / "set/a/copy.png")
+    study = tmp_path / "s.yaml"
+    study.write_text(
+        f"datasets: ['folder:{tmp_path}/set']\nextractors: [pixels]\nmodels: [majority]\nsplit: {{stratified_kfold: {{folds: 2}}}}\n"
+    )
+    (line,) = [line for line in problems(run(load_study(study), out=tmp_path / "out")) if LEAK in line]
+    assert "1 of 13 images repeats another pixel for pixel (a/0.png = a/copy.png)" in line
+
+
+# --- real sets
+
+
+def table(data_folder, name):
+    path = data_folder / name / "metadata.csv"
+    if not path.is_file():
+        pytest.skip(f"{path} is absent")
+    return f"csv:{path}"
+
+
+def test_a_quarter_of_the_brain_tumour_sets_images_occurs_in_both_parts(data_folder):
+    notes = load_csv(table(data_folder, "brain_mri"), data_folder, None).notes
+    assert notes[0].startswith(f"{LEAK}217 of 1,312 test images are in the training set too")
+    assert notes[1].startswith(f"{LEAK}260 of 1,312 test images, copies apart, look almost like a training image")
+
+
+def test_the_small_brain_tumour_set_loses_its_25_copies_by_option(data_folder):
+    dataset = load_csv(table(data_folder, "brain_tumor_253"), data_folder, None, drop_duplicates=True)
+    assert dataset.notes[:2] == (
+        "drop_duplicates: 1 row that repeats another left out",
+        "drop_duplicates: 25 of 252 images left out, one of each set of exact copies kept",
+    )
+
+
+def test_cells_of_malaria_are_not_taken_for_copies(data_folder):
+    assert load_csv(table(data_folder, "malaria"), data_folder, None).notes == ()
+
+
+def test_a_folder_of_the_same_images_says_the_same(data_folder, tmp_path):
+    source = data_folder / "brain_tumor_253"
+    if not source.is_dir():
+        pytest.skip(f"{source} is absent")
+    with (source / "metadata.csv").open(newline="") as file:
+        rows = {row["image"]: row["label"] for row in csv.DictReader(file)}
+    for image, label in rows.items():
+        (tmp_path / label).mkdir(exist_ok=True)
+        (tmp_path / label / Path(image).name).symlink_to(source / image)
+    dataset = load_folder(f"folder:{tmp_path}", tmp_path, None)
+    assert dataset.notes[0].startswith(f"{LEAK}25 of 252 images repeat another pixel for pixel (no/")
