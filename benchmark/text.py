@@ -1,0 +1,92 @@
+"""Text for people: counts, values in messages, and characters that would command a terminal."""
+
+from __future__ import annotations
+
+import re
+import reprlib
+
+MESSAGE_LENGTH = 2_000  # characters of an error line, and of the reason in a row
+
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 and C1 controls, but for tab and line feed
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # directions of writing
+    "\u2028\u2029\u200b\u2060-\u2065\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # line ends, and what is not seen
+    "\ud800-\udfff]"  # half characters, which no stream takes
+)
+_BRIEF = reprlib.Repr()
+_BRIEF.maxdict = _BRIEF.maxlist = _BRIEF.maxtuple = _BRIEF.maxset = 6
+_BRIEF.maxstring = _BRIEF.maxother = 100
+_BRIEF.maxlong = 40
+
+
+def visible(text: str) -> str:
+    r"""Text with its control characters written out, since a file, a class or an error may contain any.
+
+    Tabs and line feeds stay; C0 and C1 controls, bidirectional overrides, characters without width and lone surrogates are
+    written as Python writes them.
+
+    Examples
+    --------
+    >>> print(visible("\x1b[31mred"))
+    \x1b[31mred
+    """
+    return _HIDDEN.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def visible_json(text: str) -> str:
+    r"""JSON with its control characters as JSON's own escapes: it reads back to the same values.
+
+    Examples
+    --------
+    >>> print(visible_json('"\x9bclass"'))
+    "\u009bclass"
+    """
+    return _HIDDEN.sub(lambda match: "".join(f"\\u{unit:04x}" for unit in _utf16_units(match[0])), text)
+
+
+def _utf16_units(letter: str) -> memoryview:
+    return memoryview(letter.encode("utf-16-le", "surrogatepass")).cast("H")
+
+
+def one_line(text: str, length: int = MESSAGE_LENGTH) -> str:
+    """Text as a single visible line of at most so many characters, its end replaced by what was cut.
+
+    Examples
+    --------
+    >>> one_line("not found:\\n  a file")
+    'not found: a file'
+    """
+    return visible(" ".join(shorten(text, length).split()))
+
+
+def shorten(text: str, length: int = MESSAGE_LENGTH) -> str:
+    """Text of at most about ``length`` characters; what is cut is counted.
+
+    Examples
+    --------
+    >>> shorten("z" * 20_000_000, 5)
+    'zzzzz ... (20,000,000 characters, cut)'
+    """
+    return text if len(text) <= length else f"{text[:length]} ... ({len(text):,} characters, cut)"
+
+
+def brief(value: object) -> str:
+    """``repr`` of a value of any size or depth, for a message.
+
+    Examples
+    --------
+    >>> brief(list(range(1000)))
+    '[0, 1, 2, 3, 4, 5, ...]'
+    """
+    return _BRIEF.repr(value)
+
+
+def count_of(n: int, noun: str, plural: str = "") -> str:
+    """Count with its noun.
+
+    Examples
+    --------
+    >>> count_of(1, "cell"), count_of(0, "cell"), count_of(12_408, "image"), count_of(2, "entry", "entries")
+    ('1 cell', '0 cells', '12408 images', '2 entries')
+    """
+    return f"{n} {noun if n == 1 else plural or noun + 's'}"
