@@ -59,6 +59,15 @@ def one_line(text: str, length: int = MESSAGE_LENGTH) -> str:
     return visible(" ".join(shorten(text, length).split()))
 
 
+def describe_error(error: BaseException) -> str:
+    """Type and message of an exception in one line; a plug-in's may have a message of any length, or none that can be read."""
+    try:
+        message = str(error)
+    except Exception:
+        message = "its message cannot be read"
+    return one_line(f"{type(error).__name__}: {message}")
+
+
 def shorten(text: str, length: int = MESSAGE_LENGTH) -> str:
     """Text of at most about ``length`` characters; what is cut is counted.
 
@@ -78,7 +87,10 @@ def brief(value: object) -> str:
     >>> brief(list(range(1000)))
     '[0, 1, 2, 3, 4, 5, ...]'
     """
-    return _BRIEF.repr(value)
+    try:
+        return _BRIEF.repr(value)
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return f"a very large {type(value).__name__}"
 
 
 def count_of(n: int, noun: str, plural: str = "") -> str:

@@ -46,15 +46,17 @@ for _type, _pattern, _first in _CORE_SCHEMA:
     _CoreResolver.add_implicit_resolver_base(_tag, _whole, _first)
 
 
-class _TextKeys(SafeConstructor):
-    """Refuses keys that are no text; a key twice is refused by the library."""
+class _UniqueKeys(SafeConstructor):
+    """Refuses keys that are there twice or are no text."""
 
     def check_mapping_key(
         self, node: Any, key_node: Any, mapping: Any, key: Any, value: Any
     ) -> bool:
         if not isinstance(key, str):
             raise _error(key_node, f"the key {brief(key)} is not text")
-        return bool(super().check_mapping_key(node, key_node, mapping, key, value))
+        if key in mapping:
+            raise _error(key_node, f"the key {brief(key)} is there twice: write it once")
+        return True
 
 
 class _QuotedLineEnds(SafeRepresenter):
@@ -115,7 +117,7 @@ def write_yaml(content: dict[str, Any]) -> str:
 
 def _new_yaml() -> YAML:
     yaml = YAML(typ="safe", pure=True)  # libyaml knows YAML 1.1 alone
-    yaml.Resolver, yaml.Constructor = _CoreResolver, _TextKeys
+    yaml.Resolver, yaml.Constructor = _CoreResolver, _UniqueKeys
     yaml.Representer = _QuotedLineEnds
     return yaml
 
@@ -149,7 +151,8 @@ def _check_events(parsed: Iterator[Any]) -> None:
 
 def _check_node(event: Any) -> None:
     if event.tag is not None:
-        raise _error(event, f"the tag {event.tag}: tags are not read, write the value alone")
+        tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+        raise _error(event, f"the tag {tag}: tags are not read, write the value alone")
     if "\0" in getattr(event, "value", ""):
         raise _error(event, "a text has a NUL character")
 

@@ -8,7 +8,11 @@ from benchmark.errors import UserError
 from benchmark.spec import Spec, join, parse_sum
 
 VALUES = st.one_of(
-    st.integers(), st.booleans(), st.floats(allow_nan=False, allow_infinity=False), st.text(), st.tuples(st.integers(), st.integers())
+    st.integers(1 - 2**63, 2**63 - 1),
+    st.booleans(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(st.characters(codec="utf-8", exclude_characters="\0")),
+    st.tuples(st.integers(0, 9), st.integers(0, 9)),
 )
 
 

@@ -13,6 +13,7 @@ from benchmark.datasets.base import Dataset
 from benchmark.datasets.pictures.load import Loaded, load_images
 from benchmark.datasets.pictures.options import Options
 from benchmark.errors import UserError
+from benchmark.files import user_path
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def path_of(name: str, data: Path) -> Path:
     kind, _, path = name.partition(":")
     if not path:
         raise UserError(f"dataset '{name}' names no path; write {kind}:PATH")
-    here = Path(path).expanduser()
+    here = user_path(path)
     return data / here if not here.exists() and (data / here).exists() else here
 
 
