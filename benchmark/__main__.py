@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import warnings
 
@@ -18,9 +19,7 @@ PROGRAM = "python -m benchmark"
 
 def main() -> None:
     """Run the command line; a user's mistake is one line and exit code 2."""
-    if not sys.warnoptions:  # what libraries warn of is in the rows' notes; it is not to surround an error
-        warnings.simplefilter("ignore")
-        logging.getLogger().addHandler(logging.NullHandler())
+    _silence_libraries()
     try:
         status = app(sys.argv[1:] or ["--help"], prog_name=PROGRAM, standalone_mode=False)
     except UserError as error:
@@ -30,6 +29,14 @@ def main() -> None:
         _fail(f"{error.format_message().rstrip('.')}; see {command} --help")
     else:
         sys.exit(status)
+
+
+def _silence_libraries() -> None:
+    """Keep what libraries warn of off the terminal, where it would surround an error: rows have it in their notes."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    logging.getLogger().addHandler(logging.NullHandler())
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 
 def _fail(message: str) -> None:

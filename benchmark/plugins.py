@@ -132,7 +132,9 @@ def find(name: str) -> list[tuple[str, Spec]]:
     if name.endswith(".py"):
         return [(kind, resolve(kind, Spec(target))) for kind, _, target in contents(name)]
     if ".py:" in name:
-        kind = kind_of(load(Spec.parse(name).name))
+        named = Spec.parse(name)
+        plugin = load(named.name)
+        kind = kind_of(plugin) or (inspect.isfunction(plugin) and kind_of(build(replace(named, target=named.name))))
         if not kind:
             raise UserError(f"{name} is no plug-in: it has none of extract, predict_proba and fit_resample")
         return [(kind, resolve(kind, Spec.parse(name)))]
@@ -259,15 +261,12 @@ def contents(path: str) -> Iterator[tuple[str, str, str]]:
     module = load_file(path)
     found = [(kind, name) for kind, name in (*_classes(module), *_functions(module)) if kind]
     if not found:
-        functions = [name for _, name in _functions(module)]
-        hint = (
-            f"; if {functions[0]} returns a model, say so (def {functions[0]}(...) -> KNeighborsClassifier:), or name it as a model, "
-            f"{path}:{functions[0]}"
-        )
-        raise UserError(
-            f"{path} holds no plug-in: a class with extract (extractor), predict_proba (model) or fit_resample (strategy)"
-            + hint * bool(functions)
-        )
+        hints = [
+            f"; if {name} returns a model, annotate it (def {name}() -> KNeighborsClassifier:), or name {path}:{name} as a model"
+            for _, name in _functions(module)
+        ]
+        needed = "a class with extract (extractor), predict_proba (model) or fit_resample (strategy)"
+        raise UserError(f"{path} holds no plug-in: {needed}{''.join(hints[:1])}")
     for kind, name in found:
         yield kind, re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower(), f"{path}:{name}"
 
