@@ -24,6 +24,10 @@ def main() -> None:
         status = app(sys.argv[1:] or ["--help"], prog_name=PROGRAM, standalone_mode=False)
     except UserError as error:
         _fail(str(error))
+    except OSError as error:  # such as a folder that is closed to this user, or a name that is too long
+        if error.filename is None:
+            raise
+        _fail(f"cannot use {error.filename}: {error.strerror}")
     except TyperException as error:
         command = getattr(getattr(error, "ctx", None), "command_path", PROGRAM)
         _fail(f"{error.format_message().rstrip('.')}; see {command} --help")

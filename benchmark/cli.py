@@ -55,7 +55,7 @@ def options(
 
 @app.command("list")
 def list_(
-    what: Annotated[str | None, typer.Argument(help="datasets, extractors, models, strategies, metrics or suites; or one component's name.")] = None,
+    what: Annotated[str | None, typer.Argument(help="datasets, extractors, models, strategies, metrics, suites, or one component.")] = None,
 ) -> None:
     """List data sets, extractors, models, strategies, metrics or suites, all when none is named; or one component's parameters."""
     from benchmark.catalogue import GROUPS, catalogue, component

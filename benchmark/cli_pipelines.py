@@ -45,7 +45,8 @@ def fit(
     from benchmark.terminal import following
 
     file.check_name(save)
-    axes = {"datasets": [dataset], "models": [model], "extractors": [extractor] if extractor not in (None, IMAGES) else [], "strategies": [strategy]}
+    extractors = [extractor] if extractor not in (None, IMAGES) else []
+    axes = {"datasets": [dataset], "models": [model], "extractors": extractors, "strategies": [strategy]}
     chosen = make_study({"name": "fit", "plugins": plugin, "size": size, "seeds": [seed], **axes}, "fit")
     cell, found = one_cell(chosen, data)
     try:

@@ -133,10 +133,8 @@ def plan(
     planned = make_plan(_chosen(study, dataset, extractor, model, strategy, imbalance, train_size, occlusion, seed, plugin), data)
     for label, found in planned.datasets.items():
         n, height, width, channels = found.images.shape
-        console.print(
-            f"{label}: {count_of(n, 'image')} {height}x{width}x{channels}, {found.task}, {count_of(len(found.classes), 'class', 'classes')}",
-            highlight=False, markup=False
-        )
+        images, classes = count_of(n, "image"), count_of(len(found.classes), "class", "classes")
+        say(f"{label}: {images} {height}x{width}x{channels}, {found.task}, {classes}")
     identities = [cell.identity for cell in planned.cells()]
     for axis in ("dataset", "split", "imbalance", "train_size", "occlusion", "extractor", "strategy", "model", "seed", "fold"):
         values = dict.fromkeys(str(identity[axis]) for identity in identities)

@@ -60,7 +60,8 @@ class Estimate:
         if not self.n_cells:
             yield "nothing is left to run"
             return
-        taking = f": about {_time(self.seconds)} of work, {_time(self.seconds / workers)} with {count_of(workers, 'worker')}" if self.n_known else ""
+        together = f"{_time(self.seconds / workers)} with {count_of(workers, 'worker')}"
+        taking = f": about {_time(self.seconds)} of work, {together}" if self.n_known else ""
         yield f"{count_of(self.n_cells, 'cell')} to run{taking}; {self.mb:.1f} MB of disk"
         where = ", ".join(map(str, self.sources)) or "no results folder"
         known, rows = count_of(self.n_known, "cell"), count_of(self.n_rows, "row")

@@ -30,7 +30,6 @@ from benchmark.predictions import Predictions
 from benchmark.prepare import make_model, make_strategy, refusal_of, split
 from benchmark.splits import inner_folds, shared_images
 from benchmark.strategies.base import Refused, Strategy
-from benchmark.text import one_line
 from benchmark.threads import THREADS
 
 
@@ -92,13 +91,12 @@ def attempt(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     except StorageError:
         raise
     except Refused as reason:
-        return {"status": "skipped", "reason": one_line(words(reason))}
+        return {"status": "skipped", "reason": str(reason)}
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         if isinstance(error, KeyboardInterrupt) and parent_process() is None:
             raise  # Ctrl-C; a worker is never told of that
         status = "memory" if isinstance(error, MemoryError) else "failed"
-        reason = one_line(f"{type(error).__name__}: {words(error)}")
-        return {"status": status, "reason": reason, "traceback": words(traceback.format_exc(), 20_000)}
+        return {"status": status, "reason": f"{type(error).__name__}: {words(error)}", "traceback": words(traceback.format_exc())}
 
 
 def _outcome(cell: Cell, dataset: Dataset, folder: Path, accelerate: bool) -> dict[str, Any]:

@@ -26,7 +26,6 @@ from benchmark.files import write_atomic, write_text
 from benchmark.occlusion import Occlusion, occlude
 from benchmark.plugins import build, describe, load
 from benchmark.spec import Spec
-from benchmark.text import MESSAGE_LENGTH, shorten
 from features.base import enlarged_shape
 
 
@@ -225,10 +224,10 @@ def said(caught: list[warnings.WarningMessage]) -> list[str]:
     return list(dict.fromkeys(f"{item.category.__name__}: {words(item.message).partition(chr(10))[0]}" for item in caught))
 
 
-def words(message: object, length: int = MESSAGE_LENGTH) -> str:
-    """Text of an exception or a warning of a plug-in's, which may have none or one that is no Unicode, or be of any length."""
+def words(message: object) -> str:
+    """Text of an exception or a warning of a plug-in's, which may have none or one that is no Unicode."""
     try:
-        return shorten(str(message), length).encode(errors="replace").decode()
+        return str(message).encode(errors="replace").decode()
     except Exception:
         return f"a {type(message).__name__} that cannot say what it is"
 

@@ -169,7 +169,9 @@ def conditions(rows: pd.DataFrame) -> list[str]:
         return []
     ran = rows[rows["environment"].map(lambda value: isinstance(value, dict))].drop_duplicates("key")
     found = Counter(
-        ran["environment"].map(lambda where: f"{where['processor']}, {count_of(where['cores'], 'core')}") + ran["workers"].map(_at_once) + _faster(ran)
+        ran["environment"].map(lambda where: f"{where['processor']}, {count_of(where['cores'], 'core')}")
+        + ran["workers"].map(_at_once)
+        + _faster(ran)
     )
     return [f"{count_of(n, 'cell')} on {where}" for where, n in found.most_common()]
 

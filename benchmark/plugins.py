@@ -196,7 +196,7 @@ def build(spec: Spec) -> Any:
     inner = {key: build(value) if isinstance(value, Spec) else value for key, value in spec.params}
     try:
         return load(spec.target)(**inner)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"{spec.label} cannot be made: {describe_error(error)}") from error
 
 
@@ -245,7 +245,9 @@ def load_file(path: str) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise UserError(f"plug-in {file} does not import: {describe_error(error)}") from error
     return module
 

@@ -15,7 +15,7 @@ from benchmark.axes import IMAGES, OneSpec, Pairs, Seeds, Specs, Sums, TrainSize
 from benchmark.cell import Cell
 from benchmark.datasets.base import Dataset
 from benchmark.errors import UserError, unknown
-from benchmark.files import user_path, read_text
+from benchmark.files import read_text, user_path
 from benchmark.plugins import contents, load, resolve, with_defaults
 from benchmark.spec import Spec, join
 from benchmark.splits import has_official
@@ -63,7 +63,7 @@ class Study(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    name: str = Field(pattern=r"^\w[\w.-]*$")
+    name: str = Field(pattern=r"^\w[\w.-]*$", max_length=100)
     description: str = ""
     plugins: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
     datasets: Specs = Field(min_length=1)
@@ -113,9 +113,7 @@ class Study(BaseModel):
         pipelines = max(1, len(self.extractors)) * len(self.models) + len(self.pipelines)
         n = samples * len(self.strategies) * pipelines
         if n > MOST_CELLS:
-            raise UserError(
-                f"study '{self.name}' spans {count_of(n, 'cell')} per fold, and at most {MOST_CELLS} are planned: make several studies of it"
-            )
+            raise UserError(f"study '{self.name}' spans {count_of(n, 'cell')} per fold, more than {MOST_CELLS}: make several studies of it")
 
     def with_plugins(self, files: list[str]) -> Study:
         """Add plug-in files, and all that they hold to the axes; beside pipelines alone, pair it with what those are made of."""

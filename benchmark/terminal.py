@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,10 +57,14 @@ def bar(console: Console) -> Iterator[Callable[[Plan, Schedule], Report]]:
     features, ended = TextColumn("{task.fields[features]}"), TextColumn("{task.fields[ended]}")
     epochs = TextColumn("{task.fields[epochs]}", style="dim", markup=False)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), ended, features, TimeRemainingColumn(), epochs
-    with Progress(*columns, console=console) as shown, _told(lambda text: _update_all(shown, epochs=visible(text))):
+    shown = Progress(*columns, console=console)
+    with ExitStack() as begun, _told(lambda text: _update_all(shown, epochs=visible(text))):
 
         def begin(plan: Plan, schedule: Schedule) -> Report:
-            console.print(f"study {plan.study.name}: {count_of(plan.n_cells, 'cell')}, {plan.n_cells - schedule.n_cells} stored", highlight=False)
+            begun.enter_context(shown)  # not before: an error is to stand alone
+            console.print(
+                f"study {plan.study.name}: {count_of(plan.n_cells, 'cell')}, {plan.n_cells - schedule.n_cells} stored", highlight=False
+            )
             counts: Counter[str] = Counter()
             task = shown.add_task("cells", total=schedule.n_cells, features="", ended="", epochs="")
 

@@ -49,11 +49,11 @@ def _utf16_units(letter: str) -> memoryview:
 
 
 def one_line(text: str, length: int = MESSAGE_LENGTH) -> str:
-    """Text as a single visible line of at most so many characters, its end replaced by what was cut.
+    r"""Text as a single visible line of about ``length`` characters at most; what is cut is counted.
 
     Examples
     --------
-    >>> one_line("not found:\\n  a file")
+    >>> one_line("not found:\n  a file")
     'not found: a file'
     """
     return visible(" ".join(shorten(text, length).split()))
@@ -63,7 +63,7 @@ def describe_error(error: BaseException) -> str:
     """Type and message of an exception in one line; a plug-in's may have a message of any length, or none that can be read."""
     try:
         message = str(error)
-    except Exception:
+    except BaseException:  # of any kind: it is the plug-in's own
         message = "its message cannot be read"
     return one_line(f"{type(error).__name__}: {message}")
 
