@@ -12,7 +12,7 @@ from typer import TyperException
 from benchmark.cli import app
 from benchmark.console import error_console
 from benchmark.errors import UserError
-from benchmark.text import one_line
+from benchmark.text import one_line, shorten
 
 PROGRAM = "python -m benchmark"
 
@@ -27,7 +27,7 @@ def main() -> None:
     except OSError as error:  # such as a folder that is closed to this user, or a name that is too long
         if error.filename is None:
             raise
-        _fail(f"cannot use {error.filename}: {error.strerror}")
+        _fail(f"cannot use {shorten(str(error.filename), 300)}: {error.strerror}")
     except TyperException as error:
         command = getattr(getattr(error, "ctx", None), "command_path", PROGRAM)
         _fail(f"{error.format_message().rstrip('.')}; see {command} --help")

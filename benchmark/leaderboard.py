@@ -13,7 +13,7 @@ from benchmark.errors import unknown
 from benchmark.metrics import ABSENT, HARD, METRICS
 from benchmark.splits import SHARED
 from benchmark.study import FLOOR
-from benchmark.text import count_of
+from benchmark.text import count_of, one_line
 
 SIX = ("accuracy", "precision", "recall", "f1", "auc", "log_loss")
 SIX_MULTILABEL = ("subset_accuracy", "precision", "recall", "f1", "auc", "hamming_loss")
@@ -160,7 +160,7 @@ def problems(rows: pd.DataFrame) -> list[str]:
     ]
     where = conditions(rows)
     mixed = [f"times were taken under other conditions, and do not compare: {'; '.join(where)}"] if len(where) > 1 else []
-    return [*ended, *(f"{count_of(n, 'cell')}: {note}" for note, n in Counter(notes).items()), *mixed]
+    return [one_line(line) for line in ended] + [*(f"{count_of(n, 'cell')}: {note}" for note, n in Counter(notes).items()), *mixed]
 
 
 def conditions(rows: pd.DataFrame) -> list[str]:

@@ -80,7 +80,7 @@ def shorten(text: str, length: int = MESSAGE_LENGTH) -> str:
 
 
 def brief(value: object) -> str:
-    """``repr`` of a value of any size or depth, for a message.
+    """``repr`` of a value of any size or depth, cut to what a message can hold.
 
     Examples
     --------
@@ -88,7 +88,8 @@ def brief(value: object) -> str:
     '[0, 1, 2, 3, 4, 5, ...]'
     """
     try:
-        return _BRIEF.repr(value)
+        text = _BRIEF.repr(value)
+        return text if len(text) <= 300 else f"{text[:300]}..."
     except ValueError:  # Python writes no integer of more than 4,300 digits
         return f"a very large {type(value).__name__}"
 

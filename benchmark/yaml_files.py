@@ -39,6 +39,11 @@ class _CoreResolver(VersionedResolver):
         """Patterns by first character."""
         return self.yaml_implicit_resolvers
 
+    @property
+    def processing_version(self) -> tuple[int, int]:
+        """Version of the rules by which numbers are made."""
+        return 1, 2
+
 
 _CoreResolver.yaml_implicit_resolvers = {}
 for _type, _pattern, _first in _CORE_SCHEMA:
@@ -105,7 +110,8 @@ def read_yaml(text: str, where: str) -> Any:
 def write_yaml(content: dict[str, Any]) -> str:
     """YAML that ``read_yaml`` reads back to the same value."""
     yaml, stream = _new_yaml(), io.StringIO()
-    yaml.width, yaml.default_flow_style = 120, False
+    yaml.width = 120
+    yaml.default_flow_style = False  # type: ignore[assignment]
     yaml.sort_base_mapping_type_on_output = False
     yaml.dump(content, stream)
     return stream.getvalue()
