@@ -65,7 +65,7 @@ def describe_error(error: BaseException) -> str:
         message = str(error)
     except BaseException:  # of any kind: it is the plug-in's own
         message = "its message cannot be read"
-    return one_line(f"{type(error).__name__}: {message}")
+    return one_line(f"{type(error).__name__}: {message or 'without a message'}")
 
 
 def shorten(text: str, length: int = MESSAGE_LENGTH) -> str:

@@ -108,7 +108,7 @@ def test_two_things_with_one_name_are_an_error(tmp_path):
         ("x = 1", "holds no plug-in"),
         ("def near(): ...", r"annotate it \(def near\(\) -> KNeighborsClassifier:\), or name .*bad.py:near as a model"),
         ("x = 1\0", "null bytes"),
-        ("class B(BaseException): ...\nraise B", "does not import: B: "),
+        ("class B(BaseException): ...\nraise B", "does not import: B: without a message"),
         ("#" * 1_000_001, "larger than 1,000,000 bytes"),
     ],
 )

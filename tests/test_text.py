@@ -48,11 +48,11 @@ def test_a_line_is_one_line_of_bounded_length():
 
 
 def test_an_error_without_a_readable_message_is_described_all_the_same():
-    class Odd(Exception):
+    class OddError(Exception):
         def __str__(self):
             raise KeyboardInterrupt
 
-    assert describe_error(Odd()) == "Odd: its message cannot be read"
+    assert describe_error(OddError()) == "OddError: its message cannot be read"
     assert len(describe_error(RuntimeError("z" * 20_000_000))) < 2_100
 
 
