@@ -111,8 +111,8 @@ def write_yaml(content: dict[str, Any]) -> str:
     """YAML that ``read_yaml`` reads back to the same value."""
     yaml, stream = _new_yaml(), io.StringIO()
     yaml.width = 120
-    yaml.default_flow_style = False  # type: ignore[assignment]
-    yaml.sort_base_mapping_type_on_output = False
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.dump(content, stream)
     return stream.getvalue()
 
