@@ -2,20 +2,50 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
+import warnings
+
+from typer import TyperException
 
 from benchmark.cli import app
-from benchmark.console import error_console, plain
+from benchmark.console import error_console
 from benchmark.errors import UserError
+from benchmark.text import one_line, shorten
+
+PROGRAM = "python -m benchmark"
 
 
 def main() -> None:
     """Run the command line; a user's mistake is one line and exit code 2."""
+    _silence_libraries()
     try:
-        app(prog_name="python -m benchmark")
+        status = app(sys.argv[1:] or ["--help"], prog_name=PROGRAM, standalone_mode=False)
     except UserError as error:
-        error_console.print(plain(f"error: {error}"), style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+        _fail(str(error))
+    except OSError as error:  # such as a folder that is closed to this user, or a name that is too long
+        if error.filename is None:
+            raise
+        _fail(f"cannot use {shorten(str(error.filename), 300)}: {error.strerror}")
+    except TyperException as error:
+        command = getattr(getattr(error, "ctx", None), "command_path", PROGRAM)
+        _fail(f"{error.format_message().rstrip('.')}; see {command} --help")
+    else:
+        sys.exit(status)
+
+
+def _silence_libraries() -> None:
+    """Keep what libraries warn of off the terminal, where it would surround an error: rows have it in their notes."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    logging.getLogger().addHandler(logging.NullHandler())
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+
+
+def _fail(message: str) -> None:
+    error_console.print(one_line(f"error: {message}"), style="red", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

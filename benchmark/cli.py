@@ -9,11 +9,10 @@ from typing import Annotated
 import typer
 
 from benchmark import cli_pipelines, cli_study
-from benchmark.console import console, say
+from benchmark.console import console, print_text, say
+from benchmark.text import count_of
 
 app = typer.Typer(
-    help="Benchmark classical image features against a CNN.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -35,29 +34,39 @@ class By(StrEnum):
     occlusion = "occlusion"
 
 
-class Listed(StrEnum):
-    """What can be listed."""
-
-    datasets = "datasets"
-    extractors = "extractors"
-    models = "models"
-    strategies = "strategies"
-    metrics = "metrics"
-    suites = "suites"
-
-
 app.command()(cli_study.run)
 app.command()(cli_study.plan)
 
 
-@app.command("list")
-def list_(what: Annotated[Listed | None, typer.Argument()] = None) -> None:
-    """List data sets, extractors, models, strategies, metrics or suites; all of them when none is named."""
-    from benchmark.catalogue import catalogue
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
 
-    for group in [what] if what else Listed:
-        console.print(f"[bold]{group.value}[/bold]")
-        names = catalogue(group.value)
+        say(f"classical-vs-deep {version('classical-vs-deep')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")] = False,
+) -> None:
+    """Benchmark classical image features against a CNN."""
+
+
+@app.command("list")
+def list_(
+    what: Annotated[str | None, typer.Argument(help="datasets, extractors, models, strategies, metrics, suites, or one component.")] = None,
+) -> None:
+    """List data sets, extractors, models, strategies, metrics or suites, all when none is named; or one component's parameters."""
+    from benchmark.catalogue import GROUPS, catalogue, component
+
+    if what and what not in GROUPS:
+        for line in component(what):
+            say(line)
+        return
+    for group in [what] if what else GROUPS:
+        console.print(f"[bold]{group}[/bold]")
+        names = catalogue(group)
         width = max(map(len, names))
         for name, line in names.items():
             console.print(f"  {name:<{width}}  {line}", highlight=False, soft_wrap=True, markup=False)
@@ -78,9 +87,9 @@ def table(
 
     found = load_results(folder)
     if rows:
-        typer.echo(tables.render_rows(found, form.value if form else "md"), nl=False)
+        print_text(tables.render_rows(found, form.value if form else "md"))
     elif form:
-        typer.echo(tables.render_by(found, form.value, metric, by) if by else tables.render(found, form.value, metric), nl=False)
+        print_text(tables.render_by(found, form.value, metric, by) if by else tables.render(found, form.value, metric))
     elif by:
         print_tables_by(console, found, metric, by)
     else:
@@ -139,7 +148,7 @@ def merge(
     from benchmark.merge import merge as merge_folders
 
     for source, n in merge_folders(folders, out).items():
-        say(f"{n} rows from {source}")
+        say(f"{count_of(n, 'row')} from {source}")
     say(f"python -m benchmark table {out}")
 
 
@@ -174,7 +183,7 @@ app.command()(cli_pipelines.fit)
 app.command()(cli_pipelines.predict)
 app.command()(cli_pipelines.serve)
 
-new = typer.Typer(help="Write a working plug-in file to start from.", no_args_is_help=True)
+new = typer.Typer(help="Write a working plug-in file to start from.")
 app.add_typer(new, name="new")
 
 
@@ -184,6 +193,4 @@ def new_extractor(name: Annotated[str, typer.Argument(help="Its name in studies,
     from benchmark.scaffold import write_extractor
 
     file = write_extractor(name, Path())
-    console.print(
-        f"wrote {file}\ncheck it:  python -m benchmark check {file}\nrank it:   python -m benchmark run --plugin {file}", highlight=False
-    )
+    say(f"wrote {file}\ncheck it:  python -m benchmark check {file}\nrank it:   python -m benchmark run --plugin {file}")

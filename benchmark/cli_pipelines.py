@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.console import console, error_console, say
+from benchmark.console import console, error_console, print_json, say
+from benchmark.text import count_of
 
 if TYPE_CHECKING:
     from benchmark.pipelines.card import Card
@@ -37,6 +37,7 @@ def fit(
     data: Annotated[Path | None, typer.Option("--data", help="Data folder; default $BENCHMARK_DATA, else the cache folder.")] = None,
 ) -> None:
     """Train one pipeline on the training part, measure it on the test part, and write it to a file without pickle."""
+    from benchmark.axes import IMAGES
     from benchmark.pipelines import file
     from benchmark.pipelines.pipeline import fit as fit_pipeline
     from benchmark.pipelines.pipeline import one_cell
@@ -44,7 +45,8 @@ def fit(
     from benchmark.terminal import following
 
     file.check_name(save)
-    axes = {"datasets": [dataset], "models": [model], "extractors": [extractor] if extractor else [], "strategies": [strategy]}
+    extractors = [extractor] if extractor not in (None, IMAGES) else []
+    axes = {"datasets": [dataset], "models": [model], "extractors": extractors, "strategies": [strategy]}
     chosen = make_study({"name": "fit", "plugins": plugin, "size": size, "seeds": [seed], **axes}, "fit")
     cell, found = one_cell(chosen, data)
     try:
@@ -81,7 +83,7 @@ def predict(
     proba = loaded.predict_proba(np.stack([one.image for one in asked]))
     if form is Form.json:
         records = [answers.as_record(loaded.card, one, p) for one, p in zip(asked, proba, strict=True)]
-        typer.echo(json.dumps(records, indent=2, ensure_ascii=False))
+        print_json(records)
     else:
         print_answers(console, loaded.card, asked, proba)
     if figure:
@@ -109,7 +111,7 @@ def _introduce(card: Card) -> None:
     """Say what was trained, and how good it is."""
     from benchmark.pipelines.answers import figures_of
 
-    say(f"{card.name}, trained on {card.n_train} images of {card.dataset}, tested on {card.n_test} ({card.split})")
+    say(f"{card.name}, trained on {count_of(card.n_train, 'image')} of {card.dataset}, tested on {card.n_test} ({card.split})")
     say(figures_of(card))
     for note in card.notes:
         say(f"  {note}")

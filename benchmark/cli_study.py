@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from benchmark.console import console, say
+from benchmark.text import count_of
 
 if TYPE_CHECKING:
     from benchmark.study import Study
@@ -47,7 +48,7 @@ _Out = Annotated[Path | None, typer.Option("--out", help="Results folder; defaul
 _Data = Annotated[Path | None, typer.Option("--data", help="Data folder; default $BENCHMARK_DATA, else the cache folder.")]
 _Force = Annotated[bool, typer.Option("--force", help="Run stored cells again, too.")]
 _Retry = Annotated[list[Ended], typer.Option("--retry", help="Run again what ended so; repeatable.")]
-_Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Worker processes; default: one for each physical core.")]
+_Jobs = Annotated[int | None, typer.Option("--jobs", help="Worker processes; default: one for each physical core.")]
 _Scheduler = Annotated[
     str, typer.Option("--scheduler", help="'local' (workers), 'inline' (this process), 'local-cluster' or a Dask scheduler's address.")
 ]
@@ -125,15 +126,15 @@ def plan(
 ) -> None:
     """Show the cells of a study, those that cannot be run, and what the rest will take; nothing is run or written."""
     from benchmark.estimate import estimate
-    from benchmark.executors import default_jobs
+    from benchmark.executors import check_jobs
     from benchmark.plan import make_plan
 
+    workers = check_jobs(jobs)
     planned = make_plan(_chosen(study, dataset, extractor, model, strategy, imbalance, train_size, occlusion, seed, plugin), data)
     for label, found in planned.datasets.items():
         n, height, width, channels = found.images.shape
-        console.print(
-            f"{label}: {n} images {height}x{width}x{channels}, {found.task}, {len(found.classes)} classes", highlight=False, markup=False
-        )
+        images, classes = count_of(n, "image"), count_of(len(found.classes), "class", "classes")
+        say(f"{label}: {images} {height}x{width}x{channels}, {found.task}, {classes}")
         for note in found.notes:
             say(f"  {note}")
     identities = [cell.identity for cell in planned.cells()]
@@ -141,10 +142,10 @@ def plan(
         values = dict.fromkeys(str(identity[axis]) for identity in identities)
         console.print(f"{axis:>10}  {len(values):>3}  {', '.join(values)}", highlight=False, soft_wrap=True, markup=False)
     skips = planned.refusals()
-    console.print(f"{len(identities)} cells, {len(skips)} of them skipped", highlight=False)
+    console.print(f"{count_of(len(identities), 'cell')}, {len(skips)} of them skipped", highlight=False)
     for (label, reason), n in Counter((_label(cell.identity), reason) for cell, reason in skips).items():
         say(f"  {n} skipped: {label}: {reason}")
-    for line in estimate(planned, out or Path("results") / planned.study.name).lines(jobs or default_jobs()):
+    for line in estimate(planned, out or Path("results") / planned.study.name).lines(workers):
         say(line)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from benchmark.text import shorten
+
 
 class UserError(Exception):
     """A user's mistake: the message names what was wrong, where, and what to do."""
@@ -24,6 +26,6 @@ def unknown(what: str, name: str, valid: Iterable[str]) -> UserError:
     """
     names = sorted(valid)
     begun = [valid_name for valid_name in names if name and valid_name.startswith(name)]
-    near = [*begun, *get_close_matches(name, names, n=1, cutoff=0.5)]
+    near = [*begun, *get_close_matches(name[:200], names, n=1, cutoff=0.5)]
     hint = f"did you mean '{near[0]}'? " if near else ""
-    return UserError(f"unknown {what} '{name}'; {hint}Valid: {', '.join(names) or 'none at all'}")
+    return UserError(f"unknown {what} '{shorten(name, 200)}'; {hint}Valid: {', '.join(names) or 'none at all'}")

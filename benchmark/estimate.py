@@ -20,6 +20,7 @@ from benchmark.plan import Plan
 from benchmark.prepare import split
 from benchmark.schedule import MatrixKeys
 from benchmark.store import load_results
+from benchmark.text import count_of
 
 NEAR = 0.1  # training parts whose sizes differ by a tenth are of the same size
 _COLUMNS = ("resample_s", "fit_s", "predict_s", "matrices", "shape", "n_train", "n_images")
@@ -38,7 +39,7 @@ class Estimate:
         Disk, for predictions and those matrices.
     n_known : int
         Cells judged by stored rows.
-    unknown : counter of labels
+    unknown : counter of (noun, plural, label)
         Cells, and matrices, that no stored row is like.
     n_rows : int
         Rows judged by.
@@ -50,7 +51,7 @@ class Estimate:
     seconds: float = 0.0
     mb: float = 0.0
     n_known: int = 0
-    unknown: Counter[str] = field(default_factory=Counter)
+    unknown: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     n_rows: int = 0
     sources: list[Path] = field(default_factory=list)
 
@@ -59,12 +60,15 @@ class Estimate:
         if not self.n_cells:
             yield "nothing is left to run"
             return
-        taking = f": about {_time(self.seconds)} of work, {_time(self.seconds / workers)} with {workers} workers" if self.n_known else ""
-        yield f"{self.n_cells} cells to run{taking}; {self.mb:.1f} MB of disk"
+        together = f"{_time(self.seconds / workers)} with {count_of(workers, 'worker')}"
+        taking = f": about {_time(self.seconds)} of work, {together}" if self.n_known else ""
+        yield f"{count_of(self.n_cells, 'cell')} to run{taking}; {self.mb:.1f} MB of disk"
         where = ", ".join(map(str, self.sources)) or "no results folder"
-        yield f"  {self.n_known} cells judged by the median of rows of the same extractor, model and size ({self.n_rows} rows in {where})"
+        known, rows = count_of(self.n_known, "cell"), count_of(self.n_rows, "row")
+        yield f"  {known} judged by the median of rows of the same extractor, model and size ({rows} in {where})"
         if self.unknown:
-            yield f"  not counted, since no row is like them: {', '.join(f'{n} {label}' for label, n in self.unknown.items())}"
+            unknown = (f"{count_of(n, noun, plural)} of {label}" for (noun, plural, label), n in self.unknown.items())
+            yield f"  not counted, since no row is like them: {', '.join(unknown)}"
 
 
 def estimate(plan: Plan, folder: Path) -> Estimate:
@@ -115,7 +119,7 @@ def _add_cell(found: Estimate, cell: Cell, dataset: Dataset, known: _Known) -> N
     labels = cell.identity
     seconds = known.cell(labels["extractor"], labels["strategy"], labels["model"], shape_of(dataset), len(train))
     if seconds is None:
-        found.unknown[f"cells of {labels['extractor']} / {labels['model']}"] += 1
+        found.unknown["cell", "cells", f"{labels['extractor']} / {labels['model']}"] += 1
     else:
         found.n_known += 1
         found.seconds += seconds
@@ -124,7 +128,7 @@ def _add_cell(found: Estimate, cell: Cell, dataset: Dataset, known: _Known) -> N
 def _add_matrix(found: Estimate, extractor: str, dataset: Dataset, known: _Known) -> None:
     matrix = known.matrix(extractor, shape_of(dataset), len(dataset.images))
     if matrix is None:
-        found.unknown[f"matrices of {extractor}"] += 1
+        found.unknown["matrix", "matrices", extractor] += 1
     else:
         found.seconds += matrix[0]
         found.mb += matrix[1]

@@ -22,9 +22,11 @@ from joblib import cpu_count
 
 from benchmark.errors import UserError, unknown
 from benchmark.tasks import count_gpus
+from benchmark.text import brief
 from benchmark.threads import limited_threads
 from benchmark.worker import EndedError, Limits, Worker, deaf_to_interrupts
 
+MOST_JOBS = 1024
 SCHEDULERS = ("inline", "local", "local-cluster")
 
 
@@ -233,14 +235,25 @@ def executor_for(scheduler: str, jobs: int | None, limits: Limits) -> Callable[[
     """
     if scheduler not in SCHEDULERS and ":" not in scheduler:
         raise unknown("scheduler", scheduler, [*SCHEDULERS, "tcp://HOST:PORT"])
-    if jobs is not None and jobs < 1:
-        raise UserError(f"jobs must be 1 or more, not {jobs}")
+    n = check_jobs(jobs)
     if scheduler == "inline" and limits != Limits():
         raise UserError("the scheduler 'inline' has no worker to kill at a limit; use 'local', or leave the limits out")
-    n = jobs or default_jobs()
     if scheduler == "inline":
         return lambda gpu: InlineExecutor()
     return lambda gpu: LocalExecutor(n, limits, gpu) if scheduler == "local" else DaskExecutor(scheduler, n, limits)
+
+
+def check_jobs(jobs: int | None) -> int:
+    """Number of workers: the one asked for, or one for each physical core.
+
+    Raises
+    ------
+    UserError
+        It is below 1 or above ``MOST_JOBS``.
+    """
+    if jobs is not None and not 1 <= jobs <= MOST_JOBS:
+        raise UserError(f"jobs must be a number from 1 to {MOST_JOBS}, not {brief(jobs)}")
+    return jobs or default_jobs()
 
 
 def default_jobs() -> int:

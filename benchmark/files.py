@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from benchmark.errors import StorageError
+from benchmark.errors import StorageError, UserError
+from benchmark.text import shorten
 
 OURS = r"([0-9a-f]{20}|study|environment|leaderboard)"
 TEMPORARY = re.compile(rf"\.{OURS}\.\w+\.\w+\.part")  # .<name>.<suffix>.<random>.part
@@ -49,3 +50,62 @@ def _is_full(folder: Path) -> bool:
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file atomically."""
     write_atomic(path, lambda file: file.write(text.encode()))
+
+
+def user_path(path: str | Path) -> Path:
+    """Path that a user wrote, with ``~`` or ``~name`` replaced by the home folder.
+
+    Raises
+    ------
+    UserError
+        There is no such user, or nothing can have this name, or one of its folders cannot be read.
+    """
+    try:
+        whole = Path(path).expanduser()
+        whole.exists()
+    except RuntimeError:
+        raise UserError(f"{path}: there is no user of this name; write the whole path") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL
+        why = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot use the path {shorten(str(path), 300)}: {why}") from None
+    return whole
+
+
+def read_bytes(path: Path, most: int, what: str) -> bytes:
+    """Content of a file of at most ``most`` bytes; an endless one is not read to its end.
+
+    Parameters
+    ----------
+    path : Path
+    most : int
+    what : str
+        Names the file's role in messages, such as 'study'.
+
+    Raises
+    ------
+    UserError
+        There is no such file, or it cannot be read or is larger.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        why = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot read the {what} {path}: {why}") from None
+    if len(content) > most:
+        raise UserError(f"the {what} {path} is larger than {most:,} bytes")
+    return content
+
+
+def read_text(path: Path, most: int, what: str) -> str:
+    """UTF-8 text of a file; see ``read_bytes``.
+
+    Raises
+    ------
+    UserError
+        As ``read_bytes``, or it is no UTF-8.
+    """
+    try:
+        return read_bytes(path, most, what).decode()
+    except UnicodeDecodeError as error:
+        raise UserError(f"cannot read the {what} {path}: no UTF-8 text at byte {error.start}") from None

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark.leaderboard import conditions, problems
+from benchmark.text import count_of
 
 AXES = ("dataset", "split", "imbalance", "train_size", "occlusion", "extractor", "strategy", "model", "seed", "fold")
 PARTS = ("extract", "resample", "fit", "predict")
@@ -56,7 +57,8 @@ def saved(rows: pd.DataFrame) -> str:
     once, always = sum(matrix["seconds"] for matrix in matrices.values()), float(done["extract_s"].sum())
     mb = sum(matrix["mb"] for matrix in matrices.values())
     return (
-        f"{len(matrices)} matrices of features ({mb:.1f} MB), computed in {once:.1f} s, were used {uses} times: "
+        f"{count_of(len(matrices), 'matrix', 'matrices')} of features ({mb:.1f} MB), computed in {once:.1f} s and used "
+        f"{count_of(uses, 'time')}: "
         f"{always - once:.1f} s of {always:.1f} s saved"
     )
 

@@ -14,6 +14,7 @@ from benchmark.errors import unknown
 from benchmark.metrics import ABSENT, HARD, METRICS
 from benchmark.splits import SHARED
 from benchmark.study import FLOOR
+from benchmark.text import count_of, one_line
 
 SIX = ("accuracy", "precision", "recall", "f1", "auc", "log_loss")
 SIX_MULTILABEL = ("subset_accuracy", "precision", "recall", "f1", "auc", "hamming_loss")
@@ -160,7 +161,7 @@ def problems(rows: pd.DataFrame) -> list[str]:
     ]
     where = conditions(rows)
     mixed = [f"times were taken under other conditions, and do not compare: {'; '.join(where)}"] if len(where) > 1 else []
-    return [*ended, *(f"{n} cells: {note}" for note, n in Counter(notes).items()), *mixed]
+    return [one_line(line) for line in ended] + [*(f"{count_of(n, 'cell')}: {note}" for note, n in Counter(notes).items()), *mixed]
 
 
 def conditions(rows: pd.DataFrame) -> list[str]:
@@ -169,9 +170,11 @@ def conditions(rows: pd.DataFrame) -> list[str]:
         return []
     ran = rows[rows["environment"].map(lambda value: isinstance(value, dict))].drop_duplicates("key")
     found = Counter(
-        ran["environment"].map(lambda where: f"{where['processor']}, {where['cores']} cores") + ran["workers"].map(_at_once) + _faster(ran)
+        ran["environment"].map(lambda where: f"{where['processor']}, {count_of(where['cores'], 'core')}")
+        + ran["workers"].map(_at_once)
+        + _faster(ran)
     )
-    return [f"{n} cells on {where}" for where, n in found.most_common()]
+    return [f"{count_of(n, 'cell')} on {where}" for where, n in found.most_common()]
 
 
 def _faster(rows: pd.DataFrame) -> pd.Series:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 from types import ModuleType
 from typing import Any, get_type_hints
 
@@ -22,8 +21,10 @@ import features
 import models
 from benchmark import datasets, imbalance, occlusion, splits, strategies
 from benchmark.errors import UserError, unknown
+from benchmark.files import read_bytes, user_path
 from benchmark.sources import digest
 from benchmark.spec import Spec
+from benchmark.text import brief, describe_error
 
 KINDS = {
     "dataset": datasets.MENU,
@@ -59,7 +60,7 @@ def menu(kind: str, files: Iterable[str] = ()) -> dict[str, str]:
     """
     found = dict(KINDS[kind])
     points = ((point.name, point.value) for point in _entry_points(kind))
-    whole = dict.fromkeys(str(Path(file).expanduser().resolve()) for file in files)
+    whole = dict.fromkeys(str(user_path(file).resolve()) for file in files)
     in_files = ((name, target) for file in whole for file_kind, name, target in contents(file) if file_kind == kind)
     for name, target in (*points, *in_files):
         if found.setdefault(name, target) != target:
@@ -102,14 +103,14 @@ def _check_values(kind: str, spec: Spec) -> None:
             try:
                 TypeAdapter(hints[key], config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value, strict=True)
             except ValidationError as error:
-                raise UserError(f"{kind} '{spec.name}': {key}={value!r}: {error.errors()[0]['msg']}") from None
+                raise UserError(f"{kind} '{spec.name}': {key}={brief(value)}: {error.errors()[0]['msg']}") from None
     if kind in ("extractor", "strategy", "model") and spec.params:
         made = build(spec)
         try:
             for part in (made, *getattr(made, "get_params", dict)().values()):
                 _check_parameters(part)
-        except ValueError as error:
-            raise UserError(f"{kind} '{spec.label}': {error}") from None
+        except Exception as error:  # of a plug-in's check as well, and of numbers too large for a comparison
+            raise UserError(f"{kind} '{spec.label}': {describe_error(error).partition(': ')[2]}") from None
 
 
 def _check_parameters(part: Any) -> None:
@@ -131,7 +132,9 @@ def find(name: str) -> list[tuple[str, Spec]]:
     if name.endswith(".py"):
         return [(kind, resolve(kind, Spec(target))) for kind, _, target in contents(name)]
     if ".py:" in name:
-        kind = kind_of(load(Spec.parse(name).name))
+        named = Spec.parse(name)
+        plugin = load(named.name)
+        kind = kind_of(plugin) or (inspect.isfunction(plugin) and kind_of(build(replace(named, target=named.name))))
         if not kind:
             raise UserError(f"{name} is no plug-in: it has none of extract, predict_proba and fit_resample")
         return [(kind, resolve(kind, Spec.parse(name)))]
@@ -152,7 +155,7 @@ def _type_hints(factory: Callable[..., Any]) -> dict[str, Any]:
 def _find(kind: str, name: str, files: Iterable[str]) -> str:
     if ".py:" in name:
         file, _, attribute = name.rpartition(":")
-        return f"{Path(file).expanduser().resolve()}:{attribute}"  # a worker may be elsewhere
+        return f"{user_path(file).resolve()}:{attribute}"  # a worker may be elsewhere
     names = menu(kind, files)
     prefix = name.split(":")[0] + ":"  # folder:PATH and csv:PATH are named by what stands before the path
     if name in names or prefix in names:
@@ -176,7 +179,7 @@ def load(target: str) -> Callable[..., Any]:
     try:
         module = load_file(where) if where.endswith(".py") else importlib.import_module(where)
     except ImportError as error:
-        raise UserError(f"{target} does not import: {error}; mend or uninstall the package that offers it") from error
+        raise UserError(f"{target} does not import: {describe_error(error)}; mend or uninstall the package that offers it") from error
     if not hasattr(module, attribute):
         raise unknown(f"class in {where}:", attribute, [name for _, name in _classes(module)])
     return getattr(module, attribute)
@@ -193,8 +196,8 @@ def build(spec: Spec) -> Any:
     inner = {key: build(value) if isinstance(value, Spec) else value for key, value in spec.params}
     try:
         return load(spec.target)(**inner)
-    except Exception as error:
-        raise UserError(f"{spec.label} cannot be made: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise UserError(f"{spec.label} cannot be made: {describe_error(error)}") from error
 
 
 def parameters(spec: Spec) -> dict[str, inspect.Parameter]:
@@ -221,11 +224,20 @@ def describe(spec: Spec) -> dict[str, Any]:
 
 @cache
 def load_file(path: str) -> ModuleType:
-    """Import a plug-in file under a name of its own, which tells its content but not where it lies."""
-    file = Path(path).expanduser().resolve()
+    """Import a plug-in file under a name of its own, which tells its content but not where it lies.
+
+    Raises
+    ------
+    UserError
+        There is no such file, it is no Python file of up to 1 MB, or fails to import.
+    """
+    file = user_path(path).resolve()
     if not file.is_file():
         raise UserError(f"no plug-in file {file}")
-    name = f"plugin_{file.stem}_{hashlib.sha256(file.read_bytes()).hexdigest()[:8]}"
+    if file.suffix != ".py":
+        raise UserError(f"the plug-in {file} is no Python file: its name must end in .py")
+    source = read_bytes(file, 1_000_000, "plug-in")
+    name = f"plugin_{file.stem}_{hashlib.sha256(source).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None
     assert spec.loader is not None
@@ -233,22 +245,30 @@ def load_file(path: str) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise UserError(f"plug-in {file} does not import: {type(error).__name__}: {error}") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise UserError(f"plug-in {file} does not import: {describe_error(error)}") from error
     return module
 
 
 def contents(path: str) -> Iterator[tuple[str, str, str]]:
-    """Kind, name and target of every plug-in class in a file.
+    """Kind, name and target of every plug-in in a file: its classes, and functions that say which estimator they return.
 
     Raises
     ------
     UserError
         The file cannot be loaded, or holds no plug-in.
     """
-    found = [(kind, name) for kind, name in _classes(load_file(path)) if kind]
+    module = load_file(path)
+    found = [(kind, name) for kind, name in (*_classes(module), *_functions(module)) if kind]
     if not found:
-        raise UserError(f"{path} holds no plug-in: a class with extract (extractor), predict_proba (model) or fit_resample (strategy)")
+        hints = [
+            f"; if {name} returns a model, annotate it (def {name}() -> KNeighborsClassifier:), or name {path}:{name} as a model"
+            for _, name in _functions(module)
+        ]
+        needed = "a class with extract (extractor), predict_proba (model) or fit_resample (strategy)"
+        raise UserError(f"{path} holds no plug-in: {needed}{''.join(hints[:1])}")
     for kind, name in found:
         yield kind, re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower(), f"{path}:{name}"
 
@@ -256,6 +276,12 @@ def contents(path: str) -> Iterator[tuple[str, str, str]]:
 def _classes(module: ModuleType) -> list[tuple[str, str]]:
     own = [value for value in vars(module).values() if inspect.isclass(value) and value.__module__ == module.__name__]
     return [(kind_of(cls), cls.__name__) for cls in own if not cls.__name__.startswith("_")]
+
+
+def _functions(module: ModuleType) -> list[tuple[str, str]]:
+    """Kind and name of each public function: a plug-in if its annotation is the class of the estimator that it returns."""
+    own = [value for value in vars(module).values() if inspect.isfunction(value) and value.__module__ == module.__name__]
+    return [(kind_of(_type_hints(value).get("return")), value.__name__) for value in own if not value.__name__.startswith("_")]
 
 
 def kind_of(cls: object) -> str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Self
 
 from benchmark.errors import UserError
+from benchmark.text import brief
 
 # name, then keyword arguments in parentheses; "folder:my images (2)" has no keyword, so it is a name to the end
 _CALL = re.compile(r"(?P<name>.+?)\s*(?:\((?P<arguments>\s*(?:[A-Za-z_]\w*\s*=.*)?)\))?", re.DOTALL)
 _INNER = ("estimator", "extractor")  # parameters that are specs themselves, as in one_vs_rest(estimator=knn)
+_YAML_WORDS = {"true": True, "false": False, "null": None}  # read in parentheses as in a mapping
+_LENGTH = 10_000  # characters of an entry
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class Spec:
         Raises
         ------
         UserError
-            The entry is neither a name, a call with literal keyword arguments, nor a mapping of one name to its parameters.
+            The entry is neither a name, a call with literal keyword arguments, nor a mapping of one name to its parameters; a
+            parameter is given twice, or is no text, finite number, boolean, None or list of these.
         """
         if isinstance(entry, cls):
             return entry
@@ -46,25 +51,25 @@ class Spec:
             return cls._from_call(entry.strip())
         if isinstance(entry, dict) and len(entry) == 1:
             name, params = next(iter(entry.items()))
-            if isinstance(params or {}, dict):
-                return cls._make(str(name), params or {})
-        raise UserError(f"cannot read {entry!r}: write a name, name(parameter=value) or {{name: {{parameter: value}}}}")
+            if isinstance(name, str) and isinstance(params or {}, dict):
+                return cls._make(name, params or {})
+        raise UserError(f"cannot read {brief(entry)}: write a name, name(parameter=value) or {{name: {{parameter: value}}}}")
 
     @classmethod
     def _from_call(cls, text: str) -> Self:
-        match = _CALL.fullmatch(text)
+        match = _CALL.fullmatch(text) if len(text) <= _LENGTH else None
         if not match:
-            raise UserError("an empty name in the study")
+            raise UserError(f"cannot read {brief(text)}: too long to be a name with parameters" if text else "an empty name in the study")
         try:
-            call = ast.parse(f"f({match['arguments'] or ''})", mode="eval").body
-            assert isinstance(call, ast.Call)
-            return cls._make(match["name"], {str(word.arg): _value(word.value) for word in call.keywords})
-        except (SyntaxError, ValueError):
-            raise UserError(f"cannot read '{text}': parameters are literals, as in hog(orientations=12)") from None
+            params = _keywords(match["arguments"] or "")
+        except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+            raise UserError(f"cannot read {brief(text)}: parameters are literals, as in hog(orientations=12)") from None
+        return cls._make(match["name"], params)
 
     @classmethod
     def _make(cls, name: str, params: dict[str, Any]) -> Self:
-        read = {str(key): cls.parse(value) if key in _INNER and value is not None else _freeze(value) for key, value in params.items()}
+        _check_text(name)
+        read = {key: cls.parse(value) if key in _INNER and value is not None else _freeze(value) for key, value in params.items()}
         return cls(name, tuple(sorted(read.items())))
 
     @property
@@ -101,7 +106,7 @@ def parse_sum(entry: str | dict[str, Any]) -> tuple[Spec, ...]:
         return (Spec.parse(entry),)
     parts = re.split(r"\+(?![^()]*\))", entry)
     if not all(part.strip() for part in parts):
-        raise UserError(f"cannot read '{entry}': a + stands between two names, as in hog + pixels")
+        raise UserError(f"cannot read {brief(entry)}: a + stands between two names, as in hog + pixels")
     return tuple(Spec.parse(part) for part in parts)
 
 
@@ -110,7 +115,24 @@ def join(specs: tuple[Spec, ...]) -> str:
     return " + ".join(spec.label for spec in specs)
 
 
+def _keywords(arguments: str) -> dict[str, Any]:
+    """Values of keyword arguments; nothing is evaluated but literals."""
+    call = ast.parse(f"f({arguments})", mode="eval").body
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
+        raise ValueError("more than keyword arguments")
+    values: dict[str, Any] = {}
+    for word in call.keywords:
+        if word.arg is None:
+            raise ValueError("** is not read")
+        if word.arg in values:
+            raise UserError(f"the parameter {word.arg} is given twice in {brief(arguments)}: write it once")
+        values[word.arg] = _value(word.value)
+    return values
+
+
 def _value(node: ast.expr) -> Any:
+    if isinstance(node, ast.Name) and node.id in _YAML_WORDS:
+        return _YAML_WORDS[node.id]
     called = node.func if isinstance(node, ast.Call) else node
     if isinstance(called, ast.Name):
         return Spec.parse(ast.unparse(node))
@@ -120,8 +142,24 @@ def _value(node: ast.expr) -> Any:
 def _freeze(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return tuple(_freeze(item) for item in value)
-    if isinstance(value, dict | Spec):
+    if isinstance(value, str):
+        _check_text(value)
+    elif not _is_plain(value):
         raise UserError(
-            f"cannot read {getattr(value, 'label', value)!r} as a parameter: values are numbers, 'strings', True, False, None and lists"
+            f"cannot read {brief(getattr(value, 'label', value))} as a parameter: "
+            "values are finite numbers, 'strings', True, False, None and lists"
         )
     return value
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is None, a boolean or a number of ordinary size."""
+    if isinstance(value, int):
+        return abs(value) < 2**63
+    return value is None or (isinstance(value, float) and math.isfinite(value))
+
+
+def _check_text(text: str) -> None:
+    """Refuse what no file, database or terminal takes as text."""
+    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise UserError(f"cannot read {brief(text)}: it has a NUL or a character that is no Unicode")

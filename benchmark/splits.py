@@ -14,6 +14,7 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, Str
 from benchmark.datasets.base import Dataset
 from benchmark.errors import UserError
 
+MOST_REPEATS = 1000
 SHARED = " test images are also in the training part, pixel for pixel"
 
 Indices = NDArray[np.int64]
@@ -95,6 +96,8 @@ def stratified_kfold(dataset: Dataset, folds: int = 3, repeats: int = 1, seed: i
     """
     if folds < 2 or repeats < 1:
         raise UserError(f"stratified_kfold needs at least 2 folds and 1 repeat, not {folds} and {repeats}")
+    if repeats > MOST_REPEATS:
+        raise UserError(f"stratified_kfold: at most {MOST_REPEATS} repeats, not {repeats}")
     return [fold for repeat in range(repeats) for fold in _kfold(dataset, folds, seed + repeat)]
 
 

@@ -9,18 +9,21 @@ from itertools import chain, product
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError
 
-from benchmark.axes import OneSpec, Pairs, Seeds, Specs, Sums, TrainSizes, listed
+from benchmark.axes import IMAGES, OneSpec, Pairs, Seeds, Specs, Sums, TrainSizes, listed
 from benchmark.cell import Cell
 from benchmark.datasets.base import Dataset
 from benchmark.errors import UserError, unknown
+from benchmark.files import read_text, user_path
 from benchmark.plugins import contents, load, resolve, with_defaults
 from benchmark.spec import Spec, join
 from benchmark.splits import has_official
+from benchmark.text import brief, count_of
+from benchmark.yaml_files import MOST_CHARACTERS, read_yaml, write_yaml
 
 FLOOR = "majority"  # the model that every other must clear
+MOST_CELLS = 1_000_000  # of a study, per fold
 
 
 class Study(BaseModel):
@@ -43,7 +46,8 @@ class Study(BaseModel):
     occlusions : entries as ``Spec`` reads them
         What of the images is covered: none, boxes.
     pipelines : entries {extractor: ..., model: ...}
-        Pairs to be run beside those that the axes span: for an extractor and a model that were made for each other.
+        Pairs to be run beside those that the axes span: for an extractor and a model that were made for each other. The
+        extractor of a model that takes images is called ``images``.
     split : entry or None
         official, validation, holdout or stratified_kfold; None is the official split where a data set has one, 3-fold otherwise.
     size : int or None
@@ -59,7 +63,7 @@ class Study(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    name: str = Field(pattern=r"^\w[\w.-]*$")
+    name: str = Field(pattern=r"^\w[\w.-]*$", max_length=100)
     description: str = ""
     plugins: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
     datasets: Specs = Field(min_length=1)
@@ -83,8 +87,9 @@ class Study(BaseModel):
         Raises
         ------
         UserError
-            A name or parameter is unknown, or an entry is listed twice.
+            A name or parameter is unknown, an entry is listed twice, or there are more than ``MOST_CELLS``.
         """
+        self._check_size()
         axes: dict[str, Any] = {
             "datasets": tuple(resolve("dataset", spec, self.plugins) for spec in self.datasets),
             "imbalances": tuple(_checked(resolve("imbalance", spec), 2) for spec in self.imbalances),
@@ -99,10 +104,16 @@ class Study(BaseModel):
             "split": self.split and resolve("split", self.split),
         }
         _check_listed_once(self.to_lists(), self.name)
-        for _, model in axes["pipelines"]:
-            if takes_images(model):
-                raise UserError(f"study '{self.name}': {model.label} takes images and no extractor: list it under models")
+        for extractor, model in axes["pipelines"]:
+            _check_pair(extractor, model, self.name)
         return self.model_copy(update=axes)
+
+    def _check_size(self) -> None:
+        samples = len(self.datasets) * len(self.seeds) * len(self.imbalances) * len(self.train_sizes) * len(self.occlusions)
+        pipelines = max(1, len(self.extractors)) * len(self.models) + len(self.pipelines)
+        n = samples * len(self.strategies) * pipelines
+        if n > MOST_CELLS:
+            raise UserError(f"study '{self.name}' spans {count_of(n, 'cell')} per fold, more than {MOST_CELLS}: make several studies of it")
 
     def with_plugins(self, files: list[str]) -> Study:
         """Add plug-in files, and all that they hold to the axes; beside pipelines alone, pair it with what those are made of."""
@@ -112,8 +123,9 @@ class Study(BaseModel):
         named = {spec.name for axis in (self.models, *self.strategies, *self.extractors, paired) for spec in axis}
         new = {kind: [spec for of, spec in found if of == kind and spec.name not in named] for kind in ("extractor", "model", "strategy")}
         on_features = [model for model in new["model"] if not takes_images(resolve("model", model, plugins))]
-        models = dict.fromkeys(model for _, model in self.pipelines) if not self.models else ()
-        extractors = dict.fromkeys(extractor for extractor, _ in self.pipelines) if not self.extractors else ()
+        on_extractors = [(extractor, model) for extractor, model in self.pipelines if extractor]
+        models = dict.fromkeys(model for _, model in on_extractors) if not self.models else ()
+        extractors = dict.fromkeys(extractor for extractor, _ in on_extractors) if not self.extractors else ()
         update = {
             "plugins": plugins,
             "extractors": (*self.extractors, *((spec,) for spec in new["extractor"])),
@@ -133,7 +145,7 @@ class Study(BaseModel):
             "extractors": [join(part) for part in self.extractors],
             "strategies": [join(part) for part in self.strategies],
             "models": [spec.label for spec in self.models],
-            "pipelines": [{"extractor": join(extractor), "model": model.label} for extractor, model in self.pipelines],
+            "pipelines": [{"extractor": join(extractor) or IMAGES, "model": model.label} for extractor, model in self.pipelines],
             "seeds": list(self.seeds),
         }
 
@@ -143,13 +155,24 @@ class Study(BaseModel):
         how = {"split": self.split and self.split.label, "size": self.size}
         limits = {"time_limit": self.time_limit, "memory_limit": self.memory_limit and int(self.memory_limit)}
         values = {**head, **self.to_lists(), **how, **limits, "accelerate": self.accelerate or None}
-        return yaml.safe_dump({key: value for key, value in values.items() if value not in (None, "", [])}, sort_keys=False, width=120)
+        return write_yaml({key: value for key, value in values.items() if value not in (None, "", [])})
 
 
 def _checked(spec: Spec, *given: Any) -> Spec:
     """A profile or occlusion that can be made; what is wrong about it is said before anything is run."""
     load(spec.target)(*given, **dict(spec.params))
     return spec
+
+
+def _check_pair(extractor: tuple[Spec, ...], model: Spec, study: str) -> None:
+    """Refuse an extractor for a model that takes images, and ``images`` for one that takes features."""
+    if takes_images(model) and extractor:
+        raise UserError(
+            f"study '{study}': {model.label} takes images and no extractor: list it under models, "
+            f"or write {{extractor: {IMAGES}, model: {model.label}}}"
+        )
+    if not takes_images(model) and not extractor and model.name != FLOOR:
+        raise UserError(f"study '{study}': {model.label} takes features, not images: name an extractor, such as hog, in its pipeline")
 
 
 def _check_listed_once(axes: dict[str, list[Any]], study: str) -> None:
@@ -174,10 +197,7 @@ def load_study(study: str | Path, **replace: Any) -> Study:
         There is no such study, it is not valid YAML, or a key or value is wrong (the nearest valid key is named).
     """
     where, text = _read(str(study))
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UserError(f"{where} is not valid YAML: {' '.join(str(error).split())}") from None
+    content = read_yaml(text, where)
     if not isinstance(content, dict):
         raise UserError(f"{where}: a study is a mapping with the keys {', '.join(Study.model_fields)}")
     own = {"name": Path(where).stem} | content | ({"description": ""} if replace.get("datasets") else {})
@@ -259,20 +279,22 @@ def _read(study: str) -> tuple[str, str]:
     shipped = suites()
     if study in shipped:
         return study, shipped[study]
-    path = Path(study).expanduser()
+    path = user_path(study)
     if path.suffix not in (".yaml", ".yml") and not path.exists():
         raise unknown("suite", study, shipped)
-    try:
-        return str(path), path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read the study {path}: {getattr(error, 'strerror', None) or error}") from None
+    return str(path), read_text(path, MOST_CHARACTERS, "study")
 
 
 def _explained(where: str, error: ValidationError) -> UserError:
     first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")  # a misspelt key explains a missing one
     key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden" and key in ("metric", "metrics"):
+        return UserError(
+            f"{where}: a study has no key '{key}': all metrics are computed; choose one when you read the results, "
+            "as in: table DIR --metric auc"
+        )
     if first["type"] == "extra_forbidden":
         return UserError(f"{where}: {unknown('key', key, Study.model_fields)}")
     if first["type"] == "missing":
         return UserError(f"{where}: the key '{key}' is missing")
-    return UserError(f"{where}: {key}: {first['msg']} (given: {first['input']!r})")
+    return UserError(f"{where}: {key}: {first['msg']} (given: {brief(first['input'])})")

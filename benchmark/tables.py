@@ -11,6 +11,7 @@ import pandas as pd
 from benchmark import class_table, occlusion_table
 from benchmark.files import write_text
 from benchmark.leaderboard import caption, leaderboards, problems, shown
+from benchmark.text import one_line, visible
 
 Table = tuple[str, pd.DataFrame]
 BY: dict[str, Any] = {"class": class_table, "occlusion": occlusion_table}
@@ -41,29 +42,44 @@ def _text(tables: Iterable[Table], form: str, shown: Callable[[pd.DataFrame], pd
     if form in ("csv", "json"):
         whole = pd.concat([table.assign(table=title) for title, table in tables], ignore_index=True)
         whole = whole[["table", *whole.columns.drop("table")]]
-        return whole.to_csv(index=False) if form == "csv" else whole.to_json(orient="records", indent=2) + "\n"
+        return _csv(whole) if form == "csv" else whole.to_json(orient="records", indent=2) + "\n"
     render_one, mark = (_markdown, "") if form == "md" else (_latex, "% ")
     parts = [render_one(title, shown(table)) for title, table in tables]
-    rest = [mark + "- " * (form == "md") + line for line in below[1:]]
+    rest = [mark + "- " * (form == "md") + one_line(line) for line in below[1:]]
     return "\n\n".join([*parts, mark + below[0], "\n".join(rest)]).rstrip() + "\n"
 
 
 def _markdown(title: str, text: pd.DataFrame) -> str:
     from tabulate import tabulate
 
-    return f"### {title}\n\n" + tabulate(_piped(text), headers=list(text.columns), tablefmt="github", disable_numparse=True)
+    return f"### {one_line(title)}\n\n" + tabulate(
+        _cells(text, _piped), headers=_header(text, _piped), tablefmt="github", disable_numparse=True
+    )
 
 
-def _piped(table: pd.DataFrame) -> list[list[object]]:
-    """Cells of a Markdown table, in which a pipe is escaped."""
-    return [[cell.replace("|", r"\|") if isinstance(cell, str) else cell for cell in row] for row in table.to_numpy()]
+def _cells(table: pd.DataFrame, escape: Callable[[str], str]) -> list[list[object]]:
+    return [[escape(cell) if isinstance(cell, str) else cell for cell in row] for row in table.to_numpy()]
+
+
+def _header(table: pd.DataFrame, escape: Callable[[str], str]) -> list[str]:
+    return [escape(str(name)) for name in table.columns]
+
+
+def _piped(text: str) -> str:
+    """Text of a cell in a Markdown table, in which a pipe is escaped."""
+    return one_line(text).replace("|", r"\|")
+
+
+def _csv(table: pd.DataFrame) -> str:
+    """Table as CSV: every digit and line feed, no control characters."""
+    return table.map(lambda cell: visible(cell) if isinstance(cell, str) else cell).rename(columns=visible).to_csv(index=False)
 
 
 def _latex(title: str, text: pd.DataFrame) -> str:
     from tabulate import tabulate
 
-    rows = tabulate(text.to_numpy().tolist(), headers=list(text.columns), tablefmt="latex_booktabs", disable_numparse=True)
-    return f"% {title}\n" + rows.replace("±", r"$\pm$").replace("†", r"$\dagger$")
+    rows = tabulate(_cells(text, one_line), headers=_header(text, one_line), tablefmt="latex_booktabs", disable_numparse=True)
+    return f"% {one_line(title)}\n" + rows.replace("±", r"$\pm$").replace("†", r"$\dagger$")
 
 
 ROW_COLUMNS = (
@@ -74,17 +90,16 @@ ROW_COLUMNS = (
 
 
 def render_rows(rows: pd.DataFrame, form: str) -> str:
-    """One line a cell; 'json' holds every column, the others those of ``ROW_COLUMNS``."""
+    """One line per cell; 'json' holds every column, the others those of ``ROW_COLUMNS``."""
     from tabulate import tabulate
 
     if form == "json":
         return rows.to_json(orient="records", indent=2) + "\n"
     table = rows.reindex(columns=list(ROW_COLUMNS))
     if form == "csv":
-        return table.to_csv(index=False)
-    style = {"md": "github", "latex": "latex_booktabs"}[form]
-    cells = _piped(table) if form == "md" else table.to_numpy().tolist()
-    return tabulate(cells, headers=list(table.columns), tablefmt=style, floatfmt=".4g") + "\n"
+        return _csv(table)
+    style, escape = {"md": ("github", _piped), "latex": ("latex_booktabs", one_line)}[form]
+    return tabulate(_cells(table, escape), headers=list(table.columns), tablefmt=style, floatfmt=".4g") + "\n"
 
 
 def write_leaderboards(rows: pd.DataFrame, folder: Path, metric: str = "f1") -> None:

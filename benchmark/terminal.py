@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,11 +17,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from benchmark import leaderboard
-from benchmark.console import plain
 from benchmark.plan import Plan
 from benchmark.runner import BAD, Report
 from benchmark.schedule import Outcome, Schedule, Task
 from benchmark.tables import BY
+from benchmark.text import count_of, visible
 from benchmark.worker import EPOCHS, Telling
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _told(tell: Callable[[str], object]) -> Iterator[None]:
 @contextmanager
 def following(console: Console) -> Iterator[None]:
     """Show that one training goes on, and how far a network is."""
-    with console.status("training") as status, _told(lambda text: status.update(f"training: {escape(text)}")):
+    with console.status("training") as status, _told(lambda text: status.update(f"training: {escape(visible(text))}")):
         yield
 
 
@@ -55,12 +55,16 @@ def following(console: Console) -> Iterator[None]:
 def bar(console: Console) -> Iterator[Callable[[Plan, Schedule], Report]]:
     """Show a bar while a study runs; yields what ``runner.run`` takes as ``progress``."""
     features, ended = TextColumn("{task.fields[features]}"), TextColumn("{task.fields[ended]}")
-    epochs = TextColumn("{task.fields[epochs]}", style="dim")
+    epochs = TextColumn("{task.fields[epochs]}", style="dim", markup=False)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), ended, features, TimeRemainingColumn(), epochs
-    with Progress(*columns, console=console) as shown, _told(lambda text: _update_all(shown, epochs=text)):
+    shown = Progress(*columns, console=console)
+    with ExitStack() as begun, _told(lambda text: _update_all(shown, epochs=visible(text))):
 
         def begin(plan: Plan, schedule: Schedule) -> Report:
-            console.print(f"study {plan.study.name}: {plan.n_cells} cells, {plan.n_cells - schedule.n_cells} stored", highlight=False)
+            begun.enter_context(shown)  # not before: an error is to stand alone
+            console.print(
+                f"study {plan.study.name}: {count_of(plan.n_cells, 'cell')}, {plan.n_cells - schedule.n_cells} stored", highlight=False
+            )
             counts: Counter[str] = Counter()
             task = shown.add_task("cells", total=schedule.n_cells, features="", ended="", epochs="")
 
@@ -118,7 +122,7 @@ def print_answers(console: Console, card: Card, asked: list[Asked], proba: NDArr
         others = [f"{name} {value:.3f}" for name, value in top(card, p) if name not in chosen]
         rows.append((image.name, said, f"{probability:.3f}", "  ".join(others)))
     frame = pd.DataFrame(rows, columns=["image", "class", "probability", "then"])
-    console.print(plain(f"{card.name}, trained on {card.trained_on}"), style="bold", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"{card.name}, trained on {card.trained_on}", style="bold", highlight=False, markup=False, soft_wrap=True)
     console.print(_table("", frame))
     notes = Counter(note for image in asked for note in image.notes)
     for note in notes:
@@ -146,9 +150,9 @@ def _fitting(console: Console, title: str, entries: pd.DataFrame) -> tuple[Table
 def _table(title: str, shown: pd.DataFrame) -> Table:
     table = Table(title=escape(title) or None, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for name in shown.columns:
-        table.add_column(name, justify="left" if name in LEFT else "right", no_wrap=name not in leaderboard.ENTRY)
+        table.add_column(escape(name), justify="left" if name in LEFT else "right", no_wrap=name not in leaderboard.ENTRY)
     for cells in shown.itertuples(index=False):
-        table.add_row(*(escape(plain(cell)) for cell in cells))
+        table.add_row(*(escape(cell) for cell in cells))
     return table
 
 

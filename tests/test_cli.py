@@ -6,12 +6,15 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from skimage.data import lfw_subset
 from skimage.io import imsave
+
+from benchmark.__main__ import main
 
 FAKES = str(Path(__file__).parent / "fakes.py")
 
@@ -213,6 +216,66 @@ def test_a_results_file_that_is_something_else(tmp_path):
     (tmp_path / "out" / "results.sqlite").write_text("my thesis")
     refused("run", "--model", "majority", "--extractor", "pixels", "--out", "out", cwd=tmp_path, says="not a results database")
     assert (tmp_path / "out" / "results.sqlite").read_text() == "my thesis"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run", "--jobs", "0"], "jobs must be a number from 1 to 1024, not 0"),
+        (["plan", "--jobs", "9" * 20], "jobs must be a number from 1 to 1024"),
+        (["plan", "--seed", "x"], "Invalid value for '--seed'"),
+        (["plan", "--model"], "'--model' requires an argument"),
+        (["rnu"], "No such command 'rnu'"),
+        (["new"], "Missing command"),
+        (["table", "x" * 5000], "File name too long"),
+        (["plan", "~nosuchuser/x.yaml"], "no user of this name"),
+        (["plan", "--model", "\x1b]0;title\x07\x9b31m\u202e"], r"\x1b]0;title\x07\x9b31m\u202e"),
+        (["list", "hgo"], "did you mean 'hog'"),
+    ],
+)
+def test_a_mistake_in_the_call_is_one_visible_line(monkeypatch, capsys, arguments, says):
+    monkeypatch.setattr(sys, "argv", ["benchmark", *arguments])
+    with warnings.catch_warnings(), pytest.raises(SystemExit) as ended:
+        main()
+    printed, error = capsys.readouterr()
+    assert ended.value.code == 2
+    assert not printed
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert error.strip().isprintable()
+    assert says in error
+
+
+def test_what_libraries_warn_of_does_not_surround_the_error(tmp_path):
+    lines = [
+        "import warnings, logging",
+        "warnings.warn('boo')",
+        "logging.warning('boo')",
+        "raise TypeError('\\x1b[31m' + 'z' * 20_000_000)",
+    ]
+    (tmp_path / "p.py").write_text("\n".join(lines))
+    refused("plan", "--plugin", "p.py", cwd=tmp_path, says=r"p.py does not import: TypeError: \x1b[31mzzz")
+
+
+def test_the_version_and_one_component_are_printed():
+    assert benchmark("--version").stdout.startswith("classical-vs-deep 0.")
+    printed = benchmark("list", "hog").stdout.splitlines()
+    assert printed[0].startswith("extractor hog: Histograms of gradient orientations")
+    assert "  orientations = 9" in printed
+
+
+def test_an_error_of_a_plug_in_commands_no_terminal_wherever_it_is_shown(tmp_path):
+    raises = "raise type('E\\x1b[1m', (Exception,), {})('\\x1b[31mred\\x1b]0;title\\x07 [bold]x[/nope] | \\x9b1m' + 'z' * 3_000_000)"
+    source = f"from sklearn.dummy import DummyClassifier\nclass Bad(DummyClassifier):\n    def fit(self, X, y):\n        {raises}\n"
+    (tmp_path / "p.py").write_text(source)
+    how = ["--extractor", "pixels", "--model", "p.py:Bad", "--out", "out"]
+    shown = [benchmark("run", *how, cwd=tmp_path, expect=1).stdout]
+    shown += [benchmark(*command, cwd=tmp_path).stdout for command in (["info", "out"], ["table", "out"])]
+    shown += [(tmp_path / "out" / name).read_text() for name in ("leaderboard.md", "leaderboard.tex")]
+    for text in shown:
+        assert not {"\x1b", "\x07", "\x9b"} & set(text)
+        assert r"\x1b[31mred" in text
+        assert len(text) < 20_000
 
 
 # ---- plug-ins

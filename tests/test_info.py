@@ -46,7 +46,7 @@ def test_cost_counts_each_matrix_once(rows):
 
 def test_what_the_cache_saved_is_what_the_cells_would_have_computed_again(rows):
     assert saved(rows).startswith("2 matrices of features (")
-    assert "were used 3 times" in saved(rows)
+    assert "used 3 times" in saved(rows)
 
 
 def test_failures_are_counted_by_reason_and_the_machine_is_named(rows):

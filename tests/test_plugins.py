@@ -5,7 +5,7 @@ import pytest
 
 from benchmark import plugins
 from benchmark.errors import UserError
-from benchmark.plugins import build, contents, describe, menu, resolve, with_defaults
+from benchmark.plugins import build, contents, describe, find, menu, resolve, with_defaults
 from benchmark.spec import Spec
 
 FAKES = str(Path(__file__).parent / "fakes.py")
@@ -101,13 +101,32 @@ def test_two_things_with_one_name_are_an_error(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"), [("import nonexistent_thing", "ModuleNotFoundError"), ("def f(:", "SyntaxError"), ("x = 1", "holds no plug-in")]
+    ("text", "problem"),
+    [
+        ("import nonexistent_thing", "ModuleNotFoundError"),
+        ("def f(:", "SyntaxError"),
+        ("x = 1", "holds no plug-in"),
+        ("def near(): ...", r"annotate it \(def near\(\) -> KNeighborsClassifier:\), or name .*bad.py:near as a model"),
+        ("x = 1\0", "null bytes"),
+        ("class B(BaseException): ...\nraise B", "does not import: B: without a message"),
+        ("#" * 1_000_001, "larger than 1,000,000 bytes"),
+    ],
 )
 def test_a_file_that_is_no_plug_in_is_a_users_error(tmp_path, text, problem):
     file = tmp_path / "bad.py"
     file.write_text(text)
     with pytest.raises(UserError, match=problem):
         list(contents(str(file)))
+
+
+def test_a_function_that_says_which_classifier_it_returns_is_a_model(tmp_path):
+    file = tmp_path / "near.py"
+    head = "from sklearn.neighbors import KNeighborsClassifier\n"
+    file.write_text(head + "def nearest(k: int = 3) -> KNeighborsClassifier:\n    return KNeighborsClassifier(k)\ndef helper(): ...\n")
+    assert [(kind, name) for kind, name, _ in contents(str(file))] == [("model", "nearest")]
+    file = tmp_path / "unsaid.py"
+    file.write_text(head + "def nearest(k=3):\n    return KNeighborsClassifier(k)\n")
+    assert [kind for kind, _ in find(f"{file}:nearest(k=5)")] == ["model"]
 
 
 def test_entry_points_join_the_menu(tmp_path, monkeypatch, plugin_text):

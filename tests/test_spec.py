@@ -8,7 +8,11 @@ from benchmark.errors import UserError
 from benchmark.spec import Spec, join, parse_sum
 
 VALUES = st.one_of(
-    st.integers(), st.booleans(), st.floats(allow_nan=False, allow_infinity=False), st.text(), st.tuples(st.integers(), st.integers())
+    st.integers(1 - 2**63, 2**63 - 1),
+    st.booleans(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(st.characters(codec="utf-8", exclude_characters="\0")),
+    st.tuples(st.integers(0, 9), st.integers(0, 9)),
 )
 
 
@@ -45,6 +49,50 @@ def test_a_plus_concatenates_but_not_inside_parentheses():
 def test_what_cannot_be_read_is_a_users_error(entry):
     with pytest.raises(UserError):
         Spec.parse(entry)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "knn(n_neighbors={[]:1})",
+        "rbf_svm(C=" + "-" * 5000 + "1)",
+        "rbf_svm(C=" + "(" * 5000 + "1)",
+        "hog(a=" + "[" * 300 + "]" * 300 + ")",
+        "hog(a={1})",
+        "hog(a=b'x')",
+        "hog(a=1j)",
+        "hog(a=...)",
+        "hog(a=1e999)",
+        "hog(a=0x" + "f" * 9000 + ")",
+        "hog(a=1)(b=2)",
+        "hog(a=1) or f(b=2)",
+        "hog(a=1, **{'b': 2})",
+        "hog(a='\\0')",
+        "csv:\0",
+        "folder:\ud800",
+        "x" * 20_000,
+        {"hog": {"a": float("nan")}},
+        {3: {"a": 1}},
+        {"hog": {"a": [{"b": "c" * 100_000}]}},
+    ],
+)
+def test_what_is_no_value_is_refused_in_one_short_line(entry):
+    with pytest.raises(UserError) as caught:
+        Spec.parse(entry)
+    assert len(str(caught.value)) < 500
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("entry", ["hog(a=1, a=2)", "hog(a=1, b=2, a=1)", "one_vs_rest(estimator=knn(a=1, a=2))"])
+def test_a_parameter_that_is_given_twice_is_refused(entry):
+    with pytest.raises(UserError, match="the parameter a is given twice"):
+        Spec.parse(entry)
+
+
+def test_booleans_and_null_may_be_written_as_in_yaml():
+    assert Spec.parse("csv:x.csv(allow_outside=true, group=null, b=false)") == Spec.parse(
+        "csv:x.csv(allow_outside=True, group=None, b=False)"
+    )
 
 
 def test_parameters_are_literals_never_code():

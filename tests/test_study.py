@@ -1,11 +1,12 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from benchmark.errors import UserError
 from benchmark.runner import make_plan, run
+from benchmark.splits import stratified_kfold
 from benchmark.study import Study, load_study, suites
+from benchmark.yaml_files import write_yaml
 
 FAKES = str(Path(__file__).parent / "fakes.py")
 SMALL = {"datasets": "digits", "extractors": "pixels", "models": "majority"}
@@ -13,7 +14,7 @@ SMALL = {"datasets": "digits", "extractors": "pixels", "models": "majority"}
 
 def written(tmp_path, content):
     file = tmp_path / "mine.yaml"
-    file.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+    file.write_text(content if isinstance(content, str) else write_yaml(content))
     return file
 
 
@@ -67,6 +68,30 @@ def test_an_image_model_in_a_pipeline_is_refused(tmp_path):
         load_study(written(tmp_path, content)).resolved()
 
 
+def test_the_extractor_of_an_image_model_is_called_images_in_a_pipeline_as_in_tables(tmp_path):
+    pairs = [{"extractor": "images", "model": "simple_cnn"}, *PAIRS]
+    study = load_study(written(tmp_path, {"datasets": "digits", "pipelines": pairs}))
+    assert load_study(written(tmp_path, study.to_yaml())) == study
+    labels = [(cell.identity["extractor"], cell.identity["model"]) for cell in make_plan(study).cells()]
+    assert ("images", "simple_cnn") in labels
+    beside = {(cell.identity["extractor"], cell.identity["model"]) for cell in make_plan(study.with_plugins([FAKES])).cells()}
+    assert ("hog", "gives_na_n") in beside
+    assert {extractor for extractor, model in beside if model == "simple_cnn"} == {"images"}
+    assert {model for extractor, model in beside if extractor == "images"} == {"simple_cnn"}
+    with pytest.raises(UserError, match="knn takes features, not images"):
+        load_study(written(tmp_path, {"datasets": "digits", "pipelines": [{"extractor": "images", "model": "knn"}]})).resolved()
+
+
+def test_a_file_that_never_ends_is_no_study():
+    with pytest.raises(UserError, match="/dev/zero is larger than"):
+        load_study("/dev/zero")
+
+
+def test_repeats_are_bounded_before_the_folds_are_made(digits):
+    with pytest.raises(UserError, match="at most 1000 repeats, not 100000000"):
+        stratified_kfold(digits, repeats=100_000_000)
+
+
 def test_a_plug_in_is_paired_with_what_the_pipelines_are_made_of(tmp_path):
     study = load_study(written(tmp_path, {"datasets": "digits", "pipelines": PAIRS})).with_plugins([FAKES])
     entries = {(cell.identity["extractor"], cell.identity["model"]) for cell in make_plan(study).cells()}
@@ -90,6 +115,19 @@ def test_a_misspelt_key_names_the_file_the_key_and_the_nearest_one(tmp_path):
         ({"name": "../up"}, "name"),
         ({"split": {"holdout": {"test_sise": 0.5}}}, "did you mean 'test_size'"),
         ({"extractors": ["hog", "hog"]}, "lists hog twice"),
+        ({"metric": "f1"}, "all metrics are computed; choose one when you read the results, as in: table DIR --metric"),
+        ({"name": "x" * 5000}, "name"),
+        ({"seeds": [10**20]}, "seeds"),
+        ({"train_sizes": [10**400]}, "cannot read the training size"),
+        ({"memory_limit": float("inf")}, "memory_limit"),
+        ({"datasets": "folder:~nosuchuser/a", "split": {"holdout": {"test_size": float("nan")}}}, "finite numbers"),
+        ({"models": ["knn(n_neighbors=10**99)"]}, "literals"),
+        ({"models": [{"knn": {"n_neighbors": 2**64}}]}, "finite numbers"),
+        ({"models": ["knn(n_neighbors=1, n_neighbors=3)"]}, "n_neighbors is given twice"),
+        ({"plugins": ["/etc/passwd"], "models": ["mine"]}, "must end in .py"),
+        ({"plugins": ["~nosuchuser/p.py"], "models": ["mine"]}, "no user of this name"),
+        ({"plugins": ["x" * 5000 + ".py"], "models": ["mine"]}, "cannot use the path"),
+        ({"seeds": list(range(3000)), "train_sizes": list(range(2, 1002))}, "spans 3000000 cells per fold"),
     ],
 )
 def test_a_wrong_value_is_one_clear_line(tmp_path, change, problem):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from benchmark.datasets.text import nfc
 from benchmark.errors import UserError
+from benchmark.files import user_path
 
 Task = Literal["binary", "multiclass", "multilabel"]
 PARTS = ("train", "val", "test")
@@ -133,7 +134,7 @@ def data_folder(data: str | Path | None = None) -> Path:
     named = data or os.environ.get("BENCHMARK_DATA")
     if not named:
         return platformdirs.user_cache_path("classical-vs-deep") / "data"
-    folder = Path(named).expanduser()
+    folder = user_path(named)
     if not folder.is_dir():
         raise UserError(f"no data folder {folder}; make it, or name another with --data or $BENCHMARK_DATA")
     return folder

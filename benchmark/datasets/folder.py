@@ -12,9 +12,10 @@ from benchmark.datasets.parts import part_of
 from benchmark.datasets.pictures.decoded import MAX_PIXELS
 from benchmark.datasets.pictures.options import Options
 from benchmark.datasets.pictures.picture import SUFFIXES
-from benchmark.datasets.text import nfc, printable
+from benchmark.datasets.text import nfc
 from benchmark.datasets.tree import Tree, list_folder, list_tree
 from benchmark.errors import UserError
+from benchmark.text import visible
 
 ClassFolder = tuple[Path, str | None]  # with the part of the official split that it is in
 
@@ -84,7 +85,7 @@ def _list(name: str, root: Path) -> Listing:
     paths = [path for path, _, _ in rows]
     return Listing(
         paths,
-        [printable(str(path)) for path in paths],
+        [visible(str(path)) for path in paths],
         [(label,) for _, label, _ in rows],
         part=[part for _, _, part in rows if part] or None,
         notes=_notes(root, ignored),
@@ -195,12 +196,12 @@ def _notes(root: Path, ignored: Tree) -> tuple[str, ...]:
     """Say which files are left out."""
     notes = [f"{_files(len(ignored.images), 'image')} outside the class folders ignored"] if ignored.images else []
     if ignored.others:
-        kinds = ", ".join(printable(kind) for kind, _ in ignored.others.most_common(5))
+        kinds = ", ".join(visible(kind) for kind, _ in ignored.others.most_common(5))
         notes.append(f"{_files(ignored.others.total(), 'other')} ignored ({kinds})")
     if ignored.system:
         notes.append(f"{_files(ignored.system.total(), 'system')} ignored (in folders named {', '.join(ignored.system)})")
     if ignored.broken:
-        links = _listed([printable(os.path.relpath(path, root)) for path in ignored.broken])
+        links = _listed([visible(os.path.relpath(path, root)) for path in ignored.broken])
         notes.append(f"{len(ignored.broken)} links that lead nowhere or to a folder above ignored ({links})")
     return tuple(notes)
 

@@ -15,8 +15,10 @@ from benchmark.datasets.base import Dataset
 from benchmark.datasets.duplicates import check_duplicates
 from benchmark.datasets.pictures.load import Loaded, load_images
 from benchmark.datasets.pictures.options import Options
-from benchmark.datasets.text import PathFinder, printable
+from benchmark.datasets.text import PathFinder
 from benchmark.errors import UserError
+from benchmark.files import user_path
+from benchmark.text import visible
 
 
 @dataclass(frozen=True)
@@ -75,12 +77,12 @@ def find_path(path: str, data: Path) -> Path:
     """
     finder = PathFinder()
     try:
-        here = Path(path).expanduser()
+        here = user_path(path)
         candidates = (finder.find(here), finder.find(data / here))
         return next((candidate for candidate in candidates if candidate.exists()), here)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise UserError(f"cannot look for '{printable(path[:200])}': {reason}") from None
+        raise UserError(f"cannot look for '{visible(path[:200])}': {reason}") from None
 
 
 def class_order(labels: Iterable[str]) -> tuple[str, ...]:
@@ -142,8 +144,8 @@ def _short_names(paths: Sequence[Path]) -> list[str]:
     try:
         above = os.path.commonpath([path.parent for path in paths])
     except ValueError:  # on several drives
-        return [printable(path.name) for path in paths]
-    return [printable(Path(os.path.relpath(path, above)).as_posix()) for path in paths]
+        return [visible(path.name) for path in paths]
+    return [visible(Path(os.path.relpath(path, above)).as_posix()) for path in paths]
 
 
 def _alike(classes: Sequence[str]) -> list[str]:
@@ -156,7 +158,7 @@ def _alike(classes: Sequence[str]) -> list[str]:
 
 
 def _check(name: str, listing: Listing, classes: tuple[str, ...]) -> None:
-    strange = [printable(label) for label in classes if printable(label) != label]
+    strange = [visible(label) for label in classes if any("\ud800" <= letter <= "\udfff" for letter in label)]
     if strange:
         raise UserError(f"dataset '{name}': the name of class '{strange[0]}' is not UTF-8; rename it")
     if len(classes) < 2:

@@ -18,17 +18,6 @@ def nfc(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def printable(name: str) -> str:
-    r"""Escape the bytes of a file's name that are no UTF-8, as of an archive from an old system.
-
-    Examples
-    --------
-    >>> printable("caf\udce9.png") == "caf\\udce9.png"
-    True
-    """
-    return name.encode("utf-8", "backslashreplace").decode()
-
-
 class PathFinder:
     """Find files whose names are spelled in another Unicode form on disk than in a table.
 

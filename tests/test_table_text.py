@@ -1,0 +1,77 @@
+"""What a data set's names do to tables as text: nothing."""
+
+import csv
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmark.console import VisibleConsole, print_json
+from benchmark.runner import run
+from benchmark.study import Study
+from benchmark.tables import render, render_by, render_rows
+
+NAMES = ("a|b", "c\x1b[31m", "50%_&#{}~^\\$", "d\u202ee\x9b")
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    """Rows of a folder whose class names hold what Markdown, LaTeX or a terminal takes for its own."""
+    root = tmp_path_factory.mktemp("names") / "set"
+    for n, name in enumerate(NAMES):
+        (root / name).mkdir(parents=True)
+        for i in range(6):
+            pixels = np.random.default_rng(10 * n + i).integers(0, 256, (16, 16), np.uint8)
+            Image.fromarray(pixels).save(root / name / f"{i}.png")
+    return run(Study(name="x", datasets=[f"folder:{root}"], extractors=["pixels"], models=["majority"]), root.parent / "out")
+
+
+def test_a_pipe_is_escaped_in_the_header_of_a_markdown_table_as_in_its_cells(rows):
+    lines = [line for line in render_by(rows, "md", "recall", "class").splitlines() if line.startswith("|")]
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
+    assert r"a\|b" in lines[0]
+
+
+def test_special_characters_of_latex_are_escaped_in_header_and_cells(rows):
+    text = render_by(rows, "latex", "recall", "class")
+    assert r"50\%\_\&\#\{\}\textasciitilde{}\^{}\textbackslash{}\$" in text
+    assert all(line.startswith("%") for line in text.split(r"\end{tabular}")[1].splitlines() if line)
+
+
+@pytest.mark.parametrize("form", ["md", "latex", "csv", "json"])
+def test_no_table_holds_a_control_character(rows, form):
+    texts = [render(rows, form, "f1"), render_by(rows, form, "recall", "class"), render_rows(rows, form)]
+    for text in texts:
+        assert not {"\x1b", "\x9b", "\u202e"} & set(text)
+
+
+def test_a_reason_of_several_lines_stays_in_its_place(rows):
+    bad = rows.assign(status="failed", reason="first\n| second \\end{tabular}\n\n# third")
+    assert len([line for line in render_rows(bad, "md").splitlines() if line]) == 2 + len(bad)
+    assert r"first | second \end{tabular} # third" in render(bad, "md", "f1").splitlines()[-1]
+    assert render(bad, "latex", "f1").splitlines()[-1].startswith("% ")
+    assert {row["reason"] for row in csv.DictReader(io.StringIO(render_rows(bad, "csv")))} == {bad["reason"][0]}
+
+
+def test_json_that_is_printed_reads_back_and_commands_no_terminal(capsys):
+    value = {"class": "\x9b31m\x1b\u202e\U000e0041é", "path": "\udcff"}
+    print_json(value)
+    printed = capsys.readouterr().out
+    assert printed.replace("\n", "").isprintable()
+    assert json.loads(printed) == value
+
+
+def test_the_console_writes_controls_out_in_lines_and_in_tables():
+    from rich.table import Table
+
+    stream = io.StringIO()
+    console = VisibleConsole(file=stream, width=100)
+    table = Table("\x1b[31mhead", title="\x9btitle")
+    table.add_row("\x1b]0;cell\x07")
+    console.print("\x1b[31mline", markup=False)
+    console.print(table)
+    assert not {"\x1b", "\x9b", "\x07"} & set(stream.getvalue())
+    assert all(text in stream.getvalue() for text in (r"\x1b[31mline", r"\x1b[31mhead", r"\x9btitle", r"\x1b]0;cell\x07"))

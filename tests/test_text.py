@@ -1,0 +1,60 @@
+"""Text that is printed commands no terminal, and has a bounded length."""
+
+import json
+
+import pytest
+
+from benchmark.text import brief, count_of, describe_error, one_line, visible, visible_json
+
+HIDDEN = [
+    "\x1b[31m",
+    "\x9b31m",
+    "\x07",
+    "\r",
+    "\x7f",
+    "\u202e",
+    "\u2066",
+    "\u200f",
+    "\u2028",
+    "\ufeff",
+    "\U000e0041",
+    "\ud800",
+    "\udcff",
+    "\0",
+]
+
+
+@pytest.mark.parametrize("text", HIDDEN)
+def test_controls_overrides_and_surrogates_are_written_out(text):
+    shown = visible(f"a{text}b")
+    assert shown.isprintable()
+    assert shown.startswith("a\\")
+    assert json.loads(visible_json(json.dumps([text], ensure_ascii=False))) == [text]
+    assert visible_json(json.dumps([text], ensure_ascii=False)).isprintable()
+
+
+@pytest.mark.parametrize("text", ["é", "漢字", "naïve class", "شبكة", "नमस्ते", "👩\u200d⚕️", "a\tb\nc", "½ ± µm", "a\\x1b"])
+def test_words_of_any_language_stay_as_they_are(text):
+    assert visible(text) == text
+    assert visible_json(text) == text
+
+
+def test_a_line_is_one_line_of_bounded_length():
+    assert one_line("a\r\n  b\x1b") == "a b\\x1b"
+    assert len(one_line("z" * 20_000_000)) < 2_100
+    assert len(brief("z" * 20_000_000)) < 200
+    assert len(brief([[["z" * 10_000] * 1000] * 1000] * 1000)) < 400
+    assert brief(16**9000) == "a very large int"
+
+
+def test_an_error_without_a_readable_message_is_described_all_the_same():
+    class OddError(Exception):
+        def __str__(self):
+            raise KeyboardInterrupt
+
+    assert describe_error(OddError()) == "OddError: its message cannot be read"
+    assert len(describe_error(RuntimeError("z" * 20_000_000))) < 2_100
+
+
+def test_one_is_counted_in_the_singular():
+    assert [count_of(n, "class", "classes") for n in (0, 1, 2)] == ["0 classes", "1 class", "2 classes"]
