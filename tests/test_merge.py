@@ -90,5 +90,5 @@ def test_a_folder_without_results_is_a_users_error(tmp_path, prepare):
 def test_predictions_that_are_gone_are_an_error(tmp_path):
     key = part(tmp_path / "a")["key"][0]
     (tmp_path / "a" / "predictions" / f"{key}.npz").unlink()
-    with pytest.raises(UserError, match="are gone"):
+    with pytest.raises(UserError, match="is missing: run its study again"):
         merge([tmp_path / "a"], tmp_path / "out")

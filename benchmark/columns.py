@@ -1,0 +1,159 @@
+"""Columns of the results database: the type of each, declared once and checked whenever rows are read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from benchmark.metrics import METRICS
+
+_Key = Annotated[str, Field(pattern=r"^[^/\\.][^/\\]*$", max_length=400)]  # names a file in predictions/
+_Index = Annotated[int, Field(ge=0, lt=2**63)]
+_Size = Annotated[int, Field(gt=0, lt=2**31)]
+_Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Number = Annotated[float, Field(allow_inf_nan=True)]
+
+
+class _Shape(BaseModel):
+    """Part of a row that is stored as JSON; it may hold more than what is declared."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+
+class Labels(_Shape):
+    """Labels of a planned cell."""
+
+    dataset: str
+    fingerprint: str
+    size: _Size | None
+    imbalance: str
+    train_size: _Amount
+    occlusion: str
+    split: str
+    extractor: str
+    strategy: str
+    model: str
+    seed: int
+    fold: _Index
+
+
+class _Environment(_Shape):
+    processor: str
+    cores: _Index | None
+
+
+class _Matrix(_Shape):
+    extractor: str
+    seconds: _Seconds
+    mb: _Seconds
+
+
+NESTED: dict[str, Any] = {  # stored as JSON
+    "params": dict[str, Any],
+    "environment": _Environment,
+    "matrices": dict[str, _Matrix],
+    "per_class": dict[str, dict[str, _Number | None]],
+    "history": Any,
+    "notes": list[str],
+}
+_FLAT: dict[str, Any] = {
+    "key": _Key,
+    "status": Literal["planned", "ok", "skipped", "failed", "timeout", "memory", "crashed"],
+    **dict.fromkeys(("reason", "ended", "traceback", "shape", "licence", "citation"), str),
+    **dict.fromkeys(METRICS, _Number),
+    **dict.fromkeys(("extract_s", "resample_s", "fit_s", "predict_s", "images_per_s", "peak_mb"), _Number),
+    **dict.fromkeys(("n_images", "n_train", "n_test", "n_resampled", "workers", "threads"), _Index),
+    "accelerated": Annotated[int, Field(ge=0, le=1)],
+    **{name: field.annotation for name, field in Labels.model_fields.items()},
+}
+REQUIRED = (  # of a row that is 'ok'
+    *("extract_s", "resample_s", "fit_s", "predict_s", "n_images", "n_train", "n_test"),
+    *("matrices", "per_class", "environment", "params"),
+)
+
+
+class StoredValueError(Exception):
+    """A stored value is not of its column's type.
+
+    Parameters
+    ----------
+    index : int
+        Which of the values that were to be read.
+    text : str
+        What is wrong with it.
+    """
+
+    def __init__(self, index: int, text: str) -> None:
+        super().__init__(index, text)
+        self.index, self.text = index, text
+
+
+def read_values(name: str, values: Sequence[Any]) -> Sequence[Any]:
+    """Values of a column as Python objects; a column that is not declared is given back as it is.
+
+    Parameters
+    ----------
+    name : str
+        'labels' are those of planned cells, as JSON.
+    values : sequence
+        As the database holds them; NULL is None.
+
+    Raises
+    ------
+    StoredValueError
+        One of them is not of the column's type.
+    """
+    if name in NESTED or name == "labels":
+        return [_read_nested(name, value, index) for index, value in enumerate(values)]
+    if name not in _FLAT:
+        return values
+    try:
+        return _column(name).validate_python(list(values), strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        index = next((int(part) for part in first["loc"] if isinstance(part, int)), 0)
+        raise StoredValueError(index, f"'{name}': {_explained(first)}") from None
+
+
+def _read_nested(name: str, text: Any, index: int) -> Any:
+    if text is None:
+        return None
+    problem, value = _parsed(name, text) if isinstance(text, str) else ("no text", None)
+    if problem:
+        raise StoredValueError(index, f"'{name}': {problem}")
+    return value
+
+
+@lru_cache(maxsize=256)
+def _parsed(name: str, text: str) -> tuple[str, Any]:
+    """Problem of a text of JSON, and its value; equal texts, as of an environment, share one."""
+    try:
+        _checker(name).validate_json(text, strict=True)
+        return "", json.loads(text)
+    except ValidationError as error:
+        return _explained(error.errors(include_url=False)[0]), None
+    except (ValueError, RecursionError) as error:
+        return f"no valid JSON ({error})", None
+
+
+@cache
+def _column(name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(list[_FLAT[name] | None])
+
+
+@cache
+def _checker(name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(Labels if name == "labels" else NESTED[name])
+
+
+def _explained(error: ErrorDetails) -> str:
+    where = ".".join(str(part) for part in error["loc"] if isinstance(part, str))
+    given = repr(error["input"])
+    given = given if len(given) <= 60 else f"{given[:60]}..."
+    return f"{where + ': ' if where else ''}{error['msg']} (found: {given})"
