@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from sys import platform
 from typing import Any, Self
@@ -43,8 +44,19 @@ class Executor(ABC):
     gpus: tuple[int | None, ...] = ()
 
     @abstractmethod
-    def submit(self, function: Callable[..., Any], *args: Any, on_gpu: bool = False) -> Future[Any]:
-        """Begin ``function(*args)``; never more at once than there are workers and GPUs."""
+    def submit(
+        self, function: Callable[..., Any], *args: Any, on_gpu: bool = False, plugins: tuple[str, ...] = ()
+    ) -> Future[Any]:
+        """Begin ``function(*args)``; never more at once than there are workers and GPUs.
+
+        Parameters
+        ----------
+        function : callable
+        *args
+        on_gpu : bool
+        plugins : tuple of str
+            Plug-ins whose code it runs: in a process that then runs nothing but theirs.
+        """
 
     @abstractmethod
     def shutdown(self) -> None:
@@ -58,17 +70,25 @@ class Executor(ABC):
 
 
 class InlineExecutor(Executor):
-    """In this process, one task after the other; for debugging: there is nothing to be killed at a limit."""
+    """In this process, one task after the other; for debugging: there is nothing to be killed at a limit.
+
+    Tasks that run the code of a plug-in are given to a worker process all the same, so that nothing a plug-in changes
+    while it works stays here. What a plug-in file does while it is imported, it does here, too.
+    """
 
     def __init__(self) -> None:
+        self._crew = _Crew()
         self._held = ExitStack()
         self._held.enter_context(limited_threads())
 
-    def submit(self, function: Callable[..., Any], *args: Any, on_gpu: bool = False) -> Future[Any]:
+    def submit(
+        self, function: Callable[..., Any], *args: Any, on_gpu: bool = False, plugins: tuple[str, ...] = ()
+    ) -> Future[Any]:
         """Run the task; its future is done."""
         future: Future[Any] = Future()
         try:
-            future.set_result(function(*args))
+            in_worker = partial(self._crew.run, "", Limits(), plugins, function)
+            future.set_result(in_worker(*args) if plugins else function(*args))
         except Exception as error:
             future.set_exception(error)
         return future
@@ -76,6 +96,7 @@ class InlineExecutor(Executor):
     def shutdown(self) -> None:
         """Give the threads free again."""
         self._held.close()
+        self._crew.dismiss("")
 
 
 class LocalExecutor(Executor):
@@ -93,12 +114,14 @@ class LocalExecutor(Executor):
         self._crew, self._limits = _Crew(), limits
         self.workers = jobs
         if with_gpus and _may_have_gpus():
-            self.gpus = tuple(range(self._crew.run("", limits, count_gpus)))
+            self.gpus = tuple(range(self._crew.run("", limits, (), count_gpus)))
         self._threads = ThreadPoolExecutor(jobs + len(self.gpus))
 
-    def submit(self, function: Callable[..., Any], *args: Any, on_gpu: bool = False) -> Future[Any]:
+    def submit(
+        self, function: Callable[..., Any], *args: Any, on_gpu: bool = False, plugins: tuple[str, ...] = ()
+    ) -> Future[Any]:
         """Give the task to a worker; it waits when all are busy."""
-        return self._threads.submit(self._crew.run, "", self._limits, function, *args)
+        return self._threads.submit(self._crew.run, "", self._limits, plugins, function, *args)
 
     def shutdown(self) -> None:
         """Kill the workers."""
@@ -155,10 +178,12 @@ class DaskExecutor(Executor):
             self._asked = time.monotonic()
         return self._workers
 
-    def submit(self, function: Callable[..., Any], *args: Any, on_gpu: bool = False) -> Future[Any]:
+    def submit(
+        self, function: Callable[..., Any], *args: Any, on_gpu: bool = False, plugins: tuple[str, ...] = ()
+    ) -> Future[Any]:
         """Give the task to the scheduler; a task whose worker is lost runs again on another."""
         executor, future = self._on_gpu if on_gpu else self._anywhere, Future[Any]()
-        theirs = executor.submit(_on_dask_worker, self._run, self._limits, function, *args)
+        theirs = executor.submit(_on_dask_worker, self._run, self._limits, plugins, function, *args)
         theirs.add_done_callback(lambda done: _pass_on(done, future))
         return future
 
@@ -170,22 +195,42 @@ class DaskExecutor(Executor):
 
 
 class _Crew:
-    """Worker processes, one for each thread that runs tasks; each belongs to the run that has last used it."""
+    """Worker processes, as many as threads run tasks at once; each belongs to the run that has last used it."""
 
     def __init__(self) -> None:
-        self._own = threading.local()
+        self._lock = threading.Lock()
+        self._idle: list[Worker] = []
         self._last_run: dict[Worker, str] = {}
 
-    def run(self, run: str, limits: Limits, function: Callable[..., Any], *args: Any) -> Any:
-        worker = getattr(self._own, "worker", None)
-        if worker is None or worker not in self._last_run:  # a dismissed one is not used again
-            worker = self._own.worker = Worker()
-        self._last_run[worker] = run
-        return worker.run(limits, function, *args)
+    def run(
+        self, run: str, limits: Limits, plugins: tuple[str, ...], function: Callable[..., Any], *args: Any
+    ) -> Any:
+        worker = self._taken(plugins, run)
+        try:
+            return worker.run(limits, function, *args, plugins=plugins)
+        finally:
+            with self._lock:
+                if worker in self._last_run:  # a dismissed one is not used again
+                    self._idle.append(worker)
+
+    def _taken(self, plugins: tuple[str, ...], run: str) -> Worker:
+        """Idle worker that has run the same plug-ins, else one that has run none, else any, which will start anew."""
+        with self._lock:
+            worker = min(self._idle, key=lambda idle: (idle.plugins != plugins, idle.plugins != ()), default=None)
+            if worker is None:
+                worker = Worker()
+            else:
+                self._idle.remove(worker)
+            self._last_run[worker] = run
+            return worker
 
     def dismiss(self, run: str) -> None:
-        for worker in [worker for worker, last in list(self._last_run.items()) if last == run]:
-            del self._last_run[worker]
+        with self._lock:
+            dismissed = [worker for worker, last in self._last_run.items() if last == run]
+            for worker in dismissed:
+                del self._last_run[worker]
+            self._idle = [worker for worker in self._idle if worker in self._last_run]
+        for worker in dismissed:
             worker.kill()
 
 
@@ -206,10 +251,12 @@ def _pass_on(theirs: Future[Any], future: Future[Any]) -> None:
 _CREW = _Crew()  # in the process of a Dask worker
 
 
-def _on_dask_worker(run: str, limits: Limits, function: Callable[..., Any], *args: Any) -> Any:
+def _on_dask_worker(
+    run: str, limits: Limits, plugins: tuple[str, ...], function: Callable[..., Any], *args: Any
+) -> Any:
     # Dask's own worker processes are daemonic, which is meant to keep them from leaving children behind; ours leave by themselves
     multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
-    return _CREW.run(run, limits, function, *args)
+    return _CREW.run(run, limits, plugins, function, *args)
 
 
 def _dismiss_crew(run: str) -> None:

@@ -112,8 +112,8 @@ class StoredRows:
         labels = pd.DataFrame(values.pop("labels"))
         for name in REQUIRED if wanted is None else set(REQUIRED).intersection(wanted):
             column = values.get(name, [None] * len(stored))
-            for key, status, value in zip(values["key"], values["status"], column, strict=True):
-                self._check_whole({"key": key, "status": status, name: value}, [name])
+            for row in [k for k, value in enumerate(column) if value is None]:
+                self._check_whole({"key": values["key"][row], "status": values["status"][row]}, [name])
         return pd.DataFrame(values | labels.to_dict("series"))
 
     def _read(self, name: str, values: Sequence[Any], keys: Sequence[Any]) -> Sequence[Any]:
