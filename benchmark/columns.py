@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from typing import Annotated, Any, Literal
 
@@ -69,7 +69,7 @@ _FLAT: dict[str, Any] = {
     **dict.fromkeys(METRICS, _Number),
     **dict.fromkeys(("extract_s", "resample_s", "fit_s", "predict_s", "images_per_s", "peak_mb"), _Number),
     **dict.fromkeys(("n_images", "n_train", "n_test", "n_resampled", "workers", "threads"), _Index),
-    "accelerated": Annotated[int, Field(ge=0, le=1)],
+    "accelerated": bool | Annotated[int, Field(ge=0, le=1)],  # the database has no bool
     **{name: field.annotation for name, field in Labels.model_fields.items()},
 }
 REQUIRED = (  # of a row that is 'ok'
@@ -121,6 +121,29 @@ def read_values(name: str, values: Sequence[Any]) -> Sequence[Any]:
         raise StoredValueError(index, f"'{name}': {_explained(first)}") from None
 
 
+def check_row(row: dict[str, Any], required: Iterable[str] = REQUIRED) -> None:
+    """Refuse a row that could not be read again.
+
+    Parameters
+    ----------
+    row : dict
+    required : iterable of str
+        Columns that it must have if it is 'ok'.
+
+    Raises
+    ------
+    StoredValueError
+        A value is not of its column's type, or one that a row that is 'ok' must have is missing.
+    """
+    for name, value in row.items():
+        read_values(name, [json.dumps(value) if name in NESTED else value])
+        if name not in NESTED and not isinstance(value, str | int | float | None):
+            raise StoredValueError(0, f"'{name}': a {type(value).__name__} is none of text, number and None")
+    for name in required if row["status"] == "ok" else ():
+        if row.get(name) is None:
+            raise StoredValueError(0, f"'{name}': no value")
+
+
 def _read_nested(name: str, text: Any, index: int) -> Any:
     if text is None:
         return None
@@ -144,7 +167,8 @@ def _parsed(name: str, text: str) -> tuple[str, Any]:
 
 @cache
 def _column(name: str) -> TypeAdapter[Any]:
-    return TypeAdapter(list[_FLAT[name] | None])
+    kind: Any = _FLAT[name]
+    return TypeAdapter(list[kind | None])
 
 
 @cache

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from benchmark.errors import StorageError
 
-OURS = r"([0-9a-f]{20}|study|environment|leaderboard)"
+OURS = r"([0-9a-f]{20}|study|environment|leaderboard|[\w.-]+-[0-9a-f]{16}|probe)"
 TEMPORARY = re.compile(rf"\.{OURS}\.\w+\.\w+\.part")  # .<name>.<suffix>.<random>.part
 
 
@@ -51,6 +51,19 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
     except OSError as error:
         why = "the disk is full" if _is_full(path.parent) else error
         raise StorageError(f"cannot write {path} ({why}); fix that and run the same command again: completed cells are kept") from error
+
+
+def check_writable(folder: Path) -> None:
+    """Write 1 MB into a folder and take it away again.
+
+    Raises
+    ------
+    StorageError
+        It cannot be written.
+    """
+    path = folder / "probe.tmp"
+    write_atomic(path, lambda file: file.write(bytes(2**20)))
+    path.unlink(missing_ok=True)
 
 
 def _is_full(folder: Path) -> bool:

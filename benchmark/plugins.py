@@ -193,7 +193,7 @@ def build(spec: Spec) -> Any:
     inner = {key: build(value) if isinstance(value, Spec) else value for key, value in spec.params}
     try:
         return load(spec.target)(**inner)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"{spec.label} cannot be made: {type(error).__name__}: {error}") from error
 
 

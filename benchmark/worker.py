@@ -315,7 +315,8 @@ def _serve(connection: Connection) -> None:
 def _disown_copies(connection: Connection) -> None:
     """Let no copy that a plug-in makes of this process answer in its place, or write its files."""
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=lambda: (forbid_writing(), connection.close()))
+        os.register_at_fork(after_in_child=forbid_writing)
+        os.register_at_fork(after_in_child=connection.close)
 
 
 class Telling(logging.Handler):
