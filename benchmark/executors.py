@@ -10,7 +10,7 @@ import multiprocessing
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -44,7 +44,7 @@ class Executor(ABC):
     gpus: tuple[int | None, ...] = ()
 
     @abstractmethod
-    def submit(self, function: Callable[..., Any], *args: Any, on_gpu: bool = False, plugins: tuple[str, ...] = ()) -> Future[Any]:
+    def submit(self, function: Callable[..., Any], *args: Any, on_gpu: bool = False, plugins: tuple[Hashable, ...] = ()) -> Future[Any]:
         """Begin ``function(*args)``; never more at once than there are workers and GPUs.
 
         Parameters
@@ -52,7 +52,7 @@ class Executor(ABC):
         function : callable
         *args
         on_gpu : bool
-        plugins : tuple of str
+        plugins : tuple
             Plug-ins whose code it runs: in a process that then runs nothing but theirs.
         """
 
@@ -79,7 +79,7 @@ class InlineExecutor(Executor):
         self._held = ExitStack()
         self._held.enter_context(limited_threads())
 
-    def submit(self, function: Callable[..., Any], *args: Any, on_gpu: bool = False, plugins: tuple[str, ...] = ()) -> Future[Any]:
+    def submit(self, function: Callable[..., Any], *args: Any, on_gpu: bool = False, plugins: tuple[Hashable, ...] = ()) -> Future[Any]:
         """Run the task; its future is done."""
         future: Future[Any] = Future()
         try:
@@ -113,7 +113,7 @@ class LocalExecutor(Executor):
             self.gpus = tuple(range(self._crew.run("", limits, (), count_gpus)))
         self._threads = ThreadPoolExecutor(jobs + len(self.gpus))
 
-    def submit(self, function: Callable[..., Any], *args: Any, on_gpu: bool = False, plugins: tuple[str, ...] = ()) -> Future[Any]:
+    def submit(self, function: Callable[..., Any], *args: Any, on_gpu: bool = False, plugins: tuple[Hashable, ...] = ()) -> Future[Any]:
         """Give the task to a worker; it waits when all are busy."""
         return self._threads.submit(self._crew.run, "", self._limits, plugins, function, *args)
 
@@ -172,7 +172,7 @@ class DaskExecutor(Executor):
             self._asked = time.monotonic()
         return self._workers
 
-    def submit(self, function: Callable[..., Any], *args: Any, on_gpu: bool = False, plugins: tuple[str, ...] = ()) -> Future[Any]:
+    def submit(self, function: Callable[..., Any], *args: Any, on_gpu: bool = False, plugins: tuple[Hashable, ...] = ()) -> Future[Any]:
         """Give the task to the scheduler; a task whose worker is lost runs again on another."""
         executor, future = self._on_gpu if on_gpu else self._anywhere, Future[Any]()
         theirs = executor.submit(_on_dask_worker, self._run, self._limits, plugins, function, *args)
@@ -194,7 +194,7 @@ class _Crew:
         self._idle: list[Worker] = []
         self._last_run: dict[Worker, str] = {}
 
-    def run(self, run: str, limits: Limits, plugins: tuple[str, ...], function: Callable[..., Any], *args: Any) -> Any:
+    def run(self, run: str, limits: Limits, plugins: tuple[Hashable, ...], function: Callable[..., Any], *args: Any) -> Any:
         worker = self._taken(plugins, run)
         try:
             return worker.run(limits, function, *args, plugins=plugins)
@@ -203,7 +203,7 @@ class _Crew:
                 if worker in self._last_run:  # a dismissed one is not used again
                     self._idle.append(worker)
 
-    def _taken(self, plugins: tuple[str, ...], run: str) -> Worker:
+    def _taken(self, plugins: tuple[Hashable, ...], run: str) -> Worker:
         """Idle worker that has run the same plug-ins, else one that has run none, else any, which will start anew."""
         with self._lock:
             worker = min(self._idle, key=lambda idle: (idle.plugins != plugins, idle.plugins != ()), default=None)
@@ -241,7 +241,7 @@ def _pass_on(theirs: Future[Any], future: Future[Any]) -> None:
 _CREW = _Crew()  # in the process of a Dask worker
 
 
-def _on_dask_worker(run: str, limits: Limits, plugins: tuple[str, ...], function: Callable[..., Any], *args: Any) -> Any:
+def _on_dask_worker(run: str, limits: Limits, plugins: tuple[Hashable, ...], function: Callable[..., Any], *args: Any) -> Any:
     # Dask's own worker processes are daemonic, which is meant to keep them from leaving children behind; ours leave by themselves
     multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
     return _CREW.run(run, limits, plugins, function, *args)

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
+from itertools import chain
 from multiprocessing import current_process
 from pathlib import Path
 
@@ -186,7 +187,7 @@ class _Work:
         if not self._schedule.n_cells:
             return
         self._data = {label: self._share(label) for label in self._plan.datasets}
-        keep_sources({target for plugins in self._schedule.plugins for target in plugins}, self._store.folder / "plugins")
+        keep_sources(chain.from_iterable(self._schedule.plugins), self._store.folder / "plugins")
         with start(self._schedule.wants_gpu) as self._executor:
             self._free_gpus = list(self._executor.gpus)
             self._schedule.has_gpu = bool(self._free_gpus)

@@ -42,14 +42,14 @@ class Task:
     on_gpu: bool = False
 
     @property
-    def plugins(self) -> tuple[str, ...]:
+    def plugins(self) -> tuple[Spec, ...]:
         """Plug-ins whose code it runs."""
         if self.part is None:
             return plugins_of_cell(self.cell)
         return plugins_of([matrices(self.cell)[self.part].spec])
 
 
-def plugins_of_cell(cell: Cell) -> tuple[str, ...]:
+def plugins_of_cell(cell: Cell) -> tuple[Spec, ...]:
     """Plug-ins whose code evaluating a cell runs."""
     return plugins_of((*cell.extractor, *cell.strategy, cell.model))
 
@@ -77,7 +77,7 @@ class Schedule:
     ----------
     n_cells : int
     n_matrices : int
-    plugins : list of tuple of str
+    plugins : list of tuple of Spec
         Sets of plug-ins, in the order in which their work is handed out; the first is the empty one.
     wants_gpu : bool
         Whether some of the cells can use a GPU.
@@ -98,7 +98,7 @@ class Schedule:
         self._datasets, self._cache, self._claims, self._is_done = datasets, folder / "features", claims, is_done
         self._matrix_key = MatrixKeys(datasets)
         self._missing: dict[str, Task] = {}
-        self.plugins: list[tuple[str, ...]] = []
+        self.plugins: list[tuple[Spec, ...]] = []
         self._failed: dict[str, Outcome] = {}
         self._blocked: defaultdict[str, list[Cell]] = defaultdict(list)
         self._elsewhere: list[Task] = []
@@ -143,7 +143,7 @@ class Schedule:
 
     def _survey(self, cells: Iterator[Cell]) -> int:
         keys: set[str] = set()
-        plugins: dict[tuple[str, ...], None] = {(): None}
+        plugins: dict[tuple[Spec, ...], None] = {(): None}
         for cell in cells:
             keys.add(cell.key)
             plugins[plugins_of_cell(cell)] = None

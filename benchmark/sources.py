@@ -41,29 +41,30 @@ def _file_of(target: str) -> Path | None:
     return Path(where).expanduser().resolve() if where.endswith(".py") else _source(where, Path(), (where.split(".")[0],))
 
 
-def plugins_of(specs: Iterable[Spec]) -> tuple[str, ...]:
-    """Targets of specs, and of the specs inside them, whose code is not of this program; sorted."""
-    return tuple(sorted({target for spec in specs for target in _foreign(spec)}))
+def plugins_of(specs: Iterable[Spec]) -> tuple[Spec, ...]:
+    """Those of some specs, and of the specs inside them, whose code is not of this program; each once, in one order."""
+    plugins = {plugin for spec in specs for plugin in _foreign(spec)}
+    return tuple(sorted(plugins, key=lambda spec: (spec.target, spec.label)))
 
 
 @cache
-def _foreign(spec: Spec) -> frozenset[str]:
-    inner = (value for _, value in spec.params if isinstance(value, Spec))
+def _foreign(spec: Spec) -> frozenset[Spec]:
     where = spec.target.rpartition(":")[0]
     is_ours = not where.endswith(".py") and where.split(".")[0] in _OURS
-    return frozenset().union(() if is_ours else (spec.target,), *map(_foreign, inner))
+    inner = (value for _, value in spec.params if isinstance(value, Spec))
+    return frozenset(() if is_ours else (spec,)).union(*map(_foreign, inner))
 
 
-def keep_sources(plugins: Iterable[str], folder: Path) -> None:
+def keep_sources(plugins: Iterable[Spec], folder: Path) -> None:
     """Write the source of plug-ins into a folder: ``<file>-<digest>.py``, and what it imports into a folder of that name.
 
     Parameters
     ----------
-    plugins : iterable of str
-        Targets, as ``plugins_of`` gives them; the digest is the one in the rows.
+    plugins : iterable of Spec
+        As ``plugins_of`` gives them; the digest is the one in the rows.
     folder : Path
     """
-    for target in plugins:
+    for target in {spec.target for spec in plugins}:
         contents, main = _contents(target), _file_of(target)
         if main is None:
             continue

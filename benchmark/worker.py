@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
@@ -79,20 +79,20 @@ class Worker:
 
     Attributes
     ----------
-    plugins : tuple of str
+    plugins : tuple
         Plug-ins whose code the process has run.
     """
 
     _any_started = False
 
     def __init__(self) -> None:
-        self.plugins: tuple[str, ...] = ()
+        self.plugins: tuple[Hashable, ...] = ()
         self._process: SpawnProcess | None = None
         self._stopped = False
         self._task = 0
         self._connection: Connection
 
-    def run(self, limits: Limits, function: Callable[..., Any], *args: Any, plugins: tuple[str, ...] = ()) -> Any:
+    def run(self, limits: Limits, function: Callable[..., Any], *args: Any, plugins: tuple[Hashable, ...] = ()) -> Any:
         """Run ``function(*args)`` in the process and return its result, or raise its exception.
 
         Parameters
@@ -100,7 +100,7 @@ class Worker:
         limits : Limits
         function : callable
         *args
-        plugins : tuple of str
+        plugins : tuple
             Whose code that runs; a process that has run other plug-ins is replaced first.
 
         Raises
