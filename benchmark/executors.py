@@ -6,6 +6,7 @@ limit was passed or a process died. Nobody else knows that there are processes.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import threading
 import time
@@ -25,6 +26,12 @@ from benchmark.errors import UserError, unknown
 from benchmark.tasks import count_gpus
 from benchmark.threads import limited_threads
 from benchmark.worker import EndedError, Limits, Worker, deaf_to_interrupts
+
+SILENCE = 15  # seconds without a sign of any Dask worker after which that is said; they give one every half second
+ANSWER_LIMIT = 5  # seconds that the Dask scheduler may take to tell of its workers
+WAIT_AT_START = 20  # seconds for the first Dask worker
+TLS_ADVICE = "give the certificates in Dask's configuration, distributed.comm.tls"
+_log = logging.getLogger(__name__)
 
 SCHEDULERS = ("inline", "local", "local-cluster")
 
@@ -147,11 +154,14 @@ class DaskExecutor(Executor):
                     cluster = LocalCluster(n_workers=jobs, threads_per_worker=1, memory_limit=None, dashboard_address="127.0.0.1:0")
                 address = self._held.enter_context(cluster).scheduler_address
             self._client = self._held.enter_context(Client(address, timeout=10))
-            self._client.wait_for_workers(1, timeout=60)
-        except (OSError, ValueError, TimeoutError) as error:
+            self._client.wait_for_workers(1, timeout=WAIT_AT_START)
+        except Exception as error:  # of any kind: Dask passes on what its protocols raise
             self._held.close()
-            raise UserError(f"no Dask cluster with workers at '{address}' ({error}); give the address that its scheduler printed") from None
+            why = str(error).partition("\n")[0]
+            advice = TLS_ADVICE if address.startswith("tls://") else "give the address that its scheduler printed"
+            raise UserError(f"no Dask cluster with workers at '{address}' ({why}); {advice}") from None
         self._asked, self._workers = -1.0, list[dict[str, Any]]()
+        self._silence = _Silence()
         self._anywhere = self._client.get_executor(pure=False)
         self._on_gpu = self._client.get_executor(pure=False, resources={"GPU": 1})
 
@@ -166,11 +176,18 @@ class DaskExecutor(Executor):
         return (None,) * int(sum(worker["resources"].get("GPU", 0) for worker in self._found()))
 
     def _found(self) -> list[dict[str, Any]]:
-        """What the scheduler knows of its workers; asked for once a second."""
+        """What the scheduler knows of its workers; asked for once a second, and said when none has been heard of for long."""
         if time.monotonic() > self._asked + 1:
-            self._workers = list(self._client.scheduler_info(n_workers=-1)["workers"].values())
+            try:
+                self._workers = self._client.sync(self._identity, callback_timeout=ANSWER_LIMIT)
+                self._silence.note({worker["id"]: worker["last_seen"] for worker in self._workers})
+            except (TimeoutError, OSError):  # it stands still, or is about to be given up by its client
+                self._silence.note({})
             self._asked = time.monotonic()
         return self._workers
+
+    async def _identity(self) -> list[dict[str, Any]]:
+        return list((await self._client.scheduler.identity(n_workers=-1))["workers"].values())
 
     def submit(self, function: Callable[..., Any], *args: Any, on_gpu: bool = False, plugins: tuple[Hashable, ...] = ()) -> Future[Any]:
         """Give the task to the scheduler; a task whose worker is lost runs again on another."""
@@ -184,6 +201,29 @@ class DaskExecutor(Executor):
         with suppress(OSError):  # the scheduler may be gone
             self._client.run(_dismiss_crew, self._run, on_error="ignore")
         self._held.close()
+
+
+class _Silence:
+    """Says when no Dask worker has given a sign of life for some time, and when one does again."""
+
+    def __init__(self) -> None:
+        self._last_seen: dict[str, float] = {}
+        self._heard, self._is_told = time.monotonic(), False
+
+    def note(self, last_seen: dict[str, float]) -> None:
+        """Take note of when the scheduler has last heard of each worker, by the scheduler's own clock."""
+        if any(self._last_seen.get(worker) != seen for worker, seen in last_seen.items()):
+            if self._is_told:
+                _log.warning("Dask workers answer again: the run goes on")
+            self._heard, self._is_told = time.monotonic(), False
+        elif not self._is_told and time.monotonic() - self._heard > SILENCE:
+            self._is_told = True
+            _log.warning(
+                "no Dask worker has answered for %d s: the run waits for one. Start workers again, or press Ctrl-C: "
+                "completed cells are kept, and the same command goes on from there",
+                SILENCE,
+            )
+        self._last_seen = last_seen
 
 
 class _Crew:
@@ -233,7 +273,7 @@ def _pass_on(theirs: Future[Any], future: Future[Any]) -> None:
     except KilledWorker:
         future.set_exception(EndedError("crashed", "the Dask workers that it was given to died, one after the other"))
     except CancelledError:
-        future.set_exception(UserError("the Dask scheduler is gone; start it again and run the same command: what is done is kept"))
+        future.set_exception(UserError("the Dask scheduler is lost; start it again and run the same command: completed cells are kept"))
     except Exception as error:
         future.set_exception(error)
 

@@ -55,9 +55,9 @@ def following(console: Console) -> Iterator[None]:
 def bar(console: Console) -> Iterator[Callable[[Plan, Schedule], Report]]:
     """Show a bar while a study runs; yields what ``runner.run`` takes as ``progress``."""
     features, ended = TextColumn("{task.fields[features]}"), TextColumn("{task.fields[ended]}")
-    epochs = TextColumn("{task.fields[epochs]}", style="dim")
+    epochs = TextColumn("{task.fields[epochs]}", style="dim", markup=False)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), ended, features, TimeRemainingColumn(), epochs
-    with Progress(*columns, console=console) as shown, _told(lambda text: _update_all(shown, epochs=text)):
+    with Progress(*columns, console=console) as shown, _told(lambda text: _update_all(shown, epochs=plain(text)[:200])):
 
         def begin(plan: Plan, schedule: Schedule) -> Report:
             console.print(f"study {plan.study.name}: {plan.n_cells} cells, {plan.n_cells - schedule.n_cells} stored", highlight=False)
