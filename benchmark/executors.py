@@ -147,6 +147,7 @@ class DaskExecutor(Executor):
             from dask.distributed import Client, LocalCluster
         except ImportError:
             raise UserError("a Dask scheduler needs the extra 'cluster': python -m pip install 'classical-vs-deep[cluster]'") from None
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # the run says itself when it loses the scheduler
         self._limits, self._held, self._run = limits, ExitStack(), uuid4().hex
         try:
             if address == "local-cluster":
