@@ -5,19 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
+from math import isnan
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from benchmark.metrics import METRICS
+
+
+def _undefined_or_sane(value: float) -> float:
+    if not isnan(value) and abs(value) > 1e9:
+        raise ValueError("a metric is NaN, or within 1e9 of 0")
+    return value
+
 
 _Key = Annotated[str, Field(pattern=r"^[^/\\.][^/\\]*$", max_length=400)]  # names a file in predictions/
 _Index = Annotated[int, Field(ge=0, lt=2**63)]
 _Size = Annotated[int, Field(gt=0, lt=2**31)]
 _Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-_Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-_Number = Annotated[float, Field(allow_inf_nan=True)]
+_Seconds = Annotated[float, Field(ge=0, le=1e9)]
+_Metric = Annotated[float, AfterValidator(_undefined_or_sane)]  # NaN is NULL in the database
+_Rate = Annotated[float, Field(ge=0)]  # infinite where a clock cannot tell
 
 
 class _Shape(BaseModel):
@@ -58,7 +67,7 @@ NESTED: dict[str, Any] = {  # stored as JSON
     "params": dict[str, Any],
     "environment": _Environment,
     "matrices": dict[str, _Matrix],
-    "per_class": dict[str, dict[str, _Number | None]],
+    "per_class": dict[str, dict[str, _Metric | None]],
     "history": Any,
     "notes": list[str],
 }
@@ -66,8 +75,9 @@ _FLAT: dict[str, Any] = {
     "key": _Key,
     "status": Literal["planned", "ok", "skipped", "failed", "timeout", "memory", "crashed"],
     **dict.fromkeys(("reason", "ended", "traceback", "shape", "licence", "citation"), str),
-    **dict.fromkeys(METRICS, _Number),
-    **dict.fromkeys(("extract_s", "resample_s", "fit_s", "predict_s", "images_per_s", "peak_mb"), _Number),
+    **dict.fromkeys(METRICS, _Metric),
+    **dict.fromkeys(("extract_s", "resample_s", "fit_s", "predict_s", "peak_mb"), _Seconds),
+    "images_per_s": _Rate,
     **dict.fromkeys(("n_images", "n_train", "n_test", "n_resampled", "workers", "threads"), _Index),
     "accelerated": bool | Annotated[int, Field(ge=0, le=1)],  # the database has no bool
     **{name: field.annotation for name, field in Labels.model_fields.items()},

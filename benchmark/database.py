@@ -126,7 +126,7 @@ def problems_explained(path: Path) -> Iterator[None]:
             advice = "fix that and run the same command again: completed cells are kept"
             raise StorageError(f"cannot write {path} ({error}); {advice}") from error
         raise UserError(f"cannot read {path} ({error}): it is corrupted or was edited; {REMEDY}") from None
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter from the name of a column
         raise UserError(f"{path} is corrupted or truncated ({error}); {REMEDY}") from None
 
 

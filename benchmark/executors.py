@@ -224,7 +224,7 @@ class _Silence:
                 "completed cells are kept, and the same command goes on from there",
                 SILENCE,
             )
-        self._last_seen = last_seen
+        self._last_seen |= last_seen
 
 
 class _Crew:

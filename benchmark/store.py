@@ -120,13 +120,13 @@ class StoredRows:
         try:
             return read_values(name, values)
         except StoredValueError as problem:
-            raise UserError(f"{self.path}: row {keys[problem.index]!r}: {problem.text}; {EDITED}") from None
+            raise UserError(f"{self.path}: row {keys[problem.index]!r:.60}: {problem.text}; {EDITED}") from None
 
     def _check_whole(self, row: dict[str, Any], required: Iterable[str] = REQUIRED) -> None:
         """Refuse a row that is 'ok' and lacks what such rows have."""
         for name in required if row["status"] == "ok" else ():
             if row.get(name) is None:
-                raise UserError(f"{self.path}: row {row['key']!r} is 'ok' but has no value in column '{name}'; {EDITED}")
+                raise UserError(f"{self.path}: row {row['key']!r:.60} is 'ok' but has no value in column '{name}'; {EDITED}")
 
 
 class Store(StoredRows):
