@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
@@ -22,10 +21,12 @@ from uuid import uuid4
 
 from joblib import cpu_count
 
+from benchmark.crew import Crew
 from benchmark.errors import UserError, unknown
+from benchmark.processes import deaf_to_interrupts
 from benchmark.tasks import count_gpus
 from benchmark.threads import limited_threads
-from benchmark.worker import EndedError, Limits, Worker, deaf_to_interrupts
+from benchmark.worker import EndedError, Limits
 
 SILENCE = 15  # seconds without a sign of any Dask worker after which that is said; they give one every half second
 ANSWER_LIMIT = 5  # seconds that the Dask scheduler may take to tell of its workers
@@ -82,7 +83,7 @@ class InlineExecutor(Executor):
     """
 
     def __init__(self) -> None:
-        self._crew = _Crew()
+        self._crew = Crew()
         self._held = ExitStack()
         self._held.enter_context(limited_threads())
 
@@ -114,7 +115,7 @@ class LocalExecutor(Executor):
     """
 
     def __init__(self, jobs: int, limits: Limits, with_gpus: bool = False) -> None:
-        self._crew, self._limits = _Crew(), limits
+        self._crew, self._limits = Crew(), limits
         self.workers = jobs
         if with_gpus and _may_have_gpus():
             self.gpus = tuple(range(self._crew.run("", limits, (), count_gpus)))
@@ -227,44 +228,6 @@ class _Silence:
         self._last_seen |= last_seen
 
 
-class _Crew:
-    """Worker processes, as many as threads run tasks at once; each belongs to the run that has last used it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._idle: list[Worker] = []
-        self._last_run: dict[Worker, str] = {}
-
-    def run(self, run: str, limits: Limits, plugins: tuple[Hashable, ...], function: Callable[..., Any], *args: Any) -> Any:
-        worker = self._taken(plugins, run)
-        try:
-            return worker.run(limits, function, *args, plugins=plugins)
-        finally:
-            with self._lock:
-                if worker in self._last_run:  # a dismissed one is not used again
-                    self._idle.append(worker)
-
-    def _taken(self, plugins: tuple[Hashable, ...], run: str) -> Worker:
-        """Idle worker that has run the same plug-ins, else one that has run none, else any, which will start anew."""
-        with self._lock:
-            worker = min(self._idle, key=lambda idle: (idle.plugins != plugins, idle.plugins != ()), default=None)
-            if worker is None:
-                worker = Worker()
-            else:
-                self._idle.remove(worker)
-            self._last_run[worker] = run
-            return worker
-
-    def dismiss(self, run: str) -> None:
-        with self._lock:
-            dismissed = [worker for worker, last in self._last_run.items() if last == run]
-            for worker in dismissed:
-                del self._last_run[worker]
-            self._idle = [worker for worker in self._idle if worker in self._last_run]
-        for worker in dismissed:
-            worker.kill()
-
-
 def _pass_on(theirs: Future[Any], future: Future[Any]) -> None:
     """Give what Dask says of a task to the runner, in the words of this module."""
     from dask.distributed import KilledWorker
@@ -279,7 +242,7 @@ def _pass_on(theirs: Future[Any], future: Future[Any]) -> None:
         future.set_exception(error)
 
 
-_CREW = _Crew()  # in the process of a Dask worker
+_CREW = Crew()  # in the process of a Dask worker
 
 
 def _on_dask_worker(run: str, limits: Limits, plugins: tuple[Hashable, ...], function: Callable[..., Any], *args: Any) -> Any:

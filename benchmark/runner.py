@@ -70,8 +70,8 @@ def run(
         Evaluate cells again that ended so; 'all' is any of them.
     scheduler : str, optional
         'inline' (in this process), 'local' (worker processes), 'local-cluster' or the address of a Dask scheduler. When not
-        given it is 'local' if jobs or a limit of the study ask for workers, else 'inline'. A script that uses workers must
-        call this under ``if __name__ == "__main__":``.
+        given it is 'local' if jobs or a limit of the study ask for workers, else 'inline', which has a worker for the cells
+        of plug-ins only. A script that uses workers must call this under ``if __name__ == "__main__":``.
     jobs : int, optional
         Workers; one for each physical core when not given.
     progress : callable, optional

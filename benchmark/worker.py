@@ -19,23 +19,19 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from benchmark.errors import UserError
 from benchmark.files import forbid_writing
+from benchmark.processes import BEAT, bury, deaf_to_interrupts, kill, resident_bytes
 
 POLL = 0.05  # seconds between two looks at a worker's memory
 EPOCHS = logging.getLogger("models.training")  # what networks say in a worker is said again in its parent
-BEAT = 0.5  # seconds between two looks whether it lives: a child it left behind may hold its end of the pipe open
 STARTS = 3  # attempts to start a process before a task is given up
 START_LIMIT = 300  # seconds that its imports may take, as from a slow disk
 MESSAGE_LIMIT = 60  # seconds that one message may take once it has begun
@@ -111,7 +107,7 @@ class Worker:
             The script that is run does not let workers start.
         """
         if self.plugins not in ((), plugins) and self._process is not None:
-            _kill(self._process)
+            kill(self._process)
         is_new = self._process is None or not self._process.is_alive()
         self.plugins = plugins
         try:
@@ -124,13 +120,13 @@ class Worker:
     def _run(self, limits: Limits, function: Callable[..., Any], *args: Any) -> Any:
         process = self._started()
         if self._stopped:
-            _kill(process)
+            kill(process)
         self._task += 1
         try:
             self._connection.send((self._task, function, args))
             failed, result = self._answer(process, limits)
         except (EOFError, OSError):
-            raise EndedError("crashed", f"the worker {_bury(process)}") from None
+            raise EndedError("crashed", f"the worker {bury(process)}") from None
         if failed:
             raise result
         return result
@@ -156,7 +152,7 @@ class Worker:
         except (EOFError, ConnectionError):
             raise
         except Exception:
-            _kill(process)
+            kill(process)
             raise EndedError("crashed", "the worker sent something that is no answer, and was killed") from None
         finally:
             alarm.cancel()
@@ -166,7 +162,7 @@ class Worker:
         """Kill the process, and whatever it started, for good; a task in it ends as 'crashed'."""
         self._stopped = True
         if self._process is not None:
-            _kill(self._process)
+            kill(self._process)
 
     def _started(self) -> SpawnProcess:
         """Process that is ready for a task: the present one, or a new one."""
@@ -198,11 +194,11 @@ class Worker:
         self._process, self._connection = process, ours
         try:
             if not ours.poll(START_LIMIT):  # imports are done: they are not counted into a task's time
-                _kill(process)
+                kill(process)
                 return process, f"was not ready after {START_LIMIT} s, and was killed"
             ours.recv()
         except (EOFError, OSError):
-            return process, _bury(process)
+            return process, bury(process)
         return process, ""
 
     def _watch(self, process: SpawnProcess, limits: Limits, start: float) -> None:
@@ -213,68 +209,15 @@ class Worker:
             if limits.time:
                 pause = min(pause, max(0.0, limits.time - passed))
             if limits.time and passed >= limits.time:
-                _kill(process)
+                kill(process)
                 raise EndedError("timeout", f"took longer than the time_limit of {limits.time:g} s; its worker was killed")
-            held = _resident(process) if limits.memory else 0
+            held = resident_bytes(process) if limits.memory else 0
             if limits.memory and held > limits.memory:
-                _kill(process)
+                kill(process)
                 reason = f"held more than the memory_limit of {limits.memory / 1e9:.2f} GB; its worker was killed"
                 raise EndedError("memory", reason, held / 1e6)
             if not process.is_alive() and not self._connection.poll():
                 raise EOFError
-
-
-@contextmanager
-def deaf_to_interrupts() -> Iterator[None]:
-    """Let processes that are started meanwhile never hear of Ctrl-C, which reaches all of a terminal's: their parent decides."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # which, when it starts, lets interrupts through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _bury(process: SpawnProcess) -> str:
-    """See a process off whose pipe is closed, and say how it ended: it is all but dead, or has closed its files and lives on."""
-    deadline = time.monotonic() + BEAT
-    while process.is_alive() and time.monotonic() < deadline:  # join(timeout) would wait for ever if the sentinel is closed
-        time.sleep(0.01)
-    lives = process.is_alive()
-    _kill(process)
-    return "closed its connection to the runner, and was killed" if lives else _died(process.exitcode)
-
-
-def _resident(process: SpawnProcess) -> int:
-    try:
-        held = psutil.Process(process.pid).memory_info()
-    except psutil.NoSuchProcess:
-        return 0
-    return held.rss - getattr(held, "shared", 0)  # Linux tells what is a map of a file, such as a matrix that all workers share
-
-
-def _kill(process: SpawnProcess) -> None:
-    """Kill a process and all that it started, also what it has left behind in its process group."""
-    with suppress(psutil.NoSuchProcess):
-        for child in psutil.Process(process.pid).children(recursive=True):
-            with suppress(psutil.NoSuchProcess):
-                child.kill()
-    process.kill()
-    process.join()
-    if hasattr(os, "killpg"):
-        with suppress(OSError):
-            os.killpg(process.pid or 0, signal.SIGKILL)
-
-
-def _died(exitcode: int | None) -> str:
-    if exitcode is None or exitcode >= 0:
-        return f"left with exit code {exitcode}"
-    name = signal.Signals(-exitcode).name if -exitcode in set(signal.Signals) else f"signal {-exitcode}"
-    guess = " from outside, most likely by the system for want of memory" if name == "SIGKILL" else ""
-    return f"was killed by {name}{guess}"
 
 
 def _serve(connection: Connection) -> None:
