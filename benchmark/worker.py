@@ -169,6 +169,8 @@ class Worker:
         if self._process is not None and self._process.is_alive():
             return self._process
         for _ in range(STARTS):
+            if self._stopped:
+                raise EndedError("crashed", "the run was stopped before it began")
             process, problem = self._start()
             if not problem:
                 Worker._any_started = True

@@ -181,3 +181,10 @@ def test_that_no_dask_worker_answers_is_said_once_and_that_one_answers_again(cap
     assert [message.partition(":")[0] for message in caplog.messages] == ["no Dask worker has answered for 0 s"]
     silence.note({"a": 2.0})
     assert caplog.messages[1:] == ["Dask workers answer again: the run goes on"]
+
+
+def test_a_worker_that_was_killed_for_good_starts_no_process():
+    worker = Worker()
+    worker.kill()
+    with pytest.raises(EndedError, match="the run was stopped"):
+        worker.run(Limits(), os.getpid)
