@@ -68,7 +68,8 @@ class Claims:
 
     def sweep(self) -> None:
         """Remove what killed workers and runners left: temporary files, and locks of work nobody is at."""
-        for name, guard in (("predictions", None), ("features", None), ("images", "images"), (".", "tables")):
+        shared = ((name, "tables") for name in (".", "studies", "plugins"))
+        for name, guard in (("predictions", None), ("features", None), ("images", "images"), *shared):
             for path in (self._folder / name).glob(".*.part"):
                 if found := TEMPORARY.fullmatch(path.name):
                     self._remove(path, guard or found[1])

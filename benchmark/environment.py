@@ -50,6 +50,7 @@ def environment() -> dict[str, Any]:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "memory_gb": _memory_gb(),
+        "blas": _blas(),
         "libraries": libraries(),
     }
 
@@ -74,6 +75,16 @@ def _processor() -> str:
         return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor()
+
+
+def _blas() -> list[dict[str, Any]]:
+    """Library, version and architecture of each BLAS that NumPy and SciPy have loaded."""
+    import scipy.linalg  # noqa: F401  # loads the one of SciPy
+    from threadpoolctl import threadpool_info
+
+    loaded = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    described = [{name: library.get(name) for name in ("internal_api", "version", "architecture")} for library in loaded]
+    return [blas for k, blas in enumerate(described) if blas not in described[:k]]
 
 
 def _memory_gb() -> float | None:

@@ -108,8 +108,9 @@ def _stored(folder: Path) -> Iterator[tuple[Path, pd.DataFrame]]:
     for path in sorted(folder.parent.glob("*/results.sqlite")):
         try:
             yield path.parent, load_results(path.parent, _COLUMNS)
-        except UserError:  # another program's, or torn: it tells nothing
-            continue
+        except UserError:  # another program's, or corrupted: it tells nothing
+            if path.parent == folder:
+                raise
 
 
 def _add_cell(found: Estimate, cell: Cell, dataset: Dataset, known: _Known) -> None:

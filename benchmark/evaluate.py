@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 import time
 import traceback
 import warnings
@@ -20,6 +21,7 @@ from sklearn.base import clone
 
 from benchmark import metrics
 from benchmark.accelerate import accelerated
+from benchmark.bounds import bounded
 from benchmark.cell import Cell
 from benchmark.datasets.base import Dataset, shape_of
 from benchmark.environment import environment
@@ -63,7 +65,7 @@ def evaluate(cell: Cell, dataset: Dataset, folder: Path, accelerate: bool = Fals
         warnings.simplefilter("always")
         outcome = attempt(lambda: _outcome(cell, dataset, folder, accelerate))
     notes = [*dataset.notes, *outcome.get("notes", ()), *said(caught)]
-    return row_of(cell, {**outcome, "accelerated": accelerate, "notes": notes, "peak_mb": peak_mb()})
+    return row_of(cell, {**outcome, "accelerated": accelerate, "notes": notes, "peak_mb": peak_mb()}, dataset)
 
 
 def seed_global_generators(cell: Cell) -> None:
@@ -72,10 +74,11 @@ def seed_global_generators(cell: Cell) -> None:
     np.random.seed(cell.seed_for("global"))  # noqa: NPY002
 
 
-def row_of(cell: Cell, outcome: dict[str, Any]) -> dict[str, Any]:
-    """Row of a cell that ended now, in whatever way: its labels and provenance, and its outcome."""
+def row_of(cell: Cell, outcome: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
+    """Row of a cell that ended now, in whatever way: its labels and provenance, and its outcome within bounds."""
     row = {"key": cell.key, **cell.identity, "params": cell.params, "environment": environment(), "threads": THREADS}
-    return row | outcome | {"ended": datetime.now(UTC).isoformat(timespec="milliseconds")}
+    row |= {"licence": dataset.licence, "citation": dataset.citation}
+    return row | bounded(outcome) | {"ended": datetime.now(UTC).isoformat(timespec="milliseconds")}
 
 
 def attempt(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -86,17 +89,27 @@ def attempt(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     StorageError
         The results folder cannot be written: no fault of the work, which is to be done again.
     """
+    depth = sys.getrecursionlimit()  # a plug-in may lower it below what the rest needs
     try:
         return {"status": "ok", "reason": "", **work()}
     except StorageError:
         raise
     except Refused as reason:
         return {"status": "skipped", "reason": str(reason)}
-    except (Exception, SystemExit, KeyboardInterrupt) as error:
+    except BaseException as error:
+        sys.setrecursionlimit(depth)
         if isinstance(error, KeyboardInterrupt) and parent_process() is None:
             raise  # Ctrl-C; a worker is never told of that
-        status = "memory" if isinstance(error, MemoryError) else "failed"
-        return {"status": status, "reason": f"{type(error).__name__}: {words(error)}", "traceback": words(traceback.format_exc())}
+        return failure(error)
+    finally:
+        sys.setrecursionlimit(depth)
+
+
+def failure(error: BaseException) -> dict[str, Any]:
+    """Say of an exception what a row says of it."""
+    status = "memory" if isinstance(error, MemoryError) else "failed"
+    described = "".join(traceback.format_exception(error))
+    return {"status": status, "reason": f"{type(error).__name__}: {words(error)}", "traceback": words(described)}
 
 
 def _outcome(cell: Cell, dataset: Dataset, folder: Path, accelerate: bool) -> dict[str, Any]:

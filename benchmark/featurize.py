@@ -228,7 +228,7 @@ def words(message: object) -> str:
     """Text of an exception or a warning of a plug-in's, which may have none or one that is no Unicode."""
     try:
         return str(message).encode(errors="replace").decode()
-    except Exception:
+    except BaseException:  # of any kind: it is the plug-in's own
         return f"a {type(message).__name__} that cannot say what it is"
 
 

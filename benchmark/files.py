@@ -13,8 +13,17 @@ from typing import BinaryIO
 from benchmark.errors import StorageError, UserError
 from benchmark.text import shorten
 
-OURS = r"([0-9a-f]{20}|study|environment|leaderboard)"
+OURS = r"([0-9a-f]{20}|study|environment|leaderboard|[\w.-]+-[0-9a-f]{16}|probe)"
 TEMPORARY = re.compile(rf"\.{OURS}\.\w+\.\w+\.part")  # .<name>.<suffix>.<random>.part
+
+
+_may_write = True
+
+
+def forbid_writing() -> None:
+    """Let this process write no file of a results folder: it is a copy that a plug-in has made of its worker."""
+    global _may_write
+    _may_write = False
 
 
 def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -27,6 +36,8 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
     StorageError
         The file cannot be written.
     """
+    if not _may_write:
+        os._exit(1)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
@@ -40,7 +51,20 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
             raise
     except OSError as error:
         why = "the disk is full" if _is_full(path.parent) else error
-        raise StorageError(f"cannot write {path} ({why}); mend that and run again: what is done is kept") from error
+        raise StorageError(f"cannot write {path} ({why}); fix that and run the same command again: completed cells are kept") from error
+
+
+def check_writable(folder: Path) -> None:
+    """Write 1 MB into a folder and take it away again.
+
+    Raises
+    ------
+    StorageError
+        It cannot be written.
+    """
+    path = folder / "probe.tmp"
+    write_atomic(path, lambda file: file.write(bytes(2**20)))
+    path.unlink(missing_ok=True)
 
 
 def _is_full(folder: Path) -> bool:

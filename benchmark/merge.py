@@ -16,7 +16,7 @@ from benchmark.errors import UserError
 from benchmark.files import write_atomic
 from benchmark.leaderboard import COLUMNS
 from benchmark.predictions import read
-from benchmark.store import Store, load_results
+from benchmark.store import Store, StoredRows, load_results
 from benchmark.tables import write_leaderboards
 
 Row = dict[str, Any]
@@ -42,10 +42,9 @@ def merge(folders: Iterable[Path], out: Path) -> dict[Path, int]:
         One of them holds no results, a key has two outcomes, or a label stands for two things. Nothing is written then.
     """
     sources = list(dict.fromkeys(Path(folder).resolve() for folder in folders if Path(folder).resolve() != out.resolve()))
-    for folder in sources:
-        load_results(folder, [])  # refuses what is no results folder
+    taking_part = [*([out.resolve()] if (out / "results.sqlite").exists() else []), *sources]
     with ExitStack() as held:
-        stores = [held.enter_context(Store(folder)) for folder in ([out.resolve()] if (out / "results.sqlite").is_file() else []) + sources]
+        stores = [held.enter_context(StoredRows(folder)) for folder in taking_part]
         _check_outcomes(stores)
         _check_labels(stores)
         target = held.enter_context(Store(out))
@@ -58,7 +57,7 @@ def merge(folders: Iterable[Path], out: Path) -> dict[Path, int]:
     return brought
 
 
-def _bring(store: Store, row: Row, target: Store) -> bool:
+def _bring(store: StoredRows, row: Row, target: Store) -> bool:
     if target.ending(row["key"]) is not None:
         return False
     if row["status"] == "ok":
@@ -68,12 +67,12 @@ def _bring(store: Store, row: Row, target: Store) -> bool:
     return True
 
 
-def _check_outcomes(stores: list[Store]) -> None:
-    first: dict[str, Store] = {}
+def _check_outcomes(stores: list[StoredRows]) -> None:
+    first: dict[str, StoredRows] = {}
     for store in stores:
         for row in store.rows():
-            if row["status"] == "ok" and not _predictions(store, row).is_file():
-                raise UserError(f"{store.folder}: the predictions of {_name(row)} are gone; run its study there again")
+            if row["status"] == "ok":
+                read(store.folder, row["key"])  # refuses what is missing or corrupted
             earlier = first.setdefault(row["key"], store)
             if earlier is not store and (difference := _difference(earlier, store, row)):
                 raise UserError(
@@ -81,21 +80,21 @@ def _check_outcomes(stores: list[Store]) -> None:
                 )
 
 
-def _difference(one: Store, two: Store, row: Row) -> str:
+def _difference(one: StoredRows, two: StoredRows, row: Row) -> str:
     statuses = [ending[0] for store in (one, two) if (ending := store.ending(row["key"]))]
     if statuses[0] != statuses[1]:
         return f"'{statuses[0]}' in {one.folder}, '{statuses[1]}' in {two.folder}"
     if statuses[0] != "ok":
         return ""
-    found = [read(store.folder, row["key"]) for store in (one, two)]
-    same = all(np.array_equal(getattr(found[0], name), getattr(found[1], name)) for name in ("y_true", "proba", "test_index"))
-    accuracies = [float((each.labels == each.y_true).mean()) for each in found]
+    predictions = [read(store.folder, row["key"]) for store in (one, two)]
+    same = all(np.array_equal(getattr(predictions[0], name), getattr(predictions[1], name)) for name in ("y_true", "proba", "test_index"))
+    accuracies = [float((each.labels == each.y_true).mean()) for each in predictions]
     return "" if same else f"other predictions in {one.folder} (accuracy {accuracies[0]:.4f}) than in {two.folder} ({accuracies[1]:.4f})"
 
 
-def _check_labels(stores: list[Store]) -> None:
+def _check_labels(stores: list[StoredRows]) -> None:
     """Refuse a label whose code, parameters or data differ between folders that have both run it."""
-    known: dict[str, tuple[Store, str]] = {}
+    known: dict[str, tuple[StoredRows, str]] = {}
     for store in stores:
         for label, key in _run_labels(store):
             other, other_key = known.setdefault(label, (store, key))
@@ -104,12 +103,12 @@ def _check_labels(stores: list[Store]) -> None:
                 raise UserError(f"{name} is not the same in {other.folder} and {store.folder}: its code differs; merge only one of them")
 
 
-def _run_labels(store: Store) -> Iterator[tuple[str, str]]:
+def _run_labels(store: StoredRows) -> Iterator[tuple[str, str]]:
     done = store.statuses()
     return ((label, key) for label, key in store.planned() if key in done)
 
 
-def _predictions(store: Store, row: Row) -> Path:
+def _predictions(store: StoredRows, row: Row) -> Path:
     return store.folder / "predictions" / f"{row['key']}.npz"
 
 

@@ -1,7 +1,12 @@
-"""Run a study: plan, minus what is stored, to an executor, into the store."""
+"""Run a study: plan, minus what is stored, to an executor, into the store.
+
+A cell that ends badly, however, is a row that says so, and the rest goes on. The run ends only when the results folder
+cannot be written, no worker can be started because of how a script calls it, or the Dask scheduler is lost.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 import zipfile
@@ -9,23 +14,25 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
+from itertools import chain
 from multiprocessing import current_process
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from benchmark import leaderboard, tables
 from benchmark.accelerate import check_installed
 from benchmark.claims import Claims
+from benchmark.columns import REQUIRED, check_row
 from benchmark.datasets.stored import open_dataset, store_dataset
 from benchmark.environment import environment
-from benchmark.errors import UserError, unknown
-from benchmark.evaluate import row_of
+from benchmark.errors import StorageError, UserError, unknown
+from benchmark.evaluate import failure, row_of
 from benchmark.executors import Executor, executor_for
-from benchmark.files import write_text
+from benchmark.files import check_writable, write_text
 from benchmark.plan import Plan, make_plan
 from benchmark.schedule import Outcome, Schedule, Task
+from benchmark.sources import keep_sources
 from benchmark.store import DuplicateKeyError, Store, load_results
 from benchmark.study import Study, load_study
 from benchmark.tasks import compute_matrix, evaluate_cell
@@ -63,8 +70,8 @@ def run(
         Evaluate cells again that ended so; 'all' is any of them.
     scheduler : str, optional
         'inline' (in this process), 'local' (worker processes), 'local-cluster' or the address of a Dask scheduler. When not
-        given it is 'local' if jobs or a limit of the study ask for workers, else 'inline'. A script that uses workers must
-        call this under ``if __name__ == "__main__":``.
+        given it is 'local' if jobs or a limit of the study ask for workers, else 'inline', which has a worker for the cells
+        of plug-ins only. A script that uses workers must call this under ``if __name__ == "__main__":``.
     jobs : int, optional
         Workers; one for each physical core when not given.
     progress : callable, optional
@@ -79,7 +86,7 @@ def run(
     ------
     UserError
         The study, its data or how it is to be run are wrong; nothing has been evaluated then. A ``StorageError``: the results
-        folder cannot be written any more.
+        folder cannot be written any more. A planned cell has no row at the end.
     """
     if getattr(current_process(), "_inheriting", False):
         raise UserError("a script that calls run() with workers must do so under if __name__ == '__main__':, since every worker imports it")
@@ -123,15 +130,34 @@ def evaluate_study(
         claims = Claims(folder)
         store.plan(plan.cells())
         with claims.claimed("tables"):
-            write_text(folder / "study.yaml", plan.study.to_yaml())
-            write_text(folder / "environment.json", json.dumps(environment(), indent=2) + "\n")
+            _describe(plan, folder)
         try:
             _Work(plan, store, claims, _settled(store, force, retry)).do(start, progress)
+            _check_complete(plan, store)
         finally:
             claims.release_all()
             claims.sweep()
             with claims.claimed("tables"):
                 tables.write_leaderboards(load_results(folder, leaderboard.COLUMNS), folder)
+
+
+def _describe(plan: Plan, folder: Path) -> None:
+    """Write what was asked for and where it is run; ``studies/`` keeps every study that has written into the folder."""
+    text = plan.study.to_yaml()
+    write_text(folder / "study.yaml", text)
+    write_text(folder / "studies" / f"{plan.study.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.yaml", text)
+    write_text(folder / "environment.json", json.dumps(environment(), indent=2) + "\n")
+    for name in ("predictions", "features"):
+        (folder / name).mkdir(exist_ok=True)  # before a plug-in changes what a new folder may be used for
+
+
+def _check_complete(plan: Plan, store: Store) -> None:
+    """Refuse to end well when a planned cell has no row."""
+    stored = store.statuses()
+    missing = [cell for cell in plan.cells() if cell.key not in stored]
+    if missing:
+        first = " / ".join(str(missing[0].identity[axis]) for axis in ("dataset", "extractor", "strategy", "model", "seed"))
+        raise UserError(f"{len(missing)} planned cells have no row, such as {first}; run the same command again")
 
 
 def _settled(store: Store, force: bool, retry: Collection[str]) -> set[str]:
@@ -161,6 +187,7 @@ class _Work:
         if not self._schedule.n_cells:
             return
         self._data = {label: self._share(label) for label in self._plan.datasets}
+        keep_sources(chain.from_iterable(self._schedule.plugins), self._store.folder / "plugins")
         with start(self._schedule.wants_gpu) as self._executor:
             self._free_gpus = list(self._executor.gpus)
             self._schedule.has_gpu = bool(self._free_gpus)
@@ -197,9 +224,10 @@ class _Work:
     def _submit(self, task: Task, gpu: int | None) -> None:
         data, folder = self._data[task.cell.dataset.label], self._store.folder
         if task.part is None:
-            future = self._executor.submit(evaluate_cell, task.cell, data, folder, self._plan.study.accelerate, gpu, on_gpu=task.on_gpu)
+            work = evaluate_cell, task.cell, data, folder, self._plan.study.accelerate, gpu
+            future = self._executor.submit(*work, on_gpu=task.on_gpu, plugins=task.plugins)
         else:
-            future = self._executor.submit(compute_matrix, task.cell, task.part, data, folder)
+            future = self._executor.submit(compute_matrix, task.cell, task.part, data, folder, plugins=task.plugins)
         self._running[future] = task, gpu
 
     def _collect(self, patience: float) -> bool:
@@ -209,7 +237,7 @@ class _Work:
             task, gpu = self._running.pop(future)
             if task.on_gpu:
                 self._free_gpus.append(gpu)
-            outcome = _outcome(future)
+            outcome = self._outcome(task, future)
             if task.part is None:
                 self._ended.append((task, outcome))
             else:
@@ -220,19 +248,45 @@ class _Work:
     def _store_rows(self) -> None:
         while self._ended:
             task, outcome = self._ended[0]
-            self._store_row(task, outcome if "key" in outcome else row_of(task.cell, outcome))
+            self._store_row(task, outcome)
             self._schedule.end(task, outcome)
             self._ended.popleft()
         while self._schedule.unevaluated:
             cell, outcome = self._schedule.unevaluated.pop()
-            self._store_row(Task(cell.key, cell), row_of(cell, outcome))
+            self._store_row(Task(cell.key, cell), outcome)
 
-    def _store_row(self, task: Task, row: dict[str, Any]) -> None:
+    def _store_row(self, task: Task, outcome: Outcome) -> None:
+        dataset = self._plan.datasets[task.cell.dataset.label]
+        row = outcome if outcome.get("key") == task.key else row_of(task.cell, outcome, dataset)
         row["workers"] = self._executor.workers
         with suppress(DuplicateKeyError):  # another runner has failed on the same matrix
             self._store.add(row, replace=task.key in self._again)
         self._again.pop(task.key, None)
         self._report(task, row)
+
+    def _outcome(self, task: Task, future: Future[Outcome]) -> Outcome:
+        """How a task ended: its own word, if that can be stored, or what befell it."""
+        try:
+            outcome = future.result()
+            check_row(outcome, REQUIRED if task.part is None else ())
+            return outcome
+        except EndedError as error:
+            return {"status": error.status, "reason": error.reason, "peak_mb": error.peak_mb}
+        except StorageError as error:
+            if not task.plugins:
+                raise
+            self._check_storage(task)
+            return failure(error)
+        except UserError:
+            raise
+        except Exception as error:
+            return failure(error)
+
+    def _check_storage(self, task: Task) -> None:
+        """Do what a task with plug-ins could not do: that may be the fault of the plug-ins, or of the folder."""
+        check_writable(self._store.folder / "predictions")
+        open_dataset.cache_clear()
+        open_dataset(self._data[task.cell.dataset.label])
 
     def _is_done(self, key: str) -> bool:
         return self._store.ending(key) not in (None, self._again.get(key))
@@ -243,10 +297,3 @@ class _Work:
             path = store_dataset(self._plan.datasets[label], self._store.folder / "images")
         self._plan.datasets[label] = open_dataset(path)
         return path
-
-
-def _outcome(future: Future[Outcome]) -> Outcome:
-    try:
-        return future.result()
-    except EndedError as error:
-        return {"status": error.status, "reason": error.reason, "peak_mb": error.peak_mb}

@@ -15,6 +15,7 @@ from benchmark.datasets.base import Dataset
 from benchmark.featurize import is_stored, learns, matrices, matrix_key
 from benchmark.plugins import build
 from benchmark.prepare import split
+from benchmark.sources import plugins_of
 from benchmark.spec import Spec
 from benchmark.study import takes_images
 
@@ -40,17 +41,31 @@ class Task:
     part: int | None = None
     on_gpu: bool = False
 
+    @property
+    def plugins(self) -> tuple[Spec, ...]:
+        """Plug-ins whose code it runs."""
+        if self.part is None:
+            return plugins_of_cell(self.cell)
+        return plugins_of([matrices(self.cell)[self.part].spec])
+
+
+def plugins_of_cell(cell: Cell) -> tuple[Spec, ...]:
+    """Plug-ins whose code evaluating a cell runs."""
+    return plugins_of((*cell.extractor, *cell.strategy, cell.model))
+
 
 class Schedule:
     """Hands out tasks, each to one runner only.
 
-    All matrices that are missing come first: they keep every worker busy, and all cells share them. A cell is handed out
-    when its matrices are there, and those behind it do not wait for it. Cells are drawn from a generator as they are needed.
+    Work without plug-ins comes first, then that of each set of plug-ins, since a worker that has run one is used for no
+    other. Within these the matrices that are missing come first: they keep every worker busy, and all cells share them.
+    A cell is handed out when its matrices are there, and those behind it do not wait for it. Cells are drawn from a
+    generator as they are needed.
 
     Parameters
     ----------
     wanted : callable giving an iterator of Cell
-        The cells to be evaluated; called twice.
+        The cells to be evaluated; called once more than there are sets of plug-ins.
     datasets : label to Dataset
     folder : Path
         Results folder.
@@ -62,6 +77,8 @@ class Schedule:
     ----------
     n_cells : int
     n_matrices : int
+    plugins : list of tuple of Spec
+        Sets of plug-ins, in the order in which their work is handed out; the first is the empty one.
     wants_gpu : bool
         Whether some of the cells can use a GPU.
     has_gpu : bool
@@ -81,6 +98,7 @@ class Schedule:
         self._datasets, self._cache, self._claims, self._is_done = datasets, folder / "features", claims, is_done
         self._matrix_key = MatrixKeys(datasets)
         self._missing: dict[str, Task] = {}
+        self.plugins: list[tuple[Spec, ...]] = []
         self._failed: dict[str, Outcome] = {}
         self._blocked: defaultdict[str, list[Cell]] = defaultdict(list)
         self._elsewhere: list[Task] = []
@@ -88,8 +106,8 @@ class Schedule:
         self.unevaluated: list[tuple[Cell, Outcome]] = []
         self.n_cells = self._survey(wanted())
         self.n_matrices = len(self._missing)
-        self._ready = {False: deque(self._missing.values()), True: deque[Task]()}
-        self._cells = wanted()
+        self._ready = {False: deque[Task](), True: deque[Task]()}
+        self._undrawn = self._in_order(wanted)
 
     def next(self, on_gpu: bool = False) -> Task | None:
         """Claim a task that can begin now; None when there is none at the moment."""
@@ -124,20 +142,34 @@ class Schedule:
         return bool(elsewhere)
 
     def _survey(self, cells: Iterator[Cell]) -> int:
-        keys = set()
+        keys: set[str] = set()
+        plugins: dict[tuple[Spec, ...], None] = {(): None}
         for cell in cells:
             keys.add(cell.key)
+            plugins[plugins_of_cell(cell)] = None
             self.wants_gpu = self.wants_gpu or uses_gpu(cell.model)
             for part in range(len(matrices(cell))):
                 task = Task(self._matrix_key(cell, part), cell, part)
                 if task.key not in self._missing and not self._is_there(task):
                     self._missing[task.key] = task
+                    plugins[task.plugins] = None
+        self.plugins = sorted(plugins, key=len)  # the matrices of a cell are of some of its plug-ins: they come before it
         return len(keys)
 
+    def _in_order(self, wanted: Callable[[], Iterator[Cell]]) -> Iterator[Task | Cell]:
+        """Matrices and cells, set of plug-ins by set of plug-ins."""
+        missing = list(self._missing.values())
+        for plugins in self.plugins:
+            yield from (task for task in missing if task.plugins == plugins)
+            yield from (cell for cell in wanted() if plugins_of_cell(cell) == plugins)
+
     def _draw(self, queue: deque[Task]) -> bool:
-        """Draw cells until one goes into the queue."""
-        for cell in self._cells:
-            self._place(cell)
+        """Draw matrices and cells until one goes into the queue."""
+        for drawn in self._undrawn:
+            if isinstance(drawn, Task):
+                self._ready[False].append(drawn)
+            else:
+                self._place(drawn)
             if queue:
                 return True
         return False

@@ -1,37 +1,31 @@
-"""The results database: one row a cell, committed as it ends. Nobody else writes SQL."""
+"""The results database: one row per cell, committed as it ends. Nobody else writes SQL."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
-from functools import lru_cache
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import pandas as pd
 
 from benchmark.cell import Cell
-from benchmark.errors import StorageError, UserError
+from benchmark.columns import NESTED, REQUIRED, StoredValueError, read_values
+from benchmark.database import REMEDY, open_for_writing, opened_for_reading, problems_explained
+from benchmark.errors import UserError
 
-NESTED = ("params", "environment", "matrices", "per_class", "history", "notes")  # stored as JSON
 _FIRST = ("key", "status", "reason")
-_PATIENCE = 60  # seconds to wait while another runner writes
-APPLICATION_ID = 0x43564431  # marks the file as ours: another program's database is never written into
-_SCHEMA = f"""
-PRAGMA application_id = {APPLICATION_ID};
-CREATE TABLE IF NOT EXISTS rows (key TEXT PRIMARY KEY, status TEXT NOT NULL, reason TEXT NOT NULL, ended TEXT);
-CREATE TABLE IF NOT EXISTS planned (identity TEXT PRIMARY KEY, key TEXT NOT NULL);
-"""
+EDITED = f"it was edited, or written by another version: {REMEDY}"
 
 
 class DuplicateKeyError(Exception):
     """There is a row with this key already."""
 
 
-class Store:
-    """Rows of one results folder.
+class StoredRows:
+    """Rows of a results folder, to be read only: nothing in the folder is changed.
 
     ``rows`` holds every outcome ever computed there, by key. ``planned`` holds which key stands for which labels now:
     when code or parameters behind a label change, the label points to the new key and the old row stays as history.
@@ -41,44 +35,130 @@ class Store:
     Parameters
     ----------
     folder : Path
-        Made when it does not exist.
 
     Raises
     ------
     UserError
-        The folder cannot be made, or its ``results.sqlite`` is something else.
+        There are no results in the folder, or its ``results.sqlite`` is something else, corrupted, or of another version.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / "results.sqlite"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"cannot make the results folder {folder} ({error.strerror}); name another with --out") from None
-        if self.path.exists():
-            _check_ours(self.path)
-        try:
-            self._connection = sqlite3.connect(self.path, timeout=_PATIENCE)
-            self._connection.executescript(_SCHEMA)
-        except sqlite3.OperationalError as error:
-            raise UserError(f"cannot write {self.path} ({error}); name another folder with --out") from None
-        self._known: set[str] = set()
+        self._held = ExitStack()
+        self._connection = self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        if not self.path.exists() or (self.path.is_file() and not self.path.stat().st_size):
+            raise UserError(f"no results in {self.folder}: {self.path} does not exist; run a study with --out {self.folder} first")
+        return self._held.enter_context(opened_for_reading(self.path))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._connection.close()
+        self._held.close()
+
+    def statuses(self) -> dict[str, str]:
+        """Key and status of all stored rows."""
+        with problems_explained(self.path):
+            rows = self._connection.execute("SELECT key, status FROM rows").fetchall()
+        keys = [key for key, _ in rows]
+        return dict(zip(self._read("key", keys, keys), self._read("status", [status for _, status in rows], keys), strict=True))
+
+    def ending(self, key: str) -> tuple[str, str] | None:
+        """Status of a row, and when it ended; None when there is none."""
+        with problems_explained(self.path):
+            return self._connection.execute("SELECT status, ended FROM rows WHERE key = ?", (key,)).fetchone()
+
+    def planned(self) -> Iterator[tuple[str, str]]:
+        """Labels of every planned cell, as JSON, and its key."""
+        with problems_explained(self.path):
+            for text, key in self._connection.execute("SELECT identity, key FROM planned"):
+                self._read("labels", [text], [key])
+                self._read("key", [key], [key])
+                yield text, key
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Every row, as ``add`` took it."""
+        with problems_explained(self.path):
+            cursor = self._connection.execute("SELECT * FROM rows")
+            names = [name for name, *_ in cursor.description]
+            for stored in cursor:
+                row = dict(zip(names, stored, strict=True))
+                values = {name: self._read(name, [value], [row["key"]])[0] for name, value in row.items()}
+                self._check_whole(values)
+                yield {name: value for name, value in values.items() if value is not None}
+
+    def frame(self, columns: Collection[str] | None) -> pd.DataFrame:
+        """Rows as ``load_results`` gives them."""
+        with problems_explained(self.path):
+            names = [name for _, name, *_ in self._connection.execute("PRAGMA table_info(rows)")]
+            names = [name for name in names if name not in _FIRST and (columns is None or name in columns)]
+            quoted = "".join(f', rows."{name}"' for name in names)
+            cursor = self._connection.execute(
+                "SELECT identity, planned.key, COALESCE(status, 'planned'), COALESCE(reason, '')"  # noqa: S608  # own names
+                f"{quoted} FROM planned LEFT JOIN rows USING (key)"
+            )
+            chunks = iter(lambda: cursor.fetchmany(1000), [])
+            parts = [self._part(["labels", *_FIRST, *names], chunk, columns) for chunk in chunks]
+        kept = dict.fromkeys(name for part in parts for name in part) or dict.fromkeys(_FIRST)
+        filled = [part.dropna(axis=1, how="all") for part in parts] or [pd.DataFrame(columns=list(_FIRST))]
+        return pd.concat(filled, ignore_index=True).reindex(columns=list(kept))
+
+    def _part(self, names: list[str], stored: list[tuple[Any, ...]], wanted: Collection[str] | None) -> pd.DataFrame:
+        columns = dict(zip(names, zip(*stored, strict=True), strict=True))
+        values = {name: self._read(name, column, columns["key"]) for name, column in columns.items()}
+        labels = pd.DataFrame(values.pop("labels"))
+        for name in REQUIRED if wanted is None else set(REQUIRED).intersection(wanted):
+            column = values.get(name, [None] * len(stored))
+            for row in [k for k, value in enumerate(column) if value is None]:
+                self._check_whole({"key": values["key"][row], "status": values["status"][row]}, [name])
+        return pd.DataFrame(values | labels.to_dict("series"))
+
+    def _read(self, name: str, values: Sequence[Any], keys: Sequence[Any]) -> Sequence[Any]:
+        try:
+            return read_values(name, values)
+        except StoredValueError as problem:
+            raise UserError(f"{self.path}: row {keys[problem.index]!r:.60}: {problem.text}; {EDITED}") from None
+
+    def _check_whole(self, row: dict[str, Any], required: Iterable[str] = REQUIRED) -> None:
+        """Refuse a row that is 'ok' and lacks what such rows have."""
+        for name in required if row["status"] == "ok" else ():
+            if row.get(name) is None:
+                raise UserError(f"{self.path}: row {row['key']!r:.60} is 'ok' but has no value in column '{name}'; {EDITED}")
+
+
+class Store(StoredRows):
+    """Rows of one results folder, to be added to.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when it does not exist.
+
+    Raises
+    ------
+    UserError
+        The folder cannot be made, or its ``results.sqlite`` is something else, corrupted, or of another version.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot make the results folder {folder} ({error.strerror}); name another with --out") from None
+        super().__init__(folder)
+        self._known: set[str] = set()
+
+    def _open(self) -> sqlite3.Connection:
+        return self._held.enter_context(closing(open_for_writing(self.path)))
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing; another runner's transaction is waited for."""
-        try:
-            with self._connection:
-                yield self._connection
-        except sqlite3.OperationalError as error:
-            raise StorageError(f"cannot write {self.path} ({error}); mend that and run again: what is done is kept") from error
+        with problems_explained(self.path), self._connection:
+            yield self._connection
 
     def plan(self, cells: Iterable[Cell]) -> None:
         """Record what is meant to be run; cells planned earlier stay planned."""
@@ -86,29 +166,7 @@ class Store:
         with self._transaction() as connection:
             connection.executemany("INSERT OR REPLACE INTO planned VALUES (?, ?)", values)
 
-    def statuses(self) -> dict[str, str]:
-        """Key and status of all stored rows."""
-        with self._transaction() as connection:
-            return dict(connection.execute("SELECT key, status FROM rows"))
-
-    def ending(self, key: str) -> tuple[str, str] | None:
-        """Status of a row, and when it ended; None when there is none."""
-        with self._transaction() as connection:
-            return connection.execute("SELECT status, ended FROM rows WHERE key = ?", (key,)).fetchone()
-
-    def planned(self) -> Iterator[tuple[str, str]]:
-        """Labels of every planned cell, as JSON, and its key."""
-        yield from self._connection.execute("SELECT identity, key FROM planned")
-
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """Every row, as ``add`` took it."""
-        found = self._connection.execute("SELECT * FROM rows")
-        names = [name for name, *_ in found.description]
-        for values in found:
-            row = {name: value for name, value in zip(names, values, strict=True) if value is not None}
-            yield row | {name: _parsed(row[name]) for name in NESTED if name in row}
-
-    def adopt(self, other: Store) -> None:
+    def adopt(self, other: StoredRows) -> None:
         """Plan what another folder has planned; a label that is run in one of the two folders stands for what was run."""
         mine, done = dict(self.planned()), self.statuses()
         news = [(label, key) for label, key in other.planned() if label not in mine or (key in done and mine[label] not in done)]
@@ -146,16 +204,8 @@ class Store:
         self._known.update(names)
 
 
-def _check_ours(path: Path) -> None:
-    """Refuse a file that this program did not make, by the header of SQLite's file format; reading it changes nothing."""
-    with path.open("rb") as file:
-        head = file.read(72)
-    if head and head[68:] != APPLICATION_ID.to_bytes(4):
-        raise UserError(f"{path} is not a results database of this program; name another folder with --out")
-
-
 def load_results(folder: str | Path, columns: Iterable[str] | None = None) -> pd.DataFrame:
-    """Rows of a results folder, one a planned cell; those not yet run have the status 'planned'.
+    """Rows of a results folder, one per planned cell; those not yet run have the status 'planned'.
 
     Parameters
     ----------
@@ -172,37 +222,7 @@ def load_results(folder: str | Path, columns: Iterable[str] | None = None) -> pd
     Raises
     ------
     UserError
-        There are no results in the folder.
+        There are no results in the folder, or they are corrupted, edited, or of another version.
     """
-    path = Path(folder) / "results.sqlite"
-    if not path.is_file():
-        raise UserError(f"no results in {folder}: {path} does not exist; run a study with --out {folder} first")
-    _check_ours(path)
-    try:
-        with closing(sqlite3.connect(path, timeout=_PATIENCE)) as connection:
-            names = [name for _, name, *_ in connection.execute("PRAGMA table_info(rows)")]
-            names = [name for name in names if name not in _FIRST and (columns is None or name in columns)]
-            quoted = "".join(f', rows."{name}"' for name in names)
-            found = connection.execute(
-                "SELECT identity, planned.key, COALESCE(status, 'planned'), COALESCE(reason, '')"  # noqa: S608  # own names
-                f"{quoted} FROM planned LEFT JOIN rows USING (key)"
-            )
-            parts = [_frame(["identity", *_FIRST, *names], part) for part in iter(lambda: found.fetchmany(1000), [])]
-    except sqlite3.DatabaseError as error:
-        raise UserError(f"{path} cannot be read: {error}") from None
-    columns = dict.fromkeys(name for part in parts for name in part)
-    rows = pd.concat([part.dropna(axis=1, how="all") for part in parts] or [pd.DataFrame(columns=list(_FIRST))], ignore_index=True)
-    return rows.reindex(columns=list(columns or _FIRST))
-
-
-def _frame(names: list[str], found: list[tuple[Any, ...]]) -> pd.DataFrame:
-    values = dict(zip(names, zip(*found, strict=True), strict=True))
-    read = {name: [_parsed(text) for text in column] if name in NESTED else column for name, column in values.items()}
-    labels = pd.DataFrame([{"occlusion": "none", **json.loads(text)} for text in read.pop("identity")])  # older folders lack that axis
-    return pd.DataFrame(read | labels.to_dict("series"))
-
-
-@lru_cache(maxsize=256)
-def _parsed(text: str | None) -> Any:
-    """What a text of JSON says; equal texts, as those of an environment, share one answer."""
-    return json.loads(text) if text else None
+    with StoredRows(Path(folder)) as stored:
+        return stored.frame(None if columns is None else frozenset(columns))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from importlib import resources
@@ -201,9 +202,18 @@ def load_study(study: str | Path, **replace: Any) -> Study:
     if not isinstance(content, dict):
         raise UserError(f"{where}: a study is a mapping with the keys {', '.join(Study.model_fields)}")
     own = {"name": Path(where).stem} | content | ({"description": ""} if replace.get("datasets") else {})
+    own["name"] = _name_on(own["name"], own.get("datasets"), replace.get("datasets"))
     if replace.get("extractors") or replace.get("models"):
         own.pop("pipelines", None)  # other axes were asked for
     return make_study(own | {key: value for key, value in replace.items() if value not in (None, [])}, where)
+
+
+def _name_on(name: Any, own: Any, datasets: Any) -> Any:
+    """Name of a study, which says so when it is run on other data than its own."""
+    labels = [str(entry) for entry in listed(datasets or ())]
+    if not labels or not isinstance(name, str) or labels == [str(entry) for entry in listed(own)]:
+        return name
+    return f"{name}-on-{'-and-'.join(re.sub(r'[^0-9A-Za-z.]+', '-', label).strip('-') for label in labels)}"[:100]
 
 
 def make_study(content: dict[str, Any], where: str) -> Study:

@@ -58,7 +58,7 @@ def bar(console: Console) -> Iterator[Callable[[Plan, Schedule], Report]]:
     epochs = TextColumn("{task.fields[epochs]}", style="dim", markup=False)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), ended, features, TimeRemainingColumn(), epochs
     shown = Progress(*columns, console=console)
-    with ExitStack() as begun, _told(lambda text: _update_all(shown, epochs=visible(text))):
+    with ExitStack() as begun, _told(lambda text: _update_all(shown, epochs=visible(text)[:200])):
 
         def begin(plan: Plan, schedule: Schedule) -> Report:
             begun.enter_context(shown)  # not before: an error is to stand alone

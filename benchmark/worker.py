@@ -2,7 +2,10 @@
 
 It is our own, on multiprocessing, because the process pools there are lose a task: concurrent.futures breaks as a whole
 when one worker dies, joblib's as well, and Pebble's waits for ever for a task that called ``os._exit(0)``; none watches
-memory. One pipe a worker means that a worker killed at any moment leaves nothing locked and disturbs no other.
+memory. One pipe per worker means that a worker killed at any moment leaves nothing locked and disturbs no other.
+
+A process that has run the code of a plug-in is used for cells of the same plug-ins only: what they have changed in NumPy,
+scikit-learn or this package changes no other cell.
 """
 
 from __future__ import annotations
@@ -10,26 +13,29 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import pickle
 import signal
+import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from benchmark.errors import UserError
+from benchmark.files import forbid_writing
+from benchmark.processes import BEAT, bury, deaf_to_interrupts, kill, resident_bytes
 
 POLL = 0.05  # seconds between two looks at a worker's memory
 EPOCHS = logging.getLogger("models.training")  # what networks say in a worker is said again in its parent
-BEAT = 0.5  # seconds between two looks whether it lives: a child it left behind may hold its end of the pipe open
+STARTS = 3  # attempts to start a process before a task is given up
+START_LIMIT = 300  # seconds that its imports may take, as from a slow disk
+MESSAGE_LIMIT = 60  # seconds that one message may take once it has begun
+MESSAGE_BYTES = 2**28
 
 
 @dataclass(frozen=True)
@@ -65,24 +71,45 @@ class EndedError(Exception):
 
 
 class Worker:
-    """A process for tasks, started at the first one and again after every death; not for use by two threads at once."""
+    """A process for tasks, started at the first one and again after every death; not for use by two threads at once.
+
+    Attributes
+    ----------
+    plugins : tuple
+        Plug-ins whose code the process has run.
+    """
+
+    _any_started = False
 
     def __init__(self) -> None:
+        self.plugins: tuple[Hashable, ...] = ()
         self._process: SpawnProcess | None = None
         self._stopped = False
+        self._task = 0
         self._connection: Connection
 
-    def run(self, limits: Limits, function: Callable[..., Any], *args: Any) -> Any:
+    def run(self, limits: Limits, function: Callable[..., Any], *args: Any, plugins: tuple[Hashable, ...] = ()) -> Any:
         """Run ``function(*args)`` in the process and return its result, or raise its exception.
+
+        Parameters
+        ----------
+        limits : Limits
+        function : callable
+        *args
+        plugins : tuple
+            Whose code that runs; a process that has run other plug-ins is replaced first.
 
         Raises
         ------
         EndedError
-            A limit was passed, or the process died.
+            A limit was passed, the process died, or none could be started.
         UserError
-            No process can be started.
+            The script that is run does not let workers start.
         """
+        if self.plugins not in ((), plugins) and self._process is not None:
+            kill(self._process)
         is_new = self._process is None or not self._process.is_alive()
+        self.plugins = plugins
         try:
             return self._run(limits, function, *args)
         except EndedError as ended:
@@ -93,44 +120,88 @@ class Worker:
     def _run(self, limits: Limits, function: Callable[..., Any], *args: Any) -> Any:
         process = self._started()
         if self._stopped:
-            _kill(process)
+            kill(process)
+        self._task += 1
         try:
-            self._connection.send((function, args))
-            start = time.monotonic()
-            self._watch(process, limits, start)
-            while isinstance(received := self._connection.recv(), str):  # it says how far it is
-                EPOCHS.info(received)
-                self._watch(process, limits, start)
-            failed, result = received
+            self._connection.send((self._task, function, args))
+            failed, result = self._answer(process, limits)
         except (EOFError, OSError):
-            raise EndedError("crashed", f"the worker {_bury(process)}") from None
+            raise EndedError("crashed", f"the worker {bury(process)}") from None
         if failed:
             raise result
         return result
+
+    def _answer(self, process: SpawnProcess, limits: Limits) -> tuple[bool, Any]:
+        """Wait for the answer to the present task, whatever else the process, or a copy that it made of itself, sends."""
+        start = time.monotonic()
+        while True:
+            self._watch(process, limits, start)
+            pid, task, content = self._message(process)
+            if (pid, task) != (process.pid, self._task):
+                continue
+            if not isinstance(content, str):
+                return content
+            EPOCHS.info(content)  # it says how far it is
+
+    def _message(self, process: SpawnProcess) -> tuple[int, int, Any]:
+        """Read one message; a process that sends anything else, or half of one, is killed."""
+        alarm = threading.Timer(MESSAGE_LIMIT, process.kill)
+        alarm.start()
+        try:
+            pid, task, content = pickle.loads(self._connection.recv_bytes(MESSAGE_BYTES))  # noqa: S301  # of our own process
+        except (EOFError, ConnectionError):
+            raise
+        except Exception:
+            kill(process)
+            raise EndedError("crashed", "the worker sent something that is no answer, and was killed") from None
+        finally:
+            alarm.cancel()
+        return pid, task, content
 
     def kill(self) -> None:
         """Kill the process, and whatever it started, for good; a task in it ends as 'crashed'."""
         self._stopped = True
         if self._process is not None:
-            _kill(self._process)
+            kill(self._process)
 
     def _started(self) -> SpawnProcess:
+        """Process that is ready for a task: the present one, or a new one."""
         if self._process is not None and self._process.is_alive():
             return self._process
+        for _ in range(STARTS):
+            if self._stopped:
+                raise EndedError("crashed", "the run was stopped before it began")
+            process, problem = self._start()
+            if not problem:
+                Worker._any_started = True
+                return process
+            if process.exitcode is not None and process.exitcode >= 0 and not Worker._any_started:
+                raise UserError(
+                    f"a worker process cannot start: it {problem}. A script that calls run() with workers must do so under "
+                    "if __name__ == '__main__':, since every worker imports the script"
+                )
+        raise EndedError("crashed", f"no worker process could be started in {STARTS} attempts: the last one {problem}")
+
+    def _start(self) -> tuple[SpawnProcess, str]:
+        """Start a process, and say what went wrong if it does not get ready."""
         ours, theirs = multiprocessing.Pipe()
         process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
-        with deaf_to_interrupts():
-            process.start()
-        theirs.close()
+        try:
+            with deaf_to_interrupts():
+                process.start()
+        except OSError as error:  # no memory, or too many processes
+            return process, f"could not be made ({error})"
+        finally:
+            theirs.close()
         self._process, self._connection = process, ours
         try:
-            ours.recv()  # imports are done: they are not counted into a task's time
+            if not ours.poll(START_LIMIT):  # imports are done: they are not counted into a task's time
+                kill(process)
+                return process, f"was not ready after {START_LIMIT} s, and was killed"
+            ours.recv()
         except (EOFError, OSError):
-            raise UserError(
-                f"a worker process cannot start: it {_bury(process)}. A script that calls run() with workers must do so under "
-                "if __name__ == '__main__':, since every worker imports the script"
-            ) from None
-        return process
+            return process, bury(process)
+        return process, ""
 
     def _watch(self, process: SpawnProcess, limits: Limits, start: float) -> None:
         """Return when there is something to receive; kill and raise at a limit, or when the process is dead."""
@@ -140,68 +211,15 @@ class Worker:
             if limits.time:
                 pause = min(pause, max(0.0, limits.time - passed))
             if limits.time and passed >= limits.time:
-                _kill(process)
+                kill(process)
                 raise EndedError("timeout", f"took longer than the time_limit of {limits.time:g} s; its worker was killed")
-            held = _resident(process) if limits.memory else 0
+            held = resident_bytes(process) if limits.memory else 0
             if limits.memory and held > limits.memory:
-                _kill(process)
+                kill(process)
                 reason = f"held more than the memory_limit of {limits.memory / 1e9:.2f} GB; its worker was killed"
                 raise EndedError("memory", reason, held / 1e6)
             if not process.is_alive() and not self._connection.poll():
                 raise EOFError
-
-
-@contextmanager
-def deaf_to_interrupts() -> Iterator[None]:
-    """Let processes that are started meanwhile never hear of Ctrl-C, which reaches all of a terminal's: their parent decides."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # which, when it starts, lets interrupts through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _bury(process: SpawnProcess) -> str:
-    """See a process off whose pipe is closed, and say how it ended: it is all but dead, or has closed its files and lives on."""
-    deadline = time.monotonic() + BEAT
-    while process.is_alive() and time.monotonic() < deadline:  # join(timeout) would wait for ever if the sentinel is closed
-        time.sleep(0.01)
-    lives = process.is_alive()
-    _kill(process)
-    return "closed its connection to the runner, and was killed" if lives else _died(process.exitcode)
-
-
-def _resident(process: SpawnProcess) -> int:
-    try:
-        held = psutil.Process(process.pid).memory_info()
-    except psutil.NoSuchProcess:
-        return 0
-    return held.rss - getattr(held, "shared", 0)  # Linux tells what is a map of a file, such as a matrix that all workers share
-
-
-def _kill(process: SpawnProcess) -> None:
-    """Kill a process and all that it started, also what it has left behind in its process group."""
-    with suppress(psutil.NoSuchProcess):
-        for child in psutil.Process(process.pid).children(recursive=True):
-            with suppress(psutil.NoSuchProcess):
-                child.kill()
-    process.kill()
-    process.join()
-    if hasattr(os, "killpg"):
-        with suppress(OSError):
-            os.killpg(process.pid or 0, signal.SIGKILL)
-
-
-def _died(exitcode: int | None) -> str:
-    if exitcode is None or exitcode >= 0:
-        return f"left with exit code {exitcode}"
-    name = signal.Signals(-exitcode).name if -exitcode in set(signal.Signals) else f"signal {-exitcode}"
-    guess = " from outside, most likely by the system for want of memory" if name == "SIGKILL" else ""
-    return f"was killed by {name}{guess}"
 
 
 def _serve(connection: Connection) -> None:
@@ -216,13 +234,15 @@ def _serve(connection: Connection) -> None:
     hold_threads()
     import benchmark.tasks  # noqa: F401  # what every task needs, imported before the clock runs
 
+    pid, current = os.getpid(), [0]
+    _disown_copies(connection)
     EPOCHS.setLevel(logging.INFO)
-    EPOCHS.addHandler(Telling(connection.send))
+    EPOCHS.addHandler(Telling(lambda text: connection.send((os.getpid(), current[0], text))))
     connection.send("ready")
-    surroundings, home = dict(os.environ), Path.cwd()
+    surroundings, home, depth = dict(os.environ), Path.cwd(), sys.getrecursionlimit()
     while True:
         try:
-            function, args = connection.recv()
+            current[0], function, args = connection.recv()
         except EOFError:
             return
         if os.environ != surroundings:  # whatever an earlier plug-in has changed
@@ -230,7 +250,18 @@ def _serve(connection: Connection) -> None:
             os.environ.update(surroundings)
         os.chdir(home)
         tell_loaded()
-        connection.send(_ending(function, args))
+        answer = _ending(function, args)
+        if os.getpid() != pid:
+            os._exit(1)  # a copy that a plug-in has made of this process
+        sys.setrecursionlimit(depth)
+        connection.send((pid, current[0], answer))
+
+
+def _disown_copies(connection: Connection) -> None:
+    """Let no copy that a plug-in makes of this process answer in its place, or write its files."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=forbid_writing)
+        os.register_at_fork(after_in_child=connection.close)
 
 
 class Telling(logging.Handler):
@@ -248,9 +279,9 @@ class Telling(logging.Handler):
 def _ending(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[bool, Any]:
     try:
         return False, function(*args)
-    except Exception as error:
-        error.add_note(f"in a worker:\n{traceback.format_exc()}")
-        return True, error
+    except BaseException as error:
+        error.add_note(f"in a worker:\n{traceback.format_exc()[-10_000:]}")
+        return True, error if isinstance(error, Exception) else RuntimeError(f"{type(error).__name__}: {error}")
 
 
 def _leave_with_parent() -> None:

@@ -3,8 +3,12 @@
 Each writes a line into the file that ``$WORK_LOG`` names, if any: its name, the time, and the process.
 """
 
+import contextlib
 import ctypes
+import inspect
 import os
+import resource
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -12,6 +16,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.dummy import DummyClassifier
 
+import benchmark.metrics
+from benchmark.errors import StorageError
 from features.base import Extractor
 
 HELD = []
@@ -142,6 +148,104 @@ class PredictsNaN(Honest):
         return np.full((len(X), len(self.classes_)), np.nan)
 
 
+class ForksAndReturns(Honest):
+    """Makes a copy of its process, and both go on."""
+
+    def work(self):
+        os.fork()
+
+
+class LowersRecursionLimit(Honest):
+    """Leaves the rest of the program hardly a stack."""
+
+    def work(self):
+        sys.setrecursionlimit(len(inspect.stack(0)) + 20)
+
+
+class ClaimsAFullDisk(Honest):
+    """Raises what the results folder's own trouble is called."""
+
+    def work(self):
+        raise StorageError("the disk is full")
+
+
+class WritesNoMore(Honest):
+    """Lets its process write files of 1,000 bytes only."""
+
+    def work(self):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+
+class FailsAtLength(Honest):
+    """Fails with a text of 20 MB."""
+
+    def work(self):
+        raise RuntimeError("z" * 20_000_000)
+
+
+class WarnsAtLength(Honest):
+    """Warns 200 times, with 100 kB each, and remembers 10 MB."""
+
+    def work(self):
+        for k in range(200):
+            warnings.warn(f"{k} " + "y" * 100_000, stacklevel=1)
+        self.history_ = ["x" * 10_000_000]
+
+
+class RaisesWhatNobodyCatches(Honest):
+    """Fails with an exception that is no Exception."""
+
+    def work(self):
+        raise OddError
+
+
+class OddError(BaseException):
+    """Of no kind that programs expect."""
+
+
+class Leaves(Honest):
+    """Asks the interpreter to end."""
+
+    def work(self):
+        sys.exit(3)
+
+
+class SendsRubbish(Honest):
+    """Writes into every pipe that is open."""
+
+    def work(self):
+        for descriptor in range(3, 60):
+            with contextlib.suppress(OSError):
+                os.write(descriptor, (64).to_bytes(4) + b"rubbish " * 8)
+
+
+class ChangesNumPy(Honest):
+    """Lets NumPy raise where it would warn."""
+
+    def work(self):
+        np.seterr(all="raise")
+
+
+class PatchesSklearn(Honest):
+    """Has every logistic regression guess."""
+
+    def work(self):
+        guess_everywhere()
+
+
+class PatchesMetrics(Honest):
+    """Makes every result perfect."""
+
+    def work(self):
+        benchmark.metrics.compute = lambda stored: {"accuracy": 1.0, "f1": 1.0}
+
+
+def guess_everywhere():
+    import sklearn.linear_model
+
+    sklearn.linear_model.LogisticRegression.predict_proba = lambda self, X: np.full((len(X), len(self.classes_)), 1 / len(self.classes_))
+
+
 class Constant(Extractor):
     """The same vector for every image."""
 
@@ -168,3 +272,11 @@ class CrashingExtractor(Constant):
     def extract(self, batch):
         log("CrashingExtractor")
         ctypes.string_at(0)
+
+
+class PatchingExtractor(Constant):
+    """Has every logistic regression guess, too."""
+
+    def extract(self, batch):
+        guess_everywhere()
+        return super().extract(batch)

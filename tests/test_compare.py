@@ -289,10 +289,10 @@ def test_mistakes_are_named(tmp_path, y):
     whole = path.read_bytes()
     for torn in (whole[:200], whole[:100] + bytes(50) + whole[150:]):
         path.write_bytes(torn)
-        with pytest.raises(UserError, match=r"is torn.* run its study again with --force"):
+        with pytest.raises(UserError, match=r"is corrupted or truncated.* run its study again with --force"):
             compare(tmp_path, "hog", "pixels")
     path.unlink()
-    with pytest.raises(UserError, match=r"is gone: run its study again with --force"):
+    with pytest.raises(UserError, match=r"is missing: run its study again with --force"):
         compare(tmp_path, "hog", "pixels")
 
 

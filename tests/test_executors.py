@@ -5,12 +5,13 @@ import operator
 import os
 import time
 from concurrent.futures import wait
+from multiprocessing.context import SpawnProcess
 
 import psutil
 import pytest
 
 from benchmark.errors import UserError
-from benchmark.executors import LocalExecutor, executor_for
+from benchmark.executors import LocalExecutor, _Silence, executor_for
 from benchmark.worker import EndedError, Limits, Worker
 
 # imports are part of the expression, since a worker's task must be importable there
@@ -117,9 +118,73 @@ def test_shutdown_kills_what_runs_at_once():
     [
         ("inline", Limits(time=1), "no worker to kill"),
         ("tcp://127.0.0.1:1", Limits(), "no Dask cluster"),
+        ("tls://127.0.0.1:1", Limits(), "no Dask cluster .* give the certificates"),
+        ("nonsense://127.0.0.1:1", Limits(), "no Dask cluster"),
         ("locall", Limits(), "did you mean 'local'"),
     ],
 )
 def test_an_executor_that_cannot_be_is_a_users_error(scheduler, limits, message):
     with pytest.raises(UserError, match=message):
         executor_for(scheduler, 1, limits)(False)
+
+
+def killed_at_start(times, monkeypatch):
+    """Have processes be killed while they import, as the system does when memory is short."""
+    start, left = SpawnProcess.start, [None] * times
+
+    def start_and_kill(process):
+        start(process)
+        if left:
+            left.pop()
+            process.kill()
+
+    monkeypatch.setattr(SpawnProcess, "start", start_and_kill)
+
+
+def test_a_worker_killed_while_it_starts_is_started_again(monkeypatch):
+    killed_at_start(2, monkeypatch)
+    assert Worker().run(Limits(), operator.add, 1, 2) == 3
+
+
+def test_workers_that_are_always_killed_while_they_start_end_the_task_not_the_run(monkeypatch):
+    killed_at_start(3, monkeypatch)
+    worker = Worker()
+    with pytest.raises(EndedError, match="no worker process could be started in 3 attempts: the last one was killed by SIGKILL") as caught:
+        worker.run(Limits(), operator.add, 1, 2)
+    assert caught.value.status == "crashed"
+    assert worker.run(Limits(), operator.add, 1, 2) == 3
+
+
+def test_only_the_worker_itself_answers_and_only_to_the_present_task():
+    worker = Worker()
+    for k in range(5):
+        assert worker.run(Limits(), eval, f"[__import__('os').fork() and 0, {k}][1]") == k
+        assert worker.run(Limits(), operator.add, k, 1) == k + 1
+
+
+def test_a_copy_of_a_worker_writes_no_file(tmp_path):
+    code = (
+        "import os; from benchmark.files import write_text; from pathlib import Path\n"
+        f"if os.fork() == 0: write_text(Path({str(tmp_path / 'copy')!r}), 'x')\n"
+        f"else: os.wait(); write_text(Path({str(tmp_path / 'own')!r}), 'x')"
+    )
+    Worker().run(Limits(), exec, code)
+    assert [path.name for path in tmp_path.iterdir()] == ["own"]
+
+
+def test_that_no_dask_worker_answers_is_said_once_and_that_one_answers_again(caplog, monkeypatch):
+    monkeypatch.setattr("benchmark.executors.SILENCE", 0.05)
+    silence = _Silence()
+    for seen in ({"a": 1.0}, {"a": 1.0}, {}, {"a": 1.0}):
+        silence.note(seen)
+        time.sleep(0.1)
+    assert [message.partition(":")[0] for message in caplog.messages] == ["no Dask worker has answered for 0 s"]
+    silence.note({"a": 2.0})
+    assert caplog.messages[1:] == ["Dask workers answer again: the run goes on"]
+
+
+def test_a_worker_that_was_killed_for_good_starts_no_process():
+    worker = Worker()
+    worker.kill()
+    with pytest.raises(EndedError, match="the run was stopped"):
+        worker.run(Limits(), os.getpid)

@@ -22,6 +22,15 @@ ENDS = {
     "leaves_a_child_and_dies": ("crashed", "left with exit code 7"),
     "closes_all_and_sleeps": ("crashed", "closed its connection"),
     "interrupts": ("failed", "KeyboardInterrupt"),
+    "forks_and_returns": ("ok", ""),
+    "lowers_recursion_limit": ("ok", ""),
+    "claims_a_full_disk": ("failed", "StorageError: the disk is full"),
+    "writes_no_more": ("failed", "StorageError: cannot write"),
+    "fails_at_length": ("failed", "characters left out"),
+    "warns_at_length": ("ok", ""),
+    "raises_what_nobody_catches": ("failed", "OddError"),
+    "leaves": ("failed", "SystemExit: 3"),
+    "sends_rubbish": ("crashed", "sent something that is no answer"),
 }
 HONEST = ["majority", "knn", "gaussian_nb"]
 
@@ -35,6 +44,8 @@ def faulty(**axes):
 NAMES = (
     *("Sleeps", "Allocates", "Segfaults", "Raises", "PredictsNaN", "LeavesSilently"),
     *("WarnsOfNothing", "LeavesAChildAndDies", "ClosesAllAndSleeps", "Interrupts"),
+    *("ForksAndReturns", "LowersRecursionLimit", "ClaimsAFullDisk", "WritesNoMore", "FailsAtLength", "WarnsAtLength"),
+    *("RaisesWhatNobodyCatches", "Leaves", "SendsRubbish"),
 )
 
 
@@ -66,6 +77,16 @@ def test_a_fault_is_a_row_with_its_status_and_reason_within_the_limit_and_two_se
 def test_every_honest_cell_among_faults_is_ok(outcome, name):
     rows, _, _ = outcome
     assert rows.loc[name, "status"] == "ok"
+
+
+def test_what_a_plug_in_says_at_length_is_cut_where_it_is_stored(outcome):
+    rows, _, _ = outcome
+    assert rows["reason"].str.len().max() < 1100
+    assert rows["traceback"].dropna().str.len().max() < 20_100
+    notes = rows.loc["WarnsAtLength", "notes"]
+    assert len(notes) < 60
+    assert max(map(len, notes)) < 600
+    assert "the history of the training is not stored: it has 10 MB" in notes
 
 
 def test_an_extractor_that_faults_ends_all_its_cells_and_is_tried_once(tmp_path, monkeypatch):

@@ -29,9 +29,9 @@ class PretendedGpus(LocalExecutor):
         self.workers, self.gpus = jobs, (0, 1)
         self.spans = []
 
-    def submit(self, function, *args, on_gpu=False):
+    def submit(self, function, *args, on_gpu=False, plugins=()):
         *rest, gpu = args if function is evaluate_cell else (*args, None)
-        future = super().submit(function, *rest)
+        future = super().submit(function, *rest, plugins=plugins)
         begun = time.perf_counter()
         future.add_done_callback(lambda _: self.spans.append((gpu, args[0], begun, time.perf_counter())))
         assert on_gpu == (gpu is not None)

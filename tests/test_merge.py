@@ -90,5 +90,33 @@ def test_a_folder_without_results_is_a_users_error(tmp_path, prepare):
 def test_predictions_that_are_gone_are_an_error(tmp_path):
     key = part(tmp_path / "a")["key"][0]
     (tmp_path / "a" / "predictions" / f"{key}.npz").unlink()
-    with pytest.raises(UserError, match="are gone"):
+    with pytest.raises(UserError, match="is missing: run its study again"):
         merge([tmp_path / "a"], tmp_path / "out")
+
+
+def test_merging_changes_nothing_in_its_sources(tmp_path):
+    part(tmp_path / "a")
+    part(tmp_path / "b", models=["majority"])
+    before = {path: (path.stat().st_mtime_ns, path.is_file() and path.read_bytes()) for path in tmp_path.rglob("*")}
+    merge([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
+    assert {path: (path.stat().st_mtime_ns, path.is_file() and path.read_bytes()) for path in before} == before
+
+
+def test_a_source_whose_database_does_not_exist_as_a_file_writes_nothing(tmp_path):
+    part(tmp_path / "a")
+    (tmp_path / "a" / "results.sqlite").unlink()
+    (tmp_path / "a" / "results.sqlite").mkdir()
+    with pytest.raises(UserError, match="is a folder"):
+        merge([tmp_path / "a"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_corrupted_predictions_are_not_merged(tmp_path):
+    key = part(tmp_path / "a")["key"][0]
+    path = tmp_path / "a" / "predictions" / f"{key}.npz"
+    content = bytearray(path.read_bytes())
+    content[200:210] = bytes(10)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="is corrupted or truncated"):
+        merge([tmp_path / "a"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -110,7 +110,7 @@ def test_a_database_locked_by_another_program_is_waited_for(tmp_path):
 
 
 def test_a_database_locked_for_too_long_ends_the_run_and_keeps_its_rows(tmp_path, monkeypatch):
-    monkeypatch.setattr("benchmark.store._PATIENCE", 0.3)
+    monkeypatch.setattr("benchmark.database.PATIENCE", 0.3)
     study = load_study("digits", extractors=["pixels"], models=["majority", "knn"], split="holdout")
     other = []
 

@@ -8,10 +8,12 @@ from skimage.io import imsave
 
 import benchmark.runner
 from benchmark import load_results, load_study, run
+from benchmark.datasets.bundled import load_digits
 from benchmark.errors import UserError
 from benchmark.leaderboard import leaderboards
 from benchmark.metrics import compute
 from benchmark.predictions import Predictions
+from benchmark.schedule import Schedule
 
 FAKES = str(Path(__file__).parent / "fakes.py")
 
@@ -140,3 +142,51 @@ def test_medmnist_figures_equal_the_packages_own_evaluator(tmp_path, data_folder
         assert row["auc"] == pytest.approx(auc, abs=1e-9)
         assert row["accuracy"] == pytest.approx(acc, abs=1e-9)
         assert np.array_equal(stored.y_true, evaluator.labels[:, 0])
+
+
+def test_a_planned_cell_without_a_row_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(Schedule, "_place", lambda self, cell: None)  # every cell is lost on its way
+    with pytest.raises(UserError, match="6 planned cells have no row, such as digits / pixels / none / majority / 0"):
+        run(small(), tmp_path)
+
+
+def test_a_row_that_could_not_be_read_again_is_stored_as_failed(tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmark.metrics.compute", lambda stored: {"accuracy": np.arange(2), "f1": "high"})
+    rows = run(small(models=["knn"], split="holdout"), tmp_path)
+    assert list(rows["status"]) == ["failed"]
+    assert "'accuracy': Input should be a valid number" in rows["reason"][0]
+
+
+def test_every_study_that_wrote_into_a_folder_is_kept(tmp_path):
+    for models in (["knn"], ["majority"], ["knn"]):
+        run(small(models=models, split="holdout"), tmp_path)
+    kept = {load_study(path).models[0].name for path in (tmp_path / "studies").glob("digits-*.yaml")}
+    assert kept == {"knn", "majority"}
+    assert len(list((tmp_path / "studies").iterdir())) == 2
+    assert load_study(tmp_path / "study.yaml").models[0].name == "knn"
+
+
+def test_a_study_on_other_data_is_not_called_by_its_own_data():
+    assert load_study("digits").name == load_study("digits", datasets=["digits"]).name == "digits"
+    assert load_study("digits", datasets=["folder:/scans/lungs 2"]).name == "digits-on-folder-scans-lungs-2"
+
+
+def test_a_row_carries_licence_citation_processor_and_blas(tmp_path):
+    row = run(small(models=["knn"], split="holdout"), tmp_path).iloc[0]
+    digits = load_digits("digits", Path(), None)
+    assert (row["licence"], row["citation"]) == (digits.licence, digits.citation)
+    assert row["environment"]["processor"]
+    assert all(blas["internal_api"] and blas["version"] and blas["architecture"] for blas in row["environment"]["blas"])
+    assert row["environment"]["blas"]
+
+
+def test_the_source_of_plug_ins_is_kept_with_the_results(tmp_path, plugin_text):
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(plugin_text + "\n    def other(self):\n        import helper\n")
+    (tmp_path / "helper.py").write_text("x = 1\n")
+    row = run(small(extractors=[f"{plugin}:Mine(k=2)"], models=["knn"], split="holdout"), tmp_path / "out").iloc[0]
+    (described,) = row["params"]["extractor"]
+    kept = tmp_path / "out" / "plugins"
+    assert (kept / f"mine-{described['source']}.py").read_text() == plugin.read_text()
+    assert (kept / f"mine-{described['source']}" / "helper.py").read_text() == "x = 1\n"
+    assert len(list(kept.rglob("*.py"))) == 2, "what is part of this program is not kept"

@@ -1,3 +1,4 @@
+import shutil
 import sqlite3
 
 import numpy as np
@@ -79,3 +80,119 @@ def test_another_programs_database_is_left_as_it_is(tmp_path):
         with pytest.raises(UserError, match="not a results database"):
             attempt(tmp_path)
     assert (tmp_path / "results.sqlite").read_bytes() == before
+
+
+@pytest.fixture
+def stored(digits, cells, tmp_path):
+    """A results folder with three rows that are ok."""
+    with Store(tmp_path / "stored") as store:
+        store.plan(cells)
+        for cell in cells:
+            store.add(evaluate(cell, digits, tmp_path / "stored"))
+    return tmp_path / "stored"
+
+
+def change(folder, *statements):
+    with sqlite3.connect(folder / "results.sqlite") as connection:
+        for statement in statements:
+            connection.execute(statement)
+    connection.close()
+
+
+def open_both(folder):
+    """Read a folder, and open it for writing; what each says."""
+    said = []
+    for attempt in (load_results, lambda folder: Store(folder).__exit__()):
+        with pytest.raises(UserError) as caught:
+            attempt(folder)
+        said.append(str(caught.value))
+    return said
+
+
+@pytest.mark.parametrize(("version", "age"), [(0, "an older version"), (2, "a newer version"), (-1, "an older version")])
+def test_a_database_of_another_schema_is_refused_with_both_numbers(stored, version, age):
+    change(stored, f"PRAGMA user_version = {version}")
+    for said in open_both(stored):
+        assert age in said
+        assert f"(schema {version}, this one reads 1)" in said
+
+
+def test_a_truncated_or_overwritten_database_is_said_to_be_corrupted(stored):
+    path = stored / "results.sqlite"
+    whole = path.read_bytes()
+    for content in (whole[: len(whole) // 2], whole[:4096], whole[:4096] + bytes(200) + whole[4296:]):
+        path.write_bytes(content)
+        for said in open_both(stored):
+            assert "is corrupted" in said
+            assert "\n" not in said
+    assert path.read_bytes() == content, "nothing was written into it"
+
+
+def test_a_folder_in_place_of_the_database_is_said_to_be_one(stored):
+    (stored / "results.sqlite").unlink()
+    (stored / "results.sqlite").mkdir()
+    assert all("is a folder" in said for said in open_both(stored))
+
+
+EDITS = {
+    "f1 = 'x'": "'f1': Input should be a valid number",
+    "f1 = x'00ff'": "'f1': Input should be a valid number",
+    "n_train = 1.5": "'n_train': Input should be a valid integer",
+    "n_train = -1": "'n_train': Input should be greater than or equal to 0",
+    "fit_s = NULL": "is 'ok' but has no value in column 'fit_s'",
+    "matrices = NULL": "has no value in column 'matrices'",
+    "status = 'fine'": "'status': Input should be 'planned'",
+    "environment = '{}'": "'environment': processor: Field required",
+    "notes = 'x'": "'notes': Invalid JSON",
+    "notes = '[1]'": "'notes': Input should be a valid string",
+    "per_class = '1'": "'per_class': Input should be an object",
+    "matrices = '{\"k\": {}}'": "'matrices': k.extractor: Field required",
+    "history = '[[['": "'history': Invalid JSON",
+}
+
+
+@pytest.mark.parametrize(("edit", "problem"), EDITS.items())
+def test_an_edited_row_is_named_with_its_column(stored, edit, problem):
+    key = load_results(stored)["key"][1]
+    change(stored, f"UPDATE rows SET {edit} WHERE key = '{key}'")
+    with pytest.raises(UserError, match="it was edited, or written by another version") as caught:
+        load_results(stored)
+    assert problem in str(caught.value)
+    assert key in str(caught.value)
+
+
+@pytest.mark.parametrize("identity", ["'{'", "'[]'", "json_remove(identity, '$.dataset')", "json_set(identity, '$.split', null)", "1"])
+def test_labels_of_a_wrong_shape_are_an_error(stored, identity):
+    change(stored, f"UPDATE planned SET identity = {identity} WHERE rowid = 1")
+    with pytest.raises(UserError, match="'labels'"):
+        load_results(stored, [])
+
+
+def test_a_key_that_leads_out_of_the_folder_is_an_error(stored):
+    change(stored, "UPDATE planned SET key = '../../x' WHERE rowid = 1")
+    with pytest.raises(UserError, match="'key'"):
+        load_results(stored)
+
+
+def test_a_table_or_column_that_is_gone_is_an_error(stored):
+    change(stored, "ALTER TABLE rows DROP COLUMN predict_s")
+    with pytest.raises(UserError, match="'predict_s'"):
+        load_results(stored)
+    change(stored, "DROP TABLE planned")
+    with pytest.raises(UserError, match="no such table: planned"):
+        load_results(stored)
+
+
+def test_reading_undoes_what_a_killed_writer_left_without_writing_into_the_folder(stored, tmp_path):
+    writer = sqlite3.connect(stored / "results.sqlite", isolation_level=None)
+    writer.execute("PRAGMA cache_size = 1")
+    writer.execute("BEGIN IMMEDIATE")
+    writer.execute("UPDATE rows SET status = 'failed', reason = hex(zeroblob(100000))")
+    killed = tmp_path / "killed"
+    shutil.copytree(stored, killed)  # with its journal, and nobody holds a lock
+    writer.rollback()
+    writer.close()
+    before = {path.name: path.read_bytes() for path in killed.glob("results.sqlite*")}
+    assert len(before) == 2
+    assert list(load_results(killed)["status"]) == ["ok"] * 3
+    assert {path.name: path.read_bytes() for path in killed.glob("results.sqlite*")} == before

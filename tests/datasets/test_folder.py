@@ -337,5 +337,5 @@ def test_names_that_are_no_utf_8_are_named_and_do_not_reach_the_results(tmp_path
 
 @pytest.mark.parametrize("path", ["a" * 5000, "~nobody-of-this-name/set"])
 def test_what_cannot_be_a_path_is_a_users_mistake(tmp_path, path):
-    with pytest.raises(UserError, match="cannot use the path|there is no user of this name"):
+    with pytest.raises(UserError, match=r"cannot use the path|there is no user of this name"):
         load_folder(f"folder:{path}", tmp_path, None)

@@ -26,6 +26,7 @@ def turn_upright(pixels: NDArray, orientation: int) -> NDArray:
 
     Examples
     --------
+    >>> import numpy as np
     >>> turn_upright(np.array([[1, 2], [3, 4]]), 6).tolist()
     [[3, 1], [4, 2]]
     """

@@ -1,0 +1,136 @@
+"""The SQLite file of a results folder: opened, checked, and its errors put into words."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmark.errors import StorageError, UserError
+
+APPLICATION_ID = 0x43564431  # marks the file as ours: another program's database is never written into
+SCHEMA_VERSION = 1  # raise it when a column changes its meaning, or a row that is 'ok' must have another
+PATIENCE = 60  # seconds to wait while another runner writes
+REMEDY = "restore it from a copy, or run its study again with another --out"
+_SCHEMA = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS rows (key TEXT PRIMARY KEY, status TEXT NOT NULL, reason TEXT NOT NULL, ended TEXT);
+CREATE TABLE IF NOT EXISTS planned (identity TEXT PRIMARY KEY, key TEXT NOT NULL);
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {SCHEMA_VERSION};
+COMMIT;
+"""
+
+
+def open_for_writing(path: Path) -> sqlite3.Connection:
+    """Open a results database, which is made if it does not exist.
+
+    Raises
+    ------
+    UserError
+        The file cannot be made or written, is something else, of another version, or corrupted.
+    """
+    is_new = not path.exists() or (path.is_file() and path.stat().st_size == 0)
+    if not is_new:
+        _check_header(path)
+    with problems_explained(path):
+        connection = sqlite3.connect(path, timeout=PATIENCE)
+        try:
+            if is_new:
+                connection.executescript(_SCHEMA)
+            _check(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+@contextmanager
+def opened_for_reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a results database and change nothing in its folder, which may be read-only.
+
+    What a killed runner left half written is undone in a copy.
+
+    Raises
+    ------
+    UserError
+        There is no such file, or it is something else, of another version, or corrupted.
+    """
+    _check_header(path)
+    with problems_explained(path), tempfile.TemporaryDirectory(prefix="results-") as folder:
+        connection = _connect(path)
+        try:
+            try:
+                connection.execute("SELECT 1 FROM sqlite_master")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+                    raise
+                connection.close()
+                for file in path.parent.glob(f"{path.name}*"):
+                    shutil.copy(file, folder)
+                connection = _connect(Path(folder, path.name), "rw")
+            _check(connection, path)
+            yield connection
+        finally:
+            connection.close()
+
+
+def _connect(path: Path, mode: str = "ro") -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", timeout=PATIENCE, uri=True)
+
+
+def _check_header(path: Path) -> None:
+    """Refuse a file that this program did not make, by the header of SQLite's file format."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, not a results database; name another folder with --out")
+    try:
+        with path.open("rb") as file:
+            head = file.read(72)
+    except OSError as error:
+        raise UserError(f"cannot read {path} ({error.strerror})") from None
+    if head and head[68:] != APPLICATION_ID.to_bytes(4):
+        raise UserError(f"{path} is not a results database of this program; name another folder with --out")
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse another version, and a corrupted file: 30 ms for 10,000 rows."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version != SCHEMA_VERSION:
+        is_newer = version > SCHEMA_VERSION
+        age, advice = ("a newer", "update it") if is_newer else ("an older", "run its study again with another --out")
+        schemas = f"schema {version}, this one reads {SCHEMA_VERSION}"
+        raise UserError(f"{path} was written by {age} version of this program ({schemas}); {advice}")
+    (problem,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if problem != "ok":
+        raise UserError(f"{path} is corrupted ({' '.join(problem.split())}); {REMEDY}")
+
+
+@contextmanager
+def problems_explained(path: Path) -> Iterator[None]:
+    """Say what SQLite could not do in one line.
+
+    Raises
+    ------
+    StorageError
+        The file is locked, read-only, or the disk is full.
+    UserError
+        It is corrupted, truncated, or lacks a table or a column.
+    """
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if _is_storage(error):
+            advice = "fix that and run the same command again: completed cells are kept"
+            raise StorageError(f"cannot write {path} ({error}); {advice}") from error
+        raise UserError(f"cannot read {path} ({error}): it is corrupted or was edited; {REMEDY}") from None
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter from the name of a column
+        raise UserError(f"{path} is corrupted or truncated ({error}); {REMEDY}") from None
+
+
+def _is_storage(error: sqlite3.OperationalError) -> bool:
+    codes = ("BUSY", "LOCKED", "READONLY", "FULL", "IOERR", "CANTOPEN", "PERM", "NOMEM")
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # an error of Python's own has none
+    return code in {getattr(sqlite3, f"SQLITE_{name}") for name in codes}

@@ -1,0 +1,130 @@
+"""Results folders with damaged databases and predictions, and with edited values: a table, or one clear line."""
+
+import io
+import json
+import shutil
+import sqlite3
+import tracemalloc
+from contextlib import closing
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from benchmark import info, load_study, run, tables
+from benchmark.errors import UserError
+from benchmark.merge import merge
+from benchmark.predictions import Predictions, read
+from benchmark.store import Store, load_results
+from benchmark.terminal import print_leaderboards
+
+pytestmark = pytest.mark.slow
+
+FILES, EDITS, PREDICTIONS = 150, 200, 200
+ODD = [None, 0, -1, 2**63 - 1, 1.5, 1e308, float("inf"), "", "x", "1", "\x1b[31m", "(", "[]", "{}", "null", "[[", "a" * 10_000, b"\xff\x00"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A small study that has been run."""
+    folder = tmp_path_factory.mktemp("whole")
+    run(load_study("digits", extractors=["pixels"], models=["knn", "gaussian_nb", "majority"], seeds=[0, 1], split="holdout"), folder)
+    return folder
+
+
+@pytest.fixture
+def damaged(whole, tmp_path):
+    folder = tmp_path / "damaged"
+    shutil.copytree(whole, folder, ignore=shutil.ignore_patterns("features", "images"))
+    return folder
+
+
+def mutated(content, rng):
+    """Bytes cut short, overwritten, inserted or flipped."""
+    data = bytearray(content)
+    how, at = rng.integers(4), int(rng.integers(len(data)))
+    if how == 0:
+        return bytes(data[:at])
+    if how == 1:
+        data[at : at + int(rng.integers(1, 300))] = rng.bytes(int(rng.integers(1, 300)))
+    if how == 2:
+        data[at:at] = rng.bytes(int(rng.integers(1, 50)))
+    for position in rng.integers(0, len(data), int(rng.integers(1, 40))) if how == 3 else ():
+        data[position] = int(rng.integers(256))
+    return bytes(data)
+
+
+def use(folder, out):
+    """Everything that reads rows; each gives a result or a UserError."""
+
+    def write():
+        with Store(folder) as store:
+            store.statuses()
+
+    def show():
+        rows = load_results(folder)
+        print_leaderboards(Console(file=io.StringIO(), width=200), rows)
+        tables.render_rows(rows, "md")
+        info.completeness(rows), info.cost(rows), list(info.lines(rows))
+
+    shutil.rmtree(out, ignore_errors=True)
+    said = [what_is_said(attempt) for attempt in (show, write, lambda: merge([folder], out))]
+    assert max(map(len, said)) < 1_000
+    assert not any("\n" in line for line in said)
+    return sum(map(bool, said))
+
+
+def what_is_said(attempt):
+    try:
+        attempt()
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+def test_a_damaged_database_is_a_table_or_one_line(damaged, tmp_path):
+    rng, path = np.random.default_rng(13), damaged / "results.sqlite"
+    content, n_refused = path.read_bytes(), 0
+    for _ in range(FILES):
+        path.write_bytes(mutated(content, rng))
+        n_refused += use(damaged, tmp_path / "out")
+    assert n_refused > FILES
+
+
+def test_an_edited_value_is_a_table_or_one_line(damaged, tmp_path):
+    rng, path = np.random.default_rng(14), damaged / "results.sqlite"
+    content = path.read_bytes()
+    with closing(sqlite3.connect(path)) as connection:
+        columns = [("rows", name) for _, name, *_ in connection.execute("PRAGMA table_info(rows)")]
+    columns += [("planned", "identity"), ("planned", "key")] * 10
+    n_refused = 0
+    for _ in range(EDITS):
+        path.write_bytes(content)
+        table, column = columns[rng.integers(len(columns))]
+        value, where = ODD[rng.integers(len(ODD))], int(rng.integers(1, 7))
+        with closing(sqlite3.connect(path)) as connection, connection:
+            if column == "identity" and rng.random() < 0.8:
+                (text,) = connection.execute("SELECT identity FROM planned WHERE rowid = ?", (where,)).fetchone()
+                labels = json.loads(text)
+                labels[list(labels)[rng.integers(len(labels))]] = None if isinstance(value, bytes) else value
+                value = json.dumps(labels)
+            connection.execute(f'UPDATE OR IGNORE {table} SET "{column}" = ? WHERE rowid = ?', (value, where))
+        n_refused += use(damaged, tmp_path / "out")
+    assert n_refused > EDITS / 2
+
+
+def test_damaged_predictions_are_the_right_ones_or_one_line(damaged):
+    rng = np.random.default_rng(15)
+    path = next((damaged / "predictions").iterdir())
+    content, right, n_refused = path.read_bytes(), Predictions.load(path), 0
+    tracemalloc.start()
+    for _ in range(PREDICTIONS):
+        path.write_bytes(mutated(content, rng))
+        found = []
+        said = what_is_said(lambda found=found: found.append(read(damaged, path.stem)))
+        assert len(said) < 1_000
+        assert all(np.array_equal(stored.proba, right.proba) for stored in found)
+        n_refused += bool(said)
+    assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    tracemalloc.stop()
+    assert n_refused > PREDICTIONS / 2
