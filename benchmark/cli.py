@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from benchmark import cli_pipelines, cli_study
-from benchmark.console import console, say
+from benchmark.console import console, plain, say
 
 app = typer.Typer(
     help="Benchmark classical image features against a CNN.",
@@ -88,30 +88,33 @@ def table(
 
 
 @app.command()
-def check(name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A name on a menu, file.py, or file.py:Class.")]) -> None:
-    """Check that a plug-in keeps its contract; each broken promise is named, with what to change."""
-    from benchmark.checks import run_checks
+def check(name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A name in a registry, file.py, or file.py:Class.")]) -> None:
+    """Check that a plug-in does what the benchmark expects; each failure says what to set or do."""
+    from benchmark.checks import run_checks, size_of_images
+    from benchmark.checks.timing import time_per_image
     from benchmark.plugins import find
 
-    broken = 0
+    n_failed = n_waiting = 0
     for kind, spec in find(name):
         console.print(f"{kind} {spec.name}", style="bold", highlight=False, markup=False)
+        outcomes = []
         for outcome in run_checks(kind, spec):
-            broken += bool(outcome.problem)
-            console.print(
-                f"  {'BROKEN' if outcome.problem else 'ok    '}  {outcome.name}", style="red" if outcome.problem else None, highlight=False
-            )
+            outcomes.append(outcome)
             if outcome.problem:
-                console.print(
-                    f"          found: {outcome.problem}\n          promise: {outcome.promise}",
-                    highlight=False,
-                    markup=False,
-                    soft_wrap=True,
-                )
-    if broken:
-        console.print(f"{broken} broken")
+                console.print(f"  FAILED   {outcome.name}: {plain(outcome.problem)}", style="red", highlight=False, markup=False, soft_wrap=True)
+                say(f"           expected: {outcome.expected}")
+            else:
+                say(f"  not run: {outcome.name}, needs {outcome.needs}" if outcome.needs else f"  passed   {outcome.name}")
+        failed = [outcome for outcome in outcomes if not outcome.passed]
+        n_failed += sum(bool(outcome.problem) for outcome in failed)
+        n_waiting += sum(bool(outcome.needs) for outcome in failed)
+        for line in (size_of_images(kind, spec), "" if failed else time_per_image(kind, spec)):
+            if line:
+                say(f"  {line}")
+    if n_failed:
+        say(f"{n_failed} failed" + (f", {n_waiting} not run" if n_waiting else ""))
         raise typer.Exit(1)
-    console.print("every promise is kept")
+    say("all checks passed")
 
 
 @app.command()
