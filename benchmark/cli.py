@@ -90,29 +90,29 @@ def table(
 @app.command()
 def check(name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A name in a registry, file.py, or file.py:Class.")]) -> None:
     """Check that a plug-in does what the benchmark expects; each failure says what to set or do."""
-    from benchmark.checks import run_checks, size_of_images
-    from benchmark.checks.timing import time_per_image
+    from benchmark.checks import measurements, run_checks
     from benchmark.plugins import find
 
-    n_failed = n_waiting = 0
+    n_failed = n_not_run = 0
     for kind, spec in find(name):
         console.print(f"{kind} {spec.name}", style="bold", highlight=False, markup=False)
         outcomes = []
         for outcome in run_checks(kind, spec):
             outcomes.append(outcome)
             if outcome.problem:
-                console.print(f"  FAILED   {outcome.name}: {plain(outcome.problem)}", style="red", highlight=False, markup=False, soft_wrap=True)
-                say(f"           expected: {outcome.expected}")
-            else:
-                say(f"  not run: {outcome.name}, needs {outcome.needs}" if outcome.needs else f"  passed   {outcome.name}")
-        failed = [outcome for outcome in outcomes if not outcome.passed]
-        n_failed += sum(bool(outcome.problem) for outcome in failed)
-        n_waiting += sum(bool(outcome.needs) for outcome in failed)
-        for line in (size_of_images(kind, spec), "" if failed else time_per_image(kind, spec)):
-            if line:
-                say(f"  {line}")
+                line = plain(f"  FAILED  {outcome.name}: {outcome.problem}")
+                console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
+                say(f"          expected: {outcome.expected}")
+            elif outcome.passed:
+                say(f"  passed  {outcome.name}")
+        for cause in dict.fromkeys(outcome.needs for outcome in outcomes if outcome.needs):
+            say(f"  not run: {', '.join(outcome.name for outcome in outcomes if outcome.needs == cause)} (after {cause} passes)")
+        for line in measurements(kind, spec, outcomes):
+            say(f"  {line}")
+        n_failed += sum(bool(outcome.problem) for outcome in outcomes)
+        n_not_run += sum(bool(outcome.needs) for outcome in outcomes)
     if n_failed:
-        say(f"{n_failed} failed" + (f", {n_waiting} not run" if n_waiting else ""))
+        say(f"{n_failed} failed" + (f", {n_not_run} not run" if n_not_run else ""))
         raise typer.Exit(1)
     say("all checks passed")
 

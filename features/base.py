@@ -132,7 +132,7 @@ class Extractor(TransformerMixin, BaseEstimator):
         if features.ndim != 2 or len(features) != len(batch):
             raise ValueError(f"{name}.extract returned shape {features.shape} for {len(batch)} images; it must be ({len(batch)}, d)")
         if not np.isfinite(features).all():
-            raise ValueError(f"{name}.extract returned NaN or infinite features")
+            raise ValueError(f"{name}.extract returned NaN or infinite features: look for a division by zero or the logarithm of zero")
         return features
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:

@@ -6,6 +6,7 @@ if the checks that it needs have passed, so that one cause has one message.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -33,7 +34,7 @@ _OTHERS: dict[str, dict[Check, tuple[str, ...]]] = {
         extractors.labels_are_ignored: ("repeats",),
         extractors.stateless_is_true: ("repeats",),
         extractors.nothing_is_looked_up: ("images_are_independent",),
-        extractors.names_fit: (),
+        extractors.names_fit: ("blank_images_give_features",),
     },
     "model": {
         models.input_unchanged: (),
@@ -102,7 +103,7 @@ def run_checks(kind: str, spec: Spec) -> Iterator[Outcome]:
     subject = Subject(kind, spec)
     causes: dict[str, str] = {}  # name of a check that did not pass -> name of the one that failed
     for check, needs in checks_of(kind).items():
-        name, expected = check.__name__, " ".join((check.__doc__ or "").split())
+        name, expected = check.__name__, " ".join((check.__doc__ or "").replace("``", "`").split())
         cause = next((causes[need] for need in needs if need in causes), "")
         problem = "" if cause else _problem(check, subject)
         if cause or problem:
@@ -113,7 +114,9 @@ def run_checks(kind: str, spec: Spec) -> Iterator[Outcome]:
 def _problem(check: Check, subject: Subject) -> str:
     """What a check finds wrong, in one line; empty when nothing is."""
     try:
-        check(subject)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            check(subject)
     except Failure as failure:
         return " ".join(str(failure).split())
     except ERRORS as error:
@@ -121,13 +124,36 @@ def _problem(check: Check, subject: Subject) -> str:
     return ""
 
 
-def size_of_images(kind: str, spec: Spec) -> str:
-    """Say of which size the images are that an extractor or a network is tried on; empty for others, and where none works."""
+def measurements(kind: str, spec: Spec, outcomes: list[Outcome]) -> Iterator[str]:
+    """Say of which size the images were, and what an image takes; nothing about a plug-in that does not work at all.
+
+    Parameters
+    ----------
+    kind : 'extractor', 'model' or 'strategy'
+    spec : Spec
+        Resolved.
+    outcomes : list of Outcome
+        Of its checks.
+    """
+    from benchmark.checks.timing import time_per_image
+
+    gates = {check.__name__ for check in _GATES[kind]}
+    if not all(outcome.passed for outcome in outcomes if outcome.name in gates):
+        return
     subject = Subject(kind, spec)
-    try:
-        if not subject.takes_images:
-            return ""
-        side, error = subject.smallest_side
-    except ERRORS:
-        return ""
-    return f"tried on images of {side} x {side} pixels" + (f"; smaller ones raise {error}" if error else "")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            if subject.takes_images:
+                yield _describe_size(subject)
+            yield time_per_image(subject)
+        except ERRORS as error:
+            yield f"time per image: not measured, raises {subject.describe_error(error)}"
+
+
+def _describe_size(subject: Subject) -> str:
+    """Size of the images that an extractor or a network was tried on."""
+    side, error = subject.smallest_side
+    declares = subject.kind == "model" and hasattr(subject.build(), "smallest_side")
+    remedy = f"; set smallest_side = {side} in the class, and smaller images are refused with a clear message" if declares else ""
+    return f"tried on images of {side} x {side} pixels" + (f"; smaller ones raise {error}{remedy}" if error else "")

@@ -56,7 +56,7 @@ def _fit(subject: Subject, model: object, X: NDArray, y: NDArray[np.int64]) -> o
 
 def _check_probabilities(proba: NDArray, n: int, n_classes: int) -> None:
     proba = proba.astype(np.float64)
-    problem = f"predict_proba gives shape {proba.shape} for {n} images and {n_classes} classes: return ({n}, {n_classes}), a column per class of classes_"
+    problem = f"predict_proba gives shape {proba.shape} for {n} images: return ({n}, {n_classes}), a column per class of classes_"
     require(proba.shape == (n, n_classes), problem)
     problem = (
         f"{int((~np.isfinite(proba)).sum())} of {proba.size} probabilities are NaN or infinite: look for a division by zero or an overflow"

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from benchmark.datasets.base import Dataset
 from benchmark.datasets.bundled import load_digits
 from benchmark.featurize import seeded, words
-from benchmark.plugins import build, load
+from benchmark.plugins import build
 from benchmark.spec import Spec
 from benchmark.study import takes_images
 from features import base
 from features.base import enlarge
 
 SIDES = (8, 12, 16, 24, 32, 48, 64, 96, 128, 224)
+ON_A_COPY = "work on a copy, batch = batch.astype(np.float32)"
 ERRORS = (Exception, SystemExit)  # whatever a plug-in raises is what a check has to report
 
 
@@ -71,20 +72,23 @@ class Subject:
         """
         if not self.takes_images:
             return SIDES[0], ""
-        stated = getattr(load(self.spec.target), "smallest_side", 1) if self.kind == "model" else 1
+        stated = getattr(self.build(), "smallest_side", 1) if self.kind == "model" else 1
         least = max(SIDES[0], stated if isinstance(stated, int) else 1)
         refused: list[str] = []
+        batch = "batch" if self.kind == "extractor" else "X"
         for side in (least, *(side for side in SIDES if side > least)):
             error = self._error_on(some_digits(24, side).images)
             if error is None:
                 return side, refused[-1] if refused else ""
-            if _is_broken_contract(error):
+            if is_broken_contract(error):
                 raise Failure(words(error))
             refused.append(self.describe_error(error))
+            if "read-only" in refused[-1]:
+                raise Failure(f"raises {refused[-1]}, for it tries to change the images that it is given: {ON_A_COPY}")
             if self._error_on(colour_images(8, side)) is None:
                 raise Failure(
                     f"raises {refused[-1]} on gray images (n, h, w, 1), and works on colour images (n, h, w, 3): "
-                    "where batch.shape[-1] is 1, use np.repeat(batch, 3, axis=-1)"
+                    f"where {batch}.shape[-1] is 1, use np.repeat({batch}, 3, axis=-1)"
                 )
         raise Failure(f"raises {refused[0]}")
 
@@ -127,7 +131,7 @@ def error_of(work: Callable[[], Any]) -> BaseException | None:
     return None
 
 
-def _is_broken_contract(error: BaseException) -> bool:
+def is_broken_contract(error: BaseException) -> bool:
     """Whether the base class of extractors raised it, on what ``extract`` returned."""
     return traceback.extract_tb(error.__traceback__)[-1].filename == base.__file__
 

@@ -33,30 +33,29 @@ class Work(NamedTuple):
     n_images: int | None = None
 
 
-def time_per_image(kind: str, spec: Spec) -> str:
+def time_per_image(subject: Subject) -> str:
     """Measure a plug-in and the fastest of the registry's in turns, and say what an image takes.
 
     ``pixels`` and ``majority`` are no references: they compute nothing.
 
     Parameters
     ----------
-    kind : 'extractor', 'model' or 'strategy'
-    spec : Spec
-        Resolved; its checks have passed.
+    subject : Subject
+        Its features, probabilities or samples were found right.
     """
-    subject = Subject(kind, spec)
+    kind, spec = subject.kind, subject.spec
     group = "network" if kind == "model" and subject.takes_images else kind
     others = [Subject(kind, resolve(kind, Spec(name))) for name in _REFERENCES[group] if name != spec.name]
     work = _prepare(subject)
     prepared = {other.spec.name: _prepare(other, subject.side) for other in others}
-    fastest = min(prepared, key=lambda name: _measure(prepared[name]))
+    fastest = min(prepared, key=lambda name: min(_measure(prepared[name]) for _ in range(3)))
     _measure(work)
     rounds = [(_measure(work), _measure(prepared[fastest])) for _ in range(_ROUNDS)]
     own, reference = np.median(rounds, axis=0)
     ratio = own / reference
     return (
         f"{_WORK[kind]}: {_duration(own)} per image; {fastest}, the fastest built-in {group}, takes {_duration(reference)} "
-        f"({ratio:,.{0 if ratio >= 10 else 2}f} times as long, 1 thread)"
+        f"({f'{ratio:,.0f}' if ratio >= 10 else f'{ratio:.2g}'} times as long)"
     )
 
 
@@ -92,5 +91,5 @@ def _measure(work: Work) -> float:
 
 def _duration(seconds: float) -> str:
     """A time with a unit that suits it."""
-    factor, unit = next((pair for pair in ((1, "s"), (1e3, "ms")) if seconds * pair[0] >= 1), (1e6, "µs"))
+    factor, unit = next((pair for pair in ((1, "s"), (1e3, "ms"), (1e6, "µs")) if seconds * pair[0] >= 1), (1e9, "ns"))
     return f"{seconds * factor:.3g} {unit}"
