@@ -88,7 +88,7 @@ def _side(subject: Subject) -> int:
 
 
 def _check_features(features: Any, images: NDArray[np.uint8]) -> None:
-    shape = getattr(features, "shape", ())
+    shape: tuple[int, ...] = getattr(features, "shape", ())
     problem = f"transform gives {kind_of_value(features)} of shape {shape} for {len(images)} images: return an array ({len(images)}, d)"
     require(isinstance(features, np.ndarray) and len(shape) == 2 and shape[0] == len(images) and 0 not in shape, problem)
     problem = f"features are {features.dtype}, not float32: write extract(batch) alone and inherit transform, or return .astype(np.float32)"

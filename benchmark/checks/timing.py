@@ -20,7 +20,7 @@ _BUDGET = 0.5  # seconds for one measurement of the plug-in
 _REFERENCES = {
     "extractor": ("color_histogram", "shape_histogram", "laplacian_pyramid", "hog", "lbp", "glcm", "gabor", "gist"),
     "model": ("logistic_regression", "nearest_centroid", "gaussian_nb", "knn", "random_forest"),
-    "network": ("simple_cnn", "fast_resnet"),
+    "network": ("simple_cnn(epochs=1)", "fast_resnet(epochs=1)"),  # trained or not, they predict equally fast
     "strategy": ("random_over", "random_under", "smote"),
 }
 _WORK = {"extractor": "extract", "model": "predict", "strategy": "resample"}
@@ -45,7 +45,8 @@ def time_per_image(subject: Subject) -> str:
     """
     kind, spec = subject.kind, subject.spec
     group = "network" if kind == "model" and subject.takes_images else kind
-    others = [Subject(kind, resolve(kind, Spec(name))) for name in _REFERENCES[group] if name != spec.name]
+    others = [Subject(kind, resolve(kind, Spec.parse(name))) for name in _REFERENCES[group]]
+    others = [other for other in others if other.spec.name != spec.name]
     work = _prepare(subject)
     prepared = {other.spec.name: _prepare(other, subject.side) for other in others}
     fastest = min(prepared, key=lambda name: min(_measure(prepared[name]) for _ in range(3)))
@@ -69,7 +70,8 @@ def _prepare(subject: Subject, least: int = 0) -> Work:
         if subject.takes_images:
             subject.smallest_side = (max(subject.side, least), "")
         X, y = training_set(subject)
-        model = subject.build().fit(X, y)
+        model = subject.build()
+        model.fit(X, y)
         many = np.concatenate([X, X])[:64]
         return Work(lambda n: model.predict_proba(many[:n]))
     digits = uneven_digits()
