@@ -23,7 +23,8 @@ class Extractor(TransformerMixin, BaseEstimator):
     over threads, enlarging images that are smaller than ``min_size``, checking what ``extract`` returned.
 
     As in scikit-learn, one thread is used unless joblib is told otherwise:
-    ``with joblib.parallel_config("threading", n_jobs=4): extractor.transform(images)``. The features do not depend on the number of threads.
+    ``with joblib.parallel_config("threading", n_jobs=4): extractor.transform(images)``.
+    The features do not depend on the number of threads.
 
     ``__init__`` only stores its arguments, as scikit-learn asks; what ``learn`` computes is stored in attributes that end
     with an underscore. An extractor that draws random numbers takes ``random_state``; the harness sets it.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from benchmark.checks import common, extractors, models, strategies
 from benchmark.checks.subject import ERRORS, Failure, Subject
 from benchmark.spec import Spec
+from benchmark.threads import limited_threads
 
 Check = Callable[[Subject], None]
 _GATES: dict[str, tuple[Check, ...]] = {
@@ -114,7 +115,7 @@ def run_checks(kind: str, spec: Spec) -> Iterator[Outcome]:
 def _problem(check: Check, subject: Subject) -> str:
     """What a check finds wrong, in one line; empty when nothing is."""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), limited_threads():
             warnings.simplefilter("ignore")
             check(subject)
     except Failure as failure:
@@ -141,7 +142,7 @@ def measurements(kind: str, spec: Spec, outcomes: list[Outcome]) -> Iterator[str
     if not all(outcome.passed for outcome in outcomes if outcome.name in gates):
         return
     subject = Subject(kind, spec)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), limited_threads():
         warnings.simplefilter("ignore")
         try:
             if subject.takes_images:

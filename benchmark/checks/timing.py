@@ -56,7 +56,7 @@ def time_per_image(subject: Subject) -> str:
     ratio = own / reference
     return (
         f"{_WORK[kind]}: {_duration(own)} per image; {fastest}, the fastest built-in {group}, takes {_duration(reference)} "
-        f"({f'{ratio:,.0f}' if ratio >= 10 else f'{ratio:.2g}'} times as long)"
+        f"({f'{ratio:,.0f}' if ratio >= 10 else f'{ratio:.2g}'} times as long, 1 thread)"
     )
 
 
