@@ -97,30 +97,33 @@ def table(
 
 
 @app.command()
-def check(name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A name on a menu, file.py, or file.py:Class.")]) -> None:
-    """Check that a plug-in keeps its contract; each broken promise is named, with what to change."""
-    from benchmark.checks import run_checks
+def check(name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A name in a registry, file.py, or file.py:Class.")]) -> None:
+    """Check that a plug-in does what the benchmark expects; each failure says what to set or do."""
+    from benchmark.checks import measurements, run_checks
     from benchmark.plugins import find
 
-    broken = 0
+    n_failed = n_not_run = 0
     for kind, spec in find(name):
         console.print(f"{kind} {spec.name}", style="bold", highlight=False, markup=False)
+        outcomes = []
         for outcome in run_checks(kind, spec):
-            broken += bool(outcome.problem)
-            console.print(
-                f"  {'BROKEN' if outcome.problem else 'ok    '}  {outcome.name}", style="red" if outcome.problem else None, highlight=False
-            )
+            outcomes.append(outcome)
             if outcome.problem:
-                console.print(
-                    f"          found: {outcome.problem}\n          promise: {outcome.promise}",
-                    highlight=False,
-                    markup=False,
-                    soft_wrap=True,
-                )
-    if broken:
-        console.print(f"{broken} broken")
+                line = f"  FAILED  {outcome.name}: {outcome.problem}"
+                console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
+                say(f"          expected: {outcome.expected}")
+            elif outcome.passed:
+                say(f"  passed  {outcome.name}")
+        for cause in dict.fromkeys(outcome.needs for outcome in outcomes if outcome.needs):
+            say(f"  not run: {', '.join(outcome.name for outcome in outcomes if outcome.needs == cause)} (after {cause} passes)")
+        for line in measurements(kind, spec, outcomes):
+            say(f"  {line}")
+        n_failed += sum(bool(outcome.problem) for outcome in outcomes)
+        n_not_run += sum(bool(outcome.needs) for outcome in outcomes)
+    if n_failed:
+        say(f"{n_failed} failed" + (f", {n_not_run} not run" if n_not_run else ""))
         raise typer.Exit(1)
-    console.print("every promise is kept")
+    say("all checks passed")
 
 
 @app.command()

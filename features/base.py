@@ -1,4 +1,4 @@
-"""The base class of every extractor: what an author writes, and what is done for them."""
+"""The base class of every extractor: what an author writes, and what the base class does."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ class Extractor(TransformerMixin, BaseEstimator):
 
     Write ``extract(batch)``. If something is learned from the training images (a vocabulary, a projection), write
     ``learn(images)`` too and set ``stateless = False``. ``check_parameters()`` is the place to refuse values that make no
-    sense. Everything else is done here: checking shapes and types, cutting the images into batches, sharing the batches
-    among threads, enlarging images that are smaller than ``min_size``, checking what ``extract`` returned.
+    sense. The base class does the rest: checking shapes and types, splitting the images into batches, distributing them
+    over threads, enlarging images that are smaller than ``min_size``, checking what ``extract`` returned.
 
-    As elsewhere in scikit-learn one thread works unless joblib is told otherwise:
-    ``with joblib.parallel_config("threading", n_jobs=4): extractor.transform(images)``. The features do not depend on that.
+    As in scikit-learn, one thread is used unless joblib is told otherwise:
+    ``with joblib.parallel_config("threading", n_jobs=4): extractor.transform(images)``.
+    The features do not depend on the number of threads.
 
-    ``__init__`` only stores its arguments, as scikit-learn asks; what ``learn`` finds is kept in attributes that end
+    ``__init__`` only stores its arguments, as scikit-learn asks; what ``learn`` computes is stored in attributes that end
     with an underscore. An extractor that draws random numbers takes ``random_state``; the harness sets it.
 
     images : (n, h, w, c) uint8, c is 1 (gray) or 3 (RGB)        features : (n, d) float32, finite
@@ -33,16 +34,15 @@ class Extractor(TransformerMixin, BaseEstimator):
     Attributes
     ----------
     stateless : bool
-        Nothing is learned in ``fit``: features are computed once per data set, not once per training part.
+        Nothing is learned in ``fit``: features are computed once per dataset, not once per training set.
     min_size : int
         The smallest side ``extract`` can work on; smaller images are enlarged (bicubic) so that their shorter side has
         this many pixels.
     uses_labels : bool
-        ``learn(images, y)`` is given the labels of the training images as well. Features of those are then too good: a model
-        that is fitted to them trusts them more than it should.
+        ``learn(images, y)`` is given the labels of the training images as well. The training images then have better features
+        than new images will have, so a model fitted to them is too confident.
     batch_size : int
-        How many images of 32x32 pixels ``extract`` gets at once, and in proportion fewer of larger ones: it bounds the memory
-        that each thread uses beside the result, whatever the number and size of the images.
+        Number of 32x32 images per call of ``extract``; of larger images, proportionally fewer. It bounds the memory per thread.
     """
 
     stateless: bool = True
@@ -61,7 +61,7 @@ class Extractor(TransformerMixin, BaseEstimator):
         Returns
         -------
         (b, d) float array
-            One vector an image; d depends on the parameters and on (h, w, c), never on the pixel values.
+            One vector per image; d depends on the parameters and on (h, w, c), never on the pixel values.
         """
         raise NotImplementedError(f"{type(self).__name__} must write extract(batch)")
 
@@ -132,7 +132,7 @@ class Extractor(TransformerMixin, BaseEstimator):
         if features.ndim != 2 or len(features) != len(batch):
             raise ValueError(f"{name}.extract returned shape {features.shape} for {len(batch)} images; it must be ({len(batch)}, d)")
         if not np.isfinite(features).all():
-            raise ValueError(f"{name}.extract returned NaN or infinite features")
+            raise ValueError(f"{name}.extract returned NaN or infinite features: look for a division by zero or the logarithm of zero")
         return features
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:

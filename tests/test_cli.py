@@ -283,7 +283,7 @@ def test_an_error_of_a_plug_in_commands_no_terminal_wherever_it_is_shown(tmp_pat
 
 def test_a_new_extractor_checks_runs_and_is_not_written_over(tmp_path):
     benchmark("new", "extractor", "my_texture", cwd=tmp_path)
-    assert "every promise is kept" in benchmark("check", "my_texture.py", cwd=tmp_path).stdout
+    assert "all checks passed" in benchmark("check", "my_texture.py", cwd=tmp_path).stdout
     done = benchmark(
         "run", "--plugin", "my_texture.py", "--extractor", "pixels", "--extractor", "my_texture", "--model", "knn", cwd=tmp_path
     )
@@ -291,7 +291,9 @@ def test_a_new_extractor_checks_runs_and_is_not_written_over(tmp_path):
     refused("new", "extractor", "my_texture", cwd=tmp_path, says="nothing was written over")
 
 
-def test_check_names_the_broken_promise_and_exits_with_one():
+def test_check_names_what_failed_and_exits_with_one():
     printed = benchmark("check", f"{FAKES}:WrongLength", expect=1).stdout
-    assert "BROKEN  one_vector_an_image" in printed
-    assert "promise: " in printed
+    assert "FAILED  gives_features: WrongLength.extract returned shape (25, 3) for 24 images" in printed
+    assert "expected: " in printed
+    assert "not run: " in printed
+    assert printed.endswith("1 failed, 12 not run\n")

@@ -53,7 +53,7 @@ def test_a_threshold_tuned_on_the_test_part_is_caught():
 
 
 def test_probabilities_adjusted_to_the_test_parts_shares_are_caught():
-    assert {"images_are_adjusted_alone", "hidden_images"} <= broken("strategy", "AdjustsToTestShares")
+    assert broken("strategy", "AdjustsToTestShares") == {"images_are_adjusted_alone"}
 
 
 def test_smote_neighbours_from_the_test_fold_are_caught():

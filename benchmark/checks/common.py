@@ -2,59 +2,121 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
+import random
+import re
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 
 from benchmark.cell import Cell
-from benchmark.checks.subject import Subject, same, some_digits, uneven_digits
+from benchmark.checks import models, strategies
+from benchmark.checks.subject import Failure, Subject, require, same, some_digits, uneven_digits
 from benchmark.datasets.base import Dataset
 from benchmark.evaluate import evaluate
-from benchmark.plugins import resolve
+from benchmark.plugins import build, resolve
 from benchmark.predictions import Predictions
 from benchmark.spec import Spec
-from benchmark.study import takes_images
 
 
-def clones(subject: Subject) -> None:
-    """``__init__`` only stores its arguments, as scikit-learn asks; nothing is computed or checked there."""
-    estimator = subject.build()
-    assert repr(clone(estimator)) == repr(estimator), "its clone has other parameters"
+def parameters_are_stored(subject: Subject) -> None:
+    """``__init__`` only stores its arguments, each under its own name, as scikit-learn asks."""
+    estimator = build(subject.spec)
+    name = type(estimator).__name__
+    base = {"extractor": "features.base.Extractor", "strategy": "imblearn.base.BaseSampler or sklearn.base.BaseEstimator"}
+    problem = f"{name} has no get_params: inherit from {base.get(subject.kind, 'sklearn.base.ClassifierMixin and BaseEstimator')}"
+    require(hasattr(estimator, "get_params") and not inspect.isclass(estimator), problem)
+    if type(estimator).get_params is BaseEstimator.get_params:
+        _check_init(estimator)
+    try:
+        copy = clone(estimator)
+    except RuntimeError as error:
+        changed = re.search(r"modifies parameter (\w+)", str(error))
+        if not changed:
+            raise
+        parameter = changed[1]
+        raise Failure(
+            f"__init__ changes {parameter}: write self.{parameter} = {parameter} there, and convert or check it in fit"
+        ) from error
+    require(repr(copy) == repr(estimator), "a clone has other parameters: __init__ must only store its arguments, as self.name = name")
+
+
+def _check_init(estimator: Any) -> None:
+    """Fail on the first parameter that is hidden, or not kept under its own name."""
+    for name, parameter in inspect.signature(type(estimator).__init__).parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            if type(estimator).__init__ is not object.__init__:
+                raise Failure(f"__init__ takes {parameter}: name every parameter, and store each as self.name = name")
+        elif name != "self" and not hasattr(estimator, name):
+            raise Failure(f"__init__ does not store {name}: write self.{name} = {name}")
 
 
 def pickles(subject: Subject) -> None:
-    """It can be sent to another process: no open files, lambdas or locks in its attributes."""
-    pickle.loads(pickle.dumps(subject.build()))  # noqa: S301  # our own bytes
+    """It can be sent to another process."""
+    try:
+        pickle.loads(pickle.dumps(subject.build()))  # noqa: S301  # our own bytes
+    except Exception as error:
+        raise Failure(
+            f"{subject.describe_error(error)}: keep no open file, lambda or lock in an attribute; make it where it is used"
+        ) from error
 
 
 def repeats(subject: Subject) -> None:
-    """The same seed gives the same predictions, bit for bit: take ``random_state`` and use no other source of chance."""
-    first, second = _predicted(subject, _split_digits(subject)), _predicted(subject, _split_digits(subject))
-    same(first, second, "a second run with the same seed predicts something else")
+    """The same ``random_state`` gives the same result, bit for bit."""
+    first, second = _output(subject, 1), _output(subject, 2)
+    takes = "random_state" in subject.build().get_params(deep=False)
+    remedy = "draw every random number from sklearn.utils.check_random_state(self.random_state)"
+    problem = "run twice with the same seed, it gives two results: " + (
+        remedy if takes else f"add random_state=None to __init__, and {remedy}"
+    )
+    same(first, second, problem)
+    if subject.kind == "strategy":
+        same(_predicted(subject), _predicted(subject), problem)
+
+
+def _output(subject: Subject, global_seed: int) -> NDArray:
+    """Features, probabilities or samples of one run, with the global generators in some state."""
+    states = random.getstate(), np.random.get_state()  # noqa: NPY002
+    random.seed(global_seed)
+    np.random.seed(global_seed)  # noqa: NPY002
+    try:
+        if subject.kind == "strategy":
+            digits = uneven_digits()
+            return strategies.resampled(subject, digits.images.reshape(len(digits.images), -1).astype(np.float32), digits.targets)[0]
+        if subject.kind == "model":
+            return subject.outputs(*models.training_set(subject))
+        digits = some_digits(60, subject.side)
+        return subject.outputs(digits.images, digits.targets)
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
 
 
 def hidden_labels(subject: Subject) -> None:
-    """Predictions do not change when the labels of the test part do: read no labels but those that ``fit`` is given."""
-    # each data set lives only while it is evaluated, so that a plug-in that searches the memory finds the one at hand
-    first, second = _predicted(subject, _split_digits(subject)), _predicted(subject, _split_digits(subject, wrong_labels=True))
-    same(first, second, "predictions follow the labels of the test part")
+    """Predictions do not change when the labels of the test set do."""
+    # each dataset lives only while it is evaluated, so that a plug-in that searches the memory finds the one at hand
+    problem = "predictions follow the labels of the test set: read no labels but those that fit is given"
+    same(_predicted(subject), _predicted(subject, wrong_labels=True), problem)
 
 
 def hidden_images(subject: Subject) -> None:
-    """The prediction for a test image does not change when the other test images do: learn from the training part only."""
-    first, second = _predicted(subject, _split_digits(subject)), _predicted(subject, _split_digits(subject, other_images=True))
+    """The prediction for a test image does not change when the other test images do."""
+    first, second = _predicted(subject), _predicted(subject, other_images=True)
     half = len(first) // 2
-    assert np.allclose(first[:half], second[:half], atol=1e-6), "predictions of test images follow other test images"
+    problem = "predictions of test images follow other test images: learn from the training set only"
+    require(np.allclose(first[:half], second[:half], atol=1e-6), problem)
 
 
 def _split_digits(subject: Subject, wrong_labels: bool = False, other_images: bool = False) -> Dataset:
-    """Make a data set of real digits with an official split; on request with wrong labels, or other images, in its test part."""
-    digits, test = uneven_digits() if subject.kind == "strategy" else some_digits(200), np.arange(200) % 4 == 0
+    """Make a dataset of real digits with an official split; on request with wrong labels, or other images, in its test set."""
+    digits = uneven_digits() if subject.kind == "strategy" else some_digits(200, subject.side)
+    test = np.arange(200) % 4 == 0
     targets = np.where(test & wrong_labels, (digits.targets + 1) % len(digits.classes), digits.targets)
     images = digits.images.copy()
     if other_images:
@@ -62,15 +124,16 @@ def _split_digits(subject: Subject, wrong_labels: bool = False, other_images: bo
     return replace(digits, images=images, targets=targets, part=np.where(test, "test", "train"))
 
 
-def _predicted(subject: Subject, dataset: Dataset) -> NDArray[np.float64]:
+def _predicted(subject: Subject, wrong_labels: bool = False, other_images: bool = False) -> NDArray[np.float64]:
     """Probabilities of a whole evaluation with the subject in its place."""
+    dataset = _split_digits(subject, wrong_labels, other_images)
     usual = {"extractor": Spec("pixels"), "model": Spec("logistic_regression"), "strategy": Spec("none")}
     parts = {kind: subject.spec if kind == subject.kind else resolve(kind, spec) for kind, spec in usual.items()}
-    extractor = () if takes_images(parts["model"]) else (parts["extractor"],)
+    extractor = () if subject.kind == "model" and subject.takes_images else (parts["extractor"],)
     split = resolve("split", Spec("official"))
     where = Spec("digits"), dataset.fingerprint, None, split, 0, resolve("imbalance", Spec("none")), 1.0, resolve("occlusion", Spec("none"))
     cell = Cell(*where, extractor, (parts["strategy"],), parts["model"], 0)
     with tempfile.TemporaryDirectory() as folder:
         row = evaluate(cell, dataset, Path(folder))
-        assert row["status"] == "ok", row["reason"]
+        require(row["status"] == "ok", f"the evaluation of a cell ends as {row['status']}: {row['reason']}")
         return Predictions.load(Path(folder) / "predictions" / f"{cell.key}.npz").proba

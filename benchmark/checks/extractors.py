@@ -2,72 +2,165 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import NotFittedError
 from sklearn.neighbors import KNeighborsClassifier
 
-from benchmark.checks.subject import Subject, colour_images, same, some_digits
+from benchmark.checks.subject import (
+    ON_A_COPY,
+    SIDES,
+    Failure,
+    Subject,
+    colour_images,
+    error_of,
+    is_broken_contract,
+    kind_of_value,
+    require,
+    same,
+    some_digits,
+)
+from benchmark.featurize import words
+from features.base import Extractor
 
 
-def _fitted(subject: Subject, images: NDArray[np.uint8], y: Any = None) -> Any:
+def _fitted(subject: Subject, images: NDArray[np.uint8], y: NDArray[np.int64] | None = None) -> Any:
     extractor = subject.build()
-    y = np.arange(len(images)) % 2 if y is None and getattr(extractor, "uses_labels", False) else y
-    return extractor.fit(images.copy(), y)
+    labels = subject.labels(np.arange(len(images)) % 2) if y is None else (y,)
+    return extractor.fit(images.copy(), *labels)
+
+
+def learning_is_declared(subject: Subject) -> None:
+    """``learn(images)`` is called if ``stateless = False``, and is given labels if ``uses_labels = True``."""
+    extractor = subject.build()
+    cls = type(extractor)
+    missing = [method for method in ("fit", "transform") if not hasattr(extractor, method)]
+    require(not missing, f"{cls.__name__} has no {' and no '.join(missing)}: write class {cls.__name__}(Extractor), from features.base")
+    learn = getattr(cls, "learn", None)
+    if learn in (None, Extractor.learn):
+        return
+    if isinstance(extractor, Extractor) and cls.fit is Extractor.fit:
+        inherited = isinstance(vars(cls).get("stateless", True), bool)
+        problem = f"{cls.__name__} has learn(), and stateless is True, so learn() is never called: set stateless = False in the class"
+        require(not extractor.stateless or not inherited, problem)
+    given = [None] * (2 if extractor.uses_labels else 1)
+    try:
+        inspect.signature(extractor.learn).bind(*given)
+    except TypeError:
+        problem = (
+            "uses_labels is True: write learn(self, images, y)" if extractor.uses_labels else "to be given labels, set uses_labels = True"
+        )
+        raise Failure(
+            f"learn() cannot be called with {'images and labels' if extractor.uses_labels else 'images alone'}; {problem}"
+        ) from None
+
+
+def gives_features(subject: Subject) -> None:
+    """``fit`` returns the extractor; ``transform`` gives a (n, d) float32 matrix of finite numbers, for gray and colour images."""
+    extractor, gray = subject.build(), some_digits(24, _side(subject)).images
+    returned = extractor.fit(gray.copy(), *subject.labels(np.arange(24) % 2))
+    require(returned is extractor, f"fit returns {kind_of_value(returned)}, not the extractor: end it with `return self`")
+    _check_features(extractor.transform(gray.copy()), gray)
+    colour = colour_images(12, subject.side)
+    error = error_of(lambda: _fitted(subject, colour).transform(colour.copy()))
+    if error:
+        raise Failure(
+            f"raises {subject.describe_error(error)} on colour images (n, h, w, 3), and works on gray images (n, h, w, 1): "
+            "start from to_gray(batch), of features.base"
+        )
+    _check_features(_fitted(subject, colour).transform(colour.copy()), colour)
+
+
+def _side(subject: Subject) -> int:
+    """Side of the probe images; a ``fit`` that leaves out the base class's is named as the cause."""
+    images = some_digits(24).images
+    error = error_of(lambda: subject.outputs(images, np.arange(24) % 2))
+    made = subject.build()
+    if isinstance(error, NotFittedError) and isinstance(made, Extractor) and type(made).fit is not Extractor.fit:
+        raise Failure(
+            "fit does not call the base class's: rename it to learn(self, images) and set stateless = False, "
+            "or end it with `return super().fit(X)`"
+        )
+    return subject.side
+
+
+def _check_features(features: Any, images: NDArray[np.uint8]) -> None:
+    shape: tuple[int, ...] = getattr(features, "shape", ())
+    problem = f"transform gives {kind_of_value(features)} of shape {shape} for {len(images)} images: return an array ({len(images)}, d)"
+    require(isinstance(features, np.ndarray) and len(shape) == 2 and shape[0] == len(images) and 0 not in shape, problem)
+    problem = f"features are {features.dtype}, not float32: write extract(batch) alone and inherit transform, or return .astype(np.float32)"
+    require(features.dtype == np.float32, problem)
+    require(np.isfinite(features).all(), "features hold NaN or infinity: look for a division by zero or the logarithm of zero")
+
+
+def small_images_are_enlarged(subject: Subject) -> None:
+    """``min_size`` is the smallest side that ``extract`` works on; smaller images are enlarged to it."""
+    side, error = subject.smallest_side
+    smaller = SIDES[SIDES.index(side) - 1] if side > SIDES[0] else 0
+    require(
+        not smaller,
+        f"raises {error} on images of {smaller} x {smaller} pixels, and works on {side} x {side}: "
+        f"set min_size = {side} in the class, and smaller images are enlarged",
+    )
+
+
+def blank_images_give_features(subject: Subject) -> None:
+    """Images that are all black, all white, or not square have finite features as well."""
+    side = subject.side
+    for name, images in (
+        ("all-black", np.zeros((3, 2 * side, 2 * side, 1), np.uint8)),
+        ("all-white", np.full((3, 2 * side, 2 * side, 3), 255, np.uint8)),
+        (f"{side + 1} x {side + 5} pixel", colour_images(3, 2 * side)[:, : side + 1, : side + 5]),
+    ):
+        try:
+            _check_features(_fitted(subject, images).transform(images), images)
+        except Failure as problem:
+            raise Failure(f"on {name} images: {problem}") from None
+        except Exception as error:
+            raise Failure(f"on {name} images: {words(error) if is_broken_contract(error) else subject.describe_error(error)}") from error
 
 
 def input_unchanged(subject: Subject) -> None:
-    """``fit`` and ``transform`` leave the images as they are: work on a copy, write ``batch = batch.astype(float)``."""
-    images = colour_images()
+    """``fit`` and ``transform`` leave the images as they are."""
+    images = colour_images(12, subject.side)
     given = images.copy()
-    try:
-        labels = (np.arange(len(given)) % 2,) if getattr(subject.build(), "uses_labels", False) else ()
-        subject.build().fit(given, *labels).transform(given)
-    except ValueError as error:
-        if "read-only" in str(error):
-            raise AssertionError("extract tried to change the images it was given") from error
-        raise
-    same(given, images, "the images are different after transform")
-
-
-def one_vector_an_image(subject: Subject) -> None:
-    """``extract`` returns one row an image, each of the same length, as (n, d) finite numbers."""
-    for images in (some_digits().images, colour_images(), np.zeros((3, 16, 16, 1), np.uint8), np.full((3, 9, 13, 3), 255, np.uint8)):
-        features = _fitted(subject, images).transform(images)
-        assert features.ndim == 2, f"features of {images.shape} images have shape {features.shape}"
-        assert len(features) == len(images), f"{len(images)} images gave {len(features)} vectors"
-        assert features.dtype == np.float32, f"features are {features.dtype}, not float32"
-        assert np.isfinite(features).all(), f"features of {images.shape} images hold NaN or infinity"
+    subject.build().fit(given, *subject.labels(np.arange(12) % 2)).transform(given)
+    same(given, images, f"the images are different after fit and transform: {ON_A_COPY}")
 
 
 def images_are_independent(subject: Subject) -> None:
-    """The features of an image do not depend on the other images of the batch: no statistics over the batch in ``extract``."""
-    images = some_digits(1200).images  # more than a batch
+    """The features of an image do not depend on the other images of the batch."""
+    images = some_digits(1200 if subject.side <= 16 else 64, subject.side).images  # more than a batch, where that is affordable
     extractor = _fitted(subject, images[:60])
     together = extractor.transform(images)
     alone = np.vstack([extractor.transform(image[None]) for image in images[:5]])
-    assert np.allclose(together[:5], alone, atol=1e-4), "an image alone has other features than among others"
-    assert np.allclose(together[::-1], extractor.transform(images[::-1]), atol=1e-4), "images in another order have other features"
+    remedy = "compute no statistic over the batch in extract; learn it from the training images in learn(images), with stateless = False"
+    require(np.allclose(together[:5], alone, atol=1e-4), f"an image alone has other features than among others: {remedy}")
+    require(
+        np.allclose(together[::-1], extractor.transform(images[::-1]), atol=1e-4), f"images in another order have other features: {remedy}"
+    )
 
 
 def labels_are_ignored(subject: Subject) -> None:
-    """``fit`` does not use labels, unless the extractor says ``uses_labels = True``; then the harness hands it those of training."""
+    """``fit`` uses labels only if the class says ``uses_labels = True``."""
     if getattr(subject.build(), "uses_labels", False):
         return
-    digits = some_digits()
+    digits = some_digits(120, subject.side)
     first = _fitted(subject, digits.images, digits.targets).transform(digits.images)
     second = _fitted(subject, digits.images, digits.targets[::-1].copy()).transform(digits.images)
-    same(first, second, "other labels in fit give other features")
+    same(first, second, "other labels in fit give other features: set uses_labels = True in the class, or do not use y")
 
 
 def stateless_is_true(subject: Subject) -> None:
-    """A ``stateless`` extractor learns nothing in ``fit``: if it does, set ``stateless = False``, or test images leak into it."""
-    if not subject.build().stateless:
+    """A ``stateless`` extractor learns nothing in ``fit``: its features are computed once per dataset."""
+    if not getattr(subject.build(), "stateless", False):
         return
-    images = some_digits().images
+    images = some_digits(120, subject.side).images
     first, second = _fitted(subject, images[:60]).transform(images[-20:]), _fitted(subject, images[60:]).transform(images[-20:])
-    same(first, second, "fitted on other images it gives other features, and it says stateless = True")
+    same(first, second, "fitted on other images it gives other features, and stateless is True: set stateless = False in the class")
 
 
 def nothing_is_looked_up(subject: Subject) -> None:
@@ -75,27 +168,30 @@ def nothing_is_looked_up(subject: Subject) -> None:
 
     This finds an exact look-up; one by nearest neighbour is a classifier in disguise, and only a reader finds it.
     """
-    digits = some_digits(400)
+    digits = some_digits(400 if subject.side <= 16 else 200, subject.side)
+    n = len(digits.images)
     noise = np.random.default_rng(0).integers(0, 2, digits.images.shape, dtype=np.uint8)
     extractor = _fitted(subject, digits.images)
     features = {
         name: extractor.transform(images)
         for name, images in (("exact", digits.images), ("noisy", digits.images - (digits.images > 0) * noise))
     }
-    train, test, y = slice(0, 300), slice(300, 400), digits.targets
+    train, test, y = slice(0, 3 * n // 4), slice(3 * n // 4, n), digits.targets
     scores = {
         name: KNeighborsClassifier(1).fit(features["exact"][train], y[train]).score(values[test], y[test])
         for name, values in features.items()
     }
-    assert scores["exact"] - scores["noisy"] < 0.3, (
-        f"accuracy falls from {scores['exact']:.2f} to {scores['noisy']:.2f} with one gray level of noise"
+    require(
+        scores["exact"] - scores["noisy"] < 0.3,
+        f"accuracy falls from {scores['exact']:.2f} to {scores['noisy']:.2f} with one gray level of noise: "
+        "compute features from the pixels, not from a table of known images",
     )
 
 
 def names_fit(subject: Subject) -> None:
     """``get_feature_names_out`` names each feature once."""
-    images = colour_images()
+    images = colour_images(12, subject.side)
     extractor = _fitted(subject, images)
     names, d = list(extractor.get_feature_names_out()), extractor.transform(images).shape[1]
-    assert len(names) == d, f"{len(names)} names for {d} features"
-    assert len(set(names)) == d, "two features have one name"
+    require(len(names) == d, f"get_feature_names_out gives {len(names)} names for {d} features: return one name per feature")
+    require(len(set(names)) == d, "two features have one name: make the names unique")

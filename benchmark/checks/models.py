@@ -5,47 +5,95 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.checks.subject import Subject, same, some_digits
-from benchmark.predictions import Predictions
-from benchmark.study import takes_images
+from benchmark.checks.subject import Failure, Subject, colour_images, error_of, kind_of_value, require, same, some_digits
 
 
-def _training(subject: Subject) -> tuple[NDArray, NDArray[np.int64]]:
-    digits = some_digits()
+def training_set(subject: Subject) -> tuple[NDArray, NDArray[np.int64]]:
+    """Images or features of four classes, as the model takes them, and labels."""
+    digits = some_digits(120, subject.side)
     kept = digits.targets < 4
     images = digits.images[kept]
-    return (images if takes_images(subject.spec) else images.reshape(len(images), -1).astype(np.float32)), digits.targets[kept]
+    return (images if subject.takes_images else images.reshape(len(images), -1).astype(np.float32)), digits.targets[kept]
 
 
 def gives_probabilities(subject: Subject) -> None:
-    """``predict_proba`` gives finite probabilities, one column a class of ``classes_``, rows that sum to one."""
-    X, y = _training(subject)
-    model = subject.build().fit(X, y)
-    proba = np.asarray(model.predict_proba(X[:7]))
-    assert proba.shape == (7, len(model.classes_)), f"shape {proba.shape} for 7 images and {len(model.classes_)} classes"
-    Predictions(np.zeros(7, int), proba, tuple(map(str, model.classes_)), np.arange(7))
+    """``fit`` returns the model and sets ``classes_``; ``predict_proba`` gives one row per image and one column per class."""
+    model = subject.build()
+    name = type(model).__name__
+    require(
+        hasattr(model, "predict_proba"),
+        f"{name} has no predict_proba, and AUC is never computed from hard labels: "
+        "write predict_proba(X), or wrap the model in sklearn.calibration.CalibratedClassifierCV",
+    )
+    X, y = training_set(subject)
+    returned = _fit(subject, model, X, y)
+    require(returned is model, f"fit returns {kind_of_value(returned)}, not the model: end it with `return self`")
+    require(hasattr(model, "classes_"), f"{name} has no classes_ after fit: set self.classes_ = np.unique(y) in fit")
+    _check_probabilities(np.asarray(model.predict_proba(X[:7])), 7, len(model.classes_))
+    if subject.takes_images:
+        colour = colour_images(12, subject.side)
+        error = error_of(lambda: subject.outputs(colour, np.arange(12) % 2))
+        if error:
+            raise Failure(
+                f"raises {subject.describe_error(error)} on colour images (n, h, w, 3), and works on gray images (n, h, w, 1): "
+                "take the number of channels from the images' shape"
+            )
+
+
+def _fit(subject: Subject, model: object, X: NDArray, y: NDArray[np.int64]) -> object:
+    """Fit a model; one of features that only works on images is told how to say so."""
+    try:
+        return model.fit(X.copy(), y.copy())  # type: ignore[attr-defined]
+    except Exception as error:
+        digits = [some_digits(60, side) for side in (8, 32)]
+        if subject.takes_images or all(error_of(lambda: subject.outputs(some.images, some.targets)) for some in digits):  # noqa: B023
+            raise
+        raise Failure(
+            f"raises {subject.describe_error(error)} on features (n, d), and works on images (n, h, w, c): "
+            'set takes = "images" in the class'
+        ) from error
+
+
+def _check_probabilities(proba: NDArray, n: int, n_classes: int) -> None:
+    proba = proba.astype(np.float64)
+    problem = f"predict_proba gives shape {proba.shape} for {n} images: return ({n}, {n_classes}), a column per class of classes_"
+    require(proba.shape == (n, n_classes), problem)
+    problem = (
+        f"{int((~np.isfinite(proba)).sum())} of {proba.size} probabilities are NaN or infinite: look for a division by zero or an overflow"
+    )
+    require(np.isfinite(proba).all(), problem)
+    problem = f"probabilities lie in [{proba.min():.3g}, {proba.max():.3g}], not in [0, 1]: apply scipy.special.softmax(scores, axis=1)"
+    require(proba.min() > -1e-9 and proba.max() < 1 + 1e-9, problem)
+    sums = proba.sum(axis=1)
+    problem = (
+        f"rows of predict_proba sum to between {sums.min():.3g} and {sums.max():.3g}, not to 1: divide by proba.sum(axis=1, keepdims=True)"
+    )
+    require(np.allclose(sums, 1, atol=1e-4), problem)
 
 
 def images_are_independent(subject: Subject) -> None:
-    """The probabilities of an image do not depend on the other images asked about: no statistics over the test part."""
-    X, y = _training(subject)
+    """The probabilities of an image do not depend on the other images that are predicted with it."""
+    X, y = training_set(subject)
     model = subject.build().fit(X, y)
     alone = np.vstack([model.predict_proba(X[i : i + 1]) for i in range(5)])
-    assert np.allclose(model.predict_proba(X)[:5], alone, atol=1e-4), "an image alone has other probabilities than among others"
+    problem = "an image alone has other probabilities than among others: compute no statistic of X in predict_proba, only in fit"
+    require(np.allclose(model.predict_proba(X)[:5], alone, atol=1e-4), problem)
 
 
-def training_data_unchanged(subject: Subject) -> None:
-    """``fit`` and ``predict_proba`` leave X and y as they are: work on a copy."""
-    X, y = _training(subject)
+def input_unchanged(subject: Subject) -> None:
+    """``fit`` and ``predict_proba`` leave X and y as they are."""
+    X, y = training_set(subject)
     given_X, given_y = X.copy(), y.copy()
     subject.build().fit(given_X, given_y).predict_proba(given_X)
-    same(given_X, X, "X is different after fit and predict_proba")
-    same(given_y, y, "y is different after fit and predict_proba")
+    same(given_X, X, "X is different after fit and predict_proba: work on a copy, X = X.copy()")
+    same(given_y, y, "y is different after fit and predict_proba: work on a copy, y = y.copy()")
 
 
 def classes_may_be_missing(subject: Subject) -> None:
     """``classes_`` holds the labels seen in ``fit``, also when some in between are missing."""
-    X, y = _training(subject)
+    X, y = training_set(subject)
     kept = y != 1
     model = subject.build().fit(X[kept], y[kept])
-    same(model.classes_, np.unique(y[kept]), f"classes_ is {model.classes_} after training on {np.unique(y[kept])}")
+    problem = f"classes_ is {model.classes_} after training on labels {np.unique(y[kept])}: set self.classes_ = np.unique(y) in fit"
+    same(model.classes_, np.unique(y[kept]), problem)
+    _check_probabilities(np.asarray(model.predict_proba(X[:7])), 7, 3)

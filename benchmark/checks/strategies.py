@@ -2,23 +2,51 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from benchmark.checks.subject import Subject, same, uneven_digits
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.checks.subject import Subject, kind_of_value, require, same, uneven_digits
+from benchmark.datasets.base import Dataset
 from benchmark.prepare import make_strategy
 
 
-def training_part_fits(subject: Subject) -> None:
-    """``resample`` gives as many labels as samples, of the same width and of no new class, and leaves its input as it is."""
+def _flat(digits: Dataset) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    return digits.images.reshape(len(digits.images), -1).astype(np.float32), digits.targets
+
+
+def resampled(subject: Subject, X: NDArray, y: NDArray[np.int64]) -> Any:
+    """What the plug-in itself, not the harness's wrapper of a sampler, makes of a training set."""
+    strategy = subject.build()
+    return (strategy.resample if hasattr(strategy, "resample") else strategy.fit_resample)(X, y)
+
+
+def gives_training_set(subject: Subject) -> None:
+    """Resampling gives (X, y): as many labels as samples, of the same width and type, and of no new class."""
+    digits = uneven_digits()  # bound to a name, so that a plug-in that searches the memory for the dataset finds it
+    X, y = _flat(digits)
+    pair = resampled(subject, X.copy(), y.copy())
+    problem = f"resampling returns {kind_of_value(pair)}: return the samples and their labels, `return X, y`"
+    require(isinstance(pair, tuple | list) and len(pair) == 2, problem)
+    new_X, new_y = (np.asarray(part) for part in pair)
+    require(len(new_X) == len(new_y), f"resampling gives {len(new_X)} samples and {len(new_y)} labels: return as many labels as samples")
+    require(new_X.shape[1:] == X.shape[1:], f"samples have shape {new_X.shape[1:]} instead of {X.shape[1:]}: keep every feature")
+    require(new_X.dtype == X.dtype, f"samples are {new_X.dtype} and were {X.dtype}: return X.astype(the type it came in)")
+    require(new_y.dtype == y.dtype, f"labels are {new_y.dtype} and were {y.dtype}: return y.astype(the type it came in)")
+    require(np.isfinite(new_X).all(), "samples hold NaN or infinity: look for a division by zero")
+    require(set(new_y) <= set(y), f"new classes {sorted(set(new_y) - set(y))}: return only labels that were given")
+    require(set(new_y) == set(y), f"no sample is left of classes {sorted(set(y) - set(new_y))}: keep at least one per class")
+
+
+def input_unchanged(subject: Subject) -> None:
+    """Resampling leaves X and y as they are."""
     digits = uneven_digits()
-    X, y = digits.images.reshape(len(digits.images), -1).astype(np.float32), digits.targets
+    X, y = _flat(digits)
     given_X, given_y = X.copy(), y.copy()
-    new_X, new_y = make_strategy((subject.spec,), 0).resample(given_X, given_y)
-    assert len(new_X) == len(new_y), f"{len(new_X)} samples and {len(new_y)} labels"
-    assert new_X.shape[1] == X.shape[1], f"{new_X.shape[1]} features instead of {X.shape[1]}"
-    assert set(new_y) <= set(y), f"new classes: {set(new_y) - set(y)}"
-    same(given_X, X, "X is different after resample")
-    same(given_y, y, "y is different after resample")
+    resampled(subject, given_X, given_y)
+    same(given_X, X, "X is different after resampling: work on a copy, X = X.copy()")
+    same(given_y, y, "y is different after resampling: work on a copy, y = y.copy()")
 
 
 def images_are_adjusted_alone(subject: Subject) -> None:
@@ -26,5 +54,10 @@ def images_are_adjusted_alone(subject: Subject) -> None:
     digits = uneven_digits()
     strategy, proba = make_strategy((subject.spec,), 0), np.random.default_rng(0).dirichlet(np.ones(3), len(digits.targets))
     strategy.learn(digits.targets, proba.copy)
+    together = strategy.adjust(proba.copy())
+    require(
+        np.shape(together) == proba.shape, f"adjust gives {kind_of_value(together)} of shape {np.shape(together)}: return {proba.shape}"
+    )
     alone = np.vstack([strategy.adjust(proba[i : i + 1].copy()) for i in range(5)])
-    assert np.allclose(strategy.adjust(proba.copy())[:5], alone), "an image alone is given other probabilities than among others"
+    problem = "an image alone has other adjusted probabilities than among others: use in adjust only what learn found"
+    require(np.allclose(together[:5], alone), problem)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +14,29 @@ from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
 from benchmark.datasets.bundled import load_digits
-from benchmark.featurize import seeded
+from benchmark.featurize import seeded, words
 from benchmark.plugins import build
 from benchmark.spec import Spec
+from benchmark.study import takes_images
+from features import base
+from features.base import enlarge
+
+SIDES = (8, 12, 16, 24, 32, 48, 64, 96, 128, 224)
+ON_A_COPY = "work on a copy, batch = batch.astype(np.float32)"
+ERRORS = (Exception, SystemExit)  # whatever a plug-in raises is what a check has to report
 
 
-@dataclass(frozen=True)
+class Failure(Exception):  # noqa: N818  # a finding, not an error of the harness
+    """A check failed; the text says what is wrong and what to set or do."""
+
+
+def require(condition: bool | np.bool_, problem: str) -> None:
+    """Fail the check with a text unless the condition holds."""
+    if not condition:
+        raise Failure(problem)
+
+
+@dataclass
 class Subject:
     """A plug-in under check.
 
@@ -34,25 +54,112 @@ class Subject:
         """Make a new one, seeded as the harness does."""
         return seeded(build(self.spec), 0)
 
+    @property
+    def takes_images(self) -> bool:
+        """Whether it is given images, so that their size matters."""
+        return self.kind == "extractor" or (self.kind == "model" and takes_images(self.spec))
 
-def some_digits(n: int = 120) -> Dataset:
-    """Return the first n digits."""
+    @cached_property
+    def smallest_side(self) -> tuple[int, str]:
+        """Side of the smallest square images that it works on, and the error on those of the size before.
+
+        A model may state ``smallest_side``; above that, and for an extractor, sizes are tried until one works.
+
+        Raises
+        ------
+        Failure
+            It works on no size, or on colour images only.
+        """
+        if not self.takes_images:
+            return SIDES[0], ""
+        stated = getattr(self.build(), "smallest_side", 1) if self.kind == "model" else 1
+        least = max(SIDES[0], stated if isinstance(stated, int) else 1)
+        refused: list[str] = []
+        batch = "batch" if self.kind == "extractor" else "X"
+        for side in (least, *(side for side in SIDES if side > least)):
+            error = self._error_on(some_digits(24, side).images)
+            if error is None:
+                return side, refused[-1] if refused else ""
+            if is_broken_contract(error):
+                raise Failure(words(error))
+            refused.append(self.describe_error(error))
+            if "read-only" in refused[-1]:
+                raise Failure(f"raises {refused[-1]}, for it tries to change the images that it is given: {ON_A_COPY}")
+            if self._error_on(colour_images(8, side)) is None:
+                raise Failure(
+                    f"raises {refused[-1]} on gray images (n, h, w, 1), and works on colour images (n, h, w, 3): "
+                    f"where {batch}.shape[-1] is 1, use np.repeat({batch}, 3, axis=-1)"
+                )
+        raise Failure(f"raises {refused[0]}")
+
+    @property
+    def side(self) -> int:
+        """Side of the square images it is tried on."""
+        return self.smallest_side[0]
+
+    def _error_on(self, images: NDArray[np.uint8]) -> BaseException | None:
+        """What fitting and applying it raises."""
+        return error_of(lambda: self.outputs(images, np.arange(len(images)) % 2))
+
+    def outputs(self, X: NDArray, y: NDArray[np.int64]) -> NDArray:
+        """Features or probabilities of the images that a new one is fitted to."""
+        made = self.build()
+        if self.kind == "extractor":
+            made.fit(X.copy(), *self.labels(y))
+            return np.asarray(made.transform(X.copy()))
+        made.fit(X.copy(), y.copy())
+        return np.asarray(made.predict_proba(X.copy()))
+
+    def labels(self, y: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
+        """Labels as an extractor's ``fit`` is given them: none unless it says ``uses_labels``."""
+        return (y.copy(),) if getattr(self.build(), "uses_labels", False) else ()
+
+    def describe_error(self, error: BaseException) -> str:
+        """Type and text of an exception, and the line of the plug-in's file where it arose."""
+        text = " ".join(words(error).split())
+        where = self.spec.target.rpartition(":")[0]
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == where]
+        return f"{type(error).__name__}: {text}" + (f" (line {lines[-1]} of {Path(where).name})" if lines else "")
+
+
+def error_of(work: Callable[[], Any]) -> BaseException | None:
+    """Exception that a piece of work raises, or None."""
+    try:
+        work()
+    except ERRORS as error:
+        return error
+    return None
+
+
+def is_broken_contract(error: BaseException) -> bool:
+    """Whether the base class of extractors raised it, on what ``extract`` returned."""
+    return traceback.extract_tb(error.__traceback__)[-1].filename == base.__file__
+
+
+def some_digits(n: int = 120, side: int = SIDES[0]) -> Dataset:
+    """Return the first n digits, enlarged to a side."""
     whole = load_digits("digits", Path(), None)
-    return replace(whole, images=whole.images[:n].copy(), targets=whole.targets[:n].copy())
+    return replace(whole, images=enlarge(whole.images[:n], side).copy(), targets=whole.targets[:n].copy())
 
 
 def uneven_digits(n: int = 200) -> Dataset:
     """Return the first n digits as three classes of 6, 3 and 1 digits, among which a strategy finds something to do."""
     digits = some_digits(n)
-    return replace(digits, targets=np.digitize(digits.targets, [6, 9]), classes=("0-5", "6-8", "9"))
+    targets = np.digitize(digits.targets, [6, 9])
+    return replace(digits, targets=targets, classes=("0-5", "6-8", "9"), part=np.where(np.arange(n) % 4 == 0, "test", "train"))
 
 
-def colour_images(n: int = 12) -> NDArray[np.uint8]:
-    """Colour images (n, 24, 32, 3): three digits as channels, enlarged."""
+def colour_images(n: int = 12, side: int = SIDES[0]) -> NDArray[np.uint8]:
+    """Colour images (n, side, side, 3): three digits as channels."""
     gray = some_digits(3 * n).images[..., 0].reshape(n, 3, 8, 8).transpose(0, 2, 3, 1)
-    return np.kron(gray, np.ones((1, 3, 4, 1), np.uint8))
+    return enlarge(np.ascontiguousarray(gray), side)
 
 
 def same(first: NDArray, second: NDArray, problem: str) -> None:
-    """Assert that two arrays are equal bit for bit."""
-    assert np.array_equal(np.asarray(first), np.asarray(second)), problem
+    """Fail unless two arrays are equal bit for bit."""
+    require(np.array_equal(np.asarray(first), np.asarray(second)), problem)
+
+
+def kind_of_value(value: Any) -> str:
+    """Say what a method returned, for a message."""
+    return "None" if value is None else f"a {type(value).__name__}"
