@@ -7,7 +7,6 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.multiclass import OneVsRestClassifier
 
 from benchmark import imbalance
 from benchmark.cell import Cell
@@ -15,9 +14,11 @@ from benchmark.datasets.base import Dataset
 from benchmark.featurize import seeded
 from benchmark.plugins import build, load
 from benchmark.spec import Spec
-from benchmark.splits import Fold
+from benchmark.splits import MENU, Fold
 from benchmark.strategies.base import Combined, Strategy
+from benchmark.strategies.thresholds import balances
 from benchmark.study import takes_images
+from models.one_vs_rest import OneVsRest
 
 
 def split(cell: Cell, dataset: Dataset) -> Fold:
@@ -66,8 +67,31 @@ def make_model(cell: Cell, dataset: Dataset) -> Any:
     """Build the model of a cell, seeded; a feature model is made one-vs-rest for a multi-label task."""
     model = build(cell.model)
     if dataset.multilabel and not takes_images(cell.model):
-        model = OneVsRestClassifier(model)
+        model = OneVsRest(model)
     return seeded(model, cell.seed_for("model"))
+
+
+def is_official(cell: Cell) -> bool:
+    """Whether a cell's split is the official one, so that its validation set is at hand."""
+    return cell.split.target == MENU["official"]
+
+
+def double_corrections(strategy: Strategy, model: Any) -> list[str]:
+    """Note that the class frequencies are corrected for more than once, by strategies and by what the model does itself.
+
+    Such cells are run, whatever the strategies: some combinations are of interest (Buda, Maki &
+    Mazurowski 2018 follow over-sampling by thresholding), and others are compared with them.
+
+    Parameters
+    ----------
+    strategy : Strategy
+    model : scikit-learn classifier
+        Not yet weighted by the strategy.
+    """
+    parts = strategy.parts if isinstance(strategy, Combined) else [strategy]
+    by = [type(getattr(part, "sampler", part)).__name__ for part in parts if getattr(part, "balances", False)]
+    by += ["the model"] if balances(model) else []
+    return [f"class frequencies are corrected {len(by)} times: by {' and by '.join(by)}"] if len(by) > 1 else []
 
 
 def refusal(cell: Cell, dataset: Dataset) -> str | None:

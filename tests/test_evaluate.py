@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import benchmark.evaluate
-from benchmark.evaluate import evaluate, probabilities
+from benchmark.evaluate import evaluate
+from benchmark.inner_folds import probabilities
 from benchmark.metrics import METRICS, compute
 from benchmark.predictions import Predictions
 from models.cnn import SimpleCNN

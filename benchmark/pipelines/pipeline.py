@@ -17,13 +17,14 @@ from benchmark.datasets.base import Dataset
 from benchmark.datasets.pictures.options import Options
 from benchmark.environment import environment
 from benchmark.errors import UserError
-from benchmark.evaluate import fit_predict, probabilities, seed_global_generators
+from benchmark.evaluate import fit_predict, seed_global_generators
 from benchmark.featurize import Features, fit_extractor, joined, said, seeded, words
+from benchmark.inner_folds import probabilities
 from benchmark.pipelines.card import Card
 from benchmark.plan import make_plan
 from benchmark.plugins import build, resolve
 from benchmark.predictions import Predictions
-from benchmark.prepare import make_model, make_strategy, refusal, split
+from benchmark.prepare import is_official, make_model, make_strategy, refusal, split
 from benchmark.spec import Spec
 from benchmark.splits import Indices, has_official, shared_images
 from benchmark.strategies.base import Refused, Strategy
@@ -117,8 +118,11 @@ def _trained(cell: Cell, dataset: Dataset, train: Indices, test: Indices) -> tup
     strategy, model = make_strategy(cell.strategy, cell.seed_for("strategy")), make_model(cell, dataset)
     extractors = tuple(fit_extractor(seeded(build(spec), cell.seed_for("extractor")), dataset, train) for spec in cell.extractor)
     model = strategy.weight(model, dataset.targets[train])
-    features = Features(_features(extractors, dataset.images[train]), _features(extractors, dataset.images[test]))
-    _, predictions = fit_predict(model, strategy, features, dataset, train, test)
+
+    def rows(indices: Indices) -> NDArray:
+        return _features(extractors, dataset.images[indices])
+
+    _, predictions = fit_predict(model, strategy, Features(rows(train), rows(test), rows), dataset, train, test, is_official(cell))
     return (extractors, model, strategy), predictions
 
 

@@ -263,7 +263,7 @@ def test_many_classes_are_coupled_a_part_of_the_images_at_a_time(monkeypatch, di
 def test_nystroem_svm_comes_near_the_kernel_machine_it_approximates(digits):
     X, y = digits
     exact, near = (build(name).fit(X[:600], y[:600]).score(X[600:], y[600:]) for name in ("rbf_svm", "nystroem_svm"))
-    assert near > exact - 0.03
+    assert near > exact - 0.04
 
 
 def test_two_folds_are_enough_to_calibrate_many_images():
