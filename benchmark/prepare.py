@@ -12,6 +12,7 @@ from benchmark import imbalance
 from benchmark.cell import Cell
 from benchmark.datasets.base import Dataset
 from benchmark.featurize import seeded
+from benchmark.own_folds import own_folds_refusal, resamples
 from benchmark.plugins import build, load
 from benchmark.spec import Spec
 from benchmark.splits import MENU, Fold
@@ -29,7 +30,8 @@ def split(cell: Cell, dataset: Dataset) -> Fold:
         return train, test
     if dataset.multilabel:
         return imbalance.first(train, cell.train_size, cell.seed), test
-    return imbalance.sample(train, dataset.targets[train], dataset.classes, cell.train_size, shares, rare, cell.seed), test
+    truncate = cell.imbalance.target == imbalance.MENU["long_tail"]
+    return imbalance.sample(train, dataset.targets[train], dataset.classes, cell.train_size, shares, rare, cell.seed, truncate), test
 
 
 def _shares(spec: Spec, n_classes: int) -> tuple[NDArray[np.float64] | None, tuple[str, ...] | None]:
@@ -113,4 +115,7 @@ def refusal_of(cell: Cell, dataset: Dataset, train: NDArray[np.int64], strategy:
         return reason
     if not dataset.multilabel and len(np.unique(dataset.targets[train])) < 2:
         return "the training part has images of a single class"
-    return strategy.refusal(model, dataset.targets[train], dataset.classes, dataset.task)
+    counts = np.bincount(dataset.targets[train].ravel())
+    most = int(counts.max()) * len(counts) if resamples(strategy) else len(train)
+    reason = own_folds_refusal(model, strategy, dataset.groups is not None, most)
+    return reason or strategy.refusal(model, dataset.targets[train], dataset.classes, dataset.task)

@@ -6,6 +6,7 @@ import numpy as np
 
 from benchmark.checks.subject import Subject, same, uneven_digits
 from benchmark.prepare import make_strategy
+from benchmark.strategies.base import HeldOut
 
 
 def training_part_fits(subject: Subject) -> None:
@@ -25,6 +26,6 @@ def images_are_adjusted_alone(subject: Subject) -> None:
     """``adjust`` changes the probabilities of an image by what was learned, not by those of the other test images."""
     digits = uneven_digits()
     strategy, proba = make_strategy((subject.spec,), 0), np.random.default_rng(0).dirichlet(np.ones(3), len(digits.targets))
-    strategy.learn(digits.targets, proba.copy)
+    strategy.learn(digits.targets, lambda: HeldOut(digits.targets, proba.copy()))
     alone = np.vstack([strategy.adjust(proba[i : i + 1].copy()) for i in range(5)])
     assert np.allclose(strategy.adjust(proba.copy())[:5], alone), "an image alone is given other probabilities than among others"
