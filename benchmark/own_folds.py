@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import has_fit_parameter
 
 from benchmark.inner_folds import takes_inner_folds
 from benchmark.strategies.base import Combined, Strategy
 
+DEEPEST = 20  # estimators within estimators
 EARLY_STOPPING = 10_000  # images from which on scikit-learn's early_stopping='auto' holds out some
 
 
@@ -27,17 +30,13 @@ def own_folds_refusal(model: Any, strategy: Strategy, grouped: bool, n: int) -> 
     n : int
         Number of images that it is trained on, at most.
     """
-    parts = {"": model} | {name: value for name, value in model.get_params().items() if hasattr(value, "get_params")}
-    for path, part in parts.items():
-        if not _splits(part, n) and not (path and has_fit_parameter(part, "inner_folds") and not takes_inner_folds(model)):
+    for part, holders in _parts(model, ()):
+        given = not holders or takes_inner_folds(model)
+        if not _splits(part, n) and (given or not has_fit_parameter(part, "inner_folds")):
             continue
-        bootstrapped = any(
-            outer != path and path.startswith(outer) and holder.get_params(deep=False).get("bootstrap") is True
-            for outer, holder in parts.items()
-        )
         reasons = {
             "resampled images": resamples(strategy),
-            "bootstrap samples": bootstrapped,
+            "bootstrap samples": any(getattr(holder, "bootstrap", False) is True for holder in holders),
             "images of one group": grouped,
         }
         mixed = [reason for reason, holds in reasons.items() if holds]
@@ -55,9 +54,20 @@ def resamples(strategy: Strategy) -> bool:
     return any(type(part).resample is not Strategy.resample for part in parts)
 
 
+def _parts(part: Any, holders: tuple[Any, ...]) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """A model and the estimators inside it, each with those that it is inside of."""
+    if isinstance(part, list | tuple):
+        for inner in part:
+            yield from _parts(inner, holders)
+    elif isinstance(part, BaseEstimator) and len(holders) < DEEPEST:
+        yield part, holders
+        for inner in vars(part).values():
+            yield from _parts(inner, (*holders, part))
+
+
 def _splits(part: Any, n: int) -> bool:
     """Whether scikit-learn's names of parameters say that a part cuts what it is fitted on."""
-    values = part.get_params(deep=False)
+    values = vars(part)
     early = values.get("early_stopping", values.get("n_iter_no_change") if "validation_fraction" in values else None)
     return (
         ("cv" in values and values["cv"] != "prefit")
