@@ -95,6 +95,12 @@ class TrainingSet:
         """X and y after resampling."""
         return self.strategy.resample(self.X, self.y)
 
+    def check(self, model: Any, where: str) -> None:
+        """Raise Refused where the strategy cannot work on it."""
+        reason = self.strategy.refusal(clone(model), self.y, self.dataset.classes, self.dataset.task)
+        if reason:
+            raise Refused(f"{where}: {reason}")
+
     def folds(self, n: int) -> InnerFolds:
         """Cut it into inner folds; fewer where there are fewer images or groups."""
         return InnerFolds(self, inner_folds(self.dataset, self.indices, n))
@@ -140,11 +146,8 @@ class InnerFolds:
 
     def check(self, model: Any) -> None:
         """Raise Refused where the strategy cannot work on the training side of a fold."""
-        dataset = self.training.dataset
         for inner, _ in self.folds:
-            reason = self.training.strategy.refusal(clone(model), self.training.part(inner).y, dataset.classes, dataset.task)
-            if reason:
-                raise Refused(f"in an inner fold of the training set: {reason}")
+            self.training.part(inner).check(model, "in an inner fold of the training set")
 
 
 def prepare_fit(model: Any, training: TrainingSet) -> tuple[TrainingSet, dict[str, Any]]:
@@ -171,6 +174,7 @@ def prepare_fit(model: Any, training: TrainingSet) -> tuple[TrainingSet, dict[st
             given["held_out"] = training.X[held], training.y[held]
             training.uses["early stopping"] = f"{len(held)} images of the training set"
             training = training.part(kept)
+            training.check(model, "beside the images held out for early stopping")
     if takes_inner_folds(model):
         folds = training.folds(CALIBRATION if len(training.indices) < LARGE else 2)
         folds.check(model)
