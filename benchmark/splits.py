@@ -103,16 +103,16 @@ def holdout(dataset: Dataset, test_size: float = 0.2, seed: int = 42) -> list[Fo
     _check_units(dataset, counts, 2, f"holdout(test_size={test_size:g})")
     if dataset.groups is None and not dataset.multilabel:
         try:
-            train, test = train_test_split(
-                np.arange(len(unit)), test_size=test_size, random_state=seed, stratify=dataset.targets
-            )
+            train, test = train_test_split(np.arange(len(unit)), test_size=test_size, random_state=seed, stratify=dataset.targets)
             if len(np.unique(dataset.targets[test])) == len(np.unique(dataset.targets[train])) == counts.any(axis=0).sum():
                 return [(np.sort(train), np.sort(test))]
         except ValueError:  # too few images for scikit-learn to have every class on both sides
             pass
     part = _deal_all(dataset, counts, np.array([1 - test_size, test_size]), seed)
     if part is None:
-        raise UserError(f"dataset '{dataset.name}': no holdout was found that has every class on both sides; use stratified_kfold(folds=2)")
+        raise UserError(
+            f"dataset '{dataset.name}': no holdout was found that has every class on both sides; use stratified_kfold(folds=2), or leave out the rarest classes"
+        )
     return [_fold(part[unit], 1)]
 
 
@@ -193,9 +193,7 @@ def _check_units(dataset: Dataset, counts: NDArray[np.int64], folds: int, split:
     )
 
 
-def _deal_all(
-    dataset: Dataset, counts: NDArray[np.int64], shares: NDArray[np.float64], seed: int
-) -> NDArray[np.int64] | None:
+def _deal_all(dataset: Dataset, counts: NDArray[np.int64], shares: NDArray[np.float64], seed: int) -> NDArray[np.int64] | None:
     """Part of each unit such that every part has every class; None where none of some tries gives that."""
     for attempt in range(TRIES):
         part = deal_units(counts, shares, seed + 1000 * attempt)

@@ -93,7 +93,9 @@ class HeldOut:
         each = compute_class_weight(class_weight, classes=classes, y=y)
         self.weight = (each * trained / np.maximum(held, 1) * len(self.codes) / len(codes))[self.codes]
 
-    def sigmoid(self, column: int | None, positive: NDArray[np.bool_], among: NDArray[np.bool_] | slice = slice(None)) -> NDArray[np.float64]:
+    def sigmoid(
+        self, column: int | None, positive: NDArray[np.bool_], among: NDArray[np.bool_] | slice = slice(None)
+    ) -> NDArray[np.float64]:
         """Slope and intercept of one column of the scores; ``PLAIN`` where one of the two sides has no image held out."""
         positive = positive[among]
         if positive.all() or not positive.any():
@@ -102,9 +104,7 @@ class HeldOut:
         return fit_sigmoid(scores[among], positive, self.weight[among])
 
 
-def fit_sigmoid(
-    scores: NDArray[np.floating], positive: NDArray[np.bool_], weight: NDArray[np.floating]
-) -> NDArray[np.float64]:
+def fit_sigmoid(scores: NDArray[np.floating], positive: NDArray[np.bool_], weight: NDArray[np.floating]) -> NDArray[np.float64]:
     """Slope and intercept of the sigmoid that best turns scores into probabilities (Platt 1999, with his softened targets)."""
     target = np.where(positive, 1 - 1 / (positive.sum() + 2), 1 / ((~positive).sum() + 2))
 

@@ -1,9 +1,10 @@
 """The scikit-learn menu: each function returns an unfitted classifier with ``predict_proba``.
 
 Defaults are scikit-learn's, since that is what a reader expects. Features that a model needs on one scale are standardised
-inside its pipeline, so the scaler sees training features only. A model that needs held-out images inside ``fit``, as calibration does,
-takes them as ``inner_folds``: what it would cut itself may be resampled already, with copies of one image on both sides. ``random_state`` and ``class_weight`` are no arguments here:
-they are parameters of the estimators within, where ``get_params(deep=True)`` finds them.
+inside its pipeline, so the scaler sees training features only. A model that needs held-out images inside ``fit``, as
+calibration does, takes them as ``inner_folds``: what it would cut itself may be resampled already, with copies of one image on
+both sides. ``random_state`` and ``class_weight`` are no arguments here: they are parameters of the estimators within, where
+``get_params(deep=True)`` finds them.
 """
 
 from __future__ import annotations

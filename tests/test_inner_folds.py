@@ -281,9 +281,7 @@ def test_validation_images_of_a_patient_who_is_trained_on_or_tested_are_left_out
     patients[(np.arange(300) < 40) & (part == "test")] = "other"
     data = replace(digits, part=part, groups=patients)
     row = evaluate(make_cell(data, model="simple_cnn(epochs=1, validation=0.1)", split="official"), data, tmp_path)
-    assert row["validation"] == (
-        "early stopping: official validation set (65 images; 10 more share a group with the training or test set)"
-    )
+    assert row["validation"] == ("early stopping: official validation set (65 images; 10 more share a group with the training or test set)")
     assert len(watched[0][1]) == 65
 
 
@@ -333,7 +331,9 @@ def test_a_plug_in_that_cuts_the_training_set_itself_is_skipped_where_its_folds_
 @pytest.mark.parametrize("model", ["knn", "one_vs_rest(estimator=knn)", "knn(n_neighbors=9)"])
 @pytest.mark.parametrize("strategy", ["random_under", "random_under + tuned_threshold"])
 def test_fewer_images_than_neighbours_after_resampling_are_a_skip_with_the_number_needed(rare, make_cell, tmp_path, model, strategy):
-    few = replace(rare, images=rare.images[rare.targets != 2], targets=np.minimum(rare.targets[rare.targets != 2], 2), classes=("0", "1", "3"))
+    few = replace(
+        rare, images=rare.images[rare.targets != 2], targets=np.minimum(rare.targets[rare.targets != 2], 2), classes=("0", "1", "3")
+    )
     row = evaluate(make_cell(few, model=model, strategy=strategy, imbalance="step(ratio=30)", split="holdout"), few, tmp_path)
     needed = 9 if "9" in model else 5
     assert row["status"] == "skipped", row["reason"]

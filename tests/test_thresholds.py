@@ -14,7 +14,7 @@ from benchmark.plugins import resolve
 from benchmark.predictions import Predictions
 from benchmark.prepare import double_corrections, make_model, make_strategy
 from benchmark.spec import Spec
-from benchmark.strategies.base import HeldOut
+from benchmark.strategies.base import Combined, HeldOut
 from benchmark.strategies.thresholds import PriorThreshold, TunedThreshold, tune
 
 
@@ -146,6 +146,13 @@ def test_thresholds_raise_the_recall_of_the_rare_class(rare, make_cell, tmp_path
         return recall_score(stored.y_true, stored.labels, average="macro"), row["auc"]
 
     assert recall("prior_threshold")[0] > recall("none")[0] + 0.01
+
+
+def test_a_threshold_is_tuned_on_probabilities_that_the_strategy_before_it_has_adjusted():
+    first, second = PriorThreshold(), TunedThreshold()
+    y, proba = np.array([0] * 9 + [1]), np.random.default_rng(0).dirichlet([1, 1], 10)
+    Combined([first, second]).learn(y, lambda: HeldOut(y, proba))
+    assert second.factors_.tolist() == tune(first.adjust(proba), y, "f1").tolist()
 
 
 def test_combined_strategies_act_in_the_order_they_are_written(rare, make_cell, tmp_path):

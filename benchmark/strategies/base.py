@@ -130,5 +130,9 @@ class Combined(Strategy):
         return proba
 
 
-def _then(adjust: Callable[[Proba], Proba], held_out: Callable[[], HeldOut]) -> Callable[[], Proba]:
-    return lambda: adjust(held_out())
+def _then(adjust: Callable[[Proba], Proba], held_out: Callable[[], HeldOut]) -> Callable[[], HeldOut]:
+    def adjusted() -> HeldOut:
+        y, proba = held_out()
+        return HeldOut(y, adjust(proba))
+
+    return adjusted

@@ -28,7 +28,7 @@ class Resample(Strategy):
         self.sampler = sampler
 
     @property
-    def balances(self) -> bool:
+    def balances(self) -> bool:  # type: ignore[override]
         """Whether it evens out the class frequencies; samplers that clean borders between classes do not."""
         return getattr(self.sampler, "_sampling_type", "") != "clean-sampling"
 

@@ -22,9 +22,9 @@ class PriorThreshold(Strategy):
     """Divide probabilities by the training part's class shares, as if all classes were equally likely.
 
     The thresholding of Buda, Maki & Mazurowski (2018) and the post-hoc logit adjustment of Menon et al. (2021). The shares
-    are those before any resampling, also behind a ``+``: there it goes beyond what the resampling did, as Buda et al. have it, and the
-    row gets a note, as it does with models and weights that already make all classes count alike. Scaled to a sum of one, images change places within a class
-    when there are more than two, and so AUC may change.
+    are those before any resampling, also behind a ``+``: there it goes beyond what the resampling did, as Buda et al. have it,
+    and the row gets a note, as it does with models and weights that already make all classes count alike. Scaled to a sum of
+    one, images change places within a class when there are more than two, and so AUC may change.
 
     Parameters
     ----------
@@ -61,9 +61,9 @@ class TunedThreshold(Strategy):
     """Multiply each class' probability by a factor chosen on held-out training images for one metric.
 
     The factors come from the official validation set where the split has one, otherwise from an inner cross-validation of the
-    training set (grouped where there are groups), resampling and training inside it; an extractor that learns has learned from the whole of the training part, without its labels. They are found class by
-    class: for each, the best of at most 50 thresholds while the others stay, three times around. With two classes this is a threshold
-    other than one half.
+    training set (grouped where there are groups), resampling and training inside it; an extractor that learns has learned from
+    the whole of the training set, without its labels. They are found class by class: for each, the best of at most 50
+    thresholds while the others stay, three times around. With two classes this is a threshold other than one half.
 
     Parameters
     ----------

@@ -22,8 +22,8 @@ from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import threadpool_limits
 
 from models import MENU, classical
-from models.linear_svm import LinearSVM
 from models.calibration import deal_folds, fit_sigmoid
+from models.linear_svm import LinearSVM
 from models.svm import couple
 
 NAMES = [name for name, target in MENU.items() if target.startswith("models.classical:")]
