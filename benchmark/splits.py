@@ -111,7 +111,8 @@ def holdout(dataset: Dataset, test_size: float = 0.2, seed: int = 42) -> list[Fo
     part = _deal_all(dataset, counts, np.array([1 - test_size, test_size]), seed)
     if part is None:
         raise UserError(
-            f"dataset '{dataset.name}': no holdout was found that has every class on both sides; use stratified_kfold(folds=2), or leave out the rarest classes"
+            f"dataset '{dataset.name}': no holdout was found that has every class on both sides; "
+            "use stratified_kfold(folds=2), or leave out the rarest classes"
         )
     return [_fold(part[unit], 1)]
 
