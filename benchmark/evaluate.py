@@ -13,11 +13,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from multiprocessing import parent_process
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
 
 from benchmark import metrics
 from benchmark.accelerate import accelerated
@@ -27,10 +26,11 @@ from benchmark.datasets.base import Dataset, shape_of
 from benchmark.environment import environment
 from benchmark.errors import StorageError
 from benchmark.featurize import Features, featurize, said, words
+from benchmark.inner_folds import TrainingSet, Validation, check_size, held_out_probabilities, prepare_fit, probabilities
 from benchmark.memory import peak_mb, reset_peak
 from benchmark.predictions import Predictions
-from benchmark.prepare import make_model, make_strategy, refusal_of, split
-from benchmark.splits import inner_folds, shared_images
+from benchmark.prepare import double_corrections, is_official, make_model, make_strategy, refusal_of, split
+from benchmark.splits import official_validation, shared_images
 from benchmark.strategies.base import Refused, Strategy
 from benchmark.threads import THREADS
 
@@ -124,8 +124,9 @@ def _predicted(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
     if reason:
         raise Refused(reason)
     features = featurize(cell, dataset, train, test, folder / "features")
+    corrections = double_corrections(strategy, model)
     model = strategy.weight(model, dataset.targets[train])
-    timings, predictions = fit_predict(model, strategy, features, dataset, train, test)
+    timings, predictions = fit_predict(model, strategy, features, dataset, train, test, is_official(cell))
     path = folder / "predictions" / f"{cell.key}.npz"
     predictions.save(path)
     stored = Predictions.load(path)
@@ -141,7 +142,7 @@ def _predicted(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
         **timings,
         "images_per_s": _images_per_s(features, timings["predict_s"], len(test)),
         "history": _plain(getattr(model, "history_", None)),
-        "notes": [*features.notes, *metrics.undefined(stored), *shared_images(dataset, train, test)],
+        "notes": [*features.notes, *corrections, *metrics.undefined(stored), *shared_images(dataset, train, test)],
     }
 
 
@@ -152,9 +153,9 @@ def _per_class(stored: Predictions, y: NDArray[np.int64]) -> dict[str, dict[str,
 
 
 def fit_predict(
-    model: Any, strategy: Strategy, features: Features, dataset: Dataset, train: NDArray[np.int64], test: NDArray[np.int64]
-) -> tuple[dict[str, float], Predictions]:
-    """Fit a model, and what its strategy learns, to the training part, and predict the test part.
+    model: Any, strategy: Strategy, features: Features, dataset: Dataset, train: NDArray[np.int64], test: NDArray[np.int64], official: bool
+) -> tuple[dict[str, Any], Predictions]:
+    """Fit a model, and what its strategy learns, to the training set, and predict the test set.
 
     Parameters
     ----------
@@ -164,65 +165,37 @@ def fit_predict(
     features : Features
     dataset : Dataset
     train, test : indices
+    official : bool
+        The split is the official one, whose validation set is used where something is to be chosen.
 
     Returns
     -------
-    timings : dict of seconds
+    outcome : dict
+        Seconds, the number of images after resampling, and what was used as 'validation'.
     predictions : Predictions
     """
-    timings: dict[str, float] = {}
-    kept, held_out = _held_out_part(model, features.train, dataset, train)
-    with _timed(timings, "resample_s"):
-        X, y = strategy.resample(features.train[kept], dataset.targets[train[kept]])
-    timings["n_resampled"] = len(y)
-    with _timed(timings, "fit_s"):
-        model.fit(X, y, **held_out)
-        strategy.learn(dataset.targets[train], lambda: _held_out(model, strategy, features.train, dataset, train))
-    with _timed(timings, "predict_s"):
+    outcome: dict[str, Any] = {}
+    whole = TrainingSet(features.train, dataset, train, strategy, _validation(features, dataset) if official else None)
+    training, given = prepare_fit(model, whole)
+    with _timed(outcome, "resample_s"):
+        X, y = training.resampled()
+    outcome["n_resampled"] = len(y)
+    check_size(model, len(y))
+    with _timed(outcome, "fit_s"):
+        model.fit(X, y, **given)
+        strategy.learn(whole.y, lambda: held_out_probabilities(model, whole))
+    with _timed(outcome, "predict_s"):
         proba = strategy.adjust(probabilities(model, features.test, dataset))
+    uses = whole.uses | training.uses
+    outcome["validation"] = "; ".join(f"{what}: {text}" for what, text in uses.items()) or "none"
     groups = None if dataset.groups is None else dataset.groups[test]
-    return timings, Predictions(dataset.targets[test], proba, dataset.classes, test, dataset.ordinal, groups)
+    return outcome, Predictions(dataset.targets[test], proba, dataset.classes, test, dataset.ordinal, groups)
 
 
-def _held_out_part(model: Any, X: NDArray, dataset: Dataset, train: NDArray[np.int64]) -> tuple[Any, dict[str, Any]]:
-    """Positions to train on, and the part that a network holds out to know when to stop: whole groups, and never resampled."""
-    share = getattr(model, "validation", 0)
-    if not share:
-        return slice(None), {}
-    kept, held = inner_folds(dataset, train, max(2, round(1 / share)))[0]
-    return kept, {"held_out": (X[held], dataset.targets[train[held]])}
-
-
-def _held_out(model: Any, strategy: Strategy, X: NDArray, dataset: Dataset, train: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Probabilities of the training images by models that have not seen them; resampled and fitted anew in each inner fold."""
-    proba = np.zeros((len(train), len(dataset.classes)))
-    for inner, held in inner_folds(dataset, train):
-        kept, held_out = _held_out_part(model, X[inner], dataset, train[inner])
-        fitted = clone(model).fit(*strategy.resample(X[inner[kept]], dataset.targets[train[inner[kept]]]), **held_out)
-        proba[held] = probabilities(fitted, X[held], dataset)
-    return proba
-
-
-class Labelled(Protocol):
-    """What has classes: a data set, or a fitted pipeline."""
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of all classes."""
-
-    @property
-    def multilabel(self) -> bool:
-        """Whether an image may have several."""
-
-
-def probabilities(model: Any, X: NDArray, labelled: Labelled) -> NDArray[np.float64]:
-    """Probabilities for all classes, (n, n_classes): one that the training part lacked has probability zero."""
-    proba = np.asarray(model.predict_proba(X))
-    if labelled.multilabel:
-        return proba.astype(np.float64)
-    full = np.zeros((len(proba), len(labelled.classes)))
-    full[:, np.asarray(model.classes_, dtype=int)] = proba
-    return full
+def _validation(features: Features, dataset: Dataset) -> Validation | None:
+    """The official validation set, if there is one that shares no group with the rest."""
+    indices, n_left_out = official_validation(dataset)
+    return Validation(indices, lambda: features.of_training(indices), n_left_out) if len(indices) else None
 
 
 def _plain(history: Any) -> Any:

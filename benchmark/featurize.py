@@ -11,6 +11,7 @@ import hashlib
 import json
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -54,6 +55,8 @@ class Features:
     Parameters
     ----------
     train, test : (n, d) float32, or (n, h, w, c) uint8
+    of_training : callable (indices) -> array
+        The same of other images of the data set, treated as training images are.
     matrices : key to dict
         The 'extractor' of each matrix, the 'seconds' that computing it took for all images of the data set, also when it
         was read from the cache, and its size in 'mb'.
@@ -64,6 +67,7 @@ class Features:
 
     train: NDArray
     test: NDArray
+    of_training: Callable[[NDArray[np.int64]], NDArray]
     matrices: dict[str, dict[str, Any]] = field(default_factory=dict)
     n_images: int = 0
     notes: tuple[str, ...] = ()
@@ -87,15 +91,22 @@ def featurize(cell: Cell, dataset: Dataset, train: NDArray[np.int64], test: NDAr
     """
     in_train, in_test = _occluded_parts(cell.occlusion)
     if not cell.extractor:
-        return Features(images_of(cell, dataset, train, in_train), images_of(cell, dataset, test, in_test))
+        return Features(
+            images_of(cell, dataset, train, in_train),
+            images_of(cell, dataset, test, in_test),
+            lambda indices: images_of(cell, dataset, indices, in_train),
+        )
     found = {wanted: matrix_of(cell, part, dataset, train, cache) for part, wanted in enumerate(matrices(cell))}
     of = {(wanted.spec, wanted.of_occluded): matrix for wanted, (matrix, _) in found.items()}
-    sides = ((train, in_train), (test, in_test))
-    of_train, of_test = (joined([of[spec, occluded][side] for spec in cell.extractor]) for side, occluded in sides)
+
+    def rows(indices: NDArray[np.int64], occluded: bool) -> NDArray:
+        return joined([of[spec, occluded][indices] for spec in cell.extractor])
+
     stored = [stored for _, stored in found.values()]
     used = {known["key"]: {name: known[name] for name in ("extractor", "seconds", "mb")} for known in stored}
     notes = dict.fromkeys(note for known in stored for note in known["notes"])
-    return Features(of_train, of_test, used, len(dataset.images), tuple(notes))
+    of_train, of_test = rows(train, in_train), rows(test, in_test)
+    return Features(of_train, of_test, lambda indices: rows(indices, in_train), used, len(dataset.images), tuple(notes))
 
 
 def matrices(cell: Cell) -> tuple[Matrix, ...]:

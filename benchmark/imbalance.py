@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from benchmark.errors import UserError
 
 Shares = NDArray[np.float64]
+EXACT = 1e-9  # added before truncation: 5000 / 50 is 100 images also where it is computed as a little less
 
 
 def step(n_classes: int, ratio: float, minority: float = 0.5, rare: tuple[str, ...] | None = None) -> Shares:
@@ -59,7 +60,9 @@ def linear(n_classes: int, ratio: float, rare: tuple[str, ...] | None = None) ->
 
 
 def long_tail(n_classes: int, ratio: float, rare: tuple[str, ...] | None = None) -> Shares:
-    """Sizes fall by equal factors, n_i = n_max * ratio^(-i / (C - 1)) (Cui et al. 2019).
+    """Sizes fall by equal factors, n_i = n_max * ratio^(-i / (C - 1)), truncated (Cui et al. 2019; Cao et al. 2019).
+
+    CIFAR-10 at ratio 100 has 12,406 training images then, as in the papers.
 
     Parameters
     ----------
@@ -86,11 +89,12 @@ def sample(
     shares: Shares | None,
     rare: Sequence[str] | None,
     seed: int,
+    truncate: bool = False,
 ) -> NDArray[np.int64]:
     """Draw a training part from a training part.
 
     ``train_size`` is drawn first, the imbalance takes its part of that: the most frequent class keeps as many images as the
-    smallest class had, so that the ratio holds exactly whatever the sizes were.
+    smallest class had, so that the ratio holds exactly whatever the sizes were. No class loses its last image.
 
     Parameters
     ----------
@@ -106,6 +110,9 @@ def sample(
     rare : sequence of str or None
         Names of the rarest classes, the rarest last.
     seed : int
+    truncate : bool
+        Cut the sizes of ``shares`` to whole images, as the long tails of Cui et al. (2019) and Cao et al. (2019) are; otherwise they
+        are rounded.
 
     Returns
     -------
@@ -118,8 +125,8 @@ def sample(
     chosen = _first(train_size, labels, ranks)
     if shares is not None:
         sizes = np.bincount(labels[chosen], minlength=len(classes))
-        limits = np.empty(len(classes))
-        limits[order] = np.maximum(1, np.rint(sizes[sizes > 0].min() * shares))
+        limits, wanted = np.empty(len(classes)), sizes[sizes > 0].min() * shares
+        limits[order] = np.maximum(1, np.floor(wanted + EXACT) if truncate else np.rint(wanted))
         chosen = chosen[ranks[chosen] < limits[labels[chosen]]]
     return np.sort(train[chosen])
 

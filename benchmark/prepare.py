@@ -7,17 +7,19 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.multiclass import OneVsRestClassifier
 
 from benchmark import imbalance
 from benchmark.cell import Cell
 from benchmark.datasets.base import Dataset
 from benchmark.featurize import seeded
+from benchmark.own_folds import own_folds_refusal, resamples
 from benchmark.plugins import build, load
 from benchmark.spec import Spec
-from benchmark.splits import Fold
+from benchmark.splits import MENU, Fold
 from benchmark.strategies.base import Combined, Strategy
+from benchmark.strategies.thresholds import balances
 from benchmark.study import takes_images
+from models.one_vs_rest import OneVsRest
 
 
 def split(cell: Cell, dataset: Dataset) -> Fold:
@@ -28,7 +30,8 @@ def split(cell: Cell, dataset: Dataset) -> Fold:
         return train, test
     if dataset.multilabel:
         return imbalance.first(train, cell.train_size, cell.seed), test
-    return imbalance.sample(train, dataset.targets[train], dataset.classes, cell.train_size, shares, rare, cell.seed), test
+    truncate = cell.imbalance.target == imbalance.MENU["long_tail"]
+    return imbalance.sample(train, dataset.targets[train], dataset.classes, cell.train_size, shares, rare, cell.seed, truncate), test
 
 
 def _shares(spec: Spec, n_classes: int) -> tuple[NDArray[np.float64] | None, tuple[str, ...] | None]:
@@ -66,8 +69,31 @@ def make_model(cell: Cell, dataset: Dataset) -> Any:
     """Build the model of a cell, seeded; a feature model is made one-vs-rest for a multi-label task."""
     model = build(cell.model)
     if dataset.multilabel and not takes_images(cell.model):
-        model = OneVsRestClassifier(model)
+        model = OneVsRest(model)
     return seeded(model, cell.seed_for("model"))
+
+
+def is_official(cell: Cell) -> bool:
+    """Whether a cell's split is the official one, so that its validation set is at hand."""
+    return cell.split.target == MENU["official"]
+
+
+def double_corrections(strategy: Strategy, model: Any) -> list[str]:
+    """Note that the class frequencies are corrected for more than once, by strategies and by what the model does itself.
+
+    Such cells are run, whatever the strategies: some combinations are of interest (Buda, Maki &
+    Mazurowski 2018 follow over-sampling by thresholding), and others are compared with them.
+
+    Parameters
+    ----------
+    strategy : Strategy
+    model : scikit-learn classifier
+        Not yet weighted by the strategy.
+    """
+    parts = strategy.parts if isinstance(strategy, Combined) else [strategy]
+    by = [type(getattr(part, "sampler", part)).__name__ for part in parts if getattr(part, "balances", False)]
+    by += ["the model"] if balances(model) else []
+    return [f"class frequencies are corrected {len(by)} times: by {' and by '.join(by)}"] if len(by) > 1 else []
 
 
 def refusal(cell: Cell, dataset: Dataset) -> str | None:
@@ -89,4 +115,7 @@ def refusal_of(cell: Cell, dataset: Dataset, train: NDArray[np.int64], strategy:
         return reason
     if not dataset.multilabel and len(np.unique(dataset.targets[train])) < 2:
         return "the training part has images of a single class"
-    return strategy.refusal(model, dataset.targets[train], dataset.classes, dataset.task)
+    counts = np.bincount(dataset.targets[train].ravel())
+    most = int(counts.max()) * len(counts) if resamples(strategy) else len(train)
+    reason = own_folds_refusal(model, strategy, dataset.groups is not None, most)
+    return reason or strategy.refusal(model, dataset.targets[train], dataset.classes, dataset.task)

@@ -1,8 +1,10 @@
 """The scikit-learn menu: each function returns an unfitted classifier with ``predict_proba``.
 
 Defaults are scikit-learn's, since that is what a reader expects. Features that a model needs on one scale are standardised
-inside its pipeline, so the scaler sees training features only. ``random_state`` and ``class_weight`` are no arguments here:
-they are parameters of the estimators within, where ``get_params(deep=True)`` finds them.
+inside its pipeline, so the scaler sees training features only. A model that needs held-out images inside ``fit``, as
+calibration does, takes them as ``inner_folds``: what it would cut itself may be resampled already, with copies of one image on
+both sides. ``random_state`` and ``class_weight`` are no arguments here: they are parameters of the estimators within, where
+``get_params(deep=True)`` finds them.
 """
 
 from __future__ import annotations
@@ -19,15 +21,16 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.feature_selection import VarianceThreshold
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import euclidean_distances
-from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from models.calibration import Calibrated
 from models.linear_svm import LinearSVM
-from models.svm import AtMostNystroem, Calibrated, CoupledSVC
+from models.one_vs_rest import OneVsRest
+from models.svm import AtMostNystroem, CoupledSVC
 
 
 def majority() -> DummyClassifier:
@@ -40,27 +43,26 @@ def logistic_regression(C: float = 1.0, max_iter: int = 1000) -> Pipeline:
     return make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=max_iter))
 
 
-def linear_svm(C: float = 1.0) -> Pipeline:
+def linear_svm(C: float = 1.0) -> Calibrated:
     """Linear support vector machines (Cortes & Vapnik 1995), one class against the rest, with calibrated probabilities."""
-    return make_pipeline(StandardScaler(), Calibrated(LinearSVM(C=C)))
+    return Calibrated(make_pipeline(StandardScaler(), LinearSVM(C=C)))
 
 
-def rbf_svm(C: float = 1.0, gamma: float | str = "scale", standardize: bool = True) -> Pipeline:
+def rbf_svm(C: float = 1.0, gamma: float | str = "scale", standardize: bool = True) -> CoupledSVC:
     """Support vector machines with a Gaussian kernel (Cortes & Vapnik 1995), one a pair of classes, with probabilities.
 
     Histograms that are normalised already, such as those of ``hog``, may be better off without ``standardize``: it lifts
     directions in which nearly nothing happens to the weight of all others.
     """
-    svm = CoupledSVC(C=C, gamma=gamma)
-    return make_pipeline(StandardScaler(), svm) if standardize else make_pipeline(svm)
+    return CoupledSVC(C=C, gamma=gamma, standardize=standardize)
 
 
-def nystroem_svm(C: float = 1.0, gamma: float | None = None, n_components: int = 1000) -> Pipeline:
+def nystroem_svm(C: float = 1.0, gamma: float | None = None, n_components: int = 1000) -> Calibrated:
     """Linear support vector machines on an approximation of the Gaussian kernel (Williams & Seeger 2001), for many images.
 
     The features are similarities to at most ``n_components`` training images; ``gamma`` is 1 / the number of features by default.
     """
-    return make_pipeline(StandardScaler(), AtMostNystroem(gamma=gamma, n_components=n_components), Calibrated(LinearSVM(C=C)))
+    return Calibrated(make_pipeline(StandardScaler(), AtMostNystroem(gamma=gamma, n_components=n_components), LinearSVM(C=C)))
 
 
 def knn(n_neighbors: int = 5, weights: str = "uniform") -> Pipeline:
@@ -113,9 +115,9 @@ def gradient_boosting(
     )
 
 
-def one_vs_rest(estimator: Any) -> OneVsRestClassifier:
+def one_vs_rest(estimator: Any) -> OneVsRest:
     """One copy of ``estimator`` per class, that class against all others."""
-    return OneVsRestClassifier(estimator)
+    return OneVsRest(estimator)
 
 
 class StableGaussianNB(GaussianNB):

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from models.svm import check_two_classes
+from models.calibration import check_two_classes
 
 START = 1e6  # value of LinearSVM's objective at zero: scipy's tolerance is relative only as long as it is above 1
 

@@ -4,15 +4,20 @@ import gc
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_digits
 from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import BaggingClassifier, HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.metrics import euclidean_distances
 from sklearn.neighbors import NearestCentroid
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
 from benchmark.datasets.base import Dataset
 from benchmark.strategies.base import Strategy
 from features.base import Extractor
+from models.classical import linear_svm
 
 
 class MeanGray(Extractor):
@@ -182,3 +187,39 @@ class HardProbabilities(LogisticRegression):
 
 class Constant(DummyClassifier):
     """Predicts the most frequent class, whatever the image, and says that it is a model."""
+
+
+class OwnFolds(CalibratedClassifierCV):
+    """Calibrates on folds of its own."""
+
+    def __init__(self):
+        super().__init__(LogisticRegression(max_iter=1000))
+
+
+class StopsEarly(HistGradientBoostingClassifier):
+    """Holds out images inside fit."""
+
+    def __init__(self):
+        super().__init__(early_stopping=True)
+
+
+class BaggedSVM(BaggingClassifier):
+    """Bootstrap samples, with copies, for a model that calibrates."""
+
+    def __init__(self):
+        super().__init__(linear_svm(), bootstrap=True)
+
+
+class PipedSVM(Pipeline):
+    """A model that calibrates, behind a step that does not hand inner folds on."""
+
+    def __init__(self):
+        super().__init__([("scale", StandardScaler()), ("svm", linear_svm())])
+
+
+class TakesFolds(LogisticRegression):
+    """Honest: learns from the inner folds that it is given."""
+
+    def fit(self, X, y, inner_folds=None):
+        self.folds_ = [len(X_held) for _, _, X_held, _ in inner_folds]
+        return super().fit(X, y)

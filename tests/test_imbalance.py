@@ -31,8 +31,17 @@ def test_sizes_fall_from_one_to_one_over_the_ratio(ratio, n_classes, name):
 
 def test_long_tail_is_that_of_cui_2019():
     # CIFAR-10-LT, ratio 100: 5000 * 100^(-i/9), the sizes in the authors' lists
-    sizes = (5000 * imbalance.long_tail(10, 100)).astype(int)
-    assert sizes.tolist() == [5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50]
+    shares, train = imbalance.long_tail(10, 100), np.arange(50_000)
+    classes = tuple("0123456789")
+    kept = imbalance.sample(train, train % 10, classes, 1.0, shares, classes, seed=0, truncate=True)
+    assert np.bincount(kept % 10).tolist() == [5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50]
+    assert len(kept) == 12_406
+
+
+def test_a_cell_with_a_long_tail_has_the_truncated_sizes(digits, make_cell):
+    cell = make_cell(digits, imbalance="long_tail(ratio=8)")
+    smallest = np.bincount(digits.targets[split(make_cell(digits), digits)[0]]).min()
+    assert sorted(counts(digits, cell), reverse=True) == [int(smallest * 8 ** (-k / 9) + 1e-9) for k in range(10)]
 
 
 def test_step_makes_the_share_of_the_classes_rare_that_buda_2018_names_mu():

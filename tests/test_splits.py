@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmark.datasets.base import Dataset
 from benchmark.errors import UserError
 from benchmark.splits import has_official, holdout, official, stratified_kfold, validation
 
@@ -77,6 +78,132 @@ def test_a_split_that_cannot_be_made_is_a_users_error(digits, rare):
         holdout(digits, test_size=2)
     with pytest.raises(UserError, match="at least 2 folds"):
         stratified_kfold(digits, folds=1)
-    with pytest.raises(UserError, match="500 folds"):
+    with pytest.raises(UserError, match=r"class '2' has 29 images; stratified_kfold\(folds=500\) would leave .* use folds=29"):
         stratified_kfold(digits, folds=500)
+    with pytest.raises(UserError, match=r"class '3' has 3 images; .*use folds=3, or merge the class with another"):
+        stratified_kfold(rare, folds=5)
     assert not has_official(digits)
+
+
+def of(labels, groups=None, n_classes=None, multilabel=False):
+    """A data set of these labels."""
+    labels = np.asarray(labels, dtype=np.int64)
+    n = n_classes or (labels.shape[1] if multilabel else labels.max() + 1)
+    images = np.zeros((len(labels), 2, 2, 1), np.uint8)
+    classes = tuple(chr(ord("a") + k) for k in range(n))
+    return Dataset("d", images, labels, classes, multilabel=multilabel, groups=None if groups is None else np.asarray(groups))
+
+
+@pytest.mark.parametrize("split", [stratified_kfold, holdout])
+def test_images_of_one_patient_are_one_message_everywhere(split):
+    for n in (2, 4, 40):
+        with pytest.raises(UserError, match=f"all {n} images are of 1 group .*needs at least 2 groups"):
+            split(of([0, 1] * (n // 2), ["P1"] * n))
+
+
+@pytest.mark.parametrize("split", [stratified_kfold, holdout])
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        (of([0] * 9 + [1]), r"class 'b' has 1 image; .* leave the class out, or merge it with another"),
+        (of([0] * 9 + [1, 1], [0, 1, 2] * 3 + [7, 7]), r"class 'b' has 2 images in 1 group; .* leave the class out"),
+        (of([[1, 0]] * 9 + [[0, 1]], multilabel=True), r"class 'b' has 1 image; .* leave the class out"),
+    ],
+)
+def test_a_class_that_cannot_be_on_both_sides_is_refused_by_name(split, dataset, message):
+    with pytest.raises(UserError, match=message):
+        split(dataset)
+
+
+@pytest.mark.parametrize(
+    "dataset",
+    [
+        of([0] * 9 + [1, 1]),
+        of([0] * 9 + [1, 1, 1], [0, 1, 2] * 3 + [7, 7, 8]),
+        of([[1, 0]] * 9 + [[0, 1]] * 2, multilabel=True),
+    ],
+)
+def test_the_number_of_folds_that_a_refusal_names_works(dataset):
+    with pytest.raises(UserError, match=r"class 'b' has \d images.* use folds=2, or merge the class with another"):
+        stratified_kfold(dataset, folds=3)
+    assert len(stratified_kfold(dataset, folds=2)) == 2
+
+
+def test_folds_that_no_assignment_of_mixed_groups_can_complete_are_refused_with_a_number_that_works():
+    # a is in the groups 0, 1 and 2, b in 0, 1 and 3: of 3 folds, 2 and 3 are in the same; c is in 2, 3 and 4
+    groups, labels = [0, 1, 2, 0, 1, 3, 2, 3, 4], [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    with pytest.raises(UserError, match=r"no 3 folds were found.*use folds=2"):
+        stratified_kfold(of(labels, groups), folds=3)
+    assert len(stratified_kfold(of(labels, groups), folds=2)) == 2
+
+
+def attempted(split):
+    """Folds, or why there are none."""
+    try:
+        return split(), ""
+    except UserError as error:
+        return [], str(error)
+
+
+@given(
+    seed=st.integers(0, 10_000), n_groups=st.integers(2, 15), n_classes=st.integers(2, 5), folds=st.integers(2, 5), multilabel=st.booleans()
+)
+def test_no_fold_is_empty_or_without_a_class_or_else_it_is_refused(seed, n_groups, n_classes, folds, multilabel):
+    """10 images of 6 patients in 5 folds: scikit-learn's StratifiedGroupKFold has test sets of 2, 1, 0, 4 and 3."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(n_groups, 4 * n_groups))
+    labels = rng.integers(0, n_classes, n)
+    groups = rng.integers(0, n_groups, n)
+    if multilabel:
+        labels = (rng.random((n, n_classes)) < 0.3).astype(int)
+    data = of(labels, groups, n_classes, multilabel)
+    for split in (lambda: stratified_kfold(data, folds=folds, seed=seed), lambda: holdout(data, seed=seed)):
+        found, message = attempted(split)
+        assert found or "use folds=" in message or "leave" in message or "needs at least 2 groups" in message
+        classes = np.flatnonzero(data.targets.any(axis=0)) if multilabel else np.unique(labels)
+        for side in (side for fold in found for side in fold):
+            held = np.flatnonzero(data.targets[side].any(axis=0)) if multilabel else np.unique(labels[side])
+            assert held.tolist() == classes.tolist()
+        assert not any(set(groups[train]) & set(groups[test]) for train, test in found)
+
+
+def test_the_empty_test_fold_of_scikit_learn_s_grouped_folds_does_not_happen():
+    labels, groups = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1], [0, 0, 1, 2, 3, 4, 5, 5, 5, 5]
+    with pytest.raises(UserError, match=r"class 'b' has 4 images in 1 group"):
+        stratified_kfold(of(labels, groups), folds=5)
+
+
+def test_a_label_with_6_of_300_positives_is_in_every_fold_of_5(digits):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        labels = (rng.random((300, 4)) < [0.4, 0.2, 0.1, 0]).astype(int)
+        labels[rng.choice(300, 6, replace=False), 3] = 1
+        for groups in (None, np.arange(300) // 2):
+            found = stratified_kfold(of(labels, groups, multilabel=True), folds=5, seed=seed)
+            sums = np.array([labels[test].sum(axis=0) for _, test in found])
+            assert (sums > 0).all()
+            if groups is None:
+                assert (np.ptp(sums, axis=0) <= 2).all(), "every fold has its share"
+                assert {len(test) for _, test in found} <= {59, 60, 61}
+
+
+def test_a_holdout_of_several_labels_is_stratified_and_near_the_size_asked_for():
+    rng = np.random.default_rng(0)
+    labels = (rng.random((300, 3)) < [0.5, 0.1, 0.02]).astype(int)
+    ((_, test),) = holdout(of(labels, multilabel=True), test_size=0.3)
+    assert abs(len(test) - 90) <= 2
+    assert np.abs(labels[test].sum(axis=0) - 0.3 * labels.sum(axis=0)).max() <= 1
+
+
+def test_a_rare_class_is_on_both_sides_of_a_holdout():
+    for seed in range(20):
+        ((train, test),) = holdout(of([0] * 100 + [1, 1], n_classes=2), test_size=0.1, seed=seed)
+        assert {100, 101} & set(train)
+        assert {100, 101} & set(test)
+
+
+def test_images_without_any_label_are_split_as_well():
+    labels = np.zeros((40, 2), int)
+    labels[:10, 0] = labels[5:15, 1] = 1
+    tests = np.sort(np.concatenate([test for _, test in stratified_kfold(of(labels, multilabel=True), folds=4)]))
+    assert tests.tolist() == list(range(40))

@@ -1,5 +1,7 @@
 """Thresholds moved after training."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,8 +12,9 @@ from benchmark.errors import UserError
 from benchmark.evaluate import evaluate
 from benchmark.plugins import resolve
 from benchmark.predictions import Predictions
-from benchmark.prepare import refusal
+from benchmark.prepare import double_corrections, make_model, make_strategy
 from benchmark.spec import Spec
+from benchmark.strategies.base import Combined, HeldOut
 from benchmark.strategies.thresholds import PriorThreshold, TunedThreshold, tune
 
 
@@ -45,7 +48,7 @@ def test_with_two_classes_the_best_of_all_thresholds_is_found():
     p = np.clip(rng.normal(0.15 + 0.2 * y, 0.12), 0.01, 0.99)
     best = max(f1_score(y, p > threshold, average="macro") for threshold in np.unique(p) - 1e-9)
     found = TunedThreshold("f1")
-    found.learn(y, lambda: np.column_stack([1 - p, p]))
+    found.learn(y, lambda: HeldOut(y, np.column_stack([1 - p, p])))
     assert f1_score(y, found.adjust(np.column_stack([1 - p, p])).argmax(axis=1), average="macro") == pytest.approx(best)
 
 
@@ -73,7 +76,8 @@ def test_thresholds_are_tuned_on_images_that_the_models_have_not_seen(digits, ma
     seen = []
 
     def recorded(self, y, held_out):
-        seen.append((held_out().argmax(axis=1) == y).mean())
+        labels, proba = held_out()
+        seen.append((proba.argmax(axis=1) == labels).mean())
         self.factors_ = np.ones(10)
 
     monkeypatch.setattr(TunedThreshold, "learn", recorded)
@@ -83,18 +87,54 @@ def test_thresholds_are_tuned_on_images_that_the_models_have_not_seen(digits, ma
 
 
 @pytest.mark.parametrize(
-    ("model", "strategy"),
+    ("model", "strategy", "by"),
     [
-        ("balanced_random_forest", "prior_threshold"),
-        ("easy_ensemble", "random_over + prior_threshold"),
-        ("simple_cnn(loss='logit_adjusted')", "prior_threshold"),
-        ("logistic_regression", "class_weight + prior_threshold"),
+        ("balanced_random_forest", "prior_threshold", "PriorThreshold and by the model"),
+        ("balanced_random_forest", "smote(k_neighbors=1)", "SMOTE and by the model"),
+        ("balanced_random_forest", "class_weight", "ClassWeight and by the model"),
+        ("easy_ensemble", "random_over + prior_threshold", "RandomOverSampler and by PriorThreshold and by the model"),
+        ("simple_cnn(epochs=1, loss='logit_adjusted')", "prior_threshold", "PriorThreshold and by the model"),
+        ("simple_cnn(epochs=1, loss='class_balanced')", "random_over", "RandomOverSampler and by the model"),
+        ("logistic_regression", "class_weight + prior_threshold", "ClassWeight and by PriorThreshold"),
+        ("logistic_regression", "random_over + class_weight", "RandomOverSampler and by ClassWeight"),
+        ("logistic_regression", "random_over + random_under", "RandomOverSampler and by RandomUnderSampler"),
     ],
 )
-def test_class_frequencies_are_not_corrected_twice(digits, make_cell, model, strategy):
-    assert "would correct twice" in refusal(make_cell(digits, model=model, strategy=strategy), digits)
-    plain = strategy.replace("prior_threshold", "tuned_threshold")
-    assert refusal(make_cell(digits, model=model, strategy=plain), digits) is None
+def test_every_strategy_that_corrects_class_frequencies_twice_is_run_with_a_note(rare, make_cell, tmp_path, model, strategy, by):
+    row = evaluate(make_cell(rare, model=model, strategy=strategy), rare, tmp_path)
+    assert row["status"] == "ok", row["reason"]
+    n = by.count(" and by ") + 1
+    assert f"class frequencies are corrected {n} times: by {by}" in row["notes"]
+
+
+@pytest.mark.parametrize("strategy", ["none", "random_over", "tomek_links", "random_over + tuned_threshold", "random_over + tomek_links"])
+def test_a_single_correction_is_nothing_to_note(digits, make_cell, strategy):
+    cell = make_cell(digits, strategy=strategy)
+    assert double_corrections(make_strategy(cell.strategy, 0), make_model(cell, digits)) == []
+
+
+def test_thresholds_are_tuned_on_the_official_validation_set_where_there_is_one(digits, make_cell, tmp_path):
+    part = np.array(["train", "train", "val", "test"])[np.arange(300) % 4]
+    data = replace(digits, part=part)
+    rows = [
+        evaluate(make_cell(data, model="gaussian_nb", strategy="tuned_threshold", split=split), data, tmp_path)
+        for split in ("official", "validation", "holdout")
+    ]
+    assert [row["status"] for row in rows] == ["ok"] * 3
+    assert rows[0]["validation"] == "strategy: official validation set (75 images)"
+    assert rows[1]["validation"] == rows[2]["validation"] == "strategy: inner folds (3, by image)"
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_thresholds_that_nothing_can_be_held_out_for_are_a_skip_with_the_number_needed(digits, make_cell, tmp_path, grouped):
+    """One image of each class; or two, of one patient."""
+    chosen = np.concatenate([np.flatnonzero(digits.targets == k)[: 3 + grouped] for k in range(2)])
+    part = np.array(["train"] * (1 + grouped) + ["test"] * 2)[np.arange(6 + 2 * grouped) % (3 + grouped)]
+    groups = np.array([f"{k}{p}" for k, p in zip(digits.targets[chosen], part, strict=True)]) if grouped else None
+    data = replace(digits, images=digits.images[chosen], targets=digits.targets[chosen], classes=("0", "1"), part=part, groups=groups)
+    row = evaluate(make_cell(data, model="nearest_centroid", strategy="tuned_threshold", split="official"), data, tmp_path)
+    assert row["status"] == "skipped", row["reason"]
+    assert f"needs at least 2 {'group' if grouped else 'image'}s in the training set of each of two classes" in row["reason"]
 
 
 def test_thresholds_raise_the_recall_of_the_rare_class(rare, make_cell, tmp_path):
@@ -106,6 +146,13 @@ def test_thresholds_raise_the_recall_of_the_rare_class(rare, make_cell, tmp_path
         return recall_score(stored.y_true, stored.labels, average="macro"), row["auc"]
 
     assert recall("prior_threshold")[0] > recall("none")[0] + 0.01
+
+
+def test_a_threshold_is_tuned_on_probabilities_that_the_strategy_before_it_has_adjusted():
+    first, second = PriorThreshold(), TunedThreshold()
+    y, proba = np.array([0] * 9 + [1]), np.random.default_rng(0).dirichlet([1, 1], 10)
+    Combined([first, second]).learn(y, lambda: HeldOut(y, proba))
+    assert second.factors_.tolist() == tune(first.adjust(proba), y, "f1").tolist()
 
 
 def test_combined_strategies_act_in_the_order_they_are_written(rare, make_cell, tmp_path):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from benchmark.checks.subject import Subject, kind_of_value, require, same, uneven_digits
 from benchmark.datasets.base import Dataset
 from benchmark.prepare import make_strategy
+from benchmark.strategies.base import HeldOut
 
 
 def _flat(digits: Dataset) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -53,7 +54,7 @@ def images_are_adjusted_alone(subject: Subject) -> None:
     """``adjust`` changes the probabilities of an image by what was learned, not by those of the other test images."""
     digits = uneven_digits()
     strategy, proba = make_strategy((subject.spec,), 0), np.random.default_rng(0).dirichlet(np.ones(3), len(digits.targets))
-    strategy.learn(digits.targets, proba.copy)
+    strategy.learn(digits.targets, lambda: HeldOut(digits.targets, proba.copy()))
     together = strategy.adjust(proba.copy())
     require(
         np.shape(together) == proba.shape, f"adjust gives {kind_of_value(together)} of shape {np.shape(together)}: return {proba.shape}"

@@ -17,13 +17,14 @@ from benchmark.datasets.base import Dataset
 from benchmark.datasets.pictures.options import Options
 from benchmark.environment import environment
 from benchmark.errors import UserError
-from benchmark.evaluate import fit_predict, probabilities, seed_global_generators
+from benchmark.evaluate import fit_predict, seed_global_generators
 from benchmark.featurize import Features, fit_extractor, joined, said, seeded, words
+from benchmark.inner_folds import probabilities
 from benchmark.pipelines.card import Card
 from benchmark.plan import make_plan
 from benchmark.plugins import build, resolve
 from benchmark.predictions import Predictions
-from benchmark.prepare import make_model, make_strategy, refusal, split
+from benchmark.prepare import double_corrections, is_official, make_model, make_strategy, refusal, split
 from benchmark.spec import Spec
 from benchmark.splits import Indices, has_official, shared_images
 from benchmark.strategies.base import Refused, Strategy
@@ -103,23 +104,28 @@ def fit(cell: Cell, dataset: Dataset) -> Pipeline:
     with limited_threads(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            parts, predictions = _trained(cell, dataset, train, test)
+            parts, predictions, how = _trained(cell, dataset, train, test)
         except Refused as refused:
             raise UserError(f"this pipeline cannot be trained on {dataset.name}: {refused}") from None
         except Exception as error:  # a row of a study would say so, too
             raise UserError(f"training on {dataset.name} failed: {type(error).__name__}: {words(error)}") from error
-    notes = (*dataset.notes, *shared_images(dataset, train, test), *metrics.undefined(predictions), *said(caught))
+    notes = (*dataset.notes, *how, *shared_images(dataset, train, test), *metrics.undefined(predictions), *said(caught))
     return Pipeline(_card(cell, dataset, predictions, len(train), notes), *parts)
 
 
-def _trained(cell: Cell, dataset: Dataset, train: Indices, test: Indices) -> tuple[tuple[Any, Any, Strategy], Predictions]:
-    """Extractors, model and strategy of a cell, and what they predict for the test part."""
+def _trained(cell: Cell, dataset: Dataset, train: Indices, test: Indices) -> tuple[tuple[Any, Any, Strategy], Predictions, list[str]]:
+    """Extractors, model and strategy of a cell, what they predict for the test set, and notes of how they were trained."""
     strategy, model = make_strategy(cell.strategy, cell.seed_for("strategy")), make_model(cell, dataset)
     extractors = tuple(fit_extractor(seeded(build(spec), cell.seed_for("extractor")), dataset, train) for spec in cell.extractor)
+    notes = double_corrections(strategy, model)
     model = strategy.weight(model, dataset.targets[train])
-    features = Features(_features(extractors, dataset.images[train]), _features(extractors, dataset.images[test]))
-    _, predictions = fit_predict(model, strategy, features, dataset, train, test)
-    return (extractors, model, strategy), predictions
+
+    def rows(indices: Indices) -> NDArray:
+        return _features(extractors, dataset.images[indices])
+
+    outcome, predictions = fit_predict(model, strategy, Features(rows(train), rows(test), rows), dataset, train, test, is_official(cell))
+    notes += [f"held out: {outcome['validation']}"] if outcome["validation"] != "none" else []
+    return (extractors, model, strategy), predictions, notes
 
 
 def _card(cell: Cell, dataset: Dataset, predictions: Predictions, n_train: int, notes: tuple[str, ...]) -> Card:

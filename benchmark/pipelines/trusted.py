@@ -30,14 +30,14 @@ OURS = (
     "features.visual_words.Hard",
     "features.visual_words.Soft",
     "features.visual_words.VLAD",
+    "models.calibration.Calibrated",
     "models.classical.CentroidClassifier",
     "models.classical.StableGaussianNB",
     "models.imbalanced.UnderSampler",
     "models.linear_svm.LinearSVM",
+    "models.one_vs_rest.OneVsRest",
     "models.svm.AtMostNystroem",
-    "models.svm.Calibrated",
     "models.svm.CoupledSVC",
-    "models.svm.ScarceFolds",
 )
 LIBRARIES = (
     "imblearn.ensemble._bagging.BalancedBaggingClassifier",
@@ -53,8 +53,6 @@ LIBRARIES = (
     "sklearn._loss.link.MultinomialLogit",
     "sklearn._loss.loss.HalfBinomialLoss",
     "sklearn._loss.loss.HalfMultinomialLoss",
-    "sklearn.calibration._CalibratedClassifier",
-    "sklearn.calibration._SigmoidCalibration",
     "sklearn.decomposition._pca.PCA",
     "sklearn.dummy.DummyClassifier",
     "sklearn.ensemble._forest.RandomForestClassifier",
@@ -64,7 +62,6 @@ LIBRARIES = (
     "sklearn.ensemble._weight_boosting.AdaBoostClassifier",
     "sklearn.feature_selection._variance_threshold.VarianceThreshold",
     "sklearn.linear_model._logistic.LogisticRegression",
-    "sklearn.multiclass.OneVsRestClassifier",
     "sklearn.multiclass._ConstantPredictor",
     "sklearn.naive_bayes.MultinomialNB",
     "sklearn.neighbors._classification.KNeighborsClassifier",  # see compiled.py

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,29 @@ class Refused(Exception):  # noqa: N818  # not an error: a reason
     """A strategy cannot work on this training part; its text says why, and the cell is skipped."""
 
 
+class HeldOut(NamedTuple):
+    """Images that no model was trained on which gave them probabilities.
+
+    Parameters
+    ----------
+    y : (n,) or (n, n_classes) int64
+    proba : (n, n_classes) float64
+    """
+
+    y: NDArray[np.int64]
+    proba: Proba
+
+
 class Strategy(BaseEstimator):
     """Do nothing; the base class of every strategy.
 
     A strategy overrides what it needs: ``refusal`` says why it cannot work on a cell, ``resample`` changes the training
     part, ``weight`` changes the model before it is fitted, ``learn`` and ``adjust`` change probabilities after it. Whatever
-    it does, it never sees the test part.
+    it does, it never sees the test part. One that makes up for the class frequencies has the attribute ``balances = True``: a row whose
+    strategies and model do so more than once gets a note.
     """
+
+    balances: bool = False
 
     def refusal(self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task) -> str | None:
         """Return the reason why this cannot work, or None.
@@ -52,15 +68,16 @@ class Strategy(BaseEstimator):
         """Model with whatever weights the strategy sets, by the training targets before resampling."""
         return model
 
-    def learn(self, y: NDArray[np.int64], held_out: Callable[[], Proba]) -> None:
+    def learn(self, y: NDArray[np.int64], held_out: Callable[[], HeldOut]) -> None:
         """Learn from the training part what ``adjust`` needs.
 
         Parameters
         ----------
         y : training targets, before resampling
-        held_out : callable giving (n, n_classes) float64
-            Probabilities of the training images, each by a model that has not seen it (nor, with groups, its group), from
-            an inner cross-validation that is run when this is called.
+        held_out : callable giving (y, proba)
+            Targets and probabilities, (n, n_classes) float64, of images by models that have not seen them (nor, with groups,
+            their group). They are those of the official validation set where the split has one, otherwise training images, from an
+            inner cross-validation that is run when this is called; an image that alone has its class is not among those.
         """
 
     def adjust(self, proba: Proba) -> Proba:
@@ -100,7 +117,7 @@ class Combined(Strategy):
             model = part.weight(model, y)
         return model
 
-    def learn(self, y: NDArray[np.int64], held_out: Callable[[], Proba]) -> None:
+    def learn(self, y: NDArray[np.int64], held_out: Callable[[], HeldOut]) -> None:
         """Have every part learn from probabilities that those before it have adjusted."""
         for part in self.parts:
             part.learn(y, held_out)
@@ -113,5 +130,9 @@ class Combined(Strategy):
         return proba
 
 
-def _then(adjust: Callable[[Proba], Proba], held_out: Callable[[], Proba]) -> Callable[[], Proba]:
-    return lambda: adjust(held_out())
+def _then(adjust: Callable[[Proba], Proba], held_out: Callable[[], HeldOut]) -> Callable[[], HeldOut]:
+    def adjusted() -> HeldOut:
+        y, proba = held_out()
+        return HeldOut(y, adjust(proba))
+
+    return adjusted

@@ -27,6 +27,11 @@ class Resample(Strategy):
     def __init__(self, sampler: Any) -> None:
         self.sampler = sampler
 
+    @property
+    def balances(self) -> bool:  # type: ignore[override]
+        """Whether it evens out the class frequencies; samplers that clean borders between classes do not."""
+        return getattr(self.sampler, "_sampling_type", "") != "clean-sampling"
+
     def refusal(self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task) -> str | None:
         """Refuse multi-label targets, a single class, and fewer samples than neighbours."""
         name = type(self.sampler).__name__

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from benchmark.datasets.base import Task
 from benchmark.metrics import METRICS
-from benchmark.strategies.base import Proba, Strategy
+from benchmark.strategies.base import HeldOut, Proba, Refused, Strategy
 
 CANDIDATES = 50  # thresholds tried for a class, at quantiles of where they would change a decision
 SWEEPS = 3
@@ -22,15 +22,17 @@ class PriorThreshold(Strategy):
     """Divide probabilities by the training part's class shares, as if all classes were equally likely.
 
     The thresholding of Buda, Maki & Mazurowski (2018) and the post-hoc logit adjustment of Menon et al. (2021). The shares
-    are those before any resampling, also behind a ``+``: there it goes beyond what the resampling did, as Buda et al. have it. Models
-    and weights that already make all classes count alike are refused. Scaled to a sum of one, images change places within a class
-    when there are more than two, and so AUC may change.
+    are those before any resampling, also behind a ``+``: there it goes beyond what the resampling did, as Buda et al. have it,
+    and the row gets a note, as it does with models and weights that already make all classes count alike. Scaled to a sum of
+    one, images change places within a class when there are more than two, and so AUC may change.
 
     Parameters
     ----------
     tau : float
         Power of the shares: 1 undoes them, 0 leaves the probabilities as they are.
     """
+
+    balances = True
 
     def __init__(self, tau: float = 1.0) -> None:
         self.tau = tau
@@ -41,12 +43,10 @@ class PriorThreshold(Strategy):
             raise ValueError(f"tau={self.tau!r}; it must be a number from 0")
 
     def refusal(self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task) -> str | None:
-        """Refuse multi-label targets, and what would be corrected twice."""
-        if balances(model):
-            return "the model makes all classes count alike already; dividing by their shares as well would correct twice"
+        """Refuse multi-label targets."""
         return _one_label_only(task)
 
-    def learn(self, y: NDArray[np.int64], held_out: Callable[[], Proba]) -> None:
+    def learn(self, y: NDArray[np.int64], held_out: Callable[[], HeldOut]) -> None:
         """Count the classes."""
         self.shares_ = np.bincount(y) / len(y)
 
@@ -60,10 +60,10 @@ class PriorThreshold(Strategy):
 class TunedThreshold(Strategy):
     """Multiply each class' probability by a factor chosen on held-out training images for one metric.
 
-    The factors come from an inner cross-validation of the training part (grouped where there are groups), resampling and training
-    inside it; an extractor that learns has learned from the whole of the training part, without its labels. They are found class by
-    class: for each, the best of at most 50 thresholds while the others stay, three times around. With two classes this is a threshold
-    other than one half.
+    The factors come from the official validation set where the split has one, otherwise from an inner cross-validation of the
+    training set (grouped where there are groups), resampling and training inside it; an extractor that learns has learned from
+    the whole of the training set, without its labels. They are found class by class: for each, the best of at most 50
+    thresholds while the others stay, three times around. With two classes this is a threshold other than one half.
 
     Parameters
     ----------
@@ -84,9 +84,18 @@ class TunedThreshold(Strategy):
         """Refuse multi-label targets."""
         return _one_label_only(task)
 
-    def learn(self, y: NDArray[np.int64], held_out: Callable[[], Proba]) -> None:
-        """Find the factors."""
-        self.factors_ = tune(held_out(), y, self.metric)
+    def learn(self, y: NDArray[np.int64], held_out: Callable[[], HeldOut]) -> None:
+        """Find the factors.
+
+        Raises
+        ------
+        Refused
+            Images of fewer than two classes are held out.
+        """
+        labels, proba = held_out()
+        if len(np.unique(labels)) < 2:
+            raise Refused(f"thresholds need held-out images of at least 2 classes; there are {len(labels)} of {len(np.unique(labels))}")
+        self.factors_ = tune(proba, labels, self.metric)
 
     def adjust(self, proba: Proba) -> Proba:
         """Multiply and scale to a sum of one."""

@@ -27,6 +27,8 @@ class ClassWeight(Strategy):
         For the effective number; 0.999 as in between of the paper's values, for sets of hundreds to thousands a class.
     """
 
+    balances = True
+
     def __init__(self, mode: str = "balanced", beta: float = 0.999) -> None:
         self.mode = mode
         self.beta = beta

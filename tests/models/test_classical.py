@@ -22,8 +22,9 @@ from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import threadpool_limits
 
 from models import MENU, classical
+from models.calibration import deal_folds, fit_sigmoid
 from models.linear_svm import LinearSVM
-from models.svm import ScarceFolds, couple, fit_sigmoid
+from models.svm import couple
 
 NAMES = [name for name, target in MENU.items() if target.startswith("models.classical:")]
 WEIGHTED = ["logistic_regression", "linear_svm", "rbf_svm", "nystroem_svm", "random_forest", "gradient_boosting", "one_vs_rest"]
@@ -132,7 +133,9 @@ def test_functions_take_only_what_is_a_parameter_of_the_estimator(name):
 
 
 def test_rbf_svm_standardizes_unless_told_not_to():
-    assert [len(build("rbf_svm", standardize=value)) for value in (True, False)] == [2, 1]
+    X, y = load_digits(return_X_y=True)
+    machines = [build("rbf_svm", standardize=value).fit(X[:60], y[:60]).machine_ for value in (True, False)]
+    assert [len(machine) for machine in machines] == [2, 1]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -260,28 +263,32 @@ def test_many_classes_are_coupled_a_part_of_the_images_at_a_time(monkeypatch, di
 def test_nystroem_svm_comes_near_the_kernel_machine_it_approximates(digits):
     X, y = digits
     exact, near = (build(name).fit(X[:600], y[:600]).score(X[600:], y[600:]) for name in ("rbf_svm", "nystroem_svm"))
-    assert near > exact - 0.03
+    assert near > exact - 0.04
 
 
 def test_two_folds_are_enough_to_calibrate_many_images():
     y = np.arange(10_000) % 3
-    assert len(list(ScarceFolds().split(y, y))) == 2
-    assert len(list(ScarceFolds().split(y[1:], y[1:]))) == 5
+    assert len(list(deal_folds(y, y))) == 2
+    assert len(list(deal_folds(y[1:], y[1:]))) == 5
 
 
 @pytest.mark.parametrize("in_order", [True, False])
 @pytest.mark.parametrize("counts", [{0: 9, 1: 7}, {0: 9, 1: 3, 2: 4}, {0: 8, 1: 1}, {0: 2, 1: 1, 2: 1}, {0: 1, 1: 1}])
-def test_folds_are_a_partition_and_every_training_part_knows_every_class(counts, in_order):
+def test_every_training_side_knows_every_class_and_a_class_of_one_image_is_never_held_out(counts, in_order):
     y = np.repeat(list(counts), list(counts.values()))
     y = y if in_order else np.random.default_rng(0).permutation(y)
-    folds = list(ScarceFolds().split(y, y))
+    rows = np.arange(len(y))
+    folds = list(deal_folds(rows, y))
     several = [n for n in counts.values() if n > 1]
-    assert len(folds) == min([5, *several]) if several else 2
-    assert sorted(np.concatenate([test for _, test in folds])) == list(range(len(y)))
-    for train, test in folds:
-        assert set(y[train]) == set(counts)
-        assert all(counts[y[row]] == 1 for row in np.intersect1d(train, test))
-        assert len(test) > 0
+    assert len(folds) == (min([5, *several]) if several else 0)
+    held = [row for *_, rows_held, _ in folds for row in rows_held]
+    assert sorted(held) == [row for row in rows if counts[y[row]] > 1]
+    for rows_train, y_train, rows_held, y_held in folds:
+        assert set(y_train) == set(counts)
+        assert not set(rows_train) & set(rows_held)
+        assert np.array_equal(y[rows_train], y_train)
+        assert np.array_equal(y[rows_held], y_held)
+        assert len(rows_held) > 0
 
 
 def test_svm_refuses_a_single_class(digits):

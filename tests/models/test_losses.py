@@ -94,8 +94,15 @@ def test_class_balanced_weighs_by_effective_numbers(batch):
     effective = np.array([sum(0.999**i for i in range(n)) for n in COUNTS])  # a geometric series is (1 - beta^n) / (1 - beta)
     found = effective_weights(torch.tensor(COUNTS)).numpy()
     np.testing.assert_allclose(found, 4 / effective / (1 / effective).sum(), rtol=1e-5)
-    expected = -np.average(log_probabilities(*batch), weights=1 / effective[batch[1]])
+    expected = -(found[batch[1]] * log_probabilities(*batch)).mean()
     assert value("class_balanced", *batch) == pytest.approx(expected, rel=1e-5)
+
+
+def test_class_balanced_divides_by_images_as_cui_does_and_not_by_weights_as_torch_does(batch):
+    logits, target = batch[0], np.array([0, 0, 0, 0, 0, 0, 1])  # of 1,000 and 40 training images
+    assert value("class_balanced", logits, target) == pytest.approx(0.0325, abs=5e-5)
+    weights = effective_weights(torch.tensor(COUNTS)).numpy()
+    assert value("cross_entropy", logits, target, weights) == pytest.approx(2.2124, abs=5e-5)
 
 
 def test_logit_adjusted_adds_the_log_of_the_prior(batch):

@@ -283,7 +283,7 @@ def hgb_without_widths(model):
 
 def svm(name, cut):
     def change(model):
-        machine = model[-1].machine_
+        machine = model.machine_[-1]
         setattr(machine, name, cut(getattr(machine, name)))
 
     return change

@@ -1,0 +1,66 @@
+"""One model per class, that class against all others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.multiclass import OneVsRestClassifier, _fit_binary
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.validation import has_fit_parameter
+
+from models.calibration import Pair
+
+
+class OneVsRest(OneVsRestClassifier):
+    """scikit-learn's ``OneVsRestClassifier``, which also hands inner folds on to the models inside.
+
+    Parameters
+    ----------
+    estimator : scikit-learn classifier
+    """
+
+    def __init__(self, estimator: Any) -> None:
+        super().__init__(estimator)
+
+    @property
+    def uses_inner_folds(self) -> bool:
+        """Whether the model inside takes inner folds."""
+        return has_fit_parameter(self.estimator, "inner_folds") and getattr(self.estimator, "uses_inner_folds", True)
+
+    def fit(self, X: NDArray, y: NDArray, inner_folds: Iterable[Pair] | None = None) -> Self:
+        """Fit one model per class.
+
+        Parameters
+        ----------
+        X : (n, d) array
+        y : (n,) labels, or (n, n_labels) of 0 and 1
+        inner_folds : iterable of X_train, y_train, X_held, y_held
+            For models that take them.
+        """
+        if inner_folds is None or not self.uses_inner_folds:
+            return super().fit(X, y)
+        self.label_binarizer_ = LabelBinarizer(sparse_output=True)
+        truth = self._columns(y, fit=True)
+        self.classes_ = self.label_binarizer_.classes_
+        folds = [(X_in, self._columns(y_in), X_held, self._columns(y_held)) for X_in, y_in, X_held, y_held in inner_folds]
+        self.estimators_ = [
+            _fit_binary(
+                self.estimator,
+                X,
+                column,
+                {"inner_folds": [(X_in, y_in[:, k], X_held, y_held[:, k]) for X_in, y_in, X_held, y_held in folds]},
+                classes=[f"not {self.classes_[k]}", self.classes_[k]],
+            )
+            for k, column in enumerate(truth.T)
+        ]
+        if hasattr(self.estimators_[0], "n_features_in_"):
+            self.n_features_in_ = self.estimators_[0].n_features_in_
+        return self
+
+    def _columns(self, y: NDArray, fit: bool = False) -> NDArray[np.int64]:
+        """Whether each image has each label, (n, n_labels)."""
+        binarizer = self.label_binarizer_
+        return np.asarray((binarizer.fit_transform(y) if fit else binarizer.transform(y)).toarray())
