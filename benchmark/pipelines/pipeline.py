@@ -26,7 +26,7 @@ from benchmark.predictions import Predictions
 from benchmark.prepare import make_model, make_strategy, refusal, split
 from benchmark.spec import Spec
 from benchmark.splits import Indices, has_official, shared_images
-from benchmark.strategies.base import Refused, Strategy
+from benchmark.strategies.base import Combined, Refused, Strategy
 from benchmark.study import FLOOR, Study, takes_images
 from benchmark.threads import limited_threads
 
@@ -54,6 +54,12 @@ class Pipeline:
         """Probabilities (n, n_classes) of images (n, *image_shape) uint8, in the order of ``card.classes``; on one thread, as ``fit``."""
         with limited_threads():
             return self.strategy.adjust(probabilities(self.model, self.features(images), self.card))
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What its file holds, by name; of the strategy what adjusts probabilities, which is all that matters after training."""
+        extractors = {f"extractor_{k}": extractor for k, extractor in enumerate(self.extractors)}
+        return {"strategy": _adjusting(self.strategy), "model": self.model, **extractors}
 
     def features(self, images: NDArray[np.uint8]) -> NDArray:
         """What the model is given: features (n, d) float32, or the images themselves."""
@@ -141,6 +147,12 @@ def _card(cell: Cell, dataset: Dataset, predictions: Predictions, n_train: int, 
         citation=dataset.citation,
         fitted=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _adjusting(strategy: Strategy) -> Strategy:
+    parts = strategy.parts if isinstance(strategy, Combined) else [strategy]
+    kept = [part for part in parts if type(part).adjust is not Strategy.adjust]
+    return kept[0] if len(kept) == 1 else Combined(kept) if kept else Strategy()
 
 
 def _features(extractors: tuple[Any, ...], images: NDArray[np.uint8]) -> NDArray:
