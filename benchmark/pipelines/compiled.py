@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import decomposition
 from sklearn.base import BaseEstimator
-from sklearn.decomposition import PCA as Projection
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 from sklearn.kernel_approximation import Nystroem
@@ -230,7 +230,7 @@ def _are_sound_centroids(extractor: Any, place: Place) -> bool:
 
 def _is_sound_pca(extractor: Any, place: Place) -> bool:
     """Whether the fitted extractor is the one that images are enlarged for."""
-    return type(extractor.projection_) is Projection and _params_of(extractor.extractor_) == _params_of(extractor._inner())
+    return type(extractor.projection_) is decomposition.PCA and _params_of(extractor.extractor_) == _params_of(extractor._inner())
 
 
 def _params_of(estimator: Any) -> list[Any]:

@@ -22,7 +22,7 @@ from benchmark.files import write_atomic
 from benchmark.pipelines.card import Card
 from benchmark.pipelines.pipeline import Pipeline
 from benchmark.pipelines.schema import Budget, announced_sizes, clean_skops, parse_json, read_part, rewrite_skops
-from benchmark.pipelines.sources import FOLDER, RESTORE, WrongPlugin, match_plugins, plugin_files, where_torch_is
+from benchmark.pipelines.sources import FOLDER, RESTORE, PluginError, match_plugins, plugin_files, where_torch_is
 from benchmark.pipelines.trial import EXTRA, bounded_memory, in_bounded_time, try_out
 from benchmark.pipelines.trusted import trusted_types
 
@@ -142,7 +142,7 @@ def loads(content: bytes, name: str, plugins: Iterable[str] = ()) -> Pipeline:
         raise UserError(f"{name} is no pipeline: python -m benchmark fit ... --save FILE{SUFFIX} writes one")
     try:
         return in_bounded_time(lambda: _loaded(content, name, list(plugins)))
-    except WrongPlugin as error:
+    except PluginError as error:
         raise UserError(str(error)) from None
     except UserError as error:
         raise UserError(f"{name} is refused: {error}") from None

@@ -29,7 +29,7 @@ DEEPEST = 50  # objects within objects
 NOTHING = {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode", "content": "null"}
 GENERATORS = ("RandomStateNode", "RandomGeneratorNode")  # nothing is drawn in a prediction
 RECORDS = (NODE_DTYPE, PREDICTOR_RECORD_DTYPE)
-NUMBERS = {np.dtype(kind) for kind in "? b B h H i I l L q Q e f d".split()}
+NUMBERS = {np.dtype(kind) for kind in "?bBhHiIlLqQefd"}
 LONGEST_WORD = 4_000  # bytes of an entry of an array of text
 
 

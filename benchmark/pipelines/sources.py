@@ -17,7 +17,7 @@ RESTORE = (
 )
 
 
-class WrongPlugin(UserError):
+class PluginError(UserError):
     """The plug-in that a pipeline needs was not named, or is another version."""
 
 
@@ -60,13 +60,13 @@ def match_plugins(sources: dict[str, bytes], given: Iterable[str], name: str) ->
 
     Raises
     ------
-    WrongPlugin
+    PluginError
         One is missing, or is another version.
     """
     paths = [Path(path).expanduser() for path in given]
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
-        raise WrongPlugin(f"no plug-in file {missing[0]}")
+        raise PluginError(f"no plug-in file {missing[0]}")
     return [_matching(file_name, text, paths, name) for file_name, text in sources.items()]
 
 
@@ -77,10 +77,10 @@ def _matching(file_name: str, text: bytes, paths: list[Path], name: str) -> str:
     if named:
         return str(named[0])
     if equal:
-        raise WrongPlugin(f"{equal[0]} must be named {file_name}, as it was when {name} was trained")
+        raise PluginError(f"{equal[0]} must be named {file_name}, as it was when {name} was trained")
     if any(path.name == file_name for path in paths):
-        raise WrongPlugin(f"{name} was trained with another version of {file_name}, which it holds: {read}")
-    raise WrongPlugin(f"{name} needs its plug-in: add --plugin {file_name}; its text is in the file, to be read first: {read}")
+        raise PluginError(f"{name} was trained with another version of {file_name}, which it holds: {read}")
+    raise PluginError(f"{name} needs its plug-in: add --plugin {file_name}; its text is in the file, to be read first: {read}")
 
 
 def where_torch_is(part: Any) -> str | None:
