@@ -72,7 +72,7 @@ class Guard:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
-        answer = _Answer(send, scope["path"])
+        answer = _Answer(send, scope["method"] == "POST")
         try:
             self._check_sender(scope)
             await self._pass_on(scope, receive, answer)
@@ -107,10 +107,12 @@ class Guard:
         announced = _values(scope, b"content-length")
         if announced and (not announced[0].isdigit() or int(announced[0]) > most):
             raise RefusedError(413, f"more than {most >> 20 or 1} MB")
-        if scope["path"] == "/":  # its scripts are looked at, so it must not be packed
-            scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]}
+        if path == QUESTION:  # it is written anew
+            scope = _without_header(scope, b"content-length")
+        if path == "":  # its scripts are looked at, so the page must not be packed
+            scope = _without_header(scope, b"accept-encoding")
         if path == QUESTION:
-            receive = await _checked_question(receive, most)
+            receive = await self._checked_question(receive, most)
         if path != UPLOAD:
             await self.app(scope, _bounded(receive, most), answer.send)
             return
@@ -123,13 +125,33 @@ class Guard:
         finally:
             self.coming -= 1
 
+    async def _checked_question(self, receive: Receive, most: int) -> Receive:
+        """Read a question about an uploaded image, or none, and hand on what of it is needed."""
+        try:
+            asked = json.loads(await _whole_body(_bounded(receive, most)))
+            (image,) = asked["data"]
+            path = None if image is None else Path(image["path"])
+            session = {"session_hash": str(asked["session_hash"])[:100], "trigger_id": int(asked.get("trigger_id") or 0)}
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            raise RefusedError(400, "this is no question about an uploaded image") from None
+        if path and (path.resolve() != path or path.parent.parent != self.uploads or not path.is_file()):
+            raise RefusedError(400, "this image is not here: upload it, and ask once")
+        named = None if path is None else {"path": str(path), "meta": {"_type": "gradio.FileData"}}
+        question = {"data": [named], "fn_index": 0, "event_data": None, **session}
+        whole: list[Message] = [{"type": "http.request", "body": json.dumps(question).encode(), "more_body": False}]
+
+        async def again() -> Message:
+            return whole.pop() if whole else await receive()
+
+        return again
+
 
 class _Answer:
     """What goes back: with headers that keep a browser from doing more with it than showing it."""
 
-    def __init__(self, send: Send, path: str) -> None:
+    def __init__(self, send: Send, is_change: bool) -> None:
         self.pass_on = send
-        self.path = path
+        self.is_change = is_change
         self.begun: Message | None = None
         self.is_page = False
         self.body = b""
@@ -137,6 +159,8 @@ class _Answer:
     async def send(self, message: Message) -> None:
         """Send on; the page itself is held back until its scripts are known."""
         if message["type"] == "http.response.start":
+            if self.is_change and message["status"] >= 500:
+                raise RefusedError(400, "this request cannot be read")
             self.begun = message
             self.is_page = any(name == b"content-type" and b"text/html" in value for name, value in message["headers"])
             if not self.is_page:
@@ -161,7 +185,8 @@ class _Answer:
 
 
 def _headers(page: bytes) -> list[tuple[bytes, bytes]]:
-    """Headers of every answer; scripts within a page are allowed by their digests, and Gradio's way to fill in HTML is a function of text."""
+    """Headers of every answer; scripts within a page are allowed by their digests."""
+    # Gradio fills in HTML by a function that it makes of a text, hence 'unsafe-eval'
     scripts = " ".join(["'self'", "'unsafe-eval'", *_digests(page)])
     policy = (
         f"default-src 'self'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
@@ -184,6 +209,10 @@ def _digests(page: bytes) -> Iterator[str]:
 
 def _values(scope: Scope, name: bytes) -> list[str]:
     return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+
+
+def _without_header(scope: Scope, name: bytes) -> Scope:
+    return {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != name]}
 
 
 def _is_address(name: str) -> bool:
@@ -219,31 +248,12 @@ def _bounded(receive: Receive, most: int) -> Receive:
     return bounded
 
 
-async def _checked_question(receive: Receive, most: int) -> Receive:
-    """Read a question, and hand it on if it is one image file or none."""
-    bounded, body = _bounded(receive, most), b""
+async def _whole_body(receive: Receive) -> bytes:
+    body = b""
     while True:
-        message = await bounded()
+        message = await receive()
         if message["type"] != "http.request":
             raise RefusedError(400, "this request is not complete")
         body += message.get("body", b"")
         if not message.get("more_body"):
-            break
-    if not _is_question(body):
-        raise RefusedError(400, "this is no question about an uploaded image")
-    whole = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def again() -> Message:
-        return whole.pop() if whole else await receive()
-
-    return again
-
-
-def _is_question(body: bytes) -> bool:
-    try:
-        asked = json.loads(body)
-        (image,) = asked["data"]
-        named = image is None or isinstance(image["path"], str)
-        return named and isinstance(asked["session_hash"], str) and type(asked["fn_index"]) is int and asked["fn_index"] == 0
-    except (ValueError, TypeError, LookupError, RecursionError):
-        return False
+            return body

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import signal
 import sys
 import tempfile
@@ -142,7 +143,7 @@ def _ask(gradio: Any, found: Found, uploads: Path) -> None:
             yield ""
             return
         path = Path(uploaded).resolve()
-        if not path.is_relative_to(uploads):
+        if path.parent.parent != uploads:
             yield _refused("this is not what was uploaded")
             return
         replies = answers(path, found.pipelines)
@@ -152,7 +153,7 @@ def _ask(gradio: Any, found: Found, uploads: Path) -> None:
             yield _refused(str(error).replace(str(path), path.name))
             return
         finally:
-            path.unlink(missing_ok=True)
+            shutil.rmtree(path.parent, ignore_errors=True)
         yield first
         yield from replies
 
