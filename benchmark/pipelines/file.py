@@ -48,15 +48,30 @@ def save(pipeline: Pipeline, path: Path) -> None:
         The path ends otherwise, or the pipeline holds something that no pipeline's file can hold.
     """
     check_name(path)
-    content = dumps(pipeline)
-    again = loads(content, path.name, plugin_files(pipeline.parts))
-    probe = np.random.default_rng(0).integers(0, 256, (2, *pipeline.card.image_shape), dtype=np.uint8)
-    if not np.array_equal(again.predict_proba(probe), pipeline.predict_proba(probe)):
-        raise RuntimeError("the pipeline as read back from its file predicts otherwise")
+    content = read_back(pipeline, path.name)
     try:
         write_atomic(path, lambda file: file.write(content))
     except StorageError as error:
         raise UserError(f"cannot save to {path}: {error.__cause__}; name another place with --save") from None
+
+
+def read_back(pipeline: Pipeline, name: str) -> bytes:
+    """Content of a pipeline's file, after reading it back; ``name`` is how messages call it.
+
+    Raises
+    ------
+    UserError
+        The pipeline holds something that no pipeline's file can hold, or predicts otherwise when it is read back.
+    """
+    content = dumps(pipeline)
+    again = loads(content, name, plugin_files(pipeline.parts))
+    probe = np.random.default_rng(0).integers(0, 256, (2, *pipeline.card.image_shape), dtype=np.uint8)
+    if not np.array_equal(again.predict_proba(probe), pipeline.predict_proba(probe)):
+        raise UserError(
+            f"{name} cannot be saved: read back from its file it predicts otherwise; a class must keep what it has learned in attributes, "
+            "and predict the same for the same images"
+        )
+    return content
 
 
 def check_name(path: Path) -> None:

@@ -109,17 +109,17 @@ def fit(cell: Cell, dataset: Dataset) -> Pipeline:
     with limited_threads(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            parts, predictions = _trained(cell, dataset, train, test)
+            parts, predictions = train_parts(cell, dataset, train, test)
         except Refused as refused:
             raise UserError(f"this pipeline cannot be trained on {dataset.name}: {refused}") from None
         except Exception as error:  # a row of a study would say so, too
             raise UserError(f"training on {dataset.name} failed: {type(error).__name__}: {words(error)}") from error
     notes = (*dataset.notes, *shared_images(dataset, train, test), *metrics.undefined(predictions), *said(caught))
-    return Pipeline(_card(cell, dataset, predictions, len(train), notes), *parts)
+    return Pipeline(make_card(cell, dataset, predictions, len(train), notes), *parts)
 
 
-def _trained(cell: Cell, dataset: Dataset, train: Indices, test: Indices) -> tuple[tuple[Any, Any, Strategy], Predictions]:
-    """Extractors, model and strategy of a cell, and what they predict for the test part."""
+def train_parts(cell: Cell, dataset: Dataset, train: Indices, test: Indices) -> tuple[tuple[Any, Any, Strategy], Predictions]:
+    """Train extractors, model and strategy of a cell, and predict the test part."""
     strategy, model = make_strategy(cell.strategy, cell.seed_for("strategy")), make_model(cell, dataset)
     extractors = tuple(fit_extractor(seeded(build(spec), cell.seed_for("extractor")), dataset, train) for spec in cell.extractor)
     model = strategy.weight(model, dataset.targets[train])
@@ -128,7 +128,8 @@ def _trained(cell: Cell, dataset: Dataset, train: Indices, test: Indices) -> tup
     return (extractors, model, strategy), predictions
 
 
-def _card(cell: Cell, dataset: Dataset, predictions: Predictions, n_train: int, notes: tuple[str, ...]) -> Card:
+def make_card(cell: Cell, dataset: Dataset, predictions: Predictions, n_train: int, notes: tuple[str, ...]) -> Card:
+    """Write down where a pipeline comes from, and how good it is."""
     labels = ("dataset", "fingerprint", "split", "extractor", "strategy", "model", "seed")
     return Card(
         **{name: cell.identity[name] for name in labels},
