@@ -64,7 +64,10 @@ def read_back(pipeline: Pipeline, name: str) -> bytes:
         The pipeline holds something that no pipeline's file can hold, or predicts otherwise when it is read back.
     """
     content = dumps(pipeline)
-    again = loads(content, name, plugin_files(pipeline.parts))
+    try:
+        again = loads(content, name, plugin_files(pipeline.parts))
+    except UserError as error:
+        raise UserError(str(error).replace(f"{name} is refused:", f"{name} cannot be saved:", 1)) from None
     probe = np.random.default_rng(0).integers(0, 256, (2, *pipeline.card.image_shape), dtype=np.uint8)
     if not np.array_equal(again.predict_proba(probe), pipeline.predict_proba(probe)):
         raise UserError(
@@ -146,8 +149,7 @@ def _packed(part: Any) -> bytes:
     try:
         content = skops.io.dumps(part)
     except Exception as error:  # skops raises whatever an object's own methods do
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"a {type(part).__name__} cannot be saved: it holds what no pipeline can ({reason})") from None
+        raise UserError(f"a {type(part).__name__} cannot be saved: it holds what no pipeline can ({_short(error)})") from None
     return rewrite_skops(content)
 
 
@@ -160,7 +162,7 @@ def loads(content: bytes, name: str, plugins: Iterable[str] = ()) -> Pipeline:
     except PluginError as error:
         raise UserError(str(error)) from None
     except UserError as error:
-        raise UserError(f"{name} is refused: {error}") from None
+        raise UserError(f"{name} is refused: {_short(error)}") from None
     except ValidationError as error:
         first = error.errors()[0]
         raise UserError(
@@ -169,8 +171,8 @@ def loads(content: bytes, name: str, plugins: Iterable[str] = ()) -> Pipeline:
     except MemoryError:
         raise UserError(f"{name} is refused: it takes more memory than two images could need") from None
     except Exception as error:  # whatever a hostile file brings about is for the user to read
-        text = " ".join(str(error).split())[:200]
-        raise UserError(f"{name} is refused: damaged, or changed since it was written ({type(error).__name__}: {text})") from error
+        changed = f"damaged, or changed since it was written ({type(error).__name__}: {_short(error)})"
+        raise UserError(f"{name} is refused: {changed}") from error
 
 
 def _loaded(content: bytes, name: str, plugins: list[str]) -> Pipeline:
@@ -261,6 +263,10 @@ def _weights(owner: Any) -> bytes:
     if not hasattr(owner, "restore") or not hasattr(owner, "image_shape_"):
         raise UserError(f"{type(owner).__name__}.network_ belongs to torch: {RESTORE}")
     return safetensors.torch.save({name: value.contiguous() for name, value in owner.network_.state_dict().items()})
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
 
 
 def _digest(content: bytes) -> str:

@@ -179,7 +179,7 @@ def _checked_nodes(schema: Any, trusted: Collection[str]) -> Iterator[dict[str, 
 def _check_node(node: dict[str, Any], trusted: Collection[str]) -> None:
     loader, name = str(node.get("__loader__")), f"{node.get('__module__')}.{node.get('__class__')}"
     if name not in trusted:
-        raise UserError(f"it holds {name[:200]}, a type that is not trusted")
+        raise UserError(f"it holds {_readable(name)}, a type that is not trusted")
     if loader not in LOADERS or not LOADERS[loader](name):
         raise UserError(f"it holds a {loader} of {name}, which no pipeline has")
     content = node.get("content")
@@ -191,6 +191,14 @@ def _check_node(node: dict[str, Any], trusted: Collection[str]) -> None:
         raise UserError("one of its trees has several outputs")
     if loader == "LossNode" and (node["__reduce__"]["args"]["content"] or node["content"]["content"]):
         raise UserError(f"its {name} has a state, which no pipeline's has")
+
+
+def _readable(name: str) -> str:
+    """Name of a type, without that under which a plug-in file is imported."""
+    module, _, kind = name[:200].rpartition(".")
+    if not module.startswith("plugin_"):
+        return f"{module}.{kind}"
+    return f"{kind} of the plug-in {module.removeprefix('plugin_').rpartition('_')[0]}.py"
 
 
 def _check_array(name: str, content: bytes) -> None:
