@@ -41,6 +41,7 @@ def fit(
     from benchmark.pipelines.pipeline import fit as fit_pipeline
     from benchmark.pipelines.pipeline import one_cell
     from benchmark.pipelines.rehearsal import rehearse_saving
+    from benchmark.pipelines.sources import plugin_files
     from benchmark.study import make_study
     from benchmark.terminal import following
 
@@ -57,7 +58,7 @@ def fit(
         say("Interrupted: nothing was written.")
         raise typer.Exit(130) from None
     _introduce(pipeline.card)
-    named = "".join(f" --plugin {path}" for path in file.plugin_files(pipeline.parts))
+    named = "".join(f" --plugin {path}" for path in plugin_files(pipeline.parts))
     say(f"written to {save}; ask it:  python -m benchmark predict {save} IMAGE...{named}")
 
 

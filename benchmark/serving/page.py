@@ -103,7 +103,7 @@ def _gradio() -> Any:
 def _keep_uploads_apart(gradio: Any) -> None:
     """Have every upload lie in a folder of its own; Gradio gives equal ones the same, and the first answer would delete them all."""
 
-    class Upload(gradio.route_utils.GradioUploadFile):  # type: ignore[misc]
+    class Upload(gradio.route_utils.GradioUploadFile):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             self.sha.update(secrets.token_bytes(16))

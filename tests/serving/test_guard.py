@@ -142,16 +142,9 @@ def test_a_browser_is_told_to_run_nothing_else_and_to_frame_nothing(path, served
     assert headers["referrer-policy"] == "no-referrer"
 
 
-BODIES = [
-    b"",
-    b"{",
-    b"[]",
-    b"null",
-    b"\xff\xfe",
-    b"[" * 60_000,
-    b'{"data": []}',
-    b'{"data": [{"path": 5}], "fn_index": 0, "session_hash": "a"}',
-]
+NO_PATH = b'{"data": [{"path": 5}], "fn_index": 0, "session_hash": "a"}'
+BODIES = [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 60_000, b'{"data": []}', NO_PATH]
+DOORS = ["queue/join", "upload", "run/predict", "api/predict", "call/predict", "reset", "cancel", "component_server"]
 
 
 @pytest.mark.parametrize("door", DOORS)
