@@ -41,6 +41,8 @@ def fit(
     from benchmark.pipelines import file
     from benchmark.pipelines.pipeline import fit as fit_pipeline
     from benchmark.pipelines.pipeline import one_cell
+    from benchmark.pipelines.rehearsal import rehearse_saving
+    from benchmark.pipelines.sources import plugin_files
     from benchmark.study import make_study
     from benchmark.terminal import following
 
@@ -50,6 +52,7 @@ def fit(
     chosen = make_study({"name": "fit", "plugins": plugin, "size": size, "seeds": [seed], **axes}, "fit")
     cell, found = one_cell(chosen, data)
     try:
+        rehearse_saving(cell, found)
         with following(error_console):
             pipeline = fit_pipeline(cell, found)
         file.save(pipeline, save)
@@ -57,7 +60,8 @@ def fit(
         say("Interrupted: nothing was written.")
         raise typer.Exit(130) from None
     _introduce(pipeline.card)
-    say(f"written to {save}; ask it:  python -m benchmark predict {save} IMAGE...")
+    named = "".join(f" --plugin {path}" for path in plugin_files(pipeline.parts))
+    say(f"written to {save}; ask it:  python -m benchmark predict {save} IMAGE...{named}")
 
 
 def predict(

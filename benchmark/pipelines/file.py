@@ -20,16 +20,16 @@ from sklearn.base import BaseEstimator
 from benchmark.errors import StorageError, UserError
 from benchmark.files import write_atomic
 from benchmark.pipelines.card import Card
-from benchmark.pipelines.compiled import check_compiled
 from benchmark.pipelines.pipeline import Pipeline
-from benchmark.pipelines.schema import check_schema
+from benchmark.pipelines.schema import Budget, announced_sizes, clean_skops, parse_json, read_part, rewrite_skops
+from benchmark.pipelines.sources import FOLDER, RESTORE, PluginError, match_plugins, plugin_files, where_torch_is
+from benchmark.pipelines.trial import EXTRA, bounded_memory, in_bounded_time, try_out
 from benchmark.pipelines.trusted import trusted_types
-from benchmark.strategies.base import Combined, Strategy
 
 SUFFIX = ".pipeline"
 LARGEST = 2**32  # bytes that all parts of a file may unpack to
 ALWAYS, RATIO = 2**28, 100  # bytes that they may in any case, and times the file's size that they may beyond that
-LARGEST_CARD = 2**24
+LARGEST_CARD = 2**22
 FIRST = b"PK\x03\x04"  # of every zip
 
 
@@ -45,18 +45,36 @@ def save(pipeline: Pipeline, path: Path) -> None:
     Raises
     ------
     UserError
-        The path ends otherwise, or the pipeline holds something that is on no list of trusted types.
+        The path ends otherwise, or the pipeline holds something that no pipeline's file can hold.
     """
     check_name(path)
-    content = dumps(pipeline)
-    again = loads(content, path.name)
-    probe = np.random.default_rng(0).integers(0, 256, (2, *pipeline.card.image_shape), dtype=np.uint8)
-    if not np.array_equal(again.predict_proba(probe), pipeline.predict_proba(probe)):
-        raise RuntimeError("the pipeline as read back from its file predicts otherwise")
+    content = read_back(pipeline, path.name)
     try:
         write_atomic(path, lambda file: file.write(content))
     except StorageError as error:
         raise UserError(f"cannot save to {path}: {error.__cause__}; name another place with --save") from None
+
+
+def read_back(pipeline: Pipeline, name: str) -> bytes:
+    """Content of a pipeline's file, after reading it back; ``name`` is how messages call it.
+
+    Raises
+    ------
+    UserError
+        The pipeline holds something that no pipeline's file can hold, or predicts otherwise when it is read back.
+    """
+    content = dumps(pipeline)
+    try:
+        again = loads(content, name, plugin_files(pipeline.parts))
+    except UserError as error:
+        raise UserError(str(error).replace(f"{name} is refused:", f"{name} cannot be saved:", 1)) from None
+    probe = np.random.default_rng(0).integers(0, 256, (2, *pipeline.card.image_shape), dtype=np.uint8)
+    if not np.array_equal(again.predict_proba(probe), pipeline.predict_proba(probe)):
+        raise UserError(
+            f"{name} cannot be saved: read back from its file it predicts otherwise; a class must keep what it has learned in attributes, "
+            "and predict the same for the same images"
+        )
+    return content
 
 
 def check_name(path: Path) -> None:
@@ -83,27 +101,36 @@ def load(path: Path, plugins: Iterable[str] = ()) -> Pipeline:
     Raises
     ------
     UserError
-        There is no such file, it is no pipeline, damaged, changed, or holds a type that is not trusted.
+        There is no such file, it is no pipeline, damaged, changed, holds a type that is not trusted, or needs a plug-in that was
+        not named.
     """
-    if path.is_dir():
-        raise UserError(f"{path} is a folder, not a pipeline")
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "is no file" if path.exists() else "does not exist"
+        raise UserError(f"cannot read the pipeline {path}: it {what}")
     try:
         if path.stat().st_size > LARGEST:
             raise UserError(f"{path} is too large for a pipeline ({path.stat().st_size / 1e9:.1f} GB)")
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(LARGEST)
     except OSError as error:
         raise UserError(f"cannot read the pipeline {path}: {error.strerror or error}") from None
     return loads(content, str(path), plugins)
 
 
 def dumps(pipeline: Pipeline) -> bytes:
-    """Content of a pipeline's file."""
-    parts = {"strategy": _adjusting(pipeline.strategy), "model": pipeline.model}
-    parts |= {f"extractor_{k}": extractor for k, extractor in enumerate(pipeline.extractors)}
+    """Content of a pipeline's file.
+
+    Raises
+    ------
+    UserError
+        It holds something that no pipeline's file can hold.
+    """
+    parts = pipeline.parts
     owners = list(_with_networks(parts))
-    files = {f"network_{k}.safetensors": _weights(owner.network_) for k, owner in enumerate(owners)}
+    files = {f"network_{k}.safetensors": _weights(owner) for k, owner in enumerate(owners)}
     with _without_networks(owners):
-        files |= {f"{name}.skops": skops.io.dumps(part, compression=zipfile.ZIP_DEFLATED) for name, part in parts.items()}
+        files |= {f"{name}.skops": _packed(part) for name, part in parts.items()}
+    files |= {f"{FOLDER}{Path(path).name}": Path(path).read_bytes() for path in plugin_files(parts)}
     digests = {name: _digest(content) for name, content in files.items()}
     card = {"card": pipeline.card.model_dump(mode="json"), "files": digests}
     buffer = BytesIO()
@@ -114,52 +141,77 @@ def dumps(pipeline: Pipeline) -> bytes:
     return buffer.getvalue()
 
 
+def _packed(part: Any) -> bytes:
+    """A part as skops has it, without what a file does not need; text and numbers only."""
+    held = where_torch_is(part)
+    if held:
+        raise UserError(f"{held} belongs to torch: {RESTORE}")
+    try:
+        content = skops.io.dumps(part)
+    except Exception as error:  # skops raises whatever an object's own methods do
+        raise UserError(f"a {type(part).__name__} cannot be saved: it holds what no pipeline can ({_short(error)})") from None
+    return rewrite_skops(content)
+
+
 def loads(content: bytes, name: str, plugins: Iterable[str] = ()) -> Pipeline:
     """Pipeline of a file's content; ``name`` is how messages call it."""
     if not content.startswith(FIRST):
         raise UserError(f"{name} is no pipeline: python -m benchmark fit ... --save FILE{SUFFIX} writes one")
     try:
-        card, files = _unpacked(content)
-        most = min(LARGEST, max(ALWAYS, RATIO * len(content)))
-        parts = _read_parts({part: found for part, found in files.items() if part.endswith(".skops")}, trusted_types(plugins), most)
-        _give_networks(parts, files, card.image_shape)
-        extractors = tuple(parts[f"extractor_{k}"] for k in range(len(parts) - 2))
-        pipeline = Pipeline(card, extractors, parts["model"], parts["strategy"])
-        _try_out(pipeline)
+        return in_bounded_time(lambda: _loaded(content, name, list(plugins)))
+    except PluginError as error:
+        raise UserError(str(error)) from None
     except UserError as error:
-        raise UserError(f"{name} is refused: {error}") from None
+        raise UserError(f"{name} is refused: {_short(error)}") from None
     except ValidationError as error:
         first = error.errors()[0]
-        raise UserError(f"{name} is refused: its card is not as it should be: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    except (Exception, RecursionError) as error:  # whatever a hostile file brings about is for the user to read
-        text = " ".join(str(error).split())[:200]
-        raise UserError(f"{name} is refused: damaged, or changed since it was written ({type(error).__name__}: {text})") from error
+        raise UserError(
+            f"{name} is refused: its card is not as it should be: {'.'.join(map(str, first['loc']))[:100]}: {first['msg'][:200]}"
+        ) from None
+    except MemoryError:
+        raise UserError(f"{name} is refused: it takes more memory than two images could need") from None
+    except Exception as error:  # whatever a hostile file brings about is for the user to read
+        changed = f"damaged, or changed since it was written ({type(error).__name__}: {_short(error)})"
+        raise UserError(f"{name} is refused: {changed}") from error
+
+
+def _loaded(content: bytes, name: str, plugins: list[str]) -> Pipeline:
+    card, files = _unpacked(content)
+    sources = {part.removeprefix(FOLDER): text for part, text in files.items() if part.startswith(FOLDER)}
+    trusted = trusted_types(match_plugins(sources, plugins, name) if sources else plugins)
+    most = min(LARGEST, max(ALWAYS, RATIO * len(content)))
+    with bounded_memory(EXTRA + 4 * most):
+        parts = _read_parts({part: found for part, found in files.items() if part.endswith(".skops")}, trusted, most)
+    has_networks = _give_networks(parts, files, card.image_shape)
+    extractors = tuple(parts[f"extractor_{k}"] for k in range(len(parts) - 2))
+    pipeline = Pipeline(card, extractors, parts["model"], parts["strategy"])
+    try_out(pipeline, has_networks)
     return pipeline
 
 
 def _unpacked(content: bytes) -> tuple[Card, dict[str, bytes]]:
     """Card and parts; every part is as long as announced, and has the digest that the card has of it."""
     with zipfile.ZipFile(BytesIO(content)) as archive:
-        sizes = {info.filename: info.file_size for info in archive.infolist()}
-        if len(sizes) != len(archive.infolist()) or "card.json" not in sizes or sizes["card.json"] > LARGEST_CARD:
+        sizes = announced_sizes(archive)
+        if "card.json" not in sizes:
             raise UserError("it is a zip, but not of a pipeline")
-        if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()) or sum(sizes.values()) > LARGEST:
-            raise UserError(f"its parts are packed, or more than {LARGEST / 1e9:.0f} GB")
-        head = json.loads(archive.read("card.json"))
+        if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()) or sum(sizes.values()) > min(LARGEST, len(content)):
+            raise UserError("its parts are packed, or longer than the file")
+        head = parse_json(read_part(archive, "card.json", LARGEST_CARD))
         card = Card.model_validate(head["card"])
-        files = {name: archive.read(name) for name in sizes if name != "card.json"}
+        files = {name: read_part(archive, name, LARGEST) for name in sizes if name != "card.json"}
     changed = [name for name in {*files, *head["files"]} if name not in files or head["files"].get(name) != _digest(files[name])]
     if changed:
-        raise UserError(f"{sorted(changed)[0]} is not what was written: damaged, or changed since")
+        raise UserError(f"{sorted(changed)[0][:100]} is not what was written: damaged, or changed since")
     return card, files
 
 
 def _read_parts(files: dict[str, bytes], trusted: set[str], most: int) -> dict[str, Any]:
     """Objects of the skops files, which may take so many bytes."""
-    if sum(check_schema(content, trusted) for content in files.values()) > most:
-        raise UserError(f"its parts unpack to more than {most / 1e9:.1f} GB")
+    budget = Budget(most, most)
+    clean = {name: clean_skops(content, trusted, budget) for name, content in files.items()}
     parts = {}
-    for name, content in files.items():
+    for name, content in clean.items():
         parts[name.removesuffix(".skops")] = skops.io.loads(content, trusted=skops.io.get_untrusted_types(data=content))
     return parts
 
@@ -191,46 +243,30 @@ def _without_networks(owners: list[Any]) -> Iterator[None]:
             owner.network_ = network
 
 
-def _give_networks(parts: dict[str, Any], files: dict[str, bytes], image_shape: tuple[int, int, int]) -> None:
-    """Give every part that had a network one again, with the weights of the file."""
+def _give_networks(parts: dict[str, Any], files: dict[str, bytes], image_shape: tuple[int, int, int]) -> bool:
+    """Give every part that had a network one again, with the weights of the file; whether any had."""
     owners = list(_with_networks(parts))
     if not owners:
-        return
+        return False
     import safetensors.torch
 
-    weights = [files[f"network_{k}.safetensors"] for k in range(len(files) - len(parts))]
-    for owner, content in zip(owners, weights, strict=True):
+    for k, owner in enumerate(owners):
         if tuple(owner.image_shape_) != image_shape:
             raise UserError("a network of it is for other images than its card says")
-        owner.restore(safetensors.torch.load(content))
+        owner.restore(safetensors.torch.load(files[f"network_{k}.safetensors"]))
+    return True
 
 
-def _weights(network: Any) -> bytes:
+def _weights(owner: Any) -> bytes:
     import safetensors.torch
 
-    return safetensors.torch.save({name: value.contiguous() for name, value in network.state_dict().items()})
+    if not hasattr(owner, "restore") or not hasattr(owner, "image_shape_"):
+        raise UserError(f"{type(owner).__name__}.network_ belongs to torch: {RESTORE}")
+    return safetensors.torch.save({name: value.contiguous() for name, value in owner.network_.state_dict().items()})
 
 
-def _adjusting(strategy: Strategy) -> Strategy:
-    """What of a strategy matters after training: the parts that adjust probabilities."""
-    parts = strategy.parts if isinstance(strategy, Combined) else [strategy]
-    kept = [part for part in parts if type(part).adjust is not Strategy.adjust]
-    return kept[0] if len(kept) == 1 else Combined(kept) if kept else Strategy()
-
-
-def _try_out(pipeline: Pipeline) -> None:
-    """Refuse what does not fit together, or gives no probabilities for a black image and a noisy one."""
-    for part in (*pipeline.extractors, pipeline.model):
-        if hasattr(part, "check_parameters"):
-            part.check_parameters()
-    images = np.random.default_rng(0).integers(0, 256, (2, *pipeline.card.image_shape), dtype=np.uint8)
-    images[0] = 0
-    check_compiled(pipeline.model, pipeline.features(images).shape[1] if pipeline.extractors else 0)
-    proba = pipeline.predict_proba(images)
-    sums = np.ones(2) if pipeline.card.multilabel else proba.sum(axis=1)
-    good = proba.shape == (2, len(pipeline.card.classes)) and np.isfinite(proba).all() and proba.min() >= 0 and proba.max() <= 1 + 1e-6
-    if not good or not np.allclose(sums, 1, atol=1e-4):
-        raise UserError("what it gives for an image are not probabilities of its classes")
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
 
 
 def _digest(content: bytes) -> str:

@@ -27,7 +27,7 @@ from benchmark.predictions import Predictions
 from benchmark.prepare import double_corrections, is_official, make_model, make_strategy, refusal, split
 from benchmark.spec import Spec
 from benchmark.splits import Indices, has_official, shared_images
-from benchmark.strategies.base import Refused, Strategy
+from benchmark.strategies.base import Combined, Refused, Strategy
 from benchmark.study import FLOOR, Study, takes_images
 from benchmark.threads import limited_threads
 
@@ -55,6 +55,12 @@ class Pipeline:
         """Probabilities (n, n_classes) of images (n, *image_shape) uint8, in the order of ``card.classes``; on one thread, as ``fit``."""
         with limited_threads():
             return self.strategy.adjust(probabilities(self.model, self.features(images), self.card))
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What its file holds, by name; of the strategy what adjusts probabilities, which is all that matters after training."""
+        extractors = {f"extractor_{k}": extractor for k, extractor in enumerate(self.extractors)}
+        return {"strategy": _adjusting(self.strategy), "model": self.model, **extractors}
 
     def features(self, images: NDArray[np.uint8]) -> NDArray:
         """What the model is given: features (n, d) float32, or the images themselves."""
@@ -104,16 +110,16 @@ def fit(cell: Cell, dataset: Dataset) -> Pipeline:
     with limited_threads(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            parts, predictions, how = _trained(cell, dataset, train, test)
+            parts, predictions, how = train_parts(cell, dataset, train, test)
         except Refused as refused:
             raise UserError(f"this pipeline cannot be trained on {dataset.name}: {refused}") from None
         except Exception as error:  # a row of a study would say so, too
             raise UserError(f"training on {dataset.name} failed: {type(error).__name__}: {words(error)}") from error
     notes = (*dataset.notes, *how, *shared_images(dataset, train, test), *metrics.undefined(predictions), *said(caught))
-    return Pipeline(_card(cell, dataset, predictions, len(train), notes), *parts)
+    return Pipeline(make_card(cell, dataset, predictions, len(train), notes), *parts)
 
 
-def _trained(cell: Cell, dataset: Dataset, train: Indices, test: Indices) -> tuple[tuple[Any, Any, Strategy], Predictions, list[str]]:
+def train_parts(cell: Cell, dataset: Dataset, train: Indices, test: Indices) -> tuple[tuple[Any, Any, Strategy], Predictions, list[str]]:
     """Extractors, model and strategy of a cell, what they predict for the test set, and notes of how they were trained."""
     strategy, model = make_strategy(cell.strategy, cell.seed_for("strategy")), make_model(cell, dataset)
     extractors = tuple(fit_extractor(seeded(build(spec), cell.seed_for("extractor")), dataset, train) for spec in cell.extractor)
@@ -128,7 +134,8 @@ def _trained(cell: Cell, dataset: Dataset, train: Indices, test: Indices) -> tup
     return (extractors, model, strategy), predictions, notes
 
 
-def _card(cell: Cell, dataset: Dataset, predictions: Predictions, n_train: int, notes: tuple[str, ...]) -> Card:
+def make_card(cell: Cell, dataset: Dataset, predictions: Predictions, n_train: int, notes: tuple[str, ...]) -> Card:
+    """Write down where a pipeline comes from, and how good it is."""
     labels = ("dataset", "fingerprint", "split", "extractor", "strategy", "model", "seed")
     return Card(
         **{name: cell.identity[name] for name in labels},
@@ -147,6 +154,12 @@ def _card(cell: Cell, dataset: Dataset, predictions: Predictions, n_train: int, 
         citation=dataset.citation or "",
         fitted=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _adjusting(strategy: Strategy) -> Strategy:
+    parts = strategy.parts if isinstance(strategy, Combined) else [strategy]
+    kept = [part for part in parts if type(part).adjust is not Strategy.adjust]
+    return kept[0] if len(kept) == 1 else Combined(kept) if kept else Strategy()
 
 
 def _features(extractors: tuple[Any, ...], images: NDArray[np.uint8]) -> NDArray:

@@ -6,21 +6,30 @@ skops trusts more, all of scikit-learn's public estimators among them; whatever 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from benchmark.plugins import load_file, menu
 
-LOADERS = frozenset(
-    (
-        *("DictNode", "ListNode", "TupleNode", "JsonNode", "NdArrayNode", "ObjectNode", "TypeNode"),
-        *("LossNode", "TreeNode", "RandomStateNode", "RandomGeneratorNode", "CachedNode"),
-    )
-)
+SCALARS = frozenset(f"numpy.{name}" for name in ("float32", "float64", "int32", "int64", "uint64", "bool", "bool_"))
+LOSSES = frozenset(("sklearn._loss._loss.CyHalfBinomialLoss", "sklearn._loss._loss.CyHalfMultinomialLoss"))
+TREE = "sklearn.tree._tree.Tree"
 PLAIN = (
-    *("builtins.dict", "builtins.list", "builtins.tuple", "builtins.str", "collections.OrderedDict"),
-    *("numpy.ndarray", "numpy.float32", "numpy.float64", "numpy.int32", "numpy.int64", "numpy.uint64", "numpy.bool", "numpy.bool_"),
-    *("numpy.random.mtrand.RandomState", "numpy.random._generator.Generator"),
+    *("builtins.dict", "builtins.list", "builtins.tuple", "builtins.str", "builtins.int", "collections.OrderedDict"),
+    *("numpy.ndarray", *SCALARS, "numpy.random.mtrand.RandomState", "numpy.random._generator.Generator"),
 )
+LOADERS: dict[str, Callable[[str], bool]] = {  # skops' way of making an object, and the types that are made that way
+    "DictNode": lambda name: name in ("builtins.dict", "collections.OrderedDict"),
+    "ListNode": lambda name: name == "builtins.list",
+    "TupleNode": lambda name: name == "builtins.tuple",
+    "JsonNode": lambda name: name == "builtins.str",
+    "NdArrayNode": lambda name: name == "numpy.ndarray" or name in SCALARS,
+    "TypeNode": lambda name: name in SCALARS or name in ("builtins.str", "builtins.int"),
+    "ObjectNode": lambda name: name not in {*PLAIN, *LOSSES, TREE},
+    "LossNode": lambda name: name in LOSSES,
+    "TreeNode": lambda name: name == TREE,
+    "RandomStateNode": lambda name: name == "numpy.random.mtrand.RandomState",
+    "RandomGeneratorNode": lambda name: name == "numpy.random._generator.Generator",
+}
 OURS = (
     "benchmark.strategies.base.Combined",
     "benchmark.strategies.base.Strategy",
@@ -46,8 +55,7 @@ LIBRARIES = (
     "imblearn.ensemble._weight_boosting.RUSBoostClassifier",
     "imblearn.pipeline.Pipeline",
     "imblearn.under_sampling._prototype_selection._random_under_sampler.RandomUnderSampler",
-    "sklearn._loss._loss.CyHalfBinomialLoss",
-    "sklearn._loss._loss.CyHalfMultinomialLoss",
+    *LOSSES,
     "sklearn._loss.link.Interval",
     "sklearn._loss.link.LogitLink",
     "sklearn._loss.link.MultinomialLogit",
@@ -72,7 +80,7 @@ LIBRARIES = (
     "sklearn.preprocessing._label.LabelEncoder",
     "sklearn.svm._classes.SVC",  # see compiled.py
     "sklearn.tree._classes.DecisionTreeClassifier",
-    "sklearn.tree._tree.Tree",  # see compiled.py
+    TREE,  # see compiled.py
 )
 
 

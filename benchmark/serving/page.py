@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
 import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -17,6 +19,7 @@ from typing import Any
 from benchmark.console import say
 from benchmark.errors import UserError
 from benchmark.serving.found import Found
+from benchmark.serving.guard import Guard
 
 LARGEST_UPLOAD = "50mb"
 WAITING = 20  # people
@@ -56,6 +59,13 @@ def running(found: Found, host: str = "127.0.0.1", port: int | None = None) -> I
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         gradio = _gradio()
         page = _page(gradio, found, uploads)
+
+        @asynccontextmanager
+        async def guarded(app: Any) -> AsyncIterator[None]:
+            # around everything that Gradio adds, and before the first request is answered
+            app.middleware_stack = Guard(app.middleware_stack, host, uploads)
+            yield
+
         try:
             _, url, _ = page.queue(max_size=WAITING).launch(
                 server_name=host,
@@ -69,6 +79,7 @@ def running(found: Found, host: str = "127.0.0.1", port: int | None = None) -> I
                 prevent_thread_lock=True,
                 quiet=True,
                 ssr_mode=False,
+                app_kwargs={"lifespan": guarded, "docs_url": None, "redoc_url": None},
             )
         except OSError as error:
             where = f"{host}:{port}" if port else f"any port of {host} from 7860"
@@ -85,7 +96,19 @@ def _gradio() -> Any:
         import gradio
     except ImportError:
         raise UserError("the page needs the extra 'serve': python -m pip install 'classical-vs-deep[serve]'") from None
+    _keep_uploads_apart(gradio)
     return gradio
+
+
+def _keep_uploads_apart(gradio: Any) -> None:
+    """Have every upload lie in a folder of its own; Gradio gives equal ones the same, and the first answer would delete them all."""
+
+    class Upload(gradio.route_utils.GradioUploadFile):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.sha.update(secrets.token_bytes(16))
+
+    gradio.route_utils.GradioUploadFile = Upload
 
 
 def _page(gradio: Any, found: Found, uploads: Path) -> Any:
@@ -120,7 +143,7 @@ def _ask(gradio: Any, found: Found, uploads: Path) -> None:
             yield ""
             return
         path = Path(uploaded).resolve()
-        if not path.is_relative_to(uploads):
+        if path.parent.parent != uploads:
             yield _refused("this is not what was uploaded")
             return
         replies = answers(path, found.pipelines)
@@ -130,7 +153,7 @@ def _ask(gradio: Any, found: Found, uploads: Path) -> None:
             yield _refused(str(error).replace(str(path), path.name))
             return
         finally:
-            path.unlink(missing_ok=True)
+            shutil.rmtree(path.parent, ignore_errors=True)
         yield first
         yield from replies
 

@@ -8,6 +8,9 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -18,6 +21,8 @@ from playwright.sync_api import expect, sync_playwright
 
 from benchmark import load_study, run
 from benchmark.pipelines import file
+from benchmark.pipelines.answers import top
+from benchmark.serving.answer import answers
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync"]
@@ -175,3 +180,32 @@ def test_too_large_an_upload_is_refused(served):
 def test_the_page_listens_on_this_machine_only(served):
     sockets = psutil.Process(served[2]).net_connections()
     assert {socket.laddr.ip for socket in sockets if socket.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
+
+
+def test_class_names_are_shown_whole(classical, browser, tmp_path, seven):
+    long = tuple(f"number {k} of ten, written by hand by a person whose name nobody knows" for k in range(10))
+    card = classical.card.model_copy(update={"classes": long})
+    view = replace(classical, card=card)
+    first = next(answers(copied(seven[0], tmp_path), {"it.pipeline": view}))
+    style = (resources.files("benchmark.serving") / "page.css").read_text("utf-8")
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.set_content(f"<style>{style}</style>{first}")
+    names = page.locator(".bar .name")
+    assert names.all_inner_texts() == [name for name, _ in top(card, view.predict_proba(seven[1][None])[0])]
+    assert names.evaluate_all("all => all.every(one => one.scrollWidth <= one.clientWidth && one.scrollHeight <= one.clientHeight)")
+    page.close()
+
+
+def test_the_page_s_own_scripts_are_allowed_and_a_file_s_name_is_no_template(page, seven, tmp_path):
+    complaints = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.reload()
+    drop(page, copied(seven[0], tmp_path, "a ${document.title='run'} {{1+1}}.png"))
+    expect(page.locator(".answer")).to_have_count(2)
+    assert not [text for text in complaints if "Content Security Policy" in text]
+    assert page.title() == "classical vs deep"
+
+
+def copied(path, folder, name="seven.png"):
+    """A copy, which may be deleted."""
+    return Path(shutil.copy(path, folder / name))

@@ -1,0 +1,59 @@
+"""A training of seconds, so that what cannot be saved is known before the training of hours."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.cell import Cell
+from benchmark.datasets.base import Dataset
+from benchmark.pipelines import file
+from benchmark.pipelines.pipeline import Pipeline, make_card, train_parts
+from benchmark.plugins import KINDS
+from benchmark.prepare import split
+from benchmark.spec import Spec
+from benchmark.threads import limited_threads
+
+PER_CLASS = 4  # training images
+
+
+def rehearse_saving(cell: Cell, dataset: Dataset) -> None:
+    """Train a cell on a few images and read it back as from a file, if a part of it is of no registry.
+
+    A training that fails on so few images says nothing, and is left to the whole one.
+
+    Raises
+    ------
+    UserError
+        What was trained cannot be saved.
+    """
+    if all(spec.name in KINDS[kind] for kind, spec in _parts_of(cell)):
+        return
+    train, test = split(cell, dataset)
+    few, few_test = _first_of_each(dataset, train), _first_of_each(dataset, test)
+    with limited_threads(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            parts, predictions, _ = train_parts(cell, dataset, few, few_test)
+        except Exception:  # the whole training says what is wrong
+            return
+    file.read_back(Pipeline(make_card(cell, dataset, predictions, len(few), ()), *parts), "the pipeline")
+
+
+def _parts_of(cell: Cell) -> Iterator[tuple[str, Spec]]:
+    for kind, specs in (("extractor", cell.extractor), ("strategy", cell.strategy), ("model", (cell.model,))):
+        for spec in specs:
+            yield kind, spec
+            for name, value in spec.params:
+                if isinstance(value, Spec):
+                    yield ("extractor" if name == "extractor" else "model"), value
+
+
+def _first_of_each(dataset: Dataset, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The first few images of each class, or of each combination of labels."""
+    _, codes = np.unique(dataset.targets[indices], axis=0, return_inverse=True)
+    chosen = [np.flatnonzero(codes.ravel() == code)[:PER_CLASS] for code in np.unique(codes)[:100]]
+    return indices[np.sort(np.concatenate(chosen))]

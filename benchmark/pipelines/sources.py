@@ -1,0 +1,113 @@
+"""The plug-in files of a pipeline: their text is in its file, to be read, and is never run from there."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmark.errors import UserError
+
+FOLDER = "plugins/"
+RESTORE = (
+    "a pipeline's file holds weights only of what keeps its network in network_ and has restore(state_dict), "
+    "as every subclass of models.network_classifier.NetworkClassifier does; python -m benchmark run needs neither"
+)
+
+
+class PluginError(UserError):
+    """The plug-in that a pipeline needs was not named, or is another version."""
+
+
+def plugin_files(part: Any) -> list[str]:
+    """Plug-in files whose classes are in a trained part.
+
+    Raises
+    ------
+    UserError
+        Two files have one name, or one has changed since it was loaded.
+    """
+    files: dict[str, str] = {}
+    for module in sorted({type(inner).__module__ for inner in _within(part)}):
+        if not module.startswith("plugin_"):
+            continue
+        path = Path(str(sys.modules[module].__file__))
+        if not path.is_file() or module_name(path.name, path.read_bytes()) != module:
+            raise UserError(f"{path} has changed since it was loaded: run the same command again")
+        if files.setdefault(path.name, str(path)) != str(path):
+            raise UserError(f"two plug-in files are named {path.name}: rename one")
+    return list(files.values())
+
+
+def module_name(file_name: str, text: bytes) -> str:
+    """Name under which ``plugins.load_file`` imports a plug-in file."""
+    return f"plugin_{Path(file_name).stem}_{hashlib.sha256(text).hexdigest()[:8]}"
+
+
+def match_plugins(sources: dict[str, bytes], given: Iterable[str], name: str) -> list[str]:
+    """Which of the files that the user named are the plug-ins of a pipeline.
+
+    Parameters
+    ----------
+    sources : file name to text
+        Those in the pipeline's file.
+    given : paths
+        What was named with ``--plugin``.
+    name : str
+        How messages call the pipeline.
+
+    Raises
+    ------
+    PluginError
+        One is missing, or is another version.
+    """
+    paths = [Path(path).expanduser() for path in given]
+    missing = [str(path) for path in paths if not path.is_file()]
+    if missing:
+        raise PluginError(f"no plug-in file {missing[0]}")
+    return [_matching(file_name, text, paths, name) for file_name, text in sources.items()]
+
+
+def _matching(file_name: str, text: bytes, paths: list[Path], name: str) -> str:
+    equal = [path for path in paths if path.stat().st_size == len(text) and path.read_bytes() == text]
+    named = [path for path in equal if path.name == file_name]
+    read = f"unzip -p {name} {FOLDER}{file_name}"
+    if named:
+        return str(named[0])
+    if equal:
+        raise PluginError(f"{equal[0]} must be named {file_name}, as it was when {name} was trained")
+    if any(path.name == file_name for path in paths):
+        raise PluginError(f"{name} was trained with another version of {file_name}, which it holds: {read}")
+    raise PluginError(f"{name} needs its plug-in: add --plugin {file_name}; its text is in the file, to be read first: {read}")
+
+
+def where_torch_is(part: Any) -> str | None:
+    """Class and attribute that hold something of torch, which a file keeps for networks only; None where nothing does."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return None
+    for inner in _within(part):
+        for name, value in getattr(inner, "__dict__", {}).items():
+            values = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
+            if any(isinstance(one, torch.nn.Module | torch.Tensor) for one in values):
+                return f"{type(inner).__name__}.{name}"
+    return None
+
+
+def _within(part: Any) -> Iterator[Any]:
+    """A part and all objects inside it, each once."""
+    waiting, seen = [part], set()
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen or isinstance(value, str | bytes | int | float | type(None)):
+            continue
+        seen.add(id(value))
+        yield value
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list | tuple):
+            waiting += value
+        else:
+            waiting += getattr(value, "__dict__", {}).values()

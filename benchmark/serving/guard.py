@@ -1,0 +1,259 @@
+"""What stands before the page: whose requests are answered, how large they may be, and what a browser is told about the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import ipaddress
+import json
+import re
+import socket
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+LARGEST_BODY = 51 * 2**20  # bytes of an upload: an image of 50 MB, and what is around it
+LARGEST_QUESTION = 2**16  # bytes of any other request
+MOST_HELD = 500 * 2**20  # bytes of uploads that nobody has asked about
+UPLOAD, QUESTION = "/gradio_api/upload", "/gradio_api/queue/join"
+CHANGING = (UPLOAD, QUESTION, "/gradio_api/reset", "/gradio_api/cancel")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104  # to listen there is the user's choice
+SCRIPT = re.compile(rb"<script(?P<attributes>[^>]*)>(?P<text>.*?)</script>", re.DOTALL)
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class RefusedError(Exception):
+    """A request is not answered.
+
+    Parameters
+    ----------
+    status : int
+    reason : str
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+class Guard:
+    """ASGI application around another.
+
+    Parameters
+    ----------
+    app : ASGI application
+    host : str
+        Address that is listened at; its name is answered to, beside those of this machine for itself.
+    uploads : Path
+    """
+
+    def __init__(self, app: App, host: str, uploads: Path) -> None:
+        self.app = app
+        self.uploads = uploads
+        self.everywhere = host in EVERYWHERE
+        own = (socket.gethostname(), socket.getfqdn()) if self.everywhere else (host,)
+        self.names = {name.lower().strip("[]") for name in (*LOOPBACK, *own)}
+        self.coming = 0  # uploads that are being received
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or say in a line why not."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        answer = _Answer(send, scope["method"] == "POST")
+        try:
+            self._check_sender(scope)
+            await self._pass_on(scope, receive, answer)
+        except RefusedError as refused:
+            await answer.refuse(refused.status, refused.reason)
+        except Exception:  # a request that the page cannot read is the sender's mistake
+            await answer.refuse(400, "this request cannot be read")
+
+    def _check_sender(self, scope: Scope) -> None:
+        """Refuse what another site has a browser send: by a name that is not ours, or from a page that is not ours."""
+        hosts = _values(scope, b"host")
+        if len(hosts) != 1 or not self._is_ours(hosts[0]):
+            raise RefusedError(400, "this is not the name of this page; start it with --host NAME to give it another")
+        origins, sites = _values(scope, b"origin"), _values(scope, b"sec-fetch-site")
+        foreign = any(urlsplit(origin).netloc.lower() != hosts[0].lower() for origin in origins)
+        changing = scope["method"] not in ("GET", "HEAD")
+        if foreign or (changing and any(site not in ("same-origin", "none") for site in sites)):
+            raise RefusedError(403, "requests of other sites are not answered")
+        if changing and (scope["method"] != "POST" or scope["path"].rstrip("/") not in CHANGING):
+            raise RefusedError(404, "there is nothing to be changed here")
+
+    def _is_ours(self, host: str) -> bool:
+        try:
+            name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+        except ValueError:
+            return False
+        return name in self.names or (self.everywhere and _is_address(name))
+
+    async def _pass_on(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        path = scope["path"].rstrip("/")
+        most = LARGEST_BODY if path == UPLOAD else LARGEST_QUESTION
+        announced = _values(scope, b"content-length")
+        if announced and (not announced[0].isdigit() or int(announced[0]) > most):
+            raise RefusedError(413, f"more than {most >> 20 or 1} MB")
+        if path == QUESTION:  # it is written anew
+            scope = _without_header(scope, b"content-length")
+        if path == "":  # its scripts are looked at, so the page must not be packed
+            scope = _without_header(scope, b"accept-encoding")
+        if path == QUESTION:
+            receive = await self._checked_question(receive, most)
+        if path != UPLOAD:
+            await self.app(scope, _bounded(receive, most), answer.send)
+            return
+        held = await asyncio.to_thread(_size_of, self.uploads)
+        if held + self.coming * LARGEST_BODY > MOST_HELD:
+            raise RefusedError(503, "too many images are waiting; try again in two minutes")
+        self.coming += 1
+        try:
+            await self.app(scope, _bounded(receive, most), answer.send)
+        finally:
+            self.coming -= 1
+
+    async def _checked_question(self, receive: Receive, most: int) -> Receive:
+        """Read a question about an uploaded image, or none, and hand on what of it is needed."""
+        try:
+            asked = json.loads(await _whole_body(_bounded(receive, most)))
+            (image,) = asked["data"]
+            path = None if image is None else Path(image["path"])
+            session = {"session_hash": str(asked["session_hash"])[:100], "trigger_id": int(asked.get("trigger_id") or 0)}
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            raise RefusedError(400, "this is no question about an uploaded image") from None
+        if path and (path.resolve() != path or path.parent.parent != self.uploads or not path.is_file()):
+            raise RefusedError(400, "this image is not here: upload it, and ask once")
+        named = None if path is None else {"path": str(path), "meta": {"_type": "gradio.FileData"}}
+        question = {"data": [named], "fn_index": 0, "event_data": None, **session}
+        whole: list[Message] = [{"type": "http.request", "body": json.dumps(question).encode(), "more_body": False}]
+
+        async def again() -> Message:
+            return whole.pop() if whole else await receive()
+
+        return again
+
+
+class _Answer:
+    """What goes back: with headers that keep a browser from doing more with it than showing it."""
+
+    def __init__(self, send: Send, is_change: bool) -> None:
+        self.pass_on = send
+        self.is_change = is_change
+        self.begun: Message | None = None
+        self.is_page = False
+        self.body = b""
+
+    async def send(self, message: Message) -> None:
+        """Send on; the page itself is held back until its scripts are known."""
+        if message["type"] == "http.response.start":
+            if self.is_change and message["status"] >= 500:
+                raise RefusedError(400, "this request cannot be read")
+            self.begun = message
+            self.is_page = any(name == b"content-type" and b"text/html" in value for name, value in message["headers"])
+            if not self.is_page:
+                await self.pass_on({**message, "headers": [*message["headers"], *_headers(b"")]})
+            return
+        if not self.is_page:
+            await self.pass_on(message)
+            return
+        self.body += message.get("body", b"")
+        if not message.get("more_body"):
+            assert self.begun is not None
+            await self.pass_on({**self.begun, "headers": [*self.begun["headers"], *_headers(self.body)]})
+            await self.pass_on({"type": "http.response.body", "body": self.body})
+
+    async def refuse(self, status: int, reason: str) -> None:
+        """Answer with a line of text, unless another answer has begun."""
+        if self.begun is not None:
+            return
+        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close"), *_headers(b"")]
+        await self.pass_on({"type": "http.response.start", "status": status, "headers": headers})
+        await self.pass_on({"type": "http.response.body", "body": reason.encode()})
+
+
+def _headers(page: bytes) -> list[tuple[bytes, bytes]]:
+    """Headers of every answer; scripts within a page are allowed by their digests."""
+    # Gradio fills in HTML by a function that it makes of a text, hence 'unsafe-eval'
+    scripts = " ".join(["'self'", "'unsafe-eval'", *_digests(page)])
+    policy = (
+        f"default-src 'self'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+        "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+    )
+    return [
+        (b"content-security-policy", policy.encode()),
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-frame-options", b"DENY"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"cross-origin-resource-policy", b"same-origin"),
+    ]
+
+
+def _digests(page: bytes) -> Iterator[str]:
+    for script in SCRIPT.finditer(page):
+        if b"src=" not in script["attributes"]:
+            yield f"'sha256-{base64.b64encode(hashlib.sha256(script['text']).digest()).decode()}'"
+
+
+def _values(scope: Scope, name: bytes) -> list[str]:
+    return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+
+
+def _without_header(scope: Scope, name: bytes) -> Scope:
+    return {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != name]}
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _size_of(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size
+        except OSError:  # deleted meanwhile
+            continue
+    return total
+
+
+def _bounded(receive: Receive, most: int) -> Receive:
+    """Receive no more than so many bytes of a body."""
+    taken = 0
+
+    async def bounded() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > most:
+            raise RefusedError(413, f"more than {most >> 20 or 1} MB")
+        return message
+
+    return bounded
+
+
+async def _whole_body(receive: Receive) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise RefusedError(400, "this request is not complete")
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            return body

@@ -1,0 +1,346 @@
+"""Files made to lead compiled code out of its arrays, to have no end, or to take all memory: refused in a line, before that."""
+
+import json
+import time
+import zipfile
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.feature_selection import VarianceThreshold
+from sklearn.pipeline import make_pipeline
+
+from benchmark.errors import UserError
+from benchmark.pipelines import file, schema, trial
+from benchmark.pipelines.pipeline import fit
+from features.hog import HOG
+
+
+@pytest.fixture(scope="module")
+def few(digits):
+    return replace(digits, images=digits.images[:120], targets=digits.targets[:120])
+
+
+@pytest.fixture(scope="module")
+def contents(few, make_cell):
+    """Content of the file of a pipeline, by extractor and model; each is trained once."""
+    known = {}
+
+    def content(extractor, model="knn"):
+        if (extractor, model) not in known:
+            known[extractor, model] = file.dumps(fit(make_cell(few, extractor, model, split="holdout"), few))
+        return known[extractor, model]
+
+    return content
+
+
+def parts_of(content):
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def zipped(parts, compression=zipfile.ZIP_STORED):
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def packed(parts):
+    card = json.loads(parts["card.json"])
+    card["files"] = {name: file._digest(content) for name, content in parts.items() if name != "card.json"}
+    return zipped({**parts, "card.json": json.dumps(card).encode()})
+
+
+def tampered(content, part, change):
+    """A file in which ``change(schema, arrays)`` was done to a part, with digests that fit."""
+    parts = parts_of(content)
+    arrays = parts_of(parts[part])
+    held = json.loads(arrays.pop("schema.json"))
+    change(held, arrays)
+    return packed({**parts, part: zipped({**arrays, "schema.json": json.dumps(held).encode()}, zipfile.ZIP_DEFLATED)})
+
+
+def refusal(content):
+    with pytest.raises(UserError) as caught:
+        file.loads(content, "it.pipeline")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 600
+    return str(caught.value)
+
+
+def holders(value, name):
+    """Every dictionary in a schema that has a key."""
+    if isinstance(value, dict):
+        if name in value:
+            yield value
+        for inner in value.values():
+            yield from holders(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from holders(inner, name)
+
+
+def value_node(value):
+    return {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode", "content": json.dumps(value)}
+
+
+def list_node(nodes):
+    return {"__class__": "list", "__module__": "builtins", "__loader__": "ListNode", "content": nodes}
+
+
+def setting(name, value):
+    """Set an attribute wherever it is."""
+
+    def change(held, arrays):
+        found = list(holders(held, name))
+        assert found
+        for holder in found:
+            holder[name] = value_node(value) if not isinstance(value, dict) else value
+
+    return change
+
+
+def adding(beside, name, value):
+    """Give an object one more attribute."""
+
+    def change(held, arrays):
+        for holder in list(holders(held, beside)):
+            holder[name] = value_node(value)
+        for holder in holders(held, "key_types"):
+            if beside in holder.get("content", ()):
+                holder["key_types"]["content"].append(holder["key_types"]["content"][0])
+
+    return change
+
+
+def filling(name, make):
+    """Put another array in the place of an attribute's."""
+
+    def change(held, arrays):
+        (holder, *_) = holders(held, name)
+        node = holder[name]
+        buffer = BytesIO()
+        np.save(buffer, make(np.load(BytesIO(arrays[node["file"]]))))
+        arrays[node["file"]] = buffer.getvalue()
+
+    return change
+
+
+def one_more(array):
+    return np.concatenate([array, array[:1]])
+
+
+def both(*changes):
+    def change(held, arrays):
+        for one in changes:
+            one(held, arrays)
+
+    return change
+
+
+SVM, FOREST, BOOSTED = "rbf_svm", "random_forest(n_estimators=2)", "gradient_boosting(max_iter=2)"
+WORDS, FISHER, PATCHES = "sift_bovw(n_words=5)", "sift_bovw(n_words=5, encoding='fisher')", "kmeans_patches(n_centroids=5)"
+OUT_OF_ARRAYS = {
+    "kernel of places": ("pixels", SVM, setting("kernel", "precomputed")),
+    "places beyond the training images": ("pixels", SVM, filling("support_", lambda array: array + np.int32(2**30))),
+    "places below zero": ("pixels", SVM, filling("support_", lambda array: array - np.int32(2**30))),
+    "precomputed and beyond": (
+        "pixels",
+        SVM,
+        both(setting("kernel", "precomputed"), filling("support_", lambda array: array + np.int32(2**30))),
+    ),
+    "numbers of support vectors that wrap around": ("pixels", SVM, filling("_n_support", lambda array: array + np.int32(2**30))),
+    "width of bytes": ("pixels", SVM, filling("support_vectors_", lambda array: array.astype(">f8"))),
+    "fewer than no nodes": ("pixels", FOREST, setting("node_count", -1)),
+    "as many neighbours as there are bytes": ("pixels", "knn", setting("n_neighbors", 10**9)),
+    "no neighbour": ("pixels", "knn", setting("n_neighbors", 0)),
+    "distances given": ("pixels", "knn", setting("metric", "precomputed")),
+    "distances of another power": ("pixels", "knn", setting("p", 3)),
+    "a label below zero": ("pixels", "knn", filling("_y", lambda array: array - 5)),
+    "a label of half the width": ("pixels", "knn", filling("_y", lambda array: array.astype(np.int32))),
+    "trees for more classes": ("pixels", BOOSTED, setting("n_trees_per_iteration_", 10**6)),
+    "a kernel of distances given": ("pixels", "nystroem_svm(n_components=9)", setting("kernel", "precomputed")),
+    "more words than the histogram has": (WORDS, "knn", filling("words", one_more)),
+    "words of another length": (WORDS, "knn", filling("words", lambda array: array[:, :7])),
+    "another number of words": (WORDS, "knn", both(setting("n_words", 3))),
+    "fewer deviations than words": (FISHER, "knn", filling("deviations", lambda array: array[:1])),
+    "fewer weights than words": (FISHER, "knn", filling("weights", lambda array: array[:1])),
+    "more centroids than the histogram has": (PATCHES, "knn", filling("centroids_", one_more)),
+    "centroids of another patch": (PATCHES, "knn", filling("centroids_", lambda array: array[:, :7])),
+}
+
+
+@pytest.mark.parametrize("case", OUT_OF_ARRAYS)
+def test_what_would_be_read_or_written_out_of_an_array_is_refused(case, contents):
+    extractor, model, change = OUT_OF_ARRAYS[case]
+    content = contents(extractor, model)
+    file.loads(content, "it.pipeline")
+    part = "model.skops" if extractor == "pixels" else "extractor_0.skops"
+    assert "is refused" in refusal(tampered(content, part, change))
+
+
+def test_a_tree_of_several_outputs_is_refused_before_it_is_made(contents):
+    def change(held, arrays):
+        for node in holders(held, "__reduce__"):
+            node["__reduce__"]["args"]["content"][2] = value_node(10**6)
+
+    assert "several outputs" in refusal(tampered(contents("pixels", FOREST), "model.skops", change))
+
+
+def test_features_that_were_left_out_before_a_tree_are_not_followed(contents, few, make_cell):
+    """An ensemble whose member is a pipeline that drops columns: its tree's features were those of all columns."""
+    pipeline = fit(make_cell(few, "pixels", FOREST, split="holdout"), few)
+    X = pipeline.features(few.images)
+    narrow = make_pipeline(VarianceThreshold(float(np.median(X.var(axis=0)))), pipeline.model.estimators_[0])
+    narrow[0].fit(X)
+    pipeline.model.estimators_[0] = narrow
+    assert "does not fit together" in refusal(file.dumps(pipeline))
+
+
+def test_an_extractor_is_asked_about_images_of_the_size_that_it_was_fitted_for(few, make_cell):
+    pipeline = fit(make_cell(few, "pca(extractor=pixels, n_components=3)", "knn", split="holdout"), few)
+    (pca,) = pipeline.extractors
+    pca.extractor_ = HOG(pixels_per_cell=(40, 40)).fit(few.images)
+    assert "PCA does not fit together" in refusal(file.dumps(pipeline))
+
+
+@pytest.mark.parametrize(("beside", "name"), [("orientations", "batch_size"), ("orientations", "min_size"), ("orientations", "transform")])
+def test_an_attribute_does_not_stand_in_for_what_its_class_has(beside, name, contents):
+    assert "is refused" in refusal(tampered(contents("hog"), "extractor_0.skops", adding(beside, name, 10**9)))
+
+
+def test_no_file_asks_for_other_processes(contents):
+    assert "n_jobs=4" in refusal(tampered(contents("pixels", FOREST), "model.skops", setting("n_jobs", 4)))
+
+
+def test_a_random_generator_is_neither_written_nor_read(contents):
+    content = contents("pca(extractor=pixels, n_components=3)")
+    text = parts_of(parts_of(content)["extractor_0.skops"])["schema.json"].decode()
+    assert "RandomState" not in text
+    assert "__id__" not in text
+
+
+# files without end
+
+
+def shared(depth):
+    node = list_node([])
+    for k in range(1, depth):
+        node = {**list_node([node, {"__id__": k - 1}]), "__id__": k}
+    return node
+
+
+def nested(depth):
+    node = value_node(1)
+    for _ in range(depth):
+        node = list_node([node])
+    return node
+
+
+@pytest.mark.parametrize("name", ["classes_", "priors", "_sklearn_version"])
+def test_lists_that_share_their_items_are_not_followed_time_and_again(name, contents):
+    assert "is refused" in refusal(tampered(contents("pixels", "gaussian_nb"), "model.skops", setting(name, shared(30))))
+
+
+def test_objects_within_objects_have_an_end(contents):
+    said = refusal(tampered(contents("pixels", "gaussian_nb"), "model.skops", setting("priors", nested(60))))
+    assert "nested without end" in said
+
+
+def test_brackets_within_brackets_have_an_end(contents):
+    parts = parts_of(contents("pixels", "gaussian_nb"))
+    deep = b'{"protocol": 2, "a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    assert "is refused" in refusal(packed({**parts, "model.skops": zipped({"schema.json": deep})}))
+    text = "[" * 100_000 + "]" * 100_000
+    change = setting("priors", {**value_node(1), "content": text})
+    assert "no short text" in refusal(tampered(contents("pixels", "gaussian_nb"), "model.skops", change))
+
+
+def test_what_takes_too_long_is_given_up():
+    with pytest.raises(UserError, match="takes more than 0 s"):
+        trial.in_bounded_time(lambda: time.sleep(1), 0.01)
+
+
+# memory
+
+
+@pytest.mark.parametrize(
+    ("extractor", "name", "value"),
+    [
+        (WORDS, "n_words", 10**9),
+        (WORDS, "levels", 14),
+        (WORDS, "step", 10**12),
+        ("hog", "pixels_per_cell", list_node([value_node(10**6), value_node(10**6)])),
+        ("hog", "cells_per_block", list_node([value_node(5000), value_node(5000)])),
+        ("gist", "orientations_per_scale", list_node([value_node(10**9)])),
+        ("gist", "grid", list_node([value_node(10**5), value_node(10**5)])),
+        ("lbp", "R", 1e9),
+        ("shape_histogram", "bins", 10**9),
+        (PATCHES, "n_centroids", 10**9),
+        ("pca(extractor=pixels, n_components=3)", "n_components", 10**9),
+        (WORDS, "bin_sizes", list_node([value_node(4)] * 100_000)),
+        ("glcm", "distances", list_node([value_node(k) for k in range(1, 5000)])),
+    ],
+)
+def test_a_parameter_that_would_take_all_memory_is_refused(extractor, name, value, contents):
+    assert "is refused" in refusal(tampered(contents(extractor), "extractor_0.skops", setting(name, value)))
+
+
+class Unread:
+    """json, which is not to be asked about anything long."""
+
+    @staticmethod
+    def loads(content):
+        assert len(content) < 10**6
+        return json.loads(content)
+
+
+def test_a_schema_is_bounded_before_it_is_read(contents, monkeypatch):
+    parts = parts_of(contents("pixels", "gaussian_nb"))
+    long = zipped({"schema.json": b'{"a": "' + b" " * (schema.LONGEST_SCHEMA + 1) + b'"}'}, zipfile.ZIP_DEFLATED)
+    assert len(long) < 100_000
+    assert "more than 67 MB" in refusal(packed({**parts, "model.skops": long}))
+    many = zipped({"schema.json": b'{"a": [' + b"[]," * schema.MOST_TOKENS + b"[]]}"}, zipfile.ZIP_DEFLATED)
+    monkeypatch.setattr(
+        schema.json,
+        "loads",
+        lambda content: pytest.fail("it was read") if len(content) > 10**6 else json.JSONDecoder().decode(content.decode()),
+    )
+    assert "more than 6,000,000 values" in refusal(packed({**parts, "model.skops": many}))
+
+
+def test_a_part_does_not_unpack_to_more_than_it_announces(contents):
+    """zipfile unpacks all of a stream before it looks at the announced length, unless it is asked for so many bytes."""
+    with zipfile.ZipFile(BytesIO(zipped({"a": bytes(2**26)}, zipfile.ZIP_DEFLATED))) as archive:
+        archive.getinfo("a").file_size = 10
+        with pytest.raises((UserError, zipfile.BadZipFile)):
+            schema.read_part(archive, "a", 100)
+
+
+def test_parts_are_not_longer_than_the_file(contents):
+    content = bytearray(contents("pixels", "gaussian_nb"))
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        place = archive.start_dir
+    for size in (20, 24):
+        content[place + size : place + size + 4] = (2**31).to_bytes(4, "little")
+    assert "longer than the file" in refusal(bytes(content))
+
+
+@pytest.mark.parametrize("shape", ["(1000000000000,)", "(-1,)", "(3,)"])
+def test_an_array_is_as_long_as_its_header_says(shape, contents):
+    def change(held, arrays):
+        for name in arrays:
+            text = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+            arrays[name] = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode() + bytes(8)
+
+    assert "not as long as announced" in refusal(tampered(contents("pixels", "gaussian_nb"), "model.skops", change))
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/null"])
+def test_what_is_no_file_is_not_read(path):
+    with pytest.raises(UserError, match="it is no file"):
+        file.load(Path(path))

@@ -1,0 +1,202 @@
+"""Whose requests the page answers, and what becomes of those that it cannot read."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from io import BytesIO
+
+import httpx
+import pytest
+from PIL import Image
+
+from benchmark.pipelines import file
+from benchmark.serving import guard
+from benchmark.serving.guard import Guard
+
+
+@pytest.fixture(scope="module")
+def served(classical, tmp_path_factory):
+    """Address of the page, the folder of its uploads, and the file that its messages go to."""
+    folder = tmp_path_factory.mktemp("guarded")
+    file.save(classical, folder / "it.pipeline")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    command = [sys.executable, "-m", "benchmark", "serve", str(folder / "it.pipeline"), "--port", str(port)]
+    with (folder / "messages").open("wb") as messages:
+        process = subprocess.Popen(
+            command, env={**os.environ, "TMPDIR": str(temporary)}, stdout=subprocess.PIPE, stderr=messages, text=True
+        )
+        assert f"http://127.0.0.1:{port}" in process.stdout.readline()
+        yield f"http://127.0.0.1:{port}", temporary, folder / "messages"
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+        process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def image(digits):
+    buffer = BytesIO()
+    Image.fromarray(digits.images[0, ..., 0]).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def upload(address, image, **options):
+    return httpx.post(f"{address}/gradio_api/upload", files={"files": ("scan.png", image)}, timeout=60, **options)
+
+
+def answer(address, path, session):
+    """What the page says of an uploaded file."""
+    question = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}], "fn_index": 0, "session_hash": session}
+    joined = httpx.post(f"{address}/gradio_api/queue/join", json=question, timeout=60)
+    if joined.status_code != 200:
+        return joined.text
+    with httpx.stream("GET", f"{address}/gradio_api/queue/data?session_hash={session}", timeout=60) as stream:
+        lines = []
+        for line in stream.iter_lines():
+            lines.append(line)
+            if "process_completed" in line:
+                break
+    return "".join(lines)
+
+
+def test_eight_people_with_the_same_image_all_get_an_answer(served, image):
+    said, gate = [], threading.Barrier(8)
+
+    def ask(k):
+        (path,) = upload(served[0], image).json()
+        gate.wait(60)
+        said.append(answer(served[0], path, f"session{k}"))
+
+    people = [threading.Thread(target=ask, args=(k,)) for k in range(8)]
+    for person in people:
+        person.start()
+    for person in people:
+        person.join(60)
+    assert len(said) == 8
+    assert all('data-pipeline=\\"it.pipeline\\"' in text for text in said)
+    assert not list(served[1].rglob("scan.png"))
+
+
+def test_an_image_that_was_answered_is_not_answered_again(served, image):
+    (path,) = upload(served[0], image).json()
+    answer(served[0], path, "first")
+    assert "this image is not here" in answer(served[0], path, "second")
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "", "../x", "/proc/self/environ"])
+def test_only_an_uploaded_image_is_asked_about(path, served):
+    assert "this image is not here" in answer(served[0], path, "other")
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("127.0.0.1:99", 200),
+        ("[::1]", 200),
+        ("LOCALHOST.", 200),
+        ("evil.example", 400),
+        ("127.0.0.1.evil.example", 400),
+        ("127.0.0.1@evil.example", 400),
+        ("10.0.0.1", 400),
+        ("", 400),
+        ("[::1", 400),
+    ],
+)
+def test_the_page_answers_to_the_names_of_this_machine_only(host, status, served):
+    assert httpx.get(f"{served[0]}/config", headers={"Host": host}).status_code == status
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost", "http://127.0.0.1:1", "evil"])
+def test_what_another_site_has_a_browser_send_is_not_answered(origin, served, image):
+    assert upload(served[0], image, headers={"Origin": origin}).status_code == 403
+    assert httpx.get(f"{served[0]}/config", headers={"Origin": origin}).status_code == 403
+    for door in ("queue/join", "cancel", "reset"):
+        assert httpx.post(f"{served[0]}/gradio_api/{door}", json={}, headers={"Origin": origin}).status_code == 403
+
+
+def test_the_origin_that_a_browser_leaves_out_is_known_by_its_site(served, image):
+    statuses = [
+        upload(served[0], image, headers={"Sec-Fetch-Site": site}).status_code for site in ("cross-site", "same-site", "same-origin")
+    ]
+    assert statuses == [403, 403, 200]
+    assert upload(served[0], image, headers={"Origin": served[0]}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/config", "/nowhere", "/gradio_api/upload"])
+def test_a_browser_is_told_to_run_nothing_else_and_to_frame_nothing(path, served):
+    headers = httpx.get(served[0] + path).headers
+    policy = headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in policy
+    assert "script-src 'self'" in policy
+    assert "unsafe-inline" not in policy.split("script-src")[1].split(";")[0]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["referrer-policy"] == "no-referrer"
+
+
+NO_PATH = b'{"data": [{"path": 5}], "fn_index": 0, "session_hash": "a"}'
+BODIES = [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 60_000, b'{"data": []}', NO_PATH]
+DOORS = ["queue/join", "upload", "run/predict", "api/predict", "call/predict", "reset", "cancel", "component_server"]
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_bad_request_is_a_line_and_no_traceback(door, served):
+    for body in BODIES:
+        for kind in ("application/json", "multipart/form-data", "multipart/form-data; boundary=a"):
+            said = httpx.post(f"{served[0]}/gradio_api/{door}", content=body, headers={"Content-Type": kind})
+            assert 400 <= said.status_code < 500 or said.json() == []  # no file was sent, and none kept
+    for files in ({"files": ("", b"")}, {"other": ("a", b"x")}, {"files": ("a" * 9000, b"x")}):
+        said = httpx.post(f"{served[0]}/gradio_api/{door}", files=files, data={"files": "x"})
+        assert 400 <= said.status_code < 500
+    assert httpx.get(f"{served[0]}/config").status_code == 200
+    assert "Traceback" not in served[2].read_text()
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_there_is_nothing_else_to_be_changed(method, served):
+    assert httpx.request(method, f"{served[0]}/gradio_api/upload").status_code == 404
+
+
+def called(made, headers=(), path="/gradio_api/upload", method="POST"):
+    """Status of one request to a guard, whose page says 200."""
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"x", "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(made({"type": "http", "method": method, "path": path, "headers": [*headers]}, receive, send))
+    return sent[0]["status"]
+
+
+async def page(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def test_uploads_that_nobody_asks_about_do_not_fill_the_disk(tmp_path, monkeypatch):
+    made = Guard(page, "127.0.0.1", tmp_path)
+    monkeypatch.setattr(guard, "MOST_HELD", 1000)
+    (tmp_path / "few").write_bytes(bytes(900))
+    assert called(made, [(b"host", b"localhost")]) == 200
+    (tmp_path / "many").write_bytes(bytes(200))
+    assert called(made, [(b"host", b"localhost")]) == 503
+
+
+def test_a_page_for_everybody_answers_to_addresses_and_its_own_name(tmp_path):
+    made = Guard(page, "0.0.0.0", tmp_path)
+    own = socket.gethostname().encode()
+    statuses = [called(made, [(b"host", name)], "/", "GET") for name in (b"10.1.2.3:80", own, b"evil.example")]
+    assert statuses == [200, 200, 400]
+    named = Guard(page, "lab.example", tmp_path)
+    assert [called(named, [(b"host", name)], "/", "GET") for name in (b"lab.example:80", b"10.1.2.3", b"localhost")] == [200, 400, 200]
