@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.errors import unknown
-from benchmark.metrics import ABSENT, HARD, METRICS
+from benchmark.metrics import ABSENT, METRICS
 from benchmark.splits import SHARED
 from benchmark.study import FLOOR
 
@@ -155,7 +155,7 @@ def problems(rows: pd.DataFrame) -> list[str]:
         for listed in rows.get("notes", ())
         if isinstance(listed, list)
         for note in listed
-        if note.startswith((ABSENT, HARD)) or note.endswith(SHARED)
+        if note.startswith(ABSENT) or note.endswith(SHARED)
     ]
     where = conditions(rows)
     mixed = [f"times were taken under other conditions, and do not compare: {'; '.join(where)}"] if len(where) > 1 else []
