@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -16,6 +16,8 @@ from benchmark.predictions import Predictions
 
 ABSENT = "no test image of: "
 MACRO = "mean over the classes with test images (macro) of"
+UNTRAINED = " has no training images"  # in the notes of rows
+OF_SECOND = ("average_precision",)  # of two classes that exclude each other
 N_BINS = 15
 
 Function = Callable[[Predictions, NDArray], float]
@@ -64,11 +66,27 @@ def undefined(predictions: Predictions) -> list[str]:
     said = []
     if predictions.absent:
         names = ", ".join(predictions.absent)
-        said.append(f"{ABSENT}{names}; auc and average_precision are undefined, macro averages are over the other classes")
+        said.append(f"{ABSENT}{names}: an incomplete fold; auc and average_precision are undefined, macro averages are over the other classes")
     everywhere = [cls for cls, of in zip(predictions.classes, truth_of(predictions).T, strict=True) if len(of) and of.all()]
     if everywhere and predictions.multilabel:
         said.append(f"every test image is of: {', '.join(everywhere)}; auc and average_precision are undefined")
     return said
+
+
+def class_notes(predictions: Predictions, targets: NDArray[np.int64]) -> list[str]:
+    """Say which classes the test set or the training set lacks, and what follows; ``targets`` are those of the training set."""
+    n_train = targets.sum(axis=0) if predictions.multilabel else np.bincount(targets, minlength=len(predictions.classes))
+    n_test = truth_of(predictions).sum(axis=0)
+    lost = [(name, n) for name, n, k in zip(predictions.classes, n_test, n_train, strict=True) if n and not k]
+    return undefined(predictions) + [
+        f"class '{name}'{UNTRAINED}: none of its {n} test images can be predicted, and log_loss takes their probability as 0"
+        for name, n in lost
+    ]
+
+
+def label_of(metric: str, classes: Sequence[str]) -> str:
+    """Name of a metric for people: 'average_precision of 'malignant'' where it is of the second of two classes."""
+    return f"{metric} of '{classes[1]}'" if metric in OF_SECOND and len(classes) == 2 else metric
 
 
 def per_class(predictions: Predictions) -> dict[str, dict[str, float]]:

@@ -133,7 +133,7 @@ def f1_micro(counts: Counts) -> Floats:
 def geometric_mean(counts: Counts) -> Floats:
     """Geometric mean of the recall of the classes that have test images."""
     present = _present(counts)
-    return np.where(present, counts.recall, 1).prod(axis=-1) ** (1 / present.sum())
+    return np.where(present, counts.recall.clip(0), 1).prod(axis=-1) ** (1 / present.sum())
 
 
 def _present(counts: Counts) -> NDArray[np.bool_]:

@@ -114,7 +114,7 @@ def test_times_taken_under_other_conditions_are_said_not_to_compare():
     assert not problems(pd.DataFrame(alone))
     mixed = [*alone, row("pixels", 0, 0.7, environment=there, workers=64.0)]
     (said,) = problems(pd.DataFrame(mixed))
-    assert "do not compare: 2 cells on A, 2 cores, 1 at once; 1 cells on B, 64 cores, 64 at once" in said
+    assert "do not compare: 2 cells on A, 2 cores, 1 at once; 1 cell on B, 64 cores, 64 at once" in said
 
 
 def test_an_entry_no_better_than_the_majority_is_marked(tmp_path):
