@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from types import MappingProxyType
 
 import numpy as np
@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 STEP = 1e-3  # images, for numeric derivatives by counts
 
 
+@lru_cache(maxsize=4)
 def influence(metric: str, predictions: Predictions) -> Floats | None:
     """Contribution of each test image to the error of a metric; their squares sum to its variance.
 
@@ -77,8 +78,9 @@ def _of_counts(function: Callable[[scores.Counts], Floats], p: Predictions) -> F
 def _slopes(function: Callable[[scores.Counts], Floats], base: NDArray) -> tuple[float, list[Floats]]:
     """Value of a function of right, predicted and true counts, and its derivatives by each, by central differences."""
     n = len(base)
-    steps = np.vstack([np.eye(n), -np.eye(n), np.zeros((1, n))]) * STEP
-    values = function(scores.Counts(*np.split(base + steps, 3, axis=1)))
+    steps = np.vstack([np.eye(n), -np.eye(n), np.zeros((1, n))]) * STEP + base
+    k = n // 3
+    values = function(scores.Counts(steps[:, :k], steps[:, k : 2 * k], steps[:, 2 * k :]))
     return float(values[-1]), np.split((values[:n] - values[n : 2 * n]) / (2 * STEP), 3)
 
 

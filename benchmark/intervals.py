@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import ceil
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, t
+from numpy.typing import NDArray
+from scipy.special import ndtri, stdtrit
 
 from benchmark import scores
 from benchmark.averages import counted
@@ -171,15 +173,18 @@ def difference(
     single = len(a) == len(b) == 1 and groups is None and not first.multilabel
     if single and metric == "accuracy":
         return mcnemar(first.y_true, first.labels, b[0].labels, alpha)
+    rule = replace(rules[kind], n_images=0, n_groups=rules["share"].n_groups)  # these are for an interval, which a long tail skews
+    few = _too_few(metric, rule, first, groups)
+    if few and effect:
+        return Result("the comparison", n, effect, refusal=few, unit=unit, alpha=alpha)
     spread = spread_of(_contributions(metric, a) - _contributions(metric, b), groups)
-    found = paired_t(effect, spread, alpha, unit)
+    few = few if spread.error else ""
+    few = few or _decided_by_few(spread, rule, unit)
+    if few:
+        return Result("the comparison", n, effect, refusal=few, unit=unit, alpha=alpha)
     if single and metric == "auc" and len(first.classes) == 2:
-        found = delong(first.y_true, first.proba[:, 1], b[0].proba[:, 1], alpha)
-    if effect == 0 and spread.error == 0:
-        return found
-    rule = replace(rules[kind], n_images=0, n_groups=rules["share"].n_groups)  # for an interval alone, which a long tail skews
-    few = _too_few(metric, rule, first, groups) or _decided_by_few(spread, rule, unit)
-    return replace(found, p_value=np.nan, statistic=np.nan, lower=np.nan, upper=np.nan, refusal=few) if few else found
+        return delong(first.y_true, first.proba[:, 1], b[0].proba[:, 1], alpha)
+    return paired_t(effect, spread, alpha, unit)
 
 
 def distinct(seeds: Sequence[Predictions]) -> list[Predictions]:
@@ -188,20 +193,21 @@ def distinct(seeds: Sequence[Predictions]) -> list[Predictions]:
     return list(seeds[:1] if alike else seeds)
 
 
-def _units(p: Predictions) -> tuple[np.ndarray | None, int, str]:
-    """Groups, where they hold several images, number of independent units, and what these are."""
+@lru_cache(maxsize=4)
+def _units(p: Predictions) -> tuple[NDArray[np.int64] | None, int, str]:
+    """Number of the group of each image, where groups hold several images; number of independent units, and what these are."""
     n = len(p.y_true)
-    if p.groups is None or len(np.unique(p.groups)) == n:
-        return None, n, "test images"
-    return p.groups, len(np.unique(p.groups)), "groups of test images"
+    codes = None if p.groups is None else np.unique(p.groups, return_inverse=True)[1]
+    n_groups = n if codes is None else int(codes.max(initial=-1)) + 1
+    return (None, n, "test images") if n_groups == n else (codes, n_groups, "groups of test images")
 
 
-def _contributions(metric: str, seeds: Sequence[Predictions]) -> np.ndarray:
+def _contributions(metric: str, seeds: Sequence[Predictions]) -> NDArray[np.float64]:
     found = [influence(metric, p) for p in seeds]
     return np.mean([values for values in found if values is not None], axis=0)
 
 
-def _estimate(metric: str, seeds: Sequence[Predictions], groups: np.ndarray | None) -> tuple[float, Spread]:
+def _estimate(metric: str, seeds: Sequence[Predictions], groups: NDArray[np.int64] | None) -> tuple[float, Spread]:
     """Value that an interval is around, and its standard error."""
     found = [smoothed(metric, p) for p in seeds]
     parts = [values for values in found if values is not None]
@@ -211,13 +217,13 @@ def _estimate(metric: str, seeds: Sequence[Predictions], groups: np.ndarray | No
     return float(np.mean(values)), spread_of(np.mean(contributions, axis=0), groups, np.mean(pseudo, axis=0))
 
 
-def _share(share: float, spread: Spread, p: Predictions, groups: np.ndarray | None, alpha: float) -> tuple[float, float]:
+def _share(share: float, spread: Spread, p: Predictions, groups: NDArray[np.int64] | None, alpha: float) -> tuple[float, float]:
     """Wilson's interval; groups are worth as many independent images as have the same variance (Korn & Graubard 1998)."""
     n = len(p.y_true)
     if groups is None:
-        return wilson(share, n, norm.isf(alpha / 2))
+        return wilson(share, n, float(-ndtri(alpha / 2)))
     worth = share * (1 - share) / spread.error**2 if spread.error > 0 else spread.n
-    return wilson(share, float(np.clip(worth, min(spread.n, n), n)), t.isf(alpha / 2, spread.n - 1))
+    return wilson(share, float(np.clip(worth, min(spread.n, n), n)), float(-stdtrit(spread.n - 1, alpha / 2)))
 
 
 def _undefined(metric: str, seeds: Sequence[Predictions], effect: float) -> str:
@@ -229,26 +235,27 @@ def _undefined(metric: str, seeds: Sequence[Predictions], effect: float) -> str:
     return ""
 
 
-def _too_few(metric: str, rule: Rule, p: Predictions, groups: np.ndarray | None) -> str:
+def _too_few(metric: str, rule: Rule, p: Predictions, groups: NDArray[np.int64] | None) -> str:
     """Say which numbers of test images or groups fall short, and what is needed; empty where none does."""
-    truth = truth_of(p)
-    n_groups = len(np.unique(groups)) if groups is not None else 0
-    if groups is not None and n_groups < rule.n_groups:
-        return f"{n_groups} groups of test images, and {metric} needs at least {rule.n_groups}"
-    if groups is None and len(truth) < rule.n_images:
-        return f"{len(truth)} test images, and {metric} needs at least {rule.n_images}"
+    n_units = _units(p)[1]
+    if groups is not None and n_units < rule.n_groups:
+        return f"{n_units} groups of test images, and {metric} needs at least {rule.n_groups}"
+    if groups is None and n_units < rule.n_images:
+        return f"{n_units} test images, and {metric} needs at least {rule.n_images}"
     if not rule.images:
         return ""
-    sides = [("", truth), ("other than ", ~truth)] if p.multilabel else [("", truth)]
-    found = [(part[:, k].sum(), f"{word}'{name}'", part[:, k]) for word, part in sides for k, name in enumerate(p.classes)]
-    present = [one for one in found if one[0]]
-    n, name, _ = min(present, key=lambda one: one[0])
-    if n < rule.images:
-        return f"{n} test images of {name}, and {metric} needs at least {rule.images} of each class"
-    if groups is not None:
-        n, name = min((len(np.unique(groups[part])), name) for _, name, part in present)
-        if n < rule.groups:
-            return f"test images of {name} from {n} groups, and {metric} needs at least {rule.groups} of each class"
+    truth = np.hstack([truth_of(p), ~truth_of(p)]) if p.multilabel else truth_of(p)
+    names = [*(f"'{name}'" for name in p.classes), *(f"other than '{name}'" for name in p.classes)]
+    n = truth.sum(axis=0)
+    rarest = int(np.where(n > 0, n, n.max() + 1).argmin())
+    if n[rarest] < rule.images:
+        return f"{n[rarest]} test images of {names[rarest]}, and {metric} needs at least {rule.images} of each class"
+    if groups is None:
+        return ""
+    n = np.array([np.count_nonzero(np.bincount(groups[part])) for part in truth.T])
+    rarest = int(np.where(n > 0, n, n_units + 1).argmin())
+    if n[rarest] < rule.groups:
+        return f"test images of {names[rarest]} from {n[rarest]} groups, and {metric} needs at least {rule.groups} of each class"
     return ""
 
 

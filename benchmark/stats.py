@@ -91,14 +91,14 @@ def spread_of(contributions: ArrayLike, groups: NDArray | None = None, pseudo: A
     ----------
     contributions : (n,) float
         Their sum is the error of the estimate, to first order.
-    groups : (n,), optional
-        Group (patient, lesion) of each image; images of one group are not independent.
+    groups : (n,) int, optional
+        Number of the group (patient, lesion) of each image, from 0 on; images of one group are not independent.
     pseudo : (m, 2) float, optional
         Weights and contributions of images that were added; each is a unit of its own.
     """
     units = np.asarray(contributions, dtype=float)
     if groups is not None:
-        units = np.bincount(np.unique(groups, return_inverse=True)[1], units)
+        units = np.bincount(groups, units)
     n = len(units)
     weights, added = np.reshape(pseudo, (-1, 2)).T if len(np.shape(pseudo)) else (np.empty(0), np.empty(0))
     squares = n / max(n - 1, 1) * (units**2).sum() + (weights * added**2).sum()
@@ -119,11 +119,11 @@ def limits(estimate: float, spread: Spread, scale: str = "plain", alpha: float =
         Where the interval is symmetric: of any number, a positive one, one between 0 and 1, or between -1 and 1.
     alpha : float
     """
-    half = stats.t.isf(alpha / 2, spread.df) * spread.error
+    half = float(-special.stdtrit(spread.df, alpha / 2)) * spread.error
     if scale == "plain":
         return estimate - half, estimate + half
     if scale == "log":
-        return estimate * np.exp(-half / estimate), estimate * np.exp(half / estimate)
+        return float(estimate * np.exp(-half / estimate)), float(estimate * np.exp(half / estimate))
     if scale == "symmetric":
         lower, upper = limits((estimate + 1) / 2, Spread(spread.error / 2, spread.df, spread.n), "logit", alpha)
         return 2 * lower - 1, 2 * upper - 1
@@ -134,10 +134,9 @@ def limits(estimate: float, spread: Spread, scale: str = "plain", alpha: float =
 
 def wilson(share: float, n: float, critical: float) -> tuple[float, float]:
     """Score interval of a share (Wilson 1927), of ``n`` independent observations or as many as a clustered sample is worth."""
-    from statsmodels.stats.proportion import proportion_confint
-
-    lower, upper = proportion_confint(share * n, n, alpha=2 * stats.norm.sf(critical), method="wilson")
-    return float(max(0, lower)), float(min(1, upper))
+    extra = critical**2 / n
+    middle, half = share + extra / 2, critical * np.sqrt(share * (1 - share) / n + extra / (4 * n))
+    return float((middle - half) / (1 + extra)), float((middle + half) / (1 + extra))
 
 
 def paired_t(effect: float, spread: Spread, alpha: float = ALPHA, unit: str = "test images") -> Result:
@@ -155,7 +154,7 @@ def paired_t(effect: float, spread: Spread, alpha: float = ALPHA, unit: str = "t
         why = "" if abs(effect) < 1e-12 else "the images differ all alike: more are needed to estimate a variance"
         return Result("paired jackknife t-test", spread.n, effect, np.nan if why else 1.0, refusal=why, unit=unit, alpha=alpha)
     lower, upper = limits(effect, spread, alpha=alpha)
-    p_value, statistic = float(2 * stats.t.sf(abs(effect) / spread.error, spread.df)), effect / spread.error
+    p_value, statistic = float(2 * special.stdtr(spread.df, -abs(effect) / spread.error)), effect / spread.error
     return Result("paired jackknife t-test", spread.n, effect, p_value, statistic, lower, upper, unit=unit, alpha=alpha)
 
 
@@ -188,7 +187,7 @@ def mcnemar(truth: ArrayLike, labels_a: ArrayLike, labels_b: ArrayLike, alpha: f
         )
         return Result(test, n, effect, refusal=why, unit=unit, alpha=alpha)
     fewer = min(only_a, only_b)
-    p_value = min(1.0, float(2 * stats.binom.cdf(fewer, discordant, 0.5) - stats.binom.pmf(fewer, discordant, 0.5)))
+    p_value = min(1.0, float(special.bdtr(fewer, discordant, 0.5) + (special.bdtr(fewer - 1, discordant, 0.5) if fewer else 0)))
     lower, upper = _tango(only_a, only_b, n, alpha)
     if p_value >= alpha:
         lower, upper = min(lower, 0.0), max(upper, 0.0)
@@ -197,7 +196,7 @@ def mcnemar(truth: ArrayLike, labels_a: ArrayLike, labels_b: ArrayLike, alpha: f
 
 def _tango(only_a: int, only_b: int, n: int, alpha: float) -> tuple[float, float]:
     """Differences of two paired shares that the score test does not reject (Tango 1998)."""
-    critical = stats.norm.isf(alpha / 2)
+    critical = float(-special.ndtri(alpha / 2))
 
     def score(difference: float) -> float:
         b = -only_a - only_b + (2 * n - only_a + only_b) * difference
