@@ -29,14 +29,15 @@ def heat_map(results: Results, metric: str) -> Iterator[Picture | Missing]:
         few = len(columns) <= WRITTEN
         names = [short(str(name), 20) for name in columns.index]
         upright = not few or max(map(len, names)) > FITTING
-        with panels(1, 3.6 + (0.55 if few else 0.2) * min(len(columns), MOST), 0.7 + 0.24 * len(table)) as (figure, (ax,)):
+        step = -(-len(columns) // MOST)
+        ticks = [f"{name} ({n:.0f})" if upright else f"{name}\n{n:.0f}" for name, n in zip(names, columns["train"], strict=True)]
+        room = 0.08 * max(map(len, ticks)) if upright else 0.3
+        with panels(1, 3.6 + (0.55 if few else 0.2) * min(len(columns), MOST), 0.6 + room + 0.24 * len(table)) as (figure, (ax,)):
             ax.imshow(table, cmap="viridis", vmin=0, vmax=1, aspect="auto")
             ax.grid(visible=False)
             for (row, column), value in np.ndenumerate(table.to_numpy()):
                 if few and np.isfinite(value):
                     ax.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7, color="white" if value < 0.55 else "black")
-            step = -(-len(columns) // MOST)
-            ticks = [f"{name} ({n:.0f})" if upright else f"{name}\n{n:.0f}" for name, n in zip(names, columns["train"], strict=True)]
             ax.set_xticks(range(0, len(columns), step), ticks[::step], fontsize=8, rotation=90 if upright else 0)
             ax.set_yticks(range(len(table)), table.index, fontsize=8)
             ax.set_xlabel("class, and its training images")
