@@ -109,9 +109,7 @@ def _entries(rows: pd.DataFrame) -> list[Entry]:
     return list(dict.fromkeys(rows[ENTRY].itertuples(index=False, name=None)))
 
 
-def _compared_with(
-    folder: Path, rows: pd.DataFrame, family: list[Entry], two: Entry, metric: str
-) -> Iterator[tuple[Entry, Comparison]]:
+def _compared_with(folder: Path, rows: pd.DataFrame, family: list[Entry], two: Entry, metric: str) -> Iterator[tuple[Entry, Comparison]]:
     """Comparisons of each entry with one, adjusted within each group of rows, and across datasets."""
     reading = lru_cache(maxsize=64)(partial(read, folder))
     everything: list[tuple[Entry, Comparison]] = []

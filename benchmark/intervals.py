@@ -1,7 +1,7 @@
 """How sure a metric, or a difference of two, is: a 95% interval and a test by whatever the test images allow.
 
 Each method is used only from the numbers on from which its simulated coverage is 93 to 97 % and its type-I error 0.03 to 0.07
-(``RULES``; the simulation is ``tests/benchmarks/coverage.py``, its table ``results/coverage.md``).
+(``RULES``; the simulation is ``tests/benchmarks/interval_coverage.py``, its table ``results/coverage.md``).
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def over_images(metric: str, seeds: Sequence[Predictions], alpha: float = ALPHA,
         lower, upper = _share(effect, spread_of(_contributions(metric, seeds), groups), first, groups, alpha)
     else:
         value, spread = _estimate(metric, seeds, groups)
-        if not spread.error > 0 or not 0 < abs(value):
+        if not spread.error > 0 or not abs(value) > 0:
             why = "all test images have the same part in it: more are needed, of which some are wrong"
             return Result("interval", n, effect, refusal=why, unit=unit, alpha=alpha)
         lower, upper = limits(value, spread, SCALES.get(metric, "logit"), alpha)

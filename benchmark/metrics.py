@@ -66,7 +66,9 @@ def undefined(predictions: Predictions) -> list[str]:
     said = []
     if predictions.absent:
         names = ", ".join(predictions.absent)
-        said.append(f"{ABSENT}{names}: an incomplete fold; auc and average_precision are undefined, macro averages are over the other classes")
+        said.append(
+            f"{ABSENT}{names}: an incomplete fold; auc and average_precision are undefined, macro averages are over the other classes"
+        )
     everywhere = [cls for cls, of in zip(predictions.classes, truth_of(predictions).T, strict=True) if len(of) and of.all()]
     if everywhere and predictions.multilabel:
         said.append(f"every test image is of: {', '.join(everywhere)}; auc and average_precision are undefined")
@@ -193,8 +195,7 @@ _LIST = (
         "proba",
         True,
         _one_vs_rest(scores.average_precision),
-        "area under precision-recall, one-vs-rest, macro; of two classes: of the second alone; undefined when a class has no "
-        "test images",
+        "area under precision-recall, one-vs-rest, macro; of two classes: of the second alone; undefined when a class has no test images",
         macro=True,
     ),
     Metric(

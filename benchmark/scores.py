@@ -115,7 +115,8 @@ def matthews(counts: Counts) -> Floats:
 def macro(name: str, counts: Counts) -> Floats:
     """Mean of 'precision', 'recall' or 'f1' over the classes that have test images."""
     present = _present(counts)
-    return np.where(present, getattr(counts, name), 0).sum(axis=-1) / present.sum()
+    n = present.sum() or np.nan
+    return np.where(present, getattr(counts, name), 0).sum(axis=-1) / n
 
 
 def weighted(name: str, counts: Counts) -> Floats:
@@ -147,7 +148,7 @@ def disagreement(n_classes: int, quadratic: bool) -> Floats:
     return (distance**2 if quadratic else distance != 0).astype(float)
 
 
-def kappa(confusion: Counted, quadratic: bool) -> float:
+def kappa(confusion: NDArray, quadratic: bool) -> float:
     """Cohen's kappa (1960), disagreement weighted by squared distance or not at all; NaN where chance alone agrees fully."""
     weights = disagreement(len(confusion), quadratic)
     expected = np.outer(confusion.sum(axis=1), confusion.sum(axis=0)) / confusion.sum()

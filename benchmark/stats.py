@@ -182,8 +182,7 @@ def mcnemar(truth: ArrayLike, labels_a: ArrayLike, labels_b: ArrayLike, alpha: f
     unit, test = f"test images, {discordant} of them right for one only", "McNemar's mid-p test"
     if discordant < MIN_DISCORDANT:
         why = (
-            f"{discordant} test images are right for one only, and the test needs at least {MIN_DISCORDANT} to reach p < {ALPHA} "
-            "two-sided"
+            f"{discordant} test images are right for one only, and the test needs at least {MIN_DISCORDANT} to reach p < {ALPHA} two-sided"
         )
         return Result(test, n, effect, refusal=why, unit=unit, alpha=alpha)
     fewer = min(only_a, only_b)

@@ -153,7 +153,10 @@ def test_several_data_sets_are_tested_by_wilcoxon_from_six_on(tmp_path):
             assert only.result.test == "DeLong's test", "one data set is none to compare across"
         if k == 4:
             *_, five = compare(tmp_path, "hog", "pixels", "auc")
-            assert "is not computed: 5 data sets, 5 of them with a difference, and the two-sided test cannot reach p < 0.05 below 6" in five.text
+            assert (
+                "is not computed: 5 data sets, 5 of them with a difference, and the two-sided test cannot reach p < 0.05 below 6"
+                in five.text
+            )
     *each, last = compare(tmp_path, "hog", "pixels", "auc")
     assert len(each) == 6
     assert last.result.p_value == 2 / 2**6

@@ -1,6 +1,6 @@
 """Do the intervals cover, and do the tests hold their level? Simulated with the code that ships.
 
-``python tests/benchmarks/coverage.py`` (about 20 minutes on one core) draws test sets with known class shares, lets two classifiers of
+``python tests/benchmarks/interval_coverage.py`` (about 20 minutes on one core) draws test sets with known class shares, lets two classifiers of
 equal worth predict them, and counts how often the interval of the first holds its true value and how often the paired test finds a
 difference. It writes ``results/coverage.md``. ``--samples N`` draws fewer; ``--no-rules`` applies every method where it is refused, too,
 which is how the rules of ``benchmark/intervals.py`` were found; ``--out FILE``.
@@ -130,7 +130,9 @@ def simulate(n_samples: int, rules: dict[str, Rule], seed: int = 0) -> dict[Key,
     return tallies
 
 
-def _true_values(rng: np.random.Generator, shares: NDArray, separation: float, multilabel: bool, names: tuple[str, ...]) -> dict[str, float]:
+def _true_values(
+    rng: np.random.Generator, shares: NDArray, separation: float, multilabel: bool, names: tuple[str, ...]
+) -> dict[str, float]:
     many = [draw(rng, shares, separation, "images", 500_000, multilabel)]
     return {name: float(np.mean([METRICS[name](p) for pair in many for p in pair])) for name in names}
 
@@ -227,13 +229,12 @@ def report(tallies: dict[Key, Tally], folds: list[str], n_samples: int, with_rul
     """The page."""
     found = list(outside(tallies))
     n_cells = sum((len(t.covered) >= 0.5 * t.drawn) + (len(t.rejected) >= 0.5 * t.drawn) for t in tallies.values())
-    pooled = [(sum(map(sum, (t.covered for t in part))), sum(len(t.covered) for t in part)) for part in [list(tallies.values())]][0]
-    wrong = [(sum(t.rejected), len(t.rejected)) for t in tallies.values()]
-    rejected, tested = sum(n for n, _ in wrong), sum(n for _, n in wrong)
+    covered, printed = sum(sum(t.covered) for t in tallies.values()), sum(len(t.covered) for t in tallies.values())
+    rejected, tested = sum(sum(t.rejected) for t in tallies.values()), sum(len(t.rejected) for t in tallies.values())
     lines = [
         "# Coverage of the intervals, type-I error of the tests",
         "",
-        f"`python tests/benchmarks/coverage.py`: {n_samples} test sets for each setting, drawn from known classes and predicted by two "
+        f"`python tests/benchmarks/interval_coverage.py`: {n_samples} test sets for each setting, drawn from known classes and predicted by two "
         "classifiers of equal worth, by the code that ships"
         + (" with its rules." if with_rules else ", **applied also where its rules refuse**.")
         + f" Classes lie {SEPARATIONS['moderate']} (moderate) or {SEPARATIONS['strong']} (strong) standard deviations apart, a patient has "
@@ -241,7 +242,7 @@ def report(tallies: dict[Key, Tally], folds: list[str], n_samples: int, with_rul
         f"share {SHARED:.0%} of the noise. Nominal are 0.95 and 0.05; ± is the Monte-Carlo standard error. 'printed' and 'tested' are the "
         "shares of the samples in which the rules let an interval and a p-value be computed; what is computed in less than 5 % is '-'.",
         "",
-        f"Over all settings, intervals cover in {pooled[0] / pooled[1]:.3f} and tests reject in {rejected / tested:.3f} of the cases. Of "
+        f"Over all settings, intervals cover in {covered / printed:.3f} and tests reject in {rejected / tested:.3f} of the cases. Of "
         f"{n_cells} entries that are computed in at least half of the samples, {len(found)} leave 0.93 to 0.97, or 0.03 to 0.07, by more "
         "than two Monte-Carlo errors" + (":" if found else "."),
         "",
