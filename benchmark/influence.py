@@ -8,7 +8,6 @@ from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from benchmark import scores
 from benchmark.metrics import confusion_of, counts_of, truth_of
@@ -52,12 +51,7 @@ def _all_right(p: Predictions) -> NDArray[np.bool_]:
 
 
 def _ranking(p: Predictions) -> Floats:
-    """Of the labels ranked above a true one, the share that is true, by image; 1 without a true one, as scikit-learn has it."""
-    truth, ranks = truth_of(p), rankdata(-p.proba, method="max", axis=1)
-    among_true = (ranks[:, :, None] >= ranks[:, None, :]) @ truth[:, :, None].astype(float)
-    n = truth.sum(axis=1)
-    shares = (among_true[:, :, 0] / ranks * truth).sum(axis=1)
-    return np.divide(shares, n, out=np.ones(len(truth)), where=n > 0)
+    return scores.label_ranking(truth_of(p), p.proba)
 
 
 def _surprise(p: Predictions) -> Floats:

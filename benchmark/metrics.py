@@ -9,7 +9,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import label_ranking_average_precision_score
 
 from benchmark import scores
 from benchmark.predictions import Predictions
@@ -241,7 +240,7 @@ _LIST = (
         "label_ranking_average_precision",
         "proba",
         True,
-        lambda p, proba: label_ranking_average_precision_score(p.y_true, proba),
+        lambda p, proba: scores.label_ranking(truth_of(p), proba).mean(),
         "of the labels ranked above a true one, the share that is true",
         True,
     ),

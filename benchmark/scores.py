@@ -103,6 +103,14 @@ def squared_error(y: Counted, proba: Floats) -> Floats:
     return squared[:, 1] if proba.shape[1] == 2 else squared.sum(axis=1)
 
 
+def label_ranking(truth: NDArray[np.bool_], proba: Floats) -> Floats:
+    """Of the labels ranked above a true one, the share that is true, by image; 1 where no label is true, or all are; (n,)."""
+    ranks = rankdata(-proba, method="max", axis=1)
+    among_true = ((proba[:, None, :] >= proba[:, :, None]) & truth[:, None, :]).sum(axis=2)
+    n = truth.sum(axis=1)
+    return np.divide((among_true / ranks * truth).sum(axis=1), n, out=np.ones(len(truth)), where=n > 0)
+
+
 def matthews(counts: Counts) -> Floats:
     """Matthews correlation coefficient for any number of classes (Gorodkin 2004); 0 where one side is constant."""
     right, true, predicted = counts.right.sum(axis=-1), 1.0 * counts.true, 1.0 * counts.predicted

@@ -1,7 +1,7 @@
 """Do the intervals cover, and do the tests hold their level? Simulated with the code that ships.
 
-``python tests/benchmarks/interval_coverage.py`` (about 20 minutes on one core) draws test sets with known class shares, lets two classifiers of
-equal worth predict them, and counts how often the interval of the first holds its true value and how often the paired test finds a
+``python tests/benchmarks/interval_coverage.py`` (about 20 minutes on one core) draws test sets with known class shares, lets two classifiers
+of equal worth predict them, and counts how often the interval of the first holds its true value and how often the paired test finds a
 difference. It writes ``results/coverage.md``. ``--samples N`` draws fewer; ``--no-rules`` applies every method where it is refused, too,
 which is how the rules of ``benchmark/intervals.py`` were found; ``--out FILE``.
 """
@@ -234,7 +234,8 @@ def report(tallies: dict[Key, Tally], folds: list[str], n_samples: int, with_rul
     lines = [
         "# Coverage of the intervals, type-I error of the tests",
         "",
-        f"`python tests/benchmarks/interval_coverage.py`: {n_samples} test sets for each setting, drawn from known classes and predicted by two "
+        f"`python tests/benchmarks/interval_coverage.py`: {n_samples} test sets for each setting, drawn from known classes and predicted "
+        "by two "
         "classifiers of equal worth, by the code that ships"
         + (" with its rules." if with_rules else ", **applied also where its rules refuse**.")
         + f" Classes lie {SEPARATIONS['moderate']} (moderate) or {SEPARATIONS['strong']} (strong) standard deviations apart, a patient has "
