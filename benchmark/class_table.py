@@ -56,8 +56,9 @@ def _table(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def _means(rows: pd.DataFrame, name: str) -> pd.Series:
-    """Mean of one figure of every class over the cells; NaN where any of them is."""
-    return pd.DataFrame([{cls: of[name] for cls, of in classes.items()} for classes in rows["per_class"]]).mean(skipna=False)
+    """Mean of one figure of every class over the cells that have test images of it."""
+    tested = [{cls: of[name] if of["support"] or name == "train" else np.nan for cls, of in each.items()} for each in rows["per_class"]]
+    return pd.DataFrame(tested).mean()
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
@@ -70,4 +71,7 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
 
 def caption(metric: str) -> str:
     """What the reader of the tables must know."""
-    return f"Mean {metric} of each class over folds and seeds; classes by their training images, entries by their worst class."
+    return (
+        f"Mean {metric} of each class over the folds and seeds that have test images of it; classes by their training images, "
+        "entries by their worst class."
+    )

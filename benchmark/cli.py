@@ -158,14 +158,23 @@ def merge(
 @app.command()
 def compare(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results folder.")],
-    a: Annotated[str, typer.Argument(metavar="A", help="An entry, such as 'hog / smote / rbf_svm', or what only it has of that.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="Another entry.")],
+    a: Annotated[str | None, typer.Argument(metavar="A", help="An entry, such as 'hog / smote / rbf_svm', or what only it has.")] = None,
+    b: Annotated[str | None, typer.Argument(metavar="B", help="Another entry.")] = None,
     metric: Annotated[str, typer.Option(help="Metric to compare; see `list metrics`.")] = "f1",
+    against: Annotated[str | None, typer.Option(help="Instead of A and B: compare every entry with this one.")] = None,
 ) -> None:
     """Say by how much entry A differs from entry B, and whether chance explains it: effect, interval, test, verdict."""
     from benchmark.compare import compare as compare_entries
+    from benchmark.compare import compare_all
+    from benchmark.errors import UserError
 
-    for comparison in compare_entries(folder, a, b, metric):
+    if against is not None and a is None:
+        found = compare_all(folder, against, metric)
+    elif against is None and a is not None and b is not None:
+        found = compare_entries(folder, a, b, metric)
+    else:
+        raise UserError("name two entries, or one with --against: compare DIR A B, or compare DIR --against A")
+    for comparison in found:
         say(comparison.text)
 
 

@@ -142,7 +142,12 @@ def _predicted(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
         **timings,
         "images_per_s": _images_per_s(features, timings["predict_s"], len(test)),
         "history": _plain(getattr(model, "history_", None)),
-        "notes": [*features.notes, *corrections, *metrics.undefined(stored), *shared_images(dataset, train, test)],
+        "notes": [
+            *features.notes,
+            *corrections,
+            *metrics.class_notes(stored, dataset.targets[train]),
+            *shared_images(dataset, train, test),
+        ],
     }
 
 

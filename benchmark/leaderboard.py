@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmark.averages import classes_of, counted, remarks
 from benchmark.datasets.duplicates import LEAK
 from benchmark.errors import unknown
-from benchmark.metrics import ABSENT, HARD, METRICS
+from benchmark.metrics import ABSENT, METRICS, OF_SECOND, UNTRAINED, label_of
 from benchmark.splits import SHARED
 from benchmark.study import FLOOR
 from benchmark.text import count_of, one_line
@@ -26,6 +27,7 @@ NO_BETTER = "†"
 COLUMNS = (
     *METRICS,
     *TIMES,
+    "per_class",
     "notes",
     "environment",
     "workers",
@@ -47,9 +49,10 @@ def leaderboards(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.Data
     ------
     title : str
     table : DataFrame
-        rank, extractor, strategy, model, then mean and ``_std`` of each metric over folds and seeds (NaN when any of
-        them is undefined), mean times, n_done, n_planned, and no_better: whether by ``metric`` the entry is no better than
-        ``majority``, which looks at no image.
+        rank, extractor, strategy, model, then mean and ``_std`` of each metric over the folds and seeds that count
+        (``averages.counted``) and where it is defined, ``_n`` of these; mean times, n_done, n_planned, and no_better: whether by
+        ``metric`` the entry is no better than ``majority``, which looks at no image. A metric that is of the second of two classes
+        (average_precision) has a column ``_class`` with its name.
 
     Raises
     ------
@@ -87,10 +90,13 @@ def amount(train_size: float) -> str:
 
 
 def ranked(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """One row an entry, the best first; ties share a rank, incomplete entries have none."""
+    """One row per entry, the best first; ties share a rank; an entry that lacks cells, or values others have, has none."""
     metrics = tuple(dict.fromkeys((*columns_of(rows), metric)))
-    entries = pd.DataFrame([_entry(labels, group, metrics) for labels, group in rows.groupby(ENTRY, sort=False)])
-    complete = entries["n_done"] == entries["n_planned"]
+    means = {name: _means(rows, name) for name in metrics}
+    entries = pd.DataFrame([_entry(labels, group, means) for labels, group in rows.groupby(ENTRY, sort=False)])
+    for name in (name for name in metrics if name in OF_SECOND and label_of(name, classes_of(rows)) != name):
+        entries.insert(entries.columns.get_loc(f"{name}_n") + 1, f"{name}_class", classes_of(rows)[1])
+    complete = (entries["n_done"] == entries["n_planned"]) & (entries[f"{metric}_n"] == entries[f"{metric}_n"].max())
     better_first = not METRICS[metric].greater_is_better
     rank = entries[metric].where(complete).rank(method="min", ascending=better_first)
     entries.insert(0, "rank", rank.astype("Int64"))
@@ -99,13 +105,19 @@ def ranked(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     return entries.sort_values(["rank", *ENTRY], na_position="last").reset_index(drop=True)
 
 
-def _entry(labels: tuple[str, ...], rows: pd.DataFrame, metrics: tuple[str, ...]) -> dict[str, object]:
+def _means(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Mean, standard deviation and number of the values of each entry that count and are defined."""
+    found = counted(rows, metric)
+    values = pd.to_numeric(found[metric] if metric in found else pd.Series(np.nan, found.index))
+    return values.groupby([found[part] for part in ENTRY]).agg(["mean", "std", "count"])
+
+
+def _entry(labels: tuple[str, ...], rows: pd.DataFrame, means: dict[str, pd.DataFrame]) -> dict[str, object]:
     done = rows[rows["status"] == "ok"]
     entry: dict[str, object] = dict(zip(ENTRY, labels, strict=True))
-    for name in metrics:
-        values = pd.to_numeric(done[name]) if name in done else pd.Series(dtype=float)
-        entry[name] = values.mean(skipna=False) if len(values) else np.nan
-        entry[f"{name}_std"] = values.std(skipna=False) if len(values) > 1 else np.nan
+    for name, of in means.items():
+        mean, std, n = of.loc[labels] if labels in of.index else (np.nan, np.nan, 0)
+        entry |= {name: mean, f"{name}_std": std, f"{name}_n": int(n)}
     for name in TIMES:
         entry[name] = pd.to_numeric(done[name]).mean() if len(done) else np.nan
     return entry | {"n_done": len(done), "n_planned": len(rows)}
@@ -125,7 +137,11 @@ def shown(table: pd.DataFrame, spread: bool = True) -> pd.DataFrame:
     text = pd.DataFrame({"rank": ranks})
     text[ENTRY] = table[ENTRY]
     for name in metrics:
-        text[name] = [_spread(mean, std if spread else np.nan) for mean, std in zip(table[name], table[f"{name}_std"], strict=True)]
+        of = f" of '{table[f'{name}_class'].iloc[0]}'" if f"{name}_class" in table and len(table) else ""
+        stds = table[f"{name}_std"] if spread else pd.Series(np.nan, table.index)
+        most = table[f"{name}_n"].max()
+        parts = zip(table[name], stds, table[f"{name}_n"], table["n_done"] == table["n_planned"], strict=True)
+        text[name + of] = [_spread(mean, std) + _partial(n, most, done) for mean, std, n, done in parts]
     for name in TIMES:
         text[name] = [f"{value:.3g}" if pd.notna(value) else "-" for value in table[name]]
     text["done"] = [f"{done}/{planned}" for done, planned in zip(table["n_done"], table["n_planned"], strict=True)]
@@ -138,30 +154,39 @@ def _spread(mean: float, std: float) -> str:
     return f"{mean:.3f} ±{std:.3f}" if pd.notna(std) else f"{mean:.3f}"
 
 
+def _partial(n: int, most: int, done: bool) -> str:
+    """Say over how many cells a mean is, where others are defined on more."""
+    return f" ({n} of {most})" if done and 0 < n < most else ""
+
+
 def caption(metric: str, marked: bool) -> str:
     """What the reader of the tables must know; ``marked``: whether an entry in them is no better than the floor."""
     way = "highest" if METRICS[metric].greater_is_better else "lowest"
     return f"{NO_BETTER} no better than {FLOOR}, which looks at no image. " * marked + (
-        f"Ranked by {metric}, {way} first; ± is the standard deviation over folds and seeds; fit_s and predict_s are mean seconds a cell; "
-        "done counts cells, and entries with any not done are unranked."
+        f"Ranked by {metric}, {way} first; ± is the standard deviation over folds and seeds; fit_s and predict_s are mean seconds per "
+        "cell; done counts cells, and entries with any not done are unranked; '(2 of 3)' marks a mean over the cells where the metric is "
+        "defined, unranked too."
     )
 
 
 def problems(rows: pd.DataFrame) -> list[str]:
     """List what the reader must know of these very rows: cells that did not end 'ok', what is undefined, times that do not compare."""
     bad = rows[~rows["status"].isin(["ok", "planned"])]
-    counts = bad.groupby([*ENTRY, "status", "reason"], sort=False).size()
-    ended = [f"{n} {status}: {extractor} / {strategy} / {model}: {why}" for (extractor, strategy, model, status, why), n in counts.items()]
+    endings = bad.groupby([*ENTRY, "status", "reason"], sort=False).size()
+    ended = [f"{n} {status}: {extractor} / {strategy} / {model}: {why}" for (extractor, strategy, model, status, why), n in endings.items()]
     notes = [
         note
         for listed in rows.get("notes", ())
         if isinstance(listed, list)
         for note in listed
-        if note.startswith((ABSENT, HARD, LEAK)) or note.endswith(SHARED)
+        if note.startswith((ABSENT, LEAK)) or note.endswith(SHARED) or UNTRAINED in note
     ]
+    groups = list(comparable(rows))
+    left_out = [f"{title}: {said}" if len(groups) > 1 else said for title, group in groups for said in remarks(group)]
     where = conditions(rows)
     mixed = [f"times were taken under other conditions, and do not compare: {'; '.join(where)}"] if len(where) > 1 else []
-    return [one_line(line) for line in ended] + [*(f"{count_of(n, 'cell')}: {note}" for note, n in Counter(notes).items()), *mixed]
+    noted = [f"{count_of(n, 'cell')}: {note}" for note, n in Counter(notes).items()]
+    return [*map(one_line, ended), *left_out, *noted, *mixed]
 
 
 def conditions(rows: pd.DataFrame) -> list[str]:

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from benchmark.averages import counted_by_group
 from benchmark.errors import UserError, unknown
 from benchmark.leaderboard import COMPARABLE, ENTRY, title_of
 from benchmark.metrics import METRICS
@@ -44,7 +45,7 @@ def made(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.DataFrame]]:
     if not covered or WHOLE not in set(rows["occlusion"]):
         raise UserError("this table needs rows with occlusion 'none' and with another: occlusions: [none, boxes(share=0.25)] in the study")
     shared = [name for name in COMPARABLE if name != "occlusion"]
-    done = rows[rows["status"] == "ok"]
+    done = counted_by_group(rows, metric, COMPARABLE)
     kinds = done["occlusion"].map(partial(without, "share"))
     for labels, group in done.groupby(shared, sort=False, dropna=False):
         for kind in dict.fromkeys(kinds[group.index]):
@@ -56,7 +57,7 @@ def made(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.DataFrame]]:
 
 def _table(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     levels = sorted(rows["occlusion"].unique(), key=partial(number_of, "share"))
-    means = rows.pivot_table(metric, ENTRY, "occlusion", aggfunc=lambda values: values.mean(skipna=False), sort=False)
+    means = rows.pivot_table(metric, ENTRY, "occlusion", aggfunc="mean", sort=False)
     means = means.reindex(columns=levels).dropna(subset=[WHOLE])
     sign = 1 if METRICS[metric].greater_is_better else -1
     for level in levels[1:]:

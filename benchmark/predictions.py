@@ -85,11 +85,6 @@ class Predictions:
         counts = self.y_true.sum(axis=0) if self.multilabel else np.bincount(self.y_true, minlength=len(self.classes))
         return [name for name, count in zip(self.classes, counts, strict=True) if count == 0]
 
-    @property
-    def hard(self) -> bool:
-        """Whether there are hard labels in place of probabilities: every value is 0 or 1."""
-        return bool(np.isin(self.proba, (0, 1)).all())
-
     def take(self, images: NDArray[np.int64]) -> Self:
         """Predictions of some of the images, by position, repeats included; without their groups."""
         return replace(self, y_true=self.y_true[images], proba=self.proba[images], test_index=self.test_index[images], groups=None)

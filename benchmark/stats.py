@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import optimize, special, stats
+
+from benchmark.scores import placements
 
 ALPHA = 0.05
-CONFIDENCE = 1 - ALPHA
-MIN_UNITS = 10  # below, a bootstrap sample has too few distinct values for its percentiles to mean anything
 MIN_DISCORDANT = MIN_PAIRS = 6  # 2 / 2**5 > 0.05: with fewer, the most extreme outcome is not significant two-sided
 
 
@@ -31,10 +29,16 @@ class Result:
     p_value : float
         Two-sided; NaN when the test refuses.
     statistic, lower, upper : float
-        Test statistic, and 95% confidence interval of the effect; NaN where the test has none.
+        Test statistic, and confidence interval of the effect at the level ``1 - alpha``; NaN where the test has none.
     refusal : str
         Why there is no p-value: the n that was given and the n that is needed. Empty otherwise.
     unit : str
+    alpha : float
+        Below it, ``p_value`` is significant: 0.05, or less where the comparison is one of several (``family``).
+    family : int
+        Number of comparisons that it was picked from.
+    adjusted : float
+        p-value adjusted for that (Holm 1979); equal to ``p_value`` for a single comparison.
     """
 
     test: str
@@ -46,111 +50,167 @@ class Result:
     upper: float = np.nan
     refusal: str = ""
     unit: str = "test images"
+    alpha: float = ALPHA
+    family: int = 1
+    adjusted: float = np.nan
 
     @property
     def significant(self) -> bool:
-        """Whether chance alone would give such a difference in fewer than 5% of the cases."""
-        return self.p_value < ALPHA
+        """Whether chance alone would give such a difference in fewer than 5% of the cases, and the interval lacks zero."""
+        p_value = self.p_value if np.isnan(self.adjusted) else self.adjusted
+        return p_value < ALPHA and not self.lower <= 0 <= self.upper
 
 
-def bootstrap(
-    statistic: Callable[[NDArray[np.int64]], float],
-    n: int,
-    groups: NDArray | None = None,
-    n_resamples: int = 2000,
-    seed: int = 0,
-) -> Result:
-    """Percentile interval of a statistic (Efron & Tibshirani 1993); whole groups are resampled when there are groups.
+@dataclass(frozen=True)
+class Spread:
+    """Standard error of an estimate from the contributions of independent units, and how sure that is itself.
 
     Parameters
     ----------
-    statistic : callable (indices of images, repeats included) -> float
-        Such as a metric, or a difference of two. Resamples on which it is NaN are left out; more than a tenth of them is refused.
+    error : float
+    df : float
+        Degrees of freedom of Student's t: fewer where few units decide (Satterthwaite 1946, from their fourth moments).
     n : int
-        Images.
-    groups : (n,), optional
-        Group (patient, lesion) of each image.
-    n_resamples, seed : int
-
-    Returns
-    -------
-    Result
-        ``p_value`` is that of the statistic being zero. Refused below ten units.
+        Units: images, or groups of images where there are groups.
     """
-    members = None if groups is None else _members(groups)
-    n_units, unit = (n, "test images") if members is None else (len(members), "groups of test images")
-    test, effect = "paired bootstrap", float(statistic(np.arange(n)))
-    if np.isnan(effect):
-        return Result(test, n_units, effect, refusal="undefined on the test part itself", unit=unit)
-    if n_units < MIN_UNITS:
-        return Result(test, n_units, effect, refusal=f"{n_units} {unit}, and the bootstrap needs at least {MIN_UNITS}", unit=unit)
 
-    def resampled(units: NDArray) -> float:
-        return statistic(units if members is None else np.concatenate([members[unit] for unit in units]))
+    error: float
+    df: float
+    n: int
 
-    found = _resample(resampled, n_units, n_resamples, seed)
-    if len(found) < 0.9 * n_resamples:
-        why = f"undefined on {n_resamples - len(found)} of {n_resamples} resamples: more images of the rarest class are needed"
-        return Result(test, n_units, effect, refusal=why, unit=unit)
-    lower, upper = np.quantile(found, [ALPHA / 2, 1 - ALPHA / 2])
-    return Result(test, n_units, effect, _beyond_zero(found), lower=float(lower), upper=float(upper), unit=unit)
+    @property
+    def effective(self) -> float:
+        """Number of units, as far as they decide alike."""
+        return self.df + 1
 
 
-def _resample(statistic: Callable[[NDArray], float], n: int, n_resamples: int, seed: int) -> NDArray[np.float64]:
-    """Values of a statistic on resamples of n units, without those that are NaN."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # of SciPy's own interval, where a value is NaN
-        found = stats.bootstrap(
-            (np.arange(n),), statistic, n_resamples=n_resamples, batch=100, vectorized=False, method="percentile", rng=seed
-        ).bootstrap_distribution
-    return found[~np.isnan(found)]
+def spread_of(contributions: ArrayLike, groups: NDArray | None = None, pseudo: ArrayLike = ()) -> Spread:
+    """Standard error from what each image contributes to an estimate; those of a group are summed first.
+
+    Parameters
+    ----------
+    contributions : (n,) float
+        Their sum is the error of the estimate, to first order.
+    groups : (n,) int, optional
+        Number of the group (patient, lesion) of each image, from 0 on; images of one group are not independent.
+    pseudo : (m, 2) float, optional
+        Weights and contributions of images that were added; each is a unit of its own.
+    """
+    units = np.asarray(contributions, dtype=float)
+    if groups is not None:
+        units = np.bincount(groups, units)
+    n = len(units)
+    weights, added = np.reshape(pseudo, (-1, 2)).T if len(np.shape(pseudo)) else (np.empty(0), np.empty(0))
+    squares = n / max(n - 1, 1) * (units**2).sum() + (weights * added**2).sum()
+    if np.isnan(squares) or squares < 1e-24:
+        return Spread(squares and 0.0, np.nan, n)
+    uneven = ((units**4).sum() + (weights * added**4).sum()) / squares**2 - 1 / n
+    return Spread(float(np.sqrt(squares)), float(min(n - 1, 2 / max(uneven, 1e-12))), n)
 
 
-def _members(groups: NDArray) -> list[NDArray[np.int64]]:
-    """Indices of the images of each group."""
-    _, which, counts = np.unique(groups, return_inverse=True, return_counts=True)
-    return np.split(np.argsort(which, kind="stable"), np.cumsum(counts)[:-1])
+def limits(estimate: float, spread: Spread, scale: str = "plain", alpha: float = ALPHA) -> tuple[float, float]:
+    """Confidence interval by Student's t.
+
+    Parameters
+    ----------
+    estimate : float
+    spread : Spread
+    scale : 'plain', 'log', 'logit' or 'symmetric'
+        Where the interval is symmetric: of any number, a positive one, one between 0 and 1, or between -1 and 1.
+    alpha : float
+    """
+    half = float(-special.stdtrit(spread.df, alpha / 2)) * spread.error
+    if scale == "plain":
+        return estimate - half, estimate + half
+    if scale == "log":
+        return float(estimate * np.exp(-half / estimate)), float(estimate * np.exp(half / estimate))
+    if scale == "symmetric":
+        lower, upper = limits((estimate + 1) / 2, Spread(spread.error / 2, spread.df, spread.n), "logit", alpha)
+        return 2 * lower - 1, 2 * upper - 1
+    half /= estimate * (1 - estimate)
+    middle = special.logit(estimate)
+    return float(special.expit(middle - half)), float(special.expit(middle + half))
 
 
-def _beyond_zero(found: NDArray) -> float:
-    """Twice the share of resamples on the rarer side of zero; never zero, as the sample itself is one of the resamples."""
-    beyond = min((found <= 0).sum(), (found >= 0).sum())
-    return min(1.0, 2 * (1 + int(beyond)) / (1 + len(found)))
+def wilson(share: float, n: float, critical: float) -> tuple[float, float]:
+    """Score interval of a share (Wilson 1927), of ``n`` independent observations or as many as a clustered sample is worth."""
+    extra = critical**2 / n
+    middle, half = share + extra / 2, critical * np.sqrt(share * (1 - share) / n + extra / (4 * n))
+    return float((middle - half) / (1 + extra)), float((middle + half) / (1 + extra))
 
 
-def mcnemar(truth: ArrayLike, labels_a: ArrayLike, labels_b: ArrayLike) -> Result:
-    """McNemar's test (1947) of two classifiers on one test part: whether they err equally often.
+def paired_t(effect: float, spread: Spread, alpha: float = ALPHA, unit: str = "test images") -> Result:
+    """Test of a difference by Student's t, and its interval.
 
-    Exact below 25 discordant images (right for one of the two only), else chi-square with continuity correction (Edwards 1948).
+    Parameters
+    ----------
+    effect : float
+    spread : Spread
+        Of the paired contributions, the first's minus the second's.
+    alpha : float
+    unit : str
+    """
+    if spread.error == 0:
+        why = "" if abs(effect) < 1e-12 else "the images differ all alike: more are needed to estimate a variance"
+        return Result("paired jackknife t-test", spread.n, effect, np.nan if why else 1.0, refusal=why, unit=unit, alpha=alpha)
+    lower, upper = limits(effect, spread, alpha=alpha)
+    p_value, statistic = float(2 * special.stdtr(spread.df, -abs(effect) / spread.error)), effect / spread.error
+    return Result("paired jackknife t-test", spread.n, effect, p_value, statistic, lower, upper, unit=unit, alpha=alpha)
+
+
+def mcnemar(truth: ArrayLike, labels_a: ArrayLike, labels_b: ArrayLike, alpha: float = ALPHA) -> Result:
+    """McNemar's test (1947) of two classifiers on one test set: whether they err equally often.
+
+    The mid-p binomial test of the discordant images (right for one of the two only; Fagerland, Lydersen & Laake 2013), for any number
+    of them: its type-I error is near 0.05, where the exact test stays far below.
 
     Parameters
     ----------
     truth, labels_a, labels_b : (n,)
         Right labels, and those that the two predict.
+    alpha : float
 
     Returns
     -------
     Result
-        ``effect`` is the difference of the accuracies. Refused below 6 discordant images.
+        ``effect`` is the difference of the accuracies, ``statistic`` the smaller number of discordant images; the interval is Tango's
+        (1998) by scores, made to hold zero where the test does not reject. Refused below 6 discordant images.
     """
-    from statsmodels.stats import contingency_tables
-
     right_a, right_b = np.asarray(labels_a) == np.asarray(truth), np.asarray(labels_b) == np.asarray(truth)
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
     n, discordant, effect = len(right_a), only_a + only_b, float(right_a.mean() - right_b.mean())
-    unit = f"test images, {discordant} of them right for one only"
+    unit, test = f"test images, {discordant} of them right for one only", "McNemar's mid-p test"
     if discordant < MIN_DISCORDANT:
         why = (
-            f"{discordant} test images are right for one only, and the exact test needs at least {MIN_DISCORDANT} to reach p < {ALPHA} "
-            "two-sided"
+            f"{discordant} test images are right for one only, and the test needs at least {MIN_DISCORDANT} to reach p < {ALPHA} two-sided"
         )
-        return Result("McNemar's test", n, effect, refusal=why, unit=unit)
-    table = [[int((right_a & right_b).sum()), only_a], [only_b, int((~right_a & ~right_b).sum())]]
-    found = contingency_tables.mcnemar(table, exact=discordant < 25)
-    return Result("McNemar's test", n, effect, float(found.pvalue), float(found.statistic), unit=unit)
+        return Result(test, n, effect, refusal=why, unit=unit, alpha=alpha)
+    fewer = min(only_a, only_b)
+    p_value = min(1.0, float(special.bdtr(fewer, discordant, 0.5) + (special.bdtr(fewer - 1, discordant, 0.5) if fewer else 0)))
+    lower, upper = _tango(only_a, only_b, n, alpha)
+    if p_value >= alpha:
+        lower, upper = min(lower, 0.0), max(upper, 0.0)
+    return Result(test, n, effect, p_value, float(fewer), lower, upper, unit=unit, alpha=alpha)
 
 
-def corrected_t(differences: ArrayLike, n_train: float, n_test: float) -> Result:
+def _tango(only_a: int, only_b: int, n: int, alpha: float) -> tuple[float, float]:
+    """Differences of two paired shares that the score test does not reject (Tango 1998)."""
+    critical = float(-special.ndtri(alpha / 2))
+
+    def score(difference: float) -> float:
+        b = -only_a - only_b + (2 * n - only_a + only_b) * difference
+        c = -only_b * difference * (1 - difference)
+        share = (np.sqrt(max(b**2 - 8 * n * c, 0)) - b) / (4 * n)
+        variance = n * (2 * share + difference * (1 - difference))
+        return (only_a - only_b - n * difference) / np.sqrt(max(variance, 1e-12))
+
+    middle, edge = (only_a - only_b) / n, 1 - 1e-9
+    lower = optimize.brentq(lambda d: score(d) - critical, -edge, middle) if score(-edge) > critical else -1.0
+    upper = optimize.brentq(lambda d: score(d) + critical, middle, edge) if score(edge) < -critical else 1.0
+    return float(lower), float(upper)
+
+
+def corrected_t(differences: ArrayLike, n_train: float, n_test: float, alpha: float = ALPHA) -> Result:
     """Corrected resampled t-test of (repeated) k-fold cross-validation (Nadeau & Bengio 2003).
 
     Training parts overlap, so that the differences are not independent: their variance is multiplied by 1/J + n_test/n_train
@@ -162,6 +222,7 @@ def corrected_t(differences: ArrayLike, n_train: float, n_test: float) -> Result
         Of a metric, one a fold (of all repeats).
     n_train, n_test : float
         Images that train and that test, in the mean over folds.
+    alpha : float
 
     Returns
     -------
@@ -172,19 +233,19 @@ def corrected_t(differences: ArrayLike, n_train: float, n_test: float) -> Result
     n, test, unit = len(values), "corrected resampled t-test", "folds"
     effect = float(values.mean()) if n else np.nan
     if n < 2:
-        return Result(test, n, effect, refusal=f"{n} folds, and a variance needs at least 2", unit=unit)
+        return Result(test, n, effect, refusal=f"{n} fold{'s' * (n != 1)}, and a variance needs at least 2", unit=unit)
     if np.isnan(values).any():
         return Result(test, n, effect, refusal=f"undefined on {np.isnan(values).sum()} of {n} folds, and all are needed", unit=unit)
     if np.ptp(values) < 1e-12:
         why = "" if abs(effect) < 1e-12 else f"the difference is the same on all {n} folds: more folds are needed to estimate its variance"
         return Result(test, n, effect, np.nan if why else 1.0, refusal=why, unit=unit)
     error = np.sqrt(values.var(ddof=1) * (1 / n + n_test / n_train))
-    lower, upper = stats.t.interval(CONFIDENCE, n - 1, loc=effect, scale=error)
+    lower, upper = stats.t.interval(1 - alpha, n - 1, loc=effect, scale=error)
     p_value = 2 * stats.t.sf(abs(effect / error), n - 1)
-    return Result(test, n, effect, float(p_value), float(effect / error), float(lower), float(upper), unit=unit)
+    return Result(test, n, effect, float(p_value), float(effect / error), float(lower), float(upper), unit=unit, alpha=alpha)
 
 
-def delong(truth: ArrayLike, scores_a: ArrayLike, scores_b: ArrayLike) -> Result:
+def delong(truth: ArrayLike, scores_a: ArrayLike, scores_b: ArrayLike, alpha: float = ALPHA) -> Result:
     """Test of two areas under the ROC curve on the same images (DeLong, DeLong & Clarke-Pearson 1988).
 
     Parameters
@@ -192,6 +253,7 @@ def delong(truth: ArrayLike, scores_a: ArrayLike, scores_b: ArrayLike) -> Result
     truth : (n,) bool or 0/1
     scores_a, scores_b : (n,)
         Greater where a positive is more likely.
+    alpha : float
 
     Returns
     -------
@@ -203,20 +265,13 @@ def delong(truth: ArrayLike, scores_a: ArrayLike, scores_b: ArrayLike) -> Result
     if min(n_positive, n_negative) < 2:
         why = f"{n_positive} positive and {n_negative} negative test images, and a variance needs at least 2 of each"
         return Result(test, n, np.nan, refusal=why)
-    pairs = zip(_placements(positive, np.asarray(scores_a)), _placements(positive, np.asarray(scores_b)), strict=True)
+    pairs = zip(placements(positive, np.asarray(scores_a)), placements(positive, np.asarray(scores_b)), strict=True)
     parts = [of_a - of_b for of_a, of_b in pairs]
     effect = float(parts[0].mean())
     error = float(np.sqrt(sum(part.var(ddof=1) / len(part) for part in parts)))
     if error < 1e-12:
         why = "" if abs(effect) < 1e-12 else f"the areas differ by the same in all {n} images: more are needed to estimate a variance"
         return Result(test, n, effect, np.nan if why else 1.0, refusal=why)
-    lower, upper = stats.norm.interval(CONFIDENCE, loc=effect, scale=error)
-    return Result(test, n, effect, float(2 * stats.norm.sf(abs(effect / error))), effect / error, float(lower), float(upper))
-
-
-def _placements(positive: NDArray[np.bool_], scores: NDArray) -> tuple[NDArray, NDArray]:
-    """Share of negatives below each positive, and of positives below each negative, ties half: by midranks (Sun & Xu 2014)."""
-    ranks = stats.rankdata(scores)
-    of_positives = (ranks[positive] - stats.rankdata(scores[positive])) / (~positive).sum()
-    of_negatives = (ranks[~positive] - stats.rankdata(scores[~positive])) / positive.sum()
-    return of_positives, of_negatives
+    lower, upper = stats.norm.interval(1 - alpha, loc=effect, scale=error)
+    p_value = float(2 * stats.norm.sf(abs(effect / error)))
+    return Result(test, n, effect, p_value, effect / error, float(lower), float(upper), alpha=alpha)

@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from benchmark import load_study, metrics, run
-from benchmark.compare import Comparison, compare
+from benchmark.compare import compare, compare_all
+from benchmark.comparison import Comparison
 from benchmark.entries import find_entry
 from benchmark.errors import UserError
 from benchmark.evaluate import evaluate
@@ -52,7 +53,9 @@ def add(folder, entry, predictions, dataset="breast", split="official", fold=0, 
     n = len(predictions.y_true)
     with Store(folder) as store:
         store.plan([SimpleNamespace(identity=labels, key=key)])
-        values = metrics.compute(predictions) | {"n_train": 2 * n, "n_images": 3 * n, "n_test": n} if status == "ok" else {}
+        per_class = {name: {**of, "train": 10} for name, of in metrics.per_class(predictions).items()}
+        sizes = {"n_train": 2 * n, "n_images": 3 * n, "n_test": n}
+        values = {**metrics.compute(predictions), **sizes, "per_class": per_class} if status == "ok" else {}
         store.add({"key": key, "status": status, "reason": "", **labels, **values})
     return key
 
@@ -65,7 +68,7 @@ def y():
 # ---- which test
 
 
-def test_accuracy_on_one_split_is_tested_by_mcnemar_and_bounded_by_the_bootstrap(tmp_path, y):
+def test_accuracy_on_one_split_is_tested_by_mcnemar_and_bounded_by_tangos_interval(tmp_path, y):
     a, b = predicted(y, [0, 1]), predicted(y, range(1, 15))
     add(tmp_path, HOG, a), add(tmp_path, PIXELS, b)
     (found,) = compare(tmp_path, "hog", "pixels", "accuracy")
@@ -75,41 +78,43 @@ def test_accuracy_on_one_split_is_tested_by_mcnemar_and_bounded_by_the_bootstrap
     assert found.result.unit == "test images, 14 of them right for one only"
 
 
-def test_the_auc_of_two_classes_is_tested_by_delong_and_of_three_by_the_bootstrap(tmp_path, y):
-    a, b = predicted(y, [0, 1]), predicted(y, range(1, 15))
+def test_the_auc_of_two_classes_is_tested_by_delong_and_of_three_by_the_jackknife(tmp_path):
+    y = np.arange(420) % 2
+    a, b = predicted(y, range(0, 20)), predicted(y, range(10, 60))
     add(tmp_path, HOG, a), add(tmp_path, PIXELS, b)
     (found,) = compare(tmp_path, "hog", "pixels", "auc")
     assert found.result == delong(y, a.proba[:, 1], b.proba[:, 1])
-    three = np.arange(120) % 3
-    for entry, wrong in ((HOG, [0, 1]), (PIXELS, range(1, 15))):
+    three = np.arange(420) % 3
+    for entry, wrong in ((HOG, range(0, 20)), (PIXELS, range(10, 60))):
         add(tmp_path, entry, predicted(three, wrong, 3), dataset="skin")
     found = compare(tmp_path, "hog", "pixels", "auc")
-    assert [one.result.test for one in found] == ["DeLong's test", "paired bootstrap", "Wilcoxon's signed-rank test"]
+    assert [one.result.test for one in found] == ["DeLong's test", "paired jackknife t-test", "Wilcoxon's signed-rank test"]
 
 
-def test_the_auc_of_hard_labels_is_not_tested(tmp_path, y):
-    hard = predicted(y, [3])
-    hard = replace(hard, proba=np.eye(2)[hard.labels])
-    add(tmp_path, HOG, hard)
-    add(tmp_path, PIXELS, predicted(y, [1, 2]))
+def test_probabilities_that_happen_to_be_0_or_1_have_an_auc_like_any_others(tmp_path):
+    y = np.arange(400) % 2
+    certain = predicted(y, range(40))
+    certain = replace(certain, proba=np.eye(2)[certain.labels])
+    add(tmp_path, HOG, certain)
+    add(tmp_path, PIXELS, predicted(y, range(80)))
     (found,) = compare(tmp_path, "hog", "pixels", "auc")
-    assert np.isnan(found.result.p_value)
-    assert "every probability is 0 or 1" in found.text
+    assert found.mean_a == pytest.approx(0.9)
+    assert found.result == delong(y, certain.proba[:, 1], predicted(y, range(80)).proba[:, 1])
 
 
-def test_images_of_one_patient_are_one_observation(tmp_path, y):
-    patients = np.array([f"p{i // 6}" for i in range(120)])
-    for entry, wrong in ((HOG, [0, 1]), (PIXELS, range(1, 15))):
-        add(tmp_path, entry, predicted(y, wrong, groups=patients))
+def test_images_of_one_patient_are_one_observation(tmp_path):
+    patients = np.array([f"p{i // 6}" for i in range(600)])
+    for entry, wrong in ((HOG, range(0, 600, 20)), (PIXELS, range(0, 600, 5))):
+        add(tmp_path, entry, predicted(np.arange(600) % 2, wrong, groups=patients))
     for metric in ("accuracy", "auc", "f1"):
         (found,) = compare(tmp_path, "hog", "pixels", metric)
-        assert (found.result.test, found.result.n, found.result.unit) == ("paired bootstrap", 20, "groups of test images")
+        assert (found.result.test, found.result.n, found.result.unit) == ("paired jackknife t-test", 100, "groups of test images")
 
 
 def test_groups_of_one_image_each_change_nothing(tmp_path, y):
     for entry, wrong in ((HOG, [0, 1]), (PIXELS, range(1, 15))):
         add(tmp_path, entry, predicted(y, wrong, groups=np.arange(120).astype(str)))
-    assert compare(tmp_path, "hog", "pixels", "accuracy")[0].result.test == "McNemar's test"
+    assert compare(tmp_path, "hog", "pixels", "accuracy")[0].result.test == "McNemar's mid-p test"
 
 
 def test_seeds_on_one_split_are_no_further_test_images(tmp_path, y):
@@ -117,11 +122,11 @@ def test_seeds_on_one_split_are_no_further_test_images(tmp_path, y):
         add(tmp_path, HOG, predicted(y, [0, 1]), seed=seed)
         add(tmp_path, PIXELS, predicted(y, range(1, 15)), seed=seed)
     (alike,) = compare(tmp_path, "hog", "pixels", "accuracy")
-    assert (alike.result.test, alike.result.n) == ("McNemar's test", 120), "both seeds predict the same: one classifier"
+    assert (alike.result.test, alike.result.n) == ("McNemar's mid-p test", 120), "both seeds predict the same: one classifier"
     add(tmp_path, HOG, predicted(y, [0, 1, 2, 3]), seed=2)
     add(tmp_path, PIXELS, predicted(y, range(1, 15)), seed=2)
     (other,) = compare(tmp_path, "hog", "pixels", "accuracy")
-    assert (other.result.test, other.result.n) == ("paired bootstrap", 120)
+    assert (other.result.test, other.result.n) == ("paired jackknife t-test", 120)
     assert other.result.effect == pytest.approx(14 / 120 - (2 + 2 + 4) / 3 / 120), "of the means over seeds"
 
 
@@ -138,16 +143,20 @@ def test_folds_are_tested_by_the_corrected_t_test_with_seeds_averaged_first(tmp_
     assert found.mean_a - found.mean_b == pytest.approx(found.result.effect)
 
 
-def test_several_data_sets_are_tested_by_wilcoxon_from_six_on(tmp_path, y):
+def test_several_data_sets_are_tested_by_wilcoxon_from_six_on(tmp_path):
+    y = np.arange(400) % 2
     for k in range(6):
         add(tmp_path, HOG, predicted(y, range(k)), dataset=f"set{k}")
-        add(tmp_path, PIXELS, predicted(y, range(8 + 2 * k)), dataset=f"set{k}")
+        add(tmp_path, PIXELS, predicted(y, range(40 + 2 * k)), dataset=f"set{k}")
         if k == 0:
             (only,) = compare(tmp_path, "hog", "pixels", "auc")
             assert only.result.test == "DeLong's test", "one data set is none to compare across"
         if k == 4:
             *_, five = compare(tmp_path, "hog", "pixels", "auc")
-            assert "is refused: 5 data sets, 5 of them with a difference, and the two-sided test cannot reach p < 0.05 below 6" in five.text
+            assert (
+                "is not computed: 5 data sets, 5 of them with a difference, and the two-sided test cannot reach p < 0.05 below 6"
+                in five.text
+            )
     *each, last = compare(tmp_path, "hog", "pixels", "auc")
     assert len(each) == 6
     assert last.result.p_value == 2 / 2**6
@@ -178,7 +187,7 @@ def test_the_lower_loss_is_better():
 
 def test_what_is_not_significant_names_no_winner_and_what_is_refused_gives_the_reason():
     assert said(0.05, p_value=0.3).endswith("p = 0.3. The data cannot tell them apart.")
-    assert said(0.05, p_value=np.nan, refusal="5 of 6").endswith("McNemar's test is refused: 5 of 6.")
+    assert said(0.05, p_value=np.nan, refusal="5 of 6").endswith("McNemar's test is not computed: 5 of 6.")
     assert "A is equal to B" in said(0.0, p_value=1.0)
     assert "p < 0.001" in said(0.05, p_value=1e-9)
     assert said(np.nan, p_value=np.nan, refusal="no image").startswith("breast · official: the difference of A and B in f1 is undefined.")
@@ -201,6 +210,88 @@ def test_cells_that_only_one_entry_has_done_do_not_count_and_are_said(tmp_path, 
     (found,) = compare(tmp_path, "hog", "pixels")
     assert found.result.n == 2
     assert found.text.endswith("Only 2 of 3 pairs of cells are done.")
+
+
+# ---- several comparisons
+
+
+THIRD = ("lbp", "none", "random_forest")
+
+
+def folds_of(tmp_path, entry, wrong, y, **more):
+    """Store three folds of an entry, with so many wrong answers on each."""
+    for fold, k in enumerate(wrong):
+        add(tmp_path, entry, predicted(y, range(k)), split="stratified_kfold", fold=fold, **more)
+
+
+def test_a_pair_picked_from_a_table_is_adjusted_for_the_entries_of_the_table(tmp_path, y):
+    folds_of(tmp_path, HOG, (4, 5, 7), y)
+    folds_of(tmp_path, PIXELS, (9, 10, 13), y)
+    (alone,) = compare(tmp_path, "hog", "pixels", "accuracy")
+    assert alone.result.significant
+    assert "adjusted" not in alone.text
+    for k in range(10):
+        folds_of(tmp_path, ("lbp", "none", f"random_forest(n_estimators={k + 1})"), (9 + k, 4, 20), y)
+    folds_of(tmp_path, ("pixels", "none", "majority"), (60, 60, 60), y)
+    (picked,) = compare(tmp_path, "hog", "pixels", "accuracy")
+    assert picked.result.p_value == pytest.approx(alone.result.p_value)
+    assert picked.result.family == 11, "the floor is no candidate"
+    assert picked.result.adjusted == pytest.approx(min(1, 11 * picked.result.p_value))
+    assert "adjusted for 11 comparisons with pixels / none / knn (Holm). The data cannot tell them apart." in picked.text
+    assert picked.result.lower <= 0 <= picked.result.upper
+    assert "at 95% for all 11 comparisons together" in picked.text
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_verdict_adjusted_p_value_and_interval_agree(tmp_path, seed):
+    random, y = np.random.default_rng(seed), np.arange(120) % 2
+    for k in range(6):
+        wrong = random.integers(3, 12) + random.integers(0, 4, 3)
+        folds_of(tmp_path, ("hog", "none", f"random_forest(n_estimators={k + 1})"), wrong, y)
+    found = compare_all(tmp_path, "random_forest(n_estimators=1)", "accuracy")
+    assert len(found) == 5
+    for one in found:
+        result = one.result
+        if not np.isnan(result.p_value) and not np.isnan(result.lower):
+            assert result.significant == (result.adjusted < 0.05) == (not result.lower <= 0 <= result.upper)
+            assert ("is better" in one.text.split("Corrected")[1]) == result.significant
+
+
+def test_all_entries_are_compared_with_one_the_best_first(tmp_path, y):
+    folds_of(tmp_path, HOG, (4, 5, 7), y)
+    folds_of(tmp_path, PIXELS, (9, 10, 13), y)
+    folds_of(tmp_path, THIRD, (1, 2, 3), y)
+    found = compare_all(tmp_path, "pixels", "accuracy")
+    assert [one.a.split(" /")[0] for one in found] == ["lbp", "hog"]
+    assert {one.result.family for one in found} == {2}
+    assert found[1].result == compare(tmp_path, "hog", "pixels", "accuracy")[0].result
+
+
+def test_a_p_value_is_printed_with_the_digits_that_show_its_side_of_the_level():
+    assert "p = 0.0496." in said(0.05, p_value=0.04962)
+    assert "p = 0.05." in said(0.05, p_value=0.05)
+    assert said(0.05, p_value=0.05).endswith("The data cannot tell them apart."), "strictly below"
+    assert said(0.01, p_value=0.049).endswith("The data cannot tell them apart."), "the interval holds zero"
+
+
+def test_folds_that_lack_a_class_are_not_averaged_with_complete_ones(tmp_path):
+    y = np.arange(120) % 3
+    for entry, k in ((HOG, 4), (PIXELS, 9)):
+        for fold in range(4):
+            truth = np.where(y == 2, 0, y) if fold == 3 else y
+            add(tmp_path, entry, predicted(truth, range(k + fold), 3), split="stratified_kfold", fold=fold)
+    (found,) = compare(tmp_path, "hog", "pixels")
+    assert found.result.n == 3
+    assert "over 3 of 4 folds, those with test images of every class: 1 without test images of class 2" in found.text
+    (accuracy,) = compare(tmp_path, "hog", "pixels", "accuracy")
+    assert accuracy.result.n == 4
+
+
+def test_average_precision_of_two_classes_names_its_class(tmp_path, y):
+    for entry, wrong in ((HOG, [0, 1]), (PIXELS, range(1, 15))):
+        add(tmp_path, entry, predicted(y, wrong))
+    (found,) = compare(tmp_path, "hog", "pixels", "average_precision")
+    assert "in average_precision of 'class 1' (" in found.text
 
 
 def test_groups_of_rows_are_titled_by_what_sets_them_apart(tmp_path, y):

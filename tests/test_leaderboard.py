@@ -62,11 +62,56 @@ def test_the_spread_is_the_standard_deviation_over_folds(rows):
     assert shown(found)["f1"][0] == "0.850 ±0.071"
 
 
-def test_a_mean_over_an_undefined_fold_is_undefined_not_a_silent_number(rows):
+def test_a_mean_is_over_the_folds_where_the_metric_is_defined_and_says_how_many(rows):
     rows.loc[0, "auc"] = np.nan
+    found = table(rows, "auc")
+    hog = found.set_index("extractor").loc["hog"]
+    assert (hog["auc"], hog["auc_n"]) == (0.8, 1)
+    assert pd.isna(hog["rank"]), "not beside entries that are defined on all folds"
+    assert "0.800 (1 of 2)" in list(shown(found)["auc"])
+    assert "(1 of 2)" not in " ".join(shown(found)["f1"])
+
+
+def with_classes(rows, absent):
+    """Rows whose fold k lacks the test images of the classes absent[k]."""
+    names = ("a", "b", "c")
+    values = [
+        {name: {"support": 0.0 if name in absent.get(fold, ()) else 5.0, "train": 5, "recall": 0.5} for name in names}
+        for fold in rows["fold"]
+    ]
+    return rows.assign(per_class=values)
+
+
+def three_folds(values):
+    return pd.DataFrame([row("hog", fold, value) for fold, value in enumerate(values)])
+
+
+def test_a_fold_that_lacks_a_class_is_not_averaged_with_complete_ones():
+    """The same classifier has 0.658 with all classes, and 0.914 where the test set lacks the hard one."""
+    rows = with_classes(three_folds([0.658, 0.658, 0.914]), {2: ("c",)})
     found = table(rows)
-    assert np.isnan(found["auc"][0])
-    assert shown(found)["auc"][0] == "-"
+    assert (found["f1"][0], found["f1_n"][0]) == (pytest.approx(0.658), 2)
+    assert found["accuracy"][0] == pytest.approx((0.658 * 2 + 0.914) / 3), "no average over classes"
+    assert "macro averages are over 2 of 3 folds, those with test images of every class: 1 without test images of c" in problems(rows)
+    assert found["rank"][0] == 1
+
+
+def test_folds_that_all_lack_the_same_class_are_averaged_and_said():
+    rows = with_classes(three_folds([0.6, 0.7, 0.8]), dict.fromkeys(range(3), ("c",)))
+    assert table(rows)["f1"][0] == pytest.approx(0.7)
+    assert any("over the classes with test images, for all configurations alike" in line for line in problems(rows))
+
+
+def test_folds_that_lack_different_classes_have_no_macro_average():
+    rows = with_classes(three_folds([0.6, 0.7, 0.8]), {0: ("a",), 1: ("b",), 2: ("c",)})
+    assert np.isnan(table(rows)["f1"][0])
+    assert shown(table(rows))["f1"][0] == "-"
+    assert any("not computed: no fold has test images of every class" in line for line in problems(rows))
+
+
+def test_a_class_without_training_images_is_named_under_the_table(rows):
+    rows["notes"] = [["class 'c' has no training images: none of its 8 test images can be predicted"]] * len(rows)
+    assert any("class 'c' has no training images" in line for line in problems(rows))
 
 
 def test_a_multi_label_table_has_its_own_metrics_also_for_entries_that_were_skipped(rows):

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from benchmark.metrics import METRICS, compute, per_class, undefined
+from benchmark.metrics import METRICS, class_notes, compute, label_of, per_class, undefined
 from benchmark.predictions import Predictions
 
 
@@ -166,6 +166,55 @@ def test_multi_label_metrics_are_its_own():
     assert found["hamming_loss"] == pytest.approx(1 / 9)
     assert found["label_ranking_average_precision"] == 1.0
     assert "log_loss" not in found
+
+
+def test_calibration_bins_are_closed_on_the_right():
+    """Guo et al. 2017: (lower, upper]. The confidences 0.6 and 0.65 share the bin (0.6 is the upper edge of 8/15 to 9/15)."""
+    p = predictions([0, 1], [[0.6, 0.4], [0.65, 0.35]])
+    assert compute(p)["ece"] == pytest.approx((0.4 + 0.65) / 2), "two bins: |1 - 0.6| and |0 - 0.65|, half of the images each"
+    right_edge = predictions([0, 1], [[0.6, 0.4], [0.55, 0.45]])
+    assert compute(right_edge)["ece"] == pytest.approx(abs(0.5 - 0.575)), "one bin, (8/15, 9/15]"
+
+
+def test_certain_probabilities_have_an_auc():
+    assert compute(predictions([0, 1, 1, 0], [[1, 0], [0, 1], [0, 1], [1, 0]]))["auc"] == 1.0
+    assert compute(predictions([0, 1, 2], np.eye(3)))["average_precision"] == 1.0
+    assert not undefined(predictions([0, 1], np.eye(2)))
+
+
+def test_multi_label_macro_averages_are_over_the_labels_that_have_test_images():
+    """Perfect on three labels, and the fourth is neither there nor predicted: 1, and not 0.75."""
+    truth = np.array([[1, 0, 1, 0], [0, 1, 0, 0], [1, 1, 0, 0]])
+    p = Predictions(truth, truth * 0.8 + 0.1, ("a", "b", "c", "d"), np.arange(3))
+    found = compute(p)
+    assert [found[name] for name in ("precision", "recall", "f1")] == [1, 1, 1]
+    assert np.isnan(found["auc"])
+    assert undefined(p)[0].startswith("no test image of: d")
+    assert "macro averages are over the other classes" in undefined(p)[0]
+
+
+@given(st.integers(0, 10_000))
+def test_multi_label_macro_averages_equal_scikit_learns_over_the_labels_present(seed):
+    rng = np.random.default_rng(seed)
+    truth, proba = rng.integers(0, 2, (30, 5)), rng.random((30, 5)).round(1)
+    truth[:, 2] = 0
+    truth[0, [0, 1, 3, 4]] = 1
+    found = compute(Predictions(truth, proba, tuple("abcde"), np.arange(30)))
+    expected = averages(truth, (proba > 0.5).astype(int), present=[0, 1, 3, 4])
+    for name in ("precision", "recall", "f1"):
+        assert found[name] == pytest.approx(expected[name], abs=1e-12)
+
+
+def test_the_notes_name_a_class_that_only_the_test_set_has():
+    p = predictions([0, 1, 2], np.eye(3) * 0.4 + 0.2)
+    assert class_notes(p, np.array([0, 1, 1]))[0].startswith("class 'c' has no training images: none of its 1 test images")
+    assert not class_notes(p, np.array([0, 1, 2]))
+
+
+def test_average_precision_names_the_class_it_is_of():
+    assert label_of("average_precision", ("malignant", "benign")) == "average_precision of 'benign'"
+    assert label_of("average_precision", ("a", "b", "c")) == "average_precision"
+    assert label_of("auc", ("malignant", "benign")) == "auc"
 
 
 @pytest.mark.parametrize("proba", [[[np.nan, 1.0]], [[0.7, 0.7]], [[1.2, -0.2]]])

@@ -183,7 +183,7 @@ def test_cost_is_resampling_fitting_and_predicting(results):
 
 def test_squares_of_a_confusion_matrix_are_shares_of_the_true_class(results):
     (picture,) = pictures(results, "confusion")
-    axes = next(ax for ax in picture.figure.axes if ax.get_title("left") == "none")
+    axes = next(ax for ax in picture.figure.axes if ax.get_title("left") == "pixels / none / nearest_centroid")
     cells = hardest_of(results, "none")
     stored = [read(results.folder, key) for key in cells["key"]]
     truth, labels = (np.concatenate([getattr(p, name) for p in stored]) for name in ("y_true", "labels"))
@@ -193,7 +193,7 @@ def test_squares_of_a_confusion_matrix_are_shares_of_the_true_class(results):
 
 def test_a_reliability_diagram_shows_the_share_of_right_answers(results):
     (picture,) = pictures(results, "reliability")
-    axes = next(ax for ax in picture.figure.axes if ax.get_title("left").startswith("none"))
+    axes = next(ax for ax in picture.figure.axes if ax.get_title("left").startswith("pixels / none /"))
     stored = [read(results.folder, key) for key in hardest_of(results, "none")["key"]]
     confidence = np.concatenate([p.proba.max(axis=1) for p in stored])
     right = np.concatenate([p.proba.argmax(axis=1) == p.y_true for p in stored])

@@ -1,15 +1,21 @@
 """Each test against published figures, or against what the definition says; what the data cannot support is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, stats
 from sklearn.metrics import roc_auc_score
 
+from benchmark.influence import influence
+from benchmark.intervals import difference, over_images
+from benchmark.metrics import METRICS
+from benchmark.predictions import Predictions
 from benchmark.ranks import friedman, holm, nemenyi, wilcoxon, wilcoxon_holm
-from benchmark.stats import bootstrap, corrected_t, delong, mcnemar
+from benchmark.stats import _tango, corrected_t, delong, mcnemar, spread_of, wilson
 
 # Demsar 2006, Statistical Comparisons of Classifiers over Multiple Data Sets, JMLR 7, table 6: AUC of four decision trees.
 # The table prints 0.975 twice for 'voting', with ranks 2 and 3 from digits that it does not print: the first has a digit more here.
@@ -214,24 +220,18 @@ def test_delong_of_equal_scores_finds_nothing_and_of_too_few_refuses():
     assert "the same in all 6 images" in delong(truth, truth, -truth).refusal
 
 
-def test_mcnemar_is_the_binomial_test_of_the_discordant_images():
+def test_mcnemar_is_the_mid_p_binomial_test_of_the_discordant_images():
     truth = np.zeros(100, int)
     a, b = np.r_[np.ones(2, int), np.zeros(98, int)], np.r_[np.zeros(2, int), np.ones(9, int), np.zeros(89, int)]
     found = mcnemar(truth, a, b)
-    assert found.p_value == pytest.approx(stats.binomtest(2, 11).pvalue)
+    assert found.p_value == pytest.approx(stats.binomtest(2, 11).pvalue - stats.binom.pmf(2, 11, 0.5))
     assert (found.n, found.effect) == (100, pytest.approx(0.07))
     assert found.unit == "test images, 11 of them right for one only"
 
 
-def test_mcnemar_of_many_discordant_images_is_the_corrected_chi_square():
-    truth = np.zeros(100, int)
-    a, b = np.r_[np.ones(10, int), np.zeros(90, int)], np.r_[np.zeros(10, int), np.ones(25, int), np.zeros(65, int)]
-    assert mcnemar(truth, a, b).statistic == pytest.approx((25 - 10 - 1) ** 2 / 35)
-
-
 def test_mcnemar_of_five_discordant_images_is_refused():
     truth, a = np.zeros(100, int), np.r_[np.ones(5, int), np.zeros(95, int)]
-    assert mcnemar(truth, a, truth).refusal.startswith("5 test images are right for one only, and the exact test needs at least 6")
+    assert mcnemar(truth, a, truth).refusal.startswith("5 test images are right for one only, and the test needs at least 6")
     assert not mcnemar(truth, np.r_[np.ones(6, int), np.zeros(94, int)], truth).refusal
 
 
@@ -253,49 +253,140 @@ def test_the_corrected_t_test_by_hand():
 
 
 def test_the_corrected_t_test_refuses_what_has_no_variance():
-    assert corrected_t([0.1], 2, 1).refusal == "1 folds, and a variance needs at least 2"
+    assert corrected_t([0.1], 2, 1).refusal == "1 fold, and a variance needs at least 2"
     assert corrected_t([0.1, 0.1, 0.1], 2, 1).refusal.startswith("the difference is the same on all 3 folds")
     assert corrected_t([0.1, np.nan, 0.1], 2, 1).refusal.startswith("undefined on 1 of 3 folds")
     assert corrected_t([0.0, 0.0], 2, 1).p_value == 1
 
 
-@given(st.integers(0, 1000), st.integers(10, 60))
-@settings(max_examples=15)
-def test_the_bootstrap_interval_of_a_mean_contains_it_and_is_reproducible(seed, n):
-    values = np.random.default_rng(seed).normal(size=n)
-    found = bootstrap(lambda images: values[images].mean(), n, n_resamples=200)
-    assert found.lower < found.effect < found.upper
-    assert found.effect == pytest.approx(values.mean())
-    assert found == bootstrap(lambda images: values[images].mean(), n, n_resamples=200)
+# ---- intervals and tests from influences
 
 
-def test_the_bootstrap_interval_has_the_width_of_the_standard_error():
-    values = np.random.default_rng(0).normal(0.1, 1, size=400)
-    found = bootstrap(lambda images: values[images].mean(), len(values))
-    assert found.upper - found.lower == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.05)
-    expected = stats.ttest_1samp(values, 0).pvalue
-    assert 0.05 < expected < 0.5
-    assert found.p_value == pytest.approx(expected, rel=0.15)
+def a_test_set(seed, n, k=3, separation=1.5, multilabel=False):
+    random = np.random.default_rng(seed)
+    if multilabel:
+        y = (random.random((n, k)) < 0.4).astype(int)
+        proba = stats.norm.cdf(separation * (y - 0.5) + random.normal(size=(n, k)))
+    else:
+        y = random.integers(0, k, n)
+        score = np.exp(separation * np.eye(k)[y] + random.normal(size=(n, k)))
+        proba = score / score.sum(axis=1, keepdims=True)
+    return Predictions(y, proba, tuple("abcdefgh"[:k]), np.arange(n))
 
 
-def test_the_bootstrap_draws_whole_groups():
-    sizes = np.tile([5, 15], 10)
-    groups = np.repeat(np.arange(20), sizes)[np.random.default_rng(0).permutation(200)]
-    values = np.random.default_rng(1).normal(size=20)[groups]  # the images of a patient are all alike: there are 20 observations, not 200
+@pytest.mark.parametrize("multilabel", [False, True])
+@pytest.mark.parametrize("name", [name for name in METRICS if name not in ("minimum_recall", "ece")])
+def test_influences_are_what_the_metric_loses_without_an_image(name, multilabel):
+    if METRICS[name].multilabel not in (None, multilabel):
+        return
+    p = a_test_set(1, 200, multilabel=multilabel)
+    found, value = influence(name, p), METRICS[name](p)
+    left_out = [value - METRICS[name](p.take(np.delete(np.arange(200), i))) for i in range(200)]
+    assert abs(found.sum()) < 1e-6
+    assert np.corrcoef(found, left_out)[0, 1] > 0.999
+    assert np.sqrt((found**2).sum()) == pytest.approx(np.std(left_out, ddof=1) * np.sqrt(199), rel=0.05)
 
-    def mean(images):
-        assert (np.bincount(groups[images], minlength=20) % sizes == 0).all()
-        return values[images].mean()
 
-    by_group, by_image = bootstrap(mean, 200, groups.astype(str)), bootstrap(lambda images: values[images].mean(), 200)
-    assert (by_group.n, by_group.unit) == (20, "groups of test images")
-    assert by_group.upper - by_group.lower > 2.5 * (by_image.upper - by_image.lower)
+def test_the_influences_on_an_auc_are_delongs():
+    p, q = a_test_set(1, 300, 2), a_test_set(1, 300, 2)
+    q = replace(q, proba=a_test_set(2, 300, 2).proba)
+    spread = spread_of(influence("auc", p) - influence("auc", q))
+    known = delong(p.y_true, p.proba[:, 1], q.proba[:, 1])
+    assert spread.error == pytest.approx(abs(known.effect / known.statistic), rel=2e-3)
 
 
-def test_the_bootstrap_refuses_few_units_and_undefined_statistics():
-    assert bootstrap(lambda images: 1.0, 9).refusal == "9 test images, and the bootstrap needs at least 10"
-    assert bootstrap(lambda images: 1.0, 100, np.arange(100) // 20).refusal.startswith("5 groups of test images")
-    assert bootstrap(lambda images: np.nan, 50).refusal.startswith("undefined on the test part")
-    rare = bootstrap(lambda images: 1.0 if 0 in images else np.nan, 50, n_resamples=200)  # one image of a class
-    assert "more images of the rarest class are needed" in rare.refusal
-    assert bootstrap(lambda images: 0.0, 50, n_resamples=100).p_value == 1
+def test_a_spread_of_equal_units_is_that_of_a_mean():
+    values = np.random.default_rng(0).normal(size=400)
+    spread = spread_of((values - values.mean()) / 400)
+    assert spread.error == pytest.approx(values.std(ddof=1) / 20)
+    assert 300 < spread.df <= 399
+
+
+def test_a_spread_that_one_unit_decides_has_few_degrees_of_freedom():
+    assert spread_of([-1.0] + [1 / 399] * 399).df < 3
+
+
+def test_the_images_of_a_patient_are_one_unit():
+    groups = np.repeat(np.arange(20), 10)
+    values = np.random.default_rng(1).normal(size=20)[groups]  # all alike within a patient: 20 observations, not 200
+    values -= values.mean()
+    by_group, by_image = spread_of(values / 200, groups), spread_of(values / 200)
+    assert by_group.error == pytest.approx(np.sqrt(10) * by_image.error, rel=0.05)
+    assert by_group.n == 20
+
+
+def test_wilsons_interval_is_statsmodels():
+    from statsmodels.stats.proportion import proportion_confint
+
+    for right, n in ((0, 10), (7, 50), (50, 50)):
+        assert wilson(right / n, n, stats.norm.isf(0.025)) == pytest.approx(proportion_confint(right, n, method="wilson"), abs=1e-12)
+
+
+@pytest.mark.parametrize(("only_a", "only_b", "n"), [(1, 0, 44), (8, 0, 30), (20, 20, 60), (12, 3, 200)])
+def test_the_limits_of_tangos_interval_are_where_the_score_test_rejects(only_a, only_b, n):
+    """The score statistic, with the share of the discordant images that is most likely under the difference, found numerically."""
+    for limit in _tango(only_a, only_b, n, 0.05):
+
+        def loss(share, limit=limit):
+            return -(only_a * np.log(share + limit) + only_b * np.log(share) + (n - only_a - only_b) * np.log(1 - 2 * share - limit))
+
+        bounds = max(0, -limit) + 1e-12, (1 - limit) / 2 - 1e-12
+        share = optimize.minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-12}).x
+        score = (only_a - only_b - n * limit) / np.sqrt(n * (2 * share + limit * (1 - limit)))
+        assert abs(score) == pytest.approx(1.96, abs=1e-3)
+
+
+@given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 200), st.sampled_from([0.05, 0.01, 0.002]))
+@settings(max_examples=60)
+def test_mcnemars_interval_holds_zero_where_the_test_does_not_reject(only_a, only_b, both, alpha):
+    assume(only_a + only_b >= 6)
+    truth = np.zeros(only_a + only_b + both, int)
+    a, b = np.repeat([0, 1, 0], [only_a, only_b, both]), np.repeat([1, 0, 0], [only_a, only_b, both])
+    found = mcnemar(truth, a, b, alpha)
+    assert found.lower <= found.effect <= found.upper
+    if found.p_value >= alpha:
+        assert found.lower <= 0 <= found.upper
+    assert found.p_value <= stats.binomtest(only_a, only_a + only_b).pvalue + 1e-12
+    assert not found.significant or not found.lower <= 0 <= found.upper
+
+
+def test_classifiers_that_err_equally_often_have_p_of_one():
+    truth = np.zeros(60, int)
+    found = mcnemar(truth, np.repeat([0, 1, 0], 20), np.repeat([1, 0, 0], 20))
+    assert (found.p_value, found.effect) == (1, 0)
+
+
+def test_an_interval_says_how_many_images_or_groups_it_needs():
+    rare = a_test_set(0, 200)
+    rare = replace(rare, y_true=np.where(np.arange(200) < 9, 2, np.arange(200) % 2))
+    assert over_images("f1", [rare]).refusal == "9 test images of 'c', and f1 needs at least 20 of each class"
+    assert np.isnan(over_images("f1", [rare]).lower)
+    assert "'c'" not in over_images("accuracy", [rare]).refusal, "an accuracy needs no class"
+    few = replace(a_test_set(0, 200), groups=(np.arange(200) // 20).astype(str))
+    assert over_images("accuracy", [few]).refusal == "10 groups of test images, and accuracy needs at least 20"
+    assert over_images("log_loss", [a_test_set(0, 200)]).refusal == "200 test images, and log_loss needs at least 400"
+    assert "is known to hold its level" in over_images("minimum_recall", [rare]).refusal
+
+
+def test_a_class_without_errors_is_not_without_uncertainty():
+    y = np.arange(200) % 2
+    perfect = Predictions(y, np.eye(2)[y] * 0.8 + 0.1, ("a", "b"), np.arange(200))
+    found = over_images("f1", [perfect])
+    assert found.effect == found.upper == 1
+    assert 0.7 < found.lower < 0.985
+
+
+def test_an_interval_by_patients_is_wider_than_by_images():
+    p = a_test_set(0, 600)
+    order = np.argsort(p.y_true * 2 + (p.labels == p.y_true), kind="stable")  # patients whose images are all right or all wrong
+    by_image = replace(p.take(order))
+    by_group = replace(by_image, groups=(np.arange(600) // 5).astype(str))
+    one, other = over_images("f1", [by_image]), over_images("f1", [by_group])
+    assert other.upper - other.lower > 1.5 * (one.upper - one.lower)
+
+
+def test_a_difference_that_few_images_decide_is_not_tested():
+    p = a_test_set(0, 300, 2, separation=6)
+    q = replace(p, proba=np.where(np.arange(300)[:, None] < 4, p.proba[:, ::-1], p.proba))
+    assert "decide the difference, and at least 15 are needed" in difference("f1", [p], [q]).refusal
+    assert difference("f1", [p], [p]).p_value == 1

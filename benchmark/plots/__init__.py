@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
 import pandas as pd
 
+from benchmark.averages import counted_by_group, remarks
 from benchmark.errors import UserError, unknown
 from benchmark.files import write_text
-from benchmark.leaderboard import COMPARABLE, ENTRY
+from benchmark.leaderboard import COMPARABLE, ENTRY, comparable
 from benchmark.metrics import METRICS
 from benchmark.plots import confusion, cost, critical_difference, curves, recalls, reliability
 from benchmark.plots.picture import Missing, Picture
@@ -59,7 +61,9 @@ def plot(folder: str | Path, metric: str = "f1", out: Path | None = None) -> Ite
     done = planned["status"].eq("ok").groupby([planned[name] for name in (*COMPARABLE, *ENTRY)], dropna=False).transform("all")
     if not done.any():
         raise UserError(f"no entry in {folder} has all its cells done; go on with its study first")
-    rows = planned[done]
+    rows = planned[done].copy()
+    if metric in rows:
+        rows.loc[~rows.index.isin(counted_by_group(rows, metric, COMPARABLE).index), metric] = np.nan
     if metric not in rows or rows[metric].isna().all():
         raise UserError(f"no row in {folder} has a value of {metric}; another: --metric accuracy")
     return _draw(Results(rows, Path(folder)), named(planned)[~done], metric, out or Path(folder) / "plots")
@@ -74,9 +78,11 @@ def _draw(results: Results, left_out: pd.DataFrame, metric: str, out: Path) -> I
                 continue
             yield found.save(out)
             captions += [f"## {found.name}", f"![{found.name}]({found.name}.png)", found.caption]
-    if len(left_out):
-        captions += ["## Left out", said := _said(left_out)]
-        yield said
+    said = [_said(left_out)] if len(left_out) else []
+    if METRICS[metric].macro:
+        said += [f"{title}: {remark}." for title, group in comparable(results.rows) for remark in remarks(group)]
+    captions += ["## Left out", *said] if said else []
+    yield from said
     write_text(out / "captions.md", "\n\n".join(captions) + "\n")
 
 

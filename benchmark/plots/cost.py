@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 
+from benchmark.averages import title_of_metric
 from benchmark.leaderboard import ENTRY
 from benchmark.metrics import METRICS
 from benchmark.plots.picture import Missing, Picture, entitle, file_name, panels, short
@@ -24,7 +25,7 @@ def against_cost(results: Results, metric: str) -> Iterator[Picture | Missing]:
         if len(means) < 2:
             yield Missing("cost", f"{title}: fewer than two entries have a value of {metric}")
             continue
-        yield _picture(title, group, means, metric)
+        yield _picture(results, title, group, means, metric)
 
 
 def costs(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -36,8 +37,8 @@ def costs(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     return found.assign(front=gain > gain.cummax().shift(fill_value=-np.inf))
 
 
-def _picture(title: str, rows: pd.DataFrame, means: pd.DataFrame, metric: str) -> Picture:
-    front = means[means["front"]]
+def _picture(results: Results, title: str, rows: pd.DataFrame, means: pd.DataFrame, metric: str) -> Picture:
+    front, label = means[means["front"]], title_of_metric(metric, rows)
     n_keys = sum(n for n in (means["strategy"].nunique(), means.groupby(["extractor", "model"]).ngroups) if n > 1)
     with panels(1, 9.5, max(4.0, 0.19 * n_keys)) as (figure, (ax,)):
         _draw_entries(ax, means, metric)
@@ -48,8 +49,8 @@ def _picture(title: str, rows: pd.DataFrame, means: pd.DataFrame, metric: str) -
         if is_log(means["seconds"]):
             _make_log(ax, means["seconds"])
         ax.margins(0.08)
-        ax.set(xlabel="seconds a cell: resample, fit and predict", ylabel=metric)
-        entitle(figure, f"{title}: {metric} against cost")
+        ax.set(xlabel="seconds per cell: resample, fit and predict", ylabel=label)
+        entitle(figure, f"{title}: {label} against cost")
     listed = "; ".join(
         f"({k}) {name}: {row[metric]:.3f} in {row['seconds']:.3g} s" for k, (name, row) in enumerate(front.iterrows(), start=1)
     )
@@ -57,7 +58,7 @@ def _picture(title: str, rows: pd.DataFrame, means: pd.DataFrame, metric: str) -
         f"Means over {cells_in_words(rows)}, one thread, extraction not counted. The line is the Pareto front: of {len(means)} entries the "
         f"{len(front)} that nothing cheaper equals: {listed}."
     )
-    return Picture(file_name("cost", str(rows["dataset"].iloc[0]), metric), figure, caption)
+    return Picture(file_name("cost", results.file_label(str(rows["dataset"].iloc[0])), metric), figure, caption)
 
 
 def _draw_entries(ax: Axes, means: pd.DataFrame, metric: str) -> None:

@@ -13,6 +13,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 from numpy.typing import NDArray
 
+from benchmark.averages import title_of_metric
 from benchmark.intervals import interval
 from benchmark.leaderboard import amount
 from benchmark.metrics import METRICS
@@ -69,16 +70,19 @@ def _pictures(results: Results, rows: pd.DataFrame, metric: str, axis: str, labe
 
 def _picture(results: Results, rows: pd.DataFrame, metric: str, axis: str, label: str, where: list[str]) -> Picture:
     found, columns = _panels(rows)
+    refused: dict[str, None] = {}
+    of_class = title_of_metric(metric, rows)
     with panels(len(found), 6.5, 3.6, columns) as (figure, axes):
         for ax, (title, lines) in zip(axes, found, strict=True):
-            _draw_panel(ax, title, lines, rows, results, metric)
-            ax.set(xlabel=label, ylabel=metric)
+            refused |= _draw_panel(ax, title, lines, rows, results, metric)
+            ax.set(xlabel=label, ylabel=of_class)
             ax.label_outer()
         _show_means(axes[0])
         for ax in axes:
             _label_ends(ax)
-        entitle(figure, f"{' · '.join(where)}: {metric} against {axis.replace('_', ' ')}")
-    return Picture(file_name(axis, *where, metric), figure, _caption(rows, metric, label))
+        entitle(figure, f"{' · '.join(where)}: {of_class} against {axis.replace('_', ' ')}")
+    names = [results.file_label(where[0]), *where[1:]]
+    return Picture(file_name(axis, *names, metric), figure, _caption(rows, metric, label, list(refused)))
 
 
 def _where(setting: dict[str, object], rows: pd.DataFrame) -> list[str]:
@@ -110,11 +114,14 @@ def _lines(rows: pd.DataFrame, shown: list[str], strategies: list[str]) -> list[
     return [(name, of[name], style_of(name, strategies)) for name in shown if name in of]
 
 
-def _draw_panel(ax: Axes, title: str, lines: list[Line], rows: pd.DataFrame, results: Results, metric: str) -> None:
+def _draw_panel(ax: Axes, title: str, lines: list[Line], rows: pd.DataFrame, results: Results, metric: str) -> dict[str, None]:
+    """Draw a line with its intervals for each entry; returns why an interval is not there, where one is not."""
+    refused: dict[str, None] = {}
     xs = np.sort(rows["x"].unique())
     log = is_log(pd.Series(xs))
     for k, (name, cells, style) in enumerate(lines):
         found = pd.DataFrame([_point(x, group, results, metric) for x, group in cells.groupby("x")])
+        refused |= dict.fromkeys(reason for reason in found["refusal"] if reason)
         shift = (k - (len(lines) - 1) / 2) * 0.012  # bars side by side
         x = found["x"] * 10 ** (shift * np.log10(xs[-1] / xs[0])) if log else found["x"] + shift * (xs[-1] - xs[0])
         bars = np.nan_to_num(np.abs(found[["lower", "upper"]].to_numpy().T - found["mean"].to_numpy()))
@@ -128,12 +135,13 @@ def _draw_panel(ax: Axes, title: str, lines: list[Line], rows: pd.DataFrame, res
             ax.xaxis.set_major_locator(LogLocator())
     if len(xs) <= 8:
         ax.set_xticks(xs)
+    return refused
 
 
-def _point(x: float, cells: pd.DataFrame, results: Results, metric: str) -> dict[str, float]:
+def _point(x: float, cells: pd.DataFrame, results: Results, metric: str) -> dict[str, float | str]:
     found = interval(results.folder, cells, metric)
     most = 1 if METRICS[metric].greater_is_better else np.inf  # of every metric here
-    return {"x": x, "mean": float(cells[metric].mean()), "lower": found.lower, "upper": min(found.upper, most)}
+    return {"x": x, "mean": float(cells[metric].mean()), "lower": found.lower, "upper": min(found.upper, most), "refusal": found.refusal}
 
 
 def _show_means(ax: Axes) -> None:
@@ -172,13 +180,13 @@ def _points(bars: ErrorbarContainer) -> NDArray[np.float64]:
     return np.asarray(bars.lines[0].get_xydata(), dtype=float)
 
 
-def _caption(rows: pd.DataFrame, metric: str, label: str) -> str:
+def _caption(rows: pd.DataFrame, metric: str, label: str, refused: list[str]) -> str:
     looking = without_floor(rows)
     hardest = looking[looking["x"] == (looking["x"].min() if "training images" in label else looking["x"].max())]
     first, high, last, low = better(hardest, metric)
     way = "higher" if METRICS[metric].greater_is_better else "lower"
     folds = "over folds, variance corrected for overlapping training parts (Nadeau & Bengio 2003)"
-    images = "by bootstrap of the test images, of whole groups (patients, lesions) where there are any"
+    images = "by the test images, or by whole groups (patients, lesions) where there are any"
     how = f"with 95% intervals {folds if rows['fold'].nunique() > 1 else images}"
     best = f"At {hardest['x'].iloc[0]:g} ({label}) {first} has the best {metric}, {high:.3f}"
     rest = f", and {last} the worst, {low:.3f}" if first != last else ""
@@ -187,7 +195,14 @@ def _caption(rows: pd.DataFrame, metric: str, label: str) -> str:
     below = f" The floor, {FLOOR}, has {spread}." if floor.notna().any() else ""
     drawn = ", for the images (and rare classes) that these seeds drew" if rows["seed"].nunique() > 1 else ""
     return (
-        f"Means over {cells_in_words(looking)} of {rows['split'].iloc[0]}, {how}{drawn}; {way} is better. {best}{rest}.{below} Points of "
-        "one place on the axis stand side by side; bars are cut at the edge, and one that is missing has no interval (folds all alike, or "
-        "images too few)."
+        f"Means over {cells_in_words(looking)} of {rows['split'].iloc[0]}, {how}{drawn}; {way} is better. {best}{rest}.{below} Points "
+        f"of one place on the axis stand side by side; bars are cut at the edge.{_missing(refused)}"
     )
+
+
+def _missing(refused: list[str]) -> str:
+    """Say why bars are missing."""
+    if not refused:
+        return ""
+    more = f"; and {len(refused) - 3} other reasons" if len(refused) > 3 else ""
+    return f" Where a bar is missing the interval is not computed: {'; '.join(refused[:3])}{more}."

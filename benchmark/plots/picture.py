@@ -99,6 +99,13 @@ def file_name(*parts: str) -> str:
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 9]}-{digest_of(parts)[:8]}"
 
 
+def wrapped(name: str, width: float) -> str:
+    """The whole name of an entry in as many lines as a panel of so many inches needs."""
+    letters = max(16, int(width * 14))
+    lines = textwrap.wrap(name, letters) if len(name) > letters else [name]
+    return "\n".join([*lines[:3], "…"] if len(lines) > 4 else lines)
+
+
 def short(name: str, most: int = 24) -> str:
     """A name as far as a picture has room for it."""
     return name if len(name) <= most else f"{name[: most - 1]}…"

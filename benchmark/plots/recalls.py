@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from benchmark.plots.picture import Missing, Picture, entitle, file_name, panels, short
-from benchmark.plots.rows import Results, cells_in_words, entries, named, without_floor
+from benchmark.plots.rows import Results, cells_in_words, entries, without_floor
 from benchmark.spec import Spec
 
 WRITTEN = 20  # classes up to which values are written into the squares
+FITTING = 7  # letters of a name that fit side by side
 MOST = 60  # names that the axis has room for
 PLACE = "no. {}"
 
@@ -26,19 +27,22 @@ def heat_map(results: Results, metric: str) -> Iterator[Picture | Missing]:
         columns = by_class(looking)
         table = pd.DataFrame({short(name, 60): by_class(cells)["recall"] for name, cells in entries(looking)}).T[columns.index]
         few = len(columns) <= WRITTEN
-        with panels(1, 3.6 + (0.55 if few else 0.2) * min(len(columns), MOST), 0.7 + 0.24 * len(table)) as (figure, (ax,)):
+        names = [short(str(name), 20) for name in columns.index]
+        upright = not few or max(map(len, names)) > FITTING
+        step = -(-len(columns) // MOST)
+        ticks = [f"{name} ({n:.0f})" if upright else f"{name}\n{n:.0f}" for name, n in zip(names, columns["train"], strict=True)]
+        room = 0.08 * max(map(len, ticks)) if upright else 0.3
+        with panels(1, 3.6 + (0.55 if few else 0.2) * min(len(columns), MOST), 0.6 + room + 0.24 * len(table)) as (figure, (ax,)):
             ax.imshow(table, cmap="viridis", vmin=0, vmax=1, aspect="auto")
             ax.grid(visible=False)
             for (row, column), value in np.ndenumerate(table.to_numpy()):
                 if few and np.isfinite(value):
                     ax.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7, color="white" if value < 0.55 else "black")
-            step = -(-len(columns) // MOST)
-            names = [f"{short(name, 12)}\n{n:.0f}" for name, n in columns["train"].items()][::step]
-            ax.set_xticks(range(0, len(columns), step), names, fontsize=8, rotation=0 if few else 90)
+            ax.set_xticks(range(0, len(columns), step), ticks[::step], fontsize=8, rotation=90 if upright else 0)
             ax.set_yticks(range(len(table)), table.index, fontsize=8)
             ax.set_xlabel("class, and its training images")
             entitle(figure, f"{title}: recall of each class")
-        yield Picture(file_name("recall", str(rows["dataset"].iloc[0])), figure, _caption(columns, looking))
+        yield Picture(file_name("recall", results.file_label(str(rows["dataset"].iloc[0]))), figure, _caption(columns, table, looking))
 
 
 def by_class(rows: pd.DataFrame) -> pd.DataFrame:
@@ -62,12 +66,10 @@ def _by_size(cell: list[tuple[str, dict[str, float]]]) -> list[tuple[str, dict[s
     return sorted(cell, key=lambda found: -found[1]["train"])
 
 
-def _caption(columns: pd.DataFrame, rows: pd.DataFrame) -> str:
+def _caption(columns: pd.DataFrame, table: pd.DataFrame, rows: pd.DataFrame) -> str:
     drawn = f"{PLACE.format(1)} is the class with the most training images of each cell, since the seeds draw which are rare. "
-    worst = named(rows).groupby("name", sort=False)["minimum_recall"].mean().dropna()
-    said = f" The class found worst has a mean recall of {worst.max():.3f} with {worst.idxmax()}" if len(worst) else ""
-    said += f", and of {worst.min():.3f} with {worst.idxmin()}" if len(worst) > 1 else ""
     by = drawn if PLACE.format(1) in columns.index else ""
-    return f"Means over {cells_in_words(rows)}; classes by their training images, whose number is below the name. {by}{said}.".replace(
-        "  ", " "
-    )
+    worst = table.min(axis=1).dropna()
+    said = f" The least value of a row is {worst.max():.3f} at best, with {worst.idxmax()}" if len(worst) else ""
+    said += f", and {worst.min():.3f} at worst, with {worst.idxmin()}" if len(worst) > 1 else ""
+    return f"Means over {cells_in_words(rows)}; classes by their training images, whose number is with the name. {by}{said.strip()}."

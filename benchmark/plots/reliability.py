@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from sklearn.calibration import calibration_curve
 
-from benchmark.plots.picture import Missing, Picture, entitle, file_name, panels, short
+from benchmark.plots.picture import Missing, Picture, entitle, file_name, panels, wrapped
 from benchmark.plots.rows import Few, Results, cells_in_words, few
 from benchmark.plots.style import Style, in_order, plain_style, style_of
 from benchmark.predictions import Predictions
@@ -23,10 +23,10 @@ def diagrams(results: Results, metric: str) -> Iterator[Picture | Missing]:
             yield found
             continue
         strategies = in_order({cells["strategy"].iloc[0] for _, cells in found.entries})
-        with panels(len(found.entries), 3.0, 3.0, columns=3) as (figure, axes):
+        with panels(len(found.entries), 3.0, 3.3, columns=3) as (figure, axes):
             for k, (ax, (name, cells), stored) in enumerate(zip(axes, found.entries, found.predictions, strict=True)):
                 style = style_of(cells["strategy"].iloc[0], strategies) if len(strategies) > 1 else plain_style(k)
-                _draw(ax, f"{short(name, 40)}\ncalibration error {cells['ece'].mean():.3f}", stored, style)
+                _draw(ax, f"{wrapped(name, 3.0)}\ncalibration error {cells['ece'].mean():.3f}", stored, style)
             entitle(figure, found.title)
         yield Picture(file_name("reliability", found.dataset), figure, _caption(found))
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import pandas as pd
 
+from benchmark.cell import digest_of
 from benchmark.leaderboard import COMPARABLE, ENTRY, comparable
 from benchmark.metrics import METRICS
 from benchmark.plots.picture import Missing
 from benchmark.plots.style import in_order
 from benchmark.predictions import Predictions, read
-from benchmark.spec import number_of
+from benchmark.spec import Spec, number_of
 from benchmark.study import FLOOR
 
 
@@ -25,6 +26,12 @@ class Results:
     rows: pd.DataFrame
     folder: Path
 
+    def file_label(self, dataset: str) -> str:
+        """Short name of a dataset for files: the name of its folder or table; with a digest where two have the same."""
+        labels = {label: short_dataset(label) for label in self.rows["dataset"].unique()}
+        alike = sum(name == labels[dataset] for name in labels.values()) > 1
+        return f"{labels[dataset]}_{digest_of((dataset,))[:6]}" if alike else labels[dataset]
+
     def hardest(self) -> Iterator[tuple[str, pd.DataFrame]]:
         """Of each data set the most imbalanced group of comparable rows with whole images, of those the one that trains on most; titled."""
         groups: dict[str, list[tuple[str, pd.DataFrame]]] = {}
@@ -32,6 +39,16 @@ class Results:
             groups.setdefault(group["dataset"].iloc[0], []).append((title, group))
         for of_one in groups.values():
             yield max(of_one, key=lambda found: _hardness(found[1]))
+
+
+def short_dataset(label: str) -> str:
+    """Name of a dataset without its path and parameters, such as 'ham10000_metadata' of 'csv:data/ham10000/metadata.csv(label="dx")'."""
+    name = Spec.parse(label).name
+    kind, _, path = name.rpartition(":")
+    if not kind:
+        return name
+    parts = PurePath(path.replace("\\", "/")).with_suffix("").parts if kind == "csv" else PurePath(path.replace("\\", "/")).parts
+    return "_".join(parts[-2:] if kind == "csv" else parts[-1:]) or kind
 
 
 def _hardness(rows: pd.DataFrame) -> tuple[bool, float, float]:
@@ -50,6 +67,11 @@ def named(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(name=rows[varying].agg(" / ".join, axis=1))
 
 
+def whole_name(cells: pd.DataFrame) -> str:
+    """Extractor, strategy and model of the cells of one entry."""
+    return " / ".join(str(cells[part].iloc[0]) for part in ENTRY)
+
+
 def entries(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Name and cells of each entry, strategies in their one order."""
     rows = named(rows)
@@ -60,7 +82,7 @@ def entries(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 @dataclass(frozen=True)
 class Few:
-    """The entries of a data set that a picture of few panels shows, and the sentence that says so."""
+    """The entries of a data set that a picture of few panels shows, by their whole names, and the sentence that says so."""
 
     title: str
     dataset: str
@@ -80,16 +102,14 @@ def few(results: Results, name: str, metric: str, most: int = 6) -> Iterator[Few
         best = _ranked(looking, metric).drop_duplicates(axis)
         first = best["strategy"].eq("none") & (axis == "strategy")
         kept = pd.concat([best[first], best[~first]]).head(most)
-        chosen = entries(looking.merge(kept[ENTRY], on=ENTRY))
+        chosen = [(whole_name(cells), cells) for _, cells in entries(looking.merge(kept[ENTRY], on=ENTRY))]
         predictions = [[read(results.folder, key) for key in cells["key"]] for _, cells in chosen]
         if predictions[0][0].multilabel:
             yield Missing(name, f"{title}: it is of classes that exclude each other, and these images may have several")
             continue
         of = f"{len(kept)} of {len(best)}" if len(kept) < len(best) else f"{len(best)}"
         said = f"Shown: the best entry by {metric} of each {axis}, {of}." if len(best) > 1 else ""
-        alike = [kept[part].iloc[0] for part in ENTRY if kept[part].nunique() == 1 and looking[part].nunique() > 1]
-        said += f" All of them are with {', '.join(alike)}." if alike and len(kept) > 1 else ""
-        yield Few(title, str(rows["dataset"].iloc[0]), chosen, predictions, said)
+        yield Few(title, results.file_label(str(rows["dataset"].iloc[0])), chosen, predictions, said)
 
 
 def _ranked(rows: pd.DataFrame, metric: str) -> pd.DataFrame:

@@ -1,0 +1,289 @@
+"""Do the intervals cover, and do the tests hold their level? Simulated with the code that ships.
+
+``python tests/benchmarks/interval_coverage.py`` (about 20 minutes on one core) draws test sets with known class shares, lets two
+classifiers of equal worth predict them, and counts how often the interval of the first holds its true value and how often the paired
+test finds a difference. It writes ``results/coverage.md``. ``--samples N`` draws fewer; ``--no-rules`` applies every method where it is
+refused, too, which is how the rules of ``benchmark/intervals.py`` were found; ``--out FILE``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.intervals import RULES, Rule, difference, kind_of, over_images
+from benchmark.metrics import METRICS
+from benchmark.predictions import Predictions
+from benchmark.stats import corrected_t
+
+HAM10000 = np.array([6705, 1113, 1099, 514, 327, 142, 115]) / 10015
+SHARES = {
+    "50/50": np.array([0.5, 0.5]),
+    "90/10": np.array([0.9, 0.1]),
+    "97/3": np.array([0.97, 0.03]),
+    "33/33/33": np.ones(3) / 3,
+    "60/37/3": np.array([0.6, 0.37, 0.03]),
+    "HAM10000": HAM10000,
+}
+LABELS = {"labels 50, 20, 5": np.array([0.5, 0.2, 0.05])}  # multi-label: prevalences
+SAMPLES = [("images", n) for n in (50, 100, 200, 500, 2000)]
+SAMPLES += [(kind, n) for kind in ("patients", "patients of one class") for n in (10, 20, 50, 100, 200)]
+SEPARATIONS = {"moderate": 1.5, "strong": 3.0}  # distance of the classes, in standard deviations of the noise
+PER_PATIENT = 5  # images, in the mean
+ICC = 0.5  # share of the noise that the images of a patient have in common
+SHARED = 0.7  # share of the noise that two classifiers have in common
+METRIC_NAMES = (
+    *("accuracy", "recall", "precision", "f1", "geometric_mean", "mcc", "kappa", "precision_weighted", "f1_weighted"),
+    *("auc", "average_precision", "log_loss", "brier"),
+)
+MULTILABEL_NAMES = (
+    *("subset_accuracy", "accuracy", "recall", "precision", "f1", "f1_micro", "hamming_loss", "auc", "average_precision"),
+    "label_ranking_average_precision",
+)
+FREE = dict.fromkeys(RULES, Rule(n_groups=2, effective=0))
+LEVEL, LOW, HIGH, TOO_LOW, TOO_HIGH = 0.95, 0.93, 0.97, 0.03, 0.07
+
+
+@dataclass
+class Tally:
+    """What was found over the samples of one setting, for one metric."""
+
+    drawn: int = 0
+    covered: list[bool] = field(default_factory=list)
+    widths: list[float] = field(default_factory=list)
+    rejected: list[bool] = field(default_factory=list)
+
+    def add(self, interval: tuple[float, float], p_value: float, true: float) -> None:
+        """Count one sample; what is NaN was refused."""
+        self.drawn += 1
+        if np.isfinite(interval[0]):
+            self.covered.append(interval[0] <= true <= interval[1])
+            self.widths.append(interval[1] - interval[0])
+        if np.isfinite(p_value):
+            self.rejected.append(p_value < 1 - LEVEL)
+
+
+Key = tuple[str, str, int, str, str]  # class shares, kind of sample, size, classifiers, metric
+
+
+def draw(
+    rng: np.random.Generator, shares: NDArray, separation: float, kind: str, size: int, multilabel: bool = False
+) -> tuple[Predictions, Predictions]:
+    """Predictions of two classifiers of equal worth on one test set: posterior probabilities given noisy evidence for each class."""
+    k = len(shares)
+    sizes = np.ones(size, int) if kind == "images" else 1 + rng.poisson(PER_PATIENT - 1, size)
+    patient = np.repeat(np.arange(size), sizes)
+    n = len(patient)
+    drawn = rng.random((size, k)) < shares if multilabel else rng.choice(k, size, p=shares)
+    truth = drawn[patient] if kind == "patients of one class" or kind == "images" else None
+    if truth is None:
+        truth = rng.random((n, k)) < shares if multilabel else rng.choice(k, n, p=shares)
+    groups = None if kind == "images" else patient.astype(str)
+    common = _noise(rng, patient, size, k)
+    positive = truth if multilabel else truth[:, None] == np.arange(k)
+    found = []
+    for _ in range(2):
+        evidence = separation * positive + np.sqrt(SHARED) * common + np.sqrt(1 - SHARED) * _noise(rng, patient, size, k)
+        proba = _posterior(evidence, shares, separation, multilabel)
+        names = tuple("abcdefg"[:k])
+        found.append(Predictions(truth.astype(np.int64), proba, names, np.arange(n), groups=groups))
+    return found[0], found[1]
+
+
+def _noise(rng: np.random.Generator, patient: NDArray, n_patients: int, k: int) -> NDArray:
+    own = rng.normal(size=(len(patient), k))
+    return own if n_patients == len(patient) else np.sqrt(ICC) * rng.normal(size=(n_patients, k))[patient] + np.sqrt(1 - ICC) * own
+
+
+def _posterior(evidence: NDArray, shares: NDArray, separation: float, multilabel: bool) -> NDArray:
+    if multilabel:
+        return 1 / (1 + np.exp(-(separation * (evidence - separation / 2) + np.log(shares / (1 - shares)))))
+    score = separation * evidence + np.log(shares)
+    score = np.exp(score - score.max(axis=1, keepdims=True))
+    return score / score.sum(axis=1, keepdims=True)
+
+
+def simulate(n_samples: int, rules: dict[str, Rule], seed: int = 0) -> dict[Key, Tally]:
+    """Tally every setting and metric."""
+    rng = np.random.default_rng(seed)
+    tallies: dict[Key, Tally] = defaultdict(Tally)
+    for name, shares in {**SHARES, **LABELS}.items():
+        multilabel = name in LABELS
+        names = MULTILABEL_NAMES if multilabel else METRIC_NAMES
+        for classifiers, separation in SEPARATIONS.items():
+            true = _true_values(rng, shares, separation, multilabel, names)
+            for kind, size in SAMPLES:
+                start = time.perf_counter()
+                for _ in range(n_samples):
+                    a, b = draw(rng, shares, separation, kind, size, multilabel)
+                    for metric in names:
+                        _tally(tallies[name, kind, size, classifiers, metric], metric, a, b, true[metric], rules)
+                print(name, classifiers, kind, size, f"{time.perf_counter() - start:.1f} s", file=sys.stderr, flush=True)  # noqa: T201
+    return tallies
+
+
+def _true_values(
+    rng: np.random.Generator, shares: NDArray, separation: float, multilabel: bool, names: tuple[str, ...]
+) -> dict[str, float]:
+    many = [draw(rng, shares, separation, "images", 200_000, multilabel) for _ in range(2)]
+    return {name: float(np.mean([METRICS[name](p) for pair in many for p in pair])) for name in names}
+
+
+def _tally(tally: Tally, metric: str, a: Predictions, b: Predictions, true: float, rules: dict[str, Rule]) -> None:
+    if a.absent:  # an incomplete test set has another true value
+        tally.drawn += 1
+        return
+    one, both = over_images(metric, [a], rules=rules), difference(metric, [a], [b], rules=rules)
+    tally.add((one.lower, one.upper), both.p_value, true)
+
+
+def simulate_folds(n_samples: int, seed: int = 1) -> Iterator[str]:
+    """Lines of a table: the corrected t-test over folds, of two nearest-centroid classifiers on features of equal worth."""
+    rng = np.random.default_rng(seed)
+    yield "| images | folds | repeats | coverage | mean width | type-I error |"
+    yield "|---|---|---|---|---|---|"
+    for n in (60, 200, 1000):
+        for folds, repeats in ((3, 1), (5, 1), (10, 1), (5, 3)):
+            scores = np.array([_cross_validated(rng, n, folds, repeats) for _ in range(n_samples)])  # (samples, folds, 2)
+            size = n / folds
+            true = scores.mean()
+            intervals = [corrected_t(values[:, 0], n - size, size) for values in scores]
+            tests = [corrected_t(values[:, 0] - values[:, 1], n - size, size) for values in scores]
+            covered = np.array([one.lower <= true <= one.upper for one in intervals])
+            width = np.nanmean([one.upper - one.lower for one in intervals])
+            rejected = np.array([one.p_value < 1 - LEVEL for one in tests])
+            yield f"| {n} | {folds} | {repeats} | {_share(covered)} | {width:.3f} | {_share(rejected)} |"
+
+
+def _cross_validated(rng: np.random.Generator, n: int, folds: int, repeats: int) -> NDArray:
+    """Accuracy of both classifiers on each fold, (folds * repeats, 2)."""
+    y = np.arange(n) % 2
+    X = rng.normal(size=(n, 10)) + 0.6 * y[:, None]
+    found = []
+    for _ in range(repeats):
+        fold = np.empty(n, int)
+        for cls in (0, 1):
+            fold[y == cls] = rng.permutation(np.arange((y == cls).sum()) % folds)
+        for k in range(folds):
+            train = fold != k
+            centroids = np.stack([X[train & (y == cls)].mean(axis=0) for cls in (0, 1)])
+            squared = (X[~train][:, None] - centroids) ** 2
+            found.append([(squared[..., part].sum(axis=2).argmin(axis=1) == y[~train]).mean() for part in (slice(5), slice(5, 10))])
+    return np.array(found)
+
+
+def _share(values: list[bool] | NDArray) -> str:
+    p = float(np.mean(values))
+    return f"{p:.3f} ±{_error(values):.3f}"
+
+
+def _error(values: list[bool] | NDArray) -> float:
+    """Monte-Carlo standard error, that of the nominal share at least."""
+    p = float(np.mean(values))
+    return float(np.sqrt(max(p * (1 - p), 0.05 * LEVEL) / len(values)))
+
+
+def table(tallies: dict[Key, Tally], metric: str, names: list[str]) -> Iterator[str]:
+    """Markdown table of one metric."""
+    heads = [f"{word} ({name})" for name in SEPARATIONS for word in ("printed", "coverage", "width", "tested", "type-I error")]
+    yield "| class shares | test set | " + " | ".join(heads) + " |"
+    yield "|---" * (len(heads) + 2) + "|"
+    for name in names:
+        for kind, size in SAMPLES:
+            cells = [cell for classifiers in SEPARATIONS for cell in _cells(tallies[name, kind, size, classifiers, metric])]
+            if any(cell != "-" for cell in cells):
+                yield f"| {name} | {size} {kind} | {' | '.join(cells)} |"
+
+
+def _cells(tally: Tally) -> list[str]:
+    cells = []
+    if len(tally.covered) >= 0.05 * tally.drawn:
+        cells += [f"{100 * len(tally.covered) / tally.drawn:.0f} %", _share(tally.covered), f"{np.mean(tally.widths):.3f}"]
+    else:
+        cells += ["-"] * 3
+    if len(tally.rejected) >= 0.05 * tally.drawn:
+        return [*cells, f"{100 * len(tally.rejected) / tally.drawn:.0f} %", _share(tally.rejected)]
+    return [*cells, "-", "-"]
+
+
+def outside(tallies: dict[Key, Tally]) -> Iterator[str]:
+    """Name the settings where what is printed in at least half of the samples leaves its range by more than two Monte-Carlo errors."""
+    for (name, kind, size, classifiers, metric), tally in tallies.items():
+        for word, values, low, high in (("coverage", tally.covered, LOW, HIGH), ("type-I error", tally.rejected, TOO_LOW, TOO_HIGH)):
+            if len(values) < 0.5 * tally.drawn:
+                continue
+            error = 2 * np.sqrt(max(np.mean(values) * (1 - np.mean(values)), 0.05 * LEVEL) / len(values))
+            if not low - error <= np.mean(values) <= high + error:
+                yield f"- {metric}, {word} {_share(values)}: {name}, {size} {kind}, {classifiers} classifiers"
+
+
+def report(tallies: dict[Key, Tally], folds: list[str], n_samples: int, with_rules: bool) -> str:
+    """The page."""
+    found = list(outside(tallies))
+    n_cells = sum((len(t.covered) >= 0.5 * t.drawn) + (len(t.rejected) >= 0.5 * t.drawn) for t in tallies.values())
+    covered, printed = sum(sum(t.covered) for t in tallies.values()), sum(len(t.covered) for t in tallies.values())
+    rejected, tested = sum(sum(t.rejected) for t in tallies.values()), sum(len(t.rejected) for t in tallies.values())
+    lines = [
+        "# Coverage of the intervals, type-I error of the tests",
+        "",
+        f"`python tests/benchmarks/interval_coverage.py`: {n_samples} test sets for each setting, drawn from known classes and predicted "
+        "by two "
+        "classifiers of equal worth, by the code that ships"
+        + (" with its rules." if with_rules else ", **applied also where its rules refuse**.")
+        + f" Classes lie {SEPARATIONS['moderate']} (moderate) or {SEPARATIONS['strong']} (strong) standard deviations apart, a patient has "
+        f"{PER_PATIENT} images in the mean, of which half of the noise is common ('of one class': all of one class), the two classifiers "
+        f"share {SHARED:.0%} of the noise. Nominal are 0.95 and 0.05; ± is the Monte-Carlo standard error. 'printed' and 'tested' are the "
+        "shares of the samples in which the rules let an interval and a p-value be computed; what is computed in less than 5 % is '-'.",
+        "",
+        f"Over all settings, intervals cover in {covered / printed:.3f} and tests reject in {rejected / tested:.3f} of the cases. Of "
+        f"{n_cells} entries that are computed in at least half of the samples, {len(found)} leave 0.93 to 0.97, or 0.03 to 0.07, by more "
+        "than two Monte-Carlo errors" + (":" if found else "."),
+        "",
+        *found,
+        "",
+        "## Rules",
+        "",
+        "| method | metrics | images of the rarest class | groups of the rarest class | images | groups | deciding units (tests) |",
+        "|---|---|---|---|---|---|---|",
+        *_rules(),
+        "",
+        "## Folds: the corrected resampled t-test (Nadeau & Bengio 2003)",
+        "",
+        *folds,
+        "",
+    ]
+    for names, metrics in ((list(SHARES), METRIC_NAMES), (list(LABELS), MULTILABEL_NAMES)):
+        for metric in metrics:
+            title = f"{metric}, multi-label" if metrics is MULTILABEL_NAMES else metric
+            lines += [f"## {title}", "", *table(tallies, metric, names), ""]
+    return "\n".join(lines)
+
+
+def _rules() -> Iterator[str]:
+    for kind, rule in RULES.items():
+        metrics = ", ".join(name for name in METRICS if kind_of(name) == kind)
+        yield f"| {kind} | {metrics} | {rule.images} | {rule.groups} | {rule.n_images} | {rule.n_groups} | {rule.effective:g} |"
+
+
+def main() -> None:
+    """Simulate and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--samples", type=int, default=1000)
+    parser.add_argument("--no-rules", action="store_true")
+    parser.add_argument("--out", type=Path, default=Path("results/coverage.md"))
+    chosen = parser.parse_args()
+    tallies = simulate(chosen.samples, FREE if chosen.no_rules else dict(RULES))
+    folds = list(simulate_folds(chosen.samples))
+    chosen.out.write_text(report(tallies, folds, chosen.samples, not chosen.no_rules), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

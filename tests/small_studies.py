@@ -1,0 +1,43 @@
+"""Small real runs, one for each kind of task, for tests of everything that reads a results folder."""
+
+import numpy as np
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from benchmark import load_study, run
+
+KINDS = ("multi-label", "binary", "multi-class", "ordinal", "grouped", "imbalanced")
+LONG = ("a malignant melanoma of the skin", "a benign keratosis, not a melanoma")
+
+
+def make_results(kind, folder, models=("majority", "gaussian_nb", "nearest_centroid"), n=240):
+    """Run a small study of one kind of task on the bundled digits (ordinal: RetinaMNIST); returns the results folder."""
+    axes = {"extractors": ["pixels", "color_histogram(bins=4)"], "models": list(models), "datasets": [_dataset(kind, folder, n)]}
+    if kind == "imbalanced":
+        axes |= {"imbalances": ["step(ratio=1)", "step(ratio=5)"], "strategies": ["none", "random_over", "prior_threshold"]}
+    if kind == "ordinal":
+        axes |= {"seeds": [0, 1], "extractors": ["color_histogram(bins=4)"]}
+    run(load_study("digits", name=kind, **axes), out=folder / "out")
+    return folder / "out"
+
+
+def _dataset(kind, folder, n):
+    if kind == "ordinal":
+        return "retinamnist"
+    if kind in ("multi-class", "imbalanced"):
+        return "digits"
+    images, digits = load_digits().images[:n], load_digits().target[:n]
+    images = np.rint(images * (255 / 16)).astype(np.uint8)
+    (folder / "data").mkdir(exist_ok=True)
+    labels = {
+        "multi-label": ["|".join([*(["even"] if d % 2 == 0 else []), *(["above four"] if d > 4 else [])]) for d in digits],
+        "binary": [LONG[d % 2] for d in digits],
+        "grouped": [LONG[d % 2] for d in digits],
+    }[kind]
+    lines = ["image,dx,patient" if kind == "grouped" else "image,dx"]
+    for i, (image, label) in enumerate(zip(images, labels, strict=True)):
+        Image.fromarray(image).save(folder / "data" / f"{i}.png")
+        lines.append(f'{i}.png,"{label}"' + f",p{i // 4}" * (kind == "grouped"))
+    (folder / "data" / "cases.csv").write_text("\n".join(lines) + "\n")
+    group = ", group='patient'" if kind == "grouped" else ""
+    return f"csv:{folder / 'data' / 'cases.csv'}(label='dx'{group})"
