@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, product
 from pathlib import Path
 
 from benchmark.cell import Cell
 from benchmark.datasets.base import Dataset, data_folder
 from benchmark.errors import UserError
-from benchmark.plugins import load
+from benchmark.plugins import load, resolve, with_defaults
 from benchmark.prepare import folds, refusal
-from benchmark.study import Study, cells, split_of
+from benchmark.spec import Spec
+from benchmark.splits import has_official
+from benchmark.study import FLOOR, Study, takes_images
 
 
 @dataclass(frozen=True)
@@ -63,3 +66,45 @@ def make_plan(study: Study, data: str | Path | None = None) -> Plan:
             "(--extractor and --model replace a study's pipelines: name both)"
         )
     return plan
+
+
+def cells(study: Study, datasets: dict[str, Dataset], folds: dict[str, int]) -> Iterator[Cell]:
+    """Yield the cells of a resolved study; one lazy generator for everything that is ever run.
+
+    Parameters
+    ----------
+    study : Study
+    datasets : label to Dataset
+    folds : label to number of folds
+    """
+    for data in study.datasets:
+        dataset = datasets[data.label]
+        split = split_of(study, dataset)
+        samples = product(study.seeds, study.imbalances, study.train_sizes, study.occlusions)
+        for (seed, imbalance, train_size, occlusion), (strategy, (extractor, model)) in product(samples, _entries(study)):
+            for fold in range(folds[data.label]):
+                where = data, dataset.fingerprint, study.size, split, fold
+                yield Cell(*where, imbalance, train_size, occlusion, extractor, strategy, model, seed)
+
+
+def _entries(study: Study) -> list[tuple[tuple[Spec, ...], tuple[tuple[Spec, ...], Spec]]]:
+    """Every strategy with every pipeline; ``majority`` looks at no image, and so is run without a strategy."""
+    nothing = ((resolve("strategy", Spec("none")),),)
+    return [
+        (strategy, (extractor, model))
+        for extractor, model in _pipelines(study)
+        for strategy in (nothing if model.name == FLOOR else study.strategies)
+    ]
+
+
+def split_of(study: Study, dataset: Dataset) -> Spec:
+    """Split of a study on one data set: the named one, else the official one where there is one, else 3-fold."""
+    default = Spec("official") if has_official(dataset) else Spec("stratified_kfold")
+    return with_defaults(study.split or resolve("split", default))
+
+
+def _pipelines(study: Study) -> Iterator[tuple[tuple[Spec, ...], Spec]]:
+    """Every pair of extractor and model, each once; the floor needs no extractor where a study has none."""
+    spanned = ((extractor, model) for extractor in study.extractors for model in study.models if not takes_images(model))
+    alone = (((), model) for model in study.models if takes_images(model) or (model.name == FLOOR and not study.extractors))
+    yield from dict.fromkeys(chain(spanned, alone, study.pipelines))

@@ -28,7 +28,8 @@ from benchmark.datasets.stored import open_dataset, store_dataset
 from benchmark.environment import environment
 from benchmark.errors import StorageError, UserError, unknown
 from benchmark.evaluate import failure, row_of
-from benchmark.executors import Executor, executor_for
+from benchmark.executor import Executor
+from benchmark.executors import executor_for
 from benchmark.files import check_writable, write_text
 from benchmark.plan import Plan, make_plan
 from benchmark.schedule import Outcome, Schedule, Task

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from importlib import resources
-from itertools import chain, product
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError
 
 from benchmark.axes import IMAGES, OneSpec, Pairs, Seeds, Specs, Sums, TrainSizes, listed
-from benchmark.cell import Cell
-from benchmark.datasets.base import Dataset
 from benchmark.errors import UserError, unknown
 from benchmark.files import read_text, user_path
-from benchmark.plugins import contents, load, resolve, with_defaults
+from benchmark.plugins import contents, load, resolve
 from benchmark.spec import Spec, join
-from benchmark.splits import has_official
 from benchmark.text import brief, count_of
 from benchmark.yaml_files import MOST_CHARACTERS, read_yaml, write_yaml
 
@@ -236,48 +232,6 @@ def suites() -> dict[str, str]:
     """Names and texts of the studies that ship."""
     found = (file for file in resources.files("benchmark").joinpath("suites").iterdir() if file.name.endswith(".yaml"))
     return {file.name.removesuffix(".yaml"): file.read_text(encoding="utf-8") for file in sorted(found, key=lambda file: file.name)}
-
-
-def cells(study: Study, datasets: dict[str, Dataset], folds: dict[str, int]) -> Iterator[Cell]:
-    """Yield the cells of a resolved study; one lazy generator for everything that is ever run.
-
-    Parameters
-    ----------
-    study : Study
-    datasets : label to Dataset
-    folds : label to number of folds
-    """
-    for data in study.datasets:
-        dataset = datasets[data.label]
-        split = split_of(study, dataset)
-        samples = product(study.seeds, study.imbalances, study.train_sizes, study.occlusions)
-        for (seed, imbalance, train_size, occlusion), (strategy, (extractor, model)) in product(samples, _entries(study)):
-            for fold in range(folds[data.label]):
-                where = data, dataset.fingerprint, study.size, split, fold
-                yield Cell(*where, imbalance, train_size, occlusion, extractor, strategy, model, seed)
-
-
-def _entries(study: Study) -> list[tuple[tuple[Spec, ...], tuple[tuple[Spec, ...], Spec]]]:
-    """Every strategy with every pipeline; ``majority`` looks at no image, and so is run without a strategy."""
-    nothing = ((resolve("strategy", Spec("none")),),)
-    return [
-        (strategy, (extractor, model))
-        for extractor, model in _pipelines(study)
-        for strategy in (nothing if model.name == FLOOR else study.strategies)
-    ]
-
-
-def split_of(study: Study, dataset: Dataset) -> Spec:
-    """Split of a study on one data set: the named one, else the official one where there is one, else 3-fold."""
-    default = Spec("official") if has_official(dataset) else Spec("stratified_kfold")
-    return with_defaults(study.split or resolve("split", default))
-
-
-def _pipelines(study: Study) -> Iterator[tuple[tuple[Spec, ...], Spec]]:
-    """Every pair of extractor and model, each once; the floor needs no extractor where a study has none."""
-    spanned = ((extractor, model) for extractor in study.extractors for model in study.models if not takes_images(model))
-    alone = (((), model) for model in study.models if takes_images(model) or (model.name == FLOOR and not study.extractors))
-    yield from dict.fromkeys(chain(spanned, alone, study.pipelines))
 
 
 def takes_images(model: Spec) -> bool:

@@ -10,8 +10,9 @@ from multiprocessing.context import SpawnProcess
 import psutil
 import pytest
 
+from benchmark.dask_executor import _Silence
 from benchmark.errors import UserError
-from benchmark.executors import LocalExecutor, _Silence, executor_for
+from benchmark.executors import LocalExecutor, executor_for
 from benchmark.worker import EndedError, Limits, Worker
 
 # imports are part of the expression, since a worker's task must be importable there
@@ -173,7 +174,7 @@ def test_a_copy_of_a_worker_writes_no_file(tmp_path):
 
 
 def test_that_no_dask_worker_answers_is_said_once_and_that_one_answers_again(caplog, monkeypatch):
-    monkeypatch.setattr("benchmark.executors.SILENCE", 0.05)
+    monkeypatch.setattr("benchmark.dask_executor.SILENCE", 0.05)
     silence = _Silence()
     for seen in ({"a": 1.0}, {"a": 1.0}, {}, {"a": 1.0}):
         silence.note(seen)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmark import load_study, run
-from benchmark.executors import DaskExecutor, LocalExecutor
+from benchmark.dask_executor import DaskExecutor
+from benchmark.executors import LocalExecutor
 from benchmark.plan import make_plan
 from benchmark.runner import evaluate_study
 from benchmark.store import load_results
