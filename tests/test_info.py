@@ -15,7 +15,8 @@ def rows(tmp_path_factory):
 
     def interrupt(plan, schedule):
         def report(task, row):
-            if task.part is None and task.cell.identity["seed"] == 1:
+            plug_in = task.part is None and task.cell.identity["model"] != "knn"  # run after the others
+            if plug_in and task.cell.identity["seed"] == 1:
                 raise KeyboardInterrupt
 
         return report
@@ -28,9 +29,9 @@ def rows(tmp_path_factory):
 def test_completeness_counts_by_axis_and_status(rows):
     table = completeness(rows).set_index(["axis", "value"])
     assert list(table.columns) == ["planned", "ok", "failed"]
-    assert list(table.loc[("all", "")]) == [8, 3, 2]
+    assert list(table.loc[("all", "")]) == [8, 4, 3]
     assert list(table.loc[("seed", "0")]) == [4, 2, 2]
-    assert list(table.loc[("extractor", "pixels")]) == [4, 1, 1]
+    assert list(table.loc[("extractor", "pixels")]) == [4, 2, 1]
     assert "fold" not in table.index.get_level_values("axis"), "there is one fold"
 
 
@@ -46,11 +47,12 @@ def test_cost_counts_each_matrix_once(rows):
 
 def test_what_the_cache_saved_is_what_the_cells_would_have_computed_again(rows):
     assert saved(rows).startswith("2 matrices of features (")
-    assert "used 3 times" in saved(rows)
+    assert "used 4 times" in saved(rows)
 
 
 def test_failures_are_counted_by_reason_and_the_machine_is_named(rows):
     said = "\n".join(lines(rows))
-    assert said.count("1 failed: ") == 2, "one an extractor"
+    assert "2 failed: hog / none / " in said
+    assert "1 failed: pixels / none / " in said
     assert "the lens cap is on" in said
     assert "cores, 1 at once" in said

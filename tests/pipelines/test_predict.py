@@ -182,7 +182,7 @@ def test_what_would_command_a_terminal_is_not_printed(classical, pictures, tmp_p
     file.save(replace(classical, card=card), tmp_path / "it.pipeline")
     said = command("predict", tmp_path / "it.pipeline", pictures[0])
     assert "\x1b" not in said.out
-    assert "\N{REPLACEMENT CHARACTER}[2J" in said.out
+    assert r"\x1b[2J" in said.out
 
 
 def test_where_a_data_set_lay_is_not_shown(classical):

@@ -96,7 +96,7 @@ def command(monkeypatch, capsys):
         with pytest.raises(SystemExit) as ended:
             main()
         printed = capsys.readouterr()
-        assert ended.value.code == expect, printed
+        assert (ended.value.code or 0) == expect, printed
         return printed
 
     return call
