@@ -64,7 +64,7 @@ def opened_for_reading(path: Path) -> Iterator[sqlite3.Connection]:
         connection = _connect(path)
         try:
             try:
-                connection.execute("SELECT 1 FROM sqlite_master")
+                connection.execute("SELECT 1 FROM sqlite_master").close()
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
                     raise

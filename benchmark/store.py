@@ -59,30 +59,35 @@ class StoredRows:
     def __exit__(self, *_: object) -> None:
         self._held.close()
 
+    @contextmanager
+    def _query(self, sql: str, values: tuple[Any, ...] = ()) -> Iterator[sqlite3.Cursor]:
+        """Rows of a query, which is over in the end: one that is not read to its end would keep the file locked."""
+        with problems_explained(self.path), closing(self._connection.execute(sql, values)) as cursor:
+            yield cursor
+
     def statuses(self) -> dict[str, str]:
         """Key and status of all stored rows."""
-        with problems_explained(self.path):
-            rows = self._connection.execute("SELECT key, status FROM rows").fetchall()
+        with self._query("SELECT key, status FROM rows") as cursor:
+            rows = cursor.fetchall()
         keys = [key for key, _ in rows]
         return dict(zip(self._read("key", keys, keys), self._read("status", [status for _, status in rows], keys), strict=True))
 
     def ending(self, key: str) -> tuple[str, str] | None:
         """Status of a row, and when it ended; None when there is none."""
-        with problems_explained(self.path):
-            return self._connection.execute("SELECT status, ended FROM rows WHERE key = ?", (key,)).fetchone()
+        with self._query("SELECT status, ended FROM rows WHERE key = ?", (key,)) as cursor:
+            return cursor.fetchone()
 
     def planned(self) -> Iterator[tuple[str, str]]:
         """Labels of every planned cell, as JSON, and its key."""
-        with problems_explained(self.path):
-            for text, key in self._connection.execute("SELECT identity, key FROM planned"):
+        with self._query("SELECT identity, key FROM planned") as cursor:
+            for text, key in cursor:
                 self._read("labels", [text], [key])
                 self._read("key", [key], [key])
                 yield text, key
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Every row, as ``add`` took it."""
-        with problems_explained(self.path):
-            cursor = self._connection.execute("SELECT * FROM rows")
+        with self._query("SELECT * FROM rows") as cursor:
             names = [name for name, *_ in cursor.description]
             for stored in cursor:
                 row = dict(zip(names, stored, strict=True))
@@ -92,14 +97,15 @@ class StoredRows:
 
     def frame(self, columns: Collection[str] | None) -> pd.DataFrame:
         """Rows as ``load_results`` gives them."""
-        with problems_explained(self.path):
-            names = [name for _, name, *_ in self._connection.execute("PRAGMA table_info(rows)")]
-            names = [name for name in names if name not in _FIRST and (columns is None or name in columns)]
-            quoted = "".join(f', rows."{name}"' for name in names)
-            cursor = self._connection.execute(
-                "SELECT identity, planned.key, COALESCE(status, 'planned'), COALESCE(reason, '')"  # noqa: S608  # own names
-                f"{quoted} FROM planned LEFT JOIN rows USING (key)"
-            )
+        with self._query("PRAGMA table_info(rows)") as cursor:
+            names = [name for _, name, *_ in cursor]
+        names = [name for name in names if name not in _FIRST and (columns is None or name in columns)]
+        quoted = "".join(f', rows."{name}"' for name in names)
+        query = (
+            "SELECT identity, planned.key, COALESCE(status, 'planned'), COALESCE(reason, '')"  # noqa: S608  # own names
+            f"{quoted} FROM planned LEFT JOIN rows USING (key)"
+        )
+        with self._query(query) as cursor:
             chunks = iter(lambda: cursor.fetchmany(1000), [])
             parts = [self._part(["labels", *_FIRST, *names], chunk, columns) for chunk in chunks]
         kept = dict.fromkeys(name for part in parts for name in part) or dict.fromkeys(_FIRST)
