@@ -6,8 +6,9 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from benchmark.leaderboard import COLUMNS
 from benchmark.predictions import read
 from benchmark.store import Store, StoredRows, load_results
 from benchmark.tables import write_leaderboards
+
+KEPT = ("plugins", "studies")  # folders whose files are named by their content
 
 Row = dict[str, Any]
 
@@ -51,6 +54,7 @@ def merge(folders: Iterable[Path], out: Path) -> dict[Path, int]:
         brought = {store.folder: sum(_bring(store, row, target) for row in store.rows()) for store in stores if store.folder in sources}
         for store in stores:
             target.adopt(store)
+            _copy_kept(store.folder, out)
     claims = Claims(out)
     with claims.claimed("tables"):
         write_leaderboards(load_results(out, COLUMNS), out)
@@ -61,10 +65,22 @@ def _bring(store: StoredRows, row: Row, target: Store) -> bool:
     if target.ending(row["key"]) is not None:
         return False
     if row["status"] == "ok":
-        with _predictions(store, row).open("rb") as file:
-            write_atomic(_predictions(target, row), lambda copy: shutil.copyfileobj(file, copy))
+        write_atomic(_predictions(target, row), partial(_copy_file, _predictions(store, row)))
     target.add(row)
     return True
+
+
+def _copy_kept(folder: Path, out: Path) -> None:
+    """Copy the studies and the sources of plug-ins that a folder keeps; equal names hold equal content."""
+    for file in (file for name in KEPT for file in (folder / name).rglob("*") if file.is_file()):
+        copy = out / file.relative_to(folder)
+        if not copy.exists():
+            write_atomic(copy, partial(_copy_file, file))
+
+
+def _copy_file(source: Path, copy: BinaryIO) -> None:
+    with source.open("rb") as file:
+        shutil.copyfileobj(file, copy)
 
 
 def _check_outcomes(stores: list[StoredRows]) -> None:

@@ -1,4 +1,5 @@
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +26,17 @@ def test_the_union_of_two_folders_equals_one_run_of_both(tmp_path):
         assert path.read_bytes() == (tmp_path / "out" / "predictions" / path.name).read_bytes()
     assert (tmp_path / "out" / "leaderboard.md").is_file()
     assert set(part(tmp_path / "out", models=["knn", "majority", "gaussian_nb"])["ended"]) == set(merged["ended"]), "nothing is run again"
+
+
+def test_studies_and_the_sources_of_plug_ins_are_kept(tmp_path):
+    faults = Path(__file__).parent / "faults.py"
+    part(tmp_path / "a", models=[f"{faults}:Honest"])
+    part(tmp_path / "b", models=["majority"])
+    merge([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
+    for kept in ("plugins", "studies"):
+        files = {file.name: file.read_bytes() for name in "ab" for file in (tmp_path / name / kept).glob("*.*")}
+        assert files
+        assert files == {file.name: file.read_bytes() for file in (tmp_path / "out" / kept).glob("*.*")}
 
 
 def test_merging_again_or_into_a_folder_that_takes_part_changes_nothing(tmp_path):
