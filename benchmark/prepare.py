@@ -16,7 +16,7 @@ from benchmark.own_folds import own_folds_refusal, resamples
 from benchmark.plugins import build, load
 from benchmark.spec import Spec
 from benchmark.splits import MENU, Fold
-from benchmark.strategies.base import Combined, Strategy
+from benchmark.strategies.base import CORRECTED, Combined, Strategy
 from benchmark.strategies.thresholds import balances
 from benchmark.study import takes_images
 from models.one_vs_rest import OneVsRest
@@ -93,7 +93,7 @@ def double_corrections(strategy: Strategy, model: Any) -> list[str]:
     parts = strategy.parts if isinstance(strategy, Combined) else [strategy]
     by = [type(getattr(part, "sampler", part)).__name__ for part in parts if getattr(part, "balances", False)]
     by += ["the model"] if balances(model) else []
-    return [f"class frequencies are corrected {len(by)} times: by {' and by '.join(by)}"] if len(by) > 1 else []
+    return [f"{CORRECTED} {len(by)} times: by {' and by '.join(by)}"] if len(by) > 1 else []
 
 
 def refusal(cell: Cell, dataset: Dataset) -> str | None:

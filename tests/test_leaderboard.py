@@ -186,3 +186,9 @@ def test_the_table_of_classes_holds_the_mean_of_every_class(tmp_path):
     assert max(sizes) == pytest.approx(5 * min(sizes), rel=0.05)
     with pytest.raises(UserError, match="unknown metric of a class 'auc'"):
         list(class_table.made(rows, "auc"))
+
+
+def test_corrections_of_the_class_frequencies_that_meet_are_said(tmp_path):
+    study = load_study("digits", extractors=["pixels"], models=["knn"], strategies=["random_over + prior_threshold"], split="holdout")
+    (line,) = problems(run(study, tmp_path))
+    assert line == "1 cell: class frequencies are corrected 2 times: by RandomOverSampler and by PriorThreshold"
