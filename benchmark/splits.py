@@ -13,10 +13,11 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 from benchmark.datasets.base import Dataset
 from benchmark.errors import UserError
 from benchmark.stratify import count_labels, deal_inner, deal_units, lost_labels
+from benchmark.text import count_of
 
 MOST_REPEATS = 1000
 TRIES = 20  # of dealing units that hold several classes
-SHARED = " test images are also in the training part, pixel for pixel"
+SHARED = " also in the training set, pixel for pixel"
 
 Indices = NDArray[np.int64]
 Fold = tuple[Indices, Indices]
@@ -78,7 +79,7 @@ def _parts(dataset: Dataset, train_part: str, test_part: str) -> Fold:
         if len(shared):
             raise UserError(
                 f"dataset '{dataset.name}': {len(shared)} groups (such as '{shared[0]}') are in both {train_part} and {test_part} "
-                "of its official split; use stratified_kfold, or mend the split"
+                "of its official split; use stratified_kfold, or correct the split"
             )
     return train, test
 
@@ -242,7 +243,7 @@ def shared_images(dataset: Dataset, train: Indices, test: Indices) -> list[str]:
     """Say how many test images are also in the training part, pixel for pixel: copies made before the split, as by resampling."""
     digests = _digests(dataset)
     n = int(np.isin(digests[test], digests[train]).sum())
-    return [f"{n}{SHARED}"] if n else []
+    return [f"{count_of(n, 'test image is', 'test images are')}{SHARED}"] if n else []
 
 
 def _digests(dataset: Dataset) -> NDArray[np.uint64]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from benchmark.datasets.base import PARTS, Dataset
 from benchmark.datasets.csv_rows import Row, need_column, read_rows
-from benchmark.datasets.listing import Listing, assemble, class_order, path_of
+from benchmark.datasets.listing import Listing, assemble, path_of
 from benchmark.datasets.parts import part_of
 from benchmark.datasets.pictures.decoded import MAX_PIXELS
 from benchmark.datasets.pictures.options import Options
@@ -17,6 +16,7 @@ from benchmark.datasets.text import PathFinder, nfc
 from benchmark.errors import UserError
 
 MOST_NUMBERS = 10  # distinct numbers that a class column may have; scales of grades have fewer, measurements more
+NUMBER = re.compile(r"([-+]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d{1,2})?)\s*(?:%|[a-zA-Zµ°]{1,3})?")
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
@@ -62,8 +62,7 @@ def load_csv(
         Let paths leave the CSV's folder.
     numeric_classes : bool
         Take every number in the column of the class for a class of its own. Otherwise more than 10
-        distinct ones are refused, as they are of ages or measurements; integers without a gap from
-        0 or 1 are class indices and never refused.
+        distinct ones, with a unit or without, are refused, as they are of ages or measurements.
     drop_duplicates : bool
         Keep one of each set of exact copies; see `benchmark.datasets.duplicates.drop_copies`. Rows
         that repeat another are dropped, too.
@@ -103,27 +102,19 @@ def _without_repeated(rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
 
 
 def _refuse_measurements(where: str, column: str, labels: Iterable[str]) -> None:
-    """Refuse a column of numbers that are too many to be grades and no class indices."""
-    distinct = class_order(labels)
-    values = {_number(label) for label in distinct}
-    if None in values or len(values) <= MOST_NUMBERS:
-        return
-    numbers = sorted(value for value in values if value is not None)
-    if numbers[0] in (0, 1) and numbers == [numbers[0] + i for i in range(len(numbers))]:
-        return
-    raise UserError(
-        f"{where}: label: column '{column}' holds {len(numbers)} distinct numbers ({numbers[0]:g} to {numbers[-1]:g}), "
-        "as of a measurement, and each would be a class; make a column of classes, or set numeric_classes=True if they are meant"
-    )
+    """Refuse a column of more numbers than grades have, with a unit or without, whatever else is in it."""
+    numbers = sorted({value for label in set(labels) if (value := _number(label)) is not None})
+    if len(numbers) > MOST_NUMBERS:
+        raise UserError(
+            f"{where}: label: column '{column}' holds {len(numbers)} distinct numbers ({numbers[0]:g} to {numbers[-1]:g}), "
+            "as of a measurement, and each would be a class; make a column of classes, or set numeric_classes=True if they are meant"
+        )
 
 
 def _number(label: str) -> float | None:
-    """Read a label as a number, also with a decimal comma; None for other labels."""
-    try:
-        value = float(label.replace(",", "."))
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+    """Read a label as a number, also with a decimal comma or a unit; None for other labels."""
+    number = NUMBER.fullmatch(label.strip())
+    return float(number[1].replace(",", ".")) if number else None
 
 
 def _optional(where: str, columns: list[str], rows: list[Row], parameter: str, column: str) -> list[str] | None:
@@ -171,7 +162,7 @@ def _image_paths(where: str, columns: list[str], rows: list[Row], image: str, fo
         if path in lines:
             raise UserError(
                 f"{row.where}: '{cell}' is the image of line {lines[path]} too; keep one of them, or it may be on both sides of a split "
-                "(drop_duplicates=True drops rows that are the same)"
+                "(drop_duplicates=True drops rows that are the same in every column)"
             )
         lines[path] = row.line
     return list(lines)

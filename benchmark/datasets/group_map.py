@@ -35,7 +35,7 @@ def read_groups(where: str, path: Path, part: NDArray[np.str_]) -> NDArray[np.st
     UserError
         The file is no such table, or an image has no id, or two.
     """
-    columns, rows = read_rows(where, path)
+    columns, rows = read_rows(f"{where}: groups of '{path}'", path)
     for column in ("index", "id"):
         need_column(where, columns, "groups", column)
     places = {name: np.flatnonzero(part == name) for name in dict.fromkeys(part.tolist())}
