@@ -220,8 +220,8 @@ def _across(found: list[tuple[Couple, Comparison]], families: list[list[Couple]]
         if len(means) > 1:
             title = f"across {len(means)} data sets, by the median of the differences"
             result, (mean_a, mean_b) = wilcoxon(means["a"], means["b"]), means.mean()
-            means_of = {"mean_a": float(mean_a), "mean_b": float(mean_b)}
-            tested[couple] = replace(example[couple], title=title, dataset="", result=result, note="", group="across", **means_of)
+            told = replace(example[couple], title=title, dataset="", note="", group="across")
+            tested[couple] = replace(told, mean_a=float(mean_a), mean_b=float(mean_b), result=result)
     for couple, (n, adjusted) in _adjusted(tested, families).items():
         tested[couple] = replace(tested[couple], result=replace(tested[couple].result, family=n, adjusted=adjusted))
     yield from tested.items()
