@@ -12,7 +12,7 @@ import pandas as pd
 
 from benchmark.averages import counted_by_group, remarks, title_of_metric
 from benchmark.comparison import Comparison, capital
-from benchmark.entries import Entry, find_entry
+from benchmark.entries import Entry, find_entry, find_pairs, known_entries
 from benchmark.errors import UserError, unknown
 from benchmark.intervals import difference, over_folds
 from benchmark.leaderboard import COMPARABLE, ENTRY, title_of
@@ -61,7 +61,7 @@ def compare(folder: str | Path, a: str, b: str, metric: str = "f1") -> list[Comp
     one, two = find_entry(a, rows, Path(folder)), find_entry(b, rows, Path(folder))
     if one == two:
         raise UserError(f"'{a}' and '{b}' are both {' / '.join(one)}: name two entries")
-    others = [entry for entry in _entries(rows) if entry not in (one, two) and entry[2] != FLOOR]
+    others = [entry for entry in known_entries(rows) if entry not in (one, two) and entry[2] != FLOOR]
     families = [[(one, two), *((other, two) for other in others)], [(one, two), *((one, other) for other in others)]]
     found = list(_compared_in(Path(folder), rows, families, metric))
     if not found:
@@ -76,7 +76,8 @@ def compare_all(folder: str | Path, against: str, metric: str = "f1") -> list[Co
     ----------
     folder : str or Path
     against : str
-        The entry that the others are compared with, named as for ``compare``.
+        The entry that the others are compared with, named as for ``compare``; or a strategy, where several entries have it: each entry is
+        compared with that of its own extractor and model.
     metric : str
 
     Returns
@@ -90,11 +91,9 @@ def compare_all(folder: str | Path, against: str, metric: str = "f1") -> list[Co
         As for ``compare``.
     """
     rows = _rows(folder, metric)
-    two = find_entry(against, rows, Path(folder))
-    family = [(entry, two) for entry in _entries(rows) if entry != two and entry[2] != FLOOR]
-    found = list(_compared_in(Path(folder), rows, [family], metric))
+    found = list(_compared_in(Path(folder), rows, [find_pairs(against, rows, Path(folder))], metric))
     if not found:
-        raise UserError(f"no entry has a cell in {folder} that {' / '.join(two)} has done too; run them on one split")
+        raise UserError(f"no entry has a cell in {folder} that its counterpart under '{against}' has done too; run them on one split")
     sign = -1 if METRICS[metric].greater_is_better else 1
     order = {title: k for k, title in enumerate(dict.fromkeys(one.group for one in found))}
     return sorted(found, key=lambda one: (order[one.group], np.nan_to_num(sign * one.result.effect, nan=np.inf)))
@@ -107,10 +106,6 @@ def _rows(folder: str | Path, metric: str) -> pd.DataFrame:
     if metric not in rows:
         raise UserError(f"no row in {folder} has the metric {metric}; those of its leaderboard: python -m benchmark table {folder}")
     return rows
-
-
-def _entries(rows: pd.DataFrame) -> list[Entry]:
-    return list(dict.fromkeys(rows[ENTRY].itertuples(index=False, name=None)))
 
 
 def _compared_in(folder: Path, rows: pd.DataFrame, families: list[list[Couple]], metric: str) -> Iterator[Comparison]:

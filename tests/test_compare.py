@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -297,6 +297,33 @@ def test_the_order_of_a_pair_changes_neither_its_adjusted_p_value_nor_its_verdic
         assert one.adjusted == pytest.approx(two.adjusted)
         assert (one.lower, one.upper) == (pytest.approx(-two.upper), pytest.approx(-two.lower))
         assert (one.family, one.significant) == (two.family, two.significant)
+
+
+@pytest.fixture
+def four_by_two(tmp_path, y):
+    """Two extractors and two models with two strategies each, and the floors."""
+    for k, (extractor, strategy, model) in enumerate(product(("hog", "lbp"), ("none", "smote"), ("knn", "rbf_svm"))):
+        add(tmp_path, (extractor, strategy, model), predicted(y, range(5 + 4 * k)))
+    for extractor in ("hog", "lbp"):
+        add(tmp_path, (extractor, "none", "majority"), predicted(y, range(0, 120, 2)))
+    return tmp_path
+
+
+def test_against_a_strategy_each_entry_is_compared_with_that_of_its_extractor_and_model(four_by_two):
+    found = compare_all(four_by_two, "none", "accuracy")
+    assert {(one.title.removeprefix("breast · official · "), one.a, one.b) for one in found} == {
+        (f"{extractor} · {model}", "smote", "none") for extractor in ("hog", "lbp") for model in ("knn", "rbf_svm")
+    }
+    assert {one.result.family for one in found} == {4}
+    with pytest.raises(UserError, match=r"'hog' names 4 entries of .*; write more of the one you mean"):
+        compare_all(four_by_two, "hog", "accuracy")
+
+
+def test_every_entry_is_compared_with_one_floor_and_no_floor_with_another(four_by_two):
+    found = compare_all(four_by_two, "majority", "accuracy")
+    assert len(found) == 8
+    assert all("majority" in one.b and "majority" not in one.a for one in found)
+    assert "majority" in compare(four_by_two, "hog / none / knn", "majority", "accuracy")[0].b
 
 
 def test_a_p_value_is_printed_with_the_digits_that_show_its_side_of_the_level():
