@@ -102,6 +102,19 @@ def test_folds_that_all_lack_the_same_class_are_averaged_and_said():
     assert any("over the classes with test images, for all configurations alike" in line for line in problems(rows))
 
 
+def test_folds_that_all_lack_a_class_rank_nothing_by_an_average_over_classes():
+    """Of one class that is left, 'majority' is right on every image."""
+    both = [row("hog", fold, f1, model=model) for model, f1 in (("majority", 1.0), ("knn", 0.9)) for fold in range(2)]
+    rows = with_classes(pd.DataFrame(both), dict.fromkeys(range(2), ("b", "c")))
+    found = table(rows)
+    assert found["rank"].isna().all()
+    assert not found["no_better"].any()
+    assert sorted(shown(found)["f1"]) == ["0.900 ±0.000", "1.000 ±0.000"]
+    assert set(shown(found)["rank"]) == {"-"}
+    assert "and rank none: of 2 folds, 2 without test images of b, c" in render(rows, "md", "f1")
+    assert sorted(table(rows, "accuracy")["rank"]) == [1, 2], "no average over classes"
+
+
 def test_folds_that_lack_different_classes_have_no_macro_average():
     rows = with_classes(three_folds([0.6, 0.7, 0.8]), {0: ("a",), 1: ("b",), 2: ("c",)})
     assert np.isnan(table(rows)["f1"][0])
