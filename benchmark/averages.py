@@ -47,6 +47,17 @@ def counted(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     return done if absent.nunique() == 1 else done.iloc[:0]
 
 
+def can_rank(rows: pd.DataFrame, metric: str) -> bool:
+    """Whether a metric ranks comparable rows.
+
+    No average over classes does where the folds that count lack a class: 'majority' may be right on all that is left.
+    """
+    found = counted(rows, metric)
+    if (metric in METRICS and not METRICS[metric].macro) or "per_class" not in found:
+        return True
+    return not found["per_class"].map(absent_from).map(len).any()
+
+
 def counted_by_group(rows: pd.DataFrame, metric: str, by: list[str]) -> pd.DataFrame:
     """Rows that count, of several groups of rows that can be compared; see ``counted``."""
     groups = [counted(group, metric) for _, group in rows.groupby(by, sort=False, dropna=False)]
@@ -73,7 +84,7 @@ def remarks(rows: pd.DataFrame) -> Iterator[str]:
     if n_lacking < n:
         yield f"macro averages are over {n - n_lacking} of {n} folds, those with test images of every class: {which}"
     elif len(lacking) == 1:
-        yield f"macro averages are over the classes with test images, for all configurations alike: {_folds(n)} {which}"
+        yield f"macro averages are over the classes with test images, for all configurations alike, and rank none: {_folds(n)} {which}"
     else:
         yield f"macro averages are not computed: no fold has test images of every class, and the folds lack different ones: {which}"
 

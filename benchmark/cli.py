@@ -161,7 +161,7 @@ def compare(
     a: Annotated[str | None, typer.Argument(metavar="A", help="An entry, such as 'hog / smote / rbf_svm', or what only it has.")] = None,
     b: Annotated[str | None, typer.Argument(metavar="B", help="Another entry.")] = None,
     metric: Annotated[str, typer.Option(help="Metric to compare; see `list metrics`.")] = "f1",
-    against: Annotated[str | None, typer.Option(help="Instead of A and B: compare every entry with this one.")] = None,
+    against: Annotated[str | None, typer.Option(help="Instead of A and B: compare every entry with this one or this strategy.")] = None,
 ) -> None:
     """Say by how much entry A differs from entry B, and whether chance explains it: effect, interval, test, verdict."""
     from benchmark.compare import compare as compare_entries

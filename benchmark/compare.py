@@ -12,7 +12,7 @@ import pandas as pd
 
 from benchmark.averages import counted_by_group, remarks, title_of_metric
 from benchmark.comparison import Comparison, capital
-from benchmark.entries import Entry, find_entry
+from benchmark.entries import Entry, find_entry, find_pairs, known_entries
 from benchmark.errors import UserError, unknown
 from benchmark.intervals import difference, over_folds
 from benchmark.leaderboard import COMPARABLE, ENTRY, title_of
@@ -23,6 +23,7 @@ from benchmark.stats import ALPHA, Result
 from benchmark.store import load_results
 from benchmark.study import FLOOR
 
+Couple = tuple[Entry, Entry]
 CELL = ["fold", "seed"]  # what pairs the cells of two entries
 
 
@@ -33,8 +34,10 @@ def compare(folder: str | Path, a: str, b: str, metric: str = "f1") -> list[Comp
     in groups or seeds differ in what they predict, a t-test of paired influences. Folds are tested by the corrected resampled t-test, seeds
     averaged within a fold first: they share its test set. Several datasets are tested by Wilcoxon's test besides.
 
-    A pair is taken to be picked from its table: where that has further entries, p-value and interval are adjusted for the comparisons of
-    all of them with ``b`` (Holm 1979), the floor not counted.
+    A pair is taken to be picked from its table: where that has further entries, the p-value is adjusted for the comparisons of all of
+    them with ``b`` and for those with ``a`` (Holm 1979), the floor not counted, and the larger of the two counts, so that the order of
+    the pair does not matter. The interval is Bonferroni's, at the level 1 - 0.05 / n for n comparisons: all n hold together. Holm's
+    p-values reject a little more, so that a difference may be significant while its interval touches zero.
 
     Parameters
     ----------
@@ -58,8 +61,9 @@ def compare(folder: str | Path, a: str, b: str, metric: str = "f1") -> list[Comp
     one, two = find_entry(a, rows, Path(folder)), find_entry(b, rows, Path(folder))
     if one == two:
         raise UserError(f"'{a}' and '{b}' are both {' / '.join(one)}: name two entries")
-    family = [one, *(entry for entry in _entries(rows) if entry not in (one, two) and entry[2] != FLOOR)]
-    found = [comparison for entry, comparison in _compared_with(Path(folder), rows, family, two, metric) if entry == one]
+    others = [entry for entry in known_entries(rows) if entry not in (one, two) and entry[2] != FLOOR]
+    families = [[(one, two), *((other, two) for other in others)], [(one, two), *((one, other) for other in others)]]
+    found = list(_compared_in(Path(folder), rows, families, metric))
     if not found:
         raise UserError(f"{' / '.join(one)} and {' / '.join(two)} have no cell in {folder} that both have done; run them on one split")
     return found
@@ -72,7 +76,8 @@ def compare_all(folder: str | Path, against: str, metric: str = "f1") -> list[Co
     ----------
     folder : str or Path
     against : str
-        The entry that the others are compared with, named as for ``compare``.
+        The entry that the others are compared with, named as for ``compare``; or a strategy, where several entries have it: each entry is
+        compared with that of its own extractor and model.
     metric : str
 
     Returns
@@ -86,11 +91,9 @@ def compare_all(folder: str | Path, against: str, metric: str = "f1") -> list[Co
         As for ``compare``.
     """
     rows = _rows(folder, metric)
-    two = find_entry(against, rows, Path(folder))
-    family = [entry for entry in _entries(rows) if entry != two and (entry[2] != FLOOR or two[2] == FLOOR)]
-    found = [comparison for _, comparison in _compared_with(Path(folder), rows, family, two, metric)]
+    found = list(_compared_in(Path(folder), rows, [find_pairs(against, rows, Path(folder))], metric))
     if not found:
-        raise UserError(f"no entry has a cell in {folder} that {' / '.join(two)} has done too; run them on one split")
+        raise UserError(f"no entry has a cell in {folder} that its counterpart under '{against}' has done too; run them on one split")
     sign = -1 if METRICS[metric].greater_is_better else 1
     order = {title: k for k, title in enumerate(dict.fromkeys(one.group for one in found))}
     return sorted(found, key=lambda one: (order[one.group], np.nan_to_num(sign * one.result.effect, nan=np.inf)))
@@ -105,36 +108,41 @@ def _rows(folder: str | Path, metric: str) -> pd.DataFrame:
     return rows
 
 
-def _entries(rows: pd.DataFrame) -> list[Entry]:
-    return list(dict.fromkeys(rows[ENTRY].itertuples(index=False, name=None)))
-
-
-def _compared_with(folder: Path, rows: pd.DataFrame, family: list[Entry], two: Entry, metric: str) -> Iterator[tuple[Entry, Comparison]]:
-    """Comparisons of each entry with one, adjusted within each group of rows, and across datasets."""
+def _compared_in(folder: Path, rows: pd.DataFrame, families: list[list[Couple]], metric: str) -> Iterator[Comparison]:
+    """Comparisons that are in all families, adjusted within each group of rows, and across data sets."""
     reading = lru_cache(maxsize=64)(partial(read, folder))
-    everything: list[tuple[Entry, Comparison]] = []
+    wanted = set(families[0]).intersection(*families)
+    everything: list[tuple[Couple, Comparison]] = []
     for labels, group in rows.groupby(COMPARABLE, sort=False, dropna=False):
         title = title_of(dict(zip(COMPARABLE, labels, strict=True)), rows)
-        pairs = {entry: pair for entry in family if (pair := _paired(group, entry, two, metric)) is not None}
+        couples = dict.fromkeys(couple for family in families for couple in family)
+        paired = {couple: _paired(group, *couple, metric) for couple in couples}
+        pairs = {couple: pair for couple, pair in paired.items() if pair is not None}
 
-        def one_of(entry: Entry, alpha: float, pairs: dict[Entry, Pair] = pairs, title: str = title) -> Comparison:
-            return _compared(title, pairs[entry], entry, two, metric, reading, alpha)
+        def one_of(couple: Couple, alpha: float, pairs: dict[Couple, Pair] = pairs, title: str = title) -> Comparison:
+            return _compared(title, pairs[couple], *couple, metric, reading, alpha)
 
-        first = {entry: one_of(entry, ALPHA) for entry in pairs}
-        p_values = {entry: one.result.p_value for entry, one in first.items() if not np.isnan(one.result.p_value)}
-        for entry, p_value, adjusted in _holm(p_values):
-            again = one_of(entry, ALPHA * p_value / adjusted if adjusted else ALPHA / len(p_values))
-            first[entry] = replace(again, result=replace(again.result, family=len(p_values), adjusted=adjusted))
+        first = {couple: one_of(couple, ALPHA) for couple in pairs}
+        for couple, (n, adjusted) in _adjusted(first, families).items():
+            if couple in wanted:
+                again = one_of(couple, ALPHA / n)
+                first[couple] = replace(again, result=replace(again.result, family=n, adjusted=adjusted))
         everything += first.items()
-    yield from everything
-    yield from _across(everything)
+    yield from (one for couple, one in everything if couple in wanted)
+    yield from (one for couple, one in _across(everything, families) if couple in wanted)
 
 
-def _holm(p_values: dict[Entry, float]) -> Iterator[tuple[Entry, float, float]]:
-    """Entries with their p-values and those adjusted for their number, where there are several."""
-    if len(p_values) > 1:
-        adjusted = holm(list(p_values.values()))
-        yield from ((entry, p, float(q)) for (entry, p), q in zip(p_values.items(), adjusted, strict=True))
+def _adjusted(found: dict[Couple, Comparison], families: list[list[Couple]]) -> dict[Couple, tuple[int, float]]:
+    """Number of comparisons and p-value adjusted for them (Holm 1979), the largest of all families that have several."""
+    largest: dict[Couple, tuple[int, float]] = {}
+    for family in families:
+        tested = [couple for couple in family if couple in found and not np.isnan(found[couple].result.p_value)]
+        if len(tested) > 1:
+            p_values = holm([found[couple].result.p_value for couple in tested])
+            for couple, p_value in zip(tested, p_values, strict=True):
+                n, adjusted = largest.get(couple, (0, 0.0))
+                largest[couple] = max(n, len(tested)), max(adjusted, float(p_value))
+    return largest
 
 
 @dataclass(frozen=True)
@@ -197,20 +205,18 @@ def _one_split(metric: str, a: list[Predictions], b: list[Predictions], alpha: f
     return difference(metric, a, b, alpha)
 
 
-def _across(found: list[tuple[Entry, Comparison]]) -> Iterator[tuple[Entry, Comparison]]:
-    """Wilcoxon's test over datasets, one pair of means each, adjusted by Holm; none when there is a single dataset."""
-    parts = pd.DataFrame([(entry, one.dataset, one.mean_a, one.mean_b) for entry, one in found], columns=["entry", "dataset", "a", "b"])
-    tested: dict[Entry, Comparison] = {}
+def _across(found: list[tuple[Couple, Comparison]], families: list[list[Couple]]) -> Iterator[tuple[Couple, Comparison]]:
+    """Wilcoxon's test over data sets, one pair of means each, adjusted by Holm; none when there is a single data set."""
     example = dict(reversed(found))
-    for entry, part in parts.dropna().groupby("entry", sort=False):
-        means = part.groupby("dataset")[["a", "b"]].mean()
+    tested: dict[Couple, Comparison] = {}
+    for couple in dict.fromkeys(couple for couple, _ in found):
+        parts = [(one.dataset, one.mean_a, one.mean_b) for other, one in found if other == couple]
+        means = pd.DataFrame(parts, columns=["dataset", "a", "b"]).dropna().groupby("dataset")[["a", "b"]].mean()
         if len(means) > 1:
             title = f"across {len(means)} data sets, by the median of the differences"
             result, (mean_a, mean_b) = wilcoxon(means["a"], means["b"]), means.mean()
-            tested[entry] = replace(
-                example[entry], title=title, dataset="", mean_a=float(mean_a), mean_b=float(mean_b), result=result, note="", group="across"
-            )
-    for entry, _, adjusted in _holm({entry: one.result.p_value for entry, one in tested.items() if not one.result.refusal}):
-        n = sum(not one.result.refusal for one in tested.values())
-        tested[entry] = replace(tested[entry], result=replace(tested[entry].result, family=n, adjusted=adjusted))
+            told = replace(example[couple], title=title, dataset="", note="", group="across")
+            tested[couple] = replace(told, mean_a=float(mean_a), mean_b=float(mean_b), result=result)
+    for couple, (n, adjusted) in _adjusted(tested, families).items():
+        tested[couple] = replace(tested[couple], result=replace(tested[couple].result, family=n, adjusted=adjusted))
     yield from tested.items()

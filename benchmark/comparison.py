@@ -70,7 +70,7 @@ class Comparison:
         if found.refusal:
             return f"{capital(found.test)} is not computed: {found.refusal}."
         of_several = (
-            f" for this pair alone, {_p_value(found.adjusted)} adjusted for {found.family} comparisons with {self.b} (Holm)"
+            f" for this pair alone, {_p_value(found.adjusted)} adjusted for {found.family} comparisons with one of the two (Holm)"
             if found.family > 1
             else ""
         )

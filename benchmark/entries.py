@@ -37,19 +37,58 @@ def find_entry(name: str, rows: pd.DataFrame, folder: Path) -> Entry:
     UserError
         No entry has this name, or several have; the message lists the nearest.
     """
-    known = list(dict.fromkeys(rows[ENTRY].itertuples(index=False, name=None)))
+    found = find_entries(name, rows, folder)
+    if len(found) == 1:
+        return found[0]
+    raise UserError(f"'{name}' names {len(found)} entries of {folder}: {_listed(found)}; write more of the one you mean")
+
+
+def find_entries(name: str, rows: pd.DataFrame, folder: Path) -> list[Entry]:
+    """Find the entries that a name may mean, at least one; see ``find_entry``.
+
+    Of several floors only one is given, without a strategy where there is such: they look at no image, so that they predict alike.
+    """
+    known = known_entries(rows)
     found: list[Entry] = []
     for separator in (r"\s+/\s+", r"\s*/\s*"):  # a plug-in's name is a path, so that a bare slash comes second
         parts = re.split(separator, name.strip())
         found = found or _matching(parts, known, operator.eq) or _matching(parts, known, operator.contains)
     if len(found) > 1:  # whoever compares strategies by name means models that look at the images
-        found = [entry for entry in found if entry[2] != FLOOR]
-    if len(found) == 1:
-        return found[0]
+        floors = sorted(found, key=lambda entry: entry[1] != "none")[:1]
+        found = [entry for entry in found if entry[2] != FLOOR] or floors
     if found:
-        raise UserError(f"'{name}' names {len(found)} entries of {folder}: {_listed(found)}; write more of the one you mean")
+        return found
     nearest = sorted(known, key=lambda entry: -_likeness(name, entry))[:3]
     raise UserError(f"no entry '{name}' in {folder}; nearest: {_listed(nearest)}; all of them: python -m benchmark table {folder}")
+
+
+def known_entries(rows: pd.DataFrame) -> list[Entry]:
+    """Entries in the order of their rows."""
+    return list(dict.fromkeys(rows[ENTRY].itertuples(index=False, name=None)))
+
+
+def find_pairs(against: str, rows: pd.DataFrame, folder: Path) -> list[tuple[Entry, Entry]]:
+    """Pair each entry, the floor aside, with the one that it is compared with.
+
+    Parameters
+    ----------
+    against : str
+        As for ``find_entry``; where it is a strategy that several entries have, each is paired with that of its own extractor and model.
+    rows : DataFrame
+    folder : Path
+
+    Raises
+    ------
+    UserError
+        As for ``find_entry``.
+    """
+    others = [entry for entry in known_entries(rows) if entry[2] != FLOOR]
+    found = find_entries(against, rows, folder)
+    if len(found) > 1 and all(strategy == against.strip() for _, strategy, _ in found):
+        own = {(extractor, model): (extractor, strategy, model) for extractor, strategy, model in found}
+        return [(entry, own[entry[::2]]) for entry in others if entry not in found and entry[::2] in own]
+    two = find_entry(against, rows, folder)
+    return [(entry, two) for entry in others if entry != two]
 
 
 def _matching(parts: list[str], known: list[Entry], matches: Callable[[str, str], bool]) -> list[Entry]:

@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri, stdtrit
 
 from benchmark import scores
@@ -38,6 +38,8 @@ class Rule:
         Test images and groups in all.
     effective : float
         Images or groups that decide a difference: fewer make a test conservative, or wrong.
+    uneven : float
+        Most that the sizes of groups may differ, by ``unevenness``: above, intervals are too short and tests reject too often.
     """
 
     images: int = 0
@@ -45,6 +47,7 @@ class Rule:
     n_images: int = 0
     n_groups: int = 20
     effective: float = 15
+    uneven: float = 2.0
 
 
 RULES: MappingProxyType[str, Rule] = MappingProxyType(
@@ -242,6 +245,11 @@ def _too_few(metric: str, rule: Rule, p: Predictions, groups: NDArray[np.int64] 
         return f"{n_units} groups of test images, and {metric} needs at least {rule.n_groups}"
     if groups is None and n_units < rule.n_images:
         return f"{n_units} test images, and {metric} needs at least {rule.n_images}"
+    if groups is not None and (found := unevenness(np.bincount(groups))) > rule.uneven:
+        return (
+            f"the groups of test images differ too much in size: n sum(m^2) / sum(m)^2 is {found:.3g} for their sizes m, and intervals "
+            f"and tests hold up to {rule.uneven:.3g}; at most k images of each group, chosen at random, would help"
+        )
     if not rule.images:
         return ""
     truth = np.hstack([truth_of(p), ~truth_of(p)]) if p.multilabel else truth_of(p)
@@ -257,6 +265,12 @@ def _too_few(metric: str, rule: Rule, p: Predictions, groups: NDArray[np.int64] 
     if n[rarest] < rule.groups:
         return f"test images of {names[rarest]} from {n[rarest]} groups, and {metric} needs at least {rule.groups} of each class"
     return ""
+
+
+def unevenness(sizes: ArrayLike) -> float:
+    """How much groups differ in size: 1 plus the squared coefficient of variation, n sum(m^2) / sum(m)^2 of n sizes m."""
+    m = np.asarray(sizes, dtype=float)
+    return float(len(m) * (m**2).sum() / m.sum() ** 2)
 
 
 def _decided_by_few(spread: Spread, rule: Rule, unit: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.averages import classes_of, counted, remarks
+from benchmark.averages import can_rank, classes_of, counted, remarks
 from benchmark.datasets.duplicates import LEAK
 from benchmark.errors import unknown
 from benchmark.metrics import ABSENT, METRICS, OF_SECOND, UNTRAINED, label_of
@@ -91,13 +91,14 @@ def amount(train_size: float) -> str:
 
 
 def ranked(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """One row per entry, the best first; ties share a rank; an entry that lacks cells, or values others have, has none."""
+    """One row per entry, the best first; ties share a rank; an entry that lacks cells, or values others have, none (``can_rank``)."""
     metrics = tuple(dict.fromkeys((*columns_of(rows), metric)))
     means = {name: _means(rows, name) for name in metrics}
     entries = pd.DataFrame([_entry(labels, group, means) for labels, group in rows.groupby(ENTRY, sort=False)])
     for name in (name for name in metrics if name in OF_SECOND and label_of(name, classes_of(rows)) != name):
         entries.insert(entries.columns.get_loc(f"{name}_n") + 1, f"{name}_class", classes_of(rows)[1])
     complete = (entries["n_done"] == entries["n_planned"]) & (entries[f"{metric}_n"] == entries[f"{metric}_n"].max())
+    complete &= can_rank(rows, metric)
     better_first = not METRICS[metric].greater_is_better
     rank = entries[metric].where(complete).rank(method="min", ascending=better_first)
     entries.insert(0, "rank", rank.astype("Int64"))

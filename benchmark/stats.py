@@ -34,7 +34,7 @@ class Result:
         Why there is no p-value: the n that was given and the n that is needed. Empty otherwise.
     unit : str
     alpha : float
-        Below it, ``p_value`` is significant: 0.05, or less where the comparison is one of several (``family``).
+        One minus the level of the interval: 0.05, divided by ``family`` where the comparison is one of several.
     family : int
         Number of comparisons that it was picked from.
     adjusted : float
@@ -56,9 +56,14 @@ class Result:
 
     @property
     def significant(self) -> bool:
-        """Whether chance alone would give such a difference in fewer than 5% of the cases, and the interval lacks zero."""
-        p_value = self.p_value if np.isnan(self.adjusted) else self.adjusted
-        return p_value < ALPHA and not self.lower <= 0 <= self.upper
+        """Whether chance alone would give such a difference in fewer than 5% of the cases.
+
+        A single comparison is significant only where its interval lacks zero, too. Of several, the adjusted p-value alone decides:
+        Holm's procedure may reject where the interval, which holds for all of them together, touches zero.
+        """
+        if np.isnan(self.adjusted):
+            return self.p_value < ALPHA and not self.lower <= 0 <= self.upper
+        return self.adjusted < ALPHA
 
 
 @dataclass(frozen=True)

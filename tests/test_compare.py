@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import combinations, product
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from benchmark import load_study, metrics, run
 from benchmark.compare import compare, compare_all
@@ -237,7 +239,7 @@ def test_a_pair_picked_from_a_table_is_adjusted_for_the_entries_of_the_table(tmp
     assert picked.result.p_value == pytest.approx(alone.result.p_value)
     assert picked.result.family == 11, "the floor is no candidate"
     assert picked.result.adjusted == pytest.approx(min(1, 11 * picked.result.p_value))
-    assert "adjusted for 11 comparisons with pixels / none / knn (Holm). The data cannot tell them apart." in picked.text
+    assert "adjusted for 11 comparisons with one of the two (Holm). The data cannot tell them apart." in picked.text
     assert picked.result.lower <= 0 <= picked.result.upper
     assert "at 95% for all 11 comparisons together" in picked.text
 
@@ -253,7 +255,8 @@ def test_verdict_adjusted_p_value_and_interval_agree(tmp_path, seed):
     for one in found:
         result = one.result
         if not np.isnan(result.p_value) and not np.isnan(result.lower):
-            assert result.significant == (result.adjusted < 0.05) == (not result.lower <= 0 <= result.upper)
+            assert result.significant == (result.adjusted < 0.05)
+            assert result.significant or result.lower <= 0 <= result.upper
             assert ("is better" in one.text.split("Corrected")[1]) == result.significant
 
 
@@ -264,7 +267,63 @@ def test_all_entries_are_compared_with_one_the_best_first(tmp_path, y):
     found = compare_all(tmp_path, "pixels", "accuracy")
     assert [one.a.split(" /")[0] for one in found] == ["lbp", "hog"]
     assert {one.result.family for one in found} == {2}
-    assert found[1].result == compare(tmp_path, "hog", "pixels", "accuracy")[0].result
+    pair = compare(tmp_path, "hog", "pixels", "accuracy")[0].result
+    assert pair.adjusted >= found[1].result.adjusted
+    assert replace(pair, adjusted=0) == replace(found[1].result, adjusted=0)
+
+
+def test_every_interval_of_a_family_has_the_level_that_makes_all_hold_together(tmp_path, y):
+    folds_of(tmp_path, PIXELS, (9, 10, 13), y)
+    folds_of(tmp_path, HOG, (4, 5, 7), y)
+    folds_of(tmp_path, THIRD, (1, 12, 23), y)
+    folds_of(tmp_path, ("gist", "none", "knn"), (10, 11, 12), y)
+    found = [one.result for one in compare_all(tmp_path, "pixels", "accuracy")]
+    assert len({one.p_value for one in found}) == 3
+    picked = compare(tmp_path, "hog", "pixels", "accuracy")[0].result
+    for result in (*found, picked):
+        assert (result.family, result.alpha) == (3, pytest.approx(0.05 / 3))
+        tail = stats.t.isf(0.05 / 3 / 2, 2)
+        half = tail * result.effect / result.statistic
+        assert result.upper - result.effect == pytest.approx(half)
+
+
+def test_the_order_of_a_pair_changes_neither_its_adjusted_p_value_nor_its_verdict(tmp_path, y):
+    random = np.random.default_rng(0)
+    names = [("hog", "none", f"random_forest(n_estimators={k + 1})") for k in range(5)]
+    for name in names:
+        folds_of(tmp_path, name, random.integers(3, 12) + random.integers(0, 4, 3), y)
+    for a, b in combinations((" / ".join(name) for name in names), 2):
+        one, two = (compare(tmp_path, *order, "accuracy")[0].result for order in ((a, b), (b, a)))
+        assert one.adjusted == pytest.approx(two.adjusted)
+        assert (one.lower, one.upper) == (pytest.approx(-two.upper), pytest.approx(-two.lower))
+        assert (one.family, one.significant) == (two.family, two.significant)
+
+
+@pytest.fixture
+def four_by_two(tmp_path, y):
+    """Two extractors and two models with two strategies each, and the floors."""
+    for k, (extractor, strategy, model) in enumerate(product(("hog", "lbp"), ("none", "smote"), ("knn", "rbf_svm"))):
+        add(tmp_path, (extractor, strategy, model), predicted(y, range(5 + 4 * k)))
+    for extractor in ("hog", "lbp"):
+        add(tmp_path, (extractor, "none", "majority"), predicted(y, range(0, 120, 2)))
+    return tmp_path
+
+
+def test_against_a_strategy_each_entry_is_compared_with_that_of_its_extractor_and_model(four_by_two):
+    found = compare_all(four_by_two, "none", "accuracy")
+    assert {(one.title.removeprefix("breast · official · "), one.a, one.b) for one in found} == {
+        (f"{extractor} · {model}", "smote", "none") for extractor in ("hog", "lbp") for model in ("knn", "rbf_svm")
+    }
+    assert {one.result.family for one in found} == {4}
+    with pytest.raises(UserError, match=r"'hog' names 4 entries of .*; write more of the one you mean"):
+        compare_all(four_by_two, "hog", "accuracy")
+
+
+def test_every_entry_is_compared_with_one_floor_and_no_floor_with_another(four_by_two):
+    found = compare_all(four_by_two, "majority", "accuracy")
+    assert len(found) == 8
+    assert all("majority" in one.b and "majority" not in one.a for one in found)
+    assert "majority" in compare(four_by_two, "hog / none / knn", "majority", "accuracy")[0].b
 
 
 def test_a_p_value_is_printed_with_the_digits_that_show_its_side_of_the_level():

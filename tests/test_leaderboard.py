@@ -102,6 +102,19 @@ def test_folds_that_all_lack_the_same_class_are_averaged_and_said():
     assert any("over the classes with test images, for all configurations alike" in line for line in problems(rows))
 
 
+def test_folds_that_all_lack_a_class_rank_nothing_by_an_average_over_classes():
+    """Of one class that is left, 'majority' is right on every image."""
+    both = [row("hog", fold, f1, model=model) for model, f1 in (("majority", 1.0), ("knn", 0.9)) for fold in range(2)]
+    rows = with_classes(pd.DataFrame(both), dict.fromkeys(range(2), ("b", "c")))
+    found = table(rows)
+    assert found["rank"].isna().all()
+    assert not found["no_better"].any()
+    assert sorted(shown(found)["f1"]) == ["0.900 ±0.000", "1.000 ±0.000"]
+    assert set(shown(found)["rank"]) == {"-"}
+    assert "and rank none: of 2 folds, 2 without test images of b, c" in render(rows, "md", "f1")
+    assert sorted(table(rows, "accuracy")["rank"]) == [1, 2], "no average over classes"
+
+
 def test_folds_that_lack_different_classes_have_no_macro_average():
     rows = with_classes(three_folds([0.6, 0.7, 0.8]), {0: ("a",), 1: ("b",), 2: ("c",)})
     assert np.isnan(table(rows)["f1"][0])
@@ -151,6 +164,22 @@ def test_markdown_and_latex_escape_what_they_must(rows):
 @pytest.mark.parametrize("form", ["md", "csv", "latex", "json"])
 def test_rows_are_printed_one_a_cell(rows, form):
     assert render_rows(rows, form).count("ValueError") == 1
+
+
+def test_the_class_of_an_average_precision_is_named_in_the_table_of_rows(rows):
+    two = {name: {"support": 5.0} for name in ("benign", "mal|gnant")}
+    binary = rows.assign(average_precision=0.5, per_class=[two] * len(rows))
+    assert r"average_precision of 'mal\|gnant'" in render_rows(binary, "md")
+    found = pd.read_csv(io.StringIO(render_rows(binary, "csv")))
+    assert set(found["average_precision_class"]) == {"mal|gnant"}
+    assert list(found.columns).index("average_precision_class") == list(found.columns).index("average_precision") + 1
+    other = {name: {"support": 5.0} for name in "abc"}
+    three = binary.assign(dataset="other", per_class=[other] * len(rows))
+    mixed = pd.concat([binary, three], ignore_index=True)
+    assert "| average_precision " in render_rows(mixed, "md")
+    classes = pd.read_csv(io.StringIO(render_rows(mixed, "csv")))["average_precision_class"]
+    assert list(classes.fillna("")) == ["mal|gnant"] * len(rows) + [""] * len(rows)
+    assert "average_precision_class" not in render_rows(three, "csv")
 
 
 def test_times_taken_under_other_conditions_are_said_not_to_compare():

@@ -11,7 +11,7 @@ from scipy import optimize, stats
 from sklearn.metrics import roc_auc_score
 
 from benchmark.influence import influence
-from benchmark.intervals import difference, over_images
+from benchmark.intervals import RULES, difference, over_images, unevenness
 from benchmark.metrics import METRICS
 from benchmark.predictions import Predictions
 from benchmark.ranks import friedman, holm, nemenyi, wilcoxon, wilcoxon_holm
@@ -390,3 +390,36 @@ def test_a_difference_that_few_images_decide_is_not_tested():
     q = replace(p, proba=np.where(np.arange(300)[:, None] < 4, p.proba[:, ::-1], p.proba))
     assert "decide the difference, and at least 15 are needed" in difference("f1", [p], [q]).refusal
     assert difference("f1", [p], [p]).p_value == 1
+
+
+def grouped(sizes):
+    """A test set of two classes with groups of these sizes, one class in each."""
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    random, n = np.random.default_rng(0), len(groups)
+    right = random.random(n) < 0.8
+    y = groups % 2
+    proba = np.where((np.where(right, y, 1 - y) == 1)[:, None], (0.2, 0.8), (0.8, 0.2))
+    return Predictions(y, proba, ("a", "b"), np.arange(n), groups=groups.astype(str))
+
+
+def test_groups_that_differ_too_much_in_size_get_neither_interval_nor_test():
+    uneven = grouped([*[2] * 58, 60, 60])
+    other = replace(uneven, proba=uneven.proba[::-1])
+    assert unevenness([*[2] * 58, 60, 60]) > 2
+    for found in (over_images("accuracy", [uneven]), difference("accuracy", [uneven], [other])):
+        assert "differ too much in size" in found.refusal
+        assert "at most k images of each group, chosen at random, would help" in found.refusal
+        assert np.isnan([found.lower, found.p_value]).all()
+    assert (
+        "too much"
+        not in over_images("accuracy", [uneven], rules={kind: replace(rule, uneven=np.inf) for kind, rule in RULES.items()}).refusal
+    )
+
+
+def test_groups_that_differ_a_little_in_size_get_both():
+    sizes = [2, 3, 4, 5, 8] * 12
+    even = grouped(sizes)
+    assert unevenness([3, 3, 3]) == 1
+    assert unevenness(sizes) == pytest.approx(1 + np.var(sizes) / np.mean(sizes) ** 2)
+    assert over_images("accuracy", [even]).refusal == ""
+    assert difference("accuracy", [even], [replace(even, proba=even.proba[::-1])]).refusal == ""

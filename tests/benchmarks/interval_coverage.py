@@ -48,7 +48,7 @@ MULTILABEL_NAMES = (
     *("subset_accuracy", "accuracy", "recall", "precision", "f1", "f1_micro", "hamming_loss", "auc", "average_precision"),
     "label_ranking_average_precision",
 )
-FREE = dict.fromkeys(RULES, Rule(n_groups=2, effective=0))
+FREE = dict.fromkeys(RULES, Rule(n_groups=2, effective=0, uneven=np.inf))
 LEVEL, LOW, HIGH, TOO_LOW, TOO_HIGH = 0.95, 0.93, 0.97, 0.03, 0.07
 
 
