@@ -9,8 +9,10 @@ from typing import Any
 import pandas as pd
 
 from benchmark import class_table, occlusion_table
+from benchmark.averages import classes_of
 from benchmark.files import write_text
-from benchmark.leaderboard import caption, leaderboards, problems, shown
+from benchmark.leaderboard import caption, comparable, leaderboards, problems, shown
+from benchmark.metrics import OF_SECOND, label_of
 from benchmark.text import one_line, visible
 
 Table = tuple[str, pd.DataFrame]
@@ -90,16 +92,35 @@ ROW_COLUMNS = (
 
 
 def render_rows(rows: pd.DataFrame, form: str) -> str:
-    """One line per cell; 'json' holds every column, the others those of ``ROW_COLUMNS``."""
+    """One line per cell; 'json' holds every column, the others those of ``ROW_COLUMNS``.
+
+    The class that an average precision is of stands in its header where it is one for all rows, and in CSV, or otherwise, in a
+    column ``average_precision_class``.
+    """
     from tabulate import tabulate
 
     if form == "json":
         return rows.to_json(orient="records", indent=2) + "\n"
-    table = rows.reindex(columns=list(ROW_COLUMNS))
+    table = _with_class(rows, form)
     if form == "csv":
         return _csv(table)
     style, escape = {"md": ("github", _piped), "latex": ("latex_booktabs", one_line)}[form]
-    return tabulate(_cells(table, escape), headers=list(table.columns), tablefmt=style, floatfmt=".4g") + "\n"
+    return tabulate(_cells(table, escape), headers=_header(table, escape), tablefmt=style, floatfmt=".4g") + "\n"
+
+
+def _with_class(rows: pd.DataFrame, form: str) -> pd.DataFrame:
+    table = rows.reindex(columns=list(ROW_COLUMNS))
+    for metric in OF_SECOND:
+        seconds = pd.Series("", rows.index)
+        for _, group in comparable(rows):
+            classes = classes_of(group)
+            if label_of(metric, classes) != metric:
+                seconds[group.index] = classes[1]
+        if form != "csv" and seconds.nunique() == 1 and seconds.iloc[0]:
+            table = table.rename(columns={metric: f"{metric} of '{seconds.iloc[0]}'"})
+        elif seconds.any():
+            table.insert(table.columns.get_loc(metric) + 1, f"{metric}_class", seconds)
+    return table
 
 
 def write_leaderboards(rows: pd.DataFrame, folder: Path, metric: str = "f1") -> None:

@@ -166,6 +166,23 @@ def test_rows_are_printed_one_a_cell(rows, form):
     assert render_rows(rows, form).count("ValueError") == 1
 
 
+def test_the_class_of_an_average_precision_is_named_in_the_table_of_rows(rows):
+    two = {name: {"support": 5.0} for name in ("benign", "mal|gnant")}
+    binary = rows.assign(average_precision=0.5, per_class=[two] * len(rows))
+    assert r"average_precision of 'mal\|gnant'" in render_rows(binary, "md")
+    found = pd.read_csv(io.StringIO(render_rows(binary, "csv")))
+    assert set(found["average_precision_class"]) == {"mal|gnant"}
+    assert list(found.columns).index("average_precision_class") == list(found.columns).index("average_precision") + 1
+    other = {name: {"support": 5.0} for name in "abc"}
+    three = binary.assign(dataset="other", per_class=[other] * len(rows))
+    mixed = pd.concat([binary, three], ignore_index=True)
+    header = [name.strip() for name in render_rows(mixed, "md").splitlines()[0].split("|")]
+    assert {"average_precision", "average_precision_class"} <= set(header)
+    classes = pd.read_csv(io.StringIO(render_rows(mixed, "csv")))["average_precision_class"]
+    assert list(classes.fillna("")) == ["mal|gnant"] * len(rows) + [""] * len(rows)
+    assert "average_precision_class" not in render_rows(three, "csv")
+
+
 def test_times_taken_under_other_conditions_are_said_not_to_compare():
     here, there = {"processor": "A", "cores": 2}, {"processor": "B", "cores": 64}
     alone = [row("hog", fold, 0.9, environment=here, workers=1.0) for fold in range(2)]
