@@ -77,7 +77,7 @@ def _draw(results: Results, left_out: pd.DataFrame, metric: str, out: Path) -> I
                 yield f"no {found.name}: {found.reason}"
                 continue
             yield found.save(out)
-            captions += [f"## {found.name}", f"![{found.name}]({found.name}.png)", found.caption]
+            captions += [f"## {found.name}", f"![{found.name}]({found.name}.png)", f"{found.title}.", found.caption]
     said = [_said(left_out)] if len(left_out) else []
     if METRICS[metric].macro:
         said += [f"{title}: {remark}." for title, group in comparable(results.rows) for remark in remarks(group)]

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from benchmark.plots.picture import Missing, Picture, entitle, file_name, panels, short, wrapped
+from benchmark.plots.picture import Missing, Picture, entitle, file_name, make_square, panels, short, wrapped
 from benchmark.plots.rows import Few, Results, cells_in_words, few
 from benchmark.scores import confusion_matrix
 
@@ -22,19 +22,25 @@ def matrices(results: Results, metric: str) -> Iterator[Picture | Missing]:
         if isinstance(found, Missing):
             yield found
             continue
-        classes = found.predictions[0][0].classes
-        counts = [np.sum([confusion_matrix(p.y_true, p.labels, len(classes)) for p in of_entry], axis=0) for of_entry in found.predictions]
-        side = 1.6 + 0.28 * min(len(classes), WRITTEN) + 0.05 * min(16, max(map(len, classes)))
-        with panels(len(counts), side + 0.5, side + 0.6, columns=3) as (figure, axes):
-            for ax, (name, _), table in zip(axes, found.entries, counts, strict=True):
-                _draw(ax, name, table, classes, side)
-            entitle(figure, found.title)
-        yield Picture(file_name("confusion", found.dataset), figure, _caption(found, counts[0], classes))
+        yield draw_matrices(found)
+
+
+def draw_matrices(found: Few) -> Picture:
+    """A panel for each of some entries, three in a row."""
+    classes = found.predictions[0][0].classes
+    counts = [np.sum([confusion_matrix(p.y_true, p.labels, len(classes)) for p in of_entry], axis=0) for of_entry in found.predictions]
+    side = 1.6 + 0.28 * min(len(classes), WRITTEN) + 0.05 * min(16, max(map(len, classes)))
+    with panels(len(counts), side + 0.5, side + 0.6, columns=3) as (figure, axes):
+        for ax, (name, _), table in zip(axes, found.entries, counts, strict=True):
+            _draw(ax, name, table, classes, side)
+        entitle(figure, found.title)
+        make_square(figure, axes)
+    return Picture(file_name("confusion", found.dataset), found.title, figure, _caption(found, counts[0], classes))
 
 
 def _draw(ax: Axes, name: str, counts: NDArray[np.int64], classes: tuple[str, ...], width: float) -> None:
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     ax.grid(visible=False)
     ax.set_title(wrapped(name, width), loc="left", fontsize=8)
     step = -(-len(classes) // MOST)

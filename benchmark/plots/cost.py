@@ -50,7 +50,8 @@ def _picture(results: Results, title: str, rows: pd.DataFrame, means: pd.DataFra
             _make_log(ax, means["seconds"])
         ax.margins(0.08)
         ax.set(xlabel="seconds per cell: resample, fit and predict", ylabel=label)
-        entitle(figure, f"{title}: {label} against cost")
+        title = f"{title}: {label} against cost"
+        entitle(figure, title)
     listed = "; ".join(
         f"({k}) {name}: {row[metric]:.3f} in {row['seconds']:.3g} s" for k, (name, row) in enumerate(front.iterrows(), start=1)
     )
@@ -58,7 +59,8 @@ def _picture(results: Results, title: str, rows: pd.DataFrame, means: pd.DataFra
         f"Means over {cells_in_words(rows)}, one thread, extraction not counted. The line is the Pareto front: of {len(means)} entries the "
         f"{len(front)} that nothing cheaper equals: {listed}."
     )
-    return Picture(file_name("cost", results.file_label(str(rows["dataset"].iloc[0])), metric), figure, caption)
+    name = file_name("cost", results.file_label(str(rows["dataset"].iloc[0])), metric)
+    return Picture(name, title, figure, caption)
 
 
 def _draw_entries(ax: Axes, means: pd.DataFrame, metric: str) -> None:

@@ -29,13 +29,14 @@ def diagram(results: Results, metric: str) -> Iterator[Picture | Missing]:
     with panels(1, 9, 0.8 + 0.16 * scores.shape[1]) as (figure, (ax,)):
         ax.grid(visible=False)
         critical_difference_diagram(found.ranks, found.p_values, ax=ax, label_props={"fontsize": 8}, color_palette=_colours(names))
-        entitle(figure, f"Average rank by {metric} over {found.n} data sets")
+        title = f"Average rank by {metric} over {found.n} data sets"
+        entitle(figure, title)
     caption = (
         f"Mean ranks of {scores.shape[1]} entries on {found.n} data sets, 1 the best; entries that a bar joins differ by less than the "
         f"critical difference of {found.critical_difference:.2f} (Nemenyi's test at 0.05, Demsar 2006). The best is {found.ranks.idxmin()} "
         f"({found.ranks.min():.2f}); the largest difference has p = {found.p_value:.2g}."
     )
-    yield Picture(file_name(NAME, metric), figure, caption)
+    yield Picture(file_name(NAME, metric), title, figure, caption)
 
 
 def _colours(names: pd.DataFrame) -> dict[str, object]:

@@ -28,6 +28,11 @@ BARS: dict[str, Any] = {"capsize": 2, "elinewidth": 0.8, "linewidth": 1.4, "mark
 
 Line = tuple[str, pd.DataFrame, Style]  # name, cells, style
 Panel = tuple[str, list[Line]]  # title, lines
+NEEDED = {
+    "imbalance": "two ratios of one profile (none has no ratio)",
+    "train_size": "two sizes of the training part",
+    "occlusion": "two shares of one kind of boxes",
+}
 OTHERS = ("imbalance", "train_size", "occlusion", "size", "fingerprint", "split")  # labels that may tell pictures apart
 
 
@@ -65,7 +70,7 @@ def _pictures(results: Results, rows: pd.DataFrame, metric: str, axis: str, labe
             drawn += 1
             yield _picture(results, group, metric, axis, label, _where({**setting, "profile": profile}, rows))
     if not drawn:
-        yield Missing(axis, f"a curve needs two values of {axis}, and these rows have one")
+        yield Missing(axis, f"a curve needs {NEEDED[axis]}, all else equal, and no entry here has them")
 
 
 def _picture(results: Results, rows: pd.DataFrame, metric: str, axis: str, label: str, where: list[str]) -> Picture:
@@ -80,9 +85,11 @@ def _picture(results: Results, rows: pd.DataFrame, metric: str, axis: str, label
         _show_means(axes[0])
         for ax in axes:
             _label_ends(ax)
-        entitle(figure, f"{' · '.join(where)}: {of_class} against {axis.replace('_', ' ')}")
+        title = f"{' · '.join(where)}: {of_class} against {axis.replace('_', ' ')}"
+        entitle(figure, title)
     names = [results.file_label(where[0]), *where[1:]]
-    return Picture(file_name(axis, *names, metric), figure, _caption(rows, metric, label, list(refused)))
+    caption = _caption(rows, metric, label, list(refused))
+    return Picture(file_name(axis, *names, metric), title, figure, caption)
 
 
 def _where(setting: dict[str, object], rows: pd.DataFrame) -> list[str]:

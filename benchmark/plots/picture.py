@@ -22,7 +22,9 @@ from benchmark.files import write_atomic
 DPI = 150
 CAPTION_SIZE = 8
 LONGEST = 100  # letters of a file's name
-MARGIN = 0.8  # inches for title and caption
+TITLE_SIZE = 10
+SPACING = 1.3  # of lines, in sizes of their letters
+MARGIN = 0.4  # inches of height around the panels
 STYLE: Any = {
     "font.size": 9,
     "axes.titlesize": 9,
@@ -54,20 +56,23 @@ class Picture:
     ----------
     name : str
         Stem of its files.
+    title : str
+        Of which rows it is; drawn over the figure, and written before the caption.
     figure : Figure
     caption : str
         What it shows, and what there is to see; computed from the rows.
     """
 
     name: str
+    title: str
     figure: Figure
     caption: str
 
     def save(self, out: Path) -> Path:
         """Write PNG and SVG, the caption below the figure; returns the PNG's path."""
         with mpl.rc_context(STYLE):
-            width = self.figure.get_figwidth()
-            text = textwrap.fill(self.caption, int(width * 16.5))
+            text = textwrap.fill(self.caption, int(self.figure.get_figwidth() * 16.5))
+            _add_height(self.figure, text, CAPTION_SIZE)
             self.figure.supxlabel(text, x=0.01, ha="left", fontsize=CAPTION_SIZE, color="0.3")
             for kind, extra in (("png", {"dpi": DPI}), ("svg", {"metadata": {"Date": None}})):
                 write_atomic(out / f"{self.name}.{kind}", partial(self.figure.savefig, format=kind, facecolor="white", **extra))
@@ -90,7 +95,28 @@ def panels(n: int, width: float, height: float, columns: int = 1) -> Iterator[tu
 
 def entitle(figure: Figure, title: str) -> None:
     """Write a title over the whole figure, in as many lines as it takes."""
-    figure.suptitle(textwrap.fill(title, int(figure.get_figwidth() * 13)), fontsize=10, x=0.01, ha="left")
+    text = textwrap.fill(title, int(figure.get_figwidth() * 13))
+    figure.suptitle(text, fontsize=TITLE_SIZE, x=0.01, ha="left")
+    _add_height(figure, text, TITLE_SIZE)
+
+
+def make_square(figure: Figure, axes: list[Axes]) -> None:
+    """Give a figure the height with which its panels are square.
+
+    With an equal aspect the constrained layout would measure panels that it has shrunk, and lay
+    texts over each other.
+    """
+    rows = -(-len(axes) // figure.axes[0].get_gridspec().ncols)
+    for _ in range(2):
+        figure.draw_without_rendering()
+        box = axes[0].get_window_extent().transformed(figure.dpi_scale_trans.inverted())
+        figure.set_figheight(figure.get_figheight() + rows * (box.width - box.height))
+
+
+def _add_height(figure: Figure, text: str, size: float) -> None:
+    """Make room for the lines of a text, in points, above or below the panels."""
+    lines = text.count("\n") + 1
+    figure.set_figheight(figure.get_figheight() + lines * size * SPACING / 72)
 
 
 def file_name(*parts: str) -> str:

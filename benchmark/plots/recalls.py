@@ -41,8 +41,10 @@ def heat_map(results: Results, metric: str) -> Iterator[Picture | Missing]:
             ax.set_xticks(range(0, len(columns), step), ticks[::step], fontsize=8, rotation=90 if upright else 0)
             ax.set_yticks(range(len(table)), table.index, fontsize=8)
             ax.set_xlabel("class, and its training images")
-            entitle(figure, f"{title}: recall of each class")
-        yield Picture(file_name("recall", results.file_label(str(rows["dataset"].iloc[0]))), figure, _caption(columns, table, looking))
+            title = f"{title}: recall of each class"
+            entitle(figure, title)
+        name = file_name("recall", results.file_label(str(rows["dataset"].iloc[0])))
+        yield Picture(name, title, figure, _caption(columns, table, looking))
 
 
 def by_class(rows: pd.DataFrame) -> pd.DataFrame:

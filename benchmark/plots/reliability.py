@@ -22,13 +22,18 @@ def diagrams(results: Results, metric: str) -> Iterator[Picture | Missing]:
         if isinstance(found, Missing):
             yield found
             continue
-        strategies = in_order({cells["strategy"].iloc[0] for _, cells in found.entries})
-        with panels(len(found.entries), 3.0, 3.3, columns=3) as (figure, axes):
-            for k, (ax, (name, cells), stored) in enumerate(zip(axes, found.entries, found.predictions, strict=True)):
-                style = style_of(cells["strategy"].iloc[0], strategies) if len(strategies) > 1 else plain_style(k)
-                _draw(ax, f"{wrapped(name, 3.0)}\ncalibration error {cells['ece'].mean():.3f}", stored, style)
-            entitle(figure, found.title)
-        yield Picture(file_name("reliability", found.dataset), figure, _caption(found))
+        yield draw_diagrams(found)
+
+
+def draw_diagrams(found: Few) -> Picture:
+    """A panel for each of some entries, three in a row."""
+    strategies = in_order({cells["strategy"].iloc[0] for _, cells in found.entries})
+    with panels(len(found.entries), 3.0, 3.3, columns=3) as (figure, axes):
+        for k, (ax, (name, cells), stored) in enumerate(zip(axes, found.entries, found.predictions, strict=True)):
+            style = style_of(cells["strategy"].iloc[0], strategies) if len(strategies) > 1 else plain_style(k)
+            _draw(ax, f"{wrapped(name, 3.0)}\ncalibration error {cells['ece'].mean():.3f}", stored, style)
+        entitle(figure, found.title)
+    return Picture(file_name("reliability", found.dataset), found.title, figure, _caption(found))
 
 
 def _draw(ax: Axes, title: str, stored: list[Predictions], style: Style) -> None:
