@@ -106,7 +106,8 @@ def make_square(figure: Figure, axes: list[Axes]) -> None:
     With an equal aspect the constrained layout would measure panels that it has shrunk, and lay
     texts over each other.
     """
-    rows = -(-len(axes) // figure.axes[0].get_gridspec().ncols)
+    grid = axes[0].get_gridspec()
+    rows = -(-len(axes) // (grid.ncols if grid else 1))
     for _ in range(2):
         figure.draw_without_rendering()
         box = axes[0].get_window_extent().transformed(figure.dpi_scale_trans.inverted())
