@@ -118,6 +118,7 @@ def test_names_of_lines_do_not_overlap(results, kind):
 
 def overlapping(figure):
     """Pairs of texts that lie over each other, and texts that leave the figure, as drawn."""
+    figure.set_layout_engine("none")  # a layout of its own would hide that of the file
     figure.draw_without_rendering()
     undrawn = {text for ax in figure.axes for axis in (ax.xaxis, ax.yaxis) for text in out_of_view(axis)}
     found = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
