@@ -18,11 +18,11 @@ from sklearn.metrics import confusion_matrix
 from benchmark import load_results, load_study, run
 from benchmark.errors import UserError
 from benchmark.intervals import interval
-from benchmark.plots import MENU, Missing, cost, plot, recalls
+from benchmark.plots import MENU, Missing, confusion, cost, plot, recalls, reliability
 from benchmark.plots.picture import file_name
-from benchmark.plots.rows import Results
+from benchmark.plots.rows import Few, Results
 from benchmark.plots.style import PLACES, apart, family_of, in_order, style_of
-from benchmark.predictions import read
+from benchmark.predictions import Predictions, read
 from benchmark.spec import number_of, without
 from benchmark.strategies import MENU as STRATEGIES
 
@@ -73,6 +73,21 @@ def test_what_cannot_be_drawn_is_said_with_the_reason(drawn):
     assert any(line.startswith("no critical_difference: 1 data sets, and") for line in drawn[1])
 
 
+def test_a_curve_needs_two_ratios_of_one_profile(results):
+    rows = results.rows[results.rows["imbalance"] != "step(ratio=1)"].copy()
+    rows["imbalance"] = rows["imbalance"].map({"step(ratio=10)": "none", "step(ratio=100)": "long_tail(ratio=4)"})
+    (found,) = MENU["imbalance"](Results(rows, results.folder), "f1")
+    assert found.reason.startswith("a curve needs two ratios of one profile (none has no ratio)")
+
+
+def test_captions_say_of_which_rows_a_picture_is(drawn):
+    captions = (drawn[0] / "captions.md").read_text()
+    for kind in ("cost", "confusion", "reliability", "recall"):
+        _, _, title, caption = captions.split(f"## {kind}-")[1].split("\n\n")[:4]
+        assert title.startswith("digits · step(ratio=100) · ")
+        assert caption
+
+
 def test_entries_without_all_their_cells_are_left_out_and_named(drawn, folder):
     out, said = drawn
     rows = load_results(folder)
@@ -99,6 +114,47 @@ def test_names_of_lines_do_not_overlap(results, kind):
         boxes = text_boxes(picture.figure)
         assert len(boxes) >= 4
         assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+
+
+def overlapping(figure):
+    """Pairs of texts that lie over each other, and texts that leave the figure, as drawn."""
+    figure.set_layout_engine("none")  # a layout of its own would hide that of the file
+    figure.draw_without_rendering()
+    undrawn = {text for ax in figure.axes for axis in (ax.xaxis, ax.yaxis) for text in out_of_view(axis)}
+    found = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    boxes = [(text.get_text(), Text.get_window_extent(text)) for text in found if text not in undrawn]
+    pairs = [(one, other) for (one, a), (other, b) in combinations(boxes, 2) if a.shrunk(0.98, 0.9).overlaps(b.shrunk(0.98, 0.9))]
+    edge = figure.bbox.padded(1)
+    return pairs + [text for text, box in boxes if not (edge.contains(*box.min) and edge.contains(*box.max))]
+
+
+def out_of_view(axis):
+    """Labels of ticks beyond the ends of an axis, which matplotlib keeps but does not draw."""
+    low, high = sorted(axis.get_view_interval())
+    ticks = [tick for tick in axis.get_major_ticks() if not low - 1e-9 <= tick.get_loc() <= high + 1e-9]
+    return [text for tick in ticks for text in (tick.label1, tick.label2)]
+
+
+@pytest.mark.parametrize("kind", ["cost", "confusion", "reliability", "recall"])
+def test_no_text_of_a_saved_picture_lies_over_another_or_leaves_it(results, tmp_path, kind):
+    for picture in pictures(results, kind):
+        picture.save(tmp_path)
+        assert overlapping(picture.figure) == []
+
+
+@pytest.mark.parametrize(("n_panels", "n_classes"), [(2, 2), (2, 10), (12, 5)])
+@pytest.mark.parametrize("draw", [confusion.draw_matrices, reliability.draw_diagrams])
+def test_panels_of_any_number_have_room_for_their_texts(results, tmp_path, n_panels, n_classes, draw):
+    name = "color_histogram / random_over + prior_threshold / logistic_regression"
+    cells = hardest_of(results, "none")
+    classes = tuple(f"normal, benign {k} of tissue" for k in range(n_classes))
+    draws = np.random.default_rng(0)
+    y_true, proba = draws.integers(n_classes, size=50), draws.dirichlet(np.ones(n_classes), 50)
+    stored = Predictions(y_true, proba, classes, np.arange(50))
+    entries = [(name if k % 2 else "hog / none / knn", cells) for k in range(n_panels)]
+    picture = draw(Few(f"{LONG} · 16 px · step(ratio=4) · official", "data", entries, [[stored]] * n_panels, ""))
+    picture.save(tmp_path)
+    assert overlapping(picture.figure) == []
 
 
 def text_boxes(figure):

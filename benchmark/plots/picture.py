@@ -106,10 +106,9 @@ def make_square(figure: Figure, axes: list[Axes]) -> None:
     With an equal aspect the constrained layout would measure panels that it has shrunk, and lay
     texts over each other.
     """
-    grid = axes[0].get_gridspec()
-    rows = -(-len(axes) // (grid.ncols if grid else 1))
     for _ in range(2):
         figure.draw_without_rendering()
+        rows = len({round(ax.get_position().y0, 3) for ax in axes})
         box = axes[0].get_window_extent().transformed(figure.dpi_scale_trans.inverted())
         figure.set_figheight(figure.get_figheight() + rows * (box.width - box.height))
 
