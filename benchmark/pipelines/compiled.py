@@ -74,6 +74,8 @@ def check_compiled(part: Any, n_features: int) -> None:
     try:
         for inner, place in _within(part, Place(n_features)):
             _check_attributes(inner)
+            if _is_unfitted(inner):
+                continue
             checks = (SOUND[kind] for kind in type(inner).__mro__ if kind in SOUND)
             if not all(check(inner, place) for check in checks):
                 raise UserError(f"its {type(inner).__name__} does not fit together")
@@ -94,6 +96,13 @@ def _check_attributes(part: Any) -> None:
             raise UserError(f"its {type(part).__name__} has {name}={params[name]!r:.60}")
     if is_estimator and getattr(part, "_parameter_constraints", None):
         part._validate_params()
+
+
+def _is_unfitted(part: Any) -> bool:
+    """Whether an estimator holds its parameters alone, as one that is kept to be cloned: there is nothing to be followed."""
+    return isinstance(part, BaseEstimator) and {name for name, value in vars(part).items() if value is not None} <= set(
+        part.get_params(deep=False)
+    )
 
 
 def _within(part: Any, place: Place) -> Iterator[tuple[Any, Place]]:

@@ -113,7 +113,7 @@ def fit(cell: Cell, dataset: Dataset) -> Pipeline:
             parts, predictions, how = train_parts(cell, dataset, train, test)
         except Refused as refused:
             raise UserError(f"this pipeline cannot be trained on {dataset.name}: {refused}") from None
-        except Exception as error:  # a row of a study would say so, too
+        except (Exception, SystemExit) as error:  # a row of a study would say so, too
             raise UserError(f"training on {dataset.name} failed: {type(error).__name__}: {words(error)}") from error
     notes = (*dataset.notes, *how, *shared_images(dataset, train, test), *metrics.undefined(predictions), *said(caught))
     return Pipeline(make_card(cell, dataset, predictions, len(train), notes), *parts)

@@ -38,7 +38,7 @@ def rehearse_saving(cell: Cell, dataset: Dataset) -> None:
         warnings.simplefilter("ignore")
         try:
             parts, predictions, _ = train_parts(cell, dataset, few, few_test)
-        except Exception:  # the whole training says what is wrong
+        except (Exception, SystemExit):  # the whole training says what is wrong
             return
     file.read_back(Pipeline(make_card(cell, dataset, predictions, len(few), ()), *parts), "the pipeline")
 

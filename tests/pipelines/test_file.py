@@ -59,6 +59,20 @@ def test_every_extractor_comes_back_from_its_file_as_it_was(name, few, make_cell
     assert again.card.model_dump_json() == pipeline.card.model_dump_json()
 
 
+@pytest.mark.parametrize(
+    ("extractor", "model"),
+    [
+        ("pixels", "one_vs_rest(estimator=knn)"),
+        ("pixels", "one_vs_rest(estimator=gradient_boosting(max_iter=2))"),
+        ("pca(extractor=sift_bovw(n_words=5), n_components=3)", "gaussian_nb"),
+        ("pca(extractor=kmeans_patches(n_centroids=5), n_components=3)", "gaussian_nb"),
+    ],
+)
+def test_estimators_that_are_kept_unfitted_inside_others_come_back(extractor, model, few, make_cell, tmp_path):
+    pipeline = fit(make_cell(few, extractor, model, split="holdout"), few)
+    assert np.array_equal(read_back(pipeline, tmp_path).predict_proba(few.images), pipeline.predict_proba(few.images))
+
+
 @pytest.mark.parametrize("name", list(models.MENU))
 def test_every_model_comes_back_from_its_file_as_it_was(name, few, make_cell, tmp_path):
     pipeline = fit(make_cell(few, "pixels", QUICK.get(name, name), split="holdout"), few)
