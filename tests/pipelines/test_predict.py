@@ -1,7 +1,6 @@
 """Trained on the command line, asked on the command line: digits, skin lesions, CT."""
 
 import json
-import sys
 from dataclasses import replace
 
 import cv2
@@ -9,28 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.__main__ import main
 from benchmark.datasets.csv_file import load_csv
 from benchmark.errors import UserError
 from benchmark.pipelines import answers, file, reading
 from benchmark.pipelines.pipeline import fit
 from benchmark.pipelines.reading import read_image
 from benchmark.pipelines.sensitivity import occlusion_sensitivity
-
-
-@pytest.fixture
-def command(monkeypatch, capsys):
-    """Call the command line in this process; gives what it printed, on both channels."""
-
-    def call(*arguments, expect=0):
-        monkeypatch.setattr(sys, "argv", ["benchmark", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        assert (ended.value.code or 0) == expect, printed
-        return printed
-
-    return call
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,11 @@
 """A pipeline with plug-ins: saved with their source, read back with the same file and no other, and refused before the training."""
 
 import json
-import sys
 import zipfile
 
 import numpy as np
 import pytest
 from PIL import Image
-
-from benchmark.__main__ import main
 
 NETS = """
 import numpy as np
@@ -87,19 +84,6 @@ def folder(tmp_path, monkeypatch, digits):
     Image.fromarray(digits.images[0, ..., 0]).save(tmp_path / "zero.png")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def command(monkeypatch, capsys):
-    def call(*arguments, expect=0):
-        monkeypatch.setattr(sys, "argv", ["benchmark", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        assert (ended.value.code or 0) == expect, printed
-        return printed
-
-    return call
 
 
 @pytest.mark.parametrize(
