@@ -167,15 +167,15 @@ def compare(
     from benchmark.compare import compare as compare_entries
     from benchmark.compare import compare_all
     from benchmark.errors import UserError
+    from benchmark.terminal import print_comparisons
 
     if against is not None and a is None:
-        found = compare_all(folder, against, metric)
+        print_comparisons(console, compare_all(folder, against, metric))
     elif against is None and a is not None and b is not None:
-        found = compare_entries(folder, a, b, metric)
+        for comparison in compare_entries(folder, a, b, metric):
+            say(comparison.text)
     else:
         raise UserError("name two entries, or one with --against: compare DIR A B, or compare DIR --against A")
-    for comparison in found:
-        say(comparison.text)
 
 
 @app.command()

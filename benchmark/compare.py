@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from benchmark.averages import counted_by_group, remarks, title_of_metric
-from benchmark.comparison import Comparison, capital
-from benchmark.entries import Entry, find_entry, find_pairs, known_entries
+from benchmark.comparison import Comparison, Entry, capital
+from benchmark.entries import find_entry, find_pairs, known_entries
 from benchmark.errors import UserError, unknown
 from benchmark.intervals import difference, over_folds
 from benchmark.leaderboard import COMPARABLE, ENTRY, title_of
@@ -95,8 +95,8 @@ def compare_all(folder: str | Path, against: str, metric: str = "f1") -> list[Co
     if not found:
         raise UserError(f"no entry has a cell in {folder} that its counterpart under '{against}' has done too; run them on one split")
     sign = -1 if METRICS[metric].greater_is_better else 1
-    order = {title: k for k, title in enumerate(dict.fromkeys(one.group for one in found))}
-    return sorted(found, key=lambda one: (order[one.group], np.nan_to_num(sign * one.result.effect, nan=np.inf)))
+    order = {title: k for k, title in enumerate(dict.fromkeys(one.title for one in found))}
+    return sorted(found, key=lambda one: (order[one.title], np.nan_to_num(sign * one.result.effect, nan=np.inf)))
 
 
 def _rows(folder: str | Path, metric: str) -> pd.DataFrame:
@@ -185,16 +185,7 @@ def _compared(
     else:
         result = _one_split(metric, [reading(key) for key in cells["key_a"]], [reading(key) for key in cells["key_b"]], alpha)
     mean_a, mean_b = (float(defined[name].mean()) if len(defined) else np.nan for name in names)
-    shared, name_a, name_b = _names(one, two)
-    whole = " · ".join([title, *shared])
-    return Comparison(whole, pair.dataset, name_a, name_b, metric, mean_a, mean_b, result, note, pair.label, group=title)
-
-
-def _names(one: Entry, two: Entry) -> tuple[list[str], str, str]:
-    """What two entries share, and the rest of each: a sentence need not say the same twice."""
-    shared = [a for a, b in zip(one, two, strict=True) if a == b]
-    rest_of_a, rest_of_b = (" / ".join(part for part in entry if part not in shared) for entry in (one, two))
-    return shared, rest_of_a, rest_of_b
+    return Comparison(title, pair.dataset, one, two, metric, mean_a, mean_b, result, note, pair.label)
 
 
 def _one_split(metric: str, a: list[Predictions], b: list[Predictions], alpha: float) -> Result:
@@ -215,7 +206,7 @@ def _across(found: list[tuple[Couple, Comparison]], families: list[list[Couple]]
         if len(means) > 1:
             title = f"across {len(means)} data sets, by the median of the differences"
             result, (mean_a, mean_b) = wilcoxon(means["a"], means["b"]), means.mean()
-            told = replace(example[couple], title=title, dataset="", note="", group="across")
+            told = replace(example[couple], title=title, dataset="", note="")
             tested[couple] = replace(told, mean_a=float(mean_a), mean_b=float(mean_b), result=result)
     for couple, (n, adjusted) in _adjusted(tested, families).items():
         tested[couple] = replace(tested[couple], result=replace(tested[couple].result, family=n, adjusted=adjusted))

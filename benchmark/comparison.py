@@ -1,13 +1,18 @@
-"""What the stored cells say of two entries, in sentences."""
+"""What the stored cells say of two entries, in sentences, and of many, in a table."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
+import pandas as pd
 
 from benchmark.metrics import METRICS
 from benchmark.stats import ALPHA, Result
+
+Entry = tuple[str, str, str]  # extractor, strategy, model
 
 
 @dataclass(frozen=True)
@@ -17,10 +22,10 @@ class Comparison:
     Parameters
     ----------
     title : str
-        The rows that were compared: data set and split, and what the two entries share.
+        The rows that were compared: data set and split.
     dataset : str
-    a, b : str
-        Names of the entries, as far as they differ.
+    a, b : tuple of str
+        The entries: extractor, strategy, model.
     metric : str
     mean_a, mean_b : float
         Over folds and seeds.
@@ -30,39 +35,45 @@ class Comparison:
         What the reader must know of the cells.
     label : str
         Name of the metric for people.
-    group : str
-        Title of the rows alone, without what the two entries share.
     """
 
     title: str
     dataset: str
-    a: str
-    b: str
+    a: Entry
+    b: Entry
     metric: str
     mean_a: float
     mean_b: float
     result: Result
     note: str = ""
     label: str = ""
-    group: str = ""
 
     @property
     def text(self) -> str:
         """Effect, interval, test and verdict, in sentences."""
-        sentences = [f"{self.title}: {self._effect}", self._test, self.note]
+        shared = [part for part, other in zip(self.a, self.b, strict=True) if part == other]
+        sentences = [f"{' · '.join([self.title, *shared])}: {self._effect}", self._test, self.note]
         return " ".join(sentence for sentence in sentences if sentence)
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Names of the entries, as far as they differ."""
+        differ = [(part, other) for part, other in zip(self.a, self.b, strict=True) if part != other]
+        a, b = zip(*differ, strict=True)
+        return " / ".join(a), " / ".join(b)
 
     @property
     def _effect(self) -> str:
         found, way, label = self.result, "higher" if METRICS[self.metric].greater_is_better else "lower", self.label or self.metric
+        a, b = self.names
         if np.isnan(found.effect):
-            return f"the difference of {self.a} and {self.b} in {label} is undefined."
+            return f"the difference of {a} and {b} in {label} is undefined."
         size = f"{abs(found.effect):.3g} {'higher' if found.effect > 0 else 'lower'} than" if found.effect else "equal to"
         of_all = f", at 95% for all {found.family} comparisons together" if found.family > 1 else ""
         words = "interval of the difference" if of_all else "95% interval of the difference"
         interval = "" if np.isnan(found.lower) else f", {words} {found.lower:.3g} to {found.upper:.3g}{of_all}"
         means = f"{self.mean_a:.3f} against {self.mean_b:.3f}, {way} is better"
-        return f"{self.a} is {size} {self.b} in {label} ({means}){interval}."
+        return f"{a} is {size} {b} in {label} ({means}){interval}."
 
     @property
     def _test(self) -> str:
@@ -80,8 +91,78 @@ class Comparison:
     def _verdict(self) -> str:
         if not self.result.significant:
             return "The data cannot tell them apart."
-        better = self.a if (self.result.effect > 0) == METRICS[self.metric].greater_is_better else self.b
-        return f"The difference is larger than chance explains: {better} is better."
+        return f"The difference is larger than chance explains: {self.names[0 if self.a_is_better else 1]} is better."
+
+    @property
+    def a_is_better(self) -> bool:
+        """Whether the difference, significant or not, speaks for the first entry."""
+        return (self.result.effect > 0) == METRICS[self.metric].greater_is_better
+
+
+def comparison_tables(comparisons: Sequence[Comparison]) -> Iterator[tuple[str, pd.DataFrame, list[str]]]:
+    """Yield a title, a table of texts and the lines below it for each group of rows that can be compared.
+
+    Parameters
+    ----------
+    comparisons : sequence of Comparison
+        Of one metric, by title, as ``compare.compare_all`` returns them.
+
+    Yields
+    ------
+    title : str
+    table : DataFrame
+        extractor, strategy, model, what they are compared ``with`` where that differs, the value of the metric, the difference, its
+        interval, the p-value and the verdict.
+    lines : list of str
+        The level of the intervals and the tests; what some of the comparisons lack, and why.
+    """
+    for title, group in groupby(comparisons, key=lambda one: one.title):
+        several = list(group)
+        against = {one.b for one in several}
+        heading = f"{title}: compared with {' / '.join(several[0].b)}" if len(against) == 1 else title
+        yield heading, pd.DataFrame([_row(one, len(against) > 1) for one in several]), _lines(several)
+
+
+def _row(one: Comparison, with_other: bool) -> dict[str, str]:
+    row = dict(zip(("extractor", "strategy", "model"), one.a, strict=True))
+    row |= {"with": one.names[1]} if with_other else {}
+    result, label = one.result, one.label or one.metric
+    p_value = result.adjusted if result.family > 1 else result.p_value
+    row |= {label: _digits(one.mean_a), "difference": _digits(result.effect, "+.3f")}
+    row |= {"interval": "-" if np.isnan(result.lower) else f"{result.lower:+.3f} to {result.upper:+.3f}"}
+    return row | {"p": "-" if np.isnan(p_value) else _p_value(p_value).removeprefix("p = ").removeprefix("p "), "verdict": _verdict(one)}
+
+
+def _digits(value: float, form: str = ".3f") -> str:
+    return "-" if np.isnan(value) else format(value, form)
+
+
+def _verdict(one: Comparison) -> str:
+    if one.result.refusal:
+        return "not computed"
+    if not one.result.significant:
+        return "not significant"
+    return "better" if one.a_is_better else "worse"
+
+
+def _lines(several: list[Comparison]) -> list[str]:
+    """What the reader of a table of comparisons must know."""
+    family = max(one.result.family for one in several)
+    tests = dict.fromkeys(f"{one.result.test} on {one.result.n} {_counted_unit(one)}" for one in several if not one.result.refusal)
+    way = "higher" if METRICS[several[0].metric].greater_is_better else "lower"
+    together = f"intervals hold at 95% for all {family} comparisons together (Bonferroni), p-values are adjusted for them (Holm)"
+    level = together if family > 1 else "intervals are at 95%"
+    tested = f" {capital('; '.join(tests))}." if tests else ""
+    untested = [one for one in several if one.result.refusal]
+    refused = [f"{' / '.join(one.a)}: {one.result.test} is not computed: {one.result.refusal}" for one in untested]
+    notes = dict.fromkeys(one.note for one in several if one.note)
+    first = f"Best first, {way} is better; the difference is the entry minus the other; {level}.{tested}"
+    return [first, *refused, *notes]
+
+
+def _counted_unit(one: Comparison) -> str:
+    """What the observations of a test are, without what holds of this pair alone."""
+    return one.result.unit.partition(",")[0]
 
 
 def _p_value(p_value: float) -> str:

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmark.comparison import Entry
 from benchmark.errors import UserError
 from benchmark.leaderboard import ENTRY
 from benchmark.study import FLOOR
-
-Entry = tuple[str, str, str]  # extractor, strategy, model
 
 
 def find_entry(name: str, rows: pd.DataFrame, folder: Path) -> Entry:

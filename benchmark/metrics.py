@@ -15,6 +15,7 @@ from benchmark.predictions import Predictions
 
 ABSENT = "no test image of: "
 MACRO = "mean over the classes with test images (macro) of"
+EVERYWHERE = "every test image is of: "
 UNTRAINED = " has no training images"  # in the notes of rows
 OF_SECOND = ("average_precision",)  # of two classes that exclude each other
 N_BINS = 15
@@ -70,7 +71,7 @@ def undefined(predictions: Predictions) -> list[str]:
         )
     everywhere = [cls for cls, of in zip(predictions.classes, truth_of(predictions).T, strict=True) if len(of) and of.all()]
     if everywhere and predictions.multilabel:
-        said.append(f"every test image is of: {', '.join(everywhere)}; auc and average_precision are undefined")
+        said.append(f"{EVERYWHERE}{', '.join(everywhere)}; auc and average_precision are undefined")
     return said
 
 

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from benchmark import leaderboard
+from benchmark.comparison import Comparison, comparison_tables
 from benchmark.plan import Plan
 from benchmark.runner import BAD, Report
 from benchmark.schedule import Outcome, Schedule, Task
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from benchmark.pipelines.card import Card
     from benchmark.pipelines.reading import Asked
 
-LEFT = (*leaderboard.ENTRY, "axis", "value", "part", "image", "class", "then")  # columns of text
+LEFT = (*leaderboard.ENTRY, "axis", "value", "part", "image", "class", "then", "with", "verdict")  # columns of text
 
 
 @contextmanager
@@ -127,6 +128,15 @@ def print_answers(console: Console, card: Card, asked: list[Asked], proba: NDArr
     notes = Counter(note for image in asked for note in image.notes)
     for note in notes:
         console.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
+
+
+def print_comparisons(console: Console, comparisons: list[Comparison]) -> None:
+    """Print every table of comparisons, and the lines below it."""
+    for title, table, lines in comparison_tables(comparisons):
+        console.print(_table(title, table))
+        console.print()
+        for line in lines:
+            console.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)
 
 
 def print_table(console: Console, title: str, frame: pd.DataFrame) -> None:

@@ -16,7 +16,7 @@ from scipy import stats
 
 from benchmark import load_study, metrics, run
 from benchmark.compare import compare, compare_all
-from benchmark.comparison import Comparison
+from benchmark.comparison import Comparison, comparison_tables
 from benchmark.entries import find_entry
 from benchmark.errors import UserError
 from benchmark.evaluate import evaluate
@@ -265,7 +265,7 @@ def test_all_entries_are_compared_with_one_the_best_first(tmp_path, y):
     folds_of(tmp_path, PIXELS, (9, 10, 13), y)
     folds_of(tmp_path, THIRD, (1, 2, 3), y)
     found = compare_all(tmp_path, "pixels", "accuracy")
-    assert [one.a.split(" /")[0] for one in found] == ["lbp", "hog"]
+    assert [one.a[0] for one in found] == ["lbp", "hog"]
     assert {one.result.family for one in found} == {2}
     pair = compare(tmp_path, "hog", "pixels", "accuracy")[0].result
     assert pair.adjusted >= found[1].result.adjusted
@@ -311,12 +311,27 @@ def four_by_two(tmp_path, y):
 
 def test_against_a_strategy_each_entry_is_compared_with_that_of_its_extractor_and_model(four_by_two):
     found = compare_all(four_by_two, "none", "accuracy")
-    assert {(one.title.removeprefix("breast · official · "), one.a, one.b) for one in found} == {
-        (f"{extractor} · {model}", "smote", "none") for extractor in ("hog", "lbp") for model in ("knn", "rbf_svm")
+    assert {(one.a, one.b) for one in found} == {
+        ((extractor, "smote", model), (extractor, "none", model)) for extractor in ("hog", "lbp") for model in ("knn", "rbf_svm")
     }
     assert {one.result.family for one in found} == {4}
     with pytest.raises(UserError, match=r"'hog' names 4 entries of .*; write more of the one you mean"):
         compare_all(four_by_two, "hog", "accuracy")
+
+
+def test_a_table_of_comparisons_has_a_row_per_entry_and_says_what_its_columns_mean(four_by_two):
+    (title, table, lines), *further = comparison_tables(compare_all(four_by_two, "hog / none / knn", "accuracy"))
+    assert not further
+    assert title == "breast · official: compared with hog / none / knn"
+    first = table.iloc[0].to_dict()
+    assert (first["model"], first["accuracy"], first["difference"]) == ("rbf_svm", "0.925", "-0.033")
+    assert set(table["verdict"]) == {"not computed", "worse"}
+    assert any(line.startswith("hog / none / rbf_svm: ") and "is not computed: " in line for line in lines)
+    assert len(table) == 7
+    assert "all 6 comparisons together (Bonferroni)" in lines[0]
+    assert "higher is better" in lines[0]
+    ((_, table, _),) = comparison_tables(compare_all(four_by_two, "none", "accuracy"))
+    assert set(table["with"]) == {"none"}
 
 
 def test_every_entry_is_compared_with_one_floor_and_no_floor_with_another(four_by_two):

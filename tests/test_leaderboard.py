@@ -4,6 +4,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
 
 from benchmark import class_table
 from benchmark.errors import UserError
@@ -222,3 +224,14 @@ def test_corrections_of_the_class_frequencies_that_meet_are_said(tmp_path):
     study = load_study("digits", extractors=["pixels"], models=["knn"], strategies=["random_over + prior_threshold"], split="holdout")
     (line,) = problems(run(study, tmp_path))
     assert line == "1 cell: class frequencies are corrected 2 times: by RandomOverSampler and by PriorThreshold"
+
+
+def test_a_label_that_every_test_image_has_is_named_under_the_table(tmp_path):
+    lines = ["image,labels"]
+    for i, digit in enumerate(load_digits().target[:60]):
+        Image.fromarray(np.rint(load_digits().images[i] * 15).astype(np.uint8)).save(tmp_path / f"{i}.png")
+        lines.append(f"{i}.png,{'digit|even' if digit % 2 == 0 else 'digit'}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines) + "\n")
+    study = load_study("digits", datasets=[f"csv:{tmp_path / 'labels.csv'}(label='labels')"], extractors=["pixels"], models=["gaussian_nb"])
+    rows = run(study, out=tmp_path / "out")
+    assert any("every test image is of: digit; auc and average_precision are undefined" in line for line in problems(rows))

@@ -24,6 +24,7 @@ CAPTION_SIZE = 8
 LONGEST = 100  # letters of a file's name
 TITLE_SIZE = 10
 SPACING = 1.3  # of lines, in sizes of their letters
+NARROWEST = 6.0  # inches of a figure's width
 MARGIN = 0.4  # inches of height around the panels
 STYLE: Any = {
     "font.size": 9,
@@ -85,7 +86,7 @@ def panels(n: int, width: float, height: float, columns: int = 1) -> Iterator[tu
     columns = min(columns, n)
     lines = -(-n // columns)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(max(6.0, width * columns), height * lines + MARGIN), layout="constrained")
+        figure = Figure(figsize=(max(NARROWEST, width * columns), height * lines + MARGIN), layout="constrained")
         FigureCanvasAgg(figure)
         axes = list(figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).flat)
         for ax in axes[n:]:

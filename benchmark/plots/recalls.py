@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from benchmark.plots.picture import Missing, Picture, entitle, file_name, panels, short
+from benchmark.plots.picture import NARROWEST, Missing, Picture, entitle, file_name, panels, short
 from benchmark.plots.rows import Results, cells_in_words, entries, without_floor
 from benchmark.spec import Spec
 
 WRITTEN = 20  # classes up to which values are written into the squares
-FITTING = 7  # letters of a name that fit side by side
+LETTERS_PER_INCH = 13  # of the names below the squares
+LEFT = 3.6  # inches for the names of the entries
 MOST = 60  # names that the axis has room for
 PLACE = "no. {}"
 
@@ -28,11 +29,12 @@ def heat_map(results: Results, metric: str) -> Iterator[Picture | Missing]:
         table = pd.DataFrame({short(name, 60): by_class(cells)["recall"] for name, cells in entries(looking)}).T[columns.index]
         few = len(columns) <= WRITTEN
         names = [short(str(name), 20) for name in columns.index]
-        upright = not few or max(map(len, names)) > FITTING
+        width = max(NARROWEST, LEFT + (0.55 if few else 0.2) * min(len(columns), MOST))
+        upright = not few or max(map(len, names)) > LETTERS_PER_INCH * (width - LEFT) / len(columns)
         step = -(-len(columns) // MOST)
         ticks = [f"{name} ({n:.0f})" if upright else f"{name}\n{n:.0f}" for name, n in zip(names, columns["train"], strict=True)]
         room = 0.08 * max(map(len, ticks)) if upright else 0.3
-        with panels(1, 3.6 + (0.55 if few else 0.2) * min(len(columns), MOST), 0.6 + room + 0.24 * len(table)) as (figure, (ax,)):
+        with panels(1, width, 0.6 + room + 0.24 * len(table)) as (figure, (ax,)):
             ax.imshow(table, cmap="viridis", vmin=0, vmax=1, aspect="auto")
             ax.grid(visible=False)
             for (row, column), value in np.ndenumerate(table.to_numpy()):
@@ -72,6 +74,15 @@ def _caption(columns: pd.DataFrame, table: pd.DataFrame, rows: pd.DataFrame) -> 
     drawn = f"{PLACE.format(1)} is the class with the most training images of each cell, since the seeds draw which are rare. "
     by = drawn if PLACE.format(1) in columns.index else ""
     worst = table.min(axis=1).dropna()
-    said = f" The least value of a row is {worst.max():.3f} at best, with {worst.idxmax()}" if len(worst) else ""
-    said += f", and {worst.min():.3f} at worst, with {worst.idxmin()}" if len(worst) > 1 else ""
-    return f"Means over {cells_in_words(rows)}; classes by their training images, whose number is with the name. {by}{said.strip()}."
+    text = f"Means over {cells_in_words(rows)}; classes by their training images, whose number is with the name. {by}"
+    return text + _range_of_minima(worst)
+
+
+def _range_of_minima(minima: pd.Series) -> str:
+    """Sentence on the least recall of the entries; empty where no recall is defined."""
+    if minima.empty:
+        return ""
+    highest, lowest = f"{minima.max():.3f}", f"{minima.min():.3f}"
+    if highest == lowest:
+        return f"The least value of each row is {lowest}."
+    return f"The least value of a row is {highest} at best, with {minima.idxmax()}, and {lowest} at worst, with {minima.idxmin()}."
