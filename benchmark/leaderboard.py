@@ -187,8 +187,15 @@ def problems(rows: pd.DataFrame) -> list[str]:
     left_out = [f"{title}: {said}" if len(groups) > 1 else said for title, group in groups for said in remarks(group)]
     where = conditions(rows)
     mixed = [f"times were taken under other conditions, and do not compare: {'; '.join(where)}"] if len(where) > 1 else []
-    noted = [f"{count_of(n, 'cell')}: {note}" for note, n in Counter(notes).items()]
-    return [*map(one_line, ended), *left_out, *noted, *mixed]
+    shared = [int(note.split()[0]) for note in notes if note.endswith(SHARED)]
+    copied = [f"{count_of(len(shared), 'cell')}: {_test_images(shared)}{SHARED}"] if shared else []
+    noted = [f"{count_of(n, 'cell')}: {note}" for note, n in Counter(notes).items() if not note.endswith(SHARED)]
+    return [*map(one_line, ended), *left_out, *noted, *copied, *mixed]
+
+
+def _test_images(counts: list[int]) -> str:
+    least, most = min(counts), max(counts)
+    return count_of(most, "test image is", "test images are") if least == most else f"{least} to {most} test images are"
 
 
 def conditions(rows: pd.DataFrame) -> list[str]:

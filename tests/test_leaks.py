@@ -45,7 +45,9 @@ def test_copies_across_the_split_stand_under_the_leaderboard(tmp_path, monkeypat
     from benchmark.study import load_study
 
     rows = run(load_study("digits", extractors=["pixels"], models=["majority"]), out=tmp_path)
-    assert any(SHARED in line for line in problems(rows))
+    (line,) = (line for line in problems(rows) if SHARED in line)
+    counts = sorted(int(note.split()[0]) for notes in rows["notes"] for note in notes if note.endswith(SHARED))
+    assert line == f"3 cells: {counts[0]} to {counts[-1]} test images are{SHARED}"
 
 
 def test_a_threshold_tuned_on_the_test_part_is_caught():
