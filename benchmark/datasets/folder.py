@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.datasets.base import PARTS, Dataset
+from benchmark.datasets.hidden_parts import refuse_hidden_parts
 from benchmark.datasets.listing import Listing, assemble, path_of
 from benchmark.datasets.parts import part_of
 from benchmark.datasets.pictures.decoded import MAX_PIXELS
@@ -76,7 +77,8 @@ def _list(name: str, root: Path) -> Listing:
     if not rows:
         raise UserError(f"dataset '{name}': no image in any class folder; put {_kinds()} files into {_places(folders)}")
     _refuse_one_folder(name, folders, trees[0][2])
-    _refuse_hidden_parts(name, [(folder, tree) for folder, part, tree in trees if part is None])
+    for level in {part for _, part in folders}:
+        refuse_hidden_parts(name, [(folder, tree.images) for folder, part, tree in trees if part == level])
     empty = sorted({nfc(folder.name) for folder, _ in folders} - {label for _, label, _ in rows})
     if empty:
         raise UserError(f"dataset '{name}': class folder without an image ({_kinds()}): {', '.join(empty)}; fill or remove it")
@@ -160,23 +162,8 @@ def _refuse_disjoint_parts(name: str, folders: Sequence[ClassFolder]) -> None:
 
 def _refuse_one_folder(name: str, folders: Sequence[ClassFolder], tree: Tree) -> None:
     folder, part = folders[0]
-    if len(folders) == 1 and part is None and len(tree.folders) > 1:
+    if len(folders) == 1 and part is None and len({path.parent for path in tree.images} - {folder}) > 1:
         raise UserError(f"dataset '{name}': '{folder.name}' is its only folder; if the classes are inside, name it: folder:{folder}")
-
-
-def _refuse_hidden_parts(name: str, trees: Sequence[tuple[Path, Tree]]) -> None:
-    """Refuse top folders with the same sub-folders: they may be parts, folds or sites."""
-    shared = set.intersection(*(tree.folders for _, tree in trees)) if len(trees) > 1 else set()
-    if len(shared) < 2:
-        return
-    tops = _listed([folder.name for folder, _ in trees])
-    hint = (
-        "if they are the parts of a split, call them train, val and test; if they are classes, list the images in a CSV "
-        "with the columns image and label"
-    )
-    if all(part_of(folder) for folder in shared):
-        hint = "put the parts above the classes, as in PATH/train/CLASS/"
-    raise UserError(f"dataset '{name}': {tops} all hold the sub-folders {_listed(sorted(shared))}, so they may not be the classes; {hint}")
 
 
 def _listed(names: Sequence[str]) -> str:
