@@ -139,6 +139,19 @@ def test_near_copies_are_found_and_their_originals_named(faces, how):
     assert leaks(replace(dataset, groups=np.r_[:120, 5])) == []
 
 
+@pytest.mark.parametrize(("n_frames", "large"), [(3, 500), (10, 500), (15, 500), (15, 12)])
+def test_near_copies_of_another_group_are_found_behind_any_number_of_their_own(faces, monkeypatch, n_frames, large):
+    monkeypatch.setattr("benchmark.datasets.near_duplicates.LARGE_GROUP", large)
+    frames = np.random.default_rng(0).integers(-1, 2, (2 * n_frames, 25, 25, 1)) + faces.images[5]
+    frames[n_frames:] += np.linspace(0, 6, 25, dtype=int)[:, None, None]  # the second patient is lit from below
+    images = np.concatenate([faces.images, frames.clip(0, 255).astype(np.uint8)])
+    targets = np.r_[faces.targets, np.arange(2 * n_frames) // n_frames]
+    groups = np.r_[:120, np.repeat([120, 121], n_frames)]
+    groups[5] = 120
+    (note,) = leaks(replace(faces, images=images, targets=targets, groups=groups))
+    assert note.startswith(f"{2 * n_frames + 1} images, copies apart, look almost like another of another group")
+
+
 def test_images_of_one_value_are_not_almost_alike():
     images = np.repeat(np.arange(40, dtype=np.uint8), 64).reshape(40, 8, 8, 1)
     assert leaks(Dataset("d", images, np.arange(40) % 2, ("a", "b"))) == []
