@@ -156,6 +156,51 @@ def test_a_named_column_that_is_absent_is_refused_with_the_nearest(home, paramet
     assert f"{parameter}: unknown column 'lesion'; did you mean 'lesion_id'?" in refusal(home, text, **{parameter: "lesion"})
 
 
+@pytest.mark.parametrize(
+    ("column", "parameter"),
+    [
+        ("Group", "group"),
+        ("GROUP", "group"),
+        ("groups", "group"),
+        ("_Group", "group"),
+        ("Split", "split"),
+        (" SPLIT ", "split"),
+        ("splits", "split"),
+    ],
+)
+def test_a_column_that_is_almost_called_group_or_split_is_not_passed_over(home, column, parameter):
+    text = f"image,label,{column}\n0.png,b,train\n1.png,a,test\n2.png,b,test\n"
+    assert f"the column '{column.strip()}' would not be read, as it is not called '{parameter}'; rename it" in refusal(home, text)
+    assert getattr(load(home, text, **{parameter: column.strip()}), {"group": "groups", "split": "part"}[parameter]) is not None
+    assert load(home, text, label=column.strip()).classes == ("test", "train")  # it is the class
+
+
+@pytest.mark.parametrize("column", ["patient_id", "PatientID", "lesion", "Subject", "case_id", "id_patient", "participant no"])
+def test_a_column_of_patients_that_is_not_used_is_named(home, column):
+    text = f"image,label,{column},patient_age,patient\n0.png,b,1,40,A\n1.png,a,1,40,B\n2.png,b,2,50,C\n"
+    (note,) = load(home, text).notes
+    assert note.startswith(f"column '{column}' is not used, and images of one {column} may be in training and test set; ")
+    assert note.endswith(f'group="{column}" keeps them together')
+    assert load(home, text, group=column).notes == ()
+
+
+def test_a_column_of_parts_that_is_not_used_is_named(home):
+    text = "image,label,subset,kind\n0.png,b,Training,train\n1.png,a,test,train\n2.png,b,test,x\n"
+    assert load(home, text).notes == ("column 'subset' is not used; split=\"subset\" takes it for the official split",)
+    assert load(home, text, split="subset").notes == ()
+
+
+@pytest.mark.parametrize("option", ["image", "label", "group", "split"])
+@pytest.mark.parametrize("value", [3, None, ["a"]])
+def test_the_name_of_a_column_is_text(home, option, value):
+    assert f"{option}: {value} is not the name of a column" in refusal(home, GOOD, **{option: value})
+
+
+@pytest.mark.parametrize("option", ["allow_outside", "numeric_classes", "drop_duplicates"])
+def test_the_text_no_is_not_taken_for_true(home, option):  # as YAML 1.2 has it
+    assert f"{option}: 'no' is not true or false" in refusal(home, GOOD, **{option: "no"})
+
+
 def test_a_file_that_is_not_utf_8_is_refused(home):
     assert "is not UTF-8 (byte 18)" in refusal(home, "image,label\n0.png,\xe9t\xe9\n".encode("latin-1"))
 

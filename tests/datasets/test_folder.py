@@ -392,7 +392,21 @@ def test_one_label_in_two_spellings_is_one_class(tmp_path, form):
 
 def test_classes_that_differ_in_case_only_get_a_note(tmp_path):
     dataset = load(tmp_path, "train/Glioma/1.png", "train/b/1.png", "test/glioma/1.png", "test/b/1.png")
-    assert "classes that differ in case or spaces only: 'Glioma' and 'glioma'" in dataset.notes
+    assert "classes that differ in case, spaces or the form of a number only: 'Glioma' and 'glioma'" in dataset.notes
+
+
+@pytest.mark.parametrize(
+    "names", [("0", "0.0", "00"), ("1", "1.", "1,0"), ("1e3", "1000"), ("a", " a"), ("a b", "A\u00a0B"), ("x", "\uff38")]
+)
+def test_one_class_in_several_forms_gets_a_note(tmp_path, names):
+    dataset = load(tmp_path, *(f"train/{name}/1.png" for name in (*names, "other")), "test/other/2.png")
+    (note,) = dataset.notes
+    assert note.startswith("classes that differ in case, spaces or the form of a number only: ")
+    assert all(f"'{name}'" in note for name in names)
+
+
+def test_other_numbers_are_no_forms_of_one_class(tmp_path):
+    assert load(tmp_path, *(f"{name}/1.png" for name in ("0", "1", "-1", "0.1", "10", "nan", "1e400", "inf"))).notes == ()
 
 
 def test_licence_and_citation_are_those_given_or_unknown(tmp_path):
