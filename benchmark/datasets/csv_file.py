@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from benchmark.datasets.base import PARTS, Dataset
@@ -124,7 +124,7 @@ def _number(label: str) -> float | None:
     return float(number[1].replace(",", ".")) if number else None
 
 
-def _check_types(where: str, values: dict[str, object], kind: type, what: str) -> None:
+def _check_types(where: str, values: Mapping[str, object], kind: type, what: str) -> None:
     for parameter, value in values.items():
         if not isinstance(value, kind):
             raise UserError(f"{where}: {parameter}: {brief(value)} is not {what}")

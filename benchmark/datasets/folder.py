@@ -16,7 +16,7 @@ from benchmark.datasets.pictures.picture import SUFFIXES
 from benchmark.datasets.text import nfc
 from benchmark.datasets.tree import Tree, list_folder, list_tree
 from benchmark.errors import UserError
-from benchmark.text import visible
+from benchmark.text import count_of, visible
 
 ClassFolder = tuple[Path, str | None]  # with the part of the official split that it is in
 
@@ -74,16 +74,14 @@ def _list(name: str, root: Path) -> Listing:
     folders, ignored = _class_folders(name, root)
     trees = [(folder, part, list_tree(folder)) for folder, part in folders]
     rows = [(path, nfc(folder.name), part) for folder, part, tree in trees for path in tree.images]
+    for _, _, tree in trees:
+        ignored.add_counts(tree)
     if not rows:
-        raise UserError(f"dataset '{name}': no image in any class folder; put {_kinds()} files into {_places(folders)}")
+        raise UserError(f"dataset '{name}': no image in any class folder{_seen(ignored)}; put {_kinds()} files into {_places(folders)}")
     _refuse_one_folder(name, folders, trees[0][2])
     for level in {part for _, part in folders}:
         refuse_hidden_parts(name, [(folder, tree.images) for folder, part, tree in trees if part == level])
-    empty = sorted({nfc(folder.name) for folder, _ in folders} - {label for _, label, _ in rows})
-    if empty:
-        raise UserError(f"dataset '{name}': class folder without an image ({_kinds()}): {', '.join(empty)}; fill or remove it")
-    for _, _, tree in trees:
-        ignored.add_counts(tree)
+    _refuse_empty(name, trees, {label for _, label, _ in rows})
     paths = [path for path, _, _ in rows]
     return Listing(
         paths,
@@ -92,6 +90,16 @@ def _list(name: str, root: Path) -> Listing:
         part=[part for _, _, part in rows if part] or None,
         notes=_notes(root, ignored),
     )
+
+
+def _refuse_empty(name: str, trees: Sequence[tuple[Path, str | None, Tree]], labels: set[str]) -> None:
+    seen = Tree()
+    for folder, _, tree in trees:
+        if nfc(folder.name) not in labels:
+            seen.add_counts(tree)
+    empty = sorted({nfc(folder.name) for folder, _, _ in trees} - labels)
+    if empty:
+        raise UserError(f"dataset '{name}': class folder without an image ({_kinds()}): {', '.join(empty)}{_seen(seen)}; fill or remove it")
 
 
 def _refuse_no_folder(name: str, root: Path) -> None:
@@ -172,6 +180,14 @@ def _listed(names: Sequence[str]) -> str:
 
 def _kinds() -> str:
     return ", ".join(sorted(SUFFIXES))
+
+
+def _seen(tree: Tree) -> str:
+    """Say which files there are instead of images."""
+    seen = [f"{_files(len(tree.images), 'image')} outside them"] if tree.images else []
+    seen += [f"{count_of(n, 'file')} {visible(kind)}" for kind, n in tree.others.most_common(5)]
+    hint = "; DICOM is read from files named .dcm or .dicom" if tree.others else ""
+    return f" (but {', '.join(seen)}{hint})" if seen else ""
 
 
 def _places(folders: Sequence[ClassFolder]) -> str:

@@ -202,14 +202,13 @@ def _groups(listing: Listing, loaded: Loaded) -> tuple[list[str] | None, list[st
         return None, []
     if n_other:
         n_patients = len(set(dicom) - {""})
-        return None, [
-            f"no groups: {n_other} of {len(loaded.patients)} files {'is' if n_other == 1 else 'are'} not DICOM, so that the PatientID of the others "
-            f"({count_of(n_patients, 'patient')}) is not used; {_NAME_PATIENTS}"
-        ]
+        are = f"{n_other} of {len(loaded.patients)} files {'is' if n_other == 1 else 'are'} not DICOM"
+        others = f"the PatientID of the others ({count_of(n_patients, 'patient')}) is not used"
+        return None, [f"no groups: {are}, so that {others}; {_NAME_PATIENTS}"]
     if without:
         return None, [f"no groups: {without} of {len(dicom)} DICOM files have no PatientID; {_NAME_PATIENTS}"]
-    (_, n_most), *others = Counter(dicom).most_common()
-    if not others or (n_most == len(dicom) - 1 and n_most > 2):
-        all_but = "all" if not others else "all but 1 of the"
+    (_, n_most), *rest = Counter(dicom).most_common()
+    if not rest or (n_most == len(dicom) - 1 and n_most > 2):
+        all_but = "all" if not rest else "all but 1 of the"
         return None, [f"no groups: {all_but} {len(dicom)} DICOM files have the same PatientID; {_NAME_PATIENTS}"]
-    return dicom, [f"groups: PatientID of the DICOM files, {1 + len(others)} patients"]
+    return dicom, [f"groups: PatientID of the DICOM files, {1 + len(rest)} patients"]

@@ -112,7 +112,7 @@ def list_folder(folder: Path) -> tuple[list[Path], Tree]:
     OSError
         The folder cannot be read.
     """
-    tree, folders = Tree(), []
+    tree, folders = Tree(), list[Path]()
     above = {_identity(folder), *_ancestors(folder)}
     for entry in _entries(str(folder), tree):
         if _is_folder(entry):
@@ -161,4 +161,4 @@ def _add_file(tree: Tree, entry: os.DirEntry[str]) -> None:
 
 
 def _kind(name: str) -> str:
-    return Path(name).suffix.lower() or name
+    return Path(name).suffix.lower() or (name if is_hidden(name) else "without a suffix")

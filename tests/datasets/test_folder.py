@@ -128,11 +128,14 @@ def test_a_missing_folder_a_file_and_no_path_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("files", "reason"),
     [
-        ((), "no image in any class folder"),
-        (("a/x.txt", "b/y.gif"), "no image in any class folder"),
-        (("1.png", "2.png"), "no image in any class folder"),
+        ((), "no image in any class folder; put"),
+        (("a/x.txt", "b/y.gif", "b/z.gif"), r"no image in any class folder \(but 2 files .gif, 1 file .txt; "),
+        (("a/1.IMA", "b/2.ima"), r"\(but 2 files .ima; DICOM is read from files named .dcm or .dicom\); put .bmp, "),
+        (("a/IM001", "b/IM002"), r"\(but 2 files without a suffix; DICOM is read from files named .dcm or .dicom\)"),
+        (("1.png", "2.png"), r"no image in any class folder \(but 2 image files outside them\)"),
+        (("a/1.png", "b/1.png", "c/x.ima"), r"class folder without an image \(.*\): c \(but 1 file .ima; DICOM is read"),
         (("a/1.png", "a/2.png"), r"one class \(a\); classification needs two"),
-        (("a/1.png", "b/1.png", "c/x.txt"), r"class folder without an image \(.*\): c; fill or remove it"),
+        (("a/1.png", "b/1.png", "c/x.txt"), r"class folder without an image \(.*\): c \(but 1 file .txt.*; fill or remove it"),
         (("train/a/1.png", "train/b/1.png"), "has train but no test; a split needs train and test"),
         (("val/a/1.png", "train/b/1.png"), "has train, val but no test"),
         (("train/a/1.png", "test/b/1.png", "more/b/1.png"), "beside train and test there is more"),
