@@ -170,20 +170,27 @@ def _image_paths(where: str, columns: list[str], rows: list[Row], image: str, fo
         need_column(where, columns, "image", column)
     home = folder.resolve()
     finder = PathFinder()
-    lines: dict[Path, int] = {}
+    first: dict[Path, Row] = {}
     for row in rows:
         # all placeholders at once, so that a cell with braces in it stays text
         cell = PLACEHOLDER.sub(lambda found, row=row: row.cell(found[1]), template)  # type: ignore[misc]
         path = _resolved(row, finder.find(folder / cell))
         if not allow_outside and not path.is_relative_to(home):
             raise UserError(f"{row.where}: '{cell}' lies outside the CSV's folder; if that is meant, set allow_outside: true")
-        if path in lines:
-            raise UserError(
-                f"{row.where}: '{cell}' is the image of line {lines[path]} too; keep one of them, or it may be on both sides of a split "
-                "(drop_duplicates=True drops rows that are the same in every column)"
-            )
-        lines[path] = row.line
-    return list(lines)
+        if path in first:
+            raise UserError(f"{row.where}: '{cell}' is the image of line {first[path].line} too{_difference(first[path], row)}")
+        first[path] = row
+    return list(first)
+
+
+def _difference(first: Row, row: Row) -> str:
+    """Say in what two rows of one image differ, and what to do."""
+    columns = [column for column, cell in row.cells.items() if cell != first.cells[column]]
+    if not columns:
+        return (
+            "; keep one of them, or it may be on both sides of a split (drop_duplicates=True drops rows that are the same in every column)"
+        )
+    return f", with another cell in the column '{columns[-1]}'; keep the right one, or it may be on both sides of a split"
 
 
 def _resolved(row: Row, path: Path) -> Path:

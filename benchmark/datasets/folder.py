@@ -99,7 +99,8 @@ def _refuse_empty(name: str, trees: Sequence[tuple[Path, str | None, Tree]], lab
             seen.add_counts(tree)
     empty = sorted({nfc(folder.name) for folder, _, _ in trees} - labels)
     if empty:
-        raise UserError(f"dataset '{name}': class folder without an image ({_kinds()}): {', '.join(empty)}{_seen(seen)}; fill or remove it")
+        remedy = "fill or remove it" if len(labels) > 1 else "fill it"
+        raise UserError(f"dataset '{name}': class folder without an image ({_kinds()}): {', '.join(empty)}{_seen(seen)}; {remedy}")
 
 
 def _refuse_no_folder(name: str, root: Path) -> None:

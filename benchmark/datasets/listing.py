@@ -179,7 +179,8 @@ def _check(name: str, listing: Listing, classes: tuple[str, ...]) -> None:
         raise UserError(f"dataset '{name}': one class ({', '.join(classes)}); classification needs two")
     lost = set(classes).difference(*listing.labels)
     if lost:
-        raise UserError(f"dataset '{name}': no readable image is left of {', '.join(sorted(lost))}; mend the files or remove the class")
+        remedy = "mend the files" + (" or remove the class" if len(classes) - len(lost) > 1 else "")
+        raise UserError(f"dataset '{name}': no readable image is left of {', '.join(sorted(lost))}; {remedy}")
     missing = [part for part in ("train", "test") if listing.part is not None and part not in listing.part]
     if missing:
         raise UserError(f"dataset '{name}': its split has no {' and no '.join(missing)} images; a split needs train and test")

@@ -410,7 +410,9 @@ def test_rows_that_repeat_another_are_dropped_where_that_is_asked_for(home):
     dataset = load(home, text, drop_duplicates=True)
     assert len(dataset.images) == 3
     assert dataset.notes[0] == "drop_duplicates: 1 row that repeats another left out"
-    assert "'0.png' is the image of line 2 too" in refusal(home, text.replace("0.png,b\n2", "0.png,a\n2"), drop_duplicates=True)
+    said = refusal(home, text.replace("0.png,b\n2", "0.png,a\n2"), drop_duplicates=True)
+    assert "'0.png' is the image of line 2 too, with another cell in the column 'label'; keep the right one" in said
+    assert "drop_duplicates" not in said
 
 
 def test_licence_and_citation_are_those_given_or_unknown(home):

@@ -58,6 +58,15 @@ def test_copies_with_another_label_are_counted(faces):
     (note,) = leaks(with_copies(faces, [3, 7, 8], [0, 1, 0], part=parts(100, 10, 13)))
     assert "3 of 13 test images" in note
     assert ", 2 of them with another label; " in note
+    assert note.endswith("drop_duplicates=True keeps one of each, and none where their labels differ")
+
+
+@pytest.mark.parametrize("part", [None, parts(100, 10, 11), parts(121, 0, 0)])
+def test_it_is_said_that_of_copies_with_other_labels_none_is_kept(faces, part):
+    copy = with_copies(faces, [3], [0], part=part)
+    (note,) = check_duplicates(copy).notes
+    assert note.endswith("drop_duplicates=True keeps one of each, and none where their labels differ")
+    assert len(check_duplicates(copy, drop=True).images) == 119
 
 
 def test_copies_within_one_part_are_no_leak_of_the_official_split(faces):

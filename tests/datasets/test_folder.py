@@ -168,6 +168,14 @@ def test_a_class_that_loses_all_its_images_is_an_error(tmp_path):
     assert "no readable image is left of c" in refusal(tmp_path, on_error="skip")
 
 
+def test_of_two_classes_none_is_said_to_be_removable(tmp_path):
+    fill(tmp_path, "a/1.png", "b/1.png")
+    (tmp_path / "b/1.png").write_bytes(b"torn")
+    assert refusal(tmp_path, on_error="skip").endswith("no readable image is left of b; mend the files")
+    (tmp_path / "b/1.png").unlink()
+    assert refusal(tmp_path).endswith("b; fill it")
+
+
 def test_bad_options_are_refused_before_anything_is_read(tmp_path):
     for options in ({"on_error": "ignore"}, {"percentiles": (99, 1)}):
         with pytest.raises(UserError, match=r"on_error|percentiles"):
