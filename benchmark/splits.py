@@ -79,7 +79,7 @@ def _parts(dataset: Dataset, train_part: str, test_part: str) -> Fold:
         if len(shared):
             raise UserError(
                 f"dataset '{dataset.name}': {len(shared)} groups (such as '{shared[0]}') are in both {train_part} and {test_part} "
-                "of its official split; use stratified_kfold, or correct the split"
+                "of its official split; write split: stratified_kfold into a study file, or correct the split"
             )
     return train, test
 
@@ -158,9 +158,13 @@ def _kfold(dataset: Dataset, folds: int, seed: int) -> list[Fold]:
         raise UserError(
             f"dataset '{dataset.name}': no {folds} folds were found that have every class in every test set, as "
             f"{'an image' if dataset.groups is None else 'a group'} may hold several classes: "
-            + (f"use folds={works}" if works else _rarer_advice(dataset))
+            + (_use_folds(works) if works else _rarer_advice(dataset))
         )
     return [_fold(part[unit], k) for k in range(folds)]
+
+
+def _use_folds(n: int) -> str:
+    return f"use folds={n} (in a study file, split: stratified_kfold(folds={n}))"
 
 
 def _rarer_advice(dataset: Dataset) -> str:
@@ -200,7 +204,7 @@ def _check_units(dataset: Dataset, counts: NDArray[np.int64], folds: int, split:
     more = dataset.classes[2:]  # of two, neither can be missed
     advice = "leave the class out, or merge it with another" if more else f"add images of it{_elsewhere(dataset)}"
     if n_units > 1:
-        advice = f"use folds={n_units}" + (", or merge the class with another" if folds > 2 and more else "")
+        advice = _use_folds(n_units) + (", or merge the class with another" if folds > 2 and more else "")
     raise UserError(
         f"dataset '{dataset.name}': class '{dataset.classes[rarest]}' has {n_images} image{'s' if n_images > 1 else ''}{in_groups}; "
         f"{split} would leave a test or training set without it: {advice}"

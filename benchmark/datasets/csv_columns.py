@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 from benchmark.datasets.csv_rows import Row
+from benchmark.datasets.duplicates import LEAK
 from benchmark.datasets.parts import part_of
 from benchmark.errors import UserError
 
@@ -27,7 +28,9 @@ def refuse_other_spelling(where: str, columns: Sequence[str], parameter: str, us
         raise UserError(f"{where}: the column '{similar[0]}' would not be read, as it is not called '{parameter}'; rename it")
 
 
-def notes_on_unused(columns: Sequence[str], rows: Sequence[Row], used: Collection[str], groups: bool, split: bool) -> tuple[str, ...]:
+def notes_on_unused(
+    columns: Sequence[str], rows: Sequence[Row], used: Collection[str], has_groups: bool, part: Sequence[str] | None
+) -> tuple[str, ...]:
     """Name the columns that look like groups or a split, where there are none.
 
     Parameters
@@ -36,25 +39,29 @@ def notes_on_unused(columns: Sequence[str], rows: Sequence[Row], used: Collectio
     rows : sequence of Row
     used : collection of str
         Columns that are read for something.
-    groups, split : bool
-        Whether there are groups, and a split.
+    has_groups : bool
+        Whether there are groups.
+    part : sequence of str or None
+        The official split.
     """
-    unused = {column: {row.cells[column] for row in rows} for column in columns if column not in used}
-    notes = [] if groups else list(_groupings(unused, len(rows)))
-    for column, cells in {} if split else unused.items():
-        parts = {part_of(cell) for cell in cells}
+    unused = {column: [row.cells[column] for row in rows] for column in columns if column not in used}
+    notes = [
+        f'{LEAK}images of one {column} may be in training and test set, as this column is not used; group="{column}" keeps them together'
+        for column, cells in unused.items()
+        if not has_groups and _GROUPING.fullmatch(_plain(column)) and _are_torn_apart(cells, part)
+    ]
+    for column, cells in {} if part else unused.items():
+        parts = {part_of(cell) for cell in set(cells)}
         if {"train", "test"} <= parts and None not in parts:
             notes.append(f"column '{column}' is not used; split=\"{column}\" takes it for the official split")
     return tuple(notes)
 
 
-def _groupings(unused: dict[str, set[str]], n_rows: int) -> Iterator[str]:
-    for column, cells in unused.items():
-        if _GROUPING.fullmatch(_plain(column)) and 1 < len(cells) < n_rows:
-            yield (
-                f"column '{column}' is not used, and images of one {column} may be in training and test set; "
-                f'group="{column}" keeps them together'
-            )
+def _are_torn_apart(cells: Sequence[str], part: Sequence[str] | None) -> bool:
+    """Whether equal cells are in several parts of a split, or may be where there is none."""
+    if part is not None:
+        return len(set(zip(cells, part, strict=True))) > len(set(cells))
+    return 1 < len(set(cells)) < len(cells)
 
 
 def _plain(column: str) -> str:

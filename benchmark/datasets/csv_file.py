@@ -88,14 +88,14 @@ def load_csv(
     rows, notes = _without_repeated(rows) if drop_duplicates else (rows, ())
     used = {label, group, split, *_placeholders(image)}
     groups = _optional(where, columns, rows, "group", group, used)
-    part = _optional(where, columns, rows, "split", split, used)
-    notes += notes_on_unused(columns, rows, {label, group, split}, groups is not None, part is not None)
+    part = _checked_parts(rows, _optional(where, columns, rows, "split", split, used))
+    notes += notes_on_unused(columns, rows, {label, group, split}, groups is not None, part)
     paths = _image_paths(where, columns, rows, image, path.parent, allow_outside)
     labels, multilabel = _labels(rows, label)
     if not numeric_classes:
         _refuse_measurements(where, label, (name for names in labels for name in names))
     names = [f"{path} (line {row.line})" for path, row in zip(paths, rows, strict=True)]
-    listing = Listing(paths, names, labels, multilabel, groups, _checked_parts(rows, part), notes)
+    listing = Listing(paths, names, labels, multilabel, groups, part, notes)
     return assemble(name, listing, options, drop_duplicates, licence, citation)
 
 

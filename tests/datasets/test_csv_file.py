@@ -179,9 +179,15 @@ def test_a_column_that_is_almost_called_group_or_split_is_not_passed_over(home, 
 def test_a_column_of_patients_that_is_not_used_is_named(home, column):
     text = f"image,label,{column},patient_age,patient\n0.png,b,1,40,A\n1.png,a,1,40,B\n2.png,b,2,50,C\n"
     (note,) = load(home, text).notes
-    assert note.startswith(f"column '{column}' is not used, and images of one {column} may be in training and test set; ")
+    assert note.startswith(f"leak: images of one {column} may be in training and test set, as this column is not used; ")
     assert note.endswith(f'group="{column}" keeps them together')
     assert load(home, text, group=column).notes == ()
+
+
+def test_patients_that_the_split_keeps_apart_need_no_groups(home):
+    text = "image,label,split,patient\n0.png,b,train,1\n1.png,a,train,1\n2.png,b,test,2\n"
+    assert load(home, text).notes == ()
+    assert "leak: images of one patient may be in" in load(home, text.replace("test,2", "test,1")).notes[0]
 
 
 def test_a_column_of_parts_that_is_not_used_is_named(home):
