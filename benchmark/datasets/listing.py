@@ -136,7 +136,7 @@ def assemble(
         multilabel=listing.multilabel,
         groups=None if groups is None else np.array(groups),
         part=None if listing.part is None else np.array(listing.part),
-        notes=(*listing.notes, *loaded.notes, *group_notes, *_alike(classes)),
+        notes=(*listing.notes, *loaded.notes, *group_notes, *_alike("classes", classes), *_alike("groups", groups or ())),
         licence=licence,
         citation=citation,
     )
@@ -152,13 +152,14 @@ def _short_names(paths: Sequence[Path]) -> list[str]:
     return [visible(Path(os.path.relpath(path, above)).as_posix()) for path in paths]
 
 
-def _alike(classes: Sequence[str]) -> list[str]:
-    """Name classes that differ in case, spaces or the way a number is written only: rarely meant."""
+def _alike(what: str, names: Iterable[str]) -> list[str]:
+    """Name classes or groups that differ in case, spaces or the form of a number only: rarely meant."""
     spellings = defaultdict(list)
-    for name in classes:
+    for name in dict.fromkeys(names):
         spellings[_core(name)].append(name)
-    alike = [" and ".join(f"'{name}'" for name in names) for names in spellings.values() if len(names) > 1]
-    return [f"classes that differ in case, spaces or the form of a number only: {'; '.join(alike)}"] if alike else []
+    alike = [" and ".join(f"'{name}'" for name in several) for several in spellings.values() if len(several) > 1]
+    listed = "; ".join(alike[:5]) + ("; ..." if len(alike) > 5 else "")
+    return [f"{what} that differ in case, spaces or the form of a number only: {listed}"] if alike else []
 
 
 def _core(name: str) -> str | Decimal:

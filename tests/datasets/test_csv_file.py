@@ -190,6 +190,11 @@ def test_patients_that_the_split_keeps_apart_need_no_groups(home):
     assert "leak: images of one patient may be in" in load(home, text.replace("test,2", "test,1")).notes[0]
 
 
+def test_one_group_in_several_forms_gets_a_note(home):
+    (note,) = load(home, "image,label,group\n0.png,b,P1\n1.png,a,p1\n2.png,b,7\n3.png,a,07\n4.png,a,70\n").notes
+    assert note == "groups that differ in case, spaces or the form of a number only: 'P1' and 'p1'; '7' and '07'"
+
+
 def test_a_column_of_parts_that_is_not_used_is_named(home):
     text = "image,label,subset,kind\n0.png,b,Training,train\n1.png,a,test,train\n2.png,b,test,x\n"
     assert load(home, text).notes == ("column 'subset' is not used; split=\"subset\" takes it for the official split",)
