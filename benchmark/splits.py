@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from types import MappingProxyType
 from weakref import WeakKeyDictionary
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from benchmark.datasets.base import Dataset
+from benchmark.datasets.duplicates import image_digests
 from benchmark.errors import UserError
 from benchmark.stratify import count_labels, deal_inner, deal_units, lost_labels
 from benchmark.text import count_of
@@ -79,7 +79,7 @@ def _parts(dataset: Dataset, train_part: str, test_part: str) -> Fold:
         if len(shared):
             raise UserError(
                 f"dataset '{dataset.name}': {len(shared)} groups (such as '{shared[0]}') are in both {train_part} and {test_part} "
-                "of its official split; use stratified_kfold, or correct the split"
+                "of its official split; write split: stratified_kfold into a study file, or correct the split"
             )
     return train, test
 
@@ -114,7 +114,7 @@ def holdout(dataset: Dataset, test_size: float = 0.2, seed: int = 42) -> list[Fo
     if part is None:
         raise UserError(
             f"dataset '{dataset.name}': no holdout was found that has every class on both sides; "
-            "use stratified_kfold(folds=2), or leave out the rarest classes"
+            f"use stratified_kfold(folds=2), or {_rarer_advice(dataset)}"
         )
     return [_fold(part[unit], 1)]
 
@@ -158,9 +158,23 @@ def _kfold(dataset: Dataset, folds: int, seed: int) -> list[Fold]:
         raise UserError(
             f"dataset '{dataset.name}': no {folds} folds were found that have every class in every test set, as "
             f"{'an image' if dataset.groups is None else 'a group'} may hold several classes: "
-            + (f"use folds={works}" if works else "leave out the rarest classes, or merge them with others")
+            + (_use_folds(works) if works else _rarer_advice(dataset))
         )
     return [_fold(part[unit], k) for k in range(folds)]
+
+
+def _use_folds(n: int) -> str:
+    return f"use folds={n} (in a study file, split: stratified_kfold(folds={n}))"
+
+
+def _rarer_advice(dataset: Dataset) -> str:
+    if len(dataset.classes) > 2:
+        return "leave out the rarest classes, or merge them with others"
+    return f"add images of the rarer class{_elsewhere(dataset)}"
+
+
+def _elsewhere(dataset: Dataset) -> str:
+    return "" if dataset.groups is None else " from other groups"
 
 
 def _fold(part: NDArray[np.int64], test: int) -> Fold:
@@ -187,11 +201,10 @@ def _check_units(dataset: Dataset, counts: NDArray[np.int64], folds: int, split:
         return
     n_units, n_images = int(units[rarest]), int(images[rarest])
     in_groups = "" if unit == "image" else f" in {n_units} group{'s' if n_units > 1 else ''}"
-    advice = (
-        f"use folds={n_units}" + (", or merge the class with another" if folds > 2 else "")
-        if n_units > 1
-        else "leave the class out, or merge it with another"
-    )
+    more = dataset.classes[2:]  # of two, neither can be missed
+    advice = "leave the class out, or merge it with another" if more else f"add images of it{_elsewhere(dataset)}"
+    if n_units > 1:
+        advice = _use_folds(n_units) + (", or merge the class with another" if folds > 2 and more else "")
     raise UserError(
         f"dataset '{dataset.name}': class '{dataset.classes[rarest]}' has {n_images} image{'s' if n_images > 1 else ''}{in_groups}; "
         f"{split} would leave a test or training set without it: {advice}"
@@ -241,20 +254,14 @@ def inner_folds(dataset: Dataset, train: Indices, folds: int = 3) -> list[Fold]:
 
 def shared_images(dataset: Dataset, train: Indices, test: Indices) -> list[str]:
     """Say how many test images are also in the training part, pixel for pixel: copies made before the split, as by resampling."""
-    digests = _digests(dataset)
+    if dataset not in _DIGESTS:
+        _DIGESTS[dataset] = image_digests(dataset.images)
+    digests = _DIGESTS[dataset]
     n = int(np.isin(digests[test], digests[train]).sum())
     return [f"{count_of(n, 'test image is', 'test images are')}{SHARED}"] if n else []
 
 
-def _digests(dataset: Dataset) -> NDArray[np.uint64]:
-    """Digest of each image; computed once as long as the data set is in use."""
-    if dataset not in _DIGESTS:
-        found = (hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=8).digest() for image in dataset.images)
-        _DIGESTS[dataset] = np.frombuffer(b"".join(found), dtype=np.uint64)
-    return _DIGESTS[dataset]
-
-
-_DIGESTS: WeakKeyDictionary[Dataset, NDArray[np.uint64]] = WeakKeyDictionary()
+_DIGESTS: WeakKeyDictionary[Dataset, NDArray[np.uint64]] = WeakKeyDictionary()  # computed once as long as the data set is in use
 
 
 def has_official(dataset: Dataset) -> bool:

@@ -201,7 +201,11 @@ def load_study(study: str | Path, **replace: Any) -> Study:
     own["name"] = _name_on(own["name"], own.get("datasets"), replace.get("datasets"))
     if replace.get("extractors") or replace.get("models"):
         own.pop("pipelines", None)  # other axes were asked for
-    return make_study(own | {key: value for key, value in replace.items() if value not in (None, [])}, where)
+    given = {key: value for key, value in replace.items() if value not in (None, [])}
+    for key, value in given.items():  # by themselves, so that the file is not blamed for them
+        if key in Study.model_fields:
+            make_study({"name": "given", "datasets": ["given"], key: value}, key)
+    return make_study(own | given, where)
 
 
 def _name_on(name: Any, own: Any, datasets: Any) -> Any:
@@ -261,4 +265,5 @@ def _explained(where: str, error: ValidationError) -> UserError:
         return UserError(f"{where}: {unknown('key', key, Study.model_fields)}")
     if first["type"] == "missing":
         return UserError(f"{where}: the key '{key}' is missing")
-    return UserError(f"{where}: {key}: {first['msg']} (given: {brief(first['input'])})")
+    place = key if key.split(".")[0] == where else f"{where}: {key}"
+    return UserError(f"{place}: {first['msg']} (given: {brief(first['input'])})")

@@ -78,11 +78,18 @@ def test_a_split_that_cannot_be_made_is_a_users_error(digits, rare):
         holdout(digits, test_size=2)
     with pytest.raises(UserError, match="at least 2 folds"):
         stratified_kfold(digits, folds=1)
-    with pytest.raises(UserError, match=r"class '2' has 29 images; stratified_kfold\(folds=500\) would leave .* use folds=29"):
+    with pytest.raises(
+        UserError, match=r"class '2' has 29 images; stratified_kfold\(folds=500\) would leave .* use folds=29 .*, or merge the class"
+    ):
         stratified_kfold(digits, folds=500)
-    with pytest.raises(UserError, match=r"class '3' has 3 images; .*use folds=3, or merge the class with another"):
+    with pytest.raises(UserError, match=r"class '3' has 3 images; .*use folds=3 .*, or merge the class with another"):
         stratified_kfold(rare, folds=5)
     assert not has_official(digits)
+
+
+def test_of_two_classes_none_is_said_to_be_merged():
+    with pytest.raises(UserError, match=r"without it: use folds=3 \(in a study file, split: stratified_kfold\(folds=3\)\)$"):
+        stratified_kfold(of([0] * 9 + [1] * 3), folds=5)
 
 
 def of(labels, groups=None, n_classes=None, multilabel=False):
@@ -105,9 +112,11 @@ def test_images_of_one_patient_are_one_message_everywhere(split):
 @pytest.mark.parametrize(
     ("dataset", "message"),
     [
-        (of([0] * 9 + [1]), r"class 'b' has 1 image; .* leave the class out, or merge it with another"),
-        (of([0] * 9 + [1, 1], [0, 1, 2] * 3 + [7, 7]), r"class 'b' has 2 images in 1 group; .* leave the class out"),
-        (of([[1, 0]] * 9 + [[0, 1]], multilabel=True), r"class 'b' has 1 image; .* leave the class out"),
+        (of([0] * 9 + [1] * 9 + [2]), r"class 'c' has 1 image; .* leave the class out, or merge it with another$"),
+        (of([0] * 9 + [1]), r"class 'b' has 1 image; .* without it: add images of it$"),
+        (of([0] * 9 + [1, 1], [0, 1, 2] * 3 + [7, 7]), r"class 'b' has 2 images in 1 group; .* add images of it from other groups$"),
+        (of([[1, 0, 0], [0, 1, 0]] * 9 + [[0, 0, 1]], multilabel=True), r"class 'c' has 1 image; .* leave the class out"),
+        (of([[1, 0]] * 9 + [[0, 1]], multilabel=True), r"class 'b' has 1 image; .* add images of it$"),
     ],
 )
 def test_a_class_that_cannot_be_on_both_sides_is_refused_by_name(split, dataset, message):
@@ -124,7 +133,7 @@ def test_a_class_that_cannot_be_on_both_sides_is_refused_by_name(split, dataset,
     ],
 )
 def test_the_number_of_folds_that_a_refusal_names_works(dataset):
-    with pytest.raises(UserError, match=r"class 'b' has \d images.* use folds=2, or merge the class with another"):
+    with pytest.raises(UserError, match=r"class 'b' has \d images.* use folds=2 \(in a study file, split: stratified_kfold\(folds=2\)\)$"):
         stratified_kfold(dataset, folds=3)
     assert len(stratified_kfold(dataset, folds=2)) == 2
 

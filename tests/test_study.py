@@ -202,3 +202,18 @@ def test_imbalances_and_training_sizes_span_the_cells_and_are_read_back(tmp_path
 def test_a_training_size_that_is_neither_share_nor_number_is_refused(size):
     with pytest.raises(UserError, match="cannot read the training size"):
         Study(name="x", datasets=["digits"], train_sizes=[size])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("datasets", ["csv:a.csv(label=[)"], r"datasets: cannot read 'csv:a.csv\(label=\[\)'"),
+        ("datasets", [""], "datasets: an empty name"),
+        ("extractors", ["hog +"], "extractors: cannot read 'hog \\+'"),
+        ("seeds", ["a"], "seeds.0: Input"),
+        ("time_limit", -1, "time_limit: Input"),
+    ],
+)
+def test_a_mistake_in_what_replaces_an_axis_is_not_said_of_the_study_file(key, value, message):
+    with pytest.raises(UserError, match=f"^{message}"):
+        load_study("digits", **{key: value})

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from benchmark.datasets.base import PARTS, Dataset
+from benchmark.datasets.csv_columns import notes_on_unused, refuse_other_spelling
 from benchmark.datasets.csv_rows import Row, need_column, read_rows
 from benchmark.datasets.listing import Listing, assemble, path_of
 from benchmark.datasets.parts import part_of
@@ -14,6 +15,7 @@ from benchmark.datasets.pictures.decoded import MAX_PIXELS
 from benchmark.datasets.pictures.options import Options
 from benchmark.datasets.text import PathFinder, nfc
 from benchmark.errors import UserError
+from benchmark.text import brief
 
 MOST_NUMBERS = 10  # distinct numbers that a class column may have; scales of grades have fewer, measurements more
 NUMBER = re.compile(r"([-+]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d{1,2})?)\s*(?:%|[a-zA-Zµ°]{1,3})?")
@@ -77,18 +79,23 @@ def load_csv(
     options = Options(size, percentiles, on_error, max_pixels)
     path = path_of(name, data)
     where = f"dataset '{name}'"
+    _check_types(where, {"image": image, "label": label, "group": group, "split": split}, str, "the name of a column")
+    flags = {"allow_outside": allow_outside, "numeric_classes": numeric_classes, "drop_duplicates": drop_duplicates}
+    _check_types(where, flags, bool, "true or false")
     image, label, group, split = (nfc(column) for column in (image, label, group, split))
     columns, rows = read_rows(where, path)
     need_column(where, columns, "label", label)
     rows, notes = _without_repeated(rows) if drop_duplicates else (rows, ())
-    groups = _optional(where, columns, rows, "group", group)
-    part = _optional(where, columns, rows, "split", split)
+    used = {label, group, split, *_placeholders(image)}
+    groups = _optional(where, columns, rows, "group", group, used)
+    part = _checked_parts(rows, _optional(where, columns, rows, "split", split, used))
+    notes += notes_on_unused(columns, rows, {label, group, split}, groups is not None, part)
     paths = _image_paths(where, columns, rows, image, path.parent, allow_outside)
     labels, multilabel = _labels(rows, label)
     if not numeric_classes:
         _refuse_measurements(where, label, (name for names in labels for name in names))
     names = [f"{path} (line {row.line})" for path, row in zip(paths, rows, strict=True)]
-    listing = Listing(paths, names, labels, multilabel, groups, _checked_parts(rows, part), notes)
+    listing = Listing(paths, names, labels, multilabel, groups, part, notes)
     return assemble(name, listing, options, drop_duplicates, licence, citation)
 
 
@@ -117,9 +124,16 @@ def _number(label: str) -> float | None:
     return float(number[1].replace(",", ".")) if number else None
 
 
-def _optional(where: str, columns: list[str], rows: list[Row], parameter: str, column: str) -> list[str] | None:
+def _check_types(where: str, values: Mapping[str, object], kind: type, what: str) -> None:
+    for parameter, value in values.items():
+        if not isinstance(value, kind):
+            raise UserError(f"{where}: {parameter}: {brief(value)} is not {what}")
+
+
+def _optional(where: str, columns: list[str], rows: list[Row], parameter: str, column: str, used: set[str]) -> list[str] | None:
     """Return the cells of a column, or None if it is absent and has the name it has by default."""
     if column not in columns and column == parameter:
+        refuse_other_spelling(where, columns, parameter, used)
         return None
     need_column(where, columns, parameter, column)
     return [row.cell(column) for row in rows]
@@ -145,27 +159,38 @@ def _labels(rows: list[Row], column: str) -> tuple[list[tuple[str, ...]], bool]:
     return [tuple(dict.fromkeys(filter(None, labels))) for labels in split], True
 
 
+def _placeholders(image: str) -> list[str]:
+    return PLACEHOLDER.findall(image) if "{" in image else [image]
+
+
 def _image_paths(where: str, columns: list[str], rows: list[Row], image: str, folder: Path, allow_outside: bool) -> list[Path]:
     """Find every row's file, inside the CSV's folder and named once."""
     template = image if "{" in image else f"{{{image}}}"
-    for column in PLACEHOLDER.findall(template):
+    for column in _placeholders(image):
         need_column(where, columns, "image", column)
     home = folder.resolve()
     finder = PathFinder()
-    lines: dict[Path, int] = {}
+    first: dict[Path, Row] = {}
     for row in rows:
         # all placeholders at once, so that a cell with braces in it stays text
         cell = PLACEHOLDER.sub(lambda found, row=row: row.cell(found[1]), template)  # type: ignore[misc]
         path = _resolved(row, finder.find(folder / cell))
         if not allow_outside and not path.is_relative_to(home):
             raise UserError(f"{row.where}: '{cell}' lies outside the CSV's folder; if that is meant, set allow_outside: true")
-        if path in lines:
-            raise UserError(
-                f"{row.where}: '{cell}' is the image of line {lines[path]} too; keep one of them, or it may be on both sides of a split "
-                "(drop_duplicates=True drops rows that are the same in every column)"
-            )
-        lines[path] = row.line
-    return list(lines)
+        if path in first:
+            raise UserError(f"{row.where}: '{cell}' is the image of line {first[path].line} too{_difference(first[path], row)}")
+        first[path] = row
+    return list(first)
+
+
+def _difference(first: Row, row: Row) -> str:
+    """Say in what two rows of one image differ, and what to do."""
+    columns = [column for column, cell in row.cells.items() if cell != first.cells[column]]
+    if not columns:
+        return (
+            "; keep one of them, or it may be on both sides of a split (drop_duplicates=True drops rows that are the same in every column)"
+        )
+    return f", with another cell in the column '{columns[-1]}'; keep the right one, or it may be on both sides of a split"
 
 
 def _resolved(row: Row, path: Path) -> Path:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import StringIO
+from itertools import chain
 from pathlib import Path
 
 from benchmark.datasets.text import nfc
@@ -18,7 +19,16 @@ _BEGINNINGS = {  # of files that are no CSV in UTF-8, and what they are
     b"\xfe\xff": "UTF-16 text",
     b"PK\x03\x04": "an Excel workbook",
     b"\xd0\xcf\x11\xe0": "an Excel workbook",
-    b"\x1f\x8b": "compressed",
+    **dict.fromkeys((b"\x1f\x8b", b"BZh91AY&SY", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf"), "compressed"),
+    b"PAR1": "a Parquet file",
+    b"ARROW1": "a Feather file",
+    b"\x89HDF": "an HDF5 file",
+    b"SQLite format 3": "an SQLite database",
+    b"%PDF-": "a PDF file",
+}
+_TEXTS = {  # beginnings of texts that are no CSV
+    re.compile(rb"\s*<(!doctype|!--|\?xml|html|table|[a-z:]+ xmlns)", re.IGNORECASE): "HTML or XML",
+    re.compile(rb"\s*(\{\s*[\"}]|\[\s*[\[\]{\"])"): "JSON",
 }
 _EXCELS_FIRST_LINE = re.compile(r'"?sep=(.)"?,*\r?(?:\n|$)', re.IGNORECASE)
 
@@ -93,14 +103,22 @@ def _decoded(where: str, path: Path) -> str:
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"{where}: cannot open '{path}': {reason} (looked from {Path.cwd()})") from None
-    kind = next((kind for beginning, kind in _BEGINNINGS.items() if data.startswith(beginning)), None)
-    kind = kind or ("UTF-16 text" if 0 in data[:4] else None)
+    kind = _kind_of(data)
     if kind:
         raise UserError(f"{where}: '{path}' is {kind}; save it as CSV in UTF-8, separated by commas")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        if 0 in data[:10_000]:
+            raise UserError(f"{where}: '{path}' is no text; save it as CSV in UTF-8, separated by commas") from None
         raise UserError(f"{where}: '{path}' is not UTF-8 (byte {error.start}), perhaps Latin-1 or Windows-1252; save it as UTF-8") from None
+
+
+def _kind_of(data: bytes) -> str | None:
+    """Name what is no CSV in UTF-8 by how it begins."""
+    binary = (kind for beginning, kind in _BEGINNINGS.items() if data.startswith(beginning))
+    text = (kind for beginning, kind in _TEXTS.items() if beginning.match(data.removeprefix(b"\xef\xbb\xbf")))
+    return next(chain(binary, text), "UTF-16 text" if 0 in data[:4] else None)
 
 
 def _check_separator(where: str, path: Path, text: str) -> None:

@@ -15,7 +15,6 @@ from benchmark.errors import UserError
 
 LEAK = "leak: "  # how a note begins that a reader of the tables must know
 _SHOWN = 3
-_DROP = "drop_duplicates=True keeps one of each"
 
 Pairs = list[tuple[int, int]]
 
@@ -141,10 +140,10 @@ def _copies_across_parts(dataset: Dataset, digests: NDArray[np.uint64], names: S
         return None
     others = f"{n_repeated:,} of all {len(digests):,} images {_repeat(n_repeated)} another"
     if not pairs:
-        return f"{others} pixel for pixel{_example(digests, names)}, none of them across training and test set; {_DROP}"
+        return f"{others} pixel for pixel{_example(digests, names)}, none of them across training and test set; {_remedy(dataset, digests)}"
     return (
         f"{LEAK}{len(pairs):,} of {len(test):,} test images {_are(len(pairs))} in the training set too, "
-        f"pixel for pixel ({_shown(pairs, names, '=')}){_other_labels(dataset, pairs)}; {others}; {_DROP}"
+        f"pixel for pixel ({_shown(pairs, names, '=')}){_other_labels(dataset, pairs)}; {others}; {_remedy(dataset, digests)}"
     )
 
 
@@ -155,13 +154,13 @@ def _copies_in_folds(dataset: Dataset, digests: NDArray[np.uint64], names: Seque
         return None
     shown = f"{len(pairs):,} of {len(digests):,} images {_repeat(len(pairs))} another pixel for pixel ({_shown(pairs, names, '=')})"
     shown += _other_labels(dataset, pairs)
-    groups = dataset.groups
+    groups, remedy = dataset.groups, _remedy(dataset, digests)
     if groups is None:
-        return f"{LEAK}{shown}, so that a fold may train on one and test on the other; {_DROP}"
+        return f"{LEAK}{shown}, so that a fold may train on one and test on the other; {remedy}"
     n_apart = sum(groups[i] != groups[j] for i, j in pairs)
     if not n_apart:
-        return f"{shown}, always one of the same group; {_DROP}"
-    return f"{LEAK}{shown}, {n_apart:,} of them one of another group, so that a fold may train on one and test on the other; {_DROP}"
+        return f"{shown}, always one of the same group; {remedy}"
+    return f"{LEAK}{shown}, {n_apart:,} of them one of another group, so that a fold may train on one and test on the other; {remedy}"
 
 
 def _near_across_parts(dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str]) -> str | None:
@@ -206,6 +205,12 @@ def _matches(digests: NDArray[np.uint64], these: NDArray[np.int64], among: NDArr
     """Return the images that have a copy among others, each with the first of them."""
     place = {digest: int(i) for digest, i in zip(digests[among[::-1]].tolist(), among[::-1], strict=True)}
     return [(int(i), place[digest]) for i, digest in zip(these, digests[these].tolist(), strict=True) if digest in place]
+
+
+def _remedy(dataset: Dataset, digests: NDArray[np.uint64]) -> str:
+    """Say what drop_duplicates would do."""
+    conflicting = _conflicting(dataset.targets, np.unique(digests, return_inverse=True)[1])
+    return "drop_duplicates=True keeps one of each" + (", and none where their labels differ" if conflicting.any() else "")
 
 
 def _other_labels(dataset: Dataset, pairs: Pairs) -> str:

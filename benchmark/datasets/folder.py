@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.datasets.base import PARTS, Dataset
+from benchmark.datasets.hidden_parts import refuse_hidden_parts
 from benchmark.datasets.listing import Listing, assemble, path_of
 from benchmark.datasets.parts import part_of
 from benchmark.datasets.pictures.decoded import MAX_PIXELS
@@ -15,7 +16,7 @@ from benchmark.datasets.pictures.picture import SUFFIXES
 from benchmark.datasets.text import nfc
 from benchmark.datasets.tree import Tree, list_folder, list_tree
 from benchmark.errors import UserError
-from benchmark.text import visible
+from benchmark.text import count_of, visible
 
 ClassFolder = tuple[Path, str | None]  # with the part of the official split that it is in
 
@@ -73,15 +74,14 @@ def _list(name: str, root: Path) -> Listing:
     folders, ignored = _class_folders(name, root)
     trees = [(folder, part, list_tree(folder)) for folder, part in folders]
     rows = [(path, nfc(folder.name), part) for folder, part, tree in trees for path in tree.images]
-    if not rows:
-        raise UserError(f"dataset '{name}': no image in any class folder; put {_kinds()} files into {_places(folders)}")
-    _refuse_one_folder(name, folders, trees[0][2])
-    _refuse_hidden_parts(name, [(folder, tree) for folder, part, tree in trees if part is None])
-    empty = sorted({nfc(folder.name) for folder, _ in folders} - {label for _, label, _ in rows})
-    if empty:
-        raise UserError(f"dataset '{name}': class folder without an image ({_kinds()}): {', '.join(empty)}; fill or remove it")
     for _, _, tree in trees:
         ignored.add_counts(tree)
+    if not rows:
+        raise UserError(f"dataset '{name}': no image in any class folder{_seen(ignored)}; put {_kinds()} files into {_places(folders)}")
+    _refuse_one_folder(name, folders, trees[0][2])
+    for level in {part for _, part in folders}:
+        refuse_hidden_parts(name, [(folder, tree.images) for folder, part, tree in trees if part == level])
+    _refuse_empty(name, trees, {label for _, label, _ in rows})
     paths = [path for path, _, _ in rows]
     return Listing(
         paths,
@@ -90,6 +90,17 @@ def _list(name: str, root: Path) -> Listing:
         part=[part for _, _, part in rows if part] or None,
         notes=_notes(root, ignored),
     )
+
+
+def _refuse_empty(name: str, trees: Sequence[tuple[Path, str | None, Tree]], labels: set[str]) -> None:
+    seen = Tree()
+    for folder, _, tree in trees:
+        if nfc(folder.name) not in labels:
+            seen.add_counts(tree)
+    empty = sorted({nfc(folder.name) for folder, _, _ in trees} - labels)
+    if empty:
+        remedy = "fill or remove it" if len(labels) > 1 else "fill it"
+        raise UserError(f"dataset '{name}': class folder without an image ({_kinds()}): {', '.join(empty)}{_seen(seen)}; {remedy}")
 
 
 def _refuse_no_folder(name: str, root: Path) -> None:
@@ -160,23 +171,8 @@ def _refuse_disjoint_parts(name: str, folders: Sequence[ClassFolder]) -> None:
 
 def _refuse_one_folder(name: str, folders: Sequence[ClassFolder], tree: Tree) -> None:
     folder, part = folders[0]
-    if len(folders) == 1 and part is None and len(tree.folders) > 1:
+    if len(folders) == 1 and part is None and len({path.parent for path in tree.images} - {folder}) > 1:
         raise UserError(f"dataset '{name}': '{folder.name}' is its only folder; if the classes are inside, name it: folder:{folder}")
-
-
-def _refuse_hidden_parts(name: str, trees: Sequence[tuple[Path, Tree]]) -> None:
-    """Refuse top folders with the same sub-folders: they may be parts, folds or sites."""
-    shared = set.intersection(*(tree.folders for _, tree in trees)) if len(trees) > 1 else set()
-    if len(shared) < 2:
-        return
-    tops = _listed([folder.name for folder, _ in trees])
-    hint = (
-        "if they are the parts of a split, call them train, val and test; if they are classes, list the images in a CSV "
-        "with the columns image and label"
-    )
-    if all(part_of(folder) for folder in shared):
-        hint = "put the parts above the classes, as in PATH/train/CLASS/"
-    raise UserError(f"dataset '{name}': {tops} all hold the sub-folders {_listed(sorted(shared))}, so they may not be the classes; {hint}")
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -185,6 +181,14 @@ def _listed(names: Sequence[str]) -> str:
 
 def _kinds() -> str:
     return ", ".join(sorted(SUFFIXES))
+
+
+def _seen(tree: Tree) -> str:
+    """Say which files there are instead of images."""
+    seen = [f"{_files(len(tree.images), 'image')} outside them"] if tree.images else []
+    seen += [f"{count_of(n, 'file')} {visible(kind)}" for kind, n in tree.others.most_common(5)]
+    hint = "; DICOM is read from files named .dcm or .dicom" if tree.others else ""
+    return f" (but {', '.join(seen)}{hint})" if seen else ""
 
 
 def _places(folders: Sequence[ClassFolder]) -> str:

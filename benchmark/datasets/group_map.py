@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.datasets.csv_columns import refuse_other_spelling
 from benchmark.datasets.csv_rows import Row, need_column, read_rows
 from benchmark.datasets.parts import part_of
 from benchmark.errors import UserError
@@ -38,6 +39,8 @@ def read_groups(where: str, path: Path, part: NDArray[np.str_]) -> NDArray[np.st
     columns, rows = read_rows(f"{where}: groups of '{path}'", path)
     for column in ("index", "id"):
         need_column(where, columns, "groups", column)
+    if "split" not in columns:
+        refuse_other_spelling(f"{where}: groups of '{path}'", columns, "split", ())
     places = {name: np.flatnonzero(part == name) for name in dict.fromkeys(part.tolist())}
     groups: list[str | None] = [None] * len(part)
     lines: dict[int, int] = {}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
+import unicodedata
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,9 @@ from benchmark.datasets.pictures.options import Options
 from benchmark.datasets.text import PathFinder
 from benchmark.errors import UserError
 from benchmark.files import user_path
-from benchmark.text import visible
+from benchmark.text import count_of, visible
+
+_NAME_PATIENTS = "name the patients in the column 'group' of a CSV"
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,7 @@ def assemble(
         multilabel=listing.multilabel,
         groups=None if groups is None else np.array(groups),
         part=None if listing.part is None else np.array(listing.part),
-        notes=(*listing.notes, *loaded.notes, *group_notes, *_alike(classes)),
+        notes=(*listing.notes, *loaded.notes, *group_notes, *_alike("classes", classes), *_alike("groups", groups or ())),
         licence=licence,
         citation=citation,
     )
@@ -148,13 +152,24 @@ def _short_names(paths: Sequence[Path]) -> list[str]:
     return [visible(Path(os.path.relpath(path, above)).as_posix()) for path in paths]
 
 
-def _alike(classes: Sequence[str]) -> list[str]:
-    """Name classes that differ in case or spaces only: rarely meant."""
+def _alike(what: str, names: Iterable[str]) -> list[str]:
+    """Name classes or groups that differ in case, spaces or the form of a number only: rarely meant."""
     spellings = defaultdict(list)
-    for name in classes:
-        spellings["".join(name.split()).casefold()].append(name)
-    alike = [" and ".join(f"'{name}'" for name in names) for names in spellings.values() if len(names) > 1]
-    return [f"classes that differ in case or spaces only: {'; '.join(alike)}"] if alike else []
+    for name in dict.fromkeys(names):
+        spellings[_core(name)].append(name)
+    alike = [" and ".join(f"'{name}'" for name in several) for several in spellings.values() if len(several) > 1]
+    listed = "; ".join(alike[:5]) + ("; ..." if len(alike) > 5 else "")
+    return [f"{what} that differ in case, spaces or the form of a number only: {listed}"] if alike else []
+
+
+def _core(name: str) -> str | Decimal:
+    """Return the number that a name is, else the name without case and spaces."""
+    core = "".join(unicodedata.normalize("NFKC", name).split()).casefold()
+    try:
+        number = Decimal(core.replace(",", "."))
+    except InvalidOperation:
+        return core
+    return number if number.is_finite() else core
 
 
 def _check(name: str, listing: Listing, classes: tuple[str, ...]) -> None:
@@ -165,7 +180,8 @@ def _check(name: str, listing: Listing, classes: tuple[str, ...]) -> None:
         raise UserError(f"dataset '{name}': one class ({', '.join(classes)}); classification needs two")
     lost = set(classes).difference(*listing.labels)
     if lost:
-        raise UserError(f"dataset '{name}': no readable image is left of {', '.join(sorted(lost))}; mend the files or remove the class")
+        remedy = "mend the files" + (" or remove the class" if len(classes) - len(lost) > 1 else "")
+        raise UserError(f"dataset '{name}': no readable image is left of {', '.join(sorted(lost))}; {remedy}")
     missing = [part for part in ("train", "test") if listing.part is not None and part not in listing.part]
     if missing:
         raise UserError(f"dataset '{name}': its split has no {' and no '.join(missing)} images; a split needs train and test")
@@ -180,13 +196,21 @@ def _targets(listing: Listing, classes: tuple[str, ...]) -> NDArray[np.int64]:
 
 def _groups(listing: Listing, loaded: Loaded) -> tuple[list[str] | None, list[str]]:
     """Return the listed groups, or else the patients of DICOM files if every file names one."""
-    dicom = [patient for patient in loaded.patients if patient is not None]
-    if listing.groups is not None or len(dicom) < len(loaded.patients):
+    if listing.groups is not None:
         return listing.groups, []
-    without = dicom.count("")
+    dicom = [patient for patient in loaded.patients if patient is not None]
+    n_other, without = len(loaded.patients) - len(dicom), dicom.count("")
+    if len(set(dicom) - {""}) == 0 and n_other:
+        return None, []
+    if n_other:
+        n_patients = len(set(dicom) - {""})
+        are = f"{n_other} of {len(loaded.patients)} files {'is' if n_other == 1 else 'are'} not DICOM"
+        others = f"the PatientID of the others ({count_of(n_patients, 'patient')}) is not used"
+        return None, [f"no groups: {are}, so that {others}; {_NAME_PATIENTS}"]
     if without:
-        return None, [f"no groups: {without} of {len(dicom)} DICOM files have no PatientID"]
-    n_patients = len(set(dicom))
-    if n_patients < 2:
-        return None, [f"no groups: all {len(dicom)} DICOM files have the same PatientID; name the patients in the column 'group' of a CSV"]
-    return dicom, [f"groups: PatientID of the DICOM files, {n_patients} patients"]
+        return None, [f"no groups: {without} of {len(dicom)} DICOM files have no PatientID; {_NAME_PATIENTS}"]
+    (_, n_most), *rest = Counter(dicom).most_common()
+    if not rest or (n_most == len(dicom) - 1 and n_most > 2):
+        all_but = "all" if not rest else "all but 1 of the"
+        return None, [f"no groups: {all_but} {len(dicom)} DICOM files have the same PatientID; {_NAME_PATIENTS}"]
+    return dicom, [f"groups: PatientID of the DICOM files, {1 + len(rest)} patients"]

@@ -8,13 +8,17 @@ as an orthonormal transform never lengthens a distance.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 SIDE = 16
 CORRELATION = 0.995  # chosen on eight medical sets: every pair seen above it was of one picture; 0.985 took 41 lesions for others
 N_FREQUENCIES = 16
-N_NEIGHBOURS = 6
+N_NEIGHBOURS = 6  # looked at first; more where these are all near, and none of them is a copy
+LARGE_GROUP = 500
+MOST_PAIRS = 100_000  # compared at once
 CRITERION = f"correlation of {SIDE}x{SIDE} thumbnails, less their average, of at least {CORRELATION}"
 
 
@@ -34,27 +38,76 @@ def near_pairs(
     Returns
     -------
     list of (int, int)
-        Each of ``these`` that has such an image, with the most similar of the nearest few.
+        Each of ``these`` that has such an image, with the most similar of the nearest few. None is
+        missed: more neighbours are looked at until one is a copy, or the farthest is no longer near.
     """
-    from scipy.spatial import cKDTree
-
     if not len(these) or not len(among):
         return []
     thumbnails = _thumbnails(images)
-    without_average = _unit(thumbnails - thumbnails.mean(axis=0))
-    low = _low_frequencies(without_average)
-    radius = np.sqrt(2 * (1 - CORRELATION))
-    _, found = cKDTree(low[among]).query(low[these], k=min(N_NEIGHBOURS, len(among)), distance_upper_bound=radius)
-    rows, columns = np.nonzero(found.reshape(len(these), -1) < len(among))
-    first, second = these[rows], among[found.reshape(len(these), -1)[rows, columns]]
-    similar = np.minimum(*(_correlation(kind[first], kind[second]) for kind in (thumbnails, without_average)))
-    good = (first != second) & (similar >= CORRELATION)
+    kinds = thumbnails, _unit(thumbnails - thumbnails.mean(axis=0))
+    low = _low_frequencies(kinds[1])
+    best: dict[int, tuple[float, int]] = {}
+    for some, others in _divided(these, among, groups):
+        best |= _search(kinds, low, some, others, groups)
+    return [(i, best[i][1]) for i in these.tolist() if i in best]
+
+
+def _divided(these: NDArray[np.int64], among: NDArray[np.int64], groups: NDArray | None) -> Iterator[tuple[NDArray, NDArray]]:
+    """Yield what to compare with what: a large group without itself, whose own images would all be in the way."""
     if groups is not None:
-        good &= groups[first] != groups[second]
+        names, counts = np.unique(groups[among], return_counts=True)
+        for name in names[counts > LARGE_GROUP]:
+            yield these[groups[these] == name], among[groups[among] != name]
+        these = these[~np.isin(groups[these], names[counts > LARGE_GROUP])]
+    yield these, among
+
+
+def _search(
+    kinds: tuple[NDArray[np.float32], ...],
+    low: NDArray[np.float32],
+    these: NDArray[np.int64],
+    among: NDArray[np.int64],
+    groups: NDArray | None,
+) -> dict[int, tuple[float, int]]:
+    from scipy.spatial import cKDTree
+
+    best: dict[int, tuple[float, int]] = {}
+    if not len(these) or not len(among):
+        return best
+    tree, radius = cKDTree(low[among]), np.sqrt(2 * (1 - CORRELATION))
+    n_neighbours, waiting = min(N_NEIGHBOURS, len(among)), these
+    while len(waiting):
+        crowded = []
+        for batch in np.array_split(waiting, -(-len(waiting) * n_neighbours // MOST_PAIRS)):
+            _, found = tree.query(low[batch], k=n_neighbours, distance_upper_bound=radius)
+            found = found.reshape(len(batch), -1)
+            best |= _most_similar(kinds, batch, among, found, groups)
+            crowded.append(batch[found[:, -1] < len(among)])
+        if n_neighbours == len(among):
+            break
+        waiting = np.array([i for i in np.concatenate(crowded).tolist() if i not in best], np.int64)
+        n_neighbours = min(4 * n_neighbours, len(among))
+    return best
+
+
+def _most_similar(
+    kinds: tuple[NDArray[np.float32], ...],
+    batch: NDArray[np.int64],
+    among: NDArray[np.int64],
+    found: NDArray[np.int64],
+    groups: NDArray | None,
+) -> dict[int, tuple[float, int]]:
+    """Return the most similar of the neighbours of each image that has a similar one, and how similar it is."""
+    rows, columns = np.nonzero(found < len(among))
+    first, second = batch[rows], among[found[rows, columns]]
+    other = first != second if groups is None else groups[first] != groups[second]
+    first, second = first[other], second[other]
+    similar = np.minimum(*(_correlation(kind[first], kind[second]) for kind in kinds))
+    good = similar >= CORRELATION
     best: dict[int, tuple[float, int]] = {}
     for i, j, value in zip(first[good].tolist(), second[good].tolist(), similar[good].tolist(), strict=True):
         best[i] = max(best.get(i, (value, j)), (value, j))
-    return [(i, j) for i, (_, j) in best.items()]
+    return best
 
 
 def _thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -14,6 +14,17 @@ _SYNONYMS = MappingProxyType(
         **dict.fromkeys(("test", "testing", "tst"), "test"),
     }
 )
+_ROUGH = MappingProxyType(
+    dict.fromkeys(
+        (
+            "eval", "evaluate", "evaluation", "holdout", "external", "unseen", "unlabeled", "unlabelled",
+            "pred", "predict", "prediction", "predictions", "inference", "submission",
+        ),
+        "test",
+    )
+)  # fmt: skip
+_CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_NO_LETTERS = re.compile(r"[\W\d_]+")
 _FILLER = re.compile(r"(images?|imgs?|datasets?|data|sets?|splits?|folder|samples)$")
 
 
@@ -27,3 +38,18 @@ def part_of(name: str) -> str | None:
     """
     word = re.sub(r"[\s_.-]+", "", nfc(name).casefold())
     return _SYNONYMS.get(word) or _SYNONYMS.get(_FILLER.sub("", word))
+
+
+def rough_part(name: str) -> str | None:
+    """Return the part that a name may mean, for refusals only: numbers and words beside it do not count.
+
+    Examples
+    --------
+    >>> rough_part("seg_train"), rough_part("Test1"), rough_part("trainA"), rough_part("unlabelled")
+    ('train', 'test', 'train', 'test')
+    >>> rough_part("glioma"), rough_part("constraint")
+    (None, None)
+    """
+    words = _NO_LETTERS.split(_CAPITAL.sub(" ", nfc(name)))
+    candidates = ("".join(words), *words)
+    return next((part for word in candidates if (part := part_of(word) or _ROUGH.get(word.casefold()))), None)

@@ -11,10 +11,11 @@ from pathlib import Path
 from benchmark.datasets.pictures.picture import SUFFIXES
 from benchmark.datasets.text import nfc
 
-# folders that operating systems, network storage and tools make: previews, recycle bins, snapshots
+# folders that operating systems, network storage and tools make: previews, recycle bins, snapshots;
+# network storage also begins their names with @, as in @eaDir, @sharesnap and @synologydrive
 SYSTEM_FOLDERS = frozenset(
     {
-        "@eadir", "@tmp", "@recycle", "@recently-snapshot", "@sharebin", "@__thumb", "#recycle", "#snapshot", "~snapshot",
+        "#recycle", "#snapshot", "~snapshot",
         "__macosx", "__pycache__", "lost+found", "$recycle.bin", "recycler", "recycled", "system volume information",
         "network trash folder", "temporary items", "found.000", "thumbnails",
     }
@@ -30,8 +31,6 @@ class Tree:
     images : list of Path
         In the order of their names; a link to an image that is missing is among them, and cannot be
         read.
-    folders : set of str
-        Composed, caseless names of the sub-folders that hold images.
     others : Counter
         Other files, and hidden ones, by suffix.
     system : Counter
@@ -41,7 +40,6 @@ class Tree:
     """
 
     images: list[Path] = field(default_factory=list)
-    folders: set[str] = field(default_factory=set)
     others: Counter[str] = field(default_factory=Counter)
     system: Counter[str] = field(default_factory=Counter)
     broken: list[Path] = field(default_factory=list)
@@ -60,7 +58,7 @@ def is_hidden(name: str) -> bool:
 
 def is_system(name: str) -> bool:
     """Whether a folder is one of the operating or storage system."""
-    return name.casefold() in SYSTEM_FOLDERS
+    return name.startswith("@") or name.casefold() in SYSTEM_FOLDERS
 
 
 def list_tree(folder: Path) -> Tree:
@@ -75,7 +73,7 @@ def list_tree(folder: Path) -> Tree:
         A folder cannot be read.
     """
     tree = Tree()
-    above = {_identity(parent) for parent in folder.resolve().parents}
+    above = _ancestors(folder)
     seen: set[tuple[int, int]] = set()
     pending, links = [str(folder)], list[str]()
     while pending or links:
@@ -88,11 +86,17 @@ def list_tree(folder: Path) -> Tree:
         seen.add(identity)
         for entry in _entries(here, tree):
             if not _is_folder(entry):
-                _add_file(tree, entry, is_top=here == str(folder))
+                _add_file(tree, entry)
             else:
                 (links if entry.is_symlink() else pending).append(entry.path)
     tree.images.sort(key=lambda path: nfc(path.as_posix()))
     return tree
+
+
+def _ancestors(folder: Path) -> set[tuple[int, int]]:
+    """Identify the folders above a folder: those that it is listed in, and where a link leads to, also those there."""
+    listed_in = folder.parent.resolve()
+    return {_identity(parent) for parent in (listed_in, *listed_in.parents, *folder.resolve().parents)}
 
 
 def _identity(folder: str | Path) -> tuple[int, int]:
@@ -101,19 +105,21 @@ def _identity(folder: str | Path) -> tuple[int, int]:
 
 
 def list_folder(folder: Path) -> tuple[list[Path], Tree]:
-    """List the sub-folders of a folder, and its own files.
+    """List the sub-folders of a folder, and its own files; links to a folder above are no sub-folders.
 
     Raises
     ------
     OSError
         The folder cannot be read.
     """
-    tree, folders = Tree(), []
+    tree, folders = Tree(), list[Path]()
+    above = {_identity(folder), *_ancestors(folder)}
     for entry in _entries(str(folder), tree):
         if _is_folder(entry):
-            folders.append(Path(entry.path))
+            kind = tree.broken if _identity(entry.path) in above else folders
+            kind.append(Path(entry.path))
         else:
-            _add_file(tree, entry, is_top=True)
+            _add_file(tree, entry)
     return sorted(folders, key=lambda path: nfc(path.name)), tree
 
 
@@ -141,13 +147,12 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     return Path(entry.path).is_dir() if entry.is_symlink() else entry.is_dir()
 
 
-def _add_file(tree: Tree, entry: os.DirEntry[str], is_top: bool) -> None:
+def _add_file(tree: Tree, entry: os.DirEntry[str]) -> None:
     path = Path(entry.path)
     is_image = path.suffix.lower() in SUFFIXES
     if path.is_file() or (is_image and entry.is_symlink()):
         if is_image:
             tree.images.append(path)
-            tree.folders.update([] if is_top else [nfc(path.parent.name).casefold()])
             return
     elif entry.is_symlink():
         tree.broken.append(path)
@@ -156,4 +161,4 @@ def _add_file(tree: Tree, entry: os.DirEntry[str], is_top: bool) -> None:
 
 
 def _kind(name: str) -> str:
-    return Path(name).suffix.lower() or name
+    return Path(name).suffix.lower() or (name if is_hidden(name) else "without a suffix")

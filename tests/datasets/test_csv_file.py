@@ -156,6 +156,62 @@ def test_a_named_column_that_is_absent_is_refused_with_the_nearest(home, paramet
     assert f"{parameter}: unknown column 'lesion'; did you mean 'lesion_id'?" in refusal(home, text, **{parameter: "lesion"})
 
 
+@pytest.mark.parametrize(
+    ("column", "parameter"),
+    [
+        ("Group", "group"),
+        ("GROUP", "group"),
+        ("groups", "group"),
+        ("_Group", "group"),
+        ("Split", "split"),
+        (" SPLIT ", "split"),
+        ("splits", "split"),
+    ],
+)
+def test_a_column_that_is_almost_called_group_or_split_is_not_passed_over(home, column, parameter):
+    text = f"image,label,{column}\n0.png,b,train\n1.png,a,test\n2.png,b,test\n"
+    assert f"the column '{column.strip()}' would not be read, as it is not called '{parameter}'; rename it" in refusal(home, text)
+    assert getattr(load(home, text, **{parameter: column.strip()}), {"group": "groups", "split": "part"}[parameter]) is not None
+    assert load(home, text, label=column.strip()).classes == ("test", "train")  # it is the class
+
+
+@pytest.mark.parametrize("column", ["patient_id", "PatientID", "lesion", "Subject", "case_id", "id_patient", "participant no"])
+def test_a_column_of_patients_that_is_not_used_is_named(home, column):
+    text = f"image,label,{column},patient_age,patient\n0.png,b,1,40,A\n1.png,a,1,40,B\n2.png,b,2,50,C\n"
+    (note,) = load(home, text).notes
+    assert note.startswith(f"leak: images of one {column} may be in training and test set, as this column is not used; ")
+    assert note.endswith(f'group="{column}" keeps them together')
+    assert load(home, text, group=column).notes == ()
+
+
+def test_patients_that_the_split_keeps_apart_need_no_groups(home):
+    text = "image,label,split,patient\n0.png,b,train,1\n1.png,a,train,1\n2.png,b,test,2\n"
+    assert load(home, text).notes == ()
+    assert "leak: images of one patient may be in" in load(home, text.replace("test,2", "test,1")).notes[0]
+
+
+def test_one_group_in_several_forms_gets_a_note(home):
+    (note,) = load(home, "image,label,group\n0.png,b,P1\n1.png,a,p1\n2.png,b,7\n3.png,a,07\n4.png,a,70\n").notes
+    assert note == "groups that differ in case, spaces or the form of a number only: 'P1' and 'p1'; '7' and '07'"
+
+
+def test_a_column_of_parts_that_is_not_used_is_named(home):
+    text = "image,label,subset,kind\n0.png,b,Training,train\n1.png,a,test,train\n2.png,b,test,x\n"
+    assert load(home, text).notes == ("column 'subset' is not used; split=\"subset\" takes it for the official split",)
+    assert load(home, text, split="subset").notes == ()
+
+
+@pytest.mark.parametrize("option", ["image", "label", "group", "split"])
+@pytest.mark.parametrize("value", [3, None, ["a"]])
+def test_the_name_of_a_column_is_text(home, option, value):
+    assert f"{option}: {value} is not the name of a column" in refusal(home, GOOD, **{option: value})
+
+
+@pytest.mark.parametrize("option", ["allow_outside", "numeric_classes", "drop_duplicates"])
+def test_the_text_no_is_not_taken_for_true(home, option):  # as YAML 1.2 has it
+    assert f"{option}: 'no' is not true or false" in refusal(home, GOOD, **{option: "no"})
+
+
 def test_a_file_that_is_not_utf_8_is_refused(home):
     assert "is not UTF-8 (byte 18)" in refusal(home, "image,label\n0.png,\xe9t\xe9\n".encode("latin-1"))
 
@@ -276,6 +332,14 @@ def test_fundus_photographs_are_multilabel(data_folder):
         (GOOD.encode("utf-16-le"), "is UTF-16 text; save it as CSV in UTF-8"),
         (GOOD.replace("b", "ü").encode("latin-1"), "perhaps Latin-1 or Windows-1252; save it as UTF-8"),
         (b"PK\x03\x04\x14\x00", "is an Excel workbook; save it as CSV in UTF-8"),
+        (b"PAR1\x15\x04\x15\x10", "is a Parquet file; save it as CSV in UTF-8"),
+        (b"ARROW1\0\0", "is a Feather file; save it as CSV in UTF-8"),
+        (b"\xfd7zXZ\0\0", "is compressed; save it as CSV in UTF-8"),
+        (b"\n<!DOCTYPE html><html><body>", "is HTML or XML; save it as CSV in UTF-8"),
+        (b"<table><tr><td>image</td></tr></table>", "is HTML or XML; save it as CSV in UTF-8"),
+        (b'[{"image": "0.png", "label": "a"}]', "is JSON; save it as CSV in UTF-8"),
+        (b'{"image": "0.png", "label": "a"}\n{"image": "1.png"}\n', "is JSON; save it as CSV in UTF-8"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is no text; save it as CSV in UTF-8"),
         (b"image,label,,\n0.png,a,,\n1.png,b,,\n", "has 2 columns without a name"),
     ],
 )
@@ -357,7 +421,9 @@ def test_rows_that_repeat_another_are_dropped_where_that_is_asked_for(home):
     dataset = load(home, text, drop_duplicates=True)
     assert len(dataset.images) == 3
     assert dataset.notes[0] == "drop_duplicates: 1 row that repeats another left out"
-    assert "'0.png' is the image of line 2 too" in refusal(home, text.replace("0.png,b\n2", "0.png,a\n2"), drop_duplicates=True)
+    said = refusal(home, text.replace("0.png,b\n2", "0.png,a\n2"), drop_duplicates=True)
+    assert "'0.png' is the image of line 2 too, with another cell in the column 'label'; keep the right one" in said
+    assert "drop_duplicates" not in said
 
 
 def test_licence_and_citation_are_those_given_or_unknown(home):

@@ -214,13 +214,32 @@ def test_one_patient_is_no_grouping_and_is_noted(tmp_path):
 def test_a_missing_patient_means_no_groups_and_is_noted(tmp_path):
     dataset = folder_of(tmp_path, "P1", None, "P2", "")
     assert dataset.groups is None
-    assert "no groups: 2 of 4 DICOM files have no PatientID" in dataset.notes
+    assert "no groups: 2 of 4 DICOM files have no PatientID; name the patients in the column 'group' of a CSV" in dataset.notes
 
 
-def test_other_files_beside_dicom_mean_no_groups(tmp_path):
+def test_all_files_but_one_of_one_patient_are_no_grouping_and_are_noted(tmp_path):
+    dataset = folder_of(tmp_path, "ANON", "ANON", "ANON", "P1")
+    assert dataset.groups is None
+    assert (
+        "no groups: all but 1 of the 4 DICOM files have the same PatientID; name the patients in the column 'group' of a CSV"
+        in dataset.notes
+    )
+
+
+@pytest.mark.parametrize("patients", [("P1", "P2"), ("P1", "P1", "P2"), ("P1", "P1", "P2", "P2")])
+def test_two_patients_are_groups(tmp_path, patients):
+    assert folder_of(tmp_path, *patients).groups is not None
+
+
+def test_other_files_beside_dicom_mean_no_groups_and_are_counted(tmp_path):
     from PIL import Image
 
     write(tmp_path / "a" / "1.dcm", PatientID="P1")
     write(tmp_path / "b" / "2.dcm", PatientID="P2")
     Image.fromarray(data.camera()[:40, :50]).save(tmp_path / "a" / "3.png")
-    assert load_folder(f"folder:{tmp_path}", tmp_path, None).groups is None
+    dataset = load_folder(f"folder:{tmp_path}", tmp_path, None)
+    assert dataset.groups is None
+    assert (
+        "no groups: 1 of 3 files is not DICOM, so that the PatientID of the others (2 patients) is not used; "
+        "name the patients in the column 'group' of a CSV"
+    ) in dataset.notes

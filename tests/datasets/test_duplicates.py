@@ -58,6 +58,15 @@ def test_copies_with_another_label_are_counted(faces):
     (note,) = leaks(with_copies(faces, [3, 7, 8], [0, 1, 0], part=parts(100, 10, 13)))
     assert "3 of 13 test images" in note
     assert ", 2 of them with another label; " in note
+    assert note.endswith("drop_duplicates=True keeps one of each, and none where their labels differ")
+
+
+@pytest.mark.parametrize("part", [None, parts(100, 10, 11), parts(121, 0, 0)])
+def test_it_is_said_that_of_copies_with_other_labels_none_is_kept(faces, part):
+    copy = with_copies(faces, [3], [0], part=part)
+    (note,) = check_duplicates(copy).notes
+    assert note.endswith("drop_duplicates=True keeps one of each, and none where their labels differ")
+    assert len(check_duplicates(copy, drop=True).images) == 119
 
 
 def test_copies_within_one_part_are_no_leak_of_the_official_split(faces):
@@ -137,6 +146,19 @@ def test_near_copies_are_found_and_their_originals_named(faces, how):
     (note,) = leaks(replace(dataset, part=parts(100, 10, 11)))
     assert "1 of 11 test images, copies apart, looks almost like a training image (image 120 ~ image 5)" in note
     assert leaks(replace(dataset, groups=np.r_[:120, 5])) == []
+
+
+@pytest.mark.parametrize(("n_frames", "large"), [(3, 500), (10, 500), (15, 500), (15, 12)])
+def test_near_copies_of_another_group_are_found_behind_any_number_of_their_own(faces, monkeypatch, n_frames, large):
+    monkeypatch.setattr("benchmark.datasets.near_duplicates.LARGE_GROUP", large)
+    frames = np.random.default_rng(0).integers(-1, 2, (2 * n_frames, 25, 25, 1)) + faces.images[5]
+    frames[n_frames:] += np.linspace(0, 6, 25, dtype=int)[:, None, None]  # the second patient is lit from below
+    images = np.concatenate([faces.images, frames.clip(0, 255).astype(np.uint8)])
+    targets = np.r_[faces.targets, np.arange(2 * n_frames) // n_frames]
+    groups = np.r_[:120, np.repeat([120, 121], n_frames)]
+    groups[5] = 120
+    (note,) = leaks(replace(faces, images=images, targets=targets, groups=groups))
+    assert note.startswith(f"{2 * n_frames + 1} images, copies apart, look almost like another of another group")
 
 
 def test_images_of_one_value_are_not_almost_alike():

@@ -128,11 +128,14 @@ def test_a_missing_folder_a_file_and_no_path_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("files", "reason"),
     [
-        ((), "no image in any class folder"),
-        (("a/x.txt", "b/y.gif"), "no image in any class folder"),
-        (("1.png", "2.png"), "no image in any class folder"),
+        ((), "no image in any class folder; put"),
+        (("a/x.txt", "b/y.gif", "b/z.gif"), r"no image in any class folder \(but 2 files .gif, 1 file .txt; "),
+        (("a/1.IMA", "b/2.ima"), r"\(but 2 files .ima; DICOM is read from files named .dcm or .dicom\); put .bmp, "),
+        (("a/IM001", "b/IM002"), r"\(but 2 files without a suffix; DICOM is read from files named .dcm or .dicom\)"),
+        (("1.png", "2.png"), r"no image in any class folder \(but 2 image files outside them\)"),
+        (("a/1.png", "b/1.png", "c/x.ima"), r"class folder without an image \(.*\): c \(but 1 file .ima; DICOM is read"),
         (("a/1.png", "a/2.png"), r"one class \(a\); classification needs two"),
-        (("a/1.png", "b/1.png", "c/x.txt"), r"class folder without an image \(.*\): c; fill or remove it"),
+        (("a/1.png", "b/1.png", "c/x.txt"), r"class folder without an image \(.*\): c \(but 1 file .txt.*; fill or remove it"),
         (("train/a/1.png", "train/b/1.png"), "has train but no test; a split needs train and test"),
         (("val/a/1.png", "train/b/1.png"), "has train, val but no test"),
         (("train/a/1.png", "test/b/1.png", "more/b/1.png"), "beside train and test there is more"),
@@ -163,6 +166,14 @@ def test_a_class_that_loses_all_its_images_is_an_error(tmp_path):
     fill(tmp_path, "a/1.png", "b/1.png", "c/1.png")
     (tmp_path / "c/1.png").write_bytes(b"torn")
     assert "no readable image is left of c" in refusal(tmp_path, on_error="skip")
+
+
+def test_of_two_classes_none_is_said_to_be_removable(tmp_path):
+    fill(tmp_path, "a/1.png", "b/1.png")
+    (tmp_path / "b/1.png").write_bytes(b"torn")
+    assert refusal(tmp_path, on_error="skip").endswith("no readable image is left of b; mend the files")
+    (tmp_path / "b/1.png").unlink()
+    assert refusal(tmp_path).endswith("b; fill it")
 
 
 def test_bad_options_are_refused_before_anything_is_read(tmp_path):
@@ -222,6 +233,50 @@ def test_parts_below_the_classes_are_refused_with_the_right_order(tmp_path):
     assert "put the parts above the classes, as in PATH/train/CLASS/" in text
 
 
+@pytest.mark.parametrize(
+    ("folders", "named", "advice"),
+    [
+        (
+            "seg_train/seg_train/a seg_train/seg_train/b seg_test/seg_test/a seg_test/seg_test/b seg_pred",
+            "seg_test, seg_train",
+            "move seg_pred",
+        ),
+        ("train/a train/b valid/a valid/b unlabelled", "train, valid", "move unlabelled away"),
+        ("train/a train/b test1", "test1, train", "move test1 away"),
+        ("train1 test1", "test1, train1", "call them train, val and test"),
+        ("trainA trainB testA testB", "testA, testB, trainA, trainB", "call them train, val and test"),
+        ("train/a train/b eval/a", "eval, train", "train holds the sub-folders a, b"),
+        ("train/a train/b external/a", "external, train", "train holds the sub-folders a, b"),
+        ("2019_train/a 2019_train/b other/c", "2019_train", "2019_train holds the sub-folders a, b"),
+        ("train validation car", "train, validation", "call them train, val and test"),
+        ("siteA/pos siteA/neg siteB/pos siteB/neg siteC/pos", "siteA, siteB", "list the images in a CSV"),
+        ("a/train a/val b/train b/test", "'a' holds the sub-folders train, val", "put the parts above the classes"),
+        ("a/train/x a/train/y b/test/z", "'a' holds the sub-folders train", "put the parts above the classes"),
+        ("a/train b/train", "'a' holds the sub-folders train", "put the parts above the classes"),
+        ("train/north/a train/north/b train/south/a train/south/b test/north/a test/south/b", "north, south", "list the images"),
+    ],
+)
+def test_parts_folds_and_sites_are_not_taken_for_classes_whatever_lies_beside_them(tmp_path, folders, named, advice):
+    text = refusal(tmp_path, *(f"{folder}/1.png" for folder in folders.split()))
+    assert named in text
+    assert advice in text
+
+
+@pytest.mark.parametrize(
+    ("folders", "classes"),
+    [
+        ("train car bus", ("bus", "car", "train")),
+        ("transport/train transport/car animal/cat", ("animal", "transport")),
+        ("stress_test/P1 stress_test/P2 rest/P3", ("rest", "stress_test")),
+        ("test_positive/P1 test_positive/P2 test_negative/P3", ("test_negative", "test_positive")),
+        ("benign/P1 benign/P2 malignant/P2 malignant/P3", ("benign", "malignant")),
+        ("train/a/P1 train/a/P2 train/b/P3 test/a/P4 test/b/P5", ("a", "b")),
+    ],
+)
+def test_classes_with_a_word_of_a_part_in_their_names_stay_classes(tmp_path, folders, classes):
+    assert load(tmp_path, *(f"{folder}/1.png" for folder in folders.split())).classes == classes
+
+
 def test_a_single_folder_with_the_classes_inside_is_named(tmp_path):
     assert f"name it: folder:{tmp_path}/data" in refusal(tmp_path, "data/a/1.png", "data/b/1.png", "__MACOSX/data/a/1.png")
 
@@ -266,6 +321,29 @@ def test_links_in_a_circle_end_and_bring_no_image_of_another_class(tmp_path):
     assert dataset.notes[0] == "2 links that lead nowhere or to a folder above ignored (a/itself, a/up)"
 
 
+@pytest.mark.parametrize("target", [".", "..", "b/..", "outside/back"])
+def test_a_link_to_the_data_folder_or_above_is_no_class(tmp_path, target):
+    root = tmp_path / "sets" / "mine"
+    name = fill(root, "a/1.png", "b/1.png", "a/2.png")
+    fill(tmp_path / "sets" / "other", "3.png")
+    (tmp_path / "sets/away").mkdir()
+    (tmp_path / "sets/away/back").symlink_to(root)
+    (root / "a/outside").symlink_to(tmp_path / "sets/away")
+    (root / "c").symlink_to(root / "a" / target if target == "outside/back" else target)
+    dataset = load_folder(name, tmp_path, None)
+    assert np.bincount(dataset.targets).tolist() == [2, 1]
+    assert "2 links that lead nowhere or to a folder above ignored (c, a/outside/back)" in dataset.notes
+
+
+def test_a_link_from_a_part_of_the_split_to_the_data_folder_is_no_class(tmp_path):
+    name = fill(tmp_path, "train/a/1.png", "train/b/1.png", "test/a/1.png", "test/b/1.png")
+    (tmp_path / "train/all").symlink_to("../..")
+    (tmp_path / "test/all").symlink_to("..")
+    dataset = load_folder(name, tmp_path, None)
+    assert dataset.classes == ("a", "b")
+    assert "2 links that lead nowhere or to a folder above ignored (train/all, test/all)" in dataset.notes
+
+
 def test_a_link_to_an_image_that_is_missing_is_an_unreadable_image(tmp_path):
     fill(tmp_path, "a/1.png", "b/1.png")
     (tmp_path / "a/2.png").symlink_to(tmp_path / "none.png")
@@ -273,7 +351,18 @@ def test_a_link_to_an_image_that_is_missing_is_an_unreadable_image(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "folder", ["@eaDir", "__MACOSX", "lost+found", "#recycle", "@Recycle", "$RECYCLE.BIN", "System Volume Information"]
+    "folder",
+    [
+        "@eaDir",
+        "__MACOSX",
+        "lost+found",
+        "#recycle",
+        "@Recycle",
+        "@sharesnap",
+        "@synologydrive",
+        "$RECYCLE.BIN",
+        "System Volume Information",
+    ],
 )
 def test_files_of_the_storage_system_are_no_images_and_no_class(tmp_path, folder):
     dataset = load(tmp_path, "a/1.png", "b/1.png", f"a/{folder}/1.png/thumb.png", f"{folder}/x/1.png", "a/._1.png", "b/.AppleDouble/1.png")
@@ -314,7 +403,21 @@ def test_one_label_in_two_spellings_is_one_class(tmp_path, form):
 
 def test_classes_that_differ_in_case_only_get_a_note(tmp_path):
     dataset = load(tmp_path, "train/Glioma/1.png", "train/b/1.png", "test/glioma/1.png", "test/b/1.png")
-    assert "classes that differ in case or spaces only: 'Glioma' and 'glioma'" in dataset.notes
+    assert "classes that differ in case, spaces or the form of a number only: 'Glioma' and 'glioma'" in dataset.notes
+
+
+@pytest.mark.parametrize(
+    "names", [("0", "0.0", "00"), ("1", "1.", "1,0"), ("1e3", "1000"), ("a", " a"), ("a b", "A\u00a0B"), ("x", "\uff38")]
+)
+def test_one_class_in_several_forms_gets_a_note(tmp_path, names):
+    dataset = load(tmp_path, *(f"train/{name}/1.png" for name in (*names, "other")), "test/other/2.png")
+    (note,) = dataset.notes
+    assert note.startswith("classes that differ in case, spaces or the form of a number only: ")
+    assert all(f"'{name}'" in note for name in names)
+
+
+def test_other_numbers_are_no_forms_of_one_class(tmp_path):
+    assert load(tmp_path, *(f"{name}/1.png" for name in ("0", "1", "-1", "0.1", "10", "nan", "1e400", "inf"))).notes == ()
 
 
 def test_licence_and_citation_are_those_given_or_unknown(tmp_path):

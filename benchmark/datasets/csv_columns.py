@@ -1,0 +1,68 @@
+"""Columns of a CSV file that somebody may have meant to be read, under another name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+
+from benchmark.datasets.csv_rows import Row
+from benchmark.datasets.duplicates import LEAK
+from benchmark.datasets.parts import part_of
+from benchmark.errors import UserError
+
+_NUMBER = "(id|ids|no|nr|num|number|code|key|name|uid)"
+_WHOSE = "(patient|lesion|subject|case|participant|person|individual)s?"
+_GROUPING = re.compile(f"{_WHOSE}{_NUMBER}?|{_NUMBER}(of)?{_WHOSE}")
+
+
+def refuse_other_spelling(where: str, columns: Sequence[str], parameter: str, used: Collection[str]) -> None:
+    """Refuse a column such as 'Group' or 'splits' where the one that is read, 'group' or 'split', is absent.
+
+    Raises
+    ------
+    UserError
+        There is such a column that is not used for anything else.
+    """
+    similar = [column for column in columns if _plain(column).removesuffix("s") == parameter and column not in used]
+    if similar:
+        raise UserError(f"{where}: the column '{similar[0]}' would not be read, as it is not called '{parameter}'; rename it")
+
+
+def notes_on_unused(
+    columns: Sequence[str], rows: Sequence[Row], used: Collection[str], has_groups: bool, part: Sequence[str] | None
+) -> tuple[str, ...]:
+    """Name the columns that look like groups or a split, where there are none.
+
+    Parameters
+    ----------
+    columns : sequence of str
+    rows : sequence of Row
+    used : collection of str
+        Columns that are read for something.
+    has_groups : bool
+        Whether there are groups.
+    part : sequence of str or None
+        The official split.
+    """
+    unused = {column: [row.cells[column] for row in rows] for column in columns if column not in used}
+    notes = [
+        f'{LEAK}images of one {column} may be in training and test set, as this column is not used; group="{column}" keeps them together'
+        for column, cells in unused.items()
+        if not has_groups and _GROUPING.fullmatch(_plain(column)) and _are_torn_apart(cells, part)
+    ]
+    for column, cells in {} if part else unused.items():
+        parts = {part_of(cell) for cell in set(cells)}
+        if {"train", "test"} <= parts and None not in parts:
+            notes.append(f"column '{column}' is not used; split=\"{column}\" takes it for the official split")
+    return tuple(notes)
+
+
+def _are_torn_apart(cells: Sequence[str], part: Sequence[str] | None) -> bool:
+    """Whether equal cells are in several parts of a split, or may be where there is none."""
+    if part is not None:
+        return len(set(zip(cells, part, strict=True))) > len(set(cells))
+    return 1 < len(set(cells)) < len(cells)
+
+
+def _plain(column: str) -> str:
+    return re.sub(r"[\W_]+", "", column).casefold()
