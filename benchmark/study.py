@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections.abc import Sequence
 from importlib import resources
 from itertools import product
+from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, Va
 from benchmark.axes import IMAGES, OneSpec, Pairs, Seeds, Specs, Sums, TrainSizes, listed
 from benchmark.errors import UserError, unknown
 from benchmark.files import read_text, user_path
-from benchmark.plugins import contents, load, resolve
+from benchmark.plugins import contents, describe, load, resolve
 from benchmark.spec import Spec, join
 from benchmark.text import brief, count_of
 from benchmark.yaml_files import MOST_CHARACTERS, read_yaml, write_yaml
@@ -100,7 +101,9 @@ class Study(BaseModel):
             ),
             "split": self.split and resolve("split", self.split),
         }
-        _check_listed_once(self.to_lists(), self.name)
+        once = {name: entries for name, entries in axes.items() if name != "split"}
+        once["datasets"] = tuple((spec.name, spec) for spec in axes["datasets"])  # one loader loads many
+        _check_listed_once(once | {"train_sizes": self.train_sizes, "seeds": self.seeds}, self.to_lists(), self.name)
         for extractor, model in axes["pipelines"]:
             _check_pair(extractor, model, self.name)
         return self.model_copy(update=axes)
@@ -172,11 +175,24 @@ def _check_pair(extractor: tuple[Spec, ...], model: Spec, study: str) -> None:
         raise UserError(f"study '{study}': {model.label} takes features, not images: name an extractor, such as hog, in its pipeline")
 
 
-def _check_listed_once(axes: dict[str, list[Any]], study: str) -> None:
-    for axis, entries in axes.items():
-        for entry, n in Counter(map(str, entries)).items():
-            if n > 1:
-                raise UserError(f"study '{study}': {axis} lists {entry} twice")
+def _check_listed_once(entries: dict[str, Sequence[Any]], labels: dict[str, list[Any]], study: str) -> None:
+    """Refuse entries of an axis that are equal, once every parameter has its value."""
+    for axis, resolved in entries.items():
+        first: dict[Any, Any] = {}
+        for entry, label in zip(resolved, labels[axis], strict=True):
+            content = _content(entry)
+            if content in first:
+                same = first[content]
+                twice = f"{label} twice" if label == same else f"{same} and {label}, which are the same"
+                raise UserError(f"study '{study}': {axis} lists {twice}")
+            first[content] = label
+
+
+def _content(entry: Any) -> Any:
+    """What decides whether two entries of an axis are the same: code and values of all parameters, whatever their names."""
+    if isinstance(entry, Spec):
+        return entry.target, str(sorted(describe(entry)["params"].items(), key=itemgetter(0)))
+    return tuple(map(_content, entry)) if isinstance(entry, tuple) else entry
 
 
 def load_study(study: str | Path, **replace: Any) -> Study:
