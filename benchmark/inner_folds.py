@@ -22,6 +22,7 @@ from benchmark.strategies.base import HeldOut, Refused, Strategy
 
 CALIBRATION, LARGE = 5, 10_000  # folds, and the number of images from which on two are enough
 TUNING = 3
+WORSE_THAN_CHANCE = "worse than random"  # of the message of scikit-learn's AdaBoost, which has no error of its own for it
 
 
 class Labelled(Protocol):
@@ -226,21 +227,27 @@ def held_out_probabilities(model: Any, training: TrainingSet) -> HeldOut:
     for inner, positions in folds.folds:
         part, given = prepare_fit(model, training.part(inner))
         X, y = part.resampled()
-        check_size(model, len(X))
-        proba.append(probabilities(clone(model).fit(X, y, **given), training.X[positions], dataset))
+        proba.append(probabilities(fit_model(clone(model), X, y, **given), training.X[positions], dataset))
     return HeldOut(training.y[held], np.concatenate(proba))
 
 
-def check_size(model: Any, n: int) -> None:
-    """Raise Refused where a model needs more training images than there are after resampling.
+def fit_model(model: Any, X: NDArray, y: NDArray[np.int64], **given: Any) -> Any:
+    """Fit a model to a training set after resampling; returns it.
 
     Raises
     ------
     Refused
+        The training set is too small for the model.
     """
     for name, value in model.get_params().items():
-        if name.split("__")[-1] == "n_neighbors" and isinstance(value, int) and value > n:
-            raise Refused(f"n_neighbors={value} needs at least {value} training images; after resampling there are {n}")
+        if name.split("__")[-1] == "n_neighbors" and isinstance(value, int) and value > len(X):
+            raise Refused(f"n_neighbors={value} needs at least {value} training images; after resampling there are {len(X)}")
+    try:
+        return model.fit(X, y, **given)
+    except ValueError as error:
+        if WORSE_THAN_CHANCE in str(error):
+            raise Refused("boosting has stopped: its first weak learner is worse than chance on the training set") from error
+        raise
 
 
 def probabilities(model: Any, X: NDArray, labelled: Labelled) -> NDArray[np.float64]:

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 from imblearn.combine import SMOTEENN, SMOTETomek
-from imblearn.over_sampling import SMOTE
-from imblearn.under_sampling import EditedNearestNeighbours
+from imblearn.over_sampling import ADASYN, SMOTE
+from imblearn.under_sampling import EditedNearestNeighbours, NearMiss
 from numpy.typing import NDArray
 
 from benchmark.datasets.base import Task
 from benchmark.strategies.base import Refused, Strategy
+from benchmark.text import count_of, one_line
 
 
 class Resample(Strategy):
@@ -40,9 +41,10 @@ class Resample(Strategy):
         labels, counts = np.unique(y, return_counts=True)
         if len(labels) < 2:
             return f"{name} needs two classes; the training part has one"
-        rarest, least, needed = classes[labels[counts.argmin()]], counts.min(), _neighbours(self.sampler) + 1
+        rarest, least, neighbours = classes[labels[counts.argmin()]], counts.min(), _neighbours(self.sampler)
+        needed = neighbours + (not isinstance(self.sampler, NearMiss))  # its neighbours are of another class than the sample
         if least < min(needed, counts.max()):
-            return f"{name} with {needed - 1} neighbours needs {needed} training images a class; '{rarest}' has {least}"
+            return f"{name} with {count_of(neighbours, 'neighbour')} needs {needed} training images per class; '{rarest}' has {least}"
         return None
 
     def resample(self, X: NDArray, y: NDArray[np.int64]) -> tuple[NDArray, NDArray[np.int64]]:
@@ -51,7 +53,9 @@ class Resample(Strategy):
         try:  # neighbours and interpolation are wrong in the 8 bits of pixels
             new, new_y = self.sampler.fit_resample(flat.astype(np.float32) if X.dtype == np.uint8 else flat, y)
         except (ValueError, RuntimeError) as error:
-            raise Refused(f"{type(self.sampler).__name__} cannot resample this training part: {' '.join(str(error).split())}") from error
+            sizes = ", ".join(map(str, np.unique(y, return_counts=True)[1]))
+            why = f"{type(self.sampler).__name__} cannot resample a training set with classes of {sizes} images"
+            raise Refused(f"{why}: {one_line(str(error))}") from error
         if len(np.unique(new_y)) < len(np.unique(y)):
             raise Refused(f"{type(self.sampler).__name__} leaves no training image of some class")
         if _selects(self.sampler):
@@ -67,10 +71,10 @@ def _selects(sampler: Any) -> bool:
 
 
 def _neighbours(sampler: Any) -> int:
-    """Neighbours of its own class that a sample needs."""
+    """Neighbours in the rarest class that a sample needs."""
     inner = getattr(sampler, "smote", None) or sampler
-    found = getattr(inner, "k_neighbors", 0)
-    return found if isinstance(found, int) else 0
+    number = getattr(inner, "n_neighbors" if isinstance(inner, ADASYN | NearMiss) else "k_neighbors", 0)
+    return number if isinstance(number, int) else 0
 
 
 def smote_enn(k_neighbors: int = 5, n_neighbors: int = 3) -> Resample:
