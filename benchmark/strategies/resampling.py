@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from imblearn.combine import SMOTEENN, SMOTETomek
 from imblearn.over_sampling import ADASYN, SMOTE
-from imblearn.under_sampling import EditedNearestNeighbours, NearMiss
+from imblearn.under_sampling import EditedNearestNeighbours, InstanceHardnessThreshold, NearMiss
 from numpy.typing import NDArray
 
 from benchmark.datasets.base import Task
@@ -41,10 +41,10 @@ class Resample(Strategy):
         labels, counts = np.unique(y, return_counts=True)
         if len(labels) < 2:
             return f"{name} needs two classes; the training part has one"
-        rarest, least, neighbours = classes[labels[counts.argmin()]], counts.min(), _neighbours(self.sampler)
-        needed = neighbours + (not isinstance(self.sampler, NearMiss))  # its neighbours are of another class than the sample
+        rarest, least = classes[labels[counts.argmin()]], counts.min()
+        needed, why = _needed_images(self.sampler)
         if least < min(needed, counts.max()):
-            return f"{name} with {count_of(neighbours, 'neighbour')} needs {needed} training images per class; '{rarest}' has {least}"
+            return f"{name}{why} needs {needed} training images per class; '{rarest}' has {least}"
         return None
 
     def resample(self, X: NDArray, y: NDArray[np.int64]) -> tuple[NDArray, NDArray[np.int64]]:
@@ -70,11 +70,16 @@ def _selects(sampler: Any) -> bool:
     return hasattr(sampler, "sample_indices_") and getattr(sampler, "shrinkage", None) is None
 
 
-def _neighbours(sampler: Any) -> int:
-    """Neighbours in the rarest class that a sample needs."""
+def _needed_images(sampler: Any) -> tuple[int, str]:
+    """Images of each class that a sampler needs, and for how many neighbours."""
     inner = getattr(sampler, "smote", None) or sampler
-    number = getattr(inner, "n_neighbors" if isinstance(inner, ADASYN | NearMiss) else "k_neighbors", 0)
-    return number if isinstance(number, int) else 0
+    if isinstance(inner, InstanceHardnessThreshold):
+        return 2, ""  # of its inner folds one holds a class of one image, and trains without it
+    neighbours = getattr(inner, "n_neighbors" if isinstance(inner, ADASYN | NearMiss) else "k_neighbors", None)
+    if not isinstance(neighbours, int):
+        return 1, ""
+    own_class = not isinstance(inner, NearMiss)  # whose neighbours are of another class than the sample
+    return neighbours + own_class, f" with {count_of(neighbours, 'neighbour')}"
 
 
 def smote_enn(k_neighbors: int = 5, n_neighbors: int = 3) -> Resample:
