@@ -141,7 +141,7 @@ def plan(
     for axis in ("dataset", "split", "imbalance", "train_size", "occlusion", "extractor", "strategy", "model", "seed", "fold"):
         values = dict.fromkeys(str(identity[axis]) for identity in identities)
         console.print(f"{axis:>10}  {len(values):>3}  {', '.join(values)}", highlight=False, soft_wrap=True, markup=False)
-    skips = planned.refusals()
+    skips = planned.refusals
     console.print(f"{count_of(len(identities), 'cell')}, {len(skips)} of them skipped", highlight=False)
     for (label, reason), n in Counter((_label(cell.identity), reason) for cell, reason in skips).items():
         say(f"  {n} skipped: {label}: {reason}")

@@ -28,7 +28,7 @@ _COLUMNS = ("resample_s", "fit_s", "predict_s", "matrices", "shape", "n_train", 
 
 @dataclass
 class Estimate:
-    """What the cells of a plan that are not stored will take.
+    """What the cells of a plan that are not stored, and can be run, will take.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def estimate(plan: Plan, folder: Path) -> Estimate:
     done = set(stored[folder].loc[stored[folder]["status"] != "planned", "key"]) if folder in stored else set()
     known = _Known(row for rows in stored.values() for row in rows[rows["status"] == "ok"].to_dict("records"))
     found = Estimate(n_rows=known.n_rows, sources=list(stored))
-    matrix_key, seen = MatrixKeys(plan.datasets), set(done)
+    matrix_key, seen = MatrixKeys(plan.datasets), done | {cell.key for cell, _ in plan.refusals}
     for cell in plan.cells():
         if cell.key not in seen:
             seen.add(cell.key)

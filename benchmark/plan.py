@@ -42,6 +42,7 @@ class Plan:
         """Number of cells."""
         return sum(1 for _ in self.cells())
 
+    @cached_property
     def refusals(self) -> list[tuple[Cell, str]]:
         """Cells that cannot be run, with the reason."""
         reasons = ((cell, refusal(cell, self.datasets[cell.dataset.label])) for cell in self.cells())

@@ -49,3 +49,9 @@ def test_with_nothing_stored_no_time_is_claimed(tmp_path):
     found = list(estimate(make_plan(study()), tmp_path / "new").lines(1))
     assert found[0].startswith("3 cells to run; ")
     assert "0 cells judged" in found[1]
+
+
+def test_cells_that_will_be_skipped_are_not_counted_among_those_to_run(tmp_path):
+    plan = make_plan(study(seeds=[0], train_sizes=[5000]))
+    assert len(plan.refusals) == plan.n_cells
+    assert list(estimate(plan, tmp_path / "here").lines(1)) == ["nothing is left to run"]
