@@ -48,6 +48,9 @@ def merge(folders: Iterable[Path], out: Path) -> dict[Path, int]:
     taking_part = [*([out.resolve()] if (out / "results.sqlite").exists() else []), *sources]
     with ExitStack() as held:
         stores = [held.enter_context(StoredRows(folder)) for folder in taking_part]
+        for store in stores:
+            if store.folder in sources:
+                store.check_planned()
         _check_outcomes(stores)
         _check_labels(stores)
         target = held.enter_context(Store(out))

@@ -83,8 +83,17 @@ class Spec:
 
 @lru_cache
 def number_of(parameter: str, label: str) -> float:
-    """Number that a label has for a parameter, such as the ratio of an imbalance; 0 where it has none."""
-    return float(dict(Spec.parse(label).params).get(parameter, 0))
+    """Number that a label has for a parameter, such as the ratio of an imbalance; 0 where it has none.
+
+    Raises
+    ------
+    UserError
+        It has something else there, or cannot be read.
+    """
+    value = dict(Spec.parse(label).params).get(parameter, 0)
+    if not isinstance(value, int | float):
+        raise UserError(f"{parameter} of {brief(label)} is no number")
+    return float(value)
 
 
 @lru_cache

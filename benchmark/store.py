@@ -95,8 +95,15 @@ class StoredRows:
                 self._check_whole(values)
                 yield {name: value for name, value in values.items() if value is not None}
 
+    def check_planned(self) -> None:
+        """Refuse a folder in which no cell is planned: its rows belong to nothing."""
+        with self._query("SELECT 1 FROM planned LIMIT 1") as cursor:
+            if cursor.fetchone() is None:
+                raise UserError(f"{self.path} lists no planned cells; run its study again with --out {self.folder}")
+
     def frame(self, columns: Collection[str] | None) -> pd.DataFrame:
         """Rows as ``load_results`` gives them."""
+        self.check_planned()
         with self._query("PRAGMA table_info(rows)") as cursor:
             names = [name for _, name, *_ in cursor]
         names = [name for name in names if name not in _FIRST and (columns is None or name in columns)]
@@ -108,8 +115,8 @@ class StoredRows:
         with self._query(query) as cursor:
             chunks = iter(lambda: cursor.fetchmany(1000), [])
             parts = [self._part(["labels", *_FIRST, *names], chunk, columns) for chunk in chunks]
-        kept = dict.fromkeys(name for part in parts for name in part) or dict.fromkeys(_FIRST)
-        filled = [part.dropna(axis=1, how="all") for part in parts] or [pd.DataFrame(columns=list(_FIRST))]
+        kept = dict.fromkeys(name for part in parts for name in part)
+        filled = [part.dropna(axis=1, how="all") for part in parts]
         return pd.concat(filled, ignore_index=True).reindex(columns=list(kept))
 
     def _part(self, names: list[str], stored: list[tuple[Any, ...]], wanted: Collection[str] | None) -> pd.DataFrame:

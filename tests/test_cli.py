@@ -3,10 +3,12 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import warnings
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -270,6 +272,8 @@ def test_an_error_of_a_plug_in_commands_no_terminal_wherever_it_is_shown(tmp_pat
     shown = [benchmark("run", *how, cwd=tmp_path, expect=1).stdout]
     shown += [benchmark(*command, cwd=tmp_path).stdout for command in (["info", "out"], ["table", "out"])]
     shown += [(tmp_path / "out" / name).read_text() for name in ("leaderboard.md", "leaderboard.tex")]
+    with closing(sqlite3.connect(tmp_path / "out" / "results.sqlite")) as connection:
+        shown += connection.execute("SELECT reason, traceback FROM rows").fetchone()
     for text in shown:
         assert not {"\x1b", "\x07", "\x9b"} & set(text)
         assert r"\x1b[31mred" in text

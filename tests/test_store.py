@@ -7,6 +7,7 @@ import pytest
 from benchmark.errors import UserError
 from benchmark.evaluate import evaluate
 from benchmark.leaderboard import leaderboards, shown
+from benchmark.merge import merge
 from benchmark.store import DuplicateKeyError, Store, load_results
 
 
@@ -146,6 +147,12 @@ EDITS = {
     "notes = 'x'": "'notes': Invalid JSON",
     "notes = '[1]'": "'notes': Input should be a valid string",
     "per_class = '1'": "'per_class': Input should be an object",
+    "per_class = '{}'": "'per_class': Dictionary should have at least 1 item",
+    "per_class = '{\"0\": {}}'": "'per_class': 0.recall: Field required",
+    "per_class = json_remove(per_class, '$.1.support')": "'per_class': 1.support: Field required",
+    "per_class = json_set(per_class, '$.1.support', -1)": "'per_class': 1.support: Input should be greater",
+    "per_class = json_set(per_class, '$.1.recall', null)": "'per_class': 1.recall: Input should be a valid number",
+    "per_class = json_set(per_class, '$.1.train', 'x')": "'per_class': 1.train: Input should be a valid integer",
     "matrices = '{\"k\": {}}'": "'matrices': k.extractor: Field required",
     "history = '[[['": "'history': Invalid JSON",
 }
@@ -166,6 +173,33 @@ def test_labels_of_a_wrong_shape_are_an_error(stored, identity):
     change(stored, f"UPDATE planned SET identity = {identity} WHERE rowid = 1")
     with pytest.raises(UserError, match="'labels'"):
         load_results(stored, [])
+
+
+LABELS = {
+    ("imbalance", "step(ratio=''x'')"): "imbalance: Value error, ratio of",
+    ("imbalance", "step(ratio=[1])"): "imbalance: Value error, ratio of",
+    ("occlusion", "boxes(share=''x'')"): "occlusion: Value error, share of",
+    ("occlusion", "boxes(share=None)"): "occlusion: Value error, share of",
+    ("strategy", "a + + b"): "strategy: Value error, cannot read",
+    ("dataset", ""): "dataset: Value error, an empty name",
+}
+
+
+@pytest.mark.parametrize(("edit", "problem"), LABELS.items())
+def test_a_label_that_no_table_could_read_is_named(stored, edit, problem):
+    name, label = edit
+    change(stored, f"UPDATE planned SET identity = json_set(identity, '$.{name}', '{label}') WHERE rowid = 1")
+    with pytest.raises(UserError) as caught:
+        load_results(stored, [])
+    assert problem in str(caught.value)
+
+
+def test_rows_of_no_planned_cell_are_refused_before_anything_is_merged(stored, tmp_path):
+    change(stored, "DELETE FROM planned")
+    for attempt in (lambda: load_results(stored), lambda: merge([stored], tmp_path / "out")):
+        with pytest.raises(UserError, match="lists no planned cells; run its study again with --out"):
+            attempt()
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_key_that_leads_out_of_the_folder_is_an_error(stored):

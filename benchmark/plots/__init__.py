@@ -16,7 +16,7 @@ from benchmark.leaderboard import COMPARABLE, ENTRY, comparable
 from benchmark.metrics import METRICS
 from benchmark.plots import confusion, cost, critical_difference, curves, recalls, reliability
 from benchmark.plots.picture import Missing, Picture
-from benchmark.plots.rows import Results, named
+from benchmark.plots.rows import Results, named, visible_rows
 from benchmark.store import load_results
 
 MENU: MappingProxyType[str, Callable[[Results, str], Iterator[Picture | Missing]]] = MappingProxyType(
@@ -57,7 +57,7 @@ def plot(folder: str | Path, metric: str = "f1", out: Path | None = None) -> Ite
     """
     if metric not in METRICS:
         raise unknown("metric", metric, METRICS)
-    planned = load_results(folder)
+    planned = visible_rows(load_results(folder))
     done = planned["status"].eq("ok").groupby([planned[name] for name in (*COMPARABLE, *ENTRY)], dropna=False).transform("all")
     if not done.any():
         raise UserError(f"no entry in {folder} has all its cells done; go on with its study first")
