@@ -124,14 +124,16 @@ def _read_array(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray:
         version = np.lib.format.read_magic(member)
         if version != (1, 0):
             raise ValueError(f"{info.filename} is of version {version}")
-        shape, _, dtype = np.lib.format.read_array_header_1_0(member)
+        shape, by_column, dtype = np.lib.format.read_array_header_1_0(member)
         n_bytes = math.prod(shape) * dtype.itemsize
         if dtype.kind not in kinds or len(shape) not in ndims:
             raise ValueError(f"{info.filename} holds {dtype} of shape {shape}")
         if n_bytes != info.file_size - member.tell() or n_bytes > MOST_BYTES:
             raise ValueError(f"{info.filename} is said to hold {n_bytes} bytes and has {info.file_size - member.tell()}")
-    with file.open(info) as member:
-        return np.lib.format.read_array(member, allow_pickle=False)
+        content = bytearray()
+        while part := member.read(2**20):  # at once would take the memory twice
+            content += part
+        return np.ndarray(shape, dtype, content, order="F" if by_column else "C")
 
 
 def read(folder: Path, key: str) -> Predictions:
