@@ -95,7 +95,7 @@ NESTED: dict[str, Any] = {  # stored as JSON
 _FLAT: dict[str, Any] = {
     "key": _Key,
     "status": Literal["planned", "ok", "skipped", "failed", "timeout", "memory", "crashed"],
-    **dict.fromkeys(("reason", "ended", "traceback", "shape", "validation", "licence", "citation"), str),
+    **dict.fromkeys(("reason", "ended", "traceback", "shape", "validation", "predictions", "licence", "citation"), str),
     **dict.fromkeys(METRICS, _Metric),
     **dict.fromkeys(("extract_s", "resample_s", "fit_s", "predict_s", "peak_mb"), _Seconds),
     "images_per_s": _Rate,

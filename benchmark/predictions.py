@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import zipfile
 from dataclasses import dataclass, replace
@@ -134,6 +135,21 @@ def _read_array(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray:
         while part := member.read(2**20):  # at once would take the memory twice
             content += part
         return np.ndarray(shape, dtype, content, order="F" if by_column else "C")
+
+
+def digest_of_file(path: Path) -> str:
+    """Digest of a file with predictions; equal predictions are equal files."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:20]
+
+
+def is_intact(folder: Path, key: str, digest: str | None) -> bool:
+    """Whether the predictions of a cell are those that were written; without a digest, as of older rows, whether they are a whole file."""
+    path = folder / "predictions" / f"{key}.npz"
+    try:
+        return zipfile.is_zipfile(path) if digest is None else digest_of_file(path) == digest
+    except OSError:
+        return False
 
 
 def read(folder: Path, key: str) -> Predictions:

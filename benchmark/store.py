@@ -72,6 +72,18 @@ class StoredRows:
         keys = [key for key, _ in rows]
         return dict(zip(self._read("key", keys, keys), self._read("status", [status for _, status in rows], keys), strict=True))
 
+    def digests(self) -> dict[str, str | None]:
+        """Key of every row that is 'ok', and the digest of its predictions; None in rows of versions that stored none."""
+        column = "predictions" if "predictions" in self._columns() else "NULL"
+        with self._query(f"SELECT key, {column} FROM rows WHERE status = 'ok'") as cursor:  # noqa: S608  # own names
+            rows = cursor.fetchall()
+        keys = [key for key, _ in rows]
+        return dict(zip(keys, self._read("predictions", [digest for _, digest in rows], keys), strict=True))
+
+    def _columns(self) -> list[str]:
+        with self._query("PRAGMA table_info(rows)") as cursor:
+            return [name for _, name, *_ in cursor]
+
     def ending(self, key: str) -> tuple[str, str] | None:
         """Status of a row, and when it ended; None when there is none."""
         with self._query("SELECT status, ended FROM rows WHERE key = ?", (key,)) as cursor:
@@ -104,9 +116,7 @@ class StoredRows:
     def frame(self, columns: Collection[str] | None) -> pd.DataFrame:
         """Rows as ``load_results`` gives them."""
         self.check_planned()
-        with self._query("PRAGMA table_info(rows)") as cursor:
-            names = [name for _, name, *_ in cursor]
-        names = [name for name in names if name not in _FIRST and (columns is None or name in columns)]
+        names = [name for name in self._columns() if name not in _FIRST and (columns is None or name in columns)]
         quoted = "".join(f', rows."{name}"' for name in names)
         query = (
             "SELECT identity, planned.key, COALESCE(status, 'planned'), COALESCE(reason, '')"  # noqa: S608  # own names
