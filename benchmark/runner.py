@@ -175,12 +175,14 @@ class _Work:
 
     def do(self, start: Callable[[bool], Executor], progress: Callable[[Plan, Schedule], Report] | None) -> None:
         """Evaluate every cell; on Ctrl-C those that are running may still end, for a moment."""
-        self._report = progress(self._plan, self._schedule) if progress else lambda task, outcome: None
         if not self._schedule.n_cells:
+            if progress:
+                progress(self._plan, self._schedule)
             return
         self._data = {label: self._share(label) for label in self._plan.datasets}
         keep_sources(chain.from_iterable(self._schedule.plugins), self._store.folder / "plugins")
         with start(self._schedule.wants_gpu) as self._executor:
+            self._report = progress(self._plan, self._schedule) if progress else lambda task, outcome: None
             self._free_gpus = list(self._executor.gpus)
             self._schedule.has_gpu = bool(self._free_gpus)
             try:

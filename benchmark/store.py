@@ -12,7 +12,7 @@ from typing import Any, Self
 import pandas as pd
 
 from benchmark.cell import Cell
-from benchmark.columns import NESTED, REQUIRED, StoredValueError, read_values
+from benchmark.columns import NESTED, REQUIRED, Labels, StoredValueError, read_values
 from benchmark.database import REMEDY, open_for_writing, opened_for_reading, problems_explained
 from benchmark.errors import UserError
 
@@ -115,7 +115,6 @@ class StoredRows:
 
     def frame(self, columns: Collection[str] | None) -> pd.DataFrame:
         """Rows as ``load_results`` gives them."""
-        self.check_planned()
         names = [name for name in self._columns() if name not in _FIRST and (columns is None or name in columns)]
         quoted = "".join(f', rows."{name}"' for name in names)
         query = (
@@ -125,6 +124,8 @@ class StoredRows:
         with self._query(query) as cursor:
             chunks = iter(lambda: cursor.fetchmany(1000), [])
             parts = [self._part(["labels", *_FIRST, *names], chunk, columns) for chunk in chunks]
+        if not parts:  # as when a run has just begun
+            return pd.DataFrame(columns=[*_FIRST, *Labels.model_fields])
         kept = dict.fromkeys(name for part in parts for name in part)
         filled = [part.dropna(axis=1, how="all") for part in parts]
         return pd.concat(filled, ignore_index=True).reindex(columns=list(kept))

@@ -44,7 +44,7 @@ def render_by(rows: pd.DataFrame, form: str, metric: str, by: str) -> str:
 def _text(tables: Iterable[Table], form: str, shown: Callable[[pd.DataFrame], pd.DataFrame], below: list[str]) -> str:
     tables = list(tables)
     if not tables:
-        raise UserError("there is nothing to tabulate: no cell has ended 'ok'; go on with the study")
+        raise UserError("no cell has ended 'ok', so that there is nothing to tabulate; run the study")
     if form in ("csv", "json"):
         whole = pd.concat([table.assign(table=title) for title, table in tables], ignore_index=True)
         whole = whole[["table", *whole.columns.drop("table")]]

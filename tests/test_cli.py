@@ -257,6 +257,13 @@ def test_what_libraries_warn_of_does_not_surround_the_error(tmp_path):
     refused("plan", "--plugin", "p.py", cwd=tmp_path, says=r"p.py does not import: TypeError: \x1b[31mzzz")
 
 
+def test_a_dask_address_that_nobody_answers_at_is_one_line(tmp_path):
+    done = benchmark("run", "--scheduler", "nonsense://127.0.0.1:1", "--out", "out", cwd=tmp_path, expect=2)
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: no Dask cluster with workers at 'nonsense://127.0.0.1:1'")
+    assert done.stderr.count("\n") == 1
+
+
 def test_the_version_and_one_component_are_printed():
     assert benchmark("--version").stdout.startswith("classical-vs-deep 0.")
     printed = benchmark("list", "hog").stdout.splitlines()

@@ -1,14 +1,24 @@
+import io
+import json
 import shutil
 import sqlite3
+from functools import partial
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from benchmark.compare import compare
 from benchmark.errors import UserError
 from benchmark.evaluate import evaluate
+from benchmark.info import completeness, lines
 from benchmark.leaderboard import leaderboards, shown
 from benchmark.merge import merge
+from benchmark.plots import plot
+from benchmark.serving.found import board
 from benchmark.store import DuplicateKeyError, Store, load_results
+from benchmark.tables import render, render_by, render_rows
+from benchmark.terminal import print_leaderboards
 
 
 @pytest.fixture
@@ -196,10 +206,29 @@ def test_a_label_that_no_table_could_read_is_named(stored, edit, problem):
 
 def test_rows_of_no_planned_cell_are_refused_before_anything_is_merged(stored, tmp_path):
     change(stored, "DELETE FROM planned")
-    for attempt in (lambda: load_results(stored), lambda: merge([stored], tmp_path / "out")):
-        with pytest.raises(UserError, match="lists no planned cells; run its study again with --out"):
-            attempt()
+    with pytest.raises(UserError, match="lists no planned cells; run its study again with --out"):
+        merge([stored], tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("columns", [None, [], ["f1", "per_class"]])
+def test_a_folder_in_which_nothing_is_planned_is_an_empty_table_in_every_display(stored, columns, tmp_path):
+    change(stored, "DELETE FROM planned")
+    rows = load_results(stored, columns)
+    assert rows.empty
+    assert {"status", "dataset", "occlusion", "model"} <= set(rows)
+    print_leaderboards(Console(file=io.StringIO()), rows)
+    assert completeness(rows)["planned"][0] == 0
+    assert list(lines(rows)) == ["no features were computed"]
+    assert json.loads(render_rows(rows, "json")) == []
+    refused = (
+        *(partial(render, rows, form, "f1") for form in ("md", "csv", "latex", "json")),
+        *(partial(render_by, rows, "csv", "f1", by) for by in ("class", "occlusion")),
+        *(partial(plot, stored), partial(compare, stored, "a", "b"), partial(board, rows)),
+    )
+    for attempt in refused:
+        with pytest.raises(UserError):
+            attempt()
 
 
 def test_a_key_that_leads_out_of_the_folder_is_an_error(stored):

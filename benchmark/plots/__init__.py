@@ -90,4 +90,5 @@ def _said(left_out: pd.DataFrame) -> str:
     """Say which entries lack cells: means over those that worked would flatter them."""
     n = left_out.groupby([*COMPARABLE, *ENTRY], dropna=False, sort=False).ngroups
     names = ", ".join(dict.fromkeys(left_out["name"]))
-    return f"Left out are {n} entries of a data set or ratio, since not all of their cells are done: of {names}."
+    left_out = "is 1 entry" if n == 1 else f"are {n} entries"
+    return f"Left out {left_out} of a data set or ratio, since not all cells are done: of {names}."
