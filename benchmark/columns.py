@@ -199,7 +199,7 @@ def _parsed(name: str, text: str) -> tuple[str, Any]:
 @cache
 def _column(name: str) -> TypeAdapter[Any]:
     kind: Any = _FLAT[name]
-    return TypeAdapter(list[kind | None])
+    return TypeAdapter(list[kind] if name in ("key", "status") else list[kind | None])
 
 
 @cache

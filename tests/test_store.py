@@ -231,6 +231,18 @@ def test_a_folder_in_which_nothing_is_planned_is_an_empty_table_in_every_display
             attempt()
 
 
+@pytest.mark.parametrize("column", ["key", "status"])
+def test_a_row_without_a_key_or_a_status_is_refused_by_every_reader(stored, column, tmp_path):
+    with sqlite3.connect(stored / "results.sqlite") as connection:  # no column of a table that is copied is NOT NULL
+        connection.executescript("CREATE TABLE r AS SELECT * FROM rows; DROP TABLE rows; ALTER TABLE r RENAME TO rows")
+    connection.close()
+    change(stored, f"UPDATE rows SET {column} = NULL WHERE rowid = 1")
+    with Store(stored) as store, pytest.raises(UserError, match=f"'{column}'"):
+        store.statuses()
+    with pytest.raises(UserError, match=f"'{column}'"):
+        merge([stored], tmp_path / "out")
+
+
 def test_a_key_that_leads_out_of_the_folder_is_an_error(stored):
     change(stored, "UPDATE planned SET key = '../../x' WHERE rowid = 1")
     with pytest.raises(UserError, match="'key'"):

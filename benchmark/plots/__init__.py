@@ -91,4 +91,4 @@ def _said(left_out: pd.DataFrame) -> str:
     n = left_out.groupby([*COMPARABLE, *ENTRY], dropna=False, sort=False).ngroups
     names = ", ".join(dict.fromkeys(left_out["name"]))
     left_out = "is 1 entry" if n == 1 else f"are {n} entries"
-    return f"Left out {left_out} of a data set or ratio, since not all cells are done: of {names}."
+    return f"Left out {left_out} of a data set or ratio, since not all of their cells are done: of {names}."
