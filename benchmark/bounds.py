@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from benchmark.text import visible
+
 MOST = {"reason": 1_000, "traceback": 20_000}  # characters
 MOST_NOTES, NOTE = 50, 500  # notes, and characters of one
 HISTORY = 1_000_000  # characters of JSON
 
 
 def bounded(outcome: dict[str, Any]) -> dict[str, Any]:
-    """Outcome of a cell with its texts cut to what a reader can use, and made valid Unicode."""
-    kept = outcome | {name: cut(outcome[name], most) for name, most in MOST.items() if name in outcome}
-    notes = [cut(note, NOTE) for note in outcome.get("notes", ())[:MOST_NOTES]]
+    """Outcome of a cell with its texts cut to what a reader can use, and no character that commands a terminal."""
+    kept = outcome | {name: cut(visible(outcome[name]), most) for name, most in MOST.items() if name in outcome}
+    notes = [cut(visible(note), NOTE) for note in outcome.get("notes", ())[:MOST_NOTES]]
     if len(outcome.get("notes", ())) > MOST_NOTES:
         notes.append(f"{len(outcome['notes']) - MOST_NOTES} more notes are not stored")
     if outcome.get("history") and (size := len(json.dumps(outcome["history"]))) > HISTORY:
@@ -32,5 +34,4 @@ def cut(text: str, most: int) -> str:
     """
     half = most // 2
     left_out = f" [{len(text) - 2 * half} characters left out] "
-    short = text if len(text) <= most else text[:half] + left_out + text[-half:]
-    return short.encode(errors="replace").decode()
+    return text if len(text) <= most else text[:half] + left_out + text[-half:]

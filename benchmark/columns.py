@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from functools import cache, lru_cache
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, lru_cache, partial
 from math import isnan
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from benchmark.errors import UserError
 from benchmark.metrics import METRICS
+from benchmark.spec import Spec, number_of, parse_sum
 
 
 def _undefined_or_sane(value: float) -> float:
@@ -20,6 +22,15 @@ def _undefined_or_sane(value: float) -> float:
     return value
 
 
+def _readable(label: str, read: Callable[[str], object]) -> str:
+    try:
+        read(label)
+    except UserError as error:
+        raise ValueError(str(error)) from None
+    return label
+
+
+_read_spec, _read_sum = lru_cache(Spec.parse), lru_cache(parse_sum)
 _Key = Annotated[str, Field(pattern=r"^[^/\\.][^/\\]*$", max_length=400)]  # names a file in predictions/
 _Index = Annotated[int, Field(ge=0, lt=2**63)]
 _Size = Annotated[int, Field(gt=0, lt=2**31)]
@@ -27,6 +38,7 @@ _Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Seconds = Annotated[float, Field(ge=0, le=1e9)]
 _Metric = Annotated[float, AfterValidator(_undefined_or_sane)]  # NaN is NULL in the database
 _Rate = Annotated[float, Field(ge=0)]  # infinite where a clock cannot tell
+_Number = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
 
 class _Shape(BaseModel):
@@ -38,23 +50,32 @@ class _Shape(BaseModel):
 class Labels(_Shape):
     """Labels of a planned cell."""
 
-    dataset: str
+    dataset: Annotated[str, AfterValidator(partial(_readable, read=_read_spec))]
     fingerprint: str
     size: _Size | None
-    imbalance: str
+    imbalance: Annotated[str, AfterValidator(partial(_readable, read=partial(number_of, "ratio")))]
     train_size: _Amount
-    occlusion: str
+    occlusion: Annotated[str, AfterValidator(partial(_readable, read=partial(number_of, "share")))]
     split: str
     extractor: str
-    strategy: str
+    strategy: Annotated[str, AfterValidator(partial(_readable, read=_read_sum))]
     model: str
-    seed: int
+    seed: _Number
     fold: _Index
 
 
 class _Environment(_Shape):
     processor: str
     cores: _Index | None
+
+
+class _Class(_Shape):
+    recall: _Metric
+    precision: _Metric
+    f1: _Metric
+    average_precision: _Metric
+    support: Annotated[float, Field(ge=0, lt=2**53)]
+    train: _Index
 
 
 class _Matrix(_Shape):
@@ -67,14 +88,14 @@ NESTED: dict[str, Any] = {  # stored as JSON
     "params": dict[str, Any],
     "environment": _Environment,
     "matrices": dict[str, _Matrix],
-    "per_class": dict[str, dict[str, _Metric | None]],
+    "per_class": Annotated[dict[str, _Class], Field(min_length=1)],
     "history": Any,
     "notes": list[str],
 }
 _FLAT: dict[str, Any] = {
     "key": _Key,
     "status": Literal["planned", "ok", "skipped", "failed", "timeout", "memory", "crashed"],
-    **dict.fromkeys(("reason", "ended", "traceback", "shape", "validation", "licence", "citation"), str),
+    **dict.fromkeys(("reason", "ended", "traceback", "shape", "validation", "predictions", "licence", "citation"), str),
     **dict.fromkeys(METRICS, _Metric),
     **dict.fromkeys(("extract_s", "resample_s", "fit_s", "predict_s", "peak_mb"), _Seconds),
     "images_per_s": _Rate,
@@ -178,7 +199,7 @@ def _parsed(name: str, text: str) -> tuple[str, Any]:
 @cache
 def _column(name: str) -> TypeAdapter[Any]:
     kind: Any = _FLAT[name]
-    return TypeAdapter(list[kind | None])
+    return TypeAdapter(list[kind] if name in ("key", "status") else list[kind | None])
 
 
 @cache

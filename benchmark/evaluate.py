@@ -28,7 +28,7 @@ from benchmark.errors import StorageError
 from benchmark.featurize import Features, featurize, said, words
 from benchmark.inner_folds import TrainingSet, Validation, fit_model, held_out_probabilities, prepare_fit, probabilities
 from benchmark.memory import peak_mb, reset_peak
-from benchmark.predictions import Predictions
+from benchmark.predictions import Predictions, digest_of_file
 from benchmark.prepare import double_corrections, is_official, make_model, make_strategy, refusal_of, split
 from benchmark.splits import official_validation, shared_images
 from benchmark.strategies.base import Refused, Strategy
@@ -132,6 +132,7 @@ def _predicted(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
     stored = Predictions.load(path)
     return {
         **metrics.compute(stored),
+        "predictions": digest_of_file(path),
         "per_class": _per_class(stored, dataset.targets[train]),
         "shape": shape_of(dataset),
         "n_images": len(dataset.images),

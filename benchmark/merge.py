@@ -42,12 +42,17 @@ def merge(folders: Iterable[Path], out: Path) -> dict[Path, int]:
     Raises
     ------
     UserError
-        One of them holds no results, a key has two outcomes, or a label stands for two things. Nothing is written then.
+        There is none but ``out``, one holds no results, a key has two outcomes, or a label stands for two things. Nothing is written then.
     """
     sources = list(dict.fromkeys(Path(folder).resolve() for folder in folders if Path(folder).resolve() != out.resolve()))
+    if not sources:
+        raise UserError(f"nothing to merge: name a results folder other than --out {out}")
     taking_part = [*([out.resolve()] if (out / "results.sqlite").exists() else []), *sources]
     with ExitStack() as held:
         stores = [held.enter_context(StoredRows(folder)) for folder in taking_part]
+        for store in stores:
+            if store.folder in sources:
+                store.check_planned()
         _check_outcomes(stores)
         _check_labels(stores)
         target = held.enter_context(Store(out))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import zipfile
 from dataclasses import dataclass, replace
@@ -124,14 +125,31 @@ def _read_array(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray:
         version = np.lib.format.read_magic(member)
         if version != (1, 0):
             raise ValueError(f"{info.filename} is of version {version}")
-        shape, _, dtype = np.lib.format.read_array_header_1_0(member)
+        shape, by_column, dtype = np.lib.format.read_array_header_1_0(member)
         n_bytes = math.prod(shape) * dtype.itemsize
         if dtype.kind not in kinds or len(shape) not in ndims:
             raise ValueError(f"{info.filename} holds {dtype} of shape {shape}")
         if n_bytes != info.file_size - member.tell() or n_bytes > MOST_BYTES:
             raise ValueError(f"{info.filename} is said to hold {n_bytes} bytes and has {info.file_size - member.tell()}")
-    with file.open(info) as member:
-        return np.lib.format.read_array(member, allow_pickle=False)
+        content = bytearray()
+        while part := member.read(2**20):  # at once would take the memory twice
+            content += part
+        return np.ndarray(shape, dtype, content, order="F" if by_column else "C")
+
+
+def digest_of_file(path: Path) -> str:
+    """Digest of a file with predictions; equal predictions are equal files."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:20]
+
+
+def is_intact(folder: Path, key: str, digest: str | None) -> bool:
+    """Whether the predictions of a cell are those that were written; without a digest, as of older rows, whether they are a whole file."""
+    path = folder / "predictions" / f"{key}.npz"
+    try:
+        return zipfile.is_zipfile(path) if digest is None else digest_of_file(path) == digest
+    except OSError:
+        return False
 
 
 def read(folder: Path, key: str) -> Predictions:

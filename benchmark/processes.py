@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,6 +28,47 @@ def deaf_to_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class Watch:
+    """Kills processes that have kept their parent waiting for too long.
+
+    One thread looks after all of them: to start a thread for each message would take longer than
+    the message.
+
+    Parameters
+    ----------
+    limit : float
+        Seconds that a process may take.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._waiting: dict[SpawnProcess, float] = {}
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def over(self, process: SpawnProcess) -> Iterator[None]:
+        """Kill the process if this block takes longer than the limit."""
+        with self._lock:
+            self._waiting[process] = time.monotonic()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._look, daemon=True)
+                self._thread.start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._waiting[process]
+
+    def _look(self) -> None:
+        while True:
+            time.sleep(BEAT)
+            with self._lock:
+                for process, since in self._waiting.items():
+                    if time.monotonic() - since > self._limit:
+                        process.kill()
 
 
 def bury(process: SpawnProcess) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-import zipfile
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -24,6 +23,7 @@ from benchmark import leaderboard, tables
 from benchmark.accelerate import check_installed
 from benchmark.claims import Claims
 from benchmark.columns import REQUIRED, check_row
+from benchmark.completeness import check_complete, settled_keys
 from benchmark.datasets.stored import open_dataset, store_dataset
 from benchmark.environment import environment
 from benchmark.errors import StorageError, UserError, unknown
@@ -132,14 +132,15 @@ def evaluate_study(
         store.plan(plan.cells())
         with claims.claimed("tables"):
             _describe(plan, folder)
+        settled = set() if force else settled_keys(store, BAD if "all" in retry else retry)
         try:
-            _Work(plan, store, claims, _settled(store, force, retry)).do(start, progress)
-            _check_complete(plan, store)
-        finally:
-            claims.release_all()
-            claims.sweep()
-            with claims.claimed("tables"):
-                tables.write_leaderboards(load_results(folder, leaderboard.COLUMNS), folder)
+            _Work(plan, store, claims, settled).do(start, progress)
+            check_complete(plan, store)
+        except BaseException:
+            with suppress(UserError):  # it is to be said what has ended the run, not what that has done to the folder
+                _finish(claims, folder)
+            raise
+        _finish(claims, folder)
 
 
 def _describe(plan: Plan, folder: Path) -> None:
@@ -152,22 +153,12 @@ def _describe(plan: Plan, folder: Path) -> None:
         (folder / name).mkdir(exist_ok=True)  # before a plug-in changes what a new folder may be used for
 
 
-def _check_complete(plan: Plan, store: Store) -> None:
-    """Refuse to end well when a planned cell has no row."""
-    stored = store.statuses()
-    missing = [cell for cell in plan.cells() if cell.key not in stored]
-    if missing:
-        first = " / ".join(str(missing[0].identity[axis]) for axis in ("dataset", "extractor", "strategy", "model", "seed"))
-        raise UserError(f"{len(missing)} planned cells have no row, such as {first}; run the same command again")
-
-
-def _settled(store: Store, force: bool, retry: Collection[str]) -> set[str]:
-    """Keys of stored cells that are not to be run again; one that is 'ok' needs its predictions whole."""
-    retried = set(BAD if "all" in retry else retry)
-    if force:
-        return set()
-    done = {key: status for key, status in store.statuses().items() if status not in retried}
-    return {key for key, status in done.items() if status != "ok" or zipfile.is_zipfile(store.folder / "predictions" / f"{key}.npz")}
+def _finish(claims: Claims, folder: Path) -> None:
+    """Give back what is held, and write the tables of what there is."""
+    claims.release_all()
+    claims.sweep()
+    with claims.claimed("tables"):
+        tables.write_leaderboards(load_results(folder, leaderboard.COLUMNS), folder)
 
 
 class _Work:
@@ -184,12 +175,14 @@ class _Work:
 
     def do(self, start: Callable[[bool], Executor], progress: Callable[[Plan, Schedule], Report] | None) -> None:
         """Evaluate every cell; on Ctrl-C those that are running may still end, for a moment."""
-        self._report = progress(self._plan, self._schedule) if progress else lambda task, outcome: None
         if not self._schedule.n_cells:
+            if progress:
+                progress(self._plan, self._schedule)
             return
         self._data = {label: self._share(label) for label in self._plan.datasets}
         keep_sources(chain.from_iterable(self._schedule.plugins), self._store.folder / "plugins")
         with start(self._schedule.wants_gpu) as self._executor:
+            self._report = progress(self._plan, self._schedule) if progress else lambda task, outcome: None
             self._free_gpus = list(self._executor.gpus)
             self._schedule.has_gpu = bool(self._free_gpus)
             try:

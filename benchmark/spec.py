@@ -43,7 +43,7 @@ class Spec:
         ------
         UserError
             The entry is neither a name, a call with literal keyword arguments, nor a mapping of one name to its parameters; a
-            parameter is given twice, or is no text, finite number, boolean, None or list of these.
+            parameter is given twice, or is no text, number of ordinary size, boolean, None or list of these.
         """
         if isinstance(entry, cls):
             return entry
@@ -83,8 +83,17 @@ class Spec:
 
 @lru_cache
 def number_of(parameter: str, label: str) -> float:
-    """Number that a label has for a parameter, such as the ratio of an imbalance; 0 where it has none."""
-    return float(dict(Spec.parse(label).params).get(parameter, 0))
+    """Number that a label has for a parameter, such as the ratio of an imbalance; 0 where it has none.
+
+    Raises
+    ------
+    UserError
+        It has something else there, or cannot be read.
+    """
+    value = dict(Spec.parse(label).params).get(parameter, 0)
+    if not isinstance(value, int | float):
+        raise UserError(f"{parameter} of {brief(label)} is no number")
+    return float(value)
 
 
 @lru_cache
@@ -147,7 +156,7 @@ def _freeze(value: Any) -> Any:
     elif not _is_plain(value):
         raise UserError(
             f"cannot read {brief(getattr(value, 'label', value))} as a parameter: "
-            "values are finite numbers, 'strings', True, False, None and lists"
+            "values are finite numbers (integers within 2**32 of 0, larger ones as 1e10), 'strings', True, False, None and lists"
         )
     return value
 
@@ -155,7 +164,7 @@ def _freeze(value: Any) -> Any:
 def _is_plain(value: Any) -> bool:
     """Whether a value is None, a boolean or a number of ordinary size."""
     if isinstance(value, int):
-        return abs(value) < 2**63
+        return abs(value) < 2**32  # no component counts further, and compiled code would wrap around
     return value is None or (isinstance(value, float) and math.isfinite(value))
 
 

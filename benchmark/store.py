@@ -12,7 +12,7 @@ from typing import Any, Self
 import pandas as pd
 
 from benchmark.cell import Cell
-from benchmark.columns import NESTED, REQUIRED, StoredValueError, read_values
+from benchmark.columns import NESTED, REQUIRED, Labels, StoredValueError, read_values
 from benchmark.database import REMEDY, open_for_writing, opened_for_reading, problems_explained
 from benchmark.errors import UserError
 
@@ -72,6 +72,18 @@ class StoredRows:
         keys = [key for key, _ in rows]
         return dict(zip(self._read("key", keys, keys), self._read("status", [status for _, status in rows], keys), strict=True))
 
+    def digests(self) -> dict[str, str | None]:
+        """Key of every row that is 'ok', and the digest of its predictions; None in rows of versions that stored none."""
+        column = "predictions" if "predictions" in self._columns() else "NULL"
+        with self._query(f"SELECT key, {column} FROM rows WHERE status = 'ok'") as cursor:  # noqa: S608  # own names
+            rows = cursor.fetchall()
+        keys = [key for key, _ in rows]
+        return dict(zip(keys, self._read("predictions", [digest for _, digest in rows], keys), strict=True))
+
+    def _columns(self) -> list[str]:
+        with self._query("PRAGMA table_info(rows)") as cursor:
+            return [name for _, name, *_ in cursor]
+
     def ending(self, key: str) -> tuple[str, str] | None:
         """Status of a row, and when it ended; None when there is none."""
         with self._query("SELECT status, ended FROM rows WHERE key = ?", (key,)) as cursor:
@@ -95,11 +107,15 @@ class StoredRows:
                 self._check_whole(values)
                 yield {name: value for name, value in values.items() if value is not None}
 
+    def check_planned(self) -> None:
+        """Refuse a folder in which no cell is planned: its rows belong to nothing."""
+        with self._query("SELECT 1 FROM planned LIMIT 1") as cursor:
+            if cursor.fetchone() is None:
+                raise UserError(f"{self.path} lists no planned cells; run its study again with --out {self.folder}")
+
     def frame(self, columns: Collection[str] | None) -> pd.DataFrame:
         """Rows as ``load_results`` gives them."""
-        with self._query("PRAGMA table_info(rows)") as cursor:
-            names = [name for _, name, *_ in cursor]
-        names = [name for name in names if name not in _FIRST and (columns is None or name in columns)]
+        names = [name for name in self._columns() if name not in _FIRST and (columns is None or name in columns)]
         quoted = "".join(f', rows."{name}"' for name in names)
         query = (
             "SELECT identity, planned.key, COALESCE(status, 'planned'), COALESCE(reason, '')"  # noqa: S608  # own names
@@ -108,8 +124,10 @@ class StoredRows:
         with self._query(query) as cursor:
             chunks = iter(lambda: cursor.fetchmany(1000), [])
             parts = [self._part(["labels", *_FIRST, *names], chunk, columns) for chunk in chunks]
-        kept = dict.fromkeys(name for part in parts for name in part) or dict.fromkeys(_FIRST)
-        filled = [part.dropna(axis=1, how="all") for part in parts] or [pd.DataFrame(columns=list(_FIRST))]
+        if not parts:  # as when a run has just begun
+            return pd.DataFrame(columns=[*_FIRST, *Labels.model_fields])
+        kept = dict.fromkeys(name for part in parts for name in part)
+        filled = [part.dropna(axis=1, how="all") for part in parts]
         return pd.concat(filled, ignore_index=True).reindex(columns=list(kept))
 
     def _part(self, names: list[str], stored: list[tuple[Any, ...]], wanted: Collection[str] | None) -> pd.DataFrame:

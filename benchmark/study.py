@@ -54,7 +54,7 @@ class Study(BaseModel):
     time_limit : float or None
         Seconds that one cell, or the computation of one matrix of features, may take; its worker is killed then.
     memory_limit : int (bytes), str such as '4 GB', or None
-        Resident memory that a worker may hold, memory-mapped matrices not counted; it is killed then. At least 250 MB.
+        Resident memory that a worker may hold, memory-mapped matrices not counted; it is killed then. From 250 MB to 1 PiB.
     accelerate : bool
         Support vector machines and random forests by scikit-learn-intelex (extra ``fast``); rows say so, keys do not change.
     """
@@ -75,8 +75,8 @@ class Study(BaseModel):
     models: Specs = ()
     pipelines: Pairs = ()
     seeds: Seeds = (0,)
-    time_limit: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    memory_limit: Annotated[ByteSize, Field(ge=250_000_000)] | None = None
+    time_limit: float | None = Field(default=None, gt=0, le=1e9, allow_inf_nan=False)
+    memory_limit: Annotated[ByteSize, Field(ge=250_000_000, le=2**50)] | None = None
     accelerate: bool = False
 
     def resolved(self) -> Study:

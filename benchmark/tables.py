@@ -10,10 +10,11 @@ import pandas as pd
 
 from benchmark import class_table, occlusion_table
 from benchmark.averages import classes_of
+from benchmark.errors import UserError
 from benchmark.files import write_text
 from benchmark.leaderboard import caption, comparable, leaderboards, problems, shown
 from benchmark.metrics import OF_SECOND, label_of
-from benchmark.text import one_line, visible
+from benchmark.text import one_line, visible, visible_json
 
 Table = tuple[str, pd.DataFrame]
 BY: dict[str, Any] = {"class": class_table, "occlusion": occlusion_table}
@@ -41,10 +42,13 @@ def render_by(rows: pd.DataFrame, form: str, metric: str, by: str) -> str:
 
 
 def _text(tables: Iterable[Table], form: str, shown: Callable[[pd.DataFrame], pd.DataFrame], below: list[str]) -> str:
+    tables = list(tables)
+    if not tables:
+        raise UserError("no cell has ended 'ok', so that there is nothing to tabulate; run the study")
     if form in ("csv", "json"):
         whole = pd.concat([table.assign(table=title) for title, table in tables], ignore_index=True)
         whole = whole[["table", *whole.columns.drop("table")]]
-        return _csv(whole) if form == "csv" else whole.to_json(orient="records", indent=2) + "\n"
+        return _csv(whole) if form == "csv" else _json(whole)
     render_one, mark = (_markdown, "") if form == "md" else (_latex, "% ")
     parts = [render_one(title, shown(table)) for title, table in tables]
     rest = [mark + "- " * (form == "md") + one_line(line) for line in below[1:]]
@@ -77,6 +81,10 @@ def _csv(table: pd.DataFrame) -> str:
     return table.map(lambda cell: visible(cell) if isinstance(cell, str) else cell).rename(columns=visible).to_csv(index=False)
 
 
+def _json(table: pd.DataFrame) -> str:
+    return visible_json(table.to_json(orient="records", indent=2)) + "\n"
+
+
 def _latex(title: str, text: pd.DataFrame) -> str:
     from tabulate import tabulate
 
@@ -100,7 +108,7 @@ def render_rows(rows: pd.DataFrame, form: str) -> str:
     from tabulate import tabulate
 
     if form == "json":
-        return rows.to_json(orient="records", indent=2) + "\n"
+        return _json(rows)
     table = _with_class(rows, form)
     if form == "csv":
         return _csv(table)

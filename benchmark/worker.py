@@ -28,7 +28,7 @@ from typing import Any
 
 from benchmark.errors import UserError
 from benchmark.files import forbid_writing
-from benchmark.processes import BEAT, bury, deaf_to_interrupts, kill, resident_bytes
+from benchmark.processes import BEAT, Watch, bury, deaf_to_interrupts, kill, resident_bytes
 
 POLL = 0.05  # seconds between two looks at a worker's memory
 EPOCHS = logging.getLogger("models.training")  # what networks say in a worker is said again in its parent
@@ -36,6 +36,7 @@ STARTS = 3  # attempts to start a process before a task is given up
 START_LIMIT = 300  # seconds that its imports may take, as from a slow disk
 MESSAGE_LIMIT = 60  # seconds that one message may take once it has begun
 MESSAGE_BYTES = 2**28
+_MESSAGES = Watch(MESSAGE_LIMIT)
 
 
 @dataclass(frozen=True)
@@ -145,17 +146,15 @@ class Worker:
 
     def _message(self, process: SpawnProcess) -> tuple[int, int, Any]:
         """Read one message; a process that sends anything else, or half of one, is killed."""
-        alarm = threading.Timer(MESSAGE_LIMIT, process.kill)
-        alarm.start()
         try:
-            pid, task, content = pickle.loads(self._connection.recv_bytes(MESSAGE_BYTES))  # noqa: S301  # of our own process
+            with _MESSAGES.over(process):
+                message = self._connection.recv_bytes(MESSAGE_BYTES)
+            pid, task, content = pickle.loads(message)  # noqa: S301  # of our own process
         except (EOFError, ConnectionError):
             raise
         except Exception:
             kill(process)
             raise EndedError("crashed", "the worker sent something that is no answer, and was killed") from None
-        finally:
-            alarm.cancel()
         return pid, task, content
 
     def kill(self) -> None:

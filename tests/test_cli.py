@@ -3,10 +3,12 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import warnings
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -255,6 +257,13 @@ def test_what_libraries_warn_of_does_not_surround_the_error(tmp_path):
     refused("plan", "--plugin", "p.py", cwd=tmp_path, says=r"p.py does not import: TypeError: \x1b[31mzzz")
 
 
+def test_a_dask_address_that_nobody_answers_at_is_one_line(tmp_path):
+    done = benchmark("run", "--scheduler", "nonsense://127.0.0.1:1", "--out", "out", cwd=tmp_path, expect=2)
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: no Dask cluster with workers at 'nonsense://127.0.0.1:1'")
+    assert done.stderr.count("\n") == 1
+
+
 def test_the_version_and_one_component_are_printed():
     assert benchmark("--version").stdout.startswith("classical-vs-deep 0.")
     printed = benchmark("list", "hog").stdout.splitlines()
@@ -270,10 +279,12 @@ def test_an_error_of_a_plug_in_commands_no_terminal_wherever_it_is_shown(tmp_pat
     shown = [benchmark("run", *how, cwd=tmp_path, expect=1).stdout]
     shown += [benchmark(*command, cwd=tmp_path).stdout for command in (["info", "out"], ["table", "out"])]
     shown += [(tmp_path / "out" / name).read_text() for name in ("leaderboard.md", "leaderboard.tex")]
+    with closing(sqlite3.connect(tmp_path / "out" / "results.sqlite")) as connection:
+        shown += connection.execute("SELECT reason, traceback FROM rows").fetchone()
     for text in shown:
         assert not {"\x1b", "\x07", "\x9b"} & set(text)
         assert r"\x1b[31mred" in text
-        assert len(text) < 20_000
+        assert len(text) < 21_000
 
 
 # ---- plug-ins

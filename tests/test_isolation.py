@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from benchmark import load_study, run
+from benchmark.errors import UserError
 from benchmark.executors import LocalExecutor
+from benchmark.predictions import read
 from benchmark.worker import Limits
 
 FAULTS = str(Path(__file__).parent / "faults.py")
@@ -45,3 +47,64 @@ def test_a_worker_is_kept_for_the_same_plug_in_and_replaced_for_another():
     assert first == one == again, "a process that has run no plug-in may run the first"
     assert two not in (one, clean)
     assert clean == also != one
+
+
+REACHES = """
+import os, shutil, sqlite3
+from pathlib import Path
+from sklearn.dummy import DummyClassifier
+
+FOLDER = Path(os.environ["TEST_RESULTS"])
+
+
+class Overwrites(DummyClassifier):
+    def fit(self, X, y):
+        files = sorted((FOLDER / "predictions").glob("[!.]*.npz"))
+        for file in files[1:]:
+            shutil.copy(files[0], file)
+        return super().fit(X, y)
+
+
+class Deletes(DummyClassifier):
+    def fit(self, X, y):
+        for file in (FOLDER / "predictions").glob("[!.]*.npz"):
+            file.unlink()
+        return super().fit(X, y)
+
+
+class Empties(DummyClassifier):
+    def fit(self, X, y):
+        with sqlite3.connect(FOLDER / "results.sqlite") as connection:
+            for table in ("rows", "planned"):
+                connection.execute(f"DELETE FROM {table}")
+        return super().fit(X, y)
+"""
+
+
+@pytest.fixture
+def reaching(tmp_path, monkeypatch):
+    """Study of built-in models beside a model that writes into the results folder."""
+    (tmp_path / "reaches.py").write_text(REACHES)
+    monkeypatch.setenv("TEST_RESULTS", str(tmp_path / "out"))
+
+    def study(name):
+        models = [*BUILT_IN, f"{tmp_path / 'reaches.py'}:{name}"]
+        return load_study("digits", extractors=["pixels"], models=models, split="holdout")
+
+    return study
+
+
+@pytest.mark.parametrize(("name", "n"), [("Overwrites", 2), ("Deletes", 3)])
+def test_a_run_whose_predictions_a_plug_in_changed_does_not_end_well(reaching, name, n, tmp_path):
+    with pytest.raises(UserError, match=f"the predictions of {n} cells are missing or were changed"):
+        run(reaching(name), tmp_path / "out", jobs=1)
+    honest = load_study("digits", extractors=["pixels"], models=BUILT_IN, split="holdout")
+    rows = run(honest, tmp_path / "out")
+    for row in rows.to_dict("records"):
+        stored = read(tmp_path / "out", row["key"])
+        assert (stored.labels == stored.y_true).mean() == row["accuracy"], "the same command heals it"
+
+
+def test_a_plug_in_that_empties_the_tables_does_not_hide_that_rows_are_missing(reaching, tmp_path):
+    with pytest.raises(UserError, match="3 planned cells have no row, such as digits / pixels"):
+        run(reaching("Empties"), tmp_path / "out", jobs=1)

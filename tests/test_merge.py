@@ -132,3 +132,17 @@ def test_corrupted_predictions_are_not_merged(tmp_path):
     with pytest.raises(UserError, match="is corrupted or truncated"):
         merge([tmp_path / "a"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_alone_is_copied_and_not_merged_with_itself(tmp_path):
+    part(tmp_path / "a")
+    assert merge([tmp_path / "a"], tmp_path / "out") == {tmp_path / "a": 1}
+    assert load_results(tmp_path / "out")["f1"].equals(load_results(tmp_path / "a")["f1"])
+    before = (tmp_path / "a" / "results.sqlite").read_bytes()
+    for folders in ([], [tmp_path / "a"], [tmp_path / "a", tmp_path / "a" / ".." / "a"]):
+        with pytest.raises(UserError, match="nothing to merge: name a results folder other than --out"):
+            merge(folders, tmp_path / "a")
+    with pytest.raises(UserError, match="nothing to merge"):
+        merge([tmp_path / "none"], tmp_path / "none")
+    assert (tmp_path / "a" / "results.sqlite").read_bytes() == before
+    assert not (tmp_path / "none").exists()

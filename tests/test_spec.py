@@ -8,7 +8,7 @@ from benchmark.errors import UserError
 from benchmark.spec import Spec, join, parse_sum
 
 VALUES = st.one_of(
-    st.integers(1 - 2**63, 2**63 - 1),
+    st.integers(1 - 2**32, 2**32 - 1),
     st.booleans(),
     st.floats(allow_nan=False, allow_infinity=False),
     st.text(st.characters(codec="utf-8", exclude_characters="\0")),
@@ -64,6 +64,9 @@ def test_what_cannot_be_read_is_a_users_error(entry):
         "hog(a=...)",
         "hog(a=1e999)",
         "hog(a=0x" + "f" * 9000 + ")",
+        "knn(n_neighbors=100000000000)",
+        "one_vs_rest(estimator=knn(n_neighbors=-4294967296))",
+        {"hog": {"a": [1, 2**32]}},
         "hog(a=1)(b=2)",
         "hog(a=1) or f(b=2)",
         "hog(a=1, **{'b': 2})",

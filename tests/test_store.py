@@ -1,13 +1,24 @@
+import io
+import json
 import shutil
 import sqlite3
+from functools import partial
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from benchmark.compare import compare
 from benchmark.errors import UserError
 from benchmark.evaluate import evaluate
+from benchmark.info import completeness, lines
 from benchmark.leaderboard import leaderboards, shown
+from benchmark.merge import merge
+from benchmark.plots import plot
+from benchmark.serving.found import board
 from benchmark.store import DuplicateKeyError, Store, load_results
+from benchmark.tables import render, render_by, render_rows
+from benchmark.terminal import print_leaderboards
 
 
 @pytest.fixture
@@ -146,6 +157,12 @@ EDITS = {
     "notes = 'x'": "'notes': Invalid JSON",
     "notes = '[1]'": "'notes': Input should be a valid string",
     "per_class = '1'": "'per_class': Input should be an object",
+    "per_class = '{}'": "'per_class': Dictionary should have at least 1 item",
+    "per_class = '{\"0\": {}}'": "'per_class': 0.recall: Field required",
+    "per_class = json_remove(per_class, '$.1.support')": "'per_class': 1.support: Field required",
+    "per_class = json_set(per_class, '$.1.support', -1)": "'per_class': 1.support: Input should be greater",
+    "per_class = json_set(per_class, '$.1.recall', null)": "'per_class': 1.recall: Input should be a valid number",
+    "per_class = json_set(per_class, '$.1.train', 'x')": "'per_class': 1.train: Input should be a valid integer",
     "matrices = '{\"k\": {}}'": "'matrices': k.extractor: Field required",
     "history = '[[['": "'history': Invalid JSON",
 }
@@ -166,6 +183,64 @@ def test_labels_of_a_wrong_shape_are_an_error(stored, identity):
     change(stored, f"UPDATE planned SET identity = {identity} WHERE rowid = 1")
     with pytest.raises(UserError, match="'labels'"):
         load_results(stored, [])
+
+
+LABELS = {
+    ("imbalance", "step(ratio=''x'')"): "imbalance: Value error, ratio of",
+    ("imbalance", "step(ratio=[1])"): "imbalance: Value error, ratio of",
+    ("occlusion", "boxes(share=''x'')"): "occlusion: Value error, share of",
+    ("occlusion", "boxes(share=None)"): "occlusion: Value error, share of",
+    ("strategy", "a + + b"): "strategy: Value error, cannot read",
+    ("dataset", ""): "dataset: Value error, an empty name",
+}
+
+
+@pytest.mark.parametrize(("edit", "problem"), LABELS.items())
+def test_a_label_that_no_table_could_read_is_named(stored, edit, problem):
+    name, label = edit
+    change(stored, f"UPDATE planned SET identity = json_set(identity, '$.{name}', '{label}') WHERE rowid = 1")
+    with pytest.raises(UserError) as caught:
+        load_results(stored, [])
+    assert problem in str(caught.value)
+
+
+def test_rows_of_no_planned_cell_are_refused_before_anything_is_merged(stored, tmp_path):
+    change(stored, "DELETE FROM planned")
+    with pytest.raises(UserError, match="lists no planned cells; run its study again with --out"):
+        merge([stored], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("columns", [None, [], ["f1", "per_class"]])
+def test_a_folder_in_which_nothing_is_planned_is_an_empty_table_in_every_display(stored, columns, tmp_path):
+    change(stored, "DELETE FROM planned")
+    rows = load_results(stored, columns)
+    assert rows.empty
+    assert {"status", "dataset", "occlusion", "model"} <= set(rows)
+    print_leaderboards(Console(file=io.StringIO()), rows)
+    assert completeness(rows)["planned"][0] == 0
+    assert list(lines(rows)) == ["no features were computed"]
+    assert json.loads(render_rows(rows, "json")) == []
+    refused = (
+        *(partial(render, rows, form, "f1") for form in ("md", "csv", "latex", "json")),
+        *(partial(render_by, rows, "csv", "f1", by) for by in ("class", "occlusion")),
+        *(partial(plot, stored), partial(compare, stored, "a", "b"), partial(board, rows)),
+    )
+    for attempt in refused:
+        with pytest.raises(UserError):
+            attempt()
+
+
+@pytest.mark.parametrize("column", ["key", "status"])
+def test_a_row_without_a_key_or_a_status_is_refused_by_every_reader(stored, column, tmp_path):
+    with sqlite3.connect(stored / "results.sqlite") as connection:  # no column of a table that is copied is NOT NULL
+        connection.executescript("CREATE TABLE r AS SELECT * FROM rows; DROP TABLE rows; ALTER TABLE r RENAME TO rows")
+    connection.close()
+    change(stored, f"UPDATE rows SET {column} = NULL WHERE rowid = 1")
+    with Store(stored) as store, pytest.raises(UserError, match=f"'{column}'"):
+        store.statuses()
+    with pytest.raises(UserError, match=f"'{column}'"):
+        merge([stored], tmp_path / "out")
 
 
 def test_a_key_that_leads_out_of_the_folder_is_an_error(stored):

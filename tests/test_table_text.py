@@ -4,29 +4,40 @@ import csv
 import io
 import json
 import re
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from benchmark.console import VisibleConsole, print_json
+from benchmark.errors import UserError
+from benchmark.plots import plot
 from benchmark.runner import run
+from benchmark.store import load_results
 from benchmark.study import Study
 from benchmark.tables import render, render_by, render_rows
 
-NAMES = ("a|b", "c\x1b[31m", "50%_&#{}~^\\$", "d\u202ee\x9b")
+NAMES = ("a|b", "c\x1b[31m", "50%_&#{}~^\\$", "d\u202ee\x9b\x7f")
 
 
 @pytest.fixture(scope="module")
-def rows(tmp_path_factory):
-    """Rows of a folder whose class names hold what Markdown, LaTeX or a terminal takes for its own."""
+def folder(tmp_path_factory):
+    """Results of a data set whose class names hold what Markdown, LaTeX or a terminal takes for its own."""
     root = tmp_path_factory.mktemp("names") / "set"
     for n, name in enumerate(NAMES):
         (root / name).mkdir(parents=True)
         for i in range(6):
             pixels = np.random.default_rng(10 * n + i).integers(0, 256, (16, 16), np.uint8)
             Image.fromarray(pixels).save(root / name / f"{i}.png")
-    return run(Study(name="x", datasets=[f"folder:{root}"], extractors=["pixels"], models=["majority"]), root.parent / "out")
+    models = ["majority", "nearest_centroid"]
+    run(Study(name="x", datasets=[f"folder:{root}"], extractors=["pixels"], models=models), root.parent / "out")
+    return root.parent / "out"
+
+
+@pytest.fixture(scope="module")
+def rows(folder):
+    return load_results(folder)
 
 
 def test_a_pipe_is_escaped_in_the_header_of_a_markdown_table_as_in_its_cells(rows):
@@ -45,7 +56,24 @@ def test_special_characters_of_latex_are_escaped_in_header_and_cells(rows):
 def test_no_table_holds_a_control_character(rows, form):
     texts = [render(rows, form, "f1"), render_by(rows, form, "recall", "class"), render_rows(rows, form)]
     for text in texts:
-        assert not {"\x1b", "\x9b", "\u202e"} & set(text)
+        assert not {"\x1b", "\x9b", "\u202e", "\x7f"} & set(text)
+        assert form != "json" or json.loads(text)
+
+
+def test_no_picture_and_no_caption_holds_a_control_character(folder, tmp_path):
+    list(plot(folder, "recall", tmp_path))
+    pictures = list(tmp_path.glob("*.svg"))
+    assert {"recall", "confusion"} <= {path.name.partition("-")[0] for path in pictures}
+    for path in pictures:
+        ElementTree.parse(path)
+    for path in [*pictures, tmp_path / "captions.md"]:
+        assert not {"\x1b", "\x9b", "\u202e", "\x7f"} & set(path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("form", ["md", "latex", "csv", "json"])
+def test_a_table_by_class_of_cells_that_did_not_work_is_one_line(rows, form):
+    with pytest.raises(UserError, match="no cell has ended 'ok'"):
+        render_by(rows.assign(status="failed"), form, "recall", "class")
 
 
 def test_a_reason_of_several_lines_stays_in_its_place(rows):

@@ -16,7 +16,7 @@ from benchmark.leaderboard import COMPARABLE, ENTRY, comparable
 from benchmark.metrics import METRICS
 from benchmark.plots import confusion, cost, critical_difference, curves, recalls, reliability
 from benchmark.plots.picture import Missing, Picture
-from benchmark.plots.rows import Results, named
+from benchmark.plots.rows import Results, named, visible_rows
 from benchmark.store import load_results
 
 MENU: MappingProxyType[str, Callable[[Results, str], Iterator[Picture | Missing]]] = MappingProxyType(
@@ -57,7 +57,7 @@ def plot(folder: str | Path, metric: str = "f1", out: Path | None = None) -> Ite
     """
     if metric not in METRICS:
         raise unknown("metric", metric, METRICS)
-    planned = load_results(folder)
+    planned = visible_rows(load_results(folder))
     done = planned["status"].eq("ok").groupby([planned[name] for name in (*COMPARABLE, *ENTRY)], dropna=False).transform("all")
     if not done.any():
         raise UserError(f"no entry in {folder} has all its cells done; go on with its study first")
@@ -90,4 +90,5 @@ def _said(left_out: pd.DataFrame) -> str:
     """Say which entries lack cells: means over those that worked would flatter them."""
     n = left_out.groupby([*COMPARABLE, *ENTRY], dropna=False, sort=False).ngroups
     names = ", ".join(dict.fromkeys(left_out["name"]))
-    return f"Left out are {n} entries of a data set or ratio, since not all of their cells are done: of {names}."
+    left_out = "is 1 entry" if n == 1 else f"are {n} entries"
+    return f"Left out {left_out} of a data set or ratio, since not all of their cells are done: of {names}."

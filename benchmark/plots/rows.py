@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -17,6 +17,20 @@ from benchmark.plots.style import in_order
 from benchmark.predictions import Predictions, read
 from benchmark.spec import Spec, number_of
 from benchmark.study import FLOOR
+from benchmark.text import visible
+
+
+def visible_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows whose labels and classes have no control characters: no SVG may hold one."""
+    names = [name for name in (*COMPARABLE, *ENTRY) if name not in ("size", "train_size")]
+    texts = {name: rows[name].map(visible) for name in names}
+    if "per_class" in rows:
+        texts["per_class"] = rows["per_class"].map(_visible_classes)
+    return rows.assign(**texts)
+
+
+def _visible_classes(per_class: object) -> object:
+    return {visible(name): values for name, values in per_class.items()} if isinstance(per_class, dict) else per_class
 
 
 @dataclass(frozen=True)
@@ -103,13 +117,18 @@ def few(results: Results, name: str, metric: str, most: int = 6) -> Iterator[Few
         first = best["strategy"].eq("none") & (axis == "strategy")
         kept = pd.concat([best[first], best[~first]]).head(most)
         chosen = [(whole_name(cells), cells) for _, cells in entries(looking.merge(kept[ENTRY], on=ENTRY))]
-        predictions = [[read(results.folder, key) for key in cells["key"]] for _, cells in chosen]
+        predictions = [[_read_visible(results.folder, key) for key in cells["key"]] for _, cells in chosen]
         if predictions[0][0].multilabel:
             yield Missing(name, f"{title}: it is of classes that exclude each other, and these images may have several")
             continue
         of = f"{len(kept)} of {len(best)}" if len(kept) < len(best) else f"{len(best)}"
         said = f"Shown: the best entry by {metric} of each {axis}, {of}." if len(best) > 1 else ""
         yield Few(title, results.file_label(str(rows["dataset"].iloc[0])), chosen, predictions, said)
+
+
+def _read_visible(folder: Path, key: str) -> Predictions:
+    stored = read(folder, key)
+    return replace(stored, classes=tuple(map(visible, stored.classes)))
 
 
 def _ranked(rows: pd.DataFrame, metric: str) -> pd.DataFrame:

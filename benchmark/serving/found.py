@@ -66,6 +66,8 @@ def _files(place: Path) -> Iterator[Path]:
 
 def board(rows: pd.DataFrame) -> pd.DataFrame:
     """One table of all leaderboards of a results folder, with numbers that can be sorted."""
+    if rows.empty:
+        raise UserError("there is no cell in the results folder: run a study with it as --out first")
     parts = []
     for title, table in leaderboard.leaderboards(rows, "f1"):
         metrics = [name for name in table if name in METRICS]

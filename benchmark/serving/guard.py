@@ -12,13 +12,21 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+
+from benchmark.datasets.pictures.picture import SUFFIXES
 
 LARGEST_BODY = 51 * 2**20  # bytes of an upload: an image of 50 MB, and what is around it
 LARGEST_QUESTION = 2**16  # bytes of any other request
 MOST_HELD = 500 * 2**20  # bytes of uploads that nobody has asked about
 UPLOAD, QUESTION = "/gradio_api/upload", "/gradio_api/queue/join"
 CHANGING = (UPLOAD, QUESTION, "/gradio_api/reset", "/gradio_api/cancel")
+SHOWING = re.compile(  # what a browser asks for that shows the page
+    "/|/config|/theme[.]css|/manifest[.]json|/favicon[.]ico|/(assets|static)/.+"
+    "|/gradio_api/(queue/data|upload_progress|startup-events|heartbeat/[^/]+)/?"
+)
+HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[\w.-]+?)[.]?(:(?P<port>[0-9]{1,5}))?", re.ASCII | re.IGNORECASE)
+PORTS = {"http": 80, "https": 443}
+LONGEST_SENDING = 120  # seconds that the body of a request may take
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104  # to listen there is the user's choice
 SCRIPT = re.compile(rb"<script(?P<attributes>[^>]*)>(?P<text>.*?)</script>", re.DOTALL)
@@ -62,7 +70,7 @@ class Guard:
         self.everywhere = host in EVERYWHERE
         own = (socket.gethostname(), socket.getfqdn()) if self.everywhere else (host,)
         self.names = {name.lower().strip("[]") for name in (*LOOPBACK, *own)}
-        self.coming = 0  # uploads that are being received
+        self.coming = 0  # bytes of uploads that are being received
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or say in a line why not."""
@@ -84,21 +92,21 @@ class Guard:
     def _check_sender(self, scope: Scope) -> None:
         """Refuse what another site has a browser send: by a name that is not ours, or from a page that is not ours."""
         hosts = _values(scope, b"host")
-        if len(hosts) != 1 or not self._is_ours(hosts[0]):
+        if len(hosts) != 1 or not self._is_ours(_read_host(hosts[0])):
             raise RefusedError(400, "this is not the name of this page; start it with --host NAME to give it another")
         origins, sites = _values(scope, b"origin"), _values(scope, b"sec-fetch-site")
-        foreign = any(urlsplit(origin).netloc.lower() != hosts[0].lower() for origin in origins)
+        own = _read_origin(f"{scope.get('scheme', 'http')}://{hosts[0]}")
+        foreign = any(_read_origin(origin) != own for origin in origins)
         changing = scope["method"] not in ("GET", "HEAD")
         if foreign or (changing and any(site not in ("same-origin", "none") for site in sites)):
             raise RefusedError(403, "requests of other sites are not answered")
         if changing and (scope["method"] != "POST" or scope["path"].rstrip("/") not in CHANGING):
             raise RefusedError(404, "there is nothing to be changed here")
+        if not changing and not SHOWING.fullmatch(scope["path"]):
+            raise RefusedError(404, "there is nothing here")
 
-    def _is_ours(self, host: str) -> bool:
-        try:
-            name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
-        except ValueError:
-            return False
+    def _is_ours(self, host: tuple[str, int | None] | None) -> bool:
+        name = host[0] if host else ""
         return name in self.names or (self.everywhere and _is_address(name))
 
     async def _pass_on(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
@@ -116,14 +124,15 @@ class Guard:
         if path != UPLOAD:
             await self.app(scope, _bounded(receive, most), answer.send)
             return
+        size = int(announced[0]) if announced else most
         held = await asyncio.to_thread(_size_of, self.uploads)
-        if held + self.coming * LARGEST_BODY > MOST_HELD:
+        if held + self.coming + size > MOST_HELD:
             raise RefusedError(503, "too many images are waiting; try again in two minutes")
-        self.coming += 1
+        self.coming += size
         try:
             await self.app(scope, _bounded(receive, most), answer.send)
         finally:
-            self.coming -= 1
+            self.coming -= size
 
     async def _checked_question(self, receive: Receive, most: int) -> Receive:
         """Read a question about an uploaded image, or none, and hand on what of it is needed."""
@@ -136,6 +145,8 @@ class Guard:
             raise RefusedError(400, "this is no question about an uploaded image") from None
         if path and (path.resolve() != path or path.parent.parent != self.uploads or not path.is_file()):
             raise RefusedError(400, "this image is not here: upload it, and ask once")
+        if path and path.suffix.lower() not in SUFFIXES:
+            raise RefusedError(400, f"this is no image file: its name must end in one of {', '.join(sorted(SUFFIXES))}")
         named = None if path is None else {"path": str(path), "meta": {"_type": "gradio.FileData"}}
         question = {"data": [named], "fn_index": 0, "event_data": None, **session}
         whole: list[Message] = [{"type": "http.request", "body": json.dumps(question).encode(), "more_body": False}]
@@ -207,6 +218,19 @@ def _digests(page: bytes) -> Iterator[str]:
             yield f"'sha256-{base64.b64encode(hashlib.sha256(script['text']).digest()).decode()}'"
 
 
+def _read_host(text: str) -> tuple[str, int | None] | None:
+    """Name, in lower case and without the last dot, and port of a Host header; None where it is anything else."""
+    match = HOST.fullmatch(text)
+    return (match["name"].lower().strip("[]"), int(match["port"]) if match["port"] else None) if match else None
+
+
+def _read_origin(text: str) -> tuple[str, str, int | None] | None:
+    """Scheme, name and port of an origin; None where it is anything else, as 'null'."""
+    scheme, _, host = text.lower().partition("://")
+    read = _read_host(host)
+    return (scheme, read[0], read[1] or PORTS.get(scheme)) if read else None
+
+
 def _values(scope: Scope, name: bytes) -> list[str]:
     return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
 
@@ -234,12 +258,18 @@ def _size_of(folder: Path) -> int:
 
 
 def _bounded(receive: Receive, most: int) -> Receive:
-    """Receive no more than so many bytes of a body."""
-    taken = 0
+    """Receive no more than so many bytes of a body, and in no longer than ``LONGEST_SENDING``."""
+    taken, is_whole = 0, False
+    deadline = asyncio.get_running_loop().time() + LONGEST_SENDING
 
     async def bounded() -> Message:
-        nonlocal taken
-        message = await receive()
+        nonlocal taken, is_whole
+        try:
+            async with asyncio.timeout_at(None if is_whole else deadline):  # afterwards it is waited for the sender to leave
+                message = await receive()
+        except TimeoutError:
+            raise RefusedError(408, f"not received within {LONGEST_SENDING} s") from None
+        is_whole = not message.get("more_body")
         taken += len(message.get("body", b""))
         if taken > most:
             raise RefusedError(413, f"more than {most >> 20 or 1} MB")

@@ -104,8 +104,9 @@ class TunedThreshold(Strategy):
 
 def balances(model: Any) -> bool:
     """Whether a model, or one inside it, corrects for the class frequencies itself: by weights, a loss, or parts that it balances."""
-    parts = [model, *model.get_params().values()]
-    weighted = any(name.split("__")[-1] == "class_weight" and value is not None for name, value in model.get_params().items())
+    params = model.get_params()
+    weighted = any(name.split("__")[-1] == "class_weight" and value is not None for name, value in params.items())
+    parts = [model, *params.values()]
     return weighted or any(getattr(part, "balances", False) or type(part).__module__.startswith("imblearn.ensemble") for part in parts)
 
 

@@ -14,13 +14,18 @@ from rich.console import Console
 from benchmark import info, load_study, run, tables
 from benchmark.errors import UserError
 from benchmark.merge import merge
+from benchmark.plots import recalls
+from benchmark.plots.rows import Results
 from benchmark.predictions import Predictions, read
 from benchmark.store import Store, load_results
 from benchmark.terminal import print_leaderboards
 
 pytestmark = pytest.mark.slow
 
-FILES, EDITS, PREDICTIONS = 150, 200, 200
+FILES, EDITS, PREDICTIONS = 150, 300, 200
+LABELS = ["step(ratio='x')", "step(ratio=[1])", "step(", "boxes(share='x')", "boxes(share=None)", "a + + b", "x(a=1)(b=2)"]
+CELLS = [{}, {"recall": 0.5}, {"support": 1, "train": 1}, [], 5, None, {"recall": None, "support": None}, {"support": -1}]
+WHOLE = ["DELETE FROM planned", "DELETE FROM rows", "DROP TABLE planned", "UPDATE rows SET per_class = '{}'"]
 ODD = [None, 0, -1, 2**63 - 1, 1.5, 1e308, float("inf"), "", "x", "1", "\x1b[31m", "(", "[]", "{}", "null", "[[", "a" * 10_000, b"\xff\x00"]
 
 
@@ -65,6 +70,8 @@ def use(folder, out):
         rows = load_results(folder)
         print_leaderboards(Console(file=io.StringIO(), width=200), rows)
         tables.render_rows(rows, "md")
+        tables.render_by(rows, "csv", "f1", "class")
+        Results(rows, folder).hardest(), list(recalls.heat_map(Results(rows[rows["status"] == "ok"], folder), "f1"))
         info.completeness(rows), info.cost(rows), list(info.lines(rows))
 
     shutil.rmtree(out, ignore_errors=True)
@@ -96,7 +103,7 @@ def test_an_edited_value_is_a_table_or_one_line(damaged, tmp_path):
     content = path.read_bytes()
     with closing(sqlite3.connect(path)) as connection:
         columns = [("rows", name) for _, name, *_ in connection.execute("PRAGMA table_info(rows)")]
-    columns += [("planned", "identity"), ("planned", "key")] * 10
+    columns += [("planned", "identity"), ("planned", "key"), ("rows", "per_class")] * 10
     n_refused = 0
     for _ in range(EDITS):
         path.write_bytes(content)
@@ -106,9 +113,17 @@ def test_an_edited_value_is_a_table_or_one_line(damaged, tmp_path):
             if column == "identity" and rng.random() < 0.8:
                 (text,) = connection.execute("SELECT identity FROM planned WHERE rowid = ?", (where,)).fetchone()
                 labels = json.loads(text)
+                value = LABELS[rng.integers(len(LABELS))] if rng.random() < 0.4 else value
                 labels[list(labels)[rng.integers(len(labels))]] = None if isinstance(value, bytes) else value
                 value = json.dumps(labels)
+            if column == "per_class" and rng.random() < 0.9:
+                (text,) = connection.execute("SELECT per_class FROM rows WHERE rowid = ?", (where,)).fetchone()
+                classes = json.loads(text)
+                classes[str(rng.integers(12))] = CELLS[rng.integers(len(CELLS))]
+                value = json.dumps(classes)
             connection.execute(f'UPDATE OR IGNORE {table} SET "{column}" = ? WHERE rowid = ?', (value, where))
+            if rng.random() < 0.05:
+                connection.execute(WHOLE[rng.integers(len(WHOLE))])
         n_refused += use(damaged, tmp_path / "out")
     assert n_refused > EDITS / 2
 

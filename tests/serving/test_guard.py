@@ -102,6 +102,21 @@ def test_only_an_uploaded_image_is_asked_about(path, served):
         ("127.0.0.1:99", 200),
         ("[::1]", 200),
         ("LOCALHOST.", 200),
+        ("[::1]:7860", 200),
+        ("[0:0::1]", 400),
+        ("someone@localhost", 400),
+        ("localhost:80@evil.example", 400),
+        ("localhost:", 400),
+        ("localhost:port", 400),
+        ("localhost:-1", 400),
+        ("localhost..", 400),
+        ("localhost/", 400),
+        ("localhost#evil.example", 400),
+        ("evil.example#localhost", 400),
+        ("local host", 400),
+        ("::1", 400),
+        ("2130706433", 400),
+        ("127.1", 400),
         ("evil.example", 400),
         ("127.0.0.1.evil.example", 400),
         ("127.0.0.1@evil.example", 400),
@@ -114,8 +129,13 @@ def test_the_page_answers_to_the_names_of_this_machine_only(host, status, served
     assert httpx.get(f"{served[0]}/config", headers={"Host": host}).status_code == status
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost", "http://127.0.0.1:1", "evil"])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "http://localhost", "http://127.0.0.1:1", "evil", "https", "path", "user", "", "http://["]
+)
 def test_what_another_site_has_a_browser_send_is_not_answered(origin, served, image):
+    own = served[0]
+    same_port = {"https": own.replace("http", "https"), "path": f"{own}/", "user": own.replace("://", "://a@")}
+    origin = same_port.get(origin, origin)
     assert upload(served[0], image, headers={"Origin": origin}).status_code == 403
     assert httpx.get(f"{served[0]}/config", headers={"Origin": origin}).status_code == 403
     for door in ("queue/join", "cancel", "reset"):
@@ -160,6 +180,48 @@ def test_a_bad_request_is_a_line_and_no_traceback(door, served):
     assert "Traceback" not in served[2].read_text()
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("monitoring", "openapi.json", "docs", "redoc", "login", "gradio_api/info", "gradio_api/app_id", "gradio_api/file=x"),
+        *("gradio_api/deep_link", "gradio_api/mcp/", "gradio_api/proxy=http://127.0.0.1:22", "gradio_api/call/reply/a", "/config"),
+        *("assets", "assets/", "%00", "gradio_api/upload", "gradio_api/queue/join"),
+    ],
+)
+def test_nothing_is_shown_but_the_page(path, served):
+    said = httpx.get(f"{served[0]}/{path}")
+    assert (said.status_code, said.text.strip()) == (404, "there is nothing here")
+
+
+def test_many_small_uploads_at_once_are_all_taken(served, image):
+    """Each sends half of its body, and the rest when all have done so."""
+    n, gate, statuses = 30, threading.Barrier(30), []
+
+    def send():
+        def parts():
+            yield body[:100]
+            gate.wait(60)
+            yield body[100:]
+
+        headers = {"Content-Type": "multipart/form-data; boundary=a", "Content-Length": str(len(body))}
+        statuses.append(httpx.post(f"{served[0]}/gradio_api/upload", content=parts(), headers=headers, timeout=60).status_code)
+
+    head = b'--a\r\nContent-Disposition: form-data; name="files"; filename="scan.png"\r\nContent-Type: image/png\r\n\r\n'
+    body = head + image + b"\r\n--a--\r\n"
+    people = [threading.Thread(target=send) for _ in range(n)]
+    for person in people:
+        person.start()
+    for person in people:
+        person.join(60)
+    assert statuses == [200] * n
+
+
+def test_a_file_that_is_named_like_no_image_is_a_line_and_no_traceback(served, image):
+    (path,) = httpx.post(f"{served[0]}/gradio_api/upload", files={"files": ("scan.txt", image)}, timeout=60).json()
+    assert "its name must end in one of .bmp, .dcm" in answer(served[0], path, "text")
+    assert "Traceback" not in served[2].read_text()
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS"])
 def test_there_is_nothing_else_to_be_changed(method, served):
     assert httpx.request(method, f"{served[0]}/gradio_api/upload").status_code == 404
@@ -187,10 +249,43 @@ async def page(scope, receive, send):
 def test_uploads_that_nobody_asks_about_do_not_fill_the_disk(tmp_path, monkeypatch):
     made = Guard(page, "127.0.0.1", tmp_path)
     monkeypatch.setattr(guard, "MOST_HELD", 1000)
+    small = [(b"host", b"localhost"), (b"content-length", b"1")]
     (tmp_path / "few").write_bytes(bytes(900))
-    assert called(made, [(b"host", b"localhost")]) == 200
+    assert called(made, small) == 200
     (tmp_path / "many").write_bytes(bytes(200))
-    assert called(made, [(b"host", b"localhost")]) == 503
+    assert called(made, small) == 503
+
+
+def test_a_body_that_does_not_come_to_its_end_is_waited_for_no_longer_than_the_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(guard, "LONGEST_SENDING", 0.1)
+    made, sent = Guard(reader, "127.0.0.1", tmp_path), []
+
+    async def receive():
+        await asyncio.sleep(0.03)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/gradio_api/upload", "headers": [(b"host", b"localhost")]}
+    asyncio.run(asyncio.wait_for(made(scope, receive, send), 30))
+    assert sent[0]["status"] == 408
+    assert made.coming == 0
+
+
+def test_uploads_that_are_coming_are_counted_with_the_size_that_they_announce(tmp_path, monkeypatch):
+    monkeypatch.setattr(guard, "MOST_HELD", guard.LARGEST_BODY)
+    made = Guard(page, "127.0.0.1", tmp_path)
+    host = (b"host", b"localhost")
+    assert called(made, [host]) == 200, "one of any size"
+    made.coming = 1000
+    assert called(made, [host]) == 503
+    assert called(made, [host, (b"content-length", b"1")]) == 200
+
+
+async def reader(scope, receive, send):
+    while (await receive()).get("more_body"):
+        pass
 
 
 def test_a_page_for_everybody_answers_to_addresses_and_its_own_name(tmp_path):

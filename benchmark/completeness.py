@@ -1,0 +1,58 @@
+"""Which cells of a plan are settled, and whether all are when a run ends."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from benchmark.cell import Cell
+from benchmark.errors import UserError
+from benchmark.plan import Plan
+from benchmark.predictions import is_intact
+from benchmark.store import Store
+from benchmark.text import count_of
+
+
+def settled_keys(store: Store, retried: Collection[str]) -> set[str]:
+    """Keys of stored cells that are not to be run again; one that is 'ok' needs its predictions as they were written.
+
+    Parameters
+    ----------
+    store : Store
+    retried : collection of str
+        Statuses of cells that are run again all the same.
+    """
+    settled = {key for key, status in store.statuses().items() if status not in retried}
+    return settled - _without_predictions(store)
+
+
+def check_complete(plan: Plan, store: Store) -> None:
+    """Refuse to end well when a planned cell has no row, or other predictions than were written for it.
+
+    Plug-ins may write wherever this user may.
+
+    Raises
+    ------
+    UserError
+        It says how many cells these are, and names one.
+    """
+    stored = store.statuses()
+    missing = [cell for cell in plan.cells() if cell.key not in stored]
+    if missing:
+        have = "planned cell has" if len(missing) == 1 else "planned cells have"
+        raise UserError(f"{len(missing)} {have} no row, such as {_name(missing[0])}; run the same command again")
+    changed = _without_predictions(store)
+    damaged = [cell for cell in plan.cells() if cell.key in changed]
+    if damaged:
+        raise UserError(
+            f"the predictions of {count_of(len(damaged), 'cell')} are missing or were changed after the cell had ended, "
+            f"such as those of {_name(damaged[0])}; run the same command again"
+        )
+
+
+def _without_predictions(store: Store) -> set[str]:
+    """Keys of the rows that are 'ok' whose predictions are not those that were written."""
+    return {key for key, digest in store.digests().items() if not is_intact(store.folder, key, digest)}
+
+
+def _name(cell: Cell) -> str:
+    return " / ".join(str(cell.identity[axis]) for axis in ("dataset", "extractor", "strategy", "model", "seed"))

@@ -1,0 +1,21 @@
+"""Processes that keep their parent waiting."""
+
+import multiprocessing
+import time
+
+from benchmark.processes import Watch
+
+
+def test_a_process_that_keeps_its_parent_waiting_is_killed_and_no_other():
+    watch, context = Watch(0.2), multiprocessing.get_context("spawn")
+    slow, quick = (context.Process(target=time.sleep, args=(60,)) for _ in range(2))
+    slow.start()
+    quick.start()
+    with watch.over(quick):
+        pass
+    with watch.over(slow):
+        slow.join(20)
+    assert slow.exitcode == -9
+    assert quick.is_alive()
+    quick.kill()
+    quick.join()
