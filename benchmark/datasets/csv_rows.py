@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
-from benchmark.datasets.text import nfc
 from benchmark.errors import UserError, unknown
+from benchmark.text import nfc
 
 _SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "vertical bars"}
 _BEGINNINGS = {  # of files that are no CSV in UTF-8, and what they are
