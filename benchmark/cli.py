@@ -10,6 +10,7 @@ import typer
 
 from benchmark import cli_pipelines, cli_study
 from benchmark.console import console, print_text, say
+from benchmark.files import user_path
 from benchmark.text import count_of
 
 app = typer.Typer(
@@ -74,7 +75,7 @@ def list_(
 
 @app.command()
 def table(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results folder.", parser=user_path)],
     metric: Annotated[str, typer.Option(help="Metric that ranks; see `list metrics`. With --by class: of each class.")] = "f1",
     rows: Annotated[bool, typer.Option("--rows", help="One line a cell instead of one an entry.")] = False,
     by: Annotated[By | None, typer.Option(help="One column a class, or an occlusion, instead of one a metric.")] = None,
@@ -127,7 +128,7 @@ def check(name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A name 
 
 
 @app.command()
-def info(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results folder.")]) -> None:
+def info(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results folder.", parser=user_path)]) -> None:
     """Show how complete a results folder is, what failed, what it cost, and what the cache of features saved."""
     from benchmark import info
     from benchmark.store import load_results
@@ -144,8 +145,12 @@ def info(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results fol
 
 @app.command()
 def merge(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Results folders, such as of several machines.")],
-    out: Annotated[Path, typer.Option("--out", help="Results folder to write; what it holds already takes part.")],
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Results folders, such as of several machines.", parser=user_path)
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Results folder to write; what it holds already takes part.", parser=user_path)
+    ],
 ) -> None:
     """Bring several results folders together; a cell with two different outcomes is an error that names both."""
     from benchmark.merge import merge as merge_folders
@@ -157,7 +162,7 @@ def merge(
 
 @app.command()
 def compare(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results folder.", parser=user_path)],
     a: Annotated[str | None, typer.Argument(metavar="A", help="An entry, such as 'hog / smote / rbf_svm', or what only it has.")] = None,
     b: Annotated[str | None, typer.Argument(metavar="B", help="Another entry.")] = None,
     metric: Annotated[str, typer.Option(help="Metric to compare; see `list metrics`.")] = "f1",
@@ -180,9 +185,11 @@ def compare(
 
 @app.command()
 def plot(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results folder.", parser=user_path)],
     metric: Annotated[str, typer.Option(help="Metric on the axis, and that ranks; see `list metrics`.")] = "f1",
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for the pictures; default DIR/plots.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder for the pictures; default DIR/plots.", parser=user_path)
+    ] = None,
 ) -> None:
     """Draw what the rows allow: curves, cost, confusion, calibration, recall, ranks; PNG and SVG, with captions."""
     from benchmark.plots import plot as draw

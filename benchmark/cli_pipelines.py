@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.console import console, error_console, print_json, say
+from benchmark.files import user_path
 from benchmark.text import count_of
 
 if TYPE_CHECKING:
@@ -28,13 +29,16 @@ _Plugins = Annotated[list[str], typer.Option("--plugin", help="Python file with 
 def fit(
     dataset: Annotated[str, typer.Option(help="Data set, as in a study.")],
     model: Annotated[str, typer.Option(help="Model, such as 'rbf_svm(C=10)' or simple_cnn.")],
-    save: Annotated[Path, typer.Option(metavar="FILE.pipeline", help="File to write.")],
+    save: Annotated[Path, typer.Option(metavar="FILE.pipeline", help="File to write.", parser=user_path)],
     extractor: Annotated[str | None, typer.Option(help="Extractor, such as 'hog + pixels'; none for a model that takes images.")] = None,
     strategy: Annotated[str, typer.Option(help="What is done about class imbalance.")] = "none",
     size: Annotated[int | None, typer.Option(help="Side in pixels that the images are brought to.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
     plugin: _Plugins = [],  # noqa: B006  # typer copies it
-    data: Annotated[Path | None, typer.Option("--data", help="Data folder; default $BENCHMARK_DATA, else the cache folder.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="DIR", help="Data folder; default $BENCHMARK_DATA, else the cache folder.", parser=user_path),
+    ] = None,
 ) -> None:
     """Train one pipeline on the training part, measure it on the test part, and write it to a file without pickle."""
     from benchmark.axes import IMAGES
@@ -65,10 +69,12 @@ def fit(
 
 
 def predict(
-    pipeline: Annotated[Path, typer.Argument(metavar="FILE", help="What `fit` wrote.")],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="PNG, JPEG, TIFF, BMP or DICOM files.")],
+    pipeline: Annotated[Path, typer.Argument(metavar="FILE", help="What `fit` wrote.", parser=user_path)],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="PNG, JPEG, TIFF, BMP or DICOM files.", parser=user_path)],
     form: Annotated[Form, typer.Option("--format", help="What to print.")] = Form.table,
-    figure: Annotated[Path | None, typer.Option("--save-figure", metavar="FILE.png", help="Draw the images and what they are.")] = None,
+    figure: Annotated[
+        Path | None, typer.Option("--save-figure", metavar="FILE.png", help="Draw the images and what they are.", parser=user_path)
+    ] = None,
     plugin: _Plugins = [],  # noqa: B006
 ) -> None:
     """Say what is on images: class and probabilities."""
@@ -98,7 +104,8 @@ def predict(
 
 def serve(
     places: Annotated[
-        list[Path], typer.Argument(metavar="FILE...|DIR", help="Pipelines that `fit` wrote; a folder of them, or of results.")
+        list[Path],
+        typer.Argument(metavar="FILE...|DIR", help="Pipelines that `fit` wrote; a folder of them, or of results.", parser=user_path),
     ],
     host: Annotated[str, typer.Option(help="Address to listen at; the default is for this machine only.")] = "127.0.0.1",
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Default: the first that is free from 7860.")] = None,

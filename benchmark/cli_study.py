@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from benchmark.console import console, say
+from benchmark.files import user_path
 from benchmark.text import count_of
 
 if TYPE_CHECKING:
@@ -44,8 +45,11 @@ _Occlusions = Annotated[
 ]
 _Seeds = Annotated[list[int], typer.Option("--seed", help="Seed instead of the study's; repeatable.")]
 _Plugins = Annotated[list[str], typer.Option("--plugin", help="Python file whose plug-ins join the study; repeatable.")]
-_Out = Annotated[Path | None, typer.Option("--out", help="Results folder; default results/<study>.")]
-_Data = Annotated[Path | None, typer.Option("--data", help="Data folder; default $BENCHMARK_DATA, else the cache folder.")]
+_Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Results folder; default results/<study>.", parser=user_path)]
+_Data = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="Data folder; default $BENCHMARK_DATA, else the cache folder.", parser=user_path),
+]
 _Force = Annotated[bool, typer.Option("--force", help="Run stored cells again, too.")]
 _Retry = Annotated[list[Ended], typer.Option("--retry", help="Run again what ended so; repeatable.")]
 _Jobs = Annotated[int | None, typer.Option("--jobs", help="Worker processes; default: one for each physical core.")]

@@ -15,6 +15,7 @@ from benchmark.comparison import Entry
 from benchmark.errors import UserError
 from benchmark.leaderboard import ENTRY
 from benchmark.study import FLOOR
+from benchmark.text import nfc
 
 
 def find_entry(name: str, rows: pd.DataFrame, folder: Path) -> Entry:
@@ -50,7 +51,7 @@ def find_entries(name: str, rows: pd.DataFrame, folder: Path) -> list[Entry]:
     known = known_entries(rows)
     found: list[Entry] = []
     for separator in (r"\s+/\s+", r"\s*/\s*"):  # a plug-in's name is a path, so that a bare slash comes second
-        parts = re.split(separator, name.strip())
+        parts = re.split(separator, nfc(name).strip())
         found = found or _matching(parts, known, operator.eq) or _matching(parts, known, operator.contains)
     if len(found) > 1:  # whoever compares strategies by name means models that look at the images
         floors = sorted(found, key=lambda entry: entry[1] != "none")[:1]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from benchmark.errors import StorageError, UserError
-from benchmark.text import shorten
+from benchmark.text import nfc, shorten
 
 OURS = r"([0-9a-f]{20}|study|environment|leaderboard|[\w.-]+-[0-9a-f]{16}|probe)"
 TEMPORARY = re.compile(rf"\.{OURS}\.\w+\.\w+\.part")  # .<name>.<suffix>.<random>.part
@@ -76,8 +76,41 @@ def write_text(path: Path, text: str) -> None:
     write_atomic(path, lambda file: file.write(text.encode()))
 
 
+class PathFinder:
+    """Find files whose names are spelled in another Unicode form on disk than in a text.
+
+    Examples
+    --------
+    >>> PathFinder().find(Path("no/such/file.png")).as_posix()
+    'no/such/file.png'
+    """
+
+    def __init__(self) -> None:
+        self._listings: dict[str, dict[str, str]] = {}
+
+    def find(self, path: Path) -> Path:
+        """Return the existing path of the same name; where there is none, the folders of it that exist are found."""
+        if os.path.lexists(path) or str(path).isascii():
+            return path
+        here = Path(path.anchor)
+        for step in path.parts[len(here.parts) :]:
+            spelled = step if os.path.lexists(here / step) else self._listing(here).get(nfc(step), step)
+            here = here / spelled
+        return here
+
+    def _listing(self, folder: Path) -> dict[str, str]:
+        """List a folder once: names on disk by their composed form."""
+        key = str(folder)
+        if key not in self._listings:
+            try:
+                self._listings[key] = {nfc(path.name): path.name for path in sorted(folder.iterdir())}
+            except (OSError, ValueError):
+                self._listings[key] = {}
+        return self._listings[key]
+
+
 def user_path(path: str | Path) -> Path:
-    """Path that a user wrote, with ``~`` or ``~name`` replaced by the home folder.
+    """Path that a user wrote, with ``~`` or ``~name`` replaced by the home folder, in the Unicode form that it has on disk.
 
     Raises
     ------
@@ -87,12 +120,12 @@ def user_path(path: str | Path) -> Path:
     try:
         whole = Path(path).expanduser()
         whole.exists()
+        return PathFinder().find(whole)
     except RuntimeError:
         raise UserError(f"{path}: there is no user of this name; write the whole path") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL
         why = getattr(error, "strerror", None) or error
         raise UserError(f"cannot use the path {shorten(str(path), 300)}: {why}") from None
-    return whole
 
 
 def read_bytes(path: Path, most: int, what: str) -> bytes:

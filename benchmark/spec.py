@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, Self
 
 from benchmark.errors import UserError
-from benchmark.text import brief
+from benchmark.text import brief, nfc
 
 # name, then keyword arguments in parentheses; "folder:my images (2)" has no keyword, so it is a name to the end
 _CALL = re.compile(r"(?P<name>.+?)\s*(?:\((?P<arguments>\s*(?:[A-Za-z_]\w*\s*=.*)?)\))?", re.DOTALL)
@@ -70,7 +70,7 @@ class Spec:
     def _make(cls, name: str, params: dict[str, Any]) -> Self:
         _check_text(name)
         read = {key: cls.parse(value) if key in _INNER and value is not None else _freeze(value) for key, value in params.items()}
-        return cls(name, tuple(sorted(read.items())))
+        return cls(nfc(name), tuple(sorted(read.items())))
 
     @property
     def label(self) -> str:
@@ -153,7 +153,8 @@ def _freeze(value: Any) -> Any:
         return tuple(_freeze(item) for item in value)
     if isinstance(value, str):
         _check_text(value)
-    elif not _is_plain(value):
+        return nfc(value)
+    if not _is_plain(value):
         raise UserError(
             f"cannot read {brief(getattr(value, 'label', value))} as a parameter: "
             "values are finite numbers (integers within 2**32 of 0, larger ones as 1e10), 'strings', True, False, None and lists"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import reprlib
+import unicodedata
 
 MESSAGE_LENGTH = 2_000  # characters of an error line, and of the reason in a row
 
@@ -103,3 +104,14 @@ def count_of(n: int, noun: str, plural: str = "") -> str:
     ('1 cell', '0 cells', '12408 images', '2 entries')
     """
     return f"{n} {noun if n == 1 else plural or noun + 's'}"
+
+
+def nfc(text: str) -> str:
+    r"""Text in Unicode's composed form: an accented letter can be written in two ways that look the same.
+
+    Examples
+    --------
+    >>> nfc("e\u0301") == "\u00e9"
+    True
+    """
+    return unicodedata.normalize("NFC", text)

@@ -14,9 +14,9 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
-from benchmark.datasets.text import nfc
 from benchmark.errors import UserError
 from benchmark.files import user_path
+from benchmark.text import nfc
 
 Task = Literal["binary", "multiclass", "multilabel"]
 PARTS = ("train", "val", "test")

@@ -13,9 +13,9 @@ from benchmark.datasets.listing import Listing, assemble, path_of
 from benchmark.datasets.parts import part_of
 from benchmark.datasets.pictures.decoded import MAX_PIXELS
 from benchmark.datasets.pictures.options import Options
-from benchmark.datasets.text import PathFinder, nfc
 from benchmark.errors import UserError
-from benchmark.text import brief
+from benchmark.files import PathFinder
+from benchmark.text import brief, nfc
 
 MOST_NUMBERS = 10  # distinct numbers that a class column may have; scales of grades have fewer, measurements more
 NUMBER = re.compile(r"([-+]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d{1,2})?)\s*(?:%|[a-zA-Zµ°]{1,3})?")

@@ -13,10 +13,9 @@ from benchmark.datasets.parts import part_of
 from benchmark.datasets.pictures.decoded import MAX_PIXELS
 from benchmark.datasets.pictures.options import Options
 from benchmark.datasets.pictures.picture import SUFFIXES
-from benchmark.datasets.text import nfc
 from benchmark.datasets.tree import Tree, list_folder, list_tree
 from benchmark.errors import UserError
-from benchmark.text import count_of, visible
+from benchmark.text import count_of, nfc, visible
 
 ClassFolder = tuple[Path, str | None]  # with the part of the official split that it is in
 

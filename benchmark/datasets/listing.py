@@ -17,9 +17,8 @@ from benchmark.datasets.base import Dataset
 from benchmark.datasets.duplicates import check_duplicates
 from benchmark.datasets.pictures.load import Loaded, load_images
 from benchmark.datasets.pictures.options import Options
-from benchmark.datasets.text import PathFinder
 from benchmark.errors import UserError
-from benchmark.files import user_path
+from benchmark.files import PathFinder, user_path
 from benchmark.text import count_of, visible
 
 _NAME_PATIENTS = "name the patients in the column 'group' of a CSV"
@@ -79,10 +78,9 @@ def find_path(path: str, data: Path) -> Path:
     UserError
         It cannot be a path: too long, a home folder that nobody has, a folder that may not be entered.
     """
-    finder = PathFinder()
     try:
         here = user_path(path)
-        candidates = (finder.find(here), finder.find(data / here))
+        candidates = (here, PathFinder().find(data / Path(path)))
         return next((candidate for candidate in candidates if candidate.exists()), here)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error

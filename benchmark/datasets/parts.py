@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 
-from benchmark.datasets.text import nfc
+from benchmark.text import nfc
 
 _SYNONYMS = MappingProxyType(
     {

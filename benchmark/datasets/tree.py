@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.datasets.pictures.picture import SUFFIXES
-from benchmark.datasets.text import nfc
+from benchmark.text import nfc
 
 # folders that operating systems, network storage and tools make: previews, recycle bins, snapshots;
 # network storage also begins their names with @, as in @eaDir, @sharesnap and @synologydrive

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from benchmark.datasets.pictures.decoded import MAX_PIXELS
+
 Side = Annotated[int, Field(ge=1, le=2048)]
 Name = Annotated[str, Field(max_length=1000)]
 
@@ -29,6 +31,8 @@ class Card(BaseModel):
         Of the training images; others are brought to it.
     percentiles : (low, high)
         Of an image's values, mapped to 0 and 255 where a file has more than 8 bits.
+    max_pixels : int
+        Of an image, as for the data set; a larger one is refused.
     n_train, n_test : int
     metrics : dict
         On the test part, of exactly this pipeline; None where undefined.
@@ -58,6 +62,7 @@ class Card(BaseModel):
     ordinal: bool
     image_shape: tuple[Side, Side, Literal[1, 3]]
     percentiles: tuple[float, float]
+    max_pixels: Annotated[int, Field(ge=1)] = MAX_PIXELS
     n_train: int
     n_test: int
     metrics: dict[str, Annotated[float, Field(allow_inf_nan=False)] | None]

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from sklearn.base import BaseEstimator
 
 from benchmark.errors import StorageError, UserError
-from benchmark.files import write_atomic
+from benchmark.files import user_path, write_atomic
 from benchmark.pipelines.card import Card
 from benchmark.pipelines.pipeline import Pipeline
 from benchmark.pipelines.schema import Budget, announced_sizes, clean_skops, parse_json, read_part, rewrite_skops
@@ -47,6 +47,7 @@ def save(pipeline: Pipeline, path: Path) -> None:
     UserError
         The path ends otherwise, or the pipeline holds something that no pipeline's file can hold.
     """
+    path = user_path(path)
     check_name(path)
     content = read_back(pipeline, path.name)
     try:
@@ -104,6 +105,7 @@ def load(path: Path, plugins: Iterable[str] = ()) -> Pipeline:
         There is no such file, it is no pipeline, damaged, changed, holds a type that is not trusted, or needs a plug-in that was
         not named.
     """
+    path = user_path(path)
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "is no file" if path.exists() else "does not exist"
         raise UserError(f"cannot read the pipeline {path}: it {what}")

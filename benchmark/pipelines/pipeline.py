@@ -145,6 +145,7 @@ def make_card(cell: Cell, dataset: Dataset, predictions: Predictions, n_train: i
         ordinal=dataset.ordinal,
         image_shape=dataset.images.shape[1:],
         percentiles=dict(cell.dataset.params).get("percentiles", Options.percentiles),
+        max_pixels=dict(cell.dataset.params).get("max_pixels", Options.max_pixels),
         n_train=n_train,
         n_test=len(predictions.y_true),
         metrics={name: float(value) if math.isfinite(value) else None for name, value in metrics.compute(predictions).items()},

@@ -14,10 +14,9 @@ from benchmark.datasets.pictures.load import resize
 from benchmark.datasets.pictures.notes import notes_on
 from benchmark.datasets.pictures.picture import SUFFIXES, picture_size, read_picture
 from benchmark.errors import UserError
+from benchmark.files import user_path
 from benchmark.pipelines.card import Card
 from features.base import to_gray
-
-MOST_PIXELS = 2**26
 
 
 @dataclass(frozen=True)
@@ -48,17 +47,20 @@ def read_image(path: Path, card: Card) -> Asked:
     Raises
     ------
     UserError
-        There is no such file, it is damaged, of another kind, or has more than 67 million pixels.
+        There is no such file, it is damaged, of another kind, or has more pixels than the images of the pipeline's data set may have.
     """
+    path = user_path(path)
     if not path.is_file():
         raise UserError(f"{path} is a folder, not an image" if path.is_dir() else f"no image file {path}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             height, width = picture_size(path)
-            if height * width > MOST_PIXELS:
-                raise ValueError(f"{height}x{width} are more than {MOST_PIXELS / 1e6:.0f} million pixels")
-            picture = read_picture(path, card.percentiles)
+            if height * width > card.max_pixels:
+                raise ValueError(
+                    f"{height}x{width} are more than {card.max_pixels:,} pixels; fit the pipeline with max_pixels={height * width}"
+                )
+            picture = read_picture(path, card.percentiles, card.max_pixels)
     except Exception as error:  # decoders raise whatever they like on a damaged file; all of it is for the user to read
         reason = textwrap.shorten(str(error) or type(error).__name__, 200, placeholder=" ...")
         known = ", ".join(sorted(SUFFIXES))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UserError
+from benchmark.files import user_path
 
 FOLDER = "plugins/"
 RESTORE = (
@@ -63,7 +64,7 @@ def match_plugins(sources: dict[str, bytes], given: Iterable[str], name: str) ->
     PluginError
         One is missing, or is another version.
     """
-    paths = [Path(path).expanduser() for path in given]
+    paths = [user_path(path) for path in given]
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
         raise PluginError(f"no plug-in file {missing[0]}")

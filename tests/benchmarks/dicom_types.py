@@ -213,7 +213,9 @@ def window_cases() -> Iterator[Case]:
     shown = np.rint(255 * root[(STORED.astype(int) - 800).clip(0, 399)] / 4095)
     yield Case("VOI LUT in a functional group", STORED, shown, tags={"SharedFunctionalGroupsSequence": [frame]})
     yield Case("slope of 0", STORED, "RescaleSlope is 0", tags={"RescaleSlope": 0, "RescaleIntercept": 1})
-    yield Case("width of 0", STORED, "Window Width", tags=CT | {"WindowCenter": 40, "WindowWidth": 0})
+    yield Case("width of 0", STORED, "WindowWidth is 0", tags=CT | {"WindowCenter": 40, "WindowWidth": 0})
+    second = {"WindowCenter": ["", 40], "WindowWidth": ["", 400]}
+    yield Case("first of two windows empty", STORED, wanted, tags=CT | second)
 
 
 def table_cases() -> Iterator[Case]:
@@ -238,6 +240,18 @@ def table_cases() -> Iterator[Case]:
     yield Case("LUT whose entries need more bits than it says", STORED, "8 bits per entry", tags=tags)
     short = table(np.arange(300), 0, 16)
     short[0].LUTDescriptor = [4000, 0, 16]
+    for pixels, tags in ((STORED, CT), (HOUNSFIELD.astype(np.int16), {})):
+        moved = table(np.arange(3000), 2**16 - 500, 12, "OW")
+        shown = np.rint(255 * ((HOUNSFIELD + 500).clip(0, 2999) / 4095))
+        tags = tags | {"VOILUTSequence": moved}
+        yield Case(f"VOI LUT whose first value -500 is written as US, {pixels.dtype} pixels", pixels, shown, tags=tags)
+    high = (STORED.astype(int) + 50_000).astype(np.uint16)
+    moved = table(np.arange(3000), 50_500 - 2**16, 12, "OW")
+    shown = np.rint(255 * ((STORED.astype(int) - 500).clip(0, 2999) / 4095))
+    yield Case("VOI LUT whose first value 50,500 is written as SS", high, shown, tags={"VOILUTSequence": moved})
+    shown = by_percentiles((HOUNSFIELD + 500).clip(0, 2999))
+    tags = {"ModalityLUTSequence": table(np.arange(3000), 2**16 - 500, 12, "OW")}
+    yield Case("modality LUT whose first value -500 is written as US", HOUNSFIELD.astype(np.int16), shown, tags=tags)
     yield Case("LUT shorter than it says", STORED, "300 entries where 4000", tags={"VOILUTSequence": short})
 
 
@@ -290,11 +304,14 @@ def colour_cases() -> Iterator[Case]:
         yield Case(f"palette of 16 bits, {name}", GRAY, eight[GRAY], "PALETTE COLOR", change=palette(sixteen, 0, 16))
     words = eight.astype(np.uint16)
     yield Case("palette of 8 bits in 16", GRAY, eight[GRAY], "PALETTE COLOR", change=palette(words, 0, 8))
+    yield Case("palette of 8 bits that says 16", GRAY, eight[GRAY], "PALETTE COLOR", change=palette(words, 0, 16))
     many = np.random.default_rng(0).integers(0, 256, (3000, 3), np.uint8)
     shown = many[(STORED.astype(int) - 9).clip(0, 2999)]
     yield Case("palette of 3,000 entries of 8 bits", STORED, shown, "PALETTE COLOR", change=palette(many, 9, 8))
     yield Case("palette that is missing", GRAY, "without a table", "PALETTE COLOR")
     yield Case("supplemental palette", STORED, "supplemental", change=palette(words, 0, 16), tags={"PixelPresentation": "COLOR"})
+    odd = lambda file: setattr(file, "HighBit", 15)  # noqa: E731
+    yield Case("samples that end above bit 0", STORED, "HighBit is 15 where BitsStored is 12", bits=12, change=odd)
     yield Case("gray of 4 bits", GRAY // 16, GRAY // 16 * 17.0, bits=4)
     yield Case("gray of 8 bits", GRAY, GRAY.astype(float))
     yield Case("gray of 8 bits, signed", (GRAY.astype(int) - 128).astype(np.int8), by_percentiles(GRAY))
@@ -312,8 +329,15 @@ def file_cases() -> Iterator[Case]:
     yield Case("deflated", STORED, linear(HOUNSFIELD, 40, 400), change=deflated, tags=CT | ABDOMEN)
     yield Case("two frames", np.stack([STORED, STORED]), "has 2 frames")
     yield Case("no pixels", STORED, "without an image", change=without_tag("PixelData"))
-    yield Case("no PhotometricInterpretation", STORED, "kind None", change=without_tag("PhotometricInterpretation"))
-    yield Case("fewer bytes than announced", STORED, "less than|doesn't match", change=lambda file: setattr(file, "Rows", 99))
+    yield Case(
+        "no PhotometricInterpretation", STORED, "PhotometricInterpretation is missing", change=without_tag("PhotometricInterpretation")
+    )
+    yield Case(
+        "fewer bytes than announced",
+        STORED,
+        "truncated: PixelData has 4,000 bytes, the image needs 9,900",
+        change=lambda file: setattr(file, "Rows", 99),
+    )
     yield Case("a compression that is not installed", STORED, "JPEG-LS Lossless.*not installed", change=as_jpeg_ls)
 
 

@@ -82,6 +82,21 @@ def test_a_stack_of_imagej_in_one_directory_is_refused(tmp_path):
         read_picture(tmp_path / "a.tif")
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 8, 9), (4, 8, 9, 3)])
+def test_images_behind_one_directory_are_refused(tmp_path, shape):
+    photometric = "rgb" if shape[-1] == 3 else "minisblack"
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros(shape, np.uint8), photometric=photometric, truncate=True)
+    frames = 4 if shape[-1] == 3 else 6
+    with pytest.raises(ValueError, match=f"has {frames} frames; one image per file"):
+        read_picture(tmp_path / "a.tif")
+
+
+def test_a_description_of_an_image_before_it_was_cut_is_no_stack(tmp_path):
+    pixels = np.arange(72, dtype=np.uint8).reshape(8, 9)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, description='{"shape": [80, 90]}', metadata=None)
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.tif").pixels[..., 0], pixels)
+
+
 def test_a_volume_is_refused(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((16, 32, 32), np.uint8), volumetric=True, tile=(16, 16, 16))
     with pytest.raises(ValueError, match="16 slices"):

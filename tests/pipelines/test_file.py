@@ -197,6 +197,7 @@ def test_a_part_that_was_exchanged_is_refused(classical, deep):
         {"image_shape": [10**9, 8, 1]},
         {"format": 2},
         {"percentiles": [50, 10]},
+        {"max_pixels": 0},
         {"more": 1},
         {"classes": ["a"] * 10},
         {"metrics": {"accuracy": float("nan")}},
@@ -208,6 +209,13 @@ def test_a_card_that_does_not_fit_is_refused(change, classical):
     card = json.loads(parts["card.json"])
     card["card"] |= change
     assert "refused" in refusal(packed({**parts, "card.json": json.dumps(card).encode()}))
+
+
+def test_a_file_from_before_max_pixels_was_kept_has_the_default(classical):
+    parts = parts_of(file.dumps(classical))
+    card = json.loads(parts["card.json"])
+    del card["card"]["max_pixels"]
+    assert file.loads(packed({**parts, "card.json": json.dumps(card).encode()}), "it").card.max_pixels == 90_000_000
 
 
 def test_weights_that_are_missing_or_of_another_network_are_refused(deep, digits, make_cell):

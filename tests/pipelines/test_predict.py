@@ -122,17 +122,30 @@ def test_a_colour_image_becomes_gray_for_a_pipeline_that_knows_gray(classical, t
 
 def test_an_image_of_too_many_pixels_is_refused(classical, tmp_path):
     Image.new("1", (12_000, 12_000)).save(tmp_path / "large.png")
-    with pytest.raises(UserError, match="more than 67 million pixels"):
+    with pytest.raises(UserError, match="12000x12000 are more than 90,000,000 pixels; fit the pipeline with max_pixels=144000000"):
         read_image(tmp_path / "large.png", classical.card)
 
 
 def test_a_tiff_is_measured_before_it_is_decoded(classical, tmp_path, monkeypatch):
     cv2.imwrite(str(tmp_path / "float.tif"), np.zeros((40, 30, 3), np.float32))
     assert read_image(tmp_path / "float.tif", classical.card).pixels.shape == (40, 30, 1)
-    monkeypatch.setattr(reading, "MOST_PIXELS", 1000)
     monkeypatch.setattr(reading, "read_picture", lambda *args: pytest.fail("it was decoded"))
     with pytest.raises(UserError, match="40x30 are more than"):
-        read_image(tmp_path / "float.tif", classical.card)
+        read_image(tmp_path / "float.tif", classical.card.model_copy(update={"max_pixels": 1000}))
+
+
+@pytest.mark.parametrize(("max_pixels", "refused"), [("", False), ("(max_pixels=2400)", False), ("(max_pixels=2399)", True)])
+def test_a_pipeline_reads_images_as_large_as_those_of_its_data_set(tmp_path, command, max_pixels, refused):
+    random = np.random.default_rng(0)
+    for i in range(12):
+        folder = tmp_path / "set" / "ab"[i % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (8, 8), np.uint8)).save(folder / f"{i}.png")
+    Image.fromarray(random.integers(0, 256, (40, 60), np.uint8)).save(tmp_path / "large.png")
+    dataset = f"folder:{tmp_path}/set{max_pixels}"
+    command("fit", "--dataset", dataset, "--extractor", "pixels", "--model", "gaussian_nb", "--save", tmp_path / "it.pipeline")
+    said = command("predict", tmp_path / "it.pipeline", tmp_path / "large.png", expect=2 if refused else 0)
+    assert ("40x60 are more than 2,399 pixels; fit the pipeline with max_pixels=2400" in said.err) is refused
 
 
 def test_skin_lesions_by_file_get_what_they_get_as_a_data_set(data_folder, tmp_path, command):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset as DicomDataset
-from pydicom.multival import MultiValue
 from pydicom.pixels.processing import apply_windowing
 
+from benchmark.datasets.pictures.dicom_elements import items_of, number_of, value_of
 from benchmark.datasets.pictures.dicom_tables import Table, is_little_endian, read_table
 from benchmark.datasets.pictures.eight_bits import BLOCK, stretch
 
 FAR = 1e12  # a value outside every window
+FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 FUNCTIONAL_GROUPS = ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence")
 
 
@@ -33,11 +34,11 @@ class Display:
 
     def __init__(self, file: DicomDataset) -> None:
         self._file = file
-        self._table = _first_table(file, file.get("ModalityLUTSequence"))
+        self._table = _first_table(file, file, "ModalityLUTSequence")
         self._voi_table, self._window = _first_voi(file)
         rescale = _first_rescale(file)
-        self._slope = 1.0 if self._table else _number(rescale, "RescaleSlope", 1)
-        self._intercept = 0.0 if self._table else _number(rescale, "RescaleIntercept", 0)
+        self._slope = 1.0 if self._table else number_of(rescale, "RescaleSlope", 1)
+        self._intercept = 0.0 if self._table else number_of(rescale, "RescaleIntercept", 0)
         if self._slope == 0:
             raise ValueError("RescaleSlope is 0")
 
@@ -64,8 +65,13 @@ class Display:
         (h, w) array
             uint8 if there is a VOI table or window, else in the units of the modality.
         """
+        if self._table is not None:
+            self._table = self._table.placed_at(values.min(), values.max())
         if not self.has_voi:
             return self._in_modality_units(values)
+        if self._voi_table is not None:
+            ends = self._in_modality_units(np.array([values.min(), values.max()]))
+            self._voi_table = self._voi_table.placed_at(ends.min(), ends.max())
         shown = np.empty(values.shape, np.uint8)
         rows = max(1, BLOCK // values.shape[1])  # few at a time, so that no copy of a large image is made
         for start in range(0, len(values), rows):
@@ -105,9 +111,8 @@ class Display:
 
 def _places(file: DicomDataset, macro: str) -> list[DicomDataset]:
     """Where the elements of a functional group may stand: the frame's, the shared one, the data set itself."""
-    groups = [file.get(sequence) for sequence in FUNCTIONAL_GROUPS]
-    macros = [sequence[0].get(macro) for sequence in groups if sequence]
-    return [*(items[0] for items in macros if items), file]
+    groups = [group for sequence in FUNCTIONAL_GROUPS for group in items_of(file, sequence)[:1]]
+    return [*(item for group in groups for item in items_of(group, macro)[:1]), file]
 
 
 def _first_rescale(file: DicomDataset) -> DicomDataset:
@@ -118,7 +123,7 @@ def _first_rescale(file: DicomDataset) -> DicomDataset:
 def _first_voi(file: DicomDataset) -> tuple[Table | None, DicomDataset | None]:
     """Return a table, or else a window, of the first place that has one."""
     for place in _places(file, "FrameVOILUTSequence"):
-        table = _first_table(file, place.get("VOILUTSequence"))
+        table = _first_table(file, place, "VOILUTSequence")
         window = None if table else _window(place)
         if table or window:
             return table, window
@@ -126,47 +131,43 @@ def _first_voi(file: DicomDataset) -> tuple[Table | None, DicomDataset | None]:
 
 
 def _has_number(item: DicomDataset, *names: str) -> bool:
-    return not all(np.isnan(_number(item, name, np.nan)) for name in names)
+    return not all(np.isnan(number_of(item, name, np.nan)) for name in names)
 
 
-def _first_table(file: DicomDataset, sequence: object) -> Table | None:
-    if not sequence:
+def _first_table(file: DicomDataset, place: DicomDataset, name: str) -> Table | None:
+    items = items_of(place, name)
+    if not items:
         return None
-    item = sequence[0]  # type: ignore[index]
-    return read_table(item.get("LUTDescriptor"), item.get("LUTData"), is_little_endian(file))
+    descriptor, data = value_of(items[0], "LUTDescriptor"), value_of(items[0], "LUTData")
+    return read_table(descriptor, data, is_little_endian(file))
 
 
 def _window(item: DicomDataset) -> DicomDataset | None:
     """Return the first window as pydicom's `apply_windowing` takes it, or None."""
-    center, width = _number(item, "WindowCenter", np.nan), _number(item, "WindowWidth", np.nan)
+    center, width = number_of(item, "WindowCenter", np.nan), number_of(item, "WindowWidth", np.nan)
     if np.isnan(center) or np.isnan(width):
         return None
+    function = str(value_of(item, "VOILUTFunction") or "LINEAR").upper()
+    if function not in FUNCTIONS:
+        raise ValueError(f"VOILUTFunction is {function}; known are {', '.join(FUNCTIONS)}")
+    if width < 1 and (function == "LINEAR" or width <= 0):
+        least = "at least 1" if function == "LINEAR" else "more than 0"
+        raise ValueError(f"WindowWidth is {width:g}; it must be {least}")
     window = DicomDataset()
     window.PhotometricInterpretation = "MONOCHROME2"
     window.BitsStored, window.PixelRepresentation = 16, 0  # the range it is mapped to: 0 to 65535
     window.WindowCenter, window.WindowWidth = f"{center:.10g}", f"{width:.10g}"
-    window.VOILUTFunction = str(item.get("VOILUTFunction") or "LINEAR")
+    window.VOILUTFunction = function
     return window
-
-
-def _number(item: DicomDataset, name: str, default: float) -> float:
-    """Return the first value of an element, the default where it is missing or empty."""
-    value = item.get(name)
-    if isinstance(value, MultiValue | list):
-        value = value[0] if len(value) else None
-    if value is None or value == "":
-        return default
-    number = float(value)
-    if not np.isfinite(number):
-        raise ValueError(f"{name} is {value}")
-    return number
 
 
 def _stored_number(file: DicomDataset, name: str, dtype: np.dtype) -> float | None:
     """Return a number as the pixels are stored: files write 63536 for -2000, or the reverse."""
-    value = file.get(name)
-    if value is None or value == "" or isinstance(value, MultiValue | bytes):
+    value = value_of(file, name)
+    if value is None:
         return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{name} is {value}, not a number")
     if dtype.kind == "f":
         return float(value)
     return int(np.array(int(value) & (2 ** (8 * dtype.itemsize) - 1), np.uint64).astype(dtype))

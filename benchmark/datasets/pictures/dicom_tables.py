@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +30,19 @@ class Table:
     def apply(self, values: NDArray) -> NDArray[np.uint16]:
         """Look up values; what lies outside gets the nearest entry."""
         last = self.first + len(self.entries) - 1
-        nearest = np.rint(values) if values.dtype.kind == "f" else values
-        return self.entries[nearest.clip(self.first, last).astype(np.int64) - self.first]
+        nearest = np.rint(values.astype(np.float64)).clip(self.first, last)
+        return self.entries[nearest.astype(np.int64) - self.first]
+
+    def placed_at(self, low: float, high: float) -> Table:
+        """Return the table for values from low to high: US and SS are one for another in its descriptor.
+
+        Where the first value, taken as announced, leaves all values outside of the table, and 65,536 more or less does
+        not, it was meant so: files write 64512 for -1024, or the reverse.
+        """
+        for first in (self.first, self.first - 2**16, self.first + 2**16):
+            if -(2**15) <= first < 2**16 and first <= high and first + len(self.entries) > low:
+                return replace(self, first=first)
+        return self
 
 
 def read_table(descriptor: object, data: object, little_endian: bool) -> Table | None:
@@ -52,9 +63,10 @@ def read_table(descriptor: object, data: object, little_endian: bool) -> Table |
     """
     if not descriptor or data is None or (isinstance(data, bytes | MultiValue | list) and not len(data)):
         return None
-    if not isinstance(descriptor, MultiValue | list | tuple) or len(descriptor) != 3:
-        raise ValueError(f"a lookup table with the descriptor {descriptor}")
-    n_entries, first, bits = (int(number) for number in descriptor)
+    numbers = list(descriptor) if isinstance(descriptor, MultiValue | list | tuple) else []
+    if len(numbers) != 3 or not all(isinstance(number, int) for number in numbers):
+        raise ValueError(f"a lookup table with the descriptor {descriptor}, not three whole numbers")
+    n_entries, first, bits = (int(number) for number in numbers)
     n_entries = n_entries or 2**16
     if not 8 <= bits <= 16:
         raise ValueError(f"a lookup table of {bits} bits per entry")

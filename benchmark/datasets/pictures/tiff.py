@@ -85,9 +85,22 @@ def _only_page(path: Path) -> Iterator[TiffPage]:
 
 def _n_images(file: TiffFile) -> int:
     n_pages = len(file.pages)
-    if n_pages == 1 and file.is_imagej:  # one directory may stand for a whole stack
+    if n_pages > 1:
+        return n_pages
+    if file.is_imagej:  # one directory may stand for a whole stack
         return int((file.imagej_metadata or {}).get("images", 1))
-    return n_pages
+    return _n_images_behind(file, file.pages.first)
+
+
+def _n_images_behind(file: TiffFile, page: TiffPage) -> int:
+    """Count the images that tifffile wrote one behind the other under one directory (`truncate=True`)."""
+    try:
+        shape = file.shaped_metadata[0]["shape"] if file.is_shaped and file.shaped_metadata else page.shape
+        n_images = math.prod(shape) // max(1, math.prod(page.shape))
+    except Exception:  # a description of another kind
+        return 1
+    is_there = page.is_contiguous and page.dataoffsets[0] + n_images * page.nbytes <= file.filehandle.size
+    return n_images if is_there else 1  # otherwise the image was changed, and its description was not
 
 
 def _refuse_unknown_type(file: TiffFile, page: TiffPage) -> None:
