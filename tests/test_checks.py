@@ -1,8 +1,13 @@
 """The contract checks pass for everything in the registries, and say what to do about a plug-in that fails one."""
 
+import os
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from benchmark.checks import measurements, run_checks
@@ -156,3 +161,56 @@ def test_the_time_per_image_stands_beside_the_fastest_of_the_registry(kind, name
     spec = resolve(kind, Spec(name))
     *_, line = measurements(kind, spec, list(run_checks(kind, spec)))
     assert re.match(pattern, line)
+
+
+IN_OWN_PROCESS = {
+    "os._exit(0)": "FAILED  gives_features: the check did not complete: the worker left with exit code 0",
+    "os.fork()": "FAILED  process_is_left_alone: it copies the process",
+    "np.seterr(all='raise')": "FAILED  process_is_left_alone: it changes for all code in the process NumPy's",
+    "sklearn.set_config(transform_output='pandas')": "scikit-learn's configuration: use `with",
+    "exec('raise KeyboardInterrupt')": "FAILED  gives_features: raises KeyboardInterrupt",
+}
+
+
+@pytest.mark.parametrize("statement", IN_OWN_PROCESS)
+def test_a_plug_in_that_ends_or_changes_its_process_fails_one_check(statement, tmp_path):
+    done = check_in_a_process(tmp_path, statement)
+    assert done.returncode == 1
+    assert IN_OWN_PROCESS[statement] in done.stdout
+    assert done.stdout.count("FAILED") == 1
+    assert done.stderr == ""
+
+
+def test_a_plug_in_that_ends_the_process_when_it_is_imported_is_a_users_error(tmp_path):
+    done = check_in_a_process(tmp_path, "pass", "os._exit(0)")
+    assert done.returncode == 2
+    assert done.stderr.strip() == "error: the check did not complete: the worker left with exit code 0"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+def test_an_interrupt_ends_a_check_and_its_process(tmp_path):
+    command = start_check(tmp_path, "time.sleep(600)")
+    assert "extractor" in command.stdout.readline()
+    (worker,) = [child for child in psutil.Process(command.pid).children() if "spawn_main" in " ".join(child.cmdline())]
+    command.send_signal(signal.SIGINT)
+    command.communicate(timeout=60)
+    assert command.returncode == 130
+    assert not worker.is_running()
+
+
+def start_check(folder, statement, at_import="pass"):
+    """Check an extractor that executes a statement."""
+    file = folder / "mine.py"
+    file.write_text(
+        "import os, time\nimport numpy as np\nimport sklearn\nfrom features.base import Extractor\n"
+        f"{at_import}\nclass Mine(Extractor):\n    def extract(self, batch):\n"
+        f"        {statement}\n        return batch.reshape(len(batch), -1)\n"
+    )
+    command = [sys.executable, "-m", "benchmark", "check", str(file)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def check_in_a_process(folder, statement, at_import="pass"):
+    process = start_check(folder, statement, at_import)
+    printed, errors = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(process.args, process.returncode, printed, errors)
