@@ -294,4 +294,4 @@ def test_check_names_what_failed_and_exits_with_one():
     assert "FAILED  gives_features: WrongLength.extract returned shape (25, 3) for 24 images" in printed
     assert "expected: " in printed
     assert "not run: " in printed
-    assert printed.endswith("1 failed, 12 not run\n")
+    assert printed.endswith("1 failed, 13 not run\n")

@@ -23,10 +23,17 @@ from benchmark.worker import EndedError, Limits, Worker
 
 Run = Callable[..., Any]  # calls a function with arguments, in this process or another
 Check = Callable[[Subject], None]
+_FIRST = (common.parameters_are_stored, common.methods_fit_their_calls)
 _GATES: dict[str, tuple[Check, ...]] = {
-    "extractor": (common.parameters_are_stored, extractors.learning_is_declared, extractors.gives_features, process.process_is_left_alone),
-    "model": (common.parameters_are_stored, models.gives_probabilities, process.process_is_left_alone),
-    "strategy": (common.parameters_are_stored, strategies.gives_training_set, process.process_is_left_alone),
+    "extractor": (
+        *_FIRST,
+        extractors.learning_is_declared,
+        extractors.gives_features,
+        process.process_is_left_alone,
+        extractors.blank_images_give_features,
+    ),
+    "model": (*_FIRST, models.gives_probabilities, process.process_is_left_alone),
+    "strategy": (*_FIRST, strategies.gives_training_set, process.process_is_left_alone),
 }
 _LEAKS: dict[Check, tuple[str, ...]] = {
     common.hidden_labels: ("input_unchanged", "repeats"),
@@ -35,14 +42,13 @@ _LEAKS: dict[Check, tuple[str, ...]] = {
 _OTHERS: dict[str, dict[Check, tuple[str, ...]]] = {
     "extractor": {
         extractors.small_images_are_enlarged: (),
-        extractors.blank_images_give_features: (),
         extractors.input_unchanged: (),
         common.repeats: ("input_unchanged",),
         extractors.images_are_independent: ("repeats",),
         extractors.labels_are_ignored: ("repeats",),
         extractors.stateless_is_true: ("repeats",),
         extractors.nothing_is_looked_up: ("images_are_independent",),
-        extractors.names_fit: ("blank_images_give_features",),
+        extractors.names_fit: (),
     },
     "model": {
         models.input_unchanged: (),
