@@ -17,7 +17,7 @@ import skops.io
 from pydantic import ValidationError
 from sklearn.base import BaseEstimator
 
-from benchmark.errors import StorageError, UserError
+from benchmark.errors import StorageError, UserError, validation_problem
 from benchmark.files import write_atomic
 from benchmark.pipelines.card import Card
 from benchmark.pipelines.pipeline import Pipeline
@@ -165,9 +165,8 @@ def loads(content: bytes, name: str, plugins: Iterable[str] = ()) -> Pipeline:
         raise UserError(f"{name} is refused: {_short(error)}") from None
     except ValidationError as error:
         first = error.errors()[0]
-        raise UserError(
-            f"{name} is refused: its card is not as it should be: {'.'.join(map(str, first['loc']))[:100]}: {first['msg'][:200]}"
-        ) from None
+        field = ".".join(map(str, first["loc"]))[:100]
+        raise UserError(f"{name} is refused: its card{f', field {field}' if field else ''} {validation_problem(first)}") from None
     except MemoryError:
         raise UserError(f"{name} is refused: it takes more memory than two images could need") from None
     except Exception as error:  # whatever a hostile file brings about is for the user to read

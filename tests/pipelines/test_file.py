@@ -210,6 +210,22 @@ def test_a_card_that_does_not_fit_is_refused(change, classical):
     assert "refused" in refusal(packed({**parts, "card.json": json.dumps(card).encode()}))
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"seed": "many"}, "its card, field seed must be a valid integer, unable to parse string as an integer, not 'many'"),
+        ({"image_shape": [8, 4096, 1]}, "its card, field image_shape.1 must be less than or equal to 2048, not 4096"),
+        ({"owner": "me"}, "its card, field owner is unknown"),
+        ({"classes": ["a", "a"]}, "its card is not valid: two classes have one name"),
+    ],
+)
+def test_a_field_of_a_card_that_is_wrong_is_named_in_plain_words(change, says, classical):
+    parts = parts_of(file.dumps(classical))
+    card = json.loads(parts["card.json"])
+    card["card"] |= change
+    assert says in refusal(packed({**parts, "card.json": json.dumps(card).encode()}))
+
+
 def test_weights_that_are_missing_or_of_another_network_are_refused(deep, digits, make_cell):
     parts = parts_of(file.dumps(deep))
     other = parts_of(file.dumps(fit(make_cell(digits, model="fast_resnet(epochs=1)", split="holdout"), digits)))
