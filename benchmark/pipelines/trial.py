@@ -99,7 +99,7 @@ def try_out(pipeline: Pipeline, has_networks: bool) -> None:
         alone = pipeline.predict_proba(images[1:])  # an array may have a row for each of two images, and for no other number
     _check_probabilities(pipeline, proba)
     if not np.allclose(proba[1:], alone, atol=1e-3):
-        raise UserError("what it gives for an image depends on the images beside it")
+        raise UserError("what it gives for an image depends on the images beside it, or on chance")
 
 
 def _check_probabilities(pipeline: Pipeline, proba: Any) -> None:

@@ -19,7 +19,7 @@ import models
 from benchmark.errors import UserError
 from benchmark.evaluate import evaluate
 from benchmark.metrics import compute
-from benchmark.pipelines import file
+from benchmark.pipelines import file, saving
 from benchmark.pipelines.pipeline import fit
 from benchmark.plugins import resolve
 from benchmark.predictions import Predictions
@@ -47,7 +47,7 @@ def few(digits):
 
 
 def read_back(pipeline, tmp_path):
-    file.save(pipeline, tmp_path / "it.pipeline")
+    saving.save(pipeline, tmp_path / "it.pipeline")
     return file.load(tmp_path / "it.pipeline")
 
 
@@ -111,7 +111,7 @@ def test_a_file_holds_the_test_metrics_of_the_same_cell_in_a_leaderboard(extract
 
 def test_a_file_holds_no_pickle_and_says_where_it_comes_from(classical, deep, tmp_path):
     for pipeline in (classical, deep):
-        file.save(pipeline, tmp_path / "it.pipeline")
+        saving.save(pipeline, tmp_path / "it.pipeline")
         with zipfile.ZipFile(tmp_path / "it.pipeline") as archive:
             names = archive.namelist()
             card = json.loads(archive.read("card.json"))["card"]
@@ -123,7 +123,7 @@ def test_a_file_holds_no_pickle_and_says_where_it_comes_from(classical, deep, tm
 
 def test_saving_leaves_the_pipeline_as_it_was(deep, digits, tmp_path):
     before = deep.predict_proba(digits.images[:9])
-    file.save(deep, tmp_path / "it.pipeline")
+    saving.save(deep, tmp_path / "it.pipeline")
     assert np.array_equal(deep.predict_proba(digits.images[:9]), before)
 
 
@@ -414,7 +414,7 @@ def test_a_card_says_how_good_the_very_pipeline_in_the_file_is(strategy, rare, m
 @pytest.mark.parametrize("name", ["it.pkl", "it", "it.png"])
 def test_only_names_of_pipelines_are_written_to(name, classical, tmp_path):
     with pytest.raises(UserError, match=r"ends in \.pipeline"):
-        file.save(classical, tmp_path / name)
+        saving.save(classical, tmp_path / name)
     assert not list(tmp_path.iterdir())
 
 
