@@ -12,6 +12,7 @@ import pytest
 import skops.io
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import GradientBoostingClassifier
 
 import features
@@ -431,3 +432,11 @@ def test_a_plug_in_in_a_pipeline_is_asked_for_by_name_and_read_with_it(digits, m
     (elsewhere / "mine.py").write_text(plugin_text)
     again = file.loads(content, "it.pipeline", [str(elsewhere / "mine.py")])
     assert np.array_equal(again.predict_proba(digits.images[:5]), pipeline.predict_proba(digits.images[:5]))
+
+
+def test_an_array_with_a_row_for_each_of_the_images_that_are_tried_is_refused(classical):
+    content = parts_of(file.dumps(classical))
+    card = json.loads(content["card.json"])["card"]
+    model = LinearDiscriminantAnalysis().fit(np.eye(64), np.arange(64) % len(card["classes"]))
+    model.classes_ = np.stack([model.classes_] * 2)
+    assert "is refused" in refusal(file.dumps(replace(classical, model=model)))

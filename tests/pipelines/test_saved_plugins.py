@@ -186,7 +186,8 @@ ESTIMATORS = [
     MLPClassifier((5,), max_iter=5), MLPClassifier((5,), max_iter=5, solver="sgd", early_stopping=True),
     MLPClassifier((5,), max_iter=5, solver="lbfgs"), ExtraTreesClassifier(2), BaggingClassifier(n_estimators=2, max_features=0.5),
     GaussianNB(var_smoothing=0.1), BernoulliNB(), ComplementNB(), SGDClassifier(loss="log_loss"),
-    CalibratedClassifierCV(LinearSVC(), cv=2), CalibratedClassifierCV(RidgeClassifier(), cv=2), OneVsRestClassifier(GaussianNB(var_smoothing=0.1)),
+    CalibratedClassifierCV(LinearSVC(), cv=2), CalibratedClassifierCV(RidgeClassifier(), cv=2),
+    OneVsRestClassifier(GaussianNB(var_smoothing=0.1)),
     make_pipeline(MaxAbsScaler(), RobustScaler(), PowerTransformer(), Normalizer(), TruncatedSVD(5), LogisticRegression()),
     make_pipeline(FastICA(3), GaussianNB()),
 ]
