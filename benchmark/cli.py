@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,10 @@ from benchmark import cli_pipelines, cli_study
 from benchmark.console import console, print_text, say
 from benchmark.files import user_path
 from benchmark.text import count_of
+
+if TYPE_CHECKING:
+    from benchmark.checks import Outcome, Run
+    from benchmark.spec import Spec
 
 app = typer.Typer(
     add_completion=False,
@@ -100,31 +104,39 @@ def table(
 @app.command()
 def check(name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A name in a registry, file.py, or file.py:Class.")]) -> None:
     """Check that a plug-in does what the benchmark expects; each failure says what to set or do."""
-    from benchmark.checks import measurements, run_checks
-    from benchmark.plugins import find
+    from benchmark.checks import find_plugins, own_process
 
     n_failed = n_not_run = 0
-    for kind, spec in find(name):
-        console.print(f"{kind} {spec.name}", style="bold", highlight=False, markup=False)
-        outcomes = []
-        for outcome in run_checks(kind, spec):
-            outcomes.append(outcome)
-            if outcome.problem:
-                line = f"  FAILED  {outcome.name}: {outcome.problem}"
-                console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
-                say(f"          expected: {outcome.expected}")
-            elif outcome.passed:
-                say(f"  passed  {outcome.name}")
-        for cause in dict.fromkeys(outcome.needs for outcome in outcomes if outcome.needs):
-            say(f"  not run: {', '.join(outcome.name for outcome in outcomes if outcome.needs == cause)} (after {cause} passes)")
-        for line in measurements(kind, spec, outcomes):
-            say(f"  {line}")
-        n_failed += sum(bool(outcome.problem) for outcome in outcomes)
-        n_not_run += sum(bool(outcome.needs) for outcome in outcomes)
+    with own_process() as run:
+        for kind, spec in run(find_plugins, name):
+            console.print(f"{kind} {spec.name}", style="bold", highlight=False, markup=False)
+            outcomes = _print_outcomes(kind, spec, run)
+            n_failed += sum(bool(outcome.problem) for outcome in outcomes)
+            n_not_run += sum(bool(outcome.needs) for outcome in outcomes)
     if n_failed:
         say(f"{n_failed} failed" + (f", {n_not_run} not run" if n_not_run else ""))
         raise typer.Exit(1)
     say("all checks passed")
+
+
+def _print_outcomes(kind: str, spec: Spec, run: Run) -> list[Outcome]:
+    """Print what each check of a plug-in finds, as soon as it is found."""
+    from benchmark.checks import measurements, run_checks
+
+    outcomes = []
+    for outcome in run_checks(kind, spec, run):
+        outcomes.append(outcome)
+        if outcome.problem:
+            line = f"  FAILED  {outcome.name}: {outcome.problem}"
+            console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
+            say(f"          expected: {outcome.expected}")
+        elif outcome.passed:
+            say(f"  passed  {outcome.name}")
+    for cause in dict.fromkeys(outcome.needs for outcome in outcomes if outcome.needs):
+        say(f"  not run: {', '.join(outcome.name for outcome in outcomes if outcome.needs == cause)} (after {cause} passes)")
+    for line in run(measurements, kind, spec, outcomes):
+        say(f"  {line}")
+    return outcomes
 
 
 @app.command()

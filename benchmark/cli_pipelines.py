@@ -42,15 +42,15 @@ def fit(
 ) -> None:
     """Train one pipeline on the training part, measure it on the test part, and write it to a file without pickle."""
     from benchmark.axes import IMAGES
-    from benchmark.pipelines import file
+    from benchmark.pipelines import saving
     from benchmark.pipelines.pipeline import fit as fit_pipeline
     from benchmark.pipelines.pipeline import one_cell
-    from benchmark.pipelines.rehearsal import rehearse_saving
+    from benchmark.pipelines.rehearsal import N_COMPARED, rehearse_saving
     from benchmark.pipelines.sources import plugin_files
     from benchmark.study import make_study
     from benchmark.terminal import following
 
-    file.check_name(save)
+    saving.check_name(save)
     extractors = [extractor] if extractor not in (None, IMAGES) else []
     axes = {"datasets": [dataset], "models": [model], "extractors": extractors, "strategies": [strategy]}
     chosen = make_study({"name": "fit", "plugins": plugin, "size": size, "seeds": [seed], **axes}, "fit")
@@ -59,7 +59,7 @@ def fit(
         rehearse_saving(cell, found)
         with following(error_console):
             pipeline = fit_pipeline(cell, found)
-        file.save(pipeline, save)
+        saving.save(pipeline, save, found.images[:N_COMPARED])
     except KeyboardInterrupt:
         say("Interrupted: nothing was written.")
         raise typer.Exit(130) from None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from typing import Any
 
-from benchmark.text import shorten
+from benchmark.text import brief, shorten
 
 
 class UserError(Exception):
@@ -29,3 +30,25 @@ def unknown(what: str, name: str, valid: Iterable[str]) -> UserError:
     near = [*begun, *get_close_matches(name[:200], names, n=1, cutoff=0.5)]
     hint = f"did you mean '{near[0]}'? " if near else ""
     return UserError(f"unknown {what} '{shorten(name, 200)}'; {hint}Valid: {', '.join(names) or 'none at all'}")
+
+
+def validation_problem(error: Mapping[str, Any]) -> str:
+    """What pydantic finds wrong with a value, to be read after the name of the value.
+
+    Parameters
+    ----------
+    error : dict
+        One of ``ValidationError.errors()``.
+
+    Examples
+    --------
+    >>> validation_problem({"type": "int_type", "msg": "Input should be a valid integer", "input": "many"})
+    "must be a valid integer, not 'many'"
+    """
+    fixed = {"missing": "is missing", "extra_forbidden": "is unknown"}
+    if error["type"] in fixed:
+        return fixed[error["type"]]
+    text = shorten(str(error["msg"]), 200).removeprefix("Value error, ")
+    if not text.startswith("Input should "):
+        return f"is not valid: {text}"
+    return f"must {text.removeprefix('Input should ')}, not {shorten(brief(error['input']), 100)}"

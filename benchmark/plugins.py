@@ -20,11 +20,11 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 import features
 import models
 from benchmark import datasets, imbalance, occlusion, splits, strategies
-from benchmark.errors import UserError, unknown
+from benchmark.errors import UserError, unknown, validation_problem
 from benchmark.files import read_bytes, user_path
 from benchmark.sources import digest
 from benchmark.spec import Spec
-from benchmark.text import brief, describe_error
+from benchmark.text import describe_error
 
 KINDS = {
     "dataset": datasets.MENU,
@@ -61,7 +61,7 @@ def menu(kind: str, files: Iterable[str] = ()) -> dict[str, str]:
     found = dict(KINDS[kind])
     points = ((point.name, point.value) for point in _entry_points(kind))
     whole = dict.fromkeys(str(user_path(file).resolve()) for file in files)
-    in_files = ((name, target) for file in whole for file_kind, name, target in contents(file) if file_kind == kind)
+    in_files = (content[1:] for file in whole for content in contents(file) if content[0] == kind)
     for name, target in (*points, *in_files):
         if found.setdefault(name, target) != target:
             raise UserError(f"two {kind}s are named '{name}': {found[name]} and {target}; rename one")
@@ -85,9 +85,8 @@ def resolve(kind: str, spec: Spec, files: Iterable[str] = ()) -> Spec:
     params = tuple((key, resolve(_inner_kind(key), value, files) if isinstance(value, Spec) else value) for key, value in spec.params)
     found = replace(spec, target=target, params=params)
     valid = parameters(found)
-    for key, _ in params:
-        if key not in valid:
-            raise unknown(f"parameter of {kind} '{spec.name}':", key, valid)
+    for key in (key for key, _ in params if key not in valid):
+        raise unknown(f"parameter of {kind} '{spec.name}':", key, valid)
     missing = [key for key, value in _resolved(found).items() if value is inspect.Parameter.empty]
     if missing:
         raise UserError(f"{kind} '{spec.name}' needs {', '.join(missing)}: write {spec.name}({missing[0]}=...)")
@@ -103,7 +102,7 @@ def _check_values(kind: str, spec: Spec) -> None:
             try:
                 TypeAdapter(hints[key], config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value, strict=True)
             except ValidationError as error:
-                raise UserError(f"{kind} '{spec.name}': {key}={brief(value)}: {error.errors()[0]['msg']}") from None
+                raise UserError(f"{kind} '{spec.name}': {key} {validation_problem(error.errors()[0])}") from None
     if kind in ("extractor", "strategy", "model") and spec.params:
         made = build(spec)
         try:
@@ -180,9 +179,9 @@ def load(target: str) -> Callable[..., Any]:
         module = load_file(where) if where.endswith(".py") else importlib.import_module(where)
     except ImportError as error:
         raise UserError(f"{target} does not import: {describe_error(error)}; mend or uninstall the package that offers it") from error
-    if not hasattr(module, attribute):
-        raise unknown(f"class in {where}:", attribute, [name for _, name in _classes(module)])
-    return getattr(module, attribute)
+    if hasattr(module, attribute):
+        return getattr(module, attribute)
+    raise unknown(f"class in {where}:", attribute, [name for _, name in _classes(module)])
 
 
 def build(spec: Spec) -> Any:
@@ -202,8 +201,8 @@ def build(spec: Spec) -> Any:
 
 def parameters(spec: Spec) -> dict[str, inspect.Parameter]:
     """Parameters a study may set on what a resolved spec names (those in ``_GIVEN`` come from the harness)."""
-    known = inspect.signature(load(spec.target)).parameters
-    return {name: value for name, value in known.items() if name not in _GIVEN and value.kind is not value.VAR_KEYWORD}
+    known = inspect.signature(load(spec.target)).parameters.items()
+    return {name: value for name, value in known if name not in _GIVEN and value.kind is not value.VAR_KEYWORD}
 
 
 def _resolved(spec: Spec) -> dict[str, Any]:
@@ -239,8 +238,7 @@ def load_file(path: str) -> ModuleType:
     source = read_bytes(file, 1_000_000, "plug-in")
     name = f"plugin_{file.stem}_{hashlib.sha256(source).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None
-    assert spec.loader is not None
+    assert spec is not None and spec.loader is not None  # noqa: PT018  # of a file that is there
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
@@ -270,7 +268,18 @@ def contents(path: str) -> Iterator[tuple[str, str, str]]:
         needed = "a class with extract (extractor), predict_proba (model) or fit_resample (strategy)"
         raise UserError(f"{path} holds no plug-in: {needed}{''.join(hints[:1])}")
     for kind, name in found:
-        yield kind, re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower(), f"{path}:{name}"
+        yield kind, name_in_studies(name), f"{path}:{name}"
+
+
+def name_in_studies(cls: str) -> str:
+    """Name of a plug-in in a study: that of its class in snake_case.
+
+    Examples
+    --------
+    >>> name_in_studies("MyTexture"), name_in_studies("LBPGrid")
+    ('my_texture', 'lbp_grid')
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls).lower()
 
 
 def _classes(module: ModuleType) -> list[tuple[str, str]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from keyword import iskeyword
 from pathlib import Path
 
 from benchmark.errors import UserError
+from benchmark.plugins import KINDS, menu, name_in_studies
 
 _TEMPLATE = '''"""An extractor; see `python -m benchmark check {file}`."""
 
@@ -37,12 +39,17 @@ def write_extractor(name: str, folder: Path) -> Path:
     Raises
     ------
     UserError
-        The name is not a Python name, or the file is there already.
+        The name is none for a class, is that of a package or a component, or the file is there already.
     """
-    if not name.isidentifier() or iskeyword(name):
-        raise UserError(f"'{name}' cannot name a class: use letters, digits and _, as in my_texture")
-    file = folder / f"{name}.py"
     cls = "".join(word.capitalize() for word in name.split("_"))
+    if not name.isidentifier() or iskeyword(name) or name_in_studies(cls) != name:
+        raise UserError(f"'{name}' cannot name an extractor: use lower-case letters and digits, and _ before a letter, as in my_texture")
+    kinds = [kind for kind in KINDS if name in menu(kind)]
+    if kinds:
+        raise UserError(f"the {kinds[0]} '{name}' is here already; choose another name, such as my_{name}")
+    file = folder / f"{name}.py"
+    if not file.exists() and find_spec(name):
+        raise UserError(f"'{name}' is the name of a Python package, which {file} would hide; choose another, such as my_{name}")
     try:
         with file.open("x", encoding="utf-8") as stream:
             stream.write(_TEMPLATE.format(file=file, cls=cls))

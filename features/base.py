@@ -63,7 +63,7 @@ class Extractor(TransformerMixin, BaseEstimator):
         (b, d) float array
             One vector per image; d depends on the parameters and on (h, w, c), never on the pixel values.
         """
-        raise NotImplementedError(f"{type(self).__name__} must write extract(batch)")
+        raise NotImplementedError(f"{type(self).__name__} must define extract(batch)")
 
     def check_parameters(self) -> None:
         """Raise a ValueError that names the parameter, its value and what is allowed; called before anything is computed."""
@@ -127,8 +127,14 @@ class Extractor(TransformerMixin, BaseEstimator):
         """Features of one batch, checked."""
         batch = np.ascontiguousarray(enlarge(batch, self.min_size)).view(np.ndarray)
         batch.flags.writeable = False
-        features = np.asarray(self.extract(batch))
-        name = type(self).__name__
+        name, returned = type(self).__name__, self.extract(batch)
+        try:
+            features = np.asarray(returned)
+        except ValueError:
+            raise ValueError(f"{name}.extract returned vectors of several lengths; every image must have as many features") from None
+        if features.dtype.kind not in "biuf":
+            what = "None" if returned is None else f"{features.dtype} values"
+            raise ValueError(f"{name}.extract returned {what}; it must be an array of numbers ({len(batch)}, d)")
         if features.ndim != 2 or len(features) != len(batch):
             raise ValueError(f"{name}.extract returned shape {features.shape} for {len(batch)} images; it must be ({len(batch)}, d)")
         if not np.isfinite(features).all():

@@ -136,7 +136,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
     def make_body(self, images: Images) -> Body:
         """All of the network but its last layer, for training images (n, h, w, c) uint8; drawn from torch's own generator."""
-        raise NotImplementedError(f"{type(self).__name__} must write make_body(images)")
+        raise NotImplementedError(f"{type(self).__name__} must define make_body(images)")
 
     def initialise(self, body: Body) -> None:
         """Give the new layers of ``make_body`` weights to begin with, where random ones are not what is wanted."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 from imblearn.over_sampling import RandomOverSampler
+from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.naive_bayes import GaussianNB
 
@@ -104,6 +105,160 @@ class HasABug(Extractor):
         return self.table[batch[:, 0, 0, 0]]
 
 
+class NeedsColourAndSixtyFourPixels(Extractor):
+    least = 64
+
+    def extract(self, batch):
+        if min(batch.shape[1:3]) < self.least:
+            raise ValueError("window does not fit" if batch.shape[3] == 3 else "colours wanted")
+        return batch[:, :8, :8, 2].reshape(len(batch), -1)
+
+
+class NeedsColourAndMorePixels(NeedsColourAndSixtyFourPixels):
+    least = 256
+
+
+class NeedsMorePixels(Extractor):
+    def extract(self, batch):
+        raise ValueError("a window of 300 pixels does not fit")
+
+
+class DividesByZeroWhenSmall(Extractor):
+    def extract(self, batch):
+        return batch[:, :2, :2].mean(axis=-1).reshape(len(batch), -1) / np.float64(batch.shape[1] // 24)
+
+
+class FindsNothingOnBlank(Extractor):
+    def extract(self, batch):
+        keypoints = [None if image.min() == image.max() else image[:4, :4] for image in batch]
+        return np.stack([found.mean(axis=(0, 1)) for found in keypoints])
+
+
+class FindsNothingOnSome(Extractor):
+    def extract(self, batch):
+        keypoints = [image[:4, :4] if image.mean() > 75 else None for image in batch]
+        return np.stack([found.mean(axis=(0, 1)) for found in keypoints])
+
+
+class ReturnsNone(Extractor):
+    def extract(self, batch):
+        batch.reshape(len(batch), -1)
+
+
+class ReturnsSeveralLengths(Extractor):
+    def extract(self, batch):
+        return [image[image > 99] for image in batch]
+
+
+class StacksSeveralLengths(ReturnsSeveralLengths):
+    def extract(self, batch):
+        return np.stack(super().extract(batch))
+
+
+class GivesFloat16(Extractor):
+    def extract(self, batch):
+        return to_gray(batch).astype(np.float16).sum(axis=1)
+
+
+class CountsCalls(Extractor):
+    def __init__(self, step=1):
+        self.step = step
+        self.n = 0
+
+    def extract(self, batch):
+        self.n += self.step
+        return batch.reshape(len(batch), -1) + self.n
+
+
+class CountsCallsInItsClass(Extractor):
+    n = 0
+
+    def extract(self, batch):
+        type(self).n += 1
+        return batch.reshape(len(batch), -1) + self.n
+
+
+class DrawsWhenCalled(Extractor):
+    stateless = False
+
+    def learn(self, images):
+        self.random_ = np.random.default_rng(0)
+
+    def extract(self, batch):
+        return batch.reshape(len(batch), -1) + self.random_.random()
+
+
+class TakesMask(_Flat):
+    def extract(self, batch, mask):
+        return super().extract(batch[mask])
+
+
+class ForgetsSelf(Extractor):
+    def extract(batch):  # noqa: N805
+        return batch.reshape(len(batch), -1)
+
+
+class TakesEpochs(GaussianNB):
+    def fit(self, X, y, epochs):
+        return super().fit(X, y)
+
+
+class TakesNoLabels(GaussianNB):
+    def fit(self, X):
+        return self
+
+
+class DropsOutInPrediction(ClassifierMixin, BaseEstimator):
+    def __init__(self, random_state=None):
+        self.random_state = random_state
+
+    def layer(self, d):
+        from torch import nn
+
+        return nn.Dropout()
+
+    def fit(self, X, y):
+        import torch
+
+        torch.manual_seed(self.random_state)
+        self.classes_ = np.unique(y)
+        self.network_ = torch.nn.Sequential(self.layer(X.shape[1]), torch.nn.Linear(X.shape[1], len(self.classes_)))
+        return self
+
+    def predict_proba(self, X):
+        import torch
+
+        with torch.no_grad():
+            return torch.softmax(self.network_(torch.tensor(X)), 1).double().numpy()
+
+
+class NormalisesByBatchInPrediction(DropsOutInPrediction):
+    def layer(self, d):
+        from torch import nn
+
+        return nn.BatchNorm1d(d)
+
+
+class GivesHalves(GaussianNB):
+    def predict_proba(self, X):
+        return super().predict_proba(X).astype(np.float16)
+
+
+class SeedsNoNetwork(ClassifierMixin, BaseEstimator):
+    def __init__(self, random_state=None):
+        self.random_state = random_state
+
+    def fit(self, X, y):
+        from torch import nn
+
+        self.classes_ = np.unique(y)
+        self.weights_ = nn.Linear(X.shape[1], len(self.classes_)).weight.detach().numpy()
+        return self
+
+    def predict_proba(self, X):
+        return softmax(X @ self.weights_.T, axis=1)
+
+
 class FitsToNone(GaussianNB):
     def fit(self, X, y):
         super().fit(X, y)
@@ -160,6 +315,16 @@ class ForgetsTakes(_Network):
     takes = "features"
 
 
+class ForgetsTakesOfLargeColourImages(_Network):
+    takes = "features"
+    least = 100
+    channels = (3,)
+
+
+class NeedsMorePixelsStill(_Network):
+    least = 300
+
+
 class OneChannelNetwork(_Network):
     channels = (1,)
 
@@ -201,6 +366,11 @@ class MakesStrings(RandomOverSampler):
 class ReturnsSamplesOnly(RandomOverSampler):
     def fit_resample(self, X, y):
         return super().fit_resample(X, y)[0]
+
+
+class TakesGroups(BaseEstimator):
+    def fit_resample(self, X, y, groups):
+        return X, y
 
 
 class LosesLabels(Strategy):

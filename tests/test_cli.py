@@ -17,6 +17,8 @@ from skimage.data import lfw_subset
 from skimage.io import imsave
 
 from benchmark.__main__ import main
+from benchmark.errors import UserError
+from benchmark.scaffold import write_extractor
 
 FAKES = str(Path(__file__).parent / "fakes.py")
 
@@ -300,9 +302,26 @@ def test_a_new_extractor_checks_runs_and_is_not_written_over(tmp_path):
     refused("new", "extractor", "my_texture", cwd=tmp_path, says="nothing was written over")
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        *((name, "is the name of a Python package") for name in ("numpy", "features", "torch", "benchmark", "random")),
+        *((name, "is here already; choose another name, such as my_") for name in ("hog", "knn", "smote", "digits", "holdout")),
+        *(
+            (name, "use lower-case letters and digits, and _ before a letter")
+            for name in ("__", "MyTexture", "my_2", "_mine", "class", "a-b", "é_1")
+        ),
+    ],
+)
+def test_a_new_extractor_hides_no_package_and_no_component(name, says, tmp_path):
+    with pytest.raises(UserError, match=says):
+        write_extractor(name, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_check_names_what_failed_and_exits_with_one():
     printed = benchmark("check", f"{FAKES}:WrongLength", expect=1).stdout
     assert "FAILED  gives_features: WrongLength.extract returned shape (25, 3) for 24 images" in printed
     assert "expected: " in printed
     assert "not run: " in printed
-    assert printed.endswith("1 failed, 12 not run\n")
+    assert printed.endswith("1 failed, 13 not run\n")

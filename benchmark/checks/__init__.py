@@ -8,18 +8,32 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
 
-from benchmark.checks import common, extractors, models, strategies
+from benchmark.checks import common, extractors, models, process, strategies
 from benchmark.checks.subject import ERRORS, Failure, Subject
+from benchmark.errors import UserError
+from benchmark.plugins import find
 from benchmark.spec import Spec
 from benchmark.threads import limited_threads
+from benchmark.worker import EndedError, Limits, Worker
 
+Run = Callable[..., Any]  # calls a function with arguments, in this process or another
 Check = Callable[[Subject], None]
+_FIRST = (common.parameters_are_stored, common.methods_fit_their_calls)
 _GATES: dict[str, tuple[Check, ...]] = {
-    "extractor": (common.parameters_are_stored, extractors.learning_is_declared, extractors.gives_features),
-    "model": (common.parameters_are_stored, models.gives_probabilities),
-    "strategy": (common.parameters_are_stored, strategies.gives_training_set),
+    "extractor": (
+        *_FIRST,
+        extractors.learning_is_declared,
+        extractors.gives_features,
+        process.process_is_left_alone,
+        extractors.blank_images_give_features,
+    ),
+    "model": (*_FIRST, models.gives_probabilities, process.process_is_left_alone),
+    "strategy": (*_FIRST, strategies.gives_training_set, process.process_is_left_alone),
 }
 _LEAKS: dict[Check, tuple[str, ...]] = {
     common.hidden_labels: ("input_unchanged", "repeats"),
@@ -28,14 +42,13 @@ _LEAKS: dict[Check, tuple[str, ...]] = {
 _OTHERS: dict[str, dict[Check, tuple[str, ...]]] = {
     "extractor": {
         extractors.small_images_are_enlarged: (),
-        extractors.blank_images_give_features: (),
         extractors.input_unchanged: (),
         common.repeats: ("input_unchanged",),
         extractors.images_are_independent: ("repeats",),
         extractors.labels_are_ignored: ("repeats",),
         extractors.stateless_is_true: ("repeats",),
         extractors.nothing_is_looked_up: ("images_are_independent",),
-        extractors.names_fit: ("blank_images_give_features",),
+        extractors.names_fit: (),
     },
     "model": {
         models.input_unchanged: (),
@@ -87,7 +100,35 @@ def checks_of(kind: str) -> dict[Check, tuple[str, ...]]:
     return ordered | {check: (*names, *(need for need in needs if need in present)) for check, needs in others.items()}
 
 
-def run_checks(kind: str, spec: Spec) -> Iterator[Outcome]:
+@contextmanager
+def own_process() -> Iterator[Run]:
+    """Give a function that calls others in a process of their own, which a plug-in may end or change.
+
+    Raises
+    ------
+    UserError
+        The process ended before the function returned.
+    """
+    worker = Worker()
+    try:
+        yield partial(worker.run, Limits())
+    except EndedError as ended:
+        raise UserError(f"the check did not complete: {ended.reason}") from None
+    finally:
+        worker.kill()
+
+
+def find_plugins(name: str) -> list[tuple[str, Spec]]:
+    """Kind and spec of each plug-in to be checked in this process from now on; see ``benchmark.plugins.find``."""
+    process.watch_forks()
+    return find(name)
+
+
+def _call(function: Callable[..., Any], *args: Any) -> Any:
+    return function(*args)
+
+
+def run_checks(kind: str, spec: Spec, run: Run = _call) -> Iterator[Outcome]:
     """Run every check of a kind on a plug-in.
 
     Parameters
@@ -95,37 +136,52 @@ def run_checks(kind: str, spec: Spec) -> Iterator[Outcome]:
     kind : 'extractor', 'model' or 'strategy'
     spec : Spec
         Resolved.
+    run : callable
+        What ``own_process`` gives; by default checks run in this process.
 
     Yields
     ------
     Outcome
         Of each check, in order; the first one with a problem is the cause of those that were not run.
     """
-    subject = Subject(kind, spec)
     causes: dict[str, str] = {}  # name of a check that did not pass -> name of the one that failed
     for check, needs in checks_of(kind).items():
         name, expected = check.__name__, " ".join((check.__doc__ or "").replace("``", "`").split())
         cause = next((causes[need] for need in needs if need in causes), "")
-        problem = "" if cause else _problem(check, subject)
+        problem = "" if cause else _run_check(check, kind, spec, run)
         if cause or problem:
             causes[name] = cause or name
         yield Outcome(name, expected, problem, cause)
 
 
-def _problem(check: Check, subject: Subject) -> str:
+def _run_check(check: Check, kind: str, spec: Spec, run: Run) -> str:
+    """What a check finds wrong, or how the process under it ended."""
+    try:
+        return str(run(_find_problem, check, kind, spec))
+    except EndedError as ended:
+        return f"the check did not complete: {ended.reason}"
+    except RuntimeError as error:  # what a worker makes of exceptions such as KeyboardInterrupt
+        return f"raises {error}"
+
+
+_subject_of = lru_cache(maxsize=8)(Subject)  # what one check finds out, such as the size of the images, serves the others
+
+
+def _find_problem(check: Check, kind: str, spec: Spec) -> str:
     """What a check finds wrong, in one line; empty when nothing is."""
+    subject = _subject_of(kind, spec)
     try:
         with warnings.catch_warnings(), limited_threads():
             warnings.simplefilter("ignore")
             check(subject)
     except Failure as failure:
-        return " ".join(str(failure).split())
+        return process.harm_done() or " ".join(str(failure).split())
     except ERRORS as error:
-        return f"raises {subject.describe_error(error)}"
+        return process.harm_done() or f"raises {subject.describe_error(error)}"
     return ""
 
 
-def measurements(kind: str, spec: Spec, outcomes: list[Outcome]) -> Iterator[str]:
+def measurements(kind: str, spec: Spec, outcomes: list[Outcome]) -> list[str]:
     """Say of which size the images were, and what an image takes; nothing about a plug-in that does not work at all.
 
     Parameters
@@ -140,16 +196,15 @@ def measurements(kind: str, spec: Spec, outcomes: list[Outcome]) -> Iterator[str
 
     gates = {check.__name__ for check in _GATES[kind]}
     if not all(outcome.passed for outcome in outcomes if outcome.name in gates):
-        return
-    subject = Subject(kind, spec)
+        return []
+    subject = _subject_of(kind, spec)
+    lines = [_describe_size(subject)] if subject.takes_images else []
     with warnings.catch_warnings(), limited_threads():
         warnings.simplefilter("ignore")
         try:
-            if subject.takes_images:
-                yield _describe_size(subject)
-            yield time_per_image(subject)
+            return [*lines, time_per_image(subject)]
         except ERRORS as error:
-            yield f"time per image: not measured, raises {subject.describe_error(error)}"
+            return [*lines, f"time per image: not measured, raises {subject.describe_error(error)}"]
 
 
 def _describe_size(subject: Subject) -> str:

@@ -6,7 +6,10 @@ import inspect
 import pickle
 import random
 import re
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from sklearn.base import BaseEstimator, clone
 
 from benchmark.cell import Cell
 from benchmark.checks import models, strategies
+from benchmark.checks.state import kept_state
 from benchmark.checks.subject import Failure, Subject, require, same, some_digits, uneven_digits
 from benchmark.datasets.base import Dataset
 from benchmark.evaluate import evaluate
@@ -57,6 +61,35 @@ def _check_init(estimator: Any) -> None:
             raise Failure(f"__init__ does not store {name}: write self.{name} = {name}")
 
 
+def methods_fit_their_calls(subject: Subject) -> None:
+    """Methods can be called as the benchmark calls them, with nothing but images or features, and labels."""
+    made = subject.build()
+    calls = {
+        "extractor": {"fit": "images, y" if getattr(made, "uses_labels", False) else "images", "transform": "images", "extract": "batch"},
+        "model": {"fit": "X, y", "predict_proba": "X"},
+        "strategy": {"fit_resample": "X, y", "resample": "X, y"},
+    }
+    for method, given in calls[subject.kind].items():
+        if hasattr(made, method):
+            _check_call(type(made).__name__, method, getattr(made, method), given.split(", "))
+
+
+def _check_call(cls: str, method: str, function: Any, given: list[str]) -> None:
+    """Fail unless a method can be called with so many arguments by position."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # of compiled code
+        return
+    try:
+        signature.bind(*given)
+    except TypeError as error:
+        others = [name for name, parameter in signature.parameters.items() if parameter.default is parameter.empty][len(given) :]
+        call = f"{cls}.{method}{signature} cannot be called as {method}({', '.join(given)}) ({error})"
+        if others:
+            raise Failure(f"{call}: nobody gives it {others[0]}; make that a parameter of __init__, and use self.{others[0]}") from None
+        raise Failure(f"{call}: write def {method}({', '.join(['self', *given])})") from None
+
+
 def pickles(subject: Subject) -> None:
     """It can be sent to another process."""
     try:
@@ -68,10 +101,12 @@ def pickles(subject: Subject) -> None:
 
 
 def repeats(subject: Subject) -> None:
-    """The same ``random_state`` gives the same result, bit for bit."""
-    first, second = _output(subject, 1), _output(subject, 2)
+    """The same ``random_state`` gives the same result, bit for bit; the same images give the same at every call."""
+    first, second = _two_resamplings(subject) if subject.kind == "strategy" else _two_runs(subject)
     takes = "random_state" in subject.build().get_params(deep=False)
     remedy = "draw every random number from sklearn.utils.check_random_state(self.random_state)"
+    if "torch" in sys.modules:
+        remedy += "; torch draws its own: call torch.manual_seed(self.random_state) in fit"
     problem = "run twice with the same seed, it gives two results: " + (
         remedy if takes else f"add random_state=None to __init__, and {remedy}"
     )
@@ -80,19 +115,57 @@ def repeats(subject: Subject) -> None:
         same(_predicted(subject), _predicted(subject), problem)
 
 
-def _output(subject: Subject, global_seed: int) -> NDArray:
-    """Features, probabilities or samples of one run, with the global generators in some state."""
+def _two_resamplings(subject: Subject) -> tuple[NDArray, NDArray]:
+    digits = uneven_digits()  # bound to a name, so that a plug-in that searches the memory for the dataset finds it
+    X, y = digits.images.reshape(len(digits.images), -1).astype(np.float32), digits.targets
+    with global_seeds(1):
+        first = strategies.resampled(subject, X.copy(), y.copy())[0]
+    with global_seeds(2):
+        return first, strategies.resampled(subject, X.copy(), y.copy())[0]
+
+
+def _two_runs(subject: Subject) -> tuple[NDArray, NDArray]:
+    """Features or probabilities of two that are fitted alike, with the global generators in two states."""
+    X, y = _training_set(subject)
+    with global_seeds(1):
+        made = subject.fitted(X, y)
+        first = subject.apply(made, X)
+    _check_second_call(subject, made, X)
+    with global_seeds(2):
+        return first, subject.outputs(X, y)
+
+
+def _check_second_call(subject: Subject, made: Any, X: NDArray) -> None:
+    """Fail if a second call on the same images gives something else, and something that is kept between calls has changed."""
+    with global_seeds(0):
+        first, before = subject.apply(made, X), kept_state(made)
+    with global_seeds(0):
+        second, after = subject.apply(made, X), kept_state(made)
+    changed = [name for name, content in after.items() if before.get(name) != content]
+    if changed and not np.allclose(first, second, atol=1e-6):
+        method = "transform" if subject.kind == "extractor" else "predict_proba"
+        raise Failure(
+            f"a second call of {method} on the same images gives another result, and changes {changed[0]}: "
+            "set attributes in fit or learn only, and draw random numbers there"
+        )
+
+
+def _training_set(subject: Subject) -> tuple[NDArray, NDArray[np.int64]]:
+    """Images or features, as the subject takes them, and labels."""
+    if subject.kind == "model":
+        return models.training_set(subject)
+    digits = some_digits(60, subject.side)
+    return digits.images, digits.targets
+
+
+@contextmanager
+def global_seeds(seed: int) -> Iterator[None]:
+    """Have the global generators in some state for a while."""
     states = random.getstate(), np.random.get_state()  # noqa: NPY002
-    random.seed(global_seed)
-    np.random.seed(global_seed)  # noqa: NPY002
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
     try:
-        if subject.kind == "strategy":
-            digits = uneven_digits()
-            return strategies.resampled(subject, digits.images.reshape(len(digits.images), -1).astype(np.float32), digits.targets)[0]
-        if subject.kind == "model":
-            return subject.outputs(*models.training_set(subject))
-        digits = some_digits(60, subject.side)
-        return subject.outputs(digits.images, digits.targets)
+        yield
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])  # noqa: NPY002

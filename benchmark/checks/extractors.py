@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 from sklearn.neighbors import KNeighborsClassifier
 
+from benchmark.checks.networks import evaluation_mode
 from benchmark.checks.subject import (
     ON_A_COPY,
+    ON_BLANK,
     SIDES,
     Failure,
     Subject,
@@ -63,7 +65,12 @@ def gives_features(subject: Subject) -> None:
     extractor, gray = subject.build(), some_digits(24, _side(subject)).images
     returned = extractor.fit(gray.copy(), *subject.labels(np.arange(24) % 2))
     require(returned is extractor, f"fit returns {kind_of_value(returned)}, not the extractor: end it with `return self`")
-    _check_features(extractor.transform(gray.copy()), gray)
+    with evaluation_mode("extract"):
+        features = extractor.transform(gray.copy())
+    _check_features(features, gray)
+    if isinstance(extractor, Extractor):
+        problem = "extract returns float16, which ends at 65,504 and keeps 3 digits of a sum: compute in float32, batch.astype(np.float32)"
+        require(extractor._features_of(gray).dtype != np.float16, problem)
     colour = colour_images(12, subject.side)
     error = error_of(lambda: _fitted(subject, colour).transform(colour.copy()))
     if error:
@@ -117,10 +124,11 @@ def blank_images_give_features(subject: Subject) -> None:
     ):
         try:
             _check_features(_fitted(subject, images).transform(images), images)
-        except Failure as problem:
-            raise Failure(f"on {name} images: {problem}") from None
+        except Failure as failure:
+            raise Failure(f"on {name} images: {failure}") from None
         except Exception as error:
-            raise Failure(f"on {name} images: {words(error) if is_broken_contract(error) else subject.describe_error(error)}") from error
+            problem = words(error) if is_broken_contract(error) else f"raises {subject.describe_error(error)}: {ON_BLANK}"
+            raise Failure(f"on {name} images: {problem}") from error
 
 
 def input_unchanged(subject: Subject) -> None:

@@ -23,6 +23,7 @@ from features.base import enlarge
 
 SIDES = (8, 12, 16, 24, 32, 48, 64, 96, 128, 224)
 ON_A_COPY = "work on a copy, batch = batch.astype(np.float32)"
+ON_BLANK = "an image without structure, such as one without keypoints, needs features as well; return zeros for it"
 ERRORS = (Exception, SystemExit)  # whatever a plug-in raises is what a check has to report
 
 
@@ -74,23 +75,61 @@ class Subject:
             return SIDES[0], ""
         stated = getattr(self.build(), "smallest_side", 1) if self.kind == "model" else 1
         least = max(SIDES[0], stated if isinstance(stated, int) else 1)
-        refused: list[str] = []
-        batch = "batch" if self.kind == "extractor" else "X"
+        errors: list[tuple[BaseException, BaseException]] = []  # on gray and colour images of each size
         for side in (least, *(side for side in SIDES if side > least)):
-            error = self._error_on(some_digits(24, side).images)
-            if error is None:
-                return side, refused[-1] if refused else ""
-            if is_broken_contract(error):
-                raise Failure(words(error))
-            refused.append(self.describe_error(error))
-            if "read-only" in refused[-1]:
-                raise Failure(f"raises {refused[-1]}, for it tries to change the images that it is given: {ON_A_COPY}")
-            if self._error_on(colour_images(8, side)) is None:
-                raise Failure(
-                    f"raises {refused[-1]} on gray images (n, h, w, 1), and works on colour images (n, h, w, 3): "
-                    f"where {batch}.shape[-1] is 1, use np.repeat({batch}, 3, axis=-1)"
-                )
-        raise Failure(f"raises {refused[0]}")
+            gray = self._error_on(some_digits(24, side).images)
+            if gray is None:
+                return side, self.describe_error(errors[-1][0]) if errors else ""
+            error = self.describe_error(gray)
+            if "read-only" in error:
+                raise Failure(f"raises {error}, for it tries to change the images that it is given: {ON_A_COPY}")
+            colour = self._error_on(colour_images(8, side))
+            if colour is None:
+                raise Failure(self._refuses_gray(side, error, self.describe_error(errors[-1][1]) if errors else ""))
+            errors.append((gray, colour))
+        raise Failure(self._refuses_all((least, side), errors[0], errors[-1]))
+
+    def _refuses_gray(self, side: int, error: str, on_smaller: str) -> str:
+        batch = "batch" if self.kind == "extractor" else "X"
+        size = f" of {side} x {side} pixels" if on_smaller else ""
+        return (
+            f"raises {error} on gray images (n, h, w, 1), and works on colour images (n, h, w, 3){size}: "
+            f"where {batch}.shape[-1] is 1, use np.repeat({batch}, 3, axis=-1)"
+            + (f"; smaller ones raise {on_smaller}: set {self._size_name} = {side} in the class" if on_smaller else "")
+        )
+
+    def _refuses_all(
+        self, sides: tuple[int, int], on_small: tuple[BaseException, BaseException], on_large: tuple[BaseException, BaseException]
+    ) -> str:
+        """Say what is wrong with a plug-in that works on no images, from its errors on gray and colour ones of two sizes."""
+        if is_broken_contract(on_large[0]):
+            return words((on_small if is_broken_contract(on_small[0]) else on_large)[0])
+        least, most = sides
+        error, on_colour = map(self.describe_error, on_large)
+        if self.kind == "extractor":
+            images = some_digits(24, most).images
+            n_alone = sum(self._error_on(images[k : k + 1]) is None for k in range(len(images)))
+            if n_alone == len(images):
+                return f"raises {error} on {n_alone} images, and works on each alone: give every image as many features"
+            if n_alone:
+                return f"raises {error} on some images, and works on others: {ON_BLANK}"
+        larger = f"if it needs larger ones, set {self._size_name} in the class"
+        if error != on_colour:
+            return f"raises {error} on gray images of {most} x {most} pixels, and {on_colour} on colour images; {larger}"
+        return f"raises {error} on all images that it was tried on, gray and colour, {least} x {least} to {most} x {most} pixels; {larger}"
+
+    @property
+    def _size_name(self) -> str:
+        return "min_size" if self.kind == "extractor" else "smallest_side"
+
+    def works_on_images(self) -> bool:
+        """Whether it can be fitted to images of some size, gray or colour, and applied to them."""
+        images = (
+            make(side)
+            for side in (8, 32, 64, 224)
+            for make in (lambda side: some_digits(24, side).images, lambda side: colour_images(8, side))
+        )
+        return any(self._error_on(some) is None for some in images)
 
     @property
     def side(self) -> int:
@@ -103,12 +142,17 @@ class Subject:
 
     def outputs(self, X: NDArray, y: NDArray[np.int64]) -> NDArray:
         """Features or probabilities of the images that a new one is fitted to."""
+        return self.apply(self.fitted(X, y), X)
+
+    def fitted(self, X: NDArray, y: NDArray[np.int64]) -> Any:
+        """Make a new one, and fit it."""
         made = self.build()
-        if self.kind == "extractor":
-            made.fit(X.copy(), *self.labels(y))
-            return np.asarray(made.transform(X.copy()))
-        made.fit(X.copy(), y.copy())
-        return np.asarray(made.predict_proba(X.copy()))
+        made.fit(X.copy(), *(self.labels(y) if self.kind == "extractor" else (y.copy(),)))
+        return made
+
+    def apply(self, made: Any, X: NDArray) -> NDArray:
+        """Features or probabilities."""
+        return np.asarray((made.transform if self.kind == "extractor" else made.predict_proba)(X.copy()))
 
     def labels(self, y: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
         """Labels as an extractor's ``fit`` is given them: none unless it says ``uses_labels``."""

@@ -55,8 +55,8 @@ def time_per_image(subject: Subject) -> str:
     own, reference = np.median(rounds, axis=0)
     ratio = own / reference
     return (
-        f"{_WORK[kind]}: {_duration(own)} per image; {fastest}, the fastest built-in {group}, takes {_duration(reference)} "
-        f"({f'{ratio:,.0f}' if ratio >= 10 else f'{ratio:.2g}'} times as long, 1 thread)"
+        f"{_WORK[kind]}: {_duration(own)} per image on 1 thread, {f'{ratio:,.0f}' if ratio >= 10 else f'{ratio:.2g}'} times as long as "
+        f"{fastest} ({_duration(reference)}), the fastest built-in {group}"
     )
 
 

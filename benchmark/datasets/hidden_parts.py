@@ -8,8 +8,8 @@ from itertools import combinations
 from pathlib import Path
 
 from benchmark.datasets.parts import part_of, rough_part
-from benchmark.datasets.text import nfc
 from benchmark.errors import UserError
+from benchmark.text import nfc
 
 _CSV = "if they are classes, list the images in a CSV with the columns image and label"
 _RENAME = "if they are the parts of a split, call them train, val and test, with the same class folders in each"

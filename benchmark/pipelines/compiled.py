@@ -93,7 +93,7 @@ def _check_attributes(part: Any) -> None:
         raise UserError(f"its {type(part).__name__} has an attribute '{hidden[0]}', which no pipeline's has")
     for name, allowed in ALONE.items():
         if name in params and not any(params[name] is value for value in allowed):
-            raise UserError(f"its {type(part).__name__} has {name}={params[name]!r:.60}")
+            raise UserError(f"its {type(part).__name__} has {name}={params[name]!r:.60}; a pipeline's has {name}={allowed[0]}")
     if is_estimator and getattr(part, "_parameter_constraints", None):
         part._validate_params()
 
@@ -112,7 +112,7 @@ def _within(part: Any, place: Place) -> Iterator[tuple[Any, Place]]:
     yield part, place
     deeper = replace(place, depth=place.depth + 1)
     held: Any = ()
-    if isinstance(part, list | tuple):
+    if isinstance(part, list | tuple | set):
         held = part
     elif isinstance(part, dict):
         held = part.values()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,17 +11,16 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import skops.io
 from pydantic import ValidationError
 from sklearn.base import BaseEstimator
 
-from benchmark.errors import StorageError, UserError
-from benchmark.files import user_path, write_atomic
+from benchmark.errors import UserError, validation_problem
+from benchmark.files import user_path
 from benchmark.pipelines.card import Card
 from benchmark.pipelines.pipeline import Pipeline
 from benchmark.pipelines.schema import Budget, announced_sizes, clean_skops, parse_json, read_part, rewrite_skops
-from benchmark.pipelines.sources import FOLDER, RESTORE, PluginError, match_plugins, plugin_files, where_torch_is
+from benchmark.pipelines.sources import FOLDER, KEPT, RESTORE, PluginError, match_plugins, plugin_files, where_torch_is
 from benchmark.pipelines.trial import EXTRA, bounded_memory, in_bounded_time, try_out
 from benchmark.pipelines.trusted import trusted_types
 
@@ -31,63 +29,6 @@ LARGEST = 2**32  # bytes that all parts of a file may unpack to
 ALWAYS, RATIO = 2**28, 100  # bytes that they may in any case, and times the file's size that they may beyond that
 LARGEST_CARD = 2**22
 FIRST = b"PK\x03\x04"  # of every zip
-
-
-def save(pipeline: Pipeline, path: Path) -> None:
-    """Write a pipeline, after reading it back: what cannot be read is not written.
-
-    Parameters
-    ----------
-    pipeline : Pipeline
-    path : Path
-        Ends in ``.pipeline``; replaced in one step if it exists.
-
-    Raises
-    ------
-    UserError
-        The path ends otherwise, or the pipeline holds something that no pipeline's file can hold.
-    """
-    path = user_path(path)
-    check_name(path)
-    content = read_back(pipeline, path.name)
-    try:
-        write_atomic(path, lambda file: file.write(content))
-    except StorageError as error:
-        raise UserError(f"cannot save to {path}: {error.__cause__}; name another place with --save") from None
-
-
-def read_back(pipeline: Pipeline, name: str) -> bytes:
-    """Content of a pipeline's file, after reading it back; ``name`` is how messages call it.
-
-    Raises
-    ------
-    UserError
-        The pipeline holds something that no pipeline's file can hold, or predicts otherwise when it is read back.
-    """
-    content = dumps(pipeline)
-    try:
-        again = loads(content, name, plugin_files(pipeline.parts))
-    except UserError as error:
-        raise UserError(str(error).replace(f"{name} is refused:", f"{name} cannot be saved:", 1)) from None
-    probe = np.random.default_rng(0).integers(0, 256, (2, *pipeline.card.image_shape), dtype=np.uint8)
-    if not np.array_equal(again.predict_proba(probe), pipeline.predict_proba(probe)):
-        raise UserError(
-            f"{name} cannot be saved: read back from its file it predicts otherwise; a class must keep what it has learned in attributes, "
-            "and predict the same for the same images"
-        )
-    return content
-
-
-def check_name(path: Path) -> None:
-    """Refuse a path that cannot be that of a pipeline to be written."""
-    if path.suffix != SUFFIX:
-        raise UserError(f"cannot save to {path}: the name of a pipeline ends in {SUFFIX}, as {path.stem or 'mine'}{SUFFIX} does")
-    if path.is_dir():
-        raise UserError(f"cannot save to {path}: it is a folder")
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        what = "a folder that cannot be written to" if folder.is_dir() else "a file, not a folder"
-        raise UserError(f"cannot save to {path}: {folder} is {what}")
 
 
 def load(path: Path, plugins: Iterable[str] = ()) -> Pipeline:
@@ -151,7 +92,7 @@ def _packed(part: Any) -> bytes:
     try:
         content = skops.io.dumps(part)
     except Exception as error:  # skops raises whatever an object's own methods do
-        raise UserError(f"a {type(part).__name__} cannot be saved: it holds what no pipeline can ({_short(error)})") from None
+        raise UserError(f"a {type(part).__name__} cannot be saved: it holds what no file can ({_short(error)}); {KEPT}") from None
     return rewrite_skops(content)
 
 
@@ -164,12 +105,11 @@ def loads(content: bytes, name: str, plugins: Iterable[str] = ()) -> Pipeline:
     except PluginError as error:
         raise UserError(str(error)) from None
     except UserError as error:
-        raise UserError(f"{name} is refused: {_short(error)}") from None
+        raise UserError(f"{name} is refused: {_short(error)}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        raise UserError(
-            f"{name} is refused: its card is not as it should be: {'.'.join(map(str, first['loc']))[:100]}: {first['msg'][:200]}"
-        ) from None
+        field = ".".join(map(str, first["loc"]))[:100]
+        raise UserError(f"{name} is refused: its card{f', field {field}' if field else ''} {validation_problem(first)}") from None
     except MemoryError:
         raise UserError(f"{name} is refused: it takes more memory than two images could need") from None
     except Exception as error:  # whatever a hostile file brings about is for the user to read

@@ -33,6 +33,10 @@ NUMBERS = {np.dtype(kind) for kind in "?bBhHiIlLqQefd"}
 LONGEST_WORD = 4_000  # bytes of an entry of an array of text
 
 
+class UnknownContentError(UserError):
+    """A file holds something that no pipeline's file can."""
+
+
 @dataclass
 class Budget:
     """Bytes that may still be unpacked.
@@ -85,14 +89,17 @@ def clean_skops(content: bytes, trusted: Collection[str], budget: Budget) -> byt
             raise UserError("a part of it is no skops file")
         schema = parse_json(read_part(archive, "schema.json", LONGEST_SCHEMA))
         named: set[str] = set()
+        arrays: set[str] = set()
         for node in _checked_nodes(schema, trusted):
             if "file" in node:
                 budget.take(sizes[node["file"]])
                 named.add(node["file"])
-        arrays = {name: read_part(archive, name, sizes[name]) for name in named}
-    for name, array in arrays.items():
-        _check_array(name, array)
-    return _written(schema, arrays, zipfile.ZIP_STORED)
+                if node["__loader__"] != "BytesNode":
+                    arrays.add(node["file"])
+        contents = {name: read_part(archive, name, sizes[name]) for name in named}
+    for name in arrays:
+        _check_array(name, contents[name])
+    return _written(schema, contents, zipfile.ZIP_STORED)
 
 
 def rewrite_skops(content: bytes) -> bytes:
@@ -179,14 +186,14 @@ def _checked_nodes(schema: Any, trusted: Collection[str]) -> Iterator[dict[str, 
 def _check_node(node: dict[str, Any], trusted: Collection[str]) -> None:
     loader, name = str(node.get("__loader__")), f"{node.get('__module__')}.{node.get('__class__')}"
     if name not in trusted:
-        raise UserError(f"it holds {_readable(name)}, a type that is not trusted")
+        raise UnknownContentError(f"it holds {_readable(name)}, a type that is not trusted")
     if loader not in LOADERS or not LOADERS[loader](name):
-        raise UserError(f"it holds a {loader} of {name}, which no pipeline has")
+        raise UnknownContentError(f"it holds a {loader} of {name}, which no pipeline has")
     content = node.get("content")
     if loader == "JsonNode" and (not isinstance(content, str) or len(content) > LONGEST_VALUE or content.strip()[:1] in ("[", "{")):
-        raise UserError("one of its values is no number, no short text and not None")
+        raise UnknownContentError("one of its values is no number, no short text and not None")
     if loader == "NdArrayNode" and (node.get("type") != "numpy" or not isinstance(node.get("file"), str)):
-        raise UserError("one of its arrays is not in NumPy's own format")
+        raise UnknownContentError("one of its arrays holds Python objects")
     if loader == "TreeNode" and node["__reduce__"]["args"]["content"][2]["content"] != "1":
         raise UserError("one of its trees has several outputs")
     if loader == "LossNode" and (node["__reduce__"]["args"]["content"] or node["content"]["content"]):
@@ -209,7 +216,7 @@ def _check_array(name: str, content: bytes) -> None:
     shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
     is_text = dtype.kind == "U" and dtype.isnative and dtype.itemsize <= LONGEST_WORD
     if not is_text and dtype not in NUMBERS and dtype not in RECORDS:
-        raise UserError(f"its array {name} is of the type {str(dtype)[:60]}, which no pipeline's is")
+        raise UnknownContentError(f"its array {name} is of the type {str(dtype)[:60]}, which no pipeline's is")
     n_entries = 1
     for side in shape:
         n_entries *= side

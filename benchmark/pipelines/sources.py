@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmark.errors import UserError
 from benchmark.files import user_path
 
@@ -15,6 +17,10 @@ FOLDER = "plugins/"
 RESTORE = (
     "a pipeline's file holds weights only of what keeps its network in network_ and has restore(state_dict), "
     "as every subclass of models.network_classifier.NetworkClassifier does; python -m benchmark run needs neither"
+)
+KEPT = (
+    "a pipeline's file keeps numbers, text, bytes, lists, tuples, sets, dicts whose keys are text or numbers, NumPy arrays of numbers "
+    "or text, and the estimators that benchmark/pipelines/trusted.py lists: keep what was learned in such attributes"
 )
 
 
@@ -84,6 +90,13 @@ def _matching(file_name: str, text: bytes, paths: list[Path], name: str) -> str:
     raise PluginError(f"{name} needs its plug-in: add --plugin {file_name}; its text is in the file, to be read first: {read}")
 
 
+def holds_generator(part: Any) -> bool:
+    """Whether a plug-in in a part holds a random generator, which a file does not keep."""
+    generators = (np.random.Generator, np.random.RandomState)
+    plugins = [inner for inner in _within(part) if type(inner).__module__.startswith("plugin_")]
+    return any(isinstance(value, generators) for plugin in plugins for value in getattr(plugin, "__dict__", {}).values())
+
+
 def where_torch_is(part: Any) -> str | None:
     """Class and attribute that hold something of torch, which a file keeps for networks only; None where nothing does."""
     torch = sys.modules.get("torch")
@@ -108,7 +121,7 @@ def _within(part: Any) -> Iterator[Any]:
         yield value
         if isinstance(value, dict):
             waiting += value.values()
-        elif isinstance(value, list | tuple):
+        elif isinstance(value, list | tuple | set):
             waiting += value
         else:
             waiting += getattr(value, "__dict__", {}).values()

@@ -96,10 +96,11 @@ def try_out(pipeline: Pipeline, has_networks: bool) -> None:
         n_features = pipeline.features(images).shape[1] if pipeline.extractors else 0
         check_compiled(pipeline.model, n_features)
         proba = pipeline.predict_proba(images)
-        alone = pipeline.predict_proba(images[1:])  # an array may have a row for each of two images, and for no other number
+        alone = pipeline.predict_proba(images[1:])
+        three = pipeline.predict_proba(images[[1, 0, 1]])  # an array may have a row for each of two images, and for no other number
     _check_probabilities(pipeline, proba)
-    if not np.allclose(proba[1:], alone, atol=1e-3):
-        raise UserError("what it gives for an image depends on the images beside it")
+    if not np.allclose(proba[[1, 1, 0, 1]], np.concatenate([alone, three]), atol=1e-3):
+        raise UserError("what it gives for an image depends on the images beside it, or on chance")
 
 
 def _check_probabilities(pipeline: Pipeline, proba: Any) -> None:

@@ -1,4 +1,4 @@
-"""The types that a pipeline's file may hold: those that pipelines of the menus are made of, and no other.
+"""The types that a pipeline's file may hold: those that pipelines of the menus are made of, those of plug-ins, and no other.
 
 skops trusts more, all of scikit-learn's public estimators among them; whatever is not on this list is refused before skops sees it.
 """
@@ -14,16 +14,19 @@ SCALARS = frozenset(f"numpy.{name}" for name in ("float32", "float64", "int32", 
 LOSSES = frozenset(("sklearn._loss._loss.CyHalfBinomialLoss", "sklearn._loss._loss.CyHalfMultinomialLoss"))
 TREE = "sklearn.tree._tree.Tree"
 PLAIN = (
-    *("builtins.dict", "builtins.list", "builtins.tuple", "builtins.str", "builtins.int", "collections.OrderedDict"),
+    *(f"builtins.{name}" for name in ("dict", "list", "tuple", "set", "str", "int", "float", "bytes")),
+    "collections.OrderedDict",
     *("numpy.ndarray", *SCALARS, "numpy.random.mtrand.RandomState", "numpy.random._generator.Generator"),
 )
 LOADERS: dict[str, Callable[[str], bool]] = {  # skops' way of making an object, and the types that are made that way
     "DictNode": lambda name: name in ("builtins.dict", "collections.OrderedDict"),
     "ListNode": lambda name: name == "builtins.list",
+    "SetNode": lambda name: name == "builtins.set",
+    "BytesNode": lambda name: name == "builtins.bytes",
     "TupleNode": lambda name: name == "builtins.tuple",
     "JsonNode": lambda name: name == "builtins.str",
     "NdArrayNode": lambda name: name == "numpy.ndarray" or name in SCALARS,
-    "TypeNode": lambda name: name in SCALARS or name in ("builtins.str", "builtins.int"),
+    "TypeNode": lambda name: name in SCALARS or name in ("builtins.str", "builtins.int", "builtins.float"),
     "ObjectNode": lambda name: name not in {*PLAIN, *LOSSES, TREE},
     "LossNode": lambda name: name in LOSSES,
     "TreeNode": lambda name: name == TREE,
@@ -82,13 +85,41 @@ LIBRARIES = (
     "sklearn.tree._classes.DecisionTreeClassifier",
     TREE,  # see compiled.py
 )
+INSIDE_PLUGINS = (  # all predict with NumPy alone, but for the trees, whose nodes compiled.py looks at
+    "sklearn.calibration.CalibratedClassifierCV",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.decomposition._fastica.FastICA",
+    "sklearn.decomposition._truncated_svd.TruncatedSVD",
+    "sklearn.discriminant_analysis.LinearDiscriminantAnalysis",
+    "sklearn.discriminant_analysis.QuadraticDiscriminantAnalysis",
+    "sklearn.ensemble._bagging.BaggingClassifier",
+    "sklearn.ensemble._forest.ExtraTreesClassifier",
+    "sklearn.linear_model._base.LinearRegression",
+    "sklearn.linear_model._ridge.Ridge",
+    "sklearn.linear_model._ridge.RidgeClassifier",
+    "sklearn.linear_model._stochastic_gradient.SGDClassifier",
+    "sklearn.multiclass.OneVsRestClassifier",
+    "sklearn.naive_bayes.BernoulliNB",
+    "sklearn.naive_bayes.ComplementNB",
+    "sklearn.naive_bayes.GaussianNB",
+    "sklearn.neural_network._multilayer_perceptron.MLPClassifier",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    "sklearn.preprocessing._data.MaxAbsScaler",
+    "sklearn.preprocessing._data.Normalizer",
+    "sklearn.preprocessing._data.PowerTransformer",
+    "sklearn.preprocessing._data.RobustScaler",
+    "sklearn.svm._classes.LinearSVC",
+    "sklearn.tree._classes.ExtraTreeClassifier",
+)
 
 
 def trusted_types(plugins: Iterable[str] = ()) -> set[str]:
     """Names of trusted types: those above, the classes on the menus, and those of plug-in files that the user names."""
     on_menus = {target.replace(":", ".") for kind in ("extractor", "model") for target in menu(kind).values()}
     in_files = {f"{cls.__module__}.{cls.__qualname__}" for file in plugins for cls in _own_classes(file)}
-    return {*PLAIN, *OURS, *LIBRARIES, *on_menus, *in_files}
+    return {*PLAIN, *OURS, *LIBRARIES, *INSIDE_PLUGINS, *on_menus, *in_files}
 
 
 def _own_classes(file: str) -> list[type]:

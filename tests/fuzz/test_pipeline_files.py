@@ -11,6 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.decomposition import TruncatedSVD
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
+from sklearn.ensemble import BaggingClassifier, ExtraTreesClassifier
+from sklearn.linear_model import SGDClassifier
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.naive_bayes import BernoulliNB, GaussianNB
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler, Normalizer, PowerTransformer, RobustScaler
+from sklearn.svm import LinearSVC
 
 from benchmark.pipelines import file
 from benchmark.pipelines.pipeline import fit
@@ -33,6 +45,18 @@ KINDS = [
     *((extractor, "knn") for extractor in ("kmeans_patches(n_centroids=10)", "pca(extractor=hog)")),
     *((extractor, "knn") for extractor in ("autoencoder(epochs=1)", "cnn_embedding(estimator=fast_resnet(epochs=1))")),
 ]
+INSIDE = [  # of scikit-learn, as plug-ins hold them
+    LinearDiscriminantAnalysis(),
+    QuadraticDiscriminantAnalysis(solver="eigen", shrinkage=0.5),
+    MLPClassifier((5,), max_iter=3),
+    ExtraTreesClassifier(2),
+    BaggingClassifier(n_estimators=2, max_features=0.5),
+    SGDClassifier(loss="log_loss"),
+    CalibratedClassifierCV(LinearSVC(), cv=2),
+    OneVsRestClassifier(BernoulliNB()),
+    make_pipeline(MaxAbsScaler(), RobustScaler(), PowerTransformer(), Normalizer(), TruncatedSVD(5), GaussianNB()),
+]
+ALL = [*KINDS, *INSIDE]
 NUMBERS = (
     "0",
     "-1",
@@ -212,19 +236,23 @@ def folder(digits, make_cell, tmp_path_factory):
     for k, (extractor, model) in enumerate(KINDS):
         pipeline = fit(make_cell(few, extractor or "pixels", model, split="holdout"), few)
         (folder / f"{k:02d}.pipeline").write_bytes(file.dumps(pipeline))
+    pipeline = fit(make_cell(few, "pixels", "knn", split="holdout"), few)
+    for k, model in enumerate(INSIDE, len(KINDS)):
+        fitted = clone(model).fit(pipeline.features(few.images), few.targets)
+        (folder / f"{k:02d}.pipeline").write_bytes(file.dumps(replace(pipeline, model=fitted)))
     return folder
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_damaged_pipeline_is_refused_or_read(folder):
-    command = [sys.executable, "-c", CHILD, str(Path(__file__).parent), str(folder), "0", str(PER_KIND * len(KINDS))]
+    command = [sys.executable, "-c", CHILD, str(Path(__file__).parent), str(folder), "0", str(PER_KIND * len(ALL))]
     done = subprocess.run(command, capture_output=True, text=True, timeout=1200)
     seeds = re.findall(r"^at (\d+)$", done.stdout, re.MULTILINE)
     last = int(seeds[-1]) if seeds else None
-    kind = KINDS[last % len(KINDS)] if seeds else None
+    kind = ALL[last % len(ALL)] if seeds else None
     assert done.returncode == 0, f"exit code {done.returncode} at seed {last}, of {kind}: {done.stderr[-3000:]}"
-    assert len(seeds) == PER_KIND * len(KINDS)
+    assert len(seeds) == PER_KIND * len(ALL)
     n_read, n_refused = (len(re.findall(rf"^{word}\b", done.stdout, re.MULTILINE)) for word in ("read", "refused"))
     assert n_read + n_refused == len(seeds)
     assert n_refused > len(seeds) / 2

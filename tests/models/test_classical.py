@@ -346,3 +346,15 @@ def test_majority_gives_the_training_frequencies(digits):
 def test_classical_models_import_neither_torch_nor_opencv():
     code = "import sys, models.classical; sys.exit(bool({'torch', 'cv2'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_one_vs_rest_answers_the_same_for_a_label_that_all_images_have_or_none_has(digits):
+    X, y = digits[0][:300], digits[1][:300]
+    labels = np.column_stack([np.ones_like(y), np.zeros_like(y), y % 2])
+    folds = [(X[:200], labels[:200], X[200:], labels[200:])]
+    with pytest.warns(UserWarning, match="training image has the label") as caught:
+        model = build("one_vs_rest", estimator=classical.linear_svm()).fit(X, labels, inner_folds=folds)
+    assert {str(one.message) for one in caught} == {"every training image has the label 0", "no training image has the label 1"}
+    proba = model.predict_proba(X)
+    assert (proba[:, :2] == [1, 0]).all()
+    assert ((proba[:, 2] > 0.5) == labels[:, 2]).mean() > 0.9

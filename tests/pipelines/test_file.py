@@ -13,13 +13,14 @@ import skops.io
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import GradientBoostingClassifier
+from sklearn.neural_network import MLPClassifier
 
 import features
 import models
 from benchmark.errors import UserError
 from benchmark.evaluate import evaluate
 from benchmark.metrics import compute
-from benchmark.pipelines import file
+from benchmark.pipelines import file, saving
 from benchmark.pipelines.pipeline import fit
 from benchmark.plugins import resolve
 from benchmark.predictions import Predictions
@@ -47,7 +48,7 @@ def few(digits):
 
 
 def read_back(pipeline, tmp_path):
-    file.save(pipeline, tmp_path / "it.pipeline")
+    saving.save(pipeline, tmp_path / "it.pipeline")
     return file.load(tmp_path / "it.pipeline")
 
 
@@ -111,7 +112,7 @@ def test_a_file_holds_the_test_metrics_of_the_same_cell_in_a_leaderboard(extract
 
 def test_a_file_holds_no_pickle_and_says_where_it_comes_from(classical, deep, tmp_path):
     for pipeline in (classical, deep):
-        file.save(pipeline, tmp_path / "it.pipeline")
+        saving.save(pipeline, tmp_path / "it.pipeline")
         with zipfile.ZipFile(tmp_path / "it.pipeline") as archive:
             names = archive.namelist()
             card = json.loads(archive.read("card.json"))["card"]
@@ -123,7 +124,7 @@ def test_a_file_holds_no_pickle_and_says_where_it_comes_from(classical, deep, tm
 
 def test_saving_leaves_the_pipeline_as_it_was(deep, digits, tmp_path):
     before = deep.predict_proba(digits.images[:9])
-    file.save(deep, tmp_path / "it.pipeline")
+    saving.save(deep, tmp_path / "it.pipeline")
     assert np.array_equal(deep.predict_proba(digits.images[:9]), before)
 
 
@@ -216,6 +217,22 @@ def test_a_file_from_before_max_pixels_was_kept_has_the_default(classical):
     card = json.loads(parts["card.json"])
     del card["card"]["max_pixels"]
     assert file.loads(packed({**parts, "card.json": json.dumps(card).encode()}), "it").card.max_pixels == 90_000_000
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"seed": "many"}, "its card, field seed must be a valid integer, unable to parse string as an integer, not 'many'"),
+        ({"image_shape": [8, 4096, 1]}, "its card, field image_shape.1 must be less than or equal to 2048, not 4096"),
+        ({"owner": "me"}, "its card, field owner is unknown"),
+        ({"classes": ["a", "a"]}, "its card is not valid: two classes have one name"),
+    ],
+)
+def test_a_field_of_a_card_that_is_wrong_is_named_in_plain_words(change, says, classical):
+    parts = parts_of(file.dumps(classical))
+    card = json.loads(parts["card.json"])
+    card["card"] |= change
+    assert says in refusal(packed({**parts, "card.json": json.dumps(card).encode()}))
 
 
 def test_weights_that_are_missing_or_of_another_network_are_refused(deep, digits, make_cell):
@@ -406,7 +423,7 @@ def test_a_card_says_how_good_the_very_pipeline_in_the_file_is(strategy, rare, m
 @pytest.mark.parametrize("name", ["it.pkl", "it", "it.png"])
 def test_only_names_of_pipelines_are_written_to(name, classical, tmp_path):
     with pytest.raises(UserError, match=r"ends in \.pipeline"):
-        file.save(classical, tmp_path / name)
+        saving.save(classical, tmp_path / name)
     assert not list(tmp_path.iterdir())
 
 
@@ -423,3 +440,10 @@ def test_a_plug_in_in_a_pipeline_is_asked_for_by_name_and_read_with_it(digits, m
     (elsewhere / "mine.py").write_text(plugin_text)
     again = file.loads(content, "it.pipeline", [str(elsewhere / "mine.py")])
     assert np.array_equal(again.predict_proba(digits.images[:5]), pipeline.predict_proba(digits.images[:5]))
+
+
+def test_an_array_with_a_row_for_each_of_the_images_that_are_tried_is_refused(classical, digits):
+    model = MLPClassifier((5,), solver="lbfgs", tol=1.0).fit(classical.features(digits.images), digits.targets)
+    file.loads(file.dumps(replace(classical, model=model)), "it.pipeline")
+    model.classes_ = np.stack([model.classes_] * 2)
+    assert "is refused" in refusal(file.dumps(replace(classical, model=model)))

@@ -10,7 +10,7 @@ from PIL import Image
 
 from benchmark.datasets.csv_file import load_csv
 from benchmark.errors import UserError
-from benchmark.pipelines import answers, file, reading
+from benchmark.pipelines import answers, file, reading, saving
 from benchmark.pipelines.pipeline import fit
 from benchmark.pipelines.reading import read_image
 from benchmark.pipelines.sensitivity import occlusion_sensitivity
@@ -19,7 +19,7 @@ from benchmark.pipelines.sensitivity import occlusion_sensitivity
 @pytest.fixture(scope="module")
 def saved(classical, tmp_path_factory):
     path = tmp_path_factory.mktemp("saved") / "digits.pipeline"
-    file.save(classical, path)
+    saving.save(classical, path)
     return path
 
 
@@ -175,7 +175,7 @@ def test_a_ct_by_file_gets_what_it_gets_as_a_data_set(data_folder, tmp_path, com
 
 def test_what_would_command_a_terminal_is_not_printed(classical, pictures, tmp_path, command):
     card = classical.card.model_copy(update={"dataset": "a\x1b[31m", "classes": ("\x1b[2J", *classical.card.classes[1:])})
-    file.save(replace(classical, card=card), tmp_path / "it.pipeline")
+    saving.save(replace(classical, card=card), tmp_path / "it.pipeline")
     said = command("predict", tmp_path / "it.pipeline", pictures[0])
     assert "\x1b" not in said.out
     assert r"\x1b[2J" in said.out

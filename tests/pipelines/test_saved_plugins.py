@@ -2,10 +2,17 @@
 
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from benchmark.pipelines import file, saving
+from benchmark.pipelines.pipeline import fit
+from benchmark.pipelines.rehearsal import rehearse_saving
+from benchmark.plugins import resolve
+from benchmark.spec import Spec
 
 NETS = """
 import numpy as np
@@ -74,6 +81,125 @@ class Forgetful(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X):
         return self.inner_(X)
 '''
+KEEPERS = """
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.decomposition import FastICA, TruncatedSVD
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
+from sklearn.ensemble import BaggingClassifier, ExtraTreesClassifier, GradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression, RidgeClassifier, SGDClassifier
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.naive_bayes import BernoulliNB, ComplementNB, GaussianNB
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import MaxAbsScaler, Normalizer, PowerTransformer, RobustScaler
+from sklearn.svm import LinearSVC
+
+LEARNED = {}
+
+
+class _Wraps(ClassifierMixin, BaseEstimator):
+    def fit(self, X, y):
+        self.inner_ = clone(self.made()).fit(X, y)
+        self.classes_ = self.inner_.classes_
+        return self
+
+    def made(self):
+        return GaussianNB()
+
+    def predict_proba(self, X):
+        return self.inner_.predict_proba(X)
+
+
+class InClass(_Wraps):
+    learned = None
+
+    def fit(self, X, y):
+        super().fit(X, y)
+        InClass.learned = self.inner_
+        del self.inner_
+        return self
+
+    def predict_proba(self, X):
+        return InClass.learned.predict_proba(X)
+
+
+class InGlobal(_Wraps):
+    def fit(self, X, y):
+        super().fit(X, y)
+        LEARNED["scale"] = X.std()
+        return self
+
+    def predict_proba(self, X):
+        return super().predict_proba(X) if "scale" in LEARNED else np.full((len(X), 10), 0.1)
+
+
+class Draws(_Wraps):
+    def fit(self, X, y):
+        super().fit(X, y)
+        self.random_ = np.random.default_rng(0)
+        return self
+
+    def predict_proba(self, X):
+        self.random_.random()
+        return super().predict_proba(X)
+
+
+class Plain(_Wraps):
+    def fit(self, X, y):
+        super().fit(X, y)
+        self.attributes_ = {1: "a", 2.5: {1, 2}, "text": b"bytes", np.int64(7): (None, True, float("nan")), np.float32(0.5): set()}
+        return self
+
+    def predict_proba(self, X):
+        assert self.attributes_[2.5] == {1, 2} and self.attributes_["text"] == b"bytes" and 7 in self.attributes_
+        return super().predict_proba(X)
+
+
+class Dated(_Wraps):
+    def fit(self, X, y):
+        import datetime
+        self.when_ = datetime.date.today()
+        return super().fit(X, y)
+
+
+class Objects(_Wraps):
+    def fit(self, X, y):
+        self.names_ = np.array(["a", None], dtype=object)
+        return super().fit(X, y)
+
+
+class Boosted(_Wraps):
+    def made(self):
+        return GradientBoostingClassifier(n_estimators=1)
+
+
+class Parallel(_Wraps):
+    def made(self):
+        return ExtraTreesClassifier(2, n_jobs=2)
+
+
+ESTIMATORS = [
+    LinearDiscriminantAnalysis(), LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
+    QuadraticDiscriminantAnalysis(solver="eigen", shrinkage=0.5),
+    MLPClassifier((5,), max_iter=5), MLPClassifier((5,), max_iter=5, solver="sgd", early_stopping=True),
+    MLPClassifier((5,), max_iter=5, solver="lbfgs"), ExtraTreesClassifier(2), BaggingClassifier(n_estimators=2, max_features=0.5),
+    GaussianNB(var_smoothing=0.1), BernoulliNB(), ComplementNB(), SGDClassifier(loss="log_loss"),
+    CalibratedClassifierCV(LinearSVC(), cv=2), CalibratedClassifierCV(RidgeClassifier(), cv=2),
+    OneVsRestClassifier(GaussianNB(var_smoothing=0.1)),
+    make_pipeline(MaxAbsScaler(), RobustScaler(), PowerTransformer(), Normalizer(), TruncatedSVD(5), LogisticRegression()),
+    make_pipeline(FastICA(3), GaussianNB()),
+]
+
+
+class Any(_Wraps):
+    def __init__(self, k=0):
+        self.k = k
+
+    def made(self):
+        return ESTIMATORS[self.k]
+"""
 
 
 @pytest.fixture
@@ -81,6 +207,7 @@ def folder(tmp_path, monkeypatch, digits):
     """Folder of two plug-in files and an image, where the commands are given."""
     (tmp_path / "nets.py").write_text(NETS)
     (tmp_path / "mine.py").write_text(CLASSICAL)
+    (tmp_path / "keepers.py").write_text(KEEPERS)
     Image.fromarray(digits.images[0, ..., 0]).save(tmp_path / "zero.png")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -124,6 +251,24 @@ def test_the_plug_in_is_asked_for_in_a_line_and_is_never_run_from_the_file(folde
     [
         ("nets.py", ["--model", "raw"], "Raw.net_ belongs to torch: "),
         ("mine.py", ["--model", "forgetful", "--extractor", "pixels"], "cannot be saved: it holds <lambda> of the plug-in mine.py"),
+        *(
+            ("keepers.py", ["--model", model, "--extractor", "pixels"], words)
+            for model, words in (
+                (
+                    "in_class",
+                    "in a new process it does not predict (AttributeError: 'NoneType' object has no attribute 'predict_proba'); fit",
+                ),
+                (
+                    "in_global",
+                    "in a new process it predicts otherwise; fit and learn must keep all that they learn in attributes of the object",
+                ),
+                ("draws", "a file keeps no random generator: draw random numbers in fit or learn only"),
+                ("dated", "holds datetime.date, a type that is not trusted; a pipeline's file keeps numbers, text"),
+                ("objects", "one of its arrays holds Python objects; a pipeline's file keeps"),
+                ("boosted", "GradientBoostingClassifier, a type that is not trusted; a pipeline's file keeps"),
+                ("parallel", "its ExtraTreesClassifier has n_jobs=2; a pipeline's has n_jobs=None"),
+            )
+        ),
     ],
 )
 def test_what_cannot_be_saved_is_refused_in_a_line_before_the_training(file, arguments, words, folder, command):
@@ -132,3 +277,23 @@ def test_what_cannot_be_saved_is_refused_in_a_line_before_the_training(file, arg
     assert "the whole training was begun" not in said
     assert len(said.strip().splitlines()) == 1
     assert not (folder / "it.pipeline").exists()
+
+
+def test_plain_attributes_come_back_as_they_were(folder, command):
+    command("fit", "--dataset", "digits", "--extractor", "pixels", "--model", "plain", "--plugin", "keepers.py", "--save", "it.pipeline")
+
+
+@pytest.mark.parametrize("k", range(17))
+def test_estimators_of_scikit_learn_inside_a_plug_in_come_back(k, folder, digits, make_cell):
+    target = resolve("model", Spec.parse(f"{folder / 'keepers.py'}:Any(k={k})"))
+    pipeline = fit(replace(make_cell(digits, split="holdout"), model=target), digits)
+    again = file.loads(file.dumps(pipeline), "it.pipeline", [str(folder / "keepers.py")])
+    np.testing.assert_allclose(again.predict_proba(digits.images), pipeline.predict_proba(digits.images), atol=1e-5)
+
+
+def test_what_is_made_of_parts_is_rehearsed_though_all_are_in_the_registry(digits, make_cell, monkeypatch):
+    names = []
+    monkeypatch.setattr(saving, "read_back", lambda pipeline, *_: names.append(pipeline.card.model))
+    for model in ("knn", "one_vs_rest(estimator=knn)"):
+        rehearse_saving(make_cell(digits, model=model, split="holdout"), digits)
+    assert names == ["one_vs_rest(estimator=knn)"]

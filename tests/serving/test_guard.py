@@ -13,7 +13,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from benchmark.pipelines import file
+from benchmark.pipelines import saving
 from benchmark.serving import guard
 from benchmark.serving.guard import Guard
 
@@ -22,7 +22,7 @@ from benchmark.serving.guard import Guard
 def served(classical, tmp_path_factory):
     """Address of the page, the folder of its uploads, and the file that its messages go to."""
     folder = tmp_path_factory.mktemp("guarded")
-    file.save(classical, folder / "it.pipeline")
+    saving.save(classical, folder / "it.pipeline")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -20,7 +20,7 @@ from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 from benchmark import load_study, run
-from benchmark.pipelines import file
+from benchmark.pipelines import saving
 from benchmark.pipelines.answers import top
 from benchmark.serving.answer import answers
 
@@ -35,8 +35,8 @@ def folder(tmp_path_factory, classical, deep):
     """Two pipelines and a leaderboard."""
     folder = tmp_path_factory.mktemp("served")
     run(load_study("digits", extractors=["pixels", "hog"], models=["majority", "knn"], split="holdout"), folder)
-    file.save(classical, folder / "classical.pipeline")
-    file.save(deep, folder / "deep.pipeline")
+    saving.save(classical, folder / "classical.pipeline")
+    saving.save(deep, folder / "deep.pipeline")
     return folder
 
 
