@@ -26,7 +26,8 @@ from benchmark.datasets.base import Dataset, shape_of
 from benchmark.environment import environment
 from benchmark.errors import StorageError
 from benchmark.featurize import Features, featurize, said, words
-from benchmark.inner_folds import TrainingSet, Validation, check_size, held_out_probabilities, prepare_fit, probabilities
+from benchmark.fitting import fit_model
+from benchmark.inner_folds import TrainingSet, Validation, held_out_probabilities, prepare_fit, probabilities
 from benchmark.memory import peak_mb, reset_peak
 from benchmark.predictions import Predictions
 from benchmark.prepare import double_corrections, is_official, make_model, make_strategy, refusal_of, split
@@ -185,9 +186,8 @@ def fit_predict(
     with _timed(outcome, "resample_s"):
         X, y = training.resampled()
     outcome["n_resampled"] = len(y)
-    check_size(model, len(y))
     with _timed(outcome, "fit_s"):
-        model.fit(X, y, **given)
+        fit_model(model, X, y, training.rarest(), **given)
         strategy.learn(whole.y, lambda: held_out_probabilities(model, whole))
     with _timed(outcome, "predict_s"):
         proba = strategy.adjust(probabilities(model, features.test, dataset))

@@ -86,4 +86,7 @@ def test_what_a_sampler_cannot_do_is_a_skip_and_its_own_reason(digits, make_cell
     data = replace(digits, images=digits.images[nearly_even], targets=digits.targets[nearly_even], classes=("0", "1"))
     row = evaluate(make_cell(data, strategy="adasyn", split="holdout(test_size=0.25)"), data, tmp_path)
     assert row["status"] == "skipped"
-    assert row["reason"].startswith("ADASYN cannot resample this training part: ")
+    assert row["reason"].startswith(
+        "ADASYN cannot resample this training set: no image of a class to be enlarged has a neighbour of another"
+    )
+    assert row["reason"].endswith("(of 29 training images, '1' has 14)")
