@@ -26,7 +26,8 @@ from benchmark.datasets.base import Dataset, shape_of
 from benchmark.environment import environment
 from benchmark.errors import StorageError
 from benchmark.featurize import Features, featurize, said, words
-from benchmark.inner_folds import TrainingSet, Validation, fit_model, held_out_probabilities, prepare_fit, probabilities
+from benchmark.fitting import fit_model
+from benchmark.inner_folds import TrainingSet, Validation, held_out_probabilities, prepare_fit, probabilities
 from benchmark.memory import peak_mb, reset_peak
 from benchmark.predictions import Predictions, digest_of_file
 from benchmark.prepare import double_corrections, is_official, make_model, make_strategy, refusal_of, split
@@ -187,7 +188,7 @@ def fit_predict(
         X, y = training.resampled()
     outcome["n_resampled"] = len(y)
     with _timed(outcome, "fit_s"):
-        fit_model(model, X, y, **given)
+        fit_model(model, X, y, training.rarest(), **given)
         strategy.learn(whole.y, lambda: held_out_probabilities(model, whole))
     with _timed(outcome, "predict_s"):
         proba = strategy.adjust(probabilities(model, features.test, dataset))

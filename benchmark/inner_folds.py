@@ -17,12 +17,13 @@ from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
 from benchmark.datasets.base import Dataset
+from benchmark.fitting import fit_model
 from benchmark.splits import Fold, Indices, inner_folds
 from benchmark.strategies.base import HeldOut, Refused, Strategy
+from benchmark.text import count_of
 
 CALIBRATION, LARGE = 5, 10_000  # folds, and the number of images from which on two are enough
 TUNING = 3
-WORSE_THAN_CHANCE = "worse than random"  # of the message of scikit-learn's AdaBoost, which has no error of its own for it
 
 
 class Labelled(Protocol):
@@ -93,8 +94,24 @@ class TrainingSet:
         return TrainingSet(self.X[positions], self.dataset, self.indices[positions], self.strategy)
 
     def resampled(self) -> tuple[NDArray, NDArray[np.int64]]:
-        """X and y after resampling."""
-        return self.strategy.resample(self.X, self.y)
+        """X and y after resampling.
+
+        Raises
+        ------
+        Refused
+            The strategy cannot resample these images.
+        """
+        try:
+            return self.strategy.resample(self.X, self.y)
+        except Refused as reason:
+            raise Refused(f"{reason} ({self.rarest()})") from reason
+
+    def rarest(self) -> str:
+        """Name the rarest class of it, with the number of its images."""
+        counts = self.y.sum(axis=0) if self.dataset.multilabel else np.bincount(self.y)
+        there = np.flatnonzero(counts)
+        rarest = there[counts[there].argmin()]
+        return f"of {count_of(len(self.y), 'training image')}, '{self.dataset.classes[rarest]}' has {counts[rarest]}"
 
     def check(self, model: Any, where: str) -> None:
         """Raise Refused where the strategy cannot work on it."""
@@ -217,37 +234,16 @@ def held_out_probabilities(model: Any, training: TrainingSet) -> HeldOut:
     held = np.concatenate([held for _, held in folds.folds]) if folds.folds else np.empty(0, dtype=np.int64)
     if not dataset.multilabel and len(np.unique(training.y[held])) < 2:
         unit = "image" if dataset.groups is None else "group"
-        raise Refused(
-            f"an inner cross-validation needs at least 2 {unit}s in the training set of each of two classes; "
-            f"it has {len(training.indices)} images, and {len(np.unique(training.y[held]))} such classes"
-        )
+        raise Refused(f"an inner cross-validation needs at least 2 {unit}s in the training set of each of two classes; {training.rarest()}")
     folds.check(model)
     training.uses["strategy"] = folds.text
     proba = []
     for inner, positions in folds.folds:
         part, given = prepare_fit(model, training.part(inner))
         X, y = part.resampled()
-        proba.append(probabilities(fit_model(clone(model), X, y, **given), training.X[positions], dataset))
+        fitted = fit_model(clone(model), X, y, part.rarest(), **given)
+        proba.append(probabilities(fitted, training.X[positions], dataset))
     return HeldOut(training.y[held], np.concatenate(proba))
-
-
-def fit_model(model: Any, X: NDArray, y: NDArray[np.int64], **given: Any) -> Any:
-    """Fit a model to a training set after resampling; returns it.
-
-    Raises
-    ------
-    Refused
-        The training set is too small for the model.
-    """
-    for name, value in model.get_params().items():
-        if name.split("__")[-1] == "n_neighbors" and isinstance(value, int) and value > len(X):
-            raise Refused(f"n_neighbors={value} needs at least {value} training images; after resampling there are {len(X)}")
-    try:
-        return model.fit(X, y, **given)
-    except ValueError as error:
-        if WORSE_THAN_CHANCE in str(error):
-            raise Refused("boosting has stopped: its first weak learner is worse than chance on the training set") from error
-        raise
 
 
 def probabilities(model: Any, X: NDArray, labelled: Labelled) -> NDArray[np.float64]:

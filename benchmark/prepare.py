@@ -114,7 +114,8 @@ def refusal_of(cell: Cell, dataset: Dataset, train: NDArray[np.int64], strategy:
     if reason:
         return reason
     if not dataset.multilabel and len(np.unique(dataset.targets[train])) < 2:
-        return "the training part has images of a single class"
+        name = dataset.classes[dataset.targets[train][0]]
+        return f"the training set has images of a single class: all {len(train)} are '{name}'"
     counts = np.bincount(dataset.targets[train].ravel())
     most = int(counts.max()) * len(counts) if resamples(strategy) else len(train)
     reason = own_folds_refusal(model, strategy, dataset.groups is not None, most)

@@ -125,7 +125,7 @@ def test_a_training_part_of_one_class_is_a_skipped_row(digits, make_cell, tmp_pa
 @pytest.mark.parametrize(
     ("strategy", "model", "reason"),
     [
-        ("smote", "knn", "needs 6 training images per class; '3' has 2"),
+        ("smote", "knn", "needs 6 training images of each class; '3' has 2"),
         ("class_weight", "knn", "no class_weight"),
         ("none", "one_vs_rest(estimator=simple_cnn)", "takes images"),
         ("none", f"{FAKES}:HardLabelsOnly", "AUC is never computed from hard labels"),

@@ -345,7 +345,7 @@ def test_smote_that_an_inner_fold_is_too_small_for_is_a_skip_with_the_number_nee
     data = replace(digits, images=digits.images[seven], targets=digits.targets[seven], classes=("0", "1"))
     row = evaluate(make_cell(data, model="rbf_svm", strategy="smote", split="holdout(test_size=0.12)"), data, tmp_path)
     assert row["status"] == "skipped", row["reason"]
-    assert "in an inner fold of the training set: SMOTE with 5 neighbours needs 6 training images per class; '1' has 5" in row["reason"]
+    assert "in an inner fold of the training set: SMOTE with 5 neighbours needs 6 training images of each class; '1' has 5" in row["reason"]
 
 
 def test_early_stopping_of_classes_of_one_image_is_a_skip(digits, make_cell, tmp_path):

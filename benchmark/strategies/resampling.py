@@ -7,12 +7,19 @@ from typing import Any
 import numpy as np
 from imblearn.combine import SMOTEENN, SMOTETomek
 from imblearn.over_sampling import ADASYN, SMOTE
-from imblearn.under_sampling import EditedNearestNeighbours, InstanceHardnessThreshold, NearMiss
+from imblearn.under_sampling import EditedNearestNeighbours, NearMiss
 from numpy.typing import NDArray
 
 from benchmark.datasets.base import Task
 from benchmark.strategies.base import Refused, Strategy
-from benchmark.text import count_of, one_line
+from benchmark.text import count_of
+
+INSTEAD = {  # why imbalanced-learn's samplers stop, and what does not
+    "ADASYN": "no image of a class to be enlarged has a neighbour of another class, or the classes are nearly even; random_over would work",
+    "KMeansSMOTE": "no cluster has enough images of a class to be enlarged; random_over, or a lower cluster_balance_threshold, would work",
+    "InstanceHardnessThreshold": "its inner folds need as many images of the largest class as its cv; random_under would work",
+}
+TOO_FEW = "there are too few images for its neighbours, or too few that it would keep; random_over would work"
 
 
 class Resample(Strategy):
@@ -41,11 +48,15 @@ class Resample(Strategy):
         labels, counts = np.unique(y, return_counts=True)
         if len(labels) < 2:
             return f"{name} needs two classes; the training part has one"
-        rarest, least = classes[labels[counts.argmin()]], counts.min()
-        needed, why = _needed_images(self.sampler)
-        if least < min(needed, counts.max()):
-            return f"{name}{why} needs {needed} training images per class; '{rarest}' has {least}"
-        return None
+        rarest, least = classes[labels[counts.argmin()]], int(counts.min())
+        neighbours, needed = _neighbours(self.sampler)
+        if least >= needed or (needed > neighbours and least == counts.max()):  # even classes are not enlarged
+            return None
+        fewer = least - (needed - neighbours)
+        fewer_work = fewer > 0 and name not in INSTEAD  # those need more than neighbours
+        instead = f"{count_of(fewer, 'neighbour')} or random_over" if fewer_work else "random_over"
+        has = f"'{rarest}' has {least}; {instead} would work"
+        return f"{name} with {count_of(neighbours, 'neighbour')} needs {needed} training images of each class; {has}"
 
     def resample(self, X: NDArray, y: NDArray[np.int64]) -> tuple[NDArray, NDArray[np.int64]]:
         """Resample; the type of X stays."""
@@ -53,11 +64,9 @@ class Resample(Strategy):
         try:  # neighbours and interpolation are wrong in the 8 bits of pixels
             new, new_y = self.sampler.fit_resample(flat.astype(np.float32) if X.dtype == np.uint8 else flat, y)
         except (ValueError, RuntimeError) as error:
-            sizes = ", ".join(map(str, np.unique(y, return_counts=True)[1]))
-            why = f"{type(self.sampler).__name__} cannot resample a training set with classes of {sizes} images"
-            raise Refused(f"{why}: {one_line(str(error))}") from error
+            raise Refused(f"{type(self.sampler).__name__} cannot resample this training set: {_reason(self.sampler, error)}") from error
         if len(np.unique(new_y)) < len(np.unique(y)):
-            raise Refused(f"{type(self.sampler).__name__} leaves no training image of some class")
+            raise Refused(f"{type(self.sampler).__name__} leaves no training image of some class; random_over would work")
         if _selects(self.sampler):
             return X[self.sampler.sample_indices_], new_y
         if X.dtype == np.uint8:
@@ -70,16 +79,20 @@ def _selects(sampler: Any) -> bool:
     return hasattr(sampler, "sample_indices_") and getattr(sampler, "shrinkage", None) is None
 
 
-def _needed_images(sampler: Any) -> tuple[int, str]:
-    """Images of each class that a sampler needs, and for how many neighbours."""
+def _neighbours(sampler: Any) -> tuple[int, int]:
+    """Neighbours within one class that a sampler looks for, and the images that a class must have for that."""
     inner = getattr(sampler, "smote", None) or sampler
-    if isinstance(inner, InstanceHardnessThreshold):
-        return 2, ""  # of its inner folds one holds a class of one image, and trains without it
-    neighbours = getattr(inner, "n_neighbors" if isinstance(inner, ADASYN | NearMiss) else "k_neighbors", None)
-    if not isinstance(neighbours, int):
-        return 1, ""
-    own_class = not isinstance(inner, NearMiss)  # whose neighbours are of another class than the sample
-    return neighbours + own_class, f" with {count_of(neighbours, 'neighbour')}"
+    if isinstance(inner, NearMiss):  # neighbours of the images of other classes
+        return (inner.n_neighbors, inner.n_neighbors) if isinstance(inner.n_neighbors, int) else (0, 0)
+    found = getattr(inner, "n_neighbors" if isinstance(inner, ADASYN) else "k_neighbors", 0)
+    return (found, found + 1) if isinstance(found, int) else (0, 0)
+
+
+def _reason(sampler: Any, error: Exception) -> str:
+    """Why a sampler stopped: in our words for those of imbalanced-learn, in its own for a plug-in."""
+    if type(sampler).__module__.startswith("imblearn."):
+        return INSTEAD.get(type(sampler).__name__, TOO_FEW)
+    return " ".join(str(error).split())
 
 
 def smote_enn(k_neighbors: int = 5, n_neighbors: int = 3) -> Resample:
