@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from pydicom import dcmread
 from pydicom.encaps import encapsulate
-from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
+from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit, JPEGExtended12Bit, RLELossless
 
 from benchmark.datasets.pictures.load import load_images
 from benchmark.datasets.pictures.options import Options
@@ -154,6 +154,15 @@ def test_more_rle_than_the_image_can_have_is_refused_before_it_is_decoded(tmp_pa
     frame = struct.pack("<16I", 1, 64, *[0] * 14) + b"\x81\0" * 100_000
     with pytest.raises(ValueError, match="200,064 bytes of RLE for an image of 2,000"):
         read_picture(compressed(tmp_path / "a.dcm", RLELossless, frame))
+
+
+def test_a_jpeg_of_12_bits_is_refused_with_what_to_do(tmp_path):
+    path = compressed(tmp_path / "a.dcm", JPEGExtended12Bit, b"anything")
+    file = dcmread(path)
+    file.BitsAllocated, file.BitsStored, file.HighBit = 16, 12, 11
+    file.save_as(path)
+    with pytest.raises(ValueError, match="a JPEG of 12 bits is not read; write it uncompressed, or as RLE"):
+        read_picture(path)
 
 
 def test_a_frame_of_nothing_known_is_refused_in_our_words(tmp_path):

@@ -19,6 +19,7 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    JPEGExtended12Bit,
     RLELossless,
 )
 
@@ -130,6 +131,8 @@ def refuse_larger_frame(file: DicomDataset) -> None:
         if len(frame) > LONGEST_RLE * n_bytes + 1024:
             raise ValueError(f"damaged: {len(frame):,} bytes of RLE for an image of {n_bytes:,}")
         return
+    if syntax == JPEGExtended12Bit and integer_of(file, "BitsStored", 8) > 8:
+        raise ValueError(f"a JPEG of {file.BitsStored} bits is not read; write it uncompressed, or as RLE")
     try:
         width, height = Image.open(BytesIO(frame), formats=("JPEG", "JPEG2000")).size
     except Exception:
