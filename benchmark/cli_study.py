@@ -146,7 +146,7 @@ def plan(
         values = dict.fromkeys(str(identity[axis]) for identity in identities)
         console.print(f"{axis:>10}  {len(values):>3}  {', '.join(values)}", highlight=False, soft_wrap=True, markup=False)
     skips = planned.refusals
-    console.print(f"{count_of(len(identities), 'cell')}, {len(skips)} of them skipped", highlight=False)
+    console.print(f"{count_of(len(identities), 'cell')}, {len(skips)} of them skipped as far as the split tells", highlight=False)
     for (label, reason), n in Counter((_label(cell.identity), reason) for cell, reason in skips).items():
         say(f"  {n} skipped: {label}: {reason}")
     for line in estimate(planned, out or Path("results") / planned.study.name).lines(workers):

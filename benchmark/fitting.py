@@ -29,7 +29,9 @@ def fit_model(model: Any, X: NDArray, y: NDArray, rarest: str, **given: Any) -> 
     Refused
         The model needs more training images than there are, or is boosted and cannot begin with these.
     """
-    check_size(model, len(X))
+    reason = size_refusal(model, len(X))
+    if reason:
+        raise Refused(reason)
     try:
         return model.fit(X, y, **given)
     except ValueError as error:
@@ -39,13 +41,9 @@ def fit_model(model: Any, X: NDArray, y: NDArray, rarest: str, **given: Any) -> 
         raise Refused(f"{type(model).__name__} cannot learn from this training set: {why} ({rarest})") from error
 
 
-def check_size(model: Any, n: int) -> None:
-    """Raise Refused where a model needs more training images than there are after resampling.
-
-    Raises
-    ------
-    Refused
-    """
+def size_refusal(model: Any, n: int) -> str | None:
+    """Why a model cannot be fitted to so many images; None where it can."""
     for name, value in model.get_params().items():
         if name.split("__")[-1] == "n_neighbors" and isinstance(value, int) and value > n:
-            raise Refused(f"n_neighbors={value} needs at least {value} training images; after resampling there are {n}")
+            return f"n_neighbors={value} needs at least {value} training images; it is given {n}"
+    return None

@@ -44,7 +44,7 @@ class Plan:
 
     @cached_property
     def refusals(self) -> list[tuple[Cell, str]]:
-        """Cells that cannot be run, with the reason."""
+        """Cells of which the split alone tells that they cannot be run, with the reason; features may refuse others."""
         reasons = ((cell, refusal(cell, self.datasets[cell.dataset.label])) for cell in self.cells())
         return [(cell, reason) for cell, reason in reasons if reason]
 

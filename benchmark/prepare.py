@@ -12,6 +12,7 @@ from benchmark import imbalance
 from benchmark.cell import Cell
 from benchmark.datasets.base import Dataset
 from benchmark.featurize import seeded
+from benchmark.fitting import size_refusal
 from benchmark.own_folds import own_folds_refusal, resamples
 from benchmark.plugins import build, load
 from benchmark.spec import Spec
@@ -119,4 +120,6 @@ def refusal_of(cell: Cell, dataset: Dataset, train: NDArray[np.int64], strategy:
     counts = np.bincount(dataset.targets[train].ravel())
     most = int(counts.max()) * len(counts) if resamples(strategy) else len(train)
     reason = own_folds_refusal(model, strategy, dataset.groups is not None, most)
+    if not resamples(strategy):
+        reason = reason or size_refusal(model, len(train))
     return reason or strategy.refusal(model, dataset.targets[train], dataset.classes, dataset.task)

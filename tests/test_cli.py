@@ -102,6 +102,19 @@ def test_list_names_every_kind():
         assert name in printed
 
 
+def test_plan_counts_the_cells_that_the_split_refuses_and_estimates_the_others(tmp_path):
+    random, rows = np.random.default_rng(0), ["image,label,split"]
+    for i in range(24):
+        imsave(tmp_path / f"{i}.png", random.integers(0, 256, (8, 8), np.uint8), check_contrast=False)
+        rows.append(f"{i}.png,{'ab'[i % 2]},{'train' if i < 4 else 'test'}")
+    (tmp_path / "few.csv").write_text("\n".join(rows))
+    entries = ("--extractor", "pixels", "--model", "knn", "--model", "gaussian_nb", "--strategy", "none", "--strategy", "random_over")
+    printed = benchmark("plan", "--dataset", f"csv:{tmp_path}/few.csv", *entries, "--out", str(tmp_path / "new")).stdout
+    assert "4 cells, 1 of them skipped as far as the split tells" in printed
+    assert "n_neighbors=5 needs at least 5 training images; it is given 4" in printed
+    assert "3 cells to run" in printed
+
+
 def test_plan_shows_cells_and_refusals_and_writes_nothing(tmp_path):
     printed = benchmark("plan", "--strategy", "class_weight", "--model", "knn", "--extractor", "pixels", cwd=tmp_path).stdout
     assert "3 cells, 3 of them skipped" in printed

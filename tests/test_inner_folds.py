@@ -337,7 +337,7 @@ def test_fewer_images_than_neighbours_after_resampling_are_a_skip_with_the_numbe
     row = evaluate(make_cell(few, model=model, strategy=strategy, imbalance="step(ratio=30)", split="holdout"), few, tmp_path)
     needed = 9 if "9" in model else 5
     assert row["status"] == "skipped", row["reason"]
-    assert row["reason"].startswith(f"n_neighbors={needed} needs at least {needed} training images; after resampling there are 3")
+    assert row["reason"].startswith(f"n_neighbors={needed} needs at least {needed} training images; it is given 3")
 
 
 def test_smote_that_an_inner_fold_is_too_small_for_is_a_skip_with_the_number_needed(digits, make_cell, tmp_path):
