@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, product
 from pathlib import Path
+from typing import Any
 
 from benchmark.cell import Cell
 from benchmark.datasets.base import Dataset, data_folder
@@ -15,7 +16,7 @@ from benchmark.plugins import load, resolve, with_defaults
 from benchmark.prepare import folds, refusal
 from benchmark.spec import Spec
 from benchmark.splits import has_official
-from benchmark.study import FLOOR, Study, takes_images
+from benchmark.study import FLOOR, Study, content_of, takes_images
 
 
 @dataclass(frozen=True)
@@ -108,4 +109,7 @@ def _pipelines(study: Study) -> Iterator[tuple[tuple[Spec, ...], Spec]]:
     """Every pair of extractor and model, each once; the floor needs no extractor where a study has none."""
     spanned = ((extractor, model) for extractor in study.extractors for model in study.models if not takes_images(model))
     alone = (((), model) for model in study.models if takes_images(model) or (model.name == FLOOR and not study.extractors))
-    yield from dict.fromkeys(chain(spanned, alone, study.pipelines))
+    first: dict[Any, tuple[tuple[Spec, ...], Spec]] = {}
+    for pair in chain(spanned, alone, study.pipelines):
+        first.setdefault(content_of(pair), pair)
+    yield from first.values()

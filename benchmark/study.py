@@ -180,7 +180,7 @@ def _check_listed_once(entries: dict[str, Sequence[Any]], labels: dict[str, list
     for axis, resolved in entries.items():
         first: dict[Any, Any] = {}
         for entry, label in zip(resolved, labels[axis], strict=True):
-            content = _content(entry)
+            content = content_of(entry)
             if content in first:
                 same = first[content]
                 twice = f"{label} twice" if label == same else f"{same} and {label}, which are the same"
@@ -188,11 +188,11 @@ def _check_listed_once(entries: dict[str, Sequence[Any]], labels: dict[str, list
             first[content] = label
 
 
-def _content(entry: Any) -> Any:
+def content_of(entry: Any) -> Any:
     """What decides whether two entries of an axis are the same: code and values of all parameters, whatever their names."""
     if isinstance(entry, Spec):
         return entry.target, str(sorted(describe(entry)["params"].items(), key=itemgetter(0)))
-    return tuple(map(_content, entry)) if isinstance(entry, tuple) else entry
+    return tuple(map(content_of, entry)) if isinstance(entry, tuple) else entry
 
 
 def load_study(study: str | Path, **replace: Any) -> Study:

@@ -4,6 +4,7 @@ import pytest
 
 from benchmark.errors import UserError
 from benchmark.runner import make_plan, run
+from benchmark.spec import Spec, parse_sum
 from benchmark.splits import stratified_kfold
 from benchmark.study import Study, load_study, suites
 from benchmark.yaml_files import write_yaml
@@ -227,3 +228,9 @@ def test_a_training_size_that_is_neither_share_nor_number_is_refused(size):
 def test_a_mistake_in_what_replaces_an_axis_is_not_said_of_the_study_file(key, value, message):
     with pytest.raises(UserError, match=f"^{message}"):
         load_study("digits", **{key: value})
+
+
+def test_a_pair_that_the_axes_span_too_is_run_once():
+    study = load_study("digits", extractors=["pixels"], models=["knn"])
+    study = study.model_copy(update={"pipelines": ((parse_sum("pixels"), Spec.parse("knn(n_neighbors=5)")),)})
+    assert [cell.model.label for cell in make_plan(study).cells()] == ["knn"] * 3
