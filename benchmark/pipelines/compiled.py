@@ -21,6 +21,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC
+from sklearn.tree import BaseDecisionTree
 from sklearn.tree._tree import Tree
 
 from benchmark.errors import UserError
@@ -32,8 +33,12 @@ from features.sift_bovw import SIFTBoVW
 from features.visual_words import ENCODINGS, Fisher
 
 KERNELS = ("rbf", "linear", "poly", "sigmoid")
+CHECKS_WIDTH = (BaseDecisionTree, HistGradientBoostingClassifier)  # scikit-learn does so unless the attribute is missing
 AS_WIDE = (StandardScaler, MinMaxScaler)  # what they give has as many columns as what they take
 NOT_ALIKE = ("random_state", "class_weight")
+KEPT_ONLY = {
+    KNeighborsClassifier: ", or is not one that a file keeps: KNeighborsClassifier(algorithm='brute') with Euclidean distances",
+}
 ALONE = {"n_jobs": (None, 1), "verbose": (0, False, None), "memory": (None,)}
 
 
@@ -78,7 +83,7 @@ def check_compiled(part: Any, n_features: int) -> None:
                 continue
             checks = (SOUND[kind] for kind in type(inner).__mro__ if kind in SOUND)
             if not all(check(inner, place) for check in checks):
-                raise UserError(f"its {type(inner).__name__} does not fit together")
+                raise UserError(f"its {type(inner).__name__} does not fit together{KEPT_ONLY.get(type(inner), '')}")
     except (AttributeError, TypeError, ValueError, LookupError, OverflowError) as error:
         raise UserError(f"a part of it is not whole ({error})") from None
 
@@ -136,12 +141,16 @@ def _within_steps(steps: Any, place: Place) -> Iterator[tuple[Any, Place]]:
 
 
 def _width_inside(part: Any, width: int | None) -> int | None:
-    """Columns that what is inside an object is given: no more than it takes, nor than it gives each member of an ensemble."""
+    """Columns that what is inside an object is given: no more than it takes, nor than it gives each member of an ensemble.
+
+    Inside a plug-in nobody knows, but for what compares its input with its own ``n_features_in_`` before it is followed.
+    """
     if type(part).__module__.startswith("plugin_"):
         return None
-    if width is None:
-        return None
     held = vars(part)
+    if width is None:
+        own = held.get("n_features_in_")
+        return own if isinstance(part, CHECKS_WIDTH) and type(own) is int else None
     chosen = [len(columns) for columns in held.get("estimators_features_", ())]
     return min([width, int(held.get("n_features_in_", width)), *chosen])
 
@@ -152,7 +161,8 @@ def _is_sound_tree(tree: Any, place: Place) -> bool:
     left, right = tree.children_left, tree.children_right
     inner = left != -1
     of_leaves = bool((right[~inner] == -1).all())
-    return of_leaves and place.holds(tree.n_features, tree.feature[inner]) and _leads_on(inner, left, right)
+    known = place.width is not None and place.holds(tree.n_features, tree.feature[inner])
+    return of_leaves and known and _leads_on(inner, left, right)
 
 
 def _is_sound_predictor(tree: Any, place: Place) -> bool:

@@ -9,11 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.feature_selection import VarianceThreshold
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree._tree import Tree
 
 from benchmark.errors import UserError
 from benchmark.pipelines import file, schema, trial
+from benchmark.pipelines.compiled import check_compiled
 from benchmark.pipelines.pipeline import fit
 from features.hog import HOG
 
@@ -199,6 +204,57 @@ def test_features_that_were_left_out_before_a_tree_are_not_followed(contents, fe
     narrow[0].fit(X)
     pipeline.model.estimators_[0] = narrow
     assert "does not fit together" in refusal(file.dumps(pipeline))
+
+
+class PlugIn:
+    """Stands for an object of a plug-in, which alone knows what it gives to what is inside it."""
+
+    def __init__(self, inside):
+        self.inside = inside
+
+
+PlugIn.__module__ = "plugin_0"
+
+
+def with_features(tree, feature, n_features):
+    """Copy of a tree that looks at one feature only, and says that it takes so many."""
+    state = tree.__getstate__()
+    state["nodes"] = state["nodes"].copy()
+    state["nodes"]["feature"][state["nodes"]["left_child"] != -1] = feature
+    again = Tree(n_features, tree.n_classes, tree.n_outputs)
+    again.__setstate__(state)
+    return again
+
+
+@pytest.mark.parametrize("feature", [64, 5_000, 2_000_000_000])
+def test_trees_inside_a_plug_in_look_at_nothing_beyond_what_scikit_learn_checks(feature, few):
+    forest = RandomForestClassifier(2, random_state=0).fit(few.images.reshape(len(few.images), -1), few.targets)
+    check_compiled(PlugIn(forest), 64)
+    forest.estimators_[0].tree_ = with_features(forest.estimators_[0].tree_, feature, feature + 1)
+    with pytest.raises(UserError, match="its Tree does not fit together"):
+        check_compiled(PlugIn(forest), 64)
+
+
+@pytest.mark.parametrize("width", [None, 5_000, "5000"])
+def test_a_tree_whose_input_nobody_checks_is_refused(width, few):
+    tree = DecisionTreeClassifier(random_state=0).fit(few.images.reshape(len(few.images), -1), few.targets)
+    with pytest.raises(UserError, match="does not fit together"):
+        check_compiled(PlugIn(tree.tree_), 64)
+    del tree.n_features_in_
+    if width is not None:
+        tree.n_features_in_ = width
+    tree.tree_ = with_features(tree.tree_, 4_999 if width == 5_000 else 0, 64)
+    with pytest.raises(UserError, match="does not fit together"):
+        check_compiled(PlugIn(tree), 64)
+
+
+def test_boosted_trees_and_neighbours_inside_a_plug_in_are_kept_or_told_how(few):
+    X = few.images.reshape(len(few.images), -1).astype(np.float32)
+    boosted = HistGradientBoostingClassifier(max_iter=2).fit(X, few.targets)
+    check_compiled(PlugIn(boosted), 64)
+    check_compiled(PlugIn(KNeighborsClassifier(algorithm="brute").fit(X, few.targets)), 64)
+    with pytest.raises(UserError, match="algorithm='brute'"):
+        check_compiled(PlugIn(KNeighborsClassifier().fit(X, few.targets)), 64)
 
 
 def test_an_extractor_is_asked_about_images_of_the_size_that_it_was_fitted_for(few, make_cell):
