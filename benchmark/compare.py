@@ -17,7 +17,7 @@ from benchmark.errors import UserError, unknown
 from benchmark.intervals import difference, over_folds
 from benchmark.leaderboard import COMPARABLE, ENTRY, title_of
 from benchmark.metrics import METRICS
-from benchmark.predictions import Predictions, read
+from benchmark.predictions import Predictions, read, read_cells
 from benchmark.ranks import holm, wilcoxon
 from benchmark.stats import ALPHA, Result
 from benchmark.store import load_results
@@ -102,7 +102,7 @@ def compare_all(folder: str | Path, against: str, metric: str = "f1") -> list[Co
 def _rows(folder: str | Path, metric: str) -> pd.DataFrame:
     if metric not in METRICS:
         raise unknown("metric", metric, METRICS)
-    rows = load_results(folder, [metric, "n_images", "n_test", "per_class", "subset_accuracy"])
+    rows = load_results(folder, [metric, "predictions", "n_images", "n_test", "per_class", "subset_accuracy"])
     if metric not in rows:
         raise UserError(f"no row in {folder} has the metric {metric}; those of its leaderboard: python -m benchmark table {folder}")
     return rows
@@ -170,7 +170,7 @@ def _paired(group: pd.DataFrame, one: Entry, two: Entry, metric: str) -> Pair | 
 
 
 def _compared(
-    title: str, pair: Pair, one: Entry, two: Entry, metric: str, reading: Callable[[str], Predictions], alpha: float
+    title: str, pair: Pair, one: Entry, two: Entry, metric: str, reading: Callable[[str, str | None], Predictions], alpha: float
 ) -> Comparison:
     cells, names, note = pair.cells, [f"{metric}_a", f"{metric}_b"], pair.note
     means = cells.groupby("fold")[names].agg(lambda values: values.astype(float).mean(skipna=False))
@@ -183,7 +183,7 @@ def _compared(
     elif len(means) > 1:
         result = over_folds(defined[names[0]] - defined[names[1]], cells["n_images_a"], cells["n_test_a"], alpha)
     else:
-        result = _one_split(metric, [reading(key) for key in cells["key_a"]], [reading(key) for key in cells["key_b"]], alpha)
+        result = _one_split(metric, read_cells(reading, cells, "_a"), read_cells(reading, cells, "_b"), alpha)
     mean_a, mean_b = (float(defined[name].mean()) if len(defined) else np.nan for name in names)
     return Comparison(title, pair.dataset, one, two, metric, mean_a, mean_b, result, note, pair.label)
 

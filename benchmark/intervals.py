@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import ceil
 from pathlib import Path
 from types import MappingProxyType
@@ -22,7 +22,7 @@ from benchmark import scores
 from benchmark.averages import counted
 from benchmark.influence import influence, smoothed
 from benchmark.metrics import METRICS, truth_of, undefined
-from benchmark.predictions import Predictions, read
+from benchmark.predictions import Predictions, read, read_cells
 from benchmark.stats import ALPHA, Result, Spread, corrected_t, delong, limits, mcnemar, paired_t, spread_of, wilson
 
 
@@ -93,7 +93,7 @@ def interval(folder: Path, cells: pd.DataFrame, metric: str) -> Result:
     found = cells.groupby("fold")[metric].agg(lambda values: values.astype(float).mean()).dropna()
     if len(found) > 1:
         return over_folds(found, cells["n_images"], cells["n_test"])
-    return over_images(metric, [read(folder, key) for key in cells.loc[cells["fold"].isin(found.index), "key"]])
+    return over_images(metric, read_cells(partial(read, folder), cells[cells["fold"].isin(found.index)]))
 
 
 def over_folds(scores: pd.Series, n_images: pd.Series, n_test: pd.Series, alpha: float = ALPHA) -> Result:

@@ -93,7 +93,7 @@ def _check_outcomes(stores: list[StoredRows]) -> None:
     for store in stores:
         for row in store.rows():
             if row["status"] == "ok":
-                read(store.folder, row["key"])  # refuses what is missing or corrupted
+                read(store.folder, row["key"], row.get("predictions"))  # refuses what is missing, corrupted or changed
             earlier = first.setdefault(row["key"], store)
             if earlier is not store and (difference := _difference(earlier, store, row)):
                 raise UserError(
@@ -107,7 +107,7 @@ def _difference(one: StoredRows, two: StoredRows, row: Row) -> str:
         return f"'{statuses[0]}' in {one.folder}, '{statuses[1]}' in {two.folder}"
     if statuses[0] != "ok":
         return ""
-    predictions = [read(store.folder, row["key"]) for store in (one, two)]
+    predictions = [read(store.folder, row["key"]) for store in (one, two)]  # each was held against its row
     same = all(np.array_equal(getattr(predictions[0], name), getattr(predictions[1], name)) for name in ("y_true", "proba", "test_index"))
     accuracies = [float((each.labels == each.y_true).mean()) for each in predictions]
     return "" if same else f"other predictions in {one.folder} (accuracy {accuracies[0]:.4f}) than in {two.folder} ({accuracies[1]:.4f})"

@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import math
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.errors import UserError
 from benchmark.files import write_atomic
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST_BYTES = 2**30  # of one array; 50,000 images of 1,000 classes take 0.4 of it
 _ARRAYS = {  # kinds of dtype and numbers of dimensions
@@ -152,18 +156,45 @@ def is_intact(folder: Path, key: str, digest: str | None) -> bool:
         return False
 
 
-def read(folder: Path, key: str) -> Predictions:
+def read_cells(read_one: Callable[[str, str | None], Predictions], cells: pd.DataFrame, suffix: str = "") -> list[Predictions]:
+    """Predictions of stored cells, by the columns ``key`` and ``predictions`` of their rows; see ``read``.
+
+    Parameters
+    ----------
+    read_one : callable (key, digest) -> Predictions
+        ``read`` of a results folder, or the same with a memory.
+    cells : DataFrame
+    suffix : str
+        Of the two columns, where rows of two entries stand side by side.
+    """
+    column = f"predictions{suffix}"  # rows of earlier versions have none
+    digests = cells[column] if column in cells else [None] * len(cells)
+    pairs = zip(cells[f"key{suffix}"], digests, strict=True)
+    return [read_one(key, digest if isinstance(digest, str) else None) for key, digest in pairs]
+
+
+def read(folder: Path, key: str, digest: str | None = None) -> Predictions:
     """Predictions of a stored cell of a results folder.
+
+    Parameters
+    ----------
+    folder : Path
+    key : str
+    digest : str or None
+        Of the file, as its row has it; None in rows of earlier versions.
 
     Raises
     ------
     UserError
-        The file is missing, corrupted or truncated.
+        The file is missing, corrupted or truncated, or was changed since its cell has ended.
     """
     path, again = folder / "predictions" / f"{key}.npz", "run its study again with --force"
     try:
-        return Predictions.load(path)
+        predictions = Predictions.load(path)
     except FileNotFoundError:
         raise UserError(f"{path} is missing: {again}") from None
     except (OSError, ValueError) as error:
         raise UserError(f"{path} is corrupted or truncated ({error}): {again}") from None
+    if digest is not None and digest_of_file(path) != digest:
+        raise UserError(f"{path} was changed after its cell had ended: {again}")
+    return predictions

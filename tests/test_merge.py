@@ -7,7 +7,8 @@ import pytest
 from benchmark import load_results, load_study, run
 from benchmark.errors import UserError
 from benchmark.merge import merge
-from benchmark.predictions import Predictions
+from benchmark.predictions import Predictions, digest_of_file
+from benchmark.store import Store
 
 
 def part(folder, **axes):
@@ -54,6 +55,9 @@ def test_a_key_with_two_outcomes_is_an_error_that_names_both(tmp_path):
     path = tmp_path / "b" / "predictions" / f"{key}.npz"
     other = Predictions.load(path)
     Predictions(other.y_true, np.roll(other.proba, 1, axis=0), other.classes, other.test_index).save(path)
+    with Store(tmp_path / "b") as store:
+        (row,) = store.rows()
+        store.add(row | {"predictions": digest_of_file(path)}, replace=True)
     with pytest.raises(UserError, match="two outcomes") as caught:
         merge([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
     for name in (str(tmp_path / "a"), str(tmp_path / "b"), key, "pixels / none / knn"):
@@ -62,8 +66,6 @@ def test_a_key_with_two_outcomes_is_an_error_that_names_both(tmp_path):
 
 
 def test_a_cell_that_failed_in_one_folder_only_is_an_error(tmp_path):
-    from benchmark.store import Store
-
     part(tmp_path / "a")
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     with Store(tmp_path / "b") as store:

@@ -7,7 +7,10 @@ from functools import partial
 import numpy as np
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
+from benchmark import load_study, run
+from benchmark.cli import app
 from benchmark.compare import compare
 from benchmark.errors import UserError
 from benchmark.evaluate import evaluate
@@ -271,3 +274,18 @@ def test_reading_undoes_what_a_killed_writer_left_without_writing_into_the_folde
     assert len(before) == 2
     assert list(load_results(killed)["status"]) == ["ok"] * 3
     assert {path.name: path.read_bytes() for path in killed.glob("results.sqlite*")} == before
+
+
+@pytest.mark.parametrize("command", [("compare", "knn", "majority"), ("plot",), ("merge",)])
+def test_predictions_that_were_exchanged_are_refused_by_all_that_read_them(tmp_path, command):
+    folder = tmp_path / "out"
+    rows = run(load_study("digits", extractors=["pixels"], models=["majority", "knn"], split="holdout"), out=folder)
+    files = [folder / "predictions" / f"{key}.npz" for key in rows["key"]]
+    contents = [file.read_bytes() for file in files]
+    for file, content in zip(files, reversed(contents), strict=True):
+        file.write_bytes(content)
+    verb, *names = command
+    options = ("--metric", "accuracy") if verb == "compare" else ("--out", tmp_path / "elsewhere")
+    done = CliRunner().invoke(app, [verb, str(folder), *names, *map(str, options)])
+    assert isinstance(done.exception, UserError)
+    assert "was changed after its cell had ended: run its study again with --force" in str(done.exception)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -14,7 +15,7 @@ from benchmark.leaderboard import COMPARABLE, ENTRY, comparable
 from benchmark.metrics import METRICS
 from benchmark.plots.picture import Missing
 from benchmark.plots.style import in_order
-from benchmark.predictions import Predictions, read
+from benchmark.predictions import Predictions, read, read_cells
 from benchmark.spec import Spec, number_of
 from benchmark.study import FLOOR
 from benchmark.text import visible
@@ -117,7 +118,7 @@ def few(results: Results, name: str, metric: str, most: int = 6) -> Iterator[Few
         first = best["strategy"].eq("none") & (axis == "strategy")
         kept = pd.concat([best[first], best[~first]]).head(most)
         chosen = [(whole_name(cells), cells) for _, cells in entries(looking.merge(kept[ENTRY], on=ENTRY))]
-        predictions = [[_read_visible(results.folder, key) for key in cells["key"]] for _, cells in chosen]
+        predictions = [_read_visible(results.folder, cells) for _, cells in chosen]
         if predictions[0][0].multilabel:
             yield Missing(name, f"{title}: it is of classes that exclude each other, and these images may have several")
             continue
@@ -126,9 +127,8 @@ def few(results: Results, name: str, metric: str, most: int = 6) -> Iterator[Few
         yield Few(title, results.file_label(str(rows["dataset"].iloc[0])), chosen, predictions, said)
 
 
-def _read_visible(folder: Path, key: str) -> Predictions:
-    stored = read(folder, key)
-    return replace(stored, classes=tuple(map(visible, stored.classes)))
+def _read_visible(folder: Path, cells: pd.DataFrame) -> list[Predictions]:
+    return [replace(stored, classes=tuple(map(visible, stored.classes))) for stored in read_cells(partial(read, folder), cells)]
 
 
 def _ranked(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
