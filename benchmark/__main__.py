@@ -40,7 +40,16 @@ def _silence_libraries() -> None:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     logging.getLogger().addHandler(logging.NullHandler())
+    logging.getLogger("benchmark").addHandler(_Printed(logging.WARNING))
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+
+
+class _Printed(logging.Handler):
+    """Prints what the benchmark itself warns of."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one line beside the results."""
+        error_console.print(one_line(record.getMessage()), style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def _fail(message: str) -> None:

@@ -56,9 +56,17 @@ def _table(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def _means(rows: pd.DataFrame, name: str) -> pd.Series:
-    """Mean of one figure of every class over the cells that have test images of it."""
-    tested = [{cls: of[name] if of["support"] or name == "train" else np.nan for cls, of in each.items()} for each in rows["per_class"]]
+    """Mean of one figure of every class over the cells that have test images of it, by the name of its column."""
+    tested = [
+        {_column_of(cls): of[name] if of["support"] or name == "train" else np.nan for cls, of in each.items()}
+        for each in rows["per_class"]
+    ]
     return pd.DataFrame(tested).mean()
+
+
+def _column_of(cls: str) -> str:
+    """Column of a class, told apart from those that every table has."""
+    return f"class '{cls}'" if cls in (*ENTRY, "worst class", "table") else cls
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:

@@ -3,6 +3,8 @@
 import ctypes
 import operator
 import os
+import subprocess
+import sys
 import time
 from concurrent.futures import wait
 from multiprocessing.context import SpawnProcess
@@ -180,6 +182,17 @@ def test_that_no_dask_worker_answers_is_said_once_and_that_one_answers_again(cap
     assert [message.partition(":")[0] for message in caplog.messages] == ["no Dask worker has answered for 0 s"]
     silence.note({"a": 2.0})
     assert caplog.messages[1:] == ["Dask workers answer again: the run goes on"]
+
+
+def test_the_command_line_prints_that_no_dask_worker_answers():
+    code = (
+        "import time, benchmark.__main__ as command, benchmark.dask_executor as executor\n"
+        "command._silence_libraries(); executor.SILENCE = 0; silence = executor._Silence()\n"
+        "for _ in range(3): silence.note({'a': 1.0}); time.sleep(0.01)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.startswith("no Dask worker has answered for 0 s: the run waits for one.")
+    assert not done.stdout
 
 
 def test_a_worker_that_was_killed_for_good_starts_no_process():

@@ -12,7 +12,7 @@ from benchmark.errors import UserError
 from benchmark.leaderboard import leaderboards, problems, shown
 from benchmark.runner import run
 from benchmark.study import load_study
-from benchmark.tables import render, render_rows
+from benchmark.tables import render, render_by, render_rows
 
 FAKES = str(Path(__file__).parent / "fakes.py")
 
@@ -235,3 +235,17 @@ def test_a_label_that_every_test_image_has_is_named_under_the_table(tmp_path):
     study = load_study("digits", datasets=[f"csv:{tmp_path / 'labels.csv'}(label='labels')"], extractors=["pixels"], models=["gaussian_nb"])
     rows = run(study, out=tmp_path / "out")
     assert any("every test image is of: digit; auc and average_precision are undefined" in line for line in problems(rows))
+
+
+def test_a_class_may_have_the_name_of_a_column(tmp_path):
+    names = {"0": "model", "1": "worst class", "2": "table", "3": "extractor"}
+    rows = run(load_study("digits", extractors=["pixels"], models=["gaussian_nb"], split="holdout"), out=tmp_path)
+    plain = render_by(rows, "csv", "recall", "class")
+    rows["per_class"] = [{names.get(cls, cls): of for cls, of in each.items()} for each in rows["per_class"]]
+    text = render_by(rows, "csv", "recall", "class")
+    header = text.splitlines()[0].split(",")
+    assert len(header) == len(set(header)) == len(plain.splitlines()[0].split(","))
+    assert {f"class '{name}'" for name in names.values()} <= set(header)
+    assert sorted(text.splitlines()[2].split(",")[4:-1]) == sorted(plain.splitlines()[2].split(",")[4:-1])
+    for form in ("md", "latex"):
+        assert "class 'model'" in render_by(rows, form, "recall", "class")

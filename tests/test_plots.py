@@ -344,3 +344,22 @@ def test_six_data_sets_are_enough_for_a_critical_difference_diagram(results):
     rows = pd.concat(parts)
     (picture,) = MENU["critical_difference"](Results(rows, results.folder), "f1")
     assert "on 6 data sets" in picture.caption
+
+
+def test_the_recall_map_has_a_row_for_every_entry_whatever_their_names_share(results):
+    long = "color_histogram(bins=4) + hog(orientations=4) + laplacian_pyramid(coarse_size=4)"
+    hardest = hardest_of(results, "none")
+    entries = pd.concat([hardest.assign(extractor=long, model=f"random_forest(n_estimators={k})") for k in range(3)])
+    both = pd.concat([entries, hardest.assign(extractor="pixels", model="knn")], ignore_index=True)
+    (picture,) = pictures(Results(both, results.folder), "recall", "f1")
+    labels = [label.get_text() for label in picture.figure.axes[0].get_yticklabels()]
+    assert len(labels) == len(set(labels)) == 4
+    assert max(map(len, labels)) <= 60
+
+
+@pytest.mark.parametrize(("one", "two"), [("a b", "a_b"), ("Data", "data"), ("a(1)", "a_1")])
+def test_data_sets_whose_names_are_alike_have_pictures_of_their_own(results, one, two):
+    labels = [f"folder:/data/{one}", f"folder:/data/{two}"]
+    both = pd.concat([results.rows.assign(dataset=label) for label in labels], ignore_index=True)
+    names = [file_name("recall", Results(both, results.folder).file_label(label)).casefold() for label in labels]
+    assert len(set(names)) == 2

@@ -26,7 +26,7 @@ def heat_map(results: Results, metric: str) -> Iterator[Picture | Missing]:
             yield Missing("recall", f"{title}: only the floor")
             continue
         columns = by_class(looking)
-        table = pd.DataFrame({short(name, 60): by_class(cells)["recall"] for name, cells in entries(looking)}).T[columns.index]
+        table = pd.DataFrame({name: by_class(cells)["recall"] for name, cells in entries(looking)}).T[columns.index]
         few = len(columns) <= WRITTEN
         names = [short(str(name), 20) for name in columns.index]
         width = max(NARROWEST, LEFT + (0.55 if few else 0.2) * min(len(columns), MOST))
@@ -41,12 +41,18 @@ def heat_map(results: Results, metric: str) -> Iterator[Picture | Missing]:
                 if few and np.isfinite(value):
                     ax.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7, color="white" if value < 0.55 else "black")
             ax.set_xticks(range(0, len(columns), step), ticks[::step], fontsize=8, rotation=90 if upright else 0)
-            ax.set_yticks(range(len(table)), table.index, fontsize=8)
+            ax.set_yticks(range(len(table)), [short_entry(name) for name in table.index], fontsize=8)
             ax.set_xlabel("class, and its training images")
             title = f"{title}: recall of each class"
             entitle(figure, title)
         name = file_name("recall", results.file_label(str(rows["dataset"].iloc[0])))
         yield Picture(name, title, figure, _caption(columns, table, looking))
+
+
+def short_entry(name: str, most: int = 60) -> str:
+    """Name of an entry without its middle where it is long: entries often differ in the model, at the end."""
+    half = most // 2
+    return name if len(name) <= most else f"{name[:half]}…{name[len(name) - half + 1 :]}"
 
 
 def by_class(rows: pd.DataFrame) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import pandas as pd
 from benchmark.cell import digest_of
 from benchmark.leaderboard import COMPARABLE, ENTRY, comparable
 from benchmark.metrics import METRICS
-from benchmark.plots.picture import Missing
+from benchmark.plots.picture import Missing, file_name
 from benchmark.plots.style import in_order
 from benchmark.predictions import Predictions, read, read_cells
 from benchmark.spec import Spec, number_of
@@ -44,7 +44,7 @@ class Results:
     def file_label(self, dataset: str) -> str:
         """Short name of a dataset for files: the name of its folder or table; with a digest where two have the same."""
         labels = {label: short_dataset(label) for label in self.rows["dataset"].unique()}
-        alike = sum(name == labels[dataset] for name in labels.values()) > 1
+        alike = sum(file_name(name).casefold() == file_name(labels[dataset]).casefold() for name in labels.values()) > 1
         return f"{labels[dataset]}_{digest_of((dataset,))[:6]}" if alike else labels[dataset]
 
     def hardest(self) -> Iterator[tuple[str, pd.DataFrame]]:
