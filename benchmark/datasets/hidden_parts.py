@@ -38,12 +38,14 @@ def refuse_hidden_parts(name: str, folders: Sequence[tuple[Path, Sequence[Path]]
     Raises
     ------
     UserError
-        Parts of a split lie inside classes; two folders hold the same sub-folders; folders have the
-        names of parts, and either sub-folders of images or one another.
+        Parts of a split lie inside classes; two folders hold the same sub-folders; one holds those
+        that stand beside it; folders have the names of parts, and either sub-folders of images or
+        one another.
     """
     tops = [_look_into(folder, images) for folder, images in folders]
     _refuse_parts_inside(name, tops)
     _refuse_shared_folders(name, tops)
+    _refuse_copy_inside(name, tops)
     _refuse_part_names(name, tops)
 
 
@@ -70,14 +72,25 @@ def _refuse_parts_inside(name: str, tops: Sequence[_Folder]) -> None:
 
 
 def _refuse_shared_folders(name: str, tops: Sequence[_Folder]) -> None:
-    pair = next((a.last & b.last for a, b in combinations(tops, 2) if len(a.last & b.last) > 1), None)
+    shared = (max(a.own & b.own, a.last & b.last, key=len) for a, b in combinations(tops, 2))
+    pair = next((names for names in shared if len(names) > 1), None)
     if pair is None:
         return
-    sharing = _listed([top.name for top in tops if pair <= top.last])
+    sharing = _listed([top.name for top in tops if pair <= top.own or pair <= top.last])
     raise UserError(
         f"dataset '{name}': {sharing} all hold the sub-folders {_listed(sorted(pair))}, so they may not be the "
         f"classes; {_RENAME}{_move_away(tops)}; {_CSV}"
     )
+
+
+def _refuse_copy_inside(name: str, tops: Sequence[_Folder]) -> None:
+    names = {nfc(top.name).casefold() for top in tops}
+    for top in tops:
+        if len(again := top.own & names) > 1:
+            raise UserError(
+                f"dataset '{name}': '{top.name}' holds {_listed(sorted(again))}, which stand beside it too, so it may be the "
+                f"data set once more and no class; move it away; {_CSV}"
+            )
 
 
 def _refuse_part_names(name: str, tops: Sequence[_Folder]) -> None:
