@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -44,7 +45,11 @@ class Dataset:
     part : (n,) array of 'train', 'val', 'test', or None
         The official split.
     notes : tuple of str
-        What was done to the images on the way in (resized, rescaled, left out), for the row.
+        What was done to the images on the way in (resized, rescaled, left out), and what is known of
+        the official split, or of folds where there is none; for the row, see ``notes_for``.
+    split_notes : mapping of str to tuple of str
+        Of a data set with an official split: copies and shared groups as the splits 'official',
+        'validation' and all 'other' ones have them. Those of 'official' are among the notes.
     licence, citation : str or None
         None: not known.
 
@@ -63,8 +68,16 @@ class Dataset:
     groups: NDArray | None = None
     part: NDArray[np.str_] | None = None
     notes: tuple[str, ...] = ()
+    split_notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     licence: str | None = None
     citation: str | None = field(default=None, repr=False)
+
+    def notes_for(self, split: str) -> tuple[str, ...]:
+        """Notes where a split of this name is run."""
+        if not self.split_notes:
+            return self.notes
+        own = self.split_notes.get(split, self.split_notes["other"])
+        return (*(note for note in self.notes if note not in self.split_notes["official"]), *own)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(nfc(name) for name in self.classes))

@@ -39,11 +39,20 @@ def check_duplicates(dataset: Dataset, names: Sequence[str] | None = None, drop:
         dataset, kept = drop_copies(dataset)
         names = [names[i] for i in kept]
     digests = image_digests(dataset.images)
+    in_folds = _given(_copies_in_folds(dataset, digests, names), _near_in_folds(dataset, digests, names))
     if dataset.part is None:
-        notes = [_copies_in_folds(dataset, digests, names), _near_in_folds(dataset, digests, names)]
-    else:
-        notes = [_shared_groups(dataset), _copies_across_parts(dataset, digests, names), _near_across_parts(dataset, digests, names)]
-    return replace(dataset, notes=(*dataset.notes, *filter(None, notes)))
+        return replace(dataset, notes=(*dataset.notes, *in_folds))
+    official, validation = (
+        _given(_copies_across_parts(dataset, digests, names, part), _near_across_parts(dataset, digests, names, part))
+        for part in ("test", "val")
+    )
+    official = (*_given(_shared_groups(dataset)), *official)
+    split_notes = {"official": official, "validation": validation, "other": in_folds}
+    return replace(dataset, notes=(*dataset.notes, *official), split_notes=split_notes)
+
+
+def _given(*notes: str | None) -> tuple[str, ...]:
+    return tuple(note for note in notes if note)
 
 
 def image_digests(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -132,8 +141,8 @@ def _shared_groups(dataset: Dataset) -> str | None:
     )
 
 
-def _copies_across_parts(dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str]) -> str | None:
-    test, train = (np.flatnonzero(dataset.part == part) for part in ("test", "train"))
+def _copies_across_parts(dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str], tested: str) -> str | None:
+    test, train = (np.flatnonzero(dataset.part == part) for part in (tested, "train"))
     pairs = _matches(digests, test, train)
     n_repeated = len(digests) - len(np.unique(digests))
     if not n_repeated:
@@ -163,8 +172,8 @@ def _copies_in_folds(dataset: Dataset, digests: NDArray[np.uint64], names: Seque
     return f"{LEAK}{shown}, {n_apart:,} of them one of another group, so that a fold may train on one and test on the other; {remedy}"
 
 
-def _near_across_parts(dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str]) -> str | None:
-    train, test = (np.flatnonzero(dataset.part == part) for part in ("train", "test"))
+def _near_across_parts(dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str], tested: str) -> str | None:
+    train, test = (np.flatnonzero(dataset.part == part) for part in ("train", tested))
     further = test[~np.isin(digests[test], digests[train])]
     pairs = near_pairs(dataset.images, further, _once(digests, train), None)
     if not pairs:

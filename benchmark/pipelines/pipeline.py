@@ -115,7 +115,13 @@ def fit(cell: Cell, dataset: Dataset) -> Pipeline:
             raise UserError(f"this pipeline cannot be trained on {dataset.name}: {refused}") from None
         except (Exception, SystemExit) as error:  # a row of a study would say so, too
             raise UserError(f"training on {dataset.name} failed: {type(error).__name__}: {words(error)}") from error
-    notes = (*dataset.notes, *how, *shared_images(dataset, train, test), *metrics.undefined(predictions), *said(caught))
+    notes = (
+        *dataset.notes_for(cell.split.name),
+        *how,
+        *shared_images(dataset, train, test),
+        *metrics.undefined(predictions),
+        *said(caught),
+    )
     return Pipeline(make_card(cell, dataset, predictions, len(train), notes), *parts)
 
 

@@ -15,7 +15,9 @@ from benchmark.datasets.bundled import load_digits, load_faces
 from benchmark.datasets.csv_file import load_csv
 from benchmark.datasets.duplicates import LEAK, check_duplicates
 from benchmark.datasets.folder import load_folder
+from benchmark.datasets.stored import open_dataset, store_dataset
 from benchmark.errors import UserError
+from benchmark.evaluate import evaluate
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +88,32 @@ def test_copies_are_a_leak_of_folds_unless_a_group_holds_them_together(faces):
     assert "always one of the same group" in check_duplicates(together).notes[0]
     (note,) = leaks(replace(twice, groups=np.r_[:120, 3, 8]))
     assert "1 of them one of another group" in note
+
+
+def test_notes_are_those_of_the_split_that_is_run(faces, tmp_path):
+    """A copy from training to test is a leak of the official split; one within training is a leak of folds alone."""
+    dataset = check_duplicates(with_copies(faces, [3, 7, 8], part=np.r_[parts(100, 10, 10), ["test", "train", "val"]]))
+    (official,), (validation,), (other,) = (dataset.notes_for(split) for split in ("official", "validation", "stratified_kfold"))
+    assert dataset.notes == (official,)
+    assert official.startswith("leak: 1 of 11 test images is in the training set too, pixel for pixel (image 120 = image 3)")
+    assert "(image 122 = image 8)" in validation
+    assert other.startswith("leak: 3 of 123 images repeat another pixel for pixel")
+    assert dataset.notes_for("holdout") == (other,)
+    again = open_dataset(store_dataset(dataset, tmp_path))
+    assert [again.notes_for(split) for split in ("official", "holdout")] == [(official,), (other,)]
+
+
+def test_groups_that_the_official_split_shares_are_no_leak_of_grouped_folds(faces):
+    dataset = check_duplicates(replace(faces, part=parts(100, 10, 10), groups=np.arange(120) % 60))
+    assert "groups are in more than one part of the official split" in dataset.notes_for("official")[0]
+    assert dataset.notes_for("stratified_kfold") == ()
+
+
+def test_a_row_has_the_notes_of_its_split(faces, make_cell, tmp_path):
+    dataset = check_duplicates(with_copies(faces, [3], part=parts(100, 10, 11)))
+    rows = {split: evaluate(make_cell(dataset, split=split), dataset, tmp_path) for split in ("official", "holdout")}
+    assert any("test images is in the training set too" in note for note in rows["official"]["notes"])
+    assert not any("test images is in the training set too" in note for note in rows["holdout"]["notes"])
 
 
 def test_dropping_keeps_the_copy_in_the_test_set_and_is_recorded(faces):
