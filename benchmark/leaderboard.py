@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.averages import can_rank, classes_of, counted, remarks
-from benchmark.datasets.duplicates import LEAK
+from benchmark.datasets.duplicates import ALIKE, LEAK
 from benchmark.errors import unknown
 from benchmark.metrics import ABSENT, EVERYWHERE, METRICS, OF_SECOND, UNTRAINED, label_of
 from benchmark.splits import SHARED
@@ -181,7 +181,7 @@ def problems(rows: pd.DataFrame) -> list[str]:
         for listed in rows.get("notes", ())
         if isinstance(listed, list)
         for note in listed
-        if note.startswith((ABSENT, EVERYWHERE, LEAK, CORRECTED)) or note.endswith(SHARED) or UNTRAINED in note
+        if note.startswith((ABSENT, EVERYWHERE, LEAK, CORRECTED)) or note.endswith(SHARED) or UNTRAINED in note or ALIKE in note
     ]
     groups = list(comparable(rows))
     left_out = [f"{title}: {said}" if len(groups) > 1 else said for title, group in groups for said in remarks(group)]

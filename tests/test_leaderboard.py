@@ -249,3 +249,16 @@ def test_a_class_may_have_the_name_of_a_column(tmp_path):
     assert sorted(text.splitlines()[2].split(",")[4:-1]) == sorted(plain.splitlines()[2].split(",")[4:-1])
     for form in ("md", "latex"):
         assert "class 'model'" in render_by(rows, form, "recall", "class")
+
+
+def test_groups_and_classes_that_are_spelled_in_two_ways_are_named_under_the_table(tmp_path):
+    lines = ["image,label,group,split"]
+    for i, digit in enumerate(load_digits().target[:80]):
+        Image.fromarray(np.rint(load_digits().images[i] * 15).astype(np.uint8)).save(tmp_path / f"{i}.png")
+        lines.append(f"{i}.png,{'Even' if digit % 2 == 0 else 'odd'},{'pP'[i % 2]}{i // 2},{['train', 'test'][i % 2]}")
+    lines[-1] = lines[-1].replace("odd", "Odd").replace("Even", "even")
+    (tmp_path / "labels.csv").write_text("\n".join(lines) + "\n")
+    study = load_study("digits", datasets=[f"csv:{tmp_path / 'labels.csv'}"], extractors=["pixels"], models=["gaussian_nb"])
+    said = problems(run(study, out=tmp_path / "out"))
+    assert any("1 cell: groups that differ in case, spaces or the form of a number only: 'p0' and 'P0'" in line for line in said)
+    assert any("1 cell: classes that differ in case" in line for line in said)

@@ -13,6 +13,7 @@ from benchmark.datasets.base import Dataset
 from benchmark.datasets.near_duplicates import CRITERION, near_pairs
 from benchmark.errors import UserError
 
+ALIKE = " that differ in case, spaces or the form of a number only"  # in notes on classes and groups
 LEAK = "leak: "  # how a note begins that a reader of the tables must know
 _SHOWN = 3
 

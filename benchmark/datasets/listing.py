@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
-from benchmark.datasets.duplicates import check_duplicates
+from benchmark.datasets.duplicates import ALIKE, check_duplicates
 from benchmark.datasets.pictures.load import Loaded, load_images
 from benchmark.datasets.pictures.options import Options
 from benchmark.errors import UserError
@@ -157,7 +157,7 @@ def _alike(what: str, names: Iterable[str]) -> list[str]:
         spellings[_core(name)].append(name)
     alike = [" and ".join(f"'{name}'" for name in several) for several in spellings.values() if len(several) > 1]
     listed = "; ".join(alike[:5]) + ("; ..." if len(alike) > 5 else "")
-    return [f"{what} that differ in case, spaces or the form of a number only: {listed}"] if alike else []
+    return [f"{what}{ALIKE}: {listed}"] if alike else []
 
 
 def _core(name: str) -> str | Decimal:
