@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from features.base import enlarged_shape
 
 SECONDS = 40
 EXTRA = 2**30  # bytes beyond what the process holds already
+EXTRA_OF_NETWORKS = 3 * 2**29  # torch takes some for its threads
 MOST_PIXELS = 2**24  # of an image after an extractor has enlarged it
 LARGEST_NUMBER = 2**20  # of an extractor's parameters
 LONGEST_LIST = 64
@@ -55,7 +56,12 @@ def in_bounded_time(work: Callable[[], Result], seconds: float = SECONDS) -> Res
 
 @contextmanager
 def bounded_memory(extra: int) -> Iterator[None]:
-    """Have allocations fail that bring the process above what it holds now by more than ``extra`` bytes; on Linux only."""
+    """Have allocations fail that bring the process above what it holds now by more than ``extra`` bytes; on Linux only.
+
+    Raises
+    ------
+    MemoryError
+    """
     try:
         import resource
 
@@ -70,14 +76,16 @@ def bounded_memory(extra: int) -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_DATA, (limit, before[1]))
     try:
         yield
+    except RuntimeError as error:
+        if "allocate memory" in str(error):  # torch has no error of its own for it
+            raise MemoryError from error
+        raise
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
 def try_out(pipeline: Pipeline, has_networks: bool) -> None:
     """Refuse what does not fit together, asks for too much, or gives no probabilities for a black image and a noisy one.
-
-    A network's memory is that of its weights, which are in the file; its libraries take theirs as they please.
 
     Raises
     ------
@@ -92,7 +100,7 @@ def try_out(pipeline: Pipeline, has_networks: bool) -> None:
         check_compiled(part, 0)
     images = np.random.default_rng(0).integers(0, 256, (2, *pipeline.card.image_shape), dtype=np.uint8)
     images[0] = 0
-    with nullcontext() if has_networks else bounded_memory(EXTRA):
+    with bounded_memory(EXTRA_OF_NETWORKS if has_networks else EXTRA):
         n_features = pipeline.features(images).shape[1] if pipeline.extractors else 0
         check_compiled(pipeline.model, n_features)
         proba = pipeline.predict_proba(images)

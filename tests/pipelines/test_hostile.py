@@ -35,7 +35,7 @@ def contents(few, make_cell):
 
     def content(extractor, model="knn"):
         if (extractor, model) not in known:
-            known[extractor, model] = file.dumps(fit(make_cell(few, extractor, model, split="holdout"), few))
+            known[extractor, model] = file.dumps(fit(make_cell(few, extractor or "pixels", model, split="holdout"), few))
         return known[extractor, model]
 
     return content
@@ -344,6 +344,19 @@ def test_what_takes_too_long_is_given_up():
 )
 def test_a_parameter_that_would_take_all_memory_is_refused(extractor, name, value, contents):
     assert "is refused" in refusal(tampered(contents(extractor), "extractor_0.skops", setting(name, value)))
+
+
+def test_a_network_for_images_that_would_take_all_memory_is_refused(contents):
+    def enlarge(schema, _):
+        for holder in holders(schema, "image_shape_"):
+            for side in holder["image_shape_"]["content"][:2]:
+                side["content"] = "2048"
+
+    model = "fast_resnet(epochs=1, widths=[512, 8, 8])"
+    parts = parts_of(tampered(contents("", model), "model.skops", enlarge))
+    card = json.loads(parts["card.json"])
+    card["card"]["image_shape"][:2] = [2048, 2048]
+    assert "takes more memory than two images could need" in refusal(packed({**parts, "card.json": json.dumps(card).encode()}))
 
 
 class Unread:
