@@ -157,7 +157,9 @@ def _lines(several: list[Comparison]) -> list[str]:
     refused = [f"{' / '.join(one.a)}: {one.result.test} is not computed: {one.result.refusal}" for one in untested]
     notes = dict.fromkeys(one.note for one in several if one.note)
     first = f"Best first, {way} is better; the difference is the entry minus the other; {level}.{tested}"
-    return [first, *refused, *notes]
+    touching = any(one.result.significant and one.result.lower <= 0 <= one.result.upper for one in several)
+    holm = "Holm rejects a little more than intervals that hold together: a difference may be significant though its interval has zero."
+    return [first, *[holm] * touching, *refused, *notes]
 
 
 def _counted_unit(one: Comparison) -> str:

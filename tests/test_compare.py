@@ -503,3 +503,13 @@ def test_compare_on_the_command_line(tmp_path):
     wrong = benchmark("knn", "rbf_svm", expect=2)
     assert wrong.stderr.startswith("error: no entry 'rbf_svm'")
     assert wrong.stderr.count("\n") == 1
+
+
+def test_a_table_says_that_holm_may_reject_where_an_interval_has_zero():
+    result = Result("A test", 3, 0.5, p_value=0.003, lower=-0.1, upper=1.1, family=14, adjusted=0.041)
+    one = Comparison("digits", "digits", HOG, PIXELS, "f1", 0.9, 0.4, result)
+    ((_, table, lines),) = comparison_tables([one])
+    assert table["verdict"].tolist() == ["better"]
+    assert any(line.startswith("Holm rejects a little more") for line in lines)
+    ((_, _, lines),) = comparison_tables([replace(one, result=replace(result, lower=0.1))])
+    assert not any(line.startswith("Holm") for line in lines)
