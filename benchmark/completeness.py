@@ -21,8 +21,9 @@ def settled_keys(store: Store, retried: Collection[str]) -> set[str]:
     retried : collection of str
         Statuses of cells that are run again all the same.
     """
-    settled = {key for key, status in store.statuses().items() if status not in retried}
-    return settled - _without_predictions(store)
+    digests = store.digests()
+    kept = (key for key, status in store.statuses().items() if status not in retried)
+    return {key for key in kept if key not in digests or is_intact(store.folder, key, digests[key])}
 
 
 def check_complete(plan: Plan, store: Store) -> None:
@@ -35,23 +36,22 @@ def check_complete(plan: Plan, store: Store) -> None:
     UserError
         It says how many cells these are, and names one.
     """
-    stored = store.statuses()
-    missing = [cell for cell in plan.cells() if cell.key not in stored]
+    stored, digests = store.statuses(), store.digests()
+    missing: list[Cell] = []
+    damaged: list[Cell] = []
+    for cell in plan.cells():
+        if cell.key not in stored:
+            missing.append(cell)
+        elif cell.key in digests and not is_intact(store.folder, cell.key, digests[cell.key]):
+            damaged.append(cell)
     if missing:
         have = "planned cell has" if len(missing) == 1 else "planned cells have"
         raise UserError(f"{len(missing)} {have} no row, such as {_name(missing[0])}; run the same command again")
-    changed = _without_predictions(store)
-    damaged = [cell for cell in plan.cells() if cell.key in changed]
     if damaged:
         raise UserError(
             f"the predictions of {count_of(len(damaged), 'cell')} are missing or were changed after the cell had ended, "
             f"such as those of {_name(damaged[0])}; run the same command again"
         )
-
-
-def _without_predictions(store: Store) -> set[str]:
-    """Keys of the rows that are 'ok' whose predictions are not those that were written."""
-    return {key for key, digest in store.digests().items() if not is_intact(store.folder, key, digest)}
 
 
 def _name(cell: Cell) -> str:
