@@ -131,7 +131,7 @@ def plan(
     """Show the cells of a study, those that cannot be run, and what the rest will take; nothing is run or written."""
     from benchmark.estimate import estimate
     from benchmark.executors import check_jobs
-    from benchmark.plan import make_plan, split_of
+    from benchmark.plan import make_plan
 
     workers = check_jobs(jobs)
     planned = make_plan(_chosen(study, dataset, extractor, model, strategy, imbalance, train_size, occlusion, seed, plugin), data)
@@ -139,7 +139,7 @@ def plan(
         n, height, width, channels = found.images.shape
         images, classes = count_of(n, "image"), count_of(len(found.classes), "class", "classes")
         say(f"{label}: {images} {height}x{width}x{channels}, {found.task}, {classes}")
-        for note in found.notes_for(split_of(planned.study, found).name):
+        for note in found.notes:
             say(f"  {note}")
     identities = [cell.identity for cell in planned.cells()]
     for axis in ("dataset", "split", "imbalance", "train_size", "occlusion", "extractor", "strategy", "model", "seed", "fold"):

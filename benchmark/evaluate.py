@@ -65,7 +65,7 @@ def evaluate(cell: Cell, dataset: Dataset, folder: Path, accelerate: bool = Fals
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         outcome = attempt(lambda: _outcome(cell, dataset, folder, accelerate))
-    notes = [*dataset.notes_for(cell.split.name), *outcome.get("notes", ()), *said(caught)]
+    notes = [*dataset.notes, *outcome.get("notes", ()), *said(caught)]
     return row_of(cell, {**outcome, "accelerated": accelerate, "notes": notes, "peak_mb": peak_mb()}, dataset)
 
 

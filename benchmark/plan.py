@@ -60,8 +60,8 @@ def make_plan(study: Study, data: str | Path | None = None) -> Plan:
     """
     study = study.resolved()
     folder = data_folder(data)
-    datasets = {spec.label: load(spec.target)(spec.name, folder, study.size, **dict(spec.params)) for spec in study.datasets}
-    plan = Plan(study, datasets)
+    loaded = {spec.label: load(spec.target)(spec.name, folder, study.size, **dict(spec.params)) for spec in study.datasets}
+    plan = Plan(study, {label: dataset.noted_for(split_of(study, dataset).name) for label, dataset in loaded.items()})
     if not any(True for _ in plan.cells()):
         raise UserError(
             f"study '{study.name}' has no cells: it names no model, or models that take features and no extractor "

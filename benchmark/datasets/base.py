@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -46,10 +46,10 @@ class Dataset:
         The official split.
     notes : tuple of str
         What was done to the images on the way in (resized, rescaled, left out), and what is known of
-        the official split, or of folds where there is none; for the row, see ``notes_for``.
-    split_notes : mapping of str to tuple of str
-        Of a data set with an official split: copies and shared groups as the splits 'official',
-        'validation' and all 'other' ones have them. Those of 'official' are among the notes.
+        the official split, or of folds where there is none; for the row.
+    split_notes : callable (str) -> tuple of str, or None
+        Of a data set with an official split: copies and shared groups as a split of some name has
+        them. Those of 'official' are among the notes; see ``noted_for``.
     licence, citation : str or None
         None: not known.
 
@@ -68,16 +68,17 @@ class Dataset:
     groups: NDArray | None = None
     part: NDArray[np.str_] | None = None
     notes: tuple[str, ...] = ()
-    split_notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    split_notes: Callable[[str], tuple[str, ...]] | None = field(default=None, repr=False)
     licence: str | None = None
     citation: str | None = field(default=None, repr=False)
 
-    def notes_for(self, split: str) -> tuple[str, ...]:
-        """Notes where a split of this name is run."""
-        if not self.split_notes:
-            return self.notes
-        own = self.split_notes.get(split, self.split_notes["other"])
-        return (*(note for note in self.notes if note not in self.split_notes["official"]), *own)
+    def noted_for(self, split: str) -> Dataset:
+        """Data set with the notes that hold where a split of this name is run."""
+        if self.split_notes is None:
+            return self
+        of_official = self.split_notes("official")
+        kept = (note for note in self.notes if note not in of_official)
+        return replace(self, notes=(*kept, *self.split_notes(split)), split_notes=None)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(nfc(name) for name in self.classes))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,19 +41,21 @@ def check_duplicates(dataset: Dataset, names: Sequence[str] | None = None, drop:
         dataset, kept = drop_copies(dataset)
         names = [names[i] for i in kept]
     digests = image_digests(dataset.images)
-    in_folds = _given(_copies_in_folds(dataset, digests, names), _near_in_folds(dataset, digests, names))
+    describe = cache(partial(_split_notes, dataset, digests, names))
     if dataset.part is None:
-        return replace(dataset, notes=(*dataset.notes, *in_folds))
-    official, validation = (
-        _given(_copies_across_parts(dataset, digests, names, part), _near_across_parts(dataset, digests, names, part))
-        for part in ("test", "val")
-    )
-    official = (*_given(_shared_groups(dataset)), *official)
-    split_notes = {"official": official, "validation": validation, "other": in_folds}
-    return replace(dataset, notes=(*dataset.notes, *official), split_notes=split_notes)
+        return replace(dataset, notes=(*dataset.notes, *describe("stratified_kfold")))
+    return replace(dataset, notes=(*dataset.notes, *describe("official")), split_notes=describe)
 
 
-def _given(*notes: str | None) -> tuple[str, ...]:
+def _split_notes(dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str], split: str) -> tuple[str, ...]:
+    """Notes on copies and shared groups where a split of this name is run."""
+    tested = {"official": "test", "validation": "val"}.get(split)
+    if tested is None:
+        notes = [_copies_in_folds(dataset, digests, names), _near_in_folds(dataset, digests, names)]
+    else:
+        notes = [_copies_across_parts(dataset, digests, names, tested), _near_across_parts(dataset, digests, names, tested)]
+    if split == "official":
+        notes.insert(0, _shared_groups(dataset))
     return tuple(note for note in notes if note)
 
 

@@ -16,7 +16,7 @@ from benchmark.datasets.base import Dataset
 from benchmark.errors import StorageError
 from benchmark.files import write_atomic
 
-_WORDS = ("name", "classes", "multilabel", "ordinal", "notes", "split_notes", "licence", "citation")
+_WORDS = ("name", "classes", "multilabel", "ordinal", "notes", "licence", "citation")
 
 
 def store_dataset(dataset: Dataset, folder: Path) -> Path:
@@ -73,7 +73,6 @@ def _open(path: Path) -> Dataset:
         words = json.loads(str(stored["words"]))
         arrays = {name: stored[name] for name in ("groups", "part") if name in stored}
         words |= {name: tuple(words[name]) for name in ("classes", "notes")}
-        words["split_notes"] = {split: tuple(notes) for split, notes in words["split_notes"].items()}
         return Dataset(images=images, targets=stored["targets"], **arrays, **words)
 
 

@@ -116,7 +116,7 @@ def fit(cell: Cell, dataset: Dataset) -> Pipeline:
         except (Exception, SystemExit) as error:  # a row of a study would say so, too
             raise UserError(f"training on {dataset.name} failed: {type(error).__name__}: {words(error)}") from error
     notes = (
-        *dataset.notes_for(cell.split.name),
+        *dataset.notes,
         *how,
         *shared_images(dataset, train, test),
         *metrics.undefined(predictions),

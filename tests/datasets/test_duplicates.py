@@ -15,9 +15,7 @@ from benchmark.datasets.bundled import load_digits, load_faces
 from benchmark.datasets.csv_file import load_csv
 from benchmark.datasets.duplicates import LEAK, check_duplicates
 from benchmark.datasets.folder import load_folder
-from benchmark.datasets.stored import open_dataset, store_dataset
 from benchmark.errors import UserError
-from benchmark.evaluate import evaluate
 
 
 @pytest.fixture(scope="module")
@@ -90,30 +88,34 @@ def test_copies_are_a_leak_of_folds_unless_a_group_holds_them_together(faces):
     assert "1 of them one of another group" in note
 
 
-def test_notes_are_those_of_the_split_that_is_run(faces, tmp_path):
+def test_notes_are_those_of_the_split_that_is_run(faces):
     """A copy from training to test is a leak of the official split; one within training is a leak of folds alone."""
     dataset = check_duplicates(with_copies(faces, [3, 7, 8], part=np.r_[parts(100, 10, 10), ["test", "train", "val"]]))
-    (official,), (validation,), (other,) = (dataset.notes_for(split) for split in ("official", "validation", "stratified_kfold"))
+    (official,), (validation,), (other,) = (dataset.noted_for(split).notes for split in ("official", "validation", "stratified_kfold"))
     assert dataset.notes == (official,)
     assert official.startswith("leak: 1 of 11 test images is in the training set too, pixel for pixel (image 120 = image 3)")
     assert "(image 122 = image 8)" in validation
     assert other.startswith("leak: 3 of 123 images repeat another pixel for pixel")
-    assert dataset.notes_for("holdout") == (other,)
-    again = open_dataset(store_dataset(dataset, tmp_path))
-    assert [again.notes_for(split) for split in ("official", "holdout")] == [(official,), (other,)]
+    assert dataset.noted_for("holdout").notes == (other,)
 
 
 def test_groups_that_the_official_split_shares_are_no_leak_of_grouped_folds(faces):
     dataset = check_duplicates(replace(faces, part=parts(100, 10, 10), groups=np.arange(120) % 60))
-    assert "groups are in more than one part of the official split" in dataset.notes_for("official")[0]
-    assert dataset.notes_for("stratified_kfold") == ()
+    assert "groups are in more than one part of the official split" in dataset.noted_for("official").notes[0]
+    assert dataset.noted_for("stratified_kfold").notes == ()
 
 
-def test_a_row_has_the_notes_of_its_split(faces, make_cell, tmp_path):
-    dataset = check_duplicates(with_copies(faces, [3], part=parts(100, 10, 11)))
-    rows = {split: evaluate(make_cell(dataset, split=split), dataset, tmp_path) for split in ("official", "holdout")}
-    assert any("test images is in the training set too" in note for note in rows["official"]["notes"])
-    assert not any("test images is in the training set too" in note for note in rows["holdout"]["notes"])
+@pytest.mark.parametrize(("split", "of_official"), [("official", True), ("holdout", False), (None, True)])
+def test_rows_have_the_notes_of_their_split(tmp_path, split, of_official):
+    digits, lines = load_digits("digits", Path(), None), ["image,label,split"]
+    for i, digit in enumerate(digits.targets[:60]):
+        Image.fromarray(digits.images[3 if i == 53 else i, ..., 0]).save(tmp_path / f"{i}.png")
+        lines.append(f"{i}.png,{'even' if digit % 2 == 0 else 'odd'},{'train' if i < 40 else 'test'}")
+    (tmp_path / "some.csv").write_text("\n".join(lines))
+    study = load_study("digits", datasets=[f"csv:{tmp_path / 'some.csv'}"], extractors=["pixels"], models=["majority"], split=split)
+    notes = run(study, out=tmp_path / "out")["notes"][0]
+    assert any(note.startswith("leak: 1 of 20 test images is in the training set too") for note in notes) == of_official
+    assert any("so that a fold may train on one and test on the other" in note for note in notes) != of_official
 
 
 def test_dropping_keeps_the_copy_in_the_test_set_and_is_recorded(faces):
