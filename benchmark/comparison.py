@@ -11,6 +11,7 @@ import pandas as pd
 
 from benchmark.metrics import METRICS
 from benchmark.stats import ALPHA, Result
+from benchmark.text import count_of
 
 Entry = tuple[str, str, str]  # extractor, strategy, model
 
@@ -153,8 +154,11 @@ def _lines(several: list[Comparison]) -> list[str]:
     together = f"intervals hold at 95% for all {family} comparisons together (Bonferroni), p-values are adjusted for them (Holm)"
     level = together if family > 1 else "intervals are at 95%"
     tested = f" {capital('; '.join(tests))}." if tests else ""
-    untested = [one for one in several if one.result.refusal]
-    refused = [f"{' / '.join(one.a)}: {one.result.test} is not computed: {one.result.refusal}" for one in untested]
+    untested: dict[str, list[str]] = {}
+    for one in several:
+        if one.result.refusal:
+            untested.setdefault(f"{one.result.test} is not computed: {one.result.refusal}", []).append(" / ".join(one.a))
+    refused = [f"{names[0] if len(names) == 1 else count_of(len(names), 'entry', 'entries')}: {why}" for why, names in untested.items()]
     notes = dict.fromkeys(one.note for one in several if one.note)
     first = f"Best first, {way} is better; the difference is the entry minus the other; {level}.{tested}"
     touching = any(one.result.significant and one.result.lower <= 0 <= one.result.upper for one in several)
