@@ -16,10 +16,18 @@ from benchmark.metrics import METRICS
 from benchmark.spec import Spec, number_of, parse_sum
 
 
-def _undefined_or_sane(value: float) -> float:
-    if not isnan(value) and abs(value) > 1e9:
-        raise ValueError("a metric is NaN, or within 1e9 of 0")
+ROUNDING = 1e-3  # as far as probabilities may sum to more than 1
+
+
+def _in_bounds(value: float, bounds: tuple[float, float]) -> float:
+    least, most = bounds
+    if not (isnan(value) or least - ROUNDING <= value <= most + ROUNDING):
+        raise ValueError(f"it is undefined, or {least:g} to {most:g}")
     return value
+
+
+def _metric(bounds: tuple[float, float]) -> Any:
+    return Annotated[float, AfterValidator(partial(_in_bounds, bounds=bounds))]  # NaN is NULL in the database
 
 
 def _readable(label: str, read: Callable[[str], object]) -> str:
@@ -36,7 +44,7 @@ _Index = Annotated[int, Field(ge=0, lt=2**63)]
 _Size = Annotated[int, Field(gt=0, lt=2**31)]
 _Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Seconds = Annotated[float, Field(ge=0, le=1e9)]
-_Metric = Annotated[float, AfterValidator(_undefined_or_sane)]  # NaN is NULL in the database
+_Share = Annotated[float, AfterValidator(partial(_in_bounds, bounds=(0, 1)))]
 _Rate = Annotated[float, Field(ge=0)]  # infinite where a clock cannot tell
 _Number = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
@@ -70,10 +78,10 @@ class _Environment(_Shape):
 
 
 class _Class(_Shape):
-    recall: _Metric
-    precision: _Metric
-    f1: _Metric
-    average_precision: _Metric
+    recall: _Share
+    precision: _Share
+    f1: _Share
+    average_precision: _Share
     support: Annotated[float, Field(ge=0, lt=2**53)]
     train: _Index
 
@@ -96,7 +104,7 @@ _FLAT: dict[str, Any] = {
     "key": _Key,
     "status": Literal["planned", "ok", "skipped", "failed", "timeout", "memory", "crashed"],
     **dict.fromkeys(("reason", "ended", "traceback", "shape", "validation", "predictions", "licence", "citation"), str),
-    **dict.fromkeys(METRICS, _Metric),
+    **{metric.name: _metric(metric.bounds) for metric in METRICS.values()},
     **dict.fromkeys(("extract_s", "resample_s", "fit_s", "predict_s", "peak_mb"), _Seconds),
     "images_per_s": _Rate,
     **dict.fromkeys(("n_images", "n_train", "n_test", "n_resampled", "workers", "threads"), _Index),
@@ -105,7 +113,7 @@ _FLAT: dict[str, Any] = {
 }
 REQUIRED = (  # of a row that is 'ok'
     *("extract_s", "resample_s", "fit_s", "predict_s", "n_images", "n_train", "n_test"),
-    *("matrices", "per_class", "environment", "params"),
+    *("matrices", "per_class", "environment", "params", "accuracy"),
 )
 
 
@@ -211,4 +219,4 @@ def _explained(error: ErrorDetails) -> str:
     where = ".".join(str(part) for part in error["loc"] if isinstance(part, str))
     given = repr(error["input"])
     given = given if len(given) <= 60 else f"{given[:60]}..."
-    return f"{where + ': ' if where else ''}{error['msg']} (found: {given})"
+    return f"{where + ': ' if where else ''}{error['msg'].removeprefix('Value error, ')} (found: {given})"

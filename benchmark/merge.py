@@ -16,11 +16,14 @@ from benchmark.claims import Claims
 from benchmark.errors import UserError
 from benchmark.files import write_atomic
 from benchmark.leaderboard import COLUMNS
+from benchmark.metrics import METRICS
 from benchmark.predictions import read
 from benchmark.store import Store, StoredRows, load_results
 from benchmark.tables import write_leaderboards
 
 KEPT = ("plugins", "studies")  # folders whose files are named by their content
+
+SAME = 1e-6  # by which a metric of the same predictions may differ between machines
 
 Row = dict[str, Any]
 
@@ -89,24 +92,33 @@ def _copy_file(source: Path, copy: BinaryIO) -> None:
 
 
 def _check_outcomes(stores: list[StoredRows]) -> None:
-    first: dict[str, StoredRows] = {}
+    first: dict[str, tuple[StoredRows, Row]] = {}
     for store in stores:
         for row in store.rows():
             if row["status"] == "ok":
                 read(store.folder, row["key"], row.get("predictions"))  # refuses what is missing, corrupted or changed
-            earlier = first.setdefault(row["key"], store)
-            if earlier is not store and (difference := _difference(earlier, store, row)):
+            earlier = first.setdefault(row["key"], (store, _outcome(row)))
+            if earlier[0] is not store and (difference := _difference(*earlier, store, row)):
                 raise UserError(
                     f"{_name(row)} has two outcomes: {difference}; take one of them out, or run it again with --retry or --force"
                 )
 
 
-def _difference(one: StoredRows, two: StoredRows, row: Row) -> str:
-    statuses = [ending[0] for store in (one, two) if (ending := store.ending(row["key"]))]
-    if statuses[0] != statuses[1]:
-        return f"'{statuses[0]}' in {one.folder}, '{statuses[1]}' in {two.folder}"
-    if statuses[0] != "ok":
+def _outcome(row: Row) -> Row:
+    """What the outcome of a cell is known by: a row less what is of no account, for there may be a million."""
+    return {name: row[name] for name in ("key", "status", *METRICS) if name in row}
+
+
+def _difference(one: StoredRows, first: Row, two: StoredRows, row: Row) -> str:
+    if first["status"] != row["status"]:
+        return f"'{first['status']}' in {one.folder}, '{row['status']}' in {two.folder}"
+    if row["status"] != "ok":
         return ""
+    values = ((name, first.get(name, np.nan), row.get(name, np.nan)) for name in METRICS)
+    differing = next((each for each in values if not np.isclose(*each[1:], rtol=0, atol=SAME, equal_nan=True)), None)
+    if differing:
+        name, value, other = differing
+        return f"{name} {value:.6g} in {one.folder}, {other:.6g} in {two.folder}"
     predictions = [read(store.folder, row["key"]) for store in (one, two)]  # each was held against its row
     same = all(np.array_equal(getattr(predictions[0], name), getattr(predictions[1], name)) for name in ("y_true", "proba", "test_index"))
     accuracies = [float((each.labels == each.y_true).mean()) for each in predictions]

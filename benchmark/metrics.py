@@ -41,6 +41,8 @@ class Metric:
         True: only for multi-label tasks; False: only for the others; None: for all.
     macro : bool
         Over classes: its values on test sets with other classes do not compare.
+    bounds : (float, float)
+        Smallest and largest value that it can have.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Metric:
     describes: str
     multilabel: bool | None = None
     macro: bool = False
+    bounds: tuple[float, float] = (0, 1)
 
     def __call__(self, predictions: Predictions) -> float:
         """Value on stored predictions; NaN where it is undefined (see ``undefined``)."""
@@ -205,8 +208,9 @@ _LIST = (
         lambda p, proba: scores.surprise(p.y_true, proba).mean(),
         "mean negative log probability of the true class",
         False,
+        bounds=(0, 1e3),
     ),
-    Metric("mcc", "labels", True, _of_counts("mcc"), "Matthews correlation coefficient", False),
+    Metric("mcc", "labels", True, _of_counts("mcc"), "Matthews correlation coefficient", False, bounds=(-1, 1)),
     Metric(
         "kappa",
         "labels",
@@ -214,6 +218,7 @@ _LIST = (
         lambda p, labels: scores.kappa(confusion_of(p), p.ordinal),
         "Cohen's kappa; quadratic weights for ordinal classes",
         False,
+        bounds=(-1, 1),
     ),
     Metric(
         "brier",
@@ -222,6 +227,7 @@ _LIST = (
         lambda p, proba: scores.squared_error(p.y_true, proba).mean(),
         "Brier 1950, halved for two classes as scikit-learn does (0 best, 1 worst), else a sum over classes (2 worst)",
         False,
+        bounds=(0, 2),
     ),
     Metric("ece", "proba", False, _ece, f"expected calibration error, {N_BINS} bins closed on the right", False),
     Metric("precision_weighted", "labels", True, _of_counts("precision_weighted"), "precision, classes weighted by size"),

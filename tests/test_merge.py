@@ -65,6 +65,17 @@ def test_a_key_with_two_outcomes_is_an_error_that_names_both(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_other_metrics_of_the_same_predictions_are_an_error_that_names_both(tmp_path):
+    part(tmp_path / "a")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    with Store(tmp_path / "b") as store:
+        (row,) = store.rows()
+        store.add(row | {"f1": row["f1"] / 2}, replace=True)
+    with pytest.raises(UserError, match=f"f1 {row['f1']:.6g} in .*a, {row['f1'] / 2:.6g} in .*b"):
+        merge([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_cell_that_failed_in_one_folder_only_is_an_error(tmp_path):
     part(tmp_path / "a")
     shutil.copytree(tmp_path / "a", tmp_path / "b")

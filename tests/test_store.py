@@ -150,6 +150,10 @@ def test_a_folder_in_place_of_the_database_is_said_to_be_one(stored):
 
 EDITS = {
     "f1 = 'x'": "'f1': Input should be a valid number",
+    "f1 = 1.5": "'f1': it is undefined, or 0 to 1 (found: 1.5)",
+    "mcc = -2": "'mcc': it is undefined, or -1 to 1 (found: -2",
+    "log_loss = -0.1": "'log_loss': it is undefined, or 0 to 1000 (found: -0.1)",
+    "accuracy = NULL": "has no value in column 'accuracy'",
     "f1 = x'00ff'": "'f1': Input should be a valid number",
     "n_train = 1.5": "'n_train': Input should be a valid integer",
     "n_train = -1": "'n_train': Input should be greater than or equal to 0",
@@ -164,6 +168,7 @@ EDITS = {
     "per_class = '{\"0\": {}}'": "'per_class': 0.recall: Field required",
     "per_class = json_remove(per_class, '$.1.support')": "'per_class': 1.support: Field required",
     "per_class = json_set(per_class, '$.1.support', -1)": "'per_class': 1.support: Input should be greater",
+    "per_class = json_set(per_class, '$.1.recall', 7)": "'per_class': 1.recall: it is undefined, or 0 to 1 (found: 7)",
     "per_class = json_set(per_class, '$.1.recall', null)": "'per_class': 1.recall: Input should be a valid number",
     "per_class = json_set(per_class, '$.1.train', 'x')": "'per_class': 1.train: Input should be a valid integer",
     "matrices = '{\"k\": {}}'": "'matrices': k.extractor: Field required",
@@ -189,12 +194,12 @@ def test_labels_of_a_wrong_shape_are_an_error(stored, identity):
 
 
 LABELS = {
-    ("imbalance", "step(ratio=''x'')"): "imbalance: Value error, ratio of",
-    ("imbalance", "step(ratio=[1])"): "imbalance: Value error, ratio of",
-    ("occlusion", "boxes(share=''x'')"): "occlusion: Value error, share of",
-    ("occlusion", "boxes(share=None)"): "occlusion: Value error, share of",
-    ("strategy", "a + + b"): "strategy: Value error, cannot read",
-    ("dataset", ""): "dataset: Value error, an empty name",
+    ("imbalance", "step(ratio=''x'')"): "imbalance: ratio of",
+    ("imbalance", "step(ratio=[1])"): "imbalance: ratio of",
+    ("occlusion", "boxes(share=''x'')"): "occlusion: share of",
+    ("occlusion", "boxes(share=None)"): "occlusion: share of",
+    ("strategy", "a + + b"): "strategy: cannot read",
+    ("dataset", ""): "dataset: an empty name",
 }
 
 
