@@ -15,7 +15,6 @@ from benchmark.errors import UserError
 from benchmark.metrics import METRICS
 from benchmark.spec import Spec, number_of, parse_sum
 
-
 ROUNDING = 1e-3  # as far as probabilities may sum to more than 1
 
 

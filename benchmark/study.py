@@ -104,6 +104,9 @@ class Study(BaseModel):
         once = {name: entries for name, entries in axes.items() if name != "split"}
         once["datasets"] = tuple((spec.name, spec) for spec in axes["datasets"])  # one loader loads many
         _check_listed_once(once | {"train_sizes": self.train_sizes, "seeds": self.seeds}, self.to_lists(), self.name)
+        for strategy in self.strategies:
+            if len(strategy) > 1 and any(spec.name == "none" for spec in strategy):
+                raise UserError(f"study '{self.name}': strategies lists {join(strategy)}: 'none' stands alone")
         for extractor, model in axes["pipelines"]:
             _check_pair(extractor, model, self.name)
         return self.model_copy(update=axes)

@@ -116,6 +116,7 @@ def test_a_misspelt_key_names_the_file_the_key_and_the_nearest_one(tmp_path):
         ({"name": "../up"}, "name"),
         ({"split": {"holdout": {"test_sise": 0.5}}}, "did you mean 'test_size'"),
         ({"extractors": ["hog", "hog"]}, "lists hog twice"),
+        ({"strategies": ["none", "none + random_over"]}, r"none \+ random_over: 'none' stands alone"),
         ({"seeds": [3, 3]}, "seeds lists 3 twice"),
         ({"models": ["knn", "knn(n_neighbors=5)"]}, r"lists knn and knn\(n_neighbors=5\), which are the same"),
         ({"extractors": ["hog + pixels", {"hog": {"orientations": 9}}, "hog"]}, r"hog\(orientations=9\) and hog, which are"),

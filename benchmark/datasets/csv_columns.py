@@ -12,7 +12,8 @@ from benchmark.errors import UserError
 
 _NUMBER = "(id|ids|no|nr|num|number|code|key|name|uid)"
 _WHOSE = "(patient|lesion|subject|case|participant|person|individual)s?"
-_GROUPING = re.compile(f"{_WHOSE}{_NUMBER}?|{_NUMBER}(of)?{_WHOSE}")
+_OF_WHAT = "(group|family|study|exam|examination|series|scan|volume|slide|stack|video|accession|animal|mouse|donor|plate|well)"
+_GROUPING = re.compile(f"{_WHOSE}{_NUMBER}?|{_NUMBER}(of)?{_WHOSE}|{_OF_WHAT}{_NUMBER}|(mrn|pid|ptid|subj)({_NUMBER})?")
 
 
 def refuse_other_spelling(where: str, columns: Sequence[str], parameter: str, used: Collection[str]) -> None:

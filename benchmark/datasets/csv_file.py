@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from benchmark.files import PathFinder
 from benchmark.text import brief, nfc
 
 MOST_NUMBERS = 10  # distinct numbers that a class column may have; scales of grades have fewer, measurements more
-NUMBER = re.compile(r"([-+]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d{1,2})?)\s*(?:%|[a-zA-Zµ°]{1,3})?")
+NUMBER = re.compile(r"(?:[<>≤≥~$€£]\s*)?([-+]?(?:\d[\d.,' ]*|[.,]\d+))(e[-+]?\d{1,2})?\s*([%°]?[^\W\d_]{0,20})", re.IGNORECASE)
+LONGEST_UNIT = 3  # letters of what is taken for a unit, however few numbers have it
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
@@ -110,7 +112,9 @@ def _without_repeated(rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
 
 def _refuse_measurements(where: str, column: str, labels: Iterable[str]) -> None:
     """Refuse a column of more numbers than grades have, with a unit or without, whatever else is in it."""
-    numbers = sorted({value for label in set(labels) if (value := _number(label)) is not None})
+    read = {number for label in set(labels) if (number := _number(label)) is not None}
+    with_unit = Counter(unit for _, unit in read)
+    numbers = sorted({value for value, unit in read if len(unit) <= LONGEST_UNIT or with_unit[unit] > 1})  # none of "0 cat", "1 dog"
     if len(numbers) > MOST_NUMBERS:
         raise UserError(
             f"{where}: label: column '{column}' holds {len(numbers)} distinct numbers ({numbers[0]:g} to {numbers[-1]:g}), "
@@ -118,10 +122,16 @@ def _refuse_measurements(where: str, column: str, labels: Iterable[str]) -> None
         )
 
 
-def _number(label: str) -> float | None:
-    """Read a label as a number, also with a decimal comma or a unit; None for other labels."""
-    number = NUMBER.fullmatch(label.strip())
-    return float(number[1].replace(",", ".")) if number else None
+def _number(label: str) -> tuple[float, str] | None:
+    """Read a label as a number and its unit, as of 1,200.5, 0,5 %, <3 or 40 years; None for other labels."""
+    found = NUMBER.fullmatch(label.strip().replace("\u2212", "-").replace("\u00a0", " "))
+    if found is None:
+        return None
+    digits = re.sub("[' ]", "", found[1])
+    last = max(digits.rfind("."), digits.rfind(","))
+    is_decimal = last >= 0 and digits.count(digits[last]) == 1  # a mark that is there several times stands between thousands
+    whole, fraction = (digits[:last], digits[last + 1 :]) if is_decimal else (digits, "")
+    return float(f"{re.sub('[.,]', '', whole)}.{fraction}0{found[2] or ''}"), found[3].casefold()
 
 
 def _check_types(where: str, values: Mapping[str, object], kind: type, what: str) -> None:

@@ -15,10 +15,12 @@ _SYNONYMS = MappingProxyType(
     }
 )
 _ROUGH = MappingProxyType(
-    dict.fromkeys(
+    dict.fromkeys(("trainval", "labeled", "labelled", "entrenamiento", "entraînement", "entrainement", "treino"), "train")
+    | dict.fromkeys(("cv", "crossval", "crossvalidation", "validación", "validacion", "validação", "validacao"), "val")
+    | dict.fromkeys(
         (
             "eval", "evaluate", "evaluation", "holdout", "external", "unseen", "unlabeled", "unlabelled",
-            "pred", "predict", "prediction", "predictions", "inference", "submission",
+            "pred", "predict", "prediction", "predictions", "inference", "submission", "prueba", "pruebas", "teste",
         ),
         "test",
     )

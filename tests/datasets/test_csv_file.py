@@ -175,7 +175,23 @@ def test_a_column_that_is_almost_called_group_or_split_is_not_passed_over(home, 
     assert load(home, text, label=column.strip()).classes == ("test", "train")  # it is the class
 
 
-@pytest.mark.parametrize("column", ["patient_id", "PatientID", "lesion", "Subject", "case_id", "id_patient", "participant no"])
+@pytest.mark.parametrize(
+    "column",
+    [
+        "patient_id",
+        "PatientID",
+        "lesion",
+        "Subject",
+        "case_id",
+        "id_patient",
+        "participant no",
+        "MRN",
+        "pid",
+        "study_id",
+        "ScanID",
+        "group_id",
+    ],
+)
 def test_a_column_of_patients_that_is_not_used_is_named(home, column):
     text = f"image,label,{column},patient_age,patient\n0.png,b,1,40,A\n1.png,a,1,40,B\n2.png,b,2,50,C\n"
     (note,) = load(home, text).notes
@@ -377,6 +393,13 @@ def test_a_device_is_not_read_to_its_end(home):
         [str(i) for i in range(41)],
         [f"{i} y" for i in range(13)],
         [f"{i}%" for i in range(13)],
+        [f"{i} years" for i in range(20, 33)],
+        [f"{i} µm" for i in range(13)],
+        [f"<{i}" for i in range(13)],
+        [f"$ {i}.5" for i in range(13)],
+        [f"\u2212{i}" for i in range(1, 14)],
+        [f'"1,{i}00.5"' for i in range(100, 113)],
+        [f'"{i},200,000"' for i in range(1, 14)],
     ],
 )
 def test_a_column_of_measurements_is_no_column_of_classes(home, numbers):
@@ -388,7 +411,18 @@ def test_a_column_of_measurements_is_no_column_of_classes(home, numbers):
 
 
 @pytest.mark.parametrize(
-    "numbers", [[str(i) for i in range(10)], ["0", "0.5", "1", "2", "3"], ["nan", "x"], [f"{i} normal" for i in range(12)]]
+    "numbers",
+    [
+        [str(i) for i in range(10)],
+        ["0", "0.5", "1", "2", "3"],
+        ["nan", "x"],
+        [
+            f"{i} {word}"
+            for i, word in enumerate(
+                ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck", "bear", "fox"]
+            )
+        ],
+    ],
 )
 def test_class_indices_and_grades_are_classes(home, numbers):
     text = "image,label\n" + "".join(f"{i}.png,{number}\n" for i, number in enumerate(numbers))
