@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 import warnings
+from typing import NoReturn
 
 from typer import TyperException
 
@@ -13,6 +15,7 @@ from benchmark.cli import app
 from benchmark.console import error_console
 from benchmark.errors import UserError
 from benchmark.text import one_line, shorten
+from benchmark.threads import GIVEN_UP
 
 PROGRAM = "python -m benchmark"
 
@@ -32,7 +35,7 @@ def main() -> None:
         command = getattr(getattr(error, "ctx", None), "command_path", PROGRAM)
         _fail(f"{error.format_message().rstrip('.')}; see {command} --help")
     else:
-        sys.exit(status)
+        _leave(status)
 
 
 def _silence_libraries() -> None:
@@ -52,9 +55,18 @@ class _Printed(logging.Handler):
         error_console.print(one_line(record.getMessage()), style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
-def _fail(message: str) -> None:
+def _fail(message: str) -> NoReturn:
     error_console.print(one_line(f"error: {message}"), style="red", markup=False, highlight=False, soft_wrap=True)
-    sys.exit(2)
+    _leave(2)
+
+
+def _leave(status: int) -> NoReturn:
+    """End; at once where a thread was given up, since one in compiled code would abort the program while it ends."""
+    if any(thread.name == GIVEN_UP for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from benchmark.study import FLOOR
 
 Couple = tuple[Entry, Entry]
 CELL = ["fold", "seed"]  # what pairs the cells of two entries
+UNPAIRED = "they have no cell that both have done"
 
 
 def compare(folder: str | Path, a: str, b: str, metric: str = "f1") -> list[Comparison]:
@@ -64,7 +65,7 @@ def compare(folder: str | Path, a: str, b: str, metric: str = "f1") -> list[Comp
     others = [entry for entry in known_entries(rows) if entry not in (one, two) and entry[2] != FLOOR]
     families = [[(one, two), *((other, two) for other in others)], [(one, two), *((one, other) for other in others)]]
     found = list(_compared_in(Path(folder), rows, families, metric))
-    if not found:
+    if all(each.result.refusal == UNPAIRED for each in found):
         raise UserError(f"{' / '.join(one)} and {' / '.join(two)} have no cell in {folder} that both have done; run them on one split")
     return found
 
@@ -92,7 +93,7 @@ def compare_all(folder: str | Path, against: str, metric: str = "f1") -> list[Co
     """
     rows = _rows(folder, metric)
     found = list(_compared_in(Path(folder), rows, [find_pairs(against, rows, Path(folder))], metric))
-    if not found:
+    if all(one.result.refusal == UNPAIRED for one in found):
         raise UserError(f"no entry has a cell in {folder} that its counterpart under '{against}' has done too; run them on one split")
     sign = -1 if METRICS[metric].greater_is_better else 1
     order = {title: k for k, title in enumerate(dict.fromkeys(one.title for one in found))}
@@ -128,6 +129,9 @@ def _compared_in(folder: Path, rows: pd.DataFrame, families: list[list[Couple]],
                 again = one_of(couple, ALPHA / n)
                 first[couple] = replace(again, result=replace(again.result, family=n, adjusted=adjusted))
         everything += first.items()
+        in_group = known_entries(group)
+        unpaired = [couple for couple in families[0] if couple in wanted and couple not in pairs and {*couple} <= {*in_group}]
+        everything += [(couple, _unpaired(title, group, *couple, metric)) for couple in unpaired]
     yield from (one for couple, one in everything if couple in wanted)
     yield from (one for couple, one in _across(everything, families) if couple in wanted)
 
@@ -186,6 +190,12 @@ def _compared(
         result = _one_split(metric, read_cells(reading, cells, "_a"), read_cells(reading, cells, "_b"), alpha)
     mean_a, mean_b = (float(defined[name].mean()) if len(defined) else np.nan for name in names)
     return Comparison(title, pair.dataset, one, two, metric, mean_a, mean_b, result, note, pair.label)
+
+
+def _unpaired(title: str, group: pd.DataFrame, one: Entry, two: Entry, metric: str) -> Comparison:
+    """What is said of two entries that were planned together and never done together."""
+    result = Result("the comparison", 0, np.nan, refusal=UNPAIRED)
+    return Comparison(title, str(group["dataset"].iloc[0]), one, two, metric, np.nan, np.nan, result, "", title_of_metric(metric, group))
 
 
 def _one_split(metric: str, a: list[Predictions], b: list[Predictions], alpha: float) -> Result:

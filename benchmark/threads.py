@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 THREADS = 1
+GIVEN_UP = "given up"  # name of a thread that nobody waits for any more
 _VARIABLES = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"),
     *("OPENCV_FOR_THREADS_NUM", "LOKY_MAX_CPU_COUNT"),  # the last is what joblib takes n_jobs=-1 to mean

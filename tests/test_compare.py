@@ -272,6 +272,18 @@ def test_all_entries_are_compared_with_one_the_best_first(tmp_path, y):
     assert replace(pair, adjusted=0) == replace(found[1].result, adjusted=0)
 
 
+def test_an_entry_that_never_ended_beside_the_other_is_listed_with_the_reason(tmp_path, y):
+    folds_of(tmp_path, HOG, (4, 5, 7), y)
+    folds_of(tmp_path, PIXELS, (9, 10, 13), y)
+    folds_of(tmp_path, THIRD, (1, 2, 3), y, status="skipped")
+    found = compare_all(tmp_path, "pixels", "accuracy")
+    assert [one.a[0] for one in found] == ["hog", "lbp"]
+    assert "not computed: they have no cell that both have done" in found[1].text
+    ((_, table, lines),) = comparison_tables(found)
+    assert list(table["verdict"]) == ["better", "not computed"]
+    assert "lbp / none / random_forest: the comparison is not computed: they have no cell that both have done" in lines
+
+
 def test_every_interval_of_a_family_has_the_level_that_makes_all_hold_together(tmp_path, y):
     folds_of(tmp_path, PIXELS, (9, 10, 13), y)
     folds_of(tmp_path, HOG, (4, 5, 7), y)

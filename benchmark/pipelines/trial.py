@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 from benchmark.errors import UserError
 from benchmark.pipelines.compiled import check_compiled
 from benchmark.pipelines.pipeline import Pipeline
+from benchmark.threads import GIVEN_UP
 from features.base import enlarged_shape
 
 SECONDS = 40
@@ -50,6 +51,7 @@ def in_bounded_time(work: Callable[[], Result], seconds: float = SECONDS) -> Res
     if errors:
         raise errors[0]
     if not results:
+        thread.name = GIVEN_UP
         raise UserError(f"it takes more than {seconds:.0f} s to load and to predict two images")
     return results[0]
 

@@ -1,6 +1,8 @@
 """Files made to lead compiled code out of its arrays, to have no end, or to take all memory: refused in a line, before that."""
 
 import json
+import subprocess
+import sys
 import time
 import zipfile
 from dataclasses import replace
@@ -319,6 +321,28 @@ def test_brackets_within_brackets_have_an_end(contents):
 def test_what_takes_too_long_is_given_up():
     with pytest.raises(UserError, match="takes more than 0 s"):
         trial.in_bounded_time(lambda: time.sleep(1), 0.01)
+
+
+@pytest.mark.parametrize("module", ["torch", "cv2"])
+def test_compiled_code_that_was_given_up_does_not_change_how_the_program_ends(module):
+    pytest.importorskip(module)
+    work = {
+        "torch": "network = torch.nn.Conv2d(64, 256, 9)\n    while True: network(torch.zeros(8, 64, 60, 60))",
+        "cv2": "while True: cv2.GaussianBlur(numpy.zeros((2000, 2000, 3)), (31, 31), 5)",
+    }
+    code = f"""
+import sys
+import {module}, numpy
+from benchmark import __main__ as program
+from benchmark.pipelines import trial
+def work():
+    {work[module]}
+program.app = lambda *args, **kwargs: trial.in_bounded_time(work, 2)
+program.main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("error: it takes more than 2 s")
 
 
 # memory
