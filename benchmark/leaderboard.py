@@ -176,6 +176,17 @@ def problems(rows: pd.DataFrame) -> list[str]:
     bad = rows[~rows["status"].isin(["ok", "planned"])]
     endings = bad.groupby([*ENTRY, "status", "reason"], sort=False).size()
     ended = [f"{n} {status}: {extractor} / {strategy} / {model}: {why}" for (extractor, strategy, model, status, why), n in endings.items()]
+    groups = list(comparable(rows))
+    left_out = [f"{title}: {said}" if len(groups) > 1 else said for title, group in groups for said in remarks(group)]
+    where = conditions(rows)
+    mixed = [f"times were taken under other conditions, and do not compare: {'; '.join(where)}"] if len(where) > 1 else []
+    by_data_set = list(rows.groupby("dataset", sort=False))
+    noted = [f"{name}: {said}" if len(by_data_set) > 1 else said for name, own in by_data_set for said in _noted(own)]
+    return [*map(one_line, ended), *left_out, *noted, *mixed]
+
+
+def _noted(rows: pd.DataFrame) -> list[str]:
+    """What cells of one data set say of their images and classes, once each."""
     notes = [
         note
         for listed in rows.get("notes", ())
@@ -183,14 +194,9 @@ def problems(rows: pd.DataFrame) -> list[str]:
         for note in listed
         if note.startswith((ABSENT, EVERYWHERE, LEAK, CORRECTED)) or note.endswith(SHARED) or UNTRAINED in note or ALIKE in note
     ]
-    groups = list(comparable(rows))
-    left_out = [f"{title}: {said}" if len(groups) > 1 else said for title, group in groups for said in remarks(group)]
-    where = conditions(rows)
-    mixed = [f"times were taken under other conditions, and do not compare: {'; '.join(where)}"] if len(where) > 1 else []
     shared = [int(note.split()[0]) for note in notes if note.endswith(SHARED)]
     copied = [f"{count_of(len(shared), 'cell')}: {_test_images(shared)}{SHARED}"] if shared else []
-    noted = [f"{count_of(n, 'cell')}: {note}" for note, n in Counter(notes).items() if not note.endswith(SHARED)]
-    return [*map(one_line, ended), *left_out, *noted, *copied, *mixed]
+    return [*(f"{count_of(n, 'cell')}: {note}" for note, n in Counter(notes).items() if not note.endswith(SHARED)), *copied]
 
 
 def _test_images(counts: list[int]) -> str:

@@ -262,3 +262,10 @@ def test_groups_and_classes_that_are_spelled_in_two_ways_are_named_under_the_tab
     said = problems(run(study, out=tmp_path / "out"))
     assert any("1 cell: groups that differ in case, spaces or the form of a number only: 'p0' and 'P0'" in line for line in said)
     assert any("1 cell: classes that differ in case" in line for line in said)
+
+
+def test_notes_name_their_data_set_where_there_are_several():
+    leaking = [row("hog", fold, 0.9, notes=["leak: 3 lesions"]) for fold in range(2)]
+    assert problems(pd.DataFrame(leaking)) == ["2 cells: leak: 3 lesions"]
+    clean = row("hog", 0, 0.9) | {"dataset": "breast", "fingerprint": "g", "key": "b"}
+    assert problems(pd.DataFrame([*leaking, clean])) == ["digits: 2 cells: leak: 3 lesions"]
