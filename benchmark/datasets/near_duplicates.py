@@ -4,6 +4,9 @@ A hash of few bits, as pHash's, takes all chest X-rays for copies of one another
 therefore gray thumbnails by their correlation, as they are and less the average thumbnail of the
 data set. The pairs come from a search tree over their lowest frequencies, which drops none of them,
 as an orthonormal transform never lengthens a distance.
+
+Not found are images that were cropped, shifted, mirrored or turned, and those of one series that is
+most of a data set: its average thumbnail is then theirs, and what is left of them is noise.
 """
 
 from __future__ import annotations
