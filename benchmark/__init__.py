@@ -6,7 +6,7 @@
 from importlib import import_module
 from typing import Any
 
-_PUBLIC = {"run": "benchmark.runner", "load_study": "benchmark.study", "load_results": "benchmark.store"}
+_PUBLIC = {"run": "benchmark.engine.runner", "load_study": "benchmark.study.study", "load_results": "benchmark.results.store"}
 __all__ = ["load_results", "load_study", "run"]  # given by __getattr__
 
 

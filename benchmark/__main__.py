@@ -11,11 +11,11 @@ from typing import NoReturn
 
 from typer import TyperException
 
-from benchmark.cli import app
-from benchmark.console import error_console
+from benchmark.cli.app import app
 from benchmark.errors import UserError
-from benchmark.text import one_line, shorten
-from benchmark.threads import GIVEN_UP
+from benchmark.utils.console import error_console
+from benchmark.utils.text import one_line, shorten
+from benchmark.utils.threads import GIVEN_UP
 
 PROGRAM = "python -m benchmark"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from benchmark.text import brief, shorten
+from benchmark.utils.text import brief, shorten
 
 
 class UserError(Exception):

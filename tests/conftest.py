@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from benchmark.cell import Cell
 from benchmark.datasets.bundled import load_digits
 from benchmark.pipelines.pipeline import fit
-from benchmark.plugins import resolve, with_defaults
-from benchmark.spec import Spec, parse_sum
-from benchmark.study import takes_images
+from benchmark.plugins.registry import resolve, with_defaults
+from benchmark.plugins.spec import Spec, parse_sum
+from benchmark.study.cell import Cell
+from benchmark.study.study import takes_images
 
 settings.register_profile("benchmark", deadline=None)  # times are not what these tests promise
 settings.load_profile("benchmark")

@@ -6,9 +6,10 @@ import sys
 import pytest
 from sklearn import ensemble, svm
 
-from benchmark import accelerate, load_study, run
+from benchmark import load_study, run
 from benchmark.errors import UserError
-from benchmark.evaluate import evaluate
+from benchmark.evaluation import accelerate
+from benchmark.evaluation.evaluate import evaluate
 
 ORIGINAL = svm.SVC, ensemble.RandomForestClassifier
 
@@ -58,7 +59,7 @@ def test_without_the_extra_nothing_is_run_and_the_command_to_install_it_is_named
 @pytest.mark.usefixtures("_installed")
 def test_imbalanced_learns_forests_inherit_from_scikit_learns_whatever_is_imported_first():
     code = (
-        "from benchmark.accelerate import accelerated\n"
+        "from benchmark.evaluation.accelerate import accelerated\n"
         "with accelerated(True):\n"
         "    from imblearn.ensemble import BalancedRandomForestClassifier as forest\n"
         "assert not any(cls.__module__.startswith(('sklearnex', 'daal4py')) for cls in forest.__mro__), forest.__mro__\n"

@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from benchmark.checks import measurements, run_checks
-from benchmark.plugins import menu, resolve
-from benchmark.spec import Spec
+from benchmark.plugins.registry import menu, resolve
+from benchmark.plugins.spec import Spec
 
 FAKES = str(Path(__file__).parent / "fakes.py")
 MISTAKES_FILE = str(Path(__file__).parent / "mistakes.py")

@@ -3,7 +3,7 @@
 import pytest
 from filelock import FileLock
 
-from benchmark.claims import Claims
+from benchmark.results.locks import Claims
 
 KEY = "0123456789abcdef0123"
 

@@ -17,8 +17,8 @@ from skimage.data import lfw_subset
 from skimage.io import imsave
 
 from benchmark.__main__ import main
+from benchmark.cli.scaffold import write_extractor
 from benchmark.errors import UserError
-from benchmark.scaffold import write_extractor
 
 FAKES = str(Path(__file__).parent / "fakes.py")
 

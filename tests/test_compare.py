@@ -14,16 +14,17 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from benchmark import load_study, metrics, run
-from benchmark.compare import compare, compare_all
-from benchmark.comparison import Comparison, comparison_tables
-from benchmark.entries import find_entry
+from benchmark import load_study, run
 from benchmark.errors import UserError
-from benchmark.evaluate import evaluate
-from benchmark.leaderboard import ENTRY
-from benchmark.predictions import Predictions
-from benchmark.stats import Result, corrected_t, delong, mcnemar
-from benchmark.store import Store
+from benchmark.evaluation.evaluate import evaluate
+from benchmark.reporting.compare import compare, compare_all
+from benchmark.reporting.comparison import Comparison, comparison_tables
+from benchmark.reporting.entry_lookup import find_entry
+from benchmark.reporting.leaderboard import ENTRY
+from benchmark.results.store import Store
+from benchmark.scoring import metrics
+from benchmark.scoring.predictions import Predictions
+from benchmark.scoring.significance import Result, corrected_t, delong, mcnemar
 
 HOG, PIXELS = ("hog", "smote", "rbf_svm"), ("pixels", "none", "knn")
 

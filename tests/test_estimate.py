@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from benchmark import load_study, run
-from benchmark.estimate import estimate
-from benchmark.plan import make_plan
+from benchmark.engine.estimate import estimate
+from benchmark.evaluation.plan import make_plan
 
 FAULTS = str(Path(__file__).parent / "faults.py")
 

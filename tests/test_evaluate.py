@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-import benchmark.evaluate
-from benchmark.evaluate import evaluate
-from benchmark.inner_folds import probabilities
-from benchmark.metrics import METRICS, compute
-from benchmark.predictions import Predictions
+import benchmark.evaluation.evaluate
+from benchmark.evaluation.evaluate import evaluate
+from benchmark.evaluation.inner_folds import probabilities
+from benchmark.scoring.metrics import METRICS, compute
+from benchmark.scoring.predictions import Predictions
 from models.cnn import SimpleCNN
 
 FAKES = str(Path(__file__).parent / "fakes.py")
@@ -182,7 +182,7 @@ def test_a_row_says_that_small_images_were_enlarged_and_vectors_are_empty(digits
 
 def test_times_from_the_cache_are_those_of_the_computation(digits, make_cell, tmp_path, monkeypatch):
     first = evaluate(make_cell(digits, "sift_bovw", "majority"), digits, tmp_path)
-    monkeypatch.setattr(benchmark.featurize, "_compute", None)  # computing again would fail
+    monkeypatch.setattr(benchmark.evaluation.feature_cache, "_compute", None)  # computing again would fail
     second = evaluate(make_cell(digits, "sift_bovw", "knn"), digits, tmp_path)
     assert second["extract_s"] == first["extract_s"] > 0
 

@@ -12,10 +12,10 @@ from multiprocessing.context import SpawnProcess
 import psutil
 import pytest
 
-from benchmark.dask_executor import _Silence
+from benchmark.engine.dask_executor import _Silence
+from benchmark.engine.executors import LocalExecutor, executor_for
+from benchmark.engine.worker import EndedError, Limits, Worker
 from benchmark.errors import UserError
-from benchmark.executors import LocalExecutor, executor_for
-from benchmark.worker import EndedError, Limits, Worker
 
 # imports are part of the expression, since a worker's task must be importable there
 SPAN = "[__import__('time').monotonic(), __import__('time').sleep(2), __import__('time').monotonic()]"
@@ -165,7 +165,7 @@ def test_only_the_worker_itself_answers_and_only_to_the_present_task():
 
 def test_a_copy_of_a_worker_writes_no_file(tmp_path):
     code = (
-        "import os; from benchmark.files import write_text; from pathlib import Path\n"
+        "import os; from benchmark.utils.files import write_text; from pathlib import Path\n"
         f"if os.fork() == 0: write_text(Path({str(tmp_path / 'copy')!r}), 'x')\n"
         f"else: os.wait(); write_text(Path({str(tmp_path / 'own')!r}), 'x')"
     )
@@ -174,7 +174,7 @@ def test_a_copy_of_a_worker_writes_no_file(tmp_path):
 
 
 def test_that_no_dask_worker_answers_is_said_once_and_that_one_answers_again(caplog, monkeypatch):
-    monkeypatch.setattr("benchmark.dask_executor.SILENCE", 0.05)
+    monkeypatch.setattr("benchmark.engine.dask_executor.SILENCE", 0.05)
     silence = _Silence()
     for seen in ({"a": 1.0}, {"a": 1.0}, {}, {"a": 1.0}):
         silence.note(seen)
@@ -186,7 +186,7 @@ def test_that_no_dask_worker_answers_is_said_once_and_that_one_answers_again(cap
 
 def test_the_command_line_prints_that_no_dask_worker_answers():
     code = (
-        "import time, benchmark.__main__ as command, benchmark.dask_executor as executor\n"
+        "import time, benchmark.__main__ as command, benchmark.engine.dask_executor as executor\n"
         "command._silence_libraries(); executor.SILENCE = 0; silence = executor._Silence()\n"
         "for _ in range(3): silence.note({'a': 1.0}); time.sleep(0.01)"
     )

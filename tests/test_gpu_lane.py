@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from benchmark import load_study, run
-from benchmark.dask_executor import DaskExecutor
-from benchmark.executors import LocalExecutor
-from benchmark.plan import make_plan
-from benchmark.runner import evaluate_study
-from benchmark.store import load_results
-from benchmark.tasks import evaluate_cell
-from benchmark.worker import Limits
+from benchmark.engine.dask_executor import DaskExecutor
+from benchmark.engine.executors import LocalExecutor
+from benchmark.engine.runner import evaluate_study
+from benchmark.engine.tasks import evaluate_cell
+from benchmark.engine.worker import Limits
+from benchmark.evaluation.plan import make_plan
+from benchmark.results.store import load_results
 
 FAULTS = str(Path(__file__).parent / "faults.py")
 

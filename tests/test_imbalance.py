@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark import imbalance
 from benchmark.errors import UserError
-from benchmark.evaluate import evaluate
-from benchmark.plugins import resolve
-from benchmark.prepare import refusal, split
-from benchmark.spec import Spec
+from benchmark.evaluation.components import refusal, split
+from benchmark.evaluation.evaluate import evaluate
+from benchmark.plugins.registry import resolve
+from benchmark.plugins.spec import Spec
+from benchmark.sampling import imbalance
 
 RATIOS = st.floats(1, 1000)
 PROFILES = {"step": imbalance.step, "linear": imbalance.linear, "long_tail": imbalance.long_tail}
@@ -125,7 +125,7 @@ def test_the_row_says_what_the_training_part_was(digits, make_cell, tmp_path):
 
 
 def test_a_learned_extractor_sees_only_the_sample(digits, make_cell):
-    from benchmark.schedule import MatrixKeys
+    from benchmark.engine.schedule import MatrixKeys
 
     keys = MatrixKeys({"digits": digits})
     cells = [make_cell(digits, extractor="pca(n_components=4)", train_size=size) for size in (1.0, 0.5)]

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from benchmark import load_results, load_study, run
-from benchmark.info import completeness, cost, lines, saved
+from benchmark.reporting.info import completeness, cost, lines, saved
 
 FAULTS = str(Path(__file__).parent / "faults.py")
 

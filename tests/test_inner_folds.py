@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from sklearn.utils.validation import has_fit_parameter
 
 import models
-from benchmark.evaluate import evaluate
-from benchmark.inner_folds import TrainingSet, takes_inner_folds
+from benchmark.evaluation.components import make_model, make_strategy, refusal
+from benchmark.evaluation.evaluate import evaluate
+from benchmark.evaluation.inner_folds import TrainingSet, takes_inner_folds
 from benchmark.pipelines.pipeline import fit
-from benchmark.plugins import resolve
-from benchmark.prepare import make_model, make_strategy, refusal
-from benchmark.spec import Spec
-from benchmark.splits import inner_folds
+from benchmark.plugins.registry import resolve
+from benchmark.plugins.spec import Spec
+from benchmark.sampling.splits import inner_folds
 from benchmark.strategies.base import Strategy
 from models.calibration import Calibrated, HeldOut
 from models.network_classifier import NetworkClassifier
@@ -122,7 +122,7 @@ def test_every_model_that_takes_held_out_images_is_among_those_watched():
 
 
 def make_model_of(text):
-    from benchmark.plugins import build
+    from benchmark.plugins.registry import build
 
     return build(resolve("model", Spec.parse(text)))
 
@@ -286,7 +286,7 @@ def test_validation_images_of_a_patient_who_is_trained_on_or_tested_are_left_out
 
 
 def test_a_pipeline_is_trained_with_the_same_inner_folds_as_its_cell(tagged, make_cell, tmp_path):
-    from benchmark.predictions import Predictions
+    from benchmark.scoring.predictions import Predictions
 
     cell = make_cell(tagged, model="rbf_svm", strategy="random_over", imbalance="step(ratio=3)", split="holdout")
     row = evaluate(cell, tagged, tmp_path)
@@ -297,7 +297,7 @@ def test_a_pipeline_is_trained_with_the_same_inner_folds_as_its_cell(tagged, mak
 
 
 def load(folder, row):
-    from benchmark.predictions import Predictions
+    from benchmark.scoring.predictions import Predictions
 
     return Predictions.load(folder / "predictions" / f"{row['key']}.npz")
 

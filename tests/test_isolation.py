@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from benchmark import load_study, run
+from benchmark.engine.executors import LocalExecutor
+from benchmark.engine.worker import Limits
 from benchmark.errors import UserError
-from benchmark.executors import LocalExecutor
-from benchmark.predictions import read
-from benchmark.worker import Limits
+from benchmark.scoring.predictions import read
 
 FAULTS = str(Path(__file__).parent / "faults.py")
 BUILT_IN = ["knn", "logistic_regression", "gaussian_nb"]

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from benchmark import load_results
-from benchmark.predictions import Predictions
+from benchmark.scoring.predictions import Predictions
 
 FAULTS = str(Path(__file__).parent / "faults.py")
 KILLS = 20

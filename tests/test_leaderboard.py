@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from benchmark import class_table
+from benchmark.engine.runner import run
 from benchmark.errors import UserError
-from benchmark.leaderboard import leaderboards, problems, shown
-from benchmark.runner import run
-from benchmark.study import load_study
-from benchmark.tables import render, render_by, render_rows
+from benchmark.reporting import class_table
+from benchmark.reporting.leaderboard import leaderboards, problems, shown
+from benchmark.reporting.text_tables import render, render_by, render_rows
+from benchmark.study.study import load_study
 
 FAKES = str(Path(__file__).parent / "fakes.py")
 

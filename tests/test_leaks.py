@@ -9,14 +9,14 @@ from imblearn.over_sampling import RandomOverSampler
 
 from benchmark.checks import run_checks
 from benchmark.datasets.bundled import load_digits
+from benchmark.engine.runner import run
 from benchmark.errors import UserError
-from benchmark.evaluate import evaluate
-from benchmark.leaderboard import problems
-from benchmark.plugins import resolve
-from benchmark.prepare import folds
-from benchmark.runner import run
-from benchmark.spec import Spec
-from benchmark.splits import SHARED, official
+from benchmark.evaluation.components import folds
+from benchmark.evaluation.evaluate import evaluate
+from benchmark.plugins.registry import resolve
+from benchmark.plugins.spec import Spec
+from benchmark.reporting.leaderboard import problems
+from benchmark.sampling.splits import SHARED, official
 
 FAKES = str(Path(__file__).parent / "fakes.py")
 
@@ -42,7 +42,7 @@ def test_resampling_before_the_split_is_named_in_the_row_and_under_the_table(dig
 def test_copies_across_the_split_stand_under_the_leaderboard(tmp_path, monkeypatch):
     whole = load_digits("digits", Path(), None)
     monkeypatch.setattr("benchmark.datasets.bundled.load_digits", lambda name, data, size: oversampled(whole))
-    from benchmark.study import load_study
+    from benchmark.study.study import load_study
 
     rows = run(load_study("digits", extractors=["pixels"], models=["majority"]), out=tmp_path)
     (line,) = (line for line in problems(rows) if SHARED in line)
@@ -70,7 +70,7 @@ def test_one_lesion_on_both_sides_is_refused(digits):
 
 
 def test_one_lesion_is_on_one_side_of_every_fold_outer_and_inner(digits, monkeypatch):
-    from benchmark.splits import inner_folds
+    from benchmark.sampling.splits import inner_folds
 
     lesions = np.random.default_rng(0).integers(0, 100, 300)
     data = replace(digits, groups=lesions)

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from benchmark import load_results, load_study, run
+from benchmark.engine.merge import merge
 from benchmark.errors import UserError
-from benchmark.merge import merge
-from benchmark.predictions import Predictions, digest_of_file
-from benchmark.store import Store
+from benchmark.results.store import Store
+from benchmark.scoring.predictions import Predictions, digest_of_file
 
 
 def part(folder, **axes):
@@ -97,9 +97,9 @@ def test_a_label_whose_code_differs_is_an_error(tmp_path, plugin_text):
 
 
 def _forget_plugins():
-    from benchmark import plugins, sources
+    from benchmark.plugins import registry, source_digest
 
-    for cached in (plugins.describe, plugins.load_file, sources.digest):
+    for cached in (registry.describe, registry.load_file, source_digest.digest):
         cached.cache_clear()
 
 

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from benchmark.metrics import METRICS, class_notes, compute, label_of, per_class, undefined
-from benchmark.predictions import Predictions
+from benchmark.scoring.metrics import METRICS, class_notes, compute, label_of, per_class, undefined
+from benchmark.scoring.predictions import Predictions
 
 
 def predictions(y, proba, ordinal=False):

@@ -7,16 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
 
-from benchmark import load_study, occlusion_table, run
+from benchmark import load_study, run
+from benchmark.engine.schedule import MatrixKeys
 from benchmark.errors import UserError
-from benchmark.evaluate import evaluate
-from benchmark.featurize import featurize, matrices
-from benchmark.occlusion import GRAY, boxes, occlude
-from benchmark.plugins import build
-from benchmark.predictions import Predictions
-from benchmark.prepare import split
-from benchmark.schedule import MatrixKeys
-from benchmark.tables import render_by
+from benchmark.evaluation.components import split
+from benchmark.evaluation.evaluate import evaluate
+from benchmark.evaluation.feature_cache import featurize, matrices
+from benchmark.plugins.registry import build
+from benchmark.reporting import occlusion_table
+from benchmark.reporting.text_tables import render_by
+from benchmark.sampling.occlusion import GRAY, boxes, occlude
+from benchmark.scoring.predictions import Predictions
 
 WHOLE = np.zeros((3, 12, 9, 1), np.uint8)
 PLACES = np.array([0, 5, 7])

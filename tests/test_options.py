@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from benchmark.cli import app
+from benchmark.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")

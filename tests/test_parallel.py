@@ -12,7 +12,7 @@ import pytest
 from benchmark import load_results, load_study, run
 from benchmark.datasets.stored import open_dataset
 from benchmark.errors import StorageError, UserError
-from benchmark.store import load_results as rows_of
+from benchmark.results.store import load_results as rows_of
 
 FAULTS = str(Path(__file__).parent / "faults.py")
 
@@ -110,7 +110,7 @@ def test_a_database_locked_by_another_program_is_waited_for(tmp_path):
 
 
 def test_a_database_locked_for_too_long_ends_the_run_and_keeps_its_rows(tmp_path, monkeypatch):
-    monkeypatch.setattr("benchmark.database.PATIENCE", 0.3)
+    monkeypatch.setattr("benchmark.results.database.PATIENCE", 0.3)
     study = load_study("digits", extractors=["pixels"], models=["majority", "knn"], split="holdout")
     other = []
 

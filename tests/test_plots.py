@@ -17,13 +17,13 @@ from sklearn.metrics import confusion_matrix
 
 from benchmark import load_results, load_study, run
 from benchmark.errors import UserError
-from benchmark.intervals import interval
-from benchmark.plots import MENU, Missing, confusion, cost, plot, recalls, reliability
-from benchmark.plots.picture import file_name
-from benchmark.plots.rows import Few, Results
-from benchmark.plots.style import PLACES, apart, family_of, in_order, style_of
-from benchmark.predictions import Predictions, read
-from benchmark.spec import number_of, without
+from benchmark.plugins.spec import number_of, without
+from benchmark.reporting.plots import MENU, Missing, confusion, cost, plot, recalls, reliability
+from benchmark.reporting.plots.picture import file_name
+from benchmark.reporting.plots.rows import Few, Results
+from benchmark.reporting.plots.style import PLACES, apart, family_of, in_order, style_of
+from benchmark.scoring.intervals import interval
+from benchmark.scoring.predictions import Predictions, read
 from benchmark.strategies import MENU as STRATEGIES
 
 CURVES = {
@@ -171,7 +171,9 @@ def test_nothing_of_a_picture_is_outside_of_it_whatever_the_names(results, monke
     rows = results.rows.assign(
         dataset=dataset, per_class=[{name(k): of for k, of in enumerate(classes.values())} for classes in results.rows["per_class"]]
     )
-    monkeypatch.setattr("benchmark.plots.rows.read", lambda *where: replace(read(*where), classes=tuple(name(k) for k in range(10))))
+    monkeypatch.setattr(
+        "benchmark.reporting.plots.rows.read", lambda *where: replace(read(*where), classes=tuple(name(k) for k in range(10)))
+    )
     for kind in MENU:
         for picture in pictures(Results(rows, results.folder), kind, "f1"):
             picture.figure.draw_without_rendering()

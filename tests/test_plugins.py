@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import plugins
 from benchmark.errors import UserError
-from benchmark.plugins import build, contents, describe, find, menu, resolve, with_defaults
-from benchmark.spec import Spec
+from benchmark.plugins import registry
+from benchmark.plugins.registry import build, contents, describe, find, menu, resolve, with_defaults
+from benchmark.plugins.spec import Spec
 
 FAKES = str(Path(__file__).parent / "fakes.py")
 
@@ -14,7 +14,7 @@ FAKES = str(Path(__file__).parent / "fakes.py")
 @pytest.mark.parametrize("kind", ["dataset", "extractor", "model", "strategy"])
 def test_every_entry_of_a_menu_has_code_and_a_line_that_says_what_it_is(kind):
     for name, target in menu(kind).items():
-        assert (plugins.load(target).__doc__ or "").strip(), f"{kind} {name} has no docstring"
+        assert (registry.load(target).__doc__ or "").strip(), f"{kind} {name} has no docstring"
 
 
 def test_a_misspelt_name_or_parameter_is_answered_with_the_nearest_one():
@@ -138,12 +138,12 @@ def test_entry_points_join_the_menu(tmp_path, monkeypatch, plugin_text):
         "[benchmark.extractors]\nmine = thirdparty:Mine\n[benchmark.strategies]\nbalance = imblearn.over_sampling:RandomOverSampler\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    plugins._entry_points.cache_clear()
+    registry._entry_points.cache_clear()
     assert menu("extractor")["mine"] == "thirdparty:Mine"
     assert build(resolve("extractor", Spec.parse("mine(k=3)"))).k == 3
     assert menu("strategy")["balance"] == "imblearn.over_sampling:RandomOverSampler"
     sys.modules.pop("thirdparty", None)
-    plugins._entry_points.cache_clear()
+    registry._entry_points.cache_clear()
 
 
 def test_a_default_and_the_same_value_written_out_are_described_alike():

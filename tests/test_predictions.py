@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmark.errors import UserError
-from benchmark.predictions import Predictions, read
+from benchmark.scoring.predictions import Predictions, read
 
 
 @pytest.fixture

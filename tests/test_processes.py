@@ -3,7 +3,7 @@
 import multiprocessing
 import time
 
-from benchmark.processes import Watch
+from benchmark.engine.processes import Watch
 
 
 def test_a_process_that_keeps_its_parent_waiting_is_killed_and_no_other():

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 sys.path.insert(0, str(Path(__file__).parent))
 from small_studies import KINDS, LONG, make_results
 
-from benchmark.cli import app
+from benchmark.cli.app import app
 from benchmark.errors import UserError
-from benchmark.store import load_results
+from benchmark.results.store import load_results
 
 RUNNER = CliRunner()
 

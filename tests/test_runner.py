@@ -6,14 +6,14 @@ import pytest
 from skimage.data import lfw_subset
 from skimage.io import imsave
 
-import benchmark.runner
+import benchmark.engine.runner
 from benchmark import load_results, load_study, run
 from benchmark.datasets.bundled import load_digits
+from benchmark.engine.schedule import Schedule
 from benchmark.errors import UserError
-from benchmark.leaderboard import leaderboards
-from benchmark.metrics import compute
-from benchmark.predictions import Predictions
-from benchmark.schedule import Schedule
+from benchmark.reporting.leaderboard import leaderboards
+from benchmark.scoring.metrics import compute
+from benchmark.scoring.predictions import Predictions
 
 FAKES = str(Path(__file__).parent / "fakes.py")
 
@@ -40,7 +40,7 @@ def test_every_metric_in_a_row_is_that_of_its_stored_predictions(tmp_path):
 
 def test_a_second_run_finds_every_cell_stored(tmp_path, monkeypatch):
     first = run(small(), tmp_path)
-    monkeypatch.setattr(benchmark.runner, "evaluate_cell", None)  # evaluating again would fail
+    monkeypatch.setattr(benchmark.engine.runner, "evaluate_cell", None)  # evaluating again would fail
     pd.testing.assert_frame_equal(run(small(), tmp_path), first)
 
 
@@ -153,7 +153,7 @@ def test_a_planned_cell_without_a_row_is_an_error(tmp_path, monkeypatch):
 
 
 def test_a_row_that_could_not_be_read_again_is_stored_as_failed(tmp_path, monkeypatch):
-    monkeypatch.setattr("benchmark.metrics.compute", lambda stored: {"accuracy": np.arange(2), "f1": "high"})
+    monkeypatch.setattr("benchmark.scoring.metrics.compute", lambda stored: {"accuracy": np.arange(2), "f1": "high"})
     rows = run(small(models=["knn"], split="holdout"), tmp_path)
     assert list(rows["status"]) == ["failed"]
     assert "'accuracy': Input should be a valid number" in rows["reason"][0]

@@ -1,20 +1,20 @@
 from pathlib import Path
 
-from benchmark import sources
+from benchmark.plugins import source_digest
 
 
 def test_changed_code_of_a_plug_in_or_of_what_it_imports_is_another_digest(tmp_path, plugin_text):
     file, helper = tmp_path / "plug.py", tmp_path / "helper.py"
     file.write_text(plugin_text + "    def lazily(self):\n        import helper\n")
     helper.write_text("x = 1\n")
-    first = sources.digest.__wrapped__(f"{file}:Mine")
+    first = source_digest.digest.__wrapped__(f"{file}:Mine")
     helper.write_text("x = 2\n")
-    second = sources.digest.__wrapped__(f"{file}:Mine")
+    second = source_digest.digest.__wrapped__(f"{file}:Mine")
     assert first != second
     file.write_text(file.read_text() + "\n# other\n")
-    assert sources.digest.__wrapped__(f"{file}:Mine") != second
+    assert source_digest.digest.__wrapped__(f"{file}:Mine") != second
 
 
 def test_a_digest_follows_imports_inside_functions():
-    followed = sources._followed(sources._source("models.cnn", Path(), ("models",)), "models")
+    followed = source_digest._followed(source_digest._source("models.cnn", Path(), ("models",)), "models")
     assert "training.py" in {file.name for file in followed}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.errors import UserError
-from benchmark.spec import Spec, join, parse_sum
+from benchmark.plugins.spec import Spec, join, parse_sum
 
 VALUES = st.one_of(
     st.integers(1 - 2**32, 2**32 - 1),

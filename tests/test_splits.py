@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from benchmark.datasets.base import Dataset
 from benchmark.errors import UserError
-from benchmark.splits import has_official, holdout, official, stratified_kfold, validation
+from benchmark.sampling.splits import has_official, holdout, official, stratified_kfold, validation
 
 
 def lesions(digits, seed=0, multilabel=False):

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 from sklearn.metrics import roc_auc_score
 
-from benchmark.influence import influence
-from benchmark.intervals import RULES, difference, over_images, unevenness
-from benchmark.metrics import METRICS
-from benchmark.predictions import Predictions
-from benchmark.ranks import friedman, holm, nemenyi, wilcoxon, wilcoxon_holm
-from benchmark.stats import _tango, corrected_t, delong, mcnemar, spread_of, wilson
+from benchmark.scoring.influence import influence
+from benchmark.scoring.intervals import RULES, difference, over_images, unevenness
+from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.predictions import Predictions
+from benchmark.scoring.rank_tests import friedman, holm, nemenyi, wilcoxon, wilcoxon_holm
+from benchmark.scoring.significance import _tango, corrected_t, delong, mcnemar, spread_of, wilson
 
 # Demsar 2006, Statistical Comparisons of Classifiers over Multiple Data Sets, JMLR 7, table 6: AUC of four decision trees.
 # The table prints 0.975 twice for 'voting', with ranks 2 and 3 from digits that it does not print: the first has a digit more here.

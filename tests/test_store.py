@@ -10,18 +10,18 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from benchmark import load_study, run
-from benchmark.cli import app
-from benchmark.compare import compare
+from benchmark.cli.app import app
+from benchmark.cli.rich_output import print_leaderboards
+from benchmark.engine.merge import merge
 from benchmark.errors import UserError
-from benchmark.evaluate import evaluate
-from benchmark.info import completeness, lines
-from benchmark.leaderboard import leaderboards, shown
-from benchmark.merge import merge
-from benchmark.plots import plot
+from benchmark.evaluation.evaluate import evaluate
+from benchmark.reporting.compare import compare
+from benchmark.reporting.info import completeness, lines
+from benchmark.reporting.leaderboard import leaderboards, shown
+from benchmark.reporting.plots import plot
+from benchmark.reporting.text_tables import render, render_by, render_rows
+from benchmark.results.store import DuplicateKeyError, Store, load_results
 from benchmark.serving.found import board
-from benchmark.store import DuplicateKeyError, Store, load_results
-from benchmark.tables import render, render_by, render_rows
-from benchmark.terminal import print_leaderboards
 
 
 @pytest.fixture

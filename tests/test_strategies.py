@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from imblearn.under_sampling import NearMiss
 
-from benchmark.evaluate import evaluate
-from benchmark.plugins import build, resolve
-from benchmark.prepare import make_strategy
-from benchmark.spec import Spec, parse_sum
+from benchmark.evaluation.components import make_strategy
+from benchmark.evaluation.evaluate import evaluate
+from benchmark.plugins.registry import build, resolve
+from benchmark.plugins.spec import Spec, parse_sum
 from benchmark.strategies.weights import effective_weights
 
 

@@ -2,12 +2,12 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.engine.runner import make_plan, run
 from benchmark.errors import UserError
-from benchmark.runner import make_plan, run
-from benchmark.spec import Spec, parse_sum
-from benchmark.splits import stratified_kfold
-from benchmark.study import Study, load_study, suites
-from benchmark.yaml_files import write_yaml
+from benchmark.plugins.spec import Spec, parse_sum
+from benchmark.sampling.splits import stratified_kfold
+from benchmark.study.study import Study, load_study, suites
+from benchmark.utils.yaml_files import write_yaml
 
 FAKES = str(Path(__file__).parent / "fakes.py")
 SMALL = {"datasets": "digits", "extractors": "pixels", "models": "majority"}

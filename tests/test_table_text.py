@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.console import VisibleConsole, print_json
+from benchmark.engine.runner import run
 from benchmark.errors import UserError
-from benchmark.plots import plot
-from benchmark.runner import run
-from benchmark.store import load_results
-from benchmark.study import Study
-from benchmark.tables import render, render_by, render_rows
+from benchmark.reporting.plots import plot
+from benchmark.reporting.text_tables import render, render_by, render_rows
+from benchmark.results.store import load_results
+from benchmark.study.study import Study
+from benchmark.utils.console import VisibleConsole, print_json
 
 NAMES = ("a|b", "c\x1b[31m", "50%_&#{}~^\\$", "d\u202ee\x9b\x7f")
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmark.text import brief, count_of, describe_error, one_line, visible, visible_json
+from benchmark.utils.text import brief, count_of, describe_error, one_line, visible, visible_json
 
 HIDDEN = [
     "\x1b[31m",

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score, recall_score
 
 from benchmark.errors import UserError
-from benchmark.evaluate import evaluate
-from benchmark.plugins import resolve
-from benchmark.predictions import Predictions
-from benchmark.prepare import double_corrections, make_model, make_strategy
-from benchmark.spec import Spec
+from benchmark.evaluation.components import double_corrections, make_model, make_strategy
+from benchmark.evaluation.evaluate import evaluate
+from benchmark.plugins.registry import resolve
+from benchmark.plugins.spec import Spec
+from benchmark.scoring.predictions import Predictions
 from benchmark.strategies.base import Combined, HeldOut
 from benchmark.strategies.thresholds import PriorThreshold, TunedThreshold, tune
 
@@ -58,7 +58,7 @@ def test_tuning_never_makes_the_tuned_images_worse(seed, metric):
     y = rng.choice(3, 80, p=[0.8, 0.15, 0.05])
     proba = rng.dirichlet(np.ones(3), 80) * [3, 1, 0.5]
     proba /= proba.sum(axis=1, keepdims=True)
-    from benchmark.metrics import METRICS
+    from benchmark.scoring.metrics import METRICS
 
     def value(given):
         return METRICS[metric](Predictions(y, given, ("a", "b", "c"), np.arange(80)))

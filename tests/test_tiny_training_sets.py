@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmark.datasets.bundled import load_digits
-from benchmark.evaluate import evaluate
+from benchmark.evaluation.evaluate import evaluate
 from benchmark.strategies import MENU
 
 SIZES = [(20, 1), (20, 2), (20, 4), (20, 5), (20, 6), (6, 5), (1, 1), (2, 2), (3, 3), (1, 20, 2), (5, 4, 3), (20, 0), (1, 0)]

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from benchmark.__main__ import main
-from benchmark.files import user_path
-from benchmark.spec import Spec
-from benchmark.store import load_results
+from benchmark.plugins.spec import Spec
+from benchmark.results.store import load_results
+from benchmark.utils.files import user_path
 
 FORMS = ("NFC", "NFD")
 PLUGIN = """

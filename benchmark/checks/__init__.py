@@ -15,11 +15,11 @@ from typing import Any
 
 from benchmark.checks import common, extractors, models, process, strategies
 from benchmark.checks.subject import ERRORS, Failure, Subject
+from benchmark.engine.worker import EndedError, Limits, Worker
 from benchmark.errors import UserError
-from benchmark.plugins import find
-from benchmark.spec import Spec
-from benchmark.threads import limited_threads
-from benchmark.worker import EndedError, Limits, Worker
+from benchmark.plugins.registry import find
+from benchmark.plugins.spec import Spec
+from benchmark.utils.threads import limited_threads
 
 Run = Callable[..., Any]  # calls a function with arguments, in this process or another
 Check = Callable[[Subject], None]
@@ -119,7 +119,7 @@ def own_process() -> Iterator[Run]:
 
 
 def find_plugins(name: str) -> list[tuple[str, Spec]]:
-    """Kind and spec of each plug-in to be checked in this process from now on; see ``benchmark.plugins.find``."""
+    """Kind and spec of each plug-in to be checked in this process from now on; see ``benchmark.plugins.registry.find``."""
     process.watch_forks()
     return find(name)
 

@@ -18,15 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 
-from benchmark.cell import Cell
 from benchmark.checks import models, strategies
 from benchmark.checks.state import kept_state
 from benchmark.checks.subject import Failure, Subject, require, same, some_digits, uneven_digits
 from benchmark.datasets.base import Dataset
-from benchmark.evaluate import evaluate
-from benchmark.plugins import build, resolve
-from benchmark.predictions import Predictions
-from benchmark.spec import Spec
+from benchmark.evaluation.evaluate import evaluate
+from benchmark.plugins.registry import build, resolve
+from benchmark.plugins.spec import Spec
+from benchmark.scoring.predictions import Predictions
+from benchmark.study.cell import Cell
 
 
 def parameters_are_stored(subject: Subject) -> None:

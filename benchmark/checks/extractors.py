@@ -25,7 +25,7 @@ from benchmark.checks.subject import (
     same,
     some_digits,
 )
-from benchmark.featurize import words
+from benchmark.evaluation.feature_cache import words
 from features.base import Extractor
 
 

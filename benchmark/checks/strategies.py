@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from benchmark.checks.subject import Subject, kind_of_value, require, same, uneven_digits
 from benchmark.datasets.base import Dataset
-from benchmark.prepare import make_strategy
+from benchmark.evaluation.components import make_strategy
 from benchmark.strategies.base import HeldOut
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from benchmark.checks.models import training_set
 from benchmark.checks.strategies import resampled
 from benchmark.checks.subject import Subject, some_digits, uneven_digits
-from benchmark.plugins import resolve
-from benchmark.spec import Spec
+from benchmark.plugins.registry import resolve
+from benchmark.plugins.spec import Spec
 
 SIDE = 32
 _ROUNDS = 5

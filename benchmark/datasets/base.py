@@ -16,8 +16,8 @@ import platformdirs
 from numpy.typing import NDArray
 
 from benchmark.errors import UserError
-from benchmark.files import user_path
-from benchmark.text import nfc
+from benchmark.utils.files import user_path
+from benchmark.utils.text import nfc
 
 Task = Literal["binary", "multiclass", "multilabel"]
 PARTS = ("train", "val", "test")
@@ -159,6 +159,6 @@ def to_size(images: NDArray[np.uint8], size: int | None) -> tuple[NDArray[np.uin
     height, width = images.shape[1:3]
     if size is None or height == width == size:
         return images, ()
-    from benchmark.datasets.pictures.load import resize
+    from benchmark.datasets.images.load import resize
 
     return np.stack([resize(image, (size, size)) for image in images]), (f"resized to {size}x{size} from {height}x{width}",)

@@ -10,13 +10,13 @@ from pathlib import Path
 from benchmark.datasets.base import PARTS, Dataset
 from benchmark.datasets.csv_columns import notes_on_unused, refuse_other_spelling
 from benchmark.datasets.csv_rows import Row, need_column, read_rows
+from benchmark.datasets.images.decoded import MAX_PIXELS
+from benchmark.datasets.images.options import Options
 from benchmark.datasets.listing import Listing, assemble, path_of
 from benchmark.datasets.parts import part_of
-from benchmark.datasets.pictures.decoded import MAX_PIXELS
-from benchmark.datasets.pictures.options import Options
 from benchmark.errors import UserError
-from benchmark.files import PathFinder
-from benchmark.text import brief, nfc
+from benchmark.utils.files import PathFinder
+from benchmark.utils.text import brief, nfc
 
 MOST_NUMBERS = 10  # distinct numbers that a class column may have; scales of grades have fewer, measurements more
 NUMBER = re.compile(r"(?:[<>≤≥~$€£]\s*)?([-+]?(?:\d[\d.,' ]*|[.,]\d+))(e[-+]?\d{1,2})?\s*([%°]?[^\W\d_]{0,20})", re.IGNORECASE)
@@ -52,7 +52,7 @@ def load_csv(
     data : Path
         The data folder; nothing is downloaded.
     size, percentiles, on_error, max_pixels
-        See `benchmark.datasets.pictures.options.Options`.
+        See `benchmark.datasets.images.options.Options`.
     image : str
         Column of the image's path, relative to the CSV; or a template such as
         ``images/{image_id}.jpg``, filled from the row's columns.

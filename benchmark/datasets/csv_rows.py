@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 from benchmark.errors import UserError, unknown
-from benchmark.text import nfc
+from benchmark.utils.text import nfc
 
 _SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "vertical bars"}
 _BEGINNINGS = {  # of files that are no CSV in UTF-8, and what they are

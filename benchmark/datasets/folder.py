@@ -8,14 +8,14 @@ from pathlib import Path
 
 from benchmark.datasets.base import PARTS, Dataset
 from benchmark.datasets.hidden_parts import refuse_hidden_parts
+from benchmark.datasets.images.decoded import MAX_PIXELS
+from benchmark.datasets.images.options import Options
+from benchmark.datasets.images.picture import SUFFIXES
 from benchmark.datasets.listing import Listing, assemble, path_of
 from benchmark.datasets.parts import part_of
-from benchmark.datasets.pictures.decoded import MAX_PIXELS
-from benchmark.datasets.pictures.options import Options
-from benchmark.datasets.pictures.picture import SUFFIXES
 from benchmark.datasets.tree import Tree, list_folder, list_tree
 from benchmark.errors import UserError
-from benchmark.text import count_of, nfc, visible
+from benchmark.utils.text import count_of, nfc, visible
 
 ClassFolder = tuple[Path, str | None]  # with the part of the official split that it is in
 
@@ -47,7 +47,7 @@ def load_folder(
     data : Path
         The data folder; nothing is downloaded.
     size, percentiles, on_error, max_pixels
-        See `benchmark.datasets.pictures.options.Options`.
+        See `benchmark.datasets.images.options.Options`.
     drop_duplicates : bool
         Keep one of each set of exact copies; see `benchmark.datasets.duplicates.drop_copies`.
     licence, citation : str or None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmark.datasets.parts import part_of, rough_part
 from benchmark.errors import UserError
-from benchmark.text import nfc
+from benchmark.utils.text import nfc
 
 _CSV = "if they are classes, list the images in a CSV with the columns image and label"
 _RENAME = "if they are the parts of a split, call them train, val and test, with the same class folders in each"

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
 from benchmark.datasets.duplicates import ALIKE, check_duplicates
-from benchmark.datasets.pictures.load import Loaded, load_images
-from benchmark.datasets.pictures.options import Options
+from benchmark.datasets.images.load import Loaded, load_images
+from benchmark.datasets.images.options import Options
 from benchmark.errors import UserError
-from benchmark.files import PathFinder, user_path
-from benchmark.text import count_of, visible
+from benchmark.utils.files import PathFinder, user_path
+from benchmark.utils.text import count_of, visible
 
 _NAME_PATIENTS = "name the patients in the column 'group' of a CSV"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 
-from benchmark.text import nfc
+from benchmark.utils.text import nfc
 
 _SYNONYMS = MappingProxyType(
     {

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.cell import digest_of
 from benchmark.datasets.base import Dataset
 from benchmark.errors import StorageError
-from benchmark.files import write_atomic
+from benchmark.study.cell import digest_of
+from benchmark.utils.files import write_atomic
 
 _WORDS = ("name", "classes", "multilabel", "ordinal", "notes", "licence", "citation")
 

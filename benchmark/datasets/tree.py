@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmark.datasets.pictures.picture import SUFFIXES
-from benchmark.text import nfc
+from benchmark.datasets.images.picture import SUFFIXES
+from benchmark.utils.text import nfc
 
 # folders that operating systems, network storage and tools make: previews, recycle bins, snapshots;
 # network storage also begins their names with @, as in @eaDir, @sharesnap and @synologydrive

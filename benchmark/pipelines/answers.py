@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.leaderboard import SIX, SIX_MULTILABEL
 from benchmark.pipelines.card import Card
 from benchmark.pipelines.reading import Asked
+from benchmark.reporting.leaderboard import SIX, SIX_MULTILABEL
 
 SHOWN = 5  # classes
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from benchmark.datasets.pictures.decoded import MAX_PIXELS
+from benchmark.datasets.images.decoded import MAX_PIXELS
 
 Side = Annotated[int, Field(ge=1, le=2048)]
 Name = Annotated[str, Field(max_length=1000)]

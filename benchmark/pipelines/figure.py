@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from benchmark.errors import StorageError, UserError
-from benchmark.files import write_atomic
 from benchmark.pipelines.answers import SHOWN, classes_of, said_of, top
 from benchmark.pipelines.card import Card
 from benchmark.pipelines.reading import Asked
-from benchmark.plots.picture import DPI, STYLE, short
+from benchmark.reporting.plots.picture import DPI, STYLE, short
+from benchmark.utils.files import write_atomic
 
 FIGURES = (".png", ".svg", ".pdf")
 MOST_IMAGES = 24  # in one figure

@@ -16,13 +16,13 @@ from pydantic import ValidationError
 from sklearn.base import BaseEstimator
 
 from benchmark.errors import UserError, validation_problem
-from benchmark.files import user_path
 from benchmark.pipelines.card import Card
 from benchmark.pipelines.pipeline import Pipeline
 from benchmark.pipelines.schema import Budget, announced_sizes, clean_skops, parse_json, read_part, rewrite_skops
 from benchmark.pipelines.sources import FOLDER, KEPT, RESTORE, PluginError, match_plugins, plugin_files, where_torch_is
 from benchmark.pipelines.trial import EXTRA, bounded_memory, in_bounded_time, try_out
 from benchmark.pipelines.trusted import trusted_types
+from benchmark.utils.files import user_path
 
 SUFFIX = ".pipeline"
 LARGEST = 2**32  # bytes that all parts of a file may unpack to

@@ -11,25 +11,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark import metrics
-from benchmark.cell import Cell
 from benchmark.datasets.base import Dataset
-from benchmark.datasets.pictures.options import Options
-from benchmark.environment import environment
+from benchmark.datasets.images.options import Options
 from benchmark.errors import UserError
-from benchmark.evaluate import fit_predict, seed_global_generators
-from benchmark.featurize import Features, fit_extractor, joined, said, seeded, words
-from benchmark.inner_folds import probabilities
+from benchmark.evaluation.components import double_corrections, is_official, make_model, make_strategy, refusal, split
+from benchmark.evaluation.evaluate import fit_predict, seed_global_generators
+from benchmark.evaluation.feature_cache import Features, fit_extractor, joined, said, seeded, words
+from benchmark.evaluation.inner_folds import probabilities
+from benchmark.evaluation.plan import make_plan
 from benchmark.pipelines.card import Card
-from benchmark.plan import make_plan
-from benchmark.plugins import build, resolve
-from benchmark.predictions import Predictions
-from benchmark.prepare import double_corrections, is_official, make_model, make_strategy, refusal, split
-from benchmark.spec import Spec
-from benchmark.splits import Indices, has_official, shared_images
+from benchmark.plugins.registry import build, resolve
+from benchmark.plugins.spec import Spec
+from benchmark.sampling.splits import Indices, has_official, shared_images
+from benchmark.scoring import metrics
+from benchmark.scoring.predictions import Predictions
 from benchmark.strategies.base import Combined, Refused, Strategy
-from benchmark.study import FLOOR, Study, takes_images
-from benchmark.threads import limited_threads
+from benchmark.study.cell import Cell
+from benchmark.study.study import FLOOR, Study, takes_images
+from benchmark.utils.environment import environment
+from benchmark.utils.threads import limited_threads
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.datasets.pictures.load import resize
-from benchmark.datasets.pictures.notes import notes_on
-from benchmark.datasets.pictures.picture import SUFFIXES, picture_size, read_picture
+from benchmark.datasets.images.load import resize
+from benchmark.datasets.images.notes import notes_on
+from benchmark.datasets.images.picture import SUFFIXES, picture_size, read_picture
 from benchmark.errors import UserError
-from benchmark.files import user_path
 from benchmark.pipelines.card import Card
+from benchmark.utils.files import user_path
 from features.base import to_gray
 
 

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.cell import Cell
 from benchmark.datasets.base import Dataset
+from benchmark.evaluation.components import split
 from benchmark.pipelines import saving
 from benchmark.pipelines.pipeline import Pipeline, make_card, train_parts
-from benchmark.plugins import KINDS
-from benchmark.prepare import split
-from benchmark.spec import Spec
-from benchmark.threads import limited_threads
+from benchmark.plugins.registry import KINDS
+from benchmark.plugins.spec import Spec
+from benchmark.study.cell import Cell
+from benchmark.utils.threads import limited_threads
 
 PER_CLASS = 4  # training images
 N_COMPARED = 8  # images whose predictions must be the same when it is read back

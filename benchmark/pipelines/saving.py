@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.engine.worker import EndedError, Limits, Worker
 from benchmark.errors import StorageError, UserError
-from benchmark.files import user_path, write_atomic
 from benchmark.pipelines.file import SUFFIX, dumps, loads
 from benchmark.pipelines.pipeline import Pipeline
 from benchmark.pipelines.schema import UnknownContentError
 from benchmark.pipelines.sources import KEPT, holds_generator, plugin_files
-from benchmark.worker import EndedError, Limits, Worker
+from benchmark.utils.files import user_path, write_atomic
 
 ROUNDING = 1e-5  # an array that is read back may lie in memory in another order
 _READER = Worker()  # started when a plug-in is first saved; nothing is ever trained in it

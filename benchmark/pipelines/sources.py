@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from benchmark.errors import UserError
-from benchmark.files import user_path
-from benchmark.text import brief
+from benchmark.utils.files import user_path
+from benchmark.utils.text import brief
 
 PLAIN_NAME = re.compile(r"\w[\w.-]{0,99}\.py")
 FOLDER = "plugins/"

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from benchmark.errors import UserError
 from benchmark.pipelines.compiled import check_compiled
 from benchmark.pipelines.pipeline import Pipeline
-from benchmark.threads import GIVEN_UP
+from benchmark.utils.threads import GIVEN_UP
 from features.base import enlarged_shape
 
 SECONDS = 40

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 
-from benchmark.plugins import load_file, menu
+from benchmark.plugins.registry import load_file, menu
 
 SCALARS = frozenset(f"numpy.{name}" for name in ("float32", "float64", "int32", "int64", "uint64", "bool", "bool_"))
 LOSSES = frozenset(("sklearn._loss._loss.CyHalfBinomialLoss", "sklearn._loss._loss.CyHalfMultinomialLoss"))

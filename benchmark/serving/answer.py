@@ -15,7 +15,7 @@ from jinja2 import Environment
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmark.datasets.pictures.load import resize
+from benchmark.datasets.images.load import resize
 from benchmark.pipelines.answers import classes_of, figures_of, said_of, top
 from benchmark.pipelines.pipeline import Pipeline
 from benchmark.pipelines.reading import Asked, read_image

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark import leaderboard
 from benchmark.errors import UserError
-from benchmark.metrics import METRICS
 from benchmark.pipelines.file import SUFFIX, load
 from benchmark.pipelines.pipeline import Pipeline
-from benchmark.store import load_results
+from benchmark.reporting import leaderboard
+from benchmark.results.store import load_results
+from benchmark.scoring.metrics import METRICS
 
 
 @dataclass(frozen=True)

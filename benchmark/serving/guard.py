@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
-from benchmark.datasets.pictures.picture import SUFFIXES
+from benchmark.datasets.images.picture import SUFFIXES
 
 LARGEST_BODY = 51 * 2**20  # bytes of an upload: an image of 50 MB, and what is around it
 LARGEST_QUESTION = 2**16  # bytes of any other request

@@ -16,10 +16,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from benchmark.console import say
 from benchmark.errors import UserError
 from benchmark.serving.found import Found
 from benchmark.serving.guard import Guard
+from benchmark.utils.console import say
 
 LARGEST_UPLOAD = "50mb"
 WAITING = 20  # people
@@ -133,7 +133,7 @@ def _page(gradio: Any, found: Found, uploads: Path) -> Any:
 
 
 def _ask(gradio: Any, found: Found, uploads: Path) -> None:
-    from benchmark.datasets.pictures.picture import SUFFIXES
+    from benchmark.datasets.images.picture import SUFFIXES
 
     # jinja2 comes with Gradio, so that this is imported after it was found to be there
     from benchmark.serving.answer import answers

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmark.datasets.base import Task
 from benchmark.strategies.base import Refused, Strategy
-from benchmark.text import count_of
+from benchmark.utils.text import count_of
 
 INSTEAD = {  # why imbalanced-learn's samplers stop, and what does not
     "ADASYN": "no image of a class to be enlarged has a neighbour of another class, or the classes are nearly even; random_over would work",

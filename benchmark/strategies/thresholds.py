@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.datasets.base import Task
-from benchmark.metrics import METRICS
+from benchmark.scoring.metrics import METRICS
 from benchmark.strategies.base import HeldOut, Proba, Refused, Strategy
 
 CANDIDATES = 50  # thresholds tried for a class, at quantiles of where they would change a decision

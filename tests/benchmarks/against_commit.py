@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-from benchmark.environment import environment
+from benchmark.utils.environment import environment
 
 CHECKOUT = Path(__file__).parents[2]
 N_TRIVIAL = 1000
@@ -24,10 +24,10 @@ TRIVIAL = f"""
 import tempfile
 from pathlib import Path
 from benchmark import load_study
-from benchmark.executors import executor_for
-from benchmark.plan import make_plan
-from benchmark.runner import evaluate_study
-from benchmark.worker import Limits
+from benchmark.engine.executors import executor_for
+from benchmark.evaluation.plan import make_plan
+from benchmark.engine.runner import evaluate_study
+from benchmark.engine.worker import Limits
 
 if __name__ == "__main__":
     axes = dict(extractors=["pixels"], models=["majority"], split="holdout")

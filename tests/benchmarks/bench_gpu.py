@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 
 from benchmark.datasets.base import data_folder
 from benchmark.datasets.torchvision_sets import load
-from benchmark.environment import environment
+from benchmark.utils.environment import environment
 from models.cnn import SimpleCNN
 from models.fast_resnet import FastResNet
 from models.network_classifier import NetworkClassifier

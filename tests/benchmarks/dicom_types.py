@@ -28,7 +28,7 @@ from pydicom.uid import (
 )
 from skimage import data
 
-from benchmark.datasets.pictures.picture import read_picture
+from benchmark.datasets.images.picture import read_picture
 
 SHIPPED = Path(pydicom.__file__).parent / "data" / "test_files"
 GRAY = data.camera()[100:140, 200:250]

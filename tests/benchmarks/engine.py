@@ -19,13 +19,13 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from benchmark import load_study
-from benchmark.environment import environment
-from benchmark.executors import executor_for
-from benchmark.metrics import compute
-from benchmark.plan import make_plan
-from benchmark.predictions import Predictions
-from benchmark.runner import evaluate_study
-from benchmark.worker import Limits
+from benchmark.engine.executors import executor_for
+from benchmark.engine.runner import evaluate_study
+from benchmark.engine.worker import Limits
+from benchmark.evaluation.plan import make_plan
+from benchmark.scoring.metrics import compute
+from benchmark.scoring.predictions import Predictions
+from benchmark.utils.environment import environment
 
 FAULTS = Path(__file__).parents[1] / "faults.py"
 MB = 1e6
@@ -114,7 +114,7 @@ Python {where["python"]}. Times are from the plan to the written leaderboard and
 | metrics of 599 predictions of 10 classes, median of 50 in turns | time | share |
 | --- | --- | --- |
 | scikit-learn's functions, one by one (14 metrics) | {theirs * 1e3:.1f} ms | 1 |
-| `benchmark.metrics.compute` (those and the calibration error) | {ours * 1e3:.2f} ms | {ours / theirs:.3f} |
+| `benchmark.scoring.metrics.compute` (those and the calibration error) | {ours * 1e3:.2f} ms | {ours / theirs:.3f} |
 """
 
 

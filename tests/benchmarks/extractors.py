@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 from skimage import data, feature, filters, measure, transform
 
-from benchmark.environment import environment
-from benchmark.threads import hold_threads
+from benchmark.utils.environment import environment
+from benchmark.utils.threads import hold_threads
 from features.color_histogram import ColorHistogram
 from features.dense_sift import centres, dense_sift
 from features.gabor import Gabor

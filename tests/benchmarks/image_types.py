@@ -24,7 +24,7 @@ import tifffile
 from PIL import Image
 from skimage import data
 
-from benchmark.datasets.pictures.picture import picture_size, read_picture
+from benchmark.datasets.images.picture import picture_size, read_picture
 
 COLOUR_PHOTOGRAPH, GRAY_PHOTOGRAPH = data.astronaut()[:37, 200:241], data.camera()[100:137, 200:241]
 HEIGHT, WIDTH = 11, 13  # odd, so that rows of few bits end within a byte

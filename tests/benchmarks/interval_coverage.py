@@ -3,7 +3,7 @@
 ``python tests/benchmarks/interval_coverage.py`` (about 20 minutes on one core) draws test sets with known class shares, lets two
 classifiers of equal worth predict them, and counts how often the interval of the first holds its true value and how often the paired
 test finds a difference. It writes ``results/coverage.md``. ``--samples N`` draws fewer; ``--no-rules`` applies every method where it is
-refused, too, which is how the rules of ``benchmark/intervals.py`` were found; ``--out FILE``.
+refused, too, which is how the rules of ``benchmark/scoring/intervals.py`` were found; ``--out FILE``.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.intervals import RULES, Rule, difference, kind_of, over_images
-from benchmark.metrics import METRICS
-from benchmark.predictions import Predictions
-from benchmark.stats import corrected_t
+from benchmark.scoring.intervals import RULES, Rule, difference, kind_of, over_images
+from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.predictions import Predictions
+from benchmark.scoring.significance import corrected_t
 
 HAM10000 = np.array([6705, 1113, 1099, 514, 327, 142, 115]) / 10015
 SHARES = {

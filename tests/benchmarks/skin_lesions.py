@@ -14,9 +14,9 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark import load_results, load_study, run
-from benchmark.intervals import over_folds
-from benchmark.ranks import holm
-from benchmark.stats import Result
+from benchmark.scoring.intervals import over_folds
+from benchmark.scoring.rank_tests import holm
+from benchmark.scoring.significance import Result
 
 METRICS = ("f1", "balanced_accuracy", "minimum_recall", "auc")
 TESTED = ("f1", "balanced_accuracy")

@@ -11,9 +11,9 @@ from skimage import data
 
 from benchmark.datasets.csv_file import load_csv
 from benchmark.datasets.folder import load_folder
-from benchmark.datasets.pictures.load import load_images
-from benchmark.datasets.pictures.options import Options
-from benchmark.datasets.pictures.picture import picture_size, read_picture
+from benchmark.datasets.images.load import load_images
+from benchmark.datasets.images.options import Options
+from benchmark.datasets.images.picture import picture_size, read_picture
 from benchmark.errors import UserError
 
 # like a CT: air near -1000, soft tissue around 0, bone above 1000; stored with 1024 added

@@ -13,9 +13,9 @@ from pydicom import dcmread
 from pydicom.encaps import encapsulate
 from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit, JPEGExtended12Bit, RLELossless
 
-from benchmark.datasets.pictures.load import load_images
-from benchmark.datasets.pictures.options import Options
-from benchmark.datasets.pictures.picture import picture_size, read_picture
+from benchmark.datasets.images.load import load_images
+from benchmark.datasets.images.options import Options
+from benchmark.datasets.images.picture import picture_size, read_picture
 from benchmark.errors import UserError
 
 UID = DeflatedExplicitVRLittleEndian.encode()

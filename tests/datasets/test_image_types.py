@@ -10,10 +10,10 @@ import pytest
 import tifffile
 from PIL import Image
 
-from benchmark.datasets.pictures.load import load_images
-from benchmark.datasets.pictures.memory import MemoryBudget
-from benchmark.datasets.pictures.options import Options
-from benchmark.datasets.pictures.picture import read_picture
+from benchmark.datasets.images.load import load_images
+from benchmark.datasets.images.memory import MemoryBudget
+from benchmark.datasets.images.options import Options
+from benchmark.datasets.images.picture import read_picture
 from benchmark.errors import UserError
 
 GRAY_OR_RGB = ("WhiteIsZero", "BlackIsZero", "three bands", "RGB")

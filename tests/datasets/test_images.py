@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from benchmark.datasets.pictures.eight_bits import to_eight_bits
-from benchmark.datasets.pictures.load import load_images
-from benchmark.datasets.pictures.options import Options
-from benchmark.datasets.pictures.picture import picture_size, read_picture
+from benchmark.datasets.images.eight_bits import to_eight_bits
+from benchmark.datasets.images.load import load_images
+from benchmark.datasets.images.options import Options
+from benchmark.datasets.images.picture import picture_size, read_picture
 from benchmark.errors import UserError
 
 GRAY = data.camera()[100:140, 200:250]  # 40 x 50

@@ -15,7 +15,7 @@ from benchmark.datasets.base import data_folder
 from benchmark.datasets.bundled import load_digits, load_faces
 from benchmark.datasets.duplicates import LEAK
 from benchmark.errors import UserError
-from benchmark.splits import official, stratified_kfold
+from benchmark.sampling.splits import official, stratified_kfold
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from skimage import data
 
-from benchmark.plugins import build, menu, resolve
-from benchmark.spec import Spec
+from benchmark.plugins.registry import build, menu, resolve
+from benchmark.plugins.spec import Spec
 from features.base import Extractor
 
 PHOTOS = np.stack([data.astronaut()[y : y + 32, x : x + 32] for y in range(0, 480, 20) for x in range(0, 480, 20)])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from skimage import data
 
-from benchmark.plugins import build, menu, resolve
-from benchmark.spec import Spec
+from benchmark.plugins.registry import build, menu, resolve
+from benchmark.plugins.spec import Spec
 
 QUICK = {
     "kmeans_patches": "kmeans_patches(n_centroids=50, n_sampled=2000)",

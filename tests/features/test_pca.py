@@ -6,8 +6,8 @@ from skimage import data
 from sklearn import decomposition
 from sklearn.datasets import load_digits
 
-from benchmark.plugins import build, resolve
-from benchmark.spec import Spec
+from benchmark.plugins.registry import build, resolve
+from benchmark.plugins.spec import Spec
 from features.hog import HOG
 from features.pca import PCA
 from features.pixels import Pixels

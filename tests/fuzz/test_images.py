@@ -11,8 +11,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from benchmark.datasets.pictures.load import load_images
-from benchmark.datasets.pictures.options import Options
+from benchmark.datasets.images.load import load_images
+from benchmark.datasets.images.options import Options
 from benchmark.errors import UserError
 
 pytestmark = pytest.mark.slow

@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from benchmark import info, load_study, run, tables
+from benchmark import load_study, run
+from benchmark.cli.rich_output import print_leaderboards
+from benchmark.engine.merge import merge
 from benchmark.errors import UserError
-from benchmark.merge import merge
-from benchmark.plots import recalls
-from benchmark.plots.rows import Results
-from benchmark.predictions import Predictions, read
-from benchmark.store import Store, load_results
-from benchmark.terminal import print_leaderboards
+from benchmark.reporting import info, text_tables
+from benchmark.reporting.plots import recalls
+from benchmark.reporting.plots.rows import Results
+from benchmark.results.store import Store, load_results
+from benchmark.scoring.predictions import Predictions, read
 
 pytestmark = pytest.mark.slow
 
@@ -69,8 +70,8 @@ def use(folder, out):
     def show():
         rows = load_results(folder)
         print_leaderboards(Console(file=io.StringIO(), width=200), rows)
-        tables.render_rows(rows, "md")
-        tables.render_by(rows, "csv", "f1", "class")
+        text_tables.render_rows(rows, "md")
+        text_tables.render_by(rows, "csv", "f1", "class")
         Results(rows, folder).hardest(), list(recalls.heat_map(Results(rows[rows["status"] == "ok"], folder), "f1"))
         info.completeness(rows), info.cost(rows), list(info.lines(rows))
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from benchmark.errors import UserError
-from benchmark.spec import Spec, join, parse_sum
-from benchmark.study import Study, load_study, suites
-from benchmark.text import MESSAGE_LENGTH
-from benchmark.yaml_files import read_yaml, write_yaml
+from benchmark.plugins.spec import Spec, join, parse_sum
+from benchmark.study.study import Study, load_study, suites
+from benchmark.utils.text import MESSAGE_LENGTH
+from benchmark.utils.yaml_files import read_yaml, write_yaml
 
 pytestmark = pytest.mark.slow
 

@@ -18,15 +18,15 @@ from sklearn.neural_network import MLPClassifier
 import features
 import models
 from benchmark.errors import UserError
-from benchmark.evaluate import evaluate
-from benchmark.metrics import compute
+from benchmark.evaluation.components import split
+from benchmark.evaluation.evaluate import evaluate
 from benchmark.pipelines import file, saving
 from benchmark.pipelines.pipeline import fit
-from benchmark.plugins import resolve
-from benchmark.predictions import Predictions
-from benchmark.prepare import split
-from benchmark.spec import parse_sum
-from benchmark.threads import limited_threads
+from benchmark.plugins.registry import resolve
+from benchmark.plugins.spec import parse_sum
+from benchmark.scoring.metrics import compute
+from benchmark.scoring.predictions import Predictions
+from benchmark.utils.threads import limited_threads
 
 QUICK = {
     "autoencoder": "autoencoder(epochs=1)",

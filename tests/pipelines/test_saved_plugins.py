@@ -13,8 +13,8 @@ from benchmark.pipelines import file, saving
 from benchmark.pipelines.pipeline import fit
 from benchmark.pipelines.rehearsal import rehearse_saving
 from benchmark.pipelines.sources import match_plugins
-from benchmark.plugins import resolve
-from benchmark.spec import Spec
+from benchmark.plugins.registry import resolve
+from benchmark.plugins.spec import Spec
 
 NETS = """
 import numpy as np

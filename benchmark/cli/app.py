@@ -1,0 +1,227 @@
+"""The verbs: parse, call, print. Heavy imports wait until a verb needs them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchmark.cli import pipelines, study
+from benchmark.utils.console import console, print_text, say
+from benchmark.utils.files import user_path
+from benchmark.utils.text import count_of
+
+if TYPE_CHECKING:
+    from benchmark.checks import Outcome, Run
+    from benchmark.plugins.spec import Spec
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class Form(StrEnum):
+    """Formats of a table."""
+
+    md = "md"
+    csv = "csv"
+    latex = "latex"
+    json = "json"
+
+
+class By(StrEnum):
+    """What a table has columns for instead of metrics."""
+
+    class_ = "class"
+    occlusion = "occlusion"
+
+
+app.command()(study.run)
+app.command()(study.plan)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        say(f"classical-vs-deep {version('classical-vs-deep')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")] = False,
+) -> None:
+    """Benchmark classical image features against a CNN."""
+
+
+@app.command("list")
+def list_(
+    what: Annotated[str | None, typer.Argument(help="datasets, extractors, models, strategies, metrics, suites, or one component.")] = None,
+) -> None:
+    """List data sets, extractors, models, strategies, metrics or suites, all when none is named; or one component's parameters."""
+    from benchmark.cli.catalogue import GROUPS, catalogue, component
+
+    if what and what not in GROUPS:
+        for line in component(what):
+            say(line)
+        return
+    for group in [what] if what else GROUPS:
+        console.print(f"[bold]{group}[/bold]")
+        names = catalogue(group)
+        width = max(map(len, names))
+        for name, line in names.items():
+            console.print(f"  {name:<{width}}  {line}", highlight=False, soft_wrap=True, markup=False)
+
+
+@app.command()
+def table(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results folder.", parser=user_path)],
+    metric: Annotated[str, typer.Option(help="Metric that ranks; see `list metrics`. With --by class: of each class.")] = "f1",
+    rows: Annotated[bool, typer.Option("--rows", help="One line a cell instead of one an entry.")] = False,
+    by: Annotated[By | None, typer.Option(help="One column a class, or an occlusion, instead of one a metric.")] = None,
+    form: Annotated[Form | None, typer.Option("--format", help="Text to print instead of a table for the terminal.")] = None,
+) -> None:
+    """Print the leaderboard, the rows or the classes of a results folder."""
+    from benchmark.cli.rich_output import print_leaderboards, print_tables_by
+    from benchmark.reporting import text_tables
+    from benchmark.results.store import load_results
+
+    found = load_results(folder)
+    if rows:
+        print_text(text_tables.render_rows(found, form.value if form else "md"))
+    elif form:
+        print_text(text_tables.render_by(found, form.value, metric, by) if by else text_tables.render(found, form.value, metric))
+    elif by:
+        print_tables_by(console, found, metric, by)
+    else:
+        print_leaderboards(console, found, metric)
+
+
+@app.command()
+def check(name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A name in a registry, file.py, or file.py:Class.")]) -> None:
+    """Check that a plug-in does what the benchmark expects; each failure says what to set or do."""
+    from benchmark.checks import find_plugins, own_process
+
+    n_failed = n_not_run = 0
+    with own_process() as run:
+        for kind, spec in run(find_plugins, name):
+            console.print(f"{kind} {spec.name}", style="bold", highlight=False, markup=False)
+            outcomes = _print_outcomes(kind, spec, run)
+            n_failed += sum(bool(outcome.problem) for outcome in outcomes)
+            n_not_run += sum(bool(outcome.needs) for outcome in outcomes)
+    if n_failed:
+        say(f"{n_failed} failed" + (f", {n_not_run} not run" if n_not_run else ""))
+        raise typer.Exit(1)
+    say("all checks passed")
+
+
+def _print_outcomes(kind: str, spec: Spec, run: Run) -> list[Outcome]:
+    """Print what each check of a plug-in finds, as soon as it is found."""
+    from benchmark.checks import measurements, run_checks
+
+    outcomes = []
+    for outcome in run_checks(kind, spec, run):
+        outcomes.append(outcome)
+        if outcome.problem:
+            line = f"  FAILED  {outcome.name}: {outcome.problem}"
+            console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
+            say(f"          expected: {outcome.expected}")
+        elif outcome.passed:
+            say(f"  passed  {outcome.name}")
+    for cause in dict.fromkeys(outcome.needs for outcome in outcomes if outcome.needs):
+        say(f"  not run: {', '.join(outcome.name for outcome in outcomes if outcome.needs == cause)} (after {cause} passes)")
+    for line in run(measurements, kind, spec, outcomes):
+        say(f"  {line}")
+    return outcomes
+
+
+@app.command()
+def info(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results folder.", parser=user_path)]) -> None:
+    """Show how complete a results folder is, what failed, what it cost, and what the cache of features saved."""
+    from benchmark.cli.rich_output import print_table
+    from benchmark.reporting import info
+    from benchmark.results.store import load_results
+
+    rows = load_results(folder, info.COLUMNS)
+    print_table(console, "cells", info.completeness(rows))
+    cost = info.cost(rows)
+    as_text = {"seconds": cost["seconds"].map("{:,.1f}".format), "share": cost["share"].map("{:.1%}".format)}
+    print_table(console, "cost", cost.assign(**as_text))
+    for line in info.lines(rows):
+        say(line)
+
+
+@app.command()
+def merge(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Results folders, such as of several machines.", parser=user_path)
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Results folder to write; what it holds already takes part.", parser=user_path)
+    ],
+) -> None:
+    """Bring several results folders together; a cell with two different outcomes is an error that names both."""
+    from benchmark.engine.merge import merge as merge_folders
+
+    for source, n in merge_folders(folders, out).items():
+        say(f"{count_of(n, 'row')} from {source}")
+    say(f"python -m benchmark table {out}")
+
+
+@app.command()
+def compare(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results folder.", parser=user_path)],
+    a: Annotated[str | None, typer.Argument(metavar="A", help="An entry, such as 'hog / smote / rbf_svm', or what only it has.")] = None,
+    b: Annotated[str | None, typer.Argument(metavar="B", help="Another entry.")] = None,
+    metric: Annotated[str, typer.Option(help="Metric to compare; see `list metrics`.")] = "f1",
+    against: Annotated[str | None, typer.Option(help="Instead of A and B: compare every entry with this one or this strategy.")] = None,
+) -> None:
+    """Say by how much entry A differs from entry B, and whether chance explains it: effect, interval, test, verdict."""
+    from benchmark.cli.rich_output import print_comparisons
+    from benchmark.errors import UserError
+    from benchmark.reporting.compare import compare as compare_entries
+    from benchmark.reporting.compare import compare_all
+
+    if against is not None and a is None:
+        print_comparisons(console, compare_all(folder, against, metric))
+    elif against is None and a is not None and b is not None:
+        for comparison in compare_entries(folder, a, b, metric):
+            say(comparison.text)
+    else:
+        raise UserError("name two entries, or one with --against: compare DIR A B, or compare DIR --against A")
+
+
+@app.command()
+def plot(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results folder.", parser=user_path)],
+    metric: Annotated[str, typer.Option(help="Metric on the axis, and that ranks; see `list metrics`.")] = "f1",
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder for the pictures; default DIR/plots.", parser=user_path)
+    ] = None,
+) -> None:
+    """Draw what the rows allow: curves, cost, confusion, calibration, recall, ranks; PNG and SVG, with captions."""
+    from benchmark.reporting.plots import plot as draw
+
+    for found in draw(folder, metric, out):
+        say(str(found))
+
+
+app.command()(pipelines.fit)
+app.command()(pipelines.predict)
+app.command()(pipelines.serve)
+
+new = typer.Typer(help="Write a working plug-in file to start from.")
+app.add_typer(new, name="new")
+
+
+@new.command("extractor")
+def new_extractor(name: Annotated[str, typer.Argument(help="Its name in studies, such as my_texture.")]) -> None:
+    """Write NAME.py, an extractor that works, and say how to check and run it."""
+    from benchmark.cli.scaffold import write_extractor
+
+    file = write_extractor(name, Path())
+    say(f"wrote {file}\ncheck it:  python -m benchmark check {file}\nrank it:   python -m benchmark run --plugin {file}")

@@ -1,0 +1,65 @@
+"""One line about everything that can be named in a study, and the parameters of one component."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+
+from benchmark.errors import UserError, unknown
+from benchmark.plugins.registry import KINDS, load, menu, parameters
+from benchmark.plugins.spec import Spec
+from benchmark.scoring.metrics import METRICS
+from benchmark.study.study import suites
+from benchmark.utils.text import brief
+from benchmark.utils.yaml_files import read_yaml
+
+GROUPS = ("datasets", "extractors", "models", "strategies", "metrics", "suites")
+
+
+def catalogue(group: str) -> dict[str, str]:
+    """Names and first docstring lines of one of ``GROUPS``."""
+    if group == "metrics":
+        return {metric.name: f"{metric.describes} ({metric.needs})" for metric in METRICS.values()}
+    if group == "suites":
+        return {name: _description(text) for name, text in suites().items()}
+    kind = {"strategies": "strategy"}.get(group, group.removesuffix("s"))
+    found = {name + ("PATH" if name.endswith(":") else ""): target for name, target in menu(kind).items()}
+    return {name: _first_line(target) for name, target in found.items()}
+
+
+def component(name: str) -> Iterator[str]:
+    """Lines about one name: its kind, first docstring line, and parameters with their defaults.
+
+    Raises
+    ------
+    UserError
+        Nothing has this name; the nearest is named.
+    """
+    targets = {(kind, known.removesuffix(":")): target for kind in KINDS for known, target in menu(kind).items()}
+    texts = {(group, known): line for group in ("metrics", "suites") for known, line in catalogue(group).items()}
+    if name not in {known for _, known in (*targets, *texts)}:
+        raise unknown("group or component", name, [*GROUPS, *(known for _, known in (*targets, *texts))])
+    for (kind, known), target in targets.items():
+        if known == name:
+            yield f"{kind} {name}: {_first_line(target)}"
+            yield from _parameter_lines(Spec(name, target=target))
+    for (group, known), line in texts.items():
+        if known == name:
+            yield f"{group.removesuffix('s')} {name}: {line}"
+
+
+def _parameter_lines(spec: Spec) -> Iterator[str]:
+    for name, parameter in parameters(spec).items():
+        default = "required" if parameter.default is inspect.Parameter.empty else brief(parameter.default)
+        yield f"  {name} = {default}"
+
+
+def _first_line(target: str) -> str:
+    try:
+        return (load(target).__doc__ or "").strip().split("\n")[0]
+    except UserError as error:  # one broken package must not hide the rest of the list
+        return str(error)
+
+
+def _description(text: str) -> str:
+    return str(read_yaml(text, "a suite").get("description", ""))

@@ -1,0 +1,170 @@
+"""What a terminal shows of a run: the progress bar and the leaderboard."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from benchmark.engine.runner import BAD, Report
+from benchmark.engine.schedule import Outcome, Schedule, Task
+from benchmark.engine.worker import EPOCHS, Telling
+from benchmark.evaluation.plan import Plan
+from benchmark.reporting import leaderboard
+from benchmark.reporting.comparison import Comparison, comparison_tables
+from benchmark.reporting.text_tables import BY
+from benchmark.utils.text import count_of, visible
+
+if TYPE_CHECKING:
+    from benchmark.pipelines.card import Card
+    from benchmark.pipelines.reading import Asked
+
+LEFT = (*leaderboard.ENTRY, "axis", "value", "part", "image", "class", "then", "with", "verdict")  # columns of text
+
+
+@contextmanager
+def _told(tell: Callable[[str], object]) -> Iterator[None]:
+    """Have a function told of every epoch of a network's training."""
+    handler, level = Telling(tell), EPOCHS.level
+    EPOCHS.addHandler(handler)
+    EPOCHS.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        EPOCHS.removeHandler(handler)
+        EPOCHS.setLevel(level)
+
+
+@contextmanager
+def following(console: Console) -> Iterator[None]:
+    """Show that one training goes on, and how far a network is."""
+    with console.status("training") as status, _told(lambda text: status.update(f"training: {escape(visible(text))}")):
+        yield
+
+
+@contextmanager
+def bar(console: Console) -> Iterator[Callable[[Plan, Schedule], Report]]:
+    """Show a bar while a study runs; yields what ``runner.run`` takes as ``progress``."""
+    features, ended = TextColumn("{task.fields[features]}"), TextColumn("{task.fields[ended]}")
+    epochs = TextColumn("{task.fields[epochs]}", style="dim", markup=False)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), ended, features, TimeRemainingColumn(), epochs
+    shown = Progress(*columns, console=console)
+    with ExitStack() as begun, _told(lambda text: _update_all(shown, epochs=visible(text)[:200])):
+
+        def begin(plan: Plan, schedule: Schedule) -> Report:
+            begun.enter_context(shown)  # not before: an error is to stand alone
+            console.print(
+                f"study {plan.study.name}: {count_of(plan.n_cells, 'cell')}, {plan.n_cells - schedule.n_cells} stored", highlight=False
+            )
+            counts: Counter[str] = Counter()
+            task = shown.add_task("cells", total=schedule.n_cells, features="", ended="", epochs="")
+
+            def done(piece: Task, outcome: Outcome) -> None:
+                if piece.part is not None:
+                    counts["features"] += 1
+                    shown.update(task, features=f"features {counts['features']}/{schedule.n_matrices}")
+                else:
+                    counts[outcome["status"]] += 1
+                    ended = ", ".join(f"{counts[status]} {status}" for status in BAD if counts[status])
+                    shown.update(task, advance=1, ended=ended, epochs="")
+
+            return done
+
+        yield begin
+
+
+def _update_all(shown: Progress, **fields: str) -> None:
+    for task in shown.task_ids:
+        shown.update(task, **fields)  # type: ignore[arg-type]
+
+
+def print_leaderboards(console: Console, rows: pd.DataFrame, metric: str = "f1") -> None:
+    """Print every leaderboard of the rows, its caption, and what did not end well."""
+    marked = False
+    for title, entries in leaderboard.leaderboards(rows, metric):
+        marked = marked or bool(entries["no_better"].any())
+        table, left_out = _fitting(console, title, entries)
+        console.print(table)
+        if left_out:
+            console.print(f"This terminal is too narrow for {', '.join(left_out)}: see leaderboard.md.", style="yellow")
+        console.print()
+    console.print(leaderboard.caption(metric, marked), style="dim", highlight=False)
+    for line in leaderboard.problems(rows):
+        console.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
+def print_tables_by(console: Console, rows: pd.DataFrame, metric: str, by: str) -> None:
+    """Print every table of the rows by class or by occlusion, and their caption."""
+    kind = BY[by]
+    for title, table in kind.made(rows, metric):
+        console.print(_table(title, kind.shown(table)))
+        console.print()
+    console.print(kind.caption(metric), style="dim", highlight=False)
+
+
+def print_answers(console: Console, card: Card, asked: list[Asked], proba: NDArray[np.float64]) -> None:
+    """Print what images are: class, its probability, and the classes after it."""
+    from benchmark.pipelines.answers import classes_of, said_of, top
+
+    rows = []
+    for image, p in zip(asked, proba, strict=True):
+        said, probability = said_of(card, p)
+        chosen = classes_of(card, p)
+        others = [f"{name} {value:.3f}" for name, value in top(card, p) if name not in chosen]
+        rows.append((image.name, said, f"{probability:.3f}", "  ".join(others)))
+    frame = pd.DataFrame(rows, columns=["image", "class", "probability", "then"])
+    console.print(f"{card.name}, trained on {card.trained_on}", style="bold", highlight=False, markup=False, soft_wrap=True)
+    console.print(_table("", frame))
+    notes = Counter(note for image in asked for note in image.notes)
+    for note in notes:
+        console.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
+
+
+def print_comparisons(console: Console, comparisons: list[Comparison]) -> None:
+    """Print every table of comparisons, and the lines below it."""
+    for title, table, lines in comparison_tables(comparisons):
+        console.print(_table(title, table))
+        console.print()
+        for line in lines:
+            console.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)
+
+
+def print_table(console: Console, title: str, frame: pd.DataFrame) -> None:
+    """Print a table of texts and counts."""
+    console.print(_table(title, frame.map(str)))
+    console.print()
+
+
+def _fitting(console: Console, title: str, entries: pd.DataFrame) -> tuple[Table, list[str]]:
+    """Build the widest table that fits: without spreads if need be, then without single columns."""
+    dropped: list[str] = []
+    for column in (None, "spread", "predict_s", "fit_s", "precision", "recall", "log_loss"):
+        if column:
+            dropped.append(column)
+        table = _table(title, leaderboard.shown(entries, spread="spread" not in dropped).drop(columns=dropped, errors="ignore"))
+        if _natural_width(console, table) <= console.width:
+            return table, dropped
+    return table, dropped
+
+
+def _table(title: str, shown: pd.DataFrame) -> Table:
+    table = Table(title=escape(title) or None, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for name in shown.columns:
+        table.add_column(escape(name), justify="left" if name in LEFT else "right", no_wrap=name not in leaderboard.ENTRY)
+    for cells in shown.itertuples(index=False):
+        table.add_row(*(escape(cell) for cell in cells))
+    return table
+
+
+def _natural_width(console: Console, table: Table) -> int:
+    return console.measure(table, options=console.options.update(width=1000)).maximum

@@ -1,0 +1,58 @@
+"""The plug-in file that ``new extractor`` writes."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from keyword import iskeyword
+from pathlib import Path
+
+from benchmark.errors import UserError
+from benchmark.plugins.registry import KINDS, menu, name_in_studies
+
+_TEMPLATE = '''"""An extractor; see `python -m benchmark check {file}`."""
+
+import numpy as np
+
+from features.base import Extractor, to_gray
+
+
+class {cls}(Extractor):
+    """Mean and spread of the gray values in each cell of a grid."""
+
+    def __init__(self, grid=4):
+        self.grid = grid
+
+    @property
+    def min_size(self):
+        return self.grid
+
+    def extract(self, batch):
+        rows = np.array_split(to_gray(batch) / 255, self.grid, axis=1)
+        cells = [cell for row in rows for cell in np.array_split(row, self.grid, axis=2)]
+        return np.stack([f(cell, axis=(1, 2)) for f in (np.mean, np.std) for cell in cells], axis=1)
+'''
+
+
+def write_extractor(name: str, folder: Path) -> Path:
+    """Write ``<name>.py`` into a folder, and return its path.
+
+    Raises
+    ------
+    UserError
+        The name is none for a class, is that of a package or a component, or the file is there already.
+    """
+    cls = "".join(word.capitalize() for word in name.split("_"))
+    if not name.isidentifier() or iskeyword(name) or name_in_studies(cls) != name:
+        raise UserError(f"'{name}' cannot name an extractor: use lower-case letters and digits, and _ before a letter, as in my_texture")
+    kinds = [kind for kind in KINDS if name in menu(kind)]
+    if kinds:
+        raise UserError(f"the {kinds[0]} '{name}' is here already; choose another name, such as my_{name}")
+    file = folder / f"{name}.py"
+    if not file.exists() and find_spec(name):
+        raise UserError(f"'{name}' is the name of a Python package, which {file} would hide; choose another, such as my_{name}")
+    try:
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(_TEMPLATE.format(file=file, cls=cls))
+    except FileExistsError:
+        raise UserError(f"{file} exists; nothing was written over, choose another name") from None
+    return file

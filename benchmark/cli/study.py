@@ -1,0 +1,177 @@
+"""The verbs of studies: run, plan."""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from benchmark.utils.console import console, say
+from benchmark.utils.files import user_path
+from benchmark.utils.text import count_of
+
+if TYPE_CHECKING:
+    from benchmark.study.study import Study
+
+
+class Ended(StrEnum):
+    """How a cell may have ended that did not work."""
+
+    failed = "failed"
+    timeout = "timeout"
+    memory = "memory"
+    crashed = "crashed"
+    all = "all"
+
+
+_Study = Annotated[str, typer.Argument(metavar="[STUDY]", help="A suite's name (see `list suites`) or a YAML file.")]
+_Datasets = Annotated[list[str], typer.Option("--dataset", help="Data set instead of the study's; repeatable.")]
+_Extractors = Annotated[
+    list[str], typer.Option("--extractor", help="Extractor instead of the study's, such as 'hog + pixels'; repeatable.")
+]
+_Models = Annotated[list[str], typer.Option("--model", help="Model instead of the study's, such as 'rbf_svm(C=10)'; repeatable.")]
+_Strategies = Annotated[list[str], typer.Option("--strategy", help="Strategy instead of the study's; repeatable.")]
+_Imbalances = Annotated[
+    list[str], typer.Option("--imbalance", help="Imbalance instead of the study's, such as 'step(ratio=10)'; repeatable.")
+]
+_TrainSizes = Annotated[
+    list[str], typer.Option("--train-size", help="Share (0.5) or number (100) of the training images instead of the study's; repeatable.")
+]
+_Occlusions = Annotated[
+    list[str], typer.Option("--occlusion", help="Occlusion instead of the study's, such as 'boxes(share=0.25)'; repeatable.")
+]
+_Seeds = Annotated[list[int], typer.Option("--seed", help="Seed instead of the study's; repeatable.")]
+_Plugins = Annotated[list[str], typer.Option("--plugin", help="Python file whose plug-ins join the study; repeatable.")]
+_Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Results folder; default results/<study>.", parser=user_path)]
+_Data = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="Data folder; default $BENCHMARK_DATA, else the cache folder.", parser=user_path),
+]
+_Force = Annotated[bool, typer.Option("--force", help="Run stored cells again, too.")]
+_Retry = Annotated[list[Ended], typer.Option("--retry", help="Run again what ended so; repeatable.")]
+_Jobs = Annotated[int | None, typer.Option("--jobs", help="Worker processes; default: one for each physical core.")]
+_Scheduler = Annotated[
+    str, typer.Option("--scheduler", help="'local' (workers), 'inline' (this process), 'local-cluster' or a Dask scheduler's address.")
+]
+_TimeLimit = Annotated[float | None, typer.Option("--time-limit", help="Seconds a cell may take before its worker is killed.")]
+_MemoryLimit = Annotated[str | None, typer.Option("--memory-limit", help="Memory a worker may hold before it is killed, such as 4GB.")]
+_Accelerate = Annotated[bool, typer.Option("--accelerate", help="scikit-learn-intelex for SVMs and random forests (extra 'fast').")]
+
+
+def run(
+    study: _Study = "digits",
+    dataset: _Datasets = [],  # noqa: B006  # typer copies it
+    extractor: _Extractors = [],  # noqa: B006
+    model: _Models = [],  # noqa: B006
+    strategy: _Strategies = [],  # noqa: B006
+    imbalance: _Imbalances = [],  # noqa: B006
+    train_size: _TrainSizes = [],  # noqa: B006
+    occlusion: _Occlusions = [],  # noqa: B006
+    seed: _Seeds = [],  # noqa: B006
+    plugin: _Plugins = [],  # noqa: B006
+    out: _Out = None,
+    data: _Data = None,
+    force: _Force = False,
+    retry: _Retry = [],  # noqa: B006
+    jobs: _Jobs = None,
+    scheduler: _Scheduler = "local",
+    time_limit: _TimeLimit = None,
+    memory_limit: _MemoryLimit = None,
+    accelerate: _Accelerate = False,
+) -> None:
+    """Run a study and print its leaderboard; cells already stored are not run again."""
+    from benchmark.cli.rich_output import bar, print_leaderboards
+    from benchmark.engine.executors import executor_for
+    from benchmark.engine.runner import BAD, evaluate_study, rows_of
+    from benchmark.engine.worker import Limits
+    from benchmark.evaluation.plan import make_plan
+    from benchmark.reporting.leaderboard import COLUMNS
+
+    how = {"time_limit": time_limit, "memory_limit": memory_limit, "accelerate": accelerate or None}
+    chosen = _chosen(study, dataset, extractor, model, strategy, imbalance, train_size, occlusion, seed, plugin, **how)
+    folder, limits = out or Path("results") / chosen.name, Limits(chosen.time_limit, chosen.memory_limit)
+    start = executor_for(scheduler, jobs, limits)
+    planned, interrupted = None, False
+    try:
+        planned = make_plan(chosen, data)
+        with bar(console) as progress:
+            evaluate_study(planned, folder, start, force, retry, progress)
+    except KeyboardInterrupt:
+        interrupted = True
+    if planned is None or not (folder / "results.sqlite").is_file():
+        raise typer.Exit(130)
+    rows = rows_of(planned, folder, COLUMNS)
+    print_leaderboards(console, rows)
+    console.print(f"Rows, predictions and tables: {folder}", highlight=False, markup=False)
+    if interrupted:
+        console.print("Interrupted: the same command goes on from here.")
+        raise typer.Exit(130)
+    if rows["status"].isin(BAD).any():
+        raise typer.Exit(1)
+
+
+def plan(
+    study: _Study = "digits",
+    dataset: _Datasets = [],  # noqa: B006
+    extractor: _Extractors = [],  # noqa: B006
+    model: _Models = [],  # noqa: B006
+    strategy: _Strategies = [],  # noqa: B006
+    imbalance: _Imbalances = [],  # noqa: B006
+    train_size: _TrainSizes = [],  # noqa: B006
+    occlusion: _Occlusions = [],  # noqa: B006
+    seed: _Seeds = [],  # noqa: B006
+    plugin: _Plugins = [],  # noqa: B006
+    out: _Out = None,
+    data: _Data = None,
+    jobs: _Jobs = None,
+) -> None:
+    """Show the cells of a study, those that cannot be run, and what the rest will take; nothing is run or written."""
+    from benchmark.engine.estimate import estimate
+    from benchmark.engine.executors import check_jobs
+    from benchmark.evaluation.plan import make_plan
+
+    workers = check_jobs(jobs)
+    planned = make_plan(_chosen(study, dataset, extractor, model, strategy, imbalance, train_size, occlusion, seed, plugin), data)
+    for label, found in planned.datasets.items():
+        n, height, width, channels = found.images.shape
+        images, classes = count_of(n, "image"), count_of(len(found.classes), "class", "classes")
+        say(f"{label}: {images} {height}x{width}x{channels}, {found.task}, {classes}")
+        for note in found.notes:
+            say(f"  {note}")
+    identities = [cell.identity for cell in planned.cells()]
+    for axis in ("dataset", "split", "imbalance", "train_size", "occlusion", "extractor", "strategy", "model", "seed", "fold"):
+        values = dict.fromkeys(str(identity[axis]) for identity in identities)
+        console.print(f"{axis:>10}  {len(values):>3}  {', '.join(values)}", highlight=False, soft_wrap=True, markup=False)
+    skips = planned.refusals
+    console.print(f"{count_of(len(identities), 'cell')}, {len(skips)} of them skipped as far as the split tells", highlight=False)
+    for (label, reason), n in Counter((_label(cell.identity), reason) for cell, reason in skips).items():
+        say(f"  {n} skipped: {label}: {reason}")
+    for line in estimate(planned, out or Path("results") / planned.study.name).lines(workers):
+        say(line)
+
+
+def _chosen(
+    study: str,
+    dataset: list[str],
+    extractor: list[str],
+    model: list[str],
+    strategy: list[str],
+    imbalance: list[str],
+    train_size: list[str],
+    occlusion: list[str],
+    seed: list[int],
+    plugin: list[str],
+    **limits: Any,
+) -> Study:
+    from benchmark.study.study import load_study
+
+    replaced: dict[str, Any] = {"datasets": dataset, "extractors": extractor, "models": model, "strategies": strategy, "seeds": seed}
+    replaced |= {"imbalances": imbalance, "train_sizes": train_size, "occlusions": occlusion}
+    return load_study(study, **replaced, **limits).with_plugins(plugin)
+
+
+def _label(identity: dict[str, Any]) -> str:
+    return " / ".join(str(identity[axis]) for axis in ("dataset", "extractor", "strategy", "model"))

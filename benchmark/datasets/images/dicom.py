@@ -1,0 +1,134 @@
+"""Decode one DICOM file: stored values -> modality units -> display window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset as DicomDataset
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import JPEG2000TransferSyntaxes
+
+from benchmark.datasets.images.decoded import BYTES_PER_PIXEL, Decoded, Header
+from benchmark.datasets.images.dicom_colours import to_rgb
+from benchmark.datasets.images.dicom_display import Display
+from benchmark.datasets.images.dicom_elements import integer_of, value_of
+from benchmark.datasets.images.dicom_file import name_transfer_syntax, open_dicom, refuse_larger_frame
+from benchmark.datasets.images.eight_bits import stretch
+
+MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
+COLOUR = ("PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422")
+JPEG2000_COLOUR = ("YBR_ICT", "YBR_RCT")
+PIXELS = {"PixelData": None, "FloatPixelData": 32, "DoubleFloatPixelData": 64}  # bits per sample, where fixed
+
+
+def dicom_header(path: Path) -> Header:
+    """Read size and memory from the header.
+
+    Raises
+    ------
+    Exception
+        As `read_dicom`.
+    """
+    file = open_dicom(path, stop_before_pixels=True)
+    if "Rows" not in file and "Columns" not in file:
+        raise ValueError("a DICOM file without an image: it has neither Rows nor Columns")
+    height, width = integer_of(file, "Rows"), integer_of(file, "Columns")
+    if value_of(file, "PhotometricInterpretation") in MONOCHROME:
+        return Header((height, width), height * width * BYTES_PER_PIXEL)  # rescaled in double precision
+    samples = integer_of(file, "SamplesPerPixel", 1)
+    return Header((height, width), height * width * samples * integer_of(file, "BitsAllocated", 8) // 8)
+
+
+def read_dicom(path: Path) -> Decoded:
+    """Decode a file by pydicom: YBR to RGB, modality LUT or rescale, then the first VOI LUT or window.
+
+    Raises
+    ------
+    ValueError
+        Not DICOM, without an image, several frames, a compression that is not installed, fewer bytes
+        than announced, elements that contradict each other, colours or lookup tables whose meaning
+        would be a guess.
+    """
+    file = open_dicom(path)
+    photometric = _refuse_unknown_type(file)
+    name_transfer_syntax(file)
+    values = _decode(file)
+    patient = str(value_of(file, "PatientID") or "").strip()
+    if photometric not in MONOCHROME:
+        return Decoded(to_rgb(values, file), patient=patient)
+    if values.ndim != 2:
+        raise ValueError(f"{photometric} with SamplesPerPixel {values.shape[-1]}, not 1")
+    display = Display(file)
+    shown = display.show(values)
+    if shown.dtype == np.uint8 and not display.changes_values and file.BitsStored < 8:
+        shown = stretch(shown, 0, 2**file.BitsStored - 1)
+    return Decoded(shown, photometric == "MONOCHROME1", display.has_voi, display.padding(values), patient)
+
+
+def _refuse_unknown_type(file: DicomDataset) -> str:
+    """Return the PhotometricInterpretation of a file of one image of a kind that is read."""
+    pixels = [name for name in PIXELS if name in file]
+    if not pixels:
+        raise ValueError("a DICOM file without an image: it has no PixelData")
+    frames = integer_of(file, "NumberOfFrames", 1)
+    if frames > 1:
+        raise ValueError(f"has {frames} frames; one image per file")
+    photometric = value_of(file, "PhotometricInterpretation")
+    if photometric is None:
+        raise ValueError("PhotometricInterpretation is missing: black and white cannot be told apart")
+    syntax = file.file_meta.get("TransferSyntaxUID") if hasattr(file, "file_meta") else None
+    known = (*MONOCHROME, *COLOUR, *(JPEG2000_COLOUR if syntax in JPEG2000TransferSyntaxes else ()))
+    if photometric not in known:
+        raise ValueError(f"DICOM colours of the kind {photometric} are not read; write it as MONOCHROME2 or RGB")
+    if value_of(file, "PixelPresentation") in ("COLOR", "MIXED") and photometric in MONOCHROME:
+        raise ValueError("a DICOM image of gray and colours in one (supplemental palette) is not read")
+    _refuse_odd_samples(file, pixels[0])
+    return str(photometric)
+
+
+def _refuse_odd_samples(file: DicomDataset, pixels: str) -> None:
+    """Refuse numbers about the samples that are missing, or that pydicom does not decode rightly."""
+    if not isinstance(value_of(file, pixels), bytes):
+        raise ValueError(f"{pixels} is {'empty' if value_of(file, pixels) is None else 'no string of bytes'}")
+    samples, allocated = integer_of(file, "SamplesPerPixel"), integer_of(file, "BitsAllocated")
+    if samples not in (1, 3):
+        raise ValueError(f"SamplesPerPixel is {samples}; 1 (gray) and 3 (RGB) are read")
+    if samples == 3 and integer_of(file, "PlanarConfiguration") > 1:
+        raise ValueError(f"PlanarConfiguration is {file.PlanarConfiguration}, neither 0 nor 1")
+    if PIXELS[pixels] is not None:
+        if allocated != PIXELS[pixels]:
+            raise ValueError(f"BitsAllocated is {allocated} where {pixels} has {PIXELS[pixels]} bits")
+        return
+    stored = integer_of(file, "BitsStored")
+    if allocated not in (1, 8, 16, 32, 64):
+        raise ValueError(f"BitsAllocated is {allocated}; 1, 8, 16, 32 and 64 are read")
+    if not 1 <= stored <= allocated:
+        raise ValueError(f"BitsStored is {stored} where BitsAllocated is {allocated}")
+    if integer_of(file, "PixelRepresentation") > 1:
+        raise ValueError(f"PixelRepresentation is {file.PixelRepresentation}, neither 0 nor 1")
+    if integer_of(file, "HighBit", stored - 1) != stored - 1:
+        raise ValueError(f"HighBit is {file.HighBit} where BitsStored is {stored}: samples that do not end at bit 0 are not read")
+
+
+def _decode(file: DicomDataset) -> NDArray:
+    syntax = file.file_meta.TransferSyntaxUID
+    if syntax.is_encapsulated:
+        refuse_larger_frame(file)
+    elif "PixelData" in file:
+        _refuse_missing_bytes(file)
+    try:
+        return pixel_array(file)
+    except Exception as error:  # of pydicom or of any decoder that it calls
+        reason = str(error).rpartition("plugins:")[2].strip() or type(error).__name__
+        raise ValueError(f"pixels of the kind {syntax.name} cannot be decoded: {reason}") from None
+
+
+def _refuse_missing_bytes(file: DicomDataset) -> None:
+    samples = file.Rows * file.Columns * file.SamplesPerPixel
+    if file.PhotometricInterpretation == "YBR_FULL_422":
+        samples = samples // 3 * 2
+    needed = -(-samples * file.BitsAllocated // 8)
+    if len(file.PixelData) < needed:
+        raise ValueError(f"truncated: PixelData has {len(file.PixelData):,} bytes, the image needs {needed:,}")

@@ -1,0 +1,81 @@
+"""Colours of DICOM: they are meant as they are stored, so that their full range becomes 0 to 255."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset as DicomDataset
+from pydicom.multival import MultiValue
+from pydicom.pixels.processing import apply_color_lut
+
+from benchmark.datasets.images.dicom_elements import value_of
+from benchmark.datasets.images.dicom_tables import Table, is_little_endian, read_table
+from benchmark.datasets.images.eight_bits import stretch
+
+CHANNELS = ("Red", "Green", "Blue")
+
+
+def to_rgb(values: NDArray, file: DicomDataset) -> NDArray[np.uint8]:
+    """Return (h, w, 3) uint8.
+
+    Parameters
+    ----------
+    values : (h, w) palette indices or (h, w, 3) RGB
+    file : Dataset of pydicom
+
+    Raises
+    ------
+    ValueError
+        The palette is missing or damaged, or the samples are not unsigned RGB.
+    """
+    if file.PhotometricInterpretation == "PALETTE COLOR":
+        if values.ndim != 2:
+            raise ValueError(f"palette indices of {values.ndim} dimensions")
+        return _through_palette(values, file)
+    if values.ndim != 3 or values.shape[2] != 3 or values.dtype.kind != "u":
+        raise ValueError(f"RGB of the shape {values.shape} and the type {values.dtype}")
+    return _to_eight_bits(values, int(file.BitsStored))
+
+
+def _to_eight_bits(values: NDArray, bits: int) -> NDArray[np.uint8]:
+    if bits < 8:
+        return stretch(values, 0, 2**bits - 1)
+    return (values >> (bits - 8)).astype(np.uint8)
+
+
+def _through_palette(indices: NDArray, file: DicomDataset) -> NDArray[np.uint8]:
+    if "SegmentedRedPaletteColorLookupTableData" in file:
+        return _through_segmented_palette(indices, file)
+    tables = [_palette_of(file, channel) for channel in CHANNELS]
+    bits = _bits_in_use(tables[0].bits, max(table.entries.max() for table in tables))
+    low, high = indices.min(), indices.max()
+    colours = [table.placed_at(low, high).apply(indices) for table in tables]
+    return np.stack([_to_eight_bits(colour, bits) for colour in colours], axis=-1)
+
+
+def _bits_in_use(bits: int, largest: int) -> int:
+    """Bits of a palette's entries: as in a TIFF, some writers store 8 in 16 and announce 16."""
+    return 8 if largest <= 255 else bits
+
+
+def _palette_of(file: DicomDataset, channel: str) -> Table:
+    name = f"{channel}PaletteColorLookupTable"
+    table = read_table(value_of(file, f"{name}Descriptor"), value_of(file, f"{name}Data"), is_little_endian(file))
+    if table is None:
+        raise ValueError(f"PALETTE COLOR without a table for {channel.lower()}")
+    return table
+
+
+def _through_segmented_palette(indices: NDArray, file: DicomDataset) -> NDArray[np.uint8]:
+    descriptor = value_of(file, "RedPaletteColorLookupTableDescriptor")
+    if not isinstance(descriptor, MultiValue) or len(descriptor) != 3:
+        raise ValueError(f"a segmented palette with the descriptor {descriptor}, not three whole numbers")
+    n_entries, first, bits = descriptor
+    if bits == 8 and (n_entries or 2**16) > 256:
+        raise ValueError(f"a segmented palette of {n_entries} entries of 8 bits, which pydicom misreads")
+    try:
+        colours = apply_color_lut(indices, file)[..., :3]
+        largest = apply_color_lut(np.arange(first, first + (n_entries or 2**16)), file)[..., :3].max()
+    except Exception:  # whatever pydicom makes of segments that it does not expect
+        raise ValueError("a segmented palette that is damaged") from None
+    return _to_eight_bits(colours, _bits_in_use(bits, largest))

@@ -1,0 +1,173 @@
+"""How a gray DICOM image is to be shown: rescale, lookup tables, window, padding."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset as DicomDataset
+from pydicom.pixels.processing import apply_windowing
+
+from benchmark.datasets.images.dicom_elements import items_of, number_of, value_of
+from benchmark.datasets.images.dicom_tables import Table, is_little_endian, read_table
+from benchmark.datasets.images.eight_bits import BLOCK, stretch
+
+FAR = 1e12  # a value outside every window
+FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
+FUNCTIONAL_GROUPS = ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence")
+
+
+class Display:
+    """The display pipeline of one image of one frame.
+
+    Elements in functional groups (enhanced CT, MR, ...) go before those of the data set itself;
+    elements that are there but empty count as missing.
+
+    Parameters
+    ----------
+    file : Dataset of pydicom
+
+    Raises
+    ------
+    ValueError
+        An element is no number, a lookup table does not fit its descriptor, or the slope is 0.
+    """
+
+    def __init__(self, file: DicomDataset) -> None:
+        self._file = file
+        self._table = _first_table(file, file, "ModalityLUTSequence")
+        self._voi_table, self._window = _first_voi(file)
+        rescale = _first_rescale(file)
+        self._slope = 1.0 if self._table else number_of(rescale, "RescaleSlope", 1)
+        self._intercept = 0.0 if self._table else number_of(rescale, "RescaleIntercept", 0)
+        if self._slope == 0:
+            raise ValueError("RescaleSlope is 0")
+
+    @property
+    def has_voi(self) -> bool:
+        """Whether the file has a VOI window or lookup table."""
+        return self._voi_table is not None or self._window is not None
+
+    @property
+    def changes_values(self) -> bool:
+        """Whether anything is done to the stored values."""
+        return self.has_voi or self._table is not None or (self._slope, self._intercept) != (1, 0)
+
+    def show(self, values: NDArray) -> NDArray:
+        """Apply the modality's table or rescale, then the VOI table or window.
+
+        Parameters
+        ----------
+        values : (h, w) array
+            As stored.
+
+        Returns
+        -------
+        (h, w) array
+            uint8 if there is a VOI table or window, else in the units of the modality.
+        """
+        if self._table is not None:
+            self._table = self._table.placed_at(values.min(), values.max())
+        if not self.has_voi:
+            return self._in_modality_units(values)
+        if self._voi_table is not None:
+            ends = self._in_modality_units(np.array([values.min(), values.max()]))
+            self._voi_table = self._voi_table.placed_at(ends.min(), ends.max())
+        shown = np.empty(values.shape, np.uint8)
+        rows = max(1, BLOCK // values.shape[1])  # few at a time, so that no copy of a large image is made
+        for start in range(0, len(values), rows):
+            block = self._in_modality_units(values[start : start + rows])
+            shown[start : start + rows] = self._through_voi(block)
+        return shown
+
+    def padding(self, values: NDArray) -> NDArray[np.bool_] | None:
+        """Find the stored values that stand for no tissue: PixelPaddingValue, up to its range limit."""
+        kind = {"f4": "Float", "f8": "DoubleFloat"}.get(values.dtype.str[1:], "")
+        first = _stored_number(self._file, f"{kind}PixelPaddingValue", values.dtype)
+        if first is None:
+            return None
+        last = _stored_number(self._file, f"{kind}PixelPaddingRangeLimit", values.dtype)
+        low, high = sorted((first, first if last is None else last))
+        padding = (values >= low) & (values <= high)
+        return padding if padding.any() else None
+
+    def _in_modality_units(self, values: NDArray) -> NDArray:
+        if self._table is not None:
+            entries = self._table.apply(values)
+            return entries.astype(np.uint8) if self._table.bits == 8 else entries
+        if (self._slope, self._intercept) == (1, 0):
+            return values
+        return values.astype(np.float64) * self._slope + self._intercept
+
+    def _through_voi(self, values: NDArray) -> NDArray[np.uint8]:
+        if self._voi_table is not None:
+            return stretch(self._voi_table.apply(values), 0, 2**self._voi_table.bits - 1)
+        assert self._window is not None
+        # two values far outside the window tell what its ends become
+        with_ends = np.append(values.astype(np.float64), [-FAR, FAR])
+        with np.errstate(over="ignore"):  # a sigmoid of the far ends
+            *_, low, high = windowed = apply_windowing(with_ends, self._window)
+        return stretch(windowed[:-2], low, high).reshape(values.shape)
+
+
+def _places(file: DicomDataset, macro: str) -> list[DicomDataset]:
+    """Where the elements of a functional group may stand: the frame's, the shared one, the data set itself."""
+    groups = [group for sequence in FUNCTIONAL_GROUPS for group in items_of(file, sequence)[:1]]
+    return [*(item for group in groups for item in items_of(group, macro)[:1]), file]
+
+
+def _first_rescale(file: DicomDataset) -> DicomDataset:
+    places = _places(file, "PixelValueTransformationSequence")
+    return next((place for place in places if _has_number(place, "RescaleSlope", "RescaleIntercept")), file)
+
+
+def _first_voi(file: DicomDataset) -> tuple[Table | None, DicomDataset | None]:
+    """Return a table, or else a window, of the first place that has one."""
+    for place in _places(file, "FrameVOILUTSequence"):
+        table = _first_table(file, place, "VOILUTSequence")
+        window = None if table else _window(place)
+        if table or window:
+            return table, window
+    return None, None
+
+
+def _has_number(item: DicomDataset, *names: str) -> bool:
+    return not all(np.isnan(number_of(item, name, np.nan)) for name in names)
+
+
+def _first_table(file: DicomDataset, place: DicomDataset, name: str) -> Table | None:
+    items = items_of(place, name)
+    if not items:
+        return None
+    descriptor, data = value_of(items[0], "LUTDescriptor"), value_of(items[0], "LUTData")
+    return read_table(descriptor, data, is_little_endian(file))
+
+
+def _window(item: DicomDataset) -> DicomDataset | None:
+    """Return the first window as pydicom's `apply_windowing` takes it, or None."""
+    center, width = number_of(item, "WindowCenter", np.nan), number_of(item, "WindowWidth", np.nan)
+    if np.isnan(center) or np.isnan(width):
+        return None
+    function = str(value_of(item, "VOILUTFunction") or "LINEAR").upper()
+    if function not in FUNCTIONS:
+        raise ValueError(f"VOILUTFunction is {function}; known are {', '.join(FUNCTIONS)}")
+    if width < 1 and (function == "LINEAR" or width <= 0):
+        least = "at least 1" if function == "LINEAR" else "more than 0"
+        raise ValueError(f"WindowWidth is {width:g}; it must be {least}")
+    window = DicomDataset()
+    window.PhotometricInterpretation = "MONOCHROME2"
+    window.BitsStored, window.PixelRepresentation = 16, 0  # the range it is mapped to: 0 to 65535
+    window.WindowCenter, window.WindowWidth = f"{center:.10g}", f"{width:.10g}"
+    window.VOILUTFunction = function
+    return window
+
+
+def _stored_number(file: DicomDataset, name: str, dtype: np.dtype) -> float | None:
+    """Return a number as the pixels are stored: files write 63536 for -2000, or the reverse."""
+    value = value_of(file, name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{name} is {value}, not a number")
+    if dtype.kind == "f":
+        return float(value)
+    return int(np.array(int(value) & (2 ** (8 * dtype.itemsize) - 1), np.uint64).astype(dtype))

@@ -1,0 +1,141 @@
+"""Open a DICOM file, and refuse one that would take far more memory than it announces."""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+from pydicom import Dataset as DicomDataset
+from pydicom import dcmread
+from pydicom.encaps import get_frame
+from pydicom.errors import InvalidDicomError
+from pydicom.filereader import _read_file_meta_info, read_preamble
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGExtended12Bit,
+    RLELossless,
+)
+
+from benchmark.datasets.images.dicom_elements import integer_of, value_of
+
+# what pydicom warns of is either refused here or harmless, and would stand around the one line of an error
+logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+
+MOST_INFLATED = 2**26  # bytes of a data set that is compressed as a whole
+STEP = 2**12  # bytes that are inflated at a time: to 4 MB at most
+LONGEST_RLE = 2  # times the pixels, where the worst possible is 129 / 128
+
+
+def open_dicom(path: Path, stop_before_pixels: bool = False) -> DicomDataset:
+    """Read a file with or without the 128 bytes and the "DICM" that stand before the data set.
+
+    Raises
+    ------
+    ValueError
+        It is no DICOM file, is cut off, or inflates to more than 67 MB.
+    """
+    content = path.read_bytes()  # from memory, where a length beyond the end of the file takes none
+    _refuse_bomb(content)
+    try:
+        return dcmread(BytesIO(content), stop_before_pixels=stop_before_pixels)
+    except InvalidDicomError:
+        pass
+    except Exception:  # whatever pydicom makes of bytes that it does not expect
+        raise ValueError("damaged: its elements cannot be read") from None
+    try:
+        file = dcmread(BytesIO(content), stop_before_pixels=stop_before_pixels, force=True)
+        recognised = "Rows" in file and "Columns" in file
+    except Exception:
+        recognised = False
+    if not recognised:
+        raise ValueError("not a DICOM file")
+    return file
+
+
+def _refuse_bomb(content: bytes) -> None:
+    """Refuse a data set that is compressed as a whole and inflates beyond reason; nothing is kept of it."""
+    if DeflatedExplicitVRLittleEndian.encode() not in content:
+        return
+    file = BytesIO(content)
+    read_preamble(file, force=True)
+    try:  # as pydicom does, so that both find the same transfer syntax and the same beginning
+        syntax = _read_file_meta_info(file).get("TransferSyntaxUID")
+    except Exception:
+        raise ValueError("damaged: the file meta information cannot be read") from None
+    if syntax != DeflatedExplicitVRLittleEndian:
+        return
+    inflater, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    try:
+        while not inflater.eof and (step := file.read(STEP)):
+            size += len(inflater.decompress(step))
+            if size > MOST_INFLATED:
+                raise ValueError(f"inflates to more than {MOST_INFLATED / 1e6:.0f} MB; write it uncompressed")
+    except zlib.error:
+        raise ValueError("damaged: the deflated data set cannot be inflated") from None
+    if not inflater.eof:
+        raise ValueError("truncated: the deflated data set is cut off")
+
+
+def name_transfer_syntax(file: DicomDataset) -> None:
+    """Fill in the transfer syntax that a file without meta information was found to have.
+
+    Raises
+    ------
+    ValueError
+        It is unknown, or its decoder is not installed.
+    """
+    syntax = file.file_meta.get("TransferSyntaxUID")
+    if syntax is None:
+        is_implicit, is_little = file.original_encoding
+        explicit = ExplicitVRLittleEndian if is_little else ExplicitVRBigEndian
+        syntax = ImplicitVRLittleEndian if is_implicit else explicit
+        if "PixelData" in file and file["PixelData"].is_undefined_length:
+            raise ValueError("compressed, and no TransferSyntaxUID says how")
+        file.file_meta.TransferSyntaxUID = syntax
+    if not syntax.is_transfer_syntax:
+        raise ValueError(f"the TransferSyntaxUID {syntax} is unknown")
+    if syntax.is_encapsulated and not _is_installed(syntax):
+        raise ValueError(f"compressed as {syntax.name}, which is not installed; write it uncompressed, or as RLE")
+
+
+def _is_installed(syntax: object) -> bool:
+    try:
+        return get_decoder(syntax).is_available  # type: ignore[arg-type]
+    except NotImplementedError:
+        return False
+
+
+def refuse_larger_frame(file: DicomDataset) -> None:
+    """Refuse a compressed image of another size than Rows and Columns, before it is decoded.
+
+    Raises
+    ------
+    ValueError
+        As said, or there is no frame.
+    """
+    syntax = file.file_meta.TransferSyntaxUID
+    try:
+        frame = get_frame(value_of(file, "PixelData"), 0, number_of_frames=1)
+    except Exception:
+        raise ValueError("damaged: PixelData holds no compressed image") from None
+    rows, columns = integer_of(file, "Rows"), integer_of(file, "Columns")
+    if syntax == RLELossless:
+        n_bytes = rows * columns * integer_of(file, "SamplesPerPixel", 1) * integer_of(file, "BitsAllocated") // 8
+        if len(frame) > LONGEST_RLE * n_bytes + 1024:
+            raise ValueError(f"damaged: {len(frame):,} bytes of RLE for an image of {n_bytes:,}")
+        return
+    if syntax == JPEGExtended12Bit and integer_of(file, "BitsStored", 8) > 8:
+        raise ValueError(f"a JPEG of {file.BitsStored} bits is not read; write it uncompressed, or as RLE")
+    try:
+        width, height = Image.open(BytesIO(frame), formats=("JPEG", "JPEG2000")).size
+    except Exception:
+        raise ValueError(f"pixels of the kind {syntax.name} are damaged, or of a kind that is not read") from None
+    if (height, width) != (rows, columns):
+        raise ValueError(f"damaged: a compressed image of {height}x{width} where Rows and Columns say {rows}x{columns}")

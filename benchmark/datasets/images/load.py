@@ -1,0 +1,144 @@
+"""Many image files into one array, all of one size."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.datasets.images.notes import notes_on
+from benchmark.datasets.images.options import Options
+from benchmark.datasets.images.picture import Picture, picture_size, read_picture
+from benchmark.errors import UserError
+
+LARGEST_DEFAULT = 128  # the longer side, when the user names no size
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Images of one size.
+
+    Parameters
+    ----------
+    images : (n, h, w, c) uint8
+    kept : list of int
+        Which of the files asked for they are.
+    patients : list of str or None
+        PatientID of DICOM files, "" where they have none; None for other kinds.
+    notes : tuple of str
+        What was done to the images, counted.
+    """
+
+    images: NDArray[np.uint8]
+    kept: list[int]
+    patients: list[str | None]
+    notes: tuple[str, ...]
+
+
+def load_images(paths: Sequence[Path], names: Sequence[str], options: Options) -> Loaded:
+    """Read all files, in threads; each is resized as soon as it is decoded.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    names : sequence of str
+        How a message calls each of them.
+    options : Options
+
+    Returns
+    -------
+    Loaded
+
+    Raises
+    ------
+    UserError
+        A file is unreadable and on_error is 'raise', or none is readable.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the decoders', of files that are read or refused below
+        shape, why = _target_shape(paths, options.size)
+        outcomes = _each(lambda path: _read(path, shape, options), paths)
+    pictures = [outcome for outcome in outcomes if isinstance(outcome, Picture)]
+    if len(pictures) < len(outcomes):
+        return _without_bad(paths, names, options, outcomes)
+    notes = notes_on(pictures, shape, why, options.percentiles)
+    return Loaded(_stack(pictures), list(range(len(paths))), [picture.patient for picture in pictures], notes)
+
+
+def _without_bad(paths: Sequence[Path], names: Sequence[str], options: Options, outcomes: list[Picture | str]) -> Loaded:
+    """Refuse, or load the readable files anew: a file that is dropped has no say in the common size."""
+    bad = [f"{name}: {reason}" for name, reason in zip(names, outcomes, strict=True) if isinstance(reason, str)]
+    count = f"{len(bad)} of {len(paths)} image files cannot be read"
+    listed = "; ".join(bad[:3]) + ("; ..." if len(bad) > 3 else "")
+    if len(bad) == len(paths):
+        raise UserError(f"{count}: {listed}")
+    if options.on_error == "raise":
+        raise UserError(f"{count}: {listed}. Mend or remove them, or drop them with on_error: skip")
+    kept = [i for i, outcome in enumerate(outcomes) if isinstance(outcome, Picture)]
+    again = load_images([paths[i] for i in kept], [names[i] for i in kept], options)
+    note = f"{count} and were left out: {listed}"
+    return replace(again, kept=[kept[i] for i in again.kept], notes=(note, *again.notes))
+
+
+def _each(function: Callable, paths: Sequence[Path]) -> list:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(function, paths))
+
+
+def _read(path: Path, shape: tuple[int, int], options: Options) -> Picture | str:
+    """Return a picture of the wanted shape, or why there is none."""
+    try:
+        picture = read_picture(path, options.percentiles, options.max_pixels)
+        return replace(picture, pixels=resize(picture.pixels, shape))
+    except Exception as error:  # decoders raise whatever they like on a damaged file; all of it is for the user to read
+        return _reason(error)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    return textwrap.shorten(str(error) or type(error).__name__, 200, placeholder=" ...")  # on one line
+
+
+def _size_or_none(path: Path) -> tuple[int, int] | None:
+    try:
+        return picture_size(path)
+    except Exception:  # reading the whole file will fail too, and say why
+        return None
+
+
+def _target_shape(paths: Sequence[Path], size: int | None) -> tuple[tuple[int, int], str]:
+    """Choose the common (height, width), and say how it was chosen."""
+    if size is not None:
+        return (size, size), "as asked"
+    sizes = [known for known in _each(_size_or_none, paths) if known]
+    if len(set(sizes)) == 1 and max(sizes[0]) <= LARGEST_DEFAULT:
+        return sizes[0], "native"
+    side = min(LARGEST_DEFAULT, int(np.median(sizes or [1])))
+    return (side, side), f"the median side, at most {LARGEST_DEFAULT}"
+
+
+def resize(pixels: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Bring (h, w, c) to (shape[0], shape[1], c): by area means when it shrinks, bicubic when it grows."""
+    if pixels.shape[:2] == shape:
+        return np.ascontiguousarray(pixels)
+    import cv2
+
+    shrinks = shape[0] * shape[1] < pixels.shape[0] * pixels.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    resized = cv2.resize(np.ascontiguousarray(pixels), shape[::-1], interpolation=method)
+    return np.asarray(resized, np.uint8).reshape(*shape, -1)
+
+
+def _stack(pictures: list[Picture]) -> NDArray[np.uint8]:
+    """Join the images; gray ones get three equal channels where any is coloured."""
+    channels = max(picture.pixels.shape[2] for picture in pictures)
+    shape = pictures[0].pixels.shape[:2]
+    return np.stack([np.broadcast_to(picture.pixels, (*shape, channels)) for picture in pictures])

@@ -1,0 +1,136 @@
+"""Decode one PNG, JPEG, TIFF or BMP file at its full depth."""
+
+from __future__ import annotations
+
+import struct
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+
+from benchmark.datasets.images.decoded import Decoded, Header
+from benchmark.datasets.images.orientation import known_orientation, turn_upright, upright_size
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
+# opened by class: Image.open has a limit of its own, which is one for the whole process
+OPENERS = {b"\x89PNG\r\n\x1a\n": PngImageFile, b"\xff\xd8\xff": JpegImageFile, b"BM": BmpImageFile}
+TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+EXIF_ORIENTATION = 274
+MOST_EXIF = 2**20  # bytes
+
+
+def read_header(path: Path) -> Header:
+    """Read size and memory from the header.
+
+    Raises
+    ------
+    Exception
+        As `read_raster`.
+    """
+    with path.open("rb") as file:
+        if _is_tiff(file):
+            from benchmark.datasets.images.tiff import tiff_header
+
+            return tiff_header(path)
+        image = _open_image(file)
+        size = upright_size(image.height, image.width, _orientation(image, file))
+        bytes_per_sample = 2 if _is_16_bit_png(image, file) else 1
+        return Header(size, image.width * image.height * len(image.getbands()) * bytes_per_sample)
+
+
+def read_raster(path: Path) -> Decoded:
+    """Decode a file completely: half a file raises.
+
+    Raises
+    ------
+    ValueError, OSError, or an error of a decoder
+        The file is damaged, holds several pictures, or is of another kind.
+    """
+    with path.open("rb") as file:
+        if _is_tiff(file):
+            from benchmark.datasets.images.tiff import read_tiff
+
+            return read_tiff(path)
+        data = BytesIO(file.read())
+    image = _open_image(data)
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        raise ValueError(f"has {frames} frames; one image per file")
+    orientation = _orientation(image, data)
+    if _is_16_bit_png(image, data):
+        return Decoded(turn_upright(_decode_16_bits(data), orientation))
+    data.seek(0)
+    return Decoded(turn_upright(_pixels(_open_image(data)), orientation))
+
+
+def _is_tiff(file: BinaryIO) -> bool:
+    magic = file.read(4)
+    file.seek(0)
+    return magic in TIFF_MAGIC
+
+
+def _open_image(file: BinaryIO) -> ImageFile:
+    """Open by the first bytes, whatever the suffix."""
+    magic = file.read(8)
+    file.seek(0)
+    for start, opener in OPENERS.items():
+        if magic.startswith(start):
+            return opener(file)
+    raise ValueError("not a PNG, JPEG, TIFF or BMP file" if magic else "the file is empty")
+
+
+def _orientation(image: ImageFile, file: BinaryIO) -> int:
+    """Read the orientation without decoding the image."""
+    if not isinstance(image, PngImageFile):
+        return known_orientation(image.getexif().get(EXIF_ORIENTATION))
+    exif = Image.Exif()
+    exif.load(_png_chunk(file, b"eXIf"))  # Pillow would decode the image first: it may come after the pixels
+    return known_orientation((exif or Image.Image.getexif(image)).get(EXIF_ORIENTATION))
+
+
+def _png_chunk(file: BinaryIO, wanted: bytes) -> bytes:
+    """Return the content of the first chunk of a kind, b"" if there is none."""
+    file.seek(8)
+    while len(head := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        if kind == wanted:
+            return file.read(min(length, MOST_EXIF))
+        file.seek(length + 4, 1)
+    return b""
+
+
+def _is_16_bit_png(image: ImageFile, file: BinaryIO) -> bool:
+    """Whether samples have 16 bits, of which Pillow would cut off 8 where there is more than one channel."""
+    if not isinstance(image, PngImageFile):
+        return False
+    file.seek(24)
+    return file.read(1) == b"\x10"  # bit depth in the IHDR chunk
+
+
+def _decode_16_bits(data: BytesIO) -> NDArray[np.uint16]:
+    import imagecodecs
+
+    data.seek(0)
+    PngImageFile(data).load()  # checks every byte, which libpng does not
+    pixels = imagecodecs.png_decode(data.getvalue())
+    if pixels.ndim == 2:
+        return pixels
+    return pixels[..., 0] if pixels.shape[2] == 2 else pixels[..., :3]
+
+
+def _pixels(image: ImageFile) -> NDArray[np.uint8]:
+    image.load()
+    if image.mode == "RGB":
+        return np.asarray(image)
+    if image.mode in ("1", "L"):
+        return np.asarray(image.convert("L"))
+    if image.mode in ("P", "PA"):
+        return np.asarray(image.convert("RGBA"))[..., :3]
+    return np.asarray(image.convert("RGB"))

@@ -1,0 +1,134 @@
+"""What the samples of a TIFF mean: gray or RGB at full depth, alpha dropped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from tifffile import TiffPage
+
+from benchmark.datasets.images.decoded import Decoded
+from benchmark.datasets.images.eight_bits import stretch
+
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR = 0, 1, 2, 3, 5, 6
+PHOTOMETRICS = (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR)
+PREMULTIPLIED, ALPHA = 1, 2  # ExtraSamples; 0 is "unspecified"
+INK_SET, EXTRA_SAMPLES = 332, 338
+
+
+def to_gray_or_rgb(page: TiffPage, values: NDArray) -> Decoded:
+    """Interpret samples.
+
+    Parameters
+    ----------
+    page : TiffPage
+    values : (h, w, samples) array
+
+    Returns
+    -------
+    Decoded
+        As stored, not yet upright.
+
+    Raises
+    ------
+    ValueError
+        The number of samples does not fit the colours, or their meaning would be a guess.
+    """
+    extra = _extra_samples(page)
+    n_colours = values.shape[2] - len(extra)
+    photometric = page.photometric
+    if PREMULTIPLIED in extra and photometric in (PALETTE, CMYK):
+        raise ValueError("a palette or CMYK TIFF with premultiplied alpha; write it without alpha")
+    if photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO):
+        image = _gray(page, values, extra)
+    elif photometric == PALETTE:
+        _expect_samples("palette", n_colours, 1)
+        image = Decoded(_through_palette(page, values[..., 0]))
+    elif photometric == CMYK:
+        _expect_samples("CMYK", n_colours, 4)
+        image = Decoded(_cmyk_to_rgb(page, values[..., :4]))
+    else:
+        _expect_samples("RGB", n_colours, 3)
+        image = Decoded(_at_full_range(page, _straight(page, values, extra, 3)))
+    if 0 in extra and not image.remark:
+        image = replace(image, remark="an extra channel of unspecified meaning left out (ExtraSamples of a TIFF)")
+    return image
+
+
+def _extra_samples(page: TiffPage) -> tuple[int, ...]:
+    extra = page.tags.valueof(EXTRA_SAMPLES, ())
+    extra = tuple(extra) if isinstance(extra, tuple) else (extra,)
+    if not extra and page.photometric == RGB and page.samplesperpixel == 4:
+        return (ALPHA,)  # some writers leave the tag out
+    return tuple(int(kind) for kind in extra)
+
+
+def _expect_samples(what: str, n_colours: int, expected: int) -> None:
+    if n_colours != expected:
+        raise ValueError(f"a {what} TIFF of {n_colours} samples per pixel, not {expected}")
+
+
+def _gray(page: TiffPage, values: NDArray, extra: tuple[int, ...]) -> Decoded:
+    """One sample besides alpha is gray; three that BlackIsZero are taken as red, green and blue."""
+    n_bands = values.shape[2] - sum(kind in (PREMULTIPLIED, ALPHA) for kind in extra)
+    inverted = page.photometric == WHITE_IS_ZERO
+    if n_bands == 1 and len(extra) == values.shape[2] - 1:
+        gray = _straight(page, values, extra, 1)[..., 0]
+        return Decoded(_at_full_range(page, gray), inverted)
+    if n_bands == 3 and not inverted and not {PREMULTIPLIED, ALPHA}.intersection(extra[:2]):
+        rgb = _at_full_range(page, _straight(page, values, extra, 3))
+        return Decoded(rgb, remark="three samples of BlackIsZero taken as red, green and blue")
+    raise ValueError(f"a gray TIFF of {n_bands} channels whose colours are not stated; write it as gray or RGB")
+
+
+def _straight(page: TiffPage, values: NDArray, extra: tuple[int, ...], n_colours: int) -> NDArray:
+    """Drop what is beside the colours; colours that were multiplied by alpha are divided by it."""
+    colours = values[..., :n_colours]
+    if PREMULTIPLIED not in extra:
+        return colours
+    alpha = values[..., values.shape[2] - len(extra) + extra.index(PREMULTIPLIED)]
+    full = _full_value(page)
+    if (alpha == full).all():
+        return colours
+    if page.photometric == WHITE_IS_ZERO or values.dtype.kind == "i":
+        raise ValueError("a TIFF with premultiplied alpha in which 0 is not black; write it without alpha")
+    alpha = np.where(alpha == 0, full, alpha)[..., np.newaxis].astype(np.float64)
+    divided = np.minimum(colours * (full / alpha), full)
+    if values.dtype.kind == "f":
+        return divided.astype(values.dtype)
+    return np.rint(divided).astype(values.dtype if page.bitspersample <= 32 else np.float64)
+
+
+def _full_value(page: TiffPage) -> float:
+    return 1.0 if page.dtype is not None and page.dtype.kind == "f" else 2.0**page.bitspersample - 1
+
+
+def _at_full_range(page: TiffPage, values: NDArray) -> NDArray:
+    """Unsigned samples of fewer than 8 bits become uint8 of the full range; half floats become single."""
+    if values.dtype.kind in "bu" and page.bitspersample < 8:
+        return stretch(values.astype(np.uint8), 0, _full_value(page))
+    return values.astype(np.float32) if values.dtype == np.float16 else values
+
+
+def _through_palette(page: TiffPage, indices: NDArray) -> NDArray[np.uint8]:
+    colormap = page.colormap
+    if indices.dtype.kind not in "bu" or page.bitspersample > 16:
+        raise ValueError("a palette TIFF whose samples are no unsigned integers of at most 16 bits")
+    if colormap is None:
+        raise ValueError("a palette TIFF without a palette")
+    if indices.max() >= colormap.shape[1]:
+        raise ValueError(f"damaged: colour {indices.max()} of a palette of {colormap.shape[1]}")
+    # as libtiff: some writers store 8 bits in the palette's 16
+    eight = colormap >> 8 if colormap.max() > 255 else colormap
+    return np.moveaxis(eight.astype(np.uint8)[:, indices.astype(np.intp)], 0, -1)
+
+
+def _cmyk_to_rgb(page: TiffPage, inks: NDArray) -> NDArray[np.uint8]:
+    if page.tags.valueof(INK_SET, 1) != 1 or inks.dtype not in (np.uint8, np.uint16):
+        raise ValueError("a TIFF of inks other than CMYK of 8 or 16 bits; write it as RGB")
+    if page.bitspersample not in (8, 16):
+        raise ValueError(f"a CMYK TIFF of {page.bitspersample} bits; write it as RGB")
+    eight = inks if inks.dtype == np.uint8 else (inks >> 8).astype(np.uint8)
+    return np.asarray(Image.fromarray(np.ascontiguousarray(eight), "CMYK").convert("RGB"))

@@ -1,0 +1,1 @@
+"""Which cells are run, where, and with which limits."""

@@ -1,0 +1,222 @@
+"""What is to be done next: first the matrices of features, each once, then the cells whose matrices are there."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from benchmark.datasets.base import Dataset
+from benchmark.evaluation.components import split
+from benchmark.evaluation.feature_cache import is_stored, learns, matrices, matrix_key
+from benchmark.plugins.registry import build
+from benchmark.plugins.source_digest import plugins_of
+from benchmark.plugins.spec import Spec
+from benchmark.results.locks import Claims
+from benchmark.study.cell import Cell
+from benchmark.study.study import takes_images
+
+Outcome = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One piece of work.
+
+    Parameters
+    ----------
+    key : str
+        Content key of the matrix or of the cell.
+    cell : Cell
+    part : int or None
+        Which of the cell's matrices is to be computed; None: the cell is to be evaluated.
+    on_gpu : bool
+    """
+
+    key: str
+    cell: Cell
+    part: int | None = None
+    on_gpu: bool = False
+
+    @property
+    def plugins(self) -> tuple[Spec, ...]:
+        """Plug-ins whose code it runs."""
+        if self.part is None:
+            return plugins_of_cell(self.cell)
+        return plugins_of([matrices(self.cell)[self.part].spec])
+
+
+def plugins_of_cell(cell: Cell) -> tuple[Spec, ...]:
+    """Plug-ins whose code evaluating a cell runs."""
+    return plugins_of((*cell.extractor, *cell.strategy, cell.model))
+
+
+class Schedule:
+    """Hands out tasks, each to one runner only.
+
+    Work without plug-ins comes first, then that of each set of plug-ins, since a worker that has run one is used for no
+    other. Within these the matrices that are missing come first: they keep every worker busy, and all cells share them.
+    A cell is handed out when its matrices are there, and those behind it do not wait for it. Cells are drawn from a
+    generator as they are needed.
+
+    Parameters
+    ----------
+    wanted : callable giving an iterator of Cell
+        The cells to be evaluated; called once more than there are sets of plug-ins.
+    datasets : label to Dataset
+    folder : Path
+        Results folder.
+    claims : Claims
+    is_done : callable (key) -> bool
+        Whether a cell was evaluated, by whomever, so that it is not to be again.
+
+    Attributes
+    ----------
+    n_cells : int
+    n_matrices : int
+    plugins : list of tuple of Spec
+        Sets of plug-ins, in the order in which their work is handed out; the first is the empty one.
+    wants_gpu : bool
+        Whether some of the cells can use a GPU.
+    has_gpu : bool
+        Whether those are to be handed out apart.
+    unevaluated : list of (Cell, outcome)
+        Cells that cannot be evaluated since a matrix of theirs could not be computed; to be taken by the runner.
+    """
+
+    def __init__(
+        self,
+        wanted: Callable[[], Iterator[Cell]],
+        datasets: dict[str, Dataset],
+        folder: Path,
+        claims: Claims,
+        is_done: Callable[[str], bool],
+    ) -> None:
+        self._datasets, self._cache, self._claims, self._is_done = datasets, folder / "features", claims, is_done
+        self._matrix_key = MatrixKeys(datasets)
+        self._missing: dict[str, Task] = {}
+        self.plugins: list[tuple[Spec, ...]] = []
+        self._failed: dict[str, Outcome] = {}
+        self._blocked: defaultdict[str, list[Cell]] = defaultdict(list)
+        self._elsewhere: list[Task] = []
+        self.wants_gpu = self.has_gpu = False
+        self.unevaluated: list[tuple[Cell, Outcome]] = []
+        self.n_cells = self._survey(wanted())
+        self.n_matrices = len(self._missing)
+        self._ready = {False: deque[Task](), True: deque[Task]()}
+        self._undrawn = self._in_order(wanted)
+
+    def next(self, on_gpu: bool = False) -> Task | None:
+        """Claim a task that can begin now; None when there is none at the moment."""
+        queue = self._ready[on_gpu]
+        while queue or self._draw(queue):
+            task = queue.popleft()
+            if not self._claims.claim(task.key):
+                self._elsewhere.append(task)
+            elif self._is_there(task):  # another runner was quicker
+                self.end(task, {"status": "ok"})
+            else:
+                return task
+        return None
+
+    def end(self, task: Task, outcome: Outcome) -> None:
+        """Take note of how a task ended (a cell's row is stored by now), and give its claim back."""
+        self._claims.release(task.key)
+        if task.part is None:
+            return
+        del self._missing[task.key]
+        if outcome["status"] != "ok":
+            label = matrices(task.cell)[task.part].spec.label
+            self._failed[task.key] = {**outcome, "reason": f"extracting {label}: {outcome['reason']}"}
+        for cell in self._blocked.pop(task.key, ()):
+            self._place(cell)
+
+    def offer_again(self) -> bool:
+        """Offer again what other runners were at; whether there is any."""
+        elsewhere, self._elsewhere = self._elsewhere, []
+        for task in elsewhere:
+            self._ready[task.on_gpu].append(task)
+        return bool(elsewhere)
+
+    def _survey(self, cells: Iterator[Cell]) -> int:
+        keys: set[str] = set()
+        plugins: dict[tuple[Spec, ...], None] = {(): None}
+        for cell in cells:
+            keys.add(cell.key)
+            plugins[plugins_of_cell(cell)] = None
+            self.wants_gpu = self.wants_gpu or uses_gpu(cell.model)
+            for part in range(len(matrices(cell))):
+                task = Task(self._matrix_key(cell, part), cell, part)
+                if task.key not in self._missing and not self._is_there(task):
+                    self._missing[task.key] = task
+                    plugins[task.plugins] = None
+        self.plugins = sorted(plugins, key=len)  # the matrices of a cell are of some of its plug-ins: they come before it
+        return len(keys)
+
+    def _in_order(self, wanted: Callable[[], Iterator[Cell]]) -> Iterator[Task | Cell]:
+        """Matrices and cells, set of plug-ins by set of plug-ins."""
+        missing = list(self._missing.values())
+        for plugins in self.plugins:
+            yield from (task for task in missing if task.plugins == plugins)
+            yield from (cell for cell in wanted() if plugins_of_cell(cell) == plugins)
+
+    def _draw(self, queue: deque[Task]) -> bool:
+        """Draw matrices and cells until one goes into the queue."""
+        for drawn in self._undrawn:
+            if isinstance(drawn, Task):
+                self._ready[False].append(drawn)
+            else:
+                self._place(drawn)
+            if queue:
+                return True
+        return False
+
+    def _place(self, cell: Cell) -> None:
+        for part in range(len(matrices(cell))):
+            key = self._matrix_key(cell, part)
+            if key in self._failed:
+                self.unevaluated.append((cell, self._failed[key]))
+                return
+            if key in self._missing:
+                self._blocked[key].append(cell)
+                return
+        on_gpu = self.has_gpu and uses_gpu(cell.model)
+        self._ready[on_gpu].append(Task(cell.key, cell, on_gpu=on_gpu))
+
+    def _is_there(self, task: Task) -> bool:
+        if task.part is None:
+            return self._is_done(task.key)
+        return is_stored(task.key, len(self._datasets[task.cell.dataset.label].images), self._cache)
+
+
+class MatrixKeys:
+    """Content keys of matrices, each computed once.
+
+    Parameters
+    ----------
+    datasets : label to Dataset
+    """
+
+    def __init__(self, datasets: dict[str, Dataset]) -> None:
+        self._datasets = datasets
+        self._known: dict[tuple[object, ...], str] = {}
+
+    def __call__(self, cell: Cell, part: int) -> str:
+        """Key of one of a cell's matrices."""
+        spec, *occluded = matrices(cell)[part]
+        training = (cell.split, cell.fold, cell.imbalance, cell.train_size, cell.seed) if learns(spec) else ()
+        covered = (cell.occlusion, cell.seed, *occluded) if any(occluded) else ()
+        decided_by = (cell.fingerprint, spec, *training, *covered)
+        if decided_by not in self._known:
+            train, _ = split(cell, self._datasets[cell.dataset.label])
+            self._known[decided_by] = matrix_key(cell, part, train)
+        return self._known[decided_by]
+
+
+@lru_cache(maxsize=1024)
+def uses_gpu(model: Spec) -> bool:
+    """Whether a model would run on a GPU where there is one."""
+    return takes_images(model) and getattr(build(model), "uses_gpu", False)

@@ -1,0 +1,55 @@
+"""What a worker is asked to do: compute one matrix of features, or evaluate one cell.
+
+The arguments are small; data sets and matrices are files that the worker opens.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from benchmark.datasets.stored import open_dataset
+from benchmark.evaluation.components import split
+from benchmark.evaluation.evaluate import attempt, evaluate
+from benchmark.evaluation.feature_cache import matrix_of
+from benchmark.study.cell import Cell
+
+
+def evaluate_cell(cell: Cell, data: Path, folder: Path, accelerate: bool = False, gpu: int | None = None) -> dict[str, Any]:
+    """Row of a cell, whose predictions are written; see ``evaluate``.
+
+    Parameters
+    ----------
+    cell : Cell
+    data : Path
+        As ``store_dataset`` gave it.
+    folder : Path
+        Results folder.
+    accelerate : bool
+    gpu : int, optional
+        The CUDA device to be used.
+    """
+    if gpu is not None:
+        import torch
+
+        torch.cuda.set_device(gpu)
+    return evaluate(cell, open_dataset(data), folder, accelerate)
+
+
+def compute_matrix(cell: Cell, part: int, data: Path, folder: Path) -> dict[str, Any]:
+    """Compute one of a cell's matrices of features into the cache.
+
+    Returns
+    -------
+    dict
+        What a row says of how it ended: 'status', 'reason', and the traceback if there is one.
+    """
+    dataset = open_dataset(data)
+    return attempt(lambda: matrix_of(cell, part, dataset, split(cell, dataset)[0], folder / "features") and {})
+
+
+def count_gpus() -> int:
+    """Count the CUDA devices that torch can use here."""
+    import torch
+
+    return torch.cuda.device_count()

@@ -1,0 +1,1 @@
+"""One cell from its components to its row."""

@@ -1,0 +1,222 @@
+"""One cell, start to finish; knows nothing of pools, stores or terminals."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from multiprocessing import parent_process
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.datasets.base import Dataset, shape_of
+from benchmark.errors import StorageError
+from benchmark.evaluation.accelerate import accelerated
+from benchmark.evaluation.bounds import bounded
+from benchmark.evaluation.components import double_corrections, is_official, make_model, make_strategy, refusal_of, split
+from benchmark.evaluation.feature_cache import Features, featurize, said, words
+from benchmark.evaluation.fitting import fit_model
+from benchmark.evaluation.inner_folds import TrainingSet, Validation, held_out_probabilities, prepare_fit, probabilities
+from benchmark.sampling.splits import official_validation, shared_images
+from benchmark.scoring import metrics
+from benchmark.scoring.predictions import Predictions, digest_of_file
+from benchmark.strategies.base import Refused, Strategy
+from benchmark.study.cell import Cell
+from benchmark.utils.environment import environment
+from benchmark.utils.memory import peak_mb, reset_peak
+from benchmark.utils.threads import THREADS
+
+
+def evaluate(cell: Cell, dataset: Dataset, folder: Path, accelerate: bool = False) -> dict[str, Any]:
+    """Evaluate a cell: its predictions are written to ``folder/predictions/<key>.npz``, its row is returned.
+
+    Whatever goes wrong inside becomes the row's ``status`` and ``reason``.
+
+    Parameters
+    ----------
+    cell : Cell
+    dataset : Dataset
+    folder : Path
+        Holds ``predictions/`` and ``features/`` (the cache).
+    accelerate : bool
+        Use scikit-learn-intelex where it helps; see ``accelerated``.
+
+    Returns
+    -------
+    dict
+        The row: labels, status, metrics, times in seconds, provenance.
+
+    Raises
+    ------
+    StorageError
+        The folder cannot be written.
+    """
+    reset_peak()
+    seed_global_generators(cell)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        outcome = attempt(lambda: _outcome(cell, dataset, folder, accelerate))
+    notes = [*dataset.notes, *outcome.get("notes", ()), *said(caught)]
+    return row_of(cell, {**outcome, "accelerated": accelerate, "notes": notes, "peak_mb": peak_mb()}, dataset)
+
+
+def seed_global_generators(cell: Cell) -> None:
+    """Seed Python's and NumPy's own generators, for plug-ins that draw from them."""
+    random.seed(cell.seed_for("global"))
+    np.random.seed(cell.seed_for("global"))  # noqa: NPY002
+
+
+def row_of(cell: Cell, outcome: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
+    """Row of a cell that ended now, in whatever way: its labels and provenance, and its outcome within bounds."""
+    row = {"key": cell.key, **cell.identity, "params": cell.params, "environment": environment(), "threads": THREADS}
+    row |= {"licence": dataset.licence, "citation": dataset.citation}
+    return row | bounded(outcome) | {"ended": datetime.now(UTC).isoformat(timespec="milliseconds")}
+
+
+def attempt(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Do a piece of work and say how it ended: whatever its plug-ins raise is a status and a reason.
+
+    Raises
+    ------
+    StorageError
+        The results folder cannot be written: no fault of the work, which is to be done again.
+    """
+    depth = sys.getrecursionlimit()  # a plug-in may lower it below what the rest needs
+    try:
+        return {"status": "ok", "reason": "", **work()}
+    except StorageError:
+        raise
+    except Refused as reason:
+        return {"status": "skipped", "reason": str(reason)}
+    except BaseException as error:
+        sys.setrecursionlimit(depth)
+        if isinstance(error, KeyboardInterrupt) and parent_process() is None:
+            raise  # Ctrl-C; a worker is never told of that
+        return failure(error)
+    finally:
+        sys.setrecursionlimit(depth)
+
+
+def failure(error: BaseException) -> dict[str, Any]:
+    """Say of an exception what a row says of it."""
+    status = "memory" if isinstance(error, MemoryError) else "failed"
+    described = "".join(traceback.format_exception(error))
+    return {"status": status, "reason": f"{type(error).__name__}: {words(error)}", "traceback": words(described)}
+
+
+def _outcome(cell: Cell, dataset: Dataset, folder: Path, accelerate: bool) -> dict[str, Any]:
+    with accelerated(accelerate):
+        return _predicted(cell, dataset, folder)
+
+
+def _predicted(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
+    train, test = split(cell, dataset)
+    strategy, model = make_strategy(cell.strategy, cell.seed_for("strategy")), make_model(cell, dataset)
+    reason = refusal_of(cell, dataset, train, strategy, model)
+    if reason:
+        raise Refused(reason)
+    features = featurize(cell, dataset, train, test, folder / "features")
+    corrections = double_corrections(strategy, model)
+    model = strategy.weight(model, dataset.targets[train])
+    timings, predictions = fit_predict(model, strategy, features, dataset, train, test, is_official(cell))
+    path = folder / "predictions" / f"{cell.key}.npz"
+    predictions.save(path)
+    stored = Predictions.load(path)
+    return {
+        **metrics.compute(stored),
+        "predictions": digest_of_file(path),
+        "per_class": _per_class(stored, dataset.targets[train]),
+        "shape": shape_of(dataset),
+        "n_images": len(dataset.images),
+        "n_train": len(train),
+        "n_test": len(test),
+        "matrices": features.matrices,
+        "extract_s": features.seconds,
+        **timings,
+        "images_per_s": _images_per_s(features, timings["predict_s"], len(test)),
+        "history": _plain(getattr(model, "history_", None)),
+        "notes": [
+            *features.notes,
+            *corrections,
+            *metrics.class_notes(stored, dataset.targets[train]),
+            *shared_images(dataset, train, test),
+        ],
+    }
+
+
+def _per_class(stored: Predictions, y: NDArray[np.int64]) -> dict[str, dict[str, float]]:
+    """Metrics of each class, and its number of training images."""
+    counts = y.sum(axis=0) if stored.multilabel else np.bincount(y, minlength=len(stored.classes))
+    return {cls: {**found, "train": int(n)} for (cls, found), n in zip(metrics.per_class(stored).items(), counts, strict=True)}
+
+
+def fit_predict(
+    model: Any, strategy: Strategy, features: Features, dataset: Dataset, train: NDArray[np.int64], test: NDArray[np.int64], official: bool
+) -> tuple[dict[str, Any], Predictions]:
+    """Fit a model, and what its strategy learns, to the training set, and predict the test set.
+
+    Parameters
+    ----------
+    model : scikit-learn classifier
+        Weighted by the strategy already.
+    strategy : Strategy
+    features : Features
+    dataset : Dataset
+    train, test : indices
+    official : bool
+        The split is the official one, whose validation set is used where something is to be chosen.
+
+    Returns
+    -------
+    outcome : dict
+        Seconds, the number of images after resampling, and what was used as 'validation'.
+    predictions : Predictions
+    """
+    outcome: dict[str, Any] = {}
+    whole = TrainingSet(features.train, dataset, train, strategy, _validation(features, dataset) if official else None)
+    training, given = prepare_fit(model, whole)
+    with _timed(outcome, "resample_s"):
+        X, y = training.resampled()
+    outcome["n_resampled"] = len(y)
+    with _timed(outcome, "fit_s"):
+        fit_model(model, X, y, training.rarest(), **given)
+        strategy.learn(whole.y, lambda: held_out_probabilities(model, whole))
+    with _timed(outcome, "predict_s"):
+        proba = strategy.adjust(probabilities(model, features.test, dataset))
+    uses = whole.uses | training.uses
+    outcome["validation"] = "; ".join(f"{what}: {text}" for what, text in uses.items()) or "none"
+    groups = None if dataset.groups is None else dataset.groups[test]
+    return outcome, Predictions(dataset.targets[test], proba, dataset.classes, test, dataset.ordinal, groups)
+
+
+def _validation(features: Features, dataset: Dataset) -> Validation | None:
+    """The official validation set, if there is one that shares no group with the rest."""
+    indices, n_left_out = official_validation(dataset)
+    return Validation(indices, lambda: features.of_training(indices), n_left_out) if len(indices) else None
+
+
+def _plain(history: Any) -> Any:
+    """Keep what JSON can hold; NumPy's numbers are made Python's, anything else is made text."""
+    return json.loads(json.dumps(history, default=lambda value: value.tolist() if hasattr(value, "tolist") else str(value)))
+
+
+@contextmanager
+def _timed(timings: dict[str, float], name: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    timings[name] = time.perf_counter() - start
+
+
+def _images_per_s(features: Features, predict_s: float, n_test: int) -> float:
+    """Images a second from pixels to probabilities, extraction included."""
+    seconds = predict_s / n_test + (features.seconds / features.n_images if features.n_images else 0)
+    return 1 / seconds if seconds else float("inf")

@@ -1,0 +1,249 @@
+"""Features of a cell's images, computed once and kept on disk.
+
+A stateless extractor is computed once per data set, one that learns once per training part. The key of a stored matrix
+holds everything that decides it: the images, the extractor's parameters and source, the versions of the libraries, and
+for one that learns the training indices and the seed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.datasets.base import Dataset
+from benchmark.plugins.registry import build, describe, load
+from benchmark.plugins.spec import Spec
+from benchmark.sampling.occlusion import Occlusion, occlude
+from benchmark.study.cell import Cell, digest_of
+from benchmark.utils.environment import NOT_IN_FEATURES, libraries
+from benchmark.utils.files import write_atomic, write_text
+from features.base import enlarged_shape
+
+
+class Matrix(NamedTuple):
+    """A matrix of features that a cell needs.
+
+    Parameters
+    ----------
+    spec : Spec
+        Of the extractor.
+    of_occluded : bool
+        Whether the images are occluded as the cell asks for, or whole.
+    from_occluded : bool
+        Whether the training images were, that the extractor has learned from.
+    """
+
+    spec: Spec
+    of_occluded: bool = False
+    from_occluded: bool = False
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the model gets: features, or the images themselves.
+
+    Parameters
+    ----------
+    train, test : (n, d) float32, or (n, h, w, c) uint8
+    of_training : callable (indices) -> array
+        The same of other images of the data set, treated as training images are.
+    matrices : key to dict
+        The 'extractor' of each matrix, the 'seconds' that computing it took for all images of the data set, also when it
+        was read from the cache, and its size in 'mb'.
+    n_images : int
+        How many images that was for.
+    notes : tuple of str
+    """
+
+    train: NDArray
+    test: NDArray
+    of_training: Callable[[NDArray[np.int64]], NDArray]
+    matrices: dict[str, dict[str, Any]] = field(default_factory=dict)
+    n_images: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """What extracting took, for all images of the data set."""
+        return sum(matrix["seconds"] for matrix in self.matrices.values())
+
+
+def featurize(cell: Cell, dataset: Dataset, train: NDArray[np.int64], test: NDArray[np.int64], cache: Path) -> Features:
+    """Features of the training and test images; concatenated where the cell names several extractors.
+
+    Parameters
+    ----------
+    cell : Cell
+    dataset : Dataset
+    train, test : indices
+    cache : Path
+        Folder of the stored matrices.
+    """
+    in_train, in_test = _occluded_parts(cell.occlusion)
+    if not cell.extractor:
+        return Features(
+            images_of(cell, dataset, train, in_train),
+            images_of(cell, dataset, test, in_test),
+            lambda indices: images_of(cell, dataset, indices, in_train),
+        )
+    found = {wanted: matrix_of(cell, part, dataset, train, cache) for part, wanted in enumerate(matrices(cell))}
+    of = {(wanted.spec, wanted.of_occluded): matrix for wanted, (matrix, _) in found.items()}
+
+    def rows(indices: NDArray[np.int64], occluded: bool) -> NDArray:
+        return joined([of[spec, occluded][indices] for spec in cell.extractor])
+
+    stored = [stored for _, stored in found.values()]
+    used = {known["key"]: {name: known[name] for name in ("extractor", "seconds", "mb")} for known in stored}
+    notes = dict.fromkeys(note for known in stored for note in known["notes"])
+    of_train, of_test = rows(train, in_train), rows(test, in_test)
+    return Features(of_train, of_test, lambda indices: rows(indices, in_train), used, len(dataset.images), tuple(notes))
+
+
+def matrices(cell: Cell) -> tuple[Matrix, ...]:
+    """Matrices that a cell needs: one an extractor, two where of training and test images only one kind is occluded."""
+    return _matrices(cell.extractor, cell.occlusion)
+
+
+@lru_cache(maxsize=1024)
+def _matrices(extractor: tuple[Spec, ...], occlusion: Spec) -> tuple[Matrix, ...]:
+    in_train, in_test = _occluded_parts(occlusion)
+    return tuple(dict.fromkeys(Matrix(spec, side, in_train and learns(spec)) for spec in extractor for side in (in_train, in_test)))
+
+
+def _occluded_parts(occlusion: Spec) -> tuple[bool, bool]:
+    """Whether training images are occluded, and whether test images are."""
+    found = _occlusion(occlusion)
+    return (found.in_train, found.in_test) if found else (False, False)
+
+
+def _occlusion(spec: Spec) -> Occlusion | None:
+    return load(spec.target)(**dict(spec.params))
+
+
+def images_of(cell: Cell, dataset: Dataset, indices: NDArray[np.int64], occluded: bool) -> NDArray[np.uint8]:
+    """Some images of a data set, as they are or occluded as the cell asks for."""
+    occlusion = _occlusion(cell.occlusion)
+    images = dataset.images[indices]
+    return occlude(images, indices, occlusion, cell.seed) if occlusion and occluded else images
+
+
+def joined(matrices: list[NDArray]) -> NDArray:
+    """Features of several extractors side by side."""
+    return matrices[0] if len(matrices) == 1 else np.concatenate(matrices, axis=1)
+
+
+def matrix_of(cell: Cell, part: int, dataset: Dataset, train: NDArray[np.int64], cache: Path) -> tuple[NDArray, dict[str, Any]]:
+    """One of a cell's ``matrices``, from the cache if it is there.
+
+    Returns
+    -------
+    matrix : (n, d) float32
+        Of every image of the data set; a memory map.
+    stored : dict
+        What is known of it: 'key', 'seconds', 'notes', ...
+    """
+    wanted, path = matrices(cell)[part], cache / f"{matrix_key(cell, part, train)}.npy"
+    found = _read(path, len(dataset.images))
+    if found is None:
+        _compute(cell, wanted, dataset, train, path)
+        found = _read(path, len(dataset.images))
+        assert found is not None
+    return found
+
+
+def matrix_key(cell: Cell, part: int, train: NDArray[np.int64]) -> str:
+    """Content key of one of a cell's matrices."""
+    spec, *occluded = matrices(cell)[part]
+    training = [hashlib.sha256(np.ascontiguousarray(train).data).hexdigest(), cell.seed_for("extractor")] if learns(spec) else None
+    versions = {name: version for name, version in libraries().items() if name not in NOT_IN_FEATURES}
+    covered = [[describe(cell.occlusion), cell.seed, *occluded]] if any(occluded) else []
+    return digest_of([cell.fingerprint, describe(spec), versions, training, *covered])
+
+
+@lru_cache(maxsize=1024)
+def learns(spec: Spec) -> bool:
+    """Whether an extractor learns from training images, so that its features differ from fold to fold."""
+    return not getattr(build(spec), "stateless", False)
+
+
+def is_stored(key: str, n_images: int, cache: Path) -> bool:
+    """Whether a matrix is in the cache, whole."""
+    return _read(cache / f"{key}.npy", n_images) is not None
+
+
+def _read(path: Path, n: int) -> tuple[NDArray, dict[str, Any]] | None:
+    """Read a stored matrix, or None when it is absent or torn."""
+    try:
+        matrix = np.load(path, mmap_mode="r", allow_pickle=False)
+        stored = json.loads(path.with_suffix(".json").read_text())
+        whole = list(matrix.shape) == stored["shape"] and len(matrix) == n and stored["key"] == path.stem
+    except (OSError, ValueError, EOFError, KeyError, TypeError):
+        return None
+    return (matrix, stored) if whole else None
+
+
+def _compute(cell: Cell, wanted: Matrix, dataset: Dataset, train: NDArray[np.int64], path: Path) -> None:
+    spec, everything = wanted.spec, np.arange(len(dataset.images))
+    extractor = seeded(build(spec), cell.seed_for("extractor"))
+    images = images_of(cell, dataset, everything, occluded=True) if wanted.of_occluded else dataset.images
+    learned_from = images_of(cell, dataset, train, occluded=True) if wanted.from_occluded else None
+    start = time.perf_counter()
+    with warnings.catch_warnings(record=True) as caught:  # said to every cell that uses the matrix, not to the first
+        warnings.simplefilter("always")
+        matrix = fit_extractor(extractor, dataset, train, learned_from).transform(images)
+    seconds = time.perf_counter() - start
+    stored = {"key": path.stem, "extractor": spec.label, "dataset": dataset.name, "shape": matrix.shape, "seconds": seconds}
+    stored["mb"] = matrix.nbytes / 1e6
+    stored["notes"] = [*_notes(extractor, spec, dataset, matrix), *said(caught)]
+    write_text(path.with_suffix(".json"), json.dumps(stored))
+    write_atomic(path, lambda file: np.save(file, matrix))
+
+
+def fit_extractor(extractor: Any, dataset: Dataset, train: NDArray[np.int64], images: NDArray[np.uint8] | None = None) -> Any:
+    """Fit an extractor to the training images, or to others in their place, with their labels if it uses them."""
+    if images is None:
+        train = train[:1] if getattr(extractor, "stateless", False) else train  # one that learns nothing needs no copy of the images
+        images = dataset.images[train]
+    labels = (dataset.targets[train],) if getattr(extractor, "uses_labels", False) else ()
+    return extractor.fit(images, *labels)
+
+
+def _notes(extractor: Any, spec: Spec, dataset: Dataset, matrix: NDArray) -> list[str]:
+    notes = []
+    native = (dataset.images.shape[1], dataset.images.shape[2])
+    seen = enlarged_shape(*native, getattr(extractor, "min_size", 1))
+    if seen != native:
+        notes.append(f"{spec.label}: images enlarged from {native[0]}x{native[1]} to {seen[0]}x{seen[1]} (bicubic)")
+    empty = int((~matrix.any(axis=1)).sum())
+    if empty:
+        notes.append(f"{spec.label}: {empty} of {len(matrix)} images have an all-zero feature vector")
+    return notes
+
+
+def said(caught: list[warnings.WarningMessage]) -> list[str]:
+    """Warnings in words, each once."""
+    return list(dict.fromkeys(f"{item.category.__name__}: {words(item.message).partition(chr(10))[0]}" for item in caught))
+
+
+def words(message: object) -> str:
+    """Text of an exception or a warning of a plug-in's, which may have none or one that is no Unicode."""
+    try:
+        return str(message).encode(errors="replace").decode()
+    except BaseException:  # of any kind: it is the plug-in's own
+        return f"a {type(message).__name__} that cannot say what it is"
+
+
+def seeded(estimator: Any, seed: int) -> Any:
+    """Give every unset ``random_state`` of an estimator, and of those inside it, the seed."""
+    unset = [name for name, value in estimator.get_params().items() if name.split("__")[-1] == "random_state" and value is None]
+    return estimator.set_params(**dict.fromkeys(unset, seed)) if unset else estimator

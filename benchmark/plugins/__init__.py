@@ -1,0 +1,1 @@
+"""Registries of components, what names one, and digests of their sources."""

@@ -1,0 +1,300 @@
+"""From a name in a study to code: the menus, entry points, and classes in a file."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+from typing import Any, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+import features
+import models
+from benchmark import datasets, strategies
+from benchmark.errors import UserError, unknown, validation_problem
+from benchmark.plugins.source_digest import digest
+from benchmark.plugins.spec import Spec
+from benchmark.sampling import imbalance, occlusion, splits
+from benchmark.utils.files import read_bytes, user_path
+from benchmark.utils.text import describe_error
+
+KINDS = {
+    "dataset": datasets.MENU,
+    "split": splits.MENU,
+    "imbalance": imbalance.MENU,
+    "occlusion": occlusion.MENU,
+    "extractor": features.MENU,
+    "strategy": strategies.MENU,
+    "model": models.MENU,
+}
+_GROUPS = {
+    "dataset": "benchmark.datasets",
+    "extractor": "benchmark.extractors",
+    "strategy": "benchmark.strategies",
+    "model": "benchmark.models",
+}
+_GIVEN = ("name", "data", "size", "dataset", "n_classes")
+
+
+def menu(kind: str, files: Iterable[str] = ()) -> dict[str, str]:
+    """Names of one kind ('dataset', 'extractor', 'strategy', 'model') and where their code is.
+
+    Parameters
+    ----------
+    kind : str
+    files : iterable of str
+        Plug-in files: each public class in one is named by its class name in snake_case.
+
+    Raises
+    ------
+    UserError
+        Two things have one name.
+    """
+    found = dict(KINDS[kind])
+    points = ((point.name, point.value) for point in _entry_points(kind))
+    whole = dict.fromkeys(str(user_path(file).resolve()) for file in files)
+    in_files = (content[1:] for file in whole for content in contents(file) if content[0] == kind)
+    for name, target in (*points, *in_files):
+        if found.setdefault(name, target) != target:
+            raise UserError(f"two {kind}s are named '{name}': {found[name]} and {target}; rename one")
+    return found
+
+
+@cache
+def _entry_points(kind: str) -> tuple[EntryPoint, ...]:
+    return tuple(entry_points(group=_GROUPS[kind])) if kind in _GROUPS else ()
+
+
+def resolve(kind: str, spec: Spec, files: Iterable[str] = ()) -> Spec:
+    """Find the code of a spec, and of the specs inside it; check the names of its parameters.
+
+    Raises
+    ------
+    UserError
+        Unknown name or parameter (the nearest valid one is named), or a file that cannot be loaded.
+    """
+    target = _find(kind, spec.name, files)
+    params = tuple((key, resolve(_inner_kind(key), value, files) if isinstance(value, Spec) else value) for key, value in spec.params)
+    found = replace(spec, target=target, params=params)
+    valid = parameters(found)
+    for key in (key for key, _ in params if key not in valid):
+        raise unknown(f"parameter of {kind} '{spec.name}':", key, valid)
+    missing = [key for key, value in _resolved(found).items() if value is inspect.Parameter.empty]
+    if missing:
+        raise UserError(f"{kind} '{spec.name}' needs {', '.join(missing)}: write {spec.name}({missing[0]}=...)")
+    _check_values(kind, found)
+    return found
+
+
+def _check_values(kind: str, spec: Spec) -> None:
+    """Hold values against the type hints, and against what a class says it allows, before anything is run."""
+    hints = _type_hints(load(spec.target))
+    for key, value in spec.params:
+        if key in hints and not isinstance(value, Spec):
+            try:
+                TypeAdapter(hints[key], config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value, strict=True)
+            except ValidationError as error:
+                raise UserError(f"{kind} '{spec.name}': {key} {validation_problem(error.errors()[0])}") from None
+    if kind in ("extractor", "strategy", "model") and spec.params:
+        made = build(spec)
+        try:
+            for part in (made, *getattr(made, "get_params", dict)().values()):
+                _check_parameters(part)
+        except Exception as error:  # of a plug-in's check as well, and of numbers too large for a comparison
+            raise UserError(f"{kind} '{spec.label}': {describe_error(error).partition(': ')[2]}") from None
+
+
+def _check_parameters(part: Any) -> None:
+    """Have an estimator refuse its values: by ``check_parameters`` if it is ours, by what scikit-learn's declare otherwise."""
+    if hasattr(part, "check_parameters"):
+        part.check_parameters()
+    elif getattr(part, "_parameter_constraints", None) and not inspect.isclass(part):
+        part._validate_params()
+
+
+def find(name: str) -> list[tuple[str, Spec]]:
+    """Find what ``check`` is to look at: a name on a menu, every plug-in in ``file.py``, or the one in ``file.py:Class``.
+
+    Raises
+    ------
+    UserError
+        There is no such name or file, or the class is no plug-in.
+    """
+    if name.endswith(".py"):
+        return [(kind, resolve(kind, Spec(target))) for kind, _, target in contents(name)]
+    if ".py:" in name:
+        named = Spec.parse(name)
+        plugin = load(named.name)
+        kind = kind_of(plugin) or (inspect.isfunction(plugin) and kind_of(build(replace(named, target=named.name))))
+        if not kind:
+            raise UserError(f"{name} is no plug-in: it has none of extract, predict_proba and fit_resample")
+        return [(kind, resolve(kind, Spec.parse(name)))]
+    spec = Spec.parse(name)
+    found = [kind for kind in ("extractor", "model", "strategy") if spec.name in menu(kind)]
+    if not found:
+        raise unknown("plug-in", spec.name, [known for kind in ("extractor", "model", "strategy") for known in menu(kind)])
+    return [(kind, resolve(kind, spec)) for kind in found]
+
+
+def _type_hints(factory: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
+    except (NameError, TypeError):  # a plug-in may hint at what it does not import, or at nothing
+        return {}
+
+
+def _find(kind: str, name: str, files: Iterable[str]) -> str:
+    if ".py:" in name:
+        file, _, attribute = name.rpartition(":")
+        return f"{user_path(file).resolve()}:{attribute}"  # a worker may be elsewhere
+    names = menu(kind, files)
+    prefix = name.split(":")[0] + ":"  # folder:PATH and csv:PATH are named by what stands before the path
+    if name in names or prefix in names:
+        return names.get(name) or names[prefix]
+    raise unknown(kind, name, names)
+
+
+def _inner_kind(parameter: str) -> str:
+    return "extractor" if parameter == "extractor" else "model"
+
+
+def load(target: str) -> Callable[..., Any]:
+    """Import what ``module:attribute`` or ``path/file.py:Class`` names.
+
+    Raises
+    ------
+    UserError
+        There is no such file, module or attribute, or the file fails to import.
+    """
+    where, _, attribute = target.rpartition(":")
+    try:
+        module = load_file(where) if where.endswith(".py") else importlib.import_module(where)
+    except ImportError as error:
+        raise UserError(f"{target} does not import: {describe_error(error)}; mend or uninstall the package that offers it") from error
+    if hasattr(module, attribute):
+        return getattr(module, attribute)
+    raise unknown(f"class in {where}:", attribute, [name for _, name in _classes(module)])
+
+
+def build(spec: Spec) -> Any:
+    """Make the estimator that a resolved spec describes.
+
+    Raises
+    ------
+    UserError
+        Its ``__init__`` fails.
+    """
+    inner = {key: build(value) if isinstance(value, Spec) else value for key, value in spec.params}
+    try:
+        return load(spec.target)(**inner)
+    except (Exception, SystemExit) as error:
+        raise UserError(f"{spec.label} cannot be made: {describe_error(error)}") from error
+
+
+def parameters(spec: Spec) -> dict[str, inspect.Parameter]:
+    """Parameters a study may set on what a resolved spec names (those in ``_GIVEN`` come from the harness)."""
+    known = inspect.signature(load(spec.target)).parameters.items()
+    return {name: value for name, value in known if name not in _GIVEN and value.kind is not value.VAR_KEYWORD}
+
+
+def _resolved(spec: Spec) -> dict[str, Any]:
+    return {name: parameter.default for name, parameter in parameters(spec).items()} | dict(spec.params)
+
+
+def with_defaults(spec: Spec) -> Spec:
+    """Spec with every parameter written out, as a table that is cited should have it."""
+    return replace(spec, params=tuple(sorted(_resolved(spec).items())))
+
+
+@cache
+def describe(spec: Spec) -> dict[str, Any]:
+    """Say all that decides what a resolved spec computes: name, every parameter's value, digest of its source."""
+    params = {key: describe(value) if isinstance(value, Spec) else value for key, value in _resolved(spec).items()}
+    return {"name": spec.name, "params": params, "source": digest(spec.target)}
+
+
+@cache
+def load_file(path: str) -> ModuleType:
+    """Import a plug-in file under a name of its own, which tells its content but not where it lies.
+
+    Raises
+    ------
+    UserError
+        There is no such file, it is no Python file of up to 1 MB, or fails to import.
+    """
+    file = user_path(path).resolve()
+    if not file.is_file():
+        raise UserError(f"no plug-in file {file}")
+    if file.suffix != ".py":
+        raise UserError(f"the plug-in {file} is no Python file: its name must end in .py")
+    source = read_bytes(file, 1_000_000, "plug-in")
+    name = f"plugin_{file.stem}_{hashlib.sha256(source).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None and spec.loader is not None  # noqa: PT018  # of a file that is there
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise UserError(f"plug-in {file} does not import: {describe_error(error)}") from error
+    return module
+
+
+def contents(path: str) -> Iterator[tuple[str, str, str]]:
+    """Kind, name and target of every plug-in in a file: its classes, and functions that say which estimator they return.
+
+    Raises
+    ------
+    UserError
+        The file cannot be loaded, or holds no plug-in.
+    """
+    module = load_file(path)
+    found = [(kind, name) for kind, name in (*_classes(module), *_functions(module)) if kind]
+    if not found:
+        hints = [
+            f"; if {name} returns a model, annotate it (def {name}() -> KNeighborsClassifier:), or name {path}:{name} as a model"
+            for _, name in _functions(module)
+        ]
+        needed = "a class with extract (extractor), predict_proba (model) or fit_resample (strategy)"
+        raise UserError(f"{path} holds no plug-in: {needed}{''.join(hints[:1])}")
+    for kind, name in found:
+        yield kind, name_in_studies(name), f"{path}:{name}"
+
+
+def name_in_studies(cls: str) -> str:
+    """Name of a plug-in in a study: that of its class in snake_case.
+
+    Examples
+    --------
+    >>> name_in_studies("MyTexture"), name_in_studies("LBPGrid")
+    ('my_texture', 'lbp_grid')
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls).lower()
+
+
+def _classes(module: ModuleType) -> list[tuple[str, str]]:
+    own = [value for value in vars(module).values() if inspect.isclass(value) and value.__module__ == module.__name__]
+    return [(kind_of(cls), cls.__name__) for cls in own if not cls.__name__.startswith("_")]
+
+
+def _functions(module: ModuleType) -> list[tuple[str, str]]:
+    """Kind and name of each public function: a plug-in if its annotation is the class of the estimator that it returns."""
+    own = [value for value in vars(module).values() if inspect.isfunction(value) and value.__module__ == module.__name__]
+    return [(kind_of(_type_hints(value).get("return")), value.__name__) for value in own if not value.__name__.startswith("_")]
+
+
+def kind_of(cls: object) -> str:
+    """Kind of plug-in a class is, by what it can do; '' when it is none."""
+    marks = {"extract": "extractor", "predict": "model", "predict_proba": "model", "fit_resample": "strategy", "resample": "strategy"}
+    return next((kind for method, kind in marks.items() if hasattr(cls, method)), "")

@@ -1,0 +1,124 @@
+"""The source that a plug-in runs, and its digest: changed code is another key, and the code is kept with the results."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+from collections.abc import Iterable, Iterator
+from functools import cache, partial
+from pathlib import Path
+from typing import BinaryIO
+
+from benchmark.plugins.spec import Spec
+from benchmark.utils.files import write_atomic
+
+_OURS = ("benchmark", "features", "models")
+
+
+@cache
+def digest(target: str) -> str:
+    """Digest of the source that a target runs: its file and, followed from import to import, its own package's files.
+
+    Changed code is another digest, hence another key. Imports inside functions are followed too; other libraries
+    are not: their versions stand in the row.
+    """
+    return _digest_of(_contents(target))
+
+
+def _digest_of(contents: dict[Path, bytes]) -> str:
+    return hashlib.sha256(b"\0".join(contents.values())).hexdigest()[:16]
+
+
+def _contents(target: str) -> dict[Path, bytes]:
+    where = target.rpartition(":")[0]
+    root = where.split(".")[0]
+    return {file: file.read_bytes() for file in sorted(_followed(_file_of(target), root))}
+
+
+def _file_of(target: str) -> Path | None:
+    where = target.rpartition(":")[0]
+    return Path(where).expanduser().resolve() if where.endswith(".py") else _source(where, Path(), (where.split(".")[0],))
+
+
+def plugins_of(specs: Iterable[Spec]) -> tuple[Spec, ...]:
+    """Those of some specs, and of the specs inside them, whose code is not of this program; each once, in one order."""
+    plugins = {plugin for spec in specs for plugin in _foreign(spec)}
+    return tuple(sorted(plugins, key=lambda spec: (spec.target, spec.label)))
+
+
+@cache
+def _foreign(spec: Spec) -> frozenset[Spec]:
+    where = spec.target.rpartition(":")[0]
+    is_ours = not where.endswith(".py") and where.split(".")[0] in _OURS
+    inner = (value for _, value in spec.params if isinstance(value, Spec))
+    return frozenset(() if is_ours else (spec,)).union(*map(_foreign, inner))
+
+
+def keep_sources(plugins: Iterable[Spec], folder: Path) -> None:
+    """Write the source of plug-ins into a folder: ``<file>-<digest>.py``, and what it imports into a folder of that name.
+
+    Parameters
+    ----------
+    plugins : iterable of Spec
+        As ``plugins_of`` gives them; the digest is the one in the rows.
+    folder : Path
+    """
+    for target in {spec.target for spec in plugins}:
+        contents, main = _contents(target), _file_of(target)
+        if main is None:
+            continue
+        name = f"{main.stem}-{_digest_of(contents)}"
+        for file, content in contents.items():
+            beside = file.is_relative_to(main.parent)
+            inside = file.relative_to(main.parent) if beside else Path(*file.parts[-2:])
+            path = folder / f"{name}.py" if file == main else folder / name / inside
+            if not _is_ours(file) and not path.exists():
+                write_atomic(path, partial(_write, content))
+
+
+def _write(content: bytes, file: BinaryIO) -> None:
+    file.write(content)
+
+
+def _is_ours(file: Path) -> bool:
+    specs = (importlib.util.find_spec(name) for name in _OURS)
+    return any(file.is_relative_to(Path(spec.origin).parent) for spec in specs if spec and spec.origin)
+
+
+def _followed(start: Path | None, root: str) -> set[Path]:
+    done: set[Path] = set()
+    waiting = [start]
+    while waiting:
+        file = waiting.pop()
+        if file is not None and file not in done:
+            done.add(file)
+            names = _imports(file.read_bytes())
+            waiting += [_source(name, file.parent, (*_OURS, root)) for name in names]
+    return done
+
+
+def _imports(source: bytes) -> Iterator[str]:
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):  # a file beside the plug-in that is never imported
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _source(name: str, folder: Path, roots: tuple[str, ...] = ()) -> Path | None:
+    """File of a module: in one of the root packages, or beside the importing file; found without importing anything."""
+    parts = name.lstrip(".").split(".")
+    places = [folder]
+    if parts[0] in roots:
+        spec = importlib.util.find_spec(parts[0])
+        places += [Path(spec.origin).parent.parent] if spec and spec.origin else []
+    inside = [place.joinpath(*parts) for place in places]
+    candidates = (path for base in inside for path in (base.with_name(f"{base.name}.py"), base / "__init__.py"))
+    return next((path.resolve() for path in candidates if path.is_file()), None)

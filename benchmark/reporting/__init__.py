@@ -1,0 +1,1 @@
+"""Tables, comparisons and plots: functions of rows and predictions alone."""

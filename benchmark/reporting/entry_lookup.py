@@ -1,0 +1,109 @@
+"""Entries of a leaderboard by the names that people type."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable
+from difflib import SequenceMatcher
+from itertools import combinations
+from pathlib import Path
+
+import pandas as pd
+
+from benchmark.errors import UserError
+from benchmark.reporting.comparison import Entry
+from benchmark.reporting.leaderboard import ENTRY
+from benchmark.study.study import FLOOR
+from benchmark.utils.text import nfc
+
+
+def find_entry(name: str, rows: pd.DataFrame, folder: Path) -> Entry:
+    """Find the one entry that a name means.
+
+    Parameters
+    ----------
+    name : str
+        ``extractor / strategy / model``; what only one entry has may stand alone, and a piece of a part for the part:
+        ``hog / smote``, ``rbf_svm``, ``hog / rbf``. What equals a part goes before what is a piece of one, and the floor is only
+        meant where nothing else is.
+    rows : DataFrame
+        As ``load_results`` gives them.
+    folder : Path
+        Named in the error.
+
+    Raises
+    ------
+    UserError
+        No entry has this name, or several have; the message lists the nearest.
+    """
+    found = find_entries(name, rows, folder)
+    if len(found) == 1:
+        return found[0]
+    raise UserError(f"'{name}' names {len(found)} entries of {folder}: {_listed(found)}; write more of the one you mean")
+
+
+def find_entries(name: str, rows: pd.DataFrame, folder: Path) -> list[Entry]:
+    """Find the entries that a name may mean, at least one; see ``find_entry``.
+
+    Of several floors only one is given, without a strategy where there is such: they look at no image, so that they predict alike.
+    """
+    known = known_entries(rows)
+    found: list[Entry] = []
+    for separator in (r"\s+/\s+", r"\s*/\s*"):  # a plug-in's name is a path, so that a bare slash comes second
+        parts = re.split(separator, nfc(name).strip())
+        found = found or _matching(parts, known, operator.eq) or _matching(parts, known, operator.contains)
+    if len(found) > 1:  # whoever compares strategies by name means models that look at the images
+        floors = sorted(found, key=lambda entry: entry[1] != "none")[:1]
+        found = [entry for entry in found if entry[2] != FLOOR] or floors
+    if found:
+        return found
+    nearest = sorted(known, key=lambda entry: -_likeness(name, entry))[:3]
+    raise UserError(f"no entry '{name}' in {folder}; nearest: {_listed(nearest)}; all of them: python -m benchmark table {folder}")
+
+
+def known_entries(rows: pd.DataFrame) -> list[Entry]:
+    """Entries in the order of their rows."""
+    return list(dict.fromkeys(rows[ENTRY].itertuples(index=False, name=None)))
+
+
+def find_pairs(against: str, rows: pd.DataFrame, folder: Path) -> list[tuple[Entry, Entry]]:
+    """Pair each entry, the floor aside, with the one that it is compared with.
+
+    Parameters
+    ----------
+    against : str
+        As for ``find_entry``; where it is a strategy that several entries have, each is paired with that of its own extractor and model.
+    rows : DataFrame
+    folder : Path
+
+    Raises
+    ------
+    UserError
+        As for ``find_entry``.
+    """
+    others = [entry for entry in known_entries(rows) if entry[2] != FLOOR]
+    found = find_entries(against, rows, folder)
+    if len(found) > 1 and all(strategy == against.strip() for _, strategy, _ in found):
+        own = {(extractor, model): (extractor, strategy, model) for extractor, strategy, model in found}
+        return [(entry, own[entry[::2]]) for entry in others if entry not in found and entry[::2] in own]
+    two = find_entry(against, rows, folder)
+    return [(entry, two) for entry in others if entry != two]
+
+
+def _matching(parts: list[str], known: list[Entry], matches: Callable[[str, str], bool]) -> list[Entry]:
+    return [
+        entry
+        for entry in known
+        if any(all(matches(field, part) for field, part in zip(chosen, parts, strict=True)) for chosen in combinations(entry, len(parts)))
+    ]
+
+
+def _likeness(name: str, entry: Entry) -> float:
+    written = [" / ".join(chosen) for n in (1, 2, 3) for chosen in combinations(entry, n)]
+    return max(SequenceMatcher(None, name, text).ratio() for text in written)
+
+
+def _listed(entries: list[Entry]) -> str:
+    shown = [f"'{' / '.join(entry)}'" for entry in entries[:5]]
+    return ", ".join([*shown, "..."] if len(entries) > len(shown) else shown)

@@ -1,0 +1,77 @@
+"""What a results folder holds: how complete it is, what went wrong, what it cost, and what the cache saved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from benchmark.reporting.leaderboard import conditions, problems
+from benchmark.utils.text import count_of
+
+AXES = ("dataset", "split", "imbalance", "train_size", "occlusion", "extractor", "strategy", "model", "seed", "fold")
+PARTS = ("extract", "resample", "fit", "predict")
+COLUMNS = (*(f"{part}_s" for part in PARTS), "matrices", "workers", "environment", "notes")
+
+
+def completeness(rows: pd.DataFrame) -> pd.DataFrame:
+    """Cells by the value of each axis: how many are planned, and how they ended; axes with a single value are left out.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        As ``load_results`` gives them.
+
+    Returns
+    -------
+    DataFrame
+        axis, value, planned, then a column for each status there is.
+    """
+    statuses = [status for status in rows["status"].unique() if status != "planned"]
+    lines = [("all", "", rows), *((axis, value, group) for axis in AXES if rows[axis].nunique() > 1 for value, group in rows.groupby(axis))]
+    counted = [{"axis": axis, "value": str(value), "planned": len(group), **_counts(group, statuses)} for axis, value, group in lines]
+    return pd.DataFrame(counted)
+
+
+def _counts(rows: pd.DataFrame, statuses: list[str]) -> dict[str, int]:
+    return {status: int((rows["status"] == status).sum()) for status in sorted(statuses, key=lambda name: (name != "ok", name))}
+
+
+def cost(rows: pd.DataFrame) -> pd.DataFrame:
+    """Seconds by part of the work, each matrix of features counted once, and their shares; (4, 3)."""
+    done = rows[rows["status"] == "ok"].drop_duplicates("key")
+    seconds = {part: float(done[f"{part}_s"].sum()) if f"{part}_s" in done else 0.0 for part in PARTS}
+    seconds["extract"] = sum(matrix["seconds"] for matrix in _matrices(done).values())
+    whole = sum(seconds.values()) or 1.0
+    return pd.DataFrame([{"part": part, "seconds": value, "share": value / whole} for part, value in seconds.items()])
+
+
+def saved(rows: pd.DataFrame) -> str:
+    """Say what computing each matrix of features once saved."""
+    done = rows[rows["status"] == "ok"].drop_duplicates("key")
+    matrices = _matrices(done)
+    if not matrices:
+        return "no features were computed"
+    uses = sum(len(used) for used in done["matrices"] if isinstance(used, dict))
+    once, always = sum(matrix["seconds"] for matrix in matrices.values()), float(done["extract_s"].sum())
+    mb = sum(matrix["mb"] for matrix in matrices.values())
+    return (
+        f"{count_of(len(matrices), 'matrix', 'matrices')} of features ({mb:.1f} MB), computed in {once:.1f} s and used "
+        f"{count_of(uses, 'time')}: "
+        f"{always - once:.1f} s of {always:.1f} s saved"
+    )
+
+
+def _matrices(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    found = rows.get("matrices", ())
+    return {key: matrix for used in found if isinstance(used, dict) for key, matrix in used.items()}
+
+
+def lines(rows: pd.DataFrame) -> Iterator[str]:
+    """Text of all but the table of completeness."""
+    yield from problems(rows)
+    yield saved(rows)
+    where = conditions(rows)
+    if len(where) == 1:  # otherwise they are among the problems
+        yield where[0]

@@ -1,0 +1,94 @@
+"""Pictures of a results folder: functions of its rows and stored predictions, each with a caption computed from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+
+from benchmark.errors import UserError, unknown
+from benchmark.reporting.leaderboard import COMPARABLE, ENTRY, comparable
+from benchmark.reporting.plots import confusion, cost, critical_difference, curves, recalls, reliability
+from benchmark.reporting.plots.picture import Missing, Picture
+from benchmark.reporting.plots.rows import Results, named, visible_rows
+from benchmark.results.store import load_results
+from benchmark.scoring.averages import counted_by_group, remarks
+from benchmark.scoring.metrics import METRICS
+from benchmark.utils.files import write_text
+
+MENU: MappingProxyType[str, Callable[[Results, str], Iterator[Picture | Missing]]] = MappingProxyType(
+    {
+        "imbalance": curves.against_ratio,
+        "train_size": curves.against_train_size,
+        "occlusion": curves.against_occlusion,
+        "cost": cost.against_cost,
+        "confusion": confusion.matrices,
+        "reliability": reliability.diagrams,
+        "recall": recalls.heat_map,
+        "critical_difference": critical_difference.diagram,
+    }
+)
+
+
+def plot(folder: str | Path, metric: str = "f1", out: Path | None = None) -> Iterator[Path | str]:
+    """Draw everything that the rows of a results folder allow, as PNG and SVG, and write ``captions.md`` beside them.
+
+    Parameters
+    ----------
+    folder : str or Path
+        What ``run`` wrote to.
+    metric : str
+        On the vertical axis, and what entries are ranked by.
+    out : Path, optional
+        Default: ``plots`` in the results folder.
+
+    Yields
+    ------
+    Path or str
+        The PNG of each picture once it is written; for what cannot be drawn, the reason.
+
+    Raises
+    ------
+    UserError
+        No such metric, no results, no cell that is done, or predictions that are gone.
+    """
+    if metric not in METRICS:
+        raise unknown("metric", metric, METRICS)
+    planned = visible_rows(load_results(folder))
+    done = planned["status"].eq("ok").groupby([planned[name] for name in (*COMPARABLE, *ENTRY)], dropna=False).transform("all")
+    if not done.any():
+        raise UserError(f"no entry in {folder} has all its cells done; go on with its study first")
+    rows = planned[done].copy()
+    if metric in rows:
+        rows.loc[~rows.index.isin(counted_by_group(rows, metric, COMPARABLE).index), metric] = np.nan
+    if metric not in rows or rows[metric].isna().all():
+        raise UserError(f"no row in {folder} has a value of {metric}; another: --metric accuracy")
+    return _draw(Results(rows, Path(folder)), named(planned)[~done], metric, out or Path(folder) / "plots")
+
+
+def _draw(results: Results, left_out: pd.DataFrame, metric: str, out: Path) -> Iterator[Path | str]:
+    captions = []
+    for draw in MENU.values():
+        for found in draw(results, metric):
+            if isinstance(found, Missing):
+                yield f"no {found.name}: {found.reason}"
+                continue
+            yield found.save(out)
+            captions += [f"## {found.name}", f"![{found.name}]({found.name}.png)", f"{found.title}.", found.caption]
+    said = [_said(left_out)] if len(left_out) else []
+    if METRICS[metric].macro:
+        said += [f"{title}: {remark}." for title, group in comparable(results.rows) for remark in remarks(group)]
+    captions += ["## Left out", *said] if said else []
+    yield from said
+    write_text(out / "captions.md", "\n\n".join(captions) + "\n")
+
+
+def _said(left_out: pd.DataFrame) -> str:
+    """Say which entries lack cells: means over those that worked would flatter them."""
+    n = left_out.groupby([*COMPARABLE, *ENTRY], dropna=False, sort=False).ngroups
+    names = ", ".join(dict.fromkeys(left_out["name"]))
+    left_out = "is 1 entry" if n == 1 else f"are {n} entries"
+    return f"Left out {left_out} of a data set or ratio, since not all of their cells are done: of {names}."

@@ -1,0 +1,215 @@
+"""A metric against imbalance ratio, training images, or the share that is covered: a line a strategy, a panel a pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
+from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
+from numpy.typing import NDArray
+
+from benchmark.plugins.spec import number_of, without
+from benchmark.reporting.leaderboard import amount
+from benchmark.reporting.plots.picture import Missing, Picture, entitle, file_name, panels
+from benchmark.reporting.plots.rows import Results, better, cells_in_words, entries, is_log, same_setting, without_floor
+from benchmark.reporting.plots.style import Style, apart, family_of, in_order, plain_style, style_of
+from benchmark.scoring.averages import title_of_metric
+from benchmark.scoring.intervals import interval
+from benchmark.scoring.metrics import METRICS
+from benchmark.study.study import FLOOR
+
+AT_ONCE = 10  # lines that one panel can hold
+BARS: dict[str, Any] = {"capsize": 2, "elinewidth": 0.8, "linewidth": 1.4, "markersize": 4}
+
+Line = tuple[str, pd.DataFrame, Style]  # name, cells, style
+Panel = tuple[str, list[Line]]  # title, lines
+NEEDED = {
+    "imbalance": "two ratios of one profile (none has no ratio)",
+    "train_size": "two sizes of the training part",
+    "occlusion": "two shares of one kind of boxes",
+}
+OTHERS = ("imbalance", "train_size", "occlusion", "size", "fingerprint", "split")  # labels that may tell pictures apart
+
+
+def against_ratio(results: Results, metric: str) -> Iterator[Picture | Missing]:
+    """One picture a data set and profile: the metric against the ratio of the largest to the smallest class."""
+    labels = results.rows["imbalance"]
+    rows = results.rows.assign(x=labels.map(partial(number_of, "ratio")), profile=labels.map(partial(without, "ratio")))
+    rows = rows[rows["x"] > 0]
+    yield from _pictures(results, rows, metric, "imbalance", "largest class / smallest class of the training part")
+
+
+def against_train_size(results: Results, metric: str) -> Iterator[Picture | Missing]:
+    """One picture a data set and imbalance: the metric against the number of training images."""
+    groups = results.rows.groupby(["dataset", "imbalance", "train_size"], dropna=False)["n_train"]
+    rows = results.rows.assign(x=groups.transform("mean").round(), profile="")
+    yield from _pictures(results, rows, metric, "train_size", "training images")
+
+
+def against_occlusion(results: Results, metric: str) -> Iterator[Picture | Missing]:
+    """One picture a data set and kind of boxes: the metric against the share of the image that is covered; whole images are at zero."""
+    labels, profiles = results.rows["occlusion"], results.rows["occlusion"].map(partial(without, "share"))
+    rows = results.rows.assign(x=labels.map(partial(number_of, "share")), profile=profiles)
+    whole = rows[labels == "none"]
+    kinds = [kind for kind in profiles.unique() if kind != "none"]
+    both = [pd.concat([whole.assign(profile=kind), rows[profiles == kind]]) for kind in kinds]
+    yield from _pictures(results, pd.concat(both or [rows]), metric, "occlusion", "share of the image that is covered")
+
+
+def _pictures(results: Results, rows: pd.DataFrame, metric: str, axis: str, label: str) -> Iterator[Picture | Missing]:
+    drawn = 0
+    for profile, of_profile in rows.groupby("profile", sort=False):
+        for setting, group in same_setting(of_profile, but=axis):
+            if group["x"].nunique() < 2 or without_floor(group).empty:
+                continue
+            drawn += 1
+            yield _picture(results, group, metric, axis, label, _where({**setting, "profile": profile}, rows))
+    if not drawn:
+        yield Missing(axis, f"a curve needs {NEEDED[axis]}, all else equal, and no entry here has them")
+
+
+def _picture(results: Results, rows: pd.DataFrame, metric: str, axis: str, label: str, where: list[str]) -> Picture:
+    found, columns = _panels(rows)
+    refused: dict[str, None] = {}
+    of_class = title_of_metric(metric, rows)
+    with panels(len(found), 6.5, 3.6, columns) as (figure, axes):
+        for ax, (title, lines) in zip(axes, found, strict=True):
+            refused |= _draw_panel(ax, title, lines, rows, results, metric)
+            ax.set(xlabel=label, ylabel=of_class)
+            ax.label_outer()
+        _show_means(axes[0])
+        for ax in axes:
+            _label_ends(ax)
+        title = f"{' · '.join(where)}: {of_class} against {axis.replace('_', ' ')}"
+        entitle(figure, title)
+    names = [results.file_label(where[0]), *where[1:]]
+    caption = _caption(rows, metric, label, list(refused))
+    return Picture(file_name(axis, *names, metric), title, figure, caption)
+
+
+def _where(setting: dict[str, object], rows: pd.DataFrame) -> list[str]:
+    """What tells a picture from the others of its kind: data set, profile, and of the other labels those that differ."""
+    words = {name: str(value) for name, value in setting.items()}
+    if "train_size" in setting:
+        words["train_size"] = amount(float(str(setting["train_size"])))
+    differing = [name for name in OTHERS if name in setting and rows[name].nunique(dropna=False) > 1]
+    return [words[name] for name in ("dataset", "profile", *differing) if words[name]]
+
+
+def _panels(rows: pd.DataFrame) -> tuple[list[Panel], int]:
+    """Panels, and how many in a row: one a pipeline, or with more strategies than it can hold one a pipeline and family."""
+    looking = without_floor(rows)
+    strategies = in_order(looking["strategy"].unique())
+    if len(strategies) == 1:
+        return [("", [(name, cells, plain_style(k)) for k, (name, cells) in enumerate(entries(looking))])], 1
+    pipelines = list(looking.groupby(["extractor", "model"], sort=False))
+    if len(strategies) <= AT_ONCE:
+        return [(", ".join(names), _lines(cells, strategies, strategies)) for names, cells in pipelines], 2
+    families = dict.fromkeys(family_of(name) for name in strategies if name != "none")
+    members = {family: [name for name in strategies if name == "none" or family_of(name) == family] for family in families}
+    pairs = ((family, of, names, cells) for family, of in members.items() for names, cells in pipelines)
+    return [(f"{', '.join(names)}: {family}", _lines(cells, of, strategies)) for family, of, names, cells in pairs], min(3, len(pipelines))
+
+
+def _lines(rows: pd.DataFrame, shown: list[str], strategies: list[str]) -> list[Line]:
+    of = {str(name): cells for name, cells in rows.groupby("strategy")}
+    return [(name, of[name], style_of(name, strategies)) for name in shown if name in of]
+
+
+def _draw_panel(ax: Axes, title: str, lines: list[Line], rows: pd.DataFrame, results: Results, metric: str) -> dict[str, None]:
+    """Draw a line with its intervals for each entry; returns why an interval is not there, where one is not."""
+    refused: dict[str, None] = {}
+    xs = np.sort(rows["x"].unique())
+    log = is_log(pd.Series(xs))
+    for k, (name, cells, style) in enumerate(lines):
+        found = pd.DataFrame([_point(x, group, results, metric) for x, group in cells.groupby("x")])
+        refused |= dict.fromkeys(reason for reason in found["refusal"] if reason)
+        shift = (k - (len(lines) - 1) / 2) * 0.012  # bars side by side
+        x = found["x"] * 10 ** (shift * np.log10(xs[-1] / xs[0])) if log else found["x"] + shift * (xs[-1] - xs[0])
+        bars = np.nan_to_num(np.abs(found[["lower", "upper"]].to_numpy().T - found["mean"].to_numpy()))
+        ax.errorbar(x, found["mean"], bars, label=name, **style, **BARS)
+    ax.set_title(title, loc="left")
+    if log:
+        ax.set_xscale("log")
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.xaxis.set_major_formatter(ScalarFormatter())
+        if len(xs) > 8:
+            ax.xaxis.set_major_locator(LogLocator())
+    if len(xs) <= 8:
+        ax.set_xticks(xs)
+    return refused
+
+
+def _point(x: float, cells: pd.DataFrame, results: Results, metric: str) -> dict[str, float | str]:
+    found = interval(results.folder, cells, metric)
+    most = 1 if METRICS[metric].greater_is_better else np.inf  # of every metric here
+    return {"x": x, "mean": float(cells[metric].mean()), "lower": found.lower, "upper": min(found.upper, most), "refusal": found.refusal}
+
+
+def _show_means(ax: Axes) -> None:
+    """Let the means, and half as much again, fill the panel; bars that are longer are cut."""
+    drawn = [bars for other in ax.get_shared_y_axes().get_siblings(ax) for bars in other.containers]
+    means = np.concatenate([_points(bars)[:, 1] for bars in cast(list[ErrorbarContainer], drawn)])
+    low, high = np.nanmin(means), np.nanmax(means)
+    room = max(0.5 * (high - low), 0.01)
+    bottom, top = ax.get_ylim()
+    ax.set_ylim(max(bottom, low - room), min(top, high + room))
+
+
+def _label_ends(ax: Axes) -> None:
+    """Write each line's name right of the panel, apart from the others; axes are shared, so that all is drawn before."""
+    handles, names = cast(tuple[list[ErrorbarContainer], list[str]], ax.get_legend_handles_labels())
+    ends = np.array([_points(bars)[-1] for bars in handles])
+    low, high = ax.get_ylim()
+    for name, bars, end, place in zip(names, handles, ends, apart((ends[:, 1] - low) / (high - low), 0.06), strict=True):
+        colour = bars.lines[0].get_color()
+        leader = {"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2, "relpos": (0, 0.5)}
+        ax.annotate(
+            name,
+            end,
+            (1.05, place),
+            textcoords="axes fraction",
+            va="center",
+            fontsize=8,
+            color=colour,
+            arrowprops=leader,
+            annotation_clip=False,
+        )
+
+
+def _points(bars: ErrorbarContainer) -> NDArray[np.float64]:
+    """Points of a line with bars, (n, 2)."""
+    return np.asarray(bars.lines[0].get_xydata(), dtype=float)
+
+
+def _caption(rows: pd.DataFrame, metric: str, label: str, refused: list[str]) -> str:
+    looking = without_floor(rows)
+    hardest = looking[looking["x"] == (looking["x"].min() if "training images" in label else looking["x"].max())]
+    first, high, last, low = better(hardest, metric)
+    way = "higher" if METRICS[metric].greater_is_better else "lower"
+    folds = "over folds, variance corrected for overlapping training parts (Nadeau & Bengio 2003)"
+    images = "by the test images, or by whole groups (patients, lesions) where there are any"
+    how = f"with 95% intervals {folds if rows['fold'].nunique() > 1 else images}"
+    best = f"At {hardest['x'].iloc[0]:g} ({label}) {first} has the best {metric}, {high:.3f}"
+    rest = f", and {last} the worst, {low:.3f}" if first != last else ""
+    floor = rows[rows["model"] == FLOOR][metric]
+    spread = " to ".join(dict.fromkeys(f"{value:.3f}" for value in (floor.min(), floor.max())))
+    below = f" The floor, {FLOOR}, has {spread}." if floor.notna().any() else ""
+    drawn = ", for the images (and rare classes) that these seeds drew" if rows["seed"].nunique() > 1 else ""
+    return (
+        f"Means over {cells_in_words(looking)} of {rows['split'].iloc[0]}, {how}{drawn}; {way} is better. {best}{rest}.{below} Points "
+        f"of one place on the axis stand side by side; bars are cut at the edge.{_missing(refused)}"
+    )
+
+
+def _missing(refused: list[str]) -> str:
+    """Say why bars are missing."""
+    if not refused:
+        return ""
+    more = f"; and {len(refused) - 3} other reasons" if len(refused) > 3 else ""
+    return f" Where a bar is missing the interval is not computed: {'; '.join(refused[:3])}{more}."

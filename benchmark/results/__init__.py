@@ -1,0 +1,1 @@
+"""The results folder: rows, predictions, locks."""

@@ -1,0 +1,279 @@
+"""Which images train and which test; images of one group (patient, lesion) are never on both sides."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedKFold, train_test_split
+
+from benchmark.datasets.base import Dataset
+from benchmark.datasets.duplicates import image_digests
+from benchmark.errors import UserError
+from benchmark.sampling.stratify import count_labels, deal_inner, deal_units, lost_labels
+from benchmark.utils.text import count_of
+
+MOST_REPEATS = 1000
+TRIES = 20  # of dealing units that hold several classes
+SHARED = " also in the training set, pixel for pixel"
+
+Indices = NDArray[np.int64]
+Fold = tuple[Indices, Indices]
+
+
+def official(dataset: Dataset) -> list[Fold]:
+    """Train on the official training set, test on the official test set.
+
+    The official validation set, where there is one, is what models and strategies choose by: early
+    stopping and tuned thresholds use it in place of inner folds (see ``official_validation``). It
+    never trains and never counts in a value of the test set.
+
+    Raises
+    ------
+    UserError
+        The data set has no official split, or a group is on both sides of it.
+    """
+    if not has_official(dataset):
+        raise UserError(f"dataset '{dataset.name}' has no official split; use holdout or stratified_kfold")
+    return [_parts(dataset, "train", "test")]
+
+
+def official_validation(dataset: Dataset) -> tuple[Indices, int]:
+    """Images of the official validation set that share no group with its training or test set.
+
+    Returns
+    -------
+    indices : (n,) int64
+        Empty where there is no validation set.
+    n_left_out : int
+        Images left out because of their group.
+    """
+    if dataset.part is None:
+        return np.empty(0, dtype=np.int64), 0
+    validation = np.flatnonzero(dataset.part == "val")
+    if dataset.groups is None:
+        return validation, 0
+    kept = ~np.isin(dataset.groups[validation], dataset.groups[dataset.part != "val"])
+    return validation[kept], int((~kept).sum())
+
+
+def validation(dataset: Dataset) -> list[Fold]:
+    """Train on the official training set, test on the official validation set: for choosing among entries, not for citing.
+
+    Raises
+    ------
+    UserError
+        The data set has no official training and validation set, or a group is on both sides of it.
+    """
+    if dataset.part is None or not {"train", "val"} <= set(dataset.part):
+        raise UserError(f"dataset '{dataset.name}' has no official validation part; use holdout or stratified_kfold")
+    return [_parts(dataset, "train", "val")]
+
+
+def _parts(dataset: Dataset, train_part: str, test_part: str) -> Fold:
+    train, test = (np.flatnonzero(dataset.part == part) for part in (train_part, test_part))
+    if dataset.groups is not None:
+        shared = np.intersect1d(dataset.groups[train], dataset.groups[test])
+        if len(shared):
+            raise UserError(
+                f"dataset '{dataset.name}': {len(shared)} groups (such as '{shared[0]}') are in both {train_part} and {test_part} "
+                "of its official split; write split: stratified_kfold into a study file, or correct the split"
+            )
+    return train, test
+
+
+def holdout(dataset: Dataset, test_size: float = 0.2, seed: int = 42) -> list[Fold]:
+    """One stratified split; whole groups, and every class on both sides.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    test_size : float in (0, 1)
+        Share of the images that test; with groups, and with several labels per image, nearly so.
+    seed : int
+
+    Raises
+    ------
+    UserError
+        ``test_size`` is no such share, or a class would be missing from one side.
+    """
+    if not 0 < test_size < 1:
+        raise UserError(f"holdout: test_size is a share between 0 and 1, not {test_size}")
+    unit, counts = _units(dataset)
+    _check_units(dataset, counts, 2, f"holdout(test_size={test_size:g})")
+    if dataset.groups is None and not dataset.multilabel:
+        try:
+            train, test = train_test_split(np.arange(len(unit)), test_size=test_size, random_state=seed, stratify=dataset.targets)
+            if len(np.unique(dataset.targets[test])) == len(np.unique(dataset.targets[train])) == counts.any(axis=0).sum():
+                return [(np.sort(train), np.sort(test))]
+        except ValueError:  # too few images for scikit-learn to have every class on both sides
+            pass
+    part = _deal_all(dataset, counts, np.array([1 - test_size, test_size]), seed)
+    if part is None:
+        raise UserError(
+            f"dataset '{dataset.name}': no holdout was found that has every class on both sides; "
+            f"use stratified_kfold(folds=2), or {_rarer_advice(dataset)}"
+        )
+    return [_fold(part[unit], 1)]
+
+
+def stratified_kfold(dataset: Dataset, folds: int = 3, repeats: int = 1, seed: int = 42) -> list[Fold]:
+    """Stratified k-fold, repeated with other shuffles; whole groups, and every class in every test set.
+
+    Images of one label each and without groups are dealt by scikit-learn's ``StratifiedKFold``,
+    others by iterative stratification (see ``deal_units``).
+
+    Parameters
+    ----------
+    dataset : Dataset
+    folds : int
+    repeats : int
+        Repetition r shuffles with seed + r.
+    seed : int
+
+    Raises
+    ------
+    UserError
+        ``folds`` or ``repeats`` is too small, or a class would be missing from a test set.
+    """
+    if folds < 2 or repeats < 1:
+        raise UserError(f"stratified_kfold needs at least 2 folds and 1 repeat, not {folds} and {repeats}")
+    if repeats > MOST_REPEATS:
+        raise UserError(f"stratified_kfold: at most {MOST_REPEATS} repeats, not {repeats}")
+    return [fold for repeat in range(repeats) for fold in _kfold(dataset, folds, seed + repeat)]
+
+
+def _kfold(dataset: Dataset, folds: int, seed: int) -> list[Fold]:
+    unit, counts = _units(dataset)
+    _check_units(dataset, counts, folds, f"stratified_kfold(folds={folds})")
+    if dataset.groups is None and not dataset.multilabel:
+        kfold = StratifiedKFold(folds, shuffle=True, random_state=seed)
+        return list(kfold.split(dataset.targets, dataset.targets))
+    part = _deal_all(dataset, counts, np.ones(folds), seed)
+    if part is None:
+        fewer = (k for k in range(folds - 1, 1, -1) if _deal_all(dataset, counts, np.ones(k), seed) is not None)
+        works = next(fewer, None)
+        raise UserError(
+            f"dataset '{dataset.name}': no {folds} folds were found that have every class in every test set, as "
+            f"{'an image' if dataset.groups is None else 'a group'} may hold several classes: "
+            + (_use_folds(works) if works else _rarer_advice(dataset))
+        )
+    return [_fold(part[unit], k) for k in range(folds)]
+
+
+def _use_folds(n: int) -> str:
+    return f"use folds={n} (in a study file, split: stratified_kfold(folds={n}))"
+
+
+def _rarer_advice(dataset: Dataset) -> str:
+    if len(dataset.classes) > 2:
+        return "leave out the rarest classes, or merge them with others"
+    return f"add images of the rarer class{_elsewhere(dataset)}"
+
+
+def _elsewhere(dataset: Dataset) -> str:
+    return "" if dataset.groups is None else " from other groups"
+
+
+def _fold(part: NDArray[np.int64], test: int) -> Fold:
+    return np.flatnonzero(part != test), np.flatnonzero(part == test)
+
+
+def _unit_name(dataset: Dataset) -> str:
+    return "image" if dataset.groups is None else "group"
+
+
+def _check_units(dataset: Dataset, counts: NDArray[np.int64], folds: int, split: str) -> None:
+    """Refuse folds of which some would lose a class, with the number of folds that works."""
+    unit = _unit_name(dataset)
+    if len(counts) < 2:
+        raise UserError(
+            f"dataset '{dataset.name}': all {len(dataset.targets)} images are of 1 {unit}"
+            f"{' (patient, lesion), which is never split' if unit == 'group' else ''}; "
+            f"{split} needs at least 2 {unit}s"
+        )
+    counts = counts[:, : len(dataset.classes)]
+    units, images = (counts > 0).sum(axis=0), counts.sum(axis=0)
+    rarest = int(np.where(units > 0, units, len(counts) + 1).argmin())
+    if units[rarest] >= folds:
+        return
+    n_units, n_images = int(units[rarest]), int(images[rarest])
+    in_groups = "" if unit == "image" else f" in {n_units} group{'s' if n_units > 1 else ''}"
+    more = dataset.classes[2:]  # of two, neither can be missed
+    advice = "leave the class out, or merge it with another" if more else f"add images of it{_elsewhere(dataset)}"
+    if n_units > 1:
+        advice = _use_folds(n_units) + (", or merge the class with another" if folds > 2 and more else "")
+    raise UserError(
+        f"dataset '{dataset.name}': class '{dataset.classes[rarest]}' has {n_images} image{'s' if n_images > 1 else ''}{in_groups}; "
+        f"{split} would leave a test or training set without it: {advice}"
+    )
+
+
+def _deal_all(dataset: Dataset, counts: NDArray[np.int64], shares: NDArray[np.float64], seed: int) -> NDArray[np.int64] | None:
+    """Part of each unit such that every part has every class; None where none of some tries gives that."""
+    for attempt in range(TRIES):
+        part = deal_units(counts, shares, seed + 1000 * attempt)
+        if not len(lost_labels(counts[:, : len(dataset.classes)], part, len(shares))):
+            return part
+    return None
+
+
+def _units(dataset: Dataset, indices: Indices | None = None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Unit of each image, and each unit's images of each class; of several labels per image also those without each."""
+    chosen = slice(None) if indices is None else indices
+    targets, groups = dataset.targets[chosen], dataset.groups
+    if dataset.multilabel:  # the absence of a label is stratified as its presence is
+        targets = np.concatenate([targets, 1 - targets], axis=1)
+    return count_labels(targets, len(dataset.classes), None if groups is None else groups[chosen])
+
+
+def inner_folds(dataset: Dataset, train: Indices, folds: int = 3) -> list[Fold]:
+    """Split a training set again, stratified and grouped as the data set is.
+
+    Every class is in every training side: an image (with groups, a group) that alone has a class is
+    always trained on and never held out.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    train : indices
+    folds : int
+        Fewer where there are fewer images or groups.
+
+    Returns
+    -------
+    list of (positions to train on, positions held out)
+        Positions in ``train``, not indices; empty where nothing can be held out.
+    """
+    unit, counts = _units(dataset, train)
+    fold = deal_inner(counts, folds, seed=0)[unit]
+    return [_fold(fold, k) for k in np.unique(fold[fold >= 0])]
+
+
+def shared_images(dataset: Dataset, train: Indices, test: Indices) -> list[str]:
+    """Say how many test images are also in the training part, pixel for pixel: copies made before the split, as by resampling."""
+    if dataset not in _DIGESTS:
+        _DIGESTS[dataset] = image_digests(dataset.images)
+    digests = _DIGESTS[dataset]
+    n = int(np.isin(digests[test], digests[train]).sum())
+    return [f"{count_of(n, 'test image is', 'test images are')}{SHARED}"] if n else []
+
+
+_DIGESTS: WeakKeyDictionary[Dataset, NDArray[np.uint64]] = WeakKeyDictionary()  # computed once as long as the data set is in use
+
+
+def has_official(dataset: Dataset) -> bool:
+    """Whether the data set came with both a training and a test part."""
+    return dataset.part is not None and {"train", "test"} <= set(dataset.part)
+
+
+MENU = MappingProxyType(
+    {
+        "official": "benchmark.sampling.splits:official",
+        "validation": "benchmark.sampling.splits:validation",
+        "holdout": "benchmark.sampling.splits:holdout",
+        "stratified_kfold": "benchmark.sampling.splits:stratified_kfold",
+    }
+)

@@ -1,0 +1,1 @@
+"""Stored predictions, metrics of them, their intervals and tests."""

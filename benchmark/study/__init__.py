@@ -1,0 +1,1 @@
+"""A study, its axes and its cells."""

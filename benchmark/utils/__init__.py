@@ -1,0 +1,1 @@
+"""Files, text, threads, memory and the environment; nothing of the domain."""

@@ -1,0 +1,93 @@
+"""Where a row was computed: versions, hardware, source."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+NUMERIC = (
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "scikit-image",
+    "opencv-contrib-python-headless",
+    "numba",
+    "torch",
+    "torchvision",
+    "pillow",
+    "pydicom",
+    "imbalanced-learn",
+    "scikit-learn-intelex",
+)
+NOT_IN_FEATURES = ("imbalanced-learn", "scikit-learn-intelex")
+
+
+@cache
+def libraries() -> dict[str, str]:
+    """Versions of the libraries that compute; read from their metadata, so that none is imported."""
+    found = {}
+    for name in NUMERIC:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+@cache
+def environment() -> dict[str, Any]:
+    """Provenance that every row carries."""
+    return {
+        "benchmark": version("classical-vs-deep"),
+        **_git(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_gb": _memory_gb(),
+        "blas": _blas(),
+        "libraries": libraries(),
+    }
+
+
+def _git() -> dict[str, Any]:
+    """Commit of the checkout this package runs from, and whether it was changed since; None when it is not a checkout."""
+    here = Path(__file__).resolve().parents[1]
+    try:
+        commit = _output("git", "-C", str(here), "rev-parse", "HEAD")
+        return {"git_commit": commit, "git_dirty": bool(_output("git", "-C", str(here), "status", "--porcelain", "--", "."))}
+    except (OSError, subprocess.CalledProcessError):
+        return {"git_commit": None, "git_dirty": None}
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603  # fixed words
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+def _blas() -> list[dict[str, Any]]:
+    """Library, version and architecture of each BLAS that NumPy and SciPy have loaded."""
+    import scipy.linalg  # noqa: F401  # loads the one of SciPy
+    from threadpoolctl import threadpool_info
+
+    loaded = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    described = [{name: library.get(name) for name in ("internal_api", "version", "architecture")} for library in loaded]
+    return [blas for k, blas in enumerate(described) if blas not in described[:k]]
+
+
+def _memory_gb() -> float | None:
+    if not hasattr(os, "sysconf"):
+        return None
+    return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)

@@ -1,0 +1,168 @@
+"""Files that are either whole or not there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from benchmark.errors import StorageError, UserError
+from benchmark.utils.text import nfc, shorten
+
+OURS = r"([0-9a-f]{20}|study|environment|leaderboard|[\w.-]+-[0-9a-f]{16}|probe)"
+TEMPORARY = re.compile(rf"\.{OURS}\.\w+\.\w+\.part")  # .<name>.<suffix>.<random>.part
+
+
+_may_write = True
+
+
+def forbid_writing() -> None:
+    """Let this process write no file of a results folder: it is a copy that a plug-in has made of its worker."""
+    global _may_write
+    _may_write = False
+
+
+def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file beside its place, then move it there in one step; on any error nothing is left or replaced.
+
+    Only a process that is killed leaves its temporary file behind: ``Claims.sweep`` removes those that match ``TEMPORARY``.
+
+    Raises
+    ------
+    StorageError
+        The file cannot be written.
+    """
+    if not _may_write:
+        os._exit(1)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                write(file)
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        why = "the disk is full" if _is_full(path.parent) else error
+        raise StorageError(f"cannot write {path} ({why}); fix that and run the same command again: completed cells are kept") from error
+
+
+def check_writable(folder: Path) -> None:
+    """Write 1 MB into a folder and take it away again.
+
+    Raises
+    ------
+    StorageError
+        It cannot be written.
+    """
+    path = folder / "probe.tmp"
+    write_atomic(path, lambda file: file.write(bytes(2**20)))
+    path.unlink(missing_ok=True)
+
+
+def _is_full(folder: Path) -> bool:
+    return folder.is_dir() and shutil.disk_usage(folder).total > 0 and shutil.disk_usage(folder).free < 2**20
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file atomically."""
+    write_atomic(path, lambda file: file.write(text.encode()))
+
+
+class PathFinder:
+    """Find files whose names are spelled in another Unicode form on disk than in a text.
+
+    Examples
+    --------
+    >>> PathFinder().find(Path("no/such/file.png")).as_posix()
+    'no/such/file.png'
+    """
+
+    def __init__(self) -> None:
+        self._listings: dict[str, dict[str, str]] = {}
+
+    def find(self, path: Path) -> Path:
+        """Return the existing path of the same name; where there is none, the folders of it that exist are found."""
+        if os.path.lexists(path) or str(path).isascii():
+            return path
+        here = Path(path.anchor)
+        for step in path.parts[len(here.parts) :]:
+            spelled = step if os.path.lexists(here / step) else self._listing(here).get(nfc(step), step)
+            here = here / spelled
+        return here
+
+    def _listing(self, folder: Path) -> dict[str, str]:
+        """List a folder once: names on disk by their composed form."""
+        key = str(folder)
+        if key not in self._listings:
+            try:
+                self._listings[key] = {nfc(path.name): path.name for path in sorted(folder.iterdir())}
+            except (OSError, ValueError):
+                self._listings[key] = {}
+        return self._listings[key]
+
+
+def user_path(path: str | Path) -> Path:
+    """Path that a user wrote, with ``~`` or ``~name`` replaced by the home folder, in the Unicode form that it has on disk.
+
+    Raises
+    ------
+    UserError
+        There is no such user, or nothing can have this name, or one of its folders cannot be read.
+    """
+    try:
+        whole = Path(path).expanduser()
+        whole.exists()
+        return PathFinder().find(whole)
+    except RuntimeError:
+        raise UserError(f"{path}: there is no user of this name; write the whole path") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL
+        why = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot use the path {shorten(str(path), 300)}: {why}") from None
+
+
+def read_bytes(path: Path, most: int, what: str) -> bytes:
+    """Content of a file of at most ``most`` bytes; an endless one is not read to its end.
+
+    Parameters
+    ----------
+    path : Path
+    most : int
+    what : str
+        Names the file's role in messages, such as 'study'.
+
+    Raises
+    ------
+    UserError
+        There is no such file, or it cannot be read or is larger.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        why = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot read the {what} {path}: {why}") from None
+    if len(content) > most:
+        raise UserError(f"the {what} {path} is larger than {most:,} bytes")
+    return content
+
+
+def read_text(path: Path, most: int, what: str) -> str:
+    """UTF-8 text of a file; see ``read_bytes``.
+
+    Raises
+    ------
+    UserError
+        As ``read_bytes``, or it is no UTF-8.
+    """
+    try:
+        return read_bytes(path, most, what).decode()
+    except UnicodeDecodeError as error:
+        raise UserError(f"cannot read the {what} {path}: no UTF-8 text at byte {error.start}") from None

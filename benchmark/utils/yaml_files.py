@@ -1,0 +1,164 @@
+"""YAML 1.2 as studies use it: texts, numbers, booleans, lists and mappings, read within bounds."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ruamel.yaml import YAML, events
+from ruamel.yaml.constructor import SafeConstructor
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.representer import SafeRepresenter
+from ruamel.yaml.resolver import VersionedResolver
+
+from benchmark.errors import UserError
+from benchmark.utils.text import brief, one_line
+
+MOST_CHARACTERS = 200_000
+MOST_VALUES = 10_000  # every alias counts as all that it stands for
+MOST_LEVELS = 20  # of lists and mappings inside one another
+_CORE_SCHEMA = (
+    ("null", r"null|Null|NULL|~|", ("~", "n", "N", "")),
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
+    ("float", r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", "-+."),
+)
+
+
+class _CoreResolver(VersionedResolver):
+    """Types of plain scalars by the core schema of YAML 1.2, whatever version a file names.
+
+    ruamel.yaml's own rules for 1.2 add dates, ``1_000``, ``0b11`` and ``<<``.
+    """
+
+    @property
+    def versioned_resolver(self) -> Any:
+        """Patterns by first character."""
+        return self.yaml_implicit_resolvers
+
+    @property
+    def processing_version(self) -> tuple[int, int]:
+        """Version of the rules by which numbers are made."""
+        return 1, 2
+
+
+_CoreResolver.yaml_implicit_resolvers = {}
+for _type, _pattern, _first in _CORE_SCHEMA:
+    _tag, _whole = f"tag:yaml.org,2002:{_type}", re.compile(rf"(?:{_pattern})\Z")
+    _CoreResolver.add_implicit_resolver_base(_tag, _whole, _first)
+
+
+class _UniqueKeys(SafeConstructor):
+    """Refuses keys that are there twice or are no text."""
+
+    def check_mapping_key(self, node: Any, key_node: Any, mapping: Any, key: Any, value: Any) -> bool:
+        if not isinstance(key, str):
+            raise _error(key_node, f"the key {brief(key)} is not text")
+        if key in mapping:
+            raise _error(key_node, f"the key {brief(key)} is there twice: write it once")
+        return True
+
+
+class _QuotedLineEnds(SafeRepresenter):
+    """Quotes a text with a NEL, which 1.1 took for a line end and the library writes as one."""
+
+    def represent_str(self, data: str) -> Any:
+        style = '"' if "\x85" in data else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style)
+
+
+_QuotedLineEnds.add_representer(str, _QuotedLineEnds.represent_str)
+
+
+def read_yaml(text: str, where: str) -> Any:
+    """Value of a text that is one YAML document.
+
+    Numbers, booleans and null are those of YAML 1.2's core schema: ``1e-3`` and ``064`` are
+    numbers, ``no`` and ``1:30`` are text.
+
+    Parameters
+    ----------
+    text : str
+    where : str
+        Names the text in messages.
+
+    Raises
+    ------
+    UserError
+        It is no YAML, has a key twice or one that is no text, a tag (``!!int``), a NUL, an alias
+        inside of what it names, a second document, or more than ``MOST_CHARACTERS``,
+        ``MOST_VALUES`` or ``MOST_LEVELS``; one line that says where.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise UserError(f"{where} has {len(text):,} characters; at most {MOST_CHARACTERS:,} are read")
+    try:
+        _check_events(_new_yaml().parse(text))
+        return _new_yaml().load(text)
+    except MarkedYAMLError as error:
+        what = one_line(": ".join(filter(None, (error.context, error.problem))), 300)
+        mark = error.problem_mark or error.context_mark
+        line = f", line {mark.line + 1}" if mark else ""
+        raise UserError(f"{where}{line}: not valid YAML: {what}") from None
+    except (YAMLError, AssertionError, ValueError) as error:
+        # a control character; a version that there is not; a number of 5,000 digits
+        raise UserError(f"{where}: not valid YAML: {one_line(str(error), 300)}") from None
+
+
+def write_yaml(content: dict[str, Any]) -> str:
+    """YAML that ``read_yaml`` reads back to the same value."""
+    yaml, stream = _new_yaml(), io.StringIO()
+    yaml.width = 120
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.dump(content, stream)
+    return stream.getvalue()
+
+
+def _new_yaml() -> YAML:
+    yaml = YAML(typ="safe", pure=True)  # libyaml knows YAML 1.1 alone
+    yaml.Resolver, yaml.Constructor = _CoreResolver, _UniqueKeys
+    yaml.Representer = _QuotedLineEnds
+    return yaml
+
+
+def _check_events(parsed: Iterator[Any]) -> None:
+    """Refuse what is not read or would be large, before anything is made of it."""
+    sizes: dict[str, int] = {}  # values under every anchor that is complete
+    opened: list[tuple[str | None, int]] = []  # anchor of every open list or mapping, values before
+    n, documents = 0, 0
+    for event in parsed:
+        documents += isinstance(event, events.DocumentStartEvent)
+        if documents > 1:
+            raise _error(event, "a second document begins")
+        if isinstance(event, events.AliasEvent):
+            if event.anchor in (anchor for anchor, _ in opened):
+                raise _error(event, f"*{event.anchor} stands inside of what it names")
+            n += sizes.get(event.anchor, 1)
+        elif isinstance(event, events.NodeEvent):
+            _check_node(event)
+            n += 1
+        if isinstance(event, events.CollectionStartEvent):
+            opened.append((event.anchor, n))
+        elif isinstance(event, events.CollectionEndEvent):
+            anchor, before = opened.pop()
+            sizes |= {anchor: n - before + 1} if anchor else {}
+        if n > MOST_VALUES:
+            raise _error(event, f"more than {MOST_VALUES:,} values, aliases included")
+        if len(opened) > MOST_LEVELS:
+            raise _error(event, f"more than {MOST_LEVELS} levels of lists and mappings")
+
+
+def _check_node(event: Any) -> None:
+    if event.tag is not None:
+        tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+        raise _error(event, f"the tag {tag}: tags are not read, write the value alone")
+    if "\0" in getattr(event, "value", ""):
+        raise _error(event, "a text has a NUL character")
+
+
+def _error(place: Any, problem: str) -> MarkedYAMLError:
+    """Error at an event or a node."""
+    return MarkedYAMLError(problem=problem, problem_mark=place.start_mark)
