@@ -9,7 +9,7 @@ import typer
 
 from benchmark.cli.app import app
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
 OF_OTHERS = {"--porcelain", "--resources"}  # git, Dask
 

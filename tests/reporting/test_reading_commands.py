@@ -1,17 +1,13 @@
 """Every command that reads a results folder, over a folder of every kind of task."""
 
 import json
-import sys
 from io import StringIO
-from pathlib import Path
 
 import matplotlib.image
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
-
-sys.path.insert(0, str(Path(__file__).parent))
 from small_studies import KINDS, LONG, make_results
+from typer.testing import CliRunner
 
 from benchmark.cli.app import app
 from benchmark.errors import UserError
