@@ -10,10 +10,9 @@ from hypothesis import settings
 
 from benchmark.datasets.bundled import load_digits
 from benchmark.pipelines.pipeline import fit
-from benchmark.plugins.registry import resolve, with_defaults
+from benchmark.plugins.registry import resolve, takes_images, with_defaults
 from benchmark.plugins.spec import Spec, parse_sum
 from benchmark.study.cell import Cell
-from benchmark.study.study import takes_images
 
 settings.register_profile("benchmark", deadline=None)  # times are not what these tests promise
 settings.load_profile("benchmark")

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from benchmark.datasets.base import Dataset
 from benchmark.datasets.bundled import load_digits
 from benchmark.evaluation.feature_cache import seeded, words
-from benchmark.plugins.registry import build
+from benchmark.plugins.registry import build, takes_images
 from benchmark.plugins.spec import Spec
-from benchmark.study.study import takes_images
 from features import base
 from features.base import enlarge
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
 from benchmark.errors import StorageError
-from benchmark.study.cell import digest_of
 from benchmark.utils.files import write_atomic
+from benchmark.utils.hashing import digest_of
 
 _WORDS = ("name", "classes", "multilabel", "ordinal", "notes", "licence", "citation")
 

@@ -129,7 +129,7 @@ def evaluate_study(
         check_installed()
     with Store(folder) as store:
         claims = Claims(folder)
-        store.plan(plan.cells())
+        store.plan((cell.identity, cell.key) for cell in plan.cells())
         with claims.claimed("tables"):
             _describe(plan, folder)
         settled = set() if force else settled_keys(store, BAD if "all" in retry else retry)

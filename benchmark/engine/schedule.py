@@ -12,12 +12,11 @@ from typing import Any
 from benchmark.datasets.base import Dataset
 from benchmark.evaluation.components import split
 from benchmark.evaluation.feature_cache import is_stored, learns, matrices, matrix_key
-from benchmark.plugins.registry import build
+from benchmark.plugins.registry import build, takes_images
 from benchmark.plugins.source_digest import plugins_of
 from benchmark.plugins.spec import Spec
 from benchmark.results.locks import Claims
 from benchmark.study.cell import Cell
-from benchmark.study.study import takes_images
 
 Outcome = dict[str, Any]
 

@@ -12,14 +12,13 @@ from benchmark.datasets.base import Dataset
 from benchmark.evaluation.feature_cache import seeded
 from benchmark.evaluation.fitting import size_refusal
 from benchmark.evaluation.own_folds import own_folds_refusal, resamples
-from benchmark.plugins.registry import build, load
+from benchmark.plugins.registry import build, load, takes_images
 from benchmark.plugins.spec import Spec
 from benchmark.sampling import imbalance
 from benchmark.sampling.splits import MENU, Fold
 from benchmark.strategies.base import CORRECTED, Combined, Strategy
 from benchmark.strategies.thresholds import balances
 from benchmark.study.cell import Cell
-from benchmark.study.study import takes_images
 from models.one_vs_rest import OneVsRest
 
 

@@ -28,10 +28,11 @@ from benchmark.evaluation.fitting import fit_model
 from benchmark.evaluation.inner_folds import TrainingSet, Validation, held_out_probabilities, prepare_fit, probabilities
 from benchmark.sampling.splits import official_validation, shared_images
 from benchmark.scoring import metrics
-from benchmark.scoring.predictions import Predictions, digest_of_file
+from benchmark.scoring.predictions import Predictions
 from benchmark.strategies.base import Refused, Strategy
 from benchmark.study.cell import Cell
 from benchmark.utils.environment import environment
+from benchmark.utils.hashing import digest_of_file
 from benchmark.utils.memory import peak_mb, reset_peak
 from benchmark.utils.threads import THREADS
 

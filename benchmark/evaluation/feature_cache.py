@@ -24,9 +24,10 @@ from benchmark.datasets.base import Dataset
 from benchmark.plugins.registry import build, describe, load
 from benchmark.plugins.spec import Spec
 from benchmark.sampling.occlusion import Occlusion, occlude
-from benchmark.study.cell import Cell, digest_of
+from benchmark.study.cell import Cell
 from benchmark.utils.environment import NOT_IN_FEATURES, libraries
 from benchmark.utils.files import write_atomic, write_text
+from benchmark.utils.hashing import digest_of
 from features.base import enlarged_shape
 
 

@@ -12,11 +12,11 @@ from typing import Any
 from benchmark.datasets.base import Dataset, data_folder
 from benchmark.errors import UserError
 from benchmark.evaluation.components import folds, refusal
-from benchmark.plugins.registry import load, resolve, with_defaults
+from benchmark.plugins.registry import FLOOR, load, resolve, takes_images, with_defaults
 from benchmark.plugins.spec import Spec
 from benchmark.sampling.splits import has_official
 from benchmark.study.cell import Cell
-from benchmark.study.study import FLOOR, Study, content_of, takes_images
+from benchmark.study.study import Study, content_of
 
 
 @dataclass(frozen=True)

@@ -20,14 +20,14 @@ from benchmark.evaluation.feature_cache import Features, fit_extractor, joined, 
 from benchmark.evaluation.inner_folds import probabilities
 from benchmark.evaluation.plan import make_plan
 from benchmark.pipelines.card import Card
-from benchmark.plugins.registry import build, resolve
+from benchmark.plugins.registry import FLOOR, build, resolve, takes_images
 from benchmark.plugins.spec import Spec
 from benchmark.sampling.splits import Indices, has_official, shared_images
 from benchmark.scoring import metrics
 from benchmark.scoring.predictions import Predictions
 from benchmark.strategies.base import Combined, Refused, Strategy
 from benchmark.study.cell import Cell
-from benchmark.study.study import FLOOR, Study, takes_images
+from benchmark.study.study import Study
 from benchmark.utils.environment import environment
 from benchmark.utils.threads import limited_threads
 

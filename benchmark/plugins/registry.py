@@ -42,6 +42,7 @@ _GROUPS = {
     "strategy": "benchmark.strategies",
     "model": "benchmark.models",
 }
+FLOOR = "majority"  # the model that every other must clear
 _GIVEN = ("name", "data", "size", "dataset", "n_classes")
 
 
@@ -298,3 +299,8 @@ def kind_of(cls: object) -> str:
     """Kind of plug-in a class is, by what it can do; '' when it is none."""
     marks = {"extract": "extractor", "predict": "model", "predict_proba": "model", "fit_resample": "strategy", "resample": "strategy"}
     return next((kind for method, kind in marks.items() if hasattr(cls, method)), "")
+
+
+def takes_images(model: Spec) -> bool:
+    """Whether a resolved model is given images instead of features."""
+    return getattr(load(model.target), "takes", "features") == "images"

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.errors import UserError, unknown
+from benchmark.plugins.registry import FLOOR
 from benchmark.reporting.comparison import Comparison, Entry, capital
 from benchmark.reporting.entry_lookup import find_entry, find_pairs, known_entries
 from benchmark.reporting.leaderboard import COMPARABLE, ENTRY, title_of
@@ -21,7 +22,6 @@ from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.predictions import Predictions, read, read_cells
 from benchmark.scoring.rank_tests import holm, wilcoxon
 from benchmark.scoring.significance import ALPHA, Result
-from benchmark.study.study import FLOOR
 
 Couple = tuple[Entry, Entry]
 CELL = ["fold", "seed"]  # what pairs the cells of two entries

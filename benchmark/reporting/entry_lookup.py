@@ -12,9 +12,9 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.errors import UserError
+from benchmark.plugins.registry import FLOOR
 from benchmark.reporting.comparison import Entry
 from benchmark.reporting.leaderboard import ENTRY
-from benchmark.study.study import FLOOR
 from benchmark.utils.text import nfc
 
 

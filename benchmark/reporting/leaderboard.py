@@ -11,11 +11,11 @@ import pandas as pd
 
 from benchmark.datasets.duplicates import ALIKE, LEAK
 from benchmark.errors import unknown
+from benchmark.plugins.registry import FLOOR
 from benchmark.sampling.splits import SHARED
 from benchmark.scoring.averages import can_rank, classes_of, counted, remarks
 from benchmark.scoring.metrics import ABSENT, EVERYWHERE, METRICS, OF_SECOND, UNTRAINED, label_of
 from benchmark.strategies.base import CORRECTED
-from benchmark.study.study import FLOOR
 from benchmark.utils.text import count_of, one_line
 
 SIX = ("accuracy", "precision", "recall", "f1", "auc", "log_loss")

@@ -14,7 +14,6 @@ import pandas as pd
 from benchmark.errors import UserError
 from benchmark.results.columns import NESTED, REQUIRED, Labels, StoredValueError, read_values
 from benchmark.results.database import REMEDY, open_for_writing, opened_for_reading, problems_explained
-from benchmark.study.cell import Cell
 
 _FIRST = ("key", "status", "reason")
 EDITED = f"it was edited, or written by another version: {REMEDY}"
@@ -184,9 +183,9 @@ class Store(StoredRows):
         with problems_explained(self.path), self._connection:
             yield self._connection
 
-    def plan(self, cells: Iterable[Cell]) -> None:
-        """Record what is meant to be run; cells planned earlier stay planned."""
-        values = ((json.dumps(cell.identity), cell.key) for cell in cells)
+    def plan(self, cells: Iterable[tuple[dict[str, Any], str]]) -> None:
+        """Record the labels and keys of the cells that are to be run; cells planned earlier stay planned."""
+        values = ((json.dumps(identity), key) for identity, key in cells)
         with self._transaction() as connection:
             connection.executemany("INSERT OR REPLACE INTO planned VALUES (?, ?)", values)
 

@@ -6,7 +6,6 @@ of it. The sample at ratio 50 is therefore a subset of the one at ratio 10, and 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from types import MappingProxyType
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.errors import UserError
+from benchmark.utils.hashing import derive_seed
 
 Shares = NDArray[np.float64]
 EXACT = 1e-9  # added before truncation: 5000 / 50 is 100 images also where it is computed as a little less
@@ -138,7 +138,7 @@ def first(train: NDArray[np.int64], train_size: float, seed: int) -> NDArray[np.
 
 def _generator(seed: int) -> np.random.Generator:
     """Chance of its own, the same for every fold and ratio, so that the classes that are rare are too."""
-    return np.random.default_rng(int(hashlib.sha256(f"{seed}/sample".encode()).hexdigest()[:15], 16))
+    return np.random.default_rng(derive_seed(f"{seed}/sample", 60))
 
 
 def _number(train_size: float, n: int) -> int:

@@ -7,7 +7,6 @@ cell run in company.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.errors import UserError, unknown
+from benchmark.utils.hashing import derive_seed
 
 GRAY = 128  # as in the networks' cutout and the autoencoder's masking
 SIDES = ("test", "train", "both")
@@ -91,7 +91,7 @@ def occlude(images: NDArray[np.uint8], indices: NDArray[np.int64], occlusion: Oc
         Of every image ``round(share * h * w)`` pixels, at least one, are gray.
     """
     covered = np.array(images)
-    word = int(hashlib.sha256(f"{seed}/occlusion".encode()).hexdigest()[:15], 16)
+    word = derive_seed(f"{seed}/occlusion", 60)
     for image, index in zip(covered, indices, strict=True):
         image[_mask(image.shape[0], image.shape[1], occlusion, np.random.default_rng([word, int(index)]))] = GRAY
     return covered

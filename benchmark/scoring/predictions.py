@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import zipfile
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from benchmark.errors import UserError
 from benchmark.utils.files import write_atomic
+from benchmark.utils.hashing import digest_of_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,12 +139,6 @@ def _read_array(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray:
         while part := member.read(2**20):  # at once would take the memory twice
             content += part
         return np.ndarray(shape, dtype, content, order="F" if by_column else "C")
-
-
-def digest_of_file(path: Path) -> str:
-    """Digest of a file with predictions; equal predictions are equal files."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:20]
 
 
 def is_intact(folder: Path, key: str, digest: str | None) -> bool:

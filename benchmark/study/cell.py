@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from benchmark.plugins.registry import describe
 from benchmark.plugins.spec import Spec, join
+from benchmark.utils.hashing import derive_seed, digest_of
 
 PROTOCOL = 2  # part of every key: raise it when the harness itself changes what a cell computes
 
@@ -97,9 +96,4 @@ class Cell:
         It depends on the study's seed and the fold only, so that entries of a table differ in what they do, not in luck,
         and a cell run alone equals the same cell run in company.
         """
-        return int(hashlib.sha256(f"{self.seed}/{self.fold}/{part}".encode()).hexdigest()[:7], 16)
-
-
-def digest_of(content: Any) -> str:
-    """Digest of anything JSON can hold."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:20]
+        return derive_seed(f"{self.seed}/{self.fold}/{part}", 28)

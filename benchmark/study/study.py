@@ -13,14 +13,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError
 
 from benchmark.errors import UserError, unknown
-from benchmark.plugins.registry import contents, describe, load, resolve
+from benchmark.plugins.registry import FLOOR, contents, describe, load, resolve, takes_images
 from benchmark.plugins.spec import Spec, join
 from benchmark.study.axes import IMAGES, OneSpec, Pairs, Seeds, Specs, Sums, TrainSizes, listed
 from benchmark.utils.files import read_text, user_path
 from benchmark.utils.text import brief, count_of
 from benchmark.utils.yaml_files import MOST_CHARACTERS, read_yaml, write_yaml
 
-FLOOR = "majority"  # the model that every other must clear
 MOST_CELLS = 1_000_000  # of a study, per fold
 
 
@@ -255,11 +254,6 @@ def suites() -> dict[str, str]:
     """Names and texts of the studies that ship."""
     found = (file for file in resources.files("benchmark").joinpath("suites").iterdir() if file.name.endswith(".yaml"))
     return {file.name.removesuffix(".yaml"): file.read_text(encoding="utf-8") for file in sorted(found, key=lambda file: file.name)}
-
-
-def takes_images(model: Spec) -> bool:
-    """Whether a resolved model is given images instead of features."""
-    return getattr(load(model.target), "takes", "features") == "images"
 
 
 def _read(study: str) -> tuple[str, str]:

@@ -8,7 +8,8 @@ from benchmark import load_results, load_study, run
 from benchmark.engine.merge import merge
 from benchmark.errors import UserError
 from benchmark.results.store import Store
-from benchmark.scoring.predictions import Predictions, digest_of_file
+from benchmark.scoring.predictions import Predictions
+from benchmark.utils.hashing import digest_of_file
 
 
 def part(folder, **axes):

@@ -7,7 +7,6 @@ import sys
 from dataclasses import replace
 from itertools import combinations, product
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -55,7 +54,7 @@ def add(folder, entry, predictions, dataset="breast", split="official", fold=0, 
     predictions.save(folder / "predictions" / f"{key}.npz")
     n = len(predictions.y_true)
     with Store(folder) as store:
-        store.plan([SimpleNamespace(identity=labels, key=key)])
+        store.plan([(labels, key)])
         per_class = {name: {**of, "train": 10} for name, of in metrics.per_class(predictions).items()}
         sizes = {"n_train": 2 * n, "n_images": 3 * n, "n_test": n}
         values = {**metrics.compute(predictions), **sizes, "per_class": per_class} if status == "ok" else {}

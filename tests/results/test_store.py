@@ -40,7 +40,7 @@ def test_two_rows_with_one_key_are_an_error(digits, cells, tmp_path):
 
 def test_a_row_reads_back_as_it_was_and_cells_not_run_are_planned(digits, cells, tmp_path):
     store = Store(tmp_path)
-    store.plan(cells)
+    store.plan((cell.identity, cell.key) for cell in cells)
     row = evaluate(cells[1], digits, tmp_path)
     store.add(row)
     frame = load_results(tmp_path)
@@ -64,7 +64,7 @@ def test_a_label_whose_code_changed_points_to_its_new_key_and_history_stays(digi
     object.__setattr__(new, "model", old.model)  # the same label, another key
     new.__dict__["key"] = "otherkey"
     for cell in (old, new):
-        store.plan([cell])
+        store.plan([(cell.identity, cell.key)])
         store.add(evaluate(cell, digits, tmp_path) | {"key": cell.key})
     assert list(load_results(tmp_path)["key"]) == ["otherkey"]
     assert set(store.statuses()) == {old.key, "otherkey"}
@@ -81,7 +81,7 @@ def test_a_folder_without_results_or_with_something_else_is_a_users_error(tmp_pa
 
 
 def test_a_folder_where_nothing_is_done_yet_still_gives_a_table(cells, tmp_path):
-    Store(tmp_path).plan(cells)
+    Store(tmp_path).plan((cell.identity, cell.key) for cell in cells)
     ((_, table),) = leaderboards(load_results(tmp_path), "f1")
     assert shown(table)["done"][0] == "0/3"
 
@@ -100,7 +100,7 @@ def test_another_programs_database_is_left_as_it_is(tmp_path):
 def stored(digits, cells, tmp_path):
     """A results folder with three rows that are ok."""
     with Store(tmp_path / "stored") as store:
-        store.plan(cells)
+        store.plan((cell.identity, cell.key) for cell in cells)
         for cell in cells:
             store.add(evaluate(cell, digits, tmp_path / "stored"))
     return tmp_path / "stored"

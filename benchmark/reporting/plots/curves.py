@@ -13,6 +13,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 from numpy.typing import NDArray
 
+from benchmark.plugins.registry import FLOOR
 from benchmark.plugins.spec import number_of, without
 from benchmark.reporting.leaderboard import amount
 from benchmark.reporting.plots.picture import Missing, Picture, entitle, file_name, panels
@@ -21,7 +22,6 @@ from benchmark.reporting.plots.style import Style, apart, family_of, in_order, p
 from benchmark.scoring.averages import title_of_metric
 from benchmark.scoring.intervals import interval
 from benchmark.scoring.metrics import METRICS
-from benchmark.study.study import FLOOR
 
 AT_ONCE = 10  # lines that one panel can hold
 BARS: dict[str, Any] = {"capsize": 2, "elinewidth": 0.8, "linewidth": 1.4, "markersize": 4}

@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from benchmark.study.cell import digest_of
 from benchmark.utils.files import write_atomic
+from benchmark.utils.hashing import digest_of
 
 DPI = 150
 CAPTION_SIZE = 8

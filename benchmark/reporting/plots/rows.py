@@ -10,14 +10,14 @@ from pathlib import Path, PurePath
 import numpy as np
 import pandas as pd
 
+from benchmark.plugins.registry import FLOOR
 from benchmark.plugins.spec import Spec, number_of
 from benchmark.reporting.leaderboard import COMPARABLE, ENTRY, comparable
 from benchmark.reporting.plots.picture import Missing, file_name
 from benchmark.reporting.plots.style import in_order
 from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.predictions import Predictions, read, read_cells
-from benchmark.study.cell import digest_of
-from benchmark.study.study import FLOOR
+from benchmark.utils.hashing import digest_of
 from benchmark.utils.text import visible
 
 
