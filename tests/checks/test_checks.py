@@ -14,8 +14,8 @@ from benchmark.checks import measurements, run_checks
 from benchmark.plugins.registry import menu, resolve
 from benchmark.plugins.spec import Spec
 
-FAKES = str(Path(__file__).parent / "fakes.py")
-MISTAKES_FILE = str(Path(__file__).parent / "mistakes.py")
+FAKES = str(Path(__file__).parents[1] / "fakes.py")
+MISTAKES_FILE = str(Path(__file__).parents[1] / "mistakes.py")
 QUICK = {
     "simple_cnn": "simple_cnn(epochs=2)",
     "resnet18": "resnet18(epochs=1)",

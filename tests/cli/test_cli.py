@@ -20,7 +20,7 @@ from benchmark.__main__ import main
 from benchmark.cli.scaffold import write_extractor
 from benchmark.errors import UserError
 
-FAKES = str(Path(__file__).parent / "fakes.py")
+FAKES = str(Path(__file__).parents[1] / "fakes.py")
 
 
 def benchmark(*arguments, cwd=None, expect=0, **environment):

@@ -6,7 +6,7 @@ from benchmark import load_study, run
 from benchmark.engine.estimate import estimate
 from benchmark.evaluation.plan import make_plan
 
-FAULTS = str(Path(__file__).parent / "faults.py")
+FAULTS = str(Path(__file__).parents[1] / "faults.py")
 
 
 def study(**axes):

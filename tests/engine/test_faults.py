@@ -9,7 +9,7 @@ import pytest
 
 from benchmark import load_results, load_study, run
 
-FAULTS = str(Path(__file__).parent / "faults.py")
+FAULTS = str(Path(__file__).parents[1] / "faults.py")
 TIME_LIMIT, MEMORY_LIMIT = 6.0, "500 MB"
 ENDS = {
     "sleeps": ("timeout", "time_limit of 6 s"),

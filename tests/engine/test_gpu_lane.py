@@ -14,7 +14,7 @@ from benchmark.engine.worker import Limits
 from benchmark.evaluation.plan import make_plan
 from benchmark.results.store import load_results
 
-FAULTS = str(Path(__file__).parent / "faults.py")
+FAULTS = str(Path(__file__).parents[1] / "faults.py")
 
 
 def study(**axes):

@@ -11,7 +11,7 @@ from benchmark.engine.worker import Limits
 from benchmark.errors import UserError
 from benchmark.scoring.predictions import read
 
-FAULTS = str(Path(__file__).parent / "faults.py")
+FAULTS = str(Path(__file__).parents[1] / "faults.py")
 BUILT_IN = ["knn", "logistic_regression", "gaussian_nb"]
 CHANGES = ["ChangesNumPy", "PatchesSklearn", "PatchesMetrics"]
 

@@ -14,7 +14,7 @@ import pytest
 from benchmark import load_results
 from benchmark.scoring.predictions import Predictions
 
-FAULTS = str(Path(__file__).parent / "faults.py")
+FAULTS = str(Path(__file__).parents[1] / "faults.py")
 KILLS = 20
 STUDY = """
 name: kill

@@ -31,7 +31,7 @@ def test_the_union_of_two_folders_equals_one_run_of_both(tmp_path):
 
 
 def test_studies_and_the_sources_of_plug_ins_are_kept(tmp_path):
-    faults = Path(__file__).parent / "faults.py"
+    faults = Path(__file__).parents[1] / "faults.py"
     part(tmp_path / "a", models=[f"{faults}:Honest"])
     part(tmp_path / "b", models=["majority"])
     merge([tmp_path / "a", tmp_path / "b"], tmp_path / "out")

@@ -14,7 +14,7 @@ from benchmark.datasets.stored import open_dataset
 from benchmark.errors import StorageError, UserError
 from benchmark.results.store import load_results as rows_of
 
-FAULTS = str(Path(__file__).parent / "faults.py")
+FAULTS = str(Path(__file__).parents[1] / "faults.py")
 
 
 def mixed(**axes):

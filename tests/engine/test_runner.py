@@ -15,7 +15,7 @@ from benchmark.reporting.leaderboard import leaderboards
 from benchmark.scoring.metrics import compute
 from benchmark.scoring.predictions import Predictions
 
-FAKES = str(Path(__file__).parent / "fakes.py")
+FAKES = str(Path(__file__).parents[1] / "fakes.py")
 
 
 def small(**axes):

@@ -14,7 +14,7 @@ from benchmark.scoring.metrics import METRICS, compute
 from benchmark.scoring.predictions import Predictions
 from models.cnn import SimpleCNN
 
-FAKES = str(Path(__file__).parent / "fakes.py")
+FAKES = str(Path(__file__).parents[1] / "fakes.py")
 
 
 def proba(folder, row):

@@ -23,7 +23,7 @@ from models.calibration import Calibrated, HeldOut
 from models.network_classifier import NetworkClassifier
 from models.svm import CoupledSVC
 
-FAKES = str(Path(__file__).parent / "fakes.py")
+FAKES = str(Path(__file__).parents[1] / "fakes.py")
 NETWORK = "(epochs=1, validation=0.25)"
 MODELS = {name: f"{name}{NETWORK}" for name in ("simple_cnn", "resnet18", "resnet50", "fast_resnet")} | {
     "one_vs_rest": "one_vs_rest(estimator=rbf_svm)",

@@ -8,7 +8,7 @@ from benchmark.plugins import registry
 from benchmark.plugins.registry import build, contents, describe, find, menu, resolve, with_defaults
 from benchmark.plugins.spec import Spec
 
-FAKES = str(Path(__file__).parent / "fakes.py")
+FAKES = str(Path(__file__).parents[1] / "fakes.py")
 
 
 @pytest.mark.parametrize("kind", ["dataset", "extractor", "model", "strategy"])

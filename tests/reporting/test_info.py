@@ -5,7 +5,7 @@ import pytest
 from benchmark import load_results, load_study, run
 from benchmark.reporting.info import completeness, cost, lines, saved
 
-FAULTS = str(Path(__file__).parent / "faults.py")
+FAULTS = str(Path(__file__).parents[1] / "faults.py")
 
 
 @pytest.fixture(scope="module")

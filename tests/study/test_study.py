@@ -9,7 +9,7 @@ from benchmark.sampling.splits import stratified_kfold
 from benchmark.study.study import Study, load_study, suites
 from benchmark.utils.yaml_files import write_yaml
 
-FAKES = str(Path(__file__).parent / "fakes.py")
+FAKES = str(Path(__file__).parents[1] / "fakes.py")
 SMALL = {"datasets": "digits", "extractors": "pixels", "models": "majority"}
 
 
