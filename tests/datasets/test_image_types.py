@@ -64,6 +64,8 @@ def test_every_compression_of_a_tiff_gives_the_values_or_is_refused(tmp_path):
     for name, files, read, difference, reasons in rows_of(image_types.compression_table(tmp_path)):
         if name in ("webp", "jpeg2000"):
             assert (read, reasons[:17]) == ("0", "TIFF compression "), name
+        elif name == "packbits":  # tifffile applies a predictor there, others do not
+            assert (files, read, difference, reasons[:26]) == ("120", "60", "0", "TIFF data with a predictor"), name
         else:
             assert (files, difference, reasons) == (read, "0", ""), name
 

@@ -41,11 +41,13 @@ class Decoded:
     windowed : bool
         The VOI window or lookup table of the file was applied.
     padding : (h, w) bool array or None
-        Pixels outside the image (PixelPaddingValue of DICOM).
+        Pixels outside the image: PixelPaddingValue of DICOM, GDAL_NODATA of a TIFF.
     patient : str or None
         PatientID of a DICOM file, "" where it has none; None for other kinds.
     remark : str
         An assumption that the reader had to make, for the notes.
+    n_not_finite : int
+        Values that were NaN or infinite, where `values` shows that no more; they are in `padding`.
     """
 
     values: NDArray
@@ -54,6 +56,7 @@ class Decoded:
     padding: NDArray[np.bool_] | None = None
     patient: str | None = None
     remark: str = ""
+    n_not_finite: int = 0
 
 
 def refuse_too_large(header: Header, max_pixels: int) -> None:

@@ -61,10 +61,16 @@ def read_dicom(path: Path) -> Decoded:
     if values.ndim != 2:
         raise ValueError(f"{photometric} with SamplesPerPixel {values.shape[-1]}, not 1")
     display = Display(file)
+    padding = display.padding(values)
+    not_finite = ~np.isfinite(values) if values.dtype.kind == "f" and display.has_voi else None
+    if not_finite is not None and not_finite.any():  # they would be the ends of the window
+        padding = not_finite if padding is None else padding | not_finite
+        values = np.where(not_finite, values.dtype.type(0), values)
     shown = display.show(values)
     if shown.dtype == np.uint8 and not display.changes_values and file.BitsStored < 8:
         shown = stretch(shown, 0, 2**file.BitsStored - 1)
-    return Decoded(shown, photometric == "MONOCHROME1", display.has_voi, display.padding(values), patient)
+    n_not_finite = 0 if not_finite is None else int(np.count_nonzero(not_finite))
+    return Decoded(shown, photometric == "MONOCHROME1", display.has_voi, padding, patient, n_not_finite=n_not_finite)
 
 
 def _refuse_unknown_type(file: DicomDataset) -> str:
@@ -106,6 +112,8 @@ def _refuse_odd_samples(file: DicomDataset, pixels: str) -> None:
         raise ValueError(f"BitsAllocated is {allocated}; 1, 8, 16, 32 and 64 are read")
     if not 1 <= stored <= allocated:
         raise ValueError(f"BitsStored is {stored} where BitsAllocated is {allocated}")
+    if str(value_of(file, "PhotometricInterpretation")).startswith("YBR") and (allocated, stored) != (8, 8):
+        raise ValueError(f"{file.PhotometricInterpretation} of {stored} of {allocated} bits is not read; write it as RGB")
     if integer_of(file, "PixelRepresentation") > 1:
         raise ValueError(f"PixelRepresentation is {file.PixelRepresentation}, neither 0 nor 1")
     if integer_of(file, "HighBit", stored - 1) != stored - 1:
@@ -132,3 +140,5 @@ def _refuse_missing_bytes(file: DicomDataset) -> None:
     needed = -(-samples * file.BitsAllocated // 8)
     if len(file.PixelData) < needed:
         raise ValueError(f"truncated: PixelData has {len(file.PixelData):,} bytes, the image needs {needed:,}")
+    if (frames := len(file.PixelData) // needed) > 1:
+        raise ValueError(f"has {frames} frames; one image per file")

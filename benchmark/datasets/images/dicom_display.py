@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 from pydicom import Dataset as DicomDataset
 from pydicom.pixels.processing import apply_windowing
 
-from benchmark.datasets.images.dicom_elements import items_of, number_of, value_of
+from benchmark.datasets.images.dicom_elements import integer_of, items_of, number_of, numbers_of, value_of
 from benchmark.datasets.images.dicom_tables import Table, is_little_endian, read_table
 from benchmark.datasets.images.eight_bits import BLOCK, stretch
 
-FAR = 1e12  # a value outside every window
+FAR = 1e3  # widths from the centre of a window: outside whatever its function
 FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 FUNCTIONAL_GROUPS = ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence")
 
@@ -103,8 +103,9 @@ class Display:
             return stretch(self._voi_table.apply(values), 0, 2**self._voi_table.bits - 1)
         assert self._window is not None
         # two values far outside the window tell what its ends become
-        with_ends = np.append(values.astype(np.float64), [-FAR, FAR])
-        with np.errstate(over="ignore"):  # a sigmoid of the far ends
+        center, width = float(self._window.WindowCenter), float(self._window.WindowWidth)
+        with_ends = np.append(values.astype(np.float64), [center - FAR * width, center + FAR * width])
+        with np.errstate(over="ignore", invalid="ignore"):  # a sigmoid of the far ends; NaN, which is marked as padding
             *_, low, high = windowed = apply_windowing(with_ends, self._window)
         return stretch(windowed[:-2], low, high).reshape(values.shape)
 
@@ -144,8 +145,10 @@ def _first_table(file: DicomDataset, place: DicomDataset, name: str) -> Table | 
 
 def _window(item: DicomDataset) -> DicomDataset | None:
     """Return the first window as pydicom's `apply_windowing` takes it, or None."""
-    center, width = number_of(item, "WindowCenter", np.nan), number_of(item, "WindowWidth", np.nan)
-    if np.isnan(center) or np.isnan(width):
+    centers, widths = numbers_of(item, "WindowCenter"), numbers_of(item, "WindowWidth")
+    whole = ((center, width) for center, width in zip(centers, widths, strict=False) if not np.isnan([center, width]).any())
+    center, width = next(whole, (np.nan, np.nan))
+    if np.isnan(center):
         return None
     function = str(value_of(item, "VOILUTFunction") or "LINEAR").upper()
     if function not in FUNCTIONS:
@@ -162,7 +165,7 @@ def _window(item: DicomDataset) -> DicomDataset | None:
 
 
 def _stored_number(file: DicomDataset, name: str, dtype: np.dtype) -> float | None:
-    """Return a number as the pixels are stored: files write 63536 for -2000, or the reverse."""
+    """Return a number as the pixels are read: files write 63536 for -2000, or the reverse, and bits above BitsStored."""
     value = value_of(file, name)
     if value is None:
         return None
@@ -170,4 +173,6 @@ def _stored_number(file: DicomDataset, name: str, dtype: np.dtype) -> float | No
         raise ValueError(f"{name} is {value}, not a number")
     if dtype.kind == "f":
         return float(value)
-    return int(np.array(int(value) & (2 ** (8 * dtype.itemsize) - 1), np.uint64).astype(dtype))
+    bits = integer_of(file, "BitsStored", 8 * dtype.itemsize)
+    stored = int(value) & (2**bits - 1)
+    return stored - 2**bits if dtype.kind == "i" and stored >= 2 ** (bits - 1) else stored

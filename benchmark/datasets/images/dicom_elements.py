@@ -52,13 +52,25 @@ def number_of(item: DicomDataset, name: str, default: float) -> float:
     ValueError
         It is no finite number.
     """
+    return next((number for number in numbers_of(item, name) if not math.isnan(number)), default)
+
+
+def numbers_of(item: DicomDataset, name: str) -> list[float]:
+    """Return the numbers of an element, NaN where one of them is empty; none where it is missing.
+
+    Raises
+    ------
+    ValueError
+        One is no finite number.
+    """
     value = value_of(item, name)
     values = list(value) if isinstance(value, MultiValue | list) else [value]
-    given = [element for element in values if element is not None and element != ""]
-    if not given:
-        return default
+    return [math.nan if one is None or one == "" else _finite(name, one, value) for one in values]
+
+
+def _finite(name: str, one: Any, value: Any) -> float:
     try:
-        number = float(given[0])
+        number = float(one)
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):

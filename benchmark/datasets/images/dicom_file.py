@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 from pydicom import Dataset as DicomDataset
 from pydicom import dcmread
-from pydicom.encaps import get_frame
+from pydicom.encaps import generate_fragments, get_frame
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import _read_file_meta_info, read_preamble
 from pydicom.pixels.decoders.base import get_decoder
@@ -19,6 +19,7 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    JPEGBaseline8Bit,
     JPEGExtended12Bit,
     RLELossless,
 )
@@ -30,6 +31,7 @@ logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
 
 MOST_INFLATED = 2**26  # bytes of a data set that is compressed as a whole
 STEP = 2**12  # bytes that are inflated at a time: to 4 MB at most
+FIRST_BYTES = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP")  # of JPEG, JPEG 2000 and JP2
 LONGEST_RLE = 2  # times the pixels, where the worst possible is 129 / 128
 
 
@@ -125,6 +127,8 @@ def refuse_larger_frame(file: DicomDataset) -> None:
         frame = get_frame(value_of(file, "PixelData"), 0, number_of_frames=1)
     except Exception:
         raise ValueError("damaged: PixelData holds no compressed image") from None
+    if (frames := _n_frames(file, syntax)) > 1:
+        raise ValueError(f"has {frames} frames; one image per file")
     rows, columns = integer_of(file, "Rows"), integer_of(file, "Columns")
     if syntax == RLELossless:
         n_bytes = rows * columns * integer_of(file, "SamplesPerPixel", 1) * integer_of(file, "BitsAllocated") // 8
@@ -133,9 +137,19 @@ def refuse_larger_frame(file: DicomDataset) -> None:
         return
     if syntax == JPEGExtended12Bit and integer_of(file, "BitsStored", 8) > 8:
         raise ValueError(f"a JPEG of {file.BitsStored} bits is not read; write it uncompressed, or as RLE")
+    if syntax == JPEGBaseline8Bit and integer_of(file, "BitsAllocated") != 8:
+        raise ValueError(f"a JPEG of 8 bits where BitsAllocated is {file.BitsAllocated}")
     try:
         width, height = Image.open(BytesIO(frame), formats=("JPEG", "JPEG2000")).size
     except Exception:
         raise ValueError(f"pixels of the kind {syntax.name} are damaged, or of a kind that is not read") from None
     if (height, width) != (rows, columns):
         raise ValueError(f"damaged: a compressed image of {height}x{width} where Rows and Columns say {rows}x{columns}")
+
+
+def _n_frames(file: DicomDataset, syntax: object) -> int:
+    """Count the frames by what they begin with; one may be cut into several fragments."""
+    _, *fragments = generate_fragments(value_of(file, "PixelData"))  # the first item is the table of offsets
+    if syntax == RLELossless:
+        return len(fragments)
+    return sum(fragment.startswith(FIRST_BYTES) for fragment in fragments)

@@ -37,7 +37,11 @@ def notes_on(pictures: Sequence[Picture], shape: tuple[int, ...], why: str, perc
         ([p for p in pictures if p.stretched and p.patient is None], "16-bit or float", percentile_rule),
         ([p for p in pictures if p.stretched and not p.pixels.any()], "constant", "all values became 0"),
         ([p for p in pictures if p.inverted], "low-is-white", "inverted (MONOCHROME1, or WhiteIsZero of a TIFF)"),
-        ([p for p in pictures if p.n_padding], "DICOM", "padding (PixelPaddingValue) became 0 and has no say in percentiles"),
+        (
+            [p for p in pictures if p.n_padding],
+            "",
+            "padding (PixelPaddingValue, GDAL_NODATA) became 0 and has no say in percentiles",
+        ),
         *_remarked(pictures),
     )
     notes = [f"{_images(found, kind)}: {rule}" for found, kind, rule in counted if found]

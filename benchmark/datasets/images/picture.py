@@ -38,7 +38,7 @@ class Picture:
     patient : str or None
         PatientID of a DICOM file, "" where it has none; None for other kinds.
     n_padding : int
-        Pixels outside the image (PixelPaddingValue of DICOM), which became 0.
+        Pixels outside the image (see `Decoded`), which became 0.
     remark : str
         An assumption that the reader had to make.
     """
@@ -94,9 +94,9 @@ def read_picture(path: Path, percentiles: tuple[float, float] = (1, 99), max_pix
         windowed=image.windowed,
         stretched=image.values.dtype != np.uint8,
         inverted=image.inverted,
-        n_not_finite=n_not_finite,
+        n_not_finite=n_not_finite + image.n_not_finite,
         patient=image.patient,
-        n_padding=0 if image.padding is None else int(np.count_nonzero(image.padding)),
+        n_padding=0 if image.padding is None else int(np.count_nonzero(image.padding)) - image.n_not_finite,
         remark=image.remark,
     )
 

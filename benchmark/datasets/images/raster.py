@@ -23,6 +23,7 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
 OPENERS = {b"\x89PNG\r\n\x1a\n": PngImageFile, b"\xff\xd8\xff": JpegImageFile, b"BM": BmpImageFile}
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 EXIF_ORIENTATION = 274
+RLE4 = 2  # compression of a BMP, of which Pillow shifts runs of an odd number
 MOST_EXIF = 2**20  # bytes
 
 
@@ -46,7 +47,10 @@ def read_header(path: Path) -> Header:
 
 
 def read_raster(path: Path) -> Decoded:
-    """Decode a file completely: half a file raises.
+    """Decode a file completely: one that is cut off raises.
+
+    A JPEG that is damaged inside, or cut off and closed again by its end mark, is beyond this: no
+    decoder that is used here passes on what libjpeg warns of, and the missing blocks are gray.
 
     Raises
     ------
@@ -66,8 +70,10 @@ def read_raster(path: Path) -> Decoded:
     orientation = _orientation(image, data)
     if _is_16_bit_png(image, data):
         return Decoded(turn_upright(_decode_16_bits(data), orientation))
+    if image.info.get("compression") == RLE4 and isinstance(image, BmpImageFile):
+        raise ValueError("a BMP with the compression RLE4 is not read; write it as PNG")
     data.seek(0)
-    return Decoded(turn_upright(_pixels(_open_image(data)), orientation))
+    return Decoded(turn_upright(_pixels(_open_image(data), data), orientation))
 
 
 def _is_tiff(file: BinaryIO) -> bool:
@@ -82,7 +88,10 @@ def _open_image(file: BinaryIO) -> ImageFile:
     file.seek(0)
     for start, opener in OPENERS.items():
         if magic.startswith(start):
-            return opener(file)
+            try:
+                return opener(file)
+            except Exception:  # whatever Pillow makes of a header that it does not expect
+                raise ValueError("damaged, cut off, or of a kind that is not read: the header makes no sense") from None
     raise ValueError("not a PNG, JPEG, TIFF or BMP file" if magic else "the file is empty")
 
 
@@ -90,9 +99,12 @@ def _orientation(image: ImageFile, file: BinaryIO) -> int:
     """Read the orientation without decoding the image."""
     if not isinstance(image, PngImageFile):
         return known_orientation(image.getexif().get(EXIF_ORIENTATION))
-    exif = Image.Exif()
-    exif.load(_png_chunk(file, b"eXIf"))  # Pillow would decode the image first: it may come after the pixels
-    return known_orientation((exif or Image.Image.getexif(image)).get(EXIF_ORIENTATION))
+    try:
+        exif = Image.Exif()
+        exif.load(_png_chunk(file, b"eXIf"))  # Pillow would decode the image first: it may come after the pixels
+        return known_orientation((exif or Image.Image.getexif(image)).get(EXIF_ORIENTATION))
+    except SyntaxError:  # no EXIF: as of a JPEG, the pixels are whole
+        return known_orientation(None)
 
 
 def _png_chunk(file: BinaryIO, wanted: bytes) -> bytes:
@@ -125,8 +137,11 @@ def _decode_16_bits(data: BytesIO) -> NDArray[np.uint16]:
     return pixels[..., 0] if pixels.shape[2] == 2 else pixels[..., :3]
 
 
-def _pixels(image: ImageFile) -> NDArray[np.uint8]:
+def _pixels(image: ImageFile, data: BytesIO) -> NDArray[np.uint8]:
     image.load()
+    if isinstance(image, PngImageFile) and _ends_black(image):
+        _refuse_missing_rows(data)
+    _refuse_short_palette(image)
     if image.mode == "RGB":
         return np.asarray(image)
     if image.mode in ("1", "L"):
@@ -134,3 +149,28 @@ def _pixels(image: ImageFile) -> NDArray[np.uint8]:
     if image.mode in ("P", "PA"):
         return np.asarray(image.convert("RGBA"))[..., :3]
     return np.asarray(image.convert("RGB"))
+
+
+def _ends_black(image: ImageFile) -> bool:
+    """Whether the last row, or part of an interlaced image, may never have been written: Pillow leaves it 0."""
+    last = image.crop((0, image.height - 1, image.width, image.height))
+    return bool(image.info.get("interlace")) or not np.asarray(last).any()
+
+
+def _refuse_missing_rows(data: BytesIO) -> None:
+    import imagecodecs
+
+    try:
+        imagecodecs.png_decode(data.getvalue())
+    except Exception:  # libpng's
+        raise ValueError("damaged: the PNG has fewer rows than its header says") from None
+
+
+def _refuse_short_palette(image: ImageFile) -> None:
+    if image.mode not in ("P", "PA"):
+        return
+    palette = image.palette
+    n_colours = len(palette.palette) // len(palette.mode) if palette is not None else 0
+    used = int(np.asarray(image.getchannel(0)).max())
+    if used >= n_colours:
+        raise ValueError(f"damaged: colour {used} of a palette of {n_colours}")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL.JpegImagePlugin import JpegImageFile
-from tifffile import TiffFile, TiffPage
+from tifffile import TiffFile, TiffFileError, TiffPage
 
 from benchmark.datasets.images.decoded import Decoded, Header
 from benchmark.datasets.images.orientation import known_orientation, turn_upright, upright_size
@@ -34,7 +37,10 @@ COMPRESSIONS = {
     34925: "LZMA",
     50000: "Zstandard",
 }
+SEPARATE = 2  # PlanarConfiguration
 COMPRESSION, PHOTOMETRIC, ORIENTATION = 259, 262, 274
+PREDICTED = (5, 8, 32946, 34925, 50000)  # compressions whose data a predictor prepares; others ignore its tag
+SUB_IFDS, NO_DATA = 330, 42113
 UNSIGNED, SIGNED, FLOAT, UNDEFINED = 1, 2, 3, 4  # SampleFormat
 STACKS = ("stk", "lsm", "mdgel", "eer", "ndpi")  # their pixels mean more than the tags say
 
@@ -67,20 +73,32 @@ def read_tiff(path: Path) -> Decoded:
         values = page.asarray(squeeze=False, maxworkers=1)  # separate planes, depth, height, width, samples
         values = np.moveaxis(values[:, 0], 0, -2).reshape(page.imagelength, page.imagewidth, -1)
         image = to_gray_or_rgb(page, values)
-        upright = turn_upright(image.values, _orientation(page))
-        return Decoded(upright, image.inverted, remark=image.remark)
+        padding = _no_data(page, values)
+        turned = None if padding is None else turn_upright(padding, _orientation(page))
+        return replace(image, values=turn_upright(image.values, _orientation(page)), padding=turned)
 
 
 @contextmanager
 def _only_page(path: Path) -> Iterator[TiffPage]:
-    with TiffFile(path) as file:
-        frames = _n_images(file)
-        if frames > 1:
-            raise ValueError(f"has {frames} frames; one image per file")
-        page = file.pages.first
-        _refuse_unknown_type(file, page)
-        _refuse_missing_data(file, page)
+    with ExitStack() as opened:
+        try:
+            file = opened.enter_context(TiffFile(path))
+            page = _checked_page(file)
+        except (ValueError, OSError, MemoryError, TiffFileError):
+            raise
+        except Exception:  # whatever tifffile makes of tags that it does not expect
+            raise ValueError("damaged: the tags of the TIFF cannot be read") from None
         yield page
+
+
+def _checked_page(file: TiffFile) -> TiffPage:
+    frames = _n_images(file)
+    if frames > 1:
+        raise ValueError(f"has {frames} frames; one image per file")
+    page = file.pages.first
+    _refuse_unknown_type(file, page)
+    _refuse_missing_data(file, page)
+    return page
 
 
 def _n_images(file: TiffFile) -> int:
@@ -88,8 +106,16 @@ def _n_images(file: TiffFile) -> int:
     if n_pages > 1:
         return n_pages
     if file.is_imagej:  # one directory may stand for a whole stack
-        return int((file.imagej_metadata or {}).get("images", 1))
+        return _n_images_of_imagej(file.imagej_metadata or {})
     return _n_images_behind(file, file.pages.first)
+
+
+def _n_images_of_imagej(description: dict[str, Any]) -> int:
+    counts = {name: description.get(name, 1) for name in ("images", "slices", "frames")}
+    for name, count in counts.items():
+        if not isinstance(count, int):
+            raise ValueError(f"damaged: the description of ImageJ has no number of {name}")
+    return max(counts["images"], counts["slices"] * counts["frames"])
 
 
 def _n_images_behind(file: TiffFile, page: TiffPage) -> int:
@@ -107,11 +133,17 @@ def _refuse_unknown_type(file: TiffFile, page: TiffPage) -> None:
     for name in STACKS:
         if getattr(file, f"is_{name}"):
             raise ValueError(f"a TIFF of the kind {name.upper()}; export the image as a plain TIFF")
+    if min(page.imagelength, page.imagewidth) < 1:
+        raise ValueError(f"{page.imagelength}x{page.imagewidth}: the image is empty")
+    if page.is_reduced and SUB_IFDS in page.tags:
+        raise ValueError("a reduced copy of an image that is elsewhere in the file (SubIFDs); export it as a plain TIFF")
     if page.imagedepth > 1:
         raise ValueError(f"a TIFF of {page.imagedepth} slices; one image per file")
     compression = page.tags.valueof(COMPRESSION, 1)
     if compression not in COMPRESSIONS:
         raise ValueError(f"TIFF compression {int(compression)} is not read; write it as LZW or Deflate")
+    if page.predictor != 1 and compression not in PREDICTED:
+        raise ValueError(f"TIFF data with a predictor and the compression {COMPRESSIONS[compression]}, which has none")
     photometric = page.tags.valueof(PHOTOMETRIC)
     if photometric is None:
         raise ValueError("a TIFF without PhotometricInterpretation: black and white cannot be told apart")
@@ -125,10 +157,13 @@ def _name_of(photometric: object) -> str:
 
 
 def _dtype(page: TiffPage) -> np.dtype:
-    if page.sampleformat not in (UNSIGNED, SIGNED, FLOAT, UNDEFINED) or page.dtype is None:
-        raise ValueError(f"TIFF samples of {page.bitspersample} bits and SampleFormat {page.sampleformat} are not read")
     if not isinstance(page.bitspersample, int):
         raise ValueError(f"TIFF channels of unequal depth: {page.bitspersample} bits")
+    is_known = page.sampleformat in (UNSIGNED, SIGNED, FLOAT, UNDEFINED)
+    is_guess = page.sampleformat == UNDEFINED and page.bitspersample >= 32  # integers, or floats
+    is_misread = page.sampleformat != FLOAT and page.bitspersample == 24  # in the byte order of the file, or packed
+    if page.dtype is None or not is_known or is_guess or is_misread:
+        raise ValueError(f"TIFF samples of {page.bitspersample} bits and SampleFormat {page.sampleformat} are not read")
     return page.dtype
 
 
@@ -147,8 +182,33 @@ def _refuse_missing_data(file: TiffFile, page: TiffPage) -> None:
         if page.compression == JPEG:
             file.filehandle.seek(offset)
             _refuse_larger_jpeg(page, file.filehandle.read(count))
+    n_bytes = sum(page.databytecounts)
+    if page.compression == 1 and n_bytes < (needed := _n_bytes(page)):
+        raise ValueError(f"truncated: its strips or tiles have {n_bytes:,} bytes, the image needs {needed:,}")
     if page.is_contiguous and page.dataoffsets[0] + page.nbytes > end:
         raise ValueError("truncated: the file ends before its pixels do")
+
+
+def _n_bytes(page: TiffPage) -> int:
+    """Count the bytes of an image that is not compressed, each row filled up to whole bytes."""
+    planes = page.samplesperpixel if page.planarconfig == SEPARATE else 1
+    bits = page.imagewidth * page.bitspersample * (page.samplesperpixel // planes)
+    return planes * page.imagelength * -(-bits // 8)
+
+
+def _no_data(page: TiffPage, values: NDArray) -> NDArray[np.bool_] | None:
+    """Find the pixels that GDAL_NODATA says are none: those whose samples all have its value."""
+    text = str(page.tags.valueof(NO_DATA, "")).strip("\0 ")
+    if not text:
+        return None
+    try:
+        no_data = float(text)
+    except ValueError:
+        raise ValueError(f"GDAL_NODATA is {text:.40}, not a number") from None
+    # as the samples have it: -3.4e38 is written with fewer digits than a 32-bit float has
+    wanted = values.dtype.type(no_data) if values.dtype.kind == "f" else no_data
+    missing = (values == wanted).all(axis=-1)
+    return missing if missing.any() else None
 
 
 def _refuse_larger_jpeg(page: TiffPage, data: bytes) -> None:
