@@ -11,8 +11,9 @@ from hypothesis import settings
 from benchmark.datasets.bundled import load_digits
 from benchmark.pipelines.pipeline import fit
 from benchmark.plugins.registry import resolve, takes_images, with_defaults
-from benchmark.plugins.spec import Spec, parse_sum
-from benchmark.study.cell import Cell
+from benchmark.plugins.spec import Spec
+from benchmark.study.axes import axis_named
+from benchmark.study.cell import Cell, default_values, resolve_value
 
 settings.register_profile("benchmark", deadline=None)  # times are not what these tests promise
 settings.load_profile("benchmark")
@@ -52,14 +53,14 @@ def make_cell():
     """Make a cell from labels."""
 
     def make(dataset, extractor="pixels", model="logistic_regression", strategy="none", split="stratified_kfold", fold=0, seed=0, **sample):
-        found = resolve("model", Spec.parse(model))
-        parts = () if takes_images(found) else tuple(resolve("extractor", spec) for spec in parse_sum(extractor))
-        how = with_defaults(resolve("split", Spec.parse(split)))
-        strategies = tuple(resolve("strategy", spec) for spec in parse_sum(strategy))
-        imbalance = resolve("imbalance", Spec.parse(sample.get("imbalance", "none")))
-        occlusion = resolve("occlusion", Spec.parse(sample.get("occlusion", "none")))
-        where = Spec("digits"), dataset.fingerprint, None, how, fold, imbalance, sample.get("train_size", 1.0), occlusion
-        return Cell(*where, parts, strategies, found, seed)
+        entries = {"extractor": extractor, "model": model, "strategy": strategy, "seed": seed, **sample}
+        values = default_values() | {"dataset": Spec("digits")}
+        for name, entry in entries.items():
+            axis = axis_named(name)
+            values[name] = resolve_value(axis.kind, axis.read(entry))
+        if takes_images(values["model"]):
+            values["extractor"] = ()
+        return Cell(dataset.fingerprint, None, with_defaults(resolve("split", Spec.parse(split))), fold, values)
 
     return make
 

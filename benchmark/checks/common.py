@@ -26,7 +26,7 @@ from benchmark.evaluation.evaluate import evaluate
 from benchmark.plugins.registry import build, resolve
 from benchmark.plugins.spec import Spec
 from benchmark.scoring.predictions import Predictions
-from benchmark.study.cell import Cell
+from benchmark.study.cell import Cell, default_values
 
 
 def parameters_are_stored(subject: Subject) -> None:
@@ -203,9 +203,8 @@ def _predicted(subject: Subject, wrong_labels: bool = False, other_images: bool 
     usual = {"extractor": Spec("pixels"), "model": Spec("logistic_regression"), "strategy": Spec("none")}
     parts = {kind: subject.spec if kind == subject.kind else resolve(kind, spec) for kind, spec in usual.items()}
     extractor = () if subject.kind == "model" and subject.takes_images else (parts["extractor"],)
-    split = resolve("split", Spec("official"))
-    where = Spec("digits"), dataset.fingerprint, None, split, 0, resolve("imbalance", Spec("none")), 1.0, resolve("occlusion", Spec("none"))
-    cell = Cell(*where, extractor, (parts["strategy"],), parts["model"], 0)
+    values = {"dataset": Spec("digits"), "extractor": extractor, "strategy": (parts["strategy"],), "model": parts["model"]}
+    cell = Cell(dataset.fingerprint, None, resolve("split", Spec("official")), 0, default_values() | values)
     with tempfile.TemporaryDirectory() as folder:
         row = evaluate(cell, dataset, Path(folder))
         require(row["status"] == "ok", f"the evaluation of a cell ends as {row['status']}: {row['reason']}")

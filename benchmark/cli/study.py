@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from benchmark.cli.axis_options import with_axis_options
+from benchmark.study.axes import label_names
 from benchmark.utils.console import console, say
 from benchmark.utils.files import user_path
 from benchmark.utils.text import count_of
-
-if TYPE_CHECKING:
-    from benchmark.study.study import Study
 
 
 class Ended(StrEnum):
@@ -28,22 +27,6 @@ class Ended(StrEnum):
 
 
 _Study = Annotated[str, typer.Argument(metavar="[STUDY]", help="A suite's name (see `list suites`) or a YAML file.")]
-_Datasets = Annotated[list[str], typer.Option("--dataset", help="Data set instead of the study's; repeatable.")]
-_Extractors = Annotated[
-    list[str], typer.Option("--extractor", help="Extractor instead of the study's, such as 'hog + pixels'; repeatable.")
-]
-_Models = Annotated[list[str], typer.Option("--model", help="Model instead of the study's, such as 'rbf_svm(C=10)'; repeatable.")]
-_Strategies = Annotated[list[str], typer.Option("--strategy", help="Strategy instead of the study's; repeatable.")]
-_Imbalances = Annotated[
-    list[str], typer.Option("--imbalance", help="Imbalance instead of the study's, such as 'step(ratio=10)'; repeatable.")
-]
-_TrainSizes = Annotated[
-    list[str], typer.Option("--train-size", help="Share (0.5) or number (100) of the training images instead of the study's; repeatable.")
-]
-_Occlusions = Annotated[
-    list[str], typer.Option("--occlusion", help="Occlusion instead of the study's, such as 'boxes(share=0.25)'; repeatable.")
-]
-_Seeds = Annotated[list[int], typer.Option("--seed", help="Seed instead of the study's; repeatable.")]
 _Plugins = Annotated[list[str], typer.Option("--plugin", help="Python file whose plug-ins join the study; repeatable.")]
 _Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Results folder; default results/<study>.", parser=user_path)]
 _Data = Annotated[
@@ -61,17 +44,12 @@ _MemoryLimit = Annotated[str | None, typer.Option("--memory-limit", help="Memory
 _Accelerate = Annotated[bool, typer.Option("--accelerate", help="scikit-learn-intelex for SVMs and random forests (extra 'fast').")]
 
 
+@with_axis_options
 def run(
     study: _Study = "digits",
-    dataset: _Datasets = [],  # noqa: B006  # typer copies it
-    extractor: _Extractors = [],  # noqa: B006
-    model: _Models = [],  # noqa: B006
-    strategy: _Strategies = [],  # noqa: B006
-    imbalance: _Imbalances = [],  # noqa: B006
-    train_size: _TrainSizes = [],  # noqa: B006
-    occlusion: _Occlusions = [],  # noqa: B006
-    seed: _Seeds = [],  # noqa: B006
-    plugin: _Plugins = [],  # noqa: B006
+    *,
+    entries: dict[str, list[str]],
+    plugin: _Plugins = [],  # noqa: B006  # typer copies it
     out: _Out = None,
     data: _Data = None,
     force: _Force = False,
@@ -89,9 +67,10 @@ def run(
     from benchmark.engine.worker import Limits
     from benchmark.evaluation.plan import make_plan
     from benchmark.reporting.leaderboard import COLUMNS
+    from benchmark.study.study import load_study
 
     how = {"time_limit": time_limit, "memory_limit": memory_limit, "accelerate": accelerate or None}
-    chosen = _chosen(study, dataset, extractor, model, strategy, imbalance, train_size, occlusion, seed, plugin, **how)
+    chosen = load_study(study, **entries, **how).with_plugins(plugin)
     folder, limits = out or Path("results") / chosen.name, Limits(chosen.time_limit, chosen.memory_limit)
     start = executor_for(scheduler, jobs, limits)
     planned, interrupted = None, False
@@ -113,17 +92,12 @@ def run(
         raise typer.Exit(1)
 
 
+@with_axis_options
 def plan(
     study: _Study = "digits",
-    dataset: _Datasets = [],  # noqa: B006
-    extractor: _Extractors = [],  # noqa: B006
-    model: _Models = [],  # noqa: B006
-    strategy: _Strategies = [],  # noqa: B006
-    imbalance: _Imbalances = [],  # noqa: B006
-    train_size: _TrainSizes = [],  # noqa: B006
-    occlusion: _Occlusions = [],  # noqa: B006
-    seed: _Seeds = [],  # noqa: B006
-    plugin: _Plugins = [],  # noqa: B006
+    *,
+    entries: dict[str, list[str]],
+    plugin: _Plugins = [],  # noqa: B006  # typer copies it
     out: _Out = None,
     data: _Data = None,
     jobs: _Jobs = None,
@@ -132,9 +106,10 @@ def plan(
     from benchmark.engine.estimate import estimate
     from benchmark.engine.executors import check_jobs
     from benchmark.evaluation.plan import make_plan
+    from benchmark.study.study import load_study
 
     workers = check_jobs(jobs)
-    planned = make_plan(_chosen(study, dataset, extractor, model, strategy, imbalance, train_size, occlusion, seed, plugin), data)
+    planned = make_plan(load_study(study, **entries).with_plugins(plugin), data)
     for label, found in planned.datasets.items():
         n, height, width, channels = found.images.shape
         images, classes = count_of(n, "image"), count_of(len(found.classes), "class", "classes")
@@ -142,7 +117,7 @@ def plan(
         for note in found.notes:
             say(f"  {note}")
     identities = [cell.identity for cell in planned.cells()]
-    for axis in ("dataset", "split", "imbalance", "train_size", "occlusion", "extractor", "strategy", "model", "seed", "fold"):
+    for axis in (name for name in label_names() if name not in ("fingerprint", "size")):
         values = dict.fromkeys(str(identity[axis]) for identity in identities)
         console.print(f"{axis:>10}  {len(values):>3}  {', '.join(values)}", highlight=False, soft_wrap=True, markup=False)
     skips = planned.refusals
@@ -151,26 +126,6 @@ def plan(
         say(f"  {n} skipped: {label}: {reason}")
     for line in estimate(planned, out or Path("results") / planned.study.name).lines(workers):
         say(line)
-
-
-def _chosen(
-    study: str,
-    dataset: list[str],
-    extractor: list[str],
-    model: list[str],
-    strategy: list[str],
-    imbalance: list[str],
-    train_size: list[str],
-    occlusion: list[str],
-    seed: list[int],
-    plugin: list[str],
-    **limits: Any,
-) -> Study:
-    from benchmark.study.study import load_study
-
-    replaced: dict[str, Any] = {"datasets": dataset, "extractors": extractor, "models": model, "strategies": strategy, "seeds": seed}
-    replaced |= {"imbalances": imbalance, "train_sizes": train_size, "occlusions": occlusion}
-    return load_study(study, **replaced, **limits).with_plugins(plugin)
 
 
 def _label(identity: dict[str, Any]) -> str:

@@ -15,7 +15,8 @@ from benchmark.evaluation.components import folds, refusal
 from benchmark.plugins.registry import FLOOR, load, resolve, takes_images, with_defaults
 from benchmark.plugins.spec import Spec
 from benchmark.sampling.splits import has_official
-from benchmark.study.cell import Cell
+from benchmark.study.axes import Role, axes_with
+from benchmark.study.cell import Cell, default_values
 from benchmark.study.study import Study, content_of
 
 
@@ -79,23 +80,25 @@ def cells(study: Study, datasets: dict[str, Dataset], folds: dict[str, int]) -> 
     datasets : label to Dataset
     folds : label to number of folds
     """
+    sampled = [axis for axis in axes_with(Role.REPLICATE, Role.CONDITION) if axis.name != "dataset"]
     for data in study.datasets:
         dataset = datasets[data.label]
         split = split_of(study, dataset)
-        samples = product(study.seeds, study.imbalances, study.train_sizes, study.occlusions)
-        for (seed, imbalance, train_size, occlusion), (strategy, (extractor, model)) in product(samples, _entries(study)):
-            for fold in range(folds[data.label]):
-                where = data, dataset.fingerprint, study.size, split, fold
-                yield Cell(*where, imbalance, train_size, occlusion, extractor, strategy, model, seed)
+        for sample in product(*(getattr(study, axis.plural) for axis in sampled)):
+            condition = {"dataset": data, **{axis.name: value for axis, value in zip(sampled, sample, strict=True)}}
+            for configuration in _configurations(study):
+                for fold in range(folds[data.label]):
+                    yield Cell(dataset.fingerprint, study.size, split, fold, condition | configuration)
 
 
-def _entries(study: Study) -> list[tuple[tuple[Spec, ...], tuple[tuple[Spec, ...], Spec]]]:
-    """Every strategy with every pipeline; ``majority`` looks at no image, and so is run without a strategy."""
-    nothing = ((resolve("strategy", Spec("none")),),)
+def _configurations(study: Study) -> list[dict[str, Any]]:
+    """Every pipeline with every value of the other axes; ``majority`` looks at no image, and so is run with their defaults alone."""
+    others = [axis for axis in axes_with(Role.CONFIGURATION) if axis.name not in ("extractor", "model")]
+    defaults = default_values()
     return [
-        (strategy, (extractor, model))
+        {"extractor": extractor, "model": model, **{axis.name: value for axis, value in zip(others, chosen, strict=True)}}
         for extractor, model in _pipelines(study)
-        for strategy in (nothing if model.name == FLOOR else study.strategies)
+        for chosen in product(*([defaults[axis.name]] if model.name == FLOOR else getattr(study, axis.plural) for axis in others))
     ]
 
 

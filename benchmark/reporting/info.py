@@ -8,9 +8,10 @@ from typing import Any
 import pandas as pd
 
 from benchmark.reporting.leaderboard import conditions, problems
+from benchmark.study.axes import label_names
 from benchmark.utils.text import count_of
 
-AXES = ("dataset", "split", "imbalance", "train_size", "occlusion", "extractor", "strategy", "model", "seed", "fold")
+AXES = tuple(name for name in label_names() if name not in ("fingerprint", "size"))
 PARTS = ("extract", "resample", "fit", "predict")
 COLUMNS = (*(f"{part}_s" for part in PARTS), "matrices", "workers", "environment", "notes")
 

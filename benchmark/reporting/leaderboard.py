@@ -16,13 +16,15 @@ from benchmark.sampling.splits import SHARED
 from benchmark.scoring.averages import can_rank, classes_of, counted, remarks
 from benchmark.scoring.metrics import ABSENT, EVERYWHERE, METRICS, OF_SECOND, UNTRAINED, label_of
 from benchmark.strategies.base import CORRECTED
+from benchmark.study.axes import Role, axes_with
 from benchmark.utils.text import count_of, one_line
 
 SIX = ("accuracy", "precision", "recall", "f1", "auc", "log_loss")
 SIX_MULTILABEL = ("subset_accuracy", "precision", "recall", "f1", "auc", "hamming_loss")
 TIMES = ("fit_s", "predict_s")
-COMPARABLE = ["dataset", "size", "imbalance", "train_size", "occlusion", "split", "fingerprint"]  # entries are ranked within these
-ENTRY = ["extractor", "strategy", "model"]
+CONDITIONS = [axis.name for axis in axes_with(Role.CONDITION) if axis.name != "dataset"]
+COMPARABLE = ["dataset", "size", *CONDITIONS, "split", "fingerprint"]  # entries are ranked within these
+ENTRY = [axis.name for axis in axes_with(Role.CONFIGURATION)]
 NO_BETTER = "†"
 
 COLUMNS = (
@@ -74,20 +76,12 @@ def comparable(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 def title_of(labels: dict[str, Any], rows: pd.DataFrame) -> str:
     """Name a group of rows by those of its labels that set it apart from the others."""
-    dataset, size, train_size = labels["dataset"], labels["size"], labels["train_size"]
+    dataset, size = labels["dataset"], labels["size"]
     extra = [f"{size:.0f} px"] if pd.notna(size) else []
-    extra += [labels["imbalance"]] if labels["imbalance"] != "none" else []
-    extra += [amount(train_size)] if train_size != 1 else []
-    extra += [f"occlusion {labels['occlusion']}"] if labels.get("occlusion", "none") != "none" else []
+    named = [axis for axis in axes_with(Role.CONDITION) if axis.default and axis.name in labels]
+    extra += [axis.title(labels[axis.name]) for axis in named if labels[axis.name] != axis.default_label]
     extra += [f"data {labels['fingerprint']}"] if rows.loc[rows["dataset"] == dataset, "fingerprint"].nunique() > 1 else []
     return " · ".join([dataset, *extra, labels["split"]])
-
-
-def amount(train_size: float) -> str:
-    """Say how much of the training part was used."""
-    if train_size == 1:
-        return "all of the training part"
-    return f"{train_size:.0f} training images" if train_size > 1 else f"{train_size:.3g} of the training part"
 
 
 def ranked(rows: pd.DataFrame, metric: str) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from benchmark.reporting import class_table, occlusion_table
 from benchmark.reporting.leaderboard import caption, comparable, leaderboards, problems, shown
 from benchmark.scoring.averages import classes_of
 from benchmark.scoring.metrics import OF_SECOND, label_of
+from benchmark.study.axes import label_names
 from benchmark.utils.files import write_text
 from benchmark.utils.text import one_line, visible, visible_json
 
@@ -93,7 +94,8 @@ def _latex(title: str, text: pd.DataFrame) -> str:
 
 
 ROW_COLUMNS = (
-    *("key", "status", "reason", "dataset", "imbalance", "train_size", "occlusion", "extractor", "strategy", "model", "seed", "fold"),
+    *("key", "status", "reason"),
+    *(name for name in label_names() if name not in ("fingerprint", "size", "split")),
     *("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "average_precision", "log_loss", "mcc", "kappa", "brier", "ece"),
     *("extract_s", "resample_s", "fit_s", "predict_s"),
 )

@@ -8,12 +8,13 @@ from functools import cache, lru_cache, partial
 from math import isnan
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from pydantic_core import ErrorDetails
 
 from benchmark.errors import UserError
-from benchmark.plugins.spec import Spec, number_of, parse_sum
+from benchmark.plugins.spec import number_of
 from benchmark.scoring.metrics import METRICS
+from benchmark.study.axes import AXES, Axis
 
 ROUNDING = 1e-3  # as far as probabilities may sum to more than 1
 
@@ -29,7 +30,7 @@ def _metric(bounds: tuple[float, float]) -> Any:
     return Annotated[float, AfterValidator(partial(_in_bounds, bounds=bounds))]  # NaN is NULL in the database
 
 
-def _readable(label: str, read: Callable[[str], object]) -> str:
+def _readable(label: Any, read: Callable[[Any], object]) -> Any:
     try:
         read(label)
     except UserError as error:
@@ -37,15 +38,12 @@ def _readable(label: str, read: Callable[[str], object]) -> str:
     return label
 
 
-_read_spec, _read_sum = lru_cache(Spec.parse), lru_cache(parse_sum)
 _Key = Annotated[str, Field(pattern=r"^[^/\\.][^/\\]*$", max_length=400)]  # names a file in predictions/
 _Index = Annotated[int, Field(ge=0, lt=2**63)]
 _Size = Annotated[int, Field(gt=0, lt=2**31)]
-_Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Seconds = Annotated[float, Field(ge=0, le=1e9)]
 _Share = Annotated[float, AfterValidator(partial(_in_bounds, bounds=(0, 1)))]
 _Rate = Annotated[float, Field(ge=0)]  # infinite where a clock cannot tell
-_Number = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
 
 class _Shape(BaseModel):
@@ -54,21 +52,21 @@ class _Shape(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
 
 
-class Labels(_Shape):
-    """Labels of a planned cell."""
+def _label_of(axis: Axis) -> Any:
+    """Type of a label: one that the axis reads back, and that has the number which tables sort by."""
+    read = partial(number_of, axis.amount) if axis.amount else lru_cache(axis.read)
+    return Annotated[axis.column, AfterValidator(partial(_readable, read=read))], ...
 
-    dataset: Annotated[str, AfterValidator(partial(_readable, read=_read_spec))]
+
+class _Where(_Shape):
     fingerprint: str
     size: _Size | None
-    imbalance: Annotated[str, AfterValidator(partial(_readable, read=partial(number_of, "ratio")))]
-    train_size: _Amount
-    occlusion: Annotated[str, AfterValidator(partial(_readable, read=partial(number_of, "share")))]
     split: str
-    extractor: str
-    strategy: Annotated[str, AfterValidator(partial(_readable, read=_read_sum))]
-    model: str
-    seed: _Number
     fold: _Index
+
+
+# labels of a planned cell
+Labels: Any = create_model("Labels", __base__=_Where, **{axis.name: _label_of(axis) for axis in AXES})
 
 
 class _Environment(_Shape):

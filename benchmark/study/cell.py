@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from benchmark.plugins.registry import describe
-from benchmark.plugins.spec import Spec, join
+from benchmark.plugins.registry import describe, resolve
+from benchmark.plugins.spec import Spec
+from benchmark.study.axes import AXES, Role, label_names, value_label
 from benchmark.utils.hashing import derive_seed, digest_of
 
 PROTOCOL = 2  # part of every key: raise it when the harness itself changes what a cell computes
@@ -19,76 +21,83 @@ class Cell:
 
     Parameters
     ----------
-    dataset : Spec
     fingerprint : str
         Digest of the data set's images, targets, classes, groups and official split.
     size : int or None
         Side the images were brought to; None leaves it to the data set.
     split : Spec
     fold : int
-    imbalance : Spec
-        How the training part is made imbalanced.
-    train_size : float or int
-        Share (up to 1, all) or number (above) of the training images that are used.
-    occlusion : Spec
-        What of the images is covered.
-    extractor : tuple of Spec
-        More than one are concatenated; none when the model takes images.
-    strategy : tuple of Spec
-        One or more, combined.
-    model : Spec
-    seed : int
+    values : mapping
+        Value on each axis, by its name: a resolved `Spec`, a tuple of them, or a number. Those that
+        every study has are properties, too.
     """
 
-    dataset: Spec
     fingerprint: str
     size: int | None
     split: Spec
     fold: int
-    imbalance: Spec
-    train_size: float
-    occlusion: Spec
-    extractor: tuple[Spec, ...]
-    strategy: tuple[Spec, ...]
-    model: Spec
-    seed: int
+    values: Mapping[str, Any] = field(hash=False)
+
+    @property
+    def dataset(self) -> Spec:
+        """Data set, unresolved: where its images are does not decide a result."""
+        return self.values["dataset"]
+
+    @property
+    def imbalance(self) -> Spec:
+        """How the training set is made imbalanced."""
+        return self.values["imbalance"]
+
+    @property
+    def train_size(self) -> float:
+        """Share (up to 1, all) or number (above) of the training images that are used."""
+        return self.values["train_size"]
+
+    @property
+    def occlusion(self) -> Spec:
+        """What of the images is covered."""
+        return self.values["occlusion"]
+
+    @property
+    def extractor(self) -> tuple[Spec, ...]:
+        """Extractors, concatenated if there are several; none when the model takes images."""
+        return self.values["extractor"]
+
+    @property
+    def strategy(self) -> tuple[Spec, ...]:
+        """One or more strategies, combined."""
+        return self.values["strategy"]
+
+    @property
+    def model(self) -> Spec:
+        """Model."""
+        return self.values["model"]
+
+    @property
+    def seed(self) -> int:
+        """Seed that all chance in the cell comes from."""
+        return self.values["seed"]
 
     @property
     def identity(self) -> dict[str, Any]:
         """The labels that stand in its row."""
-        return {
-            "dataset": self.dataset.label,
-            "fingerprint": self.fingerprint,
-            "size": self.size,
-            "imbalance": self.imbalance.label,
-            "train_size": self.train_size,
-            "occlusion": self.occlusion.label,
-            "split": self.split.label,
-            "extractor": join(self.extractor) or "images",
-            "strategy": join(self.strategy),
-            "model": self.model.label,
-            "seed": self.seed,
-            "fold": self.fold,
-        }
+        labels = {name: value_label(value) for name, value in self.values.items()}
+        labels |= {"fingerprint": self.fingerprint, "size": self.size, "split": self.split.label, "fold": self.fold}
+        return {name: labels[name] for name in label_names()}
 
     @property
     def params(self) -> dict[str, Any]:
-        """Resolved parameters and source digest of every part."""
-        return {
-            "split": describe(self.split),
-            "imbalance": describe(self.imbalance),
-            "train_size": self.train_size,
-            "occlusion": describe(self.occlusion),
-            "extractor": [describe(spec) for spec in self.extractor],
-            "strategy": [describe(spec) for spec in self.strategy],
-            "model": describe(self.model),
-        }
+        """Resolved parameters and source digest of every component."""
+        described = {axis.name for axis in AXES if axis.role != Role.REPLICATE and axis.name != "dataset"}
+        components = {name: _describe_value(value) for name, value in self.values.items() if name in described}
+        return {"split": describe(self.split), **components}
 
     @cached_property
     def key(self) -> str:
         """Content key: another parameter, other code or other data is another key."""
-        content = {"protocol": PROTOCOL, "fingerprint": self.fingerprint, "seed": self.seed, "fold": self.fold, "params": self.params}
-        return digest_of({**content, "dataset": self.dataset.label, "size": self.size})
+        replicates = {axis.name: self.values[axis.name] for axis in AXES if axis.role == Role.REPLICATE}
+        content = {"protocol": PROTOCOL, "fingerprint": self.fingerprint, "fold": self.fold, "params": self.params}
+        return digest_of({**content, **replicates, "dataset": self.dataset.label, "size": self.size})
 
     def seed_for(self, part: str) -> int:
         """Seed of one part of the evaluation ('extractor', 'strategy', 'model').
@@ -97,3 +106,21 @@ class Cell:
         and a cell run alone equals the same cell run in company.
         """
         return derive_seed(f"{self.seed}/{self.fold}/{part}", 28)
+
+
+def default_values() -> dict[str, Any]:
+    """Value on each axis where a study names none, by the name of the axis; resolved."""
+    return {axis.name: resolve_value(axis.kind, axis.read(axis.default[0])) for axis in AXES if axis.default}
+
+
+def resolve_value(kind: str | None, value: Any, plugins: tuple[str, ...] = ()) -> Any:
+    """Find the code of a value of an axis: of a `Spec` or of each of several; a number is as it is."""
+    if isinstance(value, tuple):
+        return tuple(resolve_value(kind, part, plugins) for part in value)
+    return resolve(kind, value, plugins) if kind and isinstance(value, Spec) else value
+
+
+def _describe_value(value: Any) -> Any:
+    if isinstance(value, Spec):
+        return describe(value)
+    return [describe(part) for part in value] if isinstance(value, tuple) else value

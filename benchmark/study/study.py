@@ -6,16 +6,18 @@ import re
 from collections.abc import Sequence
 from importlib import resources
 from itertools import product
+from math import prod
 from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, ByteSize, ConfigDict, Field, ValidationError, create_model
 
 from benchmark.errors import UserError, unknown
 from benchmark.plugins.registry import FLOOR, contents, describe, load, resolve, takes_images
 from benchmark.plugins.spec import Spec, join
-from benchmark.study.axes import IMAGES, OneSpec, Pairs, Seeds, Specs, Sums, TrainSizes, listed
+from benchmark.study.axes import AXES, IMAGES, Axis, listed, read_sum, value_label
+from benchmark.study.cell import resolve_value
 from benchmark.utils.files import read_text, user_path
 from benchmark.utils.text import brief, count_of
 from benchmark.utils.yaml_files import MOST_CHARACTERS, read_yaml, write_yaml
@@ -23,8 +25,38 @@ from benchmark.utils.yaml_files import MOST_CHARACTERS, read_yaml, write_yaml
 MOST_CELLS = 1_000_000  # of a study, per fold
 
 
-class Study(BaseModel):
+def _field_of(axis: Axis) -> tuple[Any, Any]:
+    """Type and default of the key of a study that lists the entries of an axis."""
+    kind = Annotated[tuple[Any, ...], BeforeValidator(axis.read_all)]
+    if axis.default is None:
+        return kind, Field(min_length=1)
+    return kind, Field(default=axis.read_all(axis.default), min_length=1 if axis.default else 0)
+
+
+def _read_pairs(value: Any) -> tuple[tuple[tuple[Spec, ...], Spec], ...]:
+    pairs = []
+    for entry in listed(value):
+        if isinstance(entry, tuple):
+            pairs.append(entry)
+            continue
+        if not isinstance(entry, dict) or set(entry) != {"extractor", "model"}:
+            raise UserError(f"cannot read {brief(entry)} in pipelines: write {{extractor: hog + pixels, model: rbf_svm}}")
+        extractor = () if entry["extractor"] == IMAGES else read_sum(entry["extractor"])
+        pairs.append((extractor, Spec.parse(entry["model"])))
+    return tuple(pairs)
+
+
+# a key for each axis; mypy knows of none of them, which is the price of declaring an axis once
+_Axes: Any = create_model("_Axes", **{axis.plural: _field_of(axis) for axis in AXES})  # type: ignore[call-overload]
+
+
+class Study(_Axes):
     """What is compared with what, and how.
+
+    Beside the keys below it has one for each axis (``benchmark.study.axes.AXES``), which lists its
+    entries: ``datasets``, ``imbalances``, ``train_sizes``, ``occlusions``, ``extractors``,
+    ``strategies``, ``models`` and ``seeds``. A model that takes images is run once, not once per
+    extractor. ``a + b`` concatenates extractors, and combines strategies.
 
     Parameters
     ----------
@@ -32,16 +64,7 @@ class Study(BaseModel):
         Names the results folder, ``results/<name>/``.
     description : str
     plugins : tuple of str
-        Plug-in files whose classes can be named below.
-    datasets, extractors, models, strategies : entries as ``Spec`` reads them
-        The axes. A model that takes images is run once, not once per extractor. ``a + b`` concatenates extractors, and combines
-        strategies.
-    imbalances : entries as ``Spec`` reads them
-        How the training part is made imbalanced: none, step, linear, long_tail.
-    train_sizes : tuple of float or int
-        Shares (up to 1.0, all) or numbers of the training images.
-    occlusions : entries as ``Spec`` reads them
-        What of the images is covered: none, boxes.
+        Plug-in files whose classes can be named in the axes.
     pipelines : entries {extractor: ..., model: ...}
         Pairs to be run beside those that the axes span: for an extractor and a model that were made for each other. The
         extractor of a model that takes images is called ``images``.
@@ -49,7 +72,6 @@ class Study(BaseModel):
         official, validation, holdout or stratified_kfold; None is the official split where a data set has one, 3-fold otherwise.
     size : int or None
         Side, in pixels, the images are brought to; None leaves it to the data set.
-    seeds : tuple of int
     time_limit : float or None
         Seconds that one cell, or the computation of one matrix of features, may take; its worker is killed then.
     memory_limit : int (bytes), str such as '4 GB', or None
@@ -63,17 +85,9 @@ class Study(BaseModel):
     name: str = Field(pattern=r"^\w[\w.-]*$", max_length=100)
     description: str = ""
     plugins: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
-    datasets: Specs = Field(min_length=1)
-    split: OneSpec = None
+    split: Annotated[Spec | None, BeforeValidator(lambda value: None if value is None else Spec.parse(value))] = None
     size: int | None = Field(default=None, ge=4, le=1024)
-    extractors: Sums = ()
-    imbalances: Specs = Field(default=(Spec("none"),), min_length=1)
-    train_sizes: TrainSizes = (1.0,)
-    occlusions: Specs = Field(default=(Spec("none"),), min_length=1)
-    strategies: Sums = Field(default=((Spec("none"),),), min_length=1)
-    models: Specs = ()
-    pipelines: Pairs = ()
-    seeds: Seeds = (0,)
+    pipelines: Annotated[tuple[tuple[tuple[Spec, ...], Spec], ...], BeforeValidator(_read_pairs)] = ()
     time_limit: float | None = Field(default=None, gt=0, le=1e9, allow_inf_nan=False)
     memory_limit: Annotated[ByteSize, Field(ge=250_000_000, le=2**50)] | None = None
     accelerate: bool = False
@@ -87,33 +101,29 @@ class Study(BaseModel):
             A name or parameter is unknown, an entry is listed twice, or there are more than ``MOST_CELLS``.
         """
         self._check_size()
-        axes: dict[str, Any] = {
-            "datasets": tuple(resolve("dataset", spec, self.plugins) for spec in self.datasets),
-            "imbalances": tuple(_checked(resolve("imbalance", spec), 2) for spec in self.imbalances),
-            "occlusions": tuple(_checked(resolve("occlusion", spec)) for spec in self.occlusions),
-            "extractors": tuple(tuple(resolve("extractor", spec, self.plugins) for spec in part) for part in self.extractors),
-            "strategies": tuple(tuple(resolve("strategy", spec, self.plugins) for spec in part) for part in self.strategies),
-            "models": tuple(resolve("model", spec, self.plugins) for spec in self.models),
-            "pipelines": tuple(
-                (tuple(resolve("extractor", spec, self.plugins) for spec in extractor), resolve("model", model, self.plugins))
-                for extractor, model in self.pipelines
-            ),
-            "split": self.split and resolve("split", self.split),
-        }
-        once = {name: entries for name, entries in axes.items() if name != "split"}
-        once["datasets"] = tuple((spec.name, spec) for spec in axes["datasets"])  # one loader loads many
-        _check_listed_once(once | {"train_sizes": self.train_sizes, "seeds": self.seeds}, self.to_lists(), self.name)
+        axes: dict[str, Any] = {axis.plural: tuple(self._resolve(axis, value) for value in getattr(self, axis.plural)) for axis in AXES}
+        pairs = tuple(
+            (resolve_value("extractor", extractor, self.plugins), resolve("model", model, self.plugins))
+            for extractor, model in self.pipelines
+        )
+        once = axes | {"pipelines": pairs, "datasets": tuple((spec.name, spec) for spec in axes["datasets"])}  # one loader loads many
+        _check_listed_once(once, self.to_lists(), self.name)
         for strategy in self.strategies:
             if len(strategy) > 1 and any(spec.name == "none" for spec in strategy):
                 raise UserError(f"study '{self.name}': strategies lists {join(strategy)}: 'none' stands alone")
-        for extractor, model in axes["pipelines"]:
+        for extractor, model in pairs:
             _check_pair(extractor, model, self.name)
-        return self.model_copy(update=axes)
+        return self.model_copy(update=axes | {"pipelines": pairs, "split": self.split and resolve("split", self.split)})
+
+    def _resolve(self, axis: Axis, value: Any) -> Any:
+        resolved = resolve_value(axis.kind, value, self.plugins)
+        if axis.given is not None:  # what is wrong with a parameter is said before anything is run
+            load(resolved.target)(*axis.given, **dict(resolved.params))
+        return resolved
 
     def _check_size(self) -> None:
-        samples = len(self.datasets) * len(self.seeds) * len(self.imbalances) * len(self.train_sizes) * len(self.occlusions)
-        pipelines = max(1, len(self.extractors)) * len(self.models) + len(self.pipelines)
-        n = samples * len(self.strategies) * pipelines
+        spanned = prod(len(getattr(self, axis.plural)) for axis in AXES if axis.name not in ("extractor", "model"))
+        n = spanned * (max(1, len(self.extractors)) * len(self.models) + len(self.pipelines))
         if n > MOST_CELLS:
             raise UserError(f"study '{self.name}' spans {count_of(n, 'cell')} per fold, more than {MOST_CELLS}: make several studies of it")
 
@@ -139,17 +149,9 @@ class Study(BaseModel):
 
     def to_lists(self) -> dict[str, list[Any]]:
         """The axes as they are written in YAML."""
-        return {
-            "datasets": [spec.label for spec in self.datasets],
-            "imbalances": [spec.label for spec in self.imbalances],
-            "train_sizes": list(self.train_sizes),
-            "occlusions": [spec.label for spec in self.occlusions],
-            "extractors": [join(part) for part in self.extractors],
-            "strategies": [join(part) for part in self.strategies],
-            "models": [spec.label for spec in self.models],
-            "pipelines": [{"extractor": join(extractor) or IMAGES, "model": model.label} for extractor, model in self.pipelines],
-            "seeds": list(self.seeds),
-        }
+        axes = {axis.plural: [value_label(value) for value in getattr(self, axis.plural)] for axis in AXES}
+        pipelines = [{"extractor": value_label(extractor), "model": model.label} for extractor, model in self.pipelines]
+        return axes | {"pipelines": pipelines}
 
     def to_yaml(self) -> str:
         """YAML that ``load_study`` reads back to the same study."""
@@ -158,12 +160,6 @@ class Study(BaseModel):
         limits = {"time_limit": self.time_limit, "memory_limit": self.memory_limit and int(self.memory_limit)}
         values = {**head, **self.to_lists(), **how, **limits, "accelerate": self.accelerate or None}
         return write_yaml({key: value for key, value in values.items() if value not in (None, "", [])})
-
-
-def _checked(spec: Spec, *given: Any) -> Spec:
-    """A profile or occlusion that can be made; what is wrong about it is said before anything is run."""
-    load(spec.target)(*given, **dict(spec.params))
-    return spec
 
 
 def _check_pair(extractor: tuple[Spec, ...], model: Spec, study: str) -> None:

@@ -238,7 +238,7 @@ def test_a_results_file_that_is_something_else(tmp_path):
     [
         (["run", "--jobs", "0"], "jobs must be a number from 1 to 1024, not 0"),
         (["plan", "--jobs", "9" * 20], "jobs must be a number from 1 to 1024"),
-        (["plan", "--seed", "x"], "Invalid value for '--seed'"),
+        (["plan", "--seed", "x"], "seeds: cannot read the seed 'x'"),
         (["plan", "--model"], "'--model' requires an argument"),
         (["rnu"], "No such command 'rnu'"),
         (["new"], "Missing command"),

@@ -392,7 +392,7 @@ def test_groups_of_rows_are_titled_by_what_sets_them_apart(tmp_path, y):
             add(tmp_path, entry, predicted(y, [0]), **more)
     titles = [found.title for found in compare(tmp_path, "hog", "pixels")]
     known, other = "data breast · official", "data other · official"
-    apart = ("0.1 of the training part", "occlusion boxes(share=0.1)", "28 px · step(ratio=10)")
+    apart = ("0.1 of the training set", "occlusion boxes(share=0.1)", "28 px · step(ratio=10)")
     assert titles == [f"breast · {words}" for words in (known, *(f"{label} · {known}" for label in apart), other)]
 
 

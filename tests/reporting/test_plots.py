@@ -94,7 +94,7 @@ def test_entries_without_all_their_cells_are_left_out_and_named(drawn, folder):
     assert set(rows.loc[rows["status"] != "ok", "strategy"]) == {"smote(k_neighbors=1)"}
     assert any("not all of their cells are done: of smote(k_neighbors=1) / nearest_centroid" in line for line in said)
     assert "smote" not in (out / "recall-digits.svg").read_text()
-    assert "smote" in (out / "imbalance-digits-step-all_of_the_training_part-accuracy.svg").read_text()  # at the ratios where it worked
+    assert "smote" in (out / "imbalance-digits-step-all_of_the_training_set-accuracy.svg").read_text()  # at the ratios where it worked
 
 
 def test_a_caption_says_the_figures_of_the_rows(drawn, folder):

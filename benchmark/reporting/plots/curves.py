@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from benchmark.plugins.registry import FLOOR
 from benchmark.plugins.spec import number_of, without
-from benchmark.reporting.leaderboard import amount
+from benchmark.reporting.leaderboard import CONDITIONS
 from benchmark.reporting.plots.picture import Missing, Picture, entitle, file_name, panels
 from benchmark.reporting.plots.rows import Results, better, cells_in_words, entries, is_log, same_setting, without_floor
 from benchmark.reporting.plots.style import Style, apart, family_of, in_order, plain_style, style_of
 from benchmark.scoring.averages import title_of_metric
 from benchmark.scoring.intervals import interval
 from benchmark.scoring.metrics import METRICS
+from benchmark.study.axes import describe_train_size
 
 AT_ONCE = 10  # lines that one panel can hold
 BARS: dict[str, Any] = {"capsize": 2, "elinewidth": 0.8, "linewidth": 1.4, "markersize": 4}
@@ -33,7 +34,7 @@ NEEDED = {
     "train_size": "two sizes of the training part",
     "occlusion": "two shares of one kind of boxes",
 }
-OTHERS = ("imbalance", "train_size", "occlusion", "size", "fingerprint", "split")  # labels that may tell pictures apart
+OTHERS = (*CONDITIONS, "size", "fingerprint", "split")  # labels that may tell pictures apart
 
 
 def against_ratio(results: Results, metric: str) -> Iterator[Picture | Missing]:
@@ -96,7 +97,7 @@ def _where(setting: dict[str, object], rows: pd.DataFrame) -> list[str]:
     """What tells a picture from the others of its kind: data set, profile, and of the other labels those that differ."""
     words = {name: str(value) for name, value in setting.items()}
     if "train_size" in setting:
-        words["train_size"] = amount(float(str(setting["train_size"])))
+        words["train_size"] = describe_train_size(float(str(setting["train_size"])))
     differing = [name for name in OTHERS if name in setting and rows[name].nunique(dropna=False) > 1]
     return [words[name] for name in ("dataset", "profile", *differing) if words[name]]
 

@@ -1,0 +1,49 @@
+"""Options of the command line that come from the axes of a study."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from benchmark.study.axes import AXES
+
+KEYWORD = "entries"
+
+
+def with_axis_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command one repeatable option per axis, in the place of its parameter ``entries``.
+
+    Parameters
+    ----------
+    command : callable
+        It is given what was written as ``entries``: texts by the plural of their axis, which
+        ``load_study`` takes.
+    """
+
+    @functools.wraps(command)
+    def call(**options: Any) -> None:
+        entries = {axis.plural: options.pop(axis.name) for axis in AXES}
+        command(**options, **{KEYWORD: entries})
+
+    parameters = []
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+        parameters += _options() if parameter.name == KEYWORD else [parameter]
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return call
+
+
+def _options() -> list[inspect.Parameter]:
+    return [
+        inspect.Parameter(
+            axis.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=[],
+            annotation=Annotated[list[str], typer.Option(axis.option, help=f"{axis.help} instead of the study's; repeatable.")],
+        )
+        for axis in AXES
+    ]
