@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.errors import UserError, unknown
-from benchmark.plugins.registry import FLOOR
-from benchmark.reporting.comparison import Comparison, Entry, capital
+from benchmark.reporting.comparison import Comparison, Entry, capital, is_baseline
 from benchmark.reporting.entry_lookup import find_entry, find_pairs, known_entries
 from benchmark.reporting.leaderboard import COMPARABLE, ENTRY, title_of
 from benchmark.results.store import load_results
@@ -62,7 +61,7 @@ def compare(folder: str | Path, a: str, b: str, metric: str = "f1") -> list[Comp
     one, two = find_entry(a, rows, Path(folder)), find_entry(b, rows, Path(folder))
     if one == two:
         raise UserError(f"'{a}' and '{b}' are both {' / '.join(one)}: name two entries")
-    others = [entry for entry in known_entries(rows) if entry not in (one, two) and entry[2] != FLOOR]
+    others = [entry for entry in known_entries(rows) if entry not in (one, two) and not is_baseline(entry)]
     families = [[(one, two), *((other, two) for other in others)], [(one, two), *((one, other) for other in others)]]
     found = list(_compared_in(Path(folder), rows, families, metric))
     if all(each.result.refusal == UNPAIRED for each in found):

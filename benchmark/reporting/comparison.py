@@ -9,11 +9,18 @@ from itertools import groupby
 import numpy as np
 import pandas as pd
 
+from benchmark.plugins.registry import FLOOR
+from benchmark.reporting.leaderboard import ENTRY
 from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.significance import ALPHA, Result
 from benchmark.utils.text import count_of
 
-Entry = tuple[str, str, str]  # extractor, strategy, model
+Entry = tuple[str, ...]  # labels of a configuration, in the order of ENTRY
+
+
+def is_baseline(entry: Entry) -> bool:
+    """Whether an entry looks at no image."""
+    return entry[ENTRY.index("model")] == FLOOR
 
 
 @dataclass(frozen=True)
@@ -125,7 +132,7 @@ def comparison_tables(comparisons: Sequence[Comparison]) -> Iterator[tuple[str, 
 
 
 def _row(one: Comparison, with_other: bool) -> dict[str, str]:
-    row = dict(zip(("extractor", "strategy", "model"), one.a, strict=True))
+    row = dict(zip(ENTRY, one.a, strict=True))
     row |= {"with": one.names[1]} if with_other else {}
     result, label = one.result, one.label or one.metric
     p_value = result.adjusted if result.family > 1 else result.p_value

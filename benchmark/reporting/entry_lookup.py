@@ -12,10 +12,11 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.errors import UserError
-from benchmark.plugins.registry import FLOOR
-from benchmark.reporting.comparison import Entry
+from benchmark.reporting.comparison import Entry, is_baseline
 from benchmark.reporting.leaderboard import ENTRY
 from benchmark.utils.text import nfc
+
+STRATEGY = ENTRY.index("strategy")
 
 
 def find_entry(name: str, rows: pd.DataFrame, folder: Path) -> Entry:
@@ -54,8 +55,8 @@ def find_entries(name: str, rows: pd.DataFrame, folder: Path) -> list[Entry]:
         parts = re.split(separator, nfc(name).strip())
         found = found or _matching(parts, known, operator.eq) or _matching(parts, known, operator.contains)
     if len(found) > 1:  # whoever compares strategies by name means models that look at the images
-        floors = sorted(found, key=lambda entry: entry[1] != "none")[:1]
-        found = [entry for entry in found if entry[2] != FLOOR] or floors
+        floors = sorted(found, key=lambda entry: entry[STRATEGY] != "none")[:1]
+        found = [entry for entry in found if not is_baseline(entry)] or floors
     if found:
         return found
     nearest = sorted(known, key=lambda entry: -_likeness(name, entry))[:3]
@@ -82,13 +83,17 @@ def find_pairs(against: str, rows: pd.DataFrame, folder: Path) -> list[tuple[Ent
     UserError
         As for ``find_entry``.
     """
-    others = [entry for entry in known_entries(rows) if entry[2] != FLOOR]
+    others = [entry for entry in known_entries(rows) if not is_baseline(entry)]
     found = find_entries(against, rows, folder)
-    if len(found) > 1 and all(strategy == against.strip() for _, strategy, _ in found):
-        own = {(extractor, model): (extractor, strategy, model) for extractor, strategy, model in found}
-        return [(entry, own[entry[::2]]) for entry in others if entry not in found and entry[::2] in own]
+    if len(found) > 1 and all(entry[STRATEGY] == against.strip() for entry in found):
+        own = {_without_strategy(entry): entry for entry in found}
+        return [(entry, own[_without_strategy(entry)]) for entry in others if entry not in found and _without_strategy(entry) in own]
     two = find_entry(against, rows, folder)
     return [(entry, two) for entry in others if entry != two]
+
+
+def _without_strategy(entry: Entry) -> Entry:
+    return entry[:STRATEGY] + entry[STRATEGY + 1 :]
 
 
 def _matching(parts: list[str], known: list[Entry], matches: Callable[[str, str], bool]) -> list[Entry]:
@@ -100,7 +105,7 @@ def _matching(parts: list[str], known: list[Entry], matches: Callable[[str, str]
 
 
 def _likeness(name: str, entry: Entry) -> float:
-    written = [" / ".join(chosen) for n in (1, 2, 3) for chosen in combinations(entry, n)]
+    written = [" / ".join(chosen) for n in range(1, len(entry) + 1) for chosen in combinations(entry, n)]
     return max(SequenceMatcher(None, name, text).ratio() for text in written)
 
 

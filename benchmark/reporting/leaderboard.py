@@ -169,7 +169,7 @@ def problems(rows: pd.DataFrame) -> list[str]:
     """List what the reader must know of these very rows: cells that did not end 'ok', what is undefined, times that do not compare."""
     bad = rows[~rows["status"].isin(["ok", "planned"])]
     endings = bad.groupby([*ENTRY, "status", "reason"], sort=False).size()
-    ended = [f"{n} {status}: {extractor} / {strategy} / {model}: {why}" for (extractor, strategy, model, status, why), n in endings.items()]
+    ended = [f"{n} {status}: {' / '.join(entry)}: {why}" for (*entry, status, why), n in endings.items()]
     groups = list(comparable(rows))
     left_out = [f"{title}: {said}" if len(groups) > 1 else said for title, group in groups for said in remarks(group)]
     where = conditions(rows)

@@ -1,0 +1,79 @@
+"""An axis is declared once, and everything that shows it follows."""
+
+import subprocess
+import sys
+
+import pytest
+
+from benchmark.study.axes import AXES, value_label
+
+RUN = """
+import sys
+from benchmark.study import axes
+
+new = axes.Axis("scanner", "scanners", axes.Role.{role}, "Scanner", read=str, default=("any",))
+axes.AXES = (*axes.AXES, new)
+
+from benchmark.__main__ import main
+
+main()
+"""
+STUDY = """
+name: mine
+datasets: [digits]
+extractors: [pixels]
+models: [gaussian_nb, majority]
+split: holdout
+scanners: [A, B]
+"""
+
+
+@pytest.fixture(scope="module", params=["CONDITION", "CONFIGURATION", "REPLICATE"])
+def command(request, tmp_path_factory):
+    """The command line where one more axis is declared, of each role, and a study has been run."""
+    folder = tmp_path_factory.mktemp("axis")
+    (folder / "mine.yaml").write_text(STUDY)
+
+    def call(*arguments):
+        code = RUN.format(role=request.param)
+        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    call("run", "mine.yaml", "--out", "out", "--jobs", "1")
+    call.role, call.folder = request.param, folder
+    return call
+
+
+def test_a_new_axis_is_a_key_of_yaml_and_an_option(command):
+    (kept,) = (command.folder / "out" / "studies").glob("*.yaml")
+    assert "scanners:- A- B" in kept.read_text().replace("\n", "").replace("  -", "-")
+    assert "--scanner" in command("run", "--help")
+    said = [line.split() for line in command("plan", "mine.yaml", "--model", "gaussian_nb", "--scanner", "C").splitlines()]
+    assert ["scanner", "1", "C"] in said
+
+
+def test_a_new_axis_is_a_column_of_rows_and_of_info(command):
+    header, *rows = command("table", "out", "--rows", "--format", "csv").splitlines()
+    values = sorted(row.split(",")[header.split(",").index("scanner")] for row in rows)
+    assert values == (["A", "B", "any"] if command.role == "CONFIGURATION" else ["A", "A", "B", "B"])  # a baseline has the default
+    assert "scanner" in command("info", "out")
+
+
+def test_a_new_axis_is_in_tables_what_its_role_says(command):
+    table = command("table", "out", "--format", "md")
+    assert table.count("| rank") == (2 if command.role == "CONDITION" else 1)
+    assert ("digits · A · holdout" in table) == (command.role == "CONDITION")
+    assert ("| scanner" in table) == (command.role == "CONFIGURATION")
+
+
+def test_compare_and_plot_work_with_a_new_axis(command):
+    assert "gaussian_nb" in command("compare", "out", "--against", "majority")
+    command("plot", "out")
+
+
+@pytest.mark.parametrize("axis", AXES, ids=lambda axis: axis.name)
+def test_a_label_reads_back_to_its_value(axis):
+    for entry in axis.default or ():
+        value = axis.read(entry)
+        assert axis.read(value_label(value)) == value
