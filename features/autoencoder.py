@@ -38,6 +38,7 @@ class Autoencoder(Extractor):
     """
 
     stateless = False
+    batch_size: int = 64  # here a parameter
 
     def __init__(
         self,

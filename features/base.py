@@ -31,24 +31,32 @@ class Extractor(TransformerMixin, BaseEstimator):
 
     images : (n, h, w, c) uint8, c is 1 (gray) or 3 (RGB)        features : (n, d) float32, finite
 
-    Attributes
-    ----------
-    stateless : bool
-        Nothing is learned in ``fit``: features are computed once per dataset, not once per training set.
-    min_size : int
-        The smallest side ``extract`` can work on; smaller images are enlarged (bicubic) so that their shorter side has
-        this many pixels.
-    uses_labels : bool
-        ``learn(images, y)`` is given the labels of the training images as well. The training images then have better features
-        than new images will have, so a model fitted to them is too confident.
-    batch_size : int
-        Number of 32x32 images per call of ``extract``; of larger images, proportionally fewer. It bounds the memory per thread.
+    What the base class asks of an extractor, ``stateless``, ``uses_labels``, ``min_size`` and ``batch_size``, is stated in the
+    class: by a line (``stateless = False``), or by a property where it depends on the parameters.
     """
 
-    stateless: bool = True
-    uses_labels: bool = False
-    min_size: int = 1
-    batch_size: int = 512
+    @property
+    def stateless(self) -> bool:
+        """Whether nothing is learned in ``fit``: features are computed once per dataset, not once per training set."""
+        return True
+
+    @property
+    def uses_labels(self) -> bool:
+        """Whether ``learn(images, y)`` is given the labels of the training images as well.
+
+        The training images then have better features than new images will have, so a model fitted to them is too confident.
+        """
+        return False
+
+    @property
+    def min_size(self) -> int:
+        """Smallest side that ``extract`` can work on; smaller images are enlarged (bicubic) to it."""
+        return 1
+
+    @property
+    def batch_size(self) -> int:
+        """Number of 32x32 images per call of ``extract``; of larger images, proportionally fewer. It bounds the memory per thread."""
+        return 512
 
     def extract(self, batch: Images) -> NDArray[np.floating]:
         """Features of a few images; the one method every extractor writes.

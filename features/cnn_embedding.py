@@ -40,12 +40,12 @@ class CNNEmbedding(Extractor):
         self.random_state = random_state
 
     @property
-    def stateless(self) -> bool:  # type: ignore[override]
+    def stateless(self) -> bool:
         """Without training nothing is learned from images, unless the weights are drawn."""
         return not self.train
 
     @property
-    def uses_labels(self) -> bool:  # type: ignore[override]
+    def uses_labels(self) -> bool:
         """Training does."""
         return self.train
 

@@ -57,12 +57,12 @@ class ColorHistogram(Extractor):
         self.grid = grid
 
     @property
-    def min_size(self) -> int:  # type: ignore[override]
+    def min_size(self) -> int:
         """The larger side of the grid: each cell needs a pixel."""
         return max(self.grid)
 
     @property
-    def batch_size(self) -> int:  # type: ignore[override]
+    def batch_size(self) -> int:
         """512, or fewer where joint histograms are long: those of a batch take at most 64 MB."""
         per_cell = self.bins**3 if self.joint else 3 * self.bins
         return max(1, min(512, 2**24 // (self.grid[0] * self.grid[1] * per_cell)))

@@ -55,7 +55,7 @@ class Gabor(Extractor):
         self.grid = grid
 
     @property
-    def min_size(self) -> int:  # type: ignore[override]
+    def min_size(self) -> int:
         """The larger side of the grid: each cell needs a pixel."""
         return max(self.grid)
 

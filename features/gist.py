@@ -53,7 +53,7 @@ class GIST(Extractor):
         self.grid = grid
 
     @property
-    def min_size(self) -> int:  # type: ignore[override]
+    def min_size(self) -> int:
         """16 pixels, and one for each cell of the grid."""
         return max(SMALLEST, *self.grid)
 

@@ -56,7 +56,7 @@ class GLCM(Extractor):
         self.properties = properties
 
     @property
-    def min_size(self) -> int:  # type: ignore[override]
+    def min_size(self) -> int:
         """The smallest side at which each offset leads from some pixel to another."""
         return 1 + int(np.abs(_offsets(self.distances, self.angles)).max())
 

@@ -58,7 +58,7 @@ class HOG(Extractor):
         self.transform_sqrt = transform_sqrt
 
     @property
-    def min_size(self) -> int:  # type: ignore[override]
+    def min_size(self) -> int:
         """The side of one block, pixels: the smallest image that has a feature."""
         sides = zip(self.pixels_per_cell, self.cells_per_block, strict=True)
         return max(pixels * cells for pixels, cells in sides)

@@ -89,7 +89,7 @@ class KMeansPatches(Extractor):
         self.random_state = random_state
 
     @property
-    def min_size(self) -> int:  # type: ignore[override]
+    def min_size(self) -> int:
         """A patch for each cell of the grid, pixels."""
         return self.patch_size + (max(self.grid) - 1) * self.stride
 

@@ -52,7 +52,7 @@ class LaplacianPyramid(Extractor):
         self.grid = grid
 
     @property
-    def min_size(self) -> int:  # type: ignore[override]
+    def min_size(self) -> int:
         """The larger side of the grid: each cell of the first layer needs a pixel."""
         return max(self.grid)
 

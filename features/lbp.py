@@ -53,7 +53,7 @@ class LBP(Extractor):
         self.grid = grid
 
     @property
-    def min_size(self) -> int:  # type: ignore[override]
+    def min_size(self) -> int:
         """The side that holds one whole circle, and a pixel for each cell."""
         return max(2 * int(np.ceil(self.R)) + 1, *self.grid)
 

@@ -59,17 +59,17 @@ class PCA(Extractor):
         return Pixels() if self.extractor is None else self.extractor
 
     @property
-    def min_size(self) -> int:  # type: ignore[override]
+    def min_size(self) -> int:
         """That of the other extractor."""
         return int(self._inner().min_size)
 
     @property
-    def batch_size(self) -> int:  # type: ignore[override]
+    def batch_size(self) -> int:
         """That of the other extractor."""
         return int(self._inner().batch_size)
 
     @property
-    def uses_labels(self) -> bool:  # type: ignore[override]
+    def uses_labels(self) -> bool:
         """Whether the other extractor does."""
         return bool(self._inner().uses_labels)
 

@@ -94,7 +94,7 @@ class SIFTBoVW(Extractor):
         self.random_state = random_state
 
     @property
-    def min_size(self) -> int:  # type: ignore[override]
+    def min_size(self) -> int:
         """Two windows of the smallest scale side by side, or one of the largest, pixels."""
         return N_BINS * max(2 * min(self.bin_sizes), max(self.bin_sizes))
 

@@ -18,7 +18,7 @@ from benchmark.checks.subject import ERRORS, Failure, Subject
 from benchmark.engine.worker import EndedError, Limits, Worker
 from benchmark.errors import UserError
 from benchmark.plugins.registry import find
-from benchmark.plugins.spec import Spec
+from benchmark.plugins.spec import ResolvedSpec
 from benchmark.utils.threads import limited_threads
 
 Run = Callable[..., Any]  # calls a function with arguments, in this process or another
@@ -118,7 +118,7 @@ def own_process() -> Iterator[Run]:
         worker.kill()
 
 
-def find_plugins(name: str) -> list[tuple[str, Spec]]:
+def find_plugins(name: str) -> list[tuple[str, ResolvedSpec]]:
     """Kind and spec of each plug-in to be checked in this process from now on; see ``benchmark.plugins.registry.find``."""
     process.watch_forks()
     return find(name)
@@ -128,13 +128,13 @@ def _call(function: Callable[..., Any], *args: Any) -> Any:
     return function(*args)
 
 
-def run_checks(kind: str, spec: Spec, run: Run = _call) -> Iterator[Outcome]:
+def run_checks(kind: str, spec: ResolvedSpec, run: Run = _call) -> Iterator[Outcome]:
     """Run every check of a kind on a plug-in.
 
     Parameters
     ----------
     kind : 'extractor', 'model' or 'strategy'
-    spec : Spec
+    spec : ResolvedSpec
         Resolved.
     run : callable
         What ``own_process`` gives; by default checks run in this process.
@@ -154,7 +154,7 @@ def run_checks(kind: str, spec: Spec, run: Run = _call) -> Iterator[Outcome]:
         yield Outcome(name, expected, problem, cause)
 
 
-def _run_check(check: Check, kind: str, spec: Spec, run: Run) -> str:
+def _run_check(check: Check, kind: str, spec: ResolvedSpec, run: Run) -> str:
     """What a check finds wrong, or how the process under it ended."""
     try:
         return str(run(_find_problem, check, kind, spec))
@@ -167,7 +167,7 @@ def _run_check(check: Check, kind: str, spec: Spec, run: Run) -> str:
 _subject_of = lru_cache(maxsize=8)(Subject)  # what one check finds out, such as the size of the images, serves the others
 
 
-def _find_problem(check: Check, kind: str, spec: Spec) -> str:
+def _find_problem(check: Check, kind: str, spec: ResolvedSpec) -> str:
     """What a check finds wrong, in one line; empty when nothing is."""
     subject = _subject_of(kind, spec)
     try:
@@ -181,13 +181,13 @@ def _find_problem(check: Check, kind: str, spec: Spec) -> str:
     return ""
 
 
-def measurements(kind: str, spec: Spec, outcomes: list[Outcome]) -> list[str]:
+def measurements(kind: str, spec: ResolvedSpec, outcomes: list[Outcome]) -> list[str]:
     """Say of which size the images were, and what an image takes; nothing about a plug-in that does not work at all.
 
     Parameters
     ----------
     kind : 'extractor', 'model' or 'strategy'
-    spec : Spec
+    spec : ResolvedSpec
         Resolved.
     outcomes : list of Outcome
         Of its checks.

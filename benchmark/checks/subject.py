@@ -16,7 +16,7 @@ from benchmark.datasets.base import Dataset
 from benchmark.datasets.bundled import load_digits
 from benchmark.evaluation.feature_cache import seeded, words
 from benchmark.plugins.registry import build, takes_images
-from benchmark.plugins.spec import Spec
+from benchmark.plugins.spec import ResolvedSpec
 from features import base
 from features.base import enlarge
 
@@ -43,12 +43,12 @@ class Subject:
     Parameters
     ----------
     kind : 'extractor', 'model' or 'strategy'
-    spec : Spec
+    spec : ResolvedSpec
         Resolved.
     """
 
     kind: str
-    spec: Spec
+    spec: ResolvedSpec
 
     def build(self) -> Any:
         """Make a new one, seeded as the harness does."""

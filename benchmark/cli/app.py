@@ -15,7 +15,7 @@ from benchmark.utils.text import count_of
 
 if TYPE_CHECKING:
     from benchmark.checks import Outcome, Run
-    from benchmark.plugins.spec import Spec
+    from benchmark.plugins.spec import ResolvedSpec
 
 app = typer.Typer(
     add_completion=False,
@@ -119,7 +119,7 @@ def check(name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A name 
     say("all checks passed")
 
 
-def _print_outcomes(kind: str, spec: Spec, run: Run) -> list[Outcome]:
+def _print_outcomes(kind: str, spec: ResolvedSpec, run: Run) -> list[Outcome]:
     """Print what each check of a plug-in finds, as soon as it is found."""
     from benchmark.checks import measurements, run_checks
 

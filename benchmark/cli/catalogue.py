@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from benchmark.errors import UserError, unknown
 from benchmark.plugins.registry import KINDS, load, menu, parameters
-from benchmark.plugins.spec import Spec
+from benchmark.plugins.spec import ResolvedSpec
 from benchmark.scoring.metrics import METRICS
 from benchmark.study.study import suites
 from benchmark.utils.text import brief
@@ -42,13 +42,13 @@ def component(name: str) -> Iterator[str]:
     for (kind, known), target in targets.items():
         if known == name:
             yield f"{kind} {name}: {_first_line(target)}"
-            yield from _parameter_lines(Spec(name, target=target))
+            yield from _parameter_lines(ResolvedSpec(name, target=target))
     for (group, known), line in texts.items():
         if known == name:
             yield f"{group.removesuffix('s')} {name}: {line}"
 
 
-def _parameter_lines(spec: Spec) -> Iterator[str]:
+def _parameter_lines(spec: ResolvedSpec) -> Iterator[str]:
     for name, parameter in parameters(spec).items():
         default = "required" if parameter.default is inspect.Parameter.empty else brief(parameter.default)
         yield f"  {name} = {default}"

@@ -61,12 +61,12 @@ class DaskExecutor(Executor):
         self._on_gpu = self._client.get_executor(pure=False, resources={"GPU": 1})
 
     @property
-    def workers(self) -> int:  # type: ignore[override]  # they come and go
+    def workers(self) -> int:
         """Threads of all workers now."""
         return max(1, sum(worker["nthreads"] for worker in self._found()))
 
     @property
-    def gpus(self) -> tuple[int | None, ...]:  # type: ignore[override]
+    def gpus(self) -> tuple[int | None, ...]:
         """One for each ``GPU=1`` among the workers' resources; which device that is, is the worker's affair."""
         return (None,) * int(sum(worker["resources"].get("GPU", 0) for worker in self._found()))
 

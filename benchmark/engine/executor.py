@@ -13,18 +13,17 @@ from typing import Any, Self
 
 
 class Executor(ABC):
-    """Runs tasks; a context manager.
+    """Runs tasks; a context manager."""
 
-    Attributes
-    ----------
-    workers : int
-        Tasks that run at once, those on GPUs not counted.
-    gpus : tuple of int or None
-        CUDA devices that take one task each at a time, beside the workers; None is whichever the place offers.
-    """
+    @property
+    def workers(self) -> int:
+        """Tasks that run at once, those on GPUs not counted."""
+        return 1
 
-    workers: int = 1
-    gpus: tuple[int | None, ...] = ()
+    @property
+    def gpus(self) -> tuple[int | None, ...]:
+        """CUDA devices that take one task each at a time, beside the workers; None is whichever the place offers."""
+        return ()
 
     @abstractmethod
     def submit(self, function: Callable[..., Any], *args: Any, on_gpu: bool = False, plugins: tuple[Hashable, ...] = ()) -> Future[Any]:

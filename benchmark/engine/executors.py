@@ -66,10 +66,21 @@ class LocalExecutor(Executor):
 
     def __init__(self, jobs: int, limits: Limits, with_gpus: bool = False) -> None:
         self._crew, self._limits = Crew(), limits
-        self.workers = jobs
+        self._jobs = jobs
+        self._gpus: tuple[int, ...] = ()
         if with_gpus and _may_have_gpus():
-            self.gpus = tuple(range(self._crew.run("", limits, (), count_gpus)))
-        self._threads = ThreadPoolExecutor(jobs + len(self.gpus))
+            self._gpus = tuple(range(self._crew.run("", limits, (), count_gpus)))
+        self._threads = ThreadPoolExecutor(jobs + len(self._gpus))
+
+    @property
+    def workers(self) -> int:
+        """As many as were asked for."""
+        return self._jobs
+
+    @property
+    def gpus(self) -> tuple[int | None, ...]:
+        """All CUDA devices of this machine."""
+        return self._gpus
 
     def submit(self, function: Callable[..., Any], *args: Any, on_gpu: bool = False, plugins: tuple[Hashable, ...] = ()) -> Future[Any]:
         """Give the task to a worker; it waits when all are busy."""

@@ -14,7 +14,7 @@ from benchmark.evaluation.components import split
 from benchmark.evaluation.feature_cache import is_stored, learns, matrices, matrix_key
 from benchmark.plugins.registry import build, takes_images
 from benchmark.plugins.source_digest import plugins_of
-from benchmark.plugins.spec import Spec
+from benchmark.plugins.spec import ResolvedSpec
 from benchmark.results.locks import Claims
 from benchmark.study.cell import Cell
 
@@ -41,14 +41,14 @@ class Task:
     on_gpu: bool = False
 
     @property
-    def plugins(self) -> tuple[Spec, ...]:
+    def plugins(self) -> tuple[ResolvedSpec, ...]:
         """Plug-ins whose code it runs."""
         if self.part is None:
             return plugins_of_cell(self.cell)
         return plugins_of([matrices(self.cell)[self.part].spec])
 
 
-def plugins_of_cell(cell: Cell) -> tuple[Spec, ...]:
+def plugins_of_cell(cell: Cell) -> tuple[ResolvedSpec, ...]:
     """Plug-ins whose code evaluating a cell runs."""
     return plugins_of((*cell.extractor, *cell.strategy, cell.model))
 
@@ -76,7 +76,7 @@ class Schedule:
     ----------
     n_cells : int
     n_matrices : int
-    plugins : list of tuple of Spec
+    plugins : list of tuple of ResolvedSpec
         Sets of plug-ins, in the order in which their work is handed out; the first is the empty one.
     wants_gpu : bool
         Whether some of the cells can use a GPU.
@@ -97,7 +97,7 @@ class Schedule:
         self._datasets, self._cache, self._claims, self._is_done = datasets, folder / "features", claims, is_done
         self._matrix_key = MatrixKeys(datasets)
         self._missing: dict[str, Task] = {}
-        self.plugins: list[tuple[Spec, ...]] = []
+        self.plugins: list[tuple[ResolvedSpec, ...]] = []
         self._failed: dict[str, Outcome] = {}
         self._blocked: defaultdict[str, list[Cell]] = defaultdict(list)
         self._elsewhere: list[Task] = []
@@ -142,7 +142,7 @@ class Schedule:
 
     def _survey(self, cells: Iterator[Cell]) -> int:
         keys: set[str] = set()
-        plugins: dict[tuple[Spec, ...], None] = {(): None}
+        plugins: dict[tuple[ResolvedSpec, ...], None] = {(): None}
         for cell in cells:
             keys.add(cell.key)
             plugins[plugins_of_cell(cell)] = None
@@ -216,6 +216,6 @@ class MatrixKeys:
 
 
 @lru_cache(maxsize=1024)
-def uses_gpu(model: Spec) -> bool:
+def uses_gpu(model: ResolvedSpec) -> bool:
     """Whether a model would run on a GPU where there is one."""
     return takes_images(model) and getattr(build(model), "uses_gpu", False)

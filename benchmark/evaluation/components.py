@@ -13,7 +13,7 @@ from benchmark.evaluation.feature_cache import seeded
 from benchmark.evaluation.fitting import size_refusal
 from benchmark.evaluation.own_folds import own_folds_refusal, resamples
 from benchmark.plugins.registry import build, load, takes_images
-from benchmark.plugins.spec import Spec
+from benchmark.plugins.spec import ResolvedSpec
 from benchmark.sampling import imbalance
 from benchmark.sampling.splits import MENU, Fold
 from benchmark.strategies.base import CORRECTED, Combined, Strategy
@@ -34,13 +34,13 @@ def split(cell: Cell, dataset: Dataset) -> Fold:
     return imbalance.sample(train, dataset.targets[train], dataset.classes, cell.train_size, shares, rare, cell.seed, truncate), test
 
 
-def _shares(spec: Spec, n_classes: int) -> tuple[NDArray[np.float64] | None, tuple[str, ...] | None]:
+def _shares(spec: ResolvedSpec, n_classes: int) -> tuple[NDArray[np.float64] | None, tuple[str, ...] | None]:
     """Sizes of the classes that a profile asks for, and which are rare; None where nothing is asked for."""
     params = dict(spec.params)
     return load(spec.target)(n_classes, **params), params.get("rare")
 
 
-def folds(dataset: Dataset, split: Spec) -> list[Fold]:
+def folds(dataset: Dataset, split: ResolvedSpec) -> list[Fold]:
     """Training and test indices of every fold; computed once as long as the data set is in use."""
     known = _FOLDS.setdefault(dataset, {})
     if split not in known:
@@ -48,10 +48,10 @@ def folds(dataset: Dataset, split: Spec) -> list[Fold]:
     return known[split]
 
 
-_FOLDS: WeakKeyDictionary[Dataset, dict[Spec, list[Fold]]] = WeakKeyDictionary()
+_FOLDS: WeakKeyDictionary[Dataset, dict[ResolvedSpec, list[Fold]]] = WeakKeyDictionary()
 
 
-def make_strategy(specs: tuple[Spec, ...], seed: int) -> Strategy:
+def make_strategy(specs: tuple[ResolvedSpec, ...], seed: int) -> Strategy:
     """Build a strategy from its specs; an imbalanced-learn sampler is wrapped, several are combined."""
     parts = [seeded(_as_strategy(build(spec)), seed) for spec in specs]
     return parts[0] if len(parts) == 1 else Combined(parts)
@@ -106,7 +106,7 @@ def refusal_of(cell: Cell, dataset: Dataset, train: NDArray[np.int64], strategy:
     """Why a cell cannot be run, of which training part, strategy and model are made already."""
     if not hasattr(model, "predict_proba"):
         return "the model has no predict_proba, and AUC is never computed from hard labels: wrap it in CalibratedClassifierCV"
-    if any(isinstance(value, Spec) and takes_images(value) for _, value in cell.model.params) and not takes_images(cell.model):
+    if any(isinstance(value, ResolvedSpec) and takes_images(value) for _, value in cell.model.params) and not takes_images(cell.model):
         return f"the estimator inside takes images, and {cell.model.name} gives it features"
     available = len(folds(dataset, cell.split)[cell.fold][0])
     shares, rare = _shares(cell.imbalance, len(dataset.classes))

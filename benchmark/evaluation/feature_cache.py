@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
 from benchmark.plugins.registry import build, describe, load
-from benchmark.plugins.spec import Spec
+from benchmark.plugins.spec import ResolvedSpec
 from benchmark.sampling.occlusion import Occlusion, occlude
 from benchmark.study.cell import Cell
 from benchmark.utils.environment import NOT_IN_FEATURES, libraries
@@ -36,7 +36,7 @@ class Matrix(NamedTuple):
 
     Parameters
     ----------
-    spec : Spec
+    spec : ResolvedSpec
         Of the extractor.
     of_occluded : bool
         Whether the images are occluded as the cell asks for, or whole.
@@ -44,7 +44,7 @@ class Matrix(NamedTuple):
         Whether the training images were, that the extractor has learned from.
     """
 
-    spec: Spec
+    spec: ResolvedSpec
     of_occluded: bool = False
     from_occluded: bool = False
 
@@ -116,18 +116,18 @@ def matrices(cell: Cell) -> tuple[Matrix, ...]:
 
 
 @lru_cache(maxsize=1024)
-def _matrices(extractor: tuple[Spec, ...], occlusion: Spec) -> tuple[Matrix, ...]:
+def _matrices(extractor: tuple[ResolvedSpec, ...], occlusion: ResolvedSpec) -> tuple[Matrix, ...]:
     in_train, in_test = _occluded_parts(occlusion)
     return tuple(dict.fromkeys(Matrix(spec, side, in_train and learns(spec)) for spec in extractor for side in (in_train, in_test)))
 
 
-def _occluded_parts(occlusion: Spec) -> tuple[bool, bool]:
+def _occluded_parts(occlusion: ResolvedSpec) -> tuple[bool, bool]:
     """Whether training images are occluded, and whether test images are."""
     found = _occlusion(occlusion)
     return (found.in_train, found.in_test) if found else (False, False)
 
 
-def _occlusion(spec: Spec) -> Occlusion | None:
+def _occlusion(spec: ResolvedSpec) -> Occlusion | None:
     return load(spec.target)(**dict(spec.params))
 
 
@@ -172,7 +172,7 @@ def matrix_key(cell: Cell, part: int, train: NDArray[np.int64]) -> str:
 
 
 @lru_cache(maxsize=1024)
-def learns(spec: Spec) -> bool:
+def learns(spec: ResolvedSpec) -> bool:
     """Whether an extractor learns from training images, so that its features differ from fold to fold."""
     return not getattr(build(spec), "stateless", False)
 
@@ -219,7 +219,7 @@ def fit_extractor(extractor: Any, dataset: Dataset, train: NDArray[np.int64], im
     return extractor.fit(images, *labels)
 
 
-def _notes(extractor: Any, spec: Spec, dataset: Dataset, matrix: NDArray) -> list[str]:
+def _notes(extractor: Any, spec: ResolvedSpec, dataset: Dataset, matrix: NDArray) -> list[str]:
     notes = []
     native = (dataset.images.shape[1], dataset.images.shape[2])
     seen = enlarged_shape(*native, getattr(extractor, "min_size", 1))

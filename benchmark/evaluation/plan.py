@@ -13,7 +13,7 @@ from benchmark.datasets.base import Dataset, data_folder
 from benchmark.errors import UserError
 from benchmark.evaluation.components import folds, refusal
 from benchmark.plugins.registry import FLOOR, load, resolve, takes_images, with_defaults
-from benchmark.plugins.spec import Spec
+from benchmark.plugins.spec import ResolvedSpec, Spec
 from benchmark.sampling.splits import has_official
 from benchmark.study.axes import Role, axes_with
 from benchmark.study.cell import Cell, default_values
@@ -102,17 +102,17 @@ def _configurations(study: Study) -> list[dict[str, Any]]:
     ]
 
 
-def split_of(study: Study, dataset: Dataset) -> Spec:
+def split_of(study: Study, dataset: Dataset) -> ResolvedSpec:
     """Split of a study on one data set: the named one, else the official one where there is one, else 3-fold."""
     default = Spec("official") if has_official(dataset) else Spec("stratified_kfold")
-    return with_defaults(study.split or resolve("split", default))
+    return with_defaults(resolve("split", study.split or default))
 
 
-def _pipelines(study: Study) -> Iterator[tuple[tuple[Spec, ...], Spec]]:
+def _pipelines(study: Study) -> Iterator[tuple[tuple[ResolvedSpec, ...], ResolvedSpec]]:
     """Every pair of extractor and model, each once; the floor needs no extractor where a study has none."""
     spanned = ((extractor, model) for extractor in study.extractors for model in study.models if not takes_images(model))
     alone = (((), model) for model in study.models if takes_images(model) or (model.name == FLOOR and not study.extractors))
-    first: dict[Any, tuple[tuple[Spec, ...], Spec]] = {}
+    first: dict[Any, tuple[tuple[ResolvedSpec, ...], ResolvedSpec]] = {}
     for pair in chain(spanned, alone, study.pipelines):
         first.setdefault(content_of(pair), pair)
     yield from first.values()

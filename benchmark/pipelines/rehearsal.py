@@ -13,7 +13,7 @@ from benchmark.evaluation.components import split
 from benchmark.pipelines import saving
 from benchmark.pipelines.pipeline import Pipeline, make_card, train_parts
 from benchmark.plugins.registry import KINDS
-from benchmark.plugins.spec import Spec
+from benchmark.plugins.spec import ResolvedSpec
 from benchmark.study.cell import Cell
 from benchmark.utils.threads import limited_threads
 
@@ -45,16 +45,16 @@ def rehearse_saving(cell: Cell, dataset: Dataset) -> None:
     saving.read_back(pipeline, "the pipeline", dataset.images[few[:N_COMPARED]])
 
 
-def _parts_of(cell: Cell) -> Iterator[tuple[str, Spec]]:
+def _parts_of(cell: Cell) -> Iterator[tuple[str, ResolvedSpec]]:
     for kind, specs in (("extractor", cell.extractor), ("strategy", cell.strategy), ("model", (cell.model,))):
         for spec in specs:
             yield kind, spec
             yield from _inside(spec)
 
 
-def _inside(spec: Spec) -> list[tuple[str, Spec]]:
+def _inside(spec: ResolvedSpec) -> list[tuple[str, ResolvedSpec]]:
     """Kind and spec of each part that a part is made of."""
-    inner = [(name, value) for name, value in spec.params if isinstance(value, Spec)]
+    inner = [(name, value) for name, value in spec.params if isinstance(value, ResolvedSpec)]
     return [("extractor" if name == "extractor" else "model", value) for name, value in inner]
 
 

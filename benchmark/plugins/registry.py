@@ -22,7 +22,7 @@ import models
 from benchmark import datasets, strategies
 from benchmark.errors import UserError, unknown, validation_problem
 from benchmark.plugins.source_digest import digest
-from benchmark.plugins.spec import Spec
+from benchmark.plugins.spec import ResolvedSpec, Spec
 from benchmark.sampling import imbalance, occlusion, splits
 from benchmark.utils.files import read_bytes, user_path
 from benchmark.utils.text import describe_error
@@ -75,7 +75,7 @@ def _entry_points(kind: str) -> tuple[EntryPoint, ...]:
     return tuple(entry_points(group=_GROUPS[kind])) if kind in _GROUPS else ()
 
 
-def resolve(kind: str, spec: Spec, files: Iterable[str] = ()) -> Spec:
+def resolve(kind: str, spec: Spec, files: Iterable[str] = ()) -> ResolvedSpec:
     """Find the code of a spec, and of the specs inside it; check the names of its parameters.
 
     Raises
@@ -85,7 +85,7 @@ def resolve(kind: str, spec: Spec, files: Iterable[str] = ()) -> Spec:
     """
     target = _find(kind, spec.name, files)
     params = tuple((key, resolve(_inner_kind(key), value, files) if isinstance(value, Spec) else value) for key, value in spec.params)
-    found = replace(spec, target=target, params=params)
+    found = ResolvedSpec(spec.name, params, target=target)
     valid = parameters(found)
     for key in (key for key, _ in params if key not in valid):
         raise unknown(f"parameter of {kind} '{spec.name}':", key, valid)
@@ -96,7 +96,7 @@ def resolve(kind: str, spec: Spec, files: Iterable[str] = ()) -> Spec:
     return found
 
 
-def _check_values(kind: str, spec: Spec) -> None:
+def _check_values(kind: str, spec: ResolvedSpec) -> None:
     """Hold values against the type hints, and against what a class says it allows, before anything is run."""
     hints = _type_hints(load(spec.target))
     for key, value in spec.params:
@@ -122,7 +122,7 @@ def _check_parameters(part: Any) -> None:
         part._validate_params()
 
 
-def find(name: str) -> list[tuple[str, Spec]]:
+def find(name: str) -> list[tuple[str, ResolvedSpec]]:
     """Find what ``check`` is to look at: a name on a menu, every plug-in in ``file.py``, or the one in ``file.py:Class``.
 
     Raises
@@ -135,7 +135,7 @@ def find(name: str) -> list[tuple[str, Spec]]:
     if ".py:" in name:
         named = Spec.parse(name)
         plugin = load(named.name)
-        kind = kind_of(plugin) or (inspect.isfunction(plugin) and kind_of(build(replace(named, target=named.name))))
+        kind = kind_of(plugin) or (inspect.isfunction(plugin) and kind_of(build(ResolvedSpec(named.name, named.params, target=named.name))))
         if not kind:
             raise UserError(f"{name} is no plug-in: it has none of extract, predict_proba and fit_resample")
         return [(kind, resolve(kind, Spec.parse(name)))]
@@ -186,7 +186,7 @@ def load(target: str) -> Callable[..., Any]:
     raise unknown(f"class in {where}:", attribute, [name for _, name in _classes(module)])
 
 
-def build(spec: Spec) -> Any:
+def build(spec: ResolvedSpec) -> Any:
     """Make the estimator that a resolved spec describes.
 
     Raises
@@ -194,32 +194,32 @@ def build(spec: Spec) -> Any:
     UserError
         Its ``__init__`` fails.
     """
-    inner = {key: build(value) if isinstance(value, Spec) else value for key, value in spec.params}
+    inner = {key: build(value) if isinstance(value, ResolvedSpec) else value for key, value in spec.params}
     try:
         return load(spec.target)(**inner)
     except (Exception, SystemExit) as error:
         raise UserError(f"{spec.label} cannot be made: {describe_error(error)}") from error
 
 
-def parameters(spec: Spec) -> dict[str, inspect.Parameter]:
+def parameters(spec: ResolvedSpec) -> dict[str, inspect.Parameter]:
     """Parameters a study may set on what a resolved spec names (those in ``_GIVEN`` come from the harness)."""
     known = inspect.signature(load(spec.target)).parameters.items()
     return {name: value for name, value in known if name not in _GIVEN and value.kind is not value.VAR_KEYWORD}
 
 
-def _resolved(spec: Spec) -> dict[str, Any]:
+def _resolved(spec: ResolvedSpec) -> dict[str, Any]:
     return {name: parameter.default for name, parameter in parameters(spec).items()} | dict(spec.params)
 
 
-def with_defaults(spec: Spec) -> Spec:
+def with_defaults(spec: ResolvedSpec) -> ResolvedSpec:
     """Spec with every parameter written out, as a table that is cited should have it."""
     return replace(spec, params=tuple(sorted(_resolved(spec).items())))
 
 
 @cache
-def describe(spec: Spec) -> dict[str, Any]:
+def describe(spec: ResolvedSpec) -> dict[str, Any]:
     """Say all that decides what a resolved spec computes: name, every parameter's value, digest of its source."""
-    params = {key: describe(value) if isinstance(value, Spec) else value for key, value in _resolved(spec).items()}
+    params = {key: describe(value) if isinstance(value, ResolvedSpec) else value for key, value in _resolved(spec).items()}
     return {"name": spec.name, "params": params, "source": digest(spec.target)}
 
 
@@ -301,6 +301,6 @@ def kind_of(cls: object) -> str:
     return next((kind for method, kind in marks.items() if hasattr(cls, method)), "")
 
 
-def takes_images(model: Spec) -> bool:
+def takes_images(model: ResolvedSpec) -> bool:
     """Whether a resolved model is given images instead of features."""
     return getattr(load(model.target), "takes", "features") == "images"

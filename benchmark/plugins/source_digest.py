@@ -10,7 +10,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import BinaryIO
 
-from benchmark.plugins.spec import Spec
+from benchmark.plugins.spec import ResolvedSpec
 from benchmark.utils.files import write_atomic
 
 _OURS = ("benchmark", "features", "models")
@@ -41,26 +41,26 @@ def _file_of(target: str) -> Path | None:
     return Path(where).expanduser().resolve() if where.endswith(".py") else _source(where, Path(), (where.split(".")[0],))
 
 
-def plugins_of(specs: Iterable[Spec]) -> tuple[Spec, ...]:
+def plugins_of(specs: Iterable[ResolvedSpec]) -> tuple[ResolvedSpec, ...]:
     """Those of some specs, and of the specs inside them, whose code is not of this program; each once, in one order."""
     plugins = {plugin for spec in specs for plugin in _foreign(spec)}
     return tuple(sorted(plugins, key=lambda spec: (spec.target, spec.label)))
 
 
 @cache
-def _foreign(spec: Spec) -> frozenset[Spec]:
+def _foreign(spec: ResolvedSpec) -> frozenset[ResolvedSpec]:
     where = spec.target.rpartition(":")[0]
     is_ours = not where.endswith(".py") and where.split(".")[0] in _OURS
-    inner = (value for _, value in spec.params if isinstance(value, Spec))
+    inner = (value for _, value in spec.params if isinstance(value, ResolvedSpec))
     return frozenset(() if is_ours else (spec,)).union(*map(_foreign, inner))
 
 
-def keep_sources(plugins: Iterable[Spec], folder: Path) -> None:
+def keep_sources(plugins: Iterable[ResolvedSpec], folder: Path) -> None:
     """Write the source of plug-ins into a folder: ``<file>-<digest>.py``, and what it imports into a folder of that name.
 
     Parameters
     ----------
-    plugins : iterable of Spec
+    plugins : iterable of ResolvedSpec
         As ``plugins_of`` gives them; the digest is the one in the rows.
     folder : Path
     """

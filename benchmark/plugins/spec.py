@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Self
 
@@ -21,7 +21,7 @@ _LENGTH = 10_000  # characters of an entry
 
 @dataclass(frozen=True)
 class Spec:
-    """A named thing with its parameters; ``target`` says where its code is once ``plugins.resolve`` has found it.
+    """A named thing with its parameters, as a study has it.
 
     Examples
     --------
@@ -33,7 +33,6 @@ class Spec:
 
     name: str
     params: tuple[tuple[str, Any], ...] = ()
-    target: str = ""
 
     @classmethod
     def parse(cls, entry: str | dict[str, Any] | Spec) -> Self:
@@ -79,6 +78,21 @@ class Spec:
             return self.name
         words = (f"{key}={value.label if isinstance(value, Spec) else repr(value)}" for key, value in self.params)
         return f"{self.name}({', '.join(words)})"
+
+
+@dataclass(frozen=True)
+class ResolvedSpec(Spec):
+    """A spec whose code was found, and whose parameters are those of the code; ``registry.resolve`` makes it.
+
+    Parameters
+    ----------
+    name, params
+        As of a `Spec`; specs among the parameters are resolved, too.
+    target : str
+        Where the code is: ``module:attribute`` or ``path/file.py:Class``.
+    """
+
+    target: str = field(kw_only=True)
 
 
 @lru_cache

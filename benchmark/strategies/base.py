@@ -42,7 +42,10 @@ class Strategy(BaseEstimator):
     strategies and model do so more than once gets a note.
     """
 
-    balances: bool = False
+    @property
+    def balances(self) -> bool:
+        """Whether it makes up for the class frequencies: a class attribute, or a property, of those that do."""
+        return False
 
     def refusal(self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task) -> str | None:
         """Return the reason why this cannot work, or None.

@@ -36,7 +36,7 @@ class Resample(Strategy):
         self.sampler = sampler
 
     @property
-    def balances(self) -> bool:  # type: ignore[override]
+    def balances(self) -> bool:
         """Whether it evens out the class frequencies; samplers that clean borders between classes do not."""
         return getattr(self.sampler, "_sampling_type", "") != "clean-sampling"
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from benchmark.plugins.registry import describe, resolve
-from benchmark.plugins.spec import Spec
+from benchmark.plugins.spec import ResolvedSpec, Spec
 from benchmark.study.axes import AXES, Role, label_names, value_label
 from benchmark.utils.hashing import derive_seed, digest_of
 
@@ -34,17 +34,17 @@ class Cell:
 
     fingerprint: str
     size: int | None
-    split: Spec
+    split: ResolvedSpec
     fold: int
     values: Mapping[str, Any] = field(hash=False)
 
     @property
     def dataset(self) -> Spec:
-        """Data set, unresolved: where its images are does not decide a result."""
+        """Data set; its fingerprint decides a result, and not where its images are."""
         return self.values["dataset"]
 
     @property
-    def imbalance(self) -> Spec:
+    def imbalance(self) -> ResolvedSpec:
         """How the training set is made imbalanced."""
         return self.values["imbalance"]
 
@@ -54,22 +54,22 @@ class Cell:
         return self.values["train_size"]
 
     @property
-    def occlusion(self) -> Spec:
+    def occlusion(self) -> ResolvedSpec:
         """What of the images is covered."""
         return self.values["occlusion"]
 
     @property
-    def extractor(self) -> tuple[Spec, ...]:
+    def extractor(self) -> tuple[ResolvedSpec, ...]:
         """Extractors, concatenated if there are several; none when the model takes images."""
         return self.values["extractor"]
 
     @property
-    def strategy(self) -> tuple[Spec, ...]:
+    def strategy(self) -> tuple[ResolvedSpec, ...]:
         """One or more strategies, combined."""
         return self.values["strategy"]
 
     @property
-    def model(self) -> Spec:
+    def model(self) -> ResolvedSpec:
         """Model."""
         return self.values["model"]
 
@@ -121,6 +121,6 @@ def resolve_value(kind: str | None, value: Any, plugins: tuple[str, ...] = ()) -
 
 
 def _describe_value(value: Any) -> Any:
-    if isinstance(value, Spec):
+    if isinstance(value, ResolvedSpec):
         return describe(value)
     return [describe(part) for part in value] if isinstance(value, tuple) else value

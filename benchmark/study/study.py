@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, ByteSize, ConfigDict, Field, ValidationErr
 
 from benchmark.errors import UserError, unknown
 from benchmark.plugins.registry import FLOOR, contents, describe, load, resolve, takes_images
-from benchmark.plugins.spec import Spec, join
+from benchmark.plugins.spec import ResolvedSpec, Spec, join
 from benchmark.study.axes import AXES, IMAGES, Axis, listed, read_sum, value_label
 from benchmark.study.cell import resolve_value
 from benchmark.utils.files import read_text, user_path
@@ -162,7 +162,7 @@ class Study(_Axes):
         return write_yaml({key: value for key, value in values.items() if value not in (None, "", [])})
 
 
-def _check_pair(extractor: tuple[Spec, ...], model: Spec, study: str) -> None:
+def _check_pair(extractor: tuple[ResolvedSpec, ...], model: ResolvedSpec, study: str) -> None:
     """Refuse an extractor for a model that takes images, and ``images`` for one that takes features."""
     if takes_images(model) and extractor:
         raise UserError(
@@ -188,7 +188,7 @@ def _check_listed_once(entries: dict[str, Sequence[Any]], labels: dict[str, list
 
 def content_of(entry: Any) -> Any:
     """What decides whether two entries of an axis are the same: code and values of all parameters, whatever their names."""
-    if isinstance(entry, Spec):
+    if isinstance(entry, ResolvedSpec):
         return entry.target, str(sorted(describe(entry)["params"].items(), key=itemgetter(0)))
     return tuple(map(content_of, entry)) if isinstance(entry, tuple) else entry
 
