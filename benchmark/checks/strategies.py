@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from benchmark.checks.subject import Subject, kind_of_value, require, same, uneven_digits
 from benchmark.datasets.base import Dataset
-from benchmark.evaluation.components import make_strategy
+from benchmark.evaluation.components import build_strategy
 from benchmark.strategies.base import HeldOut
 
 
@@ -53,7 +53,7 @@ def input_unchanged(subject: Subject) -> None:
 def images_are_adjusted_alone(subject: Subject) -> None:
     """``adjust`` changes the probabilities of an image by what was learned, not by those of the other test images."""
     digits = uneven_digits()
-    strategy, proba = make_strategy((subject.spec,), 0), np.random.default_rng(0).dirichlet(np.ones(3), len(digits.targets))
+    strategy, proba = build_strategy((subject.spec,), 0), np.random.default_rng(0).dirichlet(np.ones(3), len(digits.targets))
     strategy.learn(digits.targets, lambda: HeldOut(digits.targets, proba.copy()))
     together = strategy.adjust(proba.copy())
     require(

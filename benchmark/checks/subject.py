@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
 from benchmark.datasets.bundled import load_digits
-from benchmark.evaluation.feature_cache import seeded, words
+from benchmark.evaluation.components import seeded
+from benchmark.evaluation.feature_cache import words
 from benchmark.plugins.registry import build, takes_images
 from benchmark.plugins.spec import ResolvedSpec
 from features import base

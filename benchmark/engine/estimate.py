@@ -15,7 +15,7 @@ import pandas as pd
 from benchmark.datasets.base import Dataset, shape_of
 from benchmark.engine.schedule import MatrixKeys
 from benchmark.errors import UserError
-from benchmark.evaluation.components import split
+from benchmark.evaluation.components import fold_of
 from benchmark.evaluation.feature_cache import is_stored, matrices
 from benchmark.evaluation.plan import Plan
 from benchmark.results.store import load_results
@@ -114,7 +114,7 @@ def _stored(folder: Path) -> Iterator[tuple[Path, pd.DataFrame]]:
 
 
 def _add_cell(found: Estimate, cell: Cell, dataset: Dataset, known: _Known) -> None:
-    train, test = split(cell, dataset)
+    train, test = fold_of(cell, dataset)
     found.n_cells += 1
     found.mb += len(test) * 8 * (len(dataset.classes) + 2) / 1e6  # probabilities, target and index; before compression
     labels = cell.identity

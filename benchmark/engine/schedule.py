@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.datasets.base import Dataset
-from benchmark.evaluation.components import split
+from benchmark.evaluation.components import fold_of
 from benchmark.evaluation.feature_cache import is_stored, learns, matrices, matrix_key
 from benchmark.plugins.registry import build, takes_images
 from benchmark.plugins.source_digest import plugins_of
@@ -210,7 +210,7 @@ class MatrixKeys:
         covered = (cell.occlusion, cell.seed, *occluded) if any(occluded) else ()
         decided_by = (cell.fingerprint, spec, *training, *covered)
         if decided_by not in self._known:
-            train, _ = split(cell, self._datasets[cell.dataset.label])
+            train, _ = fold_of(cell, self._datasets[cell.dataset.label])
             self._known[decided_by] = matrix_key(cell, part, train)
         return self._known[decided_by]
 

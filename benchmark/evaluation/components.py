@@ -1,7 +1,9 @@
-"""What the evaluation of a cell begins with: its split, its strategy, its model, and why it may be impossible."""
+"""What a cell is made of: its training and test images, extractors, strategy and model, each built once; and why it may be impossible."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -9,21 +11,111 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
-from benchmark.evaluation.feature_cache import seeded
 from benchmark.evaluation.fitting import size_refusal
 from benchmark.evaluation.own_folds import own_folds_refusal, resamples
 from benchmark.plugins.registry import build, load, takes_images
 from benchmark.plugins.spec import ResolvedSpec
 from benchmark.sampling import imbalance
-from benchmark.sampling.splits import MENU, Fold
-from benchmark.strategies.base import CORRECTED, Combined, Strategy
-from benchmark.strategies.thresholds import balances
+from benchmark.sampling.occlusion import Occlusion, occlude
+from benchmark.sampling.splits import MENU, Fold, Indices
+from benchmark.strategies.base import Combined, Strategy
 from benchmark.study.cell import Cell
 from models.one_vs_rest import OneVsRest
 
 
-def split(cell: Cell, dataset: Dataset) -> Fold:
-    """Training and test indices of a cell; the training part as small and as imbalanced as the cell asks for."""
+@dataclass(frozen=True, eq=False)
+class Components:
+    """What a cell is made of on its data set; each is built when it is first asked for, and once.
+
+    Parameters
+    ----------
+    cell : Cell
+    dataset : Dataset
+    fold : Fold
+        Indices of the training and the test images.
+    """
+
+    cell: Cell
+    dataset: Dataset
+    fold: Fold
+
+    @property
+    def train(self) -> Indices:
+        """Indices of the training images."""
+        return self.fold[0]
+
+    @property
+    def test(self) -> Indices:
+        """Indices of the test images."""
+        return self.fold[1]
+
+    @property
+    def is_official(self) -> bool:
+        """Whether the split is the official one, so that its validation set is at hand."""
+        return self.cell.split.target == MENU["official"]
+
+    @cached_property
+    def occlusion(self) -> Occlusion | None:
+        """What of the images is covered; None where they are whole."""
+        return load(self.cell.occlusion.target)(**dict(self.cell.occlusion.params))
+
+    @cached_property
+    def extractors(self) -> tuple[Any, ...]:
+        """Extractors, not fitted, seeded; none when the model takes images."""
+        return tuple(self.build_extractor(spec) for spec in self.cell.extractor)
+
+    @cached_property
+    def strategy(self) -> Strategy:
+        """Strategy, seeded: a sampler of imbalanced-learn is wrapped, several strategies are combined."""
+        return build_strategy(self.cell.strategy, self.cell.seed_for("strategy"))
+
+    @cached_property
+    def model(self) -> Any:
+        """Model, not fitted, seeded; one that takes features is made one-vs-rest for a multi-label task."""
+        model = build(self.cell.model)
+        if self.dataset.multilabel and not takes_images(self.cell.model):
+            model = OneVsRest(model)
+        return seeded(model, self.cell.seed_for("model"))
+
+    def build_extractor(self, spec: ResolvedSpec) -> Any:
+        """Build one more extractor as the cell has it, not fitted and seeded."""
+        return seeded(build(spec), self.cell.seed_for("extractor"))
+
+    def images(self, indices: Indices, occluded: bool) -> NDArray[np.uint8]:
+        """Some images of the data set, whole or occluded as the cell asks for."""
+        images = self.dataset.images[indices]
+        return occlude(images, indices, self.occlusion, self.cell.seed) if self.occlusion and occluded else images
+
+    def refusal(self) -> str | None:
+        """Why the cell cannot be run, known before anything is computed; None when it can."""
+        cell, dataset, model, strategy = self.cell, self.dataset, self.model, self.strategy
+        if not hasattr(model, "predict_proba"):
+            return "the model has no predict_proba, and AUC is never computed from hard labels: wrap it in CalibratedClassifierCV"
+        if any(isinstance(value, ResolvedSpec) and takes_images(value) for _, value in cell.model.params) and not takes_images(cell.model):
+            return f"the estimator inside takes images, and {cell.model.name} gives it features"
+        available = len(folds(dataset, cell.split)[cell.fold][0])
+        shares, rare = _shares(cell.imbalance, len(dataset.classes))
+        reason = imbalance.refusal(available, cell.train_size, shares is not None, rare, dataset.classes, dataset.multilabel)
+        if reason:
+            return reason
+        targets = dataset.targets[self.train]
+        if not dataset.multilabel and len(np.unique(targets)) < 2:
+            return f"the training set has images of a single class: all {len(targets)} are '{dataset.classes[targets[0]]}'"
+        counts = np.bincount(targets.ravel())
+        most = int(counts.max()) * len(counts) if resamples(strategy) else len(targets)
+        reason = own_folds_refusal(model, strategy, dataset.groups is not None, most)
+        if not resamples(strategy):
+            reason = reason or size_refusal(model, len(targets))
+        return reason or strategy.refusal(model, targets, dataset.classes, dataset.task)
+
+
+def build_components(cell: Cell, dataset: Dataset) -> Components:
+    """Find what a cell is made of on its data set."""
+    return Components(cell, dataset, fold_of(cell, dataset))
+
+
+def fold_of(cell: Cell, dataset: Dataset) -> Fold:
+    """Indices of the training and the test images of a cell; the training set as small and as imbalanced as it asks for."""
     train, test = folds(dataset, cell.split)[cell.fold]
     shares, rare = _shares(cell.imbalance, len(dataset.classes))
     if cell.train_size == 1 and shares is None:
@@ -32,12 +124,6 @@ def split(cell: Cell, dataset: Dataset) -> Fold:
         return imbalance.first(train, cell.train_size, cell.seed), test
     truncate = cell.imbalance.target == imbalance.MENU["long_tail"]
     return imbalance.sample(train, dataset.targets[train], dataset.classes, cell.train_size, shares, rare, cell.seed, truncate), test
-
-
-def _shares(spec: ResolvedSpec, n_classes: int) -> tuple[NDArray[np.float64] | None, tuple[str, ...] | None]:
-    """Sizes of the classes that a profile asks for, and which are rare; None where nothing is asked for."""
-    params = dict(spec.params)
-    return load(spec.target)(n_classes, **params), params.get("rare")
 
 
 def folds(dataset: Dataset, split: ResolvedSpec) -> list[Fold]:
@@ -51,7 +137,7 @@ def folds(dataset: Dataset, split: ResolvedSpec) -> list[Fold]:
 _FOLDS: WeakKeyDictionary[Dataset, dict[ResolvedSpec, list[Fold]]] = WeakKeyDictionary()
 
 
-def make_strategy(specs: tuple[ResolvedSpec, ...], seed: int) -> Strategy:
+def build_strategy(specs: tuple[ResolvedSpec, ...], seed: int) -> Strategy:
     """Build a strategy from its specs; an imbalanced-learn sampler is wrapped, several are combined."""
     parts = [seeded(_as_strategy(build(spec)), seed) for spec in specs]
     return parts[0] if len(parts) == 1 else Combined(parts)
@@ -65,60 +151,13 @@ def _as_strategy(made: Any) -> Strategy:
     return Resample(made)
 
 
-def make_model(cell: Cell, dataset: Dataset) -> Any:
-    """Build the model of a cell, seeded; a feature model is made one-vs-rest for a multi-label task."""
-    model = build(cell.model)
-    if dataset.multilabel and not takes_images(cell.model):
-        model = OneVsRest(model)
-    return seeded(model, cell.seed_for("model"))
+def seeded(estimator: Any, seed: int) -> Any:
+    """Give every unset ``random_state`` of an estimator, and of those inside it, the seed."""
+    unset = [name for name, value in estimator.get_params().items() if name.split("__")[-1] == "random_state" and value is None]
+    return estimator.set_params(**dict.fromkeys(unset, seed)) if unset else estimator
 
 
-def is_official(cell: Cell) -> bool:
-    """Whether a cell's split is the official one, so that its validation set is at hand."""
-    return cell.split.target == MENU["official"]
-
-
-def double_corrections(strategy: Strategy, model: Any) -> list[str]:
-    """Note that the class frequencies are corrected for more than once, by strategies and by what the model does itself.
-
-    Such cells are run, whatever the strategies: some combinations are of interest (Buda, Maki &
-    Mazurowski 2018 follow over-sampling by thresholding), and others are compared with them.
-
-    Parameters
-    ----------
-    strategy : Strategy
-    model : scikit-learn classifier
-        Not yet weighted by the strategy.
-    """
-    parts = strategy.parts if isinstance(strategy, Combined) else [strategy]
-    by = [type(getattr(part, "sampler", part)).__name__ for part in parts if getattr(part, "balances", False)]
-    by += ["the model"] if balances(model) else []
-    return [f"{CORRECTED} {len(by)} times: by {' and by '.join(by)}"] if len(by) > 1 else []
-
-
-def refusal(cell: Cell, dataset: Dataset) -> str | None:
-    """Why a cell cannot be run, known before anything is computed; None when it can."""
-    train, _ = split(cell, dataset)
-    return refusal_of(cell, dataset, train, make_strategy(cell.strategy, 0), make_model(cell, dataset))
-
-
-def refusal_of(cell: Cell, dataset: Dataset, train: NDArray[np.int64], strategy: Strategy, model: Any) -> str | None:
-    """Why a cell cannot be run, of which training part, strategy and model are made already."""
-    if not hasattr(model, "predict_proba"):
-        return "the model has no predict_proba, and AUC is never computed from hard labels: wrap it in CalibratedClassifierCV"
-    if any(isinstance(value, ResolvedSpec) and takes_images(value) for _, value in cell.model.params) and not takes_images(cell.model):
-        return f"the estimator inside takes images, and {cell.model.name} gives it features"
-    available = len(folds(dataset, cell.split)[cell.fold][0])
-    shares, rare = _shares(cell.imbalance, len(dataset.classes))
-    reason = imbalance.refusal(available, cell.train_size, shares is not None, rare, dataset.classes, dataset.multilabel)
-    if reason:
-        return reason
-    if not dataset.multilabel and len(np.unique(dataset.targets[train])) < 2:
-        name = dataset.classes[dataset.targets[train][0]]
-        return f"the training set has images of a single class: all {len(train)} are '{name}'"
-    counts = np.bincount(dataset.targets[train].ravel())
-    most = int(counts.max()) * len(counts) if resamples(strategy) else len(train)
-    reason = own_folds_refusal(model, strategy, dataset.groups is not None, most)
-    if not resamples(strategy):
-        reason = reason or size_refusal(model, len(train))
-    return reason or strategy.refusal(model, dataset.targets[train], dataset.classes, dataset.task)
+def _shares(spec: ResolvedSpec, n_classes: int) -> tuple[NDArray[np.float64] | None, tuple[str, ...] | None]:
+    """Sizes of the classes that a profile asks for, and which are rare; None where nothing is asked for."""
+    params = dict(spec.params)
+    return load(spec.target)(n_classes, **params), params.get("rare")

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import random
 import sys
-import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from multiprocessing import parent_process
 from pathlib import Path
@@ -22,14 +20,13 @@ from benchmark.datasets.base import Dataset, shape_of
 from benchmark.errors import StorageError
 from benchmark.evaluation.accelerate import accelerated
 from benchmark.evaluation.bounds import bounded
-from benchmark.evaluation.components import double_corrections, is_official, make_model, make_strategy, refusal_of, split
+from benchmark.evaluation.components import build_components
 from benchmark.evaluation.feature_cache import Features, featurize, said, words
-from benchmark.evaluation.fitting import fit_model
-from benchmark.evaluation.inner_folds import TrainingSet, Validation, held_out_probabilities, prepare_fit, probabilities
-from benchmark.sampling.splits import official_validation, shared_images
+from benchmark.evaluation.training import train_and_predict
+from benchmark.sampling.splits import shared_images
 from benchmark.scoring import metrics
 from benchmark.scoring.predictions import Predictions
-from benchmark.strategies.base import Refused, Strategy
+from benchmark.strategies.base import Refused
 from benchmark.study.cell import Cell
 from benchmark.utils.environment import environment
 from benchmark.utils.hashing import digest_of_file
@@ -120,17 +117,15 @@ def _outcome(cell: Cell, dataset: Dataset, folder: Path, accelerate: bool) -> di
 
 
 def _predicted(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
-    train, test = split(cell, dataset)
-    strategy, model = make_strategy(cell.strategy, cell.seed_for("strategy")), make_model(cell, dataset)
-    reason = refusal_of(cell, dataset, train, strategy, model)
+    components = build_components(cell, dataset)
+    reason = components.refusal()
     if reason:
         raise Refused(reason)
-    features = featurize(cell, dataset, train, test, folder / "features")
-    corrections = double_corrections(strategy, model)
-    model = strategy.weight(model, dataset.targets[train])
-    timings, predictions = fit_predict(model, strategy, features, dataset, train, test, is_official(cell))
+    features = featurize(components, folder / "features")
+    trained = train_and_predict(components, features)
+    train, test = components.fold
     path = folder / "predictions" / f"{cell.key}.npz"
-    predictions.save(path)
+    trained.predictions.save(path)
     stored = Predictions.load(path)
     return {
         **metrics.compute(stored),
@@ -142,12 +137,12 @@ def _predicted(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
         "n_test": len(test),
         "matrices": features.matrices,
         "extract_s": features.seconds,
-        **timings,
-        "images_per_s": _images_per_s(features, timings["predict_s"], len(test)),
-        "history": _plain(getattr(model, "history_", None)),
+        **trained.outcome,
+        "images_per_s": _images_per_s(features, trained.outcome["predict_s"], len(test)),
+        "history": _plain(getattr(trained.model, "history_", None)),
         "notes": [
             *features.notes,
-            *corrections,
+            *trained.notes,
             *metrics.class_notes(stored, dataset.targets[train]),
             *shared_images(dataset, train, test),
         ],
@@ -160,61 +155,9 @@ def _per_class(stored: Predictions, y: NDArray[np.int64]) -> dict[str, dict[str,
     return {cls: {**found, "train": int(n)} for (cls, found), n in zip(metrics.per_class(stored).items(), counts, strict=True)}
 
 
-def fit_predict(
-    model: Any, strategy: Strategy, features: Features, dataset: Dataset, train: NDArray[np.int64], test: NDArray[np.int64], official: bool
-) -> tuple[dict[str, Any], Predictions]:
-    """Fit a model, and what its strategy learns, to the training set, and predict the test set.
-
-    Parameters
-    ----------
-    model : scikit-learn classifier
-        Weighted by the strategy already.
-    strategy : Strategy
-    features : Features
-    dataset : Dataset
-    train, test : indices
-    official : bool
-        The split is the official one, whose validation set is used where something is to be chosen.
-
-    Returns
-    -------
-    outcome : dict
-        Seconds, the number of images after resampling, and what was used as 'validation'.
-    predictions : Predictions
-    """
-    outcome: dict[str, Any] = {}
-    whole = TrainingSet(features.train, dataset, train, strategy, _validation(features, dataset) if official else None)
-    training, given = prepare_fit(model, whole)
-    with _timed(outcome, "resample_s"):
-        X, y = training.resampled()
-    outcome["n_resampled"] = len(y)
-    with _timed(outcome, "fit_s"):
-        fit_model(model, X, y, training.rarest(), **given)
-        strategy.learn(whole.y, lambda: held_out_probabilities(model, whole))
-    with _timed(outcome, "predict_s"):
-        proba = strategy.adjust(probabilities(model, features.test, dataset))
-    uses = whole.uses | training.uses
-    outcome["validation"] = "; ".join(f"{what}: {text}" for what, text in uses.items()) or "none"
-    groups = None if dataset.groups is None else dataset.groups[test]
-    return outcome, Predictions(dataset.targets[test], proba, dataset.classes, test, dataset.ordinal, groups)
-
-
-def _validation(features: Features, dataset: Dataset) -> Validation | None:
-    """The official validation set, if there is one that shares no group with the rest."""
-    indices, n_left_out = official_validation(dataset)
-    return Validation(indices, lambda: features.of_training(indices), n_left_out) if len(indices) else None
-
-
 def _plain(history: Any) -> Any:
     """Keep what JSON can hold; NumPy's numbers are made Python's, anything else is made text."""
     return json.loads(json.dumps(history, default=lambda value: value.tolist() if hasattr(value, "tolist") else str(value)))
-
-
-@contextmanager
-def _timed(timings: dict[str, float], name: str) -> Iterator[None]:
-    start = time.perf_counter()
-    yield
-    timings[name] = time.perf_counter() - start
 
 
 def _images_per_s(features: Features, predict_s: float, n_test: int) -> float:

@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
+from benchmark.evaluation.components import Components
 from benchmark.plugins.registry import build, describe, load
 from benchmark.plugins.spec import ResolvedSpec
-from benchmark.sampling.occlusion import Occlusion, occlude
+from benchmark.sampling.occlusion import Occlusion
 from benchmark.study.cell import Cell
 from benchmark.utils.environment import NOT_IN_FEATURES, libraries
 from benchmark.utils.files import write_atomic, write_text
@@ -79,25 +80,24 @@ class Features:
         return sum(matrix["seconds"] for matrix in self.matrices.values())
 
 
-def featurize(cell: Cell, dataset: Dataset, train: NDArray[np.int64], test: NDArray[np.int64], cache: Path) -> Features:
+def featurize(components: Components, cache: Path) -> Features:
     """Features of the training and test images; concatenated where the cell names several extractors.
 
     Parameters
     ----------
-    cell : Cell
-    dataset : Dataset
-    train, test : indices
+    components : Components
     cache : Path
         Folder of the stored matrices.
     """
-    in_train, in_test = _occluded_parts(cell.occlusion)
+    cell, dataset = components.cell, components.dataset
+    in_train, in_test = _occluded_sets(components.occlusion)
     if not cell.extractor:
         return Features(
-            images_of(cell, dataset, train, in_train),
-            images_of(cell, dataset, test, in_test),
-            lambda indices: images_of(cell, dataset, indices, in_train),
+            components.images(components.train, in_train),
+            components.images(components.test, in_test),
+            lambda indices: components.images(indices, in_train),
         )
-    found = {wanted: matrix_of(cell, part, dataset, train, cache) for part, wanted in enumerate(matrices(cell))}
+    found = {wanted: matrix_of(components, part, cache) for part, wanted in enumerate(matrices(cell))}
     of = {(wanted.spec, wanted.of_occluded): matrix for wanted, (matrix, _) in found.items()}
 
     def rows(indices: NDArray[np.int64], occluded: bool) -> NDArray:
@@ -106,7 +106,7 @@ def featurize(cell: Cell, dataset: Dataset, train: NDArray[np.int64], test: NDAr
     stored = [stored for _, stored in found.values()]
     used = {known["key"]: {name: known[name] for name in ("extractor", "seconds", "mb")} for known in stored}
     notes = dict.fromkeys(note for known in stored for note in known["notes"])
-    of_train, of_test = rows(train, in_train), rows(test, in_test)
+    of_train, of_test = rows(components.train, in_train), rows(components.test, in_test)
     return Features(of_train, of_test, lambda indices: rows(indices, in_train), used, len(dataset.images), tuple(notes))
 
 
@@ -117,25 +117,13 @@ def matrices(cell: Cell) -> tuple[Matrix, ...]:
 
 @lru_cache(maxsize=1024)
 def _matrices(extractor: tuple[ResolvedSpec, ...], occlusion: ResolvedSpec) -> tuple[Matrix, ...]:
-    in_train, in_test = _occluded_parts(occlusion)
+    in_train, in_test = _occluded_sets(load(occlusion.target)(**dict(occlusion.params)))
     return tuple(dict.fromkeys(Matrix(spec, side, in_train and learns(spec)) for spec in extractor for side in (in_train, in_test)))
 
 
-def _occluded_parts(occlusion: ResolvedSpec) -> tuple[bool, bool]:
+def _occluded_sets(occlusion: Occlusion | None) -> tuple[bool, bool]:
     """Whether training images are occluded, and whether test images are."""
-    found = _occlusion(occlusion)
-    return (found.in_train, found.in_test) if found else (False, False)
-
-
-def _occlusion(spec: ResolvedSpec) -> Occlusion | None:
-    return load(spec.target)(**dict(spec.params))
-
-
-def images_of(cell: Cell, dataset: Dataset, indices: NDArray[np.int64], occluded: bool) -> NDArray[np.uint8]:
-    """Some images of a data set, as they are or occluded as the cell asks for."""
-    occlusion = _occlusion(cell.occlusion)
-    images = dataset.images[indices]
-    return occlude(images, indices, occlusion, cell.seed) if occlusion and occluded else images
+    return (occlusion.in_train, occlusion.in_test) if occlusion else (False, False)
 
 
 def joined(matrices: list[NDArray]) -> NDArray:
@@ -143,7 +131,7 @@ def joined(matrices: list[NDArray]) -> NDArray:
     return matrices[0] if len(matrices) == 1 else np.concatenate(matrices, axis=1)
 
 
-def matrix_of(cell: Cell, part: int, dataset: Dataset, train: NDArray[np.int64], cache: Path) -> tuple[NDArray, dict[str, Any]]:
+def matrix_of(components: Components, part: int, cache: Path) -> tuple[NDArray, dict[str, Any]]:
     """One of a cell's ``matrices``, from the cache if it is there.
 
     Returns
@@ -153,11 +141,12 @@ def matrix_of(cell: Cell, part: int, dataset: Dataset, train: NDArray[np.int64],
     stored : dict
         What is known of it: 'key', 'seconds', 'notes', ...
     """
-    wanted, path = matrices(cell)[part], cache / f"{matrix_key(cell, part, train)}.npy"
-    found = _read(path, len(dataset.images))
+    cell, n_images = components.cell, len(components.dataset.images)
+    path = cache / f"{matrix_key(cell, part, components.train)}.npy"
+    found = _read(path, n_images)
     if found is None:
-        _compute(cell, wanted, dataset, train, path)
-        found = _read(path, len(dataset.images))
+        _compute(components, matrices(cell)[part], path)
+        found = _read(path, n_images)
         assert found is not None
     return found
 
@@ -193,11 +182,11 @@ def _read(path: Path, n: int) -> tuple[NDArray, dict[str, Any]] | None:
     return (matrix, stored) if whole else None
 
 
-def _compute(cell: Cell, wanted: Matrix, dataset: Dataset, train: NDArray[np.int64], path: Path) -> None:
-    spec, everything = wanted.spec, np.arange(len(dataset.images))
-    extractor = seeded(build(spec), cell.seed_for("extractor"))
-    images = images_of(cell, dataset, everything, occluded=True) if wanted.of_occluded else dataset.images
-    learned_from = images_of(cell, dataset, train, occluded=True) if wanted.from_occluded else None
+def _compute(components: Components, wanted: Matrix, path: Path) -> None:
+    spec, dataset, train = wanted.spec, components.dataset, components.train
+    extractor = components.build_extractor(spec)
+    images = components.images(np.arange(len(dataset.images)), occluded=True) if wanted.of_occluded else dataset.images
+    learned_from = components.images(train, occluded=True) if wanted.from_occluded else None
     start = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:  # said to every cell that uses the matrix, not to the first
         warnings.simplefilter("always")
@@ -242,9 +231,3 @@ def words(message: object) -> str:
         return str(message).encode(errors="replace").decode()
     except BaseException:  # of any kind: it is the plug-in's own
         return f"a {type(message).__name__} that cannot say what it is"
-
-
-def seeded(estimator: Any, seed: int) -> Any:
-    """Give every unset ``random_state`` of an estimator, and of those inside it, the seed."""
-    unset = [name for name, value in estimator.get_params().items() if name.split("__")[-1] == "random_state" and value is None]
-    return estimator.set_params(**dict.fromkeys(unset, seed)) if unset else estimator

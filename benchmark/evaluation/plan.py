@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmark.datasets.base import Dataset, data_folder
 from benchmark.errors import UserError
-from benchmark.evaluation.components import folds, refusal
+from benchmark.evaluation.components import build_components, folds
 from benchmark.plugins.registry import FLOOR, load, resolve, takes_images, with_defaults
 from benchmark.plugins.spec import ResolvedSpec, Spec
 from benchmark.sampling.splits import has_official
@@ -47,7 +47,7 @@ class Plan:
     @cached_property
     def refusals(self) -> list[tuple[Cell, str]]:
         """Cells of which the split alone tells that they cannot be run, with the reason; features may refuse others."""
-        reasons = ((cell, refusal(cell, self.datasets[cell.dataset.label])) for cell in self.cells())
+        reasons = ((cell, build_components(cell, self.datasets[cell.dataset.label]).refusal()) for cell in self.cells())
         return [(cell, reason) for cell, reason in reasons if reason]
 
 

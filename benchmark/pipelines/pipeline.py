@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from benchmark.datasets.base import Dataset
 from benchmark.datasets.images.options import Options
 from benchmark.errors import UserError
-from benchmark.evaluation.components import double_corrections, is_official, make_model, make_strategy, refusal, split
-from benchmark.evaluation.evaluate import fit_predict, seed_global_generators
-from benchmark.evaluation.feature_cache import Features, fit_extractor, joined, said, seeded, words
+from benchmark.evaluation.components import Components, build_components
+from benchmark.evaluation.evaluate import seed_global_generators
+from benchmark.evaluation.feature_cache import Features, fit_extractor, joined, said, words
 from benchmark.evaluation.inner_folds import probabilities
 from benchmark.evaluation.plan import make_plan
+from benchmark.evaluation.training import Trained, train_and_predict
 from benchmark.pipelines.card import Card
-from benchmark.plugins.registry import FLOOR, build, resolve, takes_images
+from benchmark.plugins.registry import FLOOR, resolve, takes_images
 from benchmark.plugins.spec import Spec
 from benchmark.sampling.splits import Indices, has_official, shared_images
 from benchmark.scoring import metrics
@@ -102,42 +103,47 @@ def fit(cell: Cell, dataset: Dataset) -> Pipeline:
     UserError
         The strategy or the model cannot work on this training part.
     """
-    train, test = split(cell, dataset)
-    reason = refusal(cell, dataset)
+    components = build_components(cell, dataset)
+    reason = components.refusal()
     if reason:
         raise UserError(f"this pipeline cannot be trained on {dataset.name}: {reason}")
     seed_global_generators(cell)
     with limited_threads(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            parts, predictions, how = train_parts(cell, dataset, train, test)
+            trained = train(components)
         except Refused as refused:
             raise UserError(f"this pipeline cannot be trained on {dataset.name}: {refused}") from None
         except (Exception, SystemExit) as error:  # a row of a study would say so, too
             raise UserError(f"training on {dataset.name} failed: {type(error).__name__}: {words(error)}") from error
+    how = trained.outcome["validation"]
     notes = (
         *dataset.notes,
-        *how,
-        *shared_images(dataset, train, test),
-        *metrics.undefined(predictions),
+        *trained.notes,
+        *([f"held out: {how}"] if how != "none" else []),
+        *shared_images(dataset, *components.fold),
+        *metrics.undefined(trained.predictions),
         *said(caught),
     )
-    return Pipeline(make_card(cell, dataset, predictions, len(train), notes), *parts)
+    return make_pipeline(components, trained, notes)
 
 
-def train_parts(cell: Cell, dataset: Dataset, train: Indices, test: Indices) -> tuple[tuple[Any, Any, Strategy], Predictions, list[str]]:
-    """Extractors, model and strategy of a cell, what they predict for the test set, and notes of how they were trained."""
-    strategy, model = make_strategy(cell.strategy, cell.seed_for("strategy")), make_model(cell, dataset)
-    extractors = tuple(fit_extractor(seeded(build(spec), cell.seed_for("extractor")), dataset, train) for spec in cell.extractor)
-    notes = double_corrections(strategy, model)
-    model = strategy.weight(model, dataset.targets[train])
+def train(components: Components) -> Trained:
+    """Fit the extractors and the model of a cell, and predict its test set."""
+    dataset = components.dataset
+    for extractor in components.extractors:
+        fit_extractor(extractor, dataset, components.train)
 
     def rows(indices: Indices) -> NDArray:
-        return _features(extractors, dataset.images[indices])
+        return _features(components.extractors, dataset.images[indices])
 
-    outcome, predictions = fit_predict(model, strategy, Features(rows(train), rows(test), rows), dataset, train, test, is_official(cell))
-    notes += [f"held out: {outcome['validation']}"] if outcome["validation"] != "none" else []
-    return (extractors, model, strategy), predictions, notes
+    return train_and_predict(components, Features(rows(components.train), rows(components.test), rows))
+
+
+def make_pipeline(components: Components, trained: Trained, notes: tuple[str, ...]) -> Pipeline:
+    """Put together what was trained and where it comes from."""
+    card = make_card(components.cell, components.dataset, trained.predictions, len(components.train), notes)
+    return Pipeline(card, components.extractors, trained.model, trained.strategy)
 
 
 def make_card(cell: Cell, dataset: Dataset, predictions: Predictions, n_train: int, notes: tuple[str, ...]) -> Card:

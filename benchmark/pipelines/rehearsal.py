@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
-from benchmark.evaluation.components import split
+from benchmark.evaluation.components import build_components
 from benchmark.pipelines import saving
-from benchmark.pipelines.pipeline import Pipeline, make_card, train_parts
+from benchmark.pipelines.pipeline import make_pipeline, train
 from benchmark.plugins.registry import KINDS
 from benchmark.plugins.spec import ResolvedSpec
 from benchmark.study.cell import Cell
@@ -33,16 +34,16 @@ def rehearse_saving(cell: Cell, dataset: Dataset) -> None:
     """
     if all(spec.name in KINDS[kind] and not _inside(spec) for kind, spec in _parts_of(cell)):
         return
-    train, test = split(cell, dataset)
-    few, few_test = _first_of_each(dataset, train), _first_of_each(dataset, test)
+    whole = build_components(cell, dataset)
+    few = _first_of_each(dataset, whole.train)
+    components = replace(whole, fold=(few, _first_of_each(dataset, whole.test)))
     with limited_threads(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            parts, predictions, _ = train_parts(cell, dataset, few, few_test)
+            trained = train(components)
         except (Exception, SystemExit):  # the whole training says what is wrong
             return
-    pipeline = Pipeline(make_card(cell, dataset, predictions, len(few), ()), *parts)
-    saving.read_back(pipeline, "the pipeline", dataset.images[few[:N_COMPARED]])
+    saving.read_back(make_pipeline(components, trained, ()), "the pipeline", dataset.images[few[:N_COMPARED]])
 
 
 def _parts_of(cell: Cell) -> Iterator[tuple[str, ResolvedSpec]]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.utils.validation import has_fit_parameter
 
 import models
-from benchmark.evaluation.components import make_model, make_strategy, refusal
+from benchmark.evaluation.components import build_components, build_strategy
 from benchmark.evaluation.evaluate import evaluate
 from benchmark.evaluation.inner_folds import TrainingSet, takes_inner_folds
 from benchmark.pipelines.pipeline import fit
@@ -111,7 +111,7 @@ def test_no_model_of_the_registry_holds_out_a_copy_or_the_patient_of_an_image_it
     holds_out = MODELS.get(model, model) in CALIBRATED or NETWORK in MODELS.get(model, "")
     assert bool(watched) == holds_out
     assert (row["validation"] != "none") == (holds_out or "tuned" in strategy)
-    assert "by group" in row["validation"] or not takes_inner_folds(make_model(cell, tagged))
+    assert "by group" in row["validation"] or not takes_inner_folds(build_components(cell, tagged).model)
 
 
 def test_every_model_that_takes_held_out_images_is_among_those_watched():
@@ -320,7 +320,7 @@ def test_a_plug_in_that_cuts_the_training_set_itself_is_skipped_where_its_folds_
 ):
     data = replace(digits, groups=np.arange(300) // 2) if grouped else digits
     cell = make_cell(data, model=f"{FAKES}:{model}", strategy=strategy)
-    found = refusal(cell, data)
+    found = build_components(cell, data).refusal()
     if reason is None:
         assert found is None
         assert evaluate(cell, data, tmp_path)["status"] == "ok"
@@ -356,7 +356,7 @@ def test_early_stopping_of_classes_of_one_image_is_a_skip(digits, make_cell, tmp
 
 
 def test_a_strategy_s_training_set_is_resampled_inside_each_inner_fold(tagged):
-    training = TrainingSet(tagged.images, tagged, np.arange(60), make_strategy((resolve("strategy", Spec("random_over")),), 0))
+    training = TrainingSet(tagged.images, tagged, np.arange(60), build_strategy((resolve("strategy", Spec("random_over")),), 0))
     for pair in training.folds(3):
         assert len(set(np.bincount(pair.y_train))) == 1
         assert tags(pair.X_train, 1) | tags(pair.X_held, 1) == set(range(15))

@@ -18,7 +18,7 @@ from sklearn.neural_network import MLPClassifier
 import features
 import models
 from benchmark.errors import UserError
-from benchmark.evaluation.components import split
+from benchmark.evaluation.components import fold_of
 from benchmark.evaluation.evaluate import evaluate
 from benchmark.pipelines import file, saving
 from benchmark.pipelines.pipeline import fit
@@ -411,7 +411,7 @@ def test_a_packed_part_is_refused_since_its_size_could_be_a_lie(classical):
 def test_a_card_says_how_good_the_very_pipeline_in_the_file_is(strategy, rare, make_cell):
     cell = make_cell(rare, "pixels", "logistic_regression(C=0.001)", strategy, split="holdout")
     pipeline = fit(cell, rare)
-    _, test = split(cell, rare)
+    _, test = fold_of(cell, rare)
     again = file.loads(file.dumps(pipeline), "it.pipeline")
     predictions = Predictions(rare.targets[test], again.predict_proba(rare.images[test]), rare.classes, test)
     assert pipeline.card.metrics == {name: value if np.isfinite(value) else None for name, value in compute(predictions).items()}
@@ -430,7 +430,8 @@ def test_only_names_of_pipelines_are_written_to(name, classical, tmp_path):
 def test_a_plug_in_in_a_pipeline_is_asked_for_by_name_and_read_with_it(digits, make_cell, tmp_path, plugin_text):
     (tmp_path / "mine.py").write_text(plugin_text)
     cell = make_cell(digits, "pixels", "logistic_regression", split="holdout")
-    cell = replace(cell, extractor=tuple(resolve("extractor", spec) for spec in parse_sum(f"{tmp_path}/mine.py:Mine")))
+    extractor = tuple(resolve("extractor", spec) for spec in parse_sum(f"{tmp_path}/mine.py:Mine"))
+    cell = replace(cell, values={**cell.values, "extractor": extractor})
     pipeline = fit(cell, digits)
     content = file.dumps(pipeline)
     with pytest.raises(UserError, match=r"it.pipeline needs its plug-in: add --plugin mine\.py; .* unzip -p it.pipeline plugins/mine.py"):

@@ -288,7 +288,8 @@ def test_plain_attributes_come_back_as_they_were(folder, command):
 @pytest.mark.parametrize("k", range(17))
 def test_estimators_of_scikit_learn_inside_a_plug_in_come_back(k, folder, digits, make_cell):
     target = resolve("model", Spec.parse(f"{folder / 'keepers.py'}:Any(k={k})"))
-    pipeline = fit(replace(make_cell(digits, split="holdout"), model=target), digits)
+    cell = make_cell(digits, split="holdout")
+    pipeline = fit(replace(cell, values={**cell.values, "model": target}), digits)
     again = file.loads(file.dumps(pipeline), "it.pipeline", [str(folder / "keepers.py")])
     np.testing.assert_allclose(again.predict_proba(digits.images), pipeline.predict_proba(digits.images), atol=1e-5)
 

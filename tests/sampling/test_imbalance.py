@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.errors import UserError
-from benchmark.evaluation.components import refusal, split
+from benchmark.evaluation.components import build_components, fold_of
 from benchmark.evaluation.evaluate import evaluate
 from benchmark.plugins.registry import resolve
 from benchmark.plugins.spec import Spec
@@ -17,7 +17,7 @@ PROFILES = {"step": imbalance.step, "linear": imbalance.linear, "long_tail": imb
 
 
 def counts(dataset, cell):
-    return np.bincount(dataset.targets[split(cell, dataset)[0]], minlength=len(dataset.classes))
+    return np.bincount(dataset.targets[fold_of(cell, dataset)[0]], minlength=len(dataset.classes))
 
 
 @given(ratio=RATIOS, n_classes=st.integers(2, 100), name=st.sampled_from(sorted(PROFILES)))
@@ -40,7 +40,7 @@ def test_long_tail_is_that_of_cui_2019():
 
 def test_a_cell_with_a_long_tail_has_the_truncated_sizes(digits, make_cell):
     cell = make_cell(digits, imbalance="long_tail(ratio=8)")
-    smallest = np.bincount(digits.targets[split(make_cell(digits), digits)[0]]).min()
+    smallest = np.bincount(digits.targets[fold_of(make_cell(digits), digits)[0]]).min()
     assert sorted(counts(digits, cell), reverse=True) == [int(smallest * 8 ** (-k / 9) + 1e-9) for k in range(10)]
 
 
@@ -79,7 +79,7 @@ def test_smaller_and_steeper_samples_are_nested_in_larger_ones(sizes, ratios, am
 def test_the_ratio_holds_exactly_however_large_the_classes_were(digits, make_cell):
     cell = make_cell(digits, imbalance="step(ratio=5, rare=('3', '7'))")
     found = counts(digits, cell)
-    most = np.bincount(digits.targets[split(make_cell(digits), digits)[0]]).min()
+    most = np.bincount(digits.targets[fold_of(make_cell(digits), digits)[0]]).min()
     assert set(found[[3, 7]]) == {round(most / 5)}
     assert set(np.delete(found, [3, 7])) == {most}
 
@@ -104,13 +104,13 @@ def test_a_training_size_keeps_the_class_shares(digits, make_cell, train_size):
 
 def test_the_test_part_stays_whole(digits, make_cell):
     cell = make_cell(digits, imbalance="long_tail(ratio=20)", train_size=0.5)
-    assert np.array_equal(split(cell, digits)[1], split(make_cell(digits), digits)[1])
+    assert np.array_equal(fold_of(cell, digits)[1], fold_of(make_cell(digits), digits)[1])
 
 
 def test_what_cannot_be_made_so_is_skipped_with_the_reason(digits, make_cell, tmp_path):
-    assert "more than the 200 images" in refusal(make_cell(digits, train_size=2000), digits)
-    assert "no class 'cat' to be rare" in refusal(make_cell(digits, imbalance="step(ratio=2, rare=('cat',))"), digits)
-    assert "rare lists no class" in refusal(make_cell(digits, imbalance="step(ratio=2, rare=())"), digits)
+    assert "more than the 200 images" in build_components(make_cell(digits, train_size=2000), digits).refusal()
+    assert "no class 'cat' to be rare" in build_components(make_cell(digits, imbalance="step(ratio=2, rare=('cat',))"), digits).refusal()
+    assert "rare lists no class" in build_components(make_cell(digits, imbalance="step(ratio=2, rare=())"), digits).refusal()
     row = evaluate(make_cell(digits, train_size=2000), digits, tmp_path)
     assert row["status"] == "skipped"
 

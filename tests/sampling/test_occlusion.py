@@ -10,7 +10,7 @@ from sklearn.base import clone
 from benchmark import load_study, run
 from benchmark.engine.schedule import MatrixKeys
 from benchmark.errors import UserError
-from benchmark.evaluation.components import split
+from benchmark.evaluation.components import build_components, fold_of
 from benchmark.evaluation.evaluate import evaluate
 from benchmark.evaluation.feature_cache import featurize, matrices
 from benchmark.plugins.registry import build
@@ -63,8 +63,9 @@ def test_images_are_covered_in_copies_and_in_all_channels():
 @pytest.mark.parametrize("model", ["simple_cnn(epochs=1)", "logistic_regression"])
 def test_the_images_of_the_part_that_was_named_are_covered(part, in_train, in_test, model, digits, make_cell, tmp_path):
     cell = make_cell(digits, "pixels", model, split="holdout", seed=3, occlusion=f"boxes(share=0.4, part='{part}')")
-    train, test = split(cell, digits)
-    features = featurize(cell, digits, train, test, tmp_path)
+    components = build_components(cell, digits)
+    train, test = components.fold
+    features = featurize(components, tmp_path)
     for found, indices, is_covered in ((features.train, train, in_train), (features.test, test, in_test)):
         images = digits.images[indices]
         expected = occlude(images, indices, boxes(0.4), 3) if is_covered else images
@@ -75,8 +76,9 @@ def test_the_images_of_the_part_that_was_named_are_covered(part, in_train, in_te
 @pytest.mark.parametrize("part", ["test", "train", "both"])
 def test_an_extractor_learns_from_the_training_images_as_they_are_given(part, digits, make_cell, tmp_path):
     cell = make_cell(digits, "pca(extractor=pixels, n_components=8)", split="holdout", occlusion=f"boxes(share=0.4, part='{part}')")
-    train, test = split(cell, digits)
-    features = featurize(cell, digits, train, test, tmp_path)
+    components = build_components(cell, digits)
+    train, test = components.fold
+    features = featurize(components, tmp_path)
     hidden = lambda indices: occlude(digits.images[indices], indices, boxes(0.4), 0)  # noqa: E731
     seen = digits.images[train] if part == "test" else hidden(train)
     asked = digits.images[test] if part == "train" else hidden(test)
@@ -89,7 +91,7 @@ def test_predictions_are_those_of_a_model_that_is_asked_about_covered_images(dig
     cell = make_cell(digits, "hog", "knn", split="holdout", occlusion="boxes(share=0.3)")
     row = evaluate(cell, digits, tmp_path)
     assert row["status"] == "ok", row["reason"]
-    train, test = split(cell, digits)
+    train, test = fold_of(cell, digits)
     extractor, model = clone(build(cell.extractor[0])), build(cell.model)
     model.fit(extractor.fit_transform(digits.images[train]), digits.targets[train])
     expected = model.predict_proba(extractor.transform(occlude(digits.images[test], test, boxes(0.3), 0)))

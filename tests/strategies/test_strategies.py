@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from imblearn.under_sampling import NearMiss
 
-from benchmark.evaluation.components import make_strategy
+from benchmark.evaluation.components import build_strategy
 from benchmark.evaluation.evaluate import evaluate
 from benchmark.plugins.registry import build, resolve
 from benchmark.plugins.spec import Spec, parse_sum
@@ -12,7 +12,7 @@ from benchmark.strategies.weights import effective_weights
 
 
 def strategy(name, seed=0):
-    return make_strategy(tuple(resolve("strategy", spec) for spec in parse_sum(name)), seed)
+    return build_strategy(tuple(resolve("strategy", spec) for spec in parse_sum(name)), seed)
 
 
 @pytest.mark.parametrize(("name", "size"), [("random_over", "max"), ("smote(k_neighbors=2)", "max"), ("random_under", "min")])
@@ -52,7 +52,7 @@ def test_class_weight_reaches_the_estimator_inside(model):
 def test_any_imbalanced_learn_sampler_is_a_plug_in(tmp_path, rare):
     file = tmp_path / "mine.py"
     file.write_text(f"from imblearn.under_sampling import {NearMiss.__name__}\nclass Mine(NearMiss):\n    pass\n")
-    found = make_strategy((resolve("strategy", Spec("mine"), [str(file)]),), 0)
+    found = build_strategy((resolve("strategy", Spec("mine"), [str(file)]),), 0)
     _, y = found.resample(rare.images, rare.targets)
     assert set(np.bincount(y)) == {3}
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score, recall_score
 
 from benchmark.errors import UserError
-from benchmark.evaluation.components import double_corrections, make_model, make_strategy
+from benchmark.evaluation.components import build_components
 from benchmark.evaluation.evaluate import evaluate
+from benchmark.evaluation.training import double_corrections
 from benchmark.plugins.registry import resolve
 from benchmark.plugins.spec import Spec
 from benchmark.scoring.predictions import Predictions
@@ -110,7 +111,7 @@ def test_every_strategy_that_corrects_class_frequencies_twice_is_run_with_a_note
 @pytest.mark.parametrize("strategy", ["none", "random_over", "tomek_links", "random_over + tuned_threshold", "random_over + tomek_links"])
 def test_a_single_correction_is_nothing_to_note(digits, make_cell, strategy):
     cell = make_cell(digits, strategy=strategy)
-    assert double_corrections(make_strategy(cell.strategy, 0), make_model(cell, digits)) == []
+    assert double_corrections(build_components(cell, digits).strategy, build_components(cell, digits).model) == []
 
 
 def test_thresholds_are_tuned_on_the_official_validation_set_where_there_is_one(digits, make_cell, tmp_path):
