@@ -25,6 +25,7 @@ from benchmark.datasets.base import Dataset
 from benchmark.evaluation.evaluate import evaluate
 from benchmark.plugins.registry import build, resolve
 from benchmark.plugins.spec import Spec
+from benchmark.results.folder import ResultsFolder
 from benchmark.scoring.predictions import Predictions
 from benchmark.study.cell import Cell, default_values
 
@@ -208,4 +209,4 @@ def _predicted(subject: Subject, wrong_labels: bool = False, other_images: bool 
     with tempfile.TemporaryDirectory() as folder:
         row = evaluate(cell, dataset, Path(folder))
         require(row["status"] == "ok", f"the evaluation of a cell ends as {row['status']}: {row['reason']}")
-        return Predictions.load(Path(folder) / "predictions" / f"{cell.key}.npz").proba
+        return Predictions.load(ResultsFolder(folder).predictions(cell.key)).proba

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from benchmark.engine.runner import BAD, Report
-from benchmark.engine.schedule import Outcome, Schedule, Task
+from benchmark.engine.schedule import MatrixTask, Outcome, Schedule, Task
 from benchmark.engine.worker import EPOCHS, Telling
 from benchmark.evaluation.plan import Plan
 from benchmark.reporting import leaderboard
@@ -70,7 +70,7 @@ def bar(console: Console) -> Iterator[Callable[[Plan, Schedule], Report]]:
             task = shown.add_task("cells", total=schedule.n_cells, features="", ended="", epochs="")
 
             def done(piece: Task, outcome: Outcome) -> None:
-                if piece.part is not None:
+                if isinstance(piece, MatrixTask):
                     counts["features"] += 1
                     shown.update(task, features=f"features {counts['features']}/{schedule.n_matrices}")
                 else:

@@ -67,6 +67,7 @@ def run(
     from benchmark.engine.worker import Limits
     from benchmark.evaluation.plan import make_plan
     from benchmark.reporting.leaderboard import COLUMNS
+    from benchmark.results.folder import ResultsFolder
     from benchmark.study.study import load_study
 
     how = {"time_limit": time_limit, "memory_limit": memory_limit, "accelerate": accelerate or None}
@@ -80,7 +81,7 @@ def run(
             evaluate_study(planned, folder, start, force, retry, progress)
     except KeyboardInterrupt:
         interrupted = True
-    if planned is None or not (folder / "results.sqlite").is_file():
+    if planned is None or not ResultsFolder(folder).database.is_file():
         raise typer.Exit(130)
     rows = rows_of(planned, folder, COLUMNS)
     print_leaderboards(console, rows)

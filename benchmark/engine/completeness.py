@@ -7,7 +7,6 @@ from collections.abc import Collection
 from benchmark.errors import UserError
 from benchmark.evaluation.plan import Plan
 from benchmark.results.store import Store
-from benchmark.scoring.predictions import is_intact
 from benchmark.study.cell import Cell
 from benchmark.utils.text import count_of
 
@@ -23,7 +22,7 @@ def settled_keys(store: Store, retried: Collection[str]) -> set[str]:
     """
     digests = store.digests()
     kept = (key for key, status in store.statuses().items() if status not in retried)
-    return {key for key in kept if key not in digests or is_intact(store.folder, key, digests[key])}
+    return {key for key in kept if key not in digests or store.folder.has_predictions(key, digests[key])}
 
 
 def check_complete(plan: Plan, store: Store) -> None:
@@ -42,7 +41,7 @@ def check_complete(plan: Plan, store: Store) -> None:
     for cell in plan.cells():
         if cell.key not in stored:
             missing.append(cell)
-        elif cell.key in digests and not is_intact(store.folder, cell.key, digests[cell.key]):
+        elif cell.key in digests and not store.folder.has_predictions(cell.key, digests[cell.key]):
             damaged.append(cell)
     if missing:
         have = "planned cell has" if len(missing) == 1 else "planned cells have"

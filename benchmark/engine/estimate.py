@@ -18,6 +18,7 @@ from benchmark.errors import UserError
 from benchmark.evaluation.components import fold_of
 from benchmark.evaluation.feature_cache import is_stored, matrices
 from benchmark.evaluation.plan import Plan
+from benchmark.results.folder import ResultsFolder
 from benchmark.results.store import load_results
 from benchmark.study.cell import Cell
 from benchmark.utils.text import count_of
@@ -98,7 +99,7 @@ def estimate(plan: Plan, folder: Path) -> Estimate:
                 key = matrix_key(cell, part)
                 if key not in seen:
                     seen.add(key)
-                    if not is_stored(key, len(dataset.images), folder / "features"):
+                    if not is_stored(key, len(dataset.images), ResultsFolder(folder).features):
                         _add_matrix(found, spec.label, dataset, known)
     return found
 

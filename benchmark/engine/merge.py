@@ -15,10 +15,10 @@ import numpy as np
 from benchmark.errors import UserError
 from benchmark.reporting.leaderboard import COLUMNS
 from benchmark.reporting.text_tables import write_leaderboards
+from benchmark.results.folder import ResultsFolder
 from benchmark.results.locks import Claims
 from benchmark.results.store import Store, StoredRows, load_results
 from benchmark.scoring.metrics import METRICS
-from benchmark.scoring.predictions import read
 from benchmark.utils.files import write_atomic
 
 KEPT = ("plugins", "studies")  # folders whose files are named by their content
@@ -50,19 +50,21 @@ def merge(folders: Iterable[Path], out: Path) -> dict[Path, int]:
     sources = list(dict.fromkeys(Path(folder).resolve() for folder in folders if Path(folder).resolve() != out.resolve()))
     if not sources:
         raise UserError(f"nothing to merge: name a results folder other than --out {out}")
-    taking_part = [*([out.resolve()] if (out / "results.sqlite").exists() else []), *sources]
+    taking_part = [*([out.resolve()] if ResultsFolder(out).database.exists() else []), *sources]
     with ExitStack() as held:
         stores = [held.enter_context(StoredRows(folder)) for folder in taking_part]
         for store in stores:
-            if store.folder in sources:
+            if store.folder.path in sources:
                 store.check_planned()
         _check_outcomes(stores)
         _check_labels(stores)
         target = held.enter_context(Store(out))
-        brought = {store.folder: sum(_bring(store, row, target) for row in store.rows()) for store in stores if store.folder in sources}
+        brought = {
+            store.folder.path: sum(_bring(store, row, target) for row in store.rows()) for store in stores if store.folder.path in sources
+        }
         for store in stores:
             target.adopt(store)
-            _copy_kept(store.folder, out)
+            _copy_kept(store.folder.path, out)
     claims = Claims(out)
     with claims.claimed("tables"):
         write_leaderboards(load_results(out, COLUMNS), out)
@@ -96,7 +98,7 @@ def _check_outcomes(stores: list[StoredRows]) -> None:
     for store in stores:
         for row in store.rows():
             if row["status"] == "ok":
-                read(store.folder, row["key"], row.get("predictions"))  # refuses what is missing, corrupted or changed
+                store.folder.read_predictions(row["key"], row.get("predictions"))  # refuses what is missing, corrupted or changed
             earlier = first.setdefault(row["key"], (store, _outcome(row)))
             if earlier[0] is not store and (difference := _difference(*earlier, store, row)):
                 raise UserError(
@@ -119,7 +121,7 @@ def _difference(one: StoredRows, first: Row, two: StoredRows, row: Row) -> str:
     if differing:
         name, value, other = differing
         return f"{name} {value:.6g} in {one.folder}, {other:.6g} in {two.folder}"
-    predictions = [read(store.folder, row["key"]) for store in (one, two)]  # each was held against its row
+    predictions = [store.folder.read_predictions(row["key"]) for store in (one, two)]  # each was held against its row
     same = all(np.array_equal(getattr(predictions[0], name), getattr(predictions[1], name)) for name in ("y_true", "proba", "test_index"))
     accuracies = [float((each.labels == each.y_true).mean()) for each in predictions]
     return "" if same else f"other predictions in {one.folder} (accuracy {accuracies[0]:.4f}) than in {two.folder} ({accuracies[1]:.4f})"
@@ -142,7 +144,7 @@ def _run_labels(store: StoredRows) -> Iterator[tuple[str, str]]:
 
 
 def _predictions(store: StoredRows, row: Row) -> Path:
-    return store.folder / "predictions" / f"{row['key']}.npz"
+    return store.folder.predictions(row["key"])
 
 
 def _name(row: Row) -> str:

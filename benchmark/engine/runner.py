@@ -23,7 +23,7 @@ from benchmark.datasets.stored import open_dataset, store_dataset
 from benchmark.engine.completeness import check_complete, settled_keys
 from benchmark.engine.executor import Executor
 from benchmark.engine.executors import executor_for
-from benchmark.engine.schedule import Outcome, Schedule, Task
+from benchmark.engine.schedule import CellTask, Outcome, Schedule, Task
 from benchmark.engine.tasks import compute_matrix, evaluate_cell
 from benchmark.engine.worker import EndedError, Limits
 from benchmark.errors import StorageError, UserError, unknown
@@ -33,6 +33,7 @@ from benchmark.evaluation.plan import Plan, make_plan
 from benchmark.plugins.source_digest import keep_sources
 from benchmark.reporting import leaderboard, text_tables
 from benchmark.results.columns import REQUIRED, check_row
+from benchmark.results.folder import ResultsFolder
 from benchmark.results.locks import Claims
 from benchmark.results.store import DuplicateKeyError, Store, load_results
 from benchmark.study.study import Study, load_study
@@ -146,11 +147,12 @@ def evaluate_study(
 def _describe(plan: Plan, folder: Path) -> None:
     """Write what was asked for and where it is run; ``studies/`` keeps every study that has written into the folder."""
     text = plan.study.to_yaml()
-    write_text(folder / "study.yaml", text)
-    write_text(folder / "studies" / f"{plan.study.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.yaml", text)
-    write_text(folder / "environment.json", json.dumps(environment(), indent=2) + "\n")
-    for name in ("predictions", "features"):
-        (folder / name).mkdir(exist_ok=True)  # before a plug-in changes what a new folder may be used for
+    results = ResultsFolder(folder)
+    write_text(results.study, text)
+    write_text(results.studies / f"{plan.study.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.yaml", text)
+    write_text(results.environment, json.dumps(environment(), indent=2) + "\n")
+    for place in (results.all_predictions, results.features):
+        place.mkdir(exist_ok=True)  # before a plug-in changes what a new folder may be used for
 
 
 def _finish(claims: Claims, folder: Path) -> None:
@@ -171,7 +173,7 @@ class _Work:
             lambda: (cell for cell in plan.cells() if cell.key not in settled), plan.datasets, store.folder, claims, self._is_done
         )
         self._running: dict[Future[Outcome], tuple[Task, int | None]] = {}
-        self._ended: deque[tuple[Task, Outcome]] = deque()
+        self._ended: deque[tuple[CellTask, Outcome]] = deque()
 
     def do(self, start: Callable[[bool], Executor], progress: Callable[[Plan, Schedule], Report] | None) -> None:
         """Evaluate every cell; on Ctrl-C those that are running may still end, for a moment."""
@@ -180,7 +182,7 @@ class _Work:
                 progress(self._plan, self._schedule)
             return
         self._data = {label: self._share(label) for label in self._plan.datasets}
-        keep_sources(chain.from_iterable(self._schedule.plugins), self._store.folder / "plugins")
+        keep_sources(chain.from_iterable(self._schedule.plugins), self._store.folder.plugins)
         with start(self._schedule.wants_gpu) as self._executor:
             self._report = progress(self._plan, self._schedule) if progress else lambda task, outcome: None
             self._free_gpus = list(self._executor.gpus)
@@ -216,8 +218,8 @@ class _Work:
             self._submit(task, self._free_gpus.pop())
 
     def _submit(self, task: Task, gpu: int | None) -> None:
-        data, folder = self._data[task.cell.dataset.label], self._store.folder
-        if task.part is None:
+        data, folder = self._data[task.cell.dataset.label], self._store.folder.path
+        if isinstance(task, CellTask):
             work = evaluate_cell, task.cell, data, folder, self._plan.study.accelerate, gpu
             future = self._executor.submit(*work, on_gpu=task.on_gpu, plugins=task.plugins)
         else:
@@ -232,7 +234,7 @@ class _Work:
             if task.on_gpu:
                 self._free_gpus.append(gpu)
             outcome = self._outcome(task, future)
-            if task.part is None:
+            if isinstance(task, CellTask):
                 self._ended.append((task, outcome))
             else:
                 self._schedule.end(task, outcome)
@@ -247,9 +249,9 @@ class _Work:
             self._ended.popleft()
         while self._schedule.unevaluated:
             cell, outcome = self._schedule.unevaluated.pop()
-            self._store_row(Task(cell.key, cell), outcome)
+            self._store_row(CellTask(cell), outcome)
 
-    def _store_row(self, task: Task, outcome: Outcome) -> None:
+    def _store_row(self, task: CellTask, outcome: Outcome) -> None:
         dataset = self._plan.datasets[task.cell.dataset.label]
         row = outcome if outcome.get("key") == task.key else row_of(task.cell, outcome, dataset)
         row["workers"] = self._executor.workers
@@ -262,7 +264,7 @@ class _Work:
         """How a task ended: its own word, if that can be stored, or what befell it."""
         try:
             outcome = future.result()
-            check_row(outcome, REQUIRED if task.part is None else ())
+            check_row(outcome, REQUIRED if isinstance(task, CellTask) else ())
             return outcome
         except EndedError as error:
             return {"status": error.status, "reason": error.reason, "peak_mb": error.peak_mb}
@@ -278,7 +280,7 @@ class _Work:
 
     def _check_storage(self, task: Task) -> None:
         """Do what a task with plug-ins could not do: that may be the fault of the plug-ins, or of the folder."""
-        check_writable(self._store.folder / "predictions")
+        check_writable(self._store.folder.all_predictions)
         open_dataset.cache_clear()
         open_dataset(self._data[task.cell.dataset.label])
 
@@ -288,6 +290,6 @@ class _Work:
     def _share(self, label: str) -> Path:
         """Put a data set where workers open it; from here on this process uses the shared one too."""
         with self._claims.claimed("images"):
-            path = store_dataset(self._plan.datasets[label], self._store.folder / "images")
+            path = store_dataset(self._plan.datasets[label], self._store.folder.images)
         self._plan.datasets[label] = open_dataset(path)
         return path

@@ -6,7 +6,6 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from benchmark.datasets.base import Dataset
@@ -15,6 +14,7 @@ from benchmark.evaluation.feature_cache import is_stored, learns, matrices, matr
 from benchmark.plugins.registry import build, takes_images
 from benchmark.plugins.source_digest import plugins_of
 from benchmark.plugins.spec import ResolvedSpec
+from benchmark.results.folder import ResultsFolder
 from benchmark.results.locks import Claims
 from benchmark.study.cell import Cell
 
@@ -22,30 +22,55 @@ Outcome = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Task:
-    """One piece of work.
+class CellTask:
+    """The evaluation of a cell.
 
     Parameters
     ----------
-    key : str
-        Content key of the matrix or of the cell.
     cell : Cell
-    part : int or None
-        Which of the cell's matrices is to be computed; None: the cell is to be evaluated.
     on_gpu : bool
     """
 
-    key: str
     cell: Cell
-    part: int | None = None
     on_gpu: bool = False
+
+    @property
+    def key(self) -> str:
+        """Content key of the cell."""
+        return self.cell.key
 
     @property
     def plugins(self) -> tuple[ResolvedSpec, ...]:
         """Plug-ins whose code it runs."""
-        if self.part is None:
-            return plugins_of_cell(self.cell)
+        return plugins_of_cell(self.cell)
+
+
+@dataclass(frozen=True)
+class MatrixTask:
+    """The computation of a matrix of features.
+
+    Parameters
+    ----------
+    key : str
+        Content key of the matrix.
+    cell : Cell
+        One of those that need it.
+    part : int
+        Which of the cell's matrices it is.
+    """
+
+    key: str
+    cell: Cell
+    part: int
+    on_gpu = False
+
+    @property
+    def plugins(self) -> tuple[ResolvedSpec, ...]:
+        """Plug-ins whose code it runs."""
         return plugins_of([matrices(self.cell)[self.part].spec])
+
+
+Task = CellTask | MatrixTask
 
 
 def plugins_of_cell(cell: Cell) -> tuple[ResolvedSpec, ...]:
@@ -90,13 +115,13 @@ class Schedule:
         self,
         wanted: Callable[[], Iterator[Cell]],
         datasets: dict[str, Dataset],
-        folder: Path,
+        folder: ResultsFolder,
         claims: Claims,
         is_done: Callable[[str], bool],
     ) -> None:
-        self._datasets, self._cache, self._claims, self._is_done = datasets, folder / "features", claims, is_done
+        self._datasets, self._cache, self._claims, self._is_done = datasets, folder.features, claims, is_done
         self._matrix_key = MatrixKeys(datasets)
-        self._missing: dict[str, Task] = {}
+        self._missing: dict[str, MatrixTask] = {}
         self.plugins: list[tuple[ResolvedSpec, ...]] = []
         self._failed: dict[str, Outcome] = {}
         self._blocked: defaultdict[str, list[Cell]] = defaultdict(list)
@@ -124,7 +149,7 @@ class Schedule:
     def end(self, task: Task, outcome: Outcome) -> None:
         """Take note of how a task ended (a cell's row is stored by now), and give its claim back."""
         self._claims.release(task.key)
-        if task.part is None:
+        if isinstance(task, CellTask):
             return
         del self._missing[task.key]
         if outcome["status"] != "ok":
@@ -148,14 +173,14 @@ class Schedule:
             plugins[plugins_of_cell(cell)] = None
             self.wants_gpu = self.wants_gpu or uses_gpu(cell.model)
             for part in range(len(matrices(cell))):
-                task = Task(self._matrix_key(cell, part), cell, part)
+                task = MatrixTask(self._matrix_key(cell, part), cell, part)
                 if task.key not in self._missing and not self._is_there(task):
                     self._missing[task.key] = task
                     plugins[task.plugins] = None
         self.plugins = sorted(plugins, key=len)  # the matrices of a cell are of some of its plug-ins: they come before it
         return len(keys)
 
-    def _in_order(self, wanted: Callable[[], Iterator[Cell]]) -> Iterator[Task | Cell]:
+    def _in_order(self, wanted: Callable[[], Iterator[Cell]]) -> Iterator[MatrixTask | Cell]:
         """Matrices and cells, set of plug-ins by set of plug-ins."""
         missing = list(self._missing.values())
         for plugins in self.plugins:
@@ -165,7 +190,7 @@ class Schedule:
     def _draw(self, queue: deque[Task]) -> bool:
         """Draw matrices and cells until one goes into the queue."""
         for drawn in self._undrawn:
-            if isinstance(drawn, Task):
+            if isinstance(drawn, MatrixTask):
                 self._ready[False].append(drawn)
             else:
                 self._place(drawn)
@@ -183,10 +208,10 @@ class Schedule:
                 self._blocked[key].append(cell)
                 return
         on_gpu = self.has_gpu and uses_gpu(cell.model)
-        self._ready[on_gpu].append(Task(cell.key, cell, on_gpu=on_gpu))
+        self._ready[on_gpu].append(CellTask(cell, on_gpu))
 
     def _is_there(self, task: Task) -> bool:
-        if task.part is None:
+        if isinstance(task, CellTask):
             return self._is_done(task.key)
         return is_stored(task.key, len(self._datasets[task.cell.dataset.label].images), self._cache)
 

@@ -12,6 +12,7 @@ from benchmark.datasets.stored import open_dataset
 from benchmark.evaluation.components import build_components
 from benchmark.evaluation.evaluate import attempt, evaluate
 from benchmark.evaluation.feature_cache import matrix_of
+from benchmark.results.folder import ResultsFolder
 from benchmark.study.cell import Cell
 
 
@@ -45,7 +46,7 @@ def compute_matrix(cell: Cell, part: int, data: Path, folder: Path) -> dict[str,
         What a row says of how it ended: 'status', 'reason', and the traceback if there is one.
     """
     dataset = open_dataset(data)
-    return attempt(lambda: matrix_of(build_components(cell, dataset), part, folder / "features") and {})
+    return attempt(lambda: matrix_of(build_components(cell, dataset), part, ResultsFolder(folder).features) and {})
 
 
 def count_gpus() -> int:

@@ -23,6 +23,7 @@ from benchmark.evaluation.bounds import bounded
 from benchmark.evaluation.components import build_components
 from benchmark.evaluation.feature_cache import Features, featurize, said, words
 from benchmark.evaluation.training import train_and_predict
+from benchmark.results.folder import ResultsFolder
 from benchmark.sampling.splits import shared_images
 from benchmark.scoring import metrics
 from benchmark.scoring.predictions import Predictions
@@ -121,10 +122,10 @@ def _predicted(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
     reason = components.refusal()
     if reason:
         raise Refused(reason)
-    features = featurize(components, folder / "features")
+    features = featurize(components, ResultsFolder(folder).features)
     trained = train_and_predict(components, features)
     train, test = components.fold
-    path = folder / "predictions" / f"{cell.key}.npz"
+    path = ResultsFolder(folder).predictions(cell.key)
     trained.predictions.save(path)
     stored = Predictions.load(path)
     return {

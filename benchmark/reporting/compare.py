@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,12 @@ from benchmark.errors import UserError, unknown
 from benchmark.reporting.comparison import Comparison, Entry, capital, is_baseline
 from benchmark.reporting.entry_lookup import find_entry, find_pairs, known_entries
 from benchmark.reporting.leaderboard import COMPARABLE, ENTRY, title_of
+from benchmark.results.folder import ResultsFolder
 from benchmark.results.store import load_results
 from benchmark.scoring.averages import counted_by_group, remarks, title_of_metric
 from benchmark.scoring.intervals import difference, over_folds
 from benchmark.scoring.metrics import METRICS
-from benchmark.scoring.predictions import Predictions, read, read_cells
+from benchmark.scoring.predictions import Predictions, read_cells
 from benchmark.scoring.rank_tests import holm, wilcoxon
 from benchmark.scoring.significance import ALPHA, Result
 
@@ -110,7 +111,7 @@ def _rows(folder: str | Path, metric: str) -> pd.DataFrame:
 
 def _compared_in(folder: Path, rows: pd.DataFrame, families: list[list[Couple]], metric: str) -> Iterator[Comparison]:
     """Comparisons that are in all families, adjusted within each group of rows, and across data sets."""
-    reading = lru_cache(maxsize=64)(partial(read, folder))
+    reading = lru_cache(maxsize=64)(ResultsFolder(folder).read_predictions)
     wanted = set(families[0]).intersection(*families)
     everything: list[tuple[Couple, Comparison]] = []
     for labels, group in rows.groupby(COMPARABLE, sort=False, dropna=False):

@@ -11,6 +11,7 @@ import pandas as pd
 from benchmark.errors import UserError
 from benchmark.reporting import class_table, occlusion_table
 from benchmark.reporting.leaderboard import caption, comparable, leaderboards, problems, shown
+from benchmark.results.folder import ResultsFolder
 from benchmark.scoring.averages import classes_of
 from benchmark.scoring.metrics import OF_SECOND, label_of
 from benchmark.study.axes import label_names
@@ -136,4 +137,4 @@ def _with_class(rows: pd.DataFrame, form: str) -> pd.DataFrame:
 def write_leaderboards(rows: pd.DataFrame, folder: Path, metric: str = "f1") -> None:
     """Write ``leaderboard.csv``, ``.md`` and ``.tex`` into a results folder."""
     for form, suffix in (("csv", "csv"), ("md", "md"), ("latex", "tex")):
-        write_text(folder / f"leaderboard.{suffix}", render(rows, form, metric))
+        write_text(ResultsFolder(folder).leaderboard(suffix), render(rows, form, metric))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
+from benchmark.results.folder import ResultsFolder
 from benchmark.utils.files import TEMPORARY
 
 CLAIM = re.compile(r"[0-9a-f]{20}|tables|images")
@@ -20,18 +21,17 @@ class Claims:
     Parameters
     ----------
     folder : Path
-        Results folder; the locks are files in ``folder/claims/``, there only while they are held.
+        Results folder; the locks are files in ``ResultsFolder.locks``, there only while they are held.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder = ResultsFolder(folder)
         self._held: dict[str, BaseFileLock] = {}
 
     def claim(self, key: str, wait: bool = False) -> bool:
         """Take a piece of work; False when another runner is at it, unless this one is to wait for that."""
-        place = self._folder / "claims"
-        place.mkdir(exist_ok=True)
-        lock = FileLock(place / key)
+        self._folder.locks.mkdir(exist_ok=True)
+        lock = FileLock(self._folder.locks / key)
         try:
             lock.acquire(blocking=wait)
         except Timeout:
@@ -68,17 +68,18 @@ class Claims:
 
     def sweep(self) -> None:
         """Remove what killed workers and runners left: temporary files, and locks of work nobody is at."""
-        shared = ((name, "tables") for name in (".", "studies", "plugins"))
-        for name, guard in (("predictions", None), ("features", None), ("images", "images"), *shared):
-            for path in (self._folder / name).glob(".*.part"):
+        folder = self._folder
+        shared = ((place, "tables") for place in (folder.path, folder.studies, folder.plugins))
+        for place, guard in ((folder.all_predictions, None), (folder.features, None), (folder.images, "images"), *shared):
+            for path in place.glob(".*.part"):
                 if found := TEMPORARY.fullmatch(path.name):
                     self._remove(path, guard or found[1])
-        for path in (self._folder / "claims").glob("*"):
+        for path in folder.locks.glob("*"):
             if CLAIM.fullmatch(path.name):
                 self._remove(path, path.name)
 
     def _remove(self, path: Path, key: str) -> None:
         if self.claim(key):
-            if path.parent.name != "claims":
+            if path.parent != self._folder.locks:
                 path.unlink(missing_ok=True)
             self.release(key)

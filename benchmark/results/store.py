@@ -14,6 +14,7 @@ import pandas as pd
 from benchmark.errors import UserError
 from benchmark.results.columns import NESTED, REQUIRED, Labels, StoredValueError, read_values
 from benchmark.results.database import REMEDY, open_for_writing, opened_for_reading, problems_explained
+from benchmark.results.folder import ResultsFolder
 
 _FIRST = ("key", "status", "reason")
 EDITED = f"it was edited, or written by another version: {REMEDY}"
@@ -42,8 +43,8 @@ class StoredRows:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.path = folder / "results.sqlite"
+        self.folder = ResultsFolder(folder)
+        self.path = self.folder.database
         self._held = ExitStack()
         self._connection = self._open()
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from math import ceil
-from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -22,7 +21,7 @@ from benchmark.scoring import fast_scores
 from benchmark.scoring.averages import counted
 from benchmark.scoring.influence import influence, smoothed
 from benchmark.scoring.metrics import METRICS, truth_of, undefined
-from benchmark.scoring.predictions import Predictions, read, read_cells
+from benchmark.scoring.predictions import Predictions, ReadOne, read_cells
 from benchmark.scoring.significance import ALPHA, Result, Spread, corrected_t, delong, limits, mcnemar, paired_t, spread_of, wilson
 
 
@@ -75,7 +74,7 @@ def kind_of(metric: str, multilabel: bool = False) -> str:
     return "counts" if metric in fast_scores.OF_COUNTS or metric == "kappa" else ""
 
 
-def interval(folder: Path, cells: pd.DataFrame, metric: str) -> Result:
+def interval(read_one: ReadOne, cells: pd.DataFrame, metric: str) -> Result:
     """Mean of one entry's metric, with its interval.
 
     Over folds by the corrected variance of Nadeau & Bengio (2003), seeds averaged within a fold first, as they share its test set;
@@ -83,8 +82,8 @@ def interval(folder: Path, cells: pd.DataFrame, metric: str) -> Result:
 
     Parameters
     ----------
-    folder : Path
-        Holds the predictions.
+    read_one : callable (key, digest) -> Predictions
+        See ``read_cells``.
     cells : DataFrame
         Rows of the entry that are done.
     metric : str
@@ -93,7 +92,7 @@ def interval(folder: Path, cells: pd.DataFrame, metric: str) -> Result:
     found = cells.groupby("fold")[metric].agg(lambda values: values.astype(float).mean()).dropna()
     if len(found) > 1:
         return over_folds(found, cells["n_images"], cells["n_test"])
-    return over_images(metric, read_cells(partial(read, folder), cells[cells["fold"].isin(found.index)]))
+    return over_images(metric, read_cells(read_one, cells[cells["fold"].isin(found.index)]))
 
 
 def over_folds(scores: pd.Series, n_images: pd.Series, n_test: pd.Series, alpha: float = ALPHA) -> Result:

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.errors import UserError
 from benchmark.utils.files import write_atomic
-from benchmark.utils.hashing import digest_of_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,22 +139,16 @@ def _read_array(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray:
         return np.ndarray(shape, dtype, content, order="F" if by_column else "C")
 
 
-def is_intact(folder: Path, key: str, digest: str | None) -> bool:
-    """Whether the predictions of a cell are those that were written; without a digest, as of older rows, whether they are a whole file."""
-    path = folder / "predictions" / f"{key}.npz"
-    try:
-        return zipfile.is_zipfile(path) if digest is None else digest_of_file(path) == digest
-    except OSError:
-        return False
+ReadOne = Callable[[str, str | None], Predictions]
 
 
-def read_cells(read_one: Callable[[str, str | None], Predictions], cells: pd.DataFrame, suffix: str = "") -> list[Predictions]:
-    """Predictions of stored cells, by the columns ``key`` and ``predictions`` of their rows; see ``read``.
+def read_cells(read_one: ReadOne, cells: pd.DataFrame, suffix: str = "") -> list[Predictions]:
+    """Predictions of stored cells, by the columns ``key`` and ``predictions`` of their rows.
 
     Parameters
     ----------
     read_one : callable (key, digest) -> Predictions
-        ``read`` of a results folder, or the same with a memory.
+        ``ResultsFolder.read_predictions``, or the same with a memory.
     cells : DataFrame
     suffix : str
         Of the two columns, where rows of two entries stand side by side.
@@ -165,30 +157,3 @@ def read_cells(read_one: Callable[[str, str | None], Predictions], cells: pd.Dat
     digests = cells[column] if column in cells else [None] * len(cells)
     pairs = zip(cells[f"key{suffix}"], digests, strict=True)
     return [read_one(key, digest if isinstance(digest, str) else None) for key, digest in pairs]
-
-
-def read(folder: Path, key: str, digest: str | None = None) -> Predictions:
-    """Predictions of a stored cell of a results folder.
-
-    Parameters
-    ----------
-    folder : Path
-    key : str
-    digest : str or None
-        Of the file, as its row has it; None in rows of earlier versions.
-
-    Raises
-    ------
-    UserError
-        The file is missing, corrupted or truncated, or was changed since its cell has ended.
-    """
-    path, again = folder / "predictions" / f"{key}.npz", "run its study again with --force"
-    try:
-        predictions = Predictions.load(path)
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing: {again}") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is corrupted or truncated ({error}): {again}") from None
-    if digest is not None and digest_of_file(path) != digest:
-        raise UserError(f"{path} was changed after its cell had ended: {again}")
-    return predictions

@@ -12,6 +12,7 @@ from benchmark.errors import UserError
 from benchmark.pipelines.file import SUFFIX, load
 from benchmark.pipelines.pipeline import Pipeline
 from benchmark.reporting import leaderboard
+from benchmark.results.folder import ResultsFolder
 from benchmark.results.store import load_results
 from benchmark.scoring.metrics import METRICS
 
@@ -44,7 +45,7 @@ def find(places: Iterable[Path], plugins: Iterable[str] = ()) -> Found:
     for place in places:
         if not place.exists():
             raise UserError(f"no file or folder {place}")
-        if (place / "results.sqlite").is_file():
+        if ResultsFolder(place).database.is_file():
             boards.append(place)
         for path in _files(place):
             if path.name in pipelines:

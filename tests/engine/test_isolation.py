@@ -9,7 +9,7 @@ from benchmark import load_study, run
 from benchmark.engine.executors import LocalExecutor
 from benchmark.engine.worker import Limits
 from benchmark.errors import UserError
-from benchmark.scoring.predictions import read
+from benchmark.results.folder import ResultsFolder
 
 FAULTS = str(Path(__file__).parents[1] / "faults.py")
 BUILT_IN = ["knn", "logistic_regression", "gaussian_nb"]
@@ -101,7 +101,7 @@ def test_a_run_whose_predictions_a_plug_in_changed_does_not_end_well(reaching, n
     honest = load_study("digits", extractors=["pixels"], models=BUILT_IN, split="holdout")
     rows = run(honest, tmp_path / "out")
     for row in rows.to_dict("records"):
-        stored = read(tmp_path / "out", row["key"])
+        stored = ResultsFolder(tmp_path / "out").read_predictions(row["key"])
         assert (stored.labels == stored.y_true).mean() == row["accuracy"], "the same command heals it"
 
 

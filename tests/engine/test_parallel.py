@@ -11,6 +11,7 @@ import pytest
 
 from benchmark import load_results, load_study, run
 from benchmark.datasets.stored import open_dataset
+from benchmark.engine.schedule import CellTask, MatrixTask
 from benchmark.errors import StorageError, UserError
 from benchmark.results.store import load_results as rows_of
 
@@ -65,8 +66,8 @@ def test_a_matrix_is_computed_once_and_no_worker_waits_for_it(tmp_path, monkeypa
     )
     run(study, tmp_path / "out", jobs=2, progress=lambda plan, schedule: lambda task, row: order.append(task))
     assert (tmp_path / "log").read_text().count("Constant") == 4, "four batches of images, once"
-    slow = next(k for k, task in enumerate(order) if task.part is not None and "Constant" in task.cell.extractor[0].name)
-    before = [task.cell.extractor[0].name for task in order[:slow] if task.part is None]
+    slow = next(k for k, task in enumerate(order) if isinstance(task, MatrixTask) and "Constant" in task.cell.extractor[0].name)
+    before = [task.cell.extractor[0].name for task in order[:slow] if isinstance(task, CellTask)]
     assert before.count("pixels") == 18, "every cell that did not need it went ahead"
 
 
@@ -83,7 +84,7 @@ def test_a_dask_worker_killed_in_mid_study_loses_nothing(tmp_path, monkeypatch):
 
         def kill_one(plan, schedule):
             def report(task, row):
-                if task.part is None and not killed:
+                if isinstance(task, CellTask) and not killed:
                     killed.append(next(iter(client.run(os.getpid).values())))
                     os.kill(killed[0], 9)
 
@@ -116,7 +117,7 @@ def test_a_database_locked_for_too_long_ends_the_run_and_keeps_its_rows(tmp_path
 
     def lock(plan, schedule):
         def report(task, row):
-            if task.part is None and not other:
+            if isinstance(task, CellTask) and not other:
                 other.append(sqlite3.connect(tmp_path / "results.sqlite"))
                 other[0].execute("BEGIN IMMEDIATE")
 

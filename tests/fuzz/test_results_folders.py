@@ -18,8 +18,9 @@ from benchmark.errors import UserError
 from benchmark.reporting import info, text_tables
 from benchmark.reporting.plots import recalls
 from benchmark.reporting.plots.rows import Results
+from benchmark.results.folder import ResultsFolder
 from benchmark.results.store import Store, load_results
-from benchmark.scoring.predictions import Predictions, read
+from benchmark.scoring.predictions import Predictions
 
 pytestmark = pytest.mark.slow
 
@@ -137,7 +138,7 @@ def test_damaged_predictions_are_the_right_ones_or_one_line(damaged):
     for _ in range(PREDICTIONS):
         path.write_bytes(mutated(content, rng))
         found = []
-        said = what_is_said(lambda found=found: found.append(read(damaged, path.stem)))
+        said = what_is_said(lambda found=found: found.append(ResultsFolder(damaged).read_predictions(path.stem)))
         assert len(said) < 1_000
         assert all(np.array_equal(stored.proba, right.proba) for stored in found)
         n_refused += bool(said)

@@ -22,8 +22,9 @@ from benchmark.reporting.plots import MENU, Missing, confusion, cost, plot, reca
 from benchmark.reporting.plots.picture import file_name
 from benchmark.reporting.plots.rows import Few, Results
 from benchmark.reporting.plots.style import PLACES, apart, family_of, in_order, style_of
+from benchmark.results.folder import ResultsFolder
 from benchmark.scoring.intervals import interval
-from benchmark.scoring.predictions import Predictions, read
+from benchmark.scoring.predictions import Predictions
 from benchmark.strategies import MENU as STRATEGIES
 
 CURVES = {
@@ -171,9 +172,8 @@ def test_nothing_of_a_picture_is_outside_of_it_whatever_the_names(results, monke
     rows = results.rows.assign(
         dataset=dataset, per_class=[{name(k): of for k, of in enumerate(classes.values())} for classes in results.rows["per_class"]]
     )
-    monkeypatch.setattr(
-        "benchmark.reporting.plots.rows.read", lambda *where: replace(read(*where), classes=tuple(name(k) for k in range(10)))
-    )
+    read = ResultsFolder.read_predictions
+    monkeypatch.setattr(ResultsFolder, "read_predictions", lambda *where: replace(read(*where), classes=tuple(map(name, range(10)))))
     for kind in MENU:
         for picture in pictures(Results(rows, results.folder), kind, "f1"):
             picture.figure.draw_without_rendering()
@@ -243,7 +243,7 @@ def test_squares_of_a_confusion_matrix_are_shares_of_the_true_class(results):
     (picture,) = pictures(results, "confusion")
     axes = next(ax for ax in picture.figure.axes if ax.get_title("left") == "pixels / none / nearest_centroid")
     cells = hardest_of(results, "none")
-    stored = [read(results.folder, key) for key in cells["key"]]
+    stored = [ResultsFolder(results.folder).read_predictions(key) for key in cells["key"]]
     truth, labels = (np.concatenate([getattr(p, name) for p in stored]) for name in ("y_true", "labels"))
     np.testing.assert_allclose(axes.images[0].get_array(), confusion_matrix(truth, labels, normalize="true"))
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("", "true")  # the first row has its axis below the last
@@ -252,7 +252,7 @@ def test_squares_of_a_confusion_matrix_are_shares_of_the_true_class(results):
 def test_a_reliability_diagram_shows_the_share_of_right_answers(results):
     (picture,) = pictures(results, "reliability")
     axes = next(ax for ax in picture.figure.axes if ax.get_title("left").startswith("pixels / none /"))
-    stored = [read(results.folder, key) for key in hardest_of(results, "none")["key"]]
+    stored = [ResultsFolder(results.folder).read_predictions(key) for key in hardest_of(results, "none")["key"]]
     confidence = np.concatenate([p.proba.max(axis=1) for p in stored])
     right = np.concatenate([p.proba.argmax(axis=1) == p.y_true for p in stored])
     x, y = axes.lines[-1].get_data()
@@ -268,7 +268,7 @@ def test_lines_have_the_intervals_of_their_cells_as_bars(results):
     cells = rows[
         (rows["imbalance"] == "step(ratio=10)") & (rows["train_size"] == 1) & (rows["strategy"] == "none") & (rows["model"] != "majority")
     ]
-    found = interval(results.folder, cells, "accuracy")
+    found = interval(ResultsFolder(results.folder).read_predictions, cells, "accuracy")
     assert (lower, upper) == pytest.approx((found.lower, min(1, found.upper)))
 
 
@@ -305,7 +305,8 @@ def test_an_interval_holds_the_mean_and_narrows_with_folds(folder):
     cells = rows[
         (rows["imbalance"] == "step(ratio=1)") & (rows["train_size"] == 1) & (rows["strategy"] == "none") & (rows["model"] != "majority")
     ]
-    over_folds, one_fold = interval(folder, cells, "accuracy"), interval(folder, cells[cells["fold"] == 0], "accuracy")
+    read = ResultsFolder(folder).read_predictions
+    over_folds, one_fold = interval(read, cells, "accuracy"), interval(read, cells[cells["fold"] == 0], "accuracy")
     for found, of in ((over_folds, cells), (one_fold, cells[cells["fold"] == 0])):
         assert found.lower < of["accuracy"].mean() < found.upper
     n = int(cells["n_test"].iloc[0])

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from benchmark.errors import UserError
-from benchmark.scoring.predictions import Predictions, read
+from benchmark.results.folder import ResultsFolder
+from benchmark.scoring.predictions import Predictions
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def array(values):
 
 
 def test_predictions_read_back_as_they_were_saved(path):
-    stored = read(path.parent.parent, "k")
+    stored = ResultsFolder(path.parent.parent).read_predictions("k")
     assert stored.classes == ("a", "b", "c")
     assert stored.proba.shape == (50, 3)
     assert list(stored.groups[:2]) == ["p", "p"]
@@ -48,7 +49,7 @@ def test_a_truncated_file_is_said_to_be_corrupted(path, share):
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(UserError, match=r"is corrupted or truncated.* --force"):
-        read(path.parent.parent, "k")
+        ResultsFolder(path.parent.parent).read_predictions("k")
 
 
 def test_a_header_that_claims_more_than_there_is_takes_no_memory(path):
@@ -56,7 +57,7 @@ def test_a_header_that_claims_more_than_there_is_takes_no_memory(path):
     with_member(path, "proba.npy", header.replace(b"(50, 3)", b"(10000000000, 3)")[:128] + header[128:])
     tracemalloc.start()
     with pytest.raises(UserError, match="is said to hold 240000000000 bytes"):
-        read(path.parent.parent, "k")
+        ResultsFolder(path.parent.parent).read_predictions("k")
     assert tracemalloc.get_traced_memory()[1] < 10_000_000
     tracemalloc.stop()
 
@@ -75,10 +76,10 @@ OTHER_ARRAYS = {
 def test_arrays_of_another_type_shape_or_name_are_refused(path, name):
     with_member(path, name, array(OTHER_ARRAYS[name]))
     with pytest.raises(UserError, match="is corrupted or truncated"):
-        read(path.parent.parent, "k")
+        ResultsFolder(path.parent.parent).read_predictions("k")
 
 
 def test_pickled_objects_are_refused(path):
     with_member(path, "classes.npy", array(np.array(["a", "b", None], dtype=object)))
     with pytest.raises(UserError, match="is corrupted or truncated"):
-        read(path.parent.parent, "k")
+        ResultsFolder(path.parent.parent).read_predictions("k")

@@ -14,6 +14,7 @@ from benchmark.reporting.leaderboard import COMPARABLE, ENTRY, comparable
 from benchmark.reporting.plots import confusion, cost, critical_difference, curves, recalls, reliability
 from benchmark.reporting.plots.picture import Missing, Picture
 from benchmark.reporting.plots.rows import Results, named, visible_rows
+from benchmark.results.folder import ResultsFolder
 from benchmark.results.store import load_results
 from benchmark.scoring.averages import counted_by_group, remarks
 from benchmark.scoring.metrics import METRICS
@@ -66,7 +67,7 @@ def plot(folder: str | Path, metric: str = "f1", out: Path | None = None) -> Ite
         rows.loc[~rows.index.isin(counted_by_group(rows, metric, COMPARABLE).index), metric] = np.nan
     if metric not in rows or rows[metric].isna().all():
         raise UserError(f"no row in {folder} has a value of {metric}; another: --metric accuracy")
-    return _draw(Results(rows, Path(folder)), named(planned)[~done], metric, out or Path(folder) / "plots")
+    return _draw(Results(rows, Path(folder)), named(planned)[~done], metric, out or ResultsFolder(folder).plots)
 
 
 def _draw(results: Results, left_out: pd.DataFrame, metric: str, out: Path) -> Iterator[Path | str]:

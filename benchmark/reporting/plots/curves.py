@@ -19,6 +19,7 @@ from benchmark.reporting.leaderboard import CONDITIONS
 from benchmark.reporting.plots.picture import Missing, Picture, entitle, file_name, panels
 from benchmark.reporting.plots.rows import Results, better, cells_in_words, entries, is_log, same_setting, without_floor
 from benchmark.reporting.plots.style import Style, apart, family_of, in_order, plain_style, style_of
+from benchmark.results.folder import ResultsFolder
 from benchmark.scoring.averages import title_of_metric
 from benchmark.scoring.intervals import interval
 from benchmark.scoring.metrics import METRICS
@@ -147,7 +148,7 @@ def _draw_panel(ax: Axes, title: str, lines: list[Line], rows: pd.DataFrame, res
 
 
 def _point(x: float, cells: pd.DataFrame, results: Results, metric: str) -> dict[str, float | str]:
-    found = interval(results.folder, cells, metric)
+    found = interval(ResultsFolder(results.folder).read_predictions, cells, metric)
     most = 1 if METRICS[metric].greater_is_better else np.inf  # of every metric here
     return {"x": x, "mean": float(cells[metric].mean()), "lower": found.lower, "upper": min(found.upper, most), "refusal": found.refusal}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -15,8 +14,9 @@ from benchmark.plugins.spec import Spec, number_of
 from benchmark.reporting.leaderboard import COMPARABLE, ENTRY, comparable
 from benchmark.reporting.plots.picture import Missing, file_name
 from benchmark.reporting.plots.style import in_order
+from benchmark.results.folder import ResultsFolder
 from benchmark.scoring.metrics import METRICS
-from benchmark.scoring.predictions import Predictions, read, read_cells
+from benchmark.scoring.predictions import Predictions, read_cells
 from benchmark.utils.hashing import digest_of
 from benchmark.utils.text import visible
 
@@ -128,7 +128,9 @@ def few(results: Results, name: str, metric: str, most: int = 6) -> Iterator[Few
 
 
 def _read_visible(folder: Path, cells: pd.DataFrame) -> list[Predictions]:
-    return [replace(stored, classes=tuple(map(visible, stored.classes))) for stored in read_cells(partial(read, folder), cells)]
+    return [
+        replace(stored, classes=tuple(map(visible, stored.classes))) for stored in read_cells(ResultsFolder(folder).read_predictions, cells)
+    ]
 
 
 def _ranked(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
