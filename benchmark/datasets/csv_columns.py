@@ -6,9 +6,9 @@ import re
 from collections.abc import Collection, Sequence
 
 from benchmark.datasets.csv_rows import Row
-from benchmark.datasets.duplicates import LEAK
 from benchmark.datasets.parts import part_of
 from benchmark.errors import UserError
+from benchmark.utils.notes import Note, leak
 
 _NUMBER = "(id|ids|no|nr|num|number|code|key|name|uid)"
 _WHOSE = "(patient|lesion|subject|case|participant|person|individual)s?"
@@ -47,14 +47,14 @@ def notes_on_unused(
     """
     unused = {column: [row.cells[column] for row in rows] for column in columns if column not in used}
     notes = [
-        f'{LEAK}images of one {column} may be in training and test set, as this column is not used; group="{column}" keeps them together'
+        leak(f'images of one {column} may be in training and test set, as this column is not used; group="{column}" keeps them together')
         for column, cells in unused.items()
         if not has_groups and _GROUPING.fullmatch(_plain(column)) and _are_torn_apart(cells, part)
     ]
     for column, cells in {} if part else unused.items():
         parts = {part_of(cell) for cell in set(cells)}
         if {"train", "test"} <= parts and None not in parts:
-            notes.append(f"column '{column}' is not used; split=\"{column}\" takes it for the official split")
+            notes.append(Note(f"column '{column}' is not used; split=\"{column}\" takes it for the official split"))
     return tuple(notes)
 
 

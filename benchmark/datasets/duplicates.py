@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from benchmark.datasets.base import Dataset
 from benchmark.datasets.near_duplicates import CRITERION, near_pairs
 from benchmark.errors import UserError
+from benchmark.utils.notes import leak
 
-ALIKE = " that differ in case, spaces or the form of a number only"  # in notes on classes and groups
-LEAK = "leak: "  # how a note begins that a reader of the tables must know
 _SHOWN = 3
 
 Pairs = list[tuple[int, int]]
@@ -139,8 +138,8 @@ def _shared_groups(dataset: Dataset) -> str | None:
     n_shared = int((np.bincount(pairs[:, 0]) > 1).sum())
     if not n_shared:
         return None
-    return (
-        f"{LEAK}{n_shared:,} of {len(unique):,} groups are in more than one part of the official split: "
+    return leak(
+        f"{n_shared:,} of {len(unique):,} groups are in more than one part of the official split: "
         f"{n_test:,} of {len(test):,} test images have theirs in the training set too; stratified_kfold keeps groups apart"
     )
 
@@ -154,8 +153,8 @@ def _copies_across_parts(dataset: Dataset, digests: NDArray[np.uint64], names: S
     others = f"{n_repeated:,} of all {len(digests):,} images {_repeat(n_repeated)} another"
     if not pairs:
         return f"{others} pixel for pixel{_example(digests, names)}, none of them across training and test set; {_remedy(dataset, digests)}"
-    return (
-        f"{LEAK}{len(pairs):,} of {len(test):,} test images {_are(len(pairs))} in the training set too, "
+    return leak(
+        f"{len(pairs):,} of {len(test):,} test images {_are(len(pairs))} in the training set too, "
         f"pixel for pixel ({_shown(pairs, names, '=')}){_other_labels(dataset, pairs)}; {others}; {_remedy(dataset, digests)}"
     )
 
@@ -169,11 +168,11 @@ def _copies_in_folds(dataset: Dataset, digests: NDArray[np.uint64], names: Seque
     shown += _other_labels(dataset, pairs)
     groups, remedy = dataset.groups, _remedy(dataset, digests)
     if groups is None:
-        return f"{LEAK}{shown}, so that a fold may train on one and test on the other; {remedy}"
+        return leak(f"{shown}, so that a fold may train on one and test on the other; {remedy}")
     n_apart = sum(groups[i] != groups[j] for i, j in pairs)
     if not n_apart:
         return f"{shown}, always one of the same group; {remedy}"
-    return f"{LEAK}{shown}, {n_apart:,} of them one of another group, so that a fold may train on one and test on the other; {remedy}"
+    return leak(f"{shown}, {n_apart:,} of them one of another group, so that a fold may train on one and test on the other; {remedy}")
 
 
 def _near_across_parts(dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str], tested: str) -> str | None:
@@ -182,8 +181,8 @@ def _near_across_parts(dataset: Dataset, digests: NDArray[np.uint64], names: Seq
     pairs = near_pairs(dataset.images, further, _once(digests, train), None)
     if not pairs:
         return None
-    return (
-        f"{LEAK}{len(pairs):,} of {len(test):,} test images, copies apart, {_look(len(pairs))} almost like a training image "
+    return leak(
+        f"{len(pairs):,} of {len(test):,} test images, copies apart, {_look(len(pairs))} almost like a training image "
         f"({_shown(pairs, names, '~')}): {CRITERION}"
     )
 
@@ -195,7 +194,7 @@ def _near_in_folds(dataset: Dataset, digests: NDArray[np.uint64], names: Sequenc
         return None
     whose = "" if dataset.groups is None else " of another group"
     look = f"images, copies apart, {_look(len(pairs))} almost like another{whose}"
-    return f"{LEAK}{len(pairs):,} {look} ({_shown(pairs, names, '~')}): {CRITERION}"
+    return leak(f"{len(pairs):,} {look} ({_shown(pairs, names, '~')}): {CRITERION}")
 
 
 def _are(n: int) -> str:

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
-from benchmark.datasets.duplicates import ALIKE, check_duplicates
+from benchmark.datasets.duplicates import check_duplicates
 from benchmark.datasets.images.load import Loaded, load_images
 from benchmark.datasets.images.options import Options
 from benchmark.errors import UserError
 from benchmark.utils.files import PathFinder, user_path
+from benchmark.utils.notes import Note, NoteKind
 from benchmark.utils.text import count_of, visible
 
 _NAME_PATIENTS = "name the patients in the column 'group' of a CSV"
@@ -157,7 +158,8 @@ def _alike(what: str, names: Iterable[str]) -> list[str]:
         spellings[_core(name)].append(name)
     alike = [" and ".join(f"'{name}'" for name in several) for several in spellings.values() if len(several) > 1]
     listed = "; ".join(alike[:5]) + ("; ..." if len(alike) > 5 else "")
-    return [f"{what}{ALIKE}: {listed}"] if alike else []
+    text = f"{what} that differ in case, spaces or the form of a number only: {listed}"
+    return [Note(text, NoteKind.SPELLING)] if alike else []
 
 
 def _core(name: str) -> str | Decimal:

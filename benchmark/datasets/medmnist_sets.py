@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from benchmark.datasets.archive import read_arrays
 from benchmark.datasets.base import PARTS, Dataset
-from benchmark.datasets.duplicates import LEAK, check_duplicates
+from benchmark.datasets.duplicates import check_duplicates
 from benchmark.datasets.group_map import read_groups
 from benchmark.datasets.listing import find_path
 from benchmark.errors import UserError
+from benchmark.utils.notes import leak
 
 SIZES = (28, 64, 128, 224)
 _CITATION = "J. Yang et al., MedMNIST v2, Scientific Data 10:41, 2023"
@@ -70,7 +71,7 @@ def load(name: str, data: Path, size: int | None, *, groups: str | None = None, 
     if groups is not None:
         dataset = replace(dataset, groups=read_groups(f"dataset '{name}'", find_path(groups, data), part))
     elif name in KNOWN_LEAKS:
-        dataset = replace(dataset, notes=(f"{LEAK}{KNOWN_LEAKS[name]}",))
+        dataset = replace(dataset, notes=(leak(KNOWN_LEAKS[name]),))
     return check_duplicates(dataset, names, drop_duplicates)
 
 

@@ -15,8 +15,9 @@ from benchmark.datasets.base import Dataset
 from benchmark.errors import StorageError
 from benchmark.utils.files import write_atomic
 from benchmark.utils.hashing import digest_of
+from benchmark.utils.notes import Note
 
-_WORDS = ("name", "classes", "multilabel", "ordinal", "notes", "licence", "citation")
+_WORDS = ("name", "classes", "multilabel", "ordinal", "licence", "citation")
 
 
 def store_dataset(dataset: Dataset, folder: Path) -> Path:
@@ -32,7 +33,7 @@ def store_dataset(dataset: Dataset, folder: Path) -> Path:
     Path
         ``folder/<digest>.npz``; the images lie beside it in ``<digest>.npy``.
     """
-    words = {name: getattr(dataset, name) for name in _WORDS}
+    words = {name: getattr(dataset, name) for name in _WORDS} | {"notes": [Note.of(note).to_json() for note in dataset.notes]}
     path = folder / f"{digest_of([dataset.fingerprint, words])}.npz"
     if not _is_whole(path, dataset):
         arrays: dict[str, Any] = {"targets": dataset.targets, "words": np.array(json.dumps(words))}
@@ -72,7 +73,7 @@ def _open(path: Path) -> Dataset:
     with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:  # NumPy leaves a damaged file open
         words = json.loads(str(stored["words"]))
         arrays = {name: stored[name] for name in ("groups", "part") if name in stored}
-        words |= {name: tuple(words[name]) for name in ("classes", "notes")}
+        words |= {"classes": tuple(words["classes"]), "notes": tuple(map(Note.from_json, words["notes"]))}
         return Dataset(images=images, targets=stored["targets"], **arrays, **words)
 
 

@@ -9,8 +9,9 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from benchmark.datasets.base import Dataset, to_size
-from benchmark.datasets.duplicates import LEAK, check_duplicates
+from benchmark.datasets.duplicates import check_duplicates
 from benchmark.errors import UserError
+from benchmark.utils.notes import leak
 
 _KRIZHEVSKY = "A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, University of Toronto, 2009"
 _SOURCES = {  # name: torchvision's class, where its files lie, licence, citation
@@ -58,7 +59,7 @@ def load(name: str, data: Path, size: int | None, n_train: int | None = None, dr
         notes = (*notes, f"{n_train} of {(part == 'train').sum()} training images, drawn at random with equal shares of the classes")
         images, targets, part = images[kept], targets[kept], part[kept]
     if name in KNOWN_LEAKS:
-        notes = (*notes, f"{LEAK}{KNOWN_LEAKS[name]}")
+        notes = (*notes, leak(KNOWN_LEAKS[name]))
     licence, citation = _SOURCES[name][2:]
     dataset = Dataset(name, images, targets, classes, part=part, notes=notes, licence=licence, citation=citation)
     return check_duplicates(dataset, drop=drop_duplicates)

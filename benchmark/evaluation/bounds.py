@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from benchmark.utils.notes import Note
 from benchmark.utils.text import visible
 
 MOST = {"reason": 1_000, "traceback": 20_000}  # characters
@@ -15,12 +16,12 @@ HISTORY = 1_000_000  # characters of JSON
 def bounded(outcome: dict[str, Any]) -> dict[str, Any]:
     """Outcome of a cell with its texts cut to what a reader can use, and no character that commands a terminal."""
     kept = outcome | {name: cut(visible(outcome[name]), most) for name, most in MOST.items() if name in outcome}
-    notes = [cut(visible(note), NOTE) for note in outcome.get("notes", ())[:MOST_NOTES]]
+    notes = [Note.of(note).with_text(cut(visible(note), NOTE)) for note in outcome.get("notes", ())[:MOST_NOTES]]
     if len(outcome.get("notes", ())) > MOST_NOTES:
-        notes.append(f"{len(outcome['notes']) - MOST_NOTES} more notes are not stored")
+        notes.append(Note(f"{len(outcome['notes']) - MOST_NOTES} more notes are not stored"))
     if outcome.get("history") and (size := len(json.dumps(outcome["history"]))) > HISTORY:
         kept["history"] = None
-        notes.append(f"the history of the training is not stored: it has {size / 1e6:.0f} MB")
+        notes.append(Note(f"the history of the training is not stored: it has {size / 1e6:.0f} MB"))
     return kept | ({"notes": notes} if notes or "notes" in outcome else {})
 
 

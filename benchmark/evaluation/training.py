@@ -14,8 +14,9 @@ from benchmark.evaluation.fitting import fit_model
 from benchmark.evaluation.inner_folds import TrainingSet, Validation, held_out_probabilities, prepare_fit, probabilities
 from benchmark.sampling.splits import official_validation
 from benchmark.scoring.predictions import Predictions
-from benchmark.strategies.base import CORRECTED, Combined, Strategy
+from benchmark.strategies.base import Combined, Strategy
 from benchmark.strategies.thresholds import balances
+from benchmark.utils.notes import Note, NoteKind
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +78,7 @@ def train_and_predict(components: Components, features: Features) -> Trained:
     return Trained(model, strategy, predictions, outcome, tuple(notes))
 
 
-def double_corrections(strategy: Strategy, model: Any) -> list[str]:
+def double_corrections(strategy: Strategy, model: Any) -> list[Note]:
     """Note that the class frequencies are corrected for more than once, by strategies and by what the model does itself.
 
     Such cells are run, whatever the strategies: some combinations are of interest (Buda, Maki &
@@ -92,7 +93,8 @@ def double_corrections(strategy: Strategy, model: Any) -> list[str]:
     parts = strategy.parts if isinstance(strategy, Combined) else [strategy]
     by = [type(getattr(part, "sampler", part)).__name__ for part in parts if getattr(part, "balances", False)]
     by += ["the model"] if balances(model) else []
-    return [f"{CORRECTED} {len(by)} times: by {' and by '.join(by)}"] if len(by) > 1 else []
+    text = f"class frequencies are corrected {len(by)} times: by {' and by '.join(by)}"
+    return [Note(text, NoteKind.CORRECTION)] if len(by) > 1 else []
 
 
 def _official_validation(components: Components, features: Features) -> Validation | None:

@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.datasets.duplicates import ALIKE, LEAK
 from benchmark.errors import unknown
 from benchmark.plugins.registry import FLOOR
-from benchmark.sampling.splits import SHARED
 from benchmark.scoring.averages import can_rank, classes_of, counted, remarks
-from benchmark.scoring.metrics import ABSENT, EVERYWHERE, METRICS, OF_SECOND, UNTRAINED, label_of
-from benchmark.strategies.base import CORRECTED
+from benchmark.scoring.metrics import METRICS, OF_SECOND, label_of
 from benchmark.study.axes import Role, axes_with
+from benchmark.utils.notes import SHARED, NoteKind
 from benchmark.utils.text import count_of, one_line
 
 SIX = ("accuracy", "precision", "recall", "f1", "auc", "log_loss")
@@ -181,16 +179,11 @@ def problems(rows: pd.DataFrame) -> list[str]:
 
 def _noted(rows: pd.DataFrame) -> list[str]:
     """What cells of one data set say of their images and classes, once each."""
-    notes = [
-        note
-        for listed in rows.get("notes", ())
-        if isinstance(listed, list)
-        for note in listed
-        if note.startswith((ABSENT, EVERYWHERE, LEAK, CORRECTED)) or note.endswith(SHARED) or UNTRAINED in note or ALIKE in note
-    ]
-    shared = [int(note.split()[0]) for note in notes if note.endswith(SHARED)]
-    copied = [f"{count_of(len(shared), 'cell')}: {_test_images(shared)}{SHARED}"] if shared else []
-    return [*(f"{count_of(n, 'cell')}: {note}" for note, n in Counter(notes).items() if not note.endswith(SHARED)), *copied]
+    notes = [note for listed in rows.get("notes", ()) if isinstance(listed, list) for note in listed if note.kind != NoteKind.DETAIL]
+    shared = [note.n_images or 0 for note in notes if note.kind == NoteKind.COPIES]
+    copied = [f"{count_of(len(shared), 'cell')}: {_test_images(shared)} {SHARED}"] if shared else []
+    counts = Counter(note for note in notes if note.kind != NoteKind.COPIES)
+    return [*(f"{count_of(n, 'cell')}: {note}" for note, n in counts.items()), *copied]
 
 
 def _test_images(counts: list[int]) -> str:

@@ -15,6 +15,7 @@ from benchmark.errors import UserError
 from benchmark.plugins.spec import number_of
 from benchmark.scoring.metrics import METRICS
 from benchmark.study.axes import AXES, Axis
+from benchmark.utils.notes import Note, NoteKind
 
 ROUNDING = 1e-3  # as far as probabilities may sum to more than 1
 
@@ -83,6 +84,12 @@ class _Class(_Shape):
     train: _Index
 
 
+class _Note(_Shape):
+    kind: Literal[tuple(NoteKind)]  # type: ignore[valid-type]
+    text: str
+    n_images: _Index | None
+
+
 class _Matrix(_Shape):
     extractor: str
     seconds: _Seconds
@@ -95,7 +102,7 @@ NESTED: dict[str, Any] = {  # stored as JSON
     "matrices": dict[str, _Matrix],
     "per_class": Annotated[dict[str, _Class], Field(min_length=1)],
     "history": Any,
-    "notes": list[str],
+    "notes": list[_Note],
 }
 _FLAT: dict[str, Any] = {
     "key": _Key,
@@ -157,6 +164,13 @@ def read_values(name: str, values: Sequence[Any]) -> Sequence[Any]:
         raise StoredValueError(index, f"'{name}': {_explained(first)}") from None
 
 
+def encode(name: str, value: Any) -> Any:
+    """Value of a column as the database holds it; ``read_values`` reads it back."""
+    if name == "notes":
+        value = [Note.of(note).to_json() for note in value]
+    return json.dumps(value) if name in NESTED else value
+
+
 def check_row(row: dict[str, Any], required: Iterable[str] = REQUIRED) -> None:
     """Refuse a row that could not be read again.
 
@@ -172,7 +186,7 @@ def check_row(row: dict[str, Any], required: Iterable[str] = REQUIRED) -> None:
         A value is not of its column's type, or one that a row that is 'ok' must have is missing.
     """
     for name, value in row.items():
-        read_values(name, [json.dumps(value) if name in NESTED else value])
+        read_values(name, [encode(name, value)])
         if name not in NESTED and not isinstance(value, str | int | float | None):
             raise StoredValueError(0, f"'{name}': a {type(value).__name__} is none of text, number and None")
     for name in required if row["status"] == "ok" else ():
@@ -186,7 +200,7 @@ def _read_nested(name: str, text: Any, index: int) -> Any:
     problem, value = _parsed(name, text) if isinstance(text, str) else ("no text", None)
     if problem:
         raise StoredValueError(index, f"'{name}': {problem}")
-    return value
+    return [Note.from_json(note) for note in value or ()] if name == "notes" else value
 
 
 @lru_cache(maxsize=256)

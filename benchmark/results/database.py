@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmark.errors import StorageError, UserError
 
 APPLICATION_ID = 0x43564431  # marks the file as ours: another program's database is never written into
-SCHEMA_VERSION = 1  # raise it when a column changes its meaning, or a row that is 'ok' must have another
+SCHEMA_VERSION = 2  # raise it when a column changes its meaning, or a row that is 'ok' must have another
 PATIENCE = 60  # seconds to wait while another runner writes
 REMEDY = "restore it from a copy, or run its study again with another --out"
 _SCHEMA = f"""

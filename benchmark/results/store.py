@@ -12,7 +12,7 @@ from typing import Any, Self
 import pandas as pd
 
 from benchmark.errors import UserError
-from benchmark.results.columns import NESTED, REQUIRED, Labels, StoredValueError, read_values
+from benchmark.results.columns import REQUIRED, Labels, StoredValueError, encode, read_values
 from benchmark.results.database import REMEDY, open_for_writing, opened_for_reading, problems_explained
 from benchmark.results.folder import ResultsFolder
 
@@ -207,7 +207,7 @@ class Store(StoredRows):
         StorageError
             The database is full, read-only, or locked for more than a minute.
         """
-        values = {name: json.dumps(value) if name in NESTED else value for name, value in row.items()}
+        values = {name: encode(name, value) for name, value in row.items()}
         columns, marks = ", ".join(f'"{name}"' for name in values), ", ".join("?" * len(values))
         with self._transaction() as connection:
             if not self._known.issuperset(values):

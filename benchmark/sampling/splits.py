@@ -13,11 +13,11 @@ from benchmark.datasets.base import Dataset
 from benchmark.datasets.duplicates import image_digests
 from benchmark.errors import UserError
 from benchmark.sampling.stratify import count_labels, deal_inner, deal_units, lost_labels
+from benchmark.utils.notes import SHARED, Note, NoteKind
 from benchmark.utils.text import count_of
 
 MOST_REPEATS = 1000
 TRIES = 20  # of dealing units that hold several classes
-SHARED = " also in the training set, pixel for pixel"
 
 Indices = NDArray[np.int64]
 Fold = tuple[Indices, Indices]
@@ -252,13 +252,13 @@ def inner_folds(dataset: Dataset, train: Indices, folds: int = 3) -> list[Fold]:
     return [_fold(fold, k) for k in np.unique(fold[fold >= 0])]
 
 
-def shared_images(dataset: Dataset, train: Indices, test: Indices) -> list[str]:
+def shared_images(dataset: Dataset, train: Indices, test: Indices) -> list[Note]:
     """Say how many test images are also in the training part, pixel for pixel: copies made before the split, as by resampling."""
     if dataset not in _DIGESTS:
         _DIGESTS[dataset] = image_digests(dataset.images)
     digests = _DIGESTS[dataset]
     n = int(np.isin(digests[test], digests[train]).sum())
-    return [f"{count_of(n, 'test image is', 'test images are')}{SHARED}"] if n else []
+    return [Note(f"{count_of(n, 'test image is', 'test images are')} {SHARED}", NoteKind.COPIES, n)] if n else []
 
 
 _DIGESTS: WeakKeyDictionary[Dataset, NDArray[np.uint64]] = WeakKeyDictionary()  # computed once as long as the data set is in use

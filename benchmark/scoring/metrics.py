@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 
 from benchmark.scoring import fast_scores
 from benchmark.scoring.predictions import Predictions
+from benchmark.utils.notes import Note, NoteKind
 
-ABSENT = "no test image of: "
 MACRO = "mean over the classes with test images (macro) of"
-EVERYWHERE = "every test image is of: "
-UNTRAINED = " has no training images"  # in the notes of rows
 OF_SECOND = ("average_precision",)  # of two classes that exclude each other
 N_BINS = 15
 
@@ -64,29 +62,31 @@ def compute(predictions: Predictions) -> dict[str, float]:
     return {metric.name: metric(predictions) for metric in METRICS.values() if metric.multilabel in (None, predictions.multilabel)}
 
 
-def undefined(predictions: Predictions) -> list[str]:
+def undefined(predictions: Predictions) -> list[Note]:
     """Say in words which metrics are not defined, and why."""
     said = []
     if predictions.absent:
         names = ", ".join(predictions.absent)
         said.append(
-            f"{ABSENT}{names}: an incomplete fold; auc and average_precision are undefined, macro averages are over the other classes"
+            f"no test image of: {names}: an incomplete fold; auc and average_precision are undefined, "
+            "macro averages are over the other classes"
         )
     everywhere = [cls for cls, of in zip(predictions.classes, truth_of(predictions).T, strict=True) if len(of) and of.all()]
     if everywhere and predictions.multilabel:
-        said.append(f"{EVERYWHERE}{', '.join(everywhere)}; auc and average_precision are undefined")
-    return said
+        said.append(f"every test image is of: {', '.join(everywhere)}; auc and average_precision are undefined")
+    return [Note(text, NoteKind.CLASSES) for text in said]
 
 
-def class_notes(predictions: Predictions, targets: NDArray[np.int64]) -> list[str]:
+def class_notes(predictions: Predictions, targets: NDArray[np.int64]) -> list[Note]:
     """Say which classes the test set or the training set lacks, and what follows; ``targets`` are those of the training set."""
     n_train = targets.sum(axis=0) if predictions.multilabel else np.bincount(targets, minlength=len(predictions.classes))
     n_test = truth_of(predictions).sum(axis=0)
     lost = [(name, n) for name, n, k in zip(predictions.classes, n_test, n_train, strict=True) if n and not k]
-    return undefined(predictions) + [
-        f"class '{name}'{UNTRAINED}: none of its {n} test images can be predicted, and log_loss takes their probability as 0"
+    texts = (
+        f"class '{name}' has no training images: none of its {n} test images can be predicted, and log_loss takes their probability as 0"
         for name, n in lost
-    ]
+    )
+    return [*undefined(predictions), *(Note(text, NoteKind.CLASSES) for text in texts)]
 
 
 def label_of(metric: str, classes: Sequence[str]) -> str:

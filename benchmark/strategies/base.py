@@ -11,8 +11,6 @@ from sklearn.base import BaseEstimator, clone
 
 from benchmark.datasets.base import Task
 
-CORRECTED = "class frequencies are corrected"  # begins the note on corrections that meet
-
 Proba = NDArray[np.float64]
 
 

@@ -13,9 +13,10 @@ from benchmark import load_study, run
 from benchmark.datasets.base import Dataset
 from benchmark.datasets.bundled import load_digits, load_faces
 from benchmark.datasets.csv_file import load_csv
-from benchmark.datasets.duplicates import LEAK, check_duplicates
+from benchmark.datasets.duplicates import check_duplicates
 from benchmark.datasets.folder import load_folder
 from benchmark.errors import UserError
+from benchmark.utils.notes import Note, NoteKind
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def parts(*counts):
 
 
 def leaks(dataset, **options):
-    return [note.removeprefix(LEAK) for note in check_duplicates(dataset, **options).notes if note.startswith(LEAK)]
+    return [note.removeprefix("leak: ") for note in check_duplicates(dataset, **options).notes if Note.of(note).kind == NoteKind.LEAK]
 
 
 @pytest.mark.parametrize("load", [load_digits, load_faces])
@@ -217,7 +218,7 @@ def test_a_leak_is_said_under_the_table(faces, tmp_path):
     study.write_text(
         f"datasets: ['folder:{tmp_path}/set']\nextractors: [pixels]\nmodels: [majority]\nsplit: {{stratified_kfold: {{folds: 2}}}}\n"
     )
-    (line,) = [line for line in problems(run(load_study(study), out=tmp_path / "out")) if LEAK in line]
+    (line,) = [line for line in problems(run(load_study(study), out=tmp_path / "out")) if "leak: " in line]
     assert "1 of 13 images repeats another pixel for pixel (a/0.png = a/copy.png)" in line
 
 
@@ -233,8 +234,8 @@ def table(data_folder, name):
 
 def test_a_quarter_of_the_brain_tumour_sets_images_occurs_in_both_parts(data_folder):
     notes = load_csv(table(data_folder, "brain_mri"), data_folder, None).notes
-    assert notes[0].startswith(f"{LEAK}217 of 1,312 test images are in the training set too")
-    assert notes[1].startswith(f"{LEAK}260 of 1,312 test images, copies apart, look almost like a training image")
+    assert notes[0].startswith("leak: 217 of 1,312 test images are in the training set too")
+    assert notes[1].startswith("leak: 260 of 1,312 test images, copies apart, look almost like a training image")
 
 
 def test_the_small_brain_tumour_set_loses_its_25_copies_by_option(data_folder):
@@ -259,4 +260,4 @@ def test_a_folder_of_the_same_images_says_the_same(data_folder, tmp_path):
         (tmp_path / label).mkdir(exist_ok=True)
         (tmp_path / label / Path(image).name).symlink_to(source / image)
     dataset = load_folder(f"folder:{tmp_path}", tmp_path, None)
-    assert dataset.notes[0].startswith(f"{LEAK}25 of 252 images repeat another pixel for pixel (no/")
+    assert dataset.notes[0].startswith("leak: 25 of 252 images repeat another pixel for pixel (no/")

@@ -13,9 +13,9 @@ from sklearn.datasets import load_digits as sklearn_digits
 from benchmark.datasets import MEDMNIST_2D, MENU, medmnist_sets, torchvision_sets
 from benchmark.datasets.base import data_folder
 from benchmark.datasets.bundled import load_digits, load_faces
-from benchmark.datasets.duplicates import LEAK
 from benchmark.errors import UserError
 from benchmark.sampling.splits import official, stratified_kfold
+from benchmark.utils.notes import NoteKind
 
 
 @pytest.fixture
@@ -128,8 +128,8 @@ def test_binary_cifar10_reads_back_image_by_image_with_its_official_split(tmp_pa
     assert np.array_equal(dataset.targets[:10_000], labels)
     assert list(dataset.part[[0, 49_999, 50_000]]) == ["train", "train", "test"]
     assert dataset.classes[:2] == ("airplane", "automobile")
-    assert dataset.notes[0].startswith(f"{LEAK}3.3 % of its published test images have near-duplicates in the training set")
-    assert dataset.notes[1].startswith(f"{LEAK}10,000 of 10,000 test images are in the training set too")  # of this file
+    assert dataset.notes[0].startswith("leak: 3.3 % of its published test images have near-duplicates in the training set")
+    assert dataset.notes[1].startswith("leak: 10,000 of 10,000 test images are in the training set too")  # of this file
 
 
 def test_n_train_keeps_equal_shares_of_the_classes_and_the_whole_test_part(tmp_path, photographs):
@@ -194,7 +194,7 @@ def test_breastmnist_says_what_is_known_of_its_split_and_what_it_holds_twice(dat
     assert (
         "1 of 156 test images is in the training set too, pixel for pixel (test 76 = train 115), 1 of them with another label" in notes[1]
     )
-    assert all(note.startswith(LEAK) for note in notes)
+    assert all(note.kind == NoteKind.LEAK for note in notes)
     assert len(medmnist_sets.load("breastmnist", data_folder, None, drop_duplicates=True).images) == 778
 
 
@@ -216,7 +216,7 @@ def test_dermamnist_states_its_known_leak_unless_its_lesions_are_given(tmp_path,
     text = "index,id\n" + "".join(f"{i},HAM_{lesion}\n" for i, lesion in enumerate(lesions))
     dataset = medmnist_sets.load("dermamnist", tmp_path, None, groups=write_groups(tmp_path / "lesions.csv", text))
     assert dataset.groups[[0, 7007, 8010]].tolist() == ["HAM_0"] * 3
-    assert dataset.notes[0].startswith(f"{LEAK}1,003 of 8,319 groups are in more than one part of the official split: 693 of 2,005 test")
+    assert dataset.notes[0].startswith("leak: 1,003 of 8,319 groups are in more than one part of the official split: 693 of 2,005 test")
     with pytest.raises(UserError, match="693 groups"):
         official(dataset)
     assert not any(set(dataset.groups[train]) & set(dataset.groups[test]) for train, test in stratified_kfold(dataset))

@@ -16,7 +16,8 @@ from benchmark.evaluation.evaluate import evaluate
 from benchmark.plugins.registry import resolve
 from benchmark.plugins.spec import Spec
 from benchmark.reporting.leaderboard import problems
-from benchmark.sampling.splits import SHARED, official
+from benchmark.sampling.splits import official
+from benchmark.utils.notes import SHARED, NoteKind
 
 FAKES = str(Path(__file__).parents[1] / "fakes.py")
 
@@ -46,8 +47,8 @@ def test_copies_across_the_split_stand_under_the_leaderboard(tmp_path, monkeypat
 
     rows = run(load_study("digits", extractors=["pixels"], models=["majority"]), out=tmp_path)
     (line,) = (line for line in problems(rows) if SHARED in line)
-    counts = sorted(int(note.split()[0]) for notes in rows["notes"] for note in notes if note.endswith(SHARED))
-    assert line == f"3 cells: {counts[0]} to {counts[-1]} test images are{SHARED}"
+    counts = sorted(note.n_images for notes in rows["notes"] for note in notes if note.kind == NoteKind.COPIES)
+    assert line == f"3 cells: {counts[0]} to {counts[-1]} test images are {SHARED}"
 
 
 def test_a_threshold_tuned_on_the_test_part_is_caught():

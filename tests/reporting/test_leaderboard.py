@@ -13,6 +13,7 @@ from benchmark.reporting import class_table
 from benchmark.reporting.leaderboard import leaderboards, problems, shown
 from benchmark.reporting.text_tables import render, render_by, render_rows
 from benchmark.study.study import load_study
+from benchmark.utils.notes import Note, NoteKind, leak
 
 FAKES = str(Path(__file__).parents[1] / "fakes.py")
 
@@ -125,7 +126,8 @@ def test_folds_that_lack_different_classes_have_no_macro_average():
 
 
 def test_a_class_without_training_images_is_named_under_the_table(rows):
-    rows["notes"] = [["class 'c' has no training images: none of its 8 test images can be predicted"]] * len(rows)
+    note = Note("class 'c' has no training images: none of its 8 test images can be predicted", NoteKind.CLASSES)
+    rows["notes"] = [[note]] * len(rows)
     assert any("class 'c' has no training images" in line for line in problems(rows))
 
 
@@ -265,7 +267,7 @@ def test_groups_and_classes_that_are_spelled_in_two_ways_are_named_under_the_tab
 
 
 def test_notes_name_their_data_set_where_there_are_several():
-    leaking = [row("hog", fold, 0.9, notes=["leak: 3 lesions"]) for fold in range(2)]
+    leaking = [row("hog", fold, 0.9, notes=[leak("3 lesions"), Note("a detail")]) for fold in range(2)]
     assert problems(pd.DataFrame(leaking)) == ["2 cells: leak: 3 lesions"]
     clean = row("hog", 0, 0.9) | {"dataset": "breast", "fingerprint": "g", "key": "b"}
     assert problems(pd.DataFrame([*leaking, clean])) == ["digits: 2 cells: leak: 3 lesions"]

@@ -123,12 +123,14 @@ def open_both(folder):
     return said
 
 
-@pytest.mark.parametrize(("version", "age"), [(0, "an older version"), (2, "a newer version"), (-1, "an older version")])
+@pytest.mark.parametrize(
+    ("version", "age"), [(0, "an older version"), (1, "an older version"), (3, "a newer version"), (-1, "an older version")]
+)
 def test_a_database_of_another_schema_is_refused_with_both_numbers(stored, version, age):
     change(stored, f"PRAGMA user_version = {version}")
     for said in open_both(stored):
         assert age in said
-        assert f"(schema {version}, this one reads 1)" in said
+        assert f"(schema {version}, this one reads 2)" in said
 
 
 def test_a_truncated_or_overwritten_database_is_said_to_be_corrupted(stored):
@@ -162,7 +164,7 @@ EDITS = {
     "status = 'fine'": "'status': Input should be 'planned'",
     "environment = '{}'": "'environment': processor: Field required",
     "notes = 'x'": "'notes': Invalid JSON",
-    "notes = '[1]'": "'notes': Input should be a valid string",
+    "notes = '[1]'": "'notes': Input should be an object",
     "per_class = '1'": "'per_class': Input should be an object",
     "per_class = '{}'": "'per_class': Dictionary should have at least 1 item",
     "per_class = '{\"0\": {}}'": "'per_class': 0.recall: Field required",
