@@ -28,6 +28,7 @@ from benchmark.plugins.spec import Spec
 from benchmark.results.folder import ResultsFolder
 from benchmark.scoring.predictions import Predictions
 from benchmark.study.cell import Cell, default_values
+from benchmark.utils.status import Status
 
 
 def parameters_are_stored(subject: Subject) -> None:
@@ -208,5 +209,5 @@ def _predicted(subject: Subject, wrong_labels: bool = False, other_images: bool 
     cell = Cell(dataset.fingerprint, None, resolve("split", Spec("official")), 0, default_values() | values)
     with tempfile.TemporaryDirectory() as folder:
         row = evaluate(cell, dataset, Path(folder))
-        require(row["status"] == "ok", f"the evaluation of a cell ends as {row['status']}: {row['reason']}")
+        require(row["status"] == Status.OK, f"the evaluation of a cell ends as {row['status']}: {row['reason']}")
         return Predictions.load(ResultsFolder(folder).predictions(cell.key)).proba

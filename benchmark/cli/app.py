@@ -63,13 +63,13 @@ def list_(
     what: Annotated[str | None, typer.Argument(help="datasets, extractors, models, strategies, metrics, suites, or one component.")] = None,
 ) -> None:
     """List data sets, extractors, models, strategies, metrics or suites, all when none is named; or one component's parameters."""
-    from benchmark.cli.catalogue import GROUPS, catalogue, component
+    from benchmark.cli.catalogue import GROUPS, NAMED, catalogue, component
 
     if what and what not in GROUPS:
         for line in component(what):
             say(line)
         return
-    for group in [what] if what else GROUPS:
+    for group in [what] if what else NAMED:
         console.print(f"[bold]{group}[/bold]")
         names = catalogue(group)
         width = max(map(len, names))

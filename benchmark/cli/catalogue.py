@@ -8,18 +8,22 @@ from collections.abc import Iterator
 from benchmark.errors import UserError, unknown
 from benchmark.plugins.registry import KINDS, load, menu, parameters
 from benchmark.plugins.spec import ResolvedSpec
+from benchmark.results.columns import COLUMNS
 from benchmark.scoring.metrics import METRICS
 from benchmark.study.study import suites
 from benchmark.utils.text import brief
 from benchmark.utils.yaml_files import read_yaml
 
-GROUPS = ("datasets", "extractors", "models", "strategies", "metrics", "suites")
+NAMED = ("datasets", "extractors", "models", "strategies", "metrics", "suites")  # in a study, or on the command line
+GROUPS = (*NAMED, "columns")
 
 
 def catalogue(group: str) -> dict[str, str]:
     """Names and first docstring lines of one of ``GROUPS``."""
     if group == "metrics":
         return {metric.name: f"{metric.describes} ({metric.needs})" for metric in METRICS.values()}
+    if group == "columns":
+        return {name: column.meaning for name, column in COLUMNS.items()}
     if group == "suites":
         return {name: _description(text) for name, text in suites().items()}
     kind = {"strategies": "strategy"}.get(group, group.removesuffix("s"))
@@ -36,7 +40,7 @@ def component(name: str) -> Iterator[str]:
         Nothing has this name; the nearest is named.
     """
     targets = {(kind, known.removesuffix(":")): target for kind in KINDS for known, target in menu(kind).items()}
-    texts = {(group, known): line for group in ("metrics", "suites") for known, line in catalogue(group).items()}
+    texts = {(group, known): line for group in ("metrics", "suites", "columns") for known, line in catalogue(group).items()}
     if name not in {known for _, known in (*targets, *texts)}:
         raise unknown("group or component", name, [*GROUPS, *(known for _, known in (*targets, *texts))])
     for (kind, known), target in targets.items():

@@ -16,13 +16,14 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from benchmark.engine.runner import BAD, Report
+from benchmark.engine.runner import Report
 from benchmark.engine.schedule import MatrixTask, Outcome, Schedule, Task
 from benchmark.engine.worker import EPOCHS, Telling
 from benchmark.evaluation.plan import Plan
 from benchmark.reporting import leaderboard
 from benchmark.reporting.comparison import Comparison, comparison_tables
 from benchmark.reporting.text_tables import BY
+from benchmark.utils.status import BAD
 from benchmark.utils.text import count_of, visible
 
 if TYPE_CHECKING:

@@ -13,16 +13,17 @@ from benchmark.cli.axis_options import with_axis_options
 from benchmark.study.axes import label_names
 from benchmark.utils.console import console, say
 from benchmark.utils.files import user_path
+from benchmark.utils.status import BAD, Status
 from benchmark.utils.text import count_of
 
 
-class Ended(StrEnum):
-    """How a cell may have ended that did not work."""
+class Retry(StrEnum):
+    """How cells may have ended that are to be run again."""
 
-    failed = "failed"
-    timeout = "timeout"
-    memory = "memory"
-    crashed = "crashed"
+    failed = Status.FAILED
+    timeout = Status.TIMEOUT
+    memory = Status.MEMORY
+    crashed = Status.CRASHED
     all = "all"
 
 
@@ -34,7 +35,7 @@ _Data = Annotated[
     typer.Option("--data", metavar="DIR", help="Data folder; default $BENCHMARK_DATA, else the cache folder.", parser=user_path),
 ]
 _Force = Annotated[bool, typer.Option("--force", help="Run stored cells again, too.")]
-_Retry = Annotated[list[Ended], typer.Option("--retry", help="Run again what ended so; repeatable.")]
+_Retry = Annotated[list[Retry], typer.Option("--retry", help="Run again what ended so; repeatable.")]
 _Jobs = Annotated[int | None, typer.Option("--jobs", help="Worker processes; default: one for each physical core.")]
 _Scheduler = Annotated[
     str, typer.Option("--scheduler", help="'local' (workers), 'inline' (this process), 'local-cluster' or a Dask scheduler's address.")
@@ -63,7 +64,7 @@ def run(
     """Run a study and print its leaderboard; cells already stored are not run again."""
     from benchmark.cli.rich_output import bar, print_leaderboards
     from benchmark.engine.executors import executor_for
-    from benchmark.engine.runner import BAD, evaluate_study, rows_of
+    from benchmark.engine.runner import evaluate_study, rows_of
     from benchmark.engine.worker import Limits
     from benchmark.evaluation.plan import make_plan
     from benchmark.reporting.leaderboard import COLUMNS

@@ -16,6 +16,7 @@ from benchmark.engine.processes import deaf_to_interrupts
 from benchmark.engine.worker import EndedError, Limits
 from benchmark.engine.worker_pool import Crew
 from benchmark.errors import UserError
+from benchmark.utils.status import Status
 
 SILENCE = 15  # seconds without a sign of any Dask worker after which that is said; they give one every half second
 ANSWER_LIMIT = 5  # seconds that the Dask scheduler may take to tell of its workers
@@ -128,7 +129,7 @@ def _pass_on(theirs: Future[Any], future: Future[Any]) -> None:
     try:
         future.set_result(theirs.result())
     except KilledWorker:
-        future.set_exception(EndedError("crashed", "the Dask workers that it was given to died, one after the other"))
+        future.set_exception(EndedError(Status.CRASHED, "the Dask workers that it was given to died, one after the other"))
     except CancelledError:
         future.set_exception(UserError("the Dask scheduler is lost; start it again and run the same command: completed cells are kept"))
     except Exception as error:

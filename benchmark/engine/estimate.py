@@ -21,6 +21,7 @@ from benchmark.evaluation.plan import Plan
 from benchmark.results.folder import ResultsFolder
 from benchmark.results.store import load_results
 from benchmark.study.cell import Cell
+from benchmark.utils.status import Status
 from benchmark.utils.text import count_of
 
 NEAR = 0.1  # training parts whose sizes differ by a tenth are of the same size
@@ -86,8 +87,8 @@ def estimate(plan: Plan, folder: Path) -> Estimate:
         Results folder of the study; it need not exist.
     """
     stored = dict(_stored(folder))
-    done = set(stored[folder].loc[stored[folder]["status"] != "planned", "key"]) if folder in stored else set()
-    known = _Known(row for rows in stored.values() for row in rows[rows["status"] == "ok"].to_dict("records"))
+    done = set(stored[folder].loc[stored[folder]["status"] != Status.PLANNED, "key"]) if folder in stored else set()
+    known = _Known(row for rows in stored.values() for row in rows[rows["status"] == Status.OK].to_dict("records"))
     found = Estimate(n_rows=known.n_rows, sources=list(stored))
     matrix_key, seen = MatrixKeys(plan.datasets), done | {cell.key for cell, _ in plan.refusals}
     for cell in plan.cells():

@@ -20,6 +20,7 @@ from benchmark.results.locks import Claims
 from benchmark.results.store import Store, StoredRows, load_results
 from benchmark.scoring.metrics import METRICS
 from benchmark.utils.files import write_atomic
+from benchmark.utils.status import Status
 
 KEPT = ("plugins", "studies")  # folders whose files are named by their content
 
@@ -74,7 +75,7 @@ def merge(folders: Iterable[Path], out: Path) -> dict[Path, int]:
 def _bring(store: StoredRows, row: Row, target: Store) -> bool:
     if target.ending(row["key"]) is not None:
         return False
-    if row["status"] == "ok":
+    if row["status"] == Status.OK:
         write_atomic(_predictions(target, row), partial(_copy_file, _predictions(store, row)))
     target.add(row)
     return True
@@ -97,7 +98,7 @@ def _check_outcomes(stores: list[StoredRows]) -> None:
     first: dict[str, tuple[StoredRows, Row]] = {}
     for store in stores:
         for row in store.rows():
-            if row["status"] == "ok":
+            if row["status"] == Status.OK:
                 store.folder.read_predictions(row["key"], row.get("predictions"))  # refuses what is missing, corrupted or changed
             earlier = first.setdefault(row["key"], (store, _outcome(row)))
             if earlier[0] is not store and (difference := _difference(*earlier, store, row)):
@@ -114,7 +115,7 @@ def _outcome(row: Row) -> Row:
 def _difference(one: StoredRows, first: Row, two: StoredRows, row: Row) -> str:
     if first["status"] != row["status"]:
         return f"'{first['status']}' in {one.folder}, '{row['status']}' in {two.folder}"
-    if row["status"] != "ok":
+    if row["status"] != Status.OK:
         return ""
     values = ((name, first.get(name, np.nan), row.get(name, np.nan)) for name in METRICS)
     differing = next((each for each in values if not np.isclose(*each[1:], rtol=0, atol=SAME, equal_nan=True)), None)

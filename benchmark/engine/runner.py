@@ -39,10 +39,10 @@ from benchmark.results.store import DuplicateKeyError, Store, load_results
 from benchmark.study.study import Study, load_study
 from benchmark.utils.environment import environment
 from benchmark.utils.files import check_writable, write_text
+from benchmark.utils.status import BAD
 
 GRACE = 3  # seconds that running cells have to end after Ctrl-C, before they are killed
 RECHECK = 0.5  # seconds between two looks at what other runners on the same folder have done
-BAD = ("failed", "timeout", "memory", "crashed")
 Report = Callable[[Task, Outcome], None]
 
 

@@ -17,6 +17,7 @@ from benchmark.plugins.spec import ResolvedSpec
 from benchmark.results.folder import ResultsFolder
 from benchmark.results.locks import Claims
 from benchmark.study.cell import Cell
+from benchmark.utils.status import Status
 
 Outcome = dict[str, Any]
 
@@ -141,7 +142,7 @@ class Schedule:
             if not self._claims.claim(task.key):
                 self._elsewhere.append(task)
             elif self._is_there(task):  # another runner was quicker
-                self.end(task, {"status": "ok"})
+                self.end(task, {"status": Status.OK})
             else:
                 return task
         return None
@@ -152,7 +153,7 @@ class Schedule:
         if isinstance(task, CellTask):
             return
         del self._missing[task.key]
-        if outcome["status"] != "ok":
+        if outcome["status"] != Status.OK:
             label = matrices(task.cell)[task.part].spec.label
             self._failed[task.key] = {**outcome, "reason": f"extracting {label}: {outcome['reason']}"}
         for cell in self._blocked.pop(task.key, ()):

@@ -29,6 +29,7 @@ from typing import Any
 from benchmark.engine.processes import BEAT, Watch, bury, deaf_to_interrupts, kill, resident_bytes
 from benchmark.errors import UserError
 from benchmark.utils.files import forbid_writing
+from benchmark.utils.status import Status
 
 POLL = 0.05  # seconds between two looks at a worker's memory
 EPOCHS = logging.getLogger("models.training")  # what networks say in a worker is said again in its parent
@@ -127,7 +128,7 @@ class Worker:
             self._connection.send((self._task, function, args))
             failed, result = self._answer(process, limits)
         except (EOFError, OSError):
-            raise EndedError("crashed", f"the worker {bury(process)}") from None
+            raise EndedError(Status.CRASHED, f"the worker {bury(process)}") from None
         if failed:
             raise result
         return result
@@ -154,7 +155,7 @@ class Worker:
             raise
         except Exception:
             kill(process)
-            raise EndedError("crashed", "the worker sent something that is no answer, and was killed") from None
+            raise EndedError(Status.CRASHED, "the worker sent something that is no answer, and was killed") from None
         return pid, task, content
 
     def kill(self) -> None:
@@ -169,7 +170,7 @@ class Worker:
             return self._process
         for _ in range(STARTS):
             if self._stopped:
-                raise EndedError("crashed", "the run was stopped before it began")
+                raise EndedError(Status.CRASHED, "the run was stopped before it began")
             process, problem = self._start()
             if not problem:
                 Worker._any_started = True
@@ -179,7 +180,7 @@ class Worker:
                     f"a worker process cannot start: it {problem}. A script that calls run() with workers must do so under "
                     "if __name__ == '__main__':, since every worker imports the script"
                 )
-        raise EndedError("crashed", f"no worker process could be started in {STARTS} attempts: the last one {problem}")
+        raise EndedError(Status.CRASHED, f"no worker process could be started in {STARTS} attempts: the last one {problem}")
 
     def _start(self) -> tuple[SpawnProcess, str]:
         """Start a process, and say what went wrong if it does not get ready."""
@@ -211,12 +212,12 @@ class Worker:
                 pause = min(pause, max(0.0, limits.time - passed))
             if limits.time and passed >= limits.time:
                 kill(process)
-                raise EndedError("timeout", f"took longer than the time_limit of {limits.time:g} s; its worker was killed")
+                raise EndedError(Status.TIMEOUT, f"took longer than the time_limit of {limits.time:g} s; its worker was killed")
             held = resident_bytes(process) if limits.memory else 0
             if limits.memory and held > limits.memory:
                 kill(process)
                 reason = f"held more than the memory_limit of {limits.memory / 1e9:.2f} GB; its worker was killed"
-                raise EndedError("memory", reason, held / 1e6)
+                raise EndedError(Status.MEMORY, reason, held / 1e6)
             if not process.is_alive() and not self._connection.poll():
                 raise EOFError
 

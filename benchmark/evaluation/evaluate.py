@@ -32,6 +32,7 @@ from benchmark.study.cell import Cell
 from benchmark.utils.environment import environment
 from benchmark.utils.hashing import digest_of_file
 from benchmark.utils.memory import peak_mb, reset_peak
+from benchmark.utils.status import Status
 from benchmark.utils.threads import THREADS
 
 
@@ -91,11 +92,11 @@ def attempt(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """
     depth = sys.getrecursionlimit()  # a plug-in may lower it below what the rest needs
     try:
-        return {"status": "ok", "reason": "", **work()}
+        return {"status": Status.OK, "reason": "", **work()}
     except StorageError:
         raise
     except Refused as reason:
-        return {"status": "skipped", "reason": str(reason)}
+        return {"status": Status.SKIPPED, "reason": str(reason)}
     except BaseException as error:
         sys.setrecursionlimit(depth)
         if isinstance(error, KeyboardInterrupt) and parent_process() is None:
@@ -107,7 +108,7 @@ def attempt(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 def failure(error: BaseException) -> dict[str, Any]:
     """Say of an exception what a row says of it."""
-    status = "memory" if isinstance(error, MemoryError) else "failed"
+    status = Status.MEMORY if isinstance(error, MemoryError) else Status.FAILED
     described = "".join(traceback.format_exception(error))
     return {"status": status, "reason": f"{type(error).__name__}: {words(error)}", "traceback": words(described)}
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from benchmark.errors import unknown
 from benchmark.reporting.leaderboard import ENTRY, comparable
+from benchmark.utils.status import Status
 
 METRICS = ("recall", "precision", "f1", "average_precision")  # that are of one class
 
@@ -39,7 +40,7 @@ def made(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.DataFrame]]:
     if metric not in METRICS:
         raise unknown("metric of a class", metric, METRICS)
     for title, group in comparable(rows):
-        done = group[group["status"] == "ok"]
+        done = group[group["status"] == Status.OK]
         if len(done):
             yield title, _table(done, metric)
 

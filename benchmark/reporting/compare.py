@@ -22,6 +22,7 @@ from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.predictions import Predictions, read_cells
 from benchmark.scoring.rank_tests import holm, wilcoxon
 from benchmark.scoring.significance import ALPHA, Result
+from benchmark.utils.status import Status
 
 Couple = tuple[Entry, Entry]
 CELL = ["fold", "seed"]  # what pairs the cells of two entries
@@ -163,7 +164,7 @@ def _paired(group: pd.DataFrame, one: Entry, two: Entry, metric: str) -> Pair | 
     """Pair the cells of two entries; None where they have none that both have done."""
     halves = [group[(group[ENTRY] == list(entry)).all(axis=1)].drop(columns=ENTRY) for entry in (one, two)]
     pairs = halves[0].merge(halves[1], on=[*COMPARABLE, *CELL], suffixes=("_a", "_b"))
-    done = pairs[(pairs["status_a"] == "ok") & (pairs["status_b"] == "ok")]
+    done = pairs[(pairs["status_a"] == Status.OK) & (pairs["status_b"] == Status.OK)]
     if done.empty:
         return None
     counting = counted_by_group(group, metric, COMPARABLE)["fold"].unique()

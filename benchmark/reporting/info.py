@@ -9,6 +9,7 @@ import pandas as pd
 
 from benchmark.reporting.leaderboard import conditions, problems
 from benchmark.study.axes import label_names
+from benchmark.utils.status import Status
 from benchmark.utils.text import count_of
 
 AXES = tuple(name for name in label_names() if name not in ("fingerprint", "size"))
@@ -29,19 +30,19 @@ def completeness(rows: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         axis, value, planned, then a column for each status there is.
     """
-    statuses = [status for status in rows["status"].unique() if status != "planned"]
+    statuses = [status for status in rows["status"].unique() if status != Status.PLANNED]
     lines = [("all", "", rows), *((axis, value, group) for axis in AXES if rows[axis].nunique() > 1 for value, group in rows.groupby(axis))]
     counted = [{"axis": axis, "value": str(value), "planned": len(group), **_counts(group, statuses)} for axis, value, group in lines]
     return pd.DataFrame(counted)
 
 
 def _counts(rows: pd.DataFrame, statuses: list[str]) -> dict[str, int]:
-    return {status: int((rows["status"] == status).sum()) for status in sorted(statuses, key=lambda name: (name != "ok", name))}
+    return {status: int((rows["status"] == status).sum()) for status in sorted(statuses, key=lambda name: (name != Status.OK, name))}
 
 
 def cost(rows: pd.DataFrame) -> pd.DataFrame:
     """Seconds by part of the work, each matrix of features counted once, and their shares; (4, 3)."""
-    done = rows[rows["status"] == "ok"].drop_duplicates("key")
+    done = rows[rows["status"] == Status.OK].drop_duplicates("key")
     seconds = {part: float(done[f"{part}_s"].sum()) if f"{part}_s" in done else 0.0 for part in PARTS}
     seconds["extract"] = sum(matrix["seconds"] for matrix in _matrices(done).values())
     whole = sum(seconds.values()) or 1.0
@@ -50,7 +51,7 @@ def cost(rows: pd.DataFrame) -> pd.DataFrame:
 
 def saved(rows: pd.DataFrame) -> str:
     """Say what computing each matrix of features once saved."""
-    done = rows[rows["status"] == "ok"].drop_duplicates("key")
+    done = rows[rows["status"] == Status.OK].drop_duplicates("key")
     matrices = _matrices(done)
     if not matrices:
         return "no features were computed"

@@ -15,6 +15,7 @@ from benchmark.scoring.averages import can_rank, classes_of, counted, remarks
 from benchmark.scoring.metrics import METRICS, OF_SECOND, label_of
 from benchmark.study.axes import Role, axes_with
 from benchmark.utils.notes import SHARED, NoteKind
+from benchmark.utils.status import Status
 from benchmark.utils.text import count_of, one_line
 
 SIX = ("accuracy", "precision", "recall", "f1", "auc", "log_loss")
@@ -107,7 +108,7 @@ def _means(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def _entry(labels: tuple[str, ...], rows: pd.DataFrame, means: dict[str, pd.DataFrame]) -> dict[str, object]:
-    done = rows[rows["status"] == "ok"]
+    done = rows[rows["status"] == Status.OK]
     entry: dict[str, object] = dict(zip(ENTRY, labels, strict=True))
     for name, of in means.items():
         mean, std, n = of.loc[labels] if labels in of.index else (np.nan, np.nan, 0)
@@ -165,7 +166,7 @@ def caption(metric: str, marked: bool) -> str:
 
 def problems(rows: pd.DataFrame) -> list[str]:
     """List what the reader must know of these very rows: cells that did not end 'ok', what is undefined, times that do not compare."""
-    bad = rows[~rows["status"].isin(["ok", "planned"])]
+    bad = rows[~rows["status"].isin([Status.OK, Status.PLANNED])]
     endings = bad.groupby([*ENTRY, "status", "reason"], sort=False).size()
     ended = [f"{n} {status}: {' / '.join(entry)}: {why}" for (*entry, status, why), n in endings.items()]
     groups = list(comparable(rows))

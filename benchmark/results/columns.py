@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from math import isnan
 from typing import Annotated, Any, Literal
@@ -13,9 +14,10 @@ from pydantic_core import ErrorDetails
 
 from benchmark.errors import UserError
 from benchmark.plugins.spec import number_of
-from benchmark.scoring.metrics import METRICS
-from benchmark.study.axes import AXES, Axis
+from benchmark.scoring.metrics import METRICS, Metric
+from benchmark.study.axes import AXES, Axis, label_names
 from benchmark.utils.notes import Note, NoteKind
+from benchmark.utils.status import Status
 
 ROUNDING = 1e-3  # as far as probabilities may sum to more than 1
 
@@ -25,10 +27,6 @@ def _in_bounds(value: float, bounds: tuple[float, float]) -> float:
     if not (isnan(value) or least - ROUNDING <= value <= most + ROUNDING):
         raise ValueError(f"it is undefined, or {least:g} to {most:g}")
     return value
-
-
-def _metric(bounds: tuple[float, float]) -> Any:
-    return Annotated[float, AfterValidator(partial(_in_bounds, bounds=bounds))]  # NaN is NULL in the database
 
 
 def _readable(label: Any, read: Callable[[Any], object]) -> Any:
@@ -85,7 +83,7 @@ class _Class(_Shape):
 
 
 class _Note(_Shape):
-    kind: Literal[tuple(NoteKind)]  # type: ignore[valid-type]
+    kind: Literal[tuple(kind.value for kind in NoteKind)]  # type: ignore[valid-type]
     text: str
     n_images: _Index | None
 
@@ -96,24 +94,77 @@ class _Matrix(_Shape):
     mb: _Seconds
 
 
-NESTED: dict[str, Any] = {  # stored as JSON
-    "params": dict[str, Any],
-    "environment": _Environment,
-    "matrices": dict[str, _Matrix],
-    "per_class": Annotated[dict[str, _Class], Field(min_length=1)],
-    "history": Any,
-    "notes": list[_Note],
-}
-_FLAT: dict[str, Any] = {
-    "key": _Key,
-    "status": Literal["planned", "ok", "skipped", "failed", "timeout", "memory", "crashed"],
-    **dict.fromkeys(("reason", "ended", "traceback", "shape", "validation", "predictions", "licence", "citation"), str),
-    **{metric.name: _metric(metric.bounds) for metric in METRICS.values()},
-    **dict.fromkeys(("extract_s", "resample_s", "fit_s", "predict_s", "peak_mb"), _Seconds),
-    "images_per_s": _Rate,
-    **dict.fromkeys(("n_images", "n_train", "n_test", "n_resampled", "workers", "threads"), _Index),
-    "accelerated": bool | Annotated[int, Field(ge=0, le=1)],  # the database has no bool
-    **{name: field.annotation for name, field in Labels.model_fields.items()},
+@dataclass(frozen=True)
+class Column:
+    """A column of the rows.
+
+    Parameters
+    ----------
+    type : annotation
+        What pydantic holds its values against.
+    meaning : str
+        One line, with the unit; when there is no value.
+    is_json : bool
+        Whether it is stored as JSON.
+    """
+
+    type: Any
+    meaning: str
+    is_json: bool = False
+
+
+def _metric_column(metric: Metric) -> Column:
+    bounded = AfterValidator(partial(_in_bounds, bounds=metric.bounds))  # NaN is NULL in the database
+    return Column(Annotated[float, bounded], f"metric: {metric.describes}; NaN where it is undefined")
+
+
+def _label_column(name: str) -> Column:
+    meanings = {
+        "fingerprint": "digest of the data set's images, targets, classes, groups and official split",
+        "size": "side in pixels that the images were brought to; None leaves it to the data set",
+        "split": "split, with all its parameters",
+        "fold": "fold of the split, from 0",
+    }
+    meanings |= {axis.name: f"{axis.name.replace('_', ' ')}, a {axis.role.value}" for axis in AXES}
+    return Column(Labels.model_fields[name].annotation, meanings[name])
+
+
+COLUMNS: dict[str, Column] = {
+    "key": Column(_Key, "content key: other code, parameters or data is another key; predictions/<key>.npz"),
+    "status": Column(Literal[tuple(status.value for status in Status)], f"how the cell has ended: {', '.join(Status)}"),
+    "reason": Column(str, "why it was skipped or did not end well; empty where it did"),
+    "ended": Column(str, "when it ended, UTC"),
+    "traceback": Column(str, "of the exception of a cell that failed"),
+    **{name: _label_column(name) for name in label_names()},
+    **{metric.name: _metric_column(metric) for metric in METRICS.values()},
+    "per_class": Column(
+        Annotated[dict[str, _Class], Field(min_length=1)],
+        "by class: recall, precision, f1, average_precision, support (test images) and train (training images)",
+        True,
+    ),
+    "predictions": Column(str, "digest of the file of predictions"),
+    "extract_s": Column(_Seconds, "seconds that extracting the features of all images took, also where they were in the cache"),
+    "resample_s": Column(_Seconds, "seconds that resampling the training set took"),
+    "fit_s": Column(_Seconds, "seconds that fitting took, calibration and thresholds included"),
+    "predict_s": Column(_Seconds, "seconds that predicting the test set took, from features"),
+    "images_per_s": Column(_Rate, "images per second from pixels to probabilities, extraction included"),
+    "peak_mb": Column(_Seconds, "largest resident memory of the worker, in MB"),
+    "n_images": Column(_Index, "images of the data set"),
+    "n_train": Column(_Index, "training images"),
+    "n_test": Column(_Index, "test images"),
+    "n_resampled": Column(_Index, "training images after resampling"),
+    "shape": Column(str, "height, width and channels of the images"),
+    "validation": Column(str, "what was held out of the training set for choices, and for which; none"),
+    "matrices": Column(dict[str, _Matrix], "matrices of features that were used, by key: extractor, seconds, size in MB", True),
+    "params": Column(dict[str, Any], "every parameter of every component, and the digest of its source", True),
+    "history": Column(Any, "loss and metrics of a network by epoch; None for other models", True),
+    "notes": Column(list[_Note], "what a reader must know, by kind", True),
+    "environment": Column(_Environment, "versions, hardware, git commit", True),
+    "workers": Column(_Index, "cells that were run at once"),
+    "threads": Column(_Index, "threads of the cell"),
+    "accelerated": Column(bool | Annotated[int, Field(ge=0, le=1)], "whether --accelerate was on"),  # the database has no bool
+    "licence": Column(str, "of the data; None where it is unknown"),
+    "citation": Column(str, "of the data; None where it is unknown"),
 }
 REQUIRED = (  # of a row that is 'ok'
     *("extract_s", "resample_s", "fit_s", "predict_s", "n_images", "n_train", "n_test"),
@@ -152,9 +203,9 @@ def read_values(name: str, values: Sequence[Any]) -> Sequence[Any]:
     StoredValueError
         One of them is not of the column's type.
     """
-    if name in NESTED or name == "labels":
+    if name == "labels" or _is_json(name):
         return [_read_nested(name, value, index) for index, value in enumerate(values)]
-    if name not in _FLAT:
+    if name not in COLUMNS:
         return values
     try:
         return _column(name).validate_python(list(values), strict=True)
@@ -168,7 +219,7 @@ def encode(name: str, value: Any) -> Any:
     """Value of a column as the database holds it; ``read_values`` reads it back."""
     if name == "notes":
         value = [Note.of(note).to_json() for note in value]
-    return json.dumps(value) if name in NESTED else value
+    return json.dumps(value) if _is_json(name) else value
 
 
 def check_row(row: dict[str, Any], required: Iterable[str] = REQUIRED) -> None:
@@ -187,11 +238,15 @@ def check_row(row: dict[str, Any], required: Iterable[str] = REQUIRED) -> None:
     """
     for name, value in row.items():
         read_values(name, [encode(name, value)])
-        if name not in NESTED and not isinstance(value, str | int | float | None):
+        if not _is_json(name) and not isinstance(value, str | int | float | None):
             raise StoredValueError(0, f"'{name}': a {type(value).__name__} is none of text, number and None")
-    for name in required if row["status"] == "ok" else ():
+    for name in required if row["status"] == Status.OK else ():
         if row.get(name) is None:
             raise StoredValueError(0, f"'{name}': no value")
+
+
+def _is_json(name: str) -> bool:
+    return name in COLUMNS and COLUMNS[name].is_json
 
 
 def _read_nested(name: str, text: Any, index: int) -> Any:
@@ -217,13 +272,13 @@ def _parsed(name: str, text: str) -> tuple[str, Any]:
 
 @cache
 def _column(name: str) -> TypeAdapter[Any]:
-    kind: Any = _FLAT[name]
+    kind: Any = COLUMNS[name].type
     return TypeAdapter(list[kind] if name in ("key", "status") else list[kind | None])
 
 
 @cache
 def _checker(name: str) -> TypeAdapter[Any]:
-    return TypeAdapter(Labels if name == "labels" else NESTED[name])
+    return TypeAdapter(Labels if name == "labels" else COLUMNS[name].type)
 
 
 def _explained(error: ErrorDetails) -> str:

@@ -15,6 +15,7 @@ from benchmark.errors import UserError
 from benchmark.results.columns import REQUIRED, Labels, StoredValueError, encode, read_values
 from benchmark.results.database import REMEDY, open_for_writing, opened_for_reading, problems_explained
 from benchmark.results.folder import ResultsFolder
+from benchmark.utils.status import Status
 
 _FIRST = ("key", "status", "reason")
 EDITED = f"it was edited, or written by another version: {REMEDY}"
@@ -148,7 +149,7 @@ class StoredRows:
 
     def _check_whole(self, row: dict[str, Any], required: Iterable[str] = REQUIRED) -> None:
         """Refuse a row that is 'ok' and lacks what such rows have."""
-        for name in required if row["status"] == "ok" else ():
+        for name in required if row["status"] == Status.OK else ():
             if row.get(name) is None:
                 raise UserError(f"{self.path}: row {row['key']!r:.60} is 'ok' but has no value in column '{name}'; {EDITED}")
 

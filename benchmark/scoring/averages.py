@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark.scoring.metrics import METRICS, label_of
+from benchmark.utils.status import Status
 
 Classes = tuple[str, ...]
 
@@ -37,7 +38,7 @@ def counted(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     DataFrame
         Those of the rows that are 'ok' and count.
     """
-    done = rows[rows["status"] == "ok"]
+    done = rows[rows["status"] == Status.OK]
     metric_of_classes = metric not in METRICS or METRICS[metric].macro
     if not metric_of_classes or "per_class" not in done or done.empty:
         return done
@@ -72,7 +73,7 @@ def remarks(rows: pd.DataFrame) -> Iterator[str]:
     rows : DataFrame
         As for ``counted``.
     """
-    done = rows[rows["status"] == "ok"]
+    done = rows[rows["status"] == Status.OK]
     if "per_class" not in done or done.empty:
         return
     by_fold = done.groupby("fold")["per_class"].agg(lambda values: absent_from(values.iloc[0]))

@@ -10,6 +10,7 @@ import pytest
 import benchmark.evaluation.evaluate
 from benchmark.evaluation.evaluate import evaluate
 from benchmark.evaluation.inner_folds import probabilities
+from benchmark.results.columns import COLUMNS
 from benchmark.scoring.metrics import METRICS, compute
 from benchmark.scoring.predictions import Predictions
 from models.cnn import SimpleCNN
@@ -242,3 +243,10 @@ def test_what_stops_a_training_is_held_out_by_patient_and_before_resampling(digi
     assert not trained_patients & held_patients
     assert len(trained) > len(np.unique(trained, axis=0))  # copies
     assert len(held) == len(np.unique(held, axis=0))
+
+
+def test_every_column_of_a_row_is_documented(make_cell, digits, tmp_path):
+    row = evaluate(make_cell(digits, "pixels", "simple_cnn(epochs=1)", strategy="class_weight"), digits, tmp_path)
+    assert row["status"] == "ok", row["reason"]
+    assert set(row) <= set(COLUMNS)
+    assert all(column.meaning for column in COLUMNS.values())

@@ -19,6 +19,7 @@ from benchmark.results.store import load_results
 from benchmark.scoring.averages import counted_by_group, remarks
 from benchmark.scoring.metrics import METRICS
 from benchmark.utils.files import write_text
+from benchmark.utils.status import Status
 
 MENU: MappingProxyType[str, Callable[[Results, str], Iterator[Picture | Missing]]] = MappingProxyType(
     {
@@ -59,7 +60,7 @@ def plot(folder: str | Path, metric: str = "f1", out: Path | None = None) -> Ite
     if metric not in METRICS:
         raise unknown("metric", metric, METRICS)
     planned = visible_rows(load_results(folder))
-    done = planned["status"].eq("ok").groupby([planned[name] for name in (*COMPARABLE, *ENTRY)], dropna=False).transform("all")
+    done = planned["status"].eq(Status.OK).groupby([planned[name] for name in (*COMPARABLE, *ENTRY)], dropna=False).transform("all")
     if not done.any():
         raise UserError(f"no entry in {folder} has all its cells done; go on with its study first")
     rows = planned[done].copy()
