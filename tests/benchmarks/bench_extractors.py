@@ -1,4 +1,7 @@
-"""Every extractor beside its reference in one run of pytest-benchmark, and half of each bound that ``extractors.py`` holds."""
+"""Every extractor beside its reference under pytest-benchmark; ``extractors.py`` holds the bounds.
+
+``python -m pytest -n 0 tests/benchmarks/bench_extractors.py`` runs it; it is no part of the tests.
+"""
 
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -37,13 +40,3 @@ def test_speed(benchmark, contest_of, name, who):
         benchmark.pedantic(lambda: [contests[name].reference(image) for image in images], rounds=2, warmup_rounds=0)
     else:
         pytest.skip("no library has it")
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_half_of_each_bound_is_kept_also_on_a_busy_machine(contest_of, name):
-    _, contests, images = contest_of
-    contest = contests[name]
-    if not contest.bound:
-        pytest.skip("no bound")
-    ours, theirs = extractors.microseconds(contest, images, n_reference=4, rounds=3)
-    assert theirs / ours >= contest.bound / 2

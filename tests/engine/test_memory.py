@@ -1,0 +1,14 @@
+"""Memory of the runner."""
+
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+spec = spec_from_file_location("engine_benchmark", Path(__file__).parents[1] / "benchmarks" / "engine.py")
+engine = module_from_spec(spec)
+spec.loader.exec_module(engine)
+
+
+def test_the_runners_memory_does_not_grow_with_the_cells():
+    _, few = engine.measure(engine.trivial(500), jobs=1)
+    _, many = engine.measure(engine.trivial(3_000), jobs=1)
+    assert many < few + 8
