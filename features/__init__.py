@@ -5,7 +5,7 @@ The menu holds ``module:attribute`` strings so that reading it imports nothing.
 
 from types import MappingProxyType
 
-MENU = MappingProxyType(
+REGISTRY = MappingProxyType(
     {
         "pixels": "features.pixels:Pixels",
         "color_histogram": "features.color_histogram:ColorHistogram",

@@ -8,7 +8,7 @@ The menu holds ``module:attribute`` strings so that reading it imports nothing.
 
 from types import MappingProxyType
 
-MENU = MappingProxyType(
+REGISTRY = MappingProxyType(
     {
         "majority": "models.classical:majority",
         "logistic_regression": "models.classical:logistic_regression",

@@ -18,12 +18,12 @@ def augment(images: Tensor, names: Sequence[str], generator: torch.Generator) ->
     Parameters
     ----------
     images : (n, h, w, c) uint8
-    names : of ``MENU``
+    names : of ``REGISTRY``
     generator : torch.Generator
         On the device of the images.
     """
     for name in names:
-        images = MENU[name](images, generator)
+        images = REGISTRY[name](images, generator)
     return images
 
 
@@ -64,4 +64,4 @@ def _near_a_point(n: int, side: int, generator: torch.Generator, device: torch.d
     return (places >= first) & (places < first + length)
 
 
-MENU = {"flip": flip, "shift": shift, "cutout": cutout}
+REGISTRY = {"flip": flip, "shift": shift, "cutout": cutout}

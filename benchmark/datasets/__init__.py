@@ -22,7 +22,7 @@ MEDMNIST_2D = (
     "organsmnist",
 )
 
-MENU = MappingProxyType(
+REGISTRY = MappingProxyType(
     {
         "digits": "benchmark.datasets.bundled:load_digits",
         "faces": "benchmark.datasets.bundled:load_faces",

@@ -17,7 +17,7 @@ from benchmark.plugins.registry import build, load, takes_images
 from benchmark.plugins.spec import ResolvedSpec
 from benchmark.sampling import imbalance
 from benchmark.sampling.occlusion import Occlusion, occlude
-from benchmark.sampling.splits import MENU, Fold, Indices
+from benchmark.sampling.splits import REGISTRY, Fold, Indices
 from benchmark.strategies.base import Combined, Strategy
 from benchmark.study.cell import Cell
 from models.one_vs_rest import OneVsRest
@@ -52,7 +52,7 @@ class Components:
     @property
     def is_official(self) -> bool:
         """Whether the split is the official one, so that its validation set is at hand."""
-        return self.cell.split.target == MENU["official"]
+        return self.cell.split.target == REGISTRY["official"]
 
     @cached_property
     def occlusion(self) -> Occlusion | None:
@@ -122,7 +122,7 @@ def fold_of(cell: Cell, dataset: Dataset) -> Fold:
         return train, test
     if dataset.multilabel:
         return imbalance.first(train, cell.train_size, cell.seed), test
-    truncate = cell.imbalance.target == imbalance.MENU["long_tail"]
+    truncate = cell.imbalance.target == imbalance.REGISTRY["long_tail"]
     return imbalance.sample(train, dataset.targets[train], dataset.classes, cell.train_size, shares, rare, cell.seed, truncate), test
 
 

@@ -28,13 +28,13 @@ from benchmark.utils.files import read_bytes, user_path
 from benchmark.utils.text import describe_error
 
 KINDS = {
-    "dataset": datasets.MENU,
-    "split": splits.MENU,
-    "imbalance": imbalance.MENU,
-    "occlusion": occlusion.MENU,
-    "extractor": features.MENU,
-    "strategy": strategies.MENU,
-    "model": models.MENU,
+    "dataset": datasets.REGISTRY,
+    "split": splits.REGISTRY,
+    "imbalance": imbalance.REGISTRY,
+    "occlusion": occlusion.REGISTRY,
+    "extractor": features.REGISTRY,
+    "strategy": strategies.REGISTRY,
+    "model": models.REGISTRY,
 }
 _GROUPS = {
     "dataset": "benchmark.datasets",

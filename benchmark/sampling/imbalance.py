@@ -190,7 +190,7 @@ def _check(ratio: float) -> None:
         raise UserError(f"ratio is the size of the largest class over that of the smallest, 1 or more, not {ratio}")
 
 
-MENU = MappingProxyType(
+REGISTRY = MappingProxyType(
     {
         "none": "benchmark.sampling.imbalance:none",
         "step": "benchmark.sampling.imbalance:step",

@@ -112,4 +112,4 @@ def _mask(height: int, width: int, occlusion: Occlusion, rng: np.random.Generato
     return mask
 
 
-MENU = MappingProxyType({"none": "benchmark.sampling.occlusion:none", "boxes": "benchmark.sampling.occlusion:boxes"})
+REGISTRY = MappingProxyType({"none": "benchmark.sampling.occlusion:none", "boxes": "benchmark.sampling.occlusion:boxes"})

@@ -269,7 +269,7 @@ def has_official(dataset: Dataset) -> bool:
     return dataset.part is not None and {"train", "test"} <= set(dataset.part)
 
 
-MENU = MappingProxyType(
+REGISTRY = MappingProxyType(
     {
         "official": "benchmark.sampling.splits:official",
         "validation": "benchmark.sampling.splits:validation",

@@ -5,7 +5,7 @@ A strategy is a ``Strategy``, or an imbalanced-learn sampler under its own name 
 
 from types import MappingProxyType
 
-MENU = MappingProxyType(
+REGISTRY = MappingProxyType(
     {
         "none": "benchmark.strategies.base:Strategy",
         "random_over": "imblearn.over_sampling:RandomOverSampler",

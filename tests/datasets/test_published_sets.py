@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits as sklearn_digits
 
-from benchmark.datasets import MEDMNIST_2D, MENU, medmnist_sets, torchvision_sets
+from benchmark.datasets import MEDMNIST_2D, REGISTRY, medmnist_sets, torchvision_sets
 from benchmark.datasets.base import data_folder
 from benchmark.datasets.bundled import load_digits, load_faces
 from benchmark.errors import UserError
@@ -250,7 +250,7 @@ def test_a_mistake_in_the_table_of_groups_is_named(data_folder, tmp_path, text, 
         medmnist_sets.load("breastmnist", data_folder, None, groups=write_groups(tmp_path / "g.csv", text))
 
 
-@pytest.mark.parametrize("name", [name for name in MENU if not name.endswith(":")])
+@pytest.mark.parametrize("name", [name for name in REGISTRY if not name.endswith(":")])
 def test_every_published_set_has_its_licence_and_citation(name):
     if name in MEDMNIST_2D:
         from medmnist import INFO

@@ -92,7 +92,7 @@ def originals(X, dataset):
 @pytest.mark.parametrize(
     ("model", "strategy"),
     [
-        *((model, "random_over") for model in models.MENU),
+        *((model, "random_over") for model in models.REGISTRY),
         *((model, "smote(k_neighbors=1)") for model in ("linear_svm", "rbf_svm", "one_vs_rest", "simple_cnn")),
         *((model, "random_over + tuned_threshold") for model in ("knn", "rbf_svm", "one_vs_rest", "simple_cnn")),
     ],
@@ -115,7 +115,7 @@ def test_no_model_of_the_registry_holds_out_a_copy_or_the_patient_of_an_image_it
 
 
 def test_every_model_that_takes_held_out_images_is_among_those_watched():
-    for name in models.MENU:
+    for name in models.REGISTRY:
         model = make_model_of(MODELS.get(name, name))
         assert not has_fit_parameter(model, "inner_folds") or isinstance(model, Calibrated | CoupledSVC | models.one_vs_rest.OneVsRest)
         assert not has_fit_parameter(model, "held_out") or isinstance(model, NetworkClassifier)

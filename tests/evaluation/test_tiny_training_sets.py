@@ -9,7 +9,7 @@ import pytest
 
 from benchmark.datasets.bundled import load_digits
 from benchmark.evaluation.evaluate import evaluate
-from benchmark.strategies import MENU
+from benchmark.strategies import REGISTRY
 
 SIZES = [(20, 1), (20, 2), (20, 4), (20, 5), (20, 6), (6, 5), (1, 1), (2, 2), (3, 3), (1, 20, 2), (5, 4, 3), (20, 0), (1, 0)]
 THEIRS = re.compile(
@@ -31,7 +31,7 @@ def tiny():
     return make
 
 
-@pytest.mark.parametrize("strategy", MENU)
+@pytest.mark.parametrize("strategy", REGISTRY)
 @pytest.mark.filterwarnings("ignore")
 def test_every_strategy_is_done_or_skipped_with_the_class_and_its_number(tiny, make_cell, tmp_path, strategy):
     for sizes in SIZES:

@@ -21,12 +21,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import threadpool_limits
 
-from models import MENU, classical
+from models import REGISTRY, classical
 from models.calibration import deal_folds, fit_sigmoid
 from models.linear_svm import LinearSVM
 from models.svm import couple
 
-NAMES = [name for name, target in MENU.items() if target.startswith("models.classical:")]
+NAMES = [name for name, target in REGISTRY.items() if target.startswith("models.classical:")]
 WEIGHTED = ["logistic_regression", "linear_svm", "rbf_svm", "nystroem_svm", "random_forest", "gradient_boosting", "one_vs_rest"]
 SCALED = ["logistic_regression", "linear_svm", "rbf_svm", "nystroem_svm", "knn", "nearest_centroid", "gaussian_nb", "multinomial_nb"]
 

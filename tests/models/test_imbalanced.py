@@ -12,9 +12,9 @@ from sklearn.metrics import recall_score
 from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
-from models import MENU, imbalanced
+from models import REGISTRY, imbalanced
 
-NAMES = [name for name, target in MENU.items() if target.startswith("models.imbalanced:")]
+NAMES = [name for name, target in REGISTRY.items() if target.startswith("models.imbalanced:")]
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from sklearn.metrics import log_loss
 from torch.nn.functional import cross_entropy
 from torchvision.models import resnet18
 
-from models.augmentation import MENU, augment, cutout, flip, shift
+from models.augmentation import REGISTRY, augment, cutout, flip, shift
 from models.cnn import SimpleCNN
 from models.fast_layers import whitening_layer
 from models.fast_resnet import FastResNet
@@ -153,7 +153,7 @@ def test_augmentation_leaves_what_it_is_given_alone_and_keeps_type_and_shape(dig
     found = augment(images, AUGMENTATIONS, torch.Generator().manual_seed(0))
     assert torch.equal(images, before)
     assert (found.dtype, found.shape) == (images.dtype, images.shape)
-    assert set(MENU) == set(AUGMENTATIONS)
+    assert set(REGISTRY) == set(AUGMENTATIONS)
 
 
 def rates(schedule, steps=40):

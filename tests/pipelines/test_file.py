@@ -52,7 +52,7 @@ def read_back(pipeline, tmp_path):
     return file.load(tmp_path / "it.pipeline")
 
 
-@pytest.mark.parametrize("name", list(features.MENU))
+@pytest.mark.parametrize("name", list(features.REGISTRY))
 def test_every_extractor_comes_back_from_its_file_as_it_was(name, few, make_cell, tmp_path):
     pipeline = fit(make_cell(few, QUICK.get(name, name), "gaussian_nb", split="holdout"), few)
     again = read_back(pipeline, tmp_path)
@@ -74,7 +74,7 @@ def test_estimators_that_are_kept_unfitted_inside_others_come_back(extractor, mo
     assert np.array_equal(read_back(pipeline, tmp_path).predict_proba(few.images), pipeline.predict_proba(few.images))
 
 
-@pytest.mark.parametrize("name", list(models.MENU))
+@pytest.mark.parametrize("name", list(models.REGISTRY))
 def test_every_model_comes_back_from_its_file_as_it_was(name, few, make_cell, tmp_path):
     pipeline = fit(make_cell(few, "pixels", QUICK.get(name, name), split="holdout"), few)
     again = read_back(pipeline, tmp_path)

@@ -18,14 +18,14 @@ from sklearn.metrics import confusion_matrix
 from benchmark import load_results, load_study, run
 from benchmark.errors import UserError
 from benchmark.plugins.spec import number_of, without
-from benchmark.reporting.plots import MENU, Missing, confusion, cost, plot, recalls, reliability
+from benchmark.reporting.plots import REGISTRY, Missing, confusion, cost, plot, recalls, reliability
 from benchmark.reporting.plots.picture import file_name
 from benchmark.reporting.plots.rows import Few, Results
 from benchmark.reporting.plots.style import PLACES, apart, family_of, in_order, style_of
 from benchmark.results.folder import ResultsFolder
 from benchmark.scoring.intervals import interval
 from benchmark.scoring.predictions import Predictions
-from benchmark.strategies import MENU as STRATEGIES
+from benchmark.strategies import REGISTRY as STRATEGIES
 
 CURVES = {
     "datasets": ["digits"],
@@ -77,7 +77,7 @@ def test_what_cannot_be_drawn_is_said_with_the_reason(drawn):
 def test_a_curve_needs_two_ratios_of_one_profile(results):
     rows = results.rows[results.rows["imbalance"] != "step(ratio=1)"].copy()
     rows["imbalance"] = rows["imbalance"].map({"step(ratio=10)": "none", "step(ratio=100)": "long_tail(ratio=4)"})
-    (found,) = MENU["imbalance"](Results(rows, results.folder), "f1")
+    (found,) = REGISTRY["imbalance"](Results(rows, results.folder), "f1")
     assert found.reason.startswith("a curve needs two ratios of one profile (none has no ratio)")
 
 
@@ -110,7 +110,7 @@ def test_a_caption_says_the_figures_of_the_rows(drawn, folder):
 
 @pytest.mark.parametrize("kind", ["imbalance", "train_size"])
 def test_names_of_lines_do_not_overlap(results, kind):
-    for picture in MENU[kind](results, "f1"):
+    for picture in REGISTRY[kind](results, "f1"):
         picture.figure.draw_without_rendering()
         boxes = text_boxes(picture.figure)
         assert len(boxes) >= 4
@@ -174,7 +174,7 @@ def test_nothing_of_a_picture_is_outside_of_it_whatever_the_names(results, monke
     )
     read = ResultsFolder.read_predictions
     monkeypatch.setattr(ResultsFolder, "read_predictions", lambda *where: replace(read(*where), classes=tuple(map(name, range(10)))))
-    for kind in MENU:
+    for kind in REGISTRY:
         for picture in pictures(Results(rows, results.folder), kind, "f1"):
             picture.figure.draw_without_rendering()
             tight, whole = picture.figure.get_tightbbox(), picture.figure.bbox_inches
@@ -229,7 +229,7 @@ def test_the_pareto_front_is_what_nothing_cheaper_equals(results):
 
 
 def pictures(results, kind, metric="accuracy"):
-    return [picture for picture in MENU[kind](results, metric) if not isinstance(picture, Missing)]
+    return [picture for picture in REGISTRY[kind](results, metric) if not isinstance(picture, Missing)]
 
 
 def test_cost_is_resampling_fitting_and_predicting(results):
@@ -345,7 +345,7 @@ def test_an_unknown_metric_and_an_empty_folder_are_one_line(folder, tmp_path):
 def test_six_data_sets_are_enough_for_a_critical_difference_diagram(results):
     parts = [results.rows.assign(dataset=f"part {k}", f1=results.rows["f1"] + 0.001 * k) for k in range(6)]
     rows = pd.concat(parts)
-    (picture,) = MENU["critical_difference"](Results(rows, results.folder), "f1")
+    (picture,) = REGISTRY["critical_difference"](Results(rows, results.folder), "f1")
     assert "on 6 data sets" in picture.caption
 
 

@@ -21,7 +21,7 @@ from benchmark.scoring.metrics import METRICS
 from benchmark.utils.files import write_text
 from benchmark.utils.status import Status
 
-MENU: MappingProxyType[str, Callable[[Results, str], Iterator[Picture | Missing]]] = MappingProxyType(
+REGISTRY: MappingProxyType[str, Callable[[Results, str], Iterator[Picture | Missing]]] = MappingProxyType(
     {
         "imbalance": curves.against_ratio,
         "train_size": curves.against_train_size,
@@ -73,7 +73,7 @@ def plot(folder: str | Path, metric: str = "f1", out: Path | None = None) -> Ite
 
 def _draw(results: Results, left_out: pd.DataFrame, metric: str, out: Path) -> Iterator[Path | str]:
     captions = []
-    for draw in MENU.values():
+    for draw in REGISTRY.values():
         for found in draw(results, metric):
             if isinstance(found, Missing):
                 yield f"no {found.name}: {found.reason}"
