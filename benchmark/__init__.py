@@ -1,16 +1,35 @@
-"""Benchmark classical image features against a CNN; see README.md.
+"""Benchmark classical image features against networks; see README.md.
 
-``run``, ``load_study`` and ``load_results`` are imported when they are first asked for, so that the command line is quick.
+The public names are imported when they are first asked for, so that the command line is quick.
+
+Examples
+--------
+>>> from benchmark import load_study
+>>> load_study("digits", models=["knn"]).name
+'digits'
 """
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import Any
 
-_PUBLIC = {"run": "benchmark.engine.runner", "load_study": "benchmark.study.study", "load_results": "benchmark.results.store"}
-__all__ = ["load_results", "load_study", "run"]  # given by __getattr__
+_PUBLIC = {
+    "run": "benchmark.engine.runner",
+    "load_study": "benchmark.study.study",
+    "load_results": "benchmark.results.store",
+    "Study": "benchmark.study.study",
+    "Dataset": "benchmark.datasets.base",
+}
+__all__ = ["Dataset", "Study", "__version__", "load_results", "load_study", "run"]  # given by __getattr__
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version("classical-vs-deep")
     if name in _PUBLIC:
         return getattr(import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module 'benchmark' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,9 +1,11 @@
-"""Feature extractors, one a file; this is their menu.
+"""Feature extractors, one a file; this is their registry.
 
-The menu holds ``module:attribute`` strings so that reading it imports nothing.
+The registry holds ``module:attribute`` strings so that reading it imports nothing.
 """
 
+from pkgutil import resolve_name
 from types import MappingProxyType
+from typing import Any
 
 REGISTRY = MappingProxyType(
     {
@@ -23,3 +25,15 @@ REGISTRY = MappingProxyType(
         "pca": "features.pca:PCA",
     }
 )
+_PUBLIC = {target.partition(":")[2]: target for target in REGISTRY.values()}
+__all__ = sorted(_PUBLIC)  # given by __getattr__
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return resolve_name(_PUBLIC[name])
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return __all__

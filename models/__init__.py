@@ -1,12 +1,14 @@
-"""Models: scikit-learn classifiers and networks behind the same door; this is their menu.
+"""Models: scikit-learn classifiers and networks behind the same door; this is their registry.
 
 A model is a class or a function whose keyword arguments are its parameters and whose result is a scikit-learn
 classifier with ``predict_proba``. One with the class attribute ``takes = "images"`` is given images, (n, h, w, c) uint8;
 every other is given features, (n, d) float32. One that would run on a GPU has the attribute ``uses_gpu = True``.
-The menu holds ``module:attribute`` strings so that reading it imports nothing.
+The registry holds ``module:attribute`` strings so that reading it imports nothing.
 """
 
+from pkgutil import resolve_name
 from types import MappingProxyType
+from typing import Any
 
 REGISTRY = MappingProxyType(
     {
@@ -32,3 +34,15 @@ REGISTRY = MappingProxyType(
         "fast_resnet": "models.fast_resnet:FastResNet",
     }
 )
+_PUBLIC = {target.partition(":")[2]: target for target in REGISTRY.values()}
+__all__ = sorted(_PUBLIC)  # given by __getattr__
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return resolve_name(_PUBLIC[name])
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return __all__

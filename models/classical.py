@@ -1,4 +1,4 @@
-"""The scikit-learn menu: each function returns an unfitted classifier with ``predict_proba``.
+"""The scikit-learn models of the registry: each function returns an unfitted classifier with ``predict_proba``.
 
 Defaults are scikit-learn's, since that is what a reader expects. Features that a model needs on one scale are standardised
 inside its pipeline, so the scaler sees training features only. A model that needs held-out images inside ``fit``, as

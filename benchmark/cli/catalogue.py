@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterator
 
 from benchmark.errors import UserError, unknown
-from benchmark.plugins.registry import KINDS, load, menu, parameters
+from benchmark.plugins.registry import KINDS, load, parameters, registered
 from benchmark.plugins.spec import ResolvedSpec
 from benchmark.results.columns import COLUMNS
 from benchmark.scoring.metrics import METRICS
@@ -27,7 +27,7 @@ def catalogue(group: str) -> dict[str, str]:
     if group == "suites":
         return {name: _description(text) for name, text in suites().items()}
     kind = {"strategies": "strategy"}.get(group, group.removesuffix("s"))
-    found = {name + ("PATH" if name.endswith(":") else ""): target for name, target in menu(kind).items()}
+    found = {name + ("PATH" if name.endswith(":") else ""): target for name, target in registered(kind).items()}
     return {name: _first_line(target) for name, target in found.items()}
 
 
@@ -39,7 +39,7 @@ def component(name: str) -> Iterator[str]:
     UserError
         Nothing has this name; the nearest is named.
     """
-    targets = {(kind, known.removesuffix(":")): target for kind in KINDS for known, target in menu(kind).items()}
+    targets = {(kind, known.removesuffix(":")): target for kind in KINDS for known, target in registered(kind).items()}
     texts = {(group, known): line for group in ("metrics", "suites", "columns") for known, line in catalogue(group).items()}
     if name not in {known for _, known in (*targets, *texts)}:
         raise unknown("group or component", name, [*GROUPS, *(known for _, known in (*targets, *texts))])

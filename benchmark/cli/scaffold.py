@@ -7,7 +7,7 @@ from keyword import iskeyword
 from pathlib import Path
 
 from benchmark.errors import UserError
-from benchmark.plugins.registry import KINDS, menu, name_in_studies
+from benchmark.plugins.registry import KINDS, name_in_studies, registered
 
 _TEMPLATE = '''"""An extractor; see `python -m benchmark check {file}`."""
 
@@ -44,7 +44,7 @@ def write_extractor(name: str, folder: Path) -> Path:
     cls = "".join(word.capitalize() for word in name.split("_"))
     if not name.isidentifier() or iskeyword(name) or name_in_studies(cls) != name:
         raise UserError(f"'{name}' cannot name an extractor: use lower-case letters and digits, and _ before a letter, as in my_texture")
-    kinds = [kind for kind in KINDS if name in menu(kind)]
+    kinds = [kind for kind in KINDS if name in registered(kind)]
     if kinds:
         raise UserError(f"the {kinds[0]} '{name}' is here already; choose another name, such as my_{name}")
     file = folder / f"{name}.py"

@@ -1,4 +1,4 @@
-"""Data sets: a file per source; this is their menu.
+"""Data sets: a file per source; this is their registry.
 
 A data set's loader is a function ``load(name, data, size, **parameters) -> Dataset``: its name in the study, the data
 folder, the side the images are to have (None: the loader's choice), and whatever parameters it declares. A name that

@@ -1,4 +1,4 @@
-"""The types that a pipeline's file may hold: those that pipelines of the menus are made of, those of plug-ins, and no other.
+"""The types that a pipeline's file may hold: those that pipelines of the registries are made of, those of plug-ins, and no other.
 
 skops trusts more, all of scikit-learn's public estimators among them; whatever is not on this list is refused before skops sees it.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 
-from benchmark.plugins.registry import load_file, menu
+from benchmark.plugins.registry import load_file, registered
 
 SCALARS = frozenset(f"numpy.{name}" for name in ("float32", "float64", "int32", "int64", "uint64", "bool", "bool_"))
 LOSSES = frozenset(("sklearn._loss._loss.CyHalfBinomialLoss", "sklearn._loss._loss.CyHalfMultinomialLoss"))
@@ -116,10 +116,10 @@ INSIDE_PLUGINS = (  # all predict with NumPy alone, but for the trees, whose nod
 
 
 def trusted_types(plugins: Iterable[str] = ()) -> set[str]:
-    """Names of trusted types: those above, the classes on the menus, and those of plug-in files that the user names."""
-    on_menus = {target.replace(":", ".") for kind in ("extractor", "model") for target in menu(kind).values()}
+    """Names of trusted types: those above, the classes of the registries, and those of plug-in files that the user names."""
+    in_registries = {target.replace(":", ".") for kind in ("extractor", "model") for target in registered(kind).values()}
     in_files = {f"{cls.__module__}.{cls.__qualname__}" for file in plugins for cls in _own_classes(file)}
-    return {*PLAIN, *OURS, *LIBRARIES, *INSIDE_PLUGINS, *on_menus, *in_files}
+    return {*PLAIN, *OURS, *LIBRARIES, *INSIDE_PLUGINS, *in_registries, *in_files}
 
 
 def _own_classes(file: str) -> list[type]:

@@ -1,4 +1,4 @@
-"""From a name in a study to code: the menus, entry points, and classes in a file."""
+"""From a name in a study to code: registries, entry points, and classes in a file."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ FLOOR = "majority"  # the model that every other must clear
 _GIVEN = ("name", "data", "size", "dataset", "n_classes")
 
 
-def menu(kind: str, files: Iterable[str] = ()) -> dict[str, str]:
+def registered(kind: str, files: Iterable[str] = ()) -> dict[str, str]:
     """Names of one kind ('dataset', 'extractor', 'strategy', 'model') and where their code is.
 
     Parameters
@@ -123,7 +123,7 @@ def _check_parameters(part: Any) -> None:
 
 
 def find(name: str) -> list[tuple[str, ResolvedSpec]]:
-    """Find what ``check`` is to look at: a name on a menu, every plug-in in ``file.py``, or the one in ``file.py:Class``.
+    """Find what ``check`` is to look at: a name of a registry, every plug-in in ``file.py``, or the one in ``file.py:Class``.
 
     Raises
     ------
@@ -140,9 +140,9 @@ def find(name: str) -> list[tuple[str, ResolvedSpec]]:
             raise UserError(f"{name} is no plug-in: it has none of extract, predict_proba and fit_resample")
         return [(kind, resolve(kind, Spec.parse(name)))]
     spec = Spec.parse(name)
-    found = [kind for kind in ("extractor", "model", "strategy") if spec.name in menu(kind)]
+    found = [kind for kind in ("extractor", "model", "strategy") if spec.name in registered(kind)]
     if not found:
-        raise unknown("plug-in", spec.name, [known for kind in ("extractor", "model", "strategy") for known in menu(kind)])
+        raise unknown("plug-in", spec.name, [known for kind in ("extractor", "model", "strategy") for known in registered(kind)])
     return [(kind, resolve(kind, spec)) for kind in found]
 
 
@@ -157,7 +157,7 @@ def _find(kind: str, name: str, files: Iterable[str]) -> str:
     if ".py:" in name:
         file, _, attribute = name.rpartition(":")
         return f"{user_path(file).resolve()}:{attribute}"  # a worker may be elsewhere
-    names = menu(kind, files)
+    names = registered(kind, files)
     prefix = name.split(":")[0] + ":"  # folder:PATH and csv:PATH are named by what stands before the path
     if name in names or prefix in names:
         return names.get(name) or names[prefix]

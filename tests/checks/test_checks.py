@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from benchmark.checks import measurements, run_checks
-from benchmark.plugins.registry import menu, resolve
+from benchmark.plugins.registry import registered, resolve
 from benchmark.plugins.spec import Spec
 
 FAKES = str(Path(__file__).parents[1] / "fakes.py")
@@ -31,7 +31,7 @@ def failures(kind, name):
     return {outcome.name: outcome.problem for outcome in run_checks(kind, resolve(kind, Spec.parse(name))) if outcome.problem}
 
 
-@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in ("extractor", "model", "strategy") for name in menu(kind)])
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in ("extractor", "model", "strategy") for name in registered(kind)])
 def test_everything_in_the_registries_passes(kind, name):
     assert failures(kind, QUICK.get(name, name)) == {}
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from benchmark.plugins.registry import build, menu, resolve
+from benchmark.plugins.registry import build, registered, resolve
 from benchmark.plugins.spec import Spec
 from features.base import Extractor
 
@@ -31,7 +31,7 @@ class Recorder(Extractor):
         return batch.reshape(len(batch), -1)[:, :3]
 
 
-@pytest.mark.parametrize("name", menu("extractor"))
+@pytest.mark.parametrize("name", registered("extractor"))
 def test_features_do_not_depend_on_the_number_of_threads(name):
     extractor = build(resolve("extractor", Spec.parse(QUICK.get(name, name)))).fit(PHOTOS[:100], np.arange(100) % 2)
     extractor.batches = lambda images: [slice(start, start + 50) for start in range(0, len(images), 50)]
@@ -60,7 +60,7 @@ def test_batches_of_larger_images_are_smaller(side, batch):
 
 def test_an_array_that_is_not_contiguous_has_the_features_of_its_copy():
     turned = PHOTOS[:20].transpose(0, 2, 1, 3)
-    for name in menu("extractor"):
+    for name in registered("extractor"):
         extractor = build(resolve("extractor", Spec.parse(QUICK.get(name, name)))).fit(PHOTOS[:20], np.arange(20) % 2)
         np.testing.assert_array_equal(extractor.transform(turned), extractor.transform(turned.copy()))
 

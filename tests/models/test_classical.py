@@ -1,4 +1,4 @@
-"""Promises of the scikit-learn menu, kept by every model on it."""
+"""Promises that every scikit-learn model of the registry keeps."""
 
 import inspect
 import subprocess

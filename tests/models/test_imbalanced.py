@@ -1,4 +1,4 @@
-"""Promises of imbalanced-learn's ensembles on the menu."""
+"""Promises of imbalanced-learn's ensembles in the registry."""
 
 import inspect
 import pickle

@@ -5,7 +5,7 @@ import pytest
 
 from benchmark.errors import UserError
 from benchmark.plugins import registry
-from benchmark.plugins.registry import build, contents, describe, find, menu, resolve, with_defaults
+from benchmark.plugins.registry import build, contents, describe, find, registered, resolve, with_defaults
 from benchmark.plugins.spec import Spec
 
 FAKES = str(Path(__file__).parents[1] / "fakes.py")
@@ -13,7 +13,7 @@ FAKES = str(Path(__file__).parents[1] / "fakes.py")
 
 @pytest.mark.parametrize("kind", ["dataset", "extractor", "model", "strategy"])
 def test_every_entry_of_a_menu_has_code_and_a_line_that_says_what_it_is(kind):
-    for name, target in menu(kind).items():
+    for name, target in registered(kind).items():
         assert (registry.load(target).__doc__ or "").strip(), f"{kind} {name} has no docstring"
 
 
@@ -97,7 +97,7 @@ def test_two_things_with_one_name_are_an_error(tmp_path):
     file = tmp_path / "plug.py"
     file.write_text("from features.base import Extractor\nclass Hog(Extractor):\n    pass\n")
     with pytest.raises(UserError, match="two extractors are named 'hog'"):
-        menu("extractor", [str(file)])
+        registered("extractor", [str(file)])
 
 
 @pytest.mark.parametrize(
@@ -139,9 +139,9 @@ def test_entry_points_join_the_menu(tmp_path, monkeypatch, plugin_text):
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     registry._entry_points.cache_clear()
-    assert menu("extractor")["mine"] == "thirdparty:Mine"
+    assert registered("extractor")["mine"] == "thirdparty:Mine"
     assert build(resolve("extractor", Spec.parse("mine(k=3)"))).k == 3
-    assert menu("strategy")["balance"] == "imblearn.over_sampling:RandomOverSampler"
+    assert registered("strategy")["balance"] == "imblearn.over_sampling:RandomOverSampler"
     sys.modules.pop("thirdparty", None)
     registry._entry_points.cache_clear()
 
