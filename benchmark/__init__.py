@@ -20,7 +20,14 @@ _PUBLIC = {
     "Study": "benchmark.study.study",
     "Dataset": "benchmark.datasets.base",
 }
-__all__ = ["Dataset", "Study", "__version__", "load_results", "load_study", "run"]  # given by __getattr__
+__all__ = [
+    "Dataset",
+    "Study",
+    "__version__",
+    "load_results",
+    "load_study",
+    "run",
+]  # given by __getattr__
 
 
 def __getattr__(name: str) -> Any:

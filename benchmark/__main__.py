@@ -27,7 +27,9 @@ def main() -> None:
         status = app(sys.argv[1:] or ["--help"], prog_name=PROGRAM, standalone_mode=False)
     except UserError as error:
         _fail(str(error))
-    except OSError as error:  # such as a folder that is closed to this user, or a name that is too long
+    except (
+        OSError
+    ) as error:  # such as a folder that is closed to this user, or a name that is too long
         if error.filename is None:
             raise
         _fail(f"cannot use {shorten(str(error.filename), 300)}: {error.strerror}")
@@ -52,11 +54,19 @@ class _Printed(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one line beside the results."""
-        error_console.print(one_line(record.getMessage()), style="yellow", markup=False, highlight=False, soft_wrap=True)
+        error_console.print(
+            one_line(record.getMessage()),
+            style="yellow",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _fail(message: str) -> NoReturn:
-    error_console.print(one_line(f"error: {message}"), style="red", markup=False, highlight=False, soft_wrap=True)
+    error_console.print(
+        one_line(f"error: {message}"), style="red", markup=False, highlight=False, soft_wrap=True
+    )
     _leave(2)
 
 

@@ -29,7 +29,9 @@ def unknown(what: str, name: str, valid: Iterable[str]) -> UserError:
     begun = [valid_name for valid_name in names if name and valid_name.startswith(name)]
     near = [*begun, *get_close_matches(name[:200], names, n=1, cutoff=0.5)]
     hint = f"did you mean '{near[0]}'? " if near else ""
-    return UserError(f"unknown {what} '{shorten(name, 200)}'; {hint}Valid: {', '.join(names) or 'none at all'}")
+    return UserError(
+        f"unknown {what} '{shorten(name, 200)}'; {hint}Valid: {', '.join(names) or 'none at all'}"
+    )
 
 
 def validation_problem(error: Mapping[str, Any]) -> str:

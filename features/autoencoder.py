@@ -14,9 +14,11 @@ from features.parameters import is_count
 class Autoencoder(Extractor):
     """The code of a convolutional autoencoder, learned from the training images without their labels (Hinton & Salakhutdinov 2006).
 
-    Three convolutions of stride two make a code of an image, which a dense layer and three convolutions turn back into the image; the
-    mean squared error of its pixels is minimised by Adam (Kingma & Ba 2015). With ``masking`` the network sees images of which a square
-    is grayed out, and is to give back the whole ones (Vincent et al. 2008; Pathak et al. 2016): codes that bear with missing regions.
+    Three convolutions of stride two make a code of an image, which a dense layer and three
+    convolutions turn back into the image; the mean squared error of its pixels is minimised by Adam
+    (Kingma & Ba 2015). With ``masking`` the network sees images of which a square is grayed out,
+    and is to give back the whole ones (Vincent et al. 2008; Pathak et al. 2016): codes that bear
+    with missing regions.
 
     Parameters
     ----------
@@ -63,7 +65,9 @@ class Autoencoder(Extractor):
         from models.recipe import ALLOWED
 
         if not is_count(self.n_components):
-            raise ValueError(f"n_components={self.n_components!r}: must be an integer of at least 1")
+            raise ValueError(
+                f"n_components={self.n_components!r}: must be an integer of at least 1"
+            )
         for name in ("epochs", "batch_size", "learning_rate", "device"):
             is_allowed, allowed = ALLOWED[name]
             if not is_allowed(getattr(self, name)):
@@ -89,7 +93,11 @@ class Autoencoder(Extractor):
         )
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self.network_, self.history_ = train(
-            lambda batch: AutoencoderNetwork(batch.shape[1:], self.n_components), images, images, recipe, seed
+            lambda batch: AutoencoderNetwork(batch.shape[1:], self.n_components),
+            images,
+            images,
+            recipe,
+            seed,
         )
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -97,7 +105,11 @@ class Autoencoder(Extractor):
         from models.autoencoder_layers import AutoencoderNetwork
         from models.training import rebuilt
 
-        self.network_ = rebuilt(lambda batch: AutoencoderNetwork(batch.shape[1:], self.n_components), self.image_shape_, state)
+        self.network_ = rebuilt(
+            lambda batch: AutoencoderNetwork(batch.shape[1:], self.n_components),
+            self.image_shape_,
+            state,
+        )
 
     def extract(self, batch: Images) -> Features:
         """Codes, (b, n_components)."""

@@ -17,22 +17,25 @@ Features = NDArray[np.float32]
 class Extractor(TransformerMixin, BaseEstimator):
     """Turn images into one feature vector each.
 
-    Write ``extract(batch)``. If something is learned from the training images (a vocabulary, a projection), write
-    ``learn(images)`` too and set ``stateless = False``. ``check_parameters()`` is the place to refuse values that make no
-    sense. The base class does the rest: checking shapes and types, splitting the images into batches, distributing them
-    over threads, enlarging images that are smaller than ``min_size``, checking what ``extract`` returned.
+    Write ``extract(batch)``. If something is learned from the training images (a vocabulary, a
+    projection), write ``learn(images)`` too and set ``stateless = False``. ``check_parameters()``
+    is the place to refuse values that make no sense. The base class does the rest: checking shapes
+    and types, splitting the images into batches, distributing them over threads, enlarging images
+    that are smaller than ``min_size``, checking what ``extract`` returned.
 
     As in scikit-learn, one thread is used unless joblib is told otherwise:
     ``with joblib.parallel_config("threading", n_jobs=4): extractor.transform(images)``.
     The features do not depend on the number of threads.
 
-    ``__init__`` only stores its arguments, as scikit-learn asks; what ``learn`` computes is stored in attributes that end
-    with an underscore. An extractor that draws random numbers takes ``random_state``; the harness sets it.
+    ``__init__`` only stores its arguments, as scikit-learn asks; what ``learn`` computes is stored
+    in attributes that end with an underscore. An extractor that draws random numbers takes
+    ``random_state``; the harness sets it.
 
     images : (n, h, w, c) uint8, c is 1 (gray) or 3 (RGB)        features : (n, d) float32, finite
 
-    What the base class asks of an extractor, ``stateless``, ``uses_labels``, ``min_size`` and ``batch_size``, is stated in the
-    class: by a line (``stateless = False``), or by a property where it depends on the parameters.
+    What the base class asks of an extractor, ``stateless``, ``uses_labels``, ``min_size`` and
+    ``batch_size``, is stated in the class: by a line (``stateless = False``), or by a property
+    where it depends on the parameters.
     """
 
     @property
@@ -44,7 +47,8 @@ class Extractor(TransformerMixin, BaseEstimator):
     def uses_labels(self) -> bool:
         """Whether ``learn(images, y)`` is given the labels of the training images as well.
 
-        The training images then have better features than new images will have, so a model fitted to them is too confident.
+        The training images then have better features than new images will have, so a model fitted
+        to them is too confident.
         """
         return False
 
@@ -69,7 +73,8 @@ class Extractor(TransformerMixin, BaseEstimator):
         Returns
         -------
         (b, d) float array
-            One vector per image; d depends on the parameters and on (h, w, c), never on the pixel values.
+            One vector per image; d depends on the parameters and on (h, w, c), never on the pixel
+            values.
         """
         raise NotImplementedError(f"{type(self).__name__} must define extract(batch)")
 
@@ -85,8 +90,8 @@ class Extractor(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            A parameter's value is not allowed, or the images are not (n, h, w, c) uint8 with 1 or 3 channels, or there are none; or
-            there are no labels and they are needed.
+            A parameter's value is not allowed, or the images are not (n, h, w, c) uint8 with 1 or 3
+            channels, or there are none; or there are no labels and they are needed.
         """
         self.check_parameters()
         X = check_images(X)
@@ -103,12 +108,16 @@ class Extractor(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            The images differ in size or channels from those of ``fit``, or ``extract`` broke its contract.
+            The images differ in size or channels from those of ``fit``, or ``extract`` broke its
+            contract.
         """
         check_is_fitted(self, "image_shape_")
         X = check_images(X)
         if X.shape[1:] != self.image_shape_:
-            raise ValueError(f"{type(self).__name__} was fitted on {self.image_shape_} images and was given {X.shape[1:]}")
+            raise ValueError(
+                f"{type(self).__name__} was fitted on {self.image_shape_} images and was given "
+                f"{X.shape[1:]}"
+            )
         first, *others = self.batches(X)
         features = self._features_of(X[first])
         out = np.empty((len(X), features.shape[1]), np.float32)
@@ -127,7 +136,8 @@ class Extractor(TransformerMixin, BaseEstimator):
         features = self._features_of(X[batch])
         if features.shape[1] != out.shape[1]:
             raise ValueError(
-                f"{type(self).__name__}.extract gave {out.shape[1]} features for one batch and {features.shape[1]} for another"
+                f"{type(self).__name__}.extract gave {out.shape[1]} features for one batch and "
+                f"{features.shape[1]} for another"
             )
         out[batch] = features
 
@@ -139,14 +149,25 @@ class Extractor(TransformerMixin, BaseEstimator):
         try:
             features = np.asarray(returned)
         except ValueError:
-            raise ValueError(f"{name}.extract returned vectors of several lengths; every image must have as many features") from None
+            raise ValueError(
+                f"{name}.extract returned vectors of several lengths; every image must have as "
+                "many features"
+            ) from None
         if features.dtype.kind not in "biuf":
             what = "None" if returned is None else f"{features.dtype} values"
-            raise ValueError(f"{name}.extract returned {what}; it must be an array of numbers ({len(batch)}, d)")
+            raise ValueError(
+                f"{name}.extract returned {what}; it must be an array of numbers ({len(batch)}, d)"
+            )
         if features.ndim != 2 or len(features) != len(batch):
-            raise ValueError(f"{name}.extract returned shape {features.shape} for {len(batch)} images; it must be ({len(batch)}, d)")
+            raise ValueError(
+                f"{name}.extract returned shape {features.shape} for {len(batch)} images; it must "
+                f"be ({len(batch)}, d)"
+            )
         if not np.isfinite(features).all():
-            raise ValueError(f"{name}.extract returned NaN or infinite features: look for a division by zero or the logarithm of zero")
+            raise ValueError(
+                f"{name}.extract returned NaN or infinite features: look for a division by zero or "
+                "the logarithm of zero"
+            )
         return features
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
@@ -164,7 +185,10 @@ def check_images(X: Images) -> Images:
     """Return X as an array if it is (n, h, w, c) uint8 with n > 0 and 1 or 3 channels; else raise ValueError."""
     X = np.asarray(X)
     if X.ndim != 4 or X.shape[-1] not in (1, 3) or X.dtype != np.uint8 or 0 in X.shape:
-        raise ValueError(f"images must be (n, h, w, c) uint8, n > 0 and c 1 or 3; got shape {X.shape} and type {X.dtype}")
+        raise ValueError(
+            f"images must be (n, h, w, c) uint8, n > 0 and c 1 or 3; got shape {X.shape} and type "
+            f"{X.dtype}"
+        )
     return X
 
 

@@ -14,9 +14,10 @@ from features.base import Extractor, Features, Images
 class CNNEmbedding(Extractor):
     """What the last layer of a network is given (Donahue et al. 2014; Sharif Razavian et al. 2014).
 
-    The network is trained on the training images and their labels first, unless ``train`` is False: then it is used with the weights it
-    begins with, such as ``resnet18(weights='imagenet')``. Images that it was trained on are easier for it than others are, so that a
-    model fitted to their features is surer than it should be.
+    The network is trained on the training images and their labels first, unless ``train`` is False:
+    then it is used with the weights it begins with, such as ``resnet18(weights='imagenet')``.
+    Images that it was trained on are easier for it than others are, so that a model fitted to their
+    features is surer than it should be.
 
     Parameters
     ----------
@@ -34,7 +35,12 @@ class CNNEmbedding(Extractor):
         Of the training.
     """
 
-    def __init__(self, estimator: Any = None, train: bool = True, random_state: int | np.random.RandomState | None = None) -> None:
+    def __init__(
+        self,
+        estimator: Any = None,
+        train: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.estimator = estimator
         self.train = train
         self.random_state = random_state
@@ -53,11 +59,19 @@ class CNNEmbedding(Extractor):
         """Refuse values that are not allowed."""
         if not isinstance(self.train, bool):
             raise ValueError(f"train={self.train!r}: must be True or False")
-        if self.estimator is not None and (isinstance(self.estimator, type) or not hasattr(self.estimator, "make_body")):
-            raise ValueError(f"estimator is of type {type(self.estimator).__name__}: it must be a network, such as resnet18")
+        if self.estimator is not None and (
+            isinstance(self.estimator, type) or not hasattr(self.estimator, "make_body")
+        ):
+            raise ValueError(
+                f"estimator is of type {type(self.estimator).__name__}: it must be a network, such "
+                "as resnet18"
+            )
         inner = self._inner()
         if not self.train and getattr(inner, "weights", None) is None:
-            raise ValueError("train=False: the network must begin with given weights, as resnet18(weights='imagenet') does")
+            raise ValueError(
+                "train=False: the network must begin with given weights, as "
+                "resnet18(weights='imagenet') does"
+            )
         inner.check_parameters()
 
     def learn(self, images: Images, *labels: Any) -> None:

@@ -13,10 +13,14 @@ from features.base import Extractor, Features, Images
 from features.compiled import IMAGES, array, compiled, output
 from features.parameters import borders, is_count, is_pair
 
-# colour space -> OpenCV's conversion from RGB (None: as it is), and (name, number of 8-bit levels) of each channel
+# colour space -> OpenCV's conversion from RGB (None: as it is), and (name, number of 8-bit levels)
+# of each channel
 COLOR_SPACES: dict[str, tuple[int | None, tuple[tuple[str, int], ...]]] = {
     "rgb": (None, (("red", 256), ("green", 256), ("blue", 256))),
-    "hsv": (cv2.COLOR_RGB2HSV, (("hue", 180), ("saturation", 256), ("value", 256))),  # hue in steps of 2 degrees
+    "hsv": (
+        cv2.COLOR_RGB2HSV,
+        (("hue", 180), ("saturation", 256), ("value", 256)),
+    ),  # hue in steps of 2 degrees
     "lab": (cv2.COLOR_RGB2Lab, (("lightness", 256), ("a", 256), ("b", 256))),
     "gray": (cv2.COLOR_RGB2GRAY, (("gray", 256),)),
 }
@@ -32,16 +36,18 @@ class ColorHistogram(Extractor):
     Parameters
     ----------
     color_space : {"hsv", "rgb", "lab", "gray"}, default="hsv"
-        Where colours are told apart; 8-bit values as OpenCV defines them. A gray image (c = 1) has no colour: its
-        gray values are counted whatever ``color_space`` says, and ``joint`` changes nothing.
+        Where colours are told apart; 8-bit values as OpenCV defines them. A gray image (c = 1) has
+        no colour: its gray values are counted whatever ``color_space`` says, and ``joint`` changes
+        nothing.
     bins : int, default=8
         Bins of equal width per channel, 1 to 256.
     joint : bool, default=False
-        Count triples of bins (``bins ** 3`` features a cell, as in the article) instead of each channel by itself
-        (``3 * bins``).
+        Count triples of bins (``bins ** 3`` features a cell, as in the article) instead of each
+        channel by itself (``3 * bins``).
     grid : (int, int), default=(1, 1)
-        Rows and columns of cells the image is cut into, as ``np.array_split`` cuts: the sizes of cells differ by at most
-        one pixel. Small photographs are told apart by where a colour is, too: (4, 4) to (8, 8) suit 32x32 pixels.
+        Rows and columns of cells the image is cut into, as ``np.array_split`` cuts: the sizes of
+        cells differ by at most one pixel. Small photographs are told apart by where a colour is,
+        too: (4, 4) to (8, 8) suit 32x32 pixels.
 
     Notes
     -----
@@ -50,7 +56,13 @@ class ColorHistogram(Extractor):
     normalisation; the histogram is used as a feature vector, not for intersection.
     """
 
-    def __init__(self, color_space: str = "hsv", bins: int = 8, joint: bool = False, grid: tuple[int, int] = (1, 1)) -> None:
+    def __init__(
+        self,
+        color_space: str = "hsv",
+        bins: int = 8,
+        joint: bool = False,
+        grid: tuple[int, int] = (1, 1),
+    ) -> None:
         self.color_space = color_space
         self.bins = bins
         self.joint = joint
@@ -80,12 +92,16 @@ class ColorHistogram(Extractor):
         return histograms.reshape(len(batch), -1)
 
     def _space(self, n_channels: int) -> tuple[int | None, tuple[tuple[str, int], ...]]:
-        return COLOR_SPACES[self.color_space] if n_channels == 3 else (None, COLOR_SPACES["gray"][1])
+        return (
+            COLOR_SPACES[self.color_space] if n_channels == 3 else (None, COLOR_SPACES["gray"][1])
+        )
 
     def check_parameters(self) -> None:
         """Refuse values that are not allowed."""
         if self.color_space not in COLOR_SPACES:
-            raise ValueError(f"color_space={self.color_space!r}: must be one of {', '.join(COLOR_SPACES)}")
+            raise ValueError(
+                f"color_space={self.color_space!r}: must be one of {', '.join(COLOR_SPACES)}"
+            )
         if not is_count(self.bins) or self.bins > 256:
             raise ValueError(f"bins={self.bins!r}: must be an integer from 1 to 256")
         if not is_pair(self.grid):
@@ -94,14 +110,22 @@ class ColorHistogram(Extractor):
     def _feature_names(self) -> list[str]:
         names = [name for name, _ in self._space(self.image_shape_[-1])[1]]
         bins = [[f"{name}_{i}" for i in range(self.bins)] for name in names]
-        cell = ["_".join(triple) for triple in itertools.product(*bins)] if self.joint else list(itertools.chain(*bins))
-        return [f"cell_{row}_{column}_{name}" for row, column in np.ndindex(*self.grid) for name in cell]
+        cell = (
+            ["_".join(triple) for triple in itertools.product(*bins)]
+            if self.joint
+            else list(itertools.chain(*bins))
+        )
+        return [
+            f"cell_{row}_{column}_{name}" for row, column in np.ndindex(*self.grid) for name in cell
+        ]
 
 
 def _convert(batch: Images, conversion: int) -> Images:
     """All images as the rows of one tall image, so that OpenCV is called once."""
     b, h, w, c = batch.shape
-    return np.asarray(cv2.cvtColor(batch.reshape(b * h, w, c), conversion), dtype=np.uint8).reshape(b, h, w, -1)
+    return np.asarray(cv2.cvtColor(batch.reshape(b * h, w, c), conversion), dtype=np.uint8).reshape(
+        b, h, w, -1
+    )
 
 
 def _codes(levels: list[int], bins: int, joint: bool) -> NDArray[np.uint32]:
@@ -111,7 +135,13 @@ def _codes(levels: list[int], bins: int, joint: bool) -> NDArray[np.uint32]:
     return (bin_of * bins ** channel[::-1] if joint else bin_of + bins * channel).astype(np.uint32)
 
 
-_COUNT = (IMAGES, array(types.intp, 1), array(types.intp, 1), array(types.uint32, 2), output(types.float32, 4))
+_COUNT = (
+    IMAGES,
+    array(types.intp, 1),
+    array(types.intp, 1),
+    array(types.uint32, 2),
+    output(types.float32, 4),
+)
 
 
 @compiled(*_COUNT)

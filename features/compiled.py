@@ -21,11 +21,14 @@ def output(dtype: types.Type, ndim: int) -> types.Array:
     return types.Array(dtype, ndim, "C")
 
 
-def compiled(*signature: types.Type, fastmath: bool | set[str] = False) -> Callable[[Callable[..., None]], Any]:
+def compiled(
+    *signature: types.Type, fastmath: bool | set[str] = False
+) -> Callable[[Callable[..., None]], Any]:
     """Compile a function of arrays and numbers that returns nothing, when its module is imported.
 
-    Compiling takes about half a second a function; what it gives is kept on disk where that can be written. The function
-    lets other threads run. Compiled functions call none from other files: numba would not notice when those change.
+    Compiling takes about half a second a function; what it gives is kept on disk where that can be
+    written. The function lets other threads run. Compiled functions call none from other files:
+    numba would not notice when those change.
 
     Parameters
     ----------

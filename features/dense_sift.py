@@ -18,13 +18,17 @@ N_BINS = 4  # spatial bins along one side of the window
 N_ORIENTATIONS = 8
 LENGTH = N_BINS * N_BINS * N_ORIENTATIONS
 CAMERA_SIGMA = 0.5  # pixels of blur that an image has already, as Lowe assumes
-LARGEST = 0.2  # no entry of a descriptor of unit length is above this before its second normalisation
+LARGEST = (
+    0.2  # no entry of a descriptor of unit length is above this before its second normalisation
+)
 UNIT = 512  # descriptors are whole numbers of 512ths of their length, as Lowe stores them
 
 FLOATS = [array(types.float32, ndim) for ndim in range(5)]
 
 
-def dense_sift(gray: Array, bin_size: int, step: int, sigma: float = 1.6, root: bool = False) -> tuple[Array, Array]:
+def dense_sift(
+    gray: Array, bin_size: int, step: int, sigma: float = 1.6, root: bool = False
+) -> tuple[Array, Array]:
     """Upright SIFT descriptors of square windows on a grid.
 
     Parameters
@@ -32,18 +36,21 @@ def dense_sift(gray: Array, bin_size: int, step: int, sigma: float = 1.6, root: 
     gray : (b, h, w) float32
         Gray values in [0, 255].
     bin_size : int
-        Side of one of the 4 x 4 bins of a window, pixels. ``cv2.KeyPoint(x, y, 2 / 3 * bin_size)`` has the same window.
+        Side of one of the 4 x 4 bins of a window, pixels. ``cv2.KeyPoint(x, y, 2 / 3 * bin_size)``
+        has the same window.
     step : int
         Distance between the centres of neighbouring windows, pixels.
     sigma : float
         Gaussian blur of what gradients are taken of, pixels.
     root : bool
-        RootSIFT: the entries of a descriptor are divided by their sum and their square roots are taken.
+        RootSIFT: the entries of a descriptor are divided by their sum and their square roots are
+        taken.
 
     Returns
     -------
     descriptors : (b, k, 128) float32
-        Whole numbers, of length 512 up to rounding, of the k windows, row by row; zero where an image is flat.
+        Whole numbers, of length 512 up to rounding, of the k windows, row by row; zero where an
+        image is flat.
     contrast : (b, k) float32
         Mean gradient of each window, gray levels a pixel.
 
@@ -57,7 +64,15 @@ def dense_sift(gray: Array, bin_size: int, step: int, sigma: float = 1.6, root: 
     n_windows = len(rows[0]) // N_BINS * (len(cols[0]) // N_BINS)
     descriptors = np.empty((len(gray), n_windows, LENGTH), np.float32)
     contrast = np.empty((len(gray), n_windows), np.float32)
-    _describe(np.ascontiguousarray(gray, np.float32), _kernel(sigma), *rows, *cols, root, descriptors, contrast)
+    _describe(
+        np.ascontiguousarray(gray, np.float32),
+        _kernel(sigma),
+        *rows,
+        *cols,
+        root,
+        descriptors,
+        contrast,
+    )
     return descriptors, contrast
 
 
@@ -66,7 +81,9 @@ def detected_sift(image: NDArray[np.uint8]) -> tuple[Array, Array]:
     keypoints, descriptors = cv2.SIFT.create().detectAndCompute(image, None)
     if descriptors is None:
         return np.zeros((0, LENGTH), np.float32), np.zeros((0, 2), np.float32)
-    return descriptors.astype(np.float32), np.array([point.pt[::-1] for point in keypoints], np.float32)
+    return descriptors.astype(np.float32), np.array(
+        [point.pt[::-1] for point in keypoints], np.float32
+    )
 
 
 def centres(side: int, bin_size: int, step: int) -> NDArray[np.intp]:
@@ -78,14 +95,18 @@ def centres(side: int, bin_size: int, step: int) -> NDArray[np.intp]:
 
 def to_root(descriptors: Array) -> Array:
     """RootSIFT of SIFT descriptors, in 512ths."""
-    return np.rint(UNIT * np.sqrt(descriptors / np.maximum(descriptors.sum(axis=-1, keepdims=True), 1)))
+    return np.rint(
+        UNIT * np.sqrt(descriptors / np.maximum(descriptors.sum(axis=-1, keepdims=True), 1))
+    )
 
 
 def _kernel(sigma: float) -> Array:
     """One half of a Gaussian kernel, its centre first, of odd length; what the camera has blurred is not blurred again."""
     left = math.sqrt(max(sigma**2 - CAMERA_SIGMA**2, 1e-6))
     reach = int(4 * left + 0.5)
-    kernel = np.exp(-0.5 * (np.arange(reach + reach % 2 + 1) / left) ** 2) * (np.arange(reach + reach % 2 + 1) <= reach)
+    kernel = np.exp(-0.5 * (np.arange(reach + reach % 2 + 1) / left) ** 2) * (
+        np.arange(reach + reach % 2 + 1) <= reach
+    )
     return (kernel / (2 * kernel.sum() - kernel[0])).astype(np.float32)
 
 
@@ -93,13 +114,19 @@ def _kernel(sigma: float) -> Array:
 def _pooling(side: int, bin_size: int, step: int) -> tuple[NDArray[np.intp], Array]:
     """First pixel of each bin of each window along one axis, (windows * 4,), and the weights of those from there on, (..., 8 n)."""
     middles = centres(side, bin_size, step)
-    offset = (np.arange(side) - middles[:, None, None]) / bin_size  # from the centre, in bins: (windows, 1, side)
+    offset = (
+        np.arange(side) - middles[:, None, None]
+    ) / bin_size  # from the centre, in bins: (windows, 1, side)
     middle = np.arange(N_BINS)[:, None] - (N_BINS - 1) / 2  # of each bin: (4, 1)
-    weight = np.maximum(1 - np.abs(offset - middle), 0) * np.exp(-0.5 * (offset / (N_BINS / 2)) ** 2)
+    weight = np.maximum(1 - np.abs(offset - middle), 0) * np.exp(
+        -0.5 * (offset / (N_BINS / 2)) ** 2
+    )
     weight = weight.reshape(-1, side)
     span = -(-(weight > 0).sum(axis=1).max() // 8) * 8
     first = np.minimum((weight > 0).argmax(axis=1), side - span)
-    return first, np.take_along_axis(weight, first[:, None] + np.arange(span), axis=1).astype(np.float32)
+    return first, np.take_along_axis(weight, first[:, None] + np.arange(span), axis=1).astype(
+        np.float32
+    )
 
 
 @compiled(types.intp, output(types.intp, 1))
@@ -115,7 +142,14 @@ _BINS = (array(types.intp, 1), FLOATS[2])
 _SUMS = {"reassoc", "contract", "nsz", "nnan", "ninf", "arcp"}  # nothing here is infinite
 
 
-@compiled(FLOATS[2], FLOATS[1], *(array(types.intp, 1),) * 2, output(types.float32, 2), output(types.float32, 1), fastmath=_SUMS)
+@compiled(
+    FLOATS[2],
+    FLOATS[1],
+    *(array(types.intp, 1),) * 2,
+    output(types.float32, 2),
+    output(types.float32, 1),
+    fastmath=_SUMS,
+)
 def _smooth(image, kernel, rows, cols, out, line):  # type: ignore[no-untyped-def]
     """Blur along columns, then along rows; ``rows`` and ``cols`` say what is beyond the border, ``line`` is scratch."""
     height, width = image.shape
@@ -127,7 +161,11 @@ def _smooth(image, kernel, rows, cols, out, line):  # type: ignore[no-untyped-de
             middle[x] = kernel[0] * row[x]
         for k in range(1, reach, 2):  # two at a time: the sums need not go to memory in between
             above, below, weight = image[rows[reach + y - k]], image[rows[reach + y + k]], kernel[k]
-            above2, below2, weight2 = image[rows[reach + y - k - 1]], image[rows[reach + y + k + 1]], kernel[k + 1]
+            above2, below2, weight2 = (
+                image[rows[reach + y - k - 1]],
+                image[rows[reach + y + k + 1]],
+                kernel[k + 1],
+            )
             for x in range(width):
                 middle[x] += weight * (above[x] + below[x]) + weight2 * (above2[x] + below2[x])
         for x in range(reach):
@@ -142,11 +180,18 @@ def _smooth(image, kernel, rows, cols, out, line):  # type: ignore[no-untyped-de
                 row[x] += weight * (left[x] + right[x]) + weight2 * (left2[x] + right2[x])
 
 
-@compiled(FLOATS[2], output(types.float32, 1), output(types.float32, 1), output(types.float32, 2), fastmath=_SUMS)
+@compiled(
+    FLOATS[2],
+    output(types.float32, 1),
+    output(types.float32, 1),
+    output(types.float32, 2),
+    fastmath=_SUMS,
+)
 def _orientations(image, turns, magnitudes, out):  # type: ignore[no-untyped-def]
     """Share each pixel's gradient magnitude between the two nearest of 8 orientations, (h, w * 8); none at the border.
 
-    The angle within an octant is that of the smaller to the larger component, by Abramowitz & Stegun 4.4.49 (1964).
+    The angle within an octant is that of the smaller to the larger component, by Abramowitz &
+    Stegun 4.4.49 (1964).
     """
     height, width = image.shape
     out[0] = out[height - 1] = 0
@@ -161,7 +206,9 @@ def _orientations(image, turns, magnitudes, out):  # type: ignore[no-untyped-def
             series = series * s + np.float32(0.1801410)
             series = series * s - np.float32(0.3302995)
             series = series * s + np.float32(0.9998660)
-            turn = t * series * np.float32(4 / math.pi)  # 0 to 1: from the axis of the larger component
+            turn = (
+                t * series * np.float32(4 / math.pi)
+            )  # 0 to 1: from the axis of the larger component
             turn = turn if along >= across else np.float32(2) - turn  # 0 to 2: from the horizontal
             turn = turn if right >= 0 else np.float32(4) - turn
             turns[x] = turn if up >= 0 else np.float32(8) - turn
@@ -180,8 +227,18 @@ def _orientations(image, turns, magnitudes, out):  # type: ignore[no-untyped-def
 def _combine(rows, first, weights, line):  # type: ignore[no-untyped-def]
     """Weighted sum of the rows from ``first`` on; eight at a time, so that the sums need not go to memory in between."""
     for k in range(0, len(weights), 8):
-        row0, row1, row2, row3 = rows[first + k], rows[first + k + 1], rows[first + k + 2], rows[first + k + 3]
-        row4, row5, row6, row7 = rows[first + k + 4], rows[first + k + 5], rows[first + k + 6], rows[first + k + 7]
+        row0, row1, row2, row3 = (
+            rows[first + k],
+            rows[first + k + 1],
+            rows[first + k + 2],
+            rows[first + k + 3],
+        )
+        row4, row5, row6, row7 = (
+            rows[first + k + 4],
+            rows[first + k + 5],
+            rows[first + k + 6],
+            rows[first + k + 7],
+        )
         w0, w1, w2, w3 = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
         w4, w5, w6, w7 = weights[k + 4], weights[k + 5], weights[k + 6], weights[k + 7]
         before = np.float32(k > 0)
@@ -197,7 +254,9 @@ def _pool_rows(maps, first, weights, line, out):  # type: ignore[no-untyped-def]
     for r in range(len(first)):
         _combine(maps, first[r], weights[r], line)
         for x in range(len(out)):
-            for o in range(8):  # unsigned, so that numba need not ask whether an index counts from the end
+            for o in range(
+                8
+            ):  # unsigned, so that numba need not ask whether an index counts from the end
                 out[x, np.uint64(8 * r + o)] = line[np.uint64(8 * x + o)]
 
 
@@ -214,7 +273,9 @@ def _pool_cols(rows, first, weights, line, windows):  # type: ignore[no-untyped-
                 window[np.uint64(place + o)] = line[np.uint64(8 * r + o)]
 
 
-@compiled(types.boolean, types.float32, output(types.float32, 2), output(types.float32, 1), fastmath=_SUMS)
+@compiled(
+    types.boolean, types.float32, output(types.float32, 2), output(types.float32, 1), fastmath=_SUMS
+)
 def _normalise(root, mass, windows, contrast):  # type: ignore[no-untyped-def]
     """Unit length, no entry above 0.2, unit length again, in 512ths; ``mass`` is the weight of all pixels of a window."""
     for i in range(len(windows)):
@@ -240,18 +301,38 @@ def _normalise(root, mass, windows, contrast):  # type: ignore[no-untyped-def]
                 window[k] = min(np.rint(scale * min(window[k], limit)), np.float32(255))
 
 
-@compiled(FLOATS[3], FLOATS[1], *_BINS, *_BINS, types.boolean, output(types.float32, 3), output(types.float32, 2))
+@compiled(
+    FLOATS[3],
+    FLOATS[1],
+    *_BINS,
+    *_BINS,
+    types.boolean,
+    output(types.float32, 3),
+    output(types.float32, 2),
+)
 def _describe(images, kernel, row_first, row_weights, col_first, col_weights, root, out, contrast):  # type: ignore[no-untyped-def]
     """Blur, orientations, pooling and normalisation of one image after the other, so that each stays in the processor's cache."""
     _, height, width = images.shape
     smooth, maps = np.empty((height, width), np.float32), np.empty((height, width * 8), np.float32)
-    turns, magnitudes, padded = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width + 2 * len(kernel), np.float32)
-    row_line, rows = np.zeros(width * 8, np.float32), np.empty((width, len(row_first) * 8), np.float32)
+    turns, magnitudes, padded = (
+        np.empty(width, np.float32),
+        np.empty(width, np.float32),
+        np.empty(width + 2 * len(kernel), np.float32),
+    )
+    row_line, rows = (
+        np.zeros(width * 8, np.float32),
+        np.empty((width, len(row_first) * 8), np.float32),
+    )
     col_line = np.zeros(len(row_first) * 8, np.float32)
-    mirrored_rows, mirrored_cols = np.empty(height + 2 * len(kernel) - 2, np.intp), np.empty(width + 2 * len(kernel) - 2, np.intp)
+    mirrored_rows, mirrored_cols = (
+        np.empty(height + 2 * len(kernel) - 2, np.intp),
+        np.empty(width + 2 * len(kernel) - 2, np.intp),
+    )
     _mirror(height, mirrored_rows)
     _mirror(width, mirrored_cols)
-    mass = 2 * row_weights[:4].sum() * col_weights[:4].sum()  # a central difference spans two pixels
+    mass = (
+        2 * row_weights[:4].sum() * col_weights[:4].sum()
+    )  # a central difference spans two pixels
     for i in range(len(images)):
         _smooth(images[i], kernel, mirrored_rows, mirrored_cols, smooth, padded)
         _orientations(smooth, turns, magnitudes, maps)

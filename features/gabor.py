@@ -16,7 +16,9 @@ from features.compiled import array, compiled, output
 from features.parameters import borders, is_count, is_pair
 
 LOWEST, HIGHEST = 0.001, 0.5  # frequencies, cycles per pixel; a higher one looks like a lower one
-PIXELS_AT_ONCE = 32  # of an axis that one matrix computes: most of a matrix for a long axis would be zeros
+PIXELS_AT_ONCE = (
+    32  # of an axis that one matrix computes: most of a matrix for a long axis would be zeros
+)
 STATISTICS = ("mean", "std")
 
 Piece = tuple[slice, slice, NDArray[np.float32]]
@@ -32,7 +34,8 @@ class Gabor(Extractor):
     orientations : int, default=4
         Directions in which the waves run, over 0 to 180 degrees; the first one is along the rows.
     grid : (rows, columns), default=(1, 1)
-        Cells the image is cut into, as ``np.array_split`` cuts: the sizes of cells differ by at most one pixel.
+        Cells the image is cut into, as ``np.array_split`` cuts: the sizes of cells differ by at
+        most one pixel.
 
     Notes
     -----
@@ -40,16 +43,23 @@ class Gabor(Extractor):
     Pattern Analysis and Machine Intelligence 18(8), 837-842; Jain, A. K. & Farrokhnia, F. (1991), "Unsupervised texture
     segmentation using Gabor filters", Pattern Recognition 24(12), 1167-1186.
 
-    The responses are those of ``skimage.filters.gabor``: complex, to a kernel with a round Gaussian one octave wide, cut at
-    3 standard deviations, and beyond its border the image goes on as its reflection, the outermost pixels repeated
-    (``mode="reflect"``). Gray values count from 0 to 1.
-    Changed: the user chooses the frequencies, the Gaussian is round, the kernel keeps its small response to uniform
-    brightness, and the statistics may be those of the cells of a grid.
+    The responses are those of ``skimage.filters.gabor``: complex, to a kernel with a round Gaussian
+    one octave wide, cut at 3 standard deviations, and beyond its border the image goes on as its
+    reflection, the outermost pixels repeated (``mode="reflect"``). Gray values count from 0 to 1.
+    Changed: the user chooses the frequencies, the Gaussian is round, the kernel keeps its small
+    response to uniform brightness, and the statistics may be those of the cells of a grid.
     """
 
-    batch_size = 64  # the intermediate images of a batch, four at a time, stay in the processor's cache
+    batch_size = (
+        64  # the intermediate images of a batch, four at a time, stay in the processor's cache
+    )
 
-    def __init__(self, frequencies: tuple[float, ...] = (0.1, 0.2, 0.4), orientations: int = 4, grid: tuple[int, int] = (1, 1)) -> None:
+    def __init__(
+        self,
+        frequencies: tuple[float, ...] = (0.1, 0.2, 0.4),
+        orientations: int = 4,
+        grid: tuple[int, int] = (1, 1),
+    ) -> None:
         self.frequencies = frequencies
         self.orientations = orientations
         self.grid = grid
@@ -62,9 +72,13 @@ class Gabor(Extractor):
     def extract(self, batch: Images) -> Features:
         """Statistics cell by cell, in it frequency by frequency, orientation by orientation, (b, d)."""
         gray = to_gray(batch) / np.float32(255)
-        rows, columns = (borders(side, parts) for side, parts in zip(gray.shape[1:], self.grid, strict=True))
+        rows, columns = (
+            borders(side, parts) for side, parts in zip(gray.shape[1:], self.grid, strict=True)
+        )
         n = self.orientations
-        out = np.empty((len(batch), *self.grid, len(self.frequencies), n, len(STATISTICS)), np.float32)
+        out = np.empty(
+            (len(batch), *self.grid, len(self.frequencies), n, len(STATISTICS)), np.float32
+        )
         for i, frequency in enumerate(self.frequencies):
             for k in range(n // 2 + 1):
                 products = _products(gray, frequency, math.pi * k / n)
@@ -76,17 +90,33 @@ class Gabor(Extractor):
     def check_parameters(self) -> None:
         """Refuse values that are not allowed."""
         frequencies = self.frequencies
-        if not _is_list(frequencies) or not all(map(_is_frequency, frequencies)) or not 0 < len(set(frequencies)) == len(frequencies):
-            raise ValueError(f"frequencies={frequencies!r}: must be different numbers from {LOWEST} to {HIGHEST}, at least one")
+        if (
+            not _is_list(frequencies)
+            or not all(map(_is_frequency, frequencies))
+            or not 0 < len(set(frequencies)) == len(frequencies)
+        ):
+            raise ValueError(
+                f"frequencies={frequencies!r}: must be different numbers from {LOWEST} to "
+                f"{HIGHEST}, at least one"
+            )
         if not is_count(self.orientations):
-            raise ValueError(f"orientations={self.orientations!r}: must be an integer of at least 1")
+            raise ValueError(
+                f"orientations={self.orientations!r}: must be an integer of at least 1"
+            )
         if not is_pair(self.grid):
-            raise ValueError(f"grid={self.grid!r}: must be two integers of at least 1, (rows, columns)")
+            raise ValueError(
+                f"grid={self.grid!r}: must be two integers of at least 1, (rows, columns)"
+            )
 
     def _feature_names(self) -> list[str]:
         rows, columns = map(range, self.grid)
-        which = itertools.product(rows, columns, self.frequencies, range(self.orientations), STATISTICS)
-        return [f"gabor_cell{r}_{c}_frequency{frequency}_orientation{k}_{statistic}" for r, c, frequency, k, statistic in which]
+        which = itertools.product(
+            rows, columns, self.frequencies, range(self.orientations), STATISTICS
+        )
+        return [
+            f"gabor_cell{r}_{c}_frequency{frequency}_orientation{k}_{statistic}"
+            for r, c, frequency, k, statistic in which
+        ]
 
 
 def _is_list(value: Any) -> bool:
@@ -100,7 +130,8 @@ def _is_frequency(value: Any) -> bool:
 def _products(gray: NDArray[np.float32], frequency: float, theta: float) -> NDArray[np.float32]:
     """Images convolved along both axes, (part of the factor in x, part of the factor in y, b, h, w).
 
-    A round Gaussian times a wave is one factor in x times one in y; the parts of a factor are real and imaginary.
+    A round Gaussian times a wave is one factor in x times one in y; the parts of a factor are real
+    and imaginary.
     """
     height, width = gray.shape[1:]
     reach = max(abs(math.cos(theta)), abs(math.sin(theta)))  # the kernel is cut by a box
@@ -109,7 +140,9 @@ def _products(gray: NDArray[np.float32], frequency: float, theta: float) -> NDAr
         np.matmul(kernel[:, None], gray[:, source], out=down[:, :, pixels])
     both = np.empty((2, *down.shape), np.float32)
     for pixels, source, kernel in _pieces(width, frequency, math.cos(theta), reach):
-        transposed = np.ascontiguousarray(kernel.transpose(0, 2, 1))  # BLAS is slower on a transposed view
+        transposed = np.ascontiguousarray(
+            kernel.transpose(0, 2, 1)
+        )  # BLAS is slower on a transposed view
         np.matmul(down[..., source], transposed[:, None, None], out=both[..., pixels])
     return both
 
@@ -120,8 +153,13 @@ def _pieces(length: int, frequency: float, slope: float, reach: float) -> list[P
     sigma = math.sqrt(math.log(2) / 2) * 3 / math.pi / frequency  # one octave
     radius = math.ceil(max(3 * sigma * reach, 1))
     x = np.arange(-radius, radius + 1)
-    kernel = np.exp(-((x / sigma) ** 2) / 2 + 2j * math.pi * frequency * slope * x) / (math.sqrt(2 * math.pi) * sigma)
-    return [_piece(start, min(start + PIXELS_AT_ONCE, length), length, x, kernel) for start in range(0, length, PIXELS_AT_ONCE)]
+    kernel = np.exp(-((x / sigma) ** 2) / 2 + 2j * math.pi * frequency * slope * x) / (
+        math.sqrt(2 * math.pi) * sigma
+    )
+    return [
+        _piece(start, min(start + PIXELS_AT_ONCE, length), length, x, kernel)
+        for start in range(0, length, PIXELS_AT_ONCE)
+    ]
 
 
 def _piece(start: int, stop: int, length: int, x: NDArray[np.intp], kernel: NDArray[Any]) -> Piece:
@@ -131,18 +169,31 @@ def _piece(start: int, stop: int, length: int, x: NDArray[np.intp], kernel: NDAr
     first, last = source.min(), source.max() + 1
     matrix = np.zeros((stop - start, last - first), complex)
     np.add.at(matrix, (np.arange(stop - start)[:, None], source - first), kernel)
-    return slice(start, stop), slice(first, last), np.stack([matrix.real, matrix.imag]).astype(np.float32)
+    return (
+        slice(start, stop),
+        slice(first, last),
+        np.stack([matrix.real, matrix.imag]).astype(np.float32),
+    )
 
 
 _EDGES = array(types.intp, 1)
-_SUMMARISE = (array(types.float32, 5), types.boolean, _EDGES, _EDGES, types.intp, types.intp, output(types.float32, 6))
+_SUMMARISE = (
+    array(types.float32, 5),
+    types.boolean,
+    _EDGES,
+    _EDGES,
+    types.intp,
+    types.intp,
+    output(types.float32, 6),
+)
 
 
 @compiled(*_SUMMARISE, fastmath={"reassoc", "contract"})
 def _summarise(products, mirrored, rows, columns, i, k, out):  # type: ignore[no-untyped-def]
     """Write mean and standard deviation of the magnitude of a response in each cell, at frequency i and orientation k.
 
-    ``mirrored``: of the response in the direction mirrored left to right; only the sign of the sines in x is another.
+    ``mirrored``: of the response in the direction mirrored left to right; only the sign of the
+    sines in x is another.
     """
     sign = np.float32(-1 if mirrored else 1)
     for image, r, c in np.ndindex(out.shape[:3]):

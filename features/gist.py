@@ -15,7 +15,9 @@ from features.base import Extractor, Features, Images
 from features.compiled import array, compiled, output
 from features.parameters import is_count, is_pair
 
-CUTOFF = 4  # cycles per image: the prefilter takes half of such a wave away, and more of longer ones
+CUTOFF = (
+    4  # cycles per image: the prefilter takes half of such a wave away, and more of longer ones
+)
 PREFILTER_BORDER = 5  # pixels that go beyond the image while it is prefiltered
 BORDER = 32  # and while it is filtered
 FINEST = 0.3  # frequency of the finest scale, cycles per pixel
@@ -30,8 +32,8 @@ class GIST(Extractor):
     Parameters
     ----------
     orientations_per_scale : sequence of int, default=(8, 8, 4)
-        Orientations of the filters at each scale, the finest first. The default is usual for images of 32 pixels; of
-        larger ones the authors take (8, 8, 8, 8).
+        Orientations of the filters at each scale, the finest first. The default is usual for images
+        of 32 pixels; of larger ones the authors take (8, 8, 8, 8).
     grid : (rows, columns), default=(4, 4)
         Cells the image is cut into; their sizes differ by at most one pixel.
 
@@ -48,7 +50,9 @@ class GIST(Extractor):
 
     batch_size = 16  # an image of 32 pixels has a Fourier transform of 74 KB, with the border
 
-    def __init__(self, orientations_per_scale: tuple[int, ...] = (8, 8, 4), grid: tuple[int, int] = (4, 4)) -> None:
+    def __init__(
+        self, orientations_per_scale: tuple[int, ...] = (8, 8, 4), grid: tuple[int, int] = (4, 4)
+    ) -> None:
         self.orientations_per_scale = orientations_per_scale
         self.grid = grid
 
@@ -59,13 +63,18 @@ class GIST(Extractor):
 
     def extract(self, batch: Images) -> Features:
         """Mean magnitudes scale by scale, orientation by orientation, cell by cell, (b, d)."""
-        rows, columns = (np.arange(n + 1) * side // n for n, side in zip(self.grid, batch.shape[1:3], strict=True))
+        rows, columns = (
+            np.arange(n + 1) * side // n
+            for n, side in zip(self.grid, batch.shape[1:3], strict=True)
+        )
         spectra = scipy.fft.fft2(_extend(prefilter(stretched_gray(batch)), BORDER))
         spectra = np.fft.fftshift(spectra, axes=(1, 2))
         height, width = spectra.shape[1:]
         out = np.empty((len(batch), sum(self.orientations_per_scale), *self.grid), np.float32)
         for i, filter_ in enumerate(_filters(self.orientations_per_scale)):
-            band, gain = transfer(height, width, *filter_)  # moving the band to frequency 0 leaves magnitudes as they are
+            band, gain = transfer(
+                height, width, *filter_
+            )  # moving the band to frequency 0 leaves magnitudes as they are
             response = scipy.fft.ifft(spectra[:, *band] * gain, height, axis=1)[:, BORDER:-BORDER]
             response = scipy.fft.ifft(response, width, axis=2)
             _average_magnitude(response, rows, columns + BORDER, i, out)
@@ -75,13 +84,22 @@ class GIST(Extractor):
         """Refuse values that are not allowed."""
         numbers = self.orientations_per_scale
         if not isinstance(numbers, tuple | list) or not numbers or not all(map(is_count, numbers)):
-            raise ValueError(f"orientations_per_scale={numbers!r}: must be integers of at least 1, one for each scale")
+            raise ValueError(
+                f"orientations_per_scale={numbers!r}: must be integers of at least 1, one for each "
+                "scale"
+            )
         if not is_pair(self.grid):
-            raise ValueError(f"grid={self.grid!r}: must be two integers of at least 1, (rows, columns)")
+            raise ValueError(
+                f"grid={self.grid!r}: must be two integers of at least 1, (rows, columns)"
+            )
 
     def _feature_names(self) -> list[str]:
         filters = _filters(self.orientations_per_scale)
-        return [f"gist_scale{scale}_orientation{k}_cell{r}_{c}" for scale, _, k in filters for r, c in np.ndindex(*self.grid)]
+        return [
+            f"gist_scale{scale}_orientation{k}_cell{r}_{c}"
+            for scale, _, k in filters
+            for r, c in np.ndindex(*self.grid)
+        ]
 
 
 def _filters(orientations_per_scale: tuple[int, ...]) -> list[tuple[int, int, int]]:
@@ -119,7 +137,9 @@ def _low_pass(side: int, longer_side: int) -> NDArray[np.float32]:
 
 
 @lru_cache(maxsize=64)
-def transfer(height: int, width: int, scale: int, n: int, k: int) -> tuple[tuple[slice, slice], NDArray[np.float32]]:
+def transfer(
+    height: int, width: int, scale: int, n: int, k: int
+) -> tuple[tuple[slice, slice], NDArray[np.float32]]:
     """Gain of the filter of orientation k of n, and which part of the sorted frequencies it is for: it is 0 elsewhere."""
     y, x = np.fft.fftshift(np.fft.fftfreq(height))[:, None], np.fft.fftshift(np.fft.fftfreq(width))
     angle = (np.arctan2(y, x) + math.pi * k / n + math.pi) % (2 * math.pi) - math.pi
@@ -134,7 +154,14 @@ def transfer(height: int, width: int, scale: int, n: int, k: int) -> tuple[tuple
 _EDGES = array(types.intp, 1)
 
 
-@compiled(array(types.complex64, 3), _EDGES, _EDGES, types.intp, output(types.float32, 4), fastmath={"reassoc", "contract"})
+@compiled(
+    array(types.complex64, 3),
+    _EDGES,
+    _EDGES,
+    types.intp,
+    output(types.float32, 4),
+    fastmath={"reassoc", "contract"},
+)
 def _average_magnitude(responses, rows, columns, i, out):  # type: ignore[no-untyped-def]
     """Write the mean magnitude of the responses in each cell to ``out[:, i]``."""
     for image, r, c in np.ndindex(out.shape[0], out.shape[2], out.shape[3]):

@@ -62,7 +62,9 @@ class GLCM(Extractor):
 
     def extract(self, batch: Images) -> Features:
         """Properties of each image, (b, properties * distances * angles)."""
-        offsets, which = np.unique(_offsets(self.distances, self.angles), axis=0, return_inverse=True)
+        offsets, which = np.unique(
+            _offsets(self.distances, self.angles), axis=0, return_inverse=True
+        )
         found = np.empty((len(batch), len(offsets), len(PROPERTIES)), np.float32)
         fill = np.repeat(offsets[:1], -len(offsets) % AT_ONCE, axis=0)
         _describe(to_gray(batch), np.concatenate([offsets, fill]), self.levels, found)
@@ -70,19 +72,27 @@ class GLCM(Extractor):
         return found[:, which.ravel()][:, :, columns].swapaxes(1, 2).reshape(len(batch), -1)
 
     def _feature_names(self) -> list[str]:
-        offsets = [f"distance{distance}_angle{angle}" for distance in self.distances for angle in self.angles]
+        offsets = [
+            f"distance{distance}_angle{angle}"
+            for distance in self.distances
+            for angle in self.angles
+        ]
         return [f"glcm_{name}_{offset}" for name in self.properties for offset in offsets]
 
     def check_parameters(self) -> None:
         """Refuse values that are not allowed."""
         if not _is_list(self.distances) or not all(map(is_count, self.distances)):
-            raise ValueError(f"distances={self.distances!r}: must be different integers of at least 1")
+            raise ValueError(
+                f"distances={self.distances!r}: must be different integers of at least 1"
+            )
         if not _is_list(self.angles) or not all(map(_is_angle, self.angles)):
             raise ValueError(f"angles={self.angles!r}: must be different numbers, in radians")
         if not is_count(self.levels) or not 2 <= self.levels <= 256:
             raise ValueError(f"levels={self.levels!r}: must be an integer from 2 to 256")
         if not _is_list(self.properties) or not all(name in PROPERTIES for name in self.properties):
-            raise ValueError(f"properties={self.properties!r}: must be different ones of {', '.join(PROPERTIES)}")
+            raise ValueError(
+                f"properties={self.properties!r}: must be different ones of {', '.join(PROPERTIES)}"
+            )
 
 
 def _is_list(values: Any) -> bool:
@@ -90,13 +100,24 @@ def _is_list(values: Any) -> bool:
 
 
 def _is_angle(value: Any) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)
+    return (
+        isinstance(value, int | float | np.number)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+    )
 
 
 def _offsets(distances: Any, angles: Any) -> NDArray[np.intp]:
     """Rows down and columns to the right, (distances * angles, 2); of two opposite offsets always the same one."""
-    offsets = [[_rounded(math.sin(angle) * distance), _rounded(math.cos(angle) * distance)] for distance in distances for angle in angles]
-    return np.array([offset if offset > [0, 0] else [-offset[0], -offset[1]] for offset in offsets], dtype=np.intp)
+    offsets = [
+        [_rounded(math.sin(angle) * distance), _rounded(math.cos(angle) * distance)]
+        for distance in distances
+        for angle in angles
+    ]
+    return np.array(
+        [offset if offset > [0, 0] else [-offset[0], -offset[1]] for offset in offsets],
+        dtype=np.intp,
+    )
 
 
 def _rounded(value: float) -> int:
@@ -104,7 +125,15 @@ def _rounded(value: float) -> int:
     return int(value + math.copysign(0.5, value))
 
 
-@compiled(output(types.uint16, 1), types.intp, types.intp, array(types.intp, 2), types.intp, types.uint64, output(types.uint32, 2))
+@compiled(
+    output(types.uint16, 1),
+    types.intp,
+    types.intp,
+    array(types.intp, 2),
+    types.intp,
+    types.uint64,
+    output(types.uint32, 2),
+)
 def _count(pixels, height, width, offsets, stride, levels, counts):  # type: ignore[no-untyped-def]
     """Count the pairs of levels at each offset."""
     counts[:] = 0
@@ -123,7 +152,12 @@ def _count(pixels, height, width, offsets, stride, levels, counts):  # type: ign
                 third[level + pixels[here + to_third]] += 1
 
 
-@compiled(array(types.uint32, 2), array(types.float64, 1), output(types.float32, 1), fastmath={"reassoc", "contract"})
+@compiled(
+    array(types.uint32, 2),
+    array(types.float64, 1),
+    output(types.float32, 1),
+    fastmath={"reassoc", "contract"},
+)
 def _summarise(counts, nearness, found):  # type: ignore[no-untyped-def]
     """Work out the properties of one matrix, in the order of ``PROPERTIES``; levels are counted from the middle one."""
     levels = len(counts)
@@ -144,7 +178,10 @@ def _summarise(counts, nearness, found):  # type: ignore[no-untyped-def]
         first += a * row
         second += a * a * row
         product += a * row_product
-    variance, covariance = second / total - (first / total) ** 2, product / total - (first / total) ** 2
+    variance, covariance = (
+        second / total - (first / total) ** 2,
+        product / total - (first / total) ** 2,
+    )
     found[0], found[1], found[2] = 2 * (second - product) / total, distance / total, near / total
     found[3], found[4] = square / total**2, np.sqrt(square) / total
     found[5] = covariance / variance if variance > 0 else 1

@@ -27,7 +27,8 @@ class HOG(Extractor):
     orientations : int, default=9
         Bins of the histogram, over 0 to 180 degrees.
     pixels_per_cell : (int, int), default=(4, 4)
-        Height and width of a cell, pixels. The default suits images of 8 to 64 pixels; larger ones want larger cells.
+        Height and width of a cell, pixels. The default suits images of 8 to 64 pixels; larger ones
+        want larger cells.
     cells_per_block : (int, int), default=(3, 3)
         Height and width of a block, cells.
     block_norm : {"L1", "L1-sqrt", "L2", "L2-Hys"}, default="L2-Hys"
@@ -65,35 +66,53 @@ class HOG(Extractor):
 
     def extract(self, batch: Images) -> Features:
         """Normalised blocks of each image, row by row: block, cell in the block, orientation."""
-        n_cells = [side // pixels for side, pixels in zip(batch.shape[1:3], self.pixels_per_cell, strict=True)]
-        n_blocks = [n - per_block + 1 for n, per_block in zip(n_cells, self.cells_per_block, strict=True)]
+        n_cells = [
+            side // pixels
+            for side, pixels in zip(batch.shape[1:3], self.pixels_per_cell, strict=True)
+        ]
+        n_blocks = [
+            n - per_block + 1 for n, per_block in zip(n_cells, self.cells_per_block, strict=True)
+        ]
         cells = np.zeros((len(batch), *n_cells, self.orientations), np.float32)
         vote = _vote_roots if self.transform_sqrt else _vote
-        vote(batch, _bins(self.orientations), _edges(self.orientations), *self.pixels_per_cell, cells)
+        vote(
+            batch, _bins(self.orientations), _edges(self.orientations), *self.pixels_per_cell, cells
+        )
         cells /= math.prod(self.pixels_per_cell)
         height, width = self.cells_per_block
         blocks = np.empty((len(batch), *n_blocks, height, width * self.orientations), np.float32)
-        _normalise(cells.reshape(len(batch), n_cells[0], -1), BLOCK_NORMS.index(self.block_norm), blocks)
+        _normalise(
+            cells.reshape(len(batch), n_cells[0], -1), BLOCK_NORMS.index(self.block_norm), blocks
+        )
         return blocks.reshape(len(batch), -1)
 
     def _feature_names(self) -> list[str]:
         height, width, _ = self.image_shape_
         shape = enlarged_shape(height, width, self.min_size)
         cells = [side // pixels for side, pixels in zip(shape, self.pixels_per_cell, strict=True)]
-        blocks = [n - per_block + 1 for n, per_block in zip(cells, self.cells_per_block, strict=True)]
+        blocks = [
+            n - per_block + 1 for n, per_block in zip(cells, self.cells_per_block, strict=True)
+        ]
         positions = np.ndindex(*blocks, *self.cells_per_block, self.orientations)
         return [f"hog_block{r}_{c}_cell{i}_{j}_orientation{k}" for r, c, i, j, k in positions]
 
     def check_parameters(self) -> None:
         """Refuse values that are not allowed."""
         if not is_count(self.orientations) or self.orientations > MOST_ORIENTATIONS:
-            raise ValueError(f"orientations={self.orientations!r}: must be an integer from 1 to {MOST_ORIENTATIONS}")
+            raise ValueError(
+                f"orientations={self.orientations!r}: must be an integer from 1 to "
+                f"{MOST_ORIENTATIONS}"
+            )
         for name in ("pixels_per_cell", "cells_per_block"):
             value = getattr(self, name)
             if not is_pair(value):
-                raise ValueError(f"{name}={value!r}: must be two integers of at least 1, (rows, columns)")
+                raise ValueError(
+                    f"{name}={value!r}: must be two integers of at least 1, (rows, columns)"
+                )
         if self.block_norm not in BLOCK_NORMS:
-            raise ValueError(f"block_norm={self.block_norm!r}: must be one of {', '.join(BLOCK_NORMS)}")
+            raise ValueError(
+                f"block_norm={self.block_norm!r}: must be one of {', '.join(BLOCK_NORMS)}"
+            )
 
 
 @lru_cache(maxsize=16)
@@ -110,21 +129,31 @@ def _bins(orientations: int) -> NDArray[np.uint16]:
     return np.searchsorted(_edges(orientations), angle, side="right").astype(np.uint16)
 
 
-_VOTE = (IMAGES, array(types.uint16, 2), array(types.float64, 1), types.intp, types.intp, output(types.float32, 4))
+_VOTE = (
+    IMAGES,
+    array(types.uint16, 2),
+    array(types.float64, 1),
+    types.intp,
+    types.intp,
+    output(types.float32, 4),
+)
 
 
 @compiled(*_VOTE)
 def _vote(images, bins, edges, cell_height, cell_width, cells):  # type: ignore[no-untyped-def]
     """Add each pixel's gradient magnitude to an orientation of its cell; an incomplete last cell is left out.
 
-    Gradients are central differences, zero at the border; that of the channel where it is largest counts, of equals the
-    first. Equal squares may have hypotenuses that differ in their last digit: then those decide, as they do in skimage.
+    Gradients are central differences, zero at the border; that of the channel where it is largest
+    counts, of equals the first. Equal squares may have hypotenuses that differ in their last digit:
+    then those decide, as they do in skimage.
     """
     n, height, width, n_channels = images.shape
     for i, cell_row, y_in_cell in np.ndindex(n, cells.shape[1], cell_height):
         y = cell_row * cell_height + y_in_cell
         here = images[i, y]
-        above, below = (here, here) if y == 0 or y == height - 1 else (images[i, y - 1], images[i, y + 1])
+        above, below = (
+            (here, here) if y == 0 or y == height - 1 else (images[i, y - 1], images[i, y + 1])
+        )
         for cell_col in range(cells.shape[2]):
             histogram = cells[i, cell_row, cell_col]
             for x in range(cell_col * cell_width, (cell_col + 1) * cell_width):
@@ -151,32 +180,51 @@ def _vote(images, bins, edges, cell_height, cell_width, cells):  # type: ignore[
 def _vote_roots(images, bins, edges, cell_height, cell_width, cells):  # type: ignore[no-untyped-def]
     """Do as ``_vote`` with the square roots of the pixels."""
     n, height, width, n_channels = images.shape
-    root, cosine, sine = np.sqrt(np.arange(256.0)), np.cos(np.radians(edges)), np.sin(np.radians(edges))
+    root, cosine, sine = (
+        np.sqrt(np.arange(256.0)),
+        np.cos(np.radians(edges)),
+        np.sin(np.radians(edges)),
+    )
     for i in range(n):
         for y in range(cells.shape[1] * cell_height):
             here = images[i, y]
-            above, below = (here, here) if y in (0, height - 1) else (images[i, y - 1], images[i, y + 1])
+            above, below = (
+                (here, here) if y in (0, height - 1) else (images[i, y - 1], images[i, y + 1])
+            )
             for x in range(cells.shape[2] * cell_width):
                 left, right = (x, x) if x in (0, width - 1) else (x - 1, x + 1)
                 square = row = col = 0.0
                 for c in range(n_channels):
-                    down, along = root[below[x, c]] - root[above[x, c]], root[here[right, c]] - root[here[left, c]]
+                    down, along = (
+                        root[below[x, c]] - root[above[x, c]],
+                        root[here[right, c]] - root[here[left, c]],
+                    )
                     other = down * down + along * along
                     nearly = c > 0 and abs(other - square) < 1e-9
-                    if (math.hypot(down, along) > math.hypot(row, col)) if nearly else (other > square):
+                    if (
+                        (math.hypot(down, along) > math.hypot(row, col))
+                        if nearly
+                        else (other > square)
+                    ):
                         square, row, col = other, down, along
                 flip = -1.0 if row < 0 or (row == 0 and col < 0) else 1.0
                 bin_, near = 0, False
-                for k in range(len(edges)):  # on which side of each edge, without the angle, which takes long
+                for k in range(
+                    len(edges)
+                ):  # on which side of each edge, without the angle, which takes long
                     side = flip * (cosine[k] * row - sine[k] * col)
                     bin_ += side >= 0
                     near |= abs(side) < 1e-9
                 if near:  # the angle, rounded as skimage rounds it, decides
-                    bin_ = np.searchsorted(edges, math.atan2(row, col) * (180 / math.pi) % 180, side="right")
+                    bin_ = np.searchsorted(
+                        edges, math.atan2(row, col) * (180 / math.pi) % 180, side="right"
+                    )
                 cells[i, y // cell_height, x // cell_width, bin_] += math.sqrt(square)
 
 
-@compiled(array(types.float32, 3), types.intp, output(types.float32, 5), fastmath={"reassoc", "contract"})
+@compiled(
+    array(types.float32, 3), types.intp, output(types.float32, 5), fastmath={"reassoc", "contract"}
+)
 def _normalise(cells, norm, blocks):  # type: ignore[no-untyped-def]
     """Copy the cells of each block and normalise them; ``norm`` counts in ``BLOCK_NORMS``, rows of cells are flat."""
     n, rows, cols, height, width = blocks.shape
@@ -190,7 +238,9 @@ def _normalise(cells, norm, blocks):  # type: ignore[no-untyped-def]
                 block[y, x] = value
                 total += value if norm < 2 else value * value
         values = block.reshape(-1)
-        scale = 1 / (total + np.float32(EPSILON) if norm < 2 else np.sqrt(total + np.float32(EPSILON**2)))
+        scale = 1 / (
+            total + np.float32(EPSILON) if norm < 2 else np.sqrt(total + np.float32(EPSILON**2))
+        )
         if norm == 3:
             total = np.float32(0)
             for k in range(len(values)):

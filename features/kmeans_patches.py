@@ -23,7 +23,9 @@ Patches = NDArray[np.float32]  # (n, patch_size * patch_size * c)
 
 CONTRAST = 10.0  # added to a patch's variance (in squared gray levels), so that a flat patch is not all noise
 CHUNK = 2048  # patches that are compared with all centroids at once
-ROUNDING = np.float32(1e-5)  # a squared distance below this share of the squared lengths is what rounding left of zero
+ROUNDING = np.float32(
+    1e-5
+)  # a squared distance below this share of the squared lengths is what rounding left of zero
 START = 0.1  # standard deviation of the first centroids
 ITERATIONS = 20  # of k-means; 50 in the paper
 
@@ -34,13 +36,15 @@ class KMeansPatches(Extractor):
     Parameters
     ----------
     n_centroids : int, default=400
-        Clusters of patches. With fewer distinct patches in the training images, each is one and the rest of the features is zero.
+        Clusters of patches. With fewer distinct patches in the training images, each is one and the
+        rest of the features is zero.
     patch_size : int, default=6
         Side of a patch, pixels.
     stride : int, default=1
         Distance between neighbouring patches, pixels.
     grid : (rows, columns), default=(2, 2)
-        Cells over which the activations are averaged, cut as ``np.array_split`` cuts the positions of the patches.
+        Cells over which the activations are averaged, cut as ``np.array_split`` cuts the positions
+        of the patches.
     n_sampled : int, default=100_000
         How many patches of the training images the centroids are learned from.
     whitening : float, default=0.1
@@ -107,22 +111,36 @@ class KMeansPatches(Extractor):
 
     def extract(self, batch: Images) -> Features:
         """Mean activation of each centroid in each cell, (b, rows * columns * n_centroids), cell by cell."""
-        windows = sliding_window_view(batch, (self.patch_size, self.patch_size), axis=(1, 2))[:, :: self.stride, :: self.stride]
+        windows = sliding_window_view(batch, (self.patch_size, self.patch_size), axis=(1, 2))[
+            :, :: self.stride, :: self.stride
+        ]
         n_cells, cell, share = self._cells(*windows.shape[1:3])
         squares = np.square(self.centroids_).sum(axis=1)
         out = np.zeros((len(batch) * n_cells, self.n_centroids), np.float32)
         n_places = math.prod(windows.shape[:3])
         for start in range(0, n_places, CHUNK):
-            image, row, col = np.unravel_index(np.arange(start, min(start + CHUNK, n_places)), windows.shape[:3])
-            patches = windows[image, row, col].transpose(0, 2, 3, 1).reshape(len(image), -1).astype(np.float32)
+            image, row, col = np.unravel_index(
+                np.arange(start, min(start + CHUNK, n_places)), windows.shape[:3]
+            )
+            patches = (
+                windows[image, row, col]
+                .transpose(0, 2, 3, 1)
+                .reshape(len(image), -1)
+                .astype(np.float32)
+            )
             whitened = (_normalise_contrast(patches) - self.mean_) @ self.whitener_
             affinity, lengths = whitened @ self.centroids_.T, np.square(whitened).sum(axis=1)
-            _pool_triangles(affinity, lengths, squares, image * n_cells + cell[row, col], share[row, col], out)
+            _pool_triangles(
+                affinity, lengths, squares, image * n_cells + cell[row, col], share[row, col], out
+            )
         return np.sqrt(out).reshape(len(batch), -1) if self.root else out.reshape(len(batch), -1)
 
     def _cells(self, rows: int, cols: int) -> tuple[int, NDArray[np.intp], NDArray[np.float32]]:
         """Number of cells, which of them each place of a patch is in, (rows, cols), and its share of that cell."""
-        row, col = (np.repeat(np.arange(n), np.diff(borders(side, n))) for side, n in zip((rows, cols), self.grid, strict=True))
+        row, col = (
+            np.repeat(np.arange(n), np.diff(borders(side, n)))
+            for side, n in zip((rows, cols), self.grid, strict=True)
+        )
         cell = row[:, None] * self.grid[1] + col
         return math.prod(self.grid), cell, (1 / np.bincount(cell.ravel())).astype(np.float32)[cell]
 
@@ -130,7 +148,9 @@ class KMeansPatches(Extractor):
         """Refuse values that are not allowed."""
         for name, least in (("n_centroids", 1), ("patch_size", 2), ("stride", 1), ("n_sampled", 1)):
             if not is_count(getattr(self, name), least):
-                raise ValueError(f"{name}={getattr(self, name)!r}: must be an integer of at least {least}")
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r}: must be an integer of at least {least}"
+                )
         if not is_pair(self.grid):
             raise ValueError(f"grid={self.grid!r}: must be two positive integers, (rows, columns)")
         if not isinstance(self.whitening, Real) or not 0 < self.whitening < np.inf:
@@ -147,7 +167,9 @@ def _sample(images: Images, size: int, n: int, random: np.random.RandomState) ->
     place = np.arange(n_places) if n_places <= n else np.sort(random.randint(n_places, size=n))
     image, row, col = np.unravel_index(place, (len(images), rows, cols))
     along = np.arange(size)
-    patches = images[image[:, None, None], row[:, None, None] + along[:, None], col[:, None, None] + along]
+    patches = images[
+        image[:, None, None], row[:, None, None] + along[:, None], col[:, None, None] + along
+    ]
     return patches.reshape(len(place), -1).astype(np.float32)
 
 
@@ -162,13 +184,16 @@ def _zca(centred: Patches, whitening: float) -> NDArray[np.float32]:
     """Matrix that makes the pixels of patches uncorrelated and changes them as little as possible (Bell & Sejnowski 1997)."""
     covariance = (centred.T @ centred).astype(np.float64) / len(centred)
     variances, directions = np.linalg.eigh(covariance)
-    return ((directions / np.sqrt(np.maximum(variances, 0) + whitening)) @ directions.T).astype(np.float32)
+    return ((directions / np.sqrt(np.maximum(variances, 0) + whitening)) @ directions.T).astype(
+        np.float32
+    )
 
 
 def _k_means(patches: Patches, n: int, random: np.random.RandomState) -> Patches:
     """Centres of the clusters; on one thread, because sums over threads are rounded otherwise.
 
-    They start near the origin, as in Coates & Ng (2012): those that start from patches stay with a few unusual ones.
+    They start near the origin, as in Coates & Ng (2012): those that start from patches stay with a
+    few unusual ones.
     """
     first = (random.randn(n, patches.shape[1]) * START).astype(np.float32)
     clusters = KMeans(n, init=first, n_init=1, max_iter=ITERATIONS, tol=0)

@@ -16,26 +16,29 @@ from features.parameters import borders, is_count, is_pair
 Level = NDArray[np.float32]  # (n, h, w): each channel of each image is a level of its own
 
 STATISTICS = ("mean", "std", "mean_abs", "skewness", "kurtosis")
-FLAT = np.float32(1e-3)  # a cell whose standard deviation is below this (in gray levels) has no shape to describe
+FLAT = np.float32(
+    1e-3
+)  # a cell whose standard deviation is below this (in gray levels) has no shape to describe
 WHITE = np.float32(255)
 
 
 class LaplacianPyramid(Extractor):
     """Laplacian pyramid (Burt & Adelson 1983): statistics of each band-pass layer and the coarsest low-pass itself.
 
-    Of each layer and channel, and each cell of a grid: mean, standard deviation and mean absolute value (gray levels / 255),
-    skewness, and kurtosis less 3 (both 0 where the cell is flat); then the low-pass values / 255, row by row.
+    Of each layer and channel, and each cell of a grid: mean, standard deviation and mean absolute
+    value (gray levels / 255), skewness, and kurtosis less 3 (both 0 where the cell is flat); then
+    the low-pass values / 255, row by row.
 
     Parameters
     ----------
     max_layer : int, default=3
-        Most band-pass layers; fewer where the next low-pass would be less than 4 pixels high or wide, or where a further
-        layer would be too small for ``grid``, but always one.
+        Most band-pass layers; fewer where the next low-pass would be less than 4 pixels high or
+        wide, or where a further layer would be too small for ``grid``, but always one.
     coarse_size : int, default=8
         The low-pass is reduced further, without counting layers, until neither side exceeds this.
     grid : (int, int), default=(1, 1)
-        Rows and columns of cells that each layer is cut into, as ``np.array_split`` cuts. Where in the image a scale is
-        found helps to tell small photographs apart: (4, 4) suits 32x32 pixels.
+        Rows and columns of cells that each layer is cut into, as ``np.array_split`` cuts. Where in
+        the image a scale is found helps to tell small photographs apart: (4, 4) suits 32x32 pixels.
 
     Notes
     -----
@@ -46,7 +49,9 @@ class LaplacianPyramid(Extractor):
 
     batch_size = 128  # the layers of a batch stay in the processor's cache
 
-    def __init__(self, max_layer: int = 3, coarse_size: int = 8, grid: tuple[int, int] = (1, 1)) -> None:
+    def __init__(
+        self, max_layer: int = 3, coarse_size: int = 8, grid: tuple[int, int] = (1, 1)
+    ) -> None:
         self.max_layer = max_layer
         self.coarse_size = coarse_size
         self.grid = grid
@@ -59,12 +64,19 @@ class LaplacianPyramid(Extractor):
     def extract(self, batch: Images) -> Features:
         """Statistics layer by layer (finest first), channel by channel, cell by cell, then the low-pass, (b, d)."""
         n, height, width, n_channels = batch.shape
-        planes = np.ascontiguousarray(batch.transpose(0, 3, 1, 2), dtype=np.float32).reshape(-1, height, width)
+        planes = np.ascontiguousarray(batch.transpose(0, 3, 1, 2), dtype=np.float32).reshape(
+            -1, height, width
+        )
         bands, low = decompose(planes, n_layers(height, width, self.max_layer, max(self.grid)))
         while max(low.shape[1:]) > self.coarse_size:
             low = reduce(low)
         pixels = low.reshape(n, n_channels, *low.shape[1:]).transpose(0, 2, 3, 1) / WHITE
-        return np.hstack([part.reshape(n, -1) for part in (*(statistics(band, self.grid) for band in bands), pixels)])
+        return np.hstack(
+            [
+                part.reshape(n, -1)
+                for part in (*(statistics(band, self.grid) for band in bands), pixels)
+            ]
+        )
 
     def check_parameters(self) -> None:
         """Refuse values that are not allowed."""
@@ -79,13 +91,19 @@ class LaplacianPyramid(Extractor):
         height, width = enlarged_shape(height, width, self.min_size)
         channels = ("gray",) if n_channels == 1 else ("red", "green", "blue")
         layers = n_layers(height, width, self.max_layer, max(self.grid))
-        cells = [f"cell_{row}_{column}_" for row, column in np.ndindex(*self.grid)] if max(self.grid) > 1 else [""]
+        cells = (
+            [f"cell_{row}_{column}_" for row, column in np.ndindex(*self.grid)]
+            if max(self.grid) > 1
+            else [""]
+        )
         parts = itertools.product(range(layers), channels, cells, STATISTICS)
         names = [f"layer_{i}_{channel}_{cell}{statistic}" for i, channel, cell, statistic in parts]
         depth = 0
         while depth < layers or max(height, width) > self.coarse_size:
             height, width, depth = -(-height // 2), -(-width // 2), depth + 1
-        return names + [f"low_{y}_{x}_{channel}" for y, x in np.ndindex(height, width) for channel in channels]
+        return names + [
+            f"low_{y}_{x}_{channel}" for y, x in np.ndindex(height, width) for channel in channels
+        ]
 
 
 def n_layers(height: int, width: int, max_layer: int, cells: int = 1) -> int:
@@ -94,7 +112,9 @@ def n_layers(height: int, width: int, max_layer: int, cells: int = 1) -> int:
     A further one has no side below ``cells``, and its low-pass none below 4.
     """
     layers, side = 1, -(-min(height, width) // 2)
-    while layers < max_layer and side > 6 and side >= cells:  # the next side, rounded up, is at least 4
+    while (
+        layers < max_layer and side > 6 and side >= cells
+    ):  # the next side, rounded up, is at least 4
         layers, side = layers + 1, -(-side // 2)
     return layers
 
@@ -155,7 +175,12 @@ def _reduce(fine, rows, columns, low):  # type: ignore[no-untyped-def]
             line[x] = line[columns[x] + 2]
         out = low[i, y]
         for x in range(low.shape[2]):
-            blurred = line[2 * x] + line[2 * x + 4] + _FOUR * (line[2 * x + 1] + line[2 * x + 3]) + _SIX * line[2 * x + 2]
+            blurred = (
+                line[2 * x]
+                + line[2 * x + 4]
+                + _FOUR * (line[2 * x + 1] + line[2 * x + 3])
+                + _SIX * line[2 * x + 2]
+            )
             out[x] = blurred * np.float32(1 / 256)
 
 
@@ -179,9 +204,17 @@ def _expand(low, fine):  # type: ignore[no-untyped-def]
                 before = here
         for y in range(height):
             k = y // 2
-            above, at, below = wide[k - 1 if k else min(1, rows - 1)], wide[k], wide[min(k + 1, rows - 1)]
+            above, at, below = (
+                wide[k - 1 if k else min(1, rows - 1)],
+                wide[k],
+                wide[min(k + 1, rows - 1)],
+            )
             for x in range(width):
-                fine[i, y, x] = (at[x] + below[x]) * _HALF if y % 2 else (above[x] + _SIX * at[x] + below[x]) * _EIGHTH
+                fine[i, y, x] = (
+                    (at[x] + below[x]) * _HALF
+                    if y % 2
+                    else (above[x] + _SIX * at[x] + below[x]) * _EIGHTH
+                )
 
 
 @compiled(_LEVEL, _PLACES, _PLACES, output(types.float32, 4), fastmath={"reassoc", "contract"})
@@ -197,7 +230,10 @@ def _summarise(bands, tops, lefts, out):  # type: ignore[no-untyped-def]
                 total[x] += row[x]
                 size[x] += abs(row[x])
         for c in range(cols):
-            cell, area = out[i, r, c], np.float32((tops[r + 1] - tops[r]) * (lefts[c + 1] - lefts[c]))
+            cell, area = (
+                out[i, r, c],
+                np.float32((tops[r + 1] - tops[r]) * (lefts[c + 1] - lefts[c])),
+            )
             cell[:] = 0
             for x in range(lefts[c], lefts[c + 1]):
                 cell[0] += total[x] / area
@@ -213,7 +249,10 @@ def _summarise(bands, tops, lefts, out):  # type: ignore[no-untyped-def]
                 third[x] += square * difference
                 fourth[x] += square * square
         for c in range(cols):
-            cell, area = out[i, r, c], np.float32((tops[r + 1] - tops[r]) * (lefts[c + 1] - lefts[c]))
+            cell, area = (
+                out[i, r, c],
+                np.float32((tops[r + 1] - tops[r]) * (lefts[c + 1] - lefts[c])),
+            )
             variance = skewness = kurtosis = np.float32(0)
             for x in range(lefts[c], lefts[c + 1]):
                 variance += second[x] / area
@@ -222,4 +261,7 @@ def _summarise(bands, tops, lefts, out):  # type: ignore[no-untyped-def]
             std = np.sqrt(variance)
             cell[0], cell[1], cell[2] = cell[0] / WHITE, std / WHITE, cell[2] / WHITE
             if std > FLAT:
-                cell[3], cell[4] = skewness / (variance * std), kurtosis / (variance * variance) - np.float32(3)
+                cell[3], cell[4] = (
+                    skewness / (variance * std),
+                    kurtosis / (variance * variance) - np.float32(3),
+                )

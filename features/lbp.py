@@ -14,14 +14,16 @@ from features.compiled import array, compiled, output
 from features.parameters import borders, is_count, is_pair
 
 METHODS = ("uniform", "nri_uniform")
-ONE = np.uint64(1)  # numba turns the sum of an unsigned integer and a signed one, as 1 is, into a float
+ONE = np.uint64(
+    1
+)  # numba turns the sum of an unsigned integer and a signed one, as 1 is, into a float
 
 
 class LBP(Extractor):
     """Histograms of uniform local binary patterns (Ojala, Pietikainen & Maenpaa 2002), of the image or of the cells of a grid.
 
-    A pattern says which of P points on a circle around a pixel are at least as bright as the pixel. The histogram of a cell
-    sums to 1.
+    A pattern says which of P points on a circle around a pixel are at least as bright as the pixel.
+    The histogram of a cell sums to 1.
 
     Parameters
     ----------
@@ -30,11 +32,12 @@ class LBP(Extractor):
     R : float, default=1.0
         Radius of the circle, pixels.
     method : {"uniform", "nri_uniform"}, default="uniform"
-        A pattern is uniform if its bright points are neighbours on the circle. ``"uniform"`` counts them (P + 2 codes: the same
-        for a turned image), ``"nri_uniform"`` also tells where they begin (P * (P - 1) + 3 codes). All other patterns share
-        the last code.
+        A pattern is uniform if its bright points are neighbours on the circle. ``"uniform"`` counts
+        them (P + 2 codes: the same for a turned image), ``"nri_uniform"`` also tells where they
+        begin (P * (P - 1) + 3 codes). All other patterns share the last code.
     grid : (int, int), default=(1, 1)
-        Rows and columns of cells the image is cut into, as ``np.array_split`` cuts: the sizes of cells differ by at most one pixel.
+        Rows and columns of cells the image is cut into, as ``np.array_split`` cuts: the sizes of
+        cells differ by at most one pixel.
 
     Notes
     -----
@@ -46,7 +49,9 @@ class LBP(Extractor):
     Changed: gray values are rounded to whole levels first, and pixels whose circle crosses the border count, too.
     """
 
-    def __init__(self, P: int = 8, R: float = 1.0, method: str = "uniform", grid: tuple[int, int] = (1, 1)) -> None:
+    def __init__(
+        self, P: int = 8, R: float = 1.0, method: str = "uniform", grid: tuple[int, int] = (1, 1)
+    ) -> None:
         self.P = P
         self.R = R
         self.method = method
@@ -69,18 +74,27 @@ class LBP(Extractor):
 
     def _feature_names(self) -> list[str]:
         n_codes = int(_codes(self.P, self.method)[-1]) + 1
-        return [f"lbp_cell{row}_{column}_code{code}" for row, column, code in np.ndindex(*self.grid, n_codes)]
+        return [
+            f"lbp_cell{row}_{column}_code{code}"
+            for row, column, code in np.ndindex(*self.grid, n_codes)
+        ]
 
     def check_parameters(self) -> None:
         """Refuse values that are not allowed."""
         if not is_count(self.P) or not 3 <= self.P <= 32:
             raise ValueError(f"P={self.P!r}: must be an integer from 3 to 32")
-        if not isinstance(self.R, int | float | np.number) or isinstance(self.R, bool) or not 0 < self.R < np.inf:
+        if (
+            not isinstance(self.R, int | float | np.number)
+            or isinstance(self.R, bool)
+            or not 0 < self.R < np.inf
+        ):
             raise ValueError(f"R={self.R!r}: must be a number above 0")
         if self.method not in METHODS:
             raise ValueError(f"method={self.method!r}: must be one of {', '.join(METHODS)}")
         if not is_pair(self.grid):
-            raise ValueError(f"grid={self.grid!r}: must be two integers of at least 1, (rows, columns)")
+            raise ValueError(
+                f"grid={self.grid!r}: must be two integers of at least 1, (rows, columns)"
+            )
 
 
 def _codes(n_points: int, method: str) -> NDArray[np.uint16]:
@@ -92,22 +106,31 @@ def _codes(n_points: int, method: str) -> NDArray[np.uint16]:
     if method == "uniform":
         return np.append(length, n_points + 1).astype(np.uint16)
     all_bright, turns = n_points * (n_points - 1) + 1, (n_points - start) % n_points
-    codes = np.select([length == 0, length == n_points], [0, all_bright], 1 + (length - 1) * n_points + turns)
+    codes = np.select(
+        [length == 0, length == n_points], [0, all_bright], 1 + (length - 1) * n_points + turns
+    )
     return np.append(codes, all_bright + 1).astype(np.uint16)
 
 
 def _circle(n_points: int, radius: float, height: int, width: int) -> tuple[NDArray[Any], ...]:
     """Where the points lie: rows (P,), their weights (P, h), which column each has (P,), columns (k,), their weights (k, w).
 
-    Rows and columns are whole steps from a pixel, the weights say how much the next row and the next column count. They are
-    rounded as skimage rounds them, which differs along the image: in a region of one gray level the last digit of a weight decides
-    whether a point is as bright as the centre.
+    Rows and columns are whole steps from a pixel, the weights say how much the next row and the
+    next column count. They are rounded as skimage rounds them, which differs along the image: in a
+    region of one gray level the last digit of a weight decides whether a point is as bright as the
+    centre.
     """
     angle = 2 * np.pi * np.arange(n_points) / n_points
     rows = np.round(-radius * np.sin(angle), 5)
     columns, column_of = np.unique(np.round(radius * np.cos(angle), 5), return_inverse=True)
     y, x = np.arange(height) + rows[:, None], np.arange(width) + columns[:, None]
-    return np.floor(rows).astype(np.intp), y - np.floor(y), column_of, np.floor(columns).astype(np.intp), x - np.floor(x)
+    return (
+        np.floor(rows).astype(np.intp),
+        y - np.floor(y),
+        column_of,
+        np.floor(columns).astype(np.intp),
+        x - np.floor(x),
+    )
 
 
 @intrinsic
@@ -116,7 +139,13 @@ def _popcount(_, word):  # type: ignore[no-untyped-def]
     return word(word), lambda context, builder, signature, words: builder.ctpop(words[0])
 
 
-_CIRCLE = array(types.intp, 1), array(types.float64, 2), array(types.intp, 1), array(types.intp, 1), array(types.float64, 2)
+_CIRCLE = (
+    array(types.intp, 1),
+    array(types.float64, 2),
+    array(types.intp, 1),
+    array(types.intp, 1),
+    array(types.float64, 2),
+)
 _PIXELS, _PATTERN = output(types.float64, 2), output(types.uint32, 1)
 
 
@@ -124,7 +153,8 @@ _PIXELS, _PATTERN = output(types.float64, 2), output(types.uint32, 1)
 def _compare(shifted, row, column, image, weights, bit, pattern):  # type: ignore[no-untyped-def]
     """Set a bit where a point, ``shifted[y + row, x + column]`` or between that row and the next, is at least as bright as the pixel.
 
-    Both images have a margin, ``pattern`` has one at the right. Rows of one weight, margins and all, are done in one loop.
+    Both images have a margin, ``pattern`` has one at the right. Rows of one weight, margins and
+    all, are done in one loop.
     """
     height, stride = len(weights), image.shape[1]
     points, pixels, margin = shifted.reshape(-1), image.reshape(-1), (len(image) - height) // 2
@@ -138,7 +168,11 @@ def _compare(shifted, row, column, image, weights, bit, pattern):  # type: ignor
         below = above + np.uint64(stride)
         for i in range((end - start) * stride - 2 * margin):
             x = np.uint64(i)  # spares numba the question whether it is negative
-            point = points[above + x] if weight == 0 else (1 - weight) * points[above + x] + weight * points[below + x]
+            point = (
+                points[above + x]
+                if weight == 0
+                else (1 - weight) * points[above + x] + weight * points[below + x]
+            )
             pattern[out + x] |= bit if point >= pixels[here + x] else np.uint32(0)
 
 
@@ -158,7 +192,15 @@ def _find_patterns(image, rows, row_weights, column_of, columns, column_weights,
         for k in range(len(rows)):
             if column_of[k] == j:
                 bit = np.uint32(1 << k)
-                _compare(image if whole else between, rows[k], columns[j] if whole else 0, image, row_weights[k], bit, pattern)
+                _compare(
+                    image if whole else between,
+                    rows[k],
+                    columns[j] if whole else 0,
+                    image,
+                    row_weights[k],
+                    bit,
+                    pattern,
+                )
 
 
 @compiled(_PATTERN, types.uint64, types.uint32)
@@ -169,24 +211,51 @@ def _find_runs(pattern, n_points, others):  # type: ignore[no-untyped-def]
         bits = np.uint64(pattern[i])
         starts = bits & ~(bits << ONE | bits >> (n_points - ONE))  # of runs of bright points
         before = (starts - ONE) & every_point  # the points before the first start
-        pattern[i] = others if starts & before else _popcount(before) * (n_points + ONE) + _popcount(bits)
+        pattern[i] = (
+            others if starts & before else _popcount(before) * (n_points + ONE) + _popcount(bits)
+        )
 
 
-@compiled(array(types.float32, 3), *_CIRCLE, array(types.uint16, 1), array(types.intp, 1), array(types.intp, 1), output(types.uint32, 4))
-def _count(images, rows, row_weights, column_of, columns, column_weights, codes, row_edges, column_edges, counts):  # type: ignore[no-untyped-def]
+@compiled(
+    array(types.float32, 3),
+    *_CIRCLE,
+    array(types.uint16, 1),
+    array(types.intp, 1),
+    array(types.intp, 1),
+    output(types.uint32, 4),
+)
+def _count(  # type: ignore[no-untyped-def]
+    images,
+    rows,
+    row_weights,
+    column_of,
+    columns,
+    column_weights,
+    codes,
+    row_edges,
+    column_edges,
+    counts,
+):
     """Count the codes in each cell."""
     n, height, width = images.shape
     margin = 1 + max(-rows.min(), columns.max())
     stride = width + 2 * margin
-    image, between = np.zeros((height + 2 * margin, stride)), np.zeros((height + 2 * margin, stride))
+    image, between = (
+        np.zeros((height + 2 * margin, stride)),
+        np.zeros((height + 2 * margin, stride)),
+    )
     pattern = np.empty(height * stride, np.uint32)
-    tally = np.empty((2, counts.shape[3]), np.uint32)  # two by turns: to add to one number again at once takes long
+    tally = np.empty(
+        (2, counts.shape[3]), np.uint32
+    )  # two by turns: to add to one number again at once takes long
     for i in range(n):
         for y in range(height):
             gray, inside = images[i, y], image[margin + y, margin:]
             for x in range(width):
                 inside[x] = np.rint(gray[x])
-        _find_patterns(image, rows, row_weights, column_of, columns, column_weights, between, pattern)
+        _find_patterns(
+            image, rows, row_weights, column_of, columns, column_weights, between, pattern
+        )
         _find_runs(pattern, len(rows), len(codes) - 1)
         for row, column in np.ndindex(counts.shape[1:3]):
             tally[:] = 0

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 def is_count(value: Any, least: int = 1) -> bool:
     """Whether a value is an integer of at least ``least``; True and False are none."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
+    return (
+        isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
+    )
 
 
 def is_pair(value: Any) -> bool:

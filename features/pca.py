@@ -22,13 +22,16 @@ class PCA(Extractor):
     extractor : Extractor, default=None
         Whose features; None is the pixels themselves ("eigenfaces", Turk & Pentland 1991).
     n_components : int, default=64
-        How many components; those without a variance beyond rounding, as with few training images, are zero.
+        How many components; those without a variance beyond rounding, as with few training images,
+        are zero.
     whiten : bool, default=False
         Divide each component by its standard deviation on the training images.
     n_sampled : int, default=10_000
-        The components are learned from at most so many training images, drawn at random, which bounds the memory.
+        The components are learned from at most so many training images, drawn at random, which
+        bounds the memory.
     random_state : int, RandomState or None, default=None
-        Draws the images, and seeds the other extractor where that has no ``random_state`` of its own.
+        Draws the images, and seeds the other extractor where that has no ``random_state`` of its
+        own.
 
     Attributes
     ----------
@@ -77,7 +80,11 @@ class PCA(Extractor):
         """Fit the other extractor to all images, and the components to a sample of them."""
         random = check_random_state(self.random_state)
         inner = clone(self._inner())
-        unset = [name for name, value in inner.get_params().items() if name.split("__")[-1] == "random_state" and value is None]
+        unset = [
+            name
+            for name, value in inner.get_params().items()
+            if name.split("__")[-1] == "random_state" and value is None
+        ]
         inner.set_params(**{name: random.randint(2**31 - 1) for name in unset})
         self.extractor_ = inner.fit(images, *labels)
         drawn = np.sort(random.permutation(len(images))[: self.n_sampled])
@@ -87,20 +94,30 @@ class PCA(Extractor):
         with np.errstate(invalid="ignore"):  # features that do not vary have no share of a variance
             self.projection_ = decomposition.PCA(n, random_state=random).fit(features)
         variances, eps = self.projection_.explained_variance_, np.finfo(np.float32).eps
-        rounding = max(eps * max(features.shape) * variances[0], features.shape[1] * (eps * np.abs(features).max()) ** 2)
+        rounding = max(
+            eps * max(features.shape) * variances[0],
+            features.shape[1] * (eps * np.abs(features).max()) ** 2,
+        )
         real = variances > rounding
-        self.scale_ = np.where(real, 1 / np.sqrt(np.where(real, variances, 1)) if self.whiten else 1, 0).astype(np.float32)
+        self.scale_ = np.where(
+            real, 1 / np.sqrt(np.where(real, variances, 1)) if self.whiten else 1, 0
+        ).astype(np.float32)
 
     def extract(self, batch: Images) -> Features:
         """Components, the largest first, (b, n_components)."""
-        found = self.projection_.transform(self.extractor_.extract(batch).astype(np.float32)) * self.scale_
+        found = (
+            self.projection_.transform(self.extractor_.extract(batch).astype(np.float32))
+            * self.scale_
+        )
         return np.pad(found, ((0, 0), (0, self.n_components - found.shape[1])))
 
     def check_parameters(self) -> None:
         """Refuse values that are not allowed."""
         for name in ("n_components", "n_sampled"):
             if not is_count(getattr(self, name)):
-                raise ValueError(f"{name}={getattr(self, name)!r}: must be an integer of at least 1")
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r}: must be an integer of at least 1"
+                )
         if not hasattr(self._inner(), "extract") or isinstance(self._inner(), type):
             raise ValueError(f"extractor={self.extractor!r}: must be an extractor, such as HOG()")
         if not isinstance(self.whiten, bool):

@@ -21,4 +21,9 @@ class Pixels(Extractor):
     def _feature_names(self) -> list[str]:
         height, width, n_channels = self.image_shape_
         channels = ("gray",) if n_channels == 1 else ("red", "green", "blue")
-        return [f"pixel_{y}_{x}_{channel}" for y in range(height) for x in range(width) for channel in channels]
+        return [
+            f"pixel_{y}_{x}_{channel}"
+            for y in range(height)
+            for x in range(width)
+            for channel in channels
+        ]

@@ -23,10 +23,11 @@ class ShapeHistogram(Extractor):
     Parameters
     ----------
     bins : int, default=36
-        Directions told apart over the full circle; the first bin is centred on 0 (brighter to the right), so that
-        horizontal and vertical edges do not fall between two bins.
+        Directions told apart over the full circle; the first bin is centred on 0 (brighter to the
+        right), so that horizontal and vertical edges do not fall between two bins.
     threshold : float, default=1.0
-        An edge pixel's gradient exceeds the image's own mean gradient by this many standard deviations; at least 0.
+        An edge pixel's gradient exceeds the image's own mean gradient by this many standard
+        deviations; at least 0.
 
     Notes
     -----
@@ -45,20 +46,32 @@ class ShapeHistogram(Extractor):
         """Share of the edge pixels in each direction, then the seven logarithmic Hu moments, (b, bins + 7)."""
         gray = gray_levels(batch)
         right, down = (gradient.reshape(len(batch), -1) for gradient in sobel(gray))
-        n_edges, directions = np.empty(len(batch), np.intp), np.empty((len(batch), self.bins), np.float32)
+        n_edges, directions = (
+            np.empty(len(batch), np.intp),
+            np.empty((len(batch), self.bins), np.float32),
+        )
         _keep_edges(right, down, float(self.threshold), n_edges)
         _count_directions(right, down, n_edges, ANGLES, directions)
         return np.hstack([directions, log_magnitude(hu_moments(gray))])
 
     def check_parameters(self) -> None:
         """Refuse values that are not allowed."""
-        if not isinstance(self.bins, int | np.integer) or isinstance(self.bins, bool) or self.bins < 1:
+        if (
+            not isinstance(self.bins, int | np.integer)
+            or isinstance(self.bins, bool)
+            or self.bins < 1
+        ):
             raise ValueError(f"bins={self.bins!r}: must be a positive integer")
-        if not isinstance(self.threshold, int | float | np.integer | np.floating) or not 0 <= self.threshold < math.inf:
+        if (
+            not isinstance(self.threshold, int | float | np.integer | np.floating)
+            or not 0 <= self.threshold < math.inf
+        ):
             raise ValueError(f"threshold={self.threshold!r}: must be a finite number of at least 0")
 
     def _feature_names(self) -> list[str]:
-        return [f"edge_direction_{i}" for i in range(self.bins)] + [f"log_hu_{i}" for i in range(1, 8)]
+        return [f"edge_direction_{i}" for i in range(self.bins)] + [
+            f"log_hu_{i}" for i in range(1, 8)
+        ]
 
 
 def gray_levels(images: Images) -> NDArray[np.uint8]:
@@ -75,7 +88,9 @@ def sobel(gray: NDArray[np.uint8]) -> tuple[NDArray[np.int16], NDArray[np.int16]
 
 def hu_moments(gray: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Hu's seven invariants of each image, (b, h, w) to (b, 7); all zero for a black image."""
-    moments = np.zeros((len(gray), 8))  # beyond float32: of a symmetrical image, sums of billions cancel
+    moments = np.zeros(
+        (len(gray), 8)
+    )  # beyond float32: of a symmetrical image, sums of billions cancel
     _central_moments(gray, moments)
     total = np.maximum(moments[:, :1], 1)
     nu20, nu11, nu02 = (moments[:, 1:4] / total**2).T
@@ -84,7 +99,10 @@ def hu_moments(gray: NDArray[np.uint8]) -> NDArray[np.float64]:
     s, t = nu30 + nu12, nu21 + nu03
     u, v = s * (s**2 - 3 * t**2), t * (3 * s**2 - t**2)
     h6 = a * (s**2 - t**2) + 2 * b * s * t
-    return np.stack([nu20 + nu02, a**2 + b**2, c**2 + d**2, s**2 + t**2, c * u + d * v, h6, d * u - c * v], axis=1)
+    return np.stack(
+        [nu20 + nu02, a**2 + b**2, c**2 + d**2, s**2 + t**2, c * u + d * v, h6, d * u - c * v],
+        axis=1,
+    )
 
 
 def log_magnitude(moments: NDArray[np.float64]) -> Features:
@@ -98,11 +116,16 @@ def log_magnitude(moments: NDArray[np.float64]) -> Features:
 def _sobel(gray, right, down):  # type: ignore[no-untyped-def]
     """Smooth and differentiate down each column, then along the row."""
     n, height, width = gray.shape
-    smooth, change = np.empty(width + 2, np.int16), np.empty(width + 2, np.int16)  # and a pixel beyond each border
+    smooth, change = (
+        np.empty(width + 2, np.int16),
+        np.empty(width + 2, np.int16),
+    )  # and a pixel beyond each border
     for i, y in np.ndindex(n, height):
         above, here, below = gray[i, max(y - 1, 0)], gray[i, y], gray[i, min(y + 1, height - 1)]
         for x in range(width):
-            smooth[x + 1] = np.int16(above[x]) + np.int16(2) * np.int16(here[x]) + np.int16(below[x])
+            smooth[x + 1] = (
+                np.int16(above[x]) + np.int16(2) * np.int16(here[x]) + np.int16(below[x])
+            )
             change[x + 1] = np.int16(below[x]) - np.int16(above[x])
         smooth[0], smooth[width + 1] = smooth[1], smooth[width]
         change[0], change[width + 1] = change[1], change[width]
@@ -111,7 +134,10 @@ def _sobel(gray, right, down):  # type: ignore[no-untyped-def]
             down[i, y, x] = change[x] + np.int16(2) * change[x + 1] + change[x + 2]
 
 
-_GRADIENTS, _SUMS = output(types.int16, 2), {"reassoc", "contract"}  # sums may be taken in any order
+_GRADIENTS, _SUMS = (
+    output(types.int16, 2),
+    {"reassoc", "contract"},
+)  # sums may be taken in any order
 
 
 @compiled(_GRADIENTS, _GRADIENTS, types.float64, output(types.intp, 1), fastmath=_SUMS)
@@ -136,11 +162,14 @@ def _keep_edges(right, down, threshold, n_edges):  # type: ignore[no-untyped-def
         n_edges[i] = kept
 
 
-@compiled(_GRADIENTS, _GRADIENTS, array(types.intp, 1), array(types.float32, 1), output(types.float32, 2))
+@compiled(
+    _GRADIENTS, _GRADIENTS, array(types.intp, 1), array(types.float32, 1), output(types.float32, 2)
+)
 def _count_directions(right, down, n_edges, angles, shares):  # type: ignore[no-untyped-def]
     """Share of each direction among the first ``n_edges`` gradients of each image, (b, bins).
 
-    An angle that was looked up is half a step of the slope off at most; where that may matter, it is computed.
+    An angle that was looked up is half a step of the slope off at most; where that may matter, it
+    is computed.
     """
     n, bins = shares.shape
     scale = bins / (2 * math.pi)
@@ -148,15 +177,24 @@ def _count_directions(right, down, n_edges, angles, shares):  # type: ignore[no-
     for i in range(n):
         for k in range(n_edges[i]):
             x, y = np.float32(right[i, k]), np.float32(down[i, k])
-            low, high = min(abs(x), abs(y)), max(abs(x), abs(y))  # an edge has a gradient: never 0 / 0
-            angle = angles[np.int32(low / high * np.float32(STEPS) + np.float32(0.5))]  # of 45 degrees; now unfold
+            low, high = (
+                min(abs(x), abs(y)),
+                max(abs(x), abs(y)),
+            )  # an edge has a gradient: never 0 / 0
+            angle = angles[
+                np.int32(low / high * np.float32(STEPS) + np.float32(0.5))
+            ]  # of 45 degrees; now unfold
             angle = abs(_QUARTER * np.float32(abs(y) > abs(x)) - angle)
-            direction[k] = math.copysign(abs(_HALF * np.float32(x < 0) - angle), y) * np.float32(scale)
+            direction[k] = math.copysign(abs(_HALF * np.float32(x < 0) - angle), y) * np.float32(
+                scale
+            )
         counts[:] = 0
         for k in range(n_edges[i]):
             nearest = np.rint(direction[k])
             if abs(direction[k] - nearest) > 0.5 - scale / STEPS:
-                nearest = np.rint(math.atan2(np.float64(down[i, k]), np.float64(right[i, k])) * scale)
+                nearest = np.rint(
+                    math.atan2(np.float64(down[i, k]), np.float64(right[i, k])) * scale
+                )
             counts[int(nearest)] += 1  # a negative one counts from the end
         for k in range(bins):
             shares[i, k] = np.float32(counts[k]) / np.float32(max(n_edges[i], 1))
@@ -166,7 +204,9 @@ def _count_directions(right, down, n_edges, angles, shares):  # type: ignore[no-
 def _central_moments(gray, moments):  # type: ignore[no-untyped-def]
     """Total and moments of order 20, 11, 02, 30, 21, 12, 03 about the centroid, (b, 8); a black image is left out."""
     n, height, width = gray.shape
-    lines = np.empty((4, height))  # moments of each row about the middle column: whole numbers, so exact
+    lines = np.empty(
+        (4, height)
+    )  # moments of each row about the middle column: whole numbers, so exact
     x1 = np.arange(width) - float(width // 2)
     x2, x3 = x1 * x1, x1 * x1 * x1
     for i in range(n):

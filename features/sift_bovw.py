@@ -14,7 +14,9 @@ from features.dense_sift import LENGTH, N_BINS, centres, dense_sift, detected_si
 from features.parameters import is_count
 from features.visual_words import ENCODINGS, Array
 
-Described = tuple[Array, NDArray[np.intp], NDArray[np.float32]]  # descriptors, the image of each, its (row, column)
+Described = tuple[
+    Array, NDArray[np.intp], NDArray[np.float32]
+]  # descriptors, the image of each, its (row, column)
 
 
 class SIFTBoVW(Extractor):
@@ -23,30 +25,35 @@ class SIFTBoVW(Extractor):
     Parameters
     ----------
     n_words : int, default=200
-        Size of the vocabulary. With fewer distinct descriptors than words in the training images, each is a word and the
-        features of the others stay zero.
+        Size of the vocabulary. With fewer distinct descriptors than words in the training images,
+        each is a word and the features of the others stay zero.
     keypoints : {"dense", "detected"}, default="dense"
-        Describe windows on a regular grid, or where SIFT finds keypoints. Small and flat images often have no keypoints;
-        their features are zero. The next five parameters are those of the grid.
+        Describe windows on a regular grid, or where SIFT finds keypoints. Small and flat images
+        often have no keypoints; their features are zero. The next five parameters are those of the
+        grid.
     step : int, default=4
         Distance between neighbouring windows, pixels.
     bin_sizes : sequence of int, default=(4,)
-        Side of one of the 4 x 4 bins of a window, pixels; several of them are several scales. Images smaller than two
-        windows of the smallest scale, or one of the largest, are enlarged.
+        Side of one of the 4 x 4 bins of a window, pixels; several of them are several scales.
+        Images smaller than two windows of the smallest scale, or one of the largest, are enlarged.
     sigma : float, default=1.6
-        Gaussian blur before gradients are taken, pixels; 0.5 or less is none. Small images want less than Lowe's 1.6.
+        Gaussian blur before gradients are taken, pixels; 0.5 or less is none. Small images want
+        less than Lowe's 1.6.
     contrast_threshold : float, default=0.0
         Windows with a mean gradient below this, in gray levels a pixel, do not count.
     root : bool, default=False
         RootSIFT (Arandjelovic & Zisserman 2012): compare descriptors by their Hellinger distance.
     encoding : {"hard", "soft", "vlad", "fisher"}, default="hard"
-        Count each descriptor for the nearest word; share it among five; sum its differences from the nearest word (128
-        features a word), or the gradients of a Gaussian mixture (256 features a word).
+        Count each descriptor for the nearest word; share it among five; sum its differences from
+        the nearest word (128 features a word), or the gradients of a Gaussian mixture (256 features
+        a word).
     levels : int, default=1
-        Levels of the spatial pyramid (Lazebnik, Schmid & Ponce 2006): the whole image, then 2 x 2 cells, then 4 x 4.
+        Levels of the spatial pyramid (Lazebnik, Schmid & Ponce 2006): the whole image, then 2 x 2
+        cells, then 4 x 4.
     n_sampled : int, default=20_000
-        How many descriptors of the training images the vocabulary is learned from. They come from at most one image for
-        every ten of them, drawn first, so that memory is bounded by this number and not by the training set.
+        How many descriptors of the training images the vocabulary is learned from. They come from
+        at most one image for every ten of them, drawn first, so that memory is bounded by this
+        number and not by the training set.
     random_state : int, RandomState or None, default=None
         Draws the images, the descriptors and the first words.
 
@@ -101,25 +108,40 @@ class SIFTBoVW(Extractor):
     def learn(self, images: Images) -> None:
         """Learn the vocabulary from a sample of the descriptors of the images."""
         random = check_random_state(self.random_state)
-        self.vocabulary_ = ENCODINGS[self.encoding](self._sample(images, random), self.n_words, random)
+        self.vocabulary_ = ENCODINGS[self.encoding](
+            self._sample(images, random), self.n_words, random
+        )
 
     def extract(self, batch: Images) -> Features:
         """Encoded descriptors of each cell, level by level, of unit length; (b, cells * n_words * numbers of a word)."""
         descriptors, image, place = self._describe(batch)
-        n = 2 ** (self.levels - 1)  # cells along a side of the finest level; those of the others are sums of theirs
-        row, col = (np.minimum(place[:, axis] * n // batch.shape[1 + axis], n - 1).astype(np.intp) for axis in (0, 1))
-        level = self.vocabulary_.sums(descriptors, (image * n + row) * n + col, len(batch) * n * n).reshape(len(batch), n, n, -1)
+        n = 2 ** (
+            self.levels - 1
+        )  # cells along a side of the finest level; those of the others are sums of theirs
+        row, col = (
+            np.minimum(place[:, axis] * n // batch.shape[1 + axis], n - 1).astype(np.intp)
+            for axis in (0, 1)
+        )
+        level = self.vocabulary_.sums(
+            descriptors, (image * n + row) * n + col, len(batch) * n * n
+        ).reshape(len(batch), n, n, -1)
         levels = [level]
         for _ in range(self.levels - 1):
             level = level[:, ::2] + level[:, 1::2]
             level = level[:, :, ::2] + level[:, :, 1::2]
             levels.insert(0, level)
-        return np.concatenate([_unit_roots(level).reshape(len(batch), -1) for level in levels], axis=1)
+        return np.concatenate(
+            [_unit_roots(level).reshape(len(batch), -1) for level in levels], axis=1
+        )
 
     def _describe(self, batch: Images) -> Described:
         """Descriptors of all images, (m, 128), the image that each is of, (m,), and where in it, (m, 2)."""
         gray = opencv_gray(batch)
-        parts = [self._on_grid(gray, size) for size in self.bin_sizes] if self.keypoints == "dense" else self._detected(gray)
+        parts = (
+            [self._on_grid(gray, size) for size in self.bin_sizes]
+            if self.keypoints == "dense"
+            else self._detected(gray)
+        )
         descriptors, image, place = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         return descriptors, image, place
 
@@ -127,13 +149,24 @@ class SIFTBoVW(Extractor):
         descriptors, contrast = dense_sift(gray, bin_size, self.step, self.sigma, self.root)
         kept = contrast >= self.contrast_threshold
         rows, cols = (centres(side, bin_size, self.step) for side in gray.shape[1:])
-        place = np.stack(np.meshgrid(rows, cols, indexing="ij"), axis=-1).reshape(-1, 2).astype(np.float32)
+        place = (
+            np.stack(np.meshgrid(rows, cols, indexing="ij"), axis=-1)
+            .reshape(-1, 2)
+            .astype(np.float32)
+        )
         image, window = np.nonzero(kept)
-        return descriptors[kept] if not kept.all() else descriptors.reshape(-1, LENGTH), image, place[window]
+        return (
+            descriptors[kept] if not kept.all() else descriptors.reshape(-1, LENGTH),
+            image,
+            place[window],
+        )
 
     def _detected(self, gray: Array) -> list[Described]:
         found = [detected_sift(image) for image in gray.astype(np.uint8)]
-        return [(to_root(d) if self.root else d, np.full(len(d), i, np.intp), place) for i, (d, place) in enumerate(found)]
+        return [
+            (to_root(d) if self.root else d, np.full(len(d), i, np.intp), place)
+            for i, (d, place) in enumerate(found)
+        ]
 
     def _sample(self, images: Images, random: np.random.RandomState) -> Array:
         """At most ``n_sampled`` descriptors, about as many of each image that is drawn, (m, 128)."""
@@ -152,21 +185,37 @@ class SIFTBoVW(Extractor):
         """Refuse values that are not allowed."""
         for name, least in (("n_words", 1), ("step", 1), ("levels", 1), ("n_sampled", 1)):
             if not is_count(getattr(self, name), least):
-                raise ValueError(f"{name}={getattr(self, name)!r}: must be an integer of at least {least}")
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r}: must be an integer of at least {least}"
+                )
         sizes = self.bin_sizes
-        if not isinstance(sizes, Sequence) or not sizes or not all(is_count(size, 1) for size in sizes):
+        if (
+            not isinstance(sizes, Sequence)
+            or not sizes
+            or not all(is_count(size, 1) for size in sizes)
+        ):
             raise ValueError(f"bin_sizes={sizes!r}: must be a list of integers of at least 1")
         for name, choices in (("keypoints", ("dense", "detected")), ("encoding", tuple(ENCODINGS))):
             if getattr(self, name) not in choices:
-                raise ValueError(f"{name}={getattr(self, name)!r}: must be one of {', '.join(choices)}")
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r}: must be one of {', '.join(choices)}"
+                )
         for name in ("sigma", "contrast_threshold"):
             if not 0 <= getattr(self, name) < np.inf:
                 raise ValueError(f"{name}={getattr(self, name)!r}: must be a number of at least 0")
 
     def _feature_names(self) -> list[str]:
         per_word = ENCODINGS[self.encoding].per_word
-        cells = [f"level{level}_{row}_{col}" for level in range(self.levels) for row, col in np.ndindex(2**level, 2**level)]
-        words = [f"word{k}_{j}" for k in range(self.n_words) for j in range(per_word)] if per_word > 1 else self._words()
+        cells = [
+            f"level{level}_{row}_{col}"
+            for level in range(self.levels)
+            for row, col in np.ndindex(2**level, 2**level)
+        ]
+        words = (
+            [f"word{k}_{j}" for k in range(self.n_words) for j in range(per_word)]
+            if per_word > 1
+            else self._words()
+        )
         return [f"{cell}_{word}" for cell in cells for word in words] if self.levels > 1 else words
 
     def _words(self) -> list[str]:
@@ -178,10 +227,16 @@ def opencv_gray(images: Images) -> Array:
     n, height, width, channels = images.shape
     if channels == 1:
         return images[..., 0].astype(np.float32)
-    return cv2.cvtColor(images.reshape(n * height, width, 3), cv2.COLOR_RGB2GRAY).reshape(n, height, width).astype(np.float32)
+    return (
+        cv2.cvtColor(images.reshape(n * height, width, 3), cv2.COLOR_RGB2GRAY)
+        .reshape(n, height, width)
+        .astype(np.float32)
+    )
 
 
 def _unit_roots(sums: Features) -> Features:
     """Signed square roots, each vector of unit length; a vector of zeros stays."""
     roots = np.sign(sums) * np.sqrt(np.abs(sums))
-    return roots / np.maximum(np.sqrt(np.abs(sums).sum(axis=-1, keepdims=True)), np.finfo(np.float32).tiny)
+    return roots / np.maximum(
+        np.sqrt(np.abs(sums).sum(axis=-1, keepdims=True)), np.finfo(np.float32).tiny
+    )

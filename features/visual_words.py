@@ -86,7 +86,8 @@ class VLAD(Hard):
 class Fisher(Hard):
     """Fisher vector: gradients of a Gaussian mixture's means and variances (Perronnin, Sanchez & Mensink 2010).
 
-    Changed: a descriptor counts for its five most probable Gaussians only, and the weights' gradients are left out, as usual.
+    Changed: a descriptor counts for its five most probable Gaussians only, and the weights'
+    gradients are left out, as usual.
     """
 
     per_word = 256
@@ -100,10 +101,17 @@ class Fisher(Hard):
             return
         sample = np.repeat(sample, 2, axis=0) if len(sample) == 1 else sample  # a mixture wants two
         mixture = GaussianMixture(
-            k, covariance_type="diag", max_iter=30, reg_covar=1.0, init_params="random_from_data", random_state=random
+            k,
+            covariance_type="diag",
+            max_iter=30,
+            reg_covar=1.0,
+            init_params="random_from_data",
+            random_state=random,
         )
         with threadpool_limits(1), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # thirty rounds are all that is wanted
+            warnings.simplefilter(
+                "ignore", ConvergenceWarning
+            )  # thirty rounds are all that is wanted
             mixture.fit(sample)
         self.words = mixture.means_.astype(np.float32)
         self.deviations = np.sqrt(mixture.covariances_).astype(np.float32)
@@ -111,10 +119,20 @@ class Fisher(Hard):
 
     def _add(self, descriptors: Array, cell: NDArray[np.intp], out: Array) -> None:
         precision = 1 / np.square(self.deviations)
-        constant = np.log(self.weights) - np.log(self.deviations).sum(axis=1) - (np.square(self.words) * precision).sum(axis=1) / 2
-        logs = descriptors @ (self.words * precision).T - np.square(descriptors) @ (precision / 2).T + constant
+        constant = (
+            np.log(self.weights)
+            - np.log(self.deviations).sum(axis=1)
+            - (np.square(self.words) * precision).sum(axis=1) / 2
+        )
+        logs = (
+            descriptors @ (self.words * precision).T
+            - np.square(descriptors) @ (precision / 2).T
+            + constant
+        )
         word, best = _best(logs, min(SOFT, len(self.words)))
-        _add_gradients(cell, word, _shares(best), descriptors, self.words, self.deviations, self.weights, out)
+        _add_gradients(
+            cell, word, _shares(best), descriptors, self.words, self.deviations, self.weights, out
+        )
 
 
 ENCODINGS: dict[str, type[Hard]] = {"hard": Hard, "soft": Soft, "vlad": VLAD, "fisher": Fisher}
@@ -123,9 +141,10 @@ ENCODINGS: dict[str, type[Hard]] = {"hard": Hard, "soft": Soft, "vlad": VLAD, "f
 def k_means(sample: Array, n_words: int, random: np.random.RandomState) -> Array:
     """Centres of the clusters, rounded; with fewer distinct descriptors than words each of those is one.
 
-    They start from descriptors drawn at random, as k-means++ takes several times as long as the clustering and gains next
-    to nothing. Whole numbers make every sum in a distance exact in float32: the nearest word of a descriptor depends
-    neither on its batch nor on the linear algebra library. On one thread, because sums over threads are rounded otherwise.
+    They start from descriptors drawn at random, as k-means++ takes several times as long as the
+    clustering and gains next to nothing. Whole numbers make every sum in a distance exact in
+    float32: the nearest word of a descriptor depends neither on its batch nor on the linear algebra
+    library. On one thread, because sums over threads are rounded otherwise.
     """
     distinct = np.unique(sample, axis=0)
     if len(distinct) <= n_words:
@@ -169,7 +188,9 @@ def _add_differences(cell, word, descriptors, words, out):  # type: ignore[no-un
             target[d] += source[d] - centre[d]
 
 
-@compiled(*_WHERE, *(array(types.float32, 2),) * 4, array(types.float32, 1), output(types.float32, 3))
+@compiled(
+    *_WHERE, *(array(types.float32, 2),) * 4, array(types.float32, 1), output(types.float32, 3)
+)
 def _add_gradients(cell, word, share, descriptors, means, deviations, weights, out):  # type: ignore[no-untyped-def]
     n = descriptors.shape[1]
     for i in range(len(cell)):

@@ -1,9 +1,10 @@
 """Models: scikit-learn classifiers and networks behind the same door; this is their registry.
 
-A model is a class or a function whose keyword arguments are its parameters and whose result is a scikit-learn
-classifier with ``predict_proba``. One with the class attribute ``takes = "images"`` is given images, (n, h, w, c) uint8;
-every other is given features, (n, d) float32. One that would run on a GPU has the attribute ``uses_gpu = True``.
-The registry holds ``module:attribute`` strings so that reading it imports nothing.
+A model is a class or a function whose keyword arguments are its parameters and whose result is a
+scikit-learn classifier with ``predict_proba``. One with the class attribute ``takes = "images"`` is
+given images, (n, h, w, c) uint8; every other is given features, (n, d) float32. One that would run
+on a GPU has the attribute ``uses_gpu = True``. The registry holds ``module:attribute`` strings so
+that reading it imports nothing.
 """
 
 from pkgutil import resolve_name

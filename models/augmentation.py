@@ -37,13 +37,17 @@ def shift(images: Tensor, generator: torch.Generator) -> Tensor:
     """Move each image by up to an eighth of its side; what comes in is its mirror image."""
     n, height, width, _ = images.shape
     rows, columns = (_shifted(n, side, generator, images.device) for side in (height, width))
-    return images[torch.arange(n, device=images.device)[:, None, None], rows[:, :, None], columns[:, None, :]]
+    return images[
+        torch.arange(n, device=images.device)[:, None, None], rows[:, :, None], columns[:, None, :]
+    ]
 
 
 def cutout(images: Tensor, generator: torch.Generator) -> Tensor:
     """Gray out a square of a quarter of the side (DeVries & Taylor 2017); its centre is anywhere, so that it may be cut off."""
     n, height, width, _ = images.shape
-    in_rows, in_columns = (_near_a_point(n, side, generator, images.device) for side in (height, width))
+    in_rows, in_columns = (
+        _near_a_point(n, side, generator, images.device) for side in (height, width)
+    )
     hidden = in_rows[:, :, None, None] & in_columns[:, None, :, None]
     return images.masked_fill(hidden, GRAY)
 

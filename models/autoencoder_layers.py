@@ -23,7 +23,9 @@ class AutoencoderNetwork(Network):
 
     def __init__(self, image_shape: tuple[int, int, int], n_components: int) -> None:
         height, width, channels = image_shape
-        super().__init__(Body(_encoder(channels, n_components), n_components, Pixels()), n_outputs=1)
+        super().__init__(
+            Body(_encoder(channels, n_components), n_components, Pixels()), n_outputs=1
+        )
         self.last = _Decoder((height, width), channels, n_components)  # type: ignore[assignment]
         self.to(memory_format=torch.channels_last)
 
@@ -31,9 +33,20 @@ class AutoencoderNetwork(Network):
 def _encoder(channels: int, n_components: int) -> nn.Sequential:
     pairs = zip((channels, *WIDTHS), WIDTHS, strict=False)
     layers = [
-        layer for n_in, n_out in pairs for layer in (nn.Conv2d(n_in, n_out, 3, stride=2, padding=1), nn.BatchNorm2d(n_out), nn.ReLU())
+        layer
+        for n_in, n_out in pairs
+        for layer in (
+            nn.Conv2d(n_in, n_out, 3, stride=2, padding=1),
+            nn.BatchNorm2d(n_out),
+            nn.ReLU(),
+        )
     ]
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(SIDE), nn.Flatten(), nn.Linear(WIDTHS[-1] * SIDE * SIDE, n_components))
+    return nn.Sequential(
+        *layers,
+        nn.AdaptiveAvgPool2d(SIDE),
+        nn.Flatten(),
+        nn.Linear(WIDTHS[-1] * SIDE * SIDE, n_components),
+    )
 
 
 class _Decoder(nn.Module):
@@ -44,7 +57,9 @@ class _Decoder(nn.Module):
         self.sizes = [tuple(-(-side // step) for side in size) for step in (4, 2, 1)]
         self.first = nn.Linear(n_components, WIDTHS[-1] * SIDE * SIDE)
         pairs = zip(WIDTHS[::-1], (*WIDTHS[-2::-1], channels), strict=True)
-        self.convolutions = nn.ModuleList(nn.Conv2d(n_in, n_out, 3, padding=1) for n_in, n_out in pairs)
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(n_in, n_out, 3, padding=1) for n_in, n_out in pairs
+        )
 
     def forward(self, codes: Tensor) -> Tensor:
         planes = self.first(codes).unflatten(1, (WIDTHS[-1], SIDE, SIDE))

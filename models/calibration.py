@@ -79,11 +79,15 @@ class HeldOut:
     ) -> None:
         classes, codes = np.unique(y, return_inverse=True)
         scores, truth = [], [np.empty(0, dtype=np.int64)]
-        for X_train, y_train, X_held, y_held in deal_folds(X, y) if inner_folds is None else inner_folds:
+        for X_train, y_train, X_held, y_held in (
+            deal_folds(X, y) if inner_folds is None else inner_folds
+        ):
             known = np.isin(y_held, classes)
             if len(np.unique(y_train)) < len(classes) or not known.any():
                 continue
-            fitted = clone(machine).fit(X_train, y_train, **(fit_parameters(y_train) if fit_parameters else {}))
+            fitted = clone(machine).fit(
+                X_train, y_train, **(fit_parameters(y_train) if fit_parameters else {})
+            )
             scores.append(fitted.decision_function(X_held[known]))
             truth.append(np.searchsorted(classes, y_held[known]))
         self.scores = np.concatenate(scores) if scores else np.empty(0)
@@ -91,10 +95,15 @@ class HeldOut:
         held = np.bincount(self.codes, minlength=len(classes))
         trained = np.bincount(codes, minlength=len(classes))
         each = compute_class_weight(class_weight, classes=classes, y=y)
-        self.weight = (each * trained / np.maximum(held, 1) * len(self.codes) / len(codes))[self.codes]
+        self.weight = (each * trained / np.maximum(held, 1) * len(self.codes) / len(codes))[
+            self.codes
+        ]
 
     def sigmoid(
-        self, column: int | None, positive: NDArray[np.bool_], among: NDArray[np.bool_] | slice = slice(None)
+        self,
+        column: int | None,
+        positive: NDArray[np.bool_],
+        among: NDArray[np.bool_] | slice = slice(None),
     ) -> NDArray[np.float64]:
         """Slope and intercept of one column of the scores; ``PLAIN`` where one of the two sides has no image held out."""
         positive = positive[among]
@@ -104,14 +113,18 @@ class HeldOut:
         return fit_sigmoid(scores[among], positive, self.weight[among])
 
 
-def fit_sigmoid(scores: NDArray[np.floating], positive: NDArray[np.bool_], weight: NDArray[np.floating]) -> NDArray[np.float64]:
+def fit_sigmoid(
+    scores: NDArray[np.floating], positive: NDArray[np.bool_], weight: NDArray[np.floating]
+) -> NDArray[np.float64]:
     """Slope and intercept of the sigmoid that best turns scores into probabilities (Platt 1999, with his softened targets)."""
     target = np.where(positive, 1 - 1 / (positive.sum() + 2), 1 / ((~positive).sum() + 2))
 
     def loss(line: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         raw = line[0] * scores + line[1]
         error = weight * (expit(raw) - target)
-        return float(weight @ (np.logaddexp(0, raw) - target * raw)), np.array([error @ scores, error.sum()])
+        return float(weight @ (np.logaddexp(0, raw) - target * raw)), np.array(
+            [error @ scores, error.sum()]
+        )
 
     return np.asarray(minimize(loss, np.array(PLAIN), jac=True, method="BFGS").x)
 
@@ -139,7 +152,9 @@ class Calibrated(ClassifierMixin, BaseEstimator):
         Slope and intercept; 1 and 0 for a class of which no image could be held out.
     """
 
-    def __init__(self, estimator: Any = None, class_weight: dict[Any, float] | str | None = None) -> None:
+    def __init__(
+        self, estimator: Any = None, class_weight: dict[Any, float] | str | None = None
+    ) -> None:
         self.estimator = estimator
         self.class_weight = class_weight
 
@@ -164,13 +179,19 @@ class Calibrated(ClassifierMixin, BaseEstimator):
         each = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
 
         def weights(labels: NDArray) -> dict[str, NDArray[np.float64]]:
-            return {f"{self.estimator.steps[-1][0]}__sample_weight": each[np.searchsorted(self.classes_, labels)]}
+            return {
+                f"{self.estimator.steps[-1][0]}__sample_weight": each[
+                    np.searchsorted(self.classes_, labels)
+                ]
+            }
 
         held = HeldOut(self.estimator, X, y, inner_folds, self.class_weight, weights)
         if len(self.classes_) == 2:
             self.sigmoids_ = held.sigmoid(None, held.codes == 1)[None]
         else:
-            self.sigmoids_ = np.array([held.sigmoid(k, held.codes == k) for k in range(len(self.classes_))])
+            self.sigmoids_ = np.array(
+                [held.sigmoid(k, held.codes == k) for k in range(len(self.classes_))]
+            )
         self.machine_: Pipeline = clone(self.estimator).fit(X, y, **weights(y))
         return self
 

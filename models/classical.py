@@ -1,9 +1,10 @@
 """The scikit-learn models of the registry: each function returns an unfitted classifier with ``predict_proba``.
 
-Defaults are scikit-learn's, since that is what a reader expects. Features that a model needs on one scale are standardised
-inside its pipeline, so the scaler sees training features only. A model that needs held-out images inside ``fit``, as
-calibration does, takes them as ``inner_folds``: what it would cut itself may be resampled already, with copies of one image on
-both sides. ``random_state`` and ``class_weight`` are no arguments here: they are parameters of the estimators within, where
+Defaults are scikit-learn's, since that is what a reader expects. Features that a model needs on one
+scale are standardised inside its pipeline, so the scaler sees training features only. A model that
+needs held-out images inside ``fit``, as calibration does, takes them as ``inner_folds``: what it
+would cut itself may be resampled already, with copies of one image on both sides. ``random_state``
+and ``class_weight`` are no arguments here: they are parameters of the estimators within, where
 ``get_params(deep=True)`` finds them.
 """
 
@@ -51,24 +52,36 @@ def linear_svm(C: float = 1.0) -> Calibrated:
 def rbf_svm(C: float = 1.0, gamma: float | str = "scale", standardize: bool = True) -> CoupledSVC:
     """Support vector machines with a Gaussian kernel (Cortes & Vapnik 1995), one a pair of classes, with probabilities.
 
-    Histograms that are normalised already, such as those of ``hog``, may be better off without ``standardize``: it lifts
-    directions in which nearly nothing happens to the weight of all others.
+    Histograms that are normalised already, such as those of ``hog``, may be better off without
+    ``standardize``: it lifts directions in which nearly nothing happens to the weight of all
+    others.
     """
     return CoupledSVC(C=C, gamma=gamma, standardize=standardize)
 
 
-def nystroem_svm(C: float = 1.0, gamma: float | None = None, n_components: int = 1000) -> Calibrated:
+def nystroem_svm(
+    C: float = 1.0, gamma: float | None = None, n_components: int = 1000
+) -> Calibrated:
     """Linear support vector machines on an approximation of the Gaussian kernel (Williams & Seeger 2001), for many images.
 
-    The features are similarities to at most ``n_components`` training images; ``gamma`` is 1 / the number of features by default.
+    The features are similarities to at most ``n_components`` training images; ``gamma`` is 1 / the
+    number of features by default.
     """
-    return Calibrated(make_pipeline(StandardScaler(), AtMostNystroem(gamma=gamma, n_components=n_components), LinearSVM(C=C)))
+    return Calibrated(
+        make_pipeline(
+            StandardScaler(), AtMostNystroem(gamma=gamma, n_components=n_components), LinearSVM(C=C)
+        )
+    )
 
 
 def knn(n_neighbors: int = 5, weights: str = "uniform") -> Pipeline:
     """Vote of the nearest training images (Fix & Hodges 1951; Cover & Hart 1967), on standardised features."""
-    # brute force: with many features trees are no quicker, and one that comes from a file could not be trusted
-    return make_pipeline(StandardScaler(), KNeighborsClassifier(n_neighbors=n_neighbors, weights=weights, algorithm="brute"))
+    # brute force: with many features trees are no quicker, and one that comes from a file could not
+    # be trusted
+    return make_pipeline(
+        StandardScaler(),
+        KNeighborsClassifier(n_neighbors=n_neighbors, weights=weights, algorithm="brute"),
+    )
 
 
 def nearest_centroid() -> Pipeline:
@@ -79,10 +92,12 @@ def nearest_centroid() -> Pipeline:
 def gaussian_nb(var_smoothing: float = 1e-9) -> Pipeline:
     """Naive Bayes with a normal density per class and feature.
 
-    Constant features are dropped (they say nothing, and alone they give NaN); the rest is standardised because
-    ``var_smoothing`` is a fraction of the largest variance.
+    Constant features are dropped (they say nothing, and alone they give NaN); the rest is
+    standardised because ``var_smoothing`` is a fraction of the largest variance.
     """
-    return make_pipeline(VarianceThreshold(), StandardScaler(), StableGaussianNB(var_smoothing=var_smoothing))
+    return make_pipeline(
+        VarianceThreshold(), StandardScaler(), StableGaussianNB(var_smoothing=var_smoothing)
+    )
 
 
 def multinomial_nb(alpha: float = 1.0) -> Pipeline:
@@ -91,20 +106,30 @@ def multinomial_nb(alpha: float = 1.0) -> Pipeline:
 
 
 def random_forest(
-    n_estimators: int = 100, max_depth: int | None = None, min_samples_leaf: int = 1, max_features: float | str | None = "sqrt"
+    n_estimators: int = 100,
+    max_depth: int | None = None,
+    min_samples_leaf: int = 1,
+    max_features: float | str | None = "sqrt",
 ) -> RandomForestClassifier:
     """Random forest (Breiman 2001)."""
     return ensemble.RandomForestClassifier(  # looked up when called, so that --accelerate may have put another in its place
-        n_estimators=n_estimators, max_depth=max_depth, min_samples_leaf=min_samples_leaf, max_features=max_features
+        n_estimators=n_estimators,
+        max_depth=max_depth,
+        min_samples_leaf=min_samples_leaf,
+        max_features=max_features,
     )
 
 
 def gradient_boosting(
-    max_iter: int = 100, learning_rate: float = 0.1, max_leaf_nodes: int | None = 31, min_samples_leaf: int = 20
+    max_iter: int = 100,
+    learning_rate: float = 0.1,
+    max_leaf_nodes: int | None = 31,
+    min_samples_leaf: int = 20,
 ) -> HistGradientBoostingClassifier:
     """Gradient boosting (Friedman 2001) on binned features, as LightGBM does it (Ke et al. 2017).
 
-    Without early stopping: it would hold out a stratified part from 10,000 images on, and fail on a class of one member.
+    Without early stopping: it would hold out a stratified part from 10,000 images on, and fail on a
+    class of one member.
     """
     return HistGradientBoostingClassifier(
         max_iter=max_iter,
@@ -131,15 +156,18 @@ class StableGaussianNB(GaussianNB):
 class CentroidClassifier(ClassifierMixin, BaseEstimator):
     """Nearest class mean; probabilities are those of equally likely, round normal clouds of one common width.
 
-    In place of scikit-learn's ``NearestCentroid``, which predicts with one distance and gives probabilities of another, and
-    divides by zero where a feature is constant within every class, as happens with twenty digits.
+    In place of scikit-learn's ``NearestCentroid``, which predicts with one distance and gives
+    probabilities of another, and divides by zero where a feature is constant within every class, as
+    happens with twenty digits.
     """
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Find the class means and the variance around them, pooled over classes and features."""
         features, labels = validate_data(self, X, y, dtype=np.float64)
         self.classes_, codes = np.unique(labels, return_inverse=True)
-        self.centroids_ = np.array([features[codes == k].mean(axis=0) for k in range(len(self.classes_))])
+        self.centroids_ = np.array(
+            [features[codes == k].mean(axis=0) for k in range(len(self.classes_))]
+        )
         spread = np.square(features - self.centroids_[codes]).sum()
         freedom = features.shape[1] * (len(features) - len(self.classes_))
         self.variance_ = spread / freedom if spread > 0 else 1.0
@@ -149,7 +177,10 @@ class CentroidClassifier(ClassifierMixin, BaseEstimator):
         """Probabilities, (n, n_classes), in the order of ``classes_``."""
         check_is_fitted(self)
         features = validate_data(self, X, dtype=np.float64, reset=False)
-        return softmax(-euclidean_distances(features, self.centroids_, squared=True) / (2 * self.variance_), axis=1)
+        return softmax(
+            -euclidean_distances(features, self.centroids_, squared=True) / (2 * self.variance_),
+            axis=1,
+        )
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """The class whose mean is nearest, for each row."""

@@ -22,9 +22,16 @@ class Stage(nn.Module):
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()
         self.first = nn.Sequential(
-            nn.Conv2d(n_in, n_out, 3, padding=1, bias=False), nn.MaxPool2d(2), nn.BatchNorm2d(n_out), nn.GELU("tanh")
+            nn.Conv2d(n_in, n_out, 3, padding=1, bias=False),
+            nn.MaxPool2d(2),
+            nn.BatchNorm2d(n_out),
+            nn.GELU("tanh"),
         )
-        self.second = nn.Sequential(nn.Conv2d(n_out, n_out, 3, padding=1, bias=False), nn.BatchNorm2d(n_out), nn.GELU("tanh"))
+        self.second = nn.Sequential(
+            nn.Conv2d(n_out, n_out, 3, padding=1, bias=False),
+            nn.BatchNorm2d(n_out),
+            nn.GELU("tanh"),
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, n_in, h, w) to (n, n_out, h / 2, w / 2)."""
@@ -52,21 +59,35 @@ def fast_body(images: NDArray[np.uint8], widths: tuple[int, int, int]) -> Body:
     whitening = whitening_layer(images, pixels)
     channels = [len(whitening.filters), *widths]
     stages = [Stage(n_in, n_out) for n_in, n_out in zip(channels, widths, strict=False)]
-    layers = nn.Sequential(whitening, nn.GELU("tanh"), *stages, nn.AdaptiveMaxPool2d(1), nn.Flatten())
+    layers = nn.Sequential(
+        whitening, nn.GELU("tanh"), *stages, nn.AdaptiveMaxPool2d(1), nn.Flatten()
+    )
     return Body(layers, widths[-1], pixels)
 
 
 def whitening_layer(images: NDArray[np.uint8], pixels: Pixels) -> Whitening:
     """Convolution whose outputs are uncorrelated and of variance one on patches of the images, and their negatives; it does not learn.
 
-    The principal components of 2 x 2 patches, each divided by its standard deviation (Page 2019; Jordan 2024).
+    The principal components of 2 x 2 patches, each divided by its standard deviation (Page 2019;
+    Jordan 2024).
     """
     channels = images.shape[3]
     n_directions = PATCH * PATCH * channels
-    some = np.random.default_rng(0).permutation(len(images))[: max(1, N_PATCHES // (images.shape[1] * images.shape[2]))]
+    some = np.random.default_rng(0).permutation(len(images))[
+        : max(1, N_PATCHES // (images.shape[1] * images.shape[2]))
+    ]
     sample = torch.from_numpy(images[np.sort(some)]).to(pixels.shift.device)
-    patches = nn.functional.unfold(pixels(sample), PATCH).transpose(1, 2).reshape(-1, n_directions).double()
+    patches = (
+        nn.functional.unfold(pixels(sample), PATCH)
+        .transpose(1, 2)
+        .reshape(-1, n_directions)
+        .double()
+    )
     patches = patches - patches.mean(dim=0)
     variances, directions = torch.linalg.eigh(patches.T @ patches / len(patches))
-    filters = (directions / (variances + LEAST).sqrt()).T.reshape(n_directions, channels, PATCH, PATCH).float()
+    filters = (
+        (directions / (variances + LEAST).sqrt())
+        .T.reshape(n_directions, channels, PATCH, PATCH)
+        .float()
+    )
     return Whitening(torch.cat([filters, -filters]))

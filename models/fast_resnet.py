@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 class FastResNet(NetworkClassifier):
     """A few wide convolutions behind a whitening layer: minutes on a CPU, seconds on a GPU.
 
-    Of the family that began with Page's ResNet-9 for DAWNBench (2018-19), after Jordan's (2024, "94% on CIFAR-10 in 3.29 seconds
-    on a single GPU"): the first layer whitens 2 x 2 patches, its filters are the principal components of the training images'
-    patches and stay as they are; then three stages of convolution, max-pooling, batch norm and GELU. Changed: each stage ends in a
-    residual block (He et al. 2016) of one convolution, widths are a parameter, the learning rate is one for all layers, and
-    images are predicted once, without mirrored or moved copies. Images below 16 pixels are enlarged to that.
+    Of the family that began with Page's ResNet-9 for DAWNBench (2018-19), after Jordan's (2024,
+    "94% on CIFAR-10 in 3.29 seconds on a single GPU"): the first layer whitens 2 x 2 patches, its
+    filters are the principal components of the training images' patches and stay as they are; then
+    three stages of convolution, max-pooling, batch norm and GELU. Changed: each stage ends in a
+    residual block (He et al. 2016) of one convolution, widths are a parameter, the learning rate is
+    one for all layers, and images are predicted once, without mirrored or moved copies. Images
+    below 16 pixels are enlarged to that.
 
     Parameters
     ----------
@@ -76,7 +78,9 @@ class FastResNet(NetworkClassifier):
     def check_parameters(self) -> None:
         """Refuse values that are not allowed."""
         super().check_parameters()
-        if len(self.widths) != 3 or not all(isinstance(width, int) and width > 0 for width in self.widths):
+        if len(self.widths) != 3 or not all(
+            isinstance(width, int) and width > 0 for width in self.widths
+        ):
             raise ValueError(f"widths={self.widths!r}; it must be three integers above 0")
 
     def make_body(self, images: Images) -> Body:

@@ -22,9 +22,10 @@ START = 1e6  # value of LinearSVM's objective at zero: scipy's tolerance is rela
 class LinearSVM(ClassifierMixin, BaseEstimator):
     """Linear machines with a squared hinge loss, one class against the rest: what ``sklearn.svm.LinearSVC`` minimises.
 
-    Minimised for all classes at once by L-BFGS (Liu & Nocedal 1989), so that the work is two matrix products a step in the
-    precision of the features. Changed: the intercept is not regularised. liblinear takes copies in double precision, and
-    thirty times as long for 6,000 images of 3,200 features at the same accuracy.
+    Minimised for all classes at once by L-BFGS (Liu & Nocedal 1989), so that the work is two matrix
+    products a step in the precision of the features. Changed: the intercept is not regularised.
+    liblinear takes copies in double precision, and thirty times as long for 6,000 images of 3,200
+    features at the same accuracy.
 
     Parameters
     ----------
@@ -53,13 +54,16 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
         if not isinstance(self.C, Real) or not 0 < self.C < np.inf:
             raise ValueError(f"C={self.C!r}: must be a number above 0")
 
-    def fit(self, X: NDArray, y: NDArray, sample_weight: NDArray[np.floating] | None = None) -> Self:
+    def fit(
+        self, X: NDArray, y: NDArray, sample_weight: NDArray[np.floating] | None = None
+    ) -> Self:
         """Fit the machines; two classes are one machine.
 
         Raises
         ------
         ValueError
-            There is a single class, C is not a positive number, or weights are negative or all zero.
+            There is a single class, C is not a positive number, or weights are negative or all
+            zero.
         """
         self.check_parameters()
         X, y = validate_data(self, X, y, dtype=(np.float32, np.float64))
@@ -72,13 +76,27 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
         start = np.zeros((X.shape[1] + 1) * len(columns))
         stretch = _preconditioner(X, 1 / (2 * self.C * weight.sum(dtype=np.float64)))
         options = {"maxiter": self.max_iter, "maxfun": 2 * self.max_iter, "gtol": 0, "ftol": 1e-7}
-        found = minimize(_squared_hinge, start, (X, side, weight, self.C, stretch), "L-BFGS-B", jac=True, options=options)
+        found = minimize(
+            _squared_hinge,
+            start,
+            (X, side, weight, self.C, stretch),
+            "L-BFGS-B",
+            jac=True,
+            options=options,
+        )
         self.n_iter_ = found.nit
         if found.nit >= self.max_iter:
-            warnings.warn(f"LinearSVM is not at its minimum after max_iter={self.max_iter} steps", ConvergenceWarning, stacklevel=2)
+            warnings.warn(
+                f"LinearSVM is not at its minimum after max_iter={self.max_iter} steps",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         solution = found.x.reshape(-1, len(columns))
         coef = stretch @ solution[:-1].astype(X.dtype)
-        self.coef_, self.intercept_ = (coef if basis is None else basis @ coef).T, solution[-1].astype(X.dtype)
+        self.coef_, self.intercept_ = (
+            (coef if basis is None else basis @ coef).T,
+            solution[-1].astype(X.dtype),
+        )
         return self
 
     def decision_function(self, X: NDArray) -> NDArray[np.floating]:
@@ -91,7 +109,9 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
     def predict(self, X: NDArray) -> NDArray[Any]:
         """The class of the highest score, for each row."""
         scores = self.decision_function(X)
-        return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)]
+        return self.classes_[
+            (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
+        ]
 
 
 def _fewer_columns(X: NDArray) -> tuple[NDArray | None, NDArray]:
@@ -105,18 +125,27 @@ def _fewer_columns(X: NDArray) -> tuple[NDArray | None, NDArray]:
 def _preconditioner(X: NDArray, penalty: float) -> NDArray:
     """Matrix that makes the objective nearly as steep in all directions, so that L-BFGS takes tens of steps and not hundreds.
 
-    The inverse of the Cholesky factor of half its second derivative, as it is where every image is within the margin. It
-    changes the way to the minimum, not the minimum.
+    The inverse of the Cholesky factor of half its second derivative, as it is where every image is
+    within the margin. It changes the way to the minimum, not the minimum.
     """
     n, d = X.shape
     curvature = X.T @ X / X.dtype.type(n)
-    curvature[np.diag_indices(d)] += X.dtype.type(max(penalty, 1e-3 * curvature.trace() / d, np.finfo(X.dtype).tiny))
+    curvature[np.diag_indices(d)] += X.dtype.type(
+        max(penalty, 1e-3 * curvature.trace() / d, np.finfo(X.dtype).tiny)
+    )
     factor = cholesky(curvature, lower=True, overwrite_a=True)
-    return np.asarray(solve_triangular(factor, np.eye(d, dtype=X.dtype), lower=True, overwrite_b=True).T)
+    return np.asarray(
+        solve_triangular(factor, np.eye(d, dtype=X.dtype), lower=True, overwrite_b=True).T
+    )
 
 
 def _squared_hinge(
-    flat: NDArray[np.float64], X: NDArray, side: NDArray, weight: NDArray, C: float, stretch: NDArray
+    flat: NDArray[np.float64],
+    X: NDArray,
+    side: NDArray,
+    weight: NDArray,
+    C: float,
+    stretch: NDArray,
 ) -> tuple[float, NDArray[np.float64]]:
     """LinearSVC's objective and its gradient, as multiples of its value at zero over ``START``; the last row is the intercept."""
     parameters = flat.reshape(-1, side.shape[1]).astype(X.dtype)
@@ -126,5 +155,8 @@ def _squared_hinge(
     weighted = short * weight[:, None]
     pull = (-2 * scale * (side * weighted)).astype(X.dtype)
     gradient = np.vstack([stretch.T @ (X.T @ pull + W * X.dtype.type(scale / C)), pull.sum(axis=0)])
-    loss = scale * (np.vdot(weighted.astype(np.float64), short) + np.square(W.astype(np.float64)).sum() / (2 * C))
+    loss = scale * (
+        np.vdot(weighted.astype(np.float64), short)
+        + np.square(W.astype(np.float64)).sum() / (2 * C)
+    )
     return float(loss), gradient.ravel().astype(np.float64)

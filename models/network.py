@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, linear, normalize
 
-CERTAINTY = 0.999  # most that a network with a last layer of cosines can be, when classes are evenly spread
+CERTAINTY = (
+    0.999  # most that a network with a last layer of cosines can be, when classes are evenly spread
+)
 
 
 class Pixels(nn.Module):
@@ -28,11 +30,19 @@ class Pixels(nn.Module):
     shift: Tensor
     scale: Tensor
 
-    def __init__(self, mean: tuple[float, ...] = (0.5,), std: tuple[float, ...] = (0.5,), least: int = 1) -> None:
+    def __init__(
+        self, mean: tuple[float, ...] = (0.5,), std: tuple[float, ...] = (0.5,), least: int = 1
+    ) -> None:
         super().__init__()
         self.least = least
-        self.register_buffer("shift", -torch.tensor(mean)[:, None, None] / torch.tensor(std)[:, None, None], persistent=False)
-        self.register_buffer("scale", 1 / (255 * torch.tensor(std)[:, None, None]), persistent=False)
+        self.register_buffer(
+            "shift",
+            -torch.tensor(mean)[:, None, None] / torch.tensor(std)[:, None, None],
+            persistent=False,
+        )
+        self.register_buffer(
+            "scale", 1 / (255 * torch.tensor(std)[:, None, None]), persistent=False
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalise a batch; gray images become as many equal channels as there are means."""
@@ -47,10 +57,11 @@ class Pixels(nn.Module):
 class Cosine(nn.Linear):
     """Cosines between features and the weights of each class as logits, times a scale (Wang et al. 2018; Cao et al. 2019).
 
-    Changed: in evaluation the scale is another. That of training leaves a softmax far too sure (0.98 on average where 0.83 of
-    the answers are right), as the margins that belong to it are in the loss only. Here it is the least that gives images in
-    the very direction of their class the probability ``CERTAINTY``, with classes evenly spread (Wang et al. 2018, their bound
-    on s). The order of the classes is the same.
+    Changed: in evaluation the scale is another. That of training leaves a softmax far too sure
+    (0.98 on average where 0.83 of the answers are right), as the margins that belong to it are in
+    the loss only. Here it is the least that gives images in the very direction of their class the
+    probability ``CERTAINTY``, with classes evenly spread (Wang et al. 2018, their bound on s). The
+    order of the classes is the same.
 
     Parameters
     ----------
@@ -63,11 +74,15 @@ class Cosine(nn.Linear):
     def __init__(self, in_features: int, out_features: int, scale: float) -> None:
         super().__init__(in_features, out_features, bias=False)
         self.scale = scale
-        self.scale_in_evaluation = (1 - 1 / out_features) * math.log((out_features - 1) * CERTAINTY / (1 - CERTAINTY))
+        self.scale_in_evaluation = (1 - 1 / out_features) * math.log(
+            (out_features - 1) * CERTAINTY / (1 - CERTAINTY)
+        )
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits, (n, out_features)."""
-        return (self.scale if self.training else self.scale_in_evaluation) * linear(normalize(features), normalize(self.weight))
+        return (self.scale if self.training else self.scale_in_evaluation) * linear(
+            normalize(features), normalize(self.weight)
+        )
 
 
 @dataclass(frozen=True)
@@ -103,7 +118,11 @@ class Network(nn.Module):
         super().__init__()
         self.pixels = body.pixels
         self.body = body.layers
-        self.last = nn.Linear(body.width, n_outputs) if cosine_scale is None else Cosine(body.width, n_outputs, cosine_scale)
+        self.last = (
+            nn.Linear(body.width, n_outputs)
+            if cosine_scale is None
+            else Cosine(body.width, n_outputs, cosine_scale)
+        )
         self.to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -28,9 +28,9 @@ Labelled = tuple[Images, ArrayLike]
 class NetworkClassifier(ClassifierMixin, BaseEstimator):
     """A network as a classifier of images, (n, h, w, 1 or 3) uint8.
 
-    Write ``make_body(images)``, all of the network but its last layer, and an ``__init__`` with defaults that suit it. Everything
-    else is done here: the last layer, training (the images lie on the device as one uint8 tensor, and are augmented there),
-    probabilities, checks.
+    Write ``make_body(images)``, all of the network but its last layer, and an ``__init__`` with
+    defaults that suit it. Everything else is done here: the last layer, training (the images lie on
+    the device as one uint8 tensor, and are augmented there), probabilities, checks.
 
     Parameters
     ----------
@@ -40,41 +40,50 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
     weight_decay : float
         Of the weights of layers, not of biases and batch norms.
     batch_size : int
-        A last batch of one image is left out of its epoch. Halved, with a warning, when a GPU's memory does not hold it.
+        A last batch of one image is left out of its epoch. Halved, with a warning, when a GPU's
+        memory does not hold it.
     epochs : int
     schedule : {"constant", "cosine", "one_cycle"}
         Of the learning rate, from step to step.
     augmentation : tuple of "flip", "shift", "cutout"
-        What is done to each training image at random: mirrored left to right, moved by up to an eighth of its side, a square of
-        a quarter of it grayed out.
+        What is done to each training image at random: mirrored left to right, moved by up to an
+        eighth of its side, a square of a quarter of it grayed out.
     label_smoothing : float
         Share of the truth that is spread over all classes (Szegedy et al. 2016).
     ema : float or None
-        Decay, a step, of a moving average of the weights, which predicts in their place (Polyak & Juditsky 1992).
+        Decay, a step, of a moving average of the weights, which predicts in their place (Polyak &
+        Juditsky 1992).
     validation : float
-        Share of the training images that is held out; the weights of the epoch with the least loss on them are kept. The benchmark
-        holds out whole groups (patients, lesions), and before any resampling.
+        Share of the training images that is held out; the weights of the epoch with the least loss
+        on them are kept. The benchmark holds out whole groups (patients, lesions), and before any
+        resampling.
     patience : int or None
         Stop when that loss has not fallen for so many epochs.
     loss : {"cross_entropy", "focal", "class_balanced", "logit_adjusted", "ldam"}
-        Focal (Lin et al. 2017): what is easy already counts little. Class-balanced (Cui et al. 2019): cross-entropy weighted by
-        inverse effective numbers of images. Logit-adjusted (Menon et al. 2021): the priors are in the loss, so the
-        probabilities are those of equally frequent classes. LDAM (Cao et al. 2019): larger margins for rarer classes, and a
-        last layer of cosines. Several labels an image: the first two, with a sigmoid per label.
+        Focal (Lin et al. 2017): what is easy already counts little. Class-balanced (Cui et al.
+        2019): cross-entropy weighted by inverse effective numbers of images. Logit-adjusted (Menon
+        et al. 2021): the priors are in the loss, so the probabilities are those of equally frequent
+        classes. LDAM (Cao et al. 2019): larger margins for rarer classes, and a last layer of
+        cosines. Several labels an image: the first two, with a sigmoid per label.
     class_weight : None, "balanced" or dict
-        Balanced: the loss weighs classes by n / (n_classes * n_of_class), a label's presences by absences / presences. A dict
-        holds the weight of each class (the number of a label: of its presences); classes left out weigh 1.
+        Balanced: the loss weighs classes by n / (n_classes * n_of_class), a label's presences by
+        absences / presences. A dict holds the weight of each class (the number of a label: of its
+        presences); classes left out weigh 1.
     deferred_reweighting : bool
-        The loss as it is, then for the last fifth of the epochs weighted by inverse effective numbers (Cao et al. 2019).
+        The loss as it is, then for the last fifth of the epochs weighted by inverse effective
+        numbers (Cao et al. 2019).
     two_phase : bool
-        All layers on images drawn equally often from every class, then for the last fifth of the epochs only the last layer
-        on the training images as they are (Havaei et al. 2017; Buda, Maki & Mazurowski 2018).
+        All layers on images drawn equally often from every class, then for the last fifth of the
+        epochs only the last layer on the training images as they are (Havaei et al. 2017; Buda,
+        Maki & Mazurowski 2018).
     compile : bool
         Have ``torch.compile`` make one program of the network; takes a while first, and a compiler.
     device : {"auto", "cpu", "cuda", "cuda:N"}
-        Auto: CUDA when there is one, otherwise the CPU. On CUDA layers compute in bfloat16 where torch deems that safe.
+        Auto: CUDA when there is one, otherwise the CPU. On CUDA layers compute in bfloat16 where
+        torch deems that safe.
     random_state : int, RandomState or None
-        The same integer gives the same network bit for bit on the CPU. torch's own generators are left as they were.
+        The same integer gives the same network bit for bit on the CPU. torch's own generators are
+        left as they were.
 
     Attributes
     ----------
@@ -149,12 +158,14 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         X : (n, h, w, c) uint8
         y : (n,) labels, or (n, n_labels) of 0 and 1
         held_out : images and labels
-            The validation part; without it, a stratified part of X where ``validation`` asks for one.
+            The validation part; without it, a stratified part of X where ``validation`` asks for
+            one.
 
         Raises
         ------
         ValueError
-            A parameter, the images or the targets are not as described, or there are fewer than two images or classes.
+            A parameter, the images or the targets are not as described, or there are fewer than two
+            images or classes.
         FloatingPointError
             Training diverged.
         """
@@ -170,8 +181,14 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             recipe.check_multilabel(self)
         how = recipe.Recipe.of(self, class_weight=self._weights(classes))
         kept = held_out and self._known(held_out, classes)
-        self.network_, self.history_ = train(lambda batch: self._network(batch, len(classes)), images, targets, how, seed, kept)
-        self.classes_, self.multilabel_, self.image_shape_ = classes, targets.ndim == 2, images.shape[1:]
+        self.network_, self.history_ = train(
+            lambda batch: self._network(batch, len(classes)), images, targets, how, seed, kept
+        )
+        self.classes_, self.multilabel_, self.image_shape_ = (
+            classes,
+            targets.ndim == 2,
+            images.shape[1:],
+        )
         return self
 
     def begin(self, X: Images) -> Self:
@@ -190,7 +207,11 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         from models.training import rebuilt
 
         n_outputs = len(state["last.weight"])
-        self.network_ = rebuilt(lambda batch: self._network(batch, n_outputs, initialised=False), self.image_shape_, state)
+        self.network_ = rebuilt(
+            lambda batch: self._network(batch, n_outputs, initialised=False),
+            self.image_shape_,
+            state,
+        )
 
     def predict_proba(self, X: Images) -> NDArray[np.float64]:
         """Probabilities (n, n_classes) in the order of ``classes_``; rows sum to 1 unless the targets were multi-label."""
@@ -203,7 +224,11 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
     def predict(self, X: Images) -> NDArray[Any]:
         """The most probable class of each image, or a 0/1 matrix of the labels above 0.5."""
         probabilities = self.predict_proba(X)
-        return (probabilities > 0.5).astype(int) if self.multilabel_ else self.classes_[probabilities.argmax(axis=1)]
+        return (
+            (probabilities > 0.5).astype(int)
+            if self.multilabel_
+            else self.classes_[probabilities.argmax(axis=1)]
+        )
 
     def embed(self, X: Images) -> NDArray[np.float32]:
         """What the last layer is given, (n, width)."""
@@ -225,19 +250,31 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             self.initialise(body)
         return Network(body, n_outputs, LDAM_SCALE if self.loss == "ldam" else None)
 
-    def _hold_out(self, images: Images, y: NDArray[Any], seed: int) -> tuple[Images, NDArray[Any], Labelled | None]:
+    def _hold_out(
+        self, images: Images, y: NDArray[Any], seed: int
+    ) -> tuple[Images, NDArray[Any], Labelled | None]:
         """A part of the images to train on, and the rest; classes of one image are trained on."""
         _, codes, counts = np.unique(y, axis=0, return_inverse=True, return_counts=True)
         common = np.flatnonzero(counts[codes.ravel()] > 1)
         n_held = round(self.validation * len(images))
         if n_held < 1 or len(common) - n_held < 2:
-            raise ValueError(f"{type(self).__name__}: validation={self.validation} of {len(images)} images leaves too few on one side")
+            raise ValueError(
+                f"{type(self).__name__}: validation={self.validation} of {len(images)} images "
+                "leaves too few on one side"
+            )
         few = n_held < len(np.unique(codes.ravel()[common])) or y.ndim == 2
-        _, held = train_test_split(common, test_size=n_held, random_state=seed, stratify=None if few else codes.ravel()[common])
+        _, held = train_test_split(
+            common,
+            test_size=n_held,
+            random_state=seed,
+            stratify=None if few else codes.ravel()[common],
+        )
         kept = np.setdiff1d(np.arange(len(images)), held)
         return images[kept], y[kept], (images[held], y[held])
 
-    def _known(self, held_out: Labelled, classes: NDArray[Any]) -> tuple[Images, NDArray[Any]] | None:
+    def _known(
+        self, held_out: Labelled, classes: NDArray[Any]
+    ) -> tuple[Images, NDArray[Any]] | None:
         """Held-out images of classes that are trained, and their codes; None where there are none."""
         images, y = self._checked(held_out[0]), np.asarray(held_out[1])
         if y.ndim == 2:
@@ -259,7 +296,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         images = self._checked(X)
         if images.shape[1:] != self.image_shape_:
             raise ValueError(
-                f"{type(self).__name__} was fitted on images of shape {self.image_shape_} and is asked about {images.shape[1:]}"
+                f"{type(self).__name__} was fitted on images of shape {self.image_shape_} and is "
+                f"asked about {images.shape[1:]}"
             )
         return images
 

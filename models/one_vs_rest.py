@@ -31,7 +31,9 @@ class OneVsRest(OneVsRestClassifier):
     @property
     def uses_inner_folds(self) -> bool:
         """Whether the model inside takes inner folds."""
-        return has_fit_parameter(self.estimator, "inner_folds") and getattr(self.estimator, "uses_inner_folds", True)
+        return has_fit_parameter(self.estimator, "inner_folds") and getattr(
+            self.estimator, "uses_inner_folds", True
+        )
 
     def fit(self, X: NDArray, y: NDArray, inner_folds: Iterable[Pair] | None = None) -> Self:
         """Fit one model per class.
@@ -48,22 +50,37 @@ class OneVsRest(OneVsRestClassifier):
         self.label_binarizer_ = LabelBinarizer(sparse_output=True)
         truth = self._columns(y, fit=True)
         self.classes_ = self.label_binarizer_.classes_
-        folds = [(X_in, self._columns(y_in), X_held, self._columns(y_held)) for X_in, y_in, X_held, y_held in inner_folds]
+        folds = [
+            (X_in, self._columns(y_in), X_held, self._columns(y_held))
+            for X_in, y_in, X_held, y_held in inner_folds
+        ]
         self.estimators_ = [
-            self._fit_class(k, X, column, [(X_in, y_in[:, k], X_held, y_held[:, k]) for X_in, y_in, X_held, y_held in folds])
+            self._fit_class(
+                k,
+                X,
+                column,
+                [(X_in, y_in[:, k], X_held, y_held[:, k]) for X_in, y_in, X_held, y_held in folds],
+            )
             for k, column in enumerate(truth.T)
         ]
         if hasattr(self.estimators_[0], "n_features_in_"):
             self.n_features_in_ = self.estimators_[0].n_features_in_
         return self
 
-    def _fit_class(self, k: int, X: NDArray, column: NDArray[np.int64], inner_folds: list[Pair]) -> Any:
+    def _fit_class(
+        self, k: int, X: NDArray, column: NDArray[np.int64], inner_folds: list[Pair]
+    ) -> Any:
         """Fit the model of one class, or one that always answers the same if all images do or all do not belong to it."""
         if column.min() < column.max():
             return clone(self.estimator).fit(X, column, inner_folds=inner_folds)
         always = int(column[0])
-        warnings.warn(f"{'every' if always else 'no'} training image has the label {self.classes_[k]}", stacklevel=3)
-        return DummyClassifier(strategy="constant", constant=always).fit(np.zeros((2, *X.shape[1:])), [0, 1])
+        warnings.warn(
+            f"{'every' if always else 'no'} training image has the label {self.classes_[k]}",
+            stacklevel=3,
+        )
+        return DummyClassifier(strategy="constant", constant=always).fit(
+            np.zeros((2, *X.shape[1:])), [0, 1]
+        )
 
     def _columns(self, y: NDArray, fit: bool = False) -> NDArray[np.int64]:
         """Whether each image has each label, (n, n_labels)."""

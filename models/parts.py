@@ -37,17 +37,30 @@ class Part:
 def plan_parts(truth: Tensor, recipe: Recipe) -> list[Part]:
     """One part, or two: the second is the last fifth of the epochs, at least one.
 
-    Deferred re-weighting (Cao et al. 2019): the loss as it is, then with weights by effective number. Two-phase training (Havaei
-    et al. 2017; Buda, Maki & Mazurowski 2018): the whole network on equally frequent classes, then its last layer on the real
-    ones. Changed, of both: the learning rate is that of the schedule.
+    Deferred re-weighting (Cao et al. 2019): the loss as it is, then with weights by effective
+    number. Two-phase training (Havaei et al. 2017; Buda, Maki & Mazurowski 2018): the whole network
+    on equally frequent classes, then its last layer on the real ones. Changed, of both: the
+    learning rate is that of the schedule.
     """
     smoothing, epochs = recipe.label_smoothing, recipe.epochs
     n_outputs = int(truth.max()) + 1 if truth.ndim == 1 else truth.shape[1]
-    plain = make_loss(recipe.loss, truth, n_outputs, class_weights(truth, n_outputs, recipe.class_weight), smoothing)
+    plain = make_loss(
+        recipe.loss,
+        truth,
+        n_outputs,
+        class_weights(truth, n_outputs, recipe.class_weight),
+        smoothing,
+    )
     switch = min(max(round(FIRST_PART * epochs), 1), epochs - 1)
     first, second = range(1, switch + 1), range(switch + 1, epochs + 1)
     if recipe.deferred_reweighting:
-        weighted = make_loss(recipe.loss, truth, n_outputs, effective_weights(truth.bincount(minlength=n_outputs)), smoothing)
+        weighted = make_loss(
+            recipe.loss,
+            truth,
+            n_outputs,
+            effective_weights(truth.bincount(minlength=n_outputs)),
+            smoothing,
+        )
         return [Part(first, plain), Part(second, weighted)]
     if recipe.two_phase:
         return [Part(first, plain, equal_classes=True), Part(second, plain, last_layer_only=True)]
@@ -56,21 +69,31 @@ def plan_parts(truth: Tensor, recipe: Recipe) -> list[Part]:
 
 def draw(part: Part, truth: Tensor, generator: torch.Generator) -> Tensor:
     """Indices of the images of one epoch, in the order of training; as many as there are images."""
-    return draw_equally(truth.cpu(), generator) if part.equal_classes else torch.randperm(len(truth), generator=generator)
+    return (
+        draw_equally(truth.cpu(), generator)
+        if part.equal_classes
+        else torch.randperm(len(truth), generator=generator)
+    )
 
 
 def draw_equally(codes: Tensor, generator: torch.Generator) -> Tensor:
     """Indices with every class equally often, give or take one, and so every image of a class: no more repeats than it takes."""
     n_classes = int(codes.max()) + 1
-    quotas = len(codes) // n_classes + (torch.randperm(n_classes, generator=generator) < len(codes) % n_classes)
-    chosen = [_cycle(torch.nonzero(codes == k)[:, 0], int(quotas[k]), generator) for k in range(n_classes)]
+    quotas = len(codes) // n_classes + (
+        torch.randperm(n_classes, generator=generator) < len(codes) % n_classes
+    )
+    chosen = [
+        _cycle(torch.nonzero(codes == k)[:, 0], int(quotas[k]), generator) for k in range(n_classes)
+    ]
     return torch.cat(chosen)[torch.randperm(len(codes), generator=generator)]
 
 
 def _cycle(members: Tensor, n: int, generator: torch.Generator) -> Tensor:
     """Return n of ``members``: all in random order, then all in another, and so on."""
     rounds = -(-n // len(members))
-    return members[torch.rand(rounds, len(members), generator=generator).argsort(dim=1).flatten()[:n]]
+    return members[
+        torch.rand(rounds, len(members), generator=generator).argsort(dim=1).flatten()[:n]
+    ]
 
 
 def prepare(network: Network, part: Part) -> None:

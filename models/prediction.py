@@ -13,7 +13,9 @@ from torch import Tensor
 
 from models.network import Network
 
-PIXELS_AT_ONCE = 2**20  # of a prediction batch: 1,024 images of 32 x 32, 20 of 224 x 224; bounds the memory
+PIXELS_AT_ONCE = (
+    2**20
+)  # of a prediction batch: 1,024 images of 32 x 32, 20 of 224 x 224; bounds the memory
 
 Images = NDArray[np.uint8]
 
@@ -34,7 +36,15 @@ def predict_pixels(network: Network, images: Images, device: str) -> Images:
     """Images that a network gives back, (n, h, w, c) uint8."""
     where = find_device(device)
     planes = logits_of(_there(network, where), images, where)
-    return ((planes + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    return (
+        ((planes + 1) * 127.5)
+        .round()
+        .clamp(0, 255)
+        .to(torch.uint8)
+        .permute(0, 2, 3, 1)
+        .cpu()
+        .numpy()
+    )
 
 
 def _there(network: Network, where: torch.device) -> Network:
@@ -43,11 +53,19 @@ def _there(network: Network, where: torch.device) -> Network:
 
 
 @torch.inference_mode()
-def logits_of(network: Network, images: Images, where: torch.device, call: Callable[..., Tensor] = Network.forward) -> Tensor:
+def logits_of(
+    network: Network,
+    images: Images,
+    where: torch.device,
+    call: Callable[..., Tensor] = Network.forward,
+) -> Tensor:
     """What a network, or a method of its, gives for images, (n, ...) float32; in batches that bound the memory."""
     size = max(1, min(1024, PIXELS_AT_ONCE // (images.shape[1] * images.shape[2])))
     with autocast(where):
-        parts = [call(network, on_device(images[start : start + size], where)).float() for start in range(0, len(images), size)]
+        parts = [
+            call(network, on_device(images[start : start + size], where)).float()
+            for start in range(0, len(images), size)
+        ]
     return torch.cat(parts)
 
 
@@ -58,7 +76,11 @@ def find_device(name: str) -> torch.device:
         return torch.device("cpu")
     if not available:
         raise ValueError(f"device={name!r}: torch finds no CUDA device here; use 'auto' or 'cpu'")
-    return torch.device("cuda", torch.cuda.current_device()) if name in ("auto", "cuda") else torch.device(name)
+    return (
+        torch.device("cuda", torch.cuda.current_device())
+        if name in ("auto", "cuda")
+        else torch.device(name)
+    )
 
 
 def autocast(where: torch.device) -> Any:

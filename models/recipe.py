@@ -14,7 +14,10 @@ OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "cosine", "one_cycle")
 AUGMENTATIONS = ("flip", "shift", "cutout")
 LOSSES = ("cross_entropy", "focal", "class_balanced", "logit_adjusted", "ldam")
-CORRECTING = ("class_balanced", "logit_adjusted")  # for the class frequencies, with every weight or prior they need
+CORRECTING = (
+    "class_balanced",
+    "logit_adjusted",
+)  # for the class frequencies, with every weight or prior they need
 MULTILABEL = ("cross_entropy", "focal")
 SMOOTHED = ("cross_entropy", "class_balanced", "logit_adjusted")
 
@@ -48,7 +51,9 @@ class Recipe:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
+    )
 
 
 def _is_share(value: Any) -> bool:
@@ -70,7 +75,11 @@ def _is_flag(value: Any) -> bool:
 
 
 def _are_augmentations(value: Any) -> bool:
-    return isinstance(value, tuple | list) and len(set(value)) == len(value) and set(value) <= set(AUGMENTATIONS)
+    return (
+        isinstance(value, tuple | list)
+        and len(set(value)) == len(value)
+        and set(value) <= set(AUGMENTATIONS)
+    )
 
 
 def _one_of(names: tuple[str, ...]) -> tuple[Callable[[Any], bool], str]:
@@ -82,12 +91,21 @@ ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "optimizer": _one_of(OPTIMIZERS),
     "learning_rate": (_is_number, "a number above 0"),
     "weight_decay": (lambda value: value == 0 or _is_number(value), "a number from 0"),
-    "batch_size": (lambda value: _is_count(value, 2), "an integer from 2 (batch norm needs two images)"),
+    "batch_size": (
+        lambda value: _is_count(value, 2),
+        "an integer from 2 (batch norm needs two images)",
+    ),
     "epochs": (_is_count, "an integer from 1"),
     "schedule": _one_of(SCHEDULES),
-    "augmentation": (_are_augmentations, f"a list of {', '.join(map(repr, AUGMENTATIONS))}, each at most once"),
+    "augmentation": (
+        _are_augmentations,
+        f"a list of {', '.join(map(repr, AUGMENTATIONS))}, each at most once",
+    ),
     "label_smoothing": (_is_share, "a number from 0 and below 1"),
-    "ema": (lambda value: value is None or (_is_number(value) and value < 1), "None or a decay between 0 and 1"),
+    "ema": (
+        lambda value: value is None or (_is_number(value) and value < 1),
+        "None or a decay between 0 and 1",
+    ),
     "validation": (_is_share, "a share of the training images from 0 and below 1"),
     "patience": (lambda value: value is None or _is_count(value), "None or an integer from 1"),
     "loss": (lambda value: value in LOSSES, f"one of {', '.join(map(repr, LOSSES))}"),
@@ -95,7 +113,10 @@ ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "deferred_reweighting": (_is_flag, "True or False"),
     "two_phase": (_is_flag, "True or False"),
     "compile": (_is_flag, "True or False"),
-    "device": (lambda value: re.fullmatch(r"auto|cpu|cuda(:\d+)?", str(value)) is not None, "'auto', 'cpu', 'cuda' or 'cuda:N'"),
+    "device": (
+        lambda value: re.fullmatch(r"auto|cpu|cuda(:\d+)?", str(value)) is not None,
+        "'auto', 'cpu', 'cuda' or 'cuda:N'",
+    ),
 }
 
 
@@ -108,13 +129,25 @@ def check(model: Any) -> None:
             raise ValueError(f"{name_of_model}: {name}={value!r}; it must be {allowed}")
     found = corrections(model)
     if len(found) > 1:
-        raise ValueError(f"{name_of_model}: {found[0]} and {found[1]} both correct for the class frequencies; use one of them")
+        raise ValueError(
+            f"{name_of_model}: {found[0]} and {found[1]} both correct for the class frequencies; "
+            "use one of them"
+        )
     if model.epochs < 2 and (model.deferred_reweighting or model.two_phase):
-        raise ValueError(f"{name_of_model}: epochs={model.epochs}; it must be an integer from 2 with {found[0]}, which trains in two parts")
+        raise ValueError(
+            f"{name_of_model}: epochs={model.epochs}; it must be an integer from 2 with "
+            f"{found[0]}, which trains in two parts"
+        )
     if model.label_smoothing and model.loss not in SMOOTHED:
-        raise ValueError(f"{name_of_model}: label_smoothing={model.label_smoothing!r}; it must be 0 with loss={model.loss!r}")
+        raise ValueError(
+            f"{name_of_model}: label_smoothing={model.label_smoothing!r}; it must be 0 with "
+            f"loss={model.loss!r}"
+        )
     if model.patience is not None and not model.validation:
-        raise ValueError(f"{name_of_model}: patience={model.patience}; it needs a validation part, such as validation=0.1")
+        raise ValueError(
+            f"{name_of_model}: patience={model.patience}; it needs a validation part, such as "
+            "validation=0.1"
+        )
 
 
 def check_multilabel(model: Any) -> None:
@@ -125,7 +158,8 @@ def check_multilabel(model: Any) -> None:
         bad.insert(0, f"loss={model.loss!r}")
     if bad:
         raise ValueError(
-            f"{type(model).__name__}: {bad[0]} needs one label an image, as classes that exclude each other have one; for several labels "
+            f"{type(model).__name__}: {bad[0]} needs one label an image, as classes that exclude "
+            "each other have one; for several labels "
             "an image there are loss='cross_entropy' and loss='focal', with or without class_weight"
         )
 

@@ -16,20 +16,25 @@ if TYPE_CHECKING:
     from models.network import Body
 
 SMALL = 64  # pixels; of smaller images the first layers would leave nothing
-IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}  # what torchvision's weights were trained on
+IMAGENET = {
+    "mean": (0.485, 0.456, 0.406),
+    "std": (0.229, 0.224, 0.225),
+}  # what torchvision's weights were trained on
 
 
 class ResNet18(NetworkClassifier):
     """Residual network of 18 layers (He et al. 2016), as torchvision has it.
 
-    Changed for images below 64 pixels: the first convolution is 3 x 3 with stride 1 and there is no max-pooling after it, as for
-    CIFAR-10 in the paper, and as MedMNIST does (Yang et al. 2023). Defaults are near MedMNIST's: Adam at 0.001, batches of 128.
+    Changed for images below 64 pixels: the first convolution is 3 x 3 with stride 1 and there is no
+    max-pooling after it, as for CIFAR-10 in the paper, and as MedMNIST does (Yang et al. 2023).
+    Defaults are near MedMNIST's: Adam at 0.001, batches of 128.
 
     Parameters
     ----------
     weights : None, "imagenet" or path
-        Begin with these in place of random ones: torchvision's for ImageNet, from its cache or downloaded, or a file of such a state
-        dictionary (.pth, .safetensors). Gray images become colour ones, and images below 64 pixels are enlarged to that.
+        Begin with these in place of random ones: torchvision's for ImageNet, from its cache or
+        downloaded, or a file of such a state dictionary (.pth, .safetensors). Gray images become
+        colour ones, and images below 64 pixels are enlarged to that.
     **others
         Those of `NetworkClassifier`.
     """
@@ -84,7 +89,10 @@ class ResNet18(NetworkClassifier):
         """Refuse values that are not allowed, and a file of weights that is not there."""
         super().check_parameters()
         if self.weights not in (None, "imagenet") and not Path(self.weights).expanduser().is_file():
-            raise ValueError(f"weights={self.weights!r}: no such file; it must be None, 'imagenet' or a file of weights")
+            raise ValueError(
+                f"weights={self.weights!r}: no such file; it must be None, 'imagenet' or a file of "
+                "weights"
+            )
 
     def make_body(self, images: Images) -> Body:
         """All layers but the last."""
@@ -96,17 +104,24 @@ class ResNet18(NetworkClassifier):
         network = getattr(models, self.architecture)()
         small, gray = min(images.shape[1:3]) < SMALL, images.shape[3] == 1
         if self.weights is None and small:
-            network.conv1, network.maxpool = nn.Conv2d(images.shape[3], 64, 3, padding=1, bias=False), nn.Identity()
+            network.conv1, network.maxpool = (
+                nn.Conv2d(images.shape[3], 64, 3, padding=1, bias=False),
+                nn.Identity(),
+            )
         elif self.weights is None and gray:
             network.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
         width, network.fc = network.fc.in_features, nn.Identity()
-        return Body(network, width, Pixels() if self.weights is None else Pixels(**IMAGENET, least=SMALL))
+        return Body(
+            network, width, Pixels() if self.weights is None else Pixels(**IMAGENET, least=SMALL)
+        )
 
     def initialise(self, body: Body) -> None:
         """Give the layers the weights that were asked for, all but those of the last layer."""
         if self.weights is not None:
             state = self._state()
-            body.layers.load_state_dict({name: value for name, value in state.items() if not name.startswith("fc.")})
+            body.layers.load_state_dict(
+                {name: value for name, value in state.items() if not name.startswith("fc.")}
+            )
 
     def _state(self) -> dict[str, Tensor]:
         """State dictionary of the weights, without unpickling."""
@@ -115,11 +130,14 @@ class ResNet18(NetworkClassifier):
 
         if self.weights == "imagenet":
             try:
-                return models.get_model_weights(self.architecture)["DEFAULT"].get_state_dict(progress=False, check_hash=True)
+                return models.get_model_weights(self.architecture)["DEFAULT"].get_state_dict(
+                    progress=False, check_hash=True
+                )
             except (URLError, OSError) as error:
                 folder = Path(torch.hub.get_dir()) / "checkpoints"
                 raise ValueError(
-                    f"weights='imagenet' of {self.architecture} are not in {folder}, and cannot be downloaded ({error}); "
+                    f"weights='imagenet' of {self.architecture} are not in {folder}, and cannot be "
+                    f"downloaded ({error}); "
                     "put torchvision's file there, or name a file"
                 ) from error
         path = Path(str(self.weights)).expanduser()

@@ -19,9 +19,14 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> optim.Optimizer:
     """
     decayed = [weight for weight in network.parameters() if weight.ndim > 1]
     others = [weight for weight in network.parameters() if weight.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    groups = [
+        {"params": decayed, "weight_decay": recipe.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
     if recipe.optimizer == "sgd":
-        return optim.SGD(groups, lr=recipe.learning_rate, momentum=MOMENTUM, nesterov=True, fused=True)
+        return optim.SGD(
+            groups, lr=recipe.learning_rate, momentum=MOMENTUM, nesterov=True, fused=True
+        )
     kind = optim.Adam if recipe.optimizer == "adam" else optim.AdamW
     return kind(groups, lr=recipe.learning_rate, fused=True)
 
@@ -29,8 +34,8 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> optim.Optimizer:
 def make_schedule(optimizer: optim.Optimizer, recipe: Recipe, steps: int) -> Schedule | None:
     """A schedule over so many steps: cosine (Loshchilov & Hutter 2017), or one cycle (Smith & Topin 2019), up for a quarter of them.
 
-    Changed, of one cycle: up and down are straight lines, from a tenth of the learning rate and to a hundredth of that, and the
-    momentum stays.
+    Changed, of one cycle: up and down are straight lines, from a tenth of the learning rate and to
+    a hundredth of that, and the momentum stays.
     """
     if recipe.schedule == "cosine":
         return optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
@@ -38,7 +43,9 @@ def make_schedule(optimizer: optim.Optimizer, recipe: Recipe, steps: int) -> Sch
         return optim.lr_scheduler.OneCycleLR(
             optimizer,
             max_lr=recipe.learning_rate,
-            total_steps=max(steps + 1, 5),  # of four, the first rises over none, and torch divides by that
+            total_steps=max(
+                steps + 1, 5
+            ),  # of four, the first rises over none, and torch divides by that
             pct_start=RISING,
             anneal_strategy="linear",
             cycle_momentum=False,

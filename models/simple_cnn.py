@@ -24,4 +24,9 @@ def simple_body(image_shape: tuple[int, int, int]) -> Body:
 
 def _block(n_in: int, n_out: int) -> list[nn.Module]:
     """ReLU comes after pooling, not before: the maximum of what is cut off at zero is the maximum, cut off; a quarter of the work."""
-    return [nn.Conv2d(n_in, n_out, kernel_size=3, padding=1), nn.MaxPool2d(2), nn.ReLU(), nn.BatchNorm2d(n_out)]
+    return [
+        nn.Conv2d(n_in, n_out, kernel_size=3, padding=1),
+        nn.MaxPool2d(2),
+        nn.ReLU(),
+        nn.BatchNorm2d(n_out),
+    ]

@@ -26,10 +26,11 @@ CERTAIN = 1e-7  # no pair's probability is nearer to 0 or 1, as in libsvm
 class CoupledSVC(ClassifierMixin, BaseEstimator):
     """Kernel machines of all pairs of classes (``sklearn.svm.SVC``), with probabilities by pairwise coupling.
 
-    A sigmoid of held-out scores (Platt 1999) says for each pair which of the two classes it is, and the probabilities of
-    all classes are those that fit the pairs best (Wu, Lin & Weng 2004, second approach). libsvm does the same inside, where
-    scikit-learn has deprecated it; around scikit-learn's ``SVC`` a ``CalibratedClassifierCV`` sees votes of the pairs in
-    place of scores, and its log loss is two to three times as high on the digits.
+    A sigmoid of held-out scores (Platt 1999) says for each pair which of the two classes it is, and
+    the probabilities of all classes are those that fit the pairs best (Wu, Lin & Weng 2004, second
+    approach). libsvm does the same inside, where scikit-learn has deprecated it; around
+    scikit-learn's ``SVC`` a ``CalibratedClassifierCV`` sees votes of the pairs in place of scores,
+    and its log loss is two to three times as high on the digits.
 
     Parameters
     ----------
@@ -81,7 +82,10 @@ class CoupledSVC(ClassifierMixin, BaseEstimator):
         held = HeldOut(self._machine(), X, y, inner_folds, self.class_weight)
         held.scores = _as_pairs(held.scores)
         self.sigmoids_ = np.array(
-            [held.sigmoid(k, held.codes == first, np.isin(held.codes, (first, second))) for k, (first, second) in enumerate(self.pairs_)]
+            [
+                held.sigmoid(k, held.codes == first, np.isin(held.codes, (first, second)))
+                for k, (first, second) in enumerate(self.pairs_)
+            ]
         )
         self.machine_ = self._machine().fit(X, y)
         return self
@@ -92,7 +96,13 @@ class CoupledSVC(ClassifierMixin, BaseEstimator):
 
     def _machine(self) -> Pipeline:
         # looked up when called, so that --accelerate may have put another in its place
-        svc = svm.SVC(kernel=self.kernel, C=self.C, gamma=self.gamma, class_weight=self.class_weight, decision_function_shape="ovo")
+        svc = svm.SVC(
+            kernel=self.kernel,
+            C=self.C,
+            gamma=self.gamma,
+            class_weight=self.class_weight,
+            decision_function_shape="ovo",
+        )
         return make_pipeline(StandardScaler(), svc) if self.standardize else make_pipeline(svc)
 
     def predict_proba(self, X: NDArray) -> NDArray[np.float64]:
@@ -100,10 +110,17 @@ class CoupledSVC(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, reset=False)
         scores = _as_pairs(self.machine_.decision_function(X))
-        first_wins = np.clip(expit(scores * self.sigmoids_[:, 0] + self.sigmoids_[:, 1]), CERTAIN, 1 - CERTAIN)
+        first_wins = np.clip(
+            expit(scores * self.sigmoids_[:, 0] + self.sigmoids_[:, 1]), CERTAIN, 1 - CERTAIN
+        )
         k = len(self.classes_)
         step = max(1, AT_ONCE // k**2)
-        return np.concatenate([couple(_table(first_wins[start : start + step], self.pairs_, k)) for start in range(0, len(scores), step)])
+        return np.concatenate(
+            [
+                couple(_table(first_wins[start : start + step], self.pairs_, k))
+                for start in range(0, len(scores), step)
+            ]
+        )
 
     def predict(self, X: NDArray) -> NDArray[Any]:
         """The most probable class of each row."""
@@ -133,7 +150,9 @@ def couple(wins: NDArray[np.float64]) -> NDArray[np.float64]:
     (n, k) float64
     """
     n, k, _ = wins.shape
-    system = np.ones((n, k + 1, k + 1))  # the probabilities, and the multiplier that makes their sum 1
+    system = np.ones(
+        (n, k + 1, k + 1)
+    )  # the probabilities, and the multiplier that makes their sum 1
     losses = wins.transpose(0, 2, 1)
     system[:, :k, :k] = -losses * wins
     system[:, range(k), range(k)] = np.square(losses).sum(axis=2)
@@ -144,11 +163,16 @@ def couple(wins: NDArray[np.float64]) -> NDArray[np.float64]:
     return found / found.sum(axis=1, keepdims=True)
 
 
-def _table(first_wins: NDArray[np.float64], pairs: list[tuple[int, int]], k: int) -> NDArray[np.float64]:
+def _table(
+    first_wins: NDArray[np.float64], pairs: list[tuple[int, int]], k: int
+) -> NDArray[np.float64]:
     """Probabilities of pairs, (n, n_pairs), as ``couple`` takes them, (n, k, k)."""
     wins = np.zeros((len(first_wins), k, k))
     for column, (first, second) in enumerate(pairs):
-        wins[:, first, second], wins[:, second, first] = first_wins[:, column], 1 - first_wins[:, column]
+        wins[:, first, second], wins[:, second, first] = (
+            first_wins[:, column],
+            1 - first_wins[:, column],
+        )
     return wins
 
 

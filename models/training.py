@@ -48,19 +48,21 @@ def train(
         Makes the network, for images of one shape, from torch's own generator.
     images : (n, h, w, c) uint8
     targets : (n,) int64 class codes, (n, n_outputs) float32 of 0 and 1, or (n, h, w, c) uint8 images
-        The first are trained with one loss over all classes, the second with one per label, both on logits; the last are
-        what the network is to give back.
+        The first are trained with one loss over all classes, the second with one per label, both on
+        logits; the last are what the network is to give back.
     recipe : Recipe
     seed : int
     held_out : images and targets
-        After each epoch the loss on these is taken; the weights of the epoch where it was least are kept.
+        After each epoch the loss on these is taken; the weights of the epoch where it was least are
+        kept.
 
     Returns
     -------
     network : Network
         On the CPU, in evaluation mode.
     history : list of {"epoch", "loss", "accuracy"}, and "val_loss", "val_accuracy" with a validation part
-        Of training: means over the batches as they were trained on, with dropout, and before the network had seen the rest.
+        Of training: means over the batches as they were trained on, with dropout, and before the
+        network had seen the rest.
 
     Raises
     ------
@@ -76,13 +78,19 @@ def train(
     with _seeded(where, seed):
         while True:
             try:
-                network, history = _Training(make_network, images, targets, recipe, seed, held_out, where).run()
+                network, history = _Training(
+                    make_network, images, targets, recipe, seed, held_out, where
+                ).run()
                 break
             except torch.OutOfMemoryError:
                 if recipe.batch_size < 4:
                     raise
             smaller = recipe.batch_size // 2
-            warnings.warn(f"batch_size={smaller}, as the GPU's memory did not hold {recipe.batch_size} images", stacklevel=2)
+            warnings.warn(
+                f"batch_size={smaller}, as the GPU's memory did not hold {recipe.batch_size} "
+                "images",
+                stacklevel=2,
+            )
             recipe = replace(recipe, batch_size=smaller)
             torch.cuda.empty_cache()
     return network.cpu().eval().requires_grad_(True), history
@@ -95,7 +103,11 @@ def untrained(make_network: Callable[[Images], Network], images: Images, seed: i
         return make_network(images).eval()
 
 
-def rebuilt(make_network: Callable[[Images], Network], image_shape: tuple[int, int, int], state: dict[str, Tensor]) -> Network:
+def rebuilt(
+    make_network: Callable[[Images], Network],
+    image_shape: tuple[int, int, int],
+    state: dict[str, Tensor],
+) -> Network:
     """A network with the weights of another's state dictionary, on the CPU and in evaluation mode.
 
     Raises
@@ -131,15 +143,24 @@ class _Training:
             torch.cuda.default_generators[where.index].manual_seed(seed)
         self.recipe, self.where = recipe, where
         self.network = make_network(images).to(where)
-        self.forward: Callable[[Tensor], Tensor] = torch.compile(self.network) if recipe.compile else self.network
+        self.forward: Callable[[Tensor], Tensor] = (
+            torch.compile(self.network) if recipe.compile else self.network
+        )
         self.pixels, self.truth = on_device(images, where), torch.tensor(targets, device=where)
         self.held_out = held_out and (held_out[0], torch.tensor(held_out[1], device=where))
         self.parts = plan_parts(self.truth, recipe)
-        self.order, self.chance = torch.Generator().manual_seed(seed), torch.Generator(where).manual_seed(seed)
+        self.order, self.chance = (
+            torch.Generator().manual_seed(seed),
+            torch.Generator(where).manual_seed(seed),
+        )
         self.optimizer = make_optimizer(self.network, recipe)
         steps = recipe.epochs * len(_batches(torch.arange(len(images)), recipe.batch_size))
         self.schedule = make_schedule(self.optimizer, recipe, steps)
-        self.averaged = AveragedModel(self.network, multi_avg_fn=_moving(recipe.ema), use_buffers=True) if recipe.ema else None
+        self.averaged = (
+            AveragedModel(self.network, multi_avg_fn=_moving(recipe.ema), use_buffers=True)
+            if recipe.ema
+            else None
+        )
 
     def run(self) -> tuple[Network, History]:
         """All epochs, or those until the loss on the held-out images has not fallen for ``patience`` of them."""
@@ -154,7 +175,11 @@ class _Training:
             history[-1] |= self._validate(part)
             waited += 1
             if history[-1]["val_loss"] < best:
-                best, best_state, waited = history[-1]["val_loss"], deepcopy(self.result.state_dict()), 0
+                best, best_state, waited = (
+                    history[-1]["val_loss"],
+                    deepcopy(self.result.state_dict()),
+                    0,
+                )
             if self.recipe.patience and waited >= self.recipe.patience:
                 break
         if best_state is not None:
@@ -203,7 +228,10 @@ class _Training:
         logits = logits_of(network.eval(), images, self.where)
         for module, training in modes.items():
             module.training = training
-        return {"val_loss": part.loss(logits, target).item(), "val_accuracy": _accuracy(logits, target).item()}
+        return {
+            "val_loss": part.loss(logits, target).item(),
+            "val_accuracy": _accuracy(logits, target).item(),
+        }
 
 
 def _moving(decay: float) -> Callable[[Any, Any, Any], None]:
@@ -250,5 +278,6 @@ def _refuse_divergence(network: nn.Module, epoch: dict[str, float], learning_rat
     if math.isfinite(epoch["loss"]) and all(bool(w.isfinite().all()) for w in network.parameters()):
         return
     raise FloatingPointError(
-        f"training diverged in epoch {epoch['epoch']} (loss {epoch['loss']}): lower learning_rate, now {learning_rate:g}"
+        f"training diverged in epoch {epoch['epoch']} (loss {epoch['loss']}): lower learning_rate, "
+        f"now {learning_rate:g}"
     )

@@ -59,15 +59,36 @@ def _own_cache(tmp_path, monkeypatch):
 def make_cell():
     """Make a cell from labels."""
 
-    def make(dataset, extractor="pixels", model="logistic_regression", strategy="none", split="stratified_kfold", fold=0, seed=0, **sample):
-        entries = {"extractor": extractor, "model": model, "strategy": strategy, "seed": seed, **sample}
+    def make(
+        dataset,
+        extractor="pixels",
+        model="logistic_regression",
+        strategy="none",
+        split="stratified_kfold",
+        fold=0,
+        seed=0,
+        **sample,
+    ):
+        entries = {
+            "extractor": extractor,
+            "model": model,
+            "strategy": strategy,
+            "seed": seed,
+            **sample,
+        }
         values = default_values() | {"dataset": Spec("digits")}
         for name, entry in entries.items():
             axis = axis_named(name)
             values[name] = resolve_value(axis.kind, axis.read(entry))
         if takes_images(values["model"]):
             values["extractor"] = ()
-        return Cell(dataset.fingerprint, None, with_defaults(resolve("split", Spec.parse(split))), fold, values)
+        return Cell(
+            dataset.fingerprint,
+            None,
+            with_defaults(resolve("split", Spec.parse(split))),
+            fold,
+            values,
+        )
 
     return make
 
@@ -93,12 +114,22 @@ def rare(digits):
     kept = np.flatnonzero(digits.targets < 4)
     threes = np.flatnonzero(digits.targets == 3)
     kept = np.setdiff1d(kept, threes[3:])
-    return replace(digits, images=digits.images[kept], targets=digits.targets[kept], classes=("0", "1", "2", "3"))
+    return replace(
+        digits,
+        images=digits.images[kept],
+        targets=digits.targets[kept],
+        classes=("0", "1", "2", "3"),
+    )
 
 
 @pytest.fixture(scope="session")
 def classical(digits, make_cell):
-    return fit(make_cell(digits, "hog", "logistic_regression", "random_over + prior_threshold", split="holdout"), digits)
+    return fit(
+        make_cell(
+            digits, "hog", "logistic_regression", "random_over + prior_threshold", split="holdout"
+        ),
+        digits,
+    )
 
 
 @pytest.fixture(scope="session")

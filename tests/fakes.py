@@ -54,7 +54,10 @@ class ReadsTestLabels(Extractor):
         known = {}
         for found in gc.get_objects():
             if isinstance(found, Dataset) and found.part is not None:
-                known |= {image.tobytes(): label for image, label in zip(found.images, found.targets, strict=True)}
+                known |= {
+                    image.tobytes(): label
+                    for image, label in zip(found.images, found.targets, strict=True)
+                }
         return np.array([[float(known.get(image.tobytes(), -1)), image.mean()] for image in batch])
 
 
@@ -65,7 +68,12 @@ class LooksUpLabels(Extractor):
         bunch = load_digits()
         images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
         known = {image.tobytes(): label for image, label in zip(images, bunch.target, strict=True)}
-        return np.array([[float(known.get(image[..., 0].tobytes(), -1)), image[0, 0, 0] / 255] for image in batch])
+        return np.array(
+            [
+                [float(known.get(image[..., 0].tobytes(), -1)), image[0, 0, 0] / 255]
+                for image in batch
+            ]
+        )
 
 
 class UsesLabels(Extractor):
@@ -156,7 +164,9 @@ class TunesOnTestPart(Strategy):
         truth = data.targets[data.part == "test"]
         if len(proba) != len(truth):
             return proba
-        scaled = [proba * ([factor] + [1] * (proba.shape[1] - 1)) for factor in (0.01, 0.1, 1, 10, 100)]
+        scaled = [
+            proba * ([factor] + [1] * (proba.shape[1] - 1)) for factor in (0.01, 0.1, 1, 10, 100)
+        ]
         best = max(scaled, key=lambda values: (values.argmax(axis=1) == truth).mean())
         return best / best.sum(axis=1, keepdims=True)
 

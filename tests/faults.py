@@ -1,6 +1,7 @@
 """Plug-ins that go wrong in every way a worker can, and honest ones that say when they are at work.
 
-Each writes a line into the file that ``$WORK_LOG`` names, if any: its name, the time, and the process.
+Each writes a line into the file that ``$WORK_LOG`` names, if any: its name, the time, and the
+process.
 """
 
 import contextlib
@@ -138,7 +139,9 @@ class KeepsOddHistory(Honest):
     """Has a history that is no JSON."""
 
     def work(self):
-        self.history_ = [{"loss": np.float32(0.5), "rng": np.random.default_rng(0), "curve": np.arange(2)}]
+        self.history_ = [
+            {"loss": np.float32(0.5), "rng": np.random.default_rng(0), "curve": np.arange(2)}
+        ]
 
 
 class PredictsNaN(Honest):
@@ -243,7 +246,9 @@ class PatchesMetrics(Honest):
 def guess_everywhere():
     import sklearn.linear_model
 
-    sklearn.linear_model.LogisticRegression.predict_proba = lambda self, X: np.full((len(X), len(self.classes_)), 1 / len(self.classes_))
+    sklearn.linear_model.LogisticRegression.predict_proba = lambda self, X: np.full(
+        (len(X), len(self.classes_)), 1 / len(self.classes_)
+    )
 
 
 class Constant(Extractor):

@@ -125,7 +125,9 @@ class NeedsMorePixels(Extractor):
 
 class DividesByZeroWhenSmall(Extractor):
     def extract(self, batch):
-        return batch[:, :2, :2].mean(axis=-1).reshape(len(batch), -1) / np.float64(batch.shape[1] // 24)
+        return batch[:, :2, :2].mean(axis=-1).reshape(len(batch), -1) / np.float64(
+            batch.shape[1] // 24
+        )
 
 
 class FindsNothingOnBlank(Extractor):
@@ -222,7 +224,9 @@ class DropsOutInPrediction(ClassifierMixin, BaseEstimator):
 
         torch.manual_seed(self.random_state)
         self.classes_ = np.unique(y)
-        self.network_ = torch.nn.Sequential(self.layer(X.shape[1]), torch.nn.Linear(X.shape[1], len(self.classes_)))
+        self.network_ = torch.nn.Sequential(
+            self.layer(X.shape[1]), torch.nn.Linear(X.shape[1], len(self.classes_))
+        )
         return self
 
     def predict_proba(self, X):

@@ -12,9 +12,16 @@ LONG = ("a malignant melanoma of the skin", "a benign keratosis, not a melanoma"
 
 def make_results(kind, folder, models=("majority", "gaussian_nb", "nearest_centroid"), n=240):
     """Run a small study of one kind of task on the bundled digits (ordinal: RetinaMNIST); returns the results folder."""
-    axes = {"extractors": ["pixels", "color_histogram(bins=4)"], "models": list(models), "datasets": [_dataset(kind, folder, n)]}
+    axes = {
+        "extractors": ["pixels", "color_histogram(bins=4)"],
+        "models": list(models),
+        "datasets": [_dataset(kind, folder, n)],
+    }
     if kind == "imbalanced":
-        axes |= {"imbalances": ["step(ratio=1)", "step(ratio=5)"], "strategies": ["none", "random_over", "prior_threshold"]}
+        axes |= {
+            "imbalances": ["step(ratio=1)", "step(ratio=5)"],
+            "strategies": ["none", "random_over", "prior_threshold"],
+        }
     if kind == "ordinal":
         axes |= {"seeds": [0, 1], "extractors": ["color_histogram(bins=4)"]}
     run(load_study("digits", name=kind, **axes), out=folder / "out")
@@ -30,7 +37,10 @@ def _dataset(kind, folder, n):
     images = np.rint(images * (255 / 16)).astype(np.uint8)
     (folder / "data").mkdir(exist_ok=True)
     labels = {
-        "multi-label": ["|".join([*(["even"] if d % 2 == 0 else []), *(["above four"] if d > 4 else [])]) for d in digits],
+        "multi-label": [
+            "|".join([*(["even"] if d % 2 == 0 else []), *(["above four"] if d > 4 else [])])
+            for d in digits
+        ],
         "binary": [LONG[d % 2] for d in digits],
         "grouped": [LONG[d % 2] for d in digits],
     }[kind]

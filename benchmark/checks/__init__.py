@@ -1,7 +1,8 @@
 """Contract checks of plug-ins, for those of the registries and for yours.
 
-A check is a function that raises ``Failure`` with what is wrong and what to set or do; its docstring says what is expected. It runs
-if the checks that it needs have passed, so that one cause has one message.
+A check is a function that raises ``Failure`` with what is wrong and what to set or do; its
+docstring says what is expected. It runs if the checks that it needs have passed, so that one cause
+has one message.
 """
 
 from __future__ import annotations
@@ -37,7 +38,11 @@ _GATES: dict[str, tuple[Check, ...]] = {
 }
 _LEAKS: dict[Check, tuple[str, ...]] = {
     common.hidden_labels: ("input_unchanged", "repeats"),
-    common.hidden_images: ("images_are_independent", "images_are_adjusted_alone", "stateless_is_true"),
+    common.hidden_images: (
+        "images_are_independent",
+        "images_are_adjusted_alone",
+        "stateless_is_true",
+    ),
 }
 _OTHERS: dict[str, dict[Check, tuple[str, ...]]] = {
     "extractor": {
@@ -97,7 +102,10 @@ def checks_of(kind: str) -> dict[Check, tuple[str, ...]]:
     ordered = {gate: names[:i] for i, gate in enumerate(gates)}
     others = {**_OTHERS[kind], common.pickles: (), **_LEAKS}
     present = {check.__name__ for check in (*ordered, *others)}
-    return ordered | {check: (*names, *(need for need in needs if need in present)) for check, needs in others.items()}
+    return ordered | {
+        check: (*names, *(need for need in needs if need in present))
+        for check, needs in others.items()
+    }
 
 
 @contextmanager
@@ -142,7 +150,8 @@ def run_checks(kind: str, spec: ResolvedSpec, run: Run = _call) -> Iterator[Outc
     Yields
     ------
     Outcome
-        Of each check, in order; the first one with a problem is the cause of those that were not run.
+        Of each check, in order; the first one with a problem is the cause of those that were not
+        run.
     """
     causes: dict[str, str] = {}  # name of a check that did not pass -> name of the one that failed
     for check, needs in checks_of(kind).items():
@@ -164,7 +173,9 @@ def _run_check(check: Check, kind: str, spec: ResolvedSpec, run: Run) -> str:
         return f"raises {error}"
 
 
-_subject_of = lru_cache(maxsize=8)(Subject)  # what one check finds out, such as the size of the images, serves the others
+_subject_of = lru_cache(maxsize=8)(
+    Subject
+)  # what one check finds out, such as the size of the images, serves the others
 
 
 def _find_problem(check: Check, kind: str, spec: ResolvedSpec) -> str:
@@ -211,5 +222,12 @@ def _describe_size(subject: Subject) -> str:
     """Size of the images that an extractor or a network was tried on."""
     side, error = subject.smallest_side
     declares = subject.kind == "model" and hasattr(subject.build(), "smallest_side")
-    remedy = f"; set smallest_side = {side} in the class, and smaller images are refused with a clear message" if declares else ""
-    return f"tried on images of {side} x {side} pixels" + (f"; smaller ones raise {error}{remedy}" if error else "")
+    remedy = (
+        f"; set smallest_side = {side} in the class, and smaller images are refused with a clear "
+        "message"
+        if declares
+        else ""
+    )
+    return f"tried on images of {side} x {side} pixels" + (
+        f"; smaller ones raise {error}{remedy}" if error else ""
+    )

@@ -35,7 +35,10 @@ def parameters_are_stored(subject: Subject) -> None:
     """``__init__`` only stores its arguments, each under its own name, as scikit-learn asks."""
     estimator = build(subject.spec)
     name = type(estimator).__name__
-    base = {"extractor": "features.base.Extractor", "strategy": "imblearn.base.BaseSampler or sklearn.base.BaseEstimator"}
+    base = {
+        "extractor": "features.base.Extractor",
+        "strategy": "imblearn.base.BaseSampler or sklearn.base.BaseEstimator",
+    }
     problem = f"{name} has no get_params: inherit from {base.get(subject.kind, 'sklearn.base.ClassifierMixin and BaseEstimator')}"
     require(hasattr(estimator, "get_params") and not inspect.isclass(estimator), problem)
     if type(estimator).get_params is BaseEstimator.get_params:
@@ -48,9 +51,13 @@ def parameters_are_stored(subject: Subject) -> None:
             raise
         parameter = changed[1]
         raise Failure(
-            f"__init__ changes {parameter}: write self.{parameter} = {parameter} there, and convert or check it in fit"
+            f"__init__ changes {parameter}: write self.{parameter} = {parameter} there, and "
+            "convert or check it in fit"
         ) from error
-    require(repr(copy) == repr(estimator), "a clone has other parameters: __init__ must only store its arguments, as self.name = name")
+    require(
+        repr(copy) == repr(estimator),
+        "a clone has other parameters: __init__ must only store its arguments, as self.name = name",
+    )
 
 
 def _check_init(estimator: Any) -> None:
@@ -58,7 +65,10 @@ def _check_init(estimator: Any) -> None:
     for name, parameter in inspect.signature(type(estimator).__init__).parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             if type(estimator).__init__ is not object.__init__:
-                raise Failure(f"__init__ takes {parameter}: name every parameter, and store each as self.name = name")
+                raise Failure(
+                    f"__init__ takes {parameter}: name every parameter, and store each as "
+                    "self.name = name"
+                )
         elif name != "self" and not hasattr(estimator, name):
             raise Failure(f"__init__ does not store {name}: write self.{name} = {name}")
 
@@ -67,7 +77,11 @@ def methods_fit_their_calls(subject: Subject) -> None:
     """Methods can be called as the benchmark calls them, with nothing but images or features, and labels."""
     made = subject.build()
     calls = {
-        "extractor": {"fit": "images, y" if getattr(made, "uses_labels", False) else "images", "transform": "images", "extract": "batch"},
+        "extractor": {
+            "fit": "images, y" if getattr(made, "uses_labels", False) else "images",
+            "transform": "images",
+            "extract": "batch",
+        },
         "model": {"fit": "X, y", "predict_proba": "X"},
         "strategy": {"fit_resample": "X, y", "resample": "X, y"},
     }
@@ -85,10 +99,19 @@ def _check_call(cls: str, method: str, function: Any, given: list[str]) -> None:
     try:
         signature.bind(*given)
     except TypeError as error:
-        others = [name for name, parameter in signature.parameters.items() if parameter.default is parameter.empty][len(given) :]
-        call = f"{cls}.{method}{signature} cannot be called as {method}({', '.join(given)}) ({error})"
+        others = [
+            name
+            for name, parameter in signature.parameters.items()
+            if parameter.default is parameter.empty
+        ][len(given) :]
+        call = (
+            f"{cls}.{method}{signature} cannot be called as {method}({', '.join(given)}) ({error})"
+        )
         if others:
-            raise Failure(f"{call}: nobody gives it {others[0]}; make that a parameter of __init__, and use self.{others[0]}") from None
+            raise Failure(
+                f"{call}: nobody gives it {others[0]}; make that a parameter of __init__, and use "
+                f"self.{others[0]}"
+            ) from None
         raise Failure(f"{call}: write def {method}({', '.join(['self', *given])})") from None
 
 
@@ -98,7 +121,8 @@ def pickles(subject: Subject) -> None:
         pickle.loads(pickle.dumps(subject.build()))  # noqa: S301  # our own bytes
     except Exception as error:
         raise Failure(
-            f"{subject.describe_error(error)}: keep no open file, lambda or lock in an attribute; make it where it is used"
+            f"{subject.describe_error(error)}: keep no open file, lambda or lock in an attribute; "
+            "make it where it is used"
         ) from error
 
 
@@ -118,7 +142,9 @@ def repeats(subject: Subject) -> None:
 
 
 def _two_resamplings(subject: Subject) -> tuple[NDArray, NDArray]:
-    digits = uneven_digits()  # bound to a name, so that a plug-in that searches the memory for the dataset finds it
+    digits = (
+        uneven_digits()
+    )  # bound to a name, so that a plug-in that searches the memory for the dataset finds it
     X, y = digits.images.reshape(len(digits.images), -1).astype(np.float32), digits.targets
     with global_seeds(1):
         first = strategies.resampled(subject, X.copy(), y.copy())[0]
@@ -147,7 +173,8 @@ def _check_second_call(subject: Subject, made: Any, X: NDArray) -> None:
     if changed and not np.allclose(first, second, atol=1e-6):
         method = "transform" if subject.kind == "extractor" else "predict_proba"
         raise Failure(
-            f"a second call of {method} on the same images gives another result, and changes {changed[0]}: "
+            f"a second call of {method} on the same images gives another result, and changes "
+            f"{changed[0]}: "
             "set attributes in fit or learn only, and draw random numbers there"
         )
 
@@ -175,8 +202,11 @@ def global_seeds(seed: int) -> Iterator[None]:
 
 def hidden_labels(subject: Subject) -> None:
     """Predictions do not change when the labels of the test set do."""
-    # each dataset lives only while it is evaluated, so that a plug-in that searches the memory finds the one at hand
-    problem = "predictions follow the labels of the test set: read no labels but those that fit is given"
+    # each dataset lives only while it is evaluated, so that a plug-in that searches the memory
+    # finds the one at hand
+    problem = (
+        "predictions follow the labels of the test set: read no labels but those that fit is given"
+    )
     same(_predicted(subject), _predicted(subject, wrong_labels=True), problem)
 
 
@@ -184,30 +214,57 @@ def hidden_images(subject: Subject) -> None:
     """The prediction for a test image does not change when the other test images do."""
     first, second = _predicted(subject), _predicted(subject, other_images=True)
     half = len(first) // 2
-    problem = "predictions of test images follow other test images: learn from the training set only"
+    problem = (
+        "predictions of test images follow other test images: learn from the training set only"
+    )
     require(np.allclose(first[:half], second[:half], atol=1e-6), problem)
 
 
-def _split_digits(subject: Subject, wrong_labels: bool = False, other_images: bool = False) -> Dataset:
+def _split_digits(
+    subject: Subject, wrong_labels: bool = False, other_images: bool = False
+) -> Dataset:
     """Make a dataset of real digits with an official split; on request with wrong labels, or other images, in its test set."""
     digits = uneven_digits() if subject.kind == "strategy" else some_digits(200, subject.side)
     test = np.arange(200) % 4 == 0
-    targets = np.where(test & wrong_labels, (digits.targets + 1) % len(digits.classes), digits.targets)
+    targets = np.where(
+        test & wrong_labels, (digits.targets + 1) % len(digits.classes), digits.targets
+    )
     images = digits.images.copy()
     if other_images:
-        images[np.flatnonzero(test)[test.sum() // 2 :]] = images[np.flatnonzero(~test)[: test.sum() - test.sum() // 2]].swapaxes(1, 2)
+        images[np.flatnonzero(test)[test.sum() // 2 :]] = images[
+            np.flatnonzero(~test)[: test.sum() - test.sum() // 2]
+        ].swapaxes(1, 2)
     return replace(digits, images=images, targets=targets, part=np.where(test, "test", "train"))
 
 
-def _predicted(subject: Subject, wrong_labels: bool = False, other_images: bool = False) -> NDArray[np.float64]:
+def _predicted(
+    subject: Subject, wrong_labels: bool = False, other_images: bool = False
+) -> NDArray[np.float64]:
     """Probabilities of a whole evaluation with the subject in its place."""
     dataset = _split_digits(subject, wrong_labels, other_images)
-    usual = {"extractor": Spec("pixels"), "model": Spec("logistic_regression"), "strategy": Spec("none")}
-    parts = {kind: subject.spec if kind == subject.kind else resolve(kind, spec) for kind, spec in usual.items()}
+    usual = {
+        "extractor": Spec("pixels"),
+        "model": Spec("logistic_regression"),
+        "strategy": Spec("none"),
+    }
+    parts = {
+        kind: subject.spec if kind == subject.kind else resolve(kind, spec)
+        for kind, spec in usual.items()
+    }
     extractor = () if subject.kind == "model" and subject.takes_images else (parts["extractor"],)
-    values = {"dataset": Spec("digits"), "extractor": extractor, "strategy": (parts["strategy"],), "model": parts["model"]}
-    cell = Cell(dataset.fingerprint, None, resolve("split", Spec("official")), 0, default_values() | values)
+    values = {
+        "dataset": Spec("digits"),
+        "extractor": extractor,
+        "strategy": (parts["strategy"],),
+        "model": parts["model"],
+    }
+    cell = Cell(
+        dataset.fingerprint, None, resolve("split", Spec("official")), 0, default_values() | values
+    )
     with tempfile.TemporaryDirectory() as folder:
         row = evaluate(cell, dataset, Path(folder))
-        require(row["status"] == Status.OK, f"the evaluation of a cell ends as {row['status']}: {row['reason']}")
+        require(
+            row["status"] == Status.OK,
+            f"the evaluation of a cell ends as {row['status']}: {row['reason']}",
+        )
         return Predictions.load(ResultsFolder(folder).predictions(cell.key)).proba

@@ -40,7 +40,11 @@ def learning_is_declared(subject: Subject) -> None:
     extractor = subject.build()
     cls = type(extractor)
     missing = [method for method in ("fit", "transform") if not hasattr(extractor, method)]
-    require(not missing, f"{cls.__name__} has no {' and no '.join(missing)}: write class {cls.__name__}(Extractor), from features.base")
+    require(
+        not missing,
+        f"{cls.__name__} has no {' and no '.join(missing)}: write class {cls.__name__}(Extractor), "
+        "from features.base",
+    )
     learn = getattr(cls, "learn", None)
     if learn in (None, Extractor.learn):
         return
@@ -53,10 +57,13 @@ def learning_is_declared(subject: Subject) -> None:
         inspect.signature(extractor.learn).bind(*given)
     except TypeError:
         problem = (
-            "uses_labels is True: write learn(self, images, y)" if extractor.uses_labels else "to be given labels, set uses_labels = True"
+            "uses_labels is True: write learn(self, images, y)"
+            if extractor.uses_labels
+            else "to be given labels, set uses_labels = True"
         )
         raise Failure(
-            f"learn() cannot be called with {'images and labels' if extractor.uses_labels else 'images alone'}; {problem}"
+            "learn() cannot be called with "
+            f"{'images and labels' if extractor.uses_labels else 'images alone'}; {problem}"
         ) from None
 
 
@@ -64,7 +71,10 @@ def gives_features(subject: Subject) -> None:
     """``fit`` returns the extractor; ``transform`` gives a (n, d) float32 matrix of finite numbers, for gray and colour images."""
     extractor, gray = subject.build(), some_digits(24, _side(subject)).images
     returned = extractor.fit(gray.copy(), *subject.labels(np.arange(24) % 2))
-    require(returned is extractor, f"fit returns {kind_of_value(returned)}, not the extractor: end it with `return self`")
+    require(
+        returned is extractor,
+        f"fit returns {kind_of_value(returned)}, not the extractor: end it with `return self`",
+    )
     with evaluation_mode("extract"):
         features = extractor.transform(gray.copy())
     _check_features(features, gray)
@@ -75,7 +85,8 @@ def gives_features(subject: Subject) -> None:
     error = error_of(lambda: _fitted(subject, colour).transform(colour.copy()))
     if error:
         raise Failure(
-            f"raises {subject.describe_error(error)} on colour images (n, h, w, 3), and works on gray images (n, h, w, 1): "
+            f"raises {subject.describe_error(error)} on colour images (n, h, w, 3), and works on "
+            "gray images (n, h, w, 1): "
             "start from to_gray(batch), of features.base"
         )
     _check_features(_fitted(subject, colour).transform(colour.copy()), colour)
@@ -86,9 +97,14 @@ def _side(subject: Subject) -> int:
     images = some_digits(24).images
     error = error_of(lambda: subject.outputs(images, np.arange(24) % 2))
     made = subject.build()
-    if isinstance(error, NotFittedError) and isinstance(made, Extractor) and type(made).fit is not Extractor.fit:
+    if (
+        isinstance(error, NotFittedError)
+        and isinstance(made, Extractor)
+        and type(made).fit is not Extractor.fit
+    ):
         raise Failure(
-            "fit does not call the base class's: rename it to learn(self, images) and set stateless = False, "
+            "fit does not call the base class's: rename it to learn(self, images) and set "
+            "stateless = False, "
             "or end it with `return super().fit(X)`"
         )
     return subject.side
@@ -97,10 +113,19 @@ def _side(subject: Subject) -> int:
 def _check_features(features: Any, images: NDArray[np.uint8]) -> None:
     shape: tuple[int, ...] = getattr(features, "shape", ())
     problem = f"transform gives {kind_of_value(features)} of shape {shape} for {len(images)} images: return an array ({len(images)}, d)"
-    require(isinstance(features, np.ndarray) and len(shape) == 2 and shape[0] == len(images) and 0 not in shape, problem)
+    require(
+        isinstance(features, np.ndarray)
+        and len(shape) == 2
+        and shape[0] == len(images)
+        and 0 not in shape,
+        problem,
+    )
     problem = f"features are {features.dtype}, not float32: write extract(batch) alone and inherit transform, or return .astype(np.float32)"
     require(features.dtype == np.float32, problem)
-    require(np.isfinite(features).all(), "features hold NaN or infinity: look for a division by zero or the logarithm of zero")
+    require(
+        np.isfinite(features).all(),
+        "features hold NaN or infinity: look for a division by zero or the logarithm of zero",
+    )
 
 
 def small_images_are_enlarged(subject: Subject) -> None:
@@ -127,7 +152,11 @@ def blank_images_give_features(subject: Subject) -> None:
         except Failure as failure:
             raise Failure(f"on {name} images: {failure}") from None
         except Exception as error:
-            problem = words(error) if is_broken_contract(error) else f"raises {subject.describe_error(error)}: {ON_BLANK}"
+            problem = (
+                words(error)
+                if is_broken_contract(error)
+                else f"raises {subject.describe_error(error)}: {ON_BLANK}"
+            )
             raise Failure(f"on {name} images: {problem}") from error
 
 
@@ -141,14 +170,20 @@ def input_unchanged(subject: Subject) -> None:
 
 def images_are_independent(subject: Subject) -> None:
     """The features of an image do not depend on the other images of the batch."""
-    images = some_digits(1200 if subject.side <= 16 else 64, subject.side).images  # more than a batch, where that is affordable
+    images = some_digits(
+        1200 if subject.side <= 16 else 64, subject.side
+    ).images  # more than a batch, where that is affordable
     extractor = _fitted(subject, images[:60])
     together = extractor.transform(images)
     alone = np.vstack([extractor.transform(image[None]) for image in images[:5]])
     remedy = "compute no statistic over the batch in extract; learn it from the training images in learn(images), with stateless = False"
-    require(np.allclose(together[:5], alone, atol=1e-4), f"an image alone has other features than among others: {remedy}")
     require(
-        np.allclose(together[::-1], extractor.transform(images[::-1]), atol=1e-4), f"images in another order have other features: {remedy}"
+        np.allclose(together[:5], alone, atol=1e-4),
+        f"an image alone has other features than among others: {remedy}",
+    )
+    require(
+        np.allclose(together[::-1], extractor.transform(images[::-1]), atol=1e-4),
+        f"images in another order have other features: {remedy}",
     )
 
 
@@ -159,7 +194,12 @@ def labels_are_ignored(subject: Subject) -> None:
     digits = some_digits(120, subject.side)
     first = _fitted(subject, digits.images, digits.targets).transform(digits.images)
     second = _fitted(subject, digits.images, digits.targets[::-1].copy()).transform(digits.images)
-    same(first, second, "other labels in fit give other features: set uses_labels = True in the class, or do not use y")
+    same(
+        first,
+        second,
+        "other labels in fit give other features: set uses_labels = True in the class, or do not "
+        "use y",
+    )
 
 
 def stateless_is_true(subject: Subject) -> None:
@@ -167,14 +207,23 @@ def stateless_is_true(subject: Subject) -> None:
     if not getattr(subject.build(), "stateless", False):
         return
     images = some_digits(120, subject.side).images
-    first, second = _fitted(subject, images[:60]).transform(images[-20:]), _fitted(subject, images[60:]).transform(images[-20:])
-    same(first, second, "fitted on other images it gives other features, and stateless is True: set stateless = False in the class")
+    first, second = (
+        _fitted(subject, images[:60]).transform(images[-20:]),
+        _fitted(subject, images[60:]).transform(images[-20:]),
+    )
+    same(
+        first,
+        second,
+        "fitted on other images it gives other features, and stateless is True: set stateless = "
+        "False in the class",
+    )
 
 
 def nothing_is_looked_up(subject: Subject) -> None:
     """Features come from the pixels: an image with one gray level of noise is still the same image, not an unknown key.
 
-    This finds an exact look-up; one by nearest neighbour is a classifier in disguise, and only a reader finds it.
+    This finds an exact look-up; one by nearest neighbour is a classifier in disguise, and only a
+    reader finds it.
     """
     digits = some_digits(400 if subject.side <= 16 else 200, subject.side)
     n = len(digits.images)
@@ -182,16 +231,22 @@ def nothing_is_looked_up(subject: Subject) -> None:
     extractor = _fitted(subject, digits.images)
     features = {
         name: extractor.transform(images)
-        for name, images in (("exact", digits.images), ("noisy", digits.images - (digits.images > 0) * noise))
+        for name, images in (
+            ("exact", digits.images),
+            ("noisy", digits.images - (digits.images > 0) * noise),
+        )
     }
     train, test, y = slice(0, 3 * n // 4), slice(3 * n // 4, n), digits.targets
     scores = {
-        name: KNeighborsClassifier(1).fit(features["exact"][train], y[train]).score(values[test], y[test])
+        name: KNeighborsClassifier(1)
+        .fit(features["exact"][train], y[train])
+        .score(values[test], y[test])
         for name, values in features.items()
     }
     require(
         scores["exact"] - scores["noisy"] < 0.3,
-        f"accuracy falls from {scores['exact']:.2f} to {scores['noisy']:.2f} with one gray level of noise: "
+        f"accuracy falls from {scores['exact']:.2f} to {scores['noisy']:.2f} with one gray level "
+        "of noise: "
         "compute features from the pixels, not from a table of known images",
     )
 
@@ -201,5 +256,9 @@ def names_fit(subject: Subject) -> None:
     images = colour_images(12, subject.side)
     extractor = _fitted(subject, images)
     names, d = list(extractor.get_feature_names_out()), extractor.transform(images).shape[1]
-    require(len(names) == d, f"get_feature_names_out gives {len(names)} names for {d} features: return one name per feature")
+    require(
+        len(names) == d,
+        f"get_feature_names_out gives {len(names)} names for {d} features: return one name per "
+        "feature",
+    )
     require(len(set(names)) == d, "two features have one name: make the names unique")

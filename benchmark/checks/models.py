@@ -9,7 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.checks.networks import evaluation_mode
-from benchmark.checks.subject import Failure, Subject, colour_images, error_of, kind_of_value, require, same, some_digits
+from benchmark.checks.subject import (
+    Failure,
+    Subject,
+    colour_images,
+    error_of,
+    kind_of_value,
+    require,
+    same,
+    some_digits,
+)
 
 
 def training_set(subject: Subject) -> tuple[NDArray, NDArray[np.int64]]:
@@ -17,7 +26,9 @@ def training_set(subject: Subject) -> tuple[NDArray, NDArray[np.int64]]:
     digits = some_digits(120, subject.side)
     kept = digits.targets < 4
     images = digits.images[kept]
-    return (images if subject.takes_images else images.reshape(len(images), -1).astype(np.float32)), digits.targets[kept]
+    return (
+        images if subject.takes_images else images.reshape(len(images), -1).astype(np.float32)
+    ), digits.targets[kept]
 
 
 def gives_probabilities(subject: Subject) -> None:
@@ -31,8 +42,14 @@ def gives_probabilities(subject: Subject) -> None:
     )
     X, y = training_set(subject)
     returned = _call(subject, model.fit, X, y)
-    require(returned is model, f"fit returns {kind_of_value(returned)}, not the model: end it with `return self`")
-    require(hasattr(model, "classes_"), f"{name} has no classes_ after fit: set self.classes_ = np.unique(y) in fit")
+    require(
+        returned is model,
+        f"fit returns {kind_of_value(returned)}, not the model: end it with `return self`",
+    )
+    require(
+        hasattr(model, "classes_"),
+        f"{name} has no classes_ after fit: set self.classes_ = np.unique(y) in fit",
+    )
     with evaluation_mode("predict_proba"):
         proba = _call(subject, model.predict_proba, X[:7])
     problem = "predict_proba gives float16, which keeps 3 digits: compute in float32 or float64, for torch softmax(logits.double(), 1)"
@@ -43,7 +60,8 @@ def gives_probabilities(subject: Subject) -> None:
         error = error_of(lambda: subject.outputs(colour, np.arange(12) % 2))
         if error:
             raise Failure(
-                f"raises {subject.describe_error(error)} on colour images (n, h, w, 3), and works on gray images (n, h, w, 1): "
+                f"raises {subject.describe_error(error)} on colour images (n, h, w, 3), and works "
+                "on gray images (n, h, w, 1): "
                 "take the number of channels from the images' shape"
             )
 
@@ -56,7 +74,8 @@ def _call(subject: Subject, method: Callable[..., Any], *arrays: NDArray) -> Any
         if subject.takes_images or not subject.works_on_images():
             raise
         raise Failure(
-            f"raises {subject.describe_error(error)} on features (n, d), and works on images (n, h, w, c): "
+            f"raises {subject.describe_error(error)} on features (n, d), and works on images (n, "
+            "h, w, c): "
             'set takes = "images" in the class'
         ) from error
 
@@ -65,16 +84,12 @@ def _check_probabilities(proba: NDArray, n: int, n_classes: int) -> None:
     proba = proba.astype(np.float64)
     problem = f"predict_proba gives shape {proba.shape} for {n} images: return ({n}, {n_classes}), a column per class of classes_"
     require(proba.shape == (n, n_classes), problem)
-    problem = (
-        f"{int((~np.isfinite(proba)).sum())} of {proba.size} probabilities are NaN or infinite: look for a division by zero or an overflow"
-    )
+    problem = f"{int((~np.isfinite(proba)).sum())} of {proba.size} probabilities are NaN or infinite: look for a division by zero or an overflow"
     require(np.isfinite(proba).all(), problem)
     problem = f"probabilities lie in [{proba.min():.3g}, {proba.max():.3g}], not in [0, 1]: apply scipy.special.softmax(scores, axis=1)"
     require(proba.min() > -1e-9 and proba.max() < 1 + 1e-9, problem)
     sums = proba.sum(axis=1)
-    problem = (
-        f"rows of predict_proba sum to between {sums.min():.6g} and {sums.max():.6g}, not to 1: divide by proba.sum(axis=1, keepdims=True)"
-    )
+    problem = f"rows of predict_proba sum to between {sums.min():.6g} and {sums.max():.6g}, not to 1: divide by proba.sum(axis=1, keepdims=True)"
     require(np.allclose(sums, 1, atol=1e-4), problem)
 
 

@@ -25,7 +25,14 @@ def evaluation_mode(method: str) -> Iterator[None]:
     from torch import nn
     from torch.nn.modules.module import register_module_forward_pre_hook
 
-    layers = nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.Dropout, nn.Dropout2d, nn.AlphaDropout
+    layers = (
+        nn.BatchNorm1d,
+        nn.BatchNorm2d,
+        nn.BatchNorm3d,
+        nn.Dropout,
+        nn.Dropout2d,
+        nn.AlphaDropout,
+    )
     in_training: list[str] = []
 
     def note(module: nn.Module, _: Any) -> None:
@@ -39,6 +46,7 @@ def evaluation_mode(method: str) -> Iterator[None]:
         handle.remove()
         if in_training:
             raise Failure(
-                f"the network's {in_training[0]} is in training mode in {method}, so what it gives for an image depends "
+                f"the network's {in_training[0]} is in training mode in {method}, so what it gives "
+                "for an image depends "
                 f"on chance or on the other images: call network.eval() in {method} first"
             )

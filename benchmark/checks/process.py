@@ -21,7 +21,9 @@ def _settings() -> dict[str, Any]:
     return {
         "NumPy's error handling: use `with np.errstate(...):`": np.geterr(),
         "scikit-learn's configuration: use `with sklearn.config_context(...):`": sklearn.get_config(),
-        "torch's default type: name the type where a tensor is made": str(torch.get_default_dtype()) if torch else "torch.float32",
+        "torch's default type: name the type where a tensor is made": str(torch.get_default_dtype())
+        if torch
+        else "torch.float32",
     }
 
 

@@ -18,8 +18,16 @@ def kept_state(made: Any) -> dict[str, bytes]:
         module = sys.modules.get(cls.__module__)
         if module is None or not cls.__module__.startswith("plugin_"):
             continue
-        state |= {f"{cls.__name__}.{name}": _content(value) for name, value in vars(cls).items() if not name.startswith("__")}
-        state |= {f"the global {name}": _content(value) for name, value in vars(module).items() if not name.startswith("__")}
+        state |= {
+            f"{cls.__name__}.{name}": _content(value)
+            for name, value in vars(cls).items()
+            if not name.startswith("__")
+        }
+        state |= {
+            f"the global {name}": _content(value)
+            for name, value in vars(module).items()
+            if not name.startswith("__")
+        }
     return {name: content for name, content in state.items() if content}
 
 

@@ -25,19 +25,40 @@ def resampled(subject: Subject, X: NDArray, y: NDArray[np.int64]) -> Any:
 
 def gives_training_set(subject: Subject) -> None:
     """Resampling gives (X, y): as many labels as samples, of the same width and type, and of no new class."""
-    digits = uneven_digits()  # bound to a name, so that a plug-in that searches the memory for the dataset finds it
+    digits = (
+        uneven_digits()
+    )  # bound to a name, so that a plug-in that searches the memory for the dataset finds it
     X, y = _flat(digits)
     pair = resampled(subject, X.copy(), y.copy())
     problem = f"resampling returns {kind_of_value(pair)}: return the samples and their labels, `return X, y`"
     require(isinstance(pair, tuple | list) and len(pair) == 2, problem)
     new_X, new_y = (np.asarray(part) for part in pair)
-    require(len(new_X) == len(new_y), f"resampling gives {len(new_X)} samples and {len(new_y)} labels: return as many labels as samples")
-    require(new_X.shape[1:] == X.shape[1:], f"samples have shape {new_X.shape[1:]} instead of {X.shape[1:]}: keep every feature")
-    require(new_X.dtype == X.dtype, f"samples are {new_X.dtype} and were {X.dtype}: return X.astype(the type it came in)")
-    require(new_y.dtype == y.dtype, f"labels are {new_y.dtype} and were {y.dtype}: return y.astype(the type it came in)")
+    require(
+        len(new_X) == len(new_y),
+        f"resampling gives {len(new_X)} samples and {len(new_y)} labels: return as many labels as "
+        "samples",
+    )
+    require(
+        new_X.shape[1:] == X.shape[1:],
+        f"samples have shape {new_X.shape[1:]} instead of {X.shape[1:]}: keep every feature",
+    )
+    require(
+        new_X.dtype == X.dtype,
+        f"samples are {new_X.dtype} and were {X.dtype}: return X.astype(the type it came in)",
+    )
+    require(
+        new_y.dtype == y.dtype,
+        f"labels are {new_y.dtype} and were {y.dtype}: return y.astype(the type it came in)",
+    )
     require(np.isfinite(new_X).all(), "samples hold NaN or infinity: look for a division by zero")
-    require(set(new_y) <= set(y), f"new classes {sorted(set(new_y) - set(y))}: return only labels that were given")
-    require(set(new_y) == set(y), f"no sample is left of classes {sorted(set(y) - set(new_y))}: keep at least one per class")
+    require(
+        set(new_y) <= set(y),
+        f"new classes {sorted(set(new_y) - set(y))}: return only labels that were given",
+    )
+    require(
+        set(new_y) == set(y),
+        f"no sample is left of classes {sorted(set(y) - set(new_y))}: keep at least one per class",
+    )
 
 
 def input_unchanged(subject: Subject) -> None:
@@ -53,11 +74,16 @@ def input_unchanged(subject: Subject) -> None:
 def images_are_adjusted_alone(subject: Subject) -> None:
     """``adjust`` changes the probabilities of an image by what was learned, not by those of the other test images."""
     digits = uneven_digits()
-    strategy, proba = build_strategy((subject.spec,), 0), np.random.default_rng(0).dirichlet(np.ones(3), len(digits.targets))
+    strategy, proba = (
+        build_strategy((subject.spec,), 0),
+        np.random.default_rng(0).dirichlet(np.ones(3), len(digits.targets)),
+    )
     strategy.learn(digits.targets, lambda: HeldOut(digits.targets, proba.copy()))
     together = strategy.adjust(proba.copy())
     require(
-        np.shape(together) == proba.shape, f"adjust gives {kind_of_value(together)} of shape {np.shape(together)}: return {proba.shape}"
+        np.shape(together) == proba.shape,
+        f"adjust gives {kind_of_value(together)} of shape {np.shape(together)}: return "
+        f"{proba.shape}",
     )
     alone = np.vstack([strategy.adjust(proba[i : i + 1].copy()) for i in range(5)])
     problem = "an image alone has other adjusted probabilities than among others: use in adjust only what learn found"

@@ -64,7 +64,8 @@ class Subject:
     def smallest_side(self) -> tuple[int, str]:
         """Side of the smallest square images that it works on, and the error on those of the size before.
 
-        A model may state ``smallest_side``; above that, and for an extractor, sizes are tried until one works.
+        A model may state ``smallest_side``; above that, and for an extractor, sizes are tried until
+        one works.
 
         Raises
         ------
@@ -75,17 +76,26 @@ class Subject:
             return SIDES[0], ""
         stated = getattr(self.build(), "smallest_side", 1) if self.kind == "model" else 1
         least = max(SIDES[0], stated if isinstance(stated, int) else 1)
-        errors: list[tuple[BaseException, BaseException]] = []  # on gray and colour images of each size
+        errors: list[
+            tuple[BaseException, BaseException]
+        ] = []  # on gray and colour images of each size
         for side in (least, *(side for side in SIDES if side > least)):
             gray = self._error_on(some_digits(24, side).images)
             if gray is None:
                 return side, self.describe_error(errors[-1][0]) if errors else ""
             error = self.describe_error(gray)
             if "read-only" in error:
-                raise Failure(f"raises {error}, for it tries to change the images that it is given: {ON_A_COPY}")
+                raise Failure(
+                    f"raises {error}, for it tries to change the images that it is given: "
+                    f"{ON_A_COPY}"
+                )
             colour = self._error_on(colour_images(8, side))
             if colour is None:
-                raise Failure(self._refuses_gray(side, error, self.describe_error(errors[-1][1]) if errors else ""))
+                raise Failure(
+                    self._refuses_gray(
+                        side, error, self.describe_error(errors[-1][1]) if errors else ""
+                    )
+                )
             errors.append((gray, colour))
         raise Failure(self._refuses_all((least, side), errors[0], errors[-1]))
 
@@ -93,13 +103,21 @@ class Subject:
         batch = "batch" if self.kind == "extractor" else "X"
         size = f" of {side} x {side} pixels" if on_smaller else ""
         return (
-            f"raises {error} on gray images (n, h, w, 1), and works on colour images (n, h, w, 3){size}: "
+            f"raises {error} on gray images (n, h, w, 1), and works on colour images (n, h, w, "
+            f"3){size}: "
             f"where {batch}.shape[-1] is 1, use np.repeat({batch}, 3, axis=-1)"
-            + (f"; smaller ones raise {on_smaller}: set {self._size_name} = {side} in the class" if on_smaller else "")
+            + (
+                f"; smaller ones raise {on_smaller}: set {self._size_name} = {side} in the class"
+                if on_smaller
+                else ""
+            )
         )
 
     def _refuses_all(
-        self, sides: tuple[int, int], on_small: tuple[BaseException, BaseException], on_large: tuple[BaseException, BaseException]
+        self,
+        sides: tuple[int, int],
+        on_small: tuple[BaseException, BaseException],
+        on_large: tuple[BaseException, BaseException],
     ) -> str:
         """Say what is wrong with a plug-in that works on no images, from its errors on gray and colour ones of two sizes."""
         if is_broken_contract(on_large[0]):
@@ -127,7 +145,10 @@ class Subject:
         images = (
             make(side)
             for side in (8, 32, 64, 224)
-            for make in (lambda side: some_digits(24, side).images, lambda side: colour_images(8, side))
+            for make in (
+                lambda side: some_digits(24, side).images,
+                lambda side: colour_images(8, side),
+            )
         )
         return any(self._error_on(some) is None for some in images)
 
@@ -152,7 +173,9 @@ class Subject:
 
     def apply(self, made: Any, X: NDArray) -> NDArray:
         """Features or probabilities."""
-        return np.asarray((made.transform if self.kind == "extractor" else made.predict_proba)(X.copy()))
+        return np.asarray(
+            (made.transform if self.kind == "extractor" else made.predict_proba)(X.copy())
+        )
 
     def labels(self, y: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
         """Labels as an extractor's ``fit`` is given them: none unless it says ``uses_labels``."""
@@ -162,8 +185,14 @@ class Subject:
         """Type and text of an exception, and the line of the plug-in's file where it arose."""
         text = " ".join(words(error).split())
         where = self.spec.target.rpartition(":")[0]
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == where]
-        return f"{type(error).__name__}: {text}" + (f" (line {lines[-1]} of {Path(where).name})" if lines else "")
+        lines = [
+            frame.lineno
+            for frame in traceback.extract_tb(error.__traceback__)
+            if frame.filename == where
+        ]
+        return f"{type(error).__name__}: {text}" + (
+            f" (line {lines[-1]} of {Path(where).name})" if lines else ""
+        )
 
 
 def error_of(work: Callable[[], Any]) -> BaseException | None:
@@ -183,14 +212,21 @@ def is_broken_contract(error: BaseException) -> bool:
 def some_digits(n: int = 120, side: int = SIDES[0]) -> Dataset:
     """Return the first n digits, enlarged to a side."""
     whole = load_digits("digits", Path(), None)
-    return replace(whole, images=enlarge(whole.images[:n], side).copy(), targets=whole.targets[:n].copy())
+    return replace(
+        whole, images=enlarge(whole.images[:n], side).copy(), targets=whole.targets[:n].copy()
+    )
 
 
 def uneven_digits(n: int = 200) -> Dataset:
     """Return the first n digits as three classes of 6, 3 and 1 digits, among which a strategy finds something to do."""
     digits = some_digits(n)
     targets = np.digitize(digits.targets, [6, 9])
-    return replace(digits, targets=targets, classes=("0-5", "6-8", "9"), part=np.where(np.arange(n) % 4 == 0, "test", "train"))
+    return replace(
+        digits,
+        targets=targets,
+        classes=("0-5", "6-8", "9"),
+        part=np.where(np.arange(n) % 4 == 0, "test", "train"),
+    )
 
 
 def colour_images(n: int = 12, side: int = SIDES[0]) -> NDArray[np.uint8]:

@@ -18,9 +18,21 @@ SIDE = 32
 _ROUNDS = 5
 _BUDGET = 0.5  # seconds for one measurement of the plug-in
 _REFERENCES = {
-    "extractor": ("color_histogram", "shape_histogram", "laplacian_pyramid", "hog", "lbp", "glcm", "gabor", "gist"),
+    "extractor": (
+        "color_histogram",
+        "shape_histogram",
+        "laplacian_pyramid",
+        "hog",
+        "lbp",
+        "glcm",
+        "gabor",
+        "gist",
+    ),
     "model": ("logistic_regression", "nearest_centroid", "gaussian_nb", "knn", "random_forest"),
-    "network": ("simple_cnn(epochs=1)", "fast_resnet(epochs=1)"),  # trained or not, they predict equally fast
+    "network": (
+        "simple_cnn(epochs=1)",
+        "fast_resnet(epochs=1)",
+    ),  # trained or not, they predict equally fast
     "strategy": ("random_over", "random_under", "smote"),
 }
 _WORK = {"extractor": "extract", "model": "predict", "strategy": "resample"}
@@ -55,7 +67,8 @@ def time_per_image(subject: Subject) -> str:
     own, reference = np.median(rounds, axis=0)
     ratio = own / reference
     return (
-        f"{_WORK[kind]}: {_duration(own)} per image on 1 thread, {f'{ratio:,.0f}' if ratio >= 10 else f'{ratio:.2g}'} times as long as "
+        f"{_WORK[kind]}: {_duration(own)} per image on 1 thread, "
+        f"{f'{ratio:,.0f}' if ratio >= 10 else f'{ratio:.2g}'} times as long as "
         f"{fastest} ({_duration(reference)}), the fastest built-in {group}"
     )
 
@@ -93,5 +106,8 @@ def _measure(work: Work) -> float:
 
 def _duration(seconds: float) -> str:
     """A time with a unit that suits it."""
-    factor, unit = next((pair for pair in ((1, "s"), (1e3, "ms"), (1e6, "µs")) if seconds * pair[0] >= 1), (1e9, "ns"))
+    factor, unit = next(
+        (pair for pair in ((1, "s"), (1e3, "ms"), (1e6, "µs")) if seconds * pair[0] >= 1),
+        (1e9, "ns"),
+    )
     return f"{seconds * factor:.3g} {unit}"

@@ -53,14 +53,24 @@ def _print_version(asked: bool) -> None:
 
 @app.callback()
 def options(
-    version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print the version."
+        ),
+    ] = False,
 ) -> None:
     """Benchmark classical image features against a CNN."""
 
 
 @app.command("list")
 def list_(
-    what: Annotated[str | None, typer.Argument(help="datasets, extractors, models, strategies, metrics, suites, or one component.")] = None,
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            help="datasets, extractors, models, strategies, metrics, suites, or one component."
+        ),
+    ] = None,
 ) -> None:
     """List data sets, extractors, models, strategies, metrics or suites, all when none is named; or one component's parameters."""
     from benchmark.cli.catalogue import GROUPS, NAMED, catalogue, component
@@ -74,16 +84,31 @@ def list_(
         names = catalogue(group)
         width = max(map(len, names))
         for name, line in names.items():
-            console.print(f"  {name:<{width}}  {line}", highlight=False, soft_wrap=True, markup=False)
+            console.print(
+                f"  {name:<{width}}  {line}", highlight=False, soft_wrap=True, markup=False
+            )
 
 
 @app.command()
 def table(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results folder.", parser=user_path)],
-    metric: Annotated[str, typer.Option(help="Metric that ranks; see `list metrics`. With --by class: of each class.")] = "f1",
-    rows: Annotated[bool, typer.Option("--rows", help="One line a cell instead of one an entry.")] = False,
-    by: Annotated[By | None, typer.Option(help="One column a class, or an occlusion, instead of one a metric.")] = None,
-    form: Annotated[Form | None, typer.Option("--format", help="Text to print instead of a table for the terminal.")] = None,
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Results folder.", parser=user_path)
+    ],
+    metric: Annotated[
+        str,
+        typer.Option(help="Metric that ranks; see `list metrics`. With --by class: of each class."),
+    ] = "f1",
+    rows: Annotated[
+        bool, typer.Option("--rows", help="One line a cell instead of one an entry.")
+    ] = False,
+    by: Annotated[
+        By | None,
+        typer.Option(help="One column a class, or an occlusion, instead of one a metric."),
+    ] = None,
+    form: Annotated[
+        Form | None,
+        typer.Option("--format", help="Text to print instead of a table for the terminal."),
+    ] = None,
 ) -> None:
     """Print the leaderboard, the rows or the classes of a results folder."""
     from benchmark.cli.rich_output import print_leaderboards, print_tables_by
@@ -94,7 +119,11 @@ def table(
     if rows:
         print_text(text_tables.render_rows(found, form.value if form else "md"))
     elif form:
-        print_text(text_tables.render_by(found, form.value, metric, by) if by else text_tables.render(found, form.value, metric))
+        print_text(
+            text_tables.render_by(found, form.value, metric, by)
+            if by
+            else text_tables.render(found, form.value, metric)
+        )
     elif by:
         print_tables_by(console, found, metric, by)
     else:
@@ -102,7 +131,14 @@ def table(
 
 
 @app.command()
-def check(name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A name in a registry, file.py, or file.py:Class.")]) -> None:
+def check(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|FILE", help="A name in a registry, file.py, or file.py:Class."
+        ),
+    ],
+) -> None:
     """Check that a plug-in does what the benchmark expects; each failure says what to set or do."""
     from benchmark.checks import find_plugins, own_process
 
@@ -133,14 +169,22 @@ def _print_outcomes(kind: str, spec: ResolvedSpec, run: Run) -> list[Outcome]:
         elif outcome.passed:
             say(f"  passed  {outcome.name}")
     for cause in dict.fromkeys(outcome.needs for outcome in outcomes if outcome.needs):
-        say(f"  not run: {', '.join(outcome.name for outcome in outcomes if outcome.needs == cause)} (after {cause} passes)")
+        say(
+            "  not run: "
+            f"{', '.join(outcome.name for outcome in outcomes if outcome.needs == cause)} (after "
+            f"{cause} passes)"
+        )
     for line in run(measurements, kind, spec, outcomes):
         say(f"  {line}")
     return outcomes
 
 
 @app.command()
-def info(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results folder.", parser=user_path)]) -> None:
+def info(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Results folder.", parser=user_path)
+    ],
+) -> None:
     """Show how complete a results folder is, what failed, what it cost, and what the cache of features saved."""
     from benchmark.cli.rich_output import print_table
     from benchmark.reporting import info
@@ -149,7 +193,10 @@ def info(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results fol
     rows = load_results(folder, info.COLUMNS)
     print_table(console, "cells", info.completeness(rows))
     cost = info.cost(rows)
-    as_text = {"seconds": cost["seconds"].map("{:,.1f}".format), "share": cost["share"].map("{:.1%}".format)}
+    as_text = {
+        "seconds": cost["seconds"].map("{:,.1f}".format),
+        "share": cost["share"].map("{:.1%}".format),
+    }
     print_table(console, "cost", cost.assign(**as_text))
     for line in info.lines(rows):
         say(line)
@@ -158,10 +205,19 @@ def info(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results fol
 @app.command()
 def merge(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="DIR...", help="Results folders, such as of several machines.", parser=user_path)
+        list[Path],
+        typer.Argument(
+            metavar="DIR...", help="Results folders, such as of several machines.", parser=user_path
+        ),
     ],
     out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Results folder to write; what it holds already takes part.", parser=user_path)
+        Path,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Results folder to write; what it holds already takes part.",
+            parser=user_path,
+        ),
     ],
 ) -> None:
     """Bring several results folders together; a cell with two different outcomes is an error that names both."""
@@ -174,11 +230,23 @@ def merge(
 
 @app.command()
 def compare(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results folder.", parser=user_path)],
-    a: Annotated[str | None, typer.Argument(metavar="A", help="An entry, such as 'hog / smote / rbf_svm', or what only it has.")] = None,
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Results folder.", parser=user_path)
+    ],
+    a: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="A", help="An entry, such as 'hog / smote / rbf_svm', or what only it has."
+        ),
+    ] = None,
     b: Annotated[str | None, typer.Argument(metavar="B", help="Another entry.")] = None,
     metric: Annotated[str, typer.Option(help="Metric to compare; see `list metrics`.")] = "f1",
-    against: Annotated[str | None, typer.Option(help="Instead of A and B: compare every entry with this one or this strategy.")] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead of A and B: compare every entry with this one or this strategy."
+        ),
+    ] = None,
 ) -> None:
     """Say by how much entry A differs from entry B, and whether chance explains it: effect, interval, test, verdict."""
     from benchmark.cli.rich_output import print_comparisons
@@ -192,15 +260,27 @@ def compare(
         for comparison in compare_entries(folder, a, b, metric):
             say(comparison.text)
     else:
-        raise UserError("name two entries, or one with --against: compare DIR A B, or compare DIR --against A")
+        raise UserError(
+            "name two entries, or one with --against: compare DIR A B, or compare DIR --against A"
+        )
 
 
 @app.command()
 def plot(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Results folder.", parser=user_path)],
-    metric: Annotated[str, typer.Option(help="Metric on the axis, and that ranks; see `list metrics`.")] = "f1",
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Results folder.", parser=user_path)
+    ],
+    metric: Annotated[
+        str, typer.Option(help="Metric on the axis, and that ranks; see `list metrics`.")
+    ] = "f1",
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Folder for the pictures; default DIR/plots.", parser=user_path)
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Folder for the pictures; default DIR/plots.",
+            parser=user_path,
+        ),
     ] = None,
 ) -> None:
     """Draw what the rows allow: curves, cost, confusion, calibration, recall, ranks; PNG and SVG, with captions."""
@@ -219,9 +299,14 @@ app.add_typer(new, name="new")
 
 
 @new.command("extractor")
-def new_extractor(name: Annotated[str, typer.Argument(help="Its name in studies, such as my_texture.")]) -> None:
+def new_extractor(
+    name: Annotated[str, typer.Argument(help="Its name in studies, such as my_texture.")],
+) -> None:
     """Write NAME.py, an extractor that works, and say how to check and run it."""
     from benchmark.cli.scaffold import write_extractor
 
     file = write_extractor(name, Path())
-    say(f"wrote {file}\ncheck it:  python -m benchmark check {file}\nrank it:   python -m benchmark run --plugin {file}")
+    say(
+        f"wrote {file}\ncheck it:  python -m benchmark check {file}\nrank it:   python -m "
+        f"benchmark run --plugin {file}"
+    )

@@ -43,7 +43,10 @@ def _options() -> list[inspect.Parameter]:
             axis.name,
             inspect.Parameter.KEYWORD_ONLY,
             default=[],
-            annotation=Annotated[list[str], typer.Option(axis.option, help=f"{axis.help} instead of the study's; repeatable.")],
+            annotation=Annotated[
+                list[str],
+                typer.Option(axis.option, help=f"{axis.help} instead of the study's; repeatable."),
+            ],
         )
         for axis in AXES
     ]

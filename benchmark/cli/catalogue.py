@@ -14,7 +14,14 @@ from benchmark.study.study import suites
 from benchmark.utils.text import brief
 from benchmark.utils.yaml_files import read_yaml
 
-NAMED = ("datasets", "extractors", "models", "strategies", "metrics", "suites")  # in a study, or on the command line
+NAMED = (
+    "datasets",
+    "extractors",
+    "models",
+    "strategies",
+    "metrics",
+    "suites",
+)  # in a study, or on the command line
 GROUPS = (*NAMED, "columns")
 
 
@@ -27,7 +34,10 @@ def catalogue(group: str) -> dict[str, str]:
     if group == "suites":
         return {name: _description(text) for name, text in suites().items()}
     kind = {"strategies": "strategy"}.get(group, group.removesuffix("s"))
-    found = {name + ("PATH" if name.endswith(":") else ""): target for name, target in registered(kind).items()}
+    found = {
+        name + ("PATH" if name.endswith(":") else ""): target
+        for name, target in registered(kind).items()
+    }
     return {name: _first_line(target) for name, target in found.items()}
 
 
@@ -39,10 +49,20 @@ def component(name: str) -> Iterator[str]:
     UserError
         Nothing has this name; the nearest is named.
     """
-    targets = {(kind, known.removesuffix(":")): target for kind in KINDS for known, target in registered(kind).items()}
-    texts = {(group, known): line for group in ("metrics", "suites", "columns") for known, line in catalogue(group).items()}
+    targets = {
+        (kind, known.removesuffix(":")): target
+        for kind in KINDS
+        for known, target in registered(kind).items()
+    }
+    texts = {
+        (group, known): line
+        for group in ("metrics", "suites", "columns")
+        for known, line in catalogue(group).items()
+    }
     if name not in {known for _, known in (*targets, *texts)}:
-        raise unknown("group or component", name, [*GROUPS, *(known for _, known in (*targets, *texts))])
+        raise unknown(
+            "group or component", name, [*GROUPS, *(known for _, known in (*targets, *texts))]
+        )
     for (kind, known), target in targets.items():
         if known == name:
             yield f"{kind} {name}: {_first_line(target)}"
@@ -54,7 +74,9 @@ def component(name: str) -> Iterator[str]:
 
 def _parameter_lines(spec: ResolvedSpec) -> Iterator[str]:
     for name, parameter in parameters(spec).items():
-        default = "required" if parameter.default is inspect.Parameter.empty else brief(parameter.default)
+        default = (
+            "required" if parameter.default is inspect.Parameter.empty else brief(parameter.default)
+        )
         yield f"  {name} = {default}"
 
 

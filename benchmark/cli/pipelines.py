@@ -24,21 +24,35 @@ class Form(StrEnum):
     json = "json"
 
 
-_Plugins = Annotated[list[str], typer.Option("--plugin", help="Python file with plug-ins that are used; repeatable.")]
+_Plugins = Annotated[
+    list[str], typer.Option("--plugin", help="Python file with plug-ins that are used; repeatable.")
+]
 
 
 def fit(
     dataset: Annotated[str, typer.Option(help="Data set, as in a study.")],
     model: Annotated[str, typer.Option(help="Model, such as 'rbf_svm(C=10)' or simple_cnn.")],
-    save: Annotated[Path, typer.Option(metavar="FILE.pipeline", help="File to write.", parser=user_path)],
-    extractor: Annotated[str | None, typer.Option(help="Extractor, such as 'hog + pixels'; none for a model that takes images.")] = None,
+    save: Annotated[
+        Path, typer.Option(metavar="FILE.pipeline", help="File to write.", parser=user_path)
+    ],
+    extractor: Annotated[
+        str | None,
+        typer.Option(help="Extractor, such as 'hog + pixels'; none for a model that takes images."),
+    ] = None,
     strategy: Annotated[str, typer.Option(help="What is done about class imbalance.")] = "none",
-    size: Annotated[int | None, typer.Option(help="Side in pixels that the images are brought to.")] = None,
+    size: Annotated[
+        int | None, typer.Option(help="Side in pixels that the images are brought to.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
     plugin: _Plugins = [],  # noqa: B006  # typer copies it
     data: Annotated[
         Path | None,
-        typer.Option("--data", metavar="DIR", help="Data folder; default $BENCHMARK_DATA, else the cache folder.", parser=user_path),
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="Data folder; default $BENCHMARK_DATA, else the cache folder.",
+            parser=user_path,
+        ),
     ] = None,
 ) -> None:
     """Train one pipeline on the training part, measure it on the test part, and write it to a file without pickle."""
@@ -53,8 +67,15 @@ def fit(
 
     saving.check_name(save)
     extractors = [extractor] if extractor not in (None, IMAGES) else []
-    axes = {"datasets": [dataset], "models": [model], "extractors": extractors, "strategies": [strategy]}
-    chosen = make_study({"name": "fit", "plugins": plugin, "size": size, "seeds": [seed], **axes}, "fit")
+    axes = {
+        "datasets": [dataset],
+        "models": [model],
+        "extractors": extractors,
+        "strategies": [strategy],
+    }
+    chosen = make_study(
+        {"name": "fit", "plugins": plugin, "size": size, "seeds": [seed], **axes}, "fit"
+    )
     cell, found = one_cell(chosen, data)
     try:
         rehearse_saving(cell, found)
@@ -66,15 +87,31 @@ def fit(
         raise typer.Exit(130) from None
     _introduce(pipeline.card)
     named = "".join(f" --plugin {quote(path)}" for path in plugin_files(pipeline.parts))
-    say(f"written to {save}; ask it:  python -m benchmark predict {quote(str(save))} IMAGE...{named}")
+    say(
+        f"written to {save}; ask it:  python -m benchmark predict {quote(str(save))} "
+        f"IMAGE...{named}"
+    )
 
 
 def predict(
-    pipeline: Annotated[Path, typer.Argument(metavar="FILE", help="What `fit` wrote.", parser=user_path)],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="PNG, JPEG, TIFF, BMP or DICOM files.", parser=user_path)],
+    pipeline: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What `fit` wrote.", parser=user_path)
+    ],
+    images: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="IMAGE...", help="PNG, JPEG, TIFF, BMP or DICOM files.", parser=user_path
+        ),
+    ],
     form: Annotated[Form, typer.Option("--format", help="What to print.")] = Form.table,
     figure: Annotated[
-        Path | None, typer.Option("--save-figure", metavar="FILE.png", help="Draw the images and what they are.", parser=user_path)
+        Path | None,
+        typer.Option(
+            "--save-figure",
+            metavar="FILE.png",
+            help="Draw the images and what they are.",
+            parser=user_path,
+        ),
     ] = None,
     plugin: _Plugins = [],  # noqa: B006
 ) -> None:
@@ -93,7 +130,9 @@ def predict(
     asked = [read_image(path, loaded.card) for path in images]
     proba = loaded.predict_proba(np.stack([one.image for one in asked]))
     if form is Form.json:
-        records = [answers.as_record(loaded.card, one, p) for one, p in zip(asked, proba, strict=True)]
+        records = [
+            answers.as_record(loaded.card, one, p) for one, p in zip(asked, proba, strict=True)
+        ]
         print_json(records)
     else:
         print_answers(console, loaded.card, asked, proba)
@@ -106,10 +145,19 @@ def predict(
 def serve(
     places: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...|DIR", help="Pipelines that `fit` wrote; a folder of them, or of results.", parser=user_path),
+        typer.Argument(
+            metavar="FILE...|DIR",
+            help="Pipelines that `fit` wrote; a folder of them, or of results.",
+            parser=user_path,
+        ),
     ],
-    host: Annotated[str, typer.Option(help="Address to listen at; the default is for this machine only.")] = "127.0.0.1",
-    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Default: the first that is free from 7860.")] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; the default is for this machine only.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Default: the first that is free from 7860."),
+    ] = None,
     plugin: _Plugins = [],  # noqa: B006
 ) -> None:
     """Show a page on which a person drops an image and sees what every pipeline says of it; extra 'serve'."""
@@ -123,7 +171,10 @@ def _introduce(card: Card) -> None:
     """Say what was trained, and how good it is."""
     from benchmark.pipelines.answers import figures_of
 
-    say(f"{card.name}, trained on {count_of(card.n_train, 'image')} of {card.dataset}, tested on {card.n_test} ({card.split})")
+    say(
+        f"{card.name}, trained on {count_of(card.n_train, 'image')} of {card.dataset}, tested on "
+        f"{card.n_test} ({card.split})"
+    )
     say(figures_of(card))
     for note in card.notes:
         say(f"  {note}")

@@ -30,7 +30,17 @@ if TYPE_CHECKING:
     from benchmark.pipelines.card import Card
     from benchmark.pipelines.reading import Asked
 
-LEFT = (*leaderboard.ENTRY, "axis", "value", "part", "image", "class", "then", "with", "verdict")  # columns of text
+LEFT = (
+    *leaderboard.ENTRY,
+    "axis",
+    "value",
+    "part",
+    "image",
+    "class",
+    "then",
+    "with",
+    "verdict",
+)  # columns of text
 
 
 @contextmanager
@@ -49,7 +59,10 @@ def _told(tell: Callable[[str], object]) -> Iterator[None]:
 @contextmanager
 def following(console: Console) -> Iterator[None]:
     """Show that one training goes on, and how far a network is."""
-    with console.status("training") as status, _told(lambda text: status.update(f"training: {escape(visible(text))}")):
+    with (
+        console.status("training") as status,
+        _told(lambda text: status.update(f"training: {escape(visible(text))}")),
+    ):
         yield
 
 
@@ -58,14 +71,24 @@ def bar(console: Console) -> Iterator[Callable[[Plan, Schedule], Report]]:
     """Show a bar while a study runs; yields what ``runner.run`` takes as ``progress``."""
     features, ended = TextColumn("{task.fields[features]}"), TextColumn("{task.fields[ended]}")
     epochs = TextColumn("{task.fields[epochs]}", style="dim", markup=False)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), ended, features, TimeRemainingColumn(), epochs
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        ended,
+        features,
+        TimeRemainingColumn(),
+        epochs,
+    )
     shown = Progress(*columns, console=console)
     with ExitStack() as begun, _told(lambda text: _update_all(shown, epochs=visible(text)[:200])):
 
         def begin(plan: Plan, schedule: Schedule) -> Report:
             begun.enter_context(shown)  # not before: an error is to stand alone
             console.print(
-                f"study {plan.study.name}: {count_of(plan.n_cells, 'cell')}, {plan.n_cells - schedule.n_cells} stored", highlight=False
+                f"study {plan.study.name}: {count_of(plan.n_cells, 'cell')}, "
+                f"{plan.n_cells - schedule.n_cells} stored",
+                highlight=False,
             )
             counts: Counter[str] = Counter()
             task = shown.add_task("cells", total=schedule.n_cells, features="", ended="", epochs="")
@@ -73,10 +96,14 @@ def bar(console: Console) -> Iterator[Callable[[Plan, Schedule], Report]]:
             def done(piece: Task, outcome: Outcome) -> None:
                 if isinstance(piece, MatrixTask):
                     counts["features"] += 1
-                    shown.update(task, features=f"features {counts['features']}/{schedule.n_matrices}")
+                    shown.update(
+                        task, features=f"features {counts['features']}/{schedule.n_matrices}"
+                    )
                 else:
                     counts[outcome["status"]] += 1
-                    ended = ", ".join(f"{counts[status]} {status}" for status in BAD if counts[status])
+                    ended = ", ".join(
+                        f"{counts[status]} {status}" for status in BAD if counts[status]
+                    )
                     shown.update(task, advance=1, ended=ended, epochs="")
 
             return done
@@ -97,7 +124,10 @@ def print_leaderboards(console: Console, rows: pd.DataFrame, metric: str = "f1")
         table, left_out = _fitting(console, title, entries)
         console.print(table)
         if left_out:
-            console.print(f"This terminal is too narrow for {', '.join(left_out)}: see leaderboard.md.", style="yellow")
+            console.print(
+                f"This terminal is too narrow for {', '.join(left_out)}: see leaderboard.md.",
+                style="yellow",
+            )
         console.print()
     console.print(leaderboard.caption(metric, marked), style="dim", highlight=False)
     for line in leaderboard.problems(rows):
@@ -113,7 +143,9 @@ def print_tables_by(console: Console, rows: pd.DataFrame, metric: str, by: str) 
     console.print(kind.caption(metric), style="dim", highlight=False)
 
 
-def print_answers(console: Console, card: Card, asked: list[Asked], proba: NDArray[np.float64]) -> None:
+def print_answers(
+    console: Console, card: Card, asked: list[Asked], proba: NDArray[np.float64]
+) -> None:
     """Print what images are: class, its probability, and the classes after it."""
     from benchmark.pipelines.answers import classes_of, said_of, top
 
@@ -124,7 +156,13 @@ def print_answers(console: Console, card: Card, asked: list[Asked], proba: NDArr
         others = [f"{name} {value:.3f}" for name, value in top(card, p) if name not in chosen]
         rows.append((image.name, said, f"{probability:.3f}", "  ".join(others)))
     frame = pd.DataFrame(rows, columns=["image", "class", "probability", "then"])
-    console.print(f"{card.name}, trained on {card.trained_on}", style="bold", highlight=False, markup=False, soft_wrap=True)
+    console.print(
+        f"{card.name}, trained on {card.trained_on}",
+        style="bold",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
     console.print(_table("", frame))
     notes = Counter(note for image in asked for note in image.notes)
     for note in notes:
@@ -152,16 +190,31 @@ def _fitting(console: Console, title: str, entries: pd.DataFrame) -> tuple[Table
     for column in (None, "spread", "predict_s", "fit_s", "precision", "recall", "log_loss"):
         if column:
             dropped.append(column)
-        table = _table(title, leaderboard.shown(entries, spread="spread" not in dropped).drop(columns=dropped, errors="ignore"))
+        table = _table(
+            title,
+            leaderboard.shown(entries, spread="spread" not in dropped).drop(
+                columns=dropped, errors="ignore"
+            ),
+        )
         if _natural_width(console, table) <= console.width:
             return table, dropped
     return table, dropped
 
 
 def _table(title: str, shown: pd.DataFrame) -> Table:
-    table = Table(title=escape(title) or None, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(
+        title=escape(title) or None,
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+    )
     for name in shown.columns:
-        table.add_column(escape(name), justify="left" if name in LEFT else "right", no_wrap=name not in leaderboard.ENTRY)
+        table.add_column(
+            escape(name),
+            justify="left" if name in LEFT else "right",
+            no_wrap=name not in leaderboard.ENTRY,
+        )
     for cells in shown.itertuples(index=False):
         table.add_row(*(escape(cell) for cell in cells))
     return table

@@ -39,17 +39,26 @@ def write_extractor(name: str, folder: Path) -> Path:
     Raises
     ------
     UserError
-        The name is none for a class, is that of a package or a component, or the file is there already.
+        The name is none for a class, is that of a package or a component, or the file is there
+        already.
     """
     cls = "".join(word.capitalize() for word in name.split("_"))
     if not name.isidentifier() or iskeyword(name) or name_in_studies(cls) != name:
-        raise UserError(f"'{name}' cannot name an extractor: use lower-case letters and digits, and _ before a letter, as in my_texture")
+        raise UserError(
+            f"'{name}' cannot name an extractor: use lower-case letters and digits, and _ before a "
+            "letter, as in my_texture"
+        )
     kinds = [kind for kind in KINDS if name in registered(kind)]
     if kinds:
-        raise UserError(f"the {kinds[0]} '{name}' is here already; choose another name, such as my_{name}")
+        raise UserError(
+            f"the {kinds[0]} '{name}' is here already; choose another name, such as my_{name}"
+        )
     file = folder / f"{name}.py"
     if not file.exists() and find_spec(name):
-        raise UserError(f"'{name}' is the name of a Python package, which {file} would hide; choose another, such as my_{name}")
+        raise UserError(
+            f"'{name}' is the name of a Python package, which {file} would hide; choose another, "
+            f"such as my_{name}"
+        )
     try:
         with file.open("x", encoding="utf-8") as stream:
             stream.write(_TEMPLATE.format(file=file, cls=cls))

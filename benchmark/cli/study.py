@@ -27,22 +27,61 @@ class Retry(StrEnum):
     all = "all"
 
 
-_Study = Annotated[str, typer.Argument(metavar="[STUDY]", help="A suite's name (see `list suites`) or a YAML file.")]
-_Plugins = Annotated[list[str], typer.Option("--plugin", help="Python file whose plug-ins join the study; repeatable.")]
-_Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Results folder; default results/<study>.", parser=user_path)]
+_Study = Annotated[
+    str,
+    typer.Argument(metavar="[STUDY]", help="A suite's name (see `list suites`) or a YAML file."),
+]
+_Plugins = Annotated[
+    list[str],
+    typer.Option("--plugin", help="Python file whose plug-ins join the study; repeatable."),
+]
+_Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="DIR", help="Results folder; default results/<study>.", parser=user_path
+    ),
+]
 _Data = Annotated[
     Path | None,
-    typer.Option("--data", metavar="DIR", help="Data folder; default $BENCHMARK_DATA, else the cache folder.", parser=user_path),
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="Data folder; default $BENCHMARK_DATA, else the cache folder.",
+        parser=user_path,
+    ),
 ]
 _Force = Annotated[bool, typer.Option("--force", help="Run stored cells again, too.")]
-_Retry = Annotated[list[Retry], typer.Option("--retry", help="Run again what ended so; repeatable.")]
-_Jobs = Annotated[int | None, typer.Option("--jobs", help="Worker processes; default: one for each physical core.")]
-_Scheduler = Annotated[
-    str, typer.Option("--scheduler", help="'local' (workers), 'inline' (this process), 'local-cluster' or a Dask scheduler's address.")
+_Retry = Annotated[
+    list[Retry], typer.Option("--retry", help="Run again what ended so; repeatable.")
 ]
-_TimeLimit = Annotated[float | None, typer.Option("--time-limit", help="Seconds a cell may take before its worker is killed.")]
-_MemoryLimit = Annotated[str | None, typer.Option("--memory-limit", help="Memory a worker may hold before it is killed, such as 4GB.")]
-_Accelerate = Annotated[bool, typer.Option("--accelerate", help="scikit-learn-intelex for SVMs and random forests (extra 'fast').")]
+_Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", help="Worker processes; default: one for each physical core."),
+]
+_Scheduler = Annotated[
+    str,
+    typer.Option(
+        "--scheduler",
+        help="'local' (workers), 'inline' (this process), 'local-cluster' or a Dask scheduler's "
+        "address.",
+    ),
+]
+_TimeLimit = Annotated[
+    float | None,
+    typer.Option("--time-limit", help="Seconds a cell may take before its worker is killed."),
+]
+_MemoryLimit = Annotated[
+    str | None,
+    typer.Option(
+        "--memory-limit", help="Memory a worker may hold before it is killed, such as 4GB."
+    ),
+]
+_Accelerate = Annotated[
+    bool,
+    typer.Option(
+        "--accelerate", help="scikit-learn-intelex for SVMs and random forests (extra 'fast')."
+    ),
+]
 
 
 @with_axis_options
@@ -73,7 +112,10 @@ def run(
 
     how = {"time_limit": time_limit, "memory_limit": memory_limit, "accelerate": accelerate or None}
     chosen = load_study(study, **entries, **how).with_plugins(plugin)
-    folder, limits = out or Path("results") / chosen.name, Limits(chosen.time_limit, chosen.memory_limit)
+    folder, limits = (
+        out or Path("results") / chosen.name,
+        Limits(chosen.time_limit, chosen.memory_limit),
+    )
     start = executor_for(scheduler, jobs, limits)
     planned, interrupted = None, False
     try:
@@ -121,10 +163,21 @@ def plan(
     identities = [cell.identity for cell in planned.cells()]
     for axis in (name for name in label_names() if name not in ("fingerprint", "size")):
         values = dict.fromkeys(str(identity[axis]) for identity in identities)
-        console.print(f"{axis:>10}  {len(values):>3}  {', '.join(values)}", highlight=False, soft_wrap=True, markup=False)
+        console.print(
+            f"{axis:>10}  {len(values):>3}  {', '.join(values)}",
+            highlight=False,
+            soft_wrap=True,
+            markup=False,
+        )
     skips = planned.refusals
-    console.print(f"{count_of(len(identities), 'cell')}, {len(skips)} of them skipped as far as the split tells", highlight=False)
-    for (label, reason), n in Counter((_label(cell.identity), reason) for cell, reason in skips).items():
+    console.print(
+        f"{count_of(len(identities), 'cell')}, {len(skips)} of them skipped as far as the split "
+        "tells",
+        highlight=False,
+    )
+    for (label, reason), n in Counter(
+        (_label(cell.identity), reason) for cell, reason in skips
+    ).items():
         say(f"  {n} skipped: {label}: {reason}")
     for line in estimate(planned, out or Path("results") / planned.study.name).lines(workers):
         say(line)

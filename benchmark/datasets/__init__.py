@@ -1,8 +1,8 @@
 """Data sets: a file per source; this is their registry.
 
-A data set's loader is a function ``load(name, data, size, **parameters) -> Dataset``: its name in the study, the data
-folder, the side the images are to have (None: the loader's choice), and whatever parameters it declares. A name that
-ends with a colon is followed by a path.
+A data set's loader is a function ``load(name, data, size, **parameters) -> Dataset``: its name in
+the study, the data folder, the side the images are to have (None: the loader's choice), and
+whatever parameters it declares. A name that ends with a colon is followed by a path.
 """
 
 from types import MappingProxyType
@@ -26,7 +26,10 @@ REGISTRY = MappingProxyType(
     {
         "digits": "benchmark.datasets.bundled:load_digits",
         "faces": "benchmark.datasets.bundled:load_faces",
-        **dict.fromkeys(("cifar10", "cifar100", "mnist", "fashion_mnist"), "benchmark.datasets.torchvision_sets:load"),
+        **dict.fromkeys(
+            ("cifar10", "cifar100", "mnist", "fashion_mnist"),
+            "benchmark.datasets.torchvision_sets:load",
+        ),
         **dict.fromkeys(MEDMNIST_2D, "benchmark.datasets.medmnist_sets:load"),
         "folder:": "benchmark.datasets.folder:load_folder",
         "csv:": "benchmark.datasets.csv_file:load_csv",

@@ -35,7 +35,8 @@ class Dataset:
         c is 1 (gray) or 3 (RGB).
     targets : (n,) int64 class indices, or (n, n_classes) 0/1 int64 for a multi-label task
     classes : tuple of str
-        Class names in the order of the indices; like groups, in Unicode's composed form, however they were spelled.
+        Class names in the order of the indices; like groups, in Unicode's composed form, however
+        they were spelled.
     multilabel : bool
         An image may have any number of classes.
     ordinal : bool
@@ -45,8 +46,8 @@ class Dataset:
     part : (n,) array of 'train', 'val', 'test', or None
         The official split.
     notes : tuple of str
-        What was done to the images on the way in (resized, rescaled, left out), and what is known of
-        the official split, or of folds where there is none; for the row.
+        What was done to the images on the way in (resized, rescaled, left out), and what is known
+        of the official split, or of folds where there is none; for the row.
     split_notes : callable (str) -> tuple of str, or None
         Of a data set with an official split: copies and shared groups as a split of some name has
         them. Those of 'official' are among the notes; see ``noted_for``.
@@ -56,7 +57,8 @@ class Dataset:
     Raises
     ------
     UserError
-        Lengths differ, there is a single class, two classes have one name, or shapes and types are not as above.
+        Lengths differ, there is a single class, two classes have one name, or shapes and types are
+        not as above.
     """
 
     name: str
@@ -86,18 +88,37 @@ class Dataset:
         object.__setattr__(self, "licence", self.licence or None)
         object.__setattr__(self, "citation", self.citation or None)
         n = len(self.images)
-        for name, values in (("targets", self.targets), ("groups", self.groups), ("part", self.part)):
+        for name, values in (
+            ("targets", self.targets),
+            ("groups", self.groups),
+            ("part", self.part),
+        ):
             if values is not None and len(values) != n:
                 raise UserError(f"dataset '{self.name}': {n} images and {len(values)} {name}")
-        if self.images.ndim != 4 or self.images.dtype != np.uint8 or self.images.shape[-1] not in (1, 3):
-            raise UserError(f"dataset '{self.name}': images must be (n, h, w, 1 or 3) uint8, not {self.images.shape} {self.images.dtype}")
+        if (
+            self.images.ndim != 4
+            or self.images.dtype != np.uint8
+            or self.images.shape[-1] not in (1, 3)
+        ):
+            raise UserError(
+                f"dataset '{self.name}': images must be (n, h, w, 1 or 3) uint8, not "
+                f"{self.images.shape} {self.images.dtype}"
+            )
         if len(self.classes) < 2:
-            raise UserError(f"dataset '{self.name}': one class ({', '.join(self.classes)}); classification needs two")
+            raise UserError(
+                f"dataset '{self.name}': one class ({', '.join(self.classes)}); classification "
+                "needs two"
+            )
         twice = [name for name, count in Counter(self.classes).items() if count > 1]
         if twice:
-            raise UserError(f"dataset '{self.name}': two classes are named '{twice[0]}'; rename one")
+            raise UserError(
+                f"dataset '{self.name}': two classes are named '{twice[0]}'; rename one"
+            )
         self._check_targets()
-        for array in (self.images, self.targets):  # shared by all cells: a plug-in that writes into it fails, and alone
+        for array in (
+            self.images,
+            self.targets,
+        ):  # shared by all cells: a plug-in that writes into it fails, and alone
             array.setflags(write=False)
 
     def _check_targets(self) -> None:
@@ -117,7 +138,9 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """A digest of everything that can change a result: images, targets, classes, groups, official split."""
-        digest = hashlib.sha256(repr((self.images.shape, self.classes, self.multilabel, self.ordinal)).encode())
+        digest = hashlib.sha256(
+            repr((self.images.shape, self.classes, self.multilabel, self.ordinal)).encode()
+        )
         digest.update(np.ascontiguousarray(self.images).data)
         digest.update(np.ascontiguousarray(self.targets, dtype=np.int64).data)
         for extra in (self.groups, self.part):
@@ -129,7 +152,10 @@ def _composed(groups: NDArray | None) -> NDArray | None:
     """Spell the same group the same way."""
     if groups is None or np.asarray(groups).dtype.kind not in "UO":
         return groups
-    return np.array([nfc(value) if isinstance(value, str) else value for value in groups.tolist()], dtype=groups.dtype)
+    return np.array(
+        [nfc(value) if isinstance(value, str) else value for value in groups.tolist()],
+        dtype=groups.dtype,
+    )
 
 
 def shape_of(dataset: Dataset) -> str:
@@ -150,15 +176,21 @@ def data_folder(data: str | Path | None = None) -> Path:
         return platformdirs.user_cache_path("classical-vs-deep") / "data"
     folder = user_path(named)
     if not folder.is_dir():
-        raise UserError(f"no data folder {folder}; make it, or name another with --data or $BENCHMARK_DATA")
+        raise UserError(
+            f"no data folder {folder}; make it, or name another with --data or $BENCHMARK_DATA"
+        )
     return folder
 
 
-def to_size(images: NDArray[np.uint8], size: int | None) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+def to_size(
+    images: NDArray[np.uint8], size: int | None
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     """Images of (size, size) pixels, and a note of what was done; unchanged when size is None or already theirs."""
     height, width = images.shape[1:3]
     if size is None or height == width == size:
         return images, ()
     from benchmark.datasets.images.load import resize
 
-    return np.stack([resize(image, (size, size)) for image in images]), (f"resized to {size}x{size} from {height}x{width}",)
+    return np.stack([resize(image, (size, size)) for image in images]), (
+        f"resized to {size}x{size} from {height}x{width}",
+    )

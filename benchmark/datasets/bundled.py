@@ -23,7 +23,8 @@ def load_digits(name: str, data: Path, size: int | None) -> Dataset:
         tuple(str(digit) for digit in range(10)),
         notes=notes,
         licence="CC BY 4.0",
-        citation="E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998",
+        citation="E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine "
+        "Learning Repository, 1998",
     )
 
 
@@ -39,5 +40,6 @@ def load_faces(name: str, data: Path, size: int | None) -> Dataset:
         ("other", "face"),
         notes=notes,
         licence="public domain (scikit-image's data)",
-        citation="G. B. Huang et al., Labeled Faces in the Wild, University of Massachusetts, Amherst, TR 07-49, 2007",
+        citation="G. B. Huang et al., Labeled Faces in the Wild, University of Massachusetts, "
+        "Amherst, TR 07-49, 2007",
     )

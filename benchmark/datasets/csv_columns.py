@@ -13,10 +13,14 @@ from benchmark.utils.notes import Note, leak
 _NUMBER = "(id|ids|no|nr|num|number|code|key|name|uid)"
 _WHOSE = "(patient|lesion|subject|case|participant|person|individual)s?"
 _OF_WHAT = "(group|family|study|exam|examination|series|scan|volume|slide|stack|video|accession|animal|mouse|donor|plate|well)"
-_GROUPING = re.compile(f"{_WHOSE}{_NUMBER}?|{_NUMBER}(of)?{_WHOSE}|{_OF_WHAT}{_NUMBER}|(mrn|pid|ptid|subj)({_NUMBER})?")
+_GROUPING = re.compile(
+    f"{_WHOSE}{_NUMBER}?|{_NUMBER}(of)?{_WHOSE}|{_OF_WHAT}{_NUMBER}|(mrn|pid|ptid|subj)({_NUMBER})?"
+)
 
 
-def refuse_other_spelling(where: str, columns: Sequence[str], parameter: str, used: Collection[str]) -> None:
+def refuse_other_spelling(
+    where: str, columns: Sequence[str], parameter: str, used: Collection[str]
+) -> None:
     """Refuse a column such as 'Group' or 'splits' where the one that is read, 'group' or 'split', is absent.
 
     Raises
@@ -24,13 +28,24 @@ def refuse_other_spelling(where: str, columns: Sequence[str], parameter: str, us
     UserError
         There is such a column that is not used for anything else.
     """
-    similar = [column for column in columns if _plain(column).removesuffix("s") == parameter and column not in used]
+    similar = [
+        column
+        for column in columns
+        if _plain(column).removesuffix("s") == parameter and column not in used
+    ]
     if similar:
-        raise UserError(f"{where}: the column '{similar[0]}' would not be read, as it is not called '{parameter}'; rename it")
+        raise UserError(
+            f"{where}: the column '{similar[0]}' would not be read, as it is not called "
+            f"'{parameter}'; rename it"
+        )
 
 
 def notes_on_unused(
-    columns: Sequence[str], rows: Sequence[Row], used: Collection[str], has_groups: bool, part: Sequence[str] | None
+    columns: Sequence[str],
+    rows: Sequence[Row],
+    used: Collection[str],
+    has_groups: bool,
+    part: Sequence[str] | None,
 ) -> tuple[str, ...]:
     """Name the columns that look like groups or a split, where there are none.
 
@@ -45,16 +60,25 @@ def notes_on_unused(
     part : sequence of str or None
         The official split.
     """
-    unused = {column: [row.cells[column] for row in rows] for column in columns if column not in used}
+    unused = {
+        column: [row.cells[column] for row in rows] for column in columns if column not in used
+    }
     notes = [
-        leak(f'images of one {column} may be in training and test set, as this column is not used; group="{column}" keeps them together')
+        leak(
+            f'images of one {column} may be in training and test set, as this column is not used; group="{column}" keeps them together'
+        )
         for column, cells in unused.items()
         if not has_groups and _GROUPING.fullmatch(_plain(column)) and _are_torn_apart(cells, part)
     ]
     for column, cells in {} if part else unused.items():
         parts = {part_of(cell) for cell in set(cells)}
         if {"train", "test"} <= parts and None not in parts:
-            notes.append(Note(f"column '{column}' is not used; split=\"{column}\" takes it for the official split"))
+            notes.append(
+                Note(
+                    f"column '{column}' is not used; split=\"{column}\" takes it for the official "
+                    "split"
+                )
+            )
     return tuple(notes)
 
 

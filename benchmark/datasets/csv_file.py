@@ -19,7 +19,10 @@ from benchmark.utils.files import PathFinder
 from benchmark.utils.text import brief, nfc
 
 MOST_NUMBERS = 10  # distinct numbers that a class column may have; scales of grades have fewer, measurements more
-NUMBER = re.compile(r"(?:[<>≤≥~$€£]\s*)?([-+]?(?:\d[\d.,' ]*|[.,]\d+))(e[-+]?\d{1,2})?\s*([%°]?[^\W\d_]{0,20})", re.IGNORECASE)
+NUMBER = re.compile(
+    r"(?:[<>≤≥~$€£]\s*)?([-+]?(?:\d[\d.,' ]*|[.,]\d+))(e[-+]?\d{1,2})?\s*([%°]?[^\W\d_]{0,20})",
+    re.IGNORECASE,
+)
 LONGEST_UNIT = 3  # letters of what is taken for a unit, however few numbers have it
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
@@ -81,8 +84,17 @@ def load_csv(
     options = Options(size, percentiles, on_error, max_pixels)
     path = path_of(name, data)
     where = f"dataset '{name}'"
-    _check_types(where, {"image": image, "label": label, "group": group, "split": split}, str, "the name of a column")
-    flags = {"allow_outside": allow_outside, "numeric_classes": numeric_classes, "drop_duplicates": drop_duplicates}
+    _check_types(
+        where,
+        {"image": image, "label": label, "group": group, "split": split},
+        str,
+        "the name of a column",
+    )
+    flags = {
+        "allow_outside": allow_outside,
+        "numeric_classes": numeric_classes,
+        "drop_duplicates": drop_duplicates,
+    }
     _check_types(where, flags, bool, "true or false")
     image, label, group, split = (nfc(column) for column in (image, label, group, split))
     columns, rows = read_rows(where, path)
@@ -114,11 +126,15 @@ def _refuse_measurements(where: str, column: str, labels: Iterable[str]) -> None
     """Refuse a column of more numbers than grades have, with a unit or without, whatever else is in it."""
     read = {number for label in set(labels) if (number := _number(label)) is not None}
     with_unit = Counter(unit for _, unit in read)
-    numbers = sorted({value for value, unit in read if len(unit) <= LONGEST_UNIT or with_unit[unit] > 1})  # none of "0 cat", "1 dog"
+    numbers = sorted(
+        {value for value, unit in read if len(unit) <= LONGEST_UNIT or with_unit[unit] > 1}
+    )  # none of "0 cat", "1 dog"
     if len(numbers) > MOST_NUMBERS:
         raise UserError(
-            f"{where}: label: column '{column}' holds {len(numbers)} distinct numbers ({numbers[0]:g} to {numbers[-1]:g}), "
-            "as of a measurement, and each would be a class; make a column of classes, or set numeric_classes=True if they are meant"
+            f"{where}: label: column '{column}' holds {len(numbers)} distinct numbers "
+            f"({numbers[0]:g} to {numbers[-1]:g}), "
+            "as of a measurement, and each would be a class; make a column of classes, or set "
+            "numeric_classes=True if they are meant"
         )
 
 
@@ -129,7 +145,9 @@ def _number(label: str) -> tuple[float, str] | None:
         return None
     digits = re.sub("[' ]", "", found[1])
     last = max(digits.rfind("."), digits.rfind(","))
-    is_decimal = last >= 0 and digits.count(digits[last]) == 1  # a mark that is there several times stands between thousands
+    is_decimal = (
+        last >= 0 and digits.count(digits[last]) == 1
+    )  # a mark that is there several times stands between thousands
     whole, fraction = (digits[:last], digits[last + 1 :]) if is_decimal else (digits, "")
     return float(f"{re.sub('[.,]', '', whole)}.{fraction}0{found[2] or ''}"), found[3].casefold()
 
@@ -140,7 +158,9 @@ def _check_types(where: str, values: Mapping[str, object], kind: type, what: str
             raise UserError(f"{where}: {parameter}: {brief(value)} is not {what}")
 
 
-def _optional(where: str, columns: list[str], rows: list[Row], parameter: str, column: str, used: set[str]) -> list[str] | None:
+def _optional(
+    where: str, columns: list[str], rows: list[Row], parameter: str, column: str, used: set[str]
+) -> list[str] | None:
     """Return the cells of a column, or None if it is absent and has the name it has by default."""
     if column not in columns and column == parameter:
         refuse_other_spelling(where, columns, parameter, used)
@@ -173,7 +193,9 @@ def _placeholders(image: str) -> list[str]:
     return PLACEHOLDER.findall(image) if "{" in image else [image]
 
 
-def _image_paths(where: str, columns: list[str], rows: list[Row], image: str, folder: Path, allow_outside: bool) -> list[Path]:
+def _image_paths(
+    where: str, columns: list[str], rows: list[Row], image: str, folder: Path, allow_outside: bool
+) -> list[Path]:
     """Find every row's file, inside the CSV's folder and named once."""
     template = image if "{" in image else f"{{{image}}}"
     for column in _placeholders(image):
@@ -186,9 +208,15 @@ def _image_paths(where: str, columns: list[str], rows: list[Row], image: str, fo
         cell = PLACEHOLDER.sub(lambda found, row=row: row.cell(found[1]), template)  # type: ignore[misc]
         path = _resolved(row, finder.find(folder / cell))
         if not allow_outside and not path.is_relative_to(home):
-            raise UserError(f"{row.where}: '{cell}' lies outside the CSV's folder; if that is meant, set allow_outside: true")
+            raise UserError(
+                f"{row.where}: '{cell}' lies outside the CSV's folder; if that is meant, set "
+                "allow_outside: true"
+            )
         if path in first:
-            raise UserError(f"{row.where}: '{cell}' is the image of line {first[path].line} too{_difference(first[path], row)}")
+            raise UserError(
+                f"{row.where}: '{cell}' is the image of line {first[path].line} "
+                f"too{_difference(first[path], row)}"
+            )
         first[path] = row
     return list(first)
 
@@ -197,9 +225,7 @@ def _difference(first: Row, row: Row) -> str:
     """Say in what two rows of one image differ, and what to do."""
     columns = [column for column, cell in row.cells.items() if cell != first.cells[column]]
     if not columns:
-        return (
-            "; keep one of them, or it may be on both sides of a split (drop_duplicates=True drops rows that are the same in every column)"
-        )
+        return "; keep one of them, or it may be on both sides of a split (drop_duplicates=True drops rows that are the same in every column)"
     return f", with another cell in the column '{columns[-1]}'; keep the right one, or it may be on both sides of a split"
 
 
@@ -207,5 +233,9 @@ def _resolved(row: Row, path: Path) -> Path:
     """Follow links and '..'."""
     try:
         return path.resolve()
-    except (OSError, ValueError, RuntimeError) as error:  # too long, a null character, links in a circle
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+    ) as error:  # too long, a null character, links in a circle
         raise UserError(f"{row.where}: not a path: '{path}' ({error})") from None

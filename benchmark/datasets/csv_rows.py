@@ -19,7 +19,9 @@ _BEGINNINGS = {  # of files that are no CSV in UTF-8, and what they are
     b"\xfe\xff": "UTF-16 text",
     b"PK\x03\x04": "an Excel workbook",
     b"\xd0\xcf\x11\xe0": "an Excel workbook",
-    **dict.fromkeys((b"\x1f\x8b", b"BZh91AY&SY", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf"), "compressed"),
+    **dict.fromkeys(
+        (b"\x1f\x8b", b"BZh91AY&SY", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf"), "compressed"
+    ),
     b"PAR1": "a Parquet file",
     b"ARROW1": "a Feather file",
     b"\x89HDF": "an HDF5 file",
@@ -89,7 +91,9 @@ def read_rows(where: str, path: Path) -> tuple[list[str], list[Row]]:
     (_, columns), *body = lines
     twice = sorted({column for column in columns if columns.count(column) > 1})
     if twice == [""]:
-        raise UserError(f"{where}: '{path}' has {columns.count('')} columns without a name; name or remove them")
+        raise UserError(
+            f"{where}: '{path}' has {columns.count('')} columns without a name; name or remove them"
+        )
     if twice:
         raise UserError(f"{where}: '{path}' has two columns named '{twice[-1]}'; rename one")
     return columns, [_row(f"{where}, line {line}", line, columns, cells) for line, cells in body]
@@ -102,22 +106,35 @@ def _decoded(where: str, path: Path) -> str:
         data = path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{where}: cannot open '{path}': {reason} (looked from {Path.cwd()})") from None
+        raise UserError(
+            f"{where}: cannot open '{path}': {reason} (looked from {Path.cwd()})"
+        ) from None
     kind = _kind_of(data)
     if kind:
-        raise UserError(f"{where}: '{path}' is {kind}; save it as CSV in UTF-8, separated by commas")
+        raise UserError(
+            f"{where}: '{path}' is {kind}; save it as CSV in UTF-8, separated by commas"
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         if 0 in data[:10_000]:
-            raise UserError(f"{where}: '{path}' is no text; save it as CSV in UTF-8, separated by commas") from None
-        raise UserError(f"{where}: '{path}' is not UTF-8 (byte {error.start}), perhaps Latin-1 or Windows-1252; save it as UTF-8") from None
+            raise UserError(
+                f"{where}: '{path}' is no text; save it as CSV in UTF-8, separated by commas"
+            ) from None
+        raise UserError(
+            f"{where}: '{path}' is not UTF-8 (byte {error.start}), perhaps Latin-1 or "
+            "Windows-1252; save it as UTF-8"
+        ) from None
 
 
 def _kind_of(data: bytes) -> str | None:
     """Name what is no CSV in UTF-8 by how it begins."""
     binary = (kind for beginning, kind in _BEGINNINGS.items() if data.startswith(beginning))
-    text = (kind for beginning, kind in _TEXTS.items() if beginning.match(data.removeprefix(b"\xef\xbb\xbf")))
+    text = (
+        kind
+        for beginning, kind in _TEXTS.items()
+        if beginning.match(data.removeprefix(b"\xef\xbb\xbf"))
+    )
     return next(chain(binary, text), "UTF-16 text" if 0 in data[:4] else None)
 
 
@@ -150,5 +167,8 @@ def _lines(where: str, text: str, line: int) -> Iterator[tuple[int, list[str]]]:
 
 def _row(where: str, line: int, columns: list[str], cells: list[str]) -> Row:
     if len(cells) != len(columns):
-        raise UserError(f"{where}: {len(cells)} cells, but the header has {len(columns)}; a cell with a comma in it needs quotes")
+        raise UserError(
+            f"{where}: {len(cells)} cells, but the header has {len(columns)}; a cell with a comma "
+            "in it needs quotes"
+        )
     return Row(where, line, dict(zip(columns, cells, strict=True)))

@@ -20,7 +20,9 @@ _SHOWN = 3
 Pairs = list[tuple[int, int]]
 
 
-def check_duplicates(dataset: Dataset, names: Sequence[str] | None = None, drop: bool = False) -> Dataset:
+def check_duplicates(
+    dataset: Dataset, names: Sequence[str] | None = None, drop: bool = False
+) -> Dataset:
     """Add notes on copies and shared groups to a data set; drop exact copies if asked to.
 
     Parameters
@@ -46,13 +48,18 @@ def check_duplicates(dataset: Dataset, names: Sequence[str] | None = None, drop:
     return replace(dataset, notes=(*dataset.notes, *describe("official")), split_notes=describe)
 
 
-def _split_notes(dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str], split: str) -> tuple[str, ...]:
+def _split_notes(
+    dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str], split: str
+) -> tuple[str, ...]:
     """Notes on copies and shared groups where a split of this name is run."""
     tested = {"official": "test", "validation": "val"}.get(split)
     if tested is None:
         notes = [_copies_in_folds(dataset, digests, names), _near_in_folds(dataset, digests, names)]
     else:
-        notes = [_copies_across_parts(dataset, digests, names, tested), _near_across_parts(dataset, digests, names, tested)]
+        notes = [
+            _copies_across_parts(dataset, digests, names, tested),
+            _near_across_parts(dataset, digests, names, tested),
+        ]
     if split == "official":
         notes.insert(0, _shared_groups(dataset))
     return tuple(note for note in notes if note)
@@ -60,7 +67,10 @@ def _split_notes(dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[
 
 def image_digests(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """Return a digest per image, (n,): equal where all pixels are."""
-    digests = (hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=8).digest() for image in images)
+    digests = (
+        hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=8).digest()
+        for image in images
+    )
     return np.frombuffer(b"".join(digests), dtype=np.uint64)
 
 
@@ -87,14 +97,20 @@ def drop_copies(dataset: Dataset) -> tuple[Dataset, NDArray[np.int64]]:
     if dataset.part is not None:
         rank = {"test": 0, "val": 1, "train": 2}
         order = np.argsort([rank[part] for part in dataset.part], kind="stable")
-    _, first, inverse = np.unique(image_digests(dataset.images)[order], return_index=True, return_inverse=True)
+    _, first, inverse = np.unique(
+        image_digests(dataset.images)[order], return_index=True, return_inverse=True
+    )
     members = np.empty(len(order), np.int64)
     members[order] = inverse
     conflicting = _conflicting(dataset.targets, members)
-    kept = np.sort(np.array([order[i] for i in first if not conflicting[members[order[i]]]], np.int64))
+    kept = np.sort(
+        np.array([order[i] for i in first if not conflicting[members[order[i]]]], np.int64)
+    )
     n_dropped = len(order) - len(kept)
     if not n_dropped:
-        return replace(dataset, notes=(*dataset.notes, "drop_duplicates: there are no exact copies")), kept
+        return replace(
+            dataset, notes=(*dataset.notes, "drop_duplicates: there are no exact copies")
+        ), kept
     n_conflicting = int(conflicting[members].sum())
     note = f"drop_duplicates: {n_dropped} of {len(order)} images left out, one of each set of exact copies kept"
     if n_conflicting:
@@ -104,9 +120,18 @@ def drop_copies(dataset: Dataset) -> tuple[Dataset, NDArray[np.int64]]:
 
 
 def _take(dataset: Dataset, kept: NDArray[np.int64], note: str) -> Dataset:
-    groups, part = (None if values is None else values[kept] for values in (dataset.groups, dataset.part))
+    groups, part = (
+        None if values is None else values[kept] for values in (dataset.groups, dataset.part)
+    )
     images, targets = dataset.images[kept], dataset.targets[kept]
-    return replace(dataset, images=images, targets=targets, groups=groups, part=part, notes=(*dataset.notes, note))
+    return replace(
+        dataset,
+        images=images,
+        targets=targets,
+        groups=groups,
+        part=part,
+        notes=(*dataset.notes, note),
+    )
 
 
 def _conflicting(targets: NDArray[np.int64], members: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -119,12 +144,19 @@ def _conflicting(targets: NDArray[np.int64], members: NDArray[np.int64]) -> NDAr
 
 def _refuse_emptied(dataset: Dataset, kept: NDArray[np.int64]) -> None:
     targets = dataset.targets[kept]
-    counts = targets.sum(axis=0) if dataset.multilabel else np.bincount(targets, minlength=len(dataset.classes))
+    counts = (
+        targets.sum(axis=0)
+        if dataset.multilabel
+        else np.bincount(targets, minlength=len(dataset.classes))
+    )
     lost = [name for name, count in zip(dataset.classes, counts.tolist(), strict=True) if not count]
     if dataset.part is not None:
         lost += [f"the part {part}" for part in sorted({*dataset.part} - {*dataset.part[kept]})]
     if lost:
-        raise UserError(f"dataset '{dataset.name}': drop_duplicates leaves no image of {', '.join(lost)}; clean the images by hand")
+        raise UserError(
+            f"dataset '{dataset.name}': drop_duplicates leaves no image of {', '.join(lost)}; "
+            "clean the images by hand"
+        )
 
 
 def _shared_groups(dataset: Dataset) -> str | None:
@@ -140,11 +172,14 @@ def _shared_groups(dataset: Dataset) -> str | None:
         return None
     return leak(
         f"{n_shared:,} of {len(unique):,} groups are in more than one part of the official split: "
-        f"{n_test:,} of {len(test):,} test images have theirs in the training set too; stratified_kfold keeps groups apart"
+        f"{n_test:,} of {len(test):,} test images have theirs in the training set too; "
+        "stratified_kfold keeps groups apart"
     )
 
 
-def _copies_across_parts(dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str], tested: str) -> str | None:
+def _copies_across_parts(
+    dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str], tested: str
+) -> str | None:
     test, train = (np.flatnonzero(dataset.part == part) for part in (tested, "train"))
     pairs = _matches(digests, test, train)
     n_repeated = len(digests) - len(np.unique(digests))
@@ -155,11 +190,14 @@ def _copies_across_parts(dataset: Dataset, digests: NDArray[np.uint64], names: S
         return f"{others} pixel for pixel{_example(digests, names)}, none of them across training and test set; {_remedy(dataset, digests)}"
     return leak(
         f"{len(pairs):,} of {len(test):,} test images {_are(len(pairs))} in the training set too, "
-        f"pixel for pixel ({_shown(pairs, names, '=')}){_other_labels(dataset, pairs)}; {others}; {_remedy(dataset, digests)}"
+        f"pixel for pixel ({_shown(pairs, names, '=')}){_other_labels(dataset, pairs)}; {others}; "
+        f"{_remedy(dataset, digests)}"
     )
 
 
-def _copies_in_folds(dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str]) -> str | None:
+def _copies_in_folds(
+    dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str]
+) -> str | None:
     _, first, inverse = np.unique(digests, return_index=True, return_inverse=True)
     pairs = [(int(first[k]), i) for i, k in enumerate(inverse) if first[k] != i]
     if not pairs:
@@ -172,22 +210,30 @@ def _copies_in_folds(dataset: Dataset, digests: NDArray[np.uint64], names: Seque
     n_apart = sum(groups[i] != groups[j] for i, j in pairs)
     if not n_apart:
         return f"{shown}, always one of the same group; {remedy}"
-    return leak(f"{shown}, {n_apart:,} of them one of another group, so that a fold may train on one and test on the other; {remedy}")
+    return leak(
+        f"{shown}, {n_apart:,} of them one of another group, so that a fold may train on one and "
+        f"test on the other; {remedy}"
+    )
 
 
-def _near_across_parts(dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str], tested: str) -> str | None:
+def _near_across_parts(
+    dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str], tested: str
+) -> str | None:
     train, test = (np.flatnonzero(dataset.part == part) for part in ("train", tested))
     further = test[~np.isin(digests[test], digests[train])]
     pairs = near_pairs(dataset.images, further, _once(digests, train), None)
     if not pairs:
         return None
     return leak(
-        f"{len(pairs):,} of {len(test):,} test images, copies apart, {_look(len(pairs))} almost like a training image "
+        f"{len(pairs):,} of {len(test):,} test images, copies apart, {_look(len(pairs))} almost "
+        "like a training image "
         f"({_shown(pairs, names, '~')}): {CRITERION}"
     )
 
 
-def _near_in_folds(dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str]) -> str | None:
+def _near_in_folds(
+    dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str]
+) -> str | None:
     once = _once(digests, np.arange(len(digests)))
     pairs = near_pairs(dataset.images, once, once, dataset.groups)
     if not pairs:
@@ -213,16 +259,26 @@ def _once(digests: NDArray[np.uint64], indices: NDArray[np.int64]) -> NDArray[np
     return np.sort(indices[np.unique(digests[indices], return_index=True)[1]])
 
 
-def _matches(digests: NDArray[np.uint64], these: NDArray[np.int64], among: NDArray[np.int64]) -> Pairs:
+def _matches(
+    digests: NDArray[np.uint64], these: NDArray[np.int64], among: NDArray[np.int64]
+) -> Pairs:
     """Return the images that have a copy among others, each with the first of them."""
-    place = {digest: int(i) for digest, i in zip(digests[among[::-1]].tolist(), among[::-1], strict=True)}
-    return [(int(i), place[digest]) for i, digest in zip(these, digests[these].tolist(), strict=True) if digest in place]
+    place = {
+        digest: int(i) for digest, i in zip(digests[among[::-1]].tolist(), among[::-1], strict=True)
+    }
+    return [
+        (int(i), place[digest])
+        for i, digest in zip(these, digests[these].tolist(), strict=True)
+        if digest in place
+    ]
 
 
 def _remedy(dataset: Dataset, digests: NDArray[np.uint64]) -> str:
     """Say what drop_duplicates would do."""
     conflicting = _conflicting(dataset.targets, np.unique(digests, return_inverse=True)[1])
-    return "drop_duplicates=True keeps one of each" + (", and none where their labels differ" if conflicting.any() else "")
+    return "drop_duplicates=True keeps one of each" + (
+        ", and none where their labels differ" if conflicting.any() else ""
+    )
 
 
 def _other_labels(dataset: Dataset, pairs: Pairs) -> str:
@@ -236,4 +292,7 @@ def _example(digests: NDArray[np.uint64], names: Sequence[str]) -> str:
 
 
 def _shown(pairs: Pairs, names: Sequence[str], sign: str) -> str:
-    return ", ".join([f"{names[i]} {sign} {names[j]}" for i, j in pairs[:_SHOWN]] + ["..."] * (len(pairs) > _SHOWN))
+    return ", ".join(
+        [f"{names[i]} {sign} {names[j]}" for i, j in pairs[:_SHOWN]]
+        + ["..."] * (len(pairs) > _SHOWN)
+    )

@@ -76,10 +76,15 @@ def _list(name: str, root: Path) -> Listing:
     for _, _, tree in trees:
         ignored.add_counts(tree)
     if not rows:
-        raise UserError(f"dataset '{name}': no image in any class folder{_seen(ignored)}; put {_kinds()} files into {_places(folders)}")
+        raise UserError(
+            f"dataset '{name}': no image in any class folder{_seen(ignored)}; put {_kinds()} files "
+            f"into {_places(folders)}"
+        )
     _refuse_one_folder(name, folders, trees[0][2])
     for level in {part for _, part in folders}:
-        refuse_hidden_parts(name, [(folder, tree.images) for folder, part, tree in trees if part == level])
+        refuse_hidden_parts(
+            name, [(folder, tree.images) for folder, part, tree in trees if part == level]
+        )
     _refuse_empty(name, trees, {label for _, label, _ in rows})
     paths = [path for path, _, _ in rows]
     return Listing(
@@ -91,7 +96,9 @@ def _list(name: str, root: Path) -> Listing:
     )
 
 
-def _refuse_empty(name: str, trees: Sequence[tuple[Path, str | None, Tree]], labels: set[str]) -> None:
+def _refuse_empty(
+    name: str, trees: Sequence[tuple[Path, str | None, Tree]], labels: set[str]
+) -> None:
     seen = Tree()
     for folder, _, tree in trees:
         if nfc(folder.name) not in labels:
@@ -99,7 +106,10 @@ def _refuse_empty(name: str, trees: Sequence[tuple[Path, str | None, Tree]], lab
     empty = sorted({nfc(folder.name) for folder, _, _ in trees} - labels)
     if empty:
         remedy = "fill or remove it" if len(labels) > 1 else "fill it"
-        raise UserError(f"dataset '{name}': class folder without an image ({_kinds()}): {', '.join(empty)}{_seen(seen)}; {remedy}")
+        raise UserError(
+            f"dataset '{name}': class folder without an image ({_kinds()}): "
+            f"{', '.join(empty)}{_seen(seen)}; {remedy}"
+        )
 
 
 def _refuse_no_folder(name: str, root: Path) -> None:
@@ -132,11 +142,17 @@ def _class_folders(name: str, root: Path) -> tuple[list[ClassFolder], Tree]:
 
 def _refuse_half_split(name: str, named: dict[Path, str], others: Sequence[str]) -> None:
     if others:
-        raise UserError(f"dataset '{name}': beside train and test there is {', '.join(others)}; put classes inside them, or remove it")
+        raise UserError(
+            f"dataset '{name}': beside train and test there is {', '.join(others)}; put classes "
+            "inside them, or remove it"
+        )
     for part in PARTS:
         same = [folder.name for folder, its_part in named.items() if its_part == part]
         if len(same) > 1:
-            raise UserError(f"dataset '{name}': {' and '.join(same)} are both read as {part}; join or rename them")
+            raise UserError(
+                f"dataset '{name}': {' and '.join(same)} are both read as {part}; join or rename "
+                "them"
+            )
     missing = {"train", "test"} - set(named.values())
     if missing:
         present = ", ".join(_read_as(folder, part) for folder, part in named.items())
@@ -154,24 +170,36 @@ def _read_as(folder: Path, part: str) -> str:
 def _refuse_no_classes(name: str, folder: Path, classes: Sequence[Path], strays: Tree) -> None:
     if strays.images and not classes:
         raise UserError(
-            f"dataset '{name}': {folder.name} holds {len(strays.images)} images and no class folders; "
+            f"dataset '{name}': {folder.name} holds {len(strays.images)} images and no class "
+            "folders; "
             f"put them into {folder.name}/CLASS/, or name their classes in a CSV"
         )
 
 
 def _refuse_disjoint_parts(name: str, folders: Sequence[ClassFolder]) -> None:
-    train, test = ({nfc(folder.name) for folder, part in folders if part == wanted} for wanted in ("train", "test"))
+    train, test = (
+        {nfc(folder.name) for folder, part in folders if part == wanted}
+        for wanted in ("train", "test")
+    )
     if train and test and not train & test:
         raise UserError(
-            f"dataset '{name}': train has {', '.join(sorted(train))} and test has {', '.join(sorted(test))}, with no class in both; "
+            f"dataset '{name}': train has {', '.join(sorted(train))} and test has "
+            f"{', '.join(sorted(test))}, with no class in both; "
             "put the same class folders right into train and test"
         )
 
 
 def _refuse_one_folder(name: str, folders: Sequence[ClassFolder], tree: Tree) -> None:
     folder, part = folders[0]
-    if len(folders) == 1 and part is None and len({path.parent for path in tree.images} - {folder}) > 1:
-        raise UserError(f"dataset '{name}': '{folder.name}' is its only folder; if the classes are inside, name it: folder:{folder}")
+    if (
+        len(folders) == 1
+        and part is None
+        and len({path.parent for path in tree.images} - {folder}) > 1
+    ):
+        raise UserError(
+            f"dataset '{name}': '{folder.name}' is its only folder; if the classes are inside, "
+            f"name it: folder:{folder}"
+        )
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -197,15 +225,24 @@ def _places(folders: Sequence[ClassFolder]) -> str:
 
 def _notes(root: Path, ignored: Tree) -> tuple[str, ...]:
     """Say which files are left out."""
-    notes = [f"{_files(len(ignored.images), 'image')} outside the class folders ignored"] if ignored.images else []
+    notes = (
+        [f"{_files(len(ignored.images), 'image')} outside the class folders ignored"]
+        if ignored.images
+        else []
+    )
     if ignored.others:
         kinds = ", ".join(visible(kind) for kind, _ in ignored.others.most_common(5))
         notes.append(f"{_files(ignored.others.total(), 'other')} ignored ({kinds})")
     if ignored.system:
-        notes.append(f"{_files(ignored.system.total(), 'system')} ignored (in folders named {', '.join(ignored.system)})")
+        notes.append(
+            f"{_files(ignored.system.total(), 'system')} ignored (in folders named "
+            f"{', '.join(ignored.system)})"
+        )
     if ignored.broken:
         links = _listed([visible(os.path.relpath(path, root)) for path in ignored.broken])
-        notes.append(f"{len(ignored.broken)} links that lead nowhere or to a folder above ignored ({links})")
+        notes.append(
+            f"{len(ignored.broken)} links that lead nowhere or to a folder above ignored ({links})"
+        )
     return tuple(notes)
 
 

@@ -47,16 +47,24 @@ def read_groups(where: str, path: Path, part: NDArray[np.str_]) -> NDArray[np.st
     for row in rows:
         index = _index(row, places, len(part), "split" in columns)
         if index in lines:
-            raise UserError(f"{row.where}: this image has an id in line {lines[index]} already; keep one of them")
+            raise UserError(
+                f"{row.where}: this image has an id in line {lines[index]} already; keep one of "
+                "them"
+            )
         lines[index] = row.line
         groups[index] = row.cell("id")
     missing = groups.count(None)
     if missing:
-        raise UserError(f"{where}: groups: {missing} of {len(part)} images have no id in '{path}', the first is image {groups.index(None)}")
+        raise UserError(
+            f"{where}: groups: {missing} of {len(part)} images have no id in '{path}', the first "
+            f"is image {groups.index(None)}"
+        )
     return np.array(groups)
 
 
-def _index(row: Row, places: dict[str, NDArray[np.int64]], n_images: int, is_within_part: bool) -> int:
+def _index(
+    row: Row, places: dict[str, NDArray[np.int64]], n_images: int, is_within_part: bool
+) -> int:
     cell = row.cell("index")
     name = part_of(row.cell("split")) if is_within_part else None
     if is_within_part and name not in places:
@@ -64,5 +72,8 @@ def _index(row: Row, places: dict[str, NDArray[np.int64]], n_images: int, is_wit
     limit = len(places[name]) if name else n_images
     if not cell.isascii() or not cell.isdigit() or len(cell) > 12 or int(cell) >= limit:
         whose = f" of {name}" if name else ""
-        raise UserError(f"{row.where}: index '{cell}' is no image{whose}: they are counted from 0 to {limit - 1}")
+        raise UserError(
+            f"{row.where}: index '{cell}' is no image{whose}: they are counted from 0 to "
+            f"{limit - 1}"
+        )
     return int(places[name][int(cell)]) if name else int(cell)

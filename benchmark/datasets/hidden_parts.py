@@ -65,8 +65,10 @@ def _refuse_parts_inside(name: str, tops: Sequence[_Folder]) -> None:
         return
     holder = only[0] if only else next(top for top in classes if inside.keys() & top.every)
     raise UserError(
-        f"dataset '{name}': '{holder.name}' holds the sub-folders {_listed(sorted(holder.every & inside.keys()))}, which "
-        "read like parts of a split; put the parts above the classes, as in PATH/train/CLASS/, or list "
+        f"dataset '{name}': '{holder.name}' holds the sub-folders "
+        f"{_listed(sorted(holder.every & inside.keys()))}, which "
+        "read like parts of a split; put the parts above the classes, as in PATH/train/CLASS/, or "
+        "list "
         "the images in a CSV with the columns image, label and split"
     )
 
@@ -78,7 +80,8 @@ def _refuse_shared_folders(name: str, tops: Sequence[_Folder]) -> None:
         return
     sharing = _listed([top.name for top in tops if pair <= top.own or pair <= top.last])
     raise UserError(
-        f"dataset '{name}': {sharing} all hold the sub-folders {_listed(sorted(pair))}, so they may not be the "
+        f"dataset '{name}': {sharing} all hold the sub-folders {_listed(sorted(pair))}, so they "
+        "may not be the "
         f"classes; {_RENAME}{_move_away(tops)}; {_CSV}"
     )
 
@@ -88,7 +91,8 @@ def _refuse_copy_inside(name: str, tops: Sequence[_Folder]) -> None:
     for top in tops:
         if len(again := top.own & names) > 1:
             raise UserError(
-                f"dataset '{name}': '{top.name}' holds {_listed(sorted(again))}, which stand beside it too, so it may be the "
+                f"dataset '{name}': '{top.name}' holds {_listed(sorted(again))}, which stand "
+                "beside it too, so it may be the "
                 f"data set once more and no class; move it away; {_CSV}"
             )
 
@@ -98,9 +102,14 @@ def _refuse_part_names(name: str, tops: Sequence[_Folder]) -> None:
     whole = [top for top in tops if len(top.last) > 1 and _is_surely_part(top.name)]
     if not whole and len(set(parts.values())) < 2:
         return
-    held = f" ({whole[0].name} holds the sub-folders {_listed(sorted(whole[0].last))})" if whole else ""
+    held = (
+        f" ({whole[0].name} holds the sub-folders {_listed(sorted(whole[0].last))})"
+        if whole
+        else ""
+    )
     raise UserError(
-        f"dataset '{name}': the names {_listed(list(parts))} are read like those of parts of a split{held}, "
+        f"dataset '{name}': the names {_listed(list(parts))} are read like those of parts of a "
+        f"split{held}, "
         f"so they may not be the classes; {_RENAME}{_move_away(tops)}; {_CSV}"
     )
 

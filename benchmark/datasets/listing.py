@@ -53,7 +53,9 @@ class Listing:
         """Return the entries with these indices."""
         groups = None if self.groups is None else [self.groups[i] for i in kept]
         part = None if self.part is None else [self.part[i] for i in kept]
-        paths, names, labels = ([column[i] for i in kept] for column in (self.paths, self.names, self.labels))
+        paths, names, labels = (
+            [column[i] for i in kept] for column in (self.paths, self.names, self.labels)
+        )
         return Listing(paths, names, labels, self.multilabel, groups, part, self.notes)  # type: ignore[arg-type]
 
 
@@ -77,7 +79,8 @@ def find_path(path: str, data: Path) -> Path:
     Raises
     ------
     UserError
-        It cannot be a path: too long, a home folder that nobody has, a folder that may not be entered.
+        It cannot be a path: too long, a home folder that nobody has, a folder that may not be
+        entered.
     """
     try:
         here = user_path(path)
@@ -116,7 +119,8 @@ def assemble(
     Raises
     ------
     UserError
-        Files are unreadable; one class; an official split without train or test; a class all of whose images are left out.
+        Files are unreadable; one class; an official split without train or test; a class all of
+        whose images are left out.
     """
     classes = class_order(label for labels in listing.labels for label in labels)
     _check(name, listing, classes)
@@ -135,7 +139,13 @@ def assemble(
         multilabel=listing.multilabel,
         groups=None if groups is None else np.array(groups),
         part=None if listing.part is None else np.array(listing.part),
-        notes=(*listing.notes, *loaded.notes, *group_notes, *_alike("classes", classes), *_alike("groups", groups or ())),
+        notes=(
+            *listing.notes,
+            *loaded.notes,
+            *group_notes,
+            *_alike("classes", classes),
+            *_alike("groups", groups or ()),
+        ),
         licence=licence,
         citation=citation,
     )
@@ -156,7 +166,11 @@ def _alike(what: str, names: Iterable[str]) -> list[str]:
     spellings = defaultdict(list)
     for name in dict.fromkeys(names):
         spellings[_core(name)].append(name)
-    alike = [" and ".join(f"'{name}'" for name in several) for several in spellings.values() if len(several) > 1]
+    alike = [
+        " and ".join(f"'{name}'" for name in several)
+        for several in spellings.values()
+        if len(several) > 1
+    ]
     listed = "; ".join(alike[:5]) + ("; ..." if len(alike) > 5 else "")
     text = f"{what} that differ in case, spaces or the form of a number only: {listed}"
     return [Note(text, NoteKind.SPELLING)] if alike else []
@@ -173,23 +187,40 @@ def _core(name: str) -> str | Decimal:
 
 
 def _check(name: str, listing: Listing, classes: tuple[str, ...]) -> None:
-    strange = [visible(label) for label in classes if any("\ud800" <= letter <= "\udfff" for letter in label)]
+    strange = [
+        visible(label)
+        for label in classes
+        if any("\ud800" <= letter <= "\udfff" for letter in label)
+    ]
     if strange:
-        raise UserError(f"dataset '{name}': the name of class '{strange[0]}' is not UTF-8; rename it")
+        raise UserError(
+            f"dataset '{name}': the name of class '{strange[0]}' is not UTF-8; rename it"
+        )
     if len(classes) < 2:
-        raise UserError(f"dataset '{name}': one class ({', '.join(classes)}); classification needs two")
+        raise UserError(
+            f"dataset '{name}': one class ({', '.join(classes)}); classification needs two"
+        )
     lost = set(classes).difference(*listing.labels)
     if lost:
         remedy = "mend the files" + (" or remove the class" if len(classes) - len(lost) > 1 else "")
-        raise UserError(f"dataset '{name}': no readable image is left of {', '.join(sorted(lost))}; {remedy}")
-    missing = [part for part in ("train", "test") if listing.part is not None and part not in listing.part]
+        raise UserError(
+            f"dataset '{name}': no readable image is left of {', '.join(sorted(lost))}; {remedy}"
+        )
+    missing = [
+        part for part in ("train", "test") if listing.part is not None and part not in listing.part
+    ]
     if missing:
-        raise UserError(f"dataset '{name}': its split has no {' and no '.join(missing)} images; a split needs train and test")
+        raise UserError(
+            f"dataset '{name}': its split has no {' and no '.join(missing)} images; a split needs "
+            "train and test"
+        )
 
 
 def _targets(listing: Listing, classes: tuple[str, ...]) -> NDArray[np.int64]:
     if listing.multilabel:
-        return np.array([[name in labels for name in classes] for labels in listing.labels], dtype=np.int64)
+        return np.array(
+            [[name in labels for name in classes] for labels in listing.labels], dtype=np.int64
+        )
     index = {name: i for i, name in enumerate(classes)}
     return np.array([index[label] for (label,) in listing.labels], dtype=np.int64)
 
@@ -204,13 +235,20 @@ def _groups(listing: Listing, loaded: Loaded) -> tuple[list[str] | None, list[st
         return None, []
     if n_other:
         n_patients = len(set(dicom) - {""})
-        are = f"{n_other} of {len(loaded.patients)} files {'is' if n_other == 1 else 'are'} not DICOM"
+        are = (
+            f"{n_other} of {len(loaded.patients)} files {'is' if n_other == 1 else 'are'} not DICOM"
+        )
         others = f"the PatientID of the others ({count_of(n_patients, 'patient')}) is not used"
         return None, [f"no groups: {are}, so that {others}; {_NAME_PATIENTS}"]
     if without:
-        return None, [f"no groups: {without} of {len(dicom)} DICOM files have no PatientID; {_NAME_PATIENTS}"]
+        return None, [
+            f"no groups: {without} of {len(dicom)} DICOM files have no PatientID; {_NAME_PATIENTS}"
+        ]
     (_, n_most), *rest = Counter(dicom).most_common()
     if not rest or (n_most == len(dicom) - 1 and n_most > 2):
         all_but = "all" if not rest else "all but 1 of the"
-        return None, [f"no groups: {all_but} {len(dicom)} DICOM files have the same PatientID; {_NAME_PATIENTS}"]
+        return None, [
+            f"no groups: {all_but} {len(dicom)} DICOM files have the same PatientID; "
+            f"{_NAME_PATIENTS}"
+        ]
     return dicom, [f"groups: PatientID of the DICOM files, {1 + len(rest)} patients"]

@@ -23,17 +23,28 @@ SIZES = (28, 64, 128, 224)
 _CITATION = "J. Yang et al., MedMNIST v2, Scientific Data 10:41, 2023"
 KNOWN_LEAKS = MappingProxyType(  # what is published of their splits; said where no groups are given
     {
-        "dermamnist": "its official split shares 1,006 lesions between the parts, and 693 of the 2,005 test images have theirs in the "
-        "training set (Abhishek et al., Scientific Data 12:196, 2025, describe it); groups=FILE, a CSV with the columns index and id, "
+        "dermamnist": "its official split shares 1,006 lesions between the parts, and 693 of the "
+        "2,005 test images have theirs in the "
+        "training set (Abhishek et al., Scientific Data 12:196, 2025, describe it); groups=FILE, a "
+        "CSV with the columns index and id, "
         "keeps lesions apart",
-        "breastmnist": "its official split is by image, of 780 images of 600 patients, so that training and test set may "
+        "breastmnist": "its official split is by image, of 780 images of 600 patients, so that "
+        "training and test set may "
         "share patients; which images are of one patient is not published",
-        "tissuemnist": "its official split is by cell, and all cells are of 3 specimens, so that every part has cells of each",
+        "tissuemnist": "its official split is by cell, and all cells are of 3 specimens, so that "
+        "every part has cells of each",
     }
 )
 
 
-def load(name: str, data: Path, size: int | None, *, groups: str | None = None, drop_duplicates: bool = False) -> Dataset:
+def load(
+    name: str,
+    data: Path,
+    size: int | None,
+    *,
+    groups: str | None = None,
+    drop_duplicates: bool = False,
+) -> Dataset:
     """One set with its official train/val/test split.
 
     The file is looked for in the data folder and in its sub-folder ``medmnist``, and downloaded
@@ -61,7 +72,10 @@ def load(name: str, data: Path, size: int | None, *, groups: str | None = None, 
     from medmnist import INFO
 
     if size not in (None, *SIZES):
-        raise UserError(f"dataset '{name}': MedMNIST comes in the sizes {', '.join(map(str, SIZES))}, not {size}")
+        raise UserError(
+            f"dataset '{name}': MedMNIST comes in the sizes {', '.join(map(str, SIZES))}, not "
+            f"{size}"
+        )
     suffix = "" if size in (None, 28) else f"_{size}"
     file = _find(name, f"{name}{suffix}.npz", data) or _download(name, size or 28, data)
     _check_md5(file, INFO[name][f"MD5{suffix}"])
@@ -69,14 +83,18 @@ def load(name: str, data: Path, size: int | None, *, groups: str | None = None, 
     part = _parts(INFO[name])
     names = [f"{part} {i}" for part in PARTS for i in range(INFO[name]["n_samples"][part])]
     if groups is not None:
-        dataset = replace(dataset, groups=read_groups(f"dataset '{name}'", find_path(groups, data), part))
+        dataset = replace(
+            dataset, groups=read_groups(f"dataset '{name}'", find_path(groups, data), part)
+        )
     elif name in KNOWN_LEAKS:
         dataset = replace(dataset, notes=(leak(KNOWN_LEAKS[name]),))
     return check_duplicates(dataset, names, drop_duplicates)
 
 
 def _find(name: str, file: str, data: Path) -> Path | None:
-    return next((folder / file for folder in (data, data / "medmnist") if (folder / file).is_file()), None)
+    return next(
+        (folder / file for folder in (data, data / "medmnist") if (folder / file).is_file()), None
+    )
 
 
 def _download(name: str, size: int, data: Path) -> Path:
@@ -85,11 +103,15 @@ def _download(name: str, size: int, data: Path) -> Path:
     suffix = "" if size == 28 else f"_{size}"
     try:
         data.mkdir(parents=True, exist_ok=True)
-        getattr(medmnist, medmnist.INFO[name]["python_class"])(split="test", root=str(data), size=size, download=True)
+        getattr(medmnist, medmnist.INFO[name]["python_class"])(
+            split="test", root=str(data), size=size, download=True
+        )
     except Exception as error:  # the package raises RuntimeError, HTTPError, URLError, ... according to what went wrong
         looked = f"{data}/{name}{suffix}.npz and {data}/medmnist/{name}{suffix}.npz"
         reason = str(error.__cause__ or error.__context__ or error).splitlines()[0]
-        raise UserError(f"dataset '{name}': looked for {looked}, and the download failed ({reason})") from None
+        raise UserError(
+            f"dataset '{name}': looked for {looked}, and the download failed ({reason})"
+        ) from None
     return data / f"{name}{suffix}.npz"
 
 
@@ -97,7 +119,10 @@ def _check_md5(file: Path, published: str) -> None:
     with file.open("rb") as stream:
         found = hashlib.file_digest(stream, "md5").hexdigest()
     if found != published:
-        raise UserError(f"{file} is damaged or truncated: md5 {found}, published {published}; delete it and run again")
+        raise UserError(
+            f"{file} is damaged or truncated: md5 {found}, published {published}; delete it and "
+            "run again"
+        )
 
 
 def _read(name: str, file: Path, info: dict[str, Any], size: int) -> Dataset:
@@ -110,7 +135,9 @@ def _read(name: str, file: Path, info: dict[str, Any], size: int) -> Dataset:
     try:
         arrays = read_arrays(file, shapes)
     except ValueError as error:
-        raise UserError(f"{file} is not the MedMNIST file of '{name}' in size {size}: {error}") from None
+        raise UserError(
+            f"{file} is not the MedMNIST file of '{name}' in size {size}: {error}"
+        ) from None
     images = np.concatenate([arrays[f"{part}_images"] for part in PARTS])
     labels = np.concatenate([arrays[f"{part}_labels"] for part in PARTS]).astype(np.int64)
     multilabel = info["task"].startswith("multi-label")

@@ -22,11 +22,16 @@ N_FREQUENCIES = 16
 N_NEIGHBOURS = 6  # looked at first; more where these are all near, and none of them is a copy
 LARGE_GROUP = 500
 MOST_PAIRS = 100_000  # compared at once
-CRITERION = f"correlation of {SIDE}x{SIDE} thumbnails, less their average, of at least {CORRELATION}"
+CRITERION = (
+    f"correlation of {SIDE}x{SIDE} thumbnails, less their average, of at least {CORRELATION}"
+)
 
 
 def near_pairs(
-    images: NDArray[np.uint8], these: NDArray[np.int64], among: NDArray[np.int64], groups: NDArray | None
+    images: NDArray[np.uint8],
+    these: NDArray[np.int64],
+    among: NDArray[np.int64],
+    groups: NDArray | None,
 ) -> list[tuple[int, int]]:
     """Find images that look almost like one among others.
 
@@ -42,7 +47,8 @@ def near_pairs(
     -------
     list of (int, int)
         Each of ``these`` that has such an image, with the most similar of the nearest few. None is
-        missed: more neighbours are looked at until one is a copy, or the farthest is no longer near.
+        missed: more neighbours are looked at until one is a copy, or the farthest is no longer
+        near.
     """
     if not len(these) or not len(among):
         return []
@@ -55,7 +61,9 @@ def near_pairs(
     return [(i, best[i][1]) for i in these.tolist() if i in best]
 
 
-def _divided(these: NDArray[np.int64], among: NDArray[np.int64], groups: NDArray | None) -> Iterator[tuple[NDArray, NDArray]]:
+def _divided(
+    these: NDArray[np.int64], among: NDArray[np.int64], groups: NDArray | None
+) -> Iterator[tuple[NDArray, NDArray]]:
     """Yield what to compare with what: a large group without itself, whose own images would all be in the way."""
     if groups is not None:
         names, counts = np.unique(groups[among], return_counts=True)
@@ -108,7 +116,9 @@ def _most_similar(
     similar = np.minimum(*(_correlation(kind[first], kind[second]) for kind in kinds))
     good = similar >= CORRELATION
     best: dict[int, tuple[float, int]] = {}
-    for i, j, value in zip(first[good].tolist(), second[good].tolist(), similar[good].tolist(), strict=True):
+    for i, j, value in zip(
+        first[good].tolist(), second[good].tolist(), similar[good].tolist(), strict=True
+    ):
         best[i] = max(best.get(i, (value, j)), (value, j))
     return best
 
@@ -117,8 +127,14 @@ def _thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Reduce images to gray vectors of mean 0 and length 1, (n, SIDE * SIDE)."""
     import cv2
 
-    gray = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.shape[2] == 3 else image[..., 0] for image in images)
-    small = [cv2.resize(np.ascontiguousarray(image), (SIDE, SIDE), interpolation=cv2.INTER_AREA) for image in gray]
+    gray = (
+        cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.shape[2] == 3 else image[..., 0]
+        for image in images
+    )
+    small = [
+        cv2.resize(np.ascontiguousarray(image), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        for image in gray
+    ]
     return _unit(np.stack(small).reshape(len(images), -1).astype(np.float32))
 
 
@@ -134,6 +150,10 @@ def _correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.f
 def _low_frequencies(thumbnails: NDArray[np.float32]) -> NDArray[np.float32]:
     from scipy.fft import dctn
 
-    spectrum = dctn(thumbnails.reshape(-1, SIDE, SIDE), axes=(1, 2), norm="ortho").reshape(len(thumbnails), -1)
+    spectrum = dctn(thumbnails.reshape(-1, SIDE, SIDE), axes=(1, 2), norm="ortho").reshape(
+        len(thumbnails), -1
+    )
     frequency = np.add.outer(np.arange(SIDE), np.arange(SIDE)).ravel()
-    return np.ascontiguousarray(spectrum[:, np.argsort(frequency, kind="stable")[1 : N_FREQUENCIES + 1]])
+    return np.ascontiguousarray(
+        spectrum[:, np.argsort(frequency, kind="stable")[1 : N_FREQUENCIES + 1]]
+    )

@@ -54,4 +54,7 @@ def rough_part(name: str) -> str | None:
     """
     words = _NO_LETTERS.split(_CAPITAL.sub(" ", nfc(name)))
     candidates = ("".join(words), *words)
-    return next((part for word in candidates if (part := part_of(word) or _ROUGH.get(word.casefold()))), None)
+    return next(
+        (part for word in candidates if (part := part_of(word) or _ROUGH.get(word.casefold()))),
+        None,
+    )

@@ -33,11 +33,17 @@ def store_dataset(dataset: Dataset, folder: Path) -> Path:
     Path
         ``folder/<digest>.npz``; the images lie beside it in ``<digest>.npy``.
     """
-    words = {name: getattr(dataset, name) for name in _WORDS} | {"notes": [Note.of(note).to_json() for note in dataset.notes]}
+    words = {name: getattr(dataset, name) for name in _WORDS} | {
+        "notes": [Note.of(note).to_json() for note in dataset.notes]
+    }
     path = folder / f"{digest_of([dataset.fingerprint, words])}.npz"
     if not _is_whole(path, dataset):
         arrays: dict[str, Any] = {"targets": dataset.targets, "words": np.array(json.dumps(words))}
-        arrays |= {name: _plain(value) for name in ("groups", "part") if (value := getattr(dataset, name)) is not None}
+        arrays |= {
+            name: _plain(value)
+            for name in ("groups", "part")
+            if (value := getattr(dataset, name)) is not None
+        }
         write_atomic(path.with_suffix(".npy"), lambda file: np.save(file, dataset.images))
         write_atomic(path, lambda file: np.savez(file, **arrays))
     return path
@@ -45,7 +51,10 @@ def store_dataset(dataset: Dataset, folder: Path) -> Path:
 
 def _is_whole(path: Path, dataset: Dataset) -> bool:
     try:
-        return zipfile.is_zipfile(path) and np.load(path.with_suffix(".npy"), mmap_mode="r").shape == dataset.images.shape
+        return (
+            zipfile.is_zipfile(path)
+            and np.load(path.with_suffix(".npy"), mmap_mode="r").shape == dataset.images.shape
+        )
     except (OSError, ValueError):
         return False
 
@@ -64,19 +73,30 @@ def open_dataset(path: Path) -> Dataset:
     except Exception as error:  # NumPy, zipfile and zlib raise whatever they like on a damaged file
         reason = " ".join(str(error).split())
         raise StorageError(
-            f"the data set in {path} is missing or corrupted ({reason}); run the same command again: completed cells are kept"
+            f"the data set in {path} is missing or corrupted ({reason}); run the same command "
+            "again: completed cells are kept"
         ) from error
 
 
 def _open(path: Path) -> Dataset:
     images = np.load(path.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:  # NumPy leaves a damaged file open
+    with (
+        path.open("rb") as file,
+        np.load(file, allow_pickle=False) as stored,
+    ):  # NumPy leaves a damaged file open
         words = json.loads(str(stored["words"]))
         arrays = {name: stored[name] for name in ("groups", "part") if name in stored}
-        words |= {"classes": tuple(words["classes"]), "notes": tuple(map(Note.from_json, words["notes"]))}
+        words |= {
+            "classes": tuple(words["classes"]),
+            "notes": tuple(map(Note.from_json, words["notes"])),
+        }
         return Dataset(images=images, targets=stored["targets"], **arrays, **words)
 
 
 def _plain(values: NDArray) -> NDArray:
     """Without Python objects, which would need a pickle."""
-    return np.array(np.asarray(values).tolist()) if np.asarray(values).dtype == object else np.asarray(values)
+    return (
+        np.array(np.asarray(values).tolist())
+        if np.asarray(values).dtype == object
+        else np.asarray(values)
+    )

@@ -15,17 +15,38 @@ from benchmark.utils.notes import leak
 
 _KRIZHEVSKY = "A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, University of Toronto, 2009"
 _SOURCES = {  # name: torchvision's class, where its files lie, licence, citation
-    "cifar10": ("CIFAR10", "cifar-10-batches-py/ or cifar-10-batches-bin/", "not stated by its authors", _KRIZHEVSKY),
+    "cifar10": (
+        "CIFAR10",
+        "cifar-10-batches-py/ or cifar-10-batches-bin/",
+        "not stated by its authors",
+        _KRIZHEVSKY,
+    ),
     "cifar100": ("CIFAR100", "cifar-100-python/", "not stated by its authors", _KRIZHEVSKY),
-    "mnist": ("MNIST", "MNIST/raw/*-ubyte", "CC BY-SA 3.0", "Y. LeCun et al., Gradient-based learning, Proc. IEEE 86(11), 1998"),
-    "fashion_mnist": ("FashionMNIST", "FashionMNIST/raw/*-ubyte", "MIT", "H. Xiao et al., Fashion-MNIST, arXiv:1708.07747, 2017"),
+    "mnist": (
+        "MNIST",
+        "MNIST/raw/*-ubyte",
+        "CC BY-SA 3.0",
+        "Y. LeCun et al., Gradient-based learning, Proc. IEEE 86(11), 1998",
+    ),
+    "fashion_mnist": (
+        "FashionMNIST",
+        "FashionMNIST/raw/*-ubyte",
+        "MIT",
+        "H. Xiao et al., Fashion-MNIST, arXiv:1708.07747, 2017",
+    ),
 }
 _BARZ = "of its published test images have near-duplicates in the training set (Barz & Denzler, Journal of Imaging 6(6):41, 2020)"
 KNOWN_LEAKS = {"cifar10": f"3.3 % {_BARZ}", "cifar100": f"10 % {_BARZ}"}
 _BINARY_FILES = (*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin")
 
 
-def load(name: str, data: Path, size: int | None, n_train: int | None = None, drop_duplicates: bool = False) -> Dataset:
+def load(
+    name: str,
+    data: Path,
+    size: int | None,
+    n_train: int | None = None,
+    drop_duplicates: bool = False,
+) -> Dataset:
     """Training and test part of one set, with its official split.
 
     torchvision checks the published md5 of every CIFAR file before it unpickles it.
@@ -36,15 +57,16 @@ def load(name: str, data: Path, size: int | None, n_train: int | None = None, dr
     data : Path
     size : int or None
     n_train : int or None
-        Keep so many training images, drawn with equal shares of the classes (always the same); None keeps all.
+        Keep so many training images, drawn with equal shares of the classes (always the same); None
+        keeps all.
     drop_duplicates : bool
         Keep one of each set of exact copies; see `benchmark.datasets.duplicates.drop_copies`.
 
     Raises
     ------
     UserError
-        The files are neither in the data folder nor to be had; the folder and the files looked for are named. Or there are
-        fewer training images than ``n_train``.
+        The files are neither in the data folder nor to be had; the folder and the files looked for
+        are named. Or there are fewer training images than ``n_train``.
     """
     if name == "cifar10" and (data / "cifar-10-batches-bin").is_dir():
         parts, classes = _read_binary(data / "cifar-10-batches-bin")
@@ -56,19 +78,28 @@ def load(name: str, data: Path, size: int | None, n_train: int | None = None, dr
     part = np.repeat(["train", "test"], [len(targets) for _, targets in parts])
     if n_train is not None:
         kept = _drawn(name, targets, part, n_train, len(classes))
-        notes = (*notes, f"{n_train} of {(part == 'train').sum()} training images, drawn at random with equal shares of the classes")
+        notes = (
+            *notes,
+            f"{n_train} of {(part == 'train').sum()} training images, drawn at random with equal "
+            "shares of the classes",
+        )
         images, targets, part = images[kept], targets[kept], part[kept]
     if name in KNOWN_LEAKS:
         notes = (*notes, leak(KNOWN_LEAKS[name]))
     licence, citation = _SOURCES[name][2:]
-    dataset = Dataset(name, images, targets, classes, part=part, notes=notes, licence=licence, citation=citation)
+    dataset = Dataset(
+        name, images, targets, classes, part=part, notes=notes, licence=licence, citation=citation
+    )
     return check_duplicates(dataset, drop=drop_duplicates)
 
 
 def _drawn(name: str, targets: Any, part: Any, n_train: int, n_classes: int) -> Any:
     train = np.flatnonzero(part == "train")
     if not n_classes <= n_train < len(train):
-        raise UserError(f"dataset '{name}': n_train={n_train}: must be from {n_classes} to {len(train) - 1}; leave it out for all")
+        raise UserError(
+            f"dataset '{name}': n_train={n_train}: must be from {n_classes} to {len(train) - 1}; "
+            "leave it out for all"
+        )
     kept, _ = train_test_split(train, train_size=n_train, random_state=0, stratify=targets[train])
     return np.sort(np.concatenate([kept, np.flatnonzero(part == "test")]))
 
@@ -81,16 +112,24 @@ def _read_torchvision(name: str, data: Path) -> tuple[list[tuple[Any, Any]], tup
         sets = [source(root=data, train=True), source(root=data, train=False)]
     except RuntimeError:  # torchvision's word for: not there, or not what was published
         sets = _download(source, name, data)
-    return [(np.asarray(part.data), np.asarray(part.targets)) for part in sets], tuple(sets[0].classes)
+    return [(np.asarray(part.data), np.asarray(part.targets)) for part in sets], tuple(
+        sets[0].classes
+    )
 
 
 def _download(source: Any, name: str, data: Path) -> list[Any]:
     try:
         return [source(root=data, train=train, download=True) for train in (True, False)]
-    except (OSError, RuntimeError) as error:  # URLError is an OSError; RuntimeError after every mirror failed
+    except (
+        OSError,
+        RuntimeError,
+    ) as error:  # URLError is an OSError; RuntimeError after every mirror failed
         reason = " ".join(str(error).split())
         where = _SOURCES[name][1]
-        raise UserError(f"dataset '{name}': no intact {where} in {data}, and the download failed ({reason}); put the files there") from None
+        raise UserError(
+            f"dataset '{name}': no intact {where} in {data}, and the download failed ({reason}); "
+            "put the files there"
+        ) from None
 
 
 def _read_binary(folder: Path) -> tuple[list[tuple[Any, Any]], tuple[str, ...]]:
@@ -106,6 +145,8 @@ def _read_batch(file: Path) -> tuple[Any, Any]:
     expected = 10_000 * 3_073  # a label byte and three 32x32 planes an image
     found = file.stat().st_size if file.is_file() else 0
     if found != expected:
-        raise UserError(f"dataset 'cifar10': {file} has {found:,} bytes, not {expected:,}; fetch it again")
+        raise UserError(
+            f"dataset 'cifar10': {file} has {found:,} bytes, not {expected:,}; fetch it again"
+        )
     records = np.fromfile(file, np.uint8).reshape(10_000, 3_073)
     return records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), records[:, 0]

@@ -96,7 +96,9 @@ def list_tree(folder: Path) -> Tree:
 def _ancestors(folder: Path) -> set[tuple[int, int]]:
     """Identify the folders above a folder: those that it is listed in, and where a link leads to, also those there."""
     listed_in = folder.parent.resolve()
-    return {_identity(parent) for parent in (listed_in, *listed_in.parents, *folder.resolve().parents)}
+    return {
+        _identity(parent) for parent in (listed_in, *listed_in.parents, *folder.resolve().parents)
+    }
 
 
 def _identity(folder: str | Path) -> tuple[int, int]:
@@ -137,7 +139,9 @@ def _entries(folder: str, tree: Tree) -> Iterator[os.DirEntry[str]]:
             yield entry
         elif entry.is_dir(follow_symlinks=False):
             for _, _, files in os.walk(entry.path):
-                counter.update([entry.name] * len(files) if counter is tree.system else map(_kind, files))
+                counter.update(
+                    [entry.name] * len(files) if counter is tree.system else map(_kind, files)
+                )
         elif counter is tree.others:
             counter[_kind(entry.name)] += 1
 

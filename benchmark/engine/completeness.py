@@ -22,7 +22,9 @@ def settled_keys(store: Store, retried: Collection[str]) -> set[str]:
     """
     digests = store.digests()
     kept = (key for key, status in store.statuses().items() if status not in retried)
-    return {key for key in kept if key not in digests or store.folder.has_predictions(key, digests[key])}
+    return {
+        key for key in kept if key not in digests or store.folder.has_predictions(key, digests[key])
+    }
 
 
 def check_complete(plan: Plan, store: Store) -> None:
@@ -45,13 +47,18 @@ def check_complete(plan: Plan, store: Store) -> None:
             damaged.append(cell)
     if missing:
         have = "planned cell has" if len(missing) == 1 else "planned cells have"
-        raise UserError(f"{len(missing)} {have} no row, such as {_name(missing[0])}; run the same command again")
+        raise UserError(
+            f"{len(missing)} {have} no row, such as {_name(missing[0])}; run the same command again"
+        )
     if damaged:
         raise UserError(
-            f"the predictions of {count_of(len(damaged), 'cell')} are missing or were changed after the cell had ended, "
+            f"the predictions of {count_of(len(damaged), 'cell')} are missing or were changed "
+            "after the cell had ended, "
             f"such as those of {_name(damaged[0])}; run the same command again"
         )
 
 
 def _name(cell: Cell) -> str:
-    return " / ".join(str(cell.identity[axis]) for axis in ("dataset", "extractor", "strategy", "model", "seed"))
+    return " / ".join(
+        str(cell.identity[axis]) for axis in ("dataset", "extractor", "strategy", "model", "seed")
+    )

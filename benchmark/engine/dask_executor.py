@@ -42,22 +42,38 @@ class DaskExecutor(Executor):
         try:
             from dask.distributed import Client, LocalCluster
         except ImportError:
-            raise UserError("a Dask scheduler needs the extra 'cluster': python -m pip install 'classical-vs-deep[cluster]'") from None
-        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # the run says itself when it loses the scheduler
+            raise UserError(
+                "a Dask scheduler needs the extra 'cluster': python -m pip install "
+                "'classical-vs-deep[cluster]'"
+            ) from None
+        logging.getLogger("distributed.client").setLevel(
+            logging.CRITICAL
+        )  # the run says itself when it loses the scheduler
         self._limits, self._held, self._run = limits, ExitStack(), uuid4().hex
         gc.collect()  # a client that failed waits for it: while another starts, both would wait for one lock of Dask's
         try:
             if address == "local-cluster":
                 with deaf_to_interrupts():
-                    cluster = LocalCluster(n_workers=jobs, threads_per_worker=1, memory_limit=None, dashboard_address="127.0.0.1:0")
+                    cluster = LocalCluster(
+                        n_workers=jobs,
+                        threads_per_worker=1,
+                        memory_limit=None,
+                        dashboard_address="127.0.0.1:0",
+                    )
                 address = self._held.enter_context(cluster).scheduler_address
             self._client = self._held.enter_context(Client(address, timeout=10))
             self._client.wait_for_workers(1, timeout=WAIT_AT_START)
         except Exception as error:  # of any kind: Dask passes on what its protocols raise
             self._held.close()
             why = str(error).partition("\n")[0]
-            advice = TLS_ADVICE if address.startswith("tls://") else "give the address that its scheduler printed"
-            raise UserError(f"no Dask cluster with workers at '{address}' ({why}); {advice}") from None
+            advice = (
+                TLS_ADVICE
+                if address.startswith("tls://")
+                else "give the address that its scheduler printed"
+            )
+            raise UserError(
+                f"no Dask cluster with workers at '{address}' ({why}); {advice}"
+            ) from None
         self._asked, self._workers = -1.0, list[dict[str, Any]]()
         self._silence = _Silence()
         self._anywhere = self._client.get_executor(pure=False)
@@ -79,7 +95,10 @@ class DaskExecutor(Executor):
             try:
                 self._workers = self._client.sync(self._identity, callback_timeout=ANSWER_LIMIT)
                 self._silence.note({worker["id"]: worker["last_seen"] for worker in self._workers})
-            except (TimeoutError, OSError):  # it stands still, or is about to be given up by its client
+            except (
+                TimeoutError,
+                OSError,
+            ):  # it stands still, or is about to be given up by its client
                 self._silence.note({})
             self._asked = time.monotonic()
         return self._workers
@@ -87,7 +106,13 @@ class DaskExecutor(Executor):
     async def _identity(self) -> list[dict[str, Any]]:
         return list((await self._client.scheduler.identity(n_workers=-1))["workers"].values())
 
-    def submit(self, function: Callable[..., Any], *args: Any, on_gpu: bool = False, plugins: tuple[Hashable, ...] = ()) -> Future[Any]:
+    def submit(
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        on_gpu: bool = False,
+        plugins: tuple[Hashable, ...] = (),
+    ) -> Future[Any]:
         """Give the task to the scheduler; a task whose worker is lost runs again on another."""
         executor, future = self._on_gpu if on_gpu else self._anywhere, Future[Any]()
         theirs = executor.submit(_on_dask_worker, self._run, self._limits, plugins, function, *args)
@@ -117,7 +142,8 @@ class _Silence:
         elif not self._is_told and time.monotonic() - self._heard > SILENCE:
             self._is_told = True
             _log.warning(
-                "no Dask worker has answered for %d s: the run waits for one. Start workers again, or press Ctrl-C: "
+                "no Dask worker has answered for %d s: the run waits for one. Start workers again, "
+                "or press Ctrl-C: "
                 "completed cells are kept, and the same command goes on from there",
                 SILENCE,
             )
@@ -131,9 +157,18 @@ def _pass_on(theirs: Future[Any], future: Future[Any]) -> None:
     try:
         future.set_result(theirs.result())
     except KilledWorker:
-        future.set_exception(EndedError(Status.CRASHED, "the Dask workers that it was given to died, one after the other"))
+        future.set_exception(
+            EndedError(
+                Status.CRASHED, "the Dask workers that it was given to died, one after the other"
+            )
+        )
     except CancelledError:
-        future.set_exception(UserError("the Dask scheduler is lost; start it again and run the same command: completed cells are kept"))
+        future.set_exception(
+            UserError(
+                "the Dask scheduler is lost; start it again and run the same command: completed "
+                "cells are kept"
+            )
+        )
     except Exception as error:
         future.set_exception(error)
 
@@ -141,8 +176,15 @@ def _pass_on(theirs: Future[Any], future: Future[Any]) -> None:
 _CREW = Crew()  # in the process of a Dask worker
 
 
-def _on_dask_worker(run: str, limits: Limits, plugins: tuple[Hashable, ...], function: Callable[..., Any], *args: Any) -> Any:
-    # Dask's own worker processes are daemonic, which is meant to keep them from leaving children behind; ours leave by themselves
+def _on_dask_worker(
+    run: str,
+    limits: Limits,
+    plugins: tuple[Hashable, ...],
+    function: Callable[..., Any],
+    *args: Any,
+) -> Any:
+    # Dask's own worker processes are daemonic, which is meant to keep them from leaving children
+    # behind; ours leave by themselves
     multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
     return _CREW.run(run, limits, plugins, function, *args)
 

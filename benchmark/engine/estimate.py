@@ -69,16 +69,20 @@ class Estimate:
         known, rows = count_of(self.n_known, "cell"), count_of(self.n_rows, "row")
         yield f"  {known} judged by the median of rows of the same extractor, model and size ({rows} in {where})"
         if self.unknown:
-            unknown = (f"{count_of(n, noun, plural)} of {label}" for (noun, plural, label), n in self.unknown.items())
+            unknown = (
+                f"{count_of(n, noun, plural)} of {label}"
+                for (noun, plural, label), n in self.unknown.items()
+            )
             yield f"  not counted, since no row is like them: {', '.join(unknown)}"
 
 
 def estimate(plan: Plan, folder: Path) -> Estimate:
     """Judge a plan by the rows of its results folder, and of those beside it.
 
-    The time of a cell is the median over stored rows of the same extractor, model, image shape and size of the training
-    part (within a tenth), of the same strategy if there are such; the time and size of a matrix of features the median over
-    rows that used one of the same extractor, image shape and number of images.
+    The time of a cell is the median over stored rows of the same extractor, model, image shape and
+    size of the training part (within a tenth), of the same strategy if there are such; the time and
+    size of a matrix of features the median over rows that used one of the same extractor, image
+    shape and number of images.
 
     Parameters
     ----------
@@ -87,8 +91,16 @@ def estimate(plan: Plan, folder: Path) -> Estimate:
         Results folder of the study; it need not exist.
     """
     stored = dict(_stored(folder))
-    done = set(stored[folder].loc[stored[folder]["status"] != Status.PLANNED, "key"]) if folder in stored else set()
-    known = _Known(row for rows in stored.values() for row in rows[rows["status"] == Status.OK].to_dict("records"))
+    done = (
+        set(stored[folder].loc[stored[folder]["status"] != Status.PLANNED, "key"])
+        if folder in stored
+        else set()
+    )
+    known = _Known(
+        row
+        for rows in stored.values()
+        for row in rows[rows["status"] == Status.OK].to_dict("records")
+    )
     found = Estimate(n_rows=known.n_rows, sources=list(stored))
     matrix_key, seen = MatrixKeys(plan.datasets), done | {cell.key for cell, _ in plan.refusals}
     for cell in plan.cells():
@@ -118,9 +130,13 @@ def _stored(folder: Path) -> Iterator[tuple[Path, pd.DataFrame]]:
 def _add_cell(found: Estimate, cell: Cell, dataset: Dataset, known: _Known) -> None:
     train, test = fold_of(cell, dataset)
     found.n_cells += 1
-    found.mb += len(test) * 8 * (len(dataset.classes) + 2) / 1e6  # probabilities, target and index; before compression
+    found.mb += (
+        len(test) * 8 * (len(dataset.classes) + 2) / 1e6
+    )  # probabilities, target and index; before compression
     labels = cell.identity
-    seconds = known.cell(labels["extractor"], labels["strategy"], labels["model"], shape_of(dataset), len(train))
+    seconds = known.cell(
+        labels["extractor"], labels["strategy"], labels["model"], shape_of(dataset), len(train)
+    )
     if seconds is None:
         found.unknown["cell", "cells", f"{labels['extractor']} / {labels['model']}"] += 1
     else:
@@ -142,27 +158,41 @@ class _Known:
 
     def __init__(self, rows: Iterable[dict[str, Any]]) -> None:
         self.n_rows = 0
-        self._cells: defaultdict[tuple[str, ...], list[tuple[float, str, float]]] = defaultdict(list)
-        self._matrices: defaultdict[tuple[str, ...], dict[str, tuple[float, float, float]]] = defaultdict(dict)
+        self._cells: defaultdict[tuple[str, ...], list[tuple[float, str, float]]] = defaultdict(
+            list
+        )
+        self._matrices: defaultdict[tuple[str, ...], dict[str, tuple[float, float, float]]] = (
+            defaultdict(dict)
+        )
         for row in rows:
             if not isinstance(row.get("shape"), str):
                 continue  # of an earlier version
             self.n_rows += 1
             seconds = row["resample_s"] + row["fit_s"] + row["predict_s"]
-            self._cells[row["extractor"], row["model"], row["shape"]].append((row["n_train"], row["strategy"], seconds))
+            self._cells[row["extractor"], row["model"], row["shape"]].append(
+                (row["n_train"], row["strategy"], seconds)
+            )
             for key, matrix in (row["matrices"] or {}).items():
                 used = row["n_images"], matrix["seconds"], matrix["mb"]
                 self._matrices[matrix["extractor"], row["shape"]][key] = used
 
     @cache  # noqa: B019  # lives as long as the estimate
-    def cell(self, extractor: str, strategy: str, model: str, shape: str, n_train: int) -> float | None:
+    def cell(
+        self, extractor: str, strategy: str, model: str, shape: str, n_train: int
+    ) -> float | None:
         alike = [row for row in self._cells[extractor, model, shape] if _near(row[0], n_train)]
         best = [row for row in alike if row[1] == strategy] or alike
         return median(seconds for _, _, seconds in best) if best else None
 
     def matrix(self, extractor: str, shape: str, n_images: int) -> tuple[float, float] | None:
-        alike = [used for used in self._matrices[extractor, shape].values() if _near(used[0], n_images)]
-        return (median(used[1] for used in alike), median(used[2] for used in alike)) if alike else None
+        alike = [
+            used for used in self._matrices[extractor, shape].values() if _near(used[0], n_images)
+        ]
+        return (
+            (median(used[1] for used in alike), median(used[2] for used in alike))
+            if alike
+            else None
+        )
 
 
 def _near(one: float, other: float) -> bool:
@@ -172,4 +202,10 @@ def _near(one: float, other: float) -> bool:
 def _time(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
+    return (
+        f"{hours} h {minutes} min"
+        if hours
+        else f"{minutes} min {rest} s"
+        if minutes
+        else f"{seconds:.1f} s"
+    )

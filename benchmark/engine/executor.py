@@ -1,7 +1,8 @@
 """What runs tasks, wherever it is.
 
-One small interface, that of ``concurrent.futures``: ``submit`` gives a future, whose exception is an ``EndedError`` when a
-limit was passed or a process died. Nobody else knows that there are processes.
+One small interface, that of ``concurrent.futures``: ``submit`` gives a future, whose exception is
+an ``EndedError`` when a limit was passed or a process died. Nobody else knows that there are
+processes.
 """
 
 from __future__ import annotations
@@ -26,7 +27,13 @@ class Executor(ABC):
         return ()
 
     @abstractmethod
-    def submit(self, function: Callable[..., Any], *args: Any, on_gpu: bool = False, plugins: tuple[Hashable, ...] = ()) -> Future[Any]:
+    def submit(
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        on_gpu: bool = False,
+        plugins: tuple[Hashable, ...] = (),
+    ) -> Future[Any]:
         """Begin ``function(*args)``; never more at once than there are workers and GPUs.
 
         Parameters

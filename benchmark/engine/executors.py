@@ -28,8 +28,9 @@ SCHEDULERS = ("inline", "local", "local-cluster")
 class InlineExecutor(Executor):
     """In this process, one task after the other; for debugging: there is nothing to be killed at a limit.
 
-    Tasks that run the code of a plug-in are given to a worker process all the same, so that nothing a plug-in changes
-    while it works stays here. What a plug-in file does while it is imported, it does here, too.
+    Tasks that run the code of a plug-in are given to a worker process all the same, so that nothing
+    a plug-in changes while it works stays here. What a plug-in file does while it is imported, it
+    does here, too.
     """
 
     def __init__(self) -> None:
@@ -37,7 +38,13 @@ class InlineExecutor(Executor):
         self._held = ExitStack()
         self._held.enter_context(limited_threads())
 
-    def submit(self, function: Callable[..., Any], *args: Any, on_gpu: bool = False, plugins: tuple[Hashable, ...] = ()) -> Future[Any]:
+    def submit(
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        on_gpu: bool = False,
+        plugins: tuple[Hashable, ...] = (),
+    ) -> Future[Any]:
         """Run the task; its future is done."""
         future: Future[Any] = Future()
         try:
@@ -82,7 +89,13 @@ class LocalExecutor(Executor):
         """All CUDA devices of this machine."""
         return self._gpus
 
-    def submit(self, function: Callable[..., Any], *args: Any, on_gpu: bool = False, plugins: tuple[Hashable, ...] = ()) -> Future[Any]:
+    def submit(
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        on_gpu: bool = False,
+        plugins: tuple[Hashable, ...] = (),
+    ) -> Future[Any]:
         """Give the task to a worker; it waits when all are busy."""
         return self._threads.submit(self._crew.run, "", self._limits, plugins, function, *args)
 
@@ -111,10 +124,17 @@ def executor_for(scheduler: str, jobs: int | None, limits: Limits) -> Callable[[
         raise unknown("scheduler", scheduler, [*SCHEDULERS, "tcp://HOST:PORT"])
     n = check_jobs(jobs)
     if scheduler == "inline" and limits != Limits():
-        raise UserError("the scheduler 'inline' has no worker to kill at a limit; use 'local', or leave the limits out")
+        raise UserError(
+            "the scheduler 'inline' has no worker to kill at a limit; use 'local', or leave the "
+            "limits out"
+        )
     if scheduler == "inline":
         return lambda gpu: InlineExecutor()
-    return lambda gpu: LocalExecutor(n, limits, gpu) if scheduler == "local" else DaskExecutor(scheduler, n, limits)
+    return lambda gpu: (
+        LocalExecutor(n, limits, gpu)
+        if scheduler == "local"
+        else DaskExecutor(scheduler, n, limits)
+    )
 
 
 def check_jobs(jobs: int | None) -> int:

@@ -46,9 +46,14 @@ def merge(folders: Iterable[Path], out: Path) -> dict[Path, int]:
     Raises
     ------
     UserError
-        There is none but ``out``, one holds no results, a key has two outcomes, or a label stands for two things. Nothing is written then.
+        There is none but ``out``, one holds no results, a key has two outcomes, or a label stands
+        for two things. Nothing is written then.
     """
-    sources = list(dict.fromkeys(Path(folder).resolve() for folder in folders if Path(folder).resolve() != out.resolve()))
+    sources = list(
+        dict.fromkeys(
+            Path(folder).resolve() for folder in folders if Path(folder).resolve() != out.resolve()
+        )
+    )
     if not sources:
         raise UserError(f"nothing to merge: name a results folder other than --out {out}")
     taking_part = [*([out.resolve()] if ResultsFolder(out).database.exists() else []), *sources]
@@ -61,7 +66,9 @@ def merge(folders: Iterable[Path], out: Path) -> dict[Path, int]:
         _check_labels(stores)
         target = held.enter_context(Store(out))
         brought = {
-            store.folder.path: sum(_bring(store, row, target) for row in store.rows()) for store in stores if store.folder.path in sources
+            store.folder.path: sum(_bring(store, row, target) for row in store.rows())
+            for store in stores
+            if store.folder.path in sources
         }
         for store in stores:
             target.adopt(store)
@@ -99,11 +106,14 @@ def _check_outcomes(stores: list[StoredRows]) -> None:
     for store in stores:
         for row in store.rows():
             if row["status"] == Status.OK:
-                store.folder.read_predictions(row["key"], row.get("predictions"))  # refuses what is missing, corrupted or changed
+                store.folder.read_predictions(
+                    row["key"], row.get("predictions")
+                )  # refuses what is missing, corrupted or changed
             earlier = first.setdefault(row["key"], (store, _outcome(row)))
             if earlier[0] is not store and (difference := _difference(*earlier, store, row)):
                 raise UserError(
-                    f"{_name(row)} has two outcomes: {difference}; take one of them out, or run it again with --retry or --force"
+                    f"{_name(row)} has two outcomes: {difference}; take one of them out, or run it "
+                    "again with --retry or --force"
                 )
 
 
@@ -118,14 +128,26 @@ def _difference(one: StoredRows, first: Row, two: StoredRows, row: Row) -> str:
     if row["status"] != Status.OK:
         return ""
     values = ((name, first.get(name, np.nan), row.get(name, np.nan)) for name in METRICS)
-    differing = next((each for each in values if not np.isclose(*each[1:], rtol=0, atol=SAME, equal_nan=True)), None)
+    differing = next(
+        (each for each in values if not np.isclose(*each[1:], rtol=0, atol=SAME, equal_nan=True)),
+        None,
+    )
     if differing:
         name, value, other = differing
         return f"{name} {value:.6g} in {one.folder}, {other:.6g} in {two.folder}"
-    predictions = [store.folder.read_predictions(row["key"]) for store in (one, two)]  # each was held against its row
-    same = all(np.array_equal(getattr(predictions[0], name), getattr(predictions[1], name)) for name in ("y_true", "proba", "test_index"))
+    predictions = [
+        store.folder.read_predictions(row["key"]) for store in (one, two)
+    ]  # each was held against its row
+    same = all(
+        np.array_equal(getattr(predictions[0], name), getattr(predictions[1], name))
+        for name in ("y_true", "proba", "test_index")
+    )
     accuracies = [float((each.labels == each.y_true).mean()) for each in predictions]
-    return "" if same else f"other predictions in {one.folder} (accuracy {accuracies[0]:.4f}) than in {two.folder} ({accuracies[1]:.4f})"
+    return (
+        ""
+        if same
+        else f"other predictions in {one.folder} (accuracy {accuracies[0]:.4f}) than in {two.folder} ({accuracies[1]:.4f})"
+    )
 
 
 def _check_labels(stores: list[StoredRows]) -> None:
@@ -136,7 +158,10 @@ def _check_labels(stores: list[StoredRows]) -> None:
             other, other_key = known.setdefault(label, (store, key))
             if key != other_key:
                 name = _name(json.loads(label) | {"key": f"{other_key} or {key}"})
-                raise UserError(f"{name} is not the same in {other.folder} and {store.folder}: its code differs; merge only one of them")
+                raise UserError(
+                    f"{name} is not the same in {other.folder} and {store.folder}: its code "
+                    "differs; merge only one of them"
+                )
 
 
 def _run_labels(store: StoredRows) -> Iterator[tuple[str, str]]:

@@ -74,11 +74,15 @@ class Watch:
 def bury(process: SpawnProcess) -> str:
     """See a process off whose pipe is closed, and say how it ended: it is all but dead, or has closed its files and lives on."""
     deadline = time.monotonic() + BEAT
-    while process.is_alive() and time.monotonic() < deadline:  # join(timeout) would wait for ever if the sentinel is closed
+    while (
+        process.is_alive() and time.monotonic() < deadline
+    ):  # join(timeout) would wait for ever if the sentinel is closed
         time.sleep(0.01)
     lives = process.is_alive()
     kill(process)
-    return "closed its connection to the runner, and was killed" if lives else _died(process.exitcode)
+    return (
+        "closed its connection to the runner, and was killed" if lives else _died(process.exitcode)
+    )
 
 
 def resident_bytes(process: SpawnProcess) -> int:
@@ -87,7 +91,9 @@ def resident_bytes(process: SpawnProcess) -> int:
         held = psutil.Process(process.pid).memory_info()
     except psutil.NoSuchProcess:
         return 0
-    return held.rss - getattr(held, "shared", 0)  # Linux tells what is a map of a file, such as a matrix that all workers share
+    return held.rss - getattr(
+        held, "shared", 0
+    )  # Linux tells what is a map of a file, such as a matrix that all workers share
 
 
 def kill(process: SpawnProcess) -> None:
@@ -106,6 +112,12 @@ def kill(process: SpawnProcess) -> None:
 def _died(exitcode: int | None) -> str:
     if exitcode is None or exitcode >= 0:
         return f"left with exit code {exitcode}"
-    name = signal.Signals(-exitcode).name if -exitcode in set(signal.Signals) else f"signal {-exitcode}"
-    guess = " from outside, most likely by the system for want of memory" if name == "SIGKILL" else ""
+    name = (
+        signal.Signals(-exitcode).name
+        if -exitcode in set(signal.Signals)
+        else f"signal {-exitcode}"
+    )
+    guess = (
+        " from outside, most likely by the system for want of memory" if name == "SIGKILL" else ""
+    )
     return f"was killed by {name}{guess}"

@@ -1,7 +1,8 @@
 """Run a study: plan, minus what is stored, to an executor, into the store.
 
-A cell that ends badly, however, is a row that says so, and the rest goes on. The run ends only when the results folder
-cannot be written, no worker can be started because of how a script calls it, or the Dask scheduler is lost.
+A cell that ends badly, however, is a row that says so, and the rest goes on. The run ends only when
+the results folder cannot be written, no worker can be started because of how a script calls it, or
+the Dask scheduler is lost.
 """
 
 from __future__ import annotations
@@ -71,13 +72,15 @@ def run(
     retry : list of 'failed', 'timeout', 'memory', 'crashed' or 'all'
         Evaluate cells again that ended so; 'all' is any of them.
     scheduler : str, optional
-        'inline' (in this process), 'local' (worker processes), 'local-cluster' or the address of a Dask scheduler. When not
-        given it is 'local' if jobs or a limit of the study ask for workers, else 'inline', which has a worker for the cells
-        of plug-ins only. A script that uses workers must call this under ``if __name__ == "__main__":``.
+        'inline' (in this process), 'local' (worker processes), 'local-cluster' or the address of a
+        Dask scheduler. When not given it is 'local' if jobs or a limit of the study ask for
+        workers, else 'inline', which has a worker for the cells of plug-ins only. A script that
+        uses workers must call this under ``if __name__ == "__main__":``.
     jobs : int, optional
         Workers; one for each physical core when not given.
     progress : callable, optional
-        Called once with the plan and the schedule; what it returns is called with each task that ended, and its outcome.
+        Called once with the plan and the schedule; what it returns is called with each task that
+        ended, and its outcome.
 
     Returns
     -------
@@ -87,15 +90,21 @@ def run(
     Raises
     ------
     UserError
-        The study, its data or how it is to be run are wrong; nothing has been evaluated then. A ``StorageError``: the results
-        folder cannot be written any more. A planned cell has no row at the end.
+        The study, its data or how it is to be run are wrong; nothing has been evaluated then. A
+        ``StorageError``: the results folder cannot be written any more. A planned cell has no row
+        at the end.
     """
     if getattr(current_process(), "_inheriting", False):
-        raise UserError("a script that calls run() with workers must do so under if __name__ == '__main__':, since every worker imports it")
+        raise UserError(
+            "a script that calls run() with workers must do so under if __name__ == '__main__':, "
+            "since every worker imports it"
+        )
     _check_retry(retry)
     study = study if isinstance(study, Study) else load_study(study)
     limits = Limits(study.time_limit, study.memory_limit)
-    start = executor_for(scheduler or ("inline" if jobs is None and limits == Limits() else "local"), jobs, limits)
+    start = executor_for(
+        scheduler or ("inline" if jobs is None and limits == Limits() else "local"), jobs, limits
+    )
     plan = make_plan(study, data)
     folder = Path(out) if out else Path("results") / plan.study.name
     evaluate_study(plan, folder, start, force, retry, progress)
@@ -138,7 +147,9 @@ def evaluate_study(
             _Work(plan, store, claims, settled).do(start, progress)
             check_complete(plan, store)
         except BaseException:
-            with suppress(UserError):  # it is to be said what has ended the run, not what that has done to the folder
+            with suppress(
+                UserError
+            ):  # it is to be said what has ended the run, not what that has done to the folder
                 _finish(claims, folder)
             raise
         _finish(claims, folder)
@@ -149,7 +160,11 @@ def _describe(plan: Plan, folder: Path) -> None:
     text = plan.study.to_yaml()
     results = ResultsFolder(folder)
     write_text(results.study, text)
-    write_text(results.studies / f"{plan.study.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.yaml", text)
+    write_text(
+        results.studies
+        / f"{plan.study.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.yaml",
+        text,
+    )
     write_text(results.environment, json.dumps(environment(), indent=2) + "\n")
     for place in (results.all_predictions, results.features):
         place.mkdir(exist_ok=True)  # before a plug-in changes what a new folder may be used for
@@ -170,12 +185,18 @@ class _Work:
         self._plan, self._store, self._claims = plan, store, claims
         self._again = {key: store.ending(key) for key in set(store.statuses()) - settled}
         self._schedule = Schedule(
-            lambda: (cell for cell in plan.cells() if cell.key not in settled), plan.datasets, store.folder, claims, self._is_done
+            lambda: (cell for cell in plan.cells() if cell.key not in settled),
+            plan.datasets,
+            store.folder,
+            claims,
+            self._is_done,
         )
         self._running: dict[Future[Outcome], tuple[Task, int | None]] = {}
         self._ended: deque[tuple[CellTask, Outcome]] = deque()
 
-    def do(self, start: Callable[[bool], Executor], progress: Callable[[Plan, Schedule], Report] | None) -> None:
+    def do(
+        self, start: Callable[[bool], Executor], progress: Callable[[Plan, Schedule], Report] | None
+    ) -> None:
         """Evaluate every cell; on Ctrl-C those that are running may still end, for a moment."""
         if not self._schedule.n_cells:
             if progress:
@@ -184,7 +205,9 @@ class _Work:
         self._data = {label: self._share(label) for label in self._plan.datasets}
         keep_sources(chain.from_iterable(self._schedule.plugins), self._store.folder.plugins)
         with start(self._schedule.wants_gpu) as self._executor:
-            self._report = progress(self._plan, self._schedule) if progress else lambda task, outcome: None
+            self._report = (
+                progress(self._plan, self._schedule) if progress else lambda task, outcome: None
+            )
             self._free_gpus = list(self._executor.gpus)
             self._schedule.has_gpu = bool(self._free_gpus)
             try:
@@ -223,7 +246,9 @@ class _Work:
             work = evaluate_cell, task.cell, data, folder, self._plan.study.accelerate, gpu
             future = self._executor.submit(*work, on_gpu=task.on_gpu, plugins=task.plugins)
         else:
-            future = self._executor.submit(compute_matrix, task.cell, task.part, data, folder, plugins=task.plugins)
+            future = self._executor.submit(
+                compute_matrix, task.cell, task.part, data, folder, plugins=task.plugins
+            )
         self._running[future] = task, gpu
 
     def _collect(self, patience: float) -> bool:

@@ -82,10 +82,10 @@ def plugins_of_cell(cell: Cell) -> tuple[ResolvedSpec, ...]:
 class Schedule:
     """Hands out tasks, each to one runner only.
 
-    Work without plug-ins comes first, then that of each set of plug-ins, since a worker that has run one is used for no
-    other. Within these the matrices that are missing come first: they keep every worker busy, and all cells share them.
-    A cell is handed out when its matrices are there, and those behind it do not wait for it. Cells are drawn from a
-    generator as they are needed.
+    Work without plug-ins comes first, then that of each set of plug-ins, since a worker that has
+    run one is used for no other. Within these the matrices that are missing come first: they keep
+    every worker busy, and all cells share them. A cell is handed out when its matrices are there,
+    and those behind it do not wait for it. Cells are drawn from a generator as they are needed.
 
     Parameters
     ----------
@@ -103,13 +103,15 @@ class Schedule:
     n_cells : int
     n_matrices : int
     plugins : list of tuple of ResolvedSpec
-        Sets of plug-ins, in the order in which their work is handed out; the first is the empty one.
+        Sets of plug-ins, in the order in which their work is handed out; the first is the empty
+        one.
     wants_gpu : bool
         Whether some of the cells can use a GPU.
     has_gpu : bool
         Whether those are to be handed out apart.
     unevaluated : list of (Cell, outcome)
-        Cells that cannot be evaluated since a matrix of theirs could not be computed; to be taken by the runner.
+        Cells that cannot be evaluated since a matrix of theirs could not be computed; to be taken
+        by the runner.
     """
 
     def __init__(
@@ -120,7 +122,12 @@ class Schedule:
         claims: Claims,
         is_done: Callable[[str], bool],
     ) -> None:
-        self._datasets, self._cache, self._claims, self._is_done = datasets, folder.features, claims, is_done
+        self._datasets, self._cache, self._claims, self._is_done = (
+            datasets,
+            folder.features,
+            claims,
+            is_done,
+        )
         self._matrix_key = MatrixKeys(datasets)
         self._missing: dict[str, MatrixTask] = {}
         self.plugins: list[tuple[ResolvedSpec, ...]] = []
@@ -155,7 +162,10 @@ class Schedule:
         del self._missing[task.key]
         if outcome["status"] != Status.OK:
             label = matrices(task.cell)[task.part].spec.label
-            self._failed[task.key] = {**outcome, "reason": f"extracting {label}: {outcome['reason']}"}
+            self._failed[task.key] = {
+                **outcome,
+                "reason": f"extracting {label}: {outcome['reason']}",
+            }
         for cell in self._blocked.pop(task.key, ()):
             self._place(cell)
 
@@ -178,7 +188,9 @@ class Schedule:
                 if task.key not in self._missing and not self._is_there(task):
                     self._missing[task.key] = task
                     plugins[task.plugins] = None
-        self.plugins = sorted(plugins, key=len)  # the matrices of a cell are of some of its plug-ins: they come before it
+        self.plugins = sorted(
+            plugins, key=len
+        )  # the matrices of a cell are of some of its plug-ins: they come before it
         return len(keys)
 
     def _in_order(self, wanted: Callable[[], Iterator[Cell]]) -> Iterator[MatrixTask | Cell]:
@@ -232,7 +244,11 @@ class MatrixKeys:
     def __call__(self, cell: Cell, part: int) -> str:
         """Key of one of a cell's matrices."""
         spec, *occluded = matrices(cell)[part]
-        training = (cell.split, cell.fold, cell.imbalance, cell.train_size, cell.seed) if learns(spec) else ()
+        training = (
+            (cell.split, cell.fold, cell.imbalance, cell.train_size, cell.seed)
+            if learns(spec)
+            else ()
+        )
         covered = (cell.occlusion, cell.seed, *occluded) if any(occluded) else ()
         decided_by = (cell.fingerprint, spec, *training, *covered)
         if decided_by not in self._known:

@@ -16,7 +16,9 @@ from benchmark.results.folder import ResultsFolder
 from benchmark.study.cell import Cell
 
 
-def evaluate_cell(cell: Cell, data: Path, folder: Path, accelerate: bool = False, gpu: int | None = None) -> dict[str, Any]:
+def evaluate_cell(
+    cell: Cell, data: Path, folder: Path, accelerate: bool = False, gpu: int | None = None
+) -> dict[str, Any]:
     """Row of a cell, whose predictions are written; see ``evaluate``.
 
     Parameters
@@ -46,7 +48,11 @@ def compute_matrix(cell: Cell, part: int, data: Path, folder: Path) -> dict[str,
         What a row says of how it ended: 'status', 'reason', and the traceback if there is one.
     """
     dataset = open_dataset(data)
-    return attempt(lambda: matrix_of(build_components(cell, dataset), part, ResultsFolder(folder).features) and {})
+    return attempt(
+        lambda: (
+            matrix_of(build_components(cell, dataset), part, ResultsFolder(folder).features) and {}
+        )
+    )
 
 
 def count_gpus() -> int:

@@ -1,11 +1,12 @@
 """A worker: a process that runs one task after another, and is killed with whatever it does when it passes a limit.
 
-It is our own, on multiprocessing, because the process pools there are lose a task: concurrent.futures breaks as a whole
-when one worker dies, joblib's as well, and Pebble's waits for ever for a task that called ``os._exit(0)``; none watches
-memory. One pipe per worker means that a worker killed at any moment leaves nothing locked and disturbs no other.
+It is our own, on multiprocessing, because the process pools there are lose a task:
+concurrent.futures breaks as a whole when one worker dies, joblib's as well, and Pebble's waits for
+ever for a task that called ``os._exit(0)``; none watches memory. One pipe per worker means that a
+worker killed at any moment leaves nothing locked and disturbs no other.
 
-A process that has run the code of a plug-in is used for cells of the same plug-ins only: what they have changed in NumPy,
-scikit-learn or this package changes no other cell.
+A process that has run the code of a plug-in is used for cells of the same plug-ins only: what they
+have changed in NumPy, scikit-learn or this package changes no other cell.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ from benchmark.utils.files import forbid_writing
 from benchmark.utils.status import Status
 
 POLL = 0.05  # seconds between two looks at a worker's memory
-EPOCHS = logging.getLogger("models.training")  # what networks say in a worker is said again in its parent
+EPOCHS = logging.getLogger(
+    "models.training"
+)  # what networks say in a worker is said again in its parent
 STARTS = 3  # attempts to start a process before a task is given up
 START_LIMIT = 300  # seconds that its imports may take, as from a slow disk
 MESSAGE_LIMIT = 60  # seconds that one message may take once it has begun
@@ -90,7 +93,13 @@ class Worker:
         self._task = 0
         self._connection: Connection
 
-    def run(self, limits: Limits, function: Callable[..., Any], *args: Any, plugins: tuple[Hashable, ...] = ()) -> Any:
+    def run(
+        self,
+        limits: Limits,
+        function: Callable[..., Any],
+        *args: Any,
+        plugins: tuple[Hashable, ...] = (),
+    ) -> Any:
         """Run ``function(*args)`` in the process and return its result, or raise its exception.
 
         Parameters
@@ -117,7 +126,9 @@ class Worker:
         except EndedError as ended:
             if ended.status != "memory" or is_new:
                 raise
-            return self._run(limits, function, *args)  # in a new process: what earlier tasks left behind is not this one's fault
+            return self._run(
+                limits, function, *args
+            )  # in a new process: what earlier tasks left behind is not this one's fault
 
     def _run(self, limits: Limits, function: Callable[..., Any], *args: Any) -> Any:
         process = self._started()
@@ -155,7 +166,9 @@ class Worker:
             raise
         except Exception:
             kill(process)
-            raise EndedError(Status.CRASHED, "the worker sent something that is no answer, and was killed") from None
+            raise EndedError(
+                Status.CRASHED, "the worker sent something that is no answer, and was killed"
+            ) from None
         return pid, task, content
 
     def kill(self) -> None:
@@ -177,15 +190,21 @@ class Worker:
                 return process
             if process.exitcode is not None and process.exitcode >= 0 and not Worker._any_started:
                 raise UserError(
-                    f"a worker process cannot start: it {problem}. A script that calls run() with workers must do so under "
+                    f"a worker process cannot start: it {problem}. A script that calls run() with "
+                    "workers must do so under "
                     "if __name__ == '__main__':, since every worker imports the script"
                 )
-        raise EndedError(Status.CRASHED, f"no worker process could be started in {STARTS} attempts: the last one {problem}")
+        raise EndedError(
+            Status.CRASHED,
+            f"no worker process could be started in {STARTS} attempts: the last one {problem}",
+        )
 
     def _start(self) -> tuple[SpawnProcess, str]:
         """Start a process, and say what went wrong if it does not get ready."""
         ours, theirs = multiprocessing.Pipe()
-        process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
+        process = multiprocessing.get_context("spawn").Process(
+            target=_serve, args=(theirs,), daemon=True
+        )
         try:
             with deaf_to_interrupts():
                 process.start()
@@ -195,7 +214,9 @@ class Worker:
             theirs.close()
         self._process, self._connection = process, ours
         try:
-            if not ours.poll(START_LIMIT):  # imports are done: they are not counted into a task's time
+            if not ours.poll(
+                START_LIMIT
+            ):  # imports are done: they are not counted into a task's time
                 kill(process)
                 return process, f"was not ready after {START_LIMIT} s, and was killed"
             ours.recv()
@@ -212,7 +233,10 @@ class Worker:
                 pause = min(pause, max(0.0, limits.time - passed))
             if limits.time and passed >= limits.time:
                 kill(process)
-                raise EndedError(Status.TIMEOUT, f"took longer than the time_limit of {limits.time:g} s; its worker was killed")
+                raise EndedError(
+                    Status.TIMEOUT,
+                    f"took longer than the time_limit of {limits.time:g} s; its worker was killed",
+                )
             held = resident_bytes(process) if limits.memory else 0
             if limits.memory and held > limits.memory:
                 kill(process)
@@ -281,7 +305,9 @@ def _ending(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[bool, 
         return False, function(*args)
     except BaseException as error:
         error.add_note(f"in a worker:\n{traceback.format_exc()[-10_000:]}")
-        return True, error if isinstance(error, Exception) else RuntimeError(f"{type(error).__name__}: {error}")
+        return True, error if isinstance(error, Exception) else RuntimeError(
+            f"{type(error).__name__}: {error}"
+        )
 
 
 def _leave_with_parent() -> None:

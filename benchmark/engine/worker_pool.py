@@ -17,7 +17,14 @@ class Crew:
         self._idle: list[Worker] = []
         self._last_run: dict[Worker, str] = {}
 
-    def run(self, run: str, limits: Limits, plugins: tuple[Hashable, ...], function: Callable[..., Any], *args: Any) -> Any:
+    def run(
+        self,
+        run: str,
+        limits: Limits,
+        plugins: tuple[Hashable, ...],
+        function: Callable[..., Any],
+        *args: Any,
+    ) -> Any:
         """Run a task in a worker; see ``Worker.run``."""
         worker = self._taken(plugins, run)
         try:
@@ -30,7 +37,11 @@ class Crew:
     def _taken(self, plugins: tuple[Hashable, ...], run: str) -> Worker:
         """Idle worker that has run the same plug-ins, else one that has run none, else any, which will start anew."""
         with self._lock:
-            worker = min(self._idle, key=lambda idle: (idle.plugins != plugins, idle.plugins != ()), default=None)
+            worker = min(
+                self._idle,
+                key=lambda idle: (idle.plugins != plugins, idle.plugins != ()),
+                default=None,
+            )
             if worker is None:
                 worker = Worker()
             else:

@@ -17,15 +17,18 @@ REPLACED = (("svm", "SVC"), ("ensemble", "RandomForestClassifier"))
 def check_installed() -> None:
     """Raise a UserError when the extra is absent."""
     if find_spec("sklearnex") is None:
-        raise UserError("--accelerate needs scikit-learn-intelex: python -m pip install 'classical-vs-deep[fast]' (x86 processors only)")
+        raise UserError(
+            "--accelerate needs scikit-learn-intelex: python -m pip install "
+            "'classical-vs-deep[fast]' (x86 processors only)"
+        )
 
 
 @contextmanager
 def accelerated(wanted: bool) -> Iterator[None]:
     """Have ``sklearn.svm.SVC`` and ``sklearn.ensemble.RandomForestClassifier`` name the faster classes meanwhile.
 
-    Models that look them up there when they are made get the faster ones. scikit-learn-intelex' own patching replaces
-    far more, under names that change from version to version.
+    Models that look them up there when they are made get the faster ones. scikit-learn-intelex' own
+    patching replaces far more, under names that change from version to version.
     """
     if not wanted:
         yield
@@ -36,7 +39,10 @@ def accelerated(wanted: bool) -> Iterator[None]:
     daal4py.daalinit(nthreads=THREADS)
     with ExitStack() as stack:
         for module, name in REPLACED:
-            ours, theirs = importlib.import_module(f"sklearn.{module}"), importlib.import_module(f"sklearnex.{module}")
+            ours, theirs = (
+                importlib.import_module(f"sklearn.{module}"),
+                importlib.import_module(f"sklearnex.{module}"),
+            )
             stack.callback(setattr, ours, name, getattr(ours, name))
             setattr(ours, name, getattr(theirs, name))
         yield

@@ -15,8 +15,13 @@ HISTORY = 1_000_000  # characters of JSON
 
 def bounded(outcome: dict[str, Any]) -> dict[str, Any]:
     """Outcome of a cell with its texts cut to what a reader can use, and no character that commands a terminal."""
-    kept = outcome | {name: cut(visible(outcome[name]), most) for name, most in MOST.items() if name in outcome}
-    notes = [Note.of(note).with_text(cut(visible(note), NOTE)) for note in outcome.get("notes", ())[:MOST_NOTES]]
+    kept = outcome | {
+        name: cut(visible(outcome[name]), most) for name, most in MOST.items() if name in outcome
+    }
+    notes = [
+        Note.of(note).with_text(cut(visible(note), NOTE))
+        for note in outcome.get("notes", ())[:MOST_NOTES]
+    ]
     if len(outcome.get("notes", ())) > MOST_NOTES:
         notes.append(Note(f"{len(outcome['notes']) - MOST_NOTES} more notes are not stored"))
     if outcome.get("history") and (size := len(json.dumps(outcome["history"]))) > HISTORY:

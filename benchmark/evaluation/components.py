@@ -84,18 +84,32 @@ class Components:
     def images(self, indices: Indices, occluded: bool) -> NDArray[np.uint8]:
         """Some images of the data set, whole or occluded as the cell asks for."""
         images = self.dataset.images[indices]
-        return occlude(images, indices, self.occlusion, self.cell.seed) if self.occlusion and occluded else images
+        return (
+            occlude(images, indices, self.occlusion, self.cell.seed)
+            if self.occlusion and occluded
+            else images
+        )
 
     def refusal(self) -> str | None:
         """Why the cell cannot be run, known before anything is computed; None when it can."""
         cell, dataset, model, strategy = self.cell, self.dataset, self.model, self.strategy
         if not hasattr(model, "predict_proba"):
             return "the model has no predict_proba, and AUC is never computed from hard labels: wrap it in CalibratedClassifierCV"
-        if any(isinstance(value, ResolvedSpec) and takes_images(value) for _, value in cell.model.params) and not takes_images(cell.model):
+        if any(
+            isinstance(value, ResolvedSpec) and takes_images(value)
+            for _, value in cell.model.params
+        ) and not takes_images(cell.model):
             return f"the estimator inside takes images, and {cell.model.name} gives it features"
         available = len(folds(dataset, cell.split)[cell.fold][0])
         shares, rare = _shares(cell.imbalance, len(dataset.classes))
-        reason = imbalance.refusal(available, cell.train_size, shares is not None, rare, dataset.classes, dataset.multilabel)
+        reason = imbalance.refusal(
+            available,
+            cell.train_size,
+            shares is not None,
+            rare,
+            dataset.classes,
+            dataset.multilabel,
+        )
         if reason:
             return reason
         targets = dataset.targets[self.train]
@@ -123,7 +137,16 @@ def fold_of(cell: Cell, dataset: Dataset) -> Fold:
     if dataset.multilabel:
         return imbalance.first(train, cell.train_size, cell.seed), test
     truncate = cell.imbalance.target == imbalance.REGISTRY["long_tail"]
-    return imbalance.sample(train, dataset.targets[train], dataset.classes, cell.train_size, shares, rare, cell.seed, truncate), test
+    return imbalance.sample(
+        train,
+        dataset.targets[train],
+        dataset.classes,
+        cell.train_size,
+        shares,
+        rare,
+        cell.seed,
+        truncate,
+    ), test
 
 
 def folds(dataset: Dataset, split: ResolvedSpec) -> list[Fold]:
@@ -153,11 +176,17 @@ def _as_strategy(made: Any) -> Strategy:
 
 def seeded(estimator: Any, seed: int) -> Any:
     """Give every unset ``random_state`` of an estimator, and of those inside it, the seed."""
-    unset = [name for name, value in estimator.get_params().items() if name.split("__")[-1] == "random_state" and value is None]
+    unset = [
+        name
+        for name, value in estimator.get_params().items()
+        if name.split("__")[-1] == "random_state" and value is None
+    ]
     return estimator.set_params(**dict.fromkeys(unset, seed)) if unset else estimator
 
 
-def _shares(spec: ResolvedSpec, n_classes: int) -> tuple[NDArray[np.float64] | None, tuple[str, ...] | None]:
+def _shares(
+    spec: ResolvedSpec, n_classes: int
+) -> tuple[NDArray[np.float64] | None, tuple[str, ...] | None]:
     """Sizes of the classes that a profile asks for, and which are rare; None where nothing is asked for."""
     params = dict(spec.params)
     return load(spec.target)(n_classes, **params), params.get("rare")

@@ -36,7 +36,9 @@ from benchmark.utils.status import Status
 from benchmark.utils.threads import THREADS
 
 
-def evaluate(cell: Cell, dataset: Dataset, folder: Path, accelerate: bool = False) -> dict[str, Any]:
+def evaluate(
+    cell: Cell, dataset: Dataset, folder: Path, accelerate: bool = False
+) -> dict[str, Any]:
     """Evaluate a cell: its predictions are written to ``folder/predictions/<key>.npz``, its row is returned.
 
     Whatever goes wrong inside becomes the row's ``status`` and ``reason``.
@@ -66,7 +68,9 @@ def evaluate(cell: Cell, dataset: Dataset, folder: Path, accelerate: bool = Fals
         warnings.simplefilter("always")
         outcome = attempt(lambda: _outcome(cell, dataset, folder, accelerate))
     notes = [*dataset.notes, *outcome.get("notes", ()), *said(caught)]
-    return row_of(cell, {**outcome, "accelerated": accelerate, "notes": notes, "peak_mb": peak_mb()}, dataset)
+    return row_of(
+        cell, {**outcome, "accelerated": accelerate, "notes": notes, "peak_mb": peak_mb()}, dataset
+    )
 
 
 def seed_global_generators(cell: Cell) -> None:
@@ -77,7 +81,13 @@ def seed_global_generators(cell: Cell) -> None:
 
 def row_of(cell: Cell, outcome: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
     """Row of a cell that ended now, in whatever way: its labels and provenance, and its outcome within bounds."""
-    row = {"key": cell.key, **cell.identity, "params": cell.params, "environment": environment(), "threads": THREADS}
+    row = {
+        "key": cell.key,
+        **cell.identity,
+        "params": cell.params,
+        "environment": environment(),
+        "threads": THREADS,
+    }
     row |= {"licence": dataset.licence, "citation": dataset.citation}
     return row | bounded(outcome) | {"ended": datetime.now(UTC).isoformat(timespec="milliseconds")}
 
@@ -110,7 +120,11 @@ def failure(error: BaseException) -> dict[str, Any]:
     """Say of an exception what a row says of it."""
     status = Status.MEMORY if isinstance(error, MemoryError) else Status.FAILED
     described = "".join(traceback.format_exception(error))
-    return {"status": status, "reason": f"{type(error).__name__}: {words(error)}", "traceback": words(described)}
+    return {
+        "status": status,
+        "reason": f"{type(error).__name__}: {words(error)}",
+        "traceback": words(described),
+    }
 
 
 def _outcome(cell: Cell, dataset: Dataset, folder: Path, accelerate: bool) -> dict[str, Any]:
@@ -154,15 +168,25 @@ def _predicted(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
 def _per_class(stored: Predictions, y: NDArray[np.int64]) -> dict[str, dict[str, float]]:
     """Metrics of each class, and its number of training images."""
     counts = y.sum(axis=0) if stored.multilabel else np.bincount(y, minlength=len(stored.classes))
-    return {cls: {**found, "train": int(n)} for (cls, found), n in zip(metrics.per_class(stored).items(), counts, strict=True)}
+    return {
+        cls: {**found, "train": int(n)}
+        for (cls, found), n in zip(metrics.per_class(stored).items(), counts, strict=True)
+    }
 
 
 def _plain(history: Any) -> Any:
     """Keep what JSON can hold; NumPy's numbers are made Python's, anything else is made text."""
-    return json.loads(json.dumps(history, default=lambda value: value.tolist() if hasattr(value, "tolist") else str(value)))
+    return json.loads(
+        json.dumps(
+            history,
+            default=lambda value: value.tolist() if hasattr(value, "tolist") else str(value),
+        )
+    )
 
 
 def _images_per_s(features: Features, predict_s: float, n_test: int) -> float:
     """Images a second from pixels to probabilities, extraction included."""
-    seconds = predict_s / n_test + (features.seconds / features.n_images if features.n_images else 0)
+    seconds = predict_s / n_test + (
+        features.seconds / features.n_images if features.n_images else 0
+    )
     return 1 / seconds if seconds else float("inf")

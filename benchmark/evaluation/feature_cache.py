@@ -1,8 +1,8 @@
 """Features of a cell's images, computed once and kept on disk.
 
-A stateless extractor is computed once per data set, one that learns once per training part. The key of a stored matrix
-holds everything that decides it: the images, the extractor's parameters and source, the versions of the libraries, and
-for one that learns the training indices and the seed.
+A stateless extractor is computed once per data set, one that learns once per training part. The key
+of a stored matrix holds everything that decides it: the images, the extractor's parameters and
+source, the versions of the libraries, and for one that learns the training indices and the seed.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ class Features:
     of_training : callable (indices) -> array
         The same of other images of the data set, treated as training images are.
     matrices : key to dict
-        The 'extractor' of each matrix, the 'seconds' that computing it took for all images of the data set, also when it
-        was read from the cache, and its size in 'mb'.
+        The 'extractor' of each matrix, the 'seconds' that computing it took for all images of the
+        data set, also when it was read from the cache, and its size in 'mb'.
     n_images : int
         How many images that was for.
     notes : tuple of str
@@ -97,17 +97,29 @@ def featurize(components: Components, cache: Path) -> Features:
             components.images(components.test, in_test),
             lambda indices: components.images(indices, in_train),
         )
-    found = {wanted: matrix_of(components, part, cache) for part, wanted in enumerate(matrices(cell))}
+    found = {
+        wanted: matrix_of(components, part, cache) for part, wanted in enumerate(matrices(cell))
+    }
     of = {(wanted.spec, wanted.of_occluded): matrix for wanted, (matrix, _) in found.items()}
 
     def rows(indices: NDArray[np.int64], occluded: bool) -> NDArray:
         return joined([of[spec, occluded][indices] for spec in cell.extractor])
 
     stored = [stored for _, stored in found.values()]
-    used = {known["key"]: {name: known[name] for name in ("extractor", "seconds", "mb")} for known in stored}
+    used = {
+        known["key"]: {name: known[name] for name in ("extractor", "seconds", "mb")}
+        for known in stored
+    }
     notes = dict.fromkeys(note for known in stored for note in known["notes"])
     of_train, of_test = rows(components.train, in_train), rows(components.test, in_test)
-    return Features(of_train, of_test, lambda indices: rows(indices, in_train), used, len(dataset.images), tuple(notes))
+    return Features(
+        of_train,
+        of_test,
+        lambda indices: rows(indices, in_train),
+        used,
+        len(dataset.images),
+        tuple(notes),
+    )
 
 
 def matrices(cell: Cell) -> tuple[Matrix, ...]:
@@ -118,7 +130,13 @@ def matrices(cell: Cell) -> tuple[Matrix, ...]:
 @lru_cache(maxsize=1024)
 def _matrices(extractor: tuple[ResolvedSpec, ...], occlusion: ResolvedSpec) -> tuple[Matrix, ...]:
     in_train, in_test = _occluded_sets(load(occlusion.target)(**dict(occlusion.params)))
-    return tuple(dict.fromkeys(Matrix(spec, side, in_train and learns(spec)) for spec in extractor for side in (in_train, in_test)))
+    return tuple(
+        dict.fromkeys(
+            Matrix(spec, side, in_train and learns(spec))
+            for spec in extractor
+            for side in (in_train, in_test)
+        )
+    )
 
 
 def _occluded_sets(occlusion: Occlusion | None) -> tuple[bool, bool]:
@@ -154,8 +172,14 @@ def matrix_of(components: Components, part: int, cache: Path) -> tuple[NDArray, 
 def matrix_key(cell: Cell, part: int, train: NDArray[np.int64]) -> str:
     """Content key of one of a cell's matrices."""
     spec, *occluded = matrices(cell)[part]
-    training = [hashlib.sha256(np.ascontiguousarray(train).data).hexdigest(), cell.seed_for("extractor")] if learns(spec) else None
-    versions = {name: version for name, version in libraries().items() if name not in NOT_IN_FEATURES}
+    training = (
+        [hashlib.sha256(np.ascontiguousarray(train).data).hexdigest(), cell.seed_for("extractor")]
+        if learns(spec)
+        else None
+    )
+    versions = {
+        name: version for name, version in libraries().items() if name not in NOT_IN_FEATURES
+    }
     covered = [[describe(cell.occlusion), cell.seed, *occluded]] if any(occluded) else []
     return digest_of([cell.fingerprint, describe(spec), versions, training, *covered])
 
@@ -176,7 +200,11 @@ def _read(path: Path, n: int) -> tuple[NDArray, dict[str, Any]] | None:
     try:
         matrix = np.load(path, mmap_mode="r", allow_pickle=False)
         stored = json.loads(path.with_suffix(".json").read_text())
-        whole = list(matrix.shape) == stored["shape"] and len(matrix) == n and stored["key"] == path.stem
+        whole = (
+            list(matrix.shape) == stored["shape"]
+            and len(matrix) == n
+            and stored["key"] == path.stem
+        )
     except (OSError, ValueError, EOFError, KeyError, TypeError):
         return None
     return (matrix, stored) if whole else None
@@ -185,24 +213,43 @@ def _read(path: Path, n: int) -> tuple[NDArray, dict[str, Any]] | None:
 def _compute(components: Components, wanted: Matrix, path: Path) -> None:
     spec, dataset, train = wanted.spec, components.dataset, components.train
     extractor = components.build_extractor(spec)
-    images = components.images(np.arange(len(dataset.images)), occluded=True) if wanted.of_occluded else dataset.images
+    images = (
+        components.images(np.arange(len(dataset.images)), occluded=True)
+        if wanted.of_occluded
+        else dataset.images
+    )
     learned_from = components.images(train, occluded=True) if wanted.from_occluded else None
     start = time.perf_counter()
-    with warnings.catch_warnings(record=True) as caught:  # said to every cell that uses the matrix, not to the first
+    with warnings.catch_warnings(
+        record=True
+    ) as caught:  # said to every cell that uses the matrix, not to the first
         warnings.simplefilter("always")
         matrix = fit_extractor(extractor, dataset, train, learned_from).transform(images)
     seconds = time.perf_counter() - start
-    stored = {"key": path.stem, "extractor": spec.label, "dataset": dataset.name, "shape": matrix.shape, "seconds": seconds}
+    stored = {
+        "key": path.stem,
+        "extractor": spec.label,
+        "dataset": dataset.name,
+        "shape": matrix.shape,
+        "seconds": seconds,
+    }
     stored["mb"] = matrix.nbytes / 1e6
     stored["notes"] = [*_notes(extractor, spec, dataset, matrix), *said(caught)]
     write_text(path.with_suffix(".json"), json.dumps(stored))
     write_atomic(path, lambda file: np.save(file, matrix))
 
 
-def fit_extractor(extractor: Any, dataset: Dataset, train: NDArray[np.int64], images: NDArray[np.uint8] | None = None) -> Any:
+def fit_extractor(
+    extractor: Any,
+    dataset: Dataset,
+    train: NDArray[np.int64],
+    images: NDArray[np.uint8] | None = None,
+) -> Any:
     """Fit an extractor to the training images, or to others in their place, with their labels if it uses them."""
     if images is None:
-        train = train[:1] if getattr(extractor, "stateless", False) else train  # one that learns nothing needs no copy of the images
+        train = (
+            train[:1] if getattr(extractor, "stateless", False) else train
+        )  # one that learns nothing needs no copy of the images
         images = dataset.images[train]
     labels = (dataset.targets[train],) if getattr(extractor, "uses_labels", False) else ()
     return extractor.fit(images, *labels)
@@ -213,16 +260,26 @@ def _notes(extractor: Any, spec: ResolvedSpec, dataset: Dataset, matrix: NDArray
     native = (dataset.images.shape[1], dataset.images.shape[2])
     seen = enlarged_shape(*native, getattr(extractor, "min_size", 1))
     if seen != native:
-        notes.append(f"{spec.label}: images enlarged from {native[0]}x{native[1]} to {seen[0]}x{seen[1]} (bicubic)")
+        notes.append(
+            f"{spec.label}: images enlarged from {native[0]}x{native[1]} to {seen[0]}x{seen[1]} "
+            "(bicubic)"
+        )
     empty = int((~matrix.any(axis=1)).sum())
     if empty:
-        notes.append(f"{spec.label}: {empty} of {len(matrix)} images have an all-zero feature vector")
+        notes.append(
+            f"{spec.label}: {empty} of {len(matrix)} images have an all-zero feature vector"
+        )
     return notes
 
 
 def said(caught: list[warnings.WarningMessage]) -> list[str]:
     """Warnings in words, each once."""
-    return list(dict.fromkeys(f"{item.category.__name__}: {words(item.message).partition(chr(10))[0]}" for item in caught))
+    return list(
+        dict.fromkeys(
+            f"{item.category.__name__}: {words(item.message).partition(chr(10))[0]}"
+            for item in caught
+        )
+    )
 
 
 def words(message: object) -> str:

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 from benchmark.strategies.base import Refused
 
-WORSE_THAN_CHANCE = "worse than random"  # scikit-learn's words, of AdaBoost and all that is made of it
+WORSE_THAN_CHANCE = (
+    "worse than random"  # scikit-learn's words, of AdaBoost and all that is made of it
+)
 
 
 def fit_model(model: Any, X: NDArray, y: NDArray, rarest: str, **given: Any) -> Any:
@@ -27,7 +29,8 @@ def fit_model(model: Any, X: NDArray, y: NDArray, rarest: str, **given: Any) -> 
     Raises
     ------
     Refused
-        The model needs more training images than there are, or is boosted and cannot begin with these.
+        The model needs more training images than there are, or is boosted and cannot begin with
+        these.
     """
     reason = size_refusal(model, len(X))
     if reason:
@@ -38,7 +41,9 @@ def fit_model(model: Any, X: NDArray, y: NDArray, rarest: str, **given: Any) -> 
         if WORSE_THAN_CHANCE not in str(error):
             raise
         why = "its first weak learner is worse than chance; more images of the rarest class, or a model that is not boosted, would work"
-        raise Refused(f"{type(model).__name__} cannot learn from this training set: {why} ({rarest})") from error
+        raise Refused(
+            f"{type(model).__name__} cannot learn from this training set: {why} ({rarest})"
+        ) from error
 
 
 def size_refusal(model: Any, n: int) -> str | None:

@@ -58,7 +58,11 @@ class Validation:
     @property
     def text(self) -> str:
         """What it is, for the row."""
-        left_out = f"; {self.n_left_out} more share a group with the training or test set" if self.n_left_out else ""
+        left_out = (
+            f"; {self.n_left_out} more share a group with the training or test set"
+            if self.n_left_out
+            else ""
+        )
         return f"official validation set ({len(self.indices)} images{left_out})"
 
 
@@ -115,7 +119,9 @@ class TrainingSet:
 
     def check(self, model: Any, where: str) -> None:
         """Raise Refused where the strategy cannot work on it."""
-        reason = self.strategy.refusal(clone(model), self.y, self.dataset.classes, self.dataset.task)
+        reason = self.strategy.refusal(
+            clone(model), self.y, self.dataset.classes, self.dataset.task
+        )
         if reason:
             raise Refused(f"{where}: {reason}")
 
@@ -171,9 +177,9 @@ class InnerFolds:
 def prepare_fit(model: Any, training: TrainingSet) -> tuple[TrainingSet, dict[str, Any]]:
     """What a model is to be trained on, and the held-out images it is to be given beside that.
 
-    A model whose ``fit`` has the argument ``inner_folds`` is given an iterable of (X_train, y_train,
-    X_held, y_held); one whose ``fit`` has ``held_out``, and with a ``validation`` share above 0, one
-    (X, y): the official validation set, or else that share of the training set.
+    A model whose ``fit`` has the argument ``inner_folds`` is given an iterable of (X_train,
+    y_train, X_held, y_held); one whose ``fit`` has ``held_out``, and with a ``validation`` share
+    above 0, one (X, y): the official validation set, or else that share of the training set.
 
     Raises
     ------
@@ -205,13 +211,18 @@ def _first_fold(training: TrainingSet, n: int) -> Fold:
     folds = training.folds(n).folds
     if not folds:
         unit = "image" if training.dataset.groups is None else "group"
-        raise Refused(f"early stopping needs images to hold out: a class with at least 2 {unit}s in the training set, and none has")
+        raise Refused(
+            f"early stopping needs images to hold out: a class with at least 2 {unit}s in the "
+            "training set, and none has"
+        )
     return folds[0]
 
 
 def takes_inner_folds(model: Any) -> bool:
     """Whether a model is to be given inner folds."""
-    return bool(has_fit_parameter(model, "inner_folds") and getattr(model, "uses_inner_folds", True))
+    return bool(
+        has_fit_parameter(model, "inner_folds") and getattr(model, "uses_inner_folds", True)
+    )
 
 
 def held_out_probabilities(model: Any, training: TrainingSet) -> HeldOut:
@@ -229,12 +240,21 @@ def held_out_probabilities(model: Any, training: TrainingSet) -> HeldOut:
     if training.validation:
         official = training.validation
         training.uses["strategy"] = official.text
-        return HeldOut(dataset.targets[official.indices], probabilities(model, official.features(), dataset))
+        return HeldOut(
+            dataset.targets[official.indices], probabilities(model, official.features(), dataset)
+        )
     folds = training.folds(TUNING)
-    held = np.concatenate([held for _, held in folds.folds]) if folds.folds else np.empty(0, dtype=np.int64)
+    held = (
+        np.concatenate([held for _, held in folds.folds])
+        if folds.folds
+        else np.empty(0, dtype=np.int64)
+    )
     if not dataset.multilabel and len(np.unique(training.y[held])) < 2:
         unit = "image" if dataset.groups is None else "group"
-        raise Refused(f"an inner cross-validation needs at least 2 {unit}s in the training set of each of two classes; {training.rarest()}")
+        raise Refused(
+            f"an inner cross-validation needs at least 2 {unit}s in the training set of each of "
+            f"two classes; {training.rarest()}"
+        )
     folds.check(model)
     training.uses["strategy"] = folds.text
     proba = []

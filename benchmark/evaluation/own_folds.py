@@ -36,14 +36,18 @@ def own_folds_refusal(model: Any, strategy: Strategy, grouped: bool, n: int) -> 
             continue
         reasons = {
             "resampled images": resamples(strategy),
-            "bootstrap samples": any(getattr(holder, "bootstrap", False) is True for holder in holders),
+            "bootstrap samples": any(
+                getattr(holder, "bootstrap", False) is True for holder in holders
+            ),
             "images of one group": grouped,
         }
         mixed = [reason for reason, holds in reasons.items() if holds]
         if mixed:
             return (
-                f"{type(part).__name__} splits the training set inside fit, and would have {mixed[0]} on both sides: "
-                "turn that off, or write a model whose fit takes inner_folds, as models/calibration.py does"
+                f"{type(part).__name__} splits the training set inside fit, and would have "
+                f"{mixed[0]} on both sides: "
+                "turn that off, or write a model whose fit takes inner_folds, as "
+                "models/calibration.py does"
             )
     return None
 
@@ -68,7 +72,10 @@ def _parts(part: Any, holders: tuple[Any, ...]) -> Iterator[tuple[Any, tuple[Any
 def _splits(part: Any, n: int) -> bool:
     """Whether scikit-learn's names of parameters say that a part cuts what it is fitted on."""
     values = vars(part)
-    early = values.get("early_stopping", values.get("n_iter_no_change") if "validation_fraction" in values else None)
+    early = values.get(
+        "early_stopping",
+        values.get("n_iter_no_change") if "validation_fraction" in values else None,
+    )
     return (
         ("cv" in values and values["cv"] != "prefit")
         or (n > EARLY_STOPPING if early == "auto" else bool(early))

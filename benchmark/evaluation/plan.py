@@ -36,7 +36,10 @@ class Plan:
 
     def cells(self) -> Iterator[Cell]:
         """All cells, each made when it is asked for."""
-        n_folds = {label: len(folds(dataset, split_of(self.study, dataset))) for label, dataset in self.datasets.items()}
+        n_folds = {
+            label: len(folds(dataset, split_of(self.study, dataset)))
+            for label, dataset in self.datasets.items()
+        }
         return cells(self.study, self.datasets, n_folds)
 
     @cached_property
@@ -47,7 +50,10 @@ class Plan:
     @cached_property
     def refusals(self) -> list[tuple[Cell, str]]:
         """Cells of which the split alone tells that they cannot be run, with the reason; features may refuse others."""
-        reasons = ((cell, build_components(cell, self.datasets[cell.dataset.label]).refusal()) for cell in self.cells())
+        reasons = (
+            (cell, build_components(cell, self.datasets[cell.dataset.label]).refusal())
+            for cell in self.cells()
+        )
         return [(cell, reason) for cell, reason in reasons if reason]
 
 
@@ -61,11 +67,21 @@ def make_plan(study: Study, data: str | Path | None = None) -> Plan:
     """
     study = study.resolved()
     folder = data_folder(data)
-    loaded = {spec.label: load(spec.target)(spec.name, folder, study.size, **dict(spec.params)) for spec in study.datasets}
-    plan = Plan(study, {label: dataset.noted_for(split_of(study, dataset).name) for label, dataset in loaded.items()})
+    loaded = {
+        spec.label: load(spec.target)(spec.name, folder, study.size, **dict(spec.params))
+        for spec in study.datasets
+    }
+    plan = Plan(
+        study,
+        {
+            label: dataset.noted_for(split_of(study, dataset).name)
+            for label, dataset in loaded.items()
+        },
+    )
     if not any(True for _ in plan.cells()):
         raise UserError(
-            f"study '{study.name}' has no cells: it names no model, or models that take features and no extractor "
+            f"study '{study.name}' has no cells: it names no model, or models that take features "
+            "and no extractor "
             "(--extractor and --model replace a study's pipelines: name both)"
         )
     return plan
@@ -85,20 +101,36 @@ def cells(study: Study, datasets: dict[str, Dataset], folds: dict[str, int]) -> 
         dataset = datasets[data.label]
         split = split_of(study, dataset)
         for sample in product(*(getattr(study, axis.plural) for axis in sampled)):
-            condition = {"dataset": data, **{axis.name: value for axis, value in zip(sampled, sample, strict=True)}}
+            condition = {
+                "dataset": data,
+                **{axis.name: value for axis, value in zip(sampled, sample, strict=True)},
+            }
             for configuration in _configurations(study):
                 for fold in range(folds[data.label]):
-                    yield Cell(dataset.fingerprint, study.size, split, fold, condition | configuration)
+                    yield Cell(
+                        dataset.fingerprint, study.size, split, fold, condition | configuration
+                    )
 
 
 def _configurations(study: Study) -> list[dict[str, Any]]:
     """Every pipeline with every value of the other axes; ``majority`` looks at no image, and so is run with their defaults alone."""
-    others = [axis for axis in axes_with(Role.CONFIGURATION) if axis.name not in ("extractor", "model")]
+    others = [
+        axis for axis in axes_with(Role.CONFIGURATION) if axis.name not in ("extractor", "model")
+    ]
     defaults = default_values()
     return [
-        {"extractor": extractor, "model": model, **{axis.name: value for axis, value in zip(others, chosen, strict=True)}}
+        {
+            "extractor": extractor,
+            "model": model,
+            **{axis.name: value for axis, value in zip(others, chosen, strict=True)},
+        }
         for extractor, model in _pipelines(study)
-        for chosen in product(*([defaults[axis.name]] if model.name == FLOOR else getattr(study, axis.plural) for axis in others))
+        for chosen in product(
+            *(
+                [defaults[axis.name]] if model.name == FLOOR else getattr(study, axis.plural)
+                for axis in others
+            )
+        )
     ]
 
 
@@ -110,8 +142,17 @@ def split_of(study: Study, dataset: Dataset) -> ResolvedSpec:
 
 def _pipelines(study: Study) -> Iterator[tuple[tuple[ResolvedSpec, ...], ResolvedSpec]]:
     """Every pair of extractor and model, each once; the floor needs no extractor where a study has none."""
-    spanned = ((extractor, model) for extractor in study.extractors for model in study.models if not takes_images(model))
-    alone = (((), model) for model in study.models if takes_images(model) or (model.name == FLOOR and not study.extractors))
+    spanned = (
+        (extractor, model)
+        for extractor in study.extractors
+        for model in study.models
+        if not takes_images(model)
+    )
+    alone = (
+        ((), model)
+        for model in study.models
+        if takes_images(model) or (model.name == FLOOR and not study.extractors)
+    )
     first: dict[Any, tuple[tuple[ResolvedSpec, ...], ResolvedSpec]] = {}
     for pair in chain(spanned, alone, study.pipelines):
         first.setdefault(content_of(pair), pair)

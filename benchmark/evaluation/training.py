@@ -11,7 +11,13 @@ from typing import Any
 from benchmark.evaluation.components import Components
 from benchmark.evaluation.feature_cache import Features
 from benchmark.evaluation.fitting import fit_model
-from benchmark.evaluation.inner_folds import TrainingSet, Validation, held_out_probabilities, prepare_fit, probabilities
+from benchmark.evaluation.inner_folds import (
+    TrainingSet,
+    Validation,
+    held_out_probabilities,
+    prepare_fit,
+    probabilities,
+)
 from benchmark.sampling.splits import official_validation
 from benchmark.scoring.predictions import Predictions
 from benchmark.strategies.base import Combined, Strategy
@@ -74,7 +80,9 @@ def train_and_predict(components: Components, features: Features) -> Trained:
     uses = whole.uses | training.uses
     outcome["validation"] = "; ".join(f"{what}: {text}" for what, text in uses.items()) or "none"
     groups = None if dataset.groups is None else dataset.groups[test]
-    predictions = Predictions(dataset.targets[test], proba, dataset.classes, test, dataset.ordinal, groups)
+    predictions = Predictions(
+        dataset.targets[test], proba, dataset.classes, test, dataset.ordinal, groups
+    )
     return Trained(model, strategy, predictions, outcome, tuple(notes))
 
 
@@ -91,7 +99,11 @@ def double_corrections(strategy: Strategy, model: Any) -> list[Note]:
         Not yet weighted by the strategy.
     """
     parts = strategy.parts if isinstance(strategy, Combined) else [strategy]
-    by = [type(getattr(part, "sampler", part)).__name__ for part in parts if getattr(part, "balances", False)]
+    by = [
+        type(getattr(part, "sampler", part)).__name__
+        for part in parts
+        if getattr(part, "balances", False)
+    ]
     by += ["the model"] if balances(model) else []
     text = f"class frequencies are corrected {len(by)} times: by {' and by '.join(by)}"
     return [Note(text, NoteKind.CORRECTION)] if len(by) > 1 else []
@@ -100,7 +112,11 @@ def double_corrections(strategy: Strategy, model: Any) -> list[Note]:
 def _official_validation(components: Components, features: Features) -> Validation | None:
     """The official validation set, if there is one that shares no group with the rest."""
     indices, n_left_out = official_validation(components.dataset)
-    return Validation(indices, lambda: features.of_training(indices), n_left_out) if len(indices) else None
+    return (
+        Validation(indices, lambda: features.of_training(indices), n_left_out)
+        if len(indices)
+        else None
+    )
 
 
 @contextmanager

@@ -26,7 +26,9 @@ def said_of(card: Card, proba: NDArray[np.float64]) -> tuple[str, float]:
     found = classes_of(card, proba)
     if not found:
         return "none", float(proba.max())
-    return ", ".join(found), float(min(p for name, p in zip(card.classes, proba, strict=True) if name in found))
+    return ", ".join(found), float(
+        min(p for name, p in zip(card.classes, proba, strict=True) if name in found)
+    )
 
 
 def top(card: Card, proba: NDArray[np.float64]) -> list[tuple[str, float]]:
@@ -37,7 +39,10 @@ def top(card: Card, proba: NDArray[np.float64]) -> list[tuple[str, float]]:
 def figures_of(card: Card) -> str:
     """The six metrics of a leaderboard, on the test part."""
     shown = {name: card.metrics.get(name) for name in (SIX_MULTILABEL if card.multilabel else SIX)}
-    return ", ".join(f"{name} {'undefined' if value is None else f'{value:.3f}'}" for name, value in shown.items())
+    return ", ".join(
+        f"{name} {'undefined' if value is None else f'{value:.3f}'}"
+        for name, value in shown.items()
+    )
 
 
 def as_record(card: Card, asked: Asked, proba: NDArray[np.float64]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What compiled code follows without a look, looked at before it may: trees, support vectors, neighbours, words and centroids.
 
-A model from a file may hold any numbers. Python and NumPy check what they are given; loops in C, Cython and numba follow indices and
-lengths wherever they lead. Whatever they read is checked here for its shape, its type and its range.
+A model from a file may hold any numbers. Python and NumPy check what they are given; loops in C,
+Cython and numba follow indices and lengths wherever they lead. Whatever they read is checked here
+for its shape, its type and its range.
 """
 
 from __future__ import annotations
@@ -33,11 +34,15 @@ from features.sift_bovw import SIFTBoVW
 from features.visual_words import ENCODINGS, Fisher
 
 KERNELS = ("rbf", "linear", "poly", "sigmoid")
-CHECKS_WIDTH = (BaseDecisionTree, HistGradientBoostingClassifier)  # scikit-learn does so unless the attribute is missing
+CHECKS_WIDTH = (
+    BaseDecisionTree,
+    HistGradientBoostingClassifier,
+)  # scikit-learn does so unless the attribute is missing
 AS_WIDE = (StandardScaler, MinMaxScaler)  # what they give has as many columns as what they take
 NOT_ALIKE = ("random_state", "class_weight")
 KEPT_ONLY = {
-    KNeighborsClassifier: ", or is not one that a file keeps: KNeighborsClassifier(algorithm='brute') with Euclidean distances",
+    KNeighborsClassifier: ", or is not one that a file keeps: "
+    "KNeighborsClassifier(algorithm='brute') with Euclidean distances",
 }
 ALONE = {"n_jobs": (None, 1), "verbose": (0, False, None), "memory": (None,)}
 
@@ -83,7 +88,10 @@ def check_compiled(part: Any, n_features: int) -> None:
                 continue
             checks = (SOUND[kind] for kind in type(inner).__mro__ if kind in SOUND)
             if not all(check(inner, place) for check in checks):
-                raise UserError(f"its {type(inner).__name__} does not fit together{KEPT_ONLY.get(type(inner), '')}")
+                raise UserError(
+                    f"its {type(inner).__name__} does not fit "
+                    f"together{KEPT_ONLY.get(type(inner), '')}"
+                )
     except (AttributeError, TypeError, ValueError, LookupError, OverflowError) as error:
         raise UserError(f"a part of it is not whole ({error})") from None
 
@@ -95,19 +103,24 @@ def _check_attributes(part: Any) -> None:
     params = part.get_params(deep=False) if is_estimator else {}
     hidden = [name for name in held if name not in params and hasattr(type(part), name)]
     if hidden:
-        raise UserError(f"its {type(part).__name__} has an attribute '{hidden[0]}', which no pipeline's has")
+        raise UserError(
+            f"its {type(part).__name__} has an attribute '{hidden[0]}', which no pipeline's has"
+        )
     for name, allowed in ALONE.items():
         if name in params and not any(params[name] is value for value in allowed):
-            raise UserError(f"its {type(part).__name__} has {name}={params[name]!r:.60}; a pipeline's has {name}={allowed[0]}")
+            raise UserError(
+                f"its {type(part).__name__} has {name}={params[name]!r:.60}; a pipeline's has "
+                f"{name}={allowed[0]}"
+            )
     if is_estimator and getattr(part, "_parameter_constraints", None):
         part._validate_params()
 
 
 def _is_unfitted(part: Any) -> bool:
     """Whether an estimator holds its parameters alone, as one that is kept to be cloned: there is nothing to be followed."""
-    return isinstance(part, BaseEstimator) and {name for name, value in vars(part).items() if value is not None} <= set(
-        part.get_params(deep=False)
-    )
+    return isinstance(part, BaseEstimator) and {
+        name for name, value in vars(part).items() if value is not None
+    } <= set(part.get_params(deep=False))
 
 
 def _within(part: Any, place: Place) -> Iterator[tuple[Any, Place]]:
@@ -125,7 +138,9 @@ def _within(part: Any, place: Place) -> Iterator[tuple[Any, Place]]:
         yield from _within_steps(part.steps, deeper)
         held = [value for name, value in vars(part).items() if name != "steps"]
     elif hasattr(part, "__dict__"):
-        held = [value for name, value in vars(part).items() if name != "network_"]  # torch checks what it is given
+        held = [
+            value for name, value in vars(part).items() if name != "network_"
+        ]  # torch checks what it is given
         deeper = replace(deeper, width=_width_inside(part, place.width))
     for inner in held:
         if not isinstance(inner, str | bytes | int | float | np.ndarray | np.generic | type(None)):
@@ -143,7 +158,8 @@ def _within_steps(steps: Any, place: Place) -> Iterator[tuple[Any, Place]]:
 def _width_inside(part: Any, width: int | None) -> int | None:
     """Columns that what is inside an object is given: no more than it takes, nor than it gives each member of an ensemble.
 
-    Inside a plug-in nobody knows, but for what compares its input with its own ``n_features_in_`` before it is followed.
+    Inside a plug-in nobody knows, but for what compares its input with its own ``n_features_in_``
+    before it is followed.
     """
     if type(part).__module__.startswith("plugin_"):
         return None
@@ -170,7 +186,12 @@ def _is_sound_predictor(tree: Any, place: Place) -> bool:
     inner = nodes["is_leaf"] == 0
     features = nodes["feature_idx"][inner].astype(np.int64)
     known = place.holds(2**31, features) and place.width is not None
-    return known and len(nodes) > 0 and not nodes["is_categorical"].any() and _leads_on(inner, nodes["left"], nodes["right"])
+    return (
+        known
+        and len(nodes) > 0
+        and not nodes["is_categorical"].any()
+        and _leads_on(inner, nodes["left"], nodes["right"])
+    )
 
 
 def _is_sound_boosting(model: Any, place: Place) -> bool:
@@ -178,7 +199,11 @@ def _is_sound_boosting(model: Any, place: Place) -> bool:
     per_round = 1 if k == 2 else k
     rounds = all(isinstance(trees, list) and len(trees) == per_round for trees in model._predictors)
     only_trees = all(type(tree) is TreePredictor for trees in model._predictors for tree in trees)
-    plain = model._preprocessor is None and model.is_categorical_ is None and not model._bin_mapper.is_categorical_.any()
+    plain = (
+        model._preprocessor is None
+        and model.is_categorical_ is None
+        and not model._bin_mapper.is_categorical_.any()
+    )
     return rounds and only_trees and plain and model.n_trees_per_iteration_ == per_round
 
 
@@ -207,21 +232,55 @@ def _is_sound_svc(machine: Any, place: Place) -> bool:
     if not fits or k < 2 or machine._sparse is not False or machine.kernel not in KERNELS:
         return False
     counts, places = machine._n_support.astype(np.int64), machine.support_
-    placed = bool((counts >= 0).all() and counts.sum() == n and (places >= 0).all() and (places < n_fitted).all())
+    placed = bool(
+        (counts >= 0).all()
+        and counts.sum() == n
+        and (places >= 0).all()
+        and (places < n_fitted).all()
+    )
     given = machine.n_features_in_ if place.width is None else place.width
-    return placed and width == machine.n_features_in_ <= given and 0 < float(machine._gamma) < np.inf
+    return (
+        placed and width == machine.n_features_in_ <= given and 0 < float(machine._gamma) < np.inf
+    )
 
 
 def _is_sound_knn(neighbours: Any, place: Place) -> bool:
     X, labels, n_classes = neighbours._fit_X, neighbours._y, len(neighbours.classes_)
     n, width = X.shape
-    known = _is_array(labels, (n,), np.int64) and n > 0 and labels.min() >= 0 and labels.max() < n_classes
-    brute = neighbours._fit_method == "brute" and neighbours._tree is None and neighbours.algorithm == "brute"
-    metrics = {neighbours.metric, neighbours.effective_metric_} <= {"minkowski", "euclidean"} and neighbours.p == 2
-    plain = neighbours.metric_params is None and not neighbours.effective_metric_params_ and neighbours.outputs_2d_ is False
+    known = (
+        _is_array(labels, (n,), np.int64)
+        and n > 0
+        and labels.min() >= 0
+        and labels.max() < n_classes
+    )
+    brute = (
+        neighbours._fit_method == "brute"
+        and neighbours._tree is None
+        and neighbours.algorithm == "brute"
+    )
+    metrics = {neighbours.metric, neighbours.effective_metric_} <= {
+        "minkowski",
+        "euclidean",
+    } and neighbours.p == 2
+    plain = (
+        neighbours.metric_params is None
+        and not neighbours.effective_metric_params_
+        and neighbours.outputs_2d_ is False
+    )
     given = neighbours.n_features_in_ if place.width is None else place.width
-    fits = X.dtype in (np.float32, np.float64) and X.flags.c_contiguous and width == neighbours.n_features_in_ <= given
-    return bool(known and brute and metrics and plain and fits and 1 <= neighbours.n_neighbors <= n == neighbours.n_samples_fit_)
+    fits = (
+        X.dtype in (np.float32, np.float64)
+        and X.flags.c_contiguous
+        and width == neighbours.n_features_in_ <= given
+    )
+    return bool(
+        known
+        and brute
+        and metrics
+        and plain
+        and fits
+        and 1 <= neighbours.n_neighbors <= n == neighbours.n_samples_fit_
+    )
 
 
 def _is_sound_nystroem(part: Any, place: Place) -> bool:
@@ -232,33 +291,57 @@ def _are_sound_words(extractor: Any, place: Place) -> bool:
     """Whether the words of a vocabulary are those of its extractor: compiled code writes at the place of each."""
     words = extractor.vocabulary_
     n = len(words.words)
-    fits = _is_array(words.words, (n, LENGTH), np.float32) and type(words) is ENCODINGS[extractor.encoding]
+    fits = (
+        _is_array(words.words, (n, LENGTH), np.float32)
+        and type(words) is ENCODINGS[extractor.encoding]
+    )
     if not fits or not n <= words.n_words == extractor.n_words:
         return False
     if type(words) is not Fisher or n == 0:
         return True
-    return _is_array(words.deviations, (n, LENGTH), np.float32) and _is_array(words.weights, (n,), np.float32)
+    return _is_array(words.deviations, (n, LENGTH), np.float32) and _is_array(
+        words.weights, (n,), np.float32
+    )
 
 
 def _are_sound_centroids(extractor: Any, place: Place) -> bool:
     d = extractor.patch_size**2 * int(extractor.image_shape_[2])
     n = len(extractor.centroids_)
     shapes = {"mean_": (d,), "whitener_": (d, d), "centroids_": (n, d)}
-    return 1 <= n <= extractor.n_centroids and all(_is_array(getattr(extractor, name), shape, np.float32) for name, shape in shapes.items())
+    return 1 <= n <= extractor.n_centroids and all(
+        _is_array(getattr(extractor, name), shape, np.float32) for name, shape in shapes.items()
+    )
 
 
 def _is_sound_pca(extractor: Any, place: Place) -> bool:
     """Whether the fitted extractor is the one that images are enlarged for."""
-    return type(extractor.projection_) is decomposition.PCA and _params_of(extractor.extractor_) == _params_of(extractor._inner())
+    return type(extractor.projection_) is decomposition.PCA and _params_of(
+        extractor.extractor_
+    ) == _params_of(extractor._inner())
 
 
 def _params_of(estimator: Any) -> list[Any]:
-    deep = {name: value for name, value in estimator.get_params().items() if name.split("__")[-1] not in NOT_ALIKE}
-    return [type(estimator), *((name, type(value) if isinstance(value, BaseEstimator) else value) for name, value in sorted(deep.items()))]
+    deep = {
+        name: value
+        for name, value in estimator.get_params().items()
+        if name.split("__")[-1] not in NOT_ALIKE
+    }
+    return [
+        type(estimator),
+        *(
+            (name, type(value) if isinstance(value, BaseEstimator) else value)
+            for name, value in sorted(deep.items())
+        ),
+    ]
 
 
 def _is_array(found: Any, shape: tuple[int, ...], kind: Any) -> bool:
-    return isinstance(found, np.ndarray) and found.shape == shape and found.dtype == kind and found.flags.c_contiguous
+    return (
+        isinstance(found, np.ndarray)
+        and found.shape == shape
+        and found.dtype == kind
+        and found.flags.c_contiguous
+    )
 
 
 SOUND: dict[type, Callable[[Any, Place], bool]] = {

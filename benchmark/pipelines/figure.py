@@ -56,13 +56,17 @@ def _draw_image(ax: Axes, card: Card, asked: Asked, proba: NDArray[np.float64]) 
     said, p = said_of(card, proba)
     ax.imshow(asked.pixels.squeeze(), cmap="gray", vmin=0, vmax=255)
     ax.set_axis_off()
-    ax.set_title(textwrap.fill(f"{short(asked.name, 40)} ({short(said, 40)}, {p:.2f})", 46), loc="left")
+    ax.set_title(
+        textwrap.fill(f"{short(asked.name, 40)} ({short(said, 40)}, {p:.2f})", 46), loc="left"
+    )
 
 
 def _draw_bars(ax: Axes, card: Card, proba: NDArray[np.float64]) -> None:
     names, values = zip(*top(card, proba), strict=True)
     chosen = classes_of(card, proba)
-    bars = ax.barh(range(len(names)), values, color=["#0b4f9e" if name in chosen else "0.7" for name in names])
+    bars = ax.barh(
+        range(len(names)), values, color=["#0b4f9e" if name in chosen else "0.7" for name in names]
+    )
     ax.bar_label(bars, [f"{value:.2f}" for value in values], padding=3, fontsize=8)
     ax.set_yticks(range(len(names)), [short(name) for name in names])
     ax.set(xlim=(0, 1.12), xticks=(0, 0.5, 1), xlabel="probability", ylim=(SHOWN - 0.4, -0.6))

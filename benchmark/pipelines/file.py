@@ -18,15 +18,33 @@ from sklearn.base import BaseEstimator
 from benchmark.errors import UserError, validation_problem
 from benchmark.pipelines.card import Card
 from benchmark.pipelines.pipeline import Pipeline
-from benchmark.pipelines.schema import Budget, announced_sizes, clean_skops, parse_json, read_part, rewrite_skops
-from benchmark.pipelines.sources import FOLDER, KEPT, RESTORE, PluginError, match_plugins, plugin_files, where_torch_is
+from benchmark.pipelines.schema import (
+    Budget,
+    announced_sizes,
+    clean_skops,
+    parse_json,
+    read_part,
+    rewrite_skops,
+)
+from benchmark.pipelines.sources import (
+    FOLDER,
+    KEPT,
+    RESTORE,
+    PluginError,
+    match_plugins,
+    plugin_files,
+    where_torch_is,
+)
 from benchmark.pipelines.trial import EXTRA, bounded_memory, in_bounded_time, try_out
 from benchmark.pipelines.trusted import trusted_types
 from benchmark.utils.files import user_path
 
 SUFFIX = ".pipeline"
 LARGEST = 2**32  # bytes that all parts of a file may unpack to
-ALWAYS, RATIO = 2**28, 100  # bytes that they may in any case, and times the file's size that they may beyond that
+ALWAYS, RATIO = (
+    2**28,
+    100,
+)  # bytes that they may in any case, and times the file's size that they may beyond that
 LARGEST_CARD = 2**22
 FIRST = b"PK\x03\x04"  # of every zip
 
@@ -43,16 +61,20 @@ def load(path: Path, plugins: Iterable[str] = ()) -> Pipeline:
     Raises
     ------
     UserError
-        There is no such file, it is no pipeline, damaged, changed, holds a type that is not trusted, or needs a plug-in that was
-        not named.
+        There is no such file, it is no pipeline, damaged, changed, holds a type that is not
+        trusted, or needs a plug-in that was not named.
     """
     path = user_path(path)
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "is no file" if path.exists() else "does not exist"
+        what = (
+            "is a folder" if path.is_dir() else "is no file" if path.exists() else "does not exist"
+        )
         raise UserError(f"cannot read the pipeline {path}: it {what}")
     try:
         if path.stat().st_size > LARGEST:
-            raise UserError(f"{path} is too large for a pipeline ({path.stat().st_size / 1e9:.1f} GB)")
+            raise UserError(
+                f"{path} is too large for a pipeline ({path.stat().st_size / 1e9:.1f} GB)"
+            )
         with path.open("rb") as file:
             content = file.read(LARGEST)
     except OSError as error:
@@ -92,14 +114,19 @@ def _packed(part: Any) -> bytes:
     try:
         content = skops.io.dumps(part)
     except Exception as error:  # skops raises whatever an object's own methods do
-        raise UserError(f"a {type(part).__name__} cannot be saved: it holds what no file can ({_short(error)}); {KEPT}") from None
+        raise UserError(
+            f"a {type(part).__name__} cannot be saved: it holds what no file can "
+            f"({_short(error)}); {KEPT}"
+        ) from None
     return rewrite_skops(content)
 
 
 def loads(content: bytes, name: str, plugins: Iterable[str] = ()) -> Pipeline:
     """Pipeline of a file's content; ``name`` is how messages call it."""
     if not content.startswith(FIRST):
-        raise UserError(f"{name} is no pipeline: python -m benchmark fit ... --save FILE{SUFFIX} writes one")
+        raise UserError(
+            f"{name} is no pipeline: python -m benchmark fit ... --save FILE{SUFFIX} writes one"
+        )
     try:
         return in_bounded_time(lambda: _loaded(content, name, list(plugins)))
     except PluginError as error:
@@ -109,21 +136,32 @@ def loads(content: bytes, name: str, plugins: Iterable[str] = ()) -> Pipeline:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))[:100]
-        raise UserError(f"{name} is refused: its card{f', field {field}' if field else ''} {validation_problem(first)}") from None
+        raise UserError(
+            f"{name} is refused: its card{f', field {field}' if field else ''} "
+            f"{validation_problem(first)}"
+        ) from None
     except MemoryError:
-        raise UserError(f"{name} is refused: it takes more memory than two images could need") from None
+        raise UserError(
+            f"{name} is refused: it takes more memory than two images could need"
+        ) from None
     except Exception as error:  # whatever a hostile file brings about is for the user to read
-        changed = f"damaged, or changed since it was written ({type(error).__name__}: {_short(error)})"
+        changed = (
+            f"damaged, or changed since it was written ({type(error).__name__}: {_short(error)})"
+        )
         raise UserError(f"{name} is refused: {changed}") from error
 
 
 def _loaded(content: bytes, name: str, plugins: list[str]) -> Pipeline:
     card, files = _unpacked(content)
-    sources = {part.removeprefix(FOLDER): text for part, text in files.items() if part.startswith(FOLDER)}
+    sources = {
+        part.removeprefix(FOLDER): text for part, text in files.items() if part.startswith(FOLDER)
+    }
     trusted = trusted_types(match_plugins(sources, plugins, name) if sources else plugins)
     most = min(LARGEST, max(ALWAYS, RATIO * len(content)))
     with bounded_memory(EXTRA + 4 * most):
-        parts = _read_parts({part: found for part, found in files.items() if part.endswith(".skops")}, trusted, most)
+        parts = _read_parts(
+            {part: found for part, found in files.items() if part.endswith(".skops")}, trusted, most
+        )
     has_networks = _give_networks(parts, files, card.image_shape)
     extractors = tuple(parts[f"extractor_{k}"] for k in range(len(parts) - 2))
     pipeline = Pipeline(card, extractors, parts["model"], parts["strategy"])
@@ -137,14 +175,22 @@ def _unpacked(content: bytes) -> tuple[Card, dict[str, bytes]]:
         sizes = announced_sizes(archive)
         if "card.json" not in sizes:
             raise UserError("it is a zip, but not of a pipeline")
-        if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()) or sum(sizes.values()) > min(LARGEST, len(content)):
+        if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()) or sum(
+            sizes.values()
+        ) > min(LARGEST, len(content)):
             raise UserError("its parts are packed, or longer than the file")
         head = parse_json(read_part(archive, "card.json", LARGEST_CARD))
         card = Card.model_validate(head["card"])
         files = {name: read_part(archive, name, LARGEST) for name in sizes if name != "card.json"}
-    changed = [name for name in {*files, *head["files"]} if name not in files or head["files"].get(name) != _digest(files[name])]
+    changed = [
+        name
+        for name in {*files, *head["files"]}
+        if name not in files or head["files"].get(name) != _digest(files[name])
+    ]
     if changed:
-        raise UserError(f"{sorted(changed)[0][:100]} is not what was written: damaged, or changed since")
+        raise UserError(
+            f"{sorted(changed)[0][:100]} is not what was written: damaged, or changed since"
+        )
     return card, files
 
 
@@ -154,7 +200,9 @@ def _read_parts(files: dict[str, bytes], trusted: set[str], most: int) -> dict[s
     clean = {name: clean_skops(content, trusted, budget) for name, content in files.items()}
     parts = {}
     for name, content in clean.items():
-        parts[name.removesuffix(".skops")] = skops.io.loads(content, trusted=skops.io.get_untrusted_types(data=content))
+        parts[name.removesuffix(".skops")] = skops.io.loads(
+            content, trusted=skops.io.get_untrusted_types(data=content)
+        )
     return parts
 
 
@@ -185,7 +233,9 @@ def _without_networks(owners: list[Any]) -> Iterator[None]:
             owner.network_ = network
 
 
-def _give_networks(parts: dict[str, Any], files: dict[str, bytes], image_shape: tuple[int, int, int]) -> bool:
+def _give_networks(
+    parts: dict[str, Any], files: dict[str, bytes], image_shape: tuple[int, int, int]
+) -> bool:
     """Give every part that had a network one again, with the weights of the file; whether any had."""
     owners = list(_with_networks(parts))
     if not owners:
@@ -204,7 +254,9 @@ def _weights(owner: Any) -> bytes:
 
     if not hasattr(owner, "restore") or not hasattr(owner, "image_shape_"):
         raise UserError(f"{type(owner).__name__}.network_ belongs to torch: {RESTORE}")
-    return safetensors.torch.save({name: value.contiguous() for name, value in owner.network_.state_dict().items()})
+    return safetensors.torch.save(
+        {name: value.contiguous() for name, value in owner.network_.state_dict().items()}
+    )
 
 
 def _short(error: Exception) -> str:

@@ -84,19 +84,27 @@ def one_cell(study: Study, data: Any = None) -> tuple[Cell, Dataset]:
     plan = make_plan(study.model_copy(update={"split": None}), data)
     (dataset,) = plan.datasets.values()
     if not has_official(dataset):
-        plan = replace(plan, study=plan.study.model_copy(update={"split": resolve("split", Spec("holdout"))}))
+        plan = replace(
+            plan, study=plan.study.model_copy(update={"split": resolve("split", Spec("holdout"))})
+        )
     found = list(plan.cells())
     if study.extractors and not found[0].extractor:
-        raise UserError(f"{found[0].model.label} looks at the images themselves: leave the extractor out")
+        raise UserError(
+            f"{found[0].model.label} looks at the images themselves: leave the extractor out"
+        )
     if len(found) != 1:
-        raise UserError(f"these make {len(found)} pipelines; name one data set, one model, and one extractor if the model takes features")
+        raise UserError(
+            f"these make {len(found)} pipelines; name one data set, one model, and one extractor "
+            "if the model takes features"
+        )
     return found[0], dataset
 
 
 def fit(cell: Cell, dataset: Dataset) -> Pipeline:
     """Train a pipeline on a cell's training part, and measure it on its test part.
 
-    On one thread, as ``run`` does, so that its probabilities are those of the same cell in a leaderboard.
+    On one thread, as ``run`` does, so that its probabilities are those of the same cell in a
+    leaderboard.
 
     Raises
     ------
@@ -113,9 +121,13 @@ def fit(cell: Cell, dataset: Dataset) -> Pipeline:
         try:
             trained = train(components)
         except Refused as refused:
-            raise UserError(f"this pipeline cannot be trained on {dataset.name}: {refused}") from None
+            raise UserError(
+                f"this pipeline cannot be trained on {dataset.name}: {refused}"
+            ) from None
         except (Exception, SystemExit) as error:  # a row of a study would say so, too
-            raise UserError(f"training on {dataset.name} failed: {type(error).__name__}: {words(error)}") from error
+            raise UserError(
+                f"training on {dataset.name} failed: {type(error).__name__}: {words(error)}"
+            ) from error
     how = trained.outcome["validation"]
     notes = (
         *dataset.notes,
@@ -137,16 +149,22 @@ def train(components: Components) -> Trained:
     def rows(indices: Indices) -> NDArray:
         return _features(components.extractors, dataset.images[indices])
 
-    return train_and_predict(components, Features(rows(components.train), rows(components.test), rows))
+    return train_and_predict(
+        components, Features(rows(components.train), rows(components.test), rows)
+    )
 
 
 def make_pipeline(components: Components, trained: Trained, notes: tuple[str, ...]) -> Pipeline:
     """Put together what was trained and where it comes from."""
-    card = make_card(components.cell, components.dataset, trained.predictions, len(components.train), notes)
+    card = make_card(
+        components.cell, components.dataset, trained.predictions, len(components.train), notes
+    )
     return Pipeline(card, components.extractors, trained.model, trained.strategy)
 
 
-def make_card(cell: Cell, dataset: Dataset, predictions: Predictions, n_train: int, notes: tuple[str, ...]) -> Card:
+def make_card(
+    cell: Cell, dataset: Dataset, predictions: Predictions, n_train: int, notes: tuple[str, ...]
+) -> Card:
     """Write down where a pipeline comes from, and how good it is."""
     labels = ("dataset", "fingerprint", "split", "extractor", "strategy", "model", "seed")
     return Card(
@@ -160,7 +178,10 @@ def make_card(cell: Cell, dataset: Dataset, predictions: Predictions, n_train: i
         max_pixels=dict(cell.dataset.params).get("max_pixels", Options.max_pixels),
         n_train=n_train,
         n_test=len(predictions.y_true),
-        metrics={name: float(value) if math.isfinite(value) else None for name, value in metrics.compute(predictions).items()},
+        metrics={
+            name: float(value) if math.isfinite(value) else None
+            for name, value in metrics.compute(predictions).items()
+        },
         environment=environment(),
         notes=notes,
         licence=dataset.licence or "",
@@ -176,4 +197,6 @@ def _adjusting(strategy: Strategy) -> Strategy:
 
 
 def _features(extractors: tuple[Any, ...], images: NDArray[np.uint8]) -> NDArray:
-    return joined([extractor.transform(images) for extractor in extractors]) if extractors else images
+    return (
+        joined([extractor.transform(images) for extractor in extractors]) if extractors else images
+    )

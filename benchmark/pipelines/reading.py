@@ -47,18 +47,22 @@ def read_image(path: Path, card: Card) -> Asked:
     Raises
     ------
     UserError
-        There is no such file, it is damaged, of another kind, or has more pixels than the images of the pipeline's data set may have.
+        There is no such file, it is damaged, of another kind, or has more pixels than the images of
+        the pipeline's data set may have.
     """
     path = user_path(path)
     if not path.is_file():
-        raise UserError(f"{path} is a folder, not an image" if path.is_dir() else f"no image file {path}")
+        raise UserError(
+            f"{path} is a folder, not an image" if path.is_dir() else f"no image file {path}"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             height, width = picture_size(path)
             if height * width > card.max_pixels:
                 raise ValueError(
-                    f"{height}x{width} are more than {card.max_pixels:,} pixels; fit the pipeline with max_pixels={height * width}"
+                    f"{height}x{width} are more than {card.max_pixels:,} pixels; fit the pipeline "
+                    f"with max_pixels={height * width}"
                 )
             picture = read_picture(path, card.percentiles, card.max_pixels)
     except Exception as error:  # decoders raise whatever they like on a damaged file; all of it is for the user to read
@@ -72,5 +76,10 @@ def read_image(path: Path, card: Card) -> Asked:
         image = np.rint(to_gray(image)).astype(np.uint8)[..., None]
         notes = (*notes, "colours left out: the pipeline was trained on gray images")
     if channels == 3 and image.shape[2] == 1:
-        notes = (*notes, "gray, given three equal channels: the pipeline was trained on colour images")
-    return Asked(path.name, picture.pixels, np.broadcast_to(image, (*shape, channels)).copy(), notes)
+        notes = (
+            *notes,
+            "gray, given three equal channels: the pipeline was trained on colour images",
+        )
+    return Asked(
+        path.name, picture.pixels, np.broadcast_to(image, (*shape, channels)).copy(), notes
+    )

@@ -43,11 +43,17 @@ def rehearse_saving(cell: Cell, dataset: Dataset) -> None:
             trained = train(components)
         except (Exception, SystemExit):  # the whole training says what is wrong
             return
-    saving.read_back(make_pipeline(components, trained, ()), "the pipeline", dataset.images[few[:N_COMPARED]])
+    saving.read_back(
+        make_pipeline(components, trained, ()), "the pipeline", dataset.images[few[:N_COMPARED]]
+    )
 
 
 def _parts_of(cell: Cell) -> Iterator[tuple[str, ResolvedSpec]]:
-    for kind, specs in (("extractor", cell.extractor), ("strategy", cell.strategy), ("model", (cell.model,))):
+    for kind, specs in (
+        ("extractor", cell.extractor),
+        ("strategy", cell.strategy),
+        ("model", (cell.model,)),
+    ):
         for spec in specs:
             yield kind, spec
             yield from _inside(spec)

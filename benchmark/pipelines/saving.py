@@ -29,7 +29,8 @@ def save(pipeline: Pipeline, path: Path, images: NDArray[np.uint8] | None = None
     path : Path
         Ends in ``.pipeline``; replaced in one step if it exists.
     images : (n, *image_shape) uint8 array, optional
-        For which it must predict the same when it is read back; two images of noise are compared in any case.
+        For which it must predict the same when it is read back; two images of noise are compared in
+        any case.
 
     Raises
     ------
@@ -42,7 +43,9 @@ def save(pipeline: Pipeline, path: Path, images: NDArray[np.uint8] | None = None
     try:
         write_atomic(path, lambda file: file.write(content))
     except StorageError as error:
-        raise UserError(f"cannot save to {path}: {error.__cause__}; name another place with --save") from None
+        raise UserError(
+            f"cannot save to {path}: {error.__cause__}; name another place with --save"
+        ) from None
 
 
 def read_back(pipeline: Pipeline, name: str, images: NDArray[np.uint8] | None = None) -> bytes:
@@ -59,10 +62,13 @@ def read_back(pipeline: Pipeline, name: str, images: NDArray[np.uint8] | None = 
     Raises
     ------
     UserError
-        The pipeline holds something that no pipeline's file can hold, or predicts otherwise when it is read back.
+        The pipeline holds something that no pipeline's file can hold, or predicts otherwise when it
+        is read back.
     """
     content, plugins = dumps(pipeline), plugin_files(pipeline.parts)
-    noise = np.random.default_rng(0).integers(0, 256, (2, *pipeline.card.image_shape), dtype=np.uint8)
+    noise = np.random.default_rng(0).integers(
+        0, 256, (2, *pipeline.card.image_shape), dtype=np.uint8
+    )
     probe = noise if images is None else np.concatenate([noise, images])
     expected = pipeline.predict_proba(probe)
     try:
@@ -71,7 +77,8 @@ def read_back(pipeline: Pipeline, name: str, images: NDArray[np.uint8] | None = 
         raise UserError(_why_not_saved(error, name, pipeline)) from None
     if not np.allclose(again, expected, atol=ROUNDING):
         raise UserError(
-            f"{name} cannot be saved: read back from its file it predicts otherwise; a class must keep what it has learned in attributes, "
+            f"{name} cannot be saved: read back from its file it predicts otherwise; a class must "
+            "keep what it has learned in attributes, "
             "and predict the same for the same images"
         )
     if plugins:
@@ -79,7 +86,9 @@ def read_back(pipeline: Pipeline, name: str, images: NDArray[np.uint8] | None = 
     return content
 
 
-def predict_from(content: bytes, name: str, plugins: list[str], images: NDArray[np.uint8]) -> NDArray[np.float64]:
+def predict_from(
+    content: bytes, name: str, plugins: list[str], images: NDArray[np.uint8]
+) -> NDArray[np.float64]:
     """Probabilities of images by the pipeline of a file's content."""
     return loads(content, name, plugins).predict_proba(images)
 
@@ -96,27 +105,44 @@ def _why_not_saved(error: UserError, name: str, pipeline: Pipeline) -> str:
     return f"{name} cannot be saved: {reason}"
 
 
-def _check_elsewhere(content: bytes, name: str, plugins: list[str], probe: NDArray[np.uint8], expected: NDArray[np.float64]) -> None:
+def _check_elsewhere(
+    content: bytes,
+    name: str,
+    plugins: list[str],
+    probe: NDArray[np.uint8],
+    expected: NDArray[np.float64],
+) -> None:
     """Refuse a pipeline that predicts otherwise in a process in which nothing was trained."""
     try:
-        again = _READER.run(Limits(), predict_from, content, name, plugins, probe, plugins=tuple(plugins))
+        again = _READER.run(
+            Limits(), predict_from, content, name, plugins, probe, plugins=tuple(plugins)
+        )
         problem = "" if np.allclose(again, expected, atol=ROUNDING) else "predicts otherwise"
     except EndedError as ended:
         problem = f"does not predict ({ended.reason})"
     except UserError as error:
-        cause = str(error).removeprefix(f"{name} is refused: ").removeprefix("damaged, or changed since it was written ")
+        cause = (
+            str(error)
+            .removeprefix(f"{name} is refused: ")
+            .removeprefix("damaged, or changed since it was written ")
+        )
         problem = f"does not predict {cause}"
     if problem:
         raise UserError(
-            f"{name} cannot be saved: read back in a new process it {problem}; fit and learn must keep all that they learn in attributes "
-            "of the object, such as self.weights_, not of its class or in variables of the plug-in file"
+            f"{name} cannot be saved: read back in a new process it {problem}; fit and learn must "
+            "keep all that they learn in attributes "
+            "of the object, such as self.weights_, not of its class or in variables of the plug-in "
+            "file"
         )
 
 
 def check_name(path: Path) -> None:
     """Refuse a path that cannot be that of a pipeline to be written."""
     if path.suffix != SUFFIX:
-        raise UserError(f"cannot save to {path}: the name of a pipeline ends in {SUFFIX}, as {path.stem or 'mine'}{SUFFIX} does")
+        raise UserError(
+            f"cannot save to {path}: the name of a pipeline ends in {SUFFIX}, as "
+            f"{path.stem or 'mine'}{SUFFIX} does"
+        )
     if path.is_dir():
         raise UserError(f"cannot save to {path}: it is a folder")
     folder = next(parent for parent in path.absolute().parents if parent.exists())

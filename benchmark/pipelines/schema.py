@@ -1,7 +1,8 @@
 """A skops file, checked and rewritten before skops reads it: its types, its arrays, and the memory that it takes.
 
-skops follows what a file says: lists that share their items, arrays of announced sizes, text within text. All of that is bounded
-here by depth, number and bytes. What skops is then given is written anew, each object once for each place that it stands in.
+skops follows what a file says: lists that share their items, arrays of announced sizes, text within
+text. All of that is bounded here by depth, number and bytes. What skops is then given is written
+anew, each object once for each place that it stands in.
 """
 
 from __future__ import annotations
@@ -21,12 +22,19 @@ from benchmark.errors import UserError
 from benchmark.pipelines.trusted import LOADERS
 
 LONGEST_SCHEMA = 2**26  # bytes; that of 1,000 balanced trees has 20 MB
-MOST_TOKENS = 6_000_000  # brackets, braces and commas of a schema: what Python makes of them takes 1 GB
+MOST_TOKENS = (
+    6_000_000  # brackets, braces and commas of a schema: what Python makes of them takes 1 GB
+)
 MOST_NODES = 1_000_000  # objects; 1,000 balanced trees have 200,000
 LONGEST_VALUE = 10_000  # characters of a number, a text or None
 MOST_PARTS = 200_000  # arrays
 DEEPEST = 50  # objects within objects
-NOTHING = {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode", "content": "null"}
+NOTHING = {
+    "__class__": "str",
+    "__module__": "builtins",
+    "__loader__": "JsonNode",
+    "content": "null",
+}
 GENERATORS = ("RandomStateNode", "RandomGeneratorNode")  # nothing is drawn in a prediction
 RECORDS = (NODE_DTYPE, PREDICTOR_RECORD_DTYPE)
 NUMBERS = {np.dtype(kind) for kind in "?bBhHiIlLqQefd"}
@@ -76,7 +84,8 @@ def clean_skops(content: bytes, trusted: Collection[str], budget: Budget) -> byt
     Returns
     -------
     bytes
-        Without random generators, which skops would restore unchecked, and without references from one place to another.
+        Without random generators, which skops would restore unchecked, and without references from
+        one place to another.
 
     Raises
     ------
@@ -112,7 +121,9 @@ def rewrite_skops(content: bytes) -> bytes:
 def _written(schema: Any, arrays: dict[str, bytes], compression: int) -> bytes:
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w", compression) as archive:
-        archive.writestr("schema.json", json.dumps(_without_references(schema), separators=(",", ":")))
+        archive.writestr(
+            "schema.json", json.dumps(_without_references(schema), separators=(",", ":"))
+        )
         for name, array in arrays.items():
             archive.writestr(name, array)
     return buffer.getvalue()
@@ -124,7 +135,8 @@ def announced_sizes(archive: zipfile.ZipFile) -> dict[str, int]:
     Raises
     ------
     UserError
-        Two parts have one name, there are too many, or one is packed in a way that nobody asked for.
+        Two parts have one name, there are too many, or one is packed in a way that nobody asked
+        for.
     """
     parts = archive.infolist()
     sizes = {part.filename: part.file_size for part in parts}
@@ -175,7 +187,9 @@ def _checked_nodes(schema: Any, trusted: Collection[str]) -> Iterator[dict[str, 
             if "__loader__" in value or "__class__" in value or "__module__" in value:
                 count, depth = count + 1, depth + 1
                 if depth > DEEPEST or count > MOST_NODES:
-                    raise UserError("it holds too many objects, or objects that are nested without end")
+                    raise UserError(
+                        "it holds too many objects, or objects that are nested without end"
+                    )
                 _check_node(value, trusted)
                 yield value
             waiting += [(inner, depth) for inner in value.values()]
@@ -190,13 +204,21 @@ def _check_node(node: dict[str, Any], trusted: Collection[str]) -> None:
     if loader not in LOADERS or not LOADERS[loader](name):
         raise UnknownContentError(f"it holds a {loader} of {name}, which no pipeline has")
     content = node.get("content")
-    if loader == "JsonNode" and (not isinstance(content, str) or len(content) > LONGEST_VALUE or content.strip()[:1] in ("[", "{")):
+    if loader == "JsonNode" and (
+        not isinstance(content, str)
+        or len(content) > LONGEST_VALUE
+        or content.strip()[:1] in ("[", "{")
+    ):
         raise UnknownContentError("one of its values is no number, no short text and not None")
-    if loader == "NdArrayNode" and (node.get("type") != "numpy" or not isinstance(node.get("file"), str)):
+    if loader == "NdArrayNode" and (
+        node.get("type") != "numpy" or not isinstance(node.get("file"), str)
+    ):
         raise UnknownContentError("one of its arrays holds Python objects")
     if loader == "TreeNode" and node["__reduce__"]["args"]["content"][2]["content"] != "1":
         raise UserError("one of its trees has several outputs")
-    if loader == "LossNode" and (node["__reduce__"]["args"]["content"] or node["content"]["content"]):
+    if loader == "LossNode" and (
+        node["__reduce__"]["args"]["content"] or node["content"]["content"]
+    ):
         raise UserError(f"its {name} has a state, which no pipeline's has")
 
 
@@ -216,7 +238,9 @@ def _check_array(name: str, content: bytes) -> None:
     shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
     is_text = dtype.kind == "U" and dtype.isnative and dtype.itemsize <= LONGEST_WORD
     if not is_text and dtype not in NUMBERS and dtype not in RECORDS:
-        raise UnknownContentError(f"its array {name} is of the type {str(dtype)[:60]}, which no pipeline's is")
+        raise UnknownContentError(
+            f"its array {name} is of the type {str(dtype)[:60]}, which no pipeline's is"
+        )
     n_entries = 1
     for side in shape:
         n_entries *= side

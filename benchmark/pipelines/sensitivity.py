@@ -11,11 +11,14 @@ SHARE = 5  # a patch's side is a fifth of the image's
 AT_ONCE = 16  # images
 
 
-def occlusion_sensitivity(pipeline: Pipeline, image: NDArray[np.uint8], k: int) -> NDArray[np.float64]:
+def occlusion_sensitivity(
+    pipeline: Pipeline, image: NDArray[np.uint8], k: int
+) -> NDArray[np.float64]:
     """Fall of the probability of class k where a patch covers the image (Zeiler & Fergus 2014).
 
-    Changed: the patch has the image's mean colour in place of gray, and each pixel has the mean over all patches that cover it. A patch's
-    side is a fifth of the image's, and patches overlap by half.
+    Changed: the patch has the image's mean colour in place of gray, and each pixel has the mean
+    over all patches that cover it. A patch's side is a fifth of the image's, and patches overlap by
+    half.
 
     Parameters
     ----------
@@ -35,7 +38,9 @@ def occlusion_sensitivity(pipeline: Pipeline, image: NDArray[np.uint8], k: int) 
     total, count = np.zeros((height, width)), np.zeros((height, width))
     for start in range(0, len(patches), AT_ONCE):
         some = patches[start : start + AT_ONCE]
-        for patch, after in zip(some, pipeline.predict_proba(_covered(image, some))[:, k], strict=True):
+        for patch, after in zip(
+            some, pipeline.predict_proba(_covered(image, some))[:, k], strict=True
+        ):
             total[patch] += before - after
             count[patch] += 1
     return total / count

@@ -19,12 +19,16 @@ from benchmark.utils.text import brief
 PLAIN_NAME = re.compile(r"\w[\w.-]{0,99}\.py")
 FOLDER = "plugins/"
 RESTORE = (
-    "a pipeline's file holds weights only of what keeps its network in network_ and has restore(state_dict), "
-    "as every subclass of models.network_classifier.NetworkClassifier does; python -m benchmark run needs neither"
+    "a pipeline's file holds weights only of what keeps its network in network_ and has "
+    "restore(state_dict), "
+    "as every subclass of models.network_classifier.NetworkClassifier does; python -m benchmark "
+    "run needs neither"
 )
 KEPT = (
-    "a pipeline's file keeps numbers, text, bytes, lists, tuples, sets, dicts whose keys are text or numbers, NumPy arrays of numbers "
-    "or text, and the estimators that benchmark/pipelines/trusted.py lists: keep what was learned in such attributes"
+    "a pipeline's file keeps numbers, text, bytes, lists, tuples, sets, dicts whose keys are text "
+    "or numbers, NumPy arrays of numbers "
+    "or text, and the estimators that benchmark/pipelines/trusted.py lists: keep what was learned "
+    "in such attributes"
 )
 
 
@@ -76,7 +80,10 @@ def match_plugins(sources: dict[str, bytes], given: Iterable[str], name: str) ->
     """
     odd = [file_name for file_name in sources if not PLAIN_NAME.fullmatch(file_name)]
     if odd:  # a name from a stranger's file is printed in commands to be copied
-        raise PluginError(f"{name} is refused: {brief(odd[0])} is no name of a plug-in file: letters, digits, . _ and -, then .py")
+        raise PluginError(
+            f"{name} is refused: {brief(odd[0])} is no name of a plug-in file: letters, digits, . "
+            "_ and -, then .py"
+        )
     paths = [user_path(path) for path in given]
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
@@ -85,23 +92,36 @@ def match_plugins(sources: dict[str, bytes], given: Iterable[str], name: str) ->
 
 
 def _matching(file_name: str, text: bytes, paths: list[Path], name: str) -> str:
-    equal = [path for path in paths if path.stat().st_size == len(text) and path.read_bytes() == text]
+    equal = [
+        path for path in paths if path.stat().st_size == len(text) and path.read_bytes() == text
+    ]
     named = [path for path in equal if path.name == file_name]
     read = f"unzip -p {quote(name)} {FOLDER}{file_name}"
     if named:
         return str(named[0])
     if equal:
-        raise PluginError(f"{equal[0]} must be named {file_name}, as it was when {name} was trained")
+        raise PluginError(
+            f"{equal[0]} must be named {file_name}, as it was when {name} was trained"
+        )
     if any(path.name == file_name for path in paths):
-        raise PluginError(f"{name} was trained with another version of {file_name}, which it holds: {read}")
-    raise PluginError(f"{name} needs its plug-in: add --plugin {file_name}; its text is in the file, to be read first: {read}")
+        raise PluginError(
+            f"{name} was trained with another version of {file_name}, which it holds: {read}"
+        )
+    raise PluginError(
+        f"{name} needs its plug-in: add --plugin {file_name}; its text is in the file, to be read "
+        f"first: {read}"
+    )
 
 
 def holds_generator(part: Any) -> bool:
     """Whether a plug-in in a part holds a random generator, which a file does not keep."""
     generators = (np.random.Generator, np.random.RandomState)
     plugins = [inner for inner in _within(part) if type(inner).__module__.startswith("plugin_")]
-    return any(isinstance(value, generators) for plugin in plugins for value in getattr(plugin, "__dict__", {}).values())
+    return any(
+        isinstance(value, generators)
+        for plugin in plugins
+        for value in getattr(plugin, "__dict__", {}).values()
+    )
 
 
 def where_torch_is(part: Any) -> str | None:
@@ -111,7 +131,13 @@ def where_torch_is(part: Any) -> str | None:
         return None
     for inner in _within(part):
         for name, value in getattr(inner, "__dict__", {}).items():
-            values = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
+            values = (
+                value.values()
+                if isinstance(value, dict)
+                else value
+                if isinstance(value, list | tuple)
+                else [value]
+            )
             if any(isinstance(one, torch.nn.Module | torch.Tensor) for one in values):
                 return f"{type(inner).__name__}.{name}"
     return None

@@ -67,7 +67,11 @@ def bounded_memory(extra: int) -> Iterator[None]:
     try:
         import resource
 
-        held = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmData"))
+        held = next(
+            line
+            for line in Path("/proc/self/status").read_text().splitlines()
+            if line.startswith("VmData")
+        )
         before = resource.getrlimit(resource.RLIMIT_DATA)
     except (ImportError, OSError, StopIteration):
         yield
@@ -100,14 +104,18 @@ def try_out(pipeline: Pipeline, has_networks: bool) -> None:
             part.check_parameters()
     for part in (*pipeline.extractors, pipeline.strategy):
         check_compiled(part, 0)
-    images = np.random.default_rng(0).integers(0, 256, (2, *pipeline.card.image_shape), dtype=np.uint8)
+    images = np.random.default_rng(0).integers(
+        0, 256, (2, *pipeline.card.image_shape), dtype=np.uint8
+    )
     images[0] = 0
     with bounded_memory(EXTRA_OF_NETWORKS if has_networks else EXTRA):
         n_features = pipeline.features(images).shape[1] if pipeline.extractors else 0
         check_compiled(pipeline.model, n_features)
         proba = pipeline.predict_proba(images)
         alone = pipeline.predict_proba(images[1:])
-        three = pipeline.predict_proba(images[[1, 0, 1]])  # an array may have a row for each of two images, and for no other number
+        three = pipeline.predict_proba(
+            images[[1, 0, 1]]
+        )  # an array may have a row for each of two images, and for no other number
     _check_probabilities(pipeline, proba)
     if not np.allclose(proba[[1, 1, 0, 1]], np.concatenate([alone, three]), atol=1e-3):
         raise UserError("what it gives for an image depends on the images beside it, or on chance")
@@ -128,7 +136,9 @@ def _check_sizes(extractor: Any, image_shape: tuple[int, int, int]) -> None:
         if name.split("__")[-1] == "random_state":
             continue
         values = value if isinstance(value, list | tuple) else [value]
-        too_large = any(isinstance(one, int | float) and abs(one) > LARGEST_NUMBER for one in values)
+        too_large = any(
+            isinstance(one, int | float) and abs(one) > LARGEST_NUMBER for one in values
+        )
         if too_large or len(values) > LONGEST_LIST:
             raise UserError(f"{name} of its {type(extractor).__name__} is out of bounds")
     height, width = enlarged_shape(*image_shape[:2], int(getattr(extractor, "min_size", 1)))

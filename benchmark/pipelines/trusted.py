@@ -1,6 +1,7 @@
 """The types that a pipeline's file may hold: those that pipelines of the registries are made of, those of plug-ins, and no other.
 
-skops trusts more, all of scikit-learn's public estimators among them; whatever is not on this list is refused before skops sees it.
+skops trusts more, all of scikit-learn's public estimators among them; whatever is not on this list
+is refused before skops sees it.
 """
 
 from __future__ import annotations
@@ -10,15 +11,29 @@ from collections.abc import Callable, Iterable
 
 from benchmark.plugins.registry import load_file, registered
 
-SCALARS = frozenset(f"numpy.{name}" for name in ("float32", "float64", "int32", "int64", "uint64", "bool", "bool_"))
-LOSSES = frozenset(("sklearn._loss._loss.CyHalfBinomialLoss", "sklearn._loss._loss.CyHalfMultinomialLoss"))
+SCALARS = frozenset(
+    f"numpy.{name}" for name in ("float32", "float64", "int32", "int64", "uint64", "bool", "bool_")
+)
+LOSSES = frozenset(
+    ("sklearn._loss._loss.CyHalfBinomialLoss", "sklearn._loss._loss.CyHalfMultinomialLoss")
+)
 TREE = "sklearn.tree._tree.Tree"
 PLAIN = (
-    *(f"builtins.{name}" for name in ("dict", "list", "tuple", "set", "str", "int", "float", "bytes")),
+    *(
+        f"builtins.{name}"
+        for name in ("dict", "list", "tuple", "set", "str", "int", "float", "bytes")
+    ),
     "collections.OrderedDict",
-    *("numpy.ndarray", *SCALARS, "numpy.random.mtrand.RandomState", "numpy.random._generator.Generator"),
+    *(
+        "numpy.ndarray",
+        *SCALARS,
+        "numpy.random.mtrand.RandomState",
+        "numpy.random._generator.Generator",
+    ),
 )
-LOADERS: dict[str, Callable[[str], bool]] = {  # skops' way of making an object, and the types that are made that way
+LOADERS: dict[
+    str, Callable[[str], bool]
+] = {  # skops' way of making an object, and the types that are made that way
     "DictNode": lambda name: name in ("builtins.dict", "collections.OrderedDict"),
     "ListNode": lambda name: name == "builtins.list",
     "SetNode": lambda name: name == "builtins.set",
@@ -26,7 +41,9 @@ LOADERS: dict[str, Callable[[str], bool]] = {  # skops' way of making an object,
     "TupleNode": lambda name: name == "builtins.tuple",
     "JsonNode": lambda name: name == "builtins.str",
     "NdArrayNode": lambda name: name == "numpy.ndarray" or name in SCALARS,
-    "TypeNode": lambda name: name in SCALARS or name in ("builtins.str", "builtins.int", "builtins.float"),
+    "TypeNode": lambda name: (
+        name in SCALARS or name in ("builtins.str", "builtins.int", "builtins.float")
+    ),
     "ObjectNode": lambda name: name not in {*PLAIN, *LOSSES, TREE},
     "LossNode": lambda name: name in LOSSES,
     "TreeNode": lambda name: name == TREE,
@@ -117,11 +134,21 @@ INSIDE_PLUGINS = (  # all predict with NumPy alone, but for the trees, whose nod
 
 def trusted_types(plugins: Iterable[str] = ()) -> set[str]:
     """Names of trusted types: those above, the classes of the registries, and those of plug-in files that the user names."""
-    in_registries = {target.replace(":", ".") for kind in ("extractor", "model") for target in registered(kind).values()}
-    in_files = {f"{cls.__module__}.{cls.__qualname__}" for file in plugins for cls in _own_classes(file)}
+    in_registries = {
+        target.replace(":", ".")
+        for kind in ("extractor", "model")
+        for target in registered(kind).values()
+    }
+    in_files = {
+        f"{cls.__module__}.{cls.__qualname__}" for file in plugins for cls in _own_classes(file)
+    }
     return {*PLAIN, *OURS, *LIBRARIES, *INSIDE_PLUGINS, *in_registries, *in_files}
 
 
 def _own_classes(file: str) -> list[type]:
     module = load_file(file)
-    return [value for value in vars(module).values() if inspect.isclass(value) and value.__module__ == module.__name__]
+    return [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value) and value.__module__ == module.__name__
+    ]

@@ -66,7 +66,9 @@ def registered(kind: str, files: Iterable[str] = ()) -> dict[str, str]:
     in_files = (content[1:] for file in whole for content in contents(file) if content[0] == kind)
     for name, target in (*points, *in_files):
         if found.setdefault(name, target) != target:
-            raise UserError(f"two {kind}s are named '{name}': {found[name]} and {target}; rename one")
+            raise UserError(
+                f"two {kind}s are named '{name}': {found[name]} and {target}; rename one"
+            )
     return found
 
 
@@ -84,14 +86,19 @@ def resolve(kind: str, spec: Spec, files: Iterable[str] = ()) -> ResolvedSpec:
         Unknown name or parameter (the nearest valid one is named), or a file that cannot be loaded.
     """
     target = _find(kind, spec.name, files)
-    params = tuple((key, resolve(_inner_kind(key), value, files) if isinstance(value, Spec) else value) for key, value in spec.params)
+    params = tuple(
+        (key, resolve(_inner_kind(key), value, files) if isinstance(value, Spec) else value)
+        for key, value in spec.params
+    )
     found = ResolvedSpec(spec.name, params, target=target)
     valid = parameters(found)
     for key in (key for key, _ in params if key not in valid):
         raise unknown(f"parameter of {kind} '{spec.name}':", key, valid)
     missing = [key for key, value in _resolved(found).items() if value is inspect.Parameter.empty]
     if missing:
-        raise UserError(f"{kind} '{spec.name}' needs {', '.join(missing)}: write {spec.name}({missing[0]}=...)")
+        raise UserError(
+            f"{kind} '{spec.name}' needs {', '.join(missing)}: write {spec.name}({missing[0]}=...)"
+        )
     _check_values(kind, found)
     return found
 
@@ -102,16 +109,24 @@ def _check_values(kind: str, spec: ResolvedSpec) -> None:
     for key, value in spec.params:
         if key in hints and not isinstance(value, Spec):
             try:
-                TypeAdapter(hints[key], config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value, strict=True)
+                TypeAdapter(
+                    hints[key], config=ConfigDict(arbitrary_types_allowed=True)
+                ).validate_python(value, strict=True)
             except ValidationError as error:
-                raise UserError(f"{kind} '{spec.name}': {key} {validation_problem(error.errors()[0])}") from None
+                raise UserError(
+                    f"{kind} '{spec.name}': {key} {validation_problem(error.errors()[0])}"
+                ) from None
     if kind in ("extractor", "strategy", "model") and spec.params:
         made = build(spec)
         try:
             for part in (made, *getattr(made, "get_params", dict)().values()):
                 _check_parameters(part)
-        except Exception as error:  # of a plug-in's check as well, and of numbers too large for a comparison
-            raise UserError(f"{kind} '{spec.label}': {describe_error(error).partition(': ')[2]}") from None
+        except (
+            Exception
+        ) as error:  # of a plug-in's check as well, and of numbers too large for a comparison
+            raise UserError(
+                f"{kind} '{spec.label}': {describe_error(error).partition(': ')[2]}"
+            ) from None
 
 
 def _check_parameters(part: Any) -> None:
@@ -135,14 +150,23 @@ def find(name: str) -> list[tuple[str, ResolvedSpec]]:
     if ".py:" in name:
         named = Spec.parse(name)
         plugin = load(named.name)
-        kind = kind_of(plugin) or (inspect.isfunction(plugin) and kind_of(build(ResolvedSpec(named.name, named.params, target=named.name))))
+        kind = kind_of(plugin) or (
+            inspect.isfunction(plugin)
+            and kind_of(build(ResolvedSpec(named.name, named.params, target=named.name)))
+        )
         if not kind:
-            raise UserError(f"{name} is no plug-in: it has none of extract, predict_proba and fit_resample")
+            raise UserError(
+                f"{name} is no plug-in: it has none of extract, predict_proba and fit_resample"
+            )
         return [(kind, resolve(kind, Spec.parse(name)))]
     spec = Spec.parse(name)
     found = [kind for kind in ("extractor", "model", "strategy") if spec.name in registered(kind)]
     if not found:
-        raise unknown("plug-in", spec.name, [known for kind in ("extractor", "model", "strategy") for known in registered(kind)])
+        raise unknown(
+            "plug-in",
+            spec.name,
+            [known for kind in ("extractor", "model", "strategy") for known in registered(kind)],
+        )
     return [(kind, resolve(kind, spec)) for kind in found]
 
 
@@ -158,7 +182,9 @@ def _find(kind: str, name: str, files: Iterable[str]) -> str:
         file, _, attribute = name.rpartition(":")
         return f"{user_path(file).resolve()}:{attribute}"  # a worker may be elsewhere
     names = registered(kind, files)
-    prefix = name.split(":")[0] + ":"  # folder:PATH and csv:PATH are named by what stands before the path
+    prefix = (
+        name.split(":")[0] + ":"
+    )  # folder:PATH and csv:PATH are named by what stands before the path
     if name in names or prefix in names:
         return names.get(name) or names[prefix]
     raise unknown(kind, name, names)
@@ -180,7 +206,10 @@ def load(target: str) -> Callable[..., Any]:
     try:
         module = load_file(where) if where.endswith(".py") else importlib.import_module(where)
     except ImportError as error:
-        raise UserError(f"{target} does not import: {describe_error(error)}; mend or uninstall the package that offers it") from error
+        raise UserError(
+            f"{target} does not import: {describe_error(error)}; mend or uninstall the package "
+            "that offers it"
+        ) from error
     if hasattr(module, attribute):
         return getattr(module, attribute)
     raise unknown(f"class in {where}:", attribute, [name for _, name in _classes(module)])
@@ -194,7 +223,10 @@ def build(spec: ResolvedSpec) -> Any:
     UserError
         Its ``__init__`` fails.
     """
-    inner = {key: build(value) if isinstance(value, ResolvedSpec) else value for key, value in spec.params}
+    inner = {
+        key: build(value) if isinstance(value, ResolvedSpec) else value
+        for key, value in spec.params
+    }
     try:
         return load(spec.target)(**inner)
     except (Exception, SystemExit) as error:
@@ -204,11 +236,17 @@ def build(spec: ResolvedSpec) -> Any:
 def parameters(spec: ResolvedSpec) -> dict[str, inspect.Parameter]:
     """Parameters a study may set on what a resolved spec names (those in ``_GIVEN`` come from the harness)."""
     known = inspect.signature(load(spec.target)).parameters.items()
-    return {name: value for name, value in known if name not in _GIVEN and value.kind is not value.VAR_KEYWORD}
+    return {
+        name: value
+        for name, value in known
+        if name not in _GIVEN and value.kind is not value.VAR_KEYWORD
+    }
 
 
 def _resolved(spec: ResolvedSpec) -> dict[str, Any]:
-    return {name: parameter.default for name, parameter in parameters(spec).items()} | dict(spec.params)
+    return {name: parameter.default for name, parameter in parameters(spec).items()} | dict(
+        spec.params
+    )
 
 
 def with_defaults(spec: ResolvedSpec) -> ResolvedSpec:
@@ -219,7 +257,10 @@ def with_defaults(spec: ResolvedSpec) -> ResolvedSpec:
 @cache
 def describe(spec: ResolvedSpec) -> dict[str, Any]:
     """Say all that decides what a resolved spec computes: name, every parameter's value, digest of its source."""
-    params = {key: describe(value) if isinstance(value, ResolvedSpec) else value for key, value in _resolved(spec).items()}
+    params = {
+        key: describe(value) if isinstance(value, ResolvedSpec) else value
+        for key, value in _resolved(spec).items()
+    }
     return {"name": spec.name, "params": params, "source": digest(spec.target)}
 
 
@@ -264,10 +305,13 @@ def contents(path: str) -> Iterator[tuple[str, str, str]]:
     found = [(kind, name) for kind, name in (*_classes(module), *_functions(module)) if kind]
     if not found:
         hints = [
-            f"; if {name} returns a model, annotate it (def {name}() -> KNeighborsClassifier:), or name {path}:{name} as a model"
+            f"; if {name} returns a model, annotate it (def {name}() -> KNeighborsClassifier:), or "
+            f"name {path}:{name} as a model"
             for _, name in _functions(module)
         ]
-        needed = "a class with extract (extractor), predict_proba (model) or fit_resample (strategy)"
+        needed = (
+            "a class with extract (extractor), predict_proba (model) or fit_resample (strategy)"
+        )
         raise UserError(f"{path} holds no plug-in: {needed}{''.join(hints[:1])}")
     for kind, name in found:
         yield kind, name_in_studies(name), f"{path}:{name}"
@@ -285,19 +329,37 @@ def name_in_studies(cls: str) -> str:
 
 
 def _classes(module: ModuleType) -> list[tuple[str, str]]:
-    own = [value for value in vars(module).values() if inspect.isclass(value) and value.__module__ == module.__name__]
+    own = [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value) and value.__module__ == module.__name__
+    ]
     return [(kind_of(cls), cls.__name__) for cls in own if not cls.__name__.startswith("_")]
 
 
 def _functions(module: ModuleType) -> list[tuple[str, str]]:
     """Kind and name of each public function: a plug-in if its annotation is the class of the estimator that it returns."""
-    own = [value for value in vars(module).values() if inspect.isfunction(value) and value.__module__ == module.__name__]
-    return [(kind_of(_type_hints(value).get("return")), value.__name__) for value in own if not value.__name__.startswith("_")]
+    own = [
+        value
+        for value in vars(module).values()
+        if inspect.isfunction(value) and value.__module__ == module.__name__
+    ]
+    return [
+        (kind_of(_type_hints(value).get("return")), value.__name__)
+        for value in own
+        if not value.__name__.startswith("_")
+    ]
 
 
 def kind_of(cls: object) -> str:
     """Kind of plug-in a class is, by what it can do; '' when it is none."""
-    marks = {"extract": "extractor", "predict": "model", "predict_proba": "model", "fit_resample": "strategy", "resample": "strategy"}
+    marks = {
+        "extract": "extractor",
+        "predict": "model",
+        "predict_proba": "model",
+        "fit_resample": "strategy",
+        "resample": "strategy",
+    }
     return next((kind for method, kind in marks.items() if hasattr(cls, method)), "")
 
 

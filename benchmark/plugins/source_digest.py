@@ -20,8 +20,8 @@ _OURS = ("benchmark", "features", "models")
 def digest(target: str) -> str:
     """Digest of the source that a target runs: its file and, followed from import to import, its own package's files.
 
-    Changed code is another digest, hence another key. Imports inside functions are followed too; other libraries
-    are not: their versions stand in the row.
+    Changed code is another digest, hence another key. Imports inside functions are followed too;
+    other libraries are not: their versions stand in the row.
     """
     return _digest_of(_contents(target))
 
@@ -38,7 +38,11 @@ def _contents(target: str) -> dict[Path, bytes]:
 
 def _file_of(target: str) -> Path | None:
     where = target.rpartition(":")[0]
-    return Path(where).expanduser().resolve() if where.endswith(".py") else _source(where, Path(), (where.split(".")[0],))
+    return (
+        Path(where).expanduser().resolve()
+        if where.endswith(".py")
+        else _source(where, Path(), (where.split(".")[0],))
+    )
 
 
 def plugins_of(specs: Iterable[ResolvedSpec]) -> tuple[ResolvedSpec, ...]:
@@ -83,7 +87,9 @@ def _write(content: bytes, file: BinaryIO) -> None:
 
 def _is_ours(file: Path) -> bool:
     specs = (importlib.util.find_spec(name) for name in _OURS)
-    return any(file.is_relative_to(Path(spec.origin).parent) for spec in specs if spec and spec.origin)
+    return any(
+        file.is_relative_to(Path(spec.origin).parent) for spec in specs if spec and spec.origin
+    )
 
 
 def _followed(start: Path | None, root: str) -> set[Path]:
@@ -101,7 +107,11 @@ def _followed(start: Path | None, root: str) -> set[Path]:
 def _imports(source: bytes) -> Iterator[str]:
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):  # a file beside the plug-in that is never imported
+    except (
+        SyntaxError,
+        ValueError,
+        RecursionError,
+    ):  # a file beside the plug-in that is never imported
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -120,5 +130,9 @@ def _source(name: str, folder: Path, roots: tuple[str, ...] = ()) -> Path | None
         spec = importlib.util.find_spec(parts[0])
         places += [Path(spec.origin).parent.parent] if spec and spec.origin else []
     inside = [place.joinpath(*parts) for place in places]
-    candidates = (path for base in inside for path in (base.with_name(f"{base.name}.py"), base / "__init__.py"))
+    candidates = (
+        path
+        for base in inside
+        for path in (base.with_name(f"{base.name}.py"), base / "__init__.py")
+    )
     return next((path.resolve() for path in candidates if path.is_file()), None)

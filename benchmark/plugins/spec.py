@@ -12,9 +12,13 @@ from typing import Any, Self
 from benchmark.errors import UserError
 from benchmark.utils.text import brief, nfc
 
-# name, then keyword arguments in parentheses; "folder:my images (2)" has no keyword, so it is a name to the end
+# name, then keyword arguments in parentheses; "folder:my images (2)" has no keyword, so it is a
+# name to the end
 _CALL = re.compile(r"(?P<name>.+?)\s*(?:\((?P<arguments>\s*(?:[A-Za-z_]\w*\s*=.*)?)\))?", re.DOTALL)
-_INNER = ("estimator", "extractor")  # parameters that are specs themselves, as in one_vs_rest(estimator=knn)
+_INNER = (
+    "estimator",
+    "extractor",
+)  # parameters that are specs themselves, as in one_vs_rest(estimator=knn)
 _YAML_WORDS = {"true": True, "false": False, "null": None}  # read in parentheses as in a mapping
 _LENGTH = 10_000  # characters of an entry
 
@@ -41,8 +45,9 @@ class Spec:
         Raises
         ------
         UserError
-            The entry is neither a name, a call with literal keyword arguments, nor a mapping of one name to its parameters; a
-            parameter is given twice, or is no text, number of ordinary size, boolean, None or list of these.
+            The entry is neither a name, a call with literal keyword arguments, nor a mapping of one
+            name to its parameters; a parameter is given twice, or is no text, number of ordinary
+            size, boolean, None or list of these.
         """
         if isinstance(entry, cls):
             return entry
@@ -52,23 +57,35 @@ class Spec:
             name, params = next(iter(entry.items()))
             if isinstance(name, str) and isinstance(params or {}, dict):
                 return cls._make(name, params or {})
-        raise UserError(f"cannot read {brief(entry)}: write a name, name(parameter=value) or {{name: {{parameter: value}}}}")
+        raise UserError(
+            f"cannot read {brief(entry)}: write a name, name(parameter=value) or {{name: "
+            "{parameter: value}}"
+        )
 
     @classmethod
     def _from_call(cls, text: str) -> Self:
         match = _CALL.fullmatch(text) if len(text) <= _LENGTH else None
         if not match:
-            raise UserError(f"cannot read {brief(text)}: too long to be a name with parameters" if text else "an empty name in the study")
+            raise UserError(
+                f"cannot read {brief(text)}: too long to be a name with parameters"
+                if text
+                else "an empty name in the study"
+            )
         try:
             params = _keywords(match["arguments"] or "")
         except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
-            raise UserError(f"cannot read {brief(text)}: parameters are literals, as in hog(orientations=12)") from None
+            raise UserError(
+                f"cannot read {brief(text)}: parameters are literals, as in hog(orientations=12)"
+            ) from None
         return cls._make(match["name"], params)
 
     @classmethod
     def _make(cls, name: str, params: dict[str, Any]) -> Self:
         _check_text(name)
-        read = {key: cls.parse(value) if key in _INNER and value is not None else _freeze(value) for key, value in params.items()}
+        read = {
+            key: cls.parse(value) if key in _INNER and value is not None else _freeze(value)
+            for key, value in params.items()
+        }
         return cls(nfc(name), tuple(sorted(read.items())))
 
     @property
@@ -76,7 +93,10 @@ class Spec:
         """The one way this is written in tables; ``Spec.parse`` reads it back."""
         if not self.params:
             return self.name
-        words = (f"{key}={value.label if isinstance(value, Spec) else repr(value)}" for key, value in self.params)
+        words = (
+            f"{key}={value.label if isinstance(value, Spec) else repr(value)}"
+            for key, value in self.params
+        )
         return f"{self.name}({', '.join(words)})"
 
 
@@ -114,7 +134,9 @@ def number_of(parameter: str, label: str) -> float:
 def without(parameter: str, label: str) -> str:
     """A label without one of its parameters, such as 'step' or 'step(minority=0.2)'."""
     spec = Spec.parse(label)
-    return Spec(spec.name, tuple((name, value) for name, value in spec.params if name != parameter)).label
+    return Spec(
+        spec.name, tuple((name, value) for name, value in spec.params if name != parameter)
+    ).label
 
 
 def parse_sum(entry: str | dict[str, Any]) -> tuple[Spec, ...]:
@@ -129,7 +151,9 @@ def parse_sum(entry: str | dict[str, Any]) -> tuple[Spec, ...]:
         return (Spec.parse(entry),)
     parts = re.split(r"\+(?![^()]*\))", entry)
     if not all(part.strip() for part in parts):
-        raise UserError(f"cannot read {brief(entry)}: a + stands between two names, as in hog + pixels")
+        raise UserError(
+            f"cannot read {brief(entry)}: a + stands between two names, as in hog + pixels"
+        )
     return tuple(Spec.parse(part) for part in parts)
 
 
@@ -148,7 +172,9 @@ def _keywords(arguments: str) -> dict[str, Any]:
         if word.arg is None:
             raise ValueError("** is not read")
         if word.arg in values:
-            raise UserError(f"the parameter {word.arg} is given twice in {brief(arguments)}: write it once")
+            raise UserError(
+                f"the parameter {word.arg} is given twice in {brief(arguments)}: write it once"
+            )
         values[word.arg] = _value(word.value)
     return values
 
@@ -171,7 +197,8 @@ def _freeze(value: Any) -> Any:
     if not _is_plain(value):
         raise UserError(
             f"cannot read {brief(getattr(value, 'label', value))} as a parameter: "
-            "values are finite numbers (integers within 2**32 of 0, larger ones as 1e10), 'strings', True, False, None and lists"
+            "values are finite numbers (integers within 2**32 of 0, larger ones as 1e10), "
+            "'strings', True, False, None and lists"
         )
     return value
 
@@ -179,11 +206,15 @@ def _freeze(value: Any) -> Any:
 def _is_plain(value: Any) -> bool:
     """Whether a value is None, a boolean or a number of ordinary size."""
     if isinstance(value, int):
-        return abs(value) < 2**32  # no component counts further, and compiled code would wrap around
+        return (
+            abs(value) < 2**32
+        )  # no component counts further, and compiled code would wrap around
     return value is None or (isinstance(value, float) and math.isfinite(value))
 
 
 def _check_text(text: str) -> None:
     """Refuse what no file, database or terminal takes as text."""
     if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise UserError(f"cannot read {brief(text)}: it has a NUL or a character that is no Unicode")
+        raise UserError(
+            f"cannot read {brief(text)}: it has a NUL or a character that is no Unicode"
+        )

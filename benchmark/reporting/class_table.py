@@ -28,9 +28,10 @@ def made(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.DataFrame]]:
     ------
     title : str
     table : DataFrame
-        extractor, strategy, model, then a column for each class, the one with the most training images first, with the mean of
-        the metric over folds and seeds, and ``worst class``, the name of the class where it is least; a first line holds the mean number
-        of training images. An entry without a cell that is 'ok' is left out.
+        extractor, strategy, model, then a column for each class, the one with the most training
+        images first, with the mean of the metric over folds and seeds, and ``worst class``, the
+        name of the class where it is least; a first line holds the mean number of training images.
+        An entry without a cell that is 'ok' is left out.
 
     Raises
     ------
@@ -48,10 +49,16 @@ def made(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.DataFrame]]:
 def _table(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     sizes = _means(rows, "train").sort_values(ascending=False, kind="stable")
     first = {**dict.fromkeys(ENTRY, ""), ENTRY[0]: "(training images)", **sizes}
-    entries = [{**dict(zip(ENTRY, labels, strict=True)), **_means(group, metric)} for labels, group in rows.groupby(ENTRY, sort=False)]
+    entries = [
+        {**dict(zip(ENTRY, labels, strict=True)), **_means(group, metric)}
+        for labels, group in rows.groupby(ENTRY, sort=False)
+    ]
     table = pd.DataFrame([first, *entries], columns=[*ENTRY, *sizes.index])
     classes = table[list(sizes.index)]
-    table["worst class"] = ["", *classes[1:].T.apply(lambda values: values.idxmin() if values.notna().any() else "")]
+    table["worst class"] = [
+        "",
+        *classes[1:].T.apply(lambda values: values.idxmin() if values.notna().any() else ""),
+    ]
     order = classes[1:].min(axis=1).sort_values(ascending=False, kind="stable").index
     return table.loc[[0, *order]].reset_index(drop=True)
 
@@ -59,7 +66,10 @@ def _table(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
 def _means(rows: pd.DataFrame, name: str) -> pd.Series:
     """Mean of one figure of every class over the cells that have test images of it, by the name of its column."""
     tested = [
-        {_column_of(cls): of[name] if of["support"] or name == "train" else np.nan for cls, of in each.items()}
+        {
+            _column_of(cls): of[name] if of["support"] or name == "train" else np.nan
+            for cls, of in each.items()
+        }
         for each in rows["per_class"]
     ]
     return pd.DataFrame(tested).mean()
@@ -74,13 +84,17 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
     """Render a table of classes for people: three digits, and whole training images."""
     text = table.astype(object)
     for name in table.columns.drop([*ENTRY, "worst class"]):
-        text[name] = [f"{table[name][0]:.0f}", *(f"{value:.3f}" if np.isfinite(value) else "-" for value in table[name][1:])]
+        text[name] = [
+            f"{table[name][0]:.0f}",
+            *(f"{value:.3f}" if np.isfinite(value) else "-" for value in table[name][1:]),
+        ]
     return text
 
 
 def caption(metric: str) -> str:
     """What the reader of the tables must know."""
     return (
-        f"Mean {metric} of each class over the folds and seeds that have test images of it; classes by their training images, "
+        f"Mean {metric} of each class over the folds and seeds that have test images of it; "
+        "classes by their training images, "
         "entries by their worst class."
     )

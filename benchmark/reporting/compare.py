@@ -32,14 +32,18 @@ UNPAIRED = "they have no cell that both have done"
 def compare(folder: str | Path, a: str, b: str, metric: str = "f1") -> list[Comparison]:
     """Compare two entries on everything that a results folder holds of both.
 
-    One split is tested by its images: McNemar's test for accuracy, DeLong's for the AUC of two classes, otherwise, and whenever images come
-    in groups or seeds differ in what they predict, a t-test of paired influences. Folds are tested by the corrected resampled t-test, seeds
-    averaged within a fold first: they share its test set. Several datasets are tested by Wilcoxon's test besides.
+    One split is tested by its images: McNemar's test for accuracy, DeLong's for the AUC of two
+    classes, otherwise, and whenever images come in groups or seeds differ in what they predict, a
+    t-test of paired influences. Folds are tested by the corrected resampled t-test, seeds averaged
+    within a fold first: they share its test set. Several datasets are tested by Wilcoxon's test
+    besides.
 
-    A pair is taken to be picked from its table: where that has further entries, the p-value is adjusted for the comparisons of all of
-    them with ``b`` and for those with ``a`` (Holm 1979), the floor not counted, and the larger of the two counts, so that the order of
-    the pair does not matter. The interval is Bonferroni's, at the level 1 - 0.05 / n for n comparisons: all n hold together. Holm's
-    p-values reject a little more, so that a difference may be significant while its interval touches zero.
+    A pair is taken to be picked from its table: where that has further entries, the p-value is
+    adjusted for the comparisons of all of them with ``b`` and for those with ``a`` (Holm 1979), the
+    floor not counted, and the larger of the two counts, so that the order of the pair does not
+    matter. The interval is Bonferroni's, at the level 1 - 0.05 / n for n comparisons: all n hold
+    together. Holm's p-values reject a little more, so that a difference may be significant while
+    its interval touches zero.
 
     Parameters
     ----------
@@ -52,22 +56,32 @@ def compare(folder: str | Path, a: str, b: str, metric: str = "f1") -> list[Comp
     Returns
     -------
     list of Comparison
-        One for each group of rows that can be compared (dataset, split), the last one across datasets if there are several.
+        One for each group of rows that can be compared (dataset, split), the last one across
+        datasets if there are several.
 
     Raises
     ------
     UserError
-        A metric or an entry that is not there or not unique, no cells that both have done, or predictions that are missing.
+        A metric or an entry that is not there or not unique, no cells that both have done, or
+        predictions that are missing.
     """
     rows = _rows(folder, metric)
     one, two = find_entry(a, rows, Path(folder)), find_entry(b, rows, Path(folder))
     if one == two:
         raise UserError(f"'{a}' and '{b}' are both {' / '.join(one)}: name two entries")
-    others = [entry for entry in known_entries(rows) if entry not in (one, two) and not is_baseline(entry)]
-    families = [[(one, two), *((other, two) for other in others)], [(one, two), *((one, other) for other in others)]]
+    others = [
+        entry for entry in known_entries(rows) if entry not in (one, two) and not is_baseline(entry)
+    ]
+    families = [
+        [(one, two), *((other, two) for other in others)],
+        [(one, two), *((one, other) for other in others)],
+    ]
     found = list(_compared_in(Path(folder), rows, families, metric))
     if all(each.result.refusal == UNPAIRED for each in found):
-        raise UserError(f"{' / '.join(one)} and {' / '.join(two)} have no cell in {folder} that both have done; run them on one split")
+        raise UserError(
+            f"{' / '.join(one)} and {' / '.join(two)} have no cell in {folder} that both have "
+            "done; run them on one split"
+        )
     return found
 
 
@@ -78,8 +92,8 @@ def compare_all(folder: str | Path, against: str, metric: str = "f1") -> list[Co
     ----------
     folder : str or Path
     against : str
-        The entry that the others are compared with, named as for ``compare``; or a strategy, where several entries have it: each entry is
-        compared with that of its own extractor and model.
+        The entry that the others are compared with, named as for ``compare``; or a strategy, where
+        several entries have it: each entry is compared with that of its own extractor and model.
     metric : str
 
     Returns
@@ -93,24 +107,39 @@ def compare_all(folder: str | Path, against: str, metric: str = "f1") -> list[Co
         As for ``compare``.
     """
     rows = _rows(folder, metric)
-    found = list(_compared_in(Path(folder), rows, [find_pairs(against, rows, Path(folder))], metric))
+    found = list(
+        _compared_in(Path(folder), rows, [find_pairs(against, rows, Path(folder))], metric)
+    )
     if all(one.result.refusal == UNPAIRED for one in found):
-        raise UserError(f"no entry has a cell in {folder} that its counterpart under '{against}' has done too; run them on one split")
+        raise UserError(
+            f"no entry has a cell in {folder} that its counterpart under '{against}' has done too; "
+            "run them on one split"
+        )
     sign = -1 if METRICS[metric].greater_is_better else 1
     order = {title: k for k, title in enumerate(dict.fromkeys(one.title for one in found))}
-    return sorted(found, key=lambda one: (order[one.title], np.nan_to_num(sign * one.result.effect, nan=np.inf)))
+    return sorted(
+        found,
+        key=lambda one: (order[one.title], np.nan_to_num(sign * one.result.effect, nan=np.inf)),
+    )
 
 
 def _rows(folder: str | Path, metric: str) -> pd.DataFrame:
     if metric not in METRICS:
         raise unknown("metric", metric, METRICS)
-    rows = load_results(folder, [metric, "predictions", "n_images", "n_test", "per_class", "subset_accuracy"])
+    rows = load_results(
+        folder, [metric, "predictions", "n_images", "n_test", "per_class", "subset_accuracy"]
+    )
     if metric not in rows:
-        raise UserError(f"no row in {folder} has the metric {metric}; those of its leaderboard: python -m benchmark table {folder}")
+        raise UserError(
+            f"no row in {folder} has the metric {metric}; those of its leaderboard: python -m "
+            f"benchmark table {folder}"
+        )
     return rows
 
 
-def _compared_in(folder: Path, rows: pd.DataFrame, families: list[list[Couple]], metric: str) -> Iterator[Comparison]:
+def _compared_in(
+    folder: Path, rows: pd.DataFrame, families: list[list[Couple]], metric: str
+) -> Iterator[Comparison]:
     """Comparisons that are in all families, adjusted within each group of rows, and across data sets."""
     reading = lru_cache(maxsize=64)(ResultsFolder(folder).read_predictions)
     wanted = set(families[0]).intersection(*families)
@@ -121,27 +150,41 @@ def _compared_in(folder: Path, rows: pd.DataFrame, families: list[list[Couple]],
         paired = {couple: _paired(group, *couple, metric) for couple in couples}
         pairs = {couple: pair for couple, pair in paired.items() if pair is not None}
 
-        def one_of(couple: Couple, alpha: float, pairs: dict[Couple, Pair] = pairs, title: str = title) -> Comparison:
+        def one_of(
+            couple: Couple, alpha: float, pairs: dict[Couple, Pair] = pairs, title: str = title
+        ) -> Comparison:
             return _compared(title, pairs[couple], *couple, metric, reading, alpha)
 
         first = {couple: one_of(couple, ALPHA) for couple in pairs}
         for couple, (n, adjusted) in _adjusted(first, families).items():
             if couple in wanted:
                 again = one_of(couple, ALPHA / n)
-                first[couple] = replace(again, result=replace(again.result, family=n, adjusted=adjusted))
+                first[couple] = replace(
+                    again, result=replace(again.result, family=n, adjusted=adjusted)
+                )
         everything += first.items()
         in_group = known_entries(group)
-        unpaired = [couple for couple in families[0] if couple in wanted and couple not in pairs and {*couple} <= {*in_group}]
+        unpaired = [
+            couple
+            for couple in families[0]
+            if couple in wanted and couple not in pairs and {*couple} <= {*in_group}
+        ]
         everything += [(couple, _unpaired(title, group, *couple, metric)) for couple in unpaired]
     yield from (one for couple, one in everything if couple in wanted)
     yield from (one for couple, one in _across(everything, families) if couple in wanted)
 
 
-def _adjusted(found: dict[Couple, Comparison], families: list[list[Couple]]) -> dict[Couple, tuple[int, float]]:
+def _adjusted(
+    found: dict[Couple, Comparison], families: list[list[Couple]]
+) -> dict[Couple, tuple[int, float]]:
     """Number of comparisons and p-value adjusted for them (Holm 1979), the largest of all families that have several."""
     largest: dict[Couple, tuple[int, float]] = {}
     for family in families:
-        tested = [couple for couple in family if couple in found and not np.isnan(found[couple].result.p_value)]
+        tested = [
+            couple
+            for couple in family
+            if couple in found and not np.isnan(found[couple].result.p_value)
+        ]
         if len(tested) > 1:
             p_values = holm([found[couple].result.p_value for couple in tested])
             for couple, p_value in zip(tested, p_values, strict=True):
@@ -162,20 +205,39 @@ class Pair:
 
 def _paired(group: pd.DataFrame, one: Entry, two: Entry, metric: str) -> Pair | None:
     """Pair the cells of two entries; None where they have none that both have done."""
-    halves = [group[(group[ENTRY] == list(entry)).all(axis=1)].drop(columns=ENTRY) for entry in (one, two)]
+    halves = [
+        group[(group[ENTRY] == list(entry)).all(axis=1)].drop(columns=ENTRY) for entry in (one, two)
+    ]
     pairs = halves[0].merge(halves[1], on=[*COMPARABLE, *CELL], suffixes=("_a", "_b"))
     done = pairs[(pairs["status_a"] == Status.OK) & (pairs["status_b"] == Status.OK)]
     if done.empty:
         return None
     counting = counted_by_group(group, metric, COMPARABLE)["fold"].unique()
-    note = f"Only {len(done)} of {len(pairs)} pairs of cells are done." if len(done) < len(pairs) else ""
-    left_out = " ".join(f"{capital(said)}." for said in remarks(group)) if METRICS[metric].macro else ""
+    note = (
+        f"Only {len(done)} of {len(pairs)} pairs of cells are done."
+        if len(done) < len(pairs)
+        else ""
+    )
+    left_out = (
+        " ".join(f"{capital(said)}." for said in remarks(group)) if METRICS[metric].macro else ""
+    )
     note = " ".join(words for words in (note, left_out) if words)
-    return Pair(done[done["fold"].isin(counting)], str(done["dataset"].iloc[0]), title_of_metric(metric, group), note)
+    return Pair(
+        done[done["fold"].isin(counting)],
+        str(done["dataset"].iloc[0]),
+        title_of_metric(metric, group),
+        note,
+    )
 
 
 def _compared(
-    title: str, pair: Pair, one: Entry, two: Entry, metric: str, reading: Callable[[str, str | None], Predictions], alpha: float
+    title: str,
+    pair: Pair,
+    one: Entry,
+    two: Entry,
+    metric: str,
+    reading: Callable[[str, str | None], Predictions],
+    alpha: float,
 ) -> Comparison:
     cells, names, note = pair.cells, [f"{metric}_a", f"{metric}_b"], pair.note
     means = cells.groupby("fold")[names].agg(lambda values: values.astype(float).mean(skipna=False))
@@ -184,41 +246,80 @@ def _compared(
         note = f"{note} Over {len(defined)} of {len(means)} folds: {pair.label} is undefined on the others.".strip()
     cells = cells[cells["fold"].isin(defined.index)] if len(means) > 1 else cells
     if cells.empty:
-        result = Result("the comparison", 0, np.nan, refusal=f"no fold on which {pair.label} is defined and compares")
+        result = Result(
+            "the comparison",
+            0,
+            np.nan,
+            refusal=f"no fold on which {pair.label} is defined and compares",
+        )
     elif len(means) > 1:
-        result = over_folds(defined[names[0]] - defined[names[1]], cells["n_images_a"], cells["n_test_a"], alpha)
+        result = over_folds(
+            defined[names[0]] - defined[names[1]], cells["n_images_a"], cells["n_test_a"], alpha
+        )
     else:
-        result = _one_split(metric, read_cells(reading, cells, "_a"), read_cells(reading, cells, "_b"), alpha)
+        result = _one_split(
+            metric, read_cells(reading, cells, "_a"), read_cells(reading, cells, "_b"), alpha
+        )
     mean_a, mean_b = (float(defined[name].mean()) if len(defined) else np.nan for name in names)
-    return Comparison(title, pair.dataset, one, two, metric, mean_a, mean_b, result, note, pair.label)
+    return Comparison(
+        title, pair.dataset, one, two, metric, mean_a, mean_b, result, note, pair.label
+    )
 
 
 def _unpaired(title: str, group: pd.DataFrame, one: Entry, two: Entry, metric: str) -> Comparison:
     """What is said of two entries that were planned together and never done together."""
     result = Result("the comparison", 0, np.nan, refusal=UNPAIRED)
-    return Comparison(title, str(group["dataset"].iloc[0]), one, two, metric, np.nan, np.nan, result, "", title_of_metric(metric, group))
+    return Comparison(
+        title,
+        str(group["dataset"].iloc[0]),
+        one,
+        two,
+        metric,
+        np.nan,
+        np.nan,
+        result,
+        "",
+        title_of_metric(metric, group),
+    )
 
 
 def _one_split(metric: str, a: list[Predictions], b: list[Predictions], alpha: float) -> Result:
     """Test on the images of one test set, as one training set left the entries; a list has one element per seed."""
     first = a[0]
-    if not all(np.array_equal(first.test_index, other.test_index) and np.array_equal(first.y_true, other.y_true) for other in [*a, *b]):
-        raise UserError("the two entries were tested on different images: run them again in one study")
+    if not all(
+        np.array_equal(first.test_index, other.test_index)
+        and np.array_equal(first.y_true, other.y_true)
+        for other in [*a, *b]
+    ):
+        raise UserError(
+            "the two entries were tested on different images: run them again in one study"
+        )
     return difference(metric, a, b, alpha)
 
 
-def _across(found: list[tuple[Couple, Comparison]], families: list[list[Couple]]) -> Iterator[tuple[Couple, Comparison]]:
+def _across(
+    found: list[tuple[Couple, Comparison]], families: list[list[Couple]]
+) -> Iterator[tuple[Couple, Comparison]]:
     """Wilcoxon's test over data sets, one pair of means each, adjusted by Holm; none when there is a single data set."""
     example = dict(reversed(found))
     tested: dict[Couple, Comparison] = {}
     for couple in dict.fromkeys(couple for couple, _ in found):
         parts = [(one.dataset, one.mean_a, one.mean_b) for other, one in found if other == couple]
-        means = pd.DataFrame(parts, columns=["dataset", "a", "b"]).dropna().groupby("dataset")[["a", "b"]].mean()
+        means = (
+            pd.DataFrame(parts, columns=["dataset", "a", "b"])
+            .dropna()
+            .groupby("dataset")[["a", "b"]]
+            .mean()
+        )
         if len(means) > 1:
             title = f"across {len(means)} data sets, by the median of the differences"
             result, (mean_a, mean_b) = wilcoxon(means["a"], means["b"]), means.mean()
             told = replace(example[couple], title=title, dataset="", note="")
-            tested[couple] = replace(told, mean_a=float(mean_a), mean_b=float(mean_b), result=result)
+            tested[couple] = replace(
+                told, mean_a=float(mean_a), mean_b=float(mean_b), result=result
+            )
     for couple, (n, adjusted) in _adjusted(tested, families).items():
-        tested[couple] = replace(tested[couple], result=replace(tested[couple].result, family=n, adjusted=adjusted))
+        tested[couple] = replace(
+            tested[couple], result=replace(tested[couple].result, family=n, adjusted=adjusted)
+        )
     yield from tested.items()

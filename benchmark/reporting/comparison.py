@@ -66,20 +66,34 @@ class Comparison:
     @property
     def names(self) -> tuple[str, str]:
         """Names of the entries, as far as they differ."""
-        differ = [(part, other) for part, other in zip(self.a, self.b, strict=True) if part != other]
+        differ = [
+            (part, other) for part, other in zip(self.a, self.b, strict=True) if part != other
+        ]
         a, b = zip(*differ, strict=True)
         return " / ".join(a), " / ".join(b)
 
     @property
     def _effect(self) -> str:
-        found, way, label = self.result, "higher" if METRICS[self.metric].greater_is_better else "lower", self.label or self.metric
+        found, way, label = (
+            self.result,
+            "higher" if METRICS[self.metric].greater_is_better else "lower",
+            self.label or self.metric,
+        )
         a, b = self.names
         if np.isnan(found.effect):
             return f"the difference of {a} and {b} in {label} is undefined."
-        size = f"{abs(found.effect):.3g} {'higher' if found.effect > 0 else 'lower'} than" if found.effect else "equal to"
+        size = (
+            f"{abs(found.effect):.3g} {'higher' if found.effect > 0 else 'lower'} than"
+            if found.effect
+            else "equal to"
+        )
         of_all = f", at 95% for all {found.family} comparisons together" if found.family > 1 else ""
         words = "interval of the difference" if of_all else "95% interval of the difference"
-        interval = "" if np.isnan(found.lower) else f", {words} {found.lower:.3g} to {found.upper:.3g}{of_all}"
+        interval = (
+            ""
+            if np.isnan(found.lower)
+            else f", {words} {found.lower:.3g} to {found.upper:.3g}{of_all}"
+        )
         means = f"{self.mean_a:.3f} against {self.mean_b:.3f}, {way} is better"
         return f"{a} is {size} {b} in {label} ({means}){interval}."
 
@@ -89,7 +103,8 @@ class Comparison:
         if found.refusal:
             return f"{capital(found.test)} is not computed: {found.refusal}."
         of_several = (
-            f" for this pair alone, {_p_value(found.adjusted)} adjusted for {found.family} comparisons with one of the two (Holm)"
+            f" for this pair alone, {_p_value(found.adjusted)} adjusted for {found.family} "
+            "comparisons with one of the two (Holm)"
             if found.family > 1
             else ""
         )
@@ -107,7 +122,9 @@ class Comparison:
         return (self.result.effect > 0) == METRICS[self.metric].greater_is_better
 
 
-def comparison_tables(comparisons: Sequence[Comparison]) -> Iterator[tuple[str, pd.DataFrame, list[str]]]:
+def comparison_tables(
+    comparisons: Sequence[Comparison],
+) -> Iterator[tuple[str, pd.DataFrame, list[str]]]:
     """Yield a title, a table of texts and the lines below it for each group of rows that can be compared.
 
     Parameters
@@ -119,16 +136,22 @@ def comparison_tables(comparisons: Sequence[Comparison]) -> Iterator[tuple[str, 
     ------
     title : str
     table : DataFrame
-        extractor, strategy, model, what they are compared ``with`` where that differs, the value of the metric, the difference, its
-        interval, the p-value and the verdict.
+        extractor, strategy, model, what they are compared ``with`` where that differs, the value of
+        the metric, the difference, its interval, the p-value and the verdict.
     lines : list of str
         The level of the intervals and the tests; what some of the comparisons lack, and why.
     """
     for title, group in groupby(comparisons, key=lambda one: one.title):
         several = list(group)
         against = {one.b for one in several}
-        heading = f"{title}: compared with {' / '.join(several[0].b)}" if len(against) == 1 else title
-        yield heading, pd.DataFrame([_row(one, len(against) > 1) for one in several]), _lines(several)
+        heading = (
+            f"{title}: compared with {' / '.join(several[0].b)}" if len(against) == 1 else title
+        )
+        yield (
+            heading,
+            pd.DataFrame([_row(one, len(against) > 1) for one in several]),
+            _lines(several),
+        )
 
 
 def _row(one: Comparison, with_other: bool) -> dict[str, str]:
@@ -137,8 +160,15 @@ def _row(one: Comparison, with_other: bool) -> dict[str, str]:
     result, label = one.result, one.label or one.metric
     p_value = result.adjusted if result.family > 1 else result.p_value
     row |= {label: _digits(one.mean_a), "difference": _digits(result.effect, "+.3f")}
-    row |= {"interval": "-" if np.isnan(result.lower) else f"{result.lower:+.3f} to {result.upper:+.3f}"}
-    return row | {"p": "-" if np.isnan(p_value) else _p_value(p_value).removeprefix("p = ").removeprefix("p "), "verdict": _verdict(one)}
+    row |= {
+        "interval": "-" if np.isnan(result.lower) else f"{result.lower:+.3f} to {result.upper:+.3f}"
+    }
+    return row | {
+        "p": "-"
+        if np.isnan(p_value)
+        else _p_value(p_value).removeprefix("p = ").removeprefix("p "),
+        "verdict": _verdict(one),
+    }
 
 
 def _digits(value: float, form: str = ".3f") -> str:
@@ -156,7 +186,11 @@ def _verdict(one: Comparison) -> str:
 def _lines(several: list[Comparison]) -> list[str]:
     """What the reader of a table of comparisons must know."""
     family = max(one.result.family for one in several)
-    tests = dict.fromkeys(f"{one.result.test} on {one.result.n} {_counted_unit(one)}" for one in several if not one.result.refusal)
+    tests = dict.fromkeys(
+        f"{one.result.test} on {one.result.n} {_counted_unit(one)}"
+        for one in several
+        if not one.result.refusal
+    )
     way = "higher" if METRICS[several[0].metric].greater_is_better else "lower"
     together = f"intervals hold at 95% for all {family} comparisons together (Bonferroni), p-values are adjusted for them (Holm)"
     level = together if family > 1 else "intervals are at 95%"
@@ -164,11 +198,18 @@ def _lines(several: list[Comparison]) -> list[str]:
     untested: dict[str, list[str]] = {}
     for one in several:
         if one.result.refusal:
-            untested.setdefault(f"{one.result.test} is not computed: {one.result.refusal}", []).append(" / ".join(one.a))
-    refused = [f"{names[0] if len(names) == 1 else count_of(len(names), 'entry', 'entries')}: {why}" for why, names in untested.items()]
+            untested.setdefault(
+                f"{one.result.test} is not computed: {one.result.refusal}", []
+            ).append(" / ".join(one.a))
+    refused = [
+        f"{names[0] if len(names) == 1 else count_of(len(names), 'entry', 'entries')}: {why}"
+        for why, names in untested.items()
+    ]
     notes = dict.fromkeys(one.note for one in several if one.note)
     first = f"Best first, {way} is better; the difference is the entry minus the other; {level}.{tested}"
-    touching = any(one.result.significant and one.result.lower <= 0 <= one.result.upper for one in several)
+    touching = any(
+        one.result.significant and one.result.lower <= 0 <= one.result.upper for one in several
+    )
     holm = "Holm rejects a little more than intervals that hold together: a difference may be significant though its interval has zero."
     return [first, *[holm] * touching, *refused, *notes]
 

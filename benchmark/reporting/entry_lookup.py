@@ -25,9 +25,9 @@ def find_entry(name: str, rows: pd.DataFrame, folder: Path) -> Entry:
     Parameters
     ----------
     name : str
-        ``extractor / strategy / model``; what only one entry has may stand alone, and a piece of a part for the part:
-        ``hog / smote``, ``rbf_svm``, ``hog / rbf``. What equals a part goes before what is a piece of one, and the floor is only
-        meant where nothing else is.
+        ``extractor / strategy / model``; what only one entry has may stand alone, and a piece of a
+        part for the part: ``hog / smote``, ``rbf_svm``, ``hog / rbf``. What equals a part goes
+        before what is a piece of one, and the floor is only meant where nothing else is.
     rows : DataFrame
         As ``load_results`` gives them.
     folder : Path
@@ -41,26 +41,40 @@ def find_entry(name: str, rows: pd.DataFrame, folder: Path) -> Entry:
     found = find_entries(name, rows, folder)
     if len(found) == 1:
         return found[0]
-    raise UserError(f"'{name}' names {len(found)} entries of {folder}: {_listed(found)}; write more of the one you mean")
+    raise UserError(
+        f"'{name}' names {len(found)} entries of {folder}: {_listed(found)}; write more of the one "
+        "you mean"
+    )
 
 
 def find_entries(name: str, rows: pd.DataFrame, folder: Path) -> list[Entry]:
     """Find the entries that a name may mean, at least one; see ``find_entry``.
 
-    Of several floors only one is given, without a strategy where there is such: they look at no image, so that they predict alike.
+    Of several floors only one is given, without a strategy where there is such: they look at no
+    image, so that they predict alike.
     """
     known = known_entries(rows)
     found: list[Entry] = []
-    for separator in (r"\s+/\s+", r"\s*/\s*"):  # a plug-in's name is a path, so that a bare slash comes second
+    for separator in (
+        r"\s+/\s+",
+        r"\s*/\s*",
+    ):  # a plug-in's name is a path, so that a bare slash comes second
         parts = re.split(separator, nfc(name).strip())
-        found = found or _matching(parts, known, operator.eq) or _matching(parts, known, operator.contains)
+        found = (
+            found
+            or _matching(parts, known, operator.eq)
+            or _matching(parts, known, operator.contains)
+        )
     if len(found) > 1:  # whoever compares strategies by name means models that look at the images
         floors = sorted(found, key=lambda entry: entry[STRATEGY] != "none")[:1]
         found = [entry for entry in found if not is_baseline(entry)] or floors
     if found:
         return found
     nearest = sorted(known, key=lambda entry: -_likeness(name, entry))[:3]
-    raise UserError(f"no entry '{name}' in {folder}; nearest: {_listed(nearest)}; all of them: python -m benchmark table {folder}")
+    raise UserError(
+        f"no entry '{name}' in {folder}; nearest: {_listed(nearest)}; all of them: python -m "
+        f"benchmark table {folder}"
+    )
 
 
 def known_entries(rows: pd.DataFrame) -> list[Entry]:
@@ -74,7 +88,8 @@ def find_pairs(against: str, rows: pd.DataFrame, folder: Path) -> list[tuple[Ent
     Parameters
     ----------
     against : str
-        As for ``find_entry``; where it is a strategy that several entries have, each is paired with that of its own extractor and model.
+        As for ``find_entry``; where it is a strategy that several entries have, each is paired with
+        that of its own extractor and model.
     rows : DataFrame
     folder : Path
 
@@ -87,7 +102,11 @@ def find_pairs(against: str, rows: pd.DataFrame, folder: Path) -> list[tuple[Ent
     found = find_entries(against, rows, folder)
     if len(found) > 1 and all(entry[STRATEGY] == against.strip() for entry in found):
         own = {_without_strategy(entry): entry for entry in found}
-        return [(entry, own[_without_strategy(entry)]) for entry in others if entry not in found and _without_strategy(entry) in own]
+        return [
+            (entry, own[_without_strategy(entry)])
+            for entry in others
+            if entry not in found and _without_strategy(entry) in own
+        ]
     two = find_entry(against, rows, folder)
     return [(entry, two) for entry in others if entry != two]
 
@@ -96,16 +115,23 @@ def _without_strategy(entry: Entry) -> Entry:
     return entry[:STRATEGY] + entry[STRATEGY + 1 :]
 
 
-def _matching(parts: list[str], known: list[Entry], matches: Callable[[str, str], bool]) -> list[Entry]:
+def _matching(
+    parts: list[str], known: list[Entry], matches: Callable[[str, str], bool]
+) -> list[Entry]:
     return [
         entry
         for entry in known
-        if any(all(matches(field, part) for field, part in zip(chosen, parts, strict=True)) for chosen in combinations(entry, len(parts)))
+        if any(
+            all(matches(field, part) for field, part in zip(chosen, parts, strict=True))
+            for chosen in combinations(entry, len(parts))
+        )
     ]
 
 
 def _likeness(name: str, entry: Entry) -> float:
-    written = [" / ".join(chosen) for n in range(1, len(entry) + 1) for chosen in combinations(entry, n)]
+    written = [
+        " / ".join(chosen) for n in range(1, len(entry) + 1) for chosen in combinations(entry, n)
+    ]
     return max(SequenceMatcher(None, name, text).ratio() for text in written)
 
 

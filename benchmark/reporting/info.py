@@ -31,22 +31,43 @@ def completeness(rows: pd.DataFrame) -> pd.DataFrame:
         axis, value, planned, then a column for each status there is.
     """
     statuses = [status for status in rows["status"].unique() if status != Status.PLANNED]
-    lines = [("all", "", rows), *((axis, value, group) for axis in AXES if rows[axis].nunique() > 1 for value, group in rows.groupby(axis))]
-    counted = [{"axis": axis, "value": str(value), "planned": len(group), **_counts(group, statuses)} for axis, value, group in lines]
+    lines = [
+        ("all", "", rows),
+        *(
+            (axis, value, group)
+            for axis in AXES
+            if rows[axis].nunique() > 1
+            for value, group in rows.groupby(axis)
+        ),
+    ]
+    counted = [
+        {"axis": axis, "value": str(value), "planned": len(group), **_counts(group, statuses)}
+        for axis, value, group in lines
+    ]
     return pd.DataFrame(counted)
 
 
 def _counts(rows: pd.DataFrame, statuses: list[str]) -> dict[str, int]:
-    return {status: int((rows["status"] == status).sum()) for status in sorted(statuses, key=lambda name: (name != Status.OK, name))}
+    return {
+        status: int((rows["status"] == status).sum())
+        for status in sorted(statuses, key=lambda name: (name != Status.OK, name))
+    }
 
 
 def cost(rows: pd.DataFrame) -> pd.DataFrame:
     """Seconds by part of the work, each matrix of features counted once, and their shares; (4, 3)."""
     done = rows[rows["status"] == Status.OK].drop_duplicates("key")
-    seconds = {part: float(done[f"{part}_s"].sum()) if f"{part}_s" in done else 0.0 for part in PARTS}
+    seconds = {
+        part: float(done[f"{part}_s"].sum()) if f"{part}_s" in done else 0.0 for part in PARTS
+    }
     seconds["extract"] = sum(matrix["seconds"] for matrix in _matrices(done).values())
     whole = sum(seconds.values()) or 1.0
-    return pd.DataFrame([{"part": part, "seconds": value, "share": value / whole} for part, value in seconds.items()])
+    return pd.DataFrame(
+        [
+            {"part": part, "seconds": value, "share": value / whole}
+            for part, value in seconds.items()
+        ]
+    )
 
 
 def saved(rows: pd.DataFrame) -> str:
@@ -56,10 +77,14 @@ def saved(rows: pd.DataFrame) -> str:
     if not matrices:
         return "no features were computed"
     uses = sum(len(used) for used in done["matrices"] if isinstance(used, dict))
-    once, always = sum(matrix["seconds"] for matrix in matrices.values()), float(done["extract_s"].sum())
+    once, always = (
+        sum(matrix["seconds"] for matrix in matrices.values()),
+        float(done["extract_s"].sum()),
+    )
     mb = sum(matrix["mb"] for matrix in matrices.values())
     return (
-        f"{count_of(len(matrices), 'matrix', 'matrices')} of features ({mb:.1f} MB), computed in {once:.1f} s and used "
+        f"{count_of(len(matrices), 'matrix', 'matrices')} of features ({mb:.1f} MB), computed in "
+        f"{once:.1f} s and used "
         f"{count_of(uses, 'time')}: "
         f"{always - once:.1f} s of {always:.1f} s saved"
     )

@@ -22,7 +22,13 @@ SIX = ("accuracy", "precision", "recall", "f1", "auc", "log_loss")
 SIX_MULTILABEL = ("subset_accuracy", "precision", "recall", "f1", "auc", "hamming_loss")
 TIMES = ("fit_s", "predict_s")
 CONDITIONS = [axis.name for axis in axes_with(Role.CONDITION) if axis.name != "dataset"]
-COMPARABLE = ["dataset", "size", *CONDITIONS, "split", "fingerprint"]  # entries are ranked within these
+COMPARABLE = [
+    "dataset",
+    "size",
+    *CONDITIONS,
+    "split",
+    "fingerprint",
+]  # entries are ranked within these
 ENTRY = [axis.name for axis in axes_with(Role.CONFIGURATION)]
 NO_BETTER = "†"
 
@@ -45,15 +51,17 @@ def leaderboards(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.Data
     rows : DataFrame
         As ``load_results`` gives them.
     metric : str
-        Ranks the entries, the best first. Entries with cells that are not 'ok' are shown below, unranked.
+        Ranks the entries, the best first. Entries with cells that are not 'ok' are shown below,
+        unranked.
 
     Yields
     ------
     title : str
     table : DataFrame
-        rank, extractor, strategy, model, then mean and ``_std`` of each metric over the folds and seeds that count
-        (``averages.counted``) and where it is defined, ``_n`` of these; mean times, n_done, n_planned, and no_better: whether by
-        ``metric`` the entry is no better than ``majority``, which looks at no image. A metric that is of the second of two classes
+        rank, extractor, strategy, model, then mean and ``_std`` of each metric over the folds and
+        seeds that count (``averages.counted``) and where it is defined, ``_n`` of these; mean
+        times, n_done, n_planned, and no_better: whether by ``metric`` the entry is no better than
+        ``majority``, which looks at no image. A metric that is of the second of two classes
         (average_precision) has a column ``_class`` with its name.
 
     Raises
@@ -78,8 +86,14 @@ def title_of(labels: dict[str, Any], rows: pd.DataFrame) -> str:
     dataset, size = labels["dataset"], labels["size"]
     extra = [f"{size:.0f} px"] if pd.notna(size) else []
     named = [axis for axis in axes_with(Role.CONDITION) if axis.default and axis.name in labels]
-    extra += [axis.title(labels[axis.name]) for axis in named if labels[axis.name] != axis.default_label]
-    extra += [f"data {labels['fingerprint']}"] if rows.loc[rows["dataset"] == dataset, "fingerprint"].nunique() > 1 else []
+    extra += [
+        axis.title(labels[axis.name]) for axis in named if labels[axis.name] != axis.default_label
+    ]
+    extra += (
+        [f"data {labels['fingerprint']}"]
+        if rows.loc[rows["dataset"] == dataset, "fingerprint"].nunique() > 1
+        else []
+    )
     return " · ".join([dataset, *extra, labels["split"]])
 
 
@@ -87,16 +101,26 @@ def ranked(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     """One row per entry, the best first; ties share a rank; an entry that lacks cells, or values others have, none (``can_rank``)."""
     metrics = tuple(dict.fromkeys((*columns_of(rows), metric)))
     means = {name: _means(rows, name) for name in metrics}
-    entries = pd.DataFrame([_entry(labels, group, means) for labels, group in rows.groupby(ENTRY, sort=False)])
-    for name in (name for name in metrics if name in OF_SECOND and label_of(name, classes_of(rows)) != name):
-        entries.insert(entries.columns.get_loc(f"{name}_n") + 1, f"{name}_class", classes_of(rows)[1])
-    complete = (entries["n_done"] == entries["n_planned"]) & (entries[f"{metric}_n"] == entries[f"{metric}_n"].max())
+    entries = pd.DataFrame(
+        [_entry(labels, group, means) for labels, group in rows.groupby(ENTRY, sort=False)]
+    )
+    for name in (
+        name for name in metrics if name in OF_SECOND and label_of(name, classes_of(rows)) != name
+    ):
+        entries.insert(
+            entries.columns.get_loc(f"{name}_n") + 1, f"{name}_class", classes_of(rows)[1]
+        )
+    complete = (entries["n_done"] == entries["n_planned"]) & (
+        entries[f"{metric}_n"] == entries[f"{metric}_n"].max()
+    )
     complete &= can_rank(rows, metric)
     better_first = not METRICS[metric].greater_is_better
     rank = entries[metric].where(complete).rank(method="min", ascending=better_first)
     entries.insert(0, "rank", rank.astype("Int64"))
     floor = rank[entries["model"] == FLOOR].min()
-    entries["no_better"] = (rank >= floor) & (entries["model"] != FLOOR)  # False where there is no floor, or no rank
+    entries["no_better"] = (rank >= floor) & (
+        entries["model"] != FLOOR
+    )  # False where there is no floor, or no rank
     return entries.sort_values(["rank", *ENTRY], na_position="last").reset_index(drop=True)
 
 
@@ -107,7 +131,9 @@ def _means(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     return values.groupby([found[part] for part in ENTRY]).agg(["mean", "std", "count"])
 
 
-def _entry(labels: tuple[str, ...], rows: pd.DataFrame, means: dict[str, pd.DataFrame]) -> dict[str, object]:
+def _entry(
+    labels: tuple[str, ...], rows: pd.DataFrame, means: dict[str, pd.DataFrame]
+) -> dict[str, object]:
     done = rows[rows["status"] == Status.OK]
     entry: dict[str, object] = dict(zip(ENTRY, labels, strict=True))
     for name, of in means.items():
@@ -128,18 +154,36 @@ def shown(table: pd.DataFrame, spread: bool = True) -> pd.DataFrame:
     """Render a ranked table for people: text cells such as '0.912 ±0.011' and '3/3'."""
     metrics = [name for name in table.columns if name in METRICS]
     marks = table["no_better"].map({True: NO_BETTER, False: ""})
-    ranks = [f"{rank}{mark}" if pd.notna(rank) else "-" for rank, mark in zip(table["rank"], marks, strict=True)]
+    ranks = [
+        f"{rank}{mark}" if pd.notna(rank) else "-"
+        for rank, mark in zip(table["rank"], marks, strict=True)
+    ]
     text = pd.DataFrame({"rank": ranks})
     text[ENTRY] = table[ENTRY]
     for name in metrics:
-        of = f" of '{table[f'{name}_class'].iloc[0]}'" if f"{name}_class" in table and len(table) else ""
+        of = (
+            f" of '{table[f'{name}_class'].iloc[0]}'"
+            if f"{name}_class" in table and len(table)
+            else ""
+        )
         stds = table[f"{name}_std"] if spread else pd.Series(np.nan, table.index)
         most = table[f"{name}_n"].max()
-        parts = zip(table[name], stds, table[f"{name}_n"], table["n_done"] == table["n_planned"], strict=True)
-        text[name + of] = [_spread(mean, std) + _partial(n, most, done) for mean, std, n, done in parts]
+        parts = zip(
+            table[name],
+            stds,
+            table[f"{name}_n"],
+            table["n_done"] == table["n_planned"],
+            strict=True,
+        )
+        text[name + of] = [
+            _spread(mean, std) + _partial(n, most, done) for mean, std, n, done in parts
+        ]
     for name in TIMES:
         text[name] = [f"{value:.3g}" if pd.notna(value) else "-" for value in table[name]]
-    text["done"] = [f"{done}/{planned}" for done, planned in zip(table["n_done"], table["n_planned"], strict=True)]
+    text["done"] = [
+        f"{done}/{planned}"
+        for done, planned in zip(table["n_done"], table["n_planned"], strict=True)
+    ]
     return text
 
 
@@ -158,8 +202,10 @@ def caption(metric: str, marked: bool) -> str:
     """What the reader of the tables must know; ``marked``: whether an entry in them is no better than the floor."""
     way = "highest" if METRICS[metric].greater_is_better else "lowest"
     return f"{NO_BETTER} no better than {FLOOR}, which looks at no image. " * marked + (
-        f"Ranked by {metric}, {way} first; ± is the standard deviation over folds and seeds; fit_s and predict_s are mean seconds per "
-        "cell; done counts cells, and entries with any not done are unranked; '(2 of 3)' marks a mean over the cells where the metric is "
+        f"Ranked by {metric}, {way} first; ± is the standard deviation over folds and seeds; fit_s "
+        "and predict_s are mean seconds per "
+        "cell; done counts cells, and entries with any not done are unranked; '(2 of 3)' marks a "
+        "mean over the cells where the metric is "
         "defined, unranked too."
     )
 
@@ -168,19 +214,39 @@ def problems(rows: pd.DataFrame) -> list[str]:
     """List what the reader must know of these very rows: cells that did not end 'ok', what is undefined, times that do not compare."""
     bad = rows[~rows["status"].isin([Status.OK, Status.PLANNED])]
     endings = bad.groupby([*ENTRY, "status", "reason"], sort=False).size()
-    ended = [f"{n} {status}: {' / '.join(entry)}: {why}" for (*entry, status, why), n in endings.items()]
+    ended = [
+        f"{n} {status}: {' / '.join(entry)}: {why}" for (*entry, status, why), n in endings.items()
+    ]
     groups = list(comparable(rows))
-    left_out = [f"{title}: {said}" if len(groups) > 1 else said for title, group in groups for said in remarks(group)]
+    left_out = [
+        f"{title}: {said}" if len(groups) > 1 else said
+        for title, group in groups
+        for said in remarks(group)
+    ]
     where = conditions(rows)
-    mixed = [f"times were taken under other conditions, and do not compare: {'; '.join(where)}"] if len(where) > 1 else []
+    mixed = (
+        [f"times were taken under other conditions, and do not compare: {'; '.join(where)}"]
+        if len(where) > 1
+        else []
+    )
     by_data_set = list(rows.groupby("dataset", sort=False))
-    noted = [f"{name}: {said}" if len(by_data_set) > 1 else said for name, own in by_data_set for said in _noted(own)]
+    noted = [
+        f"{name}: {said}" if len(by_data_set) > 1 else said
+        for name, own in by_data_set
+        for said in _noted(own)
+    ]
     return [*map(one_line, ended), *left_out, *noted, *mixed]
 
 
 def _noted(rows: pd.DataFrame) -> list[str]:
     """What cells of one data set say of their images and classes, once each."""
-    notes = [note for listed in rows.get("notes", ()) if isinstance(listed, list) for note in listed if note.kind != NoteKind.DETAIL]
+    notes = [
+        note
+        for listed in rows.get("notes", ())
+        if isinstance(listed, list)
+        for note in listed
+        if note.kind != NoteKind.DETAIL
+    ]
     shared = [note.n_images or 0 for note in notes if note.kind == NoteKind.COPIES]
     copied = [f"{count_of(len(shared), 'cell')}: {_test_images(shared)} {SHARED}"] if shared else []
     counts = Counter(note for note in notes if note.kind != NoteKind.COPIES)
@@ -189,16 +255,24 @@ def _noted(rows: pd.DataFrame) -> list[str]:
 
 def _test_images(counts: list[int]) -> str:
     least, most = min(counts), max(counts)
-    return count_of(most, "test image is", "test images are") if least == most else f"{least} to {most} test images are"
+    return (
+        count_of(most, "test image is", "test images are")
+        if least == most
+        else f"{least} to {most} test images are"
+    )
 
 
 def conditions(rows: pd.DataFrame) -> list[str]:
     """List where cells were run, and with how many at once."""
     if not {"environment", "workers"} <= set(rows):
         return []
-    ran = rows[rows["environment"].map(lambda value: isinstance(value, dict))].drop_duplicates("key")
+    ran = rows[rows["environment"].map(lambda value: isinstance(value, dict))].drop_duplicates(
+        "key"
+    )
     found = Counter(
-        ran["environment"].map(lambda where: f"{where['processor']}, {count_of(where['cores'], 'core')}")
+        ran["environment"].map(
+            lambda where: f"{where['processor']}, {count_of(where['cores'], 'core')}"
+        )
         + ran["workers"].map(_at_once)
         + _faster(ran)
     )
@@ -206,7 +280,11 @@ def conditions(rows: pd.DataFrame) -> list[str]:
 
 
 def _faster(rows: pd.DataFrame) -> pd.Series:
-    return rows.get("accelerated", pd.Series(False, rows.index)).map({1: ", with --accelerate"}).fillna("")
+    return (
+        rows.get("accelerated", pd.Series(False, rows.index))
+        .map({1: ", with --accelerate"})
+        .fillna("")
+    )
 
 
 def _at_once(workers: float) -> str:

@@ -30,9 +30,10 @@ def made(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.DataFrame]]:
     ------
     title : str
     table : DataFrame
-        extractor, strategy, model, then a column for each occlusion with the mean of the metric over folds and seeds, and ``loss`` at
-        each but none: by how much it is worse than with whole images. Entries that are best at the last occlusion come first; one
-        that is not done with whole images is left out.
+        extractor, strategy, model, then a column for each occlusion with the mean of the metric
+        over folds and seeds, and ``loss`` at each but none: by how much it is worse than with whole
+        images. Entries that are best at the last occlusion come first; one that is not done with
+        whole images is left out.
 
     Raises
     ------
@@ -43,7 +44,10 @@ def made(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.DataFrame]]:
         raise unknown("metric", metric, METRICS)
     covered = set(rows["occlusion"]) - {WHOLE}
     if not covered or WHOLE not in set(rows["occlusion"]):
-        raise UserError("this table needs rows with occlusion 'none' and with another: occlusions: [none, boxes(share=0.25)] in the study")
+        raise UserError(
+            "this table needs rows with occlusion 'none' and with another: occlusions: [none, "
+            "boxes(share=0.25)] in the study"
+        )
     shared = [name for name in COMPARABLE if name != "occlusion"]
     done = counted_by_group(rows, metric, COMPARABLE)
     kinds = done["occlusion"].map(partial(without, "share"))
@@ -84,6 +88,7 @@ def caption(metric: str) -> str:
     """What the reader of the tables must know."""
     way = "higher" if METRICS[metric].greater_is_better else "lower"
     return (
-        f"Mean {metric} ({way} is better) over folds and seeds, in brackets its change against whole images; the best at the last "
+        f"Mean {metric} ({way} is better) over folds and seeds, in brackets its change against "
+        "whole images; the best at the last "
         "occlusion come first."
     )

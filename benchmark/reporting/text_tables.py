@@ -43,10 +43,17 @@ def render_by(rows: pd.DataFrame, form: str, metric: str, by: str) -> str:
     return _text(kind.made(rows, metric), form, kind.shown, [kind.caption(metric)])
 
 
-def _text(tables: Iterable[Table], form: str, shown: Callable[[pd.DataFrame], pd.DataFrame], below: list[str]) -> str:
+def _text(
+    tables: Iterable[Table],
+    form: str,
+    shown: Callable[[pd.DataFrame], pd.DataFrame],
+    below: list[str],
+) -> str:
     tables = list(tables)
     if not tables:
-        raise UserError("no cell has ended 'ok', so that there is nothing to tabulate; run the study")
+        raise UserError(
+            "no cell has ended 'ok', so that there is nothing to tabulate; run the study"
+        )
     if form in ("csv", "json"):
         whole = pd.concat([table.assign(table=title) for title, table in tables], ignore_index=True)
         whole = whole[["table", *whole.columns.drop("table")]]
@@ -61,12 +68,18 @@ def _markdown(title: str, text: pd.DataFrame) -> str:
     from tabulate import tabulate
 
     return f"### {one_line(title)}\n\n" + tabulate(
-        _cells(text, _piped), headers=_header(text, _piped), tablefmt="github", disable_numparse=True
+        _cells(text, _piped),
+        headers=_header(text, _piped),
+        tablefmt="github",
+        disable_numparse=True,
     )
 
 
 def _cells(table: pd.DataFrame, escape: Callable[[str], str]) -> list[list[object]]:
-    return [[escape(cell) if isinstance(cell, str) else cell for cell in row] for row in table.to_numpy()]
+    return [
+        [escape(cell) if isinstance(cell, str) else cell for cell in row]
+        for row in table.to_numpy()
+    ]
 
 
 def _header(table: pd.DataFrame, escape: Callable[[str], str]) -> list[str]:
@@ -80,7 +93,11 @@ def _piped(text: str) -> str:
 
 def _csv(table: pd.DataFrame) -> str:
     """Table as CSV: every digit and line feed, no control characters."""
-    return table.map(lambda cell: visible(cell) if isinstance(cell, str) else cell).rename(columns=visible).to_csv(index=False)
+    return (
+        table.map(lambda cell: visible(cell) if isinstance(cell, str) else cell)
+        .rename(columns=visible)
+        .to_csv(index=False)
+    )
 
 
 def _json(table: pd.DataFrame) -> str:
@@ -90,14 +107,32 @@ def _json(table: pd.DataFrame) -> str:
 def _latex(title: str, text: pd.DataFrame) -> str:
     from tabulate import tabulate
 
-    rows = tabulate(_cells(text, one_line), headers=_header(text, one_line), tablefmt="latex_booktabs", disable_numparse=True)
+    rows = tabulate(
+        _cells(text, one_line),
+        headers=_header(text, one_line),
+        tablefmt="latex_booktabs",
+        disable_numparse=True,
+    )
     return f"% {one_line(title)}\n" + rows.replace("±", r"$\pm$").replace("†", r"$\dagger$")
 
 
 ROW_COLUMNS = (
     *("key", "status", "reason"),
     *(name for name in label_names() if name not in ("fingerprint", "size", "split")),
-    *("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "average_precision", "log_loss", "mcc", "kappa", "brier", "ece"),
+    *(
+        "accuracy",
+        "balanced_accuracy",
+        "precision",
+        "recall",
+        "f1",
+        "auc",
+        "average_precision",
+        "log_loss",
+        "mcc",
+        "kappa",
+        "brier",
+        "ece",
+    ),
     *("extract_s", "resample_s", "fit_s", "predict_s"),
 )
 
@@ -105,8 +140,8 @@ ROW_COLUMNS = (
 def render_rows(rows: pd.DataFrame, form: str) -> str:
     """One line per cell; 'json' holds every column, the others those of ``ROW_COLUMNS``.
 
-    The class that an average precision is of stands in its header where it is one for all rows, and in CSV, or otherwise, in a
-    column ``average_precision_class``.
+    The class that an average precision is of stands in its header where it is one for all rows, and
+    in CSV, or otherwise, in a column ``average_precision_class``.
     """
     from tabulate import tabulate
 
@@ -116,7 +151,12 @@ def render_rows(rows: pd.DataFrame, form: str) -> str:
     if form == "csv":
         return _csv(table)
     style, escape = {"md": ("github", _piped), "latex": ("latex_booktabs", one_line)}[form]
-    return tabulate(_cells(table, escape), headers=_header(table, escape), tablefmt=style, floatfmt=".4g") + "\n"
+    return (
+        tabulate(
+            _cells(table, escape), headers=_header(table, escape), tablefmt=style, floatfmt=".4g"
+        )
+        + "\n"
+    )
 
 
 def _with_class(rows: pd.DataFrame, form: str) -> pd.DataFrame:

@@ -9,7 +9,15 @@ from functools import cache, lru_cache, partial
 from math import isnan
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+)
 from pydantic_core import ErrorDetails
 
 from benchmark.errors import UserError
@@ -37,7 +45,9 @@ def _readable(label: Any, read: Callable[[Any], object]) -> Any:
     return label
 
 
-_Key = Annotated[str, Field(pattern=r"^[^/\\.][^/\\]*$", max_length=400)]  # names a file in predictions/
+_Key = Annotated[
+    str, Field(pattern=r"^[^/\\.][^/\\]*$", max_length=400)
+]  # names a file in predictions/
 _Index = Annotated[int, Field(ge=0, lt=2**63)]
 _Size = Annotated[int, Field(gt=0, lt=2**31)]
 _Seconds = Annotated[float, Field(ge=0, le=1e9)]
@@ -65,7 +75,9 @@ class _Where(_Shape):
 
 
 # labels of a planned cell
-Labels: Any = create_model("Labels", __base__=_Where, **{axis.name: _label_of(axis) for axis in AXES})
+Labels: Any = create_model(
+    "Labels", __base__=_Where, **{axis.name: _label_of(axis) for axis in AXES}
+)
 
 
 class _Environment(_Shape):
@@ -114,13 +126,18 @@ class Column:
 
 
 def _metric_column(metric: Metric) -> Column:
-    bounded = AfterValidator(partial(_in_bounds, bounds=metric.bounds))  # NaN is NULL in the database
-    return Column(Annotated[float, bounded], f"metric: {metric.describes}; NaN where it is undefined")
+    bounded = AfterValidator(
+        partial(_in_bounds, bounds=metric.bounds)
+    )  # NaN is NULL in the database
+    return Column(
+        Annotated[float, bounded], f"metric: {metric.describes}; NaN where it is undefined"
+    )
 
 
 def _label_column(name: str) -> Column:
     meanings = {
-        "fingerprint": "digest of the data set's images, targets, classes, groups and official split",
+        "fingerprint": "digest of the data set's images, targets, classes, groups and official "
+        "split",
         "size": "side in pixels that the images were brought to; None leaves it to the data set",
         "split": "split, with all its parameters",
         "fold": "fold of the split, from 0",
@@ -130,8 +147,13 @@ def _label_column(name: str) -> Column:
 
 
 COLUMNS: dict[str, Column] = {
-    "key": Column(_Key, "content key: other code, parameters or data is another key; predictions/<key>.npz"),
-    "status": Column(Literal[tuple(status.value for status in Status)], f"how the cell has ended: {', '.join(Status)}"),
+    "key": Column(
+        _Key, "content key: other code, parameters or data is another key; predictions/<key>.npz"
+    ),
+    "status": Column(
+        Literal[tuple(status.value for status in Status)],
+        f"how the cell has ended: {', '.join(Status)}",
+    ),
     "reason": Column(str, "why it was skipped or did not end well; empty where it did"),
     "ended": Column(str, "when it ended, UTC"),
     "traceback": Column(str, "of the exception of a cell that failed"),
@@ -139,30 +161,47 @@ COLUMNS: dict[str, Column] = {
     **{metric.name: _metric_column(metric) for metric in METRICS.values()},
     "per_class": Column(
         Annotated[dict[str, _Class], Field(min_length=1)],
-        "by class: recall, precision, f1, average_precision, support (test images) and train (training images)",
+        "by class: recall, precision, f1, average_precision, support (test images) and train "
+        "(training images)",
         True,
     ),
     "predictions": Column(str, "digest of the file of predictions"),
-    "extract_s": Column(_Seconds, "seconds that extracting the features of all images took, also where they were in the cache"),
+    "extract_s": Column(
+        _Seconds,
+        "seconds that extracting the features of all images took, also where they were in the "
+        "cache",
+    ),
     "resample_s": Column(_Seconds, "seconds that resampling the training set took"),
     "fit_s": Column(_Seconds, "seconds that fitting took, calibration and thresholds included"),
     "predict_s": Column(_Seconds, "seconds that predicting the test set took, from features"),
-    "images_per_s": Column(_Rate, "images per second from pixels to probabilities, extraction included"),
+    "images_per_s": Column(
+        _Rate, "images per second from pixels to probabilities, extraction included"
+    ),
     "peak_mb": Column(_Seconds, "largest resident memory of the worker, in MB"),
     "n_images": Column(_Index, "images of the data set"),
     "n_train": Column(_Index, "training images"),
     "n_test": Column(_Index, "test images"),
     "n_resampled": Column(_Index, "training images after resampling"),
     "shape": Column(str, "height, width and channels of the images"),
-    "validation": Column(str, "what was held out of the training set for choices, and for which; none"),
-    "matrices": Column(dict[str, _Matrix], "matrices of features that were used, by key: extractor, seconds, size in MB", True),
-    "params": Column(dict[str, Any], "every parameter of every component, and the digest of its source", True),
+    "validation": Column(
+        str, "what was held out of the training set for choices, and for which; none"
+    ),
+    "matrices": Column(
+        dict[str, _Matrix],
+        "matrices of features that were used, by key: extractor, seconds, size in MB",
+        True,
+    ),
+    "params": Column(
+        dict[str, Any], "every parameter of every component, and the digest of its source", True
+    ),
     "history": Column(Any, "loss and metrics of a network by epoch; None for other models", True),
     "notes": Column(list[_Note], "what a reader must know, by kind", True),
     "environment": Column(_Environment, "versions, hardware, git commit", True),
     "workers": Column(_Index, "cells that were run at once"),
     "threads": Column(_Index, "threads of the cell"),
-    "accelerated": Column(bool | Annotated[int, Field(ge=0, le=1)], "whether --accelerate was on"),  # the database has no bool
+    "accelerated": Column(
+        bool | Annotated[int, Field(ge=0, le=1)], "whether --accelerate was on"
+    ),  # the database has no bool
     "licence": Column(str, "of the data; None where it is unknown"),
     "citation": Column(str, "of the data; None where it is unknown"),
 }
@@ -239,7 +278,9 @@ def check_row(row: dict[str, Any], required: Iterable[str] = REQUIRED) -> None:
     for name, value in row.items():
         read_values(name, [encode(name, value)])
         if not _is_json(name) and not isinstance(value, str | int | float | None):
-            raise StoredValueError(0, f"'{name}': a {type(value).__name__} is none of text, number and None")
+            raise StoredValueError(
+                0, f"'{name}': a {type(value).__name__} is none of text, number and None"
+            )
     for name in required if row["status"] == Status.OK else ():
         if row.get(name) is None:
             raise StoredValueError(0, f"'{name}': no value")

@@ -11,8 +11,12 @@ from pathlib import Path
 
 from benchmark.errors import StorageError, UserError
 
-APPLICATION_ID = 0x43564431  # marks the file as ours: another program's database is never written into
-SCHEMA_VERSION = 2  # raise it when a column changes its meaning, or a row that is 'ok' must have another
+APPLICATION_ID = (
+    0x43564431  # marks the file as ours: another program's database is never written into
+)
+SCHEMA_VERSION = (
+    2  # raise it when a column changes its meaning, or a row that is 'ok' must have another
+)
 PATIENCE = 60  # seconds to wait while another runner writes
 REMEDY = "restore it from a copy, or run its study again with another --out"
 _SCHEMA = f"""
@@ -66,7 +70,10 @@ def opened_for_reading(path: Path) -> Iterator[sqlite3.Connection]:
             try:
                 connection.execute("SELECT 1 FROM sqlite_master").close()
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+                if error.sqlite_errorcode & 0xFF not in (
+                    sqlite3.SQLITE_READONLY,
+                    sqlite3.SQLITE_CANTOPEN,
+                ):
                     raise
                 connection.close()
                 for file in path.parent.glob(f"{path.name}*"):
@@ -85,14 +92,18 @@ def _connect(path: Path, mode: str = "ro") -> sqlite3.Connection:
 def _check_header(path: Path) -> None:
     """Refuse a file that this program did not make, by the header of SQLite's file format."""
     if path.is_dir():
-        raise UserError(f"{path} is a folder, not a results database; name another folder with --out")
+        raise UserError(
+            f"{path} is a folder, not a results database; name another folder with --out"
+        )
     try:
         with path.open("rb") as file:
             head = file.read(72)
     except OSError as error:
         raise UserError(f"cannot read {path} ({error.strerror})") from None
     if head and head[68:] != APPLICATION_ID.to_bytes(4):
-        raise UserError(f"{path} is not a results database of this program; name another folder with --out")
+        raise UserError(
+            f"{path} is not a results database of this program; name another folder with --out"
+        )
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
@@ -100,9 +111,15 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version != SCHEMA_VERSION:
         is_newer = version > SCHEMA_VERSION
-        age, advice = ("a newer", "update it") if is_newer else ("an older", "run its study again with another --out")
+        age, advice = (
+            ("a newer", "update it")
+            if is_newer
+            else ("an older", "run its study again with another --out")
+        )
         schemas = f"schema {version}, this one reads {SCHEMA_VERSION}"
-        raise UserError(f"{path} was written by {age} version of this program ({schemas}); {advice}")
+        raise UserError(
+            f"{path} was written by {age} version of this program ({schemas}); {advice}"
+        )
     (problem,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if problem != "ok":
         raise UserError(f"{path} is corrupted ({' '.join(problem.split())}); {REMEDY}")
@@ -125,8 +142,13 @@ def problems_explained(path: Path) -> Iterator[None]:
         if _is_storage(error):
             advice = "fix that and run the same command again: completed cells are kept"
             raise StorageError(f"cannot write {path} ({error}); {advice}") from error
-        raise UserError(f"cannot read {path} ({error}): it is corrupted or was edited; {REMEDY}") from None
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter from the name of a column
+        raise UserError(
+            f"cannot read {path} ({error}): it is corrupted or was edited; {REMEDY}"
+        ) from None
+    except (
+        sqlite3.DatabaseError,
+        UnicodeDecodeError,
+    ) as error:  # the latter from the name of a column
         raise UserError(f"{path} is corrupted or truncated ({error}); {REMEDY}") from None
 
 

@@ -21,7 +21,8 @@ class Claims:
     Parameters
     ----------
     folder : Path
-        Results folder; the locks are files in ``ResultsFolder.locks``, there only while they are held.
+        Results folder; the locks are files in ``ResultsFolder.locks``, there only while they are
+        held.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -48,7 +49,9 @@ class Claims:
         if lock is None:
             return
         with suppress(PermissionError):  # Windows removes no open file
-            Path(lock.lock_file).unlink(missing_ok=True)  # while it is held, so that nobody can hold a file that is gone
+            Path(lock.lock_file).unlink(
+                missing_ok=True
+            )  # while it is held, so that nobody can hold a file that is gone
         lock.release()
         self._held.pop(key, None)
 
@@ -70,7 +73,12 @@ class Claims:
         """Remove what killed workers and runners left: temporary files, and locks of work nobody is at."""
         folder = self._folder
         shared = ((place, "tables") for place in (folder.path, folder.studies, folder.plugins))
-        for place, guard in ((folder.all_predictions, None), (folder.features, None), (folder.images, "images"), *shared):
+        for place, guard in (
+            (folder.all_predictions, None),
+            (folder.features, None),
+            (folder.images, "images"),
+            *shared,
+        ):
             for path in place.glob(".*.part"):
                 if found := TEMPORARY.fullmatch(path.name):
                     self._remove(path, guard or found[1])

@@ -13,7 +13,12 @@ import pandas as pd
 
 from benchmark.errors import UserError
 from benchmark.results.columns import REQUIRED, Labels, StoredValueError, encode, read_values
-from benchmark.results.database import REMEDY, open_for_writing, opened_for_reading, problems_explained
+from benchmark.results.database import (
+    REMEDY,
+    open_for_writing,
+    opened_for_reading,
+    problems_explained,
+)
 from benchmark.results.folder import ResultsFolder
 from benchmark.utils.status import Status
 
@@ -28,8 +33,9 @@ class DuplicateKeyError(Exception):
 class StoredRows:
     """Rows of a results folder, to be read only: nothing in the folder is changed.
 
-    ``rows`` holds every outcome ever computed there, by key. ``planned`` holds which key stands for which labels now:
-    when code or parameters behind a label change, the label points to the new key and the old row stays as history.
+    ``rows`` holds every outcome ever computed there, by key. ``planned`` holds which key stands for
+    which labels now: when code or parameters behind a label change, the label points to the new key
+    and the old row stays as history.
 
     A context manager, to be left when the folder is done with.
 
@@ -40,7 +46,8 @@ class StoredRows:
     Raises
     ------
     UserError
-        There are no results in the folder, or its ``results.sqlite`` is something else, corrupted, or of another version.
+        There are no results in the folder, or its ``results.sqlite`` is something else, corrupted,
+        or of another version.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -51,7 +58,10 @@ class StoredRows:
 
     def _open(self) -> sqlite3.Connection:
         if not self.path.exists() or (self.path.is_file() and not self.path.stat().st_size):
-            raise UserError(f"no results in {self.folder}: {self.path} does not exist; run a study with --out {self.folder} first")
+            raise UserError(
+                f"no results in {self.folder}: {self.path} does not exist; run a study with --out "
+                f"{self.folder} first"
+            )
         return self._held.enter_context(opened_for_reading(self.path))
 
     def __enter__(self) -> Self:
@@ -63,7 +73,10 @@ class StoredRows:
     @contextmanager
     def _query(self, sql: str, values: tuple[Any, ...] = ()) -> Iterator[sqlite3.Cursor]:
         """Rows of a query, which is over in the end: one that is not read to its end would keep the file locked."""
-        with problems_explained(self.path), closing(self._connection.execute(sql, values)) as cursor:
+        with (
+            problems_explained(self.path),
+            closing(self._connection.execute(sql, values)) as cursor,
+        ):
             yield cursor
 
     def statuses(self) -> dict[str, str]:
@@ -71,7 +84,13 @@ class StoredRows:
         with self._query("SELECT key, status FROM rows") as cursor:
             rows = cursor.fetchall()
         keys = [key for key, _ in rows]
-        return dict(zip(self._read("key", keys, keys), self._read("status", [status for _, status in rows], keys), strict=True))
+        return dict(
+            zip(
+                self._read("key", keys, keys),
+                self._read("status", [status for _, status in rows], keys),
+                strict=True,
+            )
+        )
 
     def digests(self) -> dict[str, str | None]:
         """Key of every row that is 'ok', and the digest of its predictions; None in rows of versions that stored none."""
@@ -79,7 +98,9 @@ class StoredRows:
         with self._query(f"SELECT key, {column} FROM rows WHERE status = 'ok'") as cursor:  # noqa: S608  # own names
             rows = cursor.fetchall()
         keys = [key for key, _ in rows]
-        return dict(zip(keys, self._read("predictions", [digest for _, digest in rows], keys), strict=True))
+        return dict(
+            zip(keys, self._read("predictions", [digest for _, digest in rows], keys), strict=True)
+        )
 
     def _columns(self) -> list[str]:
         with self._query("PRAGMA table_info(rows)") as cursor:
@@ -104,7 +125,9 @@ class StoredRows:
             names = [name for name, *_ in cursor.description]
             for stored in cursor:
                 row = dict(zip(names, stored, strict=True))
-                values = {name: self._read(name, [value], [row["key"]])[0] for name, value in row.items()}
+                values = {
+                    name: self._read(name, [value], [row["key"]])[0] for name, value in row.items()
+                }
                 self._check_whole(values)
                 yield {name: value for name, value in values.items() if value is not None}
 
@@ -112,15 +135,23 @@ class StoredRows:
         """Refuse a folder in which no cell is planned: its rows belong to nothing."""
         with self._query("SELECT 1 FROM planned LIMIT 1") as cursor:
             if cursor.fetchone() is None:
-                raise UserError(f"{self.path} lists no planned cells; run its study again with --out {self.folder}")
+                raise UserError(
+                    f"{self.path} lists no planned cells; run its study again with --out "
+                    f"{self.folder}"
+                )
 
     def frame(self, columns: Collection[str] | None) -> pd.DataFrame:
         """Rows as ``load_results`` gives them."""
-        names = [name for name in self._columns() if name not in _FIRST and (columns is None or name in columns)]
+        names = [
+            name
+            for name in self._columns()
+            if name not in _FIRST and (columns is None or name in columns)
+        ]
         quoted = "".join(f', rows."{name}"' for name in names)
         query = (
-            "SELECT identity, planned.key, COALESCE(status, 'planned'), COALESCE(reason, '')"  # noqa: S608  # own names
-            f"{quoted} FROM planned LEFT JOIN rows USING (key)"
+            "SELECT identity, planned.key, "  # noqa: S608  # own names
+            f"COALESCE(status, 'planned'), COALESCE(reason, ''){quoted} "
+            "FROM planned LEFT JOIN rows USING (key)"
         )
         with self._query(query) as cursor:
             chunks = iter(lambda: cursor.fetchmany(1000), [])
@@ -131,27 +162,38 @@ class StoredRows:
         filled = [part.dropna(axis=1, how="all") for part in parts]
         return pd.concat(filled, ignore_index=True).reindex(columns=list(kept))
 
-    def _part(self, names: list[str], stored: list[tuple[Any, ...]], wanted: Collection[str] | None) -> pd.DataFrame:
+    def _part(
+        self, names: list[str], stored: list[tuple[Any, ...]], wanted: Collection[str] | None
+    ) -> pd.DataFrame:
         columns = dict(zip(names, zip(*stored, strict=True), strict=True))
-        values = {name: self._read(name, column, columns["key"]) for name, column in columns.items()}
+        values = {
+            name: self._read(name, column, columns["key"]) for name, column in columns.items()
+        }
         labels = pd.DataFrame(values.pop("labels"))
         for name in REQUIRED if wanted is None else set(REQUIRED).intersection(wanted):
             column = values.get(name, [None] * len(stored))
             for row in [k for k, value in enumerate(column) if value is None]:
-                self._check_whole({"key": values["key"][row], "status": values["status"][row]}, [name])
+                self._check_whole(
+                    {"key": values["key"][row], "status": values["status"][row]}, [name]
+                )
         return pd.DataFrame(values | labels.to_dict("series"))
 
     def _read(self, name: str, values: Sequence[Any], keys: Sequence[Any]) -> Sequence[Any]:
         try:
             return read_values(name, values)
         except StoredValueError as problem:
-            raise UserError(f"{self.path}: row {keys[problem.index]!r:.60}: {problem.text}; {EDITED}") from None
+            raise UserError(
+                f"{self.path}: row {keys[problem.index]!r:.60}: {problem.text}; {EDITED}"
+            ) from None
 
     def _check_whole(self, row: dict[str, Any], required: Iterable[str] = REQUIRED) -> None:
         """Refuse a row that is 'ok' and lacks what such rows have."""
         for name in required if row["status"] == Status.OK else ():
             if row.get(name) is None:
-                raise UserError(f"{self.path}: row {row['key']!r:.60} is 'ok' but has no value in column '{name}'; {EDITED}")
+                raise UserError(
+                    f"{self.path}: row {row['key']!r:.60} is 'ok' but has no value in column "
+                    f"'{name}'; {EDITED}"
+                )
 
 
 class Store(StoredRows):
@@ -165,14 +207,18 @@ class Store(StoredRows):
     Raises
     ------
     UserError
-        The folder cannot be made, or its ``results.sqlite`` is something else, corrupted, or of another version.
+        The folder cannot be made, or its ``results.sqlite`` is something else, corrupted, or of
+        another version.
     """
 
     def __init__(self, folder: Path) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UserError(f"cannot make the results folder {folder} ({error.strerror}); name another with --out") from None
+            raise UserError(
+                f"cannot make the results folder {folder} ({error.strerror}); name another with "
+                "--out"
+            ) from None
         super().__init__(folder)
         self._known: set[str] = set()
 
@@ -194,7 +240,11 @@ class Store(StoredRows):
     def adopt(self, other: StoredRows) -> None:
         """Plan what another folder has planned; a label that is run in one of the two folders stands for what was run."""
         mine, done = dict(self.planned()), self.statuses()
-        news = [(label, key) for label, key in other.planned() if label not in mine or (key in done and mine[label] not in done)]
+        news = [
+            (label, key)
+            for label, key in other.planned()
+            if label not in mine or (key in done and mine[label] not in done)
+        ]
         with self._transaction() as connection:
             connection.executemany("INSERT OR REPLACE INTO planned VALUES (?, ?)", news)
 
@@ -216,12 +266,15 @@ class Store(StoredRows):
             if replace:
                 connection.execute("DELETE FROM rows WHERE key = ?", (row["key"],))
             try:
-                connection.execute(f"INSERT INTO rows ({columns}) VALUES ({marks})", list(values.values()))  # noqa: S608  # own names
+                insert = f"INSERT INTO rows ({columns}) VALUES ({marks})"  # noqa: S608  # own names
+                connection.execute(insert, list(values.values()))
             except sqlite3.IntegrityError:
                 raise DuplicateKeyError(row["key"]) from None
 
     def _add_columns(self, connection: sqlite3.Connection, names: Iterable[str]) -> None:
-        connection.execute("BEGIN IMMEDIATE")  # nobody adds the same column between the look and the change
+        connection.execute(
+            "BEGIN IMMEDIATE"
+        )  # nobody adds the same column between the look and the change
         self._known = {column[1] for column in connection.execute("PRAGMA table_info(rows)")}
         for name in names:
             if name not in self._known:
@@ -242,7 +295,8 @@ def load_results(folder: str | Path, columns: Iterable[str] | None = None) -> pd
     Returns
     -------
     DataFrame
-        Columns as in ``results.sqlite``; what is nested (params, environment, per_class, ...) is read from its JSON.
+        Columns as in ``results.sqlite``; what is nested (params, environment, per_class, ...) is
+        read from its JSON.
 
     Raises
     ------

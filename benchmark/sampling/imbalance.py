@@ -1,7 +1,8 @@
 """Training parts made smaller, and imbalanced on purpose; the test part is never touched.
 
-Every sample is nested in the larger ones of the same seed: each class is shuffled once, and a sample takes the first so many
-of it. The sample at ratio 50 is therefore a subset of the one at ratio 10, and that of 100 images of the one of 200.
+Every sample is nested in the larger ones of the same seed: each class is shuffled once, and a
+sample takes the first so many of it. The sample at ratio 50 is therefore a subset of the one at
+ratio 10, and that of 100 images of the one of 200.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ Shares = NDArray[np.float64]
 EXACT = 1e-9  # added before truncation: 5000 / 50 is 100 images also where it is computed as a little less
 
 
-def step(n_classes: int, ratio: float, minority: float = 0.5, rare: tuple[str, ...] | None = None) -> Shares:
+def step(
+    n_classes: int, ratio: float, minority: float = 0.5, rare: tuple[str, ...] | None = None
+) -> Shares:
     """Make some classes rare, all by the same ratio (Buda, Maki & Mazurowski 2018: 'step imbalance').
 
     Parameters
@@ -40,7 +43,11 @@ def step(n_classes: int, ratio: float, minority: float = 0.5, rare: tuple[str, .
     _check(ratio)
     if not 0 < minority < 1:
         raise UserError(f"step: minority is a share of the classes between 0 and 1, not {minority}")
-    n_rare = len(rare) if rare is not None else int(np.clip(round(minority * n_classes), 1, n_classes - 1))
+    n_rare = (
+        len(rare)
+        if rare is not None
+        else int(np.clip(round(minority * n_classes), 1, n_classes - 1))
+    )
     return np.repeat([1.0, 1 / ratio], [n_classes - n_rare, n_rare])
 
 
@@ -93,8 +100,9 @@ def sample(
 ) -> NDArray[np.int64]:
     """Draw a training part from a training part.
 
-    ``train_size`` is drawn first, the imbalance takes its part of that: the most frequent class keeps as many images as the
-    smallest class had, so that the ratio holds exactly whatever the sizes were. No class loses its last image.
+    ``train_size`` is drawn first, the imbalance takes its part of that: the most frequent class
+    keeps as many images as the smallest class had, so that the ratio holds exactly whatever the
+    sizes were. No class loses its last image.
 
     Parameters
     ----------
@@ -104,15 +112,16 @@ def sample(
         Their classes.
     classes : tuple of str
     train_size : float
-        Share (up to 1) or number (above) of the images; every class keeps one as long as there are as many.
+        Share (up to 1) or number (above) of the images; every class keeps one as long as there are
+        as many.
     shares : (n_classes,) float64 or None
         What ``step``, ``linear`` or ``long_tail`` gave.
     rare : sequence of str or None
         Names of the rarest classes, the rarest last.
     seed : int
     truncate : bool
-        Cut the sizes of ``shares`` to whole images, as the long tails of Cui et al. (2019) and Cao et al. (2019) are; otherwise they
-        are rounded.
+        Cut the sizes of ``shares`` to whole images, as the long tails of Cui et al. (2019) and Cao
+        et al. (2019) are; otherwise they are rounded.
 
     Returns
     -------
@@ -145,14 +154,20 @@ def _number(train_size: float, n: int) -> int:
     return int(train_size) if train_size > 1 else max(1, round(train_size * n))
 
 
-def _rare_last(classes: tuple[str, ...], rare: Sequence[str] | None, rng: np.random.Generator) -> NDArray[np.int64]:
+def _rare_last(
+    classes: tuple[str, ...], rare: Sequence[str] | None, rng: np.random.Generator
+) -> NDArray[np.int64]:
     """Numbers of the classes, from the most frequent to be to the rarest to be."""
-    named = np.array([classes.index(name) for name in rare or () if name in classes], dtype=np.int64)
+    named = np.array(
+        [classes.index(name) for name in rare or () if name in classes], dtype=np.int64
+    )
     drawn = rng.permutation(len(classes))
     return np.concatenate([drawn[~np.isin(drawn, named)], named])
 
 
-def _ranks(labels: NDArray[np.int64], n_classes: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def _ranks(
+    labels: NDArray[np.int64], n_classes: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
     """Place of each image in the shuffled order of its class."""
     ranks = np.empty(len(labels), dtype=np.int64)
     for k in range(n_classes):
@@ -161,14 +176,21 @@ def _ranks(labels: NDArray[np.int64], n_classes: int, rng: np.random.Generator) 
     return ranks
 
 
-def _first(train_size: float, labels: NDArray[np.int64], ranks: NDArray[np.int64]) -> NDArray[np.int64]:
+def _first(
+    train_size: float, labels: NDArray[np.int64], ranks: NDArray[np.int64]
+) -> NDArray[np.int64]:
     """Positions of the first images in the one order that takes every class in step with its size."""
     sizes = np.bincount(labels)
     return np.lexsort((labels, ranks / sizes[labels]))[: _number(train_size, len(labels))]
 
 
 def refusal(
-    n: int, train_size: float, imbalanced: bool, rare: Sequence[str] | None, classes: tuple[str, ...], multilabel: bool
+    n: int,
+    train_size: float,
+    imbalanced: bool,
+    rare: Sequence[str] | None,
+    classes: tuple[str, ...],
+    multilabel: bool,
 ) -> str | None:
     """Why a training part of n images cannot be made so, or None."""
     if train_size > max(1, n):
@@ -187,7 +209,10 @@ def refusal(
 
 def _check(ratio: float) -> None:
     if not 1 <= ratio < float("inf"):
-        raise UserError(f"ratio is the size of the largest class over that of the smallest, 1 or more, not {ratio}")
+        raise UserError(
+            "ratio is the size of the largest class over that of the smallest, 1 or more, not "
+            f"{ratio}"
+        )
 
 
 REGISTRY = MappingProxyType(

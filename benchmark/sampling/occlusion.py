@@ -1,8 +1,8 @@
 """Images with missing regions: random boxes grayed out, in the test part or the training part.
 
-The boxes of an image come from the seed and the image's place in the data set alone. They are drawn one after the other until
-enough is covered, so that what is missing at a small share is missing at every larger one, and a cell run alone equals the same
-cell run in company.
+The boxes of an image come from the seed and the image's place in the data set alone. They are drawn
+one after the other until enough is covered, so that what is missing at a small share is missing at
+every larger one, and a cell run alone equals the same cell run in company.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ def boxes(share: float, box: float = 0.25, part: str = "test") -> Occlusion:
         Whose images are covered.
     """
     if not 0 < share < 1:
-        raise UserError(f"boxes: share is a share of an image's pixels between 0 and 1, not {share}")
+        raise UserError(
+            f"boxes: share is a share of an image's pixels between 0 and 1, not {share}"
+        )
     if not 0 < box <= 1:
         raise UserError(f"boxes: box is a share of an image's side above 0 and up to 1, not {box}")
     if part not in SIDES:
@@ -73,7 +75,9 @@ def none() -> None:
     return
 
 
-def occlude(images: NDArray[np.uint8], indices: NDArray[np.int64], occlusion: Occlusion, seed: int) -> NDArray[np.uint8]:
+def occlude(
+    images: NDArray[np.uint8], indices: NDArray[np.int64], occlusion: Occlusion, seed: int
+) -> NDArray[np.uint8]:
     """Cover parts of images.
 
     Parameters
@@ -93,17 +97,26 @@ def occlude(images: NDArray[np.uint8], indices: NDArray[np.int64], occlusion: Oc
     covered = np.array(images)
     word = derive_seed(f"{seed}/occlusion", 60)
     for image, index in zip(covered, indices, strict=True):
-        image[_mask(image.shape[0], image.shape[1], occlusion, np.random.default_rng([word, int(index)]))] = GRAY
+        image[
+            _mask(
+                image.shape[0], image.shape[1], occlusion, np.random.default_rng([word, int(index)])
+            )
+        ] = GRAY
     return covered
 
 
-def _mask(height: int, width: int, occlusion: Occlusion, rng: np.random.Generator) -> NDArray[np.bool_]:
+def _mask(
+    height: int, width: int, occlusion: Occlusion, rng: np.random.Generator
+) -> NDArray[np.bool_]:
     """Which pixels are covered, (height, width)."""
     tall, wide = max(1, round(occlusion.box * height)), max(1, round(occlusion.box * width))
     missing = max(1, round(occlusion.share * height * width))
     mask = np.zeros((height, width), bool)
     while missing:
-        top, left = rng.integers(1 - tall, height), rng.integers(1 - wide, width)  # edges are covered as often as the middle
+        top, left = (
+            rng.integers(1 - tall, height),
+            rng.integers(1 - wide, width),
+        )  # edges are covered as often as the middle
         box = np.zeros_like(mask)
         box[max(0, top) : top + tall, max(0, left) : left + wide] = True
         new = np.flatnonzero(box & ~mask)[:missing]
@@ -112,4 +125,6 @@ def _mask(height: int, width: int, occlusion: Occlusion, rng: np.random.Generato
     return mask
 
 
-REGISTRY = MappingProxyType({"none": "benchmark.sampling.occlusion:none", "boxes": "benchmark.sampling.occlusion:boxes"})
+REGISTRY = MappingProxyType(
+    {"none": "benchmark.sampling.occlusion:none", "boxes": "benchmark.sampling.occlusion:boxes"}
+)

@@ -36,7 +36,9 @@ def official(dataset: Dataset) -> list[Fold]:
         The data set has no official split, or a group is on both sides of it.
     """
     if not has_official(dataset):
-        raise UserError(f"dataset '{dataset.name}' has no official split; use holdout or stratified_kfold")
+        raise UserError(
+            f"dataset '{dataset.name}' has no official split; use holdout or stratified_kfold"
+        )
     return [_parts(dataset, "train", "test")]
 
 
@@ -68,7 +70,10 @@ def validation(dataset: Dataset) -> list[Fold]:
         The data set has no official training and validation set, or a group is on both sides of it.
     """
     if dataset.part is None or not {"train", "val"} <= set(dataset.part):
-        raise UserError(f"dataset '{dataset.name}' has no official validation part; use holdout or stratified_kfold")
+        raise UserError(
+            f"dataset '{dataset.name}' has no official validation part; use holdout or "
+            "stratified_kfold"
+        )
     return [_parts(dataset, "train", "val")]
 
 
@@ -78,8 +83,10 @@ def _parts(dataset: Dataset, train_part: str, test_part: str) -> Fold:
         shared = np.intersect1d(dataset.groups[train], dataset.groups[test])
         if len(shared):
             raise UserError(
-                f"dataset '{dataset.name}': {len(shared)} groups (such as '{shared[0]}') are in both {train_part} and {test_part} "
-                "of its official split; write split: stratified_kfold into a study file, or correct the split"
+                f"dataset '{dataset.name}': {len(shared)} groups (such as '{shared[0]}') are in "
+                f"both {train_part} and {test_part} "
+                "of its official split; write split: stratified_kfold into a study file, or "
+                "correct the split"
             )
     return train, test
 
@@ -105,8 +112,17 @@ def holdout(dataset: Dataset, test_size: float = 0.2, seed: int = 42) -> list[Fo
     _check_units(dataset, counts, 2, f"holdout(test_size={test_size:g})")
     if dataset.groups is None and not dataset.multilabel:
         try:
-            train, test = train_test_split(np.arange(len(unit)), test_size=test_size, random_state=seed, stratify=dataset.targets)
-            if len(np.unique(dataset.targets[test])) == len(np.unique(dataset.targets[train])) == counts.any(axis=0).sum():
+            train, test = train_test_split(
+                np.arange(len(unit)),
+                test_size=test_size,
+                random_state=seed,
+                stratify=dataset.targets,
+            )
+            if (
+                len(np.unique(dataset.targets[test]))
+                == len(np.unique(dataset.targets[train]))
+                == counts.any(axis=0).sum()
+            ):
                 return [(np.sort(train), np.sort(test))]
         except ValueError:  # too few images for scikit-learn to have every class on both sides
             pass
@@ -119,7 +135,9 @@ def holdout(dataset: Dataset, test_size: float = 0.2, seed: int = 42) -> list[Fo
     return [_fold(part[unit], 1)]
 
 
-def stratified_kfold(dataset: Dataset, folds: int = 3, repeats: int = 1, seed: int = 42) -> list[Fold]:
+def stratified_kfold(
+    dataset: Dataset, folds: int = 3, repeats: int = 1, seed: int = 42
+) -> list[Fold]:
     """Stratified k-fold, repeated with other shuffles; whole groups, and every class in every test set.
 
     Images of one label each and without groups are dealt by scikit-learn's ``StratifiedKFold``,
@@ -139,7 +157,9 @@ def stratified_kfold(dataset: Dataset, folds: int = 3, repeats: int = 1, seed: i
         ``folds`` or ``repeats`` is too small, or a class would be missing from a test set.
     """
     if folds < 2 or repeats < 1:
-        raise UserError(f"stratified_kfold needs at least 2 folds and 1 repeat, not {folds} and {repeats}")
+        raise UserError(
+            f"stratified_kfold needs at least 2 folds and 1 repeat, not {folds} and {repeats}"
+        )
     if repeats > MOST_REPEATS:
         raise UserError(f"stratified_kfold: at most {MOST_REPEATS} repeats, not {repeats}")
     return [fold for repeat in range(repeats) for fold in _kfold(dataset, folds, seed + repeat)]
@@ -153,10 +173,15 @@ def _kfold(dataset: Dataset, folds: int, seed: int) -> list[Fold]:
         return list(kfold.split(dataset.targets, dataset.targets))
     part = _deal_all(dataset, counts, np.ones(folds), seed)
     if part is None:
-        fewer = (k for k in range(folds - 1, 1, -1) if _deal_all(dataset, counts, np.ones(k), seed) is not None)
+        fewer = (
+            k
+            for k in range(folds - 1, 1, -1)
+            if _deal_all(dataset, counts, np.ones(k), seed) is not None
+        )
         works = next(fewer, None)
         raise UserError(
-            f"dataset '{dataset.name}': no {folds} folds were found that have every class in every test set, as "
+            f"dataset '{dataset.name}': no {folds} folds were found that have every class in every "
+            "test set, as "
             f"{'an image' if dataset.groups is None else 'a group'} may hold several classes: "
             + (_use_folds(works) if works else _rarer_advice(dataset))
         )
@@ -202,16 +227,25 @@ def _check_units(dataset: Dataset, counts: NDArray[np.int64], folds: int, split:
     n_units, n_images = int(units[rarest]), int(images[rarest])
     in_groups = "" if unit == "image" else f" in {n_units} group{'s' if n_units > 1 else ''}"
     more = dataset.classes[2:]  # of two, neither can be missed
-    advice = "leave the class out, or merge it with another" if more else f"add images of it{_elsewhere(dataset)}"
+    advice = (
+        "leave the class out, or merge it with another"
+        if more
+        else f"add images of it{_elsewhere(dataset)}"
+    )
     if n_units > 1:
-        advice = _use_folds(n_units) + (", or merge the class with another" if folds > 2 and more else "")
+        advice = _use_folds(n_units) + (
+            ", or merge the class with another" if folds > 2 and more else ""
+        )
     raise UserError(
-        f"dataset '{dataset.name}': class '{dataset.classes[rarest]}' has {n_images} image{'s' if n_images > 1 else ''}{in_groups}; "
+        f"dataset '{dataset.name}': class '{dataset.classes[rarest]}' has {n_images} "
+        f"image{'s' if n_images > 1 else ''}{in_groups}; "
         f"{split} would leave a test or training set without it: {advice}"
     )
 
 
-def _deal_all(dataset: Dataset, counts: NDArray[np.int64], shares: NDArray[np.float64], seed: int) -> NDArray[np.int64] | None:
+def _deal_all(
+    dataset: Dataset, counts: NDArray[np.int64], shares: NDArray[np.float64], seed: int
+) -> NDArray[np.int64] | None:
     """Part of each unit such that every part has every class; None where none of some tries gives that."""
     for attempt in range(TRIES):
         part = deal_units(counts, shares, seed + 1000 * attempt)
@@ -220,7 +254,9 @@ def _deal_all(dataset: Dataset, counts: NDArray[np.int64], shares: NDArray[np.fl
     return None
 
 
-def _units(dataset: Dataset, indices: Indices | None = None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _units(
+    dataset: Dataset, indices: Indices | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Unit of each image, and each unit's images of each class; of several labels per image also those without each."""
     chosen = slice(None) if indices is None else indices
     targets, groups = dataset.targets[chosen], dataset.groups
@@ -258,10 +294,16 @@ def shared_images(dataset: Dataset, train: Indices, test: Indices) -> list[Note]
         _DIGESTS[dataset] = image_digests(dataset.images)
     digests = _DIGESTS[dataset]
     n = int(np.isin(digests[test], digests[train]).sum())
-    return [Note(f"{count_of(n, 'test image is', 'test images are')} {SHARED}", NoteKind.COPIES, n)] if n else []
+    return (
+        [Note(f"{count_of(n, 'test image is', 'test images are')} {SHARED}", NoteKind.COPIES, n)]
+        if n
+        else []
+    )
 
 
-_DIGESTS: WeakKeyDictionary[Dataset, NDArray[np.uint64]] = WeakKeyDictionary()  # computed once as long as the data set is in use
+_DIGESTS: WeakKeyDictionary[Dataset, NDArray[np.uint64]] = (
+    WeakKeyDictionary()
+)  # computed once as long as the data set is in use
 
 
 def has_official(dataset: Dataset) -> bool:

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 Counts = NDArray[np.int64]
 
 
-def count_labels(targets: NDArray[np.int64], n_labels: int, groups: NDArray | None) -> tuple[NDArray[np.int64], Counts]:
+def count_labels(
+    targets: NDArray[np.int64], n_labels: int, groups: NDArray | None
+) -> tuple[NDArray[np.int64], Counts]:
     """Unit of each image, and the number of images of each label in each unit.
 
     Parameters

@@ -24,8 +24,9 @@ def absent_from(per_class: Any) -> Classes:
 def counted(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Rows whose value of a metric belongs into a mean.
 
-    Averages over classes (``Metric.macro``) of test sets with different classes do not compare. If any fold has all classes, only
-    complete folds count; if no fold has, but all lack the same classes, all of them count; otherwise none does.
+    Averages over classes (``Metric.macro``) of test sets with different classes do not compare. If
+    any fold has all classes, only complete folds count; if no fold has, but all lack the same
+    classes, all of them count; otherwise none does.
 
     Parameters
     ----------
@@ -51,7 +52,8 @@ def counted(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
 def can_rank(rows: pd.DataFrame, metric: str) -> bool:
     """Whether a metric ranks comparable rows.
 
-    No average over classes does where the folds that count lack a class: 'majority' may be right on all that is left.
+    No average over classes does where the folds that count lack a class: 'majority' may be right on
+    all that is left.
     """
     found = counted(rows, metric)
     if (metric in METRICS and not METRICS[metric].macro) or "per_class" not in found:
@@ -81,7 +83,9 @@ def remarks(rows: pd.DataFrame) -> Iterator[str]:
     n, n_lacking = len(by_fold), sum(lacking.values())
     if not n_lacking:
         return
-    which = "; ".join(f"{count} without test images of {', '.join(names)}" for names, count in lacking.items())
+    which = "; ".join(
+        f"{count} without test images of {', '.join(names)}" for names, count in lacking.items()
+    )
     if n_lacking < n:
         yield f"macro averages are over {n - n_lacking} of {n} folds, those with test images of every class: {which}"
     elif len(lacking) == 1:
@@ -101,7 +105,9 @@ def title_of_metric(metric: str, rows: pd.DataFrame) -> str:
 
 def classes_of(rows: pd.DataFrame) -> Classes:
     """Classes of a single-label task, in their order; none where rows differ in them or are multi-label."""
-    if "per_class" not in rows or ("subset_accuracy" in rows and rows["subset_accuracy"].notna().any()):
+    if "per_class" not in rows or (
+        "subset_accuracy" in rows and rows["subset_accuracy"].notna().any()
+    ):
         return ()
     found = {tuple(values) for values in rows["per_class"] if isinstance(values, dict)}
     return found.pop() if len(found) == 1 else ()

@@ -1,8 +1,8 @@
 """Figures of merit from counts and ranks that are taken once.
 
-The definitions are scikit-learn's, and tests hold every figure equal to it. They are written again for their cost:
-scikit-learn's functions, one by one, check and sort their input anew, and together take most of the time of a quick cell
-(measured in ``results/engine.md``).
+The definitions are scikit-learn's, and tests hold every figure equal to it. They are written again
+for their cost: scikit-learn's functions, one by one, check and sort their input anew, and together
+take most of the time of a quick cell (measured in ``results/engine.md``).
 """
 
 from __future__ import annotations
@@ -68,15 +68,30 @@ def roc_auc(truth: NDArray[np.bool_], scores: Floats) -> Floats:
     """
     n_true = truth.sum(axis=0)
     above = (rankdata(scores, axis=0) * truth).sum(axis=0) - n_true * (n_true + 1) / 2
-    return np.divide(above, n_true * (len(truth) - n_true), out=np.full(len(n_true), np.nan), where=(n_true > 0) & (n_true < len(truth)))
+    return np.divide(
+        above,
+        n_true * (len(truth) - n_true),
+        out=np.full(len(n_true), np.nan),
+        where=(n_true > 0) & (n_true < len(truth)),
+    )
 
 
 def average_precision(truth: NDArray[np.bool_], scores: Floats) -> Floats:
     """Precision at each distinct score from the highest down, weighted by the recall gained there; (k,), NaN without positives."""
     order = np.argsort(-scores, axis=0)
-    sorted_scores, right = np.take_along_axis(scores, order, axis=0), np.take_along_axis(truth, order, axis=0).cumsum(axis=0)
-    distinct = np.vstack([sorted_scores[1:] != sorted_scores[:-1], np.ones((1, truth.shape[1]), bool)])
-    before = np.vstack([np.zeros((1, truth.shape[1])), np.maximum.accumulate(np.where(distinct, right, 0), axis=0)[:-1]])
+    sorted_scores, right = (
+        np.take_along_axis(scores, order, axis=0),
+        np.take_along_axis(truth, order, axis=0).cumsum(axis=0),
+    )
+    distinct = np.vstack(
+        [sorted_scores[1:] != sorted_scores[:-1], np.ones((1, truth.shape[1]), bool)]
+    )
+    before = np.vstack(
+        [
+            np.zeros((1, truth.shape[1])),
+            np.maximum.accumulate(np.where(distinct, right, 0), axis=0)[:-1],
+        ]
+    )
     precision = right / np.arange(1, len(truth) + 1)[:, None]
     gained = (np.where(distinct, right - before, 0) * precision).sum(axis=0)
     return np.divide(gained, right[-1], out=np.full(truth.shape[1], np.nan), where=right[-1] > 0)
@@ -108,7 +123,9 @@ def label_ranking(truth: NDArray[np.bool_], proba: Floats) -> Floats:
     ranks = rankdata(-proba, method="max", axis=1)
     among_true = ((proba[:, None, :] >= proba[:, :, None]) & truth[:, None, :]).sum(axis=2)
     n = truth.sum(axis=1)
-    return np.divide((among_true / ranks * truth).sum(axis=1), n, out=np.ones(len(truth)), where=n > 0)
+    return np.divide(
+        (among_true / ranks * truth).sum(axis=1), n, out=np.ones(len(truth)), where=n > 0
+    )
 
 
 def matthews(counts: Counts) -> Floats:
@@ -117,7 +134,9 @@ def matthews(counts: Counts) -> Floats:
     n = true.sum(axis=-1)
     covariance = right * n - (true * predicted).sum(axis=-1)
     spread = (n**2 - (predicted**2).sum(axis=-1)) * (n**2 - (true**2).sum(axis=-1))
-    return np.divide(covariance, np.sqrt(spread.clip(0)), out=np.zeros(np.shape(spread)), where=spread > 0)
+    return np.divide(
+        covariance, np.sqrt(spread.clip(0)), out=np.zeros(np.shape(spread)), where=spread > 0
+    )
 
 
 def macro(name: str, counts: Counts) -> Floats:
@@ -130,13 +149,20 @@ def macro(name: str, counts: Counts) -> Floats:
 def weighted(name: str, counts: Counts) -> Floats:
     """Mean of 'precision', 'recall' or 'f1' over the classes, each weighted by its test images."""
     n = counts.true.sum(axis=-1)
-    return np.divide((getattr(counts, name) * counts.true).sum(axis=-1), n, out=np.zeros(np.shape(n)), where=n > 0)
+    return np.divide(
+        (getattr(counts, name) * counts.true).sum(axis=-1),
+        n,
+        out=np.zeros(np.shape(n)),
+        where=n > 0,
+    )
 
 
 def f1_micro(counts: Counts) -> Floats:
     """F1 of all pairs of an image and a label."""
     both = counts.predicted.sum(axis=-1) + counts.true.sum(axis=-1)
-    return np.divide(2 * counts.right.sum(axis=-1), both, out=np.zeros(np.shape(both)), where=both > 0)
+    return np.divide(
+        2 * counts.right.sum(axis=-1), both, out=np.zeros(np.shape(both)), where=both > 0
+    )
 
 
 def geometric_mean(counts: Counts) -> Floats:

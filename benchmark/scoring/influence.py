@@ -30,7 +30,8 @@ def influence(metric: str, predictions: Predictions) -> Floats | None:
     Returns
     -------
     (n,) float or None
-        Contributions that sum to zero; None for a metric that is no smooth function of the images, such as a minimum over classes.
+        Contributions that sum to zero; None for a metric that is no smooth function of the images,
+        such as a minimum over classes.
     """
     function = _FUNCTIONS.get(metric)
     return None if function is None else function(predictions)
@@ -69,7 +70,9 @@ def _of_counts(function: Callable[[fast_scores.Counts], Floats], p: Predictions)
     return _added(slopes, p.y_true, p.labels)
 
 
-def _slopes(function: Callable[[fast_scores.Counts], Floats], base: NDArray) -> tuple[float, list[Floats]]:
+def _slopes(
+    function: Callable[[fast_scores.Counts], Floats], base: NDArray
+) -> tuple[float, list[Floats]]:
     """Value of a function of right, predicted and true counts, and its derivatives by each, by central differences."""
     n = len(base)
     steps = np.vstack([np.eye(n), -np.eye(n), np.zeros((1, n))]) * STEP + base
@@ -119,9 +122,15 @@ def smoothed(metric: str, p: Predictions) -> tuple[float, Floats, Floats] | None
     else:
         confusion = weights.reshape(len(p.classes), -1)
         added = [confusion.diagonal(), confusion.sum(axis=0), confusion.sum(axis=1)]
-    base = np.concatenate([counts.right + added[0], counts.predicted + added[1], counts.true + added[2]])
+    base = np.concatenate(
+        [counts.right + added[0], counts.predicted + added[1], counts.true + added[2]]
+    )
     value, slopes = _slopes(fast_scores.OF_COUNTS[metric], base)
-    return value, _added(slopes, p.y_true, p.labels), np.column_stack([weights, _added(slopes, y, labels)])
+    return (
+        value,
+        _added(slopes, p.y_true, p.labels),
+        np.column_stack([weights, _added(slopes, y, labels)]),
+    )
 
 
 def _pseudo_images(p: Predictions) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:

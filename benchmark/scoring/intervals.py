@@ -1,7 +1,8 @@
 """How sure a metric, or a difference of two, is: a 95% interval and a test by whatever the test images allow.
 
-Each method is used only from the numbers on from which its simulated coverage is 93 to 97 % and its type-I error 0.03 to 0.07
-(``RULES``; the simulation is ``tests/benchmarks/interval_coverage.py``, its table ``results/coverage.md``).
+Each method is used only from the numbers on from which its simulated coverage is 93 to 97 % and its
+type-I error 0.03 to 0.07 (``RULES``; the simulation is ``tests/benchmarks/interval_coverage.py``,
+its table ``results/coverage.md``).
 """
 
 from __future__ import annotations
@@ -22,7 +23,18 @@ from benchmark.scoring.averages import counted
 from benchmark.scoring.influence import influence, smoothed
 from benchmark.scoring.metrics import METRICS, truth_of, undefined
 from benchmark.scoring.predictions import Predictions, ReadOne, read_cells
-from benchmark.scoring.significance import ALPHA, Result, Spread, corrected_t, delong, limits, mcnemar, paired_t, spread_of, wilson
+from benchmark.scoring.significance import (
+    ALPHA,
+    Result,
+    Spread,
+    corrected_t,
+    delong,
+    limits,
+    mcnemar,
+    paired_t,
+    spread_of,
+    wilson,
+)
 
 
 @dataclass(frozen=True)
@@ -32,13 +44,15 @@ class Rule:
     Parameters
     ----------
     images, groups : int
-        Test images of the rarest class, and groups that they are in (of a multi-label task: with and without the rarest label).
+        Test images of the rarest class, and groups that they are in (of a multi-label task: with
+        and without the rarest label).
     n_images, n_groups : int
         Test images and groups in all.
     effective : float
         Images or groups that decide a difference: fewer make a test conservative, or wrong.
     uneven : float
-        Most that the sizes of groups may differ, by ``unevenness``: above, intervals are too short and tests reject too often.
+        Most that the sizes of groups may differ, by ``unevenness``: above, intervals are too short
+        and tests reject too often.
     """
 
     images: int = 0
@@ -52,15 +66,21 @@ class Rule:
 RULES: MappingProxyType[str, Rule] = MappingProxyType(
     {
         "share": Rule(),  # Wilson's interval, McNemar's test
-        "counts": Rule(images=20, groups=20),  # functions of the confusion matrix: logit-t of smoothed counts
+        "counts": Rule(
+            images=20, groups=20
+        ),  # functions of the confusion matrix: logit-t of smoothed counts
         "ranks": Rule(images=50, groups=40),  # placements, DeLong
-        "means": Rule(images=20, groups=20, n_images=400, n_groups=100),  # of what each image loses: log-t
+        "means": Rule(
+            images=20, groups=20, n_images=400, n_groups=100
+        ),  # of what each image loses: log-t
     }
 )
 SHARES = ("accuracy", "subset_accuracy")
 MEANS = ("log_loss", "brier", "hamming_loss", "label_ranking_average_precision")
 RANKS = ("auc", "average_precision")
-SCALES: MappingProxyType[str, str] = MappingProxyType({"log_loss": "log", "brier": "log", "kappa": "symmetric", "mcc": "symmetric"})
+SCALES: MappingProxyType[str, str] = MappingProxyType(
+    {"log_loss": "log", "brier": "log", "kappa": "symmetric", "mcc": "symmetric"}
+)
 
 
 def kind_of(metric: str, multilabel: bool = False) -> str:
@@ -77,8 +97,8 @@ def kind_of(metric: str, multilabel: bool = False) -> str:
 def interval(read_one: ReadOne, cells: pd.DataFrame, metric: str) -> Result:
     """Mean of one entry's metric, with its interval.
 
-    Over folds by the corrected variance of Nadeau & Bengio (2003), seeds averaged within a fold first, as they share its test set;
-    on a single split by the test images (``over_images``).
+    Over folds by the corrected variance of Nadeau & Bengio (2003), seeds averaged within a fold
+    first, as they share its test set; on a single split by the test images (``over_images``).
 
     Parameters
     ----------
@@ -95,11 +115,14 @@ def interval(read_one: ReadOne, cells: pd.DataFrame, metric: str) -> Result:
     return over_images(metric, read_cells(read_one, cells[cells["fold"].isin(found.index)]))
 
 
-def over_folds(scores: pd.Series, n_images: pd.Series, n_test: pd.Series, alpha: float = ALPHA) -> Result:
+def over_folds(
+    scores: pd.Series, n_images: pd.Series, n_test: pd.Series, alpha: float = ALPHA
+) -> Result:
     """Corrected resampled t-test of scores, one per fold.
 
-    The correction is for the overlap of training sets, which n_test / n_train of the fold stands for; of a part of the fold's training
-    images, as a training size or an imbalance takes, the overlap is no larger, so that the fold's own sizes are used.
+    The correction is for the overlap of training sets, which n_test / n_train of the fold stands
+    for; of a part of the fold's training images, as a training size or an imbalance takes, the
+    overlap is no larger, so that the fold's own sizes are used.
 
     Parameters
     ----------
@@ -112,7 +135,12 @@ def over_folds(scores: pd.Series, n_images: pd.Series, n_test: pd.Series, alpha:
     return corrected_t(scores, (n_images - n_test).mean(), n_test.mean(), alpha)
 
 
-def over_images(metric: str, seeds: Sequence[Predictions], alpha: float = ALPHA, rules: Mapping[str, Rule] = RULES) -> Result:
+def over_images(
+    metric: str,
+    seeds: Sequence[Predictions],
+    alpha: float = ALPHA,
+    rules: Mapping[str, Rule] = RULES,
+) -> Result:
     """Interval of a metric on one test set, by whole groups where there are groups.
 
     Parameters
@@ -126,36 +154,57 @@ def over_images(metric: str, seeds: Sequence[Predictions], alpha: float = ALPHA,
     Returns
     -------
     Result
-        Without a p-value. Refused where the rule of the method (``RULES``) is not met, with the numbers that it needs.
+        Without a p-value. Refused where the rule of the method (``RULES``) is not met, with the
+        numbers that it needs.
     """
     seeds = distinct(seeds)
     first, kind = seeds[0] if seeds else None, ""
     if first is None:
         return Result("interval", 0, np.nan, refusal="no fold where it is defined")
-    kind, effect = kind_of(metric, first.multilabel), float(np.mean([METRICS[metric](p) for p in seeds]))
+    kind, effect = (
+        kind_of(metric, first.multilabel),
+        float(np.mean([METRICS[metric](p) for p in seeds])),
+    )
     groups, n, unit = _units(first)
     refusal = _undefined(metric, seeds, effect) or _too_few(metric, rules[kind], first, groups)
     if refusal:
         return Result("interval", n, effect, refusal=refusal, unit=unit, alpha=alpha)
     lower, upper = (np.nan, np.nan)
     if kind == "share" and len(seeds) == 1:
-        lower, upper = _share(effect, spread_of(_contributions(metric, seeds), groups), first, groups, alpha)
+        lower, upper = _share(
+            effect, spread_of(_contributions(metric, seeds), groups), first, groups, alpha
+        )
     else:
         value, spread = _estimate(metric, seeds, groups)
         if not spread.error > 0 or not abs(value) > 0:
-            why = "all test images have the same part in it: more are needed, of which some are wrong"
+            why = (
+                "all test images have the same part in it: more are needed, of which some are wrong"
+            )
             return Result("interval", n, effect, refusal=why, unit=unit, alpha=alpha)
         lower, upper = limits(value, spread, SCALES.get(metric, "logit"), alpha)
-    return Result("interval", n, effect, lower=min(lower, effect), upper=max(upper, effect), unit=unit, alpha=alpha)
+    return Result(
+        "interval",
+        n,
+        effect,
+        lower=min(lower, effect),
+        upper=max(upper, effect),
+        unit=unit,
+        alpha=alpha,
+    )
 
 
 def difference(
-    metric: str, a: Sequence[Predictions], b: Sequence[Predictions], alpha: float = ALPHA, rules: Mapping[str, Rule] = RULES
+    metric: str,
+    a: Sequence[Predictions],
+    b: Sequence[Predictions],
+    alpha: float = ALPHA,
+    rules: Mapping[str, Rule] = RULES,
 ) -> Result:
     """Test of two entries on the images of one test set, as one training set left them.
 
-    McNemar's test for accuracy, DeLong's for the AUC of two classes; otherwise, and whenever images come in groups or seeds differ in
-    what they predict, a t-test of the paired influences of images or groups.
+    McNemar's test for accuracy, DeLong's for the AUC of two classes; otherwise, and whenever images
+    come in groups or seeds differ in what they predict, a t-test of the paired influences of images
+    or groups.
 
     Parameters
     ----------
@@ -168,14 +217,18 @@ def difference(
     a, b = distinct(a), distinct(b)
     first, kind = a[0], kind_of(metric, a[0].multilabel)
     groups, n, unit = _units(first)
-    effect = float(np.mean([METRICS[metric](p) for p in a]) - np.mean([METRICS[metric](p) for p in b]))
+    effect = float(
+        np.mean([METRICS[metric](p) for p in a]) - np.mean([METRICS[metric](p) for p in b])
+    )
     refusal = _undefined(metric, [*a, *b], effect)
     if refusal:
         return Result("the comparison", n, effect, refusal=refusal, unit=unit, alpha=alpha)
     single = len(a) == len(b) == 1 and groups is None and not first.multilabel
     if single and metric == "accuracy":
         return mcnemar(first.y_true, first.labels, b[0].labels, alpha)
-    rule = replace(rules[kind], n_images=0, n_groups=rules["share"].n_groups)  # these are for an interval, which a long tail skews
+    rule = replace(
+        rules[kind], n_images=0, n_groups=rules["share"].n_groups
+    )  # these are for an interval, which a long tail skews
     few = _too_few(metric, rule, first, groups)
     if few and effect:
         return Result("the comparison", n, effect, refusal=few, unit=unit, alpha=alpha)
@@ -209,23 +262,33 @@ def _contributions(metric: str, seeds: Sequence[Predictions]) -> NDArray[np.floa
     return np.mean([values for values in found if values is not None], axis=0)
 
 
-def _estimate(metric: str, seeds: Sequence[Predictions], groups: NDArray[np.int64] | None) -> tuple[float, Spread]:
+def _estimate(
+    metric: str, seeds: Sequence[Predictions], groups: NDArray[np.int64] | None
+) -> tuple[float, Spread]:
     """Value that an interval is around, and its standard error."""
     found = [smoothed(metric, p) for p in seeds]
     parts = [values for values in found if values is not None]
     if not parts:
-        return float(np.mean([METRICS[metric](p) for p in seeds])), spread_of(_contributions(metric, seeds), groups)
+        return float(np.mean([METRICS[metric](p) for p in seeds])), spread_of(
+            _contributions(metric, seeds), groups
+        )
     values, contributions, pseudo = zip(*parts, strict=True)
-    return float(np.mean(values)), spread_of(np.mean(contributions, axis=0), groups, np.mean(pseudo, axis=0))
+    return float(np.mean(values)), spread_of(
+        np.mean(contributions, axis=0), groups, np.mean(pseudo, axis=0)
+    )
 
 
-def _share(share: float, spread: Spread, p: Predictions, groups: NDArray[np.int64] | None, alpha: float) -> tuple[float, float]:
+def _share(
+    share: float, spread: Spread, p: Predictions, groups: NDArray[np.int64] | None, alpha: float
+) -> tuple[float, float]:
     """Wilson's interval; groups are worth as many independent images as have the same variance (Korn & Graubard 1998)."""
     n = len(p.y_true)
     if groups is None:
         return wilson(share, n, float(-ndtri(alpha / 2)))
     worth = share * (1 - share) / spread.error**2 if spread.error > 0 else spread.n
-    return wilson(share, float(np.clip(worth, min(spread.n, n), n)), float(-stdtrit(spread.n - 1, alpha / 2)))
+    return wilson(
+        share, float(np.clip(worth, min(spread.n, n), n)), float(-stdtrit(spread.n - 1, alpha / 2))
+    )
 
 
 def _undefined(metric: str, seeds: Sequence[Predictions], effect: float) -> str:
@@ -233,7 +296,9 @@ def _undefined(metric: str, seeds: Sequence[Predictions], effect: float) -> str:
         return f"no interval or test of {metric} is known to hold its level at any number of test images"
     if np.isnan(effect):
         reasons = [reason for p in seeds for reason in undefined(p)]
-        return f"{metric} is undefined for these predictions" + "".join(f": {reason}" for reason in reasons[:1])
+        return f"{metric} is undefined for these predictions" + "".join(
+            f": {reason}" for reason in reasons[:1]
+        )
     return ""
 
 
@@ -246,8 +311,10 @@ def _too_few(metric: str, rule: Rule, p: Predictions, groups: NDArray[np.int64] 
         return f"{n_units} test images, and {metric} needs at least {rule.n_images}"
     if groups is not None and (found := unevenness(np.bincount(groups))) > rule.uneven:
         return (
-            f"the groups of test images differ too much in size: n sum(m^2) / sum(m)^2 is {found:.3g} for their sizes m, and intervals "
-            f"and tests hold up to {rule.uneven:.3g}; at most k images of each group, chosen at random, would help"
+            "the groups of test images differ too much in size: n sum(m^2) / sum(m)^2 is "
+            f"{found:.3g} for their sizes m, and intervals "
+            f"and tests hold up to {rule.uneven:.3g}; at most k images of each group, chosen at "
+            "random, would help"
         )
     if not rule.images:
         return ""
@@ -277,6 +344,7 @@ def _decided_by_few(spread: Spread, rule: Rule, unit: str) -> str:
         return ""
     needed = ceil(spread.n * rule.effective / spread.effective)
     return (
-        f"of {spread.n} {unit} about {spread.effective:.0f} decide the difference, and at least {rule.effective:.0f} are needed: some "
+        f"of {spread.n} {unit} about {spread.effective:.0f} decide the difference, and at least "
+        f"{rule.effective:.0f} are needed: some "
         f"{needed} {unit}"
     )

@@ -30,7 +30,8 @@ class Metric:
     name : str
         Column in rows and tables.
     needs : 'labels' or 'proba'
-        What ``function`` is given as its second argument. A metric that needs probabilities never sees labels.
+        What ``function`` is given as its second argument. A metric that needs probabilities never
+        sees labels.
     greater_is_better : bool
     function : callable (predictions, labels or proba) -> float
     describes : str
@@ -54,12 +55,20 @@ class Metric:
 
     def __call__(self, predictions: Predictions) -> float:
         """Value on stored predictions; NaN where it is undefined (see ``undefined``)."""
-        return float(self.function(predictions, predictions.labels if self.needs == "labels" else predictions.proba))
+        return float(
+            self.function(
+                predictions, predictions.labels if self.needs == "labels" else predictions.proba
+            )
+        )
 
 
 def compute(predictions: Predictions) -> dict[str, float]:
     """Compute every metric that applies, by name."""
-    return {metric.name: metric(predictions) for metric in METRICS.values() if metric.multilabel in (None, predictions.multilabel)}
+    return {
+        metric.name: metric(predictions)
+        for metric in METRICS.values()
+        if metric.multilabel in (None, predictions.multilabel)
+    }
 
 
 def undefined(predictions: Predictions) -> list[Note]:
@@ -68,22 +77,39 @@ def undefined(predictions: Predictions) -> list[Note]:
     if predictions.absent:
         names = ", ".join(predictions.absent)
         said.append(
-            f"no test image of: {names}: an incomplete fold; auc and average_precision are undefined, "
+            f"no test image of: {names}: an incomplete fold; auc and average_precision are "
+            "undefined, "
             "macro averages are over the other classes"
         )
-    everywhere = [cls for cls, of in zip(predictions.classes, truth_of(predictions).T, strict=True) if len(of) and of.all()]
+    everywhere = [
+        cls
+        for cls, of in zip(predictions.classes, truth_of(predictions).T, strict=True)
+        if len(of) and of.all()
+    ]
     if everywhere and predictions.multilabel:
-        said.append(f"every test image is of: {', '.join(everywhere)}; auc and average_precision are undefined")
+        said.append(
+            f"every test image is of: {', '.join(everywhere)}; auc and average_precision are "
+            "undefined"
+        )
     return [Note(text, NoteKind.CLASSES) for text in said]
 
 
 def class_notes(predictions: Predictions, targets: NDArray[np.int64]) -> list[Note]:
     """Say which classes the test set or the training set lacks, and what follows; ``targets`` are those of the training set."""
-    n_train = targets.sum(axis=0) if predictions.multilabel else np.bincount(targets, minlength=len(predictions.classes))
+    n_train = (
+        targets.sum(axis=0)
+        if predictions.multilabel
+        else np.bincount(targets, minlength=len(predictions.classes))
+    )
     n_test = truth_of(predictions).sum(axis=0)
-    lost = [(name, n) for name, n, k in zip(predictions.classes, n_test, n_train, strict=True) if n and not k]
+    lost = [
+        (name, n)
+        for name, n, k in zip(predictions.classes, n_test, n_train, strict=True)
+        if n and not k
+    ]
     texts = (
-        f"class '{name}' has no training images: none of its {n} test images can be predicted, and log_loss takes their probability as 0"
+        f"class '{name}' has no training images: none of its {n} test images can be predicted, and "
+        "log_loss takes their probability as 0"
         for name, n in lost
     )
     return [*undefined(predictions), *(Note(text, NoteKind.CLASSES) for text in texts)]
@@ -100,7 +126,10 @@ def per_class(predictions: Predictions) -> dict[str, dict[str, float]]:
     area = fast_scores.average_precision(truth, predictions.proba)
     values = np.column_stack([counts.precision, counts.recall, counts.f1, area, counts.true])
     names = ("precision", "recall", "f1", "average_precision", "support")
-    return {cls: dict(zip(names, row, strict=True)) for cls, row in zip(predictions.classes, values.tolist(), strict=True)}
+    return {
+        cls: dict(zip(names, row, strict=True))
+        for cls, row in zip(predictions.classes, values.tolist(), strict=True)
+    }
 
 
 def truth_of(p: Predictions) -> NDArray[np.bool_]:
@@ -118,7 +147,9 @@ def confusion_of(p: Predictions) -> NDArray[np.int64]:
 def counts_of(p: Predictions) -> fast_scores.Counts:
     """How often each class was right, predicted, and there."""
     if p.multilabel:
-        return fast_scores.Counts((p.labels & p.y_true).sum(axis=0), p.labels.sum(axis=0), p.y_true.sum(axis=0))
+        return fast_scores.Counts(
+            (p.labels & p.y_true).sum(axis=0), p.labels.sum(axis=0), p.y_true.sum(axis=0)
+        )
     table = confusion_of(p)
     return fast_scores.Counts(table.diagonal(), table.sum(axis=0), table.sum(axis=1))
 
@@ -163,7 +194,15 @@ _LIST = (
         lambda p, labels: (p.y_true == labels).mean(),
         "share of right answers (multi-label: of all image-label pairs)",
     ),
-    Metric("balanced_accuracy", "labels", True, _of_counts("recall"), f"{MACRO} recall: equal to recall", False, macro=True),
+    Metric(
+        "balanced_accuracy",
+        "labels",
+        True,
+        _of_counts("recall"),
+        f"{MACRO} recall: equal to recall",
+        False,
+        macro=True,
+    ),
     Metric("precision", "labels", True, _of_counts("precision"), f"{MACRO} precision", macro=True),
     Metric("recall", "labels", True, _of_counts("recall"), f"{MACRO} recall", macro=True),
     Metric("f1", "labels", True, _of_counts("f1"), f"{MACRO} F1", macro=True),
@@ -172,7 +211,8 @@ _LIST = (
         "labels",
         True,
         _of_counts("geometric_mean"),
-        "geometric mean of the recall of the classes with test images: 0 when one class is never found",
+        "geometric mean of the recall of the classes with test images: 0 when one class is never "
+        "found",
         False,
         macro=True,
     ),
@@ -198,7 +238,8 @@ _LIST = (
         "proba",
         True,
         _one_vs_rest(fast_scores.average_precision),
-        "area under precision-recall, one-vs-rest, macro; of two classes: of the second alone; undefined when a class has no test images",
+        "area under precision-recall, one-vs-rest, macro; of two classes: of the second alone; "
+        "undefined when a class has no test images",
         macro=True,
     ),
     Metric(
@@ -210,7 +251,15 @@ _LIST = (
         False,
         bounds=(0, 1e3),
     ),
-    Metric("mcc", "labels", True, _of_counts("mcc"), "Matthews correlation coefficient", False, bounds=(-1, 1)),
+    Metric(
+        "mcc",
+        "labels",
+        True,
+        _of_counts("mcc"),
+        "Matthews correlation coefficient",
+        False,
+        bounds=(-1, 1),
+    ),
     Metric(
         "kappa",
         "labels",
@@ -225,15 +274,39 @@ _LIST = (
         "proba",
         False,
         lambda p, proba: fast_scores.squared_error(p.y_true, proba).mean(),
-        "Brier 1950, halved for two classes as scikit-learn does (0 best, 1 worst), else a sum over classes (2 worst)",
+        "Brier 1950, halved for two classes as scikit-learn does (0 best, 1 worst), else a sum "
+        "over classes (2 worst)",
         False,
         bounds=(0, 2),
     ),
-    Metric("ece", "proba", False, _ece, f"expected calibration error, {N_BINS} bins closed on the right", False),
-    Metric("precision_weighted", "labels", True, _of_counts("precision_weighted"), "precision, classes weighted by size"),
-    Metric("recall_weighted", "labels", True, _of_counts("recall_weighted"), "recall, classes weighted by size"),
-    Metric("f1_weighted", "labels", True, _of_counts("f1_weighted"), "F1, classes weighted by size"),
-    Metric("f1_micro", "labels", True, _of_counts("f1_micro"), "F1 over all image-label pairs", True),
+    Metric(
+        "ece",
+        "proba",
+        False,
+        _ece,
+        f"expected calibration error, {N_BINS} bins closed on the right",
+        False,
+    ),
+    Metric(
+        "precision_weighted",
+        "labels",
+        True,
+        _of_counts("precision_weighted"),
+        "precision, classes weighted by size",
+    ),
+    Metric(
+        "recall_weighted",
+        "labels",
+        True,
+        _of_counts("recall_weighted"),
+        "recall, classes weighted by size",
+    ),
+    Metric(
+        "f1_weighted", "labels", True, _of_counts("f1_weighted"), "F1, classes weighted by size"
+    ),
+    Metric(
+        "f1_micro", "labels", True, _of_counts("f1_micro"), "F1 over all image-label pairs", True
+    ),
     Metric(
         "subset_accuracy",
         "labels",
@@ -242,7 +315,14 @@ _LIST = (
         "share of images with every label right",
         True,
     ),
-    Metric("hamming_loss", "labels", False, lambda p, labels: (p.y_true != labels).mean(), "share of wrong image-label pairs", True),
+    Metric(
+        "hamming_loss",
+        "labels",
+        False,
+        lambda p, labels: (p.y_true != labels).mean(),
+        "share of wrong image-label pairs",
+        True,
+    ),
     Metric(
         "label_ranking_average_precision",
         "proba",

@@ -48,7 +48,8 @@ class Predictions:
     Raises
     ------
     ValueError
-        ``proba`` is not a matrix of finite probabilities (hard labels are not accepted in its place), or the rest does not fit it.
+        ``proba`` is not a matrix of finite probabilities (hard labels are not accepted in its
+        place), or the rest does not fit it.
     """
 
     y_true: NDArray[np.int64]
@@ -61,12 +62,24 @@ class Predictions:
     def __post_init__(self) -> None:
         shape = (len(self.y_true), len(self.classes))
         if self.proba.shape != shape:
-            raise ValueError(f"probabilities must be (n, n_classes) = {shape}, not {self.proba.shape}")
+            raise ValueError(
+                f"probabilities must be (n, n_classes) = {shape}, not {self.proba.shape}"
+            )
         most = 1 if self.multilabel else len(self.classes) - 1
-        if self.y_true.min(initial=0) < 0 or self.y_true.max(initial=0) > most or len(self.test_index) != len(self.y_true):
-            raise ValueError(f"true classes or test images do not fit {len(self.classes)} classes and {len(self.y_true)} images")
+        if (
+            self.y_true.min(initial=0) < 0
+            or self.y_true.max(initial=0) > most
+            or len(self.test_index) != len(self.y_true)
+        ):
+            raise ValueError(
+                f"true classes or test images do not fit {len(self.classes)} classes and "
+                f"{len(self.y_true)} images"
+            )
         if not np.isfinite(self.proba).all():
-            raise ValueError(f"{int((~np.isfinite(self.proba)).sum())} of the predicted probabilities are NaN or infinite")
+            raise ValueError(
+                f"{int((~np.isfinite(self.proba)).sum())} of the predicted probabilities are NaN "
+                "or infinite"
+            )
         if self.proba.min(initial=0) < -1e-9 or self.proba.max(initial=0) > 1 + 1e-9:
             raise ValueError("predicted probabilities leave [0, 1]")
         if not self.multilabel and not np.allclose(self.proba.sum(axis=1), 1, atol=1e-4):
@@ -85,16 +98,30 @@ class Predictions:
     @property
     def absent(self) -> list[str]:
         """Classes with no image in the test part."""
-        counts = self.y_true.sum(axis=0) if self.multilabel else np.bincount(self.y_true, minlength=len(self.classes))
+        counts = (
+            self.y_true.sum(axis=0)
+            if self.multilabel
+            else np.bincount(self.y_true, minlength=len(self.classes))
+        )
         return [name for name, count in zip(self.classes, counts, strict=True) if count == 0]
 
     def take(self, images: NDArray[np.int64]) -> Self:
         """Predictions of some of the images, by position, repeats included; without their groups."""
-        return replace(self, y_true=self.y_true[images], proba=self.proba[images], test_index=self.test_index[images], groups=None)
+        return replace(
+            self,
+            y_true=self.y_true[images],
+            proba=self.proba[images],
+            test_index=self.test_index[images],
+            groups=None,
+        )
 
     def save(self, path: Path) -> None:
         """Write to an ``.npz`` file, atomically."""
-        arrays: dict[str, Any] = {"y_true": self.y_true, "proba": self.proba, "test_index": self.test_index}
+        arrays: dict[str, Any] = {
+            "y_true": self.y_true,
+            "proba": self.proba,
+            "test_index": self.test_index,
+        }
         arrays |= {"classes": np.array(self.classes), "ordinal": np.array(self.ordinal)}
         arrays |= {} if self.groups is None else {"groups": self.groups.astype(str)}
         write_atomic(path, lambda file: np.savez_compressed(file, **arrays))
@@ -110,13 +137,18 @@ class Predictions:
         """
         try:
             with zipfile.ZipFile(path) as file:
-                stored = {info.filename.removesuffix(".npy"): _read_array(file, info) for info in file.infolist()}
+                stored = {
+                    info.filename.removesuffix(".npy"): _read_array(file, info)
+                    for info in file.infolist()
+                }
             classes = tuple(str(name) for name in stored["classes"])
             arrays = stored["y_true"], stored["proba"], classes, stored["test_index"]
             return cls(*arrays, bool(stored["ordinal"]), stored.get("groups"))
         except OSError:
             raise
-        except Exception as error:  # a damaged file fails anywhere in zipfile, zlib and NumPy's reader
+        except (
+            Exception
+        ) as error:  # a damaged file fails anywhere in zipfile, zlib and NumPy's reader
             raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
@@ -132,7 +164,10 @@ def _read_array(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray:
         if dtype.kind not in kinds or len(shape) not in ndims:
             raise ValueError(f"{info.filename} holds {dtype} of shape {shape}")
         if n_bytes != info.file_size - member.tell() or n_bytes > MOST_BYTES:
-            raise ValueError(f"{info.filename} is said to hold {n_bytes} bytes and has {info.file_size - member.tell()}")
+            raise ValueError(
+                f"{info.filename} is said to hold {n_bytes} bytes and has "
+                f"{info.file_size - member.tell()}"
+            )
         content = bytearray()
         while part := member.read(2**20):  # at once would take the memory twice
             content += part

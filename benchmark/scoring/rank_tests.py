@@ -18,7 +18,8 @@ UNIT = "data sets"
 def wilcoxon(a: ArrayLike, b: ArrayLike) -> Result:
     """Wilcoxon's signed-rank test (1945) of two entries, one pair of scores a data set.
 
-    Ranks of zero differences are split evenly (Demsar 2006). Exact where SciPy has it: up to 50 data sets, 13 with ties or zeros.
+    Ranks of zero differences are split evenly (Demsar 2006). Exact where SciPy has it: up to 50
+    data sets, 13 with ties or zeros.
 
     Parameters
     ----------
@@ -27,16 +28,25 @@ def wilcoxon(a: ArrayLike, b: ArrayLike) -> Result:
     Returns
     -------
     Result
-        ``effect`` is the median difference, ``statistic`` the smaller sum of ranks. Refused below 6 differences that are not zero.
+        ``effect`` is the median difference, ``statistic`` the smaller sum of ranks. Refused below 6
+        differences that are not zero.
     """
-    differences = np.round(np.asarray(a, dtype=float) - np.asarray(b, dtype=float), 12)  # what is equal on paper ties
+    differences = np.round(
+        np.asarray(a, dtype=float) - np.asarray(b, dtype=float), 12
+    )  # what is equal on paper ties
     differences = differences[~np.isnan(differences)]
-    n, n_different, test = len(differences), int(np.count_nonzero(differences)), "Wilcoxon's signed-rank test"
+    n, n_different, test = (
+        len(differences),
+        int(np.count_nonzero(differences)),
+        "Wilcoxon's signed-rank test",
+    )
     effect = float(np.median(differences)) if n else np.nan
     if n_different < MIN_PAIRS:
         why = (
-            f"{n} data sets, {n_different} of them with a difference, and the two-sided test cannot reach p < {ALPHA} "
-            f"below {MIN_PAIRS} of these (the least p of {n_different} is {min(1.0, 2.0 ** (1 - n_different)):.3g})"
+            f"{n} data sets, {n_different} of them with a difference, and the two-sided test "
+            f"cannot reach p < {ALPHA} "
+            f"below {MIN_PAIRS} of these (the least p of {n_different} is "
+            f"{min(1.0, 2.0 ** (1 - n_different)):.3g})"
         )
         return Result(test, n, effect, refusal=why, unit=UNIT)
     found = stats.wilcoxon(differences, zero_method="zsplit")
@@ -63,7 +73,10 @@ def wilcoxon_holm(scores: pd.DataFrame, control: str) -> dict[str, Result]:
     found = {name: wilcoxon(scores[control], scores[name]) for name in scores.columns.drop(control)}
     tested = [name for name, result in found.items() if not result.refusal]
     adjusted = holm([found[name].p_value for name in tested]) if tested else np.empty(0)
-    return found | {name: replace(found[name], p_value=float(p)) for name, p in zip(tested, adjusted, strict=True)}
+    return found | {
+        name: replace(found[name], p_value=float(p))
+        for name, p in zip(tested, adjusted, strict=True)
+    }
 
 
 @dataclass(frozen=True)
@@ -86,8 +99,9 @@ def friedman(scores: pd.DataFrame, greater_is_better: bool = True) -> Friedman:
     Returns
     -------
     Friedman
-        ``effect`` is Kendall's W: 0 when the average ranks are equal, 1 when all data sets have the same ranking. ``chi2`` is not
-        corrected for ties, as in Demsar (2006). Refused below 3 entries, or data sets too few to reach p < 0.05 by full agreement.
+        ``effect`` is Kendall's W: 0 when the average ranks are equal, 1 when all data sets have the
+        same ranking. ``chi2`` is not corrected for ties, as in Demsar (2006). Refused below 3
+        entries, or data sets too few to reach p < 0.05 by full agreement.
     """
     n, k = scores.shape
     refusal = _too_few(scores)
@@ -95,13 +109,19 @@ def friedman(scores: pd.DataFrame, greater_is_better: bool = True) -> Friedman:
         return Friedman("Friedman's test", n, np.nan, refusal=refusal, unit=UNIT)
     ranks = _ranks(scores, greater_is_better)
     ties = np.mean([stats.tiecorrect(row) for row in ranks])
-    chi2 = float(stats.friedmanchisquare(*ranks.T).statistic * ties) if ties else 0.0  # SciPy divides by the correction for ties
+    chi2 = (
+        float(stats.friedmanchisquare(*ranks.T).statistic * ties) if ties else 0.0
+    )  # SciPy divides by the correction for ties
     with np.errstate(divide="ignore"):
         f = float(np.divide((n - 1) * chi2, max(0.0, n * (k - 1) - chi2)))
-    least = np.exp((1 - n) * special.gammaln(k + 1))  # of all k! ** n ways to rank, the k! in which the data sets agree
+    least = np.exp(
+        (1 - n) * special.gammaln(k + 1)
+    )  # of all k! ** n ways to rank, the k! in which the data sets agree
     p_value = max(float(stats.f.sf(f, k - 1, (k - 1) * (n - 1))), float(least))
     means = pd.Series(ranks.mean(axis=0), index=scores.columns)
-    return Friedman("Friedman's test", n, chi2 / (n * (k - 1)), p_value, f, unit=UNIT, chi2=chi2, ranks=means)
+    return Friedman(
+        "Friedman's test", n, chi2 / (n * (k - 1)), p_value, f, unit=UNIT, chi2=chi2, ranks=means
+    )
 
 
 @dataclass(frozen=True)
@@ -126,8 +146,8 @@ def nemenyi(scores: pd.DataFrame, greater_is_better: bool = True, alpha: float =
     Returns
     -------
     Nemenyi
-        ``effect`` is the largest difference of average ranks, ``p_value`` is its. Refused when ``friedman`` is, and when no average ranks
-        could differ by the critical difference.
+        ``effect`` is the largest difference of average ranks, ``p_value`` is its. Refused when
+        ``friedman`` is, and when no average ranks could differ by the critical difference.
     """
     from scikit_posthocs import posthoc_nemenyi_friedman
 
@@ -135,25 +155,42 @@ def nemenyi(scores: pd.DataFrame, greater_is_better: bool = True, alpha: float =
     refusal = _too_few(scores)
     if refusal:
         return Nemenyi("Nemenyi's test", n, np.nan, refusal=refusal, unit=UNIT)
-    difference = stats.studentized_range.ppf(1 - alpha, k, np.inf) / np.sqrt(2) * np.sqrt(k * (k + 1) / (6 * n))
+    difference = (
+        stats.studentized_range.ppf(1 - alpha, k, np.inf)
+        / np.sqrt(2)
+        * np.sqrt(k * (k + 1) / (6 * n))
+    )
     if difference > k - 1:
         needed = ceil(n * (difference / (k - 1)) ** 2)
         why = (
-            f"{n} data sets, and {k} entries need at least {needed}: average ranks differ by at most {k - 1}, "
+            f"{n} data sets, and {k} entries need at least {needed}: average ranks differ by at "
+            f"most {k - 1}, "
             f"and the critical difference is {difference:.2f}"
         )
         return Nemenyi("Nemenyi's test", n, np.nan, refusal=why, unit=UNIT)
     ranks = _ranks(scores, greater_is_better)
     means = pd.Series(ranks.mean(axis=0), index=scores.columns)
-    p_values = pd.DataFrame(posthoc_nemenyi_friedman(ranks).to_numpy(), index=scores.columns, columns=scores.columns)
+    p_values = pd.DataFrame(
+        posthoc_nemenyi_friedman(ranks).to_numpy(), index=scores.columns, columns=scores.columns
+    )
     found = {"chi2": friedman(scores, greater_is_better).chi2, "ranks": means, "p_values": p_values}
     effect, p_value = float(np.ptp(means)), float(p_values.to_numpy().min())
-    return Nemenyi("Nemenyi's test", n, effect, p_value, unit=UNIT, critical_difference=float(difference), **found)
+    return Nemenyi(
+        "Nemenyi's test",
+        n,
+        effect,
+        p_value,
+        unit=UNIT,
+        critical_difference=float(difference),
+        **found,
+    )
 
 
 def _ranks(scores: pd.DataFrame, greater_is_better: bool) -> NDArray[np.float64]:
     """Ranks within each data set, 1 the best, ties shared; what is equal on paper ties."""
-    return stats.rankdata(np.round(scores.to_numpy(float), 12) * (-1 if greater_is_better else 1), axis=1)
+    return stats.rankdata(
+        np.round(scores.to_numpy(float), 12) * (-1 if greater_is_better else 1), axis=1
+    )
 
 
 def _too_few(scores: pd.DataFrame) -> str:
@@ -164,7 +201,8 @@ def _too_few(scores: pd.DataFrame) -> str:
         return f"{int(scores.isna().any(axis=1).sum())} of {n} data sets lack the score of an entry, and all are needed"
     needed = ceil(stats.chi2.isf(ALPHA, k - 1) / (k - 1))
     return (
-        f"{n} data sets, and {k} entries need at least {needed}: with fewer, full agreement has p > {ALPHA} by chi-square"
+        f"{n} data sets, and {k} entries need at least {needed}: with fewer, full agreement has p "
+        f"> {ALPHA} by chi-square"
         if n < needed
         else ""
     )

@@ -23,7 +23,9 @@ from benchmark.pipelines.sensitivity import occlusion_sensitivity
 
 SIDE = 320  # pixels of the longer side, as shown
 LEAST = 0.01  # change of a probability that has the full colour at least
-_TEMPLATE = Environment(autoescape=True).from_string((resources.files("benchmark.serving") / "answer.html").read_text("utf-8"))
+_TEMPLATE = Environment(autoescape=True).from_string(
+    (resources.files("benchmark.serving") / "answer.html").read_text("utf-8")
+)
 
 
 def answers(path: Path, pipelines: dict[str, Pipeline]) -> Iterator[str]:
@@ -41,7 +43,11 @@ def answers(path: Path, pipelines: dict[str, Pipeline]) -> Iterator[str]:
     for view, (name, pipeline) in zip(views, pipelines.items(), strict=True):
         heat = occlusion_sensitivity(pipeline, asked[name].image, view["k"])
         most = float(np.abs(heat).max())
-        view |= {"heat": _as_uri(_overlay(picture, heat)), "most": max(LEAST, most), "matters": most >= LEAST}
+        view |= {
+            "heat": _as_uri(_overlay(picture, heat)),
+            "most": max(LEAST, most),
+            "matters": most >= LEAST,
+        }
         yield _TEMPLATE.render(name=path.name, picture=_as_uri(picture), views=views)
 
 

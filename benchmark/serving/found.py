@@ -52,9 +52,15 @@ def find(places: Iterable[Path], plugins: Iterable[str] = ()) -> Found:
                 raise UserError(f"two pipelines are named {path.name}: rename one")
             pipelines[path.name] = load(path, plugins)
     if len(boards) > 1:
-        raise UserError(f"{boards[0]} and {boards[1]} both hold results; name one of them (python -m benchmark merge brings them together)")
+        raise UserError(
+            f"{boards[0]} and {boards[1]} both hold results; name one of them (python -m benchmark "
+            "merge brings them together)"
+        )
     if not pipelines and not boards:
-        raise UserError(f"nothing to serve: name pipelines (FILE{SUFFIX}, written by fit --save) or a folder with pipelines or results")
+        raise UserError(
+            f"nothing to serve: name pipelines (FILE{SUFFIX}, written by fit --save) or a folder "
+            "with pipelines or results"
+        )
     return Found(pipelines, board(load_results(boards[0], leaderboard.COLUMNS)) if boards else None)
 
 
@@ -68,12 +74,18 @@ def _files(place: Path) -> Iterator[Path]:
 def board(rows: pd.DataFrame) -> pd.DataFrame:
     """One table of all leaderboards of a results folder, with numbers that can be sorted."""
     if rows.empty:
-        raise UserError("there is no cell in the results folder: run a study with it as --out first")
+        raise UserError(
+            "there is no cell in the results folder: run a study with it as --out first"
+        )
     parts = []
     for title, table in leaderboard.leaderboards(rows, "f1"):
         metrics = [name for name in table if name in METRICS]
         done = [f"{n}/{of}" for n, of in zip(table["n_done"], table["n_planned"], strict=True)]
-        parts.append(table[["rank", *leaderboard.ENTRY, *metrics, *leaderboard.TIMES]].assign(done=done, table=title))
+        parts.append(
+            table[["rank", *leaderboard.ENTRY, *metrics, *leaderboard.TIMES]].assign(
+                done=done, table=title
+            )
+        )
     whole = pd.concat(parts, ignore_index=True)
     shown = [*(["table"] if len(parts) > 1 else []), *whole.columns.drop("table")]
     numbers = whole.select_dtypes("number").columns.drop("rank", errors="ignore")

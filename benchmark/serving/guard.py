@@ -24,7 +24,9 @@ SHOWING = re.compile(  # what a browser asks for that shows the page
     "/|/config|/theme[.]css|/manifest[.]json|/favicon[.]ico|/(assets|static)/.+"
     "|/gradio_api/(queue/data|upload_progress|startup-events|heartbeat/[^/]+)/?"
 )
-HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[\w.-]+?)[.]?(:(?P<port>[0-9]{1,5}))?", re.ASCII | re.IGNORECASE)
+HOST = re.compile(
+    r"(?P<name>\[[0-9a-f:.]+\]|[\w.-]+?)[.]?(:(?P<port>[0-9]{1,5}))?", re.ASCII | re.IGNORECASE
+)
 PORTS = {"http": 80, "https": 443}
 LONGEST_SENDING = 120  # seconds that the body of a request may take
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -60,7 +62,8 @@ class Guard:
     ----------
     app : ASGI application
     host : str
-        Address that is listened at; its name is answered to, beside those of this machine for itself.
+        Address that is listened at; its name is answered to, beside those of this machine for
+        itself.
     uploads : Path
     """
 
@@ -93,7 +96,10 @@ class Guard:
         """Refuse what another site has a browser send: by a name that is not ours, or from a page that is not ours."""
         hosts = _values(scope, b"host")
         if len(hosts) != 1 or not self._is_ours(_read_host(hosts[0])):
-            raise RefusedError(400, "this is not the name of this page; start it with --host NAME to give it another")
+            raise RefusedError(
+                400,
+                "this is not the name of this page; start it with --host NAME to give it another",
+            )
         origins, sites = _values(scope, b"origin"), _values(scope, b"sec-fetch-site")
         own = _read_origin(f"{scope.get('scheme', 'http')}://{hosts[0]}")
         foreign = any(_read_origin(origin) != own for origin in origins)
@@ -140,16 +146,26 @@ class Guard:
             asked = json.loads(await _whole_body(_bounded(receive, most)))
             (image,) = asked["data"]
             path = None if image is None else Path(image["path"])
-            session = {"session_hash": str(asked["session_hash"])[:100], "trigger_id": int(asked.get("trigger_id") or 0)}
+            session = {
+                "session_hash": str(asked["session_hash"])[:100],
+                "trigger_id": int(asked.get("trigger_id") or 0),
+            }
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
             raise RefusedError(400, "this is no question about an uploaded image") from None
-        if path and (path.resolve() != path or path.parent.parent != self.uploads or not path.is_file()):
+        if path and (
+            path.resolve() != path or path.parent.parent != self.uploads or not path.is_file()
+        ):
             raise RefusedError(400, "this image is not here: upload it, and ask once")
         if path and path.suffix.lower() not in SUFFIXES:
-            raise RefusedError(400, f"this is no image file: its name must end in one of {', '.join(sorted(SUFFIXES))}")
+            raise RefusedError(
+                400,
+                f"this is no image file: its name must end in one of {', '.join(sorted(SUFFIXES))}",
+            )
         named = None if path is None else {"path": str(path), "meta": {"_type": "gradio.FileData"}}
         question = {"data": [named], "fn_index": 0, "event_data": None, **session}
-        whole: list[Message] = [{"type": "http.request", "body": json.dumps(question).encode(), "more_body": False}]
+        whole: list[Message] = [
+            {"type": "http.request", "body": json.dumps(question).encode(), "more_body": False}
+        ]
 
         async def again() -> Message:
             return whole.pop() if whole else await receive()
@@ -173,7 +189,10 @@ class _Answer:
             if self.is_change and message["status"] >= 500:
                 raise RefusedError(400, "this request cannot be read")
             self.begun = message
-            self.is_page = any(name == b"content-type" and b"text/html" in value for name, value in message["headers"])
+            self.is_page = any(
+                name == b"content-type" and b"text/html" in value
+                for name, value in message["headers"]
+            )
             if not self.is_page:
                 await self.pass_on({**message, "headers": [*message["headers"], *_headers(b"")]})
             return
@@ -183,14 +202,20 @@ class _Answer:
         self.body += message.get("body", b"")
         if not message.get("more_body"):
             assert self.begun is not None
-            await self.pass_on({**self.begun, "headers": [*self.begun["headers"], *_headers(self.body)]})
+            await self.pass_on(
+                {**self.begun, "headers": [*self.begun["headers"], *_headers(self.body)]}
+            )
             await self.pass_on({"type": "http.response.body", "body": self.body})
 
     async def refuse(self, status: int, reason: str) -> None:
         """Answer with a line of text, unless another answer has begun."""
         if self.begun is not None:
             return
-        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close"), *_headers(b"")]
+        headers = [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"connection", b"close"),
+            *_headers(b""),
+        ]
         await self.pass_on({"type": "http.response.start", "status": status, "headers": headers})
         await self.pass_on({"type": "http.response.body", "body": reason.encode()})
 
@@ -200,7 +225,8 @@ def _headers(page: bytes) -> list[tuple[bytes, bytes]]:
     # Gradio fills in HTML by a function that it makes of a text, hence 'unsafe-eval'
     scripts = " ".join(["'self'", "'unsafe-eval'", *_digests(page)])
     policy = (
-        f"default-src 'self'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+        f"default-src 'self'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src "
+        "'self' data: blob:; font-src 'self' data:; "
         "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
     )
     return [
@@ -221,7 +247,11 @@ def _digests(page: bytes) -> Iterator[str]:
 def _read_host(text: str) -> tuple[str, int | None] | None:
     """Name, in lower case and without the last dot, and port of a Host header; None where it is anything else."""
     match = HOST.fullmatch(text)
-    return (match["name"].lower().strip("[]"), int(match["port"]) if match["port"] else None) if match else None
+    return (
+        (match["name"].lower().strip("[]"), int(match["port"]) if match["port"] else None)
+        if match
+        else None
+    )
 
 
 def _read_origin(text: str) -> tuple[str, str, int | None] | None:
@@ -265,7 +295,9 @@ def _bounded(receive: Receive, most: int) -> Receive:
     async def bounded() -> Message:
         nonlocal taken, is_whole
         try:
-            async with asyncio.timeout_at(None if is_whole else deadline):  # afterwards it is waited for the sender to leave
+            async with asyncio.timeout_at(
+                None if is_whole else deadline
+            ):  # afterwards it is waited for the sender to leave
                 message = await receive()
         except TimeoutError:
             raise RefusedError(408, f"not received within {LONGEST_SENDING} s") from None

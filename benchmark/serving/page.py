@@ -24,7 +24,14 @@ from benchmark.utils.console import say
 LARGEST_UPLOAD = "50mb"
 WAITING = 20  # people
 LIFE = (20, 120)  # seconds: how often, and how old, uploads that nobody asked about are deleted
-WIDTHS = {"table": "220px", "rank": "64px", "extractor": "300px", "strategy": "160px", "model": "180px", "done": "64px"}
+WIDTHS = {
+    "table": "220px",
+    "rank": "64px",
+    "extractor": "300px",
+    "strategy": "160px",
+    "model": "180px",
+    "done": "64px",
+}
 CAUTION = "For research: what a pipeline says is no diagnosis. The image is deleted as soon as it is read."
 
 
@@ -72,7 +79,9 @@ def running(found: Found, host: str = "127.0.0.1", port: int | None = None) -> I
                 server_port=port,
                 max_file_size=LARGEST_UPLOAD,
                 css=(resources.files("benchmark.serving") / "page.css").read_text("utf-8"),
-                theme=gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
+                theme=gradio.themes.Default(
+                    font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+                ),
                 footer_links=[],
                 share=False,
                 inbrowser=False,
@@ -95,7 +104,9 @@ def _gradio() -> Any:
     try:
         import gradio
     except ImportError:
-        raise UserError("the page needs the extra 'serve': python -m pip install 'classical-vs-deep[serve]'") from None
+        raise UserError(
+            "the page needs the extra 'serve': python -m pip install 'classical-vs-deep[serve]'"
+        ) from None
     _keep_uploads_apart(gradio)
     return gradio
 
@@ -112,13 +123,18 @@ def _keep_uploads_apart(gradio: Any) -> None:
 
 
 def _page(gradio: Any, found: Found, uploads: Path) -> Any:
-    with gradio.Blocks(title="classical vs deep", analytics_enabled=False, fill_width=True, delete_cache=LIFE) as page:
+    with gradio.Blocks(
+        title="classical vs deep", analytics_enabled=False, fill_width=True, delete_cache=LIFE
+    ) as page:
         if found.pipelines:
             with gradio.Tab("Ask"):
                 _ask(gradio, found, uploads)
         if found.entries is not None:
             with gradio.Tab("Leaderboard"):
-                gradio.Markdown("Means over folds and seeds, ranked by f1. Sort and filter by the ⋮ in a column's head.")
+                gradio.Markdown(
+                    "Means over folds and seeds, ranked by f1. Sort and filter by the ⋮ in a "
+                    "column's head."
+                )
                 widths = [WIDTHS.get(name, "92px") for name in found.entries.columns]
                 gradio.Dataframe(
                     found.entries,
@@ -157,7 +173,12 @@ def _ask(gradio: Any, found: Found, uploads: Path) -> None:
         yield first
         yield from replies
 
-    upload = gradio.File(label="An image: PNG, JPEG, TIFF, BMP or DICOM", file_types=sorted(SUFFIXES), elem_id="upload", height=140)
+    upload = gradio.File(
+        label="An image: PNG, JPEG, TIFF, BMP or DICOM",
+        file_types=sorted(SUFFIXES),
+        elem_id="upload",
+        height=140,
+    )
     gradio.Markdown(CAUTION)
     shown = gradio.HTML(elem_id="answers")
     upload.change(reply, upload, shown, api_name=False, show_progress="minimal")

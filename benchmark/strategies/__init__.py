@@ -1,6 +1,7 @@
 """What is done about class imbalance, with the training part only; this is the registry.
 
-A strategy is a ``Strategy``, or an imbalanced-learn sampler under its own name and with its own parameters.
+A strategy is a ``Strategy``, or an imbalanced-learn sampler under its own name and with its own
+parameters.
 """
 
 from types import MappingProxyType

@@ -34,9 +34,10 @@ class HeldOut(NamedTuple):
 class Strategy(BaseEstimator):
     """Do nothing; the base class of every strategy.
 
-    A strategy overrides what it needs: ``refusal`` says why it cannot work on a cell, ``resample`` changes the training
-    part, ``weight`` changes the model before it is fitted, ``learn`` and ``adjust`` change probabilities after it. Whatever
-    it does, it never sees the test part. One that makes up for the class frequencies has the attribute ``balances = True``: a row whose
+    A strategy overrides what it needs: ``refusal`` says why it cannot work on a cell, ``resample``
+    changes the training part, ``weight`` changes the model before it is fitted, ``learn`` and
+    ``adjust`` change probabilities after it. Whatever it does, it never sees the test part. One
+    that makes up for the class frequencies has the attribute ``balances = True``: a row whose
     strategies and model do so more than once gets a note.
     """
 
@@ -45,7 +46,9 @@ class Strategy(BaseEstimator):
         """Whether it makes up for the class frequencies: a class attribute, or a property, of those that do."""
         return False
 
-    def refusal(self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task) -> str | None:
+    def refusal(
+        self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task
+    ) -> str | None:
         """Return the reason why this cannot work, or None.
 
         Parameters
@@ -78,9 +81,10 @@ class Strategy(BaseEstimator):
         ----------
         y : training targets, before resampling
         held_out : callable giving (y, proba)
-            Targets and probabilities, (n, n_classes) float64, of images by models that have not seen them (nor, with groups,
-            their group). They are those of the official validation set where the split has one, otherwise training images, from an
-            inner cross-validation that is run when this is called; an image that alone has its class is not among those.
+            Targets and probabilities, (n, n_classes) float64, of images by models that have not
+            seen them (nor, with groups, their group). They are those of the official validation set
+            where the split has one, otherwise training images, from an inner cross-validation that
+            is run when this is called; an image that alone has its class is not among those.
         """
 
     def adjust(self, proba: Proba) -> Proba:
@@ -99,7 +103,9 @@ class Combined(Strategy):
     def __init__(self, parts: list[Strategy]) -> None:
         self.parts = parts
 
-    def refusal(self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task) -> str | None:
+    def refusal(
+        self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task
+    ) -> str | None:
         """Give the first reason of any part, each asked about the model as those before it have weighted it."""
         for part in self.parts:
             reason = part.refusal(model, y, classes, task)
@@ -133,7 +139,9 @@ class Combined(Strategy):
         return proba
 
 
-def _then(adjust: Callable[[Proba], Proba], held_out: Callable[[], HeldOut]) -> Callable[[], HeldOut]:
+def _then(
+    adjust: Callable[[Proba], Proba], held_out: Callable[[], HeldOut]
+) -> Callable[[], HeldOut]:
     def adjusted() -> HeldOut:
         y, proba = held_out()
         return HeldOut(y, adjust(proba))

@@ -15,9 +15,12 @@ from benchmark.strategies.base import Refused, Strategy
 from benchmark.utils.text import count_of
 
 INSTEAD = {  # why imbalanced-learn's samplers stop, and what does not
-    "ADASYN": "no image of a class to be enlarged has a neighbour of another class, or the classes are nearly even; random_over would work",
-    "KMeansSMOTE": "no cluster has enough images of a class to be enlarged; random_over, or a lower cluster_balance_threshold, would work",
-    "InstanceHardnessThreshold": "its inner folds need as many images of the largest class as its cv; random_under would work",
+    "ADASYN": "no image of a class to be enlarged has a neighbour of another class, or the classes "
+    "are nearly even; random_over would work",
+    "KMeansSMOTE": "no cluster has enough images of a class to be enlarged; random_over, or a "
+    "lower cluster_balance_threshold, would work",
+    "InstanceHardnessThreshold": "its inner folds need as many images of the largest class as its "
+    "cv; random_under would work",
 }
 TOO_FEW = "there are too few images for its neighbours, or too few that it would keep; random_over would work"
 
@@ -25,7 +28,8 @@ TOO_FEW = "there are too few images for its neighbours, or too few that it would
 class Resample(Strategy):
     """Resample the training part with an imbalanced-learn sampler.
 
-    Images are resampled as flattened pixels; what an interpolating sampler makes of them is rounded to 0..255.
+    Images are resampled as flattened pixels; what an interpolating sampler makes of them is rounded
+    to 0..255.
 
     Parameters
     ----------
@@ -40,7 +44,9 @@ class Resample(Strategy):
         """Whether it evens out the class frequencies; samplers that clean borders between classes do not."""
         return getattr(self.sampler, "_sampling_type", "") != "clean-sampling"
 
-    def refusal(self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task) -> str | None:
+    def refusal(
+        self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task
+    ) -> str | None:
         """Refuse multi-label targets, a single class, and fewer samples than neighbours."""
         name = type(self.sampler).__name__
         if task == "multilabel":
@@ -50,7 +56,9 @@ class Resample(Strategy):
             return f"{name} needs two classes; the training part has one"
         rarest, least = classes[labels[counts.argmin()]], int(counts.min())
         neighbours, needed = _neighbours(self.sampler)
-        if least >= needed or (needed > neighbours and least == counts.max()):  # even classes are not enlarged
+        if least >= needed or (
+            needed > neighbours and least == counts.max()
+        ):  # even classes are not enlarged
             return None
         fewer = least - (needed - neighbours)
         fewer_work = fewer > 0 and name not in INSTEAD  # those need more than neighbours
@@ -62,11 +70,19 @@ class Resample(Strategy):
         """Resample; the type of X stays."""
         flat = X.reshape(len(X), -1)
         try:  # neighbours and interpolation are wrong in the 8 bits of pixels
-            new, new_y = self.sampler.fit_resample(flat.astype(np.float32) if X.dtype == np.uint8 else flat, y)
+            new, new_y = self.sampler.fit_resample(
+                flat.astype(np.float32) if X.dtype == np.uint8 else flat, y
+            )
         except (ValueError, RuntimeError) as error:
-            raise Refused(f"{type(self.sampler).__name__} cannot resample this training set: {_reason(self.sampler, error)}") from error
+            raise Refused(
+                f"{type(self.sampler).__name__} cannot resample this training set: "
+                f"{_reason(self.sampler, error)}"
+            ) from error
         if len(np.unique(new_y)) < len(np.unique(y)):
-            raise Refused(f"{type(self.sampler).__name__} leaves no training image of some class; random_over would work")
+            raise Refused(
+                f"{type(self.sampler).__name__} leaves no training image of some class; "
+                "random_over would work"
+            )
         if _selects(self.sampler):
             return X[self.sampler.sample_indices_], new_y
         if X.dtype == np.uint8:
@@ -83,7 +99,9 @@ def _neighbours(sampler: Any) -> tuple[int, int]:
     """Neighbours within one class that a sampler looks for, and the images that a class must have for that."""
     inner = getattr(sampler, "smote", None) or sampler
     if isinstance(inner, NearMiss):  # neighbours of the images of other classes
-        return (inner.n_neighbors, inner.n_neighbors) if isinstance(inner.n_neighbors, int) else (0, 0)
+        return (
+            (inner.n_neighbors, inner.n_neighbors) if isinstance(inner.n_neighbors, int) else (0, 0)
+        )
     found = getattr(inner, "n_neighbors" if isinstance(inner, ADASYN) else "k_neighbors", 0)
     return (found, found + 1) if isinstance(found, int) else (0, 0)
 

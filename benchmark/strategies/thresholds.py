@@ -21,10 +21,11 @@ SMALLEST = np.finfo(np.float64).tiny
 class PriorThreshold(Strategy):
     """Divide probabilities by the training part's class shares, as if all classes were equally likely.
 
-    The thresholding of Buda, Maki & Mazurowski (2018) and the post-hoc logit adjustment of Menon et al. (2021). The shares
-    are those before any resampling, also behind a ``+``: there it goes beyond what the resampling did, as Buda et al. have it,
-    and the row gets a note, as it does with models and weights that already make all classes count alike. Scaled to a sum of
-    one, images change places within a class when there are more than two, and so AUC may change.
+    The thresholding of Buda, Maki & Mazurowski (2018) and the post-hoc logit adjustment of Menon et
+    al. (2021). The shares are those before any resampling, also behind a ``+``: there it goes
+    beyond what the resampling did, as Buda et al. have it, and the row gets a note, as it does with
+    models and weights that already make all classes count alike. Scaled to a sum of one, images
+    change places within a class when there are more than two, and so AUC may change.
 
     Parameters
     ----------
@@ -42,7 +43,9 @@ class PriorThreshold(Strategy):
         if not 0 <= self.tau < float("inf"):
             raise ValueError(f"tau={self.tau!r}; it must be a number from 0")
 
-    def refusal(self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task) -> str | None:
+    def refusal(
+        self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task
+    ) -> str | None:
         """Refuse multi-label targets."""
         return _one_label_only(task)
 
@@ -54,21 +57,26 @@ class PriorThreshold(Strategy):
         """Divide and scale to a sum of one; a class without training images stays at zero."""
         shares = np.zeros(proba.shape[1])
         shares[: len(self.shares_)] = self.shares_
-        return _scaled(proba, np.divide(1, shares**self.tau, out=np.zeros_like(shares), where=shares > 0))
+        return _scaled(
+            proba, np.divide(1, shares**self.tau, out=np.zeros_like(shares), where=shares > 0)
+        )
 
 
 class TunedThreshold(Strategy):
     """Multiply each class' probability by a factor chosen on held-out training images for one metric.
 
-    The factors come from the official validation set where the split has one, otherwise from an inner cross-validation of the
-    training set (grouped where there are groups), resampling and training inside it; an extractor that learns has learned from
-    the whole of the training set, without its labels. They are found class by class: for each, the best of at most 50
-    thresholds while the others stay, three times around. With two classes this is a threshold other than one half.
+    The factors come from the official validation set where the split has one, otherwise from an
+    inner cross-validation of the training set (grouped where there are groups), resampling and
+    training inside it; an extractor that learns has learned from the whole of the training set,
+    without its labels. They are found class by class: for each, the best of at most 50 thresholds
+    while the others stay, three times around. With two classes this is a threshold other than one
+    half.
 
     Parameters
     ----------
     metric : str
-        A metric of labels, such as 'f1', 'balanced_accuracy', 'mcc', 'geometric_mean' or 'minimum_recall'.
+        A metric of labels, such as 'f1', 'balanced_accuracy', 'mcc', 'geometric_mean' or
+        'minimum_recall'.
     """
 
     def __init__(self, metric: str = "f1") -> None:
@@ -76,11 +84,19 @@ class TunedThreshold(Strategy):
 
     def check_parameters(self) -> None:
         """Refuse a metric that no threshold can change."""
-        able = [name for name, metric in METRICS.items() if metric.needs == "labels" and metric.multilabel is not True]
+        able = [
+            name
+            for name, metric in METRICS.items()
+            if metric.needs == "labels" and metric.multilabel is not True
+        ]
         if self.metric not in able:
-            raise ValueError(f"metric={self.metric!r}; it must be a metric of labels: {', '.join(able)}")
+            raise ValueError(
+                f"metric={self.metric!r}; it must be a metric of labels: {', '.join(able)}"
+            )
 
-    def refusal(self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task) -> str | None:
+    def refusal(
+        self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task
+    ) -> str | None:
         """Refuse multi-label targets."""
         return _one_label_only(task)
 
@@ -94,7 +110,10 @@ class TunedThreshold(Strategy):
         """
         labels, proba = held_out()
         if len(np.unique(labels)) < 2:
-            raise Refused(f"thresholds need held-out images of at least 2 classes; there are {len(labels)} of {len(np.unique(labels))}")
+            raise Refused(
+                f"thresholds need held-out images of at least 2 classes; there are {len(labels)} "
+                f"of {len(np.unique(labels))}"
+            )
         self.factors_ = tune(proba, labels, self.metric)
 
     def adjust(self, proba: Proba) -> Proba:
@@ -105,13 +124,24 @@ class TunedThreshold(Strategy):
 def balances(model: Any) -> bool:
     """Whether a model, or one inside it, corrects for the class frequencies itself: by weights, a loss, or parts that it balances."""
     params = model.get_params()
-    weighted = any(name.split("__")[-1] == "class_weight" and value is not None for name, value in params.items())
+    weighted = any(
+        name.split("__")[-1] == "class_weight" and value is not None
+        for name, value in params.items()
+    )
     parts = [model, *params.values()]
-    return weighted or any(getattr(part, "balances", False) or type(part).__module__.startswith("imblearn.ensemble") for part in parts)
+    return weighted or any(
+        getattr(part, "balances", False) or type(part).__module__.startswith("imblearn.ensemble")
+        for part in parts
+    )
 
 
 def _one_label_only(task: Task) -> str | None:
-    return "thresholds are of classes that exclude each other; this data set has several labels an image" if task == "multilabel" else None
+    return (
+        "thresholds are of classes that exclude each other; this data set has several labels an "
+        "image"
+        if task == "multilabel"
+        else None
+    )
 
 
 def _scaled(proba: Proba, factors: NDArray[np.float64]) -> Proba:
@@ -134,12 +164,20 @@ def tune(proba: Proba, y: NDArray[np.int64], metric: str) -> NDArray[np.float64]
 
 
 def _best_offset(
-    logits: Proba, offsets: NDArray[np.float64], k: int, y: NDArray[np.int64], metric: str, best: float
+    logits: Proba,
+    offsets: NDArray[np.float64],
+    k: int,
+    y: NDArray[np.int64],
+    metric: str,
+    best: float,
 ) -> tuple[float, float]:
     """Value of the metric, and the offset of class k that gives it while the others stay."""
     moved = logits + offsets
     moved[:, k] = -np.inf
-    other, gap = moved.argmax(axis=1), moved.max(axis=1) - logits[:, k]  # above this offset the image is of class k
+    other, gap = (
+        moved.argmax(axis=1),
+        moved.max(axis=1) - logits[:, k],
+    )  # above this offset the image is of class k
     found = offsets[k]
     for offset in _between(gap):
         value = _value(metric, y, np.where(gap < offset, k, other), len(offsets))

@@ -21,10 +21,12 @@ class ClassWeight(Strategy):
     Parameters
     ----------
     mode : 'balanced' or 'effective_number'
-        Balanced: by the inverse of a class' share (King & Zeng 2001; as scikit-learn does it). Effective number: by the inverse
-        of (1 - beta^n) / (1 - beta) for a class of n images, scaled to a mean of one (Cui et al. 2019).
+        Balanced: by the inverse of a class' share (King & Zeng 2001; as scikit-learn does it).
+        Effective number: by the inverse of (1 - beta^n) / (1 - beta) for a class of n images,
+        scaled to a mean of one (Cui et al. 2019).
     beta : float in (0, 1)
-        For the effective number; 0.999 as in between of the paper's values, for sets of hundreds to thousands a class.
+        For the effective number; 0.999 as in between of the paper's values, for sets of hundreds to
+        thousands a class.
     """
 
     balances = True
@@ -40,16 +42,22 @@ class ClassWeight(Strategy):
         if not 0 < self.beta < 1:
             raise ValueError(f"beta={self.beta!r}; it must lie between 0 and 1")
 
-    def refusal(self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task) -> str | None:
+    def refusal(
+        self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task
+    ) -> str | None:
         """Refuse a model that has no ``class_weight``, and one that sees other classes than the data set's."""
         if not _names(model):
             return "the model has no class_weight parameter"
-        if self.mode != "balanced" and (task == "multilabel" or isinstance(model, OneVsRestClassifier)):
+        if self.mode != "balanced" and (
+            task == "multilabel" or isinstance(model, OneVsRestClassifier)
+        ):
             return "weights by effective number are of all classes at once; this model takes one class against the rest"
         try:
             getattr(self.weight(clone(model), y), "check_parameters", bool)()
         except ValueError:
-            return "the model does not take class weights beside what it does itself about imbalance"
+            return (
+                "the model does not take class weights beside what it does itself about imbalance"
+            )
         return None
 
     def weight(self, model: Any, y: NDArray[np.int64]) -> Any:
@@ -69,4 +77,8 @@ def _names(model: Any) -> list[str]:
     """Parameters to set; none inside an estimator that has the parameter itself and passes it on."""
     found = [name for name in model.get_params() if name.split("__")[-1] == "class_weight"]
     outer = [name.removesuffix("class_weight") for name in found]
-    return [name for name in found if not any(name.startswith(prefix) and name != f"{prefix}class_weight" for prefix in outer)]
+    return [
+        name
+        for name in found
+        if not any(name.startswith(prefix) and name != f"{prefix}class_weight" for prefix in outer)
+    ]

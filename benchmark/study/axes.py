@@ -18,7 +18,9 @@ NONE = "none"
 class Role(StrEnum):
     """What an axis is to a cell."""
 
-    CONDITION = "condition"  # what a configuration is evaluated under; tables are made within one condition
+    CONDITION = (
+        "condition"  # what a configuration is evaluated under; tables are made within one condition
+    )
     CONFIGURATION = "configuration"  # what is compared: one line of a leaderboard
     REPLICATE = "replicate"  # what values are averaged over
 
@@ -27,8 +29,8 @@ class Role(StrEnum):
 class Axis:
     """One dimension of a study.
 
-    The key of a study in YAML, the option of the command line, the column of the rows, and where tables
-    show it are all derived from this.
+    The key of a study in YAML, the option of the command line, the column of the rows, and where
+    tables show it are all derived from this.
 
     Parameters
     ----------
@@ -41,7 +43,8 @@ class Axis:
         What the option takes, for people.
     read : callable (entry) -> value
         Reads one entry as YAML or the command line gives it, and a label as a row has it; raises
-        UserError. A value is a `Spec`, a tuple of them (concatenated or combined), a number or a text.
+        UserError. A value is a `Spec`, a tuple of them (concatenated or combined), a number or a
+        text.
     kind : str or None
         Kind of component that a `Spec` names, as the registry calls it.
     default : tuple or None
@@ -53,8 +56,8 @@ class Axis:
     title : callable (label) -> str
         What the title of a table says of a condition other than the default.
     given : tuple or None
-        Arguments with which the function of a `Spec` is called once when a study is read, so that a wrong
-        parameter is said before anything is run; None if it is not called.
+        Arguments with which the function of a `Spec` is called once when a study is read, so that a
+        wrong parameter is said before anything is run; None if it is not called.
 
     Examples
     --------
@@ -116,17 +119,26 @@ def read_train_size(entry: Any) -> float:
         return number
     if 2 <= number < 2**53 and number.is_integer():
         return int(number)
-    raise UserError(f"cannot read the training size {brief(entry)}: write a share such as 0.5 (1.0 is all) or a number of images from 2")
+    raise UserError(
+        f"cannot read the training size {brief(entry)}: write a share such as 0.5 (1.0 is all) or "
+        "a number of images from 2"
+    )
 
 
 def read_seed(entry: Any) -> int:
     """Read a whole number that a row of the database can hold."""
     try:
-        seed = None if isinstance(entry, bool) or (isinstance(entry, float) and not entry.is_integer()) else int(entry)
+        seed = (
+            None
+            if isinstance(entry, bool) or (isinstance(entry, float) and not entry.is_integer())
+            else int(entry)
+        )
     except (TypeError, ValueError, OverflowError):
         seed = None
     if seed is None or not -(2**63) <= seed < 2**63:
-        raise UserError(f"cannot read the seed {brief(entry)}: write a whole number within 2**63 of 0")
+        raise UserError(
+            f"cannot read the seed {brief(entry)}: write a whole number within 2**63 of 0"
+        )
     return seed
 
 
@@ -134,7 +146,11 @@ def describe_train_size(train_size: float) -> str:
     """Say how much of the training set was used."""
     if train_size == 1:
         return "all of the training set"
-    return f"{train_size:.0f} training images" if train_size > 1 else f"{train_size:.3g} of the training set"
+    return (
+        f"{train_size:.0f} training images"
+        if train_size > 1
+        else f"{train_size:.3g} of the training set"
+    )
 
 
 AXES: tuple[Axis, ...] = (
@@ -147,7 +163,12 @@ AXES: tuple[Axis, ...] = (
         given=(2,),
     ),
     Axis(
-        *("train_size", "train_sizes", Role.CONDITION, "Share (0.5) or number (100) of the training images"),
+        *(
+            "train_size",
+            "train_sizes",
+            Role.CONDITION,
+            "Share (0.5) or number (100) of the training images",
+        ),
         read=read_train_size,
         default=(1.0,),
         column=float,
@@ -167,8 +188,23 @@ AXES: tuple[Axis, ...] = (
         kind="extractor",
         default=(),
     ),
-    Axis("strategy", "strategies", Role.CONFIGURATION, "Strategy", read=read_sum, kind="strategy", default=(NONE,)),
-    Axis("model", "models", Role.CONFIGURATION, "Model, such as 'rbf_svm(C=10)',", kind="model", default=()),
+    Axis(
+        "strategy",
+        "strategies",
+        Role.CONFIGURATION,
+        "Strategy",
+        read=read_sum,
+        kind="strategy",
+        default=(NONE,),
+    ),
+    Axis(
+        "model",
+        "models",
+        Role.CONFIGURATION,
+        "Model, such as 'rbf_svm(C=10)',",
+        kind="model",
+        default=(),
+    ),
     Axis("seed", "seeds", Role.REPLICATE, "Seed", read=read_seed, default=(0,), column=int),
 )
 
@@ -186,5 +222,16 @@ def axes_with(*roles: Role) -> tuple[Axis, ...]:
 def label_names() -> tuple[str, ...]:
     """Labels of a cell in the order in which its row has them: those of the axes, and what they are read on."""
     dataset, *conditions = (axis.name for axis in axes_with(Role.CONDITION))
-    configuration, replicates = ((axis.name for axis in axes_with(role)) for role in (Role.CONFIGURATION, Role.REPLICATE))
-    return (dataset, "fingerprint", "size", *conditions, "split", *configuration, *replicates, "fold")
+    configuration, replicates = (
+        (axis.name for axis in axes_with(role)) for role in (Role.CONFIGURATION, Role.REPLICATE)
+    )
+    return (
+        dataset,
+        "fingerprint",
+        "size",
+        *conditions,
+        "split",
+        *configuration,
+        *replicates,
+        "fold",
+    )

@@ -82,35 +82,57 @@ class Cell:
     def identity(self) -> dict[str, Any]:
         """The labels that stand in its row."""
         labels = {name: value_label(value) for name, value in self.values.items()}
-        labels |= {"fingerprint": self.fingerprint, "size": self.size, "split": self.split.label, "fold": self.fold}
+        labels |= {
+            "fingerprint": self.fingerprint,
+            "size": self.size,
+            "split": self.split.label,
+            "fold": self.fold,
+        }
         return {name: labels[name] for name in label_names()}
 
     @property
     def params(self) -> dict[str, Any]:
         """Resolved parameters and source digest of every component."""
-        described = {axis.name for axis in AXES if axis.role != Role.REPLICATE and axis.name != "dataset"}
-        components = {name: _describe_value(value) for name, value in self.values.items() if name in described}
+        described = {
+            axis.name for axis in AXES if axis.role != Role.REPLICATE and axis.name != "dataset"
+        }
+        components = {
+            name: _describe_value(value) for name, value in self.values.items() if name in described
+        }
         return {"split": describe(self.split), **components}
 
     @cached_property
     def key(self) -> str:
         """Content key: another parameter, other code or other data is another key."""
-        replicates = {axis.name: self.values[axis.name] for axis in AXES if axis.role == Role.REPLICATE}
-        content = {"protocol": PROTOCOL, "fingerprint": self.fingerprint, "fold": self.fold, "params": self.params}
-        return digest_of({**content, **replicates, "dataset": self.dataset.label, "size": self.size})
+        replicates = {
+            axis.name: self.values[axis.name] for axis in AXES if axis.role == Role.REPLICATE
+        }
+        content = {
+            "protocol": PROTOCOL,
+            "fingerprint": self.fingerprint,
+            "fold": self.fold,
+            "params": self.params,
+        }
+        return digest_of(
+            {**content, **replicates, "dataset": self.dataset.label, "size": self.size}
+        )
 
     def seed_for(self, part: str) -> int:
         """Seed of one part of the evaluation ('extractor', 'strategy', 'model').
 
-        It depends on the study's seed and the fold only, so that entries of a table differ in what they do, not in luck,
-        and a cell run alone equals the same cell run in company.
+        It depends on the study's seed and the fold only, so that entries of a table differ in what
+        they do, not in luck, and a cell run alone equals the same cell run in company.
         """
         return derive_seed(f"{self.seed}/{self.fold}/{part}", 28)
 
 
 def default_values() -> dict[str, Any]:
     """Value on each axis where a study names none, by the name of the axis; resolved."""
-    return {axis.name: resolve_value(axis.kind, axis.read(axis.default[0])) for axis in AXES if axis.default}
+    return {
+        axis.name: resolve_value(axis.kind, axis.read(axis.default[0]))
+        for axis in AXES
+        if axis.default
+    }
 
 
 def resolve_value(kind: str | None, value: Any, plugins: tuple[str, ...] = ()) -> Any:

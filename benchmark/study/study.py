@@ -40,7 +40,10 @@ def _read_pairs(value: Any) -> tuple[tuple[tuple[Spec, ...], Spec], ...]:
             pairs.append(entry)
             continue
         if not isinstance(entry, dict) or set(entry) != {"extractor", "model"}:
-            raise UserError(f"cannot read {brief(entry)} in pipelines: write {{extractor: hog + pixels, model: rbf_svm}}")
+            raise UserError(
+                f"cannot read {brief(entry)} in pipelines: write {{extractor: hog + pixels, model: "
+                "rbf_svm}"
+            )
         extractor = () if entry["extractor"] == IMAGES else read_sum(entry["extractor"])
         pairs.append((extractor, Spec.parse(entry["model"])))
     return tuple(pairs)
@@ -66,18 +69,22 @@ class Study(_Axes):
     plugins : tuple of str
         Plug-in files whose classes can be named in the axes.
     pipelines : entries {extractor: ..., model: ...}
-        Pairs to be run beside those that the axes span: for an extractor and a model that were made for each other. The
-        extractor of a model that takes images is called ``images``.
+        Pairs to be run beside those that the axes span: for an extractor and a model that were made
+        for each other. The extractor of a model that takes images is called ``images``.
     split : entry or None
-        official, validation, holdout or stratified_kfold; None is the official split where a data set has one, 3-fold otherwise.
+        official, validation, holdout or stratified_kfold; None is the official split where a data
+        set has one, 3-fold otherwise.
     size : int or None
         Side, in pixels, the images are brought to; None leaves it to the data set.
     time_limit : float or None
-        Seconds that one cell, or the computation of one matrix of features, may take; its worker is killed then.
+        Seconds that one cell, or the computation of one matrix of features, may take; its worker is
+        killed then.
     memory_limit : int (bytes), str such as '4 GB', or None
-        Resident memory that a worker may hold, memory-mapped matrices not counted; it is killed then. From 250 MB to 1 PiB.
+        Resident memory that a worker may hold, memory-mapped matrices not counted; it is killed
+        then. From 250 MB to 1 PiB.
     accelerate : bool
-        Support vector machines and random forests by scikit-learn-intelex (extra ``fast``); rows say so, keys do not change.
+        Support vector machines and random forests by scikit-learn-intelex (extra ``fast``); rows
+        say so, keys do not change.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -85,9 +92,13 @@ class Study(_Axes):
     name: str = Field(pattern=r"^\w[\w.-]*$", max_length=100)
     description: str = ""
     plugins: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
-    split: Annotated[Spec | None, BeforeValidator(lambda value: None if value is None else Spec.parse(value))] = None
+    split: Annotated[
+        Spec | None, BeforeValidator(lambda value: None if value is None else Spec.parse(value))
+    ] = None
     size: int | None = Field(default=None, ge=4, le=1024)
-    pipelines: Annotated[tuple[tuple[tuple[Spec, ...], Spec], ...], BeforeValidator(_read_pairs)] = ()
+    pipelines: Annotated[
+        tuple[tuple[tuple[Spec, ...], Spec], ...], BeforeValidator(_read_pairs)
+    ] = ()
     time_limit: float | None = Field(default=None, gt=0, le=1e9, allow_inf_nan=False)
     memory_limit: Annotated[ByteSize, Field(ge=250_000_000, le=2**50)] | None = None
     accelerate: bool = False
@@ -98,22 +109,36 @@ class Study(_Axes):
         Raises
         ------
         UserError
-            A name or parameter is unknown, an entry is listed twice, or there are more than ``MOST_CELLS``.
+            A name or parameter is unknown, an entry is listed twice, or there are more than
+            ``MOST_CELLS``.
         """
         self._check_size()
-        axes: dict[str, Any] = {axis.plural: tuple(self._resolve(axis, value) for value in getattr(self, axis.plural)) for axis in AXES}
+        axes: dict[str, Any] = {
+            axis.plural: tuple(self._resolve(axis, value) for value in getattr(self, axis.plural))
+            for axis in AXES
+        }
         pairs = tuple(
-            (resolve_value("extractor", extractor, self.plugins), resolve("model", model, self.plugins))
+            (
+                resolve_value("extractor", extractor, self.plugins),
+                resolve("model", model, self.plugins),
+            )
             for extractor, model in self.pipelines
         )
-        once = axes | {"pipelines": pairs, "datasets": tuple((spec.name, spec) for spec in axes["datasets"])}  # one loader loads many
+        once = axes | {
+            "pipelines": pairs,
+            "datasets": tuple((spec.name, spec) for spec in axes["datasets"]),
+        }  # one loader loads many
         _check_listed_once(once, self.to_lists(), self.name)
         for strategy in self.strategies:
             if len(strategy) > 1 and any(spec.name == "none" for spec in strategy):
-                raise UserError(f"study '{self.name}': strategies lists {join(strategy)}: 'none' stands alone")
+                raise UserError(
+                    f"study '{self.name}': strategies lists {join(strategy)}: 'none' stands alone"
+                )
         for extractor, model in pairs:
             _check_pair(extractor, model, self.name)
-        return self.model_copy(update=axes | {"pipelines": pairs, "split": self.split and resolve("split", self.split)})
+        return self.model_copy(
+            update=axes | {"pipelines": pairs, "split": self.split and resolve("split", self.split)}
+        )
 
     def _resolve(self, axis: Axis, value: Any) -> Any:
         resolved = resolve_value(axis.kind, value, self.plugins)
@@ -122,44 +147,79 @@ class Study(_Axes):
         return resolved
 
     def _check_size(self) -> None:
-        spanned = prod(len(getattr(self, axis.plural)) for axis in AXES if axis.name not in ("extractor", "model"))
+        spanned = prod(
+            len(getattr(self, axis.plural))
+            for axis in AXES
+            if axis.name not in ("extractor", "model")
+        )
         n = spanned * (max(1, len(self.extractors)) * len(self.models) + len(self.pipelines))
         if n > MOST_CELLS:
-            raise UserError(f"study '{self.name}' spans {count_of(n, 'cell')} per fold, more than {MOST_CELLS}: make several studies of it")
+            raise UserError(
+                f"study '{self.name}' spans {count_of(n, 'cell')} per fold, more than "
+                f"{MOST_CELLS}: make several studies of it"
+            )
 
     def with_plugins(self, files: list[str]) -> Study:
         """Add plug-in files, and all that they hold to the axes; beside pipelines alone, pair it with what those are made of."""
         plugins = (*self.plugins, *files)
         found = [(kind, Spec(name)) for file in files for kind, name, _ in contents(file)]
         paired = [spec for extractor, model in self.pipelines for spec in (*extractor, model)]
-        named = {spec.name for axis in (self.models, *self.strategies, *self.extractors, paired) for spec in axis}
-        new = {kind: [spec for of, spec in found if of == kind and spec.name not in named] for kind in ("extractor", "model", "strategy")}
-        on_features = [model for model in new["model"] if not takes_images(resolve("model", model, plugins))]
+        named = {
+            spec.name
+            for axis in (self.models, *self.strategies, *self.extractors, paired)
+            for spec in axis
+        }
+        new = {
+            kind: [spec for of, spec in found if of == kind and spec.name not in named]
+            for kind in ("extractor", "model", "strategy")
+        }
+        on_features = [
+            model for model in new["model"] if not takes_images(resolve("model", model, plugins))
+        ]
         on_extractors = [(extractor, model) for extractor, model in self.pipelines if extractor]
         models = dict.fromkeys(model for _, model in on_extractors) if not self.models else ()
-        extractors = dict.fromkeys(extractor for extractor, _ in on_extractors) if not self.extractors else ()
+        extractors = (
+            dict.fromkeys(extractor for extractor, _ in on_extractors)
+            if not self.extractors
+            else ()
+        )
         update = {
             "plugins": plugins,
             "extractors": (*self.extractors, *((spec,) for spec in new["extractor"])),
             "models": (*self.models, *new["model"]),
             "strategies": (*self.strategies, *((spec,) for spec in new["strategy"])),
-            "pipelines": (*self.pipelines, *(((spec,), m) for spec in new["extractor"] for m in models), *product(extractors, on_features)),
+            "pipelines": (
+                *self.pipelines,
+                *(((spec,), m) for spec in new["extractor"] for m in models),
+                *product(extractors, on_features),
+            ),
         }
         return self.model_copy(update=update)
 
     def to_lists(self) -> dict[str, list[Any]]:
         """The axes as they are written in YAML."""
-        axes = {axis.plural: [value_label(value) for value in getattr(self, axis.plural)] for axis in AXES}
-        pipelines = [{"extractor": value_label(extractor), "model": model.label} for extractor, model in self.pipelines]
+        axes = {
+            axis.plural: [value_label(value) for value in getattr(self, axis.plural)]
+            for axis in AXES
+        }
+        pipelines = [
+            {"extractor": value_label(extractor), "model": model.label}
+            for extractor, model in self.pipelines
+        ]
         return axes | {"pipelines": pipelines}
 
     def to_yaml(self) -> str:
         """YAML that ``load_study`` reads back to the same study."""
         head = {"name": self.name, "description": self.description, "plugins": list(self.plugins)}
         how = {"split": self.split and self.split.label, "size": self.size}
-        limits = {"time_limit": self.time_limit, "memory_limit": self.memory_limit and int(self.memory_limit)}
+        limits = {
+            "time_limit": self.time_limit,
+            "memory_limit": self.memory_limit and int(self.memory_limit),
+        }
         values = {**head, **self.to_lists(), **how, **limits, "accelerate": self.accelerate or None}
-        return write_yaml({key: value for key, value in values.items() if value not in (None, "", [])})
+        return write_yaml(
+            {key: value for key, value in values.items() if value not in (None, "", [])}
+        )
 
 
 def _check_pair(extractor: tuple[ResolvedSpec, ...], model: ResolvedSpec, study: str) -> None:
@@ -170,10 +230,15 @@ def _check_pair(extractor: tuple[ResolvedSpec, ...], model: ResolvedSpec, study:
             f"or write {{extractor: {IMAGES}, model: {model.label}}}"
         )
     if not takes_images(model) and not extractor and model.name != FLOOR:
-        raise UserError(f"study '{study}': {model.label} takes features, not images: name an extractor, such as hog, in its pipeline")
+        raise UserError(
+            f"study '{study}': {model.label} takes features, not images: name an extractor, such "
+            "as hog, in its pipeline"
+        )
 
 
-def _check_listed_once(entries: dict[str, Sequence[Any]], labels: dict[str, list[Any]], study: str) -> None:
+def _check_listed_once(
+    entries: dict[str, Sequence[Any]], labels: dict[str, list[Any]], study: str
+) -> None:
     """Refuse entries of an axis that are equal, once every parameter has its value."""
     for axis, resolved in entries.items():
         first: dict[Any, Any] = {}
@@ -181,7 +246,9 @@ def _check_listed_once(entries: dict[str, Sequence[Any]], labels: dict[str, list
             content = content_of(entry)
             if content in first:
                 same = first[content]
-                twice = f"{label} twice" if label == same else f"{same} and {label}, which are the same"
+                twice = (
+                    f"{label} twice" if label == same else f"{same} and {label}, which are the same"
+                )
                 raise UserError(f"study '{study}': {axis} lists {twice}")
             first[content] = label
 
@@ -205,13 +272,20 @@ def load_study(study: str | Path, **replace: Any) -> Study:
     Raises
     ------
     UserError
-        There is no such study, it is not valid YAML, or a key or value is wrong (the nearest valid key is named).
+        There is no such study, it is not valid YAML, or a key or value is wrong (the nearest valid
+        key is named).
     """
     where, text = _read(str(study))
     content = read_yaml(text, where)
     if not isinstance(content, dict):
-        raise UserError(f"{where}: a study is a mapping with the keys {', '.join(Study.model_fields)}")
-    own = {"name": Path(where).stem} | content | ({"description": ""} if replace.get("datasets") else {})
+        raise UserError(
+            f"{where}: a study is a mapping with the keys {', '.join(Study.model_fields)}"
+        )
+    own = (
+        {"name": Path(where).stem}
+        | content
+        | ({"description": ""} if replace.get("datasets") else {})
+    )
     own["name"] = _name_on(own["name"], own.get("datasets"), replace.get("datasets"))
     if replace.get("extractors") or replace.get("models"):
         own.pop("pipelines", None)  # other axes were asked for
@@ -227,7 +301,9 @@ def _name_on(name: Any, own: Any, datasets: Any) -> Any:
     labels = [str(entry) for entry in listed(datasets or ())]
     if not labels or not isinstance(name, str) or labels == [str(entry) for entry in listed(own)]:
         return name
-    return f"{name}-on-{'-and-'.join(re.sub(r'[^0-9A-Za-z.]+', '-', label).strip('-') for label in labels)}"[:100]
+    return f"{name}-on-{'-and-'.join(re.sub(r'[^0-9A-Za-z.]+', '-', label).strip('-') for label in labels)}"[
+        :100
+    ]
 
 
 def make_study(content: dict[str, Any], where: str) -> Study:
@@ -248,8 +324,15 @@ def make_study(content: dict[str, Any], where: str) -> Study:
 
 def suites() -> dict[str, str]:
     """Names and texts of the studies that ship."""
-    found = (file for file in resources.files("benchmark").joinpath("suites").iterdir() if file.name.endswith(".yaml"))
-    return {file.name.removesuffix(".yaml"): file.read_text(encoding="utf-8") for file in sorted(found, key=lambda file: file.name)}
+    found = (
+        file
+        for file in resources.files("benchmark").joinpath("suites").iterdir()
+        if file.name.endswith(".yaml")
+    )
+    return {
+        file.name.removesuffix(".yaml"): file.read_text(encoding="utf-8")
+        for file in sorted(found, key=lambda file: file.name)
+    }
 
 
 def _read(study: str) -> tuple[str, str]:
@@ -263,11 +346,14 @@ def _read(study: str) -> tuple[str, str]:
 
 
 def _explained(where: str, error: ValidationError) -> UserError:
-    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")  # a misspelt key explains a missing one
+    first = min(
+        error.errors(), key=lambda found: found["type"] != "extra_forbidden"
+    )  # a misspelt key explains a missing one
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden" and key in ("metric", "metrics"):
         return UserError(
-            f"{where}: a study has no key '{key}': all metrics are computed; choose one when you read the results, "
+            f"{where}: a study has no key '{key}': all metrics are computed; choose one when you "
+            "read the results, "
             "as in: table DIR --metric auc"
         )
     if first["type"] == "extra_forbidden":

@@ -20,7 +20,9 @@ class VisibleConsole(Console):
         return super().render_str(visible(text), **how)
 
 
-console = VisibleConsole(width=None if sys.stdout.isatty() else 400)  # a pipe has no width: tables are not to be squeezed into 80 columns
+console = VisibleConsole(
+    width=None if sys.stdout.isatty() else 400
+)  # a pipe has no width: tables are not to be squeezed into 80 columns
 error_console = VisibleConsole(stderr=True)
 
 

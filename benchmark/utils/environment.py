@@ -60,7 +60,10 @@ def _git() -> dict[str, Any]:
     here = Path(__file__).resolve().parents[1]
     try:
         commit = _output("git", "-C", str(here), "rev-parse", "HEAD")
-        return {"git_commit": commit, "git_dirty": bool(_output("git", "-C", str(here), "status", "--porcelain", "--", "."))}
+        return {
+            "git_commit": commit,
+            "git_dirty": bool(_output("git", "-C", str(here), "status", "--porcelain", "--", ".")),
+        }
     except (OSError, subprocess.CalledProcessError):
         return {"git_commit": None, "git_dirty": None}
 
@@ -83,7 +86,10 @@ def _blas() -> list[dict[str, Any]]:
     from threadpoolctl import threadpool_info
 
     loaded = [library for library in threadpool_info() if library["user_api"] == "blas"]
-    described = [{name: library.get(name) for name in ("internal_api", "version", "architecture")} for library in loaded]
+    described = [
+        {name: library.get(name) for name in ("internal_api", "version", "architecture")}
+        for library in loaded
+    ]
     return [blas for k, blas in enumerate(described) if blas not in described[:k]]
 
 

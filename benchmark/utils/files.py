@@ -29,7 +29,8 @@ def forbid_writing() -> None:
 def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Write a file beside its place, then move it there in one step; on any error nothing is left or replaced.
 
-    Only a process that is killed leaves its temporary file behind: ``Claims.sweep`` removes those that match ``TEMPORARY``.
+    Only a process that is killed leaves its temporary file behind: ``Claims.sweep`` removes those
+    that match ``TEMPORARY``.
 
     Raises
     ------
@@ -40,7 +41,9 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
         os._exit(1)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        handle, temporary = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name}.", suffix=".part"
+        )
         try:
             with os.fdopen(handle, "wb") as file:
                 write(file)
@@ -51,7 +54,10 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
             raise
     except OSError as error:
         why = "the disk is full" if _is_full(path.parent) else error
-        raise StorageError(f"cannot write {path} ({why}); fix that and run the same command again: completed cells are kept") from error
+        raise StorageError(
+            f"cannot write {path} ({why}); fix that and run the same command again: completed "
+            "cells are kept"
+        ) from error
 
 
 def check_writable(folder: Path) -> None:
@@ -68,7 +74,11 @@ def check_writable(folder: Path) -> None:
 
 
 def _is_full(folder: Path) -> bool:
-    return folder.is_dir() and shutil.disk_usage(folder).total > 0 and shutil.disk_usage(folder).free < 2**20
+    return (
+        folder.is_dir()
+        and shutil.disk_usage(folder).total > 0
+        and shutil.disk_usage(folder).free < 2**20
+    )
 
 
 def write_text(path: Path, text: str) -> None:
@@ -94,7 +104,9 @@ class PathFinder:
             return path
         here = Path(path.anchor)
         for step in path.parts[len(here.parts) :]:
-            spelled = step if os.path.lexists(here / step) else self._listing(here).get(nfc(step), step)
+            spelled = (
+                step if os.path.lexists(here / step) else self._listing(here).get(nfc(step), step)
+            )
             here = here / spelled
         return here
 
@@ -103,7 +115,9 @@ class PathFinder:
         key = str(folder)
         if key not in self._listings:
             try:
-                self._listings[key] = {nfc(path.name): path.name for path in sorted(folder.iterdir())}
+                self._listings[key] = {
+                    nfc(path.name): path.name for path in sorted(folder.iterdir())
+                }
             except (OSError, ValueError):
                 self._listings[key] = {}
         return self._listings[key]
@@ -165,4 +179,6 @@ def read_text(path: Path, most: int, what: str) -> str:
     try:
         return read_bytes(path, most, what).decode()
     except UnicodeDecodeError as error:
-        raise UserError(f"cannot read the {what} {path}: no UTF-8 text at byte {error.start}") from None
+        raise UserError(
+            f"cannot read the {what} {path}: no UTF-8 text at byte {error.start}"
+        ) from None

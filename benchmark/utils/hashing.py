@@ -12,7 +12,9 @@ DIGITS = 20  # hexadecimal, of a digest
 
 def digest_of(content: Any) -> str:
     """Digest of anything JSON can hold."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:DIGITS]
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[
+        :DIGITS
+    ]
 
 
 def digest_of_file(path: Path) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, Self
 
-SHARED = "also in the training set, pixel for pixel"  # what a note of copies says of so many test images
+SHARED = (
+    "also in the training set, pixel for pixel"  # what a note of copies says of so many test images
+)
 
 
 class NoteKind(StrEnum):
@@ -13,7 +15,9 @@ class NoteKind(StrEnum):
 
     LEAK = "leak"  # what is tested may have been trained on
     COPIES = "copies"  # test images of this very cell that are in its training set
-    CLASSES = "classes"  # absent from the test set or the training set, so that values are undefined
+    CLASSES = (
+        "classes"  # absent from the test set or the training set, so that values are undefined
+    )
     SPELLING = "spelling"  # classes or groups that may be one
     CORRECTION = "correction"  # class frequencies are corrected more than once
     DETAIL = "detail"
@@ -39,7 +43,9 @@ class Note(str):
     kind: NoteKind
     n_images: int | None
 
-    def __new__(cls, text: str, kind: NoteKind = NoteKind.DETAIL, n_images: int | None = None) -> Self:
+    def __new__(
+        cls, text: str, kind: NoteKind = NoteKind.DETAIL, n_images: int | None = None
+    ) -> Self:
         """Make a text with its kind."""
         note = super().__new__(cls, text)
         note.kind, note.n_images = kind, n_images

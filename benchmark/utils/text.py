@@ -23,8 +23,8 @@ _BRIEF.maxlong = 40
 def visible(text: str) -> str:
     r"""Text with its control characters written out, since a file, a class or an error may contain any.
 
-    Tabs and line feeds stay; C0 and C1 controls, bidirectional overrides, characters without width and lone surrogates are
-    written as Python writes them.
+    Tabs and line feeds stay; C0 and C1 controls, bidirectional overrides, characters without width
+    and lone surrogates are written as Python writes them.
 
     Examples
     --------
@@ -42,7 +42,9 @@ def visible_json(text: str) -> str:
     >>> print(visible_json('"\x9bclass"'))
     "\u009bclass"
     """
-    return _HIDDEN.sub(lambda match: "".join(f"\\u{unit:04x}" for unit in _utf16_units(match[0])), text)
+    return _HIDDEN.sub(
+        lambda match: "".join(f"\\u{unit:04x}" for unit in _utf16_units(match[0])), text
+    )
 
 
 def _utf16_units(letter: str) -> memoryview:

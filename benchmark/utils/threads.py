@@ -10,16 +10,26 @@ from contextlib import contextmanager
 THREADS = 1
 GIVEN_UP = "given up"  # name of a thread that nobody waits for any more
 _VARIABLES = (
-    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"),
-    *("OPENCV_FOR_THREADS_NUM", "LOKY_MAX_CPU_COUNT"),  # the last is what joblib takes n_jobs=-1 to mean
+    *(
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+    ),
+    *(
+        "OPENCV_FOR_THREADS_NUM",
+        "LOKY_MAX_CPU_COUNT",
+    ),  # the last is what joblib takes n_jobs=-1 to mean
 )
 
 
 def hold_threads() -> None:
     """Hold BLAS, OpenMP, OpenCV, torch and joblib to ``THREADS`` for the rest of this process.
 
-    A sum over two threads rounds otherwise than over one: without this a network trained on two cores differs from one
-    trained on four. Libraries imported later read the environment variables, those already here are told.
+    A sum over two threads rounds otherwise than over one: without this a network trained on two
+    cores differs from one trained on four. Libraries imported later read the environment variables,
+    those already here are told.
     """
     from threadpoolctl import threadpool_limits
 

@@ -54,7 +54,9 @@ for _type, _pattern, _first in _CORE_SCHEMA:
 class _UniqueKeys(SafeConstructor):
     """Refuses keys that are there twice or are no text."""
 
-    def check_mapping_key(self, node: Any, key_node: Any, mapping: Any, key: Any, value: Any) -> bool:
+    def check_mapping_key(
+        self, node: Any, key_node: Any, mapping: Any, key: Any, value: Any
+    ) -> bool:
         if not isinstance(key, str):
             raise _error(key_node, f"the key {brief(key)} is not text")
         if key in mapping:
@@ -93,7 +95,9 @@ def read_yaml(text: str, where: str) -> Any:
         ``MOST_VALUES`` or ``MOST_LEVELS``; one line that says where.
     """
     if len(text) > MOST_CHARACTERS:
-        raise UserError(f"{where} has {len(text):,} characters; at most {MOST_CHARACTERS:,} are read")
+        raise UserError(
+            f"{where} has {len(text):,} characters; at most {MOST_CHARACTERS:,} are read"
+        )
     try:
         _check_events(_new_yaml().parse(text))
         return _new_yaml().load(text)

@@ -98,7 +98,8 @@ def main():
     where = environment()
     given.out.write_text(
         f"# This checkout against commit {given.commit}\n\n"
-        f"Written by `python tests/benchmarks/against_commit.py {given.commit}`: wall time of whole "
+        f"Written by `python tests/benchmarks/against_commit.py {given.commit}`: wall time of "
+        "whole "
         f"commands in turns, medians of {given.rounds} rounds after one that is not counted; the "
         "ratio is the median over the rounds, with its range.\n\n"
         "| command | before | after | ratio |\n| --- | --- | --- | --- |\n"

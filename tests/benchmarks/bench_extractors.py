@@ -25,7 +25,11 @@ def contest_of(request):
     shape = extractors.SHAPES[request.param]
     images = extractors.photographs(shape, 16 if shape[0] > 32 else 128)
     with threadpool_limits(1):
-        yield request.param, {contest.name: contest for contest in extractors.contests(images)}, images
+        yield (
+            request.param,
+            {contest.name: contest for contest in extractors.contests(images)},
+            images,
+        )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -33,10 +37,14 @@ def contest_of(request):
 def test_speed(benchmark, contest_of, name, who):
     label, contests, images = contest_of
     benchmark.group = f"{name} {label}"
-    images = images[:16]  # the same for both, so that the printed times compare; ours is at its best with larger batches
+    images = images[
+        :16
+    ]  # the same for both, so that the printed times compare; ours is at its best with larger batches
     if who == "ours":
         benchmark.pedantic(contests[name].ours, (images,), rounds=3, warmup_rounds=1)
     elif contests[name].reference:
-        benchmark.pedantic(lambda: [contests[name].reference(image) for image in images], rounds=2, warmup_rounds=0)
+        benchmark.pedantic(
+            lambda: [contests[name].reference(image) for image in images], rounds=2, warmup_rounds=0
+        )
     else:
         pytest.skip("no library has it")

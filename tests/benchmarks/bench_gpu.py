@@ -1,8 +1,10 @@
 """Networks on a GPU: seconds to 94 % on CIFAR-10, images a second against a plain ``DataLoader`` loop, idle share of the GPU.
 
-``python tests/benchmarks/bench_gpu.py`` (a few minutes) writes ``results/gpu.md`` where there is a CUDA device, and says so where there is
-none. ``$BENCHMARK_DATA`` holds CIFAR-10. For classical against deep on the whole of it, in one leaderboard: ``python -m benchmark run
-cifar10 --accelerate``, then ``python -m benchmark run cifar10 --model fast_resnet --model resnet18 --out results/cifar10``.
+``python tests/benchmarks/bench_gpu.py`` (a few minutes) writes ``results/gpu.md`` where there is a
+CUDA device, and says so where there is none. ``$BENCHMARK_DATA`` holds CIFAR-10. For classical
+against deep on the whole of it, in one leaderboard: ``python -m benchmark run cifar10
+--accelerate``, then ``python -m benchmark run cifar10 --model fast_resnet --model resnet18 --out
+results/cifar10``.
 """
 
 from __future__ import annotations
@@ -44,10 +46,14 @@ NETWORKS: dict[str, NetworkClassifier] = {
 Images = np.ndarray
 
 
-def to_wanted(train: tuple[Images, np.ndarray], test: tuple[Images, np.ndarray], device: str) -> list[str]:
+def to_wanted(
+    train: tuple[Images, np.ndarray], test: tuple[Images, np.ndarray], device: str
+) -> list[str]:
     """Fewest epochs of those tried with which the mean of three seeds reaches the accuracy wanted; training is timed, loading is not."""
     lines = ["| epochs | accuracy | seconds |", "|---:|---|---|"]
-    FastResNet(widths=WIDTHS, epochs=1, device=device, random_state=0).fit(*train)  # warms up: kernels are chosen and compiled
+    FastResNet(widths=WIDTHS, epochs=1, device=device, random_state=0).fit(
+        *train
+    )  # warms up: kernels are chosen and compiled
     for epochs in EPOCHS:
         scores, seconds = [], []
         for seed in range(SEEDS):
@@ -56,19 +62,34 @@ def to_wanted(train: tuple[Images, np.ndarray], test: tuple[Images, np.ndarray],
             model.fit(*train)  # ends with the network on the CPU, and so with the last kernel
             seconds.append(time.perf_counter() - start)
             scores.append(model.score(*test))
-        found = (f"{np.mean(v):.{d}f} ({min(v):.{d}f} to {max(v):.{d}f})" for v, d in ((scores, 4), (seconds, 2)))
+        found = (
+            f"{np.mean(v):.{d}f} ({min(v):.{d}f} to {max(v):.{d}f})"
+            for v, d in ((scores, 4), (seconds, 2))
+        )
         lines.append(f"| {epochs} | {' | '.join(found)} |")
         if np.mean(scores) >= WANTED:
             break
-    return [*lines, "", f"{SEEDS} seeds: mean, least and most. The record for {WANTED:.0%} is {RECORD}."]
+    return [
+        *lines,
+        "",
+        f"{SEEDS} seeds: mean, least and most. The record for {WANTED:.0%} is {RECORD}.",
+    ]
 
 
-def plain_epoch(images: Images, targets: np.ndarray, model: NetworkClassifier, device: str) -> float:
+def plain_epoch(
+    images: Images, targets: np.ndarray, model: NetworkClassifier, device: str
+) -> float:
     """Seconds of one epoch of the loop that most tutorials use, with the layers and the batch size of a model of ours."""
     start = time.perf_counter()
     body = model.make_body(images[:64])
     network = nn.Sequential(body.layers, nn.Linear(body.width, int(targets.max()) + 1)).to(device)
-    loader = DataLoader(Tutorial(images, targets), batch_size=model.batch_size, shuffle=True, num_workers=2, drop_last=True)
+    loader = DataLoader(
+        Tutorial(images, targets),
+        batch_size=model.batch_size,
+        shuffle=True,
+        num_workers=2,
+        drop_last=True,
+    )
     criterion, optimizer = nn.CrossEntropyLoss(), torch.optim.Adam(network.parameters(), lr=1e-3)
     network.train()
     for batch, labels in loader:
@@ -94,7 +115,10 @@ def _finish(device: str) -> None:
 
 def speeds(images: Images, targets: np.ndarray, device: str) -> list[str]:
     """Images a second of every network in both loops, in turns; the first round only warms up."""
-    lines = ["| network | batch | ours, images/s | plain loop, images/s | ratio | GPU idle |", "|---|---:|---:|---:|---|---:|"]
+    lines = [
+        "| network | batch | ours, images/s | plain loop, images/s | ratio | GPU idle |",
+        "|---|---:|---:|---:|---|---:|",
+    ]
     for name, model in NETWORKS.items():
         ours, theirs = [], []
         for _ in range(ROUNDS + 1):
@@ -103,12 +127,17 @@ def speeds(images: Images, targets: np.ndarray, device: str) -> list[str]:
         ratios = [a / b for a, b in zip(ours[1:], theirs[1:], strict=True)]
         fast, slow = (f"{statistics.median(v[1:]):,.0f}" for v in (ours, theirs))
         ratio = f"{statistics.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f})"
-        lines.append(f"| {name} | {model.batch_size} | {fast} | {slow} | {ratio} | {idle_share(images, targets, model, device)} |")
+        lines.append(
+            f"| {name} | {model.batch_size} | {fast} | {slow} | {ratio} | "
+            f"{idle_share(images, targets, model, device)} |"
+        )
     return [
         *lines,
         "",
-        f"One epoch of {len(images):,} images, {ROUNDS} rounds in turns; medians. Neither augments; "
-        "making the network counts in both. The plain loop has Adam and float32, as tutorials have; ours its own optimizer, and bfloat16.",
+        f"One epoch of {len(images):,} images, {ROUNDS} rounds in turns; medians. Neither "
+        "augments; "
+        "making the network counts in both. The plain loop has Adam and float32, as tutorials "
+        "have; ours its own optimizer, and bfloat16.",
     ]
 
 
@@ -118,7 +147,11 @@ def idle_share(images: Images, targets: np.ndarray, model: NetworkClassifier, de
         return "-"
     with profile(activities=[ProfilerActivity.CUDA]) as found:
         seconds = our_epoch(images, targets, model, device)
-    kernels = [(event.time_range.start, event.time_range.end) for event in found.events() if event.device_type.name == "CUDA"]
+    kernels = [
+        (event.time_range.start, event.time_range.end)
+        for event in found.events()
+        if event.device_type.name == "CUDA"
+    ]
     return f"{1 - union(kernels) / 1e6 / seconds:.0%}"
 
 
@@ -137,7 +170,12 @@ def page(data: Any, device: str) -> list[str]:
     parts = (data.images[train], data.targets[train]), (data.images[test], data.targets[test])
     return [
         *(f"## {WANTED:.0%} on CIFAR-10", "", *to_wanted(*parts, device), ""),
-        *("## Images a second", "", *speeds(parts[0][0][:N_SPEED], parts[0][1][:N_SPEED], device), ""),
+        *(
+            "## Images a second",
+            "",
+            *speeds(parts[0][0][:N_SPEED], parts[0][1][:N_SPEED], device),
+            "",
+        ),
     ]
 
 
@@ -150,10 +188,12 @@ def main() -> None:
     lines = [
         "# Networks on a GPU",
         "",
-        f"Written by `python tests/benchmarks/bench_gpu.py`, at commit {str(where['git_commit'])[:12]}.",
+        "Written by `python tests/benchmarks/bench_gpu.py`, at commit "
+        f"{str(where['git_commit'])[:12]}.",
         "",
         *page(load("cifar10", data_folder(), None), "cuda"),
-        f"{torch.cuda.get_device_name()}, {where['processor']}, {where['cores']} cores, torch {where['libraries']['torch']}.",
+        f"{torch.cuda.get_device_name()}, {where['processor']}, {where['cores']} cores, torch "
+        f"{where['libraries']['torch']}.",
     ]
     print("\n".join(lines))  # noqa: T201
     Path("results/gpu.md").write_text("\n".join(lines) + "\n", encoding="utf-8")

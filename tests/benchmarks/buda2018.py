@@ -1,9 +1,10 @@
 """The findings of Buda, Maki & Mazurowski (2018) looked for at a size that two cores can carry.
 
-``python tests/benchmarks/buda2018.py`` (about an hour) makes imbalanced parts of 10,000 training images of CIFAR-10 (their 50,000), trains
-a small CNN for 10 epochs (theirs: an All-CNN, trained to the end) with three seeds, and writes ``results/buda2018.md``. Ten epochs of an
-under-sampled part are few steps, so it is also trained for as many steps as the over-sampled one. ``$BENCHMARK_DATA`` holds
-CIFAR-10. With the name of a results folder nothing is run, and its rows are read.
+``python tests/benchmarks/buda2018.py`` (about an hour) makes imbalanced parts of 10,000 training
+images of CIFAR-10 (their 50,000), trains a small CNN for 10 epochs (theirs: an All-CNN, trained to
+the end) with three seeds, and writes ``results/buda2018.md``. Ten epochs of an under-sampled part
+are few steps, so it is also trained for as many steps as the over-sampled one. ``$BENCHMARK_DATA``
+holds CIFAR-10. With the name of a results folder nothing is run, and its rows are read.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from benchmark import load_results, load_study, run
 DATA = "cifar10(n_train=10000)"
 OUT = "results/buda2018"
 EPOCHS = 10
-STEPS = {10: 100, 50: 500}  # epochs in which the under-sampled part, of 1,000 and 200 images, makes as many steps as the over-sampled one
+STEPS = {
+    10: 100,
+    50: 500,
+}  # epochs in which the under-sampled part, of 1,000 and 200 images, makes as many steps as the over-sampled one
 UNDER = "random_under, as many steps"
 METRICS = ("accuracy", "auc", "f1", "minimum_recall")
 HEAD = """# Findings of Buda, Maki & Mazurowski (2018), looked for
@@ -35,13 +39,25 @@ def main() -> None:
     """Run, tabulate, answer, write."""
     rows = load_results(sys.argv[1]) if len(sys.argv) > 1 else _run()
     rows = rows[(rows["status"] == "ok") & (rows["model"] != "majority")]
-    rows = rows.assign(way=rows["strategy"].where(rows["strategy"] != "none", rows["model"].map(_plain)))
-    rows.loc[rows["model"].isin([f"simple_cnn(epochs={epochs})" for epochs in STEPS.values()]), "way"] = UNDER
+    rows = rows.assign(
+        way=rows["strategy"].where(rows["strategy"] != "none", rows["model"].map(_plain))
+    )
+    rows.loc[
+        rows["model"].isin([f"simple_cnn(epochs={epochs})" for epochs in STEPS.values()]), "way"
+    ] = UNDER
     parts = [HEAD.format(seeds=rows["seed"].nunique()), "## What was found", "", *answers(rows), ""]
     for imbalance, group in rows.groupby("imbalance", sort=False):
-        parts += [f"## {imbalance}: {group['n_train'].iloc[0]:,} training images", "", *table(group), ""]
+        parts += [
+            f"## {imbalance}: {group['n_train'].iloc[0]:,} training images",
+            "",
+            *table(group),
+            "",
+        ]
     where = rows["environment"].iloc[0]
-    parts += [f"Rows of commit {where['git_commit'][:12]}, on {where['processor']}, {where['cores']} cores, busy with other work."]
+    parts += [
+        f"Rows of commit {where['git_commit'][:12]}, on {where['processor']}, {where['cores']} "
+        "cores, busy with other work."
+    ]
     Path("results/buda2018.md").write_text("\n".join(parts) + "\n", encoding="utf-8")
 
 
@@ -51,9 +67,17 @@ def _run() -> pd.DataFrame:
     parts = [
         {"imbalances": balanced, "strategies": ["none"], "models": [cnn]},
         {"imbalances": imbalanced, "models": [cnn]},
-        {"imbalances": imbalanced, "strategies": ["none"], "models": [f"simple_cnn(epochs={EPOCHS}, two_phase=True)"]},
+        {
+            "imbalances": imbalanced,
+            "strategies": ["none"],
+            "models": [f"simple_cnn(epochs={EPOCHS}, two_phase=True)"],
+        },
         *(
-            {"imbalances": [f"step(ratio={k})"], "strategies": ["random_under"], "models": [f"simple_cnn(epochs={n})"]}
+            {
+                "imbalances": [f"step(ratio={k})"],
+                "strategies": ["random_under"],
+                "models": [f"simple_cnn(epochs={n})"],
+            }
             for k, n in STEPS.items()
         ),
     ]
@@ -87,11 +111,26 @@ def answers(rows: pd.DataFrame) -> Iterator[str]:
         ("Over-sampling beats under-sampling", "accuracy", "random_over", UNDER, "up"),
         ("Over-sampling beats under-sampling", "auc", "random_over", UNDER, "up"),
         ("Over-sampling beats doing nothing", "auc", "random_over", "none", "up"),
-        ("Thresholding adds to over-sampling", "accuracy", "random_over + prior_threshold", "random_over", "up"),
-        ("Two-phase training lies below over-sampling", "auc", "random_over", "two-phase training", "up"),
+        (
+            "Thresholding adds to over-sampling",
+            "accuracy",
+            "random_over + prior_threshold",
+            "random_over",
+            "up",
+        ),
+        (
+            "Two-phase training lies below over-sampling",
+            "auc",
+            "random_over",
+            "two-phase training",
+            "up",
+        ),
     ):
         imbalanced = rows[rows["imbalance"] != "step(ratio=1)"]
-        found = [_difference(group, metric, better, worse, wanted) for _, group in imbalanced.groupby("imbalance", sort=False)]
+        found = [
+            _difference(group, metric, better, worse, wanted)
+            for _, group in imbalanced.groupby("imbalance", sort=False)
+        ]
         yield f"- **{finding}** ({metric}, {better} minus {worse}): {'; '.join(found)}."
 
 

@@ -1,6 +1,7 @@
 """Every kind of DICOM image against pydicom's own pixel pipeline, or against the definition in NumPy.
 
-``image_types.py`` writes the tables. The first is of the files that pydicom ships, the second of files made here.
+``image_types.py`` writes the tables. The first is of the files that pydicom ships, the second of
+files made here.
 """
 
 from __future__ import annotations
@@ -16,7 +17,12 @@ import pydicom
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut, apply_windowing
+from pydicom.pixels.processing import (
+    apply_color_lut,
+    apply_modality_lut,
+    apply_voi_lut,
+    apply_windowing,
+)
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -168,7 +174,9 @@ def palette(colours: np.ndarray, first: int, bits: int) -> Callable[[Dataset], N
 
 def grouped(rescale: dict, window: dict, sequence: str = "SharedFunctionalGroupsSequence") -> dict:
     """Elements of an enhanced image."""
-    made = item(PixelValueTransformationSequence=[item(**rescale)], FrameVOILUTSequence=[item(**window)])
+    made = item(
+        PixelValueTransformationSequence=[item(**rescale)], FrameVOILUTSequence=[item(**window)]
+    )
     return {sequence: [made], "NumberOfFrames": 1}
 
 
@@ -191,11 +199,19 @@ def window_cases() -> Iterator[Case]:
     """Rescale and windows, at the top and in functional groups."""
     yield Case("rescale and window", STORED, tags=CT | ABDOMEN)
     yield Case("rescale, no window", STORED, tags=CT)
-    yield Case("several windows", STORED, tags=CT | {"WindowCenter": [40, -600], "WindowWidth": [400, 1200]})
+    yield Case(
+        "several windows",
+        STORED,
+        tags=CT | {"WindowCenter": [40, -600], "WindowWidth": [400, 1200]},
+    )
     for function in ("LINEAR_EXACT", "SIGMOID"):
         yield Case(f"window, {function}", STORED, tags=CT | ABDOMEN | {"VOILUTFunction": function})
-    yield Case("negative slope", STORED, tags={"RescaleSlope": -1, "RescaleIntercept": 1024} | ABDOMEN)
-    yield Case("slope below 1", STORED, tags={"RescaleSlope": 0.25, "RescaleIntercept": -100} | ABDOMEN)
+    yield Case(
+        "negative slope", STORED, tags={"RescaleSlope": -1, "RescaleIntercept": 1024} | ABDOMEN
+    )
+    yield Case(
+        "slope below 1", STORED, tags={"RescaleSlope": 0.25, "RescaleIntercept": -100} | ABDOMEN
+    )
     yield Case("signed", HOUNSFIELD.astype(np.int16), tags=ABDOMEN)
     yield Case("MONOCHROME1, window", STORED, photometric="MONOCHROME1", tags=CT | ABDOMEN)
     yield Case("MONOCHROME1, no window", STORED, photometric="MONOCHROME1", tags=CT)
@@ -203,17 +219,37 @@ def window_cases() -> Iterator[Case]:
     for sequence in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
         tags = grouped(CT, ABDOMEN, sequence)
         yield Case(f"rescale and window in {sequence}", STORED, wanted, tags=tags)
-        yield Case(f"MONOCHROME1, both in {sequence}", STORED, 255 - wanted, "MONOCHROME1", tags=tags)
+        yield Case(
+            f"MONOCHROME1, both in {sequence}", STORED, 255 - wanted, "MONOCHROME1", tags=tags
+        )
     groups = grouped(CT, {}) | {"WindowCenter": 40, "WindowWidth": 400}
-    yield Case("rescale in a functional group, window at the top and an empty one in a group", STORED, wanted, tags=groups)
-    alone = {"SharedFunctionalGroupsSequence": [item(PixelValueTransformationSequence=[item(**CT)])]}
-    yield Case("rescale in a functional group, window at the top", STORED, wanted, tags=alone | ABDOMEN)
+    yield Case(
+        "rescale in a functional group, window at the top and an empty one in a group",
+        STORED,
+        wanted,
+        tags=groups,
+    )
+    alone = {
+        "SharedFunctionalGroupsSequence": [item(PixelValueTransformationSequence=[item(**CT)])]
+    }
+    yield Case(
+        "rescale in a functional group, window at the top", STORED, wanted, tags=alone | ABDOMEN
+    )
     root = np.rint(np.linspace(0, 1, 400) ** 0.5 * 4095)
     frame = item(FrameVOILUTSequence=[item(VOILUTSequence=table(root, 800, 12))])
     shown = np.rint(255 * root[(STORED.astype(int) - 800).clip(0, 399)] / 4095)
-    yield Case("VOI LUT in a functional group", STORED, shown, tags={"SharedFunctionalGroupsSequence": [frame]})
-    yield Case("slope of 0", STORED, "RescaleSlope is 0", tags={"RescaleSlope": 0, "RescaleIntercept": 1})
-    yield Case("width of 0", STORED, "WindowWidth is 0", tags=CT | {"WindowCenter": 40, "WindowWidth": 0})
+    yield Case(
+        "VOI LUT in a functional group",
+        STORED,
+        shown,
+        tags={"SharedFunctionalGroupsSequence": [frame]},
+    )
+    yield Case(
+        "slope of 0", STORED, "RescaleSlope is 0", tags={"RescaleSlope": 0, "RescaleIntercept": 1}
+    )
+    yield Case(
+        "width of 0", STORED, "WindowWidth is 0", tags=CT | {"WindowCenter": 40, "WindowWidth": 0}
+    )
     second = {"WindowCenter": ["", 40], "WindowWidth": ["", 400]}
     yield Case("first of two windows empty", STORED, wanted, tags=CT | second)
 
@@ -229,7 +265,13 @@ def table_cases() -> Iterator[Case]:
             yield Case(f"modality LUT of {bits} bits, {vr}", STORED, shown, bits=12, tags=tags)
             window = {"WindowCenter": 2 ** (bits - 1), "WindowWidth": 2 ** (bits - 1)}
             shown = linear(looked_up, 2 ** (bits - 1), 2 ** (bits - 1))
-            yield Case(f"modality LUT of {bits} bits, {vr}, and window", STORED, shown, bits=12, tags=tags | window)
+            yield Case(
+                f"modality LUT of {bits} bits, {vr}, and window",
+                STORED,
+                shown,
+                bits=12,
+                tags=tags | window,
+            )
             voi = np.rint(255 * (entries[(HOUNSFIELD + 500).clip(0, 2999)] / (2.0**bits - 1)))
             tags = CT | ABDOMEN | {"VOILUTSequence": table(entries, -500, bits, vr)}
             yield Case(f"VOI LUT of {bits} bits, {vr}", STORED, voi, bits=12, tags=tags)
@@ -237,22 +279,41 @@ def table_cases() -> Iterator[Case]:
     tags = {"ModalityLUTSequence": table(entries, 0, 16, "OW")}
     yield Case("modality LUT of 65,536 entries", STORED, by_percentiles(STORED), tags=tags)
     tags = {"VOILUTSequence": table(np.arange(300), 0, 8)}
-    yield Case("LUT whose entries need more bits than it says", STORED, "8 bits per entry", tags=tags)
+    yield Case(
+        "LUT whose entries need more bits than it says", STORED, "8 bits per entry", tags=tags
+    )
     short = table(np.arange(300), 0, 16)
     short[0].LUTDescriptor = [4000, 0, 16]
     for pixels, tags in ((STORED, CT), (HOUNSFIELD.astype(np.int16), {})):
         moved = table(np.arange(3000), 2**16 - 500, 12, "OW")
         shown = np.rint(255 * ((HOUNSFIELD + 500).clip(0, 2999) / 4095))
         tags = tags | {"VOILUTSequence": moved}
-        yield Case(f"VOI LUT whose first value -500 is written as US, {pixels.dtype} pixels", pixels, shown, tags=tags)
+        yield Case(
+            f"VOI LUT whose first value -500 is written as US, {pixels.dtype} pixels",
+            pixels,
+            shown,
+            tags=tags,
+        )
     high = (STORED.astype(int) + 50_000).astype(np.uint16)
     moved = table(np.arange(3000), 50_500 - 2**16, 12, "OW")
     shown = np.rint(255 * ((STORED.astype(int) - 500).clip(0, 2999) / 4095))
-    yield Case("VOI LUT whose first value 50,500 is written as SS", high, shown, tags={"VOILUTSequence": moved})
+    yield Case(
+        "VOI LUT whose first value 50,500 is written as SS",
+        high,
+        shown,
+        tags={"VOILUTSequence": moved},
+    )
     shown = by_percentiles((HOUNSFIELD + 500).clip(0, 2999))
     tags = {"ModalityLUTSequence": table(np.arange(3000), 2**16 - 500, 12, "OW")}
-    yield Case("modality LUT whose first value -500 is written as US", HOUNSFIELD.astype(np.int16), shown, tags=tags)
-    yield Case("LUT shorter than it says", STORED, "300 entries where 4000", tags={"VOILUTSequence": short})
+    yield Case(
+        "modality LUT whose first value -500 is written as US",
+        HOUNSFIELD.astype(np.int16),
+        shown,
+        tags=tags,
+    )
+    yield Case(
+        "LUT shorter than it says", STORED, "300 entries where 4000", tags={"VOILUTSequence": short}
+    )
 
 
 def empty_cases() -> Iterator[Case]:
@@ -260,13 +321,34 @@ def empty_cases() -> Iterator[Case]:
     wanted = linear(STORED, 40, 400)
     blank = {"RescaleSlope": None, "RescaleIntercept": None}
     yield Case("empty rescale", STORED, wanted, tags=blank | ABDOMEN)
-    yield Case("empty slope", STORED, linear(HOUNSFIELD, 40, 400), tags=CT | {"RescaleSlope": None} | ABDOMEN)
-    yield Case("empty window", STORED, by_percentiles(STORED), tags={"WindowCenter": None, "WindowWidth": None})
+    yield Case(
+        "empty slope",
+        STORED,
+        linear(HOUNSFIELD, 40, 400),
+        tags=CT | {"RescaleSlope": None} | ABDOMEN,
+    )
+    yield Case(
+        "empty window",
+        STORED,
+        by_percentiles(STORED),
+        tags={"WindowCenter": None, "WindowWidth": None},
+    )
     yield Case("center without width", STORED, by_percentiles(STORED), tags={"WindowCenter": 40})
-    for name, content in (("empty item", {}), ("empty descriptor", {"LUTDescriptor": None}), ("no data", {"LUTDescriptor": [4, 0, 8]})):
+    for name, content in (
+        ("empty item", {}),
+        ("empty descriptor", {"LUTDescriptor": None}),
+        ("no data", {"LUTDescriptor": [4, 0, 8]}),
+    ):
         for sequence in ("VOILUTSequence", "ModalityLUTSequence"):
-            yield Case(f"{sequence}, {name}", STORED, wanted, tags=ABDOMEN | {sequence: [item(**content)]})
-    yield Case("empty functional groups", STORED, wanted, tags=ABDOMEN | {"SharedFunctionalGroupsSequence": []})
+            yield Case(
+                f"{sequence}, {name}", STORED, wanted, tags=ABDOMEN | {sequence: [item(**content)]}
+            )
+    yield Case(
+        "empty functional groups",
+        STORED,
+        wanted,
+        tags=ABDOMEN | {"SharedFunctionalGroupsSequence": []},
+    )
     yield Case("empty NumberOfFrames", STORED, tags=ABDOMEN | {"NumberOfFrames": None})
     yield Case("empty PixelPaddingValue", STORED, tags={"PixelPaddingValue": None})
 
@@ -277,9 +359,16 @@ def padding_cases() -> Iterator[Case]:
     signed = np.where(circle, -2000, HOUNSFIELD).astype(np.int16)
     wanted = np.where(circle, 0, by_percentiles(HOUNSFIELD, circle))
     yield Case("padding, signed", signed, wanted, tags={"PixelPaddingValue": -2000})
-    yield Case("padding, rescaled", signed, wanted, tags={"PixelPaddingValue": -2000, "RescaleSlope": 2, "RescaleIntercept": 7})
+    yield Case(
+        "padding, rescaled",
+        signed,
+        wanted,
+        tags={"PixelPaddingValue": -2000, "RescaleSlope": 2, "RescaleIntercept": 7},
+    )
     inverted = np.where(circle, 0, 255 - by_percentiles(HOUNSFIELD, circle))
-    yield Case("padding, MONOCHROME1", signed, inverted, "MONOCHROME1", tags={"PixelPaddingValue": -2000})
+    yield Case(
+        "padding, MONOCHROME1", signed, inverted, "MONOCHROME1", tags={"PixelPaddingValue": -2000}
+    )
     shown = np.where(circle, 0, linear(HOUNSFIELD, 40, 400))
     yield Case("padding, window", signed, shown, tags=ABDOMEN | {"PixelPaddingValue": -2000})
     unsigned = np.where(circle, 63536, STORED).astype(np.uint16)
@@ -288,7 +377,12 @@ def padding_cases() -> Iterator[Case]:
     ranged = np.where(circle, 60000 + GRAY.astype(int), STORED).astype(np.uint16)
     limits = {"PixelPaddingValue": 60000, "PixelPaddingRangeLimit": 60255}
     yield Case("padding, range", ranged, wanted, tags=limits)
-    yield Case("padding everywhere", np.full_like(signed, -2000), np.zeros(GRAY.shape), tags={"PixelPaddingValue": -2000})
+    yield Case(
+        "padding everywhere",
+        np.full_like(signed, -2000),
+        np.zeros(GRAY.shape),
+        tags={"PixelPaddingValue": -2000},
+    )
     yield Case("padding that no pixel has", STORED, tags={"PixelPaddingValue": 50000})
 
 
@@ -301,21 +395,61 @@ def colour_cases() -> Iterator[Case]:
     yield Case("palette of 8 bits", GRAY, eight[GRAY], "PALETTE COLOR", change=palette(eight, 0, 8))
     for name, factor in (("times 257", 257), ("shifted by 8", 256)):
         sixteen = eight.astype(np.uint16) * factor
-        yield Case(f"palette of 16 bits, {name}", GRAY, eight[GRAY], "PALETTE COLOR", change=palette(sixteen, 0, 16))
+        yield Case(
+            f"palette of 16 bits, {name}",
+            GRAY,
+            eight[GRAY],
+            "PALETTE COLOR",
+            change=palette(sixteen, 0, 16),
+        )
     words = eight.astype(np.uint16)
-    yield Case("palette of 8 bits in 16", GRAY, eight[GRAY], "PALETTE COLOR", change=palette(words, 0, 8))
-    yield Case("palette of 8 bits that says 16", GRAY, eight[GRAY], "PALETTE COLOR", change=palette(words, 0, 16))
+    yield Case(
+        "palette of 8 bits in 16", GRAY, eight[GRAY], "PALETTE COLOR", change=palette(words, 0, 8)
+    )
+    yield Case(
+        "palette of 8 bits that says 16",
+        GRAY,
+        eight[GRAY],
+        "PALETTE COLOR",
+        change=palette(words, 0, 16),
+    )
     many = np.random.default_rng(0).integers(0, 256, (3000, 3), np.uint8)
     shown = many[(STORED.astype(int) - 9).clip(0, 2999)]
-    yield Case("palette of 3,000 entries of 8 bits", STORED, shown, "PALETTE COLOR", change=palette(many, 9, 8))
+    yield Case(
+        "palette of 3,000 entries of 8 bits",
+        STORED,
+        shown,
+        "PALETTE COLOR",
+        change=palette(many, 9, 8),
+    )
     yield Case("palette that is missing", GRAY, "without a table", "PALETTE COLOR")
-    yield Case("supplemental palette", STORED, "supplemental", change=palette(words, 0, 16), tags={"PixelPresentation": "COLOR"})
+    yield Case(
+        "supplemental palette",
+        STORED,
+        "supplemental",
+        change=palette(words, 0, 16),
+        tags={"PixelPresentation": "COLOR"},
+    )
     odd = lambda file: setattr(file, "HighBit", 15)  # noqa: E731
-    yield Case("samples that end above bit 0", STORED, "HighBit is 15 where BitsStored is 12", bits=12, change=odd)
+    yield Case(
+        "samples that end above bit 0",
+        STORED,
+        "HighBit is 15 where BitsStored is 12",
+        bits=12,
+        change=odd,
+    )
     yield Case("gray of 4 bits", GRAY // 16, GRAY // 16 * 17.0, bits=4)
     yield Case("gray of 8 bits", GRAY, GRAY.astype(float))
-    yield Case("gray of 8 bits, signed", (GRAY.astype(int) - 128).astype(np.int8), by_percentiles(GRAY))
-    yield Case("HSV", COLOUR, "colours of the kind HSV", "RGB", change=lambda file: setattr(file, "PhotometricInterpretation", "HSV"))
+    yield Case(
+        "gray of 8 bits, signed", (GRAY.astype(int) - 128).astype(np.int8), by_percentiles(GRAY)
+    )
+    yield Case(
+        "HSV",
+        COLOUR,
+        "colours of the kind HSV",
+        "RGB",
+        change=lambda file: setattr(file, "PhotometricInterpretation", "HSV"),
+    )
 
 
 def file_cases() -> Iterator[Case]:
@@ -324,13 +458,25 @@ def file_cases() -> Iterator[Case]:
     for name, (implicit, little) in syntaxes.items():
         how = {"implicit_vr": implicit, "little_endian": little, "enforce_file_format": False}
         pixels = STORED if little else STORED.astype(">u2")
-        yield Case(f"without preamble, {name}", pixels, linear(HOUNSFIELD, 40, 400), change=without_meta, how=how, tags=CT | ABDOMEN)
-    deflated = lambda file: setattr(file.file_meta, "TransferSyntaxUID", DeflatedExplicitVRLittleEndian)  # noqa: E731
+        yield Case(
+            f"without preamble, {name}",
+            pixels,
+            linear(HOUNSFIELD, 40, 400),
+            change=without_meta,
+            how=how,
+            tags=CT | ABDOMEN,
+        )
+    deflated = lambda file: setattr(  # noqa: E731
+        file.file_meta, "TransferSyntaxUID", DeflatedExplicitVRLittleEndian
+    )
     yield Case("deflated", STORED, linear(HOUNSFIELD, 40, 400), change=deflated, tags=CT | ABDOMEN)
     yield Case("two frames", np.stack([STORED, STORED]), "has 2 frames")
     yield Case("no pixels", STORED, "without an image", change=without_tag("PixelData"))
     yield Case(
-        "no PhotometricInterpretation", STORED, "PhotometricInterpretation is missing", change=without_tag("PhotometricInterpretation")
+        "no PhotometricInterpretation",
+        STORED,
+        "PhotometricInterpretation is missing",
+        change=without_tag("PhotometricInterpretation"),
     )
     yield Case(
         "fewer bytes than announced",
@@ -338,7 +484,12 @@ def file_cases() -> Iterator[Case]:
         "truncated: PixelData has 4,000 bytes, the image needs 9,900",
         change=lambda file: setattr(file, "Rows", 99),
     )
-    yield Case("a compression that is not installed", STORED, "JPEG-LS Lossless.*not installed", change=as_jpeg_ls)
+    yield Case(
+        "a compression that is not installed",
+        STORED,
+        "JPEG-LS Lossless.*not installed",
+        change=as_jpeg_ls,
+    )
 
 
 def as_jpeg_ls(file: Dataset) -> None:
@@ -361,7 +512,9 @@ def write_case(case: Case, path: Path) -> Path:
     file.SOPInstanceUID = file.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
     bits = 8 * case.pixels.dtype.itemsize
     photometric = "MONOCHROME2" if case.photometric == "PALETTE COLOR" else case.photometric
-    file.set_pixel_data(case.pixels.astype(case.pixels.dtype.newbyteorder("<")), photometric, case.bits or bits)
+    file.set_pixel_data(
+        case.pixels.astype(case.pixels.dtype.newbyteorder("<")), photometric, case.bits or bits
+    )
     file.PhotometricInterpretation = case.photometric
     if case.pixels.dtype.byteorder == ">":
         file.PixelData = case.pixels.tobytes()
@@ -400,11 +553,28 @@ def tables() -> list[str]:
     """The two tables, with their headings."""
     with tempfile.TemporaryDirectory() as name, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        shipped = {str(path.relative_to(SHIPPED)): check_shipped(path, Path(name)) for path in shipped_files()}
+        shipped = {
+            str(path.relative_to(SHIPPED)): check_shipped(path, Path(name))
+            for path in shipped_files()
+        }
         made = {case.name: (check_case(case, Path(name)), case.expected) for case in cases()}
-    lines = ["## DICOM files that pydicom ships", "", SHIPPED_HEAD, "", "| file | largest difference | refused |", "|---|---:|---|"]
+    lines = [
+        "## DICOM files that pydicom ships",
+        "",
+        SHIPPED_HEAD,
+        "",
+        "| file | largest difference | refused |",
+        "|---|---:|---|",
+    ]
     lines += [f"| {name} | {row_of(outcome)} |" for name, outcome in shipped.items()]
-    lines += ["", "## DICOM files made for the test", "", MADE_HEAD, "", "| case | reference | largest difference | refused |"]
+    lines += [
+        "",
+        "## DICOM files made for the test",
+        "",
+        MADE_HEAD,
+        "",
+        "| case | reference | largest difference | refused |",
+    ]
     lines += ["|---|---|---:|---|"]
     for name, (outcome, expected) in made.items():
         reference = "pydicom" if expected is None else "" if isinstance(expected, str) else "NumPy"

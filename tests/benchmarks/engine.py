@@ -1,6 +1,7 @@
 """What the engine costs: overhead and memory over trivial cells, what a second worker brings, and the metrics of a cell.
 
-``python tests/benchmarks/engine.py`` measures at full size (about 4 minutes) and writes ``results/engine.md``.
+``python tests/benchmarks/engine.py`` measures at full size (about 4 minutes) and writes
+``results/engine.md``.
 """
 
 from __future__ import annotations
@@ -33,13 +34,25 @@ MB = 1e6
 
 def trivial(n_cells):
     """Study of cells that do next to nothing: a constant extractor and ``majority``."""
-    return load_study("digits", extractors=[f"{FAULTS}:Constant"], models=["majority"], split="holdout", seeds=[*range(n_cells)])
+    return load_study(
+        "digits",
+        extractors=[f"{FAULTS}:Constant"],
+        models=["majority"],
+        split="holdout",
+        seeds=[*range(n_cells)],
+    )
 
 
 def busy(n_cells, seconds=1.0):
     """Study of cells that each use a core for some seconds."""
     model = f"{FAULTS}:Honest(seconds={seconds})"
-    return load_study("digits", extractors=[f"{FAULTS}:Constant"], models=[model], split="holdout", seeds=[*range(n_cells)])
+    return load_study(
+        "digits",
+        extractors=[f"{FAULTS}:Constant"],
+        models=[model],
+        split="holdout",
+        seeds=[*range(n_cells)],
+    )
 
 
 def measure(study, jobs):
@@ -51,7 +64,9 @@ def measure(study, jobs):
         def watch(plan, schedule):
             return lambda task, outcome: held.append(max(held.pop(), runner.memory_info().rss / MB))
 
-        evaluate_study(make_plan(study), Path(folder), executor_for("local", jobs, Limits()), progress=watch)
+        evaluate_study(
+            make_plan(study), Path(folder), executor_for("local", jobs, Limits()), progress=watch
+        )
         held.append(max(held.pop(), runner.memory_info().rss / MB))
         return time.perf_counter() - start, held[0]
 
@@ -60,16 +75,30 @@ def real_predictions():
     """Of 599 digits by a logistic regression."""
     images, y = load_digits(return_X_y=True)
     model = LogisticRegression(max_iter=1000).fit(images[599:], y[599:])
-    return Predictions(y[:599], model.predict_proba(images[:599]), tuple("0123456789"), np.arange(599))
+    return Predictions(
+        y[:599], model.predict_proba(images[:599]), tuple("0123456789"), np.arange(599)
+    )
 
 
 def by_scikit_learn(p):
     """Compute the metrics of a multi-class row by scikit-learn's functions, one by one."""
     y, labels, proba = p.y_true, p.labels, p.proba
-    averages = [(f, average) for f in (sk.precision_score, sk.recall_score, sk.f1_score) for average in ("macro", "weighted")]
+    averages = [
+        (f, average)
+        for f in (sk.precision_score, sk.recall_score, sk.f1_score)
+        for average in ("macro", "weighted")
+    ]
     return [
         *(f(y, labels, average=average, zero_division=0) for f, average in averages),
-        *(f(y, labels) for f in (sk.accuracy_score, sk.balanced_accuracy_score, sk.matthews_corrcoef, sk.cohen_kappa_score)),
+        *(
+            f(y, labels)
+            for f in (
+                sk.accuracy_score,
+                sk.balanced_accuracy_score,
+                sk.matthews_corrcoef,
+                sk.cohen_kappa_score,
+            )
+        ),
         sk.roc_auc_score(y, proba, multi_class="ovr"),
         sk.average_precision_score(y, proba),
         sk.log_loss(y, proba),
@@ -120,6 +149,8 @@ Python {where["python"]}. Times are from the plan to the written leaderboard and
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "results" / "engine.md")
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).parents[2] / "results" / "engine.md"
+    )
     out = parser.parse_args().out
     out.write_text(report())

@@ -1,8 +1,9 @@
 """How much faster than its reference each extractor is: both in one process, in turns, on one thread.
 
-``python tests/benchmarks/extractors.py`` writes ``results/speed.md`` (about 3 minutes). The reference is what one writes
-without this library: the function of scikit-image, OpenCV or NumPy, called image by image with the same parameters. Where
-no library has the descriptor, the definition is written in NumPy for one image; such a ratio has no bound to keep.
+``python tests/benchmarks/extractors.py`` writes ``results/speed.md`` (about 3 minutes). The
+reference is what one writes without this library: the function of scikit-image, OpenCV or NumPy,
+called image by image with the same parameters. Where no library has the descriptor, the definition
+is written in NumPy for one image; such a ratio has no bound to keep.
 """
 
 from __future__ import annotations
@@ -44,7 +45,10 @@ def photographs(shape: tuple[int, int, int], n: int) -> np.ndarray:
     crops = []
     for i in range(n):
         photo = sources[i % 3]
-        y, x = (random.integers(side - of + 1) for side, of in zip(photo.shape[:2], (height, width), strict=True))
+        y, x = (
+            random.integers(side - of + 1)
+            for side, of in zip(photo.shape[:2], (height, width), strict=True)
+        )
         crop = photo[y : y + height, x : x + width]
         crops.append(crop if channels == 3 else cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)[..., None])
     return np.stack(crops)
@@ -57,17 +61,26 @@ def gray(image: np.ndarray) -> np.ndarray:
 
 def by_skimage_hog(image):
     channel_axis = -1 if image.shape[-1] == 3 else None
-    return feature.hog(image if channel_axis else image[..., 0], 9, (8, 8), (3, 3), channel_axis=channel_axis)
+    return feature.hog(
+        image if channel_axis else image[..., 0], 9, (8, 8), (3, 3), channel_axis=channel_axis
+    )
 
 
 def by_opencv_sift(image):
-    points = [cv2.KeyPoint(float(x), float(y), 8 / 3, 0.0) for y in centres(image.shape[0], 4, 4) for x in centres(image.shape[1], 4, 4)]
+    points = [
+        cv2.KeyPoint(float(x), float(y), 8 / 3, 0.0)
+        for y in centres(image.shape[0], 4, 4)
+        for x in centres(image.shape[1], 4, 4)
+    ]
     return cv2.SIFT.create().compute(gray(image), points)[1]
 
 
 def by_skimage_pyramid(image):
     layers = transform.pyramid_laplacian(image, max_layer=3, channel_axis=-1)
-    moments = [[layer.mean(axis=(0, 1)), layer.std(axis=(0, 1)), np.abs(layer).mean(axis=(0, 1))] for layer in layers]
+    moments = [
+        [layer.mean(axis=(0, 1)), layer.std(axis=(0, 1)), np.abs(layer).mean(axis=(0, 1))]
+        for layer in layers
+    ]
     return np.concatenate([np.ravel(moment) for moment in moments])
 
 
@@ -75,14 +88,22 @@ def by_numpy_histogram(image):
     if image.shape[-1] == 1:
         return np.histogram(image, 8, (0, 256))[0] / image.size
     hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
-    return np.concatenate([np.histogram(hsv[..., c], 8, (0, top))[0] for c, top in enumerate((180, 256, 256))]) / hsv[..., 0].size
+    return (
+        np.concatenate(
+            [np.histogram(hsv[..., c], 8, (0, top))[0] for c, top in enumerate((180, 256, 256))]
+        )
+        / hsv[..., 0].size
+    )
 
 
 def by_numpy_joint_histogram(image):
     if image.shape[-1] == 1:
         return np.histogram(image, 8, (0, 256))[0] / image.size
     hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
-    return np.histogramdd(hsv.reshape(-1, 3), 8, ((0, 180), (0, 256), (0, 256)))[0].ravel() / hsv[..., 0].size
+    return (
+        np.histogramdd(hsv.reshape(-1, 3), 8, ((0, 180), (0, 256), (0, 256)))[0].ravel()
+        / hsv[..., 0].size
+    )
 
 
 def by_skimage_shape(image):
@@ -90,8 +111,15 @@ def by_skimage_shape(image):
     down, right = filters.sobel_h(brightness), filters.sobel_v(brightness)
     magnitude = np.hypot(right, down)
     edge = magnitude > magnitude.mean() + magnitude.std()
-    directions = np.histogram(np.arctan2(down[edge], right[edge]), 36, (-np.pi, np.pi))[0] / max(edge.sum(), 1)
-    return np.concatenate([directions, measure.moments_hu(measure.moments_normalized(measure.moments_central(brightness)))])
+    directions = np.histogram(np.arctan2(down[edge], right[edge]), 36, (-np.pi, np.pi))[0] / max(
+        edge.sum(), 1
+    )
+    return np.concatenate(
+        [
+            directions,
+            measure.moments_hu(measure.moments_normalized(measure.moments_central(brightness))),
+        ]
+    )
 
 
 def by_skimage_lbp(image):
@@ -101,15 +129,24 @@ def by_skimage_lbp(image):
 
 def by_skimage_glcm(image):
     angles = (0, np.pi / 4, np.pi / 2, 3 * np.pi / 4)
-    matrix = feature.graycomatrix(gray(image) // 8, (1, 2), angles, levels=32, symmetric=True, normed=True)
-    return np.concatenate([feature.graycoprops(matrix, name).ravel() for name in ("contrast", "correlation", "energy", "homogeneity")])
+    matrix = feature.graycomatrix(
+        gray(image) // 8, (1, 2), angles, levels=32, symmetric=True, normed=True
+    )
+    return np.concatenate(
+        [
+            feature.graycoprops(matrix, name).ravel()
+            for name in ("contrast", "correlation", "energy", "homogeneity")
+        ]
+    )
 
 
 def by_skimage_gabor(image):
     brightness, found = gray(image) / 255, []
     for frequency in (0.1, 0.2, 0.4):
         for k in range(4):
-            magnitude = np.hypot(*filters.gabor(brightness, frequency, k * np.pi / 4, mode="reflect"))
+            magnitude = np.hypot(
+                *filters.gabor(brightness, frequency, k * np.pi / 4, mode="reflect")
+            )
             found += [magnitude.mean(), magnitude.std()]
     return np.array(found)
 
@@ -117,14 +154,28 @@ def by_skimage_gabor(image):
 def patches_of(fitted):
     def by_definition(image):
         size = fitted.patch_size
-        windows = np.lib.stride_tricks.sliding_window_view(image, (size, size), axis=(0, 1)).transpose(0, 1, 3, 4, 2)
+        windows = np.lib.stride_tricks.sliding_window_view(
+            image, (size, size), axis=(0, 1)
+        ).transpose(0, 1, 3, 4, 2)
         patches = windows.reshape(-1, image.shape[-1] * size * size).astype(np.float32)
-        patches = (patches - patches.mean(axis=1, keepdims=True)) / np.sqrt(patches.var(axis=1, keepdims=True) + 10)
+        patches = (patches - patches.mean(axis=1, keepdims=True)) / np.sqrt(
+            patches.var(axis=1, keepdims=True) + 10
+        )
         white = (patches - fitted.mean_) @ fitted.whitener_
-        squares = np.square(white).sum(axis=1, keepdims=True) - 2 * white @ fitted.centroids_.T + np.square(fitted.centroids_).sum(axis=1)
+        squares = (
+            np.square(white).sum(axis=1, keepdims=True)
+            - 2 * white @ fitted.centroids_.T
+            + np.square(fitted.centroids_).sum(axis=1)
+        )
         distance = np.sqrt(np.maximum(squares, 0))
-        activation = np.maximum(distance.mean(axis=1, keepdims=True) - distance, 0).reshape(*windows.shape[:2], -1)
-        halves = [half for rows in np.array_split(activation, 2, axis=0) for half in np.array_split(rows, 2, axis=1)]
+        activation = np.maximum(distance.mean(axis=1, keepdims=True) - distance, 0).reshape(
+            *windows.shape[:2], -1
+        )
+        halves = [
+            half
+            for rows in np.array_split(activation, 2, axis=0)
+            for half in np.array_split(rows, 2, axis=1)
+        ]
         return np.concatenate([half.mean(axis=(0, 1)) for half in halves])
 
     return by_definition
@@ -155,26 +206,56 @@ def contests(images: np.ndarray) -> list[Contest]:
             dense_sift(opencv_gray(images[batch]), bin_size=4, step=4)
 
     return [
-        Contest("hog", ours(HOG(pixels_per_cell=(8, 8))), by_skimage_hog, "skimage.feature.hog", 12),
-        Contest("sift_bovw (descriptors)", sift, by_opencv_sift, "cv2.SIFT.compute on the same grid", 15),
         Contest(
-            "laplacian_pyramid", ours(LaplacianPyramid()), by_skimage_pyramid, "skimage.transform.pyramid_laplacian, NumPy moments", 15
+            "hog", ours(HOG(pixels_per_cell=(8, 8))), by_skimage_hog, "skimage.feature.hog", 12
         ),
-        Contest("color_histogram", ours(ColorHistogram()), by_numpy_histogram, "cv2.cvtColor, np.histogram a channel", 15),
         Contest(
-            "color_histogram(joint=True)", ours(ColorHistogram(joint=True)), by_numpy_joint_histogram, "cv2.cvtColor, np.histogramdd", 15
+            "sift_bovw (descriptors)", sift, by_opencv_sift, "cv2.SIFT.compute on the same grid", 15
         ),
-        Contest("shape_histogram", ours(ShapeHistogram()), by_skimage_shape, "skimage sobel and moments_hu, np.histogram", 15),
+        Contest(
+            "laplacian_pyramid",
+            ours(LaplacianPyramid()),
+            by_skimage_pyramid,
+            "skimage.transform.pyramid_laplacian, NumPy moments",
+            15,
+        ),
+        Contest(
+            "color_histogram",
+            ours(ColorHistogram()),
+            by_numpy_histogram,
+            "cv2.cvtColor, np.histogram a channel",
+            15,
+        ),
+        Contest(
+            "color_histogram(joint=True)",
+            ours(ColorHistogram(joint=True)),
+            by_numpy_joint_histogram,
+            "cv2.cvtColor, np.histogramdd",
+            15,
+        ),
+        Contest(
+            "shape_histogram",
+            ours(ShapeHistogram()),
+            by_skimage_shape,
+            "skimage sobel and moments_hu, np.histogram",
+            15,
+        ),
         Contest("lbp", ours(LBP()), by_skimage_lbp, "skimage.feature.local_binary_pattern", 0),
-        Contest("glcm", ours(GLCM()), by_skimage_glcm, "skimage.feature.graycomatrix, graycoprops", 0),
+        Contest(
+            "glcm", ours(GLCM()), by_skimage_glcm, "skimage.feature.graycomatrix, graycoprops", 0
+        ),
         Contest("gabor", ours(Gabor()), by_skimage_gabor, "skimage.filters.gabor", 0),
-        Contest("kmeans_patches", patches.transform, patches_of(patches), "the definition in NumPy", 0),
+        Contest(
+            "kmeans_patches", patches.transform, patches_of(patches), "the definition in NumPy", 0
+        ),
         Contest("gist", ours(GIST()), None, "", 0),
         Contest("pixels", ours(Pixels()), None, "", 0),
     ]
 
 
-def microseconds(contest: Contest, images: np.ndarray, n_reference: int, rounds: int = ROUNDS) -> tuple[float, float]:
+def microseconds(
+    contest: Contest, images: np.ndarray, n_reference: int, rounds: int = ROUNDS
+) -> tuple[float, float]:
     """Least time an image of ours on all images and of the reference on the first few, in turns; NaN without a reference."""
     ours, theirs = [], []
     for _ in range(rounds + 1):  # the first round only warms up
@@ -196,12 +277,18 @@ def main() -> None:
     lines = [
         "# Speed of the extractors",
         "",
-        "Microseconds an image on one thread, ours for a batch and the reference's in a loop over images: the least of "
-        f"{ROUNDS} rounds in turns in one process, on crops of scikit-image's photographs. Ours includes turning colour to gray. "
-        "Bounds are what the project asks of itself. Written by `python tests/benchmarks/extractors.py`.",
+        "Microseconds an image on one thread, ours for a batch and the reference's in a loop over "
+        "images: the least of "
+        f"{ROUNDS} rounds in turns in one process, on crops of scikit-image's photographs. Ours "
+        "includes turning colour to gray. "
+        "Bounds are what the project asks of itself. Written by `python "
+        "tests/benchmarks/extractors.py`.",
         "",
         f"{where['processor']}, Python {where['python']}, "
-        + ", ".join(f"{name} {where['libraries'][name]}" for name in ("numpy", "numba", "scikit-image", "opencv-contrib-python-headless")),
+        + ", ".join(
+            f"{name} {where['libraries'][name]}"
+            for name in ("numpy", "numba", "scikit-image", "opencv-contrib-python-headless")
+        ),
         "",
         "| extractor | reference | images | ours, us | reference, us | ratio | bound |",
         "|---|---|---|---:|---:|---:|---:|",
@@ -210,9 +297,15 @@ def main() -> None:
         images = photographs(shape, 64 if shape[0] > 32 else 512)
         for contest in contests(images):
             ours, theirs = microseconds(contest, images, n_reference=10)
-            ratio, bound = (f"{theirs / ours:.1f}" if contest.reference else ""), (f"{contest.bound}" if contest.bound else "")
+            ratio, bound = (
+                (f"{theirs / ours:.1f}" if contest.reference else ""),
+                (f"{contest.bound}" if contest.bound else ""),
+            )
             there = f"{theirs:,.0f}" if contest.reference else ""
-            lines.append(f"| {contest.name} | {contest.said} | {label} | {ours:,.1f} | {there} | {ratio} | {bound} |")
+            lines.append(
+                f"| {contest.name} | {contest.said} | {label} | {ours:,.1f} | {there} | {ratio} | "
+                f"{bound} |"
+            )
             print(lines[-1], flush=True)  # noqa: T201
     Path("results/speed.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -1,8 +1,9 @@
 """Every type of image file against what was written into it: values equal, or the file is refused.
 
-``python tests/benchmarks/image_types.py`` writes ``results/image_types.md`` (about 2 minutes). TIFF files are written by the
-code below, which shares nothing with a reader; tifffile confirms what it wrote. PNG, JPEG and BMP are written and confirmed by
-Pillow and OpenCV. DICOM is in ``dicom_types.py``.
+``python tests/benchmarks/image_types.py`` writes ``results/image_types.md`` (about 2 minutes). TIFF
+files are written by the code below, which shares nothing with a reader; tifffile confirms what it
+wrote. PNG, JPEG and BMP are written and confirmed by Pillow and OpenCV. DICOM is in
+``dicom_types.py``.
 """
 
 from __future__ import annotations
@@ -28,7 +29,24 @@ from benchmark.datasets.images.picture import picture_size, read_picture
 
 COLOUR_PHOTOGRAPH, GRAY_PHOTOGRAPH = data.astronaut()[:37, 200:241], data.camera()[100:137, 200:241]
 HEIGHT, WIDTH = 11, 13  # odd, so that rows of few bits end within a byte
-SAMPLES = ("u1", "u2", "u4", "u8", "u12", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "f16", "f32", "f64", "c64")
+SAMPLES = (
+    "u1",
+    "u2",
+    "u4",
+    "u8",
+    "u12",
+    "u16",
+    "u32",
+    "u64",
+    "i8",
+    "i16",
+    "i32",
+    "i64",
+    "f16",
+    "f32",
+    "f64",
+    "c64",
+)
 COLOURS = ("WhiteIsZero", "BlackIsZero", "three bands", "RGB", "palette", "CMYK", "YCbCr", "CIELab")
 EXTRAS = {"none": (), "alpha": (2,), "premultiplied": (1,), "unspecified": (0,)}
 PHOTOMETRIC = dict(zip(COLOURS, (0, 1, 1, 2, 3, 5, 6, 8), strict=True))
@@ -99,7 +117,9 @@ class TiffType:
 
 def tiff_types(orientations: tuple[int, ...] = tuple(range(1, 9))) -> Iterator[TiffType]:
     """The product of everything that a TIFF of one image can be."""
-    for samples, colours, extra, orientation, order, planar in itertools.product(SAMPLES, COLOURS, EXTRAS, orientations, "<>", (1, 2)):
+    for samples, colours, extra, orientation, order, planar in itertools.product(
+        SAMPLES, COLOURS, EXTRAS, orientations, "<>", (1, 2)
+    ):
         if planar == 2 and N_COLOURS[colours] + len(EXTRAS[extra]) == 1:
             continue
         yield TiffType(samples, colours, extra, orientation, order, planar)
@@ -121,7 +141,9 @@ def make_samples(kind: TiffType) -> tuple[np.ndarray, np.ndarray]:
         alpha = np.maximum(stored[..., -1:], kind.dtype.type(least))
         stored[..., -1:] = alpha
         stored[..., :n_colours] = np.minimum(colours, alpha)
-        straight = np.minimum(stored[..., :n_colours] * (kind.full / alpha.astype(np.float64)), kind.full)
+        straight = np.minimum(
+            stored[..., :n_colours] * (kind.full / alpha.astype(np.float64)), kind.full
+        )
         colours = straight if kind.samples[0] == "f" else np.rint(straight)
         colours = colours.astype(np.float64).clip(0, kind.full)
     return stored, colours
@@ -132,12 +154,16 @@ def palette_of(bits: int) -> np.ndarray:
     return np.random.default_rng(bits).integers(0, 2**16, (3, 2**bits), dtype=np.uint16)
 
 
-def expected_pixels(kind: TiffType, colours: np.ndarray, percentiles: tuple[float, float] = (1, 99)) -> np.ndarray:
+def expected_pixels(
+    kind: TiffType, colours: np.ndarray, percentiles: tuple[float, float] = (1, 99)
+) -> np.ndarray:
     """The rule of the project, in NumPy: up to 8 unsigned bits by their full range, else by percentiles; upright."""
     if kind.colours == "palette":
         shown = np.moveaxis(palette_of(kind.bits)[:, colours[..., 0]] >> 8, 0, -1).astype(float)
     elif kind.colours == "CMYK":
-        inks = np.asarray(colours if kind.bits == 8 else colours.astype(np.uint16) >> 8).astype(np.uint8)
+        inks = np.asarray(colours if kind.bits == 8 else colours.astype(np.uint16) >> 8).astype(
+            np.uint8
+        )
         shown = np.asarray(Image.fromarray(inks, "CMYK").convert("RGB")).astype(float)
     elif kind.samples[0] == "u" and kind.bits <= 8:
         shown = np.rint(colours * (255 / kind.full))
@@ -190,12 +216,20 @@ def write_tiff(path: Path, kind: TiffType, stored: np.ndarray) -> Path:
     tags = {tag: content for tag, content in sorted(tags.items()) if content[1]}
     for tag, (letter, numbers) in tags.items():
         raw = struct.pack(f"{kind.order}{len(numbers)}{letter}", *numbers)
-        where = raw.ljust(4, b"\0") if len(raw) <= 4 else struct.pack(kind.order + "I", start + len(extra))
+        where = (
+            raw.ljust(4, b"\0")
+            if len(raw) <= 4
+            else struct.pack(kind.order + "I", start + len(extra))
+        )
         extra += raw if len(raw) > 4 else b""
-        entries += struct.pack(kind.order + "HHI", tag, {"H": 3, "I": 4}[letter], len(numbers)) + where
+        entries += (
+            struct.pack(kind.order + "HHI", tag, {"H": 3, "I": 4}[letter], len(numbers)) + where
+        )
     directory = struct.pack(kind.order + "H", len(tags)) + entries + bytes(4)
     magic = b"II" if kind.order == "<" else b"MM"
-    path.write_bytes(magic + struct.pack(kind.order + "HI", 42, start + len(extra)) + body + extra + directory)
+    path.write_bytes(
+        magic + struct.pack(kind.order + "HI", 42, start + len(extra)) + body + extra + directory
+    )
     return path
 
 
@@ -236,7 +270,10 @@ def tiff_table(folder: Path) -> list[str]:
         cell = outcomes.setdefault((kind.colours, kind.samples, kind.extra), [])
         cell.append(check_tiff(kind, folder / "a.tif"))
     reasons: dict[str, int] = {}
-    lines = ["| colours | samples | " + " | ".join(EXTRAS) + " |", "|---|---|" + "---:|" * len(EXTRAS)]
+    lines = [
+        "| colours | samples | " + " | ".join(EXTRAS) + " |",
+        "|---|---|" + "---:|" * len(EXTRAS),
+    ]
     for colours, samples in itertools.product(COLOURS, SAMPLES):
         cells = [cell_of(outcomes[colours, samples, extra], reasons) for extra in EXTRAS]
         lines.append(f"| {colours} | {samples} | {' | '.join(cells)} |")
@@ -255,21 +292,35 @@ def compression_table(folder: Path) -> list[str]:
         "<>",
     ):
         values = smooth_values(planar is not None).astype(kind)
-        if (compression in ("jpeg", "webp", "jpeg2000") and (predictor or kind != "u1")) or (predictor and not compression):
+        if (compression in ("jpeg", "webp", "jpeg2000") and (predictor or kind != "u1")) or (
+            predictor and not compression
+        ):
             continue
         stored = np.moveaxis(values, -1, 0) if planar == "separate" else values
         photometric, rows = ("rgb" if planar else "minisblack"), (None if tile else 7)
-        layout = {"predictor": predictor, "tile": tile, "planarconfig": planar, "rowsperstrip": rows, "byteorder": order}
+        layout = {
+            "predictor": predictor,
+            "tile": tile,
+            "planarconfig": planar,
+            "rowsperstrip": rows,
+            "byteorder": order,
+        }
         try:
-            tifffile.imwrite(folder / "a.tif", stored, compression=compression, photometric=photometric, **layout)
+            tifffile.imwrite(
+                folder / "a.tif", stored, compression=compression, photometric=photometric, **layout
+            )
         except ValueError:
             continue  # tifffile does not write it
         read = read_or_none(folder / "a.tif") if compression == "jpeg" else values  # lossy
-        outcomes.setdefault(str(compression), []).append(compare(folder / "a.tif", by_rule(values if read is None else read)))
+        outcomes.setdefault(str(compression), []).append(
+            compare(folder / "a.tif", by_rule(values if read is None else read))
+        )
     for compression, fill_order in itertools.product(("tiff_ccitt", "group3", "group4"), (1, 2)):
         image = Image.fromarray(smooth_values(False) > 128)
         image.save(folder / "a.tif", compression=compression, tiffinfo={266: fill_order})
-        outcomes.setdefault(compression, []).append(compare(folder / "a.tif", np.asarray(image) * 255.0))
+        outcomes.setdefault(compression, []).append(
+            compare(folder / "a.tif", np.asarray(image) * 255.0)
+        )
     return outcome_table("compression", outcomes)
 
 
@@ -315,9 +366,17 @@ def check_png(folder: Path, colour_type: int, bits: int, orientation: int, late:
     """Write one kind, read it, compare; orientation 0 is none, 9 does not exist."""
     samples = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour_type]
     random = np.random.default_rng(bits)
-    stored = random.integers(0, 2**bits, (HEIGHT, WIDTH, samples), np.uint16 if bits == 16 else np.uint8)
+    stored = random.integers(
+        0, 2**bits, (HEIGHT, WIDTH, samples), np.uint16 if bits == 16 else np.uint8
+    )
     palette = random.integers(0, 256, (2**bits, 3), np.uint8) if colour_type == 3 else None
-    exif = png_chunk(b"eXIf", struct.pack("<2sHIHHHIHHI", b"II", 42, 8, 1, 274, 3, 1, orientation, 0, 0)) if orientation else b""
+    exif = (
+        png_chunk(
+            b"eXIf", struct.pack("<2sHIHHHIHHI", b"II", 42, 8, 1, 274, 3, 1, orientation, 0, 0)
+        )
+        if orientation
+        else b""
+    )
     packed = [pack(row[None], bits, ">") for row in stored]
     path = folder / "a.png"
     path.write_bytes(
@@ -344,7 +403,9 @@ def png_table(folder: Path) -> list[str]:
     for colour_type, bits, orientation, late in png_types():
         outcome = check_png(folder, colour_type, bits, orientation, late)
         outcomes.setdefault(f"PNG, {names[colour_type]}, {bits} bits", []).append(outcome)
-    for mode, progressive, orientation in itertools.product(("L", "RGB", "CMYK"), (False, True), range(1, 10)):
+    for mode, progressive, orientation in itertools.product(
+        ("L", "RGB", "CMYK"), (False, True), range(1, 10)
+    ):
         outcome = check_jpeg(folder, mode, progressive, orientation)
         outcomes.setdefault(f"JPEG, {mode}", []).append(outcome)
     for bits, top_down in itertools.product((1, 4, 8, 16, 24, 32), (False, True)):
@@ -357,7 +418,9 @@ def check_jpeg(folder: Path, mode: str, progressive: bool, orientation: int) -> 
     exif = Image.Exif()
     exif[274] = orientation
     path = folder / "a.jpg"
-    Image.fromarray(smooth_values(mode != "L")).convert(mode).save(path, progressive=progressive, exif=exif)
+    Image.fromarray(smooth_values(mode != "L")).convert(mode).save(
+        path, progressive=progressive, exif=exif
+    )
     if mode == "CMYK":
         stored = np.asarray(Image.open(path).convert("RGB"))
     else:
@@ -369,7 +432,9 @@ def check_jpeg(folder: Path, mode: str, progressive: bool, orientation: int) -> 
 def check_bmp(folder: Path, bits: int, top_down: bool) -> int | str:
     """Write one kind, read it, compare."""
     random = np.random.default_rng(bits)
-    palette = random.integers(0, 256, (2**bits, 4), np.uint8) if bits <= 8 else np.zeros((0, 4), np.uint8)
+    palette = (
+        random.integers(0, 256, (2**bits, 4), np.uint8) if bits <= 8 else np.zeros((0, 4), np.uint8)
+    )
     if bits <= 8:
         stored = random.integers(0, 2**bits, (HEIGHT, WIDTH), np.uint8)
         colours = palette[stored, 2::-1].astype(float)
@@ -377,27 +442,44 @@ def check_bmp(folder: Path, bits: int, top_down: bool) -> int | str:
     elif bits == 16:  # 5 bits each, the highest unused
         fives = random.integers(0, 32, (HEIGHT, WIDTH, 3), np.uint16)
         colours = np.floor(fives * (255 / 31))
-        rows = [row.tobytes() for row in (fives[..., 0] << 10 | fives[..., 1] << 5 | fives[..., 2]).astype("<u2")]
+        rows = [
+            row.tobytes()
+            for row in (fives[..., 0] << 10 | fives[..., 1] << 5 | fives[..., 2]).astype("<u2")
+        ]
     else:
         stored = random.integers(0, 256, (HEIGHT, WIDTH, bits // 8), np.uint8)
         colours = stored[..., 2::-1].astype(float)
         rows = [row.tobytes() for row in stored]
-    body = b"".join(row.ljust(-(-len(row) // 4) * 4, b"\0") for row in (rows if top_down else rows[::-1]))
+    body = b"".join(
+        row.ljust(-(-len(row) // 4) * 4, b"\0") for row in (rows if top_down else rows[::-1])
+    )
     start = 54 + palette.nbytes
     height = -HEIGHT if top_down else HEIGHT
-    info = struct.pack("<IiiHHIIiiII", 40, WIDTH, height, 1, bits, 0, len(body), 0, 0, len(palette), 0)
+    info = struct.pack(
+        "<IiiHHIIiiII", 40, WIDTH, height, 1, bits, 0, len(body), 0, 0, len(palette), 0
+    )
     path = folder / "a.bmp"
-    path.write_bytes(struct.pack("<2sIHHI", b"BM", start + len(body), 0, 0, start) + info + palette.tobytes() + body)
+    path.write_bytes(
+        struct.pack("<2sIHHI", b"BM", start + len(body), 0, 0, start)
+        + info
+        + palette.tobytes()
+        + body
+    )
     return compare(path, colours)
 
 
 def outcome_table(what: str, outcomes: dict[str, list[int | str]]) -> list[str]:
     """A line per kind: files, largest difference, reasons of refusal."""
-    lines = [f"| {what} | files | read | largest difference | refused |", "|---|---:|---:|---:|---|"]
+    lines = [
+        f"| {what} | files | read | largest difference | refused |",
+        "|---|---:|---:|---:|---|",
+    ]
     for name, found in outcomes.items():
         read = [outcome for outcome in found if not isinstance(outcome, str)]
         reasons = "; ".join(sorted({outcome for outcome in found if isinstance(outcome, str)}))
-        lines.append(f"| {name} | {len(found)} | {len(read)} | {max(read, default='')} | {reasons} |")
+        lines.append(
+            f"| {name} | {len(found)} | {len(read)} | {max(read, default='')} | {reasons} |"
+        )
     return lines
 
 
@@ -406,7 +488,10 @@ def cell_of(outcomes: list[int | str], reasons: dict[str, int]) -> str:
     refused = Counter(outcome for outcome in outcomes if isinstance(outcome, str))
     read = [outcome for outcome in outcomes if not isinstance(outcome, str)]
     parts = [f"{max(read)} ({len(read)})"] if read else []
-    parts += [f"[{reasons.setdefault(reason, len(reasons) + 1)}] ({count})" for reason, count in refused.items()]
+    parts += [
+        f"[{reasons.setdefault(reason, len(reasons) + 1)}] ({count})"
+        for reason, count in refused.items()
+    ]
     return ", ".join(parts)
 
 
@@ -414,9 +499,20 @@ def main() -> None:
     """Write the tables."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        others, compressions, tiffs = png_table(folder), compression_table(folder), tiff_table(folder)
+        others, compressions, tiffs = (
+            png_table(folder),
+            compression_table(folder),
+            tiff_table(folder),
+        )
     dicom = dicom_types.tables()
-    libraries = ("numpy", "pillow", "tifffile", "imagecodecs", "opencv-contrib-python-headless", "pydicom")
+    libraries = (
+        "numpy",
+        "pillow",
+        "tifffile",
+        "imagecodecs",
+        "opencv-contrib-python-headless",
+        "pydicom",
+    )
     versions = ", ".join(f"{library} {version(library)}" for library in libraries)
     text = "\n".join(
         [

@@ -1,9 +1,11 @@
 """Do the intervals cover, and do the tests hold their level? Simulated with the code that ships.
 
-``python tests/benchmarks/interval_coverage.py`` (about 20 minutes on one core) draws test sets with known class shares, lets two
-classifiers of equal worth predict them, and counts how often the interval of the first holds its true value and how often the paired
-test finds a difference. It writes ``results/coverage.md``. ``--samples N`` draws fewer; ``--no-rules`` applies every method where it is
-refused, too, which is how the rules of ``benchmark/scoring/intervals.py`` were found; ``--out FILE``.
+``python tests/benchmarks/interval_coverage.py`` (about 20 minutes on one core) draws test sets with
+known class shares, lets two classifiers of equal worth predict them, and counts how often the
+interval of the first holds its true value and how often the paired test finds a difference. It
+writes ``results/coverage.md``. ``--samples N`` draws fewer; ``--no-rules`` applies every method
+where it is refused, too, which is how the rules of ``benchmark/scoring/intervals.py`` were found;
+``--out FILE``.
 """
 
 from __future__ import annotations
@@ -35,17 +37,42 @@ SHARES = {
 }
 LABELS = {"labels 50, 20, 5": np.array([0.5, 0.2, 0.05])}  # multi-label: prevalences
 SAMPLES = [("images", n) for n in (50, 100, 200, 500, 2000)]
-SAMPLES += [(kind, n) for kind in ("patients", "patients of one class") for n in (10, 20, 50, 100, 200)]
-SEPARATIONS = {"moderate": 1.5, "strong": 3.0}  # distance of the classes, in standard deviations of the noise
+SAMPLES += [
+    (kind, n) for kind in ("patients", "patients of one class") for n in (10, 20, 50, 100, 200)
+]
+SEPARATIONS = {
+    "moderate": 1.5,
+    "strong": 3.0,
+}  # distance of the classes, in standard deviations of the noise
 PER_PATIENT = 5  # images, in the mean
 ICC = 0.5  # share of the noise that the images of a patient have in common
 SHARED = 0.7  # share of the noise that two classifiers have in common
 METRIC_NAMES = (
-    *("accuracy", "recall", "precision", "f1", "geometric_mean", "mcc", "kappa", "precision_weighted", "f1_weighted"),
+    *(
+        "accuracy",
+        "recall",
+        "precision",
+        "f1",
+        "geometric_mean",
+        "mcc",
+        "kappa",
+        "precision_weighted",
+        "f1_weighted",
+    ),
     *("auc", "average_precision", "log_loss", "brier"),
 )
 MULTILABEL_NAMES = (
-    *("subset_accuracy", "accuracy", "recall", "precision", "f1", "f1_micro", "hamming_loss", "auc", "average_precision"),
+    *(
+        "subset_accuracy",
+        "accuracy",
+        "recall",
+        "precision",
+        "f1",
+        "f1_micro",
+        "hamming_loss",
+        "auc",
+        "average_precision",
+    ),
     "label_ranking_average_precision",
 )
 FREE = dict.fromkeys(RULES, Rule(n_groups=2, effective=0, uneven=np.inf))
@@ -75,7 +102,12 @@ Key = tuple[str, str, int, str, str]  # class shares, kind of sample, size, clas
 
 
 def draw(
-    rng: np.random.Generator, shares: NDArray, separation: float, kind: str, size: int, multilabel: bool = False
+    rng: np.random.Generator,
+    shares: NDArray,
+    separation: float,
+    kind: str,
+    size: int,
+    multilabel: bool = False,
 ) -> tuple[Predictions, Predictions]:
     """Predictions of two classifiers of equal worth on one test set: posterior probabilities given noisy evidence for each class."""
     k = len(shares)
@@ -91,7 +123,11 @@ def draw(
     positive = truth if multilabel else truth[:, None] == np.arange(k)
     found = []
     for _ in range(2):
-        evidence = separation * positive + np.sqrt(SHARED) * common + np.sqrt(1 - SHARED) * _noise(rng, patient, size, k)
+        evidence = (
+            separation * positive
+            + np.sqrt(SHARED) * common
+            + np.sqrt(1 - SHARED) * _noise(rng, patient, size, k)
+        )
         proba = _posterior(evidence, shares, separation, multilabel)
         names = tuple("abcdefg"[:k])
         found.append(Predictions(truth.astype(np.int64), proba, names, np.arange(n), groups=groups))
@@ -100,12 +136,18 @@ def draw(
 
 def _noise(rng: np.random.Generator, patient: NDArray, n_patients: int, k: int) -> NDArray:
     own = rng.normal(size=(len(patient), k))
-    return own if n_patients == len(patient) else np.sqrt(ICC) * rng.normal(size=(n_patients, k))[patient] + np.sqrt(1 - ICC) * own
+    return (
+        own
+        if n_patients == len(patient)
+        else np.sqrt(ICC) * rng.normal(size=(n_patients, k))[patient] + np.sqrt(1 - ICC) * own
+    )
 
 
 def _posterior(evidence: NDArray, shares: NDArray, separation: float, multilabel: bool) -> NDArray:
     if multilabel:
-        return 1 / (1 + np.exp(-(separation * (evidence - separation / 2) + np.log(shares / (1 - shares)))))
+        return 1 / (
+            1 + np.exp(-(separation * (evidence - separation / 2) + np.log(shares / (1 - shares))))
+        )
     score = separation * evidence + np.log(shares)
     score = np.exp(score - score.max(axis=1, keepdims=True))
     return score / score.sum(axis=1, keepdims=True)
@@ -125,19 +167,42 @@ def simulate(n_samples: int, rules: dict[str, Rule], seed: int = 0) -> dict[Key,
                 for _ in range(n_samples):
                     a, b = draw(rng, shares, separation, kind, size, multilabel)
                     for metric in names:
-                        _tally(tallies[name, kind, size, classifiers, metric], metric, a, b, true[metric], rules)
-                print(name, classifiers, kind, size, f"{time.perf_counter() - start:.1f} s", file=sys.stderr, flush=True)  # noqa: T201
+                        _tally(
+                            tallies[name, kind, size, classifiers, metric],
+                            metric,
+                            a,
+                            b,
+                            true[metric],
+                            rules,
+                        )
+                print(  # noqa: T201
+                    name,
+                    classifiers,
+                    kind,
+                    size,
+                    f"{time.perf_counter() - start:.1f} s",
+                    file=sys.stderr,
+                    flush=True,
+                )
     return tallies
 
 
 def _true_values(
-    rng: np.random.Generator, shares: NDArray, separation: float, multilabel: bool, names: tuple[str, ...]
+    rng: np.random.Generator,
+    shares: NDArray,
+    separation: float,
+    multilabel: bool,
+    names: tuple[str, ...],
 ) -> dict[str, float]:
     many = [draw(rng, shares, separation, "images", 200_000, multilabel) for _ in range(2)]
-    return {name: float(np.mean([METRICS[name](p) for pair in many for p in pair])) for name in names}
+    return {
+        name: float(np.mean([METRICS[name](p) for pair in many for p in pair])) for name in names
+    }
 
 
-def _tally(tally: Tally, metric: str, a: Predictions, b: Predictions, true: float, rules: dict[str, Rule]) -> None:
+def _tally(
+    tally: Tally, metric: str, a: Predictions, b: Predictions, true: float, rules: dict[str, Rule]
+) -> None:
     if a.absent:  # an incomplete test set has another true value
         tally.drawn += 1
         return
@@ -152,7 +217,9 @@ def simulate_folds(n_samples: int, seed: int = 1) -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     for n in (60, 200, 1000):
         for folds, repeats in ((3, 1), (5, 1), (10, 1), (5, 3)):
-            scores = np.array([_cross_validated(rng, n, folds, repeats) for _ in range(n_samples)])  # (samples, folds, 2)
+            scores = np.array(
+                [_cross_validated(rng, n, folds, repeats) for _ in range(n_samples)]
+            )  # (samples, folds, 2)
             size = n / folds
             true = scores.mean()
             intervals = [corrected_t(values[:, 0], n - size, size) for values in scores]
@@ -176,7 +243,12 @@ def _cross_validated(rng: np.random.Generator, n: int, folds: int, repeats: int)
             train = fold != k
             centroids = np.stack([X[train & (y == cls)].mean(axis=0) for cls in (0, 1)])
             squared = (X[~train][:, None] - centroids) ** 2
-            found.append([(squared[..., part].sum(axis=2).argmin(axis=1) == y[~train]).mean() for part in (slice(5), slice(5, 10))])
+            found.append(
+                [
+                    (squared[..., part].sum(axis=2).argmin(axis=1) == y[~train]).mean()
+                    for part in (slice(5), slice(5, 10))
+                ]
+            )
     return np.array(found)
 
 
@@ -193,12 +265,20 @@ def _error(values: list[bool] | NDArray) -> float:
 
 def table(tallies: dict[Key, Tally], metric: str, names: list[str]) -> Iterator[str]:
     """Markdown table of one metric."""
-    heads = [f"{word} ({name})" for name in SEPARATIONS for word in ("printed", "coverage", "width", "tested", "type-I error")]
+    heads = [
+        f"{word} ({name})"
+        for name in SEPARATIONS
+        for word in ("printed", "coverage", "width", "tested", "type-I error")
+    ]
     yield "| class shares | test set | " + " | ".join(heads) + " |"
     yield "|---" * (len(heads) + 2) + "|"
     for name in names:
         for kind, size in SAMPLES:
-            cells = [cell for classifiers in SEPARATIONS for cell in _cells(tallies[name, kind, size, classifiers, metric])]
+            cells = [
+                cell
+                for classifiers in SEPARATIONS
+                for cell in _cells(tallies[name, kind, size, classifiers, metric])
+            ]
             if any(cell != "-" for cell in cells):
                 yield f"| {name} | {size} {kind} | {' | '.join(cells)} |"
 
@@ -206,7 +286,11 @@ def table(tallies: dict[Key, Tally], metric: str, names: list[str]) -> Iterator[
 def _cells(tally: Tally) -> list[str]:
     cells = []
     if len(tally.covered) >= 0.05 * tally.drawn:
-        cells += [f"{100 * len(tally.covered) / tally.drawn:.0f} %", _share(tally.covered), f"{np.mean(tally.widths):.3f}"]
+        cells += [
+            f"{100 * len(tally.covered) / tally.drawn:.0f} %",
+            _share(tally.covered),
+            f"{np.mean(tally.widths):.3f}",
+        ]
     else:
         cells += ["-"] * 3
     if len(tally.rejected) >= 0.05 * tally.drawn:
@@ -224,37 +308,62 @@ def outside(tallies: dict[Key, Tally]) -> Iterator[tuple[bool, str]]:
     line : str
     """
     for (name, kind, size, classifiers, metric), tally in tallies.items():
-        for word, values, low, high in (("coverage", tally.covered, LOW, HIGH), ("type-I error", tally.rejected, TOO_LOW, TOO_HIGH)):
+        for word, values, low, high in (
+            ("coverage", tally.covered, LOW, HIGH),
+            ("type-I error", tally.rejected, TOO_LOW, TOO_HIGH),
+        ):
             if len(values) < 0.5 * tally.drawn:
                 continue
-            error = 2 * np.sqrt(max(np.mean(values) * (1 - np.mean(values)), 0.05 * LEVEL) / len(values))
+            error = 2 * np.sqrt(
+                max(np.mean(values) * (1 - np.mean(values)), 0.05 * LEVEL) / len(values)
+            )
             if not low - error <= np.mean(values) <= high + error:
                 is_too_sure = (np.mean(values) < low) == (word == "coverage")
-                yield is_too_sure, f"- {metric}, {word} {_share(values)}: {name}, {size} {kind}, {classifiers} classifiers"
+                yield (
+                    is_too_sure,
+                    f"- {metric}, {word} {_share(values)}: {name}, {size} {kind}, {classifiers} "
+                    "classifiers",
+                )
 
 
 def report(tallies: dict[Key, Tally], folds: list[str], n_samples: int, with_rules: bool) -> str:
     """The page."""
     found = list(outside(tallies))
     too_sure = [line for is_too_sure, line in found if is_too_sure]
-    n_cells = sum((len(t.covered) >= 0.5 * t.drawn) + (len(t.rejected) >= 0.5 * t.drawn) for t in tallies.values())
-    covered, printed = sum(sum(t.covered) for t in tallies.values()), sum(len(t.covered) for t in tallies.values())
-    rejected, tested = sum(sum(t.rejected) for t in tallies.values()), sum(len(t.rejected) for t in tallies.values())
+    n_cells = sum(
+        (len(t.covered) >= 0.5 * t.drawn) + (len(t.rejected) >= 0.5 * t.drawn)
+        for t in tallies.values()
+    )
+    covered, printed = (
+        sum(sum(t.covered) for t in tallies.values()),
+        sum(len(t.covered) for t in tallies.values()),
+    )
+    rejected, tested = (
+        sum(sum(t.rejected) for t in tallies.values()),
+        sum(len(t.rejected) for t in tallies.values()),
+    )
     lines = [
         "# Coverage of the intervals, type-I error of the tests",
         "",
-        f"`python tests/benchmarks/interval_coverage.py`: {n_samples} test sets for each setting, drawn from known classes and predicted "
+        f"`python tests/benchmarks/interval_coverage.py`: {n_samples} test sets for each setting, "
+        "drawn from known classes and predicted "
         "by two "
         "classifiers of equal worth, by the code that ships"
         + (" with its rules." if with_rules else ", **applied also where its rules refuse**.")
         + f" Classes lie {SEPARATIONS['moderate']} (moderate) or {SEPARATIONS['strong']} (strong) standard deviations apart, a patient has "
-        f"{PER_PATIENT} images in the mean, of which half of the noise is common ('of one class': all of one class), the two classifiers "
-        f"share {SHARED:.0%} of the noise. Nominal are 0.95 and 0.05; ± is the Monte-Carlo standard error. 'printed' and 'tested' are the "
-        "shares of the samples in which the rules let an interval and a p-value be computed; what is computed in less than 5 % is '-'.",
+        f"{PER_PATIENT} images in the mean, of which half of the noise is common ('of one class': "
+        "all of one class), the two classifiers "
+        f"share {SHARED:.0%} of the noise. Nominal are 0.95 and 0.05; ± is the Monte-Carlo "
+        "standard error. 'printed' and 'tested' are the "
+        "shares of the samples in which the rules let an interval and a p-value be computed; what "
+        "is computed in less than 5 % is '-'.",
         "",
-        f"Over all settings, intervals cover in {covered / printed:.3f} and tests reject in {rejected / tested:.3f} of the cases. Of "
-        f"{n_cells} entries that are computed in at least half of the samples, {len(found)} leave 0.93 to 0.97, or 0.03 to 0.07, by more "
-        f"than two Monte-Carlo errors. {len(too_sure)} of them cover too little or reject too often:",
+        f"Over all settings, intervals cover in {covered / printed:.3f} and tests reject in "
+        f"{rejected / tested:.3f} of the cases. Of "
+        f"{n_cells} entries that are computed in at least half of the samples, {len(found)} leave "
+        "0.93 to 0.97, or 0.03 to 0.07, by more "
+        f"than two Monte-Carlo errors. {len(too_sure)} of them cover too little or reject too "
+        "often:",
         "",
         *too_sure,
         "",
@@ -264,14 +373,17 @@ def report(tallies: dict[Key, Tally], folds: list[str], n_samples: int, with_rul
         "",
         "## Rules",
         "",
-        "| method | metrics | images of the rarest class | groups of the rarest class | images | groups | deciding units (tests) |",
+        "| method | metrics | images of the rarest class | groups of the rarest class | images | "
+        "groups | deciding units (tests) |",
         "|---|---|---|---|---|---|---|",
         *_rules(),
         "",
         "## Folds: the corrected resampled t-test (Nadeau & Bengio 2003)",
         "",
-        "Not among the numbers above. Its correction is for models that change with the training set; of these two, which do not, it is",
-        "conservative: its intervals are wider, and it rejects less often, than 0.95 and 0.05 ask for.",
+        "Not among the numbers above. Its correction is for models that change with the training "
+        "set; of these two, which do not, it is",
+        "conservative: its intervals are wider, and it rejects less often, than 0.95 and 0.05 ask "
+        "for.",
         "",
         *folds,
         "",
@@ -298,7 +410,9 @@ def main() -> None:
     chosen = parser.parse_args()
     tallies = simulate(chosen.samples, FREE if chosen.no_rules else dict(RULES))
     folds = list(simulate_folds(chosen.samples))
-    chosen.out.write_text(report(tallies, folds, chosen.samples, not chosen.no_rules), encoding="utf-8")
+    chosen.out.write_text(
+        report(tallies, folds, chosen.samples, not chosen.no_rules), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """The best classical pipeline on BreastMNIST and RetinaMNIST against the published ResNet-18, chosen on the validation part only.
 
-``python tests/benchmarks/medical.py`` (about 15 minutes) evaluates every pipeline below on the official validation part with five
-seeds, takes the one with the highest mean of AUC and accuracy, evaluates that one, once, on the test part with the same seeds,
-and writes ``results/medical.md``. ``$BENCHMARK_DATA`` holds the sets; rows go to ``results/medical/``.
+``python tests/benchmarks/medical.py`` (about 15 minutes) evaluates every pipeline below on the
+official validation part with five seeds, takes the one with the highest mean of AUC and accuracy,
+evaluates that one, once, on the test part with the same seeds, and writes ``results/medical.md``.
+``$BENCHMARK_DATA`` holds the sets; rows go to ``results/medical/``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ import pandas as pd
 
 from benchmark import load_study, run
 
-PUBLISHED = {"breastmnist": (0.901, 0.863), "retinamnist": (0.717, 0.524)}  # ResNet-18 (28), AUC and ACC, Yang et al. 2023, table 3
+PUBLISHED = {
+    "breastmnist": (0.901, 0.863),
+    "retinamnist": (0.717, 0.524),
+}  # ResNet-18 (28), AUC and ACC, Yang et al. 2023, table 3
 SEEDS = [0, 1, 2, 3, 4]
 HOG = "hog(pixels_per_cell=(7, 7), cells_per_block=(2, 2))"
 PYRAMID = "laplacian_pyramid(grid=(4, 4))"
@@ -22,7 +26,20 @@ SIFT = "sift_bovw(step=2, bin_sizes=(3, 4), sigma=0.5, root=True, levels=2)"
 PATCHES = "kmeans_patches(root=True)"
 LBP = "lbp(method='nri_uniform', grid=(4, 4))"
 EXTRACTORS = [
-    *("pixels", "pca(n_components=32)", HOG, "laplacian_pyramid", PYRAMID, COLOR, LBP, "glcm", "gabor(grid=(4, 4))", "gist", SIFT, PATCHES),
+    *(
+        "pixels",
+        "pca(n_components=32)",
+        HOG,
+        "laplacian_pyramid",
+        PYRAMID,
+        COLOR,
+        LBP,
+        "glcm",
+        "gabor(grid=(4, 4))",
+        "gist",
+        SIFT,
+        PATCHES,
+    ),
     *(
         f"{PYRAMID} + {HOG}",
         f"{PYRAMID} + gist",
@@ -32,14 +49,29 @@ EXTRACTORS = [
     ),
 ]
 MODELS = [
-    *("rbf_svm", "rbf_svm(C=10)", "linear_svm(C=0.001)", "logistic_regression(C=0.001)", "logistic_regression(C=0.01)"),
-    *("random_forest(n_estimators=500)", "gradient_boosting", "knn(n_neighbors=15, weights='distance')"),
+    *(
+        "rbf_svm",
+        "rbf_svm(C=10)",
+        "linear_svm(C=0.001)",
+        "logistic_regression(C=0.001)",
+        "logistic_regression(C=0.01)",
+    ),
+    *(
+        "random_forest(n_estimators=500)",
+        "gradient_boosting",
+        "knn(n_neighbors=15, weights='distance')",
+    ),
 ]
 
 
 def chosen(rows: pd.DataFrame) -> tuple[str, str]:
     """Extractor and model with the highest mean of AUC and accuracy over the seeds."""
-    good = rows[rows["status"] == "ok"].groupby(["extractor", "model"])[["auc", "accuracy"]].mean().mean(axis=1)
+    good = (
+        rows[rows["status"] == "ok"]
+        .groupby(["extractor", "model"])[["auc", "accuracy"]]
+        .mean()
+        .mean(axis=1)
+    )
     return good.idxmax()
 
 
@@ -53,28 +85,56 @@ def main() -> None:
     lines = [
         "# BreastMNIST and RetinaMNIST: classical pipelines against the published ResNet-18",
         "",
-        f"{len(EXTRACTORS) * len(MODELS)} pipelines were evaluated on the official validation part (28x28 images, {len(SEEDS)} seeds); "
-        "the one with the highest mean of AUC and accuracy there was evaluated once on the test part. Means ± standard deviations over "
-        "the seeds, which draw whatever a pipeline draws; one that draws nothing has no spread. ResNet-18 (28) as published by "
-        "Yang et al., Scientific Data 10:41 (2023), one run. Written by `python tests/benchmarks/medical.py`.",
+        f"{len(EXTRACTORS) * len(MODELS)} pipelines were evaluated on the official validation part "
+        f"(28x28 images, {len(SEEDS)} seeds); "
+        "the one with the highest mean of AUC and accuracy there was evaluated once on the test "
+        "part. Means ± standard deviations over "
+        "the seeds, which draw whatever a pipeline draws; one that draws nothing has no spread. "
+        "ResNet-18 (28) as published by "
+        "Yang et al., Scientific Data 10:41 (2023), one run. Written by `python "
+        "tests/benchmarks/medical.py`.",
         "",
-        "| data set | pipeline | validation AUC | validation ACC | test AUC | test ACC | ResNet-18 AUC | ResNet-18 ACC |",
+        "| data set | pipeline | validation AUC | validation ACC | test AUC | test ACC | ResNet-18 "
+        "AUC | ResNet-18 ACC |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, (auc, accuracy) in PUBLISHED.items():
         study = load_study(
-            "digits", name=f"{name}-validation", datasets=[name], extractors=EXTRACTORS, models=MODELS, seeds=SEEDS, split="validation"
+            "digits",
+            name=f"{name}-validation",
+            datasets=[name],
+            extractors=EXTRACTORS,
+            models=MODELS,
+            seeds=SEEDS,
+            split="validation",
         )
         rows = run(study, out="results/medical", jobs=2)
         extractor, model = chosen(rows)
         on_validation = rows[(rows["extractor"] == extractor) & (rows["model"] == model)]
-        final = load_study("digits", name=f"{name}-test", datasets=[name], extractors=[extractor], models=[model], seeds=SEEDS)
+        final = load_study(
+            "digits",
+            name=f"{name}-test",
+            datasets=[name],
+            extractors=[extractor],
+            models=[model],
+            seeds=SEEDS,
+        )
         test = run(final, out="results/medical", jobs=2)
-        cells = [spread(frame[metric]) for frame in (on_validation, test) for metric in ("auc", "accuracy")]
-        lines.append(f"| {name} | {extractor}, {model} | {' | '.join(cells)} | {auc:.3f} | {accuracy:.3f} |")
+        cells = [
+            spread(frame[metric])
+            for frame in (on_validation, test)
+            for metric in ("auc", "accuracy")
+        ]
+        lines.append(
+            f"| {name} | {extractor}, {model} | {' | '.join(cells)} | {auc:.3f} | {accuracy:.3f} |"
+        )
         print(lines[-1], flush=True)  # noqa: T201
     where = test["environment"].iloc[0]
-    lines += ["", f"Rows of commit {where['git_commit'][:12]}, on {where['processor']}, {where['cores']} cores."]
+    lines += [
+        "",
+        f"Rows of commit {where['git_commit'][:12]}, on {where['processor']}, {where['cores']} "
+        "cores.",
+    ]
     Path("results/medical.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -1,8 +1,9 @@
 """Networks on a CPU: how fast our loop trains the article's network, and how far ``fast_resnet`` comes in four minutes.
 
-``python tests/benchmarks/networks.py`` (about 10 minutes) writes ``results/networks.md``; ``$BENCHMARK_DATA`` holds CIFAR-10. Speed: images
-a second of ``simple_cnn`` as it is, and of the same layers in the loop that most tutorials use (a ``DataLoader`` with batches of 32 and
-two workers over torchvision's transforms, Adam, a Python loop), in turns in one process, both with all cores.
+``python tests/benchmarks/networks.py`` (about 10 minutes) writes ``results/networks.md``;
+``$BENCHMARK_DATA`` holds CIFAR-10. Speed: images a second of ``simple_cnn`` as it is, and of the
+same layers in the loop that most tutorials use (a ``DataLoader`` with batches of 32 and two workers
+over torchvision's transforms, Adam, a Python loop), in turns in one process, both with all cores.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ class Tutorial(Dataset):
 
     def __init__(self, images: np.ndarray, targets: np.ndarray) -> None:
         self.images, self.targets = images, targets
-        self.transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5,) * 3, (0.5,) * 3)])
+        self.transform = transforms.Compose(
+            [transforms.ToTensor(), transforms.Normalize((0.5,) * 3, (0.5,) * 3)]
+        )
 
     def __len__(self) -> int:
         return len(self.images)
@@ -49,9 +52,21 @@ def article() -> nn.Sequential:
     blocks = [
         layer
         for n_in, n_out in ((3, 32), (32, 64))
-        for layer in (nn.Conv2d(n_in, n_out, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.BatchNorm2d(n_out))
+        for layer in (
+            nn.Conv2d(n_in, n_out, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.BatchNorm2d(n_out),
+        )
     ]
-    dense = [nn.Flatten(), nn.Dropout(0.5), nn.Linear(64 * 8 * 8, 128), nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, 10)]
+    dense = [
+        nn.Flatten(),
+        nn.Dropout(0.5),
+        nn.Linear(64 * 8 * 8, 128),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Linear(128, 10),
+    ]
     return nn.Sequential(*blocks, *dense)
 
 
@@ -79,7 +94,9 @@ def our_epoch(images: np.ndarray, targets: np.ndarray, batch_size: int) -> float
 def speed(images: np.ndarray, targets: np.ndarray) -> list[str]:
     """Images a second of every loop, in turns; the first round only warms up."""
     loops = {
-        "DataLoader, batches of 32, two workers": lambda: tutorial_epoch(images, targets, article()),
+        "DataLoader, batches of 32, two workers": lambda: tutorial_epoch(
+            images, targets, article()
+        ),
         "simple_cnn, batches of 32": lambda: our_epoch(images, targets, 32),
         "simple_cnn, batches of 128": lambda: our_epoch(images, targets, 128),
     }
@@ -88,12 +105,22 @@ def speed(images: np.ndarray, targets: np.ndarray) -> list[str]:
         for name, epoch in loops.items():
             found[name].append(len(images) / epoch())
     theirs, *_ = found.values()
-    lines = ["| loop | images/s, median | least | most | ratio, round by round |", "|---|---:|---:|---:|---|"]
+    lines = [
+        "| loop | images/s, median | least | most | ratio, round by round |",
+        "|---|---:|---:|---:|---|",
+    ]
     for name, rates in found.items():
         ratios = [a / b for a, b in zip(rates[1:], theirs[1:], strict=True)]
         ratio = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-        lines.append(f"| {name} | {statistics.median(rates[1:]):,.0f} | {min(rates[1:]):,.0f} | {max(rates[1:]):,.0f} | {ratio} |")
-    return [*lines, "", f"{ROUNDS} rounds of {len(images):,} images in turns, {torch.get_num_threads()} threads."]
+        lines.append(
+            f"| {name} | {statistics.median(rates[1:]):,.0f} | {min(rates[1:]):,.0f} | "
+            f"{max(rates[1:]):,.0f} | {ratio} |"
+        )
+    return [
+        *lines,
+        "",
+        f"{ROUNDS} rounds of {len(images):,} images in turns, {torch.get_num_threads()} threads.",
+    ]
 
 
 def accuracy(parts: tuple[np.ndarray, ...], epochs: int) -> list[str]:
@@ -105,7 +132,8 @@ def accuracy(parts: tuple[np.ndarray, ...], epochs: int) -> list[str]:
     seconds = time.perf_counter() - start
     score = model.score(test, test_y)
     return [
-        f"`fast_resnet(epochs={epochs})`, 50,000 training images, {torch.get_num_threads()} threads: accuracy {score:.4f} on the 10,000 "
+        f"`fast_resnet(epochs={epochs})`, 50,000 training images, {torch.get_num_threads()} "
+        f"threads: accuracy {score:.4f} on the 10,000 "
         f"test images after {seconds:.0f} s of training. The reference to beat: {REFERENCE}."
     ]
 
@@ -120,7 +148,8 @@ def main() -> None:
     lines = [
         "# Networks on a CPU",
         "",
-        f"Written by `python tests/benchmarks/networks.py {epochs}`, at commit {str(where['git_commit'])[:12]}.",
+        f"Written by `python tests/benchmarks/networks.py {epochs}`, at commit "
+        f"{str(where['git_commit'])[:12]}.",
         "",
         "## The same network, two loops",
         "",
@@ -128,9 +157,12 @@ def main() -> None:
         "",
         f"## CIFAR-10 in {SECONDS} s",
         "",
-        *accuracy((data.images[train], data.targets[train], data.images[test], data.targets[test]), epochs),
+        *accuracy(
+            (data.images[train], data.targets[train], data.images[test], data.targets[test]), epochs
+        ),
         "",
-        f"{where['processor']}, {where['cores']} cores, Python {where['python']}, torch {where['libraries']['torch']}.",
+        f"{where['processor']}, {where['cores']} cores, Python {where['python']}, torch "
+        f"{where['libraries']['torch']}.",
     ]
     print("\n".join(lines))  # noqa: T201
     Path("results/networks.md").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,8 +1,9 @@
 """``resnet18`` on BreastMNIST and RetinaMNIST against the published figures of the same network.
 
-``python tests/benchmarks/resnet.py`` (about 90 minutes on one core) evaluates the recipes below on the official validation part with one
-seed, takes the one with the higher mean of AUC and accuracy, evaluates that one, once, on the test part with three seeds, and writes
-``results/resnet.md``. ``$BENCHMARK_DATA`` holds the sets; rows go to ``results/resnet/``.
+``python tests/benchmarks/resnet.py`` (about 90 minutes on one core) evaluates the recipes below on
+the official validation part with one seed, takes the one with the higher mean of AUC and accuracy,
+evaluates that one, once, on the test part with three seeds, and writes ``results/resnet.md``.
+``$BENCHMARK_DATA`` holds the sets; rows go to ``results/resnet/``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from medical import PUBLISHED, spread
 
 from benchmark import load_study, run
 
-RECIPES = ["resnet18(batch_size=32, epochs=20)", "resnet18(augmentation=('flip', 'shift'), batch_size=32, epochs=20)"]
+RECIPES = [
+    "resnet18(batch_size=32, epochs=20)",
+    "resnet18(augmentation=('flip', 'shift'), batch_size=32, epochs=20)",
+]
 SEEDS = [0, 1, 2]
 
 
@@ -22,26 +26,47 @@ def main() -> None:
     lines = [
         "# BreastMNIST and RetinaMNIST: resnet18 trained here against the published ResNet-18",
         "",
-        f"Two recipes, {' and '.join(f'`{recipe}`' for recipe in RECIPES)}, were evaluated on the official validation part (28x28 "
-        "images, seed 0); the one with the higher mean of AUC and accuracy there was evaluated once on the test part. Means ± standard "
-        f"deviations over {len(SEEDS)} seeds. ResNet-18 (28) as published by Yang et al., Scientific Data 10:41 (2023). Written by "
+        f"Two recipes, {' and '.join(f'`{recipe}`' for recipe in RECIPES)}, were evaluated on the "
+        "official validation part (28x28 "
+        "images, seed 0); the one with the higher mean of AUC and accuracy there was evaluated "
+        "once on the test part. Means ± standard "
+        f"deviations over {len(SEEDS)} seeds. ResNet-18 (28) as published by Yang et al., "
+        "Scientific Data 10:41 (2023). Written by "
         "`python tests/benchmarks/resnet.py`.",
         "",
-        "| data set | chosen | validation AUC, ACC of each recipe | test AUC | test ACC | published AUC | published ACC |",
+        "| data set | chosen | validation AUC, ACC of each recipe | test AUC | test ACC | "
+        "published AUC | published ACC |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, (auc, accuracy) in PUBLISHED.items():
-        axes = {"datasets": [name], "split": "validation", "extractors": [], "models": RECIPES, "seeds": SEEDS[:1]}
-        rows = run(load_study("digits", name=f"{name}-validation", **axes), out="results/resnet", jobs=1).set_index("model")
+        axes = {
+            "datasets": [name],
+            "split": "validation",
+            "extractors": [],
+            "models": RECIPES,
+            "seeds": SEEDS[:1],
+        }
+        rows = run(
+            load_study("digits", name=f"{name}-validation", **axes), out="results/resnet", jobs=1
+        ).set_index("model")
         means = rows[["auc", "accuracy"]].mean(axis=1)
-        chosen = load_study("digits", name=f"{name}-test", datasets=[name], models=[means.idxmax()], seeds=SEEDS)
+        chosen = load_study(
+            "digits", name=f"{name}-test", datasets=[name], models=[means.idxmax()], seeds=SEEDS
+        )
         test = run(chosen, out="results/resnet", jobs=1)
-        found = "; ".join(f"{rows.loc[recipe, 'auc']:.3f}, {rows.loc[recipe, 'accuracy']:.3f}" for recipe in rows.index)
+        found = "; ".join(
+            f"{rows.loc[recipe, 'auc']:.3f}, {rows.loc[recipe, 'accuracy']:.3f}"
+            for recipe in rows.index
+        )
         cells = f"{spread(test['auc'])} | {spread(test['accuracy'])} | {auc:.3f} | {accuracy:.3f}"
         lines.append(f"| {name} | `{means.idxmax()}` | {found} | {cells} |")
         print(lines[-1], flush=True)  # noqa: T201
     where = test["environment"].iloc[0]
-    lines += ["", f"Rows of commit {where['git_commit'][:12]}, on {where['processor']}, {where['cores']} cores."]
+    lines += [
+        "",
+        f"Rows of commit {where['git_commit'][:12]}, on {where['processor']}, {where['cores']} "
+        "cores.",
+    ]
     Path("results/resnet.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

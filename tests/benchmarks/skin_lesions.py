@@ -1,8 +1,9 @@
 """Every strategy on the skin lesions of HAM10000, against doing nothing: intervals and the corrected t-test over five folds.
 
-``python tests/benchmarks/skin_lesions.py`` runs the suite ``skin_lesions`` (an hour or two; what is stored is not run again) and
-writes ``results/skin_lesions.md``. ``$BENCHMARK_DATA`` holds ``ham10000/``; rows go to ``results/skin_lesions/``. With the name of a
-results folder nothing is run, and its rows are read.
+``python tests/benchmarks/skin_lesions.py`` runs the suite ``skin_lesions`` (an hour or two; what is
+stored is not run again) and writes ``results/skin_lesions.md``. ``$BENCHMARK_DATA`` holds
+``ham10000/``; rows go to ``results/skin_lesions/``. With the name of a results folder nothing is
+run, and its rows are read.
 """
 
 from __future__ import annotations
@@ -34,20 +35,39 @@ s is seconds of resampling and fitting a fold, on one thread of a machine that m
 def main() -> None:
     """Run, test, write."""
     rows = load_results(sys.argv[1]) if len(sys.argv) > 1 else run("skin_lesions", jobs=2)
-    rows = rows[rows["strategy"].isin(load_study("skin_lesions").to_lists()["strategies"])]  # a folder may hold others, too
+    rows = rows[
+        rows["strategy"].isin(load_study("skin_lesions").to_lists()["strategies"])
+    ]  # a folder may hold others, too
     models = [model for model in rows["model"].unique() if model != "majority"]
-    tested = {(model, metric): against_none(rows[rows["model"] == model], metric) for model in models for metric in TESTED}
-    parts = [head(rows, len(next(iter(tested.values())))), "## What the data says", "", *sentences(rows, tested), ""]
+    tested = {
+        (model, metric): against_none(rows[rows["model"] == model], metric)
+        for model in models
+        for metric in TESTED
+    }
+    parts = [
+        head(rows, len(next(iter(tested.values())))),
+        "## What the data says",
+        "",
+        *sentences(rows, tested),
+        "",
+    ]
     for model in models:
         parts += [f"## {model}", "", *table(rows, model, tested), ""]
     environment = rows["environment"].iloc[0]
-    parts += [f"Rows of commit {environment['git_commit'][:12]}, on {environment['processor']}, {environment['cores']} cores."]
+    parts += [
+        f"Rows of commit {environment['git_commit'][:12]}, on {environment['processor']}, "
+        f"{environment['cores']} cores."
+    ]
     Path("results/skin_lesions.md").write_text("\n".join(parts) + "\n", encoding="utf-8")
 
 
 def head(rows: pd.DataFrame, n_strategies: int) -> str:
     """Data and protocol, in words."""
-    classes = pd.DataFrame(list(rows.drop_duplicates("fold")["per_class"])).map(lambda of: of["support"]).sum()
+    classes = (
+        pd.DataFrame(list(rows.drop_duplicates("fold")["per_class"]))
+        .map(lambda of: of["support"])
+        .sum()
+    )
     return HEAD.format(
         n=int(classes.sum()),
         classes=len(classes),
@@ -63,26 +83,49 @@ def head(rows: pd.DataFrame, n_strategies: int) -> str:
 def against_none(rows: pd.DataFrame, metric: str) -> dict[str, tuple[Result, float]]:
     """Result of the corrected t-test against none, and p after Holm's correction, by strategy."""
     done = rows[rows["status"] == "ok"].pivot_table(index="fold", columns="strategy", values=metric)
-    strategies = [name for name in rows["strategy"].unique() if name != "none" and name in done and done[name].notna().all()]
-    found = {name: over_folds(done[name] - done["none"], rows["n_images"], rows["n_test"]) for name in strategies}
+    strategies = [
+        name
+        for name in rows["strategy"].unique()
+        if name != "none" and name in done and done[name].notna().all()
+    ]
+    found = {
+        name: over_folds(done[name] - done["none"], rows["n_images"], rows["n_test"])
+        for name in strategies
+    }
     corrected = holm([result.p_value for result in found.values()])
     return {name: (result, p) for (name, result), p in zip(found.items(), corrected, strict=True)}
 
 
-def table(rows: pd.DataFrame, model: str, tested: dict[tuple[str, str], dict[str, tuple[Result, float]]]) -> Iterator[str]:
+def table(
+    rows: pd.DataFrame, model: str, tested: dict[tuple[str, str], dict[str, tuple[Result, float]]]
+) -> Iterator[str]:
     """Lines of the Markdown table of one model, the highest first metric first."""
     mine = rows[rows["model"] == model]
-    complete = mine.groupby("strategy")["status"].transform(lambda statuses: statuses.eq("ok").all())
+    complete = mine.groupby("strategy")["status"].transform(
+        lambda statuses: statuses.eq("ok").all()
+    )
     means = mine[complete].groupby("strategy")[[*METRICS, "fit_s", "resample_s"]].mean()
     reasons: list[str] = []
-    yield "| strategy | " + " | ".join(METRICS) + " | " + " | ".join(f"{metric}: difference, interval, p" for metric in TESTED) + " | s |"
+    yield (
+        "| strategy | "
+        + " | ".join(METRICS)
+        + " | "
+        + " | ".join(f"{metric}: difference, interval, p" for metric in TESTED)
+        + " | s |"
+    )
     yield "|---" * (len(METRICS) + len(TESTED) + 2) + "|"
     for name, mean in means.sort_values(METRICS[0], ascending=False).iterrows():
-        cells = [*(f"{mean[metric]:.3f}" for metric in METRICS), *(difference(tested[model, metric].get(str(name))) for metric in TESTED)]
+        cells = [
+            *(f"{mean[metric]:.3f}" for metric in METRICS),
+            *(difference(tested[model, metric].get(str(name))) for metric in TESTED),
+        ]
         yield f"| {name} | {' | '.join(cells)} | {mean['fit_s'] + mean['resample_s']:.1f} |"
     for name, missing in mine[mine["status"] != "ok"].groupby("strategy"):
         yield f"| {name} {'| ' * (len(METRICS) + len(TESTED) + 2)}|"
-        reasons.append(f"`{name}` has no figures: {missing['reason'].iloc[0]} ({len(missing)} of {mine['fold'].nunique()} folds).")
+        reasons.append(
+            f"`{name}` has no figures: {missing['reason'].iloc[0]} ({len(missing)} of "
+            f"{mine['fold'].nunique()} folds)."
+        )
     yield from ("", *reasons) if reasons else ()
 
 
@@ -94,32 +137,50 @@ def difference(found: tuple[Result, float] | None) -> str:
     if result.refusal:
         return f"{result.effect:+.3f}, refused: {result.refusal}"
     p = "p < 0.001" if result.p_value < 0.001 else f"p = {result.p_value:.2g}"
-    return f"{result.effect:+.3f} ({result.lower:+.3f} to {result.upper:+.3f}), {p}" + (" *" if corrected < 0.05 else "")
+    return f"{result.effect:+.3f} ({result.lower:+.3f} to {result.upper:+.3f}), {p}" + (
+        " *" if corrected < 0.05 else ""
+    )
 
 
-def sentences(rows: pd.DataFrame, tested: dict[tuple[str, str], dict[str, tuple[Result, float]]]) -> Iterator[str]:
+def sentences(
+    rows: pd.DataFrame, tested: dict[tuple[str, str], dict[str, tuple[Result, float]]]
+) -> Iterator[str]:
     """What the tests say, one sentence for each metric tested, and one for the cost of it."""
     for metric in TESTED:
         parts = []
         for model in dict.fromkeys(model for model, _ in tested):
             found = tested[model, metric]
             up, down = (
-                [name for name, (result, p) in found.items() if p < 0.05 and (result.effect > 0) == better] for better in (True, False)
+                [
+                    name
+                    for name, (result, p) in found.items()
+                    if p < 0.05 and (result.effect > 0) == better
+                ]
+                for better in (True, False)
             )
             best = max(found, key=lambda name: found[name][0].effect)
             parts.append(
-                f"with {model}, {len(up)} of {len(found)} strategies raise it beyond chance and {len(down)} lower it "
+                f"with {model}, {len(up)} of {len(found)} strategies raise it beyond chance and "
+                f"{len(down)} lower it "
                 f"(the highest is {best}, {found[best][0].effect:+.3f})"
             )
         yield f"- **{metric}** against `none`: " + "; ".join(parts) + "."
-    complete = rows.groupby(["model", "strategy"])["status"].transform(lambda statuses: statuses.eq("ok").all())
-    done = rows[complete].groupby(["model", "strategy"])[["f1", "balanced_accuracy", "accuracy"]].mean()
+    complete = rows.groupby(["model", "strategy"])["status"].transform(
+        lambda statuses: statuses.eq("ok").all()
+    )
+    done = (
+        rows[complete]
+        .groupby(["model", "strategy"])[["f1", "balanced_accuracy", "accuracy"]]
+        .mean()
+    )
     floor = done.xs("majority")["accuracy"].iloc[0]
     model, strategy = done["balanced_accuracy"].idxmax()
     best = done.loc[model, strategy]
     yield (
-        f"- **Accuracy** says otherwise: `majority` has {floor:.3f}, and {(done['accuracy'] < floor).sum()} of the {len(done) - 1} "
-        f"entries have less; the entry of the highest balanced accuracy ({strategy} with {model}: {best['balanced_accuracy']:.3f}) has "
+        f"- **Accuracy** says otherwise: `majority` has {floor:.3f}, and "
+        f"{(done['accuracy'] < floor).sum()} of the {len(done) - 1} "
+        f"entries have less; the entry of the highest balanced accuracy ({strategy} with {model}: "
+        f"{best['balanced_accuracy']:.3f}) has "
         f"{best['accuracy']:.3f}."
     )
 

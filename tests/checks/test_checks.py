@@ -28,10 +28,17 @@ QUICK = {
 
 
 def failures(kind, name):
-    return {outcome.name: outcome.problem for outcome in run_checks(kind, resolve(kind, Spec.parse(name))) if outcome.problem}
+    return {
+        outcome.name: outcome.problem
+        for outcome in run_checks(kind, resolve(kind, Spec.parse(name)))
+        if outcome.problem
+    }
 
 
-@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in ("extractor", "model", "strategy") for name in registered(kind)])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(kind, name) for kind in ("extractor", "model", "strategy") for name in registered(kind)],
+)
 def test_everything_in_the_registries_passes(kind, name):
     assert failures(kind, QUICK.get(name, name)) == {}
 
@@ -77,7 +84,11 @@ def test_an_honest_plug_in_passes():
 
 @pytest.mark.parametrize(
     ("name", "check"),
-    [("GivesNaN", "gives_probabilities"), ("StandardisesTestPart", "images_are_independent"), ("HardLabelsOnly", "gives_probabilities")],
+    [
+        ("GivesNaN", "gives_probabilities"),
+        ("StandardisesTestPart", "images_are_independent"),
+        ("HardLabelsOnly", "gives_probabilities"),
+    ],
 )
 def test_a_bad_model_fails_the_one_check_of_what_it_breaks(name, check):
     assert list(failures("model", f"{FAKES}:{name}")) == [check]
@@ -93,26 +104,34 @@ MISTAKES = {
         "FitReturnsNone": "end it with `return self`",
         "FitWithoutBase": "rename it to learn(self, images)",
         "GivesFloat64": "float64, not float32",
-        "DividesByZero": "all-black images: DividesByZero.extract returned NaN or infinite features",
+        "DividesByZero": "all-black images: DividesByZero.extract returned NaN or infinite "
+        "features",
         "DrawsUnseeded": "add random_state=None to __init__",
         "GrayOnly": "on colour images (n, h, w, 3), and works on gray",
         "ColourOnly": "on gray images (n, h, w, 1), and works on colour",
         "NeedsSixteenPixels": "set min_size = 16",
         "WritesIntoBatch": "work on a copy",
         "InheritsNothing": "inherit from features.base.Extractor",
-        "NeedsColourAndSixtyFourPixels": "window does not fit (line NUMBER of mistakes.py): set min_size = 64 in the class",
-        "NeedsColourAndMorePixels": "on gray images of 224 x 224 pixels, and ValueError: window does not fit",
-        "NeedsMorePixels": "gray and colour, 8 x 8 to 224 x 224 pixels; if it needs larger ones, set min_size",
+        "NeedsColourAndSixtyFourPixels": "window does not fit (line NUMBER of mistakes.py): set "
+        "min_size = 64 in the class",
+        "NeedsColourAndMorePixels": "on gray images of 224 x 224 pixels, and ValueError: window "
+        "does not fit",
+        "NeedsMorePixels": "gray and colour, 8 x 8 to 224 x 224 pixels; if it needs larger ones, "
+        "set min_size",
         "DividesByZeroWhenSmall": "set min_size = 24 in the class",
-        "FindsNothingOnBlank": "an image without structure, such as one without keypoints, needs features as well; return zeros",
+        "FindsNothingOnBlank": "an image without structure, such as one without keypoints, needs "
+        "features as well; return zeros",
         "FindsNothingOnSome": "on some images, and works on others: an image without structure",
         "ReturnsNone": "ReturnsNone.extract returned None",
-        "ReturnsSeveralLengths": "returned vectors of several lengths; every image must have as many features",
-        "StacksSeveralLengths": "on 24 images, and works on each alone: give every image as many features",
+        "ReturnsSeveralLengths": "returned vectors of several lengths; every image must have as "
+        "many features",
+        "StacksSeveralLengths": "on 24 images, and works on each alone: give every image as many "
+        "features",
         "GivesFloat16": "compute in float32",
         "CountsCalls": "changes self.n: set attributes in fit or learn only",
         "CountsCallsInItsClass": "changes CountsCallsInItsClass.n: set attributes",
-        "DrawsWhenCalled": "changes self.random_: set attributes in fit or learn only, and draw random numbers there",
+        "DrawsWhenCalled": "changes self.random_: set attributes in fit or learn only, and draw "
+        "random numbers there",
         "TakesMask": "nobody gives it mask; make that a parameter of __init__, and use self.mask",
         "ForgetsSelf": "write def extract(self, batch)",
         "HasABug": "'HasABug' object has no attribute 'table' (line NUMBER",
@@ -124,10 +143,12 @@ MISTAKES = {
         "GivesScores": "not in [0, 1]",
         "ChangesX": "work on a copy",
         "PredictsByChance": "check_random_state(self.random_state)",
-        "TakesEpochs": "nobody gives it epochs; make that a parameter of __init__, and use self.epochs",
+        "TakesEpochs": "nobody gives it epochs; make that a parameter of __init__, and use "
+        "self.epochs",
         "TakesNoLabels": "write def fit(self, X, y)",
         "DropsOutInPrediction": "call network.eval() in predict_proba first",
-        "NormalisesByBatchInPrediction": "the network's BatchNorm1d is in training mode in predict_proba",
+        "NormalisesByBatchInPrediction": "the network's BatchNorm1d is in training mode in "
+        "predict_proba",
         "GivesHalves": "predict_proba gives float16",
         "SeedsNoNetwork": "call torch.manual_seed(self.random_state) in fit",
         "ForgetsTakesOfLargeColourImages": 'set takes = "images"',
@@ -149,7 +170,9 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in MISTAKES.items() for name in names])
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind, names in MISTAKES.items() for name in names]
+)
 def test_a_common_mistake_has_one_message_that_says_what_to_do(kind, name):
     (problem,) = failures(kind, f"{MISTAKES_FILE}:{name}").values()
     assert MISTAKES[kind][name] in re.sub(r"\(line \d+ of", "(line NUMBER of", problem)
@@ -157,7 +180,9 @@ def test_a_common_mistake_has_one_message_that_says_what_to_do(kind, name):
 
 
 def test_checks_that_depend_on_a_failed_one_name_it_and_are_not_run():
-    outcomes = list(run_checks("extractor", resolve("extractor", Spec(f"{MISTAKES_FILE}:LearnsUndeclared"))))
+    outcomes = list(
+        run_checks("extractor", resolve("extractor", Spec(f"{MISTAKES_FILE}:LearnsUndeclared")))
+    )
     cause = [outcome.name for outcome in outcomes].index("learning_is_declared")
     assert all(outcome.passed for outcome in outcomes[:cause])
     assert {outcome.needs for outcome in outcomes[cause + 1 :]} == {"learning_is_declared"}
@@ -170,7 +195,9 @@ def test_a_network_is_tried_on_images_of_a_size_that_it_takes(name):
     assert all(outcome.passed for outcome in outcomes)
     size, _ = measurements("model", spec, outcomes)
     assert "16 x 16 pixels" in size
-    assert ("smaller ones raise AssertionError: kernel larger than input" in size) == (name == "NetworkOfSixteenPixels")
+    assert ("smaller ones raise AssertionError: kernel larger than input" in size) == (
+        name == "NetworkOfSixteenPixels"
+    )
 
 
 @pytest.mark.parametrize(
@@ -182,7 +209,11 @@ def test_a_network_is_tried_on_images_of_a_size_that_it_takes(name):
             r"extract: \S+ [nµm]?s per image on 1 thread, \S+ times as long as \w+ \(.*\), the fastest built-in extractor$",
         ),
         ("model", "gaussian_nb", "predict: .* times as long as .*, the fastest built-in model$"),
-        ("strategy", "random_over", "resample: .* times as long as .*, the fastest built-in strategy$"),
+        (
+            "strategy",
+            "random_over",
+            "resample: .* times as long as .*, the fastest built-in strategy$",
+        ),
     ],
 )
 def test_the_time_per_image_stands_beside_the_fastest_of_the_registry(kind, name, pattern):
@@ -212,14 +243,20 @@ def test_a_plug_in_that_ends_or_changes_its_process_fails_one_check(statement, t
 def test_a_plug_in_that_ends_the_process_when_it_is_imported_is_a_users_error(tmp_path):
     done = check_in_a_process(tmp_path, "pass", "os._exit(0)")
     assert done.returncode == 2
-    assert done.stderr.strip() == "error: the check did not complete: the worker left with exit code 0"
+    assert (
+        done.stderr.strip() == "error: the check did not complete: the worker left with exit code 0"
+    )
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 def test_an_interrupt_ends_a_check_and_its_process(tmp_path):
     command = start_check(tmp_path, "time.sleep(600)")
     assert "extractor" in command.stdout.readline()
-    (worker,) = [child for child in psutil.Process(command.pid).children() if "spawn_main" in " ".join(child.cmdline())]
+    (worker,) = [
+        child
+        for child in psutil.Process(command.pid).children()
+        if "spawn_main" in " ".join(child.cmdline())
+    ]
     command.send_signal(signal.SIGINT)
     command.communicate(timeout=60)
     assert command.returncode == 130

@@ -39,7 +39,17 @@ def benchmark(*arguments, cwd=None, expect=0, **environment):
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
-    done = benchmark("run", "--extractor", "pixels", "--model", "majority", "--model", "knn", "--out", folder / "out")
+    done = benchmark(
+        "run",
+        "--extractor",
+        "pixels",
+        "--model",
+        "majority",
+        "--model",
+        "knn",
+        "--out",
+        folder / "out",
+    )
     return folder / "out", done.stdout
 
 
@@ -67,25 +77,27 @@ def test_run_prints_a_leaderboard_with_the_six_metrics(results):
 
 def test_a_second_run_finds_every_cell_stored(results):
     folder, _ = results
-    done = benchmark("run", "--extractor", "pixels", "--model", "majority", "--model", "knn", "--out", folder)
+    done = benchmark(
+        "run", "--extractor", "pixels", "--model", "majority", "--model", "knn", "--out", folder
+    )
     assert "6 cells, 6 stored" in done.stdout
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["list", "--help"]])
 def test_help_imports_neither_torch_nor_opencv_nor_scikit_learn(arguments):
-    code = (
-        f"import sys; sys.argv = ['benchmark', *{arguments!r}]\nfrom benchmark.__main__ import main\ntry: main()\nexcept SystemExit: pass\n"
-    )
+    code = f"import sys; sys.argv = ['benchmark', *{arguments!r}]\nfrom benchmark.__main__ import main\ntry: main()\nexcept SystemExit: pass\n"
     code += "assert not {'torch', 'cv2', 'sklearn', 'pandas'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
 def test_planning_and_listing_do_not_import_torch():
     for verb in ("plan", "list"):
-        code = (
-            f"import sys; sys.argv = ['benchmark', '{verb}']\nfrom benchmark.__main__ import main\ntry: main()\nexcept SystemExit: pass\n"
+        code = f"import sys; sys.argv = ['benchmark', '{verb}']\nfrom benchmark.__main__ import main\ntry: main()\nexcept SystemExit: pass\n"
+        subprocess.run(
+            [sys.executable, "-c", code + "assert 'torch' not in sys.modules"],
+            check=True,
+            capture_output=True,
         )
-        subprocess.run([sys.executable, "-c", code + "assert 'torch' not in sys.modules"], check=True, capture_output=True)
 
 
 def test_table_prints_what_is_stored_in_every_format(results):
@@ -93,7 +105,11 @@ def test_table_prints_what_is_stored_in_every_format(results):
     assert "knn" in benchmark("table", folder, "--metric", "log_loss").stdout
     assert len(json.loads(benchmark("table", folder, "--rows", "--format", "json").stdout)) == 6
     assert benchmark("table", folder, "--format", "latex").stdout.count(r"\toprule") == 1
-    assert benchmark("table", folder, "--rows", "--format", "csv").stdout.splitlines()[0].startswith("key,status,reason,dataset")
+    assert (
+        benchmark("table", folder, "--rows", "--format", "csv")
+        .stdout.splitlines()[0]
+        .startswith("key,status,reason,dataset")
+    )
 
 
 def test_list_names_every_kind():
@@ -105,18 +121,42 @@ def test_list_names_every_kind():
 def test_plan_counts_the_cells_that_the_split_refuses_and_estimates_the_others(tmp_path):
     random, rows = np.random.default_rng(0), ["image,label,split"]
     for i in range(24):
-        imsave(tmp_path / f"{i}.png", random.integers(0, 256, (8, 8), np.uint8), check_contrast=False)
+        imsave(
+            tmp_path / f"{i}.png", random.integers(0, 256, (8, 8), np.uint8), check_contrast=False
+        )
         rows.append(f"{i}.png,{'ab'[i % 2]},{'train' if i < 4 else 'test'}")
     (tmp_path / "few.csv").write_text("\n".join(rows))
-    entries = ("--extractor", "pixels", "--model", "knn", "--model", "gaussian_nb", "--strategy", "none", "--strategy", "random_over")
-    printed = benchmark("plan", "--dataset", f"csv:{tmp_path}/few.csv", *entries, "--out", str(tmp_path / "new")).stdout
+    entries = (
+        "--extractor",
+        "pixels",
+        "--model",
+        "knn",
+        "--model",
+        "gaussian_nb",
+        "--strategy",
+        "none",
+        "--strategy",
+        "random_over",
+    )
+    printed = benchmark(
+        "plan", "--dataset", f"csv:{tmp_path}/few.csv", *entries, "--out", str(tmp_path / "new")
+    ).stdout
     assert "4 cells, 1 of them skipped as far as the split tells" in printed
     assert "n_neighbors=5 needs at least 5 training images; it is given 4" in printed
     assert "3 cells to run" in printed
 
 
 def test_plan_shows_cells_and_refusals_and_writes_nothing(tmp_path):
-    printed = benchmark("plan", "--strategy", "class_weight", "--model", "knn", "--extractor", "pixels", cwd=tmp_path).stdout
+    printed = benchmark(
+        "plan",
+        "--strategy",
+        "class_weight",
+        "--model",
+        "knn",
+        "--extractor",
+        "pixels",
+        cwd=tmp_path,
+    ).stdout
     assert "3 cells, 3 of them skipped" in printed
     assert "no class_weight" in printed
     assert not list(tmp_path.iterdir())
@@ -124,7 +164,9 @@ def test_plan_shows_cells_and_refusals_and_writes_nothing(tmp_path):
 
 def test_a_failed_cell_makes_the_exit_code_one_and_its_reason_is_printed(tmp_path):
     out = tmp_path / "out [x]"  # brackets are rich's markup, and a folder's name
-    done = benchmark("run", "--extractor", f"{FAKES}:Raises", "--model", "knn", "--out", out, expect=1)
+    done = benchmark(
+        "run", "--extractor", f"{FAKES}:Raises", "--model", "knn", "--out", out, expect=1
+    )
     assert "lens cap" in done.stdout
     assert str(out) in done.stdout
     benchmark("run", "--extractor", "pixels", "--model", "majority", "--out", out)
@@ -191,7 +233,9 @@ def test_a_misspelt_key(tmp_path):
 def test_a_truncated_npz(tmp_path, data_folder):
     whole = next(data_folder.rglob("breastmnist.npz")).read_bytes()
     (tmp_path / "breastmnist.npz").write_bytes(whole[: len(whole) // 2])
-    refused("run", "--dataset", "breastmnist", "--data", ".", cwd=tmp_path, says="damaged or truncated")
+    refused(
+        "run", "--dataset", "breastmnist", "--data", ".", cwd=tmp_path, says="damaged or truncated"
+    )
 
 
 def test_a_missing_folder(tmp_path):
@@ -229,7 +273,17 @@ def test_a_plug_in_that_does_not_import(tmp_path):
 def test_a_results_file_that_is_something_else(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "results.sqlite").write_text("my thesis")
-    refused("run", "--model", "majority", "--extractor", "pixels", "--out", "out", cwd=tmp_path, says="not a results database")
+    refused(
+        "run",
+        "--model",
+        "majority",
+        "--extractor",
+        "pixels",
+        "--out",
+        "out",
+        cwd=tmp_path,
+        says="not a results database",
+    )
     assert (tmp_path / "out" / "results.sqlite").read_text() == "my thesis"
 
 
@@ -269,11 +323,19 @@ def test_what_libraries_warn_of_does_not_surround_the_error(tmp_path):
         "raise TypeError('\\x1b[31m' + 'z' * 20_000_000)",
     ]
     (tmp_path / "p.py").write_text("\n".join(lines))
-    refused("plan", "--plugin", "p.py", cwd=tmp_path, says=r"p.py does not import: TypeError: \x1b[31mzzz")
+    refused(
+        "plan",
+        "--plugin",
+        "p.py",
+        cwd=tmp_path,
+        says=r"p.py does not import: TypeError: \x1b[31mzzz",
+    )
 
 
 def test_a_dask_address_that_nobody_answers_at_is_one_line(tmp_path):
-    done = benchmark("run", "--scheduler", "nonsense://127.0.0.1:1", "--out", "out", cwd=tmp_path, expect=2)
+    done = benchmark(
+        "run", "--scheduler", "nonsense://127.0.0.1:1", "--out", "out", cwd=tmp_path, expect=2
+    )
     assert done.stdout == ""
     assert done.stderr.startswith("error: no Dask cluster with workers at 'nonsense://127.0.0.1:1'")
     assert done.stderr.count("\n") == 1
@@ -292,8 +354,12 @@ def test_an_error_of_a_plug_in_commands_no_terminal_wherever_it_is_shown(tmp_pat
     (tmp_path / "p.py").write_text(source)
     how = ["--extractor", "pixels", "--model", "p.py:Bad", "--out", "out"]
     shown = [benchmark("run", *how, cwd=tmp_path, expect=1).stdout]
-    shown += [benchmark(*command, cwd=tmp_path).stdout for command in (["info", "out"], ["table", "out"])]
-    shown += [(tmp_path / "out" / name).read_text() for name in ("leaderboard.md", "leaderboard.tex")]
+    shown += [
+        benchmark(*command, cwd=tmp_path).stdout for command in (["info", "out"], ["table", "out"])
+    ]
+    shown += [
+        (tmp_path / "out" / name).read_text() for name in ("leaderboard.md", "leaderboard.tex")
+    ]
     with closing(sqlite3.connect(tmp_path / "out" / "results.sqlite")) as connection:
         shown += connection.execute("SELECT reason, traceback FROM rows").fetchone()
     for text in shown:
@@ -309,7 +375,16 @@ def test_a_new_extractor_checks_runs_and_is_not_written_over(tmp_path):
     benchmark("new", "extractor", "my_texture", cwd=tmp_path)
     assert "all checks passed" in benchmark("check", "my_texture.py", cwd=tmp_path).stdout
     done = benchmark(
-        "run", "--plugin", "my_texture.py", "--extractor", "pixels", "--extractor", "my_texture", "--model", "knn", cwd=tmp_path
+        "run",
+        "--plugin",
+        "my_texture.py",
+        "--extractor",
+        "pixels",
+        "--extractor",
+        "my_texture",
+        "--model",
+        "knn",
+        cwd=tmp_path,
     )
     assert "my_texture" in done.stdout
     refused("new", "extractor", "my_texture", cwd=tmp_path, says="nothing was written over")
@@ -318,8 +393,14 @@ def test_a_new_extractor_checks_runs_and_is_not_written_over(tmp_path):
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        *((name, "is the name of a Python package") for name in ("numpy", "features", "torch", "benchmark", "random")),
-        *((name, "is here already; choose another name, such as my_") for name in ("hog", "knn", "smote", "digits", "holdout")),
+        *(
+            (name, "is the name of a Python package")
+            for name in ("numpy", "features", "torch", "benchmark", "random")
+        ),
+        *(
+            (name, "is here already; choose another name, such as my_")
+            for name in ("hog", "knn", "smote", "digits", "holdout")
+        ),
         *(
             (name, "use lower-case letters and digits, and _ before a letter")
             for name in ("__", "MyTexture", "my_2", "_mine", "class", "a-b", "é_1")
@@ -334,7 +415,10 @@ def test_a_new_extractor_hides_no_package_and_no_component(name, says, tmp_path)
 
 def test_check_names_what_failed_and_exits_with_one():
     printed = benchmark("check", f"{FAKES}:WrongLength", expect=1).stdout
-    assert "FAILED  gives_features: WrongLength.extract returned shape (25, 3) for 24 images" in printed
+    assert (
+        "FAILED  gives_features: WrongLength.extract returned shape (25, 3) for 24 images"
+        in printed
+    )
     assert "expected: " in printed
     assert "not run: " in printed
     assert printed.endswith("1 failed, 13 not run\n")

@@ -16,7 +16,9 @@ OF_OTHERS = {"--porcelain", "--resources"}  # git, Dask
 
 def options_of(command):
     own = {option for parameter in command.params for option in parameter.opts}
-    return own.union({"--help"}, *(options_of(inner) for inner in getattr(command, "commands", {}).values()))
+    return own.union(
+        {"--help"}, *(options_of(inner) for inner in getattr(command, "commands", {}).values())
+    )
 
 
 OPTIONS = options_of(typer.main.get_command(app))
@@ -27,12 +29,25 @@ def texts_of(file):
     if file.suffix != ".py":
         return [file.read_text(encoding="utf-8")]
     nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-    return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return [
+        node.value
+        for node in nodes
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
 
 
 @pytest.mark.parametrize("place", ["benchmark", "features", "models", "README.md"])
 def test_every_option_that_is_named_exists(place):
     path = ROOT / place
-    files = [path] if path.is_file() else [file for kind in ("py", "yaml") for file in path.rglob(f"*.{kind}")]
-    named = {(option, file.name) for file in files for text in texts_of(file) for option in OPTION.findall(text)}
+    files = (
+        [path]
+        if path.is_file()
+        else [file for kind in ("py", "yaml") for file in path.rglob(f"*.{kind}")]
+    )
+    named = {
+        (option, file.name)
+        for file in files
+        for text in texts_of(file)
+        for option in OPTION.findall(text)
+    }
     assert {(option, name) for option, name in named if option not in OPTIONS | OF_OTHERS} == set()

@@ -10,7 +10,9 @@ import features
 import models
 
 
-@pytest.mark.parametrize("package", [benchmark, features, models], ids=lambda package: package.__name__)
+@pytest.mark.parametrize(
+    "package", [benchmark, features, models], ids=lambda package: package.__name__
+)
 def test_every_public_name_is_there_and_listed(package):
     assert set(dir(package)) == set(package.__all__)
     assert all(getattr(package, name) is not None for name in package.__all__)
@@ -30,6 +32,12 @@ def test_importing_a_package_imports_neither_torch_nor_opencv():
 def test_the_names_of_the_readme_import():
     code = (
         "from features import HOG; from models import SimpleCNN; "
-        "from benchmark import run, load_study, load_results, Dataset, Study, __version__; print(__version__)"
+        "from benchmark import run, load_study, load_results, Dataset, Study, __version__; "
+        "print(__version__)"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip() == benchmark.__version__
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True
+        ).stdout.strip()
+        == benchmark.__version__
+    )

@@ -70,7 +70,9 @@ def test_a_bar_makes_the_task_multilabel_and_an_empty_label_no_class(home):
 
 
 def test_group_and_split_are_read_where_they_are_there(home):
-    dataset = load(home, "image,label,group,split\n0.png,b,P1,Train\n1.png,a,P2,TEST\n2.png,a,P3,val\n")
+    dataset = load(
+        home, "image,label,group,split\n0.png,b,P1,Train\n1.png,a,P2,TEST\n2.png,a,P3,val\n"
+    )
     assert dataset.groups.tolist() == ["P1", "P2", "P3"]
     assert dataset.part.tolist() == ["train", "test", "val"]
 
@@ -94,7 +96,14 @@ def test_a_template_only_pastes_cells(home):
     assert "unknown column 'id.__class__'" in refusal(home, text, image="{id.__class__}.png")
 
 
-@pytest.mark.parametrize("text", [b"\xef\xbb\xbf" + GOOD.encode(), GOOD.replace("\n", "\r\n"), " image , label\n\n 0.png , b\n1.png,a\n\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\xef\xbb\xbf" + GOOD.encode(),
+        GOOD.replace("\n", "\r\n"),
+        " image , label\n\n 0.png , b\n1.png,a\n\n",
+    ],
+)
 def test_marks_line_ends_blank_lines_and_spaces_do_not_count(home, text):
     assert load(home, text).classes == ("a", "b")
 
@@ -135,8 +144,14 @@ def test_the_size_reaches_the_images(home):
         ("image,label\nnone.png,a\n1.png,a\n", "one class (a)"),  # before any image is read
         ("image,label\n0.png,a|\n1.png,a\n", "one class (a)"),
         ("image,label,group\n0.png,a,P\n1.png,b,\n", "line 3: the cell of column 'group' is empty"),
-        ("image,label,split\n0.png,a,train\n1.png,b,tset\n", "line 3: split 'tset' is none of train, val, test"),
-        ("image,label,split\n0.png,a,train\n1.png,b,\n", "line 3: the cell of column 'split' is empty"),
+        (
+            "image,label,split\n0.png,a,train\n1.png,b,tset\n",
+            "line 3: split 'tset' is none of train, val, test",
+        ),
+        (
+            "image,label,split\n0.png,a,train\n1.png,b,\n",
+            "line 3: the cell of column 'split' is empty",
+        ),
         ("image,label,split\n0.png,a,train\n1.png,b,val\n", "its split has no test images"),
     ],
 )
@@ -147,13 +162,17 @@ def test_a_mistake_in_the_file_is_named_with_its_place(home, text, reason):
 def test_lines_are_counted_as_an_editor_counts_them(home):
     text = 'image,label,note\n\n0.png,a,"two\nlines"\n1.png,b,"x\ny"\n2.png,,z\n'
     assert "line 7: the cell of column 'label' is empty" in refusal(home, text)
-    assert "line 5: the cell of column 'label' is empty" in refusal(home, text.replace("1.png,b", "1.png,"))
+    assert "line 5: the cell of column 'label' is empty" in refusal(
+        home, text.replace("1.png,b", "1.png,")
+    )
 
 
 @pytest.mark.parametrize("parameter", ["image", "label", "group", "split"])
 def test_a_named_column_that_is_absent_is_refused_with_the_nearest(home, parameter):
     text = "image,label,lesion_id\n0.png,a,1\n1.png,b,2\n"
-    assert f"{parameter}: unknown column 'lesion'; did you mean 'lesion_id'?" in refusal(home, text, **{parameter: "lesion"})
+    assert f"{parameter}: unknown column 'lesion'; did you mean 'lesion_id'?" in refusal(
+        home, text, **{parameter: "lesion"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -170,8 +189,17 @@ def test_a_named_column_that_is_absent_is_refused_with_the_nearest(home, paramet
 )
 def test_a_column_that_is_almost_called_group_or_split_is_not_passed_over(home, column, parameter):
     text = f"image,label,{column}\n0.png,b,train\n1.png,a,test\n2.png,b,test\n"
-    assert f"the column '{column.strip()}' would not be read, as it is not called '{parameter}'; rename it" in refusal(home, text)
-    assert getattr(load(home, text, **{parameter: column.strip()}), {"group": "groups", "split": "part"}[parameter]) is not None
+    assert (
+        f"the column '{column.strip()}' would not be read, as it is not called '{parameter}'; "
+        "rename it" in refusal(home, text)
+    )
+    assert (
+        getattr(
+            load(home, text, **{parameter: column.strip()}),
+            {"group": "groups", "split": "part"}[parameter],
+        )
+        is not None
+    )
     assert load(home, text, label=column.strip()).classes == ("test", "train")  # it is the class
 
 
@@ -195,7 +223,10 @@ def test_a_column_that_is_almost_called_group_or_split_is_not_passed_over(home, 
 def test_a_column_of_patients_that_is_not_used_is_named(home, column):
     text = f"image,label,{column},patient_age,patient\n0.png,b,1,40,A\n1.png,a,1,40,B\n2.png,b,2,50,C\n"
     (note,) = load(home, text).notes
-    assert note.startswith(f"leak: images of one {column} may be in training and test set, as this column is not used; ")
+    assert note.startswith(
+        f"leak: images of one {column} may be in training and test set, as this column is not "
+        "used; "
+    )
     assert note.endswith(f'group="{column}" keeps them together')
     assert load(home, text, group=column).notes == ()
 
@@ -203,24 +234,36 @@ def test_a_column_of_patients_that_is_not_used_is_named(home, column):
 def test_patients_that_the_split_keeps_apart_need_no_groups(home):
     text = "image,label,split,patient\n0.png,b,train,1\n1.png,a,train,1\n2.png,b,test,2\n"
     assert load(home, text).notes == ()
-    assert "leak: images of one patient may be in" in load(home, text.replace("test,2", "test,1")).notes[0]
+    assert (
+        "leak: images of one patient may be in"
+        in load(home, text.replace("test,2", "test,1")).notes[0]
+    )
 
 
 def test_one_group_in_several_forms_gets_a_note(home):
-    (note,) = load(home, "image,label,group\n0.png,b,P1\n1.png,a,p1\n2.png,b,7\n3.png,a,07\n4.png,a,70\n").notes
-    assert note == "groups that differ in case, spaces or the form of a number only: 'P1' and 'p1'; '7' and '07'"
+    (note,) = load(
+        home, "image,label,group\n0.png,b,P1\n1.png,a,p1\n2.png,b,7\n3.png,a,07\n4.png,a,70\n"
+    ).notes
+    assert (
+        note
+        == "groups that differ in case, spaces or the form of a number only: 'P1' and 'p1'; '7' and '07'"
+    )
 
 
 def test_a_column_of_parts_that_is_not_used_is_named(home):
     text = "image,label,subset,kind\n0.png,b,Training,train\n1.png,a,test,train\n2.png,b,test,x\n"
-    assert load(home, text).notes == ("column 'subset' is not used; split=\"subset\" takes it for the official split",)
+    assert load(home, text).notes == (
+        "column 'subset' is not used; split=\"subset\" takes it for the official split",
+    )
     assert load(home, text, split="subset").notes == ()
 
 
 @pytest.mark.parametrize("option", ["image", "label", "group", "split"])
 @pytest.mark.parametrize("value", [3, None, ["a"]])
 def test_the_name_of_a_column_is_text(home, option, value):
-    assert f"{option}: {value} is not the name of a column" in refusal(home, GOOD, **{option: value})
+    assert f"{option}: {value} is not the name of a column" in refusal(
+        home, GOOD, **{option: value}
+    )
 
 
 @pytest.mark.parametrize("option", ["allow_outside", "numeric_classes", "drop_duplicates"])
@@ -229,7 +272,9 @@ def test_the_text_no_is_not_taken_for_true(home, option):  # as YAML 1.2 has it
 
 
 def test_a_file_that_is_not_utf_8_is_refused(home):
-    assert "is not UTF-8 (byte 18)" in refusal(home, "image,label\n0.png,\xe9t\xe9\n".encode("latin-1"))
+    assert "is not UTF-8 (byte 18)" in refusal(
+        home, "image,label\n0.png,\xe9t\xe9\n".encode("latin-1")
+    )
 
 
 def test_a_missing_file_a_folder_and_no_path_are_refused(home):
@@ -250,7 +295,10 @@ def test_skip_drops_unreadable_rows_with_all_that_belongs_to_them(home):
     assert dataset.groups.tolist() == ["P0", "P2", "P3"]
     assert dataset.part.tolist() == ["train", "test", "val"]
     np.testing.assert_array_equal(dataset.images[..., 0], DIGITS[[0, 2, 3]])
-    assert f"1 of 4 image files cannot be read and were left out: {home}/1.png (line 3)" in dataset.notes[0]
+    assert (
+        f"1 of 4 image files cannot be read and were left out: {home}/1.png (line 3)"
+        in dataset.notes[0]
+    )
 
 
 def test_a_split_that_loses_its_test_part_is_an_error(home):
@@ -266,9 +314,17 @@ def test_a_split_that_loses_its_test_part_is_an_error(home):
 def test_a_path_may_not_leave_the_folder_unless_that_is_allowed(home, way):
     (home / "link.png").symlink_to(home.parent / "outside.png")
     (home / "up").symlink_to(home.parent)
-    cell = {"dots": "../outside.png", "absolute": f"{home.parent}/outside.png", "link": "link.png", "linked folder": "up/outside.png"}[way]
+    cell = {
+        "dots": "../outside.png",
+        "absolute": f"{home.parent}/outside.png",
+        "link": "link.png",
+        "linked folder": "up/outside.png",
+    }[way]
     text = f"image,label\n0.png,b\n{cell},a\n"
-    assert f"line 3: '{cell}' lies outside the CSV's folder; if that is meant, set allow_outside: true" in refusal(home, text)
+    assert (
+        f"line 3: '{cell}' lies outside the CSV's folder; if that is meant, set allow_outside: true"
+        in refusal(home, text)
+    )
     np.testing.assert_array_equal(load(home, text, allow_outside=True).images[1, ..., 0], DIGITS[9])
 
 
@@ -310,13 +366,25 @@ def test_ct_slices_are_grouped_by_patient(data_folder):
 def test_every_40th_skin_lesion_is_read(data_folder, tmp_path):
     path = table(data_folder, "ham10000")
     with path.open(newline="") as file:
-        rows = [row for row in list(csv.DictReader(file))[::40] if (path.parent / f"images/{row['image_id']}.jpg").is_file()]
+        rows = [
+            row
+            for row in list(csv.DictReader(file))[::40]
+            if (path.parent / f"images/{row['image_id']}.jpg").is_file()
+        ]
     with (tmp_path / "some.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
     template = f"{path.parent}/images/{{image_id}}.jpg"
-    dataset = load_csv(f"csv:{tmp_path}/some.csv", tmp_path, None, image=template, label="dx", group="lesion_id", allow_outside=True)
+    dataset = load_csv(
+        f"csv:{tmp_path}/some.csv",
+        tmp_path,
+        None,
+        image=template,
+        label="dx",
+        group="lesion_id",
+        allow_outside=True,
+    )
     assert dataset.images.shape == (len(rows), 128, 128, 3)
     assert dataset.task == "multiclass"
     assert dataset.groups.tolist() == [row["lesion_id"] for row in rows]
@@ -324,7 +392,9 @@ def test_every_40th_skin_lesion_is_read(data_folder, tmp_path):
 
 
 def test_fundus_photographs_are_multilabel(data_folder):
-    dataset = load_csv(f"csv:{table(data_folder, 'odir')}", data_folder, 32, label="labels", group="patient_id")
+    dataset = load_csv(
+        f"csv:{table(data_folder, 'odir')}", data_folder, 32, label="labels", group="patient_id"
+    )
     assert dataset.task == "multilabel"
     assert dataset.targets.shape == (len(dataset.images), 8)
     assert dataset.targets.sum() > len(dataset.images)
@@ -346,7 +416,10 @@ def test_fundus_photographs_are_multilabel(data_folder):
         (b"sep=,\n" + GOOD.replace(",", ";").encode(), "separated by semicolons"),
         (GOOD.encode("utf-16"), "is UTF-16 text; save it as CSV in UTF-8"),
         (GOOD.encode("utf-16-le"), "is UTF-16 text; save it as CSV in UTF-8"),
-        (GOOD.replace("b", "ü").encode("latin-1"), "perhaps Latin-1 or Windows-1252; save it as UTF-8"),
+        (
+            GOOD.replace("b", "ü").encode("latin-1"),
+            "perhaps Latin-1 or Windows-1252; save it as UTF-8",
+        ),
         (b"PK\x03\x04\x14\x00", "is an Excel workbook; save it as CSV in UTF-8"),
         (b"PAR1\x15\x04\x15\x10", "is a Parquet file; save it as CSV in UTF-8"),
         (b"ARROW1\0\0", "is a Feather file; save it as CSV in UTF-8"),
@@ -354,7 +427,10 @@ def test_fundus_photographs_are_multilabel(data_folder):
         (b"\n<!DOCTYPE html><html><body>", "is HTML or XML; save it as CSV in UTF-8"),
         (b"<table><tr><td>image</td></tr></table>", "is HTML or XML; save it as CSV in UTF-8"),
         (b'[{"image": "0.png", "label": "a"}]', "is JSON; save it as CSV in UTF-8"),
-        (b'{"image": "0.png", "label": "a"}\n{"image": "1.png"}\n', "is JSON; save it as CSV in UTF-8"),
+        (
+            b'{"image": "0.png", "label": "a"}\n{"image": "1.png"}\n',
+            "is JSON; save it as CSV in UTF-8",
+        ),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is no text; save it as CSV in UTF-8"),
         (b"image,label,,\n0.png,a,,\n1.png,b,,\n", "has 2 columns without a name"),
     ],
@@ -419,7 +495,20 @@ def test_a_column_of_measurements_is_no_column_of_classes(home, numbers):
         [
             f"{i} {word}"
             for i, word in enumerate(
-                ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck", "bear", "fox"]
+                [
+                    "airplane",
+                    "automobile",
+                    "bird",
+                    "cat",
+                    "deer",
+                    "dog",
+                    "frog",
+                    "horse",
+                    "ship",
+                    "truck",
+                    "bear",
+                    "fox",
+                ]
             )
         ],
     ],
@@ -429,7 +518,9 @@ def test_class_indices_and_grades_are_classes(home, numbers):
     assert "no such file" in refusal(home, text) if len(numbers) > 5 else load(home, text).classes
 
 
-@pytest.mark.parametrize(("train", "val", "test"), [("Training", "valid", "Testing"), ("TRAIN", "validation", "test")])
+@pytest.mark.parametrize(
+    ("train", "val", "test"), [("Training", "valid", "Testing"), ("TRAIN", "validation", "test")]
+)
 def test_parts_under_usual_names_are_understood(home, train, val, test):
     dataset = load(home, f"image,label,split\n0.png,b,{train}\n1.png,a,{test}\n2.png,a,{val}\n")
     assert dataset.part.tolist() == ["train", "test", "val"]
@@ -456,7 +547,10 @@ def test_rows_that_repeat_another_are_dropped_where_that_is_asked_for(home):
     assert len(dataset.images) == 3
     assert dataset.notes[0] == "drop_duplicates: 1 row that repeats another left out"
     said = refusal(home, text.replace("0.png,b\n2", "0.png,a\n2"), drop_duplicates=True)
-    assert "'0.png' is the image of line 2 too, with another cell in the column 'label'; keep the right one" in said
+    assert (
+        "'0.png' is the image of line 2 too, with another cell in the column 'label'; keep the "
+        "right one" in said
+    )
     assert "drop_duplicates" not in said
 
 

@@ -6,7 +6,12 @@ from pydicom import Dataset as DicomDataset
 from pydicom import dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless, SecondaryCaptureImageStorage, generate_uid
+from pydicom.uid import (
+    ExplicitVRLittleEndian,
+    JPEGLSLossless,
+    SecondaryCaptureImageStorage,
+    generate_uid,
+)
 from skimage import data
 
 from benchmark.datasets.csv_file import load_csv
@@ -61,7 +66,13 @@ def test_values_are_rescaled_and_shown_through_their_window(tmp_path, suffix):
 
 
 def test_signed_values_and_a_slope_are_rescaled(tmp_path):
-    path = write(tmp_path / "a.dcm", (HOUNSFIELD // 2).astype(np.int16), RescaleSlope=2, RescaleIntercept=0, **ABDOMEN)
+    path = write(
+        tmp_path / "a.dcm",
+        (HOUNSFIELD // 2).astype(np.int16),
+        RescaleSlope=2,
+        RescaleIntercept=0,
+        **ABDOMEN,
+    )
     np.testing.assert_array_equal(shown(path), linear(HOUNSFIELD // 2 * 2, 40, 400))
 
 
@@ -72,16 +83,28 @@ def test_the_first_of_several_windows_counts(tmp_path):
 
 def test_a_sigmoid_window_is_a_sigmoid(tmp_path):
     path = write(tmp_path / "a.dcm", **CT, **ABDOMEN, VOILUTFunction="SIGMOID")
-    np.testing.assert_array_equal(shown(path), np.rint(255 / (1 + np.exp(-4 * (HOUNSFIELD - 40.0) / 400))))
+    np.testing.assert_array_equal(
+        shown(path), np.rint(255 / (1 + np.exp(-4 * (HOUNSFIELD - 40.0) / 400)))
+    )
 
 
 def test_an_exact_linear_window_is_exact(tmp_path):
-    path = write(tmp_path / "a.dcm", **CT, WindowCenter=40, WindowWidth=10, VOILUTFunction="LINEAR_EXACT")
-    np.testing.assert_array_equal(shown(path), np.rint(255 * np.clip((HOUNSFIELD - 40) / 10 + 0.5, 0, 1)))
+    path = write(
+        tmp_path / "a.dcm", **CT, WindowCenter=40, WindowWidth=10, VOILUTFunction="LINEAR_EXACT"
+    )
+    np.testing.assert_array_equal(
+        shown(path), np.rint(255 * np.clip((HOUNSFIELD - 40) / 10 + 0.5, 0, 1))
+    )
 
 
 def test_a_negative_slope_leaves_high_values_bright(tmp_path):
-    path = write(tmp_path / "a.dcm", (1550 - HOUNSFIELD).astype(np.uint16), RescaleSlope=-1, RescaleIntercept=1550, **ABDOMEN)
+    path = write(
+        tmp_path / "a.dcm",
+        (1550 - HOUNSFIELD).astype(np.uint16),
+        RescaleSlope=-1,
+        RescaleIntercept=1550,
+        **ABDOMEN,
+    )
     np.testing.assert_array_equal(shown(path), linear(HOUNSFIELD, 40, 400))
 
 
@@ -117,7 +140,9 @@ def test_monochrome1_is_inverted_with_and_without_a_window(tmp_path):
     np.testing.assert_array_equal(shown(plain), 255 - stretched(HOUNSFIELD))
 
 
-@pytest.mark.parametrize("tags", [{}, {"RescaleSlope": 1, "RescaleIntercept": 0}], ids=["plain", "identity rescale"])
+@pytest.mark.parametrize(
+    "tags", [{}, {"RescaleSlope": 1, "RescaleIntercept": 0}], ids=["plain", "identity rescale"]
+)
 def test_8_bit_gray_without_a_window_stays(tmp_path, tags):
     gray = data.camera()[100:140, 200:250] // 2
     picture = read_picture(write(tmp_path / "a.dcm", gray, **tags))
@@ -147,7 +172,9 @@ def test_ybr_becomes_rgb(tmp_path):
     from pydicom.pixels.processing import convert_color_space
 
     colour = data.astronaut()[0:40, 200:250]
-    path = write(tmp_path / "a.dcm", convert_color_space(colour, "RGB", "YBR_FULL"), photometric="YBR_FULL")
+    path = write(
+        tmp_path / "a.dcm", convert_color_space(colour, "RGB", "YBR_FULL"), photometric="YBR_FULL"
+    )
     assert np.abs(read_picture(path).pixels.astype(int) - colour).max() < 4
 
 
@@ -177,10 +204,14 @@ def test_a_compression_that_cannot_be_undone_is_one_line(tmp_path):
 
 
 def test_the_notes_tell_windowed_from_stretched_and_inverted(tmp_path):
-    paths = [write(tmp_path / "a.dcm", **CT, **ABDOMEN), write(tmp_path / "b.dcm", **CT, photometric="MONOCHROME1")]
+    paths = [
+        write(tmp_path / "a.dcm", **CT, **ABDOMEN),
+        write(tmp_path / "b.dcm", **CT, photometric="MONOCHROME1"),
+    ]
     assert load_images(paths, ["a", "b"], Options()).notes == (
         "1 DICOM image: modality rescale, then the file's first VOI window or LUT, to 0..255",
-        "1 DICOM image: no VOI window; modality rescale, then each image's percentiles 1 to 99 mapped to 0..255, "
+        "1 DICOM image: no VOI window; modality rescale, then each image's percentiles 1 to 99 "
+        "mapped to 0..255, "
         "values outside set to the ends",
         "1 low-is-white image: inverted (MONOCHROME1, or WhiteIsZero of a TIFF)",
     )
@@ -188,7 +219,10 @@ def test_the_notes_tell_windowed_from_stretched_and_inverted(tmp_path):
 
 def folder_of(tmp_path, *patients):
     for i, patient in enumerate(patients):
-        write(tmp_path / "ab"[i % 2] / f"{i}.dcm", **({} if patient is None else {"PatientID": patient}))
+        write(
+            tmp_path / "ab"[i % 2] / f"{i}.dcm",
+            **({} if patient is None else {"PatientID": patient}),
+        )
     return load_folder(f"folder:{tmp_path}", tmp_path, None)
 
 
@@ -208,21 +242,27 @@ def test_a_group_column_goes_before_the_patients(tmp_path):
 def test_one_patient_is_no_grouping_and_is_noted(tmp_path):
     dataset = folder_of(tmp_path, "ANONYMOUS", "ANONYMOUS")
     assert dataset.groups is None
-    assert "no groups: all 2 DICOM files have the same PatientID; name the patients in the column 'group' of a CSV" in dataset.notes
+    assert (
+        "no groups: all 2 DICOM files have the same PatientID; name the patients in the column "
+        "'group' of a CSV" in dataset.notes
+    )
 
 
 def test_a_missing_patient_means_no_groups_and_is_noted(tmp_path):
     dataset = folder_of(tmp_path, "P1", None, "P2", "")
     assert dataset.groups is None
-    assert "no groups: 2 of 4 DICOM files have no PatientID; name the patients in the column 'group' of a CSV" in dataset.notes
+    assert (
+        "no groups: 2 of 4 DICOM files have no PatientID; name the patients in the column 'group' "
+        "of a CSV" in dataset.notes
+    )
 
 
 def test_all_files_but_one_of_one_patient_are_no_grouping_and_are_noted(tmp_path):
     dataset = folder_of(tmp_path, "ANON", "ANON", "ANON", "P1")
     assert dataset.groups is None
     assert (
-        "no groups: all but 1 of the 4 DICOM files have the same PatientID; name the patients in the column 'group' of a CSV"
-        in dataset.notes
+        "no groups: all but 1 of the 4 DICOM files have the same PatientID; name the patients in "
+        "the column 'group' of a CSV" in dataset.notes
     )
 
 
@@ -240,6 +280,7 @@ def test_other_files_beside_dicom_mean_no_groups_and_are_counted(tmp_path):
     dataset = load_folder(f"folder:{tmp_path}", tmp_path, None)
     assert dataset.groups is None
     assert (
-        "no groups: 1 of 3 files is not DICOM, so that the PatientID of the others (2 patients) is not used; "
+        "no groups: 1 of 3 files is not DICOM, so that the PatientID of the others (2 patients) is "
+        "not used; "
         "name the patients in the column 'group' of a CSV"
     ) in dataset.notes

@@ -11,7 +11,13 @@ import pytest
 from PIL import Image
 from pydicom import dcmread
 from pydicom.encaps import encapsulate
-from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit, JPEGExtended12Bit, RLELossless
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    RLELossless,
+)
 
 from benchmark.datasets.images.load import load_images
 from benchmark.datasets.images.options import Options
@@ -33,31 +39,82 @@ WRONG = {
     ),
     "no rows": (dicom_types.without_tag("Rows"), "Rows is missing"),
     "rows as text": (set_element("Rows", "LO", "many"), "Rows is many, not a whole number from 0"),
-    "two numbers of columns": (set_element("Columns", "US", [50, 50]), r"Columns is \[50, 50\], not a whole number from 0"),
-    "no pixels": (dicom_types.without_tag("PixelData"), "a DICOM file without an image: it has no PixelData"),
+    "two numbers of columns": (
+        set_element("Columns", "US", [50, 50]),
+        r"Columns is \[50, 50\], not a whole number from 0",
+    ),
+    "no pixels": (
+        dicom_types.without_tag("PixelData"),
+        "a DICOM file without an image: it has no PixelData",
+    ),
     "empty pixels": (set_element("PixelData", "OW", b""), "PixelData is empty"),
     "pixels as text": (set_element("PixelData", "UT", "abc"), "PixelData is no string of bytes"),
     "half of the pixels": (
         lambda file: setattr(file, "PixelData", file.PixelData[:2000]),
         "truncated: PixelData has 2,000 bytes, .* needs 4,000",
     ),
-    "frames as text": (set_element("NumberOfFrames", "LO", "one"), "NumberOfFrames is one, not a whole number from 0"),
+    "frames as text": (
+        set_element("NumberOfFrames", "LO", "one"),
+        "NumberOfFrames is one, not a whole number from 0",
+    ),
     "no samples": (dicom_types.without_tag("SamplesPerPixel"), "SamplesPerPixel is missing"),
-    "two samples": (set_element("SamplesPerPixel", "US", 2), r"SamplesPerPixel is 2; 1 \(gray\) and 3 \(RGB\) are read"),
-    "three samples of gray": (set_element("SamplesPerPixel", "US", 3), "PlanarConfiguration is missing"),
-    "12 bits allocated": (set_element("BitsAllocated", "US", 12), "BitsAllocated is 12; 1, 8, 16, 32 and 64 are read"),
-    "too many bits": (set_element("BitsStored", "US", 17), "BitsStored is 17 where BitsAllocated is 16"),
-    "left-justified": (set_element("HighBit", "US", 14), "HighBit is 14 where BitsStored is 16: .* are not read"),
-    "sign": (set_element("PixelRepresentation", "US", 2), "PixelRepresentation is 2, neither 0 nor 1"),
+    "two samples": (
+        set_element("SamplesPerPixel", "US", 2),
+        r"SamplesPerPixel is 2; 1 \(gray\) and 3 \(RGB\) are read",
+    ),
+    "three samples of gray": (
+        set_element("SamplesPerPixel", "US", 3),
+        "PlanarConfiguration is missing",
+    ),
+    "12 bits allocated": (
+        set_element("BitsAllocated", "US", 12),
+        "BitsAllocated is 12; 1, 8, 16, 32 and 64 are read",
+    ),
+    "too many bits": (
+        set_element("BitsStored", "US", 17),
+        "BitsStored is 17 where BitsAllocated is 16",
+    ),
+    "left-justified": (
+        set_element("HighBit", "US", 14),
+        "HighBit is 14 where BitsStored is 16: .* are not read",
+    ),
+    "sign": (
+        set_element("PixelRepresentation", "US", 2),
+        "PixelRepresentation is 2, neither 0 nor 1",
+    ),
     "no sign": (dicom_types.without_tag("PixelRepresentation"), "PixelRepresentation is missing"),
-    "window of text": (set_element("WindowCenter", "LO", "bone"), "WindowCenter is bone, not a number"),
-    "width of 0": (set_element("WindowWidth", "DS", "0"), "WindowWidth is 0; it must be at least 1"),
-    "function": (set_element("VOILUTFunction", "CS", "CUBIC"), "VOILUTFunction is CUBIC; known are LINEAR, LINEAR_EXACT, SIGMOID"),
-    "slope of text": (set_element("RescaleSlope", "LO", "1;5"), "RescaleSlope is 1;5, not a number"),
-    "padding of two": (set_element("PixelPaddingValue", "SS", [-2000, -1]), r"PixelPaddingValue is \[-2000, -1\], not a number"),
-    "padding of text": (set_element("PixelPaddingValue", "LO", "air"), "PixelPaddingValue is air, not a number"),
-    "table of text": (set_element("VOILUTSequence", "LO", "none"), "VOILUTSequence is not a sequence"),
-    "groups of numbers": (set_element("SharedFunctionalGroupsSequence", "US", 3), "SharedFunctionalGroupsSequence is not a sequence"),
+    "window of text": (
+        set_element("WindowCenter", "LO", "bone"),
+        "WindowCenter is bone, not a number",
+    ),
+    "width of 0": (
+        set_element("WindowWidth", "DS", "0"),
+        "WindowWidth is 0; it must be at least 1",
+    ),
+    "function": (
+        set_element("VOILUTFunction", "CS", "CUBIC"),
+        "VOILUTFunction is CUBIC; known are LINEAR, LINEAR_EXACT, SIGMOID",
+    ),
+    "slope of text": (
+        set_element("RescaleSlope", "LO", "1;5"),
+        "RescaleSlope is 1;5, not a number",
+    ),
+    "padding of two": (
+        set_element("PixelPaddingValue", "SS", [-2000, -1]),
+        r"PixelPaddingValue is \[-2000, -1\], not a number",
+    ),
+    "padding of text": (
+        set_element("PixelPaddingValue", "LO", "air"),
+        "PixelPaddingValue is air, not a number",
+    ),
+    "table of text": (
+        set_element("VOILUTSequence", "LO", "none"),
+        "VOILUTSequence is not a sequence",
+    ),
+    "groups of numbers": (
+        set_element("SharedFunctionalGroupsSequence", "US", 3),
+        "SharedFunctionalGroupsSequence is not a sequence",
+    ),
 }
 
 
@@ -67,7 +124,9 @@ def test_a_wrong_element_is_named_in_our_words(tmp_path, name):
     change, message = WRONG[name]
     tags = dicom_types.CT | dicom_types.ABDOMEN
     path = tmp_path / "a.dcm"
-    dicom_types.write_case(dicom_types.Case(name, dicom_types.STORED, tags=tags, change=change), path)
+    dicom_types.write_case(
+        dicom_types.Case(name, dicom_types.STORED, tags=tags, change=change), path
+    )
     with pytest.raises(UserError, match=f"1 of 1 image files cannot be read: a.dcm: {message}"):
         load_images([path], ["a.dcm"], Options())
 
@@ -75,7 +134,12 @@ def test_a_wrong_element_is_named_in_our_words(tmp_path, name):
 @pytest.mark.filterwarnings("ignore")
 def test_text_in_a_number_of_the_right_type_is_named(tmp_path):
     path = tmp_path / "a.dcm"
-    dicom_types.write_case(dicom_types.Case("window", dicom_types.STORED, tags={"WindowCenter": "40", "WindowWidth": "400"}), path)
+    dicom_types.write_case(
+        dicom_types.Case(
+            "window", dicom_types.STORED, tags={"WindowCenter": "40", "WindowWidth": "400"}
+        ),
+        path,
+    )
     path.write_bytes(path.read_bytes().replace(b"DS\x02\x0040", b"DS\x02\x00xx"))
     with pytest.raises(ValueError, match="WindowCenter is xx, not a number"):
         read_picture(path)
@@ -95,8 +159,14 @@ def deflated(path, extra, with_preamble=True, meta=b""):
     plain = path.read_bytes()
     squeezer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     body = squeezer.compress(b"\x09\0\x10\x10OB\0\0" + struct.pack("<I", extra << 20))
-    body += b"".join(squeezer.compress(bytes(2**20)) for _ in range(extra)) + squeezer.compress(plain) + squeezer.flush()
-    head = b"\x02\0\x10\0UI" + struct.pack("<H", len(UID)) + UID  # 22 characters: an even number is not padded
+    body += (
+        b"".join(squeezer.compress(bytes(2**20)) for _ in range(extra))
+        + squeezer.compress(plain)
+        + squeezer.flush()
+    )
+    head = (
+        b"\x02\0\x10\0UI" + struct.pack("<H", len(UID)) + UID
+    )  # 22 characters: an even number is not padded
     head = b"\x02\0\0\0UL\x04\0" + struct.pack("<I", len(head) + len(meta)) + meta + head
     path.write_bytes((bytes(128) + b"DICM" if with_preamble else b"") + head + body)
     return path
@@ -141,12 +211,18 @@ def compressed(path, syntax, frame):
     return path
 
 
-@pytest.mark.parametrize(("syntax", "kind"), [(JPEGBaseline8Bit, "JPEG"), (JPEG2000Lossless, "JPEG2000")])
-def test_a_compressed_frame_larger_than_announced_is_refused_before_it_is_decoded(tmp_path, syntax, kind):
+@pytest.mark.parametrize(
+    ("syntax", "kind"), [(JPEGBaseline8Bit, "JPEG"), (JPEG2000Lossless, "JPEG2000")]
+)
+def test_a_compressed_frame_larger_than_announced_is_refused_before_it_is_decoded(
+    tmp_path, syntax, kind
+):
     frame = io.BytesIO()
     Image.new("L", (800, 600)).save(frame, kind)
     path = compressed(tmp_path / "a.dcm", syntax, frame.getvalue())
-    with pytest.raises(ValueError, match="a compressed image of 600x800 where Rows and Columns say 40x50"):
+    with pytest.raises(
+        ValueError, match="a compressed image of 600x800 where Rows and Columns say 40x50"
+    ):
         read_picture(path)
 
 
@@ -161,11 +237,16 @@ def test_a_jpeg_of_12_bits_is_refused_with_what_to_do(tmp_path):
     file = dcmread(path)
     file.BitsAllocated, file.BitsStored, file.HighBit = 16, 12, 11
     file.save_as(path)
-    with pytest.raises(ValueError, match="a JPEG of 12 bits is not read; write it uncompressed, or as RLE"):
+    with pytest.raises(
+        ValueError, match="a JPEG of 12 bits is not read; write it uncompressed, or as RLE"
+    ):
         read_picture(path)
 
 
 def test_a_frame_of_nothing_known_is_refused_in_our_words(tmp_path):
     for syntax in (JPEGBaseline8Bit, JPEG2000Lossless):
-        with pytest.raises(ValueError, match=r"pixels of the kind JPEG.* are damaged, or of a kind that is not read"):
+        with pytest.raises(
+            ValueError,
+            match=r"pixels of the kind JPEG.* are damaged, or of a kind that is not read",
+        ):
             read_picture(compressed(tmp_path / "a.dcm", syntax, b"nothing"))

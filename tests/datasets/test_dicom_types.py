@@ -21,7 +21,9 @@ def test_a_dicom_image_is_shown_as_it_says(tmp_path, case):
 
 @pytest.mark.filterwarnings("ignore")  # pydicom's
 def test_the_files_that_pydicom_ships_are_what_its_own_pipeline_makes_of_them(tmp_path):
-    outcomes = {path.name: dicom_types.check_shipped(path, tmp_path) for path in dicom_types.shipped_files()}
+    outcomes = {
+        path.name: dicom_types.check_shipped(path, tmp_path) for path in dicom_types.shipped_files()
+    }
     read = {name: outcome for name, outcome in outcomes.items() if not isinstance(outcome, str)}
     assert set(read.values()) == {0}
     assert len(read) >= READ

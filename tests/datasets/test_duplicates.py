@@ -30,7 +30,9 @@ def faces():
 def with_copies(dataset, copies, labels=None, **fields):
     """Append images with the labels of their originals, or others."""
     images = np.concatenate([dataset.images, dataset.images[copies]])
-    targets = np.concatenate([dataset.targets, dataset.targets[copies] if labels is None else labels])
+    targets = np.concatenate(
+        [dataset.targets, dataset.targets[copies] if labels is None else labels]
+    )
     return replace(dataset, images=images, targets=targets, **fields)
 
 
@@ -39,7 +41,11 @@ def parts(*counts):
 
 
 def leaks(dataset, **options):
-    return [note.removeprefix("leak: ") for note in check_duplicates(dataset, **options).notes if Note.of(note).kind == NoteKind.LEAK]
+    return [
+        note.removeprefix("leak: ")
+        for note in check_duplicates(dataset, **options).notes
+        if Note.of(note).kind == NoteKind.LEAK
+    ]
 
 
 @pytest.mark.parametrize("load", [load_digits, load_faces])
@@ -48,9 +54,12 @@ def test_the_bundled_sets_hold_nothing_twice(load):
 
 
 def test_copies_in_training_and_test_set_are_counted_and_named(faces):
-    (note,) = leaks(with_copies(faces, [3, 7], part=parts(100, 10, 12)), names=[f"{i}.png" for i in range(122)])
+    (note,) = leaks(
+        with_copies(faces, [3, 7], part=parts(100, 10, 12)), names=[f"{i}.png" for i in range(122)]
+    )
     assert note.startswith(
-        "2 of 12 test images are in the training set too, pixel for pixel (120.png = 3.png, 121.png = 7.png); 2 of all 122"
+        "2 of 12 test images are in the training set too, pixel for pixel (120.png = 3.png, "
+        "121.png = 7.png); 2 of all 122"
     )
     assert note.endswith("drop_duplicates=True keeps one of each")
 
@@ -59,21 +68,26 @@ def test_copies_with_another_label_are_counted(faces):
     (note,) = leaks(with_copies(faces, [3, 7, 8], [0, 1, 0], part=parts(100, 10, 13)))
     assert "3 of 13 test images" in note
     assert ", 2 of them with another label; " in note
-    assert note.endswith("drop_duplicates=True keeps one of each, and none where their labels differ")
+    assert note.endswith(
+        "drop_duplicates=True keeps one of each, and none where their labels differ"
+    )
 
 
 @pytest.mark.parametrize("part", [None, parts(100, 10, 11), parts(121, 0, 0)])
 def test_it_is_said_that_of_copies_with_other_labels_none_is_kept(faces, part):
     copy = with_copies(faces, [3], [0], part=part)
     (note,) = check_duplicates(copy).notes
-    assert note.endswith("drop_duplicates=True keeps one of each, and none where their labels differ")
+    assert note.endswith(
+        "drop_duplicates=True keeps one of each, and none where their labels differ"
+    )
     assert len(check_duplicates(copy, drop=True).images) == 119
 
 
 def test_copies_within_one_part_are_no_leak_of_the_official_split(faces):
     dataset = check_duplicates(with_copies(faces, [115], part=parts(100, 10, 11)))
     assert dataset.notes == (
-        "1 of all 121 images repeats another pixel for pixel (image 115 = image 120), none of them across training and test set; "
+        "1 of all 121 images repeats another pixel for pixel (image 115 = image 120), none of them "
+        "across training and test set; "
         "drop_duplicates=True keeps one of each",
     )
 
@@ -81,7 +95,10 @@ def test_copies_within_one_part_are_no_leak_of_the_official_split(faces):
 def test_copies_are_a_leak_of_folds_unless_a_group_holds_them_together(faces):
     twice = with_copies(faces, [3, 7])
     (note,) = leaks(twice)
-    assert note.startswith("2 of 122 images repeat another pixel for pixel (image 3 = image 120, image 7 = image 121), so that a fold may")
+    assert note.startswith(
+        "2 of 122 images repeat another pixel for pixel (image 3 = image 120, image 7 = image "
+        "121), so that a fold may"
+    )
     together = replace(twice, groups=np.r_[:120, 3, 7])
     assert leaks(together) == []
     assert "always one of the same group" in check_duplicates(together).notes[0]
@@ -91,10 +108,17 @@ def test_copies_are_a_leak_of_folds_unless_a_group_holds_them_together(faces):
 
 def test_notes_are_those_of_the_split_that_is_run(faces):
     """A copy from training to test is a leak of the official split; one within training is a leak of folds alone."""
-    dataset = check_duplicates(with_copies(faces, [3, 7, 8], part=np.r_[parts(100, 10, 10), ["test", "train", "val"]]))
-    (official,), (validation,), (other,) = (dataset.noted_for(split).notes for split in ("official", "validation", "stratified_kfold"))
+    dataset = check_duplicates(
+        with_copies(faces, [3, 7, 8], part=np.r_[parts(100, 10, 10), ["test", "train", "val"]])
+    )
+    (official,), (validation,), (other,) = (
+        dataset.noted_for(split).notes for split in ("official", "validation", "stratified_kfold")
+    )
     assert dataset.notes == (official,)
-    assert official.startswith("leak: 1 of 11 test images is in the training set too, pixel for pixel (image 120 = image 3)")
+    assert official.startswith(
+        "leak: 1 of 11 test images is in the training set too, pixel for pixel (image 120 = image "
+        "3)"
+    )
     assert "(image 122 = image 8)" in validation
     assert other.startswith("leak: 3 of 123 images repeat another pixel for pixel")
     assert dataset.noted_for("holdout").notes == (other,)
@@ -102,21 +126,43 @@ def test_notes_are_those_of_the_split_that_is_run(faces):
 
 def test_groups_that_the_official_split_shares_are_no_leak_of_grouped_folds(faces):
     dataset = check_duplicates(replace(faces, part=parts(100, 10, 10), groups=np.arange(120) % 60))
-    assert "groups are in more than one part of the official split" in dataset.noted_for("official").notes[0]
+    assert (
+        "groups are in more than one part of the official split"
+        in dataset.noted_for("official").notes[0]
+    )
     assert dataset.noted_for("stratified_kfold").notes == ()
 
 
-@pytest.mark.parametrize(("split", "of_official"), [("official", True), ("holdout", False), (None, True)])
+@pytest.mark.parametrize(
+    ("split", "of_official"), [("official", True), ("holdout", False), (None, True)]
+)
 def test_rows_have_the_notes_of_their_split(tmp_path, split, of_official):
     digits, lines = load_digits("digits", Path(), None), ["image,label,split"]
     for i, digit in enumerate(digits.targets[:60]):
         Image.fromarray(digits.images[3 if i == 53 else i, ..., 0]).save(tmp_path / f"{i}.png")
-        lines.append(f"{i}.png,{'even' if digit % 2 == 0 else 'odd'},{'train' if i < 40 else 'test'}")
+        lines.append(
+            f"{i}.png,{'even' if digit % 2 == 0 else 'odd'},{'train' if i < 40 else 'test'}"
+        )
     (tmp_path / "some.csv").write_text("\n".join(lines))
-    study = load_study("digits", datasets=[f"csv:{tmp_path / 'some.csv'}"], extractors=["pixels"], models=["majority"], split=split)
+    study = load_study(
+        "digits",
+        datasets=[f"csv:{tmp_path / 'some.csv'}"],
+        extractors=["pixels"],
+        models=["majority"],
+        split=split,
+    )
     notes = run(study, out=tmp_path / "out")["notes"][0]
-    assert any(note.startswith("leak: 1 of 20 test images is in the training set too") for note in notes) == of_official
-    assert any("so that a fold may train on one and test on the other" in note for note in notes) != of_official
+    assert (
+        any(
+            note.startswith("leak: 1 of 20 test images is in the training set too")
+            for note in notes
+        )
+        == of_official
+    )
+    assert (
+        any("so that a fold may train on one and test on the other" in note for note in notes)
+        != of_official
+    )
 
 
 def test_dropping_keeps_the_copy_in_the_test_set_and_is_recorded(faces):
@@ -126,7 +172,9 @@ def test_dropping_keeps_the_copy_in_the_test_set_and_is_recorded(faces):
     assert len(dataset.images) == 120
     assert np.unique(dataset.part, return_counts=True)[1].tolist() == [11, 98, 11]
     np.testing.assert_array_equal(dataset.images[-3:], faces.images[[3, 7, 105]])
-    assert dataset.notes == ("drop_duplicates: 4 of 124 images left out, one of each set of exact copies kept",)
+    assert dataset.notes == (
+        "drop_duplicates: 4 of 124 images left out, one of each set of exact copies kept",
+    )
     assert dataset.fingerprint != twice.fingerprint
 
 
@@ -152,7 +200,13 @@ def test_dropping_what_is_needed_is_refused():
     dataset = Dataset("d", images, np.array([0, 1, 2, 1]), ("a", "b", "c"))
     with pytest.raises(UserError, match="drop_duplicates leaves no image of a; clean"):
         check_duplicates(dataset, drop=True)
-    dataset = Dataset("d", images, np.array([0, 0, 0, 1]), ("a", "b"), part=np.array(["train", "test", "test", "test"]))
+    dataset = Dataset(
+        "d",
+        images,
+        np.array([0, 0, 0, 1]),
+        ("a", "b"),
+        part=np.array(["train", "test", "test", "test"]),
+    )
     with pytest.raises(UserError, match="no image of the part train"):
         check_duplicates(dataset, drop=True)
 
@@ -165,31 +219,49 @@ def changed(image, how):
     if how == "contrast":
         return np.asarray(ImageEnhance.Contrast(picture).enhance(0.8))
     if how == "jpeg":
-        return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 90])[1], cv2.IMREAD_GRAYSCALE)
-    return np.asarray(picture.resize((60, 60), Image.Resampling.BICUBIC).resize(picture.size, Image.Resampling.BICUBIC))
+        return cv2.imdecode(
+            cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 90])[1], cv2.IMREAD_GRAYSCALE
+        )
+    return np.asarray(
+        picture.resize((60, 60), Image.Resampling.BICUBIC).resize(
+            picture.size, Image.Resampling.BICUBIC
+        )
+    )
 
 
 @pytest.mark.parametrize("how", ["brightness", "contrast", "jpeg", "resize"])
 def test_near_copies_are_found_and_their_originals_named(faces, how):
     images = np.concatenate([faces.images, changed(faces.images[5], how)[None, ..., None]])
     dataset = replace(faces, images=images, targets=np.r_[faces.targets, 1])
-    assert "2 images, copies apart, look almost like another (image 5 ~ image 120, image 120 ~ image 5)" in leaks(dataset)[0]
+    assert (
+        "2 images, copies apart, look almost like another (image 5 ~ image 120, image 120 ~ image "
+        "5)" in leaks(dataset)[0]
+    )
     (note,) = leaks(replace(dataset, part=parts(100, 10, 11)))
-    assert "1 of 11 test images, copies apart, looks almost like a training image (image 120 ~ image 5)" in note
+    assert (
+        "1 of 11 test images, copies apart, looks almost like a training image (image 120 ~ image "
+        "5)" in note
+    )
     assert leaks(replace(dataset, groups=np.r_[:120, 5])) == []
 
 
 @pytest.mark.parametrize(("n_frames", "large"), [(3, 500), (10, 500), (15, 500), (15, 12)])
-def test_near_copies_of_another_group_are_found_behind_any_number_of_their_own(faces, monkeypatch, n_frames, large):
+def test_near_copies_of_another_group_are_found_behind_any_number_of_their_own(
+    faces, monkeypatch, n_frames, large
+):
     monkeypatch.setattr("benchmark.datasets.near_duplicates.LARGE_GROUP", large)
     frames = np.random.default_rng(0).integers(-1, 2, (2 * n_frames, 25, 25, 1)) + faces.images[5]
-    frames[n_frames:] += np.linspace(0, 6, 25, dtype=int)[:, None, None]  # the second patient is lit from below
+    frames[n_frames:] += np.linspace(0, 6, 25, dtype=int)[
+        :, None, None
+    ]  # the second patient is lit from below
     images = np.concatenate([faces.images, frames.clip(0, 255).astype(np.uint8)])
     targets = np.r_[faces.targets, np.arange(2 * n_frames) // n_frames]
     groups = np.r_[:120, np.repeat([120, 121], n_frames)]
     groups[5] = 120
     (note,) = leaks(replace(faces, images=images, targets=targets, groups=groups))
-    assert note.startswith(f"{2 * n_frames + 1} images, copies apart, look almost like another of another group")
+    assert note.startswith(
+        f"{2 * n_frames + 1} images, copies apart, look almost like another of another group"
+    )
 
 
 def test_images_of_one_value_are_not_almost_alike():
@@ -200,7 +272,8 @@ def test_images_of_one_value_are_not_almost_alike():
 def test_groups_that_the_official_split_shares_are_counted(faces):
     dataset = replace(faces, part=parts(100, 10, 10), groups=np.r_[:110, 0, 0, 1, 105, :6])
     assert leaks(dataset) == [
-        "7 of 110 groups are in more than one part of the official split: 9 of 10 test images have theirs in the training set too; "
+        "7 of 110 groups are in more than one part of the official split: 9 of 10 test images have "
+        "theirs in the training set too; "
         "stratified_kfold keeps groups apart"
     ]
     assert leaks(replace(dataset, groups=np.arange(120))) == []
@@ -216,9 +289,12 @@ def test_a_leak_is_said_under_the_table(faces, tmp_path):
     Image.fromarray(faces.images[0, ..., 0]).save(tmp_path / "set/a/copy.png")
     study = tmp_path / "s.yaml"
     study.write_text(
-        f"datasets: ['folder:{tmp_path}/set']\nextractors: [pixels]\nmodels: [majority]\nsplit: {{stratified_kfold: {{folds: 2}}}}\n"
+        f"datasets: ['folder:{tmp_path}/set']\nextractors: [pixels]\nmodels: [majority]\nsplit: "
+        "{stratified_kfold: {folds: 2}}\n"
     )
-    (line,) = [line for line in problems(run(load_study(study), out=tmp_path / "out")) if "leak: " in line]
+    (line,) = [
+        line for line in problems(run(load_study(study), out=tmp_path / "out")) if "leak: " in line
+    ]
     assert "1 of 13 images repeats another pixel for pixel (a/0.png = a/copy.png)" in line
 
 
@@ -235,11 +311,15 @@ def table(data_folder, name):
 def test_a_quarter_of_the_brain_tumour_sets_images_occurs_in_both_parts(data_folder):
     notes = load_csv(table(data_folder, "brain_mri"), data_folder, None).notes
     assert notes[0].startswith("leak: 217 of 1,312 test images are in the training set too")
-    assert notes[1].startswith("leak: 260 of 1,312 test images, copies apart, look almost like a training image")
+    assert notes[1].startswith(
+        "leak: 260 of 1,312 test images, copies apart, look almost like a training image"
+    )
 
 
 def test_the_small_brain_tumour_set_loses_its_25_copies_by_option(data_folder):
-    dataset = load_csv(table(data_folder, "brain_tumor_253"), data_folder, None, drop_duplicates=True)
+    dataset = load_csv(
+        table(data_folder, "brain_tumor_253"), data_folder, None, drop_duplicates=True
+    )
     assert dataset.notes[:2] == (
         "drop_duplicates: 1 row that repeats another left out",
         "drop_duplicates: 25 of 252 images left out, one of each set of exact copies kept",

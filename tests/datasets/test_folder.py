@@ -59,14 +59,26 @@ def test_classes_that_are_numbers_are_in_the_order_of_numbers(tmp_path):
 
 
 def test_train_val_and_test_are_the_official_split(tmp_path):
-    dataset = load(tmp_path, "test/a/1.png", "test/b/1.png", "train/a/1.png", "train/b/1.png", "val/a/1.png", "val/b/1.png")
+    dataset = load(
+        tmp_path,
+        "test/a/1.png",
+        "test/b/1.png",
+        "train/a/1.png",
+        "train/b/1.png",
+        "val/a/1.png",
+        "val/b/1.png",
+    )
     assert dataset.part.tolist() == ["train", "train", "val", "val", "test", "test"]
     assert dataset.classes == ("a", "b")
     np.testing.assert_array_equal(dataset.images[..., 0], DIGITS[[2, 3, 4, 5, 0, 1]])
 
 
 def test_the_names_of_the_parts_may_be_written_large(tmp_path):
-    assert load(tmp_path, "Train/a/1.png", "Train/b/1.png", "TEST/a/1.png").part.tolist() == ["train", "train", "test"]
+    assert load(tmp_path, "Train/a/1.png", "Train/b/1.png", "TEST/a/1.png").part.tolist() == [
+        "train",
+        "train",
+        "test",
+    ]
 
 
 def test_parts_with_different_classes_have_all_of_them(tmp_path):
@@ -87,7 +99,16 @@ def test_a_class_that_is_empty_in_one_part_only_is_no_error(tmp_path):
 
 
 def test_other_and_hidden_files_are_left_out_and_counted(tmp_path):
-    dataset = load(tmp_path, "a/1.png", "b/1.png", "a/x.txt", "b/Thumbs.db", "b/.hidden.png", ".cache/1.png", "README")
+    dataset = load(
+        tmp_path,
+        "a/1.png",
+        "b/1.png",
+        "a/x.txt",
+        "b/Thumbs.db",
+        "b/.hidden.png",
+        ".cache/1.png",
+        "README",
+    )
     assert len(dataset.images) == 2
     (note,) = dataset.notes
     assert note.startswith("5 other files ignored (")
@@ -120,7 +141,9 @@ def test_the_size_and_the_percentiles_reach_the_images(tmp_path):
 def test_a_missing_folder_a_file_and_no_path_are_refused(tmp_path):
     assert f"no folder '{tmp_path}/none'" in refusal(tmp_path / "none")
     (tmp_path / "set.csv").write_text("image,label")
-    assert f"is a file, not a folder; a table is named csv:{tmp_path}/set.csv" in refusal(tmp_path / "set.csv")
+    assert f"is a file, not a folder; a table is named csv:{tmp_path}/set.csv" in refusal(
+        tmp_path / "set.csv"
+    )
     with pytest.raises(UserError, match="'folder:' names no path; write folder:PATH"):
         load_folder("folder:", tmp_path, None)
 
@@ -129,13 +152,28 @@ def test_a_missing_folder_a_file_and_no_path_are_refused(tmp_path):
     ("files", "reason"),
     [
         ((), "no image in any class folder; put"),
-        (("a/x.txt", "b/y.gif", "b/z.gif"), r"no image in any class folder \(but 2 files .gif, 1 file .txt; "),
-        (("a/1.IMA", "b/2.ima"), r"\(but 2 files .ima; DICOM is read from files named .dcm or .dicom\); put .bmp, "),
-        (("a/IM001", "b/IM002"), r"\(but 2 files without a suffix; DICOM is read from files named .dcm or .dicom\)"),
+        (
+            ("a/x.txt", "b/y.gif", "b/z.gif"),
+            r"no image in any class folder \(but 2 files .gif, 1 file .txt; ",
+        ),
+        (
+            ("a/1.IMA", "b/2.ima"),
+            r"\(but 2 files .ima; DICOM is read from files named .dcm or .dicom\); put .bmp, ",
+        ),
+        (
+            ("a/IM001", "b/IM002"),
+            r"\(but 2 files without a suffix; DICOM is read from files named .dcm or .dicom\)",
+        ),
         (("1.png", "2.png"), r"no image in any class folder \(but 2 image files outside them\)"),
-        (("a/1.png", "b/1.png", "c/x.ima"), r"class folder without an image \(.*\): c \(but 1 file .ima; DICOM is read"),
+        (
+            ("a/1.png", "b/1.png", "c/x.ima"),
+            r"class folder without an image \(.*\): c \(but 1 file .ima; DICOM is read",
+        ),
         (("a/1.png", "a/2.png"), r"one class \(a\); classification needs two"),
-        (("a/1.png", "b/1.png", "c/x.txt"), r"class folder without an image \(.*\): c \(but 1 file .txt.*; fill or remove it"),
+        (
+            ("a/1.png", "b/1.png", "c/x.txt"),
+            r"class folder without an image \(.*\): c \(but 1 file .txt.*; fill or remove it",
+        ),
         (("train/a/1.png", "train/b/1.png"), "has train but no test; a split needs train and test"),
         (("val/a/1.png", "train/b/1.png"), "has train, val but no test"),
         (("train/a/1.png", "test/b/1.png", "more/b/1.png"), "beside train and test there is more"),
@@ -171,7 +209,9 @@ def test_a_class_that_loses_all_its_images_is_an_error(tmp_path):
 def test_of_two_classes_none_is_said_to_be_removable(tmp_path):
     fill(tmp_path, "a/1.png", "b/1.png")
     (tmp_path / "b/1.png").write_bytes(b"torn")
-    assert refusal(tmp_path, on_error="skip").endswith("no readable image is left of b; mend the files")
+    assert refusal(tmp_path, on_error="skip").endswith(
+        "no readable image is left of b; mend the files"
+    )
     (tmp_path / "b/1.png").unlink()
     assert refusal(tmp_path).endswith("b; fill it")
 
@@ -196,14 +236,18 @@ def test_bad_options_are_refused_before_anything_is_read(tmp_path):
     ],
 )
 def test_parts_under_usual_names_are_the_official_split(tmp_path, train, test):
-    dataset = load(tmp_path, f"{train}/a/1.png", f"{train}/b/1.png", f"{test}/a/1.png", f"{test}/b/1.png")
+    dataset = load(
+        tmp_path, f"{train}/a/1.png", f"{train}/b/1.png", f"{test}/a/1.png", f"{test}/b/1.png"
+    )
     assert dataset.classes == ("a", "b")
     assert dataset.part.tolist() == ["train", "train", "test", "test"]
 
 
 @pytest.mark.parametrize("validation", ["val", "valid", "Validation", "dev", "valid_set"])
 def test_validation_under_usual_names_is_the_validation_part(tmp_path, validation):
-    dataset = load(tmp_path, "train/a/1.png", "train/b/1.png", "test/a/1.png", f"{validation}/b/1.png")
+    dataset = load(
+        tmp_path, "train/a/1.png", "train/b/1.png", "test/a/1.png", f"{validation}/b/1.png"
+    )
     assert dataset.part.tolist() == ["train", "train", "val", "test"]
 
 
@@ -217,7 +261,9 @@ def test_validation_under_usual_names_is_the_validation_part(tmp_path, validatio
         (("covid", "normal"), ("images/1.png", "masks/1.png")),
     ],
 )
-def test_top_folders_that_all_hold_the_same_sub_folders_are_not_taken_for_classes(tmp_path, tops, files):
+def test_top_folders_that_all_hold_the_same_sub_folders_are_not_taken_for_classes(
+    tmp_path, tops, files
+):
     text = refusal(tmp_path, *(f"{top}/{file}" for top in tops for file in files))
     assert "all hold the sub-folders" in text
     assert all(top in text for top in tops)
@@ -237,7 +283,8 @@ def test_parts_below_the_classes_are_refused_with_the_right_order(tmp_path):
     ("folders", "named", "advice"),
     [
         (
-            "seg_train/seg_train/a seg_train/seg_train/b seg_test/seg_test/a seg_test/seg_test/b seg_pred",
+            "seg_train/seg_train/a seg_train/seg_train/b seg_test/seg_test/a seg_test/seg_test/b "
+            "seg_pred",
             "seg_test, seg_train",
             "move seg_pred",
         ),
@@ -248,23 +295,61 @@ def test_parts_below_the_classes_are_refused_with_the_right_order(tmp_path):
         ("train cv", "cv, train", "call them train, val and test"),
         ("labeled unlabeled", "labeled, unlabeled", "call them train, val and test"),
         ("entrenamiento prueba", "entrenamiento, prueba", "call them train, val and test"),
-        ("trainA trainB testA testB", "testA, testB, trainA, trainB", "call them train, val and test"),
+        (
+            "trainA trainB testA testB",
+            "testA, testB, trainA, trainB",
+            "call them train, val and test",
+        ),
         ("train/a train/b eval/a", "eval, train", "train holds the sub-folders a, b"),
         ("train/a train/b external/a", "external, train", "train holds the sub-folders a, b"),
-        ("2019_train/a 2019_train/b other/c", "2019_train", "2019_train holds the sub-folders a, b"),
+        (
+            "2019_train/a 2019_train/b other/c",
+            "2019_train",
+            "2019_train holds the sub-folders a, b",
+        ),
         ("train validation car", "train, validation", "call them train, val and test"),
-        ("siteA/pos siteA/neg siteB/pos siteB/neg siteC/pos", "siteA, siteB", "list the images in a CSV"),
-        ("fold_1/pos/p1 fold_1/neg/p2 fold_2/pos/p3 fold_2/neg/p4", "fold_1, fold_2 all hold the sub-folders neg, pos", "list the images"),
-        ("siteA/pos/p1/s1 siteA/neg/p2 siteB/pos/p3 siteB/neg/p4/s9 siteC/pos", "siteA, siteB", "list the images"),
-        ("yes no brain_tumor_dataset/yes brain_tumor_dataset/no", "'brain_tumor_dataset' holds no, yes, which stand beside it", "move it"),
+        (
+            "siteA/pos siteA/neg siteB/pos siteB/neg siteC/pos",
+            "siteA, siteB",
+            "list the images in a CSV",
+        ),
+        (
+            "fold_1/pos/p1 fold_1/neg/p2 fold_2/pos/p3 fold_2/neg/p4",
+            "fold_1, fold_2 all hold the sub-folders neg, pos",
+            "list the images",
+        ),
+        (
+            "siteA/pos/p1/s1 siteA/neg/p2 siteB/pos/p3 siteB/neg/p4/s9 siteC/pos",
+            "siteA, siteB",
+            "list the images",
+        ),
+        (
+            "yes no brain_tumor_dataset/yes brain_tumor_dataset/no",
+            "'brain_tumor_dataset' holds no, yes, which stand beside it",
+            "move it",
+        ),
         ("yes no all/Yes/p1 all/no/p2", "'all' holds no, yes", "move it away"),
-        ("a/train a/val b/train b/test", "'a' holds the sub-folders train, val", "put the parts above the classes"),
-        ("a/train/x a/train/y b/test/z", "'a' holds the sub-folders train", "put the parts above the classes"),
+        (
+            "a/train a/val b/train b/test",
+            "'a' holds the sub-folders train, val",
+            "put the parts above the classes",
+        ),
+        (
+            "a/train/x a/train/y b/test/z",
+            "'a' holds the sub-folders train",
+            "put the parts above the classes",
+        ),
         ("a/train b/train", "'a' holds the sub-folders train", "put the parts above the classes"),
-        ("train/north/a train/north/b train/south/a train/south/b test/north/a test/south/b", "north, south", "list the images"),
+        (
+            "train/north/a train/north/b train/south/a train/south/b test/north/a test/south/b",
+            "north, south",
+            "list the images",
+        ),
     ],
 )
-def test_parts_folds_and_sites_are_not_taken_for_classes_whatever_lies_beside_them(tmp_path, folders, named, advice):
+def test_parts_folds_and_sites_are_not_taken_for_classes_whatever_lies_beside_them(
+    tmp_path, folders, named, advice
+):
     text = refusal(tmp_path, *(f"{folder}/1.png" for folder in folders.split()))
     assert named in text
     assert advice in text
@@ -286,20 +371,34 @@ def test_classes_with_a_word_of_a_part_in_their_names_stay_classes(tmp_path, fol
 
 
 def test_a_single_folder_with_the_classes_inside_is_named(tmp_path):
-    assert f"name it: folder:{tmp_path}/data" in refusal(tmp_path, "data/a/1.png", "data/b/1.png", "__MACOSX/data/a/1.png")
+    assert f"name it: folder:{tmp_path}/data" in refusal(
+        tmp_path, "data/a/1.png", "data/b/1.png", "__MACOSX/data/a/1.png"
+    )
 
 
 def test_classes_may_share_one_sub_folder_or_none(tmp_path):
-    assert load(tmp_path, "cat/images/1.png", "dog/images/1.png", "dog/P7/1.png").classes == ("cat", "dog")
+    assert load(tmp_path, "cat/images/1.png", "dog/images/1.png", "dog/P7/1.png").classes == (
+        "cat",
+        "dog",
+    )
 
 
 @pytest.mark.parametrize(
     ("files", "reason"),
     [
         (("train/1.png", "train/2.png", "test/1.png"), "train holds 2 images and no class folders"),
-        (("train/a/1.png", "Training/b/1.png", "test/a/1.png"), "Training and train are both read as train"),
-        (("train/train/a/1.png", "train/train/b/1.png", "test/test/a/1.png"), "train has train and test has test, with no class in both"),
-        (("train/a/1.png", "train/b/1.png", "valid/a/1.png"), r"has train, valid \(read as val\) but no test"),
+        (
+            ("train/a/1.png", "Training/b/1.png", "test/a/1.png"),
+            "Training and train are both read as train",
+        ),
+        (
+            ("train/train/a/1.png", "train/train/b/1.png", "test/test/a/1.png"),
+            "train has train and test has test, with no class in both",
+        ),
+        (
+            ("train/a/1.png", "train/b/1.png", "valid/a/1.png"),
+            r"has train, valid \(read as val\) but no test",
+        ),
     ],
 )
 def test_a_split_that_cannot_be_meant_is_refused(tmp_path, files, reason):
@@ -326,7 +425,10 @@ def test_links_in_a_circle_end_and_bring_no_image_of_another_class(tmp_path):
     (tmp_path / "a/itself").symlink_to("itself")
     dataset = load_folder(name, tmp_path, None)
     assert np.bincount(dataset.targets).tolist() == [2, 1]
-    assert dataset.notes[0] == "2 links that lead nowhere or to a folder above ignored (a/itself, a/up)"
+    assert (
+        dataset.notes[0]
+        == "2 links that lead nowhere or to a folder above ignored (a/itself, a/up)"
+    )
 
 
 @pytest.mark.parametrize("target", [".", "..", "b/..", "outside/back"])
@@ -340,7 +442,10 @@ def test_a_link_to_the_data_folder_or_above_is_no_class(tmp_path, target):
     (root / "c").symlink_to(root / "a" / target if target == "outside/back" else target)
     dataset = load_folder(name, tmp_path, None)
     assert np.bincount(dataset.targets).tolist() == [2, 1]
-    assert "2 links that lead nowhere or to a folder above ignored (c, a/outside/back)" in dataset.notes
+    assert (
+        "2 links that lead nowhere or to a folder above ignored (c, a/outside/back)"
+        in dataset.notes
+    )
 
 
 def test_a_link_from_a_part_of_the_split_to_the_data_folder_is_no_class(tmp_path):
@@ -349,7 +454,10 @@ def test_a_link_from_a_part_of_the_split_to_the_data_folder_is_no_class(tmp_path
     (tmp_path / "test/all").symlink_to("..")
     dataset = load_folder(name, tmp_path, None)
     assert dataset.classes == ("a", "b")
-    assert "2 links that lead nowhere or to a folder above ignored (train/all, test/all)" in dataset.notes
+    assert (
+        "2 links that lead nowhere or to a folder above ignored (train/all, test/all)"
+        in dataset.notes
+    )
 
 
 def test_a_link_to_an_image_that_is_missing_is_an_unreadable_image(tmp_path):
@@ -373,7 +481,15 @@ def test_a_link_to_an_image_that_is_missing_is_an_unreadable_image(tmp_path):
     ],
 )
 def test_files_of_the_storage_system_are_no_images_and_no_class(tmp_path, folder):
-    dataset = load(tmp_path, "a/1.png", "b/1.png", f"a/{folder}/1.png/thumb.png", f"{folder}/x/1.png", "a/._1.png", "b/.AppleDouble/1.png")
+    dataset = load(
+        tmp_path,
+        "a/1.png",
+        "b/1.png",
+        f"a/{folder}/1.png/thumb.png",
+        f"{folder}/x/1.png",
+        "a/._1.png",
+        "b/.AppleDouble/1.png",
+    )
     assert dataset.classes == ("a", "b")
     assert len(dataset.images) == 2
     assert f"2 system files ignored (in folders named {folder})" in dataset.notes
@@ -385,7 +501,10 @@ def test_stray_files_are_looked_at_once_each(tmp_path):
         (tmp_path / f"{n}.xml").touch()
     fill(tmp_path, "a/1.png", "b/1.png")
     listing = _list("folder:x", tmp_path)
-    assert listing.notes == ("300 image files outside the class folders ignored", "300 other files ignored (.xml)")
+    assert listing.notes == (
+        "300 image files outside the class folders ignored",
+        "300 other files ignored (.xml)",
+    )
     steps = 0
 
     def count(*_):
@@ -406,26 +525,50 @@ def test_one_label_in_two_spellings_is_one_class(tmp_path, form):
     spelled = {name: unicodedata.normalize(name, "Größe") for name in (form, other)}
     files = [f"train/{spelled[form]}/1.png", "train/b/1.png", f"test/{spelled[other]}/1.png"]
     assert load(tmp_path / spelled["NFD"], *files).classes == ("Größe", "b")
-    assert load_folder(f"folder:{tmp_path}/{spelled['NFC']}", tmp_path, None).classes == ("Größe", "b")
+    assert load_folder(f"folder:{tmp_path}/{spelled['NFC']}", tmp_path, None).classes == (
+        "Größe",
+        "b",
+    )
 
 
 def test_classes_that_differ_in_case_only_get_a_note(tmp_path):
-    dataset = load(tmp_path, "train/Glioma/1.png", "train/b/1.png", "test/glioma/1.png", "test/b/1.png")
-    assert "classes that differ in case, spaces or the form of a number only: 'Glioma' and 'glioma'" in dataset.notes
+    dataset = load(
+        tmp_path, "train/Glioma/1.png", "train/b/1.png", "test/glioma/1.png", "test/b/1.png"
+    )
+    assert (
+        "classes that differ in case, spaces or the form of a number only: 'Glioma' and 'glioma'"
+        in dataset.notes
+    )
 
 
 @pytest.mark.parametrize(
-    "names", [("0", "0.0", "00"), ("1", "1.", "1,0"), ("1e3", "1000"), ("a", " a"), ("a b", "A\u00a0B"), ("x", "\uff38")]
+    "names",
+    [
+        ("0", "0.0", "00"),
+        ("1", "1.", "1,0"),
+        ("1e3", "1000"),
+        ("a", " a"),
+        ("a b", "A\u00a0B"),
+        ("x", "\uff38"),
+    ],
 )
 def test_one_class_in_several_forms_gets_a_note(tmp_path, names):
-    dataset = load(tmp_path, *(f"train/{name}/1.png" for name in (*names, "other")), "test/other/2.png")
+    dataset = load(
+        tmp_path, *(f"train/{name}/1.png" for name in (*names, "other")), "test/other/2.png"
+    )
     (note,) = dataset.notes
     assert note.startswith("classes that differ in case, spaces or the form of a number only: ")
     assert all(f"'{name}'" in note for name in names)
 
 
 def test_other_numbers_are_no_forms_of_one_class(tmp_path):
-    assert load(tmp_path, *(f"{name}/1.png" for name in ("0", "1", "-1", "0.1", "10", "nan", "1e400", "inf"))).notes == ()
+    assert (
+        load(
+            tmp_path,
+            *(f"{name}/1.png" for name in ("0", "1", "-1", "0.1", "10", "nan", "1e400", "inf")),
+        ).notes
+        == ()
+    )
 
 
 def test_licence_and_citation_are_those_given_or_unknown(tmp_path):

@@ -21,7 +21,16 @@ RNG = np.random.default_rng(0)
 def tiff(data, bits=8, order="<", **tags):
     """Write a TIFF of 8x8 gray samples in one strip; tags are named tag_NUMBER=(type, value)."""
     own = {int(name[4:]): value for name, value in tags.items()}
-    fields = {256: (3, 8), 257: (3, 8), 258: (3, bits), 259: (3, 1), 262: (3, 1), 273: (4, 8), 277: (3, 1), 278: (3, 8)}
+    fields = {
+        256: (3, 8),
+        257: (3, 8),
+        258: (3, bits),
+        259: (3, 1),
+        262: (3, 1),
+        273: (4, 8),
+        277: (3, 1),
+        278: (3, 8),
+    }
     fields |= {279: (4, len(data)), **own}
     start = 8 + len(data) + len(data) % 2
     texts, behind = b"", start + 2 + 12 * len(fields) + 4
@@ -34,16 +43,34 @@ def tiff(data, bits=8, order="<", **tags):
             texts += value + b"\0" * (len(value) % 2)
         else:
             entries += struct.pack(order + "HHI", tag, kind, 1)
-            entries += struct.pack(order + "HH", value, 0) if kind == 3 else struct.pack(order + "I", value)
+            entries += (
+                struct.pack(order + "HH", value, 0)
+                if kind == 3
+                else struct.pack(order + "I", value)
+            )
     head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", start)
-    return head + data + b"\0" * (len(data) % 2) + struct.pack(order + "H", len(fields)) + entries + bytes(4) + texts
+    return (
+        head
+        + data
+        + b"\0" * (len(data) % 2)
+        + struct.pack(order + "H", len(fields))
+        + entries
+        + bytes(4)
+        + texts
+    )
 
 
 def png(rows, color=0, before=b""):
     """Write a PNG of 8x8 samples of 8 bits from as many rows as are given."""
     raw = b"".join(b"\0" + bytes(row) for row in rows)
     header = struct.pack(">IIBBBBB", 8, 8, 8, color, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + before + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + before
+        + chunk(b"IDAT", zlib.compress(raw))
+        + chunk(b"IEND", b"")
+    )
 
 
 def chunk(kind, data):
@@ -95,36 +122,97 @@ Image.fromarray(RAMP).save(JPEG, "JPEG")
 JPEG = JPEG.getvalue()
 IN_24_BITS = b"".join(int(value).to_bytes(3, "big") for value in range(0, 640_000, 10_000))
 REFUSED = {
-    "predictor without compression": (tiff(RAMP.tobytes(), tag_317=(3, 2)), ".tif", "a predictor and the compression none"),
-    "24 bits, low byte first": (tiff(IN_24_BITS, 24), ".tif", "TIFF samples of 24 bits and SampleFormat 1 are not read"),
-    "24 bits, high byte first": (tiff(IN_24_BITS, 24, ">"), ".tif", "TIFF samples of 24 bits and SampleFormat 1"),
-    "32 bits of no kind": (tiff(bytes(256), 32, tag_339=(3, 4)), ".tif", "TIFF samples of 32 bits and SampleFormat 4"),
-    "half a strip": (tiff(RAMP[:4].tobytes()), ".tif", "truncated: its strips or tiles have 32 bytes, the image needs 64"),
+    "predictor without compression": (
+        tiff(RAMP.tobytes(), tag_317=(3, 2)),
+        ".tif",
+        "a predictor and the compression none",
+    ),
+    "24 bits, low byte first": (
+        tiff(IN_24_BITS, 24),
+        ".tif",
+        "TIFF samples of 24 bits and SampleFormat 1 are not read",
+    ),
+    "24 bits, high byte first": (
+        tiff(IN_24_BITS, 24, ">"),
+        ".tif",
+        "TIFF samples of 24 bits and SampleFormat 1",
+    ),
+    "32 bits of no kind": (
+        tiff(bytes(256), 32, tag_339=(3, 4)),
+        ".tif",
+        "TIFF samples of 32 bits and SampleFormat 4",
+    ),
+    "half a strip": (
+        tiff(RAMP[:4].tobytes()),
+        ".tif",
+        "truncated: its strips or tiles have 32 bytes, the image needs 64",
+    ),
     "no rows": (tiff(RAMP.tobytes(), tag_257=(3, 0)), ".tif", "0x8: the image is empty"),
-    "reduced copy": (tiff(RAMP.tobytes(), tag_254=(4, 1), tag_330=(4, 8)), ".tif", "a reduced copy of an image that is elsewhere"),
-    "stack of ImageJ": (tiff(RAMP.tobytes(), tag_270=(2, b"ImageJ=1.53\nslices=3\n\0")), ".tif", "has 3 frames"),
-    "ImageJ without a number": (tiff(RAMP.tobytes(), tag_270=(2, b"ImageJ=1.53\nimages=x\n\0")), ".tif", "has no number of images"),
+    "reduced copy": (
+        tiff(RAMP.tobytes(), tag_254=(4, 1), tag_330=(4, 8)),
+        ".tif",
+        "a reduced copy of an image that is elsewhere",
+    ),
+    "stack of ImageJ": (
+        tiff(RAMP.tobytes(), tag_270=(2, b"ImageJ=1.53\nslices=3\n\0")),
+        ".tif",
+        "has 3 frames",
+    ),
+    "ImageJ without a number": (
+        tiff(RAMP.tobytes(), tag_270=(2, b"ImageJ=1.53\nimages=x\n\0")),
+        ".tif",
+        "has no number of images",
+    ),
     "no tags": (b"II*\0\x08\0\0\0", ".tif", "damaged: the tags of the TIFF cannot be read"),
-    "text for no data": (tiff(RAMP.tobytes(), tag_42113=(2, b"none\0")), ".tif", "GDAL_NODATA is none, not a number"),
-    "PNG of four rows": (png([[9] * 8] * 4), ".png", "damaged: the PNG has fewer rows than its header says"),
-    "short palette": (png(RAMP, 3, chunk(b"PLTE", bytes(9))), ".png", "damaged: colour 63 of a palette of 3"),
+    "text for no data": (
+        tiff(RAMP.tobytes(), tag_42113=(2, b"none\0")),
+        ".tif",
+        "GDAL_NODATA is none, not a number",
+    ),
+    "PNG of four rows": (
+        png([[9] * 8] * 4),
+        ".png",
+        "damaged: the PNG has fewer rows than its header says",
+    ),
+    "short palette": (
+        png(RAMP, 3, chunk(b"PLTE", bytes(9))),
+        ".png",
+        "damaged: colour 63 of a palette of 3",
+    ),
     "no palette": (png(RAMP, 3), ".png", "damaged: colour 63 of a palette of 0"),
     "RLE4": (bmp_rle4(), ".bmp", "a BMP with the compression RLE4 is not read"),
     "header of a PNG": (png(RAMP)[:12], ".png", "the header makes no sense"),
     "header of a JPEG": (JPEG[:3], ".jpg", "the header makes no sense"),
-    "two DICOM frames": (dicom(np.vstack([RAMP, RAMP]), Rows=8), ".dcm", "has 2 frames; one image per file"),
+    "two DICOM frames": (
+        dicom(np.vstack([RAMP, RAMP]), Rows=8),
+        ".dcm",
+        "has 2 frames; one image per file",
+    ),
     "two JPEG frames": (
         dicom(RAMP, syntax=JPEGBaseline8Bit, PixelData=encapsulate([JPEG, JPEG], has_bot=False)),
         ".dcm",
         "has 2 frames; one image per file",
     ),
     "JPEG of 16 bits": (
-        dicom(RAMP, syntax=JPEGBaseline8Bit, PixelData=encapsulate([JPEG]), BitsAllocated=16, BitsStored=8),
+        dicom(
+            RAMP,
+            syntax=JPEGBaseline8Bit,
+            PixelData=encapsulate([JPEG]),
+            BitsAllocated=16,
+            BitsStored=8,
+        ),
         ".dcm",
         "a JPEG of 8 bits where BitsAllocated is 16",
     ),
     "YBR of 7 bits": (
-        dicom(RAMP[:, :6], Columns=2, SamplesPerPixel=3, PlanarConfiguration=0, PhotometricInterpretation="YBR_FULL", BitsStored=7),
+        dicom(
+            RAMP[:, :6],
+            Columns=2,
+            SamplesPerPixel=3,
+            PlanarConfiguration=0,
+            PhotometricInterpretation="YBR_FULL",
+            BitsStored=7,
+        ),
         ".dcm",
         "YBR_FULL of 7 of 8 bits is not read",
     ),
@@ -138,13 +226,19 @@ def test_what_would_be_a_guess_is_refused_with_its_reason(read, content, suffix,
 
 
 def test_the_writers_of_this_file_write_what_is_read(read):
-    for content, suffix in ((tiff(RAMP.tobytes()), ".tif"), (png(RAMP), ".png"), (dicom(RAMP), ".dcm")):
+    for content, suffix in (
+        (tiff(RAMP.tobytes()), ".tif"),
+        (png(RAMP), ".png"),
+        (dicom(RAMP), ".dcm"),
+    ):
         np.testing.assert_array_equal(read(content, suffix).pixels[..., 0], RAMP)
 
 
 def test_a_jpeg_in_several_fragments_is_one_image(read):
     fragments = b"".join(itemize_frame(JPEG, 2))
-    content = dicom(RAMP, syntax=JPEGBaseline8Bit, PixelData=b"\xfe\xff\x00\xe0\x00\x00\x00\x00" + fragments)
+    content = dicom(
+        RAMP, syntax=JPEGBaseline8Bit, PixelData=b"\xfe\xff\x00\xe0\x00\x00\x00\x00" + fragments
+    )
     assert np.abs(read(content, ".dcm").pixels[..., 0] - RAMP.astype(int)).max() <= 4
 
 
@@ -155,7 +249,9 @@ def test_a_png_whose_last_row_is_black_is_read(read):
 
 
 def test_an_orientation_that_cannot_be_read_leaves_a_png_as_it_is(read):
-    np.testing.assert_array_equal(read(png(RAMP, before=chunk(b"eXIf", b"garbage!")), ".png").pixels[..., 0], RAMP)
+    np.testing.assert_array_equal(
+        read(png(RAMP, before=chunk(b"eXIf", b"garbage!")), ".png").pixels[..., 0], RAMP
+    )
 
 
 @pytest.mark.parametrize("no_data", ["-9999", "nan", "-3.4028235e+38"])
@@ -164,7 +260,9 @@ def test_pixels_that_a_tiff_says_are_none_have_no_say_in_the_percentiles(read, n
     plain = read(tiff(values[2:].repeat(4, axis=0)[:8].tobytes(), 32, tag_339=(3, 3)), ".tif")
     values = values[2:].repeat(4, axis=0)[:8].copy()
     values[:2] = float(no_data)
-    picture = read(tiff(values.tobytes(), 32, tag_339=(3, 3), tag_42113=(2, no_data.encode() + b"\0")), ".tif")
+    picture = read(
+        tiff(values.tobytes(), 32, tag_339=(3, 3), tag_42113=(2, no_data.encode() + b"\0")), ".tif"
+    )
     assert picture.n_padding + picture.n_not_finite >= 16
     assert not picture.pixels[:2].any()
     assert np.unique(picture.pixels[2:]).size > 10
@@ -190,14 +288,22 @@ def test_padding_is_compared_in_the_bits_that_are_stored(read, values, stored, t
 def test_the_first_window_that_has_both_numbers_is_taken(read):
     values = (20 * np.arange(16, dtype=np.uint16)).reshape(4, 4)
     shown = read(dicom(values, WindowCenter=["", "40"], WindowWidth=["400", "80"]), ".dcm").pixels
-    np.testing.assert_array_equal(shown, read(dicom(values, WindowCenter="40", WindowWidth="80"), ".dcm").pixels)
+    np.testing.assert_array_equal(
+        shown, read(dicom(values, WindowCenter="40", WindowWidth="80"), ".dcm").pixels
+    )
 
 
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
 def test_values_that_are_not_finite_become_0_behind_a_window_too(read, photometric):
     values = np.full((4, 4), 2.5, np.float32)
     values[0] = np.nan, np.inf, -np.inf, np.nan
-    content = dicom(values, "FloatPixelData", WindowCenter="3", WindowWidth="4", PhotometricInterpretation=photometric)
+    content = dicom(
+        values,
+        "FloatPixelData",
+        WindowCenter="3",
+        WindowWidth="4",
+        PhotometricInterpretation=photometric,
+    )
     picture = read(content, ".dcm")
     assert (picture.n_not_finite, picture.n_padding) == (4, 0)
     assert not picture.pixels[0].any()

@@ -21,9 +21,18 @@ GRAY_OR_RGB = ("WhiteIsZero", "BlackIsZero", "three bands", "RGB")
 
 def types_of(samples, colours):
     """Every extra channel, byte order and arrangement; the orientations in turn."""
-    kinds = [kind for kind in image_types.tiff_types((1,)) if (kind.samples, kind.colours) == (samples, colours)]
+    kinds = [
+        kind
+        for kind in image_types.tiff_types((1,))
+        if (kind.samples, kind.colours) == (samples, colours)
+    ]
     orientations = itertools.cycle(range(1, 9))
-    return [image_types.TiffType(*(samples, colours, kind.extra, next(orientations), kind.order, kind.planar)) for kind in kinds]
+    return [
+        image_types.TiffType(
+            *(samples, colours, kind.extra, next(orientations), kind.order, kind.planar)
+        )
+        for kind in kinds
+    ]
 
 
 @pytest.mark.parametrize("colours", image_types.COLOURS)
@@ -32,7 +41,9 @@ def test_a_tiff_has_the_values_that_were_written_or_is_refused(tmp_path, samples
     for kind in types_of(samples, colours):
         outcome = image_types.check_tiff(kind, tmp_path / "a.tif")
         if isinstance(outcome, str):
-            ordinary = colours in GRAY_OR_RGB and samples != "c64" and kind.extra in ("none", "alpha")
+            ordinary = (
+                colours in GRAY_OR_RGB and samples != "c64" and kind.extra in ("none", "alpha")
+            )
             assert not ordinary, (kind, outcome)
         else:
             assert outcome <= 1, (kind, outcome)
@@ -48,7 +59,12 @@ def test_a_tiff_of_any_orientation_stands_upright(tmp_path, samples, orientation
 
 def test_a_palette_of_16_bits_keeps_its_colours(tmp_path):
     for samples in ("u1", "u2", "u4", "u8"):
-        assert image_types.check_tiff(image_types.TiffType(samples, "palette", "none"), tmp_path / "a.tif") == 0
+        assert (
+            image_types.check_tiff(
+                image_types.TiffType(samples, "palette", "none"), tmp_path / "a.tif"
+            )
+            == 0
+        )
 
 
 def rows_of(lines):
@@ -65,7 +81,12 @@ def test_every_compression_of_a_tiff_gives_the_values_or_is_refused(tmp_path):
         if name in ("webp", "jpeg2000"):
             assert (read, reasons[:17]) == ("0", "TIFF compression "), name
         elif name == "packbits":  # tifffile applies a predictor there, others do not
-            assert (files, read, difference, reasons[:26]) == ("120", "60", "0", "TIFF data with a predictor"), name
+            assert (files, read, difference, reasons[:26]) == (
+                "120",
+                "60",
+                "0",
+                "TIFF data with a predictor",
+            ), name
         else:
             assert (files, difference, reasons) == (read, "0", ""), name
 
@@ -79,7 +100,9 @@ def test_a_stack_of_imagej_in_one_directory_is_refused(tmp_path):
     whole = (tmp_path / "a.tif").read_bytes()
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
         end = file.pages.first.offset + 2 + 12 * len(file.pages.first.tags)
-    (tmp_path / "a.tif").write_bytes(whole[:end] + bytes(4) + whole[end + 4 :])  # no further directory
+    (tmp_path / "a.tif").write_bytes(
+        whole[:end] + bytes(4) + whole[end + 4 :]
+    )  # no further directory
     with pytest.raises(ValueError, match="has 3 frames; one image per file"):
         read_picture(tmp_path / "a.tif")
 
@@ -87,7 +110,9 @@ def test_a_stack_of_imagej_in_one_directory_is_refused(tmp_path):
 @pytest.mark.parametrize("shape", [(2, 3, 8, 9), (4, 8, 9, 3)])
 def test_images_behind_one_directory_are_refused(tmp_path, shape):
     photometric = "rgb" if shape[-1] == 3 else "minisblack"
-    tifffile.imwrite(tmp_path / "a.tif", np.zeros(shape, np.uint8), photometric=photometric, truncate=True)
+    tifffile.imwrite(
+        tmp_path / "a.tif", np.zeros(shape, np.uint8), photometric=photometric, truncate=True
+    )
     frames = 4 if shape[-1] == 3 else 6
     with pytest.raises(ValueError, match=f"has {frames} frames; one image per file"):
         read_picture(tmp_path / "a.tif")
@@ -100,7 +125,9 @@ def test_a_description_of_an_image_before_it_was_cut_is_no_stack(tmp_path):
 
 
 def test_a_volume_is_refused(tmp_path):
-    tifffile.imwrite(tmp_path / "a.tif", np.zeros((16, 32, 32), np.uint8), volumetric=True, tile=(16, 16, 16))
+    tifffile.imwrite(
+        tmp_path / "a.tif", np.zeros((16, 32, 32), np.uint8), volumetric=True, tile=(16, 16, 16)
+    )
     with pytest.raises(ValueError, match="16 slices"):
         read_picture(tmp_path / "a.tif")
 
@@ -161,7 +188,10 @@ def test_a_missing_photometric_is_refused(tmp_path):
 def test_three_samples_of_black_is_zero_are_noted(tmp_path):
     for name in "ab":
         tifffile.imwrite(
-            tmp_path / f"{name}.tif", np.arange(300).astype(np.uint8).reshape(10, 10, 3), photometric="minisblack", planarconfig="contig"
+            tmp_path / f"{name}.tif",
+            np.arange(300).astype(np.uint8).reshape(10, 10, 3),
+            photometric="minisblack",
+            planarconfig="contig",
         )
     loaded = load_images([tmp_path / "a.tif", tmp_path / "b.tif"], ["a", "b"], Options())
     assert loaded.notes == ("2 images: three samples of BlackIsZero taken as red, green and blue",)
@@ -172,7 +202,9 @@ def test_an_unspecified_extra_channel_is_noted(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", extrasamples=["unspecified"])
     loaded = load_images([tmp_path / "a.tif"], ["a"], Options())
     np.testing.assert_array_equal(loaded.images[0], pixels[..., :3])
-    assert loaded.notes == ("1 image: an extra channel of unspecified meaning left out (ExtraSamples of a TIFF)",)
+    assert loaded.notes == (
+        "1 image: an extra channel of unspecified meaning left out (ExtraSamples of a TIFF)",
+    )
 
 
 def test_not_finite_values_of_an_inverted_image_are_black(tmp_path):
@@ -185,7 +217,9 @@ def test_not_finite_values_of_an_inverted_image_are_black(tmp_path):
 def test_the_largest_doubles_do_not_overflow(tmp_path):
     values = np.linspace(-1, 1, 100).reshape(10, 10) * np.finfo(np.float64).max / 2
     tifffile.imwrite(tmp_path / "a.tif", values)
-    np.testing.assert_allclose(np.diff(read_picture(tmp_path / "a.tif").pixels.ravel().astype(int))[2:-2], 2.6, atol=0.7)
+    np.testing.assert_allclose(
+        np.diff(read_picture(tmp_path / "a.tif").pixels.ravel().astype(int))[2:-2], 2.6, atol=0.7
+    )
 
 
 @pytest.mark.parametrize("suffix", ["tif", "png", "jpg", "bmp", "dcm"])

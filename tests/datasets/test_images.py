@@ -72,7 +72,12 @@ def write_png_gray_alpha_16(path, gray):
     rows = np.stack([gray, np.full_like(gray, 65535)], axis=-1).astype(">u2")
     head = struct.pack(">IIBBBBB", gray.shape[1], gray.shape[0], 16, 4, 0, 0, 0)
     body = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", head) + png_chunk(b"IDAT", body) + png_chunk(b"IEND", b""))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + png_chunk(b"IHDR", head)
+        + png_chunk(b"IDAT", body)
+        + png_chunk(b"IEND", b"")
+    )
 
 
 def test_16_bit_gray_with_alpha_keeps_its_depth(tmp_path):
@@ -107,7 +112,11 @@ def write_tiff(path, values, photometric=1, planes=1):
     extra, entries = b"", b""
     start = 8 + len(body)
     for tag, (kind, content) in tags.items():
-        raw = content if isinstance(content, bytes) else struct.pack(f"<{len(content)}{kind}", *content)
+        raw = (
+            content
+            if isinstance(content, bytes)
+            else struct.pack(f"<{len(content)}{kind}", *content)
+        )
         count = len(raw) // struct.calcsize(kind)
         where = raw.ljust(4, b"\0") if len(raw) <= 4 else struct.pack("<I", start + len(extra))
         extra += raw if len(raw) > 4 else b""
@@ -129,7 +138,9 @@ def test_a_tiff_of_any_numeric_type_is_read_at_full_depth(tmp_path, kind):
 def test_float_colour_tiff_is_read_as_rgb(tmp_path):
     values = COLOUR.astype(np.float32) / 1000
     cv2.imwrite(str(tmp_path / "a.tif"), values[..., ::-1])
-    np.testing.assert_array_equal(read_picture(tmp_path / "a.tif").pixels, stretched(values.astype(float)))
+    np.testing.assert_array_equal(
+        read_picture(tmp_path / "a.tif").pixels, stretched(values.astype(float))
+    )
     assert picture_size(tmp_path / "a.tif") == (40, 50)
 
 
@@ -148,7 +159,14 @@ def test_16_bit_colour_in_planes_is_not_scrambled(tmp_path):
 
 @pytest.mark.parametrize(
     ("mode", "suffix", "channels"),
-    [("1", "png", 1), ("LA", "png", 1), ("RGBA", "png", 3), ("P", "png", 3), ("CMYK", "jpg", 3), ("CMYK", "tif", 3)],
+    [
+        ("1", "png", 1),
+        ("LA", "png", 1),
+        ("RGBA", "png", 3),
+        ("P", "png", 3),
+        ("CMYK", "jpg", 3),
+        ("CMYK", "tif", 3),
+    ],
 )
 def test_every_mode_becomes_gray_or_rgb(tmp_path, mode, suffix, channels):
     image = Image.fromarray(GRAY if channels == 1 else COLOUR).convert(mode)
@@ -161,13 +179,17 @@ def test_every_mode_becomes_gray_or_rgb(tmp_path, mode, suffix, channels):
 
 def test_alpha_is_dropped_and_hidden_colours_shown(tmp_path):
     see_through = np.dstack([COLOUR, np.zeros((40, 50), np.uint8)])
-    np.testing.assert_array_equal(read_picture(saved(tmp_path / "a.png", see_through)).pixels, COLOUR)
+    np.testing.assert_array_equal(
+        read_picture(saved(tmp_path / "a.png", see_through)).pixels, COLOUR
+    )
 
 
 def test_a_palette_with_transparency_is_read_without_a_warning(tmp_path):
     image = Image.fromarray(COLOUR).quantize(16)
     image.save(tmp_path / "a.png", transparency=bytes(range(16)))
-    np.testing.assert_array_equal(read_picture(tmp_path / "a.png").pixels, np.asarray(image.convert("RGB")))
+    np.testing.assert_array_equal(
+        read_picture(tmp_path / "a.png").pixels, np.asarray(image.convert("RGB"))
+    )
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -198,7 +220,9 @@ def test_16_bit_colour_png_that_lies_on_its_side_is_turned(tmp_path, end):
     tags = Image.Exif()
     tags[274] = 6
     where = len(whole) - 12 if end else 33
-    (tmp_path / "a.png").write_bytes(whole[:where] + png_chunk(b"eXIf", tags.tobytes()[6:]) + whole[where:])
+    (tmp_path / "a.png").write_bytes(
+        whole[:where] + png_chunk(b"eXIf", tags.tobytes()[6:]) + whole[where:]
+    )
     wanted = np.rot90(stretched(COLOUR[..., ::-1] * 257.0), -1)
     np.testing.assert_array_equal(read_picture(tmp_path / "a.png").pixels, wanted)
     assert picture_size(tmp_path / "a.png") == (50, 40)
@@ -247,13 +271,20 @@ def test_several_frames_are_refused_with_their_number(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"), [(b"", "the file is empty"), (b"no picture", "not a PNG, JPEG, TIFF or BMP file"), (None, "no such file")]
+    ("content", "reason"),
+    [
+        (b"", "the file is empty"),
+        (b"no picture", "not a PNG, JPEG, TIFF or BMP file"),
+        (None, "no such file"),
+    ],
 )
 def test_an_unreadable_file_is_named_with_the_reason(tmp_path, content, reason):
     good, bad = saved(tmp_path / "good.png", GRAY), tmp_path / "bad.png"
     if content is not None:
         bad.write_bytes(content)
-    with pytest.raises(UserError, match=f"1 of 2 image files cannot be read: .*bad.png: {reason}.*on_error: skip"):
+    with pytest.raises(
+        UserError, match=f"1 of 2 image files cannot be read: .*bad.png: {reason}.*on_error: skip"
+    ):
         load([good, bad])
 
 
@@ -266,16 +297,26 @@ def test_other_formats_are_refused_whatever_their_suffix(tmp_path):
 
 def test_all_bad_files_are_counted_and_three_named(tmp_path):
     paths = [saved(tmp_path / "good.png", GRAY)] + [tmp_path / f"bad{i}.png" for i in range(5)]
-    with pytest.raises(UserError, match=r"5 of 6 image files cannot be read: .*bad0.png.*bad1.png.*bad2.png") as error:
+    with pytest.raises(
+        UserError, match=r"5 of 6 image files cannot be read: .*bad0.png.*bad1.png.*bad2.png"
+    ) as error:
         load(paths)
     assert "bad3.png" not in str(error.value)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "bmp"])
-def test_an_image_of_more_than_max_pixels_is_unreadable_and_the_message_says_how_to_allow_it(tmp_path, suffix):
-    good, large = saved(tmp_path / "good.png", GRAY), saved(tmp_path / f"large.{suffix}", data.camera())
-    with pytest.raises(UserError, match=r"1 of 2 .*large.*512x512 are more than 262,143 pixels; .*max_pixels=262144"):
+def test_an_image_of_more_than_max_pixels_is_unreadable_and_the_message_says_how_to_allow_it(
+    tmp_path, suffix
+):
+    good, large = (
+        saved(tmp_path / "good.png", GRAY),
+        saved(tmp_path / f"large.{suffix}", data.camera()),
+    )
+    with pytest.raises(
+        UserError,
+        match=r"1 of 2 .*large.*512x512 are more than 262,143 pixels; .*max_pixels=262144",
+    ):
         load([good, large], max_pixels=512 * 512 - 1)
     assert load([good, large], max_pixels=512 * 512).images.shape[0] == 2
 
@@ -290,13 +331,19 @@ def test_an_image_of_99_megapixels_is_read_where_max_pixels_allows_it(tmp_path):
 
 def test_a_file_of_many_bytes_per_pixel_is_bounded_too(tmp_path):
     path = write_tiff(tmp_path / "a.tif", np.zeros((40, 50, 3)), photometric=2)
-    with pytest.raises(ValueError, match=r"decoded, it takes .* MB; to read it, set max_pixels=6000"):
+    with pytest.raises(
+        ValueError, match=r"decoded, it takes .* MB; to read it, set max_pixels=6000"
+    ):
         read_picture(path, max_pixels=5999)
     read_picture(path, max_pixels=6000)
 
 
 def test_skip_drops_bad_files_and_says_which(tmp_path):
-    first, bad, last = saved(tmp_path / "a.png", GRAY), tmp_path / "b.png", saved(tmp_path / "c.png", np.flipud(GRAY))
+    first, bad, last = (
+        saved(tmp_path / "a.png", GRAY),
+        tmp_path / "b.png",
+        saved(tmp_path / "c.png", np.flipud(GRAY)),
+    )
     bad.write_bytes(b"x")
     loaded = load([first, bad, last], on_error="skip")
     assert loaded.kept == [0, 2]
@@ -307,7 +354,12 @@ def test_skip_drops_bad_files_and_says_which(tmp_path):
 def test_a_skipped_file_has_no_say_in_the_size(tmp_path):
     path = saved(tmp_path / "half.png", data.camera())
     path.write_bytes(path.read_bytes()[:2000])
-    assert load([path, saved(tmp_path / "a.png", GRAY)], on_error="skip").images.shape == (1, 40, 50, 1)
+    assert load([path, saved(tmp_path / "a.png", GRAY)], on_error="skip").images.shape == (
+        1,
+        40,
+        50,
+        1,
+    )
 
 
 def test_skip_with_nothing_left_is_an_error(tmp_path):
@@ -358,7 +410,11 @@ def test_an_image_without_a_finite_value_is_unreadable(tmp_path):
 
 
 def test_the_percentile_rule_is_noted_with_the_number_of_images(tmp_path):
-    paths = [saved(tmp_path / "a.png", DEEP), saved(tmp_path / "b.png", GRAY), write_tiff(tmp_path / "c.tif", DEEP.astype(np.float32))]
+    paths = [
+        saved(tmp_path / "a.png", DEEP),
+        saved(tmp_path / "b.png", GRAY),
+        write_tiff(tmp_path / "c.tif", DEEP.astype(np.float32)),
+    ]
     notes = load(paths, percentiles=(0.5, 99.5)).notes
     rule = "2 16-bit or float images: each image's percentiles 0.5 to 99.5 mapped to 0..255, values outside set to the ends"
     assert notes == (rule,)
@@ -374,7 +430,10 @@ def test_small_images_of_one_size_keep_it(tmp_path):
 
 
 def test_128_is_small_and_129_is_not(tmp_path):
-    assert load([saved(tmp_path / "a.png", data.camera()[:128, :20])]).images.shape[1:3] == (128, 20)
+    assert load([saved(tmp_path / "a.png", data.camera()[:128, :20])]).images.shape[1:3] == (
+        128,
+        20,
+    )
     loaded = load([saved(tmp_path / "b.png", data.camera()[:20, :129])])
     assert loaded.images.shape[1:3] == (74, 74)
 
@@ -383,7 +442,10 @@ def test_images_of_several_sizes_get_the_median_side(tmp_path):
     shapes = [(48, 64), (100, 80), (450, 500)]
     loaded = load([saved(tmp_path / f"{h}.png", data.camera()[:h, :w]) for h, w in shapes])
     assert loaded.images.shape == (3, 90, 90, 1)
-    assert loaded.notes == ("3 images resized to 90x90 from 48x64..450x500 (height x width): the median side, at most 128",)
+    assert loaded.notes == (
+        "3 images resized to 90x90 from 48x64..450x500 (height x width): the median side, at most "
+        "128",
+    )
 
 
 def test_the_default_size_is_at_most_128(tmp_path):
@@ -399,7 +461,9 @@ def test_a_size_that_is_asked_for_is_made(tmp_path):
 @pytest.mark.parametrize(("size", "method"), [(20, cv2.INTER_AREA), (90, cv2.INTER_CUBIC)])
 def test_shrinking_averages_areas_and_enlarging_is_bicubic(tmp_path, size, method):
     loaded = load([saved(tmp_path / "a.png", COLOUR)], size=size)
-    np.testing.assert_array_equal(loaded.images[0], cv2.resize(COLOUR, (size, size), interpolation=method))
+    np.testing.assert_array_equal(
+        loaded.images[0], cv2.resize(COLOUR, (size, size), interpolation=method)
+    )
 
 
 def test_one_coloured_image_makes_all_rgb_and_is_noted(tmp_path):
@@ -412,14 +476,19 @@ def test_one_coloured_image_makes_all_rgb_and_is_noted(tmp_path):
 # --- options
 
 
-@pytest.mark.parametrize("percentiles", [(99, 1), (5, 5), (-1, 99), (1, 101), (1,), (1, 50, 99), "1,99", None, ("a", "b"), 5])
+@pytest.mark.parametrize(
+    "percentiles",
+    [(99, 1), (5, 5), (-1, 99), (1, 101), (1,), (1, 50, 99), "1,99", None, ("a", "b"), 5],
+)
 def test_percentiles_that_are_not_rising_numbers_are_refused(percentiles):
     with pytest.raises(UserError, match=r"percentiles: .* from 0 to 100"):
         Options(percentiles=percentiles)
 
 
 def test_an_unknown_on_error_is_refused_with_the_valid_ones():
-    with pytest.raises(UserError, match=r"on_error 'skp'; did you mean 'skip'\? Valid: raise, skip"):
+    with pytest.raises(
+        UserError, match=r"on_error 'skp'; did you mean 'skip'\? Valid: raise, skip"
+    ):
         Options(on_error="skp")
 
 

@@ -55,7 +55,9 @@ def test_medmnist_has_its_official_parts_classes_and_licence(data_folder, name):
     from medmnist import INFO
 
     dataset = medmnist_sets.load(name, data_folder, None)
-    assert {part: int((dataset.part == part).sum()) for part in ("train", "val", "test")} == INFO[name]["n_samples"]
+    assert {part: int((dataset.part == part).sum()) for part in ("train", "val", "test")} == INFO[
+        name
+    ]["n_samples"]
     assert list(dataset.classes) == list(INFO[name]["label"].values())
     assert dataset.ordinal == (name == "retinamnist")
     assert dataset.licence
@@ -76,7 +78,9 @@ def test_a_medmnist_file_is_found_in_the_folder_and_in_its_medmnist_folder(data_
     for place in (tmp_path / "a", tmp_path / "b" / "medmnist"):
         place.mkdir(parents=True)
         shutil.copy(source, place)
-    first, second = (medmnist_sets.load("breastmnist", tmp_path / name, None) for name in ("a", "b"))
+    first, second = (
+        medmnist_sets.load("breastmnist", tmp_path / name, None) for name in ("a", "b")
+    )
     assert first.fingerprint == second.fingerprint
 
 
@@ -105,10 +109,14 @@ def test_offline_and_absent_torchvision_sets_name_the_folder_and_files(tmp_path,
 def write_binary_cifar10(folder, images, labels):
     """The official binary layout: 10,000 records a batch, a label byte and three planes each."""
     folder.mkdir(parents=True)
-    records = np.concatenate([labels[:, None], images.transpose(0, 3, 1, 2).reshape(10_000, -1)], axis=1).astype(np.uint8)
+    records = np.concatenate(
+        [labels[:, None], images.transpose(0, 3, 1, 2).reshape(10_000, -1)], axis=1
+    ).astype(np.uint8)
     for name in torchvision_sets._BINARY_FILES:
         records.tofile(folder / name)
-    (folder / "batches.meta.txt").write_text("airplane\nautomobile\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\ntruck\n\n")
+    (folder / "batches.meta.txt").write_text(
+        "airplane\nautomobile\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\ntruck\n\n"
+    )
 
 
 @pytest.fixture
@@ -116,7 +124,9 @@ def photographs():
     """10,000 crops, 32x32x3, of a real photograph."""
     from skimage.data import astronaut
 
-    windows = np.lib.stride_tricks.sliding_window_view(astronaut(), (32, 32), axis=(0, 1))[:400:4, :400:4]
+    windows = np.lib.stride_tricks.sliding_window_view(astronaut(), (32, 32), axis=(0, 1))[
+        :400:4, :400:4
+    ]
     return windows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
 
 
@@ -128,8 +138,12 @@ def test_binary_cifar10_reads_back_image_by_image_with_its_official_split(tmp_pa
     assert np.array_equal(dataset.targets[:10_000], labels)
     assert list(dataset.part[[0, 49_999, 50_000]]) == ["train", "train", "test"]
     assert dataset.classes[:2] == ("airplane", "automobile")
-    assert dataset.notes[0].startswith("leak: 3.3 % of its published test images have near-duplicates in the training set")
-    assert dataset.notes[1].startswith("leak: 10,000 of 10,000 test images are in the training set too")  # of this file
+    assert dataset.notes[0].startswith(
+        "leak: 3.3 % of its published test images have near-duplicates in the training set"
+    )
+    assert dataset.notes[1].startswith(
+        "leak: 10,000 of 10,000 test images are in the training set too"
+    )  # of this file
 
 
 def test_n_train_keeps_equal_shares_of_the_classes_and_the_whole_test_part(tmp_path, photographs):
@@ -138,7 +152,10 @@ def test_n_train_keeps_equal_shares_of_the_classes_and_the_whole_test_part(tmp_p
     assert np.bincount(dataset.targets[dataset.part == "train"]).tolist() == [50] * 10
     assert (dataset.part == "test").sum() == 10_000
     assert "500 of 50000 training images" in dataset.notes[0]
-    assert dataset.fingerprint == torchvision_sets.load("cifar10", tmp_path, None, n_train=500).fingerprint
+    assert (
+        dataset.fingerprint
+        == torchvision_sets.load("cifar10", tmp_path, None, n_train=500).fingerprint
+    )
     with pytest.raises(UserError, match=r"n_train=50000: must be from 10 to 49999"):
         torchvision_sets.load("cifar10", tmp_path, None, n_train=50_000)
 
@@ -152,11 +169,17 @@ def test_a_truncated_cifar10_batch_is_named_with_its_size(tmp_path, photographs)
 
 
 def write_idx(folder, prefix, images, labels):
-    (folder / f"{prefix}-images-idx3-ubyte").write_bytes(struct.pack(">iiii", 2051, *images.shape) + images.tobytes())
-    (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(struct.pack(">ii", 2049, len(labels)) + labels.astype(np.uint8).tobytes())
+    (folder / f"{prefix}-images-idx3-ubyte").write_bytes(
+        struct.pack(">iiii", 2051, *images.shape) + images.tobytes()
+    )
+    (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(
+        struct.pack(">ii", 2049, len(labels)) + labels.astype(np.uint8).tobytes()
+    )
 
 
-@pytest.mark.parametrize(("name", "folder"), [("mnist", "MNIST"), ("fashion_mnist", "FashionMNIST")])
+@pytest.mark.parametrize(
+    ("name", "folder"), [("mnist", "MNIST"), ("fashion_mnist", "FashionMNIST")]
+)
 def test_mnist_files_in_torchvisions_layout_are_used_as_they_are(tmp_path, name, folder):
     raw = tmp_path / folder / "raw"
     raw.mkdir(parents=True)
@@ -169,7 +192,9 @@ def test_mnist_files_in_torchvisions_layout_are_used_as_they_are(tmp_path, name,
     assert len(dataset.classes) == 10
 
 
-def test_the_data_folder_is_the_one_named_else_the_environments_else_the_caches(tmp_path, monkeypatch):
+def test_the_data_folder_is_the_one_named_else_the_environments_else_the_caches(
+    tmp_path, monkeypatch
+):
     monkeypatch.setenv("BENCHMARK_DATA", str(tmp_path))
     (tmp_path / "named").mkdir()
     assert data_folder(tmp_path / "named") == tmp_path / "named"
@@ -192,10 +217,14 @@ def test_breastmnist_says_what_is_known_of_its_split_and_what_it_holds_twice(dat
     notes = medmnist_sets.load("breastmnist", data_folder, None).notes
     assert "780 images of 600 patients" in notes[0]
     assert (
-        "1 of 156 test images is in the training set too, pixel for pixel (test 76 = train 115), 1 of them with another label" in notes[1]
+        "1 of 156 test images is in the training set too, pixel for pixel (test 76 = train 115), 1 "
+        "of them with another label" in notes[1]
     )
     assert all(note.kind == NoteKind.LEAK for note in notes)
-    assert len(medmnist_sets.load("breastmnist", data_folder, None, drop_duplicates=True).images) == 778
+    assert (
+        len(medmnist_sets.load("breastmnist", data_folder, None, drop_duplicates=True).images)
+        == 778
+    )
 
 
 def test_dermamnist_states_its_known_leak_unless_its_lesions_are_given(tmp_path, monkeypatch):
@@ -209,23 +238,37 @@ def test_dermamnist_states_its_known_leak_unless_its_lesions_are_given(tmp_path,
     np.savez(tmp_path / "dermamnist.npz", **arrays)
     monkeypatch.setattr(medmnist_sets, "_check_md5", lambda file, published: None)
     assert [
-        note for note in medmnist_sets.load("dermamnist", tmp_path, None).notes if "1,006 lesions" in note and "693 of the 2,005" in note
+        note
+        for note in medmnist_sets.load("dermamnist", tmp_path, None).notes
+        if "1,006 lesions" in note and "693 of the 2,005" in note
     ]
 
     lesions = np.r_[:7007, :1003, :693, 10_000 : 10_000 + 2005 - 693]
     text = "index,id\n" + "".join(f"{i},HAM_{lesion}\n" for i, lesion in enumerate(lesions))
-    dataset = medmnist_sets.load("dermamnist", tmp_path, None, groups=write_groups(tmp_path / "lesions.csv", text))
+    dataset = medmnist_sets.load(
+        "dermamnist", tmp_path, None, groups=write_groups(tmp_path / "lesions.csv", text)
+    )
     assert dataset.groups[[0, 7007, 8010]].tolist() == ["HAM_0"] * 3
-    assert dataset.notes[0].startswith("leak: 1,003 of 8,319 groups are in more than one part of the official split: 693 of 2,005 test")
+    assert dataset.notes[0].startswith(
+        "leak: 1,003 of 8,319 groups are in more than one part of the official split: 693 of 2,005 "
+        "test"
+    )
     with pytest.raises(UserError, match="693 groups"):
         official(dataset)
-    assert not any(set(dataset.groups[train]) & set(dataset.groups[test]) for train, test in stratified_kfold(dataset))
+    assert not any(
+        set(dataset.groups[train]) & set(dataset.groups[test])
+        for train, test in stratified_kfold(dataset)
+    )
 
 
 def test_groups_may_be_counted_within_each_part(data_folder, tmp_path):
     rows = [(part, i) for part, n in (("train", 546), ("val", 78), ("test", 156)) for i in range(n)]
-    text = "id,split,index\n" + "".join(f"{part}{i},{part.title()},{i}\n" for part, i in reversed(rows))
-    dataset = medmnist_sets.load("breastmnist", data_folder, None, groups=write_groups(tmp_path / "g.csv", text))
+    text = "id,split,index\n" + "".join(
+        f"{part}{i},{part.title()},{i}\n" for part, i in reversed(rows)
+    )
+    dataset = medmnist_sets.load(
+        "breastmnist", data_folder, None, groups=write_groups(tmp_path / "g.csv", text)
+    )
     assert dataset.groups.tolist() == [f"{part}{i}" for part, i in rows]
 
 
@@ -240,14 +283,19 @@ def test_groups_may_be_counted_within_each_part(data_folder, tmp_path):
         ("index,id\n1.0,a\n", "line 2: index '1.0' is no image"),
         ("index,id\n²,a\n", "line 2: index '²' is no image"),
         ("index,id\n0,\n", "line 2: the cell of column 'id' is empty"),
-        ("index,id,split\n546,a,train\n", "line 2: index '546' is no image of train: they are counted from 0 to 545"),
+        (
+            "index,id,split\n546,a,train\n",
+            "line 2: index '546' is no image of train: they are counted from 0 to 545",
+        ),
         ("index,id,split\n5,a,hold\n", "line 2: split 'hold' is none of train, val, test"),
         ("index\tid\n0\ta\n", "is separated by tabs"),
     ],
 )
 def test_a_mistake_in_the_table_of_groups_is_named(data_folder, tmp_path, text, reason):
     with pytest.raises(UserError, match=reason):
-        medmnist_sets.load("breastmnist", data_folder, None, groups=write_groups(tmp_path / "g.csv", text))
+        medmnist_sets.load(
+            "breastmnist", data_folder, None, groups=write_groups(tmp_path / "g.csv", text)
+        )
 
 
 @pytest.mark.parametrize("name", [name for name in REGISTRY if not name.endswith(":")])

@@ -10,7 +10,10 @@ FAULTS = str(Path(__file__).parents[1] / "faults.py")
 
 
 def study(**axes):
-    wanted = {"extractors": [f"{FAULTS}:Constant(seconds=0.2)"], "models": [f"{FAULTS}:Honest(seconds=0.3)"]}
+    wanted = {
+        "extractors": [f"{FAULTS}:Constant(seconds=0.2)"],
+        "models": [f"{FAULTS}:Honest(seconds=0.3)"],
+    }
     return load_study("digits", **{**wanted, **axes})
 
 
@@ -18,7 +21,10 @@ def test_the_estimate_is_the_median_of_rows_alike(tmp_path):
     rows = run(study(seeds=[0]), tmp_path / "known")
     found = estimate(make_plan(study(seeds=[1, 2])), tmp_path / "new")
     assert (found.n_cells, found.n_known, found.n_rows) == (6, 6, 3)
-    cell, matrix = rows[["resample_s", "fit_s", "predict_s"]].sum(axis=1).median(), rows["extract_s"].median()
+    cell, matrix = (
+        rows[["resample_s", "fit_s", "predict_s"]].sum(axis=1).median(),
+        rows["extract_s"].median(),
+    )
     assert cell >= 0.3
     assert matrix >= 4 * 0.2, "four batches of images"
     assert found.seconds == pytest.approx(6 * cell + matrix)
@@ -31,15 +37,24 @@ def test_the_estimate_is_the_median_of_rows_alike(tmp_path):
 
 def test_stored_cells_and_matrices_are_not_counted(tmp_path):
     rows = run(study(seeds=[0]), tmp_path / "here")
-    assert list(estimate(make_plan(study(seeds=[0])), tmp_path / "here").lines(1)) == ["nothing is left to run"]
+    assert list(estimate(make_plan(study(seeds=[0])), tmp_path / "here").lines(1)) == [
+        "nothing is left to run"
+    ]
     more = estimate(make_plan(study(seeds=[0, 1])), tmp_path / "here")
     assert more.n_cells == 3
-    assert more.seconds == pytest.approx(3 * (rows["fit_s"] + rows["predict_s"]).median(), abs=0.05), "the matrix is there"
+    assert more.seconds == pytest.approx(
+        3 * (rows["fit_s"] + rows["predict_s"]).median(), abs=0.05
+    ), "the matrix is there"
 
 
 def test_what_no_row_is_like_is_said_and_not_guessed(tmp_path):
     run(study(seeds=[0]), tmp_path / "known")
-    found = estimate(make_plan(study(models=["knn", f"{FAULTS}:Honest(seconds=0.3)"], datasets=["digits", "faces"])), tmp_path / "new")
+    found = estimate(
+        make_plan(
+            study(models=["knn", f"{FAULTS}:Honest(seconds=0.3)"], datasets=["digits", "faces"])
+        ),
+        tmp_path / "new",
+    )
     assert found.n_known == 3
     assert sum(found.unknown.values()) == 9 + 1
     assert "not counted" in "\n".join(found.lines(1))

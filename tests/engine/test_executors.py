@@ -18,7 +18,9 @@ from benchmark.engine.worker import EndedError, Limits, Worker
 from benchmark.errors import UserError
 
 # imports are part of the expression, since a worker's task must be importable there
-SPAN = "[__import__('time').monotonic(), __import__('time').sleep(2), __import__('time').monotonic()]"
+SPAN = (
+    "[__import__('time').monotonic(), __import__('time').sleep(2), __import__('time').monotonic()]"
+)
 THREADS_OF_EVERY_LIBRARY = """[
     __import__("torch").get_num_threads(), __import__("cv2").getNumThreads(), __import__("joblib").cpu_count(),
     *(library["num_threads"] for library in [__import__("sklearn.svm"), __import__("threadpoolctl").threadpool_info()][1]),
@@ -57,7 +59,9 @@ def test_every_library_is_held_to_one_thread(executor):
 
 def test_two_workers_work_at_once(pool):
     wait([pool.submit(time.sleep, 0.5) for _ in range(2)])  # both are started
-    (begun, _, ended), (begun_too, _, ended_too) = [future.result() for future in [pool.submit(eval, SPAN) for _ in range(2)]]
+    (begun, _, ended), (begun_too, _, ended_too) = [
+        future.result() for future in [pool.submit(eval, SPAN) for _ in range(2)]
+    ]
     assert max(begun, begun_too) < min(ended, ended_too)
 
 
@@ -77,11 +81,17 @@ def test_workers_are_reused():
 def test_a_time_limit_kills_what_ignores_every_signal_and_what_it_started():
     worker, limits = Worker(), Limits(time=1.0)
     worker.run(limits, os.getpid)
-    stubborn = "import signal, subprocess, time; [signal.signal(s, signal.SIG_IGN) for s in (15, 1, 2)]; "
+    stubborn = (
+        "import signal, subprocess, time; [signal.signal(s, signal.SIG_IGN) for s in (15, 1, 2)]; "
+    )
     with pytest.raises(EndedError, match="time_limit of 1 s") as caught:
         worker.run(limits, exec, stubborn + "subprocess.run(['sleep', '987'])")
     assert caught.value.status == "timeout"
-    assert not [process for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"] == ["sleep", "987"]]
+    assert not [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if process.info["cmdline"] == ["sleep", "987"]
+    ]
 
 
 def test_a_memory_limit_kills_a_worker_that_passes_it():
@@ -146,7 +156,11 @@ def test_a_worker_killed_while_it_starts_is_started_again(monkeypatch):
 def test_workers_that_are_always_killed_while_they_start_end_the_task_not_the_run(monkeypatch):
     killed_at_start(3, monkeypatch)
     worker = Worker()
-    with pytest.raises(EndedError, match="no worker process could be started in 3 attempts: the last one was killed by SIGKILL") as caught:
+    with pytest.raises(
+        EndedError,
+        match="no worker process could be started in 3 attempts: the last one was killed by "
+        "SIGKILL",
+    ) as caught:
         worker.run(Limits(), operator.add, 1, 2)
     assert caught.value.status == "crashed"
     assert worker.run(Limits(), operator.add, 1, 2) == 3
@@ -175,7 +189,9 @@ def test_that_no_dask_worker_answers_is_said_once_and_that_one_answers_again(cap
     for seen in ({"a": 1.0}, {"a": 1.0}, {}, {"a": 1.0}):
         silence.note(seen)
         time.sleep(0.1)
-    assert [message.partition(":")[0] for message in caplog.messages] == ["no Dask worker has answered for 0 s"]
+    assert [message.partition(":")[0] for message in caplog.messages] == [
+        "no Dask worker has answered for 0 s"
+    ]
     silence.note({"a": 2.0})
     assert caplog.messages[1:] == ["Dask workers answer again: the run goes on"]
 

@@ -38,13 +38,23 @@ HONEST = ["majority", "knn", "gaussian_nb"]
 def faulty(**axes):
     limits = {"time_limit": TIME_LIMIT, "memory_limit": MEMORY_LIMIT}
     models = [*HONEST[:1], *(f"{FAULTS}:{name}" for name in NAMES), *HONEST[1:]]
-    return load_study("digits", **{"extractors": ["pixels"], "models": models, "split": "holdout", **limits, **axes})
+    return load_study(
+        "digits",
+        **{"extractors": ["pixels"], "models": models, "split": "holdout", **limits, **axes},
+    )
 
 
 NAMES = (
     *("Sleeps", "Allocates", "Segfaults", "Raises", "PredictsNaN", "LeavesSilently"),
     *("WarnsOfNothing", "LeavesAChildAndDies", "ClosesAllAndSleeps", "Interrupts"),
-    *("ForksAndReturns", "LowersRecursionLimit", "ClaimsAFullDisk", "WritesNoMore", "FailsAtLength", "WarnsAtLength"),
+    *(
+        "ForksAndReturns",
+        "LowersRecursionLimit",
+        "ClaimsAFullDisk",
+        "WritesNoMore",
+        "FailsAtLength",
+        "WarnsAtLength",
+    ),
     *("RaisesWhatNobodyCatches", "Leaves", "SendsRubbish"),
 )
 
@@ -59,14 +69,24 @@ def outcome(tmp_path_factory):
             faulty(),
             folder / "out",
             jobs=2,
-            progress=lambda plan, schedule: lambda task, row: ended.setdefault(task.cell.model.name.split(":")[-1], time.time()),
+            progress=lambda plan, schedule: (
+                lambda task, row: ended.setdefault(task.cell.model.name.split(":")[-1], time.time())
+            ),
         )
-    began = {line.split("-")[0]: float(line.split()[1]) for line in (folder / "log").read_text().splitlines()}
+    began = {
+        line.split("-")[0]: float(line.split()[1])
+        for line in (folder / "log").read_text().splitlines()
+    }
     return rows.assign(model=rows["model"].str.split(":").str[-1]).set_index("model"), began, ended
 
 
-@pytest.mark.parametrize(("name", "status", "reason"), [(name, *end) for name, end in zip(NAMES, ENDS.values(), strict=True)])
-def test_a_fault_is_a_row_with_its_status_and_reason_within_the_limit_and_two_seconds(outcome, name, status, reason):
+@pytest.mark.parametrize(
+    ("name", "status", "reason"),
+    [(name, *end) for name, end in zip(NAMES, ENDS.values(), strict=True)],
+)
+def test_a_fault_is_a_row_with_its_status_and_reason_within_the_limit_and_two_seconds(
+    outcome, name, status, reason
+):
     rows, began, ended = outcome
     assert rows.loc[name, "status"] == status
     assert reason in rows.loc[name, "reason"]
@@ -92,14 +112,20 @@ def test_what_a_plug_in_says_at_length_is_cut_where_it_is_stored(outcome):
 def test_an_extractor_that_faults_ends_all_its_cells_and_is_tried_once(tmp_path, monkeypatch):
     monkeypatch.setenv("WORK_LOG", str(tmp_path / "log"))
     extractors = [f"{FAULTS}:SleepingExtractor", f"{FAULTS}:CrashingExtractor", "pixels"]
-    rows = run(faulty(extractors=extractors, models=HONEST, time_limit=2.0), tmp_path / "out", jobs=2)
-    by_extractor = rows.assign(extractor=rows["extractor"].str.split(":").str[-1]).groupby("extractor")
+    rows = run(
+        faulty(extractors=extractors, models=HONEST, time_limit=2.0), tmp_path / "out", jobs=2
+    )
+    by_extractor = rows.assign(extractor=rows["extractor"].str.split(":").str[-1]).groupby(
+        "extractor"
+    )
     assert {name: set(group["status"]) for name, group in by_extractor} == {
         "SleepingExtractor": {"timeout"},
         "CrashingExtractor": {"crashed"},
         "pixels": {"ok"},
     }
-    assert rows["reason"].str.startswith(f"extracting {FAULTS}:SleepingExtractor: took longer").sum() == len(HONEST)
+    assert rows["reason"].str.startswith(
+        f"extracting {FAULTS}:SleepingExtractor: took longer"
+    ).sum() == len(HONEST)
     log = (tmp_path / "log").read_text()
     assert [log.count("SleepingExtractor"), log.count("CrashingExtractor")] == [1, 1]
 
@@ -107,7 +133,8 @@ def test_an_extractor_that_faults_ends_all_its_cells_and_is_tried_once(tmp_path,
 def test_what_ended_badly_is_run_again_only_when_asked(tmp_path):
     models = [f"{FAULTS}:Segfaults", f"{FAULTS}:Raises", "majority"]
     ends = [
-        run(faulty(models=models), tmp_path, jobs=2, retry=retry).set_index("model")["ended"] for retry in ((), (), ["crashed"], ["all"])
+        run(faulty(models=models), tmp_path, jobs=2, retry=retry).set_index("model")["ended"]
+        for retry in ((), (), ["crashed"], ["all"])
     ]
     changed = [[ends[k][model] != ends[k + 1][model] for model in ends[0].index] for k in range(3)]
     assert changed == [[False, False, False], [True, False, False], [True, True, False]]
@@ -116,7 +143,18 @@ def test_what_ended_badly_is_run_again_only_when_asked(tmp_path):
 
 def test_a_plug_in_that_prints_moves_and_fails_in_tongues_disturbs_nobody(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    command = [sys.executable, "-m", "benchmark", "run", "--jobs", "1", "--extractor", "pixels", "--out", "out"]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmark",
+        "run",
+        "--jobs",
+        "1",
+        "--extractor",
+        "pixels",
+        "--out",
+        "out",
+    ]
     for model in (f"{FAULTS}:Talks", "knn", "gaussian_nb"):
         command += ["--model", model]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -18,8 +18,21 @@ FAULTS = str(Path(__file__).parents[1] / "faults.py")
 
 
 def study(**axes):
-    models = [f"{FAULTS}:Honest(seconds=0.2)", "simple_cnn(epochs=2)", "simple_cnn(epochs=1, device='cpu')"]
-    return load_study("digits", **{"extractors": ["pixels"], "models": models, "split": "holdout", "seeds": [0, 1, 2, 3], **axes})
+    models = [
+        f"{FAULTS}:Honest(seconds=0.2)",
+        "simple_cnn(epochs=2)",
+        "simple_cnn(epochs=1, device='cpu')",
+    ]
+    return load_study(
+        "digits",
+        **{
+            "extractors": ["pixels"],
+            "models": models,
+            "split": "holdout",
+            "seeds": [0, 1, 2, 3],
+            **axes,
+        },
+    )
 
 
 class PretendedGpus(LocalExecutor):
@@ -34,7 +47,9 @@ class PretendedGpus(LocalExecutor):
         *rest, gpu = args if function is evaluate_cell else (*args, None)
         future = super().submit(function, *rest, plugins=plugins)
         begun = time.perf_counter()
-        future.add_done_callback(lambda _: self.spans.append((gpu, args[0], begun, time.perf_counter())))
+        future.add_done_callback(
+            lambda _: self.spans.append((gpu, args[0], begun, time.perf_counter()))
+        )
         assert on_gpu == (gpu is not None)
         return future
 
@@ -62,7 +77,12 @@ def test_gpu_cells_go_one_at_a_time_on_each_gpu_while_others_fill_the_cores(tmp_
 def test_a_dask_cluster_says_which_workers_have_a_gpu(tmp_path):
     from dask.distributed import LocalCluster
 
-    options = {"n_workers": 2, "threads_per_worker": 1, "memory_limit": None, "dashboard_address": "127.0.0.1:0"}
+    options = {
+        "n_workers": 2,
+        "threads_per_worker": 1,
+        "memory_limit": None,
+        "dashboard_address": "127.0.0.1:0",
+    }
     with LocalCluster(resources={"GPU": 1}, **options) as cluster:
         with DaskExecutor(cluster.scheduler_address, 2, Limits()) as executor:
             assert executor.gpus == (None, None)

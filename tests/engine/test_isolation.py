@@ -17,9 +17,13 @@ CHANGES = ["ChangesNumPy", "PatchesSklearn", "PatchesMetrics"]
 
 
 def accuracies(folder, models, extractors=("pixels",), **how):
-    study = load_study("digits", extractors=list(extractors), models=models, split="holdout", seeds=[0, 1])
+    study = load_study(
+        "digits", extractors=list(extractors), models=models, split="holdout", seeds=[0, 1]
+    )
     rows = run(study, folder, **how)
-    rows = rows[rows["extractor"].eq("pixels") & rows["model"].isin([*BUILT_IN, f"{FAULTS}:Honest"])]
+    rows = rows[
+        rows["extractor"].eq("pixels") & rows["model"].isin([*BUILT_IN, f"{FAULTS}:Honest"])
+    ]
     return rows.set_index(["model", "seed"])[["status", "accuracy"]].sort_index().to_dict("index")
 
 
@@ -96,13 +100,17 @@ def reaching(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("name", "n"), [("Overwrites", 2), ("Deletes", 3)])
 def test_a_run_whose_predictions_a_plug_in_changed_does_not_end_well(reaching, name, n, tmp_path):
-    with pytest.raises(UserError, match=f"the predictions of {n} cells are missing or were changed"):
+    with pytest.raises(
+        UserError, match=f"the predictions of {n} cells are missing or were changed"
+    ):
         run(reaching(name), tmp_path / "out", jobs=1)
     honest = load_study("digits", extractors=["pixels"], models=BUILT_IN, split="holdout")
     rows = run(honest, tmp_path / "out")
     for row in rows.to_dict("records"):
         stored = ResultsFolder(tmp_path / "out").read_predictions(row["key"])
-        assert (stored.labels == stored.y_true).mean() == row["accuracy"], "the same command heals it"
+        assert (stored.labels == stored.y_true).mean() == row["accuracy"], (
+            "the same command heals it"
+        )
 
 
 def test_a_plug_in_that_empties_the_tables_does_not_hide_that_rows_are_missing(reaching, tmp_path):

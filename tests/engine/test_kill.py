@@ -42,8 +42,25 @@ def written(folder, n_seeds, **changes):
 
 
 def runner(study, out, log, *more, **options):
-    command = [sys.executable, "-m", "benchmark", "run", str(study), "--out", str(out), "--jobs", "2", *more]
-    return subprocess.Popen(command, env={**os.environ, "WORK_LOG": str(log)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
+    command = [
+        sys.executable,
+        "-m",
+        "benchmark",
+        "run",
+        str(study),
+        "--out",
+        str(out),
+        "--jobs",
+        "2",
+        *more,
+    ]
+    return subprocess.Popen(
+        command,
+        env={**os.environ, "WORK_LOG": str(log)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        **options,
+    )
 
 
 def to_the_end(process, expect=0):
@@ -66,7 +83,11 @@ def done(folder):
     if not (folder / "results.sqlite").exists() or not (folder / "results.sqlite").stat().st_size:
         return {}
     rows = load_results(folder)
-    return {row["key"]: row["ended"] for row in rows[rows["status"] == "ok"].to_dict("records")} if "ended" in rows else {}
+    return (
+        {row["key"]: row["ended"] for row in rows[rows["status"] == "ok"].to_dict("records")}
+        if "ended" in rows
+        else {}
+    )
 
 
 def strays(folder):
@@ -77,7 +98,11 @@ def strays(folder):
 def outlive(processes, seconds):
     """Those that still run; one that nobody has taken note of yet is dead all the same."""
     _, alive = psutil.wait_procs(processes, timeout=seconds)
-    return [process for process in alive if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    return [
+        process
+        for process in alive
+        if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    ]
 
 
 def compared(folder):
@@ -121,7 +146,9 @@ def test_two_runners_on_one_folder_run_every_cell_once(study, tmp_path):
     assert set(load_results(tmp_path / "out")["status"]) == {"ok"}
     counts = [len(times) for times in starts(tmp_path / "log").values()]
     assert counts == [2] * 20, "a seed has two honest cells, one an extractor"
-    assert (tmp_path / "log").read_text().count("Constant") == 4, "1,797 images are 4 batches, computed once"
+    assert (tmp_path / "log").read_text().count("Constant") == 4, (
+        "1,797 images are 4 batches, computed once"
+    )
     assert not strays(tmp_path / "out")
 
 
@@ -129,15 +156,28 @@ def test_two_runners_that_retry_run_every_cell_once_more(tmp_path):
     study = written(tmp_path, 10, **{"Honest(seconds=0.25)": "Raises"})
     to_the_end(runner(study, tmp_path / "out", tmp_path / "log"), expect=1)
     (tmp_path / "log").unlink()
-    both = [runner(study, tmp_path / "out", tmp_path / "log", "--retry", "failed") for _ in range(2)]
+    both = [
+        runner(study, tmp_path / "out", tmp_path / "log", "--retry", "failed") for _ in range(2)
+    ]
     for process in both:
         to_the_end(process, expect=1)
-    assert [len(times) for times in starts(tmp_path / "log", "Raises").values()] == [2] * 10, "a seed has two cells that fail"
+    assert [len(times) for times in starts(tmp_path / "log", "Raises").values()] == [2] * 10, (
+        "a seed has two cells that fail"
+    )
 
 
 def test_what_is_not_ours_is_left_alone_in_a_results_folder(tmp_path):
     study, folder = written(tmp_path, 1), tmp_path / "out"
-    theirs = [folder / name for name in (".env.local", "claims/2024.csv", "predictions/.my.notes", ".venv3.11/x.y", ".a.b.c.part")]
+    theirs = [
+        folder / name
+        for name in (
+            ".env.local",
+            "claims/2024.csv",
+            "predictions/.my.notes",
+            ".venv3.11/x.y",
+            ".a.b.c.part",
+        )
+    ]
     for path in theirs:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("mine")
@@ -152,8 +192,13 @@ def test_what_is_not_ours_is_left_alone_in_a_results_folder(tmp_path):
 def test_a_script_with_workers_works_or_is_told_what_to_write(tmp_path, guarded):
     call = f"print(len(run(load_study('digits', extractors=['pixels'], models=['knn']), {str(tmp_path / 'out')!r}, jobs=2)))"
     script = tmp_path / "script.py"
-    script.write_text("from benchmark import load_study, run\n" + (f"if __name__ == '__main__':\n    {call}" if guarded else call))
-    finished = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=60)
+    script.write_text(
+        "from benchmark import load_study, run\n"
+        + (f"if __name__ == '__main__':\n    {call}" if guarded else call)
+    )
+    finished = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=60
+    )
     assert (finished.returncode == 0) == guarded
     assert finished.stdout == ("3\n" if guarded else "")
     assert ("if __name__ == '__main__'" in finished.stderr) != guarded
@@ -174,7 +219,9 @@ def test_a_runner_takes_over_what_a_killed_one_was_at(study, tmp_path):
 
 @pytest.mark.parametrize("scheduler", ["local", "local-cluster"])
 def test_ctrl_c_stops_and_prints_what_is_done(study, tmp_path, scheduler):
-    process = runner(study, tmp_path / "out", tmp_path / "log", "--scheduler", scheduler, start_new_session=True)
+    process = runner(
+        study, tmp_path / "out", tmp_path / "log", "--scheduler", scheduler, start_new_session=True
+    )
     while not len(done(tmp_path / "out")) > 4:
         time.sleep(0.1)
     begun = psutil.Process(process.pid).children(recursive=True)

@@ -3,7 +3,9 @@
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
-spec = spec_from_file_location("engine_benchmark", Path(__file__).parents[1] / "benchmarks" / "engine.py")
+spec = spec_from_file_location(
+    "engine_benchmark", Path(__file__).parents[1] / "benchmarks" / "engine.py"
+)
 engine = module_from_spec(spec)
 spec.loader.exec_module(engine)
 

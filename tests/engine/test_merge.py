@@ -13,21 +13,33 @@ from benchmark.utils.hashing import digest_of_file
 
 
 def part(folder, **axes):
-    return run(load_study("digits", **{"extractors": ["pixels"], "models": ["knn"], "split": "holdout", **axes}), folder)
+    return run(
+        load_study(
+            "digits", **{"extractors": ["pixels"], "models": ["knn"], "split": "holdout", **axes}
+        ),
+        folder,
+    )
 
 
 def test_the_union_of_two_folders_equals_one_run_of_both(tmp_path):
     part(tmp_path / "a", models=["knn", "majority"])
     part(tmp_path / "b", models=["gaussian_nb", "majority"])
-    assert merge([tmp_path / "a", tmp_path / "b"], tmp_path / "out") == {tmp_path / "a": 2, tmp_path / "b": 1}
+    assert merge([tmp_path / "a", tmp_path / "b"], tmp_path / "out") == {
+        tmp_path / "a": 2,
+        tmp_path / "b": 1,
+    }
     part(tmp_path / "one", models=["knn", "majority", "gaussian_nb"])
-    merged, one = (load_results(tmp_path / name).set_index("key").sort_index() for name in ("out", "one"))
+    merged, one = (
+        load_results(tmp_path / name).set_index("key").sort_index() for name in ("out", "one")
+    )
     assert list(merged["f1"]) == list(one["f1"])
     assert list(merged["params"]) == list(one["params"])
     for path in (tmp_path / "one" / "predictions").iterdir():
         assert path.read_bytes() == (tmp_path / "out" / "predictions" / path.name).read_bytes()
     assert (tmp_path / "out" / "leaderboard.md").is_file()
-    assert set(part(tmp_path / "out", models=["knn", "majority", "gaussian_nb"])["ended"]) == set(merged["ended"]), "nothing is run again"
+    assert set(part(tmp_path / "out", models=["knn", "majority", "gaussian_nb"])["ended"]) == set(
+        merged["ended"]
+    ), "nothing is run again"
 
 
 def test_studies_and_the_sources_of_plug_ins_are_kept(tmp_path):
@@ -36,9 +48,15 @@ def test_studies_and_the_sources_of_plug_ins_are_kept(tmp_path):
     part(tmp_path / "b", models=["majority"])
     merge([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
     for kept in ("plugins", "studies"):
-        files = {file.name: file.read_bytes() for name in "ab" for file in (tmp_path / name / kept).glob("*.*")}
+        files = {
+            file.name: file.read_bytes()
+            for name in "ab"
+            for file in (tmp_path / name / kept).glob("*.*")
+        }
         assert files
-        assert files == {file.name: file.read_bytes() for file in (tmp_path / "out" / kept).glob("*.*")}
+        assert files == {
+            file.name: file.read_bytes() for file in (tmp_path / "out" / kept).glob("*.*")
+        }
 
 
 def test_merging_again_or_into_a_folder_that_takes_part_changes_nothing(tmp_path):
@@ -55,7 +73,9 @@ def test_a_key_with_two_outcomes_is_an_error_that_names_both(tmp_path):
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     path = tmp_path / "b" / "predictions" / f"{key}.npz"
     other = Predictions.load(path)
-    Predictions(other.y_true, np.roll(other.proba, 1, axis=0), other.classes, other.test_index).save(path)
+    Predictions(
+        other.y_true, np.roll(other.proba, 1, axis=0), other.classes, other.test_index
+    ).save(path)
     with Store(tmp_path / "b") as store:
         (row,) = store.rows()
         store.add(row | {"predictions": digest_of_file(path)}, replace=True)
@@ -89,7 +109,10 @@ def test_a_cell_that_failed_in_one_folder_only_is_an_error(tmp_path):
 
 def test_a_label_whose_code_differs_is_an_error(tmp_path, plugin_text):
     plugin = tmp_path / "mine.py"
-    for folder, text in (("a", plugin_text), ("b", plugin_text.replace("* self.k", "* self.k + 1"))):
+    for folder, text in (
+        ("a", plugin_text),
+        ("b", plugin_text.replace("* self.k", "* self.k + 1")),
+    ):
         plugin.write_text(text)
         _forget_plugins()
         part(tmp_path / folder, extractors=[f"{plugin}:Mine"])
@@ -123,9 +146,14 @@ def test_predictions_that_are_gone_are_an_error(tmp_path):
 def test_merging_changes_nothing_in_its_sources(tmp_path):
     part(tmp_path / "a")
     part(tmp_path / "b", models=["majority"])
-    before = {path: (path.stat().st_mtime_ns, path.is_file() and path.read_bytes()) for path in tmp_path.rglob("*")}
+    before = {
+        path: (path.stat().st_mtime_ns, path.is_file() and path.read_bytes())
+        for path in tmp_path.rglob("*")
+    }
     merge([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
-    assert {path: (path.stat().st_mtime_ns, path.is_file() and path.read_bytes()) for path in before} == before
+    assert {
+        path: (path.stat().st_mtime_ns, path.is_file() and path.read_bytes()) for path in before
+    } == before
 
 
 def test_a_source_whose_database_does_not_exist_as_a_file_writes_nothing(tmp_path):
@@ -154,7 +182,9 @@ def test_a_folder_alone_is_copied_and_not_merged_with_itself(tmp_path):
     assert load_results(tmp_path / "out")["f1"].equals(load_results(tmp_path / "a")["f1"])
     before = (tmp_path / "a" / "results.sqlite").read_bytes()
     for folders in ([], [tmp_path / "a"], [tmp_path / "a", tmp_path / "a" / ".." / "a"]):
-        with pytest.raises(UserError, match="nothing to merge: name a results folder other than --out"):
+        with pytest.raises(
+            UserError, match="nothing to merge: name a results folder other than --out"
+        ):
             merge(folders, tmp_path / "a")
     with pytest.raises(UserError, match="nothing to merge"):
         merge([tmp_path / "none"], tmp_path / "none")

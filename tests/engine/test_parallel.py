@@ -22,7 +22,12 @@ def mixed(**axes):
     """Everything that draws random numbers or sums in threads: a vocabulary, a forest, a resampler, a network."""
     wanted = {
         "extractors": ["hog", "sift_bovw(n_words=20) + pixels"],
-        "models": ["logistic_regression", "random_forest(n_estimators=20)", "linear_svm", "simple_cnn(epochs=1)"],
+        "models": [
+            "logistic_regression",
+            "random_forest(n_estimators=20)",
+            "linear_svm",
+            "simple_cnn(epochs=1)",
+        ],
         "strategies": ["none", "smote"],
         "split": "holdout",
         "seeds": [0, 1],
@@ -42,7 +47,9 @@ def one_worker(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "how", [{"jobs": 4}, {"jobs": 8}, {"scheduler": "inline"}, {"scheduler": "local-cluster", "jobs": 2}], ids=["4", "8", "inline", "dask"]
+    "how",
+    [{"jobs": 4}, {"jobs": 8}, {"scheduler": "inline"}, {"scheduler": "local-cluster", "jobs": 2}],
+    ids=["4", "8", "inline", "dask"],
 )
 def test_predictions_are_equal_whatever_runs_them(one_worker, tmp_path, how):
     rows = run(mixed(), tmp_path, **how)
@@ -62,11 +69,23 @@ def test_a_matrix_is_computed_once_and_no_worker_waits_for_it(tmp_path, monkeypa
     monkeypatch.setenv("WORK_LOG", str(tmp_path / "log"))
     order = []
     study = load_study(
-        "digits", extractors=[f"{FAULTS}:Constant(seconds=1.0)", "pixels"], models=["majority", "knn", "gaussian_nb"], seeds=[0, 1]
+        "digits",
+        extractors=[f"{FAULTS}:Constant(seconds=1.0)", "pixels"],
+        models=["majority", "knn", "gaussian_nb"],
+        seeds=[0, 1],
     )
-    run(study, tmp_path / "out", jobs=2, progress=lambda plan, schedule: lambda task, row: order.append(task))
+    run(
+        study,
+        tmp_path / "out",
+        jobs=2,
+        progress=lambda plan, schedule: lambda task, row: order.append(task),
+    )
     assert (tmp_path / "log").read_text().count("Constant") == 4, "four batches of images, once"
-    slow = next(k for k, task in enumerate(order) if isinstance(task, MatrixTask) and "Constant" in task.cell.extractor[0].name)
+    slow = next(
+        k
+        for k, task in enumerate(order)
+        if isinstance(task, MatrixTask) and "Constant" in task.cell.extractor[0].name
+    )
     before = [task.cell.extractor[0].name for task in order[:slow] if isinstance(task, CellTask)]
     assert before.count("pixels") == 18, "every cell that did not need it went ahead"
 
@@ -75,9 +94,17 @@ def test_a_dask_worker_killed_in_mid_study_loses_nothing(tmp_path, monkeypatch):
     from dask.distributed import Client, LocalCluster
 
     monkeypatch.setenv("WORK_LOG", str(tmp_path / "log"))
-    study = load_study("digits", extractors=["hog"], models=[f"{FAULTS}:Honest(seconds=0.3)", "knn"], seeds=[*range(10)], split="holdout")
+    study = load_study(
+        "digits",
+        extractors=["hog"],
+        models=[f"{FAULTS}:Honest(seconds=0.3)", "knn"],
+        seeds=[*range(10)],
+        split="holdout",
+    )
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, memory_limit=None, dashboard_address="127.0.0.1:0") as cluster,
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, memory_limit=None, dashboard_address="127.0.0.1:0"
+        ) as cluster,
         Client(cluster) as client,
     ):
         killed = []
@@ -136,7 +163,11 @@ def small_disk(tmp_path):
     """A file system of 800 kB, and a function that enlarges it."""
 
     def mount(options):
-        return subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", str(tmp_path / "disk")], check=False, capture_output=True)
+        return subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "none", str(tmp_path / "disk")],
+            check=False,
+            capture_output=True,
+        )
 
     (tmp_path / "disk").mkdir()
     if mount("size=800k").returncode:
@@ -147,7 +178,13 @@ def small_disk(tmp_path):
 
 def test_a_full_disk_ends_the_run_and_loses_no_row(small_disk, tmp_path):
     folder, enlarge = small_disk
-    study = load_study("digits", extractors=["pixels"], models=["majority", "knn"], split="holdout", seeds=[*range(40)])
+    study = load_study(
+        "digits",
+        extractors=["pixels"],
+        models=["majority", "knn"],
+        split="holdout",
+        seeds=[*range(40)],
+    )
     with pytest.raises(StorageError, match="full"):
         run(study, folder, jobs=2)
     stored = rows_of(folder).set_index("key")["status"]
@@ -161,27 +198,50 @@ def test_a_full_disk_ends_the_run_and_loses_no_row(small_disk, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "harm", [lambda path: path.write_bytes(path.read_bytes()[:1000]), lambda path: path.unlink()], ids=["torn", "gone"]
+    "harm",
+    [lambda path: path.write_bytes(path.read_bytes()[:1000]), lambda path: path.unlink()],
+    ids=["torn", "gone"],
 )
 @pytest.mark.parametrize("suffix", ["npy", "npz"])
 def test_shared_images_that_are_torn_or_gone_are_written_again(tmp_path, harm, suffix):
-    run(load_study("digits", extractors=["pixels"], models=["majority"], split="holdout"), tmp_path, scheduler="inline")
+    run(
+        load_study("digits", extractors=["pixels"], models=["majority"], split="holdout"),
+        tmp_path,
+        scheduler="inline",
+    )
     (path,) = (tmp_path / "images").glob(f"*.{suffix}")
     harm(path)
     open_dataset.cache_clear()
-    assert set(run(load_study("digits", extractors=["hog"], models=["knn"], split="holdout"), tmp_path, jobs=1)["status"]) == {"ok"}
+    assert set(
+        run(
+            load_study("digits", extractors=["hog"], models=["knn"], split="holdout"),
+            tmp_path,
+            jobs=1,
+        )["status"]
+    ) == {"ok"}
 
 
 def test_workers_elsewhere_find_a_results_folder_given_by_a_relative_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("mine.py").write_text(Path(FAULTS).read_text())
-    study = load_study("digits", extractors=["pixels"], models=["mine.py:Talks", "knn"], split="holdout")
+    study = load_study(
+        "digits", extractors=["pixels"], models=["mine.py:Talks", "knn"], split="holdout"
+    )
     rows = run(study, "out", jobs=1).set_index("model")
     assert list(rows["status"]) == ["failed", "ok"], "the first changes the working directory"
     assert len(list(Path("out/predictions").iterdir())) == 1
 
 
-@pytest.mark.parametrize("how", [{"retry": "memory"}, {"retry": ["bogus"]}, {"jobs": 0}, {"jobs": -1}, {"scheduler": "nonsense"}])
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"retry": "memory"},
+        {"retry": ["bogus"]},
+        {"jobs": 0},
+        {"jobs": -1},
+        {"scheduler": "nonsense"},
+    ],
+)
 def test_a_wrong_way_to_run_is_a_users_error_and_writes_nothing(tmp_path, how):
     with pytest.raises(UserError):
         run(load_study("digits", extractors=["pixels"], models=["knn"]), tmp_path / "out", **how)
@@ -190,7 +250,11 @@ def test_a_wrong_way_to_run_is_a_users_error_and_writes_nothing(tmp_path, how):
 
 def test_limits_and_inline_do_not_go_together(tmp_path):
     with pytest.raises(UserError, match="no worker to kill"):
-        run(load_study("digits", extractors=["pixels"], models=["majority"], time_limit=5), tmp_path, scheduler="inline")
+        run(
+            load_study("digits", extractors=["pixels"], models=["majority"], time_limit=5),
+            tmp_path,
+            scheduler="inline",
+        )
     assert not (tmp_path / "predictions").exists()
 
 
@@ -203,5 +267,11 @@ def test_each_row_says_with_how_many_neighbours_its_times_were_taken(tmp_path):
 @pytest.mark.parametrize("how", [{"jobs": 1}, {"scheduler": "inline"}])
 def test_every_epoch_of_a_network_is_told_whoever_trains_it(how, tmp_path, caplog):
     caplog.set_level("INFO", "models.training")
-    run(load_study("digits", extractors=["pixels"], models=["simple_cnn(epochs=2)"], split="holdout"), tmp_path, **how)
+    run(
+        load_study(
+            "digits", extractors=["pixels"], models=["simple_cnn(epochs=2)"], split="holdout"
+        ),
+        tmp_path,
+        **how,
+    )
     assert [text.partition(",")[0] for text in caplog.messages] == ["epoch 1 of 2", "epoch 2 of 2"]

@@ -27,7 +27,14 @@ def test_a_run_leaves_rows_predictions_study_environment_and_leaderboards(tmp_pa
     assert set(rows["status"]) == {"ok"}
     assert len(rows) == 6
     files = {path.name for path in tmp_path.iterdir()}
-    assert {"results.sqlite", "study.yaml", "environment.json", "leaderboard.csv", "leaderboard.md", "leaderboard.tex"} <= files
+    assert {
+        "results.sqlite",
+        "study.yaml",
+        "environment.json",
+        "leaderboard.csv",
+        "leaderboard.md",
+        "leaderboard.tex",
+    } <= files
     assert {path.stem for path in (tmp_path / "predictions").iterdir()} == set(rows["key"])
 
 
@@ -40,7 +47,9 @@ def test_every_metric_in_a_row_is_that_of_its_stored_predictions(tmp_path):
 
 def test_a_second_run_finds_every_cell_stored(tmp_path, monkeypatch):
     first = run(small(), tmp_path)
-    monkeypatch.setattr(benchmark.engine.runner, "evaluate_cell", None)  # evaluating again would fail
+    monkeypatch.setattr(
+        benchmark.engine.runner, "evaluate_cell", None
+    )  # evaluating again would fail
     pd.testing.assert_frame_equal(run(small(), tmp_path), first)
 
 
@@ -127,7 +136,11 @@ def test_rows_of_changed_data_are_not_ranked_with_the_old_ones(tmp_path):
 
 def test_a_wrong_study_writes_nothing(tmp_path):
     out = tmp_path / "out"
-    for axes in ({"extractors": ["hgo"]}, {"datasets": [f"folder:{tmp_path}/none"]}, {"models": ["knn(neighbours=3)"]}):
+    for axes in (
+        {"extractors": ["hgo"]},
+        {"datasets": [f"folder:{tmp_path}/none"]},
+        {"models": ["knn(neighbours=3)"]},
+    ):
         with pytest.raises(UserError):
             run(small(**axes), out)
     assert not out.exists()
@@ -136,7 +149,11 @@ def test_a_wrong_study_writes_nothing(tmp_path):
 def test_medmnist_figures_equal_the_packages_own_evaluator(tmp_path, data_folder):
     from medmnist import Evaluator
 
-    study = small(datasets=["breastmnist", "retinamnist"], extractors=["color_histogram", "shape_histogram"], models=["gaussian_nb", "knn"])
+    study = small(
+        datasets=["breastmnist", "retinamnist"],
+        extractors=["color_histogram", "shape_histogram"],
+        models=["gaussian_nb", "knn"],
+    )
     for row in run(study, tmp_path, data_folder).to_dict("records"):
         stored = Predictions.load(tmp_path / "predictions" / f"{row['key']}.npz")
         evaluator = Evaluator(row["dataset"], "test", root=str(data_folder / "medmnist"))
@@ -147,13 +164,20 @@ def test_medmnist_figures_equal_the_packages_own_evaluator(tmp_path, data_folder
 
 
 def test_a_planned_cell_without_a_row_is_an_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(Schedule, "_place", lambda self, cell: None)  # every cell is lost on its way
-    with pytest.raises(UserError, match="6 planned cells have no row, such as digits / pixels / none / majority / 0"):
+    monkeypatch.setattr(
+        Schedule, "_place", lambda self, cell: None
+    )  # every cell is lost on its way
+    with pytest.raises(
+        UserError,
+        match="6 planned cells have no row, such as digits / pixels / none / majority / 0",
+    ):
         run(small(), tmp_path)
 
 
 def test_a_row_that_could_not_be_read_again_is_stored_as_failed(tmp_path, monkeypatch):
-    monkeypatch.setattr("benchmark.scoring.metrics.compute", lambda stored: {"accuracy": np.arange(2), "f1": "high"})
+    monkeypatch.setattr(
+        "benchmark.scoring.metrics.compute", lambda stored: {"accuracy": np.arange(2), "f1": "high"}
+    )
     rows = run(small(models=["knn"], split="holdout"), tmp_path)
     assert list(rows["status"]) == ["failed"]
     assert "'accuracy': Input should be a valid number" in rows["reason"][0]
@@ -162,7 +186,9 @@ def test_a_row_that_could_not_be_read_again_is_stored_as_failed(tmp_path, monkey
 def test_every_study_that_wrote_into_a_folder_is_kept(tmp_path):
     for models in (["knn"], ["majority"], ["knn"]):
         run(small(models=models, split="holdout"), tmp_path)
-    kept = {load_study(path).models[0].name for path in (tmp_path / "studies").glob("digits-*.yaml")}
+    kept = {
+        load_study(path).models[0].name for path in (tmp_path / "studies").glob("digits-*.yaml")
+    }
     assert kept == {"knn", "majority"}
     assert len(list((tmp_path / "studies").iterdir())) == 2
     assert load_study(tmp_path / "study.yaml").models[0].name == "knn"
@@ -170,7 +196,10 @@ def test_every_study_that_wrote_into_a_folder_is_kept(tmp_path):
 
 def test_a_study_on_other_data_is_not_called_by_its_own_data():
     assert load_study("digits").name == load_study("digits", datasets=["digits"]).name == "digits"
-    assert load_study("digits", datasets=["folder:/scans/lungs 2"]).name == "digits-on-folder-scans-lungs-2"
+    assert (
+        load_study("digits", datasets=["folder:/scans/lungs 2"]).name
+        == "digits-on-folder-scans-lungs-2"
+    )
 
 
 def test_a_row_carries_licence_citation_processor_and_blas(tmp_path):
@@ -178,7 +207,10 @@ def test_a_row_carries_licence_citation_processor_and_blas(tmp_path):
     digits = load_digits("digits", Path(), None)
     assert (row["licence"], row["citation"]) == (digits.licence, digits.citation)
     assert row["environment"]["processor"]
-    assert all(blas["internal_api"] and blas["version"] and blas["architecture"] for blas in row["environment"]["blas"])
+    assert all(
+        blas["internal_api"] and blas["version"] and blas["architecture"]
+        for blas in row["environment"]["blas"]
+    )
     assert row["environment"]["blas"]
 
 
@@ -186,7 +218,9 @@ def test_the_source_of_plug_ins_is_kept_with_the_results(tmp_path, plugin_text):
     plugin = tmp_path / "mine.py"
     plugin.write_text(plugin_text + "\n    def other(self):\n        import helper\n")
     (tmp_path / "helper.py").write_text("x = 1\n")
-    row = run(small(extractors=[f"{plugin}:Mine(k=2)"], models=["knn"], split="holdout"), tmp_path / "out").iloc[0]
+    row = run(
+        small(extractors=[f"{plugin}:Mine(k=2)"], models=["knn"], split="holdout"), tmp_path / "out"
+    ).iloc[0]
     (described,) = row["params"]["extractor"]
     kept = tmp_path / "out" / "plugins"
     assert (kept / f"mine-{described['source']}.py").read_text() == plugin.read_text()

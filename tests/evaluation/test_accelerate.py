@@ -47,7 +47,9 @@ def test_accelerated_work_is_on_one_thread():
         assert daal4py.num_threads() == 1
 
 
-def test_without_the_extra_nothing_is_run_and_the_command_to_install_it_is_named(monkeypatch, tmp_path):
+def test_without_the_extra_nothing_is_run_and_the_command_to_install_it_is_named(
+    monkeypatch, tmp_path
+):
     monkeypatch.setitem(sys.modules, "sklearnex", None)
     monkeypatch.setattr(accelerate, "find_spec", lambda name: None)
     study = load_study("digits", extractors=["pixels"], models=["majority"], accelerate=True)
@@ -62,6 +64,7 @@ def test_imbalanced_learns_forests_inherit_from_scikit_learns_whatever_is_import
         "from benchmark.evaluation.accelerate import accelerated\n"
         "with accelerated(True):\n"
         "    from imblearn.ensemble import BalancedRandomForestClassifier as forest\n"
-        "assert not any(cls.__module__.startswith(('sklearnex', 'daal4py')) for cls in forest.__mro__), forest.__mro__\n"
+        "assert not any(cls.__module__.startswith(('sklearnex', 'daal4py')) for cls in "
+        "forest.__mro__), forest.__mro__\n"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)

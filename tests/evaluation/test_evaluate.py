@@ -47,17 +47,31 @@ def evaluated(dataset, make_cell, folder, *names):
         ("pixels", "random_over", "simple_cnn(epochs=3)"),
     ],
 )
-def test_nothing_learned_sees_the_labels_of_the_test_part(digits, make_cell, tmp_path, extractor, strategy, model):
-    true, first = evaluated(with_official(digits), make_cell, tmp_path / "true", extractor, model, strategy)
-    wrong, second = evaluated(with_official(digits, wrong=True), make_cell, tmp_path / "wrong", extractor, model, strategy)
+def test_nothing_learned_sees_the_labels_of_the_test_part(
+    digits, make_cell, tmp_path, extractor, strategy, model
+):
+    true, first = evaluated(
+        with_official(digits), make_cell, tmp_path / "true", extractor, model, strategy
+    )
+    wrong, second = evaluated(
+        with_official(digits, wrong=True), make_cell, tmp_path / "wrong", extractor, model, strategy
+    )
     assert np.array_equal(first, second)
     assert true["accuracy"] > 0.4 > wrong["accuracy"]
 
 
 def test_a_planted_leak_of_test_labels_is_visible_to_the_test_above(digits, make_cell, tmp_path):
     """The comparison above can fail: an extractor that reads the labels of the test part from memory changes with them."""
-    _, first = evaluated(with_official(digits), make_cell, tmp_path / "true", f"{FAKES}:ReadsTestLabels", "knn")
-    _, second = evaluated(with_official(digits, wrong=True), make_cell, tmp_path / "wrong", f"{FAKES}:ReadsTestLabels", "knn")
+    _, first = evaluated(
+        with_official(digits), make_cell, tmp_path / "true", f"{FAKES}:ReadsTestLabels", "knn"
+    )
+    _, second = evaluated(
+        with_official(digits, wrong=True),
+        make_cell,
+        tmp_path / "wrong",
+        f"{FAKES}:ReadsTestLabels",
+        "knn",
+    )
     assert not np.array_equal(first, second)
 
 
@@ -75,26 +89,36 @@ def test_nothing_learned_sees_the_images_of_the_test_part(digits, make_cell, tmp
 
 def test_a_strategy_changes_the_training_part_only(rare, make_cell, tmp_path):
     plain = evaluate(make_cell(rare, split="holdout(test_size=0.3)"), rare, tmp_path)
-    over = evaluate(make_cell(rare, strategy="random_over", split="holdout(test_size=0.3)"), rare, tmp_path)
+    over = evaluate(
+        make_cell(rare, strategy="random_over", split="holdout(test_size=0.3)"), rare, tmp_path
+    )
     assert over["n_test"] == plain["n_test"]
     assert over["n_resampled"] > over["n_train"] == plain["n_train"] == plain["n_resampled"]
 
 
 @pytest.mark.parametrize("model", ["random_forest", "linear_svm", "simple_cnn(epochs=1)"])
 @pytest.mark.parametrize("extractor", ["sift_bovw + pixels", "hog"])
-def test_a_cell_alone_equals_the_same_cell_in_company_bit_for_bit(digits, make_cell, tmp_path, model, extractor):
+def test_a_cell_alone_equals_the_same_cell_in_company_bit_for_bit(
+    digits, make_cell, tmp_path, model, extractor
+):
     cell = make_cell(digits, extractor, model, "random_over", fold=1)
     alone = evaluate(cell, digits, tmp_path / "alone")
     for other in ("knn", "random_forest(n_estimators=7)"):
         evaluate(make_cell(digits, extractor, other, fold=1), digits, tmp_path / "company")
         np.random.default_rng().random()
-    company = evaluate(make_cell(digits, extractor, model, "random_over", fold=1), digits, tmp_path / "company")
-    assert proba(tmp_path / "alone", alone).tobytes() == proba(tmp_path / "company", company).tobytes()
+    company = evaluate(
+        make_cell(digits, extractor, model, "random_over", fold=1), digits, tmp_path / "company"
+    )
+    assert (
+        proba(tmp_path / "alone", alone).tobytes() == proba(tmp_path / "company", company).tobytes()
+    )
     stored = Predictions.load(tmp_path / "alone" / "predictions" / f"{cell.key}.npz")
     assert compute(stored) == {name: alone[name] for name in METRICS if name in alone}
 
 
-def test_a_class_that_the_training_part_lacks_has_probability_zero_and_its_own_column(digits, make_cell, tmp_path):
+def test_a_class_that_the_training_part_lacks_has_probability_zero_and_its_own_column(
+    digits, make_cell, tmp_path
+):
     targets = digits.targets
     part = np.where((np.arange(300) < 200) & (targets != 9), "train", "test")
     lacking = replace(digits, part=part)
@@ -132,7 +156,9 @@ def test_a_training_part_of_one_class_is_a_skipped_row(digits, make_cell, tmp_pa
         ("none", f"{FAKES}:HardLabelsOnly", "AUC is never computed from hard labels"),
     ],
 )
-def test_what_cannot_work_is_a_skipped_row_with_its_reason(rare, make_cell, tmp_path, strategy, model, reason):
+def test_what_cannot_work_is_a_skipped_row_with_its_reason(
+    rare, make_cell, tmp_path, strategy, model, reason
+):
     row = evaluate(make_cell(rare, model=model, strategy=strategy), rare, tmp_path)
     assert row["status"] == "skipped"
     assert reason in row["reason"]
@@ -140,27 +166,44 @@ def test_what_cannot_work_is_a_skipped_row_with_its_reason(rare, make_cell, tmp_
 
 
 def test_a_multi_label_task_has_its_metrics_and_refuses_resampling(digits, make_cell, tmp_path):
-    targets = np.stack([digits.targets % 2, digits.targets > 4, digits.targets % 3 == 0], axis=1).astype(np.int64)
+    targets = np.stack(
+        [digits.targets % 2, digits.targets > 4, digits.targets % 3 == 0], axis=1
+    ).astype(np.int64)
     many = replace(digits, targets=targets, classes=("odd", "large", "third"), multilabel=True)
     for model in ("logistic_regression", "multinomial_nb", "majority", "simple_cnn(epochs=3)"):
         row = evaluate(make_cell(many, model=model), many, tmp_path)
         assert row["status"] == "ok", row["reason"]
         assert row["hamming_loss"] == pytest.approx(1 - row["accuracy"])
-        assert {"subset_accuracy", "f1_micro", "auc", "label_ranking_average_precision"} <= row.keys()
+        assert {
+            "subset_accuracy",
+            "f1_micro",
+            "auc",
+            "label_ranking_average_precision",
+        } <= row.keys()
     assert evaluate(make_cell(many, strategy="random_over"), many, tmp_path)["status"] == "skipped"
 
 
-@pytest.mark.parametrize(("extractor", "model", "reason"), [(f"{FAKES}:Raises", "knn", "lens cap"), ("pixels", f"{FAKES}:GivesNaN", "NaN")])
-def test_a_failing_cell_is_a_row_with_reason_and_traceback_never_an_exception(digits, make_cell, tmp_path, extractor, model, reason):
+@pytest.mark.parametrize(
+    ("extractor", "model", "reason"),
+    [(f"{FAKES}:Raises", "knn", "lens cap"), ("pixels", f"{FAKES}:GivesNaN", "NaN")],
+)
+def test_a_failing_cell_is_a_row_with_reason_and_traceback_never_an_exception(
+    digits, make_cell, tmp_path, extractor, model, reason
+):
     row = evaluate(make_cell(digits, extractor, model), digits, tmp_path)
     assert row["status"] == "failed"
     assert reason in row["reason"]
     assert "Traceback" in row["traceback"]
 
 
-def test_a_plug_in_that_changes_its_input_fails_and_leaves_the_data_to_the_others_as_they_were(digits, make_cell, tmp_path):
+def test_a_plug_in_that_changes_its_input_fails_and_leaves_the_data_to_the_others_as_they_were(
+    digits, make_cell, tmp_path
+):
     before = digits.images.copy()
-    assert "read-only" in evaluate(make_cell(digits, f"{FAKES}:ChangesInput", "knn"), digits, tmp_path)["reason"]
+    assert (
+        "read-only"
+        in evaluate(make_cell(digits, f"{FAKES}:ChangesInput", "knn"), digits, tmp_path)["reason"]
+    )
     assert np.array_equal(digits.images, before)
 
 
@@ -173,17 +216,25 @@ def test_a_row_carries_what_is_needed_to_run_it_again(digits, make_cell, tmp_pat
     assert row["seed"] == 0
 
 
-def test_a_row_says_that_small_images_were_enlarged_and_vectors_are_empty(digits, make_cell, tmp_path):
-    row = evaluate(make_cell(digits, "sift_bovw(keypoints='detected')", "majority"), digits, tmp_path)
+def test_a_row_says_that_small_images_were_enlarged_and_vectors_are_empty(
+    digits, make_cell, tmp_path
+):
+    row = evaluate(
+        make_cell(digits, "sift_bovw(keypoints='detected')", "majority"), digits, tmp_path
+    )
     assert any("enlarged from 8x8 to 32x32 (bicubic)" in note for note in row["notes"])
     flat = replace(digits, images=np.zeros_like(digits.images))
     row = evaluate(make_cell(flat, "sift_bovw(keypoints='detected')", "majority"), flat, tmp_path)
     assert any("300 of 300 images have an all-zero feature vector" in note for note in row["notes"])
 
 
-def test_times_from_the_cache_are_those_of_the_computation(digits, make_cell, tmp_path, monkeypatch):
+def test_times_from_the_cache_are_those_of_the_computation(
+    digits, make_cell, tmp_path, monkeypatch
+):
     first = evaluate(make_cell(digits, "sift_bovw", "majority"), digits, tmp_path)
-    monkeypatch.setattr(benchmark.evaluation.feature_cache, "_compute", None)  # computing again would fail
+    monkeypatch.setattr(
+        benchmark.evaluation.feature_cache, "_compute", None
+    )  # computing again would fail
     second = evaluate(make_cell(digits, "sift_bovw", "knn"), digits, tmp_path)
     assert second["extract_s"] == first["extract_s"] > 0
 
@@ -194,12 +245,16 @@ def test_a_torn_feature_file_is_computed_again(digits, make_cell, tmp_path):
     whole = stored.read_bytes()
     stored.write_bytes(whole[: len(whole) // 2])
     before = proba(tmp_path, first)
-    assert np.array_equal(proba(tmp_path, evaluate(make_cell(digits, "hog", "knn"), digits, tmp_path)), before)
+    assert np.array_equal(
+        proba(tmp_path, evaluate(make_cell(digits, "hog", "knn"), digits, tmp_path)), before
+    )
     assert stored.read_bytes() == whole
 
 
 @pytest.mark.parametrize("broken", ["{}", "[]", "", '{"shape": [3, 3], "seconds": 1}'])
-def test_a_feature_file_with_a_wrong_description_is_computed_again(digits, make_cell, tmp_path, broken):
+def test_a_feature_file_with_a_wrong_description_is_computed_again(
+    digits, make_cell, tmp_path, broken
+):
     first = evaluate(make_cell(digits, "hog", "knn"), digits, tmp_path)
     (stored,) = (tmp_path / "features").glob("*.json")
     stored.write_text(broken)
@@ -208,22 +263,30 @@ def test_a_feature_file_with_a_wrong_description_is_computed_again(digits, make_
     assert again["f1"] == first["f1"]
 
 
-def test_features_that_learn_are_kept_per_training_part_and_the_others_once(digits, make_cell, tmp_path):
+def test_features_that_learn_are_kept_per_training_part_and_the_others_once(
+    digits, make_cell, tmp_path
+):
     for extractor, expected in (("sift_bovw", 3), ("hog", 1)):
         for fold in range(3):
-            evaluate(make_cell(digits, extractor, "majority", fold=fold), digits, tmp_path / extractor)
+            evaluate(
+                make_cell(digits, extractor, "majority", fold=fold), digits, tmp_path / extractor
+            )
         assert len(list((tmp_path / extractor / "features").glob("*.npy"))) == expected
 
 
 def test_align_puts_columns_where_their_classes_are(digits):
-    model = SimpleNamespace(classes_=np.array([2, 7]), predict_proba=lambda X: np.array([[0.25, 0.75]]))
+    model = SimpleNamespace(
+        classes_=np.array([2, 7]), predict_proba=lambda X: np.array([[0.25, 0.75]])
+    )
     found = probabilities(model, digits.images[:1], digits)
     assert found[0, 2] == 0.25
     assert found[0, 7] == 0.75
     assert found.sum() == 1
 
 
-def test_what_stops_a_training_is_held_out_by_patient_and_before_resampling(digits, make_cell, tmp_path, monkeypatch):
+def test_what_stops_a_training_is_held_out_by_patient_and_before_resampling(
+    digits, make_cell, tmp_path, monkeypatch
+):
     given = []
 
     def recorded(self, X, y, held_out):
@@ -233,20 +296,34 @@ def test_what_stops_a_training_is_held_out_by_patient_and_before_resampling(digi
     fit = SimpleCNN.fit
     monkeypatch.setattr(SimpleCNN, "fit", recorded)
     patients = np.arange(300) // 3
-    cell = make_cell(digits, "pixels", "simple_cnn(epochs=2, validation=0.25)", "random_over", imbalance="step(ratio=3)")
+    cell = make_cell(
+        digits,
+        "pixels",
+        "simple_cnn(epochs=2, validation=0.25)",
+        "random_over",
+        imbalance="step(ratio=3)",
+    )
     row = evaluate(cell, replace(digits, groups=patients), tmp_path)
     assert row["status"] == "ok", row["reason"]
     assert all("val_loss" in entry for entry in row["history"])
     ((trained, held),) = given
-    patient_of = {image.tobytes(): patient for image, patient in zip(digits.images, patients, strict=True)}
-    trained_patients, held_patients = ({patient_of[image.tobytes()] for image in images} for images in (trained, held))
+    patient_of = {
+        image.tobytes(): patient for image, patient in zip(digits.images, patients, strict=True)
+    }
+    trained_patients, held_patients = (
+        {patient_of[image.tobytes()] for image in images} for images in (trained, held)
+    )
     assert not trained_patients & held_patients
     assert len(trained) > len(np.unique(trained, axis=0))  # copies
     assert len(held) == len(np.unique(held, axis=0))
 
 
 def test_every_column_of_a_row_is_documented(make_cell, digits, tmp_path):
-    row = evaluate(make_cell(digits, "pixels", "simple_cnn(epochs=1)", strategy="class_weight"), digits, tmp_path)
+    row = evaluate(
+        make_cell(digits, "pixels", "simple_cnn(epochs=1)", strategy="class_weight"),
+        digits,
+        tmp_path,
+    )
     assert row["status"] == "ok", row["reason"]
     assert set(row) <= set(COLUMNS)
     assert all(column.meaning for column in COLUMNS.values())

@@ -25,7 +25,9 @@ from models.svm import CoupledSVC
 
 FAKES = str(Path(__file__).parents[1] / "fakes.py")
 NETWORK = "(epochs=1, validation=0.25)"
-MODELS = {name: f"{name}{NETWORK}" for name in ("simple_cnn", "resnet18", "resnet50", "fast_resnet")} | {
+MODELS = {
+    name: f"{name}{NETWORK}" for name in ("simple_cnn", "resnet18", "resnet50", "fast_resnet")
+} | {
     "one_vs_rest": "one_vs_rest(estimator=rbf_svm)",
     "gradient_boosting": "gradient_boosting(max_iter=2)",
 }
@@ -46,7 +48,13 @@ def tagged(digits):
     images = np.repeat(digits.images[kept], 2, axis=0)
     patients = np.arange(len(images)) // 4
     images[:, 0, 0, 0], images[:, 0, 1, 0] = np.arange(len(images)), patients
-    return replace(digits, images=images, targets=np.repeat(digits.targets[kept], 2), classes=("0", "1", "2"), groups=patients)
+    return replace(
+        digits,
+        images=images,
+        targets=np.repeat(digits.targets[kept], 2),
+        classes=("0", "1", "2"),
+        groups=patients,
+    )
 
 
 @pytest.fixture
@@ -85,7 +93,10 @@ def tags(X, tag):
 
 def originals(X, dataset):
     """Patients of the rows that are images of the data set, and not made between them."""
-    known = {image.tobytes(): patient for image, patient in zip(pixels(dataset.images), dataset.groups, strict=True)}
+    known = {
+        image.tobytes(): patient
+        for image, patient in zip(pixels(dataset.images), dataset.groups, strict=True)
+    }
     return [known.get(row.tobytes()) for row in pixels(X)]
 
 
@@ -93,31 +104,45 @@ def originals(X, dataset):
     ("model", "strategy"),
     [
         *((model, "random_over") for model in models.REGISTRY),
-        *((model, "smote(k_neighbors=1)") for model in ("linear_svm", "rbf_svm", "one_vs_rest", "simple_cnn")),
-        *((model, "random_over + tuned_threshold") for model in ("knn", "rbf_svm", "one_vs_rest", "simple_cnn")),
+        *(
+            (model, "smote(k_neighbors=1)")
+            for model in ("linear_svm", "rbf_svm", "one_vs_rest", "simple_cnn")
+        ),
+        *(
+            (model, "random_over + tuned_threshold")
+            for model in ("knn", "rbf_svm", "one_vs_rest", "simple_cnn")
+        ),
     ],
 )
 def test_no_model_of_the_registry_holds_out_a_copy_or_the_patient_of_an_image_it_is_trained_on(
     tagged, make_cell, tmp_path, monkeypatch, watched, model, strategy
 ):
-    cell = make_cell(tagged, model=MODELS.get(model, model), strategy=strategy, imbalance="step(ratio=1.5)")
+    cell = make_cell(
+        tagged, model=MODELS.get(model, model), strategy=strategy, imbalance="step(ratio=1.5)"
+    )
     row = evaluate(cell, tagged, tmp_path)
     assert row["status"] == "ok", row["reason"]
     for X_train, X_held in watched:
         held = originals(X_held, tagged)
         assert None not in held
         assert not set(held) & set(originals(X_train, tagged)), "patients on both sides"
-        assert len(X_held) == len(np.unique(X_held.reshape(len(X_held), -1), axis=0)), "copies among the images held out"
+        assert len(X_held) == len(np.unique(X_held.reshape(len(X_held), -1), axis=0)), (
+            "copies among the images held out"
+        )
     holds_out = MODELS.get(model, model) in CALIBRATED or NETWORK in MODELS.get(model, "")
     assert bool(watched) == holds_out
     assert (row["validation"] != "none") == (holds_out or "tuned" in strategy)
-    assert "by group" in row["validation"] or not takes_inner_folds(build_components(cell, tagged).model)
+    assert "by group" in row["validation"] or not takes_inner_folds(
+        build_components(cell, tagged).model
+    )
 
 
 def test_every_model_that_takes_held_out_images_is_among_those_watched():
     for name in models.REGISTRY:
         model = make_model_of(MODELS.get(name, name))
-        assert not has_fit_parameter(model, "inner_folds") or isinstance(model, Calibrated | CoupledSVC | models.one_vs_rest.OneVsRest)
+        assert not has_fit_parameter(model, "inner_folds") or isinstance(
+            model, Calibrated | CoupledSVC | models.one_vs_rest.OneVsRest
+        )
         assert not has_fit_parameter(model, "held_out") or isinstance(model, NetworkClassifier)
 
 
@@ -128,7 +153,9 @@ def make_model_of(text):
 
 
 @pytest.mark.parametrize("model", CALIBRATED)
-def test_the_scaler_of_a_calibrated_model_sees_no_held_out_image(tagged, make_cell, monkeypatch, model):
+def test_the_scaler_of_a_calibrated_model_sees_no_held_out_image(
+    tagged, make_cell, monkeypatch, model
+):
     """A held-out image with a feature a million times as large changes nothing in the fold that holds it out."""
     from sklearn.preprocessing import StandardScaler
 
@@ -149,7 +176,11 @@ def test_the_scaler_of_a_calibrated_model_sees_no_held_out_image(tagged, make_ce
     held = [set(positions.tolist()) for _, positions in folds.folds]
     n = 3 if model.startswith("one_vs_rest") else 1
     assert len(seen) == n * (len(folds) + 1)
-    assert all(any(not tags_seen & positions for positions in held) for tags_seen in seen if len(tags_seen) < 60)
+    assert all(
+        any(not tags_seen & positions for positions in held)
+        for tags_seen in seen
+        if len(tags_seen) < 60
+    )
 
 
 @pytest.mark.parametrize("model", CALIBRATED)
@@ -162,7 +193,9 @@ def test_copies_of_the_training_images_leave_probabilities_as_they_are(tagged, m
     for strategy in (Strategy(), Copies()):
         training = TrainingSet(X[half], data, where, strategy)
         fitted = make_model_of(model).fit(*training.resampled(), inner_folds=training.folds(5))
-        losses.append(-np.log(fitted.predict_proba(X[~half])[np.arange(30), data.targets[~half]]).mean())
+        losses.append(
+            -np.log(fitted.predict_proba(X[~half])[np.arange(30), data.targets[~half]]).mean()
+        )
     assert losses[1] == pytest.approx(losses[0], rel=0.35)
 
 
@@ -172,7 +205,9 @@ def test_many_images_of_each_patient_are_calibrated_as_well_as_one(make_cell, tm
     labels = rng.integers(0, 2, 400)
     patients = rng.normal(0, 1, (400, 64))
     patients[:, 0] += 2 * labels - 1
-    images = np.clip(128 + 25 * (np.repeat(patients, 5, axis=0) + rng.normal(0, 0.3, (2000, 64))), 0, 255)
+    images = np.clip(
+        128 + 25 * (np.repeat(patients, 5, axis=0) + rng.normal(0, 0.3, (2000, 64))), 0, 255
+    )
     groups = np.repeat(np.arange(400), 5)
     from benchmark.datasets.base import Dataset
 
@@ -187,7 +222,11 @@ def test_many_images_of_each_patient_are_calibrated_as_well_as_one(make_cell, tm
     row = evaluate(make_cell(data, model="linear_svm", split="official"), data, tmp_path)
     assert row["log_loss"] < 0.5
     assert row["validation"] == "calibration: inner folds (5, by group)"
-    ungrouped = evaluate(make_cell(replace(data, groups=None), model="linear_svm", split="official"), replace(data, groups=None), tmp_path)
+    ungrouped = evaluate(
+        make_cell(replace(data, groups=None), model="linear_svm", split="official"),
+        replace(data, groups=None),
+        tmp_path,
+    )
     assert ungrouped["log_loss"] > 0.5 + 0.02, "the plant: what folds by image give"
 
 
@@ -205,7 +244,9 @@ def test_every_inner_training_side_has_every_class_and_shares_no_group_with_what
     targets = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
     groups = rng.integers(0, n_groups, len(targets))
     if multilabel:
-        targets = np.eye(len(sizes), dtype=np.int64)[targets] | (rng.random((len(targets), len(sizes))) < 0.2)
+        targets = np.eye(len(sizes), dtype=np.int64)[targets] | (
+            rng.random((len(targets), len(sizes))) < 0.2
+        )
     data = replace(
         digits,
         images=digits.images[: len(targets)],
@@ -263,37 +304,63 @@ def test_held_out_images_count_as_their_classes_do_in_the_training_set(digits):
     assert held.weight[held.codes == 0].sum() == pytest.approx(held.weight[held.codes == 1].sum())
 
 
-def test_early_stopping_uses_the_official_validation_set_where_there_is_one(digits, make_cell, tmp_path, watched):
+def test_early_stopping_uses_the_official_validation_set_where_there_is_one(
+    digits, make_cell, tmp_path, watched
+):
     part = np.array(["train", "train", "val", "test"])[np.arange(300) % 4]
     data = replace(digits, part=part)
-    row = evaluate(make_cell(data, model="simple_cnn(epochs=2, validation=0.1)", split="official"), data, tmp_path)
+    row = evaluate(
+        make_cell(data, model="simple_cnn(epochs=2, validation=0.1)", split="official"),
+        data,
+        tmp_path,
+    )
     assert row["validation"] == "early stopping: official validation set (75 images)"
     ((trained, held),) = watched
     assert len(trained) == 150
     assert np.array_equal(held, data.images[part == "val"])
-    plain = evaluate(make_cell(data, model="simple_cnn(epochs=1)", split="official"), data, tmp_path)
+    plain = evaluate(
+        make_cell(data, model="simple_cnn(epochs=1)", split="official"), data, tmp_path
+    )
     assert plain["validation"] == "none"
 
 
-def test_validation_images_of_a_patient_who_is_trained_on_or_tested_are_left_out_and_it_is_said(digits, make_cell, tmp_path, watched):
+def test_validation_images_of_a_patient_who_is_trained_on_or_tested_are_left_out_and_it_is_said(
+    digits, make_cell, tmp_path, watched
+):
     part = np.array(["train", "train", "val", "test"])[np.arange(300) % 4]
-    patients = np.where(np.arange(300) < 40, "shared", "p") + np.char.mod("%d", np.where(np.arange(300) < 40, 0, np.arange(300)))
+    patients = np.where(np.arange(300) < 40, "shared", "p") + np.char.mod(
+        "%d", np.where(np.arange(300) < 40, 0, np.arange(300))
+    )
     patients[(np.arange(300) < 40) & (part == "test")] = "other"
     data = replace(digits, part=part, groups=patients)
-    row = evaluate(make_cell(data, model="simple_cnn(epochs=1, validation=0.1)", split="official"), data, tmp_path)
-    assert row["validation"] == ("early stopping: official validation set (65 images; 10 more share a group with the training or test set)")
+    row = evaluate(
+        make_cell(data, model="simple_cnn(epochs=1, validation=0.1)", split="official"),
+        data,
+        tmp_path,
+    )
+    assert row["validation"] == (
+        "early stopping: official validation set (65 images; 10 more share a group with the "
+        "training or test set)"
+    )
     assert len(watched[0][1]) == 65
 
 
 def test_a_pipeline_is_trained_with_the_same_inner_folds_as_its_cell(tagged, make_cell, tmp_path):
     from benchmark.scoring.predictions import Predictions
 
-    cell = make_cell(tagged, model="rbf_svm", strategy="random_over", imbalance="step(ratio=3)", split="holdout")
+    cell = make_cell(
+        tagged, model="rbf_svm", strategy="random_over", imbalance="step(ratio=3)", split="holdout"
+    )
     row = evaluate(cell, tagged, tmp_path)
-    train, test = [np.flatnonzero(~np.isin(np.arange(60), load(tmp_path, row).test_index)), load(tmp_path, row).test_index]
+    train, test = [
+        np.flatnonzero(~np.isin(np.arange(60), load(tmp_path, row).test_index)),
+        load(tmp_path, row).test_index,
+    ]
     assert len(train) + len(test) == 60
     stored = Predictions.load(tmp_path / "predictions" / f"{row['key']}.npz")
-    assert np.array_equal(fit(cell, tagged).predict_proba(tagged.images[stored.test_index]), stored.proba)
+    assert np.array_equal(
+        fit(cell, tagged).predict_proba(tagged.images[stored.test_index]), stored.proba
+    )
 
 
 def load(folder, row):
@@ -305,12 +372,27 @@ def load(folder, row):
 @pytest.mark.parametrize(
     ("model", "strategy", "grouped", "reason"),
     [
-        ("OwnFolds", "random_over", False, "OwnFolds splits the training set inside fit, and would have resampled images"),
+        (
+            "OwnFolds",
+            "random_over",
+            False,
+            "OwnFolds splits the training set inside fit, and would have resampled images",
+        ),
         ("OwnFolds", "none", True, "images of one group"),
         ("OwnFolds", "none", False, None),
         ("StopsEarly", "smote(k_neighbors=1)", False, "StopsEarly splits the training set"),
-        ("BaggedSVM", "none", False, "Calibrated splits the training set inside fit, and would have bootstrap samples"),
-        ("PipedSVM", "random_over", False, "Calibrated splits the training set inside fit, and would have resampled images"),
+        (
+            "BaggedSVM",
+            "none",
+            False,
+            "Calibrated splits the training set inside fit, and would have bootstrap samples",
+        ),
+        (
+            "PipedSVM",
+            "random_over",
+            False,
+            "Calibrated splits the training set inside fit, and would have resampled images",
+        ),
         ("PipedSVM", "none", False, None),
         ("TakesFolds", "random_over", True, None),
     ],
@@ -330,33 +412,68 @@ def test_a_plug_in_that_cuts_the_training_set_itself_is_skipped_where_its_folds_
 
 @pytest.mark.parametrize("model", ["knn", "one_vs_rest(estimator=knn)", "knn(n_neighbors=9)"])
 @pytest.mark.parametrize("strategy", ["random_under", "random_under + tuned_threshold"])
-def test_fewer_images_than_neighbours_after_resampling_are_a_skip_with_the_number_needed(rare, make_cell, tmp_path, model, strategy):
+def test_fewer_images_than_neighbours_after_resampling_are_a_skip_with_the_number_needed(
+    rare, make_cell, tmp_path, model, strategy
+):
     few = replace(
-        rare, images=rare.images[rare.targets != 2], targets=np.minimum(rare.targets[rare.targets != 2], 2), classes=("0", "1", "3")
+        rare,
+        images=rare.images[rare.targets != 2],
+        targets=np.minimum(rare.targets[rare.targets != 2], 2),
+        classes=("0", "1", "3"),
     )
-    row = evaluate(make_cell(few, model=model, strategy=strategy, imbalance="step(ratio=30)", split="holdout"), few, tmp_path)
+    row = evaluate(
+        make_cell(few, model=model, strategy=strategy, imbalance="step(ratio=30)", split="holdout"),
+        few,
+        tmp_path,
+    )
     needed = 9 if "9" in model else 5
     assert row["status"] == "skipped", row["reason"]
-    assert row["reason"].startswith(f"n_neighbors={needed} needs at least {needed} training images; it is given 3")
+    assert row["reason"].startswith(
+        f"n_neighbors={needed} needs at least {needed} training images; it is given 3"
+    )
 
 
-def test_smote_that_an_inner_fold_is_too_small_for_is_a_skip_with_the_number_needed(digits, make_cell, tmp_path):
-    seven = np.concatenate([np.flatnonzero(digits.targets == 0), np.flatnonzero(digits.targets == 1)[:8]])
-    data = replace(digits, images=digits.images[seven], targets=digits.targets[seven], classes=("0", "1"))
-    row = evaluate(make_cell(data, model="rbf_svm", strategy="smote", split="holdout(test_size=0.12)"), data, tmp_path)
+def test_smote_that_an_inner_fold_is_too_small_for_is_a_skip_with_the_number_needed(
+    digits, make_cell, tmp_path
+):
+    seven = np.concatenate(
+        [np.flatnonzero(digits.targets == 0), np.flatnonzero(digits.targets == 1)[:8]]
+    )
+    data = replace(
+        digits, images=digits.images[seven], targets=digits.targets[seven], classes=("0", "1")
+    )
+    row = evaluate(
+        make_cell(data, model="rbf_svm", strategy="smote", split="holdout(test_size=0.12)"),
+        data,
+        tmp_path,
+    )
     assert row["status"] == "skipped", row["reason"]
-    assert "in an inner fold of the training set: SMOTE with 5 neighbours needs 6 training images of each class; '1' has 5" in row["reason"]
+    assert (
+        "in an inner fold of the training set: SMOTE with 5 neighbours needs 6 training images of "
+        "each class; '1' has 5" in row["reason"]
+    )
 
 
 def test_early_stopping_of_classes_of_one_image_is_a_skip(digits, make_cell, tmp_path):
-    data = replace(digits, part=np.where(np.arange(300) < 10, "train", "test"))  # digits 0 to 9, each once
-    row = evaluate(make_cell(data, model="simple_cnn(epochs=1, validation=0.2)", split="official"), data, tmp_path)
+    data = replace(
+        digits, part=np.where(np.arange(300) < 10, "train", "test")
+    )  # digits 0 to 9, each once
+    row = evaluate(
+        make_cell(data, model="simple_cnn(epochs=1, validation=0.2)", split="official"),
+        data,
+        tmp_path,
+    )
     assert row["status"] == "skipped", row["reason"]
     assert "a class with at least 2 images" in row["reason"]
 
 
 def test_a_strategy_s_training_set_is_resampled_inside_each_inner_fold(tagged):
-    training = TrainingSet(tagged.images, tagged, np.arange(60), build_strategy((resolve("strategy", Spec("random_over")),), 0))
+    training = TrainingSet(
+        tagged.images,
+        tagged,
+        np.arange(60),
+        build_strategy((resolve("strategy", Spec("random_over")),), 0),
+    )
     for pair in training.folds(3):
         assert len(set(np.bincount(pair.y_train))) == 1
         assert tags(pair.X_train, 1) | tags(pair.X_held, 1) == set(range(15))

@@ -23,16 +23,29 @@ FAKES = str(Path(__file__).parents[1] / "fakes.py")
 
 
 def broken(kind, cls):
-    return {outcome.name for outcome in run_checks(kind, resolve(kind, Spec(f"{FAKES}:{cls}"))) if outcome.problem}
+    return {
+        outcome.name
+        for outcome in run_checks(kind, resolve(kind, Spec(f"{FAKES}:{cls}")))
+        if outcome.problem
+    }
 
 
 def oversampled(digits):
     uneven = np.digitize(digits.targets, [6, 9])
-    flat, targets = RandomOverSampler(random_state=0).fit_resample(digits.images.reshape(len(digits.images), -1), uneven)
-    return replace(digits, images=flat.reshape(-1, *digits.images.shape[1:]), targets=targets, classes=("0-5", "6-8", "9"))
+    flat, targets = RandomOverSampler(random_state=0).fit_resample(
+        digits.images.reshape(len(digits.images), -1), uneven
+    )
+    return replace(
+        digits,
+        images=flat.reshape(-1, *digits.images.shape[1:]),
+        targets=targets,
+        classes=("0-5", "6-8", "9"),
+    )
 
 
-def test_resampling_before_the_split_is_named_in_the_row_and_under_the_table(digits, make_cell, tmp_path):
+def test_resampling_before_the_split_is_named_in_the_row_and_under_the_table(
+    digits, make_cell, tmp_path
+):
     data = oversampled(digits)
     notes = evaluate(make_cell(data), data, tmp_path)["notes"]
     assert [note for note in notes if note.endswith(SHARED)]
@@ -42,12 +55,16 @@ def test_resampling_before_the_split_is_named_in_the_row_and_under_the_table(dig
 
 def test_copies_across_the_split_stand_under_the_leaderboard(tmp_path, monkeypatch):
     whole = load_digits("digits", Path(), None)
-    monkeypatch.setattr("benchmark.datasets.bundled.load_digits", lambda name, data, size: oversampled(whole))
+    monkeypatch.setattr(
+        "benchmark.datasets.bundled.load_digits", lambda name, data, size: oversampled(whole)
+    )
     from benchmark.study.study import load_study
 
     rows = run(load_study("digits", extractors=["pixels"], models=["majority"]), out=tmp_path)
     (line,) = (line for line in problems(rows) if SHARED in line)
-    counts = sorted(note.n_images for notes in rows["notes"] for note in notes if note.kind == NoteKind.COPIES)
+    counts = sorted(
+        note.n_images for notes in rows["notes"] for note in notes if note.kind == NoteKind.COPIES
+    )
     assert line == f"3 cells: {counts[0]} to {counts[-1]} test images are {SHARED}"
 
 

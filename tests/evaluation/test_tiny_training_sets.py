@@ -11,7 +11,21 @@ from benchmark.datasets.bundled import load_digits
 from benchmark.evaluation.evaluate import evaluate
 from benchmark.strategies import REGISTRY
 
-SIZES = [(20, 1), (20, 2), (20, 4), (20, 5), (20, 6), (6, 5), (1, 1), (2, 2), (3, 3), (1, 20, 2), (5, 4, 3), (20, 0), (1, 0)]
+SIZES = [
+    (20, 1),
+    (20, 2),
+    (20, 4),
+    (20, 5),
+    (20, 6),
+    (6, 5),
+    (1, 1),
+    (2, 2),
+    (3, 3),
+    (1, 20, 2),
+    (5, 4, 3),
+    (20, 0),
+    (1, 0),
+]
 THEIRS = re.compile(
     r"n_samples|n_splits|n_neighbors =|Found array|No samples will|Use SMOTE|neigbours|BaseClassifier|cluster_balance.*clusters\\."
 )
@@ -26,38 +40,62 @@ def tiny():
         chosen = [np.flatnonzero(whole.targets == k)[: n + 10] for k, n in enumerate(sizes)]
         part = np.concatenate([["train"] * n + ["test"] * 10 for n in sizes])
         indices = np.concatenate(chosen)
-        return replace(whole, images=whole.images[indices], targets=whole.targets[indices], classes=tuple("abc"[: len(sizes)]), part=part)
+        return replace(
+            whole,
+            images=whole.images[indices],
+            targets=whole.targets[indices],
+            classes=tuple("abc"[: len(sizes)]),
+            part=part,
+        )
 
     return make
 
 
 @pytest.mark.parametrize("strategy", REGISTRY)
 @pytest.mark.filterwarnings("ignore")
-def test_every_strategy_is_done_or_skipped_with_the_class_and_its_number(tiny, make_cell, tmp_path, strategy):
+def test_every_strategy_is_done_or_skipped_with_the_class_and_its_number(
+    tiny, make_cell, tmp_path, strategy
+):
     for sizes in SIZES:
         data = tiny(sizes)
         model = "linear_svm" if strategy == "class_weight" else "gaussian_nb"
-        row = evaluate(make_cell(data, model=model, strategy=strategy, split="official"), data, tmp_path)
+        row = evaluate(
+            make_cell(data, model=model, strategy=strategy, split="official"), data, tmp_path
+        )
         assert row["status"] in ("ok", "skipped"), (sizes, row["reason"])
         if row["status"] == "skipped":
             assert not THEIRS.search(row["reason"])
-            assert re.search(r"'[abc]' has \d+|all \d+ are '[abc]'", row["reason"]), (sizes, row["reason"])
+            assert re.search(r"'[abc]' has \d+|all \d+ are '[abc]'", row["reason"]), (
+                sizes,
+                row["reason"],
+            )
         if min(sizes) == 0:
             assert row["status"] == "skipped"
 
 
 def test_boosting_that_cannot_begin_is_skipped(tiny, make_cell, tmp_path):
     data = tiny((1, 20, 2))
-    row = evaluate(make_cell(data, model="rus_boost", strategy="tuned_threshold", split="official"), data, tmp_path)
+    row = evaluate(
+        make_cell(data, model="rus_boost", strategy="tuned_threshold", split="official"),
+        data,
+        tmp_path,
+    )
     assert row["status"] == "skipped"
-    assert row["reason"].startswith("RUSBoostClassifier cannot learn from this training set: its first weak learner is worse than chance")
+    assert row["reason"].startswith(
+        "RUSBoostClassifier cannot learn from this training set: its first weak learner is worse "
+        "than chance"
+    )
     assert re.search(r"\(of \d+ training images, '[abc]' has \d+\)$", row["reason"])
 
 
 @pytest.mark.parametrize("strategy", ["smote", "borderline_smote", "smote_tomek"])
 def test_what_the_reason_advises_works(tiny, make_cell, tmp_path, strategy):
     data = tiny((20, 4))
-    row = evaluate(make_cell(data, model="gaussian_nb", strategy=strategy, split="official"), data, tmp_path)
+    row = evaluate(
+        make_cell(data, model="gaussian_nb", strategy=strategy, split="official"), data, tmp_path
+    )
     assert row["reason"].endswith("'b' has 4; 3 neighbours or random_over would work")
-    again = make_cell(data, model="gaussian_nb", strategy=f"{strategy}(k_neighbors=3)", split="official")
+    again = make_cell(
+        data, model="gaussian_nb", strategy=f"{strategy}(k_neighbors=3)", split="official"
+    )
     assert evaluate(again, data, tmp_path)["status"] == "ok"

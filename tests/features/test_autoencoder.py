@@ -13,7 +13,9 @@ from models.augmentation import cutout
 
 @pytest.fixture(scope="module")
 def fitted(digit_images):
-    return Autoencoder(n_components=16, epochs=12, device="cpu", random_state=0).fit(digit_images[0][:1000])
+    return Autoencoder(n_components=16, epochs=12, device="cpu", random_state=0).fit(
+        digit_images[0][:1000]
+    )
 
 
 def error(extractor, seen, wanted):
@@ -22,13 +24,18 @@ def error(extractor, seen, wanted):
 
 def test_held_out_images_are_given_back_better_than_their_mean_is(fitted, digit_images):
     held = digit_images[0][1000:]
-    assert error(fitted, held, held) < 0.35 * np.square(held - digit_images[0][:1000].mean(axis=0)).mean()
+    assert (
+        error(fitted, held, held)
+        < 0.35 * np.square(held - digit_images[0][:1000].mean(axis=0)).mean()
+    )
 
 
 def test_codes_serve_a_linear_model(fitted, digit_images):
     X, y = fitted.transform(digit_images[0]), digit_images[1]
     assert X.shape == (len(y), 16)
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(X[:1000], y[:1000])
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(
+        X[:1000], y[:1000]
+    )
     assert model.score(X[1000:], y[1000:]) > 0.85
 
 
@@ -41,7 +48,12 @@ def test_history_falls_and_has_no_accuracy(fitted):
 
 def test_masked_training_bears_with_missing_regions(digit_images):
     X = np.kron(digit_images[0], np.ones((1, 2, 2, 1), np.uint8))
-    plain, masked = (Autoencoder(n_components=16, epochs=20, masking=m, device="cpu", random_state=0).fit(X[:1000]) for m in (False, True))
+    plain, masked = (
+        Autoencoder(n_components=16, epochs=20, masking=m, device="cpu", random_state=0).fit(
+            X[:1000]
+        )
+        for m in (False, True)
+    )
     hidden = cutout(torch.tensor(X[1000:]), torch.Generator().manual_seed(1)).numpy()
     assert error(masked, hidden, X[1000:]) < error(plain, hidden, X[1000:])
 
@@ -55,7 +67,12 @@ def test_images_of_any_shape_are_given_back_in_it(shape):
 
 
 @pytest.mark.parametrize(
-    ("parameters", "message"), [({"n_components": 0}, "n_components=0"), ({"epochs": 0}, "epochs=0"), ({"masking": 1}, "masking=1")]
+    ("parameters", "message"),
+    [
+        ({"n_components": 0}, "n_components=0"),
+        ({"epochs": 0}, "epochs=0"),
+        ({"masking": 1}, "masking=1"),
+    ],
 )
 def test_values_that_make_no_sense_are_refused(parameters, message):
     with pytest.raises(ValueError, match=message):

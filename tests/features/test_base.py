@@ -14,8 +14,13 @@ from benchmark.plugins.registry import build, registered, resolve
 from benchmark.plugins.spec import Spec
 from features.base import Extractor
 
-PHOTOS = np.stack([data.astronaut()[y : y + 32, x : x + 32] for y in range(0, 480, 20) for x in range(0, 480, 20)])
-QUICK = {"kmeans_patches": "kmeans_patches(n_centroids=20, n_sampled=2000)", "sift_bovw": "sift_bovw(n_words=20, n_sampled=2000)"}
+PHOTOS = np.stack(
+    [data.astronaut()[y : y + 32, x : x + 32] for y in range(0, 480, 20) for x in range(0, 480, 20)]
+)
+QUICK = {
+    "kmeans_patches": "kmeans_patches(n_centroids=20, n_sampled=2000)",
+    "sift_bovw": "sift_bovw(n_words=20, n_sampled=2000)",
+}
 
 
 class Recorder(Extractor):
@@ -33,8 +38,12 @@ class Recorder(Extractor):
 
 @pytest.mark.parametrize("name", registered("extractor"))
 def test_features_do_not_depend_on_the_number_of_threads(name):
-    extractor = build(resolve("extractor", Spec.parse(QUICK.get(name, name)))).fit(PHOTOS[:100], np.arange(100) % 2)
-    extractor.batches = lambda images: [slice(start, start + 50) for start in range(0, len(images), 50)]
+    extractor = build(resolve("extractor", Spec.parse(QUICK.get(name, name)))).fit(
+        PHOTOS[:100], np.arange(100) % 2
+    )
+    extractor.batches = lambda images: [
+        slice(start, start + 50) for start in range(0, len(images), 50)
+    ]
     alone = extractor.transform(PHOTOS[:200])
     with joblib.parallel_config("threading", n_jobs=4):
         np.testing.assert_array_equal(extractor.transform(PHOTOS[:200]), alone)
@@ -61,12 +70,20 @@ def test_batches_of_larger_images_are_smaller(side, batch):
 def test_an_array_that_is_not_contiguous_has_the_features_of_its_copy():
     turned = PHOTOS[:20].transpose(0, 2, 1, 3)
     for name in registered("extractor"):
-        extractor = build(resolve("extractor", Spec.parse(QUICK.get(name, name)))).fit(PHOTOS[:20], np.arange(20) % 2)
-        np.testing.assert_array_equal(extractor.transform(turned), extractor.transform(turned.copy()))
+        extractor = build(resolve("extractor", Spec.parse(QUICK.get(name, name)))).fit(
+            PHOTOS[:20], np.arange(20) % 2
+        )
+        np.testing.assert_array_equal(
+            extractor.transform(turned), extractor.transform(turned.copy())
+        )
 
 
 def test_a_torn_cache_of_compiled_loops_is_passed_over(tmp_path):
-    environment = {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2]), "PATH": ""}
+    environment = {
+        "NUMBA_CACHE_DIR": str(tmp_path),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PATH": "",
+    }
     command = [sys.executable, "-c", "import features.hog"]
     subprocess.run(command, env=environment, check=True)
     written = list(tmp_path.rglob("*.nb?"))
@@ -79,10 +96,17 @@ def test_a_torn_cache_of_compiled_loops_is_passed_over(tmp_path):
 def test_compiled_loops_work_where_no_cache_can_be_written(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(
-        "import numpy as np; from features.hog import HOG; print(HOG().fit_transform(np.eye(16, dtype=np.uint8)[None, ..., None]).shape)"
+        "import numpy as np; from features.hog import HOG; print(HOG().fit_transform(np.eye(16, "
+        "dtype=np.uint8)[None, ..., None]).shape)"
     )
     nowhere = tmp_path / "file"
     nowhere.write_text("")
-    environment = {"NUMBA_CACHE_DIR": str(nowhere / "below"), "PYTHONPATH": str(Path(__file__).parents[2]), "HOME": str(nowhere)}
-    done = subprocess.run([sys.executable, program], capture_output=True, text=True, env=environment, check=False)
+    environment = {
+        "NUMBA_CACHE_DIR": str(nowhere / "below"),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "HOME": str(nowhere),
+    }
+    done = subprocess.run(
+        [sys.executable, program], capture_output=True, text=True, env=environment, check=False
+    )
     assert done.stdout.strip() == "(1, 324)", done.stderr

@@ -28,7 +28,10 @@ def test_labels_are_needed_and_used(digit_images):
     X, y = digit_images[0][:100], digit_images[1][:100]
     with pytest.raises(ValueError, match=r"CNNEmbedding learns from labels: fit\(images, y\)"):
         CNNEmbedding(network()).fit(X)
-    first, second = (CNNEmbedding(network(), random_state=0).fit(X, labels).transform(X) for labels in (y, y[::-1]))
+    first, second = (
+        CNNEmbedding(network(), random_state=0).fit(X, labels).transform(X)
+        for labels in (y, y[::-1])
+    )
     assert not np.array_equal(first, second)
 
 
@@ -36,7 +39,9 @@ def test_given_weights_are_used_without_training_and_without_labels(digit_images
     torch.manual_seed(3)
     weights = resnet18()
     torch.save(weights.state_dict(), tmp_path / "weights.pth")
-    extractor = CNNEmbedding(ResNet18(weights=str(tmp_path / "weights.pth"), device="cpu"), train=False)
+    extractor = CNNEmbedding(
+        ResNet18(weights=str(tmp_path / "weights.pth"), device="cpu"), train=False
+    )
     assert extractor.stateless
     assert not extractor.uses_labels
     features = extractor.fit(digit_images[0][:3]).transform(digit_images[0][:3])
@@ -56,7 +61,10 @@ def test_without_training_there_must_be_weights():
 
 def test_principal_components_of_an_embedding_learn_from_labels_too(digit_images):
     X, y = digit_images[0][:100], digit_images[1][:100]
-    assert PCA(CNNEmbedding(network(epochs=1)), n_components=4).fit(X, y).transform(X).shape == (100, 4)
+    assert PCA(CNNEmbedding(network(epochs=1)), n_components=4).fit(X, y).transform(X).shape == (
+        100,
+        4,
+    )
 
 
 def test_any_model_and_resampler_work_on_deep_features_in_a_study(tmp_path):

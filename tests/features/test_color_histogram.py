@@ -8,28 +8,52 @@ from sklearn.datasets import load_digits
 
 from features.color_histogram import COLOR_SPACES, ColorHistogram
 
-PHOTOS = np.stack([photo[100:123, 200:231] for photo in (data.astronaut(), data.chelsea(), data.coffee())])
+PHOTOS = np.stack(
+    [photo[100:123, 200:231] for photo in (data.astronaut(), data.chelsea(), data.coffee())]
+)
 DIGITS = np.rint(load_digits().images[:20, ..., None] * (255 / 16)).astype(np.uint8)
-CONVERSIONS = {"rgb": None, "hsv": cv2.COLOR_RGB2HSV, "lab": cv2.COLOR_RGB2Lab, "gray": cv2.COLOR_RGB2GRAY}
+CONVERSIONS = {
+    "rgb": None,
+    "hsv": cv2.COLOR_RGB2HSV,
+    "lab": cv2.COLOR_RGB2Lab,
+    "gray": cv2.COLOR_RGB2GRAY,
+}
 
 
 def cells_of(image, color_space, grid):
     """Cells of one image in its colour space, each (pixels, channels), and the range of each channel."""
-    converted = image if CONVERSIONS[color_space] is None else cv2.cvtColor(image, CONVERSIONS[color_space])
+    converted = (
+        image if CONVERSIONS[color_space] is None else cv2.cvtColor(image, CONVERSIONS[color_space])
+    )
     converted = converted.reshape(*image.shape[:2], -1)
-    ranges = [(0, 180 if color_space == "hsv" and channel == 0 else 256) for channel in range(converted.shape[-1])]
-    cells = [cell for row in np.array_split(converted, grid[0]) for cell in np.array_split(row, grid[1], axis=1)]
+    ranges = [
+        (0, 180 if color_space == "hsv" and channel == 0 else 256)
+        for channel in range(converted.shape[-1])
+    ]
+    cells = [
+        cell
+        for row in np.array_split(converted, grid[0])
+        for cell in np.array_split(row, grid[1], axis=1)
+    ]
     return [cell.reshape(-1, converted.shape[-1]) for cell in cells], ranges
 
 
 def marginal_reference(image, color_space, bins, grid):
     cells, ranges = cells_of(image, color_space, grid)
-    return np.concatenate([np.histogram(cell[:, i], bins, limits)[0] / len(cell) for cell in cells for i, limits in enumerate(ranges)])
+    return np.concatenate(
+        [
+            np.histogram(cell[:, i], bins, limits)[0] / len(cell)
+            for cell in cells
+            for i, limits in enumerate(ranges)
+        ]
+    )
 
 
 def joint_reference(image, color_space, bins, grid):
     cells, ranges = cells_of(image, color_space, grid)
-    return np.concatenate([np.histogramdd(cell, bins, ranges)[0].ravel() / len(cell) for cell in cells])
+    return np.concatenate(
+        [np.histogramdd(cell, bins, ranges)[0].ravel() / len(cell) for cell in cells]
+    )
 
 
 parameters = {
@@ -45,7 +69,9 @@ def test_channel_histograms_equal_numpys_cell_by_cell(color_space, bins, grid, c
     y, x = corner
     photo = data.chelsea()[y : y + 17, x : x + 22]
     features = ColorHistogram(color_space, bins, grid=grid).fit_transform(photo[None])[0]
-    np.testing.assert_allclose(features, marginal_reference(photo, color_space, bins, grid), atol=1e-6)
+    np.testing.assert_allclose(
+        features, marginal_reference(photo, color_space, bins, grid), atol=1e-6
+    )
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
@@ -53,7 +79,9 @@ def test_channel_histograms_equal_numpys_cell_by_cell(color_space, bins, grid, c
 def test_joint_histograms_equal_numpys_cell_by_cell(color_space, bins, grid, corner):
     y, x = corner
     photo = data.coffee()[y : y + 17, x : x + 22]
-    features = ColorHistogram(color_space, bins, joint=True, grid=grid).fit_transform(photo[None])[0]
+    features = ColorHistogram(color_space, bins, joint=True, grid=grid).fit_transform(photo[None])[
+        0
+    ]
     np.testing.assert_allclose(features, joint_reference(photo, color_space, bins, grid), atol=1e-6)
 
 
@@ -67,7 +95,9 @@ def test_joint_histograms_equal_numpys_cell_by_cell(color_space, bins, grid, cor
 def test_cells_of_thousands_of_pixels_are_counted_as_small_ones_are(size, bins, grid, color_space):
     photo = np.ascontiguousarray(data.chelsea()[: size[0], : size[1]])
     features = ColorHistogram(color_space, bins, grid=grid).fit_transform(photo[None])[0]
-    np.testing.assert_allclose(features, marginal_reference(photo, color_space, bins, grid), atol=1e-6)
+    np.testing.assert_allclose(
+        features, marginal_reference(photo, color_space, bins, grid), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("color_space", sorted(COLOR_SPACES))
@@ -80,7 +110,9 @@ def test_features_of_an_image_do_not_depend_on_its_company(color_space, joint):
 
 def test_each_histogram_of_a_cell_sums_to_one_though_cells_differ_in_size():
     features = ColorHistogram(bins=8, grid=(3, 4)).fit_transform(PHOTOS)
-    np.testing.assert_allclose(features.reshape(len(PHOTOS), 3 * 4 * 3, 8).sum(axis=2), 1, rtol=1e-6)
+    np.testing.assert_allclose(
+        features.reshape(len(PHOTOS), 3 * 4 * 3, 8).sum(axis=2), 1, rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize("color_space", sorted(COLOR_SPACES))
@@ -124,14 +156,19 @@ def test_images_smaller_than_the_grid_are_enlarged_so_that_no_cell_is_empty():
 
 
 def test_a_grid_read_from_yaml_as_a_list_is_as_good_as_a_tuple():
-    tuple_grid, list_grid = (ColorHistogram(grid=grid).fit_transform(PHOTOS) for grid in ((2, 3), [2, 3]))
+    tuple_grid, list_grid = (
+        ColorHistogram(grid=grid).fit_transform(PHOTOS) for grid in ((2, 3), [2, 3])
+    )
     np.testing.assert_array_equal(tuple_grid, list_grid)
 
 
 @pytest.mark.parametrize(("bins", "grid"), [(8, (4, 4)), (16, (1, 1)), (32, (2, 2)), (64, (1, 1))])
 def test_joint_histograms_of_a_batch_take_64_megabytes_at_most(bins, grid):
     extractor = ColorHistogram(bins=bins, joint=True, grid=grid).fit(PHOTOS)
-    longest = max(batch.stop - batch.start for batch in extractor.batches(np.broadcast_to(PHOTOS[:1], (2000, *PHOTOS.shape[1:]))))
+    longest = max(
+        batch.stop - batch.start
+        for batch in extractor.batches(np.broadcast_to(PHOTOS[:1], (2000, *PHOTOS.shape[1:])))
+    )
     assert longest * grid[0] * grid[1] * bins**3 * 4 <= 2**26
 
 
@@ -148,7 +185,9 @@ def test_joint_histograms_of_a_batch_take_64_megabytes_at_most(bins, grid):
         ("grid", 2, "positive integers"),
     ],
 )
-def test_a_wrong_parameter_is_refused_with_its_name_value_and_what_is_allowed(parameter, value, allowed):
+def test_a_wrong_parameter_is_refused_with_its_name_value_and_what_is_allowed(
+    parameter, value, allowed
+):
     with pytest.raises(ValueError, match=f"{parameter}=") as refusal:
         ColorHistogram(**{parameter: value}).fit_transform(PHOTOS)
     assert repr(value) in str(refusal.value)

@@ -11,17 +11,32 @@ from features.base import to_gray
 from features.gabor import Gabor
 
 ASTRONAUT, CHELSEA = data.astronaut(), data.chelsea()
-PHOTOS = np.stack([ASTRONAUT[y : y + 32, x : x + 32] for y in range(0, 480, 40) for x in range(0, 480, 40)])
+PHOTOS = np.stack(
+    [ASTRONAUT[y : y + 32, x : x + 32] for y in range(0, 480, 40) for x in range(0, 480, 40)]
+)
 DIGITS = np.rint(load_digits().images[:50, ..., None] * (255 / 16)).astype(np.uint8)
 
 
 def by_scikit_image(image, frequencies, orientations, grid):
     """Statistics of each cell, cell by cell, of the magnitudes of scikit-image's responses."""
     gray = to_gray(image[None])[0] / 255.0
-    responses = [gabor(gray, f, np.pi * k / orientations, mode="reflect") for f in frequencies for k in range(orientations)]
+    responses = [
+        gabor(gray, f, np.pi * k / orientations, mode="reflect")
+        for f in frequencies
+        for k in range(orientations)
+    ]
     magnitude = np.stack([np.hypot(*response) for response in responses])
-    cells = [cell for row in np.array_split(magnitude, grid[0], axis=1) for cell in np.array_split(row, grid[1], axis=2)]
-    return np.concatenate([np.stack([cell.mean(axis=(1, 2)), cell.std(axis=(1, 2))], axis=1).ravel() for cell in cells])
+    cells = [
+        cell
+        for row in np.array_split(magnitude, grid[0], axis=1)
+        for cell in np.array_split(row, grid[1], axis=2)
+    ]
+    return np.concatenate(
+        [
+            np.stack([cell.mean(axis=(1, 2)), cell.std(axis=(1, 2))], axis=1).ravel()
+            for cell in cells
+        ]
+    )
 
 
 def crops(height, width, channels, top, left):
@@ -47,7 +62,9 @@ def stripes(frequency, orientation, orientations, height=64, width=64):
     grid=st.tuples(st.integers(1, 4), st.integers(1, 4)),
 )
 @settings(max_examples=8, deadline=None, derandomize=True)
-def test_features_are_the_statistics_of_scikit_images_responses(orientations, sides, channels, corner, frequencies, grid):
+def test_features_are_the_statistics_of_scikit_images_responses(
+    orientations, sides, channels, corner, frequencies, grid
+):
     images = crops(*sides, channels, *corner)
     reference = [by_scikit_image(image, frequencies, orientations, grid) for image in images]
     ours = Gabor(tuple(frequencies), orientations, grid).fit_transform(images)
@@ -59,25 +76,39 @@ def test_so_they_are_in_single_pixels_of_images_that_take_several_matrices(shape
     images = crops(*shape, 3, 100, 150)
     parameters = (0.25, 0.41), 4, (min(shape), min(shape))
     reference = [by_scikit_image(image, *parameters) for image in images]
-    np.testing.assert_allclose(Gabor(*parameters).fit_transform(images), reference, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        Gabor(*parameters).fit_transform(images), reference, rtol=1e-4, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (2, 2), (4, 3), (6, 2)])
-def test_an_image_much_smaller_than_the_kernel_is_reflected_again_and_again(shape):  # there SciPy reads beyond the image
+def test_an_image_much_smaller_than_the_kernel_is_reflected_again_and_again(
+    shape,
+):  # there SciPy reads beyond the image
     images = crops(*shape, 1, 100, 150)
     kernel = gabor_kernel(0.06, np.pi / 3)
     borders = [(side // 2, side // 2) for side in kernel.shape]
-    responses = [convolve2d(np.pad(image[..., 0] / 255, borders, mode="symmetric"), kernel, mode="valid") for image in images]
+    responses = [
+        convolve2d(np.pad(image[..., 0] / 255, borders, mode="symmetric"), kernel, mode="valid")
+        for image in images
+    ]
     ours = Gabor(frequencies=(0.06,), orientations=3).fit_transform(images)[:, 2:4]
-    np.testing.assert_allclose(ours, [[abs(r).mean(), abs(r).std()] for r in responses], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        ours, [[abs(r).mean(), abs(r).std()] for r in responses], rtol=1e-4, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("orientation", range(6))
 @pytest.mark.parametrize("frequency", [0.1, 0.2, 0.4])
-def test_the_largest_feature_of_a_wave_is_named_after_its_frequency_and_orientation(frequency, orientation):
+def test_the_largest_feature_of_a_wave_is_named_after_its_frequency_and_orientation(
+    frequency, orientation
+):
     extractor = Gabor(orientations=6).fit(stripes(frequency, orientation, 6))
     means = extractor.transform(stripes(frequency, orientation, 6))[0, ::2]
-    assert extractor.get_feature_names_out()[::2][means.argmax()] == f"gabor_cell0_0_frequency{frequency}_orientation{orientation}_mean"
+    assert (
+        extractor.get_feature_names_out()[::2][means.argmax()]
+        == f"gabor_cell0_0_frequency{frequency}_orientation{orientation}_mean"
+    )
 
 
 def test_the_largest_feature_is_named_after_the_cell_that_holds_the_wave():
@@ -91,7 +122,9 @@ def test_the_largest_feature_is_named_after_the_cell_that_holds_the_wave():
 
 @pytest.mark.parametrize("value", [0, 127, 255])
 def test_a_uniform_image_has_no_spread_and_hardly_any_response(value):
-    features = Gabor(grid=(2, 3)).fit_transform(np.full((2, 17, 30, 3), value, np.uint8)).reshape(2, -1, 2)
+    features = (
+        Gabor(grid=(2, 3)).fit_transform(np.full((2, 17, 30, 3), value, np.uint8)).reshape(2, -1, 2)
+    )
     np.testing.assert_allclose(features[..., 1], 0, atol=1e-6)
     assert (features[..., 0] < 0.01).all()
 
@@ -104,12 +137,18 @@ def test_features_of_an_image_do_not_depend_on_its_batch():
 
 def test_an_image_with_fewer_pixels_than_cells_is_enlarged():
     extractor = Gabor(grid=(12, 3)).fit(DIGITS)
-    assert extractor.transform(DIGITS).shape == (50, 12 * 3 * 3 * 4 * 2) == (50, len(extractor.get_feature_names_out()))
+    assert (
+        extractor.transform(DIGITS).shape
+        == (50, 12 * 3 * 3 * 4 * 2)
+        == (50, len(extractor.get_feature_names_out()))
+    )
 
 
 def test_lists_are_allowed_as_a_study_file_writes_them():
     lists = Gabor(frequencies=[0.1, 0.3], grid=[2, 2]).fit_transform(PHOTOS[:5])
-    np.testing.assert_array_equal(lists, Gabor(frequencies=(0.1, 0.3), grid=(2, 2)).fit_transform(PHOTOS[:5]))
+    np.testing.assert_array_equal(
+        lists, Gabor(frequencies=(0.1, 0.3), grid=(2, 2)).fit_transform(PHOTOS[:5])
+    )
 
 
 @pytest.mark.parametrize(

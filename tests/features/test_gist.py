@@ -10,7 +10,9 @@ from sklearn.datasets import load_digits
 from features.gist import GIST
 
 ASTRONAUT, CHELSEA = data.astronaut(), data.chelsea()
-PHOTOS = np.stack([ASTRONAUT[y : y + 32, x : x + 32] for y in range(0, 480, 60) for x in range(0, 480, 60)])
+PHOTOS = np.stack(
+    [ASTRONAUT[y : y + 32, x : x + 32] for y in range(0, 480, 60) for x in range(0, 480, 60)]
+)
 DIGITS = np.rint(load_digits().images[:50, ..., None] * (255 / 16)).astype(np.uint8)
 
 
@@ -48,13 +50,20 @@ def by_definition(image, orientations_per_scale, grid, border=32):
     gray = image.astype(float).mean(axis=2)
     gray -= gray.min()
     padded = np.pad(prefiltered(255 * gray / max(1, gray.max())), border, mode="symmetric")
-    rows, columns = (np.fix(np.linspace(0, side, n + 1)).astype(int) for side, n in zip(gray.shape, grid, strict=True))
+    rows, columns = (
+        np.fix(np.linspace(0, side, n + 1)).astype(int)
+        for side, n in zip(gray.shape, grid, strict=True)
+    )
     features = []
     for scale, n in enumerate(orientations_per_scale):
         for k in range(n):
-            energy = np.abs(filtered(padded, gabor_gain(padded.shape, scale, n, k)))[border:-border, border:-border]
+            energy = np.abs(filtered(padded, gabor_gain(padded.shape, scale, n, k)))[
+                border:-border, border:-border
+            ]
             cells = [energy[top:bottom] for top, bottom in pairwise(rows)]
-            features += [cell[:, left:right].mean() for cell in cells for left, right in pairwise(columns)]
+            features += [
+                cell[:, left:right].mean() for cell in cells for left, right in pairwise(columns)
+            ]
     return features
 
 
@@ -72,7 +81,8 @@ def stripes(frequency, angle):
 
 
 @given(
-    sides=st.tuples(st.integers(16, 70), st.integers(16, 70)) | st.integers(8, 32).map(lambda half: (2 * half, 2 * half)),
+    sides=st.tuples(st.integers(16, 70), st.integers(16, 70))
+    | st.integers(8, 32).map(lambda half: (2 * half, 2 * half)),
     channels=st.sampled_from([1, 3]),
     corner=st.tuples(st.integers(0, 230), st.integers(0, 380)),
     level=st.sampled_from([1, 1, 64]),
@@ -80,7 +90,9 @@ def stripes(frequency, angle):
     grid=st.tuples(st.integers(1, 9), st.integers(1, 9)),
 )
 @settings(max_examples=60, deadline=None, derandomize=True)
-def test_features_are_those_of_the_definition(sides, channels, corner, level, orientations_per_scale, grid):
+def test_features_are_those_of_the_definition(
+    sides, channels, corner, level, orientations_per_scale, grid
+):
     images = crops(*sides, channels, *corner) // level * level
     reference = [by_definition(image, orientations_per_scale, grid) for image in images]
     ours = GIST(tuple(orientations_per_scale), grid).fit_transform(images)
@@ -90,15 +102,23 @@ def test_features_are_those_of_the_definition(sides, channels, corner, level, or
 def test_a_transposed_image_has_transposed_features():
     images = crops(40, 60, 3, 100, 200)
     upright = GIST(grid=(2, 3)).fit_transform(images)[:, : 8 * 2 * 3].reshape(2, 8, 2, 3)
-    lying = GIST(grid=(3, 2)).fit_transform(images.transpose(0, 2, 1, 3))[:, : 8 * 3 * 2].reshape(2, 8, 3, 2)
-    mirrored = [(4 - k) % 8 for k in range(8)]  # of 8 orientations, the one that is k mirrored at the diagonal
+    lying = (
+        GIST(grid=(3, 2))
+        .fit_transform(images.transpose(0, 2, 1, 3))[:, : 8 * 3 * 2]
+        .reshape(2, 8, 3, 2)
+    )
+    mirrored = [
+        (4 - k) % 8 for k in range(8)
+    ]  # of 8 orientations, the one that is k mirrored at the diagonal
     np.testing.assert_allclose(lying[:, mirrored].transpose(0, 1, 3, 2), upright, rtol=0.02)
 
 
 def test_the_scale_of_gray_values_does_not_matter():
     dark = PHOTOS // 4
     extractor = GIST().fit(dark)
-    np.testing.assert_allclose(extractor.transform(dark * 3 + 17), extractor.transform(dark), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(
+        extractor.transform(dark * 3 + 17), extractor.transform(dark), rtol=1e-3, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("scale", range(3))
@@ -107,7 +127,10 @@ def test_the_largest_feature_of_a_wave_is_named_after_its_scale_and_orientation(
     wave = stripes(0.3 / 1.85**scale, np.pi * eighth / 8)
     extractor = GIST((8, 8, 8), grid=(1, 1)).fit(wave)
     largest = extractor.transform(wave)[0].argmax()
-    assert extractor.get_feature_names_out()[largest] == f"gist_scale{scale}_orientation{eighth}_cell0_0"
+    assert (
+        extractor.get_feature_names_out()[largest]
+        == f"gist_scale{scale}_orientation{eighth}_cell0_0"
+    )
 
 
 def test_the_largest_feature_is_named_after_the_cell_that_holds_the_wave():
@@ -133,7 +156,11 @@ def test_features_of_an_image_do_not_depend_on_its_batch():
 def test_digits_are_enlarged_to_16_pixels_and_to_a_pixel_a_cell():
     assert GIST().min_size == 16
     extractor = GIST((3,), grid=(20, 5)).fit(DIGITS)
-    assert extractor.transform(DIGITS).shape == (50, 3 * 20 * 5) == (50, len(extractor.get_feature_names_out()))
+    assert (
+        extractor.transform(DIGITS).shape
+        == (50, 3 * 20 * 5)
+        == (50, len(extractor.get_feature_names_out()))
+    )
 
 
 def test_a_filter_too_narrow_for_any_frequency_of_the_image_has_no_energy():
@@ -143,7 +170,9 @@ def test_a_filter_too_narrow_for_any_frequency_of_the_image_has_no_energy():
 
 def test_lists_are_allowed_as_a_study_file_writes_them():
     lists = GIST(orientations_per_scale=[4, 2], grid=[2, 3]).fit_transform(PHOTOS[:5])
-    np.testing.assert_array_equal(lists, GIST(orientations_per_scale=(4, 2), grid=(2, 3)).fit_transform(PHOTOS[:5]))
+    np.testing.assert_array_equal(
+        lists, GIST(orientations_per_scale=(4, 2), grid=(2, 3)).fit_transform(PHOTOS[:5])
+    )
 
 
 @pytest.mark.parametrize(

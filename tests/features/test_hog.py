@@ -9,13 +9,17 @@ from sklearn.datasets import load_digits
 from features.hog import BLOCK_NORMS, HOG
 
 ASTRONAUT, CHELSEA = data.astronaut(), data.chelsea()
-PHOTOS = np.stack([ASTRONAUT[y : y + 32, x : x + 32] for y in range(0, 480, 40) for x in range(0, 480, 40)])
+PHOTOS = np.stack(
+    [ASTRONAUT[y : y + 32, x : x + 32] for y in range(0, 480, 40) for x in range(0, 480, 40)]
+)
 DIGITS = np.rint(load_digits().images[:50, ..., None] * (255 / 16)).astype(np.uint8)
 TWO_COUNTS = st.tuples(st.integers(1, 8), st.integers(1, 8))
 FEW_CELLS = st.tuples(st.integers(1, 3), st.integers(1, 3))
 
 
-def by_scikit_image(image, orientations, pixels_per_cell, cells_per_block, block_norm, transform_sqrt):
+def by_scikit_image(
+    image, orientations, pixels_per_cell, cells_per_block, block_norm, transform_sqrt
+):
     gray = image.shape[-1] == 1
     return hog(
         image[..., 0] if gray else image,
@@ -39,7 +43,9 @@ def crops(height, width, channels, top, left):
     beyond_one_block=st.tuples(st.integers(0, 24), st.integers(0, 24)),
     channels=st.sampled_from([1, 3]),
     corner=st.tuples(st.integers(0, 250), st.integers(0, 400)),
-    level=st.sampled_from([1, 1, 64]),  # few gray levels: many angles exactly on the edge of a bin, many equal channels
+    level=st.sampled_from(
+        [1, 1, 64]
+    ),  # few gray levels: many angles exactly on the edge of a bin, many equal channels
     orientations=st.integers(1, 28),
     pixels_per_cell=TWO_COUNTS,
     cells_per_block=FEW_CELLS,
@@ -47,7 +53,15 @@ def crops(height, width, channels, top, left):
 )
 @settings(max_examples=60, deadline=None, derandomize=True)
 def test_features_equal_those_of_scikit_image(
-    block_norm, beyond_one_block, channels, corner, level, orientations, pixels_per_cell, cells_per_block, transform_sqrt
+    block_norm,
+    beyond_one_block,
+    channels,
+    corner,
+    level,
+    orientations,
+    pixels_per_cell,
+    cells_per_block,
+    transform_sqrt,
 ):
     parameters = orientations, pixels_per_cell, cells_per_block, block_norm, transform_sqrt
     ours = HOG(*parameters)
@@ -59,9 +73,13 @@ def test_features_equal_those_of_scikit_image(
 
 @pytest.mark.parametrize("orientations", range(1, 29))
 def test_a_right_angle_falls_into_the_bin_that_scikit_image_puts_it_in(orientations):
-    stairs = np.kron(np.tri(8, dtype=np.uint8), np.full((2, 2), 200, np.uint8))[..., None]  # edges at 0, 45 and 90 degrees
+    stairs = np.kron(np.tri(8, dtype=np.uint8), np.full((2, 2), 200, np.uint8))[
+        ..., None
+    ]  # edges at 0, 45 and 90 degrees
     images = np.stack([stairs, stairs[::-1], stairs[:, ::-1], stairs[::-1, ::-1]])
-    reference = [by_scikit_image(image, orientations, (4, 4), (2, 2), "L1", False) for image in images]
+    reference = [
+        by_scikit_image(image, orientations, (4, 4), (2, 2), "L1", False) for image in images
+    ]
     ours = HOG(orientations, (4, 4), (2, 2), "L1").fit_transform(images)
     np.testing.assert_allclose(ours, reference, atol=1e-5, rtol=0)
 
@@ -96,7 +114,9 @@ def test_a_wrong_parameter_is_refused_by_name_and_value(wrong):
 
 def test_sizes_may_be_lists_as_a_study_file_writes_them():
     lists = HOG(pixels_per_cell=[4, 4], cells_per_block=[2, 2]).fit_transform(PHOTOS[:5])
-    np.testing.assert_array_equal(lists, HOG(pixels_per_cell=(4, 4), cells_per_block=(2, 2)).fit_transform(PHOTOS[:5]))
+    np.testing.assert_array_equal(
+        lists, HOG(pixels_per_cell=(4, 4), cells_per_block=(2, 2)).fit_transform(PHOTOS[:5])
+    )
 
 
 @pytest.mark.parametrize("block_norm", BLOCK_NORMS)
@@ -115,12 +135,16 @@ def test_features_of_an_image_do_not_depend_on_its_batch():
 
 def test_name_of_a_feature_says_block_cell_and_orientation():
     one_dot = np.zeros((1, 16, 24, 1), np.uint8)
-    one_dot[:, 10, 18] = 200  # gradients at 0 and 90 degrees, all in cell (2, 4): blocks at rows 1 and 2, columns 3 and 4 see it
+    one_dot[:, 10, 18] = (
+        200  # gradients at 0 and 90 degrees, all in cell (2, 4): blocks at rows 1 and 2, columns 3 and 4 see it
+    )
     extractor = HOG(pixels_per_cell=(4, 4), cells_per_block=(2, 2)).fit(one_dot)
     names, features = extractor.get_feature_names_out(), extractor.transform(one_dot)[0]
     assert len(names) == len(set(names)) == len(features)
     blocks = ["block1_3_cell1_1", "block1_4_cell1_0", "block2_3_cell0_1", "block2_4_cell0_0"]
-    assert list(names[features > 0]) == [f"hog_{block}_orientation{k}" for block in blocks for k in (0, 4)]
+    assert list(names[features > 0]) == [
+        f"hog_{block}_orientation{k}" for block in blocks for k in (0, 4)
+    ]
 
 
 def test_names_count_the_blocks_of_enlarged_images():

@@ -12,7 +12,9 @@ from features.kmeans_patches import KMeansPatches
 
 LOADED = load_digits()
 DIGITS = np.rint(LOADED.images[..., None] * (255 / 16)).astype(np.uint8)
-PHOTOS = np.stack([data.astronaut()[y : y + 20, x : x + 27] for y in range(0, 470, 60) for x in range(0, 450, 60)])
+PHOTOS = np.stack(
+    [data.astronaut()[y : y + 20, x : x + 27] for y in range(0, 470, 60) for x in range(0, 450, 60)]
+)
 
 
 def by_definition(fitted, image):
@@ -24,9 +26,15 @@ def by_definition(fitted, image):
         for j, x in enumerate(xs):
             patch = image[y : y + size, x : x + size].astype(float).ravel()
             patch = (patch - patch.mean()) / np.sqrt(patch.var() + 10)
-            distance = np.linalg.norm((patch - fitted.mean_) @ fitted.whitener_ - fitted.centroids_, axis=1)
+            distance = np.linalg.norm(
+                (patch - fitted.mean_) @ fitted.whitener_ - fitted.centroids_, axis=1
+            )
             activation[i, j, : len(distance)] = np.maximum(0, distance.mean() - distance)
-    cells = [cell for row in np.array_split(activation, rows, axis=0) for cell in np.array_split(row, cols, axis=1)]
+    cells = [
+        cell
+        for row in np.array_split(activation, rows, axis=0)
+        for cell in np.array_split(row, cols, axis=1)
+    ]
     means = np.concatenate([cell.mean(axis=(0, 1)) for cell in cells])
     return np.sqrt(means) if fitted.root else means
 
@@ -40,9 +48,13 @@ def by_definition(fitted, image):
     gray=st.booleans(),
 )
 @settings(max_examples=25, deadline=None, derandomize=True)
-def test_features_are_those_of_the_paper_s_definition(n_centroids, patch_size, stride, grid, root, gray):
+def test_features_are_those_of_the_paper_s_definition(
+    n_centroids, patch_size, stride, grid, root, gray
+):
     images = PHOTOS[:, ..., :1] if gray else PHOTOS
-    fitted = KMeansPatches(n_centroids, patch_size, stride, grid, n_sampled=300, root=root, random_state=0).fit(images[:20])
+    fitted = KMeansPatches(
+        n_centroids, patch_size, stride, grid, n_sampled=300, root=root, random_state=0
+    ).fit(images[:20])
     expected = [by_definition(fitted, image) for image in images[20:23]]
     np.testing.assert_allclose(fitted.transform(images[20:23]), expected, atol=2e-3)
 
@@ -60,7 +72,9 @@ def test_whitened_patches_are_uncorrelated_and_of_unit_variance():
 
 def test_flat_images_give_finite_features_also_in_training():
     flat = np.full((5, 12, 12, 3), 127, np.uint8)
-    assert np.isfinite(KMeansPatches(10, random_state=0).fit(PHOTOS[:, :12, :12]).transform(flat)).all()
+    assert np.isfinite(
+        KMeansPatches(10, random_state=0).fit(PHOTOS[:, :12, :12]).transform(flat)
+    ).all()
     features = KMeansPatches(10, random_state=0).fit_transform(flat)
     assert features.shape == (5, 40)
     assert np.isfinite(features).all()
@@ -69,25 +83,35 @@ def test_flat_images_give_finite_features_also_in_training():
 def test_centroids_fit_the_patches_better_than_a_random_draw_of_them(monkeypatch):
     fitted = KMeansPatches(30, n_sampled=5000, random_state=0).fit(PHOTOS)
     monkeypatch.setattr(
-        "features.kmeans_patches._k_means", lambda patches, n, random: patches[random.choice(len(patches), n, replace=False)]
+        "features.kmeans_patches._k_means",
+        lambda patches, n, random: patches[random.choice(len(patches), n, replace=False)],
     )
     drawn = KMeansPatches(30, n_sampled=5000, random_state=0).fit(PHOTOS)
     from features.kmeans_patches import _normalise_contrast, _sample
 
-    patches = (_normalise_contrast(_sample(PHOTOS, 6, 2000, np.random.RandomState(1))) - fitted.mean_) @ fitted.whitener_
-    errors = [np.square(patches[:, None] - centroids).sum(axis=2).min(axis=1).mean() for centroids in (fitted.centroids_, drawn.centroids_)]
+    patches = (
+        _normalise_contrast(_sample(PHOTOS, 6, 2000, np.random.RandomState(1))) - fitted.mean_
+    ) @ fitted.whitener_
+    errors = [
+        np.square(patches[:, None] - centroids).sum(axis=2).min(axis=1).mean()
+        for centroids in (fitted.centroids_, drawn.centroids_)
+    ]
     assert errors[0] < 0.9 * errors[1]
 
 
 def test_two_fits_with_one_random_state_are_equal_bit_for_bit_and_another_state_differs():
-    first, again, other = (KMeansPatches(10, random_state=seed).fit_transform(PHOTOS) for seed in (0, 0, 1))
+    first, again, other = (
+        KMeansPatches(10, random_state=seed).fit_transform(PHOTOS) for seed in (0, 0, 1)
+    )
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 
 
 def test_digits_are_told_apart():
     extractor = KMeansPatches(50, patch_size=4, random_state=0).fit(DIGITS[:1000])
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(extractor.transform(DIGITS[:1000]), LOADED.target[:1000])
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(
+        extractor.transform(DIGITS[:1000]), LOADED.target[:1000]
+    )
     assert model.score(extractor.transform(DIGITS[1000:]), LOADED.target[1000:]) > 0.93
 
 
@@ -98,7 +122,15 @@ def test_names_say_cell_and_centroid():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"n_centroids": 0}, {"patch_size": 1}, {"stride": 0}, {"n_sampled": True}, {"grid": (2, 0)}, {"grid": 2}, {"whitening": 0.0}],
+    [
+        {"n_centroids": 0},
+        {"patch_size": 1},
+        {"stride": 0},
+        {"n_sampled": True},
+        {"grid": (2, 0)},
+        {"grid": 2},
+        {"whitening": 0.0},
+    ],
     ids=str,
 )
 def test_a_wrong_parameter_is_refused_by_name_and_value(wrong):

@@ -10,7 +10,9 @@ from features.base import to_gray
 from features.lbp import LBP, METHODS
 
 ASTRONAUT, CHELSEA = data.astronaut(), data.chelsea()
-PHOTOS = np.stack([ASTRONAUT[y : y + 32, x : x + 32] for y in range(0, 480, 80) for x in range(0, 480, 80)])
+PHOTOS = np.stack(
+    [ASTRONAUT[y : y + 32, x : x + 32] for y in range(0, 480, 80) for x in range(0, 480, 80)]
+)
 DIGITS = np.rint(load_digits().images[:50, ..., None] * (255 / 16)).astype(np.uint8)
 
 
@@ -20,7 +22,9 @@ def by_scikit_image(images, n_points, radius, method="uniform", grid=(1, 1)):
     return [
         [
             count / cell.size
-            for row in np.array_split(local_binary_pattern(gray, n_points, radius, method).astype(int), grid[0])
+            for row in np.array_split(
+                local_binary_pattern(gray, n_points, radius, method).astype(int), grid[0]
+            )
             for cell in np.array_split(row, grid[1], axis=1)
             for count in np.bincount(cell.ravel(), minlength=n_codes)
         ]
@@ -30,7 +34,12 @@ def by_scikit_image(images, n_points, radius, method="uniform", grid=(1, 1)):
 
 def assert_same_codes(images, *parameters):
     """Compare to far less than one pixel of these images counts."""
-    np.testing.assert_allclose(LBP(*parameters).fit_transform(images), by_scikit_image(images, *parameters), atol=1e-6, rtol=0)
+    np.testing.assert_allclose(
+        LBP(*parameters).fit_transform(images),
+        by_scikit_image(images, *parameters),
+        atol=1e-6,
+        rtol=0,
+    )
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -38,13 +47,17 @@ def assert_same_codes(images, *parameters):
     size=st.tuples(st.integers(7, 70), st.integers(7, 70)),
     corner=st.tuples(st.integers(0, 230), st.integers(0, 380)),
     channels=st.sampled_from([1, 3]),
-    level=st.sampled_from([1, 1, 64]),  # few gray levels: many points exactly as bright as the pixel
+    level=st.sampled_from(
+        [1, 1, 64]
+    ),  # few gray levels: many points exactly as bright as the pixel
     n_points=st.integers(4, 24),
     radius=st.sampled_from([1.0, 2.0, 3.0]) | st.floats(0.5, 3),
     grid=st.tuples(st.integers(1, 4), st.integers(1, 4)),
 )
 @settings(max_examples=60, deadline=None, derandomize=True)
-def test_histograms_count_the_codes_of_scikit_image(method, size, corner, channels, level, n_points, radius, grid):
+def test_histograms_count_the_codes_of_scikit_image(
+    method, size, corner, channels, level, n_points, radius, grid
+):
     inside = np.s_[corner[0] : corner[0] + size[0], corner[1] : corner[1] + size[1], :channels]
     images = np.stack([ASTRONAUT[inside], CHELSEA[inside]]) // level * level
     assert_same_codes(images, n_points, radius, method, grid)
@@ -54,7 +67,12 @@ def test_histograms_count_the_codes_of_scikit_image(method, size, corner, channe
 @pytest.mark.parametrize("radius", [1.0, 2.0, 3.0])
 def test_rounding_decides_for_one_gray_level_as_it_does_in_scikit_image(n_points, radius):
     levels = np.array([0, 1, 77, 100, 254, 255], np.uint8)
-    assert_same_codes(np.broadcast_to(levels[:, None, None, None], (6, 40, 140, 1)), n_points, radius, "nri_uniform")
+    assert_same_codes(
+        np.broadcast_to(levels[:, None, None, None], (6, 40, 140, 1)),
+        n_points,
+        radius,
+        "nri_uniform",
+    )
 
 
 @pytest.mark.parametrize("n_points", [3, 5, 31, 32])
@@ -67,7 +85,9 @@ def test_the_fewest_and_the_most_points_and_wide_circles_are_as_in_scikit_image(
 @pytest.mark.parametrize("grid", [(1, 1), (5, 3)])
 def test_the_histogram_of_each_cell_sums_to_one(method, grid):
     features = LBP(method=method, grid=grid).fit_transform(DIGITS)
-    np.testing.assert_allclose(features.reshape(len(DIGITS), grid[0] * grid[1], -1).sum(axis=2), 1, rtol=1e-6)
+    np.testing.assert_allclose(
+        features.reshape(len(DIGITS), grid[0] * grid[1], -1).sum(axis=2), 1, rtol=1e-6
+    )
 
 
 def test_features_of_an_image_do_not_depend_on_its_batch():
@@ -91,12 +111,16 @@ def test_the_name_of_a_feature_says_cell_and_code():
     assert len(names) == len(set(names)) == len(features)
     share = dict(zip(names, features, strict=True))
     assert share["lbp_cell0_1_code0"] == np.float32(1 / 36)  # nothing around the dot is as bright
-    assert share["lbp_cell0_1_code8"] == np.float32(35 / 36)  # all else is no brighter than what is around it
+    assert share["lbp_cell0_1_code8"] == np.float32(
+        35 / 36
+    )  # all else is no brighter than what is around it
     assert share["lbp_cell1_0_code8"] == 1
 
 
 def test_the_grid_may_be_a_list_as_a_study_file_writes_it():
-    np.testing.assert_array_equal(LBP(grid=[2, 3]).fit_transform(PHOTOS), LBP(grid=(2, 3)).fit_transform(PHOTOS))
+    np.testing.assert_array_equal(
+        LBP(grid=[2, 3]).fit_transform(PHOTOS), LBP(grid=(2, 3)).fit_transform(PHOTOS)
+    )
 
 
 @pytest.mark.parametrize(

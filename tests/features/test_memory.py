@@ -31,7 +31,9 @@ def test_transforming_a_memory_map_takes_little_memory_beside_its_result(name, s
     for i, crop in enumerate(crops(side, n)):
         images[i] = crop
     images = np.load(tmp_path / "images.npy", mmap_mode="r")
-    extractor = build(resolve("extractor", Spec.parse(QUICK.get(name, name)))).fit(images[:20], np.arange(len(images[:20])) % 2)
+    extractor = build(resolve("extractor", Spec.parse(QUICK.get(name, name)))).fit(
+        images[:20], np.arange(len(images[:20])) % 2
+    )
     extractor.transform(images[:1])  # what is prepared once
     tracemalloc.start()
     features = extractor.transform(images)

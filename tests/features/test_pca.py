@@ -14,7 +14,9 @@ from features.pixels import Pixels
 from features.sift_bovw import SIFTBoVW
 
 DIGITS = np.rint(load_digits().images[:300, ..., None] * (255 / 16)).astype(np.uint8)
-PHOTOS = np.stack([data.astronaut()[y : y + 32, x : x + 32] for y in range(0, 480, 40) for x in range(0, 480, 40)])
+PHOTOS = np.stack(
+    [data.astronaut()[y : y + 32, x : x + 32] for y in range(0, 480, 40) for x in range(0, 480, 40)]
+)
 
 
 @pytest.mark.parametrize("extractor", [HOG(), Pixels(), None], ids=str)
@@ -22,15 +24,27 @@ PHOTOS = np.stack([data.astronaut()[y : y + 32, x : x + 32] for y in range(0, 48
 def test_components_are_scikit_learn_s_of_the_features(extractor, whiten):
     ours = PCA(extractor, 10, whiten, random_state=0).fit(DIGITS[:200]).transform(DIGITS[200:])
     features = (extractor or Pixels()).fit_transform(DIGITS)
-    theirs = decomposition.PCA(10, whiten=whiten, random_state=0).fit(features[:200]).transform(features[200:])
+    theirs = (
+        decomposition.PCA(10, whiten=whiten, random_state=0)
+        .fit(features[:200])
+        .transform(features[200:])
+    )
     np.testing.assert_allclose(np.abs(ours), np.abs(theirs), atol=1e-3)
 
 
 def test_a_study_names_the_extractor_inside_with_its_parameters():
-    built = build(resolve("extractor", Spec.parse({"pca": {"extractor": {"hog": {"orientations": 6}}, "n_components": 5}})))
+    built = build(
+        resolve(
+            "extractor",
+            Spec.parse({"pca": {"extractor": {"hog": {"orientations": 6}}, "n_components": 5}}),
+        )
+    )
     assert built.extractor.orientations == 6
     assert built.fit_transform(PHOTOS).shape == (len(PHOTOS), 5)
-    assert Spec.parse("pca(extractor=hog(orientations=6), n_components=5)").label == "pca(extractor=hog(orientations=6), n_components=5)"
+    assert (
+        Spec.parse("pca(extractor=hog(orientations=6), n_components=5)").label
+        == "pca(extractor=hog(orientations=6), n_components=5)"
+    )
 
 
 def test_components_beyond_images_or_features_are_zero():
@@ -61,7 +75,17 @@ def test_at_most_n_sampled_images_are_decomposed():
     assert PCA(None, 5, n_sampled=50, random_state=0).fit(DIGITS).projection_.n_samples_ == 50
 
 
-@pytest.mark.parametrize("wrong", [{"n_components": 0}, {"n_sampled": 1.5}, {"extractor": 3}, {"extractor": HOG}, {"whiten": "x"}], ids=str)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"n_components": 0},
+        {"n_sampled": 1.5},
+        {"extractor": 3},
+        {"extractor": HOG},
+        {"whiten": "x"},
+    ],
+    ids=str,
+)
 def test_a_wrong_parameter_is_refused_by_name_and_value(wrong):
     (name, value), *_ = wrong.items()
     with pytest.raises(ValueError, match=re.escape(f"{name}={value!r}")):

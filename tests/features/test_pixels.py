@@ -5,7 +5,9 @@ from sklearn.datasets import load_digits
 
 from features.pixels import Pixels
 
-PHOTOS = np.stack([photo[100:120, 200:230] for photo in (data.astronaut(), data.chelsea(), data.coffee())])
+PHOTOS = np.stack(
+    [photo[100:120, 200:230] for photo in (data.astronaut(), data.chelsea(), data.coffee())]
+)
 DIGITS = np.rint(load_digits().images[:20, ..., None] * (255 / 16)).astype(np.uint8)
 
 

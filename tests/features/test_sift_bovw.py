@@ -16,7 +16,9 @@ from features.sift_bovw import SIFTBoVW
 
 LOADED = load_digits()
 DIGITS = np.rint(LOADED.images[..., None] * (255 / 16)).astype(np.uint8)
-PHOTOS = np.stack([data.astronaut()[y : y + 40, x : x + 53] for y in range(0, 470, 60) for x in range(0, 450, 60)])
+PHOTOS = np.stack(
+    [data.astronaut()[y : y + 40, x : x + 53] for y in range(0, 470, 60) for x in range(0, 450, 60)]
+)
 FACES = np.rint(data.lfw_subset()[..., None] * 255).astype(np.uint8)
 FLAT = np.repeat(np.array([0, 127, 255], np.uint8), 40 * 53 * 3).reshape(3, 40, 53, 3)
 SETS = {"digits": DIGITS[:60], "photos": PHOTOS, "faces": FACES[:40]}
@@ -24,13 +26,23 @@ SETS = {"digits": DIGITS[:60], "photos": PHOTOS, "faces": FACES[:40]}
 
 def gray(images):
     """As OpenCV sees them: whole numbers."""
-    return np.stack([image[..., 0] if image.shape[-1] == 1 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images])
+    return np.stack(
+        [
+            image[..., 0] if image.shape[-1] == 1 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+            for image in images
+        ]
+    )
 
 
 def by_opencv(image, bin_size, step):
     size = 4 * bin_size
-    centres = [range((side - size) % step // 2 + size // 2, side - size // 2 + 1, step) for side in image.shape]
-    points = [cv2.KeyPoint(float(x), float(y), size / 6, 0.0) for y in centres[0] for x in centres[1]]
+    centres = [
+        range((side - size) % step // 2 + size // 2, side - size // 2 + 1, step)
+        for side in image.shape
+    ]
+    points = [
+        cv2.KeyPoint(float(x), float(y), size / 6, 0.0) for y in centres[0] for x in centres[1]
+    ]
     return cv2.SIFT.create().compute(image, points)[1]
 
 
@@ -53,19 +65,29 @@ def dense(images, bin_size=4, step=4, **how):
 def test_rootsift_is_the_square_root_of_the_shares_of_sift():
     plain, root = dense(PHOTOS), dense(PHOTOS, root=True)
     rich = (plain > 0).sum(axis=-1) > 64  # few large entries are stored as 255
-    np.testing.assert_allclose(root[rich], 512 * np.sqrt(plain / np.maximum(plain.sum(axis=-1, keepdims=True), 1))[rich], atol=12)
+    np.testing.assert_allclose(
+        root[rich],
+        512 * np.sqrt(plain / np.maximum(plain.sum(axis=-1, keepdims=True), 1))[rich],
+        atol=12,
+    )
     np.testing.assert_allclose(np.linalg.norm(root, axis=-1)[plain.any(axis=-1)], 512, rtol=0.01)
 
 
 def test_contrast_is_the_mean_gradient_of_a_window():
-    ramp = np.broadcast_to(np.arange(40, dtype=np.float32) * 3, (1, 40, 40))  # three gray levels a pixel
+    ramp = np.broadcast_to(
+        np.arange(40, dtype=np.float32) * 3, (1, 40, 40)
+    )  # three gray levels a pixel
     np.testing.assert_allclose(dense_sift(ramp, 4, 4, sigma=0.0)[1][0, 24], 3, rtol=0.02)
 
 
 def test_sigma_blurs_what_gradients_are_taken_of():
     image = gray(PHOTOS).astype(np.float32)
-    blurred = np.stack([gaussian_filter(one, np.sqrt(2**2 - 0.5**2), mode="mirror") for one in image])
-    np.testing.assert_allclose(dense_sift(image, 4, 4, sigma=2.0)[0], dense_sift(blurred, 4, 4, sigma=0.0)[0], atol=1)
+    blurred = np.stack(
+        [gaussian_filter(one, np.sqrt(2**2 - 0.5**2), mode="mirror") for one in image]
+    )
+    np.testing.assert_allclose(
+        dense_sift(image, 4, 4, sigma=2.0)[0], dense_sift(blurred, 4, 4, sigma=0.0)[0], atol=1
+    )
 
 
 def test_a_flat_window_has_a_zero_descriptor():
@@ -89,9 +111,13 @@ def test_squares_of_the_features_are_shares_of_the_words(images, keypoints):
 def test_each_descriptor_is_counted_for_its_nearest_word(keypoints):
     extractor = SIFTBoVW(30, keypoints, random_state=0).fit(PHOTOS)
     descriptors = (
-        dense(PHOTOS[:1])[0] if keypoints == "dense" else cv2.SIFT.create().detectAndCompute(gray(PHOTOS[:1])[0], None)[1]
+        dense(PHOTOS[:1])[0]
+        if keypoints == "dense"
+        else cv2.SIFT.create().detectAndCompute(gray(PHOTOS[:1])[0], None)[1]
     ).astype(float)
-    distance = np.square(descriptors[:, None] - extractor.vocabulary_.words.astype(float)).sum(axis=-1)
+    distance = np.square(descriptors[:, None] - extractor.vocabulary_.words.astype(float)).sum(
+        axis=-1
+    )
     share = np.bincount(distance.argmin(axis=1), minlength=30) / len(descriptors)
     np.testing.assert_allclose(extractor.transform(PHOTOS[:1])[0] ** 2, share, atol=1e-6)
 
@@ -134,7 +160,9 @@ def test_fewer_descriptors_than_words_make_each_a_word_and_leave_the_rest_zero()
 
 @pytest.mark.parametrize("keypoints", ["dense", "detected"])
 def test_two_fits_with_one_random_state_are_equal_bit_for_bit_and_another_state_differs(keypoints):
-    first, again, other = (SIFTBoVW(30, keypoints, random_state=seed).fit_transform(PHOTOS) for seed in (0, 0, 1))
+    first, again, other = (
+        SIFTBoVW(30, keypoints, random_state=seed).fit_transform(PHOTOS) for seed in (0, 0, 1)
+    )
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 
@@ -159,9 +187,16 @@ def test_features_do_not_depend_on_the_number_of_threads():
 def test_the_vocabulary_is_learned_from_a_bounded_number_of_images_and_descriptors(monkeypatch):
     described = []
     describe = SIFTBoVW._describe
-    monkeypatch.setattr(SIFTBoVW, "_describe", lambda self, batch: described.append(len(batch)) or describe(self, batch))
+    monkeypatch.setattr(
+        SIFTBoVW,
+        "_describe",
+        lambda self, batch: described.append(len(batch)) or describe(self, batch),
+    )
     sampled = []
-    monkeypatch.setattr("features.visual_words.k_means", lambda sample, n_words, random: sampled.extend(sample) or sample[:n_words])
+    monkeypatch.setattr(
+        "features.visual_words.k_means",
+        lambda sample, n_words, random: sampled.extend(sample) or sample[:n_words],
+    )
     SIFTBoVW(30, n_sampled=405, random_state=0).fit(DIGITS)
     assert sum(described) == 41  # one image for every ten descriptors
     assert max(described) <= SIFTBoVW.batch_size
@@ -170,8 +205,13 @@ def test_the_vocabulary_is_learned_from_a_bounded_number_of_images_and_descripto
 
 def test_the_last_images_of_the_training_set_are_in_the_sample_too(monkeypatch):
     sampled = []
-    monkeypatch.setattr("features.visual_words.k_means", lambda sample, n_words, random: sampled.extend(sample) or sample[:n_words])
-    SIFTBoVW(30, n_sampled=410, random_state=0).fit(PHOTOS[:40])  # eleven of each image are drawn, ten and a quarter are kept
+    monkeypatch.setattr(
+        "features.visual_words.k_means",
+        lambda sample, n_words, random: sampled.extend(sample) or sample[:n_words],
+    )
+    SIFTBoVW(30, n_sampled=410, random_state=0).fit(
+        PHOTOS[:40]
+    )  # eleven of each image are drawn, ten and a quarter are kept
     assert len(sampled) == 410
     last = dense(PHOTOS[38:40]).reshape(-1, 128)
     assert (last[:, None] == sampled).all(axis=-1).any()
@@ -185,7 +225,10 @@ def test_a_single_descriptor_is_vocabulary_enough(encoding):
 
 def test_every_image_that_is_drawn_gives_descriptors_to_the_vocabulary(monkeypatch):
     sampled = []
-    monkeypatch.setattr("features.visual_words.k_means", lambda sample, n_words, random: sampled.extend(sample) or sample[:n_words])
+    monkeypatch.setattr(
+        "features.visual_words.k_means",
+        lambda sample, n_words, random: sampled.extend(sample) or sample[:n_words],
+    )
     SIFTBoVW(30, n_sampled=400, random_state=0).fit(PHOTOS[:40])
     descriptors = dense(PHOTOS[:40])
     assert all((image[:, None] == sampled).all(axis=-1).any() for image in descriptors)
@@ -207,12 +250,18 @@ def encoded(encoding, n_words, descriptors):
     if encoding == "hard":
         return np.bincount(square.argmin(axis=1), minlength=n_words)
     if encoding == "vlad":
-        return np.concatenate([difference[square.argmin(axis=1) == k, k].sum(axis=0) for k in range(n_words)])
+        return np.concatenate(
+            [difference[square.argmin(axis=1) == k, k].sum(axis=0) for k in range(n_words)]
+        )
     if encoding == "soft":
         logs = -square / (2 * vocabulary.width)
     else:
         z = difference / vocabulary.deviations
-        logs = np.log(vocabulary.weights) - np.log(vocabulary.deviations).sum(axis=1) - np.square(z).sum(axis=-1) / 2
+        logs = (
+            np.log(vocabulary.weights)
+            - np.log(vocabulary.deviations).sum(axis=1)
+            - np.square(z).sum(axis=-1) / 2
+        )
     logs[logs < np.sort(logs, axis=1)[:, [-5]]] = -np.inf
     share = softmax(logs, axis=1)
     if encoding == "soft":
@@ -235,9 +284,13 @@ def test_cells_of_the_pyramid_are_histograms_of_the_windows_in_them():
     extractor = SIFTBoVW(20, levels=2, random_state=0).fit(PHOTOS)
     features = extractor.transform(PHOTOS[:1]).reshape(5, 20)
     whole, cells = features[0], features[1:]
-    np.testing.assert_allclose(whole, SIFTBoVW(20, random_state=0).fit(PHOTOS).transform(PHOTOS[:1])[0], atol=1e-6)
+    np.testing.assert_allclose(
+        whole, SIFTBoVW(20, random_state=0).fit(PHOTOS).transform(PHOTOS[:1])[0], atol=1e-6
+    )
     words = extractor.vocabulary_.words
-    word = np.square(dense(PHOTOS[:1])[0][:, None] - words).sum(axis=-1).argmin(axis=1).reshape(7, 10)
+    word = (
+        np.square(dense(PHOTOS[:1])[0][:, None] - words).sum(axis=-1).argmin(axis=1).reshape(7, 10)
+    )
     n_above = (centres(40, 4, 4) < 20).sum()
     top_left = np.bincount(word[:n_above, : (centres(53, 4, 4) < 26.5).sum()].ravel(), minlength=20)
     np.testing.assert_allclose(cells[0] ** 2, top_left / top_left.sum(), atol=1e-6)
@@ -247,7 +300,11 @@ def test_several_scales_count_their_windows_together():
     extractor = SIFTBoVW(20, bin_sizes=[3, 4], random_state=0).fit(PHOTOS)
     both = np.concatenate([dense(PHOTOS[:1], size)[0] for size in (3, 4)])
     word = np.square(both[:, None] - extractor.vocabulary_.words).sum(axis=-1).argmin(axis=1)
-    np.testing.assert_allclose(extractor.transform(PHOTOS[:1])[0] ** 2, np.bincount(word, minlength=20) / len(both), atol=1e-6)
+    np.testing.assert_allclose(
+        extractor.transform(PHOTOS[:1])[0] ** 2,
+        np.bincount(word, minlength=20) / len(both),
+        atol=1e-6,
+    )
 
 
 def test_windows_of_low_contrast_do_not_count():
@@ -256,13 +313,27 @@ def test_windows_of_low_contrast_do_not_count():
     extractor = SIFTBoVW(20, contrast_threshold=1.0, random_state=0).fit(PHOTOS)
     kept = dense_sift(gray(half).astype(np.float32), 4, 4)[1] >= 1.0
     assert 0.3 < kept.mean() < 0.9
-    word = np.square(dense(half[:1])[0][:, None] - extractor.vocabulary_.words).sum(axis=-1).argmin(axis=1)[kept[0]]
-    np.testing.assert_allclose(extractor.transform(half[:1])[0] ** 2, np.bincount(word, minlength=20) / len(word), atol=1e-6)
+    word = (
+        np.square(dense(half[:1])[0][:, None] - extractor.vocabulary_.words)
+        .sum(axis=-1)
+        .argmin(axis=1)[kept[0]]
+    )
+    np.testing.assert_allclose(
+        extractor.transform(half[:1])[0] ** 2,
+        np.bincount(word, minlength=20) / len(word),
+        atol=1e-6,
+    )
     assert (extractor.transform(FLAT) == 0).all()
 
 
 @pytest.mark.parametrize(
-    "how", [{"encoding": "fisher", "n_words": 5}, {"encoding": "vlad", "n_words": 5, "levels": 2}, {"levels": 3}], ids=str
+    "how",
+    [
+        {"encoding": "fisher", "n_words": 5},
+        {"encoding": "vlad", "n_words": 5, "levels": 2},
+        {"levels": 3},
+    ],
+    ids=str,
 )
 def test_names_count_the_features(how):
     extractor = SIFTBoVW(**how, random_state=0).fit(PHOTOS)

@@ -41,7 +41,14 @@ def tiff_seeds(folder):
     for compression in ("lzw", "deflate", "packbits", "zstd", "lzma", "jpeg"):
         for tile in (None, (16, 16)):
             pixels = image_types.smooth_values(True)
-            tifffile.imwrite(path, pixels, compression=compression, tile=tile, photometric="rgb", predictor=compression != "jpeg")
+            tifffile.imwrite(
+                path,
+                pixels,
+                compression=compression,
+                tile=tile,
+                photometric="rgb",
+                predictor=compression != "jpeg",
+            )
             yield path.read_bytes()
     for compression in ("group3", "group4"):
         Image.fromarray(image_types.smooth_values(False) > 128).save(path, compression=compression)
@@ -76,7 +83,11 @@ def mutate(content, random):
     header = min(len(changed), 600)
     for _ in range(random.integers(1, 6)):
         # headers stand at the beginning, the directory of a TIFF at its end
-        near = random.integers(0, header) if random.random() < 0.5 else len(changed) - random.integers(1, header + 1)
+        near = (
+            random.integers(0, header)
+            if random.random() < 0.5
+            else len(changed) - random.integers(1, header + 1)
+        )
         where = int(random.choice([near, random.integers(0, len(changed))], p=[0.8, 0.2]))
         action = random.integers(0, 6)
         if action == 0:
@@ -100,7 +111,9 @@ def mutate(content, random):
 
 
 @pytest.mark.parametrize(
-    ("suffix", "seeds"), [("tif", tiff_seeds), ("dcm", dicom_seeds), ("png", other_seeds)], ids=["TIFF", "DICOM", "PNG, JPEG, BMP"]
+    ("suffix", "seeds"),
+    [("tif", tiff_seeds), ("dcm", dicom_seeds), ("png", other_seeds)],
+    ids=["TIFF", "DICOM", "PNG, JPEG, BMP"],
 )
 @pytest.mark.filterwarnings("ignore:.*:UserWarning")  # pydicom's, of the seeds that it writes
 def test_a_damaged_image_is_read_or_refused_in_one_line(tmp_path, capfd, suffix, seeds):

@@ -30,20 +30,56 @@ from benchmark.pipelines.pipeline import fit
 PER_KIND = 20
 MOST_MB = 1500  # beyond what the libraries take
 KINDS = [
-    *(("pixels", model) for model in ("majority", "logistic_regression", "linear_svm", "rbf_svm", "knn", "nearest_centroid")),
-    *(("pixels", model) for model in ("gaussian_nb", "multinomial_nb", "nystroem_svm(n_components=20)", "one_vs_rest(estimator=rbf_svm)")),
-    *(("pixels", f"{model}(n_estimators=3)") for model in ("random_forest", "balanced_random_forest", "rus_boost")),
+    *(
+        ("pixels", model)
+        for model in (
+            "majority",
+            "logistic_regression",
+            "linear_svm",
+            "rbf_svm",
+            "knn",
+            "nearest_centroid",
+        )
+    ),
+    *(
+        ("pixels", model)
+        for model in (
+            "gaussian_nb",
+            "multinomial_nb",
+            "nystroem_svm(n_components=20)",
+            "one_vs_rest(estimator=rbf_svm)",
+        )
+    ),
+    *(
+        ("pixels", f"{model}(n_estimators=3)")
+        for model in ("random_forest", "balanced_random_forest", "rus_boost")
+    ),
     *(("pixels", f"{model}(n_estimators=2)") for model in ("easy_ensemble", "balanced_bagging")),
     ("pixels", "gradient_boosting(max_iter=3)"),
     ("", "simple_cnn(epochs=1)"),
     ("", "fast_resnet(epochs=1)"),
     *(
         (extractor, "knn")
-        for extractor in ("color_histogram", "shape_histogram", "laplacian_pyramid", "hog", "lbp", "glcm", "gabor", "gist")
+        for extractor in (
+            "color_histogram",
+            "shape_histogram",
+            "laplacian_pyramid",
+            "hog",
+            "lbp",
+            "glcm",
+            "gabor",
+            "gist",
+        )
     ),
-    *((f"sift_bovw(n_words=10, encoding='{encoding}')", "knn") for encoding in ("hard", "soft", "vlad", "fisher")),
+    *(
+        (f"sift_bovw(n_words=10, encoding='{encoding}')", "knn")
+        for encoding in ("hard", "soft", "vlad", "fisher")
+    ),
     *((extractor, "knn") for extractor in ("kmeans_patches(n_centroids=10)", "pca(extractor=hog)")),
-    *((extractor, "knn") for extractor in ("autoencoder(epochs=1)", "cnn_embedding(estimator=fast_resnet(epochs=1))")),
+    *(
+        (extractor, "knn")
+        for extractor in ("autoencoder(epochs=1)", "cnn_embedding(estimator=fast_resnet(epochs=1))")
+    ),
 ]
 INSIDE = [  # of scikit-learn, as plug-ins hold them
     LinearDiscriminantAnalysis(),
@@ -54,7 +90,14 @@ INSIDE = [  # of scikit-learn, as plug-ins hold them
     SGDClassifier(loss="log_loss"),
     CalibratedClassifierCV(LinearSVC(), cv=2),
     OneVsRestClassifier(BernoulliNB()),
-    make_pipeline(MaxAbsScaler(), RobustScaler(), PowerTransformer(), Normalizer(), TruncatedSVD(5), GaussianNB()),
+    make_pipeline(
+        MaxAbsScaler(),
+        RobustScaler(),
+        PowerTransformer(),
+        Normalizer(),
+        TruncatedSVD(5),
+        GaussianNB(),
+    ),
 ]
 ALL = [*KINDS, *INSIDE]
 NUMBERS = (
@@ -84,7 +127,9 @@ def parts_of(content):
 
 def packed(parts):
     card = json.loads(parts["card.json"])
-    card["files"] = {name: file._digest(content) for name, content in parts.items() if name != "card.json"}
+    card["files"] = {
+        name: file._digest(content) for name, content in parts.items() if name != "card.json"
+    }
     return zipped({**parts, "card.json": json.dumps(card).encode()})
 
 
@@ -153,7 +198,9 @@ def tamper_schema(schema, random):
     nodes = [node for node in nodes_of(schema) if "__loader__" in node]
     node, other = (nodes[random.integers(len(nodes))] for _ in range(2))
     values = [one for one in nodes if one["__loader__"] == "JsonNode"]
-    attributes = [one["content"] for one in nodes if one["__loader__"] == "DictNode" and one["content"]]
+    attributes = [
+        one["content"] for one in nodes if one["__loader__"] == "DictNode" and one["content"]
+    ]
     match random.integers(6):
         case 0 | 1 if values:
             values[random.integers(len(values))]["content"] = str(random.choice(NUMBERS))
@@ -164,7 +211,12 @@ def tamper_schema(schema, random):
             held = attributes[random.integers(len(attributes))]
             held[str(random.choice(list(held)))] = json.loads(json.dumps(other))
         case 4:
-            inner = {"__class__": "list", "__module__": "builtins", "__loader__": "ListNode", "content": []}
+            inner = {
+                "__class__": "list",
+                "__module__": "builtins",
+                "__loader__": "ListNode",
+                "content": [],
+            }
             for k in range(30):
                 shared = {**inner, "__id__": k + 1, "content": [inner, {"__id__": k}] if k else []}
                 inner = shared
@@ -194,8 +246,16 @@ def mutated(content, seed):
     if random.random() < 0.15:
         return damaged(content, random)
     parts = parts_of(content)
-    name = str(random.choice([name for name in parts if name != "card.json" and not name.startswith("strategy")]))
-    parts[name] = tampered_skops(parts[name], random) if name.endswith(".skops") and random.random() < 0.9 else damaged(parts[name], random)
+    name = str(
+        random.choice(
+            [name for name in parts if name != "card.json" and not name.startswith("strategy")]
+        )
+    )
+    parts[name] = (
+        tampered_skops(parts[name], random)
+        if name.endswith(".skops") and random.random() < 0.9
+        else damaged(parts[name], random)
+    )
     return packed(parts)
 
 
@@ -246,14 +306,26 @@ def folder(digits, make_cell, tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_damaged_pipeline_is_refused_or_read(folder):
-    command = [sys.executable, "-c", CHILD, str(Path(__file__).parent), str(folder), "0", str(PER_KIND * len(ALL))]
+    command = [
+        sys.executable,
+        "-c",
+        CHILD,
+        str(Path(__file__).parent),
+        str(folder),
+        "0",
+        str(PER_KIND * len(ALL)),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=1200)
     seeds = re.findall(r"^at (\d+)$", done.stdout, re.MULTILINE)
     last = int(seeds[-1]) if seeds else None
     kind = ALL[last % len(ALL)] if seeds else None
-    assert done.returncode == 0, f"exit code {done.returncode} at seed {last}, of {kind}: {done.stderr[-3000:]}"
+    assert done.returncode == 0, (
+        f"exit code {done.returncode} at seed {last}, of {kind}: {done.stderr[-3000:]}"
+    )
     assert len(seeds) == PER_KIND * len(ALL)
-    n_read, n_refused = (len(re.findall(rf"^{word}\b", done.stdout, re.MULTILINE)) for word in ("read", "refused"))
+    n_read, n_refused = (
+        len(re.findall(rf"^{word}\b", done.stdout, re.MULTILINE)) for word in ("read", "refused")
+    )
     assert n_read + n_refused == len(seeds)
     assert n_refused > len(seeds) / 2
     assert int(done.stdout.split()[-1]) < MOST_MB

@@ -25,17 +25,67 @@ from benchmark.scoring.predictions import Predictions
 pytestmark = pytest.mark.slow
 
 FILES, EDITS, PREDICTIONS = 150, 300, 200
-LABELS = ["step(ratio='x')", "step(ratio=[1])", "step(", "boxes(share='x')", "boxes(share=None)", "a + + b", "x(a=1)(b=2)"]
-CELLS = [{}, {"recall": 0.5}, {"support": 1, "train": 1}, [], 5, None, {"recall": None, "support": None}, {"support": -1}]
-WHOLE = ["DELETE FROM planned", "DELETE FROM rows", "DROP TABLE planned", "UPDATE rows SET per_class = '{}'"]
-ODD = [None, 0, -1, 2**63 - 1, 1.5, 1e308, float("inf"), "", "x", "1", "\x1b[31m", "(", "[]", "{}", "null", "[[", "a" * 10_000, b"\xff\x00"]
+LABELS = [
+    "step(ratio='x')",
+    "step(ratio=[1])",
+    "step(",
+    "boxes(share='x')",
+    "boxes(share=None)",
+    "a + + b",
+    "x(a=1)(b=2)",
+]
+CELLS = [
+    {},
+    {"recall": 0.5},
+    {"support": 1, "train": 1},
+    [],
+    5,
+    None,
+    {"recall": None, "support": None},
+    {"support": -1},
+]
+WHOLE = [
+    "DELETE FROM planned",
+    "DELETE FROM rows",
+    "DROP TABLE planned",
+    "UPDATE rows SET per_class = '{}'",
+]
+ODD = [
+    None,
+    0,
+    -1,
+    2**63 - 1,
+    1.5,
+    1e308,
+    float("inf"),
+    "",
+    "x",
+    "1",
+    "\x1b[31m",
+    "(",
+    "[]",
+    "{}",
+    "null",
+    "[[",
+    "a" * 10_000,
+    b"\xff\x00",
+]
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A small study that has been run."""
     folder = tmp_path_factory.mktemp("whole")
-    run(load_study("digits", extractors=["pixels"], models=["knn", "gaussian_nb", "majority"], seeds=[0, 1], split="holdout"), folder)
+    run(
+        load_study(
+            "digits",
+            extractors=["pixels"],
+            models=["knn", "gaussian_nb", "majority"],
+            seeds=[0, 1],
+            split="holdout",
+        ),
+        folder,
+    )
     return folder
 
 
@@ -73,7 +123,10 @@ def use(folder, out):
         print_leaderboards(Console(file=io.StringIO(), width=200), rows)
         text_tables.render_rows(rows, "md")
         text_tables.render_by(rows, "csv", "f1", "class")
-        Results(rows, folder).hardest(), list(recalls.heat_map(Results(rows[rows["status"] == "ok"], folder), "f1"))
+        (
+            Results(rows, folder).hardest(),
+            list(recalls.heat_map(Results(rows[rows["status"] == "ok"], folder), "f1")),
+        )
         info.completeness(rows), info.cost(rows), list(info.lines(rows))
 
     shutil.rmtree(out, ignore_errors=True)
@@ -113,17 +166,25 @@ def test_an_edited_value_is_a_table_or_one_line(damaged, tmp_path):
         value, where = ODD[rng.integers(len(ODD))], int(rng.integers(1, 7))
         with closing(sqlite3.connect(path)) as connection, connection:
             if column == "identity" and rng.random() < 0.8:
-                (text,) = connection.execute("SELECT identity FROM planned WHERE rowid = ?", (where,)).fetchone()
+                (text,) = connection.execute(
+                    "SELECT identity FROM planned WHERE rowid = ?", (where,)
+                ).fetchone()
                 labels = json.loads(text)
                 value = LABELS[rng.integers(len(LABELS))] if rng.random() < 0.4 else value
-                labels[list(labels)[rng.integers(len(labels))]] = None if isinstance(value, bytes) else value
+                labels[list(labels)[rng.integers(len(labels))]] = (
+                    None if isinstance(value, bytes) else value
+                )
                 value = json.dumps(labels)
             if column == "per_class" and rng.random() < 0.9:
-                (text,) = connection.execute("SELECT per_class FROM rows WHERE rowid = ?", (where,)).fetchone()
+                (text,) = connection.execute(
+                    "SELECT per_class FROM rows WHERE rowid = ?", (where,)
+                ).fetchone()
                 classes = json.loads(text)
                 classes[str(rng.integers(12))] = CELLS[rng.integers(len(CELLS))]
                 value = json.dumps(classes)
-            connection.execute(f'UPDATE OR IGNORE {table} SET "{column}" = ? WHERE rowid = ?', (value, where))
+            connection.execute(
+                f'UPDATE OR IGNORE {table} SET "{column}" = ? WHERE rowid = ?', (value, where)
+            )
             if rng.random() < 0.05:
                 connection.execute(WHOLE[rng.integers(len(WHOLE))])
         n_refused += use(damaged, tmp_path / "out")
@@ -138,7 +199,9 @@ def test_damaged_predictions_are_the_right_ones_or_one_line(damaged):
     for _ in range(PREDICTIONS):
         path.write_bytes(mutated(content, rng))
         found = []
-        said = what_is_said(lambda found=found: found.append(ResultsFolder(damaged).read_predictions(path.stem)))
+        said = what_is_said(
+            lambda found=found: found.append(ResultsFolder(damaged).read_predictions(path.stem))
+        )
         assert len(said) < 1_000
         assert all(np.array_equal(stored.proba, right.proba) for stored in found)
         n_refused += bool(said)

@@ -15,11 +15,83 @@ from benchmark.utils.yaml_files import read_yaml, write_yaml
 pytestmark = pytest.mark.slow
 
 SCALARS = [
-    *("1e-3", "064", "010", "1:30", "no", "yes", "~", "", "null", "true", "TRUE", ".inf", "-.inf", ".nan", "1_000", "0x1F", "0o17", "0b1"),
-    *("2001-99-99", "!!int abc", "!!float ''", "!!set {a}", "!!python/object/apply:os.system [true]", "&a [*a]", "*a", "=", "<<", "%"),
-    *("9" * 5000, "1e999", "-1", "1" + "0" * 40, "'", '"', "[", "{", "]", "}", "- ", "? ", ": ", "---", "...", "|", ">", "#", "\t", "\0"),
-    *('"\\0"', '"\\ud800"', '"\\x1b[31m"', "\u202e", "\x85", "\ufeff", "\u2028", "[" * 40, "{a: " * 40, "- " * 40, "~nosuchuser/a"),
-    *("x" * 20_000, "[a, a]", "{a: 1, a: 2}", "hog(a=1, a=2)", "hog(" + "-" * 3000 + "1)", "hog(a={[]: 1})", "csv:\\0", "official"),
+    *(
+        "1e-3",
+        "064",
+        "010",
+        "1:30",
+        "no",
+        "yes",
+        "~",
+        "",
+        "null",
+        "true",
+        "TRUE",
+        ".inf",
+        "-.inf",
+        ".nan",
+        "1_000",
+        "0x1F",
+        "0o17",
+        "0b1",
+    ),
+    *(
+        "2001-99-99",
+        "!!int abc",
+        "!!float ''",
+        "!!set {a}",
+        "!!python/object/apply:os.system [true]",
+        "&a [*a]",
+        "*a",
+        "=",
+        "<<",
+        "%",
+    ),
+    *(
+        "9" * 5000,
+        "1e999",
+        "-1",
+        "1" + "0" * 40,
+        "'",
+        '"',
+        "[",
+        "{",
+        "]",
+        "}",
+        "- ",
+        "? ",
+        ": ",
+        "---",
+        "...",
+        "|",
+        ">",
+        "#",
+        "\t",
+        "\0",
+    ),
+    *(
+        '"\\0"',
+        '"\\ud800"',
+        '"\\x1b[31m"',
+        "\u202e",
+        "\x85",
+        "\ufeff",
+        "\u2028",
+        "[" * 40,
+        "{a: " * 40,
+        "- " * 40,
+        "~nosuchuser/a",
+    ),
+    *(
+        "x" * 20_000,
+        "[a, a]",
+        "{a: 1, a: 2}",
+        "hog(a=1, a=2)",
+        "hog(" + "-" * 3000 + "1)",
+        "hog(a={[]: 1})",
+        "csv:\\0",
+        "official",
+    ),
 ]
 TEXTS = [
     "hog(orientations=12)",
@@ -55,8 +127,35 @@ PIECES = [
         "#",
         "lambda: 0",
     ),
-    *("a=1", "orientations=12", "None", "true", "null", "1e999", "9" * 5000, "0x" + "f" * 9000, "1j", "b'x'", "...", "{1}", "{[]: 1}"),
-    *("-" * 3000, "(" * 300, "f()", "__import__('os')", "**{'a': 1}", ")(", ") or f(", " if 1 else ", ":=", "\u202e", "é", "x" * 20_000),
+    *(
+        "a=1",
+        "orientations=12",
+        "None",
+        "true",
+        "null",
+        "1e999",
+        "9" * 5000,
+        "0x" + "f" * 9000,
+        "1j",
+        "b'x'",
+        "...",
+        "{1}",
+        "{[]: 1}",
+    ),
+    *(
+        "-" * 3000,
+        "(" * 300,
+        "f()",
+        "__import__('os')",
+        "**{'a': 1}",
+        ")(",
+        ") or f(",
+        " if 1 else ",
+        ":=",
+        "\u202e",
+        "é",
+        "x" * 20_000,
+    ),
 ]
 
 
@@ -110,7 +209,11 @@ def test_a_damaged_study_is_read_or_refused_in_one_line(tmp_path, block):
         whole = suites()[names[rng.integers(len(names))]]
         file = tmp_path / f"{n}.yaml"
         text = damaged(rng, whole, SCALARS)
-        file.write_bytes(text.encode(errors="replace") if n % 3 else text.encode(errors="replace")[: rng.integers(9999)] + b"\xff")
+        file.write_bytes(
+            text.encode(errors="replace")
+            if n % 3
+            else text.encode(errors="replace")[: rng.integers(9999)] + b"\xff"
+        )
         study = outcome_within(100, lambda: load_study(file).resolved())  # noqa: B023
         if study is not None:
             assert isinstance(study, Study)

@@ -101,8 +101,18 @@ def test_any_bytes_are_a_table_or_a_users_mistake(home):
     for n in range(N_INPUTS):
         data = TABLES[n % len(TABLES)].encode()
         (home / "set.csv").write_bytes(data if n < len(TABLES) else mutated(data, rng))
-        options = {"on_error": ("raise", "skip")[n % 2], "drop_duplicates": bool(n % 3 == 0), "numeric_classes": bool(n % 5 == 0)}
-        kinds.add(type(outcome(lambda options=options: load_csv(f"csv:{home}/set.csv", home, None, **options))))
+        options = {
+            "on_error": ("raise", "skip")[n % 2],
+            "drop_duplicates": bool(n % 3 == 0),
+            "numeric_classes": bool(n % 5 == 0),
+        }
+        kinds.add(
+            type(
+                outcome(
+                    lambda options=options: load_csv(f"csv:{home}/set.csv", home, None, **options)
+                )
+            )
+        )
     assert kinds == {Dataset, str}
 
 
@@ -112,7 +122,8 @@ def test_any_bytes_are_groups_or_a_users_mistake(tmp_path):
     part = np.repeat(["train", "test"], [6, 4])
     whole = (
         "index,id\n" + "".join(f"{i},P{i // 2}\n" for i in range(10)),
-        "split,index,id\n" + "".join(f"{p},{i},P{i}\n" for p, k in (("train", 6), ("Test", 4)) for i in range(k)),
+        "split,index,id\n"
+        + "".join(f"{p},{i},P{i}\n" for p, k in (("train", 6), ("Test", 4)) for i in range(k)),
     )
     kinds = set()
     for n in range(N_INPUTS // 4):
@@ -146,7 +157,10 @@ def test_any_bytes_are_a_medmnist_file_or_a_users_mistake(tmp_path):
     file = tmp_path / "x.npz"
     bomb = {"train_images": np.zeros((40_000, 28, 28, 3), np.uint8)}  # 94 MB in 92 KB
     pickled = {"val_labels": np.array([[{}], [1], [0], [1]], dtype=object)}
-    fixed = [archive(file, rng, np.savez_compressed, **changes) for changes in (bomb, {"test_labels": np.ones((6, 1))}, pickled)]
+    fixed = [
+        archive(file, rng, np.savez_compressed, **changes)
+        for changes in (bomb, {"test_labels": np.ones((6, 1))}, pickled)
+    ]
     wholes = [archive(file, rng, save) for save in (np.savez, np.savez_compressed)]
     kinds = set()
     for n in range(N_INPUTS):
@@ -162,7 +176,14 @@ def test_any_bytes_are_a_medmnist_file_or_a_users_mistake(tmp_path):
 def test_any_bytes_are_a_stored_data_set_or_a_storage_error(tmp_path):
     rng = np.random.default_rng(3)
     images = rng.integers(0, 256, (12, 8, 8, 1), np.uint8)
-    dataset = Dataset("d", images, np.arange(12) % 2, ("a", "b"), groups=np.arange(12) // 2, part=np.repeat(["train", "test"], 6))
+    dataset = Dataset(
+        "d",
+        images,
+        np.arange(12) % 2,
+        ("a", "b"),
+        groups=np.arange(12) // 2,
+        part=np.repeat(["train", "test"], 6),
+    )
     path = store_dataset(dataset, tmp_path)
     files = (path, path.with_suffix(".npy"))
     wholes = [file.read_bytes() for file in files]
@@ -181,7 +202,9 @@ def _tampered(whole, rng):
     if rng.integers(2):
         return mutated(whole, rng)
     data = bytearray(whole)
-    places = [whole.find(b"NUMPY", k) for k in rng.integers(0, len(whole), 4)] + [len(whole) - int(k) for k in rng.integers(1, 600, 2)]
+    places = [whole.find(b"NUMPY", k) for k in rng.integers(0, len(whole), 4)] + [
+        len(whole) - int(k) for k in rng.integers(1, 600, 2)
+    ]
     for place in places:
         if place >= 0:
             for k in place + rng.integers(0, 120, 2):

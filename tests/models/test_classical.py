@@ -27,8 +27,25 @@ from models.linear_svm import LinearSVM
 from models.svm import couple
 
 NAMES = [name for name, target in REGISTRY.items() if target.startswith("models.classical:")]
-WEIGHTED = ["logistic_regression", "linear_svm", "rbf_svm", "nystroem_svm", "random_forest", "gradient_boosting", "one_vs_rest"]
-SCALED = ["logistic_regression", "linear_svm", "rbf_svm", "nystroem_svm", "knn", "nearest_centroid", "gaussian_nb", "multinomial_nb"]
+WEIGHTED = [
+    "logistic_regression",
+    "linear_svm",
+    "rbf_svm",
+    "nystroem_svm",
+    "random_forest",
+    "gradient_boosting",
+    "one_vs_rest",
+]
+SCALED = [
+    "logistic_regression",
+    "linear_svm",
+    "rbf_svm",
+    "nystroem_svm",
+    "knn",
+    "nearest_centroid",
+    "gaussian_nb",
+    "multinomial_nb",
+]
 
 
 def build(name, seed=0, **parameters):
@@ -115,7 +132,9 @@ def test_same_seed_same_probabilities_also_for_a_clone(name, digits):
     X, y = rare(digits, dict.fromkeys(range(5), 15))
     first = build(name, seed=7)
     second = clone(first)
-    np.testing.assert_array_equal(first.fit(X, y).predict_proba(X), second.fit(X, y).predict_proba(X))
+    np.testing.assert_array_equal(
+        first.fit(X, y).predict_proba(X), second.fit(X, y).predict_proba(X)
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -125,7 +144,9 @@ def test_functions_take_only_what_is_a_parameter_of_the_estimator(name):
     for parameter, described in parameters.items():
         if described.default is inspect.Parameter.empty:
             continue
-        if isinstance(described.default, bool):  # says which steps there are, and is no parameter of one
+        if isinstance(
+            described.default, bool
+        ):  # says which steps there are, and is no parameter of one
             continue
         other = {float: 0.25, int: 3, str: "auto", type(None): 4}[type(described.default)]
         model = build(name, **{parameter: other})
@@ -134,7 +155,9 @@ def test_functions_take_only_what_is_a_parameter_of_the_estimator(name):
 
 def test_rbf_svm_standardizes_unless_told_not_to():
     X, y = load_digits(return_X_y=True)
-    machines = [build("rbf_svm", standardize=value).fit(X[:60], y[:60]).machine_ for value in (True, False)]
+    machines = [
+        build("rbf_svm", standardize=value).fit(X[:60], y[:60]).machine_ for value in (True, False)
+    ]
     assert [len(machine) for machine in machines] == [2, 1]
 
 
@@ -154,7 +177,10 @@ def test_balanced_weights_raise_the_rare_class_s_probability(name, digits):
         weighted.set_params(min_samples_leaf=5)
     test = digits[0][100:][digits[1][100:] == 8] + 0.0
     test += np.random.default_rng(1).normal(0, 8, test.shape).astype(np.float32)
-    assert weighted.fit(X, y).predict_proba(test)[:, 1].mean() > 1.05 * plain.fit(X, y).predict_proba(test)[:, 1].mean()
+    assert (
+        weighted.fit(X, y).predict_proba(test)[:, 1].mean()
+        > 1.05 * plain.fit(X, y).predict_proba(test)[:, 1].mean()
+    )
 
 
 @pytest.mark.parametrize("name", SCALED)
@@ -162,10 +188,14 @@ def test_the_unit_of_a_feature_does_not_matter(name, digits):
     X, y = rare(digits, dict.fromkeys(range(4), 20))
     unit = 10.0 ** (np.arange(64) % 7 - 3)
     expected = build(name).fit(X.astype(float), y).predict_proba(X.astype(float))
-    np.testing.assert_allclose(build(name).fit(X * unit, y).predict_proba(X * unit), expected, atol=2e-3)
+    np.testing.assert_allclose(
+        build(name).fit(X * unit, y).predict_proba(X * unit), expected, atol=2e-3
+    )
 
 
-@pytest.mark.parametrize("name", ["multinomial_nb", "logistic_regression", "rbf_svm", "random_forest"])
+@pytest.mark.parametrize(
+    "name", ["multinomial_nb", "logistic_regression", "rbf_svm", "random_forest"]
+)
 def test_one_vs_rest_takes_many_labels_at_once(name, digits):
     X, y = digits
     labels = np.column_stack([y % 2 == 0, y > 4, y == 3]).astype(int)
@@ -178,7 +208,10 @@ def test_one_vs_rest_takes_many_labels_at_once(name, digits):
 def test_rbf_svm_probabilities_beat_those_from_calibrated_counts_of_votes(digits):
     X, y = digits
     votes = make_pipeline(StandardScaler(), CalibratedClassifierCV(SVC(), ensemble=False))
-    losses = [log_loss(y[600:], model.fit(X[:600], y[:600]).predict_proba(X[600:])) for model in (build("rbf_svm"), votes)]
+    losses = [
+        log_loss(y[600:], model.fit(X[:600], y[:600]).predict_proba(X[600:]))
+        for model in (build("rbf_svm"), votes)
+    ]
     assert losses[0] < 0.8 * losses[1]
 
 
@@ -205,13 +238,21 @@ def test_a_sigmoid_is_that_of_scikit_learn_s_calibration(digits):
 def test_linear_svm_minimises_what_linear_svc_does(classes, C, digits):
     X, y = digits
     X, y = (X[np.isin(y, classes)] / 16, y[np.isin(y, classes)])
-    ours, theirs = LinearSVM(C=C).fit(X, y), LinearSVC(C=C, intercept_scaling=1e3, tol=1e-8, dual=False).fit(X, y)
+    ours, theirs = (
+        LinearSVM(C=C).fit(X, y),
+        LinearSVC(C=C, intercept_scaling=1e3, tol=1e-8, dual=False).fit(X, y),
+    )
 
     def objective(W, b):
         side = np.where(y[:, None] == (classes if len(classes) > 2 else classes[1:]), 1, -1)
-        return 0.5 * np.square(W).sum() + C * np.square(np.maximum(1 - side * (X @ W.T + b), 0)).sum()
+        return (
+            0.5 * np.square(W).sum() + C * np.square(np.maximum(1 - side * (X @ W.T + b), 0)).sum()
+        )
 
-    found, least = objective(ours.coef_, ours.intercept_), objective(theirs.coef_, theirs.intercept_)
+    found, least = (
+        objective(ours.coef_, ours.intercept_),
+        objective(theirs.coef_, theirs.intercept_),
+    )
     assert found <= 1.001 * least
     assert (ours.predict(X) == theirs.predict(X)).mean() > 0.99
 
@@ -220,10 +261,15 @@ def test_linear_svm_minimises_what_linear_svc_does(classes, C, digits):
 def test_linear_svm_finds_the_minimum_with_more_features_than_images_and_separable_classes(C):
     random = np.random.default_rng(0)
     X, y = random.normal(size=(60, 500)).astype(np.float32), random.integers(0, 2, 60)
-    ours, theirs = LinearSVM(C=C).fit(X, y), LinearSVC(C=C, intercept_scaling=1e3, tol=1e-6, dual=False, max_iter=10_000).fit(X, y)
+    ours, theirs = (
+        LinearSVM(C=C).fit(X, y),
+        LinearSVC(C=C, intercept_scaling=1e3, tol=1e-6, dual=False, max_iter=10_000).fit(X, y),
+    )
 
     def objective(model):
-        short = np.maximum(1 - np.where(y == 1, 1, -1) * (X.astype(float) @ model.coef_[0] + model.intercept_), 0)
+        short = np.maximum(
+            1 - np.where(y == 1, 1, -1) * (X.astype(float) @ model.coef_[0] + model.intercept_), 0
+        )
         return 0.5 * np.square(model.coef_).sum() + C * np.square(short).sum()
 
     assert objective(ours) <= 1.1 * objective(theirs)
@@ -242,7 +288,9 @@ def test_weights_of_linear_svm_count_images(digits):
     times = np.arange(200) % 3
     weighted = LinearSVM(C=0.1).fit(X, y, sample_weight=times)
     repeated = LinearSVM(C=0.1).fit(np.repeat(X, times, axis=0), np.repeat(y, times))
-    np.testing.assert_allclose(weighted.decision_function(X), repeated.decision_function(X), atol=0.02)
+    np.testing.assert_allclose(
+        weighted.decision_function(X), repeated.decision_function(X), atol=0.02
+    )
     for wrong in (np.zeros(200), -np.ones(200)):
         with pytest.raises(ValueError, match=r"Sample weights|Negative"):
             LinearSVM().fit(X, y, sample_weight=wrong)
@@ -262,7 +310,10 @@ def test_many_classes_are_coupled_a_part_of_the_images_at_a_time(monkeypatch, di
 
 def test_nystroem_svm_comes_near_the_kernel_machine_it_approximates(digits):
     X, y = digits
-    exact, near = (build(name).fit(X[:600], y[:600]).score(X[600:], y[600:]) for name in ("rbf_svm", "nystroem_svm"))
+    exact, near = (
+        build(name).fit(X[:600], y[:600]).score(X[600:], y[600:])
+        for name in ("rbf_svm", "nystroem_svm")
+    )
     assert near > exact - 0.04
 
 
@@ -273,8 +324,12 @@ def test_two_folds_are_enough_to_calibrate_many_images():
 
 
 @pytest.mark.parametrize("in_order", [True, False])
-@pytest.mark.parametrize("counts", [{0: 9, 1: 7}, {0: 9, 1: 3, 2: 4}, {0: 8, 1: 1}, {0: 2, 1: 1, 2: 1}, {0: 1, 1: 1}])
-def test_every_training_side_knows_every_class_and_a_class_of_one_image_is_never_held_out(counts, in_order):
+@pytest.mark.parametrize(
+    "counts", [{0: 9, 1: 7}, {0: 9, 1: 3, 2: 4}, {0: 8, 1: 1}, {0: 2, 1: 1, 2: 1}, {0: 1, 1: 1}]
+)
+def test_every_training_side_knows_every_class_and_a_class_of_one_image_is_never_held_out(
+    counts, in_order
+):
     y = np.repeat(list(counts), list(counts.values()))
     y = y if in_order else np.random.default_rng(0).permutation(y)
     rows = np.arange(len(y))
@@ -305,7 +360,11 @@ def test_nearest_centroid_predicts_the_nearest_mean(digits):
     assert (model.predict(X) == nearest).mean() > 0.999
 
 
-@pytest.mark.parametrize("X", [np.eye(4, dtype=np.float32), np.ones((4, 3), dtype=np.float32)], ids=["one-each", "all-constant"])
+@pytest.mark.parametrize(
+    "X",
+    [np.eye(4, dtype=np.float32), np.ones((4, 3), dtype=np.float32)],
+    ids=["one-each", "all-constant"],
+)
 def test_nearest_centroid_needs_no_spread_within_classes(X):
     model = build("nearest_centroid").fit(X, np.arange(4))
     assert_probabilities(model, X)
@@ -353,8 +412,13 @@ def test_one_vs_rest_answers_the_same_for_a_label_that_all_images_have_or_none_h
     labels = np.column_stack([np.ones_like(y), np.zeros_like(y), y % 2])
     folds = [(X[:200], labels[:200], X[200:], labels[200:])]
     with pytest.warns(UserWarning, match="training image has the label") as caught:
-        model = build("one_vs_rest", estimator=classical.linear_svm()).fit(X, labels, inner_folds=folds)
-    assert {str(one.message) for one in caught} == {"every training image has the label 0", "no training image has the label 1"}
+        model = build("one_vs_rest", estimator=classical.linear_svm()).fit(
+            X, labels, inner_folds=folds
+        )
+    assert {str(one.message) for one in caught} == {
+        "every training image has the label 0",
+        "no training image has the label 1",
+    }
     proba = model.predict_proba(X)
     assert (proba[:, :2] == [1, 0]).all()
     assert ((proba[:, 2] > 0.5) == labels[:, 2]).mean() > 0.9

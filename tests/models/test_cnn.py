@@ -48,7 +48,12 @@ def test_reaches_95_percent_on_held_out_digits(digit_images):
 
 def test_sgd_learns_too(digit_images):
     X, y = digit_images
-    assert quick(optimizer="sgd", learning_rate=0.01, epochs=3).fit(X[:1200], y[:1200]).score(X[1200:], y[1200:]) > 0.85
+    assert (
+        quick(optimizer="sgd", learning_rate=0.01, epochs=3)
+        .fit(X[:1200], y[:1200])
+        .score(X[1200:], y[1200:])
+        > 0.85
+    )
 
 
 def test_learns_photographs():
@@ -61,7 +66,9 @@ def test_learns_photographs():
 
 def test_history_holds_plain_numbers_of_every_epoch(fitted):
     assert [entry["epoch"] for entry in fitted.history_] == [1, 2, 3, 4]
-    assert all(type(entry[key]) is float for entry in fitted.history_ for key in ("loss", "accuracy"))
+    assert all(
+        type(entry[key]) is float for entry in fitted.history_ for key in ("loss", "accuracy")
+    )
     assert fitted.history_[-1]["loss"] < fitted.history_[0]["loss"]
     assert 0.8 < fitted.history_[-1]["accuracy"] <= 1
 
@@ -69,11 +76,15 @@ def test_history_holds_plain_numbers_of_every_epoch(fitted):
 def test_no_softmax_precedes_the_loss(fitted, digit_images):
     X, y = torch.tensor(digit_images[0]), torch.tensor(digit_images[1])
     torch.manual_seed(0)
-    assert cross_entropy(Network(simple_body((8, 8, 1)), 10).eval()(X), y).item() == pytest.approx(np.log(10), abs=0.1)
+    assert cross_entropy(Network(simple_body((8, 8, 1)), 10).eval()(X), y).item() == pytest.approx(
+        np.log(10), abs=0.1
+    )
     logits = fitted.network_(X)
     assert logits.min() < -1
     assert logits.max() > 1
-    assert fitted.history_[-1]["loss"] < 1.4  # ln(1 + 9 / e) = 1.46 is the least that a softmax before it would allow
+    assert (
+        fitted.history_[-1]["loss"] < 1.4
+    )  # ln(1 + 9 / e) = 1.46 is the least that a softmax before it would allow
 
 
 def test_probabilities_are_float64_and_sum_to_one(fitted, digit_images):
@@ -86,7 +97,9 @@ def test_probabilities_are_float64_and_sum_to_one(fitted, digit_images):
 
 def test_prediction_does_not_depend_on_the_other_images(fitted, digit_images):
     X = digit_images[0]  # more than one batch of 1,024
-    np.testing.assert_allclose(fitted.predict_proba(X)[1500:], fitted.predict_proba(X[1500:]), atol=1e-6)
+    np.testing.assert_allclose(
+        fitted.predict_proba(X)[1500:], fitted.predict_proba(X[1500:]), atol=1e-6
+    )
 
 
 def test_pixels_are_normalised_to_mean_and_deviation_one_half():
@@ -100,9 +113,26 @@ def test_layers_are_those_of_the_article():
     layers = [network.pixels, *network.body, network.last]
     names = [type(layer).__name__ for layer in layers]
     block = ["Conv2d", "MaxPool2d", "ReLU", "BatchNorm2d"]  # ReLU and pooling may change places
-    assert names == ["Pixels", *block, *block, "Flatten", "Dropout", "Linear", "ReLU", "Dropout", "Linear"]
-    assert [layer.out_channels for layer in layers if isinstance(layer, torch.nn.Conv2d)] == [32, 64]
-    dense = [(layer.in_features, layer.out_features) for layer in layers if isinstance(layer, torch.nn.Linear)]
+    assert names == [
+        "Pixels",
+        *block,
+        *block,
+        "Flatten",
+        "Dropout",
+        "Linear",
+        "ReLU",
+        "Dropout",
+        "Linear",
+    ]
+    assert [layer.out_channels for layer in layers if isinstance(layer, torch.nn.Conv2d)] == [
+        32,
+        64,
+    ]
+    dense = [
+        (layer.in_features, layer.out_features)
+        for layer in layers
+        if isinstance(layer, torch.nn.Linear)
+    ]
     assert dense == [(64 * 7 * 5, 128), (128, 7)]
 
 
@@ -142,7 +172,9 @@ def test_same_seed_same_network_bit_for_bit(digit_images):
     again, other = clone(first).fit(X, y), quick(epochs=2, random_state=1).fit(X, y)
     assert all(np.array_equal(a, b) for a, b in zip(weights(first), weights(again), strict=True))
     assert first.history_ == again.history_
-    assert not all(np.array_equal(a, b) for a, b in zip(weights(first), weights(other), strict=True))
+    assert not all(
+        np.array_equal(a, b) for a, b in zip(weights(first), weights(other), strict=True)
+    )
 
 
 def test_the_caller_s_generators_and_settings_are_left_alone(digit_images):
@@ -158,7 +190,9 @@ def test_balanced_weights_shift_predictions_to_the_rare_class(digit_images):
     X, y = digit_images
     rows = np.concatenate([np.flatnonzero(y == 3)[:150], np.flatnonzero(y == 8)[:6]])
     test = X[np.flatnonzero(y == 8)[50:]]
-    plain, balanced = (quick(class_weight=weight, epochs=2).fit(X[rows], y[rows]) for weight in (None, "balanced"))
+    plain, balanced = (
+        quick(class_weight=weight, epochs=2).fit(X[rows], y[rows]) for weight in (None, "balanced")
+    )
     assert (balanced.predict(test) == 8).sum() > 20 + (plain.predict(test) == 8).sum()
 
 
@@ -176,7 +210,9 @@ def test_multilabel_targets_get_a_probability_each(digit_images):
 def test_balanced_weights_make_a_rare_label_likelier(digit_images):
     X, y = digit_images[0][:400], digit_images[1][:400]
     labels = np.column_stack([y == 3, y > 4, np.zeros(400), np.ones(400)])
-    plain, balanced = (quick(class_weight=weight).fit(X, labels).predict_proba(X) for weight in (None, "balanced"))
+    plain, balanced = (
+        quick(class_weight=weight).fit(X, labels).predict_proba(X) for weight in (None, "balanced")
+    )
     assert balanced[y == 3, 0].mean() > 0.15 + plain[y == 3, 0].mean()
     assert np.isfinite(balanced).all()
 
@@ -189,7 +225,9 @@ def test_a_fitted_model_survives_pickle_and_deepcopy(fitted, digit_images):
 
 def test_divergence_is_refused_with_advice(digit_images):
     with pytest.raises(FloatingPointError, match="lower learning_rate, now 1e\\+20"):
-        quick(optimizer="sgd", learning_rate=1e20, epochs=3).fit(digit_images[0][:200], digit_images[1][:200])
+        quick(optimizer="sgd", learning_rate=1e20, epochs=3).fit(
+            digit_images[0][:200], digit_images[1][:200]
+        )
 
 
 @pytest.mark.parametrize(
@@ -234,7 +272,9 @@ def test_prediction_refuses_other_image_sizes_and_unfitted_models(fitted):
         quick().predict(np.zeros((2, 8, 8, 1), np.uint8))
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens where there is no CUDA device")
+@pytest.mark.skipif(
+    torch.cuda.is_available(), reason="says what happens where there is no CUDA device"
+)
 def test_without_cuda_auto_is_the_cpu_and_cuda_is_refused():
     assert find_device("auto") == torch.device("cpu")
     with pytest.raises(ValueError, match="no CUDA device"):

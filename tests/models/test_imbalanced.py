@@ -31,7 +31,9 @@ def digits():
 
 def build(name, seed=0, **parameters):
     model = getattr(imbalanced, name)(**parameters)
-    return model.set_params(**{key: seed for key in model.get_params() if key.split("__")[-1] == "random_state"})
+    return model.set_params(
+        **{key: seed for key in model.get_params() if key.split("__")[-1] == "random_state"}
+    )
 
 
 def rare(digits, counts):
@@ -51,12 +53,17 @@ def test_finds_more_of_a_rare_digit_than_a_tree_does(name, digits):
     kept = np.isin(digits[1], [3, 5, 8])
     X_test, y_test = digits[0][kept][400:], digits[1][kept][400:]
     tree, model = (each.fit(X, y) for each in (DecisionTreeClassifier(random_state=0), build(name)))
-    before, after = (recall_score(y_test, each.predict(X_test), labels=[8], average="macro") for each in (tree, model))
+    before, after = (
+        recall_score(y_test, each.predict(X_test), labels=[8], average="macro")
+        for each in (tree, model)
+    )
     assert after > 0.1 + before
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("counts", [{0: 13, 1: 6, 5: 1}, {0: 12, 1: 6, 5: 2}, {0: 30, 1: 6}], ids=str)
+@pytest.mark.parametrize(
+    "counts", [{0: 13, 1: 6, 5: 1}, {0: 12, 1: 6, 5: 2}, {0: 30, 1: 6}], ids=str
+)
 def test_small_parts_give_probabilities_of_every_class(name, counts, digits):
     X, y = rare(digits, counts)
     model = build(name).fit(X, y)
@@ -65,7 +72,9 @@ def test_small_parts_give_probabilities_of_every_class(name, counts, digits):
     assert probabilities.shape == (len(digits[0]), len(counts))
     assert probabilities.min() >= 0
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
-    np.testing.assert_array_equal(model.classes_[probabilities.argmax(axis=1)], model.predict(digits[0]))
+    np.testing.assert_array_equal(
+        model.classes_[probabilities.argmax(axis=1)], model.predict(digits[0])
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -82,7 +91,9 @@ def test_same_seed_same_probabilities_also_for_a_clone_and_a_pickle(name, digits
 def test_parameters_have_imbalanced_learn_s_names_and_defaults(name):
     function = getattr(imbalanced, name)
     theirs = type(function())().get_params()
-    ours = {key: parameter.default for key, parameter in inspect.signature(function).parameters.items()}
+    ours = {
+        key: parameter.default for key, parameter in inspect.signature(function).parameters.items()
+    }
     assert ours == {key: theirs[key] for key in ours}
     assert not {"random_state", "class_weight", "n_jobs"} & set(ours)
     for key, default in ours.items():
@@ -103,7 +114,9 @@ def test_two_classes_can_be_bagged_when_one_has_a_single_image(digits):
 def test_bagging_is_imbalanced_learn_s_where_that_works(digits):
     X, y = rare(digits, {0: 40, 1: 20, 2: 10})
     expected = BalancedBaggingClassifier(random_state=3).fit(X, y).predict_proba(X)
-    np.testing.assert_array_equal(build("balanced_bagging", seed=3).fit(X, y).predict_proba(X), expected)
+    np.testing.assert_array_equal(
+        build("balanced_bagging", seed=3).fit(X, y).predict_proba(X), expected
+    )
 
 
 def test_rus_boost_says_when_its_first_stump_is_worse_than_chance(digits):

@@ -34,7 +34,13 @@ def weights(model):
 @pytest.mark.parametrize("network", NETWORKS)
 def test_same_seed_same_network(network, digit_images):
     X, y = digit_images[0][:60], digit_images[1][:60]
-    parameters = {"augmentation": AUGMENTATIONS, "ema": 0.9, "validation": 0.2, "schedule": "one_cycle", "epochs": 2}
+    parameters = {
+        "augmentation": AUGMENTATIONS,
+        "ema": 0.9,
+        "validation": 0.2,
+        "schedule": "one_cycle",
+        "epochs": 2,
+    }
     first = quick(network, **parameters).fit(X, y)
     torch.rand(3)
     again = clone(first).fit(X, y)
@@ -53,10 +59,17 @@ def test_resnets_learn_faces_from_other_pictures():
 
     images = (lfw_subset()[:, ::2, ::2, None] * 255).astype(np.uint8)
     y = np.repeat([0, 1], 100)
-    assert quick(ResNet18, epochs=4, batch_size=10, learning_rate=3e-4).fit(images[::2], y[::2]).score(images[1::2], y[1::2]) > 0.8
+    assert (
+        quick(ResNet18, epochs=4, batch_size=10, learning_rate=3e-4)
+        .fit(images[::2], y[::2])
+        .score(images[1::2], y[1::2])
+        > 0.8
+    )
 
 
-@pytest.mark.parametrize(("network", "width"), [(SimpleCNN, 128), (ResNet18, 512), (FastResNet, 128)])
+@pytest.mark.parametrize(
+    ("network", "width"), [(SimpleCNN, 128), (ResNet18, 512), (FastResNet, 128)]
+)
 def test_an_embedding_is_what_the_last_layer_is_given(network, width, digit_images):
     X, y = digit_images[0][:40], digit_images[1][:40]
     model = quick(network).fit(X, y)
@@ -74,7 +87,9 @@ def test_the_weights_with_the_least_loss_on_the_validation_part_are_kept(ema, di
     model.set_params(validation=0.1).fit(X[:200], y[:200], held_out=(X[200:400], y[200:400]))
     losses = [entry["val_loss"] for entry in model.history_]
     assert losses.index(min(losses)) < 5
-    assert log_loss(y[200:400], model.predict_proba(X[200:400])) == pytest.approx(min(losses), rel=1e-4)
+    assert log_loss(y[200:400], model.predict_proba(X[200:400])) == pytest.approx(
+        min(losses), rel=1e-4
+    )
 
 
 def test_patience_stops_the_training(digit_images):
@@ -96,10 +111,16 @@ def test_a_validation_part_is_not_trained_on_and_has_every_class(digit_images):
 
 def test_a_moving_average_predicts_in_place_of_the_last_weights(digit_images):
     X, y = digit_images[0][:300], digit_images[1][:300]
-    plain, averaged = quick(epochs=3, learning_rate=0.01).fit(X, y), quick(epochs=3, learning_rate=0.01, ema=0.9).fit(X, y)
+    plain, averaged = (
+        quick(epochs=3, learning_rate=0.01).fit(X, y),
+        quick(epochs=3, learning_rate=0.01, ema=0.9).fit(X, y),
+    )
     assert plain.history_ == averaged.history_
     assert not np.array_equal(plain.predict_proba(X), averaged.predict_proba(X))
-    assert averaged.score(digit_images[0][300:], digit_images[1][300:]) > plain.score(digit_images[0][300:], digit_images[1][300:]) - 0.05
+    assert (
+        averaged.score(digit_images[0][300:], digit_images[1][300:])
+        > plain.score(digit_images[0][300:], digit_images[1][300:]) - 0.05
+    )
 
 
 def test_a_batch_that_does_not_fit_is_halved_and_said(digit_images, monkeypatch):
@@ -116,9 +137,15 @@ def test_a_batch_that_does_not_fit_is_halved_and_said(digit_images, monkeypatch)
     X, y = digit_images[0][:60], digit_images[1][:60]
     with pytest.warns(UserWarning, match="as the GPU's memory did not hold") as caught:
         halved = quick(batch_size=32).fit(X, y)
-    assert [str(warning.message).split(",")[0] for warning in caught] == ["batch_size=16", "batch_size=8"]
+    assert [str(warning.message).split(",")[0] for warning in caught] == [
+        "batch_size=16",
+        "batch_size=8",
+    ]
     monkeypatch.undo()
-    assert all(np.array_equal(a, b) for a, b in zip(weights(halved), weights(quick(batch_size=8).fit(X, y)), strict=True))
+    assert all(
+        np.array_equal(a, b)
+        for a, b in zip(weights(halved), weights(quick(batch_size=8).fit(X, y)), strict=True)
+    )
 
 
 def test_flip_mirrors_half_of_the_images(digit_images):
@@ -131,7 +158,9 @@ def test_flip_mirrors_half_of_the_images(digit_images):
 
 
 def test_shift_moves_each_image_by_at_most_an_eighth_and_mirrors_what_comes_in():
-    images = torch.arange(16, dtype=torch.uint8).repeat(200, 16, 1)[..., None]  # each pixel is its column's number
+    images = torch.arange(16, dtype=torch.uint8).repeat(200, 16, 1)[
+        ..., None
+    ]  # each pixel is its column's number
     rows = shift(images, torch.Generator().manual_seed(0))[:, 0, :, 0].int()
     offsets = {tuple(row) for row in rows.tolist()}
     expected = {tuple(15 - abs(15 - abs(i + d)) for i in range(16)) for d in range(-2, 3)}
@@ -183,7 +212,10 @@ def test_schedules_rise_and_fall_as_they_are_named():
 
 def test_biases_and_batch_norms_are_not_decayed():
     layers = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
-    decays = [(group["weight_decay"], len(group["params"])) for group in make_optimizer(layers, Recipe(weight_decay=0.1)).param_groups]
+    decays = [
+        (group["weight_decay"], len(group["params"]))
+        for group in make_optimizer(layers, Recipe(weight_decay=0.1)).param_groups
+    ]
     assert decays == [(0.1, 1), (0.0, 3)]
 
 
@@ -193,7 +225,10 @@ def test_label_smoothing_is_torchs_own():
     assert loss == cross_entropy(logits, target, label_smoothing=0.2)
 
 
-@pytest.mark.parametrize(("side", "channels", "stem"), [(28, 1, (3, 3)), (28, 3, (3, 3)), (64, 3, (7, 7)), (64, 1, (7, 7))])
+@pytest.mark.parametrize(
+    ("side", "channels", "stem"),
+    [(28, 1, (3, 3)), (28, 3, (3, 3)), (64, 3, (7, 7)), (64, 1, (7, 7))],
+)
 def test_the_first_layers_of_a_resnet_fit_the_size(side, channels, stem):
     body = quick(ResNet18).make_body(np.zeros((1, side, side, channels), np.uint8)).layers
     assert body.conv1.kernel_size == stem
@@ -230,7 +265,9 @@ def test_a_pickle_among_the_weights_is_not_run(tmp_path, digit_images):
 
 
 def test_weights_that_are_absent_are_named(tmp_path, monkeypatch, digit_images):
-    with pytest.raises(ValueError, match="no such file; it must be None, 'imagenet' or a file of weights"):
+    with pytest.raises(
+        ValueError, match="no such file; it must be None, 'imagenet' or a file of weights"
+    ):
         quick(ResNet18, weights=str(tmp_path / "none.pth")).fit(digit_images[0][:4], [0, 1, 0, 1])
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
 
@@ -238,19 +275,33 @@ def test_weights_that_are_absent_are_named(tmp_path, monkeypatch, digit_images):
         raise OSError("no network")
 
     monkeypatch.setattr("torch.hub.download_url_to_file", offline)
-    with pytest.raises(ValueError, match=r"weights='imagenet' of resnet18 are not in .*checkpoints.*cannot be downloaded"):
+    with pytest.raises(
+        ValueError,
+        match=r"weights='imagenet' of resnet18 are not in .*checkpoints.*cannot be downloaded",
+    ):
         quick(ResNet18, weights="imagenet").fit(digit_images[0][:4], [0, 1, 0, 1])
 
 
 def test_the_whitening_layer_whitens_patches():
     from skimage.data import astronaut
 
-    images = astronaut()[:480, :480].reshape(15, 32, 15, 32, 3).transpose(0, 2, 1, 3, 4).reshape(-1, 32, 32, 3)
+    images = (
+        astronaut()[:480, :480]
+        .reshape(15, 32, 15, 32, 3)
+        .transpose(0, 2, 1, 3, 4)
+        .reshape(-1, 32, 32, 3)
+    )
     pixels = Pixels()
-    found = whitening_layer(images, pixels)(pixels(torch.tensor(images)))[:, :12].permute(1, 0, 2, 3).flatten(1)
+    found = (
+        whitening_layer(images, pixels)(pixels(torch.tensor(images)))[:, :12]
+        .permute(1, 0, 2, 3)
+        .flatten(1)
+    )
     covariance = torch.cov(found)
     variances = covariance.diagonal()
-    assert variances.max() == pytest.approx(1, abs=0.06)  # less where there is nearly nothing to whiten
+    assert variances.max() == pytest.approx(
+        1, abs=0.06
+    )  # less where there is nearly nothing to whiten
     assert variances[:4].max() < 0.1
     assert covariance.fill_diagonal_(0).abs().max() < 0.05
 

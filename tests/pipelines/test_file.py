@@ -69,9 +69,13 @@ def test_every_extractor_comes_back_from_its_file_as_it_was(name, few, make_cell
         ("pca(extractor=kmeans_patches(n_centroids=5), n_components=3)", "gaussian_nb"),
     ],
 )
-def test_estimators_that_are_kept_unfitted_inside_others_come_back(extractor, model, few, make_cell, tmp_path):
+def test_estimators_that_are_kept_unfitted_inside_others_come_back(
+    extractor, model, few, make_cell, tmp_path
+):
     pipeline = fit(make_cell(few, extractor, model, split="holdout"), few)
-    assert np.array_equal(read_back(pipeline, tmp_path).predict_proba(few.images), pipeline.predict_proba(few.images))
+    assert np.array_equal(
+        read_back(pipeline, tmp_path).predict_proba(few.images), pipeline.predict_proba(few.images)
+    )
 
 
 @pytest.mark.parametrize("name", list(models.REGISTRY))
@@ -81,27 +85,51 @@ def test_every_model_comes_back_from_its_file_as_it_was(name, few, make_cell, tm
     assert np.array_equal(again.predict_proba(few.images), pipeline.predict_proba(few.images))
 
 
-@pytest.mark.parametrize("strategy", ["smote_enn", "class_weight", "prior_threshold", "tuned_threshold", "random_over + prior_threshold"])
-def test_what_a_strategy_does_to_probabilities_is_in_the_file_and_its_samplers_are_not(strategy, rare, make_cell, tmp_path):
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        "smote_enn",
+        "class_weight",
+        "prior_threshold",
+        "tuned_threshold",
+        "random_over + prior_threshold",
+    ],
+)
+def test_what_a_strategy_does_to_probabilities_is_in_the_file_and_its_samplers_are_not(
+    strategy, rare, make_cell, tmp_path
+):
     if strategy == "smote_enn":
         strategy = "smote_enn(k_neighbors=1)"
-    pipeline = fit(make_cell(rare, "pixels", "logistic_regression", strategy, split="holdout"), rare)
+    pipeline = fit(
+        make_cell(rare, "pixels", "logistic_regression", strategy, split="holdout"), rare
+    )
     again = read_back(pipeline, tmp_path)
     assert np.array_equal(again.predict_proba(rare.images), pipeline.predict_proba(rare.images))
-    assert "imblearn" not in " ".join(type(part).__module__ for part in vars(again.strategy).values())
-
-
-@pytest.mark.parametrize(("extractor", "model"), [("pixels", "rbf_svm"), ("", "simple_cnn(epochs=1)")])
-def test_several_labels_an_image_come_back(extractor, model, several_labels, make_cell, tmp_path):
-    pipeline = fit(make_cell(several_labels, extractor or "pixels", model, split="holdout"), several_labels)
-    again = read_back(pipeline, tmp_path)
-    assert np.array_equal(again.predict_proba(several_labels.images), pipeline.predict_proba(several_labels.images))
+    assert "imblearn" not in " ".join(
+        type(part).__module__ for part in vars(again.strategy).values()
+    )
 
 
 @pytest.mark.parametrize(
-    ("extractor", "model", "strategy"), [("hog + pixels", "rbf_svm", "smote"), ("pixels", "simple_cnn(epochs=2)", "none")]
+    ("extractor", "model"), [("pixels", "rbf_svm"), ("", "simple_cnn(epochs=1)")]
 )
-def test_a_file_holds_the_test_metrics_of_the_same_cell_in_a_leaderboard(extractor, model, strategy, digits, make_cell, tmp_path):
+def test_several_labels_an_image_come_back(extractor, model, several_labels, make_cell, tmp_path):
+    pipeline = fit(
+        make_cell(several_labels, extractor or "pixels", model, split="holdout"), several_labels
+    )
+    again = read_back(pipeline, tmp_path)
+    assert np.array_equal(
+        again.predict_proba(several_labels.images), pipeline.predict_proba(several_labels.images)
+    )
+
+
+@pytest.mark.parametrize(
+    ("extractor", "model", "strategy"),
+    [("hog + pixels", "rbf_svm", "smote"), ("pixels", "simple_cnn(epochs=2)", "none")],
+)
+def test_a_file_holds_the_test_metrics_of_the_same_cell_in_a_leaderboard(
+    extractor, model, strategy, digits, make_cell, tmp_path
+):
     cell = make_cell(digits, extractor, model, strategy, split="holdout")
     with limited_threads():  # as a worker has them
         row = evaluate(cell, digits, tmp_path)
@@ -140,7 +168,9 @@ def packed(parts, fix_digests=True):
     """A file of these parts; whoever changes one can change its digest too."""
     if fix_digests:
         card = json.loads(parts["card.json"])
-        card["files"] = {name: file._digest(content) for name, content in parts.items() if name != "card.json"}
+        card["files"] = {
+            name: file._digest(content) for name, content in parts.items() if name != "card.json"
+        }
         parts = {**parts, "card.json": json.dumps(card).encode()}
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -185,7 +215,9 @@ def test_a_type_that_is_not_trusted_is_named_and_not_made(classical, monkeypatch
 def test_a_part_that_was_exchanged_is_refused(classical, deep):
     parts = parts_of(file.dumps(classical))
     other = parts_of(file.dumps(deep))["model.skops"]
-    assert "model.skops is not what was written" in refusal(packed({**parts, "model.skops": other}, fix_digests=False))
+    assert "model.skops is not what was written" in refusal(
+        packed({**parts, "model.skops": other}, fix_digests=False)
+    )
     assert "refused" in refusal(packed({**parts, "model.skops": other}))
 
 
@@ -216,14 +248,24 @@ def test_a_file_from_before_max_pixels_was_kept_has_the_default(classical):
     parts = parts_of(file.dumps(classical))
     card = json.loads(parts["card.json"])
     del card["card"]["max_pixels"]
-    assert file.loads(packed({**parts, "card.json": json.dumps(card).encode()}), "it").card.max_pixels == 90_000_000
+    assert (
+        file.loads(packed({**parts, "card.json": json.dumps(card).encode()}), "it").card.max_pixels
+        == 90_000_000
+    )
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"seed": "many"}, "its card, field seed must be a valid integer, unable to parse string as an integer, not 'many'"),
-        ({"image_shape": [8, 4096, 1]}, "its card, field image_shape.1 must be less than or equal to 2048, not 4096"),
+        (
+            {"seed": "many"},
+            "its card, field seed must be a valid integer, unable to parse string as an integer, "
+            "not 'many'",
+        ),
+        (
+            {"image_shape": [8, 4096, 1]},
+            "its card, field image_shape.1 must be less than or equal to 2048, not 4096",
+        ),
         ({"owner": "me"}, "its card, field owner is unknown"),
         ({"classes": ["a", "a"]}, "its card is not valid: two classes have one name"),
     ],
@@ -237,8 +279,12 @@ def test_a_field_of_a_card_that_is_wrong_is_named_in_plain_words(change, says, c
 
 def test_weights_that_are_missing_or_of_another_network_are_refused(deep, digits, make_cell):
     parts = parts_of(file.dumps(deep))
-    other = parts_of(file.dumps(fit(make_cell(digits, model="fast_resnet(epochs=1)", split="holdout"), digits)))
-    assert "refused" in refusal(packed({**parts, "network_0.safetensors": other["network_0.safetensors"]}))
+    other = parts_of(
+        file.dumps(fit(make_cell(digits, model="fast_resnet(epochs=1)", split="holdout"), digits))
+    )
+    assert "refused" in refusal(
+        packed({**parts, "network_0.safetensors": other["network_0.safetensors"]})
+    )
     del parts["network_0.safetensors"]
     assert "refused" in refusal(packed(parts))
 
@@ -250,7 +296,9 @@ def test_a_file_that_unpacks_to_too_much_is_refused(classical, monkeypatch):
 
 
 @given(where=st.floats(0, 1), bit=st.integers(0, 7))
-def test_whatever_bit_is_flipped_the_file_is_refused_or_predicts_as_before(where, bit, classical, digits):
+def test_whatever_bit_is_flipped_the_file_is_refused_or_predicts_as_before(
+    where, bit, classical, digits
+):
     content = bytearray(file.dumps(classical))
     content[int(where * (len(content) - 1))] ^= 1 << bit
     try:
@@ -336,14 +384,36 @@ def knn_labels(model):
     model[-1]._y = model[-1]._y + 100
 
 
-FOREST, BOOSTED, SVM, KNN = "random_forest(n_estimators=2)", "gradient_boosting(max_iter=2)", "rbf_svm", "knn"
+FOREST, BOOSTED, SVM, KNN = (
+    "random_forest(n_estimators=2)",
+    "gradient_boosting(max_iter=2)",
+    "rbf_svm",
+    "knn",
+)
 
 
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        *((FOREST, change) for change in (rf_feature, rf_feature_without_widths, rf_child, rf_circle, rf_half_a_leaf)),
-        *((BOOSTED, hgb(*change)) for change in (("left", 0), ("right", 10**6), ("feature_idx", 10**6), ("is_categorical", 1))),
+        *(
+            (FOREST, change)
+            for change in (
+                rf_feature,
+                rf_feature_without_widths,
+                rf_child,
+                rf_circle,
+                rf_half_a_leaf,
+            )
+        ),
+        *(
+            (BOOSTED, hgb(*change))
+            for change in (
+                ("left", 0),
+                ("right", 10**6),
+                ("feature_idx", 10**6),
+                ("is_categorical", 1),
+            )
+        ),
         (BOOSTED, hgb_without_widths),
         (SVM, svm("_intercept_", lambda values: values[:1])),
         (SVM, svm("support_vectors_", lambda values: np.ascontiguousarray(values[:, :2]))),
@@ -367,7 +437,9 @@ def test_a_model_that_no_menu_has_is_refused_even_if_skops_trusts_it(few, make_c
     pipeline = trained("logistic_regression", few, make_cell)
     X = pipeline.features(few.images)
     stranger = GradientBoostingClassifier(n_estimators=1, max_depth=1).fit(X, few.targets)
-    assert "GradientBoostingClassifier, a type that is not trusted" in refusal(file.dumps(replace(pipeline, model=stranger)))
+    assert "GradientBoostingClassifier, a type that is not trusted" in refusal(
+        file.dumps(replace(pipeline, model=stranger))
+    )
 
 
 def test_an_array_counts_as_often_as_it_is_named(classical, monkeypatch):
@@ -407,14 +479,20 @@ def test_a_packed_part_is_refused_since_its_size_could_be_a_lie(classical):
     assert "refused" in refusal(buffer.getvalue())
 
 
-@pytest.mark.parametrize("strategy", ["none", "prior_threshold", "tuned_threshold", "random_over + prior_threshold"])
+@pytest.mark.parametrize(
+    "strategy", ["none", "prior_threshold", "tuned_threshold", "random_over + prior_threshold"]
+)
 def test_a_card_says_how_good_the_very_pipeline_in_the_file_is(strategy, rare, make_cell):
     cell = make_cell(rare, "pixels", "logistic_regression(C=0.001)", strategy, split="holdout")
     pipeline = fit(cell, rare)
     _, test = fold_of(cell, rare)
     again = file.loads(file.dumps(pipeline), "it.pipeline")
-    predictions = Predictions(rare.targets[test], again.predict_proba(rare.images[test]), rare.classes, test)
-    assert pipeline.card.metrics == {name: value if np.isfinite(value) else None for name, value in compute(predictions).items()}
+    predictions = Predictions(
+        rare.targets[test], again.predict_proba(rare.images[test]), rare.classes, test
+    )
+    assert pipeline.card.metrics == {
+        name: value if np.isfinite(value) else None for name, value in compute(predictions).items()
+    }
 
 
 # where it is written
@@ -427,24 +505,33 @@ def test_only_names_of_pipelines_are_written_to(name, classical, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_plug_in_in_a_pipeline_is_asked_for_by_name_and_read_with_it(digits, make_cell, tmp_path, plugin_text):
+def test_a_plug_in_in_a_pipeline_is_asked_for_by_name_and_read_with_it(
+    digits, make_cell, tmp_path, plugin_text
+):
     (tmp_path / "mine.py").write_text(plugin_text)
     cell = make_cell(digits, "pixels", "logistic_regression", split="holdout")
     extractor = tuple(resolve("extractor", spec) for spec in parse_sum(f"{tmp_path}/mine.py:Mine"))
     cell = replace(cell, values={**cell.values, "extractor": extractor})
     pipeline = fit(cell, digits)
     content = file.dumps(pipeline)
-    with pytest.raises(UserError, match=r"it.pipeline needs its plug-in: add --plugin mine\.py; .* unzip -p it.pipeline plugins/mine.py"):
+    with pytest.raises(
+        UserError,
+        match=r"it.pipeline needs its plug-in: add --plugin mine\.py; .* unzip -p it.pipeline plugins/mine.py",
+    ):
         file.loads(content, "it.pipeline")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "mine.py").write_text(plugin_text)
     again = file.loads(content, "it.pipeline", [str(elsewhere / "mine.py")])
-    assert np.array_equal(again.predict_proba(digits.images[:5]), pipeline.predict_proba(digits.images[:5]))
+    assert np.array_equal(
+        again.predict_proba(digits.images[:5]), pipeline.predict_proba(digits.images[:5])
+    )
 
 
 def test_an_array_with_a_row_for_each_of_the_images_that_are_tried_is_refused(classical, digits):
-    model = MLPClassifier((5,), solver="lbfgs", tol=1.0).fit(classical.features(digits.images), digits.targets)
+    model = MLPClassifier((5,), solver="lbfgs", tol=1.0).fit(
+        classical.features(digits.images), digits.targets
+    )
     file.loads(file.dumps(replace(classical, model=model)), "it.pipeline")
     model.classes_ = np.stack([model.classes_] * 2)
     assert "is refused" in refusal(file.dumps(replace(classical, model=model)))

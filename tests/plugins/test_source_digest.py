@@ -16,5 +16,7 @@ def test_changed_code_of_a_plug_in_or_of_what_it_imports_is_another_digest(tmp_p
 
 
 def test_a_digest_follows_imports_inside_functions():
-    followed = source_digest._followed(source_digest._source("models.cnn", Path(), ("models",)), "models")
+    followed = source_digest._followed(
+        source_digest._source("models.cnn", Path(), ("models",)), "models"
+    )
     assert "training.py" in {file.name for file in followed}

@@ -18,7 +18,9 @@ VALUES = st.one_of(
 
 @given(
     st.dictionaries(
-        st.from_regex(r"[a-z_]{1,8}", fullmatch=True).filter(lambda key: key not in {"estimator", "extractor"} and not iskeyword(key)),
+        st.from_regex(r"[a-z_]{1,8}", fullmatch=True).filter(
+            lambda key: key not in {"estimator", "extractor"} and not iskeyword(key)
+        ),
         VALUES,
     )
 )
@@ -33,18 +35,32 @@ def test_a_call_a_mapping_and_a_nested_spec_are_one_value():
     )
 
 
-@pytest.mark.parametrize("path", ["folder:my images (2)", "csv:/data/a+b/x.csv", "folder:~/set(1)/x"])
+@pytest.mark.parametrize(
+    "path", ["folder:my images (2)", "csv:/data/a+b/x.csv", "folder:~/set(1)/x"]
+)
 def test_a_path_with_parentheses_is_a_name(path):
     assert Spec.parse(path) == Spec(path)
 
 
 def test_a_plus_concatenates_but_not_inside_parentheses():
-    assert [spec.label for spec in parse_sum("hog(block_norm='a+b') + pixels")] == ["hog(block_norm='a+b')", "pixels"]
+    assert [spec.label for spec in parse_sum("hog(block_norm='a+b') + pixels")] == [
+        "hog(block_norm='a+b')",
+        "pixels",
+    ]
     assert parse_sum(join(parse_sum("hog + pixels"))) == parse_sum("hog + pixels")
 
 
 @pytest.mark.parametrize(
-    "entry", ["", "hog(orientations=x.y)", "hog(orientations=)", {"a": 1, "b": 2}, 3, {"hog": 3}, {"hog": {"a": {"b": 1}}}]
+    "entry",
+    [
+        "",
+        "hog(orientations=x.y)",
+        "hog(orientations=)",
+        {"a": 1, "b": 2},
+        3,
+        {"hog": 3},
+        {"hog": {"a": {"b": 1}}},
+    ],
 )
 def test_what_cannot_be_read_is_a_users_error(entry):
     with pytest.raises(UserError):
@@ -86,7 +102,9 @@ def test_what_is_no_value_is_refused_in_one_short_line(entry):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("entry", ["hog(a=1, a=2)", "hog(a=1, b=2, a=1)", "one_vs_rest(estimator=knn(a=1, a=2))"])
+@pytest.mark.parametrize(
+    "entry", ["hog(a=1, a=2)", "hog(a=1, b=2, a=1)", "one_vs_rest(estimator=knn(a=1, a=2))"]
+)
 def test_a_parameter_that_is_given_twice_is_refused(entry):
     with pytest.raises(UserError, match="the parameter a is given twice"):
         Spec.parse(entry)

@@ -38,7 +38,17 @@ def predicted(y, wrong, n_classes=2, groups=None):
     return Predictions(y, proba, classes, np.arange(len(y)), groups=groups)
 
 
-def add(folder, entry, predictions, dataset="breast", split="official", fold=0, seed=0, status="ok", **more):
+def add(
+    folder,
+    entry,
+    predictions,
+    dataset="breast",
+    split="official",
+    fold=0,
+    seed=0,
+    status="ok",
+    **more,
+):
     """Store one cell as a run would."""
     labels = {
         "dataset": dataset,
@@ -49,15 +59,25 @@ def add(folder, entry, predictions, dataset="breast", split="official", fold=0, 
         "occlusion": "none",
         "split": split,
     }
-    labels |= dict(zip(("extractor", "strategy", "model"), entry, strict=True)) | {"seed": seed, "fold": fold} | more
+    labels |= (
+        dict(zip(("extractor", "strategy", "model"), entry, strict=True))
+        | {"seed": seed, "fold": fold}
+        | more
+    )
     key = "-".join(map(str, labels.values()))
     predictions.save(folder / "predictions" / f"{key}.npz")
     n = len(predictions.y_true)
     with Store(folder) as store:
         store.plan([(labels, key)])
-        per_class = {name: {**of, "train": 10} for name, of in metrics.per_class(predictions).items()}
+        per_class = {
+            name: {**of, "train": 10} for name, of in metrics.per_class(predictions).items()
+        }
         sizes = {"n_train": 2 * n, "n_images": 3 * n, "n_test": n}
-        values = {**metrics.compute(predictions), **sizes, "per_class": per_class} if status == "ok" else {}
+        values = (
+            {**metrics.compute(predictions), **sizes, "per_class": per_class}
+            if status == "ok"
+            else {}
+        )
         store.add({"key": key, "status": status, "reason": "", **labels, **values})
     return key
 
@@ -75,7 +95,10 @@ def test_accuracy_on_one_split_is_tested_by_mcnemar_and_bounded_by_tangos_interv
     add(tmp_path, HOG, a), add(tmp_path, PIXELS, b)
     (found,) = compare(tmp_path, "hog", "pixels", "accuracy")
     expected = mcnemar(y, a.labels, b.labels)
-    assert (found.result.p_value, found.result.effect) == (expected.p_value, pytest.approx(12 / 120))
+    assert (found.result.p_value, found.result.effect) == (
+        expected.p_value,
+        pytest.approx(12 / 120),
+    )
     assert 0 < found.result.lower < 12 / 120 < found.result.upper
     assert found.result.unit == "test images, 14 of them right for one only"
 
@@ -90,7 +113,11 @@ def test_the_auc_of_two_classes_is_tested_by_delong_and_of_three_by_the_jackknif
     for entry, wrong in ((HOG, range(0, 20)), (PIXELS, range(10, 60))):
         add(tmp_path, entry, predicted(three, wrong, 3), dataset="skin")
     found = compare(tmp_path, "hog", "pixels", "auc")
-    assert [one.result.test for one in found] == ["DeLong's test", "paired jackknife t-test", "Wilcoxon's signed-rank test"]
+    assert [one.result.test for one in found] == [
+        "DeLong's test",
+        "paired jackknife t-test",
+        "Wilcoxon's signed-rank test",
+    ]
 
 
 def test_probabilities_that_happen_to_be_0_or_1_have_an_auc_like_any_others(tmp_path):
@@ -110,7 +137,11 @@ def test_images_of_one_patient_are_one_observation(tmp_path):
         add(tmp_path, entry, predicted(np.arange(600) % 2, wrong, groups=patients))
     for metric in ("accuracy", "auc", "f1"):
         (found,) = compare(tmp_path, "hog", "pixels", metric)
-        assert (found.result.test, found.result.n, found.result.unit) == ("paired jackknife t-test", 100, "groups of test images")
+        assert (found.result.test, found.result.n, found.result.unit) == (
+            "paired jackknife t-test",
+            100,
+            "groups of test images",
+        )
 
 
 def test_groups_of_one_image_each_change_nothing(tmp_path, y):
@@ -124,19 +155,30 @@ def test_seeds_on_one_split_are_no_further_test_images(tmp_path, y):
         add(tmp_path, HOG, predicted(y, [0, 1]), seed=seed)
         add(tmp_path, PIXELS, predicted(y, range(1, 15)), seed=seed)
     (alike,) = compare(tmp_path, "hog", "pixels", "accuracy")
-    assert (alike.result.test, alike.result.n) == ("McNemar's mid-p test", 120), "both seeds predict the same: one classifier"
+    assert (alike.result.test, alike.result.n) == ("McNemar's mid-p test", 120), (
+        "both seeds predict the same: one classifier"
+    )
     add(tmp_path, HOG, predicted(y, [0, 1, 2, 3]), seed=2)
     add(tmp_path, PIXELS, predicted(y, range(1, 15)), seed=2)
     (other,) = compare(tmp_path, "hog", "pixels", "accuracy")
     assert (other.result.test, other.result.n) == ("paired jackknife t-test", 120)
-    assert other.result.effect == pytest.approx(14 / 120 - (2 + 2 + 4) / 3 / 120), "of the means over seeds"
+    assert other.result.effect == pytest.approx(14 / 120 - (2 + 2 + 4) / 3 / 120), (
+        "of the means over seeds"
+    )
 
 
 def test_folds_are_tested_by_the_corrected_t_test_with_seeds_averaged_first(tmp_path, y):
     wrong_of_a = {(0, 0): 4, (0, 1): 6, (1, 0): 8, (1, 1): 8, (2, 0): 3, (2, 1): 7}
     for (fold, seed), k in wrong_of_a.items():
         add(tmp_path, HOG, predicted(y, range(k)), split="stratified_kfold", fold=fold, seed=seed)
-        add(tmp_path, PIXELS, predicted(y, range(10 + fold)), split="stratified_kfold", fold=fold, seed=seed)
+        add(
+            tmp_path,
+            PIXELS,
+            predicted(y, range(10 + fold)),
+            split="stratified_kfold",
+            fold=fold,
+            seed=seed,
+        )
     (found,) = compare(tmp_path, "hog", "pixels", "accuracy")
     by_hand = np.array([10 - 5, 11 - 8, 12 - 5]) / 120
     assert found.result.n == 3, "folds, not 6 cells"
@@ -156,8 +198,8 @@ def test_several_data_sets_are_tested_by_wilcoxon_from_six_on(tmp_path):
         if k == 4:
             *_, five = compare(tmp_path, "hog", "pixels", "auc")
             assert (
-                "is not computed: 5 data sets, 5 of them with a difference, and the two-sided test cannot reach p < 0.05 below 6"
-                in five.text
+                "is not computed: 5 data sets, 5 of them with a difference, and the two-sided test "
+                "cannot reach p < 0.05 below 6" in five.text
             )
     *each, last = compare(tmp_path, "hog", "pixels", "auc")
     assert len(each) == 6
@@ -169,14 +211,20 @@ def test_several_data_sets_are_tested_by_wilcoxon_from_six_on(tmp_path):
 
 
 def said(effect, p_value=0.01, metric="f1", **more):
-    result = Result("McNemar's test", 156, effect, p_value, lower=effect - 0.02, upper=effect + 0.02)
-    return Comparison("breast · official", "breast", "A", "B", metric, 0.8 + effect, 0.8, replace(result, **more)).text
+    result = Result(
+        "McNemar's test", 156, effect, p_value, lower=effect - 0.02, upper=effect + 0.02
+    )
+    return Comparison(
+        "breast · official", "breast", "A", "B", metric, 0.8 + effect, 0.8, replace(result, **more)
+    ).text
 
 
 def test_the_sentences_hold_effect_interval_test_and_verdict():
     assert said(0.05) == (
-        "breast · official: A is 0.05 higher than B in f1 (0.850 against 0.800, higher is better), 95% interval of the difference "
-        "0.03 to 0.07. McNemar's test on 156 test images: p = 0.01. The difference is larger than chance explains: A is better."
+        "breast · official: A is 0.05 higher than B in f1 (0.850 against 0.800, higher is better), "
+        "95% interval of the difference "
+        "0.03 to 0.07. McNemar's test on 156 test images: p = 0.01. The difference is larger than "
+        "chance explains: A is better."
     )
 
 
@@ -189,17 +237,24 @@ def test_the_lower_loss_is_better():
 
 def test_what_is_not_significant_names_no_winner_and_what_is_refused_gives_the_reason():
     assert said(0.05, p_value=0.3).endswith("p = 0.3. The data cannot tell them apart.")
-    assert said(0.05, p_value=np.nan, refusal="5 of 6").endswith("McNemar's test is not computed: 5 of 6.")
+    assert said(0.05, p_value=np.nan, refusal="5 of 6").endswith(
+        "McNemar's test is not computed: 5 of 6."
+    )
     assert "A is equal to B" in said(0.0, p_value=1.0)
     assert "p < 0.001" in said(0.05, p_value=1e-9)
-    assert said(np.nan, p_value=np.nan, refusal="no image").startswith("breast · official: the difference of A and B in f1 is undefined.")
+    assert said(np.nan, p_value=np.nan, refusal="no image").startswith(
+        "breast · official: the difference of A and B in f1 is undefined."
+    )
 
 
 def test_an_effect_changes_sign_with_the_order_of_the_entries(tmp_path, y):
     add(tmp_path, HOG, predicted(y, [0, 1])), add(tmp_path, PIXELS, predicted(y, range(1, 15)))
     (one,), (two,) = compare(tmp_path, "hog", "pixels"), compare(tmp_path, "pixels", "hog")
     assert one.result.effect == -two.result.effect
-    assert (one.result.lower, one.result.p_value) == (pytest.approx(-two.result.upper), two.result.p_value)
+    assert (one.result.lower, one.result.p_value) == (
+        pytest.approx(-two.result.upper),
+        two.result.p_value,
+    )
     assert "hog / smote / rbf_svm is better" in one.text
     assert "hog / smote / rbf_svm is better" in two.text
 
@@ -208,7 +263,14 @@ def test_cells_that_only_one_entry_has_done_do_not_count_and_are_said(tmp_path, 
     for fold in range(3):
         add(tmp_path, HOG, predicted(y, range(fold)), split="stratified_kfold", fold=fold)
         status = "failed" if fold == 2 else "ok"
-        add(tmp_path, PIXELS, predicted(y, range(9)), split="stratified_kfold", fold=fold, status=status)
+        add(
+            tmp_path,
+            PIXELS,
+            predicted(y, range(9)),
+            split="stratified_kfold",
+            fold=fold,
+            status=status,
+        )
     (found,) = compare(tmp_path, "hog", "pixels")
     assert found.result.n == 2
     assert found.text.endswith("Only 2 of 3 pairs of cells are done.")
@@ -233,13 +295,18 @@ def test_a_pair_picked_from_a_table_is_adjusted_for_the_entries_of_the_table(tmp
     assert alone.result.significant
     assert "adjusted" not in alone.text
     for k in range(10):
-        folds_of(tmp_path, ("lbp", "none", f"random_forest(n_estimators={k + 1})"), (9 + k, 4, 20), y)
+        folds_of(
+            tmp_path, ("lbp", "none", f"random_forest(n_estimators={k + 1})"), (9 + k, 4, 20), y
+        )
     folds_of(tmp_path, ("pixels", "none", "majority"), (60, 60, 60), y)
     (picked,) = compare(tmp_path, "hog", "pixels", "accuracy")
     assert picked.result.p_value == pytest.approx(alone.result.p_value)
     assert picked.result.family == 11, "the floor is no candidate"
     assert picked.result.adjusted == pytest.approx(min(1, 11 * picked.result.p_value))
-    assert "adjusted for 11 comparisons with one of the two (Holm). The data cannot tell them apart." in picked.text
+    assert (
+        "adjusted for 11 comparisons with one of the two (Holm). The data cannot tell them apart."
+        in picked.text
+    )
     assert picked.result.lower <= 0 <= picked.result.upper
     assert "at 95% for all 11 comparisons together" in picked.text
 
@@ -281,7 +348,10 @@ def test_an_entry_that_never_ended_beside_the_other_is_listed_with_the_reason(tm
     assert "not computed: they have no cell that both have done" in found[1].text
     ((_, table, lines),) = comparison_tables(found)
     assert list(table["verdict"]) == ["better", "not computed"]
-    assert "lbp / none / random_forest: the comparison is not computed: they have no cell that both have done" in lines
+    assert (
+        "lbp / none / random_forest: the comparison is not computed: they have no cell that both "
+        "have done" in lines
+    )
 
 
 def test_every_interval_of_a_family_has_the_level_that_makes_all_hold_together(tmp_path, y):
@@ -314,31 +384,47 @@ def test_the_order_of_a_pair_changes_neither_its_adjusted_p_value_nor_its_verdic
 @pytest.fixture
 def four_by_two(tmp_path, y):
     """Two extractors and two models with two strategies each, and the floors."""
-    for k, (extractor, strategy, model) in enumerate(product(("hog", "lbp"), ("none", "smote"), ("knn", "rbf_svm"))):
+    for k, (extractor, strategy, model) in enumerate(
+        product(("hog", "lbp"), ("none", "smote"), ("knn", "rbf_svm"))
+    ):
         add(tmp_path, (extractor, strategy, model), predicted(y, range(5 + 4 * k)))
     for extractor in ("hog", "lbp"):
         add(tmp_path, (extractor, "none", "majority"), predicted(y, range(0, 120, 2)))
     return tmp_path
 
 
-def test_against_a_strategy_each_entry_is_compared_with_that_of_its_extractor_and_model(four_by_two):
+def test_against_a_strategy_each_entry_is_compared_with_that_of_its_extractor_and_model(
+    four_by_two,
+):
     found = compare_all(four_by_two, "none", "accuracy")
     assert {(one.a, one.b) for one in found} == {
-        ((extractor, "smote", model), (extractor, "none", model)) for extractor in ("hog", "lbp") for model in ("knn", "rbf_svm")
+        ((extractor, "smote", model), (extractor, "none", model))
+        for extractor in ("hog", "lbp")
+        for model in ("knn", "rbf_svm")
     }
     assert {one.result.family for one in found} == {4}
-    with pytest.raises(UserError, match=r"'hog' names 4 entries of .*; write more of the one you mean"):
+    with pytest.raises(
+        UserError, match=r"'hog' names 4 entries of .*; write more of the one you mean"
+    ):
         compare_all(four_by_two, "hog", "accuracy")
 
 
 def test_a_table_of_comparisons_has_a_row_per_entry_and_says_what_its_columns_mean(four_by_two):
-    (title, table, lines), *further = comparison_tables(compare_all(four_by_two, "hog / none / knn", "accuracy"))
+    (title, table, lines), *further = comparison_tables(
+        compare_all(four_by_two, "hog / none / knn", "accuracy")
+    )
     assert not further
     assert title == "breast · official: compared with hog / none / knn"
     first = table.iloc[0].to_dict()
-    assert (first["model"], first["accuracy"], first["difference"]) == ("rbf_svm", "0.925", "-0.033")
+    assert (first["model"], first["accuracy"], first["difference"]) == (
+        "rbf_svm",
+        "0.925",
+        "-0.033",
+    )
     assert set(table["verdict"]) == {"not computed", "worse"}
-    assert any(line.startswith("hog / none / rbf_svm: ") and "is not computed: " in line for line in lines)
+    assert any(
+        line.startswith("hog / none / rbf_svm: ") and "is not computed: " in line for line in lines
+    )
     assert len(table) == 7
     assert "all 6 comparisons together (Bonferroni)" in lines[0]
     assert "higher is better" in lines[0]
@@ -357,7 +443,9 @@ def test_a_p_value_is_printed_with_the_digits_that_show_its_side_of_the_level():
     assert "p = 0.0496." in said(0.05, p_value=0.04962)
     assert "p = 0.05." in said(0.05, p_value=0.05)
     assert said(0.05, p_value=0.05).endswith("The data cannot tell them apart."), "strictly below"
-    assert said(0.01, p_value=0.049).endswith("The data cannot tell them apart."), "the interval holds zero"
+    assert said(0.01, p_value=0.049).endswith("The data cannot tell them apart."), (
+        "the interval holds zero"
+    )
 
 
 def test_folds_that_lack_a_class_are_not_averaged_with_complete_ones(tmp_path):
@@ -365,10 +453,19 @@ def test_folds_that_lack_a_class_are_not_averaged_with_complete_ones(tmp_path):
     for entry, k in ((HOG, 4), (PIXELS, 9)):
         for fold in range(4):
             truth = np.where(y == 2, 0, y) if fold == 3 else y
-            add(tmp_path, entry, predicted(truth, range(k + fold), 3), split="stratified_kfold", fold=fold)
+            add(
+                tmp_path,
+                entry,
+                predicted(truth, range(k + fold), 3),
+                split="stratified_kfold",
+                fold=fold,
+            )
     (found,) = compare(tmp_path, "hog", "pixels")
     assert found.result.n == 3
-    assert "over 3 of 4 folds, those with test images of every class: 1 without test images of class 2" in found.text
+    assert (
+        "over 3 of 4 folds, those with test images of every class: 1 without test images of class 2"
+        in found.text
+    )
     (accuracy,) = compare(tmp_path, "hog", "pixels", "accuracy")
     assert accuracy.result.n == 4
 
@@ -393,7 +490,9 @@ def test_groups_of_rows_are_titled_by_what_sets_them_apart(tmp_path, y):
     titles = [found.title for found in compare(tmp_path, "hog", "pixels")]
     known, other = "data breast · official", "data other · official"
     apart = ("0.1 of the training set", "occlusion boxes(share=0.1)", "28 px · step(ratio=10)")
-    assert titles == [f"breast · {words}" for words in (known, *(f"{label} · {known}" for label in apart), other)]
+    assert titles == [
+        f"breast · {words}" for words in (known, *(f"{label} · {known}" for label in apart), other)
+    ]
 
 
 # ---- names
@@ -433,15 +532,23 @@ def test_a_name_is_as_much_of_an_entry_as_only_it_has(entries, name, entry):
 
 
 def test_the_floor_is_meant_only_where_nothing_else_is():
-    rows = pd.DataFrame([("hog", "none", "majority"), ("hog", "none", "knn"), ("hog", "smote", "knn")], columns=ENTRY)
+    rows = pd.DataFrame(
+        [("hog", "none", "majority"), ("hog", "none", "knn"), ("hog", "smote", "knn")],
+        columns=ENTRY,
+    )
     assert find_entry("none", rows, Path()) == ("hog", "none", "knn")
     assert find_entry("majority", rows, Path()) == ("hog", "none", "majority")
 
 
 def test_ambiguous_and_unknown_names_are_told_the_nearest(entries):
-    with pytest.raises(UserError, match=r"'rbf_svm' names 2 entries of out: 'hog / smote / rbf_svm', 'hog / none / rbf_svm'; write more"):
+    with pytest.raises(
+        UserError,
+        match=r"'rbf_svm' names 2 entries of out: 'hog / smote / rbf_svm', 'hog / none / rbf_svm'; write more",
+    ):
         find_entry("rbf_svm", entries, "out")
-    with pytest.raises(UserError, match=r"no entry 'hgo / smote' in out; nearest: 'hog / smote / rbf_svm', "):
+    with pytest.raises(
+        UserError, match=r"no entry 'hgo / smote' in out; nearest: 'hog / smote / rbf_svm', "
+    ):
         find_entry("hgo / smote", entries, "out")
     with pytest.raises(UserError, match="no entry"):
         find_entry("a / b / c / d", entries, "out")
@@ -466,7 +573,9 @@ def test_mistakes_are_named(tmp_path, y):
     whole = path.read_bytes()
     for torn in (whole[:200], whole[:100] + bytes(50) + whole[150:]):
         path.write_bytes(torn)
-        with pytest.raises(UserError, match=r"is corrupted or truncated.* run its study again with --force"):
+        with pytest.raises(
+            UserError, match=r"is corrupted or truncated.* run its study again with --force"
+        ):
             compare(tmp_path, "hog", "pixels")
     path.unlink()
     with pytest.raises(UserError, match=r"is missing: run its study again with --force"):
@@ -502,11 +611,15 @@ def test_compare_on_the_command_line(tmp_path):
 
     def benchmark(*arguments, expect=0):
         command = [sys.executable, "-m", "benchmark", "compare", str(tmp_path / "out"), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ), check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=dict(os.environ), check=False
+        )
         assert done.returncode == expect, done.stdout + done.stderr
         return done
 
-    rows = json.loads(pd.read_csv(tmp_path / "out" / "leaderboard.csv").set_index("model")["log_loss"].to_json())
+    rows = json.loads(
+        pd.read_csv(tmp_path / "out" / "leaderboard.csv").set_index("model")["log_loss"].to_json()
+    )
     said = benchmark("knn", "majority", "--metric", "log_loss").stdout
     assert said.startswith("digits · stratified_kfold")
     assert f"({rows['knn']:.3f} against {rows['majority']:.3f}, lower is better)" in said
@@ -518,7 +631,9 @@ def test_compare_on_the_command_line(tmp_path):
 
 
 def test_a_table_says_that_holm_may_reject_where_an_interval_has_zero():
-    result = Result("A test", 3, 0.5, p_value=0.003, lower=-0.1, upper=1.1, family=14, adjusted=0.041)
+    result = Result(
+        "A test", 3, 0.5, p_value=0.003, lower=-0.1, upper=1.1, family=14, adjusted=0.041
+    )
     one = Comparison("digits", "digits", HOG, PIXELS, "f1", 0.9, 0.4, result)
     ((_, table, lines),) = comparison_tables([one])
     assert table["verdict"].tolist() == ["better"]

@@ -16,14 +16,22 @@ def rows(tmp_path_factory):
 
     def interrupt(plan, schedule):
         def report(task, row):
-            plug_in = isinstance(task, CellTask) and task.cell.identity["model"] != "knn"  # run after the others
+            plug_in = (
+                isinstance(task, CellTask) and task.cell.identity["model"] != "knn"
+            )  # run after the others
             if plug_in and task.cell.identity["seed"] == 1:
                 raise KeyboardInterrupt
 
         return report
 
     with pytest.raises(KeyboardInterrupt):
-        run(load_study("digits", extractors=["hog", "pixels"], models=models, seeds=[0, 1], split="holdout"), folder, progress=interrupt)
+        run(
+            load_study(
+                "digits", extractors=["hog", "pixels"], models=models, seeds=[0, 1], split="holdout"
+            ),
+            folder,
+            progress=interrupt,
+        )
     return load_results(folder)
 
 

@@ -19,7 +19,16 @@ FAKES = str(Path(__file__).parents[1] / "fakes.py")
 
 
 def row(extractor, fold, f1, status="ok", model="knn", **more):
-    values = {"accuracy": f1, "precision": f1, "recall": f1, "f1": f1, "auc": f1, "log_loss": 1 - f1, "fit_s": 1.0, "predict_s": 0.1}
+    values = {
+        "accuracy": f1,
+        "precision": f1,
+        "recall": f1,
+        "f1": f1,
+        "auc": f1,
+        "log_loss": 1 - f1,
+        "fit_s": 1.0,
+        "predict_s": 0.1,
+    }
     base = {
         "key": f"{extractor}{model}{fold}",
         "status": status,
@@ -31,13 +40,26 @@ def row(extractor, fold, f1, status="ok", model="knn", **more):
         "train_size": 1.0,
         "occlusion": "none",
     }
-    base |= {"split": "stratified_kfold", "extractor": extractor, "strategy": "none", "model": model, "seed": 0, "fold": fold}
+    base |= {
+        "split": "stratified_kfold",
+        "extractor": extractor,
+        "strategy": "none",
+        "model": model,
+        "seed": 0,
+        "fold": fold,
+    }
     return base | (values if status == "ok" else dict.fromkeys(values, np.nan)) | more
 
 
 @pytest.fixture
 def rows():
-    data = [row("hog", 0, 0.9), row("hog", 1, 0.8), row("pixels", 0, 0.7), row("pixels", 1, 0.7), row("a|b_c", 0, 0.99)]
+    data = [
+        row("hog", 0, 0.9),
+        row("hog", 1, 0.8),
+        row("pixels", 0, 0.7),
+        row("pixels", 1, 0.7),
+        row("a|b_c", 0, 0.99),
+    ]
     return pd.DataFrame([*data, row("a|b_c", 1, 0, status="failed", reason="ValueError: no")])
 
 
@@ -79,7 +101,14 @@ def with_classes(rows, absent):
     """Rows whose fold k lacks the test images of the classes absent[k]."""
     names = ("a", "b", "c")
     values = [
-        {name: {"support": 0.0 if name in absent.get(fold, ()) else 5.0, "train": 5, "recall": 0.5} for name in names}
+        {
+            name: {
+                "support": 0.0 if name in absent.get(fold, ()) else 5.0,
+                "train": 5,
+                "recall": 0.5,
+            }
+            for name in names
+        }
         for fold in rows["fold"]
     ]
     return rows.assign(per_class=values)
@@ -95,19 +124,29 @@ def test_a_fold_that_lacks_a_class_is_not_averaged_with_complete_ones():
     found = table(rows)
     assert (found["f1"][0], found["f1_n"][0]) == (pytest.approx(0.658), 2)
     assert found["accuracy"][0] == pytest.approx((0.658 * 2 + 0.914) / 3), "no average over classes"
-    assert "macro averages are over 2 of 3 folds, those with test images of every class: 1 without test images of c" in problems(rows)
+    assert (
+        "macro averages are over 2 of 3 folds, those with test images of every class: 1 without "
+        "test images of c" in problems(rows)
+    )
     assert found["rank"][0] == 1
 
 
 def test_folds_that_all_lack_the_same_class_are_averaged_and_said():
     rows = with_classes(three_folds([0.6, 0.7, 0.8]), dict.fromkeys(range(3), ("c",)))
     assert table(rows)["f1"][0] == pytest.approx(0.7)
-    assert any("over the classes with test images, for all configurations alike" in line for line in problems(rows))
+    assert any(
+        "over the classes with test images, for all configurations alike" in line
+        for line in problems(rows)
+    )
 
 
 def test_folds_that_all_lack_a_class_rank_nothing_by_an_average_over_classes():
     """Of one class that is left, 'majority' is right on every image."""
-    both = [row("hog", fold, f1, model=model) for model, f1 in (("majority", 1.0), ("knn", 0.9)) for fold in range(2)]
+    both = [
+        row("hog", fold, f1, model=model)
+        for model, f1 in (("majority", 1.0), ("knn", 0.9))
+        for fold in range(2)
+    ]
     rows = with_classes(pd.DataFrame(both), dict.fromkeys(range(2), ("b", "c")))
     found = table(rows)
     assert found["rank"].isna().all()
@@ -122,25 +161,34 @@ def test_folds_that_lack_different_classes_have_no_macro_average():
     rows = with_classes(three_folds([0.6, 0.7, 0.8]), {0: ("a",), 1: ("b",), 2: ("c",)})
     assert np.isnan(table(rows)["f1"][0])
     assert shown(table(rows))["f1"][0] == "-"
-    assert any("not computed: no fold has test images of every class" in line for line in problems(rows))
+    assert any(
+        "not computed: no fold has test images of every class" in line for line in problems(rows)
+    )
 
 
 def test_a_class_without_training_images_is_named_under_the_table(rows):
-    note = Note("class 'c' has no training images: none of its 8 test images can be predicted", NoteKind.CLASSES)
+    note = Note(
+        "class 'c' has no training images: none of its 8 test images can be predicted",
+        NoteKind.CLASSES,
+    )
     rows["notes"] = [[note]] * len(rows)
     assert any("class 'c' has no training images" in line for line in problems(rows))
 
 
 def test_a_multi_label_table_has_its_own_metrics_also_for_entries_that_were_skipped(rows):
     rows["subset_accuracy"], rows["hamming_loss"] = rows["f1"], 1 - rows["f1"]
-    skipped = pd.DataFrame([row("hog", fold, 0, status="skipped", model="other") for fold in (0, 1)])
+    skipped = pd.DataFrame(
+        [row("hog", fold, 0, status="skipped", model="other") for fold in (0, 1)]
+    )
     found = shown(table(pd.concat([rows, skipped], ignore_index=True)))
     assert "subset_accuracy" in found
     assert "log_loss" not in found
 
 
 def test_ties_share_a_rank(rows):
-    tied = pd.concat([rows, pd.DataFrame([row("tie", 0, 0.9), row("tie", 1, 0.8)])], ignore_index=True)
+    tied = pd.concat(
+        [rows, pd.DataFrame([row("tie", 0, 0.9), row("tie", 1, 0.8)])], ignore_index=True
+    )
     assert list(table(tied)["rank"][:3]) == [1, 1, 3]
 
 
@@ -176,7 +224,10 @@ def test_the_class_of_an_average_precision_is_named_in_the_table_of_rows(rows):
     assert r"average_precision of 'mal\|gnant'" in render_rows(binary, "md")
     found = pd.read_csv(io.StringIO(render_rows(binary, "csv")))
     assert set(found["average_precision_class"]) == {"mal|gnant"}
-    assert list(found.columns).index("average_precision_class") == list(found.columns).index("average_precision") + 1
+    assert (
+        list(found.columns).index("average_precision_class")
+        == list(found.columns).index("average_precision") + 1
+    )
     other = {name: {"support": 5.0} for name in "abc"}
     three = binary.assign(dataset="other", per_class=[other] * len(rows))
     mixed = pd.concat([binary, three], ignore_index=True)
@@ -193,11 +244,18 @@ def test_times_taken_under_other_conditions_are_said_not_to_compare():
     assert not problems(pd.DataFrame(alone))
     mixed = [*alone, row("pixels", 0, 0.7, environment=there, workers=64.0)]
     (said,) = problems(pd.DataFrame(mixed))
-    assert "do not compare: 2 cells on A, 2 cores, 1 at once; 1 cell on B, 64 cores, 64 at once" in said
+    assert (
+        "do not compare: 2 cells on A, 2 cores, 1 at once; 1 cell on B, 64 cores, 64 at once"
+        in said
+    )
 
 
 def test_an_entry_no_better_than_the_majority_is_marked(tmp_path):
-    study = load_study("digits", extractors=["pixels", "color_histogram"], models=["majority", "gaussian_nb", f"{FAKES}:Constant"])
+    study = load_study(
+        "digits",
+        extractors=["pixels", "color_histogram"],
+        models=["majority", "gaussian_nb", f"{FAKES}:Constant"],
+    )
     rows = run(study, out=tmp_path)
     ((_, table),) = leaderboards(rows, "f1")
     assert set(table.loc[table["no_better"], "model"]) == {f"{FAKES}:Constant"}
@@ -207,7 +265,15 @@ def test_an_entry_no_better_than_the_majority_is_marked(tmp_path):
 
 
 def test_the_table_of_classes_holds_the_mean_of_every_class(tmp_path):
-    rows = run(load_study("digits", extractors=["pixels"], models=["gaussian_nb", "knn"], imbalances=["step(ratio=5)"]), out=tmp_path)
+    rows = run(
+        load_study(
+            "digits",
+            extractors=["pixels"],
+            models=["gaussian_nb", "knn"],
+            imbalances=["step(ratio=5)"],
+        ),
+        out=tmp_path,
+    )
     ((title, table),) = class_table.made(rows, "recall")
     assert "step(ratio=5)" in title
     for _, entry in table.iloc[1:].iterrows():
@@ -223,32 +289,58 @@ def test_the_table_of_classes_holds_the_mean_of_every_class(tmp_path):
 
 
 def test_corrections_of_the_class_frequencies_that_meet_are_said(tmp_path):
-    study = load_study("digits", extractors=["pixels"], models=["knn"], strategies=["random_over + prior_threshold"], split="holdout")
+    study = load_study(
+        "digits",
+        extractors=["pixels"],
+        models=["knn"],
+        strategies=["random_over + prior_threshold"],
+        split="holdout",
+    )
     (line,) = problems(run(study, tmp_path))
-    assert line == "1 cell: class frequencies are corrected 2 times: by RandomOverSampler and by PriorThreshold"
+    assert (
+        line
+        == "1 cell: class frequencies are corrected 2 times: by RandomOverSampler and by PriorThreshold"
+    )
 
 
 def test_a_label_that_every_test_image_has_is_named_under_the_table(tmp_path):
     lines = ["image,labels"]
     for i, digit in enumerate(load_digits().target[:60]):
-        Image.fromarray(np.rint(load_digits().images[i] * 15).astype(np.uint8)).save(tmp_path / f"{i}.png")
+        Image.fromarray(np.rint(load_digits().images[i] * 15).astype(np.uint8)).save(
+            tmp_path / f"{i}.png"
+        )
         lines.append(f"{i}.png,{'digit|even' if digit % 2 == 0 else 'digit'}")
     (tmp_path / "labels.csv").write_text("\n".join(lines) + "\n")
-    study = load_study("digits", datasets=[f"csv:{tmp_path / 'labels.csv'}(label='labels')"], extractors=["pixels"], models=["gaussian_nb"])
+    study = load_study(
+        "digits",
+        datasets=[f"csv:{tmp_path / 'labels.csv'}(label='labels')"],
+        extractors=["pixels"],
+        models=["gaussian_nb"],
+    )
     rows = run(study, out=tmp_path / "out")
-    assert any("every test image is of: digit; auc and average_precision are undefined" in line for line in problems(rows))
+    assert any(
+        "every test image is of: digit; auc and average_precision are undefined" in line
+        for line in problems(rows)
+    )
 
 
 def test_a_class_may_have_the_name_of_a_column(tmp_path):
     names = {"0": "model", "1": "worst class", "2": "table", "3": "extractor"}
-    rows = run(load_study("digits", extractors=["pixels"], models=["gaussian_nb"], split="holdout"), out=tmp_path)
+    rows = run(
+        load_study("digits", extractors=["pixels"], models=["gaussian_nb"], split="holdout"),
+        out=tmp_path,
+    )
     plain = render_by(rows, "csv", "recall", "class")
-    rows["per_class"] = [{names.get(cls, cls): of for cls, of in each.items()} for each in rows["per_class"]]
+    rows["per_class"] = [
+        {names.get(cls, cls): of for cls, of in each.items()} for each in rows["per_class"]
+    ]
     text = render_by(rows, "csv", "recall", "class")
     header = text.splitlines()[0].split(",")
     assert len(header) == len(set(header)) == len(plain.splitlines()[0].split(","))
     assert {f"class '{name}'" for name in names.values()} <= set(header)
-    assert sorted(text.splitlines()[2].split(",")[4:-1]) == sorted(plain.splitlines()[2].split(",")[4:-1])
+    assert sorted(text.splitlines()[2].split(",")[4:-1]) == sorted(
+        plain.splitlines()[2].split(",")[4:-1]
+    )
     for form in ("md", "latex"):
         assert "class 'model'" in render_by(rows, form, "recall", "class")
 
@@ -256,18 +348,33 @@ def test_a_class_may_have_the_name_of_a_column(tmp_path):
 def test_groups_and_classes_that_are_spelled_in_two_ways_are_named_under_the_table(tmp_path):
     lines = ["image,label,group,split"]
     for i, digit in enumerate(load_digits().target[:80]):
-        Image.fromarray(np.rint(load_digits().images[i] * 15).astype(np.uint8)).save(tmp_path / f"{i}.png")
-        lines.append(f"{i}.png,{'Even' if digit % 2 == 0 else 'odd'},{'pP'[i % 2]}{i // 2},{['train', 'test'][i % 2]}")
+        Image.fromarray(np.rint(load_digits().images[i] * 15).astype(np.uint8)).save(
+            tmp_path / f"{i}.png"
+        )
+        lines.append(
+            f"{i}.png,{'Even' if digit % 2 == 0 else 'odd'},{'pP'[i % 2]}{i // 2},{['train', 'test'][i % 2]}"
+        )
     lines[-1] = lines[-1].replace("odd", "Odd").replace("Even", "even")
     (tmp_path / "labels.csv").write_text("\n".join(lines) + "\n")
-    study = load_study("digits", datasets=[f"csv:{tmp_path / 'labels.csv'}"], extractors=["pixels"], models=["gaussian_nb"])
+    study = load_study(
+        "digits",
+        datasets=[f"csv:{tmp_path / 'labels.csv'}"],
+        extractors=["pixels"],
+        models=["gaussian_nb"],
+    )
     said = problems(run(study, out=tmp_path / "out"))
-    assert any("1 cell: groups that differ in case, spaces or the form of a number only: 'p0' and 'P0'" in line for line in said)
+    assert any(
+        "1 cell: groups that differ in case, spaces or the form of a number only: 'p0' and 'P0'"
+        in line
+        for line in said
+    )
     assert any("1 cell: classes that differ in case" in line for line in said)
 
 
 def test_notes_name_their_data_set_where_there_are_several():
-    leaking = [row("hog", fold, 0.9, notes=[leak("3 lesions"), Note("a detail")]) for fold in range(2)]
+    leaking = [
+        row("hog", fold, 0.9, notes=[leak("3 lesions"), Note("a detail")]) for fold in range(2)
+    ]
     assert problems(pd.DataFrame(leaking)) == ["2 cells: leak: 3 lesions"]
     clean = row("hog", 0, 0.9) | {"dataset": "breast", "fingerprint": "g", "key": "b"}
     assert problems(pd.DataFrame([*leaking, clean])) == ["digits: 2 cells: leak: 3 lesions"]

@@ -32,7 +32,13 @@ CURVES = {
     "imbalances": ["step(ratio=1)", "step(ratio=10)", "step(ratio=100)"],
     "train_sizes": [0.5, 1.0],
     "extractors": ["pixels"],
-    "strategies": ["none", "random_over", "smote(k_neighbors=1)", "random_under", "prior_threshold"],
+    "strategies": [
+        "none",
+        "random_over",
+        "smote(k_neighbors=1)",
+        "random_under",
+        "prior_threshold",
+    ],
     "models": ["majority", "nearest_centroid"],
 }
 
@@ -61,7 +67,14 @@ def results(folder):
 def test_every_picture_is_a_png_and_an_svg_with_its_caption(drawn):
     out, said = drawn
     names = {path.stem for path in out.glob("*.png")}
-    assert {name.split("-")[0] for name in names} == {"imbalance", "train_size", "cost", "confusion", "reliability", "recall"}
+    assert {name.split("-")[0] for name in names} == {
+        "imbalance",
+        "train_size",
+        "cost",
+        "confusion",
+        "reliability",
+        "recall",
+    }
     captions = (out / "captions.md").read_text()
     for name in names:
         assert matplotlib.image.imread(out / f"{name}.png").shape[1] >= 600
@@ -76,7 +89,9 @@ def test_what_cannot_be_drawn_is_said_with_the_reason(drawn):
 
 def test_a_curve_needs_two_ratios_of_one_profile(results):
     rows = results.rows[results.rows["imbalance"] != "step(ratio=1)"].copy()
-    rows["imbalance"] = rows["imbalance"].map({"step(ratio=10)": "none", "step(ratio=100)": "long_tail(ratio=4)"})
+    rows["imbalance"] = rows["imbalance"].map(
+        {"step(ratio=10)": "none", "step(ratio=100)": "long_tail(ratio=4)"}
+    )
     (found,) = REGISTRY["imbalance"](Results(rows, results.folder), "f1")
     assert found.reason.startswith("a curve needs two ratios of one profile (none has no ratio)")
 
@@ -93,19 +108,35 @@ def test_entries_without_all_their_cells_are_left_out_and_named(drawn, folder):
     out, said = drawn
     rows = load_results(folder)
     assert set(rows.loc[rows["status"] != "ok", "strategy"]) == {"smote(k_neighbors=1)"}
-    assert any("not all of their cells are done: of smote(k_neighbors=1) / nearest_centroid" in line for line in said)
+    assert any(
+        "not all of their cells are done: of smote(k_neighbors=1) / nearest_centroid" in line
+        for line in said
+    )
     assert "smote" not in (out / "recall-digits.svg").read_text()
-    assert "smote" in (out / "imbalance-digits-step-all_of_the_training_set-accuracy.svg").read_text()  # at the ratios where it worked
+    assert (
+        "smote" in (out / "imbalance-digits-step-all_of_the_training_set-accuracy.svg").read_text()
+    )  # at the ratios where it worked
 
 
 def test_a_caption_says_the_figures_of_the_rows(drawn, folder):
     rows = load_results(folder)
     hardest = rows[
-        (rows["imbalance"] == "step(ratio=100)") & (rows["train_size"] == 1) & (rows["model"] != "majority") & (rows["status"] == "ok")
+        (rows["imbalance"] == "step(ratio=100)")
+        & (rows["train_size"] == 1)
+        & (rows["model"] != "majority")
+        & (rows["status"] == "ok")
     ]
     means = hardest.groupby("strategy")["accuracy"].mean()
-    caption = (drawn[0] / "captions.md").read_text().split("## imbalance-digits-step-all")[1].split("##")[0]
-    assert f"{means.idxmax()} has the best accuracy, {means.max():.3f}, and {means.idxmin()} the worst, {means.min():.3f}" in caption
+    caption = (
+        (drawn[0] / "captions.md")
+        .read_text()
+        .split("## imbalance-digits-step-all")[1]
+        .split("##")[0]
+    )
+    assert (
+        f"{means.idxmax()} has the best accuracy, {means.max():.3f}, and {means.idxmin()} the "
+        f"worst, {means.min():.3f}" in caption
+    )
 
 
 @pytest.mark.parametrize("kind", ["imbalance", "train_size"])
@@ -121,18 +152,32 @@ def overlapping(figure):
     """Pairs of texts that lie over each other, and texts that leave the figure, as drawn."""
     figure.set_layout_engine("none")  # a layout of its own would hide that of the file
     figure.draw_without_rendering()
-    undrawn = {text for ax in figure.axes for axis in (ax.xaxis, ax.yaxis) for text in out_of_view(axis)}
-    found = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
-    boxes = [(text.get_text(), Text.get_window_extent(text)) for text in found if text not in undrawn]
-    pairs = [(one, other) for (one, a), (other, b) in combinations(boxes, 2) if a.shrunk(0.98, 0.9).overlaps(b.shrunk(0.98, 0.9))]
+    undrawn = {
+        text for ax in figure.axes for axis in (ax.xaxis, ax.yaxis) for text in out_of_view(axis)
+    }
+    found = [
+        text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()
+    ]
+    boxes = [
+        (text.get_text(), Text.get_window_extent(text)) for text in found if text not in undrawn
+    ]
+    pairs = [
+        (one, other)
+        for (one, a), (other, b) in combinations(boxes, 2)
+        if a.shrunk(0.98, 0.9).overlaps(b.shrunk(0.98, 0.9))
+    ]
     edge = figure.bbox.padded(1)
-    return pairs + [text for text, box in boxes if not (edge.contains(*box.min) and edge.contains(*box.max))]
+    return pairs + [
+        text for text, box in boxes if not (edge.contains(*box.min) and edge.contains(*box.max))
+    ]
 
 
 def out_of_view(axis):
     """Labels of ticks beyond the ends of an axis, which matplotlib keeps but does not draw."""
     low, high = sorted(axis.get_view_interval())
-    ticks = [tick for tick in axis.get_major_ticks() if not low - 1e-9 <= tick.get_loc() <= high + 1e-9]
+    ticks = [
+        tick for tick in axis.get_major_ticks() if not low - 1e-9 <= tick.get_loc() <= high + 1e-9
+    ]
     return [text for tick in ticks for text in (tick.label1, tick.label2)]
 
 
@@ -145,7 +190,9 @@ def test_no_text_of_a_saved_picture_lies_over_another_or_leaves_it(results, tmp_
 
 @pytest.mark.parametrize(("n_panels", "n_classes"), [(2, 2), (2, 10), (12, 5)])
 @pytest.mark.parametrize("draw", [confusion.draw_matrices, reliability.draw_diagrams])
-def test_panels_of_any_number_have_room_for_their_texts(results, tmp_path, n_panels, n_classes, draw):
+def test_panels_of_any_number_have_room_for_their_texts(
+    results, tmp_path, n_panels, n_classes, draw
+):
     name = "color_histogram / random_over + prior_threshold / logistic_regression"
     cells = hardest_of(results, "none")
     classes = tuple(f"normal, benign {k} of tissue" for k in range(n_classes))
@@ -153,7 +200,11 @@ def test_panels_of_any_number_have_room_for_their_texts(results, tmp_path, n_pan
     y_true, proba = draws.integers(n_classes, size=50), draws.dirichlet(np.ones(n_classes), 50)
     stored = Predictions(y_true, proba, classes, np.arange(50))
     entries = [(name if k % 2 else "hog / none / knn", cells) for k in range(n_panels)]
-    picture = draw(Few(f"{LONG} · 16 px · step(ratio=4) · official", "data", entries, [[stored]] * n_panels, ""))
+    picture = draw(
+        Few(
+            f"{LONG} · 16 px · step(ratio=4) · official", "data", entries, [[stored]] * n_panels, ""
+        )
+    )
     picture.save(tmp_path)
     assert overlapping(picture.figure) == []
 
@@ -167,13 +218,25 @@ LONG = "csv:ham10000/metadata.csv(group='lesion_id', image='images/{image_id}.jp
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize(("dataset", "name"), [("digits", str), (LONG, lambda k: rf"$\frac{{$ {k} " + "long" * 20)])
-def test_nothing_of_a_picture_is_outside_of_it_whatever_the_names(results, monkeypatch, dataset, name):
+@pytest.mark.parametrize(
+    ("dataset", "name"), [("digits", str), (LONG, lambda k: rf"$\frac{{$ {k} " + "long" * 20)]
+)
+def test_nothing_of_a_picture_is_outside_of_it_whatever_the_names(
+    results, monkeypatch, dataset, name
+):
     rows = results.rows.assign(
-        dataset=dataset, per_class=[{name(k): of for k, of in enumerate(classes.values())} for classes in results.rows["per_class"]]
+        dataset=dataset,
+        per_class=[
+            {name(k): of for k, of in enumerate(classes.values())}
+            for classes in results.rows["per_class"]
+        ],
     )
     read = ResultsFolder.read_predictions
-    monkeypatch.setattr(ResultsFolder, "read_predictions", lambda *where: replace(read(*where), classes=tuple(map(name, range(10)))))
+    monkeypatch.setattr(
+        ResultsFolder,
+        "read_predictions",
+        lambda *where: replace(read(*where), classes=tuple(map(name, range(10)))),
+    )
     for kind in REGISTRY:
         for picture in pictures(Results(rows, results.folder), kind, "f1"):
             picture.figure.draw_without_rendering()
@@ -207,15 +270,33 @@ def test_every_strategy_of_the_menu_has_a_place_and_a_look_of_its_own():
 
 
 def test_variants_of_a_strategy_differ_in_look():
-    among = ["smote(k_neighbors=1)", "smote(k_neighbors=5)", "random_over + prior_threshold", "smote + prior_threshold", "mine.py:Mine"]
+    among = [
+        "smote(k_neighbors=1)",
+        "smote(k_neighbors=5)",
+        "random_over + prior_threshold",
+        "smote + prior_threshold",
+        "mine.py:Mine",
+    ]
     looks = [tuple(style_of(name, among).values()) for name in among]
     assert len(set(looks)) == len(among)
 
 
 def test_strategies_are_in_the_order_of_their_families():
-    shuffled = ["mine.py:Mine", "random_over + tomek_links", "tuned_threshold", "random_under", "smote", "none", "random_over"]
+    shuffled = [
+        "mine.py:Mine",
+        "random_over + tomek_links",
+        "tuned_threshold",
+        "random_under",
+        "smote",
+        "none",
+        "random_over",
+    ]
     assert in_order(shuffled) == ["none", "random_over", *reversed(shuffled[:5])]
-    assert [family_of(name) for name in ("none", "a + b", "mine.py:Mine")] == ["no strategy", "several", "others"]
+    assert [family_of(name) for name in ("none", "a + b", "mine.py:Mine")] == [
+        "no strategy",
+        "several",
+        "others",
+    ]
 
 
 def test_the_pareto_front_is_what_nothing_cheaper_equals(results):
@@ -229,30 +310,54 @@ def test_the_pareto_front_is_what_nothing_cheaper_equals(results):
 
 
 def pictures(results, kind, metric="accuracy"):
-    return [picture for picture in REGISTRY[kind](results, metric) if not isinstance(picture, Missing)]
+    return [
+        picture for picture in REGISTRY[kind](results, metric) if not isinstance(picture, Missing)
+    ]
 
 
 def test_cost_is_resampling_fitting_and_predicting(results):
-    rows = results.rows[(results.rows["imbalance"] == "step(ratio=10)") & (results.rows["train_size"] == 1)]
+    rows = results.rows[
+        (results.rows["imbalance"] == "step(ratio=10)") & (results.rows["train_size"] == 1)
+    ]
     found = cost.costs(rows[rows["model"] != "majority"], "accuracy")["seconds"]
-    by_hand = rows[rows["strategy"] == "random_over"][["resample_s", "fit_s", "predict_s"]].sum(axis=1).mean()
+    by_hand = (
+        rows[rows["strategy"] == "random_over"][["resample_s", "fit_s", "predict_s"]]
+        .sum(axis=1)
+        .mean()
+    )
     assert found["random_over"] == pytest.approx(by_hand)
 
 
 def test_squares_of_a_confusion_matrix_are_shares_of_the_true_class(results):
     (picture,) = pictures(results, "confusion")
-    axes = next(ax for ax in picture.figure.axes if ax.get_title("left") == "pixels / none / nearest_centroid")
+    axes = next(
+        ax
+        for ax in picture.figure.axes
+        if ax.get_title("left") == "pixels / none / nearest_centroid"
+    )
     cells = hardest_of(results, "none")
     stored = [ResultsFolder(results.folder).read_predictions(key) for key in cells["key"]]
-    truth, labels = (np.concatenate([getattr(p, name) for p in stored]) for name in ("y_true", "labels"))
-    np.testing.assert_allclose(axes.images[0].get_array(), confusion_matrix(truth, labels, normalize="true"))
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("", "true")  # the first row has its axis below the last
+    truth, labels = (
+        np.concatenate([getattr(p, name) for p in stored]) for name in ("y_true", "labels")
+    )
+    np.testing.assert_allclose(
+        axes.images[0].get_array(), confusion_matrix(truth, labels, normalize="true")
+    )
+    assert (axes.get_xlabel(), axes.get_ylabel()) == (
+        "",
+        "true",
+    )  # the first row has its axis below the last
 
 
 def test_a_reliability_diagram_shows_the_share_of_right_answers(results):
     (picture,) = pictures(results, "reliability")
-    axes = next(ax for ax in picture.figure.axes if ax.get_title("left").startswith("pixels / none /"))
-    stored = [ResultsFolder(results.folder).read_predictions(key) for key in hardest_of(results, "none")["key"]]
+    axes = next(
+        ax for ax in picture.figure.axes if ax.get_title("left").startswith("pixels / none /")
+    )
+    stored = [
+        ResultsFolder(results.folder).read_predictions(key)
+        for key in hardest_of(results, "none")["key"]
+    ]
     confidence = np.concatenate([p.proba.max(axis=1) for p in stored])
     right = np.concatenate([p.proba.argmax(axis=1) == p.y_true for p in stored])
     x, y = axes.lines[-1].get_data()
@@ -266,7 +371,10 @@ def test_lines_have_the_intervals_of_their_cells_as_bars(results):
     lower, upper = bars.lines[2][0].get_segments()[1][:, 1]  # at the second ratio
     rows = results.rows
     cells = rows[
-        (rows["imbalance"] == "step(ratio=10)") & (rows["train_size"] == 1) & (rows["strategy"] == "none") & (rows["model"] != "majority")
+        (rows["imbalance"] == "step(ratio=10)")
+        & (rows["train_size"] == 1)
+        & (rows["strategy"] == "none")
+        & (rows["model"] != "majority")
     ]
     found = interval(ResultsFolder(results.folder).read_predictions, cells, "accuracy")
     assert (lower, upper) == pytest.approx((found.lower, min(1, found.upper)))
@@ -274,7 +382,11 @@ def test_lines_have_the_intervals_of_their_cells_as_bars(results):
 
 def hardest_of(results, strategy):
     rows = results.rows
-    kept = (rows["imbalance"] == "step(ratio=100)") & (rows["train_size"] == 1) & (rows["strategy"] == strategy)
+    kept = (
+        (rows["imbalance"] == "step(ratio=100)")
+        & (rows["train_size"] == 1)
+        & (rows["strategy"] == strategy)
+    )
     return rows[kept & (rows["model"] != "majority")]
 
 
@@ -290,9 +402,16 @@ def test_the_heat_map_holds_the_recall_of_every_class(results):
 
 
 def test_classes_keep_their_names_unless_the_seeds_draw_which_are_rare(results):
-    rows = results.rows[(results.rows["imbalance"] == "step(ratio=10)") & (results.rows["strategy"] == "none")]
+    rows = results.rows[
+        (results.rows["imbalance"] == "step(ratio=10)") & (results.rows["strategy"] == "none")
+    ]
     assert set(recalls.by_class(rows).index) == {str(k) for k in range(10)}
-    other = rows.iloc[[0]].assign(seed=1, per_class=[{k: {**of, "train": 60 - of["train"]} for k, of in rows["per_class"].iloc[0].items()}])
+    other = rows.iloc[[0]].assign(
+        seed=1,
+        per_class=[
+            {k: {**of, "train": 60 - of["train"]} for k, of in rows["per_class"].iloc[0].items()}
+        ],
+    )
     mixed = recalls.by_class(pd.concat([rows, other]))
     assert list(mixed.index[:2]) == ["no. 1", "no. 2"]
     assert mixed["train"].is_monotonic_decreasing
@@ -303,26 +422,44 @@ def test_classes_keep_their_names_unless_the_seeds_draw_which_are_rare(results):
 def test_an_interval_holds_the_mean_and_narrows_with_folds(folder):
     rows = load_results(folder)
     cells = rows[
-        (rows["imbalance"] == "step(ratio=1)") & (rows["train_size"] == 1) & (rows["strategy"] == "none") & (rows["model"] != "majority")
+        (rows["imbalance"] == "step(ratio=1)")
+        & (rows["train_size"] == 1)
+        & (rows["strategy"] == "none")
+        & (rows["model"] != "majority")
     ]
     read = ResultsFolder(folder).read_predictions
-    over_folds, one_fold = interval(read, cells, "accuracy"), interval(read, cells[cells["fold"] == 0], "accuracy")
+    over_folds, one_fold = (
+        interval(read, cells, "accuracy"),
+        interval(read, cells[cells["fold"] == 0], "accuracy"),
+    )
     for found, of in ((over_folds, cells), (one_fold, cells[cells["fold"] == 0])):
         assert found.lower < of["accuracy"].mean() < found.upper
     n = int(cells["n_test"].iloc[0])
     p = cells["accuracy"].iloc[0]
-    assert one_fold.upper - one_fold.lower == pytest.approx(2 * 1.96 * np.sqrt(p * (1 - p) / n), rel=0.15)  # of a share
+    assert one_fold.upper - one_fold.lower == pytest.approx(
+        2 * 1.96 * np.sqrt(p * (1 - p) / n), rel=0.15
+    )  # of a share
 
 
 def test_profiles_and_ratios_are_read_from_labels():
-    assert [number_of("ratio", label) for label in ("none", "step(ratio=10)", "long_tail(ratio=2.5)")] == [0, 10, 2.5]
+    assert [
+        number_of("ratio", label) for label in ("none", "step(ratio=10)", "long_tail(ratio=2.5)")
+    ] == [0, 10, 2.5]
     assert without("ratio", "step(minority=0.2, ratio=10)") == "step(minority=0.2)"
 
 
 def test_names_of_files_hold_nothing_that_a_folder_could_mean():
     assert re.fullmatch(r"[\w.-]+", file_name("cost", "../../etc: 'x'(a=1)", "f1"))
     assert "/" not in file_name("csv:/data/a.csv(label='b')")
-    assert len({file_name("imbalance", LONG * 2, f"step(minority={share})", "f1") for share in (0.2, 0.8)}) == 2
+    assert (
+        len(
+            {
+                file_name("imbalance", LONG * 2, f"step(minority={share})", "f1")
+                for share in (0.2, 0.8)
+            }
+        )
+        == 2
+    )
     assert len(file_name("imbalance", LONG * 9)) <= 100
 
 
@@ -343,7 +480,10 @@ def test_an_unknown_metric_and_an_empty_folder_are_one_line(folder, tmp_path):
 
 
 def test_six_data_sets_are_enough_for_a_critical_difference_diagram(results):
-    parts = [results.rows.assign(dataset=f"part {k}", f1=results.rows["f1"] + 0.001 * k) for k in range(6)]
+    parts = [
+        results.rows.assign(dataset=f"part {k}", f1=results.rows["f1"] + 0.001 * k)
+        for k in range(6)
+    ]
     rows = pd.concat(parts)
     (picture,) = REGISTRY["critical_difference"](Results(rows, results.folder), "f1")
     assert "on 6 data sets" in picture.caption
@@ -352,7 +492,9 @@ def test_six_data_sets_are_enough_for_a_critical_difference_diagram(results):
 def test_the_recall_map_has_a_row_for_every_entry_whatever_their_names_share(results):
     long = "color_histogram(bins=4) + hog(orientations=4) + laplacian_pyramid(coarse_size=4)"
     hardest = hardest_of(results, "none")
-    entries = pd.concat([hardest.assign(extractor=long, model=f"random_forest(n_estimators={k})") for k in range(3)])
+    entries = pd.concat(
+        [hardest.assign(extractor=long, model=f"random_forest(n_estimators={k})") for k in range(3)]
+    )
     both = pd.concat([entries, hardest.assign(extractor="pixels", model="knn")], ignore_index=True)
     (picture,) = pictures(Results(both, results.folder), "recall", "f1")
     labels = [label.get_text() for label in picture.figure.axes[0].get_yticklabels()]
@@ -364,5 +506,8 @@ def test_the_recall_map_has_a_row_for_every_entry_whatever_their_names_share(res
 def test_data_sets_whose_names_are_alike_have_pictures_of_their_own(results, one, two):
     labels = [f"folder:/data/{one}", f"folder:/data/{two}"]
     both = pd.concat([results.rows.assign(dataset=label) for label in labels], ignore_index=True)
-    names = [file_name("recall", Results(both, results.folder).file_label(label)).casefold() for label in labels]
+    names = [
+        file_name("recall", Results(both, results.folder).file_label(label)).casefold()
+        for label in labels
+    ]
     assert len(set(names)) == 2

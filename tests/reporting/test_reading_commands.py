@@ -32,7 +32,10 @@ def invoke(*arguments, expect=0):
 
 
 @pytest.mark.parametrize("form", [None, "md", "csv", "latex", "json"])
-@pytest.mark.parametrize("options", [(), ("--rows",), ("--by", "class", "--metric", "recall"), ("--metric", "average_precision")])
+@pytest.mark.parametrize(
+    "options",
+    [(), ("--rows",), ("--by", "class", "--metric", "recall"), ("--metric", "average_precision")],
+)
 def test_tables_are_printed_in_every_form(folder, form, options):
     said = invoke("table", folder, *options, *(() if form is None else ("--format", form)))
     assert "gaussian" in said or form is None
@@ -44,16 +47,22 @@ def test_tables_are_printed_in_every_form(folder, form, options):
 
 def test_info_and_merge_read_the_folder(folder, tmp_path):
     assert "cells" in invoke("info", folder)
-    assert f"rows from {folder}" in invoke("merge", folder, "--out", tmp_path / "all").replace("\n", "")
+    assert f"rows from {folder}" in invoke("merge", folder, "--out", tmp_path / "all").replace(
+        "\n", ""
+    )
     assert len(load_results(tmp_path / "all")) == len(load_results(folder))
 
 
 @pytest.mark.parametrize("metric", ["f1", "accuracy", "auc", "average_precision"])
 def test_entries_are_compared(folder, metric):
     strategy = " / none" if load_results(folder)["strategy"].nunique() > 1 else ""
-    one, other = (f"color_histogram{strategy} / {model}" for model in ("gaussian_nb", "nearest_centroid"))
+    one, other = (
+        f"color_histogram{strategy} / {model}" for model in ("gaussian_nb", "nearest_centroid")
+    )
     said = invoke("compare", folder, one, other, "--metric", metric)
-    assert "Holm" in said or "not computed" in said or "ordinal" in str(folder), "the ordinal table has no third entry"
+    assert "Holm" in said or "not computed" in said or "ordinal" in str(folder), (
+        "the ordinal table has no third entry"
+    )
     assert "gaussian_nb" in invoke("compare", folder, "--against", other, "--metric", metric)
     with pytest.raises(UserError, match="--against"):
         invoke("compare", folder)
@@ -80,9 +89,13 @@ def test_the_class_of_an_average_precision_is_named_where_there_are_two(folder, 
     said = invoke("table", folder, "--metric", "average_precision", "--format", "md")
     wanted = f"average_precision of '{sorted(LONG)[1]}'"
     assert (wanted in said) == binary
-    records = json.loads(invoke("table", folder, "--metric", "average_precision", "--format", "json"))
+    records = json.loads(
+        invoke("table", folder, "--metric", "average_precision", "--format", "json")
+    )
     assert (records[0].get("average_precision_class") == sorted(LONG)[1]) == binary
-    assert ("average_precision of" in "".join(path.read_text() for path in drawn.glob("cost*.svg"))) == binary
+    assert (
+        "average_precision of" in "".join(path.read_text() for path in drawn.glob("cost*.svg"))
+    ) == binary
 
 
 def test_the_recall_map_and_its_caption_agree(folder, drawn):
@@ -93,8 +106,12 @@ def test_the_recall_map_and_its_caption_agree(folder, drawn):
     if "no. 1" in caption:
         return
     means = {
-        labels: pd.DataFrame([{c: v["recall"] for c, v in of.items()} for of in group["per_class"]]).mean().min()
-        for labels, group in rows[rows["model"] != "majority"].groupby(["extractor", "strategy", "model"])
+        labels: pd.DataFrame([{c: v["recall"] for c, v in of.items()} for of in group["per_class"]])
+        .mean()
+        .min()
+        for labels, group in rows[rows["model"] != "majority"].groupby(
+            ["extractor", "strategy", "model"]
+        )
     }
     lowest, highest = f"{min(means.values()):.3f}", f"{max(means.values()):.3f}"
     if lowest == highest:

@@ -31,7 +31,10 @@ def folder(tmp_path_factory):
             pixels = np.random.default_rng(10 * n + i).integers(0, 256, (16, 16), np.uint8)
             Image.fromarray(pixels).save(root / name / f"{i}.png")
     models = ["majority", "nearest_centroid"]
-    run(Study(name="x", datasets=[f"folder:{root}"], extractors=["pixels"], models=models), root.parent / "out")
+    run(
+        Study(name="x", datasets=[f"folder:{root}"], extractors=["pixels"], models=models),
+        root.parent / "out",
+    )
     return root.parent / "out"
 
 
@@ -41,7 +44,11 @@ def rows(folder):
 
 
 def test_a_pipe_is_escaped_in_the_header_of_a_markdown_table_as_in_its_cells(rows):
-    lines = [line for line in render_by(rows, "md", "recall", "class").splitlines() if line.startswith("|")]
+    lines = [
+        line
+        for line in render_by(rows, "md", "recall", "class").splitlines()
+        if line.startswith("|")
+    ]
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
     assert r"a\|b" in lines[0]
 
@@ -49,12 +56,18 @@ def test_a_pipe_is_escaped_in_the_header_of_a_markdown_table_as_in_its_cells(row
 def test_special_characters_of_latex_are_escaped_in_header_and_cells(rows):
     text = render_by(rows, "latex", "recall", "class")
     assert r"50\%\_\&\#\{\}\textasciitilde{}\^{}\textbackslash{}\$" in text
-    assert all(line.startswith("%") for line in text.split(r"\end{tabular}")[1].splitlines() if line)
+    assert all(
+        line.startswith("%") for line in text.split(r"\end{tabular}")[1].splitlines() if line
+    )
 
 
 @pytest.mark.parametrize("form", ["md", "latex", "csv", "json"])
 def test_no_table_holds_a_control_character(rows, form):
-    texts = [render(rows, form, "f1"), render_by(rows, form, "recall", "class"), render_rows(rows, form)]
+    texts = [
+        render(rows, form, "f1"),
+        render_by(rows, form, "recall", "class"),
+        render_rows(rows, form),
+    ]
     for text in texts:
         assert not {"\x1b", "\x9b", "\u202e", "\x7f"} & set(text)
         assert form != "json" or json.loads(text)
@@ -81,7 +94,9 @@ def test_a_reason_of_several_lines_stays_in_its_place(rows):
     assert len([line for line in render_rows(bad, "md").splitlines() if line]) == 2 + len(bad)
     assert r"first | second \end{tabular} # third" in render(bad, "md", "f1").splitlines()[-1]
     assert render(bad, "latex", "f1").splitlines()[-1].startswith("% ")
-    assert {row["reason"] for row in csv.DictReader(io.StringIO(render_rows(bad, "csv")))} == {bad["reason"][0]}
+    assert {row["reason"] for row in csv.DictReader(io.StringIO(render_rows(bad, "csv")))} == {
+        bad["reason"][0]
+    }
 
 
 def test_json_that_is_printed_reads_back_and_commands_no_terminal(capsys):
@@ -102,4 +117,7 @@ def test_the_console_writes_controls_out_in_lines_and_in_tables():
     console.print("\x1b[31mline", markup=False)
     console.print(table)
     assert not {"\x1b", "\x9b", "\x07"} & set(stream.getvalue())
-    assert all(text in stream.getvalue() for text in (r"\x1b[31mline", r"\x1b[31mhead", r"\x9btitle", r"\x1b]0;cell\x07"))
+    assert all(
+        text in stream.getvalue()
+        for text in (r"\x1b[31mline", r"\x1b[31mhead", r"\x9btitle", r"\x1b]0;cell\x07")
+    )

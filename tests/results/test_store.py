@@ -47,7 +47,11 @@ def test_a_row_reads_back_as_it_was_and_cells_not_run_are_planned(digits, cells,
     assert list(frame["status"]) == ["planned", "ok", "planned"]
     stored = frame.iloc[1]
     for name, value in row.items():
-        if name != "size" and not (isinstance(value, float) and np.isnan(value)) and value is not None:
+        if (
+            name != "size"
+            and not (isinstance(value, float) and np.isnan(value))
+            and value is not None
+        ):
             assert stored[name] == value or stored[name] == pytest.approx(value), name
     first = ["key", "status", "reason"]
     assert list(frame.columns[:3]) == first
@@ -55,12 +59,19 @@ def test_a_row_reads_back_as_it_was_and_cells_not_run_are_planned(digits, cells,
 
 def test_a_row_is_on_disk_as_soon_as_it_is_added(digits, cells, tmp_path):
     Store(tmp_path).add(evaluate(cells[0], digits, tmp_path))
-    assert sqlite3.connect(tmp_path / "results.sqlite").execute("SELECT key FROM rows").fetchone() == (cells[0].key,)
+    assert sqlite3.connect(tmp_path / "results.sqlite").execute(
+        "SELECT key FROM rows"
+    ).fetchone() == (cells[0].key,)
 
 
-def test_a_label_whose_code_changed_points_to_its_new_key_and_history_stays(digits, make_cell, tmp_path):
+def test_a_label_whose_code_changed_points_to_its_new_key_and_history_stays(
+    digits, make_cell, tmp_path
+):
     store = Store(tmp_path)
-    old, new = make_cell(digits, model="knn(n_neighbors=3)"), make_cell(digits, model="knn(n_neighbors=4)")
+    old, new = (
+        make_cell(digits, model="knn(n_neighbors=3)"),
+        make_cell(digits, model="knn(n_neighbors=4)"),
+    )
     new.values["model"] = old.model  # the same label, another key
     new.__dict__["key"] = "otherkey"
     for cell in (old, new):
@@ -73,7 +84,9 @@ def test_a_label_whose_code_changed_points_to_its_new_key_and_history_stays(digi
 def test_a_folder_without_results_or_with_something_else_is_a_users_error(tmp_path):
     with pytest.raises(UserError, match="run a study with --out"):
         load_results(tmp_path)
-    (tmp_path / "results.sqlite").write_text("this is no database, whatever its name says, and it is long enough")
+    (tmp_path / "results.sqlite").write_text(
+        "this is no database, whatever its name says, and it is long enough"
+    )
     for attempt in (load_results, Store):
         with pytest.raises(UserError, match="not a results database"):
             attempt(tmp_path)
@@ -124,7 +137,13 @@ def open_both(folder):
 
 
 @pytest.mark.parametrize(
-    ("version", "age"), [(0, "an older version"), (1, "an older version"), (3, "a newer version"), (-1, "an older version")]
+    ("version", "age"),
+    [
+        (0, "an older version"),
+        (1, "an older version"),
+        (3, "a newer version"),
+        (-1, "an older version"),
+    ],
 )
 def test_a_database_of_another_schema_is_refused_with_both_numbers(stored, version, age):
     change(stored, f"PRAGMA user_version = {version}")
@@ -136,7 +155,11 @@ def test_a_database_of_another_schema_is_refused_with_both_numbers(stored, versi
 def test_a_truncated_or_overwritten_database_is_said_to_be_corrupted(stored):
     path = stored / "results.sqlite"
     whole = path.read_bytes()
-    for content in (whole[: len(whole) // 2], whole[:4096], whole[:4096] + bytes(200) + whole[4296:]):
+    for content in (
+        whole[: len(whole) // 2],
+        whole[:4096],
+        whole[:4096] + bytes(200) + whole[4296:],
+    ):
         path.write_bytes(content)
         for said in open_both(stored):
             assert "is corrupted" in said
@@ -188,7 +211,16 @@ def test_an_edited_row_is_named_with_its_column(stored, edit, problem):
     assert key in str(caught.value)
 
 
-@pytest.mark.parametrize("identity", ["'{'", "'[]'", "json_remove(identity, '$.dataset')", "json_set(identity, '$.split', null)", "1"])
+@pytest.mark.parametrize(
+    "identity",
+    [
+        "'{'",
+        "'[]'",
+        "json_remove(identity, '$.dataset')",
+        "json_set(identity, '$.split', null)",
+        "1",
+    ],
+)
 def test_labels_of_a_wrong_shape_are_an_error(stored, identity):
     change(stored, f"UPDATE planned SET identity = {identity} WHERE rowid = 1")
     with pytest.raises(UserError, match="'labels'"):
@@ -208,7 +240,10 @@ LABELS = {
 @pytest.mark.parametrize(("edit", "problem"), LABELS.items())
 def test_a_label_that_no_table_could_read_is_named(stored, edit, problem):
     name, label = edit
-    change(stored, f"UPDATE planned SET identity = json_set(identity, '$.{name}', '{label}') WHERE rowid = 1")
+    change(
+        stored,
+        f"UPDATE planned SET identity = json_set(identity, '$.{name}', '{label}') WHERE rowid = 1",
+    )
     with pytest.raises(UserError) as caught:
         load_results(stored, [])
     assert problem in str(caught.value)
@@ -222,7 +257,9 @@ def test_rows_of_no_planned_cell_are_refused_before_anything_is_merged(stored, t
 
 
 @pytest.mark.parametrize("columns", [None, [], ["f1", "per_class"]])
-def test_a_folder_in_which_nothing_is_planned_is_an_empty_table_in_every_display(stored, columns, tmp_path):
+def test_a_folder_in_which_nothing_is_planned_is_an_empty_table_in_every_display(
+    stored, columns, tmp_path
+):
     change(stored, "DELETE FROM planned")
     rows = load_results(stored, columns)
     assert rows.empty
@@ -243,8 +280,12 @@ def test_a_folder_in_which_nothing_is_planned_is_an_empty_table_in_every_display
 
 @pytest.mark.parametrize("column", ["key", "status"])
 def test_a_row_without_a_key_or_a_status_is_refused_by_every_reader(stored, column, tmp_path):
-    with sqlite3.connect(stored / "results.sqlite") as connection:  # no column of a table that is copied is NOT NULL
-        connection.executescript("CREATE TABLE r AS SELECT * FROM rows; DROP TABLE rows; ALTER TABLE r RENAME TO rows")
+    with sqlite3.connect(
+        stored / "results.sqlite"
+    ) as connection:  # no column of a table that is copied is NOT NULL
+        connection.executescript(
+            "CREATE TABLE r AS SELECT * FROM rows; DROP TABLE rows; ALTER TABLE r RENAME TO rows"
+        )
     connection.close()
     change(stored, f"UPDATE rows SET {column} = NULL WHERE rowid = 1")
     with Store(stored) as store, pytest.raises(UserError, match=f"'{column}'"):
@@ -286,7 +327,10 @@ def test_reading_undoes_what_a_killed_writer_left_without_writing_into_the_folde
 @pytest.mark.parametrize("command", [("compare", "knn", "majority"), ("plot",), ("merge",)])
 def test_predictions_that_were_exchanged_are_refused_by_all_that_read_them(tmp_path, command):
     folder = tmp_path / "out"
-    rows = run(load_study("digits", extractors=["pixels"], models=["majority", "knn"], split="holdout"), out=folder)
+    rows = run(
+        load_study("digits", extractors=["pixels"], models=["majority", "knn"], split="holdout"),
+        out=folder,
+    )
     files = [folder / "predictions" / f"{key}.npz" for key in rows["key"]]
     contents = [file.read_bytes() for file in files]
     for file, content in zip(files, reversed(contents), strict=True):
@@ -295,4 +339,6 @@ def test_predictions_that_were_exchanged_are_refused_by_all_that_read_them(tmp_p
     options = ("--metric", "accuracy") if verb == "compare" else ("--out", tmp_path / "elsewhere")
     done = CliRunner().invoke(app, [verb, str(folder), *names, *map(str, options)])
     assert isinstance(done.exception, UserError)
-    assert "was changed after its cell had ended: run its study again with --force" in str(done.exception)
+    assert "was changed after its cell had ended: run its study again with --force" in str(
+        done.exception
+    )

@@ -41,7 +41,9 @@ def test_long_tail_is_that_of_cui_2019():
 def test_a_cell_with_a_long_tail_has_the_truncated_sizes(digits, make_cell):
     cell = make_cell(digits, imbalance="long_tail(ratio=8)")
     smallest = np.bincount(digits.targets[fold_of(make_cell(digits), digits)[0]]).min()
-    assert sorted(counts(digits, cell), reverse=True) == [int(smallest * 8 ** (-k / 9) + 1e-9) for k in range(10)]
+    assert sorted(counts(digits, cell), reverse=True) == [
+        int(smallest * 8 ** (-k / 9) + 1e-9) for k in range(10)
+    ]
 
 
 def test_step_makes_the_share_of_the_classes_rare_that_buda_2018_names_mu():
@@ -68,7 +70,9 @@ def test_smaller_and_steeper_samples_are_nested_in_larger_ones(sizes, ratios, am
     classes, train = tuple(map(str, range(len(sizes)))), np.arange(len(labels)) * 3
 
     def drawn(ratio, amount):
-        return imbalance.sample(train, labels, classes, amount, PROFILES[name](len(sizes), ratio), None, seed)
+        return imbalance.sample(
+            train, labels, classes, amount, PROFILES[name](len(sizes), ratio), None, seed
+        )
 
     gentle, steep = sorted(ratios)
     less, more = sorted(amounts)
@@ -86,7 +90,9 @@ def test_the_ratio_holds_exactly_however_large_the_classes_were(digits, make_cel
 
 def test_the_rare_classes_are_those_named_or_else_the_seeds(digits, make_cell):
     def rare(**how):
-        return np.flatnonzero(counts(digits, make_cell(digits, imbalance="step(ratio=10, minority=0.3)", **how)) <= 3).tolist()
+        return np.flatnonzero(
+            counts(digits, make_cell(digits, imbalance="step(ratio=10, minority=0.3)", **how)) <= 3
+        ).tolist()
 
     assert rare(seed=0) == rare(seed=0, fold=1)
     assert len({tuple(rare(seed=seed)) for seed in range(5)}) > 1
@@ -97,7 +103,10 @@ def test_the_rare_classes_are_those_named_or_else_the_seeds(digits, make_cell):
 
 @pytest.mark.parametrize("train_size", [0.2, 40])
 def test_a_training_size_keeps_the_class_shares(digits, make_cell, train_size):
-    whole, part = counts(digits, make_cell(digits)), counts(digits, make_cell(digits, train_size=train_size))
+    whole, part = (
+        counts(digits, make_cell(digits)),
+        counts(digits, make_cell(digits, train_size=train_size)),
+    )
     assert part.sum() == 40
     assert np.abs(part - whole / 5).max() < 1
 
@@ -108,9 +117,20 @@ def test_the_test_part_stays_whole(digits, make_cell):
 
 
 def test_what_cannot_be_made_so_is_skipped_with_the_reason(digits, make_cell, tmp_path):
-    assert "more than the 200 images" in build_components(make_cell(digits, train_size=2000), digits).refusal()
-    assert "no class 'cat' to be rare" in build_components(make_cell(digits, imbalance="step(ratio=2, rare=('cat',))"), digits).refusal()
-    assert "rare lists no class" in build_components(make_cell(digits, imbalance="step(ratio=2, rare=())"), digits).refusal()
+    assert (
+        "more than the 200 images"
+        in build_components(make_cell(digits, train_size=2000), digits).refusal()
+    )
+    assert (
+        "no class 'cat' to be rare"
+        in build_components(
+            make_cell(digits, imbalance="step(ratio=2, rare=('cat',))"), digits
+        ).refusal()
+    )
+    assert (
+        "rare lists no class"
+        in build_components(make_cell(digits, imbalance="step(ratio=2, rare=())"), digits).refusal()
+    )
     row = evaluate(make_cell(digits, train_size=2000), digits, tmp_path)
     assert row["status"] == "skipped"
 
@@ -128,7 +148,9 @@ def test_a_learned_extractor_sees_only_the_sample(digits, make_cell):
     from benchmark.engine.schedule import MatrixKeys
 
     keys = MatrixKeys({"digits": digits})
-    cells = [make_cell(digits, extractor="pca(n_components=4)", train_size=size) for size in (1.0, 0.5)]
+    cells = [
+        make_cell(digits, extractor="pca(n_components=4)", train_size=size) for size in (1.0, 0.5)
+    ]
     assert keys(cells[0], 0) != keys(cells[1], 0)
 
 

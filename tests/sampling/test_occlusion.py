@@ -59,43 +59,75 @@ def test_images_are_covered_in_copies_and_in_all_channels():
     assert set(map(tuple, found.reshape(-1, 3))) == {(0, 0, 0), (GRAY, GRAY, GRAY)}
 
 
-@pytest.mark.parametrize(("part", "in_train", "in_test"), [("test", False, True), ("train", True, False), ("both", True, True)])
+@pytest.mark.parametrize(
+    ("part", "in_train", "in_test"),
+    [("test", False, True), ("train", True, False), ("both", True, True)],
+)
 @pytest.mark.parametrize("model", ["simple_cnn(epochs=1)", "logistic_regression"])
-def test_the_images_of_the_part_that_was_named_are_covered(part, in_train, in_test, model, digits, make_cell, tmp_path):
-    cell = make_cell(digits, "pixels", model, split="holdout", seed=3, occlusion=f"boxes(share=0.4, part='{part}')")
+def test_the_images_of_the_part_that_was_named_are_covered(
+    part, in_train, in_test, model, digits, make_cell, tmp_path
+):
+    cell = make_cell(
+        digits,
+        "pixels",
+        model,
+        split="holdout",
+        seed=3,
+        occlusion=f"boxes(share=0.4, part='{part}')",
+    )
     components = build_components(cell, digits)
     train, test = components.fold
     features = featurize(components, tmp_path)
-    for found, indices, is_covered in ((features.train, train, in_train), (features.test, test, in_test)):
+    for found, indices, is_covered in (
+        (features.train, train, in_train),
+        (features.test, test, in_test),
+    ):
         images = digits.images[indices]
         expected = occlude(images, indices, boxes(0.4), 3) if is_covered else images
-        scaled = found if cell.extractor == () else np.rint(found * (255 if found.max() <= 1 else 1))
+        scaled = (
+            found if cell.extractor == () else np.rint(found * (255 if found.max() <= 1 else 1))
+        )
         assert np.array_equal(scaled.reshape(len(indices), -1), expected.reshape(len(indices), -1))
 
 
 @pytest.mark.parametrize("part", ["test", "train", "both"])
-def test_an_extractor_learns_from_the_training_images_as_they_are_given(part, digits, make_cell, tmp_path):
-    cell = make_cell(digits, "pca(extractor=pixels, n_components=8)", split="holdout", occlusion=f"boxes(share=0.4, part='{part}')")
+def test_an_extractor_learns_from_the_training_images_as_they_are_given(
+    part, digits, make_cell, tmp_path
+):
+    cell = make_cell(
+        digits,
+        "pca(extractor=pixels, n_components=8)",
+        split="holdout",
+        occlusion=f"boxes(share=0.4, part='{part}')",
+    )
     components = build_components(cell, digits)
     train, test = components.fold
     features = featurize(components, tmp_path)
     hidden = lambda indices: occlude(digits.images[indices], indices, boxes(0.4), 0)  # noqa: E731
     seen = digits.images[train] if part == "test" else hidden(train)
     asked = digits.images[test] if part == "train" else hidden(test)
-    extractor = build(cell.extractor[0]).set_params(random_state=cell.seed_for("extractor")).fit(seen)
+    extractor = (
+        build(cell.extractor[0]).set_params(random_state=cell.seed_for("extractor")).fit(seen)
+    )
     assert np.array_equal(features.train, extractor.transform(seen))
     assert np.array_equal(features.test, extractor.transform(asked))
 
 
-def test_predictions_are_those_of_a_model_that_is_asked_about_covered_images(digits, make_cell, tmp_path):
+def test_predictions_are_those_of_a_model_that_is_asked_about_covered_images(
+    digits, make_cell, tmp_path
+):
     cell = make_cell(digits, "hog", "knn", split="holdout", occlusion="boxes(share=0.3)")
     row = evaluate(cell, digits, tmp_path)
     assert row["status"] == "ok", row["reason"]
     train, test = fold_of(cell, digits)
     extractor, model = clone(build(cell.extractor[0])), build(cell.model)
     model.fit(extractor.fit_transform(digits.images[train]), digits.targets[train])
-    expected = model.predict_proba(extractor.transform(occlude(digits.images[test], test, boxes(0.3), 0)))
-    assert np.array_equal(Predictions.load(tmp_path / "predictions" / f"{cell.key}.npz").proba, expected)
+    expected = model.predict_proba(
+        extractor.transform(occlude(digits.images[test], test, boxes(0.3), 0))
+    )
+    assert np.array_equal(
+        Predictions.load(tmp_path / "predictions" / f"{cell.key}.npz").proba, expected
+    )
 
 
 def test_cells_share_every_matrix_that_they_can(digits, make_cell):
@@ -108,13 +140,23 @@ def test_cells_share_every_matrix_that_they_can(digits, make_cell):
     whole = used("hog")
     assert len(whole) == 1
     assert whole < used("hog", occlusion="boxes(share=0.3)")
-    assert used("hog", occlusion="boxes(share=0.3)") == used("hog", fold=1, occlusion="boxes(share=0.3)")
-    assert used("hog", occlusion="boxes(share=0.3)") != used("hog", occlusion="boxes(share=0.3)", seed=1)
+    assert used("hog", occlusion="boxes(share=0.3)") == used(
+        "hog", fold=1, occlusion="boxes(share=0.3)"
+    )
+    assert used("hog", occlusion="boxes(share=0.3)") != used(
+        "hog", occlusion="boxes(share=0.3)", seed=1
+    )
     assert len(used("pca(extractor=hog)", occlusion="boxes(share=0.3)")) == 2
 
 
 def test_another_occlusion_is_another_cell(digits, make_cell):
-    labels = ["none", "boxes(share=0.3)", "boxes(share=0.4)", "boxes(share=0.3, box=0.5)", "boxes(share=0.3, part='train')"]
+    labels = [
+        "none",
+        "boxes(share=0.3)",
+        "boxes(share=0.4)",
+        "boxes(share=0.3, box=0.5)",
+        "boxes(share=0.3, part='train')",
+    ]
     assert len({make_cell(digits, occlusion=label).key for label in labels}) == len(labels)
 
 
@@ -130,7 +172,10 @@ def test_another_occlusion_is_another_cell(digits, make_cell):
 )
 def test_an_occlusion_that_makes_no_sense_is_refused_before_anything_runs(entry, words, tmp_path):
     with pytest.raises(UserError, match=words.replace("?", r"\?")):
-        run(load_study("digits", extractors=["pixels"], models=["knn"], occlusions=[entry]), tmp_path)
+        run(
+            load_study("digits", extractors=["pixels"], models=["knn"], occlusions=[entry]),
+            tmp_path,
+        )
     assert not list(tmp_path.glob("*.sqlite"))
 
 
@@ -138,7 +183,11 @@ def test_an_occlusion_that_makes_no_sense_is_refused_before_anything_runs(entry,
 def rows(tmp_path_factory):
     occlusions = ["none", "boxes(share=0.1)", "boxes(share=0.5)"]
     study = load_study(
-        "digits", extractors=["pixels", "hog"], models=["majority", "logistic_regression"], occlusions=occlusions, split="holdout"
+        "digits",
+        extractors=["pixels", "hog"],
+        models=["majority", "logistic_regression"],
+        occlusions=occlusions,
+        split="holdout",
     )
     return run(study, tmp_path_factory.mktemp("occlusion"))
 
@@ -165,8 +214,15 @@ def test_a_metric_that_is_better_when_lower_loses_when_it_rises(rows):
 
 
 def test_boxes_in_the_training_images_have_a_table_of_their_own(rows):
-    train = rows[rows["occlusion"] == "boxes(share=0.5)"].assign(occlusion="boxes(part='train', share=0.5)")
-    titles = [title for title, _ in occlusion_table.made(pd.concat([rows, train], ignore_index=True), "accuracy")]
+    train = rows[rows["occlusion"] == "boxes(share=0.5)"].assign(
+        occlusion="boxes(part='train', share=0.5)"
+    )
+    titles = [
+        title
+        for title, _ in occlusion_table.made(
+            pd.concat([rows, train], ignore_index=True), "accuracy"
+        )
+    ]
     assert [title.rpartition(" · ")[2] for title in titles] == ["boxes", "boxes(part='train')"]
 
 

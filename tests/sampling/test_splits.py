@@ -13,19 +13,29 @@ from benchmark.sampling.splits import has_official, holdout, official, stratifie
 def lesions(digits, seed=0, multilabel=False):
     groups = np.random.default_rng(seed).integers(0, 60, len(digits.targets))
     if multilabel:
-        return replace(digits, groups=groups, targets=np.eye(10, dtype=np.int64)[digits.targets], multilabel=True)
+        return replace(
+            digits,
+            groups=groups,
+            targets=np.eye(10, dtype=np.int64)[digits.targets],
+            multilabel=True,
+        )
     return replace(digits, groups=groups)
 
 
 @given(seed=st.integers(0, 1000), multilabel=st.booleans())
 def test_no_group_is_on_both_sides_of_any_split(digits, seed, multilabel):
     grouped = lesions(digits, seed, multilabel)
-    for train, test in [*holdout(grouped, seed=seed), *stratified_kfold(grouped, repeats=2, seed=seed)]:
+    for train, test in [
+        *holdout(grouped, seed=seed),
+        *stratified_kfold(grouped, repeats=2, seed=seed),
+    ]:
         assert not set(grouped.groups[train]) & set(grouped.groups[test])
 
 
 @given(folds=st.integers(2, 6), repeats=st.integers(1, 3), seed=st.integers(0, 100))
-def test_every_image_tests_once_a_repeat_and_never_trains_where_it_tests(digits, folds, repeats, seed):
+def test_every_image_tests_once_a_repeat_and_never_trains_where_it_tests(
+    digits, folds, repeats, seed
+):
     found = stratified_kfold(digits, folds, repeats, seed)
     assert len(found) == folds * repeats
     assert all(not set(train) & set(test) for train, test in found)
@@ -45,11 +55,17 @@ def test_validation_tests_on_the_validation_part_and_never_sees_the_test_part(di
 
 
 def test_holdout_is_stratified_and_repeats_with_its_seed(digits):
-    (train, test), again, other = holdout(digits)[0], holdout(digits)[0], holdout(digits, seed=43)[0]
+    (train, test), again, other = (
+        holdout(digits)[0],
+        holdout(digits)[0],
+        holdout(digits, seed=43)[0],
+    )
     assert len(test) == 60
     assert np.array_equal(test, again[1])
     assert not np.array_equal(test, other[1])
-    share = np.bincount(digits.targets[test]) / len(test) - np.bincount(digits.targets[train]) / len(train)
+    share = np.bincount(digits.targets[test]) / len(test) - np.bincount(
+        digits.targets[train]
+    ) / len(train)
     assert np.abs(share).max() < 0.02
 
 
@@ -79,16 +95,23 @@ def test_a_split_that_cannot_be_made_is_a_users_error(digits, rare):
     with pytest.raises(UserError, match="at least 2 folds"):
         stratified_kfold(digits, folds=1)
     with pytest.raises(
-        UserError, match=r"class '2' has 29 images; stratified_kfold\(folds=500\) would leave .* use folds=29 .*, or merge the class"
+        UserError,
+        match=r"class '2' has 29 images; stratified_kfold\(folds=500\) would leave .* use folds=29 .*, or merge the class",
     ):
         stratified_kfold(digits, folds=500)
-    with pytest.raises(UserError, match=r"class '3' has 3 images; .*use folds=3 .*, or merge the class with another"):
+    with pytest.raises(
+        UserError,
+        match=r"class '3' has 3 images; .*use folds=3 .*, or merge the class with another",
+    ):
         stratified_kfold(rare, folds=5)
     assert not has_official(digits)
 
 
 def test_of_two_classes_none_is_said_to_be_merged():
-    with pytest.raises(UserError, match=r"without it: use folds=3 \(in a study file, split: stratified_kfold\(folds=3\)\)$"):
+    with pytest.raises(
+        UserError,
+        match=r"without it: use folds=3 \(in a study file, split: stratified_kfold\(folds=3\)\)$",
+    ):
         stratified_kfold(of([0] * 9 + [1] * 3), folds=5)
 
 
@@ -98,13 +121,22 @@ def of(labels, groups=None, n_classes=None, multilabel=False):
     n = n_classes or (labels.shape[1] if multilabel else labels.max() + 1)
     images = np.zeros((len(labels), 2, 2, 1), np.uint8)
     classes = tuple(chr(ord("a") + k) for k in range(n))
-    return Dataset("d", images, labels, classes, multilabel=multilabel, groups=None if groups is None else np.asarray(groups))
+    return Dataset(
+        "d",
+        images,
+        labels,
+        classes,
+        multilabel=multilabel,
+        groups=None if groups is None else np.asarray(groups),
+    )
 
 
 @pytest.mark.parametrize("split", [stratified_kfold, holdout])
 def test_images_of_one_patient_are_one_message_everywhere(split):
     for n in (2, 4, 40):
-        with pytest.raises(UserError, match=f"all {n} images are of 1 group .*needs at least 2 groups"):
+        with pytest.raises(
+            UserError, match=f"all {n} images are of 1 group .*needs at least 2 groups"
+        ):
             split(of([0, 1] * (n // 2), ["P1"] * n))
 
 
@@ -112,11 +144,23 @@ def test_images_of_one_patient_are_one_message_everywhere(split):
 @pytest.mark.parametrize(
     ("dataset", "message"),
     [
-        (of([0] * 9 + [1] * 9 + [2]), r"class 'c' has 1 image; .* leave the class out, or merge it with another$"),
+        (
+            of([0] * 9 + [1] * 9 + [2]),
+            r"class 'c' has 1 image; .* leave the class out, or merge it with another$",
+        ),
         (of([0] * 9 + [1]), r"class 'b' has 1 image; .* without it: add images of it$"),
-        (of([0] * 9 + [1, 1], [0, 1, 2] * 3 + [7, 7]), r"class 'b' has 2 images in 1 group; .* add images of it from other groups$"),
-        (of([[1, 0, 0], [0, 1, 0]] * 9 + [[0, 0, 1]], multilabel=True), r"class 'c' has 1 image; .* leave the class out"),
-        (of([[1, 0]] * 9 + [[0, 1]], multilabel=True), r"class 'b' has 1 image; .* add images of it$"),
+        (
+            of([0] * 9 + [1, 1], [0, 1, 2] * 3 + [7, 7]),
+            r"class 'b' has 2 images in 1 group; .* add images of it from other groups$",
+        ),
+        (
+            of([[1, 0, 0], [0, 1, 0]] * 9 + [[0, 0, 1]], multilabel=True),
+            r"class 'c' has 1 image; .* leave the class out",
+        ),
+        (
+            of([[1, 0]] * 9 + [[0, 1]], multilabel=True),
+            r"class 'b' has 1 image; .* add images of it$",
+        ),
     ],
 )
 def test_a_class_that_cannot_be_on_both_sides_is_refused_by_name(split, dataset, message):
@@ -133,13 +177,17 @@ def test_a_class_that_cannot_be_on_both_sides_is_refused_by_name(split, dataset,
     ],
 )
 def test_the_number_of_folds_that_a_refusal_names_works(dataset):
-    with pytest.raises(UserError, match=r"class 'b' has \d images.* use folds=2 \(in a study file, split: stratified_kfold\(folds=2\)\)$"):
+    with pytest.raises(
+        UserError,
+        match=r"class 'b' has \d images.* use folds=2 \(in a study file, split: stratified_kfold\(folds=2\)\)$",
+    ):
         stratified_kfold(dataset, folds=3)
     assert len(stratified_kfold(dataset, folds=2)) == 2
 
 
 def test_folds_that_no_assignment_of_mixed_groups_can_complete_are_refused_with_a_number_that_works():
-    # a is in the groups 0, 1 and 2, b in 0, 1 and 3: of 3 folds, 2 and 3 are in the same; c is in 2, 3 and 4
+    # a is in the groups 0, 1 and 2, b in 0, 1 and 3: of 3 folds, 2 and 3 are in the same; c is in
+    # 2, 3 and 4
     groups, labels = [0, 1, 2, 0, 1, 3, 2, 3, 4], [0, 0, 0, 1, 1, 1, 2, 2, 2]
     with pytest.raises(UserError, match=r"no 3 folds were found.*use folds=2"):
         stratified_kfold(of(labels, groups), folds=3)
@@ -155,9 +203,15 @@ def attempted(split):
 
 
 @given(
-    seed=st.integers(0, 10_000), n_groups=st.integers(2, 15), n_classes=st.integers(2, 5), folds=st.integers(2, 5), multilabel=st.booleans()
+    seed=st.integers(0, 10_000),
+    n_groups=st.integers(2, 15),
+    n_classes=st.integers(2, 5),
+    folds=st.integers(2, 5),
+    multilabel=st.booleans(),
 )
-def test_no_fold_is_empty_or_without_a_class_or_else_it_is_refused(seed, n_groups, n_classes, folds, multilabel):
+def test_no_fold_is_empty_or_without_a_class_or_else_it_is_refused(
+    seed, n_groups, n_classes, folds, multilabel
+):
     """10 images of 6 patients in 5 folds: scikit-learn's StratifiedGroupKFold has test sets of 2, 1, 0, 4 and 3."""
     rng = np.random.default_rng(seed)
     n = int(rng.integers(n_groups, 4 * n_groups))
@@ -166,12 +220,24 @@ def test_no_fold_is_empty_or_without_a_class_or_else_it_is_refused(seed, n_group
     if multilabel:
         labels = (rng.random((n, n_classes)) < 0.3).astype(int)
     data = of(labels, groups, n_classes, multilabel)
-    for split in (lambda: stratified_kfold(data, folds=folds, seed=seed), lambda: holdout(data, seed=seed)):
+    for split in (
+        lambda: stratified_kfold(data, folds=folds, seed=seed),
+        lambda: holdout(data, seed=seed),
+    ):
         found, message = attempted(split)
-        assert found or "use folds=" in message or "leave" in message or "needs at least 2 groups" in message
+        assert (
+            found
+            or "use folds=" in message
+            or "leave" in message
+            or "needs at least 2 groups" in message
+        )
         classes = np.flatnonzero(data.targets.any(axis=0)) if multilabel else np.unique(labels)
         for side in (side for fold in found for side in fold):
-            held = np.flatnonzero(data.targets[side].any(axis=0)) if multilabel else np.unique(labels[side])
+            held = (
+                np.flatnonzero(data.targets[side].any(axis=0))
+                if multilabel
+                else np.unique(labels[side])
+            )
             assert held.tolist() == classes.tolist()
         assert not any(set(groups[train]) & set(groups[test]) for train, test in found)
 
@@ -214,5 +280,7 @@ def test_a_rare_class_is_on_both_sides_of_a_holdout():
 def test_images_without_any_label_are_split_as_well():
     labels = np.zeros((40, 2), int)
     labels[:10, 0] = labels[5:15, 1] = 1
-    tests = np.sort(np.concatenate([test for _, test in stratified_kfold(of(labels, multilabel=True), folds=4)]))
+    tests = np.sort(
+        np.concatenate([test for _, test in stratified_kfold(of(labels, multilabel=True), folds=4)])
+    )
     assert tests.tolist() == list(range(40))

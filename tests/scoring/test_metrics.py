@@ -10,7 +10,9 @@ from benchmark.scoring.predictions import Predictions
 
 def predictions(y, proba, ordinal=False):
     proba = np.asarray(proba, dtype=float)
-    return Predictions(np.asarray(y), proba, tuple("abcdefgh"[: proba.shape[1]]), np.arange(len(y)), ordinal)
+    return Predictions(
+        np.asarray(y), proba, tuple("abcdefgh"[: proba.shape[1]]), np.arange(len(y)), ordinal
+    )
 
 
 def random_predictions(seed, k=4, n=60, rounded=False):
@@ -30,7 +32,9 @@ def test_metrics_equal_scikit_learns_own(seed, k, rounded):
         "accuracy": sk.accuracy_score(y, labels),
         "balanced_accuracy": sk.balanced_accuracy_score(y, labels),
         "auc": sk.roc_auc_score(y, score, multi_class="ovr", average="macro"),
-        "average_precision": sk.average_precision_score(y, score) if k == 2 else sk.average_precision_score(np.eye(k)[y], proba),
+        "average_precision": sk.average_precision_score(y, score)
+        if k == 2
+        else sk.average_precision_score(np.eye(k)[y], proba),
         "log_loss": sk.log_loss(y, proba),
         "mcc": sk.matthews_corrcoef(y, labels),
         "kappa": sk.cohen_kappa_score(y, labels),
@@ -47,14 +51,22 @@ def test_geometric_mean_and_minimum_recall_are_of_the_classes_that_are_there(see
 
     p = random_predictions(seed, 4)
     recalls = sk.recall_score(p.y_true, p.labels, average=None)
-    assert compute(p)["geometric_mean"] == pytest.approx(geometric_mean_score(p.y_true, p.labels), abs=1e-12)
+    assert compute(p)["geometric_mean"] == pytest.approx(
+        geometric_mean_score(p.y_true, p.labels), abs=1e-12
+    )
     assert compute(p)["minimum_recall"] == pytest.approx(recalls.min())
 
 
 def averages(y, labels, present=None):
     functions = {"precision": sk.precision_score, "recall": sk.recall_score, "f1": sk.f1_score}
-    macro = {name: f(y, labels, labels=present, average="macro", zero_division=0) for name, f in functions.items()}
-    weighted = {f"{name}_weighted": f(y, labels, labels=present, average="weighted", zero_division=0) for name, f in functions.items()}
+    macro = {
+        name: f(y, labels, labels=present, average="macro", zero_division=0)
+        for name, f in functions.items()
+    }
+    weighted = {
+        f"{name}_weighted": f(y, labels, labels=present, average="weighted", zero_division=0)
+        for name, f in functions.items()
+    }
     return macro | weighted
 
 
@@ -62,7 +74,9 @@ def averages(y, labels, present=None):
 def test_metrics_equal_scikit_learns_over_the_classes_that_are_there(seed):
     whole = random_predictions(seed, 5)
     kept = whole.y_true != 3
-    p = Predictions(whole.y_true[kept], whole.proba[kept], whole.classes, whole.test_index[kept], ordinal=True)
+    p = Predictions(
+        whole.y_true[kept], whole.proba[kept], whole.classes, whole.test_index[kept], ordinal=True
+    )
     y, labels, found = p.y_true, p.labels, compute(p)
     expected = averages(y, labels, present=[0, 1, 2, 4])
     expected["kappa"] = sk.cohen_kappa_score(y, labels, weights="quadratic", labels=range(5))
@@ -104,7 +118,14 @@ def test_predictions_of_one_class_alone_have_no_correlation():
 
 @given(
     st.integers(0, 10_000),
-    st.sampled_from([(2, "binary-class"), (5, "multi-class"), (5, "ordinal-regression"), (6, "multi-label, binary-class")]),
+    st.sampled_from(
+        [
+            (2, "binary-class"),
+            (5, "multi-class"),
+            (5, "ordinal-regression"),
+            (6, "multi-label, binary-class"),
+        ]
+    ),
 )
 def test_auc_and_accuracy_equal_medmnists(seed, case):
     from medmnist.evaluator import getACC, getAUC
@@ -124,20 +145,26 @@ def test_auc_from_hard_labels_is_impossible():
     labels = np.array([0, 1, 1, 0])
     with pytest.raises(ValueError, match="probabilities must be"):
         Predictions(labels, labels.astype(float), ("a", "b"), np.arange(4))
-    assert {METRICS[name].needs for name in ("auc", "average_precision", "log_loss", "brier", "ece")} == {"proba"}
+    assert {
+        METRICS[name].needs for name in ("auc", "average_precision", "log_loss", "brier", "ece")
+    } == {"proba"}
     p = predictions(labels, [[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.45, 0.55]])
     assert METRICS["auc"](p) == 1.0, "the second image's rank counts, not its label"
 
 
 def test_a_class_absent_from_the_test_part_gives_a_stated_nan_and_no_crash():
-    p = predictions([0, 0, 1, 1], [[0.8, 0.1, 0.1], [0.3, 0.6, 0.1], [0.1, 0.8, 0.1], [0.2, 0.7, 0.1]])
+    p = predictions(
+        [0, 0, 1, 1], [[0.8, 0.1, 0.1], [0.3, 0.6, 0.1], [0.1, 0.8, 0.1], [0.2, 0.7, 0.1]]
+    )
     found = compute(p)
     assert np.isnan(found["auc"])
     assert np.isnan(found["average_precision"])
     assert found["log_loss"] == pytest.approx(sk.log_loss(p.y_true, p.proba, labels=[0, 1, 2]))
     assert "no test image of: c" in undefined(p)[0]
     assert per_class(p)["c"]["support"] == 0
-    once = predictions([0, 0, 1, 1], [[0.8, 0.1, 0.1], [0.3, 0.6, 0.1], [0.1, 0.8, 0.1], [0.1, 0.2, 0.7]])
+    once = predictions(
+        [0, 0, 1, 1], [[0.8, 0.1, 0.1], [0.3, 0.6, 0.1], [0.1, 0.8, 0.1], [0.1, 0.2, 0.7]]
+    )
     assert compute(once)["recall"] == compute(once)["balanced_accuracy"] == 0.5
     assert not undefined(predictions([0, 1], [[0.5, 0.5], [0.5, 0.5]]))
 
@@ -149,7 +176,9 @@ def test_a_test_part_of_one_class_gives_nan_auc_in_a_binary_task():
 def test_kappa_is_quadratic_for_ordinal_classes():
     y, proba = [0, 1, 2, 3], np.eye(4)[[0, 1, 3, 3]] * 0.9 + 0.025
     plain, graded = compute(predictions(y, proba)), compute(predictions(y, proba, ordinal=True))
-    assert graded["kappa"] == pytest.approx(sk.cohen_kappa_score(y, [0, 1, 3, 3], weights="quadratic"))
+    assert graded["kappa"] == pytest.approx(
+        sk.cohen_kappa_score(y, [0, 1, 3, 3], weights="quadratic")
+    )
     assert graded["kappa"] > plain["kappa"]
 
 
@@ -161,7 +190,14 @@ def test_calibration_error_is_the_gap_between_confidence_and_accuracy():
 
 def test_multi_label_metrics_are_its_own():
     truth = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 0]])
-    found = compute(Predictions(truth, np.array([[0.9, 0.2, 0.4], [0.1, 0.8, 0.3], [0.7, 0.6, 0.1]]), ("a", "b", "c"), np.arange(3)))
+    found = compute(
+        Predictions(
+            truth,
+            np.array([[0.9, 0.2, 0.4], [0.1, 0.8, 0.3], [0.7, 0.6, 0.1]]),
+            ("a", "b", "c"),
+            np.arange(3),
+        )
+    )
     assert found["subset_accuracy"] == pytest.approx(2 / 3)
     assert found["hamming_loss"] == pytest.approx(1 / 9)
     assert found["label_ranking_average_precision"] == 1.0
@@ -171,7 +207,9 @@ def test_multi_label_metrics_are_its_own():
 def test_calibration_bins_are_closed_on_the_right():
     """Guo et al. 2017: (lower, upper]. The confidences 0.6 and 0.65 share the bin (0.6 is the upper edge of 8/15 to 9/15)."""
     p = predictions([0, 1], [[0.6, 0.4], [0.65, 0.35]])
-    assert compute(p)["ece"] == pytest.approx((0.4 + 0.65) / 2), "two bins: |1 - 0.6| and |0 - 0.65|, half of the images each"
+    assert compute(p)["ece"] == pytest.approx((0.4 + 0.65) / 2), (
+        "two bins: |1 - 0.6| and |0 - 0.65|, half of the images each"
+    )
     right_edge = predictions([0, 1], [[0.6, 0.4], [0.55, 0.45]])
     assert compute(right_edge)["ece"] == pytest.approx(abs(0.5 - 0.575)), "one bin, (8/15, 9/15]"
 
@@ -207,7 +245,9 @@ def test_multi_label_macro_averages_equal_scikit_learns_over_the_labels_present(
 
 def test_the_notes_name_a_class_that_only_the_test_set_has():
     p = predictions([0, 1, 2], np.eye(3) * 0.4 + 0.2)
-    assert class_notes(p, np.array([0, 1, 1]))[0].startswith("class 'c' has no training images: none of its 1 test images")
+    assert class_notes(p, np.array([0, 1, 1]))[0].startswith(
+        "class 'c' has no training images: none of its 1 test images"
+    )
     assert not class_notes(p, np.array([0, 1, 2]))
 
 

@@ -18,7 +18,13 @@ def path(tmp_path):
     path = tmp_path / "predictions" / "k.npz"
     rng = np.random.default_rng(0)
     proba = rng.dirichlet(np.ones(3), 50)
-    Predictions(rng.integers(0, 3, 50), proba, ("a", "b", "c"), np.arange(50), groups=np.repeat(["p", "q"], 25)).save(path)
+    Predictions(
+        rng.integers(0, 3, 50),
+        proba,
+        ("a", "b", "c"),
+        np.arange(50),
+        groups=np.repeat(["p", "q"], 25),
+    ).save(path)
     return path
 
 
@@ -54,7 +60,9 @@ def test_a_truncated_file_is_said_to_be_corrupted(path, share):
 
 def test_a_header_that_claims_more_than_there_is_takes_no_memory(path):
     header = array(np.zeros((50, 3)))
-    with_member(path, "proba.npy", header.replace(b"(50, 3)", b"(10000000000, 3)")[:128] + header[128:])
+    with_member(
+        path, "proba.npy", header.replace(b"(50, 3)", b"(10000000000, 3)")[:128] + header[128:]
+    )
     tracemalloc.start()
     with pytest.raises(UserError, match="is said to hold 240000000000 bytes"):
         ResultsFolder(path.parent.parent).read_predictions("k")

@@ -17,8 +17,9 @@ from benchmark.scoring.predictions import Predictions
 from benchmark.scoring.rank_tests import friedman, holm, nemenyi, wilcoxon, wilcoxon_holm
 from benchmark.scoring.significance import _tango, corrected_t, delong, mcnemar, spread_of, wilson
 
-# Demsar 2006, Statistical Comparisons of Classifiers over Multiple Data Sets, JMLR 7, table 6: AUC of four decision trees.
-# The table prints 0.975 twice for 'voting', with ranks 2 and 3 from digits that it does not print: the first has a digit more here.
+# Demsar 2006, Statistical Comparisons of Classifiers over Multiple Data Sets, JMLR 7, table 6: AUC
+# of four decision trees. The table prints 0.975 twice for 'voting', with ranks 2 and 3 from digits
+# that it does not print: the first has a digit more here.
 DEMSAR = pd.DataFrame(
     {
         "adult": [0.763, 0.768, 0.771, 0.798],
@@ -39,8 +40,9 @@ DEMSAR = pd.DataFrame(
     index=["C4.5", "C4.5+m", "C4.5+cf", "C4.5+m+cf"],
 ).T
 
-# DeLong, DeLong & Clarke-Pearson 1988, ovarian cancer: albumin, total protein, K-G score, and whether surgery helped; the 43 complete
-# cases, as listed in the SAS/STAT User's Guide, PROC LOGISTIC, example "Comparing Receiver Operating Characteristic Curves".
+# DeLong, DeLong & Clarke-Pearson 1988, ovarian cancer: albumin, total protein, K-G score, and
+# whether surgery helped; the 43 complete cases, as listed in the SAS/STAT User's Guide, PROC
+# LOGISTIC, example "Comparing Receiver Operating Characteristic Curves".
 OVARIAN = np.loadtxt(
     """
     3.0 5.8 10 0;3.2 6.3 5 1;3.9 6.8 3 1;2.8 4.8 6 0;3.2 5.8 3 1;0.9 4.0 5 0;2.5 5.7 8 0;1.6 5.6 5 1;3.8 5.7 5 1;3.7 6.7 6 1;3.2 5.4 4 1
@@ -81,15 +83,24 @@ def test_nemenyi_gives_the_critical_differences_of_demsar():
     assert at_5.effect == pytest.approx(1.179, abs=5e-4), "3.143 - 1.964"
     assert not at_5.significant, "even the best and the worst do not differ at 0.05 (section 3.2.2)"
     below_10 = at_10.p_values.lt(0.10)
-    pairs = {frozenset((one, two)) for one in below_10 for two in below_10 if below_10.loc[one, two]}
-    assert pairs == {frozenset(("C4.5", "C4.5+m")), frozenset(("C4.5", "C4.5+m+cf"))}, "at 0.10 C4.5 is worse than these two"
+    pairs = {
+        frozenset((one, two)) for one in below_10 for two in below_10 if below_10.loc[one, two]
+    }
+    assert pairs == {frozenset(("C4.5", "C4.5+m")), frozenset(("C4.5", "C4.5+m+cf"))}, (
+        "at 0.10 C4.5 is worse than these two"
+    )
 
 
-@pytest.mark.parametrize(("k", "alpha", "q"), [(3, 0.05, 2.343), (4, 0.05, 2.569), (10, 0.05, 3.164), (4, 0.10, 2.291), (10, 0.10, 2.920)])
+@pytest.mark.parametrize(
+    ("k", "alpha", "q"),
+    [(3, 0.05, 2.343), (4, 0.05, 2.569), (10, 0.05, 3.164), (4, 0.10, 2.291), (10, 0.10, 2.920)],
+)
 def test_critical_values_are_those_of_demsars_table_5a(k, alpha, q):
     """The table cuts digits where it should round."""
     scores = pd.DataFrame(np.random.default_rng(0).random((12, k)))
-    assert nemenyi(scores, alpha=alpha).critical_difference == pytest.approx(q * np.sqrt(k * (k + 1) / (6 * 12)), abs=1e-3)
+    assert nemenyi(scores, alpha=alpha).critical_difference == pytest.approx(
+        q * np.sqrt(k * (k + 1) / (6 * 12)), abs=1e-3
+    )
 
 
 def test_holm_rejects_what_it_rejects_in_demsar():
@@ -99,9 +110,13 @@ def test_holm_rejects_what_it_rejects_in_demsar():
     assert list(z.round(3)) == [2.416, 2.342, 0.512]
     p_values = 2 * stats.norm.sf(z)
     assert list(p_values[:2].round(3)) == [0.016, 0.019]
-    assert p_values[2] == pytest.approx(0.607, abs=2e-3), "z = 0.512 has p = 0.609, where the paper prints 0.607"
+    assert p_values[2] == pytest.approx(0.607, abs=2e-3), (
+        "z = 0.512 has p = 0.609, where the paper prints 0.607"
+    )
     adjusted = holm(p_values)
-    assert list(adjusted) == pytest.approx([3 * p_values[0], 3 * p_values[0], p_values[2]]), "never below an earlier one"
+    assert list(adjusted) == pytest.approx([3 * p_values[0], 3 * p_values[0], p_values[2]]), (
+        "never below an earlier one"
+    )
     assert list(adjusted < 0.05) == [True, True, False]
 
 
@@ -119,7 +134,8 @@ def test_wilcoxon_with_five_data_sets_is_refused_with_the_reason():
     assert np.isnan(found.p_value)
     assert not found.significant
     assert found.refusal == (
-        "5 data sets, 5 of them with a difference, and the two-sided test cannot reach p < 0.05 below 6 of these "
+        "5 data sets, 5 of them with a difference, and the two-sided test cannot reach p < 0.05 "
+        "below 6 of these "
         "(the least p of 5 is 0.0625)"
     )
     six = wilcoxon([0.9, 0.8, 0.7, 0.6, 0.5, 0.4], [0.1, 0.2, 0.1, 0.2, 0.1, 0.2])
@@ -127,7 +143,9 @@ def test_wilcoxon_with_five_data_sets_is_refused_with_the_reason():
 
 
 def test_data_sets_without_a_difference_do_not_count_towards_the_six():
-    assert wilcoxon([0.9, 0.8, 0.7, 0.6, 0.5, 0.4], [0.9, 0.2, 0.1, 0.2, 0.1, 0.2]).refusal.startswith("6 data sets, 5 of them")
+    assert wilcoxon(
+        [0.9, 0.8, 0.7, 0.6, 0.5, 0.4], [0.9, 0.2, 0.1, 0.2, 0.1, 0.2]
+    ).refusal.startswith("6 data sets, 5 of them")
 
 
 def test_differences_that_are_equal_on_paper_tie():
@@ -147,8 +165,12 @@ def test_friedman_without_ties_is_scipys_and_takes_losses_as_well(k, n, seed):
 
 def test_friedman_refuses_what_it_cannot_support():
     scores = pd.DataFrame(np.random.default_rng(0).random((10, 4)))
-    assert friedman(scores.iloc[:, :2]).refusal.startswith("2 entries, and ranks of several need at least 3")
-    assert friedman(scores.iloc[:2]).refusal.startswith("2 data sets, and 4 entries need at least 3")
+    assert friedman(scores.iloc[:, :2]).refusal.startswith(
+        "2 entries, and ranks of several need at least 3"
+    )
+    assert friedman(scores.iloc[:2]).refusal.startswith(
+        "2 data sets, and 4 entries need at least 3"
+    )
     assert nemenyi(scores.iloc[:2]).refusal
     scores.iloc[3, 1] = np.nan
     assert friedman(scores).refusal.startswith("1 of 10 data sets lack")
@@ -158,7 +180,9 @@ def test_nemenyi_refuses_data_sets_too_few_for_any_ranks_to_differ():
     agreed = pd.DataFrame([range(10)] * 2)
     assert not friedman(agreed).refusal
     found = nemenyi(agreed)
-    assert found.refusal.startswith("2 data sets, and 10 entries need at least 3: average ranks differ by at most 9")
+    assert found.refusal.startswith(
+        "2 data sets, and 10 entries need at least 3: average ranks differ by at most 9"
+    )
     assert np.isnan(found.p_value)
     assert nemenyi(pd.DataFrame([range(10)] * 3)).significant
 
@@ -181,8 +205,22 @@ def test_delong_gives_the_published_figures_of_ovarian_cancer():
         (protein, -0.0780, 0.1046, -0.2830, 0.1271, 0.5554, 0.4561),
     ):
         found = delong(helped, scores, kg)
-        printed = [found.effect, found.effect / found.statistic, found.lower, found.upper, found.statistic**2, found.p_value]
-        assert [round(value, 4) for value in printed] == [effect, error, lower, upper, chi2, p_value]
+        printed = [
+            found.effect,
+            found.effect / found.statistic,
+            found.lower,
+            found.upper,
+            found.statistic**2,
+            found.p_value,
+        ]
+        assert [round(value, 4) for value in printed] == [
+            effect,
+            error,
+            lower,
+            upper,
+            chi2,
+            p_value,
+        ]
         assert found.n == 43
     assert round(roc_auc_score(helped, kg), 4) == 0.7258
 
@@ -198,11 +236,17 @@ def structural_components(truth, scores):
 @settings(max_examples=40)
 def test_delong_is_what_its_definition_says_and_changes_sign_with_its_arguments(seed, n, levels):
     random = np.random.default_rng(seed)
-    truth, a, b = random.integers(2, size=n), random.integers(levels, size=n), random.integers(levels, size=n)
+    truth, a, b = (
+        random.integers(2, size=n),
+        random.integers(levels, size=n),
+        random.integers(levels, size=n),
+    )
     assume(2 <= truth.sum() <= n - 2)
     found, swapped = delong(truth, a, b), delong(truth, b, a)
     assert found.effect == pytest.approx(roc_auc_score(truth, a) - roc_auc_score(truth, b))
-    assert (swapped.effect, swapped.upper) == pytest.approx((-found.effect, -found.lower), nan_ok=True)
+    assert (swapped.effect, swapped.upper) == pytest.approx(
+        (-found.effect, -found.lower), nan_ok=True
+    )
     assert swapped.p_value == pytest.approx(found.p_value, nan_ok=True)
     (a10, a01), (b10, b01) = structural_components(truth, a), structural_components(truth, b)
     s10, s01 = np.cov(a10, b10), np.cov(a01, b01)
@@ -216,37 +260,49 @@ def test_delong_of_equal_scores_finds_nothing_and_of_too_few_refuses():
     truth = np.array([0, 0, 0, 1, 1, 1])
     same = delong(truth, truth * 0.5, truth * 2)
     assert (same.effect, same.p_value) == (0, 1)
-    assert delong([0, 0, 1], [1, 2, 3], [3, 2, 1]).refusal.startswith("1 positive and 2 negative test images")
+    assert delong([0, 0, 1], [1, 2, 3], [3, 2, 1]).refusal.startswith(
+        "1 positive and 2 negative test images"
+    )
     assert "the same in all 6 images" in delong(truth, truth, -truth).refusal
 
 
 def test_mcnemar_is_the_mid_p_binomial_test_of_the_discordant_images():
     truth = np.zeros(100, int)
-    a, b = np.r_[np.ones(2, int), np.zeros(98, int)], np.r_[np.zeros(2, int), np.ones(9, int), np.zeros(89, int)]
+    a, b = (
+        np.r_[np.ones(2, int), np.zeros(98, int)],
+        np.r_[np.zeros(2, int), np.ones(9, int), np.zeros(89, int)],
+    )
     found = mcnemar(truth, a, b)
-    assert found.p_value == pytest.approx(stats.binomtest(2, 11).pvalue - stats.binom.pmf(2, 11, 0.5))
+    assert found.p_value == pytest.approx(
+        stats.binomtest(2, 11).pvalue - stats.binom.pmf(2, 11, 0.5)
+    )
     assert (found.n, found.effect) == (100, pytest.approx(0.07))
     assert found.unit == "test images, 11 of them right for one only"
 
 
 def test_mcnemar_of_five_discordant_images_is_refused():
     truth, a = np.zeros(100, int), np.r_[np.ones(5, int), np.zeros(95, int)]
-    assert mcnemar(truth, a, truth).refusal.startswith("5 test images are right for one only, and the test needs at least 6")
+    assert mcnemar(truth, a, truth).refusal.startswith(
+        "5 test images are right for one only, and the test needs at least 6"
+    )
     assert not mcnemar(truth, np.r_[np.ones(6, int), np.zeros(94, int)], truth).refusal
 
 
 def test_the_corrected_t_test_by_hand():
     """Differences 1, 2, 3, 4 hundredths, 75 train and 25 test.
 
-    Mean 0.025; variance (0.015^2 + 0.005^2 + 0.005^2 + 0.015^2) / 3 = 0.0005 / 3; times 1/4 + 25/75 = 7/12 that is 0.0035 / 36, whose root
-    is 0.0098601; t = 0.025 / 0.0098601 = 2.53546 with 3 degrees of freedom. t(0.975; 3) = 3.18245: half the interval is 0.0313794.
-    An uncorrected t-test has 1/4: t = 0.025 / 0.0064550 = 3.87298, and calls it significant.
+    Mean 0.025; variance (0.015^2 + 0.005^2 + 0.005^2 + 0.015^2) / 3 = 0.0005 / 3; times 1/4 + 25/75
+    = 7/12 that is 0.0035 / 36, whose root is 0.0098601; t = 0.025 / 0.0098601 = 2.53546 with 3
+    degrees of freedom. t(0.975; 3) = 3.18245: half the interval is 0.0313794. An uncorrected t-test
+    has 1/4: t = 0.025 / 0.0064550 = 3.87298, and calls it significant.
     """
     differences = [0.01, 0.02, 0.03, 0.04]
     found = corrected_t(differences, n_train=75, n_test=25)
     assert (found.n, found.effect) == (4, pytest.approx(0.025))
     assert found.statistic == pytest.approx(2.53546, abs=1e-5)
-    assert (found.lower, found.upper) == pytest.approx((0.025 - 0.0313794, 0.025 + 0.0313794), abs=1e-6)
+    assert (found.lower, found.upper) == pytest.approx(
+        (0.025 - 0.0313794, 0.025 + 0.0313794), abs=1e-6
+    )
     assert found.p_value == pytest.approx(0.085, abs=5e-4)
     assert not found.significant
     assert stats.ttest_1samp(differences, 0).pvalue < 0.05
@@ -254,7 +310,9 @@ def test_the_corrected_t_test_by_hand():
 
 def test_the_corrected_t_test_refuses_what_has_no_variance():
     assert corrected_t([0.1], 2, 1).refusal == "1 fold, and a variance needs at least 2"
-    assert corrected_t([0.1, 0.1, 0.1], 2, 1).refusal.startswith("the difference is the same on all 3 folds")
+    assert corrected_t([0.1, 0.1, 0.1], 2, 1).refusal.startswith(
+        "the difference is the same on all 3 folds"
+    )
     assert corrected_t([0.1, np.nan, 0.1], 2, 1).refusal.startswith("undefined on 1 of 3 folds")
     assert corrected_t([0.0, 0.0], 2, 1).p_value == 1
 
@@ -275,7 +333,9 @@ def a_test_set(seed, n, k=3, separation=1.5, multilabel=False):
 
 
 @pytest.mark.parametrize("multilabel", [False, True])
-@pytest.mark.parametrize("name", [name for name in METRICS if name not in ("minimum_recall", "ece")])
+@pytest.mark.parametrize(
+    "name", [name for name in METRICS if name not in ("minimum_recall", "ece")]
+)
 def test_influences_are_what_the_metric_loses_without_an_image(name, multilabel):
     if METRICS[name].multilabel not in (None, multilabel):
         return
@@ -284,7 +344,9 @@ def test_influences_are_what_the_metric_loses_without_an_image(name, multilabel)
     left_out = [value - METRICS[name](p.take(np.delete(np.arange(200), i))) for i in range(200)]
     assert abs(found.sum()) < 1e-6
     assert np.corrcoef(found, left_out)[0, 1] > 0.999
-    assert np.sqrt((found**2).sum()) == pytest.approx(np.std(left_out, ddof=1) * np.sqrt(199), rel=0.05)
+    assert np.sqrt((found**2).sum()) == pytest.approx(
+        np.std(left_out, ddof=1) * np.sqrt(199), rel=0.05
+    )
 
 
 def test_the_influences_on_an_auc_are_delongs():
@@ -308,7 +370,9 @@ def test_a_spread_that_one_unit_decides_has_few_degrees_of_freedom():
 
 def test_the_images_of_a_patient_are_one_unit():
     groups = np.repeat(np.arange(20), 10)
-    values = np.random.default_rng(1).normal(size=20)[groups]  # all alike within a patient: 20 observations, not 200
+    values = np.random.default_rng(1).normal(size=20)[
+        groups
+    ]  # all alike within a patient: 20 observations, not 200
     values -= values.mean()
     by_group, by_image = spread_of(values / 200, groups), spread_of(values / 200)
     assert by_group.error == pytest.approx(np.sqrt(10) * by_image.error, rel=0.05)
@@ -319,29 +383,47 @@ def test_wilsons_interval_is_statsmodels():
     from statsmodels.stats.proportion import proportion_confint
 
     for right, n in ((0, 10), (7, 50), (50, 50)):
-        assert wilson(right / n, n, stats.norm.isf(0.025)) == pytest.approx(proportion_confint(right, n, method="wilson"), abs=1e-12)
+        assert wilson(right / n, n, stats.norm.isf(0.025)) == pytest.approx(
+            proportion_confint(right, n, method="wilson"), abs=1e-12
+        )
 
 
-@pytest.mark.parametrize(("only_a", "only_b", "n"), [(1, 0, 44), (8, 0, 30), (20, 20, 60), (12, 3, 200)])
+@pytest.mark.parametrize(
+    ("only_a", "only_b", "n"), [(1, 0, 44), (8, 0, 30), (20, 20, 60), (12, 3, 200)]
+)
 def test_the_limits_of_tangos_interval_are_where_the_score_test_rejects(only_a, only_b, n):
     """The score statistic, with the share of the discordant images that is most likely under the difference, found numerically."""
     for limit in _tango(only_a, only_b, n, 0.05):
 
         def loss(share, limit=limit):
-            return -(only_a * np.log(share + limit) + only_b * np.log(share) + (n - only_a - only_b) * np.log(1 - 2 * share - limit))
+            return -(
+                only_a * np.log(share + limit)
+                + only_b * np.log(share)
+                + (n - only_a - only_b) * np.log(1 - 2 * share - limit)
+            )
 
         bounds = max(0, -limit) + 1e-12, (1 - limit) / 2 - 1e-12
-        share = optimize.minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-12}).x
+        share = optimize.minimize_scalar(
+            loss, bounds=bounds, method="bounded", options={"xatol": 1e-12}
+        ).x
         score = (only_a - only_b - n * limit) / np.sqrt(n * (2 * share + limit * (1 - limit)))
         assert abs(score) == pytest.approx(1.96, abs=1e-3)
 
 
-@given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 200), st.sampled_from([0.05, 0.01, 0.002]))
+@given(
+    st.integers(0, 60),
+    st.integers(0, 60),
+    st.integers(0, 200),
+    st.sampled_from([0.05, 0.01, 0.002]),
+)
 @settings(max_examples=60)
 def test_mcnemars_interval_holds_zero_where_the_test_does_not_reject(only_a, only_b, both, alpha):
     assume(only_a + only_b >= 6)
     truth = np.zeros(only_a + only_b + both, int)
-    a, b = np.repeat([0, 1, 0], [only_a, only_b, both]), np.repeat([1, 0, 0], [only_a, only_b, both])
+    a, b = (
+        np.repeat([0, 1, 0], [only_a, only_b, both]),
+        np.repeat([1, 0, 0], [only_a, only_b, both]),
+    )
     found = mcnemar(truth, a, b, alpha)
     assert found.lower <= found.effect <= found.upper
     if found.p_value >= alpha:
@@ -359,12 +441,21 @@ def test_classifiers_that_err_equally_often_have_p_of_one():
 def test_an_interval_says_how_many_images_or_groups_it_needs():
     rare = a_test_set(0, 200)
     rare = replace(rare, y_true=np.where(np.arange(200) < 9, 2, np.arange(200) % 2))
-    assert over_images("f1", [rare]).refusal == "9 test images of 'c', and f1 needs at least 20 of each class"
+    assert (
+        over_images("f1", [rare]).refusal
+        == "9 test images of 'c', and f1 needs at least 20 of each class"
+    )
     assert np.isnan(over_images("f1", [rare]).lower)
     assert "'c'" not in over_images("accuracy", [rare]).refusal, "an accuracy needs no class"
     few = replace(a_test_set(0, 200), groups=(np.arange(200) // 20).astype(str))
-    assert over_images("accuracy", [few]).refusal == "10 groups of test images, and accuracy needs at least 20"
-    assert over_images("log_loss", [a_test_set(0, 200)]).refusal == "200 test images, and log_loss needs at least 400"
+    assert (
+        over_images("accuracy", [few]).refusal
+        == "10 groups of test images, and accuracy needs at least 20"
+    )
+    assert (
+        over_images("log_loss", [a_test_set(0, 200)]).refusal
+        == "200 test images, and log_loss needs at least 400"
+    )
     assert "is known to hold its level" in over_images("minimum_recall", [rare]).refusal
 
 
@@ -378,7 +469,9 @@ def test_a_class_without_errors_is_not_without_uncertainty():
 
 def test_an_interval_by_patients_is_wider_than_by_images():
     p = a_test_set(0, 600)
-    order = np.argsort(p.y_true * 2 + (p.labels == p.y_true), kind="stable")  # patients whose images are all right or all wrong
+    order = np.argsort(
+        p.y_true * 2 + (p.labels == p.y_true), kind="stable"
+    )  # patients whose images are all right or all wrong
     by_image = replace(p.take(order))
     by_group = replace(by_image, groups=(np.arange(600) // 5).astype(str))
     one, other = over_images("f1", [by_image]), over_images("f1", [by_group])
@@ -412,7 +505,11 @@ def test_groups_that_differ_too_much_in_size_get_neither_interval_nor_test():
         assert np.isnan([found.lower, found.p_value]).all()
     assert (
         "too much"
-        not in over_images("accuracy", [uneven], rules={kind: replace(rule, uneven=np.inf) for kind, rule in RULES.items()}).refusal
+        not in over_images(
+            "accuracy",
+            [uneven],
+            rules={kind: replace(rule, uneven=np.inf) for kind, rule in RULES.items()},
+        ).refusal
     )
 
 

@@ -28,10 +28,22 @@ def served(classical, tmp_path_factory):
         port = free.getsockname()[1]
     temporary = folder / "temporary"
     temporary.mkdir()
-    command = [sys.executable, "-m", "benchmark", "serve", str(folder / "it.pipeline"), "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmark",
+        "serve",
+        str(folder / "it.pipeline"),
+        "--port",
+        str(port),
+    ]
     with (folder / "messages").open("wb") as messages:
         process = subprocess.Popen(
-            command, env={**os.environ, "TMPDIR": str(temporary)}, stdout=subprocess.PIPE, stderr=messages, text=True
+            command,
+            env={**os.environ, "TMPDIR": str(temporary)},
+            stdout=subprocess.PIPE,
+            stderr=messages,
+            text=True,
         )
         assert f"http://127.0.0.1:{port}" in process.stdout.readline()
         yield f"http://127.0.0.1:{port}", temporary, folder / "messages"
@@ -48,16 +60,24 @@ def image(digits):
 
 
 def upload(address, image, **options):
-    return httpx.post(f"{address}/gradio_api/upload", files={"files": ("scan.png", image)}, timeout=60, **options)
+    return httpx.post(
+        f"{address}/gradio_api/upload", files={"files": ("scan.png", image)}, timeout=60, **options
+    )
 
 
 def answer(address, path, session):
     """What the page says of an uploaded file."""
-    question = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}], "fn_index": 0, "session_hash": session}
+    question = {
+        "data": [{"path": path, "meta": {"_type": "gradio.FileData"}}],
+        "fn_index": 0,
+        "session_hash": session,
+    }
     joined = httpx.post(f"{address}/gradio_api/queue/join", json=question, timeout=60)
     if joined.status_code != 200:
         return joined.text
-    with httpx.stream("GET", f"{address}/gradio_api/queue/data?session_hash={session}", timeout=60) as stream:
+    with httpx.stream(
+        "GET", f"{address}/gradio_api/queue/data?session_hash={session}", timeout=60
+    ) as stream:
         lines = []
         for line in stream.iter_lines():
             lines.append(line)
@@ -130,21 +150,43 @@ def test_the_page_answers_to_the_names_of_this_machine_only(host, status, served
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://evil.example", "null", "http://localhost", "http://127.0.0.1:1", "evil", "https", "path", "user", "", "http://["]
+    "origin",
+    [
+        "http://evil.example",
+        "null",
+        "http://localhost",
+        "http://127.0.0.1:1",
+        "evil",
+        "https",
+        "path",
+        "user",
+        "",
+        "http://[",
+    ],
 )
 def test_what_another_site_has_a_browser_send_is_not_answered(origin, served, image):
     own = served[0]
-    same_port = {"https": own.replace("http", "https"), "path": f"{own}/", "user": own.replace("://", "://a@")}
+    same_port = {
+        "https": own.replace("http", "https"),
+        "path": f"{own}/",
+        "user": own.replace("://", "://a@"),
+    }
     origin = same_port.get(origin, origin)
     assert upload(served[0], image, headers={"Origin": origin}).status_code == 403
     assert httpx.get(f"{served[0]}/config", headers={"Origin": origin}).status_code == 403
     for door in ("queue/join", "cancel", "reset"):
-        assert httpx.post(f"{served[0]}/gradio_api/{door}", json={}, headers={"Origin": origin}).status_code == 403
+        assert (
+            httpx.post(
+                f"{served[0]}/gradio_api/{door}", json={}, headers={"Origin": origin}
+            ).status_code
+            == 403
+        )
 
 
 def test_the_origin_that_a_browser_leaves_out_is_known_by_its_site(served, image):
     statuses = [
-        upload(served[0], image, headers={"Sec-Fetch-Site": site}).status_code for site in ("cross-site", "same-site", "same-origin")
+        upload(served[0], image, headers={"Sec-Fetch-Site": site}).status_code
+        for site in ("cross-site", "same-site", "same-origin")
     ]
     assert statuses == [403, 403, 200]
     assert upload(served[0], image, headers={"Origin": served[0]}).status_code == 200
@@ -164,15 +206,28 @@ def test_a_browser_is_told_to_run_nothing_else_and_to_frame_nothing(path, served
 
 NO_PATH = b'{"data": [{"path": 5}], "fn_index": 0, "session_hash": "a"}'
 BODIES = [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 60_000, b'{"data": []}', NO_PATH]
-DOORS = ["queue/join", "upload", "run/predict", "api/predict", "call/predict", "reset", "cancel", "component_server"]
+DOORS = [
+    "queue/join",
+    "upload",
+    "run/predict",
+    "api/predict",
+    "call/predict",
+    "reset",
+    "cancel",
+    "component_server",
+]
 
 
 @pytest.mark.parametrize("door", DOORS)
 def test_a_bad_request_is_a_line_and_no_traceback(door, served):
     for body in BODIES:
         for kind in ("application/json", "multipart/form-data", "multipart/form-data; boundary=a"):
-            said = httpx.post(f"{served[0]}/gradio_api/{door}", content=body, headers={"Content-Type": kind})
-            assert 400 <= said.status_code < 500 or said.json() == []  # no file was sent, and none kept
+            said = httpx.post(
+                f"{served[0]}/gradio_api/{door}", content=body, headers={"Content-Type": kind}
+            )
+            assert (
+                400 <= said.status_code < 500 or said.json() == []
+            )  # no file was sent, and none kept
     for files in ({"files": ("", b"")}, {"other": ("a", b"x")}, {"files": ("a" * 9000, b"x")}):
         said = httpx.post(f"{served[0]}/gradio_api/{door}", files=files, data={"files": "x"})
         assert 400 <= said.status_code < 500
@@ -183,8 +238,23 @@ def test_a_bad_request_is_a_line_and_no_traceback(door, served):
 @pytest.mark.parametrize(
     "path",
     [
-        *("monitoring", "openapi.json", "docs", "redoc", "login", "gradio_api/info", "gradio_api/app_id", "gradio_api/file=x"),
-        *("gradio_api/deep_link", "gradio_api/mcp/", "gradio_api/proxy=http://127.0.0.1:22", "gradio_api/call/reply/a", "/config"),
+        *(
+            "monitoring",
+            "openapi.json",
+            "docs",
+            "redoc",
+            "login",
+            "gradio_api/info",
+            "gradio_api/app_id",
+            "gradio_api/file=x",
+        ),
+        *(
+            "gradio_api/deep_link",
+            "gradio_api/mcp/",
+            "gradio_api/proxy=http://127.0.0.1:22",
+            "gradio_api/call/reply/a",
+            "/config",
+        ),
         *("assets", "assets/", "%00", "gradio_api/upload", "gradio_api/queue/join"),
     ],
 )
@@ -203,8 +273,15 @@ def test_many_small_uploads_at_once_are_all_taken(served, image):
             gate.wait(60)
             yield body[100:]
 
-        headers = {"Content-Type": "multipart/form-data; boundary=a", "Content-Length": str(len(body))}
-        statuses.append(httpx.post(f"{served[0]}/gradio_api/upload", content=parts(), headers=headers, timeout=60).status_code)
+        headers = {
+            "Content-Type": "multipart/form-data; boundary=a",
+            "Content-Length": str(len(body)),
+        }
+        statuses.append(
+            httpx.post(
+                f"{served[0]}/gradio_api/upload", content=parts(), headers=headers, timeout=60
+            ).status_code
+        )
 
     head = b'--a\r\nContent-Disposition: form-data; name="files"; filename="scan.png"\r\nContent-Type: image/png\r\n\r\n'
     body = head + image + b"\r\n--a--\r\n"
@@ -217,7 +294,9 @@ def test_many_small_uploads_at_once_are_all_taken(served, image):
 
 
 def test_a_file_that_is_named_like_no_image_is_a_line_and_no_traceback(served, image):
-    (path,) = httpx.post(f"{served[0]}/gradio_api/upload", files={"files": ("scan.txt", image)}, timeout=60).json()
+    (path,) = httpx.post(
+        f"{served[0]}/gradio_api/upload", files={"files": ("scan.txt", image)}, timeout=60
+    ).json()
     assert "its name must end in one of .bmp, .dcm" in answer(served[0], path, "text")
     assert "Traceback" not in served[2].read_text()
 
@@ -237,7 +316,9 @@ def called(made, headers=(), path="/gradio_api/upload", method="POST"):
     async def send(message):
         sent.append(message)
 
-    asyncio.run(made({"type": "http", "method": method, "path": path, "headers": [*headers]}, receive, send))
+    asyncio.run(
+        made({"type": "http", "method": method, "path": path, "headers": [*headers]}, receive, send)
+    )
     return sent[0]["status"]
 
 
@@ -256,7 +337,9 @@ def test_uploads_that_nobody_asks_about_do_not_fill_the_disk(tmp_path, monkeypat
     assert called(made, small) == 503
 
 
-def test_a_body_that_does_not_come_to_its_end_is_waited_for_no_longer_than_the_limit(tmp_path, monkeypatch):
+def test_a_body_that_does_not_come_to_its_end_is_waited_for_no_longer_than_the_limit(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(guard, "LONGEST_SENDING", 0.1)
     made, sent = Guard(reader, "127.0.0.1", tmp_path), []
 
@@ -267,13 +350,20 @@ def test_a_body_that_does_not_come_to_its_end_is_waited_for_no_longer_than_the_l
     async def send(message):
         sent.append(message)
 
-    scope = {"type": "http", "method": "POST", "path": "/gradio_api/upload", "headers": [(b"host", b"localhost")]}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/gradio_api/upload",
+        "headers": [(b"host", b"localhost")],
+    }
     asyncio.run(asyncio.wait_for(made(scope, receive, send), 30))
     assert sent[0]["status"] == 408
     assert made.coming == 0
 
 
-def test_uploads_that_are_coming_are_counted_with_the_size_that_they_announce(tmp_path, monkeypatch):
+def test_uploads_that_are_coming_are_counted_with_the_size_that_they_announce(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(guard, "MOST_HELD", guard.LARGEST_BODY)
     made = Guard(page, "127.0.0.1", tmp_path)
     host = (b"host", b"localhost")
@@ -291,7 +381,13 @@ async def reader(scope, receive, send):
 def test_a_page_for_everybody_answers_to_addresses_and_its_own_name(tmp_path):
     made = Guard(page, "0.0.0.0", tmp_path)
     own = socket.gethostname().encode()
-    statuses = [called(made, [(b"host", name)], "/", "GET") for name in (b"10.1.2.3:80", own, b"evil.example")]
+    statuses = [
+        called(made, [(b"host", name)], "/", "GET")
+        for name in (b"10.1.2.3:80", own, b"evil.example")
+    ]
     assert statuses == [200, 200, 400]
     named = Guard(page, "lab.example", tmp_path)
-    assert [called(named, [(b"host", name)], "/", "GET") for name in (b"lab.example:80", b"10.1.2.3", b"localhost")] == [200, 400, 200]
+    assert [
+        called(named, [(b"host", name)], "/", "GET")
+        for name in (b"lab.example:80", b"10.1.2.3", b"localhost")
+    ] == [200, 400, 200]

@@ -25,16 +25,30 @@ from benchmark.pipelines.answers import top
 from benchmark.serving.answer import answers
 
 CHROMIUM = shutil.which("chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-sync",
+]
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here (Debian: apt-get install chromium)")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="there is no Chromium here (Debian: apt-get install chromium)"
+)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, classical, deep):
     """Two pipelines and a leaderboard."""
     folder = tmp_path_factory.mktemp("served")
-    run(load_study("digits", extractors=["pixels", "hog"], models=["majority", "knn"], split="holdout"), folder)
+    run(
+        load_study(
+            "digits", extractors=["pixels", "hog"], models=["majority", "knn"], split="holdout"
+        ),
+        folder,
+    )
     saving.save(classical, folder / "classical.pipeline")
     saving.save(deep, folder / "deep.pipeline")
     return folder
@@ -48,7 +62,9 @@ def served(folder, tmp_path_factory):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "benchmark", "serve", str(folder), "--port", str(port)]
-    process = subprocess.Popen(command, env={**os.environ, "TMPDIR": str(temporary)}, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, env={**os.environ, "TMPDIR": str(temporary)}, stdout=subprocess.PIPE, text=True
+    )
     said = process.stdout.readline()
     assert f"http://127.0.0.1:{port}" in said
     yield f"http://127.0.0.1:{port}", temporary, process.pid
@@ -88,7 +104,9 @@ def drop(page, path):
     page.wait_for_selector(".answer, .refused", timeout=30_000)
 
 
-def test_an_image_dropped_on_the_page_gets_the_answer_of_every_pipeline(page, seven, classical, deep):
+def test_an_image_dropped_on_the_page_gets_the_answer_of_every_pipeline(
+    page, seven, classical, deep
+):
     path, image = seven
     drop(page, path)
     for name, pipeline in (("classical", classical), ("deep", deep)):
@@ -117,7 +135,9 @@ def test_the_page_asks_no_other_machine_for_anything(page, served, seven):
 def test_nothing_of_an_image_is_left_after_the_answer(page, served, seven):
     drop(page, seven[0])
     deadline = time.monotonic() + 5
-    while (left := [path for path in served[1].rglob("*") if path.is_file() and path.stat().st_size]) and time.monotonic() < deadline:
+    while (
+        left := [path for path in served[1].rglob("*") if path.is_file() and path.stat().st_size]
+    ) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not left
 
@@ -129,7 +149,13 @@ def test_a_file_that_is_no_image_is_refused_in_words(kind, page, seven, tmp_path
         Image.new("1", (30_000, 30_000)).save(path)  # 900 million pixels in 100 kB
     else:
         whole = seven[0].read_bytes()
-        path.write_bytes({"text": b"<script>alert(1)</script>", "half": whole[: len(whole) // 2], "pickle": b"\x80\x04N."}[kind])
+        path.write_bytes(
+            {
+                "text": b"<script>alert(1)</script>",
+                "half": whole[: len(whole) // 2],
+                "pickle": b"\x80\x04N.",
+            }[kind]
+        )
     drop(page, path)
     said = page.locator(".refused").inner_text()
     assert said.startswith("cannot read the image hostile.png: ")
@@ -152,7 +178,9 @@ def test_the_leaderboard_can_be_sorted_and_filtered(page):
 
     def models():
         rows = table.get_by_role("row").all()
-        return [found.group() for row in rows if (found := re.search("knn|majority", row.inner_text()))]
+        return [
+            found.group() for row in rows if (found := re.search("knn|majority", row.inner_text()))
+        ]
 
     assert models()[0] == "knn"
     head = table.get_by_role("columnheader", name="accuracy")
@@ -165,25 +193,39 @@ def test_the_leaderboard_can_be_sorted_and_filtered(page):
     assert set(models()) == {"knn"}
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "pyproject.toml", "{folder}/classical.pipeline", "{folder}/results.sqlite"])
+@pytest.mark.parametrize(
+    "path",
+    ["/etc/passwd", "pyproject.toml", "{folder}/classical.pipeline", "{folder}/results.sqlite"],
+)
 def test_no_other_file_can_be_read(path, served, folder):
-    for door in ("gradio_api/file=", "file=", "static/", "assets/%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e"):
+    for door in (
+        "gradio_api/file=",
+        "file=",
+        "static/",
+        "assets/%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e",
+    ):
         answer = httpx.get(f"{served[0]}/{door}{path.format(folder=folder)}")
         assert answer.status_code in (401, 403, 404)
 
 
 def test_too_large_an_upload_is_refused(served):
-    answer = httpx.post(f"{served[0]}/gradio_api/upload", files={"files": ("a.png", bytes(60 * 2**20))})
+    answer = httpx.post(
+        f"{served[0]}/gradio_api/upload", files={"files": ("a.png", bytes(60 * 2**20))}
+    )
     assert answer.status_code == 413
 
 
 def test_the_page_listens_on_this_machine_only(served):
     sockets = psutil.Process(served[2]).net_connections()
-    assert {socket.laddr.ip for socket in sockets if socket.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
+    assert {socket.laddr.ip for socket in sockets if socket.status == psutil.CONN_LISTEN} == {
+        "127.0.0.1"
+    }
 
 
 def test_class_names_are_shown_whole(classical, browser, tmp_path, seven):
-    long = tuple(f"number {k} of ten, written by hand by a person whose name nobody knows" for k in range(10))
+    long = tuple(
+        f"number {k} of ten, written by hand by a person whose name nobody knows" for k in range(10)
+    )
     card = classical.card.model_copy(update={"classes": long})
     view = replace(classical, card=card)
     first = next(answers(copied(seven[0], tmp_path), {"it.pipeline": view}))
@@ -191,14 +233,22 @@ def test_class_names_are_shown_whole(classical, browser, tmp_path, seven):
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.set_content(f"<style>{style}</style>{first}")
     names = page.locator(".bar .name")
-    assert names.all_inner_texts() == [name for name, _ in top(card, view.predict_proba(seven[1][None])[0])]
-    assert names.evaluate_all("all => all.every(one => one.scrollWidth <= one.clientWidth && one.scrollHeight <= one.clientHeight)")
+    assert names.all_inner_texts() == [
+        name for name, _ in top(card, view.predict_proba(seven[1][None])[0])
+    ]
+    assert names.evaluate_all(
+        "all => all.every(one => one.scrollWidth <= one.clientWidth && one.scrollHeight <= "
+        "one.clientHeight)"
+    )
     page.close()
 
 
 def test_the_page_s_own_scripts_are_allowed_and_a_file_s_name_is_no_template(page, seven, tmp_path):
     complaints = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on(
+        "console",
+        lambda message: complaints.append(message.text) if message.type == "error" else None,
+    )
     page.reload()
     drop(page, copied(seven[0], tmp_path, "a ${document.title='run'} {{1+1}}.png"))
     expect(page.locator(".answer")).to_have_count(2)

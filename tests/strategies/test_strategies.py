@@ -15,7 +15,10 @@ def strategy(name, seed=0):
     return build_strategy(tuple(resolve("strategy", spec) for spec in parse_sum(name)), seed)
 
 
-@pytest.mark.parametrize(("name", "size"), [("random_over", "max"), ("smote(k_neighbors=2)", "max"), ("random_under", "min")])
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("random_over", "max"), ("smote(k_neighbors=2)", "max"), ("random_under", "min")],
+)
 def test_resampling_balances_the_classes_of_features_and_of_images(rare, name, size):
     expected = getattr(np.bincount(rare.targets), size)()
     for X in (rare.images.reshape(len(rare.images), -1).astype(np.float32), rare.images):
@@ -31,7 +34,9 @@ def test_random_over_only_repeats_images(rare):
 
 
 def test_the_seed_decides_the_sample(rare):
-    first, again, other = (strategy("random_under", seed).resample(rare.images, rare.targets)[0] for seed in (1, 1, 2))
+    first, again, other = (
+        strategy("random_under", seed).resample(rare.images, rare.targets)[0] for seed in (1, 1, 2)
+    )
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -39,19 +44,31 @@ def test_the_seed_decides_the_sample(rare):
 def test_smote_counts_neighbours_before_it_starts(rare):
     found = strategy("smote")
     assert "'3' has 3" in found.refusal(None, rare.targets, rare.classes, "multiclass")
-    assert strategy("smote(k_neighbors=2)").refusal(None, rare.targets, rare.classes, "multiclass") is None
+    assert (
+        strategy("smote(k_neighbors=2)").refusal(None, rare.targets, rare.classes, "multiclass")
+        is None
+    )
 
 
-@pytest.mark.parametrize("model", ["logistic_regression", "linear_svm", "rbf_svm", "random_forest", "simple_cnn"])
+@pytest.mark.parametrize(
+    "model", ["logistic_regression", "linear_svm", "rbf_svm", "random_forest", "simple_cnn"]
+)
 def test_class_weight_reaches_the_estimator_inside(model):
     found = strategy("class_weight").weight(build(resolve("model", Spec(model))), np.array([0, 1]))
-    values = [value for name, value in found.get_params().items() if name.split("__")[-1] == "class_weight"]
+    values = [
+        value
+        for name, value in found.get_params().items()
+        if name.split("__")[-1] == "class_weight"
+    ]
     assert values.count("balanced") == 1, "once: an estimator that has the parameter passes it on"
 
 
 def test_any_imbalanced_learn_sampler_is_a_plug_in(tmp_path, rare):
     file = tmp_path / "mine.py"
-    file.write_text(f"from imblearn.under_sampling import {NearMiss.__name__}\nclass Mine(NearMiss):\n    pass\n")
+    file.write_text(
+        f"from imblearn.under_sampling import {NearMiss.__name__}\nclass Mine(NearMiss):\n    "
+        "pass\n"
+    )
     found = build_strategy((resolve("strategy", Spec("mine"), [str(file)]),), 0)
     _, y = found.resample(rare.images, rare.targets)
     assert set(np.bincount(y)) == {3}
@@ -59,8 +76,15 @@ def test_any_imbalanced_learn_sampler_is_a_plug_in(tmp_path, rare):
 
 def test_weights_on_a_network_that_corrects_already_are_refused_with_the_reason(rare):
     model = build(resolve("model", Spec.parse("simple_cnn(loss='class_balanced')")))
-    assert "does not take class weights" in strategy("class_weight").refusal(model, rare.targets, rare.classes, "multiclass")
-    assert strategy("class_weight").refusal(build(resolve("model", Spec("simple_cnn"))), rare.targets, rare.classes, "multiclass") is None
+    assert "does not take class weights" in strategy("class_weight").refusal(
+        model, rare.targets, rare.classes, "multiclass"
+    )
+    assert (
+        strategy("class_weight").refusal(
+            build(resolve("model", Spec("simple_cnn"))), rare.targets, rare.classes, "multiclass"
+        )
+        is None
+    )
 
 
 def test_effective_numbers_weigh_as_cui_2019_defines_them():
@@ -77,16 +101,28 @@ def test_images_are_selected_by_index_and_interpolated_between_without_wrapping_
     threes = rare.images[rare.targets == 3]
     new = made[len(rare.images) :]
     assert (y[len(rare.images) :] == 3).sum() == len(made[y == 3]) - 3
-    assert (new[y[len(rare.images) :] == 3] <= threes.max(axis=0)).all(), "what lies between three images is nowhere above all of them"
+    assert (new[y[len(rare.images) :] == 3] <= threes.max(axis=0)).all(), (
+        "what lies between three images is nowhere above all of them"
+    )
     assert (new[y[len(rare.images) :] == 3] >= threes.min(axis=0)).all()
 
 
 def test_what_a_sampler_cannot_do_is_a_skip_and_its_own_reason(digits, make_cell, tmp_path):
-    nearly_even = np.concatenate([np.flatnonzero(digits.targets == 0)[:20], np.flatnonzero(digits.targets == 1)[:19]])
-    data = replace(digits, images=digits.images[nearly_even], targets=digits.targets[nearly_even], classes=("0", "1"))
-    row = evaluate(make_cell(data, strategy="adasyn", split="holdout(test_size=0.25)"), data, tmp_path)
+    nearly_even = np.concatenate(
+        [np.flatnonzero(digits.targets == 0)[:20], np.flatnonzero(digits.targets == 1)[:19]]
+    )
+    data = replace(
+        digits,
+        images=digits.images[nearly_even],
+        targets=digits.targets[nearly_even],
+        classes=("0", "1"),
+    )
+    row = evaluate(
+        make_cell(data, strategy="adasyn", split="holdout(test_size=0.25)"), data, tmp_path
+    )
     assert row["status"] == "skipped"
     assert row["reason"].startswith(
-        "ADASYN cannot resample this training set: no image of a class to be enlarged has a neighbour of another"
+        "ADASYN cannot resample this training set: no image of a class to be enlarged has a "
+        "neighbour of another"
     )
     assert row["reason"].endswith("(of 29 training images, '1' has 14)")

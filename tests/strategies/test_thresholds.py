@@ -50,10 +50,17 @@ def test_with_two_classes_the_best_of_all_thresholds_is_found():
     best = max(f1_score(y, p > threshold, average="macro") for threshold in np.unique(p) - 1e-9)
     found = TunedThreshold("f1")
     found.learn(y, lambda: HeldOut(y, np.column_stack([1 - p, p])))
-    assert f1_score(y, found.adjust(np.column_stack([1 - p, p])).argmax(axis=1), average="macro") == pytest.approx(best)
+    assert f1_score(
+        y, found.adjust(np.column_stack([1 - p, p])).argmax(axis=1), average="macro"
+    ) == pytest.approx(best)
 
 
-@given(st.integers(0, 100), st.sampled_from(["f1", "balanced_accuracy", "minimum_recall", "geometric_mean", "mcc", "accuracy"]))
+@given(
+    st.integers(0, 100),
+    st.sampled_from(
+        ["f1", "balanced_accuracy", "minimum_recall", "geometric_mean", "mcc", "accuracy"]
+    ),
+)
 def test_tuning_never_makes_the_tuned_images_worse(seed, metric):
     rng = np.random.default_rng(seed)
     y = rng.choice(3, 80, p=[0.8, 0.15, 0.05])
@@ -73,7 +80,9 @@ def test_a_metric_of_probabilities_cannot_be_tuned():
         resolve("strategy", Spec.parse("tuned_threshold(metric='auc')"))
 
 
-def test_thresholds_are_tuned_on_images_that_the_models_have_not_seen(digits, make_cell, tmp_path, monkeypatch):
+def test_thresholds_are_tuned_on_images_that_the_models_have_not_seen(
+    digits, make_cell, tmp_path, monkeypatch
+):
     seen = []
 
     def recorded(self, y, held_out):
@@ -82,7 +91,16 @@ def test_thresholds_are_tuned_on_images_that_the_models_have_not_seen(digits, ma
         self.factors_ = np.ones(10)
 
     monkeypatch.setattr(TunedThreshold, "learn", recorded)
-    row = evaluate(make_cell(digits, model="knn(n_neighbors=1)", extractor="shape_histogram", strategy="tuned_threshold"), digits, tmp_path)
+    row = evaluate(
+        make_cell(
+            digits,
+            model="knn(n_neighbors=1)",
+            extractor="shape_histogram",
+            strategy="tuned_threshold",
+        ),
+        digits,
+        tmp_path,
+    )
     assert row["status"] == "ok", row["reason"]
     assert 0.2 < seen[0] < 0.9, "the nearest neighbour of an image that was seen is itself"
 
@@ -93,32 +111,78 @@ def test_thresholds_are_tuned_on_images_that_the_models_have_not_seen(digits, ma
         ("balanced_random_forest", "prior_threshold", "PriorThreshold and by the model"),
         ("balanced_random_forest", "smote(k_neighbors=1)", "SMOTE and by the model"),
         ("balanced_random_forest", "class_weight", "ClassWeight and by the model"),
-        ("easy_ensemble", "random_over + prior_threshold", "RandomOverSampler and by PriorThreshold and by the model"),
-        ("simple_cnn(epochs=1, loss='logit_adjusted')", "prior_threshold", "PriorThreshold and by the model"),
-        ("simple_cnn(epochs=1, loss='class_balanced')", "random_over", "RandomOverSampler and by the model"),
-        ("logistic_regression", "class_weight + prior_threshold", "ClassWeight and by PriorThreshold"),
-        ("logistic_regression", "random_over + class_weight", "RandomOverSampler and by ClassWeight"),
-        ("logistic_regression", "random_over + random_under", "RandomOverSampler and by RandomUnderSampler"),
+        (
+            "easy_ensemble",
+            "random_over + prior_threshold",
+            "RandomOverSampler and by PriorThreshold and by the model",
+        ),
+        (
+            "simple_cnn(epochs=1, loss='logit_adjusted')",
+            "prior_threshold",
+            "PriorThreshold and by the model",
+        ),
+        (
+            "simple_cnn(epochs=1, loss='class_balanced')",
+            "random_over",
+            "RandomOverSampler and by the model",
+        ),
+        (
+            "logistic_regression",
+            "class_weight + prior_threshold",
+            "ClassWeight and by PriorThreshold",
+        ),
+        (
+            "logistic_regression",
+            "random_over + class_weight",
+            "RandomOverSampler and by ClassWeight",
+        ),
+        (
+            "logistic_regression",
+            "random_over + random_under",
+            "RandomOverSampler and by RandomUnderSampler",
+        ),
     ],
 )
-def test_every_strategy_that_corrects_class_frequencies_twice_is_run_with_a_note(rare, make_cell, tmp_path, model, strategy, by):
+def test_every_strategy_that_corrects_class_frequencies_twice_is_run_with_a_note(
+    rare, make_cell, tmp_path, model, strategy, by
+):
     row = evaluate(make_cell(rare, model=model, strategy=strategy), rare, tmp_path)
     assert row["status"] == "ok", row["reason"]
     n = by.count(" and by ") + 1
     assert f"class frequencies are corrected {n} times: by {by}" in row["notes"]
 
 
-@pytest.mark.parametrize("strategy", ["none", "random_over", "tomek_links", "random_over + tuned_threshold", "random_over + tomek_links"])
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        "none",
+        "random_over",
+        "tomek_links",
+        "random_over + tuned_threshold",
+        "random_over + tomek_links",
+    ],
+)
 def test_a_single_correction_is_nothing_to_note(digits, make_cell, strategy):
     cell = make_cell(digits, strategy=strategy)
-    assert double_corrections(build_components(cell, digits).strategy, build_components(cell, digits).model) == []
+    assert (
+        double_corrections(
+            build_components(cell, digits).strategy, build_components(cell, digits).model
+        )
+        == []
+    )
 
 
-def test_thresholds_are_tuned_on_the_official_validation_set_where_there_is_one(digits, make_cell, tmp_path):
+def test_thresholds_are_tuned_on_the_official_validation_set_where_there_is_one(
+    digits, make_cell, tmp_path
+):
     part = np.array(["train", "train", "val", "test"])[np.arange(300) % 4]
     data = replace(digits, part=part)
     rows = [
-        evaluate(make_cell(data, model="gaussian_nb", strategy="tuned_threshold", split=split), data, tmp_path)
+        evaluate(
+            make_cell(data, model="gaussian_nb", strategy="tuned_threshold", split=split),
+            data,
+            tmp_path,
+        )
         for split in ("official", "validation", "holdout")
     ]
     assert [row["status"] for row in rows] == ["ok"] * 3
@@ -127,20 +191,47 @@ def test_thresholds_are_tuned_on_the_official_validation_set_where_there_is_one(
 
 
 @pytest.mark.parametrize("grouped", [False, True])
-def test_thresholds_that_nothing_can_be_held_out_for_are_a_skip_with_the_number_needed(digits, make_cell, tmp_path, grouped):
+def test_thresholds_that_nothing_can_be_held_out_for_are_a_skip_with_the_number_needed(
+    digits, make_cell, tmp_path, grouped
+):
     """One image of each class; or two, of one patient."""
     chosen = np.concatenate([np.flatnonzero(digits.targets == k)[: 3 + grouped] for k in range(2)])
-    part = np.array(["train"] * (1 + grouped) + ["test"] * 2)[np.arange(6 + 2 * grouped) % (3 + grouped)]
-    groups = np.array([f"{k}{p}" for k, p in zip(digits.targets[chosen], part, strict=True)]) if grouped else None
-    data = replace(digits, images=digits.images[chosen], targets=digits.targets[chosen], classes=("0", "1"), part=part, groups=groups)
-    row = evaluate(make_cell(data, model="nearest_centroid", strategy="tuned_threshold", split="official"), data, tmp_path)
+    part = np.array(["train"] * (1 + grouped) + ["test"] * 2)[
+        np.arange(6 + 2 * grouped) % (3 + grouped)
+    ]
+    groups = (
+        np.array([f"{k}{p}" for k, p in zip(digits.targets[chosen], part, strict=True)])
+        if grouped
+        else None
+    )
+    data = replace(
+        digits,
+        images=digits.images[chosen],
+        targets=digits.targets[chosen],
+        classes=("0", "1"),
+        part=part,
+        groups=groups,
+    )
+    row = evaluate(
+        make_cell(data, model="nearest_centroid", strategy="tuned_threshold", split="official"),
+        data,
+        tmp_path,
+    )
     assert row["status"] == "skipped", row["reason"]
-    assert f"needs at least 2 {'group' if grouped else 'image'}s in the training set of each of two classes" in row["reason"]
+    assert (
+        f"needs at least 2 {'group' if grouped else 'image'}s in the training set of each of two "
+        "classes" in row["reason"]
+    )
 
 
 def test_thresholds_raise_the_recall_of_the_rare_class(rare, make_cell, tmp_path):
     def recall(strategy):
-        cell = make_cell(rare, model="logistic_regression(C=0.01)", extractor="shape_histogram", strategy=strategy)
+        cell = make_cell(
+            rare,
+            model="logistic_regression(C=0.01)",
+            extractor="shape_histogram",
+            strategy=strategy,
+        )
         row = evaluate(cell, rare, tmp_path)
         assert row["status"] == "ok", row["reason"]
         stored = Predictions.load(tmp_path / "predictions" / f"{cell.key}.npz")
@@ -159,7 +250,11 @@ def test_a_threshold_is_tuned_on_probabilities_that_the_strategy_before_it_has_a
 def test_combined_strategies_act_in_the_order_they_are_written(rare, make_cell, tmp_path):
     rows = [
         evaluate(make_cell(rare, strategy=strategy), rare, tmp_path)
-        for strategy in ("random_over + prior_threshold", "random_over", "random_over + tuned_threshold(metric='minimum_recall')")
+        for strategy in (
+            "random_over + prior_threshold",
+            "random_over",
+            "random_over + tuned_threshold(metric='minimum_recall')",
+        )
     ]
     assert [row["status"] for row in rows] == ["ok"] * 3
     assert rows[0]["n_resampled"] == rows[1]["n_resampled"] > rows[0]["n_train"]

@@ -36,7 +36,13 @@ def command(request, tmp_path_factory):
 
     def call(*arguments):
         code = RUN.format(role=request.param)
-        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False, cwd=folder)
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=folder,
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -49,14 +55,21 @@ def test_a_new_axis_is_a_key_of_yaml_and_an_option(command):
     (kept,) = (command.folder / "out" / "studies").glob("*.yaml")
     assert "scanners:- A- B" in kept.read_text().replace("\n", "").replace("  -", "-")
     assert "--scanner" in command("run", "--help")
-    said = [line.split() for line in command("plan", "mine.yaml", "--model", "gaussian_nb", "--scanner", "C").splitlines()]
+    said = [
+        line.split()
+        for line in command(
+            "plan", "mine.yaml", "--model", "gaussian_nb", "--scanner", "C"
+        ).splitlines()
+    ]
     assert ["scanner", "1", "C"] in said
 
 
 def test_a_new_axis_is_a_column_of_rows_and_of_info(command):
     header, *rows = command("table", "out", "--rows", "--format", "csv").splitlines()
     values = sorted(row.split(",")[header.split(",").index("scanner")] for row in rows)
-    assert values == (["A", "B", "any"] if command.role == "CONFIGURATION" else ["A", "A", "B", "B"])  # a baseline has the default
+    assert values == (
+        ["A", "B", "any"] if command.role == "CONFIGURATION" else ["A", "A", "B", "B"]
+    )  # a baseline has the default
     assert "scanner" in command("info", "out")
 
 

@@ -40,32 +40,49 @@ def test_a_study_written_as_yaml_reads_back_the_same(tmp_path):
     assert load_study(written(tmp_path, study.to_yaml())) == study
 
 
-PAIRS = [{"extractor": "hog + pixels", "model": "rbf_svm(C=10)"}, {"extractor": "hog", "model": {"knn": {"n_neighbors": 3}}}]
+PAIRS = [
+    {"extractor": "hog + pixels", "model": "rbf_svm(C=10)"},
+    {"extractor": "hog", "model": {"knn": {"n_neighbors": 3}}},
+]
 
 
 def test_pipelines_are_run_beside_what_the_axes_span_and_read_back_the_same(tmp_path, monkeypatch):
     study = load_study(written(tmp_path, SMALL | {"pipelines": PAIRS}))
     assert load_study(written(tmp_path, study.to_yaml())) == study
-    entries = {(cell.identity["extractor"], cell.identity["model"]) for cell in make_plan(study).cells()}
-    assert entries == {("pixels", "majority"), ("hog + pixels", "rbf_svm(C=10)"), ("hog", "knn(n_neighbors=3)")}
+    entries = {
+        (cell.identity["extractor"], cell.identity["model"]) for cell in make_plan(study).cells()
+    }
+    assert entries == {
+        ("pixels", "majority"),
+        ("hog + pixels", "rbf_svm(C=10)"),
+        ("hog", "knn(n_neighbors=3)"),
+    }
 
 
 def test_pipelines_alone_are_a_study_and_other_axes_replace_them(tmp_path):
     file = written(tmp_path, {"datasets": "digits", "pipelines": PAIRS})
-    assert {cell.identity["extractor"] for cell in make_plan(load_study(file)).cells()} == {"hog + pixels", "hog"}
+    assert {cell.identity["extractor"] for cell in make_plan(load_study(file)).cells()} == {
+        "hog + pixels",
+        "hog",
+    }
     asked_for = make_plan(load_study(file, extractors=["pixels"], models=["majority"]))
     assert {cell.identity["extractor"] for cell in asked_for.cells()} == {"pixels"}
 
 
 def test_a_pair_that_the_axes_span_already_is_a_cell_once(tmp_path):
-    content = SMALL | {"extractors": "hog", "pipelines": [{"extractor": "hog", "model": "majority"}]}
+    content = SMALL | {
+        "extractors": "hog",
+        "pipelines": [{"extractor": "hog", "model": "majority"}],
+    }
     keys = [cell.key for cell in make_plan(load_study(written(tmp_path, content))).cells()]
     assert len(keys) == len(set(keys)) == 3
 
 
 def test_an_image_model_in_a_pipeline_is_refused(tmp_path):
     content = {"datasets": "digits", "pipelines": [{"extractor": "hog", "model": "simple_cnn"}]}
-    with pytest.raises(UserError, match="simple_cnn takes images and no extractor: list it under models"):
+    with pytest.raises(
+        UserError, match="simple_cnn takes images and no extractor: list it under models"
+    ):
         load_study(written(tmp_path, content)).resolved()
 
 
@@ -73,14 +90,24 @@ def test_the_extractor_of_an_image_model_is_called_images_in_a_pipeline_as_in_ta
     pairs = [{"extractor": "images", "model": "simple_cnn"}, *PAIRS]
     study = load_study(written(tmp_path, {"datasets": "digits", "pipelines": pairs}))
     assert load_study(written(tmp_path, study.to_yaml())) == study
-    labels = [(cell.identity["extractor"], cell.identity["model"]) for cell in make_plan(study).cells()]
+    labels = [
+        (cell.identity["extractor"], cell.identity["model"]) for cell in make_plan(study).cells()
+    ]
     assert ("images", "simple_cnn") in labels
-    beside = {(cell.identity["extractor"], cell.identity["model"]) for cell in make_plan(study.with_plugins([FAKES])).cells()}
+    beside = {
+        (cell.identity["extractor"], cell.identity["model"])
+        for cell in make_plan(study.with_plugins([FAKES])).cells()
+    }
     assert ("hog", "gives_na_n") in beside
     assert {extractor for extractor, model in beside if model == "simple_cnn"} == {"images"}
     assert {model for extractor, model in beside if extractor == "images"} == {"simple_cnn"}
     with pytest.raises(UserError, match="knn takes features, not images"):
-        load_study(written(tmp_path, {"datasets": "digits", "pipelines": [{"extractor": "images", "model": "knn"}]})).resolved()
+        load_study(
+            written(
+                tmp_path,
+                {"datasets": "digits", "pipelines": [{"extractor": "images", "model": "knn"}]},
+            )
+        ).resolved()
 
 
 def test_a_file_that_never_ends_is_no_study():
@@ -94,13 +121,23 @@ def test_repeats_are_bounded_before_the_folds_are_made(digits):
 
 
 def test_a_plug_in_is_paired_with_what_the_pipelines_are_made_of(tmp_path):
-    study = load_study(written(tmp_path, {"datasets": "digits", "pipelines": PAIRS})).with_plugins([FAKES])
-    entries = {(cell.identity["extractor"], cell.identity["model"]) for cell in make_plan(study).cells()}
-    assert {("mean_gray", "rbf_svm(C=10)"), ("mean_gray", "knn(n_neighbors=3)"), ("hog", "gives_na_n")} <= entries
+    study = load_study(written(tmp_path, {"datasets": "digits", "pipelines": PAIRS})).with_plugins(
+        [FAKES]
+    )
+    entries = {
+        (cell.identity["extractor"], cell.identity["model"]) for cell in make_plan(study).cells()
+    }
+    assert {
+        ("mean_gray", "rbf_svm(C=10)"),
+        ("mean_gray", "knn(n_neighbors=3)"),
+        ("hog", "gives_na_n"),
+    } <= entries
 
 
 def test_a_misspelt_key_names_the_file_the_key_and_the_nearest_one(tmp_path):
-    with pytest.raises(UserError, match=r"mine.yaml: unknown key 'extractor'; did you mean 'extractors'"):
+    with pytest.raises(
+        UserError, match=r"mine.yaml: unknown key 'extractor'; did you mean 'extractors'"
+    ):
         load_study(written(tmp_path, {**SMALL, "extractor": ["hog"]}))
 
 
@@ -116,15 +153,39 @@ def test_a_misspelt_key_names_the_file_the_key_and_the_nearest_one(tmp_path):
         ({"name": "../up"}, "name"),
         ({"split": {"holdout": {"test_sise": 0.5}}}, "did you mean 'test_size'"),
         ({"extractors": ["hog", "hog"]}, "lists hog twice"),
-        ({"strategies": ["none", "none + random_over"]}, r"none \+ random_over: 'none' stands alone"),
+        (
+            {"strategies": ["none", "none + random_over"]},
+            r"none \+ random_over: 'none' stands alone",
+        ),
         ({"seeds": [3, 3]}, "seeds lists 3 twice"),
-        ({"models": ["knn", "knn(n_neighbors=5)"]}, r"lists knn and knn\(n_neighbors=5\), which are the same"),
-        ({"extractors": ["hog + pixels", {"hog": {"orientations": 9}}, "hog"]}, r"hog\(orientations=9\) and hog, which are"),
+        (
+            {"models": ["knn", "knn(n_neighbors=5)"]},
+            r"lists knn and knn\(n_neighbors=5\), which are the same",
+        ),
+        (
+            {"extractors": ["hog + pixels", {"hog": {"orientations": 9}}, "hog"]},
+            r"hog\(orientations=9\) and hog, which are",
+        ),
         ({"strategies": ["smote", "smote(k_neighbors=5)"]}, "which are the same"),
-        ({"models": ["one_vs_rest(estimator=knn)", "one_vs_rest(estimator=knn(n_neighbors=5))"]}, "which are the same"),
+        (
+            {"models": ["one_vs_rest(estimator=knn)", "one_vs_rest(estimator=knn(n_neighbors=5))"]},
+            "which are the same",
+        ),
         ({"imbalances": ["step(ratio=10)", "step(ratio=10.0)"]}, "which are the same"),
-        ({"models": [f"{FAKES}:HardProbabilities", f"{Path(FAKES).parent}/./fakes.py:HardProbabilities"]}, "which are the same"),
-        ({"metric": "f1"}, "all metrics are computed; choose one when you read the results, as in: table DIR --metric"),
+        (
+            {
+                "models": [
+                    f"{FAKES}:HardProbabilities",
+                    f"{Path(FAKES).parent}/./fakes.py:HardProbabilities",
+                ]
+            },
+            "which are the same",
+        ),
+        (
+            {"metric": "f1"},
+            "all metrics are computed; choose one when you read the results, as in: table DIR "
+            "--metric",
+        ),
         ({"name": "x" * 5000}, "name"),
         ({"seeds": [10**20]}, "cannot read the seed 1000"),
         ({"seeds": [True]}, "cannot read the seed True"),
@@ -134,14 +195,20 @@ def test_a_misspelt_key_names_the_file_the_key_and_the_nearest_one(tmp_path):
         ({"memory_limit": "1000000 TB"}, "memory_limit"),
         ({"memory_limit": 10**30}, "memory_limit"),
         ({"time_limit": 1e300}, "time_limit"),
-        ({"datasets": "folder:~nosuchuser/a", "split": {"holdout": {"test_size": float("nan")}}}, "finite numbers"),
+        (
+            {"datasets": "folder:~nosuchuser/a", "split": {"holdout": {"test_size": float("nan")}}},
+            "finite numbers",
+        ),
         ({"models": ["knn(n_neighbors=10**99)"]}, "literals"),
         ({"models": [{"knn": {"n_neighbors": 2**64}}]}, "finite numbers"),
         ({"models": ["knn(n_neighbors=1, n_neighbors=3)"]}, "n_neighbors is given twice"),
         ({"plugins": ["/etc/passwd"], "models": ["mine"]}, "must end in .py"),
         ({"plugins": ["~nosuchuser/p.py"], "models": ["mine"]}, "no user of this name"),
         ({"plugins": ["x" * 5000 + ".py"], "models": ["mine"]}, "cannot use the path"),
-        ({"seeds": list(range(3000)), "train_sizes": list(range(2, 1002))}, "spans 3000000 cells per fold"),
+        (
+            {"seeds": list(range(3000)), "train_sizes": list(range(2, 1002))},
+            "spans 3000000 cells per fold",
+        ),
     ],
 )
 def test_a_wrong_value_is_one_clear_line(tmp_path, change, problem):
@@ -150,7 +217,9 @@ def test_a_wrong_value_is_one_clear_line(tmp_path, change, problem):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["a: [", "- a\n- b", "", "!!python/object/apply:os.system ['true']"])
+@pytest.mark.parametrize(
+    "text", ["a: [", "- a\n- b", "", "!!python/object/apply:os.system ['true']"]
+)
 def test_a_file_that_is_no_study_is_a_users_error(tmp_path, text):
     with pytest.raises(UserError, match=r"mine\.yaml"):
         load_study(written(tmp_path, text))
@@ -162,15 +231,25 @@ def test_an_unknown_suite_is_answered_with_the_nearest():
 
 
 def test_a_model_that_takes_images_is_run_once_whatever_the_extractors():
-    study = Study.model_validate(SMALL | {"name": "x", "extractors": ["pixels", "hog"], "models": ["majority", "simple_cnn"]})
-    labels = {(cell.identity["extractor"], cell.identity["model"]) for cell in make_plan(study).cells()}
+    study = Study.model_validate(
+        SMALL | {"name": "x", "extractors": ["pixels", "hog"], "models": ["majority", "simple_cnn"]}
+    )
+    labels = {
+        (cell.identity["extractor"], cell.identity["model"]) for cell in make_plan(study).cells()
+    }
     assert labels == {("pixels", "majority"), ("hog", "majority"), ("images", "simple_cnn")}
 
 
 def test_no_split_named_is_official_where_there_is_one_and_three_folds_otherwise(data_folder):
     study = Study.model_validate(SMALL | {"name": "x", "datasets": ["digits", "breastmnist"]})
-    splits = {(cell.identity["dataset"], cell.identity["split"]) for cell in make_plan(study, data_folder).cells()}
-    assert splits == {("digits", "stratified_kfold(folds=3, repeats=1, seed=42)"), ("breastmnist", "official")}
+    splits = {
+        (cell.identity["dataset"], cell.identity["split"])
+        for cell in make_plan(study, data_folder).cells()
+    }
+    assert splits == {
+        ("digits", "stratified_kfold(folds=3, repeats=1, seed=42)"),
+        ("breastmnist", "official"),
+    }
 
 
 def test_all_that_a_plug_in_file_holds_joins_the_axes_once(tmp_path):
@@ -186,16 +265,31 @@ def test_keys_differ_between_cells_and_follow_parameters_seed_and_data(digits, m
     assert len({cell.key for cell in cells}) == len(cells)
     same = make_cell(digits, model="logistic_regression(C=1.0)")
     assert same.params["model"]["params"] == make_cell(digits).params["model"]["params"]
-    others = [make_cell(digits, model="logistic_regression(C=2.0)"), make_cell(digits, seed=1), make_cell(digits, split="holdout")]
+    others = [
+        make_cell(digits, model="logistic_regression(C=2.0)"),
+        make_cell(digits, seed=1),
+        make_cell(digits, split="holdout"),
+    ]
     assert len({make_cell(digits).key, *(cell.key for cell in others)}) == 4
 
 
 def test_the_floor_is_run_once_without_strategies_and_stands_also_where_there_are_no_extractors():
-    axes = {"datasets": ["digits"], "models": ["majority", "simple_cnn"], "strategies": ["none", "random_over", "smote + prior_threshold"]}
+    axes = {
+        "datasets": ["digits"],
+        "models": ["majority", "simple_cnn"],
+        "strategies": ["none", "random_over", "smote + prior_threshold"],
+    }
     for extractors, floor in ((["pixels"], "pixels"), ([], "images")):
-        planned = [cell.identity for cell in make_plan(Study(name="x", extractors=extractors, **axes)).cells()]
-        assert {(cell["extractor"], cell["strategy"]) for cell in planned if cell["model"] == "majority"} == {(floor, "none")}
-        assert {cell["strategy"] for cell in planned if cell["model"] == "simple_cnn"} == set(axes["strategies"])
+        planned = [
+            cell.identity
+            for cell in make_plan(Study(name="x", extractors=extractors, **axes)).cells()
+        ]
+        assert {
+            (cell["extractor"], cell["strategy"]) for cell in planned if cell["model"] == "majority"
+        } == {(floor, "none")}
+        assert {cell["strategy"] for cell in planned if cell["model"] == "simple_cnn"} == set(
+            axes["strategies"]
+        )
 
 
 def test_a_floor_without_an_extractor_is_evaluated(tmp_path):
@@ -204,7 +298,13 @@ def test_a_floor_without_an_extractor_is_evaluated(tmp_path):
 
 
 def test_imbalances_and_training_sizes_span_the_cells_and_are_read_back(tmp_path):
-    study = load_study("digits", extractors=["pixels"], models=["knn"], imbalances=["none", "step(ratio=5)"], train_sizes=[0.5, 100, 1])
+    study = load_study(
+        "digits",
+        extractors=["pixels"],
+        models=["knn"],
+        imbalances=["none", "step(ratio=5)"],
+        train_sizes=[0.5, 100, 1],
+    )
     cells = list(make_plan(study).cells())
     assert len({cell.key for cell in cells}) == len(cells) == 3 * 2 * 3
     file = tmp_path / "again.yaml"
@@ -235,5 +335,7 @@ def test_a_mistake_in_what_replaces_an_axis_is_not_said_of_the_study_file(key, v
 
 def test_a_pair_that_the_axes_span_too_is_run_once():
     study = load_study("digits", extractors=["pixels"], models=["knn"])
-    study = study.model_copy(update={"pipelines": ((parse_sum("pixels"), Spec.parse("knn(n_neighbors=5)")),)})
+    study = study.model_copy(
+        update={"pipelines": ((parse_sum("pixels"), Spec.parse("knn(n_neighbors=5)")),)}
+    )
     assert [cell.model.label for cell in make_plan(study).cells()] == ["knn"] * 3

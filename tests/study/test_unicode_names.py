@@ -32,7 +32,9 @@ def on_disk(request, tmp_path, monkeypatch):
     for i in range(24):
         label = spell(("bénin", "malin")[i % 2])
         (home / label).mkdir(parents=True, exist_ok=True)
-        Image.fromarray(random.integers(0, 256, (8, 8), np.uint8)).save(home / label / spell(f"é{i}.png"))
+        Image.fromarray(random.integers(0, 256, (8, 8), np.uint8)).save(
+            home / label / spell(f"é{i}.png")
+        )
         rows.append(f"{label}/{spell(f'é{i}.png')},{label}")
     (home / spell("é.csv")).write_text("\n".join(rows))
     (home / spell("étude.yaml")).write_text("datasets: [digits]\nname: s\nmodels: [majority]\n")
@@ -59,7 +61,17 @@ def call(request, monkeypatch, capsys):
 
 @pytest.mark.parametrize("dataset", ["folder:données", "csv:données/é.csv"])
 def test_data_sets_and_rare_classes_are_found(on_disk, call, dataset):
-    call("run", "--dataset", dataset, "--extractor", "pixels", "--model", "majority", "--imbalance", "step(ratio=2, rare=['bénin'])")
+    call(
+        "run",
+        "--dataset",
+        dataset,
+        "--extractor",
+        "pixels",
+        "--model",
+        "majority",
+        "--imbalance",
+        "step(ratio=2, rare=['bénin'])",
+    )
     rows = load_results(*on_disk.parent.glob("results/*"))
     assert set(rows["status"]) == {"ok"}
 
@@ -69,7 +81,17 @@ def test_studies_plugins_and_results_folders_are_found(on_disk, call):
     call("run", "données/étude.yaml", "--out", "données/résultats")
     (results,) = (path for path in on_disk.iterdir() if (path / "results.sqlite").exists())
     before = sorted(on_disk.iterdir())
-    call("run", "--plugin", "données/mémoire.py", "--dataset", "digits", "--model", "majority", "--out", f"données/{results.name}")
+    call(
+        "run",
+        "--plugin",
+        "données/mémoire.py",
+        "--dataset",
+        "digits",
+        "--model",
+        "majority",
+        "--out",
+        f"données/{results.name}",
+    )
     for reading in ("table", "info"):
         assert "majority" in call(reading, f"données/{results.name}") or reading == "info"
     assert sorted(on_disk.iterdir()) == before
@@ -78,12 +100,16 @@ def test_studies_plugins_and_results_folders_are_found(on_disk, call):
 def test_pipelines_and_their_images_are_found(on_disk, call):
     data = ("--dataset", "folder:données", "--extractor", "pixels", "--model", "gaussian_nb")
     call("fit", *data, "--save", "données/modèle.pipeline")
-    (record,) = json.loads(call("predict", "données/modèle.pipeline", "données/bénin/é0.png", "--format", "json"))
+    (record,) = json.loads(
+        call("predict", "données/modèle.pipeline", "données/bénin/é0.png", "--format", "json")
+    )
     assert record["class"] in ("bénin", "malin")
 
 
 def test_a_study_means_the_same_in_both_forms():
-    composed, decomposed = (Spec.parse(unicodedata.normalize(form, "folder:é(label='é')")) for form in FORMS)
+    composed, decomposed = (
+        Spec.parse(unicodedata.normalize(form, "folder:é(label='é')")) for form in FORMS
+    )
     assert composed == decomposed
 
 

@@ -33,7 +33,9 @@ def test_controls_overrides_and_surrogates_are_written_out(text):
     assert visible_json(json.dumps([text], ensure_ascii=False)).isprintable()
 
 
-@pytest.mark.parametrize("text", ["é", "漢字", "naïve class", "شبكة", "नमस्ते", "👩\u200d⚕️", "a\tb\nc", "½ ± µm", "a\\x1b"])
+@pytest.mark.parametrize(
+    "text", ["é", "漢字", "naïve class", "شبكة", "नमस्ते", "👩\u200d⚕️", "a\tb\nc", "½ ± µm", "a\\x1b"]
+)
 def test_words_of_any_language_stay_as_they_are(text):
     assert visible(text) == text
     assert visible_json(text) == text
@@ -57,4 +59,8 @@ def test_an_error_without_a_readable_message_is_described_all_the_same():
 
 
 def test_one_is_counted_in_the_singular():
-    assert [count_of(n, "class", "classes") for n in (0, 1, 2)] == ["0 classes", "1 class", "2 classes"]
+    assert [count_of(n, "class", "classes") for n in (0, 1, 2)] == [
+        "0 classes",
+        "1 class",
+        "2 classes",
+    ]

@@ -10,17 +10,52 @@ from benchmark.errors import UserError
 from benchmark.utils.yaml_files import read_yaml, write_yaml
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
-    f"{here}: &{here} [{','.join([f'*{before}'] * 9)}]\n" for before, here in zip("abcdefgh", "bcdefghi", strict=True)
+    f"{here}: &{here} [{','.join([f'*{before}'] * 9)}]\n"
+    for before, here in zip("abcdefgh", "bcdefghi", strict=True)
 )
 
 
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        *[("1e-3", 0.001), ("1E3", 1000.0), ("064", 64), ("010", 10), ("0o10", 8), ("0x1F", 31), ("+1", 1), ("-.5", -0.5), ("5.", 5.0)],
-        *[("1:30", "1:30"), ("no", "no"), ("yes", "yes"), ("on", "on"), ("y", "y"), ("1_000", "1_000"), ("0b11", "0b11"), ("0o9", "0o9")],
-        *[("true", True), ("FALSE", False), ("~", None), ("Null", None), ("", None), (".inf", math.inf), ("-.INF", -math.inf)],
-        *[("2001-99-99", "2001-99-99"), ("2001-01-01", "2001-01-01"), ("=", "="), ("'1e-3'", "1e-3"), ("NaN", "NaN"), ("1e", "1e")],
+        *[
+            ("1e-3", 0.001),
+            ("1E3", 1000.0),
+            ("064", 64),
+            ("010", 10),
+            ("0o10", 8),
+            ("0x1F", 31),
+            ("+1", 1),
+            ("-.5", -0.5),
+            ("5.", 5.0),
+        ],
+        *[
+            ("1:30", "1:30"),
+            ("no", "no"),
+            ("yes", "yes"),
+            ("on", "on"),
+            ("y", "y"),
+            ("1_000", "1_000"),
+            ("0b11", "0b11"),
+            ("0o9", "0o9"),
+        ],
+        *[
+            ("true", True),
+            ("FALSE", False),
+            ("~", None),
+            ("Null", None),
+            ("", None),
+            (".inf", math.inf),
+            ("-.INF", -math.inf),
+        ],
+        *[
+            ("2001-99-99", "2001-99-99"),
+            ("2001-01-01", "2001-01-01"),
+            ("=", "="),
+            ("'1e-3'", "1e-3"),
+            ("NaN", "NaN"),
+            ("1e", "1e"),
+        ],
     ],
 )
 def test_plain_scalars_are_those_of_the_core_schema(text, value):
@@ -67,14 +102,44 @@ def test_what_is_refused_is_one_short_line_that_says_where(text, problem):
 
 
 def test_an_anchor_stands_for_its_value_wherever_it_is_named():
-    assert read_yaml("a: &x {b: [1, 2]}\nc: *x\nd: [*x]", "here") == {"a": {"b": [1, 2]}, "c": {"b": [1, 2]}, "d": [{"b": [1, 2]}]}
+    assert read_yaml("a: &x {b: [1, 2]}\nc: *x\nd: [*x]", "here") == {
+        "a": {"b": [1, 2]},
+        "c": {"b": [1, 2]},
+        "d": [{"b": [1, 2]}],
+    }
 
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 HARD = st.sampled_from(
-    ["1e-3", "no", "064", "1:30", "~", "null", "", "a: b", "# x", "-", "\x1b", "\u202e", "\x85x", "!a", "&a", "%a", "---", "x\n"]
+    [
+        "1e-3",
+        "no",
+        "064",
+        "1:30",
+        "~",
+        "null",
+        "",
+        "a: b",
+        "# x",
+        "-",
+        "\x1b",
+        "\u202e",
+        "\x85x",
+        "!a",
+        "&a",
+        "%a",
+        "---",
+        "x\n",
+    ]
 )
-VALUE = st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | TEXT | HARD
+VALUE = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False)
+    | TEXT
+    | HARD
+)
 
 
 @given(st.dictionaries(TEXT | HARD, VALUE | st.lists(VALUE, max_size=3), max_size=4))

@@ -34,8 +34,8 @@ class Decoded:
     Parameters
     ----------
     values : (h, w) or (h, w, 3) array
-        Upright, without alpha. uint8 if 0 is black and 255 is full intensity (or the reverse if `inverted`);
-        of any other numeric type if the range is still to be chosen.
+        Upright, without alpha. uint8 if 0 is black and 255 is full intensity (or the reverse if
+        `inverted`); of any other numeric type if the range is still to be chosen.
     inverted : bool
         Low values are white.
     windowed : bool
@@ -72,7 +72,9 @@ def refuse_too_large(header: Header, max_pixels: int) -> None:
         raise ValueError(f"{height}x{width}: the image is empty")
     allow = "to read it, set max_pixels"
     if height * width > max_pixels:
-        raise ValueError(f"{height}x{width} are more than {max_pixels:,} pixels; {allow}={height * width}")
+        raise ValueError(
+            f"{height}x{width} are more than {max_pixels:,} pixels; {allow}={height * width}"
+        )
     if header.n_bytes > BYTES_PER_PIXEL * max_pixels:
         needed = -(-header.n_bytes // BYTES_PER_PIXEL)
         raise ValueError(f"decoded, it takes {header.n_bytes / 1e6:,.0f} MB; {allow}={needed}")

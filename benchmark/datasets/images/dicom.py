@@ -14,13 +14,21 @@ from benchmark.datasets.images.decoded import BYTES_PER_PIXEL, Decoded, Header
 from benchmark.datasets.images.dicom_colours import to_rgb
 from benchmark.datasets.images.dicom_display import Display
 from benchmark.datasets.images.dicom_elements import integer_of, value_of
-from benchmark.datasets.images.dicom_file import name_transfer_syntax, open_dicom, refuse_larger_frame
+from benchmark.datasets.images.dicom_file import (
+    name_transfer_syntax,
+    open_dicom,
+    refuse_larger_frame,
+)
 from benchmark.datasets.images.eight_bits import stretch
 
 MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
 COLOUR = ("PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422")
 JPEG2000_COLOUR = ("YBR_ICT", "YBR_RCT")
-PIXELS = {"PixelData": None, "FloatPixelData": 32, "DoubleFloatPixelData": 64}  # bits per sample, where fixed
+PIXELS = {
+    "PixelData": None,
+    "FloatPixelData": 32,
+    "DoubleFloatPixelData": 64,
+}  # bits per sample, where fixed
 
 
 def dicom_header(path: Path) -> Header:
@@ -36,9 +44,13 @@ def dicom_header(path: Path) -> Header:
         raise ValueError("a DICOM file without an image: it has neither Rows nor Columns")
     height, width = integer_of(file, "Rows"), integer_of(file, "Columns")
     if value_of(file, "PhotometricInterpretation") in MONOCHROME:
-        return Header((height, width), height * width * BYTES_PER_PIXEL)  # rescaled in double precision
+        return Header(
+            (height, width), height * width * BYTES_PER_PIXEL
+        )  # rescaled in double precision
     samples = integer_of(file, "SamplesPerPixel", 1)
-    return Header((height, width), height * width * samples * integer_of(file, "BitsAllocated", 8) // 8)
+    return Header(
+        (height, width), height * width * samples * integer_of(file, "BitsAllocated", 8) // 8
+    )
 
 
 def read_dicom(path: Path) -> Decoded:
@@ -47,9 +59,9 @@ def read_dicom(path: Path) -> Decoded:
     Raises
     ------
     ValueError
-        Not DICOM, without an image, several frames, a compression that is not installed, fewer bytes
-        than announced, elements that contradict each other, colours or lookup tables whose meaning
-        would be a guess.
+        Not DICOM, without an image, several frames, a compression that is not installed, fewer
+        bytes than announced, elements that contradict each other, colours or lookup tables whose
+        meaning would be a guess.
     """
     file = open_dicom(path)
     photometric = _refuse_unknown_type(file)
@@ -70,7 +82,14 @@ def read_dicom(path: Path) -> Decoded:
     if shown.dtype == np.uint8 and not display.changes_values and file.BitsStored < 8:
         shown = stretch(shown, 0, 2**file.BitsStored - 1)
     n_not_finite = 0 if not_finite is None else int(np.count_nonzero(not_finite))
-    return Decoded(shown, photometric == "MONOCHROME1", display.has_voi, padding, patient, n_not_finite=n_not_finite)
+    return Decoded(
+        shown,
+        photometric == "MONOCHROME1",
+        display.has_voi,
+        padding,
+        patient,
+        n_not_finite=n_not_finite,
+    )
 
 
 def _refuse_unknown_type(file: DicomDataset) -> str:
@@ -83,13 +102,19 @@ def _refuse_unknown_type(file: DicomDataset) -> str:
         raise ValueError(f"has {frames} frames; one image per file")
     photometric = value_of(file, "PhotometricInterpretation")
     if photometric is None:
-        raise ValueError("PhotometricInterpretation is missing: black and white cannot be told apart")
+        raise ValueError(
+            "PhotometricInterpretation is missing: black and white cannot be told apart"
+        )
     syntax = file.file_meta.get("TransferSyntaxUID") if hasattr(file, "file_meta") else None
     known = (*MONOCHROME, *COLOUR, *(JPEG2000_COLOUR if syntax in JPEG2000TransferSyntaxes else ()))
     if photometric not in known:
-        raise ValueError(f"DICOM colours of the kind {photometric} are not read; write it as MONOCHROME2 or RGB")
+        raise ValueError(
+            f"DICOM colours of the kind {photometric} are not read; write it as MONOCHROME2 or RGB"
+        )
     if value_of(file, "PixelPresentation") in ("COLOR", "MIXED") and photometric in MONOCHROME:
-        raise ValueError("a DICOM image of gray and colours in one (supplemental palette) is not read")
+        raise ValueError(
+            "a DICOM image of gray and colours in one (supplemental palette) is not read"
+        )
     _refuse_odd_samples(file, pixels[0])
     return str(photometric)
 
@@ -97,7 +122,9 @@ def _refuse_unknown_type(file: DicomDataset) -> str:
 def _refuse_odd_samples(file: DicomDataset, pixels: str) -> None:
     """Refuse numbers about the samples that are missing, or that pydicom does not decode rightly."""
     if not isinstance(value_of(file, pixels), bytes):
-        raise ValueError(f"{pixels} is {'empty' if value_of(file, pixels) is None else 'no string of bytes'}")
+        raise ValueError(
+            f"{pixels} is {'empty' if value_of(file, pixels) is None else 'no string of bytes'}"
+        )
     samples, allocated = integer_of(file, "SamplesPerPixel"), integer_of(file, "BitsAllocated")
     if samples not in (1, 3):
         raise ValueError(f"SamplesPerPixel is {samples}; 1 (gray) and 3 (RGB) are read")
@@ -105,19 +132,30 @@ def _refuse_odd_samples(file: DicomDataset, pixels: str) -> None:
         raise ValueError(f"PlanarConfiguration is {file.PlanarConfiguration}, neither 0 nor 1")
     if PIXELS[pixels] is not None:
         if allocated != PIXELS[pixels]:
-            raise ValueError(f"BitsAllocated is {allocated} where {pixels} has {PIXELS[pixels]} bits")
+            raise ValueError(
+                f"BitsAllocated is {allocated} where {pixels} has {PIXELS[pixels]} bits"
+            )
         return
     stored = integer_of(file, "BitsStored")
     if allocated not in (1, 8, 16, 32, 64):
         raise ValueError(f"BitsAllocated is {allocated}; 1, 8, 16, 32 and 64 are read")
     if not 1 <= stored <= allocated:
         raise ValueError(f"BitsStored is {stored} where BitsAllocated is {allocated}")
-    if str(value_of(file, "PhotometricInterpretation")).startswith("YBR") and (allocated, stored) != (8, 8):
-        raise ValueError(f"{file.PhotometricInterpretation} of {stored} of {allocated} bits is not read; write it as RGB")
+    if str(value_of(file, "PhotometricInterpretation")).startswith("YBR") and (
+        allocated,
+        stored,
+    ) != (8, 8):
+        raise ValueError(
+            f"{file.PhotometricInterpretation} of {stored} of {allocated} bits is not read; write "
+            "it as RGB"
+        )
     if integer_of(file, "PixelRepresentation") > 1:
         raise ValueError(f"PixelRepresentation is {file.PixelRepresentation}, neither 0 nor 1")
     if integer_of(file, "HighBit", stored - 1) != stored - 1:
-        raise ValueError(f"HighBit is {file.HighBit} where BitsStored is {stored}: samples that do not end at bit 0 are not read")
+        raise ValueError(
+            f"HighBit is {file.HighBit} where BitsStored is {stored}: samples that do not end at "
+            "bit 0 are not read"
+        )
 
 
 def _decode(file: DicomDataset) -> NDArray:
@@ -139,6 +177,8 @@ def _refuse_missing_bytes(file: DicomDataset) -> None:
         samples = samples // 3 * 2
     needed = -(-samples * file.BitsAllocated // 8)
     if len(file.PixelData) < needed:
-        raise ValueError(f"truncated: PixelData has {len(file.PixelData):,} bytes, the image needs {needed:,}")
+        raise ValueError(
+            f"truncated: PixelData has {len(file.PixelData):,} bytes, the image needs {needed:,}"
+        )
     if (frames := len(file.PixelData) // needed) > 1:
         raise ValueError(f"has {frames} frames; one image per file")

@@ -60,7 +60,9 @@ def _bits_in_use(bits: int, largest: int) -> int:
 
 def _palette_of(file: DicomDataset, channel: str) -> Table:
     name = f"{channel}PaletteColorLookupTable"
-    table = read_table(value_of(file, f"{name}Descriptor"), value_of(file, f"{name}Data"), is_little_endian(file))
+    table = read_table(
+        value_of(file, f"{name}Descriptor"), value_of(file, f"{name}Data"), is_little_endian(file)
+    )
     if table is None:
         raise ValueError(f"PALETTE COLOR without a table for {channel.lower()}")
     return table
@@ -69,13 +71,19 @@ def _palette_of(file: DicomDataset, channel: str) -> Table:
 def _through_segmented_palette(indices: NDArray, file: DicomDataset) -> NDArray[np.uint8]:
     descriptor = value_of(file, "RedPaletteColorLookupTableDescriptor")
     if not isinstance(descriptor, MultiValue) or len(descriptor) != 3:
-        raise ValueError(f"a segmented palette with the descriptor {descriptor}, not three whole numbers")
+        raise ValueError(
+            f"a segmented palette with the descriptor {descriptor}, not three whole numbers"
+        )
     n_entries, first, bits = descriptor
     if bits == 8 and (n_entries or 2**16) > 256:
-        raise ValueError(f"a segmented palette of {n_entries} entries of 8 bits, which pydicom misreads")
+        raise ValueError(
+            f"a segmented palette of {n_entries} entries of 8 bits, which pydicom misreads"
+        )
     try:
         colours = apply_color_lut(indices, file)[..., :3]
-        largest = apply_color_lut(np.arange(first, first + (n_entries or 2**16)), file)[..., :3].max()
+        largest = apply_color_lut(np.arange(first, first + (n_entries or 2**16)), file)[
+            ..., :3
+        ].max()
     except Exception:  # whatever pydicom makes of segments that it does not expect
         raise ValueError("a segmented palette that is damaged") from None
     return _to_eight_bits(colours, _bits_in_use(bits, largest))

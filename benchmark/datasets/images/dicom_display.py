@@ -7,7 +7,13 @@ from numpy.typing import NDArray
 from pydicom import Dataset as DicomDataset
 from pydicom.pixels.processing import apply_windowing
 
-from benchmark.datasets.images.dicom_elements import integer_of, items_of, number_of, numbers_of, value_of
+from benchmark.datasets.images.dicom_elements import (
+    integer_of,
+    items_of,
+    number_of,
+    numbers_of,
+    value_of,
+)
 from benchmark.datasets.images.dicom_tables import Table, is_little_endian, read_table
 from benchmark.datasets.images.eight_bits import BLOCK, stretch
 
@@ -73,7 +79,9 @@ class Display:
             ends = self._in_modality_units(np.array([values.min(), values.max()]))
             self._voi_table = self._voi_table.placed_at(ends.min(), ends.max())
         shown = np.empty(values.shape, np.uint8)
-        rows = max(1, BLOCK // values.shape[1])  # few at a time, so that no copy of a large image is made
+        rows = max(
+            1, BLOCK // values.shape[1]
+        )  # few at a time, so that no copy of a large image is made
         for start in range(0, len(values), rows):
             block = self._in_modality_units(values[start : start + rows])
             shown[start : start + rows] = self._through_voi(block)
@@ -104,8 +112,12 @@ class Display:
         assert self._window is not None
         # two values far outside the window tell what its ends become
         center, width = float(self._window.WindowCenter), float(self._window.WindowWidth)
-        with_ends = np.append(values.astype(np.float64), [center - FAR * width, center + FAR * width])
-        with np.errstate(over="ignore", invalid="ignore"):  # a sigmoid of the far ends; NaN, which is marked as padding
+        with_ends = np.append(
+            values.astype(np.float64), [center - FAR * width, center + FAR * width]
+        )
+        with np.errstate(
+            over="ignore", invalid="ignore"
+        ):  # a sigmoid of the far ends; NaN, which is marked as padding
             *_, low, high = windowed = apply_windowing(with_ends, self._window)
         return stretch(windowed[:-2], low, high).reshape(values.shape)
 
@@ -118,7 +130,9 @@ def _places(file: DicomDataset, macro: str) -> list[DicomDataset]:
 
 def _first_rescale(file: DicomDataset) -> DicomDataset:
     places = _places(file, "PixelValueTransformationSequence")
-    return next((place for place in places if _has_number(place, "RescaleSlope", "RescaleIntercept")), file)
+    return next(
+        (place for place in places if _has_number(place, "RescaleSlope", "RescaleIntercept")), file
+    )
 
 
 def _first_voi(file: DicomDataset) -> tuple[Table | None, DicomDataset | None]:
@@ -146,7 +160,11 @@ def _first_table(file: DicomDataset, place: DicomDataset, name: str) -> Table | 
 def _window(item: DicomDataset) -> DicomDataset | None:
     """Return the first window as pydicom's `apply_windowing` takes it, or None."""
     centers, widths = numbers_of(item, "WindowCenter"), numbers_of(item, "WindowWidth")
-    whole = ((center, width) for center, width in zip(centers, widths, strict=False) if not np.isnan([center, width]).any())
+    whole = (
+        (center, width)
+        for center, width in zip(centers, widths, strict=False)
+        if not np.isnan([center, width]).any()
+    )
     center, width = next(whole, (np.nan, np.nan))
     if np.isnan(center):
         return None

@@ -20,7 +20,9 @@ def value_of(item: DicomDataset, name: str) -> Any:
     """
     try:
         value = item.get(name)
-    except Exception:  # pydicom converts an element when it is asked for, and raises whatever it likes
+    except (
+        Exception
+    ):  # pydicom converts an element when it is asked for, and raises whatever it likes
         raise ValueError(f"{name} is damaged, or of another type than it announces") from None
     if value is None or (isinstance(value, str | bytes | MultiValue | list) and len(value) == 0):
         return None

@@ -26,7 +26,8 @@ from pydicom.uid import (
 
 from benchmark.datasets.images.dicom_elements import integer_of, value_of
 
-# what pydicom warns of is either refused here or harmless, and would stand around the one line of an error
+# what pydicom warns of is either refused here or harmless, and would stand around the one line of
+# an error
 logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
 
 MOST_INFLATED = 2**26  # bytes of a data set that is compressed as a whole
@@ -78,7 +79,9 @@ def _refuse_bomb(content: bytes) -> None:
         while not inflater.eof and (step := file.read(STEP)):
             size += len(inflater.decompress(step))
             if size > MOST_INFLATED:
-                raise ValueError(f"inflates to more than {MOST_INFLATED / 1e6:.0f} MB; write it uncompressed")
+                raise ValueError(
+                    f"inflates to more than {MOST_INFLATED / 1e6:.0f} MB; write it uncompressed"
+                )
     except zlib.error:
         raise ValueError("damaged: the deflated data set cannot be inflated") from None
     if not inflater.eof:
@@ -104,7 +107,9 @@ def name_transfer_syntax(file: DicomDataset) -> None:
     if not syntax.is_transfer_syntax:
         raise ValueError(f"the TransferSyntaxUID {syntax} is unknown")
     if syntax.is_encapsulated and not _is_installed(syntax):
-        raise ValueError(f"compressed as {syntax.name}, which is not installed; write it uncompressed, or as RLE")
+        raise ValueError(
+            f"compressed as {syntax.name}, which is not installed; write it uncompressed, or as RLE"
+        )
 
 
 def _is_installed(syntax: object) -> bool:
@@ -131,25 +136,40 @@ def refuse_larger_frame(file: DicomDataset) -> None:
         raise ValueError(f"has {frames} frames; one image per file")
     rows, columns = integer_of(file, "Rows"), integer_of(file, "Columns")
     if syntax == RLELossless:
-        n_bytes = rows * columns * integer_of(file, "SamplesPerPixel", 1) * integer_of(file, "BitsAllocated") // 8
+        n_bytes = (
+            rows
+            * columns
+            * integer_of(file, "SamplesPerPixel", 1)
+            * integer_of(file, "BitsAllocated")
+            // 8
+        )
         if len(frame) > LONGEST_RLE * n_bytes + 1024:
             raise ValueError(f"damaged: {len(frame):,} bytes of RLE for an image of {n_bytes:,}")
         return
     if syntax == JPEGExtended12Bit and integer_of(file, "BitsStored", 8) > 8:
-        raise ValueError(f"a JPEG of {file.BitsStored} bits is not read; write it uncompressed, or as RLE")
+        raise ValueError(
+            f"a JPEG of {file.BitsStored} bits is not read; write it uncompressed, or as RLE"
+        )
     if syntax == JPEGBaseline8Bit and integer_of(file, "BitsAllocated") != 8:
         raise ValueError(f"a JPEG of 8 bits where BitsAllocated is {file.BitsAllocated}")
     try:
         width, height = Image.open(BytesIO(frame), formats=("JPEG", "JPEG2000")).size
     except Exception:
-        raise ValueError(f"pixels of the kind {syntax.name} are damaged, or of a kind that is not read") from None
+        raise ValueError(
+            f"pixels of the kind {syntax.name} are damaged, or of a kind that is not read"
+        ) from None
     if (height, width) != (rows, columns):
-        raise ValueError(f"damaged: a compressed image of {height}x{width} where Rows and Columns say {rows}x{columns}")
+        raise ValueError(
+            f"damaged: a compressed image of {height}x{width} where Rows and Columns say "
+            f"{rows}x{columns}"
+        )
 
 
 def _n_frames(file: DicomDataset, syntax: object) -> int:
     """Count the frames by what they begin with; one may be cut into several fragments."""
-    _, *fragments = generate_fragments(value_of(file, "PixelData"))  # the first item is the table of offsets
+    _, *fragments = generate_fragments(
+        value_of(file, "PixelData")
+    )  # the first item is the table of offsets
     if syntax == RLELossless:
         return len(fragments)
     return sum(fragment.startswith(FIRST_BYTES) for fragment in fragments)

@@ -36,8 +36,8 @@ class Table:
     def placed_at(self, low: float, high: float) -> Table:
         """Return the table for values from low to high: US and SS are one for another in its descriptor.
 
-        Where the first value, taken as announced, leaves all values outside of the table, and 65,536 more or less does
-        not, it was meant so: files write 64512 for -1024, or the reverse.
+        Where the first value, taken as announced, leaves all values outside of the table, and
+        65,536 more or less does not, it was meant so: files write 64512 for -1024, or the reverse.
         """
         for first in (self.first, self.first - 2**16, self.first + 2**16):
             if -(2**15) <= first < 2**16 and first <= high and first + len(self.entries) > low:
@@ -61,11 +61,17 @@ def read_table(descriptor: object, data: object, little_endian: bool) -> Table |
     ValueError
         The three do not fit together.
     """
-    if not descriptor or data is None or (isinstance(data, bytes | MultiValue | list) and not len(data)):
+    if (
+        not descriptor
+        or data is None
+        or (isinstance(data, bytes | MultiValue | list) and not len(data))
+    ):
         return None
     numbers = list(descriptor) if isinstance(descriptor, MultiValue | list | tuple) else []
     if len(numbers) != 3 or not all(isinstance(number, int) for number in numbers):
-        raise ValueError(f"a lookup table with the descriptor {descriptor}, not three whole numbers")
+        raise ValueError(
+            f"a lookup table with the descriptor {descriptor}, not three whole numbers"
+        )
     n_entries, first, bits = (int(number) for number in numbers)
     n_entries = n_entries or 2**16
     if not 8 <= bits <= 16:

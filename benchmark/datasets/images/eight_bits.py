@@ -77,7 +77,9 @@ def _count_not_finite(values: NDArray) -> int:
     return int(values.size - np.count_nonzero(np.isfinite(values)))
 
 
-def _stretched(values: NDArray, percentiles: tuple[float, float], missing: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
+def _stretched(
+    values: NDArray, percentiles: tuple[float, float], missing: NDArray[np.bool_] | None
+) -> NDArray[np.uint8]:
     if missing is None or not missing.any():
         low, high = np.percentile(values, percentiles)
     elif not missing.all():

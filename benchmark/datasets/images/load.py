@@ -69,12 +69,20 @@ def load_images(paths: Sequence[Path], names: Sequence[str], options: Options) -
     if len(pictures) < len(outcomes):
         return _without_bad(paths, names, options, outcomes)
     notes = notes_on(pictures, shape, why, options.percentiles)
-    return Loaded(_stack(pictures), list(range(len(paths))), [picture.patient for picture in pictures], notes)
+    return Loaded(
+        _stack(pictures), list(range(len(paths))), [picture.patient for picture in pictures], notes
+    )
 
 
-def _without_bad(paths: Sequence[Path], names: Sequence[str], options: Options, outcomes: list[Picture | str]) -> Loaded:
+def _without_bad(
+    paths: Sequence[Path], names: Sequence[str], options: Options, outcomes: list[Picture | str]
+) -> Loaded:
     """Refuse, or load the readable files anew: a file that is dropped has no say in the common size."""
-    bad = [f"{name}: {reason}" for name, reason in zip(names, outcomes, strict=True) if isinstance(reason, str)]
+    bad = [
+        f"{name}: {reason}"
+        for name, reason in zip(names, outcomes, strict=True)
+        if isinstance(reason, str)
+    ]
     count = f"{len(bad)} of {len(paths)} image files cannot be read"
     listed = "; ".join(bad[:3]) + ("; ..." if len(bad) > 3 else "")
     if len(bad) == len(paths):
@@ -104,7 +112,9 @@ def _read(path: Path, shape: tuple[int, int], options: Options) -> Picture | str
 def _reason(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file"
-    return textwrap.shorten(str(error) or type(error).__name__, 200, placeholder=" ...")  # on one line
+    return textwrap.shorten(
+        str(error) or type(error).__name__, 200, placeholder=" ..."
+    )  # on one line
 
 
 def _size_or_none(path: Path) -> tuple[int, int] | None:

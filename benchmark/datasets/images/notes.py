@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from benchmark.datasets.images.picture import Picture
 
 
-def notes_on(pictures: Sequence[Picture], shape: tuple[int, ...], why: str, percentiles: tuple[float, float]) -> tuple[str, ...]:
+def notes_on(
+    pictures: Sequence[Picture], shape: tuple[int, ...], why: str, percentiles: tuple[float, float]
+) -> tuple[str, ...]:
     """Count each treatment; what was done to no image is not mentioned.
 
     Parameters
@@ -28,15 +30,31 @@ def notes_on(pictures: Sequence[Picture], shape: tuple[int, ...], why: str, perc
     low, high = percentiles
     percentile_rule = f"each image's percentiles {low:g} to {high:g} mapped to 0..255, values outside set to the ends"
     counted = (
-        ([p for p in pictures if p.windowed], "DICOM", "modality rescale, then the file's first VOI window or LUT, to 0..255"),
+        (
+            [p for p in pictures if p.windowed],
+            "DICOM",
+            "modality rescale, then the file's first VOI window or LUT, to 0..255",
+        ),
         (
             [p for p in pictures if p.stretched and p.patient is not None],
             "DICOM",
             f"no VOI window; modality rescale, then {percentile_rule}",
         ),
-        ([p for p in pictures if p.stretched and p.patient is None], "16-bit or float", percentile_rule),
-        ([p for p in pictures if p.stretched and not p.pixels.any()], "constant", "all values became 0"),
-        ([p for p in pictures if p.inverted], "low-is-white", "inverted (MONOCHROME1, or WhiteIsZero of a TIFF)"),
+        (
+            [p for p in pictures if p.stretched and p.patient is None],
+            "16-bit or float",
+            percentile_rule,
+        ),
+        (
+            [p for p in pictures if p.stretched and not p.pixels.any()],
+            "constant",
+            "all values became 0",
+        ),
+        (
+            [p for p in pictures if p.inverted],
+            "low-is-white",
+            "inverted (MONOCHROME1, or WhiteIsZero of a TIFF)",
+        ),
         (
             [p for p in pictures if p.n_padding],
             "",
@@ -50,7 +68,10 @@ def notes_on(pictures: Sequence[Picture], shape: tuple[int, ...], why: str, perc
 
 def _remarked(pictures: Sequence[Picture]) -> list[tuple[list[Picture], str, str]]:
     remarks = sorted({picture.remark for picture in pictures if picture.remark})
-    return [([picture for picture in pictures if picture.remark == remark], "", remark) for remark in remarks]
+    return [
+        ([picture for picture in pictures if picture.remark == remark], "", remark)
+        for remark in remarks
+    ]
 
 
 def _images(found: Sequence[Picture], kind: str = "") -> str:
@@ -66,7 +87,11 @@ def _not_finite(pictures: Sequence[Picture]) -> list[str]:
 def _mixed(pictures: Sequence[Picture]) -> list[str]:
     gray = [picture for picture in pictures if picture.pixels.shape[2] == 1]
     mixed = 0 < len(gray) < len(pictures)
-    return [f"{_images(gray, 'gray')} among {len(pictures)} given three equal channels"] if mixed else []
+    return (
+        [f"{_images(gray, 'gray')} among {len(pictures)} given three equal channels"]
+        if mixed
+        else []
+    )
 
 
 def _resized(pictures: Sequence[Picture], shape: tuple[int, ...], why: str) -> list[str]:
@@ -75,4 +100,6 @@ def _resized(pictures: Sequence[Picture], shape: tuple[int, ...], why: str) -> l
         return []
     sizes = sorted({picture.size for picture in found}, key=lambda size: (size[0] * size[1], size))
     ends = "..".join(f"{height}x{width}" for height, width in dict.fromkeys((sizes[0], sizes[-1])))
-    return [f"{_images(found)} resized to {shape[0]}x{shape[1]} from {ends} (height x width): {why}"]
+    return [
+        f"{_images(found)} resized to {shape[0]}x{shape[1]} from {ends} (height x width): {why}"
+    ]

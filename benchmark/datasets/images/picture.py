@@ -71,22 +71,28 @@ def picture_size(path: Path) -> tuple[int, int]:
         return _read_header(path).size
 
 
-def read_picture(path: Path, percentiles: tuple[float, float] = (1, 99), max_pixels: int = MAX_PIXELS) -> Picture:
+def read_picture(
+    path: Path, percentiles: tuple[float, float] = (1, 99), max_pixels: int = MAX_PIXELS
+) -> Picture:
     """Decode a file and bring it to 8 bits.
 
-    Large files wait for one another: what is decoded at the same time stays below 1 GB, or is one file.
+    Large files wait for one another: what is decoded at the same time stays below 1 GB, or is one
+    file.
 
     Raises
     ------
     Exception
-        Any error of a decoder: the file is damaged or of another kind, or has more than max_pixels pixels.
+        Any error of a decoder: the file is damaged or of another kind, or has more than max_pixels
+        pixels.
     """
     with _damage_named():
         header = _read_header(path)
         refuse_too_large(header, max_pixels)
         with MEMORY.hold(COPIES * header.n_bytes):
             image = _decode(path)
-            pixels, n_not_finite = to_eight_bits(image.values, percentiles, image.padding, image.inverted)
+            pixels, n_not_finite = to_eight_bits(
+                image.values, percentiles, image.padding, image.inverted
+            )
             pixels = _channels_last(pixels)
     return Picture(
         pixels,
@@ -96,7 +102,9 @@ def read_picture(path: Path, percentiles: tuple[float, float] = (1, 99), max_pix
         inverted=image.inverted,
         n_not_finite=n_not_finite + image.n_not_finite,
         patient=image.patient,
-        n_padding=0 if image.padding is None else int(np.count_nonzero(image.padding)) - image.n_not_finite,
+        n_padding=0
+        if image.padding is None
+        else int(np.count_nonzero(image.padding)) - image.n_not_finite,
         remark=image.remark,
     )
 
@@ -106,10 +114,17 @@ def _damage_named() -> Iterator[None]:
     """Say that a file is damaged where a decoder says nothing to its user."""
     try:
         yield
-    except (OSError, ValueError, SyntaxError, MemoryError):  # SyntaxError: Pillow's, of a broken file
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        MemoryError,
+    ):  # SyntaxError: Pillow's, of a broken file
         raise
     except Exception as error:  # whatever else decoders raise on bytes that they do not expect
-        raise ValueError(f"damaged, or of an unknown kind ({type(error).__name__}: {error})") from error
+        raise ValueError(
+            f"damaged, or of an unknown kind ({type(error).__name__}: {error})"
+        ) from error
 
 
 def _read_header(path: Path) -> Header:

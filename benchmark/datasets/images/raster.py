@@ -91,7 +91,9 @@ def _open_image(file: BinaryIO) -> ImageFile:
             try:
                 return opener(file)
             except Exception:  # whatever Pillow makes of a header that it does not expect
-                raise ValueError("damaged, cut off, or of a kind that is not read: the header makes no sense") from None
+                raise ValueError(
+                    "damaged, cut off, or of a kind that is not read: the header makes no sense"
+                ) from None
     raise ValueError("not a PNG, JPEG, TIFF or BMP file" if magic else "the file is empty")
 
 
@@ -101,7 +103,9 @@ def _orientation(image: ImageFile, file: BinaryIO) -> int:
         return known_orientation(image.getexif().get(EXIF_ORIENTATION))
     try:
         exif = Image.Exif()
-        exif.load(_png_chunk(file, b"eXIf"))  # Pillow would decode the image first: it may come after the pixels
+        exif.load(
+            _png_chunk(file, b"eXIf")
+        )  # Pillow would decode the image first: it may come after the pixels
         return known_orientation((exif or Image.Image.getexif(image)).get(EXIF_ORIENTATION))
     except SyntaxError:  # no EXIF: as of a JPEG, the pixels are whole
         return known_orientation(None)

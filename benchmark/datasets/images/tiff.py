@@ -20,7 +20,8 @@ from benchmark.datasets.images.decoded import Decoded, Header
 from benchmark.datasets.images.orientation import known_orientation, turn_upright, upright_size
 from benchmark.datasets.images.tiff_colours import PHOTOMETRICS, YCBCR, to_gray_or_rgb
 
-# what tifffile warns of is either refused here or harmless, and would stand around the one line of an error
+# what tifffile warns of is either refused here or harmless, and would stand around the one line of
+# an error
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
 JPEG = 7
@@ -39,7 +40,13 @@ COMPRESSIONS = {
 }
 SEPARATE = 2  # PlanarConfiguration
 COMPRESSION, PHOTOMETRIC, ORIENTATION = 259, 262, 274
-PREDICTED = (5, 8, 32946, 34925, 50000)  # compressions whose data a predictor prepares; others ignore its tag
+PREDICTED = (
+    5,
+    8,
+    32946,
+    34925,
+    50000,
+)  # compressions whose data a predictor prepares; others ignore its tag
 SUB_IFDS, NO_DATA = 330, 42113
 UNSIGNED, SIGNED, FLOAT, UNDEFINED = 1, 2, 3, 4  # SampleFormat
 STACKS = ("stk", "lsm", "mdgel", "eer", "ndpi")  # their pixels mean more than the tags say
@@ -67,10 +74,13 @@ def read_tiff(path: Path) -> Decoded:
     Raises
     ------
     ValueError, or an error of tifffile or imagecodecs
-        The file is damaged, truncated, holds several images, or is of a type whose values would be a guess.
+        The file is damaged, truncated, holds several images, or is of a type whose values would be
+        a guess.
     """
     with _only_page(path) as page:
-        values = page.asarray(squeeze=False, maxworkers=1)  # separate planes, depth, height, width, samples
+        values = page.asarray(
+            squeeze=False, maxworkers=1
+        )  # separate planes, depth, height, width, samples
         values = np.moveaxis(values[:, 0], 0, -2).reshape(page.imagelength, page.imagewidth, -1)
         image = to_gray_or_rgb(page, values)
         padding = _no_data(page, values)
@@ -121,12 +131,20 @@ def _n_images_of_imagej(description: dict[str, Any]) -> int:
 def _n_images_behind(file: TiffFile, page: TiffPage) -> int:
     """Count the images that tifffile wrote one behind the other under one directory (`truncate=True`)."""
     try:
-        shape = file.shaped_metadata[0]["shape"] if file.is_shaped and file.shaped_metadata else page.shape
+        shape = (
+            file.shaped_metadata[0]["shape"]
+            if file.is_shaped and file.shaped_metadata
+            else page.shape
+        )
         n_images = math.prod(shape) // max(1, math.prod(page.shape))
     except Exception:  # a description of another kind
         return 1
-    is_there = page.is_contiguous and page.dataoffsets[0] + n_images * page.nbytes <= file.filehandle.size
-    return n_images if is_there else 1  # otherwise the image was changed, and its description was not
+    is_there = (
+        page.is_contiguous and page.dataoffsets[0] + n_images * page.nbytes <= file.filehandle.size
+    )
+    return (
+        n_images if is_there else 1
+    )  # otherwise the image was changed, and its description was not
 
 
 def _refuse_unknown_type(file: TiffFile, page: TiffPage) -> None:
@@ -136,19 +154,32 @@ def _refuse_unknown_type(file: TiffFile, page: TiffPage) -> None:
     if min(page.imagelength, page.imagewidth) < 1:
         raise ValueError(f"{page.imagelength}x{page.imagewidth}: the image is empty")
     if page.is_reduced and SUB_IFDS in page.tags:
-        raise ValueError("a reduced copy of an image that is elsewhere in the file (SubIFDs); export it as a plain TIFF")
+        raise ValueError(
+            "a reduced copy of an image that is elsewhere in the file (SubIFDs); export it as a "
+            "plain TIFF"
+        )
     if page.imagedepth > 1:
         raise ValueError(f"a TIFF of {page.imagedepth} slices; one image per file")
     compression = page.tags.valueof(COMPRESSION, 1)
     if compression not in COMPRESSIONS:
-        raise ValueError(f"TIFF compression {int(compression)} is not read; write it as LZW or Deflate")
+        raise ValueError(
+            f"TIFF compression {int(compression)} is not read; write it as LZW or Deflate"
+        )
     if page.predictor != 1 and compression not in PREDICTED:
-        raise ValueError(f"TIFF data with a predictor and the compression {COMPRESSIONS[compression]}, which has none")
+        raise ValueError(
+            f"TIFF data with a predictor and the compression {COMPRESSIONS[compression]}, which "
+            "has none"
+        )
     photometric = page.tags.valueof(PHOTOMETRIC)
     if photometric is None:
-        raise ValueError("a TIFF without PhotometricInterpretation: black and white cannot be told apart")
+        raise ValueError(
+            "a TIFF without PhotometricInterpretation: black and white cannot be told apart"
+        )
     if photometric not in PHOTOMETRICS or (photometric == YCBCR and compression != JPEG):
-        raise ValueError(f"TIFF colours of the kind {_name_of(photometric)} are not read; write it as gray or RGB")
+        raise ValueError(
+            f"TIFF colours of the kind {_name_of(photometric)} are not read; write it as gray or "
+            "RGB"
+        )
     _dtype(page)
 
 
@@ -161,9 +192,14 @@ def _dtype(page: TiffPage) -> np.dtype:
         raise ValueError(f"TIFF channels of unequal depth: {page.bitspersample} bits")
     is_known = page.sampleformat in (UNSIGNED, SIGNED, FLOAT, UNDEFINED)
     is_guess = page.sampleformat == UNDEFINED and page.bitspersample >= 32  # integers, or floats
-    is_misread = page.sampleformat != FLOAT and page.bitspersample == 24  # in the byte order of the file, or packed
+    is_misread = (
+        page.sampleformat != FLOAT and page.bitspersample == 24
+    )  # in the byte order of the file, or packed
     if page.dtype is None or not is_known or is_guess or is_misread:
-        raise ValueError(f"TIFF samples of {page.bitspersample} bits and SampleFormat {page.sampleformat} are not read")
+        raise ValueError(
+            f"TIFF samples of {page.bitspersample} bits and SampleFormat {page.sampleformat} are "
+            "not read"
+        )
     return page.dtype
 
 
@@ -184,7 +220,9 @@ def _refuse_missing_data(file: TiffFile, page: TiffPage) -> None:
             _refuse_larger_jpeg(page, file.filehandle.read(count))
     n_bytes = sum(page.databytecounts)
     if page.compression == 1 and n_bytes < (needed := _n_bytes(page)):
-        raise ValueError(f"truncated: its strips or tiles have {n_bytes:,} bytes, the image needs {needed:,}")
+        raise ValueError(
+            f"truncated: its strips or tiles have {n_bytes:,} bytes, the image needs {needed:,}"
+        )
     if page.is_contiguous and page.dataoffsets[0] + page.nbytes > end:
         raise ValueError("truncated: the file ends before its pixels do")
 
@@ -212,13 +250,19 @@ def _no_data(page: TiffPage, values: NDArray) -> NDArray[np.bool_] | None:
 
 
 def _refuse_larger_jpeg(page: TiffPage, data: bytes) -> None:
-    rows, columns = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
+    rows, columns = (
+        (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
+    )
     try:
         width, height = JpegImageFile(BytesIO(data)).size
     except SyntaxError:
-        raise ValueError("JPEG in a TIFF: damaged, or not 8 bits of gray, RGB, RGB with alpha or CMYK") from None
+        raise ValueError(
+            "JPEG in a TIFF: damaged, or not 8 bits of gray, RGB, RGB with alpha or CMYK"
+        ) from None
     if height > rows or width > columns:
-        raise ValueError(f"damaged: a JPEG of {height}x{width} in a strip or tile of {rows}x{columns}")
+        raise ValueError(
+            f"damaged: a JPEG of {height}x{width} in a strip or tile of {rows}x{columns}"
+        )
 
 
 def _orientation(page: TiffPage) -> int:

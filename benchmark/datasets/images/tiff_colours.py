@@ -53,7 +53,10 @@ def to_gray_or_rgb(page: TiffPage, values: NDArray) -> Decoded:
         _expect_samples("RGB", n_colours, 3)
         image = Decoded(_at_full_range(page, _straight(page, values, extra, 3)))
     if 0 in extra and not image.remark:
-        image = replace(image, remark="an extra channel of unspecified meaning left out (ExtraSamples of a TIFF)")
+        image = replace(
+            image,
+            remark="an extra channel of unspecified meaning left out (ExtraSamples of a TIFF)",
+        )
     return image
 
 
@@ -80,7 +83,9 @@ def _gray(page: TiffPage, values: NDArray, extra: tuple[int, ...]) -> Decoded:
     if n_bands == 3 and not inverted and not {PREMULTIPLIED, ALPHA}.intersection(extra[:2]):
         rgb = _at_full_range(page, _straight(page, values, extra, 3))
         return Decoded(rgb, remark="three samples of BlackIsZero taken as red, green and blue")
-    raise ValueError(f"a gray TIFF of {n_bands} channels whose colours are not stated; write it as gray or RGB")
+    raise ValueError(
+        f"a gray TIFF of {n_bands} channels whose colours are not stated; write it as gray or RGB"
+    )
 
 
 def _straight(page: TiffPage, values: NDArray, extra: tuple[int, ...], n_colours: int) -> NDArray:
@@ -93,7 +98,9 @@ def _straight(page: TiffPage, values: NDArray, extra: tuple[int, ...], n_colours
     if (alpha == full).all():
         return colours
     if page.photometric == WHITE_IS_ZERO or values.dtype.kind == "i":
-        raise ValueError("a TIFF with premultiplied alpha in which 0 is not black; write it without alpha")
+        raise ValueError(
+            "a TIFF with premultiplied alpha in which 0 is not black; write it without alpha"
+        )
     alpha = np.where(alpha == 0, full, alpha)[..., np.newaxis].astype(np.float64)
     divided = np.minimum(colours * (full / alpha), full)
     if values.dtype.kind == "f":

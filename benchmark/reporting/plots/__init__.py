@@ -11,7 +11,14 @@ import pandas as pd
 
 from benchmark.errors import UserError, unknown
 from benchmark.reporting.leaderboard import COMPARABLE, ENTRY, comparable
-from benchmark.reporting.plots import confusion, cost, critical_difference, curves, recalls, reliability
+from benchmark.reporting.plots import (
+    confusion,
+    cost,
+    critical_difference,
+    curves,
+    recalls,
+    reliability,
+)
 from benchmark.reporting.plots.picture import Missing, Picture
 from benchmark.reporting.plots.rows import Results, named, visible_rows
 from benchmark.results.folder import ResultsFolder
@@ -21,17 +28,19 @@ from benchmark.scoring.metrics import METRICS
 from benchmark.utils.files import write_text
 from benchmark.utils.status import Status
 
-REGISTRY: MappingProxyType[str, Callable[[Results, str], Iterator[Picture | Missing]]] = MappingProxyType(
-    {
-        "imbalance": curves.against_ratio,
-        "train_size": curves.against_train_size,
-        "occlusion": curves.against_occlusion,
-        "cost": cost.against_cost,
-        "confusion": confusion.matrices,
-        "reliability": reliability.diagrams,
-        "recall": recalls.heat_map,
-        "critical_difference": critical_difference.diagram,
-    }
+REGISTRY: MappingProxyType[str, Callable[[Results, str], Iterator[Picture | Missing]]] = (
+    MappingProxyType(
+        {
+            "imbalance": curves.against_ratio,
+            "train_size": curves.against_train_size,
+            "occlusion": curves.against_occlusion,
+            "cost": cost.against_cost,
+            "confusion": confusion.matrices,
+            "reliability": reliability.diagrams,
+            "recall": recalls.heat_map,
+            "critical_difference": critical_difference.diagram,
+        }
+    )
 )
 
 
@@ -60,15 +69,27 @@ def plot(folder: str | Path, metric: str = "f1", out: Path | None = None) -> Ite
     if metric not in METRICS:
         raise unknown("metric", metric, METRICS)
     planned = visible_rows(load_results(folder))
-    done = planned["status"].eq(Status.OK).groupby([planned[name] for name in (*COMPARABLE, *ENTRY)], dropna=False).transform("all")
+    done = (
+        planned["status"]
+        .eq(Status.OK)
+        .groupby([planned[name] for name in (*COMPARABLE, *ENTRY)], dropna=False)
+        .transform("all")
+    )
     if not done.any():
         raise UserError(f"no entry in {folder} has all its cells done; go on with its study first")
     rows = planned[done].copy()
     if metric in rows:
-        rows.loc[~rows.index.isin(counted_by_group(rows, metric, COMPARABLE).index), metric] = np.nan
+        rows.loc[~rows.index.isin(counted_by_group(rows, metric, COMPARABLE).index), metric] = (
+            np.nan
+        )
     if metric not in rows or rows[metric].isna().all():
         raise UserError(f"no row in {folder} has a value of {metric}; another: --metric accuracy")
-    return _draw(Results(rows, Path(folder)), named(planned)[~done], metric, out or ResultsFolder(folder).plots)
+    return _draw(
+        Results(rows, Path(folder)),
+        named(planned)[~done],
+        metric,
+        out or ResultsFolder(folder).plots,
+    )
 
 
 def _draw(results: Results, left_out: pd.DataFrame, metric: str, out: Path) -> Iterator[Path | str]:
@@ -79,10 +100,19 @@ def _draw(results: Results, left_out: pd.DataFrame, metric: str, out: Path) -> I
                 yield f"no {found.name}: {found.reason}"
                 continue
             yield found.save(out)
-            captions += [f"## {found.name}", f"![{found.name}]({found.name}.png)", f"{found.title}.", found.caption]
+            captions += [
+                f"## {found.name}",
+                f"![{found.name}]({found.name}.png)",
+                f"{found.title}.",
+                found.caption,
+            ]
     said = [_said(left_out)] if len(left_out) else []
     if METRICS[metric].macro:
-        said += [f"{title}: {remark}." for title, group in comparable(results.rows) for remark in remarks(group)]
+        said += [
+            f"{title}: {remark}."
+            for title, group in comparable(results.rows)
+            for remark in remarks(group)
+        ]
     captions += ["## Left out", *said] if said else []
     yield from said
     write_text(out / "captions.md", "\n\n".join(captions) + "\n")

@@ -8,7 +8,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from benchmark.reporting.plots.picture import Missing, Picture, entitle, file_name, make_square, panels, short, wrapped
+from benchmark.reporting.plots.picture import (
+    Missing,
+    Picture,
+    entitle,
+    file_name,
+    make_square,
+    panels,
+    short,
+    wrapped,
+)
 from benchmark.reporting.plots.rows import Few, Results, cells_in_words, few
 from benchmark.scoring.fast_scores import confusion_matrix
 
@@ -28,30 +37,53 @@ def matrices(results: Results, metric: str) -> Iterator[Picture | Missing]:
 def draw_matrices(found: Few) -> Picture:
     """A panel for each of some entries, three in a row."""
     classes = found.predictions[0][0].classes
-    counts = [np.sum([confusion_matrix(p.y_true, p.labels, len(classes)) for p in of_entry], axis=0) for of_entry in found.predictions]
+    counts = [
+        np.sum([confusion_matrix(p.y_true, p.labels, len(classes)) for p in of_entry], axis=0)
+        for of_entry in found.predictions
+    ]
     side = 1.6 + 0.28 * min(len(classes), WRITTEN) + 0.05 * min(16, max(map(len, classes)))
     with panels(len(counts), side + 0.5, side + 0.6, columns=3) as (figure, axes):
         for ax, (name, _), table in zip(axes, found.entries, counts, strict=True):
             _draw(ax, name, table, classes, side)
         entitle(figure, found.title)
         make_square(figure, axes)
-    return Picture(file_name("confusion", found.dataset), found.title, figure, _caption(found, counts[0], classes))
+    return Picture(
+        file_name("confusion", found.dataset),
+        found.title,
+        figure,
+        _caption(found, counts[0], classes),
+    )
 
 
-def _draw(ax: Axes, name: str, counts: NDArray[np.int64], classes: tuple[str, ...], width: float) -> None:
+def _draw(
+    ax: Axes, name: str, counts: NDArray[np.int64], classes: tuple[str, ...], width: float
+) -> None:
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     ax.grid(visible=False)
     ax.set_title(wrapped(name, width), loc="left", fontsize=8)
     step = -(-len(classes) // MOST)
     names = [short(cls, 16) for cls in classes[::step]]
-    ax.set_xticks(range(0, len(classes), step), names, rotation=90 if max(map(len, names)) > 2 else 0, fontsize=7)
+    ax.set_xticks(
+        range(0, len(classes), step),
+        names,
+        rotation=90 if max(map(len, names)) > 2 else 0,
+        fontsize=7,
+    )
     ax.set_yticks(range(0, len(classes), step), names, fontsize=7)
     ax.set(xlabel="predicted", ylabel="true")
     ax.label_outer()
     for (row, column), share in np.ndenumerate(shares):
         if len(classes) <= WRITTEN and share >= 0.005:
-            ax.text(column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=6.5, color="white" if share > 0.5 else "0.2")
+            ax.text(
+                column,
+                row,
+                f"{100 * share:.0f}",
+                ha="center",
+                va="center",
+                fontsize=6.5,
+                color="white" if share > 0.5 else "0.2",
+            )
 
 
 def _caption(found: Few, counts: NDArray[np.int64], classes: tuple[str, ...]) -> str:
@@ -59,6 +91,8 @@ def _caption(found: Few, counts: NDArray[np.int64], classes: tuple[str, ...]) ->
     wrong = counts * (1 - np.eye(len(counts), dtype=int))
     true, predicted = np.unravel_index(wrong.argmax(), wrong.shape)
     return (
-        f"Percent of each true class (a row sums to 100; below 0.5 is left out), counts of {cells_in_words(cells)} together. {found.said} "
-        f"Most frequent error of {name}: {classes[true]} taken for {classes[predicted]}, {wrong.max()} of {counts[true].sum()}."
+        "Percent of each true class (a row sums to 100; below 0.5 is left out), counts of "
+        f"{cells_in_words(cells)} together. {found.said} "
+        f"Most frequent error of {name}: {classes[true]} taken for {classes[predicted]}, "
+        f"{wrong.max()} of {counts[true].sum()}."
     )

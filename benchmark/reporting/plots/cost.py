@@ -32,20 +32,42 @@ def costs(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Mean metric and seconds of each entry, and whether it is on the Pareto front: nothing cheaper is as good; the cheapest first."""
     seconds = rows["resample_s"] + rows["fit_s"] + rows["predict_s"]
     entries = named(rows).assign(seconds=seconds).groupby("name", sort=False)
-    found = entries[[metric, "seconds"]].mean().dropna().join(entries[ENTRY].first()).sort_values("seconds", kind="stable")
+    found = (
+        entries[[metric, "seconds"]]
+        .mean()
+        .dropna()
+        .join(entries[ENTRY].first())
+        .sort_values("seconds", kind="stable")
+    )
     gain = found[metric] if METRICS[metric].greater_is_better else -found[metric]
     return found.assign(front=gain > gain.cummax().shift(fill_value=-np.inf))
 
 
-def _picture(results: Results, title: str, rows: pd.DataFrame, means: pd.DataFrame, metric: str) -> Picture:
+def _picture(
+    results: Results, title: str, rows: pd.DataFrame, means: pd.DataFrame, metric: str
+) -> Picture:
     front, label = means[means["front"]], title_of_metric(metric, rows)
-    n_keys = sum(n for n in (means["strategy"].nunique(), means.groupby(["extractor", "model"]).ngroups) if n > 1)
+    n_keys = sum(
+        n
+        for n in (means["strategy"].nunique(), means.groupby(["extractor", "model"]).ngroups)
+        if n > 1
+    )
     with panels(1, 9.5, max(4.0, 0.19 * n_keys)) as (figure, (ax,)):
         _draw_entries(ax, means, metric)
         ax.step(front["seconds"], front[metric], where="post", color="0.5", linewidth=1, zorder=1)
-        for k, (seconds, score) in enumerate(zip(front["seconds"], front[metric], strict=True), start=1):
+        for k, (seconds, score) in enumerate(
+            zip(front["seconds"], front[metric], strict=True), start=1
+        ):
             place = (-5, 6) if k % 2 else (5, -14)  # neighbours may be near each other
-            ax.annotate(str(k), (seconds, score), place, textcoords="offset points", fontsize=9, fontweight="bold", ha="center")
+            ax.annotate(
+                str(k),
+                (seconds, score),
+                place,
+                textcoords="offset points",
+                fontsize=9,
+                fontweight="bold",
+                ha="center",
+            )
         if is_log(means["seconds"]):
             _make_log(ax, means["seconds"])
         ax.margins(0.08)
@@ -53,10 +75,12 @@ def _picture(results: Results, title: str, rows: pd.DataFrame, means: pd.DataFra
         title = f"{title}: {label} against cost"
         entitle(figure, title)
     listed = "; ".join(
-        f"({k}) {name}: {row[metric]:.3f} in {row['seconds']:.3g} s" for k, (name, row) in enumerate(front.iterrows(), start=1)
+        f"({k}) {name}: {row[metric]:.3f} in {row['seconds']:.3g} s"
+        for k, (name, row) in enumerate(front.iterrows(), start=1)
     )
     caption = (
-        f"Means over {cells_in_words(rows)}, one thread, extraction not counted. The line is the Pareto front: of {len(means)} entries the "
+        f"Means over {cells_in_words(rows)}, one thread, extraction not counted. The line is the "
+        f"Pareto front: of {len(means)} entries the "
         f"{len(front)} that nothing cheaper equals: {listed}."
     )
     name = file_name("cost", results.file_label(str(rows["dataset"].iloc[0])), metric)
@@ -72,19 +96,40 @@ def _draw_entries(ax: Axes, means: pd.DataFrame, metric: str) -> None:
         k = pipelines.index(entry.pipeline)
         style = style_of(entry.strategy, strategies) if len(strategies) > 1 else plain_style(k)
         marker = MARKERS[k % len(MARKERS)] if len(pipelines) > 1 else style["marker"]
-        ax.scatter(entry.seconds, getattr(entry, metric), color=style["color"], marker=marker, s=28, zorder=3)
+        ax.scatter(
+            entry.seconds,
+            getattr(entry, metric),
+            color=style["color"],
+            marker=marker,
+            s=28,
+            zorder=3,
+        )
     keys = []
     for label in strategies if len(strategies) > 1 else ():
         style = style_of(label, strategies)
-        keys.append(ax.scatter([], [], color=style["color"], marker="s" if len(pipelines) > 1 else style["marker"], label=short(label, 60)))
+        keys.append(
+            ax.scatter(
+                [],
+                [],
+                color=style["color"],
+                marker="s" if len(pipelines) > 1 else style["marker"],
+                label=short(label, 60),
+            )
+        )
     for k, label in enumerate(pipelines if len(pipelines) > 1 else ()):
         colour = "0.4" if len(strategies) > 1 else plain_style(k)["color"]
-        keys.append(ax.scatter([], [], color=colour, marker=MARKERS[k % len(MARKERS)], label=short(label, 60)))
+        keys.append(
+            ax.scatter(
+                [], [], color=colour, marker=MARKERS[k % len(MARKERS)], label=short(label, 60)
+            )
+        )
     ax.legend(handles=keys, loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8)
 
 
 def _make_log(ax: Axes, seconds: pd.Series) -> None:
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if seconds.max() / seconds.min() < 1000 else (1,)))
+    ax.xaxis.set_major_locator(
+        LogLocator(subs=(1, 2, 5) if seconds.max() / seconds.min() < 1000 else (1,))
+    )
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")

@@ -21,19 +21,29 @@ def diagram(results: Results, metric: str) -> Iterator[Picture | Missing]:
 
     groups = [rows for _, rows in results.hardest()]
     names = named(without_floor(pd.concat(groups)))
-    scores = names.pivot_table(index="dataset", columns="name", values=metric, aggfunc="mean").dropna(axis=1)
+    scores = names.pivot_table(
+        index="dataset", columns="name", values=metric, aggfunc="mean"
+    ).dropna(axis=1)
     found = nemenyi(scores, METRICS[metric].greater_is_better)
     if found.refusal:
         yield Missing(NAME, found.refusal)
         return
     with panels(1, 9, 0.8 + 0.16 * scores.shape[1]) as (figure, (ax,)):
         ax.grid(visible=False)
-        critical_difference_diagram(found.ranks, found.p_values, ax=ax, label_props={"fontsize": 8}, color_palette=_colours(names))
+        critical_difference_diagram(
+            found.ranks,
+            found.p_values,
+            ax=ax,
+            label_props={"fontsize": 8},
+            color_palette=_colours(names),
+        )
         title = f"Average rank by {metric} over {found.n} data sets"
         entitle(figure, title)
     caption = (
-        f"Mean ranks of {scores.shape[1]} entries on {found.n} data sets, 1 the best; entries that a bar joins differ by less than the "
-        f"critical difference of {found.critical_difference:.2f} (Nemenyi's test at 0.05, Demsar 2006). The best is {found.ranks.idxmin()} "
+        f"Mean ranks of {scores.shape[1]} entries on {found.n} data sets, 1 the best; entries that "
+        "a bar joins differ by less than the "
+        f"critical difference of {found.critical_difference:.2f} (Nemenyi's test at 0.05, Demsar "
+        f"2006). The best is {found.ranks.idxmin()} "
         f"({found.ranks.min():.2f}); the largest difference has p = {found.p_value:.2g}."
     )
     yield Picture(file_name(NAME, metric), title, figure, caption)
@@ -42,5 +52,8 @@ def diagram(results: Results, metric: str) -> Iterator[Picture | Missing]:
 def _colours(names: pd.DataFrame) -> dict[str, object]:
     """Colour of each entry: its strategy's, where there are several."""
     of = names.groupby("name", sort=False)["strategy"].first()
-    styles = [style_of(strategy, of) if of.nunique() > 1 else plain_style(k) for k, strategy in enumerate(of)]
+    styles = [
+        style_of(strategy, of) if of.nunique() > 1 else plain_style(k)
+        for k, strategy in enumerate(of)
+    ]
     return {str(name): style["color"] for name, style in zip(of.index, styles, strict=True)}

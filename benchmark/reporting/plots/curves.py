@@ -17,7 +17,15 @@ from benchmark.plugins.registry import FLOOR
 from benchmark.plugins.spec import number_of, without
 from benchmark.reporting.leaderboard import CONDITIONS
 from benchmark.reporting.plots.picture import Missing, Picture, entitle, file_name, panels
-from benchmark.reporting.plots.rows import Results, better, cells_in_words, entries, is_log, same_setting, without_floor
+from benchmark.reporting.plots.rows import (
+    Results,
+    better,
+    cells_in_words,
+    entries,
+    is_log,
+    same_setting,
+    without_floor,
+)
 from benchmark.reporting.plots.style import Style, apart, family_of, in_order, plain_style, style_of
 from benchmark.results.folder import ResultsFolder
 from benchmark.scoring.averages import title_of_metric
@@ -41,9 +49,13 @@ OTHERS = (*CONDITIONS, "size", "fingerprint", "split")  # labels that may tell p
 def against_ratio(results: Results, metric: str) -> Iterator[Picture | Missing]:
     """One picture a data set and profile: the metric against the ratio of the largest to the smallest class."""
     labels = results.rows["imbalance"]
-    rows = results.rows.assign(x=labels.map(partial(number_of, "ratio")), profile=labels.map(partial(without, "ratio")))
+    rows = results.rows.assign(
+        x=labels.map(partial(number_of, "ratio")), profile=labels.map(partial(without, "ratio"))
+    )
     rows = rows[rows["x"] > 0]
-    yield from _pictures(results, rows, metric, "imbalance", "largest class / smallest class of the training part")
+    yield from _pictures(
+        results, rows, metric, "imbalance", "largest class / smallest class of the training part"
+    )
 
 
 def against_train_size(results: Results, metric: str) -> Iterator[Picture | Missing]:
@@ -55,27 +67,44 @@ def against_train_size(results: Results, metric: str) -> Iterator[Picture | Miss
 
 def against_occlusion(results: Results, metric: str) -> Iterator[Picture | Missing]:
     """One picture a data set and kind of boxes: the metric against the share of the image that is covered; whole images are at zero."""
-    labels, profiles = results.rows["occlusion"], results.rows["occlusion"].map(partial(without, "share"))
+    labels, profiles = (
+        results.rows["occlusion"],
+        results.rows["occlusion"].map(partial(without, "share")),
+    )
     rows = results.rows.assign(x=labels.map(partial(number_of, "share")), profile=profiles)
     whole = rows[labels == "none"]
     kinds = [kind for kind in profiles.unique() if kind != "none"]
     both = [pd.concat([whole.assign(profile=kind), rows[profiles == kind]]) for kind in kinds]
-    yield from _pictures(results, pd.concat(both or [rows]), metric, "occlusion", "share of the image that is covered")
+    yield from _pictures(
+        results,
+        pd.concat(both or [rows]),
+        metric,
+        "occlusion",
+        "share of the image that is covered",
+    )
 
 
-def _pictures(results: Results, rows: pd.DataFrame, metric: str, axis: str, label: str) -> Iterator[Picture | Missing]:
+def _pictures(
+    results: Results, rows: pd.DataFrame, metric: str, axis: str, label: str
+) -> Iterator[Picture | Missing]:
     drawn = 0
     for profile, of_profile in rows.groupby("profile", sort=False):
         for setting, group in same_setting(of_profile, but=axis):
             if group["x"].nunique() < 2 or without_floor(group).empty:
                 continue
             drawn += 1
-            yield _picture(results, group, metric, axis, label, _where({**setting, "profile": profile}, rows))
+            yield _picture(
+                results, group, metric, axis, label, _where({**setting, "profile": profile}, rows)
+            )
     if not drawn:
-        yield Missing(axis, f"a curve needs {NEEDED[axis]}, all else equal, and no entry here has them")
+        yield Missing(
+            axis, f"a curve needs {NEEDED[axis]}, all else equal, and no entry here has them"
+        )
 
 
-def _picture(results: Results, rows: pd.DataFrame, metric: str, axis: str, label: str, where: list[str]) -> Picture:
+def _picture(
+    results: Results, rows: pd.DataFrame, metric: str, axis: str, label: str, where: list[str]
+) -> Picture:
     found, columns = _panels(rows)
     refused: dict[str, None] = {}
     of_class = title_of_metric(metric, rows)
@@ -99,7 +128,9 @@ def _where(setting: dict[str, object], rows: pd.DataFrame) -> list[str]:
     words = {name: str(value) for name, value in setting.items()}
     if "train_size" in setting:
         words["train_size"] = describe_train_size(float(str(setting["train_size"])))
-    differing = [name for name in OTHERS if name in setting and rows[name].nunique(dropna=False) > 1]
+    differing = [
+        name for name in OTHERS if name in setting and rows[name].nunique(dropna=False) > 1
+    ]
     return [words[name] for name in ("dataset", "profile", *differing) if words[name]]
 
 
@@ -108,14 +139,29 @@ def _panels(rows: pd.DataFrame) -> tuple[list[Panel], int]:
     looking = without_floor(rows)
     strategies = in_order(looking["strategy"].unique())
     if len(strategies) == 1:
-        return [("", [(name, cells, plain_style(k)) for k, (name, cells) in enumerate(entries(looking))])], 1
+        return [
+            (
+                "",
+                [(name, cells, plain_style(k)) for k, (name, cells) in enumerate(entries(looking))],
+            )
+        ], 1
     pipelines = list(looking.groupby(["extractor", "model"], sort=False))
     if len(strategies) <= AT_ONCE:
-        return [(", ".join(names), _lines(cells, strategies, strategies)) for names, cells in pipelines], 2
+        return [
+            (", ".join(names), _lines(cells, strategies, strategies)) for names, cells in pipelines
+        ], 2
     families = dict.fromkeys(family_of(name) for name in strategies if name != "none")
-    members = {family: [name for name in strategies if name == "none" or family_of(name) == family] for family in families}
-    pairs = ((family, of, names, cells) for family, of in members.items() for names, cells in pipelines)
-    return [(f"{', '.join(names)}: {family}", _lines(cells, of, strategies)) for family, of, names, cells in pairs], min(3, len(pipelines))
+    members = {
+        family: [name for name in strategies if name == "none" or family_of(name) == family]
+        for family in families
+    }
+    pairs = (
+        (family, of, names, cells) for family, of in members.items() for names, cells in pipelines
+    )
+    return [
+        (f"{', '.join(names)}: {family}", _lines(cells, of, strategies))
+        for family, of, names, cells in pairs
+    ], min(3, len(pipelines))
 
 
 def _lines(rows: pd.DataFrame, shown: list[str], strategies: list[str]) -> list[Line]:
@@ -123,7 +169,9 @@ def _lines(rows: pd.DataFrame, shown: list[str], strategies: list[str]) -> list[
     return [(name, of[name], style_of(name, strategies)) for name in shown if name in of]
 
 
-def _draw_panel(ax: Axes, title: str, lines: list[Line], rows: pd.DataFrame, results: Results, metric: str) -> dict[str, None]:
+def _draw_panel(
+    ax: Axes, title: str, lines: list[Line], rows: pd.DataFrame, results: Results, metric: str
+) -> dict[str, None]:
     """Draw a line with its intervals for each entry; returns why an interval is not there, where one is not."""
     refused: dict[str, None] = {}
     xs = np.sort(rows["x"].unique())
@@ -132,8 +180,14 @@ def _draw_panel(ax: Axes, title: str, lines: list[Line], rows: pd.DataFrame, res
         found = pd.DataFrame([_point(x, group, results, metric) for x, group in cells.groupby("x")])
         refused |= dict.fromkeys(reason for reason in found["refusal"] if reason)
         shift = (k - (len(lines) - 1) / 2) * 0.012  # bars side by side
-        x = found["x"] * 10 ** (shift * np.log10(xs[-1] / xs[0])) if log else found["x"] + shift * (xs[-1] - xs[0])
-        bars = np.nan_to_num(np.abs(found[["lower", "upper"]].to_numpy().T - found["mean"].to_numpy()))
+        x = (
+            found["x"] * 10 ** (shift * np.log10(xs[-1] / xs[0]))
+            if log
+            else found["x"] + shift * (xs[-1] - xs[0])
+        )
+        bars = np.nan_to_num(
+            np.abs(found[["lower", "upper"]].to_numpy().T - found["mean"].to_numpy())
+        )
         ax.errorbar(x, found["mean"], bars, label=name, **style, **BARS)
     ax.set_title(title, loc="left")
     if log:
@@ -150,7 +204,13 @@ def _draw_panel(ax: Axes, title: str, lines: list[Line], rows: pd.DataFrame, res
 def _point(x: float, cells: pd.DataFrame, results: Results, metric: str) -> dict[str, float | str]:
     found = interval(ResultsFolder(results.folder).read_predictions, cells, metric)
     most = 1 if METRICS[metric].greater_is_better else np.inf  # of every metric here
-    return {"x": x, "mean": float(cells[metric].mean()), "lower": found.lower, "upper": min(found.upper, most), "refusal": found.refusal}
+    return {
+        "x": x,
+        "mean": float(cells[metric].mean()),
+        "lower": found.lower,
+        "upper": min(found.upper, most),
+        "refusal": found.refusal,
+    }
 
 
 def _show_means(ax: Axes) -> None:
@@ -168,9 +228,18 @@ def _label_ends(ax: Axes) -> None:
     handles, names = cast(tuple[list[ErrorbarContainer], list[str]], ax.get_legend_handles_labels())
     ends = np.array([_points(bars)[-1] for bars in handles])
     low, high = ax.get_ylim()
-    for name, bars, end, place in zip(names, handles, ends, apart((ends[:, 1] - low) / (high - low), 0.06), strict=True):
+    for name, bars, end, place in zip(
+        names, handles, ends, apart((ends[:, 1] - low) / (high - low), 0.06), strict=True
+    ):
         colour = bars.lines[0].get_color()
-        leader = {"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2, "relpos": (0, 0.5)}
+        leader = {
+            "arrowstyle": "-",
+            "color": colour,
+            "linewidth": 0.6,
+            "shrinkA": 0,
+            "shrinkB": 2,
+            "relpos": (0, 0.5),
+        }
         ax.annotate(
             name,
             end,
@@ -191,7 +260,9 @@ def _points(bars: ErrorbarContainer) -> NDArray[np.float64]:
 
 def _caption(rows: pd.DataFrame, metric: str, label: str, refused: list[str]) -> str:
     looking = without_floor(rows)
-    hardest = looking[looking["x"] == (looking["x"].min() if "training images" in label else looking["x"].max())]
+    hardest = looking[
+        looking["x"] == (looking["x"].min() if "training images" in label else looking["x"].max())
+    ]
     first, high, last, low = better(hardest, metric)
     way = "higher" if METRICS[metric].greater_is_better else "lower"
     folds = "over folds, variance corrected for overlapping training parts (Nadeau & Bengio 2003)"
@@ -202,9 +273,14 @@ def _caption(rows: pd.DataFrame, metric: str, label: str, refused: list[str]) ->
     floor = rows[rows["model"] == FLOOR][metric]
     spread = " to ".join(dict.fromkeys(f"{value:.3f}" for value in (floor.min(), floor.max())))
     below = f" The floor, {FLOOR}, has {spread}." if floor.notna().any() else ""
-    drawn = ", for the images (and rare classes) that these seeds drew" if rows["seed"].nunique() > 1 else ""
+    drawn = (
+        ", for the images (and rare classes) that these seeds drew"
+        if rows["seed"].nunique() > 1
+        else ""
+    )
     return (
-        f"Means over {cells_in_words(looking)} of {rows['split'].iloc[0]}, {how}{drawn}; {way} is better. {best}{rest}.{below} Points "
+        f"Means over {cells_in_words(looking)} of {rows['split'].iloc[0]}, {how}{drawn}; {way} is "
+        f"better. {best}{rest}.{below} Points "
         f"of one place on the axis stand side by side; bars are cut at the edge.{_missing(refused)}"
     )
 

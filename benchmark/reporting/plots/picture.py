@@ -76,17 +76,24 @@ class Picture:
             _add_height(self.figure, text, CAPTION_SIZE)
             self.figure.supxlabel(text, x=0.01, ha="left", fontsize=CAPTION_SIZE, color="0.3")
             for kind, extra in (("png", {"dpi": DPI}), ("svg", {"metadata": {"Date": None}})):
-                write_atomic(out / f"{self.name}.{kind}", partial(self.figure.savefig, format=kind, facecolor="white", **extra))
+                write_atomic(
+                    out / f"{self.name}.{kind}",
+                    partial(self.figure.savefig, format=kind, facecolor="white", **extra),
+                )
         return out / f"{self.name}.png"
 
 
 @contextmanager
-def panels(n: int, width: float, height: float, columns: int = 1) -> Iterator[tuple[Figure, list[Axes]]]:
+def panels(
+    n: int, width: float, height: float, columns: int = 1
+) -> Iterator[tuple[Figure, list[Axes]]]:
     """A figure of n panels (inches each) in the common style, row by row, with common axes; what is drawn within the block has it."""
     columns = min(columns, n)
     lines = -(-n // columns)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(max(NARROWEST, width * columns), height * lines + MARGIN), layout="constrained")
+        figure = Figure(
+            figsize=(max(NARROWEST, width * columns), height * lines + MARGIN), layout="constrained"
+        )
         FigureCanvasAgg(figure)
         axes = list(figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).flat)
         for ax in axes[n:]:

@@ -8,7 +8,15 @@ import numpy as np
 import pandas as pd
 
 from benchmark.plugins.spec import Spec
-from benchmark.reporting.plots.picture import NARROWEST, Missing, Picture, entitle, file_name, panels, short
+from benchmark.reporting.plots.picture import (
+    NARROWEST,
+    Missing,
+    Picture,
+    entitle,
+    file_name,
+    panels,
+    short,
+)
 from benchmark.reporting.plots.rows import Results, cells_in_words, entries, without_floor
 
 WRITTEN = 20  # classes up to which values are written into the squares
@@ -26,22 +34,42 @@ def heat_map(results: Results, metric: str) -> Iterator[Picture | Missing]:
             yield Missing("recall", f"{title}: only the floor")
             continue
         columns = by_class(looking)
-        table = pd.DataFrame({name: by_class(cells)["recall"] for name, cells in entries(looking)}).T[columns.index]
+        table = pd.DataFrame(
+            {name: by_class(cells)["recall"] for name, cells in entries(looking)}
+        ).T[columns.index]
         few = len(columns) <= WRITTEN
         names = [short(str(name), 20) for name in columns.index]
         width = max(NARROWEST, LEFT + (0.55 if few else 0.2) * min(len(columns), MOST))
         upright = not few or max(map(len, names)) > LETTERS_PER_INCH * (width - LEFT) / len(columns)
         step = -(-len(columns) // MOST)
-        ticks = [f"{name} ({n:.0f})" if upright else f"{name}\n{n:.0f}" for name, n in zip(names, columns["train"], strict=True)]
+        ticks = [
+            f"{name} ({n:.0f})" if upright else f"{name}\n{n:.0f}"
+            for name, n in zip(names, columns["train"], strict=True)
+        ]
         room = 0.08 * max(map(len, ticks)) if upright else 0.3
         with panels(1, width, 0.6 + room + 0.24 * len(table)) as (figure, (ax,)):
             ax.imshow(table, cmap="viridis", vmin=0, vmax=1, aspect="auto")
             ax.grid(visible=False)
             for (row, column), value in np.ndenumerate(table.to_numpy()):
                 if few and np.isfinite(value):
-                    ax.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7, color="white" if value < 0.55 else "black")
-            ax.set_xticks(range(0, len(columns), step), ticks[::step], fontsize=8, rotation=90 if upright else 0)
-            ax.set_yticks(range(len(table)), [short_entry(name) for name in table.index], fontsize=8)
+                    ax.text(
+                        column,
+                        row,
+                        f"{value:.2f}",
+                        ha="center",
+                        va="center",
+                        fontsize=7,
+                        color="white" if value < 0.55 else "black",
+                    )
+            ax.set_xticks(
+                range(0, len(columns), step),
+                ticks[::step],
+                fontsize=8,
+                rotation=90 if upright else 0,
+            )
+            ax.set_yticks(
+                range(len(table)), [short_entry(name) for name in table.index], fontsize=8
+            )
             ax.set_xlabel("class, and its training images")
             title = f"{title}: recall of each class"
             entitle(figure, title)
@@ -58,14 +86,18 @@ def short_entry(name: str, most: int = 60) -> str:
 def by_class(rows: pd.DataFrame) -> pd.DataFrame:
     """Mean recall and training images of each class, the most frequent first.
 
-    Where the seeds draw which classes are rare, a class would be rare in one cell and frequent in another: then 'most frequent' is the
-    most frequent class of each cell, '2nd' its second, and so on.
+    Where the seeds draw which classes are rare, a class would be rare in one cell and frequent in
+    another: then 'most frequent' is the most frequent class of each cell, '2nd' its second, and so
+    on.
     """
     spec = Spec.parse(rows["imbalance"].iloc[0])
     drawn = spec.name != "none" and "rare" not in dict(spec.params) and rows["seed"].nunique() > 1
     cells = [list(classes.items()) for classes in rows["per_class"]]
     if drawn:
-        cells = [[(PLACE.format(k), of) for k, (_, of) in enumerate(_by_size(cell), start=1)] for cell in cells]
+        cells = [
+            [(PLACE.format(k), of) for k, (_, of) in enumerate(_by_size(cell), start=1)]
+            for cell in cells
+        ]
     found = pd.DataFrame([{"class": name, **of} for cell in cells for name, of in cell])
     found["recall"] = found["recall"].where(found["support"] > 0)
     means = found.groupby("class", sort=False)[["recall", "train"]].mean()

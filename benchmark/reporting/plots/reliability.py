@@ -29,9 +29,20 @@ def draw_diagrams(found: Few) -> Picture:
     """A panel for each of some entries, three in a row."""
     strategies = in_order({cells["strategy"].iloc[0] for _, cells in found.entries})
     with panels(len(found.entries), 3.0, 3.3, columns=3) as (figure, axes):
-        for k, (ax, (name, cells), stored) in enumerate(zip(axes, found.entries, found.predictions, strict=True)):
-            style = style_of(cells["strategy"].iloc[0], strategies) if len(strategies) > 1 else plain_style(k)
-            _draw(ax, f"{wrapped(name, 3.0)}\ncalibration error {cells['ece'].mean():.3f}", stored, style)
+        for k, (ax, (name, cells), stored) in enumerate(
+            zip(axes, found.entries, found.predictions, strict=True)
+        ):
+            style = (
+                style_of(cells["strategy"].iloc[0], strategies)
+                if len(strategies) > 1
+                else plain_style(k)
+            )
+            _draw(
+                ax,
+                f"{wrapped(name, 3.0)}\ncalibration error {cells['ece'].mean():.3f}",
+                stored,
+                style,
+            )
         entitle(figure, found.title)
     return Picture(file_name("reliability", found.dataset), found.title, figure, _caption(found))
 
@@ -41,10 +52,21 @@ def _draw(ax: Axes, title: str, stored: list[Predictions], style: Style) -> None
     right = np.concatenate([p.labels == p.y_true for p in stored])
     share, mean = calibration_curve(right, confidence, n_bins=BINS)
     weights = np.full(len(confidence), 1 / len(confidence))
-    ax.hist(confidence, np.linspace(0, 1, BINS + 1).tolist(), weights=weights, color=style["color"], alpha=0.2)
+    ax.hist(
+        confidence,
+        np.linspace(0, 1, BINS + 1).tolist(),
+        weights=weights,
+        color=style["color"],
+        alpha=0.2,
+    )
     ax.plot([0, 1], [0, 1], color="0.6", linewidth=0.8)
     ax.plot(mean, share, color=style["color"], marker=style["marker"], markersize=4)
-    ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability of the predicted class", ylabel="share that is right")
+    ax.set(
+        xlim=(0, 1),
+        ylim=(0, 1),
+        xlabel="probability of the predicted class",
+        ylabel="share that is right",
+    )
     ax.set_title(title, loc="left", fontsize=8)
     ax.label_outer()
 
@@ -53,7 +75,10 @@ def _caption(found: Few) -> str:
     errors = sorted((cells["ece"].mean(), name) for name, cells in found.entries)
     most = f", and largest with {errors[-1][1]}, {errors[-1][0]:.3f}" if len(errors) > 1 else ""
     return (
-        f"Share of right answers against the probability of the predicted class, {BINS} bins; bars: share of the images in each bin; "
-        f"predictions of {cells_in_words(found.entries[0][1])} together. {found.said} Below the diagonal a model is too sure. Expected "
-        f"calibration error (15 bins, mean over cells) is least with {errors[0][1]}, {errors[0][0]:.3f}{most}."
+        f"Share of right answers against the probability of the predicted class, {BINS} bins; "
+        "bars: share of the images in each bin; "
+        f"predictions of {cells_in_words(found.entries[0][1])} together. {found.said} Below the "
+        "diagonal a model is too sure. Expected "
+        f"calibration error (15 bins, mean over cells) is least with {errors[0][1]}, "
+        f"{errors[0][0]:.3f}{most}."
     )

@@ -31,7 +31,11 @@ def visible_rows(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _visible_classes(per_class: object) -> object:
-    return {visible(name): values for name, values in per_class.items()} if isinstance(per_class, dict) else per_class
+    return (
+        {visible(name): values for name, values in per_class.items()}
+        if isinstance(per_class, dict)
+        else per_class
+    )
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,13 @@ class Results:
     def file_label(self, dataset: str) -> str:
         """Short name of a dataset for files: the name of its folder or table; with a digest where two have the same."""
         labels = {label: short_dataset(label) for label in self.rows["dataset"].unique()}
-        alike = sum(file_name(name).casefold() == file_name(labels[dataset]).casefold() for name in labels.values()) > 1
+        alike = (
+            sum(
+                file_name(name).casefold() == file_name(labels[dataset]).casefold()
+                for name in labels.values()
+            )
+            > 1
+        )
         return f"{labels[dataset]}_{digest_of((dataset,))[:6]}" if alike else labels[dataset]
 
     def hardest(self) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -62,13 +72,21 @@ def short_dataset(label: str) -> str:
     kind, _, path = name.rpartition(":")
     if not kind:
         return name
-    parts = PurePath(path.replace("\\", "/")).with_suffix("").parts if kind == "csv" else PurePath(path.replace("\\", "/")).parts
+    parts = (
+        PurePath(path.replace("\\", "/")).with_suffix("").parts
+        if kind == "csv"
+        else PurePath(path.replace("\\", "/")).parts
+    )
     return "_".join(parts[-2:] if kind == "csv" else parts[-1:]) or kind
 
 
 def _hardness(rows: pd.DataFrame) -> tuple[bool, float, float]:
     first = rows.iloc[0]
-    return first["occlusion"] == "none", number_of("ratio", first["imbalance"]), rows["n_train"].max()
+    return (
+        first["occlusion"] == "none",
+        number_of("ratio", first["imbalance"]),
+        rows["n_train"].max(),
+    )
 
 
 def without_floor(rows: pd.DataFrame) -> pd.DataFrame:
@@ -113,29 +131,45 @@ def few(results: Results, name: str, metric: str, most: int = 6) -> Iterator[Few
         if looking.empty:
             yield Missing(name, f"{title}: only the floor was run")
             continue
-        axis = next((part for part in ("strategy", "extractor", "model") if looking[part].nunique() > 1), "model")
+        axis = next(
+            (part for part in ("strategy", "extractor", "model") if looking[part].nunique() > 1),
+            "model",
+        )
         best = _ranked(looking, metric).drop_duplicates(axis)
         first = best["strategy"].eq("none") & (axis == "strategy")
         kept = pd.concat([best[first], best[~first]]).head(most)
-        chosen = [(whole_name(cells), cells) for _, cells in entries(looking.merge(kept[ENTRY], on=ENTRY))]
+        chosen = [
+            (whole_name(cells), cells) for _, cells in entries(looking.merge(kept[ENTRY], on=ENTRY))
+        ]
         predictions = [_read_visible(results.folder, cells) for _, cells in chosen]
         if predictions[0][0].multilabel:
-            yield Missing(name, f"{title}: it is of classes that exclude each other, and these images may have several")
+            yield Missing(
+                name,
+                f"{title}: it is of classes that exclude each other, and these images may have "
+                "several",
+            )
             continue
         of = f"{len(kept)} of {len(best)}" if len(kept) < len(best) else f"{len(best)}"
         said = f"Shown: the best entry by {metric} of each {axis}, {of}." if len(best) > 1 else ""
-        yield Few(title, results.file_label(str(rows["dataset"].iloc[0])), chosen, predictions, said)
+        yield Few(
+            title, results.file_label(str(rows["dataset"].iloc[0])), chosen, predictions, said
+        )
 
 
 def _read_visible(folder: Path, cells: pd.DataFrame) -> list[Predictions]:
     return [
-        replace(stored, classes=tuple(map(visible, stored.classes))) for stored in read_cells(ResultsFolder(folder).read_predictions, cells)
+        replace(stored, classes=tuple(map(visible, stored.classes)))
+        for stored in read_cells(ResultsFolder(folder).read_predictions, cells)
     ]
 
 
 def _ranked(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     sign = 1 if METRICS[metric].greater_is_better else -1
-    return (sign * rows.groupby(ENTRY, sort=False)[metric].mean()).sort_values(ascending=False, kind="stable").reset_index()
+    return (
+        (sign * rows.groupby(ENTRY, sort=False)[metric].mean())
+        .sort_values(ascending=False, kind="stable")
+        .reset_index()
+    )
 
 
 def better(rows: pd.DataFrame, metric: str) -> tuple[str, float, str, float]:
@@ -149,7 +183,9 @@ def better(rows: pd.DataFrame, metric: str) -> tuple[str, float, str, float]:
 
 def cells_in_words(rows: pd.DataFrame) -> str:
     """Say what means are over, such as '3 folds and 3 seeds'."""
-    counts = [f"{n} {unit}{'s' * (n > 1)}" for unit in ("fold", "seed") if (n := rows[unit].nunique()) > 1]
+    counts = [
+        f"{n} {unit}{'s' * (n > 1)}" for unit in ("fold", "seed") if (n := rows[unit].nunique()) > 1
+    ]
     return " and ".join(counts) or "one split and one seed"
 
 
@@ -162,4 +198,6 @@ def same_setting(rows: pd.DataFrame, but: str) -> Iterator[tuple[dict[str, objec
 
 def is_log(values: pd.Series) -> bool:
     """Whether positive values spread so far that they want a logarithmic axis."""
-    return bool(values.min() > 0 and values.max() / values.min() >= 8) and bool(np.isfinite(values).all())
+    return bool(values.min() > 0 and values.max() / values.min() >= 8) and bool(
+        np.isfinite(values).all()
+    )

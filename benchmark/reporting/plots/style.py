@@ -16,19 +16,44 @@ Style = dict[str, Any]
 
 FAMILIES = {  # the colour of each, and its members
     "no strategy": ("#000000", ("none",)),
-    "over-sampling": ("#0b4f9e", ("random_over", "smote", "borderline_smote", "svm_smote", "kmeans_smote", "adasyn")),
-    "under-sampling": ("#d95f02", ("random_under", "near_miss", "cluster_centroids", "instance_hardness_threshold")),
-    "cleaning": ("#1b7f3b", ("tomek_links", "edited_nearest_neighbours", "one_sided_selection", "neighbourhood_cleaning")),
+    "over-sampling": (
+        "#0b4f9e",
+        ("random_over", "smote", "borderline_smote", "svm_smote", "kmeans_smote", "adasyn"),
+    ),
+    "under-sampling": (
+        "#d95f02",
+        ("random_under", "near_miss", "cluster_centroids", "instance_hardness_threshold"),
+    ),
+    "cleaning": (
+        "#1b7f3b",
+        (
+            "tomek_links",
+            "edited_nearest_neighbours",
+            "one_sided_selection",
+            "neighbourhood_cleaning",
+        ),
+    ),
     "over-sampling and cleaning": ("#0f8f9b", ("smote_enn", "smote_tomek")),
     "weights": ("#8a6d00", ("class_weight",)),
     "thresholds": ("#a5107a", ("prior_threshold", "tuned_threshold")),
     "several": ("#c0152f", ()),
     "others": ("#6b4a3a", ()),
 }
-PALER = (0.0, 0.4, 0.15, 0.5, 0.25, 0.55)  # how far a member's colour is from its family's to white: neighbours differ most
+PALER = (
+    0.0,
+    0.4,
+    0.15,
+    0.5,
+    0.25,
+    0.55,
+)  # how far a member's colour is from its family's to white: neighbours differ most
 MARKERS = "os^DvP<X>dp*h"
 DASHES = ("-", "--", ":", "-.")
-PLACES = {name: (family, place) for family, (_, members) in FAMILIES.items() for place, name in enumerate(members)}
+PLACES = {
+    name: (family, place)
+    for family, (_, members) in FAMILIES.items()
+    for place, name in enumerate(members)
+}
 
 
 def family_of(strategy: str) -> str:
@@ -40,19 +65,29 @@ def family_of(strategy: str) -> str:
 def in_order(strategies: Iterable[str]) -> list[str]:
     """Labels by family, then by place within it, then by the alphabet."""
     families = list(FAMILIES)
-    return sorted(strategies, key=lambda label: (families.index(family_of(label)), _place(label) or 0, label))
+    return sorted(
+        strategies, key=lambda label: (families.index(family_of(label)), _place(label) or 0, label)
+    )
 
 
 def style_of(strategy: str, among: Iterable[str]) -> Style:
     """Colour, marker and line of a strategy; ``among``: all strategies of the picture, to tell variants of one apart."""
     family = family_of(strategy)
-    alike = [label for label in in_order(among) if family_of(label) == family and _place(label) == _place(strategy)]
+    alike = [
+        label
+        for label in in_order(among)
+        if family_of(label) == family and _place(label) == _place(strategy)
+    ]
     variant, place = alike.index(strategy), _place(strategy)
     if place is None:  # of no fixed place: one after the other
         place, variant = variant, 0
     pure = np.array(to_rgb(FAMILIES[family][0]))
     name = parse_sum(strategy)[0].name
-    marker = (list(PLACES).index(name) if name in PLACES and family != "several" else len(PLACES) + 1 + place) + variant
+    marker = (
+        list(PLACES).index(name)
+        if name in PLACES and family != "several"
+        else len(PLACES) + 1 + place
+    ) + variant
     return {
         "color": tuple(1 - (1 - pure) * (1 - PALER[(place + variant) % len(PALER)])),
         "marker": MARKERS[marker % len(MARKERS)],
@@ -62,7 +97,11 @@ def style_of(strategy: str, among: Iterable[str]) -> Style:
 
 def plain_style(place: int) -> Style:
     """Colour, marker and line of the n-th of several entries that are not strategies."""
-    return {"color": f"C{place % 10}", "marker": MARKERS[place % len(MARKERS)], "linestyle": DASHES[place // 10 % len(DASHES)]}
+    return {
+        "color": f"C{place % 10}",
+        "marker": MARKERS[place % len(MARKERS)],
+        "linestyle": DASHES[place // 10 % len(DASHES)],
+    }
 
 
 def apart(wanted: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
@@ -74,7 +113,9 @@ def apart(wanted: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
     room = np.arange(len(wanted)) * min(gap, 1 / max(1, len(wanted) - 1))
     found = np.empty(len(wanted))
     top = max(0.0, 1 - room[-1])
-    found[order] = IsotonicRegression(y_min=0, y_max=top).fit_transform(room, wanted[order] - room) + room
+    found[order] = (
+        IsotonicRegression(y_min=0, y_max=top).fit_transform(room, wanted[order] - room) + room
+    )
     return found
 
 
