@@ -1,4 +1,4 @@
-"""What a user can mend: shown as one line, exit code 2, never a traceback."""
+"""Errors that the user can fix: shown as one line, exit code 2, never a traceback."""
 
 from __future__ import annotations
 

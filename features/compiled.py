@@ -42,7 +42,7 @@ def compiled(
         options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": fastmath}
         try:
             return numba.njit(types.void(*signature), cache=True, **options)(function)
-        except Exception:  # no folder to write the cache to, a full disk, or what lies there is torn or another module's
+        except Exception:  # no folder to write the cache to, a full disk, or what lies there is corrupted or another module's
             return numba.njit(types.void(*signature), **options)(function)
 
     return decorate

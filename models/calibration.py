@@ -215,4 +215,4 @@ class Calibrated(ClassifierMixin, BaseEstimator):
 def check_two_classes(y: NDArray) -> None:
     """Raise a ValueError when all labels are the same."""
     if len(np.unique(np.asarray(y))) < 2:
-        raise ValueError("a support vector machine needs two classes; the training part has one")
+        raise ValueError("a support vector machine needs two classes; the training set has one")

@@ -35,7 +35,7 @@ from models.svm import AtMostNystroem, CoupledSVC
 
 
 def majority() -> DummyClassifier:
-    """Class frequencies of the training part, whatever the image: the floor every other model must clear."""
+    """Class frequencies of the training set, whatever the image: the baseline every other model must clear."""
     return DummyClassifier(strategy="prior")
 
 

@@ -89,7 +89,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
     ----------
     classes_ : (n_classes,) array
         The labels seen in ``fit``; for multi-label targets the column numbers.
-    history_ : list of {"epoch", "loss", "accuracy"}, with a validation part also {"val_loss", "val_accuracy"}
+    history_ : list of {"epoch", "loss", "accuracy"}, with a validation set also {"val_loss", "val_accuracy"}
         Means over each epoch's batches, in training (with dropout).
     network_ : models.network.Network
         On the CPU, whatever the device, so that a fitted model can be unpickled anywhere.
@@ -158,7 +158,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         X : (n, h, w, c) uint8
         y : (n,) labels, or (n, n_labels) of 0 and 1
         held_out : images and labels
-            The validation part; without it, a stratified part of X where ``validation`` asks for
+            The validation set; without it, a stratified part of X where ``validation`` asks for
             one.
 
         Raises

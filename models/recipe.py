@@ -145,7 +145,7 @@ def check(model: Any) -> None:
         )
     if model.patience is not None and not model.validation:
         raise ValueError(
-            f"{name_of_model}: patience={model.patience}; it needs a validation part, such as "
+            f"{name_of_model}: patience={model.patience}; it needs a validation set, such as "
             "validation=0.1"
         )
 

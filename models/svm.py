@@ -128,7 +128,7 @@ class CoupledSVC(ClassifierMixin, BaseEstimator):
 
 
 class AtMostNystroem(Nystroem):
-    """scikit-learn's ``Nystroem`` for training parts that may be smaller than ``n_components``, without a warning."""
+    """scikit-learn's ``Nystroem`` for training sets that may be smaller than ``n_components``, without a warning."""
 
     def fit(self, X: NDArray, y: Any = None) -> Self:
         """Draw the components; all of X where it is smaller."""

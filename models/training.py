@@ -60,7 +60,7 @@ def train(
     -------
     network : Network
         On the CPU, in evaluation mode.
-    history : list of {"epoch", "loss", "accuracy"}, and "val_loss", "val_accuracy" with a validation part
+    history : list of {"epoch", "loss", "accuracy"}, and "val_loss", "val_accuracy" with a validation set
         Of training: means over the batches as they were trained on, with dropout, and before the
         network had seen the rest.
 

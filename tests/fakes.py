@@ -157,7 +157,7 @@ def the_dataset():
 
 
 class TunesOnTestPart(Strategy):
-    """Chooses the factor of the first class by the accuracy on the test part."""
+    """Chooses the factor of the first class by the accuracy on the test set."""
 
     def adjust(self, proba):
         data = the_dataset()
@@ -172,7 +172,7 @@ class TunesOnTestPart(Strategy):
 
 
 class AdjustsToTestShares(Strategy):
-    """Divides by the mean probabilities of the test part."""
+    """Divides by the mean probabilities of the test set."""
 
     def adjust(self, proba):
         scaled = proba / proba.mean(axis=0)

@@ -1,4 +1,4 @@
-"""The verbs: parse, call, print. Heavy imports wait until a verb needs them."""
+"""The command line: parse, call, print. Heavy imports wait until a command needs them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verbs of trained pipelines: fit, predict, serve."""
+"""Commands for trained pipelines: fit, predict, serve."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def fit(
         ),
     ] = None,
 ) -> None:
-    """Train one pipeline on the training part, measure it on the test part, and write it to a file without pickle."""
+    """Train one pipeline on the training set, measure it on the test set, and write it to a file without pickle."""
     from benchmark.cli.rich_output import following
     from benchmark.pipelines import saving
     from benchmark.pipelines.pipeline import fit as fit_pipeline

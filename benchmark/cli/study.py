@@ -1,4 +1,4 @@
-"""The verbs of studies: run, plan."""
+"""Commands for studies: run, plan."""
 
 from __future__ import annotations
 

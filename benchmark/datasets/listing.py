@@ -202,7 +202,7 @@ def _check(name: str, listing: Listing, classes: tuple[str, ...]) -> None:
         )
     lost = set(classes).difference(*listing.labels)
     if lost:
-        remedy = "mend the files" + (" or remove the class" if len(classes) - len(lost) > 1 else "")
+        remedy = "fix the files" + (" or remove the class" if len(classes) - len(lost) > 1 else "")
         raise UserError(
             f"dataset '{name}': no readable image is left of {', '.join(sorted(lost))}; {remedy}"
         )

@@ -47,7 +47,7 @@ def load(
     n_train: int | None = None,
     drop_duplicates: bool = False,
 ) -> Dataset:
-    """Training and test part of one set, with its official split.
+    """Training and test set of one set, with its official split.
 
     torchvision checks the published md5 of every CIFAR file before it unpickles it.
 

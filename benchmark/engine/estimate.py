@@ -24,7 +24,7 @@ from benchmark.study.cell import Cell
 from benchmark.utils.status import Status
 from benchmark.utils.text import count_of
 
-NEAR = 0.1  # training parts whose sizes differ by a tenth are of the same size
+NEAR = 0.1  # training sets whose sizes differ by a tenth are of the same size
 _COLUMNS = ("resample_s", "fit_s", "predict_s", "matrices", "shape", "n_train", "n_images")
 
 
@@ -80,7 +80,7 @@ def estimate(plan: Plan, folder: Path) -> Estimate:
     """Judge a plan by the rows of its results folder, and of those beside it.
 
     The time of a cell is the median over stored rows of the same extractor, model, image shape and
-    size of the training part (within a tenth), of the same strategy if there are such; the time and
+    size of the training set (within a tenth), of the same strategy if there are such; the time and
     size of a matrix of features the median over rows that used one of the same extractor, image
     shape and number of images.
 

@@ -1,6 +1,6 @@
 """Features of a cell's images, computed once and kept on disk.
 
-A stateless extractor is computed once per data set, one that learns once per training part. The key
+A stateless extractor is computed once per data set, one that learns once per training set. The key
 of a stored matrix holds everything that decides it: the images, the extractor's parameters and
 source, the versions of the libraries, and for one that learns the training indices and the seed.
 """
@@ -196,7 +196,7 @@ def is_stored(key: str, n_images: int, cache: Path) -> bool:
 
 
 def _read(path: Path, n: int) -> tuple[NDArray, dict[str, Any]] | None:
-    """Read a stored matrix, or None when it is absent or torn."""
+    """Read a stored matrix, or None when it is missing or corrupted."""
     try:
         matrix = np.load(path, mmap_mode="r", allow_pickle=False)
         stored = json.loads(path.with_suffix(".json").read_text())

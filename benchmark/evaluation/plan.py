@@ -12,7 +12,7 @@ from typing import Any
 from benchmark.datasets.base import Dataset, data_folder
 from benchmark.errors import UserError
 from benchmark.evaluation.components import build_components, folds
-from benchmark.plugins.registry import FLOOR, load, resolve, takes_images, with_defaults
+from benchmark.plugins.registry import BASELINE, load, resolve, takes_images, with_defaults
 from benchmark.plugins.spec import ResolvedSpec, Spec
 from benchmark.sampling.splits import has_official
 from benchmark.study.axes import Role, axes_with
@@ -127,7 +127,7 @@ def _configurations(study: Study) -> list[dict[str, Any]]:
         for extractor, model in _pipelines(study)
         for chosen in product(
             *(
-                [defaults[axis.name]] if model.name == FLOOR else getattr(study, axis.plural)
+                [defaults[axis.name]] if model.name == BASELINE else getattr(study, axis.plural)
                 for axis in others
             )
         )
@@ -141,7 +141,7 @@ def split_of(study: Study, dataset: Dataset) -> ResolvedSpec:
 
 
 def _pipelines(study: Study) -> Iterator[tuple[tuple[ResolvedSpec, ...], ResolvedSpec]]:
-    """Every pair of extractor and model, each once; the floor needs no extractor where a study has none."""
+    """Every pair of extractor and model, each once; the baseline needs no extractor where a study has none."""
     spanned = (
         (extractor, model)
         for extractor in study.extractors
@@ -151,7 +151,7 @@ def _pipelines(study: Study) -> Iterator[tuple[tuple[ResolvedSpec, ...], Resolve
     alone = (
         ((), model)
         for model in study.models
-        if takes_images(model) or (model.name == FLOOR and not study.extractors)
+        if takes_images(model) or (model.name == BASELINE and not study.extractors)
     )
     first: dict[Any, tuple[tuple[ResolvedSpec, ...], ResolvedSpec]] = {}
     for pair in chain(spanned, alone, study.pipelines):

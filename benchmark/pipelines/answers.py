@@ -37,7 +37,7 @@ def top(card: Card, proba: NDArray[np.float64]) -> list[tuple[str, float]]:
 
 
 def figures_of(card: Card) -> str:
-    """The six metrics of a leaderboard, on the test part."""
+    """The six metrics of a leaderboard, on the test set."""
     shown = {name: card.metrics.get(name) for name in (SIX_MULTILABEL if card.multilabel else SIX)}
     return ", ".join(
         f"{name} {'undefined' if value is None else f'{value:.3f}'}"

@@ -35,7 +35,7 @@ class Card(BaseModel):
         Of an image, as for the data set; a larger one is refused.
     n_train, n_test : int
     metrics : dict
-        On the test part, of exactly this pipeline; None where undefined.
+        On the test set, of exactly this pipeline; None where undefined.
     environment : dict
         Versions, hardware, git commit.
     notes : tuple of str

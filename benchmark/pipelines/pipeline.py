@@ -21,7 +21,7 @@ from benchmark.evaluation.inner_folds import probabilities
 from benchmark.evaluation.plan import make_plan
 from benchmark.evaluation.training import Trained, train_and_predict
 from benchmark.pipelines.card import Card
-from benchmark.plugins.registry import FLOOR, resolve, takes_images
+from benchmark.plugins.registry import BASELINE, resolve, takes_images
 from benchmark.plugins.spec import Spec
 from benchmark.sampling.splits import Indices, has_official, shared_images
 from benchmark.scoring import metrics
@@ -79,7 +79,7 @@ def one_cell(study: Study, data: Any = None) -> tuple[Cell, Dataset]:
         A name is unknown, or the data set cannot be loaded.
     """
     model = resolve("model", study.models[0], study.plugins)
-    if not study.extractors and not takes_images(model) and model.name != FLOOR:
+    if not study.extractors and not takes_images(model) and model.name != BASELINE:
         raise UserError(f"{model.label} takes features: name an extractor, such as --extractor hog")
     plan = make_plan(study.model_copy(update={"split": None}), data)
     (dataset,) = plan.datasets.values()
@@ -101,7 +101,7 @@ def one_cell(study: Study, data: Any = None) -> tuple[Cell, Dataset]:
 
 
 def fit(cell: Cell, dataset: Dataset) -> Pipeline:
-    """Train a pipeline on a cell's training part, and measure it on its test part.
+    """Train a pipeline on a cell's training set, and measure it on its test set.
 
     On one thread, as ``run`` does, so that its probabilities are those of the same cell in a
     leaderboard.
@@ -109,7 +109,7 @@ def fit(cell: Cell, dataset: Dataset) -> Pipeline:
     Raises
     ------
     UserError
-        The strategy or the model cannot work on this training part.
+        The strategy or the model cannot work on this training set.
     """
     components = build_components(cell, dataset)
     reason = components.refusal()

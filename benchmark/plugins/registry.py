@@ -42,7 +42,7 @@ _GROUPS = {
     "strategy": "benchmark.strategies",
     "model": "benchmark.models",
 }
-FLOOR = "majority"  # the model that every other must clear
+BASELINE = "majority"  # the model that every other must clear
 _GIVEN = ("name", "data", "size", "dataset", "n_classes")
 
 
@@ -207,7 +207,7 @@ def load(target: str) -> Callable[..., Any]:
         module = load_file(where) if where.endswith(".py") else importlib.import_module(where)
     except ImportError as error:
         raise UserError(
-            f"{target} does not import: {describe_error(error)}; mend or uninstall the package "
+            f"{target} does not import: {describe_error(error)}; fix or uninstall the package "
             "that offers it"
         ) from error
     if hasattr(module, attribute):

@@ -40,7 +40,7 @@ def compare(folder: str | Path, a: str, b: str, metric: str = "f1") -> list[Comp
 
     A pair is taken to be picked from its table: where that has further entries, the p-value is
     adjusted for the comparisons of all of them with ``b`` and for those with ``a`` (Holm 1979), the
-    floor not counted, and the larger of the two counts, so that the order of the pair does not
+    baseline not counted, and the larger of the two counts, so that the order of the pair does not
     matter. The interval is Bonferroni's, at the level 1 - 0.05 / n for n comparisons: all n hold
     together. Holm's p-values reject a little more, so that a difference may be significant while
     its interval touches zero.

@@ -9,7 +9,7 @@ from itertools import groupby
 import numpy as np
 import pandas as pd
 
-from benchmark.plugins.registry import FLOOR
+from benchmark.plugins.registry import BASELINE
 from benchmark.reporting.leaderboard import ENTRY
 from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.significance import ALPHA, Result
@@ -20,7 +20,7 @@ Entry = tuple[str, ...]  # labels of a configuration, in the order of ENTRY
 
 def is_baseline(entry: Entry) -> bool:
     """Whether an entry looks at no image."""
-    return entry[ENTRY.index("model")] == FLOOR
+    return entry[ENTRY.index("model")] == BASELINE
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def find_entry(name: str, rows: pd.DataFrame, folder: Path) -> Entry:
     name : str
         ``extractor / strategy / model``; what only one entry has may stand alone, and a piece of a
         part for the part: ``hog / smote``, ``rbf_svm``, ``hog / rbf``. What equals a part goes
-        before what is a piece of one, and the floor is only meant where nothing else is.
+        before what is a piece of one, and the baseline is only meant where nothing else is.
     rows : DataFrame
         As ``load_results`` gives them.
     folder : Path
@@ -50,7 +50,7 @@ def find_entry(name: str, rows: pd.DataFrame, folder: Path) -> Entry:
 def find_entries(name: str, rows: pd.DataFrame, folder: Path) -> list[Entry]:
     """Find the entries that a name may mean, at least one; see ``find_entry``.
 
-    Of several floors only one is given, without a strategy where there is such: they look at no
+    Of several baselines only one is given, without a strategy where there is such: they look at no
     image, so that they predict alike.
     """
     known = known_entries(rows)
@@ -66,8 +66,8 @@ def find_entries(name: str, rows: pd.DataFrame, folder: Path) -> list[Entry]:
             or _matching(parts, known, operator.contains)
         )
     if len(found) > 1:  # whoever compares strategies by name means models that look at the images
-        floors = sorted(found, key=lambda entry: entry[STRATEGY] != "none")[:1]
-        found = [entry for entry in found if not is_baseline(entry)] or floors
+        baselines = sorted(found, key=lambda entry: entry[STRATEGY] != "none")[:1]
+        found = [entry for entry in found if not is_baseline(entry)] or baselines
     if found:
         return found
     nearest = sorted(known, key=lambda entry: -_likeness(name, entry))[:3]
@@ -83,7 +83,7 @@ def known_entries(rows: pd.DataFrame) -> list[Entry]:
 
 
 def find_pairs(against: str, rows: pd.DataFrame, folder: Path) -> list[tuple[Entry, Entry]]:
-    """Pair each entry, the floor aside, with the one that it is compared with.
+    """Pair each entry, the baseline aside, with the one that it is compared with.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.errors import unknown
-from benchmark.plugins.registry import FLOOR
+from benchmark.plugins.registry import BASELINE
 from benchmark.scoring.averages import can_rank, classes_of, counted, remarks
 from benchmark.scoring.metrics import METRICS, OF_SECOND, label_of
 from benchmark.study.axes import Role, axes_with
@@ -117,10 +117,10 @@ def ranked(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     better_first = not METRICS[metric].greater_is_better
     rank = entries[metric].where(complete).rank(method="min", ascending=better_first)
     entries.insert(0, "rank", rank.astype("Int64"))
-    floor = rank[entries["model"] == FLOOR].min()
-    entries["no_better"] = (rank >= floor) & (
-        entries["model"] != FLOOR
-    )  # False where there is no floor, or no rank
+    baseline = rank[entries["model"] == BASELINE].min()
+    entries["no_better"] = (rank >= baseline) & (
+        entries["model"] != BASELINE
+    )  # False where there is no baseline, or no rank
     return entries.sort_values(["rank", *ENTRY], na_position="last").reset_index(drop=True)
 
 
@@ -199,9 +199,9 @@ def _partial(n: int, most: int, done: bool) -> str:
 
 
 def caption(metric: str, marked: bool) -> str:
-    """What the reader of the tables must know; ``marked``: whether an entry in them is no better than the floor."""
+    """What the reader of the tables must know; ``marked``: whether an entry in them is no better than the baseline."""
     way = "highest" if METRICS[metric].greater_is_better else "lowest"
-    return f"{NO_BETTER} no better than {FLOOR}, which looks at no image. " * marked + (
+    return f"{NO_BETTER} no better than {BASELINE}, which looks at no image. " * marked + (
         f"Ranked by {metric}, {way} first; ± is the standard deviation over folds and seeds; fit_s "
         "and predict_s are mean seconds per "
         "cell; done counts cells, and entries with any not done are unranked; '(2 of 3)' marks a "

@@ -51,7 +51,7 @@ class Claims:
         with suppress(PermissionError):  # Windows removes no open file
             Path(lock.lock_file).unlink(
                 missing_ok=True
-            )  # while it is held, so that nobody can hold a file that is gone
+            )  # while it is held, so that nobody can hold a file that was removed
         lock.release()
         self._held.pop(key, None)
 

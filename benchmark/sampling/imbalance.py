@@ -1,4 +1,4 @@
-"""Training parts made smaller, and imbalanced on purpose; the test part is never touched.
+"""Training sets made smaller, and imbalanced on purpose; the test set is never touched.
 
 Every sample is nested in the larger ones of the same seed: each class is shuffled once, and a
 sample takes the first so many of it. The sample at ratio 50 is therefore a subset of the one at
@@ -98,7 +98,7 @@ def sample(
     seed: int,
     truncate: bool = False,
 ) -> NDArray[np.int64]:
-    """Draw a training part from a training part.
+    """Draw a training set from a training set.
 
     ``train_size`` is drawn first, the imbalance takes its part of that: the most frequent class
     keeps as many images as the smallest class had, so that the ratio holds exactly whatever the
@@ -107,7 +107,7 @@ def sample(
     Parameters
     ----------
     train : (n,) int64
-        Indices of the training part.
+        Indices of the training set.
     labels : (n,) int64
         Their classes.
     classes : tuple of str
@@ -141,7 +141,7 @@ def sample(
 
 
 def first(train: NDArray[np.int64], train_size: float, seed: int) -> NDArray[np.int64]:
-    """Draw some of a training part's indices without a look at their classes, for multi-label targets; nested as ``sample`` is."""
+    """Draw some of a training set's indices without a look at their classes, for multi-label targets; nested as ``sample`` is."""
     return np.sort(_generator(seed).permutation(train)[: _number(train_size, len(train))])
 
 
@@ -192,9 +192,9 @@ def refusal(
     classes: tuple[str, ...],
     multilabel: bool,
 ) -> str | None:
-    """Why a training part of n images cannot be made so, or None."""
+    """Why a training set of n images cannot be made so, or None."""
     if train_size > max(1, n):
-        return f"train_size={train_size:g} is more than the {n} images of the training part"
+        return f"train_size={train_size:g} is more than the {n} images of the training set"
     if imbalanced and multilabel:
         return "a multi-label set cannot be made imbalanced: an image belongs to several classes"
     unknown = [name for name in rare or () if name not in classes]

@@ -1,4 +1,4 @@
-"""Images with missing regions: random boxes grayed out, in the test part or the training part.
+"""Images with missing regions: random boxes grayed out, in the test set or the training set.
 
 The boxes of an image come from the seed and the image's place in the data set alone. They are drawn
 one after the other until enough is covered, so that what is missing at a small share is missing at

@@ -71,7 +71,7 @@ def validation(dataset: Dataset) -> list[Fold]:
     """
     if dataset.part is None or not {"train", "val"} <= set(dataset.part):
         raise UserError(
-            f"dataset '{dataset.name}' has no official validation part; use holdout or "
+            f"dataset '{dataset.name}' has no official validation set; use holdout or "
             "stratified_kfold"
         )
     return [_parts(dataset, "train", "val")]
@@ -289,7 +289,7 @@ def inner_folds(dataset: Dataset, train: Indices, folds: int = 3) -> list[Fold]:
 
 
 def shared_images(dataset: Dataset, train: Indices, test: Indices) -> list[Note]:
-    """Say how many test images are also in the training part, pixel for pixel: copies made before the split, as by resampling."""
+    """Say how many test images are also in the training set, pixel for pixel: copies made before the split, as by resampling."""
     if dataset not in _DIGESTS:
         _DIGESTS[dataset] = image_digests(dataset.images)
     digests = _DIGESTS[dataset]
@@ -307,7 +307,7 @@ _DIGESTS: WeakKeyDictionary[Dataset, NDArray[np.uint64]] = (
 
 
 def has_official(dataset: Dataset) -> bool:
-    """Whether the data set came with both a training and a test part."""
+    """Whether the data set came with both a training and a test set."""
     return dataset.part is not None and {"train", "test"} <= set(dataset.part)
 
 

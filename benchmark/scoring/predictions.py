@@ -1,4 +1,4 @@
-"""What a cell predicted for its test part: the file from which every metric is computed."""
+"""What a cell predicted for its test set: the file from which every metric is computed."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Predictions:
 
     @property
     def absent(self) -> list[str]:
-        """Classes with no image in the test part."""
+        """Classes with no image in the test set."""
         counts = (
             self.y_true.sum(axis=0)
             if self.multilabel

@@ -283,7 +283,7 @@ def corrected_t(
 ) -> Result:
     """Corrected resampled t-test of (repeated) k-fold cross-validation (Nadeau & Bengio 2003).
 
-    Training parts overlap, so that the differences are not independent: their variance is
+    Training sets overlap, so that the differences are not independent: their variance is
     multiplied by 1/J + n_test/n_train where a t-test has 1/J.
 
     Parameters

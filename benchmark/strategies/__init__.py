@@ -1,4 +1,4 @@
-"""What is done about class imbalance, with the training part only; this is the registry.
+"""What is done about class imbalance, with the training set only; this is the registry.
 
 A strategy is a ``Strategy``, or an imbalanced-learn sampler under its own name and with its own
 parameters.

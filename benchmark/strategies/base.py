@@ -15,7 +15,7 @@ Proba = NDArray[np.float64]
 
 
 class Refused(Exception):  # noqa: N818  # not an error: a reason
-    """A strategy cannot work on this training part; its text says why, and the cell is skipped."""
+    """A strategy cannot work on this training set; its text says why, and the cell is skipped."""
 
 
 class HeldOut(NamedTuple):
@@ -35,8 +35,8 @@ class Strategy(BaseEstimator):
     """Do nothing; the base class of every strategy.
 
     A strategy overrides what it needs: ``refusal`` says why it cannot work on a cell, ``resample``
-    changes the training part, ``weight`` changes the model before it is fitted, ``learn`` and
-    ``adjust`` change probabilities after it. Whatever it does, it never sees the test part. One
+    changes the training set, ``weight`` changes the model before it is fitted, ``learn`` and
+    ``adjust`` change probabilities after it. Whatever it does, it never sees the test set. One
     that makes up for the class frequencies has the attribute ``balances = True``: a row whose
     strategies and model do so more than once gets a note.
     """
@@ -61,7 +61,7 @@ class Strategy(BaseEstimator):
         return None
 
     def resample(self, X: NDArray, y: NDArray[np.int64]) -> tuple[NDArray, NDArray[np.int64]]:
-        """Training part after resampling: features (n, d), or images (n, h, w, c) for a model that takes images.
+        """Training set after resampling: features (n, d), or images (n, h, w, c) for a model that takes images.
 
         Raises
         ------
@@ -75,7 +75,7 @@ class Strategy(BaseEstimator):
         return model
 
     def learn(self, y: NDArray[np.int64], held_out: Callable[[], HeldOut]) -> None:
-        """Learn from the training part what ``adjust`` needs.
+        """Learn from the training set what ``adjust`` needs.
 
         Parameters
         ----------
@@ -93,7 +93,7 @@ class Strategy(BaseEstimator):
 
 
 class Combined(Strategy):
-    """Several strategies as one: what one does to the training part, the next one is given; likewise the probabilities.
+    """Several strategies as one: what one does to the training set, the next one is given; likewise the probabilities.
 
     Parameters
     ----------

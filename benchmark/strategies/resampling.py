@@ -1,4 +1,4 @@
-"""Resampling the training part with imbalanced-learn's samplers."""
+"""Resampling the training set with imbalanced-learn's samplers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOO_FEW = "there are too few images for its neighbours, or too few that it would
 
 
 class Resample(Strategy):
-    """Resample the training part with an imbalanced-learn sampler.
+    """Resample the training set with an imbalanced-learn sampler.
 
     Images are resampled as flattened pixels; what an interpolating sampler makes of them is rounded
     to 0..255.
@@ -53,7 +53,7 @@ class Resample(Strategy):
             return f"{name} needs one label an image; this data set has several"
         labels, counts = np.unique(y, return_counts=True)
         if len(labels) < 2:
-            return f"{name} needs two classes; the training part has one"
+            return f"{name} needs two classes; the training set has one"
         rarest, least = classes[labels[counts.argmin()]], int(counts.min())
         neighbours, needed = _neighbours(self.sampler)
         if least >= needed or (

@@ -19,7 +19,7 @@ SMALLEST = np.finfo(np.float64).tiny
 
 
 class PriorThreshold(Strategy):
-    """Divide probabilities by the training part's class shares, as if all classes were equally likely.
+    """Divide probabilities by the training set's class shares, as if all classes were equally likely.
 
     The thresholding of Buda, Maki & Mazurowski (2018) and the post-hoc logit adjustment of Menon et
     al. (2021). The shares are those before any resampling, also behind a ``+``: there it goes

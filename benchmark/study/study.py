@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ByteSize, ConfigDict, Field, ValidationError, create_model
 
 from benchmark.errors import UserError, unknown
-from benchmark.plugins.registry import FLOOR, contents, describe, load, resolve, takes_images
+from benchmark.plugins.registry import BASELINE, contents, describe, load, resolve, takes_images
 from benchmark.plugins.spec import ResolvedSpec, Spec, join
 from benchmark.study.axes import AXES, IMAGES, Axis, listed, read_sum, value_label
 from benchmark.study.cell import resolve_value
@@ -229,7 +229,7 @@ def _check_pair(extractor: tuple[ResolvedSpec, ...], model: ResolvedSpec, study:
             f"study '{study}': {model.label} takes images and no extractor: list it under models, "
             f"or write {{extractor: {IMAGES}, model: {model.label}}}"
         )
-    if not takes_images(model) and not extractor and model.name != FLOOR:
+    if not takes_images(model) and not extractor and model.name != BASELINE:
         raise UserError(
             f"study '{study}': {model.label} takes features, not images: name an extractor, such "
             "as hog, in its pipeline"

@@ -29,7 +29,7 @@ METRICS = ("accuracy", "auc", "f1", "minimum_recall")
 HEAD = """# Findings of Buda, Maki & Mazurowski (2018), looked for
 
 `python tests/benchmarks/buda2018.py`: step imbalance (half of the classes rare) made of 10,000 training images of CIFAR-10, the whole
-balanced test part, a small CNN of two convolutions, 10 epochs; {seeds} seeds, which also draw the rare classes. Means ± standard deviations
+balanced test set, a small CNN of two convolutions, 10 epochs; {seeds} seeds, which also draw the rare classes. Means ± standard deviations
 over the seeds. The paper trained an All-CNN on all of CIFAR-10, to the end. AUC is of one class against the rest, on probabilities that are
 scaled to a sum of one after they are divided by the class shares: with more than two classes that may change it.
 """

@@ -1,8 +1,8 @@
-"""The best classical pipeline on BreastMNIST and RetinaMNIST against the published ResNet-18, chosen on the validation part only.
+"""The best classical pipeline on BreastMNIST and RetinaMNIST against the published ResNet-18, chosen on the validation set only.
 
 ``python tests/benchmarks/medical.py`` (about 15 minutes) evaluates every pipeline below on the
-official validation part with five seeds, takes the one with the highest mean of AUC and accuracy,
-evaluates that one, once, on the test part with the same seeds, and writes ``results/medical.md``.
+official validation set with five seeds, takes the one with the highest mean of AUC and accuracy,
+evaluates that one, once, on the test set with the same seeds, and writes ``results/medical.md``.
 ``$BENCHMARK_DATA`` holds the sets; rows go to ``results/medical/``.
 """
 
@@ -85,7 +85,7 @@ def main() -> None:
     lines = [
         "# BreastMNIST and RetinaMNIST: classical pipelines against the published ResNet-18",
         "",
-        f"{len(EXTRACTORS) * len(MODELS)} pipelines were evaluated on the official validation part "
+        f"{len(EXTRACTORS) * len(MODELS)} pipelines were evaluated on the official validation set "
         f"(28x28 images, {len(SEEDS)} seeds); "
         "the one with the highest mean of AUC and accuracy there was evaluated once on the test "
         "part. Means ± standard deviations over "

@@ -1,8 +1,8 @@
 """``resnet18`` on BreastMNIST and RetinaMNIST against the published figures of the same network.
 
 ``python tests/benchmarks/resnet.py`` (about 90 minutes on one core) evaluates the recipes below on
-the official validation part with one seed, takes the one with the higher mean of AUC and accuracy,
-evaluates that one, once, on the test part with three seeds, and writes ``results/resnet.md``.
+the official validation set with one seed, takes the one with the higher mean of AUC and accuracy,
+evaluates that one, once, on the test set with three seeds, and writes ``results/resnet.md``.
 ``$BENCHMARK_DATA`` holds the sets; rows go to ``results/resnet/``.
 """
 
@@ -27,9 +27,9 @@ def main() -> None:
         "# BreastMNIST and RetinaMNIST: resnet18 trained here against the published ResNet-18",
         "",
         f"Two recipes, {' and '.join(f'`{recipe}`' for recipe in RECIPES)}, were evaluated on the "
-        "official validation part (28x28 "
+        "official validation set (28x28 "
         "images, seed 0); the one with the higher mean of AUC and accuracy there was evaluated "
-        "once on the test part. Means ± standard "
+        "once on the test set. Means ± standard "
         f"deviations over {len(SEEDS)} seeds. ResNet-18 (28) as published by Yang et al., "
         "Scientific Data 10:41 (2023). Written by "
         "`python tests/benchmarks/resnet.py`.",

@@ -173,12 +173,12 @@ def sentences(
         .groupby(["model", "strategy"])[["f1", "balanced_accuracy", "accuracy"]]
         .mean()
     )
-    floor = done.xs("majority")["accuracy"].iloc[0]
+    baseline = done.xs("majority")["accuracy"].iloc[0]
     model, strategy = done["balanced_accuracy"].idxmax()
     best = done.loc[model, strategy]
     yield (
-        f"- **Accuracy** says otherwise: `majority` has {floor:.3f}, and "
-        f"{(done['accuracy'] < floor).sum()} of the {len(done) - 1} "
+        f"- **Accuracy** says otherwise: `majority` has {baseline:.3f}, and "
+        f"{(done['accuracy'] < baseline).sum()} of the {len(done) - 1} "
         f"entries have less; the entry of the highest balanced accuracy ({strategy} with {model}: "
         f"{best['balanced_accuracy']:.3f}) has "
         f"{best['accuracy']:.3f}."

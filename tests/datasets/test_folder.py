@@ -210,7 +210,7 @@ def test_of_two_classes_none_is_said_to_be_removable(tmp_path):
     fill(tmp_path, "a/1.png", "b/1.png")
     (tmp_path / "b/1.png").write_bytes(b"torn")
     assert refusal(tmp_path, on_error="skip").endswith(
-        "no readable image is left of b; mend the files"
+        "no readable image is left of b; fix the files"
     )
     (tmp_path / "b/1.png").unlink()
     assert refusal(tmp_path).endswith("b; fill it")

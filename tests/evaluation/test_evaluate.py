@@ -23,7 +23,7 @@ def proba(folder, row):
 
 
 def with_official(dataset, wrong=False):
-    """The data with an official split, and wrong labels in its test part on request."""
+    """The data with an official split, and wrong labels in its test set on request."""
     test = np.arange(len(dataset.targets)) % 3 == 0
     targets = np.where(test & wrong, (dataset.targets + 1) % len(dataset.classes), dataset.targets)
     return replace(dataset, targets=targets, part=np.where(test, "test", "train"))
@@ -61,7 +61,7 @@ def test_nothing_learned_sees_the_labels_of_the_test_part(
 
 
 def test_a_planted_leak_of_test_labels_is_visible_to_the_test_above(digits, make_cell, tmp_path):
-    """The comparison above can fail: an extractor that reads the labels of the test part from memory changes with them."""
+    """The comparison above can fail: an extractor that reads the labels of the test set from memory changes with them."""
     _, first = evaluated(
         with_official(digits), make_cell, tmp_path / "true", f"{FAKES}:ReadsTestLabels", "knn"
     )
@@ -77,7 +77,7 @@ def test_a_planted_leak_of_test_labels_is_visible_to_the_test_above(digits, make
 
 @pytest.mark.parametrize("extractor", ["sift_bovw", "pixels"])
 def test_nothing_learned_sees_the_images_of_the_test_part(digits, make_cell, tmp_path, extractor):
-    """Other test images, same training images: what was predicted for an image that stayed in the test part is the same."""
+    """Other test images, same training images: what was predicted for an image that stayed in the test set is the same."""
     true = with_official(digits)
     images, tests = true.images.copy(), np.flatnonzero(true.part == "test")
     images[tests[1:]] = 255 - images[tests[1:]]

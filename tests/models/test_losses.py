@@ -39,7 +39,7 @@ thorough = settings(max_examples=50, derandomize=True, deadline=None)
 
 @pytest.fixture(scope="module")
 def imbalanced(digit_images):
-    """(X, y, X_test, y_test): 100 digit_images a class, of 8 and 9 five; the test part is the other digit_images."""
+    """(X, y, X_test, y_test): 100 digit_images a class, of 8 and 9 five; the test set is the other digit_images."""
     X, y = digit_images
     members = [np.flatnonzero(y == k) for k in range(10)]
     train = np.sort(np.concatenate([rows[: 5 if k > 7 else 100] for k, rows in enumerate(members)]))

@@ -314,7 +314,7 @@ def test_the_whitening_layer_whitens_patches():
         ({"schedule": "step"}, "'constant', 'cosine' or 'one_cycle'"),
         ({"ema": 1.5}, "None or a decay between 0 and 1"),
         ({"validation": 1}, "a share of the training images"),
-        ({"patience": 3}, "it needs a validation part, such as validation=0.1"),
+        ({"patience": 3}, "it needs a validation set, such as validation=0.1"),
         ({"label_smoothing": 0.1, "loss": "focal"}, "it must be 0 with loss='focal'"),
     ],
 )

@@ -301,7 +301,7 @@ def test_a_pair_picked_from_a_table_is_adjusted_for_the_entries_of_the_table(tmp
     folds_of(tmp_path, ("pixels", "none", "majority"), (60, 60, 60), y)
     (picked,) = compare(tmp_path, "hog", "pixels", "accuracy")
     assert picked.result.p_value == pytest.approx(alone.result.p_value)
-    assert picked.result.family == 11, "the floor is no candidate"
+    assert picked.result.family == 11, "the baseline is no candidate"
     assert picked.result.adjusted == pytest.approx(min(1, 11 * picked.result.p_value))
     assert (
         "adjusted for 11 comparisons with one of the two (Holm). The data cannot tell them apart."
@@ -383,7 +383,7 @@ def test_the_order_of_a_pair_changes_neither_its_adjusted_p_value_nor_its_verdic
 
 @pytest.fixture
 def four_by_two(tmp_path, y):
-    """Two extractors and two models with two strategies each, and the floors."""
+    """Two extractors and two models with two strategies each, and the baselines."""
     for k, (extractor, strategy, model) in enumerate(
         product(("hog", "lbp"), ("none", "smote"), ("knn", "rbf_svm"))
     ):

@@ -261,7 +261,7 @@ def test_an_entry_no_better_than_the_majority_is_marked(tmp_path):
     assert set(table.loc[table["no_better"], "model"]) == {f"{FAKES}:Constant"}
     text = render(rows, "md", "f1")
     assert text.count("†") == 3, "two entries and the caption"
-    assert "†" not in render(rows[rows["model"] != "majority"], "md", "f1"), "no floor, no mark"
+    assert "†" not in render(rows[rows["model"] != "majority"], "md", "f1"), "no baseline, no mark"
 
 
 def test_the_table_of_classes_holds_the_mean_of_every_class(tmp_path):

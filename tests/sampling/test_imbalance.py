@@ -1,4 +1,4 @@
-"""Training parts made smaller and imbalanced: what the profiles promise, and that samples are nested."""
+"""Training sets made smaller and imbalanced: what the profiles promise, and that samples are nested."""
 
 import numpy as np
 import pytest

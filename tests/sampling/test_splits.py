@@ -48,7 +48,7 @@ def test_validation_tests_on_the_validation_part_and_never_sees_the_test_part(di
     ((train, val),) = validation(replace(digits, part=parts))
     assert set(parts[train]) == {"train"}
     assert set(parts[val]) == {"val"}
-    with pytest.raises(UserError, match="no official validation part"):
+    with pytest.raises(UserError, match="no official validation set"):
         validation(digits)
     with pytest.raises(UserError, match="in both train and val"):
         validation(replace(digits, part=parts, groups=np.zeros(len(parts), int)))

@@ -88,7 +88,7 @@ def _without_bad(
     if len(bad) == len(paths):
         raise UserError(f"{count}: {listed}")
     if options.on_error == "raise":
-        raise UserError(f"{count}: {listed}. Mend or remove them, or drop them with on_error: skip")
+        raise UserError(f"{count}: {listed}. Fix or remove them, or drop them with on_error: skip")
     kept = [i for i, outcome in enumerate(outcomes) if isinstance(outcome, Picture)]
     again = load_images([paths[i] for i in kept], [names[i] for i in kept], options)
     note = f"{count} and were left out: {listed}"

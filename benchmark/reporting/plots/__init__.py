@@ -64,7 +64,7 @@ def plot(folder: str | Path, metric: str = "f1", out: Path | None = None) -> Ite
     Raises
     ------
     UserError
-        No such metric, no results, no cell that is done, or predictions that are gone.
+        No such metric, no results, no cell that is done, or predictions that are missing.
     """
     if metric not in METRICS:
         raise unknown("metric", metric, METRICS)

@@ -11,7 +11,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from benchmark.reporting.leaderboard import ENTRY
 from benchmark.reporting.plots.picture import Missing, Picture, entitle, file_name, panels, short
-from benchmark.reporting.plots.rows import Results, cells_in_words, is_log, named, without_floor
+from benchmark.reporting.plots.rows import Results, cells_in_words, is_log, named, without_baseline
 from benchmark.reporting.plots.style import MARKERS, in_order, plain_style, style_of
 from benchmark.scoring.averages import title_of_metric
 from benchmark.scoring.metrics import METRICS
@@ -20,7 +20,7 @@ from benchmark.scoring.metrics import METRICS
 def against_cost(results: Results, metric: str) -> Iterator[Picture | Missing]:
     """One picture a data set."""
     for title, rows in results.hardest():
-        group = without_floor(rows)
+        group = without_baseline(rows)
         means = costs(group, metric) if len(group) else pd.DataFrame()
         if len(means) < 2:
             yield Missing("cost", f"{title}: fewer than two entries have a value of {metric}")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from benchmark.reporting.plots.picture import Missing, Picture, entitle, file_name, panels
-from benchmark.reporting.plots.rows import Results, named, without_floor
+from benchmark.reporting.plots.rows import Results, named, without_baseline
 from benchmark.reporting.plots.style import plain_style, style_of
 from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.rank_tests import nemenyi
@@ -20,7 +20,7 @@ def diagram(results: Results, metric: str) -> Iterator[Picture | Missing]:
     from scikit_posthocs import critical_difference_diagram
 
     groups = [rows for _, rows in results.hardest()]
-    names = named(without_floor(pd.concat(groups)))
+    names = named(without_baseline(pd.concat(groups)))
     scores = names.pivot_table(
         index="dataset", columns="name", values=metric, aggfunc="mean"
     ).dropna(axis=1)

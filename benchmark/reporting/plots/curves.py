@@ -13,7 +13,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 from numpy.typing import NDArray
 
-from benchmark.plugins.registry import FLOOR
+from benchmark.plugins.registry import BASELINE
 from benchmark.plugins.spec import number_of, without
 from benchmark.reporting.leaderboard import CONDITIONS
 from benchmark.reporting.plots.picture import Missing, Picture, entitle, file_name, panels
@@ -24,7 +24,7 @@ from benchmark.reporting.plots.rows import (
     entries,
     is_log,
     same_setting,
-    without_floor,
+    without_baseline,
 )
 from benchmark.reporting.plots.style import Style, apart, family_of, in_order, plain_style, style_of
 from benchmark.results.folder import ResultsFolder
@@ -40,7 +40,7 @@ Line = tuple[str, pd.DataFrame, Style]  # name, cells, style
 Panel = tuple[str, list[Line]]  # title, lines
 NEEDED = {
     "imbalance": "two ratios of one profile (none has no ratio)",
-    "train_size": "two sizes of the training part",
+    "train_size": "two sizes of the training set",
     "occlusion": "two shares of one kind of boxes",
 }
 OTHERS = (*CONDITIONS, "size", "fingerprint", "split")  # labels that may tell pictures apart
@@ -54,7 +54,7 @@ def against_ratio(results: Results, metric: str) -> Iterator[Picture | Missing]:
     )
     rows = rows[rows["x"] > 0]
     yield from _pictures(
-        results, rows, metric, "imbalance", "largest class / smallest class of the training part"
+        results, rows, metric, "imbalance", "largest class / smallest class of the training set"
     )
 
 
@@ -90,7 +90,7 @@ def _pictures(
     drawn = 0
     for profile, of_profile in rows.groupby("profile", sort=False):
         for setting, group in same_setting(of_profile, but=axis):
-            if group["x"].nunique() < 2 or without_floor(group).empty:
+            if group["x"].nunique() < 2 or without_baseline(group).empty:
                 continue
             drawn += 1
             yield _picture(
@@ -136,7 +136,7 @@ def _where(setting: dict[str, object], rows: pd.DataFrame) -> list[str]:
 
 def _panels(rows: pd.DataFrame) -> tuple[list[Panel], int]:
     """Panels, and how many in a row: one a pipeline, or with more strategies than it can hold one a pipeline and family."""
-    looking = without_floor(rows)
+    looking = without_baseline(rows)
     strategies = in_order(looking["strategy"].unique())
     if len(strategies) == 1:
         return [
@@ -259,20 +259,22 @@ def _points(bars: ErrorbarContainer) -> NDArray[np.float64]:
 
 
 def _caption(rows: pd.DataFrame, metric: str, label: str, refused: list[str]) -> str:
-    looking = without_floor(rows)
+    looking = without_baseline(rows)
     hardest = looking[
         looking["x"] == (looking["x"].min() if "training images" in label else looking["x"].max())
     ]
     first, high, last, low = better(hardest, metric)
     way = "higher" if METRICS[metric].greater_is_better else "lower"
-    folds = "over folds, variance corrected for overlapping training parts (Nadeau & Bengio 2003)"
+    folds = "over folds, variance corrected for overlapping training sets (Nadeau & Bengio 2003)"
     images = "by the test images, or by whole groups (patients, lesions) where there are any"
     how = f"with 95% intervals {folds if rows['fold'].nunique() > 1 else images}"
     best = f"At {hardest['x'].iloc[0]:g} ({label}) {first} has the best {metric}, {high:.3f}"
     rest = f", and {last} the worst, {low:.3f}" if first != last else ""
-    floor = rows[rows["model"] == FLOOR][metric]
-    spread = " to ".join(dict.fromkeys(f"{value:.3f}" for value in (floor.min(), floor.max())))
-    below = f" The floor, {FLOOR}, has {spread}." if floor.notna().any() else ""
+    baseline = rows[rows["model"] == BASELINE][metric]
+    spread = " to ".join(
+        dict.fromkeys(f"{value:.3f}" for value in (baseline.min(), baseline.max()))
+    )
+    below = f" The baseline, {BASELINE}, has {spread}." if baseline.notna().any() else ""
     drawn = (
         ", for the images (and rare classes) that these seeds drew"
         if rows["seed"].nunique() > 1

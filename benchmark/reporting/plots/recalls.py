@@ -17,7 +17,7 @@ from benchmark.reporting.plots.picture import (
     panels,
     short,
 )
-from benchmark.reporting.plots.rows import Results, cells_in_words, entries, without_floor
+from benchmark.reporting.plots.rows import Results, cells_in_words, entries, without_baseline
 
 WRITTEN = 20  # classes up to which values are written into the squares
 LETTERS_PER_INCH = 13  # of the names below the squares
@@ -29,9 +29,9 @@ PLACE = "no. {}"
 def heat_map(results: Results, metric: str) -> Iterator[Picture | Missing]:
     """One picture a data set: classes from the most frequent in training to the rarest, entries by strategy."""
     for title, rows in results.hardest():
-        looking = without_floor(rows)
+        looking = without_baseline(rows)
         if looking.empty:
-            yield Missing("recall", f"{title}: only the floor")
+            yield Missing("recall", f"{title}: only the baseline")
             continue
         columns = by_class(looking)
         table = pd.DataFrame(

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 import numpy as np
 import pandas as pd
 
-from benchmark.plugins.registry import FLOOR
+from benchmark.plugins.registry import BASELINE
 from benchmark.plugins.spec import Spec, number_of
 from benchmark.reporting.leaderboard import COMPARABLE, ENTRY, comparable
 from benchmark.reporting.plots.picture import Missing, file_name
@@ -89,9 +89,9 @@ def _hardness(rows: pd.DataFrame) -> tuple[bool, float, float]:
     )
 
 
-def without_floor(rows: pd.DataFrame) -> pd.DataFrame:
+def without_baseline(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of models that look at the images."""
-    return rows[rows["model"] != FLOOR]
+    return rows[rows["model"] != BASELINE]
 
 
 def named(rows: pd.DataFrame) -> pd.DataFrame:
@@ -127,9 +127,9 @@ class Few:
 def few(results: Results, name: str, metric: str, most: int = 6) -> Iterator[Few | Missing]:
     """The best entry of each strategy, or of each extractor where there is one strategy, of each data set; 'none' is among them."""
     for title, rows in results.hardest():
-        looking = without_floor(rows)
+        looking = without_baseline(rows)
         if looking.empty:
-            yield Missing(name, f"{title}: only the floor was run")
+            yield Missing(name, f"{title}: only the baseline was run")
             continue
         axis = next(
             (part for part in ("strategy", "extractor", "model") if looking[part].nunique() > 1),
