@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,22 +20,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-
-class Form(StrEnum):
-    """Formats of a table."""
-
-    md = "md"
-    csv = "csv"
-    latex = "latex"
-    json = "json"
-
-
-class By(StrEnum):
-    """What a table has columns for instead of metrics."""
-
-    class_ = "class"
-    occlusion = "occlusion"
 
 
 app.command()(study.run)
@@ -102,32 +85,35 @@ def table(
         bool, typer.Option("--rows", help="One line a cell instead of one an entry.")
     ] = False,
     by: Annotated[
-        By | None,
-        typer.Option(help="One column a class, or an occlusion, instead of one a metric."),
+        str | None,
+        typer.Option(
+            metavar="VIEW",
+            help="One column per class, or per occlusion, instead of one per metric.",
+        ),
     ] = None,
     form: Annotated[
-        Form | None,
-        typer.Option("--format", help="Text to print instead of a table for the terminal."),
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="Text to print instead of a table: md, csv, latex or json.",
+        ),
     ] = None,
 ) -> None:
     """Print the leaderboard, the rows or the classes of a results folder."""
-    from benchmark.cli.rich_output import print_leaderboards, print_tables_by
+    from benchmark.cli.rich_output import print_leaderboards, print_view
     from benchmark.reporting import text_tables
     from benchmark.results.store import load_results
 
-    found = load_results(folder)
+    stored = load_results(folder)
     if rows:
-        print_text(text_tables.render_rows(found, form.value if form else "md"))
+        print_text(text_tables.render_rows(stored, form or "md"))
     elif form:
-        print_text(
-            text_tables.render_by(found, form.value, metric, by)
-            if by
-            else text_tables.render(found, form.value, metric)
-        )
-    elif by:
-        print_tables_by(console, found, metric, by)
+        print_text(text_tables.render(stored, form, metric, by or "leaderboard"))
+    elif by and by != "leaderboard":
+        print_view(console, stored, metric, by)
     else:
-        print_leaderboards(console, found, metric)
+        print_leaderboards(console, stored, metric)
 
 
 @app.command()

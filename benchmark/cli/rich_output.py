@@ -22,7 +22,7 @@ from benchmark.engine.worker import EPOCHS, Telling
 from benchmark.evaluation.plan import Plan
 from benchmark.reporting import leaderboard
 from benchmark.reporting.comparison import Comparison, comparison_tables
-from benchmark.reporting.text_tables import BY
+from benchmark.reporting.text_tables import find_view
 from benchmark.utils.status import BAD
 from benchmark.utils.text import count_of, visible
 
@@ -134,13 +134,15 @@ def print_leaderboards(console: Console, rows: pd.DataFrame, metric: str = "f1")
         console.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
-def print_tables_by(console: Console, rows: pd.DataFrame, metric: str, by: str) -> None:
-    """Print every table of the rows by class or by occlusion, and their caption."""
-    kind = BY[by]
-    for title, table in kind.made(rows, metric):
-        console.print(_table(title, kind.shown(table)))
+def print_view(console: Console, rows: pd.DataFrame, metric: str, name: str) -> None:
+    """Print every table of a view, and what stands below them."""
+    view = find_view(name)
+    tables = list(view.make_tables(rows, metric))
+    for title, table in tables:
+        console.print(_table(title, view.format_table(table)))
         console.print()
-    console.print(kind.caption(metric), style="dim", highlight=False)
+    for line in view.describe_tables(rows, tables, metric):
+        console.print(line, style="dim", highlight=False)
 
 
 def print_answers(

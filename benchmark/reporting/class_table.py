@@ -2,48 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
 from benchmark.errors import unknown
 from benchmark.reporting.leaderboard import ENTRY, comparable
+from benchmark.reporting.table_view import Table
 from benchmark.utils.status import Status
 
 METRICS = ("recall", "precision", "f1", "average_precision")  # that are of one class
 
 
-def made(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield a title and a table for each group of rows that can be compared.
+class ClassTable:
+    """A column for each class instead of one for each metric."""
 
-    Parameters
-    ----------
-    rows : DataFrame
-        As ``load_results`` gives them.
-    metric : str
-        One of ``METRICS``.
+    def make_tables(self, rows: pd.DataFrame, metric: str) -> Iterator[Table]:
+        """Yield a title and a table for each group of rows that can be compared.
 
-    Yields
-    ------
-    title : str
-    table : DataFrame
-        extractor, strategy, model, then a column for each class, the one with the most training
-        images first, with the mean of the metric over folds and seeds, and ``worst class``, the
-        name of the class where it is least; a first line holds the mean number of training images.
-        An entry without a cell that is 'ok' is left out.
+        Parameters
+        ----------
+        rows : DataFrame
+            As ``load_results`` gives them.
+        metric : str
+            One of ``METRICS``.
 
-    Raises
-    ------
-    UserError
-        No such metric of a class.
-    """
-    if metric not in METRICS:
-        raise unknown("metric of a class", metric, METRICS)
-    for title, group in comparable(rows):
-        done = group[group["status"] == Status.OK]
-        if len(done):
-            yield title, _table(done, metric)
+        Yields
+        ------
+        title : str
+        table : DataFrame
+            extractor, strategy, model, then a column for each class, the one with the most training
+            images first, with the mean of the metric over folds and seeds, and ``worst class``, the
+            name of the class where it is least; a first line holds the mean number of training images.
+            An entry without a cell that is 'ok' is left out.
+
+        Raises
+        ------
+        UserError
+            No such metric of a class.
+        """
+        if metric not in METRICS:
+            raise unknown("metric of a class", metric, METRICS)
+        for title, group in comparable(rows):
+            done = group[group["status"] == Status.OK]
+            if len(done):
+                yield title, _table(done, metric)
+
+    def format_table(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Render a table of classes for people: three digits, and whole training images."""
+        text = table.astype(object)
+        for name in table.columns.drop([*ENTRY, "worst class"]):
+            text[name] = [
+                f"{table[name][0]:.0f}",
+                *(f"{value:.3f}" if np.isfinite(value) else "-" for value in table[name][1:]),
+            ]
+        return text
+
+    def describe_tables(
+        self, rows: pd.DataFrame, tables: Sequence[Table], metric: str
+    ) -> list[str]:
+        """What the reader of the tables must know."""
+        return [
+            f"Mean {metric} of each class over the folds and seeds that have test images of it; "
+            "classes by their training images, "
+            "entries by their worst class."
+        ]
 
 
 def _table(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -64,7 +88,7 @@ def _table(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def _means(rows: pd.DataFrame, name: str) -> pd.Series:
-    """Mean of one figure of every class over the cells that have test images of it, by the name of its column."""
+    """Mean of one value of every class over the cells that have test images of it, by the name of its column."""
     tested = [
         {
             _column_of(cls): of[name] if of["support"] or name == "train" else np.nan
@@ -78,23 +102,3 @@ def _means(rows: pd.DataFrame, name: str) -> pd.Series:
 def _column_of(cls: str) -> str:
     """Column of a class, told apart from those that every table has."""
     return f"class '{cls}'" if cls in (*ENTRY, "worst class", "table") else cls
-
-
-def shown(table: pd.DataFrame) -> pd.DataFrame:
-    """Render a table of classes for people: three digits, and whole training images."""
-    text = table.astype(object)
-    for name in table.columns.drop([*ENTRY, "worst class"]):
-        text[name] = [
-            f"{table[name][0]:.0f}",
-            *(f"{value:.3f}" if np.isfinite(value) else "-" for value in table[name][1:]),
-        ]
-    return text
-
-
-def caption(metric: str) -> str:
-    """What the reader of the tables must know."""
-    return (
-        f"Mean {metric} of each class over the folds and seeds that have test images of it; "
-        "classes by their training images, "
-        "entries by their worst class."
-    )

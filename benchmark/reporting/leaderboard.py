@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 
 from benchmark.errors import unknown
 from benchmark.plugins.registry import BASELINE
+from benchmark.reporting.table_view import Table
 from benchmark.scoring.averages import can_rank, classes_of, counted, remarks
 from benchmark.scoring.metrics import METRICS, OF_SECOND, label_of
 from benchmark.study.axes import Role, axes_with
@@ -289,3 +290,22 @@ def _faster(rows: pd.DataFrame) -> pd.Series:
 
 def _at_once(workers: float) -> str:
     return f", {workers:.0f} at once" if pd.notna(workers) else ""
+
+
+class Leaderboard:
+    """A line for each configuration, ranked, and a column for each metric."""
+
+    def make_tables(self, rows: pd.DataFrame, metric: str) -> Iterator[Table]:
+        """Yield a title and a ranked table for each group of rows; see ``leaderboards``."""
+        return leaderboards(rows, metric)
+
+    def format_table(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Turn a ranked table into texts for people; see ``shown``."""
+        return shown(table)
+
+    def describe_tables(
+        self, rows: pd.DataFrame, tables: Sequence[Table], metric: str
+    ) -> list[str]:
+        """Give the caption, and a line for each thing that the reader must know of these rows."""
+        marked = any(table["no_better"].any() for _, table in tables)
+        return [caption(metric, marked), *problems(rows)]

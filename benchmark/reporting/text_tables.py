@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from benchmark.errors import UserError
-from benchmark.reporting import class_table, occlusion_table
-from benchmark.reporting.leaderboard import caption, comparable, leaderboards, problems, shown
+from benchmark.errors import UserError, unknown
+from benchmark.reporting.class_table import ClassTable
+from benchmark.reporting.leaderboard import Leaderboard, comparable
+from benchmark.reporting.occlusion_table import OcclusionTable
+from benchmark.reporting.table_view import Table, TableView
 from benchmark.results.folder import ResultsFolder
 from benchmark.scoring.averages import classes_of
 from benchmark.scoring.metrics import OF_SECOND, label_of
@@ -18,50 +20,112 @@ from benchmark.study.axes import label_names
 from benchmark.utils.files import write_text
 from benchmark.utils.text import one_line, visible, visible_json
 
-Table = tuple[str, pd.DataFrame]
-BY: dict[str, Any] = {"class": class_table, "occlusion": occlusion_table}
+VIEWS: dict[str, TableView] = {
+    "leaderboard": Leaderboard(),
+    "class": ClassTable(),
+    "occlusion": OcclusionTable(),
+}
 
 
-def render(rows: pd.DataFrame, form: str, metric: str) -> str:
-    """Leaderboards as text.
+@dataclass(frozen=True)
+class Document:
+    """Tables to be written in some format.
+
+    Parameters
+    ----------
+    tables : list of (str, DataFrame)
+        Title and values, with every digit.
+    texts : list of (str, DataFrame)
+        The same for people.
+    lines : list of str
+        What stands below: the caption, then a line each.
+    """
+
+    tables: list[Table]
+    texts: list[Table]
+    lines: list[str]
+
+
+def write_markdown(document: Document) -> str:
+    """Markdown: tables for people, the caption, and a list."""
+    parts = [_markdown(title, text) for title, text in document.texts]
+    listed = [f"- {one_line(line)}" for line in document.lines[1:]]
+    return "\n\n".join([*parts, document.lines[0], "\n".join(listed)]).rstrip() + "\n"
+
+
+def write_latex(document: Document) -> str:
+    """LaTeX: tables for people; all else is a comment."""
+    parts = [_latex(title, text) for title, text in document.texts]
+    comments = [f"% {one_line(line)}" for line in document.lines[1:]]
+    below = [f"% {document.lines[0]}", "\n".join(comments)]
+    return "\n\n".join([*parts, *below]).rstrip() + "\n"
+
+
+def write_csv(document: Document) -> str:
+    """CSV: all tables in one, with their titles in the column ``table``."""
+    return _csv(_joined(document))
+
+
+def write_json(document: Document) -> str:
+    """JSON: a list of lines of all tables, with their titles as ``table``."""
+    return _json(_joined(document))
+
+
+WRITERS: dict[str, Callable[[Document], str]] = {
+    "md": write_markdown,
+    "csv": write_csv,
+    "latex": write_latex,
+    "json": write_json,
+}
+
+
+def render(rows: pd.DataFrame, form: str, metric: str, view: str = "leaderboard") -> str:
+    """Tables of rows as text.
 
     Parameters
     ----------
     rows : DataFrame
-    form : 'md', 'latex', 'csv' or 'json'
-        The first two are for people, the last two hold every digit.
+    form : str
+        One of ``WRITERS``: 'md' and 'latex' are for people, 'csv' and 'json' hold every digit.
     metric : str
+    view : str
+        One of ``VIEWS``.
+
+    Raises
+    ------
+    UserError
+        There is no such format, view or metric, or nothing to tabulate.
     """
-    tables = list(leaderboards(rows, metric))
-    marked = any(table["no_better"].any() for _, table in tables)
-    return _text(tables, form, shown, [caption(metric, marked), *problems(rows)])
-
-
-def render_by(rows: pd.DataFrame, form: str, metric: str, by: str) -> str:
-    """Tables by 'class' or by 'occlusion' as text; see ``render``."""
-    kind = BY[by]
-    return _text(kind.made(rows, metric), form, kind.shown, [kind.caption(metric)])
-
-
-def _text(
-    tables: Iterable[Table],
-    form: str,
-    shown: Callable[[pd.DataFrame], pd.DataFrame],
-    below: list[str],
-) -> str:
-    tables = list(tables)
+    if form not in WRITERS:
+        raise unknown("format", form, WRITERS)
+    of = find_view(view)
+    tables = list(of.make_tables(rows, metric))
     if not tables:
         raise UserError(
             "no cell has ended 'ok', so that there is nothing to tabulate; run the study"
         )
-    if form in ("csv", "json"):
-        whole = pd.concat([table.assign(table=title) for title, table in tables], ignore_index=True)
-        whole = whole[["table", *whole.columns.drop("table")]]
-        return _csv(whole) if form == "csv" else _json(whole)
-    render_one, mark = (_markdown, "") if form == "md" else (_latex, "% ")
-    parts = [render_one(title, shown(table)) for title, table in tables]
-    rest = [mark + "- " * (form == "md") + one_line(line) for line in below[1:]]
-    return "\n\n".join([*parts, mark + below[0], "\n".join(rest)]).rstrip() + "\n"
+    texts = [(title, of.format_table(table)) for title, table in tables]
+    return WRITERS[form](Document(tables, texts, of.describe_tables(rows, tables, metric)))
+
+
+def find_view(name: str) -> TableView:
+    """Find a view by its name.
+
+    Raises
+    ------
+    UserError
+        There is none of this name; the nearest is named.
+    """
+    if name not in VIEWS:
+        raise unknown("view", name, VIEWS)
+    return VIEWS[name]
+
+
+def _joined(document: Document) -> pd.DataFrame:
+    whole = pd.concat(
+        [table.assign(table=title) for title, table in document.tables], ignore_index=True
+    )
+    return whole[["table", *whole.columns.drop("table")]]
 
 
 def _markdown(title: str, text: pd.DataFrame) -> str:
@@ -150,7 +214,10 @@ def render_rows(rows: pd.DataFrame, form: str) -> str:
     table = _with_class(rows, form)
     if form == "csv":
         return _csv(table)
-    style, escape = {"md": ("github", _piped), "latex": ("latex_booktabs", one_line)}[form]
+    styles = {"md": ("github", _piped), "latex": ("latex_booktabs", one_line)}
+    if form not in styles:
+        raise unknown("format", form, (*styles, "csv", "json"))
+    style, escape = styles[form]
     return (
         tabulate(
             _cells(table, escape), headers=_header(table, escape), tablefmt=style, floatfmt=".4g"

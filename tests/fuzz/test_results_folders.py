@@ -122,7 +122,7 @@ def use(folder, out):
         rows = load_results(folder)
         print_leaderboards(Console(file=io.StringIO(), width=200), rows)
         text_tables.render_rows(rows, "md")
-        text_tables.render_by(rows, "csv", "f1", "class")
+        text_tables.render(rows, "csv", "f1", "class")
         (
             Results(rows, folder).hardest(),
             list(recalls.heat_map(Results(rows[rows["status"] == "ok"], folder), "f1")),

@@ -9,9 +9,9 @@ from sklearn.datasets import load_digits
 
 from benchmark.engine.runner import run
 from benchmark.errors import UserError
-from benchmark.reporting import class_table
+from benchmark.reporting.class_table import ClassTable
 from benchmark.reporting.leaderboard import leaderboards, problems, shown
-from benchmark.reporting.text_tables import render, render_by, render_rows
+from benchmark.reporting.text_tables import render, render_rows
 from benchmark.study.study import load_study
 from benchmark.utils.notes import Note, NoteKind, leak
 
@@ -274,7 +274,7 @@ def test_the_table_of_classes_holds_the_mean_of_every_class(tmp_path):
         ),
         out=tmp_path,
     )
-    ((title, table),) = class_table.made(rows, "recall")
+    ((title, table),) = ClassTable().make_tables(rows, "recall")
     assert "step(ratio=5)" in title
     for _, entry in table.iloc[1:].iterrows():
         cells = rows[rows["model"] == entry["model"]]["per_class"]
@@ -285,7 +285,7 @@ def test_the_table_of_classes_holds_the_mean_of_every_class(tmp_path):
     assert sizes == sorted(sizes, reverse=True)
     assert max(sizes) == pytest.approx(5 * min(sizes), rel=0.05)
     with pytest.raises(UserError, match="unknown metric of a class 'auc'"):
-        list(class_table.made(rows, "auc"))
+        list(ClassTable().make_tables(rows, "auc"))
 
 
 def test_corrections_of_the_class_frequencies_that_meet_are_said(tmp_path):
@@ -330,11 +330,11 @@ def test_a_class_may_have_the_name_of_a_column(tmp_path):
         load_study("digits", extractors=["pixels"], models=["gaussian_nb"], split="holdout"),
         out=tmp_path,
     )
-    plain = render_by(rows, "csv", "recall", "class")
+    plain = render(rows, "csv", "recall", "class")
     rows["per_class"] = [
         {names.get(cls, cls): of for cls, of in each.items()} for each in rows["per_class"]
     ]
-    text = render_by(rows, "csv", "recall", "class")
+    text = render(rows, "csv", "recall", "class")
     header = text.splitlines()[0].split(",")
     assert len(header) == len(set(header)) == len(plain.splitlines()[0].split(","))
     assert {f"class '{name}'" for name in names.values()} <= set(header)
@@ -342,7 +342,7 @@ def test_a_class_may_have_the_name_of_a_column(tmp_path):
         plain.splitlines()[2].split(",")[4:-1]
     )
     for form in ("md", "latex"):
-        assert "class 'model'" in render_by(rows, form, "recall", "class")
+        assert "class 'model'" in render(rows, form, "recall", "class")
 
 
 def test_groups_and_classes_that_are_spelled_in_two_ways_are_named_under_the_table(tmp_path):

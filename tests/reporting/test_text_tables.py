@@ -7,13 +7,14 @@ import re
 from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from benchmark.engine.runner import run
 from benchmark.errors import UserError
 from benchmark.reporting.plots import plot
-from benchmark.reporting.text_tables import render, render_by, render_rows
+from benchmark.reporting.text_tables import VIEWS, WRITERS, render, render_rows
 from benchmark.results.store import load_results
 from benchmark.study.study import Study
 from benchmark.utils.console import VisibleConsole, print_json
@@ -45,32 +46,50 @@ def rows(folder):
 
 def test_a_pipe_is_escaped_in_the_header_of_a_markdown_table_as_in_its_cells(rows):
     lines = [
-        line
-        for line in render_by(rows, "md", "recall", "class").splitlines()
-        if line.startswith("|")
+        line for line in render(rows, "md", "recall", "class").splitlines() if line.startswith("|")
     ]
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
     assert r"a\|b" in lines[0]
 
 
 def test_special_characters_of_latex_are_escaped_in_header_and_cells(rows):
-    text = render_by(rows, "latex", "recall", "class")
+    text = render(rows, "latex", "recall", "class")
     assert r"50\%\_\&\#\{\}\textasciitilde{}\^{}\textbackslash{}\$" in text
     assert all(
         line.startswith("%") for line in text.split(r"\end{tabular}")[1].splitlines() if line
     )
 
 
-@pytest.mark.parametrize("form", ["md", "latex", "csv", "json"])
+@pytest.mark.parametrize("form", WRITERS)
 def test_no_table_holds_a_control_character(rows, form):
     texts = [
         render(rows, form, "f1"),
-        render_by(rows, form, "recall", "class"),
+        render(rows, form, "recall", "class"),
         render_rows(rows, form),
     ]
     for text in texts:
         assert not {"\x1b", "\x9b", "\u202e", "\x7f"} & set(text)
         assert form != "json" or json.loads(text)
+
+
+@pytest.mark.parametrize("form", WRITERS)
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_is_written_in_every_format(rows, form, view):
+    covered = rows.assign(
+        occlusion="boxes(share=0.5)", f1=rows["f1"] / 2, key=rows["key"] + "-covered"
+    )
+    text = render(pd.concat([rows, covered], ignore_index=True), form, "f1", view)
+    assert "nearest_centroid" in text.replace("\\_", "_")
+    assert text.endswith("\n")
+
+
+def test_an_unknown_format_or_view_is_named_with_the_nearest(rows):
+    with pytest.raises(UserError, match="did you mean 'latex'"):
+        render(rows, "latx", "f1")
+    with pytest.raises(UserError, match="did you mean 'class'"):
+        render(rows, "md", "f1", "clas")
+    with pytest.raises(UserError, match="format"):
+        render_rows(rows, "xml")
 
 
 def test_no_picture_and_no_caption_holds_a_control_character(folder, tmp_path):
@@ -83,10 +102,10 @@ def test_no_picture_and_no_caption_holds_a_control_character(folder, tmp_path):
         assert not {"\x1b", "\x9b", "\u202e", "\x7f"} & set(path.read_text("utf-8"))
 
 
-@pytest.mark.parametrize("form", ["md", "latex", "csv", "json"])
+@pytest.mark.parametrize("form", WRITERS)
 def test_a_table_by_class_of_cells_that_did_not_work_is_one_line(rows, form):
     with pytest.raises(UserError, match="no cell has ended 'ok'"):
-        render_by(rows.assign(status="failed"), form, "recall", "class")
+        render(rows.assign(status="failed"), form, "recall", "class")
 
 
 def test_a_reason_of_several_lines_stays_in_its_place(rows):

@@ -19,7 +19,7 @@ from benchmark.reporting.compare import compare
 from benchmark.reporting.info import completeness, lines
 from benchmark.reporting.leaderboard import leaderboards, shown
 from benchmark.reporting.plots import plot
-from benchmark.reporting.text_tables import render, render_by, render_rows
+from benchmark.reporting.text_tables import render, render_rows
 from benchmark.results.store import DuplicateKeyError, Store, load_results
 from benchmark.serving.found import board
 
@@ -270,7 +270,7 @@ def test_a_folder_in_which_nothing_is_planned_is_an_empty_table_in_every_display
     assert json.loads(render_rows(rows, "json")) == []
     refused = (
         *(partial(render, rows, form, "f1") for form in ("md", "csv", "latex", "json")),
-        *(partial(render_by, rows, "csv", "f1", by) for by in ("class", "occlusion")),
+        *(partial(render, rows, "csv", "f1", by) for by in ("class", "occlusion")),
         *(partial(plot, stored), partial(compare, stored, "a", "b"), partial(board, rows)),
     )
     for attempt in refused:

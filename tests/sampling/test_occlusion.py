@@ -14,8 +14,8 @@ from benchmark.evaluation.components import build_components, fold_of
 from benchmark.evaluation.evaluate import evaluate
 from benchmark.evaluation.feature_cache import featurize, matrices
 from benchmark.plugins.registry import build
-from benchmark.reporting import occlusion_table
-from benchmark.reporting.text_tables import render_by
+from benchmark.reporting.occlusion_table import OcclusionTable
+from benchmark.reporting.text_tables import render
 from benchmark.sampling.occlusion import GRAY, boxes, occlude
 from benchmark.scoring.predictions import Predictions
 
@@ -193,7 +193,7 @@ def rows(tmp_path_factory):
 
 
 def test_the_more_is_missing_the_worse_a_pipeline_is_and_the_table_says_by_how_much(rows):
-    ((title, table),) = occlusion_table.made(rows, "accuracy")
+    ((title, table),) = OcclusionTable().make_tables(rows, "accuracy")
     assert title == "digits · holdout(seed=42, test_size=0.2)"
     assert list(table.columns[3:6]) == ["none", "boxes(share=0.1)", "boxes(share=0.5)"]
     hog = table[(table["extractor"] == "hog") & (table["model"] == "logistic_regression")].iloc[0]
@@ -202,12 +202,12 @@ def test_the_more_is_missing_the_worse_a_pipeline_is_and_the_table_says_by_how_m
     assert table["boxes(share=0.5)"].is_monotonic_decreasing
     majority = table[table["model"] == "majority"]
     assert (majority["loss at boxes(share=0.5)"] == 0).all()
-    text = render_by(rows, "md", "accuracy", "occlusion")
+    text = render(rows, "md", "accuracy", "occlusion")
     assert f"{hog['boxes(share=0.5)']:.3f} ({hog['boxes(share=0.5)'] - hog['none']:+.3f})" in text
 
 
 def test_a_metric_that_is_better_when_lower_loses_when_it_rises(rows):
-    ((_, table),) = occlusion_table.made(rows, "log_loss")
+    ((_, table),) = OcclusionTable().make_tables(rows, "log_loss")
     hog = table[(table["extractor"] == "hog") & (table["model"] == "logistic_regression")].iloc[0]
     assert hog["loss at boxes(share=0.5)"] > 0
     assert table["boxes(share=0.5)"].is_monotonic_increasing
@@ -219,7 +219,7 @@ def test_boxes_in_the_training_images_have_a_table_of_their_own(rows):
     )
     titles = [
         title
-        for title, _ in occlusion_table.made(
+        for title, _ in OcclusionTable().make_tables(
             pd.concat([rows, train], ignore_index=True), "accuracy"
         )
     ]
@@ -228,4 +228,4 @@ def test_boxes_in_the_training_images_have_a_table_of_their_own(rows):
 
 def test_rows_that_were_never_covered_have_no_such_table(rows):
     with pytest.raises(UserError, match=r"needs rows with occlusion 'none' and with another"):
-        list(occlusion_table.made(rows[rows["occlusion"] == "none"], "f1"))
+        list(OcclusionTable().make_tables(rows[rows["occlusion"] == "none"], "f1"))
