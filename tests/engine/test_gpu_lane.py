@@ -40,8 +40,16 @@ class PretendedGpus(LocalExecutor):
 
     def __init__(self, jobs):
         super().__init__(jobs + 2, Limits())
-        self.workers, self.gpus = jobs, (0, 1)
+        self._asked = jobs
         self.spans = []
+
+    @property
+    def workers(self):
+        return self._asked
+
+    @property
+    def gpus(self):
+        return (0, 1)
 
     def submit(self, function, *args, on_gpu=False, plugins=()):
         *rest, gpu = args if function is evaluate_cell else (*args, None)

