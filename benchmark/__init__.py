@@ -13,6 +13,8 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
+from benchmark import _moved_modules
+
 _PUBLIC = {
     "run": "benchmark.engine.runner",
     "load_study": "benchmark.study.study",
@@ -40,3 +42,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+_moved_modules.install()

@@ -1,1 +1,12 @@
 """Registries of components, what names one, and digests of their sources."""
+
+from importlib import import_module
+from typing import Any
+
+__all__ = ["build", "contents", "describe", "find", "load", "resolve"]  # given by __getattr__
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(import_module("benchmark.plugins.registry"), name)
+    raise AttributeError(f"module 'benchmark.plugins' has no attribute '{name}'")

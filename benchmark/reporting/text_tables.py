@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,12 @@ def render(rows: pd.DataFrame, form: str, metric: str, view: str = "leaderboard"
         )
     texts = [(title, of.format_table(table)) for title, table in tables]
     return WRITERS[form](Document(tables, texts, of.describe_tables(rows, tables, metric)))
+
+
+def render_by(rows: pd.DataFrame, form: str, metric: str, by: str) -> str:
+    """Write a view in a format: the old name of ``render``, for one more release."""
+    warnings.warn("render_by is render now", DeprecationWarning, stacklevel=2)
+    return render(rows, form, metric, by)
 
 
 def find_view(name: str) -> TableView:

@@ -1,1 +1,13 @@
 """A study, its axes and its cells."""
+
+from importlib import import_module
+from typing import Any
+
+_PUBLIC = {"Study": "study", "load_study": "study", "Cell": "cell", "Axis": "axes"}
+__all__ = ["Axis", "Cell", "Study", "load_study"]  # given by __getattr__
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(import_module(f"benchmark.study.{_PUBLIC[name]}"), name)
+    raise AttributeError(f"module 'benchmark.study' has no attribute '{name}'")

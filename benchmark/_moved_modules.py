@@ -1,0 +1,125 @@
+"""Old names of modules that were moved into packages; they work for one more release, and warn.
+
+A user's script with ``from benchmark.splits import stratified_kfold`` goes on working: the old name
+is the very module that has the new one.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import MappingProxyType, ModuleType
+
+MOVED = MappingProxyType(
+    {
+        "accelerate": "evaluation.accelerate",
+        "averages": "scoring.averages",
+        "axes": "study.axes",
+        "bounds": "evaluation.bounds",
+        "catalogue": "cli.catalogue",
+        "cell": "study.cell",
+        "claims": "results.locks",
+        "class_table": "reporting.class_table",
+        "cli_pipelines": "cli.pipelines",
+        "cli_study": "cli.study",
+        "columns": "results.columns",
+        "compare": "reporting.compare",
+        "comparison": "reporting.comparison",
+        "completeness": "engine.completeness",
+        "console": "utils.console",
+        "crew": "engine.worker_pool",
+        "dask_executor": "engine.dask_executor",
+        "database": "results.database",
+        "entries": "reporting.entry_lookup",
+        "environment": "utils.environment",
+        "estimate": "engine.estimate",
+        "evaluate": "evaluation.evaluate",
+        "executor": "engine.executor",
+        "executors": "engine.executors",
+        "featurize": "evaluation.feature_cache",
+        "files": "utils.files",
+        "fitting": "evaluation.fitting",
+        "imbalance": "sampling.imbalance",
+        "influence": "scoring.influence",
+        "info": "reporting.info",
+        "inner_folds": "evaluation.inner_folds",
+        "intervals": "scoring.intervals",
+        "leaderboard": "reporting.leaderboard",
+        "memory": "utils.memory",
+        "merge": "engine.merge",
+        "metrics": "scoring.metrics",
+        "occlusion": "sampling.occlusion",
+        "occlusion_table": "reporting.occlusion_table",
+        "own_folds": "evaluation.own_folds",
+        "plan": "evaluation.plan",
+        "plots": "reporting.plots",
+        "predictions": "scoring.predictions",
+        "prepare": "evaluation.components",
+        "processes": "engine.processes",
+        "ranks": "scoring.rank_tests",
+        "runner": "engine.runner",
+        "scaffold": "cli.scaffold",
+        "schedule": "engine.schedule",
+        "scores": "scoring.fast_scores",
+        "sources": "plugins.source_digest",
+        "spec": "plugins.spec",
+        "splits": "sampling.splits",
+        "stats": "scoring.significance",
+        "store": "results.store",
+        "stratify": "sampling.stratify",
+        "tables": "reporting.text_tables",
+        "tasks": "engine.tasks",
+        "terminal": "cli.rich_output",
+        "text": "utils.text",
+        "threads": "utils.threads",
+        "worker": "engine.worker",
+        "yaml_files": "utils.yaml_files",
+    }
+)
+PICTURES, IMAGES = "benchmark.datasets.pictures", "benchmark.datasets.images"
+
+
+class MovedModules(MetaPathFinder, Loader):
+    """Finds a module by its old name."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return a spec for an old name, None for any other."""
+        return ModuleSpec(fullname, self) if find_new_name(fullname) else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Return the module that has the new name."""
+        new = find_new_name(spec.name)
+        warnings.warn(f"{spec.name} is {new} now", DeprecationWarning, stacklevel=2)
+        self._module = import_module(new)
+        self._spec = self._module.__spec__
+        return self._module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Give a module back the spec that importing it by its old name has replaced."""
+        module.__spec__ = self._spec
+
+
+def find_new_name(name: str) -> str:
+    """Full name of a module by its old one, "" for any other name.
+
+    Examples
+    --------
+    >>> find_new_name("benchmark.stats"), find_new_name("benchmark.datasets.pictures.load")
+    ('benchmark.scoring.significance', 'benchmark.datasets.images.load')
+    """
+    if name == PICTURES or name.startswith(f"{PICTURES}."):
+        return IMAGES + name.removeprefix(PICTURES)
+    package, _, module = name.partition(".")
+    return f"benchmark.{MOVED[module]}" if package == "benchmark" and module in MOVED else ""
+
+
+def install() -> None:
+    """Let old names be found, after all others."""
+    if not any(isinstance(finder, MovedModules) for finder in sys.meta_path):
+        sys.meta_path.append(MovedModules())
