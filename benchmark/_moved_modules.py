@@ -120,6 +120,6 @@ def find_new_name(name: str) -> str:
 
 
 def install() -> None:
-    """Let old names be found, after all others."""
+    """Let old names be found, first: below a package that was moved, its files would be found again."""
     if not any(isinstance(finder, MovedModules) for finder in sys.meta_path):
-        sys.meta_path.append(MovedModules())
+        sys.meta_path.insert(0, MovedModules())
