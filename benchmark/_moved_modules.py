@@ -96,13 +96,14 @@ class MovedModules(MetaPathFinder, Loader):
         """Return the module that has the new name."""
         new = find_new_name(spec.name)
         warnings.warn(f"{spec.name} is {new} now", DeprecationWarning, stacklevel=2)
-        self._module = import_module(new)
-        self._spec = self._module.__spec__
-        return self._module
+        module = import_module(new)
+        spec.loader_state = module.__spec__
+        return module
 
     def exec_module(self, module: ModuleType) -> None:
         """Give a module back the spec that importing it by its old name has replaced."""
-        module.__spec__ = self._spec
+        assert module.__spec__ is not None
+        module.__spec__ = module.__spec__.loader_state
 
 
 def find_new_name(name: str) -> str:

@@ -96,6 +96,7 @@ def cells(study: Study, datasets: dict[str, Dataset], folds: dict[str, int]) -> 
     datasets : label to Dataset
     folds : label to number of folds
     """
+    configurations = _configurations(study)
     sampled = [axis for axis in axes_with(Role.REPLICATE, Role.CONDITION) if axis.name != "dataset"]
     for data in study.datasets:
         dataset = datasets[data.label]
@@ -105,7 +106,7 @@ def cells(study: Study, datasets: dict[str, Dataset], folds: dict[str, int]) -> 
                 "dataset": data,
                 **{axis.name: value for axis, value in zip(sampled, sample, strict=True)},
             }
-            for configuration in _configurations(study):
+            for configuration in configurations:
                 for fold in range(folds[data.label]):
                     yield Cell(
                         dataset.fingerprint, study.size, split, fold, condition | configuration
