@@ -14,6 +14,7 @@ from benchmark.datasets.base import Dataset
 from benchmark.datasets.near_duplicates import CRITERION, near_pairs
 from benchmark.errors import UserError
 from benchmark.utils.notes import leak
+from benchmark.utils.text import count_of
 
 _SHOWN = 3
 
@@ -114,7 +115,7 @@ def drop_copies(dataset: Dataset) -> tuple[Dataset, NDArray[np.int64]]:
     n_conflicting = int(conflicting[members].sum())
     note = f"drop_duplicates: {n_dropped} of {len(order)} images left out, one of each set of exact copies kept"
     if n_conflicting:
-        note += f", none where their labels differ ({n_conflicting} images)"
+        note += f", none where their labels differ ({count_of(n_conflicting, 'image')})"
     _refuse_emptied(dataset, kept)
     return _take(dataset, kept, note), kept
 

@@ -165,7 +165,7 @@ class InnerFolds:
         """What they are, for the row."""
         by = "image" if self.training.dataset.groups is None else "group"
         n_always = len(self.training.indices) - sum(len(held) for _, held in self.folds)
-        always = f"; {n_always} images never held out" if n_always else ""
+        always = f"; {count_of(n_always, 'image')} never held out" if n_always else ""
         return f"inner folds ({len(self.folds)}, by {by}{always})"
 
     def check(self, model: Any) -> None:

@@ -35,6 +35,7 @@ from benchmark.scoring.significance import (
     spread_of,
     wilson,
 )
+from benchmark.utils.text import count_of
 
 
 @dataclass(frozen=True)
@@ -306,7 +307,7 @@ def _too_few(metric: str, rule: Rule, p: Predictions, groups: NDArray[np.int64] 
     """Say which numbers of test images or groups fall short, and what is needed; empty where none does."""
     n_units = _units(p)[1]
     if groups is not None and n_units < rule.n_groups:
-        return f"{n_units} groups of test images, and {metric} needs at least {rule.n_groups}"
+        return f"{count_of(n_units, 'group')} of test images, and {metric} needs at least {rule.n_groups}"
     if groups is None and n_units < rule.n_images:
         return f"{n_units} test images, and {metric} needs at least {rule.n_images}"
     if groups is not None and (found := unevenness(np.bincount(groups))) > rule.uneven:

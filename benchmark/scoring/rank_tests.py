@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
 from benchmark.scoring.significance import ALPHA, MIN_PAIRS, Result
+from benchmark.utils.text import count_of
 
 UNIT = "data sets"
 
@@ -43,7 +44,7 @@ def wilcoxon(a: ArrayLike, b: ArrayLike) -> Result:
     effect = float(np.median(differences)) if n else np.nan
     if n_different < MIN_PAIRS:
         why = (
-            f"{n} data sets, {n_different} of them with a difference, and the two-sided test "
+            f"{count_of(n, 'data set')}, {n_different} of them with a difference, and the two-sided test "
             f"cannot reach p < {ALPHA} "
             f"below {MIN_PAIRS} of these (the least p of {n_different} is "
             f"{min(1.0, 2.0 ** (1 - n_different)):.3g})"
@@ -163,7 +164,7 @@ def nemenyi(scores: pd.DataFrame, greater_is_better: bool = True, alpha: float =
     if difference > k - 1:
         needed = ceil(n * (difference / (k - 1)) ** 2)
         why = (
-            f"{n} data sets, and {k} entries need at least {needed}: average ranks differ by at "
+            f"{count_of(n, 'data set')}, and {k} entries need at least {needed}: average ranks differ by at "
             f"most {k - 1}, "
             f"and the critical difference is {difference:.2f}"
         )
@@ -201,7 +202,7 @@ def _too_few(scores: pd.DataFrame) -> str:
         return f"{int(scores.isna().any(axis=1).sum())} of {n} data sets lack the score of an entry, and all are needed"
     needed = ceil(stats.chi2.isf(ALPHA, k - 1) / (k - 1))
     return (
-        f"{n} data sets, and {k} entries need at least {needed}: with fewer, full agreement has p "
+        f"{count_of(n, 'data set')}, and {k} entries need at least {needed}: with fewer, full agreement has p "
         f"> {ALPHA} by chi-square"
         if n < needed
         else ""

@@ -84,7 +84,7 @@ def test_every_picture_is_a_png_and_an_svg_with_its_caption(drawn):
 
 
 def test_what_cannot_be_drawn_is_said_with_the_reason(drawn):
-    assert any(line.startswith("no critical_difference: 1 data sets, and") for line in drawn[1])
+    assert any(line.startswith("no critical_difference: 1 data set, and") for line in drawn[1])
 
 
 def test_a_curve_needs_two_ratios_of_one_profile(results):
