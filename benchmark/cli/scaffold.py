@@ -7,7 +7,8 @@ from keyword import iskeyword
 from pathlib import Path
 
 from benchmark.errors import UserError
-from benchmark.plugins.registry import KINDS, name_in_studies, registered
+from benchmark.plugins.plugin_files import name_in_studies
+from benchmark.plugins.registry import KINDS, registered
 
 _TEMPLATE = '''"""An extractor; see `python -m benchmark check {file}`."""
 

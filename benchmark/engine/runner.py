@@ -33,10 +33,11 @@ from benchmark.evaluation.evaluate import failure, row_of
 from benchmark.evaluation.plan import Plan, make_plan
 from benchmark.plugins.source_digest import keep_sources
 from benchmark.reporting import leaderboard, text_tables
-from benchmark.results.columns import REQUIRED, check_row
+from benchmark.results.columns import REQUIRED
 from benchmark.results.folder import ResultsFolder
 from benchmark.results.locks import Claims
 from benchmark.results.store import DuplicateKeyError, Store, load_results
+from benchmark.results.stored_values import check_row
 from benchmark.study.study import Study, load_study
 from benchmark.utils.environment import environment
 from benchmark.utils.files import check_writable, write_text

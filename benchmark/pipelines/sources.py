@@ -57,7 +57,7 @@ def plugin_files(part: Any) -> list[str]:
 
 
 def module_name(file_name: str, text: bytes) -> str:
-    """Name under which ``plugins.load_file`` imports a plug-in file."""
+    """Name under which ``load_plugin_file`` imports a plug-in file."""
     return f"plugin_{Path(file_name).stem}_{hashlib.sha256(text).hexdigest()[:8]}"
 
 

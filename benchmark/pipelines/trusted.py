@@ -9,7 +9,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 
-from benchmark.plugins.registry import load_file, registered
+from benchmark.plugins.plugin_files import load_plugin_file
+from benchmark.plugins.registry import registered
 
 SCALARS = frozenset(
     f"numpy.{name}" for name in ("float32", "float64", "int32", "int64", "uint64", "bool", "bool_")
@@ -146,7 +147,7 @@ def trusted_types(plugins: Iterable[str] = ()) -> set[str]:
 
 
 def _own_classes(file: str) -> list[type]:
-    module = load_file(file)
+    module = load_plugin_file(file)
     return [
         value
         for value in vars(module).values()

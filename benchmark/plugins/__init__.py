@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-__all__ = ["build", "contents", "describe", "find", "load", "resolve"]  # given by __getattr__
+__all__ = ["build", "describe", "find", "load", "resolve"]  # given by __getattr__
 
 
 def __getattr__(name: str) -> Any:

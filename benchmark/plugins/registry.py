@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
 import inspect
-import re
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from types import ModuleType
-from typing import Any, get_type_hints
+from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -21,10 +17,17 @@ import features
 import models
 from benchmark import datasets, strategies
 from benchmark.errors import UserError, unknown, validation_problem
+from benchmark.plugins.plugin_files import (
+    classes_of,
+    list_plugins,
+    load_plugin_file,
+    plugin_kind,
+    read_type_hints,
+)
 from benchmark.plugins.source_digest import digest
 from benchmark.plugins.spec import ResolvedSpec, Spec
 from benchmark.sampling import imbalance, occlusion, splits
-from benchmark.utils.files import read_bytes, user_path
+from benchmark.utils.files import user_path
 from benchmark.utils.text import describe_error
 
 KINDS = {
@@ -63,7 +66,9 @@ def registered(kind: str, files: Iterable[str] = ()) -> dict[str, str]:
     found = dict(KINDS[kind])
     points = ((point.name, point.value) for point in _entry_points(kind))
     whole = dict.fromkeys(str(user_path(file).resolve()) for file in files)
-    in_files = (content[1:] for file in whole for content in contents(file) if content[0] == kind)
+    in_files = (
+        content[1:] for file in whole for content in list_plugins(file) if content[0] == kind
+    )
     for name, target in (*points, *in_files):
         if found.setdefault(name, target) != target:
             raise UserError(
@@ -105,7 +110,7 @@ def resolve(kind: str, spec: Spec, files: Iterable[str] = ()) -> ResolvedSpec:
 
 def _check_values(kind: str, spec: ResolvedSpec) -> None:
     """Hold values against the type hints, and against what a class says it allows, before anything is run."""
-    hints = _type_hints(load(spec.target))
+    hints = read_type_hints(load(spec.target))
     for key, value in spec.params:
         if key in hints and not isinstance(value, Spec):
             try:
@@ -146,13 +151,13 @@ def find(name: str) -> list[tuple[str, ResolvedSpec]]:
         There is no such name or file, or the class is no plug-in.
     """
     if name.endswith(".py"):
-        return [(kind, resolve(kind, Spec(target))) for kind, _, target in contents(name)]
+        return [(kind, resolve(kind, Spec(target))) for kind, _, target in list_plugins(name)]
     if ".py:" in name:
         named = Spec.parse(name)
         plugin = load(named.name)
-        kind = kind_of(plugin) or (
+        kind = plugin_kind(plugin) or (
             inspect.isfunction(plugin)
-            and kind_of(build(ResolvedSpec(named.name, named.params, target=named.name)))
+            and plugin_kind(build(ResolvedSpec(named.name, named.params, target=named.name)))
         )
         if not kind:
             raise UserError(
@@ -168,13 +173,6 @@ def find(name: str) -> list[tuple[str, ResolvedSpec]]:
             [known for kind in ("extractor", "model", "strategy") for known in registered(kind)],
         )
     return [(kind, resolve(kind, spec)) for kind in found]
-
-
-def _type_hints(factory: Callable[..., Any]) -> dict[str, Any]:
-    try:
-        return get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
-    except (NameError, TypeError):  # a plug-in may hint at what it does not import, or at nothing
-        return {}
 
 
 def _find(kind: str, name: str, files: Iterable[str]) -> str:
@@ -204,7 +202,9 @@ def load(target: str) -> Callable[..., Any]:
     """
     where, _, attribute = target.rpartition(":")
     try:
-        module = load_file(where) if where.endswith(".py") else importlib.import_module(where)
+        module = (
+            load_plugin_file(where) if where.endswith(".py") else importlib.import_module(where)
+        )
     except ImportError as error:
         raise UserError(
             f"{target} does not import: {describe_error(error)}; fix or uninstall the package "
@@ -212,7 +212,7 @@ def load(target: str) -> Callable[..., Any]:
         ) from error
     if hasattr(module, attribute):
         return getattr(module, attribute)
-    raise unknown(f"class in {where}:", attribute, [name for _, name in _classes(module)])
+    raise unknown(f"class in {where}:", attribute, [name for _, name in classes_of(module)])
 
 
 def build(spec: ResolvedSpec) -> Any:
@@ -262,105 +262,6 @@ def describe(spec: ResolvedSpec) -> dict[str, Any]:
         for key, value in _resolved(spec).items()
     }
     return {"name": spec.name, "params": params, "source": digest(spec.target)}
-
-
-@cache
-def load_file(path: str) -> ModuleType:
-    """Import a plug-in file under a name of its own, which tells its content but not where it lies.
-
-    Raises
-    ------
-    UserError
-        There is no such file, it is no Python file of up to 1 MB, or fails to import.
-    """
-    file = user_path(path).resolve()
-    if not file.is_file():
-        raise UserError(f"no plug-in file {file}")
-    if file.suffix != ".py":
-        raise UserError(f"the plug-in {file} is no Python file: its name must end in .py")
-    source = read_bytes(file, 1_000_000, "plug-in")
-    name = f"plugin_{file.stem}_{hashlib.sha256(source).hexdigest()[:8]}"
-    spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None and spec.loader is not None  # noqa: PT018  # of a file that is there
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        raise UserError(f"plug-in {file} does not import: {describe_error(error)}") from error
-    return module
-
-
-def contents(path: str) -> Iterator[tuple[str, str, str]]:
-    """Kind, name and target of every plug-in in a file: its classes, and functions that say which estimator they return.
-
-    Raises
-    ------
-    UserError
-        The file cannot be loaded, or holds no plug-in.
-    """
-    module = load_file(path)
-    found = [(kind, name) for kind, name in (*_classes(module), *_functions(module)) if kind]
-    if not found:
-        hints = [
-            f"; if {name} returns a model, annotate it (def {name}() -> KNeighborsClassifier:), or "
-            f"name {path}:{name} as a model"
-            for _, name in _functions(module)
-        ]
-        needed = (
-            "a class with extract (extractor), predict_proba (model) or fit_resample (strategy)"
-        )
-        raise UserError(f"{path} holds no plug-in: {needed}{''.join(hints[:1])}")
-    for kind, name in found:
-        yield kind, name_in_studies(name), f"{path}:{name}"
-
-
-def name_in_studies(cls: str) -> str:
-    """Name of a plug-in in a study: that of its class in snake_case.
-
-    Examples
-    --------
-    >>> name_in_studies("MyTexture"), name_in_studies("LBPGrid")
-    ('my_texture', 'lbp_grid')
-    """
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls).lower()
-
-
-def _classes(module: ModuleType) -> list[tuple[str, str]]:
-    own = [
-        value
-        for value in vars(module).values()
-        if inspect.isclass(value) and value.__module__ == module.__name__
-    ]
-    return [(kind_of(cls), cls.__name__) for cls in own if not cls.__name__.startswith("_")]
-
-
-def _functions(module: ModuleType) -> list[tuple[str, str]]:
-    """Kind and name of each public function: a plug-in if its annotation is the class of the estimator that it returns."""
-    own = [
-        value
-        for value in vars(module).values()
-        if inspect.isfunction(value) and value.__module__ == module.__name__
-    ]
-    return [
-        (kind_of(_type_hints(value).get("return")), value.__name__)
-        for value in own
-        if not value.__name__.startswith("_")
-    ]
-
-
-def kind_of(cls: object) -> str:
-    """Kind of plug-in a class is, by what it can do; '' when it is none."""
-    marks = {
-        "extract": "extractor",
-        "predict": "model",
-        "predict_proba": "model",
-        "fit_resample": "strategy",
-        "resample": "strategy",
-    }
-    return next((kind for method, kind in marks.items() if hasattr(cls, method)), "")
 
 
 def takes_images(model: ResolvedSpec) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Self
 import pandas as pd
 
 from benchmark.errors import UserError
-from benchmark.results.columns import REQUIRED, Labels, StoredValueError, encode, read_values
+from benchmark.results.columns import REQUIRED, Labels
 from benchmark.results.database import (
     REMEDY,
     open_for_writing,
@@ -20,6 +20,7 @@ from benchmark.results.database import (
     problems_explained,
 )
 from benchmark.results.folder import ResultsFolder
+from benchmark.results.stored_values import StoredValueError, encode_value, read_values
 from benchmark.utils.status import Status
 
 _FIRST = ("key", "status", "reason")
@@ -258,7 +259,7 @@ class Store(StoredRows):
         StorageError
             The database is full, read-only, or locked for more than a minute.
         """
-        values = {name: encode(name, value) for name, value in row.items()}
+        values = {name: encode_value(name, value) for name, value in row.items()}
         columns, marks = ", ".join(f'"{name}"' for name in values), ", ".join("?" * len(values))
         with self._transaction() as connection:
             if not self._known.issuperset(values):

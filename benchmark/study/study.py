@@ -14,7 +14,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ByteSize, ConfigDict, Field, ValidationError, create_model
 
 from benchmark.errors import UserError, unknown
-from benchmark.plugins.registry import BASELINE, contents, describe, load, resolve, takes_images
+from benchmark.plugins.plugin_files import list_plugins
+from benchmark.plugins.registry import BASELINE, describe, load, resolve, takes_images
 from benchmark.plugins.spec import ResolvedSpec, Spec, join
 from benchmark.study.axes import AXES, IMAGES, Axis, listed, read_sum, value_label
 from benchmark.study.cell import resolve_value
@@ -162,7 +163,7 @@ class Study(_Axes):
     def with_plugins(self, files: list[str]) -> Study:
         """Add plug-in files, and all that they hold to the axes; beside pipelines alone, pair it with what those are made of."""
         plugins = (*self.plugins, *files)
-        found = [(kind, Spec(name)) for file in files for kind, name, _ in contents(file)]
+        found = [(kind, Spec(name)) for file in files for kind, name, _ in list_plugins(file)]
         paired = [spec for extractor, model in self.pipelines for spec in (*extractor, model)]
         named = {
             spec.name

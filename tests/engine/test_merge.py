@@ -121,9 +121,9 @@ def test_a_label_whose_code_differs_is_an_error(tmp_path, plugin_text):
 
 
 def _forget_plugins():
-    from benchmark.plugins import registry, source_digest
+    from benchmark.plugins import plugin_files, registry, source_digest
 
-    for cached in (registry.describe, registry.load_file, source_digest.digest):
+    for cached in (registry.describe, plugin_files.load_plugin_file, source_digest.digest):
         cached.cache_clear()
 
 

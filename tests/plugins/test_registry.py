@@ -5,9 +5,9 @@ import pytest
 
 from benchmark.errors import UserError
 from benchmark.plugins import registry
+from benchmark.plugins.plugin_files import list_plugins
 from benchmark.plugins.registry import (
     build,
-    contents,
     describe,
     find,
     registered,
@@ -102,7 +102,7 @@ def test_a_plug_in_that_cannot_be_made_is_a_users_error(tmp_path):
 
 
 def test_classes_of_a_file_are_named_in_snake_case_and_found_by_kind():
-    names = {(kind, name) for kind, name, _ in contents(FAKES)}
+    names = {(kind, name) for kind, name, _ in list_plugins(FAKES)}
     assert ("extractor", "wrong_length") in names
     assert ("model", "gives_na_n") in names or ("model", "gives_nan") in names
     assert build(resolve("extractor", Spec("mean_gray"), [FAKES])).stateless
@@ -135,7 +135,7 @@ def test_a_file_that_is_no_plug_in_is_a_users_error(tmp_path, text, problem):
     file = tmp_path / "bad.py"
     file.write_text(text)
     with pytest.raises(UserError, match=problem):
-        list(contents(str(file)))
+        list(list_plugins(str(file)))
 
 
 def test_a_function_that_says_which_classifier_it_returns_is_a_model(tmp_path):
@@ -145,7 +145,7 @@ def test_a_function_that_says_which_classifier_it_returns_is_a_model(tmp_path):
         head
         + "def nearest(k: int = 3) -> KNeighborsClassifier:\n    return KNeighborsClassifier(k)\ndef helper(): ...\n"
     )
-    assert [(kind, name) for kind, name, _ in contents(str(file))] == [("model", "nearest")]
+    assert [(kind, name) for kind, name, _ in list_plugins(str(file))] == [("model", "nearest")]
     file = tmp_path / "unsaid.py"
     file.write_text(head + "def nearest(k=3):\n    return KNeighborsClassifier(k)\n")
     assert [kind for kind, _ in find(f"{file}:nearest(k=5)")] == ["model"]
