@@ -25,7 +25,7 @@ from benchmark.checks.subject import (
     same,
     some_digits,
 )
-from benchmark.evaluation.feature_cache import words
+from benchmark.evaluation.feature_cache import exception_text
 from features.base import Extractor
 
 
@@ -153,7 +153,7 @@ def blank_images_give_features(subject: Subject) -> None:
             raise Failure(f"on {name} images: {failure}") from None
         except Exception as error:
             problem = (
-                words(error)
+                exception_text(error)
                 if is_broken_contract(error)
                 else f"raises {subject.describe_error(error)}: {ON_BLANK}"
             )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from benchmark.datasets.base import Dataset
 from benchmark.datasets.bundled import load_digits
 from benchmark.evaluation.components import seeded
-from benchmark.evaluation.feature_cache import words
+from benchmark.evaluation.feature_cache import exception_text
 from benchmark.plugins.registry import build, takes_images
 from benchmark.plugins.spec import ResolvedSpec
 from features import base
@@ -121,7 +121,7 @@ class Subject:
     ) -> str:
         """Say what is wrong with a plug-in that works on no images, from its errors on gray and colour ones of two sizes."""
         if is_broken_contract(on_large[0]):
-            return words((on_small if is_broken_contract(on_small[0]) else on_large)[0])
+            return exception_text((on_small if is_broken_contract(on_small[0]) else on_large)[0])
         least, most = sides
         error, on_colour = map(self.describe_error, on_large)
         if self.kind == "extractor":
@@ -183,7 +183,7 @@ class Subject:
 
     def describe_error(self, error: BaseException) -> str:
         """Type and text of an exception, and the line of the plug-in's file where it arose."""
-        text = " ".join(words(error).split())
+        text = " ".join(exception_text(error).split())
         where = self.spec.target.rpartition(":")[0]
         lines = [
             frame.lineno

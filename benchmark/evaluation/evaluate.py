@@ -21,7 +21,12 @@ from benchmark.errors import StorageError
 from benchmark.evaluation.accelerate import accelerated
 from benchmark.evaluation.bounds import bounded
 from benchmark.evaluation.components import build_components
-from benchmark.evaluation.feature_cache import Features, featurize, said, words
+from benchmark.evaluation.feature_cache import (
+    Features,
+    describe_warnings,
+    exception_text,
+    featurize,
+)
 from benchmark.evaluation.training import train_and_predict
 from benchmark.results.folder import ResultsFolder
 from benchmark.sampling.splits import shared_images
@@ -67,7 +72,7 @@ def evaluate(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         outcome = attempt(lambda: _outcome(cell, dataset, folder, accelerate))
-    notes = [*dataset.notes, *outcome.get("notes", ()), *said(caught)]
+    notes = [*dataset.notes, *outcome.get("notes", ()), *describe_warnings(caught)]
     return row_of(
         cell, {**outcome, "accelerated": accelerate, "notes": notes, "peak_mb": peak_mb()}, dataset
     )
@@ -122,8 +127,8 @@ def failure(error: BaseException) -> dict[str, Any]:
     described = "".join(traceback.format_exception(error))
     return {
         "status": status,
-        "reason": f"{type(error).__name__}: {words(error)}",
-        "traceback": words(described),
+        "reason": f"{type(error).__name__}: {exception_text(error)}",
+        "traceback": exception_text(described),
     }
 
 

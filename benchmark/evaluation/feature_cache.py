@@ -103,7 +103,7 @@ def featurize(components: Components, cache: Path) -> Features:
     of = {(wanted.spec, wanted.of_occluded): matrix for wanted, (matrix, _) in found.items()}
 
     def rows(indices: NDArray[np.int64], occluded: bool) -> NDArray:
-        return joined([of[spec, occluded][indices] for spec in cell.extractor])
+        return join_features([of[spec, occluded][indices] for spec in cell.extractor])
 
     stored = [stored for _, stored in found.values()]
     used = {
@@ -144,7 +144,7 @@ def _occluded_sets(occlusion: Occlusion | None) -> tuple[bool, bool]:
     return (occlusion.in_train, occlusion.in_test) if occlusion else (False, False)
 
 
-def joined(matrices: list[NDArray]) -> NDArray:
+def join_features(matrices: list[NDArray]) -> NDArray:
     """Features of several extractors side by side."""
     return matrices[0] if len(matrices) == 1 else np.concatenate(matrices, axis=1)
 
@@ -234,7 +234,7 @@ def _compute(components: Components, wanted: Matrix, path: Path) -> None:
         "seconds": seconds,
     }
     stored["mb"] = matrix.nbytes / 1e6
-    stored["notes"] = [*_notes(extractor, spec, dataset, matrix), *said(caught)]
+    stored["notes"] = [*_notes(extractor, spec, dataset, matrix), *describe_warnings(caught)]
     write_text(path.with_suffix(".json"), json.dumps(stored))
     write_atomic(path, lambda file: np.save(file, matrix))
 
@@ -272,17 +272,17 @@ def _notes(extractor: Any, spec: ResolvedSpec, dataset: Dataset, matrix: NDArray
     return notes
 
 
-def said(caught: list[warnings.WarningMessage]) -> list[str]:
+def describe_warnings(caught: list[warnings.WarningMessage]) -> list[str]:
     """Warnings in words, each once."""
     return list(
         dict.fromkeys(
-            f"{item.category.__name__}: {words(item.message).partition(chr(10))[0]}"
+            f"{item.category.__name__}: {exception_text(item.message).partition(chr(10))[0]}"
             for item in caught
         )
     )
 
 
-def words(message: object) -> str:
+def exception_text(message: object) -> str:
     """Text of an exception or a warning of a plug-in's, which may have none or one that is no Unicode."""
     try:
         return str(message).encode(errors="replace").decode()

@@ -16,7 +16,13 @@ from benchmark.datasets.images.options import Options
 from benchmark.errors import UserError
 from benchmark.evaluation.components import Components, build_components
 from benchmark.evaluation.evaluate import seed_global_generators
-from benchmark.evaluation.feature_cache import Features, fit_extractor, joined, said, words
+from benchmark.evaluation.feature_cache import (
+    Features,
+    describe_warnings,
+    exception_text,
+    fit_extractor,
+    join_features,
+)
 from benchmark.evaluation.inner_folds import probabilities
 from benchmark.evaluation.plan import make_plan
 from benchmark.evaluation.training import Trained, train_and_predict
@@ -126,7 +132,7 @@ def fit(cell: Cell, dataset: Dataset) -> Pipeline:
             ) from None
         except (Exception, SystemExit) as error:  # a row of a study would say so, too
             raise UserError(
-                f"training on {dataset.name} failed: {type(error).__name__}: {words(error)}"
+                f"training on {dataset.name} failed: {type(error).__name__}: {exception_text(error)}"
             ) from error
     how = trained.outcome["validation"]
     notes = (
@@ -135,7 +141,7 @@ def fit(cell: Cell, dataset: Dataset) -> Pipeline:
         *([f"held out: {how}"] if how != "none" else []),
         *shared_images(dataset, *components.fold),
         *metrics.undefined(trained.predictions),
-        *said(caught),
+        *describe_warnings(caught),
     )
     return make_pipeline(components, trained, notes)
 
@@ -198,5 +204,7 @@ def _adjusting(strategy: Strategy) -> Strategy:
 
 def _features(extractors: tuple[Any, ...], images: NDArray[np.uint8]) -> NDArray:
     return (
-        joined([extractor.transform(images) for extractor in extractors]) if extractors else images
+        join_features([extractor.transform(images) for extractor in extractors])
+        if extractors
+        else images
     )
