@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.utils import check_random_state
 
 from features.base import Extractor, Features, Images
-from features.parameters import is_count
+from models.constraints import WholeNumber
+from models.recipe import CONSTRAINTS
 
 
 class Autoencoder(Extractor):
@@ -42,6 +43,13 @@ class Autoencoder(Extractor):
     stateless = False
     batch_size: int = 64  # here a parameter
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "n_components": [WholeNumber(1)],
+        "masking": ["boolean"],
+        **{name: CONSTRAINTS[name] for name in ("epochs", "batch_size", "learning_rate", "device")},
+        "random_state": ["random_state"],
+    }
+
     def __init__(
         self,
         n_components: int = 64,
@@ -59,21 +67,6 @@ class Autoencoder(Extractor):
         self.masking = masking
         self.device = device
         self.random_state = random_state
-
-    def check_parameters(self) -> None:
-        """Refuse values that are not allowed."""
-        from models.recipe import ALLOWED
-
-        if not is_count(self.n_components):
-            raise ValueError(
-                f"n_components={self.n_components!r}: must be an integer of at least 1"
-            )
-        for name in ("epochs", "batch_size", "learning_rate", "device"):
-            is_allowed, allowed = ALLOWED[name]
-            if not is_allowed(getattr(self, name)):
-                raise ValueError(f"{name}={getattr(self, name)!r}: must be {allowed}")
-        if not isinstance(self.masking, bool):
-            raise ValueError(f"masking={self.masking!r}: must be True or False")
 
     def learn(self, images: Images, *labels: Any) -> None:
         """Train the network; a single image is trained on twice, as batch norm needs two."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -18,10 +18,11 @@ class Extractor(TransformerMixin, BaseEstimator):
     """Turn images into one feature vector each.
 
     Write ``extract(batch)``. If something is learned from the training images (a vocabulary, a
-    projection), write ``learn(images)`` too and set ``stateless = False``. ``check_parameters()``
-    is the place to refuse values that make no sense. The base class does the rest: checking shapes
-    and types, splitting the images into batches, distributing them over threads, enlarging images
-    that are smaller than ``min_size``, checking what ``extract`` returned.
+    projection), write ``learn(images)`` too and set ``stateless = False``. Declare which values
+    each parameter may have in ``_parameter_constraints``, as scikit-learn's estimators do. The base
+    class does the rest: checking parameters, shapes and types, splitting the images into batches,
+    distributing them over threads, enlarging images that are smaller than ``min_size``, checking
+    what ``extract`` returned.
 
     As in scikit-learn, one thread is used unless joblib is told otherwise:
     ``with joblib.parallel_config("threading", n_jobs=4): extractor.transform(images)``.
@@ -37,6 +38,8 @@ class Extractor(TransformerMixin, BaseEstimator):
     ``batch_size``, is stated in the class: by a line (``stateless = False``), or by a property
     where it depends on the parameters.
     """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {}
 
     @property
     def stateless(self) -> bool:
@@ -79,7 +82,16 @@ class Extractor(TransformerMixin, BaseEstimator):
         raise NotImplementedError(f"{type(self).__name__} must define extract(batch)")
 
     def check_parameters(self) -> None:
-        """Raise a ValueError that names the parameter, its value and what is allowed; called before anything is computed."""
+        """Check the values of the parameters against ``_parameter_constraints``, before any work.
+
+        Override it, and call it by ``super()``, for values that are refused only together.
+
+        Raises
+        ------
+        ValueError
+            It names the parameter, what is allowed, and what was given.
+        """
+        self._validate_params()
 
     def learn(self, images: Images, *labels: Any) -> None:
         """Learn from the training images (already enlarged to ``min_size``); sets attributes that end with ``_``."""

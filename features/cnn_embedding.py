@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from features.base import Extractor, Features, Images
+from models.constraints import ObjectWith
 
 
 class CNNEmbedding(Extractor):
@@ -35,6 +36,12 @@ class CNNEmbedding(Extractor):
         Of the training.
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "estimator": [None, ObjectWith("make_body", "a network, such as resnet18")],
+        "train": ["boolean"],
+        "random_state": ["random_state"],
+    }
+
     def __init__(
         self,
         estimator: Any = None,
@@ -56,16 +63,8 @@ class CNNEmbedding(Extractor):
         return self.train
 
     def check_parameters(self) -> None:
-        """Refuse values that are not allowed."""
-        if not isinstance(self.train, bool):
-            raise ValueError(f"train={self.train!r}: must be True or False")
-        if self.estimator is not None and (
-            isinstance(self.estimator, type) or not hasattr(self.estimator, "make_body")
-        ):
-            raise ValueError(
-                f"estimator is of type {type(self.estimator).__name__}: it must be a network, such "
-                "as resnet18"
-            )
+        """Check the values of the network as well, and that it need not be trained where it is not."""
+        super().check_parameters()
         inner = self._inner()
         if not self.train and getattr(inner, "weights", None) is None:
             raise ValueError(

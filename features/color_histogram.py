@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 
 from features.base import Extractor, Features, Images
 from features.compiled import IMAGES, array, compiled, output
-from features.parameters import borders, is_count, is_pair
+from features.grid import borders
+from models.constraints import GRID, OneOf, WholeNumber
 
 # colour space -> OpenCV's conversion from RGB (None: as it is), and (name, number of 8-bit levels)
 # of each channel
@@ -56,6 +58,13 @@ class ColorHistogram(Extractor):
     normalisation; the histogram is used as a feature vector, not for intersection.
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "color_space": [OneOf(COLOR_SPACES)],
+        "bins": [WholeNumber(1, 256)],
+        "joint": ["boolean"],
+        "grid": [GRID],
+    }
+
     def __init__(
         self,
         color_space: str = "hsv",
@@ -95,17 +104,6 @@ class ColorHistogram(Extractor):
         return (
             COLOR_SPACES[self.color_space] if n_channels == 3 else (None, COLOR_SPACES["gray"][1])
         )
-
-    def check_parameters(self) -> None:
-        """Refuse values that are not allowed."""
-        if self.color_space not in COLOR_SPACES:
-            raise ValueError(
-                f"color_space={self.color_space!r}: must be one of {', '.join(COLOR_SPACES)}"
-            )
-        if not is_count(self.bins) or self.bins > 256:
-            raise ValueError(f"bins={self.bins!r}: must be an integer from 1 to 256")
-        if not is_pair(self.grid):
-            raise ValueError(f"grid={self.grid!r}: must be two positive integers, (rows, columns)")
 
     def _feature_names(self) -> list[str]:
         names = [name for name, _ in self._space(self.image_shape_[-1])[1]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import types
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from features.base import Extractor, Features, Images, to_gray
 from features.compiled import array, compiled, output
-from features.parameters import borders, is_count, is_pair
+from features.grid import borders
+from models.constraints import GRID, ListOf, RealNumber, WholeNumber
 
 LOWEST, HIGHEST = 0.001, 0.5  # frequencies, cycles per pixel; a higher one looks like a lower one
 PIXELS_AT_ONCE = (
@@ -54,6 +55,12 @@ class Gabor(Extractor):
         64  # the intermediate images of a batch, four at a time, stay in the processor's cache
     )
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "frequencies": [ListOf(RealNumber(LOWEST, HIGHEST, closed="both"), distinct=True)],
+        "orientations": [WholeNumber(1)],
+        "grid": [GRID],
+    }
+
     def __init__(
         self,
         frequencies: tuple[float, ...] = (0.1, 0.2, 0.4),
@@ -87,27 +94,6 @@ class Gabor(Extractor):
                     _summarise(products, True, rows, columns, i, n - k, out)
         return out.reshape(len(batch), -1)
 
-    def check_parameters(self) -> None:
-        """Refuse values that are not allowed."""
-        frequencies = self.frequencies
-        if (
-            not _is_list(frequencies)
-            or not all(map(_is_frequency, frequencies))
-            or not 0 < len(set(frequencies)) == len(frequencies)
-        ):
-            raise ValueError(
-                f"frequencies={frequencies!r}: must be different numbers from {LOWEST} to "
-                f"{HIGHEST}, at least one"
-            )
-        if not is_count(self.orientations):
-            raise ValueError(
-                f"orientations={self.orientations!r}: must be an integer of at least 1"
-            )
-        if not is_pair(self.grid):
-            raise ValueError(
-                f"grid={self.grid!r}: must be two integers of at least 1, (rows, columns)"
-            )
-
     def _feature_names(self) -> list[str]:
         rows, columns = map(range, self.grid)
         which = itertools.product(
@@ -117,14 +103,6 @@ class Gabor(Extractor):
             f"gabor_cell{r}_{c}_frequency{frequency}_orientation{k}_{statistic}"
             for r, c, frequency, k, statistic in which
         ]
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, tuple | list)
-
-
-def _is_frequency(value: Any) -> bool:
-    return isinstance(value, float | np.floating) and bool(LOWEST <= value <= HIGHEST)
 
 
 def _products(gray: NDArray[np.float32], frequency: float, theta: float) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.fft
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from features.base import Extractor, Features, Images
 from features.compiled import array, compiled, output
-from features.parameters import is_count, is_pair
+from models.constraints import GRID, ListOf, WholeNumber
 
 CUTOFF = (
     4  # cycles per image: the prefilter takes half of such a wave away, and more of longer ones
@@ -50,6 +51,11 @@ class GIST(Extractor):
 
     batch_size = 16  # an image of 32 pixels has a Fourier transform of 74 KB, with the border
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "orientations_per_scale": [ListOf(WholeNumber(1))],
+        "grid": [GRID],
+    }
+
     def __init__(
         self, orientations_per_scale: tuple[int, ...] = (8, 8, 4), grid: tuple[int, int] = (4, 4)
     ) -> None:
@@ -79,19 +85,6 @@ class GIST(Extractor):
             response = scipy.fft.ifft(response, width, axis=2)
             _average_magnitude(response, rows, columns + BORDER, i, out)
         return out.reshape(len(batch), -1)
-
-    def check_parameters(self) -> None:
-        """Refuse values that are not allowed."""
-        numbers = self.orientations_per_scale
-        if not isinstance(numbers, tuple | list) or not numbers or not all(map(is_count, numbers)):
-            raise ValueError(
-                f"orientations_per_scale={numbers!r}: must be integers of at least 1, one for each "
-                "scale"
-            )
-        if not is_pair(self.grid):
-            raise ValueError(
-                f"grid={self.grid!r}: must be two integers of at least 1, (rows, columns)"
-            )
 
     def _feature_names(self) -> list[str]:
         filters = _filters(self.orientations_per_scale)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import types
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from features.base import Extractor, Features, Images, to_gray
 from features.compiled import array, compiled, output
-from features.parameters import is_count
+from models.constraints import ListOf, OneOf, RealNumber, WholeNumber
 
 PROPERTIES = ("contrast", "dissimilarity", "homogeneity", "ASM", "energy", "correlation")
 AT_ONCE = 3  # offsets counted in one pass over the pixels
@@ -42,6 +42,13 @@ class GLCM(Extractor):
     Changed: offsets are rounded to whole pixels as skimage rounds them, so that at 45 degrees distances 1 and 2 are the same;
     levels are of equal width, not equally frequent; features of different angles are not averaged.
     """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "distances": [ListOf(WholeNumber(1), distinct=True)],
+        "angles": [ListOf(RealNumber(None), distinct=True)],
+        "levels": [WholeNumber(2, 256)],
+        "properties": [ListOf(OneOf(PROPERTIES), distinct=True)],
+    }
 
     def __init__(
         self,
@@ -78,21 +85,6 @@ class GLCM(Extractor):
             for angle in self.angles
         ]
         return [f"glcm_{name}_{offset}" for name in self.properties for offset in offsets]
-
-    def check_parameters(self) -> None:
-        """Refuse values that are not allowed."""
-        if not _is_list(self.distances) or not all(map(is_count, self.distances)):
-            raise ValueError(
-                f"distances={self.distances!r}: must be different integers of at least 1"
-            )
-        if not _is_list(self.angles) or not all(map(_is_angle, self.angles)):
-            raise ValueError(f"angles={self.angles!r}: must be different numbers, in radians")
-        if not is_count(self.levels) or not 2 <= self.levels <= 256:
-            raise ValueError(f"levels={self.levels!r}: must be an integer from 2 to 256")
-        if not _is_list(self.properties) or not all(name in PROPERTIES for name in self.properties):
-            raise ValueError(
-                f"properties={self.properties!r}: must be different ones of {', '.join(PROPERTIES)}"
-            )
 
 
 def _is_list(values: Any) -> bool:

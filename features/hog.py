@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import types
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from features.base import Extractor, Features, Images, enlarged_shape
 from features.compiled import IMAGES, array, compiled, output
-from features.parameters import is_count, is_pair
+from models.constraints import GRID, OneOf, WholeNumber
 
 BLOCK_NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys")
 MOST_ORIENTATIONS = 360
@@ -43,6 +44,14 @@ class HOG(Extractor):
     have no Gaussian window, and of a colour image the channel with the largest gradient counts. An image that cannot hold
     one block is enlarged.
     """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "orientations": [WholeNumber(1, MOST_ORIENTATIONS)],
+        "pixels_per_cell": [GRID],
+        "cells_per_block": [GRID],
+        "block_norm": [OneOf(BLOCK_NORMS)],
+        "transform_sqrt": ["boolean"],
+    }
 
     def __init__(
         self,
@@ -95,24 +104,6 @@ class HOG(Extractor):
         ]
         positions = np.ndindex(*blocks, *self.cells_per_block, self.orientations)
         return [f"hog_block{r}_{c}_cell{i}_{j}_orientation{k}" for r, c, i, j, k in positions]
-
-    def check_parameters(self) -> None:
-        """Refuse values that are not allowed."""
-        if not is_count(self.orientations) or self.orientations > MOST_ORIENTATIONS:
-            raise ValueError(
-                f"orientations={self.orientations!r}: must be an integer from 1 to "
-                f"{MOST_ORIENTATIONS}"
-            )
-        for name in ("pixels_per_cell", "cells_per_block"):
-            value = getattr(self, name)
-            if not is_pair(value):
-                raise ValueError(
-                    f"{name}={value!r}: must be two integers of at least 1, (rows, columns)"
-                )
-        if self.block_norm not in BLOCK_NORMS:
-            raise ValueError(
-                f"block_norm={self.block_norm!r}: must be one of {', '.join(BLOCK_NORMS)}"
-            )
 
 
 @lru_cache(maxsize=16)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from numbers import Real
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import types
@@ -17,7 +17,8 @@ from threadpoolctl import threadpool_limits
 
 from features.base import Extractor, Features, Images
 from features.compiled import array, compiled, output
-from features.parameters import borders, is_count, is_pair
+from features.grid import borders
+from models.constraints import GRID, RealNumber, WholeNumber
 
 Patches = NDArray[np.float32]  # (n, patch_size * patch_size * c)
 
@@ -71,6 +72,17 @@ class KMeansPatches(Extractor):
     """
 
     stateless = False
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "n_centroids": [WholeNumber(1)],
+        "patch_size": [WholeNumber(2)],
+        "stride": [WholeNumber(1)],
+        "grid": [GRID],
+        "n_sampled": [WholeNumber(1)],
+        "whitening": [RealNumber(0)],
+        "root": ["boolean"],
+        "random_state": ["random_state"],
+    }
 
     def __init__(
         self,
@@ -143,18 +155,6 @@ class KMeansPatches(Extractor):
         )
         cell = row[:, None] * self.grid[1] + col
         return math.prod(self.grid), cell, (1 / np.bincount(cell.ravel())).astype(np.float32)[cell]
-
-    def check_parameters(self) -> None:
-        """Refuse values that are not allowed."""
-        for name, least in (("n_centroids", 1), ("patch_size", 2), ("stride", 1), ("n_sampled", 1)):
-            if not is_count(getattr(self, name), least):
-                raise ValueError(
-                    f"{name}={getattr(self, name)!r}: must be an integer of at least {least}"
-                )
-        if not is_pair(self.grid):
-            raise ValueError(f"grid={self.grid!r}: must be two positive integers, (rows, columns)")
-        if not isinstance(self.whitening, Real) or not 0 < self.whitening < np.inf:
-            raise ValueError(f"whitening={self.whitening!r}: must be a number above 0")
 
     def _feature_names(self) -> list[str]:
         return [f"cell_{r}_{c}_centroid{k}" for r, c, k in np.ndindex(*self.grid, self.n_centroids)]

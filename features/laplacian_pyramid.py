@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from functools import lru_cache
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import types
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 
 from features.base import Extractor, Features, Images, enlarged_shape
 from features.compiled import array, compiled, output
-from features.parameters import borders, is_count, is_pair
+from features.grid import borders
+from models.constraints import GRID, WholeNumber
 
 Level = NDArray[np.float32]  # (n, h, w): each channel of each image is a level of its own
 
@@ -49,6 +51,12 @@ class LaplacianPyramid(Extractor):
 
     batch_size = 128  # the layers of a batch stay in the processor's cache
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "max_layer": [WholeNumber(1)],
+        "coarse_size": [WholeNumber(1)],
+        "grid": [GRID],
+    }
+
     def __init__(
         self, max_layer: int = 3, coarse_size: int = 8, grid: tuple[int, int] = (1, 1)
     ) -> None:
@@ -77,14 +85,6 @@ class LaplacianPyramid(Extractor):
                 for part in (*(statistics(band, self.grid) for band in bands), pixels)
             ]
         )
-
-    def check_parameters(self) -> None:
-        """Refuse values that are not allowed."""
-        for name in ("max_layer", "coarse_size"):
-            if not is_count(getattr(self, name)):
-                raise ValueError(f"{name}={getattr(self, name)!r}: must be a positive integer")
-        if not is_pair(self.grid):
-            raise ValueError(f"grid={self.grid!r}: must be two positive integers, (rows, columns)")
 
     def _feature_names(self) -> list[str]:
         height, width, n_channels = self.image_shape_

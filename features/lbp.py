@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import types
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from features.base import Extractor, Features, Images, to_gray
 from features.compiled import array, compiled, output
-from features.parameters import borders, is_count, is_pair
+from features.grid import borders
+from models.constraints import GRID, OneOf, RealNumber, WholeNumber
 
 METHODS = ("uniform", "nri_uniform")
 ONE = np.uint64(
@@ -49,6 +50,13 @@ class LBP(Extractor):
     Changed: gray values are rounded to whole levels first, and pixels whose circle crosses the border count, too.
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "P": [WholeNumber(3, 32)],
+        "R": [RealNumber(0)],
+        "method": [OneOf(METHODS)],
+        "grid": [GRID],
+    }
+
     def __init__(
         self, P: int = 8, R: float = 1.0, method: str = "uniform", grid: tuple[int, int] = (1, 1)
     ) -> None:
@@ -78,23 +86,6 @@ class LBP(Extractor):
             f"lbp_cell{row}_{column}_code{code}"
             for row, column, code in np.ndindex(*self.grid, n_codes)
         ]
-
-    def check_parameters(self) -> None:
-        """Refuse values that are not allowed."""
-        if not is_count(self.P) or not 3 <= self.P <= 32:
-            raise ValueError(f"P={self.P!r}: must be an integer from 3 to 32")
-        if (
-            not isinstance(self.R, int | float | np.number)
-            or isinstance(self.R, bool)
-            or not 0 < self.R < np.inf
-        ):
-            raise ValueError(f"R={self.R!r}: must be a number above 0")
-        if self.method not in METHODS:
-            raise ValueError(f"method={self.method!r}: must be one of {', '.join(METHODS)}")
-        if not is_pair(self.grid):
-            raise ValueError(
-                f"grid={self.grid!r}: must be two integers of at least 1, (rows, columns)"
-            )
 
 
 def _codes(n_points: int, method: str) -> NDArray[np.uint16]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn import decomposition
@@ -10,8 +10,8 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from features.base import Extractor, Features, Images
-from features.parameters import is_count
 from features.pixels import Pixels
+from models.constraints import ObjectWith, WholeNumber
 
 
 class PCA(Extractor):
@@ -43,6 +43,14 @@ class PCA(Extractor):
     """
 
     stateless = False
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "extractor": [None, ObjectWith("extract", "an extractor, such as HOG()")],
+        "n_components": [WholeNumber(1)],
+        "whiten": ["boolean"],
+        "n_sampled": [WholeNumber(1)],
+        "random_state": ["random_state"],
+    }
 
     def __init__(
         self,
@@ -112,16 +120,8 @@ class PCA(Extractor):
         return np.pad(found, ((0, 0), (0, self.n_components - found.shape[1])))
 
     def check_parameters(self) -> None:
-        """Refuse values that are not allowed."""
-        for name in ("n_components", "n_sampled"):
-            if not is_count(getattr(self, name)):
-                raise ValueError(
-                    f"{name}={getattr(self, name)!r}: must be an integer of at least 1"
-                )
-        if not hasattr(self._inner(), "extract") or isinstance(self._inner(), type):
-            raise ValueError(f"extractor={self.extractor!r}: must be an extractor, such as HOG()")
-        if not isinstance(self.whiten, bool):
-            raise ValueError(f"whiten={self.whiten!r}: must be True or False")
+        """Check the values of the other extractor as well."""
+        super().check_parameters()
         self._inner().check_parameters()
 
     def _feature_names(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import types
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from features.base import Extractor, Features, Images, to_gray
 from features.compiled import array, compiled, output
+from models.constraints import RealNumber, WholeNumber
 
 NEGLIGIBLE = 1e-30  # a Hu moment below this is rounding of a moment that is zero; its logarithm would be noise
 STEPS = 1024  # between the slopes 0 and 1, whose angles are looked up
@@ -38,6 +40,11 @@ class ShapeHistogram(Extractor):
     span many orders of magnitude. A flat image has no edges: its histogram is all zero.
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "bins": [WholeNumber(1)],
+        "threshold": [RealNumber(0, closed="left")],
+    }
+
     def __init__(self, bins: int = 36, threshold: float = 1.0) -> None:
         self.bins = bins
         self.threshold = threshold
@@ -53,20 +60,6 @@ class ShapeHistogram(Extractor):
         _keep_edges(right, down, float(self.threshold), n_edges)
         _count_directions(right, down, n_edges, ANGLES, directions)
         return np.hstack([directions, log_magnitude(hu_moments(gray))])
-
-    def check_parameters(self) -> None:
-        """Refuse values that are not allowed."""
-        if (
-            not isinstance(self.bins, int | np.integer)
-            or isinstance(self.bins, bool)
-            or self.bins < 1
-        ):
-            raise ValueError(f"bins={self.bins!r}: must be a positive integer")
-        if (
-            not isinstance(self.threshold, int | float | np.integer | np.floating)
-            or not 0 <= self.threshold < math.inf
-        ):
-            raise ValueError(f"threshold={self.threshold!r}: must be a finite number of at least 0")
 
     def _feature_names(self) -> list[str]:
         return [f"edge_direction_{i}" for i in range(self.bins)] + [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -11,8 +12,8 @@ from sklearn.utils import check_random_state
 
 from features.base import Extractor, Features, Images
 from features.dense_sift import LENGTH, N_BINS, centres, dense_sift, detected_sift, to_root
-from features.parameters import is_count
 from features.visual_words import ENCODINGS, Array
+from models.constraints import ListOf, OneOf, RealNumber, WholeNumber
 
 Described = tuple[
     Array, NDArray[np.intp], NDArray[np.float32]
@@ -73,6 +74,20 @@ class SIFTBoVW(Extractor):
 
     stateless = False
     batch_size = 64
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "n_words": [WholeNumber(1)],
+        "keypoints": [OneOf(("dense", "detected"))],
+        "step": [WholeNumber(1)],
+        "bin_sizes": [ListOf(WholeNumber(1))],
+        "sigma": [RealNumber(0, closed="left")],
+        "contrast_threshold": [RealNumber(0, closed="left")],
+        "root": ["boolean"],
+        "encoding": [OneOf(ENCODINGS)],
+        "levels": [WholeNumber(1)],
+        "n_sampled": [WholeNumber(1)],
+        "random_state": ["random_state"],
+    }
 
     def __init__(
         self,
@@ -180,29 +195,6 @@ class SIFTBoVW(Extractor):
                 sample.append(of_one[random.permutation(len(of_one))[:per_image]])
         together = np.concatenate(sample)
         return together[np.sort(random.permutation(len(together))[: self.n_sampled])]
-
-    def check_parameters(self) -> None:
-        """Refuse values that are not allowed."""
-        for name, least in (("n_words", 1), ("step", 1), ("levels", 1), ("n_sampled", 1)):
-            if not is_count(getattr(self, name), least):
-                raise ValueError(
-                    f"{name}={getattr(self, name)!r}: must be an integer of at least {least}"
-                )
-        sizes = self.bin_sizes
-        if (
-            not isinstance(sizes, Sequence)
-            or not sizes
-            or not all(is_count(size, 1) for size in sizes)
-        ):
-            raise ValueError(f"bin_sizes={sizes!r}: must be a list of integers of at least 1")
-        for name, choices in (("keypoints", ("dense", "detected")), ("encoding", tuple(ENCODINGS))):
-            if getattr(self, name) not in choices:
-                raise ValueError(
-                    f"{name}={getattr(self, name)!r}: must be one of {', '.join(choices)}"
-                )
-        for name in ("sigma", "contrast_threshold"):
-            if not 0 <= getattr(self, name) < np.inf:
-                raise ValueError(f"{name}={getattr(self, name)!r}: must be a number of at least 0")
 
     def _feature_names(self) -> list[str]:
         per_word = ENCODINGS[self.encoding].per_word

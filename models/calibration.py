@@ -12,6 +12,7 @@ from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 LARGE = 10_000  # from so many images on, two folds are enough to fit the two numbers of a sigmoid
@@ -173,8 +174,8 @@ class Calibrated(ClassifierMixin, BaseEstimator):
         ValueError
             There is a single class.
         """
-        check_two_classes(y)
         X, y = validate_data(self, X, y)
+        check_two_classes(y)
         self.classes_ = np.unique(y)
         each = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
 
@@ -209,10 +210,14 @@ class Calibrated(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: NDArray) -> NDArray[Any]:
         """The most probable class of each row."""
+        check_is_fitted(self)
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
 
 def check_two_classes(y: NDArray) -> None:
-    """Raise a ValueError when all labels are the same."""
-    if len(np.unique(np.asarray(y))) < 2:
-        raise ValueError("a support vector machine needs two classes; the training set has one")
+    """Raise a ValueError when the targets are no classes, or all the same."""
+    check_classification_targets(y)
+    if len(np.unique(y)) < 2:
+        raise ValueError(
+            "a support vector machine needs two classes; the training set has one class"
+        )

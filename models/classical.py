@@ -15,7 +15,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
-from sklearn import ensemble
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
@@ -26,9 +25,11 @@ from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from models.calibration import Calibrated
+from models.faster import estimator_class
 from models.linear_svm import LinearSVM
 from models.one_vs_rest import OneVsRest
 from models.svm import AtMostNystroem, CoupledSVC
@@ -112,7 +113,7 @@ def random_forest(
     max_features: float | str | None = "sqrt",
 ) -> RandomForestClassifier:
     """Random forest (Breiman 2001)."""
-    return ensemble.RandomForestClassifier(  # looked up when called, so that --accelerate may have put another in its place
+    return estimator_class("ensemble:RandomForestClassifier")(
         n_estimators=n_estimators,
         max_depth=max_depth,
         min_samples_leaf=min_samples_leaf,
@@ -164,6 +165,7 @@ class CentroidClassifier(ClassifierMixin, BaseEstimator):
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Find the class means and the variance around them, pooled over classes and features."""
         features, labels = validate_data(self, X, y, dtype=np.float64)
+        check_classification_targets(labels)
         self.classes_, codes = np.unique(labels, return_inverse=True)
         self.centroids_ = np.array(
             [features[codes == k].mean(axis=0) for k in range(len(self.classes_))]
@@ -184,4 +186,5 @@ class CentroidClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """The class whose mean is nearest, for each row."""
+        check_is_fitted(self)
         return self.classes_[self.predict_proba(X).argmax(axis=1)]

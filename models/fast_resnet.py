@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from models.constraints import ListOf, WholeNumber
 from models.network_classifier import Images, NetworkClassifier
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ class FastResNet(NetworkClassifier):
     **others
         Those of `NetworkClassifier`.
     """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **NetworkClassifier._parameter_constraints,
+        "widths": [ListOf(WholeNumber(1), length=3)],
+    }
 
     def __init__(
         self,
@@ -74,14 +80,6 @@ class FastResNet(NetworkClassifier):
             device=device,
             random_state=random_state,
         )
-
-    def check_parameters(self) -> None:
-        """Refuse values that are not allowed."""
-        super().check_parameters()
-        if len(self.widths) != 3 or not all(
-            isinstance(width, int) and width > 0 for width in self.widths
-        ):
-            raise ValueError(f"widths={self.widths!r}; it must be three integers above 0")
 
     def make_body(self, images: Images) -> Body:
         """All layers but the last."""

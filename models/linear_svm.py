@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from numbers import Real
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from models.calibration import check_two_classes
+from models.constraints import RealNumber, WholeNumber
 
 START = 1e6  # value of LinearSVM's objective at zero: scipy's tolerance is relative only as long as it is above 1
 
@@ -45,14 +45,14 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
     coef_: NDArray
     intercept_: NDArray
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "C": [RealNumber(0)],
+        "max_iter": [WholeNumber(1)],
+    }
+
     def __init__(self, C: float = 1.0, max_iter: int = 1000) -> None:
         self.C = C
         self.max_iter = max_iter
-
-    def check_parameters(self) -> None:
-        """Refuse a C that is no positive number."""
-        if not isinstance(self.C, Real) or not 0 < self.C < np.inf:
-            raise ValueError(f"C={self.C!r}: must be a number above 0")
 
     def fit(
         self, X: NDArray, y: NDArray, sample_weight: NDArray[np.floating] | None = None
@@ -65,7 +65,7 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
             There is a single class, C is not a positive number, or weights are negative or all
             zero.
         """
-        self.check_parameters()
+        self._validate_params()
         X, y = validate_data(self, X, y, dtype=(np.float32, np.float64))
         check_two_classes(y)
         self.classes_, codes = np.unique(y, return_inverse=True)

@@ -102,6 +102,10 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
     takes = "images"
     smallest_side: ClassVar[int] = 4
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **recipe.CONSTRAINTS,
+        "random_state": ["random_state"],
+    }
 
     def __init__(
         self,
@@ -238,8 +242,9 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         return embed(self.network_, images, self.device)
 
     def check_parameters(self) -> None:
-        """Refuse values that are not allowed, alone or together."""
-        recipe.check(self)
+        """Raise a ValueError for values that are not allowed, alone or together."""
+        self._validate_params()
+        recipe.check_combination(self)
 
     def _network(self, images: Images, n_outputs: int, initialised: bool = True) -> Network:
         from models.losses import LDAM_SCALE

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils._param_validation import Options
+
+from models.constraints import ListOf, OneOf, RealNumber, WholeNumber
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "cosine", "one_cycle")
@@ -50,93 +52,73 @@ class Recipe:
         return cls(**{field.name: getattr(model, field.name) for field in fields(cls)} | replaced)
 
 
-def _is_number(value: Any) -> bool:
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
-    )
+class ClassWeights(Options):
+    """A dict of a number above 0 for each class."""
+
+    def __init__(self) -> None:
+        super().__init__(dict, set())
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        """Whether ``val`` is such a dict."""
+        above_zero = RealNumber(0)
+        return (
+            isinstance(val, dict)
+            and bool(val)
+            and all(map(above_zero.is_satisfied_by, val.values()))
+        )
+
+    def __str__(self) -> str:
+        return "a dict of a number above 0 for each class"
 
 
-def _is_share(value: Any) -> bool:
-    return value == 0 or (_is_number(value) and value < 1)
+class DeviceName(Options):
+    """A device that torch knows, or ``auto``."""
+
+    def __init__(self) -> None:
+        super().__init__(str, set())
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        """Whether ``val`` is such a name."""
+        return isinstance(val, str) and re.fullmatch(r"auto|cpu|cuda(:\d+)?", val) is not None
+
+    def __str__(self) -> str:
+        return "'auto', 'cpu', 'cuda' or 'cuda:N'"
 
 
-def _is_count(value: Any, least: int = 1) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _is_weight(value: Any) -> bool:
-    if isinstance(value, dict):
-        return bool(value) and all(map(_is_number, value.values()))
-    return value is None or (isinstance(value, str) and value == "balanced")
-
-
-def _is_flag(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _are_augmentations(value: Any) -> bool:
-    return (
-        isinstance(value, tuple | list)
-        and len(set(value)) == len(value)
-        and set(value) <= set(AUGMENTATIONS)
-    )
-
-
-def _one_of(names: tuple[str, ...]) -> tuple[Callable[[Any], bool], str]:
-    listed = [f"'{name}'" for name in names]
-    return (lambda value: value in names), f"{', '.join(listed[:-1])} or {listed[-1]}"
-
-
-ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "optimizer": _one_of(OPTIMIZERS),
-    "learning_rate": (_is_number, "a number above 0"),
-    "weight_decay": (lambda value: value == 0 or _is_number(value), "a number from 0"),
-    "batch_size": (
-        lambda value: _is_count(value, 2),
-        "an integer from 2 (batch norm needs two images)",
-    ),
-    "epochs": (_is_count, "an integer from 1"),
-    "schedule": _one_of(SCHEDULES),
-    "augmentation": (
-        _are_augmentations,
-        f"a list of {', '.join(map(repr, AUGMENTATIONS))}, each at most once",
-    ),
-    "label_smoothing": (_is_share, "a number from 0 and below 1"),
-    "ema": (
-        lambda value: value is None or (_is_number(value) and value < 1),
-        "None or a decay between 0 and 1",
-    ),
-    "validation": (_is_share, "a share of the training images from 0 and below 1"),
-    "patience": (lambda value: value is None or _is_count(value), "None or an integer from 1"),
-    "loss": (lambda value: value in LOSSES, f"one of {', '.join(map(repr, LOSSES))}"),
-    "class_weight": (_is_weight, "None or 'balanced' or a dict of a number above 0 for each class"),
-    "deferred_reweighting": (_is_flag, "True or False"),
-    "two_phase": (_is_flag, "True or False"),
-    "compile": (_is_flag, "True or False"),
-    "device": (
-        lambda value: re.fullmatch(r"auto|cpu|cuda(:\d+)?", str(value)) is not None,
-        "'auto', 'cpu', 'cuda' or 'cuda:N'",
-    ),
+CONSTRAINTS: dict[str, Any] = {
+    "optimizer": [OneOf(OPTIMIZERS)],
+    "learning_rate": [RealNumber(0)],
+    "weight_decay": [RealNumber(0, closed="left")],
+    "batch_size": [WholeNumber(2)],  # batch norm needs two images
+    "epochs": [WholeNumber(1)],
+    "schedule": [OneOf(SCHEDULES)],
+    "augmentation": [ListOf(OneOf(AUGMENTATIONS), least=0, distinct=True)],
+    "label_smoothing": [RealNumber(0, 1, closed="left")],
+    "ema": [None, RealNumber(0, 1)],
+    "validation": [RealNumber(0, 1, closed="left")],
+    "patience": [None, WholeNumber(1)],
+    "loss": [OneOf(LOSSES)],
+    "class_weight": [None, OneOf(("balanced",)), ClassWeights()],
+    "deferred_reweighting": ["boolean"],
+    "two_phase": ["boolean"],
+    "compile": ["boolean"],
+    "device": [DeviceName()],
 }
 
 
-def check(model: Any) -> None:
-    """Raise a ValueError for a value that is not allowed, or that makes no sense beside another."""
+def check_combination(model: Any) -> None:
+    """Raise a ValueError for values that are allowed alone and not together."""
     name_of_model = type(model).__name__
-    for name, (is_allowed, allowed) in ALLOWED.items():
-        value = getattr(model, name)
-        if not is_allowed(value):
-            raise ValueError(f"{name_of_model}: {name}={value!r}; it must be {allowed}")
-    found = corrections(model)
-    if len(found) > 1:
+    used = corrections(model)
+    if len(used) > 1:
         raise ValueError(
-            f"{name_of_model}: {found[0]} and {found[1]} both correct for the class frequencies; "
+            f"{name_of_model}: {used[0]} and {used[1]} both correct for the class frequencies; "
             "use one of them"
         )
     if model.epochs < 2 and (model.deferred_reweighting or model.two_phase):
         raise ValueError(
             f"{name_of_model}: epochs={model.epochs}; it must be an integer from 2 with "
-            f"{found[0]}, which trains in two parts"
+            f"{used[0]}, which trains in two parts"
         )
     if model.label_smoothing and model.loss not in SMOOTHED:
         raise ValueError(

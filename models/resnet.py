@@ -41,6 +41,11 @@ class ResNet18(NetworkClassifier):
 
     architecture: ClassVar[str] = "resnet18"
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **NetworkClassifier._parameter_constraints,
+        "weights": [None, str],
+    }
+
     def __init__(
         self,
         weights: str | None = None,
@@ -86,7 +91,7 @@ class ResNet18(NetworkClassifier):
         )
 
     def check_parameters(self) -> None:
-        """Refuse values that are not allowed, and a file of weights that is not there."""
+        """Check that a file of weights is there, too."""
         super().check_parameters()
         if self.weights not in (None, "imagenet") and not Path(self.weights).expanduser().is_file():
             raise ValueError(

@@ -5,19 +5,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 from itertools import combinations
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
-from sklearn import svm
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.kernel_approximation import Nystroem
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from models.calibration import HeldOut, Pair, check_two_classes
+from models.faster import estimator_class
 
 AT_ONCE = 2_000_000  # entries of the systems that are solved together
 CERTAIN = 1e-7  # no pair's probability is nearer to 0 or 1, as in libsvm
@@ -43,6 +44,14 @@ class CoupledSVC(ClassifierMixin, BaseEstimator):
     -----
     Wu, Lin & Weng, "Probability estimates for multi-class classification by pairwise coupling", JMLR 5, 2004.
     """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **{
+            name: SVC._parameter_constraints[name]
+            for name in ("kernel", "C", "gamma", "class_weight")
+        },
+        "standardize": ["boolean"],
+    }
 
     def __init__(
         self,
@@ -74,9 +83,9 @@ class CoupledSVC(ClassifierMixin, BaseEstimator):
         ValueError
             There is a single class.
         """
-        check_two_classes(y)
-        self.check_parameters()
+        self._validate_params()
         X, y = validate_data(self, X, y)
+        check_two_classes(y)
         self.classes_ = np.unique(y)
         self.pairs_ = list(combinations(range(len(self.classes_)), 2))
         held = HeldOut(self._machine(), X, y, inner_folds, self.class_weight)
@@ -90,13 +99,8 @@ class CoupledSVC(ClassifierMixin, BaseEstimator):
         self.machine_ = self._machine().fit(X, y)
         return self
 
-    def check_parameters(self) -> None:
-        """Refuse values that scikit-learn's SVC refuses."""
-        self._machine()[-1]._validate_params()
-
     def _machine(self) -> Pipeline:
-        # looked up when called, so that --accelerate may have put another in its place
-        svc = svm.SVC(
+        svc = estimator_class("svm:SVC")(
             kernel=self.kernel,
             C=self.C,
             gamma=self.gamma,
@@ -124,6 +128,7 @@ class CoupledSVC(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: NDArray) -> NDArray[Any]:
         """The most probable class of each row."""
+        check_is_fitted(self)
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,8 @@ class Strategy(BaseEstimator):
     that makes up for the class frequencies has the attribute ``balances = True``: a row whose
     strategies and model do so more than once gets a note.
     """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {}
 
     @property
     def balances(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,15 @@ from numpy.typing import NDArray
 from benchmark.datasets.base import Task
 from benchmark.scoring.metrics import METRICS
 from benchmark.strategies.base import HeldOut, Proba, Refused, Strategy
+from models.constraints import OneOf, RealNumber
 
 CANDIDATES = 50  # thresholds tried for a class, at quantiles of where they would change a decision
 SWEEPS = 3
+METRICS_OF_LABELS = [
+    name
+    for name, metric in METRICS.items()
+    if metric.needs == "labels" and metric.multilabel is not True
+]
 SMALLEST = np.finfo(np.float64).tiny
 
 
@@ -35,13 +41,12 @@ class PriorThreshold(Strategy):
 
     balances = True
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "tau": [RealNumber(0, closed="left")],
+    }
+
     def __init__(self, tau: float = 1.0) -> None:
         self.tau = tau
-
-    def check_parameters(self) -> None:
-        """Refuse values that are not allowed."""
-        if not 0 <= self.tau < float("inf"):
-            raise ValueError(f"tau={self.tau!r}; it must be a number from 0")
 
     def refusal(
         self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task
@@ -79,20 +84,12 @@ class TunedThreshold(Strategy):
         'minimum_recall'.
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "metric": [OneOf(METRICS_OF_LABELS)],
+    }
+
     def __init__(self, metric: str = "f1") -> None:
         self.metric = metric
-
-    def check_parameters(self) -> None:
-        """Refuse a metric that no threshold can change."""
-        able = [
-            name
-            for name, metric in METRICS.items()
-            if metric.needs == "labels" and metric.multilabel is not True
-        ]
-        if self.metric not in able:
-            raise ValueError(
-                f"metric={self.metric!r}; it must be a metric of labels: {', '.join(able)}"
-            )
 
     def refusal(
         self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task

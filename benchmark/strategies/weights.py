@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from sklearn.multiclass import OneVsRestClassifier
 
 from benchmark.datasets.base import Task
 from benchmark.strategies.base import Strategy
+from models.constraints import OneOf, RealNumber
 
 MODES = ("balanced", "effective_number")
 
@@ -31,16 +32,14 @@ class ClassWeight(Strategy):
 
     balances = True
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "mode": [OneOf(MODES)],
+        "beta": [RealNumber(0, 1)],
+    }
+
     def __init__(self, mode: str = "balanced", beta: float = 0.999) -> None:
         self.mode = mode
         self.beta = beta
-
-    def check_parameters(self) -> None:
-        """Refuse values that are not allowed."""
-        if self.mode not in MODES:
-            raise ValueError(f"mode={self.mode!r}; it must be 'balanced' or 'effective_number'")
-        if not 0 < self.beta < 1:
-            raise ValueError(f"beta={self.beta!r}; it must lie between 0 and 1")
 
     def refusal(
         self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task

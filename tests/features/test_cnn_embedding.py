@@ -55,7 +55,7 @@ def test_given_weights_are_used_without_training_and_without_labels(digit_images
 def test_without_training_there_must_be_weights():
     with pytest.raises(ValueError, match="must begin with given weights"):
         CNNEmbedding(network(), train=False).fit(np.zeros((2, 8, 8, 1), np.uint8))
-    with pytest.raises(ValueError, match="of type str: it must be a network, such as resnet18"):
+    with pytest.raises(ValueError, match="must be None or a network, such as resnet18"):
         CNNEmbedding("resnet18").fit(np.zeros((2, 8, 8, 1), np.uint8), [0, 1])
 
 

@@ -176,19 +176,19 @@ def test_joint_histograms_of_a_batch_take_64_megabytes_at_most(bins, grid):
     ("parameter", "value", "allowed"),
     [
         ("color_space", "cmyk", "hsv"),
-        ("bins", 0, "from 1 to 256"),
-        ("bins", 257, "from 1 to 256"),
-        ("bins", 8.0, "from 1 to 256"),
-        ("bins", True, "from 1 to 256"),
-        ("grid", (0, 2), "positive integers"),
-        ("grid", (2,), "positive integers"),
-        ("grid", 2, "positive integers"),
+        ("bins", 0, "[1, 256]"),
+        ("bins", 257, "[1, 256]"),
+        ("bins", 8.0, "[1, 256]"),
+        ("bins", True, "[1, 256]"),
+        ("grid", (0, 2), "a list of 2 items, each an int"),
+        ("grid", (2,), "a list of 2 items, each an int"),
+        ("grid", 2, "a list of 2 items, each an int"),
     ],
 )
 def test_a_wrong_parameter_is_refused_with_its_name_value_and_what_is_allowed(
     parameter, value, allowed
 ):
-    with pytest.raises(ValueError, match=f"{parameter}=") as refusal:
+    with pytest.raises(ValueError, match=f"'{parameter}' parameter") as refusal:
         ColorHistogram(**{parameter: value}).fit_transform(PHOTOS)
     assert repr(value) in str(refusal.value)
     assert allowed in str(refusal.value)

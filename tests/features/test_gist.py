@@ -194,6 +194,6 @@ def test_lists_are_allowed_as_a_study_file_writes_them():
 )
 def test_a_wrong_parameter_is_refused_by_name_and_value(wrong):
     (name, value), *_ = wrong.items()
-    with pytest.raises(ValueError, match=f"{name}=") as refusal:
+    with pytest.raises(ValueError, match=f"'{name}' parameter") as refusal:
         GIST(**wrong).fit(DIGITS)
     assert repr(value) in str(refusal.value)

@@ -107,7 +107,7 @@ def test_digits_are_enlarged_to_hold_exactly_one_block():
 )
 def test_a_wrong_parameter_is_refused_by_name_and_value(wrong):
     (name, value), *_ = wrong.items()
-    with pytest.raises(ValueError, match=f"{name}=") as refusal:
+    with pytest.raises(ValueError, match=f"'{name}' parameter") as refusal:
         HOG(**wrong).fit(DIGITS)
     assert repr(value) in str(refusal.value)
 

@@ -135,6 +135,6 @@ def test_names_say_cell_and_centroid():
 )
 def test_a_wrong_parameter_is_refused_by_name_and_value(wrong):
     (name, value), *_ = wrong.items()
-    with pytest.raises(ValueError, match=f"{name}=") as refusal:
+    with pytest.raises(ValueError, match=f"'{name}' parameter") as refusal:
         KMeansPatches(**wrong).fit(DIGITS[:9])
     assert repr(value) in str(refusal.value)

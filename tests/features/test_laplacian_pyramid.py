@@ -251,11 +251,13 @@ def test_a_grid_read_from_yaml_as_a_list_is_as_good_as_a_tuple():
 @pytest.mark.parametrize("parameter", ["max_layer", "coarse_size"])
 @pytest.mark.parametrize("value", [0, -1, 2.0, None, True])
 def test_a_wrong_parameter_is_refused_with_its_name_value_and_what_is_allowed(parameter, value):
-    with pytest.raises(ValueError, match=f"{parameter}={value!r}: must be a positive integer"):
+    with pytest.raises(
+        ValueError, match=f"'{parameter}' .* must be an int in the range .*Got {value!r}"
+    ):
         LaplacianPyramid(**{parameter: value}).fit_transform(DIGITS)
 
 
 @pytest.mark.parametrize("grid", [(0, 2), (2,), 2, (2, 1.5), "22"])
 def test_a_wrong_grid_is_refused(grid):
-    with pytest.raises(ValueError, match=r"grid=.*: must be two positive integers"):
+    with pytest.raises(ValueError, match=r"'grid' .* must be a list of 2 items"):
         LaplacianPyramid(grid=grid).fit(DIGITS)

@@ -145,6 +145,6 @@ def test_the_grid_may_be_a_list_as_a_study_file_writes_it():
 )
 def test_a_wrong_parameter_is_refused_by_name_and_value(wrong):
     (name, value), *_ = wrong.items()
-    with pytest.raises(ValueError, match=f"{name}=") as refusal:
+    with pytest.raises(ValueError, match=f"'{name}' parameter") as refusal:
         LBP(**wrong).fit(DIGITS)
     assert repr(value) in str(refusal.value)

@@ -88,10 +88,10 @@ def test_at_most_n_sampled_images_are_decomposed():
 )
 def test_a_wrong_parameter_is_refused_by_name_and_value(wrong):
     (name, value), *_ = wrong.items()
-    with pytest.raises(ValueError, match=re.escape(f"{name}={value!r}")):
+    with pytest.raises(ValueError, match=f"'{name}' .*{re.escape(repr(value))}"):
         PCA(**wrong).fit(DIGITS)
 
 
 def test_parameters_of_the_extractor_inside_are_checked():
-    with pytest.raises(ValueError, match="orientations=0"):
+    with pytest.raises(ValueError, match="'orientations' parameter of HOG"):
         PCA(HOG(orientations=0)).fit(DIGITS)

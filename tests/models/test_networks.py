@@ -309,11 +309,11 @@ def test_the_whitening_layer_whitens_patches():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"augmentation": ("rotate",)}, "a list of 'flip', 'shift', 'cutout'"),
-        ({"augmentation": ("flip", "flip")}, "each at most once"),
-        ({"schedule": "step"}, "'constant', 'cosine' or 'one_cycle'"),
-        ({"ema": 1.5}, "None or a decay between 0 and 1"),
-        ({"validation": 1}, "a share of the training images"),
+        ({"augmentation": ("rotate",)}, "each one of 'flip', 'shift', 'cutout'"),
+        ({"augmentation": ("flip", "flip")}, "a list of different items"),
+        ({"schedule": "step"}, "'schedule' .* one of 'constant', 'cosine', 'one_cycle'"),
+        ({"ema": 1.5}, "'ema' .* None or a float in the range"),
+        ({"validation": 1}, "'validation' .* a float in the range"),
         ({"patience": 3}, "it needs a validation set, such as validation=0.1"),
         ({"label_smoothing": 0.1, "loss": "focal"}, "it must be 0 with loss='focal'"),
     ],
@@ -321,7 +321,7 @@ def test_the_whitening_layer_whitens_patches():
 def test_parameters_that_make_no_sense_are_refused(parameters, message, digit_images):
     with pytest.raises(ValueError, match=message):
         quick(**parameters).fit(digit_images[0][:10], digit_images[1][:10])
-    with pytest.raises(ValueError, match="widths="):
+    with pytest.raises(ValueError, match="'widths' .* a list of 3 items"):
         quick(FastResNet, widths=(1, 2)).fit(digit_images[0][:10], digit_images[1][:10])
 
 

@@ -110,7 +110,7 @@ def test_a_figure_of_the_images_is_drawn(saved, pictures, tmp_path, command):
                 "--strategy",
                 "prior_threshold(tau=-1)",
             ],
-            "must be a number from 0",
+            "must be a float in the range [0.0, inf)",
         ),
         (
             ["--dataset", "digits", "--model", "simple_cnn(learning_rate=1000.0, optimizer='sgd')"],

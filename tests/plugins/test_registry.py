@@ -45,7 +45,8 @@ def test_a_required_parameter_that_is_missing_is_named():
 )
 def test_a_value_that_is_not_allowed_is_refused_before_anything_is_run(kind, label):
     with pytest.raises(
-        UserError, match=r"orientations=0|epochs must be a valid integer, not 'many'"
+        UserError,
+        match=r"'orientations' parameter of HOG|epochs must be a valid integer, not 'many'",
     ):
         resolve(kind, Spec.parse(label))
 
