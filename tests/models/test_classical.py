@@ -278,7 +278,7 @@ def test_linear_svm_finds_the_minimum_with_more_features_than_images_and_separab
 @pytest.mark.parametrize("name", ["linear_svm", "nystroem_svm", "rbf_svm"])
 @pytest.mark.parametrize("C", [-1.0, 0.0, np.nan])
 def test_a_wrong_penalty_is_refused_by_name(name, C, digits):
-    with pytest.raises(ValueError, match="'C' parameter of (CoupledSVC|LinearSVM)") as refusal:
+    with pytest.raises(ValueError, match=r"'C' parameter of (CoupledSVC|LinearSVM)") as refusal:
         build(name, C=C).fit(digits[0][:60], digits[1][:60])
     assert "cross_val_predict" not in str(refusal.value)
 

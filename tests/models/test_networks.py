@@ -321,7 +321,7 @@ def test_the_whitening_layer_whitens_patches():
 def test_parameters_that_make_no_sense_are_refused(parameters, message, digit_images):
     with pytest.raises(ValueError, match=message):
         quick(**parameters).fit(digit_images[0][:10], digit_images[1][:10])
-    with pytest.raises(ValueError, match="'widths' .* a list of 3 items"):
+    with pytest.raises(ValueError, match=r"'widths' .* a list of 3 items"):
         quick(FastResNet, widths=(1, 2)).fit(digit_images[0][:10], digit_images[1][:10])
 
 

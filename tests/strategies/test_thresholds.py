@@ -76,7 +76,7 @@ def test_tuning_never_makes_the_tuned_images_worse(seed, metric):
 
 
 def test_a_metric_of_probabilities_cannot_be_tuned():
-    with pytest.raises(UserError, match="'metric' .* must be one of 'accuracy'.*Got 'auc'"):
+    with pytest.raises(UserError, match=r"'metric' .* must be one of 'accuracy'.*Got 'auc'"):
         resolve("strategy", Spec.parse("tuned_threshold(metric='auc')"))
 
 
