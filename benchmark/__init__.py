@@ -44,4 +44,4 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-_moved_modules.install()
+_moved_modules.install_finder()

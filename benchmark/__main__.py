@@ -14,7 +14,7 @@ from typer import TyperException
 from benchmark.cli.app import app
 from benchmark.errors import UserError
 from benchmark.utils.console import error_console
-from benchmark.utils.text import one_line, shorten
+from benchmark.utils.text import one_line, shorten_text
 from benchmark.utils.threads import GIVEN_UP
 
 PROGRAM = "python -m benchmark"
@@ -26,18 +26,18 @@ def main() -> None:
     try:
         status = app(sys.argv[1:] or ["--help"], prog_name=PROGRAM, standalone_mode=False)
     except UserError as error:
-        _fail(str(error))
+        _exit_with_error(str(error))
     except (
         OSError
     ) as error:  # such as a folder that is closed to this user, or a name that is too long
         if error.filename is None:
             raise
-        _fail(f"cannot use {shorten(str(error.filename), 300)}: {error.strerror}")
+        _exit_with_error(f"cannot use {shorten_text(str(error.filename), 300)}: {error.strerror}")
     except TyperException as error:
         command = getattr(getattr(error, "ctx", None), "command_path", PROGRAM)
-        _fail(f"{error.format_message().rstrip('.')}; see {command} --help")
+        _exit_with_error(f"{error.format_message().rstrip('.')}; see {command} --help")
     else:
-        _leave(status)
+        _exit_process(status)
 
 
 def _silence_libraries() -> None:
@@ -63,14 +63,14 @@ class _Printed(logging.Handler):
         )
 
 
-def _fail(message: str) -> NoReturn:
+def _exit_with_error(message: str) -> NoReturn:
     error_console.print(
         one_line(f"error: {message}"), style="red", markup=False, highlight=False, soft_wrap=True
     )
-    _leave(2)
+    _exit_process(2)
 
 
-def _leave(status: int) -> NoReturn:
+def _exit_process(status: int) -> NoReturn:
     """End; at once where a thread was given up, since one in compiled code would abort the program while it ends."""
     if any(thread.name == GIVEN_UP for thread in threading.enumerate()):
         sys.stdout.flush()

@@ -120,7 +120,7 @@ def find_new_name(name: str) -> str:
     return f"benchmark.{MOVED[module]}" if package == "benchmark" and module in MOVED else ""
 
 
-def install() -> None:
+def install_finder() -> None:
     """Let old names be found, first: below a package that was moved, its files would be found again."""
     if not any(isinstance(finder, MovedModules) for finder in sys.meta_path):
         sys.meta_path.insert(0, MovedModules())

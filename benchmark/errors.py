@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from benchmark.utils.text import brief, shorten
+from benchmark.utils.text import short_repr, shorten_text
 
 
 class UserError(Exception):
@@ -17,7 +17,7 @@ class StorageError(UserError):
     """The results folder cannot be written (full, read-only, locked): nothing is lost, and the same run can go on later."""
 
 
-def unknown(what: str, name: str, valid: Iterable[str]) -> UserError:
+def unknown_name_error(what: str, name: str, valid: Iterable[str]) -> UserError:
     """Build the error for a name that is not on a list, with the nearest one that is.
 
     Examples
@@ -30,11 +30,11 @@ def unknown(what: str, name: str, valid: Iterable[str]) -> UserError:
     near = [*begun, *get_close_matches(name[:200], names, n=1, cutoff=0.5)]
     hint = f"did you mean '{near[0]}'? " if near else ""
     return UserError(
-        f"unknown {what} '{shorten(name, 200)}'; {hint}Valid: {', '.join(names) or 'none at all'}"
+        f"unknown {what} '{shorten_text(name, 200)}'; {hint}Valid: {', '.join(names) or 'none at all'}"
     )
 
 
-def validation_problem(error: Mapping[str, Any]) -> str:
+def describe_validation_error(error: Mapping[str, Any]) -> str:
     """What pydantic finds wrong with a value, to be read after the name of the value.
 
     Parameters
@@ -50,7 +50,7 @@ def validation_problem(error: Mapping[str, Any]) -> str:
     fixed = {"missing": "is missing", "extra_forbidden": "is unknown"}
     if error["type"] in fixed:
         return fixed[error["type"]]
-    text = shorten(str(error["msg"]), 200).removeprefix("Value error, ")
+    text = shorten_text(str(error["msg"]), 200).removeprefix("Value error, ")
     if not text.startswith("Input should "):
         return f"is not valid: {text}"
-    return f"must {text.removeprefix('Input should ')}, not {shorten(brief(error['input']), 100)}"
+    return f"must {text.removeprefix('Input should ')}, not {shorten_text(short_repr(error['input']), 100)}"

@@ -72,7 +72,7 @@ class Autoencoder(Extractor):
         """Train the network; a single image is trained on twice, as batch norm needs two."""
         from models.autoencoder_layers import AutoencoderNetwork
         from models.recipe import Recipe
-        from models.training import train
+        from models.training import train_network
 
         images = np.repeat(images, 2, axis=0) if len(images) == 1 else images
         augmentation = ("cutout",) if self.masking else ()
@@ -85,7 +85,7 @@ class Autoencoder(Extractor):
             device=self.device,
         )
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        self.network_, self.history_ = train(
+        self.network_, self.history_ = train_network(
             lambda batch: AutoencoderNetwork(batch.shape[1:], self.n_components),
             images,
             images,
@@ -96,9 +96,9 @@ class Autoencoder(Extractor):
     def restore(self, state: dict[str, Any]) -> None:
         """Build ``network_`` anew from the state dictionary of another's; all else that ``fit`` sets is there."""
         from models.autoencoder_layers import AutoencoderNetwork
-        from models.training import rebuilt
+        from models.training import rebuild_network
 
-        self.network_ = rebuilt(
+        self.network_ = rebuild_network(
             lambda batch: AutoencoderNetwork(batch.shape[1:], self.n_components),
             self.image_shape_,
             state,
@@ -106,11 +106,11 @@ class Autoencoder(Extractor):
 
     def extract(self, batch: Images) -> Features:
         """Codes, (b, n_components)."""
-        from models.prediction import embed
+        from models.prediction import predict_embeddings
 
-        return embed(self.network_, batch, self.device)
+        return predict_embeddings(self.network_, batch, self.device)
 
-    def reconstruct(self, images: Images) -> Images:
+    def reconstruct_images(self, images: Images) -> Images:
         """What the network gives back for images, (n, h, w, c) uint8."""
         from models.prediction import predict_pixels
 

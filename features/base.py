@@ -111,7 +111,9 @@ class Extractor(TransformerMixin, BaseEstimator):
             raise ValueError(f"{type(self).__name__} learns from labels: fit(images, y)")
         self.image_shape_ = X.shape[1:]
         if not self.stateless:
-            self.learn(enlarge(X, self.min_size), *([np.asarray(y)] if self.uses_labels else []))
+            self.learn(
+                enlarge_images(X, self.min_size), *([np.asarray(y)] if self.uses_labels else [])
+            )
         return self
 
     def transform(self, X: Images) -> Features:
@@ -130,22 +132,24 @@ class Extractor(TransformerMixin, BaseEstimator):
                 f"{type(self).__name__} was fitted on {self.image_shape_} images and was given "
                 f"{X.shape[1:]}"
             )
-        first, *others = self.batches(X)
-        features = self._features_of(X[first])
+        first, *others = self.batch_slices(X)
+        features = self._extract_checked(X[first])
         out = np.empty((len(X), features.shape[1]), np.float32)
         out[first] = features
         if others:  # asking joblib takes as long as a batch of small images
-            Parallel(require="sharedmem")(delayed(self._fill)(out, X, batch) for batch in others)
+            Parallel(require="sharedmem")(
+                delayed(self._fill_batch)(out, X, batch) for batch in others
+            )
         return out
 
-    def batches(self, images: Images) -> list[slice]:
+    def batch_slices(self, images: Images) -> list[slice]:
         """Where each batch of images begins and ends."""
         height, width = enlarged_shape(images.shape[1], images.shape[2], self.min_size)
         size = max(1, min(self.batch_size, self.batch_size * 32 * 32 // (height * width)))
         return [slice(start, start + size) for start in range(0, len(images), size)]
 
-    def _fill(self, out: Features, X: Images, batch: slice) -> None:
-        features = self._features_of(X[batch])
+    def _fill_batch(self, out: Features, X: Images, batch: slice) -> None:
+        features = self._extract_checked(X[batch])
         if features.shape[1] != out.shape[1]:
             raise ValueError(
                 f"{type(self).__name__}.extract gave {out.shape[1]} features for one batch and "
@@ -153,9 +157,9 @@ class Extractor(TransformerMixin, BaseEstimator):
             )
         out[batch] = features
 
-    def _features_of(self, batch: Images) -> NDArray[np.floating]:
+    def _extract_checked(self, batch: Images) -> NDArray[np.floating]:
         """Features of one batch, checked."""
-        batch = np.ascontiguousarray(enlarge(batch, self.min_size)).view(np.ndarray)
+        batch = np.ascontiguousarray(enlarge_images(batch, self.min_size)).view(np.ndarray)
         batch.flags.writeable = False
         name, returned = type(self).__name__, self.extract(batch)
         try:
@@ -205,12 +209,12 @@ def check_images(X: Images) -> Images:
 
 
 def enlarged_shape(height: int, width: int, min_size: int) -> tuple[int, int]:
-    """Height and width after ``enlarge``: the shorter side is at least ``min_size``, the proportions stay."""
+    """Height and width after ``enlarge_images``: the shorter side is at least ``min_size``, the proportions stay."""
     scale = max(1.0, min_size / min(height, width))
     return round(height * scale), round(width * scale)
 
 
-def enlarge(images: Images, min_size: int) -> Images:
+def enlarge_images(images: Images, min_size: int) -> Images:
     """Bicubic enlargement of images whose shorter side is below ``min_size``; others are returned as they are."""
     shape = enlarged_shape(images.shape[1], images.shape[2], min_size)
     if shape == images.shape[1:3]:

@@ -65,7 +65,7 @@ class CNNEmbedding(Extractor):
     def check_parameters(self) -> None:
         """Check the values of the network as well, and that it need not be trained where it is not."""
         super().check_parameters()
-        inner = self._inner()
+        inner = self._make_estimator()
         if not self.train and getattr(inner, "weights", None) is None:
             raise ValueError(
                 "train=False: the network must begin with given weights, as "
@@ -75,21 +75,21 @@ class CNNEmbedding(Extractor):
 
     def learn(self, images: Images, *labels: Any) -> None:
         """Train the network."""
-        self.estimator_ = self._inner().fit(images, *labels)
+        self.estimator_ = self._make_estimator().fit(images, *labels)
         self.history_ = self.estimator_.history_
 
     def fit(self, X: Images, y: Any = None) -> CNNEmbedding:
         """Train the network on images and labels; without training, build it."""
         super().fit(X, y)
         if not self.train:
-            self.estimator_ = self._inner().begin(X[:1])
+            self.estimator_ = self._make_estimator().build_untrained(X[:1])
         return self
 
     def extract(self, batch: Images) -> Features:
         """What the last layer is given, (b, width)."""
-        return self.estimator_.embed(batch)
+        return self.estimator_.embed_images(batch)
 
-    def _inner(self) -> Any:
+    def _make_estimator(self) -> Any:
         from models.fast_resnet import FastResNet
 
         inner = FastResNet() if self.estimator is None else clone(self.estimator)

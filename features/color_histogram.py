@@ -11,8 +11,8 @@ from numba import types
 from numpy.typing import NDArray
 
 from features.base import Extractor, Features, Images
-from features.compiled import IMAGES, array, compiled, output
-from features.grid import borders
+from features.compiled import IMAGES, compile_kernel, readonly_array_type, writable_array_type
+from features.grid import cell_borders
 from models.constraints import GRID, OneOf, WholeNumber
 
 # colour space -> OpenCV's conversion from RGB (None: as it is), and (name, number of 8-bit levels)
@@ -90,23 +90,25 @@ class ColorHistogram(Extractor):
 
     def extract(self, batch: Images) -> Features:
         """Histograms cell by cell, (b, rows * columns * d_cell); d_cell is ``bins``, ``3 * bins`` or ``bins ** 3``."""
-        conversion, channels = self._space(batch.shape[-1])
-        values = batch if conversion is None else _convert(batch, conversion)
+        conversion, channels = self._resolve_color_space(batch.shape[-1])
+        values = batch if conversion is None else _convert_colors(batch, conversion)
         joint = self.joint and len(channels) > 1
-        codes = _codes([n_levels for _, n_levels in channels], self.bins, joint)
+        codes = _bin_codes([n_levels for _, n_levels in channels], self.bins, joint)
         d_cell = self.bins ** len(channels) if joint else self.bins * len(channels)
         histograms = np.empty((len(batch), *self.grid, d_cell), np.float32)
-        tops, lefts = (borders(*cut) for cut in zip(batch.shape[1:3], self.grid, strict=True))
+        tops, lefts = (cell_borders(*cut) for cut in zip(batch.shape[1:3], self.grid, strict=True))
         (_count_triples if joint else _count_channels)(values, tops, lefts, codes, histograms)
         return histograms.reshape(len(batch), -1)
 
-    def _space(self, n_channels: int) -> tuple[int | None, tuple[tuple[str, int], ...]]:
+    def _resolve_color_space(
+        self, n_channels: int
+    ) -> tuple[int | None, tuple[tuple[str, int], ...]]:
         return (
             COLOR_SPACES[self.color_space] if n_channels == 3 else (None, COLOR_SPACES["gray"][1])
         )
 
     def _feature_names(self) -> list[str]:
-        names = [name for name, _ in self._space(self.image_shape_[-1])[1]]
+        names = [name for name, _ in self._resolve_color_space(self.image_shape_[-1])[1]]
         bins = [[f"{name}_{i}" for i in range(self.bins)] for name in names]
         cell = (
             ["_".join(triple) for triple in itertools.product(*bins)]
@@ -118,7 +120,7 @@ class ColorHistogram(Extractor):
         ]
 
 
-def _convert(batch: Images, conversion: int) -> Images:
+def _convert_colors(batch: Images, conversion: int) -> Images:
     """All images as the rows of one tall image, so that OpenCV is called once."""
     b, h, w, c = batch.shape
     return np.asarray(cv2.cvtColor(batch.reshape(b * h, w, c), conversion), dtype=np.uint8).reshape(
@@ -126,7 +128,7 @@ def _convert(batch: Images, conversion: int) -> Images:
     )
 
 
-def _codes(levels: list[int], bins: int, joint: bool) -> NDArray[np.uint32]:
+def _bin_codes(levels: list[int], bins: int, joint: bool) -> NDArray[np.uint32]:
     """What each value of each channel adds to the index of its bin in the histogram of a cell, (channels, 256)."""
     bin_of = np.minimum(np.arange(256) * bins // np.array(levels)[:, None], bins - 1)
     channel = np.arange(len(levels))[:, None]
@@ -135,14 +137,14 @@ def _codes(levels: list[int], bins: int, joint: bool) -> NDArray[np.uint32]:
 
 _COUNT = (
     IMAGES,
-    array(types.intp, 1),
-    array(types.intp, 1),
-    array(types.uint32, 2),
-    output(types.float32, 4),
+    readonly_array_type(types.intp, 1),
+    readonly_array_type(types.intp, 1),
+    readonly_array_type(types.uint32, 2),
+    writable_array_type(types.float32, 4),
 )
 
 
-@compiled(*_COUNT)
+@compile_kernel(*_COUNT)
 def _count_channels(values, tops, lefts, codes, histograms):  # type: ignore[no-untyped-def]
     """Histograms of the channels of each cell, one after the other; in a large cell values are counted first, then their bins."""
     n, rows, cols, d_cell = histograms.shape
@@ -174,7 +176,7 @@ def _count_channels(values, tops, lefts, codes, histograms):  # type: ignore[no-
             histograms[i, r, c, k] = np.float32(counts[:, k].sum()) / np.float32(area)
 
 
-@compiled(*_COUNT)
+@compile_kernel(*_COUNT)
 def _count_triples(values, tops, lefts, codes, histograms):  # type: ignore[no-untyped-def]
     """Histogram of the triples of bins of each cell."""
     n, rows, cols, d_cell = histograms.shape

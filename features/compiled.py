@@ -11,17 +11,17 @@ from numba import types
 IMAGES = types.Array(types.uint8, 4, "C", readonly=True)  # what ``extract`` is given
 
 
-def array(dtype: types.Type, ndim: int) -> types.Array:
+def readonly_array_type(dtype: types.Type, ndim: int) -> types.Array:
     """Type of a contiguous array that is only read."""
     return types.Array(dtype, ndim, "C", readonly=True)
 
 
-def output(dtype: types.Type, ndim: int) -> types.Array:
+def writable_array_type(dtype: types.Type, ndim: int) -> types.Array:
     """Type of a contiguous array that is written to."""
     return types.Array(dtype, ndim, "C")
 
 
-def compiled(
+def compile_kernel(
     *signature: types.Type, fastmath: bool | set[str] = False
 ) -> Callable[[Callable[..., None]], Any]:
     """Compile a function of arrays and numbers that returns nothing, when its module is imported.
@@ -38,11 +38,11 @@ def compiled(
         What LLVM may change about the order of floating-point sums.
     """
 
-    def decorate(function: Callable[..., None]) -> Any:
+    def compile_function(function: Callable[..., None]) -> Any:
         options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": fastmath}
         try:
             return numba.njit(types.void(*signature), cache=True, **options)(function)
         except Exception:  # no folder to write the cache to, a full disk, or what lies there is corrupted or another module's
             return numba.njit(types.void(*signature), **options)(function)
 
-    return decorate
+    return compile_function

@@ -10,7 +10,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from features.compiled import array, compiled, output
+from features.compiled import compile_kernel, readonly_array_type, writable_array_type
 
 Array = NDArray[np.float32]
 
@@ -23,7 +23,7 @@ LARGEST = (
 )
 UNIT = 512  # descriptors are whole numbers of 512ths of their length, as Lowe stores them
 
-FLOATS = [array(types.float32, ndim) for ndim in range(5)]
+FLOATS = [readonly_array_type(types.float32, ndim) for ndim in range(5)]
 
 
 def dense_sift(
@@ -60,13 +60,13 @@ def dense_sift(
     scale space and dominant orientation. Lowe's weights (Gaussian over the window, linear between neighbouring bins) are
     products of one weight for the row and one for the column. RootSIFT: Arandjelovic & Zisserman, CVPR 2012.
     """
-    rows, cols = (_pooling(side, bin_size, step) for side in gray.shape[1:])
+    rows, cols = (_pooling_weights(side, bin_size, step) for side in gray.shape[1:])
     n_windows = len(rows[0]) // N_BINS * (len(cols[0]) // N_BINS)
     descriptors = np.empty((len(gray), n_windows, LENGTH), np.float32)
     contrast = np.empty((len(gray), n_windows), np.float32)
-    _describe(
+    _compute_descriptors(
         np.ascontiguousarray(gray, np.float32),
-        _kernel(sigma),
+        _half_gaussian_kernel(sigma),
         *rows,
         *cols,
         root,
@@ -86,21 +86,21 @@ def detected_sift(image: NDArray[np.uint8]) -> tuple[Array, Array]:
     )
 
 
-def centres(side: int, bin_size: int, step: int) -> NDArray[np.intp]:
+def window_centres(side: int, bin_size: int, step: int) -> NDArray[np.intp]:
     """Centres of the windows that fit into ``side`` pixels, what is left over shared between both ends."""
     size = N_BINS * bin_size
     room = side - size
     return np.arange(0, room + 1, step) + (room % step + size) // 2
 
 
-def to_root(descriptors: Array) -> Array:
+def to_root_sift(descriptors: Array) -> Array:
     """RootSIFT of SIFT descriptors, in 512ths."""
     return np.rint(
         UNIT * np.sqrt(descriptors / np.maximum(descriptors.sum(axis=-1, keepdims=True), 1))
     )
 
 
-def _kernel(sigma: float) -> Array:
+def _half_gaussian_kernel(sigma: float) -> Array:
     """One half of a Gaussian kernel, its centre first, of odd length; what the camera has blurred is not blurred again."""
     left = math.sqrt(max(sigma**2 - CAMERA_SIGMA**2, 1e-6))
     reach = int(4 * left + 0.5)
@@ -111,9 +111,9 @@ def _kernel(sigma: float) -> Array:
 
 
 @lru_cache(maxsize=16)
-def _pooling(side: int, bin_size: int, step: int) -> tuple[NDArray[np.intp], Array]:
+def _pooling_weights(side: int, bin_size: int, step: int) -> tuple[NDArray[np.intp], Array]:
     """First pixel of each bin of each window along one axis, (windows * 4,), and the weights of those from there on, (..., 8 n)."""
-    middles = centres(side, bin_size, step)
+    middles = window_centres(side, bin_size, step)
     offset = (
         np.arange(side) - middles[:, None, None]
     ) / bin_size  # from the centre, in bins: (windows, 1, side)
@@ -129,8 +129,8 @@ def _pooling(side: int, bin_size: int, step: int) -> tuple[NDArray[np.intp], Arr
     )
 
 
-@compiled(types.intp, output(types.intp, 1))
-def _mirror(length, out):  # type: ignore[no-untyped-def]
+@compile_kernel(types.intp, writable_array_type(types.intp, 1))
+def _compute_mirrored_indices(length, out):  # type: ignore[no-untyped-def]
     """Which pixel stands at each place of a row that is mirrored at both ends; the pixels at the ends are not repeated."""
     reach = (len(out) - length) // 2
     for k in range(len(out)):
@@ -138,19 +138,19 @@ def _mirror(length, out):  # type: ignore[no-untyped-def]
         out[k] = min(place, 2 * length - 2 - place)
 
 
-_BINS = (array(types.intp, 1), FLOATS[2])
+_BINS = (readonly_array_type(types.intp, 1), FLOATS[2])
 _SUMS = {"reassoc", "contract", "nsz", "nnan", "ninf", "arcp"}  # nothing here is infinite
 
 
-@compiled(
+@compile_kernel(
     FLOATS[2],
     FLOATS[1],
-    *(array(types.intp, 1),) * 2,
-    output(types.float32, 2),
-    output(types.float32, 1),
+    *(readonly_array_type(types.intp, 1),) * 2,
+    writable_array_type(types.float32, 2),
+    writable_array_type(types.float32, 1),
     fastmath=_SUMS,
 )
-def _smooth(image, kernel, rows, cols, out, line):  # type: ignore[no-untyped-def]
+def _blur_image(image, kernel, rows, cols, out, line):  # type: ignore[no-untyped-def]
     """Blur along columns, then along rows; ``rows`` and ``cols`` say what is beyond the border, ``line`` is scratch."""
     height, width = image.shape
     reach = len(kernel) - 1
@@ -180,14 +180,14 @@ def _smooth(image, kernel, rows, cols, out, line):  # type: ignore[no-untyped-de
                 row[x] += weight * (left[x] + right[x]) + weight2 * (left2[x] + right2[x])
 
 
-@compiled(
+@compile_kernel(
     FLOATS[2],
-    output(types.float32, 1),
-    output(types.float32, 1),
-    output(types.float32, 2),
+    writable_array_type(types.float32, 1),
+    writable_array_type(types.float32, 1),
+    writable_array_type(types.float32, 2),
     fastmath=_SUMS,
 )
-def _orientations(image, turns, magnitudes, out):  # type: ignore[no-untyped-def]
+def _compute_orientation_maps(image, turns, magnitudes, out):  # type: ignore[no-untyped-def]
     """Share each pixel's gradient magnitude between the two nearest of 8 orientations, (h, w * 8); none at the border.
 
     The angle within an octant is that of the smaller to the larger component, by Abramowitz &
@@ -223,8 +223,10 @@ def _orientations(image, turns, magnitudes, out):  # type: ignore[no-untyped-def
             row[place + np.uint64((first + np.uint32(1)) & np.uint32(7))] = magnitudes[x] * share
 
 
-@compiled(FLOATS[2], types.intp, FLOATS[1], output(types.float32, 1), fastmath=_SUMS)
-def _combine(rows, first, weights, line):  # type: ignore[no-untyped-def]
+@compile_kernel(
+    FLOATS[2], types.intp, FLOATS[1], writable_array_type(types.float32, 1), fastmath=_SUMS
+)
+def _sum_weighted_rows(rows, first, weights, line):  # type: ignore[no-untyped-def]
     """Weighted sum of the rows from ``first`` on; eight at a time, so that the sums need not go to memory in between."""
     for k in range(0, len(weights), 8):
         row0, row1, row2, row3 = (
@@ -248,11 +250,17 @@ def _combine(rows, first, weights, line):  # type: ignore[no-untyped-def]
             line[x] = before * line[x] + upper + lower
 
 
-@compiled(FLOATS[2], *_BINS, output(types.float32, 1), output(types.float32, 2), fastmath=_SUMS)
+@compile_kernel(
+    FLOATS[2],
+    *_BINS,
+    writable_array_type(types.float32, 1),
+    writable_array_type(types.float32, 2),
+    fastmath=_SUMS,
+)
 def _pool_rows(maps, first, weights, line, out):  # type: ignore[no-untyped-def]
     """Weighted sums of the rows of (h, w * 8) over bins, turned: (w, bins * 8)."""
     for r in range(len(first)):
-        _combine(maps, first[r], weights[r], line)
+        _sum_weighted_rows(maps, first[r], weights[r], line)
         for x in range(len(out)):
             for o in range(
                 8
@@ -260,12 +268,18 @@ def _pool_rows(maps, first, weights, line, out):  # type: ignore[no-untyped-def]
                 out[x, np.uint64(8 * r + o)] = line[np.uint64(8 * x + o)]
 
 
-@compiled(FLOATS[2], *_BINS, output(types.float32, 1), output(types.float32, 2), fastmath=_SUMS)
+@compile_kernel(
+    FLOATS[2],
+    *_BINS,
+    writable_array_type(types.float32, 1),
+    writable_array_type(types.float32, 2),
+    fastmath=_SUMS,
+)
 def _pool_cols(rows, first, weights, line, windows):  # type: ignore[no-untyped-def]
     """Weighted sums of the rows of (w, row bins * 8) over bins, put into the windows, (windows, 128)."""
     across = len(first) // N_BINS
     for c in range(len(first)):
-        _combine(rows, first[c], weights[c], line)
+        _sum_weighted_rows(rows, first[c], weights[c], line)
         for r in range(len(line) // N_ORIENTATIONS):
             window = windows[r // N_BINS * across + c // N_BINS]
             place = r % N_BINS * N_BINS * N_ORIENTATIONS + c % N_BINS * N_ORIENTATIONS
@@ -273,10 +287,14 @@ def _pool_cols(rows, first, weights, line, windows):  # type: ignore[no-untyped-
                 window[np.uint64(place + o)] = line[np.uint64(8 * r + o)]
 
 
-@compiled(
-    types.boolean, types.float32, output(types.float32, 2), output(types.float32, 1), fastmath=_SUMS
+@compile_kernel(
+    types.boolean,
+    types.float32,
+    writable_array_type(types.float32, 2),
+    writable_array_type(types.float32, 1),
+    fastmath=_SUMS,
 )
-def _normalise(root, mass, windows, contrast):  # type: ignore[no-untyped-def]
+def _normalise_descriptors(root, mass, windows, contrast):  # type: ignore[no-untyped-def]
     """Unit length, no entry above 0.2, unit length again, in 512ths; ``mass`` is the weight of all pixels of a window."""
     for i in range(len(windows)):
         window = windows[i]
@@ -301,16 +319,18 @@ def _normalise(root, mass, windows, contrast):  # type: ignore[no-untyped-def]
                 window[k] = min(np.rint(scale * min(window[k], limit)), np.float32(255))
 
 
-@compiled(
+@compile_kernel(
     FLOATS[3],
     FLOATS[1],
     *_BINS,
     *_BINS,
     types.boolean,
-    output(types.float32, 3),
-    output(types.float32, 2),
+    writable_array_type(types.float32, 3),
+    writable_array_type(types.float32, 2),
 )
-def _describe(images, kernel, row_first, row_weights, col_first, col_weights, root, out, contrast):  # type: ignore[no-untyped-def]
+def _compute_descriptors(  # type: ignore[no-untyped-def]
+    images, kernel, row_first, row_weights, col_first, col_weights, root, out, contrast
+):
     """Blur, orientations, pooling and normalisation of one image after the other, so that each stays in the processor's cache."""
     _, height, width = images.shape
     smooth, maps = np.empty((height, width), np.float32), np.empty((height, width * 8), np.float32)
@@ -328,14 +348,14 @@ def _describe(images, kernel, row_first, row_weights, col_first, col_weights, ro
         np.empty(height + 2 * len(kernel) - 2, np.intp),
         np.empty(width + 2 * len(kernel) - 2, np.intp),
     )
-    _mirror(height, mirrored_rows)
-    _mirror(width, mirrored_cols)
+    _compute_mirrored_indices(height, mirrored_rows)
+    _compute_mirrored_indices(width, mirrored_cols)
     mass = (
         2 * row_weights[:4].sum() * col_weights[:4].sum()
     )  # a central difference spans two pixels
     for i in range(len(images)):
-        _smooth(images[i], kernel, mirrored_rows, mirrored_cols, smooth, padded)
-        _orientations(smooth, turns, magnitudes, maps)
+        _blur_image(images[i], kernel, mirrored_rows, mirrored_cols, smooth, padded)
+        _compute_orientation_maps(smooth, turns, magnitudes, maps)
         _pool_rows(maps, row_first, row_weights, row_line, rows)
         _pool_cols(rows, col_first, col_weights, col_line, out[i])
-        _normalise(root, mass, out[i], contrast[i])
+        _normalise_descriptors(root, mass, out[i], contrast[i])

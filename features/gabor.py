@@ -12,8 +12,8 @@ from numba import types
 from numpy.typing import NDArray
 
 from features.base import Extractor, Features, Images, to_gray
-from features.compiled import array, compiled, output
-from features.grid import borders
+from features.compiled import compile_kernel, readonly_array_type, writable_array_type
+from features.grid import cell_borders
 from models.constraints import GRID, ListOf, RealNumber, WholeNumber
 
 LOWEST, HIGHEST = 0.001, 0.5  # frequencies, cycles per pixel; a higher one looks like a lower one
@@ -80,7 +80,7 @@ class Gabor(Extractor):
         """Statistics cell by cell, in it frequency by frequency, orientation by orientation, (b, d)."""
         gray = to_gray(batch) / np.float32(255)
         rows, columns = (
-            borders(side, parts) for side, parts in zip(gray.shape[1:], self.grid, strict=True)
+            cell_borders(side, parts) for side, parts in zip(gray.shape[1:], self.grid, strict=True)
         )
         n = self.orientations
         out = np.empty(
@@ -88,10 +88,10 @@ class Gabor(Extractor):
         )
         for i, frequency in enumerate(self.frequencies):
             for k in range(n // 2 + 1):
-                products = _products(gray, frequency, math.pi * k / n)
-                _summarise(products, False, rows, columns, i, k, out)
+                products = _convolve_both_axes(gray, frequency, math.pi * k / n)
+                _compute_magnitude_statistics(products, False, rows, columns, i, k, out)
                 if 0 < k < n - k:  # the same products, other signs
-                    _summarise(products, True, rows, columns, i, n - k, out)
+                    _compute_magnitude_statistics(products, True, rows, columns, i, n - k, out)
         return out.reshape(len(batch), -1)
 
     def _feature_names(self) -> list[str]:
@@ -105,7 +105,9 @@ class Gabor(Extractor):
         ]
 
 
-def _products(gray: NDArray[np.float32], frequency: float, theta: float) -> NDArray[np.float32]:
+def _convolve_both_axes(
+    gray: NDArray[np.float32], frequency: float, theta: float
+) -> NDArray[np.float32]:
     """Images convolved along both axes, (part of the factor in x, part of the factor in y, b, h, w).
 
     A round Gaussian times a wave is one factor in x times one in y; the parts of a factor are real
@@ -114,10 +116,10 @@ def _products(gray: NDArray[np.float32], frequency: float, theta: float) -> NDAr
     height, width = gray.shape[1:]
     reach = max(abs(math.cos(theta)), abs(math.sin(theta)))  # the kernel is cut by a box
     down = np.empty((2, *gray.shape), np.float32)
-    for pixels, source, kernel in _pieces(height, frequency, math.sin(theta), reach):
+    for pixels, source, kernel in _convolution_matrices(height, frequency, math.sin(theta), reach):
         np.matmul(kernel[:, None], gray[:, source], out=down[:, :, pixels])
     both = np.empty((2, *down.shape), np.float32)
-    for pixels, source, kernel in _pieces(width, frequency, math.cos(theta), reach):
+    for pixels, source, kernel in _convolution_matrices(width, frequency, math.cos(theta), reach):
         transposed = np.ascontiguousarray(
             kernel.transpose(0, 2, 1)
         )  # BLAS is slower on a transposed view
@@ -126,7 +128,7 @@ def _products(gray: NDArray[np.float32], frequency: float, theta: float) -> NDAr
 
 
 @lru_cache(maxsize=64)
-def _pieces(length: int, frequency: float, slope: float, reach: float) -> list[Piece]:
+def _convolution_matrices(length: int, frequency: float, slope: float, reach: float) -> list[Piece]:
     """Convolution with the kernel's factor along one axis as matrices, one for every few pixels of that axis."""
     sigma = math.sqrt(math.log(2) / 2) * 3 / math.pi / frequency  # one octave
     radius = math.ceil(max(3 * sigma * reach, 1))
@@ -135,12 +137,14 @@ def _pieces(length: int, frequency: float, slope: float, reach: float) -> list[P
         math.sqrt(2 * math.pi) * sigma
     )
     return [
-        _piece(start, min(start + PIXELS_AT_ONCE, length), length, x, kernel)
+        _convolution_matrix(start, min(start + PIXELS_AT_ONCE, length), length, x, kernel)
         for start in range(0, length, PIXELS_AT_ONCE)
     ]
 
 
-def _piece(start: int, stop: int, length: int, x: NDArray[np.intp], kernel: NDArray[Any]) -> Piece:
+def _convolution_matrix(
+    start: int, stop: int, length: int, x: NDArray[np.intp], kernel: NDArray[Any]
+) -> Piece:
     """Say which pixels are computed from which others, and the (2, pixels, others) matrix of real and imaginary weights."""
     source = (np.arange(start, stop)[:, None] - x) % (2 * length)
     source = np.minimum(source, 2 * length - 1 - source)  # reflected
@@ -154,20 +158,20 @@ def _piece(start: int, stop: int, length: int, x: NDArray[np.intp], kernel: NDAr
     )
 
 
-_EDGES = array(types.intp, 1)
+_EDGES = readonly_array_type(types.intp, 1)
 _SUMMARISE = (
-    array(types.float32, 5),
+    readonly_array_type(types.float32, 5),
     types.boolean,
     _EDGES,
     _EDGES,
     types.intp,
     types.intp,
-    output(types.float32, 6),
+    writable_array_type(types.float32, 6),
 )
 
 
-@compiled(*_SUMMARISE, fastmath={"reassoc", "contract"})
-def _summarise(products, mirrored, rows, columns, i, k, out):  # type: ignore[no-untyped-def]
+@compile_kernel(*_SUMMARISE, fastmath={"reassoc", "contract"})
+def _compute_magnitude_statistics(products, mirrored, rows, columns, i, k, out):  # type: ignore[no-untyped-def]
     """Write mean and standard deviation of the magnitude of a response in each cell, at frequency i and orientation k.
 
     ``mirrored``: of the response in the direction mirrored left to right; only the sign of the

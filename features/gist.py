@@ -13,7 +13,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from features.base import Extractor, Features, Images
-from features.compiled import array, compiled, output
+from features.compiled import compile_kernel, readonly_array_type, writable_array_type
 from models.constraints import GRID, ListOf, WholeNumber
 
 CUTOFF = (
@@ -73,12 +73,14 @@ class GIST(Extractor):
             np.arange(n + 1) * side // n
             for n, side in zip(self.grid, batch.shape[1:3], strict=True)
         )
-        spectra = scipy.fft.fft2(_extend(prefilter(stretched_gray(batch)), BORDER))
+        spectra = scipy.fft.fft2(
+            _add_reflected_border(prefilter_images(stretched_gray(batch)), BORDER)
+        )
         spectra = np.fft.fftshift(spectra, axes=(1, 2))
         height, width = spectra.shape[1:]
         out = np.empty((len(batch), sum(self.orientations_per_scale), *self.grid), np.float32)
-        for i, filter_ in enumerate(_filters(self.orientations_per_scale)):
-            band, gain = transfer(
+        for i, filter_ in enumerate(_list_filters(self.orientations_per_scale)):
+            band, gain = transfer_function(
                 height, width, *filter_
             )  # moving the band to frequency 0 leaves magnitudes as they are
             response = scipy.fft.ifft(spectra[:, *band] * gain, height, axis=1)[:, BORDER:-BORDER]
@@ -87,7 +89,7 @@ class GIST(Extractor):
         return out.reshape(len(batch), -1)
 
     def _feature_names(self) -> list[str]:
-        filters = _filters(self.orientations_per_scale)
+        filters = _list_filters(self.orientations_per_scale)
         return [
             f"gist_scale{scale}_orientation{k}_cell{r}_{c}"
             for scale, _, k in filters
@@ -95,7 +97,7 @@ class GIST(Extractor):
         ]
 
 
-def _filters(orientations_per_scale: tuple[int, ...]) -> list[tuple[int, int, int]]:
+def _list_filters(orientations_per_scale: tuple[int, ...]) -> list[tuple[int, int, int]]:
     """Scale, number of orientations at that scale, and orientation of each filter."""
     return [(scale, n, k) for scale, n in enumerate(orientations_per_scale) for k in range(n)]
 
@@ -107,22 +109,22 @@ def stretched_gray(images: Images) -> NDArray[np.float32]:
     return gray * (255 / np.maximum(gray.max(axis=(1, 2), keepdims=True), 1))
 
 
-def prefilter(gray: NDArray[np.float32]) -> NDArray[np.float32]:
+def prefilter_images(gray: NDArray[np.float32]) -> NDArray[np.float32]:
     """Logarithm of the gray values without its slow changes, divided by the local contrast."""
-    image = _extend(np.log(gray + 1), PREFILTER_BORDER)
-    down, along = (_low_pass(side, max(image.shape[1:])) for side in image.shape[1:])
+    image = _add_reflected_border(np.log(gray + 1), PREFILTER_BORDER)
+    down, along = (_low_pass_matrix(side, max(image.shape[1:])) for side in image.shape[1:])
     image -= down @ image @ along
     image /= np.float32(0.2) + np.sqrt(np.abs(down @ (image * image) @ along))
     return image[:, PREFILTER_BORDER:-PREFILTER_BORDER, PREFILTER_BORDER:-PREFILTER_BORDER]
 
 
-def _extend(images: NDArray[np.float32], border: int) -> NDArray[np.float32]:
+def _add_reflected_border(images: NDArray[np.float32], border: int) -> NDArray[np.float32]:
     """Images with a border that reflects them, the outermost pixels repeated."""
     return np.pad(images, ((0, 0), (border, border), (border, border)), mode="symmetric")
 
 
 @lru_cache(maxsize=8)
-def _low_pass(side: int, longer_side: int) -> NDArray[np.float32]:
+def _low_pass_matrix(side: int, longer_side: int) -> NDArray[np.float32]:
     """Matrix that blurs an image along one axis, as if it went on periodically: Gaussian in frequency."""
     cycles_per_image = np.fft.fftfreq(side) * longer_side
     gain = np.exp(-(cycles_per_image**2) * math.log(2) / CUTOFF**2)
@@ -130,7 +132,7 @@ def _low_pass(side: int, longer_side: int) -> NDArray[np.float32]:
 
 
 @lru_cache(maxsize=64)
-def transfer(
+def transfer_function(
     height: int, width: int, scale: int, n: int, k: int
 ) -> tuple[tuple[slice, slice], NDArray[np.float32]]:
     """Gain of the filter of orientation k of n, and which part of the sorted frequencies it is for: it is 0 elsewhere."""
@@ -144,15 +146,15 @@ def transfer(
     return band, gain[band].copy()
 
 
-_EDGES = array(types.intp, 1)
+_EDGES = readonly_array_type(types.intp, 1)
 
 
-@compiled(
-    array(types.complex64, 3),
+@compile_kernel(
+    readonly_array_type(types.complex64, 3),
     _EDGES,
     _EDGES,
     types.intp,
-    output(types.float32, 4),
+    writable_array_type(types.float32, 4),
     fastmath={"reassoc", "contract"},
 )
 def _average_magnitude(responses, rows, columns, i, out):  # type: ignore[no-untyped-def]

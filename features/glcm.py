@@ -10,7 +10,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from features.base import Extractor, Features, Images, to_gray
-from features.compiled import array, compiled, output
+from features.compiled import compile_kernel, readonly_array_type, writable_array_type
 from models.constraints import ListOf, OneOf, RealNumber, WholeNumber
 
 PROPERTIES = ("contrast", "dissimilarity", "homogeneity", "ASM", "energy", "correlation")
@@ -65,16 +65,18 @@ class GLCM(Extractor):
     @property
     def min_size(self) -> int:
         """The smallest side at which each offset leads from some pixel to another."""
-        return 1 + int(np.abs(_offsets(self.distances, self.angles)).max())
+        return 1 + int(np.abs(_offset_vectors(self.distances, self.angles)).max())
 
     def extract(self, batch: Images) -> Features:
         """Properties of each image, (b, properties * distances * angles)."""
         offsets, which = np.unique(
-            _offsets(self.distances, self.angles), axis=0, return_inverse=True
+            _offset_vectors(self.distances, self.angles), axis=0, return_inverse=True
         )
         found = np.empty((len(batch), len(offsets), len(PROPERTIES)), np.float32)
         fill = np.repeat(offsets[:1], -len(offsets) % AT_ONCE, axis=0)
-        _describe(to_gray(batch), np.concatenate([offsets, fill]), self.levels, found)
+        _compute_image_properties(
+            to_gray(batch), np.concatenate([offsets, fill]), self.levels, found
+        )
         columns = [PROPERTIES.index(name) for name in self.properties]
         return found[:, which.ravel()][:, :, columns].swapaxes(1, 2).reshape(len(batch), -1)
 
@@ -99,10 +101,10 @@ def _is_angle(value: Any) -> bool:
     )
 
 
-def _offsets(distances: Any, angles: Any) -> NDArray[np.intp]:
+def _offset_vectors(distances: Any, angles: Any) -> NDArray[np.intp]:
     """Rows down and columns to the right, (distances * angles, 2); of two opposite offsets always the same one."""
     offsets = [
-        [_rounded(math.sin(angle) * distance), _rounded(math.cos(angle) * distance)]
+        [_round_half_away(math.sin(angle) * distance), _round_half_away(math.cos(angle) * distance)]
         for distance in distances
         for angle in angles
     ]
@@ -112,21 +114,21 @@ def _offsets(distances: Any, angles: Any) -> NDArray[np.intp]:
     )
 
 
-def _rounded(value: float) -> int:
+def _round_half_away(value: float) -> int:
     """Nearest integer, of two the one farther from zero, as in skimage for the sine of 30 degrees too, which is just below 0.5."""
     return int(value + math.copysign(0.5, value))
 
 
-@compiled(
-    output(types.uint16, 1),
+@compile_kernel(
+    writable_array_type(types.uint16, 1),
     types.intp,
     types.intp,
-    array(types.intp, 2),
+    readonly_array_type(types.intp, 2),
     types.intp,
     types.uint64,
-    output(types.uint32, 2),
+    writable_array_type(types.uint32, 2),
 )
-def _count(pixels, height, width, offsets, stride, levels, counts):  # type: ignore[no-untyped-def]
+def _count_level_pairs(pixels, height, width, offsets, stride, levels, counts):  # type: ignore[no-untyped-def]
     """Count the pairs of levels at each offset."""
     counts[:] = 0
     row = levels + np.uint64(1)
@@ -144,13 +146,13 @@ def _count(pixels, height, width, offsets, stride, levels, counts):  # type: ign
                 third[level + pixels[here + to_third]] += 1
 
 
-@compiled(
-    array(types.uint32, 2),
-    array(types.float64, 1),
-    output(types.float32, 1),
+@compile_kernel(
+    readonly_array_type(types.uint32, 2),
+    readonly_array_type(types.float64, 1),
+    writable_array_type(types.float32, 1),
     fastmath={"reassoc", "contract"},
 )
-def _summarise(counts, nearness, found):  # type: ignore[no-untyped-def]
+def _compute_matrix_properties(counts, nearness, found):  # type: ignore[no-untyped-def]
     """Work out the properties of one matrix, in the order of ``PROPERTIES``; levels are counted from the middle one."""
     levels = len(counts)
     total = first = second = product = distance = near = square = 0.0
@@ -179,8 +181,13 @@ def _summarise(counts, nearness, found):  # type: ignore[no-untyped-def]
     found[5] = covariance / variance if variance > 0 else 1
 
 
-@compiled(array(types.float32, 3), array(types.intp, 2), types.intp, output(types.float32, 3))
-def _describe(images, offsets, levels, found):  # type: ignore[no-untyped-def]
+@compile_kernel(
+    readonly_array_type(types.float32, 3),
+    readonly_array_type(types.intp, 2),
+    types.intp,
+    writable_array_type(types.float32, 3),
+)
+def _compute_image_properties(images, offsets, levels, found):  # type: ignore[no-untyped-def]
     """Work out the properties of each image at each offset."""
     n, height, width = images.shape
     margin, below = np.abs(offsets[:, 1]).max(), offsets[:, 0].max()
@@ -193,6 +200,6 @@ def _describe(images, offsets, levels, found):  # type: ignore[no-untyped-def]
             gray, inside = images[i, y], pixels[y * stride :]
             for x in range(width):
                 inside[x] = np.uint16(np.rint(gray[x]) * scale)
-        _count(pixels, height, width, offsets, stride, levels, counts)
+        _count_level_pairs(pixels, height, width, offsets, stride, levels, counts)
         for k in range(found.shape[1]):
-            _summarise(counts[k].reshape(levels, levels + 1), nearness, found[i, k])
+            _compute_matrix_properties(counts[k].reshape(levels, levels + 1), nearness, found[i, k])

@@ -11,7 +11,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from features.base import Extractor, Features, Images, enlarged_shape
-from features.compiled import IMAGES, array, compiled, output
+from features.compiled import IMAGES, compile_kernel, readonly_array_type, writable_array_type
 from models.constraints import GRID, OneOf, WholeNumber
 
 BLOCK_NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys")
@@ -83,14 +83,18 @@ class HOG(Extractor):
             n - per_block + 1 for n, per_block in zip(n_cells, self.cells_per_block, strict=True)
         ]
         cells = np.zeros((len(batch), *n_cells, self.orientations), np.float32)
-        vote = _vote_roots if self.transform_sqrt else _vote
+        vote = _cast_root_gradient_votes if self.transform_sqrt else _cast_gradient_votes
         vote(
-            batch, _bins(self.orientations), _edges(self.orientations), *self.pixels_per_cell, cells
+            batch,
+            _gradient_bins(self.orientations),
+            _bin_edges(self.orientations),
+            *self.pixels_per_cell,
+            cells,
         )
         cells /= math.prod(self.pixels_per_cell)
         height, width = self.cells_per_block
         blocks = np.empty((len(batch), *n_blocks, height, width * self.orientations), np.float32)
-        _normalise(
+        _normalise_blocks(
             cells.reshape(len(batch), n_cells[0], -1), BLOCK_NORMS.index(self.block_norm), blocks
         )
         return blocks.reshape(len(batch), -1)
@@ -107,31 +111,31 @@ class HOG(Extractor):
 
 
 @lru_cache(maxsize=16)
-def _edges(orientations: int) -> NDArray[np.float64]:
+def _bin_edges(orientations: int) -> NDArray[np.float64]:
     """Where the second and every later bin begins, degrees."""
     return np.asarray(180 / orientations * np.arange(1, orientations))
 
 
 @lru_cache(maxsize=16)
-def _bins(orientations: int) -> NDArray[np.uint16]:
+def _gradient_bins(orientations: int) -> NDArray[np.uint16]:
     """Bin of every gradient that 8-bit images can have, [row + 255, column + 255]."""
     row, col = np.mgrid[-255:256, -255:256].astype(float)
     angle = np.rad2deg(np.arctan2(row, col)) % 180
-    return np.searchsorted(_edges(orientations), angle, side="right").astype(np.uint16)
+    return np.searchsorted(_bin_edges(orientations), angle, side="right").astype(np.uint16)
 
 
 _VOTE = (
     IMAGES,
-    array(types.uint16, 2),
-    array(types.float64, 1),
+    readonly_array_type(types.uint16, 2),
+    readonly_array_type(types.float64, 1),
     types.intp,
     types.intp,
-    output(types.float32, 4),
+    writable_array_type(types.float32, 4),
 )
 
 
-@compiled(*_VOTE)
-def _vote(images, bins, edges, cell_height, cell_width, cells):  # type: ignore[no-untyped-def]
+@compile_kernel(*_VOTE)
+def _cast_gradient_votes(images, bins, edges, cell_height, cell_width, cells):  # type: ignore[no-untyped-def]
     """Add each pixel's gradient magnitude to an orientation of its cell; an incomplete last cell is left out.
 
     Gradients are central differences, zero at the border; that of the channel where it is largest
@@ -167,9 +171,9 @@ def _vote(images, bins, edges, cell_height, cell_width, cells):  # type: ignore[
                 histogram[bins[row + 255, col + 255]] += np.sqrt(np.float32(square))
 
 
-@compiled(*_VOTE)
-def _vote_roots(images, bins, edges, cell_height, cell_width, cells):  # type: ignore[no-untyped-def]
-    """Do as ``_vote`` with the square roots of the pixels."""
+@compile_kernel(*_VOTE)
+def _cast_root_gradient_votes(images, bins, edges, cell_height, cell_width, cells):  # type: ignore[no-untyped-def]
+    """Do as ``_cast_gradient_votes`` with the square roots of the pixels."""
     n, height, width, n_channels = images.shape
     root, cosine, sine = (
         np.sqrt(np.arange(256.0)),
@@ -213,10 +217,13 @@ def _vote_roots(images, bins, edges, cell_height, cell_width, cells):  # type: i
                 cells[i, y // cell_height, x // cell_width, bin_] += math.sqrt(square)
 
 
-@compiled(
-    array(types.float32, 3), types.intp, output(types.float32, 5), fastmath={"reassoc", "contract"}
+@compile_kernel(
+    readonly_array_type(types.float32, 3),
+    types.intp,
+    writable_array_type(types.float32, 5),
+    fastmath={"reassoc", "contract"},
 )
-def _normalise(cells, norm, blocks):  # type: ignore[no-untyped-def]
+def _normalise_blocks(cells, norm, blocks):  # type: ignore[no-untyped-def]
     """Copy the cells of each block and normalise them; ``norm`` counts in ``BLOCK_NORMS``, rows of cells are flat."""
     n, rows, cols, height, width = blocks.shape
     step = (cells.shape[2] - width) // max(cols - 1, 1)

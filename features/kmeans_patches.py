@@ -16,8 +16,8 @@ from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
 from features.base import Extractor, Features, Images
-from features.compiled import array, compiled, output
-from features.grid import borders
+from features.compiled import compile_kernel, readonly_array_type, writable_array_type
+from features.grid import cell_borders
 from models.constraints import GRID, RealNumber, WholeNumber
 
 Patches = NDArray[np.float32]  # (n, patch_size * patch_size * c)
@@ -112,9 +112,11 @@ class KMeansPatches(Extractor):
     def learn(self, images: Images) -> None:
         """Find the whitening and the centroids from a sample of patches."""
         random = check_random_state(self.random_state)
-        patches = _normalise_contrast(_sample(images, self.patch_size, self.n_sampled, random))
+        patches = _normalise_contrast(
+            _sample_patches(images, self.patch_size, self.n_sampled, random)
+        )
         self.mean_ = patches.mean(axis=0, dtype=np.float64).astype(np.float32)
-        self.whitener_ = _zca(patches - self.mean_, self.whitening)
+        self.whitener_ = _zca_matrix(patches - self.mean_, self.whitening)
         whitened = (patches - self.mean_) @ self.whitener_
         distinct = np.unique(whitened, axis=0)
         self.centroids_ = distinct
@@ -126,7 +128,7 @@ class KMeansPatches(Extractor):
         windows = sliding_window_view(batch, (self.patch_size, self.patch_size), axis=(1, 2))[
             :, :: self.stride, :: self.stride
         ]
-        n_cells, cell, share = self._cells(*windows.shape[1:3])
+        n_cells, cell, share = self._assign_cells(*windows.shape[1:3])
         squares = np.square(self.centroids_).sum(axis=1)
         out = np.zeros((len(batch) * n_cells, self.n_centroids), np.float32)
         n_places = math.prod(windows.shape[:3])
@@ -147,10 +149,12 @@ class KMeansPatches(Extractor):
             )
         return np.sqrt(out).reshape(len(batch), -1) if self.root else out.reshape(len(batch), -1)
 
-    def _cells(self, rows: int, cols: int) -> tuple[int, NDArray[np.intp], NDArray[np.float32]]:
+    def _assign_cells(
+        self, rows: int, cols: int
+    ) -> tuple[int, NDArray[np.intp], NDArray[np.float32]]:
         """Number of cells, which of them each place of a patch is in, (rows, cols), and its share of that cell."""
         row, col = (
-            np.repeat(np.arange(n), np.diff(borders(side, n)))
+            np.repeat(np.arange(n), np.diff(cell_borders(side, n)))
             for side, n in zip((rows, cols), self.grid, strict=True)
         )
         cell = row[:, None] * self.grid[1] + col
@@ -160,7 +164,7 @@ class KMeansPatches(Extractor):
         return [f"cell_{r}_{c}_centroid{k}" for r, c, k in np.ndindex(*self.grid, self.n_centroids)]
 
 
-def _sample(images: Images, size: int, n: int, random: np.random.RandomState) -> Patches:
+def _sample_patches(images: Images, size: int, n: int, random: np.random.RandomState) -> Patches:
     """Patches at n random places (fewer where the images do not have as many), (n, size * size * c)."""
     rows, cols = images.shape[1] - size + 1, images.shape[2] - size + 1
     n_places = len(images) * rows * cols
@@ -180,7 +184,7 @@ def _normalise_contrast(patches: Patches) -> Patches:
     return centred
 
 
-def _zca(centred: Patches, whitening: float) -> NDArray[np.float32]:
+def _zca_matrix(centred: Patches, whitening: float) -> NDArray[np.float32]:
     """Matrix that makes the pixels of patches uncorrelated and changes them as little as possible (Bell & Sejnowski 1997)."""
     covariance = (centred.T @ centred).astype(np.float64) / len(centred)
     variances, directions = np.linalg.eigh(covariance)
@@ -202,11 +206,11 @@ def _k_means(patches: Patches, n: int, random: np.random.RandomState) -> Patches
         return np.asarray(clusters.fit(patches).cluster_centers_, np.float32)
 
 
-@compiled(
-    *(array(types.float32, ndim) for ndim in (2, 1, 1)),
-    array(types.intp, 1),
-    array(types.float32, 1),
-    output(types.float32, 2),
+@compile_kernel(
+    *(readonly_array_type(types.float32, ndim) for ndim in (2, 1, 1)),
+    readonly_array_type(types.intp, 1),
+    readonly_array_type(types.float32, 1),
+    writable_array_type(types.float32, 2),
     fastmath={"reassoc", "contract", "nsz", "ninf", "nnan"},
 )
 def _pool_triangles(affinity, patch_squares, centroid_squares, cell, share, out):  # type: ignore[no-untyped-def]

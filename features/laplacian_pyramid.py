@@ -11,8 +11,8 @@ from numba import types
 from numpy.typing import NDArray
 
 from features.base import Extractor, Features, Images, enlarged_shape
-from features.compiled import array, compiled, output
-from features.grid import borders
+from features.compiled import compile_kernel, readonly_array_type, writable_array_type
+from features.grid import cell_borders
 from models.constraints import GRID, WholeNumber
 
 Level = NDArray[np.float32]  # (n, h, w): each channel of each image is a level of its own
@@ -75,14 +75,16 @@ class LaplacianPyramid(Extractor):
         planes = np.ascontiguousarray(batch.transpose(0, 3, 1, 2), dtype=np.float32).reshape(
             -1, height, width
         )
-        bands, low = decompose(planes, n_layers(height, width, self.max_layer, max(self.grid)))
+        bands, low = build_pyramid(
+            planes, count_layers(height, width, self.max_layer, max(self.grid))
+        )
         while max(low.shape[1:]) > self.coarse_size:
-            low = reduce(low)
+            low = reduce_level(low)
         pixels = low.reshape(n, n_channels, *low.shape[1:]).transpose(0, 2, 3, 1) / WHITE
         return np.hstack(
             [
                 part.reshape(n, -1)
-                for part in (*(statistics(band, self.grid) for band in bands), pixels)
+                for part in (*(cell_statistics(band, self.grid) for band in bands), pixels)
             ]
         )
 
@@ -90,7 +92,7 @@ class LaplacianPyramid(Extractor):
         height, width, n_channels = self.image_shape_
         height, width = enlarged_shape(height, width, self.min_size)
         channels = ("gray",) if n_channels == 1 else ("red", "green", "blue")
-        layers = n_layers(height, width, self.max_layer, max(self.grid))
+        layers = count_layers(height, width, self.max_layer, max(self.grid))
         cells = (
             [f"cell_{row}_{column}_" for row, column in np.ndindex(*self.grid)]
             if max(self.grid) > 1
@@ -106,7 +108,7 @@ class LaplacianPyramid(Extractor):
         ]
 
 
-def n_layers(height: int, width: int, max_layer: int, cells: int = 1) -> int:
+def count_layers(height: int, width: int, max_layer: int, cells: int = 1) -> int:
     """Band-pass layers of an image, at least one.
 
     A further one has no side below ``cells``, and its low-pass none below 4.
@@ -119,50 +121,52 @@ def n_layers(height: int, width: int, max_layer: int, cells: int = 1) -> int:
     return layers
 
 
-def decompose(low: Level, layers: int) -> tuple[list[Level], Level]:
+def build_pyramid(low: Level, layers: int) -> tuple[list[Level], Level]:
     """Band-pass layers (finest first) and the low-pass that is left."""
     bands: list[Level] = []
     for _ in range(layers):
-        fine, low = low, reduce(low)
-        coarse = expand(low, *fine.shape[1:])
+        fine, low = low, reduce_level(low)
+        coarse = expand_level(low, *fine.shape[1:])
         bands.append(np.subtract(fine, coarse, out=coarse))
     return bands, low
 
 
-def reduce(fine: Level) -> Level:
+def reduce_level(fine: Level) -> Level:
     """Blur and drop every second row and column, (n, h, w) to (n, ceil(h / 2), ceil(w / 2)): cv2.pyrDown."""
     n, height, width = fine.shape
     low = np.empty((n, -(-height // 2), -(-width // 2)), np.float32)
-    _reduce(fine, _mirrored(height), _mirrored(width), low)
+    _compute_reduced_level(fine, _mirrored_indices(height), _mirrored_indices(width), low)
     return low
 
 
-def expand(low: Level, height: int, width: int) -> Level:
+def expand_level(low: Level, height: int, width: int) -> Level:
     """Put zeros between rows and columns and blur, to (n, height, width): cv2.pyrUp."""
     fine = np.empty((len(low), height, width), np.float32)
-    _expand(low, fine)
+    _compute_expanded_level(low, fine)
     return fine
 
 
-def statistics(band: Level, grid: tuple[int, int] = (1, 1)) -> Features:
+def cell_statistics(band: Level, grid: tuple[int, int] = (1, 1)) -> Features:
     """Compute the STATISTICS of each cell of each level, (n, rows, columns, 5)."""
     out = np.empty((len(band), *grid, len(STATISTICS)), np.float32)
-    _summarise(band, *(borders(*cut) for cut in zip(band.shape[1:], grid, strict=True)), out)
+    _compute_cell_statistics(
+        band, *(cell_borders(*cut) for cut in zip(band.shape[1:], grid, strict=True)), out
+    )
     return out
 
 
 @lru_cache(maxsize=64)
-def _mirrored(n: int) -> NDArray[np.intp]:
+def _mirrored_indices(n: int) -> NDArray[np.intp]:
     """Which of n pixels stands at each place from two before the first to two after the last."""
     return np.pad(np.arange(n), 2, mode="reflect")
 
 
-_LEVEL, _PLACES = array(types.float32, 3), array(types.intp, 1)
+_LEVEL, _PLACES = readonly_array_type(types.float32, 3), readonly_array_type(types.intp, 1)
 _FOUR, _SIX, _EIGHTH, _HALF = np.float32(4), np.float32(6), np.float32(1 / 8), np.float32(1 / 2)
 
 
-@compiled(_LEVEL, _PLACES, _PLACES, output(types.float32, 3))
-def _reduce(fine, rows, columns, low):  # type: ignore[no-untyped-def]
+@compile_kernel(_LEVEL, _PLACES, _PLACES, writable_array_type(types.float32, 3))
+def _compute_reduced_level(fine, rows, columns, low):  # type: ignore[no-untyped-def]
     """Weights (1, 4, 6, 4, 1) / 16 down, then along; ``rows`` and ``columns`` are mirrored at the borders."""
     width = fine.shape[2]
     line = np.empty(width + 4, np.float32)
@@ -184,8 +188,8 @@ def _reduce(fine, rows, columns, low):  # type: ignore[no-untyped-def]
             out[x] = blurred * np.float32(1 / 256)
 
 
-@compiled(_LEVEL, output(types.float32, 3))
-def _expand(low, fine):  # type: ignore[no-untyped-def]
+@compile_kernel(_LEVEL, writable_array_type(types.float32, 3))
+def _compute_expanded_level(low, fine):  # type: ignore[no-untyped-def]
     """Weights (1, 6, 1) / 8 at even places and (1, 1) / 2 at odd ones, along, then down.
 
     Before the first place stands the second again, behind the last the last.
@@ -217,8 +221,14 @@ def _expand(low, fine):  # type: ignore[no-untyped-def]
                 )
 
 
-@compiled(_LEVEL, _PLACES, _PLACES, output(types.float32, 4), fastmath={"reassoc", "contract"})
-def _summarise(bands, tops, lefts, out):  # type: ignore[no-untyped-def]
+@compile_kernel(
+    _LEVEL,
+    _PLACES,
+    _PLACES,
+    writable_array_type(types.float32, 4),
+    fastmath={"reassoc", "contract"},
+)
+def _compute_cell_statistics(bands, tops, lefts, out):  # type: ignore[no-untyped-def]
     """Compute the STATISTICS of each cell: sums of each column in a row of cells, many at a time, then of the columns."""
     n, rows, cols, _ = out.shape
     mean, total, size, second, third, fourth = sums = np.empty((6, bands.shape[2]), np.float32)

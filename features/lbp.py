@@ -10,8 +10,8 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from features.base import Extractor, Features, Images, to_gray
-from features.compiled import array, compiled, output
-from features.grid import borders
+from features.compiled import compile_kernel, readonly_array_type, writable_array_type
+from features.grid import cell_borders
 from models.constraints import GRID, OneOf, RealNumber, WholeNumber
 
 METHODS = ("uniform", "nri_uniform")
@@ -73,22 +73,24 @@ class LBP(Extractor):
     def extract(self, batch: Images) -> Features:
         """Histograms cell by cell, (b, rows * columns * n_codes)."""
         height, width = batch.shape[1:3]
-        edges = borders(height, self.grid[0]), borders(width, self.grid[1])
-        codes = _codes(self.P, self.method)
+        edges = cell_borders(height, self.grid[0]), cell_borders(width, self.grid[1])
+        codes = _pattern_codes(self.P, self.method)
         counts = np.zeros((len(batch), *self.grid, int(codes[-1]) + 1), np.uint32)
-        _count(to_gray(batch), *_circle(self.P, self.R, height, width), codes, *edges, counts)
+        _count_codes(
+            to_gray(batch), *_circle_points(self.P, self.R, height, width), codes, *edges, counts
+        )
         areas = np.multiply.outer(*map(np.diff, edges))[..., None]
         return np.divide(counts, areas, dtype=np.float32).reshape(len(batch), -1)
 
     def _feature_names(self) -> list[str]:
-        n_codes = int(_codes(self.P, self.method)[-1]) + 1
+        n_codes = int(_pattern_codes(self.P, self.method)[-1]) + 1
         return [
             f"lbp_cell{row}_{column}_code{code}"
             for row, column, code in np.ndindex(*self.grid, n_codes)
         ]
 
 
-def _codes(n_points: int, method: str) -> NDArray[np.uint16]:
+def _pattern_codes(n_points: int, method: str) -> NDArray[np.uint16]:
     """Code of the patterns with one run of bright points, at [start * (P + 1) + length], and last that of all others.
 
     Where all points are equal the start is P.
@@ -103,7 +105,9 @@ def _codes(n_points: int, method: str) -> NDArray[np.uint16]:
     return np.append(codes, all_bright + 1).astype(np.uint16)
 
 
-def _circle(n_points: int, radius: float, height: int, width: int) -> tuple[NDArray[Any], ...]:
+def _circle_points(
+    n_points: int, radius: float, height: int, width: int
+) -> tuple[NDArray[Any], ...]:
     """Where the points lie: rows (P,), their weights (P, h), which column each has (P,), columns (k,), their weights (k, w).
 
     Rows and columns are whole steps from a pixel, the weights say how much the next row and the
@@ -125,23 +129,31 @@ def _circle(n_points: int, radius: float, height: int, width: int) -> tuple[NDAr
 
 
 @intrinsic
-def _popcount(_, word):  # type: ignore[no-untyped-def]
+def _count_set_bits(_, word):  # type: ignore[no-untyped-def]
     """Count the bits that are set."""
     return word(word), lambda context, builder, signature, words: builder.ctpop(words[0])
 
 
 _CIRCLE = (
-    array(types.intp, 1),
-    array(types.float64, 2),
-    array(types.intp, 1),
-    array(types.intp, 1),
-    array(types.float64, 2),
+    readonly_array_type(types.intp, 1),
+    readonly_array_type(types.float64, 2),
+    readonly_array_type(types.intp, 1),
+    readonly_array_type(types.intp, 1),
+    readonly_array_type(types.float64, 2),
 )
-_PIXELS, _PATTERN = output(types.float64, 2), output(types.uint32, 1)
+_PIXELS, _PATTERN = writable_array_type(types.float64, 2), writable_array_type(types.uint32, 1)
 
 
-@compiled(_PIXELS, types.intp, types.intp, _PIXELS, array(types.float64, 1), types.uint32, _PATTERN)
-def _compare(shifted, row, column, image, weights, bit, pattern):  # type: ignore[no-untyped-def]
+@compile_kernel(
+    _PIXELS,
+    types.intp,
+    types.intp,
+    _PIXELS,
+    readonly_array_type(types.float64, 1),
+    types.uint32,
+    _PATTERN,
+)
+def _compare_point_to_pixel(shifted, row, column, image, weights, bit, pattern):  # type: ignore[no-untyped-def]
     """Set a bit where a point, ``shifted[y + row, x + column]`` or between that row and the next, is at least as bright as the pixel.
 
     Both images have a margin, ``pattern`` has one at the right. Rows of one weight, margins and
@@ -167,7 +179,7 @@ def _compare(shifted, row, column, image, weights, bit, pattern):  # type: ignor
             pattern[out + x] |= bit if point >= pixels[here + x] else np.uint32(0)
 
 
-@compiled(_PIXELS, *_CIRCLE, _PIXELS, _PATTERN)
+@compile_kernel(_PIXELS, *_CIRCLE, _PIXELS, _PATTERN)
 def _find_patterns(image, rows, row_weights, column_of, columns, column_weights, between, pattern):  # type: ignore[no-untyped-def]
     """Set bit k of a pixel's pattern where point k is at least as bright; ``between`` is room for the image at one column."""
     height, width = row_weights.shape[1], column_weights.shape[1]
@@ -183,7 +195,7 @@ def _find_patterns(image, rows, row_weights, column_of, columns, column_weights,
         for k in range(len(rows)):
             if column_of[k] == j:
                 bit = np.uint32(1 << k)
-                _compare(
+                _compare_point_to_pixel(
                     image if whole else between,
                     rows[k],
                     columns[j] if whole else 0,
@@ -194,8 +206,8 @@ def _find_patterns(image, rows, row_weights, column_of, columns, column_weights,
                 )
 
 
-@compiled(_PATTERN, types.uint64, types.uint32)
-def _find_runs(pattern, n_points, others):  # type: ignore[no-untyped-def]
+@compile_kernel(_PATTERN, types.uint64, types.uint32)
+def _index_patterns(pattern, n_points, others):  # type: ignore[no-untyped-def]
     """Replace patterns by their places in ``codes``."""
     every_point = (ONE << n_points) - ONE
     for i in range(len(pattern)):
@@ -203,19 +215,21 @@ def _find_runs(pattern, n_points, others):  # type: ignore[no-untyped-def]
         starts = bits & ~(bits << ONE | bits >> (n_points - ONE))  # of runs of bright points
         before = (starts - ONE) & every_point  # the points before the first start
         pattern[i] = (
-            others if starts & before else _popcount(before) * (n_points + ONE) + _popcount(bits)
+            others
+            if starts & before
+            else _count_set_bits(before) * (n_points + ONE) + _count_set_bits(bits)
         )
 
 
-@compiled(
-    array(types.float32, 3),
+@compile_kernel(
+    readonly_array_type(types.float32, 3),
     *_CIRCLE,
-    array(types.uint16, 1),
-    array(types.intp, 1),
-    array(types.intp, 1),
-    output(types.uint32, 4),
+    readonly_array_type(types.uint16, 1),
+    readonly_array_type(types.intp, 1),
+    readonly_array_type(types.intp, 1),
+    writable_array_type(types.uint32, 4),
 )
-def _count(  # type: ignore[no-untyped-def]
+def _count_codes(  # type: ignore[no-untyped-def]
     images,
     rows,
     row_weights,
@@ -247,7 +261,7 @@ def _count(  # type: ignore[no-untyped-def]
         _find_patterns(
             image, rows, row_weights, column_of, columns, column_weights, between, pattern
         )
-        _find_runs(pattern, len(rows), len(codes) - 1)
+        _index_patterns(pattern, len(rows), len(codes) - 1)
         for row, column in np.ndindex(counts.shape[1:3]):
             tally[:] = 0
             left, right = column_edges[column], column_edges[column + 1]

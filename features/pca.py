@@ -66,28 +66,28 @@ class PCA(Extractor):
         self.n_sampled = n_sampled
         self.random_state = random_state
 
-    def _inner(self) -> Any:
+    def _inner_extractor(self) -> Any:
         return Pixels() if self.extractor is None else self.extractor
 
     @property
     def min_size(self) -> int:
         """That of the other extractor."""
-        return int(self._inner().min_size)
+        return int(self._inner_extractor().min_size)
 
     @property
     def batch_size(self) -> int:
         """That of the other extractor."""
-        return int(self._inner().batch_size)
+        return int(self._inner_extractor().batch_size)
 
     @property
     def uses_labels(self) -> bool:
         """Whether the other extractor does."""
-        return bool(self._inner().uses_labels)
+        return bool(self._inner_extractor().uses_labels)
 
     def learn(self, images: Images, *labels: Any) -> None:
         """Fit the other extractor to all images, and the components to a sample of them."""
         random = check_random_state(self.random_state)
-        inner = clone(self._inner())
+        inner = clone(self._inner_extractor())
         unset = [
             name
             for name, value in inner.get_params().items()
@@ -122,7 +122,7 @@ class PCA(Extractor):
     def check_parameters(self) -> None:
         """Check the values of the other extractor as well."""
         super().check_parameters()
-        self._inner().check_parameters()
+        self._inner_extractor().check_parameters()
 
     def _feature_names(self) -> list[str]:
         return [f"component{i}" for i in range(self.n_components)]

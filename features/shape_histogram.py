@@ -10,7 +10,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from features.base import Extractor, Features, Images, to_gray
-from features.compiled import array, compiled, output
+from features.compiled import compile_kernel, readonly_array_type, writable_array_type
 from models.constraints import RealNumber, WholeNumber
 
 NEGLIGIBLE = 1e-30  # a Hu moment below this is rounding of a moment that is zero; its logarithm would be noise
@@ -52,12 +52,12 @@ class ShapeHistogram(Extractor):
     def extract(self, batch: Images) -> Features:
         """Share of the edge pixels in each direction, then the seven logarithmic Hu moments, (b, bins + 7)."""
         gray = gray_levels(batch)
-        right, down = (gradient.reshape(len(batch), -1) for gradient in sobel(gray))
+        right, down = (gradient.reshape(len(batch), -1) for gradient in sobel_gradients(gray))
         n_edges, directions = (
             np.empty(len(batch), np.intp),
             np.empty((len(batch), self.bins), np.float32),
         )
-        _keep_edges(right, down, float(self.threshold), n_edges)
+        _select_edges(right, down, float(self.threshold), n_edges)
         _count_directions(right, down, n_edges, ANGLES, directions)
         return np.hstack([directions, log_magnitude(hu_moments(gray))])
 
@@ -72,10 +72,10 @@ def gray_levels(images: Images) -> NDArray[np.uint8]:
     return images[..., 0] if images.shape[-1] == 1 else np.rint(to_gray(images)).astype(np.uint8)
 
 
-def sobel(gray: NDArray[np.uint8]) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+def sobel_gradients(gray: NDArray[np.uint8]) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
     """Sobel derivatives to the right and downwards of (b, h, w), the outermost pixels repeated beyond the border."""
     right, down = np.empty(gray.shape, np.int16), np.empty(gray.shape, np.int16)
-    _sobel(gray, right, down)
+    _compute_sobel_gradients(gray, right, down)
     return right, down
 
 
@@ -105,8 +105,12 @@ def log_magnitude(moments: NDArray[np.float64]) -> Features:
     return np.where(size > NEGLIGIBLE, -np.sign(moments) * logarithm, 0).astype(np.float32)
 
 
-@compiled(array(types.uint8, 3), output(types.int16, 3), output(types.int16, 3))
-def _sobel(gray, right, down):  # type: ignore[no-untyped-def]
+@compile_kernel(
+    readonly_array_type(types.uint8, 3),
+    writable_array_type(types.int16, 3),
+    writable_array_type(types.int16, 3),
+)
+def _compute_sobel_gradients(gray, right, down):  # type: ignore[no-untyped-def]
     """Smooth and differentiate down each column, then along the row."""
     n, height, width = gray.shape
     smooth, change = (
@@ -128,13 +132,15 @@ def _sobel(gray, right, down):  # type: ignore[no-untyped-def]
 
 
 _GRADIENTS, _SUMS = (
-    output(types.int16, 2),
+    writable_array_type(types.int16, 2),
     {"reassoc", "contract"},
 )  # sums may be taken in any order
 
 
-@compiled(_GRADIENTS, _GRADIENTS, types.float64, output(types.intp, 1), fastmath=_SUMS)
-def _keep_edges(right, down, threshold, n_edges):  # type: ignore[no-untyped-def]
+@compile_kernel(
+    _GRADIENTS, _GRADIENTS, types.float64, writable_array_type(types.intp, 1), fastmath=_SUMS
+)
+def _select_edges(right, down, threshold, n_edges):  # type: ignore[no-untyped-def]
     """Move the gradients of each image's edge pixels to the front of its row, and count them."""
     n, n_pixels = right.shape
     magnitude = np.empty(n_pixels, np.float32)
@@ -155,8 +161,12 @@ def _keep_edges(right, down, threshold, n_edges):  # type: ignore[no-untyped-def
         n_edges[i] = kept
 
 
-@compiled(
-    _GRADIENTS, _GRADIENTS, array(types.intp, 1), array(types.float32, 1), output(types.float32, 2)
+@compile_kernel(
+    _GRADIENTS,
+    _GRADIENTS,
+    readonly_array_type(types.intp, 1),
+    readonly_array_type(types.float32, 1),
+    writable_array_type(types.float32, 2),
 )
 def _count_directions(right, down, n_edges, angles, shares):  # type: ignore[no-untyped-def]
     """Share of each direction among the first ``n_edges`` gradients of each image, (b, bins).
@@ -193,7 +203,9 @@ def _count_directions(right, down, n_edges, angles, shares):  # type: ignore[no-
             shares[i, k] = np.float32(counts[k]) / np.float32(max(n_edges[i], 1))
 
 
-@compiled(array(types.uint8, 3), output(types.float64, 2), fastmath=_SUMS)
+@compile_kernel(
+    readonly_array_type(types.uint8, 3), writable_array_type(types.float64, 2), fastmath=_SUMS
+)
 def _central_moments(gray, moments):  # type: ignore[no-untyped-def]
     """Total and moments of order 20, 11, 02, 30, 21, 12, 03 about the centroid, (b, 8); a black image is left out."""
     n, height, width = gray.shape

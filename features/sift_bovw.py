@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from features.base import Extractor, Features, Images
-from features.dense_sift import LENGTH, N_BINS, centres, dense_sift, detected_sift, to_root
+from features.dense_sift import (
+    LENGTH,
+    N_BINS,
+    dense_sift,
+    detected_sift,
+    to_root_sift,
+    window_centres,
+)
 from features.visual_words import ENCODINGS, Array
 from models.constraints import ListOf, OneOf, RealNumber, WholeNumber
 
@@ -124,12 +131,12 @@ class SIFTBoVW(Extractor):
         """Learn the vocabulary from a sample of the descriptors of the images."""
         random = check_random_state(self.random_state)
         self.vocabulary_ = ENCODINGS[self.encoding](
-            self._sample(images, random), self.n_words, random
+            self._sample_descriptors(images, random), self.n_words, random
         )
 
     def extract(self, batch: Images) -> Features:
         """Encoded descriptors of each cell, level by level, of unit length; (b, cells * n_words * numbers of a word)."""
-        descriptors, image, place = self._describe(batch)
+        descriptors, image, place = self._compute_descriptors(batch)
         n = 2 ** (
             self.levels - 1
         )  # cells along a side of the finest level; those of the others are sums of theirs
@@ -137,7 +144,7 @@ class SIFTBoVW(Extractor):
             np.minimum(place[:, axis] * n // batch.shape[1 + axis], n - 1).astype(np.intp)
             for axis in (0, 1)
         )
-        level = self.vocabulary_.sums(
+        level = self.vocabulary_.encode_cells(
             descriptors, (image * n + row) * n + col, len(batch) * n * n
         ).reshape(len(batch), n, n, -1)
         levels = [level]
@@ -146,24 +153,24 @@ class SIFTBoVW(Extractor):
             level = level[:, :, ::2] + level[:, :, 1::2]
             levels.insert(0, level)
         return np.concatenate(
-            [_unit_roots(level).reshape(len(batch), -1) for level in levels], axis=1
+            [_normalise_signed_roots(level).reshape(len(batch), -1) for level in levels], axis=1
         )
 
-    def _describe(self, batch: Images) -> Described:
+    def _compute_descriptors(self, batch: Images) -> Described:
         """Descriptors of all images, (m, 128), the image that each is of, (m,), and where in it, (m, 2)."""
         gray = opencv_gray(batch)
         parts = (
-            [self._on_grid(gray, size) for size in self.bin_sizes]
+            [self._grid_descriptors(gray, size) for size in self.bin_sizes]
             if self.keypoints == "dense"
-            else self._detected(gray)
+            else self._keypoint_descriptors(gray)
         )
         descriptors, image, place = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         return descriptors, image, place
 
-    def _on_grid(self, gray: Array, bin_size: int) -> Described:
+    def _grid_descriptors(self, gray: Array, bin_size: int) -> Described:
         descriptors, contrast = dense_sift(gray, bin_size, self.step, self.sigma, self.root)
         kept = contrast >= self.contrast_threshold
-        rows, cols = (centres(side, bin_size, self.step) for side in gray.shape[1:])
+        rows, cols = (window_centres(side, bin_size, self.step) for side in gray.shape[1:])
         place = (
             np.stack(np.meshgrid(rows, cols, indexing="ij"), axis=-1)
             .reshape(-1, 2)
@@ -176,20 +183,22 @@ class SIFTBoVW(Extractor):
             place[window],
         )
 
-    def _detected(self, gray: Array) -> list[Described]:
+    def _keypoint_descriptors(self, gray: Array) -> list[Described]:
         found = [detected_sift(image) for image in gray.astype(np.uint8)]
         return [
-            (to_root(d) if self.root else d, np.full(len(d), i, np.intp), place)
+            (to_root_sift(d) if self.root else d, np.full(len(d), i, np.intp), place)
             for i, (d, place) in enumerate(found)
         ]
 
-    def _sample(self, images: Images, random: np.random.RandomState) -> Array:
+    def _sample_descriptors(self, images: Images, random: np.random.RandomState) -> Array:
         """At most ``n_sampled`` descriptors, about as many of each image that is drawn, (m, 128)."""
         drawn = np.sort(random.permutation(len(images))[: -(-self.n_sampled // 10)])
         per_image = -(-self.n_sampled // len(drawn))
         sample = [np.empty((0, LENGTH), np.float32)]
         for start in range(0, len(drawn), self.batch_size):
-            descriptors, image, _ = self._describe(images[drawn[start : start + self.batch_size]])
+            descriptors, image, _ = self._compute_descriptors(
+                images[drawn[start : start + self.batch_size]]
+            )
             for i in np.unique(image):
                 of_one = descriptors[image == i]
                 sample.append(of_one[random.permutation(len(of_one))[:per_image]])
@@ -206,11 +215,11 @@ class SIFTBoVW(Extractor):
         words = (
             [f"word{k}_{j}" for k in range(self.n_words) for j in range(per_word)]
             if per_word > 1
-            else self._words()
+            else self._word_names()
         )
         return [f"{cell}_{word}" for cell in cells for word in words] if self.levels > 1 else words
 
-    def _words(self) -> list[str]:
+    def _word_names(self) -> list[str]:
         return [f"word{i}" for i in range(self.n_words)]
 
 
@@ -226,7 +235,7 @@ def opencv_gray(images: Images) -> Array:
     )
 
 
-def _unit_roots(sums: Features) -> Features:
+def _normalise_signed_roots(sums: Features) -> Features:
     """Signed square roots, each vector of unit length; a vector of zeros stays."""
     roots = np.sign(sums) * np.sqrt(np.abs(sums))
     return roots / np.maximum(

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
-from features.compiled import array, compiled, output
+from features.compiled import compile_kernel, readonly_array_type, writable_array_type
 
 Array = NDArray[np.float32]
 
@@ -37,22 +37,24 @@ class Hard:
         self.n_words = n_words
         self.words = k_means(sample, n_words, random)
 
-    def sums(self, descriptors: Array, cell: NDArray[np.intp], n_cells: int) -> Array:
+    def encode_cells(self, descriptors: Array, cell: NDArray[np.intp], n_cells: int) -> Array:
         """Sum of what the descriptors of each cell say, (n_cells, n_words * per_word); sums of cells may be added."""
         out = np.zeros((n_cells, self.n_words * self.per_word), np.float32)
         for start in range(0, len(descriptors) if len(self.words) else 0, CHUNK):
             part = slice(start, start + CHUNK)
-            self._add(descriptors[part], cell[part], out.reshape(n_cells, self.n_words, -1))
+            self._add_descriptors(
+                descriptors[part], cell[part], out.reshape(n_cells, self.n_words, -1)
+            )
         return out
 
-    def _add(self, descriptors: Array, cell: NDArray[np.intp], out: Array) -> None:
-        word, _ = self._nearest(descriptors, 1)
-        _count(cell, word, np.ones(word.shape, np.float32), out[..., 0])
+    def _add_descriptors(self, descriptors: Array, cell: NDArray[np.intp], out: Array) -> None:
+        word, _ = self._nearest_words(descriptors, 1)
+        _add_shares(cell, word, np.ones(word.shape, np.float32), out[..., 0])
 
-    def _nearest(self, descriptors: Array, n: int) -> tuple[NDArray[np.intp], Array]:
+    def _nearest_words(self, descriptors: Array, n: int) -> tuple[NDArray[np.intp], Array]:
         """Nearest words, and the squares of their distances less those of the descriptors' lengths; the first of equals."""
         scores = descriptors @ self.words.T - np.square(self.words).sum(axis=1) / 2
-        word, best = _best(scores, n)
+        word, best = _largest_scores(scores, n)
         return word, -2 * best
 
 
@@ -65,12 +67,12 @@ class Soft(Hard):
     def __init__(self, sample: Array, n_words: int, random: np.random.RandomState) -> None:
         super().__init__(sample, n_words, random)
         if len(self.words):
-            squares = self._nearest(sample, 1)[1][:, 0] + np.square(sample).sum(axis=1)
+            squares = self._nearest_words(sample, 1)[1][:, 0] + np.square(sample).sum(axis=1)
             self.width = max(float(squares.mean()), 1.0)
 
-    def _add(self, descriptors: Array, cell: NDArray[np.intp], out: Array) -> None:
-        word, squares = self._nearest(descriptors, min(SOFT, len(self.words)))
-        _count(cell, word, _shares(-squares / np.float32(2 * self.width)), out[..., 0])
+    def _add_descriptors(self, descriptors: Array, cell: NDArray[np.intp], out: Array) -> None:
+        word, squares = self._nearest_words(descriptors, min(SOFT, len(self.words)))
+        _add_shares(cell, word, _softmax_rows(-squares / np.float32(2 * self.width)), out[..., 0])
 
 
 class VLAD(Hard):
@@ -78,8 +80,8 @@ class VLAD(Hard):
 
     per_word = 128
 
-    def _add(self, descriptors: Array, cell: NDArray[np.intp], out: Array) -> None:
-        word, _ = self._nearest(descriptors, 1)
+    def _add_descriptors(self, descriptors: Array, cell: NDArray[np.intp], out: Array) -> None:
+        word, _ = self._nearest_words(descriptors, 1)
         _add_differences(cell, word, descriptors, self.words, out)
 
 
@@ -117,7 +119,7 @@ class Fisher(Hard):
         self.deviations = np.sqrt(mixture.covariances_).astype(np.float32)
         self.weights = mixture.weights_.astype(np.float32)
 
-    def _add(self, descriptors: Array, cell: NDArray[np.intp], out: Array) -> None:
+    def _add_descriptors(self, descriptors: Array, cell: NDArray[np.intp], out: Array) -> None:
         precision = 1 / np.square(self.deviations)
         constant = (
             np.log(self.weights)
@@ -129,9 +131,16 @@ class Fisher(Hard):
             - np.square(descriptors) @ (precision / 2).T
             + constant
         )
-        word, best = _best(logs, min(SOFT, len(self.words)))
+        word, best = _largest_scores(logs, min(SOFT, len(self.words)))
         _add_gradients(
-            cell, word, _shares(best), descriptors, self.words, self.deviations, self.weights, out
+            cell,
+            word,
+            _softmax_rows(best),
+            descriptors,
+            self.words,
+            self.deviations,
+            self.weights,
+            out,
         )
 
 
@@ -155,7 +164,7 @@ def k_means(sample: Array, n_words: int, random: np.random.RandomState) -> Array
         return np.rint(clusters.fit(sample).cluster_centers_).astype(np.float32)
 
 
-def _best(scores: Array, n: int) -> tuple[NDArray[np.intp], Array]:
+def _largest_scores(scores: Array, n: int) -> tuple[NDArray[np.intp], Array]:
     """Columns of the n largest scores of each row, (m, n), and those scores."""
     if n == 1:
         word = scores.argmax(axis=1)[:, None]
@@ -164,23 +173,31 @@ def _best(scores: Array, n: int) -> tuple[NDArray[np.intp], Array]:
     return word, np.take_along_axis(scores, word, axis=1)
 
 
-def _shares(logs: Array) -> Array:
+def _softmax_rows(logs: Array) -> Array:
     """Exponentials of each row, divided by their sum."""
     shares = np.exp(logs - logs.max(axis=1, keepdims=True))
     return shares / shares.sum(axis=1, keepdims=True)
 
 
-_WHERE = (array(types.intp, 1), array(types.intp, 2))  # cell of each descriptor, and its words
+_WHERE = (
+    readonly_array_type(types.intp, 1),
+    readonly_array_type(types.intp, 2),
+)  # cell of each descriptor, and its words
 
 
-@compiled(*_WHERE, array(types.float32, 2), types.Array(types.float32, 2, "A"))
-def _count(cell, word, share, out):  # type: ignore[no-untyped-def]
+@compile_kernel(*_WHERE, readonly_array_type(types.float32, 2), types.Array(types.float32, 2, "A"))
+def _add_shares(cell, word, share, out):  # type: ignore[no-untyped-def]
     for i in range(len(cell)):
         for k in range(word.shape[1]):
             out[cell[i], word[i, k]] += share[i, k]
 
 
-@compiled(*_WHERE, array(types.float32, 2), array(types.float32, 2), output(types.float32, 3))
+@compile_kernel(
+    *_WHERE,
+    readonly_array_type(types.float32, 2),
+    readonly_array_type(types.float32, 2),
+    writable_array_type(types.float32, 3),
+)
 def _add_differences(cell, word, descriptors, words, out):  # type: ignore[no-untyped-def]
     for i in range(len(cell)):
         target, source, centre = out[cell[i], word[i, 0]], descriptors[i], words[word[i, 0]]
@@ -188,8 +205,11 @@ def _add_differences(cell, word, descriptors, words, out):  # type: ignore[no-un
             target[d] += source[d] - centre[d]
 
 
-@compiled(
-    *_WHERE, *(array(types.float32, 2),) * 4, array(types.float32, 1), output(types.float32, 3)
+@compile_kernel(
+    *_WHERE,
+    *(readonly_array_type(types.float32, 2),) * 4,
+    readonly_array_type(types.float32, 1),
+    writable_array_type(types.float32, 3),
 )
 def _add_gradients(cell, word, share, descriptors, means, deviations, weights, out):  # type: ignore[no-untyped-def]
     n = descriptors.shape[1]

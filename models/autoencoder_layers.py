@@ -24,13 +24,13 @@ class AutoencoderNetwork(Network):
     def __init__(self, image_shape: tuple[int, int, int], n_components: int) -> None:
         height, width, channels = image_shape
         super().__init__(
-            Body(_encoder(channels, n_components), n_components, Pixels()), n_outputs=1
+            Body(_make_encoder(channels, n_components), n_components, Pixels()), n_outputs=1
         )
         self.last = _Decoder((height, width), channels, n_components)  # type: ignore[assignment]
         self.to(memory_format=torch.channels_last)
 
 
-def _encoder(channels: int, n_components: int) -> nn.Sequential:
+def _make_encoder(channels: int, n_components: int) -> nn.Sequential:
     pairs = zip((channels, *WIDTHS), WIDTHS, strict=False)
     layers = [
         layer

@@ -21,7 +21,7 @@ PLAIN = (1.0, 0.0)  # slope and intercept of a sigmoid for which no image was he
 Pair = tuple[NDArray, NDArray, NDArray, NDArray]  # X and y to train on, X and y held out
 
 
-def deal_folds(X: NDArray, y: NDArray, n_folds: int = 5) -> Iterator[Pair]:
+def stratified_folds(X: NDArray, y: NDArray, n_folds: int = 5) -> Iterator[Pair]:
     """Folds of a model's own, for want of those that the benchmark gives it.
 
     There are at most ``n_folds`` (two from 10,000 images on), and no more than the rarest class of
@@ -81,7 +81,7 @@ class HeldOut:
         classes, codes = np.unique(y, return_inverse=True)
         scores, truth = [], [np.empty(0, dtype=np.int64)]
         for X_train, y_train, X_held, y_held in (
-            deal_folds(X, y) if inner_folds is None else inner_folds
+            stratified_folds(X, y) if inner_folds is None else inner_folds
         ):
             known = np.isin(y_held, classes)
             if len(np.unique(y_train)) < len(classes) or not known.any():
@@ -100,7 +100,7 @@ class HeldOut:
             self.codes
         ]
 
-    def sigmoid(
+    def fit_column_sigmoid(
         self,
         column: int | None,
         positive: NDArray[np.bool_],
@@ -120,14 +120,14 @@ def fit_sigmoid(
     """Slope and intercept of the sigmoid that best turns scores into probabilities (Platt 1999, with his softened targets)."""
     target = np.where(positive, 1 - 1 / (positive.sum() + 2), 1 / ((~positive).sum() + 2))
 
-    def loss(line: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    def loss_and_gradient(line: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         raw = line[0] * scores + line[1]
         error = weight * (expit(raw) - target)
         return float(weight @ (np.logaddexp(0, raw) - target * raw)), np.array(
             [error @ scores, error.sum()]
         )
 
-    return np.asarray(minimize(loss, np.array(PLAIN), jac=True, method="BFGS").x)
+    return np.asarray(minimize(loss_and_gradient, np.array(PLAIN), jac=True, method="BFGS").x)
 
 
 class Calibrated(ClassifierMixin, BaseEstimator):
@@ -179,21 +179,21 @@ class Calibrated(ClassifierMixin, BaseEstimator):
         self.classes_ = np.unique(y)
         each = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
 
-        def weights(labels: NDArray) -> dict[str, NDArray[np.float64]]:
+        def make_fit_parameters(labels: NDArray) -> dict[str, NDArray[np.float64]]:
             return {
                 f"{self.estimator.steps[-1][0]}__sample_weight": each[
                     np.searchsorted(self.classes_, labels)
                 ]
             }
 
-        held = HeldOut(self.estimator, X, y, inner_folds, self.class_weight, weights)
+        held = HeldOut(self.estimator, X, y, inner_folds, self.class_weight, make_fit_parameters)
         if len(self.classes_) == 2:
-            self.sigmoids_ = held.sigmoid(None, held.codes == 1)[None]
+            self.sigmoids_ = held.fit_column_sigmoid(None, held.codes == 1)[None]
         else:
             self.sigmoids_ = np.array(
-                [held.sigmoid(k, held.codes == k) for k in range(len(self.classes_))]
+                [held.fit_column_sigmoid(k, held.codes == k) for k in range(len(self.classes_))]
             )
-        self.machine_: Pipeline = clone(self.estimator).fit(X, y, **weights(y))
+        self.machine_: Pipeline = clone(self.estimator).fit(X, y, **make_fit_parameters(y))
         return self
 
     def predict_proba(self, X: NDArray) -> NDArray[np.float64]:

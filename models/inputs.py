@@ -31,7 +31,7 @@ def check_images(X: ArrayLike, least: int, name: str) -> NDArray[np.uint8]:
     return images
 
 
-def encode(y: NDArray[Any], n_images: int, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
+def encode_targets(y: NDArray[Any], n_images: int, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
     """(classes, targets): codes 0.. of the labels as int64, or the 0/1 matrix as float32.
 
     Raises

@@ -72,9 +72,9 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
         columns = np.arange(len(self.classes_)) if len(self.classes_) > 2 else np.array([1])
         side = np.where(codes[:, None] == columns, 1, -1).astype(X.dtype)
         weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
-        basis, X = _fewer_columns(X)
+        basis, X = _reduce_columns(X)
         start = np.zeros((X.shape[1] + 1) * len(columns))
-        stretch = _preconditioner(X, 1 / (2 * self.C * weight.sum(dtype=np.float64)))
+        stretch = _preconditioning_matrix(X, 1 / (2 * self.C * weight.sum(dtype=np.float64)))
         options = {"maxiter": self.max_iter, "maxfun": 2 * self.max_iter, "gtol": 0, "ftol": 1e-7}
         found = minimize(
             _squared_hinge,
@@ -114,7 +114,7 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
         ]
 
 
-def _fewer_columns(X: NDArray) -> tuple[NDArray | None, NDArray]:
+def _reduce_columns(X: NDArray) -> tuple[NDArray | None, NDArray]:
     """Orthonormal basis of the images and what they are in it, where there are more features than images: no weight lies outside."""
     if X.shape[1] <= X.shape[0]:
         return None, X
@@ -122,7 +122,7 @@ def _fewer_columns(X: NDArray) -> tuple[NDArray | None, NDArray]:
     return basis, np.ascontiguousarray(coordinates.T)
 
 
-def _preconditioner(X: NDArray, penalty: float) -> NDArray:
+def _preconditioning_matrix(X: NDArray, penalty: float) -> NDArray:
     """Matrix that makes the objective nearly as steep in all directions, so that L-BFGS takes tens of steps and not hundreds.
 
     The inverse of the Cholesky factor of half its second derivative, as it is where every image is

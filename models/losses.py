@@ -51,27 +51,29 @@ def make_loss(
         cross-entropies.
     """
     if truth.ndim == 4:
-        return reconstruction
+        return reconstruction_loss
     if truth.ndim == 2:
         return partial(
-            multilabel_focal if name == "focal" else binary_cross_entropy_with_logits,
+            multilabel_focal_loss if name == "focal" else binary_cross_entropy_with_logits,
             pos_weight=weight,
         )
     counts = truth.bincount(minlength=n_outputs)
     if name == "focal":
-        return partial(focal, weight=weight)
+        return partial(focal_loss, weight=weight)
     if name == "class_balanced":
         return partial(
-            class_balanced, weight=effective_weights(counts), label_smoothing=label_smoothing
+            class_balanced_loss, weight=effective_weights(counts), label_smoothing=label_smoothing
         )
     if name == "logit_adjusted":
-        return partial(logit_adjusted, prior=counts / counts.sum(), label_smoothing=label_smoothing)
+        return partial(
+            logit_adjusted_loss, prior=counts / counts.sum(), label_smoothing=label_smoothing
+        )
     if name == "ldam":
-        return partial(ldam, margins=ldam_margins(counts), weight=weight)
+        return partial(ldam_loss, margins=ldam_margins(counts), weight=weight)
     return partial(cross_entropy, weight=weight, label_smoothing=label_smoothing)
 
 
-def reconstruction(pixels: Tensor, images: Tensor) -> Tensor:
+def reconstruction_loss(pixels: Tensor, images: Tensor) -> Tensor:
     """Mean squared error between (n, c, h, w) float32 and images (n, h, w, c) uint8 brought to -1..1."""
     return mse_loss(pixels, images.permute(0, 3, 1, 2).float() / 127.5 - 1)
 
@@ -104,7 +106,7 @@ def effective_weights(counts: Tensor, beta: float = EFFECTIVE_BETA) -> Tensor:
     return (weights * len(counts) / weights.sum()).float()
 
 
-def class_balanced(
+def class_balanced_loss(
     logits: Tensor, target: Tensor, weight: Tensor, label_smoothing: float = 0.0
 ) -> Tensor:
     """Weighted cross-entropy, divided by the number of images as Cui et al. 2019 have it (their equation 12).
@@ -119,7 +121,7 @@ def class_balanced(
     ).mean()
 
 
-def focal(
+def focal_loss(
     logits: Tensor, target: Tensor, weight: Tensor | None = None, gamma: float = FOCAL_GAMMA
 ) -> Tensor:
     """Cross-entropy times (1 - p)^gamma, p the probability of the true class: what is easy already counts little.
@@ -132,7 +134,7 @@ def focal(
     return terms.mean() if weight is None else (weight[target] * terms).sum() / weight[target].sum()
 
 
-def multilabel_focal(
+def multilabel_focal_loss(
     logits: Tensor, target: Tensor, pos_weight: Tensor | None = None, gamma: float = FOCAL_GAMMA
 ) -> Tensor:
     """Focal loss as Lin et al. 2017 have it, with a sigmoid per label; ``pos_weight`` multiplies that of present labels."""
@@ -143,14 +145,16 @@ def multilabel_focal(
     ).mean()
 
 
-def logit_adjusted(
+def logit_adjusted_loss(
     logits: Tensor, target: Tensor, prior: Tensor, label_smoothing: float = 0.0
 ) -> Tensor:
     """Cross-entropy of logits + tau * log prior (Menon et al. 2021); without the sum, the logits are those of equally frequent classes."""
     return cross_entropy(logits + LOGIT_TAU * prior.log(), target, label_smoothing=label_smoothing)
 
 
-def ldam(logits: Tensor, target: Tensor, margins: Tensor, weight: Tensor | None = None) -> Tensor:
+def ldam_loss(
+    logits: Tensor, target: Tensor, margins: Tensor, weight: Tensor | None = None
+) -> Tensor:
     """Label-distribution-aware margins (Cao et al. 2019): cross-entropy after the true class's cosine is made smaller by its margin.
 
     Logits are cosines times ``LDAM_SCALE``, as a ``Cosine`` layer gives them in training.

@@ -127,8 +127,8 @@ class Network(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits."""
-        return self.last(self.embed(images))
+        return self.last(self.embed_images(images))
 
-    def embed(self, images: Tensor) -> Tensor:
+    def embed_images(self, images: Tensor) -> Tensor:
         """What the last layer is given, (n, width)."""
         return self.body(self.pixels(images))

@@ -14,7 +14,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 
 from models import recipe
-from models.inputs import check_images, encode
+from models.inputs import check_images, encode_targets
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -173,20 +173,20 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         FloatingPointError
             Training diverged.
         """
-        from models.training import train
+        from models.training import train_network
 
         self.check_parameters()
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        images, y = self._checked(X), np.asarray(y)
+        images, y = self._check_images(X), np.asarray(y)
         if held_out is None and self.validation:
-            images, y, held_out = self._hold_out(images, y, seed)
-        classes, targets = encode(y, len(images), type(self).__name__)
+            images, y, held_out = self._split_validation_set(images, y, seed)
+        classes, targets = encode_targets(y, len(images), type(self).__name__)
         if targets.ndim == 2:
             recipe.check_multilabel(self)
-        how = recipe.Recipe.of(self, class_weight=self._weights(classes))
-        kept = held_out and self._known(held_out, classes)
-        self.network_, self.history_ = train(
-            lambda batch: self._network(batch, len(classes)), images, targets, how, seed, kept
+        how = recipe.Recipe.from_model(self, class_weight=self._resolve_class_weight(classes))
+        kept = held_out and self._select_known_classes(held_out, classes)
+        self.network_, self.history_ = train_network(
+            lambda batch: self._make_network(batch, len(classes)), images, targets, how, seed, kept
         )
         self.classes_, self.multilabel_, self.image_shape_ = (
             classes,
@@ -195,24 +195,26 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         )
         return self
 
-    def begin(self, X: Images) -> Self:
-        """Build the network for images of one shape, with the weights it begins with; ``embed`` works then, ``predict`` does not."""
-        from models.training import untrained
+    def build_untrained(self, X: Images) -> Self:
+        """Build the network for images of one shape, with the weights it begins with; ``embed_images`` works then, ``predict`` does not."""
+        from models.training import build_untrained_network
 
         self.check_parameters()
-        images = self._checked(X)
+        images = self._check_images(X)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        self.network_ = untrained(lambda batch: self._network(batch, 2), images, seed)
+        self.network_ = build_untrained_network(
+            lambda batch: self._make_network(batch, 2), images, seed
+        )
         self.image_shape_ = images.shape[1:]
         return self
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Build ``network_`` anew from the state dictionary of another's; all else that ``fit`` sets is there."""
-        from models.training import rebuilt
+        from models.training import rebuild_network
 
         n_outputs = len(state["last.weight"])
-        self.network_ = rebuilt(
-            lambda batch: self._network(batch, n_outputs, initialised=False),
+        self.network_ = rebuild_network(
+            lambda batch: self._make_network(batch, n_outputs, initialised=False),
             self.image_shape_,
             state,
         )
@@ -234,19 +236,19 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             else self.classes_[probabilities.argmax(axis=1)]
         )
 
-    def embed(self, X: Images) -> NDArray[np.float32]:
+    def embed_images(self, X: Images) -> NDArray[np.float32]:
         """What the last layer is given, (n, width)."""
-        from models.prediction import embed
+        from models.prediction import predict_embeddings
 
         images = self._check_fitted(X, "network_")
-        return embed(self.network_, images, self.device)
+        return predict_embeddings(self.network_, images, self.device)
 
     def check_parameters(self) -> None:
         """Raise a ValueError for values that are not allowed, alone or together."""
         self._validate_params()
         recipe.check_combination(self)
 
-    def _network(self, images: Images, n_outputs: int, initialised: bool = True) -> Network:
+    def _make_network(self, images: Images, n_outputs: int, initialised: bool = True) -> Network:
         from models.losses import LDAM_SCALE
         from models.network import Network
 
@@ -255,7 +257,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             self.initialise(body)
         return Network(body, n_outputs, LDAM_SCALE if self.loss == "ldam" else None)
 
-    def _hold_out(
+    def _split_validation_set(
         self, images: Images, y: NDArray[Any], seed: int
     ) -> tuple[Images, NDArray[Any], Labelled | None]:
         """A part of the images to train on, and the rest; classes of one image are trained on."""
@@ -277,28 +279,28 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         kept = np.setdiff1d(np.arange(len(images)), held)
         return images[kept], y[kept], (images[held], y[held])
 
-    def _known(
+    def _select_known_classes(
         self, held_out: Labelled, classes: NDArray[Any]
     ) -> tuple[Images, NDArray[Any]] | None:
         """Held-out images of classes that are trained, and their codes; None where there are none."""
-        images, y = self._checked(held_out[0]), np.asarray(held_out[1])
+        images, y = self._check_images(held_out[0]), np.asarray(held_out[1])
         if y.ndim == 2:
             return images, y.astype(np.float32)
         known = np.isin(y, classes)
         return (images[known], np.searchsorted(classes, y[known])) if known.any() else None
 
-    def _weights(self, classes: NDArray[Any]) -> str | NDArray[np.float64] | None:
+    def _resolve_class_weight(self, classes: NDArray[Any]) -> str | NDArray[np.float64] | None:
         """``class_weight``, a dict as an array in the order of ``classes``."""
         if not isinstance(self.class_weight, dict):
             return self.class_weight
         return compute_class_weight(self.class_weight, classes=classes, y=classes)
 
-    def _checked(self, X: Images) -> Images:
+    def _check_images(self, X: Images) -> Images:
         return check_images(X, self.smallest_side, type(self).__name__)
 
     def _check_fitted(self, X: Images, attribute: str = "classes_") -> Images:
         check_is_fitted(self, attribute)
-        images = self._checked(X)
+        images = self._check_images(X)
         if images.shape[1:] != self.image_shape_:
             raise ValueError(
                 f"{type(self).__name__} was fitted on images of shape {self.image_shape_} and is "
@@ -309,7 +311,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
     @property
     def balances(self) -> bool:
         """Whether training corrects for the class frequencies."""
-        return bool(recipe.corrections(self))
+        return bool(recipe.imbalance_corrections(self))
 
     @property
     def uses_gpu(self) -> bool:

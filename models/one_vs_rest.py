@@ -48,10 +48,10 @@ class OneVsRest(OneVsRestClassifier):
         if inner_folds is None or not self.uses_inner_folds:
             return super().fit(X, y)
         self.label_binarizer_ = LabelBinarizer(sparse_output=True)
-        truth = self._columns(y, fit=True)
+        truth = self._binarize_labels(y, fit=True)
         self.classes_ = self.label_binarizer_.classes_
         folds = [
-            (X_in, self._columns(y_in), X_held, self._columns(y_held))
+            (X_in, self._binarize_labels(y_in), X_held, self._binarize_labels(y_held))
             for X_in, y_in, X_held, y_held in inner_folds
         ]
         self.estimators_ = [
@@ -82,7 +82,7 @@ class OneVsRest(OneVsRestClassifier):
             np.zeros((2, *X.shape[1:])), [0, 1]
         )
 
-    def _columns(self, y: NDArray, fit: bool = False) -> NDArray[np.int64]:
+    def _binarize_labels(self, y: NDArray, fit: bool = False) -> NDArray[np.int64]:
         """Whether each image has each label, (n, n_labels)."""
         binarizer = self.label_binarizer_
         return np.asarray((binarizer.fit_transform(y) if fit else binarizer.transform(y)).toarray())

@@ -67,7 +67,7 @@ def plan_parts(truth: Tensor, recipe: Recipe) -> list[Part]:
     return [Part(range(1, epochs + 1), plain)]
 
 
-def draw(part: Part, truth: Tensor, generator: torch.Generator) -> Tensor:
+def draw_indices(part: Part, truth: Tensor, generator: torch.Generator) -> Tensor:
     """Indices of the images of one epoch, in the order of training; as many as there are images."""
     return (
         draw_equally(truth.cpu(), generator)
@@ -83,12 +83,13 @@ def draw_equally(codes: Tensor, generator: torch.Generator) -> Tensor:
         torch.randperm(n_classes, generator=generator) < len(codes) % n_classes
     )
     chosen = [
-        _cycle(torch.nonzero(codes == k)[:, 0], int(quotas[k]), generator) for k in range(n_classes)
+        _cycle_members(torch.nonzero(codes == k)[:, 0], int(quotas[k]), generator)
+        for k in range(n_classes)
     ]
     return torch.cat(chosen)[torch.randperm(len(codes), generator=generator)]
 
 
-def _cycle(members: Tensor, n: int, generator: torch.Generator) -> Tensor:
+def _cycle_members(members: Tensor, n: int, generator: torch.Generator) -> Tensor:
     """Return n of ``members``: all in random order, then all in another, and so on."""
     rounds = -(-n // len(members))
     return members[
@@ -96,7 +97,7 @@ def _cycle(members: Tensor, n: int, generator: torch.Generator) -> Tensor:
     ]
 
 
-def prepare(network: Network, part: Part) -> None:
+def prepare_network(network: Network, part: Part) -> None:
     """Training mode; layers that this part leaves alone get no gradients and keep their batch statistics."""
     network.train().requires_grad_(not part.last_layer_only)
     network.last.requires_grad_(True)

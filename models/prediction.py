@@ -23,19 +23,23 @@ Images = NDArray[np.uint8]
 def predict_logits(network: Network, images: Images, device: str) -> NDArray[np.float64]:
     """Logits of ``images``, (n, n_outputs)."""
     where = find_device(device)
-    return logits_of(_there(network, where), images, where).cpu().double().numpy()
+    return call_in_batches(_network_on_device(network, where), images, where).cpu().double().numpy()
 
 
-def embed(network: Network, images: Images, device: str) -> NDArray[np.float32]:
+def predict_embeddings(network: Network, images: Images, device: str) -> NDArray[np.float32]:
     """What the last layer is given for ``images``, (n, width)."""
     where = find_device(device)
-    return logits_of(_there(network, where), images, where, Network.embed).cpu().numpy()
+    return (
+        call_in_batches(_network_on_device(network, where), images, where, Network.embed_images)
+        .cpu()
+        .numpy()
+    )
 
 
 def predict_pixels(network: Network, images: Images, device: str) -> Images:
     """Images that a network gives back, (n, h, w, c) uint8."""
     where = find_device(device)
-    planes = logits_of(_there(network, where), images, where)
+    planes = call_in_batches(_network_on_device(network, where), images, where)
     return (
         ((planes + 1) * 127.5)
         .round()
@@ -47,13 +51,13 @@ def predict_pixels(network: Network, images: Images, device: str) -> Images:
     )
 
 
-def _there(network: Network, where: torch.device) -> Network:
+def _network_on_device(network: Network, where: torch.device) -> Network:
     """The network on a device; the one given stays on the CPU, so that it can be pickled anywhere."""
     return network if where.type == "cpu" else deepcopy(network).to(where)
 
 
 @torch.inference_mode()
-def logits_of(
+def call_in_batches(
     network: Network,
     images: Images,
     where: torch.device,
@@ -61,9 +65,9 @@ def logits_of(
 ) -> Tensor:
     """What a network, or a method of its, gives for images, (n, ...) float32; in batches that bound the memory."""
     size = max(1, min(1024, PIXELS_AT_ONCE // (images.shape[1] * images.shape[2])))
-    with autocast(where):
+    with autocast_on_cuda(where):
         parts = [
-            call(network, on_device(images[start : start + size], where)).float()
+            call(network, copy_to_device(images[start : start + size], where)).float()
             for start in range(0, len(images), size)
         ]
     return torch.cat(parts)
@@ -83,11 +87,11 @@ def find_device(name: str) -> torch.device:
     )
 
 
-def autocast(where: torch.device) -> Any:
+def autocast_on_cuda(where: torch.device) -> Any:
     """bfloat16 where it pays and a result differs from machine to machine anyway: on CUDA."""
     return torch.autocast("cuda", torch.bfloat16, enabled=where.type == "cuda")
 
 
-def on_device(images: Images, device: torch.device) -> Tensor:
+def copy_to_device(images: Images, device: torch.device) -> Tensor:
     """Images as a tensor, a copy of theirs."""
     return torch.tensor(np.ascontiguousarray(images), device=device)

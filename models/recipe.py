@@ -47,7 +47,7 @@ class Recipe:
     device: str = "auto"
 
     @classmethod
-    def of(cls, model: Any, **replaced: Any) -> Self:
+    def from_model(cls, model: Any, **replaced: Any) -> Self:
         """Parameters of a network classifier."""
         return cls(**{field.name: getattr(model, field.name) for field in fields(cls)} | replaced)
 
@@ -109,7 +109,7 @@ CONSTRAINTS: dict[str, Any] = {
 def check_combination(model: Any) -> None:
     """Raise a ValueError for values that are allowed alone and not together."""
     name_of_model = type(model).__name__
-    used = corrections(model)
+    used = imbalance_corrections(model)
     if len(used) > 1:
         raise ValueError(
             f"{name_of_model}: {used[0]} and {used[1]} both correct for the class frequencies; "
@@ -146,7 +146,7 @@ def check_multilabel(model: Any) -> None:
         )
 
 
-def corrections(model: Any) -> list[str]:
+def imbalance_corrections(model: Any) -> list[str]:
     """All that corrects for the class frequencies; focal and ldam do not, they weigh difficulty and margins."""
     named = {
         f"loss={model.loss!r}": model.loss in CORRECTING,

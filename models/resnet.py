@@ -123,12 +123,12 @@ class ResNet18(NetworkClassifier):
     def initialise(self, body: Body) -> None:
         """Give the layers the weights that were asked for, all but those of the last layer."""
         if self.weights is not None:
-            state = self._state()
+            state = self._read_state_dict()
             body.layers.load_state_dict(
                 {name: value for name, value in state.items() if not name.startswith("fc.")}
             )
 
-    def _state(self) -> dict[str, Tensor]:
+    def _read_state_dict(self) -> dict[str, Tensor]:
         """State dictionary of the weights, without unpickling."""
         import torch
         from torchvision import models

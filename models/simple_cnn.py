@@ -11,8 +11,8 @@ def simple_body(image_shape: tuple[int, int, int]) -> Body:
     """Two convolutional blocks and a dense layer, from (h, w, c) of at least 4 x 4 pixels, from which that layer takes its size."""
     height, width, channels = image_shape
     layers = nn.Sequential(
-        *_block(channels, 32),
-        *_block(32, 64),
+        *_make_convolution_block(channels, 32),
+        *_make_convolution_block(32, 64),
         nn.Flatten(),
         nn.Dropout(0.5),
         nn.Linear(64 * (height // 4) * (width // 4), 128),
@@ -22,7 +22,7 @@ def simple_body(image_shape: tuple[int, int, int]) -> Body:
     return Body(layers, 128, Pixels())
 
 
-def _block(n_in: int, n_out: int) -> list[nn.Module]:
+def _make_convolution_block(n_in: int, n_out: int) -> list[nn.Module]:
     """ReLU comes after pooling, not before: the maximum of what is cut off at zero is the maximum, cut off; a quarter of the work."""
     return [
         nn.Conv2d(n_in, n_out, kernel_size=3, padding=1),

@@ -88,18 +88,20 @@ class CoupledSVC(ClassifierMixin, BaseEstimator):
         check_two_classes(y)
         self.classes_ = np.unique(y)
         self.pairs_ = list(combinations(range(len(self.classes_)), 2))
-        held = HeldOut(self._machine(), X, y, inner_folds, self.class_weight)
+        held = HeldOut(self._make_machine(), X, y, inner_folds, self.class_weight)
         held.scores = _as_pairs(held.scores)
         self.sigmoids_ = np.array(
             [
-                held.sigmoid(k, held.codes == first, np.isin(held.codes, (first, second)))
+                held.fit_column_sigmoid(
+                    k, held.codes == first, np.isin(held.codes, (first, second))
+                )
                 for k, (first, second) in enumerate(self.pairs_)
             ]
         )
-        self.machine_ = self._machine().fit(X, y)
+        self.machine_ = self._make_machine().fit(X, y)
         return self
 
-    def _machine(self) -> Pipeline:
+    def _make_machine(self) -> Pipeline:
         svc = estimator_class("svm:SVC")(
             kernel=self.kernel,
             C=self.C,
@@ -121,7 +123,9 @@ class CoupledSVC(ClassifierMixin, BaseEstimator):
         step = max(1, AT_ONCE // k**2)
         return np.concatenate(
             [
-                couple(_table(first_wins[start : start + step], self.pairs_, k))
+                couple_pairwise_probabilities(
+                    _pairwise_matrix(first_wins[start : start + step], self.pairs_, k)
+                )
                 for start in range(0, len(scores), step)
             ]
         )
@@ -142,7 +146,7 @@ class AtMostNystroem(Nystroem):
             return super().fit(X)
 
 
-def couple(wins: NDArray[np.float64]) -> NDArray[np.float64]:
+def couple_pairwise_probabilities(wins: NDArray[np.float64]) -> NDArray[np.float64]:
     """Probabilities of classes that fit those of the pairs best (Wu, Lin & Weng 2004, equation 21).
 
     Parameters
@@ -168,10 +172,10 @@ def couple(wins: NDArray[np.float64]) -> NDArray[np.float64]:
     return found / found.sum(axis=1, keepdims=True)
 
 
-def _table(
+def _pairwise_matrix(
     first_wins: NDArray[np.float64], pairs: list[tuple[int, int]], k: int
 ) -> NDArray[np.float64]:
-    """Probabilities of pairs, (n, n_pairs), as ``couple`` takes them, (n, k, k)."""
+    """Probabilities of pairs, (n, n_pairs), as ``couple_pairwise_probabilities`` takes them, (n, k, k)."""
     wins = np.zeros((len(first_wins), k, k))
     for column, (first, second) in enumerate(pairs):
         wins[:, first, second], wins[:, second, first] = (

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import settings
 
 from benchmark.datasets.bundled import load_digits
-from benchmark.pipelines.pipeline import fit
-from benchmark.plugins.registry import resolve, takes_images, with_defaults
+from benchmark.pipelines.pipeline import fit_pipeline
+from benchmark.plugins.registry import resolve_spec, takes_images, with_defaults
 from benchmark.plugins.spec import Spec
-from benchmark.study.axes import axis_named
+from benchmark.study.axes import find_axis
 from benchmark.study.cell import Cell, default_values, resolve_value
 
 settings.register_profile("benchmark", deadline=None)  # times are not what these tests promise
@@ -78,14 +78,14 @@ def make_cell():
         }
         values = default_values() | {"dataset": Spec("digits")}
         for name, entry in entries.items():
-            axis = axis_named(name)
+            axis = find_axis(name)
             values[name] = resolve_value(axis.kind, axis.read(entry))
         if takes_images(values["model"]):
             values["extractor"] = ()
         return Cell(
             dataset.fingerprint,
             None,
-            with_defaults(resolve("split", Spec.parse(split))),
+            with_defaults(resolve_spec("split", Spec.parse(split))),
             fold,
             values,
         )
@@ -124,7 +124,7 @@ def rare(digits):
 
 @pytest.fixture(scope="session")
 def classical(digits, make_cell):
-    return fit(
+    return fit_pipeline(
         make_cell(
             digits, "hog", "logistic_regression", "random_over + prior_threshold", split="holdout"
         ),
@@ -134,7 +134,7 @@ def classical(digits, make_cell):
 
 @pytest.fixture(scope="session")
 def deep(digits, make_cell):
-    return fit(make_cell(digits, model="simple_cnn(epochs=3)", split="holdout"), digits)
+    return fit_pipeline(make_cell(digits, model="simple_cnn(epochs=3)", split="holdout"), digits)
 
 
 @pytest.fixture(scope="session")

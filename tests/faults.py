@@ -240,7 +240,7 @@ class PatchesMetrics(Honest):
     """Makes every result perfect."""
 
     def work(self):
-        benchmark.scoring.metrics.compute = lambda stored: {"accuracy": 1.0, "f1": 1.0}
+        benchmark.scoring.metrics.compute_metrics = lambda stored: {"accuracy": 1.0, "f1": 1.0}
 
 
 def guess_everywhere():

@@ -18,7 +18,7 @@ from benchmark.checks import common, extractors, models, process, strategies
 from benchmark.checks.subject import ERRORS, Failure, Subject
 from benchmark.engine.worker import EndedError, Limits, Worker
 from benchmark.errors import UserError
-from benchmark.plugins.registry import find
+from benchmark.plugins.registry import find_plugin_specs
 from benchmark.plugins.spec import ResolvedSpec
 from benchmark.utils.threads import limited_threads
 
@@ -37,8 +37,8 @@ _GATES: dict[str, tuple[Check, ...]] = {
     "strategy": (*_FIRST, strategies.gives_training_set, process.process_is_left_alone),
 }
 _LEAKS: dict[Check, tuple[str, ...]] = {
-    common.hidden_labels: ("input_unchanged", "repeats"),
-    common.hidden_images: (
+    common.predictions_ignore_test_labels: ("input_unchanged", "repeats"),
+    common.predictions_ignore_other_images: (
         "images_are_independent",
         "images_are_adjusted_alone",
         "stateless_is_true",
@@ -48,22 +48,22 @@ _OTHERS: dict[str, dict[Check, tuple[str, ...]]] = {
     "extractor": {
         extractors.small_images_are_enlarged: (),
         extractors.input_unchanged: (),
-        common.repeats: ("input_unchanged",),
+        common.results_are_reproducible: ("input_unchanged",),
         extractors.images_are_independent: ("repeats",),
         extractors.labels_are_ignored: ("repeats",),
         extractors.stateless_is_true: ("repeats",),
         extractors.nothing_is_looked_up: ("images_are_independent",),
-        extractors.names_fit: (),
+        extractors.feature_names_match: (),
     },
     "model": {
         models.input_unchanged: (),
-        common.repeats: ("input_unchanged",),
+        common.results_are_reproducible: ("input_unchanged",),
         models.images_are_independent: ("repeats",),
         models.classes_may_be_missing: (),
     },
     "strategy": {
         strategies.input_unchanged: (),
-        common.repeats: ("input_unchanged",),
+        common.results_are_reproducible: ("input_unchanged",),
         strategies.images_are_adjusted_alone: ("repeats",),
     },
 }
@@ -95,12 +95,12 @@ class Outcome:
         return not self.problem and not self.needs
 
 
-def checks_of(kind: str) -> dict[Check, tuple[str, ...]]:
+def ordered_checks(kind: str) -> dict[Check, tuple[str, ...]]:
     """Checks of a kind in the order in which they run, and the names of the checks that each needs."""
     gates = _GATES[kind]
     names = tuple(check.__name__ for check in gates)
     ordered = {gate: names[:i] for i, gate in enumerate(gates)}
-    others = {**_OTHERS[kind], common.pickles: (), **_LEAKS}
+    others = {**_OTHERS[kind], common.can_be_pickled: (), **_LEAKS}
     present = {check.__name__ for check in (*ordered, *others)}
     return ordered | {
         check: (*names, *(need for need in needs if need in present))
@@ -119,24 +119,24 @@ def own_process() -> Iterator[Run]:
     """
     worker = Worker()
     try:
-        yield partial(worker.run, Limits())
+        yield partial(worker.run_task, Limits())
     except EndedError as ended:
         raise UserError(f"the check did not complete: {ended.reason}") from None
     finally:
-        worker.kill()
+        worker.kill_process()
 
 
-def find_plugins(name: str) -> list[tuple[str, ResolvedSpec]]:
-    """Kind and spec of each plug-in to be checked in this process from now on; see ``benchmark.plugins.registry.find``."""
+def find_plugins_to_check(name: str) -> list[tuple[str, ResolvedSpec]]:
+    """Kind and spec of each plug-in to be checked in this process from now on; see ``benchmark.plugins.registry.find_plugin_specs``."""
     process.watch_forks()
-    return find(name)
+    return find_plugin_specs(name)
 
 
-def _call(function: Callable[..., Any], *args: Any) -> Any:
+def _call_directly(function: Callable[..., Any], *args: Any) -> Any:
     return function(*args)
 
 
-def run_checks(kind: str, spec: ResolvedSpec, run: Run = _call) -> Iterator[Outcome]:
+def run_checks(kind: str, spec: ResolvedSpec, run: Run = _call_directly) -> Iterator[Outcome]:
     """Run every check of a kind on a plug-in.
 
     Parameters
@@ -154,7 +154,7 @@ def run_checks(kind: str, spec: ResolvedSpec, run: Run = _call) -> Iterator[Outc
         run.
     """
     causes: dict[str, str] = {}  # name of a check that did not pass -> name of the one that failed
-    for check, needs in checks_of(kind).items():
+    for check, needs in ordered_checks(kind).items():
         name, expected = check.__name__, " ".join((check.__doc__ or "").replace("``", "`").split())
         cause = next((causes[need] for need in needs if need in causes), "")
         problem = "" if cause else _run_check(check, kind, spec, run)
@@ -186,13 +186,13 @@ def _find_problem(check: Check, kind: str, spec: ResolvedSpec) -> str:
             warnings.simplefilter("ignore")
             check(subject)
     except Failure as failure:
-        return process.harm_done() or " ".join(str(failure).split())
+        return process.describe_process_changes() or " ".join(str(failure).split())
     except ERRORS as error:
-        return process.harm_done() or f"raises {subject.describe_error(error)}"
+        return process.describe_process_changes() or f"raises {subject.describe_error(error)}"
     return ""
 
 
-def measurements(kind: str, spec: ResolvedSpec, outcomes: list[Outcome]) -> list[str]:
+def describe_measurements(kind: str, spec: ResolvedSpec, outcomes: list[Outcome]) -> list[str]:
     """Say of which size the images were, and what an image takes; nothing about a plug-in that does not work at all.
 
     Parameters
@@ -203,7 +203,7 @@ def measurements(kind: str, spec: ResolvedSpec, outcomes: list[Outcome]) -> list
     outcomes : list of Outcome
         Of its checks.
     """
-    from benchmark.checks.timing import time_per_image
+    from benchmark.checks.timing import describe_time_per_image
 
     gates = {check.__name__ for check in _GATES[kind]}
     if not all(outcome.passed for outcome in outcomes if outcome.name in gates):
@@ -213,7 +213,7 @@ def measurements(kind: str, spec: ResolvedSpec, outcomes: list[Outcome]) -> list
     with warnings.catch_warnings(), limited_threads():
         warnings.simplefilter("ignore")
         try:
-            return [*lines, time_per_image(subject)]
+            return [*lines, describe_time_per_image(subject)]
         except ERRORS as error:
             return [*lines, f"time per image: not measured, raises {subject.describe_error(error)}"]
 

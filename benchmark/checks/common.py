@@ -19,11 +19,18 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 
 from benchmark.checks import models, strategies
-from benchmark.checks.state import kept_state
-from benchmark.checks.subject import Failure, Subject, require, same, some_digits, uneven_digits
+from benchmark.checks.state import snapshot_state
+from benchmark.checks.subject import (
+    Failure,
+    Subject,
+    imbalanced_digits,
+    require_equal,
+    require_true,
+    some_digits,
+)
 from benchmark.datasets.base import Dataset
-from benchmark.evaluation.evaluate import evaluate
-from benchmark.plugins.registry import build, resolve
+from benchmark.evaluation.evaluate import evaluate_on_dataset
+from benchmark.plugins.registry import build_component, resolve_spec
 from benchmark.plugins.spec import Spec
 from benchmark.results.folder import ResultsFolder
 from benchmark.scoring.predictions import Predictions
@@ -33,14 +40,14 @@ from benchmark.utils.status import Status
 
 def parameters_are_stored(subject: Subject) -> None:
     """``__init__`` only stores its arguments, each under its own name, as scikit-learn asks."""
-    estimator = build(subject.spec)
+    estimator = build_component(subject.spec)
     name = type(estimator).__name__
     base = {
         "extractor": "features.base.Extractor",
         "strategy": "imblearn.base.BaseSampler or sklearn.base.BaseEstimator",
     }
     problem = f"{name} has no get_params: inherit from {base.get(subject.kind, 'sklearn.base.ClassifierMixin and BaseEstimator')}"
-    require(hasattr(estimator, "get_params") and not inspect.isclass(estimator), problem)
+    require_true(hasattr(estimator, "get_params") and not inspect.isclass(estimator), problem)
     if type(estimator).get_params is BaseEstimator.get_params:
         _check_init(estimator)
     try:
@@ -54,7 +61,7 @@ def parameters_are_stored(subject: Subject) -> None:
             f"__init__ changes {parameter}: write self.{parameter} = {parameter} there, and "
             "convert or check it in fit"
         ) from error
-    require(
+    require_true(
         repr(copy) == repr(estimator),
         "a clone has other parameters: __init__ must only store its arguments, as self.name = name",
     )
@@ -115,7 +122,7 @@ def _check_call(cls: str, method: str, function: Any, given: list[str]) -> None:
         raise Failure(f"{call}: write def {method}({', '.join(['self', *given])})") from None
 
 
-def pickles(subject: Subject) -> None:
+def can_be_pickled(subject: Subject) -> None:
     """It can be sent to another process."""
     try:
         pickle.loads(pickle.dumps(subject.build()))  # noqa: S301  # our own bytes
@@ -126,9 +133,9 @@ def pickles(subject: Subject) -> None:
         ) from error
 
 
-def repeats(subject: Subject) -> None:
+def results_are_reproducible(subject: Subject) -> None:
     """The same ``random_state`` gives the same result, bit for bit; the same images give the same at every call."""
-    first, second = _two_resamplings(subject) if subject.kind == "strategy" else _two_runs(subject)
+    first, second = _resample_twice(subject) if subject.kind == "strategy" else _run_twice(subject)
     takes = "random_state" in subject.build().get_params(deep=False)
     remedy = "draw every random number from sklearn.utils.check_random_state(self.random_state)"
     if "torch" in sys.modules:
@@ -136,39 +143,39 @@ def repeats(subject: Subject) -> None:
     problem = "run twice with the same seed, it gives two results: " + (
         remedy if takes else f"add random_state=None to __init__, and {remedy}"
     )
-    same(first, second, problem)
+    require_equal(first, second, problem)
     if subject.kind == "strategy":
-        same(_predicted(subject), _predicted(subject), problem)
+        require_equal(_predict_test_set(subject), _predict_test_set(subject), problem)
 
 
-def _two_resamplings(subject: Subject) -> tuple[NDArray, NDArray]:
+def _resample_twice(subject: Subject) -> tuple[NDArray, NDArray]:
     digits = (
-        uneven_digits()
+        imbalanced_digits()
     )  # bound to a name, so that a plug-in that searches the memory for the dataset finds it
     X, y = digits.images.reshape(len(digits.images), -1).astype(np.float32), digits.targets
     with global_seeds(1):
-        first = strategies.resampled(subject, X.copy(), y.copy())[0]
+        first = strategies.resample_with_plugin(subject, X.copy(), y.copy())[0]
     with global_seeds(2):
-        return first, strategies.resampled(subject, X.copy(), y.copy())[0]
+        return first, strategies.resample_with_plugin(subject, X.copy(), y.copy())[0]
 
 
-def _two_runs(subject: Subject) -> tuple[NDArray, NDArray]:
+def _run_twice(subject: Subject) -> tuple[NDArray, NDArray]:
     """Features or probabilities of two that are fitted alike, with the global generators in two states."""
-    X, y = _training_set(subject)
+    X, y = _make_training_set(subject)
     with global_seeds(1):
-        made = subject.fitted(X, y)
-        first = subject.apply(made, X)
+        made = subject.build_and_fit(X, y)
+        first = subject.apply_fitted(made, X)
     _check_second_call(subject, made, X)
     with global_seeds(2):
-        return first, subject.outputs(X, y)
+        return first, subject.fit_and_apply(X, y)
 
 
 def _check_second_call(subject: Subject, made: Any, X: NDArray) -> None:
     """Fail if a second call on the same images gives something else, and something that is kept between calls has changed."""
     with global_seeds(0):
-        first, before = subject.apply(made, X), kept_state(made)
+        first, before = subject.apply_fitted(made, X), snapshot_state(made)
     with global_seeds(0):
-        second, after = subject.apply(made, X), kept_state(made)
+        second, after = subject.apply_fitted(made, X), snapshot_state(made)
     changed = [name for name, content in after.items() if before.get(name) != content]
     if changed and not np.allclose(first, second, atol=1e-6):
         method = "transform" if subject.kind == "extractor" else "predict_proba"
@@ -179,10 +186,10 @@ def _check_second_call(subject: Subject, made: Any, X: NDArray) -> None:
         )
 
 
-def _training_set(subject: Subject) -> tuple[NDArray, NDArray[np.int64]]:
+def _make_training_set(subject: Subject) -> tuple[NDArray, NDArray[np.int64]]:
     """Images or features, as the subject takes them, and labels."""
     if subject.kind == "model":
-        return models.training_set(subject)
+        return models.make_training_set(subject)
     digits = some_digits(60, subject.side)
     return digits.images, digits.targets
 
@@ -200,31 +207,33 @@ def global_seeds(seed: int) -> Iterator[None]:
         np.random.set_state(states[1])  # noqa: NPY002
 
 
-def hidden_labels(subject: Subject) -> None:
+def predictions_ignore_test_labels(subject: Subject) -> None:
     """Predictions do not change when the labels of the test set do."""
     # each dataset lives only while it is evaluated, so that a plug-in that searches the memory
     # finds the one at hand
     problem = (
         "predictions follow the labels of the test set: read no labels but those that fit is given"
     )
-    same(_predicted(subject), _predicted(subject, wrong_labels=True), problem)
+    require_equal(
+        _predict_test_set(subject), _predict_test_set(subject, wrong_labels=True), problem
+    )
 
 
-def hidden_images(subject: Subject) -> None:
+def predictions_ignore_other_images(subject: Subject) -> None:
     """The prediction for a test image does not change when the other test images do."""
-    first, second = _predicted(subject), _predicted(subject, other_images=True)
+    first, second = _predict_test_set(subject), _predict_test_set(subject, other_images=True)
     half = len(first) // 2
     problem = (
         "predictions of test images follow other test images: learn from the training set only"
     )
-    require(np.allclose(first[:half], second[:half], atol=1e-6), problem)
+    require_true(np.allclose(first[:half], second[:half], atol=1e-6), problem)
 
 
 def _split_digits(
     subject: Subject, wrong_labels: bool = False, other_images: bool = False
 ) -> Dataset:
     """Make a dataset of real digits with an official split; on request with wrong labels, or other images, in its test set."""
-    digits = uneven_digits() if subject.kind == "strategy" else some_digits(200, subject.side)
+    digits = imbalanced_digits() if subject.kind == "strategy" else some_digits(200, subject.side)
     test = np.arange(200) % 4 == 0
     targets = np.where(
         test & wrong_labels, (digits.targets + 1) % len(digits.classes), digits.targets
@@ -237,7 +246,7 @@ def _split_digits(
     return replace(digits, images=images, targets=targets, part=np.where(test, "test", "train"))
 
 
-def _predicted(
+def _predict_test_set(
     subject: Subject, wrong_labels: bool = False, other_images: bool = False
 ) -> NDArray[np.float64]:
     """Probabilities of a whole evaluation with the subject in its place."""
@@ -248,7 +257,7 @@ def _predicted(
         "strategy": Spec("none"),
     }
     parts = {
-        kind: subject.spec if kind == subject.kind else resolve(kind, spec)
+        kind: subject.spec if kind == subject.kind else resolve_spec(kind, spec)
         for kind, spec in usual.items()
     }
     extractor = () if subject.kind == "model" and subject.takes_images else (parts["extractor"],)
@@ -259,12 +268,16 @@ def _predicted(
         "model": parts["model"],
     }
     cell = Cell(
-        dataset.fingerprint, None, resolve("split", Spec("official")), 0, default_values() | values
+        dataset.fingerprint,
+        None,
+        resolve_spec("split", Spec("official")),
+        0,
+        default_values() | values,
     )
     with tempfile.TemporaryDirectory() as folder:
-        row = evaluate(cell, dataset, Path(folder))
-        require(
+        row = evaluate_on_dataset(cell, dataset, Path(folder))
+        require_true(
             row["status"] == Status.OK,
             f"the evaluation of a cell ends as {row['status']}: {row['reason']}",
         )
-        return Predictions.load(ResultsFolder(folder).predictions(cell.key)).proba
+        return Predictions.load(ResultsFolder(folder).predictions_path(cell.key)).proba

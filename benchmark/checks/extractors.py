@@ -10,28 +10,30 @@ from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 from sklearn.neighbors import KNeighborsClassifier
 
-from benchmark.checks.networks import evaluation_mode
+from benchmark.checks.networks import require_evaluation_mode
 from benchmark.checks.subject import (
     ON_A_COPY,
     ON_BLANK,
     SIDES,
     Failure,
     Subject,
+    catch_error,
     colour_images,
-    error_of,
+    describe_type,
     is_broken_contract,
-    kind_of_value,
-    require,
-    same,
+    require_equal,
+    require_true,
     some_digits,
 )
 from benchmark.evaluation.feature_cache import exception_text
 from features.base import Extractor
 
 
-def _fitted(subject: Subject, images: NDArray[np.uint8], y: NDArray[np.int64] | None = None) -> Any:
+def _build_and_fit(
+    subject: Subject, images: NDArray[np.uint8], y: NDArray[np.int64] | None = None
+) -> Any:
     extractor = subject.build()
-    labels = subject.labels(np.arange(len(images)) % 2) if y is None else (y,)
+    labels = subject.labels_for_fit(np.arange(len(images)) % 2) if y is None else (y,)
     return extractor.fit(images.copy(), *labels)
 
 
@@ -40,7 +42,7 @@ def learning_is_declared(subject: Subject) -> None:
     extractor = subject.build()
     cls = type(extractor)
     missing = [method for method in ("fit", "transform") if not hasattr(extractor, method)]
-    require(
+    require_true(
         not missing,
         f"{cls.__name__} has no {' and no '.join(missing)}: write class {cls.__name__}(Extractor), "
         "from features.base",
@@ -51,7 +53,7 @@ def learning_is_declared(subject: Subject) -> None:
     if isinstance(extractor, Extractor) and cls.fit is Extractor.fit:
         inherited = isinstance(vars(cls).get("stateless", True), bool)
         problem = f"{cls.__name__} has learn(), and stateless is True, so learn() is never called: set stateless = False in the class"
-        require(not extractor.stateless or not inherited, problem)
+        require_true(not extractor.stateless or not inherited, problem)
     given = [None] * (2 if extractor.uses_labels else 1)
     try:
         inspect.signature(extractor.learn).bind(*given)
@@ -69,33 +71,33 @@ def learning_is_declared(subject: Subject) -> None:
 
 def gives_features(subject: Subject) -> None:
     """``fit`` returns the extractor; ``transform`` gives a (n, d) float32 matrix of finite numbers, for gray and colour images."""
-    extractor, gray = subject.build(), some_digits(24, _side(subject)).images
-    returned = extractor.fit(gray.copy(), *subject.labels(np.arange(24) % 2))
-    require(
+    extractor, gray = subject.build(), some_digits(24, _find_probe_side(subject)).images
+    returned = extractor.fit(gray.copy(), *subject.labels_for_fit(np.arange(24) % 2))
+    require_true(
         returned is extractor,
-        f"fit returns {kind_of_value(returned)}, not the extractor: end it with `return self`",
+        f"fit returns {describe_type(returned)}, not the extractor: end it with `return self`",
     )
-    with evaluation_mode("extract"):
+    with require_evaluation_mode("extract"):
         features = extractor.transform(gray.copy())
     _check_features(features, gray)
     if isinstance(extractor, Extractor):
         problem = "extract returns float16, which ends at 65,504 and keeps 3 digits of a sum: compute in float32, batch.astype(np.float32)"
-        require(extractor._features_of(gray).dtype != np.float16, problem)
+        require_true(extractor._extract_checked(gray).dtype != np.float16, problem)
     colour = colour_images(12, subject.side)
-    error = error_of(lambda: _fitted(subject, colour).transform(colour.copy()))
+    error = catch_error(lambda: _build_and_fit(subject, colour).transform(colour.copy()))
     if error:
         raise Failure(
             f"raises {subject.describe_error(error)} on colour images (n, h, w, 3), and works on "
             "gray images (n, h, w, 1): "
             "start from to_gray(batch), of features.base"
         )
-    _check_features(_fitted(subject, colour).transform(colour.copy()), colour)
+    _check_features(_build_and_fit(subject, colour).transform(colour.copy()), colour)
 
 
-def _side(subject: Subject) -> int:
+def _find_probe_side(subject: Subject) -> int:
     """Side of the probe images; a ``fit`` that leaves out the base class's is named as the cause."""
     images = some_digits(24).images
-    error = error_of(lambda: subject.outputs(images, np.arange(24) % 2))
+    error = catch_error(lambda: subject.fit_and_apply(images, np.arange(24) % 2))
     made = subject.build()
     if (
         isinstance(error, NotFittedError)
@@ -112,8 +114,8 @@ def _side(subject: Subject) -> int:
 
 def _check_features(features: Any, images: NDArray[np.uint8]) -> None:
     shape: tuple[int, ...] = getattr(features, "shape", ())
-    problem = f"transform gives {kind_of_value(features)} of shape {shape} for {len(images)} images: return an array ({len(images)}, d)"
-    require(
+    problem = f"transform gives {describe_type(features)} of shape {shape} for {len(images)} images: return an array ({len(images)}, d)"
+    require_true(
         isinstance(features, np.ndarray)
         and len(shape) == 2
         and shape[0] == len(images)
@@ -121,8 +123,8 @@ def _check_features(features: Any, images: NDArray[np.uint8]) -> None:
         problem,
     )
     problem = f"features are {features.dtype}, not float32: write extract(batch) alone and inherit transform, or return .astype(np.float32)"
-    require(features.dtype == np.float32, problem)
-    require(
+    require_true(features.dtype == np.float32, problem)
+    require_true(
         np.isfinite(features).all(),
         "features hold NaN or infinity: look for a division by zero or the logarithm of zero",
     )
@@ -132,7 +134,7 @@ def small_images_are_enlarged(subject: Subject) -> None:
     """``min_size`` is the smallest side that ``extract`` works on; smaller images are enlarged to it."""
     side, error = subject.smallest_side
     smaller = SIDES[SIDES.index(side) - 1] if side > SIDES[0] else 0
-    require(
+    require_true(
         not smaller,
         f"raises {error} on images of {smaller} x {smaller} pixels, and works on {side} x {side}: "
         f"set min_size = {side} in the class, and smaller images are enlarged",
@@ -148,7 +150,7 @@ def blank_images_give_features(subject: Subject) -> None:
         (f"{side + 1} x {side + 5} pixel", colour_images(3, 2 * side)[:, : side + 1, : side + 5]),
     ):
         try:
-            _check_features(_fitted(subject, images).transform(images), images)
+            _check_features(_build_and_fit(subject, images).transform(images), images)
         except Failure as failure:
             raise Failure(f"on {name} images: {failure}") from None
         except Exception as error:
@@ -164,8 +166,8 @@ def input_unchanged(subject: Subject) -> None:
     """``fit`` and ``transform`` leave the images as they are."""
     images = colour_images(12, subject.side)
     given = images.copy()
-    subject.build().fit(given, *subject.labels(np.arange(12) % 2)).transform(given)
-    same(given, images, f"the images are different after fit and transform: {ON_A_COPY}")
+    subject.build().fit(given, *subject.labels_for_fit(np.arange(12) % 2)).transform(given)
+    require_equal(given, images, f"the images are different after fit and transform: {ON_A_COPY}")
 
 
 def images_are_independent(subject: Subject) -> None:
@@ -173,15 +175,15 @@ def images_are_independent(subject: Subject) -> None:
     images = some_digits(
         1200 if subject.side <= 16 else 64, subject.side
     ).images  # more than a batch, where that is affordable
-    extractor = _fitted(subject, images[:60])
+    extractor = _build_and_fit(subject, images[:60])
     together = extractor.transform(images)
     alone = np.vstack([extractor.transform(image[None]) for image in images[:5]])
     remedy = "compute no statistic over the batch in extract; learn it from the training images in learn(images), with stateless = False"
-    require(
+    require_true(
         np.allclose(together[:5], alone, atol=1e-4),
         f"an image alone has other features than among others: {remedy}",
     )
-    require(
+    require_true(
         np.allclose(together[::-1], extractor.transform(images[::-1]), atol=1e-4),
         f"images in another order have other features: {remedy}",
     )
@@ -192,9 +194,11 @@ def labels_are_ignored(subject: Subject) -> None:
     if getattr(subject.build(), "uses_labels", False):
         return
     digits = some_digits(120, subject.side)
-    first = _fitted(subject, digits.images, digits.targets).transform(digits.images)
-    second = _fitted(subject, digits.images, digits.targets[::-1].copy()).transform(digits.images)
-    same(
+    first = _build_and_fit(subject, digits.images, digits.targets).transform(digits.images)
+    second = _build_and_fit(subject, digits.images, digits.targets[::-1].copy()).transform(
+        digits.images
+    )
+    require_equal(
         first,
         second,
         "other labels in fit give other features: set uses_labels = True in the class, or do not "
@@ -208,10 +212,10 @@ def stateless_is_true(subject: Subject) -> None:
         return
     images = some_digits(120, subject.side).images
     first, second = (
-        _fitted(subject, images[:60]).transform(images[-20:]),
-        _fitted(subject, images[60:]).transform(images[-20:]),
+        _build_and_fit(subject, images[:60]).transform(images[-20:]),
+        _build_and_fit(subject, images[60:]).transform(images[-20:]),
     )
-    same(
+    require_equal(
         first,
         second,
         "fitted on other images it gives other features, and stateless is True: set stateless = "
@@ -228,7 +232,7 @@ def nothing_is_looked_up(subject: Subject) -> None:
     digits = some_digits(400 if subject.side <= 16 else 200, subject.side)
     n = len(digits.images)
     noise = np.random.default_rng(0).integers(0, 2, digits.images.shape, dtype=np.uint8)
-    extractor = _fitted(subject, digits.images)
+    extractor = _build_and_fit(subject, digits.images)
     features = {
         name: extractor.transform(images)
         for name, images in (
@@ -243,7 +247,7 @@ def nothing_is_looked_up(subject: Subject) -> None:
         .score(values[test], y[test])
         for name, values in features.items()
     }
-    require(
+    require_true(
         scores["exact"] - scores["noisy"] < 0.3,
         f"accuracy falls from {scores['exact']:.2f} to {scores['noisy']:.2f} with one gray level "
         "of noise: "
@@ -251,14 +255,14 @@ def nothing_is_looked_up(subject: Subject) -> None:
     )
 
 
-def names_fit(subject: Subject) -> None:
+def feature_names_match(subject: Subject) -> None:
     """``get_feature_names_out`` names each feature once."""
     images = colour_images(12, subject.side)
-    extractor = _fitted(subject, images)
+    extractor = _build_and_fit(subject, images)
     names, d = list(extractor.get_feature_names_out()), extractor.transform(images).shape[1]
-    require(
+    require_true(
         len(names) == d,
         f"get_feature_names_out gives {len(names)} names for {d} features: return one name per "
         "feature",
     )
-    require(len(set(names)) == d, "two features have one name: make the names unique")
+    require_true(len(set(names)) == d, "two features have one name: make the names unique")

@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.checks.networks import evaluation_mode
+from benchmark.checks.networks import require_evaluation_mode
 from benchmark.checks.subject import (
     Failure,
     Subject,
+    catch_error,
     colour_images,
-    error_of,
-    kind_of_value,
-    require,
-    same,
+    describe_type,
+    require_equal,
+    require_true,
     some_digits,
 )
 
 
-def training_set(subject: Subject) -> tuple[NDArray, NDArray[np.int64]]:
+def make_training_set(subject: Subject) -> tuple[NDArray, NDArray[np.int64]]:
     """Images or features of four classes, as the model takes them, and labels."""
     digits = some_digits(120, subject.side)
     kept = digits.targets < 4
@@ -35,29 +35,29 @@ def gives_probabilities(subject: Subject) -> None:
     """``fit`` returns the model and sets ``classes_``; ``predict_proba`` gives one row per image and one column per class."""
     model = subject.build()
     name = type(model).__name__
-    require(
+    require_true(
         hasattr(model, "predict_proba"),
         f"{name} has no predict_proba, and AUC is never computed from hard labels: "
         "write predict_proba(X), or wrap the model in sklearn.calibration.CalibratedClassifierCV",
     )
-    X, y = training_set(subject)
-    returned = _call(subject, model.fit, X, y)
-    require(
+    X, y = make_training_set(subject)
+    returned = _call_method(subject, model.fit, X, y)
+    require_true(
         returned is model,
-        f"fit returns {kind_of_value(returned)}, not the model: end it with `return self`",
+        f"fit returns {describe_type(returned)}, not the model: end it with `return self`",
     )
-    require(
+    require_true(
         hasattr(model, "classes_"),
         f"{name} has no classes_ after fit: set self.classes_ = np.unique(y) in fit",
     )
-    with evaluation_mode("predict_proba"):
-        proba = _call(subject, model.predict_proba, X[:7])
+    with require_evaluation_mode("predict_proba"):
+        proba = _call_method(subject, model.predict_proba, X[:7])
     problem = "predict_proba gives float16, which keeps 3 digits: compute in float32 or float64, for torch softmax(logits.double(), 1)"
-    require(np.asarray(proba).dtype != np.float16, problem)
+    require_true(np.asarray(proba).dtype != np.float16, problem)
     _check_probabilities(np.asarray(proba), 7, len(model.classes_))
     if subject.takes_images:
         colour = colour_images(12, subject.side)
-        error = error_of(lambda: subject.outputs(colour, np.arange(12) % 2))
+        error = catch_error(lambda: subject.fit_and_apply(colour, np.arange(12) % 2))
         if error:
             raise Failure(
                 f"raises {subject.describe_error(error)} on colour images (n, h, w, 3), and works "
@@ -66,7 +66,7 @@ def gives_probabilities(subject: Subject) -> None:
             )
 
 
-def _call(subject: Subject, method: Callable[..., Any], *arrays: NDArray) -> Any:
+def _call_method(subject: Subject, method: Callable[..., Any], *arrays: NDArray) -> Any:
     """Call a method of a model; one of features that only works on images is told how to say so."""
     try:
         return method(*(array.copy() for array in arrays))
@@ -83,39 +83,43 @@ def _call(subject: Subject, method: Callable[..., Any], *arrays: NDArray) -> Any
 def _check_probabilities(proba: NDArray, n: int, n_classes: int) -> None:
     proba = proba.astype(np.float64)
     problem = f"predict_proba gives shape {proba.shape} for {n} images: return ({n}, {n_classes}), a column per class of classes_"
-    require(proba.shape == (n, n_classes), problem)
+    require_true(proba.shape == (n, n_classes), problem)
     problem = f"{int((~np.isfinite(proba)).sum())} of {proba.size} probabilities are NaN or infinite: look for a division by zero or an overflow"
-    require(np.isfinite(proba).all(), problem)
+    require_true(np.isfinite(proba).all(), problem)
     problem = f"probabilities lie in [{proba.min():.3g}, {proba.max():.3g}], not in [0, 1]: apply scipy.special.softmax(scores, axis=1)"
-    require(proba.min() > -1e-9 and proba.max() < 1 + 1e-9, problem)
+    require_true(proba.min() > -1e-9 and proba.max() < 1 + 1e-9, problem)
     sums = proba.sum(axis=1)
     problem = f"rows of predict_proba sum to between {sums.min():.6g} and {sums.max():.6g}, not to 1: divide by proba.sum(axis=1, keepdims=True)"
-    require(np.allclose(sums, 1, atol=1e-4), problem)
+    require_true(np.allclose(sums, 1, atol=1e-4), problem)
 
 
 def images_are_independent(subject: Subject) -> None:
     """The probabilities of an image do not depend on the other images that are predicted with it."""
-    X, y = training_set(subject)
+    X, y = make_training_set(subject)
     model = subject.build().fit(X, y)
     alone = np.vstack([model.predict_proba(X[i : i + 1]) for i in range(5)])
     problem = "an image alone has other probabilities than among others: compute no statistic of X in predict_proba, only in fit"
-    require(np.allclose(model.predict_proba(X)[:5], alone, atol=1e-4), problem)
+    require_true(np.allclose(model.predict_proba(X)[:5], alone, atol=1e-4), problem)
 
 
 def input_unchanged(subject: Subject) -> None:
     """``fit`` and ``predict_proba`` leave X and y as they are."""
-    X, y = training_set(subject)
+    X, y = make_training_set(subject)
     given_X, given_y = X.copy(), y.copy()
     subject.build().fit(given_X, given_y).predict_proba(given_X)
-    same(given_X, X, "X is different after fit and predict_proba: work on a copy, X = X.copy()")
-    same(given_y, y, "y is different after fit and predict_proba: work on a copy, y = y.copy()")
+    require_equal(
+        given_X, X, "X is different after fit and predict_proba: work on a copy, X = X.copy()"
+    )
+    require_equal(
+        given_y, y, "y is different after fit and predict_proba: work on a copy, y = y.copy()"
+    )
 
 
 def classes_may_be_missing(subject: Subject) -> None:
     """``classes_`` holds the labels seen in ``fit``, also when some in between are missing."""
-    X, y = training_set(subject)
+    X, y = make_training_set(subject)
     kept = y != 1
     model = subject.build().fit(X[kept], y[kept])
     problem = f"classes_ is {model.classes_} after training on labels {np.unique(y[kept])}: set self.classes_ = np.unique(y) in fit"
-    same(model.classes_, np.unique(y[kept]), problem)
+    require_equal(model.classes_, np.unique(y[kept]), problem)
     _check_probabilities(np.asarray(model.predict_proba(X[:7])), 7, 3)

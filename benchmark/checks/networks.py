@@ -11,7 +11,7 @@ from benchmark.checks.subject import Failure
 
 
 @contextmanager
-def evaluation_mode(method: str) -> Iterator[None]:
+def require_evaluation_mode(method: str) -> Iterator[None]:
     """Fail if a network of torch drops out, or normalises by the batch, during a call of a method.
 
     Raises
@@ -35,11 +35,11 @@ def evaluation_mode(method: str) -> Iterator[None]:
     )
     in_training: list[str] = []
 
-    def note(module: nn.Module, _: Any) -> None:
+    def record_layer(module: nn.Module, _: Any) -> None:
         if module.training and isinstance(module, layers):
             in_training.append(type(module).__name__)
 
-    handle = register_module_forward_pre_hook(note)
+    handle = register_module_forward_pre_hook(record_layer)
     try:
         yield
     finally:

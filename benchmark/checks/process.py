@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import sklearn
 
-from benchmark.checks.subject import Subject, require
+from benchmark.checks.subject import Subject, require_true
 
 _forks: list[int] = []  # process ids of copies
 
 
-def _settings() -> dict[str, Any]:
+def _read_settings() -> dict[str, Any]:
     """Settings of this process that change what other code computes, each with what to do instead of changing it."""
     torch = sys.modules.get("torch")
     return {
@@ -27,18 +27,18 @@ def _settings() -> dict[str, Any]:
     }
 
 
-_BEFORE = _settings()
+_BEFORE = _read_settings()
 
 
 def process_is_left_alone(subject: Subject) -> None:
     """The settings of the process stay as they are, and no copy of it is made: other code runs in it, too."""
-    problem = harm_done()
-    require(not problem, problem)
+    problem = describe_process_changes()
+    require_true(not problem, problem)
 
 
-def harm_done() -> str:
+def describe_process_changes() -> str:
     """What has been changed in this process, and what to do instead; empty if nothing has."""
-    now = _settings()
+    now = _read_settings()
     for name, value in _BEFORE.items():
         if now[name] != value:
             return f"it changes for all code in the process {name}"

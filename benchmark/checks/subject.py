@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
 from benchmark.datasets.bundled import load_digits
-from benchmark.evaluation.components import seeded
+from benchmark.evaluation.components import seed_estimator
 from benchmark.evaluation.feature_cache import exception_text
-from benchmark.plugins.registry import build, takes_images
+from benchmark.plugins.registry import build_component, takes_images
 from benchmark.plugins.spec import ResolvedSpec
 from features import base
-from features.base import enlarge
+from features.base import enlarge_images
 
 SIDES = (8, 12, 16, 24, 32, 48, 64, 96, 128, 224)
 ON_A_COPY = "work on a copy, batch = batch.astype(np.float32)"
@@ -31,7 +31,7 @@ class Failure(Exception):  # noqa: N818  # a finding, not an error of the harnes
     """A check failed; the text says what is wrong and what to set or do."""
 
 
-def require(condition: bool | np.bool_, problem: str) -> None:
+def require_true(condition: bool | np.bool_, problem: str) -> None:
     """Fail the check with a text unless the condition holds."""
     if not condition:
         raise Failure(problem)
@@ -53,7 +53,7 @@ class Subject:
 
     def build(self) -> Any:
         """Make a new one, seeded as the harness does."""
-        return seeded(build(self.spec), 0)
+        return seed_estimator(build_component(self.spec), 0)
 
     @property
     def takes_images(self) -> bool:
@@ -92,14 +92,14 @@ class Subject:
             colour = self._error_on(colour_images(8, side))
             if colour is None:
                 raise Failure(
-                    self._refuses_gray(
+                    self._describe_gray_failure(
                         side, error, self.describe_error(errors[-1][1]) if errors else ""
                     )
                 )
             errors.append((gray, colour))
-        raise Failure(self._refuses_all((least, side), errors[0], errors[-1]))
+        raise Failure(self._describe_total_failure((least, side), errors[0], errors[-1]))
 
-    def _refuses_gray(self, side: int, error: str, on_smaller: str) -> str:
+    def _describe_gray_failure(self, side: int, error: str, on_smaller: str) -> str:
         batch = "batch" if self.kind == "extractor" else "X"
         size = f" of {side} x {side} pixels" if on_smaller else ""
         return (
@@ -113,7 +113,7 @@ class Subject:
             )
         )
 
-    def _refuses_all(
+    def _describe_total_failure(
         self,
         sides: tuple[int, int],
         on_small: tuple[BaseException, BaseException],
@@ -159,25 +159,25 @@ class Subject:
 
     def _error_on(self, images: NDArray[np.uint8]) -> BaseException | None:
         """What fitting and applying it raises."""
-        return error_of(lambda: self.outputs(images, np.arange(len(images)) % 2))
+        return catch_error(lambda: self.fit_and_apply(images, np.arange(len(images)) % 2))
 
-    def outputs(self, X: NDArray, y: NDArray[np.int64]) -> NDArray:
+    def fit_and_apply(self, X: NDArray, y: NDArray[np.int64]) -> NDArray:
         """Features or probabilities of the images that a new one is fitted to."""
-        return self.apply(self.fitted(X, y), X)
+        return self.apply_fitted(self.build_and_fit(X, y), X)
 
-    def fitted(self, X: NDArray, y: NDArray[np.int64]) -> Any:
+    def build_and_fit(self, X: NDArray, y: NDArray[np.int64]) -> Any:
         """Make a new one, and fit it."""
         made = self.build()
-        made.fit(X.copy(), *(self.labels(y) if self.kind == "extractor" else (y.copy(),)))
+        made.fit(X.copy(), *(self.labels_for_fit(y) if self.kind == "extractor" else (y.copy(),)))
         return made
 
-    def apply(self, made: Any, X: NDArray) -> NDArray:
+    def apply_fitted(self, made: Any, X: NDArray) -> NDArray:
         """Features or probabilities."""
         return np.asarray(
             (made.transform if self.kind == "extractor" else made.predict_proba)(X.copy())
         )
 
-    def labels(self, y: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
+    def labels_for_fit(self, y: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
         """Labels as an extractor's ``fit`` is given them: none unless it says ``uses_labels``."""
         return (y.copy(),) if getattr(self.build(), "uses_labels", False) else ()
 
@@ -195,7 +195,7 @@ class Subject:
         )
 
 
-def error_of(work: Callable[[], Any]) -> BaseException | None:
+def catch_error(work: Callable[[], Any]) -> BaseException | None:
     """Exception that a piece of work raises, or None."""
     try:
         work()
@@ -213,11 +213,13 @@ def some_digits(n: int = 120, side: int = SIDES[0]) -> Dataset:
     """Return the first n digits, enlarged to a side."""
     whole = load_digits("digits", Path(), None)
     return replace(
-        whole, images=enlarge(whole.images[:n], side).copy(), targets=whole.targets[:n].copy()
+        whole,
+        images=enlarge_images(whole.images[:n], side).copy(),
+        targets=whole.targets[:n].copy(),
     )
 
 
-def uneven_digits(n: int = 200) -> Dataset:
+def imbalanced_digits(n: int = 200) -> Dataset:
     """Return the first n digits as three classes of 6, 3 and 1 digits, among which a strategy finds something to do."""
     digits = some_digits(n)
     targets = np.digitize(digits.targets, [6, 9])
@@ -232,14 +234,14 @@ def uneven_digits(n: int = 200) -> Dataset:
 def colour_images(n: int = 12, side: int = SIDES[0]) -> NDArray[np.uint8]:
     """Colour images (n, side, side, 3): three digits as channels."""
     gray = some_digits(3 * n).images[..., 0].reshape(n, 3, 8, 8).transpose(0, 2, 3, 1)
-    return enlarge(np.ascontiguousarray(gray), side)
+    return enlarge_images(np.ascontiguousarray(gray), side)
 
 
-def same(first: NDArray, second: NDArray, problem: str) -> None:
+def require_equal(first: NDArray, second: NDArray, problem: str) -> None:
     """Fail unless two arrays are equal bit for bit."""
-    require(np.array_equal(np.asarray(first), np.asarray(second)), problem)
+    require_true(np.array_equal(np.asarray(first), np.asarray(second)), problem)
 
 
-def kind_of_value(value: Any) -> str:
+def describe_type(value: Any) -> str:
     """Say what a method returned, for a message."""
     return "None" if value is None else f"a {type(value).__name__}"

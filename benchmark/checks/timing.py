@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmark.checks.models import training_set
-from benchmark.checks.strategies import resampled
-from benchmark.checks.subject import Subject, some_digits, uneven_digits
-from benchmark.plugins.registry import resolve
+from benchmark.checks.models import make_training_set
+from benchmark.checks.strategies import resample_with_plugin
+from benchmark.checks.subject import Subject, imbalanced_digits, some_digits
+from benchmark.plugins.registry import resolve_spec
 from benchmark.plugins.spec import Spec
 
 SIDE = 32
@@ -45,7 +45,7 @@ class Work(NamedTuple):
     n_images: int | None = None
 
 
-def time_per_image(subject: Subject) -> str:
+def describe_time_per_image(subject: Subject) -> str:
     """Measure a plug-in and the fastest of the registry's in turns, and say what an image takes.
 
     ``pixels`` and ``majority`` are no references: they compute nothing.
@@ -57,42 +57,47 @@ def time_per_image(subject: Subject) -> str:
     """
     kind, spec = subject.kind, subject.spec
     group = "network" if kind == "model" and subject.takes_images else kind
-    others = [Subject(kind, resolve(kind, Spec.parse(name))) for name in _REFERENCES[group]]
+    others = [Subject(kind, resolve_spec(kind, Spec.parse(name))) for name in _REFERENCES[group]]
     others = [other for other in others if other.spec.name != spec.name]
-    work = _prepare(subject)
-    prepared = {other.spec.name: _prepare(other, subject.side) for other in others}
-    fastest = min(prepared, key=lambda name: min(_measure(prepared[name]) for _ in range(3)))
-    _measure(work)
-    rounds = [(_measure(work), _measure(prepared[fastest])) for _ in range(_ROUNDS)]
+    work = _prepare_work(subject)
+    prepared = {other.spec.name: _prepare_work(other, subject.side) for other in others}
+    fastest = min(
+        prepared, key=lambda name: min(_measure_time_per_image(prepared[name]) for _ in range(3))
+    )
+    _measure_time_per_image(work)
+    rounds = [
+        (_measure_time_per_image(work), _measure_time_per_image(prepared[fastest]))
+        for _ in range(_ROUNDS)
+    ]
     own, reference = np.median(rounds, axis=0)
     ratio = own / reference
     return (
-        f"{_WORK[kind]}: {_duration(own)} per image on 1 thread, "
+        f"{_WORK[kind]}: {_format_duration(own)} per image on 1 thread, "
         f"{f'{ratio:,.0f}' if ratio >= 10 else f'{ratio:.2g}'} times as long as "
-        f"{fastest} ({_duration(reference)}), the fastest built-in {group}"
+        f"{fastest} ({_format_duration(reference)}), the fastest built-in {group}"
     )
 
 
-def _prepare(subject: Subject, least: int = 0) -> Work:
+def _prepare_work(subject: Subject, least: int = 0) -> Work:
     """Make the work to be timed."""
     if subject.kind == "extractor":
         images = some_digits(64, max(SIDE, subject.side, least)).images
-        extractor = subject.build().fit(images, *subject.labels(np.arange(len(images)) % 2))
+        extractor = subject.build().fit(images, *subject.labels_for_fit(np.arange(len(images)) % 2))
         return Work(lambda n: extractor.transform(images[:n]))
     if subject.kind == "model":
         if subject.takes_images:
             subject.smallest_side = (max(subject.side, least), "")
-        X, y = training_set(subject)
+        X, y = make_training_set(subject)
         model = subject.build()
         model.fit(X, y)
         many = np.concatenate([X, X])[:64]
         return Work(lambda n: model.predict_proba(many[:n]))
-    digits = uneven_digits()
+    digits = imbalanced_digits()
     X, y = digits.images.reshape(len(digits.images), -1).astype(np.float32), digits.targets
-    return Work(lambda n: resampled(subject, X.copy(), y.copy()), len(y))
+    return Work(lambda n: resample_with_plugin(subject, X.copy(), y.copy()), len(y))
 
 
-def _measure(work: Work) -> float:
+def _measure_time_per_image(work: Work) -> float:
     """Seconds per image of a batch of 64, or of fewer if those would take too long."""
     n = work.n_images
     if n is None:
@@ -104,7 +109,7 @@ def _measure(work: Work) -> float:
     return (time.perf_counter() - start) / n
 
 
-def _duration(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     """A time with a unit that suits it."""
     factor, unit = next(
         (pair for pair in ((1, "s"), (1e3, "ms"), (1e6, "µs")) if seconds * pair[0] >= 1),

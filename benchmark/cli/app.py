@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.cli import pipelines, study
-from benchmark.utils.console import console, print_text, say
+from benchmark.utils.console import console, print_line, print_text
 from benchmark.utils.files import user_path
-from benchmark.utils.text import count_of
+from benchmark.utils.text import format_count
 
 if TYPE_CHECKING:
     from benchmark.checks import Outcome, Run
@@ -22,20 +22,20 @@ app = typer.Typer(
 )
 
 
-app.command()(study.run)
-app.command()(study.plan)
+app.command("run")(study.run_command)
+app.command("plan")(study.plan_command)
 
 
 def _print_version(asked: bool) -> None:
     if asked:
         from importlib.metadata import version
 
-        say(f"classical-vs-deep {version('classical-vs-deep')}")
+        print_line(f"classical-vs-deep {version('classical-vs-deep')}")
         raise typer.Exit
 
 
 @app.callback()
-def options(
+def global_options(
     version: Annotated[
         bool,
         typer.Option(
@@ -47,7 +47,7 @@ def options(
 
 
 @app.command("list")
-def list_(
+def list_command(
     what: Annotated[
         str | None,
         typer.Argument(
@@ -56,15 +56,15 @@ def list_(
     ] = None,
 ) -> None:
     """List data sets, extractors, models, strategies, metrics or suites, all when none is named; or one component's parameters."""
-    from benchmark.cli.catalogue import GROUPS, NAMED, catalogue, component
+    from benchmark.cli.catalogue import GROUPS, NAMED, describe_component, names_with_summaries
 
     if what and what not in GROUPS:
-        for line in component(what):
-            say(line)
+        for line in describe_component(what):
+            print_line(line)
         return
     for group in [what] if what else NAMED:
         console.print(f"[bold]{group}[/bold]")
-        names = catalogue(group)
+        names = names_with_summaries(group)
         width = max(map(len, names))
         for name, line in names.items():
             console.print(
@@ -72,8 +72,8 @@ def list_(
             )
 
 
-@app.command()
-def table(
+@app.command("table")
+def table_command(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="Results folder.", parser=user_path)
     ],
@@ -109,15 +109,15 @@ def table(
     if rows:
         print_text(text_tables.render_rows(stored, form or "md"))
     elif form:
-        print_text(text_tables.render(stored, form, metric, by or "leaderboard"))
+        print_text(text_tables.render_tables(stored, form, metric, by or "leaderboard"))
     elif by and by != "leaderboard":
         print_view(console, stored, metric, by)
     else:
         print_leaderboards(console, stored, metric)
 
 
-@app.command()
-def check(
+@app.command("check")
+def check_command(
     name: Annotated[
         str,
         typer.Argument(
@@ -126,24 +126,24 @@ def check(
     ],
 ) -> None:
     """Check that a plug-in does what the benchmark expects; each failure says what to set or do."""
-    from benchmark.checks import find_plugins, own_process
+    from benchmark.checks import find_plugins_to_check, own_process
 
     n_failed = n_not_run = 0
     with own_process() as run:
-        for kind, spec in run(find_plugins, name):
+        for kind, spec in run(find_plugins_to_check, name):
             console.print(f"{kind} {spec.name}", style="bold", highlight=False, markup=False)
             outcomes = _print_outcomes(kind, spec, run)
             n_failed += sum(bool(outcome.problem) for outcome in outcomes)
             n_not_run += sum(bool(outcome.needs) for outcome in outcomes)
     if n_failed:
-        say(f"{n_failed} failed" + (f", {n_not_run} not run" if n_not_run else ""))
+        print_line(f"{n_failed} failed" + (f", {n_not_run} not run" if n_not_run else ""))
         raise typer.Exit(1)
-    say("all checks passed")
+    print_line("all checks passed")
 
 
 def _print_outcomes(kind: str, spec: ResolvedSpec, run: Run) -> list[Outcome]:
     """Print what each check of a plug-in finds, as soon as it is found."""
-    from benchmark.checks import measurements, run_checks
+    from benchmark.checks import describe_measurements, run_checks
 
     outcomes = []
     for outcome in run_checks(kind, spec, run):
@@ -151,22 +151,22 @@ def _print_outcomes(kind: str, spec: ResolvedSpec, run: Run) -> list[Outcome]:
         if outcome.problem:
             line = f"  FAILED  {outcome.name}: {outcome.problem}"
             console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
-            say(f"          expected: {outcome.expected}")
+            print_line(f"          expected: {outcome.expected}")
         elif outcome.passed:
-            say(f"  passed  {outcome.name}")
+            print_line(f"  passed  {outcome.name}")
     for cause in dict.fromkeys(outcome.needs for outcome in outcomes if outcome.needs):
-        say(
+        print_line(
             "  not run: "
             f"{', '.join(outcome.name for outcome in outcomes if outcome.needs == cause)} (after "
             f"{cause} passes)"
         )
-    for line in run(measurements, kind, spec, outcomes):
-        say(f"  {line}")
+    for line in run(describe_measurements, kind, spec, outcomes):
+        print_line(f"  {line}")
     return outcomes
 
 
-@app.command()
-def info(
+@app.command("info")
+def info_command(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="Results folder.", parser=user_path)
     ],
@@ -177,19 +177,19 @@ def info(
     from benchmark.results.store import load_results
 
     rows = load_results(folder, info.COLUMNS)
-    print_table(console, "cells", info.completeness(rows))
-    cost = info.cost(rows)
+    print_table(console, "cells", info.make_completeness_table(rows))
+    cost = info.make_cost_table(rows)
     as_text = {
         "seconds": cost["seconds"].map("{:,.1f}".format),
         "share": cost["share"].map("{:.1%}".format),
     }
     print_table(console, "cost", cost.assign(**as_text))
-    for line in info.lines(rows):
-        say(line)
+    for line in info.describe_results(rows):
+        print_line(line)
 
 
-@app.command()
-def merge(
+@app.command("merge")
+def merge_command(
     folders: Annotated[
         list[Path],
         typer.Argument(
@@ -207,15 +207,15 @@ def merge(
     ],
 ) -> None:
     """Bring several results folders together; a cell with two different outcomes is an error that names both."""
-    from benchmark.engine.merge import merge as merge_folders
+    from benchmark.engine.merge import merge_results
 
-    for source, n in merge_folders(folders, out).items():
-        say(f"{count_of(n, 'row')} from {source}")
-    say(f"python -m benchmark table {out}")
+    for source, n in merge_results(folders, out).items():
+        print_line(f"{format_count(n, 'row')} from {source}")
+    print_line(f"python -m benchmark table {out}")
 
 
-@app.command()
-def compare(
+@app.command("compare")
+def compare_command(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="Results folder.", parser=user_path)
     ],
@@ -237,22 +237,22 @@ def compare(
     """Say by how much entry A differs from entry B, and whether chance explains it: effect, interval, test, verdict."""
     from benchmark.cli.rich_output import print_comparisons
     from benchmark.errors import UserError
-    from benchmark.reporting.compare import compare as compare_entries
-    from benchmark.reporting.compare import compare_all
+    from benchmark.reporting.compare import compare_all_configurations
+    from benchmark.reporting.compare import compare_configurations
 
     if against is not None and a is None:
-        print_comparisons(console, compare_all(folder, against, metric))
+        print_comparisons(console, compare_all_configurations(folder, against, metric))
     elif against is None and a is not None and b is not None:
-        for comparison in compare_entries(folder, a, b, metric):
-            say(comparison.text)
+        for comparison in compare_configurations(folder, a, b, metric):
+            print_line(comparison.summary)
     else:
         raise UserError(
             "name two entries, or one with --against: compare DIR A B, or compare DIR --against A"
         )
 
 
-@app.command()
-def plot(
+@app.command("plot")
+def plot_command(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="Results folder.", parser=user_path)
     ],
@@ -270,29 +270,29 @@ def plot(
     ] = None,
 ) -> None:
     """Draw what the rows allow: curves, cost, confusion, calibration, recall, ranks; PNG and SVG, with captions."""
-    from benchmark.reporting.plots import plot as draw
+    from benchmark.reporting.plots import draw_plots
 
-    for found in draw(folder, metric, out):
-        say(str(found))
+    for found in draw_plots(folder, metric, out):
+        print_line(str(found))
 
 
-app.command()(pipelines.fit)
-app.command()(pipelines.predict)
-app.command()(pipelines.serve)
+app.command("fit")(pipelines.fit_command)
+app.command("predict")(pipelines.predict_command)
+app.command("serve")(pipelines.serve_command)
 
 new = typer.Typer(help="Write a working plug-in file to start from.")
 app.add_typer(new, name="new")
 
 
 @new.command("extractor")
-def new_extractor(
+def new_extractor_command(
     name: Annotated[str, typer.Argument(help="Its name in studies, such as my_texture.")],
 ) -> None:
     """Write NAME.py, an extractor that works, and say how to check and run it."""
     from benchmark.cli.scaffold import write_extractor
 
     file = write_extractor(name, Path())
-    say(
+    print_line(
         f"wrote {file}\ncheck it:  python -m benchmark check {file}\nrank it:   python -m "
         f"benchmark run --plugin {file}"
     )

@@ -25,19 +25,21 @@ def with_axis_options(command: Callable[..., None]) -> Callable[..., None]:
     """
 
     @functools.wraps(command)
-    def call(**options: Any) -> None:
+    def call_with_entries(**options: Any) -> None:
         entries = {axis.plural: options.pop(axis.name) for axis in AXES}
         command(**options, **{KEYWORD: entries})
 
     parameters = []
     for parameter in inspect.signature(command, eval_str=True).parameters.values():
-        parameters += _options() if parameter.name == KEYWORD else [parameter]
-    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return call
+        parameters += _make_axis_parameters() if parameter.name == KEYWORD else [parameter]
+    call_with_entries.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    call_with_entries.__annotations__ = {
+        parameter.name: parameter.annotation for parameter in parameters
+    }
+    return call_with_entries
 
 
-def _options() -> list[inspect.Parameter]:
+def _make_axis_parameters() -> list[inspect.Parameter]:
     return [
         inspect.Parameter(
             axis.name,
@@ -45,7 +47,9 @@ def _options() -> list[inspect.Parameter]:
             default=[],
             annotation=Annotated[
                 list[str],
-                typer.Option(axis.option, help=f"{axis.help} instead of the study's; repeatable."),
+                typer.Option(
+                    axis.option_name, help=f"{axis.help} instead of the study's; repeatable."
+                ),
             ],
         )
         for axis in AXES

@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 
-from benchmark.errors import UserError, unknown
-from benchmark.plugins.registry import KINDS, load, parameters, registered
+from benchmark.errors import UserError, unknown_name_error
+from benchmark.plugins.registry import KINDS, import_target, registered_targets, settable_parameters
 from benchmark.plugins.spec import ResolvedSpec
 from benchmark.results.columns import COLUMNS
 from benchmark.scoring.metrics import METRICS
-from benchmark.study.study import suites
-from benchmark.utils.text import brief
+from benchmark.study.study import read_suites
+from benchmark.utils.text import short_repr
 from benchmark.utils.yaml_files import read_yaml
 
 NAMED = (
@@ -25,23 +25,23 @@ NAMED = (
 GROUPS = (*NAMED, "columns")
 
 
-def catalogue(group: str) -> dict[str, str]:
+def names_with_summaries(group: str) -> dict[str, str]:
     """Names and first docstring lines of one of ``GROUPS``."""
     if group == "metrics":
         return {metric.name: f"{metric.describes} ({metric.needs})" for metric in METRICS.values()}
     if group == "columns":
         return {name: column.meaning for name, column in COLUMNS.items()}
     if group == "suites":
-        return {name: _description(text) for name, text in suites().items()}
+        return {name: _read_suite_description(text) for name, text in read_suites().items()}
     kind = {"strategies": "strategy"}.get(group, group.removesuffix("s"))
     found = {
         name + ("PATH" if name.endswith(":") else ""): target
-        for name, target in registered(kind).items()
+        for name, target in registered_targets(kind).items()
     }
-    return {name: _first_line(target) for name, target in found.items()}
+    return {name: _first_docstring_line(target) for name, target in found.items()}
 
 
-def component(name: str) -> Iterator[str]:
+def describe_component(name: str) -> Iterator[str]:
     """Lines about one name: its kind, first docstring line, and parameters with their defaults.
 
     Raises
@@ -52,20 +52,20 @@ def component(name: str) -> Iterator[str]:
     targets = {
         (kind, known.removesuffix(":")): target
         for kind in KINDS
-        for known, target in registered(kind).items()
+        for known, target in registered_targets(kind).items()
     }
     texts = {
         (group, known): line
         for group in ("metrics", "suites", "columns")
-        for known, line in catalogue(group).items()
+        for known, line in names_with_summaries(group).items()
     }
     if name not in {known for _, known in (*targets, *texts)}:
-        raise unknown(
+        raise unknown_name_error(
             "group or component", name, [*GROUPS, *(known for _, known in (*targets, *texts))]
         )
     for (kind, known), target in targets.items():
         if known == name:
-            yield f"{kind} {name}: {_first_line(target)}"
+            yield f"{kind} {name}: {_first_docstring_line(target)}"
             yield from _parameter_lines(ResolvedSpec(name, target=target))
     for (group, known), line in texts.items():
         if known == name:
@@ -73,19 +73,21 @@ def component(name: str) -> Iterator[str]:
 
 
 def _parameter_lines(spec: ResolvedSpec) -> Iterator[str]:
-    for name, parameter in parameters(spec).items():
+    for name, parameter in settable_parameters(spec).items():
         default = (
-            "required" if parameter.default is inspect.Parameter.empty else brief(parameter.default)
+            "required"
+            if parameter.default is inspect.Parameter.empty
+            else short_repr(parameter.default)
         )
         yield f"  {name} = {default}"
 
 
-def _first_line(target: str) -> str:
+def _first_docstring_line(target: str) -> str:
     try:
-        return (load(target).__doc__ or "").strip().split("\n")[0]
+        return (import_target(target).__doc__ or "").strip().split("\n")[0]
     except UserError as error:  # one broken package must not hide the rest of the list
         return str(error)
 
 
-def _description(text: str) -> str:
+def _read_suite_description(text: str) -> str:
     return str(read_yaml(text, "a suite").get("description", ""))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.utils.console import console, error_console, print_json, say
+from benchmark.utils.console import console, error_console, print_json, print_line
 from benchmark.utils.files import user_path
-from benchmark.utils.text import count_of
+from benchmark.utils.text import format_count
 
 if TYPE_CHECKING:
     from benchmark.pipelines.card import Card
@@ -29,7 +29,7 @@ _Plugins = Annotated[
 ]
 
 
-def fit(
+def fit_command(
     dataset: Annotated[str, typer.Option(help="Data set, as in a study.")],
     model: Annotated[str, typer.Option(help="Model, such as 'rbf_svm(C=10)' or simple_cnn.")],
     save: Annotated[
@@ -56,16 +56,16 @@ def fit(
     ] = None,
 ) -> None:
     """Train one pipeline on the training set, measure it on the test set, and write it to a file without pickle."""
-    from benchmark.cli.rich_output import following
+    from benchmark.cli.rich_output import show_training_status
     from benchmark.pipelines import saving
-    from benchmark.pipelines.pipeline import fit as fit_pipeline
-    from benchmark.pipelines.pipeline import one_cell
+    from benchmark.pipelines.pipeline import find_single_cell
+    from benchmark.pipelines.pipeline import fit_pipeline
     from benchmark.pipelines.rehearsal import N_COMPARED, rehearse_saving
-    from benchmark.pipelines.sources import plugin_files
+    from benchmark.pipelines.sources import find_plugin_files
     from benchmark.study.axes import IMAGES
     from benchmark.study.study import make_study
 
-    saving.check_name(save)
+    saving.check_save_path(save)
     extractors = [extractor] if extractor not in (None, IMAGES) else []
     axes = {
         "datasets": [dataset],
@@ -76,24 +76,26 @@ def fit(
     chosen = make_study(
         {"name": "fit", "plugins": plugin, "size": size, "seeds": [seed], **axes}, "fit"
     )
-    cell, found = one_cell(chosen, data)
+    cell, found = find_single_cell(chosen, data)
     try:
         rehearse_saving(cell, found)
-        with following(error_console):
+        with show_training_status(error_console):
             pipeline = fit_pipeline(cell, found)
-        saving.save(pipeline, save, found.images[:N_COMPARED])
+        saving.save_pipeline(pipeline, save, found.images[:N_COMPARED])
     except KeyboardInterrupt:
-        say("Interrupted: nothing was written.")
+        print_line("Interrupted: nothing was written.")
         raise typer.Exit(130) from None
-    _introduce(pipeline.card)
-    named = "".join(f" --plugin {quote(path)}" for path in plugin_files(pipeline.parts))
-    say(
+    _print_pipeline_card(pipeline.card)
+    named = "".join(
+        f" --plugin {quote(path)}" for path in find_plugin_files(pipeline.stored_components)
+    )
+    print_line(
         f"written to {save}; ask it:  python -m benchmark predict {quote(str(save))} "
         f"IMAGE...{named}"
     )
 
 
-def predict(
+def predict_command(
     pipeline: Annotated[
         Path, typer.Argument(metavar="FILE", help="What `fit` wrote.", parser=user_path)
     ],
@@ -118,31 +120,32 @@ def predict(
     """Say what is on images: class and probabilities."""
     import numpy as np
 
-    from benchmark.cli.rich_output import print_answers
+    from benchmark.cli.rich_output import print_predictions
     from benchmark.pipelines import answers, file
     from benchmark.pipelines.reading import read_image
 
     if figure:
-        from benchmark.pipelines.figure import check_figure, save_figure
+        from benchmark.pipelines.figure import check_plot_path, save_prediction_plot
 
-        check_figure(figure, [*images, pipeline])
-    loaded = file.load(pipeline, plugin)
+        check_plot_path(figure, [*images, pipeline])
+    loaded = file.load_pipeline(pipeline, plugin)
     asked = [read_image(path, loaded.card) for path in images]
     proba = loaded.predict_proba(np.stack([one.image for one in asked]))
     if form is Form.json:
         records = [
-            answers.as_record(loaded.card, one, p) for one, p in zip(asked, proba, strict=True)
+            answers.prediction_record(loaded.card, one, p)
+            for one, p in zip(asked, proba, strict=True)
         ]
         print_json(records)
     else:
-        print_answers(console, loaded.card, asked, proba)
+        print_predictions(console, loaded.card, asked, proba)
     if figure:
-        save_figure(figure, loaded.card, asked, proba)
+        save_prediction_plot(figure, loaded.card, asked, proba)
         if form is Form.table:
-            say(f"drawn: {figure}")
+            print_line(f"drawn: {figure}")
 
 
-def serve(
+def serve_command(
     places: Annotated[
         list[Path],
         typer.Argument(
@@ -161,20 +164,20 @@ def serve(
     plugin: _Plugins = [],  # noqa: B006
 ) -> None:
     """Show a page on which a person drops an image and sees what every pipeline says of it; extra 'serve'."""
-    from benchmark.serving.found import find
-    from benchmark.serving.page import serve as serve_page
+    from benchmark.serving.found import load_page_content
+    from benchmark.serving.page import serve_page
 
-    serve_page(find(places, plugin), host, port)
+    serve_page(load_page_content(places, plugin), host, port)
 
 
-def _introduce(card: Card) -> None:
+def _print_pipeline_card(card: Card) -> None:
     """Say what was trained, and how good it is."""
-    from benchmark.pipelines.answers import figures_of
+    from benchmark.pipelines.answers import describe_metrics
 
-    say(
-        f"{card.name}, trained on {count_of(card.n_train, 'image')} of {card.dataset}, tested on "
+    print_line(
+        f"{card.name}, trained on {format_count(card.n_train, 'image')} of {card.dataset}, tested on "
         f"{card.n_test} ({card.split})"
     )
-    say(figures_of(card))
+    print_line(describe_metrics(card))
     for note in card.notes:
-        say(f"  {note}")
+        print_line(f"  {note}")

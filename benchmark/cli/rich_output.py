@@ -21,10 +21,10 @@ from benchmark.engine.schedule import MatrixTask, Outcome, Schedule, Task
 from benchmark.engine.worker import EPOCHS, Telling
 from benchmark.evaluation.plan import Plan
 from benchmark.reporting import leaderboard
-from benchmark.reporting.comparison import Comparison, comparison_tables
+from benchmark.reporting.comparison import Comparison, make_comparison_tables
 from benchmark.reporting.text_tables import find_view
 from benchmark.utils.status import BAD
-from benchmark.utils.text import count_of, visible
+from benchmark.utils.text import escape_controls, format_count
 
 if TYPE_CHECKING:
     from benchmark.pipelines.card import Card
@@ -44,7 +44,7 @@ LEFT = (
 
 
 @contextmanager
-def _told(tell: Callable[[str], object]) -> Iterator[None]:
+def _report_epochs(tell: Callable[[str], object]) -> Iterator[None]:
     """Have a function told of every epoch of a network's training."""
     handler, level = Telling(tell), EPOCHS.level
     EPOCHS.addHandler(handler)
@@ -57,17 +57,17 @@ def _told(tell: Callable[[str], object]) -> Iterator[None]:
 
 
 @contextmanager
-def following(console: Console) -> Iterator[None]:
+def show_training_status(console: Console) -> Iterator[None]:
     """Show that one training goes on, and how far a network is."""
     with (
         console.status("training") as status,
-        _told(lambda text: status.update(f"training: {escape(visible(text))}")),
+        _report_epochs(lambda text: status.update(f"training: {escape(escape_controls(text))}")),
     ):
         yield
 
 
 @contextmanager
-def bar(console: Console) -> Iterator[Callable[[Plan, Schedule], Report]]:
+def show_progress_bar(console: Console) -> Iterator[Callable[[Plan, Schedule], Report]]:
     """Show a bar while a study runs; yields what ``runner.run`` takes as ``progress``."""
     features, ended = TextColumn("{task.fields[features]}"), TextColumn("{task.fields[ended]}")
     epochs = TextColumn("{task.fields[epochs]}", style="dim", markup=False)
@@ -81,19 +81,22 @@ def bar(console: Console) -> Iterator[Callable[[Plan, Schedule], Report]]:
         epochs,
     )
     shown = Progress(*columns, console=console)
-    with ExitStack() as begun, _told(lambda text: _update_all(shown, epochs=visible(text)[:200])):
+    with (
+        ExitStack() as begun,
+        _report_epochs(lambda text: _update_all(shown, epochs=escape_controls(text)[:200])),
+    ):
 
-        def begin(plan: Plan, schedule: Schedule) -> Report:
+        def start_bar(plan: Plan, schedule: Schedule) -> Report:
             begun.enter_context(shown)  # not before: an error is to stand alone
             console.print(
-                f"study {plan.study.name}: {count_of(plan.n_cells, 'cell')}, "
+                f"study {plan.study.name}: {format_count(plan.n_cells, 'cell')}, "
                 f"{plan.n_cells - schedule.n_cells} stored",
                 highlight=False,
             )
             counts: Counter[str] = Counter()
             task = shown.add_task("cells", total=schedule.n_cells, features="", ended="", epochs="")
 
-            def done(piece: Task, outcome: Outcome) -> None:
+            def count_outcome(piece: Task, outcome: Outcome) -> None:
                 if isinstance(piece, MatrixTask):
                     counts["features"] += 1
                     shown.update(
@@ -106,9 +109,9 @@ def bar(console: Console) -> Iterator[Callable[[Plan, Schedule], Report]]:
                     )
                     shown.update(task, advance=1, ended=ended, epochs="")
 
-            return done
+            return count_outcome
 
-        yield begin
+        yield start_bar
 
 
 def _update_all(shown: Progress, **fields: str) -> None:
@@ -119,9 +122,9 @@ def _update_all(shown: Progress, **fields: str) -> None:
 def print_leaderboards(console: Console, rows: pd.DataFrame, metric: str = "f1") -> None:
     """Print every leaderboard of the rows, its caption, and what did not end well."""
     marked = False
-    for title, entries in leaderboard.leaderboards(rows, metric):
+    for title, entries in leaderboard.make_leaderboards(rows, metric):
         marked = marked or bool(entries["no_better"].any())
-        table, left_out = _fitting(console, title, entries)
+        table, left_out = _build_widest_table(console, title, entries)
         console.print(table)
         if left_out:
             console.print(
@@ -129,8 +132,10 @@ def print_leaderboards(console: Console, rows: pd.DataFrame, metric: str = "f1")
                 style="yellow",
             )
         console.print()
-    console.print(leaderboard.caption(metric, marked), style="dim", highlight=False)
-    for line in leaderboard.problems(rows):
+    console.print(
+        leaderboard.make_leaderboard_caption(metric, marked), style="dim", highlight=False
+    )
+    for line in leaderboard.list_problems(rows):
         console.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -139,23 +144,31 @@ def print_view(console: Console, rows: pd.DataFrame, metric: str, name: str) -> 
     view = find_view(name)
     tables = list(view.make_tables(rows, metric))
     for title, table in tables:
-        console.print(_table(title, view.format_table(table)))
+        console.print(_build_table(title, view.format_table(table)))
         console.print()
     for line in view.describe_tables(rows, tables, metric):
         console.print(line, style="dim", highlight=False)
 
 
-def print_answers(
+def print_predictions(
     console: Console, card: Card, asked: list[Asked], proba: NDArray[np.float64]
 ) -> None:
     """Print what images are: class, its probability, and the classes after it."""
-    from benchmark.pipelines.answers import classes_of, said_of, top
+    from benchmark.pipelines.answers import (
+        describe_prediction,
+        most_probable_classes,
+        predicted_classes,
+    )
 
     rows = []
     for image, p in zip(asked, proba, strict=True):
-        said, probability = said_of(card, p)
-        chosen = classes_of(card, p)
-        others = [f"{name} {value:.3f}" for name, value in top(card, p) if name not in chosen]
+        said, probability = describe_prediction(card, p)
+        chosen = predicted_classes(card, p)
+        others = [
+            f"{name} {value:.3f}"
+            for name, value in most_probable_classes(card, p)
+            if name not in chosen
+        ]
         rows.append((image.name, said, f"{probability:.3f}", "  ".join(others)))
     frame = pd.DataFrame(rows, columns=["image", "class", "probability", "then"])
     console.print(
@@ -165,7 +178,7 @@ def print_answers(
         markup=False,
         soft_wrap=True,
     )
-    console.print(_table("", frame))
+    console.print(_build_table("", frame))
     notes = Counter(note for image in asked for note in image.notes)
     for note in notes:
         console.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
@@ -173,8 +186,8 @@ def print_answers(
 
 def print_comparisons(console: Console, comparisons: list[Comparison]) -> None:
     """Print every table of comparisons, and the lines below it."""
-    for title, table, lines in comparison_tables(comparisons):
-        console.print(_table(title, table))
+    for title, table, lines in make_comparison_tables(comparisons):
+        console.print(_build_table(title, table))
         console.print()
         for line in lines:
             console.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)
@@ -182,19 +195,21 @@ def print_comparisons(console: Console, comparisons: list[Comparison]) -> None:
 
 def print_table(console: Console, title: str, frame: pd.DataFrame) -> None:
     """Print a table of texts and counts."""
-    console.print(_table(title, frame.map(str)))
+    console.print(_build_table(title, frame.map(str)))
     console.print()
 
 
-def _fitting(console: Console, title: str, entries: pd.DataFrame) -> tuple[Table, list[str]]:
+def _build_widest_table(
+    console: Console, title: str, entries: pd.DataFrame
+) -> tuple[Table, list[str]]:
     """Build the widest table that fits: without spreads if need be, then without single columns."""
     dropped: list[str] = []
     for column in (None, "spread", "predict_s", "fit_s", "precision", "recall", "log_loss"):
         if column:
             dropped.append(column)
-        table = _table(
+        table = _build_table(
             title,
-            leaderboard.shown(entries, spread="spread" not in dropped).drop(
+            leaderboard.format_leaderboard(entries, spread="spread" not in dropped).drop(
                 columns=dropped, errors="ignore"
             ),
         )
@@ -203,7 +218,7 @@ def _fitting(console: Console, title: str, entries: pd.DataFrame) -> tuple[Table
     return table, dropped
 
 
-def _table(title: str, shown: pd.DataFrame) -> Table:
+def _build_table(title: str, shown: pd.DataFrame) -> Table:
     table = Table(
         title=escape(title) or None,
         title_justify="left",

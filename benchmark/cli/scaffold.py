@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmark.errors import UserError
 from benchmark.plugins.plugin_files import name_in_studies
-from benchmark.plugins.registry import KINDS, registered
+from benchmark.plugins.registry import KINDS, registered_targets
 
 _TEMPLATE = '''"""An extractor; see `python -m benchmark check {file}`."""
 
@@ -49,7 +49,7 @@ def write_extractor(name: str, folder: Path) -> Path:
             f"'{name}' cannot name an extractor: use lower-case letters and digits, and _ before a "
             "letter, as in my_texture"
         )
-    kinds = [kind for kind in KINDS if name in registered(kind)]
+    kinds = [kind for kind in KINDS if name in registered_targets(kind)]
     if kinds:
         raise UserError(
             f"the {kinds[0]} '{name}' is here already; choose another name, such as my_{name}"

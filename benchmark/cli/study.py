@@ -11,10 +11,10 @@ import typer
 
 from benchmark.cli.axis_options import with_axis_options
 from benchmark.study.axes import label_names
-from benchmark.utils.console import console, say
+from benchmark.utils.console import console, print_line
 from benchmark.utils.files import user_path
 from benchmark.utils.status import BAD, Status
-from benchmark.utils.text import count_of
+from benchmark.utils.text import format_count
 
 
 class Retry(StrEnum):
@@ -85,7 +85,7 @@ _Accelerate = Annotated[
 
 
 @with_axis_options
-def run(
+def run_command(
     study: _Study = "digits",
     *,
     entries: dict[str, list[str]],
@@ -101,9 +101,9 @@ def run(
     accelerate: _Accelerate = False,
 ) -> None:
     """Run a study and print its leaderboard; cells already stored are not run again."""
-    from benchmark.cli.rich_output import bar, print_leaderboards
+    from benchmark.cli.rich_output import print_leaderboards, show_progress_bar
     from benchmark.engine.executors import executor_for
-    from benchmark.engine.runner import evaluate_study, rows_of
+    from benchmark.engine.runner import evaluate_study, load_plan_rows
     from benchmark.engine.worker import Limits
     from benchmark.evaluation.plan import make_plan
     from benchmark.reporting.leaderboard import COLUMNS
@@ -120,13 +120,13 @@ def run(
     planned, interrupted = None, False
     try:
         planned = make_plan(chosen, data)
-        with bar(console) as progress:
+        with show_progress_bar(console) as progress:
             evaluate_study(planned, folder, start, force, retry, progress)
     except KeyboardInterrupt:
         interrupted = True
     if planned is None or not ResultsFolder(folder).database.is_file():
         raise typer.Exit(130)
-    rows = rows_of(planned, folder, COLUMNS)
+    rows = load_plan_rows(planned, folder, COLUMNS)
     print_leaderboards(console, rows)
     console.print(f"Rows, predictions and tables: {folder}", highlight=False, markup=False)
     if interrupted:
@@ -137,7 +137,7 @@ def run(
 
 
 @with_axis_options
-def plan(
+def plan_command(
     study: _Study = "digits",
     *,
     entries: dict[str, list[str]],
@@ -147,7 +147,7 @@ def plan(
     jobs: _Jobs = None,
 ) -> None:
     """Show the cells of a study, those that cannot be run, and what the rest will take; nothing is run or written."""
-    from benchmark.engine.estimate import estimate
+    from benchmark.engine.estimate import estimate_remaining_work
     from benchmark.engine.executors import check_jobs
     from benchmark.evaluation.plan import make_plan
     from benchmark.study.study import load_study
@@ -156,10 +156,13 @@ def plan(
     planned = make_plan(load_study(study, **entries).with_plugins(plugin), data)
     for label, found in planned.datasets.items():
         n, height, width, channels = found.images.shape
-        images, classes = count_of(n, "image"), count_of(len(found.classes), "class", "classes")
-        say(f"{label}: {images} {height}x{width}x{channels}, {found.task}, {classes}")
+        images, classes = (
+            format_count(n, "image"),
+            format_count(len(found.classes), "class", "classes"),
+        )
+        print_line(f"{label}: {images} {height}x{width}x{channels}, {found.task}, {classes}")
         for note in found.notes:
-            say(f"  {note}")
+            print_line(f"  {note}")
     identities = [cell.identity for cell in planned.cells()]
     for axis in (name for name in label_names() if name not in ("fingerprint", "size")):
         values = dict.fromkeys(str(identity[axis]) for identity in identities)
@@ -169,19 +172,21 @@ def plan(
             soft_wrap=True,
             markup=False,
         )
-    skips = planned.refusals
+    skips = planned.refused_cells
     console.print(
-        f"{count_of(len(identities), 'cell')}, {len(skips)} of them skipped as far as the split "
+        f"{format_count(len(identities), 'cell')}, {len(skips)} of them skipped as far as the split "
         "tells",
         highlight=False,
     )
     for (label, reason), n in Counter(
-        (_label(cell.identity), reason) for cell, reason in skips
+        (_format_identity(cell.identity), reason) for cell, reason in skips
     ).items():
-        say(f"  {n} skipped: {label}: {reason}")
-    for line in estimate(planned, out or Path("results") / planned.study.name).lines(workers):
-        say(line)
+        print_line(f"  {n} skipped: {label}: {reason}")
+    for line in estimate_remaining_work(
+        planned, out or Path("results") / planned.study.name
+    ).summary_lines(workers):
+        print_line(line)
 
 
-def _label(identity: dict[str, Any]) -> str:
+def _format_identity(identity: dict[str, Any]) -> str:
     return " / ".join(str(identity[axis]) for axis in ("dataset", "extractor", "strategy", "model"))

@@ -28,9 +28,9 @@ REGISTRY = MappingProxyType(
         "faces": "benchmark.datasets.bundled:load_faces",
         **dict.fromkeys(
             ("cifar10", "cifar100", "mnist", "fashion_mnist"),
-            "benchmark.datasets.torchvision_sets:load",
+            "benchmark.datasets.torchvision_sets:load_torchvision",
         ),
-        **dict.fromkeys(MEDMNIST_2D, "benchmark.datasets.medmnist_sets:load"),
+        **dict.fromkeys(MEDMNIST_2D, "benchmark.datasets.medmnist_sets:load_medmnist"),
         "folder:": "benchmark.datasets.folder:load_folder",
         "csv:": "benchmark.datasets.csv_file:load_csv",
     }

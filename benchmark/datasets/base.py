@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from benchmark.errors import UserError
 from benchmark.utils.files import user_path
-from benchmark.utils.text import nfc
+from benchmark.utils.text import normalize_unicode
 
 Task = Literal["binary", "multiclass", "multilabel"]
 PARTS = ("train", "val", "test")
@@ -50,7 +50,7 @@ class Dataset:
         of the official split, or of folds where there is none; for the row.
     split_notes : callable (str) -> tuple of str, or None
         Of a data set with an official split: copies and shared groups as a split of some name has
-        them. Those of 'official' are among the notes; see ``noted_for``.
+        them. Those of 'official' are among the notes; see ``with_split_notes``.
     licence, citation : str or None
         None: not known.
 
@@ -74,7 +74,7 @@ class Dataset:
     licence: str | None = None
     citation: str | None = field(default=None, repr=False)
 
-    def noted_for(self, split: str) -> Dataset:
+    def with_split_notes(self, split: str) -> Dataset:
         """Data set with the notes that hold where a split of this name is run."""
         if self.split_notes is None:
             return self
@@ -83,8 +83,8 @@ class Dataset:
         return replace(self, notes=(*kept, *self.split_notes(split)), split_notes=None)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "classes", tuple(nfc(name) for name in self.classes))
-        object.__setattr__(self, "groups", _composed(self.groups))
+        object.__setattr__(self, "classes", tuple(normalize_unicode(name) for name in self.classes))
+        object.__setattr__(self, "groups", _normalize_groups(self.groups))
         object.__setattr__(self, "licence", self.licence or None)
         object.__setattr__(self, "citation", self.citation or None)
         n = len(self.images)
@@ -148,17 +148,20 @@ class Dataset:
         return digest.hexdigest()[:16]
 
 
-def _composed(groups: NDArray | None) -> NDArray | None:
+def _normalize_groups(groups: NDArray | None) -> NDArray | None:
     """Spell the same group the same way."""
     if groups is None or np.asarray(groups).dtype.kind not in "UO":
         return groups
     return np.array(
-        [nfc(value) if isinstance(value, str) else value for value in groups.tolist()],
+        [
+            normalize_unicode(value) if isinstance(value, str) else value
+            for value in groups.tolist()
+        ],
         dtype=groups.dtype,
     )
 
 
-def shape_of(dataset: Dataset) -> str:
+def format_image_shape(dataset: Dataset) -> str:
     """Height, width and channels of its images, such as '28x28x1'."""
     return "x".join(map(str, dataset.images.shape[1:]))
 
@@ -182,15 +185,15 @@ def data_folder(data: str | Path | None = None) -> Path:
     return folder
 
 
-def to_size(
+def resize_images(
     images: NDArray[np.uint8], size: int | None
 ) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     """Images of (size, size) pixels, and a note of what was done; unchanged when size is None or already theirs."""
     height, width = images.shape[1:3]
     if size is None or height == width == size:
         return images, ()
-    from benchmark.datasets.images.load import resize
+    from benchmark.datasets.images.load import resize_image
 
-    return np.stack([resize(image, (size, size)) for image in images]), (
+    return np.stack([resize_image(image, (size, size)) for image in images]), (
         f"resized to {size}x{size} from {height}x{width}",
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.datasets.base import Dataset, to_size
+from benchmark.datasets.base import Dataset, resize_images
 
 
 def load_digits(name: str, data: Path, size: int | None) -> Dataset:
@@ -15,7 +15,7 @@ def load_digits(name: str, data: Path, size: int | None) -> Dataset:
 
     bunch = load()
     images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)[..., None]
-    images, notes = to_size(images, size)
+    images, notes = resize_images(images, size)
     return Dataset(
         name,
         images,
@@ -32,7 +32,7 @@ def load_faces(name: str, data: Path, size: int | None) -> Dataset:
     """100 faces and 100 non-faces, 25x25 gray: scikit-image's subset of Labeled Faces in the Wild (Huang et al. 2007)."""
     from skimage.data import lfw_subset
 
-    images, notes = to_size(np.rint(lfw_subset() * 255).astype(np.uint8)[..., None], size)
+    images, notes = resize_images(np.rint(lfw_subset() * 255).astype(np.uint8)[..., None], size)
     return Dataset(
         name,
         images,

@@ -6,9 +6,9 @@ import re
 from collections.abc import Collection, Sequence
 
 from benchmark.datasets.csv_rows import Row
-from benchmark.datasets.parts import part_of
+from benchmark.datasets.parts import parse_subset_name
 from benchmark.errors import UserError
-from benchmark.utils.notes import Note, leak
+from benchmark.utils.notes import Note, leak_note
 
 _NUMBER = "(id|ids|no|nr|num|number|code|key|name|uid)"
 _WHOSE = "(patient|lesion|subject|case|participant|person|individual)s?"
@@ -18,7 +18,7 @@ _GROUPING = re.compile(
 )
 
 
-def refuse_other_spelling(
+def refuse_misspelled_column(
     where: str, columns: Sequence[str], parameter: str, used: Collection[str]
 ) -> None:
     """Refuse a column such as 'Group' or 'splits' where the one that is read, 'group' or 'split', is absent.
@@ -31,7 +31,7 @@ def refuse_other_spelling(
     similar = [
         column
         for column in columns
-        if _plain(column).removesuffix("s") == parameter and column not in used
+        if _normalize_column_name(column).removesuffix("s") == parameter and column not in used
     ]
     if similar:
         raise UserError(
@@ -40,7 +40,7 @@ def refuse_other_spelling(
         )
 
 
-def notes_on_unused(
+def describe_unused_columns(
     columns: Sequence[str],
     rows: Sequence[Row],
     used: Collection[str],
@@ -64,14 +64,16 @@ def notes_on_unused(
         column: [row.cells[column] for row in rows] for column in columns if column not in used
     }
     notes = [
-        leak(
+        leak_note(
             f'images of one {column} may be in training and test set, as this column is not used; group="{column}" keeps them together'
         )
         for column, cells in unused.items()
-        if not has_groups and _GROUPING.fullmatch(_plain(column)) and _are_torn_apart(cells, part)
+        if not has_groups
+        and _GROUPING.fullmatch(_normalize_column_name(column))
+        and _may_span_subsets(cells, part)
     ]
     for column, cells in {} if part else unused.items():
-        parts = {part_of(cell) for cell in set(cells)}
+        parts = {parse_subset_name(cell) for cell in set(cells)}
         if {"train", "test"} <= parts and None not in parts:
             notes.append(
                 Note(
@@ -82,12 +84,12 @@ def notes_on_unused(
     return tuple(notes)
 
 
-def _are_torn_apart(cells: Sequence[str], part: Sequence[str] | None) -> bool:
+def _may_span_subsets(cells: Sequence[str], part: Sequence[str] | None) -> bool:
     """Whether equal cells are in several parts of a split, or may be where there is none."""
     if part is not None:
         return len(set(zip(cells, part, strict=True))) > len(set(cells))
     return 1 < len(set(cells)) < len(cells)
 
 
-def _plain(column: str) -> str:
+def _normalize_column_name(column: str) -> str:
     return re.sub(r"[\W_]+", "", column).casefold()

@@ -8,15 +8,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from benchmark.datasets.base import PARTS, Dataset
-from benchmark.datasets.csv_columns import notes_on_unused, refuse_other_spelling
-from benchmark.datasets.csv_rows import Row, need_column, read_rows
+from benchmark.datasets.csv_columns import describe_unused_columns, refuse_misspelled_column
+from benchmark.datasets.csv_rows import Row, read_csv_rows, require_column
 from benchmark.datasets.images.decoded import MAX_PIXELS
 from benchmark.datasets.images.options import Options
-from benchmark.datasets.listing import Listing, assemble, path_of
-from benchmark.datasets.parts import part_of
+from benchmark.datasets.listing import Listing, build_dataset, parse_dataset_path
+from benchmark.datasets.parts import parse_subset_name
 from benchmark.errors import UserError
 from benchmark.utils.files import PathFinder
-from benchmark.utils.text import brief, nfc
+from benchmark.utils.text import normalize_unicode, short_repr
 
 MOST_NUMBERS = 10  # distinct numbers that a class column may have; scales of grades have fewer, measurements more
 NUMBER = re.compile(
@@ -82,7 +82,7 @@ def load_csv(
         The file, a column or a cell is wrong (with its line), or images are unreadable.
     """
     options = Options(size, percentiles, on_error, max_pixels)
-    path = path_of(name, data)
+    path = parse_dataset_path(name, data)
     where = f"dataset '{name}'"
     _check_types(
         where,
@@ -96,24 +96,26 @@ def load_csv(
         "drop_duplicates": drop_duplicates,
     }
     _check_types(where, flags, bool, "true or false")
-    image, label, group, split = (nfc(column) for column in (image, label, group, split))
-    columns, rows = read_rows(where, path)
-    need_column(where, columns, "label", label)
-    rows, notes = _without_repeated(rows) if drop_duplicates else (rows, ())
-    used = {label, group, split, *_placeholders(image)}
-    groups = _optional(where, columns, rows, "group", group, used)
-    part = _checked_parts(rows, _optional(where, columns, rows, "split", split, used))
-    notes += notes_on_unused(columns, rows, {label, group, split}, groups is not None, part)
-    paths = _image_paths(where, columns, rows, image, path.parent, allow_outside)
-    labels, multilabel = _labels(rows, label)
+    image, label, group, split = (
+        normalize_unicode(column) for column in (image, label, group, split)
+    )
+    columns, rows = read_csv_rows(where, path)
+    require_column(where, columns, "label", label)
+    rows, notes = _drop_repeated_rows(rows) if drop_duplicates else (rows, ())
+    used = {label, group, split, *_find_template_columns(image)}
+    groups = _read_optional_column(where, columns, rows, "group", group, used)
+    part = _parse_subsets(rows, _read_optional_column(where, columns, rows, "split", split, used))
+    notes += describe_unused_columns(columns, rows, {label, group, split}, groups is not None, part)
+    paths = _find_image_paths(where, columns, rows, image, path.parent, allow_outside)
+    labels, multilabel = _parse_labels(rows, label)
     if not numeric_classes:
         _refuse_measurements(where, label, (name for names in labels for name in names))
     names = [f"{path} (line {row.line})" for path, row in zip(paths, rows, strict=True)]
     listing = Listing(paths, names, labels, multilabel, groups, part, notes)
-    return assemble(name, listing, options, drop_duplicates, licence, citation)
+    return build_dataset(name, listing, options, drop_duplicates, licence, citation)
 
 
-def _without_repeated(rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
+def _drop_repeated_rows(rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
     """Drop rows that say again what another says."""
     first = {tuple(row.cells.values()): row for row in reversed(rows)}
     kept = sorted(first.values(), key=lambda row: row.line)
@@ -124,7 +126,7 @@ def _without_repeated(rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
 
 def _refuse_measurements(where: str, column: str, labels: Iterable[str]) -> None:
     """Refuse a column of more numbers than grades have, with a unit or without, whatever else is in it."""
-    read = {number for label in set(labels) if (number := _number(label)) is not None}
+    read = {number for label in set(labels) if (number := _parse_quantity(label)) is not None}
     with_unit = Counter(unit for _, unit in read)
     numbers = sorted(
         {value for value, unit in read if len(unit) <= LONGEST_UNIT or with_unit[unit] > 1}
@@ -138,7 +140,7 @@ def _refuse_measurements(where: str, column: str, labels: Iterable[str]) -> None
         )
 
 
-def _number(label: str) -> tuple[float, str] | None:
+def _parse_quantity(label: str) -> tuple[float, str] | None:
     """Read a label as a number and its unit, as of 1,200.5, 0,5 %, <3 or 40 years; None for other labels."""
     found = NUMBER.fullmatch(label.strip().replace("\u2212", "-").replace("\u00a0", " "))
     if found is None:
@@ -155,58 +157,58 @@ def _number(label: str) -> tuple[float, str] | None:
 def _check_types(where: str, values: Mapping[str, object], kind: type, what: str) -> None:
     for parameter, value in values.items():
         if not isinstance(value, kind):
-            raise UserError(f"{where}: {parameter}: {brief(value)} is not {what}")
+            raise UserError(f"{where}: {parameter}: {short_repr(value)} is not {what}")
 
 
-def _optional(
+def _read_optional_column(
     where: str, columns: list[str], rows: list[Row], parameter: str, column: str, used: set[str]
 ) -> list[str] | None:
     """Return the cells of a column, or None if it is absent and has the name it has by default."""
     if column not in columns and column == parameter:
-        refuse_other_spelling(where, columns, parameter, used)
+        refuse_misspelled_column(where, columns, parameter, used)
         return None
-    need_column(where, columns, parameter, column)
-    return [row.cell(column) for row in rows]
+    require_column(where, columns, parameter, column)
+    return [row.require_cell(column) for row in rows]
 
 
-def _checked_parts(rows: list[Row], cells: list[str] | None) -> list[str] | None:
+def _parse_subsets(rows: list[Row], cells: list[str] | None) -> list[str] | None:
     if cells is None:
         return None
     parts = []
     for row, cell in zip(rows, cells, strict=True):
-        part = part_of(cell)
+        part = parse_subset_name(cell)
         if part is None:
             raise UserError(f"{row.where}: split '{cell}' is none of {', '.join(PARTS)}")
         parts.append(part)
     return parts
 
 
-def _labels(rows: list[Row], column: str) -> tuple[list[tuple[str, ...]], bool]:
+def _parse_labels(rows: list[Row], column: str) -> tuple[list[tuple[str, ...]], bool]:
     multilabel = any("|" in row.cells[column] for row in rows)
     if not multilabel:
-        return [(row.cell(column),) for row in rows], False
+        return [(row.require_cell(column),) for row in rows], False
     split = [(label.strip() for label in row.cells[column].split("|")) for row in rows]
     return [tuple(dict.fromkeys(filter(None, labels))) for labels in split], True
 
 
-def _placeholders(image: str) -> list[str]:
+def _find_template_columns(image: str) -> list[str]:
     return PLACEHOLDER.findall(image) if "{" in image else [image]
 
 
-def _image_paths(
+def _find_image_paths(
     where: str, columns: list[str], rows: list[Row], image: str, folder: Path, allow_outside: bool
 ) -> list[Path]:
     """Find every row's file, inside the CSV's folder and named once."""
     template = image if "{" in image else f"{{{image}}}"
-    for column in _placeholders(image):
-        need_column(where, columns, "image", column)
+    for column in _find_template_columns(image):
+        require_column(where, columns, "image", column)
     home = folder.resolve()
     finder = PathFinder()
     first: dict[Path, Row] = {}
     for row in rows:
         # all placeholders at once, so that a cell with braces in it stays text
-        cell = PLACEHOLDER.sub(lambda found, row=row: row.cell(found[1]), template)  # type: ignore[misc]
-        path = _resolved(row, finder.find(folder / cell))
+        cell = PLACEHOLDER.sub(lambda found, row=row: row.require_cell(found[1]), template)  # type: ignore[misc]
+        path = _resolve_path(row, finder.find(folder / cell))
         if not allow_outside and not path.is_relative_to(home):
             raise UserError(
                 f"{row.where}: '{cell}' lies outside the CSV's folder; if that is meant, set "
@@ -215,13 +217,13 @@ def _image_paths(
         if path in first:
             raise UserError(
                 f"{row.where}: '{cell}' is the image of line {first[path].line} "
-                f"too{_difference(first[path], row)}"
+                f"too{_describe_difference(first[path], row)}"
             )
         first[path] = row
     return list(first)
 
 
-def _difference(first: Row, row: Row) -> str:
+def _describe_difference(first: Row, row: Row) -> str:
     """Say in what two rows of one image differ, and what to do."""
     columns = [column for column, cell in row.cells.items() if cell != first.cells[column]]
     if not columns:
@@ -229,7 +231,7 @@ def _difference(first: Row, row: Row) -> str:
     return f", with another cell in the column '{columns[-1]}'; keep the right one, or it may be on both sides of a split"
 
 
-def _resolved(row: Row, path: Path) -> Path:
+def _resolve_path(row: Row, path: Path) -> Path:
     """Follow links and '..'."""
     try:
         return path.resolve()

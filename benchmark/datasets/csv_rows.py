@@ -10,8 +10,8 @@ from io import StringIO
 from itertools import chain
 from pathlib import Path
 
-from benchmark.errors import UserError, unknown
-from benchmark.utils.text import nfc
+from benchmark.errors import UserError, unknown_name_error
+from benchmark.utils.text import normalize_unicode
 
 _SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "vertical bars"}
 _BEGINNINGS = {  # of files that are no CSV in UTF-8, and what they are
@@ -43,20 +43,22 @@ class Row:
     line: int
     cells: dict[str, str]
 
-    def cell(self, column: str) -> str:
+    def require_cell(self, column: str) -> str:
         """Return a cell that must not be empty."""
         if not self.cells[column]:
             raise UserError(f"{self.where}: the cell of column '{column}' is empty")
         return self.cells[column]
 
 
-def need_column(where: str, columns: list[str], parameter: str, column: str) -> None:
+def require_column(where: str, columns: list[str], parameter: str, column: str) -> None:
     """Raise a UserError that names the nearest column, if this one is absent."""
     if column not in columns:
-        raise UserError(f"{where}: {parameter}: {unknown('column', str(column), columns)}")
+        raise UserError(
+            f"{where}: {parameter}: {unknown_name_error('column', str(column), columns)}"
+        )
 
 
-def read_rows(where: str, path: Path) -> tuple[list[str], list[Row]]:
+def read_csv_rows(where: str, path: Path) -> tuple[list[str], list[Row]]:
     """Read a whole file.
 
     Parameters
@@ -79,11 +81,11 @@ def read_rows(where: str, path: Path) -> tuple[list[str], list[Row]]:
         No such file, another encoding or separator, no rows, a column twice, a row with more or
         fewer cells than the header.
     """
-    text = _decoded(where, path)
+    text = _read_utf8_text(where, path)
     mark = _EXCELS_FIRST_LINE.match(text)
     if mark and mark[1] != ",":
         _refuse_separator(where, path, mark[1])
-    lines = list(_lines(where, text[mark.end() :] if mark else text, 2 if mark else 1))
+    lines = list(_parse_lines(where, text[mark.end() :] if mark else text, 2 if mark else 1))
     if lines:
         _check_separator(where, path, text[mark.end() :] if mark else text)
     if len(lines) < 2:
@@ -96,10 +98,12 @@ def read_rows(where: str, path: Path) -> tuple[list[str], list[Row]]:
         )
     if twice:
         raise UserError(f"{where}: '{path}' has two columns named '{twice[-1]}'; rename one")
-    return columns, [_row(f"{where}, line {line}", line, columns, cells) for line, cells in body]
+    return columns, [
+        _build_row(f"{where}, line {line}", line, columns, cells) for line, cells in body
+    ]
 
 
-def _decoded(where: str, path: Path) -> str:
+def _read_utf8_text(where: str, path: Path) -> str:
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
             raise UserError(f"{where}: '{path}' is a device or a pipe, not a file")
@@ -109,7 +113,7 @@ def _decoded(where: str, path: Path) -> str:
         raise UserError(
             f"{where}: cannot open '{path}': {reason} (looked from {Path.cwd()})"
         ) from None
-    kind = _kind_of(data)
+    kind = _detect_other_format(data)
     if kind:
         raise UserError(
             f"{where}: '{path}' is {kind}; save it as CSV in UTF-8, separated by commas"
@@ -127,7 +131,7 @@ def _decoded(where: str, path: Path) -> str:
         ) from None
 
 
-def _kind_of(data: bytes) -> str | None:
+def _detect_other_format(data: bytes) -> str | None:
     """Name what is no CSV in UTF-8 by how it begins."""
     binary = (kind for beginning, kind in _BEGINNINGS.items() if data.startswith(beginning))
     text = (
@@ -152,20 +156,20 @@ def _refuse_separator(where: str, path: Path, separator: str) -> None:
     raise UserError(f"{where}: '{path}' is separated by {kind}; save it with commas")
 
 
-def _lines(where: str, text: str, line: int) -> Iterator[tuple[int, list[str]]]:
+def _parse_lines(where: str, text: str, line: int) -> Iterator[tuple[int, list[str]]]:
     """Yield the cells of each row with its first line: a quoted cell may hold line breaks."""
     reader = csv.reader(StringIO(text, newline=""), strict=True)
     first = line
     try:
         for cells in reader:
             if any(cells):
-                yield line, [nfc(cell.strip()) for cell in cells]
+                yield line, [normalize_unicode(cell.strip()) for cell in cells]
             line = reader.line_num + first
     except csv.Error as error:
         raise UserError(f"{where}, line {line}: {error}") from None
 
 
-def _row(where: str, line: int, columns: list[str], cells: list[str]) -> Row:
+def _build_row(where: str, line: int, columns: list[str], cells: list[str]) -> Row:
     if len(cells) != len(columns):
         raise UserError(
             f"{where}: {len(cells)} cells, but the header has {len(columns)}; a cell with a comma "

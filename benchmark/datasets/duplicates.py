@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
-from benchmark.datasets.near_duplicates import CRITERION, near_pairs
+from benchmark.datasets.near_duplicates import CRITERION, find_near_duplicates
 from benchmark.errors import UserError
-from benchmark.utils.notes import leak
-from benchmark.utils.text import count_of
+from benchmark.utils.notes import leak_note
+from benchmark.utils.text import format_count
 
 _SHOWN = 3
 
@@ -55,14 +55,17 @@ def _split_notes(
     """Notes on copies and shared groups where a split of this name is run."""
     tested = {"official": "test", "validation": "val"}.get(split)
     if tested is None:
-        notes = [_copies_in_folds(dataset, digests, names), _near_in_folds(dataset, digests, names)]
+        notes = [
+            _describe_fold_copies(dataset, digests, names),
+            _describe_fold_near_duplicates(dataset, digests, names),
+        ]
     else:
         notes = [
-            _copies_across_parts(dataset, digests, names, tested),
-            _near_across_parts(dataset, digests, names, tested),
+            _describe_subset_copies(dataset, digests, names, tested),
+            _describe_subset_near_duplicates(dataset, digests, names, tested),
         ]
     if split == "official":
-        notes.insert(0, _shared_groups(dataset))
+        notes.insert(0, _describe_shared_groups(dataset))
     return tuple(note for note in notes if note)
 
 
@@ -103,7 +106,7 @@ def drop_copies(dataset: Dataset) -> tuple[Dataset, NDArray[np.int64]]:
     )
     members = np.empty(len(order), np.int64)
     members[order] = inverse
-    conflicting = _conflicting(dataset.targets, members)
+    conflicting = _find_label_conflicts(dataset.targets, members)
     kept = np.sort(
         np.array([order[i] for i in first if not conflicting[members[order[i]]]], np.int64)
     )
@@ -115,12 +118,12 @@ def drop_copies(dataset: Dataset) -> tuple[Dataset, NDArray[np.int64]]:
     n_conflicting = int(conflicting[members].sum())
     note = f"drop_duplicates: {n_dropped} of {len(order)} images left out, one of each set of exact copies kept"
     if n_conflicting:
-        note += f", none where their labels differ ({count_of(n_conflicting, 'image')})"
-    _refuse_emptied(dataset, kept)
-    return _take(dataset, kept, note), kept
+        note += f", none where their labels differ ({format_count(n_conflicting, 'image')})"
+    _refuse_emptied_classes(dataset, kept)
+    return _select_images(dataset, kept, note), kept
 
 
-def _take(dataset: Dataset, kept: NDArray[np.int64], note: str) -> Dataset:
+def _select_images(dataset: Dataset, kept: NDArray[np.int64], note: str) -> Dataset:
     groups, part = (
         None if values is None else values[kept] for values in (dataset.groups, dataset.part)
     )
@@ -135,7 +138,9 @@ def _take(dataset: Dataset, kept: NDArray[np.int64], note: str) -> Dataset:
     )
 
 
-def _conflicting(targets: NDArray[np.int64], members: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _find_label_conflicts(
+    targets: NDArray[np.int64], members: NDArray[np.int64]
+) -> NDArray[np.bool_]:
     """Whether the images of a set, (n_sets,), have different labels."""
     labels = targets.reshape(len(targets), -1)
     _, label = np.unique(labels, axis=0, return_inverse=True)
@@ -143,7 +148,7 @@ def _conflicting(targets: NDArray[np.int64], members: NDArray[np.int64]) -> NDAr
     return np.bincount(pairs[:, 0], minlength=members.max(initial=-1) + 1) > 1
 
 
-def _refuse_emptied(dataset: Dataset, kept: NDArray[np.int64]) -> None:
+def _refuse_emptied_classes(dataset: Dataset, kept: NDArray[np.int64]) -> None:
     targets = dataset.targets[kept]
     counts = (
         targets.sum(axis=0)
@@ -160,7 +165,7 @@ def _refuse_emptied(dataset: Dataset, kept: NDArray[np.int64]) -> None:
         )
 
 
-def _shared_groups(dataset: Dataset) -> str | None:
+def _describe_shared_groups(dataset: Dataset) -> str | None:
     if dataset.groups is None or dataset.part is None:
         return None
     train, test = (dataset.groups[dataset.part == part] for part in ("train", "test"))
@@ -171,96 +176,107 @@ def _shared_groups(dataset: Dataset) -> str | None:
     n_shared = int((np.bincount(pairs[:, 0]) > 1).sum())
     if not n_shared:
         return None
-    return leak(
+    return leak_note(
         f"{n_shared:,} of {len(unique):,} groups are in more than one part of the official split: "
         f"{n_test:,} of {len(test):,} test images have theirs in the training set too; "
         "stratified_kfold keeps groups apart"
     )
 
 
-def _copies_across_parts(
+def _describe_subset_copies(
     dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str], tested: str
 ) -> str | None:
     test, train = (np.flatnonzero(dataset.part == part) for part in (tested, "train"))
-    pairs = _matches(digests, test, train)
+    pairs = _find_copies(digests, test, train)
     n_repeated = len(digests) - len(np.unique(digests))
     if not n_repeated:
         return None
-    others = f"{n_repeated:,} of all {len(digests):,} images {_repeat(n_repeated)} another"
+    others = (
+        f"{n_repeated:,} of all {len(digests):,} images {_repeats_or_repeat(n_repeated)} another"
+    )
     if not pairs:
-        return f"{others} pixel for pixel{_example(digests, names)}, none of them across training and test set; {_remedy(dataset, digests)}"
-    return leak(
-        f"{len(pairs):,} of {len(test):,} test images {_are(len(pairs))} in the training set too, "
-        f"pixel for pixel ({_shown(pairs, names, '=')}){_other_labels(dataset, pairs)}; {others}; "
-        f"{_remedy(dataset, digests)}"
+        return (
+            f"{others} pixel for pixel{_format_copy_examples(digests, names)}, none of them across "
+            f"training and test set; {_describe_remedy(dataset, digests)}"
+        )
+    return leak_note(
+        f"{len(pairs):,} of {len(test):,} test images {_is_or_are(len(pairs))} in the training set too, "
+        f"pixel for pixel ({_format_pairs(pairs, names, '=')}){_describe_other_labels(dataset, pairs)}; {others}; "
+        f"{_describe_remedy(dataset, digests)}"
     )
 
 
-def _copies_in_folds(
+def _describe_fold_copies(
     dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str]
 ) -> str | None:
     _, first, inverse = np.unique(digests, return_index=True, return_inverse=True)
     pairs = [(int(first[k]), i) for i, k in enumerate(inverse) if first[k] != i]
     if not pairs:
         return None
-    shown = f"{len(pairs):,} of {len(digests):,} images {_repeat(len(pairs))} another pixel for pixel ({_shown(pairs, names, '=')})"
-    shown += _other_labels(dataset, pairs)
-    groups, remedy = dataset.groups, _remedy(dataset, digests)
+    shown = f"{len(pairs):,} of {len(digests):,} images {_repeats_or_repeat(len(pairs))} another pixel for pixel ({_format_pairs(pairs, names, '=')})"
+    shown += _describe_other_labels(dataset, pairs)
+    groups, remedy = dataset.groups, _describe_remedy(dataset, digests)
     if groups is None:
-        return leak(f"{shown}, so that a fold may train on one and test on the other; {remedy}")
+        return leak_note(
+            f"{shown}, so that a fold may train on one and test on the other; {remedy}"
+        )
     n_apart = sum(groups[i] != groups[j] for i, j in pairs)
     if not n_apart:
         return f"{shown}, always one of the same group; {remedy}"
-    return leak(
+    return leak_note(
         f"{shown}, {n_apart:,} of them one of another group, so that a fold may train on one and "
         f"test on the other; {remedy}"
     )
 
 
-def _near_across_parts(
+def _describe_subset_near_duplicates(
     dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str], tested: str
 ) -> str | None:
     train, test = (np.flatnonzero(dataset.part == part) for part in ("train", tested))
     further = test[~np.isin(digests[test], digests[train])]
-    pairs = near_pairs(dataset.images, further, _once(digests, train), None)
+    pairs = find_near_duplicates(
+        dataset.images, further, _find_distinct_images(digests, train), None
+    )
     if not pairs:
         return None
-    return leak(
-        f"{len(pairs):,} of {len(test):,} test images, copies apart, {_look(len(pairs))} almost "
+    return leak_note(
+        f"{len(pairs):,} of {len(test):,} test images, copies apart, {_looks_or_look(len(pairs))} almost "
         "like a training image "
-        f"({_shown(pairs, names, '~')}): {CRITERION}"
+        f"({_format_pairs(pairs, names, '~')}): {CRITERION}"
     )
 
 
-def _near_in_folds(
+def _describe_fold_near_duplicates(
     dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str]
 ) -> str | None:
-    once = _once(digests, np.arange(len(digests)))
-    pairs = near_pairs(dataset.images, once, once, dataset.groups)
+    once = _find_distinct_images(digests, np.arange(len(digests)))
+    pairs = find_near_duplicates(dataset.images, once, once, dataset.groups)
     if not pairs:
         return None
     whose = "" if dataset.groups is None else " of another group"
-    look = f"images, copies apart, {_look(len(pairs))} almost like another{whose}"
-    return leak(f"{len(pairs):,} {look} ({_shown(pairs, names, '~')}): {CRITERION}")
+    look = f"images, copies apart, {_looks_or_look(len(pairs))} almost like another{whose}"
+    return leak_note(f"{len(pairs):,} {look} ({_format_pairs(pairs, names, '~')}): {CRITERION}")
 
 
-def _are(n: int) -> str:
+def _is_or_are(n: int) -> str:
     return "is" if n == 1 else "are"
 
 
-def _repeat(n: int) -> str:
+def _repeats_or_repeat(n: int) -> str:
     return "repeats" if n == 1 else "repeat"
 
 
-def _look(n: int) -> str:
+def _looks_or_look(n: int) -> str:
     return "looks" if n == 1 else "look"
 
 
-def _once(digests: NDArray[np.uint64], indices: NDArray[np.int64]) -> NDArray[np.int64]:
+def _find_distinct_images(
+    digests: NDArray[np.uint64], indices: NDArray[np.int64]
+) -> NDArray[np.int64]:
     return np.sort(indices[np.unique(digests[indices], return_index=True)[1]])
 
 
-def _matches(
+def _find_copies(
     digests: NDArray[np.uint64], these: NDArray[np.int64], among: NDArray[np.int64]
 ) -> Pairs:
     """Return the images that have a copy among others, each with the first of them."""
@@ -274,25 +290,25 @@ def _matches(
     ]
 
 
-def _remedy(dataset: Dataset, digests: NDArray[np.uint64]) -> str:
+def _describe_remedy(dataset: Dataset, digests: NDArray[np.uint64]) -> str:
     """Say what drop_duplicates would do."""
-    conflicting = _conflicting(dataset.targets, np.unique(digests, return_inverse=True)[1])
+    conflicting = _find_label_conflicts(dataset.targets, np.unique(digests, return_inverse=True)[1])
     return "drop_duplicates=True keeps one of each" + (
         ", and none where their labels differ" if conflicting.any() else ""
     )
 
 
-def _other_labels(dataset: Dataset, pairs: Pairs) -> str:
+def _describe_other_labels(dataset: Dataset, pairs: Pairs) -> str:
     n = sum(bool((dataset.targets[i] != dataset.targets[j]).any()) for i, j in pairs)
     return f", {n:,} of them with another label" if n else ""
 
 
-def _example(digests: NDArray[np.uint64], names: Sequence[str]) -> str:
+def _format_copy_examples(digests: NDArray[np.uint64], names: Sequence[str]) -> str:
     _, first, inverse = np.unique(digests, return_index=True, return_inverse=True)
-    return f" ({_shown([(int(first[k]), i) for i, k in enumerate(inverse) if first[k] != i], names, '=')})"
+    return f" ({_format_pairs([(int(first[k]), i) for i, k in enumerate(inverse) if first[k] != i], names, '=')})"
 
 
-def _shown(pairs: Pairs, names: Sequence[str], sign: str) -> str:
+def _format_pairs(pairs: Pairs, names: Sequence[str], sign: str) -> str:
     return ", ".join(
         [f"{names[i]} {sign} {names[j]}" for i, j in pairs[:_SHOWN]]
         + ["..."] * (len(pairs) > _SHOWN)

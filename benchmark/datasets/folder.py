@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.datasets.base import PARTS, Dataset
-from benchmark.datasets.hidden_parts import refuse_hidden_parts
+from benchmark.datasets.hidden_parts import refuse_hidden_subsets
 from benchmark.datasets.images.decoded import MAX_PIXELS
 from benchmark.datasets.images.options import Options
 from benchmark.datasets.images.picture import SUFFIXES
-from benchmark.datasets.listing import Listing, assemble, path_of
-from benchmark.datasets.parts import part_of
+from benchmark.datasets.listing import Listing, build_dataset, parse_dataset_path
+from benchmark.datasets.parts import parse_subset_name
 from benchmark.datasets.tree import Tree, list_folder, list_tree
 from benchmark.errors import UserError
-from benchmark.utils.text import count_of, nfc, visible
+from benchmark.utils.text import escape_controls, format_count, normalize_unicode
 
 ClassFolder = tuple[Path, str | None]  # with the part of the official split that it is in
 
@@ -36,7 +36,7 @@ def load_folder(
 
     ``PATH/CLASS/**/image`` or ``PATH/train/CLASS/**/image`` with ``PATH/test`` and, if wanted,
     ``PATH/val``; the parts may be called ``Training``, ``valid``, ``Test_Set``, ... (see
-    `benchmark.datasets.parts.part_of`). A class may be absent from a part, but has an image
+    `benchmark.datasets.parts.parse_subset_name`). A class may be absent from a part, but has an image
     somewhere. Links are followed. Hidden files, other suffixes, and folders of the storage system
     (``@eaDir``, ``__MACOSX``) are left out, and counted in a note.
 
@@ -60,59 +60,63 @@ def load_folder(
         like parts, unreadable images.
     """
     options = Options(size, percentiles, on_error, max_pixels)
-    root = path_of(name, data)
+    root = parse_dataset_path(name, data)
     try:
         listing = _list(name, root)
     except OSError as error:
         raise UserError(f"dataset '{name}': {error.strerror}: '{error.filename}'") from None
-    return assemble(name, listing, options, drop_duplicates, licence, citation)
+    return build_dataset(name, listing, options, drop_duplicates, licence, citation)
 
 
 def _list(name: str, root: Path) -> Listing:
-    _refuse_no_folder(name, root)
-    folders, ignored = _class_folders(name, root)
+    _refuse_missing_folder(name, root)
+    folders, ignored = _list_class_folders(name, root)
     trees = [(folder, part, list_tree(folder)) for folder, part in folders]
-    rows = [(path, nfc(folder.name), part) for folder, part, tree in trees for path in tree.images]
+    rows = [
+        (path, normalize_unicode(folder.name), part)
+        for folder, part, tree in trees
+        for path in tree.images
+    ]
     for _, _, tree in trees:
         ignored.add_counts(tree)
     if not rows:
         raise UserError(
-            f"dataset '{name}': no image in any class folder{_seen(ignored)}; put {_kinds()} files "
-            f"into {_places(folders)}"
+            f"dataset '{name}': no image in any class folder{_describe_other_files(ignored)}; put {_format_suffixes()} files "
+            f"into {_describe_expected_folders(folders)}"
         )
     _refuse_one_folder(name, folders, trees[0][2])
     for level in {part for _, part in folders}:
-        refuse_hidden_parts(
+        refuse_hidden_subsets(
             name, [(folder, tree.images) for folder, part, tree in trees if part == level]
         )
-    _refuse_empty(name, trees, {label for _, label, _ in rows})
+    _refuse_empty_classes(name, trees, {label for _, label, _ in rows})
     paths = [path for path, _, _ in rows]
     return Listing(
         paths,
-        [visible(str(path)) for path in paths],
+        [escape_controls(str(path)) for path in paths],
         [(label,) for _, label, _ in rows],
         part=[part for _, _, part in rows if part] or None,
-        notes=_notes(root, ignored),
+        notes=_describe_ignored_files(root, ignored),
     )
 
 
-def _refuse_empty(
+def _refuse_empty_classes(
     name: str, trees: Sequence[tuple[Path, str | None, Tree]], labels: set[str]
 ) -> None:
     seen = Tree()
     for folder, _, tree in trees:
-        if nfc(folder.name) not in labels:
+        if normalize_unicode(folder.name) not in labels:
             seen.add_counts(tree)
-    empty = sorted({nfc(folder.name) for folder, _, _ in trees} - labels)
+    empty = sorted({normalize_unicode(folder.name) for folder, _, _ in trees} - labels)
     if empty:
         remedy = "fill or remove it" if len(labels) > 1 else "fill it"
         raise UserError(
-            f"dataset '{name}': class folder without an image ({_kinds()}): "
-            f"{', '.join(empty)}{_seen(seen)}; {remedy}"
+            f"dataset '{name}': class folder without an image ({_format_suffixes()}): "
+            f"{', '.join(empty)}{_describe_other_files(seen)}; {remedy}"
         )
 
 
-def _refuse_no_folder(name: str, root: Path) -> None:
+def _refuse_missing_folder(name: str, root: Path) -> None:
     if not root.exists():
         raise UserError(f"dataset '{name}': no folder '{root}' (looked from {Path.cwd()})")
     if not root.is_dir():
@@ -120,27 +124,27 @@ def _refuse_no_folder(name: str, root: Path) -> None:
         raise UserError(f"dataset '{name}': '{root}' is a file, not a folder{hint}")
 
 
-def _class_folders(name: str, root: Path) -> tuple[list[ClassFolder], Tree]:
+def _list_class_folders(name: str, root: Path) -> tuple[list[ClassFolder], Tree]:
     """List the class folders, and what lies beside them."""
     top, beside = list_folder(root)
-    named = {folder: part for folder in top if (part := part_of(folder.name))}
+    named = {folder: part for folder in top if (part := parse_subset_name(folder.name))}
     others = [folder.name for folder in top if folder not in named]
     if not ({"train", "test"} <= set(named.values()) or (named and not others)):
         return [(folder, None) for folder in top], beside
-    _refuse_half_split(name, named, others)
+    _refuse_incomplete_split(name, named, others)
     folders: list[ClassFolder] = []
     for part in PARTS:
         for top_folder in (folder for folder, its_part in named.items() if its_part == part):
             classes, strays = list_folder(top_folder)
-            _refuse_no_classes(name, top_folder, classes, strays)
+            _refuse_missing_classes(name, top_folder, classes, strays)
             beside.images += strays.images
             beside.add_counts(strays)
             folders += [(folder, part) for folder in classes]
-    _refuse_disjoint_parts(name, folders)
+    _refuse_disjoint_classes(name, folders)
     return folders, beside
 
 
-def _refuse_half_split(name: str, named: dict[Path, str], others: Sequence[str]) -> None:
+def _refuse_incomplete_split(name: str, named: dict[Path, str], others: Sequence[str]) -> None:
     if others:
         raise UserError(
             f"dataset '{name}': beside train and test there is {', '.join(others)}; put classes "
@@ -155,7 +159,7 @@ def _refuse_half_split(name: str, named: dict[Path, str], others: Sequence[str])
             )
     missing = {"train", "test"} - set(named.values())
     if missing:
-        present = ", ".join(_read_as(folder, part) for folder, part in named.items())
+        present = ", ".join(_describe_subset_folder(folder, part) for folder, part in named.items())
         absent = " and no ".join(sorted(missing))
         raise UserError(
             f"dataset '{name}': has {present} but no {absent}; a split needs train and test: "
@@ -163,11 +167,11 @@ def _refuse_half_split(name: str, named: dict[Path, str], others: Sequence[str])
         )
 
 
-def _read_as(folder: Path, part: str) -> str:
+def _describe_subset_folder(folder: Path, part: str) -> str:
     return part if folder.name.casefold() == part else f"{folder.name} (read as {part})"
 
 
-def _refuse_no_classes(name: str, folder: Path, classes: Sequence[Path], strays: Tree) -> None:
+def _refuse_missing_classes(name: str, folder: Path, classes: Sequence[Path], strays: Tree) -> None:
     if strays.images and not classes:
         raise UserError(
             f"dataset '{name}': {folder.name} holds {len(strays.images)} images and no class "
@@ -176,9 +180,9 @@ def _refuse_no_classes(name: str, folder: Path, classes: Sequence[Path], strays:
         )
 
 
-def _refuse_disjoint_parts(name: str, folders: Sequence[ClassFolder]) -> None:
+def _refuse_disjoint_classes(name: str, folders: Sequence[ClassFolder]) -> None:
     train, test = (
-        {nfc(folder.name) for folder, part in folders if part == wanted}
+        {normalize_unicode(folder.name) for folder, part in folders if part == wanted}
         for wanted in ("train", "test")
     )
     if train and test and not train & test:
@@ -202,49 +206,54 @@ def _refuse_one_folder(name: str, folders: Sequence[ClassFolder], tree: Tree) ->
         )
 
 
-def _listed(names: Sequence[str]) -> str:
+def _format_names(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 
-def _kinds() -> str:
+def _format_suffixes() -> str:
     return ", ".join(sorted(SUFFIXES))
 
 
-def _seen(tree: Tree) -> str:
+def _describe_other_files(tree: Tree) -> str:
     """Say which files there are instead of images."""
-    seen = [f"{_files(len(tree.images), 'image')} outside them"] if tree.images else []
-    seen += [f"{count_of(n, 'file')} {visible(kind)}" for kind, n in tree.others.most_common(5)]
+    seen = [f"{_format_file_count(len(tree.images), 'image')} outside them"] if tree.images else []
+    seen += [
+        f"{format_count(n, 'file')} {escape_controls(kind)}"
+        for kind, n in tree.others.most_common(5)
+    ]
     hint = "; DICOM is read from files named .dcm or .dicom" if tree.others else ""
     return f" (but {', '.join(seen)}{hint})" if seen else ""
 
 
-def _places(folders: Sequence[ClassFolder]) -> str:
+def _describe_expected_folders(folders: Sequence[ClassFolder]) -> str:
     parts = list(dict.fromkeys((folder.parent.name, part) for folder, part in folders if part))
     return ", ".join(f"{top}/CLASS/ ({part})" for top, part in parts) or "PATH/CLASS/"
 
 
-def _notes(root: Path, ignored: Tree) -> tuple[str, ...]:
+def _describe_ignored_files(root: Path, ignored: Tree) -> tuple[str, ...]:
     """Say which files are left out."""
     notes = (
-        [f"{_files(len(ignored.images), 'image')} outside the class folders ignored"]
+        [f"{_format_file_count(len(ignored.images), 'image')} outside the class folders ignored"]
         if ignored.images
         else []
     )
     if ignored.others:
-        kinds = ", ".join(visible(kind) for kind, _ in ignored.others.most_common(5))
-        notes.append(f"{_files(ignored.others.total(), 'other')} ignored ({kinds})")
+        kinds = ", ".join(escape_controls(kind) for kind, _ in ignored.others.most_common(5))
+        notes.append(f"{_format_file_count(ignored.others.total(), 'other')} ignored ({kinds})")
     if ignored.system:
         notes.append(
-            f"{_files(ignored.system.total(), 'system')} ignored (in folders named "
+            f"{_format_file_count(ignored.system.total(), 'system')} ignored (in folders named "
             f"{', '.join(ignored.system)})"
         )
     if ignored.broken:
-        links = _listed([visible(os.path.relpath(path, root)) for path in ignored.broken])
+        links = _format_names(
+            [escape_controls(os.path.relpath(path, root)) for path in ignored.broken]
+        )
         notes.append(
             f"{len(ignored.broken)} links that lead nowhere or to a folder above ignored ({links})"
         )
     return tuple(notes)
 
 
-def _files(count: int, kind: str) -> str:
+def _format_file_count(count: int, kind: str) -> str:
     return f"{count} {kind} file{'s' * (count != 1)}"

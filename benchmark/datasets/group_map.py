@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.datasets.csv_columns import refuse_other_spelling
-from benchmark.datasets.csv_rows import Row, need_column, read_rows
-from benchmark.datasets.parts import part_of
+from benchmark.datasets.csv_columns import refuse_misspelled_column
+from benchmark.datasets.csv_rows import Row, read_csv_rows, require_column
+from benchmark.datasets.parts import parse_subset_name
 from benchmark.errors import UserError
 
 
@@ -36,23 +36,23 @@ def read_groups(where: str, path: Path, part: NDArray[np.str_]) -> NDArray[np.st
     UserError
         The file is no such table, or an image has no id, or two.
     """
-    columns, rows = read_rows(f"{where}: groups of '{path}'", path)
+    columns, rows = read_csv_rows(f"{where}: groups of '{path}'", path)
     for column in ("index", "id"):
-        need_column(where, columns, "groups", column)
+        require_column(where, columns, "groups", column)
     if "split" not in columns:
-        refuse_other_spelling(f"{where}: groups of '{path}'", columns, "split", ())
+        refuse_misspelled_column(f"{where}: groups of '{path}'", columns, "split", ())
     places = {name: np.flatnonzero(part == name) for name in dict.fromkeys(part.tolist())}
     groups: list[str | None] = [None] * len(part)
     lines: dict[int, int] = {}
     for row in rows:
-        index = _index(row, places, len(part), "split" in columns)
+        index = _read_image_index(row, places, len(part), "split" in columns)
         if index in lines:
             raise UserError(
                 f"{row.where}: this image has an id in line {lines[index]} already; keep one of "
                 "them"
             )
         lines[index] = row.line
-        groups[index] = row.cell("id")
+        groups[index] = row.require_cell("id")
     missing = groups.count(None)
     if missing:
         raise UserError(
@@ -62,13 +62,15 @@ def read_groups(where: str, path: Path, part: NDArray[np.str_]) -> NDArray[np.st
     return np.array(groups)
 
 
-def _index(
+def _read_image_index(
     row: Row, places: dict[str, NDArray[np.int64]], n_images: int, is_within_part: bool
 ) -> int:
-    cell = row.cell("index")
-    name = part_of(row.cell("split")) if is_within_part else None
+    cell = row.require_cell("index")
+    name = parse_subset_name(row.require_cell("split")) if is_within_part else None
     if is_within_part and name not in places:
-        raise UserError(f"{row.where}: split '{row.cell('split')}' is none of {', '.join(places)}")
+        raise UserError(
+            f"{row.where}: split '{row.require_cell('split')}' is none of {', '.join(places)}"
+        )
     limit = len(places[name]) if name else n_images
     if not cell.isascii() or not cell.isdigit() or len(cell) > 12 or int(cell) >= limit:
         whose = f" of {name}" if name else ""

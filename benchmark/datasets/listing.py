@@ -20,7 +20,7 @@ from benchmark.datasets.images.options import Options
 from benchmark.errors import UserError
 from benchmark.utils.files import PathFinder, user_path
 from benchmark.utils.notes import Note, NoteKind
-from benchmark.utils.text import count_of, visible
+from benchmark.utils.text import escape_controls, format_count
 
 _NAME_PATIENTS = "name the patients in the column 'group' of a CSV"
 
@@ -49,7 +49,7 @@ class Listing:
     part: list[str] | None = None
     notes: tuple[str, ...] = ()
 
-    def take(self, kept: Sequence[int]) -> Listing:
+    def select_files(self, kept: Sequence[int]) -> Listing:
         """Return the entries with these indices."""
         groups = None if self.groups is None else [self.groups[i] for i in kept]
         part = None if self.part is None else [self.part[i] for i in kept]
@@ -59,7 +59,7 @@ class Listing:
         return Listing(paths, names, labels, self.multilabel, groups, part, self.notes)  # type: ignore[arg-type]
 
 
-def path_of(name: str, data: Path) -> Path:
+def parse_dataset_path(name: str, data: Path) -> Path:
     """Return the path in a data set's name, relative to the current folder, or to the data folder if it is only there.
 
     Examples
@@ -88,10 +88,10 @@ def find_path(path: str, data: Path) -> Path:
         return next((candidate for candidate in candidates if candidate.exists()), here)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise UserError(f"cannot look for '{visible(path[:200])}': {reason}") from None
+        raise UserError(f"cannot look for '{escape_controls(path[:200])}': {reason}") from None
 
 
-def class_order(labels: Iterable[str]) -> tuple[str, ...]:
+def sort_class_names(labels: Iterable[str]) -> tuple[str, ...]:
     """Sort class names, as numbers if all are integers.
 
     Examples
@@ -106,7 +106,7 @@ def class_order(labels: Iterable[str]) -> tuple[str, ...]:
         return tuple(names)
 
 
-def assemble(
+def build_dataset(
     name: str,
     listing: Listing,
     options: Options,
@@ -122,19 +122,19 @@ def assemble(
         Files are unreadable; one class; an official split without train or test; a class all of
         whose images are left out.
     """
-    classes = class_order(label for labels in listing.labels for label in labels)
-    _check(name, listing, classes)
+    classes = sort_class_names(label for labels in listing.labels for label in labels)
+    _check_listing(name, listing, classes)
     try:
         loaded = load_images(listing.paths, listing.names, options)
     except UserError as error:
         raise UserError(f"dataset '{name}': {error}") from None
-    listing = listing.take(loaded.kept)
-    _check(name, listing, classes)
-    groups, group_notes = _groups(listing, loaded)
+    listing = listing.select_files(loaded.kept)
+    _check_listing(name, listing, classes)
+    groups, group_notes = _resolve_groups(listing, loaded)
     dataset = Dataset(
         name=name,
         images=loaded.images,
-        targets=_targets(listing, classes),
+        targets=_encode_targets(listing, classes),
         classes=classes,
         multilabel=listing.multilabel,
         groups=None if groups is None else np.array(groups),
@@ -143,29 +143,29 @@ def assemble(
             *listing.notes,
             *loaded.notes,
             *group_notes,
-            *_alike("classes", classes),
-            *_alike("groups", groups or ()),
+            *_describe_similar_names("classes", classes),
+            *_describe_similar_names("groups", groups or ()),
         ),
         licence=licence,
         citation=citation,
     )
-    return check_duplicates(dataset, _short_names(listing.paths), drop_duplicates)
+    return check_duplicates(dataset, _shorten_paths(listing.paths), drop_duplicates)
 
 
-def _short_names(paths: Sequence[Path]) -> list[str]:
+def _shorten_paths(paths: Sequence[Path]) -> list[str]:
     """Name files by what their paths do not share."""
     try:
         above = os.path.commonpath([path.parent for path in paths])
     except ValueError:  # on several drives
-        return [visible(path.name) for path in paths]
-    return [visible(Path(os.path.relpath(path, above)).as_posix()) for path in paths]
+        return [escape_controls(path.name) for path in paths]
+    return [escape_controls(Path(os.path.relpath(path, above)).as_posix()) for path in paths]
 
 
-def _alike(what: str, names: Iterable[str]) -> list[str]:
+def _describe_similar_names(what: str, names: Iterable[str]) -> list[str]:
     """Name classes or groups that differ in case, spaces or the form of a number only: rarely meant."""
     spellings = defaultdict(list)
     for name in dict.fromkeys(names):
-        spellings[_core(name)].append(name)
+        spellings[_normalize_name(name)].append(name)
     alike = [
         " and ".join(f"'{name}'" for name in several)
         for several in spellings.values()
@@ -176,7 +176,7 @@ def _alike(what: str, names: Iterable[str]) -> list[str]:
     return [Note(text, NoteKind.SPELLING)] if alike else []
 
 
-def _core(name: str) -> str | Decimal:
+def _normalize_name(name: str) -> str | Decimal:
     """Return the number that a name is, else the name without case and spaces."""
     core = "".join(unicodedata.normalize("NFKC", name).split()).casefold()
     try:
@@ -186,9 +186,9 @@ def _core(name: str) -> str | Decimal:
     return number if number.is_finite() else core
 
 
-def _check(name: str, listing: Listing, classes: tuple[str, ...]) -> None:
+def _check_listing(name: str, listing: Listing, classes: tuple[str, ...]) -> None:
     strange = [
-        visible(label)
+        escape_controls(label)
         for label in classes
         if any("\ud800" <= letter <= "\udfff" for letter in label)
     ]
@@ -216,7 +216,7 @@ def _check(name: str, listing: Listing, classes: tuple[str, ...]) -> None:
         )
 
 
-def _targets(listing: Listing, classes: tuple[str, ...]) -> NDArray[np.int64]:
+def _encode_targets(listing: Listing, classes: tuple[str, ...]) -> NDArray[np.int64]:
     if listing.multilabel:
         return np.array(
             [[name in labels for name in classes] for labels in listing.labels], dtype=np.int64
@@ -225,7 +225,7 @@ def _targets(listing: Listing, classes: tuple[str, ...]) -> NDArray[np.int64]:
     return np.array([index[label] for (label,) in listing.labels], dtype=np.int64)
 
 
-def _groups(listing: Listing, loaded: Loaded) -> tuple[list[str] | None, list[str]]:
+def _resolve_groups(listing: Listing, loaded: Loaded) -> tuple[list[str] | None, list[str]]:
     """Return the listed groups, or else the patients of DICOM files if every file names one."""
     if listing.groups is not None:
         return listing.groups, []
@@ -238,7 +238,7 @@ def _groups(listing: Listing, loaded: Loaded) -> tuple[list[str] | None, list[st
         are = (
             f"{n_other} of {len(loaded.patients)} files {'is' if n_other == 1 else 'are'} not DICOM"
         )
-        others = f"the PatientID of the others ({count_of(n_patients, 'patient')}) is not used"
+        others = f"the PatientID of the others ({format_count(n_patients, 'patient')}) is not used"
         return None, [f"no groups: {are}, so that {others}; {_NAME_PATIENTS}"]
     if without:
         return None, [

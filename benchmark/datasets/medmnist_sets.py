@@ -17,7 +17,7 @@ from benchmark.datasets.duplicates import check_duplicates
 from benchmark.datasets.group_map import read_groups
 from benchmark.datasets.listing import find_path
 from benchmark.errors import UserError
-from benchmark.utils.notes import leak
+from benchmark.utils.notes import leak_note
 
 SIZES = (28, 64, 128, 224)
 _CITATION = "J. Yang et al., MedMNIST v2, Scientific Data 10:41, 2023"
@@ -37,7 +37,7 @@ KNOWN_LEAKS = MappingProxyType(  # what is published of their splits; said where
 )
 
 
-def load(
+def load_medmnist(
     name: str,
     data: Path,
     size: int | None,
@@ -77,27 +77,27 @@ def load(
             f"{size}"
         )
     suffix = "" if size in (None, 28) else f"_{size}"
-    file = _find(name, f"{name}{suffix}.npz", data) or _download(name, size or 28, data)
+    file = _find_file(name, f"{name}{suffix}.npz", data) or _download_file(name, size or 28, data)
     _check_md5(file, INFO[name][f"MD5{suffix}"])
-    dataset = _read(name, file, INFO[name], size or 28)
-    part = _parts(INFO[name])
+    dataset = _read_dataset(name, file, INFO[name], size or 28)
+    part = _build_official_split(INFO[name])
     names = [f"{part} {i}" for part in PARTS for i in range(INFO[name]["n_samples"][part])]
     if groups is not None:
         dataset = replace(
             dataset, groups=read_groups(f"dataset '{name}'", find_path(groups, data), part)
         )
     elif name in KNOWN_LEAKS:
-        dataset = replace(dataset, notes=(leak(KNOWN_LEAKS[name]),))
+        dataset = replace(dataset, notes=(leak_note(KNOWN_LEAKS[name]),))
     return check_duplicates(dataset, names, drop_duplicates)
 
 
-def _find(name: str, file: str, data: Path) -> Path | None:
+def _find_file(name: str, file: str, data: Path) -> Path | None:
     return next(
         (folder / file for folder in (data, data / "medmnist") if (folder / file).is_file()), None
     )
 
 
-def _download(name: str, size: int, data: Path) -> Path:
+def _download_file(name: str, size: int, data: Path) -> Path:
     import medmnist
 
     suffix = "" if size == 28 else f"_{size}"
@@ -125,7 +125,7 @@ def _check_md5(file: Path, published: str) -> None:
         )
 
 
-def _read(name: str, file: Path, info: dict[str, Any], size: int) -> Dataset:
+def _read_dataset(name: str, file: Path, info: dict[str, Any], size: int) -> Dataset:
     channels = (3,) if info["n_channels"] == 3 else ()
     n_columns = len(info["label"]) if info["task"].startswith("multi-label") else 1
     shapes: dict[str, tuple[int, ...]] = {}
@@ -148,11 +148,11 @@ def _read(name: str, file: Path, info: dict[str, Any], size: int) -> Dataset:
         tuple(info["label"][str(k)] for k in range(len(info["label"]))),
         multilabel=multilabel,
         ordinal=info["task"].startswith("ordinal"),
-        part=_parts(info),
+        part=_build_official_split(info),
         licence=info["license"],
         citation=_CITATION,
     )
 
 
-def _parts(info: dict[str, Any]) -> NDArray[np.str_]:
+def _build_official_split(info: dict[str, Any]) -> NDArray[np.str_]:
     return np.repeat(PARTS, [info["n_samples"][part] for part in PARTS])

@@ -27,7 +27,7 @@ CRITERION = (
 )
 
 
-def near_pairs(
+def find_near_duplicates(
     images: NDArray[np.uint8],
     these: NDArray[np.int64],
     among: NDArray[np.int64],
@@ -52,16 +52,16 @@ def near_pairs(
     """
     if not len(these) or not len(among):
         return []
-    thumbnails = _thumbnails(images)
-    kinds = thumbnails, _unit(thumbnails - thumbnails.mean(axis=0))
+    thumbnails = _make_thumbnails(images)
+    kinds = thumbnails, _normalize_vectors(thumbnails - thumbnails.mean(axis=0))
     low = _low_frequencies(kinds[1])
     best: dict[int, tuple[float, int]] = {}
-    for some, others in _divided(these, among, groups):
-        best |= _search(kinds, low, some, others, groups)
+    for some, others in _plan_comparisons(these, among, groups):
+        best |= _search_neighbours(kinds, low, some, others, groups)
     return [(i, best[i][1]) for i in these.tolist() if i in best]
 
 
-def _divided(
+def _plan_comparisons(
     these: NDArray[np.int64], among: NDArray[np.int64], groups: NDArray | None
 ) -> Iterator[tuple[NDArray, NDArray]]:
     """Yield what to compare with what: a large group without itself, whose own images would all be in the way."""
@@ -73,7 +73,7 @@ def _divided(
     yield these, among
 
 
-def _search(
+def _search_neighbours(
     kinds: tuple[NDArray[np.float32], ...],
     low: NDArray[np.float32],
     these: NDArray[np.int64],
@@ -113,7 +113,7 @@ def _most_similar(
     first, second = batch[rows], among[found[rows, columns]]
     other = first != second if groups is None else groups[first] != groups[second]
     first, second = first[other], second[other]
-    similar = np.minimum(*(_correlation(kind[first], kind[second]) for kind in kinds))
+    similar = np.minimum(*(_rowwise_correlation(kind[first], kind[second]) for kind in kinds))
     good = similar >= CORRELATION
     best: dict[int, tuple[float, int]] = {}
     for i, j, value in zip(
@@ -123,7 +123,7 @@ def _most_similar(
     return best
 
 
-def _thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _make_thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Reduce images to gray vectors of mean 0 and length 1, (n, SIDE * SIDE)."""
     import cv2
 
@@ -135,15 +135,15 @@ def _thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         cv2.resize(np.ascontiguousarray(image), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         for image in gray
     ]
-    return _unit(np.stack(small).reshape(len(images), -1).astype(np.float32))
+    return _normalize_vectors(np.stack(small).reshape(len(images), -1).astype(np.float32))
 
 
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+def _normalize_vectors(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     centred = vectors - vectors.mean(axis=1, keepdims=True)
     return centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6)
 
 
-def _correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+def _rowwise_correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.einsum("nd,nd->n", a, b)
 
 

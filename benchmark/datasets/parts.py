@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 
-from benchmark.utils.text import nfc
+from benchmark.utils.text import normalize_unicode
 
 _SYNONYMS = MappingProxyType(
     {
@@ -30,7 +30,7 @@ _NO_LETTERS = re.compile(r"[\W\d_]+")
 _FILLER = re.compile(r"(images?|imgs?|datasets?|data|sets?|splits?|folder|samples)$")
 
 
-def part_of(name: str) -> str | None:
+def parse_subset_name(name: str) -> str | None:
     """Return the part that a folder or a cell names in any case: 'train', 'val' or 'test'; None for other names.
 
     Examples
@@ -38,11 +38,11 @@ def part_of(name: str) -> str | None:
     >>> part_of("Training"), part_of("valid"), part_of("Test_Set"), part_of("glioma")
     ('train', 'val', 'test', None)
     """
-    word = re.sub(r"[\s_.-]+", "", nfc(name).casefold())
+    word = re.sub(r"[\s_.-]+", "", normalize_unicode(name).casefold())
     return _SYNONYMS.get(word) or _SYNONYMS.get(_FILLER.sub("", word))
 
 
-def rough_part(name: str) -> str | None:
+def guess_subset_name(name: str) -> str | None:
     """Return the part that a name may mean, for refusals only: numbers and words beside it do not count.
 
     Examples
@@ -52,9 +52,13 @@ def rough_part(name: str) -> str | None:
     >>> rough_part("glioma"), rough_part("constraint")
     (None, None)
     """
-    words = _NO_LETTERS.split(_CAPITAL.sub(" ", nfc(name)))
+    words = _NO_LETTERS.split(_CAPITAL.sub(" ", normalize_unicode(name)))
     candidates = ("".join(words), *words)
     return next(
-        (part for word in candidates if (part := part_of(word) or _ROUGH.get(word.casefold()))),
+        (
+            part
+            for word in candidates
+            if (part := parse_subset_name(word) or _ROUGH.get(word.casefold()))
+        ),
         None,
     )

@@ -34,13 +34,13 @@ def store_dataset(dataset: Dataset, folder: Path) -> Path:
         ``folder/<digest>.npz``; the images lie beside it in ``<digest>.npy``.
     """
     words = {name: getattr(dataset, name) for name in _WORDS} | {
-        "notes": [Note.of(note).to_json() for note in dataset.notes]
+        "notes": [Note.from_text(note).to_json() for note in dataset.notes]
     }
     path = folder / f"{digest_of([dataset.fingerprint, words])}.npz"
     if not _is_whole(path, dataset):
         arrays: dict[str, Any] = {"targets": dataset.targets, "words": np.array(json.dumps(words))}
         arrays |= {
-            name: _plain(value)
+            name: _convert_object_array(value)
             for name in ("groups", "part")
             if (value := getattr(dataset, name)) is not None
         }
@@ -69,7 +69,7 @@ def open_dataset(path: Path) -> Dataset:
         It is missing or corrupted.
     """
     try:
-        return _open(path)
+        return _read_stored_dataset(path)
     except Exception as error:  # NumPy, zipfile and zlib raise whatever they like on a damaged file
         reason = " ".join(str(error).split())
         raise StorageError(
@@ -78,7 +78,7 @@ def open_dataset(path: Path) -> Dataset:
         ) from error
 
 
-def _open(path: Path) -> Dataset:
+def _read_stored_dataset(path: Path) -> Dataset:
     images = np.load(path.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
     with (
         path.open("rb") as file,
@@ -93,7 +93,7 @@ def _open(path: Path) -> Dataset:
         return Dataset(images=images, targets=stored["targets"], **arrays, **words)
 
 
-def _plain(values: NDArray) -> NDArray:
+def _convert_object_array(values: NDArray) -> NDArray:
     """Without Python objects, which would need a pickle."""
     return (
         np.array(np.asarray(values).tolist())

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from benchmark.datasets.base import Dataset, to_size
+from benchmark.datasets.base import Dataset, resize_images
 from benchmark.datasets.duplicates import check_duplicates
 from benchmark.errors import UserError
-from benchmark.utils.notes import leak
+from benchmark.utils.notes import leak_note
 
 _KRIZHEVSKY = "A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, University of Toronto, 2009"
 _SOURCES = {  # name: torchvision's class, where its files lie, licence, citation
@@ -40,7 +40,7 @@ KNOWN_LEAKS = {"cifar10": f"3.3 % {_BARZ}", "cifar100": f"10 % {_BARZ}"}
 _BINARY_FILES = (*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin")
 
 
-def load(
+def load_torchvision(
     name: str,
     data: Path,
     size: int | None,
@@ -69,15 +69,15 @@ def load(
         are named. Or there are fewer training images than ``n_train``.
     """
     if name == "cifar10" and (data / "cifar-10-batches-bin").is_dir():
-        parts, classes = _read_binary(data / "cifar-10-batches-bin")
+        parts, classes = _read_cifar_binary(data / "cifar-10-batches-bin")
     else:
         parts, classes = _read_torchvision(name, data)
     images = np.concatenate([images for images, _ in parts])
-    images, notes = to_size(images[..., None] if images.ndim == 3 else images, size)
+    images, notes = resize_images(images[..., None] if images.ndim == 3 else images, size)
     targets = np.concatenate([targets for _, targets in parts]).astype(np.int64)
     part = np.repeat(["train", "test"], [len(targets) for _, targets in parts])
     if n_train is not None:
-        kept = _drawn(name, targets, part, n_train, len(classes))
+        kept = _draw_training_images(name, targets, part, n_train, len(classes))
         notes = (
             *notes,
             f"{n_train} of {(part == 'train').sum()} training images, drawn at random with equal "
@@ -85,7 +85,7 @@ def load(
         )
         images, targets, part = images[kept], targets[kept], part[kept]
     if name in KNOWN_LEAKS:
-        notes = (*notes, leak(KNOWN_LEAKS[name]))
+        notes = (*notes, leak_note(KNOWN_LEAKS[name]))
     licence, citation = _SOURCES[name][2:]
     dataset = Dataset(
         name, images, targets, classes, part=part, notes=notes, licence=licence, citation=citation
@@ -93,7 +93,7 @@ def load(
     return check_duplicates(dataset, drop=drop_duplicates)
 
 
-def _drawn(name: str, targets: Any, part: Any, n_train: int, n_classes: int) -> Any:
+def _draw_training_images(name: str, targets: Any, part: Any, n_train: int, n_classes: int) -> Any:
     train = np.flatnonzero(part == "train")
     if not n_classes <= n_train < len(train):
         raise UserError(
@@ -111,13 +111,13 @@ def _read_torchvision(name: str, data: Path) -> tuple[list[tuple[Any, Any]], tup
     try:
         sets = [source(root=data, train=True), source(root=data, train=False)]
     except RuntimeError:  # torchvision's word for: not there, or not what was published
-        sets = _download(source, name, data)
+        sets = _download_sets(source, name, data)
     return [(np.asarray(part.data), np.asarray(part.targets)) for part in sets], tuple(
         sets[0].classes
     )
 
 
-def _download(source: Any, name: str, data: Path) -> list[Any]:
+def _download_sets(source: Any, name: str, data: Path) -> list[Any]:
     try:
         return [source(root=data, train=train, download=True) for train in (True, False)]
     except (
@@ -132,7 +132,7 @@ def _download(source: Any, name: str, data: Path) -> list[Any]:
         ) from None
 
 
-def _read_binary(folder: Path) -> tuple[list[tuple[Any, Any]], tuple[str, ...]]:
+def _read_cifar_binary(folder: Path) -> tuple[list[tuple[Any, Any]], tuple[str, ...]]:
     batches = [_read_batch(folder / file) for file in _BINARY_FILES]
     train = tuple(np.concatenate(arrays) for arrays in zip(*batches[:5], strict=True))
     names = folder / "batches.meta.txt"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.datasets.images.picture import SUFFIXES
-from benchmark.utils.text import nfc
+from benchmark.utils.text import normalize_unicode
 
 # folders that operating systems, network storage and tools make: previews, recycle bins, snapshots;
 # network storage also begins their names with @, as in @eaDir, @sharesnap and @synologydrive
@@ -73,35 +73,36 @@ def list_tree(folder: Path) -> Tree:
         A folder cannot be read.
     """
     tree = Tree()
-    above = _ancestors(folder)
+    above = _identify_ancestors(folder)
     seen: set[tuple[int, int]] = set()
     pending, links = [str(folder)], list[str]()
     while pending or links:
         here = pending.pop() if pending else links.pop()
-        identity = _identity(here)
+        identity = _identify_folder(here)
         if identity in above:  # its images are those of the other classes
             tree.broken.append(Path(here))
         if identity in above or identity in seen:
             continue
         seen.add(identity)
-        for entry in _entries(here, tree):
+        for entry in _scan_visible_entries(here, tree):
             if not _is_folder(entry):
                 _add_file(tree, entry)
             else:
                 (links if entry.is_symlink() else pending).append(entry.path)
-    tree.images.sort(key=lambda path: nfc(path.as_posix()))
+    tree.images.sort(key=lambda path: normalize_unicode(path.as_posix()))
     return tree
 
 
-def _ancestors(folder: Path) -> set[tuple[int, int]]:
+def _identify_ancestors(folder: Path) -> set[tuple[int, int]]:
     """Identify the folders above a folder: those that it is listed in, and where a link leads to, also those there."""
     listed_in = folder.parent.resolve()
     return {
-        _identity(parent) for parent in (listed_in, *listed_in.parents, *folder.resolve().parents)
+        _identify_folder(parent)
+        for parent in (listed_in, *listed_in.parents, *folder.resolve().parents)
     }
 
 
-def _identity(folder: str | Path) -> tuple[int, int]:
+def _identify_folder(folder: str | Path) -> tuple[int, int]:
     status = Path(folder).stat()
     return status.st_dev, status.st_ino
 
@@ -115,17 +116,17 @@ def list_folder(folder: Path) -> tuple[list[Path], Tree]:
         The folder cannot be read.
     """
     tree, folders = Tree(), list[Path]()
-    above = {_identity(folder), *_ancestors(folder)}
-    for entry in _entries(str(folder), tree):
+    above = {_identify_folder(folder), *_identify_ancestors(folder)}
+    for entry in _scan_visible_entries(str(folder), tree):
         if _is_folder(entry):
-            kind = tree.broken if _identity(entry.path) in above else folders
+            kind = tree.broken if _identify_folder(entry.path) in above else folders
             kind.append(Path(entry.path))
         else:
             _add_file(tree, entry)
-    return sorted(folders, key=lambda path: nfc(path.name)), tree
+    return sorted(folders, key=lambda path: normalize_unicode(path.name)), tree
 
 
-def _entries(folder: str, tree: Tree) -> Iterator[os.DirEntry[str]]:
+def _scan_visible_entries(folder: str, tree: Tree) -> Iterator[os.DirEntry[str]]:
     """Yield what is to be looked at; count the files of hidden and system folders."""
     with os.scandir(folder) as entries:
         listed = sorted(entries, key=lambda entry: entry.name)
@@ -140,10 +141,12 @@ def _entries(folder: str, tree: Tree) -> Iterator[os.DirEntry[str]]:
         elif entry.is_dir(follow_symlinks=False):
             for _, _, files in os.walk(entry.path):
                 counter.update(
-                    [entry.name] * len(files) if counter is tree.system else map(_kind, files)
+                    [entry.name] * len(files)
+                    if counter is tree.system
+                    else map(_describe_suffix, files)
                 )
         elif counter is tree.others:
-            counter[_kind(entry.name)] += 1
+            counter[_describe_suffix(entry.name)] += 1
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -161,8 +164,8 @@ def _add_file(tree: Tree, entry: os.DirEntry[str]) -> None:
     elif entry.is_symlink():
         tree.broken.append(path)
         return
-    tree.others[_kind(entry.name)] += 1
+    tree.others[_describe_suffix(entry.name)] += 1
 
 
-def _kind(name: str) -> str:
+def _describe_suffix(name: str) -> str:
     return Path(name).suffix.lower() or (name if is_hidden(name) else "without a suffix")

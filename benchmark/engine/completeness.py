@@ -8,7 +8,7 @@ from benchmark.errors import UserError
 from benchmark.evaluation.plan import Plan
 from benchmark.results.store import Store
 from benchmark.study.cell import Cell
-from benchmark.utils.text import count_of
+from benchmark.utils.text import format_count
 
 
 def settled_keys(store: Store, retried: Collection[str]) -> set[str]:
@@ -20,8 +20,8 @@ def settled_keys(store: Store, retried: Collection[str]) -> set[str]:
     retried : collection of str
         Statuses of cells that are run again all the same.
     """
-    digests = store.digests()
-    kept = (key for key, status in store.statuses().items() if status not in retried)
+    digests = store.digests_by_key()
+    kept = (key for key, status in store.statuses_by_key().items() if status not in retried)
     return {
         key for key in kept if key not in digests or store.folder.has_predictions(key, digests[key])
     }
@@ -37,7 +37,7 @@ def check_complete(plan: Plan, store: Store) -> None:
     UserError
         It says how many cells these are, and names one.
     """
-    stored, digests = store.statuses(), store.digests()
+    stored, digests = store.statuses_by_key(), store.digests_by_key()
     missing: list[Cell] = []
     damaged: list[Cell] = []
     for cell in plan.cells():
@@ -48,17 +48,17 @@ def check_complete(plan: Plan, store: Store) -> None:
     if missing:
         have = "planned cell has" if len(missing) == 1 else "planned cells have"
         raise UserError(
-            f"{len(missing)} {have} no row, such as {_name(missing[0])}; run the same command again"
+            f"{len(missing)} {have} no row, such as {_describe_cell(missing[0])}; run the same command again"
         )
     if damaged:
         raise UserError(
-            f"the predictions of {count_of(len(damaged), 'cell')} are missing or were changed "
+            f"the predictions of {format_count(len(damaged), 'cell')} are missing or were changed "
             "after the cell had ended, "
-            f"such as those of {_name(damaged[0])}; run the same command again"
+            f"such as those of {_describe_cell(damaged[0])}; run the same command again"
         )
 
 
-def _name(cell: Cell) -> str:
+def _describe_cell(cell: Cell) -> str:
     return " / ".join(
         str(cell.identity[axis]) for axis in ("dataset", "extractor", "strategy", "model", "seed")
     )

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 from benchmark.engine.executor import Executor
-from benchmark.engine.processes import deaf_to_interrupts
+from benchmark.engine.processes import block_interrupts
 from benchmark.engine.worker import EndedError, Limits
 from benchmark.engine.worker_pool import Crew
 from benchmark.errors import UserError
@@ -53,7 +53,7 @@ class DaskExecutor(Executor):
         gc.collect()  # a client that failed waits for it: while another starts, both would wait for one lock of Dask's
         try:
             if address == "local-cluster":
-                with deaf_to_interrupts():
+                with block_interrupts():
                     cluster = LocalCluster(
                         n_workers=jobs,
                         threads_per_worker=1,
@@ -80,30 +80,36 @@ class DaskExecutor(Executor):
         self._on_gpu = self._client.get_executor(pure=False, resources={"GPU": 1})
 
     @property
-    def workers(self) -> int:
+    def n_workers(self) -> int:
         """Threads of all workers now."""
-        return max(1, sum(worker["nthreads"] for worker in self._found()))
+        return max(1, sum(worker["nthreads"] for worker in self._list_workers()))
 
     @property
     def gpus(self) -> tuple[int | None, ...]:
         """One for each ``GPU=1`` among the workers' resources; which device that is, is the worker's affair."""
-        return (None,) * int(sum(worker["resources"].get("GPU", 0) for worker in self._found()))
+        return (None,) * int(
+            sum(worker["resources"].get("GPU", 0) for worker in self._list_workers())
+        )
 
-    def _found(self) -> list[dict[str, Any]]:
+    def _list_workers(self) -> list[dict[str, Any]]:
         """What the scheduler knows of its workers; asked for once a second, and said when none has been heard of for long."""
         if time.monotonic() > self._asked + 1:
             try:
-                self._workers = self._client.sync(self._identity, callback_timeout=ANSWER_LIMIT)
-                self._silence.note({worker["id"]: worker["last_seen"] for worker in self._workers})
+                self._workers = self._client.sync(
+                    self._request_workers, callback_timeout=ANSWER_LIMIT
+                )
+                self._silence.update_last_seen(
+                    {worker["id"]: worker["last_seen"] for worker in self._workers}
+                )
             except (
                 TimeoutError,
                 OSError,
             ):  # it stands still, or is about to be given up by its client
-                self._silence.note({})
+                self._silence.update_last_seen({})
             self._asked = time.monotonic()
         return self._workers
 
-    async def _identity(self) -> list[dict[str, Any]]:
+    async def _request_workers(self) -> list[dict[str, Any]]:
         return list((await self._client.scheduler.identity(n_workers=-1))["workers"].values())
 
     def submit(
@@ -115,14 +121,16 @@ class DaskExecutor(Executor):
     ) -> Future[Any]:
         """Give the task to the scheduler; a task whose worker is lost runs again on another."""
         executor, future = self._on_gpu if on_gpu else self._anywhere, Future[Any]()
-        theirs = executor.submit(_on_dask_worker, self._run, self._limits, plugins, function, *args)
-        theirs.add_done_callback(lambda done: _pass_on(done, future))
+        theirs = executor.submit(
+            _run_on_dask_worker, self._run, self._limits, plugins, function, *args
+        )
+        theirs.add_done_callback(lambda done: _transfer_result(done, future))
         return future
 
     def shutdown(self) -> None:
         """Kill what runs; a local cluster ends, any other stays."""
         with suppress(OSError):  # the scheduler may be gone
-            self._client.run(_dismiss_crew, self._run, on_error="ignore")
+            self._client.run(_kill_workers, self._run, on_error="ignore")
         self._held.close()
 
 
@@ -133,7 +141,7 @@ class _Silence:
         self._last_seen: dict[str, float] = {}
         self._heard, self._is_told = time.monotonic(), False
 
-    def note(self, last_seen: dict[str, float]) -> None:
+    def update_last_seen(self, last_seen: dict[str, float]) -> None:
         """Take note of when the scheduler has last heard of each worker, by the scheduler's own clock."""
         if any(self._last_seen.get(worker) != seen for worker, seen in last_seen.items()):
             if self._is_told:
@@ -150,7 +158,7 @@ class _Silence:
         self._last_seen |= last_seen
 
 
-def _pass_on(theirs: Future[Any], future: Future[Any]) -> None:
+def _transfer_result(theirs: Future[Any], future: Future[Any]) -> None:
     """Give what Dask says of a task to the runner, in the words of this module."""
     from dask.distributed import KilledWorker
 
@@ -176,7 +184,7 @@ def _pass_on(theirs: Future[Any], future: Future[Any]) -> None:
 _CREW = Crew()  # in the process of a Dask worker
 
 
-def _on_dask_worker(
+def _run_on_dask_worker(
     run: str,
     limits: Limits,
     plugins: tuple[Hashable, ...],
@@ -186,8 +194,8 @@ def _on_dask_worker(
     # Dask's own worker processes are daemonic, which is meant to keep them from leaving children
     # behind; ours leave by themselves
     multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
-    return _CREW.run(run, limits, plugins, function, *args)
+    return _CREW.run_task(run, limits, plugins, function, *args)
 
 
-def _dismiss_crew(run: str) -> None:
-    _CREW.dismiss(run)
+def _kill_workers(run: str) -> None:
+    _CREW.kill_workers(run)

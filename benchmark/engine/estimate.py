@@ -12,17 +12,17 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.datasets.base import Dataset, shape_of
+from benchmark.datasets.base import Dataset, format_image_shape
 from benchmark.engine.schedule import MatrixKeys
 from benchmark.errors import UserError
-from benchmark.evaluation.components import fold_of
-from benchmark.evaluation.feature_cache import is_stored, matrices
+from benchmark.evaluation.components import train_test_indices
+from benchmark.evaluation.feature_cache import is_matrix_stored, required_matrices
 from benchmark.evaluation.plan import Plan
 from benchmark.results.folder import ResultsFolder
 from benchmark.results.store import load_results
 from benchmark.study.cell import Cell
 from benchmark.utils.status import Status
-from benchmark.utils.text import count_of
+from benchmark.utils.text import format_count
 
 NEAR = 0.1  # training sets whose sizes differ by a tenth are of the same size
 _COLUMNS = ("resample_s", "fit_s", "predict_s", "matrices", "shape", "n_train", "n_images")
@@ -57,26 +57,30 @@ class Estimate:
     n_rows: int = 0
     sources: list[Path] = field(default_factory=list)
 
-    def lines(self, workers: int) -> Iterator[str]:
+    def summary_lines(self, workers: int) -> Iterator[str]:
         """Say it, and how it is known."""
         if not self.n_cells:
             yield "nothing is left to run"
             return
-        together = f"{_time(self.seconds / workers)} with {count_of(workers, 'worker')}"
-        taking = f": about {_time(self.seconds)} of work, {together}" if self.n_known else ""
-        yield f"{count_of(self.n_cells, 'cell')} to run{taking}; {self.mb:.1f} MB of disk"
+        together = (
+            f"{_format_duration(self.seconds / workers)} with {format_count(workers, 'worker')}"
+        )
+        taking = (
+            f": about {_format_duration(self.seconds)} of work, {together}" if self.n_known else ""
+        )
+        yield f"{format_count(self.n_cells, 'cell')} to run{taking}; {self.mb:.1f} MB of disk"
         where = ", ".join(map(str, self.sources)) or "no results folder"
-        known, rows = count_of(self.n_known, "cell"), count_of(self.n_rows, "row")
+        known, rows = format_count(self.n_known, "cell"), format_count(self.n_rows, "row")
         yield f"  {known} judged by the median of rows of the same extractor, model and size ({rows} in {where})"
         if self.unknown:
             unknown = (
-                f"{count_of(n, noun, plural)} of {label}"
+                f"{format_count(n, noun, plural)} of {label}"
                 for (noun, plural, label), n in self.unknown.items()
             )
             yield f"  not counted, since no row is like them: {', '.join(unknown)}"
 
 
-def estimate(plan: Plan, folder: Path) -> Estimate:
+def estimate_remaining_work(plan: Plan, folder: Path) -> Estimate:
     """Judge a plan by the rows of its results folder, and of those beside it.
 
     The time of a cell is the median over stored rows of the same extractor, model, image shape and
@@ -90,7 +94,7 @@ def estimate(plan: Plan, folder: Path) -> Estimate:
     folder : Path
         Results folder of the study; it need not exist.
     """
-    stored = dict(_stored(folder))
+    stored = dict(_load_sibling_results(folder))
     done = (
         set(stored[folder].loc[stored[folder]["status"] != Status.PLANNED, "key"])
         if folder in stored
@@ -102,22 +106,27 @@ def estimate(plan: Plan, folder: Path) -> Estimate:
         for row in rows[rows["status"] == Status.OK].to_dict("records")
     )
     found = Estimate(n_rows=known.n_rows, sources=list(stored))
-    matrix_key, seen = MatrixKeys(plan.datasets), done | {cell.key for cell, _ in plan.refusals}
+    matrix_key, seen = (
+        MatrixKeys(plan.datasets),
+        done | {cell.key for cell, _ in plan.refused_cells},
+    )
     for cell in plan.cells():
         if cell.key not in seen:
             seen.add(cell.key)
             dataset = plan.datasets[cell.dataset.label]
             _add_cell(found, cell, dataset, known)
-            for part, (spec, *_) in enumerate(matrices(cell)):
+            for part, (spec, *_) in enumerate(required_matrices(cell)):
                 key = matrix_key(cell, part)
                 if key not in seen:
                     seen.add(key)
-                    if not is_stored(key, len(dataset.images), ResultsFolder(folder).features):
+                    if not is_matrix_stored(
+                        key, len(dataset.images), ResultsFolder(folder).features
+                    ):
                         _add_matrix(found, spec.label, dataset, known)
     return found
 
 
-def _stored(folder: Path) -> Iterator[tuple[Path, pd.DataFrame]]:
+def _load_sibling_results(folder: Path) -> Iterator[tuple[Path, pd.DataFrame]]:
     """Results folders beside one, and that one, with their rows."""
     for path in sorted(folder.parent.glob("*/results.sqlite")):
         try:
@@ -128,14 +137,18 @@ def _stored(folder: Path) -> Iterator[tuple[Path, pd.DataFrame]]:
 
 
 def _add_cell(found: Estimate, cell: Cell, dataset: Dataset, known: _Known) -> None:
-    train, test = fold_of(cell, dataset)
+    train, test = train_test_indices(cell, dataset)
     found.n_cells += 1
     found.mb += (
         len(test) * 8 * (len(dataset.classes) + 2) / 1e6
     )  # probabilities, target and index; before compression
     labels = cell.identity
-    seconds = known.cell(
-        labels["extractor"], labels["strategy"], labels["model"], shape_of(dataset), len(train)
+    seconds = known.median_cell_seconds(
+        labels["extractor"],
+        labels["strategy"],
+        labels["model"],
+        format_image_shape(dataset),
+        len(train),
     )
     if seconds is None:
         found.unknown["cell", "cells", f"{labels['extractor']} / {labels['model']}"] += 1
@@ -145,7 +158,7 @@ def _add_cell(found: Estimate, cell: Cell, dataset: Dataset, known: _Known) -> N
 
 
 def _add_matrix(found: Estimate, extractor: str, dataset: Dataset, known: _Known) -> None:
-    matrix = known.matrix(extractor, shape_of(dataset), len(dataset.images))
+    matrix = known.median_matrix_cost(extractor, format_image_shape(dataset), len(dataset.images))
     if matrix is None:
         found.unknown["matrix", "matrices", extractor] += 1
     else:
@@ -177,16 +190,22 @@ class _Known:
                 self._matrices[matrix["extractor"], row["shape"]][key] = used
 
     @cache  # noqa: B019  # lives as long as the estimate
-    def cell(
+    def median_cell_seconds(
         self, extractor: str, strategy: str, model: str, shape: str, n_train: int
     ) -> float | None:
-        alike = [row for row in self._cells[extractor, model, shape] if _near(row[0], n_train)]
+        alike = [
+            row for row in self._cells[extractor, model, shape] if _is_similar_size(row[0], n_train)
+        ]
         best = [row for row in alike if row[1] == strategy] or alike
         return median(seconds for _, _, seconds in best) if best else None
 
-    def matrix(self, extractor: str, shape: str, n_images: int) -> tuple[float, float] | None:
+    def median_matrix_cost(
+        self, extractor: str, shape: str, n_images: int
+    ) -> tuple[float, float] | None:
         alike = [
-            used for used in self._matrices[extractor, shape].values() if _near(used[0], n_images)
+            used
+            for used in self._matrices[extractor, shape].values()
+            if _is_similar_size(used[0], n_images)
         ]
         return (
             (median(used[1] for used in alike), median(used[2] for used in alike))
@@ -195,11 +214,11 @@ class _Known:
         )
 
 
-def _near(one: float, other: float) -> bool:
+def _is_similar_size(one: float, other: float) -> bool:
     return abs(one - other) <= NEAR * max(one, other)
 
 
-def _time(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return (

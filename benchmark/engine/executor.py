@@ -17,7 +17,7 @@ class Executor(ABC):
     """Runs tasks; a context manager."""
 
     @property
-    def workers(self) -> int:
+    def n_workers(self) -> int:
         """Tasks that run at once, those on GPUs not counted."""
         return 1
 

@@ -17,8 +17,8 @@ from benchmark.engine.executor import Executor
 from benchmark.engine.tasks import count_gpus
 from benchmark.engine.worker import Limits
 from benchmark.engine.worker_pool import Crew
-from benchmark.errors import UserError, unknown
-from benchmark.utils.text import brief
+from benchmark.errors import UserError, unknown_name_error
+from benchmark.utils.text import short_repr
 from benchmark.utils.threads import limited_threads
 
 MOST_JOBS = 1024
@@ -48,7 +48,7 @@ class InlineExecutor(Executor):
         """Run the task; its future is done."""
         future: Future[Any] = Future()
         try:
-            in_worker = partial(self._crew.run, "", Limits(), plugins, function)
+            in_worker = partial(self._crew.run_task, "", Limits(), plugins, function)
             future.set_result(in_worker(*args) if plugins else function(*args))
         except Exception as error:
             future.set_exception(error)
@@ -57,7 +57,7 @@ class InlineExecutor(Executor):
     def shutdown(self) -> None:
         """Give the threads free again."""
         self._held.close()
-        self._crew.dismiss("")
+        self._crew.kill_workers("")
 
 
 class LocalExecutor(Executor):
@@ -76,11 +76,11 @@ class LocalExecutor(Executor):
         self._jobs = jobs
         self._gpus: tuple[int, ...] = ()
         if with_gpus and _may_have_gpus():
-            self._gpus = tuple(range(self._crew.run("", limits, (), count_gpus)))
+            self._gpus = tuple(range(self._crew.run_task("", limits, (), count_gpus)))
         self._threads = ThreadPoolExecutor(jobs + len(self._gpus))
 
     @property
-    def workers(self) -> int:
+    def n_workers(self) -> int:
         """As many as were asked for."""
         return self._jobs
 
@@ -97,12 +97,12 @@ class LocalExecutor(Executor):
         plugins: tuple[Hashable, ...] = (),
     ) -> Future[Any]:
         """Give the task to a worker; it waits when all are busy."""
-        return self._threads.submit(self._crew.run, "", self._limits, plugins, function, *args)
+        return self._threads.submit(self._crew.run_task, "", self._limits, plugins, function, *args)
 
     def shutdown(self) -> None:
         """Kill the workers."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._crew.dismiss("")
+        self._crew.kill_workers("")
 
 
 def executor_for(scheduler: str, jobs: int | None, limits: Limits) -> Callable[[bool], Executor]:
@@ -121,7 +121,7 @@ def executor_for(scheduler: str, jobs: int | None, limits: Limits) -> Callable[[
         These do not go together. When the executor is made: there is no such scheduler.
     """
     if scheduler not in SCHEDULERS and ":" not in scheduler:
-        raise unknown("scheduler", scheduler, [*SCHEDULERS, "tcp://HOST:PORT"])
+        raise unknown_name_error("scheduler", scheduler, [*SCHEDULERS, "tcp://HOST:PORT"])
     n = check_jobs(jobs)
     if scheduler == "inline" and limits != Limits():
         raise UserError(
@@ -146,7 +146,7 @@ def check_jobs(jobs: int | None) -> int:
         It is below 1 or above ``MOST_JOBS``.
     """
     if jobs is not None and not 1 <= jobs <= MOST_JOBS:
-        raise UserError(f"jobs must be a number from 1 to {MOST_JOBS}, not {brief(jobs)}")
+        raise UserError(f"jobs must be a number from 1 to {MOST_JOBS}, not {short_repr(jobs)}")
     return jobs or default_jobs()
 
 

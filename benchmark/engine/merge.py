@@ -29,7 +29,7 @@ SAME = 1e-6  # by which a metric of the same predictions may differ between mach
 Row = dict[str, Any]
 
 
-def merge(folders: Iterable[Path], out: Path) -> dict[Path, int]:
+def merge_results(folders: Iterable[Path], out: Path) -> dict[Path, int]:
     """Bring the rows and predictions of several results folders together; matrices of features stay where they are.
 
     Parameters
@@ -61,34 +61,36 @@ def merge(folders: Iterable[Path], out: Path) -> dict[Path, int]:
         stores = [held.enter_context(StoredRows(folder)) for folder in taking_part]
         for store in stores:
             if store.folder.path in sources:
-                store.check_planned()
-        _check_outcomes(stores)
-        _check_labels(stores)
+                store.check_has_planned_cells()
+        _check_equal_outcomes(stores)
+        _check_equal_keys(stores)
         target = held.enter_context(Store(out))
         brought = {
-            store.folder.path: sum(_bring(store, row, target) for row in store.rows())
+            store.folder.path: sum(_copy_row(store, row, target) for row in store.rows())
             for store in stores
             if store.folder.path in sources
         }
         for store in stores:
-            target.adopt(store)
-            _copy_kept(store.folder.path, out)
+            target.merge_planned_cells(store)
+            _copy_studies_and_plugins(store.folder.path, out)
     claims = Claims(out)
-    with claims.claimed("tables"):
+    with claims.hold_claim("tables"):
         write_leaderboards(load_results(out, COLUMNS), out)
     return brought
 
 
-def _bring(store: StoredRows, row: Row, target: Store) -> bool:
-    if target.ending(row["key"]) is not None:
+def _copy_row(store: StoredRows, row: Row, target: Store) -> bool:
+    if target.read_status_and_end(row["key"]) is not None:
         return False
     if row["status"] == Status.OK:
-        write_atomic(_predictions(target, row), partial(_copy_file, _predictions(store, row)))
-    target.add(row)
+        write_atomic(
+            _predictions_path(target, row), partial(_copy_file, _predictions_path(store, row))
+        )
+    target.add_row(row)
     return True
 
 
-def _copy_kept(folder: Path, out: Path) -> None:
+def _copy_studies_and_plugins(folder: Path, out: Path) -> None:
     """Copy the studies and the sources of plug-ins that a folder keeps; equal names hold equal content."""
     for file in (file for name in KEPT for file in (folder / name).rglob("*") if file.is_file()):
         copy = out / file.relative_to(folder)
@@ -101,7 +103,7 @@ def _copy_file(source: Path, copy: BinaryIO) -> None:
         shutil.copyfileobj(file, copy)
 
 
-def _check_outcomes(stores: list[StoredRows]) -> None:
+def _check_equal_outcomes(stores: list[StoredRows]) -> None:
     first: dict[str, tuple[StoredRows, Row]] = {}
     for store in stores:
         for row in store.rows():
@@ -109,20 +111,22 @@ def _check_outcomes(stores: list[StoredRows]) -> None:
                 store.folder.read_predictions(
                     row["key"], row.get("predictions")
                 )  # refuses what is missing, corrupted or changed
-            earlier = first.setdefault(row["key"], (store, _outcome(row)))
-            if earlier[0] is not store and (difference := _difference(*earlier, store, row)):
+            earlier = first.setdefault(row["key"], (store, _summarize_outcome(row)))
+            if earlier[0] is not store and (
+                difference := _describe_difference(*earlier, store, row)
+            ):
                 raise UserError(
-                    f"{_name(row)} has two outcomes: {difference}; take one of them out, or run it "
+                    f"{_describe_row(row)} has two outcomes: {difference}; take one of them out, or run it "
                     "again with --retry or --force"
                 )
 
 
-def _outcome(row: Row) -> Row:
+def _summarize_outcome(row: Row) -> Row:
     """What the outcome of a cell is known by: a row less what is of no account, for there may be a million."""
     return {name: row[name] for name in ("key", "status", *METRICS) if name in row}
 
 
-def _difference(one: StoredRows, first: Row, two: StoredRows, row: Row) -> str:
+def _describe_difference(one: StoredRows, first: Row, two: StoredRows, row: Row) -> str:
     if first["status"] != row["status"]:
         return f"'{first['status']}' in {one.folder}, '{row['status']}' in {two.folder}"
     if row["status"] != Status.OK:
@@ -150,29 +154,29 @@ def _difference(one: StoredRows, first: Row, two: StoredRows, row: Row) -> str:
     )
 
 
-def _check_labels(stores: list[StoredRows]) -> None:
+def _check_equal_keys(stores: list[StoredRows]) -> None:
     """Refuse a label whose code, parameters or data differ between folders that have both run it."""
     known: dict[str, tuple[StoredRows, str]] = {}
     for store in stores:
-        for label, key in _run_labels(store):
+        for label, key in _list_stored_labels(store):
             other, other_key = known.setdefault(label, (store, key))
             if key != other_key:
-                name = _name(json.loads(label) | {"key": f"{other_key} or {key}"})
+                name = _describe_row(json.loads(label) | {"key": f"{other_key} or {key}"})
                 raise UserError(
                     f"{name} is not the same in {other.folder} and {store.folder}: its code "
                     "differs; merge only one of them"
                 )
 
 
-def _run_labels(store: StoredRows) -> Iterator[tuple[str, str]]:
-    done = store.statuses()
-    return ((label, key) for label, key in store.planned() if key in done)
+def _list_stored_labels(store: StoredRows) -> Iterator[tuple[str, str]]:
+    done = store.statuses_by_key()
+    return ((label, key) for label, key in store.planned_cells() if key in done)
 
 
-def _predictions(store: StoredRows, row: Row) -> Path:
-    return store.folder.predictions(row["key"])
+def _predictions_path(store: StoredRows, row: Row) -> Path:
+    return store.folder.predictions_path(row["key"])
 
 
-def _name(row: Row) -> str:
+def _describe_row(row: Row) -> str:
     labels = " / ".join(str(row[axis]) for axis in ("dataset", "extractor", "strategy", "model"))
     return f"{labels} / seed {row['seed']}, fold {row['fold']} (key {row['key']})"

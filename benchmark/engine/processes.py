@@ -17,7 +17,7 @@ BEAT = 0.5  # seconds that a process whose pipe is closed has to end
 
 
 @contextmanager
-def deaf_to_interrupts() -> Iterator[None]:
+def block_interrupts() -> Iterator[None]:
     """Let processes that are started meanwhile never hear of Ctrl-C, which reaches all of a terminal's: their parent decides."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -49,12 +49,12 @@ class Watch:
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def over(self, process: SpawnProcess) -> Iterator[None]:
+    def kill_if_overdue(self, process: SpawnProcess) -> Iterator[None]:
         """Kill the process if this block takes longer than the limit."""
         with self._lock:
             self._waiting[process] = time.monotonic()
             if self._thread is None:
-                self._thread = threading.Thread(target=self._look, daemon=True)
+                self._thread = threading.Thread(target=self._kill_overdue_processes, daemon=True)
                 self._thread.start()
         try:
             yield
@@ -62,7 +62,7 @@ class Watch:
             with self._lock:
                 del self._waiting[process]
 
-    def _look(self) -> None:
+    def _kill_overdue_processes(self) -> None:
         while True:
             time.sleep(BEAT)
             with self._lock:
@@ -71,7 +71,7 @@ class Watch:
                         process.kill()
 
 
-def bury(process: SpawnProcess) -> str:
+def kill_and_describe_exit(process: SpawnProcess) -> str:
     """See a process off whose pipe is closed, and say how it ended: it is all but dead, or has closed its files and lives on."""
     deadline = time.monotonic() + BEAT
     while (
@@ -79,9 +79,11 @@ def bury(process: SpawnProcess) -> str:
     ):  # join(timeout) would wait for ever if the sentinel is closed
         time.sleep(0.01)
     lives = process.is_alive()
-    kill(process)
+    kill_process_tree(process)
     return (
-        "closed its connection to the runner, and was killed" if lives else _died(process.exitcode)
+        "closed its connection to the runner, and was killed"
+        if lives
+        else _describe_exit_code(process.exitcode)
     )
 
 
@@ -96,7 +98,7 @@ def resident_bytes(process: SpawnProcess) -> int:
     )  # Linux tells what is a map of a file, such as a matrix that all workers share
 
 
-def kill(process: SpawnProcess) -> None:
+def kill_process_tree(process: SpawnProcess) -> None:
     """Kill a process and all that it started, also what it has left behind in its process group."""
     with suppress(psutil.NoSuchProcess):
         for child in psutil.Process(process.pid).children(recursive=True):
@@ -109,7 +111,7 @@ def kill(process: SpawnProcess) -> None:
             os.killpg(process.pid or 0, signal.SIGKILL)
 
 
-def _died(exitcode: int | None) -> str:
+def _describe_exit_code(exitcode: int | None) -> str:
     if exitcode is None or exitcode >= 0:
         return f"left with exit code {exitcode}"
     name = (

@@ -9,10 +9,15 @@ from functools import lru_cache
 from typing import Any
 
 from benchmark.datasets.base import Dataset
-from benchmark.evaluation.components import fold_of
-from benchmark.evaluation.feature_cache import is_stored, learns, matrices, matrix_key
-from benchmark.plugins.registry import build, takes_images
-from benchmark.plugins.source_digest import plugins_of
+from benchmark.evaluation.components import train_test_indices
+from benchmark.evaluation.feature_cache import (
+    is_matrix_stored,
+    learns_in_fit,
+    matrix_key,
+    required_matrices,
+)
+from benchmark.plugins.registry import build_component, takes_images
+from benchmark.plugins.source_digest import select_external_specs
 from benchmark.plugins.spec import ResolvedSpec
 from benchmark.results.folder import ResultsFolder
 from benchmark.results.locks import Claims
@@ -68,7 +73,7 @@ class MatrixTask:
     @property
     def plugins(self) -> tuple[ResolvedSpec, ...]:
         """Plug-ins whose code it runs."""
-        return plugins_of([matrices(self.cell)[self.part].spec])
+        return select_external_specs([required_matrices(self.cell)[self.part].spec])
 
 
 Task = CellTask | MatrixTask
@@ -76,7 +81,7 @@ Task = CellTask | MatrixTask
 
 def plugins_of_cell(cell: Cell) -> tuple[ResolvedSpec, ...]:
     """Plug-ins whose code evaluating a cell runs."""
-    return plugins_of((*cell.extractor, *cell.strategy, cell.model))
+    return select_external_specs((*cell.extractor, *cell.strategy, cell.model))
 
 
 class Schedule:
@@ -136,56 +141,56 @@ class Schedule:
         self._elsewhere: list[Task] = []
         self.wants_gpu = self.has_gpu = False
         self.unevaluated: list[tuple[Cell, Outcome]] = []
-        self.n_cells = self._survey(wanted())
+        self.n_cells = self._survey_cells(wanted())
         self.n_matrices = len(self._missing)
         self._ready = {False: deque[Task](), True: deque[Task]()}
-        self._undrawn = self._in_order(wanted)
+        self._undrawn = self._order_by_plugins(wanted)
 
-    def next(self, on_gpu: bool = False) -> Task | None:
+    def claim_next_task(self, on_gpu: bool = False) -> Task | None:
         """Claim a task that can begin now; None when there is none at the moment."""
         queue = self._ready[on_gpu]
-        while queue or self._draw(queue):
+        while queue or self._fill_queue(queue):
             task = queue.popleft()
             if not self._claims.claim(task.key):
                 self._elsewhere.append(task)
-            elif self._is_there(task):  # another runner was quicker
-                self.end(task, {"status": Status.OK})
+            elif self._has_result(task):  # another runner was quicker
+                self.finish_task(task, {"status": Status.OK})
             else:
                 return task
         return None
 
-    def end(self, task: Task, outcome: Outcome) -> None:
+    def finish_task(self, task: Task, outcome: Outcome) -> None:
         """Take note of how a task ended (a cell's row is stored by now), and give its claim back."""
         self._claims.release(task.key)
         if isinstance(task, CellTask):
             return
         del self._missing[task.key]
         if outcome["status"] != Status.OK:
-            label = matrices(task.cell)[task.part].spec.label
+            label = required_matrices(task.cell)[task.part].spec.label
             self._failed[task.key] = {
                 **outcome,
                 "reason": f"extracting {label}: {outcome['reason']}",
             }
         for cell in self._blocked.pop(task.key, ()):
-            self._place(cell)
+            self._queue_or_block_cell(cell)
 
-    def offer_again(self) -> bool:
+    def requeue_claimed_tasks(self) -> bool:
         """Offer again what other runners were at; whether there is any."""
         elsewhere, self._elsewhere = self._elsewhere, []
         for task in elsewhere:
             self._ready[task.on_gpu].append(task)
         return bool(elsewhere)
 
-    def _survey(self, cells: Iterator[Cell]) -> int:
+    def _survey_cells(self, cells: Iterator[Cell]) -> int:
         keys: set[str] = set()
         plugins: dict[tuple[ResolvedSpec, ...], None] = {(): None}
         for cell in cells:
             keys.add(cell.key)
             plugins[plugins_of_cell(cell)] = None
             self.wants_gpu = self.wants_gpu or uses_gpu(cell.model)
-            for part in range(len(matrices(cell))):
+            for part in range(len(required_matrices(cell))):
                 task = MatrixTask(self._matrix_key(cell, part), cell, part)
-                if task.key not in self._missing and not self._is_there(task):
+                if task.key not in self._missing and not self._has_result(task):
                     self._missing[task.key] = task
                     plugins[task.plugins] = None
         self.plugins = sorted(
@@ -193,26 +198,28 @@ class Schedule:
         )  # the matrices of a cell are of some of its plug-ins: they come before it
         return len(keys)
 
-    def _in_order(self, wanted: Callable[[], Iterator[Cell]]) -> Iterator[MatrixTask | Cell]:
+    def _order_by_plugins(
+        self, wanted: Callable[[], Iterator[Cell]]
+    ) -> Iterator[MatrixTask | Cell]:
         """Matrices and cells, set of plug-ins by set of plug-ins."""
         missing = list(self._missing.values())
         for plugins in self.plugins:
             yield from (task for task in missing if task.plugins == plugins)
             yield from (cell for cell in wanted() if plugins_of_cell(cell) == plugins)
 
-    def _draw(self, queue: deque[Task]) -> bool:
+    def _fill_queue(self, queue: deque[Task]) -> bool:
         """Draw matrices and cells until one goes into the queue."""
         for drawn in self._undrawn:
             if isinstance(drawn, MatrixTask):
                 self._ready[False].append(drawn)
             else:
-                self._place(drawn)
+                self._queue_or_block_cell(drawn)
             if queue:
                 return True
         return False
 
-    def _place(self, cell: Cell) -> None:
-        for part in range(len(matrices(cell))):
+    def _queue_or_block_cell(self, cell: Cell) -> None:
+        for part in range(len(required_matrices(cell))):
             key = self._matrix_key(cell, part)
             if key in self._failed:
                 self.unevaluated.append((cell, self._failed[key]))
@@ -223,10 +230,12 @@ class Schedule:
         on_gpu = self.has_gpu and uses_gpu(cell.model)
         self._ready[on_gpu].append(CellTask(cell, on_gpu))
 
-    def _is_there(self, task: Task) -> bool:
+    def _has_result(self, task: Task) -> bool:
         if isinstance(task, CellTask):
             return self._is_done(task.key)
-        return is_stored(task.key, len(self._datasets[task.cell.dataset.label].images), self._cache)
+        return is_matrix_stored(
+            task.key, len(self._datasets[task.cell.dataset.label].images), self._cache
+        )
 
 
 class MatrixKeys:
@@ -243,16 +252,16 @@ class MatrixKeys:
 
     def __call__(self, cell: Cell, part: int) -> str:
         """Key of one of a cell's matrices."""
-        spec, *occluded = matrices(cell)[part]
+        spec, *occluded = required_matrices(cell)[part]
         training = (
             (cell.split, cell.fold, cell.imbalance, cell.train_size, cell.seed)
-            if learns(spec)
+            if learns_in_fit(spec)
             else ()
         )
         covered = (cell.occlusion, cell.seed, *occluded) if any(occluded) else ()
         decided_by = (cell.fingerprint, spec, *training, *covered)
         if decided_by not in self._known:
-            train, _ = fold_of(cell, self._datasets[cell.dataset.label])
+            train, _ = train_test_indices(cell, self._datasets[cell.dataset.label])
             self._known[decided_by] = matrix_key(cell, part, train)
         return self._known[decided_by]
 
@@ -260,4 +269,4 @@ class MatrixKeys:
 @lru_cache(maxsize=1024)
 def uses_gpu(model: ResolvedSpec) -> bool:
     """Whether a model would run on a GPU where there is one."""
-    return takes_images(model) and getattr(build(model), "uses_gpu", False)
+    return takes_images(model) and getattr(build_component(model), "uses_gpu", False)

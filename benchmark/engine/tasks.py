@@ -10,8 +10,8 @@ from typing import Any
 
 from benchmark.datasets.stored import open_dataset
 from benchmark.evaluation.components import build_components
-from benchmark.evaluation.evaluate import attempt, evaluate
-from benchmark.evaluation.feature_cache import matrix_of
+from benchmark.evaluation.evaluate import capture_outcome, evaluate_on_dataset
+from benchmark.evaluation.feature_cache import load_or_compute_matrix
 from benchmark.results.folder import ResultsFolder
 from benchmark.study.cell import Cell
 
@@ -19,7 +19,7 @@ from benchmark.study.cell import Cell
 def evaluate_cell(
     cell: Cell, data: Path, folder: Path, accelerate: bool = False, gpu: int | None = None
 ) -> dict[str, Any]:
-    """Row of a cell, whose predictions are written; see ``evaluate``.
+    """Row of a cell, whose predictions are written; see ``evaluate_on_dataset``.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def evaluate_cell(
         import torch
 
         torch.cuda.set_device(gpu)
-    return evaluate(cell, open_dataset(data), folder, accelerate)
+    return evaluate_on_dataset(cell, open_dataset(data), folder, accelerate)
 
 
 def compute_matrix(cell: Cell, part: int, data: Path, folder: Path) -> dict[str, Any]:
@@ -48,9 +48,12 @@ def compute_matrix(cell: Cell, part: int, data: Path, folder: Path) -> dict[str,
         What a row says of how it ended: 'status', 'reason', and the traceback if there is one.
     """
     dataset = open_dataset(data)
-    return attempt(
+    return capture_outcome(
         lambda: (
-            matrix_of(build_components(cell, dataset), part, ResultsFolder(folder).features) and {}
+            load_or_compute_matrix(
+                build_components(cell, dataset), part, ResultsFolder(folder).features
+            )
+            and {}
         )
     )
 

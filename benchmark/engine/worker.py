@@ -27,7 +27,14 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
-from benchmark.engine.processes import BEAT, Watch, bury, deaf_to_interrupts, kill, resident_bytes
+from benchmark.engine.processes import (
+    BEAT,
+    Watch,
+    block_interrupts,
+    kill_and_describe_exit,
+    kill_process_tree,
+    resident_bytes,
+)
 from benchmark.errors import UserError
 from benchmark.utils.files import forbid_writing
 from benchmark.utils.status import Status
@@ -93,7 +100,7 @@ class Worker:
         self._task = 0
         self._connection: Connection
 
-    def run(
+    def run_task(
         self,
         limits: Limits,
         function: Callable[..., Any],
@@ -118,73 +125,75 @@ class Worker:
             The script that is run does not let workers start.
         """
         if self.plugins not in ((), plugins) and self._process is not None:
-            kill(self._process)
+            kill_process_tree(self._process)
         is_new = self._process is None or not self._process.is_alive()
         self.plugins = plugins
         try:
-            return self._run(limits, function, *args)
+            return self._run_once(limits, function, *args)
         except EndedError as ended:
             if ended.status != "memory" or is_new:
                 raise
-            return self._run(
+            return self._run_once(
                 limits, function, *args
             )  # in a new process: what earlier tasks left behind is not this one's fault
 
-    def _run(self, limits: Limits, function: Callable[..., Any], *args: Any) -> Any:
-        process = self._started()
+    def _run_once(self, limits: Limits, function: Callable[..., Any], *args: Any) -> Any:
+        process = self._ensure_process()
         if self._stopped:
-            kill(process)
+            kill_process_tree(process)
         self._task += 1
         try:
             self._connection.send((self._task, function, args))
-            failed, result = self._answer(process, limits)
+            failed, result = self._receive_answer(process, limits)
         except (EOFError, OSError):
-            raise EndedError(Status.CRASHED, f"the worker {bury(process)}") from None
+            raise EndedError(
+                Status.CRASHED, f"the worker {kill_and_describe_exit(process)}"
+            ) from None
         if failed:
             raise result
         return result
 
-    def _answer(self, process: SpawnProcess, limits: Limits) -> tuple[bool, Any]:
+    def _receive_answer(self, process: SpawnProcess, limits: Limits) -> tuple[bool, Any]:
         """Wait for the answer to the present task, whatever else the process, or a copy that it made of itself, sends."""
         start = time.monotonic()
         while True:
-            self._watch(process, limits, start)
-            pid, task, content = self._message(process)
+            self._wait_for_message(process, limits, start)
+            pid, task, content = self._read_message(process)
             if (pid, task) != (process.pid, self._task):
                 continue
             if not isinstance(content, str):
                 return content
             EPOCHS.info(content)  # it says how far it is
 
-    def _message(self, process: SpawnProcess) -> tuple[int, int, Any]:
+    def _read_message(self, process: SpawnProcess) -> tuple[int, int, Any]:
         """Read one message; a process that sends anything else, or half of one, is killed."""
         try:
-            with _MESSAGES.over(process):
+            with _MESSAGES.kill_if_overdue(process):
                 message = self._connection.recv_bytes(MESSAGE_BYTES)
             pid, task, content = pickle.loads(message)  # noqa: S301  # of our own process
         except (EOFError, ConnectionError):
             raise
         except Exception:
-            kill(process)
+            kill_process_tree(process)
             raise EndedError(
                 Status.CRASHED, "the worker sent something that is no answer, and was killed"
             ) from None
         return pid, task, content
 
-    def kill(self) -> None:
+    def kill_process(self) -> None:
         """Kill the process, and whatever it started, for good; a task in it ends as 'crashed'."""
         self._stopped = True
         if self._process is not None:
-            kill(self._process)
+            kill_process_tree(self._process)
 
-    def _started(self) -> SpawnProcess:
+    def _ensure_process(self) -> SpawnProcess:
         """Process that is ready for a task: the present one, or a new one."""
         if self._process is not None and self._process.is_alive():
             return self._process
         for _ in range(STARTS):
             if self._stopped:
                 raise EndedError(Status.CRASHED, "the run was stopped before it began")
-            process, problem = self._start()
+            process, problem = self._start_process()
             if not problem:
                 Worker._any_started = True
                 return process
@@ -199,14 +208,14 @@ class Worker:
             f"no worker process could be started in {STARTS} attempts: the last one {problem}",
         )
 
-    def _start(self) -> tuple[SpawnProcess, str]:
+    def _start_process(self) -> tuple[SpawnProcess, str]:
         """Start a process, and say what went wrong if it does not get ready."""
         ours, theirs = multiprocessing.Pipe()
         process = multiprocessing.get_context("spawn").Process(
-            target=_serve, args=(theirs,), daemon=True
+            target=_serve_tasks, args=(theirs,), daemon=True
         )
         try:
-            with deaf_to_interrupts():
+            with block_interrupts():
                 process.start()
         except OSError as error:  # no memory, or too many processes
             return process, f"could not be made ({error})"
@@ -217,14 +226,14 @@ class Worker:
             if not ours.poll(
                 START_LIMIT
             ):  # imports are done: they are not counted into a task's time
-                kill(process)
+                kill_process_tree(process)
                 return process, f"was not ready after {START_LIMIT} s, and was killed"
             ours.recv()
         except (EOFError, OSError):
-            return process, bury(process)
+            return process, kill_and_describe_exit(process)
         return process, ""
 
-    def _watch(self, process: SpawnProcess, limits: Limits, start: float) -> None:
+    def _wait_for_message(self, process: SpawnProcess, limits: Limits, start: float) -> None:
         """Return when there is something to receive; kill and raise at a limit, or when the process is dead."""
         pause = POLL if limits.memory else BEAT
         while not wait([self._connection, process.sentinel], pause):
@@ -232,34 +241,34 @@ class Worker:
             if limits.time:
                 pause = min(pause, max(0.0, limits.time - passed))
             if limits.time and passed >= limits.time:
-                kill(process)
+                kill_process_tree(process)
                 raise EndedError(
                     Status.TIMEOUT,
                     f"took longer than the time_limit of {limits.time:g} s; its worker was killed",
                 )
             held = resident_bytes(process) if limits.memory else 0
             if limits.memory and held > limits.memory:
-                kill(process)
+                kill_process_tree(process)
                 reason = f"held more than the memory_limit of {limits.memory / 1e9:.2f} GB; its worker was killed"
                 raise EndedError(Status.MEMORY, reason, held / 1e6)
             if not process.is_alive() and not self._connection.poll():
                 raise EOFError
 
 
-def _serve(connection: Connection) -> None:
+def _serve_tasks(connection: Connection) -> None:
     """Main of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "setsid"):
         os.setsid()  # a process group of its own, to be killed as one
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     os.dup2(2, 1)  # what plug-ins print does not get between the lines of the leaderboard
-    from benchmark.utils.threads import hold_threads, tell_loaded
+    from benchmark.utils.threads import limit_loaded_libraries, limit_process_threads
 
-    hold_threads()
+    limit_process_threads()
     import benchmark.engine.tasks  # noqa: F401  # what every task needs, imported before the clock runs
 
     pid, current = os.getpid(), [0]
-    _disown_copies(connection)
+    _disable_forked_copies(connection)
     EPOCHS.setLevel(logging.INFO)
     EPOCHS.addHandler(Telling(lambda text: connection.send((os.getpid(), current[0], text))))
     connection.send("ready")
@@ -273,15 +282,15 @@ def _serve(connection: Connection) -> None:
             os.environ.clear()
             os.environ.update(surroundings)
         os.chdir(home)
-        tell_loaded()
-        answer = _ending(function, args)
+        limit_loaded_libraries()
+        answer = _capture_result(function, args)
         if os.getpid() != pid:
             os._exit(1)  # a copy that a plug-in has made of this process
         sys.setrecursionlimit(depth)
         connection.send((pid, current[0], answer))
 
 
-def _disown_copies(connection: Connection) -> None:
+def _disable_forked_copies(connection: Connection) -> None:
     """Let no copy that a plug-in makes of this process answer in its place, or write its files."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=forbid_writing)
@@ -300,7 +309,7 @@ class Telling(logging.Handler):
         self._tell(record.getMessage())
 
 
-def _ending(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[bool, Any]:
+def _capture_result(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[bool, Any]:
     try:
         return False, function(*args)
     except BaseException as error:
@@ -310,7 +319,7 @@ def _ending(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[bool, 
         )
 
 
-def _leave_with_parent() -> None:
+def _exit_with_parent() -> None:
     """End with the parent, however it ended: a killed runner leaves no process at work behind it."""
     parent = multiprocessing.parent_process()
     assert parent is not None

@@ -17,7 +17,7 @@ class Crew:
         self._idle: list[Worker] = []
         self._last_run: dict[Worker, str] = {}
 
-    def run(
+    def run_task(
         self,
         run: str,
         limits: Limits,
@@ -25,16 +25,16 @@ class Crew:
         function: Callable[..., Any],
         *args: Any,
     ) -> Any:
-        """Run a task in a worker; see ``Worker.run``."""
-        worker = self._taken(plugins, run)
+        """Run a task in a worker; see ``Worker.run_task``."""
+        worker = self._take_worker(plugins, run)
         try:
-            return worker.run(limits, function, *args, plugins=plugins)
+            return worker.run_task(limits, function, *args, plugins=plugins)
         finally:
             with self._lock:
                 if worker in self._last_run:  # a dismissed one is not used again
                     self._idle.append(worker)
 
-    def _taken(self, plugins: tuple[Hashable, ...], run: str) -> Worker:
+    def _take_worker(self, plugins: tuple[Hashable, ...], run: str) -> Worker:
         """Idle worker that has run the same plug-ins, else one that has run none, else any, which will start anew."""
         with self._lock:
             worker = min(
@@ -49,7 +49,7 @@ class Crew:
             self._last_run[worker] = run
             return worker
 
-    def dismiss(self, run: str) -> None:
+    def kill_workers(self, run: str) -> None:
         """Kill the workers that a run has last used."""
         with self._lock:
             dismissed = [worker for worker, last in self._last_run.items() if last == run]
@@ -57,4 +57,4 @@ class Crew:
                 del self._last_run[worker]
             self._idle = [worker for worker in self._idle if worker in self._last_run]
         for worker in dismissed:
-            worker.kill()
+            worker.kill_process()

@@ -11,7 +11,7 @@ from benchmark.utils.threads import THREADS
 from models.faster import use_library
 
 
-def check_installed() -> None:
+def check_sklearnex_installed() -> None:
     """Raise a UserError when the extra is absent."""
     if find_spec("sklearnex") is None:
         raise UserError(
@@ -21,7 +21,7 @@ def check_installed() -> None:
 
 
 @contextmanager
-def accelerated(wanted: bool) -> Iterator[None]:
+def accelerate_models(wanted: bool) -> Iterator[None]:
     """Have models made meanwhile use scikit-learn-intelex' support vector machines and random forests.
 
     They are used where they are faster and as accurate; nearest neighbours, for one, are not.

@@ -6,20 +6,22 @@ import json
 from typing import Any
 
 from benchmark.utils.notes import Note
-from benchmark.utils.text import visible
+from benchmark.utils.text import escape_controls
 
 MOST = {"reason": 1_000, "traceback": 20_000}  # characters
 MOST_NOTES, NOTE = 50, 500  # notes, and characters of one
 HISTORY = 1_000_000  # characters of JSON
 
 
-def bounded(outcome: dict[str, Any]) -> dict[str, Any]:
+def truncate_outcome(outcome: dict[str, Any]) -> dict[str, Any]:
     """Outcome of a cell with its texts cut to what a reader can use, and no character that commands a terminal."""
     kept = outcome | {
-        name: cut(visible(outcome[name]), most) for name, most in MOST.items() if name in outcome
+        name: truncate_middle(escape_controls(outcome[name]), most)
+        for name, most in MOST.items()
+        if name in outcome
     }
     notes = [
-        Note.of(note).with_text(cut(visible(note), NOTE))
+        Note.from_text(note).with_text(truncate_middle(escape_controls(note), NOTE))
         for note in outcome.get("notes", ())[:MOST_NOTES]
     ]
     if len(outcome.get("notes", ())) > MOST_NOTES:
@@ -30,7 +32,7 @@ def bounded(outcome: dict[str, Any]) -> dict[str, Any]:
     return kept | ({"notes": notes} if notes or "notes" in outcome else {})
 
 
-def cut(text: str, most: int) -> str:
+def truncate_middle(text: str, most: int) -> str:
     """Cut the middle out of a text that is too long.
 
     Examples

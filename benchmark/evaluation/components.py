@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
 from benchmark.evaluation.fitting import size_refusal
-from benchmark.evaluation.own_folds import own_folds_refusal, resamples
-from benchmark.plugins.registry import build, load, takes_images
+from benchmark.evaluation.own_folds import may_resample, own_folds_refusal
+from benchmark.plugins.registry import build_component, import_target, takes_images
 from benchmark.plugins.spec import ResolvedSpec
 from benchmark.sampling import imbalance
-from benchmark.sampling.occlusion import Occlusion, occlude
+from benchmark.sampling.occlusion import Occlusion, occlude_images
 from benchmark.sampling.splits import REGISTRY, Fold, Indices
 from benchmark.strategies.base import Combined, Strategy
 from benchmark.study.cell import Cell
@@ -57,7 +57,7 @@ class Components:
     @cached_property
     def occlusion(self) -> Occlusion | None:
         """What of the images is covered; None where they are whole."""
-        return load(self.cell.occlusion.target)(**dict(self.cell.occlusion.params))
+        return import_target(self.cell.occlusion.target)(**dict(self.cell.occlusion.params))
 
     @cached_property
     def extractors(self) -> tuple[Any, ...]:
@@ -72,25 +72,25 @@ class Components:
     @cached_property
     def model(self) -> Any:
         """Model, not fitted, seeded; one that takes features is made one-vs-rest for a multi-label task."""
-        model = build(self.cell.model)
+        model = build_component(self.cell.model)
         if self.dataset.multilabel and not takes_images(self.cell.model):
             model = OneVsRest(model)
-        return seeded(model, self.cell.seed_for("model"))
+        return seed_estimator(model, self.cell.seed_for("model"))
 
     def build_extractor(self, spec: ResolvedSpec) -> Any:
         """Build one more extractor as the cell has it, not fitted and seeded."""
-        return seeded(build(spec), self.cell.seed_for("extractor"))
+        return seed_estimator(build_component(spec), self.cell.seed_for("extractor"))
 
-    def images(self, indices: Indices, occluded: bool) -> NDArray[np.uint8]:
+    def select_images(self, indices: Indices, occluded: bool) -> NDArray[np.uint8]:
         """Some images of the data set, whole or occluded as the cell asks for."""
         images = self.dataset.images[indices]
         return (
-            occlude(images, indices, self.occlusion, self.cell.seed)
+            occlude_images(images, indices, self.occlusion, self.cell.seed)
             if self.occlusion and occluded
             else images
         )
 
-    def refusal(self) -> str | None:
+    def refusal_reason(self) -> str | None:
         """Why the cell cannot be run, known before anything is computed; None when it can."""
         cell, dataset, model, strategy = self.cell, self.dataset, self.model, self.strategy
         if not hasattr(model, "predict_proba"):
@@ -100,9 +100,9 @@ class Components:
             for _, value in cell.model.params
         ) and not takes_images(cell.model):
             return f"the estimator inside takes images, and {cell.model.name} gives it features"
-        available = len(folds(dataset, cell.split)[cell.fold][0])
-        shares, rare = _shares(cell.imbalance, len(dataset.classes))
-        reason = imbalance.refusal(
+        available = len(compute_folds(dataset, cell.split)[cell.fold][0])
+        shares, rare = _class_shares(cell.imbalance, len(dataset.classes))
+        reason = imbalance.refusal_reason(
             available,
             cell.train_size,
             shares is not None,
@@ -116,28 +116,28 @@ class Components:
         if not dataset.multilabel and len(np.unique(targets)) < 2:
             return f"the training set has images of a single class: all {len(targets)} are '{dataset.classes[targets[0]]}'"
         counts = np.bincount(targets.ravel())
-        most = int(counts.max()) * len(counts) if resamples(strategy) else len(targets)
+        most = int(counts.max()) * len(counts) if may_resample(strategy) else len(targets)
         reason = own_folds_refusal(model, strategy, dataset.groups is not None, most)
-        if not resamples(strategy):
+        if not may_resample(strategy):
             reason = reason or size_refusal(model, len(targets))
         return reason or strategy.refusal(model, targets, dataset.classes, dataset.task)
 
 
 def build_components(cell: Cell, dataset: Dataset) -> Components:
     """Find what a cell is made of on its data set."""
-    return Components(cell, dataset, fold_of(cell, dataset))
+    return Components(cell, dataset, train_test_indices(cell, dataset))
 
 
-def fold_of(cell: Cell, dataset: Dataset) -> Fold:
+def train_test_indices(cell: Cell, dataset: Dataset) -> Fold:
     """Indices of the training and the test images of a cell; the training set as small and as imbalanced as it asks for."""
-    train, test = folds(dataset, cell.split)[cell.fold]
-    shares, rare = _shares(cell.imbalance, len(dataset.classes))
+    train, test = compute_folds(dataset, cell.split)[cell.fold]
+    shares, rare = _class_shares(cell.imbalance, len(dataset.classes))
     if cell.train_size == 1 and shares is None:
         return train, test
     if dataset.multilabel:
-        return imbalance.first(train, cell.train_size, cell.seed), test
+        return imbalance.sample_multilabel_set(train, cell.train_size, cell.seed), test
     truncate = cell.imbalance.target == imbalance.REGISTRY["long_tail"]
-    return imbalance.sample(
+    return imbalance.sample_training_set(
         train,
         dataset.targets[train],
         dataset.classes,
@@ -149,11 +149,11 @@ def fold_of(cell: Cell, dataset: Dataset) -> Fold:
     ), test
 
 
-def folds(dataset: Dataset, split: ResolvedSpec) -> list[Fold]:
+def compute_folds(dataset: Dataset, split: ResolvedSpec) -> list[Fold]:
     """Training and test indices of every fold; computed once as long as the data set is in use."""
     known = _FOLDS.setdefault(dataset, {})
     if split not in known:
-        known[split] = load(split.target)(dataset, **dict(split.params))
+        known[split] = import_target(split.target)(dataset, **dict(split.params))
     return known[split]
 
 
@@ -162,11 +162,11 @@ _FOLDS: WeakKeyDictionary[Dataset, dict[ResolvedSpec, list[Fold]]] = WeakKeyDict
 
 def build_strategy(specs: tuple[ResolvedSpec, ...], seed: int) -> Strategy:
     """Build a strategy from its specs; an imbalanced-learn sampler is wrapped, several are combined."""
-    parts = [seeded(_as_strategy(build(spec)), seed) for spec in specs]
+    parts = [seed_estimator(_wrap_sampler(build_component(spec)), seed) for spec in specs]
     return parts[0] if len(parts) == 1 else Combined(parts)
 
 
-def _as_strategy(made: Any) -> Strategy:
+def _wrap_sampler(made: Any) -> Strategy:
     if isinstance(made, Strategy):
         return made
     from benchmark.strategies.resampling import Resample
@@ -174,7 +174,7 @@ def _as_strategy(made: Any) -> Strategy:
     return Resample(made)
 
 
-def seeded(estimator: Any, seed: int) -> Any:
+def seed_estimator(estimator: Any, seed: int) -> Any:
     """Give every unset ``random_state`` of an estimator, and of those inside it, the seed."""
     unset = [
         name
@@ -184,9 +184,9 @@ def seeded(estimator: Any, seed: int) -> Any:
     return estimator.set_params(**dict.fromkeys(unset, seed)) if unset else estimator
 
 
-def _shares(
+def _class_shares(
     spec: ResolvedSpec, n_classes: int
 ) -> tuple[NDArray[np.float64] | None, tuple[str, ...] | None]:
     """Sizes of the classes that a profile asks for, and which are rare; None where nothing is asked for."""
     params = dict(spec.params)
-    return load(spec.target)(n_classes, **params), params.get("rare")
+    return import_target(spec.target)(n_classes, **params), params.get("rare")

@@ -16,32 +16,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.datasets.base import Dataset, shape_of
+from benchmark.datasets.base import Dataset, format_image_shape
 from benchmark.errors import StorageError
-from benchmark.evaluation.accelerate import accelerated
-from benchmark.evaluation.bounds import bounded
+from benchmark.evaluation.accelerate import accelerate_models
+from benchmark.evaluation.bounds import truncate_outcome
 from benchmark.evaluation.components import build_components
 from benchmark.evaluation.feature_cache import (
     Features,
     describe_warnings,
     exception_text,
-    featurize,
+    extract_features,
 )
 from benchmark.evaluation.training import train_and_predict
 from benchmark.results.folder import ResultsFolder
-from benchmark.sampling.splits import shared_images
+from benchmark.sampling.splits import note_shared_images
 from benchmark.scoring import metrics
 from benchmark.scoring.predictions import Predictions
 from benchmark.strategies.base import Refused
 from benchmark.study.cell import Cell
-from benchmark.utils.environment import environment
+from benchmark.utils.environment import collect_environment
 from benchmark.utils.hashing import digest_of_file
-from benchmark.utils.memory import peak_mb, reset_peak
+from benchmark.utils.memory import peak_memory_mb, reset_peak_memory
 from benchmark.utils.status import Status
 from benchmark.utils.threads import THREADS
 
 
-def evaluate(
+def evaluate_on_dataset(
     cell: Cell, dataset: Dataset, folder: Path, accelerate: bool = False
 ) -> dict[str, Any]:
     """Evaluate a cell: its predictions are written to ``folder/predictions/<key>.npz``, its row is returned.
@@ -55,7 +55,7 @@ def evaluate(
     folder : Path
         Holds ``predictions/`` and ``features/`` (the cache).
     accelerate : bool
-        Use scikit-learn-intelex where it helps; see ``accelerated``.
+        Use scikit-learn-intelex where it helps; see ``accelerate_models``.
 
     Returns
     -------
@@ -67,14 +67,18 @@ def evaluate(
     StorageError
         The folder cannot be written.
     """
-    reset_peak()
+    reset_peak_memory()
     seed_global_generators(cell)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        outcome = attempt(lambda: _outcome(cell, dataset, folder, accelerate))
+        outcome = capture_outcome(
+            lambda: _evaluate_with_acceleration(cell, dataset, folder, accelerate)
+        )
     notes = [*dataset.notes, *outcome.get("notes", ()), *describe_warnings(caught)]
-    return row_of(
-        cell, {**outcome, "accelerated": accelerate, "notes": notes, "peak_mb": peak_mb()}, dataset
+    return build_row(
+        cell,
+        {**outcome, "accelerated": accelerate, "notes": notes, "peak_mb": peak_memory_mb()},
+        dataset,
     )
 
 
@@ -84,20 +88,24 @@ def seed_global_generators(cell: Cell) -> None:
     np.random.seed(cell.seed_for("global"))  # noqa: NPY002
 
 
-def row_of(cell: Cell, outcome: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
+def build_row(cell: Cell, outcome: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
     """Row of a cell that ended now, in whatever way: its labels and provenance, and its outcome within bounds."""
     row = {
         "key": cell.key,
         **cell.identity,
         "params": cell.params,
-        "environment": environment(),
+        "environment": collect_environment(),
         "threads": THREADS,
     }
     row |= {"licence": dataset.licence, "citation": dataset.citation}
-    return row | bounded(outcome) | {"ended": datetime.now(UTC).isoformat(timespec="milliseconds")}
+    return (
+        row
+        | truncate_outcome(outcome)
+        | {"ended": datetime.now(UTC).isoformat(timespec="milliseconds")}
+    )
 
 
-def attempt(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def capture_outcome(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Do a piece of work and say how it ended: whatever its plug-ins raise is a status and a reason.
 
     Raises
@@ -116,12 +124,12 @@ def attempt(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         sys.setrecursionlimit(depth)
         if isinstance(error, KeyboardInterrupt) and parent_process() is None:
             raise  # Ctrl-C; a worker is never told of that
-        return failure(error)
+        return failure_outcome(error)
     finally:
         sys.setrecursionlimit(depth)
 
 
-def failure(error: BaseException) -> dict[str, Any]:
+def failure_outcome(error: BaseException) -> dict[str, Any]:
     """Say of an exception what a row says of it."""
     status = Status.MEMORY if isinstance(error, MemoryError) else Status.FAILED
     described = "".join(traceback.format_exception(error))
@@ -132,27 +140,29 @@ def failure(error: BaseException) -> dict[str, Any]:
     }
 
 
-def _outcome(cell: Cell, dataset: Dataset, folder: Path, accelerate: bool) -> dict[str, Any]:
-    with accelerated(accelerate):
-        return _predicted(cell, dataset, folder)
+def _evaluate_with_acceleration(
+    cell: Cell, dataset: Dataset, folder: Path, accelerate: bool
+) -> dict[str, Any]:
+    with accelerate_models(accelerate):
+        return _compute_outcome(cell, dataset, folder)
 
 
-def _predicted(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
+def _compute_outcome(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
     components = build_components(cell, dataset)
-    reason = components.refusal()
+    reason = components.refusal_reason()
     if reason:
         raise Refused(reason)
-    features = featurize(components, ResultsFolder(folder).features)
+    features = extract_features(components, ResultsFolder(folder).features)
     trained = train_and_predict(components, features)
     train, test = components.fold
-    path = ResultsFolder(folder).predictions(cell.key)
+    path = ResultsFolder(folder).predictions_path(cell.key)
     trained.predictions.save(path)
     stored = Predictions.load(path)
     return {
-        **metrics.compute(stored),
+        **metrics.compute_metrics(stored),
         "predictions": digest_of_file(path),
-        "per_class": _per_class(stored, dataset.targets[train]),
-        "shape": shape_of(dataset),
+        "per_class": _per_class_metrics(stored, dataset.targets[train]),
+        "shape": format_image_shape(dataset),
         "n_images": len(dataset.images),
         "n_train": len(train),
         "n_test": len(test),
@@ -160,26 +170,28 @@ def _predicted(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, Any]:
         "extract_s": features.seconds,
         **trained.outcome,
         "images_per_s": _images_per_s(features, trained.outcome["predict_s"], len(test)),
-        "history": _plain(getattr(trained.model, "history_", None)),
+        "history": _to_json_types(getattr(trained.model, "history_", None)),
         "notes": [
             *features.notes,
             *trained.notes,
-            *metrics.class_notes(stored, dataset.targets[train]),
-            *shared_images(dataset, train, test),
+            *metrics.note_missing_classes(stored, dataset.targets[train]),
+            *note_shared_images(dataset, train, test),
         ],
     }
 
 
-def _per_class(stored: Predictions, y: NDArray[np.int64]) -> dict[str, dict[str, float]]:
+def _per_class_metrics(stored: Predictions, y: NDArray[np.int64]) -> dict[str, dict[str, float]]:
     """Metrics of each class, and its number of training images."""
     counts = y.sum(axis=0) if stored.multilabel else np.bincount(y, minlength=len(stored.classes))
     return {
         cls: {**found, "train": int(n)}
-        for (cls, found), n in zip(metrics.per_class(stored).items(), counts, strict=True)
+        for (cls, found), n in zip(
+            metrics.compute_class_metrics(stored).items(), counts, strict=True
+        )
     }
 
 
-def _plain(history: Any) -> Any:
+def _to_json_types(history: Any) -> Any:
     """Keep what JSON can hold; NumPy's numbers are made Python's, anything else is made text."""
     return json.loads(
         json.dumps(

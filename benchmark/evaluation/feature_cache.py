@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
 from benchmark.evaluation.components import Components
-from benchmark.plugins.registry import build, describe, load
+from benchmark.plugins.registry import build_component, describe_spec, import_target
 from benchmark.plugins.spec import ResolvedSpec
 from benchmark.sampling.occlusion import Occlusion
 from benchmark.study.cell import Cell
-from benchmark.utils.environment import NOT_IN_FEATURES, libraries
+from benchmark.utils.environment import NOT_IN_FEATURES, library_versions
 from benchmark.utils.files import write_atomic, write_text
 from benchmark.utils.hashing import digest_of
 from features.base import enlarged_shape
@@ -80,7 +80,7 @@ class Features:
         return sum(matrix["seconds"] for matrix in self.matrices.values())
 
 
-def featurize(components: Components, cache: Path) -> Features:
+def extract_features(components: Components, cache: Path) -> Features:
     """Features of the training and test images; concatenated where the cell names several extractors.
 
     Parameters
@@ -93,16 +93,17 @@ def featurize(components: Components, cache: Path) -> Features:
     in_train, in_test = _occluded_sets(components.occlusion)
     if not cell.extractor:
         return Features(
-            components.images(components.train, in_train),
-            components.images(components.test, in_test),
-            lambda indices: components.images(indices, in_train),
+            components.select_images(components.train, in_train),
+            components.select_images(components.test, in_test),
+            lambda indices: components.select_images(indices, in_train),
         )
     found = {
-        wanted: matrix_of(components, part, cache) for part, wanted in enumerate(matrices(cell))
+        wanted: load_or_compute_matrix(components, part, cache)
+        for part, wanted in enumerate(required_matrices(cell))
     }
     of = {(wanted.spec, wanted.of_occluded): matrix for wanted, (matrix, _) in found.items()}
 
-    def rows(indices: NDArray[np.int64], occluded: bool) -> NDArray:
+    def features_at(indices: NDArray[np.int64], occluded: bool) -> NDArray:
         return join_features([of[spec, occluded][indices] for spec in cell.extractor])
 
     stored = [stored for _, stored in found.values()]
@@ -111,28 +112,33 @@ def featurize(components: Components, cache: Path) -> Features:
         for known in stored
     }
     notes = dict.fromkeys(note for known in stored for note in known["notes"])
-    of_train, of_test = rows(components.train, in_train), rows(components.test, in_test)
+    of_train, of_test = (
+        features_at(components.train, in_train),
+        features_at(components.test, in_test),
+    )
     return Features(
         of_train,
         of_test,
-        lambda indices: rows(indices, in_train),
+        lambda indices: features_at(indices, in_train),
         used,
         len(dataset.images),
         tuple(notes),
     )
 
 
-def matrices(cell: Cell) -> tuple[Matrix, ...]:
+def required_matrices(cell: Cell) -> tuple[Matrix, ...]:
     """Matrices that a cell needs: one an extractor, two where of training and test images only one kind is occluded."""
-    return _matrices(cell.extractor, cell.occlusion)
+    return _required_matrices(cell.extractor, cell.occlusion)
 
 
 @lru_cache(maxsize=1024)
-def _matrices(extractor: tuple[ResolvedSpec, ...], occlusion: ResolvedSpec) -> tuple[Matrix, ...]:
-    in_train, in_test = _occluded_sets(load(occlusion.target)(**dict(occlusion.params)))
+def _required_matrices(
+    extractor: tuple[ResolvedSpec, ...], occlusion: ResolvedSpec
+) -> tuple[Matrix, ...]:
+    in_train, in_test = _occluded_sets(import_target(occlusion.target)(**dict(occlusion.params)))
     return tuple(
         dict.fromkeys(
-            Matrix(spec, side, in_train and learns(spec))
+            Matrix(spec, side, in_train and learns_in_fit(spec))
             for spec in extractor
             for side in (in_train, in_test)
         )
@@ -149,8 +155,10 @@ def join_features(matrices: list[NDArray]) -> NDArray:
     return matrices[0] if len(matrices) == 1 else np.concatenate(matrices, axis=1)
 
 
-def matrix_of(components: Components, part: int, cache: Path) -> tuple[NDArray, dict[str, Any]]:
-    """One of a cell's ``matrices``, from the cache if it is there.
+def load_or_compute_matrix(
+    components: Components, part: int, cache: Path
+) -> tuple[NDArray, dict[str, Any]]:
+    """One of a cell's ``required_matrices``, from the cache if it is there.
 
     Returns
     -------
@@ -161,41 +169,41 @@ def matrix_of(components: Components, part: int, cache: Path) -> tuple[NDArray, 
     """
     cell, n_images = components.cell, len(components.dataset.images)
     path = cache / f"{matrix_key(cell, part, components.train)}.npy"
-    found = _read(path, n_images)
+    found = _read_matrix(path, n_images)
     if found is None:
-        _compute(components, matrices(cell)[part], path)
-        found = _read(path, n_images)
+        _compute_and_store_matrix(components, required_matrices(cell)[part], path)
+        found = _read_matrix(path, n_images)
         assert found is not None
     return found
 
 
 def matrix_key(cell: Cell, part: int, train: NDArray[np.int64]) -> str:
     """Content key of one of a cell's matrices."""
-    spec, *occluded = matrices(cell)[part]
+    spec, *occluded = required_matrices(cell)[part]
     training = (
         [hashlib.sha256(np.ascontiguousarray(train).data).hexdigest(), cell.seed_for("extractor")]
-        if learns(spec)
+        if learns_in_fit(spec)
         else None
     )
     versions = {
-        name: version for name, version in libraries().items() if name not in NOT_IN_FEATURES
+        name: version for name, version in library_versions().items() if name not in NOT_IN_FEATURES
     }
-    covered = [[describe(cell.occlusion), cell.seed, *occluded]] if any(occluded) else []
-    return digest_of([cell.fingerprint, describe(spec), versions, training, *covered])
+    covered = [[describe_spec(cell.occlusion), cell.seed, *occluded]] if any(occluded) else []
+    return digest_of([cell.fingerprint, describe_spec(spec), versions, training, *covered])
 
 
 @lru_cache(maxsize=1024)
-def learns(spec: ResolvedSpec) -> bool:
+def learns_in_fit(spec: ResolvedSpec) -> bool:
     """Whether an extractor learns from training images, so that its features differ from fold to fold."""
-    return not getattr(build(spec), "stateless", False)
+    return not getattr(build_component(spec), "stateless", False)
 
 
-def is_stored(key: str, n_images: int, cache: Path) -> bool:
+def is_matrix_stored(key: str, n_images: int, cache: Path) -> bool:
     """Whether a matrix is in the cache, whole."""
-    return _read(cache / f"{key}.npy", n_images) is not None
+    return _read_matrix(cache / f"{key}.npy", n_images) is not None
 
 
-def _read(path: Path, n: int) -> tuple[NDArray, dict[str, Any]] | None:
+def _read_matrix(path: Path, n: int) -> tuple[NDArray, dict[str, Any]] | None:
     """Read a stored matrix, or None when it is missing or corrupted."""
     try:
         matrix = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -210,15 +218,15 @@ def _read(path: Path, n: int) -> tuple[NDArray, dict[str, Any]] | None:
     return (matrix, stored) if whole else None
 
 
-def _compute(components: Components, wanted: Matrix, path: Path) -> None:
+def _compute_and_store_matrix(components: Components, wanted: Matrix, path: Path) -> None:
     spec, dataset, train = wanted.spec, components.dataset, components.train
     extractor = components.build_extractor(spec)
     images = (
-        components.images(np.arange(len(dataset.images)), occluded=True)
+        components.select_images(np.arange(len(dataset.images)), occluded=True)
         if wanted.of_occluded
         else dataset.images
     )
-    learned_from = components.images(train, occluded=True) if wanted.from_occluded else None
+    learned_from = components.select_images(train, occluded=True) if wanted.from_occluded else None
     start = time.perf_counter()
     with warnings.catch_warnings(
         record=True
@@ -234,7 +242,10 @@ def _compute(components: Components, wanted: Matrix, path: Path) -> None:
         "seconds": seconds,
     }
     stored["mb"] = matrix.nbytes / 1e6
-    stored["notes"] = [*_notes(extractor, spec, dataset, matrix), *describe_warnings(caught)]
+    stored["notes"] = [
+        *_extraction_notes(extractor, spec, dataset, matrix),
+        *describe_warnings(caught),
+    ]
     write_text(path.with_suffix(".json"), json.dumps(stored))
     write_atomic(path, lambda file: np.save(file, matrix))
 
@@ -255,7 +266,9 @@ def fit_extractor(
     return extractor.fit(images, *labels)
 
 
-def _notes(extractor: Any, spec: ResolvedSpec, dataset: Dataset, matrix: NDArray) -> list[str]:
+def _extraction_notes(
+    extractor: Any, spec: ResolvedSpec, dataset: Dataset, matrix: NDArray
+) -> list[str]:
     notes = []
     native = (dataset.images.shape[1], dataset.images.shape[2])
     seen = enlarged_shape(*native, getattr(extractor, "min_size", 1))

@@ -20,7 +20,7 @@ from benchmark.datasets.base import Dataset
 from benchmark.evaluation.fitting import fit_model
 from benchmark.sampling.splits import Fold, Indices, inner_folds
 from benchmark.strategies.base import HeldOut, Refused, Strategy
-from benchmark.utils.text import count_of
+from benchmark.utils.text import format_count
 
 CALIBRATION, LARGE = 5, 10_000  # folds, and the number of images from which on two are enough
 TUNING = 3
@@ -56,7 +56,7 @@ class Validation:
     n_left_out: int = 0
 
     @property
-    def text(self) -> str:
+    def short_description(self) -> str:
         """What it is, for the row."""
         left_out = (
             f"; {self.n_left_out} more share a group with the training or test set"
@@ -93,11 +93,11 @@ class TrainingSet:
         """Targets."""
         return self.dataset.targets[self.indices]
 
-    def part(self, positions: Indices) -> TrainingSet:
+    def select_subset(self, positions: Indices) -> TrainingSet:
         """Some of its images, as a training set of its own."""
         return TrainingSet(self.X[positions], self.dataset, self.indices[positions], self.strategy)
 
-    def resampled(self) -> tuple[NDArray, NDArray[np.int64]]:
+    def resampled_data(self) -> tuple[NDArray, NDArray[np.int64]]:
         """X and y after resampling.
 
         Raises
@@ -108,16 +108,16 @@ class TrainingSet:
         try:
             return self.strategy.resample(self.X, self.y)
         except Refused as reason:
-            raise Refused(f"{reason} ({self.rarest()})") from reason
+            raise Refused(f"{reason} ({self.describe_rarest_class()})") from reason
 
-    def rarest(self) -> str:
+    def describe_rarest_class(self) -> str:
         """Name the rarest class of it, with the number of its images."""
         counts = self.y.sum(axis=0) if self.dataset.multilabel else np.bincount(self.y)
         there = np.flatnonzero(counts)
         rarest = there[counts[there].argmin()]
-        return f"of {count_of(len(self.y), 'training image')}, '{self.dataset.classes[rarest]}' has {counts[rarest]}"
+        return f"of {format_count(len(self.y), 'training image')}, '{self.dataset.classes[rarest]}' has {counts[rarest]}"
 
-    def check(self, model: Any, where: str) -> None:
+    def check_strategy(self, model: Any, where: str) -> None:
         """Raise Refused where the strategy cannot work on it."""
         reason = self.strategy.refusal(
             clone(model), self.y, self.dataset.classes, self.dataset.task
@@ -125,7 +125,7 @@ class TrainingSet:
         if reason:
             raise Refused(f"{where}: {reason}")
 
-    def folds(self, n: int) -> InnerFolds:
+    def make_inner_folds(self, n: int) -> InnerFolds:
         """Cut it into inner folds; fewer where there are fewer images or groups."""
         return InnerFolds(self, inner_folds(self.dataset, self.indices, n))
 
@@ -157,21 +157,23 @@ class InnerFolds:
 
     def __iter__(self) -> Iterator[Pair]:
         for inner, held in self.folds:
-            X, y = self.training.part(inner).resampled()
+            X, y = self.training.select_subset(inner).resampled_data()
             yield Pair(X, y, self.training.X[held], self.training.y[held])
 
     @property
-    def text(self) -> str:
+    def short_description(self) -> str:
         """What they are, for the row."""
         by = "image" if self.training.dataset.groups is None else "group"
         n_always = len(self.training.indices) - sum(len(held) for _, held in self.folds)
-        always = f"; {count_of(n_always, 'image')} never held out" if n_always else ""
+        always = f"; {format_count(n_always, 'image')} never held out" if n_always else ""
         return f"inner folds ({len(self.folds)}, by {by}{always})"
 
-    def check(self, model: Any) -> None:
+    def check_strategy(self, model: Any) -> None:
         """Raise Refused where the strategy cannot work on the training side of a fold."""
         for inner, _ in self.folds:
-            self.training.part(inner).check(model, "in an inner fold of the training set")
+            self.training.select_subset(inner).check_strategy(
+                model, "in an inner fold of the training set"
+            )
 
 
 def prepare_fit(model: Any, training: TrainingSet) -> tuple[TrainingSet, dict[str, Any]]:
@@ -192,23 +194,23 @@ def prepare_fit(model: Any, training: TrainingSet) -> tuple[TrainingSet, dict[st
         if training.validation:
             official = training.validation
             given["held_out"] = official.features(), training.dataset.targets[official.indices]
-            training.uses["early stopping"] = official.text
+            training.uses["early stopping"] = official.short_description
         else:
             kept, held = _first_fold(training, max(2, round(1 / share)))
             given["held_out"] = training.X[held], training.y[held]
             training.uses["early stopping"] = f"{len(held)} images of the training set"
-            training = training.part(kept)
-            training.check(model, "beside the images held out for early stopping")
+            training = training.select_subset(kept)
+            training.check_strategy(model, "beside the images held out for early stopping")
     if takes_inner_folds(model):
-        folds = training.folds(CALIBRATION if len(training.indices) < LARGE else 2)
-        folds.check(model)
+        folds = training.make_inner_folds(CALIBRATION if len(training.indices) < LARGE else 2)
+        folds.check_strategy(model)
         given["inner_folds"] = folds
-        training.uses["calibration"] = folds.text
+        training.uses["calibration"] = folds.short_description
     return training, given
 
 
 def _first_fold(training: TrainingSet, n: int) -> Fold:
-    folds = training.folds(n).folds
+    folds = training.make_inner_folds(n).folds
     if not folds:
         unit = "image" if training.dataset.groups is None else "group"
         raise Refused(
@@ -239,11 +241,12 @@ def held_out_probabilities(model: Any, training: TrainingSet) -> HeldOut:
     dataset = training.dataset
     if training.validation:
         official = training.validation
-        training.uses["strategy"] = official.text
+        training.uses["strategy"] = official.short_description
         return HeldOut(
-            dataset.targets[official.indices], probabilities(model, official.features(), dataset)
+            dataset.targets[official.indices],
+            predict_aligned_proba(model, official.features(), dataset),
         )
-    folds = training.folds(TUNING)
+    folds = training.make_inner_folds(TUNING)
     held = (
         np.concatenate([held for _, held in folds.folds])
         if folds.folds
@@ -253,20 +256,20 @@ def held_out_probabilities(model: Any, training: TrainingSet) -> HeldOut:
         unit = "image" if dataset.groups is None else "group"
         raise Refused(
             f"an inner cross-validation needs at least 2 {unit}s in the training set of each of "
-            f"two classes; {training.rarest()}"
+            f"two classes; {training.describe_rarest_class()}"
         )
-    folds.check(model)
-    training.uses["strategy"] = folds.text
+    folds.check_strategy(model)
+    training.uses["strategy"] = folds.short_description
     proba = []
     for inner, positions in folds.folds:
-        part, given = prepare_fit(model, training.part(inner))
-        X, y = part.resampled()
-        fitted = fit_model(clone(model), X, y, part.rarest(), **given)
-        proba.append(probabilities(fitted, training.X[positions], dataset))
+        part, given = prepare_fit(model, training.select_subset(inner))
+        X, y = part.resampled_data()
+        fitted = fit_model(clone(model), X, y, part.describe_rarest_class(), **given)
+        proba.append(predict_aligned_proba(fitted, training.X[positions], dataset))
     return HeldOut(training.y[held], np.concatenate(proba))
 
 
-def probabilities(model: Any, X: NDArray, labelled: Labelled) -> NDArray[np.float64]:
+def predict_aligned_proba(model: Any, X: NDArray, labelled: Labelled) -> NDArray[np.float64]:
     """Probabilities for all classes, (n, n_classes): one that the training set lacked has probability zero."""
     proba = np.asarray(model.predict_proba(X))
     if labelled.multilabel:

@@ -30,12 +30,12 @@ def own_folds_refusal(model: Any, strategy: Strategy, grouped: bool, n: int) -> 
     n : int
         Number of images that it is trained on, at most.
     """
-    for part, holders in _parts(model, ()):
+    for part, holders in _nested_estimators(model, ()):
         given = not holders or takes_inner_folds(model)
-        if not _splits(part, n) and (given or not has_fit_parameter(part, "inner_folds")):
+        if not _splits_in_fit(part, n) and (given or not has_fit_parameter(part, "inner_folds")):
             continue
         reasons = {
-            "resampled images": resamples(strategy),
+            "resampled images": may_resample(strategy),
             "bootstrap samples": any(
                 getattr(holder, "bootstrap", False) is True for holder in holders
             ),
@@ -52,24 +52,26 @@ def own_folds_refusal(model: Any, strategy: Strategy, grouped: bool, n: int) -> 
     return None
 
 
-def resamples(strategy: Strategy) -> bool:
+def may_resample(strategy: Strategy) -> bool:
     """Whether a strategy may change which images are trained on."""
     parts = strategy.parts if isinstance(strategy, Combined) else [strategy]
     return any(type(part).resample is not Strategy.resample for part in parts)
 
 
-def _parts(part: Any, holders: tuple[Any, ...]) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+def _nested_estimators(
+    part: Any, holders: tuple[Any, ...]
+) -> Iterator[tuple[Any, tuple[Any, ...]]]:
     """A model and the estimators inside it, each with those that it is inside of."""
     if isinstance(part, list | tuple):
         for inner in part:
-            yield from _parts(inner, holders)
+            yield from _nested_estimators(inner, holders)
     elif isinstance(part, BaseEstimator) and len(holders) < DEEPEST:
         yield part, holders
         for inner in vars(part).values():
-            yield from _parts(inner, (*holders, part))
+            yield from _nested_estimators(inner, (*holders, part))
 
 
-def _splits(part: Any, n: int) -> bool:
+def _splits_in_fit(part: Any, n: int) -> bool:
     """Whether scikit-learn's names of parameters say that a part cuts what it is fitted on."""
     values = vars(part)
     early = values.get(

@@ -11,13 +11,19 @@ from typing import Any
 
 from benchmark.datasets.base import Dataset, data_folder
 from benchmark.errors import UserError
-from benchmark.evaluation.components import build_components, folds
-from benchmark.plugins.registry import BASELINE, load, resolve, takes_images, with_defaults
+from benchmark.evaluation.components import build_components, compute_folds
+from benchmark.plugins.registry import (
+    BASELINE,
+    import_target,
+    resolve_spec,
+    takes_images,
+    with_defaults,
+)
 from benchmark.plugins.spec import ResolvedSpec, Spec
-from benchmark.sampling.splits import has_official
-from benchmark.study.axes import Role, axes_with
+from benchmark.sampling.splits import has_official_split
+from benchmark.study.axes import Role, axes_with_roles
 from benchmark.study.cell import Cell, default_values
-from benchmark.study.study import Study, content_of
+from benchmark.study.study import Study, identifying_content
 
 
 @dataclass(frozen=True)
@@ -37,10 +43,10 @@ class Plan:
     def cells(self) -> Iterator[Cell]:
         """All cells, each made when it is asked for."""
         n_folds = {
-            label: len(folds(dataset, split_of(self.study, dataset)))
+            label: len(compute_folds(dataset, resolve_split(self.study, dataset)))
             for label, dataset in self.datasets.items()
         }
-        return cells(self.study, self.datasets, n_folds)
+        return generate_cells(self.study, self.datasets, n_folds)
 
     @cached_property
     def n_cells(self) -> int:
@@ -48,10 +54,10 @@ class Plan:
         return sum(1 for _ in self.cells())
 
     @cached_property
-    def refusals(self) -> list[tuple[Cell, str]]:
+    def refused_cells(self) -> list[tuple[Cell, str]]:
         """Cells of which the split alone tells that they cannot be run, with the reason; features may refuse others."""
         reasons = (
-            (cell, build_components(cell, self.datasets[cell.dataset.label]).refusal())
+            (cell, build_components(cell, self.datasets[cell.dataset.label]).refusal_reason())
             for cell in self.cells()
         )
         return [(cell, reason) for cell, reason in reasons if reason]
@@ -65,16 +71,16 @@ def make_plan(study: Study, data: str | Path | None = None) -> Plan:
     UserError
         A name is unknown, a data set cannot be loaded or split, or there is nothing to run.
     """
-    study = study.resolved()
+    study = study.resolve_components()
     folder = data_folder(data)
     loaded = {
-        spec.label: load(spec.target)(spec.name, folder, study.size, **dict(spec.params))
+        spec.label: import_target(spec.target)(spec.name, folder, study.size, **dict(spec.params))
         for spec in study.datasets
     }
     plan = Plan(
         study,
         {
-            label: dataset.noted_for(split_of(study, dataset).name)
+            label: dataset.with_split_notes(resolve_split(study, dataset).name)
             for label, dataset in loaded.items()
         },
     )
@@ -87,7 +93,9 @@ def make_plan(study: Study, data: str | Path | None = None) -> Plan:
     return plan
 
 
-def cells(study: Study, datasets: dict[str, Dataset], folds: dict[str, int]) -> Iterator[Cell]:
+def generate_cells(
+    study: Study, datasets: dict[str, Dataset], folds: dict[str, int]
+) -> Iterator[Cell]:
     """Yield the cells of a resolved study; one lazy generator for everything that is ever run.
 
     Parameters
@@ -96,11 +104,13 @@ def cells(study: Study, datasets: dict[str, Dataset], folds: dict[str, int]) -> 
     datasets : label to Dataset
     folds : label to number of folds
     """
-    configurations = _configurations(study)
-    sampled = [axis for axis in axes_with(Role.REPLICATE, Role.CONDITION) if axis.name != "dataset"]
+    configurations = _list_configurations(study)
+    sampled = [
+        axis for axis in axes_with_roles(Role.REPLICATE, Role.CONDITION) if axis.name != "dataset"
+    ]
     for data in study.datasets:
         dataset = datasets[data.label]
-        split = split_of(study, dataset)
+        split = resolve_split(study, dataset)
         for sample in product(*(getattr(study, axis.plural) for axis in sampled)):
             condition = {
                 "dataset": data,
@@ -113,10 +123,12 @@ def cells(study: Study, datasets: dict[str, Dataset], folds: dict[str, int]) -> 
                     )
 
 
-def _configurations(study: Study) -> list[dict[str, Any]]:
+def _list_configurations(study: Study) -> list[dict[str, Any]]:
     """Every pipeline with every value of the other axes; ``majority`` looks at no image, and so is run with their defaults alone."""
     others = [
-        axis for axis in axes_with(Role.CONFIGURATION) if axis.name not in ("extractor", "model")
+        axis
+        for axis in axes_with_roles(Role.CONFIGURATION)
+        if axis.name not in ("extractor", "model")
     ]
     defaults = default_values()
     return [
@@ -125,7 +137,7 @@ def _configurations(study: Study) -> list[dict[str, Any]]:
             "model": model,
             **{axis.name: value for axis, value in zip(others, chosen, strict=True)},
         }
-        for extractor, model in _pipelines(study)
+        for extractor, model in _extractor_model_pairs(study)
         for chosen in product(
             *(
                 [defaults[axis.name]] if model.name == BASELINE else getattr(study, axis.plural)
@@ -135,13 +147,13 @@ def _configurations(study: Study) -> list[dict[str, Any]]:
     ]
 
 
-def split_of(study: Study, dataset: Dataset) -> ResolvedSpec:
+def resolve_split(study: Study, dataset: Dataset) -> ResolvedSpec:
     """Split of a study on one data set: the named one, else the official one where there is one, else 3-fold."""
-    default = Spec("official") if has_official(dataset) else Spec("stratified_kfold")
-    return with_defaults(resolve("split", study.split or default))
+    default = Spec("official") if has_official_split(dataset) else Spec("stratified_kfold")
+    return with_defaults(resolve_spec("split", study.split or default))
 
 
-def _pipelines(study: Study) -> Iterator[tuple[tuple[ResolvedSpec, ...], ResolvedSpec]]:
+def _extractor_model_pairs(study: Study) -> Iterator[tuple[tuple[ResolvedSpec, ...], ResolvedSpec]]:
     """Every pair of extractor and model, each once; the baseline needs no extractor where a study has none."""
     spanned = (
         (extractor, model)
@@ -156,5 +168,5 @@ def _pipelines(study: Study) -> Iterator[tuple[tuple[ResolvedSpec, ...], Resolve
     )
     first: dict[Any, tuple[tuple[ResolvedSpec, ...], ResolvedSpec]] = {}
     for pair in chain(spanned, alone, study.pipelines):
-        first.setdefault(content_of(pair), pair)
+        first.setdefault(identifying_content(pair), pair)
     yield from first.values()

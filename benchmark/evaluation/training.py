@@ -15,13 +15,13 @@ from benchmark.evaluation.inner_folds import (
     TrainingSet,
     Validation,
     held_out_probabilities,
+    predict_aligned_proba,
     prepare_fit,
-    probabilities,
 )
-from benchmark.sampling.splits import official_validation
+from benchmark.sampling.splits import select_official_validation
 from benchmark.scoring.predictions import Predictions
 from benchmark.strategies.base import Combined, Strategy
-from benchmark.strategies.thresholds import balances
+from benchmark.strategies.thresholds import balances_classes
 from benchmark.utils.notes import Note, NoteKind
 
 
@@ -63,20 +63,20 @@ def train_and_predict(components: Components, features: Features) -> Trained:
         The strategy or the model cannot work on this training set.
     """
     dataset, strategy, test = components.dataset, components.strategy, components.test
-    notes = double_corrections(strategy, components.model)
+    notes = double_correction_notes(strategy, components.model)
     model = strategy.weight(components.model, dataset.targets[components.train])
     outcome: dict[str, Any] = {}
     validation = _official_validation(components, features) if components.is_official else None
     whole = TrainingSet(features.train, dataset, components.train, strategy, validation)
     training, given = prepare_fit(model, whole)
-    with _timed(outcome, "resample_s"):
-        X, y = training.resampled()
+    with _record_seconds(outcome, "resample_s"):
+        X, y = training.resampled_data()
     outcome["n_resampled"] = len(y)
-    with _timed(outcome, "fit_s"):
-        fit_model(model, X, y, training.rarest(), **given)
+    with _record_seconds(outcome, "fit_s"):
+        fit_model(model, X, y, training.describe_rarest_class(), **given)
         strategy.learn(whole.y, lambda: held_out_probabilities(model, whole))
-    with _timed(outcome, "predict_s"):
-        proba = strategy.adjust(probabilities(model, features.test, dataset))
+    with _record_seconds(outcome, "predict_s"):
+        proba = strategy.adjust(predict_aligned_proba(model, features.test, dataset))
     uses = whole.uses | training.uses
     outcome["validation"] = "; ".join(f"{what}: {text}" for what, text in uses.items()) or "none"
     groups = None if dataset.groups is None else dataset.groups[test]
@@ -86,7 +86,7 @@ def train_and_predict(components: Components, features: Features) -> Trained:
     return Trained(model, strategy, predictions, outcome, tuple(notes))
 
 
-def double_corrections(strategy: Strategy, model: Any) -> list[Note]:
+def double_correction_notes(strategy: Strategy, model: Any) -> list[Note]:
     """Note that the class frequencies are corrected for more than once, by strategies and by what the model does itself.
 
     Such cells are run, whatever the strategies: some combinations are of interest (Buda, Maki &
@@ -104,14 +104,14 @@ def double_corrections(strategy: Strategy, model: Any) -> list[Note]:
         for part in parts
         if getattr(part, "balances", False)
     ]
-    by += ["the model"] if balances(model) else []
+    by += ["the model"] if balances_classes(model) else []
     text = f"class frequencies are corrected {len(by)} times: by {' and by '.join(by)}"
     return [Note(text, NoteKind.CORRECTION)] if len(by) > 1 else []
 
 
 def _official_validation(components: Components, features: Features) -> Validation | None:
     """The official validation set, if there is one that shares no group with the rest."""
-    indices, n_left_out = official_validation(components.dataset)
+    indices, n_left_out = select_official_validation(components.dataset)
     return (
         Validation(indices, lambda: features.of_training(indices), n_left_out)
         if len(indices)
@@ -120,7 +120,7 @@ def _official_validation(components: Components, features: Features) -> Validati
 
 
 @contextmanager
-def _timed(timings: dict[str, float], name: str) -> Iterator[None]:
+def _record_seconds(timings: dict[str, float], name: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
     timings[name] = time.perf_counter() - start

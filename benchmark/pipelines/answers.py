@@ -14,16 +14,16 @@ from benchmark.reporting.leaderboard import SIX, SIX_MULTILABEL
 SHOWN = 5  # classes
 
 
-def classes_of(card: Card, proba: NDArray[np.float64]) -> list[str]:
+def predicted_classes(card: Card, proba: NDArray[np.float64]) -> list[str]:
     """The most probable class, or those above one half if an image may have several."""
     if card.multilabel:
         return [name for name, p in zip(card.classes, proba, strict=True) if p > 0.5]
     return [card.classes[proba.argmax()]]
 
 
-def said_of(card: Card, proba: NDArray[np.float64]) -> tuple[str, float]:
+def describe_prediction(card: Card, proba: NDArray[np.float64]) -> tuple[str, float]:
     """The class in words, and its probability; of several classes that of the least probable, of none that of the most probable."""
-    found = classes_of(card, proba)
+    found = predicted_classes(card, proba)
     if not found:
         return "none", float(proba.max())
     return ", ".join(found), float(
@@ -31,12 +31,12 @@ def said_of(card: Card, proba: NDArray[np.float64]) -> tuple[str, float]:
     )
 
 
-def top(card: Card, proba: NDArray[np.float64]) -> list[tuple[str, float]]:
+def most_probable_classes(card: Card, proba: NDArray[np.float64]) -> list[tuple[str, float]]:
     """The most probable classes, with their probabilities."""
     return [(card.classes[k], float(proba[k])) for k in np.argsort(-proba, kind="stable")[:SHOWN]]
 
 
-def figures_of(card: Card) -> str:
+def describe_metrics(card: Card) -> str:
     """The six metrics of a leaderboard, on the test set."""
     shown = {name: card.metrics.get(name) for name in (SIX_MULTILABEL if card.multilabel else SIX)}
     return ", ".join(
@@ -45,9 +45,9 @@ def figures_of(card: Card) -> str:
     )
 
 
-def as_record(card: Card, asked: Asked, proba: NDArray[np.float64]) -> dict[str, Any]:
+def prediction_record(card: Card, asked: Asked, proba: NDArray[np.float64]) -> dict[str, Any]:
     """One image's answer as JSON has it; 'class' is a list if an image may have several."""
-    found = classes_of(card, proba)
+    found = predicted_classes(card, proba)
     return {
         "image": asked.name,
         "class": found if card.multilabel else found[0],

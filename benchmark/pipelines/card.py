@@ -73,7 +73,7 @@ class Card(BaseModel):
     fitted: str
 
     @model_validator(mode="after")
-    def _check(self) -> Card:
+    def _check_fields(self) -> Card:
         low, high = self.percentiles
         if not 0 <= low < high <= 100:
             raise ValueError(f"percentiles {self.percentiles}")

@@ -62,13 +62,13 @@ class Place:
     width: int | None
     depth: int = 0
 
-    def holds(self, n_features: int, features: NDArray[np.int64]) -> bool:
+    def has_columns(self, n_features: int, features: NDArray[np.int64]) -> bool:
         """Whether features are columns of what is given to something that takes ``n_features``."""
         width = n_features if self.width is None else min(self.width, n_features)
         return bool((features >= 0).all() and (features < width).all())
 
 
-def check_compiled(part: Any, n_features: int) -> None:
+def check_fitted_state(part: Any, n_features: int) -> None:
     """Refuse a part whose parts do not fit each other, or the features that it is to be given.
 
     Parameters
@@ -82,7 +82,7 @@ def check_compiled(part: Any, n_features: int) -> None:
     UserError
     """
     try:
-        for inner, place in _within(part, Place(n_features)):
+        for inner, place in _walk_objects(part, Place(n_features)):
             _check_attributes(inner)
             if _is_unfitted(inner):
                 continue
@@ -123,7 +123,7 @@ def _is_unfitted(part: Any) -> bool:
     } <= set(part.get_params(deep=False))
 
 
-def _within(part: Any, place: Place) -> Iterator[tuple[Any, Place]]:
+def _walk_objects(part: Any, place: Place) -> Iterator[tuple[Any, Place]]:
     """A part and all inside it, each with the columns that it can be given at most."""
     if place.depth > DEEPEST:
         raise UserError("its objects are nested without end")
@@ -135,7 +135,7 @@ def _within(part: Any, place: Place) -> Iterator[tuple[Any, Place]]:
     elif isinstance(part, dict):
         held = part.values()
     elif isinstance(part, Pipeline):
-        yield from _within_steps(part.steps, deeper)
+        yield from _walk_steps(part.steps, deeper)
         held = [value for name, value in vars(part).items() if name != "steps"]
     elif hasattr(part, "__dict__"):
         held = [
@@ -144,13 +144,13 @@ def _within(part: Any, place: Place) -> Iterator[tuple[Any, Place]]:
         deeper = replace(deeper, width=_width_inside(part, place.width))
     for inner in held:
         if not isinstance(inner, str | bytes | int | float | np.ndarray | np.generic | type(None)):
-            yield from _within(inner, deeper)
+            yield from _walk_objects(inner, deeper)
 
 
-def _within_steps(steps: Any, place: Place) -> Iterator[tuple[Any, Place]]:
+def _walk_steps(steps: Any, place: Place) -> Iterator[tuple[Any, Place]]:
     """Steps of a pipeline: behind one that may change the number of columns, nothing is followed that needs to know it."""
     for _, step in steps:
-        yield from _within(step, place)
+        yield from _walk_objects(step, place)
         if hasattr(type(step), "transform") and type(step) not in AS_WIDE:
             place = replace(place, width=0 if place.width is not None else None)
 
@@ -177,20 +177,20 @@ def _is_sound_tree(tree: Any, place: Place) -> bool:
     left, right = tree.children_left, tree.children_right
     inner = left != -1
     of_leaves = bool((right[~inner] == -1).all())
-    known = place.width is not None and place.holds(tree.n_features, tree.feature[inner])
-    return of_leaves and known and _leads_on(inner, left, right)
+    known = place.width is not None and place.has_columns(tree.n_features, tree.feature[inner])
+    return of_leaves and known and _children_follow_parents(inner, left, right)
 
 
 def _is_sound_predictor(tree: Any, place: Place) -> bool:
     nodes = tree.nodes
     inner = nodes["is_leaf"] == 0
     features = nodes["feature_idx"][inner].astype(np.int64)
-    known = place.holds(2**31, features) and place.width is not None
+    known = place.has_columns(2**31, features) and place.width is not None
     return (
         known
         and len(nodes) > 0
         and not nodes["is_categorical"].any()
-        and _leads_on(inner, nodes["left"], nodes["right"])
+        and _children_follow_parents(inner, nodes["left"], nodes["right"])
     )
 
 
@@ -207,7 +207,7 @@ def _is_sound_boosting(model: Any, place: Place) -> bool:
     return rounds and only_trees and plain and model.n_trees_per_iteration_ == per_round
 
 
-def _leads_on(inner: NDArray[np.bool_], left: NDArray, right: NDArray) -> bool:
+def _children_follow_parents(inner: NDArray[np.bool_], left: NDArray, right: NDArray) -> bool:
     """Whether every inner node leads to two later ones."""
     here, n = np.flatnonzero(inner), len(inner)
     children = np.stack([left[here], right[here]]).astype(np.int64)
@@ -287,7 +287,7 @@ def _is_sound_nystroem(part: Any, place: Place) -> bool:
     return part.kernel == "rbf" and part.kernel_params is None
 
 
-def _are_sound_words(extractor: Any, place: Place) -> bool:
+def _has_sound_vocabulary(extractor: Any, place: Place) -> bool:
     """Whether the words of a vocabulary are those of its extractor: compiled code writes at the place of each."""
     words = extractor.vocabulary_
     n = len(words.words)
@@ -304,7 +304,7 @@ def _are_sound_words(extractor: Any, place: Place) -> bool:
     )
 
 
-def _are_sound_centroids(extractor: Any, place: Place) -> bool:
+def _has_sound_centroids(extractor: Any, place: Place) -> bool:
     d = extractor.patch_size**2 * int(extractor.image_shape_[2])
     n = len(extractor.centroids_)
     shapes = {"mean_": (d,), "whitener_": (d, d), "centroids_": (n, d)}
@@ -315,12 +315,12 @@ def _are_sound_centroids(extractor: Any, place: Place) -> bool:
 
 def _is_sound_pca(extractor: Any, place: Place) -> bool:
     """Whether the fitted extractor is the one that images are enlarged for."""
-    return type(extractor.projection_) is decomposition.PCA and _params_of(
+    return type(extractor.projection_) is decomposition.PCA and _comparable_params(
         extractor.extractor_
-    ) == _params_of(extractor._inner())
+    ) == _comparable_params(extractor._inner_extractor())
 
 
-def _params_of(estimator: Any) -> list[Any]:
+def _comparable_params(estimator: Any) -> list[Any]:
     deep = {
         name: value
         for name, value in estimator.get_params().items()
@@ -351,7 +351,7 @@ SOUND: dict[type, Callable[[Any, Place], bool]] = {
     SVC: _is_sound_svc,
     KNeighborsClassifier: _is_sound_knn,
     Nystroem: _is_sound_nystroem,
-    SIFTBoVW: _are_sound_words,
-    KMeansPatches: _are_sound_centroids,
+    SIFTBoVW: _has_sound_vocabulary,
+    KMeansPatches: _has_sound_centroids,
     PCA: _is_sound_pca,
 }

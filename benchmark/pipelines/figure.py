@@ -14,17 +14,22 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from benchmark.errors import StorageError, UserError
-from benchmark.pipelines.answers import SHOWN, classes_of, said_of, top
+from benchmark.pipelines.answers import (
+    SHOWN,
+    describe_prediction,
+    most_probable_classes,
+    predicted_classes,
+)
 from benchmark.pipelines.card import Card
 from benchmark.pipelines.reading import Asked
-from benchmark.reporting.plots.picture import DPI, STYLE, short
+from benchmark.reporting.plots.picture import DPI, STYLE, shorten_name
 from benchmark.utils.files import write_atomic
 
 FIGURES = (".png", ".svg", ".pdf")
 MOST_IMAGES = 24  # in one figure
 
 
-def check_figure(path: Path, images: list[Path]) -> None:
+def check_plot_path(path: Path, images: list[Path]) -> None:
     """Refuse a figure that cannot be drawn, or would take the place of something else."""
     if path.suffix.lower() not in FIGURES:
         raise UserError(f"cannot draw to {path}: its name must end in {', '.join(FIGURES)}")
@@ -34,7 +39,9 @@ def check_figure(path: Path, images: list[Path]) -> None:
         raise UserError(f"one figure shows at most {MOST_IMAGES} images, not {len(images)}")
 
 
-def save_figure(path: Path, card: Card, asked: list[Asked], proba: NDArray[np.float64]) -> None:
+def save_prediction_plot(
+    path: Path, card: Card, asked: list[Asked], proba: NDArray[np.float64]
+) -> None:
     """Draw each image under 'name (class, probability)', beside bars of its five most probable classes."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.5, 2.6 * len(asked)), layout="constrained")
@@ -53,21 +60,22 @@ def save_figure(path: Path, card: Card, asked: list[Asked], proba: NDArray[np.fl
 
 
 def _draw_image(ax: Axes, card: Card, asked: Asked, proba: NDArray[np.float64]) -> None:
-    said, p = said_of(card, proba)
+    said, p = describe_prediction(card, proba)
     ax.imshow(asked.pixels.squeeze(), cmap="gray", vmin=0, vmax=255)
     ax.set_axis_off()
     ax.set_title(
-        textwrap.fill(f"{short(asked.name, 40)} ({short(said, 40)}, {p:.2f})", 46), loc="left"
+        textwrap.fill(f"{shorten_name(asked.name, 40)} ({shorten_name(said, 40)}, {p:.2f})", 46),
+        loc="left",
     )
 
 
 def _draw_bars(ax: Axes, card: Card, proba: NDArray[np.float64]) -> None:
-    names, values = zip(*top(card, proba), strict=True)
-    chosen = classes_of(card, proba)
+    names, values = zip(*most_probable_classes(card, proba), strict=True)
+    chosen = predicted_classes(card, proba)
     bars = ax.barh(
         range(len(names)), values, color=["#0b4f9e" if name in chosen else "0.7" for name in names]
     )
     ax.bar_label(bars, [f"{value:.2f}" for value in values], padding=3, fontsize=8)
-    ax.set_yticks(range(len(names)), [short(name) for name in names])
+    ax.set_yticks(range(len(names)), [shorten_name(name) for name in names])
     ax.set(xlim=(0, 1.12), xticks=(0, 0.5, 1), xlabel="probability", ylim=(SHOWN - 0.4, -0.6))
     ax.grid(visible=False, axis="y")

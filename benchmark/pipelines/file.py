@@ -15,27 +15,27 @@ import skops.io
 from pydantic import ValidationError
 from sklearn.base import BaseEstimator
 
-from benchmark.errors import UserError, validation_problem
+from benchmark.errors import UserError, describe_validation_error
 from benchmark.pipelines.card import Card
 from benchmark.pipelines.pipeline import Pipeline
 from benchmark.pipelines.schema import (
     Budget,
     announced_sizes,
     clean_skops,
+    compact_skops,
     parse_json,
-    read_part,
-    rewrite_skops,
+    read_member,
 )
 from benchmark.pipelines.sources import (
     FOLDER,
     KEPT,
     RESTORE,
     PluginError,
-    match_plugins,
-    plugin_files,
-    where_torch_is,
+    find_plugin_files,
+    find_torch_attribute,
+    match_plugin_files,
 )
-from benchmark.pipelines.trial import EXTRA, bounded_memory, in_bounded_time, try_out
+from benchmark.pipelines.trial import EXTRA, check_pipeline, limited_memory, run_with_timeout
 from benchmark.pipelines.trusted import trusted_types
 from benchmark.utils.files import user_path
 
@@ -49,7 +49,7 @@ LARGEST_CARD = 2**22
 FIRST = b"PK\x03\x04"  # of every zip
 
 
-def load(path: Path, plugins: Iterable[str] = ()) -> Pipeline:
+def load_pipeline(path: Path, plugins: Iterable[str] = ()) -> Pipeline:
     """Read a pipeline; nothing in its file is run.
 
     Parameters
@@ -79,10 +79,10 @@ def load(path: Path, plugins: Iterable[str] = ()) -> Pipeline:
             content = file.read(LARGEST)
     except OSError as error:
         raise UserError(f"cannot read the pipeline {path}: {error.strerror or error}") from None
-    return loads(content, str(path), plugins)
+    return deserialize_pipeline(content, str(path), plugins)
 
 
-def dumps(pipeline: Pipeline) -> bytes:
+def serialize_pipeline(pipeline: Pipeline) -> bytes:
     """Content of a pipeline's file.
 
     Raises
@@ -90,13 +90,17 @@ def dumps(pipeline: Pipeline) -> bytes:
     UserError
         It holds something that no pipeline's file can hold.
     """
-    parts = pipeline.parts
-    owners = list(_with_networks(parts))
-    files = {f"network_{k}.safetensors": _weights(owner) for k, owner in enumerate(owners)}
-    with _without_networks(owners):
-        files |= {f"{name}.skops": _packed(part) for name, part in parts.items()}
-    files |= {f"{FOLDER}{Path(path).name}": Path(path).read_bytes() for path in plugin_files(parts)}
-    digests = {name: _digest(content) for name, content in files.items()}
+    parts = pipeline.stored_components
+    owners = list(_find_network_owners(parts))
+    files = {
+        f"network_{k}.safetensors": _serialize_weights(owner) for k, owner in enumerate(owners)
+    }
+    with _detach_networks(owners):
+        files |= {f"{name}.skops": _serialize_component(part) for name, part in parts.items()}
+    files |= {
+        f"{FOLDER}{Path(path).name}": Path(path).read_bytes() for path in find_plugin_files(parts)
+    }
+    digests = {name: _digest_bytes(content) for name, content in files.items()}
     card = {"card": pipeline.card.model_dump(mode="json"), "files": digests}
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
@@ -106,9 +110,9 @@ def dumps(pipeline: Pipeline) -> bytes:
     return buffer.getvalue()
 
 
-def _packed(part: Any) -> bytes:
+def _serialize_component(part: Any) -> bytes:
     """A part as skops has it, without what a file does not need; text and numbers only."""
-    held = where_torch_is(part)
+    held = find_torch_attribute(part)
     if held:
         raise UserError(f"{held} belongs to torch: {RESTORE}")
     try:
@@ -116,60 +120,58 @@ def _packed(part: Any) -> bytes:
     except Exception as error:  # skops raises whatever an object's own methods do
         raise UserError(
             f"a {type(part).__name__} cannot be saved: it holds what no file can "
-            f"({_short(error)}); {KEPT}"
+            f"({_shorten_message(error)}); {KEPT}"
         ) from None
-    return rewrite_skops(content)
+    return compact_skops(content)
 
 
-def loads(content: bytes, name: str, plugins: Iterable[str] = ()) -> Pipeline:
+def deserialize_pipeline(content: bytes, name: str, plugins: Iterable[str] = ()) -> Pipeline:
     """Pipeline of a file's content; ``name`` is how messages call it."""
     if not content.startswith(FIRST):
         raise UserError(
             f"{name} is no pipeline: python -m benchmark fit ... --save FILE{SUFFIX} writes one"
         )
     try:
-        return in_bounded_time(lambda: _loaded(content, name, list(plugins)))
+        return run_with_timeout(lambda: _rebuild_pipeline(content, name, list(plugins)))
     except PluginError as error:
         raise UserError(str(error)) from None
     except UserError as error:
-        raise UserError(f"{name} is refused: {_short(error)}") from error
+        raise UserError(f"{name} is refused: {_shorten_message(error)}") from error
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))[:100]
         raise UserError(
             f"{name} is refused: its card{f', field {field}' if field else ''} "
-            f"{validation_problem(first)}"
+            f"{describe_validation_error(first)}"
         ) from None
     except MemoryError:
         raise UserError(
             f"{name} is refused: it takes more memory than two images could need"
         ) from None
     except Exception as error:  # whatever a hostile file brings about is for the user to read
-        changed = (
-            f"damaged, or changed since it was written ({type(error).__name__}: {_short(error)})"
-        )
+        changed = f"damaged, or changed since it was written ({type(error).__name__}: {_shorten_message(error)})"
         raise UserError(f"{name} is refused: {changed}") from error
 
 
-def _loaded(content: bytes, name: str, plugins: list[str]) -> Pipeline:
-    card, files = _unpacked(content)
+def _rebuild_pipeline(content: bytes, name: str, plugins: list[str]) -> Pipeline:
+    card, files = _read_archive(content)
     sources = {
         part.removeprefix(FOLDER): text for part, text in files.items() if part.startswith(FOLDER)
     }
-    trusted = trusted_types(match_plugins(sources, plugins, name) if sources else plugins)
+    trusted = trusted_types(match_plugin_files(sources, plugins, name) if sources else plugins)
     most = min(LARGEST, max(ALWAYS, RATIO * len(content)))
-    with bounded_memory(EXTRA + 4 * most):
-        parts = _read_parts(
+    with limited_memory(EXTRA + 4 * most):
+        parts = _read_components(
             {part: found for part, found in files.items() if part.endswith(".skops")}, trusted, most
         )
-    has_networks = _give_networks(parts, files, card.image_shape)
+    has_networks = _restore_networks(parts, files, card.image_shape)
     extractors = tuple(parts[f"extractor_{k}"] for k in range(len(parts) - 2))
     pipeline = Pipeline(card, extractors, parts["model"], parts["strategy"])
-    try_out(pipeline, has_networks)
+    check_pipeline(pipeline, has_networks)
     return pipeline
 
 
-def _unpacked(content: bytes) -> tuple[Card, dict[str, bytes]]:
+def _read_archive(content: bytes) -> tuple[Card, dict[str, bytes]]:
     """Card and parts; every part is as long as announced, and has the digest that the card has of it."""
     with zipfile.ZipFile(BytesIO(content)) as archive:
         sizes = announced_sizes(archive)
@@ -179,13 +181,13 @@ def _unpacked(content: bytes) -> tuple[Card, dict[str, bytes]]:
             sizes.values()
         ) > min(LARGEST, len(content)):
             raise UserError("its parts are packed, or longer than the file")
-        head = parse_json(read_part(archive, "card.json", LARGEST_CARD))
+        head = parse_json(read_member(archive, "card.json", LARGEST_CARD))
         card = Card.model_validate(head["card"])
-        files = {name: read_part(archive, name, LARGEST) for name in sizes if name != "card.json"}
+        files = {name: read_member(archive, name, LARGEST) for name in sizes if name != "card.json"}
     changed = [
         name
         for name in {*files, *head["files"]}
-        if name not in files or head["files"].get(name) != _digest(files[name])
+        if name not in files or head["files"].get(name) != _digest_bytes(files[name])
     ]
     if changed:
         raise UserError(
@@ -194,7 +196,7 @@ def _unpacked(content: bytes) -> tuple[Card, dict[str, bytes]]:
     return card, files
 
 
-def _read_parts(files: dict[str, bytes], trusted: set[str], most: int) -> dict[str, Any]:
+def _read_components(files: dict[str, bytes], trusted: set[str], most: int) -> dict[str, Any]:
     """Objects of the skops files, which may take so many bytes."""
     budget = Budget(most, most)
     clean = {name: clean_skops(content, trusted, budget) for name, content in files.items()}
@@ -206,23 +208,23 @@ def _read_parts(files: dict[str, bytes], trusted: set[str], most: int) -> dict[s
     return parts
 
 
-def _with_networks(parts: dict[str, Any]) -> Iterator[Any]:
+def _find_network_owners(parts: dict[str, Any]) -> Iterator[Any]:
     """All that holds a network, in one order."""
     for name in sorted(parts):
-        yield from _owners(parts[name])
+        yield from _walk_network_owners(parts[name])
 
 
-def _owners(part: Any) -> Iterator[Any]:
+def _walk_network_owners(part: Any) -> Iterator[Any]:
     held = getattr(part, "__dict__", {})
     if "network_" in held:
         yield part
     for name in sorted(held):
         if name.endswith("_") and isinstance(held[name], BaseEstimator):
-            yield from _owners(held[name])
+            yield from _walk_network_owners(held[name])
 
 
 @contextmanager
-def _without_networks(owners: list[Any]) -> Iterator[None]:
+def _detach_networks(owners: list[Any]) -> Iterator[None]:
     networks = [owner.network_ for owner in owners]
     for owner in owners:
         owner.network_ = None
@@ -233,11 +235,11 @@ def _without_networks(owners: list[Any]) -> Iterator[None]:
             owner.network_ = network
 
 
-def _give_networks(
+def _restore_networks(
     parts: dict[str, Any], files: dict[str, bytes], image_shape: tuple[int, int, int]
 ) -> bool:
     """Give every part that had a network one again, with the weights of the file; whether any had."""
-    owners = list(_with_networks(parts))
+    owners = list(_find_network_owners(parts))
     if not owners:
         return False
     import safetensors.torch
@@ -249,7 +251,7 @@ def _give_networks(
     return True
 
 
-def _weights(owner: Any) -> bytes:
+def _serialize_weights(owner: Any) -> bytes:
     import safetensors.torch
 
     if not hasattr(owner, "restore") or not hasattr(owner, "image_shape_"):
@@ -259,9 +261,9 @@ def _weights(owner: Any) -> bytes:
     )
 
 
-def _short(error: Exception) -> str:
+def _shorten_message(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
 
 
-def _digest(content: bytes) -> str:
+def _digest_bytes(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()

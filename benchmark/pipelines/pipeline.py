@@ -23,19 +23,19 @@ from benchmark.evaluation.feature_cache import (
     fit_extractor,
     join_features,
 )
-from benchmark.evaluation.inner_folds import probabilities
+from benchmark.evaluation.inner_folds import predict_aligned_proba
 from benchmark.evaluation.plan import make_plan
 from benchmark.evaluation.training import Trained, train_and_predict
 from benchmark.pipelines.card import Card
-from benchmark.plugins.registry import BASELINE, resolve, takes_images
+from benchmark.plugins.registry import BASELINE, resolve_spec, takes_images
 from benchmark.plugins.spec import Spec
-from benchmark.sampling.splits import Indices, has_official, shared_images
+from benchmark.sampling.splits import Indices, has_official_split, note_shared_images
 from benchmark.scoring import metrics
 from benchmark.scoring.predictions import Predictions
 from benchmark.strategies.base import Combined, Refused, Strategy
 from benchmark.study.cell import Cell
 from benchmark.study.study import Study
-from benchmark.utils.environment import environment
+from benchmark.utils.environment import collect_environment
 from benchmark.utils.threads import limited_threads
 
 
@@ -61,20 +61,22 @@ class Pipeline:
     def predict_proba(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Probabilities (n, n_classes) of images (n, *image_shape) uint8, in the order of ``card.classes``; on one thread, as ``fit``."""
         with limited_threads():
-            return self.strategy.adjust(probabilities(self.model, self.features(images), self.card))
+            return self.strategy.adjust(
+                predict_aligned_proba(self.model, self.compute_model_input(images), self.card)
+            )
 
     @property
-    def parts(self) -> dict[str, Any]:
+    def stored_components(self) -> dict[str, Any]:
         """What its file holds, by name; of the strategy what adjusts probabilities, which is all that matters after training."""
         extractors = {f"extractor_{k}": extractor for k, extractor in enumerate(self.extractors)}
-        return {"strategy": _adjusting(self.strategy), "model": self.model, **extractors}
+        return {"strategy": _select_adjustments(self.strategy), "model": self.model, **extractors}
 
-    def features(self, images: NDArray[np.uint8]) -> NDArray:
+    def compute_model_input(self, images: NDArray[np.uint8]) -> NDArray:
         """What the model is given: features (n, d) float32, or the images themselves."""
-        return _features(self.extractors, images)
+        return _compute_model_input(self.extractors, images)
 
 
-def one_cell(study: Study, data: Any = None) -> tuple[Cell, Dataset]:
+def find_single_cell(study: Study, data: Any = None) -> tuple[Cell, Dataset]:
     """Find the one cell of a study with one entry on each axis, and its data set.
 
     The split is the official one where there is one, else the hold-out.
@@ -84,14 +86,15 @@ def one_cell(study: Study, data: Any = None) -> tuple[Cell, Dataset]:
     UserError
         A name is unknown, or the data set cannot be loaded.
     """
-    model = resolve("model", study.models[0], study.plugins)
+    model = resolve_spec("model", study.models[0], study.plugins)
     if not study.extractors and not takes_images(model) and model.name != BASELINE:
         raise UserError(f"{model.label} takes features: name an extractor, such as --extractor hog")
     plan = make_plan(study.model_copy(update={"split": None}), data)
     (dataset,) = plan.datasets.values()
-    if not has_official(dataset):
+    if not has_official_split(dataset):
         plan = replace(
-            plan, study=plan.study.model_copy(update={"split": resolve("split", Spec("holdout"))})
+            plan,
+            study=plan.study.model_copy(update={"split": resolve_spec("split", Spec("holdout"))}),
         )
     found = list(plan.cells())
     if study.extractors and not found[0].extractor:
@@ -106,7 +109,7 @@ def one_cell(study: Study, data: Any = None) -> tuple[Cell, Dataset]:
     return found[0], dataset
 
 
-def fit(cell: Cell, dataset: Dataset) -> Pipeline:
+def fit_pipeline(cell: Cell, dataset: Dataset) -> Pipeline:
     """Train a pipeline on a cell's training set, and measure it on its test set.
 
     On one thread, as ``run`` does, so that its probabilities are those of the same cell in a
@@ -118,14 +121,14 @@ def fit(cell: Cell, dataset: Dataset) -> Pipeline:
         The strategy or the model cannot work on this training set.
     """
     components = build_components(cell, dataset)
-    reason = components.refusal()
+    reason = components.refusal_reason()
     if reason:
         raise UserError(f"this pipeline cannot be trained on {dataset.name}: {reason}")
     seed_global_generators(cell)
     with limited_threads(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            trained = train(components)
+            trained = train_components(components)
         except Refused as refused:
             raise UserError(
                 f"this pipeline cannot be trained on {dataset.name}: {refused}"
@@ -139,28 +142,29 @@ def fit(cell: Cell, dataset: Dataset) -> Pipeline:
         *dataset.notes,
         *trained.notes,
         *([f"held out: {how}"] if how != "none" else []),
-        *shared_images(dataset, *components.fold),
-        *metrics.undefined(trained.predictions),
+        *note_shared_images(dataset, *components.fold),
+        *metrics.note_undefined_metrics(trained.predictions),
         *describe_warnings(caught),
     )
-    return make_pipeline(components, trained, notes)
+    return assemble_pipeline(components, trained, notes)
 
 
-def train(components: Components) -> Trained:
+def train_components(components: Components) -> Trained:
     """Fit the extractors and the model of a cell, and predict its test set."""
     dataset = components.dataset
     for extractor in components.extractors:
         fit_extractor(extractor, dataset, components.train)
 
-    def rows(indices: Indices) -> NDArray:
-        return _features(components.extractors, dataset.images[indices])
+    def features_at(indices: Indices) -> NDArray:
+        return _compute_model_input(components.extractors, dataset.images[indices])
 
     return train_and_predict(
-        components, Features(rows(components.train), rows(components.test), rows)
+        components,
+        Features(features_at(components.train), features_at(components.test), features_at),
     )
 
 
-def make_pipeline(components: Components, trained: Trained, notes: tuple[str, ...]) -> Pipeline:
+def assemble_pipeline(components: Components, trained: Trained, notes: tuple[str, ...]) -> Pipeline:
     """Put together what was trained and where it comes from."""
     card = make_card(
         components.cell, components.dataset, trained.predictions, len(components.train), notes
@@ -186,9 +190,9 @@ def make_card(
         n_test=len(predictions.y_true),
         metrics={
             name: float(value) if math.isfinite(value) else None
-            for name, value in metrics.compute(predictions).items()
+            for name, value in metrics.compute_metrics(predictions).items()
         },
-        environment=environment(),
+        environment=collect_environment(),
         notes=notes,
         licence=dataset.licence or "",
         citation=dataset.citation or "",
@@ -196,13 +200,13 @@ def make_card(
     )
 
 
-def _adjusting(strategy: Strategy) -> Strategy:
+def _select_adjustments(strategy: Strategy) -> Strategy:
     parts = strategy.parts if isinstance(strategy, Combined) else [strategy]
     kept = [part for part in parts if type(part).adjust is not Strategy.adjust]
     return kept[0] if len(kept) == 1 else Combined(kept) if kept else Strategy()
 
 
-def _features(extractors: tuple[Any, ...], images: NDArray[np.uint8]) -> NDArray:
+def _compute_model_input(extractors: tuple[Any, ...], images: NDArray[np.uint8]) -> NDArray:
     return (
         join_features([extractor.transform(images) for extractor in extractors])
         if extractors

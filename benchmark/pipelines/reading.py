@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.datasets.images.load import resize
-from benchmark.datasets.images.notes import notes_on
-from benchmark.datasets.images.picture import SUFFIXES, picture_size, read_picture
+from benchmark.datasets.images.load import resize_image
+from benchmark.datasets.images.notes import describe_conversions
+from benchmark.datasets.images.picture import SUFFIXES, read_image_size, read_picture
 from benchmark.errors import UserError
 from benchmark.pipelines.card import Card
 from benchmark.utils.files import user_path
@@ -58,7 +58,7 @@ def read_image(path: Path, card: Card) -> Asked:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            height, width = picture_size(path)
+            height, width = read_image_size(path)
             if height * width > card.max_pixels:
                 raise ValueError(
                     f"{height}x{width} are more than {card.max_pixels:,} pixels; fit the pipeline "
@@ -70,8 +70,10 @@ def read_image(path: Path, card: Card) -> Asked:
         known = ", ".join(sorted(SUFFIXES))
         raise UserError(f"cannot read the image {path}: {reason} (known are {known})") from None
     *shape, channels = card.image_shape
-    notes = notes_on([picture], tuple(shape), "as the pipeline was trained on", card.percentiles)
-    image = resize(picture.pixels, (shape[0], shape[1]))
+    notes = describe_conversions(
+        [picture], tuple(shape), "as the pipeline was trained on", card.percentiles
+    )
+    image = resize_image(picture.pixels, (shape[0], shape[1]))
     if channels == 1 and image.shape[2] == 3:
         image = np.rint(to_gray(image)).astype(np.uint8)[..., None]
         notes = (*notes, "colours left out: the pipeline was trained on gray images")

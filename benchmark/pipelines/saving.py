@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 
 from benchmark.engine.worker import EndedError, Limits, Worker
 from benchmark.errors import StorageError, UserError
-from benchmark.pipelines.file import SUFFIX, dumps, loads
+from benchmark.pipelines.file import SUFFIX, deserialize_pipeline, serialize_pipeline
 from benchmark.pipelines.pipeline import Pipeline
 from benchmark.pipelines.schema import UnknownContentError
-from benchmark.pipelines.sources import KEPT, holds_generator, plugin_files
+from benchmark.pipelines.sources import KEPT, find_plugin_files, holds_random_generator
 from benchmark.utils.files import user_path, write_atomic
 
 ROUNDING = 1e-5  # an array that is read back may lie in memory in another order
 _READER = Worker()  # started when a plug-in is first saved; nothing is ever trained in it
 
 
-def save(pipeline: Pipeline, path: Path, images: NDArray[np.uint8] | None = None) -> None:
+def save_pipeline(pipeline: Pipeline, path: Path, images: NDArray[np.uint8] | None = None) -> None:
     """Write a pipeline, after reading it back.
 
     Parameters
@@ -38,8 +38,8 @@ def save(pipeline: Pipeline, path: Path, images: NDArray[np.uint8] | None = None
         The path ends otherwise, or the pipeline holds something that no pipeline's file can hold.
     """
     path = user_path(path)
-    check_name(path)
-    content = read_back(pipeline, path.name, images)
+    check_save_path(path)
+    content = serialize_and_verify(pipeline, path.name, images)
     try:
         write_atomic(path, lambda file: file.write(content))
     except StorageError as error:
@@ -48,7 +48,9 @@ def save(pipeline: Pipeline, path: Path, images: NDArray[np.uint8] | None = None
         ) from None
 
 
-def read_back(pipeline: Pipeline, name: str, images: NDArray[np.uint8] | None = None) -> bytes:
+def serialize_and_verify(
+    pipeline: Pipeline, name: str, images: NDArray[np.uint8] | None = None
+) -> bytes:
     """Content of a pipeline's file, after reading it back; one with plug-ins in a new process as well.
 
     Parameters
@@ -65,16 +67,16 @@ def read_back(pipeline: Pipeline, name: str, images: NDArray[np.uint8] | None = 
         The pipeline holds something that no pipeline's file can hold, or predicts otherwise when it
         is read back.
     """
-    content, plugins = dumps(pipeline), plugin_files(pipeline.parts)
+    content, plugins = serialize_pipeline(pipeline), find_plugin_files(pipeline.stored_components)
     noise = np.random.default_rng(0).integers(
         0, 256, (2, *pipeline.card.image_shape), dtype=np.uint8
     )
     probe = noise if images is None else np.concatenate([noise, images])
     expected = pipeline.predict_proba(probe)
     try:
-        again = predict_from(content, name, plugins, probe)
+        again = predict_from_bytes(content, name, plugins, probe)
     except UserError as error:
-        raise UserError(_why_not_saved(error, name, pipeline)) from None
+        raise UserError(_explain_refusal(error, name, pipeline)) from None
     if not np.allclose(again, expected, atol=ROUNDING):
         raise UserError(
             f"{name} cannot be saved: read back from its file it predicts otherwise; a class must "
@@ -82,30 +84,30 @@ def read_back(pipeline: Pipeline, name: str, images: NDArray[np.uint8] | None = 
             "and predict the same for the same images"
         )
     if plugins:
-        _check_elsewhere(content, name, plugins, probe, expected)
+        _check_in_new_process(content, name, plugins, probe, expected)
     return content
 
 
-def predict_from(
+def predict_from_bytes(
     content: bytes, name: str, plugins: list[str], images: NDArray[np.uint8]
 ) -> NDArray[np.float64]:
     """Probabilities of images by the pipeline of a file's content."""
-    return loads(content, name, plugins).predict_proba(images)
+    return deserialize_pipeline(content, name, plugins).predict_proba(images)
 
 
-def _why_not_saved(error: UserError, name: str, pipeline: Pipeline) -> str:
+def _explain_refusal(error: UserError, name: str, pipeline: Pipeline) -> str:
     """Say of a pipeline that was just trained, not of a stranger's, why its file is refused."""
     reason = str(error).removeprefix(f"{name} is refused: ")
     if isinstance(error.__cause__, UnknownContentError):
         reason = f"{reason}; {KEPT}"
     elif error.__cause__ is not None and not isinstance(error.__cause__, UserError):
         reason = f"read back from its file it fails ({type(error.__cause__).__name__}: {str(error.__cause__)[:300]})"
-    if any(holds_generator(part) for part in pipeline.parts.values()):
+    if any(holds_random_generator(part) for part in pipeline.stored_components.values()):
         reason += "; a file keeps no random generator: draw random numbers in fit or learn only"
     return f"{name} cannot be saved: {reason}"
 
 
-def _check_elsewhere(
+def _check_in_new_process(
     content: bytes,
     name: str,
     plugins: list[str],
@@ -114,8 +116,8 @@ def _check_elsewhere(
 ) -> None:
     """Refuse a pipeline that predicts otherwise in a process in which nothing was trained."""
     try:
-        again = _READER.run(
-            Limits(), predict_from, content, name, plugins, probe, plugins=tuple(plugins)
+        again = _READER.run_task(
+            Limits(), predict_from_bytes, content, name, plugins, probe, plugins=tuple(plugins)
         )
         problem = "" if np.allclose(again, expected, atol=ROUNDING) else "predicts otherwise"
     except EndedError as ended:
@@ -136,7 +138,7 @@ def _check_elsewhere(
         )
 
 
-def check_name(path: Path) -> None:
+def check_save_path(path: Path) -> None:
     """Refuse a path that cannot be that of a pipeline to be written."""
     if path.suffix != SUFFIX:
         raise UserError(

@@ -58,7 +58,7 @@ class Budget:
     left: int
     total: int
 
-    def take(self, n_bytes: int) -> None:
+    def spend_bytes(self, n_bytes: int) -> None:
         """Spend bytes.
 
         Raises
@@ -96,29 +96,29 @@ def clean_skops(content: bytes, trusted: Collection[str], budget: Budget) -> byt
         sizes = announced_sizes(archive)
         if "schema.json" not in sizes:
             raise UserError("a part of it is no skops file")
-        schema = parse_json(read_part(archive, "schema.json", LONGEST_SCHEMA))
+        schema = parse_json(read_member(archive, "schema.json", LONGEST_SCHEMA))
         named: set[str] = set()
         arrays: set[str] = set()
         for node in _checked_nodes(schema, trusted):
             if "file" in node:
-                budget.take(sizes[node["file"]])
+                budget.spend_bytes(sizes[node["file"]])
                 named.add(node["file"])
                 if node["__loader__"] != "BytesNode":
                     arrays.add(node["file"])
-        contents = {name: read_part(archive, name, sizes[name]) for name in named}
+        contents = {name: read_member(archive, name, sizes[name]) for name in named}
     for name in arrays:
         _check_array(name, contents[name])
-    return _written(schema, contents, zipfile.ZIP_STORED)
+    return _write_skops(schema, contents, zipfile.ZIP_STORED)
 
 
-def rewrite_skops(content: bytes) -> bytes:
+def compact_skops(content: bytes) -> bytes:
     """Content of a skops file without what is not read back; smaller, and without addresses of this process's memory."""
     with zipfile.ZipFile(BytesIO(content)) as archive:
         arrays = {name: archive.read(name) for name in archive.namelist()}
-    return _written(json.loads(arrays.pop("schema.json")), arrays, zipfile.ZIP_DEFLATED)
+    return _write_skops(json.loads(arrays.pop("schema.json")), arrays, zipfile.ZIP_DEFLATED)
 
 
-def _written(schema: Any, arrays: dict[str, bytes], compression: int) -> bytes:
+def _write_skops(schema: Any, arrays: dict[str, bytes], compression: int) -> bytes:
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w", compression) as archive:
         archive.writestr(
@@ -146,7 +146,7 @@ def announced_sizes(archive: zipfile.ZipFile) -> dict[str, int]:
     return sizes
 
 
-def read_part(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+def read_member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
     """Read a part of a zip that is as long as announced; no more than that is ever unpacked.
 
     Raises
@@ -200,7 +200,9 @@ def _checked_nodes(schema: Any, trusted: Collection[str]) -> Iterator[dict[str, 
 def _check_node(node: dict[str, Any], trusted: Collection[str]) -> None:
     loader, name = str(node.get("__loader__")), f"{node.get('__module__')}.{node.get('__class__')}"
     if name not in trusted:
-        raise UnknownContentError(f"it holds {_readable(name)}, a type that is not trusted")
+        raise UnknownContentError(
+            f"it holds {_readable_type_name(name)}, a type that is not trusted"
+        )
     if loader not in LOADERS or not LOADERS[loader](name):
         raise UnknownContentError(f"it holds a {loader} of {name}, which no pipeline has")
     content = node.get("content")
@@ -222,7 +224,7 @@ def _check_node(node: dict[str, Any], trusted: Collection[str]) -> None:
         raise UserError(f"its {name} has a state, which no pipeline's has")
 
 
-def _readable(name: str) -> str:
+def _readable_type_name(name: str) -> str:
     """Name of a type, without that under which a plug-in file is imported."""
     module, _, kind = name[:200].rpartition(".")
     if not module.startswith("plugin_"):

@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmark.errors import UserError
 from benchmark.utils.files import user_path
-from benchmark.utils.text import brief
+from benchmark.utils.text import short_repr
 
 PLAIN_NAME = re.compile(r"\w[\w.-]{0,99}\.py")
 FOLDER = "plugins/"
@@ -36,7 +36,7 @@ class PluginError(UserError):
     """The plug-in that a pipeline needs was not named, or is another version."""
 
 
-def plugin_files(part: Any) -> list[str]:
+def find_plugin_files(part: Any) -> list[str]:
     """Plug-in files whose classes are in a trained part.
 
     Raises
@@ -45,23 +45,23 @@ def plugin_files(part: Any) -> list[str]:
         Two files have one name, or one has changed since it was loaded.
     """
     files: dict[str, str] = {}
-    for module in sorted({type(inner).__module__ for inner in _within(part)}):
+    for module in sorted({type(inner).__module__ for inner in _walk_objects(part)}):
         if not module.startswith("plugin_"):
             continue
         path = Path(str(sys.modules[module].__file__))
-        if not path.is_file() or module_name(path.name, path.read_bytes()) != module:
+        if not path.is_file() or plugin_module_name(path.name, path.read_bytes()) != module:
             raise UserError(f"{path} has changed since it was loaded: run the same command again")
         if files.setdefault(path.name, str(path)) != str(path):
             raise UserError(f"two plug-in files are named {path.name}: rename one")
     return list(files.values())
 
 
-def module_name(file_name: str, text: bytes) -> str:
+def plugin_module_name(file_name: str, text: bytes) -> str:
     """Name under which ``load_plugin_file`` imports a plug-in file."""
     return f"plugin_{Path(file_name).stem}_{hashlib.sha256(text).hexdigest()[:8]}"
 
 
-def match_plugins(sources: dict[str, bytes], given: Iterable[str], name: str) -> list[str]:
+def match_plugin_files(sources: dict[str, bytes], given: Iterable[str], name: str) -> list[str]:
     """Which of the files that the user named are the plug-ins of a pipeline.
 
     Parameters
@@ -81,17 +81,17 @@ def match_plugins(sources: dict[str, bytes], given: Iterable[str], name: str) ->
     odd = [file_name for file_name in sources if not PLAIN_NAME.fullmatch(file_name)]
     if odd:  # a name from a stranger's file is printed in commands to be copied
         raise PluginError(
-            f"{name} is refused: {brief(odd[0])} is no name of a plug-in file: letters, digits, . "
+            f"{name} is refused: {short_repr(odd[0])} is no name of a plug-in file: letters, digits, . "
             "_ and -, then .py"
         )
     paths = [user_path(path) for path in given]
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
         raise PluginError(f"no plug-in file {missing[0]}")
-    return [_matching(file_name, text, paths, name) for file_name, text in sources.items()]
+    return [_match_plugin_file(file_name, text, paths, name) for file_name, text in sources.items()]
 
 
-def _matching(file_name: str, text: bytes, paths: list[Path], name: str) -> str:
+def _match_plugin_file(file_name: str, text: bytes, paths: list[Path], name: str) -> str:
     equal = [
         path for path in paths if path.stat().st_size == len(text) and path.read_bytes() == text
     ]
@@ -113,10 +113,12 @@ def _matching(file_name: str, text: bytes, paths: list[Path], name: str) -> str:
     )
 
 
-def holds_generator(part: Any) -> bool:
+def holds_random_generator(part: Any) -> bool:
     """Whether a plug-in in a part holds a random generator, which a file does not keep."""
     generators = (np.random.Generator, np.random.RandomState)
-    plugins = [inner for inner in _within(part) if type(inner).__module__.startswith("plugin_")]
+    plugins = [
+        inner for inner in _walk_objects(part) if type(inner).__module__.startswith("plugin_")
+    ]
     return any(
         isinstance(value, generators)
         for plugin in plugins
@@ -124,12 +126,12 @@ def holds_generator(part: Any) -> bool:
     )
 
 
-def where_torch_is(part: Any) -> str | None:
+def find_torch_attribute(part: Any) -> str | None:
     """Class and attribute that hold something of torch, which a file keeps for networks only; None where nothing does."""
     torch = sys.modules.get("torch")
     if torch is None:
         return None
-    for inner in _within(part):
+    for inner in _walk_objects(part):
         for name, value in getattr(inner, "__dict__", {}).items():
             values = (
                 value.values()
@@ -143,7 +145,7 @@ def where_torch_is(part: Any) -> str | None:
     return None
 
 
-def _within(part: Any) -> Iterator[Any]:
+def _walk_objects(part: Any) -> Iterator[Any]:
     """A part and all objects inside it, each once."""
     waiting, seen = [part], set()
     while waiting:

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from benchmark.errors import UserError
-from benchmark.pipelines.compiled import check_compiled
+from benchmark.pipelines.compiled import check_fitted_state
 from benchmark.pipelines.pipeline import Pipeline
 from benchmark.utils.threads import GIVEN_UP
 from features.base import enlarged_shape
@@ -26,7 +26,7 @@ LONGEST_LIST = 64
 Result = TypeVar("Result")
 
 
-def in_bounded_time(work: Callable[[], Result], seconds: float = SECONDS) -> Result:
+def run_with_timeout(work: Callable[[], Result], seconds: float = SECONDS) -> Result:
     """Do work in a thread, and give up waiting for it after a time.
 
     Raises
@@ -39,13 +39,13 @@ def in_bounded_time(work: Callable[[], Result], seconds: float = SECONDS) -> Res
     results: list[Result] = []
     errors: list[BaseException] = []
 
-    def call() -> None:
+    def store_result() -> None:
         try:
             results.append(work())
         except BaseException as error:  # raised again where it is waited for
             errors.append(error)
 
-    thread = threading.Thread(target=call, daemon=True)
+    thread = threading.Thread(target=store_result, daemon=True)
     thread.start()
     thread.join(seconds)
     if errors:
@@ -57,7 +57,7 @@ def in_bounded_time(work: Callable[[], Result], seconds: float = SECONDS) -> Res
 
 
 @contextmanager
-def bounded_memory(extra: int) -> Iterator[None]:
+def limited_memory(extra: int) -> Iterator[None]:
     """Have allocations fail that bring the process above what it holds now by more than ``extra`` bytes; on Linux only.
 
     Raises
@@ -90,7 +90,7 @@ def bounded_memory(extra: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
-def try_out(pipeline: Pipeline, has_networks: bool) -> None:
+def check_pipeline(pipeline: Pipeline, has_networks: bool) -> None:
     """Refuse what does not fit together, asks for too much, or gives no probabilities for a black image and a noisy one.
 
     Raises
@@ -98,19 +98,19 @@ def try_out(pipeline: Pipeline, has_networks: bool) -> None:
     UserError
     """
     for extractor in pipeline.extractors:
-        _check_sizes(extractor, pipeline.card.image_shape)
+        _check_extractor_sizes(extractor, pipeline.card.image_shape)
     for part in (*pipeline.extractors, pipeline.model):
         if hasattr(part, "check_parameters"):
             part.check_parameters()
     for part in (*pipeline.extractors, pipeline.strategy):
-        check_compiled(part, 0)
+        check_fitted_state(part, 0)
     images = np.random.default_rng(0).integers(
         0, 256, (2, *pipeline.card.image_shape), dtype=np.uint8
     )
     images[0] = 0
-    with bounded_memory(EXTRA_OF_NETWORKS if has_networks else EXTRA):
-        n_features = pipeline.features(images).shape[1] if pipeline.extractors else 0
-        check_compiled(pipeline.model, n_features)
+    with limited_memory(EXTRA_OF_NETWORKS if has_networks else EXTRA):
+        n_features = pipeline.compute_model_input(images).shape[1] if pipeline.extractors else 0
+        check_fitted_state(pipeline.model, n_features)
         proba = pipeline.predict_proba(images)
         alone = pipeline.predict_proba(images[1:])
         three = pipeline.predict_proba(
@@ -129,7 +129,7 @@ def _check_probabilities(pipeline: Pipeline, proba: Any) -> None:
         raise UserError("what it gives for an image are not probabilities of its classes")
 
 
-def _check_sizes(extractor: Any, image_shape: tuple[int, int, int]) -> None:
+def _check_extractor_sizes(extractor: Any, image_shape: tuple[int, int, int]) -> None:
     """Refuse an extractor whose parameters ask for more than any image could need."""
     params = extractor.get_params() if isinstance(extractor, BaseEstimator) else {}
     for name, value in params.items():

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Iterable
 
 from benchmark.plugins.plugin_files import load_plugin_file
-from benchmark.plugins.registry import registered
+from benchmark.plugins.registry import registered_targets
 
 SCALARS = frozenset(
     f"numpy.{name}" for name in ("float32", "float64", "int32", "int64", "uint64", "bool", "bool_")
@@ -138,7 +138,7 @@ def trusted_types(plugins: Iterable[str] = ()) -> set[str]:
     in_registries = {
         target.replace(":", ".")
         for kind in ("extractor", "model")
-        for target in registered(kind).values()
+        for target in registered_targets(kind).values()
     }
     in_files = {
         f"{cls.__module__}.{cls.__qualname__}" for file in plugins for cls in _own_classes(file)

@@ -3,7 +3,13 @@
 from importlib import import_module
 from typing import Any
 
-__all__ = ["build", "describe", "find", "load", "resolve"]  # given by __getattr__
+__all__ = [
+    "build_component",
+    "describe_spec",
+    "find_plugin_specs",
+    "import_target",
+    "resolve_spec",
+]  # given by __getattr__
 
 
 def __getattr__(name: str) -> Any:

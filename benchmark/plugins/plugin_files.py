@@ -55,12 +55,14 @@ def list_plugins(path: str) -> Iterator[tuple[str, str, str]]:
         The file cannot be loaded, or holds no plug-in.
     """
     module = load_plugin_file(path)
-    found = [(kind, name) for kind, name in (*classes_of(module), *_functions(module)) if kind]
+    found = [
+        (kind, name) for kind, name in (*list_classes(module), *_list_functions(module)) if kind
+    ]
     if not found:
         hints = [
             f"; if {name} returns a model, annotate it (def {name}() -> KNeighborsClassifier:), or "
             f"name {path}:{name} as a model"
-            for _, name in _functions(module)
+            for _, name in _list_functions(module)
         ]
         needed = (
             "a class with extract (extractor), predict_proba (model) or fit_resample (strategy)"
@@ -81,7 +83,7 @@ def name_in_studies(cls: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls).lower()
 
 
-def classes_of(module: ModuleType) -> list[tuple[str, str]]:
+def list_classes(module: ModuleType) -> list[tuple[str, str]]:
     """Kind and name of each public class of a module; the kind is '' where it is no plug-in."""
     own = [
         value
@@ -91,7 +93,7 @@ def classes_of(module: ModuleType) -> list[tuple[str, str]]:
     return [(plugin_kind(cls), cls.__name__) for cls in own if not cls.__name__.startswith("_")]
 
 
-def _functions(module: ModuleType) -> list[tuple[str, str]]:
+def _list_functions(module: ModuleType) -> list[tuple[str, str]]:
     """Kind and name of each public function: a plug-in if its annotation is the class of the estimator that it returns."""
     own = [
         value

@@ -16,15 +16,15 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 import features
 import models
 from benchmark import datasets, strategies
-from benchmark.errors import UserError, unknown, validation_problem
+from benchmark.errors import UserError, describe_validation_error, unknown_name_error
 from benchmark.plugins.plugin_files import (
-    classes_of,
+    list_classes,
     list_plugins,
     load_plugin_file,
     plugin_kind,
     read_type_hints,
 )
-from benchmark.plugins.source_digest import digest
+from benchmark.plugins.source_digest import digest_source
 from benchmark.plugins.spec import ResolvedSpec, Spec
 from benchmark.sampling import imbalance, occlusion, splits
 from benchmark.utils.files import user_path
@@ -49,7 +49,7 @@ BASELINE = "majority"  # the model that every other must clear
 _GIVEN = ("name", "data", "size", "dataset", "n_classes")
 
 
-def registered(kind: str, files: Iterable[str] = ()) -> dict[str, str]:
+def registered_targets(kind: str, files: Iterable[str] = ()) -> dict[str, str]:
     """Names of one kind ('dataset', 'extractor', 'strategy', 'model') and where their code is.
 
     Parameters
@@ -82,7 +82,7 @@ def _entry_points(kind: str) -> tuple[EntryPoint, ...]:
     return tuple(entry_points(group=_GROUPS[kind])) if kind in _GROUPS else ()
 
 
-def resolve(kind: str, spec: Spec, files: Iterable[str] = ()) -> ResolvedSpec:
+def resolve_spec(kind: str, spec: Spec, files: Iterable[str] = ()) -> ResolvedSpec:
     """Find the code of a spec, and of the specs inside it; check the names of its parameters.
 
     Raises
@@ -90,16 +90,18 @@ def resolve(kind: str, spec: Spec, files: Iterable[str] = ()) -> ResolvedSpec:
     UserError
         Unknown name or parameter (the nearest valid one is named), or a file that cannot be loaded.
     """
-    target = _find(kind, spec.name, files)
+    target = _find_target(kind, spec.name, files)
     params = tuple(
-        (key, resolve(_inner_kind(key), value, files) if isinstance(value, Spec) else value)
+        (key, resolve_spec(_inner_kind(key), value, files) if isinstance(value, Spec) else value)
         for key, value in spec.params
     )
     found = ResolvedSpec(spec.name, params, target=target)
-    valid = parameters(found)
+    valid = settable_parameters(found)
     for key in (key for key, _ in params if key not in valid):
-        raise unknown(f"parameter of {kind} '{spec.name}':", key, valid)
-    missing = [key for key, value in _resolved(found).items() if value is inspect.Parameter.empty]
+        raise unknown_name_error(f"parameter of {kind} '{spec.name}':", key, valid)
+    missing = [
+        key for key, value in _parameter_values(found).items() if value is inspect.Parameter.empty
+    ]
     if missing:
         raise UserError(
             f"{kind} '{spec.name}' needs {', '.join(missing)}: write {spec.name}({missing[0]}=...)"
@@ -110,7 +112,7 @@ def resolve(kind: str, spec: Spec, files: Iterable[str] = ()) -> ResolvedSpec:
 
 def _check_values(kind: str, spec: ResolvedSpec) -> None:
     """Hold values against the type hints, and against what a class says it allows, before anything is run."""
-    hints = read_type_hints(load(spec.target))
+    hints = read_type_hints(import_target(spec.target))
     for key, value in spec.params:
         if key in hints and not isinstance(value, Spec):
             try:
@@ -119,10 +121,10 @@ def _check_values(kind: str, spec: ResolvedSpec) -> None:
                 ).validate_python(value, strict=True)
             except ValidationError as error:
                 raise UserError(
-                    f"{kind} '{spec.name}': {key} {validation_problem(error.errors()[0])}"
+                    f"{kind} '{spec.name}': {key} {describe_validation_error(error.errors()[0])}"
                 ) from None
     if kind in ("extractor", "strategy", "model") and spec.params:
-        made = build(spec)
+        made = build_component(spec)
         try:
             for part in (made, *getattr(made, "get_params", dict)().values()):
                 _check_parameters(part)
@@ -142,7 +144,7 @@ def _check_parameters(part: Any) -> None:
         part._validate_params()
 
 
-def find(name: str) -> list[tuple[str, ResolvedSpec]]:
+def find_plugin_specs(name: str) -> list[tuple[str, ResolvedSpec]]:
     """Find what ``check`` is to look at: a name of a registry, every plug-in in ``file.py``, or the one in ``file.py:Class``.
 
     Raises
@@ -151,48 +153,56 @@ def find(name: str) -> list[tuple[str, ResolvedSpec]]:
         There is no such name or file, or the class is no plug-in.
     """
     if name.endswith(".py"):
-        return [(kind, resolve(kind, Spec(target))) for kind, _, target in list_plugins(name)]
+        return [(kind, resolve_spec(kind, Spec(target))) for kind, _, target in list_plugins(name)]
     if ".py:" in name:
         named = Spec.parse(name)
-        plugin = load(named.name)
+        plugin = import_target(named.name)
         kind = plugin_kind(plugin) or (
             inspect.isfunction(plugin)
-            and plugin_kind(build(ResolvedSpec(named.name, named.params, target=named.name)))
+            and plugin_kind(
+                build_component(ResolvedSpec(named.name, named.params, target=named.name))
+            )
         )
         if not kind:
             raise UserError(
                 f"{name} is no plug-in: it has none of extract, predict_proba and fit_resample"
             )
-        return [(kind, resolve(kind, Spec.parse(name)))]
+        return [(kind, resolve_spec(kind, Spec.parse(name)))]
     spec = Spec.parse(name)
-    found = [kind for kind in ("extractor", "model", "strategy") if spec.name in registered(kind)]
+    found = [
+        kind for kind in ("extractor", "model", "strategy") if spec.name in registered_targets(kind)
+    ]
     if not found:
-        raise unknown(
+        raise unknown_name_error(
             "plug-in",
             spec.name,
-            [known for kind in ("extractor", "model", "strategy") for known in registered(kind)],
+            [
+                known
+                for kind in ("extractor", "model", "strategy")
+                for known in registered_targets(kind)
+            ],
         )
-    return [(kind, resolve(kind, spec)) for kind in found]
+    return [(kind, resolve_spec(kind, spec)) for kind in found]
 
 
-def _find(kind: str, name: str, files: Iterable[str]) -> str:
+def _find_target(kind: str, name: str, files: Iterable[str]) -> str:
     if ".py:" in name:
         file, _, attribute = name.rpartition(":")
         return f"{user_path(file).resolve()}:{attribute}"  # a worker may be elsewhere
-    names = registered(kind, files)
+    names = registered_targets(kind, files)
     prefix = (
         name.split(":")[0] + ":"
     )  # folder:PATH and csv:PATH are named by what stands before the path
     if name in names or prefix in names:
         return names.get(name) or names[prefix]
-    raise unknown(kind, name, names)
+    raise unknown_name_error(kind, name, names)
 
 
 def _inner_kind(parameter: str) -> str:
     return "extractor" if parameter == "extractor" else "model"
 
 
-def load(target: str) -> Callable[..., Any]:
+def import_target(target: str) -> Callable[..., Any]:
     """Import what ``module:attribute`` or ``path/file.py:Class`` names.
 
     Raises
@@ -212,10 +222,12 @@ def load(target: str) -> Callable[..., Any]:
         ) from error
     if hasattr(module, attribute):
         return getattr(module, attribute)
-    raise unknown(f"class in {where}:", attribute, [name for _, name in classes_of(module)])
+    raise unknown_name_error(
+        f"class in {where}:", attribute, [name for _, name in list_classes(module)]
+    )
 
 
-def build(spec: ResolvedSpec) -> Any:
+def build_component(spec: ResolvedSpec) -> Any:
     """Make the estimator that a resolved spec describes.
 
     Raises
@@ -224,18 +236,18 @@ def build(spec: ResolvedSpec) -> Any:
         Its ``__init__`` fails.
     """
     inner = {
-        key: build(value) if isinstance(value, ResolvedSpec) else value
+        key: build_component(value) if isinstance(value, ResolvedSpec) else value
         for key, value in spec.params
     }
     try:
-        return load(spec.target)(**inner)
+        return import_target(spec.target)(**inner)
     except (Exception, SystemExit) as error:
         raise UserError(f"{spec.label} cannot be made: {describe_error(error)}") from error
 
 
-def parameters(spec: ResolvedSpec) -> dict[str, inspect.Parameter]:
+def settable_parameters(spec: ResolvedSpec) -> dict[str, inspect.Parameter]:
     """Parameters a study may set on what a resolved spec names (those in ``_GIVEN`` come from the harness)."""
-    known = inspect.signature(load(spec.target)).parameters.items()
+    known = inspect.signature(import_target(spec.target)).parameters.items()
     return {
         name: value
         for name, value in known
@@ -243,27 +255,27 @@ def parameters(spec: ResolvedSpec) -> dict[str, inspect.Parameter]:
     }
 
 
-def _resolved(spec: ResolvedSpec) -> dict[str, Any]:
-    return {name: parameter.default for name, parameter in parameters(spec).items()} | dict(
-        spec.params
-    )
+def _parameter_values(spec: ResolvedSpec) -> dict[str, Any]:
+    return {
+        name: parameter.default for name, parameter in settable_parameters(spec).items()
+    } | dict(spec.params)
 
 
 def with_defaults(spec: ResolvedSpec) -> ResolvedSpec:
     """Spec with every parameter written out, as a table that is cited should have it."""
-    return replace(spec, params=tuple(sorted(_resolved(spec).items())))
+    return replace(spec, params=tuple(sorted(_parameter_values(spec).items())))
 
 
 @cache
-def describe(spec: ResolvedSpec) -> dict[str, Any]:
+def describe_spec(spec: ResolvedSpec) -> dict[str, Any]:
     """Say all that decides what a resolved spec computes: name, every parameter's value, digest of its source."""
     params = {
-        key: describe(value) if isinstance(value, ResolvedSpec) else value
-        for key, value in _resolved(spec).items()
+        key: describe_spec(value) if isinstance(value, ResolvedSpec) else value
+        for key, value in _parameter_values(spec).items()
     }
-    return {"name": spec.name, "params": params, "source": digest(spec.target)}
+    return {"name": spec.name, "params": params, "source": digest_source(spec.target)}
 
 
 def takes_images(model: ResolvedSpec) -> bool:
     """Whether a resolved model is given images instead of features."""
-    return getattr(load(model.target), "takes", "features") == "images"
+    return getattr(import_target(model.target), "takes", "features") == "images"

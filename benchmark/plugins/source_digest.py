@@ -17,94 +17,96 @@ _OURS = ("benchmark", "features", "models")
 
 
 @cache
-def digest(target: str) -> str:
+def digest_source(target: str) -> str:
     """Digest of the source that a target runs: its file and, followed from import to import, its own package's files.
 
     Changed code is another digest, hence another key. Imports inside functions are followed too;
     other libraries are not: their versions stand in the row.
     """
-    return _digest_of(_contents(target))
+    return _digest_contents(_read_sources(target))
 
 
-def _digest_of(contents: dict[Path, bytes]) -> str:
+def _digest_contents(contents: dict[Path, bytes]) -> str:
     return hashlib.sha256(b"\0".join(contents.values())).hexdigest()[:16]
 
 
-def _contents(target: str) -> dict[Path, bytes]:
+def _read_sources(target: str) -> dict[Path, bytes]:
     where = target.rpartition(":")[0]
     root = where.split(".")[0]
-    return {file: file.read_bytes() for file in sorted(_followed(_file_of(target), root))}
+    return {
+        file: file.read_bytes() for file in sorted(_follow_imports(_find_target_file(target), root))
+    }
 
 
-def _file_of(target: str) -> Path | None:
+def _find_target_file(target: str) -> Path | None:
     where = target.rpartition(":")[0]
     return (
         Path(where).expanduser().resolve()
         if where.endswith(".py")
-        else _source(where, Path(), (where.split(".")[0],))
+        else _find_module_file(where, Path(), (where.split(".")[0],))
     )
 
 
-def plugins_of(specs: Iterable[ResolvedSpec]) -> tuple[ResolvedSpec, ...]:
+def select_external_specs(specs: Iterable[ResolvedSpec]) -> tuple[ResolvedSpec, ...]:
     """Those of some specs, and of the specs inside them, whose code is not of this program; each once, in one order."""
-    plugins = {plugin for spec in specs for plugin in _foreign(spec)}
+    plugins = {plugin for spec in specs for plugin in _external_specs_in(spec)}
     return tuple(sorted(plugins, key=lambda spec: (spec.target, spec.label)))
 
 
 @cache
-def _foreign(spec: ResolvedSpec) -> frozenset[ResolvedSpec]:
+def _external_specs_in(spec: ResolvedSpec) -> frozenset[ResolvedSpec]:
     where = spec.target.rpartition(":")[0]
     is_ours = not where.endswith(".py") and where.split(".")[0] in _OURS
     inner = (value for _, value in spec.params if isinstance(value, ResolvedSpec))
-    return frozenset(() if is_ours else (spec,)).union(*map(_foreign, inner))
+    return frozenset(() if is_ours else (spec,)).union(*map(_external_specs_in, inner))
 
 
-def keep_sources(plugins: Iterable[ResolvedSpec], folder: Path) -> None:
+def save_plugin_sources(plugins: Iterable[ResolvedSpec], folder: Path) -> None:
     """Write the source of plug-ins into a folder: ``<file>-<digest>.py``, and what it imports into a folder of that name.
 
     Parameters
     ----------
     plugins : iterable of ResolvedSpec
-        As ``plugins_of`` gives them; the digest is the one in the rows.
+        As ``select_external_specs`` gives them; the digest is the one in the rows.
     folder : Path
     """
     for target in {spec.target for spec in plugins}:
-        contents, main = _contents(target), _file_of(target)
+        contents, main = _read_sources(target), _find_target_file(target)
         if main is None:
             continue
-        name = f"{main.stem}-{_digest_of(contents)}"
+        name = f"{main.stem}-{_digest_contents(contents)}"
         for file, content in contents.items():
             beside = file.is_relative_to(main.parent)
             inside = file.relative_to(main.parent) if beside else Path(*file.parts[-2:])
             path = folder / f"{name}.py" if file == main else folder / name / inside
-            if not _is_ours(file) and not path.exists():
-                write_atomic(path, partial(_write, content))
+            if not _is_own_source(file) and not path.exists():
+                write_atomic(path, partial(_write_content, content))
 
 
-def _write(content: bytes, file: BinaryIO) -> None:
+def _write_content(content: bytes, file: BinaryIO) -> None:
     file.write(content)
 
 
-def _is_ours(file: Path) -> bool:
+def _is_own_source(file: Path) -> bool:
     specs = (importlib.util.find_spec(name) for name in _OURS)
     return any(
         file.is_relative_to(Path(spec.origin).parent) for spec in specs if spec and spec.origin
     )
 
 
-def _followed(start: Path | None, root: str) -> set[Path]:
+def _follow_imports(start: Path | None, root: str) -> set[Path]:
     done: set[Path] = set()
     waiting = [start]
     while waiting:
         file = waiting.pop()
         if file is not None and file not in done:
             done.add(file)
-            names = _imports(file.read_bytes())
-            waiting += [_source(name, file.parent, (*_OURS, root)) for name in names]
+            names = _imported_names(file.read_bytes())
+            waiting += [_find_module_file(name, file.parent, (*_OURS, root)) for name in names]
     return done
 
 
-def _imports(source: bytes) -> Iterator[str]:
+def _imported_names(source: bytes) -> Iterator[str]:
     try:
         tree = ast.parse(source)
     except (
@@ -122,7 +124,7 @@ def _imports(source: bytes) -> Iterator[str]:
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def _source(name: str, folder: Path, roots: tuple[str, ...] = ()) -> Path | None:
+def _find_module_file(name: str, folder: Path, roots: tuple[str, ...] = ()) -> Path | None:
     """File of a module: in one of the root packages, or beside the importing file; found without importing anything."""
     parts = name.lstrip(".").split(".")
     places = [folder]

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, Self
 
 from benchmark.errors import UserError
-from benchmark.utils.text import brief, nfc
+from benchmark.utils.text import normalize_unicode, short_repr
 
 # name, then keyword arguments in parentheses; "folder:my images (2)" has no keyword, so it is a
 # name to the end
@@ -56,9 +56,9 @@ class Spec:
         if isinstance(entry, dict) and len(entry) == 1:
             name, params = next(iter(entry.items()))
             if isinstance(name, str) and isinstance(params or {}, dict):
-                return cls._make(name, params or {})
+                return cls._from_params(name, params or {})
         raise UserError(
-            f"cannot read {brief(entry)}: write a name, name(parameter=value) or {{name: "
+            f"cannot read {short_repr(entry)}: write a name, name(parameter=value) or {{name: "
             "{parameter: value}}"
         )
 
@@ -67,26 +67,26 @@ class Spec:
         match = _CALL.fullmatch(text) if len(text) <= _LENGTH else None
         if not match:
             raise UserError(
-                f"cannot read {brief(text)}: too long to be a name with parameters"
+                f"cannot read {short_repr(text)}: too long to be a name with parameters"
                 if text
                 else "an empty name in the study"
             )
         try:
-            params = _keywords(match["arguments"] or "")
+            params = _parse_keywords(match["arguments"] or "")
         except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
             raise UserError(
-                f"cannot read {brief(text)}: parameters are literals, as in hog(orientations=12)"
+                f"cannot read {short_repr(text)}: parameters are literals, as in hog(orientations=12)"
             ) from None
-        return cls._make(match["name"], params)
+        return cls._from_params(match["name"], params)
 
     @classmethod
-    def _make(cls, name: str, params: dict[str, Any]) -> Self:
+    def _from_params(cls, name: str, params: dict[str, Any]) -> Self:
         _check_text(name)
         read = {
-            key: cls.parse(value) if key in _INNER and value is not None else _freeze(value)
+            key: cls.parse(value) if key in _INNER and value is not None else _freeze_value(value)
             for key, value in params.items()
         }
-        return cls(nfc(name), tuple(sorted(read.items())))
+        return cls(normalize_unicode(name), tuple(sorted(read.items())))
 
     @property
     def label(self) -> str:
@@ -116,7 +116,7 @@ class ResolvedSpec(Spec):
 
 
 @lru_cache
-def number_of(parameter: str, label: str) -> float:
+def number_in_label(parameter: str, label: str) -> float:
     """Number that a label has for a parameter, such as the ratio of an imbalance; 0 where it has none.
 
     Raises
@@ -126,12 +126,12 @@ def number_of(parameter: str, label: str) -> float:
     """
     value = dict(Spec.parse(label).params).get(parameter, 0)
     if not isinstance(value, int | float):
-        raise UserError(f"{parameter} of {brief(label)} is no number")
+        raise UserError(f"{parameter} of {short_repr(label)} is no number")
     return float(value)
 
 
 @lru_cache
-def without(parameter: str, label: str) -> str:
+def label_without(parameter: str, label: str) -> str:
     """A label without one of its parameters, such as 'step' or 'step(minority=0.2)'."""
     spec = Spec.parse(label)
     return Spec(
@@ -152,17 +152,17 @@ def parse_sum(entry: str | dict[str, Any]) -> tuple[Spec, ...]:
     parts = re.split(r"\+(?![^()]*\))", entry)
     if not all(part.strip() for part in parts):
         raise UserError(
-            f"cannot read {brief(entry)}: a + stands between two names, as in hog + pixels"
+            f"cannot read {short_repr(entry)}: a + stands between two names, as in hog + pixels"
         )
     return tuple(Spec.parse(part) for part in parts)
 
 
-def join(specs: tuple[Spec, ...]) -> str:
+def join_labels(specs: tuple[Spec, ...]) -> str:
     """Label of a concatenation: ``parse_sum`` reads it back."""
     return " + ".join(spec.label for spec in specs)
 
 
-def _keywords(arguments: str) -> dict[str, Any]:
+def _parse_keywords(arguments: str) -> dict[str, Any]:
     """Values of keyword arguments; nothing is evaluated but literals."""
     call = ast.parse(f"f({arguments})", mode="eval").body
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
@@ -173,13 +173,13 @@ def _keywords(arguments: str) -> dict[str, Any]:
             raise ValueError("** is not read")
         if word.arg in values:
             raise UserError(
-                f"the parameter {word.arg} is given twice in {brief(arguments)}: write it once"
+                f"the parameter {word.arg} is given twice in {short_repr(arguments)}: write it once"
             )
-        values[word.arg] = _value(word.value)
+        values[word.arg] = _parse_value(word.value)
     return values
 
 
-def _value(node: ast.expr) -> Any:
+def _parse_value(node: ast.expr) -> Any:
     if isinstance(node, ast.Name) and node.id in _YAML_WORDS:
         return _YAML_WORDS[node.id]
     called = node.func if isinstance(node, ast.Call) else node
@@ -188,15 +188,15 @@ def _value(node: ast.expr) -> Any:
     return ast.literal_eval(node)
 
 
-def _freeze(value: Any) -> Any:
+def _freeze_value(value: Any) -> Any:
     if isinstance(value, list | tuple):
-        return tuple(_freeze(item) for item in value)
+        return tuple(_freeze_value(item) for item in value)
     if isinstance(value, str):
         _check_text(value)
-        return nfc(value)
+        return normalize_unicode(value)
     if not _is_plain(value):
         raise UserError(
-            f"cannot read {brief(getattr(value, 'label', value))} as a parameter: "
+            f"cannot read {short_repr(getattr(value, 'label', value))} as a parameter: "
             "values are finite numbers (integers within 2**32 of 0, larger ones as 1e10), "
             "'strings', True, False, None and lists"
         )
@@ -216,5 +216,5 @@ def _check_text(text: str) -> None:
     """Refuse what no file, database or terminal takes as text."""
     if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
         raise UserError(
-            f"cannot read {brief(text)}: it has a NUL or a character that is no Unicode"
+            f"cannot read {short_repr(text)}: it has a NUL or a character that is no Unicode"
         )

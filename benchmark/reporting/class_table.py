@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from benchmark.errors import unknown
-from benchmark.reporting.leaderboard import ENTRY, comparable
+from benchmark.errors import unknown_name_error
+from benchmark.reporting.leaderboard import ENTRY, group_comparable_rows
 from benchmark.reporting.table_view import Table
 from benchmark.utils.status import Status
 
@@ -43,11 +43,11 @@ class ClassTable:
             No such metric of a class.
         """
         if metric not in METRICS:
-            raise unknown("metric of a class", metric, METRICS)
-        for title, group in comparable(rows):
+            raise unknown_name_error("metric of a class", metric, METRICS)
+        for title, group in group_comparable_rows(rows):
             done = group[group["status"] == Status.OK]
             if len(done):
-                yield title, _table(done, metric)
+                yield title, _make_class_table(done, metric)
 
     def format_table(self, table: pd.DataFrame) -> pd.DataFrame:
         """Render a table of classes for people: three digits, and whole training images."""
@@ -70,11 +70,11 @@ class ClassTable:
         ]
 
 
-def _table(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    sizes = _means(rows, "train").sort_values(ascending=False, kind="stable")
+def _make_class_table(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    sizes = _average_by_class(rows, "train").sort_values(ascending=False, kind="stable")
     first = {**dict.fromkeys(ENTRY, ""), ENTRY[0]: "(training images)", **sizes}
     entries = [
-        {**dict(zip(ENTRY, labels, strict=True)), **_means(group, metric)}
+        {**dict(zip(ENTRY, labels, strict=True)), **_average_by_class(group, metric)}
         for labels, group in rows.groupby(ENTRY, sort=False)
     ]
     table = pd.DataFrame([first, *entries], columns=[*ENTRY, *sizes.index])
@@ -87,11 +87,11 @@ def _table(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     return table.loc[[0, *order]].reset_index(drop=True)
 
 
-def _means(rows: pd.DataFrame, name: str) -> pd.Series:
+def _average_by_class(rows: pd.DataFrame, name: str) -> pd.Series:
     """Mean of one value of every class over the cells that have test images of it, by the name of its column."""
     tested = [
         {
-            _column_of(cls): of[name] if of["support"] or name == "train" else np.nan
+            _class_column_name(cls): of[name] if of["support"] or name == "train" else np.nan
             for cls, of in each.items()
         }
         for each in rows["per_class"]
@@ -99,6 +99,6 @@ def _means(rows: pd.DataFrame, name: str) -> pd.Series:
     return pd.DataFrame(tested).mean()
 
 
-def _column_of(cls: str) -> str:
+def _class_column_name(cls: str) -> str:
     """Column of a class, told apart from those that every table has."""
     return f"class '{cls}'" if cls in (*ENTRY, "worst class", "table") else cls

@@ -10,17 +10,25 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmark.errors import UserError, unknown
-from benchmark.reporting.comparison import Comparison, Entry, capital, is_baseline
-from benchmark.reporting.entry_lookup import find_entry, find_pairs, known_entries
-from benchmark.reporting.leaderboard import COMPARABLE, ENTRY, title_of
+from benchmark.errors import UserError, unknown_name_error
+from benchmark.reporting.comparison import Comparison, Entry, capitalize_first_letter, is_baseline
+from benchmark.reporting.entry_lookup import (
+    find_comparison_pairs,
+    find_configuration,
+    unique_configurations,
+)
+from benchmark.reporting.leaderboard import COMPARABLE, ENTRY, make_group_title
 from benchmark.results.folder import ResultsFolder
 from benchmark.results.store import load_results
-from benchmark.scoring.averages import counted_by_group, remarks, title_of_metric
-from benchmark.scoring.intervals import difference, over_folds
+from benchmark.scoring.averages import (
+    describe_incomplete_folds,
+    metric_label_for_rows,
+    rows_for_group_means,
+)
+from benchmark.scoring.intervals import compare_predictions, corrected_t_over_folds
 from benchmark.scoring.metrics import METRICS
-from benchmark.scoring.predictions import Predictions, read_cells
-from benchmark.scoring.rank_tests import holm, wilcoxon
+from benchmark.scoring.predictions import Predictions, read_cell_predictions
+from benchmark.scoring.rank_tests import adjust_by_holm, wilcoxon_test
 from benchmark.scoring.significance import ALPHA, Result
 from benchmark.utils.status import Status
 
@@ -29,7 +37,9 @@ CELL = ["fold", "seed"]  # what pairs the cells of two entries
 UNPAIRED = "they have no cell that both have done"
 
 
-def compare(folder: str | Path, a: str, b: str, metric: str = "f1") -> list[Comparison]:
+def compare_configurations(
+    folder: str | Path, a: str, b: str, metric: str = "f1"
+) -> list[Comparison]:
     """Compare two entries on everything that a results folder holds of both.
 
     One split is tested by its images: McNemar's test for accuracy, DeLong's for the AUC of two
@@ -65,18 +75,20 @@ def compare(folder: str | Path, a: str, b: str, metric: str = "f1") -> list[Comp
         A metric or an entry that is not there or not unique, no cells that both have done, or
         predictions that are missing.
     """
-    rows = _rows(folder, metric)
-    one, two = find_entry(a, rows, Path(folder)), find_entry(b, rows, Path(folder))
+    rows = _load_metric_rows(folder, metric)
+    one, two = find_configuration(a, rows, Path(folder)), find_configuration(b, rows, Path(folder))
     if one == two:
         raise UserError(f"'{a}' and '{b}' are both {' / '.join(one)}: name two entries")
     others = [
-        entry for entry in known_entries(rows) if entry not in (one, two) and not is_baseline(entry)
+        entry
+        for entry in unique_configurations(rows)
+        if entry not in (one, two) and not is_baseline(entry)
     ]
     families = [
         [(one, two), *((other, two) for other in others)],
         [(one, two), *((one, other) for other in others)],
     ]
-    found = list(_compared_in(Path(folder), rows, families, metric))
+    found = list(_compare_families(Path(folder), rows, families, metric))
     if all(each.result.refusal == UNPAIRED for each in found):
         raise UserError(
             f"{' / '.join(one)} and {' / '.join(two)} have no cell in {folder} that both have "
@@ -85,14 +97,16 @@ def compare(folder: str | Path, a: str, b: str, metric: str = "f1") -> list[Comp
     return found
 
 
-def compare_all(folder: str | Path, against: str, metric: str = "f1") -> list[Comparison]:
-    """Compare every entry of a results folder with one, adjusted for their number; see ``compare``.
+def compare_all_configurations(
+    folder: str | Path, against: str, metric: str = "f1"
+) -> list[Comparison]:
+    """Compare every entry of a results folder with one, adjusted for their number; see ``compare_configurations``.
 
     Parameters
     ----------
     folder : str or Path
     against : str
-        The entry that the others are compared with, named as for ``compare``; or a strategy, where
+        The entry that the others are compared with, named as for ``compare_configurations``; or a strategy, where
         several entries have it: each entry is compared with that of its own extractor and model.
     metric : str
 
@@ -104,11 +118,13 @@ def compare_all(folder: str | Path, against: str, metric: str = "f1") -> list[Co
     Raises
     ------
     UserError
-        As for ``compare``.
+        As for ``compare_configurations``.
     """
-    rows = _rows(folder, metric)
+    rows = _load_metric_rows(folder, metric)
     found = list(
-        _compared_in(Path(folder), rows, [find_pairs(against, rows, Path(folder))], metric)
+        _compare_families(
+            Path(folder), rows, [find_comparison_pairs(against, rows, Path(folder))], metric
+        )
     )
     if all(one.result.refusal == UNPAIRED for one in found):
         raise UserError(
@@ -123,9 +139,9 @@ def compare_all(folder: str | Path, against: str, metric: str = "f1") -> list[Co
     )
 
 
-def _rows(folder: str | Path, metric: str) -> pd.DataFrame:
+def _load_metric_rows(folder: str | Path, metric: str) -> pd.DataFrame:
     if metric not in METRICS:
-        raise unknown("metric", metric, METRICS)
+        raise unknown_name_error("metric", metric, METRICS)
     rows = load_results(
         folder, [metric, "predictions", "n_images", "n_test", "per_class", "subset_accuracy"]
     )
@@ -137,7 +153,7 @@ def _rows(folder: str | Path, metric: str) -> pd.DataFrame:
     return rows
 
 
-def _compared_in(
+def _compare_families(
     folder: Path, rows: pd.DataFrame, families: list[list[Couple]], metric: str
 ) -> Iterator[Comparison]:
     """Comparisons that are in all families, adjusted within each group of rows, and across data sets."""
@@ -145,36 +161,40 @@ def _compared_in(
     wanted = set(families[0]).intersection(*families)
     everything: list[tuple[Couple, Comparison]] = []
     for labels, group in rows.groupby(COMPARABLE, sort=False, dropna=False):
-        title = title_of(dict(zip(COMPARABLE, labels, strict=True)), rows)
+        title = make_group_title(dict(zip(COMPARABLE, labels, strict=True)), rows)
         couples = dict.fromkeys(couple for family in families for couple in family)
-        paired = {couple: _paired(group, *couple, metric) for couple in couples}
+        paired = {couple: _pair_cells(group, *couple, metric) for couple in couples}
         pairs = {couple: pair for couple, pair in paired.items() if pair is not None}
 
-        def one_of(
+        def compare_at_level(
             couple: Couple, alpha: float, pairs: dict[Couple, Pair] = pairs, title: str = title
         ) -> Comparison:
-            return _compared(title, pairs[couple], *couple, metric, reading, alpha)
+            return _compare_pair(title, pairs[couple], *couple, metric, reading, alpha)
 
-        first = {couple: one_of(couple, ALPHA) for couple in pairs}
-        for couple, (n, adjusted) in _adjusted(first, families).items():
+        first = {couple: compare_at_level(couple, ALPHA) for couple in pairs}
+        for couple, (n, adjusted) in _adjust_p_values(first, families).items():
             if couple in wanted:
-                again = one_of(couple, ALPHA / n)
+                again = compare_at_level(couple, ALPHA / n)
                 first[couple] = replace(
                     again, result=replace(again.result, family=n, adjusted=adjusted)
                 )
         everything += first.items()
-        in_group = known_entries(group)
+        in_group = unique_configurations(group)
         unpaired = [
             couple
             for couple in families[0]
             if couple in wanted and couple not in pairs and {*couple} <= {*in_group}
         ]
-        everything += [(couple, _unpaired(title, group, *couple, metric)) for couple in unpaired]
+        everything += [
+            (couple, _refuse_comparison(title, group, *couple, metric)) for couple in unpaired
+        ]
     yield from (one for couple, one in everything if couple in wanted)
-    yield from (one for couple, one in _across(everything, families) if couple in wanted)
+    yield from (
+        one for couple, one in _compare_across_datasets(everything, families) if couple in wanted
+    )
 
 
-def _adjusted(
+def _adjust_p_values(
     found: dict[Couple, Comparison], families: list[list[Couple]]
 ) -> dict[Couple, tuple[int, float]]:
     """Number of comparisons and p-value adjusted for them (Holm 1979), the largest of all families that have several."""
@@ -186,7 +206,7 @@ def _adjusted(
             if couple in found and not np.isnan(found[couple].result.p_value)
         ]
         if len(tested) > 1:
-            p_values = holm([found[couple].result.p_value for couple in tested])
+            p_values = adjust_by_holm([found[couple].result.p_value for couple in tested])
             for couple, p_value in zip(tested, p_values, strict=True):
                 n, adjusted = largest.get(couple, (0, 0.0))
                 largest[couple] = max(n, len(tested)), max(adjusted, float(p_value))
@@ -203,7 +223,7 @@ class Pair:
     note: str
 
 
-def _paired(group: pd.DataFrame, one: Entry, two: Entry, metric: str) -> Pair | None:
+def _pair_cells(group: pd.DataFrame, one: Entry, two: Entry, metric: str) -> Pair | None:
     """Pair the cells of two entries; None where they have none that both have done."""
     halves = [
         group[(group[ENTRY] == list(entry)).all(axis=1)].drop(columns=ENTRY) for entry in (one, two)
@@ -212,25 +232,27 @@ def _paired(group: pd.DataFrame, one: Entry, two: Entry, metric: str) -> Pair | 
     done = pairs[(pairs["status_a"] == Status.OK) & (pairs["status_b"] == Status.OK)]
     if done.empty:
         return None
-    counting = counted_by_group(group, metric, COMPARABLE)["fold"].unique()
+    counting = rows_for_group_means(group, metric, COMPARABLE)["fold"].unique()
     note = (
         f"Only {len(done)} of {len(pairs)} pairs of cells are done."
         if len(done) < len(pairs)
         else ""
     )
     left_out = (
-        " ".join(f"{capital(said)}." for said in remarks(group)) if METRICS[metric].macro else ""
+        " ".join(f"{capitalize_first_letter(said)}." for said in describe_incomplete_folds(group))
+        if METRICS[metric].macro
+        else ""
     )
     note = " ".join(words for words in (note, left_out) if words)
     return Pair(
         done[done["fold"].isin(counting)],
         str(done["dataset"].iloc[0]),
-        title_of_metric(metric, group),
+        metric_label_for_rows(metric, group),
         note,
     )
 
 
-def _compared(
+def _compare_pair(
     title: str,
     pair: Pair,
     one: Entry,
@@ -253,12 +275,15 @@ def _compared(
             refusal=f"no fold on which {pair.label} is defined and compares",
         )
     elif len(means) > 1:
-        result = over_folds(
+        result = corrected_t_over_folds(
             defined[names[0]] - defined[names[1]], cells["n_images_a"], cells["n_test_a"], alpha
         )
     else:
-        result = _one_split(
-            metric, read_cells(reading, cells, "_a"), read_cells(reading, cells, "_b"), alpha
+        result = _compare_on_images(
+            metric,
+            read_cell_predictions(reading, cells, "_a"),
+            read_cell_predictions(reading, cells, "_b"),
+            alpha,
         )
     mean_a, mean_b = (float(defined[name].mean()) if len(defined) else np.nan for name in names)
     return Comparison(
@@ -266,7 +291,9 @@ def _compared(
     )
 
 
-def _unpaired(title: str, group: pd.DataFrame, one: Entry, two: Entry, metric: str) -> Comparison:
+def _refuse_comparison(
+    title: str, group: pd.DataFrame, one: Entry, two: Entry, metric: str
+) -> Comparison:
     """What is said of two entries that were planned together and never done together."""
     result = Result("the comparison", 0, np.nan, refusal=UNPAIRED)
     return Comparison(
@@ -279,11 +306,13 @@ def _unpaired(title: str, group: pd.DataFrame, one: Entry, two: Entry, metric: s
         np.nan,
         result,
         "",
-        title_of_metric(metric, group),
+        metric_label_for_rows(metric, group),
     )
 
 
-def _one_split(metric: str, a: list[Predictions], b: list[Predictions], alpha: float) -> Result:
+def _compare_on_images(
+    metric: str, a: list[Predictions], b: list[Predictions], alpha: float
+) -> Result:
     """Test on the images of one test set, as one training set left the entries; a list has one element per seed."""
     first = a[0]
     if not all(
@@ -294,10 +323,10 @@ def _one_split(metric: str, a: list[Predictions], b: list[Predictions], alpha: f
         raise UserError(
             "the two entries were tested on different images: run them again in one study"
         )
-    return difference(metric, a, b, alpha)
+    return compare_predictions(metric, a, b, alpha)
 
 
-def _across(
+def _compare_across_datasets(
     found: list[tuple[Couple, Comparison]], families: list[list[Couple]]
 ) -> Iterator[tuple[Couple, Comparison]]:
     """Wilcoxon's test over data sets, one pair of means each, adjusted by Holm; none when there is a single data set."""
@@ -313,12 +342,12 @@ def _across(
         )
         if len(means) > 1:
             title = f"across {len(means)} data sets, by the median of the differences"
-            result, (mean_a, mean_b) = wilcoxon(means["a"], means["b"]), means.mean()
+            result, (mean_a, mean_b) = wilcoxon_test(means["a"], means["b"]), means.mean()
             told = replace(example[couple], title=title, dataset="", note="")
             tested[couple] = replace(
                 told, mean_a=float(mean_a), mean_b=float(mean_b), result=result
             )
-    for couple, (n, adjusted) in _adjusted(tested, families).items():
+    for couple, (n, adjusted) in _adjust_p_values(tested, families).items():
         tested[couple] = replace(
             tested[couple], result=replace(tested[couple].result, family=n, adjusted=adjusted)
         )

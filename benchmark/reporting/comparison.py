@@ -13,7 +13,7 @@ from benchmark.plugins.registry import BASELINE
 from benchmark.reporting.leaderboard import ENTRY
 from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.significance import ALPHA, Result
-from benchmark.utils.text import count_of
+from benchmark.utils.text import format_count
 
 Entry = tuple[str, ...]  # labels of a configuration, in the order of ENTRY
 
@@ -57,14 +57,18 @@ class Comparison:
     label: str = ""
 
     @property
-    def text(self) -> str:
+    def summary(self) -> str:
         """Effect, interval, test and verdict, in sentences."""
         shared = [part for part, other in zip(self.a, self.b, strict=True) if part == other]
-        sentences = [f"{' · '.join([self.title, *shared])}: {self._effect}", self._test, self.note]
+        sentences = [
+            f"{' · '.join([self.title, *shared])}: {self._effect_sentence}",
+            self._test_sentence,
+            self.note,
+        ]
         return " ".join(sentence for sentence in sentences if sentence)
 
     @property
-    def names(self) -> tuple[str, str]:
+    def differing_names(self) -> tuple[str, str]:
         """Names of the entries, as far as they differ."""
         differ = [
             (part, other) for part, other in zip(self.a, self.b, strict=True) if part != other
@@ -73,13 +77,13 @@ class Comparison:
         return " / ".join(a), " / ".join(b)
 
     @property
-    def _effect(self) -> str:
+    def _effect_sentence(self) -> str:
         found, way, label = (
             self.result,
             "higher" if METRICS[self.metric].greater_is_better else "lower",
             self.label or self.metric,
         )
-        a, b = self.names
+        a, b = self.differing_names
         if np.isnan(found.effect):
             return f"the difference of {a} and {b} in {label} is undefined."
         size = (
@@ -98,23 +102,26 @@ class Comparison:
         return f"{a} is {size} {b} in {label} ({means}){interval}."
 
     @property
-    def _test(self) -> str:
+    def _test_sentence(self) -> str:
         found = self.result
         if found.refusal:
-            return f"{capital(found.test)} is not computed: {found.refusal}."
+            return f"{capitalize_first_letter(found.test)} is not computed: {found.refusal}."
         of_several = (
-            f" for this pair alone, {_p_value(found.adjusted)} adjusted for {found.family} "
+            f" for this pair alone, {_format_p_value(found.adjusted)} adjusted for {found.family} "
             "comparisons with one of the two (Holm)"
             if found.family > 1
             else ""
         )
-        return f"{capital(found.test)} on {found.n} {found.unit}: {_p_value(found.p_value)}{of_several}. {self._verdict}"
+        return (
+            f"{capitalize_first_letter(found.test)} on {found.n} {found.unit}: "
+            f"{_format_p_value(found.p_value)}{of_several}. {self._verdict_sentence}"
+        )
 
     @property
-    def _verdict(self) -> str:
+    def _verdict_sentence(self) -> str:
         if not self.result.significant:
             return "The data cannot tell them apart."
-        return f"The difference is larger than chance explains: {self.names[0 if self.a_is_better else 1]} is better."
+        return f"The difference is larger than chance explains: {self.differing_names[0 if self.a_is_better else 1]} is better."
 
     @property
     def a_is_better(self) -> bool:
@@ -122,7 +129,7 @@ class Comparison:
         return (self.result.effect > 0) == METRICS[self.metric].greater_is_better
 
 
-def comparison_tables(
+def make_comparison_tables(
     comparisons: Sequence[Comparison],
 ) -> Iterator[tuple[str, pd.DataFrame, list[str]]]:
     """Yield a title, a table of texts and the lines below it for each group of rows that can be compared.
@@ -149,33 +156,33 @@ def comparison_tables(
         )
         yield (
             heading,
-            pd.DataFrame([_row(one, len(against) > 1) for one in several]),
-            _lines(several),
+            pd.DataFrame([_make_table_line(one, len(against) > 1) for one in several]),
+            _describe_comparisons(several),
         )
 
 
-def _row(one: Comparison, with_other: bool) -> dict[str, str]:
+def _make_table_line(one: Comparison, with_other: bool) -> dict[str, str]:
     row = dict(zip(ENTRY, one.a, strict=True))
-    row |= {"with": one.names[1]} if with_other else {}
+    row |= {"with": one.differing_names[1]} if with_other else {}
     result, label = one.result, one.label or one.metric
     p_value = result.adjusted if result.family > 1 else result.p_value
-    row |= {label: _digits(one.mean_a), "difference": _digits(result.effect, "+.3f")}
+    row |= {label: _format_value(one.mean_a), "difference": _format_value(result.effect, "+.3f")}
     row |= {
         "interval": "-" if np.isnan(result.lower) else f"{result.lower:+.3f} to {result.upper:+.3f}"
     }
     return row | {
         "p": "-"
         if np.isnan(p_value)
-        else _p_value(p_value).removeprefix("p = ").removeprefix("p "),
-        "verdict": _verdict(one),
+        else _format_p_value(p_value).removeprefix("p = ").removeprefix("p "),
+        "verdict": _verdict_label(one),
     }
 
 
-def _digits(value: float, form: str = ".3f") -> str:
+def _format_value(value: float, form: str = ".3f") -> str:
     return "-" if np.isnan(value) else format(value, form)
 
 
-def _verdict(one: Comparison) -> str:
+def _verdict_label(one: Comparison) -> str:
     if one.result.refusal:
         return "not computed"
     if not one.result.significant:
@@ -183,18 +190,18 @@ def _verdict(one: Comparison) -> str:
     return "better" if one.a_is_better else "worse"
 
 
-def _lines(several: list[Comparison]) -> list[str]:
+def _describe_comparisons(several: list[Comparison]) -> list[str]:
     """What the reader of a table of comparisons must know."""
     family = max(one.result.family for one in several)
     tests = dict.fromkeys(
-        f"{one.result.test} on {one.result.n} {_counted_unit(one)}"
+        f"{one.result.test} on {one.result.n} {_observation_unit(one)}"
         for one in several
         if not one.result.refusal
     )
     way = "higher" if METRICS[several[0].metric].greater_is_better else "lower"
     together = f"intervals hold at 95% for all {family} comparisons together (Bonferroni), p-values are adjusted for them (Holm)"
     level = together if family > 1 else "intervals are at 95%"
-    tested = f" {capital('; '.join(tests))}." if tests else ""
+    tested = f" {capitalize_first_letter('; '.join(tests))}." if tests else ""
     untested: dict[str, list[str]] = {}
     for one in several:
         if one.result.refusal:
@@ -202,7 +209,7 @@ def _lines(several: list[Comparison]) -> list[str]:
                 f"{one.result.test} is not computed: {one.result.refusal}", []
             ).append(" / ".join(one.a))
     refused = [
-        f"{names[0] if len(names) == 1 else count_of(len(names), 'entry', 'entries')}: {why}"
+        f"{names[0] if len(names) == 1 else format_count(len(names), 'entry', 'entries')}: {why}"
         for why, names in untested.items()
     ]
     notes = dict.fromkeys(one.note for one in several if one.note)
@@ -214,12 +221,12 @@ def _lines(several: list[Comparison]) -> list[str]:
     return [first, *[holm] * touching, *refused, *notes]
 
 
-def _counted_unit(one: Comparison) -> str:
+def _observation_unit(one: Comparison) -> str:
     """What the observations of a test are, without what holds of this pair alone."""
     return one.result.unit.partition(",")[0]
 
 
-def _p_value(p_value: float) -> str:
+def _format_p_value(p_value: float) -> str:
     """Two digits, or as many as show on which side of 0.05 it is."""
     if p_value < 0.001:
         return "p < 0.001"
@@ -227,6 +234,6 @@ def _p_value(p_value: float) -> str:
     return f"p = {next((text for text in texts if (float(text) < ALPHA) == (p_value < ALPHA)), p_value)}"
 
 
-def capital(text: str) -> str:
+def capitalize_first_letter(text: str) -> str:
     """A text with its first letter as a capital."""
     return text[:1].upper() + text[1:]

@@ -7,17 +7,17 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.reporting.leaderboard import conditions, problems
+from benchmark.reporting.leaderboard import describe_environments, list_problems
 from benchmark.study.axes import label_names
 from benchmark.utils.status import Status
-from benchmark.utils.text import count_of
+from benchmark.utils.text import format_count
 
 AXES = tuple(name for name in label_names() if name not in ("fingerprint", "size"))
 PARTS = ("extract", "resample", "fit", "predict")
 COLUMNS = (*(f"{part}_s" for part in PARTS), "matrices", "workers", "environment", "notes")
 
 
-def completeness(rows: pd.DataFrame) -> pd.DataFrame:
+def make_completeness_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Cells by the value of each axis: how many are planned, and how they ended; axes with a single value are left out.
 
     Parameters
@@ -41,26 +41,33 @@ def completeness(rows: pd.DataFrame) -> pd.DataFrame:
         ),
     ]
     counted = [
-        {"axis": axis, "value": str(value), "planned": len(group), **_counts(group, statuses)}
+        {
+            "axis": axis,
+            "value": str(value),
+            "planned": len(group),
+            **_count_by_status(group, statuses),
+        }
         for axis, value, group in lines
     ]
     return pd.DataFrame(counted)
 
 
-def _counts(rows: pd.DataFrame, statuses: list[str]) -> dict[str, int]:
+def _count_by_status(rows: pd.DataFrame, statuses: list[str]) -> dict[str, int]:
     return {
         status: int((rows["status"] == status).sum())
         for status in sorted(statuses, key=lambda name: (name != Status.OK, name))
     }
 
 
-def cost(rows: pd.DataFrame) -> pd.DataFrame:
+def make_cost_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Seconds by part of the work, each matrix of features counted once, and their shares; (4, 3)."""
     done = rows[rows["status"] == Status.OK].drop_duplicates("key")
     seconds = {
         part: float(done[f"{part}_s"].sum()) if f"{part}_s" in done else 0.0 for part in PARTS
     }
-    seconds["extract"] = sum(matrix["seconds"] for matrix in _matrices(done).values())
+    seconds["extract"] = sum(
+        matrix["seconds"] for matrix in _collect_feature_matrices(done).values()
+    )
     whole = sum(seconds.values()) or 1.0
     return pd.DataFrame(
         [
@@ -70,10 +77,10 @@ def cost(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def saved(rows: pd.DataFrame) -> str:
+def describe_cache_savings(rows: pd.DataFrame) -> str:
     """Say what computing each matrix of features once saved."""
     done = rows[rows["status"] == Status.OK].drop_duplicates("key")
-    matrices = _matrices(done)
+    matrices = _collect_feature_matrices(done)
     if not matrices:
         return "no features were computed"
     uses = sum(len(used) for used in done["matrices"] if isinstance(used, dict))
@@ -83,22 +90,22 @@ def saved(rows: pd.DataFrame) -> str:
     )
     mb = sum(matrix["mb"] for matrix in matrices.values())
     return (
-        f"{count_of(len(matrices), 'matrix', 'matrices')} of features ({mb:.1f} MB), computed in "
+        f"{format_count(len(matrices), 'matrix', 'matrices')} of features ({mb:.1f} MB), computed in "
         f"{once:.1f} s and used "
-        f"{count_of(uses, 'time')}: "
+        f"{format_count(uses, 'time')}: "
         f"{always - once:.1f} s of {always:.1f} s saved"
     )
 
 
-def _matrices(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
+def _collect_feature_matrices(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
     found = rows.get("matrices", ())
     return {key: matrix for used in found if isinstance(used, dict) for key, matrix in used.items()}
 
 
-def lines(rows: pd.DataFrame) -> Iterator[str]:
+def describe_results(rows: pd.DataFrame) -> Iterator[str]:
     """Text of all but the table of completeness."""
-    yield from problems(rows)
-    yield saved(rows)
-    where = conditions(rows)
+    yield from list_problems(rows)
+    yield describe_cache_savings(rows)
+    where = describe_environments(rows)
     if len(where) == 1:  # otherwise they are among the problems
         yield where[0]

@@ -9,20 +9,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.errors import unknown
+from benchmark.errors import unknown_name_error
 from benchmark.plugins.registry import BASELINE
 from benchmark.reporting.table_view import Table
-from benchmark.scoring.averages import can_rank, classes_of, counted, remarks
-from benchmark.scoring.metrics import METRICS, OF_SECOND, label_of
-from benchmark.study.axes import Role, axes_with
+from benchmark.scoring.averages import (
+    can_rank,
+    describe_incomplete_folds,
+    find_shared_classes,
+    rows_for_mean,
+)
+from benchmark.scoring.metrics import METRICS, OF_SECOND, metric_label
+from benchmark.study.axes import Role, axes_with_roles
 from benchmark.utils.notes import SHARED, NoteKind
 from benchmark.utils.status import Status
-from benchmark.utils.text import count_of, one_line
+from benchmark.utils.text import format_count, one_line
 
 SIX = ("accuracy", "precision", "recall", "f1", "auc", "log_loss")
 SIX_MULTILABEL = ("subset_accuracy", "precision", "recall", "f1", "auc", "hamming_loss")
 TIMES = ("fit_s", "predict_s")
-CONDITIONS = [axis.name for axis in axes_with(Role.CONDITION) if axis.name != "dataset"]
+CONDITIONS = [axis.name for axis in axes_with_roles(Role.CONDITION) if axis.name != "dataset"]
 COMPARABLE = [
     "dataset",
     "size",
@@ -30,7 +35,7 @@ COMPARABLE = [
     "split",
     "fingerprint",
 ]  # entries are ranked within these
-ENTRY = [axis.name for axis in axes_with(Role.CONFIGURATION)]
+ENTRY = [axis.name for axis in axes_with_roles(Role.CONFIGURATION)]
 NO_BETTER = "†"
 
 COLUMNS = (
@@ -44,7 +49,7 @@ COLUMNS = (
 )  # what the tables read of a row, beside its labels and status
 
 
-def leaderboards(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.DataFrame]]:
+def make_leaderboards(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield a title and a ranked table for each group of rows that can be compared.
 
     Parameters
@@ -60,7 +65,7 @@ def leaderboards(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.Data
     title : str
     table : DataFrame
         rank, extractor, strategy, model, then mean and ``_std`` of each metric over the folds and
-        seeds that count (``averages.counted``) and where it is defined, ``_n`` of these; mean
+        seeds that count (``averages.rows_for_mean``) and where it is defined, ``_n`` of these; mean
         times, n_done, n_planned, and no_better: whether by ``metric`` the entry is no better than
         ``majority``, which looks at no image. A metric that is of the second of two classes
         (average_precision) has a column ``_class`` with its name.
@@ -71,22 +76,24 @@ def leaderboards(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.Data
         No such metric.
     """
     if metric not in METRICS:
-        raise unknown("metric", metric, METRICS)
-    for title, group in comparable(rows):
-        yield title, ranked(group, metric)
+        raise unknown_name_error("metric", metric, METRICS)
+    for title, group in group_comparable_rows(rows):
+        yield title, rank_configurations(group, metric)
 
 
-def comparable(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+def group_comparable_rows(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield each group of rows that can be compared, and a title that sets it apart."""
     for labels, group in rows.groupby(COMPARABLE, sort=False, dropna=False):
-        yield title_of(dict(zip(COMPARABLE, labels, strict=True)), rows), group
+        yield make_group_title(dict(zip(COMPARABLE, labels, strict=True)), rows), group
 
 
-def title_of(labels: dict[str, Any], rows: pd.DataFrame) -> str:
+def make_group_title(labels: dict[str, Any], rows: pd.DataFrame) -> str:
     """Name a group of rows by those of its labels that set it apart from the others."""
     dataset, size = labels["dataset"], labels["size"]
     extra = [f"{size:.0f} px"] if pd.notna(size) else []
-    named = [axis for axis in axes_with(Role.CONDITION) if axis.default and axis.name in labels]
+    named = [
+        axis for axis in axes_with_roles(Role.CONDITION) if axis.default and axis.name in labels
+    ]
     extra += [
         axis.title(labels[axis.name]) for axis in named if labels[axis.name] != axis.default_label
     ]
@@ -98,18 +105,23 @@ def title_of(labels: dict[str, Any], rows: pd.DataFrame) -> str:
     return " · ".join([dataset, *extra, labels["split"]])
 
 
-def ranked(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+def rank_configurations(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     """One row per entry, the best first; ties share a rank; an entry that lacks cells, or values others have, none (``can_rank``)."""
-    metrics = tuple(dict.fromkeys((*columns_of(rows), metric)))
-    means = {name: _means(rows, name) for name in metrics}
+    metrics = tuple(dict.fromkeys((*select_table_metrics(rows), metric)))
+    means = {name: _summarize_metric(rows, name) for name in metrics}
     entries = pd.DataFrame(
-        [_entry(labels, group, means) for labels, group in rows.groupby(ENTRY, sort=False)]
+        [
+            _make_leaderboard_line(labels, group, means)
+            for labels, group in rows.groupby(ENTRY, sort=False)
+        ]
     )
     for name in (
-        name for name in metrics if name in OF_SECOND and label_of(name, classes_of(rows)) != name
+        name
+        for name in metrics
+        if name in OF_SECOND and metric_label(name, find_shared_classes(rows)) != name
     ):
         entries.insert(
-            entries.columns.get_loc(f"{name}_n") + 1, f"{name}_class", classes_of(rows)[1]
+            entries.columns.get_loc(f"{name}_n") + 1, f"{name}_class", find_shared_classes(rows)[1]
         )
     complete = (entries["n_done"] == entries["n_planned"]) & (
         entries[f"{metric}_n"] == entries[f"{metric}_n"].max()
@@ -125,14 +137,14 @@ def ranked(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     return entries.sort_values(["rank", *ENTRY], na_position="last").reset_index(drop=True)
 
 
-def _means(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+def _summarize_metric(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Mean, standard deviation and number of the values of each entry that count and are defined."""
-    found = counted(rows, metric)
+    found = rows_for_mean(rows, metric)
     values = pd.to_numeric(found[metric] if metric in found else pd.Series(np.nan, found.index))
     return values.groupby([found[part] for part in ENTRY]).agg(["mean", "std", "count"])
 
 
-def _entry(
+def _make_leaderboard_line(
     labels: tuple[str, ...], rows: pd.DataFrame, means: dict[str, pd.DataFrame]
 ) -> dict[str, object]:
     done = rows[rows["status"] == Status.OK]
@@ -145,13 +157,13 @@ def _entry(
     return entry | {"n_done": len(done), "n_planned": len(rows)}
 
 
-def columns_of(rows: pd.DataFrame) -> tuple[str, ...]:
+def select_table_metrics(rows: pd.DataFrame) -> tuple[str, ...]:
     """Six metrics of a table: those of a multi-label task when its rows have them."""
     multilabel = "subset_accuracy" in rows and rows["subset_accuracy"].notna().any()
     return SIX_MULTILABEL if multilabel else SIX
 
 
-def shown(table: pd.DataFrame, spread: bool = True) -> pd.DataFrame:
+def format_leaderboard(table: pd.DataFrame, spread: bool = True) -> pd.DataFrame:
     """Render a ranked table for people: text cells such as '0.912 ±0.011' and '3/3'."""
     metrics = [name for name in table.columns if name in METRICS]
     marks = table["no_better"].map({True: NO_BETTER, False: ""})
@@ -177,7 +189,8 @@ def shown(table: pd.DataFrame, spread: bool = True) -> pd.DataFrame:
             strict=True,
         )
         text[name + of] = [
-            _spread(mean, std) + _partial(n, most, done) for mean, std, n, done in parts
+            _format_mean_and_std(mean, std) + _mark_partial_mean(n, most, done)
+            for mean, std, n, done in parts
         ]
     for name in TIMES:
         text[name] = [f"{value:.3g}" if pd.notna(value) else "-" for value in table[name]]
@@ -188,18 +201,18 @@ def shown(table: pd.DataFrame, spread: bool = True) -> pd.DataFrame:
     return text
 
 
-def _spread(mean: float, std: float) -> str:
+def _format_mean_and_std(mean: float, std: float) -> str:
     if pd.isna(mean):
         return "-"
     return f"{mean:.3f} ±{std:.3f}" if pd.notna(std) else f"{mean:.3f}"
 
 
-def _partial(n: int, most: int, done: bool) -> str:
+def _mark_partial_mean(n: int, most: int, done: bool) -> str:
     """Say over how many cells a mean is, where others are defined on more."""
     return f" ({n} of {most})" if done and 0 < n < most else ""
 
 
-def caption(metric: str, marked: bool) -> str:
+def make_leaderboard_caption(metric: str, marked: bool) -> str:
     """What the reader of the tables must know; ``marked``: whether an entry in them is no better than the baseline."""
     way = "highest" if METRICS[metric].greater_is_better else "lowest"
     return f"{NO_BETTER} no better than {BASELINE}, which looks at no image. " * marked + (
@@ -211,20 +224,20 @@ def caption(metric: str, marked: bool) -> str:
     )
 
 
-def problems(rows: pd.DataFrame) -> list[str]:
+def list_problems(rows: pd.DataFrame) -> list[str]:
     """List what the reader must know of these very rows: cells that did not end 'ok', what is undefined, times that do not compare."""
     bad = rows[~rows["status"].isin([Status.OK, Status.PLANNED])]
     endings = bad.groupby([*ENTRY, "status", "reason"], sort=False).size()
     ended = [
         f"{n} {status}: {' / '.join(entry)}: {why}" for (*entry, status, why), n in endings.items()
     ]
-    groups = list(comparable(rows))
+    groups = list(group_comparable_rows(rows))
     left_out = [
         f"{title}: {said}" if len(groups) > 1 else said
         for title, group in groups
-        for said in remarks(group)
+        for said in describe_incomplete_folds(group)
     ]
-    where = conditions(rows)
+    where = describe_environments(rows)
     mixed = (
         [f"times were taken under other conditions, and do not compare: {'; '.join(where)}"]
         if len(where) > 1
@@ -234,12 +247,12 @@ def problems(rows: pd.DataFrame) -> list[str]:
     noted = [
         f"{name}: {said}" if len(by_data_set) > 1 else said
         for name, own in by_data_set
-        for said in _noted(own)
+        for said in _summarize_notes(own)
     ]
     return [*map(one_line, ended), *left_out, *noted, *mixed]
 
 
-def _noted(rows: pd.DataFrame) -> list[str]:
+def _summarize_notes(rows: pd.DataFrame) -> list[str]:
     """What cells of one data set say of their images and classes, once each."""
     notes = [
         note
@@ -249,21 +262,25 @@ def _noted(rows: pd.DataFrame) -> list[str]:
         if note.kind != NoteKind.DETAIL
     ]
     shared = [note.n_images or 0 for note in notes if note.kind == NoteKind.COPIES]
-    copied = [f"{count_of(len(shared), 'cell')}: {_test_images(shared)} {SHARED}"] if shared else []
+    copied = (
+        [f"{format_count(len(shared), 'cell')}: {_describe_test_images(shared)} {SHARED}"]
+        if shared
+        else []
+    )
     counts = Counter(note for note in notes if note.kind != NoteKind.COPIES)
-    return [*(f"{count_of(n, 'cell')}: {note}" for note, n in counts.items()), *copied]
+    return [*(f"{format_count(n, 'cell')}: {note}" for note, n in counts.items()), *copied]
 
 
-def _test_images(counts: list[int]) -> str:
+def _describe_test_images(counts: list[int]) -> str:
     least, most = min(counts), max(counts)
     return (
-        count_of(most, "test image is", "test images are")
+        format_count(most, "test image is", "test images are")
         if least == most
         else f"{least} to {most} test images are"
     )
 
 
-def conditions(rows: pd.DataFrame) -> list[str]:
+def describe_environments(rows: pd.DataFrame) -> list[str]:
     """List where cells were run, and with how many at once."""
     if not {"environment", "workers"} <= set(rows):
         return []
@@ -272,15 +289,15 @@ def conditions(rows: pd.DataFrame) -> list[str]:
     )
     found = Counter(
         ran["environment"].map(
-            lambda where: f"{where['processor']}, {count_of(where['cores'], 'core')}"
+            lambda where: f"{where['processor']}, {format_count(where['cores'], 'core')}"
         )
-        + ran["workers"].map(_at_once)
-        + _faster(ran)
+        + ran["workers"].map(_describe_workers)
+        + _describe_acceleration(ran)
     )
-    return [f"{count_of(n, 'cell')} on {where}" for where, n in found.most_common()]
+    return [f"{format_count(n, 'cell')} on {where}" for where, n in found.most_common()]
 
 
-def _faster(rows: pd.DataFrame) -> pd.Series:
+def _describe_acceleration(rows: pd.DataFrame) -> pd.Series:
     return (
         rows.get("accelerated", pd.Series(False, rows.index))
         .map({1: ", with --accelerate"})
@@ -288,7 +305,7 @@ def _faster(rows: pd.DataFrame) -> pd.Series:
     )
 
 
-def _at_once(workers: float) -> str:
+def _describe_workers(workers: float) -> str:
     return f", {workers:.0f} at once" if pd.notna(workers) else ""
 
 
@@ -296,16 +313,16 @@ class Leaderboard:
     """A line for each configuration, ranked, and a column for each metric."""
 
     def make_tables(self, rows: pd.DataFrame, metric: str) -> Iterator[Table]:
-        """Yield a title and a ranked table for each group of rows; see ``leaderboards``."""
-        return leaderboards(rows, metric)
+        """Yield a title and a ranked table for each group of rows; see ``make_leaderboards``."""
+        return make_leaderboards(rows, metric)
 
     def format_table(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Turn a ranked table into texts for people; see ``shown``."""
-        return shown(table)
+        """Turn a ranked table into texts for people; see ``format_leaderboard``."""
+        return format_leaderboard(table)
 
     def describe_tables(
         self, rows: pd.DataFrame, tables: Sequence[Table], metric: str
     ) -> list[str]:
         """Give the caption, and a line for each thing that the reader must know of these rows."""
         marked = any(table["no_better"].any() for _, table in tables)
-        return [caption(metric, marked), *problems(rows)]
+        return [make_leaderboard_caption(metric, marked), *list_problems(rows)]

@@ -8,11 +8,11 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from benchmark.errors import UserError, unknown
-from benchmark.plugins.spec import number_of, without
-from benchmark.reporting.leaderboard import COMPARABLE, ENTRY, title_of
+from benchmark.errors import UserError, unknown_name_error
+from benchmark.plugins.spec import label_without, number_in_label
+from benchmark.reporting.leaderboard import COMPARABLE, ENTRY, make_group_title
 from benchmark.reporting.table_view import Table
-from benchmark.scoring.averages import counted_by_group
+from benchmark.scoring.averages import rows_for_group_means
 from benchmark.scoring.metrics import METRICS
 
 WHOLE = "none"
@@ -45,7 +45,7 @@ class OcclusionTable:
             No such metric, or nothing was covered, or nothing was not.
         """
         if metric not in METRICS:
-            raise unknown("metric", metric, METRICS)
+            raise unknown_name_error("metric", metric, METRICS)
         covered = set(rows["occlusion"]) - {WHOLE}
         if not covered or WHOLE not in set(rows["occlusion"]):
             raise UserError(
@@ -53,16 +53,16 @@ class OcclusionTable:
                 "boxes(share=0.25)] in the study"
             )
         shared = [name for name in COMPARABLE if name != "occlusion"]
-        done = counted_by_group(rows, metric, COMPARABLE)
-        kinds = done["occlusion"].map(partial(without, "share"))
+        done = rows_for_group_means(rows, metric, COMPARABLE)
+        kinds = done["occlusion"].map(partial(label_without, "share"))
         for labels, group in done.groupby(shared, sort=False, dropna=False):
             for kind in dict.fromkeys(kinds[group.index]):
                 alike = group[kinds[group.index].isin([WHOLE, kind])]
                 if kind != WHOLE and WHOLE in set(alike["occlusion"]):
-                    title = title_of(dict(zip(shared, labels, strict=True)), rows)
+                    title = make_group_title(dict(zip(shared, labels, strict=True)), rows)
                     yield (
                         f"{title} · {kind}" if kinds.nunique() > 2 else title,
-                        _table(alike, metric),
+                        _make_occlusion_table(alike, metric),
                     )
 
     def format_table(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -72,7 +72,10 @@ class OcclusionTable:
             name for name in table.columns.drop(ENTRY) if not name.startswith("loss at ")
         ):
             loss = table.get(f"loss at {level}", pd.Series(np.nan, table.index))
-            text[level] = [_cell(mean, lost) for mean, lost in zip(table[level], loss, strict=True)]
+            text[level] = [
+                _format_mean_and_loss(mean, lost)
+                for mean, lost in zip(table[level], loss, strict=True)
+            ]
         return text
 
     def describe_tables(
@@ -87,8 +90,8 @@ class OcclusionTable:
         ]
 
 
-def _table(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    levels = sorted(rows["occlusion"].unique(), key=partial(number_of, "share"))
+def _make_occlusion_table(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    levels = sorted(rows["occlusion"].unique(), key=partial(number_in_label, "share"))
     means = rows.pivot_table(metric, ENTRY, "occlusion", aggfunc="mean", sort=False)
     means = means.reindex(columns=levels).dropna(subset=[WHOLE])
     sign = 1 if METRICS[metric].greater_is_better else -1
@@ -97,7 +100,7 @@ def _table(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     return means.sort_values(levels[-1], ascending=sign < 0, kind="stable").reset_index()
 
 
-def _cell(mean: float, loss: float) -> str:
+def _format_mean_and_loss(mean: float, loss: float) -> str:
     if not np.isfinite(mean):
         return "-"
     return f"{mean:.3f} ({0 - loss:+.3f})" if np.isfinite(loss) else f"{mean:.3f}"  # not -0

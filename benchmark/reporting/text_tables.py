@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark.errors import UserError, unknown
+from benchmark.errors import UserError, unknown_name_error
 from benchmark.reporting.class_table import ClassTable
-from benchmark.reporting.leaderboard import Leaderboard, comparable
+from benchmark.reporting.leaderboard import Leaderboard, group_comparable_rows
 from benchmark.reporting.occlusion_table import OcclusionTable
 from benchmark.reporting.table_view import Table, TableView
 from benchmark.results.folder import ResultsFolder
-from benchmark.scoring.averages import classes_of
-from benchmark.scoring.metrics import OF_SECOND, label_of
+from benchmark.scoring.averages import find_shared_classes
+from benchmark.scoring.metrics import OF_SECOND, metric_label
 from benchmark.study.axes import label_names
 from benchmark.utils.files import write_text
-from benchmark.utils.text import one_line, visible, visible_json
+from benchmark.utils.text import escape_controls, escape_json_controls, one_line
 
 VIEWS: dict[str, TableView] = {
     "leaderboard": Leaderboard(),
@@ -49,14 +49,14 @@ class Document:
 
 def write_markdown(document: Document) -> str:
     """Markdown: tables for people, the caption, and a list."""
-    parts = [_markdown(title, text) for title, text in document.texts]
+    parts = [_format_markdown(title, text) for title, text in document.texts]
     listed = [f"- {one_line(line)}" for line in document.lines[1:]]
     return "\n\n".join([*parts, document.lines[0], "\n".join(listed)]).rstrip() + "\n"
 
 
 def write_latex(document: Document) -> str:
     """LaTeX: tables for people; all else is a comment."""
-    parts = [_latex(title, text) for title, text in document.texts]
+    parts = [_format_latex(title, text) for title, text in document.texts]
     comments = [f"% {one_line(line)}" for line in document.lines[1:]]
     below = [f"% {document.lines[0]}", "\n".join(comments)]
     return "\n\n".join([*parts, *below]).rstrip() + "\n"
@@ -64,12 +64,12 @@ def write_latex(document: Document) -> str:
 
 def write_csv(document: Document) -> str:
     """CSV: all tables in one, with their titles in the column ``table``."""
-    return _csv(_joined(document))
+    return _format_csv(_join_tables(document))
 
 
 def write_json(document: Document) -> str:
     """JSON: a list of lines of all tables, with their titles as ``table``."""
-    return _json(_joined(document))
+    return _format_json(_join_tables(document))
 
 
 WRITERS: dict[str, Callable[[Document], str]] = {
@@ -80,7 +80,7 @@ WRITERS: dict[str, Callable[[Document], str]] = {
 }
 
 
-def render(rows: pd.DataFrame, form: str, metric: str, view: str = "leaderboard") -> str:
+def render_tables(rows: pd.DataFrame, form: str, metric: str, view: str = "leaderboard") -> str:
     """Tables of rows as text.
 
     Parameters
@@ -98,7 +98,7 @@ def render(rows: pd.DataFrame, form: str, metric: str, view: str = "leaderboard"
         There is no such format, view or metric, or nothing to tabulate.
     """
     if form not in WRITERS:
-        raise unknown("format", form, WRITERS)
+        raise unknown_name_error("format", form, WRITERS)
     of = find_view(view)
     tables = list(of.make_tables(rows, metric))
     if not tables:
@@ -110,9 +110,9 @@ def render(rows: pd.DataFrame, form: str, metric: str, view: str = "leaderboard"
 
 
 def render_by(rows: pd.DataFrame, form: str, metric: str, by: str) -> str:
-    """Write a view in a format: the old name of ``render``, for one more release."""
+    """Write a view in a format: the old name of ``render_tables``, for one more release."""
     warnings.warn("render_by is render now", DeprecationWarning, stacklevel=2)
-    return render(rows, form, metric, by)
+    return render_tables(rows, form, metric, by)
 
 
 def find_view(name: str) -> TableView:
@@ -124,63 +124,63 @@ def find_view(name: str) -> TableView:
         There is none of this name; the nearest is named.
     """
     if name not in VIEWS:
-        raise unknown("view", name, VIEWS)
+        raise unknown_name_error("view", name, VIEWS)
     return VIEWS[name]
 
 
-def _joined(document: Document) -> pd.DataFrame:
+def _join_tables(document: Document) -> pd.DataFrame:
     whole = pd.concat(
         [table.assign(table=title) for title, table in document.tables], ignore_index=True
     )
     return whole[["table", *whole.columns.drop("table")]]
 
 
-def _markdown(title: str, text: pd.DataFrame) -> str:
+def _format_markdown(title: str, text: pd.DataFrame) -> str:
     from tabulate import tabulate
 
     return f"### {one_line(title)}\n\n" + tabulate(
-        _cells(text, _piped),
-        headers=_header(text, _piped),
+        _escape_values(text, _escape_pipes),
+        headers=_escape_header(text, _escape_pipes),
         tablefmt="github",
         disable_numparse=True,
     )
 
 
-def _cells(table: pd.DataFrame, escape: Callable[[str], str]) -> list[list[object]]:
+def _escape_values(table: pd.DataFrame, escape: Callable[[str], str]) -> list[list[object]]:
     return [
         [escape(cell) if isinstance(cell, str) else cell for cell in row]
         for row in table.to_numpy()
     ]
 
 
-def _header(table: pd.DataFrame, escape: Callable[[str], str]) -> list[str]:
+def _escape_header(table: pd.DataFrame, escape: Callable[[str], str]) -> list[str]:
     return [escape(str(name)) for name in table.columns]
 
 
-def _piped(text: str) -> str:
+def _escape_pipes(text: str) -> str:
     """Text of a cell in a Markdown table, in which a pipe is escaped."""
     return one_line(text).replace("|", r"\|")
 
 
-def _csv(table: pd.DataFrame) -> str:
+def _format_csv(table: pd.DataFrame) -> str:
     """Table as CSV: every digit and line feed, no control characters."""
     return (
-        table.map(lambda cell: visible(cell) if isinstance(cell, str) else cell)
-        .rename(columns=visible)
+        table.map(lambda cell: escape_controls(cell) if isinstance(cell, str) else cell)
+        .rename(columns=escape_controls)
         .to_csv(index=False)
     )
 
 
-def _json(table: pd.DataFrame) -> str:
-    return visible_json(table.to_json(orient="records", indent=2)) + "\n"
+def _format_json(table: pd.DataFrame) -> str:
+    return escape_json_controls(table.to_json(orient="records", indent=2)) + "\n"
 
 
-def _latex(title: str, text: pd.DataFrame) -> str:
+def _format_latex(title: str, text: pd.DataFrame) -> str:
     from tabulate import tabulate
 
     rows = tabulate(
-        _cells(text, one_line),
-        headers=_header(text, one_line),
+        _escape_values(text, one_line),
+        headers=_escape_header(text, one_line),
         tablefmt="latex_booktabs",
         disable_numparse=True,
     )
@@ -217,29 +217,32 @@ def render_rows(rows: pd.DataFrame, form: str) -> str:
     from tabulate import tabulate
 
     if form == "json":
-        return _json(rows)
-    table = _with_class(rows, form)
+        return _format_json(rows)
+    table = _add_metric_class(rows, form)
     if form == "csv":
-        return _csv(table)
-    styles = {"md": ("github", _piped), "latex": ("latex_booktabs", one_line)}
+        return _format_csv(table)
+    styles = {"md": ("github", _escape_pipes), "latex": ("latex_booktabs", one_line)}
     if form not in styles:
-        raise unknown("format", form, (*styles, "csv", "json"))
+        raise unknown_name_error("format", form, (*styles, "csv", "json"))
     style, escape = styles[form]
     return (
         tabulate(
-            _cells(table, escape), headers=_header(table, escape), tablefmt=style, floatfmt=".4g"
+            _escape_values(table, escape),
+            headers=_escape_header(table, escape),
+            tablefmt=style,
+            floatfmt=".4g",
         )
         + "\n"
     )
 
 
-def _with_class(rows: pd.DataFrame, form: str) -> pd.DataFrame:
+def _add_metric_class(rows: pd.DataFrame, form: str) -> pd.DataFrame:
     table = rows.reindex(columns=list(ROW_COLUMNS))
     for metric in OF_SECOND:
         seconds = pd.Series("", rows.index)
-        for _, group in comparable(rows):
-            classes = classes_of(group)
-            if label_of(metric, classes) != metric:
+        for _, group in group_comparable_rows(rows):
+            classes = find_shared_classes(group)
+            if metric_label(metric, classes) != metric:
                 seconds[group.index] = classes[1]
         if form != "csv" and seconds.nunique() == 1 and seconds.iloc[0]:
             table = table.rename(columns={metric: f"{metric} of '{seconds.iloc[0]}'"})
@@ -251,4 +254,6 @@ def _with_class(rows: pd.DataFrame, form: str) -> pd.DataFrame:
 def write_leaderboards(rows: pd.DataFrame, folder: Path, metric: str = "f1") -> None:
     """Write ``leaderboard.csv``, ``.md`` and ``.tex`` into a results folder."""
     for form, suffix in (("csv", "csv"), ("md", "md"), ("latex", "tex")):
-        write_text(ResultsFolder(folder).leaderboard(suffix), render(rows, form, metric))
+        write_text(
+            ResultsFolder(folder).leaderboard_path(suffix), render_tables(rows, form, metric)
+        )

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from benchmark.errors import UserError
-from benchmark.plugins.spec import number_of
+from benchmark.plugins.spec import number_in_label
 from benchmark.scoring.metrics import METRICS, Metric
 from benchmark.study.axes import AXES, Axis, label_names
 from benchmark.utils.notes import NoteKind
@@ -26,14 +26,14 @@ from benchmark.utils.status import Status
 ROUNDING = 1e-3  # as far as probabilities may sum to more than 1
 
 
-def _in_bounds(value: float, bounds: tuple[float, float]) -> float:
+def _check_bounds(value: float, bounds: tuple[float, float]) -> float:
     least, most = bounds
     if not (isnan(value) or least - ROUNDING <= value <= most + ROUNDING):
         raise ValueError(f"it is undefined, or {least:g} to {most:g}")
     return value
 
 
-def _readable(label: Any, read: Callable[[Any], object]) -> Any:
+def _check_label(label: Any, read: Callable[[Any], object]) -> Any:
     try:
         read(label)
     except UserError as error:
@@ -47,7 +47,7 @@ _Key = Annotated[
 _Index = Annotated[int, Field(ge=0, lt=2**63)]
 _Size = Annotated[int, Field(gt=0, lt=2**31)]
 _Seconds = Annotated[float, Field(ge=0, le=1e9)]
-_Share = Annotated[float, AfterValidator(partial(_in_bounds, bounds=(0, 1)))]
+_Share = Annotated[float, AfterValidator(partial(_check_bounds, bounds=(0, 1)))]
 _Rate = Annotated[float, Field(ge=0)]  # infinite where a clock cannot tell
 
 
@@ -57,10 +57,10 @@ class _Shape(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
 
 
-def _label_of(axis: Axis) -> Any:
+def _label_type(axis: Axis) -> Any:
     """Type of a label: one that the axis reads back, and that has the number which tables sort by."""
-    read = partial(number_of, axis.amount) if axis.amount else lru_cache(axis.read)
-    return Annotated[axis.column, AfterValidator(partial(_readable, read=read))], ...
+    read = partial(number_in_label, axis.amount) if axis.amount else lru_cache(axis.read)
+    return Annotated[axis.column, AfterValidator(partial(_check_label, read=read))], ...
 
 
 class _Where(_Shape):
@@ -72,7 +72,7 @@ class _Where(_Shape):
 
 # labels of a planned cell
 Labels: Any = create_model(
-    "Labels", __base__=_Where, **{axis.name: _label_of(axis) for axis in AXES}
+    "Labels", __base__=_Where, **{axis.name: _label_type(axis) for axis in AXES}
 )
 
 
@@ -123,7 +123,7 @@ class Column:
 
 def _metric_column(metric: Metric) -> Column:
     bounded = AfterValidator(
-        partial(_in_bounds, bounds=metric.bounds)
+        partial(_check_bounds, bounds=metric.bounds)
     )  # NaN is NULL in the database
     return Column(
         Annotated[float, bounded], f"metric: {metric.describes}; NaN where it is undefined"

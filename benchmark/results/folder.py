@@ -36,7 +36,7 @@ class ResultsFolder:
         return self.path / "results.sqlite"
 
     @property
-    def all_predictions(self) -> Path:
+    def predictions_folder(self) -> Path:
         """Folder of the predictions."""
         return self.path / "predictions"
 
@@ -80,20 +80,20 @@ class ResultsFolder:
         """Where it was run last."""
         return self.path / "environment.json"
 
-    def leaderboard(self, suffix: str) -> Path:
+    def leaderboard_path(self, suffix: str) -> Path:
         """Leaderboards in one format."""
         return self.path / f"leaderboard.{suffix}"
 
-    def predictions(self, key: str) -> Path:
+    def predictions_path(self, key: str) -> Path:
         """Predictions of one cell."""
-        return self.all_predictions / f"{key}.npz"
+        return self.predictions_folder / f"{key}.npz"
 
     def has_predictions(self, key: str, digest: str | None) -> bool:
         """Whether the predictions of a cell are those that were written.
 
         Without a digest, as in rows of earlier versions: whether they are a whole file.
         """
-        path = self.predictions(key)
+        path = self.predictions_path(key)
         try:
             return zipfile.is_zipfile(path) if digest is None else digest_of_file(path) == digest
         except OSError:
@@ -113,7 +113,7 @@ class ResultsFolder:
         UserError
             The file is missing, corrupted or truncated, or was changed since its cell has ended.
         """
-        path, again = self.predictions(key), "run its study again with --force"
+        path, again = self.predictions_path(key), "run its study again with --force"
         try:
             predictions = Predictions.load(path)
         except FileNotFoundError:

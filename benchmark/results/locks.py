@@ -56,7 +56,7 @@ class Claims:
         self._held.pop(key, None)
 
     @contextmanager
-    def claimed(self, key: str) -> Iterator[None]:
+    def hold_claim(self, key: str) -> Iterator[None]:
         """Wait for a piece of work, and hold it meanwhile."""
         self.claim(key, wait=True)
         try:
@@ -69,24 +69,24 @@ class Claims:
         for key in list(self._held):
             self.release(key)
 
-    def sweep(self) -> None:
+    def remove_leftovers(self) -> None:
         """Remove what killed workers and runners left: temporary files, and locks of work nobody is at."""
         folder = self._folder
         shared = ((place, "tables") for place in (folder.path, folder.studies, folder.plugins))
         for place, guard in (
-            (folder.all_predictions, None),
+            (folder.predictions_folder, None),
             (folder.features, None),
             (folder.images, "images"),
             *shared,
         ):
             for path in place.glob(".*.part"):
                 if found := TEMPORARY.fullmatch(path.name):
-                    self._remove(path, guard or found[1])
+                    self._remove_if_unclaimed(path, guard or found[1])
         for path in folder.locks.glob("*"):
             if CLAIM.fullmatch(path.name):
-                self._remove(path, path.name)
+                self._remove_if_unclaimed(path, path.name)
 
-    def _remove(self, path: Path, key: str) -> None:
+    def _remove_if_unclaimed(self, path: Path, key: str) -> None:
         if self.claim(key):
             if path.parent != self._folder.locks:
                 path.unlink(missing_ok=True)

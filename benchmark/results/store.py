@@ -15,9 +15,9 @@ from benchmark.errors import UserError
 from benchmark.results.columns import REQUIRED, Labels
 from benchmark.results.database import (
     REMEDY,
+    explain_sqlite_errors,
     open_for_writing,
     opened_for_reading,
-    problems_explained,
 )
 from benchmark.results.folder import ResultsFolder
 from benchmark.results.stored_values import StoredValueError, encode_value, read_values
@@ -34,7 +34,7 @@ class DuplicateKeyError(Exception):
 class StoredRows:
     """Rows of a results folder, to be read only: nothing in the folder is changed.
 
-    ``rows`` holds every outcome ever computed there, by key. ``planned`` holds which key stands for
+    ``rows`` holds every outcome ever computed there, by key. ``planned_cells`` holds which key stands for
     which labels now: when code or parameters behind a label change, the label points to the new key
     and the old row stays as history.
 
@@ -55,9 +55,9 @@ class StoredRows:
         self.folder = ResultsFolder(folder)
         self.path = self.folder.database
         self._held = ExitStack()
-        self._connection = self._open()
+        self._connection = self._open_database()
 
-    def _open(self) -> sqlite3.Connection:
+    def _open_database(self) -> sqlite3.Connection:
         if not self.path.exists() or (self.path.is_file() and not self.path.stat().st_size):
             raise UserError(
                 f"no results in {self.folder}: {self.path} does not exist; run a study with --out "
@@ -72,80 +72,85 @@ class StoredRows:
         self._held.close()
 
     @contextmanager
-    def _query(self, sql: str, values: tuple[Any, ...] = ()) -> Iterator[sqlite3.Cursor]:
+    def _execute_query(self, sql: str, values: tuple[Any, ...] = ()) -> Iterator[sqlite3.Cursor]:
         """Rows of a query, which is over in the end: one that is not read to its end would keep the file locked."""
         with (
-            problems_explained(self.path),
+            explain_sqlite_errors(self.path),
             closing(self._connection.execute(sql, values)) as cursor,
         ):
             yield cursor
 
-    def statuses(self) -> dict[str, str]:
+    def statuses_by_key(self) -> dict[str, str]:
         """Key and status of all stored rows."""
-        with self._query("SELECT key, status FROM rows") as cursor:
+        with self._execute_query("SELECT key, status FROM rows") as cursor:
             rows = cursor.fetchall()
         keys = [key for key, _ in rows]
         return dict(
             zip(
-                self._read("key", keys, keys),
-                self._read("status", [status for _, status in rows], keys),
+                self._decode_values("key", keys, keys),
+                self._decode_values("status", [status for _, status in rows], keys),
                 strict=True,
             )
         )
 
-    def digests(self) -> dict[str, str | None]:
+    def digests_by_key(self) -> dict[str, str | None]:
         """Key of every row that is 'ok', and the digest of its predictions; None in rows of versions that stored none."""
-        column = "predictions" if "predictions" in self._columns() else "NULL"
-        with self._query(f"SELECT key, {column} FROM rows WHERE status = 'ok'") as cursor:  # noqa: S608  # own names
+        column = "predictions" if "predictions" in self._list_columns() else "NULL"
+        with self._execute_query(f"SELECT key, {column} FROM rows WHERE status = 'ok'") as cursor:  # noqa: S608  # own names
             rows = cursor.fetchall()
         keys = [key for key, _ in rows]
         return dict(
-            zip(keys, self._read("predictions", [digest for _, digest in rows], keys), strict=True)
+            zip(
+                keys,
+                self._decode_values("predictions", [digest for _, digest in rows], keys),
+                strict=True,
+            )
         )
 
-    def _columns(self) -> list[str]:
-        with self._query("PRAGMA table_info(rows)") as cursor:
+    def _list_columns(self) -> list[str]:
+        with self._execute_query("PRAGMA table_info(rows)") as cursor:
             return [name for _, name, *_ in cursor]
 
-    def ending(self, key: str) -> tuple[str, str] | None:
+    def read_status_and_end(self, key: str) -> tuple[str, str] | None:
         """Status of a row, and when it ended; None when there is none."""
-        with self._query("SELECT status, ended FROM rows WHERE key = ?", (key,)) as cursor:
+        with self._execute_query("SELECT status, ended FROM rows WHERE key = ?", (key,)) as cursor:
             return cursor.fetchone()
 
-    def planned(self) -> Iterator[tuple[str, str]]:
+    def planned_cells(self) -> Iterator[tuple[str, str]]:
         """Labels of every planned cell, as JSON, and its key."""
-        with self._query("SELECT identity, key FROM planned") as cursor:
+        with self._execute_query("SELECT identity, key FROM planned") as cursor:
             for text, key in cursor:
-                self._read("labels", [text], [key])
-                self._read("key", [key], [key])
+                self._decode_values("labels", [text], [key])
+                self._decode_values("key", [key], [key])
                 yield text, key
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Every row, as ``add`` took it."""
-        with self._query("SELECT * FROM rows") as cursor:
+        """Every row, as ``add_row`` took it."""
+        with self._execute_query("SELECT * FROM rows") as cursor:
             names = [name for name, *_ in cursor.description]
             for stored in cursor:
                 row = dict(zip(names, stored, strict=True))
                 values = {
-                    name: self._read(name, [value], [row["key"]])[0] for name, value in row.items()
+                    name: self._decode_values(name, [value], [row["key"]])[0]
+                    for name, value in row.items()
                 }
-                self._check_whole(values)
+                self._check_required_values(values)
                 yield {name: value for name, value in values.items() if value is not None}
 
-    def check_planned(self) -> None:
+    def check_has_planned_cells(self) -> None:
         """Refuse a folder in which no cell is planned: its rows belong to nothing."""
-        with self._query("SELECT 1 FROM planned LIMIT 1") as cursor:
+        with self._execute_query("SELECT 1 FROM planned LIMIT 1") as cursor:
             if cursor.fetchone() is None:
                 raise UserError(
                     f"{self.path} lists no planned cells; run its study again with --out "
                     f"{self.folder}"
                 )
 
-    def frame(self, columns: Collection[str] | None) -> pd.DataFrame:
+    def to_dataframe(self, columns: Collection[str] | None) -> pd.DataFrame:
         """Rows as ``load_results`` gives them."""
         names = [
             name
-            for name in self._columns()
+            for name in self._list_columns()
             if name not in _FIRST and (columns is None or name in columns)
         ]
         quoted = "".join(f', rows."{name}"' for name in names)
@@ -154,32 +159,38 @@ class StoredRows:
             f"COALESCE(status, 'planned'), COALESCE(reason, ''){quoted} "
             "FROM planned LEFT JOIN rows USING (key)"
         )
-        with self._query(query) as cursor:
+        with self._execute_query(query) as cursor:
             chunks = iter(lambda: cursor.fetchmany(1000), [])
-            parts = [self._part(["labels", *_FIRST, *names], chunk, columns) for chunk in chunks]
+            parts = [
+                self._chunk_to_dataframe(["labels", *_FIRST, *names], chunk, columns)
+                for chunk in chunks
+            ]
         if not parts:  # as when a run has just begun
             return pd.DataFrame(columns=[*_FIRST, *Labels.model_fields])
         kept = dict.fromkeys(name for part in parts for name in part)
         filled = [part.dropna(axis=1, how="all") for part in parts]
         return pd.concat(filled, ignore_index=True).reindex(columns=list(kept))
 
-    def _part(
+    def _chunk_to_dataframe(
         self, names: list[str], stored: list[tuple[Any, ...]], wanted: Collection[str] | None
     ) -> pd.DataFrame:
         columns = dict(zip(names, zip(*stored, strict=True), strict=True))
         values = {
-            name: self._read(name, column, columns["key"]) for name, column in columns.items()
+            name: self._decode_values(name, column, columns["key"])
+            for name, column in columns.items()
         }
         labels = pd.DataFrame(values.pop("labels"))
         for name in REQUIRED if wanted is None else set(REQUIRED).intersection(wanted):
             column = values.get(name, [None] * len(stored))
             for row in [k for k, value in enumerate(column) if value is None]:
-                self._check_whole(
+                self._check_required_values(
                     {"key": values["key"][row], "status": values["status"][row]}, [name]
                 )
         return pd.DataFrame(values | labels.to_dict("series"))
 
-    def _read(self, name: str, values: Sequence[Any], keys: Sequence[Any]) -> Sequence[Any]:
+    def _decode_values(
+        self, name: str, values: Sequence[Any], keys: Sequence[Any]
+    ) -> Sequence[Any]:
         try:
             return read_values(name, values)
         except StoredValueError as problem:
@@ -187,7 +198,9 @@ class StoredRows:
                 f"{self.path}: row {keys[problem.index]!r:.60}: {problem.text}; {EDITED}"
             ) from None
 
-    def _check_whole(self, row: dict[str, Any], required: Iterable[str] = REQUIRED) -> None:
+    def _check_required_values(
+        self, row: dict[str, Any], required: Iterable[str] = REQUIRED
+    ) -> None:
         """Refuse a row that is 'ok' and lacks what such rows have."""
         for name in required if row["status"] == Status.OK else ():
             if row.get(name) is None:
@@ -223,33 +236,33 @@ class Store(StoredRows):
         super().__init__(folder)
         self._known: set[str] = set()
 
-    def _open(self) -> sqlite3.Connection:
+    def _open_database(self) -> sqlite3.Connection:
         return self._held.enter_context(closing(open_for_writing(self.path)))
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _open_transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing; another runner's transaction is waited for."""
-        with problems_explained(self.path), self._connection:
+        with explain_sqlite_errors(self.path), self._connection:
             yield self._connection
 
-    def plan(self, cells: Iterable[tuple[dict[str, Any], str]]) -> None:
+    def record_planned_cells(self, cells: Iterable[tuple[dict[str, Any], str]]) -> None:
         """Record the labels and keys of the cells that are to be run; cells planned earlier stay planned."""
         values = ((json.dumps(identity), key) for identity, key in cells)
-        with self._transaction() as connection:
+        with self._open_transaction() as connection:
             connection.executemany("INSERT OR REPLACE INTO planned VALUES (?, ?)", values)
 
-    def adopt(self, other: StoredRows) -> None:
+    def merge_planned_cells(self, other: StoredRows) -> None:
         """Plan what another folder has planned; a label that is run in one of the two folders stands for what was run."""
-        mine, done = dict(self.planned()), self.statuses()
+        mine, done = dict(self.planned_cells()), self.statuses_by_key()
         news = [
             (label, key)
-            for label, key in other.planned()
+            for label, key in other.planned_cells()
             if label not in mine or (key in done and mine[label] not in done)
         ]
-        with self._transaction() as connection:
+        with self._open_transaction() as connection:
             connection.executemany("INSERT OR REPLACE INTO planned VALUES (?, ?)", news)
 
-    def add(self, row: dict[str, Any], *, replace: bool = False) -> None:
+    def add_row(self, row: dict[str, Any], *, replace: bool = False) -> None:
         """Commit one row.
 
         Raises
@@ -261,7 +274,7 @@ class Store(StoredRows):
         """
         values = {name: encode_value(name, value) for name, value in row.items()}
         columns, marks = ", ".join(f'"{name}"' for name in values), ", ".join("?" * len(values))
-        with self._transaction() as connection:
+        with self._open_transaction() as connection:
             if not self._known.issuperset(values):
                 self._add_columns(connection, values)
             if replace:
@@ -305,4 +318,4 @@ def load_results(folder: str | Path, columns: Iterable[str] | None = None) -> pd
         There are no results in the folder, or they are corrupted, edited, or of another version.
     """
     with StoredRows(Path(folder)) as stored:
-        return stored.frame(None if columns is None else frozenset(columns))
+        return stored.to_dataframe(None if columns is None else frozenset(columns))

@@ -46,23 +46,23 @@ def read_values(name: str, values: Sequence[Any]) -> Sequence[Any]:
     StoredValueError
         One of them is not of the column's type.
     """
-    if name == "labels" or _is_json(name):
+    if name == "labels" or _is_json_column(name):
         return [_read_nested(name, value, index) for index, value in enumerate(values)]
     if name not in COLUMNS:
         return values
     try:
-        return _column(name).validate_python(list(values), strict=True)
+        return _column_adapter(name).validate_python(list(values), strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         index = next((int(part) for part in first["loc"] if isinstance(part, int)), 0)
-        raise StoredValueError(index, f"'{name}': {_explained(first)}") from None
+        raise StoredValueError(index, f"'{name}': {_describe_validation_error(first)}") from None
 
 
 def encode_value(name: str, value: Any) -> Any:
     """Value of a column as the database holds it; ``read_values`` reads it back."""
     if name == "notes":
-        value = [Note.of(note).to_json() for note in value]
-    return json.dumps(value) if _is_json(name) else value
+        value = [Note.from_text(note).to_json() for note in value]
+    return json.dumps(value) if _is_json_column(name) else value
 
 
 def check_row(row: dict[str, Any], required: Iterable[str] = REQUIRED) -> None:
@@ -81,7 +81,7 @@ def check_row(row: dict[str, Any], required: Iterable[str] = REQUIRED) -> None:
     """
     for name, value in row.items():
         read_values(name, [encode_value(name, value)])
-        if not _is_json(name) and not isinstance(value, str | int | float | None):
+        if not _is_json_column(name) and not isinstance(value, str | int | float | None):
             raise StoredValueError(
                 0, f"'{name}': a {type(value).__name__} is none of text, number and None"
             )
@@ -90,43 +90,43 @@ def check_row(row: dict[str, Any], required: Iterable[str] = REQUIRED) -> None:
             raise StoredValueError(0, f"'{name}': no value")
 
 
-def _is_json(name: str) -> bool:
+def _is_json_column(name: str) -> bool:
     return name in COLUMNS and COLUMNS[name].is_json
 
 
 def _read_nested(name: str, text: Any, index: int) -> Any:
     if text is None:
         return None
-    problem, value = _parsed(name, text) if isinstance(text, str) else ("no text", None)
+    problem, value = _parse_json(name, text) if isinstance(text, str) else ("no text", None)
     if problem:
         raise StoredValueError(index, f"'{name}': {problem}")
     return [Note.from_json(note) for note in value or ()] if name == "notes" else value
 
 
 @lru_cache(maxsize=256)
-def _parsed(name: str, text: str) -> tuple[str, Any]:
+def _parse_json(name: str, text: str) -> tuple[str, Any]:
     """Problem of a text of JSON, and its value; equal texts, as of an environment, share one."""
     try:
-        _checker(name).validate_json(text, strict=True)
+        _json_adapter(name).validate_json(text, strict=True)
         return "", json.loads(text)
     except ValidationError as error:
-        return _explained(error.errors(include_url=False)[0]), None
+        return _describe_validation_error(error.errors(include_url=False)[0]), None
     except (ValueError, RecursionError) as error:
         return f"no valid JSON ({error})", None
 
 
 @cache
-def _column(name: str) -> TypeAdapter[Any]:
+def _column_adapter(name: str) -> TypeAdapter[Any]:
     kind: Any = COLUMNS[name].type
     return TypeAdapter(list[kind] if name in ("key", "status") else list[kind | None])
 
 
 @cache
-def _checker(name: str) -> TypeAdapter[Any]:
+def _json_adapter(name: str) -> TypeAdapter[Any]:
     return TypeAdapter(Labels if name == "labels" else COLUMNS[name].type)
 
 
-def _explained(error: ErrorDetails) -> str:
+def _describe_validation_error(error: ErrorDetails) -> str:
     where = ".".join(str(part) for part in error["loc"] if isinstance(part, str))
     given = repr(error["input"])
     given = given if len(given) <= 60 else f"{given[:60]}..."

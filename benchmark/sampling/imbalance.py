@@ -20,7 +20,7 @@ Shares = NDArray[np.float64]
 EXACT = 1e-9  # added before truncation: 5000 / 50 is 100 images also where it is computed as a little less
 
 
-def step(
+def step_imbalance(
     n_classes: int, ratio: float, minority: float = 0.5, rare: tuple[str, ...] | None = None
 ) -> Shares:
     """Make some classes rare, all by the same ratio (Buda, Maki & Mazurowski 2018: 'step imbalance').
@@ -40,7 +40,7 @@ def step(
     shares : (n_classes,) float64
         Size of each class, from the most frequent to the rarest, relative to the most frequent.
     """
-    _check(ratio)
+    _check_ratio(ratio)
     if not 0 < minority < 1:
         raise UserError(f"step: minority is a share of the classes between 0 and 1, not {minority}")
     n_rare = (
@@ -51,7 +51,7 @@ def step(
     return np.repeat([1.0, 1 / ratio], [n_classes - n_rare, n_rare])
 
 
-def linear(n_classes: int, ratio: float, rare: tuple[str, ...] | None = None) -> Shares:
+def linear_imbalance(n_classes: int, ratio: float, rare: tuple[str, ...] | None = None) -> Shares:
     """Sizes fall by equal steps from the most frequent class to the rarest (Buda, Maki & Mazurowski 2018: 'linear imbalance').
 
     Parameters
@@ -62,11 +62,13 @@ def linear(n_classes: int, ratio: float, rare: tuple[str, ...] | None = None) ->
     rare : tuple of str or None
         The rarest classes, the rarest of all last; the others are drawn by the seed.
     """
-    _check(ratio)
+    _check_ratio(ratio)
     return np.linspace(1, 1 / ratio, n_classes)
 
 
-def long_tail(n_classes: int, ratio: float, rare: tuple[str, ...] | None = None) -> Shares:
+def long_tail_imbalance(
+    n_classes: int, ratio: float, rare: tuple[str, ...] | None = None
+) -> Shares:
     """Sizes fall by equal factors, n_i = n_max * ratio^(-i / (C - 1)), truncated (Cui et al. 2019; Cao et al. 2019).
 
     CIFAR-10 at ratio 100 has 12,406 training images then, as in the papers.
@@ -79,16 +81,16 @@ def long_tail(n_classes: int, ratio: float, rare: tuple[str, ...] | None = None)
     rare : tuple of str or None
         The rarest classes, the rarest of all last; the others are drawn by the seed.
     """
-    _check(ratio)
+    _check_ratio(ratio)
     return ratio ** (-np.arange(n_classes) / (n_classes - 1))
 
 
-def none(n_classes: int) -> None:
+def no_imbalance(n_classes: int) -> None:
     """Leave the classes as they are."""
     return
 
 
-def sample(
+def sample_training_set(
     train: NDArray[np.int64],
     labels: NDArray[np.int64],
     classes: tuple[str, ...],
@@ -115,7 +117,7 @@ def sample(
         Share (up to 1) or number (above) of the images; every class keeps one as long as there are
         as many.
     shares : (n_classes,) float64 or None
-        What ``step``, ``linear`` or ``long_tail`` gave.
+        What ``step_imbalance``, ``linear_imbalance`` or ``long_tail_imbalance`` gave.
     rare : sequence of str or None
         Names of the rarest classes, the rarest last.
     seed : int
@@ -128,10 +130,10 @@ def sample(
     (m,) int64
         Sorted.
     """
-    rng = _generator(seed)
-    order = _rare_last(classes, rare, rng)
-    ranks = _ranks(labels, len(classes), rng)
-    chosen = _first(train_size, labels, ranks)
+    rng = _make_generator(seed)
+    order = _order_rare_last(classes, rare, rng)
+    ranks = _rank_within_classes(labels, len(classes), rng)
+    chosen = _select_stratified_subset(train_size, labels, ranks)
     if shares is not None:
         sizes = np.bincount(labels[chosen], minlength=len(classes))
         limits, wanted = np.empty(len(classes)), sizes[sizes > 0].min() * shares
@@ -140,21 +142,25 @@ def sample(
     return np.sort(train[chosen])
 
 
-def first(train: NDArray[np.int64], train_size: float, seed: int) -> NDArray[np.int64]:
-    """Draw some of a training set's indices without a look at their classes, for multi-label targets; nested as ``sample`` is."""
-    return np.sort(_generator(seed).permutation(train)[: _number(train_size, len(train))])
+def sample_multilabel_set(
+    train: NDArray[np.int64], train_size: float, seed: int
+) -> NDArray[np.int64]:
+    """Draw some of a training set's indices without a look at their classes, for multi-label targets; nested as ``sample_training_set`` is."""
+    return np.sort(
+        _make_generator(seed).permutation(train)[: _count_training_images(train_size, len(train))]
+    )
 
 
-def _generator(seed: int) -> np.random.Generator:
+def _make_generator(seed: int) -> np.random.Generator:
     """Chance of its own, the same for every fold and ratio, so that the classes that are rare are too."""
     return np.random.default_rng(derive_seed(f"{seed}/sample", 60))
 
 
-def _number(train_size: float, n: int) -> int:
+def _count_training_images(train_size: float, n: int) -> int:
     return int(train_size) if train_size > 1 else max(1, round(train_size * n))
 
 
-def _rare_last(
+def _order_rare_last(
     classes: tuple[str, ...], rare: Sequence[str] | None, rng: np.random.Generator
 ) -> NDArray[np.int64]:
     """Numbers of the classes, from the most frequent to be to the rarest to be."""
@@ -165,7 +171,7 @@ def _rare_last(
     return np.concatenate([drawn[~np.isin(drawn, named)], named])
 
 
-def _ranks(
+def _rank_within_classes(
     labels: NDArray[np.int64], n_classes: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
     """Place of each image in the shuffled order of its class."""
@@ -176,15 +182,17 @@ def _ranks(
     return ranks
 
 
-def _first(
+def _select_stratified_subset(
     train_size: float, labels: NDArray[np.int64], ranks: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """Positions of the first images in the one order that takes every class in step with its size."""
     sizes = np.bincount(labels)
-    return np.lexsort((labels, ranks / sizes[labels]))[: _number(train_size, len(labels))]
+    return np.lexsort((labels, ranks / sizes[labels]))[
+        : _count_training_images(train_size, len(labels))
+    ]
 
 
-def refusal(
+def refusal_reason(
     n: int,
     train_size: float,
     imbalanced: bool,
@@ -207,7 +215,7 @@ def refusal(
     return "a class is listed as rare twice" if rare and len(set(rare)) < len(rare) else None
 
 
-def _check(ratio: float) -> None:
+def _check_ratio(ratio: float) -> None:
     if not 1 <= ratio < float("inf"):
         raise UserError(
             "ratio is the size of the largest class over that of the smallest, 1 or more, not "
@@ -217,9 +225,9 @@ def _check(ratio: float) -> None:
 
 REGISTRY = MappingProxyType(
     {
-        "none": "benchmark.sampling.imbalance:none",
-        "step": "benchmark.sampling.imbalance:step",
-        "linear": "benchmark.sampling.imbalance:linear",
-        "long_tail": "benchmark.sampling.imbalance:long_tail",
+        "none": "benchmark.sampling.imbalance:no_imbalance",
+        "step": "benchmark.sampling.imbalance:step_imbalance",
+        "linear": "benchmark.sampling.imbalance:linear_imbalance",
+        "long_tail": "benchmark.sampling.imbalance:long_tail_imbalance",
     }
 )

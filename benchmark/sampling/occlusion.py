@@ -13,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.errors import UserError, unknown
+from benchmark.errors import UserError, unknown_name_error
 from benchmark.utils.hashing import derive_seed
 
 GRAY = 128  # as in the networks' cutout and the autoencoder's masking
@@ -48,7 +48,7 @@ class Occlusion:
         return self.part in ("test", "both")
 
 
-def boxes(share: float, box: float = 0.25, part: str = "test") -> Occlusion:
+def box_occlusion(share: float, box: float = 0.25, part: str = "test") -> Occlusion:
     """Gray boxes at random places, until a share of the pixels is covered.
 
     Parameters
@@ -66,16 +66,16 @@ def boxes(share: float, box: float = 0.25, part: str = "test") -> Occlusion:
     if not 0 < box <= 1:
         raise UserError(f"boxes: box is a share of an image's side above 0 and up to 1, not {box}")
     if part not in SIDES:
-        raise unknown("part of occlusion boxes:", str(part), SIDES)
+        raise unknown_name_error("part of occlusion boxes:", str(part), SIDES)
     return Occlusion(share, box, part)
 
 
-def none() -> None:
+def no_occlusion() -> None:
     """Leave the images whole."""
     return
 
 
-def occlude(
+def occlude_images(
     images: NDArray[np.uint8], indices: NDArray[np.int64], occlusion: Occlusion, seed: int
 ) -> NDArray[np.uint8]:
     """Cover parts of images.
@@ -98,14 +98,14 @@ def occlude(
     word = derive_seed(f"{seed}/occlusion", 60)
     for image, index in zip(covered, indices, strict=True):
         image[
-            _mask(
+            _make_occlusion_mask(
                 image.shape[0], image.shape[1], occlusion, np.random.default_rng([word, int(index)])
             )
         ] = GRAY
     return covered
 
 
-def _mask(
+def _make_occlusion_mask(
     height: int, width: int, occlusion: Occlusion, rng: np.random.Generator
 ) -> NDArray[np.bool_]:
     """Which pixels are covered, (height, width)."""
@@ -126,5 +126,8 @@ def _mask(
 
 
 REGISTRY = MappingProxyType(
-    {"none": "benchmark.sampling.occlusion:none", "boxes": "benchmark.sampling.occlusion:boxes"}
+    {
+        "none": "benchmark.sampling.occlusion:no_occlusion",
+        "boxes": "benchmark.sampling.occlusion:box_occlusion",
+    }
 )

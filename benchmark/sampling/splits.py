@@ -12,9 +12,14 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 from benchmark.datasets.base import Dataset
 from benchmark.datasets.duplicates import image_digests
 from benchmark.errors import UserError
-from benchmark.sampling.stratify import count_labels, deal_inner, deal_units, lost_labels
+from benchmark.sampling.stratify import (
+    count_labels,
+    deal_inner_folds,
+    deal_units,
+    find_missing_labels,
+)
 from benchmark.utils.notes import SHARED, Note, NoteKind
-from benchmark.utils.text import count_of
+from benchmark.utils.text import format_count
 
 MOST_REPEATS = 1000
 TRIES = 20  # of dealing units that hold several classes
@@ -23,11 +28,11 @@ Indices = NDArray[np.int64]
 Fold = tuple[Indices, Indices]
 
 
-def official(dataset: Dataset) -> list[Fold]:
+def official_split(dataset: Dataset) -> list[Fold]:
     """Train on the official training set, test on the official test set.
 
     The official validation set, where there is one, is what models and strategies choose by: early
-    stopping and tuned thresholds use it in place of inner folds (see ``official_validation``). It
+    stopping and tuned thresholds use it in place of inner folds (see ``select_official_validation``). It
     never trains and never counts in a value of the test set.
 
     Raises
@@ -35,14 +40,14 @@ def official(dataset: Dataset) -> list[Fold]:
     UserError
         The data set has no official split, or a group is on both sides of it.
     """
-    if not has_official(dataset):
+    if not has_official_split(dataset):
         raise UserError(
             f"dataset '{dataset.name}' has no official split; use holdout or stratified_kfold"
         )
-    return [_parts(dataset, "train", "test")]
+    return [_make_official_fold(dataset, "train", "test")]
 
 
-def official_validation(dataset: Dataset) -> tuple[Indices, int]:
+def select_official_validation(dataset: Dataset) -> tuple[Indices, int]:
     """Images of the official validation set that share no group with its training or test set.
 
     Returns
@@ -61,7 +66,7 @@ def official_validation(dataset: Dataset) -> tuple[Indices, int]:
     return validation[kept], int((~kept).sum())
 
 
-def validation(dataset: Dataset) -> list[Fold]:
+def validation_split(dataset: Dataset) -> list[Fold]:
     """Train on the official training set, test on the official validation set: for choosing among entries, not for citing.
 
     Raises
@@ -74,10 +79,10 @@ def validation(dataset: Dataset) -> list[Fold]:
             f"dataset '{dataset.name}' has no official validation set; use holdout or "
             "stratified_kfold"
         )
-    return [_parts(dataset, "train", "val")]
+    return [_make_official_fold(dataset, "train", "val")]
 
 
-def _parts(dataset: Dataset, train_part: str, test_part: str) -> Fold:
+def _make_official_fold(dataset: Dataset, train_part: str, test_part: str) -> Fold:
     train, test = (np.flatnonzero(dataset.part == part) for part in (train_part, test_part))
     if dataset.groups is not None:
         shared = np.intersect1d(dataset.groups[train], dataset.groups[test])
@@ -91,7 +96,7 @@ def _parts(dataset: Dataset, train_part: str, test_part: str) -> Fold:
     return train, test
 
 
-def holdout(dataset: Dataset, test_size: float = 0.2, seed: int = 42) -> list[Fold]:
+def holdout_split(dataset: Dataset, test_size: float = 0.2, seed: int = 42) -> list[Fold]:
     """One stratified split; whole groups, and every class on both sides.
 
     Parameters
@@ -108,8 +113,8 @@ def holdout(dataset: Dataset, test_size: float = 0.2, seed: int = 42) -> list[Fo
     """
     if not 0 < test_size < 1:
         raise UserError(f"holdout: test_size is a share between 0 and 1, not {test_size}")
-    unit, counts = _units(dataset)
-    _check_units(dataset, counts, 2, f"holdout(test_size={test_size:g})")
+    unit, counts = _find_units(dataset)
+    _check_enough_units(dataset, counts, 2, f"holdout(test_size={test_size:g})")
     if dataset.groups is None and not dataset.multilabel:
         try:
             train, test = train_test_split(
@@ -126,13 +131,13 @@ def holdout(dataset: Dataset, test_size: float = 0.2, seed: int = 42) -> list[Fo
                 return [(np.sort(train), np.sort(test))]
         except ValueError:  # too few images for scikit-learn to have every class on both sides
             pass
-    part = _deal_all(dataset, counts, np.array([1 - test_size, test_size]), seed)
+    part = _deal_every_class(dataset, counts, np.array([1 - test_size, test_size]), seed)
     if part is None:
         raise UserError(
             f"dataset '{dataset.name}': no holdout was found that has every class on both sides; "
-            f"use stratified_kfold(folds=2), or {_rarer_advice(dataset)}"
+            f"use stratified_kfold(folds=2), or {_suggest_class_change(dataset)}"
         )
-    return [_fold(part[unit], 1)]
+    return [_make_fold(part[unit], 1)]
 
 
 def stratified_kfold(
@@ -162,47 +167,49 @@ def stratified_kfold(
         )
     if repeats > MOST_REPEATS:
         raise UserError(f"stratified_kfold: at most {MOST_REPEATS} repeats, not {repeats}")
-    return [fold for repeat in range(repeats) for fold in _kfold(dataset, folds, seed + repeat)]
+    return [
+        fold for repeat in range(repeats) for fold in _make_folds(dataset, folds, seed + repeat)
+    ]
 
 
-def _kfold(dataset: Dataset, folds: int, seed: int) -> list[Fold]:
-    unit, counts = _units(dataset)
-    _check_units(dataset, counts, folds, f"stratified_kfold(folds={folds})")
+def _make_folds(dataset: Dataset, folds: int, seed: int) -> list[Fold]:
+    unit, counts = _find_units(dataset)
+    _check_enough_units(dataset, counts, folds, f"stratified_kfold(folds={folds})")
     if dataset.groups is None and not dataset.multilabel:
         kfold = StratifiedKFold(folds, shuffle=True, random_state=seed)
         return list(kfold.split(dataset.targets, dataset.targets))
-    part = _deal_all(dataset, counts, np.ones(folds), seed)
+    part = _deal_every_class(dataset, counts, np.ones(folds), seed)
     if part is None:
         fewer = (
             k
             for k in range(folds - 1, 1, -1)
-            if _deal_all(dataset, counts, np.ones(k), seed) is not None
+            if _deal_every_class(dataset, counts, np.ones(k), seed) is not None
         )
         works = next(fewer, None)
         raise UserError(
             f"dataset '{dataset.name}': no {folds} folds were found that have every class in every "
             "test set, as "
             f"{'an image' if dataset.groups is None else 'a group'} may hold several classes: "
-            + (_use_folds(works) if works else _rarer_advice(dataset))
+            + (_suggest_folds(works) if works else _suggest_class_change(dataset))
         )
-    return [_fold(part[unit], k) for k in range(folds)]
+    return [_make_fold(part[unit], k) for k in range(folds)]
 
 
-def _use_folds(n: int) -> str:
+def _suggest_folds(n: int) -> str:
     return f"use folds={n} (in a study file, split: stratified_kfold(folds={n}))"
 
 
-def _rarer_advice(dataset: Dataset) -> str:
+def _suggest_class_change(dataset: Dataset) -> str:
     if len(dataset.classes) > 2:
         return "leave out the rarest classes, or merge them with others"
-    return f"add images of the rarer class{_elsewhere(dataset)}"
+    return f"add images of the rarer class{_suggest_other_groups(dataset)}"
 
 
-def _elsewhere(dataset: Dataset) -> str:
+def _suggest_other_groups(dataset: Dataset) -> str:
     return "" if dataset.groups is None else " from other groups"
 
 
-def _fold(part: NDArray[np.int64], test: int) -> Fold:
+def _make_fold(part: NDArray[np.int64], test: int) -> Fold:
     return np.flatnonzero(part != test), np.flatnonzero(part == test)
 
 
@@ -210,7 +217,9 @@ def _unit_name(dataset: Dataset) -> str:
     return "image" if dataset.groups is None else "group"
 
 
-def _check_units(dataset: Dataset, counts: NDArray[np.int64], folds: int, split: str) -> None:
+def _check_enough_units(
+    dataset: Dataset, counts: NDArray[np.int64], folds: int, split: str
+) -> None:
     """Refuse folds of which some would lose a class, with the number of folds that works."""
     unit = _unit_name(dataset)
     if len(counts) < 2:
@@ -230,10 +239,10 @@ def _check_units(dataset: Dataset, counts: NDArray[np.int64], folds: int, split:
     advice = (
         "leave the class out, or merge it with another"
         if more
-        else f"add images of it{_elsewhere(dataset)}"
+        else f"add images of it{_suggest_other_groups(dataset)}"
     )
     if n_units > 1:
-        advice = _use_folds(n_units) + (
+        advice = _suggest_folds(n_units) + (
             ", or merge the class with another" if folds > 2 and more else ""
         )
     raise UserError(
@@ -243,18 +252,18 @@ def _check_units(dataset: Dataset, counts: NDArray[np.int64], folds: int, split:
     )
 
 
-def _deal_all(
+def _deal_every_class(
     dataset: Dataset, counts: NDArray[np.int64], shares: NDArray[np.float64], seed: int
 ) -> NDArray[np.int64] | None:
     """Part of each unit such that every part has every class; None where none of some tries gives that."""
     for attempt in range(TRIES):
         part = deal_units(counts, shares, seed + 1000 * attempt)
-        if not len(lost_labels(counts[:, : len(dataset.classes)], part, len(shares))):
+        if not len(find_missing_labels(counts[:, : len(dataset.classes)], part, len(shares))):
             return part
     return None
 
 
-def _units(
+def _find_units(
     dataset: Dataset, indices: Indices | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Unit of each image, and each unit's images of each class; of several labels per image also those without each."""
@@ -283,19 +292,25 @@ def inner_folds(dataset: Dataset, train: Indices, folds: int = 3) -> list[Fold]:
     list of (positions to train on, positions held out)
         Positions in ``train``, not indices; empty where nothing can be held out.
     """
-    unit, counts = _units(dataset, train)
-    fold = deal_inner(counts, folds, seed=0)[unit]
-    return [_fold(fold, k) for k in np.unique(fold[fold >= 0])]
+    unit, counts = _find_units(dataset, train)
+    fold = deal_inner_folds(counts, folds, seed=0)[unit]
+    return [_make_fold(fold, k) for k in np.unique(fold[fold >= 0])]
 
 
-def shared_images(dataset: Dataset, train: Indices, test: Indices) -> list[Note]:
+def note_shared_images(dataset: Dataset, train: Indices, test: Indices) -> list[Note]:
     """Say how many test images are also in the training set, pixel for pixel: copies made before the split, as by resampling."""
     if dataset not in _DIGESTS:
         _DIGESTS[dataset] = image_digests(dataset.images)
     digests = _DIGESTS[dataset]
     n = int(np.isin(digests[test], digests[train]).sum())
     return (
-        [Note(f"{count_of(n, 'test image is', 'test images are')} {SHARED}", NoteKind.COPIES, n)]
+        [
+            Note(
+                f"{format_count(n, 'test image is', 'test images are')} {SHARED}",
+                NoteKind.COPIES,
+                n,
+            )
+        ]
         if n
         else []
     )
@@ -306,16 +321,16 @@ _DIGESTS: WeakKeyDictionary[Dataset, NDArray[np.uint64]] = (
 )  # computed once as long as the data set is in use
 
 
-def has_official(dataset: Dataset) -> bool:
+def has_official_split(dataset: Dataset) -> bool:
     """Whether the data set came with both a training and a test set."""
     return dataset.part is not None and {"train", "test"} <= set(dataset.part)
 
 
 REGISTRY = MappingProxyType(
     {
-        "official": "benchmark.sampling.splits:official",
-        "validation": "benchmark.sampling.splits:validation",
-        "holdout": "benchmark.sampling.splits:holdout",
+        "official": "benchmark.sampling.splits:official_split",
+        "validation": "benchmark.sampling.splits:validation_split",
+        "holdout": "benchmark.sampling.splits:holdout_split",
         "stratified_kfold": "benchmark.sampling.splits:stratified_kfold",
     }
 )

@@ -60,7 +60,7 @@ def deal_units(counts: Counts, shares: NDArray[np.float64], seed: int) -> NDArra
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(counts))
     if (counts.sum(axis=1) == 1).all() and np.ptp(shares) == 0:
-        return _deal_cards(counts.argmax(axis=1), order, len(shares))
+        return _deal_single_labels(counts.argmax(axis=1), order, len(shares))
     present, part = counts > 0, np.full(len(counts), -1)
     wanted = np.outer(shares / shares.sum(), counts.sum(axis=0))
     has_label = np.zeros(wanted.shape, dtype=bool)
@@ -81,20 +81,22 @@ def deal_units(counts: Counts, shares: NDArray[np.float64], seed: int) -> NDArra
     return part
 
 
-def _deal_cards(codes: NDArray[np.int64], order: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+def _deal_single_labels(
+    codes: NDArray[np.int64], order: NDArray[np.int64], n: int
+) -> NDArray[np.int64]:
     """Deal images of one label each to n equal parts: the members of one class after another."""
     part = np.empty(len(codes), dtype=np.int64)
     part[order[np.argsort(codes[order], kind="stable")]] = np.arange(len(codes)) % n
     return part
 
 
-def lost_labels(counts: Counts, part: NDArray[np.int64], n_parts: int) -> NDArray[np.intp]:
+def find_missing_labels(counts: Counts, part: NDArray[np.int64], n_parts: int) -> NDArray[np.intp]:
     """Labels that some part does not have, of those that any unit has."""
     inside = np.stack([(counts[part == k] > 0).any(axis=0) for k in range(n_parts)])
     return np.flatnonzero((counts > 0).any(axis=0) & ~inside.all(axis=0))
 
 
-def deal_inner(counts: Counts, n_folds: int, seed: int) -> NDArray[np.int64]:
+def deal_inner_folds(counts: Counts, n_folds: int, seed: int) -> NDArray[np.int64]:
     """Inner fold of each unit; -1 for a unit that is always trained on and never held out.
 
     Every label is in the training set of every fold: a unit that alone has some label stays there,

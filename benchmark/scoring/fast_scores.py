@@ -36,17 +36,17 @@ class Counts:
     @property
     def precision(self) -> Floats:
         """Of what was said to be a class, the share that is; 0 where nothing was."""
-        return _share(self.right, self.predicted)
+        return _divide_or_zero(self.right, self.predicted)
 
     @property
     def recall(self) -> Floats:
         """Of what is a class, the share that was said to be; 0 where nothing is."""
-        return _share(self.right, self.true)
+        return _divide_or_zero(self.right, self.true)
 
     @property
     def f1(self) -> Floats:
         """Harmonic mean of precision and recall."""
-        return _share(2 * self.right, self.predicted + self.true)
+        return _divide_or_zero(2 * self.right, self.predicted + self.true)
 
 
 def confusion_matrix(y: Counted, labels: Counted, n_classes: int) -> Counted:
@@ -97,7 +97,7 @@ def average_precision(truth: NDArray[np.bool_], scores: Floats) -> Floats:
     return np.divide(gained, right[-1], out=np.full(truth.shape[1], np.nan), where=right[-1] > 0)
 
 
-def placements(truth: NDArray[np.bool_], scores: Floats) -> tuple[Floats, Floats]:
+def placement_values(truth: NDArray[np.bool_], scores: Floats) -> tuple[Floats, Floats]:
     """Share of negatives below each positive, and of positives below each negative, ties half: by midranks (Sun & Xu 2014)."""
     ranks = rankdata(scores)
     of_positives = (ranks[truth] - rankdata(scores[truth])) / (~truth).sum()
@@ -105,7 +105,7 @@ def placements(truth: NDArray[np.bool_], scores: Floats) -> tuple[Floats, Floats
     return of_positives, 1 - of_negatives
 
 
-def surprise(y: Counted, proba: Floats) -> Floats:
+def negative_log_likelihood(y: Counted, proba: Floats) -> Floats:
     """Negative log probability of each image's class, kept a rounding error away from 0 and 1, as scikit-learn does; (n,)."""
     true = (proba / proba.sum(axis=1, keepdims=True))[np.arange(len(proba)), y]
     least = np.finfo(proba.dtype).eps
@@ -118,7 +118,7 @@ def squared_error(y: Counted, proba: Floats) -> Floats:
     return squared[:, 1] if proba.shape[1] == 2 else squared.sum(axis=1)
 
 
-def label_ranking(truth: NDArray[np.bool_], proba: Floats) -> Floats:
+def label_ranking_precision(truth: NDArray[np.bool_], proba: Floats) -> Floats:
     """Of the labels ranked above a true one, the share that is true, by image; 1 where no label is true, or all are; (n,)."""
     ranks = rankdata(-proba, method="max", axis=1)
     among_true = ((proba[:, None, :] >= proba[:, :, None]) & truth[:, None, :]).sum(axis=2)
@@ -128,7 +128,7 @@ def label_ranking(truth: NDArray[np.bool_], proba: Floats) -> Floats:
     )
 
 
-def matthews(counts: Counts) -> Floats:
+def matthews_correlation(counts: Counts) -> Floats:
     """Matthews correlation coefficient for any number of classes (Gorodkin 2004); 0 where one side is constant."""
     right, true, predicted = counts.right.sum(axis=-1), 1.0 * counts.true, 1.0 * counts.predicted
     n = true.sum(axis=-1)
@@ -139,14 +139,14 @@ def matthews(counts: Counts) -> Floats:
     )
 
 
-def macro(name: str, counts: Counts) -> Floats:
+def macro_average(name: str, counts: Counts) -> Floats:
     """Mean of 'precision', 'recall' or 'f1' over the classes that have test images."""
-    present = _present(counts)
+    present = _has_test_images(counts)
     n = present.sum() or np.nan
     return np.where(present, getattr(counts, name), 0).sum(axis=-1) / n
 
 
-def weighted(name: str, counts: Counts) -> Floats:
+def weighted_average(name: str, counts: Counts) -> Floats:
     """Mean of 'precision', 'recall' or 'f1' over the classes, each weighted by its test images."""
     n = counts.true.sum(axis=-1)
     return np.divide(
@@ -167,40 +167,43 @@ def f1_micro(counts: Counts) -> Floats:
 
 def geometric_mean(counts: Counts) -> Floats:
     """Geometric mean of the recall of the classes that have test images."""
-    present = _present(counts)
+    present = _has_test_images(counts)
     return np.where(present, counts.recall.clip(0), 1).prod(axis=-1) ** (1 / present.sum())
 
 
-def _present(counts: Counts) -> NDArray[np.bool_]:
+def _has_test_images(counts: Counts) -> NDArray[np.bool_]:
     """Classes that have test images; a numeric derivative moves the counts by less than a half."""
     return counts.true.reshape(-1, counts.true.shape[-1]).max(axis=0) > 0.5
 
 
-def disagreement(n_classes: int, quadratic: bool) -> Floats:
+def disagreement_weights(n_classes: int, quadratic: bool) -> Floats:
     """Weight of taking one class for another: the squared distance in their order, or one; (k, k)."""
     distance = np.subtract.outer(np.arange(n_classes), np.arange(n_classes))
     return (distance**2 if quadratic else distance != 0).astype(float)
 
 
-def kappa(confusion: NDArray, quadratic: bool) -> float:
+def cohen_kappa(confusion: NDArray, quadratic: bool) -> float:
     """Cohen's kappa (1960), disagreement weighted by squared distance or not at all; NaN where chance alone agrees fully."""
-    weights = disagreement(len(confusion), quadratic)
+    weights = disagreement_weights(len(confusion), quadratic)
     expected = np.outer(confusion.sum(axis=1), confusion.sum(axis=0)) / confusion.sum()
     by_chance = (weights * expected).sum()
     return float(1 - (weights * confusion).sum() / by_chance) if by_chance else float("nan")
 
 
-def _share(part: NDArray, whole: NDArray) -> Floats:
+def _divide_or_zero(part: NDArray, whole: NDArray) -> Floats:
     return np.divide(part, whole, out=np.zeros(np.shape(whole)), where=whole > 0)
 
 
 OF_COUNTS: MappingProxyType[str, Callable[[Counts], Floats]] = MappingProxyType(
     {
-        "balanced_accuracy": partial(macro, "recall"),
-        **{name: partial(macro, name) for name in ("precision", "recall", "f1")},
-        **{f"{name}_weighted": partial(weighted, name) for name in ("precision", "recall", "f1")},
+        "balanced_accuracy": partial(macro_average, "recall"),
+        **{name: partial(macro_average, name) for name in ("precision", "recall", "f1")},
+        **{
+            f"{name}_weighted": partial(weighted_average, name)
+            for name in ("precision", "recall", "f1")
+        },
         "f1_micro": f1_micro,
         "geometric_mean": geometric_mean,
-        "mcc": matthews,
+        "mcc": matthews_correlation,
     }
 )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.scoring import fast_scores
-from benchmark.scoring.metrics import confusion_of, counts_of, truth_of
+from benchmark.scoring.metrics import class_membership, compute_confusion_matrix, count_per_class
 from benchmark.scoring.predictions import Predictions
 
 Floats = NDArray[np.float64]
@@ -18,7 +18,7 @@ STEP = 1e-3  # images, for numeric derivatives by counts
 
 
 @lru_cache(maxsize=4)
-def influence(metric: str, predictions: Predictions) -> Floats | None:
+def compute_influence(metric: str, predictions: Predictions) -> Floats | None:
     """Contribution of each test image to the error of a metric; their squares sum to its variance.
 
     Parameters
@@ -37,40 +37,44 @@ def influence(metric: str, predictions: Predictions) -> Floats | None:
     return None if function is None else function(predictions)
 
 
-def _of_mean(values: Callable[[Predictions], NDArray], p: Predictions) -> Floats:
+def _influence_on_mean(values: Callable[[Predictions], NDArray], p: Predictions) -> Floats:
     found = np.asarray(values(p), dtype=float)
     return (found - found.mean()) / len(found)
 
 
-def _right(p: Predictions) -> Floats:
+def _label_accuracy(p: Predictions) -> Floats:
     right = p.labels == p.y_true
     return right.mean(axis=1) if p.multilabel else right.astype(float)
 
 
-def _all_right(p: Predictions) -> NDArray[np.bool_]:
+def _is_fully_correct(p: Predictions) -> NDArray[np.bool_]:
     return (p.labels == p.y_true).all(axis=1)
 
 
-def _ranking(p: Predictions) -> Floats:
-    return fast_scores.label_ranking(truth_of(p), p.proba)
+def _label_ranking_precision(p: Predictions) -> Floats:
+    return fast_scores.label_ranking_precision(class_membership(p), p.proba)
 
 
-def _surprise(p: Predictions) -> Floats:
-    return fast_scores.surprise(p.y_true, p.proba)
+def _negative_log_likelihood(p: Predictions) -> Floats:
+    return fast_scores.negative_log_likelihood(p.y_true, p.proba)
 
 
 def _squared_error(p: Predictions) -> Floats:
     return fast_scores.squared_error(p.y_true, p.proba)
 
 
-def _of_counts(function: Callable[[fast_scores.Counts], Floats], p: Predictions) -> Floats:
+def _influence_through_counts(
+    function: Callable[[fast_scores.Counts], Floats], p: Predictions
+) -> Floats:
     """Derivatives of a function of the counts of each class, summed over what an image adds to the counts."""
-    counts = counts_of(p)
-    _, slopes = _slopes(function, np.concatenate([counts.right, counts.predicted, counts.true]))
-    return _added(slopes, p.y_true, p.labels)
+    counts = count_per_class(p)
+    _, slopes = _value_and_derivatives(
+        function, np.concatenate([counts.right, counts.predicted, counts.true])
+    )
+    return _sum_derivatives(slopes, p.y_true, p.labels)
 
 
-def _slopes(
+def _value_and_derivatives(
     function: Callable[[fast_scores.Counts], Floats], base: NDArray
 ) -> tuple[float, list[Floats]]:
     """Value of a function of right, predicted and true counts, and its derivatives by each, by central differences."""
@@ -81,7 +85,9 @@ def _slopes(
     return float(values[-1]), np.split((values[:n] - values[n : 2 * n]) / (2 * STEP), 3)
 
 
-def _added(slopes: list[Floats], y: NDArray[np.int64], labels: NDArray[np.int64]) -> Floats:
+def _sum_derivatives(
+    slopes: list[Floats], y: NDArray[np.int64], labels: NDArray[np.int64]
+) -> Floats:
     """Sum of the derivatives over the counts that an image of a class, or some, taken for another adds to."""
     right, predicted, true = slopes
     if y.ndim == 2:
@@ -89,7 +95,7 @@ def _added(slopes: list[Floats], y: NDArray[np.int64], labels: NDArray[np.int64]
     return np.where(labels == y, right[y], 0) + predicted[labels] + true[y]
 
 
-def smoothed(metric: str, p: Predictions) -> tuple[float, Floats, Floats] | None:
+def compute_smoothed_influence(metric: str, p: Predictions) -> tuple[float, Floats, Floats] | None:
     """A metric with one more image in each class, half of it right, as the logit interval of a share has it (Anscombe 1956).
 
     Without it, a class without errors would seem to be without uncertainty.
@@ -112,11 +118,11 @@ def smoothed(metric: str, p: Predictions) -> tuple[float, Floats, Floats] | None
         return None
     y, labels, weights = _pseudo_images(p)
     if metric == "kappa":
-        confusion = confusion_of(p) + weights.reshape(len(p.classes), -1)
-        value = fast_scores.kappa(confusion, p.ordinal)
-        found = _kappa_contributions(confusion, p.ordinal)
+        confusion = compute_confusion_matrix(p) + weights.reshape(len(p.classes), -1)
+        value = fast_scores.cohen_kappa(confusion, p.ordinal)
+        found = _kappa_derivatives(confusion, p.ordinal)
         return value, found[p.y_true, p.labels], np.column_stack([weights, found[y, labels]])
-    counts = counts_of(p)
+    counts = count_per_class(p)
     if p.multilabel:
         added = [weights @ part for part in (labels & y, labels, y)]
     else:
@@ -125,18 +131,18 @@ def smoothed(metric: str, p: Predictions) -> tuple[float, Floats, Floats] | None
     base = np.concatenate(
         [counts.right + added[0], counts.predicted + added[1], counts.true + added[2]]
     )
-    value, slopes = _slopes(fast_scores.OF_COUNTS[metric], base)
+    value, slopes = _value_and_derivatives(fast_scores.OF_COUNTS[metric], base)
     return (
         value,
-        _added(slopes, p.y_true, p.labels),
-        np.column_stack([weights, _added(slopes, y, labels)]),
+        _sum_derivatives(slopes, p.y_true, p.labels),
+        np.column_stack([weights, _sum_derivatives(slopes, y, labels)]),
     )
 
 
 def _pseudo_images(p: Predictions) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
     """True class, predicted class and weight of one more image of each class that is there: half right, the rest shared by the others."""
     k = len(p.classes)
-    present = truth_of(p).any(axis=0).astype(float)
+    present = class_membership(p).any(axis=0).astype(float)
     if p.multilabel:  # half right, half missed, and half an image of another that is taken for it
         one = np.eye(k, dtype=np.int64)
         none = np.zeros_like(one)
@@ -145,13 +151,13 @@ def _pseudo_images(p: Predictions) -> tuple[NDArray[np.int64], NDArray[np.int64]
     return y, labels, np.where(y == labels, 0.5, 0.5 / max(k - 1, 1)) * present[y]
 
 
-def _of_kappa(p: Predictions) -> Floats:
-    return _kappa_contributions(confusion_of(p), p.ordinal)[p.y_true, p.labels]
+def _influence_on_kappa(p: Predictions) -> Floats:
+    return _kappa_derivatives(compute_confusion_matrix(p), p.ordinal)[p.y_true, p.labels]
 
 
-def _kappa_contributions(confusion: NDArray, quadratic: bool) -> Floats:
+def _kappa_derivatives(confusion: NDArray, quadratic: bool) -> Floats:
     """Derivative of Cohen's kappa by each cell of the confusion matrix, (k, k); NaN where chance alone agrees fully."""
-    n, weights = confusion.sum(), fast_scores.disagreement(len(confusion), quadratic)
+    n, weights = confusion.sum(), fast_scores.disagreement_weights(len(confusion), quadratic)
     of_true, of_predicted = weights @ confusion.sum(axis=0) / n, confusion.sum(axis=1) @ weights / n
     by_chance = float(confusion.sum(axis=1) @ of_true)
     if not by_chance:
@@ -160,24 +166,28 @@ def _kappa_contributions(confusion: NDArray, quadratic: bool) -> Floats:
     return float((weights * confusion).sum()) / by_chance**2 * chance - weights / by_chance
 
 
-def _one_vs_rest(function: Callable[[NDArray[np.bool_], Floats], Floats], p: Predictions) -> Floats:
-    truth = truth_of(p)
+def _average_one_vs_rest(
+    function: Callable[[NDArray[np.bool_], Floats], Floats], p: Predictions
+) -> Floats:
+    truth = class_membership(p)
     columns = [1] if len(p.classes) == 2 and not p.multilabel else list(range(len(p.classes)))
     if any(truth[:, k].all() or not truth[:, k].any() for k in columns):
         return np.full(len(truth), np.nan)
     return np.mean([function(truth[:, k], p.proba[:, k]) for k in columns], axis=0)
 
 
-def _of_auc(truth: NDArray[np.bool_], proba: Floats) -> Floats:
+def _influence_on_auc(truth: NDArray[np.bool_], proba: Floats) -> Floats:
     """Placements of DeLong, DeLong & Clarke-Pearson (1988), and by groups of Obuchowski (1997)."""
     found = np.empty(len(truth))
-    for kind, placed in zip((truth, ~truth), fast_scores.placements(truth, proba), strict=True):
+    for kind, placed in zip(
+        (truth, ~truth), fast_scores.placement_values(truth, proba), strict=True
+    ):
         m = len(placed)
         found[kind] = (placed - placed.mean()) / np.sqrt(m * max(m - 1, 1))
     return found
 
 
-def _of_average_precision(truth: NDArray[np.bool_], proba: Floats) -> Floats:
+def _influence_on_average_precision(truth: NDArray[np.bool_], proba: Floats) -> Floats:
     """Derivative of average precision by the weight of each image."""
     _, which = np.unique(-proba, return_inverse=True)  # distinct scores from the highest down
     positives, images = np.bincount(which, truth), np.bincount(which)
@@ -191,15 +201,18 @@ def _of_average_precision(truth: NDArray[np.bool_], proba: Floats) -> Floats:
 
 _FUNCTIONS: MappingProxyType[str, Callable[[Predictions], Floats]] = MappingProxyType(
     {
-        "accuracy": partial(_of_mean, _right),
-        "hamming_loss": partial(_of_mean, lambda p: 1 - _right(p)),
-        "subset_accuracy": partial(_of_mean, _all_right),
-        "label_ranking_average_precision": partial(_of_mean, _ranking),
-        "log_loss": partial(_of_mean, _surprise),
-        "brier": partial(_of_mean, _squared_error),
-        "kappa": _of_kappa,
-        "auc": partial(_one_vs_rest, _of_auc),
-        "average_precision": partial(_one_vs_rest, _of_average_precision),
-        **{name: partial(_of_counts, function) for name, function in fast_scores.OF_COUNTS.items()},
+        "accuracy": partial(_influence_on_mean, _label_accuracy),
+        "hamming_loss": partial(_influence_on_mean, lambda p: 1 - _label_accuracy(p)),
+        "subset_accuracy": partial(_influence_on_mean, _is_fully_correct),
+        "label_ranking_average_precision": partial(_influence_on_mean, _label_ranking_precision),
+        "log_loss": partial(_influence_on_mean, _negative_log_likelihood),
+        "brier": partial(_influence_on_mean, _squared_error),
+        "kappa": _influence_on_kappa,
+        "auc": partial(_average_one_vs_rest, _influence_on_auc),
+        "average_precision": partial(_average_one_vs_rest, _influence_on_average_precision),
+        **{
+            name: partial(_influence_through_counts, function)
+            for name, function in fast_scores.OF_COUNTS.items()
+        },
     }
 )

@@ -54,7 +54,7 @@ class Metric:
     bounds: tuple[float, float] = (0, 1)
 
     def __call__(self, predictions: Predictions) -> float:
-        """Value on stored predictions; NaN where it is undefined (see ``undefined``)."""
+        """Value on stored predictions; NaN where it is undefined (see ``note_undefined_metrics``)."""
         return float(
             self.function(
                 predictions, predictions.labels if self.needs == "labels" else predictions.proba
@@ -62,7 +62,7 @@ class Metric:
         )
 
 
-def compute(predictions: Predictions) -> dict[str, float]:
+def compute_metrics(predictions: Predictions) -> dict[str, float]:
     """Compute every metric that applies, by name."""
     return {
         metric.name: metric(predictions)
@@ -71,11 +71,11 @@ def compute(predictions: Predictions) -> dict[str, float]:
     }
 
 
-def undefined(predictions: Predictions) -> list[Note]:
+def note_undefined_metrics(predictions: Predictions) -> list[Note]:
     """Say in words which metrics are not defined, and why."""
     said = []
-    if predictions.absent:
-        names = ", ".join(predictions.absent)
+    if predictions.absent_classes:
+        names = ", ".join(predictions.absent_classes)
         said.append(
             f"no test image of: {names}: an incomplete fold; auc and average_precision are "
             "undefined, "
@@ -83,7 +83,7 @@ def undefined(predictions: Predictions) -> list[Note]:
         )
     everywhere = [
         cls
-        for cls, of in zip(predictions.classes, truth_of(predictions).T, strict=True)
+        for cls, of in zip(predictions.classes, class_membership(predictions).T, strict=True)
         if len(of) and of.all()
     ]
     if everywhere and predictions.multilabel:
@@ -94,14 +94,14 @@ def undefined(predictions: Predictions) -> list[Note]:
     return [Note(text, NoteKind.CLASSES) for text in said]
 
 
-def class_notes(predictions: Predictions, targets: NDArray[np.int64]) -> list[Note]:
+def note_missing_classes(predictions: Predictions, targets: NDArray[np.int64]) -> list[Note]:
     """Say which classes the test set or the training set lacks, and what follows; ``targets`` are those of the training set."""
     n_train = (
         targets.sum(axis=0)
         if predictions.multilabel
         else np.bincount(targets, minlength=len(predictions.classes))
     )
-    n_test = truth_of(predictions).sum(axis=0)
+    n_test = class_membership(predictions).sum(axis=0)
     lost = [
         (name, n)
         for name, n, k in zip(predictions.classes, n_test, n_train, strict=True)
@@ -112,17 +112,17 @@ def class_notes(predictions: Predictions, targets: NDArray[np.int64]) -> list[No
         "log_loss takes their probability as 0"
         for name, n in lost
     )
-    return [*undefined(predictions), *(Note(text, NoteKind.CLASSES) for text in texts)]
+    return [*note_undefined_metrics(predictions), *(Note(text, NoteKind.CLASSES) for text in texts)]
 
 
-def label_of(metric: str, classes: Sequence[str]) -> str:
+def metric_label(metric: str, classes: Sequence[str]) -> str:
     """Name of a metric for people: 'average_precision of 'malignant'' where it is of the second of two classes."""
     return f"{metric} of '{classes[1]}'" if metric in OF_SECOND and len(classes) == 2 else metric
 
 
-def per_class(predictions: Predictions) -> dict[str, dict[str, float]]:
+def compute_class_metrics(predictions: Predictions) -> dict[str, dict[str, float]]:
     """Precision, recall, F1, average precision (NaN where undefined) and number of test images of each class."""
-    counts, truth = counts_of(predictions), truth_of(predictions)
+    counts, truth = count_per_class(predictions), class_membership(predictions)
     area = fast_scores.average_precision(truth, predictions.proba)
     values = np.column_stack([counts.precision, counts.recall, counts.f1, area, counts.true])
     names = ("precision", "recall", "f1", "average_precision", "support")
@@ -132,43 +132,43 @@ def per_class(predictions: Predictions) -> dict[str, dict[str, float]]:
     }
 
 
-def truth_of(p: Predictions) -> NDArray[np.bool_]:
+def class_membership(p: Predictions) -> NDArray[np.bool_]:
     """Whether an image is of a class, (n, n_classes)."""
     return p.y_true.astype(bool) if p.multilabel else p.y_true[:, None] == np.arange(len(p.classes))
 
 
 @lru_cache(maxsize=1)
-def confusion_of(p: Predictions) -> NDArray[np.int64]:
+def compute_confusion_matrix(p: Predictions) -> NDArray[np.int64]:
     """Counts of (true class, predicted class), (k, k)."""
     return fast_scores.confusion_matrix(p.y_true, p.labels, len(p.classes))
 
 
 @lru_cache(maxsize=1)
-def counts_of(p: Predictions) -> fast_scores.Counts:
+def count_per_class(p: Predictions) -> fast_scores.Counts:
     """How often each class was right, predicted, and there."""
     if p.multilabel:
         return fast_scores.Counts(
             (p.labels & p.y_true).sum(axis=0), p.labels.sum(axis=0), p.y_true.sum(axis=0)
         )
-    table = confusion_of(p)
+    table = compute_confusion_matrix(p)
     return fast_scores.Counts(table.diagonal(), table.sum(axis=0), table.sum(axis=1))
 
 
-def _of_counts(name: str) -> Function:
+def _make_count_metric(name: str) -> Function:
     function = fast_scores.OF_COUNTS[name]
-    return lambda p, labels: float(function(counts_of(p)))
+    return lambda p, labels: float(function(count_per_class(p)))
 
 
 def _minimum_recall(p: Predictions, labels: NDArray) -> float:
-    counts = counts_of(p)
+    counts = count_per_class(p)
     return float(counts.recall[counts.true > 0].min())
 
 
-def _one_vs_rest(function: Callable[[NDArray[np.bool_], NDArray], NDArray]) -> Function:
+def _make_one_vs_rest_metric(function: Callable[[NDArray[np.bool_], NDArray], NDArray]) -> Function:
     """Mean over classes of a binary score, of two classes that of the second; NaN if a class has no test image, or all of them."""
 
     def score(p: Predictions, proba: NDArray) -> float:
-        truth = truth_of(p)
+        truth = class_membership(p)
         columns = [1] if len(p.classes) == 2 and not p.multilabel else slice(None)
         truth, proba = truth[:, columns], proba[:, columns]
         if (truth.all(axis=0) | ~truth.any(axis=0)).any():
@@ -178,7 +178,7 @@ def _one_vs_rest(function: Callable[[NDArray[np.bool_], NDArray], NDArray]) -> F
     return score
 
 
-def _ece(p: Predictions, proba: NDArray) -> float:
+def _expected_calibration_error(p: Predictions, proba: NDArray) -> float:
     """Expected calibration error of the predicted class (Guo et al. 2017): their 15 equal bins of confidence, closed on the right."""
     confidence, correct = proba.max(axis=1), p.labels == p.y_true
     bins = np.digitize(confidence, np.linspace(0, 1, N_BINS + 1)[1:-1], right=True)
@@ -198,19 +198,26 @@ _LIST = (
         "balanced_accuracy",
         "labels",
         True,
-        _of_counts("recall"),
+        _make_count_metric("recall"),
         f"{MACRO} recall: equal to recall",
         False,
         macro=True,
     ),
-    Metric("precision", "labels", True, _of_counts("precision"), f"{MACRO} precision", macro=True),
-    Metric("recall", "labels", True, _of_counts("recall"), f"{MACRO} recall", macro=True),
-    Metric("f1", "labels", True, _of_counts("f1"), f"{MACRO} F1", macro=True),
+    Metric(
+        "precision",
+        "labels",
+        True,
+        _make_count_metric("precision"),
+        f"{MACRO} precision",
+        macro=True,
+    ),
+    Metric("recall", "labels", True, _make_count_metric("recall"), f"{MACRO} recall", macro=True),
+    Metric("f1", "labels", True, _make_count_metric("f1"), f"{MACRO} F1", macro=True),
     Metric(
         "geometric_mean",
         "labels",
         True,
-        _of_counts("geometric_mean"),
+        _make_count_metric("geometric_mean"),
         "geometric mean of the recall of the classes with test images: 0 when one class is never "
         "found",
         False,
@@ -229,7 +236,7 @@ _LIST = (
         "auc",
         "proba",
         True,
-        _one_vs_rest(fast_scores.roc_auc),
+        _make_one_vs_rest_metric(fast_scores.roc_auc),
         "area under the ROC curve, one-vs-rest, macro; undefined when a class has no test images",
         macro=True,
     ),
@@ -237,7 +244,7 @@ _LIST = (
         "average_precision",
         "proba",
         True,
-        _one_vs_rest(fast_scores.average_precision),
+        _make_one_vs_rest_metric(fast_scores.average_precision),
         "area under precision-recall, one-vs-rest, macro; of two classes: of the second alone; "
         "undefined when a class has no test images",
         macro=True,
@@ -246,7 +253,7 @@ _LIST = (
         "log_loss",
         "proba",
         False,
-        lambda p, proba: fast_scores.surprise(p.y_true, proba).mean(),
+        lambda p, proba: fast_scores.negative_log_likelihood(p.y_true, proba).mean(),
         "mean negative log probability of the true class",
         False,
         bounds=(0, 1e3),
@@ -255,7 +262,7 @@ _LIST = (
         "mcc",
         "labels",
         True,
-        _of_counts("mcc"),
+        _make_count_metric("mcc"),
         "Matthews correlation coefficient",
         False,
         bounds=(-1, 1),
@@ -264,7 +271,7 @@ _LIST = (
         "kappa",
         "labels",
         True,
-        lambda p, labels: fast_scores.kappa(confusion_of(p), p.ordinal),
+        lambda p, labels: fast_scores.cohen_kappa(compute_confusion_matrix(p), p.ordinal),
         "Cohen's kappa; quadratic weights for ordinal classes",
         False,
         bounds=(-1, 1),
@@ -283,7 +290,7 @@ _LIST = (
         "ece",
         "proba",
         False,
-        _ece,
+        _expected_calibration_error,
         f"expected calibration error, {N_BINS} bins closed on the right",
         False,
     ),
@@ -291,21 +298,30 @@ _LIST = (
         "precision_weighted",
         "labels",
         True,
-        _of_counts("precision_weighted"),
+        _make_count_metric("precision_weighted"),
         "precision, classes weighted by size",
     ),
     Metric(
         "recall_weighted",
         "labels",
         True,
-        _of_counts("recall_weighted"),
+        _make_count_metric("recall_weighted"),
         "recall, classes weighted by size",
     ),
     Metric(
-        "f1_weighted", "labels", True, _of_counts("f1_weighted"), "F1, classes weighted by size"
+        "f1_weighted",
+        "labels",
+        True,
+        _make_count_metric("f1_weighted"),
+        "F1, classes weighted by size",
     ),
     Metric(
-        "f1_micro", "labels", True, _of_counts("f1_micro"), "F1 over all image-label pairs", True
+        "f1_micro",
+        "labels",
+        True,
+        _make_count_metric("f1_micro"),
+        "F1 over all image-label pairs",
+        True,
     ),
     Metric(
         "subset_accuracy",
@@ -327,7 +343,7 @@ _LIST = (
         "label_ranking_average_precision",
         "proba",
         True,
-        lambda p, proba: fast_scores.label_ranking(truth_of(p), proba).mean(),
+        lambda p, proba: fast_scores.label_ranking_precision(class_membership(p), proba).mean(),
         "of the labels ranked above a true one, the share that is true",
         True,
     ),

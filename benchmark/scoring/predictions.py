@@ -96,7 +96,7 @@ class Predictions:
         return (self.proba > 0.5).astype(np.int64) if self.multilabel else self.proba.argmax(axis=1)
 
     @property
-    def absent(self) -> list[str]:
+    def absent_classes(self) -> list[str]:
         """Classes with no image in the test set."""
         counts = (
             self.y_true.sum(axis=0)
@@ -105,7 +105,7 @@ class Predictions:
         )
         return [name for name, count in zip(self.classes, counts, strict=True) if count == 0]
 
-    def take(self, images: NDArray[np.int64]) -> Self:
+    def take_images(self, images: NDArray[np.int64]) -> Self:
         """Predictions of some of the images, by position, repeats included; without their groups."""
         return replace(
             self,
@@ -177,7 +177,9 @@ def _read_array(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray:
 ReadOne = Callable[[str, str | None], Predictions]
 
 
-def read_cells(read_one: ReadOne, cells: pd.DataFrame, suffix: str = "") -> list[Predictions]:
+def read_cell_predictions(
+    read_one: ReadOne, cells: pd.DataFrame, suffix: str = ""
+) -> list[Predictions]:
     """Predictions of stored cells, by the columns ``key`` and ``predictions`` of their rows.
 
     Parameters

@@ -11,12 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
 from benchmark.scoring.significance import ALPHA, MIN_PAIRS, Result
-from benchmark.utils.text import count_of
+from benchmark.utils.text import format_count
 
 UNIT = "data sets"
 
 
-def wilcoxon(a: ArrayLike, b: ArrayLike) -> Result:
+def wilcoxon_test(a: ArrayLike, b: ArrayLike) -> Result:
     """Wilcoxon's signed-rank test (1945) of two entries, one pair of scores a data set.
 
     Ranks of zero differences are split evenly (Demsar 2006). Exact where SciPy has it: up to 50
@@ -44,7 +44,7 @@ def wilcoxon(a: ArrayLike, b: ArrayLike) -> Result:
     effect = float(np.median(differences)) if n else np.nan
     if n_different < MIN_PAIRS:
         why = (
-            f"{count_of(n, 'data set')}, {n_different} of them with a difference, and the two-sided test "
+            f"{format_count(n, 'data set')}, {n_different} of them with a difference, and the two-sided test "
             f"cannot reach p < {ALPHA} "
             f"below {MIN_PAIRS} of these (the least p of {n_different} is "
             f"{min(1.0, 2.0 ** (1 - n_different)):.3g})"
@@ -54,14 +54,14 @@ def wilcoxon(a: ArrayLike, b: ArrayLike) -> Result:
     return Result(test, n, effect, float(found.pvalue), float(found.statistic), unit=UNIT)
 
 
-def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+def adjust_by_holm(p_values: ArrayLike) -> NDArray[np.float64]:
     """P-values adjusted for being several (Holm 1979): compare each with the level of the whole family."""
     from statsmodels.stats.multitest import multipletests
 
     return multipletests(p_values, method="holm")[1]
 
 
-def wilcoxon_holm(scores: pd.DataFrame, control: str) -> dict[str, Result]:
+def wilcoxon_holm_tests(scores: pd.DataFrame, control: str) -> dict[str, Result]:
     """Wilcoxon's test of one entry against each of the others, adjusted by Holm over those that are not refused.
 
     Parameters
@@ -71,9 +71,11 @@ def wilcoxon_holm(scores: pd.DataFrame, control: str) -> dict[str, Result]:
     control : str
         The column that is compared with the others.
     """
-    found = {name: wilcoxon(scores[control], scores[name]) for name in scores.columns.drop(control)}
+    found = {
+        name: wilcoxon_test(scores[control], scores[name]) for name in scores.columns.drop(control)
+    }
     tested = [name for name, result in found.items() if not result.refusal]
-    adjusted = holm([found[name].p_value for name in tested]) if tested else np.empty(0)
+    adjusted = adjust_by_holm([found[name].p_value for name in tested]) if tested else np.empty(0)
     return found | {
         name: replace(found[name], p_value=float(p))
         for name, p in zip(tested, adjusted, strict=True)
@@ -88,7 +90,7 @@ class Friedman(Result):
     ranks: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
 
 
-def friedman(scores: pd.DataFrame, greater_is_better: bool = True) -> Friedman:
+def friedman_test(scores: pd.DataFrame, greater_is_better: bool = True) -> Friedman:
     """Friedman's test (1937) that all entries rank alike, by the F statistic of Iman & Davenport (1980).
 
     Parameters
@@ -105,10 +107,10 @@ def friedman(scores: pd.DataFrame, greater_is_better: bool = True) -> Friedman:
         entries, or data sets too few to reach p < 0.05 by full agreement.
     """
     n, k = scores.shape
-    refusal = _too_few(scores)
+    refusal = _explain_too_few(scores)
     if refusal:
         return Friedman("Friedman's test", n, np.nan, refusal=refusal, unit=UNIT)
-    ranks = _ranks(scores, greater_is_better)
+    ranks = _rank_within_datasets(scores, greater_is_better)
     ties = np.mean([stats.tiecorrect(row) for row in ranks])
     chi2 = (
         float(stats.friedmanchisquare(*ranks.T).statistic * ties) if ties else 0.0
@@ -133,7 +135,9 @@ class Nemenyi(Friedman):
     p_values: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
-def nemenyi(scores: pd.DataFrame, greater_is_better: bool = True, alpha: float = ALPHA) -> Nemenyi:
+def nemenyi_test(
+    scores: pd.DataFrame, greater_is_better: bool = True, alpha: float = ALPHA
+) -> Nemenyi:
     """Nemenyi's test (1963) of all pairs of entries after Friedman's, and its critical difference.
 
     Parameters
@@ -148,12 +152,12 @@ def nemenyi(scores: pd.DataFrame, greater_is_better: bool = True, alpha: float =
     -------
     Nemenyi
         ``effect`` is the largest difference of average ranks, ``p_value`` is its. Refused when
-        ``friedman`` is, and when no average ranks could differ by the critical difference.
+        ``friedman_test`` is, and when no average ranks could differ by the critical difference.
     """
     from scikit_posthocs import posthoc_nemenyi_friedman
 
     n, k = scores.shape
-    refusal = _too_few(scores)
+    refusal = _explain_too_few(scores)
     if refusal:
         return Nemenyi("Nemenyi's test", n, np.nan, refusal=refusal, unit=UNIT)
     difference = (
@@ -164,17 +168,21 @@ def nemenyi(scores: pd.DataFrame, greater_is_better: bool = True, alpha: float =
     if difference > k - 1:
         needed = ceil(n * (difference / (k - 1)) ** 2)
         why = (
-            f"{count_of(n, 'data set')}, and {k} entries need at least {needed}: average ranks differ by at "
+            f"{format_count(n, 'data set')}, and {k} entries need at least {needed}: average ranks differ by at "
             f"most {k - 1}, "
             f"and the critical difference is {difference:.2f}"
         )
         return Nemenyi("Nemenyi's test", n, np.nan, refusal=why, unit=UNIT)
-    ranks = _ranks(scores, greater_is_better)
+    ranks = _rank_within_datasets(scores, greater_is_better)
     means = pd.Series(ranks.mean(axis=0), index=scores.columns)
     p_values = pd.DataFrame(
         posthoc_nemenyi_friedman(ranks).to_numpy(), index=scores.columns, columns=scores.columns
     )
-    found = {"chi2": friedman(scores, greater_is_better).chi2, "ranks": means, "p_values": p_values}
+    found = {
+        "chi2": friedman_test(scores, greater_is_better).chi2,
+        "ranks": means,
+        "p_values": p_values,
+    }
     effect, p_value = float(np.ptp(means)), float(p_values.to_numpy().min())
     return Nemenyi(
         "Nemenyi's test",
@@ -187,14 +195,14 @@ def nemenyi(scores: pd.DataFrame, greater_is_better: bool = True, alpha: float =
     )
 
 
-def _ranks(scores: pd.DataFrame, greater_is_better: bool) -> NDArray[np.float64]:
+def _rank_within_datasets(scores: pd.DataFrame, greater_is_better: bool) -> NDArray[np.float64]:
     """Ranks within each data set, 1 the best, ties shared; what is equal on paper ties."""
     return stats.rankdata(
         np.round(scores.to_numpy(float), 12) * (-1 if greater_is_better else 1), axis=1
     )
 
 
-def _too_few(scores: pd.DataFrame) -> str:
+def _explain_too_few(scores: pd.DataFrame) -> str:
     n, k = scores.shape
     if k < 3:
         return f"{k} entries, and ranks of several need at least 3: compare two by Wilcoxon's test"
@@ -202,7 +210,7 @@ def _too_few(scores: pd.DataFrame) -> str:
         return f"{int(scores.isna().any(axis=1).sum())} of {n} data sets lack the score of an entry, and all are needed"
     needed = ceil(stats.chi2.isf(ALPHA, k - 1) / (k - 1))
     return (
-        f"{count_of(n, 'data set')}, and {k} entries need at least {needed}: with fewer, full agreement has p "
+        f"{format_count(n, 'data set')}, and {k} entries need at least {needed}: with fewer, full agreement has p "
         f"> {ALPHA} by chi-square"
         if n < needed
         else ""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special, stats
 
-from benchmark.scoring.fast_scores import placements
+from benchmark.scoring.fast_scores import placement_values
 
 ALPHA = 0.05
 MIN_DISCORDANT = MIN_PAIRS = (
@@ -96,7 +96,7 @@ class Spread:
         return self.df + 1
 
 
-def spread_of(
+def estimate_spread(
     contributions: ArrayLike, groups: NDArray | None = None, pseudo: ArrayLike = ()
 ) -> Spread:
     """Standard error from what each image contributes to an estimate; those of a group are summed first.
@@ -125,7 +125,7 @@ def spread_of(
     return Spread(float(np.sqrt(squares)), float(min(n - 1, 2 / max(uneven, 1e-12))), n)
 
 
-def limits(
+def student_t_interval(
     estimate: float, spread: Spread, scale: str = "plain", alpha: float = ALPHA
 ) -> tuple[float, float]:
     """Confidence interval by Student's t.
@@ -145,7 +145,7 @@ def limits(
     if scale == "log":
         return float(estimate * np.exp(-half / estimate)), float(estimate * np.exp(half / estimate))
     if scale == "symmetric":
-        lower, upper = limits(
+        lower, upper = student_t_interval(
             (estimate + 1) / 2, Spread(spread.error / 2, spread.df, spread.n), "logit", alpha
         )
         return 2 * lower - 1, 2 * upper - 1
@@ -154,14 +154,14 @@ def limits(
     return float(special.expit(middle - half)), float(special.expit(middle + half))
 
 
-def wilson(share: float, n: float, critical: float) -> tuple[float, float]:
+def wilson_interval(share: float, n: float, critical: float) -> tuple[float, float]:
     """Score interval of a share (Wilson 1927), of ``n`` independent observations or as many as a clustered sample is worth."""
     extra = critical**2 / n
     middle, half = share + extra / 2, critical * np.sqrt(share * (1 - share) / n + extra / (4 * n))
     return float((middle - half) / (1 + extra)), float((middle + half) / (1 + extra))
 
 
-def paired_t(
+def paired_t_test(
     effect: float, spread: Spread, alpha: float = ALPHA, unit: str = "test images"
 ) -> Result:
     """Test of a difference by Student's t, and its interval.
@@ -189,7 +189,7 @@ def paired_t(
             unit=unit,
             alpha=alpha,
         )
-    lower, upper = limits(effect, spread, alpha=alpha)
+    lower, upper = student_t_interval(effect, spread, alpha=alpha)
     p_value, statistic = (
         float(2 * special.stdtr(spread.df, -abs(effect) / spread.error)),
         effect / spread.error,
@@ -247,13 +247,13 @@ def mcnemar(
             + (special.bdtr(fewer - 1, discordant, 0.5) if fewer else 0)
         ),
     )
-    lower, upper = _tango(only_a, only_b, n, alpha)
+    lower, upper = _tango_interval(only_a, only_b, n, alpha)
     if p_value >= alpha:
         lower, upper = min(lower, 0.0), max(upper, 0.0)
     return Result(test, n, effect, p_value, float(fewer), lower, upper, unit=unit, alpha=alpha)
 
 
-def _tango(only_a: int, only_b: int, n: int, alpha: float) -> tuple[float, float]:
+def _tango_interval(only_a: int, only_b: int, n: int, alpha: float) -> tuple[float, float]:
     """Differences of two paired shares that the score test does not reject (Tango 1998)."""
     critical = float(-special.ndtri(alpha / 2))
 
@@ -278,7 +278,7 @@ def _tango(only_a: int, only_b: int, n: int, alpha: float) -> tuple[float, float
     return float(lower), float(upper)
 
 
-def corrected_t(
+def corrected_t_test(
     differences: ArrayLike, n_train: float, n_test: float, alpha: float = ALPHA
 ) -> Result:
     """Corrected resampled t-test of (repeated) k-fold cross-validation (Nadeau & Bengio 2003).
@@ -341,7 +341,7 @@ def corrected_t(
     )
 
 
-def delong(
+def delong_test(
     truth: ArrayLike, scores_a: ArrayLike, scores_b: ArrayLike, alpha: float = ALPHA
 ) -> Result:
     """Test of two areas under the ROC curve on the same images (DeLong, DeLong & Clarke-Pearson 1988).
@@ -370,8 +370,8 @@ def delong(
         why = f"{n_positive} positive and {n_negative} negative test images, and a variance needs at least 2 of each"
         return Result(test, n, np.nan, refusal=why)
     pairs = zip(
-        placements(positive, np.asarray(scores_a)),
-        placements(positive, np.asarray(scores_b)),
+        placement_values(positive, np.asarray(scores_a)),
+        placement_values(positive, np.asarray(scores_b)),
         strict=True,
     )
     parts = [of_a - of_b for of_a, of_b in pairs]

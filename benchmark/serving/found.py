@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.errors import UserError
-from benchmark.pipelines.file import SUFFIX, load
+from benchmark.pipelines.file import SUFFIX, load_pipeline
 from benchmark.pipelines.pipeline import Pipeline
 from benchmark.reporting import leaderboard
 from benchmark.results.folder import ResultsFolder
@@ -32,7 +32,7 @@ class Found:
     entries: pd.DataFrame | None
 
 
-def find(places: Iterable[Path], plugins: Iterable[str] = ()) -> Found:
+def load_page_content(places: Iterable[Path], plugins: Iterable[str] = ()) -> Found:
     """Load every pipeline named, or in a folder named, and the leaderboard of that folder.
 
     Raises
@@ -47,10 +47,10 @@ def find(places: Iterable[Path], plugins: Iterable[str] = ()) -> Found:
             raise UserError(f"no file or folder {place}")
         if ResultsFolder(place).database.is_file():
             boards.append(place)
-        for path in _files(place):
+        for path in _list_pipeline_files(place):
             if path.name in pipelines:
                 raise UserError(f"two pipelines are named {path.name}: rename one")
-            pipelines[path.name] = load(path, plugins)
+            pipelines[path.name] = load_pipeline(path, plugins)
     if len(boards) > 1:
         raise UserError(
             f"{boards[0]} and {boards[1]} both hold results; name one of them (python -m benchmark "
@@ -61,24 +61,27 @@ def find(places: Iterable[Path], plugins: Iterable[str] = ()) -> Found:
             f"nothing to serve: name pipelines (FILE{SUFFIX}, written by fit --save) or a folder "
             "with pipelines or results"
         )
-    return Found(pipelines, board(load_results(boards[0], leaderboard.COLUMNS)) if boards else None)
+    return Found(
+        pipelines,
+        combine_leaderboards(load_results(boards[0], leaderboard.COLUMNS)) if boards else None,
+    )
 
 
-def _files(place: Path) -> Iterator[Path]:
+def _list_pipeline_files(place: Path) -> Iterator[Path]:
     if place.is_dir():
         yield from sorted(place.glob(f"*{SUFFIX}"))
     else:
         yield place
 
 
-def board(rows: pd.DataFrame) -> pd.DataFrame:
+def combine_leaderboards(rows: pd.DataFrame) -> pd.DataFrame:
     """One table of all leaderboards of a results folder, with numbers that can be sorted."""
     if rows.empty:
         raise UserError(
             "there is no cell in the results folder: run a study with it as --out first"
         )
     parts = []
-    for title, table in leaderboard.leaderboards(rows, "f1"):
+    for title, table in leaderboard.make_leaderboards(rows, "f1"):
         metrics = [name for name in table if name in METRICS]
         done = [f"{n}/{of}" for n, of in zip(table["n_done"], table["n_planned"], strict=True)]
         parts.append(

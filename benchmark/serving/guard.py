@@ -86,21 +86,21 @@ class Guard:
         answer = _Answer(send, scope["method"] == "POST")
         try:
             self._check_sender(scope)
-            await self._pass_on(scope, receive, answer)
+            await self._forward_request(scope, receive, answer)
         except RefusedError as refused:
-            await answer.refuse(refused.status, refused.reason)
+            await answer.send_refusal(refused.status, refused.reason)
         except Exception:  # a request that the page cannot read is the sender's mistake
-            await answer.refuse(400, "this request cannot be read")
+            await answer.send_refusal(400, "this request cannot be read")
 
     def _check_sender(self, scope: Scope) -> None:
         """Refuse what another site has a browser send: by a name that is not ours, or from a page that is not ours."""
-        hosts = _values(scope, b"host")
-        if len(hosts) != 1 or not self._is_ours(_read_host(hosts[0])):
+        hosts = _header_values(scope, b"host")
+        if len(hosts) != 1 or not self._is_own_host(_read_host(hosts[0])):
             raise RefusedError(
                 400,
                 "this is not the name of this page; start it with --host NAME to give it another",
             )
-        origins, sites = _values(scope, b"origin"), _values(scope, b"sec-fetch-site")
+        origins, sites = _header_values(scope, b"origin"), _header_values(scope, b"sec-fetch-site")
         own = _read_origin(f"{scope.get('scheme', 'http')}://{hosts[0]}")
         foreign = any(_read_origin(origin) != own for origin in origins)
         changing = scope["method"] not in ("GET", "HEAD")
@@ -111,14 +111,14 @@ class Guard:
         if not changing and not SHOWING.fullmatch(scope["path"]):
             raise RefusedError(404, "there is nothing here")
 
-    def _is_ours(self, host: tuple[str, int | None] | None) -> bool:
+    def _is_own_host(self, host: tuple[str, int | None] | None) -> bool:
         name = host[0] if host else ""
-        return name in self.names or (self.everywhere and _is_address(name))
+        return name in self.names or (self.everywhere and _is_ip_address(name))
 
-    async def _pass_on(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+    async def _forward_request(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         path = scope["path"].rstrip("/")
         most = LARGEST_BODY if path == UPLOAD else LARGEST_QUESTION
-        announced = _values(scope, b"content-length")
+        announced = _header_values(scope, b"content-length")
         if announced and (not announced[0].isdigit() or int(announced[0]) > most):
             raise RefusedError(413, f"more than {most >> 20 or 1} MB")
         if path == QUESTION:  # it is written anew
@@ -126,24 +126,24 @@ class Guard:
         if path == "":  # its scripts are looked at, so the page must not be packed
             scope = _without_header(scope, b"accept-encoding")
         if path == QUESTION:
-            receive = await self._checked_question(receive, most)
+            receive = await self._rewrite_question(receive, most)
         if path != UPLOAD:
-            await self.app(scope, _bounded(receive, most), answer.send)
+            await self.app(scope, _limit_body(receive, most), answer.send)
             return
         size = int(announced[0]) if announced else most
-        held = await asyncio.to_thread(_size_of, self.uploads)
+        held = await asyncio.to_thread(_folder_size, self.uploads)
         if held + self.coming + size > MOST_HELD:
             raise RefusedError(503, "too many images are waiting; try again in two minutes")
         self.coming += size
         try:
-            await self.app(scope, _bounded(receive, most), answer.send)
+            await self.app(scope, _limit_body(receive, most), answer.send)
         finally:
             self.coming -= size
 
-    async def _checked_question(self, receive: Receive, most: int) -> Receive:
+    async def _rewrite_question(self, receive: Receive, most: int) -> Receive:
         """Read a question about an uploaded image, or none, and hand on what of it is needed."""
         try:
-            asked = json.loads(await _whole_body(_bounded(receive, most)))
+            asked = json.loads(await _read_body(_limit_body(receive, most)))
             (image,) = asked["data"]
             path = None if image is None else Path(image["path"])
             session = {
@@ -167,10 +167,10 @@ class Guard:
             {"type": "http.request", "body": json.dumps(question).encode(), "more_body": False}
         ]
 
-        async def again() -> Message:
+        async def receive_question() -> Message:
             return whole.pop() if whole else await receive()
 
-        return again
+        return receive_question
 
 
 class _Answer:
@@ -194,7 +194,9 @@ class _Answer:
                 for name, value in message["headers"]
             )
             if not self.is_page:
-                await self.pass_on({**message, "headers": [*message["headers"], *_headers(b"")]})
+                await self.pass_on(
+                    {**message, "headers": [*message["headers"], *_security_headers(b"")]}
+                )
             return
         if not self.is_page:
             await self.pass_on(message)
@@ -203,27 +205,27 @@ class _Answer:
         if not message.get("more_body"):
             assert self.begun is not None
             await self.pass_on(
-                {**self.begun, "headers": [*self.begun["headers"], *_headers(self.body)]}
+                {**self.begun, "headers": [*self.begun["headers"], *_security_headers(self.body)]}
             )
             await self.pass_on({"type": "http.response.body", "body": self.body})
 
-    async def refuse(self, status: int, reason: str) -> None:
+    async def send_refusal(self, status: int, reason: str) -> None:
         """Answer with a line of text, unless another answer has begun."""
         if self.begun is not None:
             return
         headers = [
             (b"content-type", b"text/plain; charset=utf-8"),
             (b"connection", b"close"),
-            *_headers(b""),
+            *_security_headers(b""),
         ]
         await self.pass_on({"type": "http.response.start", "status": status, "headers": headers})
         await self.pass_on({"type": "http.response.body", "body": reason.encode()})
 
 
-def _headers(page: bytes) -> list[tuple[bytes, bytes]]:
+def _security_headers(page: bytes) -> list[tuple[bytes, bytes]]:
     """Headers of every answer; scripts within a page are allowed by their digests."""
     # Gradio fills in HTML by a function that it makes of a text, hence 'unsafe-eval'
-    scripts = " ".join(["'self'", "'unsafe-eval'", *_digests(page)])
+    scripts = " ".join(["'self'", "'unsafe-eval'", *_script_digests(page)])
     policy = (
         f"default-src 'self'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src "
         "'self' data: blob:; font-src 'self' data:; "
@@ -238,7 +240,7 @@ def _headers(page: bytes) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def _digests(page: bytes) -> Iterator[str]:
+def _script_digests(page: bytes) -> Iterator[str]:
     for script in SCRIPT.finditer(page):
         if b"src=" not in script["attributes"]:
             yield f"'sha256-{base64.b64encode(hashlib.sha256(script['text']).digest()).decode()}'"
@@ -261,7 +263,7 @@ def _read_origin(text: str) -> tuple[str, str, int | None] | None:
     return (scheme, read[0], read[1] or PORTS.get(scheme)) if read else None
 
 
-def _values(scope: Scope, name: bytes) -> list[str]:
+def _header_values(scope: Scope, name: bytes) -> list[str]:
     return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
 
 
@@ -269,7 +271,7 @@ def _without_header(scope: Scope, name: bytes) -> Scope:
     return {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != name]}
 
 
-def _is_address(name: str) -> bool:
+def _is_ip_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name)
     except ValueError:
@@ -277,7 +279,7 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _size_of(folder: Path) -> int:
+def _folder_size(folder: Path) -> int:
     total = 0
     for path in folder.rglob("*"):
         try:
@@ -287,12 +289,12 @@ def _size_of(folder: Path) -> int:
     return total
 
 
-def _bounded(receive: Receive, most: int) -> Receive:
+def _limit_body(receive: Receive, most: int) -> Receive:
     """Receive no more than so many bytes of a body, and in no longer than ``LONGEST_SENDING``."""
     taken, is_whole = 0, False
     deadline = asyncio.get_running_loop().time() + LONGEST_SENDING
 
-    async def bounded() -> Message:
+    async def receive_within_limits() -> Message:
         nonlocal taken, is_whole
         try:
             async with asyncio.timeout_at(
@@ -307,10 +309,10 @@ def _bounded(receive: Receive, most: int) -> Receive:
             raise RefusedError(413, f"more than {most >> 20 or 1} MB")
         return message
 
-    return bounded
+    return receive_within_limits
 
 
-async def _whole_body(receive: Receive) -> bytes:
+async def _read_body(receive: Receive) -> bytes:
     body = b""
     while True:
         message = await receive()

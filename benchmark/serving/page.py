@@ -19,7 +19,7 @@ from typing import Any
 from benchmark.errors import UserError
 from benchmark.serving.found import Found
 from benchmark.serving.guard import Guard
-from benchmark.utils.console import say
+from benchmark.utils.console import print_line
 
 LARGEST_UPLOAD = "50mb"
 WAITING = 20  # people
@@ -35,7 +35,7 @@ WIDTHS = {
 CAUTION = "For research: what a pipeline says is no diagnosis. The image is deleted as soon as it is read."
 
 
-def serve(found: Found, host: str, port: int | None) -> None:
+def serve_page(found: Found, host: str, port: int | None) -> None:
     """Show the page until it is interrupted.
 
     Parameters
@@ -51,24 +51,24 @@ def serve(found: Found, host: str, port: int | None) -> None:
         The port is taken.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that uploads are deleted then, too
-    with running(found, host, port) as url:
-        say(f"{url}  (Ctrl-C ends it)")
+    with run_page(found, host, port) as url:
+        print_line(f"{url}  (Ctrl-C ends it)")
         with suppress(KeyboardInterrupt):
             threading.Event().wait()
 
 
 @contextmanager
-def running(found: Found, host: str = "127.0.0.1", port: int | None = None) -> Iterator[str]:
+def run_page(found: Found, host: str = "127.0.0.1", port: int | None = None) -> Iterator[str]:
     """Run the page in threads of this process; yields its address."""
     with tempfile.TemporaryDirectory(prefix="benchmark-serve-") as folder:
         uploads = Path(folder).resolve()
         os.environ["GRADIO_TEMP_DIR"] = str(uploads)  # nobody else's, and gone in the end
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-        gradio = _gradio()
-        page = _page(gradio, found, uploads)
+        gradio = _import_gradio()
+        page = _build_page(gradio, found, uploads)
 
         @asynccontextmanager
-        async def guarded(app: Any) -> AsyncIterator[None]:
+        async def install_guard(app: Any) -> AsyncIterator[None]:
             # around everything that Gradio adds, and before the first request is answered
             app.middleware_stack = Guard(app.middleware_stack, host, uploads)
             yield
@@ -88,7 +88,7 @@ def running(found: Found, host: str = "127.0.0.1", port: int | None = None) -> I
                 prevent_thread_lock=True,
                 quiet=True,
                 ssr_mode=False,
-                app_kwargs={"lifespan": guarded, "docs_url": None, "redoc_url": None},
+                app_kwargs={"lifespan": install_guard, "docs_url": None, "redoc_url": None},
             )
         except OSError as error:
             where = f"{host}:{port}" if port else f"any port of {host} from 7860"
@@ -100,7 +100,7 @@ def running(found: Found, host: str = "127.0.0.1", port: int | None = None) -> I
             page.close(verbose=False)
 
 
-def _gradio() -> Any:
+def _import_gradio() -> Any:
     try:
         import gradio
     except ImportError:
@@ -122,13 +122,13 @@ def _keep_uploads_apart(gradio: Any) -> None:
     gradio.route_utils.GradioUploadFile = Upload
 
 
-def _page(gradio: Any, found: Found, uploads: Path) -> Any:
+def _build_page(gradio: Any, found: Found, uploads: Path) -> Any:
     with gradio.Blocks(
         title="classical vs deep", analytics_enabled=False, fill_width=True, delete_cache=LIFE
     ) as page:
         if found.pipelines:
             with gradio.Tab("Ask"):
-                _ask(gradio, found, uploads)
+                _build_ask_tab(gradio, found, uploads)
         if found.entries is not None:
             with gradio.Tab("Leaderboard"):
                 gradio.Markdown(
@@ -148,25 +148,25 @@ def _page(gradio: Any, found: Found, uploads: Path) -> Any:
     return page
 
 
-def _ask(gradio: Any, found: Found, uploads: Path) -> None:
+def _build_ask_tab(gradio: Any, found: Found, uploads: Path) -> None:
     from benchmark.datasets.images.picture import SUFFIXES
 
     # jinja2 comes with Gradio, so that this is imported after it was found to be there
-    from benchmark.serving.answer import answers
+    from benchmark.serving.answer import render_predictions
 
-    def reply(uploaded: str | None) -> Iterator[str]:
+    def answer_upload(uploaded: str | None) -> Iterator[str]:
         if uploaded is None:
             yield ""
             return
         path = Path(uploaded).resolve()
         if path.parent.parent != uploads:
-            yield _refused("this is not what was uploaded")
+            yield _render_refusal("this is not what was uploaded")
             return
-        replies = answers(path, found.pipelines)
+        replies = render_predictions(path, found.pipelines)
         try:
             first = next(replies)  # all that is read of the file
         except UserError as error:
-            yield _refused(str(error).replace(str(path), path.name))
+            yield _render_refusal(str(error).replace(str(path), path.name))
             return
         finally:
             shutil.rmtree(path.parent, ignore_errors=True)
@@ -181,8 +181,8 @@ def _ask(gradio: Any, found: Found, uploads: Path) -> None:
     )
     gradio.Markdown(CAUTION)
     shown = gradio.HTML(elem_id="answers")
-    upload.change(reply, upload, shown, api_name=False, show_progress="minimal")
+    upload.change(answer_upload, upload, shown, api_name=False, show_progress="minimal")
 
 
-def _refused(reason: str) -> str:
+def _render_refusal(reason: str) -> str:
     return f'<div class="refused">{escape(reason)}</div>'

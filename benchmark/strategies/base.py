@@ -132,7 +132,7 @@ class Combined(Strategy):
         """Have every part learn from probabilities that those before it have adjusted."""
         for part in self.parts:
             part.learn(y, held_out)
-            held_out = _then(part.adjust, held_out)
+            held_out = _adjust_held_out(part.adjust, held_out)
 
     def adjust(self, proba: Proba) -> Proba:
         """Adjust with one part after the other."""
@@ -141,11 +141,11 @@ class Combined(Strategy):
         return proba
 
 
-def _then(
+def _adjust_held_out(
     adjust: Callable[[Proba], Proba], held_out: Callable[[], HeldOut]
 ) -> Callable[[], HeldOut]:
-    def adjusted() -> HeldOut:
+    def compute_adjusted() -> HeldOut:
         y, proba = held_out()
         return HeldOut(y, adjust(proba))
 
-    return adjusted
+    return compute_adjusted

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmark.datasets.base import Task
 from benchmark.strategies.base import Refused, Strategy
-from benchmark.utils.text import count_of
+from benchmark.utils.text import format_count
 
 INSTEAD = {  # why imbalanced-learn's samplers stop, and what does not
     "ADASYN": "no image of a class to be enlarged has a neighbour of another class, or the classes "
@@ -55,16 +55,18 @@ class Resample(Strategy):
         if len(labels) < 2:
             return f"{name} needs two classes; the training set has one"
         rarest, least = classes[labels[counts.argmin()]], int(counts.min())
-        neighbours, needed = _neighbours(self.sampler)
+        neighbours, needed = _count_neighbours(self.sampler)
         if least >= needed or (
             needed > neighbours and least == counts.max()
         ):  # even classes are not enlarged
             return None
         fewer = least - (needed - neighbours)
         fewer_work = fewer > 0 and name not in INSTEAD  # those need more than neighbours
-        instead = f"{count_of(fewer, 'neighbour')} or random_over" if fewer_work else "random_over"
+        instead = (
+            f"{format_count(fewer, 'neighbour')} or random_over" if fewer_work else "random_over"
+        )
         has = f"'{rarest}' has {least}; {instead} would work"
-        return f"{name} with {count_of(neighbours, 'neighbour')} needs {needed} training images of each class; {has}"
+        return f"{name} with {format_count(neighbours, 'neighbour')} needs {needed} training images of each class; {has}"
 
     def resample(self, X: NDArray, y: NDArray[np.int64]) -> tuple[NDArray, NDArray[np.int64]]:
         """Resample; the type of X stays."""
@@ -76,26 +78,26 @@ class Resample(Strategy):
         except (ValueError, RuntimeError) as error:
             raise Refused(
                 f"{type(self.sampler).__name__} cannot resample this training set: "
-                f"{_reason(self.sampler, error)}"
+                f"{_explain_failure(self.sampler, error)}"
             ) from error
         if len(np.unique(new_y)) < len(np.unique(y)):
             raise Refused(
                 f"{type(self.sampler).__name__} leaves no training image of some class; "
                 "random_over would work"
             )
-        if _selects(self.sampler):
+        if _selects_original_samples(self.sampler):
             return X[self.sampler.sample_indices_], new_y
         if X.dtype == np.uint8:
             new = np.clip(np.rint(new), 0, 255)
         return new.astype(X.dtype).reshape(-1, *X.shape[1:]), new_y
 
 
-def _selects(sampler: Any) -> bool:
+def _selects_original_samples(sampler: Any) -> bool:
     """Whether what it gave are some of the samples as they were, drawn once or more."""
     return hasattr(sampler, "sample_indices_") and getattr(sampler, "shrinkage", None) is None
 
 
-def _neighbours(sampler: Any) -> tuple[int, int]:
+def _count_neighbours(sampler: Any) -> tuple[int, int]:
     """Neighbours within one class that a sampler looks for, and the images that a class must have for that."""
     inner = getattr(sampler, "smote", None) or sampler
     if isinstance(inner, NearMiss):  # neighbours of the images of other classes
@@ -106,7 +108,7 @@ def _neighbours(sampler: Any) -> tuple[int, int]:
     return (found, found + 1) if isinstance(found, int) else (0, 0)
 
 
-def _reason(sampler: Any, error: Exception) -> str:
+def _explain_failure(sampler: Any, error: Exception) -> str:
     """Why a sampler stopped: in our words for those of imbalanced-learn, in its own for a plug-in."""
     if type(sampler).__module__.startswith("imblearn."):
         return INSTEAD.get(type(sampler).__name__, TOO_FEW)

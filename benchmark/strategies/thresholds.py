@@ -52,7 +52,7 @@ class PriorThreshold(Strategy):
         self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task
     ) -> str | None:
         """Refuse multi-label targets."""
-        return _one_label_only(task)
+        return _multilabel_refusal(task)
 
     def learn(self, y: NDArray[np.int64], held_out: Callable[[], HeldOut]) -> None:
         """Count the classes."""
@@ -62,7 +62,7 @@ class PriorThreshold(Strategy):
         """Divide and scale to a sum of one; a class without training images stays at zero."""
         shares = np.zeros(proba.shape[1])
         shares[: len(self.shares_)] = self.shares_
-        return _scaled(
+        return _scale_probabilities(
             proba, np.divide(1, shares**self.tau, out=np.zeros_like(shares), where=shares > 0)
         )
 
@@ -95,7 +95,7 @@ class TunedThreshold(Strategy):
         self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task
     ) -> str | None:
         """Refuse multi-label targets."""
-        return _one_label_only(task)
+        return _multilabel_refusal(task)
 
     def learn(self, y: NDArray[np.int64], held_out: Callable[[], HeldOut]) -> None:
         """Find the factors.
@@ -111,14 +111,14 @@ class TunedThreshold(Strategy):
                 f"thresholds need held-out images of at least 2 classes; there are {len(labels)} "
                 f"of {len(np.unique(labels))}"
             )
-        self.factors_ = tune(proba, labels, self.metric)
+        self.factors_ = tune_class_factors(proba, labels, self.metric)
 
     def adjust(self, proba: Proba) -> Proba:
         """Multiply and scale to a sum of one."""
-        return _scaled(proba, self.factors_)
+        return _scale_probabilities(proba, self.factors_)
 
 
-def balances(model: Any) -> bool:
+def balances_classes(model: Any) -> bool:
     """Whether a model, or one inside it, corrects for the class frequencies itself: by weights, a loss, or parts that it balances."""
     params = model.get_params()
     weighted = any(
@@ -132,7 +132,7 @@ def balances(model: Any) -> bool:
     )
 
 
-def _one_label_only(task: Task) -> str | None:
+def _multilabel_refusal(task: Task) -> str | None:
     return (
         "thresholds are of classes that exclude each other; this data set has several labels an "
         "image"
@@ -141,26 +141,26 @@ def _one_label_only(task: Task) -> str | None:
     )
 
 
-def _scaled(proba: Proba, factors: NDArray[np.float64]) -> Proba:
+def _scale_probabilities(proba: Proba, factors: NDArray[np.float64]) -> Proba:
     weighted = proba * factors
     total = weighted.sum(axis=1, keepdims=True)
     return np.where(total > 0, weighted / np.where(total > 0, total, 1), proba)
 
 
-def tune(proba: Proba, y: NDArray[np.int64], metric: str) -> NDArray[np.float64]:
+def tune_class_factors(proba: Proba, y: NDArray[np.int64], metric: str) -> NDArray[np.float64]:
     """Factors of the classes, (n_classes,), that serve a metric of labels best; 1 where nothing better was found."""
     logits, offsets = np.log(np.maximum(proba, SMALLEST)), np.zeros(proba.shape[1])
-    best = _value(metric, y, logits.argmax(axis=1), len(offsets))
+    best = _score_labels(metric, y, logits.argmax(axis=1), len(offsets))
     for _ in range(SWEEPS):
         before = offsets.copy()
         for k in np.unique(y):
-            best, offsets[k] = _best_offset(logits, offsets, k, y, metric, best)
+            best, offsets[k] = _find_best_offset(logits, offsets, k, y, metric, best)
         if np.array_equal(before, offsets):
             break
     return np.exp(offsets)
 
 
-def _best_offset(
+def _find_best_offset(
     logits: Proba,
     offsets: NDArray[np.float64],
     k: int,
@@ -176,14 +176,14 @@ def _best_offset(
         moved.max(axis=1) - logits[:, k],
     )  # above this offset the image is of class k
     found = offsets[k]
-    for offset in _between(gap):
-        value = _value(metric, y, np.where(gap < offset, k, other), len(offsets))
+    for offset in _candidate_offsets(gap):
+        value = _score_labels(metric, y, np.where(gap < offset, k, other), len(offsets))
         if value > best:
             best, found = value, offset
     return best, found
 
 
-def _between(gap: NDArray[np.float64]) -> NDArray[np.float64]:
+def _candidate_offsets(gap: NDArray[np.float64]) -> NDArray[np.float64]:
     """Offsets in the middle between two neighbouring ones where a decision changes; of many, quantiles."""
     distinct = np.unique(gap)
     middles = (distinct[1:] + distinct[:-1]) / 2
@@ -192,7 +192,9 @@ def _between(gap: NDArray[np.float64]) -> NDArray[np.float64]:
     return middles[np.linspace(0, len(middles) - 1, CANDIDATES).round().astype(int)]
 
 
-def _value(metric: str, y: NDArray[np.int64], labels: NDArray[np.int64], n_classes: int) -> float:
+def _score_labels(
+    metric: str, y: NDArray[np.int64], labels: NDArray[np.int64], n_classes: int
+) -> float:
     """Value of a metric of labels, turned so that greater is better."""
     found = METRICS[metric]
     decided: Any = _Decided(y, labels, tuple(map(str, range(n_classes))))

@@ -45,7 +45,7 @@ class ClassWeight(Strategy):
         self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task
     ) -> str | None:
         """Refuse a model that has no ``class_weight``, and one that sees other classes than the data set's."""
-        if not _names(model):
+        if not _find_weight_parameters(model):
             return "the model has no class_weight parameter"
         if self.mode != "balanced" and (
             task == "multilabel" or isinstance(model, OneVsRestClassifier)
@@ -62,7 +62,7 @@ class ClassWeight(Strategy):
     def weight(self, model: Any, y: NDArray[np.int64]) -> Any:
         """Set ``class_weight`` wherever the model, or an estimator inside it, has it."""
         weights = "balanced" if self.mode == "balanced" else effective_weights(y, self.beta)
-        return model.set_params(**dict.fromkeys(_names(model), weights))
+        return model.set_params(**dict.fromkeys(_find_weight_parameters(model), weights))
 
 
 def effective_weights(y: NDArray[np.int64], beta: float) -> dict[int, float]:
@@ -72,7 +72,7 @@ def effective_weights(y: NDArray[np.int64], beta: float) -> dict[int, float]:
     return dict(zip(classes.tolist(), (weights / weights.mean()).tolist(), strict=True))
 
 
-def _names(model: Any) -> list[str]:
+def _find_weight_parameters(model: Any) -> list[str]:
     """Parameters to set; none inside an estimator that has the parameter itself and passes it on."""
     found = [name for name in model.get_params() if name.split("__")[-1] == "class_weight"]
     outer = [name.removesuffix("class_weight") for name in found]

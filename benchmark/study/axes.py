@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 from benchmark.errors import UserError
-from benchmark.plugins.spec import Spec, join, parse_sum
-from benchmark.utils.text import brief
+from benchmark.plugins.spec import Spec, join_labels, parse_sum
+from benchmark.utils.text import short_repr
 
 IMAGES = "images"  # stands for the extractor of a model that takes images
 NONE = "none"
@@ -78,7 +78,7 @@ class Axis:
     given: tuple[Any, ...] | None = None
 
     @property
-    def option(self) -> str:
+    def option_name(self) -> str:
         """Option of the command line."""
         return f"--{self.name.replace('_', '-')}"
 
@@ -89,10 +89,10 @@ class Axis:
 
     def read_all(self, entries: Any) -> tuple[Any, ...]:
         """Read the entries of a study; a single one counts as a list of one."""
-        return tuple(self.read(entry) for entry in listed(entries))
+        return tuple(self.read(entry) for entry in as_tuple(entries))
 
 
-def listed(value: Any) -> Any:
+def as_tuple(value: Any) -> Any:
     """A single entry as a list of one."""
     return tuple(value) if isinstance(value, list | tuple) else (value,)
 
@@ -101,7 +101,7 @@ def value_label(value: Any) -> Any:
     """What stands in a row for a value of an axis; ``Axis.read`` reads it back."""
     if isinstance(value, Spec):
         return value.label
-    return (join(value) or IMAGES) if isinstance(value, tuple) else value
+    return (join_labels(value) or IMAGES) if isinstance(value, tuple) else value
 
 
 def read_sum(entry: Any) -> tuple[Spec, ...]:
@@ -120,7 +120,7 @@ def read_train_size(entry: Any) -> float:
     if 2 <= number < 2**53 and number.is_integer():
         return int(number)
     raise UserError(
-        f"cannot read the training size {brief(entry)}: write a share such as 0.5 (1.0 is all) or "
+        f"cannot read the training size {short_repr(entry)}: write a share such as 0.5 (1.0 is all) or "
         "a number of images from 2"
     )
 
@@ -137,7 +137,7 @@ def read_seed(entry: Any) -> int:
         seed = None
     if seed is None or not -(2**63) <= seed < 2**63:
         raise UserError(
-            f"cannot read the seed {brief(entry)}: write a whole number within 2**63 of 0"
+            f"cannot read the seed {short_repr(entry)}: write a whole number within 2**63 of 0"
         )
     return seed
 
@@ -209,21 +209,22 @@ AXES: tuple[Axis, ...] = (
 )
 
 
-def axis_named(name: str) -> Axis:
+def find_axis(name: str) -> Axis:
     """Find an axis by its name."""
     return next(axis for axis in AXES if axis.name == name)
 
 
-def axes_with(*roles: Role) -> tuple[Axis, ...]:
+def axes_with_roles(*roles: Role) -> tuple[Axis, ...]:
     """Axes of some roles, role by role."""
     return tuple(axis for role in roles for axis in AXES if axis.role == role)
 
 
 def label_names() -> tuple[str, ...]:
     """Labels of a cell in the order in which its row has them: those of the axes, and what they are read on."""
-    dataset, *conditions = (axis.name for axis in axes_with(Role.CONDITION))
+    dataset, *conditions = (axis.name for axis in axes_with_roles(Role.CONDITION))
     configuration, replicates = (
-        (axis.name for axis in axes_with(role)) for role in (Role.CONFIGURATION, Role.REPLICATE)
+        (axis.name for axis in axes_with_roles(role))
+        for role in (Role.CONFIGURATION, Role.REPLICATE)
     )
     return (
         dataset,

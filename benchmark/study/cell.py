@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from benchmark.plugins.registry import describe, resolve
+from benchmark.plugins.registry import describe_spec, resolve_spec
 from benchmark.plugins.spec import ResolvedSpec, Spec
 from benchmark.study.axes import AXES, Role, label_names, value_label
 from benchmark.utils.hashing import derive_seed, digest_of
@@ -99,7 +99,7 @@ class Cell:
         components = {
             name: _describe_value(value) for name, value in self.values.items() if name in described
         }
-        return {"split": describe(self.split), **components}
+        return {"split": describe_spec(self.split), **components}
 
     @cached_property
     def key(self) -> str:
@@ -139,10 +139,10 @@ def resolve_value(kind: str | None, value: Any, plugins: tuple[str, ...] = ()) -
     """Find the code of a value of an axis: of a `Spec` or of each of several; a number is as it is."""
     if isinstance(value, tuple):
         return tuple(resolve_value(kind, part, plugins) for part in value)
-    return resolve(kind, value, plugins) if kind and isinstance(value, Spec) else value
+    return resolve_spec(kind, value, plugins) if kind and isinstance(value, Spec) else value
 
 
 def _describe_value(value: Any) -> Any:
     if isinstance(value, ResolvedSpec):
-        return describe(value)
-    return [describe(part) for part in value] if isinstance(value, tuple) else value
+        return describe_spec(value)
+    return [describe_spec(part) for part in value] if isinstance(value, tuple) else value

@@ -13,20 +13,26 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ByteSize, ConfigDict, Field, ValidationError, create_model
 
-from benchmark.errors import UserError, unknown
+from benchmark.errors import UserError, unknown_name_error
 from benchmark.plugins.plugin_files import list_plugins
-from benchmark.plugins.registry import BASELINE, describe, load, resolve, takes_images
-from benchmark.plugins.spec import ResolvedSpec, Spec, join
-from benchmark.study.axes import AXES, IMAGES, Axis, listed, read_sum, value_label
+from benchmark.plugins.registry import (
+    BASELINE,
+    describe_spec,
+    import_target,
+    resolve_spec,
+    takes_images,
+)
+from benchmark.plugins.spec import ResolvedSpec, Spec, join_labels
+from benchmark.study.axes import AXES, IMAGES, Axis, as_tuple, read_sum, value_label
 from benchmark.study.cell import resolve_value
 from benchmark.utils.files import read_text, user_path
-from benchmark.utils.text import brief, count_of
+from benchmark.utils.text import format_count, short_repr
 from benchmark.utils.yaml_files import MOST_CHARACTERS, read_yaml, write_yaml
 
 MOST_CELLS = 1_000_000  # of a study, per fold
 
 
-def _field_of(axis: Axis) -> tuple[Any, Any]:
+def _make_axis_field(axis: Axis) -> tuple[Any, Any]:
     """Type and default of the key of a study that lists the entries of an axis."""
     kind = Annotated[tuple[Any, ...], BeforeValidator(axis.read_all)]
     if axis.default is None:
@@ -34,15 +40,15 @@ def _field_of(axis: Axis) -> tuple[Any, Any]:
     return kind, Field(default=axis.read_all(axis.default), min_length=1 if axis.default else 0)
 
 
-def _read_pairs(value: Any) -> tuple[tuple[tuple[Spec, ...], Spec], ...]:
+def _read_pipelines(value: Any) -> tuple[tuple[tuple[Spec, ...], Spec], ...]:
     pairs = []
-    for entry in listed(value):
+    for entry in as_tuple(value):
         if isinstance(entry, tuple):
             pairs.append(entry)
             continue
         if not isinstance(entry, dict) or set(entry) != {"extractor", "model"}:
             raise UserError(
-                f"cannot read {brief(entry)} in pipelines: write {{extractor: hog + pixels, model: "
+                f"cannot read {short_repr(entry)} in pipelines: write {{extractor: hog + pixels, model: "
                 "rbf_svm}"
             )
         extractor = () if entry["extractor"] == IMAGES else read_sum(entry["extractor"])
@@ -51,7 +57,7 @@ def _read_pairs(value: Any) -> tuple[tuple[tuple[Spec, ...], Spec], ...]:
 
 
 # a key for each axis; mypy knows of none of them, which is the price of declaring an axis once
-_Axes: Any = create_model("_Axes", **{axis.plural: _field_of(axis) for axis in AXES})  # type: ignore[call-overload]
+_Axes: Any = create_model("_Axes", **{axis.plural: _make_axis_field(axis) for axis in AXES})  # type: ignore[call-overload]
 
 
 class Study(_Axes):
@@ -92,19 +98,19 @@ class Study(_Axes):
 
     name: str = Field(pattern=r"^\w[\w.-]*$", max_length=100)
     description: str = ""
-    plugins: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
+    plugins: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
     split: Annotated[
         Spec | None, BeforeValidator(lambda value: None if value is None else Spec.parse(value))
     ] = None
     size: int | None = Field(default=None, ge=4, le=1024)
     pipelines: Annotated[
-        tuple[tuple[tuple[Spec, ...], Spec], ...], BeforeValidator(_read_pairs)
+        tuple[tuple[tuple[Spec, ...], Spec], ...], BeforeValidator(_read_pipelines)
     ] = ()
     time_limit: float | None = Field(default=None, gt=0, le=1e9, allow_inf_nan=False)
     memory_limit: Annotated[ByteSize, Field(ge=250_000_000, le=2**50)] | None = None
     accelerate: bool = False
 
-    def resolved(self) -> Study:
+    def resolve_components(self) -> Study:
         """Return this study with the code of every name found and every parameter name checked.
 
         Raises
@@ -113,15 +119,17 @@ class Study(_Axes):
             A name or parameter is unknown, an entry is listed twice, or there are more than
             ``MOST_CELLS``.
         """
-        self._check_size()
+        self._check_cell_count()
         axes: dict[str, Any] = {
-            axis.plural: tuple(self._resolve(axis, value) for value in getattr(self, axis.plural))
+            axis.plural: tuple(
+                self._resolve_axis_value(axis, value) for value in getattr(self, axis.plural)
+            )
             for axis in AXES
         }
         pairs = tuple(
             (
                 resolve_value("extractor", extractor, self.plugins),
-                resolve("model", model, self.plugins),
+                resolve_spec("model", model, self.plugins),
             )
             for extractor, model in self.pipelines
         )
@@ -133,21 +141,22 @@ class Study(_Axes):
         for strategy in self.strategies:
             if len(strategy) > 1 and any(spec.name == "none" for spec in strategy):
                 raise UserError(
-                    f"study '{self.name}': strategies lists {join(strategy)}: 'none' stands alone"
+                    f"study '{self.name}': strategies lists {join_labels(strategy)}: 'none' stands alone"
                 )
         for extractor, model in pairs:
-            _check_pair(extractor, model, self.name)
+            _check_model_input(extractor, model, self.name)
         return self.model_copy(
-            update=axes | {"pipelines": pairs, "split": self.split and resolve("split", self.split)}
+            update=axes
+            | {"pipelines": pairs, "split": self.split and resolve_spec("split", self.split)}
         )
 
-    def _resolve(self, axis: Axis, value: Any) -> Any:
+    def _resolve_axis_value(self, axis: Axis, value: Any) -> Any:
         resolved = resolve_value(axis.kind, value, self.plugins)
         if axis.given is not None:  # what is wrong with a parameter is said before anything is run
-            load(resolved.target)(*axis.given, **dict(resolved.params))
+            import_target(resolved.target)(*axis.given, **dict(resolved.params))
         return resolved
 
-    def _check_size(self) -> None:
+    def _check_cell_count(self) -> None:
         spanned = prod(
             len(getattr(self, axis.plural))
             for axis in AXES
@@ -156,7 +165,7 @@ class Study(_Axes):
         n = spanned * (max(1, len(self.extractors)) * len(self.models) + len(self.pipelines))
         if n > MOST_CELLS:
             raise UserError(
-                f"study '{self.name}' spans {count_of(n, 'cell')} per fold, more than "
+                f"study '{self.name}' spans {format_count(n, 'cell')} per fold, more than "
                 f"{MOST_CELLS}: make several studies of it"
             )
 
@@ -175,7 +184,9 @@ class Study(_Axes):
             for kind in ("extractor", "model", "strategy")
         }
         on_features = [
-            model for model in new["model"] if not takes_images(resolve("model", model, plugins))
+            model
+            for model in new["model"]
+            if not takes_images(resolve_spec("model", model, plugins))
         ]
         on_extractors = [(extractor, model) for extractor, model in self.pipelines if extractor]
         models = dict.fromkeys(model for _, model in on_extractors) if not self.models else ()
@@ -223,7 +234,9 @@ class Study(_Axes):
         )
 
 
-def _check_pair(extractor: tuple[ResolvedSpec, ...], model: ResolvedSpec, study: str) -> None:
+def _check_model_input(
+    extractor: tuple[ResolvedSpec, ...], model: ResolvedSpec, study: str
+) -> None:
     """Refuse an extractor for a model that takes images, and ``images`` for one that takes features."""
     if takes_images(model) and extractor:
         raise UserError(
@@ -244,7 +257,7 @@ def _check_listed_once(
     for axis, resolved in entries.items():
         first: dict[Any, Any] = {}
         for entry, label in zip(resolved, labels[axis], strict=True):
-            content = content_of(entry)
+            content = identifying_content(entry)
             if content in first:
                 same = first[content]
                 twice = (
@@ -254,11 +267,11 @@ def _check_listed_once(
             first[content] = label
 
 
-def content_of(entry: Any) -> Any:
+def identifying_content(entry: Any) -> Any:
     """What decides whether two entries of an axis are the same: code and values of all parameters, whatever their names."""
     if isinstance(entry, ResolvedSpec):
-        return entry.target, str(sorted(describe(entry)["params"].items(), key=itemgetter(0)))
-    return tuple(map(content_of, entry)) if isinstance(entry, tuple) else entry
+        return entry.target, str(sorted(describe_spec(entry)["params"].items(), key=itemgetter(0)))
+    return tuple(map(identifying_content, entry)) if isinstance(entry, tuple) else entry
 
 
 def load_study(study: str | Path, **replace: Any) -> Study:
@@ -276,7 +289,7 @@ def load_study(study: str | Path, **replace: Any) -> Study:
         There is no such study, it is not valid YAML, or a key or value is wrong (the nearest valid
         key is named).
     """
-    where, text = _read(str(study))
+    where, text = _read_study_text(str(study))
     content = read_yaml(text, where)
     if not isinstance(content, dict):
         raise UserError(
@@ -287,7 +300,7 @@ def load_study(study: str | Path, **replace: Any) -> Study:
         | content
         | ({"description": ""} if replace.get("datasets") else {})
     )
-    own["name"] = _name_on(own["name"], own.get("datasets"), replace.get("datasets"))
+    own["name"] = _name_for_datasets(own["name"], own.get("datasets"), replace.get("datasets"))
     if replace.get("extractors") or replace.get("models"):
         own.pop("pipelines", None)  # other axes were asked for
     given = {key: value for key, value in replace.items() if value not in (None, [])}
@@ -297,10 +310,10 @@ def load_study(study: str | Path, **replace: Any) -> Study:
     return make_study(own | given, where)
 
 
-def _name_on(name: Any, own: Any, datasets: Any) -> Any:
+def _name_for_datasets(name: Any, own: Any, datasets: Any) -> Any:
     """Name of a study, which says so when it is run on other data than its own."""
-    labels = [str(entry) for entry in listed(datasets or ())]
-    if not labels or not isinstance(name, str) or labels == [str(entry) for entry in listed(own)]:
+    labels = [str(entry) for entry in as_tuple(datasets or ())]
+    if not labels or not isinstance(name, str) or labels == [str(entry) for entry in as_tuple(own)]:
         return name
     return f"{name}-on-{'-and-'.join(re.sub(r'[^0-9A-Za-z.]+', '-', label).strip('-') for label in labels)}"[
         :100
@@ -318,12 +331,12 @@ def make_study(content: dict[str, Any], where: str) -> Study:
     try:
         return Study.model_validate(content)
     except ValidationError as error:
-        raise _explained(where, error) from None
+        raise _explain_validation_error(where, error) from None
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
 
 
-def suites() -> dict[str, str]:
+def read_suites() -> dict[str, str]:
     """Names and texts of the studies that ship."""
     found = (
         file
@@ -336,17 +349,17 @@ def suites() -> dict[str, str]:
     }
 
 
-def _read(study: str) -> tuple[str, str]:
-    shipped = suites()
+def _read_study_text(study: str) -> tuple[str, str]:
+    shipped = read_suites()
     if study in shipped:
         return study, shipped[study]
     path = user_path(study)
     if path.suffix not in (".yaml", ".yml") and not path.exists():
-        raise unknown("suite", study, shipped)
+        raise unknown_name_error("suite", study, shipped)
     return str(path), read_text(path, MOST_CHARACTERS, "study")
 
 
-def _explained(where: str, error: ValidationError) -> UserError:
+def _explain_validation_error(where: str, error: ValidationError) -> UserError:
     first = min(
         error.errors(), key=lambda found: found["type"] != "extra_forbidden"
     )  # a misspelt key explains a missing one
@@ -358,8 +371,8 @@ def _explained(where: str, error: ValidationError) -> UserError:
             "as in: table DIR --metric auc"
         )
     if first["type"] == "extra_forbidden":
-        return UserError(f"{where}: {unknown('key', key, Study.model_fields)}")
+        return UserError(f"{where}: {unknown_name_error('key', key, Study.model_fields)}")
     if first["type"] == "missing":
         return UserError(f"{where}: the key '{key}' is missing")
     place = key if key.split(".")[0] == where else f"{where}: {key}"
-    return UserError(f"{place}: {first['msg']} (given: {brief(first['input'])})")
+    return UserError(f"{place}: {first['msg']} (given: {short_repr(first['input'])})")

@@ -9,15 +9,15 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from benchmark.utils.text import visible, visible_json
+from benchmark.utils.text import escape_controls, escape_json_controls
 
 
 class VisibleConsole(Console):
-    """Console on which no text can command the terminal: see ``visible``. Applied to all it prints, cells of tables included."""
+    """Console on which no text can command the terminal: see ``escape_controls``. Applied to all it prints, cells of tables included."""
 
     def render_str(self, text: str, **how: Any) -> Text:
         """Text with its control characters written out."""
-        return super().render_str(visible(text), **how)
+        return super().render_str(escape_controls(text), **how)
 
 
 console = VisibleConsole(
@@ -26,16 +26,16 @@ console = VisibleConsole(
 error_console = VisibleConsole(stderr=True)
 
 
-def say(line: str) -> None:
+def print_line(line: str) -> None:
     """Print a line as it is."""
     console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
 def print_text(text: str) -> None:
     """Print text for a file or another program, such as a table in Markdown: without style, wrapping or a line feed."""
-    sys.stdout.write(visible(text))
+    sys.stdout.write(escape_controls(text))
 
 
 def print_json(value: Any) -> None:
     """Print JSON that reads back to the same value, and commands no terminal."""
-    sys.stdout.write(visible_json(json.dumps(value, indent=2, ensure_ascii=False)) + "\n")
+    sys.stdout.write(escape_json_controls(json.dumps(value, indent=2, ensure_ascii=False)) + "\n")

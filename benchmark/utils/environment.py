@@ -28,7 +28,7 @@ NOT_IN_FEATURES = ("imbalanced-learn", "scikit-learn-intelex")
 
 
 @cache
-def libraries() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
     """Versions of the libraries that compute; read from their metadata, so that none is imported."""
     found = {}
     for name in NUMERIC:
@@ -40,39 +40,41 @@ def libraries() -> dict[str, str]:
 
 
 @cache
-def environment() -> dict[str, Any]:
+def collect_environment() -> dict[str, Any]:
     """Provenance that every row carries."""
     return {
         "benchmark": version("classical-vs-deep"),
-        **_git(),
+        **_read_git_state(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": _processor_name(),
         "cores": os.cpu_count(),
         "memory_gb": _memory_gb(),
-        "blas": _blas(),
-        "libraries": libraries(),
+        "blas": _list_blas_libraries(),
+        "libraries": library_versions(),
     }
 
 
-def _git() -> dict[str, Any]:
+def _read_git_state() -> dict[str, Any]:
     """Commit of the checkout this package runs from, and whether it was changed since; None when it is not a checkout."""
     here = Path(__file__).resolve().parents[1]
     try:
-        commit = _output("git", "-C", str(here), "rev-parse", "HEAD")
+        commit = _read_command_output("git", "-C", str(here), "rev-parse", "HEAD")
         return {
             "git_commit": commit,
-            "git_dirty": bool(_output("git", "-C", str(here), "status", "--porcelain", "--", ".")),
+            "git_dirty": bool(
+                _read_command_output("git", "-C", str(here), "status", "--porcelain", "--", ".")
+            ),
         }
     except (OSError, subprocess.CalledProcessError):
         return {"git_commit": None, "git_dirty": None}
 
 
-def _output(*command: str) -> str:
+def _read_command_output(*command: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603  # fixed words
 
 
-def _processor() -> str:
+def _processor_name() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
@@ -80,7 +82,7 @@ def _processor() -> str:
         return platform.processor()
 
 
-def _blas() -> list[dict[str, Any]]:
+def _list_blas_libraries() -> list[dict[str, Any]]:
     """Library, version and architecture of each BLAS that NumPy and SciPy have loaded."""
     import scipy.linalg  # noqa: F401  # loads the one of SciPy
     from threadpoolctl import threadpool_info

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from benchmark.errors import StorageError, UserError
-from benchmark.utils.text import nfc, shorten
+from benchmark.utils.text import normalize_unicode, shorten_text
 
 OURS = r"([0-9a-f]{20}|study|environment|leaderboard|[\w.-]+-[0-9a-f]{16}|probe)"
 TEMPORARY = re.compile(rf"\.{OURS}\.\w+\.\w+\.part")  # .<name>.<suffix>.<random>.part
@@ -105,18 +105,20 @@ class PathFinder:
         here = Path(path.anchor)
         for step in path.parts[len(here.parts) :]:
             spelled = (
-                step if os.path.lexists(here / step) else self._listing(here).get(nfc(step), step)
+                step
+                if os.path.lexists(here / step)
+                else self._list_folder(here).get(normalize_unicode(step), step)
             )
             here = here / spelled
         return here
 
-    def _listing(self, folder: Path) -> dict[str, str]:
+    def _list_folder(self, folder: Path) -> dict[str, str]:
         """List a folder once: names on disk by their composed form."""
         key = str(folder)
         if key not in self._listings:
             try:
                 self._listings[key] = {
-                    nfc(path.name): path.name for path in sorted(folder.iterdir())
+                    normalize_unicode(path.name): path.name for path in sorted(folder.iterdir())
                 }
             except (OSError, ValueError):
                 self._listings[key] = {}
@@ -139,7 +141,7 @@ def user_path(path: str | Path) -> Path:
         raise UserError(f"{path}: there is no user of this name; write the whole path") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL
         why = getattr(error, "strerror", None) or error
-        raise UserError(f"cannot use the path {shorten(str(path), 300)}: {why}") from None
+        raise UserError(f"cannot use the path {shorten_text(str(path), 300)}: {why}") from None
 
 
 def read_bytes(path: Path, most: int, what: str) -> bytes:

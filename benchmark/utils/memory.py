@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 
-def reset_peak() -> None:
+def reset_peak_memory() -> None:
     """Start counting anew; possible on Linux, elsewhere the peak counts from the start of the process."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
@@ -14,16 +14,16 @@ def reset_peak() -> None:
         return
 
 
-def peak_mb() -> float | None:
-    """Peak resident memory of this process since ``reset_peak``, in MB; None where the system does not tell."""
+def peak_memory_mb() -> float | None:
+    """Peak resident memory of this process since ``reset_peak_memory``, in MB; None where the system does not tell."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
     except (OSError, StopIteration):
-        return _peak_of_process()
+        return _process_peak_mb()
 
 
-def _peak_of_process() -> float | None:
+def _process_peak_mb() -> float | None:
     try:
         import resource
     except ImportError:  # Windows

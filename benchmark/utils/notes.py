@@ -52,7 +52,7 @@ class Note(str):
         return note
 
     @classmethod
-    def of(cls, text: str) -> Note:
+    def from_text(cls, text: str) -> Note:
         """Return a text as a note: one that is none yet is a detail."""
         return text if isinstance(text, Note) else cls(text)
 
@@ -70,6 +70,6 @@ class Note(str):
         return Note(text, self.kind, self.n_images)
 
 
-def leak(text: str) -> Note:
+def leak_note(text: str) -> Note:
     """Note that what is tested may have been trained on."""
     return Note(f"leak: {text}", NoteKind.LEAK)

@@ -20,7 +20,7 @@ _BRIEF.maxstring = _BRIEF.maxother = 100
 _BRIEF.maxlong = 40
 
 
-def visible(text: str) -> str:
+def escape_controls(text: str) -> str:
     r"""Text with its control characters written out, since a file, a class or an error may contain any.
 
     Tabs and line feeds stay; C0 and C1 controls, bidirectional overrides, characters without width
@@ -34,7 +34,7 @@ def visible(text: str) -> str:
     return _HIDDEN.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
-def visible_json(text: str) -> str:
+def escape_json_controls(text: str) -> str:
     r"""JSON with its control characters as JSON's own escapes: it reads back to the same values.
 
     Examples
@@ -59,7 +59,7 @@ def one_line(text: str, length: int = MESSAGE_LENGTH) -> str:
     >>> one_line("not found:\n  a file")
     'not found: a file'
     """
-    return visible(" ".join(shorten(text, length).split()))
+    return escape_controls(" ".join(shorten_text(text, length).split()))
 
 
 def describe_error(error: BaseException) -> str:
@@ -71,7 +71,7 @@ def describe_error(error: BaseException) -> str:
     return one_line(f"{type(error).__name__}: {message or 'without a message'}")
 
 
-def shorten(text: str, length: int = MESSAGE_LENGTH) -> str:
+def shorten_text(text: str, length: int = MESSAGE_LENGTH) -> str:
     """Text of at most about ``length`` characters; what is cut is counted.
 
     Examples
@@ -82,7 +82,7 @@ def shorten(text: str, length: int = MESSAGE_LENGTH) -> str:
     return text if len(text) <= length else f"{text[:length]} ... ({len(text):,} characters, cut)"
 
 
-def brief(value: object) -> str:
+def short_repr(value: object) -> str:
     """``repr`` of a value of any size or depth, cut to what a message can hold.
 
     Examples
@@ -97,7 +97,7 @@ def brief(value: object) -> str:
         return f"a very large {type(value).__name__}"
 
 
-def count_of(n: int, noun: str, plural: str = "") -> str:
+def format_count(n: int, noun: str, plural: str = "") -> str:
     """Count with its noun.
 
     Examples
@@ -108,7 +108,7 @@ def count_of(n: int, noun: str, plural: str = "") -> str:
     return f"{n} {noun if n == 1 else plural or noun + 's'}"
 
 
-def nfc(text: str) -> str:
+def normalize_unicode(text: str) -> str:
     r"""Text in Unicode's composed form: an accented letter can be written in two ways that look the same.
 
     Examples

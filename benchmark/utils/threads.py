@@ -24,7 +24,7 @@ _VARIABLES = (
 )
 
 
-def hold_threads() -> None:
+def limit_process_threads() -> None:
     """Hold BLAS, OpenMP, OpenCV, torch and joblib to ``THREADS`` for the rest of this process.
 
     A sum over two threads rounds otherwise than over one: without this a network trained on two
@@ -35,17 +35,17 @@ def hold_threads() -> None:
 
     os.environ |= dict.fromkeys(_VARIABLES, str(THREADS))
     threadpool_limits(THREADS)
-    tell_loaded()
+    limit_loaded_libraries()
 
 
 @contextmanager
 def limited_threads() -> Iterator[None]:
-    """Hold threads as ``hold_threads`` does; BLAS, OpenMP and the environment are as before afterwards."""
+    """Hold threads as ``limit_process_threads`` does; BLAS, OpenMP and the environment are as before afterwards."""
     from threadpoolctl import threadpool_limits
 
     before = {name: os.environ.get(name) for name in _VARIABLES}
     os.environ |= dict.fromkeys(_VARIABLES, str(THREADS))
-    tell_loaded()
+    limit_loaded_libraries()
     try:
         with threadpool_limits(THREADS):
             yield
@@ -57,7 +57,7 @@ def limited_threads() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def tell_loaded() -> None:
+def limit_loaded_libraries() -> None:
     """Hold OpenCV and torch, if they are loaded."""
     if "cv2" in sys.modules:
         sys.modules["cv2"].setNumThreads(THREADS)

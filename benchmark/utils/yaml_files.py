@@ -14,7 +14,7 @@ from ruamel.yaml.representer import SafeRepresenter
 from ruamel.yaml.resolver import VersionedResolver
 
 from benchmark.errors import UserError
-from benchmark.utils.text import brief, one_line
+from benchmark.utils.text import one_line, short_repr
 
 MOST_CHARACTERS = 200_000
 MOST_VALUES = 10_000  # every alias counts as all that it stands for
@@ -58,9 +58,9 @@ class _UniqueKeys(SafeConstructor):
         self, node: Any, key_node: Any, mapping: Any, key: Any, value: Any
     ) -> bool:
         if not isinstance(key, str):
-            raise _error(key_node, f"the key {brief(key)} is not text")
+            raise _yaml_error(key_node, f"the key {short_repr(key)} is not text")
         if key in mapping:
-            raise _error(key_node, f"the key {brief(key)} is there twice: write it once")
+            raise _yaml_error(key_node, f"the key {short_repr(key)} is there twice: write it once")
         return True
 
 
@@ -136,10 +136,10 @@ def _check_events(parsed: Iterator[Any]) -> None:
     for event in parsed:
         documents += isinstance(event, events.DocumentStartEvent)
         if documents > 1:
-            raise _error(event, "a second document begins")
+            raise _yaml_error(event, "a second document begins")
         if isinstance(event, events.AliasEvent):
             if event.anchor in (anchor for anchor, _ in opened):
-                raise _error(event, f"*{event.anchor} stands inside of what it names")
+                raise _yaml_error(event, f"*{event.anchor} stands inside of what it names")
             n += sizes.get(event.anchor, 1)
         elif isinstance(event, events.NodeEvent):
             _check_node(event)
@@ -150,19 +150,19 @@ def _check_events(parsed: Iterator[Any]) -> None:
             anchor, before = opened.pop()
             sizes |= {anchor: n - before + 1} if anchor else {}
         if n > MOST_VALUES:
-            raise _error(event, f"more than {MOST_VALUES:,} values, aliases included")
+            raise _yaml_error(event, f"more than {MOST_VALUES:,} values, aliases included")
         if len(opened) > MOST_LEVELS:
-            raise _error(event, f"more than {MOST_LEVELS} levels of lists and mappings")
+            raise _yaml_error(event, f"more than {MOST_LEVELS} levels of lists and mappings")
 
 
 def _check_node(event: Any) -> None:
     if event.tag is not None:
         tag = event.tag.replace("tag:yaml.org,2002:", "!!")
-        raise _error(event, f"the tag {tag}: tags are not read, write the value alone")
+        raise _yaml_error(event, f"the tag {tag}: tags are not read, write the value alone")
     if "\0" in getattr(event, "value", ""):
-        raise _error(event, "a text has a NUL character")
+        raise _yaml_error(event, "a text has a NUL character")
 
 
-def _error(place: Any, problem: str) -> MarkedYAMLError:
+def _yaml_error(place: Any, problem: str) -> MarkedYAMLError:
     """Error at an event or a node."""
     return MarkedYAMLError(problem=problem, problem_mark=place.start_mark)

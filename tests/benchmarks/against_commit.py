@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-from benchmark.utils.environment import environment
+from benchmark.utils.environment import collect_environment
 
 CHECKOUT = Path(__file__).parents[2]
 N_TRIVIAL = 1000
@@ -95,7 +95,7 @@ def main():
     with checkout_of(given.commit) as before:
         times = compare_commands(commands, before, given.rounds)
     rows = [format_row(name, *pair) for name, pair in times.items()]
-    where = environment()
+    where = collect_environment()
     given.out.write_text(
         f"# This checkout against commit {given.commit}\n\n"
         f"Written by `python tests/benchmarks/against_commit.py {given.commit}`: wall time of "

@@ -23,8 +23,8 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.data import DataLoader
 
 from benchmark.datasets.base import data_folder
-from benchmark.datasets.torchvision_sets import load
-from benchmark.utils.environment import environment
+from benchmark.datasets.torchvision_sets import load_torchvision
+from benchmark.utils.environment import collect_environment
 from models.cnn import SimpleCNN
 from models.fast_resnet import FastResNet
 from models.network_classifier import NetworkClassifier
@@ -184,14 +184,14 @@ def main() -> None:
     if not torch.cuda.is_available():
         print("torch finds no CUDA device here: nothing was measured, nothing was written")  # noqa: T201
         sys.exit(0)
-    where = environment()
+    where = collect_environment()
     lines = [
         "# Networks on a GPU",
         "",
         "Written by `python tests/benchmarks/bench_gpu.py`, at commit "
         f"{str(where['git_commit'])[:12]}.",
         "",
-        *page(load("cifar10", data_folder(), None), "cuda"),
+        *page(load_torchvision("cifar10", data_folder(), None), "cuda"),
         f"{torch.cuda.get_device_name()}, {where['processor']}, {where['cores']} cores, torch "
         f"{where['libraries']['torch']}.",
     ]

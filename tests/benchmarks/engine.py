@@ -24,9 +24,9 @@ from benchmark.engine.executors import executor_for
 from benchmark.engine.runner import evaluate_study
 from benchmark.engine.worker import Limits
 from benchmark.evaluation.plan import make_plan
-from benchmark.scoring.metrics import compute
+from benchmark.scoring.metrics import compute_metrics
 from benchmark.scoring.predictions import Predictions
-from benchmark.utils.environment import environment
+from benchmark.utils.environment import collect_environment
 
 FAULTS = Path(__file__).parents[1] / "faults.py"
 MB = 1e6
@@ -110,7 +110,7 @@ def metrics_seconds(rounds=50):
     """Median seconds of scikit-learn's functions and of ours, in turns."""
     p, times = real_predictions(), ([], [])
     for _ in range(rounds):
-        for k, function in enumerate((by_scikit_learn, compute)):
+        for k, function in enumerate((by_scikit_learn, compute_metrics)):
             start = time.perf_counter()
             function(replace(p))  # nothing is known of it yet
             times[k].append(time.perf_counter() - start)
@@ -124,7 +124,7 @@ def report():
     many, many_mb = measure(trivial(20_000), jobs=1)
     one, _ = measure(busy(60), jobs=1)
     two, _ = measure(busy(60), jobs=2)
-    where = environment()
+    where = collect_environment()
     return f"""# The engine
 
 Written by `python tests/benchmarks/engine.py` on {where["processor"]}, {where["cores"]} cores, {where["memory_gb"]} GB,
@@ -143,7 +143,7 @@ Python {where["python"]}. Times are from the plan to the written leaderboard and
 | metrics of 599 predictions of 10 classes, median of 50 in turns | time | share |
 | --- | --- | --- |
 | scikit-learn's functions, one by one (14 metrics) | {theirs * 1e3:.1f} ms | 1 |
-| `benchmark.scoring.metrics.compute` (those and the calibration error) | {ours * 1e3:.2f} ms | {ours / theirs:.3f} |
+| `benchmark.scoring.metrics.compute_metrics` (those and the calibration error) | {ours * 1e3:.2f} ms | {ours / theirs:.3f} |
 """
 
 

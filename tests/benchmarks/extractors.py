@@ -18,10 +18,10 @@ import cv2
 import numpy as np
 from skimage import data, feature, filters, measure, transform
 
-from benchmark.utils.environment import environment
-from benchmark.utils.threads import hold_threads
+from benchmark.utils.environment import collect_environment
+from benchmark.utils.threads import limit_process_threads
 from features.color_histogram import ColorHistogram
-from features.dense_sift import centres, dense_sift
+from features.dense_sift import dense_sift, window_centres
 from features.gabor import Gabor
 from features.gist import GIST
 from features.glcm import GLCM
@@ -69,8 +69,8 @@ def by_skimage_hog(image):
 def by_opencv_sift(image):
     points = [
         cv2.KeyPoint(float(x), float(y), 8 / 3, 0.0)
-        for y in centres(image.shape[0], 4, 4)
-        for x in centres(image.shape[1], 4, 4)
+        for y in window_centres(image.shape[0], 4, 4)
+        for x in window_centres(image.shape[1], 4, 4)
     ]
     return cv2.SIFT.create().compute(gray(image), points)[1]
 
@@ -202,7 +202,7 @@ def contests(images: np.ndarray) -> list[Contest]:
     words = SIFTBoVW(20, n_sampled=500, random_state=0).fit(images)
 
     def sift(images):
-        for batch in words.batches(images):  # as ``transform`` does
+        for batch in words.batch_slices(images):  # as ``transform`` does
             dense_sift(opencv_gray(images[batch]), bin_size=4, step=4)
 
     return [
@@ -272,8 +272,8 @@ def microseconds(
 
 def main() -> None:
     """Measure everything, and write the table."""
-    hold_threads()
-    where = environment()
+    limit_process_threads()
+    where = collect_environment()
     lines = [
         "# Speed of the extractors",
         "",

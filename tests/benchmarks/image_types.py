@@ -25,7 +25,7 @@ import tifffile
 from PIL import Image
 from skimage import data
 
-from benchmark.datasets.images.picture import picture_size, read_picture
+from benchmark.datasets.images.picture import read_image_size, read_picture
 
 COLOUR_PHOTOGRAPH, GRAY_PHOTOGRAPH = data.astronaut()[:37, 200:241], data.camera()[100:137, 200:241]
 HEIGHT, WIDTH = 11, 13  # odd, so that rows of few bits end within a byte
@@ -239,7 +239,7 @@ def compare(path: Path, wanted: np.ndarray) -> int | str:
         picture = read_picture(path)
     except Exception as error:
         return f"{error or type(error).__name__}"
-    if picture_size(path) != wanted.shape[:2]:
+    if read_image_size(path) != wanted.shape[:2]:
         return 999
     pixels = picture.pixels.astype(int)
     wanted = wanted.reshape(*wanted.shape[:2], -1)

@@ -21,10 +21,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.scoring.intervals import RULES, Rule, difference, kind_of, over_images
+from benchmark.scoring.intervals import (
+    RULES,
+    Rule,
+    compare_predictions,
+    find_interval_method,
+    interval_over_images,
+)
 from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.predictions import Predictions
-from benchmark.scoring.significance import corrected_t
+from benchmark.scoring.significance import corrected_t_test
 
 HAM10000 = np.array([6705, 1113, 1099, 514, 327, 142, 115]) / 10015
 SHARES = {
@@ -203,10 +209,13 @@ def _true_values(
 def _tally(
     tally: Tally, metric: str, a: Predictions, b: Predictions, true: float, rules: dict[str, Rule]
 ) -> None:
-    if a.absent:  # an incomplete test set has another true value
+    if a.absent_classes:  # an incomplete test set has another true value
         tally.drawn += 1
         return
-    one, both = over_images(metric, [a], rules=rules), difference(metric, [a], [b], rules=rules)
+    one, both = (
+        interval_over_images(metric, [a], rules=rules),
+        compare_predictions(metric, [a], [b], rules=rules),
+    )
     tally.add((one.lower, one.upper), both.p_value, true)
 
 
@@ -222,8 +231,10 @@ def simulate_folds(n_samples: int, seed: int = 1) -> Iterator[str]:
             )  # (samples, folds, 2)
             size = n / folds
             true = scores.mean()
-            intervals = [corrected_t(values[:, 0], n - size, size) for values in scores]
-            tests = [corrected_t(values[:, 0] - values[:, 1], n - size, size) for values in scores]
+            intervals = [corrected_t_test(values[:, 0], n - size, size) for values in scores]
+            tests = [
+                corrected_t_test(values[:, 0] - values[:, 1], n - size, size) for values in scores
+            ]
             covered = np.array([one.lower <= true <= one.upper for one in intervals])
             width = np.nanmean([one.upper - one.lower for one in intervals])
             rejected = np.array([one.p_value < 1 - LEVEL for one in tests])
@@ -397,7 +408,7 @@ def report(tallies: dict[Key, Tally], folds: list[str], n_samples: int, with_rul
 
 def _rules() -> Iterator[str]:
     for kind, rule in RULES.items():
-        metrics = ", ".join(name for name in METRICS if kind_of(name) == kind)
+        metrics = ", ".join(name for name in METRICS if find_interval_method(name) == kind)
         yield f"| {kind} | {metrics} | {rule.images} | {rule.groups} | {rule.n_images} | {rule.n_groups} | {rule.effective:g} |"
 
 

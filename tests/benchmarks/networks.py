@@ -21,8 +21,8 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from benchmark.datasets.base import data_folder
-from benchmark.datasets.torchvision_sets import load
-from benchmark.utils.environment import environment
+from benchmark.datasets.torchvision_sets import load_torchvision
+from benchmark.utils.environment import collect_environment
 from models.cnn import SimpleCNN
 from models.fast_resnet import FastResNet
 
@@ -142,9 +142,9 @@ def main() -> None:
     """Measure, and write the page."""
     epochs = int(sys.argv[1]) if len(sys.argv) > 1 else FastResNet().epochs
     torch.set_num_threads(2)
-    data = load("cifar10", data_folder(), None)
+    data = load_torchvision("cifar10", data_folder(), None)
     train, test = data.part == "train", data.part == "test"
-    where = environment()
+    where = collect_environment()
     lines = [
         "# Networks on a CPU",
         "",

@@ -15,8 +15,8 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark import load_results, load_study, run
-from benchmark.scoring.intervals import over_folds
-from benchmark.scoring.rank_tests import holm
+from benchmark.scoring.intervals import corrected_t_over_folds
+from benchmark.scoring.rank_tests import adjust_by_holm
 from benchmark.scoring.significance import Result
 
 METRICS = ("f1", "balanced_accuracy", "minimum_recall", "auc")
@@ -89,10 +89,10 @@ def against_none(rows: pd.DataFrame, metric: str) -> dict[str, tuple[Result, flo
         if name != "none" and name in done and done[name].notna().all()
     ]
     found = {
-        name: over_folds(done[name] - done["none"], rows["n_images"], rows["n_test"])
+        name: corrected_t_over_folds(done[name] - done["none"], rows["n_images"], rows["n_test"])
         for name in strategies
     }
-    corrected = holm([result.p_value for result in found.values()])
+    corrected = adjust_by_holm([result.p_value for result in found.values()])
     return {name: (result, p) for (name, result), p in zip(found.items(), corrected, strict=True)}
 
 

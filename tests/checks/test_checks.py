@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmark.checks import measurements, run_checks
-from benchmark.plugins.registry import registered, resolve
+from benchmark.checks import describe_measurements, run_checks
+from benchmark.plugins.registry import registered_targets, resolve_spec
 from benchmark.plugins.spec import Spec
 
 FAKES = str(Path(__file__).parents[1] / "fakes.py")
@@ -30,14 +30,18 @@ QUICK = {
 def failures(kind, name):
     return {
         outcome.name: outcome.problem
-        for outcome in run_checks(kind, resolve(kind, Spec.parse(name)))
+        for outcome in run_checks(kind, resolve_spec(kind, Spec.parse(name)))
         if outcome.problem
     }
 
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [(kind, name) for kind in ("extractor", "model", "strategy") for name in registered(kind)],
+    [
+        (kind, name)
+        for kind in ("extractor", "model", "strategy")
+        for name in registered_targets(kind)
+    ],
 )
 def test_everything_in_the_registries_passes(kind, name):
     assert failures(kind, QUICK.get(name, name)) == {}
@@ -181,7 +185,9 @@ def test_a_common_mistake_has_one_message_that_says_what_to_do(kind, name):
 
 def test_checks_that_depend_on_a_failed_one_name_it_and_are_not_run():
     outcomes = list(
-        run_checks("extractor", resolve("extractor", Spec(f"{MISTAKES_FILE}:LearnsUndeclared")))
+        run_checks(
+            "extractor", resolve_spec("extractor", Spec(f"{MISTAKES_FILE}:LearnsUndeclared"))
+        )
     )
     cause = [outcome.name for outcome in outcomes].index("learning_is_declared")
     assert all(outcome.passed for outcome in outcomes[:cause])
@@ -190,10 +196,10 @@ def test_checks_that_depend_on_a_failed_one_name_it_and_are_not_run():
 
 @pytest.mark.parametrize("name", ["NetworkOfSixteenPixels", "StatesSixteenPixels"])
 def test_a_network_is_tried_on_images_of_a_size_that_it_takes(name):
-    spec = resolve("model", Spec(f"{MISTAKES_FILE}:{name}"))
+    spec = resolve_spec("model", Spec(f"{MISTAKES_FILE}:{name}"))
     outcomes = list(run_checks("model", spec))
     assert all(outcome.passed for outcome in outcomes)
-    size, _ = measurements("model", spec, outcomes)
+    size, _ = describe_measurements("model", spec, outcomes)
     assert "16 x 16 pixels" in size
     assert ("smaller ones raise AssertionError: kernel larger than input" in size) == (
         name == "NetworkOfSixteenPixels"
@@ -217,8 +223,8 @@ def test_a_network_is_tried_on_images_of_a_size_that_it_takes(name):
     ],
 )
 def test_the_time_per_image_stands_beside_the_fastest_of_the_registry(kind, name, pattern):
-    spec = resolve(kind, Spec(name))
-    *_, line = measurements(kind, spec, list(run_checks(kind, spec)))
+    spec = resolve_spec(kind, Spec(name))
+    *_, line = describe_measurements(kind, spec, list(run_checks(kind, spec)))
     assert re.match(pattern, line)
 
 

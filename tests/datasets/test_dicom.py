@@ -18,7 +18,7 @@ from benchmark.datasets.csv_file import load_csv
 from benchmark.datasets.folder import load_folder
 from benchmark.datasets.images.load import load_images
 from benchmark.datasets.images.options import Options
-from benchmark.datasets.images.picture import picture_size, read_picture
+from benchmark.datasets.images.picture import read_image_size, read_picture
 from benchmark.errors import UserError
 
 # like a CT: air near -1000, soft tissue around 0, bone above 1000; stored with 1024 added
@@ -62,7 +62,7 @@ def shown(path):
 def test_values_are_rescaled_and_shown_through_their_window(tmp_path, suffix):
     path = write(tmp_path / f"a.{suffix}", **CT, **ABDOMEN)
     np.testing.assert_array_equal(shown(path), linear(HOUNSFIELD, 40, 400))
-    assert picture_size(path) == (40, 50)
+    assert read_image_size(path) == (40, 50)
 
 
 def test_signed_values_and_a_slope_are_rescaled(tmp_path):

@@ -21,7 +21,7 @@ from pydicom.uid import (
 
 from benchmark.datasets.images.load import load_images
 from benchmark.datasets.images.options import Options
-from benchmark.datasets.images.picture import picture_size, read_picture
+from benchmark.datasets.images.picture import read_image_size, read_picture
 from benchmark.errors import UserError
 
 UID = DeflatedExplicitVRLittleEndian.encode()
@@ -177,7 +177,7 @@ FAR_META = b"\x02\0\x02\x01OB\0\0" + struct.pack("<I", 4096) + bytes(4096)
 
 @pytest.mark.parametrize("with_preamble", [True, False])
 @pytest.mark.parametrize("meta", [b"", FAR_META], ids=["", "syntax far from the beginning"])
-@pytest.mark.parametrize("read", [read_picture, picture_size])
+@pytest.mark.parametrize("read", [read_picture, read_image_size])
 def test_a_deflated_bomb_is_refused_before_it_takes_memory(tmp_path, with_preamble, meta, read):
     path = deflated(tmp_path / "a.dcm", 200, with_preamble, meta)
     assert path.stat().st_size < 300_000

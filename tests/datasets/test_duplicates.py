@@ -44,7 +44,7 @@ def leaks(dataset, **options):
     return [
         note.removeprefix("leak: ")
         for note in check_duplicates(dataset, **options).notes
-        if Note.of(note).kind == NoteKind.LEAK
+        if Note.from_text(note).kind == NoteKind.LEAK
     ]
 
 
@@ -112,7 +112,8 @@ def test_notes_are_those_of_the_split_that_is_run(faces):
         with_copies(faces, [3, 7, 8], part=np.r_[parts(100, 10, 10), ["test", "train", "val"]])
     )
     (official,), (validation,), (other,) = (
-        dataset.noted_for(split).notes for split in ("official", "validation", "stratified_kfold")
+        dataset.with_split_notes(split).notes
+        for split in ("official", "validation", "stratified_kfold")
     )
     assert dataset.notes == (official,)
     assert official.startswith(
@@ -121,16 +122,16 @@ def test_notes_are_those_of_the_split_that_is_run(faces):
     )
     assert "(image 122 = image 8)" in validation
     assert other.startswith("leak: 3 of 123 images repeat another pixel for pixel")
-    assert dataset.noted_for("holdout").notes == (other,)
+    assert dataset.with_split_notes("holdout").notes == (other,)
 
 
 def test_groups_that_the_official_split_shares_are_no_leak_of_grouped_folds(faces):
     dataset = check_duplicates(replace(faces, part=parts(100, 10, 10), groups=np.arange(120) % 60))
     assert (
         "groups are in more than one part of the official split"
-        in dataset.noted_for("official").notes[0]
+        in dataset.with_split_notes("official").notes[0]
     )
-    assert dataset.noted_for("stratified_kfold").notes == ()
+    assert dataset.with_split_notes("stratified_kfold").notes == ()
 
 
 @pytest.mark.parametrize(
@@ -280,7 +281,7 @@ def test_groups_that_the_official_split_shares_are_counted(faces):
 
 
 def test_a_leak_is_said_under_the_table(faces, tmp_path):
-    from benchmark.reporting.leaderboard import problems
+    from benchmark.reporting.leaderboard import list_problems
 
     for i, image in enumerate([*faces.images[:6, ..., 0], *faces.images[60:66, ..., 0]]):
         folder = tmp_path / "set" / "ab"[i // 6]
@@ -293,7 +294,9 @@ def test_a_leak_is_said_under_the_table(faces, tmp_path):
         "{stratified_kfold: {folds: 2}}\n"
     )
     (line,) = [
-        line for line in problems(run(load_study(study), out=tmp_path / "out")) if "leak: " in line
+        line
+        for line in list_problems(run(load_study(study), out=tmp_path / "out"))
+        if "leak: " in line
     ]
     assert "1 of 13 images repeats another pixel for pixel (a/0.png = a/copy.png)" in line
 

@@ -249,7 +249,7 @@ def test_who_needs_more_than_the_budget_works_alone():
     lock = threading.Lock()
 
     def work(n_bytes):
-        with budget.hold(n_bytes):
+        with budget.reserve_memory(n_bytes):
             with lock:
                 together[0] += min(n_bytes, 100)
                 most[0] = max(most[0], together[0])
@@ -266,7 +266,7 @@ def test_who_needs_more_than_the_budget_works_alone():
 
 def test_the_budget_is_free_again_after_an_error():
     budget = MemoryBudget(10)
-    with pytest.raises(ValueError, match="damaged"), budget.hold(10):
+    with pytest.raises(ValueError, match="damaged"), budget.reserve_memory(10):
         raise ValueError("damaged")
-    with budget.hold(10):
+    with budget.reserve_memory(10):
         pass

@@ -12,7 +12,7 @@ from skimage import data
 from benchmark.datasets.images.eight_bits import to_eight_bits
 from benchmark.datasets.images.load import load_images
 from benchmark.datasets.images.options import Options
-from benchmark.datasets.images.picture import picture_size, read_picture
+from benchmark.datasets.images.picture import read_image_size, read_picture
 from benchmark.errors import UserError
 
 GRAY = data.camera()[100:140, 200:250]  # 40 x 50
@@ -141,7 +141,7 @@ def test_float_colour_tiff_is_read_as_rgb(tmp_path):
     np.testing.assert_array_equal(
         read_picture(tmp_path / "a.tif").pixels, stretched(values.astype(float))
     )
-    assert picture_size(tmp_path / "a.tif") == (40, 50)
+    assert read_image_size(tmp_path / "a.tif") == (40, 50)
 
 
 def test_white_is_zero_is_inverted_at_16_bits_as_at_8(tmp_path):
@@ -209,7 +209,7 @@ def test_pictures_stand_upright(tmp_path, suffix, orientation):
     tags[274] = orientation
     path = saved(tmp_path / f"a.{suffix}", GRAY, exif=tags)
     wanted = turns[orientation](GRAY)
-    assert picture_size(path) == wanted.shape
+    assert read_image_size(path) == wanted.shape
     assert np.abs(read_picture(path).pixels[..., 0].astype(int) - wanted).mean() < 4
 
 
@@ -225,7 +225,7 @@ def test_16_bit_colour_png_that_lies_on_its_side_is_turned(tmp_path, end):
     )
     wanted = np.rot90(stretched(COLOUR[..., ::-1] * 257.0), -1)
     np.testing.assert_array_equal(read_picture(tmp_path / "a.png").pixels, wanted)
-    assert picture_size(tmp_path / "a.png") == (50, 40)
+    assert read_image_size(tmp_path / "a.png") == (50, 40)
 
 
 def test_gray_stored_as_rgb_is_gray(tmp_path):

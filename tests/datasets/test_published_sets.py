@@ -14,7 +14,7 @@ from benchmark.datasets import MEDMNIST_2D, REGISTRY, medmnist_sets, torchvision
 from benchmark.datasets.base import data_folder
 from benchmark.datasets.bundled import load_digits, load_faces
 from benchmark.errors import UserError
-from benchmark.sampling.splits import official, stratified_kfold
+from benchmark.sampling.splits import official_split, stratified_kfold
 from benchmark.utils.notes import NoteKind
 
 
@@ -54,7 +54,7 @@ def test_the_list_of_2d_sets_is_the_packages_own():
 def test_medmnist_has_its_official_parts_classes_and_licence(data_folder, name):
     from medmnist import INFO
 
-    dataset = medmnist_sets.load(name, data_folder, None)
+    dataset = medmnist_sets.load_medmnist(name, data_folder, None)
     assert {part: int((dataset.part == part).sum()) for part in ("train", "val", "test")} == INFO[
         name
     ]["n_samples"]
@@ -69,7 +69,7 @@ def test_a_truncated_medmnist_file_is_refused_by_its_md5_and_left_alone(data_fol
     file = tmp_path / "breastmnist.npz"
     file.write_bytes(whole[:-1000])
     with pytest.raises(UserError, match="damaged or truncated"):
-        medmnist_sets.load("breastmnist", tmp_path, None)
+        medmnist_sets.load_medmnist("breastmnist", tmp_path, None)
     assert file.stat().st_size == len(whole) - 1000
 
 
@@ -79,7 +79,7 @@ def test_a_medmnist_file_is_found_in_the_folder_and_in_its_medmnist_folder(data_
         place.mkdir(parents=True)
         shutil.copy(source, place)
     first, second = (
-        medmnist_sets.load("breastmnist", tmp_path / name, None) for name in ("a", "b")
+        medmnist_sets.load_medmnist("breastmnist", tmp_path / name, None) for name in ("a", "b")
     )
     assert first.fingerprint == second.fingerprint
 
@@ -88,19 +88,19 @@ def test_a_medmnist_file_is_found_in_the_folder_and_in_its_medmnist_folder(data_
 @pytest.mark.parametrize("name", ["pathmnist", "chestmnist", "organsmnist"])
 def test_offline_and_absent_medmnist_names_the_places_looked_in(tmp_path, name):
     with pytest.raises(UserError, match=rf"{name}_64.npz and .*medmnist/{name}_64.npz"):
-        medmnist_sets.load(name, tmp_path, 64)
+        medmnist_sets.load_medmnist(name, tmp_path, 64)
 
 
 def test_medmnist_comes_in_four_sizes_only(tmp_path):
     with pytest.raises(UserError, match="28, 64, 128, 224, not 32"):
-        medmnist_sets.load("breastmnist", tmp_path, 32)
+        medmnist_sets.load_medmnist("breastmnist", tmp_path, 32)
 
 
 @pytest.mark.usefixtures("offline")
 @pytest.mark.parametrize("name", ["cifar10", "cifar100", "mnist", "fashion_mnist"])
 def test_offline_and_absent_torchvision_sets_name_the_folder_and_files(tmp_path, name):
     with pytest.raises(UserError) as caught:
-        torchvision_sets.load(name, tmp_path, None)
+        torchvision_sets.load_torchvision(name, tmp_path, None)
     assert str(tmp_path) in str(caught.value)
     assert torchvision_sets._SOURCES[name][1] in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -133,7 +133,7 @@ def photographs():
 def test_binary_cifar10_reads_back_image_by_image_with_its_official_split(tmp_path, photographs):
     labels = np.arange(10_000) % 10
     write_binary_cifar10(tmp_path / "cifar-10-batches-bin", photographs, labels)
-    dataset = torchvision_sets.load("cifar10", tmp_path, None)
+    dataset = torchvision_sets.load_torchvision("cifar10", tmp_path, None)
     assert np.array_equal(dataset.images[-10_000:], photographs)
     assert np.array_equal(dataset.targets[:10_000], labels)
     assert list(dataset.part[[0, 49_999, 50_000]]) == ["train", "train", "test"]
@@ -148,16 +148,16 @@ def test_binary_cifar10_reads_back_image_by_image_with_its_official_split(tmp_pa
 
 def test_n_train_keeps_equal_shares_of_the_classes_and_the_whole_test_part(tmp_path, photographs):
     write_binary_cifar10(tmp_path / "cifar-10-batches-bin", photographs, np.arange(10_000) % 10)
-    dataset = torchvision_sets.load("cifar10", tmp_path, None, n_train=500)
+    dataset = torchvision_sets.load_torchvision("cifar10", tmp_path, None, n_train=500)
     assert np.bincount(dataset.targets[dataset.part == "train"]).tolist() == [50] * 10
     assert (dataset.part == "test").sum() == 10_000
     assert "500 of 50000 training images" in dataset.notes[0]
     assert (
         dataset.fingerprint
-        == torchvision_sets.load("cifar10", tmp_path, None, n_train=500).fingerprint
+        == torchvision_sets.load_torchvision("cifar10", tmp_path, None, n_train=500).fingerprint
     )
     with pytest.raises(UserError, match=r"n_train=50000: must be from 10 to 49999"):
-        torchvision_sets.load("cifar10", tmp_path, None, n_train=50_000)
+        torchvision_sets.load_torchvision("cifar10", tmp_path, None, n_train=50_000)
 
 
 def test_a_truncated_cifar10_batch_is_named_with_its_size(tmp_path, photographs):
@@ -165,7 +165,7 @@ def test_a_truncated_cifar10_batch_is_named_with_its_size(tmp_path, photographs)
     batch = tmp_path / "cifar-10-batches-bin" / "data_batch_3.bin"
     batch.write_bytes(batch.read_bytes()[:12345])
     with pytest.raises(UserError, match=r"data_batch_3\.bin has 12,345 bytes, not 30,730,000"):
-        torchvision_sets.load("cifar10", tmp_path, None)
+        torchvision_sets.load_torchvision("cifar10", tmp_path, None)
 
 
 def write_idx(folder, prefix, images, labels):
@@ -186,7 +186,7 @@ def test_mnist_files_in_torchvisions_layout_are_used_as_they_are(tmp_path, name,
     digits = load_digits("digits", Path(), 28)
     write_idx(raw, "train", digits.images[:200, ..., 0], digits.targets[:200])
     write_idx(raw, "t10k", digits.images[200:260, ..., 0], digits.targets[200:260])
-    dataset = torchvision_sets.load(name, tmp_path, None)
+    dataset = torchvision_sets.load_torchvision(name, tmp_path, None)
     assert np.array_equal(dataset.images, digits.images[:260])
     assert list(np.unique(dataset.part, return_counts=True)[1]) == [60, 200]
     assert len(dataset.classes) == 10
@@ -214,7 +214,7 @@ def write_groups(path, text):
 
 
 def test_breastmnist_says_what_is_known_of_its_split_and_what_it_holds_twice(data_folder):
-    notes = medmnist_sets.load("breastmnist", data_folder, None).notes
+    notes = medmnist_sets.load_medmnist("breastmnist", data_folder, None).notes
     assert "780 images of 600 patients" in notes[0]
     assert (
         "1 of 156 test images is in the training set too, pixel for pixel (test 76 = train 115), 1 "
@@ -222,7 +222,11 @@ def test_breastmnist_says_what_is_known_of_its_split_and_what_it_holds_twice(dat
     )
     assert all(note.kind == NoteKind.LEAK for note in notes)
     assert (
-        len(medmnist_sets.load("breastmnist", data_folder, None, drop_duplicates=True).images)
+        len(
+            medmnist_sets.load_medmnist(
+                "breastmnist", data_folder, None, drop_duplicates=True
+            ).images
+        )
         == 778
     )
 
@@ -239,13 +243,13 @@ def test_dermamnist_states_its_known_leak_unless_its_lesions_are_given(tmp_path,
     monkeypatch.setattr(medmnist_sets, "_check_md5", lambda file, published: None)
     assert [
         note
-        for note in medmnist_sets.load("dermamnist", tmp_path, None).notes
+        for note in medmnist_sets.load_medmnist("dermamnist", tmp_path, None).notes
         if "1,006 lesions" in note and "693 of the 2,005" in note
     ]
 
     lesions = np.r_[:7007, :1003, :693, 10_000 : 10_000 + 2005 - 693]
     text = "index,id\n" + "".join(f"{i},HAM_{lesion}\n" for i, lesion in enumerate(lesions))
-    dataset = medmnist_sets.load(
+    dataset = medmnist_sets.load_medmnist(
         "dermamnist", tmp_path, None, groups=write_groups(tmp_path / "lesions.csv", text)
     )
     assert dataset.groups[[0, 7007, 8010]].tolist() == ["HAM_0"] * 3
@@ -254,7 +258,7 @@ def test_dermamnist_states_its_known_leak_unless_its_lesions_are_given(tmp_path,
         "test"
     )
     with pytest.raises(UserError, match="693 groups"):
-        official(dataset)
+        official_split(dataset)
     assert not any(
         set(dataset.groups[train]) & set(dataset.groups[test])
         for train, test in stratified_kfold(dataset)
@@ -266,7 +270,7 @@ def test_groups_may_be_counted_within_each_part(data_folder, tmp_path):
     text = "id,split,index\n" + "".join(
         f"{part}{i},{part.title()},{i}\n" for part, i in reversed(rows)
     )
-    dataset = medmnist_sets.load(
+    dataset = medmnist_sets.load_medmnist(
         "breastmnist", data_folder, None, groups=write_groups(tmp_path / "g.csv", text)
     )
     assert dataset.groups.tolist() == [f"{part}{i}" for part, i in rows]
@@ -293,7 +297,7 @@ def test_groups_may_be_counted_within_each_part(data_folder, tmp_path):
 )
 def test_a_mistake_in_the_table_of_groups_is_named(data_folder, tmp_path, text, reason):
     with pytest.raises(UserError, match=reason):
-        medmnist_sets.load(
+        medmnist_sets.load_medmnist(
             "breastmnist", data_folder, None, groups=write_groups(tmp_path / "g.csv", text)
         )
 

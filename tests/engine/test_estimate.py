@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from benchmark import load_study, run
-from benchmark.engine.estimate import estimate
+from benchmark.engine.estimate import estimate_remaining_work
 from benchmark.evaluation.plan import make_plan
 
 FAULTS = str(Path(__file__).parents[1] / "faults.py")
@@ -19,7 +19,7 @@ def study(**axes):
 
 def test_the_estimate_is_the_median_of_rows_alike(tmp_path):
     rows = run(study(seeds=[0]), tmp_path / "known")
-    found = estimate(make_plan(study(seeds=[1, 2])), tmp_path / "new")
+    found = estimate_remaining_work(make_plan(study(seeds=[1, 2])), tmp_path / "new")
     assert (found.n_cells, found.n_known, found.n_rows) == (6, 6, 3)
     cell, matrix = (
         rows[["resample_s", "fit_s", "predict_s"]].sum(axis=1).median(),
@@ -30,17 +30,17 @@ def test_the_estimate_is_the_median_of_rows_alike(tmp_path):
     assert found.seconds == pytest.approx(6 * cell + matrix)
     assert 0.1 < found.mb < 1
     assert not found.unknown
-    said = "\n".join(found.lines(workers=2))
+    said = "\n".join(found.summary_lines(workers=2))
     assert "6 cells judged by the median" in said
     assert str(tmp_path / "known") in said
 
 
 def test_stored_cells_and_matrices_are_not_counted(tmp_path):
     rows = run(study(seeds=[0]), tmp_path / "here")
-    assert list(estimate(make_plan(study(seeds=[0])), tmp_path / "here").lines(1)) == [
-        "nothing is left to run"
-    ]
-    more = estimate(make_plan(study(seeds=[0, 1])), tmp_path / "here")
+    assert list(
+        estimate_remaining_work(make_plan(study(seeds=[0])), tmp_path / "here").summary_lines(1)
+    ) == ["nothing is left to run"]
+    more = estimate_remaining_work(make_plan(study(seeds=[0, 1])), tmp_path / "here")
     assert more.n_cells == 3
     assert more.seconds == pytest.approx(
         3 * (rows["fit_s"] + rows["predict_s"]).median(), abs=0.05
@@ -49,7 +49,7 @@ def test_stored_cells_and_matrices_are_not_counted(tmp_path):
 
 def test_what_no_row_is_like_is_said_and_not_guessed(tmp_path):
     run(study(seeds=[0]), tmp_path / "known")
-    found = estimate(
+    found = estimate_remaining_work(
         make_plan(
             study(models=["knn", f"{FAULTS}:Honest(seconds=0.3)"], datasets=["digits", "faces"])
         ),
@@ -57,16 +57,18 @@ def test_what_no_row_is_like_is_said_and_not_guessed(tmp_path):
     )
     assert found.n_known == 3
     assert sum(found.unknown.values()) == 9 + 1
-    assert "not counted" in "\n".join(found.lines(1))
+    assert "not counted" in "\n".join(found.summary_lines(1))
 
 
 def test_with_nothing_stored_no_time_is_claimed(tmp_path):
-    found = list(estimate(make_plan(study()), tmp_path / "new").lines(1))
+    found = list(estimate_remaining_work(make_plan(study()), tmp_path / "new").summary_lines(1))
     assert found[0].startswith("3 cells to run; ")
     assert "0 cells judged" in found[1]
 
 
 def test_cells_that_will_be_skipped_are_not_counted_among_those_to_run(tmp_path):
     plan = make_plan(study(seeds=[0], train_sizes=[5000]))
-    assert len(plan.refusals) == plan.n_cells
-    assert list(estimate(plan, tmp_path / "here").lines(1)) == ["nothing is left to run"]
+    assert len(plan.refused_cells) == plan.n_cells
+    assert list(estimate_remaining_work(plan, tmp_path / "here").summary_lines(1)) == [
+        "nothing is left to run"
+    ]

@@ -80,12 +80,12 @@ def test_workers_are_reused():
 
 def test_a_time_limit_kills_what_ignores_every_signal_and_what_it_started():
     worker, limits = Worker(), Limits(time=1.0)
-    worker.run(limits, os.getpid)
+    worker.run_task(limits, os.getpid)
     stubborn = (
         "import signal, subprocess, time; [signal.signal(s, signal.SIG_IGN) for s in (15, 1, 2)]; "
     )
     with pytest.raises(EndedError, match="time_limit of 1 s") as caught:
-        worker.run(limits, exec, stubborn + "subprocess.run(['sleep', '987'])")
+        worker.run_task(limits, exec, stubborn + "subprocess.run(['sleep', '987'])")
     assert caught.value.status == "timeout"
     assert not [
         process
@@ -97,17 +97,17 @@ def test_a_time_limit_kills_what_ignores_every_signal_and_what_it_started():
 def test_a_memory_limit_kills_a_worker_that_passes_it():
     worker, limits = Worker(), Limits(memory=600_000_000)
     with pytest.raises(EndedError, match=r"more than the memory_limit of 0\.60 GB") as caught:
-        worker.run(limits, exec, "held = []\nwhile True: held.append(b'x' * 10_000_000)")
+        worker.run_task(limits, exec, "held = []\nwhile True: held.append(b'x' * 10_000_000)")
     assert caught.value.status == "memory"
-    assert worker.run(limits, operator.add, 1, 2) == 3
+    assert worker.run_task(limits, operator.add, 1, 2) == 3
 
 
 def test_what_an_earlier_task_left_in_memory_is_not_the_next_ones_fault():
     worker, limits = Worker(), Limits(memory=800_000_000)
-    worker.run(limits, exec, "import builtins; builtins.left_behind = b'x' * 400_000_000")
-    first = worker.run(limits, os.getpid)
-    worker.run(limits, exec, "import time; held = b'x' * 400_000_000; time.sleep(0.3)")
-    assert worker.run(limits, os.getpid) != first, "together they were more than the limit"
+    worker.run_task(limits, exec, "import builtins; builtins.left_behind = b'x' * 400_000_000")
+    first = worker.run_task(limits, os.getpid)
+    worker.run_task(limits, exec, "import time; held = b'x' * 400_000_000; time.sleep(0.3)")
+    assert worker.run_task(limits, os.getpid) != first, "together they were more than the limit"
 
 
 def test_shutdown_kills_what_runs_at_once():
@@ -150,7 +150,7 @@ def killed_at_start(times, monkeypatch):
 
 def test_a_worker_killed_while_it_starts_is_started_again(monkeypatch):
     killed_at_start(2, monkeypatch)
-    assert Worker().run(Limits(), operator.add, 1, 2) == 3
+    assert Worker().run_task(Limits(), operator.add, 1, 2) == 3
 
 
 def test_workers_that_are_always_killed_while_they_start_end_the_task_not_the_run(monkeypatch):
@@ -161,16 +161,16 @@ def test_workers_that_are_always_killed_while_they_start_end_the_task_not_the_ru
         match="no worker process could be started in 3 attempts: the last one was killed by "
         "SIGKILL",
     ) as caught:
-        worker.run(Limits(), operator.add, 1, 2)
+        worker.run_task(Limits(), operator.add, 1, 2)
     assert caught.value.status == "crashed"
-    assert worker.run(Limits(), operator.add, 1, 2) == 3
+    assert worker.run_task(Limits(), operator.add, 1, 2) == 3
 
 
 def test_only_the_worker_itself_answers_and_only_to_the_present_task():
     worker = Worker()
     for k in range(5):
-        assert worker.run(Limits(), eval, f"[__import__('os').fork() and 0, {k}][1]") == k
-        assert worker.run(Limits(), operator.add, k, 1) == k + 1
+        assert worker.run_task(Limits(), eval, f"[__import__('os').fork() and 0, {k}][1]") == k
+        assert worker.run_task(Limits(), operator.add, k, 1) == k + 1
 
 
 def test_a_copy_of_a_worker_writes_no_file(tmp_path):
@@ -179,7 +179,7 @@ def test_a_copy_of_a_worker_writes_no_file(tmp_path):
         f"if os.fork() == 0: write_text(Path({str(tmp_path / 'copy')!r}), 'x')\n"
         f"else: os.wait(); write_text(Path({str(tmp_path / 'own')!r}), 'x')"
     )
-    Worker().run(Limits(), exec, code)
+    Worker().run_task(Limits(), exec, code)
     assert [path.name for path in tmp_path.iterdir()] == ["own"]
 
 
@@ -187,12 +187,12 @@ def test_that_no_dask_worker_answers_is_said_once_and_that_one_answers_again(cap
     monkeypatch.setattr("benchmark.engine.dask_executor.SILENCE", 0.05)
     silence = _Silence()
     for seen in ({"a": 1.0}, {"a": 1.0}, {}, {"a": 1.0}):
-        silence.note(seen)
+        silence.update_last_seen(seen)
         time.sleep(0.1)
     assert [message.partition(":")[0] for message in caplog.messages] == [
         "no Dask worker has answered for 0 s"
     ]
-    silence.note({"a": 2.0})
+    silence.update_last_seen({"a": 2.0})
     assert caplog.messages[1:] == ["Dask workers answer again: the run goes on"]
 
 
@@ -209,6 +209,6 @@ def test_the_command_line_prints_that_no_dask_worker_answers():
 
 def test_a_worker_that_was_killed_for_good_starts_no_process():
     worker = Worker()
-    worker.kill()
+    worker.kill_process()
     with pytest.raises(EndedError, match="the run was stopped"):
-        worker.run(Limits(), os.getpid)
+        worker.run_task(Limits(), os.getpid)

@@ -44,7 +44,7 @@ class PretendedGpus(LocalExecutor):
         self.spans = []
 
     @property
-    def workers(self):
+    def n_workers(self):
         return self._asked
 
     @property
@@ -94,7 +94,7 @@ def test_a_dask_cluster_says_which_workers_have_a_gpu(tmp_path):
     with LocalCluster(resources={"GPU": 1}, **options) as cluster:
         with DaskExecutor(cluster.scheduler_address, 2, Limits()) as executor:
             assert executor.gpus == (None, None)
-            assert executor.workers == 2
+            assert executor.n_workers == 2
         rows = run(study(seeds=[0]), tmp_path, scheduler=cluster.scheduler_address)
     assert set(rows["status"]) == {"ok"}
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from benchmark import load_results, load_study, run
-from benchmark.engine.merge import merge
+from benchmark.engine.merge import merge_results
 from benchmark.errors import UserError
 from benchmark.results.store import Store
 from benchmark.scoring.predictions import Predictions
@@ -24,7 +24,7 @@ def part(folder, **axes):
 def test_the_union_of_two_folders_equals_one_run_of_both(tmp_path):
     part(tmp_path / "a", models=["knn", "majority"])
     part(tmp_path / "b", models=["gaussian_nb", "majority"])
-    assert merge([tmp_path / "a", tmp_path / "b"], tmp_path / "out") == {
+    assert merge_results([tmp_path / "a", tmp_path / "b"], tmp_path / "out") == {
         tmp_path / "a": 2,
         tmp_path / "b": 1,
     }
@@ -46,7 +46,7 @@ def test_studies_and_the_sources_of_plug_ins_are_kept(tmp_path):
     faults = Path(__file__).parents[1] / "faults.py"
     part(tmp_path / "a", models=[f"{faults}:Honest"])
     part(tmp_path / "b", models=["majority"])
-    merge([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
+    merge_results([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
     for kept in ("plugins", "studies"):
         files = {
             file.name: file.read_bytes()
@@ -62,9 +62,9 @@ def test_studies_and_the_sources_of_plug_ins_are_kept(tmp_path):
 def test_merging_again_or_into_a_folder_that_takes_part_changes_nothing(tmp_path):
     part(tmp_path / "a")
     part(tmp_path / "b", models=["majority"])
-    merge([tmp_path / "b"], tmp_path / "a")
+    merge_results([tmp_path / "b"], tmp_path / "a")
     once = load_results(tmp_path / "a")
-    assert merge([tmp_path / "a", tmp_path / "b"], tmp_path / "a") == {tmp_path / "b": 0}
+    assert merge_results([tmp_path / "a", tmp_path / "b"], tmp_path / "a") == {tmp_path / "b": 0}
     assert once.equals(load_results(tmp_path / "a"))
 
 
@@ -78,9 +78,9 @@ def test_a_key_with_two_outcomes_is_an_error_that_names_both(tmp_path):
     ).save(path)
     with Store(tmp_path / "b") as store:
         (row,) = store.rows()
-        store.add(row | {"predictions": digest_of_file(path)}, replace=True)
+        store.add_row(row | {"predictions": digest_of_file(path)}, replace=True)
     with pytest.raises(UserError, match="two outcomes") as caught:
-        merge([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
+        merge_results([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
     for name in (str(tmp_path / "a"), str(tmp_path / "b"), key, "pixels / none / knn"):
         assert name in str(caught.value)
     assert not (tmp_path / "out").exists()
@@ -91,9 +91,9 @@ def test_other_metrics_of_the_same_predictions_are_an_error_that_names_both(tmp_
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     with Store(tmp_path / "b") as store:
         (row,) = store.rows()
-        store.add(row | {"f1": row["f1"] / 2}, replace=True)
+        store.add_row(row | {"f1": row["f1"] / 2}, replace=True)
     with pytest.raises(UserError, match=f"f1 {row['f1']:.6g} in .*a, {row['f1'] / 2:.6g} in .*b"):
-        merge([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
+        merge_results([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -102,9 +102,9 @@ def test_a_cell_that_failed_in_one_folder_only_is_an_error(tmp_path):
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     with Store(tmp_path / "b") as store:
         (row,) = store.rows()
-        store.add(row | {"status": "timeout", "reason": "took longer"}, replace=True)
+        store.add_row(row | {"status": "timeout", "reason": "took longer"}, replace=True)
     with pytest.raises(UserError, match=r"'ok' in .*a, 'timeout' in .*b"):
-        merge([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
+        merge_results([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
 
 
 def test_a_label_whose_code_differs_is_an_error(tmp_path, plugin_text):
@@ -117,13 +117,17 @@ def test_a_label_whose_code_differs_is_an_error(tmp_path, plugin_text):
         _forget_plugins()
         part(tmp_path / folder, extractors=[f"{plugin}:Mine"])
     with pytest.raises(UserError, match="its code differs"):
-        merge([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
+        merge_results([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
 
 
 def _forget_plugins():
     from benchmark.plugins import plugin_files, registry, source_digest
 
-    for cached in (registry.describe, plugin_files.load_plugin_file, source_digest.digest):
+    for cached in (
+        registry.describe_spec,
+        plugin_files.load_plugin_file,
+        source_digest.digest_source,
+    ):
         cached.cache_clear()
 
 
@@ -132,7 +136,7 @@ def test_a_folder_without_results_is_a_users_error(tmp_path, prepare):
     part(tmp_path / "a")
     prepare(tmp_path / "b")
     with pytest.raises(UserError, match="no results in"):
-        merge([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
+        merge_results([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -140,7 +144,7 @@ def test_predictions_that_are_gone_are_an_error(tmp_path):
     key = part(tmp_path / "a")["key"][0]
     (tmp_path / "a" / "predictions" / f"{key}.npz").unlink()
     with pytest.raises(UserError, match="is missing: run its study again"):
-        merge([tmp_path / "a"], tmp_path / "out")
+        merge_results([tmp_path / "a"], tmp_path / "out")
 
 
 def test_merging_changes_nothing_in_its_sources(tmp_path):
@@ -150,7 +154,7 @@ def test_merging_changes_nothing_in_its_sources(tmp_path):
         path: (path.stat().st_mtime_ns, path.is_file() and path.read_bytes())
         for path in tmp_path.rglob("*")
     }
-    merge([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
+    merge_results([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
     assert {
         path: (path.stat().st_mtime_ns, path.is_file() and path.read_bytes()) for path in before
     } == before
@@ -161,7 +165,7 @@ def test_a_source_whose_database_does_not_exist_as_a_file_writes_nothing(tmp_pat
     (tmp_path / "a" / "results.sqlite").unlink()
     (tmp_path / "a" / "results.sqlite").mkdir()
     with pytest.raises(UserError, match="is a folder"):
-        merge([tmp_path / "a"], tmp_path / "out")
+        merge_results([tmp_path / "a"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -172,21 +176,21 @@ def test_corrupted_predictions_are_not_merged(tmp_path):
     content[200:210] = bytes(10)
     path.write_bytes(content)
     with pytest.raises(UserError, match="is corrupted or truncated"):
-        merge([tmp_path / "a"], tmp_path / "out")
+        merge_results([tmp_path / "a"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_alone_is_copied_and_not_merged_with_itself(tmp_path):
     part(tmp_path / "a")
-    assert merge([tmp_path / "a"], tmp_path / "out") == {tmp_path / "a": 1}
+    assert merge_results([tmp_path / "a"], tmp_path / "out") == {tmp_path / "a": 1}
     assert load_results(tmp_path / "out")["f1"].equals(load_results(tmp_path / "a")["f1"])
     before = (tmp_path / "a" / "results.sqlite").read_bytes()
     for folders in ([], [tmp_path / "a"], [tmp_path / "a", tmp_path / "a" / ".." / "a"]):
         with pytest.raises(
             UserError, match="nothing to merge: name a results folder other than --out"
         ):
-            merge(folders, tmp_path / "a")
+            merge_results(folders, tmp_path / "a")
     with pytest.raises(UserError, match="nothing to merge"):
-        merge([tmp_path / "none"], tmp_path / "none")
+        merge_results([tmp_path / "none"], tmp_path / "none")
     assert (tmp_path / "a" / "results.sqlite").read_bytes() == before
     assert not (tmp_path / "none").exists()

@@ -11,9 +11,9 @@ def test_a_process_that_keeps_its_parent_waiting_is_killed_and_no_other():
     slow, quick = (context.Process(target=time.sleep, args=(60,)) for _ in range(2))
     slow.start()
     quick.start()
-    with watch.over(quick):
+    with watch.kill_if_overdue(quick):
         pass
-    with watch.over(slow):
+    with watch.kill_if_overdue(slow):
         slow.join(20)
     assert slow.exitcode == -9
     assert quick.is_alive()

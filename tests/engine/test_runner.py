@@ -11,8 +11,8 @@ from benchmark import load_results, load_study, run
 from benchmark.datasets.bundled import load_digits
 from benchmark.engine.schedule import CellTask, Schedule
 from benchmark.errors import UserError
-from benchmark.reporting.leaderboard import leaderboards
-from benchmark.scoring.metrics import compute
+from benchmark.reporting.leaderboard import make_leaderboards
+from benchmark.scoring.metrics import compute_metrics
 from benchmark.scoring.predictions import Predictions
 
 FAKES = str(Path(__file__).parents[1] / "fakes.py")
@@ -41,7 +41,7 @@ def test_a_run_leaves_rows_predictions_study_environment_and_leaderboards(tmp_pa
 def test_every_metric_in_a_row_is_that_of_its_stored_predictions(tmp_path):
     for row in run(small(), tmp_path).to_dict("records"):
         stored = Predictions.load(tmp_path / "predictions" / f"{row['key']}.npz")
-        for name, value in compute(stored).items():
+        for name, value in compute_metrics(stored).items():
             assert row[name] == value, name
 
 
@@ -75,7 +75,7 @@ def test_an_interrupted_run_keeps_what_is_done_and_goes_on(tmp_path):
         run(small(), tmp_path, progress=interrupt)
     half = load_results(tmp_path)
     assert list(half["status"]).count("ok") == 3
-    ((_, table),) = leaderboards(half, "f1")
+    ((_, table),) = make_leaderboards(half, "f1")
     assert table["n_done"].sum() == 3
     assert table["n_planned"].sum() == 6
     assert (tmp_path / "leaderboard.md").is_file()
@@ -129,7 +129,7 @@ def test_rows_of_changed_data_are_not_ranked_with_the_old_ones(tmp_path):
     run(small(datasets=[f"folder:{folder}"]), tmp_path / "out")
     (folder / "face" / "0.png").unlink()
     run(small(datasets=[f"folder:{folder}"], models=["knn"]), tmp_path / "out")
-    titles = [title for title, _ in leaderboards(load_results(tmp_path / "out"), "f1")]
+    titles = [title for title, _ in make_leaderboards(load_results(tmp_path / "out"), "f1")]
     assert len(titles) == 2
     assert all("data " in title for title in titles)
 
@@ -165,7 +165,7 @@ def test_medmnist_figures_equal_the_packages_own_evaluator(tmp_path, data_folder
 
 def test_a_planned_cell_without_a_row_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        Schedule, "_place", lambda self, cell: None
+        Schedule, "_queue_or_block_cell", lambda self, cell: None
     )  # every cell is lost on its way
     with pytest.raises(
         UserError,
@@ -176,7 +176,8 @@ def test_a_planned_cell_without_a_row_is_an_error(tmp_path, monkeypatch):
 
 def test_a_row_that_could_not_be_read_again_is_stored_as_failed(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "benchmark.scoring.metrics.compute", lambda stored: {"accuracy": np.arange(2), "f1": "high"}
+        "benchmark.scoring.metrics.compute_metrics",
+        lambda stored: {"accuracy": np.arange(2), "f1": "high"},
     )
     rows = run(small(models=["knn"], split="holdout"), tmp_path)
     assert list(rows["status"]) == ["failed"]

@@ -9,7 +9,7 @@ from sklearn import ensemble, svm
 from benchmark import load_study, run
 from benchmark.errors import UserError
 from benchmark.evaluation import accelerate
-from benchmark.evaluation.evaluate import evaluate
+from benchmark.evaluation.evaluate import evaluate_on_dataset
 from models.classical import random_forest, rbf_svm
 
 ORIGINAL = [svm.SVC, ensemble.RandomForestClassifier]
@@ -24,7 +24,9 @@ def _installed():
 @pytest.mark.parametrize("model", ["rbf_svm", "random_forest"])
 def test_an_accelerated_cell_is_as_accurate_and_says_so(model, digits, make_cell, tmp_path):
     cell = make_cell(digits, model=model)
-    plain, fast = (evaluate(cell, digits, tmp_path, accelerate=wanted) for wanted in (False, True))
+    plain, fast = (
+        evaluate_on_dataset(cell, digits, tmp_path, accelerate=wanted) for wanted in (False, True)
+    )
     assert fast["status"] == "ok", fast["reason"]
     assert (plain["accelerated"], fast["accelerated"]) == (False, True)
     assert fast["key"] == plain["key"]
@@ -34,7 +36,7 @@ def test_an_accelerated_cell_is_as_accurate_and_says_so(model, digits, make_cell
 @pytest.mark.usefixtures("_installed")
 def test_the_faster_classes_are_really_used_meanwhile_and_scikit_learns_are_left_alone():
     X, y = np.arange(20.0)[:, None], np.arange(20) // 10
-    with accelerate.accelerated(True):
+    with accelerate.accelerate_models(True):
         made = [rbf_svm().fit(X, y).machine_[-1], random_forest()]
         assert [type(svm.SVC()), type(ensemble.RandomForestClassifier())] == ORIGINAL
     assert all(type(estimator).__module__.startswith("sklearnex") for estimator in made)
@@ -46,7 +48,7 @@ def test_the_faster_classes_are_really_used_meanwhile_and_scikit_learns_are_left
 def test_accelerated_work_is_on_one_thread():
     import daal4py
 
-    with accelerate.accelerated(True):
+    with accelerate.accelerate_models(True):
         assert daal4py.num_threads() == 1
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import benchmark.evaluation.evaluate
-from benchmark.evaluation.evaluate import evaluate
-from benchmark.evaluation.inner_folds import probabilities
+from benchmark.evaluation.evaluate import evaluate_on_dataset
+from benchmark.evaluation.inner_folds import predict_aligned_proba
 from benchmark.results.columns import COLUMNS
-from benchmark.scoring.metrics import METRICS, compute
+from benchmark.scoring.metrics import METRICS, compute_metrics
 from benchmark.scoring.predictions import Predictions
 from models.cnn import SimpleCNN
 
@@ -31,7 +31,7 @@ def with_official(dataset, wrong=False):
 
 def evaluated(dataset, make_cell, folder, *names):
     """Row and probabilities of one cell."""
-    row = evaluate(make_cell(dataset, *names, split="official"), dataset, folder)
+    row = evaluate_on_dataset(make_cell(dataset, *names, split="official"), dataset, folder)
     assert row["status"] == "ok", row["reason"]
     return row, proba(folder, row)
 
@@ -88,8 +88,8 @@ def test_nothing_learned_sees_the_images_of_the_test_part(digits, make_cell, tmp
 
 
 def test_a_strategy_changes_the_training_part_only(rare, make_cell, tmp_path):
-    plain = evaluate(make_cell(rare, split="holdout(test_size=0.3)"), rare, tmp_path)
-    over = evaluate(
+    plain = evaluate_on_dataset(make_cell(rare, split="holdout(test_size=0.3)"), rare, tmp_path)
+    over = evaluate_on_dataset(
         make_cell(rare, strategy="random_over", split="holdout(test_size=0.3)"), rare, tmp_path
     )
     assert over["n_test"] == plain["n_test"]
@@ -102,18 +102,20 @@ def test_a_cell_alone_equals_the_same_cell_in_company_bit_for_bit(
     digits, make_cell, tmp_path, model, extractor
 ):
     cell = make_cell(digits, extractor, model, "random_over", fold=1)
-    alone = evaluate(cell, digits, tmp_path / "alone")
+    alone = evaluate_on_dataset(cell, digits, tmp_path / "alone")
     for other in ("knn", "random_forest(n_estimators=7)"):
-        evaluate(make_cell(digits, extractor, other, fold=1), digits, tmp_path / "company")
+        evaluate_on_dataset(
+            make_cell(digits, extractor, other, fold=1), digits, tmp_path / "company"
+        )
         np.random.default_rng().random()
-    company = evaluate(
+    company = evaluate_on_dataset(
         make_cell(digits, extractor, model, "random_over", fold=1), digits, tmp_path / "company"
     )
     assert (
         proba(tmp_path / "alone", alone).tobytes() == proba(tmp_path / "company", company).tobytes()
     )
     stored = Predictions.load(tmp_path / "alone" / "predictions" / f"{cell.key}.npz")
-    assert compute(stored) == {name: alone[name] for name in METRICS if name in alone}
+    assert compute_metrics(stored) == {name: alone[name] for name in METRICS if name in alone}
 
 
 def test_a_class_that_the_training_part_lacks_has_probability_zero_and_its_own_column(
@@ -122,7 +124,7 @@ def test_a_class_that_the_training_part_lacks_has_probability_zero_and_its_own_c
     targets = digits.targets
     part = np.where((np.arange(300) < 200) & (targets != 9), "train", "test")
     lacking = replace(digits, part=part)
-    row = evaluate(make_cell(lacking, split="official"), lacking, tmp_path)
+    row = evaluate_on_dataset(make_cell(lacking, split="official"), lacking, tmp_path)
     found = proba(tmp_path, row)
     assert found.shape[1] == 10
     assert (found[:, 9] == 0).all()
@@ -133,7 +135,7 @@ def test_a_class_that_the_training_part_lacks_has_probability_zero_and_its_own_c
 def test_a_class_absent_from_the_official_test_set_gives_a_stated_nan(digits, make_cell, tmp_path):
     part = np.where((np.arange(300) % 3 == 0) & (digits.targets != 3), "test", "train")
     data = replace(digits, part=part)
-    row = evaluate(make_cell(data, split="official"), data, tmp_path)
+    row = evaluate_on_dataset(make_cell(data, split="official"), data, tmp_path)
     assert row["status"] == "ok"
     assert np.isnan(row["auc"])
     assert any("no test image of: 3" in note for note in row["notes"])
@@ -142,7 +144,7 @@ def test_a_class_absent_from_the_official_test_set_gives_a_stated_nan(digits, ma
 
 def test_a_training_part_of_one_class_is_a_skipped_row(digits, make_cell, tmp_path):
     single = replace(digits, part=np.where(digits.targets == 3, "train", "test"))
-    row = evaluate(make_cell(single, split="official"), single, tmp_path)
+    row = evaluate_on_dataset(make_cell(single, split="official"), single, tmp_path)
     assert row["status"] == "skipped"
     assert "single class" in row["reason"]
 
@@ -159,7 +161,7 @@ def test_a_training_part_of_one_class_is_a_skipped_row(digits, make_cell, tmp_pa
 def test_what_cannot_work_is_a_skipped_row_with_its_reason(
     rare, make_cell, tmp_path, strategy, model, reason
 ):
-    row = evaluate(make_cell(rare, model=model, strategy=strategy), rare, tmp_path)
+    row = evaluate_on_dataset(make_cell(rare, model=model, strategy=strategy), rare, tmp_path)
     assert row["status"] == "skipped"
     assert reason in row["reason"]
     assert not (tmp_path / "predictions").exists()
@@ -171,7 +173,7 @@ def test_a_multi_label_task_has_its_metrics_and_refuses_resampling(digits, make_
     ).astype(np.int64)
     many = replace(digits, targets=targets, classes=("odd", "large", "third"), multilabel=True)
     for model in ("logistic_regression", "multinomial_nb", "majority", "simple_cnn(epochs=3)"):
-        row = evaluate(make_cell(many, model=model), many, tmp_path)
+        row = evaluate_on_dataset(make_cell(many, model=model), many, tmp_path)
         assert row["status"] == "ok", row["reason"]
         assert row["hamming_loss"] == pytest.approx(1 - row["accuracy"])
         assert {
@@ -180,7 +182,10 @@ def test_a_multi_label_task_has_its_metrics_and_refuses_resampling(digits, make_
             "auc",
             "label_ranking_average_precision",
         } <= row.keys()
-    assert evaluate(make_cell(many, strategy="random_over"), many, tmp_path)["status"] == "skipped"
+    assert (
+        evaluate_on_dataset(make_cell(many, strategy="random_over"), many, tmp_path)["status"]
+        == "skipped"
+    )
 
 
 @pytest.mark.parametrize(
@@ -190,7 +195,7 @@ def test_a_multi_label_task_has_its_metrics_and_refuses_resampling(digits, make_
 def test_a_failing_cell_is_a_row_with_reason_and_traceback_never_an_exception(
     digits, make_cell, tmp_path, extractor, model, reason
 ):
-    row = evaluate(make_cell(digits, extractor, model), digits, tmp_path)
+    row = evaluate_on_dataset(make_cell(digits, extractor, model), digits, tmp_path)
     assert row["status"] == "failed"
     assert reason in row["reason"]
     assert "Traceback" in row["traceback"]
@@ -202,13 +207,15 @@ def test_a_plug_in_that_changes_its_input_fails_and_leaves_the_data_to_the_other
     before = digits.images.copy()
     assert (
         "read-only"
-        in evaluate(make_cell(digits, f"{FAKES}:ChangesInput", "knn"), digits, tmp_path)["reason"]
+        in evaluate_on_dataset(make_cell(digits, f"{FAKES}:ChangesInput", "knn"), digits, tmp_path)[
+            "reason"
+        ]
     )
     assert np.array_equal(digits.images, before)
 
 
 def test_a_row_carries_what_is_needed_to_run_it_again(digits, make_cell, tmp_path):
-    row = evaluate(make_cell(digits, "hog", "knn"), digits, tmp_path)
+    row = evaluate_on_dataset(make_cell(digits, "hog", "knn"), digits, tmp_path)
     assert row["params"]["extractor"][0]["params"]["orientations"] == 9
     assert row["params"]["model"]["source"]
     assert row["fingerprint"] == digits.fingerprint
@@ -219,34 +226,37 @@ def test_a_row_carries_what_is_needed_to_run_it_again(digits, make_cell, tmp_pat
 def test_a_row_says_that_small_images_were_enlarged_and_vectors_are_empty(
     digits, make_cell, tmp_path
 ):
-    row = evaluate(
+    row = evaluate_on_dataset(
         make_cell(digits, "sift_bovw(keypoints='detected')", "majority"), digits, tmp_path
     )
     assert any("enlarged from 8x8 to 32x32 (bicubic)" in note for note in row["notes"])
     flat = replace(digits, images=np.zeros_like(digits.images))
-    row = evaluate(make_cell(flat, "sift_bovw(keypoints='detected')", "majority"), flat, tmp_path)
+    row = evaluate_on_dataset(
+        make_cell(flat, "sift_bovw(keypoints='detected')", "majority"), flat, tmp_path
+    )
     assert any("300 of 300 images have an all-zero feature vector" in note for note in row["notes"])
 
 
 def test_times_from_the_cache_are_those_of_the_computation(
     digits, make_cell, tmp_path, monkeypatch
 ):
-    first = evaluate(make_cell(digits, "sift_bovw", "majority"), digits, tmp_path)
+    first = evaluate_on_dataset(make_cell(digits, "sift_bovw", "majority"), digits, tmp_path)
     monkeypatch.setattr(
-        benchmark.evaluation.feature_cache, "_compute", None
+        benchmark.evaluation.feature_cache, "_compute_and_store_matrix", None
     )  # computing again would fail
-    second = evaluate(make_cell(digits, "sift_bovw", "knn"), digits, tmp_path)
+    second = evaluate_on_dataset(make_cell(digits, "sift_bovw", "knn"), digits, tmp_path)
     assert second["extract_s"] == first["extract_s"] > 0
 
 
 def test_a_torn_feature_file_is_computed_again(digits, make_cell, tmp_path):
-    first = evaluate(make_cell(digits, "hog", "knn"), digits, tmp_path)
+    first = evaluate_on_dataset(make_cell(digits, "hog", "knn"), digits, tmp_path)
     (stored,) = (tmp_path / "features").glob("*.npy")
     whole = stored.read_bytes()
     stored.write_bytes(whole[: len(whole) // 2])
     before = proba(tmp_path, first)
     assert np.array_equal(
-        proba(tmp_path, evaluate(make_cell(digits, "hog", "knn"), digits, tmp_path)), before
+        proba(tmp_path, evaluate_on_dataset(make_cell(digits, "hog", "knn"), digits, tmp_path)),
+        before,
     )
     assert stored.read_bytes() == whole
 
@@ -255,10 +265,10 @@ def test_a_torn_feature_file_is_computed_again(digits, make_cell, tmp_path):
 def test_a_feature_file_with_a_wrong_description_is_computed_again(
     digits, make_cell, tmp_path, broken
 ):
-    first = evaluate(make_cell(digits, "hog", "knn"), digits, tmp_path)
+    first = evaluate_on_dataset(make_cell(digits, "hog", "knn"), digits, tmp_path)
     (stored,) = (tmp_path / "features").glob("*.json")
     stored.write_text(broken)
-    again = evaluate(make_cell(digits, "hog", "knn"), digits, tmp_path)
+    again = evaluate_on_dataset(make_cell(digits, "hog", "knn"), digits, tmp_path)
     assert again["status"] == "ok", again["reason"]
     assert again["f1"] == first["f1"]
 
@@ -268,7 +278,7 @@ def test_features_that_learn_are_kept_per_training_part_and_the_others_once(
 ):
     for extractor, expected in (("sift_bovw", 3), ("hog", 1)):
         for fold in range(3):
-            evaluate(
+            evaluate_on_dataset(
                 make_cell(digits, extractor, "majority", fold=fold), digits, tmp_path / extractor
             )
         assert len(list((tmp_path / extractor / "features").glob("*.npy"))) == expected
@@ -278,7 +288,7 @@ def test_align_puts_columns_where_their_classes_are(digits):
     model = SimpleNamespace(
         classes_=np.array([2, 7]), predict_proba=lambda X: np.array([[0.25, 0.75]])
     )
-    found = probabilities(model, digits.images[:1], digits)
+    found = predict_aligned_proba(model, digits.images[:1], digits)
     assert found[0, 2] == 0.25
     assert found[0, 7] == 0.75
     assert found.sum() == 1
@@ -303,7 +313,7 @@ def test_what_stops_a_training_is_held_out_by_patient_and_before_resampling(
         "random_over",
         imbalance="step(ratio=3)",
     )
-    row = evaluate(cell, replace(digits, groups=patients), tmp_path)
+    row = evaluate_on_dataset(cell, replace(digits, groups=patients), tmp_path)
     assert row["status"] == "ok", row["reason"]
     assert all("val_loss" in entry for entry in row["history"])
     ((trained, held),) = given
@@ -319,7 +329,7 @@ def test_what_stops_a_training_is_held_out_by_patient_and_before_resampling(
 
 
 def test_every_column_of_a_row_is_documented(make_cell, digits, tmp_path):
-    row = evaluate(
+    row = evaluate_on_dataset(
         make_cell(digits, "pixels", "simple_cnn(epochs=1)", strategy="class_weight"),
         digits,
         tmp_path,

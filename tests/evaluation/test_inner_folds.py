@@ -12,10 +12,10 @@ from sklearn.utils.validation import has_fit_parameter
 
 import models
 from benchmark.evaluation.components import build_components, build_strategy
-from benchmark.evaluation.evaluate import evaluate
+from benchmark.evaluation.evaluate import evaluate_on_dataset
 from benchmark.evaluation.inner_folds import TrainingSet, takes_inner_folds
-from benchmark.pipelines.pipeline import fit
-from benchmark.plugins.registry import resolve
+from benchmark.pipelines.pipeline import fit_pipeline
+from benchmark.plugins.registry import resolve_spec
 from benchmark.plugins.spec import Spec
 from benchmark.sampling.splits import inner_folds
 from benchmark.strategies.base import Strategy
@@ -120,7 +120,7 @@ def test_no_model_of_the_registry_holds_out_a_copy_or_the_patient_of_an_image_it
     cell = make_cell(
         tagged, model=MODELS.get(model, model), strategy=strategy, imbalance="step(ratio=1.5)"
     )
-    row = evaluate(cell, tagged, tmp_path)
+    row = evaluate_on_dataset(cell, tagged, tmp_path)
     assert row["status"] == "ok", row["reason"]
     for X_train, X_held in watched:
         held = originals(X_held, tagged)
@@ -147,9 +147,9 @@ def test_every_model_that_takes_held_out_images_is_among_those_watched():
 
 
 def make_model_of(text):
-    from benchmark.plugins.registry import build
+    from benchmark.plugins.registry import build_component
 
-    return build(resolve("model", Spec.parse(text)))
+    return build_component(resolve_spec("model", Spec.parse(text)))
 
 
 @pytest.mark.parametrize("model", CALIBRATED)
@@ -171,7 +171,7 @@ def test_the_scaler_of_a_calibrated_model_sees_no_held_out_image(
     data = replace(tagged, groups=None)
     X = data.images.reshape(60, -1).astype(np.float32)
     training = TrainingSet(X, data, np.arange(60), Strategy())
-    folds = training.folds(5)
+    folds = training.make_inner_folds(5)
     make_model_of(model).fit(X, data.targets, inner_folds=folds)
     held = [set(positions.tolist()) for _, positions in folds.folds]
     n = 3 if model.startswith("one_vs_rest") else 1
@@ -192,7 +192,9 @@ def test_copies_of_the_training_images_leave_probabilities_as_they_are(tagged, m
     losses = []
     for strategy in (Strategy(), Copies()):
         training = TrainingSet(X[half], data, where, strategy)
-        fitted = make_model_of(model).fit(*training.resampled(), inner_folds=training.folds(5))
+        fitted = make_model_of(model).fit(
+            *training.resampled_data(), inner_folds=training.make_inner_folds(5)
+        )
         losses.append(
             -np.log(fitted.predict_proba(X[~half])[np.arange(30), data.targets[~half]]).mean()
         )
@@ -219,10 +221,10 @@ def test_many_images_of_each_patient_are_calibrated_as_well_as_one(make_cell, tm
         groups=groups,
         part=np.where(groups < 200, "train", "test"),
     )
-    row = evaluate(make_cell(data, model="linear_svm", split="official"), data, tmp_path)
+    row = evaluate_on_dataset(make_cell(data, model="linear_svm", split="official"), data, tmp_path)
     assert row["log_loss"] < 0.5
     assert row["validation"] == "calibration: inner folds (5, by group)"
-    ungrouped = evaluate(
+    ungrouped = evaluate_on_dataset(
         make_cell(replace(data, groups=None), model="linear_svm", split="official"),
         replace(data, groups=None),
         tmp_path,
@@ -276,7 +278,7 @@ def test_several_labels_are_calibrated_by_group(several_labels, make_cell, tmp_p
     images[:, 0, 0, 0] = patients
     images[:, 0, 1, 0] = 255
     data = replace(several_labels, images=images, groups=patients)
-    row = evaluate(make_cell(data, model="linear_svm"), data, tmp_path)
+    row = evaluate_on_dataset(make_cell(data, model="linear_svm"), data, tmp_path)
     assert row["status"] == "ok", row["reason"]
     assert row["validation"] == "calibration: inner folds (5, by group)"
     assert len(watched) == 5 + 2 * 5  # those of the wrapper, and those of each label
@@ -309,7 +311,7 @@ def test_early_stopping_uses_the_official_validation_set_where_there_is_one(
 ):
     part = np.array(["train", "train", "val", "test"])[np.arange(300) % 4]
     data = replace(digits, part=part)
-    row = evaluate(
+    row = evaluate_on_dataset(
         make_cell(data, model="simple_cnn(epochs=2, validation=0.1)", split="official"),
         data,
         tmp_path,
@@ -318,7 +320,7 @@ def test_early_stopping_uses_the_official_validation_set_where_there_is_one(
     ((trained, held),) = watched
     assert len(trained) == 150
     assert np.array_equal(held, data.images[part == "val"])
-    plain = evaluate(
+    plain = evaluate_on_dataset(
         make_cell(data, model="simple_cnn(epochs=1)", split="official"), data, tmp_path
     )
     assert plain["validation"] == "none"
@@ -333,7 +335,7 @@ def test_validation_images_of_a_patient_who_is_trained_on_or_tested_are_left_out
     )
     patients[(np.arange(300) < 40) & (part == "test")] = "other"
     data = replace(digits, part=part, groups=patients)
-    row = evaluate(
+    row = evaluate_on_dataset(
         make_cell(data, model="simple_cnn(epochs=1, validation=0.1)", split="official"),
         data,
         tmp_path,
@@ -351,7 +353,7 @@ def test_a_pipeline_is_trained_with_the_same_inner_folds_as_its_cell(tagged, mak
     cell = make_cell(
         tagged, model="rbf_svm", strategy="random_over", imbalance="step(ratio=3)", split="holdout"
     )
-    row = evaluate(cell, tagged, tmp_path)
+    row = evaluate_on_dataset(cell, tagged, tmp_path)
     train, test = [
         np.flatnonzero(~np.isin(np.arange(60), load(tmp_path, row).test_index)),
         load(tmp_path, row).test_index,
@@ -359,7 +361,7 @@ def test_a_pipeline_is_trained_with_the_same_inner_folds_as_its_cell(tagged, mak
     assert len(train) + len(test) == 60
     stored = Predictions.load(tmp_path / "predictions" / f"{row['key']}.npz")
     assert np.array_equal(
-        fit(cell, tagged).predict_proba(tagged.images[stored.test_index]), stored.proba
+        fit_pipeline(cell, tagged).predict_proba(tagged.images[stored.test_index]), stored.proba
     )
 
 
@@ -402,10 +404,10 @@ def test_a_plug_in_that_cuts_the_training_set_itself_is_skipped_where_its_folds_
 ):
     data = replace(digits, groups=np.arange(300) // 2) if grouped else digits
     cell = make_cell(data, model=f"{FAKES}:{model}", strategy=strategy)
-    found = build_components(cell, data).refusal()
+    found = build_components(cell, data).refusal_reason()
     if reason is None:
         assert found is None
-        assert evaluate(cell, data, tmp_path)["status"] == "ok"
+        assert evaluate_on_dataset(cell, data, tmp_path)["status"] == "ok"
     else:
         assert reason in found
 
@@ -421,7 +423,7 @@ def test_fewer_images_than_neighbours_after_resampling_are_a_skip_with_the_numbe
         targets=np.minimum(rare.targets[rare.targets != 2], 2),
         classes=("0", "1", "3"),
     )
-    row = evaluate(
+    row = evaluate_on_dataset(
         make_cell(few, model=model, strategy=strategy, imbalance="step(ratio=30)", split="holdout"),
         few,
         tmp_path,
@@ -442,7 +444,7 @@ def test_smote_that_an_inner_fold_is_too_small_for_is_a_skip_with_the_number_nee
     data = replace(
         digits, images=digits.images[seven], targets=digits.targets[seven], classes=("0", "1")
     )
-    row = evaluate(
+    row = evaluate_on_dataset(
         make_cell(data, model="rbf_svm", strategy="smote", split="holdout(test_size=0.12)"),
         data,
         tmp_path,
@@ -458,7 +460,7 @@ def test_early_stopping_of_classes_of_one_image_is_a_skip(digits, make_cell, tmp
     data = replace(
         digits, part=np.where(np.arange(300) < 10, "train", "test")
     )  # digits 0 to 9, each once
-    row = evaluate(
+    row = evaluate_on_dataset(
         make_cell(data, model="simple_cnn(epochs=1, validation=0.2)", split="official"),
         data,
         tmp_path,
@@ -472,9 +474,9 @@ def test_a_strategy_s_training_set_is_resampled_inside_each_inner_fold(tagged):
         tagged.images,
         tagged,
         np.arange(60),
-        build_strategy((resolve("strategy", Spec("random_over")),), 0),
+        build_strategy((resolve_spec("strategy", Spec("random_over")),), 0),
     )
-    for pair in training.folds(3):
+    for pair in training.make_inner_folds(3):
         assert len(set(np.bincount(pair.y_train))) == 1
         assert tags(pair.X_train, 1) | tags(pair.X_held, 1) == set(range(15))
         assert not tags(pair.X_train, 1) & tags(pair.X_held, 1)

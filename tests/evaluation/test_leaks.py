@@ -11,12 +11,12 @@ from benchmark.checks import run_checks
 from benchmark.datasets.bundled import load_digits
 from benchmark.engine.runner import run
 from benchmark.errors import UserError
-from benchmark.evaluation.components import folds
-from benchmark.evaluation.evaluate import evaluate
-from benchmark.plugins.registry import resolve
+from benchmark.evaluation.components import compute_folds
+from benchmark.evaluation.evaluate import evaluate_on_dataset
+from benchmark.plugins.registry import resolve_spec
 from benchmark.plugins.spec import Spec
-from benchmark.reporting.leaderboard import problems
-from benchmark.sampling.splits import official
+from benchmark.reporting.leaderboard import list_problems
+from benchmark.sampling.splits import official_split
 from benchmark.utils.notes import SHARED, NoteKind
 
 FAKES = str(Path(__file__).parents[1] / "fakes.py")
@@ -25,7 +25,7 @@ FAKES = str(Path(__file__).parents[1] / "fakes.py")
 def broken(kind, cls):
     return {
         outcome.name
-        for outcome in run_checks(kind, resolve(kind, Spec(f"{FAKES}:{cls}")))
+        for outcome in run_checks(kind, resolve_spec(kind, Spec(f"{FAKES}:{cls}")))
         if outcome.problem
     }
 
@@ -47,9 +47,11 @@ def test_resampling_before_the_split_is_named_in_the_row_and_under_the_table(
     digits, make_cell, tmp_path
 ):
     data = oversampled(digits)
-    notes = evaluate(make_cell(data), data, tmp_path)["notes"]
+    notes = evaluate_on_dataset(make_cell(data), data, tmp_path)["notes"]
     assert [note for note in notes if note.endswith(SHARED)]
-    honest = evaluate(make_cell(digits, strategy="random_over"), digits, tmp_path)["notes"]
+    honest = evaluate_on_dataset(make_cell(digits, strategy="random_over"), digits, tmp_path)[
+        "notes"
+    ]
     assert not [note for note in honest if note.endswith(SHARED)]
 
 
@@ -61,7 +63,7 @@ def test_copies_across_the_split_stand_under_the_leaderboard(tmp_path, monkeypat
     from benchmark.study.study import load_study
 
     rows = run(load_study("digits", extractors=["pixels"], models=["majority"]), out=tmp_path)
-    (line,) = (line for line in problems(rows) if SHARED in line)
+    (line,) = (line for line in list_problems(rows) if SHARED in line)
     counts = sorted(
         note.n_images for notes in rows["notes"] for note in notes if note.kind == NoteKind.COPIES
     )
@@ -84,7 +86,7 @@ def test_one_lesion_on_both_sides_is_refused(digits):
     lesions = np.arange(300) // 2
     split = replace(digits, groups=lesions, part=np.where(np.arange(300) % 4 == 0, "test", "train"))
     with pytest.raises(UserError, match="are in both train and test of its official split"):
-        official(split)
+        official_split(split)
 
 
 def test_one_lesion_is_on_one_side_of_every_fold_outer_and_inner(digits, monkeypatch):
@@ -92,7 +94,7 @@ def test_one_lesion_is_on_one_side_of_every_fold_outer_and_inner(digits, monkeyp
 
     lesions = np.random.default_rng(0).integers(0, 100, 300)
     data = replace(digits, groups=lesions)
-    for train, test in folds(data, resolve("split", Spec("stratified_kfold"))):
+    for train, test in compute_folds(data, resolve_spec("split", Spec("stratified_kfold"))):
         assert not set(lesions[train]) & set(lesions[test])
         for inner, held in inner_folds(data, train):
             assert not set(lesions[train[inner]]) & set(lesions[train[held]])
@@ -100,7 +102,7 @@ def test_one_lesion_is_on_one_side_of_every_fold_outer_and_inner(digits, monkeyp
 
 def test_probabilities_of_0_and_1_are_taken_as_the_model_gives_them(digits, make_cell, tmp_path):
     cell = make_cell(digits, model=f"{FAKES}:HardProbabilities")
-    row = evaluate(cell, digits, tmp_path)
+    row = evaluate_on_dataset(cell, digits, tmp_path)
     assert row["status"] == "ok"
     assert 0.8 < row["accuracy"] < row["auc"] < 1
     assert not any("hard labels" in note for note in row["notes"])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmark.datasets.bundled import load_digits
-from benchmark.evaluation.evaluate import evaluate
+from benchmark.evaluation.evaluate import evaluate_on_dataset
 from benchmark.strategies import REGISTRY
 
 SIZES = [
@@ -59,7 +59,7 @@ def test_every_strategy_is_done_or_skipped_with_the_class_and_its_number(
     for sizes in SIZES:
         data = tiny(sizes)
         model = "linear_svm" if strategy == "class_weight" else "gaussian_nb"
-        row = evaluate(
+        row = evaluate_on_dataset(
             make_cell(data, model=model, strategy=strategy, split="official"), data, tmp_path
         )
         assert row["status"] in ("ok", "skipped"), (sizes, row["reason"])
@@ -75,7 +75,7 @@ def test_every_strategy_is_done_or_skipped_with_the_class_and_its_number(
 
 def test_boosting_that_cannot_begin_is_skipped(tiny, make_cell, tmp_path):
     data = tiny((1, 20, 2))
-    row = evaluate(
+    row = evaluate_on_dataset(
         make_cell(data, model="rus_boost", strategy="tuned_threshold", split="official"),
         data,
         tmp_path,
@@ -91,11 +91,11 @@ def test_boosting_that_cannot_begin_is_skipped(tiny, make_cell, tmp_path):
 @pytest.mark.parametrize("strategy", ["smote", "borderline_smote", "smote_tomek"])
 def test_what_the_reason_advises_works(tiny, make_cell, tmp_path, strategy):
     data = tiny((20, 4))
-    row = evaluate(
+    row = evaluate_on_dataset(
         make_cell(data, model="gaussian_nb", strategy=strategy, split="official"), data, tmp_path
     )
     assert row["reason"].endswith("'b' has 4; 3 neighbours or random_over would work")
     again = make_cell(
         data, model="gaussian_nb", strategy=f"{strategy}(k_neighbors=3)", split="official"
     )
-    assert evaluate(again, data, tmp_path)["status"] == "ok"
+    assert evaluate_on_dataset(again, data, tmp_path)["status"] == "ok"

@@ -8,7 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from features.autoencoder import Autoencoder
-from models.augmentation import cutout
+from models.augmentation import apply_cutout
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def fitted(digit_images):
 
 
 def error(extractor, seen, wanted):
-    return np.square(extractor.reconstruct(seen).astype(float) - wanted).mean()
+    return np.square(extractor.reconstruct_images(seen).astype(float) - wanted).mean()
 
 
 def test_held_out_images_are_given_back_better_than_their_mean_is(fitted, digit_images):
@@ -54,7 +54,7 @@ def test_masked_training_bears_with_missing_regions(digit_images):
         )
         for m in (False, True)
     )
-    hidden = cutout(torch.tensor(X[1000:]), torch.Generator().manual_seed(1)).numpy()
+    hidden = apply_cutout(torch.tensor(X[1000:]), torch.Generator().manual_seed(1)).numpy()
     assert error(masked, hidden, X[1000:]) < error(plain, hidden, X[1000:])
 
 
@@ -62,7 +62,7 @@ def test_masked_training_bears_with_missing_regions(digit_images):
 def test_images_of_any_shape_are_given_back_in_it(shape):
     images = np.random.default_rng(0).integers(0, 256, (6, *shape), dtype=np.uint8)
     extractor = Autoencoder(epochs=1, device="cpu", random_state=0).fit(images)
-    assert extractor.reconstruct(images).shape == images.shape
+    assert extractor.reconstruct_images(images).shape == images.shape
     assert Autoencoder(epochs=1, device="cpu").fit(images[:1]).transform(images).shape == (6, 64)
 
 

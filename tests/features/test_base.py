@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from benchmark.plugins.registry import build, registered, resolve
+from benchmark.plugins.registry import build_component, registered_targets, resolve_spec
 from benchmark.plugins.spec import Spec
 from features.base import Extractor
 
@@ -36,12 +36,12 @@ class Recorder(Extractor):
         return batch.reshape(len(batch), -1)[:, :3]
 
 
-@pytest.mark.parametrize("name", registered("extractor"))
+@pytest.mark.parametrize("name", registered_targets("extractor"))
 def test_features_do_not_depend_on_the_number_of_threads(name):
-    extractor = build(resolve("extractor", Spec.parse(QUICK.get(name, name)))).fit(
+    extractor = build_component(resolve_spec("extractor", Spec.parse(QUICK.get(name, name)))).fit(
         PHOTOS[:100], np.arange(100) % 2
     )
-    extractor.batches = lambda images: [
+    extractor.batch_slices = lambda images: [
         slice(start, start + 50) for start in range(0, len(images), 50)
     ]
     alone = extractor.transform(PHOTOS[:200])
@@ -69,10 +69,10 @@ def test_batches_of_larger_images_are_smaller(side, batch):
 
 def test_an_array_that_is_not_contiguous_has_the_features_of_its_copy():
     turned = PHOTOS[:20].transpose(0, 2, 1, 3)
-    for name in registered("extractor"):
-        extractor = build(resolve("extractor", Spec.parse(QUICK.get(name, name)))).fit(
-            PHOTOS[:20], np.arange(20) % 2
-        )
+    for name in registered_targets("extractor"):
+        extractor = build_component(
+            resolve_spec("extractor", Spec.parse(QUICK.get(name, name)))
+        ).fit(PHOTOS[:20], np.arange(20) % 2)
         np.testing.assert_array_equal(
             extractor.transform(turned), extractor.transform(turned.copy())
         )

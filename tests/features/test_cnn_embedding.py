@@ -20,7 +20,7 @@ def test_features_are_those_of_the_network_trained_alike(digit_images):
     X, y = digit_images
     embedding = CNNEmbedding(network(), random_state=0).fit(X[:200], y[:200])
     alone = network(random_state=embedding.estimator_.random_state).fit(X[:200], y[:200])
-    np.testing.assert_array_equal(embedding.transform(X[200:300]), alone.embed(X[200:300]))
+    np.testing.assert_array_equal(embedding.transform(X[200:300]), alone.embed_images(X[200:300]))
     assert embedding.history_ == alone.history_
 
 

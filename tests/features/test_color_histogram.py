@@ -167,7 +167,7 @@ def test_joint_histograms_of_a_batch_take_64_megabytes_at_most(bins, grid):
     extractor = ColorHistogram(bins=bins, joint=True, grid=grid).fit(PHOTOS)
     longest = max(
         batch.stop - batch.start
-        for batch in extractor.batches(np.broadcast_to(PHOTOS[:1], (2000, *PHOTOS.shape[1:])))
+        for batch in extractor.batch_slices(np.broadcast_to(PHOTOS[:1], (2000, *PHOTOS.shape[1:])))
     )
     assert longest * grid[0] * grid[1] * bins**3 * 4 <= 2**26
 

@@ -61,9 +61,9 @@ def test_features_are_those_of_the_paper_s_definition(
 
 def test_whitened_patches_are_uncorrelated_and_of_unit_variance():
     fitted = KMeansPatches(5, whitening=1e-9, n_sampled=20_000, random_state=0).fit(PHOTOS)
-    from features.kmeans_patches import _normalise_contrast, _sample
+    from features.kmeans_patches import _normalise_contrast, _sample_patches
 
-    patches = _normalise_contrast(_sample(PHOTOS, 6, 20_000, np.random.RandomState(0)))
+    patches = _normalise_contrast(_sample_patches(PHOTOS, 6, 20_000, np.random.RandomState(0)))
     whitened = (patches - fitted.mean_) @ fitted.whitener_
     variances = np.linalg.eigvalsh(np.cov(whitened.T))
     assert variances[0] < 0.05  # the mean colour was taken away, so one direction is empty
@@ -87,10 +87,11 @@ def test_centroids_fit_the_patches_better_than_a_random_draw_of_them(monkeypatch
         lambda patches, n, random: patches[random.choice(len(patches), n, replace=False)],
     )
     drawn = KMeansPatches(30, n_sampled=5000, random_state=0).fit(PHOTOS)
-    from features.kmeans_patches import _normalise_contrast, _sample
+    from features.kmeans_patches import _normalise_contrast, _sample_patches
 
     patches = (
-        _normalise_contrast(_sample(PHOTOS, 6, 2000, np.random.RandomState(1))) - fitted.mean_
+        _normalise_contrast(_sample_patches(PHOTOS, 6, 2000, np.random.RandomState(1)))
+        - fitted.mean_
     ) @ fitted.whitener_
     errors = [
         np.square(patches[:, None] - centroids).sum(axis=2).min(axis=1).mean()

@@ -10,10 +10,10 @@ from sklearn.datasets import load_digits
 from features.laplacian_pyramid import (
     STATISTICS,
     LaplacianPyramid,
-    decompose,
-    expand,
-    n_layers,
-    reduce,
+    build_pyramid,
+    count_layers,
+    expand_level,
+    reduce_level,
 )
 
 PHOTOS = np.stack(
@@ -37,7 +37,9 @@ def photo_window(window):
 @given(windows)
 def test_reduce_equals_opencvs_pyr_down(window):
     photo, level = photo_window(window)
-    np.testing.assert_allclose(reduce(level).transpose(1, 2, 0), cv2.pyrDown(photo), atol=1e-3)
+    np.testing.assert_allclose(
+        reduce_level(level).transpose(1, 2, 0), cv2.pyrDown(photo), atol=1e-3
+    )
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -46,7 +48,7 @@ def test_expand_equals_opencvs_pyr_up_for_even_and_odd_sizes(window):
     photo, level = photo_window(window)
     height, width = photo.shape[:2]
     small = cv2.pyrDown(photo)
-    expanded = expand(reduce(level), height, width)
+    expanded = expand_level(reduce_level(level), height, width)
     np.testing.assert_allclose(
         expanded.transpose(1, 2, 0), cv2.pyrUp(small, dstsize=(width, height)), atol=1e-3
     )
@@ -56,10 +58,10 @@ def test_expand_equals_opencvs_pyr_up_for_even_and_odd_sizes(window):
 @given(windows, st.integers(1, 6))
 def test_the_layers_and_the_low_pass_give_the_image_back(window, layers):
     _, level = photo_window(window)
-    bands, image = decompose(level, layers)
+    bands, image = build_pyramid(level, layers)
     assert len(bands) == layers
     for band in reversed(bands):
-        image = expand(image, *band.shape[1:]) + band
+        image = expand_level(image, *band.shape[1:]) + band
     np.testing.assert_allclose(image, level, atol=1e-3)
 
 
@@ -129,7 +131,7 @@ def test_small_images_have_fewer_layers_and_large_ones_a_bounded_low_pass(shape,
     photo = np.ascontiguousarray(data.astronaut()[: shape[0], : shape[1], : shape[2]])[None]
     extractor = LaplacianPyramid().fit(photo)
     names = extractor.get_feature_names_out()
-    assert n_layers(*shape[:2], 3) == layers
+    assert count_layers(*shape[:2], 3) == layers
     assert extractor.transform(photo).shape == (
         1,
         shape[2] * (layers * len(STATISTICS) + low[0] * low[1]),
@@ -157,13 +159,15 @@ def test_the_named_feature_is_that_statistic_of_that_layer_and_channel():
     planes = np.ascontiguousarray(PHOTOS.transpose(0, 3, 1, 2), np.float32).reshape(
         -1, *PHOTOS.shape[1:3]
     )
-    bands, low = decompose(planes, 2)
+    bands, low = build_pyramid(planes, 2)
     green = bands[1][1::3].reshape(3, -1)
     np.testing.assert_allclose(features["layer_1_green_std"], green.std(axis=1) / 255, rtol=1e-4)
     np.testing.assert_allclose(
         features["layer_1_green_kurtosis"], scipy.stats.kurtosis(green, axis=1), rtol=1e-3
     )
-    np.testing.assert_allclose(features["low_2_1_red"], reduce(low)[::3, 2, 1] / 255, rtol=1e-5)
+    np.testing.assert_allclose(
+        features["low_2_1_red"], reduce_level(low)[::3, 2, 1] / 255, rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (1, 1, 1), (1, 9, 3), (13, 5, 3), (60, 75, 3)])
@@ -227,7 +231,7 @@ def test_layers_too_small_for_the_grid_are_left_out():
     assert [
         len([name for name in found if name.startswith("layer")]) for found in layers.values()
     ] == [3, 2, 1]
-    assert n_layers(32, 32, 3, 9) == 2
+    assert count_layers(32, 32, 3, 9) == 2
 
 
 def test_images_smaller_than_the_grid_are_enlarged():

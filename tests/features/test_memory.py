@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from benchmark.plugins.registry import build, registered, resolve
+from benchmark.plugins.registry import build_component, registered_targets, resolve_spec
 from benchmark.plugins.spec import Spec
 
 QUICK = {
@@ -24,14 +24,14 @@ def crops(side, n):
     return (photo[y : y + side, x : x + side] for y, x in random.integers(0, 500, (n, 2)))
 
 
-@pytest.mark.parametrize("name", registered("extractor"))
+@pytest.mark.parametrize("name", registered_targets("extractor"))
 @pytest.mark.parametrize(("side", "n"), [(32, 3000), (512, 6)])
 def test_transforming_a_memory_map_takes_little_memory_beside_its_result(name, side, n, tmp_path):
     images = np.lib.format.open_memmap(tmp_path / "images.npy", "w+", np.uint8, (n, side, side, 3))
     for i, crop in enumerate(crops(side, n)):
         images[i] = crop
     images = np.load(tmp_path / "images.npy", mmap_mode="r")
-    extractor = build(resolve("extractor", Spec.parse(QUICK.get(name, name)))).fit(
+    extractor = build_component(resolve_spec("extractor", Spec.parse(QUICK.get(name, name)))).fit(
         images[:20], np.arange(len(images[:20])) % 2
     )
     extractor.transform(images[:1])  # what is prepared once

@@ -6,7 +6,7 @@ from skimage import data
 from sklearn import decomposition
 from sklearn.datasets import load_digits
 
-from benchmark.plugins.registry import build, resolve
+from benchmark.plugins.registry import build_component, resolve_spec
 from benchmark.plugins.spec import Spec
 from features.hog import HOG
 from features.pca import PCA
@@ -33,8 +33,8 @@ def test_components_are_scikit_learn_s_of_the_features(extractor, whiten):
 
 
 def test_a_study_names_the_extractor_inside_with_its_parameters():
-    built = build(
-        resolve(
+    built = build_component(
+        resolve_spec(
             "extractor",
             Spec.parse({"pca": {"extractor": {"hog": {"orientations": 6}}, "n_components": 5}}),
         )

@@ -10,8 +10,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from features.base import enlarge
-from features.dense_sift import centres, dense_sift
+from features.base import enlarge_images
+from features.dense_sift import dense_sift, window_centres
 from features.sift_bovw import SIFTBoVW
 
 LOADED = load_digits()
@@ -47,7 +47,9 @@ def by_opencv(image, bin_size, step):
 
 
 @pytest.mark.parametrize(("bin_size", "step"), [(4, 4), (4, 8), (3, 3), (6, 8)])
-@pytest.mark.parametrize("images", [enlarge(DIGITS[:20], 32), PHOTOS], ids=["digits", "photos"])
+@pytest.mark.parametrize(
+    "images", [enlarge_images(DIGITS[:20], 32), PHOTOS], ids=["digits", "photos"]
+)
 def test_dense_descriptors_are_those_of_opencv_at_the_same_grid_and_scale(images, bin_size, step):
     ours = dense(images, bin_size, step).astype(float)
     reference = np.stack([by_opencv(image, bin_size, step) for image in gray(images)])
@@ -152,7 +154,7 @@ def test_training_images_without_any_keypoint_give_zeros_even_for_images_that_ha
 def test_fewer_descriptors_than_words_make_each_a_word_and_leave_the_rest_zero():
     extractor = SIFTBoVW(200, random_state=0).fit(np.repeat(DIGITS[:2], 10, axis=0))
     features = extractor.transform(DIGITS[:20])
-    n_distinct = len(np.unique(dense(enlarge(DIGITS[:2], 32)).reshape(-1, 128), axis=0))
+    n_distinct = len(np.unique(dense(enlarge_images(DIGITS[:2], 32)).reshape(-1, 128), axis=0))
     assert len(extractor.vocabulary_.words) == n_distinct <= 50
     assert features.shape == (20, 200)
     assert (features[:, n_distinct:] == 0).all()
@@ -186,10 +188,10 @@ def test_features_do_not_depend_on_the_number_of_threads():
 
 def test_the_vocabulary_is_learned_from_a_bounded_number_of_images_and_descriptors(monkeypatch):
     described = []
-    describe = SIFTBoVW._describe
+    describe = SIFTBoVW._compute_descriptors
     monkeypatch.setattr(
         SIFTBoVW,
-        "_describe",
+        "_compute_descriptors",
         lambda self, batch: described.append(len(batch)) or describe(self, batch),
     )
     sampled = []
@@ -291,8 +293,10 @@ def test_cells_of_the_pyramid_are_histograms_of_the_windows_in_them():
     word = (
         np.square(dense(PHOTOS[:1])[0][:, None] - words).sum(axis=-1).argmin(axis=1).reshape(7, 10)
     )
-    n_above = (centres(40, 4, 4) < 20).sum()
-    top_left = np.bincount(word[:n_above, : (centres(53, 4, 4) < 26.5).sum()].ravel(), minlength=20)
+    n_above = (window_centres(40, 4, 4) < 20).sum()
+    top_left = np.bincount(
+        word[:n_above, : (window_centres(53, 4, 4) < 26.5).sum()].ravel(), minlength=20
+    )
     np.testing.assert_allclose(cells[0] ** 2, top_left / top_left.sum(), atol=1e-6)
 
 

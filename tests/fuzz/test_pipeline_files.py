@@ -25,7 +25,7 @@ from sklearn.preprocessing import MaxAbsScaler, Normalizer, PowerTransformer, Ro
 from sklearn.svm import LinearSVC
 
 from benchmark.pipelines import file
-from benchmark.pipelines.pipeline import fit
+from benchmark.pipelines.pipeline import fit_pipeline
 
 PER_KIND = 20
 MOST_MB = 1500  # beyond what the libraries take
@@ -128,7 +128,7 @@ def parts_of(content):
 def packed(parts):
     card = json.loads(parts["card.json"])
     card["files"] = {
-        name: file._digest(content) for name, content in parts.items() if name != "card.json"
+        name: file._digest_bytes(content) for name, content in parts.items() if name != "card.json"
     }
     return zipped({**parts, "card.json": json.dumps(card).encode()})
 
@@ -294,12 +294,14 @@ def folder(digits, make_cell, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     few = replace(digits, images=digits.images[:120], targets=digits.targets[:120])
     for k, (extractor, model) in enumerate(KINDS):
-        pipeline = fit(make_cell(few, extractor or "pixels", model, split="holdout"), few)
-        (folder / f"{k:02d}.pipeline").write_bytes(file.dumps(pipeline))
-    pipeline = fit(make_cell(few, "pixels", "knn", split="holdout"), few)
+        pipeline = fit_pipeline(make_cell(few, extractor or "pixels", model, split="holdout"), few)
+        (folder / f"{k:02d}.pipeline").write_bytes(file.serialize_pipeline(pipeline))
+    pipeline = fit_pipeline(make_cell(few, "pixels", "knn", split="holdout"), few)
     for k, model in enumerate(INSIDE, len(KINDS)):
-        fitted = clone(model).fit(pipeline.features(few.images), few.targets)
-        (folder / f"{k:02d}.pipeline").write_bytes(file.dumps(replace(pipeline, model=fitted)))
+        fitted = clone(model).fit(pipeline.compute_model_input(few.images), few.targets)
+        (folder / f"{k:02d}.pipeline").write_bytes(
+            file.serialize_pipeline(replace(pipeline, model=fitted))
+        )
     return folder
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from benchmark import load_study, run
 from benchmark.cli.rich_output import print_leaderboards
-from benchmark.engine.merge import merge
+from benchmark.engine.merge import merge_results
 from benchmark.errors import UserError
 from benchmark.reporting import info, text_tables
 from benchmark.reporting.plots import recalls
@@ -116,21 +116,29 @@ def use(folder, out):
 
     def write():
         with Store(folder) as store:
-            store.statuses()
+            store.statuses_by_key()
 
     def show():
         rows = load_results(folder)
         print_leaderboards(Console(file=io.StringIO(), width=200), rows)
         text_tables.render_rows(rows, "md")
-        text_tables.render(rows, "csv", "f1", "class")
+        text_tables.render_tables(rows, "csv", "f1", "class")
         (
-            Results(rows, folder).hardest(),
-            list(recalls.heat_map(Results(rows[rows["status"] == "ok"], folder), "f1")),
+            Results(rows, folder).most_imbalanced_groups(),
+            list(
+                recalls.draw_recall_heat_maps(Results(rows[rows["status"] == "ok"], folder), "f1")
+            ),
         )
-        info.completeness(rows), info.cost(rows), list(info.lines(rows))
+        (
+            info.make_completeness_table(rows),
+            info.make_cost_table(rows),
+            list(info.describe_results(rows)),
+        )
 
     shutil.rmtree(out, ignore_errors=True)
-    said = [what_is_said(attempt) for attempt in (show, write, lambda: merge([folder], out))]
+    said = [
+        what_is_said(attempt) for attempt in (show, write, lambda: merge_results([folder], out))
+    ]
     assert max(map(len, said)) < 1_000
     assert not any("\n" in line for line in said)
     return sum(map(bool, said))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from benchmark.errors import UserError
-from benchmark.plugins.spec import Spec, join, parse_sum
-from benchmark.study.study import Study, load_study, suites
+from benchmark.plugins.spec import Spec, join_labels, parse_sum
+from benchmark.study.study import Study, load_study, read_suites
 from benchmark.utils.text import MESSAGE_LENGTH
 from benchmark.utils.yaml_files import read_yaml, write_yaml
 
@@ -204,9 +204,9 @@ def outcome_within(megabytes, work):
 @pytest.mark.parametrize("block", range(10))
 def test_a_damaged_study_is_read_or_refused_in_one_line(tmp_path, block):
     rng = np.random.default_rng([1, block])
-    names = [name for name in sorted(suites()) if not name.startswith("buda")]
+    names = [name for name in sorted(read_suites()) if not name.startswith("buda")]
     for n in range(30):
-        whole = suites()[names[rng.integers(len(names))]]
+        whole = read_suites()[names[rng.integers(len(names))]]
         file = tmp_path / f"{n}.yaml"
         text = damaged(rng, whole, SCALARS)
         file.write_bytes(
@@ -214,7 +214,7 @@ def test_a_damaged_study_is_read_or_refused_in_one_line(tmp_path, block):
             if n % 3
             else text.encode(errors="replace")[: rng.integers(9999)] + b"\xff"
         )
-        study = outcome_within(100, lambda: load_study(file).resolved())  # noqa: B023
+        study = outcome_within(100, lambda: load_study(file).resolve_components())  # noqa: B023
         if study is not None:
             assert isinstance(study, Study)
             again = tmp_path / "again.yaml"
@@ -231,7 +231,7 @@ def test_a_damaged_component_text_is_read_or_refused_in_one_line(block):
         if specs is not None:
             assert all(isinstance(spec, Spec) for spec in specs)
             assert hash(specs) == hash(parse_sum(text))
-            join(specs)
+            join_labels(specs)
 
 
 @pytest.mark.parametrize("block", range(10))

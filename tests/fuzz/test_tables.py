@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 from benchmark.datasets.base import Dataset
 from benchmark.datasets.csv_file import load_csv
 from benchmark.datasets.group_map import read_groups
-from benchmark.datasets.medmnist_sets import _read
+from benchmark.datasets.medmnist_sets import _read_dataset
 from benchmark.datasets.stored import open_dataset, store_dataset
 from benchmark.errors import UserError
 
@@ -166,7 +166,7 @@ def test_any_bytes_are_a_medmnist_file_or_a_users_mistake(tmp_path):
     for n in range(N_INPUTS):
         whole = wholes[n % 2]
         file.write_bytes(fixed[n] if n < len(fixed) else whole if n < 5 else _tampered(whole, rng))
-        value = outcome(lambda: _read("x", file, INFO, 28))
+        value = outcome(lambda: _read_dataset("x", file, INFO, 28))
         assert isinstance(value, str) or n >= len(fixed)
         kinds.add(type(value))
     assert kinds == {Dataset, str}

@@ -22,9 +22,9 @@ from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import threadpool_limits
 
 from models import REGISTRY, classical
-from models.calibration import deal_folds, fit_sigmoid
+from models.calibration import fit_sigmoid, stratified_folds
 from models.linear_svm import LinearSVM
-from models.svm import couple
+from models.svm import couple_pairwise_probabilities
 
 NAMES = [name for name, target in REGISTRY.items() if target.startswith("models.classical:")]
 WEIGHTED = [
@@ -221,7 +221,7 @@ def test_coupling_gives_back_the_probabilities_that_the_pairs_came_from(shares):
     p = np.array(shares) / np.sum(shares)
     wins = p[:, None] / (p[:, None] + p)
     np.fill_diagonal(wins, 0)
-    np.testing.assert_allclose(couple(wins[None])[0], p, atol=1e-9)
+    np.testing.assert_allclose(couple_pairwise_probabilities(wins[None])[0], p, atol=1e-9)
 
 
 def test_a_sigmoid_is_that_of_scikit_learn_s_calibration(digits):
@@ -319,8 +319,8 @@ def test_nystroem_svm_comes_near_the_kernel_machine_it_approximates(digits):
 
 def test_two_folds_are_enough_to_calibrate_many_images():
     y = np.arange(10_000) % 3
-    assert len(list(deal_folds(y, y))) == 2
-    assert len(list(deal_folds(y[1:], y[1:]))) == 5
+    assert len(list(stratified_folds(y, y))) == 2
+    assert len(list(stratified_folds(y[1:], y[1:]))) == 5
 
 
 @pytest.mark.parametrize("in_order", [True, False])
@@ -333,7 +333,7 @@ def test_every_training_side_knows_every_class_and_a_class_of_one_image_is_never
     y = np.repeat(list(counts), list(counts.values()))
     y = y if in_order else np.random.default_rng(0).permutation(y)
     rows = np.arange(len(y))
-    folds = list(deal_folds(rows, y))
+    folds = list(stratified_folds(rows, y))
     several = [n for n in counts.values() if n > 1]
     assert len(folds) == (min([5, *several]) if several else 0)
     held = [row for *_, rows_held, _ in folds for row in rows_held]

@@ -18,7 +18,7 @@ from models.cnn import SimpleCNN
 from models.network import Network, Pixels
 from models.prediction import find_device
 from models.simple_cnn import simple_body
-from models.training import _batches
+from models.training import _split_batches
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,7 @@ def test_read_only_and_reversed_images_are_taken_as_they_are(fitted, digit_image
 
 @pytest.mark.parametrize(("n", "sizes"), [(9, [4, 4]), (8, [4, 4]), (10, [4, 4, 2]), (3, [3])])
 def test_a_last_batch_of_one_is_left_out(n, sizes):
-    batches = _batches(torch.randperm(n), 4)
+    batches = _split_batches(torch.randperm(n), 4)
     assert [len(batch) for batch in batches] == sizes
     assert len(set(torch.cat(batches).tolist())) == sum(sizes)
 

@@ -16,13 +16,13 @@ from models.cnn import SimpleCNN
 from models.losses import (
     class_weights,
     effective_weights,
-    focal,
+    focal_loss,
     ldam_margins,
     make_loss,
-    multilabel_focal,
+    multilabel_focal_loss,
 )
 from models.network import Cosine, Network
-from models.parts import draw, draw_equally
+from models.parts import draw_equally, draw_indices
 from models.recipe import CORRECTING, LOSSES, MULTILABEL
 from models.simple_cnn import simple_body
 
@@ -162,10 +162,10 @@ def test_focal_with_gamma_0_is_cross_entropy(seed, k, weighted):
     labels = torch.randint(2, (6, k), generator=random).float()
     weight = 0.1 + torch.rand(k, generator=random) if weighted else None
     torch.testing.assert_close(
-        focal(logits, target, weight, gamma=0), cross_entropy(logits, target, weight)
+        focal_loss(logits, target, weight, gamma=0), cross_entropy(logits, target, weight)
     )
     expected = binary_cross_entropy_with_logits(logits, labels, pos_weight=weight)
-    torch.testing.assert_close(multilabel_focal(logits, labels, weight, gamma=0), expected)
+    torch.testing.assert_close(multilabel_focal_loss(logits, labels, weight, gamma=0), expected)
 
 
 @given(st.integers(0, 2**31), st.integers(2, 9), st.integers(1, 2000))
@@ -352,11 +352,11 @@ def test_the_phases_draw_equally_then_as_it_is(imbalanced, monkeypatch):
     shares = []
 
     def recorded(part, truth, generator):
-        drawn = draw(part, truth, generator)
+        drawn = draw_indices(part, truth, generator)
         shares.append(truth[drawn].bincount().tolist())
         return drawn
 
-    monkeypatch.setattr("models.training.draw", recorded)
+    monkeypatch.setattr("models.training.draw_indices", recorded)
     quick(epochs=2, two_phase=True).fit(X, y)
     assert shares == [[81] * 10, [100] * 8 + [5] * 2]
 

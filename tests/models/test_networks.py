@@ -10,7 +10,7 @@ from sklearn.metrics import log_loss
 from torch.nn.functional import cross_entropy
 from torchvision.models import resnet18
 
-from models.augmentation import REGISTRY, augment, cutout, flip, shift
+from models.augmentation import REGISTRY, apply_cutout, augment_images, flip_images, shift_images
 from models.cnn import SimpleCNN
 from models.fast_layers import whitening_layer
 from models.fast_resnet import FastResNet
@@ -73,7 +73,7 @@ def test_resnets_learn_faces_from_other_pictures():
 def test_an_embedding_is_what_the_last_layer_is_given(network, width, digit_images):
     X, y = digit_images[0][:40], digit_images[1][:40]
     model = quick(network).fit(X, y)
-    features = model.embed(X)
+    features = model.embed_images(X)
     assert features.shape == (40, width)
     with torch.inference_mode():
         logits = model.network_.last(torch.tensor(features)).double().numpy()
@@ -102,7 +102,7 @@ def test_patience_stops_the_training(digit_images):
 
 def test_a_validation_part_is_not_trained_on_and_has_every_class(digit_images):
     X, y = digit_images[0][:200], digit_images[1][:200]
-    images, _, (held, held_y) = quick(validation=0.2)._hold_out(X, y, seed=0)
+    images, _, (held, held_y) = quick(validation=0.2)._split_validation_set(X, y, seed=0)
     assert len(held) == 40
     assert len(images) == 160
     assert not {image.tobytes() for image in images} & {image.tobytes() for image in held}
@@ -126,14 +126,14 @@ def test_a_moving_average_predicts_in_place_of_the_last_weights(digit_images):
 def test_a_batch_that_does_not_fit_is_halved_and_said(digit_images, monkeypatch):
     from models.training import _Training
 
-    step = _Training._step
+    step = _Training._train_step
 
     def small_memory(self, part, batch):
         if len(batch) > 10:
             raise torch.OutOfMemoryError("no")
         return step(self, part, batch)
 
-    monkeypatch.setattr(_Training, "_step", small_memory)
+    monkeypatch.setattr(_Training, "_train_step", small_memory)
     X, y = digit_images[0][:60], digit_images[1][:60]
     with pytest.warns(UserWarning, match="as the GPU's memory did not hold") as caught:
         halved = quick(batch_size=32).fit(X, y)
@@ -150,7 +150,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_said(digit_images, monkeypatch)
 
 def test_flip_mirrors_half_of_the_images(digit_images):
     images = torch.tensor(digit_images[0][:400])
-    flipped = flip(images, torch.Generator().manual_seed(0))
+    flipped = flip_images(images, torch.Generator().manual_seed(0))
     mirrored = (flipped == images.flip(2)).flatten(1).all(1)
     same = (flipped == images).flatten(1).all(1)
     assert (mirrored | same).all()
@@ -161,7 +161,7 @@ def test_shift_moves_each_image_by_at_most_an_eighth_and_mirrors_what_comes_in()
     images = torch.arange(16, dtype=torch.uint8).repeat(200, 16, 1)[
         ..., None
     ]  # each pixel is its column's number
-    rows = shift(images, torch.Generator().manual_seed(0))[:, 0, :, 0].int()
+    rows = shift_images(images, torch.Generator().manual_seed(0))[:, 0, :, 0].int()
     offsets = {tuple(row) for row in rows.tolist()}
     expected = {tuple(15 - abs(15 - abs(i + d)) for i in range(16)) for d in range(-2, 3)}
     assert offsets == expected
@@ -169,7 +169,7 @@ def test_shift_moves_each_image_by_at_most_an_eighth_and_mirrors_what_comes_in()
 
 def test_cutout_grays_a_square_of_a_quarter_of_the_side():
     images = torch.zeros(300, 32, 32, 3, dtype=torch.uint8)
-    hidden = (cutout(images, torch.Generator().manual_seed(0)) == 128).all(-1)
+    hidden = (apply_cutout(images, torch.Generator().manual_seed(0)) == 128).all(-1)
     sizes = hidden.sum((1, 2))
     assert sizes.max() == 64
     assert sizes.min() >= 16  # cut off at a corner
@@ -179,7 +179,7 @@ def test_cutout_grays_a_square_of_a_quarter_of_the_side():
 def test_augmentation_leaves_what_it_is_given_alone_and_keeps_type_and_shape(digit_images):
     images = torch.tensor(digit_images[0][:9])
     before = images.clone()
-    found = augment(images, AUGMENTATIONS, torch.Generator().manual_seed(0))
+    found = augment_images(images, AUGMENTATIONS, torch.Generator().manual_seed(0))
     assert torch.equal(images, before)
     assert (found.dtype, found.shape) == (images.dtype, images.shape)
     assert set(REGISTRY) == set(AUGMENTATIONS)
@@ -247,7 +247,7 @@ def test_a_resnet_begins_with_the_weights_of_a_file(suffix, tmp_path, digit_imag
     state = resnet18().state_dict()
     path = tmp_path / f"weights{suffix}"
     torch.save(state, path) if suffix == ".pth" else save_file(state, path)
-    network = quick(ResNet18, weights=str(path)).begin(digit_images[0][:2]).network_
+    network = quick(ResNet18, weights=str(path)).build_untrained(digit_images[0][:2]).network_
     assert torch.equal(network.body.layer4[1].conv2.weight, state["layer4.1.conv2.weight"])
     assert network.pixels(torch.tensor(digit_images[0][:2])).shape == (2, 3, 64, 64)
     quick(ResNet18, weights=str(path)).fit(digit_images[0][:4], [0, 1, 0, 1])

@@ -18,13 +18,13 @@ from sklearn.neural_network import MLPClassifier
 import features
 import models
 from benchmark.errors import UserError
-from benchmark.evaluation.components import fold_of
-from benchmark.evaluation.evaluate import evaluate
+from benchmark.evaluation.components import train_test_indices
+from benchmark.evaluation.evaluate import evaluate_on_dataset
 from benchmark.pipelines import file, saving
-from benchmark.pipelines.pipeline import fit
-from benchmark.plugins.registry import resolve
+from benchmark.pipelines.pipeline import fit_pipeline
+from benchmark.plugins.registry import resolve_spec
 from benchmark.plugins.spec import parse_sum
-from benchmark.scoring.metrics import compute
+from benchmark.scoring.metrics import compute_metrics
 from benchmark.scoring.predictions import Predictions
 from benchmark.utils.threads import limited_threads
 
@@ -48,13 +48,15 @@ def few(digits):
 
 
 def read_back(pipeline, tmp_path):
-    saving.save(pipeline, tmp_path / "it.pipeline")
-    return file.load(tmp_path / "it.pipeline")
+    saving.save_pipeline(pipeline, tmp_path / "it.pipeline")
+    return file.load_pipeline(tmp_path / "it.pipeline")
 
 
 @pytest.mark.parametrize("name", list(features.REGISTRY))
 def test_every_extractor_comes_back_from_its_file_as_it_was(name, few, make_cell, tmp_path):
-    pipeline = fit(make_cell(few, QUICK.get(name, name), "gaussian_nb", split="holdout"), few)
+    pipeline = fit_pipeline(
+        make_cell(few, QUICK.get(name, name), "gaussian_nb", split="holdout"), few
+    )
     again = read_back(pipeline, tmp_path)
     assert np.array_equal(again.predict_proba(few.images), pipeline.predict_proba(few.images))
     assert again.card.model_dump_json() == pipeline.card.model_dump_json()
@@ -72,7 +74,7 @@ def test_every_extractor_comes_back_from_its_file_as_it_was(name, few, make_cell
 def test_estimators_that_are_kept_unfitted_inside_others_come_back(
     extractor, model, few, make_cell, tmp_path
 ):
-    pipeline = fit(make_cell(few, extractor, model, split="holdout"), few)
+    pipeline = fit_pipeline(make_cell(few, extractor, model, split="holdout"), few)
     assert np.array_equal(
         read_back(pipeline, tmp_path).predict_proba(few.images), pipeline.predict_proba(few.images)
     )
@@ -80,7 +82,7 @@ def test_estimators_that_are_kept_unfitted_inside_others_come_back(
 
 @pytest.mark.parametrize("name", list(models.REGISTRY))
 def test_every_model_comes_back_from_its_file_as_it_was(name, few, make_cell, tmp_path):
-    pipeline = fit(make_cell(few, "pixels", QUICK.get(name, name), split="holdout"), few)
+    pipeline = fit_pipeline(make_cell(few, "pixels", QUICK.get(name, name), split="holdout"), few)
     again = read_back(pipeline, tmp_path)
     assert np.array_equal(again.predict_proba(few.images), pipeline.predict_proba(few.images))
 
@@ -100,7 +102,7 @@ def test_what_a_strategy_does_to_probabilities_is_in_the_file_and_its_samplers_a
 ):
     if strategy == "smote_enn":
         strategy = "smote_enn(k_neighbors=1)"
-    pipeline = fit(
+    pipeline = fit_pipeline(
         make_cell(rare, "pixels", "logistic_regression", strategy, split="holdout"), rare
     )
     again = read_back(pipeline, tmp_path)
@@ -114,7 +116,7 @@ def test_what_a_strategy_does_to_probabilities_is_in_the_file_and_its_samplers_a
     ("extractor", "model"), [("pixels", "rbf_svm"), ("", "simple_cnn(epochs=1)")]
 )
 def test_several_labels_an_image_come_back(extractor, model, several_labels, make_cell, tmp_path):
-    pipeline = fit(
+    pipeline = fit_pipeline(
         make_cell(several_labels, extractor or "pixels", model, split="holdout"), several_labels
     )
     again = read_back(pipeline, tmp_path)
@@ -132,15 +134,15 @@ def test_a_file_holds_the_test_metrics_of_the_same_cell_in_a_leaderboard(
 ):
     cell = make_cell(digits, extractor, model, strategy, split="holdout")
     with limited_threads():  # as a worker has them
-        row = evaluate(cell, digits, tmp_path)
+        row = evaluate_on_dataset(cell, digits, tmp_path)
     assert row["status"] == "ok"
-    found = fit(cell, digits).card.metrics
+    found = fit_pipeline(cell, digits).card.metrics
     assert found == {name: row[name] for name in found}
 
 
 def test_a_file_holds_no_pickle_and_says_where_it_comes_from(classical, deep, tmp_path):
     for pipeline in (classical, deep):
-        saving.save(pipeline, tmp_path / "it.pipeline")
+        saving.save_pipeline(pipeline, tmp_path / "it.pipeline")
         with zipfile.ZipFile(tmp_path / "it.pipeline") as archive:
             names = archive.namelist()
             card = json.loads(archive.read("card.json"))["card"]
@@ -152,7 +154,7 @@ def test_a_file_holds_no_pickle_and_says_where_it_comes_from(classical, deep, tm
 
 def test_saving_leaves_the_pipeline_as_it_was(deep, digits, tmp_path):
     before = deep.predict_proba(digits.images[:9])
-    saving.save(deep, tmp_path / "it.pipeline")
+    saving.save_pipeline(deep, tmp_path / "it.pipeline")
     assert np.array_equal(deep.predict_proba(digits.images[:9]), before)
 
 
@@ -169,7 +171,9 @@ def packed(parts, fix_digests=True):
     if fix_digests:
         card = json.loads(parts["card.json"])
         card["files"] = {
-            name: file._digest(content) for name, content in parts.items() if name != "card.json"
+            name: file._digest_bytes(content)
+            for name, content in parts.items()
+            if name != "card.json"
         }
         parts = {**parts, "card.json": json.dumps(card).encode()}
     buffer = BytesIO()
@@ -186,7 +190,7 @@ class Evil:
 
 def refusal(content):
     with pytest.raises(UserError) as caught:
-        file.loads(content, "it.pipeline")
+        file.deserialize_pipeline(content, "it.pipeline")
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -205,7 +209,7 @@ def test_a_zip_of_something_else_is_refused(tmp_path):
 
 def test_a_type_that_is_not_trusted_is_named_and_not_made(classical, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    parts = parts_of(file.dumps(classical))
+    parts = parts_of(file.serialize_pipeline(classical))
     for hostile in (Evil(), os.system, pickle.loads, replace):
         said = refusal(packed({**parts, "model.skops": skops.io.dumps(hostile)}))
         assert "not trusted" in said or "refused" in said
@@ -213,8 +217,8 @@ def test_a_type_that_is_not_trusted_is_named_and_not_made(classical, monkeypatch
 
 
 def test_a_part_that_was_exchanged_is_refused(classical, deep):
-    parts = parts_of(file.dumps(classical))
-    other = parts_of(file.dumps(deep))["model.skops"]
+    parts = parts_of(file.serialize_pipeline(classical))
+    other = parts_of(file.serialize_pipeline(deep))["model.skops"]
     assert "model.skops is not what was written" in refusal(
         packed({**parts, "model.skops": other}, fix_digests=False)
     )
@@ -238,18 +242,20 @@ def test_a_part_that_was_exchanged_is_refused(classical, deep):
     ],
 )
 def test_a_card_that_does_not_fit_is_refused(change, classical):
-    parts = parts_of(file.dumps(classical))
+    parts = parts_of(file.serialize_pipeline(classical))
     card = json.loads(parts["card.json"])
     card["card"] |= change
     assert "refused" in refusal(packed({**parts, "card.json": json.dumps(card).encode()}))
 
 
 def test_a_file_from_before_max_pixels_was_kept_has_the_default(classical):
-    parts = parts_of(file.dumps(classical))
+    parts = parts_of(file.serialize_pipeline(classical))
     card = json.loads(parts["card.json"])
     del card["card"]["max_pixels"]
     assert (
-        file.loads(packed({**parts, "card.json": json.dumps(card).encode()}), "it").card.max_pixels
+        file.deserialize_pipeline(
+            packed({**parts, "card.json": json.dumps(card).encode()}), "it"
+        ).card.max_pixels
         == 90_000_000
     )
 
@@ -271,16 +277,18 @@ def test_a_file_from_before_max_pixels_was_kept_has_the_default(classical):
     ],
 )
 def test_a_field_of_a_card_that_is_wrong_is_named_in_plain_words(change, says, classical):
-    parts = parts_of(file.dumps(classical))
+    parts = parts_of(file.serialize_pipeline(classical))
     card = json.loads(parts["card.json"])
     card["card"] |= change
     assert says in refusal(packed({**parts, "card.json": json.dumps(card).encode()}))
 
 
 def test_weights_that_are_missing_or_of_another_network_are_refused(deep, digits, make_cell):
-    parts = parts_of(file.dumps(deep))
+    parts = parts_of(file.serialize_pipeline(deep))
     other = parts_of(
-        file.dumps(fit(make_cell(digits, model="fast_resnet(epochs=1)", split="holdout"), digits))
+        file.serialize_pipeline(
+            fit_pipeline(make_cell(digits, model="fast_resnet(epochs=1)", split="holdout"), digits)
+        )
     )
     assert "refused" in refusal(
         packed({**parts, "network_0.safetensors": other["network_0.safetensors"]})
@@ -290,7 +298,7 @@ def test_weights_that_are_missing_or_of_another_network_are_refused(deep, digits
 
 
 def test_a_file_that_unpacks_to_too_much_is_refused(classical, monkeypatch):
-    content = file.dumps(classical)
+    content = file.serialize_pipeline(classical)
     monkeypatch.setattr(file, "LARGEST", 1000)
     assert "longer than the file" in refusal(content)
 
@@ -299,10 +307,12 @@ def test_a_file_that_unpacks_to_too_much_is_refused(classical, monkeypatch):
 def test_whatever_bit_is_flipped_the_file_is_refused_or_predicts_as_before(
     where, bit, classical, digits
 ):
-    content = bytearray(file.dumps(classical))
+    content = bytearray(file.serialize_pipeline(classical))
     content[int(where * (len(content) - 1))] ^= 1 << bit
     try:
-        found = file.loads(bytes(content), "it.pipeline").predict_proba(digits.images[:3])
+        found = file.deserialize_pipeline(bytes(content), "it.pipeline").predict_proba(
+            digits.images[:3]
+        )
     except UserError:
         return
     assert np.array_equal(found, classical.predict_proba(digits.images[:3]))
@@ -310,12 +320,12 @@ def test_whatever_bit_is_flipped_the_file_is_refused_or_predicts_as_before(
 
 @given(share=st.floats(0, 0.999))
 def test_half_a_file_is_refused(share, classical):
-    content = file.dumps(classical)
+    content = file.serialize_pipeline(classical)
     assert refusal(content[: int(share * len(content))])
 
 
 def trained(name, few, make_cell, extractor="pixels"):
-    return fit(make_cell(few, extractor, name, split="holdout"), few)
+    return fit_pipeline(make_cell(few, extractor, name, split="holdout"), few)
 
 
 def without_widths(part):
@@ -428,23 +438,23 @@ FOREST, BOOSTED, SVM, KNN = (
 )
 def test_what_compiled_code_would_follow_out_of_its_arrays_is_refused(name, change, few, make_cell):
     pipeline = trained(name, few, make_cell)
-    file.loads(file.dumps(pipeline), "it.pipeline")
+    file.deserialize_pipeline(file.serialize_pipeline(pipeline), "it.pipeline")
     change(pipeline.model)
-    assert "does not fit together" in refusal(file.dumps(pipeline)) or name == SVM
+    assert "does not fit together" in refusal(file.serialize_pipeline(pipeline)) or name == SVM
 
 
 def test_a_model_that_no_menu_has_is_refused_even_if_skops_trusts_it(few, make_cell):
     pipeline = trained("logistic_regression", few, make_cell)
-    X = pipeline.features(few.images)
+    X = pipeline.compute_model_input(few.images)
     stranger = GradientBoostingClassifier(n_estimators=1, max_depth=1).fit(X, few.targets)
     assert "GradientBoostingClassifier, a type that is not trusted" in refusal(
-        file.dumps(replace(pipeline, model=stranger))
+        file.serialize_pipeline(replace(pipeline, model=stranger))
     )
 
 
 def test_an_array_counts_as_often_as_it_is_named(classical, monkeypatch):
     array = np.zeros(100_000)
-    parts = parts_of(file.dumps(classical))
+    parts = parts_of(file.serialize_pipeline(classical))
     with zipfile.ZipFile(BytesIO(skops.io.dumps([array]))) as archive:
         inside = {name: archive.read(name) for name in archive.namelist()}
     schema = json.loads(inside["schema.json"])
@@ -461,17 +471,17 @@ def test_an_array_counts_as_often_as_it_is_named(classical, monkeypatch):
 def test_a_network_is_not_built_before_its_weights_are_known_to_fit(few, make_cell):
     pipeline = trained("fast_resnet(epochs=1, widths=(4, 4, 4))", few, make_cell)
     pipeline.model.widths = (24, 200_000, 200_000)  # 1,300 GB
-    assert "the weights are not those of this network" in refusal(file.dumps(pipeline))
+    assert "the weights are not those of this network" in refusal(file.serialize_pipeline(pipeline))
 
 
 def test_parameters_that_are_not_allowed_are_refused_in_a_file_too(few, make_cell):
     pipeline = trained("logistic_regression", few, make_cell, extractor="hog")
     pipeline.extractors[0].orientations = -3
-    assert "orientations" in refusal(file.dumps(pipeline))
+    assert "orientations" in refusal(file.serialize_pipeline(pipeline))
 
 
 def test_a_packed_part_is_refused_since_its_size_could_be_a_lie(classical):
-    parts = parts_of(file.dumps(classical))
+    parts = parts_of(file.serialize_pipeline(classical))
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in parts.items():
@@ -484,14 +494,15 @@ def test_a_packed_part_is_refused_since_its_size_could_be_a_lie(classical):
 )
 def test_a_card_says_how_good_the_very_pipeline_in_the_file_is(strategy, rare, make_cell):
     cell = make_cell(rare, "pixels", "logistic_regression(C=0.001)", strategy, split="holdout")
-    pipeline = fit(cell, rare)
-    _, test = fold_of(cell, rare)
-    again = file.loads(file.dumps(pipeline), "it.pipeline")
+    pipeline = fit_pipeline(cell, rare)
+    _, test = train_test_indices(cell, rare)
+    again = file.deserialize_pipeline(file.serialize_pipeline(pipeline), "it.pipeline")
     predictions = Predictions(
         rare.targets[test], again.predict_proba(rare.images[test]), rare.classes, test
     )
     assert pipeline.card.metrics == {
-        name: value if np.isfinite(value) else None for name, value in compute(predictions).items()
+        name: value if np.isfinite(value) else None
+        for name, value in compute_metrics(predictions).items()
     }
 
 
@@ -501,7 +512,7 @@ def test_a_card_says_how_good_the_very_pipeline_in_the_file_is(strategy, rare, m
 @pytest.mark.parametrize("name", ["it.pkl", "it", "it.png"])
 def test_only_names_of_pipelines_are_written_to(name, classical, tmp_path):
     with pytest.raises(UserError, match=r"ends in \.pipeline"):
-        saving.save(classical, tmp_path / name)
+        saving.save_pipeline(classical, tmp_path / name)
     assert not list(tmp_path.iterdir())
 
 
@@ -510,19 +521,21 @@ def test_a_plug_in_in_a_pipeline_is_asked_for_by_name_and_read_with_it(
 ):
     (tmp_path / "mine.py").write_text(plugin_text)
     cell = make_cell(digits, "pixels", "logistic_regression", split="holdout")
-    extractor = tuple(resolve("extractor", spec) for spec in parse_sum(f"{tmp_path}/mine.py:Mine"))
+    extractor = tuple(
+        resolve_spec("extractor", spec) for spec in parse_sum(f"{tmp_path}/mine.py:Mine")
+    )
     cell = replace(cell, values={**cell.values, "extractor": extractor})
-    pipeline = fit(cell, digits)
-    content = file.dumps(pipeline)
+    pipeline = fit_pipeline(cell, digits)
+    content = file.serialize_pipeline(pipeline)
     with pytest.raises(
         UserError,
         match=r"it.pipeline needs its plug-in: add --plugin mine\.py; .* unzip -p it.pipeline plugins/mine.py",
     ):
-        file.loads(content, "it.pipeline")
+        file.deserialize_pipeline(content, "it.pipeline")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "mine.py").write_text(plugin_text)
-    again = file.loads(content, "it.pipeline", [str(elsewhere / "mine.py")])
+    again = file.deserialize_pipeline(content, "it.pipeline", [str(elsewhere / "mine.py")])
     assert np.array_equal(
         again.predict_proba(digits.images[:5]), pipeline.predict_proba(digits.images[:5])
     )
@@ -530,8 +543,10 @@ def test_a_plug_in_in_a_pipeline_is_asked_for_by_name_and_read_with_it(
 
 def test_an_array_with_a_row_for_each_of_the_images_that_are_tried_is_refused(classical, digits):
     model = MLPClassifier((5,), solver="lbfgs", tol=1.0).fit(
-        classical.features(digits.images), digits.targets
+        classical.compute_model_input(digits.images), digits.targets
     )
-    file.loads(file.dumps(replace(classical, model=model)), "it.pipeline")
+    file.deserialize_pipeline(
+        file.serialize_pipeline(replace(classical, model=model)), "it.pipeline"
+    )
     model.classes_ = np.stack([model.classes_] * 2)
-    assert "is refused" in refusal(file.dumps(replace(classical, model=model)))
+    assert "is refused" in refusal(file.serialize_pipeline(replace(classical, model=model)))

@@ -11,7 +11,7 @@ from PIL import Image
 from benchmark.datasets.csv_file import load_csv
 from benchmark.errors import UserError
 from benchmark.pipelines import answers, file, reading, saving
-from benchmark.pipelines.pipeline import fit
+from benchmark.pipelines.pipeline import fit_pipeline
 from benchmark.pipelines.reading import read_image
 from benchmark.pipelines.sensitivity import occlusion_sensitivity
 
@@ -19,7 +19,7 @@ from benchmark.pipelines.sensitivity import occlusion_sensitivity
 @pytest.fixture(scope="module")
 def saved(classical, tmp_path_factory):
     path = tmp_path_factory.mktemp("saved") / "digits.pipeline"
-    saving.save(classical, path)
+    saving.save_pipeline(classical, path)
     return path
 
 
@@ -246,7 +246,7 @@ def test_skin_lesions_by_file_get_what_they_get_as_a_data_set(data_folder, tmp_p
         "--save",
         path,
     )
-    pipeline = file.load(path)
+    pipeline = file.load_pipeline(path)
     dataset = load_csv(f"csv:{tmp_path}/cases.csv", tmp_path, 32, allow_outside=True)
     for k in (0, 7, 299):
         assert np.array_equal(read_image(images[k], pipeline.card).image, dataset.images[k])
@@ -276,7 +276,7 @@ def test_what_would_command_a_terminal_is_not_printed(classical, pictures, tmp_p
     card = classical.card.model_copy(
         update={"dataset": "a\x1b[31m", "classes": ("\x1b[2J", *classical.card.classes[1:])}
     )
-    saving.save(replace(classical, card=card), tmp_path / "it.pipeline")
+    saving.save_pipeline(replace(classical, card=card), tmp_path / "it.pipeline")
     said = command("predict", tmp_path / "it.pipeline", pictures[0])
     assert "\x1b" not in said.out
     assert r"\x1b[2J" in said.out
@@ -302,11 +302,13 @@ def test_a_place_that_cannot_be_written_is_refused_before_training(tmp_path, com
 
 
 def test_several_labels_are_those_above_one_half(several_labels, make_cell):
-    card = fit(make_cell(several_labels, "pixels", "rbf_svm", split="holdout"), several_labels).card
-    assert answers.classes_of(card, np.array([0.6, 0.7])) == ["even", "large"]
-    assert answers.classes_of(card, np.array([0.45, 0.7])) == ["large"]
-    assert answers.said_of(card, np.array([0.6, 0.7])) == ("even, large", 0.6)
-    assert answers.said_of(card, np.array([0.1, 0.2])) == ("none", 0.2)
+    card = fit_pipeline(
+        make_cell(several_labels, "pixels", "rbf_svm", split="holdout"), several_labels
+    ).card
+    assert answers.predicted_classes(card, np.array([0.6, 0.7])) == ["even", "large"]
+    assert answers.predicted_classes(card, np.array([0.45, 0.7])) == ["large"]
+    assert answers.describe_prediction(card, np.array([0.6, 0.7])) == ("even, large", 0.6)
+    assert answers.describe_prediction(card, np.array([0.1, 0.2])) == ("none", 0.2)
 
 
 # what mattered

@@ -10,10 +10,10 @@ from PIL import Image
 
 from benchmark.errors import UserError
 from benchmark.pipelines import file, saving
-from benchmark.pipelines.pipeline import fit
+from benchmark.pipelines.pipeline import fit_pipeline
 from benchmark.pipelines.rehearsal import rehearse_saving
-from benchmark.pipelines.sources import match_plugins
-from benchmark.plugins.registry import resolve
+from benchmark.pipelines.sources import match_plugin_files
+from benchmark.plugins.registry import resolve_spec
 from benchmark.plugins.spec import Spec
 
 NETS = """
@@ -350,10 +350,12 @@ def test_plain_attributes_come_back_as_they_were(folder, command):
 
 @pytest.mark.parametrize("k", range(17))
 def test_estimators_of_scikit_learn_inside_a_plug_in_come_back(k, folder, digits, make_cell):
-    target = resolve("model", Spec.parse(f"{folder / 'keepers.py'}:Any(k={k})"))
+    target = resolve_spec("model", Spec.parse(f"{folder / 'keepers.py'}:Any(k={k})"))
     cell = make_cell(digits, split="holdout")
-    pipeline = fit(replace(cell, values={**cell.values, "model": target}), digits)
-    again = file.loads(file.dumps(pipeline), "it.pipeline", [str(folder / "keepers.py")])
+    pipeline = fit_pipeline(replace(cell, values={**cell.values, "model": target}), digits)
+    again = file.deserialize_pipeline(
+        file.serialize_pipeline(pipeline), "it.pipeline", [str(folder / "keepers.py")]
+    )
     np.testing.assert_allclose(
         again.predict_proba(digits.images), pipeline.predict_proba(digits.images), atol=1e-5
     )
@@ -363,7 +365,9 @@ def test_what_is_made_of_parts_is_rehearsed_though_all_are_in_the_registry(
     digits, make_cell, monkeypatch
 ):
     names = []
-    monkeypatch.setattr(saving, "read_back", lambda pipeline, *_: names.append(pipeline.card.model))
+    monkeypatch.setattr(
+        saving, "serialize_and_verify", lambda pipeline, *_: names.append(pipeline.card.model)
+    )
     for model in ("knn", "one_vs_rest(estimator=knn)"):
         rehearse_saving(make_cell(digits, model=model, split="holdout"), digits)
     assert names == ["one_vs_rest(estimator=knn)"]
@@ -374,11 +378,11 @@ def test_what_is_made_of_parts_is_rehearsed_though_all_are_in_the_registry(
 )
 def test_a_strangers_name_of_a_plug_in_is_in_no_command_to_be_copied(name):
     with pytest.raises(UserError, match=r"is no name of a plug-in file") as caught:
-        match_plugins({name: b"text"}, [], "it.pipeline")
+        match_plugin_files({name: b"text"}, [], "it.pipeline")
     assert "unzip" not in str(caught.value)
     assert len(str(caught.value)) < 500
 
 
 def test_commands_to_be_copied_quote_the_name_of_the_file():
     with pytest.raises(UserError, match=r"unzip -p 'my model\(1\)\.pipeline' plugins/mine\.py"):
-        match_plugins({"mine.py": b"text"}, [], "my model(1).pipeline")
+        match_plugin_files({"mine.py": b"text"}, [], "my model(1).pipeline")

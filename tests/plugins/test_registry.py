@@ -7,11 +7,11 @@ from benchmark.errors import UserError
 from benchmark.plugins import registry
 from benchmark.plugins.plugin_files import list_plugins
 from benchmark.plugins.registry import (
-    build,
-    describe,
-    find,
-    registered,
-    resolve,
+    build_component,
+    describe_spec,
+    find_plugin_specs,
+    registered_targets,
+    resolve_spec,
     with_defaults,
 )
 from benchmark.plugins.spec import Spec
@@ -21,22 +21,24 @@ FAKES = str(Path(__file__).parents[1] / "fakes.py")
 
 @pytest.mark.parametrize("kind", ["dataset", "extractor", "model", "strategy"])
 def test_every_entry_of_a_menu_has_code_and_a_line_that_says_what_it_is(kind):
-    for name, target in registered(kind).items():
-        assert (registry.load(target).__doc__ or "").strip(), f"{kind} {name} has no docstring"
+    for name, target in registered_targets(kind).items():
+        assert (registry.import_target(target).__doc__ or "").strip(), (
+            f"{kind} {name} has no docstring"
+        )
 
 
 def test_a_misspelt_name_or_parameter_is_answered_with_the_nearest_one():
     with pytest.raises(UserError, match="did you mean 'hog'"):
-        resolve("extractor", Spec("hgo"))
+        resolve_spec("extractor", Spec("hgo"))
     with pytest.raises(UserError, match="did you mean 'orientations'"):
-        resolve("extractor", Spec.parse("hog(orientation=9)"))
+        resolve_spec("extractor", Spec.parse("hog(orientation=9)"))
     with pytest.raises(UserError, match="did you mean 'knn'"):
-        resolve("model", Spec.parse("one_vs_rest(estimator=kn)"))
+        resolve_spec("model", Spec.parse("one_vs_rest(estimator=kn)"))
 
 
 def test_a_required_parameter_that_is_missing_is_named():
     with pytest.raises(UserError, match="needs estimator"):
-        resolve("model", Spec("one_vs_rest"))
+        resolve_spec("model", Spec("one_vs_rest"))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,7 @@ def test_a_value_that_is_not_allowed_is_refused_before_anything_is_run(kind, lab
         UserError,
         match=r"'orientations' parameter of HOG|epochs must be a valid integer, not 'many'",
     ):
-        resolve(kind, Spec.parse(label))
+        resolve_spec(kind, Spec.parse(label))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +64,7 @@ def test_a_value_that_is_not_allowed_is_refused_before_anything_is_run(kind, lab
 )
 def test_a_value_of_the_wrong_type_is_refused_before_anything_is_run(kind, label):
     with pytest.raises(UserError, match=r"must be a valid \w+, not "):
-        resolve(kind, Spec.parse(label))
+        resolve_spec(kind, Spec.parse(label))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,7 @@ def test_a_value_that_an_estimator_inside_would_refuse_is_refused_before_anythin
     kind, label
 ):
     with pytest.raises(UserError, match=r"must be|must lie"):
-        resolve(kind, Spec.parse(label))
+        resolve_spec(kind, Spec.parse(label))
 
 
 def test_whole_numbers_and_pairs_are_read_as_the_hints_mean_them():
@@ -90,7 +92,7 @@ def test_whole_numbers_and_pairs_are_read_as_the_hints_mean_them():
         "color_histogram(grid=(2, 2))",
         "sift_bovw(random_state=3)",
     ):
-        assert build(resolve("extractor", Spec.parse(label)))
+        assert build_component(resolve_spec("extractor", Spec.parse(label)))
 
 
 def test_a_plug_in_that_cannot_be_made_is_a_users_error(tmp_path):
@@ -99,22 +101,22 @@ def test_a_plug_in_that_cannot_be_made_is_a_users_error(tmp_path):
         "extract(self, b):\n        return b\n"
     )
     with pytest.raises(UserError, match="boom cannot be made: RuntimeError: no"):
-        build(resolve("extractor", Spec("boom"), [str(tmp_path / "boom.py")]))
+        build_component(resolve_spec("extractor", Spec("boom"), [str(tmp_path / "boom.py")]))
 
 
 def test_classes_of_a_file_are_named_in_snake_case_and_found_by_kind():
     names = {(kind, name) for kind, name, _ in list_plugins(FAKES)}
     assert ("extractor", "wrong_length") in names
     assert ("model", "gives_na_n") in names or ("model", "gives_nan") in names
-    assert build(resolve("extractor", Spec("mean_gray"), [FAKES])).stateless
-    assert build(resolve("extractor", Spec(f"{FAKES}:MeanGray"))).stateless
+    assert build_component(resolve_spec("extractor", Spec("mean_gray"), [FAKES])).stateless
+    assert build_component(resolve_spec("extractor", Spec(f"{FAKES}:MeanGray"))).stateless
 
 
 def test_two_things_with_one_name_are_an_error(tmp_path):
     file = tmp_path / "plug.py"
     file.write_text("from features.base import Extractor\nclass Hog(Extractor):\n    pass\n")
     with pytest.raises(UserError, match="two extractors are named 'hog'"):
-        registered("extractor", [str(file)])
+        registered_targets("extractor", [str(file)])
 
 
 @pytest.mark.parametrize(
@@ -149,7 +151,7 @@ def test_a_function_that_says_which_classifier_it_returns_is_a_model(tmp_path):
     assert [(kind, name) for kind, name, _ in list_plugins(str(file))] == [("model", "nearest")]
     file = tmp_path / "unsaid.py"
     file.write_text(head + "def nearest(k=3):\n    return KNeighborsClassifier(k)\n")
-    assert [kind for kind, _ in find(f"{file}:nearest(k=5)")] == ["model"]
+    assert [kind for kind, _ in find_plugin_specs(f"{file}:nearest(k=5)")] == ["model"]
 
 
 def test_entry_points_join_the_menu(tmp_path, monkeypatch, plugin_text):
@@ -163,17 +165,18 @@ def test_entry_points_join_the_menu(tmp_path, monkeypatch, plugin_text):
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     registry._entry_points.cache_clear()
-    assert registered("extractor")["mine"] == "thirdparty:Mine"
-    assert build(resolve("extractor", Spec.parse("mine(k=3)"))).k == 3
-    assert registered("strategy")["balance"] == "imblearn.over_sampling:RandomOverSampler"
+    assert registered_targets("extractor")["mine"] == "thirdparty:Mine"
+    assert build_component(resolve_spec("extractor", Spec.parse("mine(k=3)"))).k == 3
+    assert registered_targets("strategy")["balance"] == "imblearn.over_sampling:RandomOverSampler"
     sys.modules.pop("thirdparty", None)
     registry._entry_points.cache_clear()
 
 
 def test_a_default_and_the_same_value_written_out_are_described_alike():
-    assert describe(resolve("extractor", Spec("hog"))) == describe(
-        resolve("extractor", Spec.parse("hog(orientations=9)"))
+    assert describe_spec(resolve_spec("extractor", Spec("hog"))) == describe_spec(
+        resolve_spec("extractor", Spec.parse("hog(orientations=9)"))
     )
     assert (
-        with_defaults(resolve("split", Spec("holdout"))).label == "holdout(seed=42, test_size=0.2)"
+        with_defaults(resolve_spec("split", Spec("holdout"))).label
+        == "holdout(seed=42, test_size=0.2)"
     )

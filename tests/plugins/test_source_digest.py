@@ -7,16 +7,16 @@ def test_changed_code_of_a_plug_in_or_of_what_it_imports_is_another_digest(tmp_p
     file, helper = tmp_path / "plug.py", tmp_path / "helper.py"
     file.write_text(plugin_text + "    def lazily(self):\n        import helper\n")
     helper.write_text("x = 1\n")
-    first = source_digest.digest.__wrapped__(f"{file}:Mine")
+    first = source_digest.digest_source.__wrapped__(f"{file}:Mine")
     helper.write_text("x = 2\n")
-    second = source_digest.digest.__wrapped__(f"{file}:Mine")
+    second = source_digest.digest_source.__wrapped__(f"{file}:Mine")
     assert first != second
     file.write_text(file.read_text() + "\n# other\n")
-    assert source_digest.digest.__wrapped__(f"{file}:Mine") != second
+    assert source_digest.digest_source.__wrapped__(f"{file}:Mine") != second
 
 
 def test_a_digest_follows_imports_inside_functions():
-    followed = source_digest._followed(
-        source_digest._source("models.cnn", Path(), ("models",)), "models"
+    followed = source_digest._follow_imports(
+        source_digest._find_module_file("models.cnn", Path(), ("models",)), "models"
     )
     assert "training.py" in {file.name for file in followed}

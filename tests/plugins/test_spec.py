@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.errors import UserError
-from benchmark.plugins.spec import Spec, join, parse_sum
+from benchmark.plugins.spec import Spec, join_labels, parse_sum
 
 VALUES = st.one_of(
     st.integers(1 - 2**32, 2**32 - 1),
@@ -47,7 +47,7 @@ def test_a_plus_concatenates_but_not_inside_parentheses():
         "hog(block_norm='a+b')",
         "pixels",
     ]
-    assert parse_sum(join(parse_sum("hog + pixels"))) == parse_sum("hog + pixels")
+    assert parse_sum(join_labels(parse_sum("hog + pixels"))) == parse_sum("hog + pixels")
 
 
 @pytest.mark.parametrize(

@@ -15,15 +15,15 @@ from scipy import stats
 
 from benchmark import load_study, run
 from benchmark.errors import UserError
-from benchmark.evaluation.evaluate import evaluate
-from benchmark.reporting.compare import compare, compare_all
-from benchmark.reporting.comparison import Comparison, comparison_tables
-from benchmark.reporting.entry_lookup import find_entry
+from benchmark.evaluation.evaluate import evaluate_on_dataset
+from benchmark.reporting.compare import compare_all_configurations, compare_configurations
+from benchmark.reporting.comparison import Comparison, make_comparison_tables
+from benchmark.reporting.entry_lookup import find_configuration
 from benchmark.reporting.leaderboard import ENTRY
 from benchmark.results.store import Store
 from benchmark.scoring import metrics
 from benchmark.scoring.predictions import Predictions
-from benchmark.scoring.significance import Result, corrected_t, delong, mcnemar
+from benchmark.scoring.significance import Result, corrected_t_test, delong_test, mcnemar
 
 HOG, PIXELS = ("hog", "smote", "rbf_svm"), ("pixels", "none", "knn")
 
@@ -68,17 +68,18 @@ def add(
     predictions.save(folder / "predictions" / f"{key}.npz")
     n = len(predictions.y_true)
     with Store(folder) as store:
-        store.plan([(labels, key)])
+        store.record_planned_cells([(labels, key)])
         per_class = {
-            name: {**of, "train": 10} for name, of in metrics.per_class(predictions).items()
+            name: {**of, "train": 10}
+            for name, of in metrics.compute_class_metrics(predictions).items()
         }
         sizes = {"n_train": 2 * n, "n_images": 3 * n, "n_test": n}
         values = (
-            {**metrics.compute(predictions), **sizes, "per_class": per_class}
+            {**metrics.compute_metrics(predictions), **sizes, "per_class": per_class}
             if status == "ok"
             else {}
         )
-        store.add({"key": key, "status": status, "reason": "", **labels, **values})
+        store.add_row({"key": key, "status": status, "reason": "", **labels, **values})
     return key
 
 
@@ -93,7 +94,7 @@ def y():
 def test_accuracy_on_one_split_is_tested_by_mcnemar_and_bounded_by_tangos_interval(tmp_path, y):
     a, b = predicted(y, [0, 1]), predicted(y, range(1, 15))
     add(tmp_path, HOG, a), add(tmp_path, PIXELS, b)
-    (found,) = compare(tmp_path, "hog", "pixels", "accuracy")
+    (found,) = compare_configurations(tmp_path, "hog", "pixels", "accuracy")
     expected = mcnemar(y, a.labels, b.labels)
     assert (found.result.p_value, found.result.effect) == (
         expected.p_value,
@@ -107,12 +108,12 @@ def test_the_auc_of_two_classes_is_tested_by_delong_and_of_three_by_the_jackknif
     y = np.arange(420) % 2
     a, b = predicted(y, range(0, 20)), predicted(y, range(10, 60))
     add(tmp_path, HOG, a), add(tmp_path, PIXELS, b)
-    (found,) = compare(tmp_path, "hog", "pixels", "auc")
-    assert found.result == delong(y, a.proba[:, 1], b.proba[:, 1])
+    (found,) = compare_configurations(tmp_path, "hog", "pixels", "auc")
+    assert found.result == delong_test(y, a.proba[:, 1], b.proba[:, 1])
     three = np.arange(420) % 3
     for entry, wrong in ((HOG, range(0, 20)), (PIXELS, range(10, 60))):
         add(tmp_path, entry, predicted(three, wrong, 3), dataset="skin")
-    found = compare(tmp_path, "hog", "pixels", "auc")
+    found = compare_configurations(tmp_path, "hog", "pixels", "auc")
     assert [one.result.test for one in found] == [
         "DeLong's test",
         "paired jackknife t-test",
@@ -126,9 +127,9 @@ def test_probabilities_that_happen_to_be_0_or_1_have_an_auc_like_any_others(tmp_
     certain = replace(certain, proba=np.eye(2)[certain.labels])
     add(tmp_path, HOG, certain)
     add(tmp_path, PIXELS, predicted(y, range(80)))
-    (found,) = compare(tmp_path, "hog", "pixels", "auc")
+    (found,) = compare_configurations(tmp_path, "hog", "pixels", "auc")
     assert found.mean_a == pytest.approx(0.9)
-    assert found.result == delong(y, certain.proba[:, 1], predicted(y, range(80)).proba[:, 1])
+    assert found.result == delong_test(y, certain.proba[:, 1], predicted(y, range(80)).proba[:, 1])
 
 
 def test_images_of_one_patient_are_one_observation(tmp_path):
@@ -136,7 +137,7 @@ def test_images_of_one_patient_are_one_observation(tmp_path):
     for entry, wrong in ((HOG, range(0, 600, 20)), (PIXELS, range(0, 600, 5))):
         add(tmp_path, entry, predicted(np.arange(600) % 2, wrong, groups=patients))
     for metric in ("accuracy", "auc", "f1"):
-        (found,) = compare(tmp_path, "hog", "pixels", metric)
+        (found,) = compare_configurations(tmp_path, "hog", "pixels", metric)
         assert (found.result.test, found.result.n, found.result.unit) == (
             "paired jackknife t-test",
             100,
@@ -147,20 +148,23 @@ def test_images_of_one_patient_are_one_observation(tmp_path):
 def test_groups_of_one_image_each_change_nothing(tmp_path, y):
     for entry, wrong in ((HOG, [0, 1]), (PIXELS, range(1, 15))):
         add(tmp_path, entry, predicted(y, wrong, groups=np.arange(120).astype(str)))
-    assert compare(tmp_path, "hog", "pixels", "accuracy")[0].result.test == "McNemar's mid-p test"
+    assert (
+        compare_configurations(tmp_path, "hog", "pixels", "accuracy")[0].result.test
+        == "McNemar's mid-p test"
+    )
 
 
 def test_seeds_on_one_split_are_no_further_test_images(tmp_path, y):
     for seed in (0, 1):
         add(tmp_path, HOG, predicted(y, [0, 1]), seed=seed)
         add(tmp_path, PIXELS, predicted(y, range(1, 15)), seed=seed)
-    (alike,) = compare(tmp_path, "hog", "pixels", "accuracy")
+    (alike,) = compare_configurations(tmp_path, "hog", "pixels", "accuracy")
     assert (alike.result.test, alike.result.n) == ("McNemar's mid-p test", 120), (
         "both seeds predict the same: one classifier"
     )
     add(tmp_path, HOG, predicted(y, [0, 1, 2, 3]), seed=2)
     add(tmp_path, PIXELS, predicted(y, range(1, 15)), seed=2)
-    (other,) = compare(tmp_path, "hog", "pixels", "accuracy")
+    (other,) = compare_configurations(tmp_path, "hog", "pixels", "accuracy")
     assert (other.result.test, other.result.n) == ("paired jackknife t-test", 120)
     assert other.result.effect == pytest.approx(14 / 120 - (2 + 2 + 4) / 3 / 120), (
         "of the means over seeds"
@@ -179,10 +183,10 @@ def test_folds_are_tested_by_the_corrected_t_test_with_seeds_averaged_first(tmp_
             fold=fold,
             seed=seed,
         )
-    (found,) = compare(tmp_path, "hog", "pixels", "accuracy")
+    (found,) = compare_configurations(tmp_path, "hog", "pixels", "accuracy")
     by_hand = np.array([10 - 5, 11 - 8, 12 - 5]) / 120
     assert found.result.n == 3, "folds, not 6 cells"
-    assert found.result.p_value == pytest.approx(corrected_t(by_hand, 240, 120).p_value)
+    assert found.result.p_value == pytest.approx(corrected_t_test(by_hand, 240, 120).p_value)
     assert found.result.effect == pytest.approx(by_hand.mean())
     assert found.mean_a - found.mean_b == pytest.approx(found.result.effect)
 
@@ -193,18 +197,18 @@ def test_several_data_sets_are_tested_by_wilcoxon_from_six_on(tmp_path):
         add(tmp_path, HOG, predicted(y, range(k)), dataset=f"set{k}")
         add(tmp_path, PIXELS, predicted(y, range(40 + 2 * k)), dataset=f"set{k}")
         if k == 0:
-            (only,) = compare(tmp_path, "hog", "pixels", "auc")
+            (only,) = compare_configurations(tmp_path, "hog", "pixels", "auc")
             assert only.result.test == "DeLong's test", "one data set is none to compare across"
         if k == 4:
-            *_, five = compare(tmp_path, "hog", "pixels", "auc")
+            *_, five = compare_configurations(tmp_path, "hog", "pixels", "auc")
             assert (
                 "is not computed: 5 data sets, 5 of them with a difference, and the two-sided test "
-                "cannot reach p < 0.05 below 6" in five.text
+                "cannot reach p < 0.05 below 6" in five.summary
             )
-    *each, last = compare(tmp_path, "hog", "pixels", "auc")
+    *each, last = compare_configurations(tmp_path, "hog", "pixels", "auc")
     assert len(each) == 6
     assert last.result.p_value == 2 / 2**6
-    assert last.text.startswith("across 6 data sets")
+    assert last.summary.startswith("across 6 data sets")
 
 
 # ---- what is said
@@ -216,7 +220,7 @@ def said(effect, p_value=0.01, metric="f1", **more):
     )
     return Comparison(
         "breast · official", "breast", "A", "B", metric, 0.8 + effect, 0.8, replace(result, **more)
-    ).text
+    ).summary
 
 
 def test_the_sentences_hold_effect_interval_test_and_verdict():
@@ -249,14 +253,17 @@ def test_what_is_not_significant_names_no_winner_and_what_is_refused_gives_the_r
 
 def test_an_effect_changes_sign_with_the_order_of_the_entries(tmp_path, y):
     add(tmp_path, HOG, predicted(y, [0, 1])), add(tmp_path, PIXELS, predicted(y, range(1, 15)))
-    (one,), (two,) = compare(tmp_path, "hog", "pixels"), compare(tmp_path, "pixels", "hog")
+    (one,), (two,) = (
+        compare_configurations(tmp_path, "hog", "pixels"),
+        compare_configurations(tmp_path, "pixels", "hog"),
+    )
     assert one.result.effect == -two.result.effect
     assert (one.result.lower, one.result.p_value) == (
         pytest.approx(-two.result.upper),
         two.result.p_value,
     )
-    assert "hog / smote / rbf_svm is better" in one.text
-    assert "hog / smote / rbf_svm is better" in two.text
+    assert "hog / smote / rbf_svm is better" in one.summary
+    assert "hog / smote / rbf_svm is better" in two.summary
 
 
 def test_cells_that_only_one_entry_has_done_do_not_count_and_are_said(tmp_path, y):
@@ -271,9 +278,9 @@ def test_cells_that_only_one_entry_has_done_do_not_count_and_are_said(tmp_path, 
             fold=fold,
             status=status,
         )
-    (found,) = compare(tmp_path, "hog", "pixels")
+    (found,) = compare_configurations(tmp_path, "hog", "pixels")
     assert found.result.n == 2
-    assert found.text.endswith("Only 2 of 3 pairs of cells are done.")
+    assert found.summary.endswith("Only 2 of 3 pairs of cells are done.")
 
 
 # ---- several comparisons
@@ -291,24 +298,24 @@ def folds_of(tmp_path, entry, wrong, y, **more):
 def test_a_pair_picked_from_a_table_is_adjusted_for_the_entries_of_the_table(tmp_path, y):
     folds_of(tmp_path, HOG, (4, 5, 7), y)
     folds_of(tmp_path, PIXELS, (9, 10, 13), y)
-    (alone,) = compare(tmp_path, "hog", "pixels", "accuracy")
+    (alone,) = compare_configurations(tmp_path, "hog", "pixels", "accuracy")
     assert alone.result.significant
-    assert "adjusted" not in alone.text
+    assert "adjusted" not in alone.summary
     for k in range(10):
         folds_of(
             tmp_path, ("lbp", "none", f"random_forest(n_estimators={k + 1})"), (9 + k, 4, 20), y
         )
     folds_of(tmp_path, ("pixels", "none", "majority"), (60, 60, 60), y)
-    (picked,) = compare(tmp_path, "hog", "pixels", "accuracy")
+    (picked,) = compare_configurations(tmp_path, "hog", "pixels", "accuracy")
     assert picked.result.p_value == pytest.approx(alone.result.p_value)
     assert picked.result.family == 11, "the baseline is no candidate"
     assert picked.result.adjusted == pytest.approx(min(1, 11 * picked.result.p_value))
     assert (
         "adjusted for 11 comparisons with one of the two (Holm). The data cannot tell them apart."
-        in picked.text
+        in picked.summary
     )
     assert picked.result.lower <= 0 <= picked.result.upper
-    assert "at 95% for all 11 comparisons together" in picked.text
+    assert "at 95% for all 11 comparisons together" in picked.summary
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -317,24 +324,24 @@ def test_verdict_adjusted_p_value_and_interval_agree(tmp_path, seed):
     for k in range(6):
         wrong = random.integers(3, 12) + random.integers(0, 4, 3)
         folds_of(tmp_path, ("hog", "none", f"random_forest(n_estimators={k + 1})"), wrong, y)
-    found = compare_all(tmp_path, "random_forest(n_estimators=1)", "accuracy")
+    found = compare_all_configurations(tmp_path, "random_forest(n_estimators=1)", "accuracy")
     assert len(found) == 5
     for one in found:
         result = one.result
         if not np.isnan(result.p_value) and not np.isnan(result.lower):
             assert result.significant == (result.adjusted < 0.05)
             assert result.significant or result.lower <= 0 <= result.upper
-            assert ("is better" in one.text.split("Corrected")[1]) == result.significant
+            assert ("is better" in one.summary.split("Corrected")[1]) == result.significant
 
 
 def test_all_entries_are_compared_with_one_the_best_first(tmp_path, y):
     folds_of(tmp_path, HOG, (4, 5, 7), y)
     folds_of(tmp_path, PIXELS, (9, 10, 13), y)
     folds_of(tmp_path, THIRD, (1, 2, 3), y)
-    found = compare_all(tmp_path, "pixels", "accuracy")
+    found = compare_all_configurations(tmp_path, "pixels", "accuracy")
     assert [one.a[0] for one in found] == ["lbp", "hog"]
     assert {one.result.family for one in found} == {2}
-    pair = compare(tmp_path, "hog", "pixels", "accuracy")[0].result
+    pair = compare_configurations(tmp_path, "hog", "pixels", "accuracy")[0].result
     assert pair.adjusted >= found[1].result.adjusted
     assert replace(pair, adjusted=0) == replace(found[1].result, adjusted=0)
 
@@ -343,10 +350,10 @@ def test_an_entry_that_never_ended_beside_the_other_is_listed_with_the_reason(tm
     folds_of(tmp_path, HOG, (4, 5, 7), y)
     folds_of(tmp_path, PIXELS, (9, 10, 13), y)
     folds_of(tmp_path, THIRD, (1, 2, 3), y, status="skipped")
-    found = compare_all(tmp_path, "pixels", "accuracy")
+    found = compare_all_configurations(tmp_path, "pixels", "accuracy")
     assert [one.a[0] for one in found] == ["hog", "lbp"]
-    assert "not computed: they have no cell that both have done" in found[1].text
-    ((_, table, lines),) = comparison_tables(found)
+    assert "not computed: they have no cell that both have done" in found[1].summary
+    ((_, table, lines),) = make_comparison_tables(found)
     assert list(table["verdict"]) == ["better", "not computed"]
     assert (
         "lbp / none / random_forest: the comparison is not computed: they have no cell that both "
@@ -359,9 +366,9 @@ def test_every_interval_of_a_family_has_the_level_that_makes_all_hold_together(t
     folds_of(tmp_path, HOG, (4, 5, 7), y)
     folds_of(tmp_path, THIRD, (1, 12, 23), y)
     folds_of(tmp_path, ("gist", "none", "knn"), (10, 11, 12), y)
-    found = [one.result for one in compare_all(tmp_path, "pixels", "accuracy")]
+    found = [one.result for one in compare_all_configurations(tmp_path, "pixels", "accuracy")]
     assert len({one.p_value for one in found}) == 3
-    picked = compare(tmp_path, "hog", "pixels", "accuracy")[0].result
+    picked = compare_configurations(tmp_path, "hog", "pixels", "accuracy")[0].result
     for result in (*found, picked):
         assert (result.family, result.alpha) == (3, pytest.approx(0.05 / 3))
         tail = stats.t.isf(0.05 / 3 / 2, 2)
@@ -375,7 +382,10 @@ def test_the_order_of_a_pair_changes_neither_its_adjusted_p_value_nor_its_verdic
     for name in names:
         folds_of(tmp_path, name, random.integers(3, 12) + random.integers(0, 4, 3), y)
     for a, b in combinations((" / ".join(name) for name in names), 2):
-        one, two = (compare(tmp_path, *order, "accuracy")[0].result for order in ((a, b), (b, a)))
+        one, two = (
+            compare_configurations(tmp_path, *order, "accuracy")[0].result
+            for order in ((a, b), (b, a))
+        )
         assert one.adjusted == pytest.approx(two.adjusted)
         assert (one.lower, one.upper) == (pytest.approx(-two.upper), pytest.approx(-two.lower))
         assert (one.family, one.significant) == (two.family, two.significant)
@@ -396,7 +406,7 @@ def four_by_two(tmp_path, y):
 def test_against_a_strategy_each_entry_is_compared_with_that_of_its_extractor_and_model(
     four_by_two,
 ):
-    found = compare_all(four_by_two, "none", "accuracy")
+    found = compare_all_configurations(four_by_two, "none", "accuracy")
     assert {(one.a, one.b) for one in found} == {
         ((extractor, "smote", model), (extractor, "none", model))
         for extractor in ("hog", "lbp")
@@ -406,12 +416,12 @@ def test_against_a_strategy_each_entry_is_compared_with_that_of_its_extractor_an
     with pytest.raises(
         UserError, match=r"'hog' names 4 entries of .*; write more of the one you mean"
     ):
-        compare_all(four_by_two, "hog", "accuracy")
+        compare_all_configurations(four_by_two, "hog", "accuracy")
 
 
 def test_a_table_of_comparisons_has_a_row_per_entry_and_says_what_its_columns_mean(four_by_two):
-    (title, table, lines), *further = comparison_tables(
-        compare_all(four_by_two, "hog / none / knn", "accuracy")
+    (title, table, lines), *further = make_comparison_tables(
+        compare_all_configurations(four_by_two, "hog / none / knn", "accuracy")
     )
     assert not further
     assert title == "breast · official: compared with hog / none / knn"
@@ -428,15 +438,20 @@ def test_a_table_of_comparisons_has_a_row_per_entry_and_says_what_its_columns_me
     assert len(table) == 7
     assert "all 6 comparisons together (Bonferroni)" in lines[0]
     assert "higher is better" in lines[0]
-    ((_, table, _),) = comparison_tables(compare_all(four_by_two, "none", "accuracy"))
+    ((_, table, _),) = make_comparison_tables(
+        compare_all_configurations(four_by_two, "none", "accuracy")
+    )
     assert set(table["with"]) == {"none"}
 
 
 def test_every_entry_is_compared_with_one_floor_and_no_floor_with_another(four_by_two):
-    found = compare_all(four_by_two, "majority", "accuracy")
+    found = compare_all_configurations(four_by_two, "majority", "accuracy")
     assert len(found) == 8
     assert all("majority" in one.b and "majority" not in one.a for one in found)
-    assert "majority" in compare(four_by_two, "hog / none / knn", "majority", "accuracy")[0].b
+    assert (
+        "majority"
+        in compare_configurations(four_by_two, "hog / none / knn", "majority", "accuracy")[0].b
+    )
 
 
 def test_a_p_value_is_printed_with_the_digits_that_show_its_side_of_the_level():
@@ -460,21 +475,21 @@ def test_folds_that_lack_a_class_are_not_averaged_with_complete_ones(tmp_path):
                 split="stratified_kfold",
                 fold=fold,
             )
-    (found,) = compare(tmp_path, "hog", "pixels")
+    (found,) = compare_configurations(tmp_path, "hog", "pixels")
     assert found.result.n == 3
     assert (
         "over 3 of 4 folds, those with test images of every class: 1 without test images of class 2"
-        in found.text
+        in found.summary
     )
-    (accuracy,) = compare(tmp_path, "hog", "pixels", "accuracy")
+    (accuracy,) = compare_configurations(tmp_path, "hog", "pixels", "accuracy")
     assert accuracy.result.n == 4
 
 
 def test_average_precision_of_two_classes_names_its_class(tmp_path, y):
     for entry, wrong in ((HOG, [0, 1]), (PIXELS, range(1, 15))):
         add(tmp_path, entry, predicted(y, wrong))
-    (found,) = compare(tmp_path, "hog", "pixels", "average_precision")
-    assert "in average_precision of 'class 1' (" in found.text
+    (found,) = compare_configurations(tmp_path, "hog", "pixels", "average_precision")
+    assert "in average_precision of 'class 1' (" in found.summary
 
 
 def test_groups_of_rows_are_titled_by_what_sets_them_apart(tmp_path, y):
@@ -487,7 +502,7 @@ def test_groups_of_rows_are_titled_by_what_sets_them_apart(tmp_path, y):
     ):
         for entry in (HOG, PIXELS):
             add(tmp_path, entry, predicted(y, [0]), **more)
-    titles = [found.title for found in compare(tmp_path, "hog", "pixels")]
+    titles = [found.title for found in compare_configurations(tmp_path, "hog", "pixels")]
     known, other = "data breast · official", "data other · official"
     apart = ("0.1 of the training set", "occlusion boxes(share=0.1)", "28 px · step(ratio=10)")
     assert titles == [
@@ -528,7 +543,7 @@ def entries():
     ],
 )
 def test_a_name_is_as_much_of_an_entry_as_only_it_has(entries, name, entry):
-    assert find_entry(name, entries, "out") == tuple(entries.iloc[entry])
+    assert find_configuration(name, entries, "out") == tuple(entries.iloc[entry])
 
 
 def test_the_floor_is_meant_only_where_nothing_else_is():
@@ -536,8 +551,8 @@ def test_the_floor_is_meant_only_where_nothing_else_is():
         [("hog", "none", "majority"), ("hog", "none", "knn"), ("hog", "smote", "knn")],
         columns=ENTRY,
     )
-    assert find_entry("none", rows, Path()) == ("hog", "none", "knn")
-    assert find_entry("majority", rows, Path()) == ("hog", "none", "majority")
+    assert find_configuration("none", rows, Path()) == ("hog", "none", "knn")
+    assert find_configuration("majority", rows, Path()) == ("hog", "none", "majority")
 
 
 def test_ambiguous_and_unknown_names_are_told_the_nearest(entries):
@@ -545,13 +560,13 @@ def test_ambiguous_and_unknown_names_are_told_the_nearest(entries):
         UserError,
         match=r"'rbf_svm' names 2 entries of out: 'hog / smote / rbf_svm', 'hog / none / rbf_svm'; write more",
     ):
-        find_entry("rbf_svm", entries, "out")
+        find_configuration("rbf_svm", entries, "out")
     with pytest.raises(
         UserError, match=r"no entry 'hgo / smote' in out; nearest: 'hog / smote / rbf_svm', "
     ):
-        find_entry("hgo / smote", entries, "out")
+        find_configuration("hgo / smote", entries, "out")
     with pytest.raises(UserError, match="no entry"):
-        find_entry("a / b / c / d", entries, "out")
+        find_configuration("a / b / c / d", entries, "out")
 
 
 # ---- a user's mistakes
@@ -567,7 +582,7 @@ def test_mistakes_are_named(tmp_path, y):
         (("hog", "pixels"), "no cell in .* that both have done"),
     ):
         with pytest.raises(UserError, match=says):
-            compare(tmp_path, *arguments)
+            compare_configurations(tmp_path, *arguments)
     add(tmp_path, PIXELS, predicted(y, [1]))
     path = tmp_path / "predictions" / f"{key}.npz"
     whole = path.read_bytes()
@@ -576,16 +591,16 @@ def test_mistakes_are_named(tmp_path, y):
         with pytest.raises(
             UserError, match=r"is corrupted or truncated.* run its study again with --force"
         ):
-            compare(tmp_path, "hog", "pixels")
+            compare_configurations(tmp_path, "hog", "pixels")
     path.unlink()
     with pytest.raises(UserError, match=r"is missing: run its study again with --force"):
-        compare(tmp_path, "hog", "pixels")
+        compare_configurations(tmp_path, "hog", "pixels")
 
 
 def test_predictions_of_other_images_are_not_compared(tmp_path, y):
     add(tmp_path, HOG, predicted(y, [0])), add(tmp_path, PIXELS, predicted(1 - y, [0]))
     with pytest.raises(UserError, match="tested on different images"):
-        compare(tmp_path, "hog", "pixels")
+        compare_configurations(tmp_path, "hog", "pixels")
 
 
 # ---- predictions hold groups
@@ -595,11 +610,11 @@ def test_a_cell_stores_the_groups_of_its_test_images(tmp_path, digits, make_cell
     patients = np.array([f"patient {i // 4}" for i in range(len(digits.images))])
     dataset = replace(digits, groups=patients)
     cell = make_cell(dataset, split="holdout", model="majority")
-    assert evaluate(cell, dataset, tmp_path)["status"] == "ok"
+    assert evaluate_on_dataset(cell, dataset, tmp_path)["status"] == "ok"
     stored = Predictions.load(tmp_path / "predictions" / f"{cell.key}.npz")
     assert (stored.groups == patients[stored.test_index]).all()
     without = make_cell(digits, split="holdout", model="majority")
-    evaluate(without, digits, tmp_path)
+    evaluate_on_dataset(without, digits, tmp_path)
     assert Predictions.load(tmp_path / "predictions" / f"{without.key}.npz").groups is None
 
 
@@ -635,8 +650,8 @@ def test_a_table_says_that_holm_may_reject_where_an_interval_has_zero():
         "A test", 3, 0.5, p_value=0.003, lower=-0.1, upper=1.1, family=14, adjusted=0.041
     )
     one = Comparison("digits", "digits", HOG, PIXELS, "f1", 0.9, 0.4, result)
-    ((_, table, lines),) = comparison_tables([one])
+    ((_, table, lines),) = make_comparison_tables([one])
     assert table["verdict"].tolist() == ["better"]
     assert any(line.startswith("Holm rejects a little more") for line in lines)
-    ((_, _, lines),) = comparison_tables([replace(one, result=replace(result, lower=0.1))])
+    ((_, _, lines),) = make_comparison_tables([replace(one, result=replace(result, lower=0.1))])
     assert not any(line.startswith("Holm") for line in lines)

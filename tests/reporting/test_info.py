@@ -4,7 +4,12 @@ import pytest
 
 from benchmark import load_results, load_study, run
 from benchmark.engine.schedule import CellTask
-from benchmark.reporting.info import completeness, cost, lines, saved
+from benchmark.reporting.info import (
+    describe_cache_savings,
+    describe_results,
+    make_completeness_table,
+    make_cost_table,
+)
 
 FAULTS = str(Path(__file__).parents[1] / "faults.py")
 
@@ -36,7 +41,7 @@ def rows(tmp_path_factory):
 
 
 def test_completeness_counts_by_axis_and_status(rows):
-    table = completeness(rows).set_index(["axis", "value"])
+    table = make_completeness_table(rows).set_index(["axis", "value"])
     assert list(table.columns) == ["planned", "ok", "failed"]
     assert list(table.loc[("all", "")]) == [8, 4, 3]
     assert list(table.loc[("seed", "0")]) == [4, 2, 2]
@@ -46,21 +51,21 @@ def test_completeness_counts_by_axis_and_status(rows):
 
 def test_cost_counts_each_matrix_once(rows):
     done = rows[rows["status"] == "ok"]
-    seconds = cost(rows).set_index("part")["seconds"]
+    seconds = make_cost_table(rows).set_index("part")["seconds"]
     assert seconds["fit"] == pytest.approx(done["fit_s"].sum())
     once = {key: matrix["seconds"] for used in done["matrices"] for key, matrix in used.items()}
     assert len(once) == 2
     assert seconds["extract"] == pytest.approx(sum(once.values()))
-    assert cost(rows)["share"].sum() == pytest.approx(1)
+    assert make_cost_table(rows)["share"].sum() == pytest.approx(1)
 
 
 def test_what_the_cache_saved_is_what_the_cells_would_have_computed_again(rows):
-    assert saved(rows).startswith("2 matrices of features (")
-    assert "used 4 times" in saved(rows)
+    assert describe_cache_savings(rows).startswith("2 matrices of features (")
+    assert "used 4 times" in describe_cache_savings(rows)
 
 
 def test_failures_are_counted_by_reason_and_the_machine_is_named(rows):
-    said = "\n".join(lines(rows))
+    said = "\n".join(describe_results(rows))
     assert "2 failed: hog / none / " in said
     assert "1 failed: pixels / none / " in said
     assert "the lens cap is on" in said

@@ -10,10 +10,10 @@ from sklearn.datasets import load_digits
 from benchmark.engine.runner import run
 from benchmark.errors import UserError
 from benchmark.reporting.class_table import ClassTable
-from benchmark.reporting.leaderboard import leaderboards, problems, shown
-from benchmark.reporting.text_tables import render, render_rows
+from benchmark.reporting.leaderboard import format_leaderboard, list_problems, make_leaderboards
+from benchmark.reporting.text_tables import render_rows, render_tables
 from benchmark.study.study import load_study
-from benchmark.utils.notes import Note, NoteKind, leak
+from benchmark.utils.notes import Note, NoteKind, leak_note
 
 FAKES = str(Path(__file__).parents[1] / "fakes.py")
 
@@ -64,7 +64,7 @@ def rows():
 
 
 def table(rows, metric="f1"):
-    ((_, found),) = leaderboards(rows, metric)
+    ((_, found),) = make_leaderboards(rows, metric)
     return found
 
 
@@ -84,7 +84,7 @@ def test_a_loss_ranks_its_lowest_first(rows):
 def test_the_spread_is_the_standard_deviation_over_folds(rows):
     found = table(rows)
     assert found["f1_std"][0] == pytest.approx(np.std([0.9, 0.8], ddof=1))
-    assert shown(found)["f1"][0] == "0.850 ±0.071"
+    assert format_leaderboard(found)["f1"][0] == "0.850 ±0.071"
 
 
 def test_a_mean_is_over_the_folds_where_the_metric_is_defined_and_says_how_many(rows):
@@ -93,8 +93,8 @@ def test_a_mean_is_over_the_folds_where_the_metric_is_defined_and_says_how_many(
     hog = found.set_index("extractor").loc["hog"]
     assert (hog["auc"], hog["auc_n"]) == (0.8, 1)
     assert pd.isna(hog["rank"]), "not beside entries that are defined on all folds"
-    assert "0.800 (1 of 2)" in list(shown(found)["auc"])
-    assert "(1 of 2)" not in " ".join(shown(found)["f1"])
+    assert "0.800 (1 of 2)" in list(format_leaderboard(found)["auc"])
+    assert "(1 of 2)" not in " ".join(format_leaderboard(found)["f1"])
 
 
 def with_classes(rows, absent):
@@ -126,7 +126,7 @@ def test_a_fold_that_lacks_a_class_is_not_averaged_with_complete_ones():
     assert found["accuracy"][0] == pytest.approx((0.658 * 2 + 0.914) / 3), "no average over classes"
     assert (
         "macro averages are over 2 of 3 folds, those with test images of every class: 1 without "
-        "test images of c" in problems(rows)
+        "test images of c" in list_problems(rows)
     )
     assert found["rank"][0] == 1
 
@@ -136,7 +136,7 @@ def test_folds_that_all_lack_the_same_class_are_averaged_and_said():
     assert table(rows)["f1"][0] == pytest.approx(0.7)
     assert any(
         "over the classes with test images, for all configurations alike" in line
-        for line in problems(rows)
+        for line in list_problems(rows)
     )
 
 
@@ -151,18 +151,21 @@ def test_folds_that_all_lack_a_class_rank_nothing_by_an_average_over_classes():
     found = table(rows)
     assert found["rank"].isna().all()
     assert not found["no_better"].any()
-    assert sorted(shown(found)["f1"]) == ["0.900 ±0.000", "1.000 ±0.000"]
-    assert set(shown(found)["rank"]) == {"-"}
-    assert "and rank none: of 2 folds, 2 without test images of b, c" in render(rows, "md", "f1")
+    assert sorted(format_leaderboard(found)["f1"]) == ["0.900 ±0.000", "1.000 ±0.000"]
+    assert set(format_leaderboard(found)["rank"]) == {"-"}
+    assert "and rank none: of 2 folds, 2 without test images of b, c" in render_tables(
+        rows, "md", "f1"
+    )
     assert sorted(table(rows, "accuracy")["rank"]) == [1, 2], "no average over classes"
 
 
 def test_folds_that_lack_different_classes_have_no_macro_average():
     rows = with_classes(three_folds([0.6, 0.7, 0.8]), {0: ("a",), 1: ("b",), 2: ("c",)})
     assert np.isnan(table(rows)["f1"][0])
-    assert shown(table(rows))["f1"][0] == "-"
+    assert format_leaderboard(table(rows))["f1"][0] == "-"
     assert any(
-        "not computed: no fold has test images of every class" in line for line in problems(rows)
+        "not computed: no fold has test images of every class" in line
+        for line in list_problems(rows)
     )
 
 
@@ -172,7 +175,7 @@ def test_a_class_without_training_images_is_named_under_the_table(rows):
         NoteKind.CLASSES,
     )
     rows["notes"] = [[note]] * len(rows)
-    assert any("class 'c' has no training images" in line for line in problems(rows))
+    assert any("class 'c' has no training images" in line for line in list_problems(rows))
 
 
 def test_a_multi_label_table_has_its_own_metrics_also_for_entries_that_were_skipped(rows):
@@ -180,7 +183,7 @@ def test_a_multi_label_table_has_its_own_metrics_also_for_entries_that_were_skip
     skipped = pd.DataFrame(
         [row("hog", fold, 0, status="skipped", model="other") for fold in (0, 1)]
     )
-    found = shown(table(pd.concat([rows, skipped], ignore_index=True)))
+    found = format_leaderboard(table(pd.concat([rows, skipped], ignore_index=True)))
     assert "subset_accuracy" in found
     assert "log_loss" not in found
 
@@ -194,23 +197,23 @@ def test_ties_share_a_rank(rows):
 
 def test_what_cannot_be_compared_is_not_in_one_table(rows):
     other = rows.assign(split="holdout")
-    assert len(list(leaderboards(pd.concat([rows, other]), "f1"))) == 2
+    assert len(list(make_leaderboards(pd.concat([rows, other]), "f1"))) == 2
 
 
 def test_failures_are_listed_with_their_reasons(rows):
-    assert problems(rows) == ["1 failed: a|b_c / none / knn: ValueError: no"]
+    assert list_problems(rows) == ["1 failed: a|b_c / none / knn: ValueError: no"]
 
 
 @pytest.mark.parametrize("form", ["csv", "json"])
 def test_machine_formats_hold_every_digit(rows, form):
-    text = render(rows, form, "f1")
+    text = render_tables(rows, form, "f1")
     back = pd.read_csv(io.StringIO(text)) if form == "csv" else pd.read_json(io.StringIO(text))
     assert back["f1"][0] == pytest.approx(0.85, abs=1e-12)
 
 
 def test_markdown_and_latex_escape_what_they_must(rows):
-    assert r"a\|b_c" in render(rows, "md", "f1")
-    assert r"b\_c" in render(rows, "latex", "f1")
+    assert r"a\|b_c" in render_tables(rows, "md", "f1")
+    assert r"b\_c" in render_tables(rows, "latex", "f1")
 
 
 @pytest.mark.parametrize("form", ["md", "csv", "latex", "json"])
@@ -241,9 +244,9 @@ def test_the_class_of_an_average_precision_is_named_in_the_table_of_rows(rows):
 def test_times_taken_under_other_conditions_are_said_not_to_compare():
     here, there = {"processor": "A", "cores": 2}, {"processor": "B", "cores": 64}
     alone = [row("hog", fold, 0.9, environment=here, workers=1.0) for fold in range(2)]
-    assert not problems(pd.DataFrame(alone))
+    assert not list_problems(pd.DataFrame(alone))
     mixed = [*alone, row("pixels", 0, 0.7, environment=there, workers=64.0)]
-    (said,) = problems(pd.DataFrame(mixed))
+    (said,) = list_problems(pd.DataFrame(mixed))
     assert (
         "do not compare: 2 cells on A, 2 cores, 1 at once; 1 cell on B, 64 cores, 64 at once"
         in said
@@ -257,11 +260,13 @@ def test_an_entry_no_better_than_the_majority_is_marked(tmp_path):
         models=["majority", "gaussian_nb", f"{FAKES}:Constant"],
     )
     rows = run(study, out=tmp_path)
-    ((_, table),) = leaderboards(rows, "f1")
+    ((_, table),) = make_leaderboards(rows, "f1")
     assert set(table.loc[table["no_better"], "model"]) == {f"{FAKES}:Constant"}
-    text = render(rows, "md", "f1")
+    text = render_tables(rows, "md", "f1")
     assert text.count("†") == 3, "two entries and the caption"
-    assert "†" not in render(rows[rows["model"] != "majority"], "md", "f1"), "no baseline, no mark"
+    assert "†" not in render_tables(rows[rows["model"] != "majority"], "md", "f1"), (
+        "no baseline, no mark"
+    )
 
 
 def test_the_table_of_classes_holds_the_mean_of_every_class(tmp_path):
@@ -296,7 +301,7 @@ def test_corrections_of_the_class_frequencies_that_meet_are_said(tmp_path):
         strategies=["random_over + prior_threshold"],
         split="holdout",
     )
-    (line,) = problems(run(study, tmp_path))
+    (line,) = list_problems(run(study, tmp_path))
     assert (
         line
         == "1 cell: class frequencies are corrected 2 times: by RandomOverSampler and by PriorThreshold"
@@ -320,7 +325,7 @@ def test_a_label_that_every_test_image_has_is_named_under_the_table(tmp_path):
     rows = run(study, out=tmp_path / "out")
     assert any(
         "every test image is of: digit; auc and average_precision are undefined" in line
-        for line in problems(rows)
+        for line in list_problems(rows)
     )
 
 
@@ -330,11 +335,11 @@ def test_a_class_may_have_the_name_of_a_column(tmp_path):
         load_study("digits", extractors=["pixels"], models=["gaussian_nb"], split="holdout"),
         out=tmp_path,
     )
-    plain = render(rows, "csv", "recall", "class")
+    plain = render_tables(rows, "csv", "recall", "class")
     rows["per_class"] = [
         {names.get(cls, cls): of for cls, of in each.items()} for each in rows["per_class"]
     ]
-    text = render(rows, "csv", "recall", "class")
+    text = render_tables(rows, "csv", "recall", "class")
     header = text.splitlines()[0].split(",")
     assert len(header) == len(set(header)) == len(plain.splitlines()[0].split(","))
     assert {f"class '{name}'" for name in names.values()} <= set(header)
@@ -342,7 +347,7 @@ def test_a_class_may_have_the_name_of_a_column(tmp_path):
         plain.splitlines()[2].split(",")[4:-1]
     )
     for form in ("md", "latex"):
-        assert "class 'model'" in render(rows, form, "recall", "class")
+        assert "class 'model'" in render_tables(rows, form, "recall", "class")
 
 
 def test_groups_and_classes_that_are_spelled_in_two_ways_are_named_under_the_table(tmp_path):
@@ -362,7 +367,7 @@ def test_groups_and_classes_that_are_spelled_in_two_ways_are_named_under_the_tab
         extractors=["pixels"],
         models=["gaussian_nb"],
     )
-    said = problems(run(study, out=tmp_path / "out"))
+    said = list_problems(run(study, out=tmp_path / "out"))
     assert any(
         "1 cell: groups that differ in case, spaces or the form of a number only: 'p0' and 'P0'"
         in line
@@ -373,8 +378,8 @@ def test_groups_and_classes_that_are_spelled_in_two_ways_are_named_under_the_tab
 
 def test_notes_name_their_data_set_where_there_are_several():
     leaking = [
-        row("hog", fold, 0.9, notes=[leak("3 lesions"), Note("a detail")]) for fold in range(2)
+        row("hog", fold, 0.9, notes=[leak_note("3 lesions"), Note("a detail")]) for fold in range(2)
     ]
-    assert problems(pd.DataFrame(leaking)) == ["2 cells: leak: 3 lesions"]
+    assert list_problems(pd.DataFrame(leaking)) == ["2 cells: leak: 3 lesions"]
     clean = row("hog", 0, 0.9) | {"dataset": "breast", "fingerprint": "g", "key": "b"}
-    assert problems(pd.DataFrame([*leaking, clean])) == ["digits: 2 cells: leak: 3 lesions"]
+    assert list_problems(pd.DataFrame([*leaking, clean])) == ["digits: 2 cells: leak: 3 lesions"]

@@ -17,13 +17,27 @@ from sklearn.metrics import confusion_matrix
 
 from benchmark import load_results, load_study, run
 from benchmark.errors import UserError
-from benchmark.plugins.spec import number_of, without
-from benchmark.reporting.plots import REGISTRY, Missing, confusion, cost, plot, recalls, reliability
-from benchmark.reporting.plots.picture import file_name
+from benchmark.plugins.spec import label_without, number_in_label
+from benchmark.reporting.plots import (
+    REGISTRY,
+    Missing,
+    confusion,
+    cost,
+    draw_plots,
+    recalls,
+    reliability,
+)
+from benchmark.reporting.plots.picture import make_file_stem
 from benchmark.reporting.plots.rows import Few, Results
-from benchmark.reporting.plots.style import PLACES, apart, family_of, in_order, style_of
+from benchmark.reporting.plots.style import (
+    PLACES,
+    sort_strategies,
+    spread_positions,
+    strategy_family,
+    strategy_style,
+)
 from benchmark.results.folder import ResultsFolder
-from benchmark.scoring.intervals import interval
+from benchmark.scoring.intervals import compute_interval
 from benchmark.scoring.predictions import Predictions
 from benchmark.strategies import REGISTRY as STRATEGIES
 
@@ -55,7 +69,7 @@ def folder(tmp_path_factory):
 def drawn(folder, tmp_path_factory):
     """Folder of the pictures, and what plot said."""
     out = tmp_path_factory.mktemp("plots")
-    return out, [str(said) for said in plot(folder, "accuracy", out)]
+    return out, [str(said) for said in draw_plots(folder, "accuracy", out)]
 
 
 @pytest.fixture
@@ -189,7 +203,9 @@ def test_no_text_of_a_saved_picture_lies_over_another_or_leaves_it(results, tmp_
 
 
 @pytest.mark.parametrize(("n_panels", "n_classes"), [(2, 2), (2, 10), (12, 5)])
-@pytest.mark.parametrize("draw", [confusion.draw_matrices, reliability.draw_diagrams])
+@pytest.mark.parametrize(
+    "draw", [confusion.draw_confusion_panels, reliability.draw_reliability_panels]
+)
 def test_panels_of_any_number_have_room_for_their_texts(
     results, tmp_path, n_panels, n_classes, draw
 ):
@@ -247,7 +263,7 @@ def test_nothing_of_a_picture_is_outside_of_it_whatever_the_names(
 
 @given(arrays(float, st.integers(1, 15), elements=st.floats(-0.5, 1.5)))
 def test_places_are_apart_in_order_and_within_the_panel(wanted):
-    found = apart(wanted, 0.06)
+    found = spread_positions(wanted, 0.06)
     order = np.argsort(wanted, kind="stable")
     assert (np.diff(found[order]) >= 0.06 - 1e-9).all()
     assert found.min() >= -1e-9
@@ -255,17 +271,17 @@ def test_places_are_apart_in_order_and_within_the_panel(wanted):
 
 
 def test_places_that_are_apart_already_stay():
-    np.testing.assert_allclose(apart(np.array([0.9, 0.1, 0.5]), 0.06), [0.9, 0.1, 0.5])
+    np.testing.assert_allclose(spread_positions(np.array([0.9, 0.1, 0.5]), 0.06), [0.9, 0.1, 0.5])
 
 
 def test_a_strategy_looks_the_same_in_every_company():
-    alone = style_of("smote", ["smote"])
-    assert alone == style_of("smote", ["none", "smote", "adasyn", "random_under", "a + b"])
+    alone = strategy_style("smote", ["smote"])
+    assert alone == strategy_style("smote", ["none", "smote", "adasyn", "random_under", "a + b"])
 
 
 def test_every_strategy_of_the_menu_has_a_place_and_a_look_of_its_own():
     assert set(PLACES) == set(STRATEGIES)
-    looks = {name: style_of(name, PLACES) for name in PLACES}
+    looks = {name: strategy_style(name, PLACES) for name in PLACES}
     assert len({(look["color"], look["marker"]) for look in looks.values()}) == len(PLACES)
 
 
@@ -277,7 +293,7 @@ def test_variants_of_a_strategy_differ_in_look():
         "smote + prior_threshold",
         "mine.py:Mine",
     ]
-    looks = [tuple(style_of(name, among).values()) for name in among]
+    looks = [tuple(strategy_style(name, among).values()) for name in among]
     assert len(set(looks)) == len(among)
 
 
@@ -291,8 +307,8 @@ def test_strategies_are_in_the_order_of_their_families():
         "none",
         "random_over",
     ]
-    assert in_order(shuffled) == ["none", "random_over", *reversed(shuffled[:5])]
-    assert [family_of(name) for name in ("none", "a + b", "mine.py:Mine")] == [
+    assert sort_strategies(shuffled) == ["none", "random_over", *reversed(shuffled[:5])]
+    assert [strategy_family(name) for name in ("none", "a + b", "mine.py:Mine")] == [
         "no strategy",
         "several",
         "others",
@@ -301,11 +317,11 @@ def test_strategies_are_in_the_order_of_their_families():
 
 def test_the_pareto_front_is_what_nothing_cheaper_equals(results):
     rows = results.rows[results.rows["imbalance"] == "step(ratio=10)"]
-    means = cost.costs(rows, "accuracy")
+    means = cost.summarize_costs(rows, "accuracy")
     for _, entry in means.iterrows():
         cheaper = means[means["seconds"] < entry["seconds"]]
         assert entry["front"] == (cheaper["accuracy"] < entry["accuracy"]).all()
-    of_loss = cost.costs(rows, "log_loss")
+    of_loss = cost.summarize_costs(rows, "log_loss")
     assert of_loss.loc[of_loss["front"], "log_loss"].is_monotonic_decreasing
 
 
@@ -319,7 +335,7 @@ def test_cost_is_resampling_fitting_and_predicting(results):
     rows = results.rows[
         (results.rows["imbalance"] == "step(ratio=10)") & (results.rows["train_size"] == 1)
     ]
-    found = cost.costs(rows[rows["model"] != "majority"], "accuracy")["seconds"]
+    found = cost.summarize_costs(rows[rows["model"] != "majority"], "accuracy")["seconds"]
     by_hand = (
         rows[rows["strategy"] == "random_over"][["resample_s", "fit_s", "predict_s"]]
         .sum(axis=1)
@@ -376,7 +392,7 @@ def test_lines_have_the_intervals_of_their_cells_as_bars(results):
         & (rows["strategy"] == "none")
         & (rows["model"] != "majority")
     ]
-    found = interval(ResultsFolder(results.folder).read_predictions, cells, "accuracy")
+    found = compute_interval(ResultsFolder(results.folder).read_predictions, cells, "accuracy")
     assert (lower, upper) == pytest.approx((found.lower, min(1, found.upper)))
 
 
@@ -405,18 +421,18 @@ def test_classes_keep_their_names_unless_the_seeds_draw_which_are_rare(results):
     rows = results.rows[
         (results.rows["imbalance"] == "step(ratio=10)") & (results.rows["strategy"] == "none")
     ]
-    assert set(recalls.by_class(rows).index) == {str(k) for k in range(10)}
+    assert set(recalls.average_recall_by_class(rows).index) == {str(k) for k in range(10)}
     other = rows.iloc[[0]].assign(
         seed=1,
         per_class=[
             {k: {**of, "train": 60 - of["train"]} for k, of in rows["per_class"].iloc[0].items()}
         ],
     )
-    mixed = recalls.by_class(pd.concat([rows, other]))
+    mixed = recalls.average_recall_by_class(pd.concat([rows, other]))
     assert list(mixed.index[:2]) == ["no. 1", "no. 2"]
     assert mixed["train"].is_monotonic_decreasing
     balanced = pd.concat([rows, other]).assign(imbalance="none")
-    assert set(recalls.by_class(balanced).index) == {str(k) for k in range(10)}
+    assert set(recalls.average_recall_by_class(balanced).index) == {str(k) for k in range(10)}
 
 
 def test_an_interval_holds_the_mean_and_narrows_with_folds(folder):
@@ -429,8 +445,8 @@ def test_an_interval_holds_the_mean_and_narrows_with_folds(folder):
     ]
     read = ResultsFolder(folder).read_predictions
     over_folds, one_fold = (
-        interval(read, cells, "accuracy"),
-        interval(read, cells[cells["fold"] == 0], "accuracy"),
+        compute_interval(read, cells, "accuracy"),
+        compute_interval(read, cells[cells["fold"] == 0], "accuracy"),
     )
     for found, of in ((over_folds, cells), (one_fold, cells[cells["fold"] == 0])):
         assert found.lower < of["accuracy"].mean() < found.upper
@@ -443,40 +459,41 @@ def test_an_interval_holds_the_mean_and_narrows_with_folds(folder):
 
 def test_profiles_and_ratios_are_read_from_labels():
     assert [
-        number_of("ratio", label) for label in ("none", "step(ratio=10)", "long_tail(ratio=2.5)")
+        number_in_label("ratio", label)
+        for label in ("none", "step(ratio=10)", "long_tail(ratio=2.5)")
     ] == [0, 10, 2.5]
-    assert without("ratio", "step(minority=0.2, ratio=10)") == "step(minority=0.2)"
+    assert label_without("ratio", "step(minority=0.2, ratio=10)") == "step(minority=0.2)"
 
 
 def test_names_of_files_hold_nothing_that_a_folder_could_mean():
-    assert re.fullmatch(r"[\w.-]+", file_name("cost", "../../etc: 'x'(a=1)", "f1"))
-    assert "/" not in file_name("csv:/data/a.csv(label='b')")
+    assert re.fullmatch(r"[\w.-]+", make_file_stem("cost", "../../etc: 'x'(a=1)", "f1"))
+    assert "/" not in make_file_stem("csv:/data/a.csv(label='b')")
     assert (
         len(
             {
-                file_name("imbalance", LONG * 2, f"step(minority={share})", "f1")
+                make_file_stem("imbalance", LONG * 2, f"step(minority={share})", "f1")
                 for share in (0.2, 0.8)
             }
         )
         == 2
     )
-    assert len(file_name("imbalance", LONG * 9)) <= 100
+    assert len(make_file_stem("imbalance", LONG * 9)) <= 100
 
 
 def test_the_same_rows_give_the_same_svg(folder, tmp_path):
     for out in ("a", "b"):
-        list(plot(folder, "accuracy", tmp_path / out))
+        list(draw_plots(folder, "accuracy", tmp_path / out))
     for one in (tmp_path / "a").glob("*.svg"):
         assert one.read_bytes() == (tmp_path / "b" / one.name).read_bytes()
 
 
 def test_an_unknown_metric_and_an_empty_folder_are_one_line(folder, tmp_path):
     with pytest.raises(UserError, match="unknown metric 'acuracy'"):
-        plot(folder, "acuracy")
+        draw_plots(folder, "acuracy")
     with pytest.raises(UserError, match="no results in"):
-        plot(tmp_path)
+        draw_plots(tmp_path)
     with pytest.raises(UserError, match=r"no row in .* has a value of subset_accuracy"):
-        plot(folder, "subset_accuracy")
+        draw_plots(folder, "subset_accuracy")
 
 
 def test_six_data_sets_are_enough_for_a_critical_difference_diagram(results):
@@ -507,7 +524,7 @@ def test_data_sets_whose_names_are_alike_have_pictures_of_their_own(results, one
     labels = [f"folder:/data/{one}", f"folder:/data/{two}"]
     both = pd.concat([results.rows.assign(dataset=label) for label in labels], ignore_index=True)
     names = [
-        file_name("recall", Results(both, results.folder).file_label(label)).casefold()
+        make_file_stem("recall", Results(both, results.folder).file_label(label)).casefold()
         for label in labels
     ]
     assert len(set(names)) == 2

@@ -13,8 +13,8 @@ from PIL import Image
 
 from benchmark.engine.runner import run
 from benchmark.errors import UserError
-from benchmark.reporting.plots import plot
-from benchmark.reporting.text_tables import VIEWS, WRITERS, render, render_rows
+from benchmark.reporting.plots import draw_plots
+from benchmark.reporting.text_tables import VIEWS, WRITERS, render_rows, render_tables
 from benchmark.results.store import load_results
 from benchmark.study.study import Study
 from benchmark.utils.console import VisibleConsole, print_json
@@ -46,14 +46,16 @@ def rows(folder):
 
 def test_a_pipe_is_escaped_in_the_header_of_a_markdown_table_as_in_its_cells(rows):
     lines = [
-        line for line in render(rows, "md", "recall", "class").splitlines() if line.startswith("|")
+        line
+        for line in render_tables(rows, "md", "recall", "class").splitlines()
+        if line.startswith("|")
     ]
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
     assert r"a\|b" in lines[0]
 
 
 def test_special_characters_of_latex_are_escaped_in_header_and_cells(rows):
-    text = render(rows, "latex", "recall", "class")
+    text = render_tables(rows, "latex", "recall", "class")
     assert r"50\%\_\&\#\{\}\textasciitilde{}\^{}\textbackslash{}\$" in text
     assert all(
         line.startswith("%") for line in text.split(r"\end{tabular}")[1].splitlines() if line
@@ -63,8 +65,8 @@ def test_special_characters_of_latex_are_escaped_in_header_and_cells(rows):
 @pytest.mark.parametrize("form", WRITERS)
 def test_no_table_holds_a_control_character(rows, form):
     texts = [
-        render(rows, form, "f1"),
-        render(rows, form, "recall", "class"),
+        render_tables(rows, form, "f1"),
+        render_tables(rows, form, "recall", "class"),
         render_rows(rows, form),
     ]
     for text in texts:
@@ -78,22 +80,22 @@ def test_every_view_is_written_in_every_format(rows, form, view):
     covered = rows.assign(
         occlusion="boxes(share=0.5)", f1=rows["f1"] / 2, key=rows["key"] + "-covered"
     )
-    text = render(pd.concat([rows, covered], ignore_index=True), form, "f1", view)
+    text = render_tables(pd.concat([rows, covered], ignore_index=True), form, "f1", view)
     assert "nearest_centroid" in text.replace("\\_", "_")
     assert text.endswith("\n")
 
 
 def test_an_unknown_format_or_view_is_named_with_the_nearest(rows):
     with pytest.raises(UserError, match="did you mean 'latex'"):
-        render(rows, "latx", "f1")
+        render_tables(rows, "latx", "f1")
     with pytest.raises(UserError, match="did you mean 'class'"):
-        render(rows, "md", "f1", "clas")
+        render_tables(rows, "md", "f1", "clas")
     with pytest.raises(UserError, match="format"):
         render_rows(rows, "xml")
 
 
 def test_no_picture_and_no_caption_holds_a_control_character(folder, tmp_path):
-    list(plot(folder, "recall", tmp_path))
+    list(draw_plots(folder, "recall", tmp_path))
     pictures = list(tmp_path.glob("*.svg"))
     assert {"recall", "confusion"} <= {path.name.partition("-")[0] for path in pictures}
     for path in pictures:
@@ -105,14 +107,16 @@ def test_no_picture_and_no_caption_holds_a_control_character(folder, tmp_path):
 @pytest.mark.parametrize("form", WRITERS)
 def test_a_table_by_class_of_cells_that_did_not_work_is_one_line(rows, form):
     with pytest.raises(UserError, match="no cell has ended 'ok'"):
-        render(rows.assign(status="failed"), form, "recall", "class")
+        render_tables(rows.assign(status="failed"), form, "recall", "class")
 
 
 def test_a_reason_of_several_lines_stays_in_its_place(rows):
     bad = rows.assign(status="failed", reason="first\n| second \\end{tabular}\n\n# third")
     assert len([line for line in render_rows(bad, "md").splitlines() if line]) == 2 + len(bad)
-    assert r"first | second \end{tabular} # third" in render(bad, "md", "f1").splitlines()[-1]
-    assert render(bad, "latex", "f1").splitlines()[-1].startswith("% ")
+    assert (
+        r"first | second \end{tabular} # third" in render_tables(bad, "md", "f1").splitlines()[-1]
+    )
+    assert render_tables(bad, "latex", "f1").splitlines()[-1].startswith("% ")
     assert {row["reason"] for row in csv.DictReader(io.StringIO(render_rows(bad, "csv")))} == {
         bad["reason"][0]
     }

@@ -12,16 +12,16 @@ from typer.testing import CliRunner
 from benchmark import load_study, run
 from benchmark.cli.app import app
 from benchmark.cli.rich_output import print_leaderboards
-from benchmark.engine.merge import merge
+from benchmark.engine.merge import merge_results
 from benchmark.errors import UserError
-from benchmark.evaluation.evaluate import evaluate
-from benchmark.reporting.compare import compare
-from benchmark.reporting.info import completeness, lines
-from benchmark.reporting.leaderboard import leaderboards, shown
-from benchmark.reporting.plots import plot
-from benchmark.reporting.text_tables import render, render_rows
+from benchmark.evaluation.evaluate import evaluate_on_dataset
+from benchmark.reporting.compare import compare_configurations
+from benchmark.reporting.info import describe_results, make_completeness_table
+from benchmark.reporting.leaderboard import format_leaderboard, make_leaderboards
+from benchmark.reporting.plots import draw_plots
+from benchmark.reporting.text_tables import render_rows, render_tables
 from benchmark.results.store import DuplicateKeyError, Store, load_results
-from benchmark.serving.found import board
+from benchmark.serving.found import combine_leaderboards
 
 
 @pytest.fixture
@@ -30,19 +30,19 @@ def cells(digits, make_cell):
 
 
 def test_two_rows_with_one_key_are_an_error(digits, cells, tmp_path):
-    store, row = Store(tmp_path), evaluate(cells[0], digits, tmp_path)
-    store.add(row)
+    store, row = Store(tmp_path), evaluate_on_dataset(cells[0], digits, tmp_path)
+    store.add_row(row)
     with pytest.raises(DuplicateKeyError):
-        store.add(row)
-    store.add(row, replace=True)
-    assert store.statuses() == {row["key"]: "ok"}
+        store.add_row(row)
+    store.add_row(row, replace=True)
+    assert store.statuses_by_key() == {row["key"]: "ok"}
 
 
 def test_a_row_reads_back_as_it_was_and_cells_not_run_are_planned(digits, cells, tmp_path):
     store = Store(tmp_path)
-    store.plan((cell.identity, cell.key) for cell in cells)
-    row = evaluate(cells[1], digits, tmp_path)
-    store.add(row)
+    store.record_planned_cells((cell.identity, cell.key) for cell in cells)
+    row = evaluate_on_dataset(cells[1], digits, tmp_path)
+    store.add_row(row)
     frame = load_results(tmp_path)
     assert list(frame["status"]) == ["planned", "ok", "planned"]
     stored = frame.iloc[1]
@@ -58,7 +58,7 @@ def test_a_row_reads_back_as_it_was_and_cells_not_run_are_planned(digits, cells,
 
 
 def test_a_row_is_on_disk_as_soon_as_it_is_added(digits, cells, tmp_path):
-    Store(tmp_path).add(evaluate(cells[0], digits, tmp_path))
+    Store(tmp_path).add_row(evaluate_on_dataset(cells[0], digits, tmp_path))
     assert sqlite3.connect(tmp_path / "results.sqlite").execute(
         "SELECT key FROM rows"
     ).fetchone() == (cells[0].key,)
@@ -75,10 +75,10 @@ def test_a_label_whose_code_changed_points_to_its_new_key_and_history_stays(
     new.values["model"] = old.model  # the same label, another key
     new.__dict__["key"] = "otherkey"
     for cell in (old, new):
-        store.plan([(cell.identity, cell.key)])
-        store.add(evaluate(cell, digits, tmp_path) | {"key": cell.key})
+        store.record_planned_cells([(cell.identity, cell.key)])
+        store.add_row(evaluate_on_dataset(cell, digits, tmp_path) | {"key": cell.key})
     assert list(load_results(tmp_path)["key"]) == ["otherkey"]
-    assert set(store.statuses()) == {old.key, "otherkey"}
+    assert set(store.statuses_by_key()) == {old.key, "otherkey"}
 
 
 def test_a_folder_without_results_or_with_something_else_is_a_users_error(tmp_path):
@@ -94,9 +94,9 @@ def test_a_folder_without_results_or_with_something_else_is_a_users_error(tmp_pa
 
 
 def test_a_folder_where_nothing_is_done_yet_still_gives_a_table(cells, tmp_path):
-    Store(tmp_path).plan((cell.identity, cell.key) for cell in cells)
-    ((_, table),) = leaderboards(load_results(tmp_path), "f1")
-    assert shown(table)["done"][0] == "0/3"
+    Store(tmp_path).record_planned_cells((cell.identity, cell.key) for cell in cells)
+    ((_, table),) = make_leaderboards(load_results(tmp_path), "f1")
+    assert format_leaderboard(table)["done"][0] == "0/3"
 
 
 def test_another_programs_database_is_left_as_it_is(tmp_path):
@@ -113,9 +113,9 @@ def test_another_programs_database_is_left_as_it_is(tmp_path):
 def stored(digits, cells, tmp_path):
     """A results folder with three rows that are ok."""
     with Store(tmp_path / "stored") as store:
-        store.plan((cell.identity, cell.key) for cell in cells)
+        store.record_planned_cells((cell.identity, cell.key) for cell in cells)
         for cell in cells:
-            store.add(evaluate(cell, digits, tmp_path / "stored"))
+            store.add_row(evaluate_on_dataset(cell, digits, tmp_path / "stored"))
     return tmp_path / "stored"
 
 
@@ -252,7 +252,7 @@ def test_a_label_that_no_table_could_read_is_named(stored, edit, problem):
 def test_rows_of_no_planned_cell_are_refused_before_anything_is_merged(stored, tmp_path):
     change(stored, "DELETE FROM planned")
     with pytest.raises(UserError, match="lists no planned cells; run its study again with --out"):
-        merge([stored], tmp_path / "out")
+        merge_results([stored], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -265,13 +265,17 @@ def test_a_folder_in_which_nothing_is_planned_is_an_empty_table_in_every_display
     assert rows.empty
     assert {"status", "dataset", "occlusion", "model"} <= set(rows)
     print_leaderboards(Console(file=io.StringIO()), rows)
-    assert completeness(rows)["planned"][0] == 0
-    assert list(lines(rows)) == ["no features were computed"]
+    assert make_completeness_table(rows)["planned"][0] == 0
+    assert list(describe_results(rows)) == ["no features were computed"]
     assert json.loads(render_rows(rows, "json")) == []
     refused = (
-        *(partial(render, rows, form, "f1") for form in ("md", "csv", "latex", "json")),
-        *(partial(render, rows, "csv", "f1", by) for by in ("class", "occlusion")),
-        *(partial(plot, stored), partial(compare, stored, "a", "b"), partial(board, rows)),
+        *(partial(render_tables, rows, form, "f1") for form in ("md", "csv", "latex", "json")),
+        *(partial(render_tables, rows, "csv", "f1", by) for by in ("class", "occlusion")),
+        *(
+            partial(draw_plots, stored),
+            partial(compare_configurations, stored, "a", "b"),
+            partial(combine_leaderboards, rows),
+        ),
     )
     for attempt in refused:
         with pytest.raises(UserError):
@@ -289,9 +293,9 @@ def test_a_row_without_a_key_or_a_status_is_refused_by_every_reader(stored, colu
     connection.close()
     change(stored, f"UPDATE rows SET {column} = NULL WHERE rowid = 1")
     with Store(stored) as store, pytest.raises(UserError, match=f"'{column}'"):
-        store.statuses()
+        store.statuses_by_key()
     with pytest.raises(UserError, match=f"'{column}'"):
-        merge([stored], tmp_path / "out")
+        merge_results([stored], tmp_path / "out")
 
 
 def test_a_key_that_leads_out_of_the_folder_is_an_error(stored):

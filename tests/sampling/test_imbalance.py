@@ -6,18 +6,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.errors import UserError
-from benchmark.evaluation.components import build_components, fold_of
-from benchmark.evaluation.evaluate import evaluate
-from benchmark.plugins.registry import resolve
+from benchmark.evaluation.components import build_components, train_test_indices
+from benchmark.evaluation.evaluate import evaluate_on_dataset
+from benchmark.plugins.registry import resolve_spec
 from benchmark.plugins.spec import Spec
 from benchmark.sampling import imbalance
 
 RATIOS = st.floats(1, 1000)
-PROFILES = {"step": imbalance.step, "linear": imbalance.linear, "long_tail": imbalance.long_tail}
+PROFILES = {
+    "step": imbalance.step_imbalance,
+    "linear": imbalance.linear_imbalance,
+    "long_tail": imbalance.long_tail_imbalance,
+}
 
 
 def counts(dataset, cell):
-    return np.bincount(dataset.targets[fold_of(cell, dataset)[0]], minlength=len(dataset.classes))
+    return np.bincount(
+        dataset.targets[train_test_indices(cell, dataset)[0]], minlength=len(dataset.classes)
+    )
 
 
 @given(ratio=RATIOS, n_classes=st.integers(2, 100), name=st.sampled_from(sorted(PROFILES)))
@@ -31,24 +37,26 @@ def test_sizes_fall_from_one_to_one_over_the_ratio(ratio, n_classes, name):
 
 def test_long_tail_is_that_of_cui_2019():
     # CIFAR-10-LT, ratio 100: 5000 * 100^(-i/9), the sizes in the authors' lists
-    shares, train = imbalance.long_tail(10, 100), np.arange(50_000)
+    shares, train = imbalance.long_tail_imbalance(10, 100), np.arange(50_000)
     classes = tuple("0123456789")
-    kept = imbalance.sample(train, train % 10, classes, 1.0, shares, classes, seed=0, truncate=True)
+    kept = imbalance.sample_training_set(
+        train, train % 10, classes, 1.0, shares, classes, seed=0, truncate=True
+    )
     assert np.bincount(kept % 10).tolist() == [5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50]
     assert len(kept) == 12_406
 
 
 def test_a_cell_with_a_long_tail_has_the_truncated_sizes(digits, make_cell):
     cell = make_cell(digits, imbalance="long_tail(ratio=8)")
-    smallest = np.bincount(digits.targets[fold_of(make_cell(digits), digits)[0]]).min()
+    smallest = np.bincount(digits.targets[train_test_indices(make_cell(digits), digits)[0]]).min()
     assert sorted(counts(digits, cell), reverse=True) == [
         int(smallest * 8 ** (-k / 9) + 1e-9) for k in range(10)
     ]
 
 
 def test_step_makes_the_share_of_the_classes_rare_that_buda_2018_names_mu():
-    assert imbalance.step(10, 50, minority=0.2).tolist() == [1.0] * 8 + [0.02] * 2
-    assert imbalance.linear(5, 5).tolist() == pytest.approx([1, 0.8, 0.6, 0.4, 0.2])
+    assert imbalance.step_imbalance(10, 50, minority=0.2).tolist() == [1.0] * 8 + [0.02] * 2
+    assert imbalance.linear_imbalance(5, 5).tolist() == pytest.approx([1, 0.8, 0.6, 0.4, 0.2])
 
 
 @pytest.mark.parametrize("ratio", [0.5, float("nan"), float("inf"), -1])
@@ -70,7 +78,7 @@ def test_smaller_and_steeper_samples_are_nested_in_larger_ones(sizes, ratios, am
     classes, train = tuple(map(str, range(len(sizes)))), np.arange(len(labels)) * 3
 
     def drawn(ratio, amount):
-        return imbalance.sample(
+        return imbalance.sample_training_set(
             train, labels, classes, amount, PROFILES[name](len(sizes), ratio), None, seed
         )
 
@@ -83,7 +91,7 @@ def test_smaller_and_steeper_samples_are_nested_in_larger_ones(sizes, ratios, am
 def test_the_ratio_holds_exactly_however_large_the_classes_were(digits, make_cell):
     cell = make_cell(digits, imbalance="step(ratio=5, rare=('3', '7'))")
     found = counts(digits, cell)
-    most = np.bincount(digits.targets[fold_of(make_cell(digits), digits)[0]]).min()
+    most = np.bincount(digits.targets[train_test_indices(make_cell(digits), digits)[0]]).min()
     assert set(found[[3, 7]]) == {round(most / 5)}
     assert set(np.delete(found, [3, 7])) == {most}
 
@@ -113,31 +121,35 @@ def test_a_training_size_keeps_the_class_shares(digits, make_cell, train_size):
 
 def test_the_test_part_stays_whole(digits, make_cell):
     cell = make_cell(digits, imbalance="long_tail(ratio=20)", train_size=0.5)
-    assert np.array_equal(fold_of(cell, digits)[1], fold_of(make_cell(digits), digits)[1])
+    assert np.array_equal(
+        train_test_indices(cell, digits)[1], train_test_indices(make_cell(digits), digits)[1]
+    )
 
 
 def test_what_cannot_be_made_so_is_skipped_with_the_reason(digits, make_cell, tmp_path):
     assert (
         "more than the 200 images"
-        in build_components(make_cell(digits, train_size=2000), digits).refusal()
+        in build_components(make_cell(digits, train_size=2000), digits).refusal_reason()
     )
     assert (
         "no class 'cat' to be rare"
         in build_components(
             make_cell(digits, imbalance="step(ratio=2, rare=('cat',))"), digits
-        ).refusal()
+        ).refusal_reason()
     )
     assert (
         "rare lists no class"
-        in build_components(make_cell(digits, imbalance="step(ratio=2, rare=())"), digits).refusal()
+        in build_components(
+            make_cell(digits, imbalance="step(ratio=2, rare=())"), digits
+        ).refusal_reason()
     )
-    row = evaluate(make_cell(digits, train_size=2000), digits, tmp_path)
+    row = evaluate_on_dataset(make_cell(digits, train_size=2000), digits, tmp_path)
     assert row["status"] == "skipped"
 
 
 def test_the_row_says_what_the_training_part_was(digits, make_cell, tmp_path):
     cell = make_cell(digits, imbalance="step(ratio=5)", train_size=0.5)
-    row = evaluate(cell, digits, tmp_path)
+    row = evaluate_on_dataset(cell, digits, tmp_path)
     assert row["status"] == "ok"
     assert (row["imbalance"], row["train_size"]) == ("step(ratio=5)", 0.5)
     assert [cls["train"] for cls in row["per_class"].values()] == counts(digits, cell).tolist()
@@ -156,4 +168,4 @@ def test_a_learned_extractor_sees_only_the_sample(digits, make_cell):
 
 def test_a_profile_needs_its_ratio():
     with pytest.raises(UserError, match="needs ratio"):
-        resolve("imbalance", Spec("step"))
+        resolve_spec("imbalance", Spec("step"))

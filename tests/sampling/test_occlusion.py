@@ -10,13 +10,13 @@ from sklearn.base import clone
 from benchmark import load_study, run
 from benchmark.engine.schedule import MatrixKeys
 from benchmark.errors import UserError
-from benchmark.evaluation.components import build_components, fold_of
-from benchmark.evaluation.evaluate import evaluate
-from benchmark.evaluation.feature_cache import featurize, matrices
-from benchmark.plugins.registry import build
+from benchmark.evaluation.components import build_components, train_test_indices
+from benchmark.evaluation.evaluate import evaluate_on_dataset
+from benchmark.evaluation.feature_cache import extract_features, required_matrices
+from benchmark.plugins.registry import build_component
 from benchmark.reporting.occlusion_table import OcclusionTable
-from benchmark.reporting.text_tables import render
-from benchmark.sampling.occlusion import GRAY, boxes, occlude
+from benchmark.reporting.text_tables import render_tables
+from benchmark.sampling.occlusion import GRAY, box_occlusion, occlude_images
 from benchmark.scoring.predictions import Predictions
 
 WHOLE = np.zeros((3, 12, 9, 1), np.uint8)
@@ -24,7 +24,10 @@ PLACES = np.array([0, 5, 7])
 
 
 def covered(share, seed=0, places=PLACES, **how):
-    return occlude(WHOLE[: len(places)], places, boxes(share, **how), seed)[..., 0] == GRAY
+    return (
+        occlude_images(WHOLE[: len(places)], places, box_occlusion(share, **how), seed)[..., 0]
+        == GRAY
+    )
 
 
 @given(share=st.floats(0.01, 0.99), box=st.floats(0.01, 1))
@@ -48,13 +51,15 @@ def test_the_boxes_of_an_image_depend_on_its_place_and_the_seed_alone():
 
 def test_the_edge_is_covered_as_often_as_the_middle():
     images = np.zeros((600, 12, 12, 1), np.uint8)
-    often = (occlude(images, np.arange(600), boxes(0.25), 0)[..., 0] == GRAY).mean(axis=0)
+    often = (occlude_images(images, np.arange(600), box_occlusion(0.25), 0)[..., 0] == GRAY).mean(
+        axis=0
+    )
     assert often.min() > 0.5 * often.max()
 
 
 def test_images_are_covered_in_copies_and_in_all_channels():
     images = np.zeros((1, 8, 8, 3), np.uint8)
-    found = occlude(images, np.array([0]), boxes(0.5), 0)
+    found = occlude_images(images, np.array([0]), box_occlusion(0.5), 0)
     assert not images.any()
     assert set(map(tuple, found.reshape(-1, 3))) == {(0, 0, 0), (GRAY, GRAY, GRAY)}
 
@@ -77,13 +82,13 @@ def test_the_images_of_the_part_that_was_named_are_covered(
     )
     components = build_components(cell, digits)
     train, test = components.fold
-    features = featurize(components, tmp_path)
+    features = extract_features(components, tmp_path)
     for found, indices, is_covered in (
         (features.train, train, in_train),
         (features.test, test, in_test),
     ):
         images = digits.images[indices]
-        expected = occlude(images, indices, boxes(0.4), 3) if is_covered else images
+        expected = occlude_images(images, indices, box_occlusion(0.4), 3) if is_covered else images
         scaled = (
             found if cell.extractor == () else np.rint(found * (255 if found.max() <= 1 else 1))
         )
@@ -102,12 +107,14 @@ def test_an_extractor_learns_from_the_training_images_as_they_are_given(
     )
     components = build_components(cell, digits)
     train, test = components.fold
-    features = featurize(components, tmp_path)
-    hidden = lambda indices: occlude(digits.images[indices], indices, boxes(0.4), 0)  # noqa: E731
+    features = extract_features(components, tmp_path)
+    hidden = lambda indices: occlude_images(digits.images[indices], indices, box_occlusion(0.4), 0)  # noqa: E731
     seen = digits.images[train] if part == "test" else hidden(train)
     asked = digits.images[test] if part == "train" else hidden(test)
     extractor = (
-        build(cell.extractor[0]).set_params(random_state=cell.seed_for("extractor")).fit(seen)
+        build_component(cell.extractor[0])
+        .set_params(random_state=cell.seed_for("extractor"))
+        .fit(seen)
     )
     assert np.array_equal(features.train, extractor.transform(seen))
     assert np.array_equal(features.test, extractor.transform(asked))
@@ -117,13 +124,13 @@ def test_predictions_are_those_of_a_model_that_is_asked_about_covered_images(
     digits, make_cell, tmp_path
 ):
     cell = make_cell(digits, "hog", "knn", split="holdout", occlusion="boxes(share=0.3)")
-    row = evaluate(cell, digits, tmp_path)
+    row = evaluate_on_dataset(cell, digits, tmp_path)
     assert row["status"] == "ok", row["reason"]
-    train, test = fold_of(cell, digits)
-    extractor, model = clone(build(cell.extractor[0])), build(cell.model)
+    train, test = train_test_indices(cell, digits)
+    extractor, model = clone(build_component(cell.extractor[0])), build_component(cell.model)
     model.fit(extractor.fit_transform(digits.images[train]), digits.targets[train])
     expected = model.predict_proba(
-        extractor.transform(occlude(digits.images[test], test, boxes(0.3), 0))
+        extractor.transform(occlude_images(digits.images[test], test, box_occlusion(0.3), 0))
     )
     assert np.array_equal(
         Predictions.load(tmp_path / "predictions" / f"{cell.key}.npz").proba, expected
@@ -135,7 +142,7 @@ def test_cells_share_every_matrix_that_they_can(digits, make_cell):
 
     def used(extractor, **axes):
         cell = make_cell(digits, extractor, **axes)
-        return {keys(cell, part) for part in range(len(matrices(cell)))}
+        return {keys(cell, part) for part in range(len(required_matrices(cell)))}
 
     whole = used("hog")
     assert len(whole) == 1
@@ -202,7 +209,7 @@ def test_the_more_is_missing_the_worse_a_pipeline_is_and_the_table_says_by_how_m
     assert table["boxes(share=0.5)"].is_monotonic_decreasing
     majority = table[table["model"] == "majority"]
     assert (majority["loss at boxes(share=0.5)"] == 0).all()
-    text = render(rows, "md", "accuracy", "occlusion")
+    text = render_tables(rows, "md", "accuracy", "occlusion")
     assert f"{hog['boxes(share=0.5)']:.3f} ({hog['boxes(share=0.5)'] - hog['none']:+.3f})" in text
 
 

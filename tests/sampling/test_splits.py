@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 
 from benchmark.datasets.base import Dataset
 from benchmark.errors import UserError
-from benchmark.sampling.splits import has_official, holdout, official, stratified_kfold, validation
+from benchmark.sampling.splits import (
+    has_official_split,
+    holdout_split,
+    official_split,
+    stratified_kfold,
+    validation_split,
+)
 
 
 def lesions(digits, seed=0, multilabel=False):
@@ -26,7 +32,7 @@ def lesions(digits, seed=0, multilabel=False):
 def test_no_group_is_on_both_sides_of_any_split(digits, seed, multilabel):
     grouped = lesions(digits, seed, multilabel)
     for train, test in [
-        *holdout(grouped, seed=seed),
+        *holdout_split(grouped, seed=seed),
         *stratified_kfold(grouped, repeats=2, seed=seed),
     ]:
         assert not set(grouped.groups[train]) & set(grouped.groups[test])
@@ -45,20 +51,20 @@ def test_every_image_tests_once_a_repeat_and_never_trains_where_it_tests(
 
 def test_validation_tests_on_the_validation_part_and_never_sees_the_test_part(digits):
     parts = np.array(["train", "train", "val", "test"])[np.arange(len(digits.targets)) % 4]
-    ((train, val),) = validation(replace(digits, part=parts))
+    ((train, val),) = validation_split(replace(digits, part=parts))
     assert set(parts[train]) == {"train"}
     assert set(parts[val]) == {"val"}
     with pytest.raises(UserError, match="no official validation set"):
-        validation(digits)
+        validation_split(digits)
     with pytest.raises(UserError, match="in both train and val"):
-        validation(replace(digits, part=parts, groups=np.zeros(len(parts), int)))
+        validation_split(replace(digits, part=parts, groups=np.zeros(len(parts), int)))
 
 
 def test_holdout_is_stratified_and_repeats_with_its_seed(digits):
     (train, test), again, other = (
-        holdout(digits)[0],
-        holdout(digits)[0],
-        holdout(digits, seed=43)[0],
+        holdout_split(digits)[0],
+        holdout_split(digits)[0],
+        holdout_split(digits, seed=43)[0],
     )
     assert len(test) == 60
     assert np.array_equal(test, again[1])
@@ -70,13 +76,13 @@ def test_holdout_is_stratified_and_repeats_with_its_seed(digits):
 
 
 def test_a_grouped_holdout_is_near_the_size_asked_for(digits):
-    _, test = holdout(lesions(digits), test_size=0.25)[0]
+    _, test = holdout_split(lesions(digits), test_size=0.25)[0]
     assert abs(len(test) / len(digits.targets) - 0.25) < 0.05
 
 
 def test_official_never_uses_the_validation_part(digits):
     part = np.array(["train", "val", "test"])[np.arange(300) % 3]
-    train, test = official(replace(digits, part=part))[0]
+    train, test = official_split(replace(digits, part=part))[0]
     assert set(part[train]) == {"train"}
     assert set(part[test]) == {"test"}
 
@@ -84,14 +90,14 @@ def test_official_never_uses_the_validation_part(digits):
 def test_an_official_split_that_shares_a_group_is_refused(digits):
     part = np.where(np.arange(300) < 200, "train", "test")
     with pytest.raises(UserError, match=r"groups .* are in both train and test"):
-        official(replace(lesions(digits), part=part))
+        official_split(replace(lesions(digits), part=part))
 
 
 def test_a_split_that_cannot_be_made_is_a_users_error(digits, rare):
     with pytest.raises(UserError, match="no official split"):
-        official(digits)
+        official_split(digits)
     with pytest.raises(UserError, match="test_size"):
-        holdout(digits, test_size=2)
+        holdout_split(digits, test_size=2)
     with pytest.raises(UserError, match="at least 2 folds"):
         stratified_kfold(digits, folds=1)
     with pytest.raises(
@@ -104,7 +110,7 @@ def test_a_split_that_cannot_be_made_is_a_users_error(digits, rare):
         match=r"class '3' has 3 images; .*use folds=3 .*, or merge the class with another",
     ):
         stratified_kfold(rare, folds=5)
-    assert not has_official(digits)
+    assert not has_official_split(digits)
 
 
 def test_of_two_classes_none_is_said_to_be_merged():
@@ -131,7 +137,7 @@ def of(labels, groups=None, n_classes=None, multilabel=False):
     )
 
 
-@pytest.mark.parametrize("split", [stratified_kfold, holdout])
+@pytest.mark.parametrize("split", [stratified_kfold, holdout_split])
 def test_images_of_one_patient_are_one_message_everywhere(split):
     for n in (2, 4, 40):
         with pytest.raises(
@@ -140,7 +146,7 @@ def test_images_of_one_patient_are_one_message_everywhere(split):
             split(of([0, 1] * (n // 2), ["P1"] * n))
 
 
-@pytest.mark.parametrize("split", [stratified_kfold, holdout])
+@pytest.mark.parametrize("split", [stratified_kfold, holdout_split])
 @pytest.mark.parametrize(
     ("dataset", "message"),
     [
@@ -222,7 +228,7 @@ def test_no_fold_is_empty_or_without_a_class_or_else_it_is_refused(
     data = of(labels, groups, n_classes, multilabel)
     for split in (
         lambda: stratified_kfold(data, folds=folds, seed=seed),
-        lambda: holdout(data, seed=seed),
+        lambda: holdout_split(data, seed=seed),
     ):
         found, message = attempted(split)
         assert (
@@ -265,14 +271,16 @@ def test_a_label_with_6_of_300_positives_is_in_every_fold_of_5(digits):
 def test_a_holdout_of_several_labels_is_stratified_and_near_the_size_asked_for():
     rng = np.random.default_rng(0)
     labels = (rng.random((300, 3)) < [0.5, 0.1, 0.02]).astype(int)
-    ((_, test),) = holdout(of(labels, multilabel=True), test_size=0.3)
+    ((_, test),) = holdout_split(of(labels, multilabel=True), test_size=0.3)
     assert abs(len(test) - 90) <= 2
     assert np.abs(labels[test].sum(axis=0) - 0.3 * labels.sum(axis=0)).max() <= 1
 
 
 def test_a_rare_class_is_on_both_sides_of_a_holdout():
     for seed in range(20):
-        ((train, test),) = holdout(of([0] * 100 + [1, 1], n_classes=2), test_size=0.1, seed=seed)
+        ((train, test),) = holdout_split(
+            of([0] * 100 + [1, 1], n_classes=2), test_size=0.1, seed=seed
+        )
         assert {100, 101} & set(train)
         assert {100, 101} & set(test)
 

@@ -4,7 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from benchmark.scoring.metrics import METRICS, class_notes, compute, label_of, per_class, undefined
+from benchmark.scoring.metrics import (
+    METRICS,
+    compute_class_metrics,
+    compute_metrics,
+    metric_label,
+    note_missing_classes,
+    note_undefined_metrics,
+)
 from benchmark.scoring.predictions import Predictions
 
 
@@ -26,7 +33,7 @@ def random_predictions(seed, k=4, n=60, rounded=False):
 @given(st.integers(0, 10_000), st.integers(2, 6), st.booleans())
 def test_metrics_equal_scikit_learns_own(seed, k, rounded):
     p = random_predictions(seed, k, rounded=rounded)
-    found, y, labels, proba = compute(p), p.y_true, p.proba.argmax(axis=1), p.proba
+    found, y, labels, proba = compute_metrics(p), p.y_true, p.proba.argmax(axis=1), p.proba
     score = proba[:, 1] if k == 2 else proba
     expected = {
         "accuracy": sk.accuracy_score(y, labels),
@@ -51,10 +58,10 @@ def test_geometric_mean_and_minimum_recall_are_of_the_classes_that_are_there(see
 
     p = random_predictions(seed, 4)
     recalls = sk.recall_score(p.y_true, p.labels, average=None)
-    assert compute(p)["geometric_mean"] == pytest.approx(
+    assert compute_metrics(p)["geometric_mean"] == pytest.approx(
         geometric_mean_score(p.y_true, p.labels), abs=1e-12
     )
-    assert compute(p)["minimum_recall"] == pytest.approx(recalls.min())
+    assert compute_metrics(p)["minimum_recall"] == pytest.approx(recalls.min())
 
 
 def averages(y, labels, present=None):
@@ -77,7 +84,7 @@ def test_metrics_equal_scikit_learns_over_the_classes_that_are_there(seed):
     p = Predictions(
         whole.y_true[kept], whole.proba[kept], whole.classes, whole.test_index[kept], ordinal=True
     )
-    y, labels, found = p.y_true, p.labels, compute(p)
+    y, labels, found = p.y_true, p.labels, compute_metrics(p)
     expected = averages(y, labels, present=[0, 1, 2, 4])
     expected["kappa"] = sk.cohen_kappa_score(y, labels, weights="quadratic", labels=range(5))
     expected["mcc"] = sk.matthews_corrcoef(y, labels)
@@ -86,7 +93,7 @@ def test_metrics_equal_scikit_learns_over_the_classes_that_are_there(seed):
         assert found[name] == pytest.approx(value, abs=1e-12), name
     values = sk.precision_recall_fscore_support(y, labels, labels=range(5), zero_division=0)
     for k, name in enumerate(p.classes):
-        found_here = per_class(p)[name]
+        found_here = compute_class_metrics(p)[name]
         area = sk.average_precision_score(y == k, p.proba[:, k]) if k != 3 else float("nan")
         assert found_here.pop("average_precision") == pytest.approx(area, nan_ok=True)
         assert list(found_here.values()) == pytest.approx([column[k] for column in values])
@@ -98,7 +105,7 @@ def test_multi_label_metrics_equal_scikit_learns(seed):
     truth, proba = rng.integers(0, 2, (40, 4)), rng.random((40, 4)).round(1)
     truth[0], truth[1] = 0, 1
     p = Predictions(truth, proba, tuple("abcd"), np.arange(40))
-    found, labels = compute(p), (proba > 0.5).astype(int)
+    found, labels = compute_metrics(p), (proba > 0.5).astype(int)
     expected = averages(truth, labels) | {
         "f1_micro": sk.f1_score(truth, labels, average="micro"),
         "auc": sk.roc_auc_score(truth, proba),
@@ -112,8 +119,8 @@ def test_multi_label_metrics_equal_scikit_learns(seed):
 
 def test_predictions_of_one_class_alone_have_no_correlation():
     p = predictions([0, 0, 0], [[0.9, 0.1]] * 3)
-    assert compute(p)["mcc"] == 0, "as scikit-learn has it"
-    assert np.isnan(compute(p)["kappa"])
+    assert compute_metrics(p)["mcc"] == 0, "as scikit-learn has it"
+    assert np.isnan(compute_metrics(p)["kappa"])
 
 
 @given(
@@ -136,7 +143,7 @@ def test_auc_and_accuracy_equal_medmnists(seed, case):
         truth = np.random.default_rng(seed).integers(0, 2, p.proba.shape)
         truth[0], truth[1] = 0, 1
         p = Predictions(truth, p.proba, p.classes, p.test_index)
-    found = compute(p)
+    found = compute_metrics(p)
     assert found["auc"] == pytest.approx(getAUC(p.y_true, p.proba, task), abs=1e-12)
     assert found["accuracy"] == pytest.approx(getACC(p.y_true, p.proba, task), abs=1e-12)
 
@@ -156,26 +163,29 @@ def test_a_class_absent_from_the_test_part_gives_a_stated_nan_and_no_crash():
     p = predictions(
         [0, 0, 1, 1], [[0.8, 0.1, 0.1], [0.3, 0.6, 0.1], [0.1, 0.8, 0.1], [0.2, 0.7, 0.1]]
     )
-    found = compute(p)
+    found = compute_metrics(p)
     assert np.isnan(found["auc"])
     assert np.isnan(found["average_precision"])
     assert found["log_loss"] == pytest.approx(sk.log_loss(p.y_true, p.proba, labels=[0, 1, 2]))
-    assert "no test image of: c" in undefined(p)[0]
-    assert per_class(p)["c"]["support"] == 0
+    assert "no test image of: c" in note_undefined_metrics(p)[0]
+    assert compute_class_metrics(p)["c"]["support"] == 0
     once = predictions(
         [0, 0, 1, 1], [[0.8, 0.1, 0.1], [0.3, 0.6, 0.1], [0.1, 0.8, 0.1], [0.1, 0.2, 0.7]]
     )
-    assert compute(once)["recall"] == compute(once)["balanced_accuracy"] == 0.5
-    assert not undefined(predictions([0, 1], [[0.5, 0.5], [0.5, 0.5]]))
+    assert compute_metrics(once)["recall"] == compute_metrics(once)["balanced_accuracy"] == 0.5
+    assert not note_undefined_metrics(predictions([0, 1], [[0.5, 0.5], [0.5, 0.5]]))
 
 
 def test_a_test_part_of_one_class_gives_nan_auc_in_a_binary_task():
-    assert np.isnan(compute(predictions([1, 1], [[0.4, 0.6], [0.1, 0.9]]))["auc"])
+    assert np.isnan(compute_metrics(predictions([1, 1], [[0.4, 0.6], [0.1, 0.9]]))["auc"])
 
 
 def test_kappa_is_quadratic_for_ordinal_classes():
     y, proba = [0, 1, 2, 3], np.eye(4)[[0, 1, 3, 3]] * 0.9 + 0.025
-    plain, graded = compute(predictions(y, proba)), compute(predictions(y, proba, ordinal=True))
+    plain, graded = (
+        compute_metrics(predictions(y, proba)),
+        compute_metrics(predictions(y, proba, ordinal=True)),
+    )
     assert graded["kappa"] == pytest.approx(
         sk.cohen_kappa_score(y, [0, 1, 3, 3], weights="quadratic")
     )
@@ -184,13 +194,15 @@ def test_kappa_is_quadratic_for_ordinal_classes():
 
 def test_calibration_error_is_the_gap_between_confidence_and_accuracy():
     y = [0] * 8 + [1] * 2
-    assert compute(predictions(y, [[0.8, 0.2]] * 10))["ece"] == pytest.approx(0.0, abs=1e-12)
-    assert compute(predictions(y, [[0.99, 0.01]] * 10))["ece"] == pytest.approx(0.19)
+    assert compute_metrics(predictions(y, [[0.8, 0.2]] * 10))["ece"] == pytest.approx(
+        0.0, abs=1e-12
+    )
+    assert compute_metrics(predictions(y, [[0.99, 0.01]] * 10))["ece"] == pytest.approx(0.19)
 
 
 def test_multi_label_metrics_are_its_own():
     truth = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 0]])
-    found = compute(
+    found = compute_metrics(
         Predictions(
             truth,
             np.array([[0.9, 0.2, 0.4], [0.1, 0.8, 0.3], [0.7, 0.6, 0.1]]),
@@ -207,28 +219,32 @@ def test_multi_label_metrics_are_its_own():
 def test_calibration_bins_are_closed_on_the_right():
     """Guo et al. 2017: (lower, upper]. The confidences 0.6 and 0.65 share the bin (0.6 is the upper edge of 8/15 to 9/15)."""
     p = predictions([0, 1], [[0.6, 0.4], [0.65, 0.35]])
-    assert compute(p)["ece"] == pytest.approx((0.4 + 0.65) / 2), (
+    assert compute_metrics(p)["ece"] == pytest.approx((0.4 + 0.65) / 2), (
         "two bins: |1 - 0.6| and |0 - 0.65|, half of the images each"
     )
     right_edge = predictions([0, 1], [[0.6, 0.4], [0.55, 0.45]])
-    assert compute(right_edge)["ece"] == pytest.approx(abs(0.5 - 0.575)), "one bin, (8/15, 9/15]"
+    assert compute_metrics(right_edge)["ece"] == pytest.approx(abs(0.5 - 0.575)), (
+        "one bin, (8/15, 9/15]"
+    )
 
 
 def test_certain_probabilities_have_an_auc():
-    assert compute(predictions([0, 1, 1, 0], [[1, 0], [0, 1], [0, 1], [1, 0]]))["auc"] == 1.0
-    assert compute(predictions([0, 1, 2], np.eye(3)))["average_precision"] == 1.0
-    assert not undefined(predictions([0, 1], np.eye(2)))
+    assert (
+        compute_metrics(predictions([0, 1, 1, 0], [[1, 0], [0, 1], [0, 1], [1, 0]]))["auc"] == 1.0
+    )
+    assert compute_metrics(predictions([0, 1, 2], np.eye(3)))["average_precision"] == 1.0
+    assert not note_undefined_metrics(predictions([0, 1], np.eye(2)))
 
 
 def test_multi_label_macro_averages_are_over_the_labels_that_have_test_images():
     """Perfect on three labels, and the fourth is neither there nor predicted: 1, and not 0.75."""
     truth = np.array([[1, 0, 1, 0], [0, 1, 0, 0], [1, 1, 0, 0]])
     p = Predictions(truth, truth * 0.8 + 0.1, ("a", "b", "c", "d"), np.arange(3))
-    found = compute(p)
+    found = compute_metrics(p)
     assert [found[name] for name in ("precision", "recall", "f1")] == [1, 1, 1]
     assert np.isnan(found["auc"])
-    assert undefined(p)[0].startswith("no test image of: d")
-    assert "macro averages are over the other classes" in undefined(p)[0]
+    assert note_undefined_metrics(p)[0].startswith("no test image of: d")
+    assert "macro averages are over the other classes" in note_undefined_metrics(p)[0]
 
 
 @given(st.integers(0, 10_000))
@@ -237,7 +253,7 @@ def test_multi_label_macro_averages_equal_scikit_learns_over_the_labels_present(
     truth, proba = rng.integers(0, 2, (30, 5)), rng.random((30, 5)).round(1)
     truth[:, 2] = 0
     truth[0, [0, 1, 3, 4]] = 1
-    found = compute(Predictions(truth, proba, tuple("abcde"), np.arange(30)))
+    found = compute_metrics(Predictions(truth, proba, tuple("abcde"), np.arange(30)))
     expected = averages(truth, (proba > 0.5).astype(int), present=[0, 1, 3, 4])
     for name in ("precision", "recall", "f1"):
         assert found[name] == pytest.approx(expected[name], abs=1e-12)
@@ -245,16 +261,19 @@ def test_multi_label_macro_averages_equal_scikit_learns_over_the_labels_present(
 
 def test_the_notes_name_a_class_that_only_the_test_set_has():
     p = predictions([0, 1, 2], np.eye(3) * 0.4 + 0.2)
-    assert class_notes(p, np.array([0, 1, 1]))[0].startswith(
+    assert note_missing_classes(p, np.array([0, 1, 1]))[0].startswith(
         "class 'c' has no training images: none of its 1 test images"
     )
-    assert not class_notes(p, np.array([0, 1, 2]))
+    assert not note_missing_classes(p, np.array([0, 1, 2]))
 
 
 def test_average_precision_names_the_class_it_is_of():
-    assert label_of("average_precision", ("malignant", "benign")) == "average_precision of 'benign'"
-    assert label_of("average_precision", ("a", "b", "c")) == "average_precision"
-    assert label_of("auc", ("malignant", "benign")) == "auc"
+    assert (
+        metric_label("average_precision", ("malignant", "benign"))
+        == "average_precision of 'benign'"
+    )
+    assert metric_label("average_precision", ("a", "b", "c")) == "average_precision"
+    assert metric_label("auc", ("malignant", "benign")) == "auc"
 
 
 @pytest.mark.parametrize("proba", [[[np.nan, 1.0]], [[0.7, 0.7]], [[1.2, -0.2]]])
@@ -276,4 +295,4 @@ def test_predictions_read_back_bit_for_bit_and_hold_no_pickle(tmp_path):
     again = Predictions.load(tmp_path / "p.npz")
     assert again.proba.tobytes() == p.proba.tobytes()
     assert again.classes == p.classes
-    assert compute(again) == compute(p)
+    assert compute_metrics(again) == compute_metrics(p)

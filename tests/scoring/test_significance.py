@@ -10,12 +10,30 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 from sklearn.metrics import roc_auc_score
 
-from benchmark.scoring.influence import influence
-from benchmark.scoring.intervals import RULES, difference, over_images, unevenness
+from benchmark.scoring.influence import compute_influence
+from benchmark.scoring.intervals import (
+    RULES,
+    compare_predictions,
+    group_size_unevenness,
+    interval_over_images,
+)
 from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.predictions import Predictions
-from benchmark.scoring.rank_tests import friedman, holm, nemenyi, wilcoxon, wilcoxon_holm
-from benchmark.scoring.significance import _tango, corrected_t, delong, mcnemar, spread_of, wilson
+from benchmark.scoring.rank_tests import (
+    adjust_by_holm,
+    friedman_test,
+    nemenyi_test,
+    wilcoxon_holm_tests,
+    wilcoxon_test,
+)
+from benchmark.scoring.significance import (
+    _tango_interval,
+    corrected_t_test,
+    delong_test,
+    estimate_spread,
+    mcnemar,
+    wilson_interval,
+)
 
 # Demsar 2006, Statistical Comparisons of Classifiers over Multiple Data Sets, JMLR 7, table 6: AUC
 # of four decision trees. The table prints 0.975 twice for 'voting', with ranks 2 and 3 from digits
@@ -57,7 +75,7 @@ OVARIAN = np.loadtxt(
 
 
 def test_wilcoxon_gives_the_sums_of_ranks_of_demsars_table_2():
-    found = wilcoxon(DEMSAR["C4.5+m"], DEMSAR["C4.5"])
+    found = wilcoxon_test(DEMSAR["C4.5+m"], DEMSAR["C4.5"])
     assert found.n == 14
     assert found.statistic == 12, "R- = 7 + 3.5 + 1.5, the two zeros split evenly (section 3.1.3)"
     assert 14 * 15 / 2 - found.statistic == 93, "R+"
@@ -67,7 +85,7 @@ def test_wilcoxon_gives_the_sums_of_ranks_of_demsars_table_2():
 
 
 def test_friedman_gives_the_statistics_of_demsars_table_6():
-    found = friedman(DEMSAR)
+    found = friedman_test(DEMSAR)
     assert list(found.ranks.round(3)) == [3.143, 2.000, 2.893, 1.964]
     assert round(found.chi2, 2) == 9.28
     assert round(found.statistic, 2) == 3.69
@@ -77,7 +95,7 @@ def test_friedman_gives_the_statistics_of_demsars_table_6():
 
 
 def test_nemenyi_gives_the_critical_differences_of_demsar():
-    at_5, at_10 = nemenyi(DEMSAR), nemenyi(DEMSAR, alpha=0.10)
+    at_5, at_10 = nemenyi_test(DEMSAR), nemenyi_test(DEMSAR, alpha=0.10)
     assert round(at_5.critical_difference, 2) == 1.25
     assert round(at_10.critical_difference, 2) == 1.12
     assert at_5.effect == pytest.approx(1.179, abs=5e-4), "3.143 - 1.964"
@@ -98,14 +116,14 @@ def test_nemenyi_gives_the_critical_differences_of_demsar():
 def test_critical_values_are_those_of_demsars_table_5a(k, alpha, q):
     """The table cuts digits where it should round."""
     scores = pd.DataFrame(np.random.default_rng(0).random((12, k)))
-    assert nemenyi(scores, alpha=alpha).critical_difference == pytest.approx(
+    assert nemenyi_test(scores, alpha=alpha).critical_difference == pytest.approx(
         q * np.sqrt(k * (k + 1) / (6 * 12)), abs=1e-3
     )
 
 
 def test_holm_rejects_what_it_rejects_in_demsar():
     """Section 3.2.2: the p-values of C4.5+m+cf, C4.5+m and C4.5+cf against alpha/3, alpha/2 and alpha: the first two fall."""
-    ranks = friedman(DEMSAR).ranks.round(3)
+    ranks = friedman_test(DEMSAR).ranks.round(3)
     z = (ranks["C4.5"] - ranks[["C4.5+m+cf", "C4.5+m", "C4.5+cf"]]) / 0.488
     assert list(z.round(3)) == [2.416, 2.342, 0.512]
     p_values = 2 * stats.norm.sf(z)
@@ -113,7 +131,7 @@ def test_holm_rejects_what_it_rejects_in_demsar():
     assert p_values[2] == pytest.approx(0.607, abs=2e-3), (
         "z = 0.512 has p = 0.609, where the paper prints 0.607"
     )
-    adjusted = holm(p_values)
+    adjusted = adjust_by_holm(p_values)
     assert list(adjusted) == pytest.approx([3 * p_values[0], 3 * p_values[0], p_values[2]]), (
         "never below an earlier one"
     )
@@ -122,15 +140,17 @@ def test_holm_rejects_what_it_rejects_in_demsar():
 
 def test_wilcoxon_of_one_against_the_others_is_adjusted_and_leaves_refusals_alone():
     scores = DEMSAR.assign(same=DEMSAR["C4.5"])
-    found = wilcoxon_holm(scores, "C4.5")
+    found = wilcoxon_holm_tests(scores, "C4.5")
     assert found["same"].refusal
-    alone = {name: wilcoxon(scores["C4.5"], scores[name]).p_value for name in DEMSAR.columns[1:]}
+    alone = {
+        name: wilcoxon_test(scores["C4.5"], scores[name]).p_value for name in DEMSAR.columns[1:]
+    }
     smallest = min(alone, key=alone.get)
     assert found[smallest].p_value == pytest.approx(3 * alone[smallest])
 
 
 def test_wilcoxon_with_five_data_sets_is_refused_with_the_reason():
-    found = wilcoxon([0.9, 0.8, 0.7, 0.6, 0.5], [0.1, 0.2, 0.1, 0.2, 0.1])
+    found = wilcoxon_test([0.9, 0.8, 0.7, 0.6, 0.5], [0.1, 0.2, 0.1, 0.2, 0.1])
     assert np.isnan(found.p_value)
     assert not found.significant
     assert found.refusal == (
@@ -138,12 +158,12 @@ def test_wilcoxon_with_five_data_sets_is_refused_with_the_reason():
         "below 6 of these "
         "(the least p of 5 is 0.0625)"
     )
-    six = wilcoxon([0.9, 0.8, 0.7, 0.6, 0.5, 0.4], [0.1, 0.2, 0.1, 0.2, 0.1, 0.2])
+    six = wilcoxon_test([0.9, 0.8, 0.7, 0.6, 0.5, 0.4], [0.1, 0.2, 0.1, 0.2, 0.1, 0.2])
     assert six.p_value == 2 / 2**6
 
 
 def test_data_sets_without_a_difference_do_not_count_towards_the_six():
-    assert wilcoxon(
+    assert wilcoxon_test(
         [0.9, 0.8, 0.7, 0.6, 0.5, 0.4], [0.9, 0.2, 0.1, 0.2, 0.1, 0.2]
     ).refusal.startswith("6 data sets, 5 of them")
 
@@ -151,47 +171,47 @@ def test_data_sets_without_a_difference_do_not_count_towards_the_six():
 def test_differences_that_are_equal_on_paper_tie():
     """0.3 - 0.2 and 0.2 - 0.1 differ in the last bit."""
     a, b = np.array([0.3, 0.1, 0.9, 0.8, 0.7, 0.95]), np.array([0.2, 0.2, 0.1, 0.2, 0.2, 0.0])
-    assert wilcoxon(a, b).statistic == 1.5
+    assert wilcoxon_test(a, b).statistic == 1.5
 
 
 @given(st.integers(3, 6), st.integers(4, 12), st.integers(0, 1000))
 @settings(max_examples=20)
 def test_friedman_without_ties_is_scipys_and_takes_losses_as_well(k, n, seed):
     scores = pd.DataFrame(np.random.default_rng(seed).random((n, k)))
-    found = friedman(scores)
+    found = friedman_test(scores)
     assert found.chi2 == pytest.approx(stats.friedmanchisquare(*scores.to_numpy().T).statistic)
-    assert list(friedman(-scores, greater_is_better=False).ranks) == list(found.ranks)
+    assert list(friedman_test(-scores, greater_is_better=False).ranks) == list(found.ranks)
 
 
 def test_friedman_refuses_what_it_cannot_support():
     scores = pd.DataFrame(np.random.default_rng(0).random((10, 4)))
-    assert friedman(scores.iloc[:, :2]).refusal.startswith(
+    assert friedman_test(scores.iloc[:, :2]).refusal.startswith(
         "2 entries, and ranks of several need at least 3"
     )
-    assert friedman(scores.iloc[:2]).refusal.startswith(
+    assert friedman_test(scores.iloc[:2]).refusal.startswith(
         "2 data sets, and 4 entries need at least 3"
     )
-    assert nemenyi(scores.iloc[:2]).refusal
+    assert nemenyi_test(scores.iloc[:2]).refusal
     scores.iloc[3, 1] = np.nan
-    assert friedman(scores).refusal.startswith("1 of 10 data sets lack")
+    assert friedman_test(scores).refusal.startswith("1 of 10 data sets lack")
 
 
 def test_nemenyi_refuses_data_sets_too_few_for_any_ranks_to_differ():
     agreed = pd.DataFrame([range(10)] * 2)
-    assert not friedman(agreed).refusal
-    found = nemenyi(agreed)
+    assert not friedman_test(agreed).refusal
+    found = nemenyi_test(agreed)
     assert found.refusal.startswith(
         "2 data sets, and 10 entries need at least 3: average ranks differ by at most 9"
     )
     assert np.isnan(found.p_value)
-    assert nemenyi(pd.DataFrame([range(10)] * 3)).significant
+    assert nemenyi_test(pd.DataFrame([range(10)] * 3)).significant
 
 
 def test_full_agreement_of_few_data_sets_has_not_the_p_value_zero():
-    found = friedman(pd.DataFrame([[1, 2, 3]] * 3))
+    found = friedman_test(pd.DataFrame([[1, 2, 3]] * 3))
     assert found.effect == pytest.approx(1)
     assert found.p_value == pytest.approx(1 / 36), "3! of the 3! ** 3 ways to rank agree"
-    assert friedman(pd.DataFrame(np.ones((6, 3)))).p_value == 1
+    assert friedman_test(pd.DataFrame(np.ones((6, 3)))).p_value == 1
 
 
 # ---- one data set
@@ -204,7 +224,7 @@ def test_delong_gives_the_published_figures_of_ovarian_cancer():
         (albumin, 0.0108, 0.0953, -0.1761, 0.1976, 0.0127, 0.9102),
         (protein, -0.0780, 0.1046, -0.2830, 0.1271, 0.5554, 0.4561),
     ):
-        found = delong(helped, scores, kg)
+        found = delong_test(helped, scores, kg)
         printed = [
             found.effect,
             found.effect / found.statistic,
@@ -242,7 +262,7 @@ def test_delong_is_what_its_definition_says_and_changes_sign_with_its_arguments(
         random.integers(levels, size=n),
     )
     assume(2 <= truth.sum() <= n - 2)
-    found, swapped = delong(truth, a, b), delong(truth, b, a)
+    found, swapped = delong_test(truth, a, b), delong_test(truth, b, a)
     assert found.effect == pytest.approx(roc_auc_score(truth, a) - roc_auc_score(truth, b))
     assert (swapped.effect, swapped.upper) == pytest.approx(
         (-found.effect, -found.lower), nan_ok=True
@@ -258,12 +278,12 @@ def test_delong_is_what_its_definition_says_and_changes_sign_with_its_arguments(
 
 def test_delong_of_equal_scores_finds_nothing_and_of_too_few_refuses():
     truth = np.array([0, 0, 0, 1, 1, 1])
-    same = delong(truth, truth * 0.5, truth * 2)
+    same = delong_test(truth, truth * 0.5, truth * 2)
     assert (same.effect, same.p_value) == (0, 1)
-    assert delong([0, 0, 1], [1, 2, 3], [3, 2, 1]).refusal.startswith(
+    assert delong_test([0, 0, 1], [1, 2, 3], [3, 2, 1]).refusal.startswith(
         "1 positive and 2 negative test images"
     )
-    assert "the same in all 6 images" in delong(truth, truth, -truth).refusal
+    assert "the same in all 6 images" in delong_test(truth, truth, -truth).refusal
 
 
 def test_mcnemar_is_the_mid_p_binomial_test_of_the_discordant_images():
@@ -297,7 +317,7 @@ def test_the_corrected_t_test_by_hand():
     has 1/4: t = 0.025 / 0.0064550 = 3.87298, and calls it significant.
     """
     differences = [0.01, 0.02, 0.03, 0.04]
-    found = corrected_t(differences, n_train=75, n_test=25)
+    found = corrected_t_test(differences, n_train=75, n_test=25)
     assert (found.n, found.effect) == (4, pytest.approx(0.025))
     assert found.statistic == pytest.approx(2.53546, abs=1e-5)
     assert (found.lower, found.upper) == pytest.approx(
@@ -309,12 +329,14 @@ def test_the_corrected_t_test_by_hand():
 
 
 def test_the_corrected_t_test_refuses_what_has_no_variance():
-    assert corrected_t([0.1], 2, 1).refusal == "1 fold, and a variance needs at least 2"
-    assert corrected_t([0.1, 0.1, 0.1], 2, 1).refusal.startswith(
+    assert corrected_t_test([0.1], 2, 1).refusal == "1 fold, and a variance needs at least 2"
+    assert corrected_t_test([0.1, 0.1, 0.1], 2, 1).refusal.startswith(
         "the difference is the same on all 3 folds"
     )
-    assert corrected_t([0.1, np.nan, 0.1], 2, 1).refusal.startswith("undefined on 1 of 3 folds")
-    assert corrected_t([0.0, 0.0], 2, 1).p_value == 1
+    assert corrected_t_test([0.1, np.nan, 0.1], 2, 1).refusal.startswith(
+        "undefined on 1 of 3 folds"
+    )
+    assert corrected_t_test([0.0, 0.0], 2, 1).p_value == 1
 
 
 # ---- intervals and tests from influences
@@ -340,8 +362,10 @@ def test_influences_are_what_the_metric_loses_without_an_image(name, multilabel)
     if METRICS[name].multilabel not in (None, multilabel):
         return
     p = a_test_set(1, 200, multilabel=multilabel)
-    found, value = influence(name, p), METRICS[name](p)
-    left_out = [value - METRICS[name](p.take(np.delete(np.arange(200), i))) for i in range(200)]
+    found, value = compute_influence(name, p), METRICS[name](p)
+    left_out = [
+        value - METRICS[name](p.take_images(np.delete(np.arange(200), i))) for i in range(200)
+    ]
     assert abs(found.sum()) < 1e-6
     assert np.corrcoef(found, left_out)[0, 1] > 0.999
     assert np.sqrt((found**2).sum()) == pytest.approx(
@@ -352,20 +376,20 @@ def test_influences_are_what_the_metric_loses_without_an_image(name, multilabel)
 def test_the_influences_on_an_auc_are_delongs():
     p, q = a_test_set(1, 300, 2), a_test_set(1, 300, 2)
     q = replace(q, proba=a_test_set(2, 300, 2).proba)
-    spread = spread_of(influence("auc", p) - influence("auc", q))
-    known = delong(p.y_true, p.proba[:, 1], q.proba[:, 1])
+    spread = estimate_spread(compute_influence("auc", p) - compute_influence("auc", q))
+    known = delong_test(p.y_true, p.proba[:, 1], q.proba[:, 1])
     assert spread.error == pytest.approx(abs(known.effect / known.statistic), rel=2e-3)
 
 
 def test_a_spread_of_equal_units_is_that_of_a_mean():
     values = np.random.default_rng(0).normal(size=400)
-    spread = spread_of((values - values.mean()) / 400)
+    spread = estimate_spread((values - values.mean()) / 400)
     assert spread.error == pytest.approx(values.std(ddof=1) / 20)
     assert 300 < spread.df <= 399
 
 
 def test_a_spread_that_one_unit_decides_has_few_degrees_of_freedom():
-    assert spread_of([-1.0] + [1 / 399] * 399).df < 3
+    assert estimate_spread([-1.0] + [1 / 399] * 399).df < 3
 
 
 def test_the_images_of_a_patient_are_one_unit():
@@ -374,7 +398,7 @@ def test_the_images_of_a_patient_are_one_unit():
         groups
     ]  # all alike within a patient: 20 observations, not 200
     values -= values.mean()
-    by_group, by_image = spread_of(values / 200, groups), spread_of(values / 200)
+    by_group, by_image = estimate_spread(values / 200, groups), estimate_spread(values / 200)
     assert by_group.error == pytest.approx(np.sqrt(10) * by_image.error, rel=0.05)
     assert by_group.n == 20
 
@@ -383,7 +407,7 @@ def test_wilsons_interval_is_statsmodels():
     from statsmodels.stats.proportion import proportion_confint
 
     for right, n in ((0, 10), (7, 50), (50, 50)):
-        assert wilson(right / n, n, stats.norm.isf(0.025)) == pytest.approx(
+        assert wilson_interval(right / n, n, stats.norm.isf(0.025)) == pytest.approx(
             proportion_confint(right, n, method="wilson"), abs=1e-12
         )
 
@@ -393,7 +417,7 @@ def test_wilsons_interval_is_statsmodels():
 )
 def test_the_limits_of_tangos_interval_are_where_the_score_test_rejects(only_a, only_b, n):
     """The score statistic, with the share of the discordant images that is most likely under the difference, found numerically."""
-    for limit in _tango(only_a, only_b, n, 0.05):
+    for limit in _tango_interval(only_a, only_b, n, 0.05):
 
         def loss(share, limit=limit):
             return -(
@@ -442,27 +466,29 @@ def test_an_interval_says_how_many_images_or_groups_it_needs():
     rare = a_test_set(0, 200)
     rare = replace(rare, y_true=np.where(np.arange(200) < 9, 2, np.arange(200) % 2))
     assert (
-        over_images("f1", [rare]).refusal
+        interval_over_images("f1", [rare]).refusal
         == "9 test images of 'c', and f1 needs at least 20 of each class"
     )
-    assert np.isnan(over_images("f1", [rare]).lower)
-    assert "'c'" not in over_images("accuracy", [rare]).refusal, "an accuracy needs no class"
+    assert np.isnan(interval_over_images("f1", [rare]).lower)
+    assert "'c'" not in interval_over_images("accuracy", [rare]).refusal, (
+        "an accuracy needs no class"
+    )
     few = replace(a_test_set(0, 200), groups=(np.arange(200) // 20).astype(str))
     assert (
-        over_images("accuracy", [few]).refusal
+        interval_over_images("accuracy", [few]).refusal
         == "10 groups of test images, and accuracy needs at least 20"
     )
     assert (
-        over_images("log_loss", [a_test_set(0, 200)]).refusal
+        interval_over_images("log_loss", [a_test_set(0, 200)]).refusal
         == "200 test images, and log_loss needs at least 400"
     )
-    assert "is known to hold its level" in over_images("minimum_recall", [rare]).refusal
+    assert "is known to hold its level" in interval_over_images("minimum_recall", [rare]).refusal
 
 
 def test_a_class_without_errors_is_not_without_uncertainty():
     y = np.arange(200) % 2
     perfect = Predictions(y, np.eye(2)[y] * 0.8 + 0.1, ("a", "b"), np.arange(200))
-    found = over_images("f1", [perfect])
+    found = interval_over_images("f1", [perfect])
     assert found.effect == found.upper == 1
     assert 0.7 < found.lower < 0.985
 
@@ -472,17 +498,20 @@ def test_an_interval_by_patients_is_wider_than_by_images():
     order = np.argsort(
         p.y_true * 2 + (p.labels == p.y_true), kind="stable"
     )  # patients whose images are all right or all wrong
-    by_image = replace(p.take(order))
+    by_image = replace(p.take_images(order))
     by_group = replace(by_image, groups=(np.arange(600) // 5).astype(str))
-    one, other = over_images("f1", [by_image]), over_images("f1", [by_group])
+    one, other = interval_over_images("f1", [by_image]), interval_over_images("f1", [by_group])
     assert other.upper - other.lower > 1.5 * (one.upper - one.lower)
 
 
 def test_a_difference_that_few_images_decide_is_not_tested():
     p = a_test_set(0, 300, 2, separation=6)
     q = replace(p, proba=np.where(np.arange(300)[:, None] < 4, p.proba[:, ::-1], p.proba))
-    assert "decide the difference, and at least 15 are needed" in difference("f1", [p], [q]).refusal
-    assert difference("f1", [p], [p]).p_value == 1
+    assert (
+        "decide the difference, and at least 15 are needed"
+        in compare_predictions("f1", [p], [q]).refusal
+    )
+    assert compare_predictions("f1", [p], [p]).p_value == 1
 
 
 def grouped(sizes):
@@ -498,14 +527,17 @@ def grouped(sizes):
 def test_groups_that_differ_too_much_in_size_get_neither_interval_nor_test():
     uneven = grouped([*[2] * 58, 60, 60])
     other = replace(uneven, proba=uneven.proba[::-1])
-    assert unevenness([*[2] * 58, 60, 60]) > 2
-    for found in (over_images("accuracy", [uneven]), difference("accuracy", [uneven], [other])):
+    assert group_size_unevenness([*[2] * 58, 60, 60]) > 2
+    for found in (
+        interval_over_images("accuracy", [uneven]),
+        compare_predictions("accuracy", [uneven], [other]),
+    ):
         assert "differ too much in size" in found.refusal
         assert "at most k images of each group, chosen at random, would help" in found.refusal
         assert np.isnan([found.lower, found.p_value]).all()
     assert (
         "too much"
-        not in over_images(
+        not in interval_over_images(
             "accuracy",
             [uneven],
             rules={kind: replace(rule, uneven=np.inf) for kind, rule in RULES.items()},
@@ -516,7 +548,10 @@ def test_groups_that_differ_too_much_in_size_get_neither_interval_nor_test():
 def test_groups_that_differ_a_little_in_size_get_both():
     sizes = [2, 3, 4, 5, 8] * 12
     even = grouped(sizes)
-    assert unevenness([3, 3, 3]) == 1
-    assert unevenness(sizes) == pytest.approx(1 + np.var(sizes) / np.mean(sizes) ** 2)
-    assert over_images("accuracy", [even]).refusal == ""
-    assert difference("accuracy", [even], [replace(even, proba=even.proba[::-1])]).refusal == ""
+    assert group_size_unevenness([3, 3, 3]) == 1
+    assert group_size_unevenness(sizes) == pytest.approx(1 + np.var(sizes) / np.mean(sizes) ** 2)
+    assert interval_over_images("accuracy", [even]).refusal == ""
+    assert (
+        compare_predictions("accuracy", [even], [replace(even, proba=even.proba[::-1])]).refusal
+        == ""
+    )

@@ -22,7 +22,7 @@ from benchmark.serving.guard import Guard
 def served(classical, tmp_path_factory):
     """Address of the page, the folder of its uploads, and the file that its messages go to."""
     folder = tmp_path_factory.mktemp("guarded")
-    saving.save(classical, folder / "it.pipeline")
+    saving.save_pipeline(classical, folder / "it.pipeline")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -21,8 +21,8 @@ from playwright.sync_api import expect, sync_playwright
 
 from benchmark import load_study, run
 from benchmark.pipelines import saving
-from benchmark.pipelines.answers import top
-from benchmark.serving.answer import answers
+from benchmark.pipelines.answers import most_probable_classes
+from benchmark.serving.answer import render_predictions
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
@@ -49,8 +49,8 @@ def folder(tmp_path_factory, classical, deep):
         ),
         folder,
     )
-    saving.save(classical, folder / "classical.pipeline")
-    saving.save(deep, folder / "deep.pipeline")
+    saving.save_pipeline(classical, folder / "classical.pipeline")
+    saving.save_pipeline(deep, folder / "deep.pipeline")
     return folder
 
 
@@ -228,13 +228,13 @@ def test_class_names_are_shown_whole(classical, browser, tmp_path, seven):
     )
     card = classical.card.model_copy(update={"classes": long})
     view = replace(classical, card=card)
-    first = next(answers(copied(seven[0], tmp_path), {"it.pipeline": view}))
+    first = next(render_predictions(copied(seven[0], tmp_path), {"it.pipeline": view}))
     style = (resources.files("benchmark.serving") / "page.css").read_text("utf-8")
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.set_content(f"<style>{style}</style>{first}")
     names = page.locator(".bar .name")
     assert names.all_inner_texts() == [
-        name for name, _ in top(card, view.predict_proba(seven[1][None])[0])
+        name for name, _ in most_probable_classes(card, view.predict_proba(seven[1][None])[0])
     ]
     assert names.evaluate_all(
         "all => all.every(one => one.scrollWidth <= one.clientWidth && one.scrollHeight <= "

@@ -5,14 +5,14 @@ import pytest
 from imblearn.under_sampling import NearMiss
 
 from benchmark.evaluation.components import build_strategy
-from benchmark.evaluation.evaluate import evaluate
-from benchmark.plugins.registry import build, resolve
+from benchmark.evaluation.evaluate import evaluate_on_dataset
+from benchmark.plugins.registry import build_component, resolve_spec
 from benchmark.plugins.spec import Spec, parse_sum
 from benchmark.strategies.weights import effective_weights
 
 
 def strategy(name, seed=0):
-    return build_strategy(tuple(resolve("strategy", spec) for spec in parse_sum(name)), seed)
+    return build_strategy(tuple(resolve_spec("strategy", spec) for spec in parse_sum(name)), seed)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,9 @@ def test_smote_counts_neighbours_before_it_starts(rare):
     "model", ["logistic_regression", "linear_svm", "rbf_svm", "random_forest", "simple_cnn"]
 )
 def test_class_weight_reaches_the_estimator_inside(model):
-    found = strategy("class_weight").weight(build(resolve("model", Spec(model))), np.array([0, 1]))
+    found = strategy("class_weight").weight(
+        build_component(resolve_spec("model", Spec(model))), np.array([0, 1])
+    )
     values = [
         value
         for name, value in found.get_params().items()
@@ -69,19 +71,22 @@ def test_any_imbalanced_learn_sampler_is_a_plug_in(tmp_path, rare):
         f"from imblearn.under_sampling import {NearMiss.__name__}\nclass Mine(NearMiss):\n    "
         "pass\n"
     )
-    found = build_strategy((resolve("strategy", Spec("mine"), [str(file)]),), 0)
+    found = build_strategy((resolve_spec("strategy", Spec("mine"), [str(file)]),), 0)
     _, y = found.resample(rare.images, rare.targets)
     assert set(np.bincount(y)) == {3}
 
 
 def test_weights_on_a_network_that_corrects_already_are_refused_with_the_reason(rare):
-    model = build(resolve("model", Spec.parse("simple_cnn(loss='class_balanced')")))
+    model = build_component(resolve_spec("model", Spec.parse("simple_cnn(loss='class_balanced')")))
     assert "does not take class weights" in strategy("class_weight").refusal(
         model, rare.targets, rare.classes, "multiclass"
     )
     assert (
         strategy("class_weight").refusal(
-            build(resolve("model", Spec("simple_cnn"))), rare.targets, rare.classes, "multiclass"
+            build_component(resolve_spec("model", Spec("simple_cnn"))),
+            rare.targets,
+            rare.classes,
+            "multiclass",
         )
         is None
     )
@@ -117,7 +122,7 @@ def test_what_a_sampler_cannot_do_is_a_skip_and_its_own_reason(digits, make_cell
         targets=digits.targets[nearly_even],
         classes=("0", "1"),
     )
-    row = evaluate(
+    row = evaluate_on_dataset(
         make_cell(data, strategy="adasyn", split="holdout(test_size=0.25)"), data, tmp_path
     )
     assert row["status"] == "skipped"

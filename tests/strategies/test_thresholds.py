@@ -10,13 +10,13 @@ from sklearn.metrics import f1_score, recall_score
 
 from benchmark.errors import UserError
 from benchmark.evaluation.components import build_components
-from benchmark.evaluation.evaluate import evaluate
-from benchmark.evaluation.training import double_corrections
-from benchmark.plugins.registry import resolve
+from benchmark.evaluation.evaluate import evaluate_on_dataset
+from benchmark.evaluation.training import double_correction_notes
+from benchmark.plugins.registry import resolve_spec
 from benchmark.plugins.spec import Spec
 from benchmark.scoring.predictions import Predictions
 from benchmark.strategies.base import Combined, HeldOut
-from benchmark.strategies.thresholds import PriorThreshold, TunedThreshold, tune
+from benchmark.strategies.thresholds import PriorThreshold, TunedThreshold, tune_class_factors
 
 
 def unused():
@@ -71,13 +71,13 @@ def test_tuning_never_makes_the_tuned_images_worse(seed, metric):
     def value(given):
         return METRICS[metric](Predictions(y, given, ("a", "b", "c"), np.arange(80)))
 
-    weighted = proba * tune(proba, y, metric)
+    weighted = proba * tune_class_factors(proba, y, metric)
     assert value(weighted / weighted.sum(axis=1, keepdims=True)) >= value(proba) - 1e-12
 
 
 def test_a_metric_of_probabilities_cannot_be_tuned():
     with pytest.raises(UserError, match=r"'metric' .* must be one of 'accuracy'.*Got 'auc'"):
-        resolve("strategy", Spec.parse("tuned_threshold(metric='auc')"))
+        resolve_spec("strategy", Spec.parse("tuned_threshold(metric='auc')"))
 
 
 def test_thresholds_are_tuned_on_images_that_the_models_have_not_seen(
@@ -91,7 +91,7 @@ def test_thresholds_are_tuned_on_images_that_the_models_have_not_seen(
         self.factors_ = np.ones(10)
 
     monkeypatch.setattr(TunedThreshold, "learn", recorded)
-    row = evaluate(
+    row = evaluate_on_dataset(
         make_cell(
             digits,
             model="knn(n_neighbors=1)",
@@ -146,7 +146,7 @@ def test_thresholds_are_tuned_on_images_that_the_models_have_not_seen(
 def test_every_strategy_that_corrects_class_frequencies_twice_is_run_with_a_note(
     rare, make_cell, tmp_path, model, strategy, by
 ):
-    row = evaluate(make_cell(rare, model=model, strategy=strategy), rare, tmp_path)
+    row = evaluate_on_dataset(make_cell(rare, model=model, strategy=strategy), rare, tmp_path)
     assert row["status"] == "ok", row["reason"]
     n = by.count(" and by ") + 1
     assert f"class frequencies are corrected {n} times: by {by}" in row["notes"]
@@ -165,7 +165,7 @@ def test_every_strategy_that_corrects_class_frequencies_twice_is_run_with_a_note
 def test_a_single_correction_is_nothing_to_note(digits, make_cell, strategy):
     cell = make_cell(digits, strategy=strategy)
     assert (
-        double_corrections(
+        double_correction_notes(
             build_components(cell, digits).strategy, build_components(cell, digits).model
         )
         == []
@@ -178,7 +178,7 @@ def test_thresholds_are_tuned_on_the_official_validation_set_where_there_is_one(
     part = np.array(["train", "train", "val", "test"])[np.arange(300) % 4]
     data = replace(digits, part=part)
     rows = [
-        evaluate(
+        evaluate_on_dataset(
             make_cell(data, model="gaussian_nb", strategy="tuned_threshold", split=split),
             data,
             tmp_path,
@@ -212,7 +212,7 @@ def test_thresholds_that_nothing_can_be_held_out_for_are_a_skip_with_the_number_
         part=part,
         groups=groups,
     )
-    row = evaluate(
+    row = evaluate_on_dataset(
         make_cell(data, model="nearest_centroid", strategy="tuned_threshold", split="official"),
         data,
         tmp_path,
@@ -232,7 +232,7 @@ def test_thresholds_raise_the_recall_of_the_rare_class(rare, make_cell, tmp_path
             extractor="shape_histogram",
             strategy=strategy,
         )
-        row = evaluate(cell, rare, tmp_path)
+        row = evaluate_on_dataset(cell, rare, tmp_path)
         assert row["status"] == "ok", row["reason"]
         stored = Predictions.load(tmp_path / "predictions" / f"{cell.key}.npz")
         return recall_score(stored.y_true, stored.labels, average="macro"), row["auc"]
@@ -244,12 +244,12 @@ def test_a_threshold_is_tuned_on_probabilities_that_the_strategy_before_it_has_a
     first, second = PriorThreshold(), TunedThreshold()
     y, proba = np.array([0] * 9 + [1]), np.random.default_rng(0).dirichlet([1, 1], 10)
     Combined([first, second]).learn(y, lambda: HeldOut(y, proba))
-    assert second.factors_.tolist() == tune(first.adjust(proba), y, "f1").tolist()
+    assert second.factors_.tolist() == tune_class_factors(first.adjust(proba), y, "f1").tolist()
 
 
 def test_combined_strategies_act_in_the_order_they_are_written(rare, make_cell, tmp_path):
     rows = [
-        evaluate(make_cell(rare, strategy=strategy), rare, tmp_path)
+        evaluate_on_dataset(make_cell(rare, strategy=strategy), rare, tmp_path)
         for strategy in (
             "random_over + prior_threshold",
             "random_over",

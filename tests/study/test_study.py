@@ -6,7 +6,7 @@ from benchmark.engine.runner import make_plan, run
 from benchmark.errors import UserError
 from benchmark.plugins.spec import Spec, parse_sum
 from benchmark.sampling.splits import stratified_kfold
-from benchmark.study.study import Study, load_study, suites
+from benchmark.study.study import Study, load_study, read_suites
 from benchmark.utils.yaml_files import write_yaml
 
 FAKES = str(Path(__file__).parents[1] / "fakes.py")
@@ -19,9 +19,9 @@ def written(tmp_path, content):
     return file
 
 
-@pytest.mark.parametrize("name", suites())
+@pytest.mark.parametrize("name", read_suites())
 def test_every_suite_that_ships_reads_resolves_and_is_named_by_its_file(name):
-    study = load_study(name).resolved()
+    study = load_study(name).resolve_components()
     assert study.name == name
     assert study.description
 
@@ -83,7 +83,7 @@ def test_an_image_model_in_a_pipeline_is_refused(tmp_path):
     with pytest.raises(
         UserError, match="simple_cnn takes images and no extractor: list it under models"
     ):
-        load_study(written(tmp_path, content)).resolved()
+        load_study(written(tmp_path, content)).resolve_components()
 
 
 def test_the_extractor_of_an_image_model_is_called_images_in_a_pipeline_as_in_tables(tmp_path):
@@ -107,7 +107,7 @@ def test_the_extractor_of_an_image_model_is_called_images_in_a_pipeline_as_in_ta
                 tmp_path,
                 {"datasets": "digits", "pipelines": [{"extractor": "images", "model": "knn"}]},
             )
-        ).resolved()
+        ).resolve_components()
 
 
 def test_a_file_that_never_ends_is_no_study():
@@ -213,7 +213,7 @@ def test_a_misspelt_key_names_the_file_the_key_and_the_nearest_one(tmp_path):
 )
 def test_a_wrong_value_is_one_clear_line(tmp_path, change, problem):
     with pytest.raises(UserError, match=problem) as caught:
-        load_study(written(tmp_path, SMALL | change)).resolved()
+        load_study(written(tmp_path, SMALL | change)).resolve_components()
     assert "\n" not in str(caught.value)
 
 

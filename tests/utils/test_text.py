@@ -4,7 +4,14 @@ import json
 
 import pytest
 
-from benchmark.utils.text import brief, count_of, describe_error, one_line, visible, visible_json
+from benchmark.utils.text import (
+    describe_error,
+    escape_controls,
+    escape_json_controls,
+    format_count,
+    one_line,
+    short_repr,
+)
 
 HIDDEN = [
     "\x1b[31m",
@@ -26,27 +33,27 @@ HIDDEN = [
 
 @pytest.mark.parametrize("text", HIDDEN)
 def test_controls_overrides_and_surrogates_are_written_out(text):
-    shown = visible(f"a{text}b")
+    shown = escape_controls(f"a{text}b")
     assert shown.isprintable()
     assert shown.startswith("a\\")
-    assert json.loads(visible_json(json.dumps([text], ensure_ascii=False))) == [text]
-    assert visible_json(json.dumps([text], ensure_ascii=False)).isprintable()
+    assert json.loads(escape_json_controls(json.dumps([text], ensure_ascii=False))) == [text]
+    assert escape_json_controls(json.dumps([text], ensure_ascii=False)).isprintable()
 
 
 @pytest.mark.parametrize(
     "text", ["é", "漢字", "naïve class", "شبكة", "नमस्ते", "👩\u200d⚕️", "a\tb\nc", "½ ± µm", "a\\x1b"]
 )
 def test_words_of_any_language_stay_as_they_are(text):
-    assert visible(text) == text
-    assert visible_json(text) == text
+    assert escape_controls(text) == text
+    assert escape_json_controls(text) == text
 
 
 def test_a_line_is_one_line_of_bounded_length():
     assert one_line("a\r\n  b\x1b") == "a b\\x1b"
     assert len(one_line("z" * 20_000_000)) < 2_100
-    assert len(brief("z" * 20_000_000)) < 200
-    assert len(brief([[["z" * 10_000] * 1000] * 1000] * 1000)) < 400
-    assert brief(16**9000) == "a very large int"
+    assert len(short_repr("z" * 20_000_000)) < 200
+    assert len(short_repr([[["z" * 10_000] * 1000] * 1000] * 1000)) < 400
+    assert short_repr(16**9000) == "a very large int"
 
 
 def test_an_error_without_a_readable_message_is_described_all_the_same():
@@ -59,7 +66,7 @@ def test_an_error_without_a_readable_message_is_described_all_the_same():
 
 
 def test_one_is_counted_in_the_singular():
-    assert [count_of(n, "class", "classes") for n in (0, 1, 2)] == [
+    assert [format_count(n, "class", "classes") for n in (0, 1, 2)] == [
         "0 classes",
         "1 class",
         "2 classes",

@@ -59,7 +59,7 @@ class Decoded:
     n_not_finite: int = 0
 
 
-def refuse_too_large(header: Header, max_pixels: int) -> None:
+def refuse_oversized_image(header: Header, max_pixels: int) -> None:
     """Refuse an image before memory is taken for it.
 
     Raises

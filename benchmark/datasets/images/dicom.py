@@ -13,13 +13,13 @@ from pydicom.uid import JPEG2000TransferSyntaxes
 from benchmark.datasets.images.decoded import BYTES_PER_PIXEL, Decoded, Header
 from benchmark.datasets.images.dicom_colours import to_rgb
 from benchmark.datasets.images.dicom_display import Display
-from benchmark.datasets.images.dicom_elements import integer_of, value_of
+from benchmark.datasets.images.dicom_elements import read_element, read_integer
 from benchmark.datasets.images.dicom_file import (
-    name_transfer_syntax,
     open_dicom,
     refuse_larger_frame,
+    set_transfer_syntax,
 )
-from benchmark.datasets.images.eight_bits import stretch
+from benchmark.datasets.images.eight_bits import stretch_intensity
 
 MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
 COLOUR = ("PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422")
@@ -31,7 +31,7 @@ PIXELS = {
 }  # bits per sample, where fixed
 
 
-def dicom_header(path: Path) -> Header:
+def read_dicom_header(path: Path) -> Header:
     """Read size and memory from the header.
 
     Raises
@@ -42,14 +42,14 @@ def dicom_header(path: Path) -> Header:
     file = open_dicom(path, stop_before_pixels=True)
     if "Rows" not in file and "Columns" not in file:
         raise ValueError("a DICOM file without an image: it has neither Rows nor Columns")
-    height, width = integer_of(file, "Rows"), integer_of(file, "Columns")
-    if value_of(file, "PhotometricInterpretation") in MONOCHROME:
+    height, width = read_integer(file, "Rows"), read_integer(file, "Columns")
+    if read_element(file, "PhotometricInterpretation") in MONOCHROME:
         return Header(
             (height, width), height * width * BYTES_PER_PIXEL
         )  # rescaled in double precision
-    samples = integer_of(file, "SamplesPerPixel", 1)
+    samples = read_integer(file, "SamplesPerPixel", 1)
     return Header(
-        (height, width), height * width * samples * integer_of(file, "BitsAllocated", 8) // 8
+        (height, width), height * width * samples * read_integer(file, "BitsAllocated", 8) // 8
     )
 
 
@@ -64,23 +64,23 @@ def read_dicom(path: Path) -> Decoded:
         meaning would be a guess.
     """
     file = open_dicom(path)
-    photometric = _refuse_unknown_type(file)
-    name_transfer_syntax(file)
-    values = _decode(file)
-    patient = str(value_of(file, "PatientID") or "").strip()
+    photometric = _read_supported_photometric(file)
+    set_transfer_syntax(file)
+    values = _decode_pixels(file)
+    patient = str(read_element(file, "PatientID") or "").strip()
     if photometric not in MONOCHROME:
         return Decoded(to_rgb(values, file), patient=patient)
     if values.ndim != 2:
         raise ValueError(f"{photometric} with SamplesPerPixel {values.shape[-1]}, not 1")
     display = Display(file)
-    padding = display.padding(values)
+    padding = display.find_padding(values)
     not_finite = ~np.isfinite(values) if values.dtype.kind == "f" and display.has_voi else None
     if not_finite is not None and not_finite.any():  # they would be the ends of the window
         padding = not_finite if padding is None else padding | not_finite
         values = np.where(not_finite, values.dtype.type(0), values)
-    shown = display.show(values)
+    shown = display.render_values(values)
     if shown.dtype == np.uint8 and not display.changes_values and file.BitsStored < 8:
-        shown = stretch(shown, 0, 2**file.BitsStored - 1)
+        shown = stretch_intensity(shown, 0, 2**file.BitsStored - 1)
     n_not_finite = 0 if not_finite is None else int(np.count_nonzero(not_finite))
     return Decoded(
         shown,
@@ -92,15 +92,15 @@ def read_dicom(path: Path) -> Decoded:
     )
 
 
-def _refuse_unknown_type(file: DicomDataset) -> str:
+def _read_supported_photometric(file: DicomDataset) -> str:
     """Return the PhotometricInterpretation of a file of one image of a kind that is read."""
     pixels = [name for name in PIXELS if name in file]
     if not pixels:
         raise ValueError("a DICOM file without an image: it has no PixelData")
-    frames = integer_of(file, "NumberOfFrames", 1)
+    frames = read_integer(file, "NumberOfFrames", 1)
     if frames > 1:
         raise ValueError(f"has {frames} frames; one image per file")
-    photometric = value_of(file, "PhotometricInterpretation")
+    photometric = read_element(file, "PhotometricInterpretation")
     if photometric is None:
         raise ValueError(
             "PhotometricInterpretation is missing: black and white cannot be told apart"
@@ -111,24 +111,24 @@ def _refuse_unknown_type(file: DicomDataset) -> str:
         raise ValueError(
             f"DICOM colours of the kind {photometric} are not read; write it as MONOCHROME2 or RGB"
         )
-    if value_of(file, "PixelPresentation") in ("COLOR", "MIXED") and photometric in MONOCHROME:
+    if read_element(file, "PixelPresentation") in ("COLOR", "MIXED") and photometric in MONOCHROME:
         raise ValueError(
             "a DICOM image of gray and colours in one (supplemental palette) is not read"
         )
-    _refuse_odd_samples(file, pixels[0])
+    _refuse_unsupported_samples(file, pixels[0])
     return str(photometric)
 
 
-def _refuse_odd_samples(file: DicomDataset, pixels: str) -> None:
+def _refuse_unsupported_samples(file: DicomDataset, pixels: str) -> None:
     """Refuse numbers about the samples that are missing, or that pydicom does not decode rightly."""
-    if not isinstance(value_of(file, pixels), bytes):
+    if not isinstance(read_element(file, pixels), bytes):
         raise ValueError(
-            f"{pixels} is {'empty' if value_of(file, pixels) is None else 'no string of bytes'}"
+            f"{pixels} is {'empty' if read_element(file, pixels) is None else 'no string of bytes'}"
         )
-    samples, allocated = integer_of(file, "SamplesPerPixel"), integer_of(file, "BitsAllocated")
+    samples, allocated = read_integer(file, "SamplesPerPixel"), read_integer(file, "BitsAllocated")
     if samples not in (1, 3):
         raise ValueError(f"SamplesPerPixel is {samples}; 1 (gray) and 3 (RGB) are read")
-    if samples == 3 and integer_of(file, "PlanarConfiguration") > 1:
+    if samples == 3 and read_integer(file, "PlanarConfiguration") > 1:
         raise ValueError(f"PlanarConfiguration is {file.PlanarConfiguration}, neither 0 nor 1")
     if PIXELS[pixels] is not None:
         if allocated != PIXELS[pixels]:
@@ -136,12 +136,12 @@ def _refuse_odd_samples(file: DicomDataset, pixels: str) -> None:
                 f"BitsAllocated is {allocated} where {pixels} has {PIXELS[pixels]} bits"
             )
         return
-    stored = integer_of(file, "BitsStored")
+    stored = read_integer(file, "BitsStored")
     if allocated not in (1, 8, 16, 32, 64):
         raise ValueError(f"BitsAllocated is {allocated}; 1, 8, 16, 32 and 64 are read")
     if not 1 <= stored <= allocated:
         raise ValueError(f"BitsStored is {stored} where BitsAllocated is {allocated}")
-    if str(value_of(file, "PhotometricInterpretation")).startswith("YBR") and (
+    if str(read_element(file, "PhotometricInterpretation")).startswith("YBR") and (
         allocated,
         stored,
     ) != (8, 8):
@@ -149,16 +149,16 @@ def _refuse_odd_samples(file: DicomDataset, pixels: str) -> None:
             f"{file.PhotometricInterpretation} of {stored} of {allocated} bits is not read; write "
             "it as RGB"
         )
-    if integer_of(file, "PixelRepresentation") > 1:
+    if read_integer(file, "PixelRepresentation") > 1:
         raise ValueError(f"PixelRepresentation is {file.PixelRepresentation}, neither 0 nor 1")
-    if integer_of(file, "HighBit", stored - 1) != stored - 1:
+    if read_integer(file, "HighBit", stored - 1) != stored - 1:
         raise ValueError(
             f"HighBit is {file.HighBit} where BitsStored is {stored}: samples that do not end at "
             "bit 0 are not read"
         )
 
 
-def _decode(file: DicomDataset) -> NDArray:
+def _decode_pixels(file: DicomDataset) -> NDArray:
     syntax = file.file_meta.TransferSyntaxUID
     if syntax.is_encapsulated:
         refuse_larger_frame(file)

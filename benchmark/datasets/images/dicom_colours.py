@@ -8,9 +8,9 @@ from pydicom import Dataset as DicomDataset
 from pydicom.multival import MultiValue
 from pydicom.pixels.processing import apply_color_lut
 
-from benchmark.datasets.images.dicom_elements import value_of
+from benchmark.datasets.images.dicom_elements import read_element
 from benchmark.datasets.images.dicom_tables import Table, is_little_endian, read_table
-from benchmark.datasets.images.eight_bits import stretch
+from benchmark.datasets.images.eight_bits import stretch_intensity
 
 CHANNELS = ("Red", "Green", "Blue")
 
@@ -31,7 +31,7 @@ def to_rgb(values: NDArray, file: DicomDataset) -> NDArray[np.uint8]:
     if file.PhotometricInterpretation == "PALETTE COLOR":
         if values.ndim != 2:
             raise ValueError(f"palette indices of {values.ndim} dimensions")
-        return _through_palette(values, file)
+        return _apply_palette(values, file)
     if values.ndim != 3 or values.shape[2] != 3 or values.dtype.kind != "u":
         raise ValueError(f"RGB of the shape {values.shape} and the type {values.dtype}")
     return _to_eight_bits(values, int(file.BitsStored))
@@ -39,17 +39,17 @@ def to_rgb(values: NDArray, file: DicomDataset) -> NDArray[np.uint8]:
 
 def _to_eight_bits(values: NDArray, bits: int) -> NDArray[np.uint8]:
     if bits < 8:
-        return stretch(values, 0, 2**bits - 1)
+        return stretch_intensity(values, 0, 2**bits - 1)
     return (values >> (bits - 8)).astype(np.uint8)
 
 
-def _through_palette(indices: NDArray, file: DicomDataset) -> NDArray[np.uint8]:
+def _apply_palette(indices: NDArray, file: DicomDataset) -> NDArray[np.uint8]:
     if "SegmentedRedPaletteColorLookupTableData" in file:
-        return _through_segmented_palette(indices, file)
-    tables = [_palette_of(file, channel) for channel in CHANNELS]
+        return _apply_segmented_palette(indices, file)
+    tables = [_read_palette(file, channel) for channel in CHANNELS]
     bits = _bits_in_use(tables[0].bits, max(table.entries.max() for table in tables))
     low, high = indices.min(), indices.max()
-    colours = [table.placed_at(low, high).apply(indices) for table in tables]
+    colours = [table.align_to_range(low, high).apply(indices) for table in tables]
     return np.stack([_to_eight_bits(colour, bits) for colour in colours], axis=-1)
 
 
@@ -58,18 +58,20 @@ def _bits_in_use(bits: int, largest: int) -> int:
     return 8 if largest <= 255 else bits
 
 
-def _palette_of(file: DicomDataset, channel: str) -> Table:
+def _read_palette(file: DicomDataset, channel: str) -> Table:
     name = f"{channel}PaletteColorLookupTable"
     table = read_table(
-        value_of(file, f"{name}Descriptor"), value_of(file, f"{name}Data"), is_little_endian(file)
+        read_element(file, f"{name}Descriptor"),
+        read_element(file, f"{name}Data"),
+        is_little_endian(file),
     )
     if table is None:
         raise ValueError(f"PALETTE COLOR without a table for {channel.lower()}")
     return table
 
 
-def _through_segmented_palette(indices: NDArray, file: DicomDataset) -> NDArray[np.uint8]:
-    descriptor = value_of(file, "RedPaletteColorLookupTableDescriptor")
+def _apply_segmented_palette(indices: NDArray, file: DicomDataset) -> NDArray[np.uint8]:
+    descriptor = read_element(file, "RedPaletteColorLookupTableDescriptor")
     if not isinstance(descriptor, MultiValue) or len(descriptor) != 3:
         raise ValueError(
             f"a segmented palette with the descriptor {descriptor}, not three whole numbers"

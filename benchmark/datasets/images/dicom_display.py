@@ -8,14 +8,14 @@ from pydicom import Dataset as DicomDataset
 from pydicom.pixels.processing import apply_windowing
 
 from benchmark.datasets.images.dicom_elements import (
-    integer_of,
-    items_of,
-    number_of,
-    numbers_of,
-    value_of,
+    read_element,
+    read_integer,
+    read_number,
+    read_numbers,
+    read_sequence_items,
 )
 from benchmark.datasets.images.dicom_tables import Table, is_little_endian, read_table
-from benchmark.datasets.images.eight_bits import BLOCK, stretch
+from benchmark.datasets.images.eight_bits import BLOCK, stretch_intensity
 
 FAR = 1e3  # widths from the centre of a window: outside whatever its function
 FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
@@ -40,11 +40,11 @@ class Display:
 
     def __init__(self, file: DicomDataset) -> None:
         self._file = file
-        self._table = _first_table(file, file, "ModalityLUTSequence")
-        self._voi_table, self._window = _first_voi(file)
-        rescale = _first_rescale(file)
-        self._slope = 1.0 if self._table else number_of(rescale, "RescaleSlope", 1)
-        self._intercept = 0.0 if self._table else number_of(rescale, "RescaleIntercept", 0)
+        self._table = _read_first_table(file, file, "ModalityLUTSequence")
+        self._voi_table, self._window = _find_voi(file)
+        rescale = _find_rescale(file)
+        self._slope = 1.0 if self._table else read_number(rescale, "RescaleSlope", 1)
+        self._intercept = 0.0 if self._table else read_number(rescale, "RescaleIntercept", 0)
         if self._slope == 0:
             raise ValueError("RescaleSlope is 0")
 
@@ -58,7 +58,7 @@ class Display:
         """Whether anything is done to the stored values."""
         return self.has_voi or self._table is not None or (self._slope, self._intercept) != (1, 0)
 
-    def show(self, values: NDArray) -> NDArray:
+    def render_values(self, values: NDArray) -> NDArray:
         """Apply the modality's table or rescale, then the VOI table or window.
 
         Parameters
@@ -72,33 +72,33 @@ class Display:
             uint8 if there is a VOI table or window, else in the units of the modality.
         """
         if self._table is not None:
-            self._table = self._table.placed_at(values.min(), values.max())
+            self._table = self._table.align_to_range(values.min(), values.max())
         if not self.has_voi:
-            return self._in_modality_units(values)
+            return self._to_modality_units(values)
         if self._voi_table is not None:
-            ends = self._in_modality_units(np.array([values.min(), values.max()]))
-            self._voi_table = self._voi_table.placed_at(ends.min(), ends.max())
+            ends = self._to_modality_units(np.array([values.min(), values.max()]))
+            self._voi_table = self._voi_table.align_to_range(ends.min(), ends.max())
         shown = np.empty(values.shape, np.uint8)
         rows = max(
             1, BLOCK // values.shape[1]
         )  # few at a time, so that no copy of a large image is made
         for start in range(0, len(values), rows):
-            block = self._in_modality_units(values[start : start + rows])
-            shown[start : start + rows] = self._through_voi(block)
+            block = self._to_modality_units(values[start : start + rows])
+            shown[start : start + rows] = self._apply_voi(block)
         return shown
 
-    def padding(self, values: NDArray) -> NDArray[np.bool_] | None:
+    def find_padding(self, values: NDArray) -> NDArray[np.bool_] | None:
         """Find the stored values that stand for no tissue: PixelPaddingValue, up to its range limit."""
         kind = {"f4": "Float", "f8": "DoubleFloat"}.get(values.dtype.str[1:], "")
-        first = _stored_number(self._file, f"{kind}PixelPaddingValue", values.dtype)
+        first = _read_stored_number(self._file, f"{kind}PixelPaddingValue", values.dtype)
         if first is None:
             return None
-        last = _stored_number(self._file, f"{kind}PixelPaddingRangeLimit", values.dtype)
+        last = _read_stored_number(self._file, f"{kind}PixelPaddingRangeLimit", values.dtype)
         low, high = sorted((first, first if last is None else last))
         padding = (values >= low) & (values <= high)
         return padding if padding.any() else None
 
-    def _in_modality_units(self, values: NDArray) -> NDArray:
+    def _to_modality_units(self, values: NDArray) -> NDArray:
         if self._table is not None:
             entries = self._table.apply(values)
             return entries.astype(np.uint8) if self._table.bits == 8 else entries
@@ -106,9 +106,9 @@ class Display:
             return values
         return values.astype(np.float64) * self._slope + self._intercept
 
-    def _through_voi(self, values: NDArray) -> NDArray[np.uint8]:
+    def _apply_voi(self, values: NDArray) -> NDArray[np.uint8]:
         if self._voi_table is not None:
-            return stretch(self._voi_table.apply(values), 0, 2**self._voi_table.bits - 1)
+            return stretch_intensity(self._voi_table.apply(values), 0, 2**self._voi_table.bits - 1)
         assert self._window is not None
         # two values far outside the window tell what its ends become
         center, width = float(self._window.WindowCenter), float(self._window.WindowWidth)
@@ -119,47 +119,49 @@ class Display:
             over="ignore", invalid="ignore"
         ):  # a sigmoid of the far ends; NaN, which is marked as padding
             *_, low, high = windowed = apply_windowing(with_ends, self._window)
-        return stretch(windowed[:-2], low, high).reshape(values.shape)
+        return stretch_intensity(windowed[:-2], low, high).reshape(values.shape)
 
 
-def _places(file: DicomDataset, macro: str) -> list[DicomDataset]:
+def _list_element_sources(file: DicomDataset, macro: str) -> list[DicomDataset]:
     """Where the elements of a functional group may stand: the frame's, the shared one, the data set itself."""
-    groups = [group for sequence in FUNCTIONAL_GROUPS for group in items_of(file, sequence)[:1]]
-    return [*(item for group in groups for item in items_of(group, macro)[:1]), file]
+    groups = [
+        group for sequence in FUNCTIONAL_GROUPS for group in read_sequence_items(file, sequence)[:1]
+    ]
+    return [*(item for group in groups for item in read_sequence_items(group, macro)[:1]), file]
 
 
-def _first_rescale(file: DicomDataset) -> DicomDataset:
-    places = _places(file, "PixelValueTransformationSequence")
+def _find_rescale(file: DicomDataset) -> DicomDataset:
+    places = _list_element_sources(file, "PixelValueTransformationSequence")
     return next(
         (place for place in places if _has_number(place, "RescaleSlope", "RescaleIntercept")), file
     )
 
 
-def _first_voi(file: DicomDataset) -> tuple[Table | None, DicomDataset | None]:
+def _find_voi(file: DicomDataset) -> tuple[Table | None, DicomDataset | None]:
     """Return a table, or else a window, of the first place that has one."""
-    for place in _places(file, "FrameVOILUTSequence"):
-        table = _first_table(file, place, "VOILUTSequence")
-        window = None if table else _window(place)
+    for place in _list_element_sources(file, "FrameVOILUTSequence"):
+        table = _read_first_table(file, place, "VOILUTSequence")
+        window = None if table else _read_first_window(place)
         if table or window:
             return table, window
     return None, None
 
 
 def _has_number(item: DicomDataset, *names: str) -> bool:
-    return not all(np.isnan(number_of(item, name, np.nan)) for name in names)
+    return not all(np.isnan(read_number(item, name, np.nan)) for name in names)
 
 
-def _first_table(file: DicomDataset, place: DicomDataset, name: str) -> Table | None:
-    items = items_of(place, name)
+def _read_first_table(file: DicomDataset, place: DicomDataset, name: str) -> Table | None:
+    items = read_sequence_items(place, name)
     if not items:
         return None
-    descriptor, data = value_of(items[0], "LUTDescriptor"), value_of(items[0], "LUTData")
+    descriptor, data = read_element(items[0], "LUTDescriptor"), read_element(items[0], "LUTData")
     return read_table(descriptor, data, is_little_endian(file))
 
 
-def _window(item: DicomDataset) -> DicomDataset | None:
+def _read_first_window(item: DicomDataset) -> DicomDataset | None:
     """Return the first window as pydicom's `apply_windowing` takes it, or None."""
-    centers, widths = numbers_of(item, "WindowCenter"), numbers_of(item, "WindowWidth")
+    centers, widths = read_numbers(item, "WindowCenter"), read_numbers(item, "WindowWidth")
     whole = (
         (center, width)
         for center, width in zip(centers, widths, strict=False)
@@ -168,7 +170,7 @@ def _window(item: DicomDataset) -> DicomDataset | None:
     center, width = next(whole, (np.nan, np.nan))
     if np.isnan(center):
         return None
-    function = str(value_of(item, "VOILUTFunction") or "LINEAR").upper()
+    function = str(read_element(item, "VOILUTFunction") or "LINEAR").upper()
     if function not in FUNCTIONS:
         raise ValueError(f"VOILUTFunction is {function}; known are {', '.join(FUNCTIONS)}")
     if width < 1 and (function == "LINEAR" or width <= 0):
@@ -182,15 +184,15 @@ def _window(item: DicomDataset) -> DicomDataset | None:
     return window
 
 
-def _stored_number(file: DicomDataset, name: str, dtype: np.dtype) -> float | None:
+def _read_stored_number(file: DicomDataset, name: str, dtype: np.dtype) -> float | None:
     """Return a number as the pixels are read: files write 63536 for -2000, or the reverse, and bits above BitsStored."""
-    value = value_of(file, name)
+    value = read_element(file, name)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{name} is {value}, not a number")
     if dtype.kind == "f":
         return float(value)
-    bits = integer_of(file, "BitsStored", 8 * dtype.itemsize)
+    bits = read_integer(file, "BitsStored", 8 * dtype.itemsize)
     stored = int(value) & (2**bits - 1)
     return stored - 2**bits if dtype.kind == "i" and stored >= 2 ** (bits - 1) else stored

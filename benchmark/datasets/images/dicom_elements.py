@@ -10,7 +10,7 @@ from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 
 
-def value_of(item: DicomDataset, name: str) -> Any:
+def read_element(item: DicomDataset, name: str) -> Any:
     """Return the value of an element, None where it is missing or empty.
 
     Raises
@@ -29,7 +29,7 @@ def value_of(item: DicomDataset, name: str) -> Any:
     return value
 
 
-def integer_of(item: DicomDataset, name: str, default: int | None = None) -> int:
+def read_integer(item: DicomDataset, name: str, default: int | None = None) -> int:
     """Return a number from 0, or the default where the element is missing or empty.
 
     Raises
@@ -37,7 +37,7 @@ def integer_of(item: DicomDataset, name: str, default: int | None = None) -> int
     ValueError
         It is something else, or is missing and there is no default.
     """
-    value = value_of(item, name)
+    value = read_element(item, name)
     value = default if value is None else value
     if value is None:
         raise ValueError(f"{name} is missing")
@@ -46,7 +46,7 @@ def integer_of(item: DicomDataset, name: str, default: int | None = None) -> int
     return int(value)
 
 
-def number_of(item: DicomDataset, name: str, default: float) -> float:
+def read_number(item: DicomDataset, name: str, default: float) -> float:
     """Return the first number of an element, or the default where there is none.
 
     Raises
@@ -54,10 +54,10 @@ def number_of(item: DicomDataset, name: str, default: float) -> float:
     ValueError
         It is no finite number.
     """
-    return next((number for number in numbers_of(item, name) if not math.isnan(number)), default)
+    return next((number for number in read_numbers(item, name) if not math.isnan(number)), default)
 
 
-def numbers_of(item: DicomDataset, name: str) -> list[float]:
+def read_numbers(item: DicomDataset, name: str) -> list[float]:
     """Return the numbers of an element, NaN where one of them is empty; none where it is missing.
 
     Raises
@@ -65,12 +65,15 @@ def numbers_of(item: DicomDataset, name: str) -> list[float]:
     ValueError
         One is no finite number.
     """
-    value = value_of(item, name)
+    value = read_element(item, name)
     values = list(value) if isinstance(value, MultiValue | list) else [value]
-    return [math.nan if one is None or one == "" else _finite(name, one, value) for one in values]
+    return [
+        math.nan if one is None or one == "" else _parse_finite_number(name, one, value)
+        for one in values
+    ]
 
 
-def _finite(name: str, one: Any, value: Any) -> float:
+def _parse_finite_number(name: str, one: Any, value: Any) -> float:
     try:
         number = float(one)
     except (TypeError, ValueError):
@@ -80,7 +83,7 @@ def _finite(name: str, one: Any, value: Any) -> float:
     return number
 
 
-def items_of(item: DicomDataset, name: str) -> list[DicomDataset]:
+def read_sequence_items(item: DicomDataset, name: str) -> list[DicomDataset]:
     """Return the items of a sequence, none where it is missing or empty.
 
     Raises
@@ -88,7 +91,7 @@ def items_of(item: DicomDataset, name: str) -> list[DicomDataset]:
     ValueError
         It is no sequence.
     """
-    value = value_of(item, name)
+    value = read_element(item, name)
     if value is not None and not isinstance(value, Sequence):
         raise ValueError(f"{name} is not a sequence")
     return list(value or [])

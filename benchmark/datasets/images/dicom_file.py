@@ -24,7 +24,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from benchmark.datasets.images.dicom_elements import integer_of, value_of
+from benchmark.datasets.images.dicom_elements import read_element, read_integer
 
 # what pydicom warns of is either refused here or harmless, and would stand around the one line of
 # an error
@@ -45,7 +45,7 @@ def open_dicom(path: Path, stop_before_pixels: bool = False) -> DicomDataset:
         It is no DICOM file, is cut off, or inflates to more than 67 MB.
     """
     content = path.read_bytes()  # from memory, where a length beyond the end of the file takes none
-    _refuse_bomb(content)
+    _refuse_decompression_bomb(content)
     try:
         return dcmread(BytesIO(content), stop_before_pixels=stop_before_pixels)
     except InvalidDicomError:
@@ -62,7 +62,7 @@ def open_dicom(path: Path, stop_before_pixels: bool = False) -> DicomDataset:
     return file
 
 
-def _refuse_bomb(content: bytes) -> None:
+def _refuse_decompression_bomb(content: bytes) -> None:
     """Refuse a data set that is compressed as a whole and inflates beyond reason; nothing is kept of it."""
     if DeflatedExplicitVRLittleEndian.encode() not in content:
         return
@@ -88,7 +88,7 @@ def _refuse_bomb(content: bytes) -> None:
         raise ValueError("truncated: the deflated data set is cut off")
 
 
-def name_transfer_syntax(file: DicomDataset) -> None:
+def set_transfer_syntax(file: DicomDataset) -> None:
     """Fill in the transfer syntax that a file without meta information was found to have.
 
     Raises
@@ -106,13 +106,13 @@ def name_transfer_syntax(file: DicomDataset) -> None:
         file.file_meta.TransferSyntaxUID = syntax
     if not syntax.is_transfer_syntax:
         raise ValueError(f"the TransferSyntaxUID {syntax} is unknown")
-    if syntax.is_encapsulated and not _is_installed(syntax):
+    if syntax.is_encapsulated and not _has_decoder(syntax):
         raise ValueError(
             f"compressed as {syntax.name}, which is not installed; write it uncompressed, or as RLE"
         )
 
 
-def _is_installed(syntax: object) -> bool:
+def _has_decoder(syntax: object) -> bool:
     try:
         return get_decoder(syntax).is_available  # type: ignore[arg-type]
     except NotImplementedError:
@@ -129,28 +129,28 @@ def refuse_larger_frame(file: DicomDataset) -> None:
     """
     syntax = file.file_meta.TransferSyntaxUID
     try:
-        frame = get_frame(value_of(file, "PixelData"), 0, number_of_frames=1)
+        frame = get_frame(read_element(file, "PixelData"), 0, number_of_frames=1)
     except Exception:
         raise ValueError("damaged: PixelData holds no compressed image") from None
-    if (frames := _n_frames(file, syntax)) > 1:
+    if (frames := _count_frames(file, syntax)) > 1:
         raise ValueError(f"has {frames} frames; one image per file")
-    rows, columns = integer_of(file, "Rows"), integer_of(file, "Columns")
+    rows, columns = read_integer(file, "Rows"), read_integer(file, "Columns")
     if syntax == RLELossless:
         n_bytes = (
             rows
             * columns
-            * integer_of(file, "SamplesPerPixel", 1)
-            * integer_of(file, "BitsAllocated")
+            * read_integer(file, "SamplesPerPixel", 1)
+            * read_integer(file, "BitsAllocated")
             // 8
         )
         if len(frame) > LONGEST_RLE * n_bytes + 1024:
             raise ValueError(f"damaged: {len(frame):,} bytes of RLE for an image of {n_bytes:,}")
         return
-    if syntax == JPEGExtended12Bit and integer_of(file, "BitsStored", 8) > 8:
+    if syntax == JPEGExtended12Bit and read_integer(file, "BitsStored", 8) > 8:
         raise ValueError(
             f"a JPEG of {file.BitsStored} bits is not read; write it uncompressed, or as RLE"
         )
-    if syntax == JPEGBaseline8Bit and integer_of(file, "BitsAllocated") != 8:
+    if syntax == JPEGBaseline8Bit and read_integer(file, "BitsAllocated") != 8:
         raise ValueError(f"a JPEG of 8 bits where BitsAllocated is {file.BitsAllocated}")
     try:
         width, height = Image.open(BytesIO(frame), formats=("JPEG", "JPEG2000")).size
@@ -165,10 +165,10 @@ def refuse_larger_frame(file: DicomDataset) -> None:
         )
 
 
-def _n_frames(file: DicomDataset, syntax: object) -> int:
+def _count_frames(file: DicomDataset, syntax: object) -> int:
     """Count the frames by what they begin with; one may be cut into several fragments."""
     _, *fragments = generate_fragments(
-        value_of(file, "PixelData")
+        read_element(file, "PixelData")
     )  # the first item is the table of offsets
     if syntax == RLELossless:
         return len(fragments)

@@ -33,7 +33,7 @@ class Table:
         nearest = np.rint(values.astype(np.float64)).clip(self.first, last)
         return self.entries[nearest.astype(np.int64) - self.first]
 
-    def placed_at(self, low: float, high: float) -> Table:
+    def align_to_range(self, low: float, high: float) -> Table:
         """Return the table for values from low to high: US and SS are one for another in its descriptor.
 
         Where the first value, taken as announced, leaves all values outside of the table, and
@@ -76,13 +76,13 @@ def read_table(descriptor: object, data: object, little_endian: bool) -> Table |
     n_entries = n_entries or 2**16
     if not 8 <= bits <= 16:
         raise ValueError(f"a lookup table of {bits} bits per entry")
-    entries = _entries(data, n_entries, little_endian)
+    entries = _decode_entries(data, n_entries, little_endian)
     if entries.max() >= 2**bits:
         raise ValueError(f"a lookup table of {bits} bits per entry that holds {entries.max()}")
     return Table(entries, first, bits)
 
 
-def _entries(data: object, n_entries: int, little_endian: bool) -> NDArray[np.uint16]:
+def _decode_entries(data: object, n_entries: int, little_endian: bool) -> NDArray[np.uint16]:
     if isinstance(data, bytes):
         words = np.frombuffer(data[: len(data) // 2 * 2], "<u2" if little_endian else ">u2")
     else:

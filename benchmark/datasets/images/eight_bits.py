@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 BLOCK = 2**20  # values that are converted at a time, so that no copy of a large image is made
 
 
-def stretch(values: NDArray, low: float, high: float) -> NDArray[np.uint8]:
+def stretch_intensity(values: NDArray, low: float, high: float) -> NDArray[np.uint8]:
     """Map low to 0 and high to 255 linearly; values outside are set to the ends, NaN to 0.
 
     Where low equals high, values above it become 255 and all others 0: a constant image becomes 0.
@@ -56,8 +56,10 @@ def to_eight_bits(
     ValueError
         No value is finite.
     """
-    missing = _missing_values(values, padding)
-    pixels = values if values.dtype == np.uint8 else _stretched(values, percentiles, missing)
+    missing = _find_missing_values(values, padding)
+    pixels = (
+        values if values.dtype == np.uint8 else _stretch_percentiles(values, percentiles, missing)
+    )
     if inverted:
         pixels = 255 - pixels
     if missing is not None and missing.any():
@@ -65,7 +67,9 @@ def to_eight_bits(
     return pixels, 0 if values.dtype.kind != "f" else _count_not_finite(values)
 
 
-def _missing_values(values: NDArray, padding: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+def _find_missing_values(
+    values: NDArray, padding: NDArray[np.bool_] | None
+) -> NDArray[np.bool_] | None:
     missing = ~np.isfinite(values) if values.dtype.kind == "f" else None
     if padding is None:
         return missing
@@ -77,7 +81,7 @@ def _count_not_finite(values: NDArray) -> int:
     return int(values.size - np.count_nonzero(np.isfinite(values)))
 
 
-def _stretched(
+def _stretch_percentiles(
     values: NDArray, percentiles: tuple[float, float], missing: NDArray[np.bool_] | None
 ) -> NDArray[np.uint8]:
     if missing is None or not missing.any():
@@ -90,4 +94,4 @@ def _stretched(
         raise ValueError("no pixel has a finite value")
     if not np.isfinite([low, high]).all():
         raise ValueError("its values are too far apart to be mapped to 8 bits")
-    return stretch(values, low, high)
+    return stretch_intensity(values, low, high)

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.datasets.images.notes import notes_on
+from benchmark.datasets.images.notes import describe_conversions
 from benchmark.datasets.images.options import Options
-from benchmark.datasets.images.picture import Picture, picture_size, read_picture
+from benchmark.datasets.images.picture import Picture, read_image_size, read_picture
 from benchmark.errors import UserError
 
 LARGEST_DEFAULT = 128  # the longer side, when the user names no size
@@ -63,18 +63,21 @@ def load_images(paths: Sequence[Path], names: Sequence[str], options: Options) -
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the decoders', of files that are read or refused below
-        shape, why = _target_shape(paths, options.size)
-        outcomes = _each(lambda path: _read(path, shape, options), paths)
+        shape, why = _choose_common_shape(paths, options.size)
+        outcomes = _map_in_threads(lambda path: _read(path, shape, options), paths)
     pictures = [outcome for outcome in outcomes if isinstance(outcome, Picture)]
     if len(pictures) < len(outcomes):
-        return _without_bad(paths, names, options, outcomes)
-    notes = notes_on(pictures, shape, why, options.percentiles)
+        return _reload_readable_images(paths, names, options, outcomes)
+    notes = describe_conversions(pictures, shape, why, options.percentiles)
     return Loaded(
-        _stack(pictures), list(range(len(paths))), [picture.patient for picture in pictures], notes
+        _stack_images(pictures),
+        list(range(len(paths))),
+        [picture.patient for picture in pictures],
+        notes,
     )
 
 
-def _without_bad(
+def _reload_readable_images(
     paths: Sequence[Path], names: Sequence[str], options: Options, outcomes: list[Picture | str]
 ) -> Loaded:
     """Refuse, or load the readable files anew: a file that is dropped has no say in the common size."""
@@ -95,7 +98,7 @@ def _without_bad(
     return replace(again, kept=[kept[i] for i in again.kept], notes=(note, *again.notes))
 
 
-def _each(function: Callable, paths: Sequence[Path]) -> list:
+def _map_in_threads(function: Callable, paths: Sequence[Path]) -> list:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(function, paths))
 
@@ -104,12 +107,12 @@ def _read(path: Path, shape: tuple[int, int], options: Options) -> Picture | str
     """Return a picture of the wanted shape, or why there is none."""
     try:
         picture = read_picture(path, options.percentiles, options.max_pixels)
-        return replace(picture, pixels=resize(picture.pixels, shape))
+        return replace(picture, pixels=resize_image(picture.pixels, shape))
     except Exception as error:  # decoders raise whatever they like on a damaged file; all of it is for the user to read
-        return _reason(error)
+        return _describe_read_error(error)
 
 
-def _reason(error: Exception) -> str:
+def _describe_read_error(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file"
     return textwrap.shorten(
@@ -117,25 +120,25 @@ def _reason(error: Exception) -> str:
     )  # on one line
 
 
-def _size_or_none(path: Path) -> tuple[int, int] | None:
+def _read_size_or_none(path: Path) -> tuple[int, int] | None:
     try:
-        return picture_size(path)
+        return read_image_size(path)
     except Exception:  # reading the whole file will fail too, and say why
         return None
 
 
-def _target_shape(paths: Sequence[Path], size: int | None) -> tuple[tuple[int, int], str]:
+def _choose_common_shape(paths: Sequence[Path], size: int | None) -> tuple[tuple[int, int], str]:
     """Choose the common (height, width), and say how it was chosen."""
     if size is not None:
         return (size, size), "as asked"
-    sizes = [known for known in _each(_size_or_none, paths) if known]
+    sizes = [known for known in _map_in_threads(_read_size_or_none, paths) if known]
     if len(set(sizes)) == 1 and max(sizes[0]) <= LARGEST_DEFAULT:
         return sizes[0], "native"
     side = min(LARGEST_DEFAULT, int(np.median(sizes or [1])))
     return (side, side), f"the median side, at most {LARGEST_DEFAULT}"
 
 
-def resize(pixels: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
+def resize_image(pixels: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
     """Bring (h, w, c) to (shape[0], shape[1], c): by area means when it shrinks, bicubic when it grows."""
     if pixels.shape[:2] == shape:
         return np.ascontiguousarray(pixels)
@@ -147,7 +150,7 @@ def resize(pixels: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint
     return np.asarray(resized, np.uint8).reshape(*shape, -1)
 
 
-def _stack(pictures: list[Picture]) -> NDArray[np.uint8]:
+def _stack_images(pictures: list[Picture]) -> NDArray[np.uint8]:
     """Join the images; gray ones get three equal channels where any is coloured."""
     channels = max(picture.pixels.shape[2] for picture in pictures)
     shape = pictures[0].pixels.shape[:2]

@@ -22,7 +22,7 @@ class MemoryBudget:
         self._changed = threading.Condition()
 
     @contextmanager
-    def hold(self, n_bytes: int) -> Iterator[None]:
+    def reserve_memory(self, n_bytes: int) -> Iterator[None]:
         """Wait until the memory is free, and hold it within the block."""
         needed = min(n_bytes, self._limit)
         with self._changed:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from benchmark.datasets.images.picture import Picture
 
 
-def notes_on(
+def describe_conversions(
     pictures: Sequence[Picture], shape: tuple[int, ...], why: str, percentiles: tuple[float, float]
 ) -> tuple[str, ...]:
     """Count each treatment; what was done to no image is not mentioned.
@@ -60,13 +60,20 @@ def notes_on(
             "",
             "padding (PixelPaddingValue, GDAL_NODATA) became 0 and has no say in percentiles",
         ),
-        *_remarked(pictures),
+        *_group_by_remark(pictures),
     )
-    notes = [f"{_images(found, kind)}: {rule}" for found, kind, rule in counted if found]
-    return (*notes, *_not_finite(pictures), *_mixed(pictures), *_resized(pictures, shape, why))
+    notes = [
+        f"{_format_image_count(found, kind)}: {rule}" for found, kind, rule in counted if found
+    ]
+    return (
+        *notes,
+        *_describe_nonfinite_values(pictures),
+        *_describe_gray_images(pictures),
+        *_describe_resizing(pictures, shape, why),
+    )
 
 
-def _remarked(pictures: Sequence[Picture]) -> list[tuple[list[Picture], str, str]]:
+def _group_by_remark(pictures: Sequence[Picture]) -> list[tuple[list[Picture], str, str]]:
     remarks = sorted({picture.remark for picture in pictures if picture.remark})
     return [
         ([picture for picture in pictures if picture.remark == remark], "", remark)
@@ -74,32 +81,36 @@ def _remarked(pictures: Sequence[Picture]) -> list[tuple[list[Picture], str, str
     ]
 
 
-def _images(found: Sequence[Picture], kind: str = "") -> str:
+def _format_image_count(found: Sequence[Picture], kind: str = "") -> str:
     return " ".join(filter(None, (str(len(found)), kind, "image" if len(found) == 1 else "images")))
 
 
-def _not_finite(pictures: Sequence[Picture]) -> list[str]:
+def _describe_nonfinite_values(pictures: Sequence[Picture]) -> list[str]:
     found = [picture for picture in pictures if picture.n_not_finite]
     count = sum(picture.n_not_finite for picture in found)
-    return [f"{count} NaN or infinite values in {_images(found)} became 0"] if found else []
+    return (
+        [f"{count} NaN or infinite values in {_format_image_count(found)} became 0"]
+        if found
+        else []
+    )
 
 
-def _mixed(pictures: Sequence[Picture]) -> list[str]:
+def _describe_gray_images(pictures: Sequence[Picture]) -> list[str]:
     gray = [picture for picture in pictures if picture.pixels.shape[2] == 1]
     mixed = 0 < len(gray) < len(pictures)
     return (
-        [f"{_images(gray, 'gray')} among {len(pictures)} given three equal channels"]
+        [f"{_format_image_count(gray, 'gray')} among {len(pictures)} given three equal channels"]
         if mixed
         else []
     )
 
 
-def _resized(pictures: Sequence[Picture], shape: tuple[int, ...], why: str) -> list[str]:
+def _describe_resizing(pictures: Sequence[Picture], shape: tuple[int, ...], why: str) -> list[str]:
     found = [picture for picture in pictures if picture.size != shape]
     if not found:
         return []
     sizes = sorted({picture.size for picture in found}, key=lambda size: (size[0] * size[1], size))
     ends = "..".join(f"{height}x{width}" for height, width in dict.fromkeys((sizes[0], sizes[-1])))
     return [
-        f"{_images(found)} resized to {shape[0]}x{shape[1]} from {ends} (height x width): {why}"
+        f"{_format_image_count(found)} resized to {shape[0]}x{shape[1]} from {ends} (height x width): {why}"
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from benchmark.datasets.images.decoded import MAX_PIXELS
-from benchmark.errors import UserError, unknown
+from benchmark.errors import UserError, unknown_name_error
 
 ON_ERROR = ("raise", "skip")
 
@@ -40,7 +40,7 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.on_error not in ON_ERROR:
-            raise unknown("value of on_error", str(self.on_error), ON_ERROR)
+            raise unknown_name_error("value of on_error", str(self.on_error), ON_ERROR)
         if self.size is not None and (not isinstance(self.size, int) or self.size < 1):
             raise UserError(
                 f"size: {self.size} is not a number of pixels; give an integer of at least 1"

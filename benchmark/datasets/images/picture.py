@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.datasets.images import raster
-from benchmark.datasets.images.decoded import MAX_PIXELS, Decoded, Header, refuse_too_large
+from benchmark.datasets.images.decoded import MAX_PIXELS, Decoded, Header, refuse_oversized_image
 from benchmark.datasets.images.eight_bits import to_eight_bits
 from benchmark.datasets.images.memory import MemoryBudget
 
@@ -59,7 +59,7 @@ def is_dicom(path: Path) -> bool:
     return path.suffix.lower() in DICOM_SUFFIXES
 
 
-def picture_size(path: Path) -> tuple[int, int]:
+def read_image_size(path: Path) -> tuple[int, int]:
     """Read (height, width) from the header of a file.
 
     Raises
@@ -67,8 +67,8 @@ def picture_size(path: Path) -> tuple[int, int]:
     Exception
         As `read_picture`.
     """
-    with _damage_named():
-        return _read_header(path).size
+    with _translate_decoder_errors():
+        return _read_image_header(path).size
 
 
 def read_picture(
@@ -85,15 +85,15 @@ def read_picture(
         Any error of a decoder: the file is damaged or of another kind, or has more than max_pixels
         pixels.
     """
-    with _damage_named():
-        header = _read_header(path)
-        refuse_too_large(header, max_pixels)
-        with MEMORY.hold(COPIES * header.n_bytes):
-            image = _decode(path)
+    with _translate_decoder_errors():
+        header = _read_image_header(path)
+        refuse_oversized_image(header, max_pixels)
+        with MEMORY.reserve_memory(COPIES * header.n_bytes):
+            image = _decode_values(path)
             pixels, n_not_finite = to_eight_bits(
                 image.values, percentiles, image.padding, image.inverted
             )
-            pixels = _channels_last(pixels)
+            pixels = _normalize_channels(pixels)
     return Picture(
         pixels,
         pixels.shape[:2],
@@ -110,7 +110,7 @@ def read_picture(
 
 
 @contextmanager
-def _damage_named() -> Iterator[None]:
+def _translate_decoder_errors() -> Iterator[None]:
     """Say that a file is damaged where a decoder says nothing to its user."""
     try:
         yield
@@ -127,15 +127,15 @@ def _damage_named() -> Iterator[None]:
         ) from error
 
 
-def _read_header(path: Path) -> Header:
+def _read_image_header(path: Path) -> Header:
     if not is_dicom(path):
-        return raster.read_header(path)
-    from benchmark.datasets.images.dicom import dicom_header
+        return raster.read_raster_header(path)
+    from benchmark.datasets.images.dicom import read_dicom_header
 
-    return dicom_header(path)
+    return read_dicom_header(path)
 
 
-def _decode(path: Path) -> Decoded:
+def _decode_values(path: Path) -> Decoded:
     if not is_dicom(path):
         return raster.read_raster(path)
     from benchmark.datasets.images.dicom import read_dicom
@@ -143,7 +143,7 @@ def _decode(path: Path) -> Decoded:
     return read_dicom(path)
 
 
-def _channels_last(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _normalize_channels(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Give every image a channel axis, of length 1 where all channels are equal."""
     if pixels.ndim == 2:
         return pixels[..., np.newaxis]

@@ -27,7 +27,7 @@ RLE4 = 2  # compression of a BMP, of which Pillow shifts runs of an odd number
 MOST_EXIF = 2**20  # bytes
 
 
-def read_header(path: Path) -> Header:
+def read_raster_header(path: Path) -> Header:
     """Read size and memory from the header.
 
     Raises
@@ -37,11 +37,11 @@ def read_header(path: Path) -> Header:
     """
     with path.open("rb") as file:
         if _is_tiff(file):
-            from benchmark.datasets.images.tiff import tiff_header
+            from benchmark.datasets.images.tiff import read_tiff_header
 
-            return tiff_header(path)
+            return read_tiff_header(path)
         image = _open_image(file)
-        size = upright_size(image.height, image.width, _orientation(image, file))
+        size = upright_size(image.height, image.width, _read_orientation(image, file))
         bytes_per_sample = 2 if _is_16_bit_png(image, file) else 1
         return Header(size, image.width * image.height * len(image.getbands()) * bytes_per_sample)
 
@@ -67,13 +67,13 @@ def read_raster(path: Path) -> Decoded:
     frames = getattr(image, "n_frames", 1)
     if frames > 1:
         raise ValueError(f"has {frames} frames; one image per file")
-    orientation = _orientation(image, data)
+    orientation = _read_orientation(image, data)
     if _is_16_bit_png(image, data):
         return Decoded(turn_upright(_decode_16_bits(data), orientation))
     if image.info.get("compression") == RLE4 and isinstance(image, BmpImageFile):
         raise ValueError("a BMP with the compression RLE4 is not read; write it as PNG")
     data.seek(0)
-    return Decoded(turn_upright(_pixels(_open_image(data), data), orientation))
+    return Decoded(turn_upright(_decode_pixels(_open_image(data), data), orientation))
 
 
 def _is_tiff(file: BinaryIO) -> bool:
@@ -97,21 +97,21 @@ def _open_image(file: BinaryIO) -> ImageFile:
     raise ValueError("not a PNG, JPEG, TIFF or BMP file" if magic else "the file is empty")
 
 
-def _orientation(image: ImageFile, file: BinaryIO) -> int:
+def _read_orientation(image: ImageFile, file: BinaryIO) -> int:
     """Read the orientation without decoding the image."""
     if not isinstance(image, PngImageFile):
         return known_orientation(image.getexif().get(EXIF_ORIENTATION))
     try:
         exif = Image.Exif()
         exif.load(
-            _png_chunk(file, b"eXIf")
+            _read_png_chunk(file, b"eXIf")
         )  # Pillow would decode the image first: it may come after the pixels
         return known_orientation((exif or Image.Image.getexif(image)).get(EXIF_ORIENTATION))
     except SyntaxError:  # no EXIF: as of a JPEG, the pixels are whole
         return known_orientation(None)
 
 
-def _png_chunk(file: BinaryIO, wanted: bytes) -> bytes:
+def _read_png_chunk(file: BinaryIO, wanted: bytes) -> bytes:
     """Return the content of the first chunk of a kind, b"" if there is none."""
     file.seek(8)
     while len(head := file.read(8)) == 8:
@@ -141,7 +141,7 @@ def _decode_16_bits(data: BytesIO) -> NDArray[np.uint16]:
     return pixels[..., 0] if pixels.shape[2] == 2 else pixels[..., :3]
 
 
-def _pixels(image: ImageFile, data: BytesIO) -> NDArray[np.uint8]:
+def _decode_pixels(image: ImageFile, data: BytesIO) -> NDArray[np.uint8]:
     image.load()
     if isinstance(image, PngImageFile) and _ends_black(image):
         _refuse_missing_rows(data)

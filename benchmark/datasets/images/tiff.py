@@ -52,7 +52,7 @@ UNSIGNED, SIGNED, FLOAT, UNDEFINED = 1, 2, 3, 4  # SampleFormat
 STACKS = ("stk", "lsm", "mdgel", "eer", "ndpi")  # their pixels mean more than the tags say
 
 
-def tiff_header(path: Path) -> Header:
+def read_tiff_header(path: Path) -> Header:
     """Read size and memory from the tags.
 
     Raises
@@ -60,12 +60,12 @@ def tiff_header(path: Path) -> Header:
     Exception
         As `read_tiff`.
     """
-    with _only_page(path) as page:
-        size = upright_size(page.imagelength, page.imagewidth, _orientation(page))
+    with _open_single_page(path) as page:
+        size = upright_size(page.imagelength, page.imagewidth, _read_orientation(page))
         samples = page.imagelength * page.imagewidth * page.samplesperpixel
         if page.is_tiled:
             samples += page.tilelength * page.tilewidth * page.samplesperpixel
-        return Header(size, samples * _dtype(page).itemsize)
+        return Header(size, samples * _read_sample_dtype(page).itemsize)
 
 
 def read_tiff(path: Path) -> Decoded:
@@ -77,23 +77,25 @@ def read_tiff(path: Path) -> Decoded:
         The file is damaged, truncated, holds several images, or is of a type whose values would be
         a guess.
     """
-    with _only_page(path) as page:
+    with _open_single_page(path) as page:
         values = page.asarray(
             squeeze=False, maxworkers=1
         )  # separate planes, depth, height, width, samples
         values = np.moveaxis(values[:, 0], 0, -2).reshape(page.imagelength, page.imagewidth, -1)
         image = to_gray_or_rgb(page, values)
-        padding = _no_data(page, values)
-        turned = None if padding is None else turn_upright(padding, _orientation(page))
-        return replace(image, values=turn_upright(image.values, _orientation(page)), padding=turned)
+        padding = _find_no_data(page, values)
+        turned = None if padding is None else turn_upright(padding, _read_orientation(page))
+        return replace(
+            image, values=turn_upright(image.values, _read_orientation(page)), padding=turned
+        )
 
 
 @contextmanager
-def _only_page(path: Path) -> Iterator[TiffPage]:
+def _open_single_page(path: Path) -> Iterator[TiffPage]:
     with ExitStack() as opened:
         try:
             file = opened.enter_context(TiffFile(path))
-            page = _checked_page(file)
+            page = _read_single_page(file)
         except (ValueError, OSError, MemoryError, TiffFileError):
             raise
         except Exception:  # whatever tifffile makes of tags that it does not expect
@@ -101,8 +103,8 @@ def _only_page(path: Path) -> Iterator[TiffPage]:
         yield page
 
 
-def _checked_page(file: TiffFile) -> TiffPage:
-    frames = _n_images(file)
+def _read_single_page(file: TiffFile) -> TiffPage:
+    frames = _count_images(file)
     if frames > 1:
         raise ValueError(f"has {frames} frames; one image per file")
     page = file.pages.first
@@ -111,16 +113,16 @@ def _checked_page(file: TiffFile) -> TiffPage:
     return page
 
 
-def _n_images(file: TiffFile) -> int:
+def _count_images(file: TiffFile) -> int:
     n_pages = len(file.pages)
     if n_pages > 1:
         return n_pages
     if file.is_imagej:  # one directory may stand for a whole stack
-        return _n_images_of_imagej(file.imagej_metadata or {})
-    return _n_images_behind(file, file.pages.first)
+        return _count_imagej_images(file.imagej_metadata or {})
+    return _count_appended_images(file, file.pages.first)
 
 
-def _n_images_of_imagej(description: dict[str, Any]) -> int:
+def _count_imagej_images(description: dict[str, Any]) -> int:
     counts = {name: description.get(name, 1) for name in ("images", "slices", "frames")}
     for name, count in counts.items():
         if not isinstance(count, int):
@@ -128,7 +130,7 @@ def _n_images_of_imagej(description: dict[str, Any]) -> int:
     return max(counts["images"], counts["slices"] * counts["frames"])
 
 
-def _n_images_behind(file: TiffFile, page: TiffPage) -> int:
+def _count_appended_images(file: TiffFile, page: TiffPage) -> int:
     """Count the images that tifffile wrote one behind the other under one directory (`truncate=True`)."""
     try:
         shape = (
@@ -177,17 +179,17 @@ def _refuse_unknown_type(file: TiffFile, page: TiffPage) -> None:
         )
     if photometric not in PHOTOMETRICS or (photometric == YCBCR and compression != JPEG):
         raise ValueError(
-            f"TIFF colours of the kind {_name_of(photometric)} are not read; write it as gray or "
+            f"TIFF colours of the kind {_photometric_name(photometric)} are not read; write it as gray or "
             "RGB"
         )
-    _dtype(page)
+    _read_sample_dtype(page)
 
 
-def _name_of(photometric: object) -> str:
+def _photometric_name(photometric: object) -> str:
     return str(getattr(photometric, "name", photometric))
 
 
-def _dtype(page: TiffPage) -> np.dtype:
+def _read_sample_dtype(page: TiffPage) -> np.dtype:
     if not isinstance(page.bitspersample, int):
         raise ValueError(f"TIFF channels of unequal depth: {page.bitspersample} bits")
     is_known = page.sampleformat in (UNSIGNED, SIGNED, FLOAT, UNDEFINED)
@@ -219,7 +221,7 @@ def _refuse_missing_data(file: TiffFile, page: TiffPage) -> None:
             file.filehandle.seek(offset)
             _refuse_larger_jpeg(page, file.filehandle.read(count))
     n_bytes = sum(page.databytecounts)
-    if page.compression == 1 and n_bytes < (needed := _n_bytes(page)):
+    if page.compression == 1 and n_bytes < (needed := _count_uncompressed_bytes(page)):
         raise ValueError(
             f"truncated: its strips or tiles have {n_bytes:,} bytes, the image needs {needed:,}"
         )
@@ -227,14 +229,14 @@ def _refuse_missing_data(file: TiffFile, page: TiffPage) -> None:
         raise ValueError("truncated: the file ends before its pixels do")
 
 
-def _n_bytes(page: TiffPage) -> int:
+def _count_uncompressed_bytes(page: TiffPage) -> int:
     """Count the bytes of an image that is not compressed, each row filled up to whole bytes."""
     planes = page.samplesperpixel if page.planarconfig == SEPARATE else 1
     bits = page.imagewidth * page.bitspersample * (page.samplesperpixel // planes)
     return planes * page.imagelength * -(-bits // 8)
 
 
-def _no_data(page: TiffPage, values: NDArray) -> NDArray[np.bool_] | None:
+def _find_no_data(page: TiffPage, values: NDArray) -> NDArray[np.bool_] | None:
     """Find the pixels that GDAL_NODATA says are none: those whose samples all have its value."""
     text = str(page.tags.valueof(NO_DATA, "")).strip("\0 ")
     if not text:
@@ -265,5 +267,5 @@ def _refuse_larger_jpeg(page: TiffPage, data: bytes) -> None:
         )
 
 
-def _orientation(page: TiffPage) -> int:
+def _read_orientation(page: TiffPage) -> int:
     return known_orientation(page.tags.valueof(ORIENTATION, 1))

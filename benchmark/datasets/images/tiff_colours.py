@@ -10,7 +10,7 @@ from PIL import Image
 from tifffile import TiffPage
 
 from benchmark.datasets.images.decoded import Decoded
-from benchmark.datasets.images.eight_bits import stretch
+from benchmark.datasets.images.eight_bits import stretch_intensity
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR = 0, 1, 2, 3, 5, 6
 PHOTOMETRICS = (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR)
@@ -42,16 +42,16 @@ def to_gray_or_rgb(page: TiffPage, values: NDArray) -> Decoded:
     if PREMULTIPLIED in extra and photometric in (PALETTE, CMYK):
         raise ValueError("a palette or CMYK TIFF with premultiplied alpha; write it without alpha")
     if photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO):
-        image = _gray(page, values, extra)
+        image = _interpret_gray(page, values, extra)
     elif photometric == PALETTE:
         _expect_samples("palette", n_colours, 1)
-        image = Decoded(_through_palette(page, values[..., 0]))
+        image = Decoded(_apply_palette(page, values[..., 0]))
     elif photometric == CMYK:
         _expect_samples("CMYK", n_colours, 4)
         image = Decoded(_cmyk_to_rgb(page, values[..., :4]))
     else:
         _expect_samples("RGB", n_colours, 3)
-        image = Decoded(_at_full_range(page, _straight(page, values, extra, 3)))
+        image = Decoded(_to_full_range(page, _remove_alpha(page, values, extra, 3)))
     if 0 in extra and not image.remark:
         image = replace(
             image,
@@ -73,22 +73,24 @@ def _expect_samples(what: str, n_colours: int, expected: int) -> None:
         raise ValueError(f"a {what} TIFF of {n_colours} samples per pixel, not {expected}")
 
 
-def _gray(page: TiffPage, values: NDArray, extra: tuple[int, ...]) -> Decoded:
+def _interpret_gray(page: TiffPage, values: NDArray, extra: tuple[int, ...]) -> Decoded:
     """One sample besides alpha is gray; three that BlackIsZero are taken as red, green and blue."""
     n_bands = values.shape[2] - sum(kind in (PREMULTIPLIED, ALPHA) for kind in extra)
     inverted = page.photometric == WHITE_IS_ZERO
     if n_bands == 1 and len(extra) == values.shape[2] - 1:
-        gray = _straight(page, values, extra, 1)[..., 0]
-        return Decoded(_at_full_range(page, gray), inverted)
+        gray = _remove_alpha(page, values, extra, 1)[..., 0]
+        return Decoded(_to_full_range(page, gray), inverted)
     if n_bands == 3 and not inverted and not {PREMULTIPLIED, ALPHA}.intersection(extra[:2]):
-        rgb = _at_full_range(page, _straight(page, values, extra, 3))
+        rgb = _to_full_range(page, _remove_alpha(page, values, extra, 3))
         return Decoded(rgb, remark="three samples of BlackIsZero taken as red, green and blue")
     raise ValueError(
         f"a gray TIFF of {n_bands} channels whose colours are not stated; write it as gray or RGB"
     )
 
 
-def _straight(page: TiffPage, values: NDArray, extra: tuple[int, ...], n_colours: int) -> NDArray:
+def _remove_alpha(
+    page: TiffPage, values: NDArray, extra: tuple[int, ...], n_colours: int
+) -> NDArray:
     """Drop what is beside the colours; colours that were multiplied by alpha are divided by it."""
     colours = values[..., :n_colours]
     if PREMULTIPLIED not in extra:
@@ -112,14 +114,14 @@ def _full_value(page: TiffPage) -> float:
     return 1.0 if page.dtype is not None and page.dtype.kind == "f" else 2.0**page.bitspersample - 1
 
 
-def _at_full_range(page: TiffPage, values: NDArray) -> NDArray:
+def _to_full_range(page: TiffPage, values: NDArray) -> NDArray:
     """Unsigned samples of fewer than 8 bits become uint8 of the full range; half floats become single."""
     if values.dtype.kind in "bu" and page.bitspersample < 8:
-        return stretch(values.astype(np.uint8), 0, _full_value(page))
+        return stretch_intensity(values.astype(np.uint8), 0, _full_value(page))
     return values.astype(np.float32) if values.dtype == np.float16 else values
 
 
-def _through_palette(page: TiffPage, indices: NDArray) -> NDArray[np.uint8]:
+def _apply_palette(page: TiffPage, indices: NDArray) -> NDArray[np.uint8]:
     colormap = page.colormap
     if indices.dtype.kind not in "bu" or page.bitspersample > 16:
         raise ValueError("a palette TIFF whose samples are no unsigned integers of at most 16 bits")

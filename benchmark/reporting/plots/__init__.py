@@ -9,8 +9,8 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from benchmark.errors import UserError, unknown
-from benchmark.reporting.leaderboard import COMPARABLE, ENTRY, comparable
+from benchmark.errors import UserError, unknown_name_error
+from benchmark.reporting.leaderboard import COMPARABLE, ENTRY, group_comparable_rows
 from benchmark.reporting.plots import (
     confusion,
     cost,
@@ -20,10 +20,10 @@ from benchmark.reporting.plots import (
     reliability,
 )
 from benchmark.reporting.plots.picture import Missing, Picture
-from benchmark.reporting.plots.rows import Results, named, visible_rows
+from benchmark.reporting.plots.rows import Results, add_configuration_names, escape_row_labels
 from benchmark.results.folder import ResultsFolder
 from benchmark.results.store import load_results
-from benchmark.scoring.averages import counted_by_group, remarks
+from benchmark.scoring.averages import describe_incomplete_folds, rows_for_group_means
 from benchmark.scoring.metrics import METRICS
 from benchmark.utils.files import write_text
 from benchmark.utils.status import Status
@@ -31,20 +31,22 @@ from benchmark.utils.status import Status
 REGISTRY: MappingProxyType[str, Callable[[Results, str], Iterator[Picture | Missing]]] = (
     MappingProxyType(
         {
-            "imbalance": curves.against_ratio,
-            "train_size": curves.against_train_size,
-            "occlusion": curves.against_occlusion,
-            "cost": cost.against_cost,
-            "confusion": confusion.matrices,
-            "reliability": reliability.diagrams,
-            "recall": recalls.heat_map,
-            "critical_difference": critical_difference.diagram,
+            "imbalance": curves.draw_imbalance_curves,
+            "train_size": curves.draw_train_size_curves,
+            "occlusion": curves.draw_occlusion_curves,
+            "cost": cost.draw_cost_plots,
+            "confusion": confusion.draw_confusion_plots,
+            "reliability": reliability.draw_reliability_plots,
+            "recall": recalls.draw_recall_heat_maps,
+            "critical_difference": critical_difference.draw_critical_difference,
         }
     )
 )
 
 
-def plot(folder: str | Path, metric: str = "f1", out: Path | None = None) -> Iterator[Path | str]:
+def draw_plots(
+    folder: str | Path, metric: str = "f1", out: Path | None = None
+) -> Iterator[Path | str]:
     """Draw everything that the rows of a results folder allow, as PNG and SVG, and write ``captions.md`` beside them.
 
     Parameters
@@ -67,8 +69,8 @@ def plot(folder: str | Path, metric: str = "f1", out: Path | None = None) -> Ite
         No such metric, no results, no cell that is done, or predictions that are missing.
     """
     if metric not in METRICS:
-        raise unknown("metric", metric, METRICS)
-    planned = visible_rows(load_results(folder))
+        raise unknown_name_error("metric", metric, METRICS)
+    planned = escape_row_labels(load_results(folder))
     done = (
         planned["status"]
         .eq(Status.OK)
@@ -79,20 +81,22 @@ def plot(folder: str | Path, metric: str = "f1", out: Path | None = None) -> Ite
         raise UserError(f"no entry in {folder} has all its cells done; go on with its study first")
     rows = planned[done].copy()
     if metric in rows:
-        rows.loc[~rows.index.isin(counted_by_group(rows, metric, COMPARABLE).index), metric] = (
+        rows.loc[~rows.index.isin(rows_for_group_means(rows, metric, COMPARABLE).index), metric] = (
             np.nan
         )
     if metric not in rows or rows[metric].isna().all():
         raise UserError(f"no row in {folder} has a value of {metric}; another: --metric accuracy")
-    return _draw(
+    return _write_plots(
         Results(rows, Path(folder)),
-        named(planned)[~done],
+        add_configuration_names(planned)[~done],
         metric,
         out or ResultsFolder(folder).plots,
     )
 
 
-def _draw(results: Results, left_out: pd.DataFrame, metric: str, out: Path) -> Iterator[Path | str]:
+def _write_plots(
+    results: Results, left_out: pd.DataFrame, metric: str, out: Path
+) -> Iterator[Path | str]:
     captions = []
     for draw in REGISTRY.values():
         for found in draw(results, metric):
@@ -106,19 +110,19 @@ def _draw(results: Results, left_out: pd.DataFrame, metric: str, out: Path) -> I
                 f"{found.title}.",
                 found.caption,
             ]
-    said = [_said(left_out)] if len(left_out) else []
+    said = [_describe_incomplete_configurations(left_out)] if len(left_out) else []
     if METRICS[metric].macro:
         said += [
             f"{title}: {remark}."
-            for title, group in comparable(results.rows)
-            for remark in remarks(group)
+            for title, group in group_comparable_rows(results.rows)
+            for remark in describe_incomplete_folds(group)
         ]
     captions += ["## Left out", *said] if said else []
     yield from said
     write_text(out / "captions.md", "\n\n".join(captions) + "\n")
 
 
-def _said(left_out: pd.DataFrame) -> str:
+def _describe_incomplete_configurations(left_out: pd.DataFrame) -> str:
     """Say which entries lack cells: means over those that worked would flatter them."""
     n = left_out.groupby([*COMPARABLE, *ENTRY], dropna=False, sort=False).ngroups
     names = ", ".join(dict.fromkeys(left_out["name"]))

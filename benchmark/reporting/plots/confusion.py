@@ -11,30 +11,35 @@ from numpy.typing import NDArray
 from benchmark.reporting.plots.picture import (
     Missing,
     Picture,
-    entitle,
-    file_name,
-    make_square,
-    panels,
-    short,
-    wrapped,
+    add_title,
+    create_panels,
+    make_file_stem,
+    make_panels_square,
+    shorten_name,
+    wrap_name,
 )
-from benchmark.reporting.plots.rows import Few, Results, cells_in_words, few
+from benchmark.reporting.plots.rows import (
+    Few,
+    Results,
+    describe_replicates,
+    select_best_configurations,
+)
 from benchmark.scoring.fast_scores import confusion_matrix
 
 MOST = 25  # names that an axis has room for
 WRITTEN = 12  # classes up to which shares are written into the squares
 
 
-def matrices(results: Results, metric: str) -> Iterator[Picture | Missing]:
+def draw_confusion_plots(results: Results, metric: str) -> Iterator[Picture | Missing]:
     """One picture a data set, at most six entries; counts of all folds and seeds together."""
-    for found in few(results, "confusion", metric):
+    for found in select_best_configurations(results, "confusion", metric):
         if isinstance(found, Missing):
             yield found
             continue
-        yield draw_matrices(found)
+        yield draw_confusion_panels(found)
 
 
-def draw_matrices(found: Few) -> Picture:
+def draw_confusion_panels(found: Few) -> Picture:
     """A panel for each of some entries, three in a row."""
     classes = found.predictions[0][0].classes
     counts = [
@@ -42,28 +47,28 @@ def draw_matrices(found: Few) -> Picture:
         for of_entry in found.predictions
     ]
     side = 1.6 + 0.28 * min(len(classes), WRITTEN) + 0.05 * min(16, max(map(len, classes)))
-    with panels(len(counts), side + 0.5, side + 0.6, columns=3) as (figure, axes):
+    with create_panels(len(counts), side + 0.5, side + 0.6, columns=3) as (figure, axes):
         for ax, (name, _), table in zip(axes, found.entries, counts, strict=True):
-            _draw(ax, name, table, classes, side)
-        entitle(figure, found.title)
-        make_square(figure, axes)
+            _draw_confusion_matrix(ax, name, table, classes, side)
+        add_title(figure, found.title)
+        make_panels_square(figure, axes)
     return Picture(
-        file_name("confusion", found.dataset),
+        make_file_stem("confusion", found.dataset),
         found.title,
         figure,
-        _caption(found, counts[0], classes),
+        _make_caption(found, counts[0], classes),
     )
 
 
-def _draw(
+def _draw_confusion_matrix(
     ax: Axes, name: str, counts: NDArray[np.int64], classes: tuple[str, ...], width: float
 ) -> None:
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     ax.grid(visible=False)
-    ax.set_title(wrapped(name, width), loc="left", fontsize=8)
+    ax.set_title(wrap_name(name, width), loc="left", fontsize=8)
     step = -(-len(classes) // MOST)
-    names = [short(cls, 16) for cls in classes[::step]]
+    names = [shorten_name(cls, 16) for cls in classes[::step]]
     ax.set_xticks(
         range(0, len(classes), step),
         names,
@@ -86,13 +91,13 @@ def _draw(
             )
 
 
-def _caption(found: Few, counts: NDArray[np.int64], classes: tuple[str, ...]) -> str:
+def _make_caption(found: Few, counts: NDArray[np.int64], classes: tuple[str, ...]) -> str:
     name, cells = found.entries[0]
     wrong = counts * (1 - np.eye(len(counts), dtype=int))
     true, predicted = np.unravel_index(wrong.argmax(), wrong.shape)
     return (
         "Percent of each true class (a row sums to 100; below 0.5 is left out), counts of "
-        f"{cells_in_words(cells)} together. {found.said} "
+        f"{describe_replicates(cells)} together. {found.said} "
         f"Most frequent error of {name}: {classes[true]} taken for {classes[predicted]}, "
         f"{wrong.max()} of {counts[true].sum()}."
     )

@@ -10,28 +10,41 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 
 from benchmark.reporting.leaderboard import ENTRY
-from benchmark.reporting.plots.picture import Missing, Picture, entitle, file_name, panels, short
-from benchmark.reporting.plots.rows import Results, cells_in_words, is_log, named, without_baseline
-from benchmark.reporting.plots.style import MARKERS, in_order, plain_style, style_of
-from benchmark.scoring.averages import title_of_metric
+from benchmark.reporting.plots.picture import (
+    Missing,
+    Picture,
+    add_title,
+    create_panels,
+    make_file_stem,
+    shorten_name,
+)
+from benchmark.reporting.plots.rows import (
+    Results,
+    add_configuration_names,
+    describe_replicates,
+    drop_baseline,
+    needs_log_scale,
+)
+from benchmark.reporting.plots.style import MARKERS, numbered_style, sort_strategies, strategy_style
+from benchmark.scoring.averages import metric_label_for_rows
 from benchmark.scoring.metrics import METRICS
 
 
-def against_cost(results: Results, metric: str) -> Iterator[Picture | Missing]:
+def draw_cost_plots(results: Results, metric: str) -> Iterator[Picture | Missing]:
     """One picture a data set."""
-    for title, rows in results.hardest():
-        group = without_baseline(rows)
-        means = costs(group, metric) if len(group) else pd.DataFrame()
+    for title, rows in results.most_imbalanced_groups():
+        group = drop_baseline(rows)
+        means = summarize_costs(group, metric) if len(group) else pd.DataFrame()
         if len(means) < 2:
             yield Missing("cost", f"{title}: fewer than two entries have a value of {metric}")
             continue
-        yield _picture(results, title, group, means, metric)
+        yield _draw_cost_plot(results, title, group, means, metric)
 
 
-def costs(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+def summarize_costs(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Mean metric and seconds of each entry, and whether it is on the Pareto front: nothing cheaper is as good; the cheapest first."""
     seconds = rows["resample_s"] + rows["fit_s"] + rows["predict_s"]
-    entries = named(rows).assign(seconds=seconds).groupby("name", sort=False)
+    entries = add_configuration_names(rows).assign(seconds=seconds).groupby("name", sort=False)
     found = (
         entries[[metric, "seconds"]]
         .mean()
@@ -43,17 +56,17 @@ def costs(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     return found.assign(front=gain > gain.cummax().shift(fill_value=-np.inf))
 
 
-def _picture(
+def _draw_cost_plot(
     results: Results, title: str, rows: pd.DataFrame, means: pd.DataFrame, metric: str
 ) -> Picture:
-    front, label = means[means["front"]], title_of_metric(metric, rows)
+    front, label = means[means["front"]], metric_label_for_rows(metric, rows)
     n_keys = sum(
         n
         for n in (means["strategy"].nunique(), means.groupby(["extractor", "model"]).ngroups)
         if n > 1
     )
-    with panels(1, 9.5, max(4.0, 0.19 * n_keys)) as (figure, (ax,)):
-        _draw_entries(ax, means, metric)
+    with create_panels(1, 9.5, max(4.0, 0.19 * n_keys)) as (figure, (ax,)):
+        _draw_configurations(ax, means, metric)
         ax.step(front["seconds"], front[metric], where="post", color="0.5", linewidth=1, zorder=1)
         for k, (seconds, score) in enumerate(
             zip(front["seconds"], front[metric], strict=True), start=1
@@ -68,33 +81,35 @@ def _picture(
                 fontweight="bold",
                 ha="center",
             )
-        if is_log(means["seconds"]):
-            _make_log(ax, means["seconds"])
+        if needs_log_scale(means["seconds"]):
+            _set_log_scale(ax, means["seconds"])
         ax.margins(0.08)
         ax.set(xlabel="seconds per cell: resample, fit and predict", ylabel=label)
         title = f"{title}: {label} against cost"
-        entitle(figure, title)
+        add_title(figure, title)
     listed = "; ".join(
         f"({k}) {name}: {row[metric]:.3f} in {row['seconds']:.3g} s"
         for k, (name, row) in enumerate(front.iterrows(), start=1)
     )
     caption = (
-        f"Means over {cells_in_words(rows)}, one thread, extraction not counted. The line is the "
+        f"Means over {describe_replicates(rows)}, one thread, extraction not counted. The line is the "
         f"Pareto front: of {len(means)} entries the "
         f"{len(front)} that nothing cheaper equals: {listed}."
     )
-    name = file_name("cost", results.file_label(str(rows["dataset"].iloc[0])), metric)
+    name = make_file_stem("cost", results.file_label(str(rows["dataset"].iloc[0])), metric)
     return Picture(name, title, figure, caption)
 
 
-def _draw_entries(ax: Axes, means: pd.DataFrame, metric: str) -> None:
+def _draw_configurations(ax: Axes, means: pd.DataFrame, metric: str) -> None:
     """A point an entry: colours are strategies and shapes pipelines where there are several of both, else both are either."""
-    strategies = in_order(means["strategy"].unique())
-    means = means.assign(pipeline=named(means.assign(strategy=""))["name"])
+    strategies = sort_strategies(means["strategy"].unique())
+    means = means.assign(pipeline=add_configuration_names(means.assign(strategy=""))["name"])
     pipelines = list(means["pipeline"].unique())
     for entry in means.itertuples():
         k = pipelines.index(entry.pipeline)
-        style = style_of(entry.strategy, strategies) if len(strategies) > 1 else plain_style(k)
+        style = (
+            strategy_style(entry.strategy, strategies) if len(strategies) > 1 else numbered_style(k)
+        )
         marker = MARKERS[k % len(MARKERS)] if len(pipelines) > 1 else style["marker"]
         ax.scatter(
             entry.seconds,
@@ -106,27 +121,31 @@ def _draw_entries(ax: Axes, means: pd.DataFrame, metric: str) -> None:
         )
     keys = []
     for label in strategies if len(strategies) > 1 else ():
-        style = style_of(label, strategies)
+        style = strategy_style(label, strategies)
         keys.append(
             ax.scatter(
                 [],
                 [],
                 color=style["color"],
                 marker="s" if len(pipelines) > 1 else style["marker"],
-                label=short(label, 60),
+                label=shorten_name(label, 60),
             )
         )
     for k, label in enumerate(pipelines if len(pipelines) > 1 else ()):
-        colour = "0.4" if len(strategies) > 1 else plain_style(k)["color"]
+        colour = "0.4" if len(strategies) > 1 else numbered_style(k)["color"]
         keys.append(
             ax.scatter(
-                [], [], color=colour, marker=MARKERS[k % len(MARKERS)], label=short(label, 60)
+                [],
+                [],
+                color=colour,
+                marker=MARKERS[k % len(MARKERS)],
+                label=shorten_name(label, 60),
             )
         )
     ax.legend(handles=keys, loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8)
 
 
-def _make_log(ax: Axes, seconds: pd.Series) -> None:
+def _set_log_scale(ax: Axes, seconds: pd.Series) -> None:
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(
         LogLocator(subs=(1, 2, 5) if seconds.max() / seconds.min() < 1000 else (1,))

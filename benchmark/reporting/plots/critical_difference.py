@@ -6,39 +6,45 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from benchmark.reporting.plots.picture import Missing, Picture, entitle, file_name, panels
-from benchmark.reporting.plots.rows import Results, named, without_baseline
-from benchmark.reporting.plots.style import plain_style, style_of
+from benchmark.reporting.plots.picture import (
+    Missing,
+    Picture,
+    add_title,
+    create_panels,
+    make_file_stem,
+)
+from benchmark.reporting.plots.rows import Results, add_configuration_names, drop_baseline
+from benchmark.reporting.plots.style import numbered_style, strategy_style
 from benchmark.scoring.metrics import METRICS
-from benchmark.scoring.rank_tests import nemenyi
+from benchmark.scoring.rank_tests import nemenyi_test
 
 NAME = "critical_difference"
 
 
-def diagram(results: Results, metric: str) -> Iterator[Picture | Missing]:
+def draw_critical_difference(results: Results, metric: str) -> Iterator[Picture | Missing]:
     """One picture, of the entries that every data set has; refused where the data sets are too few for the test."""
     from scikit_posthocs import critical_difference_diagram
 
-    groups = [rows for _, rows in results.hardest()]
-    names = named(without_baseline(pd.concat(groups)))
+    groups = [rows for _, rows in results.most_imbalanced_groups()]
+    names = add_configuration_names(drop_baseline(pd.concat(groups)))
     scores = names.pivot_table(
         index="dataset", columns="name", values=metric, aggfunc="mean"
     ).dropna(axis=1)
-    found = nemenyi(scores, METRICS[metric].greater_is_better)
+    found = nemenyi_test(scores, METRICS[metric].greater_is_better)
     if found.refusal:
         yield Missing(NAME, found.refusal)
         return
-    with panels(1, 9, 0.8 + 0.16 * scores.shape[1]) as (figure, (ax,)):
+    with create_panels(1, 9, 0.8 + 0.16 * scores.shape[1]) as (figure, (ax,)):
         ax.grid(visible=False)
         critical_difference_diagram(
             found.ranks,
             found.p_values,
             ax=ax,
             label_props={"fontsize": 8},
-            color_palette=_colours(names),
+            color_palette=_choose_colours(names),
         )
         title = f"Average rank by {metric} over {found.n} data sets"
-        entitle(figure, title)
+        add_title(figure, title)
     caption = (
         f"Mean ranks of {scores.shape[1]} entries on {found.n} data sets, 1 the best; entries that "
         "a bar joins differ by less than the "
@@ -46,14 +52,14 @@ def diagram(results: Results, metric: str) -> Iterator[Picture | Missing]:
         f"2006). The best is {found.ranks.idxmin()} "
         f"({found.ranks.min():.2f}); the largest difference has p = {found.p_value:.2g}."
     )
-    yield Picture(file_name(NAME, metric), title, figure, caption)
+    yield Picture(make_file_stem(NAME, metric), title, figure, caption)
 
 
-def _colours(names: pd.DataFrame) -> dict[str, object]:
+def _choose_colours(names: pd.DataFrame) -> dict[str, object]:
     """Colour of each entry: its strategy's, where there are several."""
     of = names.groupby("name", sort=False)["strategy"].first()
     styles = [
-        style_of(strategy, of) if of.nunique() > 1 else plain_style(k)
+        strategy_style(strategy, of) if of.nunique() > 1 else numbered_style(k)
         for k, strategy in enumerate(of)
     ]
     return {str(name): style["color"] for name, style in zip(of.index, styles, strict=True)}

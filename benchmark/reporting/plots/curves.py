@@ -14,22 +14,35 @@ from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 from numpy.typing import NDArray
 
 from benchmark.plugins.registry import BASELINE
-from benchmark.plugins.spec import number_of, without
+from benchmark.plugins.spec import label_without, number_in_label
 from benchmark.reporting.leaderboard import CONDITIONS
-from benchmark.reporting.plots.picture import Missing, Picture, entitle, file_name, panels
+from benchmark.reporting.plots.picture import (
+    Missing,
+    Picture,
+    add_title,
+    create_panels,
+    make_file_stem,
+)
 from benchmark.reporting.plots.rows import (
     Results,
-    better,
-    cells_in_words,
-    entries,
-    is_log,
-    same_setting,
-    without_baseline,
+    describe_replicates,
+    drop_baseline,
+    find_best_and_worst,
+    group_by_configuration,
+    group_by_setting,
+    needs_log_scale,
 )
-from benchmark.reporting.plots.style import Style, apart, family_of, in_order, plain_style, style_of
+from benchmark.reporting.plots.style import (
+    Style,
+    numbered_style,
+    sort_strategies,
+    spread_positions,
+    strategy_family,
+    strategy_style,
+)
 from benchmark.results.folder import ResultsFolder
-from benchmark.scoring.averages import title_of_metric
-from benchmark.scoring.intervals import interval
+from benchmark.scoring.averages import metric_label_for_rows
+from benchmark.scoring.intervals import compute_interval
 from benchmark.scoring.metrics import METRICS
 from benchmark.study.axes import describe_train_size
 
@@ -46,36 +59,37 @@ NEEDED = {
 OTHERS = (*CONDITIONS, "size", "fingerprint", "split")  # labels that may tell pictures apart
 
 
-def against_ratio(results: Results, metric: str) -> Iterator[Picture | Missing]:
+def draw_imbalance_curves(results: Results, metric: str) -> Iterator[Picture | Missing]:
     """One picture a data set and profile: the metric against the ratio of the largest to the smallest class."""
     labels = results.rows["imbalance"]
     rows = results.rows.assign(
-        x=labels.map(partial(number_of, "ratio")), profile=labels.map(partial(without, "ratio"))
+        x=labels.map(partial(number_in_label, "ratio")),
+        profile=labels.map(partial(label_without, "ratio")),
     )
     rows = rows[rows["x"] > 0]
-    yield from _pictures(
+    yield from _draw_curve_plots(
         results, rows, metric, "imbalance", "largest class / smallest class of the training set"
     )
 
 
-def against_train_size(results: Results, metric: str) -> Iterator[Picture | Missing]:
+def draw_train_size_curves(results: Results, metric: str) -> Iterator[Picture | Missing]:
     """One picture a data set and imbalance: the metric against the number of training images."""
     groups = results.rows.groupby(["dataset", "imbalance", "train_size"], dropna=False)["n_train"]
     rows = results.rows.assign(x=groups.transform("mean").round(), profile="")
-    yield from _pictures(results, rows, metric, "train_size", "training images")
+    yield from _draw_curve_plots(results, rows, metric, "train_size", "training images")
 
 
-def against_occlusion(results: Results, metric: str) -> Iterator[Picture | Missing]:
+def draw_occlusion_curves(results: Results, metric: str) -> Iterator[Picture | Missing]:
     """One picture a data set and kind of boxes: the metric against the share of the image that is covered; whole images are at zero."""
     labels, profiles = (
         results.rows["occlusion"],
-        results.rows["occlusion"].map(partial(without, "share")),
+        results.rows["occlusion"].map(partial(label_without, "share")),
     )
-    rows = results.rows.assign(x=labels.map(partial(number_of, "share")), profile=profiles)
+    rows = results.rows.assign(x=labels.map(partial(number_in_label, "share")), profile=profiles)
     whole = rows[labels == "none"]
     kinds = [kind for kind in profiles.unique() if kind != "none"]
     both = [pd.concat([whole.assign(profile=kind), rows[profiles == kind]]) for kind in kinds]
-    yield from _pictures(
+    yield from _draw_curve_plots(
         results,
         pd.concat(both or [rows]),
         metric,
@@ -84,17 +98,22 @@ def against_occlusion(results: Results, metric: str) -> Iterator[Picture | Missi
     )
 
 
-def _pictures(
+def _draw_curve_plots(
     results: Results, rows: pd.DataFrame, metric: str, axis: str, label: str
 ) -> Iterator[Picture | Missing]:
     drawn = 0
     for profile, of_profile in rows.groupby("profile", sort=False):
-        for setting, group in same_setting(of_profile, but=axis):
-            if group["x"].nunique() < 2 or without_baseline(group).empty:
+        for setting, group in group_by_setting(of_profile, but=axis):
+            if group["x"].nunique() < 2 or drop_baseline(group).empty:
                 continue
             drawn += 1
-            yield _picture(
-                results, group, metric, axis, label, _where({**setting, "profile": profile}, rows)
+            yield _draw_curve_plot(
+                results,
+                group,
+                metric,
+                axis,
+                label,
+                _describe_setting({**setting, "profile": profile}, rows),
             )
     if not drawn:
         yield Missing(
@@ -102,28 +121,28 @@ def _pictures(
         )
 
 
-def _picture(
+def _draw_curve_plot(
     results: Results, rows: pd.DataFrame, metric: str, axis: str, label: str, where: list[str]
 ) -> Picture:
-    found, columns = _panels(rows)
+    found, columns = _arrange_panels(rows)
     refused: dict[str, None] = {}
-    of_class = title_of_metric(metric, rows)
-    with panels(len(found), 6.5, 3.6, columns) as (figure, axes):
+    of_class = metric_label_for_rows(metric, rows)
+    with create_panels(len(found), 6.5, 3.6, columns) as (figure, axes):
         for ax, (title, lines) in zip(axes, found, strict=True):
             refused |= _draw_panel(ax, title, lines, rows, results, metric)
             ax.set(xlabel=label, ylabel=of_class)
             ax.label_outer()
-        _show_means(axes[0])
+        _zoom_to_means(axes[0])
         for ax in axes:
-            _label_ends(ax)
+            _label_line_ends(ax)
         title = f"{' · '.join(where)}: {of_class} against {axis.replace('_', ' ')}"
-        entitle(figure, title)
+        add_title(figure, title)
     names = [results.file_label(where[0]), *where[1:]]
-    caption = _caption(rows, metric, label, list(refused))
-    return Picture(file_name(axis, *names, metric), title, figure, caption)
+    caption = _make_caption(rows, metric, label, list(refused))
+    return Picture(make_file_stem(axis, *names, metric), title, figure, caption)
 
 
-def _where(setting: dict[str, object], rows: pd.DataFrame) -> list[str]:
+def _describe_setting(setting: dict[str, object], rows: pd.DataFrame) -> list[str]:
     """What tells a picture from the others of its kind: data set, profile, and of the other labels those that differ."""
     words = {name: str(value) for name, value in setting.items()}
     if "train_size" in setting:
@@ -134,39 +153,43 @@ def _where(setting: dict[str, object], rows: pd.DataFrame) -> list[str]:
     return [words[name] for name in ("dataset", "profile", *differing) if words[name]]
 
 
-def _panels(rows: pd.DataFrame) -> tuple[list[Panel], int]:
+def _arrange_panels(rows: pd.DataFrame) -> tuple[list[Panel], int]:
     """Panels, and how many in a row: one a pipeline, or with more strategies than it can hold one a pipeline and family."""
-    looking = without_baseline(rows)
-    strategies = in_order(looking["strategy"].unique())
+    looking = drop_baseline(rows)
+    strategies = sort_strategies(looking["strategy"].unique())
     if len(strategies) == 1:
         return [
             (
                 "",
-                [(name, cells, plain_style(k)) for k, (name, cells) in enumerate(entries(looking))],
+                [
+                    (name, cells, numbered_style(k))
+                    for k, (name, cells) in enumerate(group_by_configuration(looking))
+                ],
             )
         ], 1
     pipelines = list(looking.groupby(["extractor", "model"], sort=False))
     if len(strategies) <= AT_ONCE:
         return [
-            (", ".join(names), _lines(cells, strategies, strategies)) for names, cells in pipelines
+            (", ".join(names), _style_lines(cells, strategies, strategies))
+            for names, cells in pipelines
         ], 2
-    families = dict.fromkeys(family_of(name) for name in strategies if name != "none")
+    families = dict.fromkeys(strategy_family(name) for name in strategies if name != "none")
     members = {
-        family: [name for name in strategies if name == "none" or family_of(name) == family]
+        family: [name for name in strategies if name == "none" or strategy_family(name) == family]
         for family in families
     }
     pairs = (
         (family, of, names, cells) for family, of in members.items() for names, cells in pipelines
     )
     return [
-        (f"{', '.join(names)}: {family}", _lines(cells, of, strategies))
+        (f"{', '.join(names)}: {family}", _style_lines(cells, of, strategies))
         for family, of, names, cells in pairs
     ], min(3, len(pipelines))
 
 
-def _lines(rows: pd.DataFrame, shown: list[str], strategies: list[str]) -> list[Line]:
+def _style_lines(rows: pd.DataFrame, shown: list[str], strategies: list[str]) -> list[Line]:
     of = {str(name): cells for name, cells in rows.groupby("strategy")}
-    return [(name, of[name], style_of(name, strategies)) for name in shown if name in of]
+    return [(name, of[name], strategy_style(name, strategies)) for name in shown if name in of]
 
 
 def _draw_panel(
@@ -175,9 +198,11 @@ def _draw_panel(
     """Draw a line with its intervals for each entry; returns why an interval is not there, where one is not."""
     refused: dict[str, None] = {}
     xs = np.sort(rows["x"].unique())
-    log = is_log(pd.Series(xs))
+    log = needs_log_scale(pd.Series(xs))
     for k, (name, cells, style) in enumerate(lines):
-        found = pd.DataFrame([_point(x, group, results, metric) for x, group in cells.groupby("x")])
+        found = pd.DataFrame(
+            [_estimate_point(x, group, results, metric) for x, group in cells.groupby("x")]
+        )
         refused |= dict.fromkeys(reason for reason in found["refusal"] if reason)
         shift = (k - (len(lines) - 1) / 2) * 0.012  # bars side by side
         x = (
@@ -201,8 +226,10 @@ def _draw_panel(
     return refused
 
 
-def _point(x: float, cells: pd.DataFrame, results: Results, metric: str) -> dict[str, float | str]:
-    found = interval(ResultsFolder(results.folder).read_predictions, cells, metric)
+def _estimate_point(
+    x: float, cells: pd.DataFrame, results: Results, metric: str
+) -> dict[str, float | str]:
+    found = compute_interval(ResultsFolder(results.folder).read_predictions, cells, metric)
     most = 1 if METRICS[metric].greater_is_better else np.inf  # of every metric here
     return {
         "x": x,
@@ -213,23 +240,25 @@ def _point(x: float, cells: pd.DataFrame, results: Results, metric: str) -> dict
     }
 
 
-def _show_means(ax: Axes) -> None:
+def _zoom_to_means(ax: Axes) -> None:
     """Let the means, and half as much again, fill the panel; bars that are longer are cut."""
     drawn = [bars for other in ax.get_shared_y_axes().get_siblings(ax) for bars in other.containers]
-    means = np.concatenate([_points(bars)[:, 1] for bars in cast(list[ErrorbarContainer], drawn)])
+    means = np.concatenate(
+        [_read_line_points(bars)[:, 1] for bars in cast(list[ErrorbarContainer], drawn)]
+    )
     low, high = np.nanmin(means), np.nanmax(means)
     room = max(0.5 * (high - low), 0.01)
     bottom, top = ax.get_ylim()
     ax.set_ylim(max(bottom, low - room), min(top, high + room))
 
 
-def _label_ends(ax: Axes) -> None:
+def _label_line_ends(ax: Axes) -> None:
     """Write each line's name right of the panel, apart from the others; axes are shared, so that all is drawn before."""
     handles, names = cast(tuple[list[ErrorbarContainer], list[str]], ax.get_legend_handles_labels())
-    ends = np.array([_points(bars)[-1] for bars in handles])
+    ends = np.array([_read_line_points(bars)[-1] for bars in handles])
     low, high = ax.get_ylim()
     for name, bars, end, place in zip(
-        names, handles, ends, apart((ends[:, 1] - low) / (high - low), 0.06), strict=True
+        names, handles, ends, spread_positions((ends[:, 1] - low) / (high - low), 0.06), strict=True
     ):
         colour = bars.lines[0].get_color()
         leader = {
@@ -253,17 +282,17 @@ def _label_ends(ax: Axes) -> None:
         )
 
 
-def _points(bars: ErrorbarContainer) -> NDArray[np.float64]:
+def _read_line_points(bars: ErrorbarContainer) -> NDArray[np.float64]:
     """Points of a line with bars, (n, 2)."""
     return np.asarray(bars.lines[0].get_xydata(), dtype=float)
 
 
-def _caption(rows: pd.DataFrame, metric: str, label: str, refused: list[str]) -> str:
-    looking = without_baseline(rows)
+def _make_caption(rows: pd.DataFrame, metric: str, label: str, refused: list[str]) -> str:
+    looking = drop_baseline(rows)
     hardest = looking[
         looking["x"] == (looking["x"].min() if "training images" in label else looking["x"].max())
     ]
-    first, high, last, low = better(hardest, metric)
+    first, high, last, low = find_best_and_worst(hardest, metric)
     way = "higher" if METRICS[metric].greater_is_better else "lower"
     folds = "over folds, variance corrected for overlapping training sets (Nadeau & Bengio 2003)"
     images = "by the test images, or by whole groups (patients, lesions) where there are any"
@@ -281,13 +310,13 @@ def _caption(rows: pd.DataFrame, metric: str, label: str, refused: list[str]) ->
         else ""
     )
     return (
-        f"Means over {cells_in_words(looking)} of {rows['split'].iloc[0]}, {how}{drawn}; {way} is "
+        f"Means over {describe_replicates(looking)} of {rows['split'].iloc[0]}, {how}{drawn}; {way} is "
         f"better. {best}{rest}.{below} Points "
-        f"of one place on the axis stand side by side; bars are cut at the edge.{_missing(refused)}"
+        f"of one place on the axis stand side by side; bars are cut at the edge.{_describe_missing_intervals(refused)}"
     )
 
 
-def _missing(refused: list[str]) -> str:
+def _describe_missing_intervals(refused: list[str]) -> str:
     """Say why bars are missing."""
     if not refused:
         return ""

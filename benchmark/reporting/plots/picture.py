@@ -73,7 +73,7 @@ class Picture:
         """Write PNG and SVG, the caption below the figure; returns the PNG's path."""
         with mpl.rc_context(STYLE):
             text = textwrap.fill(self.caption, int(self.figure.get_figwidth() * 16.5))
-            _add_height(self.figure, text, CAPTION_SIZE)
+            _add_text_height(self.figure, text, CAPTION_SIZE)
             self.figure.supxlabel(text, x=0.01, ha="left", fontsize=CAPTION_SIZE, color="0.3")
             for kind, extra in (("png", {"dpi": DPI}), ("svg", {"metadata": {"Date": None}})):
                 write_atomic(
@@ -84,7 +84,7 @@ class Picture:
 
 
 @contextmanager
-def panels(
+def create_panels(
     n: int, width: float, height: float, columns: int = 1
 ) -> Iterator[tuple[Figure, list[Axes]]]:
     """A figure of n panels (inches each) in the common style, row by row, with common axes; what is drawn within the block has it."""
@@ -101,14 +101,14 @@ def panels(
         yield figure, axes[:n]
 
 
-def entitle(figure: Figure, title: str) -> None:
+def add_title(figure: Figure, title: str) -> None:
     """Write a title over the whole figure, in as many lines as it takes."""
     text = textwrap.fill(title, int(figure.get_figwidth() * 13))
     figure.suptitle(text, fontsize=TITLE_SIZE, x=0.01, ha="left")
-    _add_height(figure, text, TITLE_SIZE)
+    _add_text_height(figure, text, TITLE_SIZE)
 
 
-def make_square(figure: Figure, axes: list[Axes]) -> None:
+def make_panels_square(figure: Figure, axes: list[Axes]) -> None:
     """Give a figure the height with which its panels are square.
 
     With an equal aspect the constrained layout would measure panels that it has shrunk, and lay
@@ -121,25 +121,25 @@ def make_square(figure: Figure, axes: list[Axes]) -> None:
         figure.set_figheight(figure.get_figheight() + rows * (box.width - box.height))
 
 
-def _add_height(figure: Figure, text: str, size: float) -> None:
+def _add_text_height(figure: Figure, text: str, size: float) -> None:
     """Make room for the lines of a text, in points, above or below the panels."""
     lines = text.count("\n") + 1
     figure.set_figheight(figure.get_figheight() + lines * size * SPACING / 72)
 
 
-def file_name(*parts: str) -> str:
+def make_file_stem(*parts: str) -> str:
     """Stem of a file, of letters, digits, dots, dashes and underscores; what is long is cut, and told apart by a digest."""
     name = "-".join(re.sub(r"[^\w.-]+", "_", part).strip("_") for part in parts if part)
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 9]}-{digest_of(parts)[:8]}"
 
 
-def wrapped(name: str, width: float) -> str:
+def wrap_name(name: str, width: float) -> str:
     """The whole name of an entry in as many lines as a panel of so many inches needs."""
     letters = max(16, int(width * 14))
     lines = textwrap.wrap(name, letters) if len(name) > letters else [name]
     return "\n".join([*lines[:3], "…"] if len(lines) > 4 else lines)
 
 
-def short(name: str, most: int = 24) -> str:
+def shorten_name(name: str, most: int = 24) -> str:
     """A name as far as a picture has room for it."""
     return name if len(name) <= most else f"{name[: most - 1]}…"

@@ -12,12 +12,17 @@ from benchmark.reporting.plots.picture import (
     NARROWEST,
     Missing,
     Picture,
-    entitle,
-    file_name,
-    panels,
-    short,
+    add_title,
+    create_panels,
+    make_file_stem,
+    shorten_name,
 )
-from benchmark.reporting.plots.rows import Results, cells_in_words, entries, without_baseline
+from benchmark.reporting.plots.rows import (
+    Results,
+    describe_replicates,
+    drop_baseline,
+    group_by_configuration,
+)
 
 WRITTEN = 20  # classes up to which values are written into the squares
 LETTERS_PER_INCH = 13  # of the names below the squares
@@ -26,19 +31,22 @@ MOST = 60  # names that the axis has room for
 PLACE = "no. {}"
 
 
-def heat_map(results: Results, metric: str) -> Iterator[Picture | Missing]:
+def draw_recall_heat_maps(results: Results, metric: str) -> Iterator[Picture | Missing]:
     """One picture a data set: classes from the most frequent in training to the rarest, entries by strategy."""
-    for title, rows in results.hardest():
-        looking = without_baseline(rows)
+    for title, rows in results.most_imbalanced_groups():
+        looking = drop_baseline(rows)
         if looking.empty:
             yield Missing("recall", f"{title}: only the baseline")
             continue
-        columns = by_class(looking)
+        columns = average_recall_by_class(looking)
         table = pd.DataFrame(
-            {name: by_class(cells)["recall"] for name, cells in entries(looking)}
+            {
+                name: average_recall_by_class(cells)["recall"]
+                for name, cells in group_by_configuration(looking)
+            }
         ).T[columns.index]
         few = len(columns) <= WRITTEN
-        names = [short(str(name), 20) for name in columns.index]
+        names = [shorten_name(str(name), 20) for name in columns.index]
         width = max(NARROWEST, LEFT + (0.55 if few else 0.2) * min(len(columns), MOST))
         upright = not few or max(map(len, names)) > LETTERS_PER_INCH * (width - LEFT) / len(columns)
         step = -(-len(columns) // MOST)
@@ -47,7 +55,7 @@ def heat_map(results: Results, metric: str) -> Iterator[Picture | Missing]:
             for name, n in zip(names, columns["train"], strict=True)
         ]
         room = 0.08 * max(map(len, ticks)) if upright else 0.3
-        with panels(1, width, 0.6 + room + 0.24 * len(table)) as (figure, (ax,)):
+        with create_panels(1, width, 0.6 + room + 0.24 * len(table)) as (figure, (ax,)):
             ax.imshow(table, cmap="viridis", vmin=0, vmax=1, aspect="auto")
             ax.grid(visible=False)
             for (row, column), value in np.ndenumerate(table.to_numpy()):
@@ -68,22 +76,22 @@ def heat_map(results: Results, metric: str) -> Iterator[Picture | Missing]:
                 rotation=90 if upright else 0,
             )
             ax.set_yticks(
-                range(len(table)), [short_entry(name) for name in table.index], fontsize=8
+                range(len(table)), [shorten_middle(name) for name in table.index], fontsize=8
             )
             ax.set_xlabel("class, and its training images")
             title = f"{title}: recall of each class"
-            entitle(figure, title)
-        name = file_name("recall", results.file_label(str(rows["dataset"].iloc[0])))
-        yield Picture(name, title, figure, _caption(columns, table, looking))
+            add_title(figure, title)
+        name = make_file_stem("recall", results.file_label(str(rows["dataset"].iloc[0])))
+        yield Picture(name, title, figure, _make_caption(columns, table, looking))
 
 
-def short_entry(name: str, most: int = 60) -> str:
+def shorten_middle(name: str, most: int = 60) -> str:
     """Name of an entry without its middle where it is long: entries often differ in the model, at the end."""
     half = most // 2
     return name if len(name) <= most else f"{name[:half]}…{name[len(name) - half + 1 :]}"
 
 
-def by_class(rows: pd.DataFrame) -> pd.DataFrame:
+def average_recall_by_class(rows: pd.DataFrame) -> pd.DataFrame:
     """Mean recall and training images of each class, the most frequent first.
 
     Where the seeds draw which classes are rare, a class would be rare in one cell and frequent in
@@ -95,7 +103,10 @@ def by_class(rows: pd.DataFrame) -> pd.DataFrame:
     cells = [list(classes.items()) for classes in rows["per_class"]]
     if drawn:
         cells = [
-            [(PLACE.format(k), of) for k, (_, of) in enumerate(_by_size(cell), start=1)]
+            [
+                (PLACE.format(k), of)
+                for k, (_, of) in enumerate(_sort_classes_by_size(cell), start=1)
+            ]
             for cell in cells
         ]
     found = pd.DataFrame([{"class": name, **of} for cell in cells for name, of in cell])
@@ -104,19 +115,21 @@ def by_class(rows: pd.DataFrame) -> pd.DataFrame:
     return means.sort_values("train", ascending=False, kind="stable")
 
 
-def _by_size(cell: list[tuple[str, dict[str, float]]]) -> list[tuple[str, dict[str, float]]]:
+def _sort_classes_by_size(
+    cell: list[tuple[str, dict[str, float]]],
+) -> list[tuple[str, dict[str, float]]]:
     return sorted(cell, key=lambda found: -found[1]["train"])
 
 
-def _caption(columns: pd.DataFrame, table: pd.DataFrame, rows: pd.DataFrame) -> str:
+def _make_caption(columns: pd.DataFrame, table: pd.DataFrame, rows: pd.DataFrame) -> str:
     drawn = f"{PLACE.format(1)} is the class with the most training images of each cell, since the seeds draw which are rare. "
     by = drawn if PLACE.format(1) in columns.index else ""
     worst = table.min(axis=1).dropna()
-    text = f"Means over {cells_in_words(rows)}; classes by their training images, whose number is with the name. {by}"
-    return text + _range_of_minima(worst)
+    text = f"Means over {describe_replicates(rows)}; classes by their training images, whose number is with the name. {by}"
+    return text + _describe_least_recall(worst)
 
 
-def _range_of_minima(minima: pd.Series) -> str:
+def _describe_least_recall(minima: pd.Series) -> str:
     """Sentence on the least recall of the entries; empty where no recall is defined."""
     if minima.empty:
         return ""

@@ -8,46 +8,62 @@ import numpy as np
 from matplotlib.axes import Axes
 from sklearn.calibration import calibration_curve
 
-from benchmark.reporting.plots.picture import Missing, Picture, entitle, file_name, panels, wrapped
-from benchmark.reporting.plots.rows import Few, Results, cells_in_words, few
-from benchmark.reporting.plots.style import Style, in_order, plain_style, style_of
+from benchmark.reporting.plots.picture import (
+    Missing,
+    Picture,
+    add_title,
+    create_panels,
+    make_file_stem,
+    wrap_name,
+)
+from benchmark.reporting.plots.rows import (
+    Few,
+    Results,
+    describe_replicates,
+    select_best_configurations,
+)
+from benchmark.reporting.plots.style import Style, numbered_style, sort_strategies, strategy_style
 from benchmark.scoring.predictions import Predictions
 
 BINS = 10
 
 
-def diagrams(results: Results, metric: str) -> Iterator[Picture | Missing]:
+def draw_reliability_plots(results: Results, metric: str) -> Iterator[Picture | Missing]:
     """One picture a data set, at most six entries; predictions of all folds and seeds together."""
-    for found in few(results, "reliability", metric):
+    for found in select_best_configurations(results, "reliability", metric):
         if isinstance(found, Missing):
             yield found
             continue
-        yield draw_diagrams(found)
+        yield draw_reliability_panels(found)
 
 
-def draw_diagrams(found: Few) -> Picture:
+def draw_reliability_panels(found: Few) -> Picture:
     """A panel for each of some entries, three in a row."""
-    strategies = in_order({cells["strategy"].iloc[0] for _, cells in found.entries})
-    with panels(len(found.entries), 3.0, 3.3, columns=3) as (figure, axes):
+    strategies = sort_strategies({cells["strategy"].iloc[0] for _, cells in found.entries})
+    with create_panels(len(found.entries), 3.0, 3.3, columns=3) as (figure, axes):
         for k, (ax, (name, cells), stored) in enumerate(
             zip(axes, found.entries, found.predictions, strict=True)
         ):
             style = (
-                style_of(cells["strategy"].iloc[0], strategies)
+                strategy_style(cells["strategy"].iloc[0], strategies)
                 if len(strategies) > 1
-                else plain_style(k)
+                else numbered_style(k)
             )
-            _draw(
+            _draw_reliability_diagram(
                 ax,
-                f"{wrapped(name, 3.0)}\ncalibration error {cells['ece'].mean():.3f}",
+                f"{wrap_name(name, 3.0)}\ncalibration error {cells['ece'].mean():.3f}",
                 stored,
                 style,
             )
-        entitle(figure, found.title)
-    return Picture(file_name("reliability", found.dataset), found.title, figure, _caption(found))
+        add_title(figure, found.title)
+    return Picture(
+        make_file_stem("reliability", found.dataset), found.title, figure, _make_caption(found)
+    )
 
 
-def _draw(ax: Axes, title: str, stored: list[Predictions], style: Style) -> None:
+def _draw_reliability_diagram(
+    ax: Axes, title: str, stored: list[Predictions], style: Style
+) -> None:
     confidence = np.concatenate([p.proba.max(axis=1) for p in stored]).clip(0, 1)
     right = np.concatenate([p.labels == p.y_true for p in stored])
     share, mean = calibration_curve(right, confidence, n_bins=BINS)
@@ -71,13 +87,13 @@ def _draw(ax: Axes, title: str, stored: list[Predictions], style: Style) -> None
     ax.label_outer()
 
 
-def _caption(found: Few) -> str:
+def _make_caption(found: Few) -> str:
     errors = sorted((cells["ece"].mean(), name) for name, cells in found.entries)
     most = f", and largest with {errors[-1][1]}, {errors[-1][0]:.3f}" if len(errors) > 1 else ""
     return (
         f"Share of right answers against the probability of the predicted class, {BINS} bins; "
         "bars: share of the images in each bin; "
-        f"predictions of {cells_in_words(found.entries[0][1])} together. {found.said} Below the "
+        f"predictions of {describe_replicates(found.entries[0][1])} together. {found.said} Below the "
         "diagonal a model is too sure. Expected "
         f"calibration error (15 bins, mean over cells) is least with {errors[0][1]}, "
         f"{errors[0][0]:.3f}{most}."

@@ -10,29 +10,29 @@ import numpy as np
 import pandas as pd
 
 from benchmark.plugins.registry import BASELINE
-from benchmark.plugins.spec import Spec, number_of
-from benchmark.reporting.leaderboard import COMPARABLE, ENTRY, comparable
-from benchmark.reporting.plots.picture import Missing, file_name
-from benchmark.reporting.plots.style import in_order
+from benchmark.plugins.spec import Spec, number_in_label
+from benchmark.reporting.leaderboard import COMPARABLE, ENTRY, group_comparable_rows
+from benchmark.reporting.plots.picture import Missing, make_file_stem
+from benchmark.reporting.plots.style import sort_strategies
 from benchmark.results.folder import ResultsFolder
 from benchmark.scoring.metrics import METRICS
-from benchmark.scoring.predictions import Predictions, read_cells
+from benchmark.scoring.predictions import Predictions, read_cell_predictions
 from benchmark.utils.hashing import digest_of
-from benchmark.utils.text import visible
+from benchmark.utils.text import escape_controls
 
 
-def visible_rows(rows: pd.DataFrame) -> pd.DataFrame:
+def escape_row_labels(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows whose labels and classes have no control characters: no SVG may hold one."""
     names = [name for name in (*COMPARABLE, *ENTRY) if name not in ("size", "train_size")]
-    texts = {name: rows[name].map(visible) for name in names}
+    texts = {name: rows[name].map(escape_controls) for name in names}
     if "per_class" in rows:
-        texts["per_class"] = rows["per_class"].map(_visible_classes)
+        texts["per_class"] = rows["per_class"].map(_escape_class_names)
     return rows.assign(**texts)
 
 
-def _visible_classes(per_class: object) -> object:
+def _escape_class_names(per_class: object) -> object:
     return (
-        {visible(name): values for name, values in per_class.items()}
+        {escape_controls(name): values for name, values in per_class.items()}
         if isinstance(per_class, dict)
         else per_class
     )
@@ -47,26 +47,26 @@ class Results:
 
     def file_label(self, dataset: str) -> str:
         """Short name of a dataset for files: the name of its folder or table; with a digest where two have the same."""
-        labels = {label: short_dataset(label) for label in self.rows["dataset"].unique()}
+        labels = {label: shorten_dataset_name(label) for label in self.rows["dataset"].unique()}
         alike = (
             sum(
-                file_name(name).casefold() == file_name(labels[dataset]).casefold()
+                make_file_stem(name).casefold() == make_file_stem(labels[dataset]).casefold()
                 for name in labels.values()
             )
             > 1
         )
         return f"{labels[dataset]}_{digest_of((dataset,))[:6]}" if alike else labels[dataset]
 
-    def hardest(self) -> Iterator[tuple[str, pd.DataFrame]]:
+    def most_imbalanced_groups(self) -> Iterator[tuple[str, pd.DataFrame]]:
         """Of each data set the most imbalanced group of comparable rows with whole images, of those the one that trains on most; titled."""
         groups: dict[str, list[tuple[str, pd.DataFrame]]] = {}
-        for title, group in comparable(self.rows):
+        for title, group in group_comparable_rows(self.rows):
             groups.setdefault(group["dataset"].iloc[0], []).append((title, group))
         for of_one in groups.values():
-            yield max(of_one, key=lambda found: _hardness(found[1]))
+            yield max(of_one, key=lambda found: _imbalance_key(found[1]))
 
 
-def short_dataset(label: str) -> str:
+def shorten_dataset_name(label: str) -> str:
     """Name of a dataset without its path and parameters, such as 'ham10000_metadata' of 'csv:data/ham10000/metadata.csv(label="dx")'."""
     name = Spec.parse(label).name
     kind, _, path = name.rpartition(":")
@@ -80,35 +80,35 @@ def short_dataset(label: str) -> str:
     return "_".join(parts[-2:] if kind == "csv" else parts[-1:]) or kind
 
 
-def _hardness(rows: pd.DataFrame) -> tuple[bool, float, float]:
+def _imbalance_key(rows: pd.DataFrame) -> tuple[bool, float, float]:
     first = rows.iloc[0]
     return (
         first["occlusion"] == "none",
-        number_of("ratio", first["imbalance"]),
+        number_in_label("ratio", first["imbalance"]),
         rows["n_train"].max(),
     )
 
 
-def without_baseline(rows: pd.DataFrame) -> pd.DataFrame:
+def drop_baseline(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of models that look at the images."""
     return rows[rows["model"] != BASELINE]
 
 
-def named(rows: pd.DataFrame) -> pd.DataFrame:
+def add_configuration_names(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows with a ``name``: of extractor, strategy and model those that differ among the rows."""
     varying = [part for part in ENTRY if rows[part].nunique() > 1] or ["model"]
     return rows.assign(name=rows[varying].agg(" / ".join, axis=1))
 
 
-def whole_name(cells: pd.DataFrame) -> str:
+def full_configuration_name(cells: pd.DataFrame) -> str:
     """Extractor, strategy and model of the cells of one entry."""
     return " / ".join(str(cells[part].iloc[0]) for part in ENTRY)
 
 
-def entries(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+def group_by_configuration(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Name and cells of each entry, strategies in their one order."""
-    rows = named(rows)
-    place = {label: k for k, label in enumerate(in_order(rows["strategy"].unique()))}
+    rows = add_configuration_names(rows)
+    place = {label: k for k, label in enumerate(sort_strategies(rows["strategy"].unique()))}
     found = [(str(name), group) for name, group in rows.groupby("name", sort=False)]
     return sorted(found, key=lambda entry: place[entry[1]["strategy"].iloc[0]])
 
@@ -124,10 +124,12 @@ class Few:
     said: str
 
 
-def few(results: Results, name: str, metric: str, most: int = 6) -> Iterator[Few | Missing]:
+def select_best_configurations(
+    results: Results, name: str, metric: str, most: int = 6
+) -> Iterator[Few | Missing]:
     """The best entry of each strategy, or of each extractor where there is one strategy, of each data set; 'none' is among them."""
-    for title, rows in results.hardest():
-        looking = without_baseline(rows)
+    for title, rows in results.most_imbalanced_groups():
+        looking = drop_baseline(rows)
         if looking.empty:
             yield Missing(name, f"{title}: only the baseline was run")
             continue
@@ -135,13 +137,14 @@ def few(results: Results, name: str, metric: str, most: int = 6) -> Iterator[Few
             (part for part in ("strategy", "extractor", "model") if looking[part].nunique() > 1),
             "model",
         )
-        best = _ranked(looking, metric).drop_duplicates(axis)
+        best = _rank_by_mean(looking, metric).drop_duplicates(axis)
         first = best["strategy"].eq("none") & (axis == "strategy")
         kept = pd.concat([best[first], best[~first]]).head(most)
         chosen = [
-            (whole_name(cells), cells) for _, cells in entries(looking.merge(kept[ENTRY], on=ENTRY))
+            (full_configuration_name(cells), cells)
+            for _, cells in group_by_configuration(looking.merge(kept[ENTRY], on=ENTRY))
         ]
-        predictions = [_read_visible(results.folder, cells) for _, cells in chosen]
+        predictions = [_read_escaped_predictions(results.folder, cells) for _, cells in chosen]
         if predictions[0][0].multilabel:
             yield Missing(
                 name,
@@ -156,14 +159,14 @@ def few(results: Results, name: str, metric: str, most: int = 6) -> Iterator[Few
         )
 
 
-def _read_visible(folder: Path, cells: pd.DataFrame) -> list[Predictions]:
+def _read_escaped_predictions(folder: Path, cells: pd.DataFrame) -> list[Predictions]:
     return [
-        replace(stored, classes=tuple(map(visible, stored.classes)))
-        for stored in read_cells(ResultsFolder(folder).read_predictions, cells)
+        replace(stored, classes=tuple(map(escape_controls, stored.classes)))
+        for stored in read_cell_predictions(ResultsFolder(folder).read_predictions, cells)
     ]
 
 
-def _ranked(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+def _rank_by_mean(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     sign = 1 if METRICS[metric].greater_is_better else -1
     return (
         (sign * rows.groupby(ENTRY, sort=False)[metric].mean())
@@ -172,16 +175,16 @@ def _ranked(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     )
 
 
-def better(rows: pd.DataFrame, metric: str) -> tuple[str, float, str, float]:
+def find_best_and_worst(rows: pd.DataFrame, metric: str) -> tuple[str, float, str, float]:
     """Name and mean of the best entry, and of the worst."""
-    means = named(rows).groupby("name", sort=False)[metric].mean().dropna()
+    means = add_configuration_names(rows).groupby("name", sort=False)[metric].mean().dropna()
     if not METRICS[metric].greater_is_better:
         means = -means
     first, last = str(means.idxmax()), str(means.idxmin())
     return first, abs(float(means[first])), last, abs(float(means[last]))
 
 
-def cells_in_words(rows: pd.DataFrame) -> str:
+def describe_replicates(rows: pd.DataFrame) -> str:
     """Say what means are over, such as '3 folds and 3 seeds'."""
     counts = [
         f"{n} {unit}{'s' * (n > 1)}" for unit in ("fold", "seed") if (n := rows[unit].nunique()) > 1
@@ -189,14 +192,16 @@ def cells_in_words(rows: pd.DataFrame) -> str:
     return " and ".join(counts) or "one split and one seed"
 
 
-def same_setting(rows: pd.DataFrame, but: str) -> Iterator[tuple[dict[str, object], pd.DataFrame]]:
+def group_by_setting(
+    rows: pd.DataFrame, but: str
+) -> Iterator[tuple[dict[str, object], pd.DataFrame]]:
     """Yield groups of rows that could be compared were it not for one column, and the labels that they share."""
     shared = [name for name in COMPARABLE if name != but]
     for labels, group in rows.groupby(shared, sort=False, dropna=False):
         yield dict(zip(shared, labels, strict=True)), group
 
 
-def is_log(values: pd.Series) -> bool:
+def needs_log_scale(values: pd.Series) -> bool:
     """Whether positive values spread so far that they want a logarithmic axis."""
     return bool(values.min() > 0 and values.max() / values.min() >= 8) and bool(
         np.isfinite(values).all()

@@ -56,29 +56,35 @@ PLACES = {
 }
 
 
-def family_of(strategy: str) -> str:
+def strategy_family(strategy: str) -> str:
     """Family of a strategy by its label, such as 'over-sampling'."""
     parts = parse_sum(strategy)
     return "several" if len(parts) > 1 else PLACES.get(parts[0].name, ("others", 0))[0]
 
 
-def in_order(strategies: Iterable[str]) -> list[str]:
+def sort_strategies(strategies: Iterable[str]) -> list[str]:
     """Labels by family, then by place within it, then by the alphabet."""
     families = list(FAMILIES)
     return sorted(
-        strategies, key=lambda label: (families.index(family_of(label)), _place(label) or 0, label)
+        strategies,
+        key=lambda label: (
+            families.index(strategy_family(label)),
+            _place_in_family(label) or 0,
+            label,
+        ),
     )
 
 
-def style_of(strategy: str, among: Iterable[str]) -> Style:
+def strategy_style(strategy: str, among: Iterable[str]) -> Style:
     """Colour, marker and line of a strategy; ``among``: all strategies of the picture, to tell variants of one apart."""
-    family = family_of(strategy)
+    family = strategy_family(strategy)
     alike = [
         label
-        for label in in_order(among)
-        if family_of(label) == family and _place(label) == _place(strategy)
+        for label in sort_strategies(among)
+        if strategy_family(label) == family
+        and _place_in_family(label) == _place_in_family(strategy)
     ]
-    variant, place = alike.index(strategy), _place(strategy)
+    variant, place = alike.index(strategy), _place_in_family(strategy)
     if place is None:  # of no fixed place: one after the other
         place, variant = variant, 0
     pure = np.array(to_rgb(FAMILIES[family][0]))
@@ -95,7 +101,7 @@ def style_of(strategy: str, among: Iterable[str]) -> Style:
     }
 
 
-def plain_style(place: int) -> Style:
+def numbered_style(place: int) -> Style:
     """Colour, marker and line of the n-th of several entries that are not strategies."""
     return {
         "color": f"C{place % 10}",
@@ -104,7 +110,7 @@ def plain_style(place: int) -> Style:
     }
 
 
-def apart(wanted: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
+def spread_positions(wanted: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
     """Positions at least ``gap`` apart within 0 to 1, in the order of those that were wanted and as near to them as can be.
 
     Least squares under an order: isotonic regression of what is wanted, less the gaps before it.
@@ -119,7 +125,7 @@ def apart(wanted: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
     return found
 
 
-def _place(strategy: str) -> int | None:
+def _place_in_family(strategy: str) -> int | None:
     """Fixed place within its family; None where there is none."""
     parts = parse_sum(strategy)
     known = PLACES.get(parts[0].name) if len(parts) == 1 else None
