@@ -237,8 +237,7 @@ def compare_command(
     """Say by how much entry A differs from entry B, and whether chance explains it: effect, interval, test, verdict."""
     from benchmark.cli.rich_output import print_comparisons
     from benchmark.errors import UserError
-    from benchmark.reporting.compare import compare_all_configurations
-    from benchmark.reporting.compare import compare_configurations
+    from benchmark.reporting.compare import compare_all_configurations, compare_configurations
 
     if against is not None and a is None:
         print_comparisons(console, compare_all_configurations(folder, against, metric))

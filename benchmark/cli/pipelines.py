@@ -58,8 +58,7 @@ def fit_command(
     """Train one pipeline on the training set, measure it on the test set, and write it to a file without pickle."""
     from benchmark.cli.rich_output import show_training_status
     from benchmark.pipelines import saving
-    from benchmark.pipelines.pipeline import find_single_cell
-    from benchmark.pipelines.pipeline import fit_pipeline
+    from benchmark.pipelines.pipeline import find_single_cell, fit_pipeline
     from benchmark.pipelines.rehearsal import N_COMPARED, rehearse_saving
     from benchmark.pipelines.sources import find_plugin_files
     from benchmark.study.axes import IMAGES
