@@ -35,10 +35,13 @@ def failures(kind, name):
     }
 
 
+EXPENSIVE = {"resnet18", "resnet50", "easy_ensemble", "instance_hardness_threshold"}
+
+
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
-        (kind, name)
+        pytest.param(kind, name, marks=[pytest.mark.slow] if name in EXPENSIVE else [])
         for kind in ("extractor", "model", "strategy")
         for name in registered_targets(kind)
     ],

@@ -82,6 +82,7 @@ def test_gpu_cells_go_one_at_a_time_on_each_gpu_while_others_fill_the_cores(tmp_
     assert overlapping(executor.spans) > 2, "both lanes at once"
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_says_which_workers_have_a_gpu(tmp_path):
     from dask.distributed import LocalCluster
 

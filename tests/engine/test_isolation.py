@@ -33,7 +33,11 @@ def alone(tmp_path_factory):
     return accuracies(tmp_path_factory.mktemp("alone"), [*BUILT_IN, f"{FAULTS}:Honest"], jobs=1)
 
 
-HOWS = [{"jobs": 1}, {"scheduler": "inline"}, {"scheduler": "local-cluster", "jobs": 1}]
+HOWS = [
+    {"jobs": 1},
+    {"scheduler": "inline"},
+    pytest.param({"scheduler": "local-cluster", "jobs": 1}, marks=pytest.mark.slow),
+]
 
 
 @pytest.mark.parametrize("how", HOWS, ids=["local", "inline", "dask"])

@@ -111,6 +111,7 @@ def compared(folder):
     return rows[COMPARED].to_dict("records")
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_random_moments_ends_as_one_left_in_peace(tmp_path):
     study, n = written(tmp_path, 80), 320
     moments, stored, in_the_midst = random.Random(7), {}, 0
@@ -138,6 +139,7 @@ def test_a_run_killed_at_random_moments_ends_as_one_left_in_peace(tmp_path):
     assert len(list((tmp_path / "killed" / "predictions").iterdir())) == n
 
 
+@pytest.mark.slow
 def test_two_runners_on_one_folder_run_every_cell_once(study, tmp_path):
     both = [runner(study, tmp_path / "out", tmp_path / "log") for _ in range(2)]
     for process in both:
@@ -152,6 +154,7 @@ def test_two_runners_on_one_folder_run_every_cell_once(study, tmp_path):
     assert not strays(tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_two_runners_that_retry_run_every_cell_once_more(tmp_path):
     study = written(tmp_path, 10, **{"Honest(seconds=0.25)": "Raises"})
     to_the_end(runner(study, tmp_path / "out", tmp_path / "log"), expect=1)
@@ -204,6 +207,7 @@ def test_a_script_with_workers_works_or_is_told_what_to_write(tmp_path, guarded)
     assert ("if __name__ == '__main__'" in finished.stderr) != guarded
 
 
+@pytest.mark.slow
 def test_a_runner_takes_over_what_a_killed_one_was_at(study, tmp_path):
     first = runner(study, tmp_path / "out", tmp_path / "log")
     while not starts(tmp_path / "log"):
@@ -217,7 +221,9 @@ def test_a_runner_takes_over_what_a_killed_one_was_at(study, tmp_path):
     assert not strays(tmp_path / "out")
 
 
-@pytest.mark.parametrize("scheduler", ["local", "local-cluster"])
+@pytest.mark.parametrize(
+    "scheduler", ["local", pytest.param("local-cluster", marks=pytest.mark.slow)]
+)
 def test_ctrl_c_stops_and_prints_what_is_done(study, tmp_path, scheduler):
     process = runner(
         study, tmp_path / "out", tmp_path / "log", "--scheduler", scheduler, start_new_session=True
@@ -235,6 +241,7 @@ def test_ctrl_c_stops_and_prints_what_is_done(study, tmp_path, scheduler):
     assert not strays(tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_ctrl_c_kills_what_would_not_end(tmp_path):
     study = written(tmp_path, 1, **{"Honest(seconds=0.25)": "Sleeps"})
     process = runner(study, tmp_path / "out", tmp_path / "log", start_new_session=True)

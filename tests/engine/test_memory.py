@@ -10,6 +10,7 @@ engine = module_from_spec(spec)
 spec.loader.exec_module(engine)
 
 
+@pytest.mark.slow
 def test_the_runners_memory_does_not_grow_with_the_cells():
     _, few = engine.measure(engine.trivial(500), jobs=1)
     _, many = engine.measure(engine.trivial(3_000), jobs=1)

@@ -48,7 +48,12 @@ def one_worker(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "how",
-    [{"jobs": 4}, {"jobs": 8}, {"scheduler": "inline"}, {"scheduler": "local-cluster", "jobs": 2}],
+    [
+        {"jobs": 4},
+        pytest.param({"jobs": 8}, marks=pytest.mark.slow),
+        {"scheduler": "inline"},
+        pytest.param({"scheduler": "local-cluster", "jobs": 2}, marks=pytest.mark.slow),
+    ],
     ids=["4", "8", "inline", "dask"],
 )
 def test_predictions_are_equal_whatever_runs_them(one_worker, tmp_path, how):
@@ -59,6 +64,7 @@ def test_predictions_are_equal_whatever_runs_them(one_worker, tmp_path, how):
     assert predictions(tmp_path) == one_worker
 
 
+@pytest.mark.slow
 def test_predictions_are_equal_when_a_run_is_resumed_in_another_order(one_worker, tmp_path):
     run(mixed(models=["simple_cnn(epochs=1)", "linear_svm"], seeds=[1]), tmp_path, jobs=2)
     run(mixed(), tmp_path, scheduler="inline")
@@ -90,6 +96,7 @@ def test_a_matrix_is_computed_once_and_no_worker_waits_for_it(tmp_path, monkeypa
     assert before.count("pixels") == 18, "every cell that did not need it went ahead"
 
 
+@pytest.mark.slow
 def test_a_dask_worker_killed_in_mid_study_loses_nothing(tmp_path, monkeypatch):
     from dask.distributed import Client, LocalCluster
 
@@ -176,6 +183,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(tmp_path / "disk")], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_run_and_loses_no_row(small_disk, tmp_path):
     folder, enlarge = small_disk
     study = load_study(

@@ -46,6 +46,7 @@ def test_history_falls_and_has_no_accuracy(fitted):
     assert set(fitted.history_[0]) == {"epoch", "loss"}
 
 
+@pytest.mark.slow
 def test_masked_training_bears_with_missing_regions(digit_images):
     X = np.kron(digit_images[0], np.ones((1, 2, 2, 1), np.uint8))
     plain, masked = (

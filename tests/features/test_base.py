@@ -78,6 +78,7 @@ def test_an_array_that_is_not_contiguous_has_the_features_of_its_copy():
         )
 
 
+@pytest.mark.slow
 def test_a_torn_cache_of_compiled_loops_is_passed_over(tmp_path):
     environment = {
         "NUMBA_CACHE_DIR": str(tmp_path),

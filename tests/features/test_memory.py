@@ -24,6 +24,7 @@ def crops(side, n):
     return (photo[y : y + side, x : x + side] for y, x in random.integers(0, 500, (n, 2)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", registered_targets("extractor"))
 @pytest.mark.parametrize(("side", "n"), [(32, 3000), (512, 6)])
 def test_transforming_a_memory_map_takes_little_memory_beside_its_result(name, side, n, tmp_path):

@@ -54,6 +54,7 @@ def test_fast_resnet_learns_digits_in_four_epochs(digit_images):
     assert model.score(X[1200:], y[1200:]) > 0.93
 
 
+@pytest.mark.slow
 def test_resnets_learn_faces_from_other_pictures():
     from skimage.data import lfw_subset
 

@@ -80,7 +80,16 @@ def test_estimators_that_are_kept_unfitted_inside_others_come_back(
     )
 
 
-@pytest.mark.parametrize("name", list(models.REGISTRY))
+EXPENSIVE = {"resnet50", "easy_ensemble", "balanced_random_forest", "gradient_boosting"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in EXPENSIVE else [])
+        for name in models.REGISTRY
+    ],
+)
 def test_every_model_comes_back_from_its_file_as_it_was(name, few, make_cell, tmp_path):
     pipeline = fit_pipeline(make_cell(few, "pixels", QUICK.get(name, name), split="holdout"), few)
     again = read_back(pipeline, tmp_path)

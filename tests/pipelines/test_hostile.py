@@ -400,6 +400,7 @@ def test_what_takes_too_long_is_given_up():
         trial.run_with_timeout(lambda: time.sleep(1), 0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["torch", "cv2"])
 def test_compiled_code_that_was_given_up_does_not_change_how_the_program_ends(module):
     pytest.importorskip(module)

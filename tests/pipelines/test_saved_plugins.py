@@ -221,8 +221,12 @@ def folder(tmp_path, monkeypatch, digits):
         ("mine.py", ["--extractor", "my_means", "--model", "knn"]),
         ("mine.py", ["--extractor", "mine.py:MyMeans + hog", "--model", "knn"]),
         ("mine.py", ["--extractor", "pca(extractor=my_means, n_components=5)", "--model", "knn"]),
-        ("nets.py", ["--model", "tiny"]),
-        ("nets.py", ["--extractor", "cnn_embedding(estimator=tiny)", "--model", "knn"]),
+        pytest.param("nets.py", ["--model", "tiny"], marks=pytest.mark.slow),
+        pytest.param(
+            "nets.py",
+            ["--extractor", "cnn_embedding(estimator=tiny)", "--model", "knn"],
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_pipeline_with_a_plug_in_is_saved_and_asked(file, arguments, folder, command):

@@ -235,7 +235,11 @@ LONG = "csv:ham10000/metadata.csv(group='lesion_id', image='images/{image_id}.jp
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
-    ("dataset", "name"), [("digits", str), (LONG, lambda k: rf"$\frac{{$ {k} " + "long" * 20)]
+    ("dataset", "name"),
+    [
+        ("digits", str),
+        pytest.param(LONG, lambda k: rf"$\frac{{$ {k} " + "long" * 20, marks=pytest.mark.slow),
+    ],
 )
 def test_nothing_of_a_picture_is_outside_of_it_whatever_the_names(
     results, monkeypatch, dataset, name
@@ -480,6 +484,7 @@ def test_names_of_files_hold_nothing_that_a_folder_could_mean():
     assert len(make_file_stem("imbalance", LONG * 9)) <= 100
 
 
+@pytest.mark.slow
 def test_the_same_rows_give_the_same_svg(folder, tmp_path):
     for out in ("a", "b"):
         list(draw_plots(folder, "accuracy", tmp_path / out))

@@ -80,6 +80,7 @@ def test_a_new_axis_is_in_tables_what_its_role_says(command):
     assert ("| scanner" in table) == (command.role == "CONFIGURATION")
 
 
+@pytest.mark.slow
 def test_compare_and_plot_work_with_a_new_axis(command):
     assert "gaussian_nb" in command("compare", "out", "--against", "majority")
     command("plot", "out")

@@ -23,10 +23,24 @@ class Mine(Extractor):
 """
 
 
-@pytest.fixture(params=FORMS)
-def on_disk(request, tmp_path, monkeypatch):
+@pytest.fixture(
+    params=[
+        ("NFC", "NFD"),
+        ("NFD", "NFC"),
+        pytest.param(("NFC", "NFC"), marks=pytest.mark.slow),
+        pytest.param(("NFD", "NFD"), marks=pytest.mark.slow),
+    ],
+    ids="-".join,
+)
+def forms(request):
+    """The form of names on the disk, and that of names on the command line."""
+    return request.param
+
+
+@pytest.fixture
+def on_disk(forms, tmp_path, monkeypatch):
     """A folder with classes, images, a CSV, a study, a plug-in and results, all with accents in their names."""
-    spell = lambda text: unicodedata.normalize(request.param, text)  # noqa: E731
+    spell = lambda text: unicodedata.normalize(forms[0], text)  # noqa: E731
     home, random = tmp_path / spell("données"), np.random.default_rng(0)
     rows = ["image,label"]
     for i in range(24):
@@ -43,12 +57,12 @@ def on_disk(request, tmp_path, monkeypatch):
     return home
 
 
-@pytest.fixture(params=FORMS)
-def call(request, monkeypatch, capsys):
+@pytest.fixture
+def call(forms, monkeypatch, capsys):
     """Call the command line with all arguments in one form."""
 
     def called(*arguments):
-        typed = [unicodedata.normalize(request.param, str(argument)) for argument in arguments]
+        typed = [unicodedata.normalize(forms[1], str(argument)) for argument in arguments]
         monkeypatch.setattr(sys, "argv", ["benchmark", *typed])
         with pytest.raises(SystemExit) as ended:
             main()
