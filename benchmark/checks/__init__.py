@@ -37,7 +37,7 @@ _GATES: dict[str, tuple[Check, ...]] = {
     "strategy": (*_FIRST, strategies.gives_training_set, process.process_is_left_alone),
 }
 _LEAKS: dict[Check, tuple[str, ...]] = {
-    common.predictions_ignore_test_labels: ("input_unchanged", "repeats"),
+    common.predictions_ignore_test_labels: ("input_unchanged", "results_are_reproducible"),
     common.predictions_ignore_other_images: (
         "images_are_independent",
         "images_are_adjusted_alone",
@@ -49,22 +49,22 @@ _OTHERS: dict[str, dict[Check, tuple[str, ...]]] = {
         extractors.small_images_are_enlarged: (),
         extractors.input_unchanged: (),
         common.results_are_reproducible: ("input_unchanged",),
-        extractors.images_are_independent: ("repeats",),
-        extractors.labels_are_ignored: ("repeats",),
-        extractors.stateless_is_true: ("repeats",),
+        extractors.images_are_independent: ("results_are_reproducible",),
+        extractors.labels_are_ignored: ("results_are_reproducible",),
+        extractors.stateless_is_true: ("results_are_reproducible",),
         extractors.nothing_is_looked_up: ("images_are_independent",),
         extractors.feature_names_match: (),
     },
     "model": {
         models.input_unchanged: (),
         common.results_are_reproducible: ("input_unchanged",),
-        models.images_are_independent: ("repeats",),
+        models.images_are_independent: ("results_are_reproducible",),
         models.classes_may_be_missing: (),
     },
     "strategy": {
         strategies.input_unchanged: (),
         common.results_are_reproducible: ("input_unchanged",),
-        strategies.images_are_adjusted_alone: ("repeats",),
+        strategies.images_are_adjusted_alone: ("results_are_reproducible",),
     },
 }
 

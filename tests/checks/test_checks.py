@@ -71,7 +71,7 @@ def test_extractors_with_options_pass():
     [
         ("WrongLength", "gives_features"),
         ("ChangesInput", "input_unchanged"),
-        ("ReadsTestLabels", "hidden_labels"),
+        ("ReadsTestLabels", "predictions_ignore_test_labels"),
         ("LooksUpLabels", "nothing_is_looked_up"),
         ("UsesLabels", "labels_are_ignored"),
         ("SecretlyLearns", "stateless_is_true"),

@@ -200,7 +200,7 @@ def test_the_command_line_prints_that_no_dask_worker_answers():
     code = (
         "import time, benchmark.__main__ as command, benchmark.engine.dask_executor as executor\n"
         "command._silence_libraries(); executor.SILENCE = 0; silence = executor._Silence()\n"
-        "for _ in range(3): silence.note({'a': 1.0}); time.sleep(0.01)"
+        "for _ in range(3): silence.update_last_seen({'a': 1.0}); time.sleep(0.01)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.startswith("no Dask worker has answered for 0 s: the run waits for one.")

@@ -71,7 +71,7 @@ def test_copies_across_the_split_stand_under_the_leaderboard(tmp_path, monkeypat
 
 
 def test_a_threshold_tuned_on_the_test_part_is_caught():
-    assert "hidden_labels" in broken("strategy", "TunesOnTestPart")
+    assert "predictions_ignore_test_labels" in broken("strategy", "TunesOnTestPart")
 
 
 def test_probabilities_adjusted_to_the_test_parts_shares_are_caught():
@@ -79,7 +79,7 @@ def test_probabilities_adjusted_to_the_test_parts_shares_are_caught():
 
 
 def test_smote_neighbours_from_the_test_fold_are_caught():
-    assert "hidden_images" in broken("strategy", "NeighboursFromTestPart")
+    assert "predictions_ignore_other_images" in broken("strategy", "NeighboursFromTestPart")
 
 
 def test_one_lesion_on_both_sides_is_refused(digits):

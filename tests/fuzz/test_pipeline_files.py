@@ -270,12 +270,12 @@ from benchmark.pipelines import file
 warnings.simplefilter("ignore")
 folder, first, last = Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 whole = sorted(folder.glob("*.pipeline"))
-file.load(whole[0])
+file.load_pipeline(whole[0])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for seed in range(first, last):
     print(f"at {seed}", flush=True)
     try:
-        pipeline = file.loads(mutated(whole[seed % len(whole)].read_bytes(), seed), "it.pipeline")
+        pipeline = file.deserialize_pipeline(mutated(whole[seed % len(whole)].read_bytes(), seed), "it.pipeline")
         pipeline.predict_proba(np.random.default_rng(1).integers(0, 256, (5, *pipeline.card.image_shape), dtype=np.uint8))
         print("read", flush=True)
     except UserError as error:

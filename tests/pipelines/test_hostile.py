@@ -416,7 +416,7 @@ from benchmark import __main__ as program
 from benchmark.pipelines import trial
 def work():
     {work[module]}
-program.app = lambda *args, **kwargs: trial.in_bounded_time(work, 2)
+program.app = lambda *args, **kwargs: trial.run_with_timeout(work, 2)
 program.main()
 """
     done = subprocess.run(
