@@ -34,6 +34,8 @@ MOVED = MappingProxyType(
         "crew": "engine.worker_pool",
         "dask_executor": "engine.dask_executor",
         "database": "results.database",
+        "datasets.hidden_parts": "datasets.hidden_subsets",
+        "datasets.parts": "datasets.subsets",
         "entries": "reporting.entry_lookup",
         "environment": "utils.environment",
         "estimate": "engine.estimate",

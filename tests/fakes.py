@@ -53,7 +53,7 @@ class ReadsTestLabels(Extractor):
     def extract(self, batch):
         known = {}
         for found in gc.get_objects():
-            if isinstance(found, Dataset) and found.part is not None:
+            if isinstance(found, Dataset) and found.subset is not None:
                 known |= {
                     image.tobytes(): label
                     for image, label in zip(found.images, found.targets, strict=True)
@@ -153,7 +153,9 @@ class HardLabelsOnly(RidgeClassifier):
 def the_dataset():
     """Find the data set that is being evaluated, among the variables of whoever called."""
     values = (value for frame in inspect.stack() for value in frame.frame.f_locals.values())
-    return next(value for value in values if isinstance(value, Dataset) and value.part is not None)
+    return next(
+        value for value in values if isinstance(value, Dataset) and value.subset is not None
+    )
 
 
 class TunesOnTestPart(Strategy):
@@ -161,7 +163,7 @@ class TunesOnTestPart(Strategy):
 
     def adjust(self, proba):
         data = the_dataset()
-        truth = data.targets[data.part == "test"]
+        truth = data.targets[data.subset == "test"]
         if len(proba) != len(truth):
             return proba
         scaled = [
@@ -184,7 +186,7 @@ class NeighboursFromTestPart(Strategy):
 
     def resample(self, X, y):
         data = the_dataset()
-        test = data.images[data.part == "test"].reshape(-1, X[0].size).astype(np.float32)
+        test = data.images[data.subset == "test"].reshape(-1, X[0].size).astype(np.float32)
         nearest = test[euclidean_distances(X.reshape(len(X), -1), test).argmin(axis=1)]
         new = (X + nearest.reshape(X.shape)) / 2
         return np.concatenate([X, new.astype(X.dtype)]), np.concatenate([y, y])

@@ -243,7 +243,7 @@ def _split_digits(
         images[np.flatnonzero(test)[test.sum() // 2 :]] = images[
             np.flatnonzero(~test)[: test.sum() - test.sum() // 2]
         ].swapaxes(1, 2)
-    return replace(digits, images=images, targets=targets, part=np.where(test, "test", "train"))
+    return replace(digits, images=images, targets=targets, subset=np.where(test, "test", "train"))
 
 
 def _predict_test_set(

@@ -227,7 +227,7 @@ def imbalanced_digits(n: int = 200) -> Dataset:
         digits,
         targets=targets,
         classes=("0-5", "6-8", "9"),
-        part=np.where(np.arange(n) % 4 == 0, "test", "train"),
+        subset=np.where(np.arange(n) % 4 == 0, "test", "train"),
     )
 
 

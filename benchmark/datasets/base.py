@@ -43,7 +43,7 @@ class Dataset:
         The order of the classes means something (a grade): kappa is weighted quadratically.
     groups : (n,) array or None
         Patient, lesion, ...: images of one group are never on both sides of a split.
-    part : (n,) array of 'train', 'val', 'test', or None
+    subset : (n,) array of 'train', 'val', 'test', or None
         The official split.
     notes : tuple of str
         What was done to the images on the way in (resized, rescaled, left out), and what is known
@@ -68,7 +68,7 @@ class Dataset:
     multilabel: bool = False
     ordinal: bool = False
     groups: NDArray | None = None
-    part: NDArray[np.str_] | None = None
+    subset: NDArray[np.str_] | None = None
     notes: tuple[str, ...] = ()
     split_notes: Callable[[str], tuple[str, ...]] | None = field(default=None, repr=False)
     licence: str | None = None
@@ -91,7 +91,7 @@ class Dataset:
         for name, values in (
             ("targets", self.targets),
             ("groups", self.groups),
-            ("part", self.part),
+            ("subset", self.subset),
         ):
             if values is not None and len(values) != n:
                 raise UserError(f"dataset '{self.name}': {n} images and {len(values)} {name}")
@@ -143,7 +143,7 @@ class Dataset:
         )
         digest.update(np.ascontiguousarray(self.images).data)
         digest.update(np.ascontiguousarray(self.targets, dtype=np.int64).data)
-        for extra in (self.groups, self.part):
+        for extra in (self.groups, self.subset):
             digest.update(repr(None if extra is None else [str(value) for value in extra]).encode())
         return digest.hexdigest()[:16]
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 
 from benchmark.datasets.csv_rows import Row
-from benchmark.datasets.parts import parse_subset_name
+from benchmark.datasets.subsets import parse_subset_name
 from benchmark.errors import UserError
 from benchmark.utils.notes import Note, leak_note
 

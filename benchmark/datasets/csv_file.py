@@ -13,7 +13,7 @@ from benchmark.datasets.csv_rows import Row, read_csv_rows, require_column
 from benchmark.datasets.images.decoded import MAX_PIXELS
 from benchmark.datasets.images.options import Options
 from benchmark.datasets.listing import Listing, build_dataset, parse_dataset_path
-from benchmark.datasets.parts import parse_subset_name
+from benchmark.datasets.subsets import parse_subset_name
 from benchmark.errors import UserError
 from benchmark.utils.files import PathFinder
 from benchmark.utils.text import normalize_unicode, short_repr

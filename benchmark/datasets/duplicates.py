@@ -44,7 +44,7 @@ def check_duplicates(
         names = [names[i] for i in kept]
     digests = image_digests(dataset.images)
     describe = cache(partial(_split_notes, dataset, digests, names))
-    if dataset.part is None:
+    if dataset.subset is None:
         return replace(dataset, notes=(*dataset.notes, *describe("stratified_kfold")))
     return replace(dataset, notes=(*dataset.notes, *describe("official")), split_notes=describe)
 
@@ -98,9 +98,9 @@ def drop_copies(dataset: Dataset) -> tuple[Dataset, NDArray[np.int64]]:
         A class, or a part of the split, has no image left.
     """
     order = np.arange(len(dataset.images))
-    if dataset.part is not None:
+    if dataset.subset is not None:
         rank = {"test": 0, "val": 1, "train": 2}
-        order = np.argsort([rank[part] for part in dataset.part], kind="stable")
+        order = np.argsort([rank[part] for part in dataset.subset], kind="stable")
     _, first, inverse = np.unique(
         image_digests(dataset.images)[order], return_index=True, return_inverse=True
     )
@@ -125,7 +125,7 @@ def drop_copies(dataset: Dataset) -> tuple[Dataset, NDArray[np.int64]]:
 
 def _select_images(dataset: Dataset, kept: NDArray[np.int64], note: str) -> Dataset:
     groups, part = (
-        None if values is None else values[kept] for values in (dataset.groups, dataset.part)
+        None if values is None else values[kept] for values in (dataset.groups, dataset.subset)
     )
     images, targets = dataset.images[kept], dataset.targets[kept]
     return replace(
@@ -133,7 +133,7 @@ def _select_images(dataset: Dataset, kept: NDArray[np.int64], note: str) -> Data
         images=images,
         targets=targets,
         groups=groups,
-        part=part,
+        subset=part,
         notes=(*dataset.notes, note),
     )
 
@@ -156,8 +156,8 @@ def _refuse_emptied_classes(dataset: Dataset, kept: NDArray[np.int64]) -> None:
         else np.bincount(targets, minlength=len(dataset.classes))
     )
     lost = [name for name, count in zip(dataset.classes, counts.tolist(), strict=True) if not count]
-    if dataset.part is not None:
-        lost += [f"the part {part}" for part in sorted({*dataset.part} - {*dataset.part[kept]})]
+    if dataset.subset is not None:
+        lost += [f"the part {part}" for part in sorted({*dataset.subset} - {*dataset.subset[kept]})]
     if lost:
         raise UserError(
             f"dataset '{dataset.name}': drop_duplicates leaves no image of {', '.join(lost)}; "
@@ -166,12 +166,12 @@ def _refuse_emptied_classes(dataset: Dataset, kept: NDArray[np.int64]) -> None:
 
 
 def _describe_shared_groups(dataset: Dataset) -> str | None:
-    if dataset.groups is None or dataset.part is None:
+    if dataset.groups is None or dataset.subset is None:
         return None
-    train, test = (dataset.groups[dataset.part == part] for part in ("train", "test"))
+    train, test = (dataset.groups[dataset.subset == part] for part in ("train", "test"))
     n_test = int(np.isin(test, train).sum())
     unique, group = np.unique(dataset.groups, return_inverse=True)
-    part = np.unique(dataset.part, return_inverse=True)[1]
+    part = np.unique(dataset.subset, return_inverse=True)[1]
     pairs = np.unique(np.stack([group, part], axis=1), axis=0)
     n_shared = int((np.bincount(pairs[:, 0]) > 1).sum())
     if not n_shared:
@@ -186,7 +186,7 @@ def _describe_shared_groups(dataset: Dataset) -> str | None:
 def _describe_subset_copies(
     dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str], tested: str
 ) -> str | None:
-    test, train = (np.flatnonzero(dataset.part == part) for part in (tested, "train"))
+    test, train = (np.flatnonzero(dataset.subset == part) for part in (tested, "train"))
     pairs = _find_copies(digests, test, train)
     n_repeated = len(digests) - len(np.unique(digests))
     if not n_repeated:
@@ -232,7 +232,7 @@ def _describe_fold_copies(
 def _describe_subset_near_duplicates(
     dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str], tested: str
 ) -> str | None:
-    train, test = (np.flatnonzero(dataset.part == part) for part in ("train", tested))
+    train, test = (np.flatnonzero(dataset.subset == part) for part in ("train", tested))
     further = test[~np.isin(digests[test], digests[train])]
     pairs = find_near_duplicates(
         dataset.images, further, _find_distinct_images(digests, train), None

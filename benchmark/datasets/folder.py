@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.datasets.base import PARTS, Dataset
-from benchmark.datasets.hidden_parts import refuse_hidden_subsets
+from benchmark.datasets.hidden_subsets import refuse_hidden_subsets
 from benchmark.datasets.images.decoded import MAX_PIXELS
 from benchmark.datasets.images.options import Options
 from benchmark.datasets.images.picture import SUFFIXES
 from benchmark.datasets.listing import Listing, build_dataset, parse_dataset_path
-from benchmark.datasets.parts import parse_subset_name
+from benchmark.datasets.subsets import parse_subset_name
 from benchmark.datasets.tree import Tree, list_folder, list_tree
 from benchmark.errors import UserError
 from benchmark.utils.text import escape_controls, format_count, normalize_unicode
@@ -36,7 +36,7 @@ def load_folder(
 
     ``PATH/CLASS/**/image`` or ``PATH/train/CLASS/**/image`` with ``PATH/test`` and, if wanted,
     ``PATH/val``; the parts may be called ``Training``, ``valid``, ``Test_Set``, ... (see
-    `benchmark.datasets.parts.parse_subset_name`). A class may be absent from a part, but has an image
+    `benchmark.datasets.subsets.parse_subset_name`). A class may be absent from a part, but has an image
     somewhere. Links are followed. Hidden files, other suffixes, and folders of the storage system
     (``@eaDir``, ``__MACOSX``) are left out, and counted in a note.
 
@@ -95,7 +95,7 @@ def _list(name: str, root: Path) -> Listing:
         paths,
         [escape_controls(str(path)) for path in paths],
         [(label,) for _, label, _ in rows],
-        part=[part for _, _, part in rows if part] or None,
+        subset=[part for _, _, part in rows if part] or None,
         notes=_describe_ignored_files(root, ignored),
     )
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from benchmark.datasets.csv_columns import refuse_misspelled_column
 from benchmark.datasets.csv_rows import Row, read_csv_rows, require_column
-from benchmark.datasets.parts import parse_subset_name
+from benchmark.datasets.subsets import parse_subset_name
 from benchmark.errors import UserError
 
 

@@ -37,7 +37,7 @@ class Listing:
     labels : list of tuple of str
         The classes of each; exactly one if not multilabel.
     multilabel : bool
-    groups, part : list of str or None
+    groups, subset : list of str or None
     notes : tuple of str
     """
 
@@ -46,17 +46,17 @@ class Listing:
     labels: list[tuple[str, ...]]
     multilabel: bool = False
     groups: list[str] | None = None
-    part: list[str] | None = None
+    subset: list[str] | None = None
     notes: tuple[str, ...] = ()
 
     def select_files(self, kept: Sequence[int]) -> Listing:
         """Return the entries with these indices."""
         groups = None if self.groups is None else [self.groups[i] for i in kept]
-        part = None if self.part is None else [self.part[i] for i in kept]
+        subset = None if self.subset is None else [self.subset[i] for i in kept]
         paths, names, labels = (
             [column[i] for i in kept] for column in (self.paths, self.names, self.labels)
         )
-        return Listing(paths, names, labels, self.multilabel, groups, part, self.notes)  # type: ignore[arg-type]
+        return Listing(paths, names, labels, self.multilabel, groups, subset, self.notes)  # type: ignore[arg-type]
 
 
 def parse_dataset_path(name: str, data: Path) -> Path:
@@ -138,7 +138,7 @@ def build_dataset(
         classes=classes,
         multilabel=listing.multilabel,
         groups=None if groups is None else np.array(groups),
-        part=None if listing.part is None else np.array(listing.part),
+        subset=None if listing.subset is None else np.array(listing.subset),
         notes=(
             *listing.notes,
             *loaded.notes,
@@ -207,7 +207,9 @@ def _check_listing(name: str, listing: Listing, classes: tuple[str, ...]) -> Non
             f"dataset '{name}': no readable image is left of {', '.join(sorted(lost))}; {remedy}"
         )
     missing = [
-        part for part in ("train", "test") if listing.part is not None and part not in listing.part
+        part
+        for part in ("train", "test")
+        if listing.subset is not None and part not in listing.subset
     ]
     if missing:
         raise UserError(

@@ -148,7 +148,7 @@ def _read_dataset(name: str, file: Path, info: dict[str, Any], size: int) -> Dat
         tuple(info["label"][str(k)] for k in range(len(info["label"]))),
         multilabel=multilabel,
         ordinal=info["task"].startswith("ordinal"),
-        part=_build_official_split(info),
+        subset=_build_official_split(info),
         licence=info["license"],
         citation=_CITATION,
     )

@@ -6,6 +6,7 @@ import json
 import zipfile
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from benchmark.utils.hashing import digest_of
 from benchmark.utils.notes import Note
 
 _WORDS = ("name", "classes", "multilabel", "ordinal", "licence", "citation")
+_OPTIONAL_ARRAYS = MappingProxyType({"groups": "groups", "part": "subset"})  # key: attribute
 
 
 def store_dataset(dataset: Dataset, folder: Path) -> Path:
@@ -40,8 +42,8 @@ def store_dataset(dataset: Dataset, folder: Path) -> Path:
     if not _is_whole(path, dataset):
         arrays: dict[str, Any] = {"targets": dataset.targets, "words": np.array(json.dumps(words))}
         arrays |= {
-            name: _convert_object_array(value)
-            for name in ("groups", "part")
+            key: _convert_object_array(value)
+            for key, name in _OPTIONAL_ARRAYS.items()
             if (value := getattr(dataset, name)) is not None
         }
         write_atomic(path.with_suffix(".npy"), lambda file: np.save(file, dataset.images))
@@ -85,7 +87,7 @@ def _read_stored_dataset(path: Path) -> Dataset:
         np.load(file, allow_pickle=False) as stored,
     ):  # NumPy leaves a damaged file open
         words = json.loads(str(stored["words"]))
-        arrays = {name: stored[name] for name in ("groups", "part") if name in stored}
+        arrays = {name: stored[key] for key, name in _OPTIONAL_ARRAYS.items() if key in stored}
         words |= {
             "classes": tuple(words["classes"]),
             "notes": tuple(map(Note.from_json, words["notes"])),

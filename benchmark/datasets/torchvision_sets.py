@@ -88,7 +88,7 @@ def load_torchvision(
         notes = (*notes, leak_note(KNOWN_LEAKS[name]))
     licence, citation = _SOURCES[name][2:]
     dataset = Dataset(
-        name, images, targets, classes, part=part, notes=notes, licence=licence, citation=citation
+        name, images, targets, classes, subset=part, notes=notes, licence=licence, citation=citation
     )
     return check_duplicates(dataset, drop=drop_duplicates)
 

@@ -57,12 +57,12 @@ def select_official_validation(dataset: Dataset) -> tuple[Indices, int]:
     n_left_out : int
         Images left out because of their group.
     """
-    if dataset.part is None:
+    if dataset.subset is None:
         return np.empty(0, dtype=np.int64), 0
-    validation = np.flatnonzero(dataset.part == "val")
+    validation = np.flatnonzero(dataset.subset == "val")
     if dataset.groups is None:
         return validation, 0
-    kept = ~np.isin(dataset.groups[validation], dataset.groups[dataset.part != "val"])
+    kept = ~np.isin(dataset.groups[validation], dataset.groups[dataset.subset != "val"])
     return validation[kept], int((~kept).sum())
 
 
@@ -74,7 +74,7 @@ def validation_split(dataset: Dataset) -> list[Fold]:
     UserError
         The data set has no official training and validation set, or a group is on both sides of it.
     """
-    if dataset.part is None or not {"train", "val"} <= set(dataset.part):
+    if dataset.subset is None or not {"train", "val"} <= set(dataset.subset):
         raise UserError(
             f"dataset '{dataset.name}' has no official validation set; use holdout or "
             "stratified_kfold"
@@ -83,7 +83,7 @@ def validation_split(dataset: Dataset) -> list[Fold]:
 
 
 def _make_official_fold(dataset: Dataset, train_part: str, test_part: str) -> Fold:
-    train, test = (np.flatnonzero(dataset.part == part) for part in (train_part, test_part))
+    train, test = (np.flatnonzero(dataset.subset == part) for part in (train_part, test_part))
     if dataset.groups is not None:
         shared = np.intersect1d(dataset.groups[train], dataset.groups[test])
         if len(shared):
@@ -323,7 +323,7 @@ _DIGESTS: WeakKeyDictionary[Dataset, NDArray[np.uint64]] = (
 
 def has_official_split(dataset: Dataset) -> bool:
     """Whether the data set came with both a training and a test set."""
-    return dataset.part is not None and {"train", "test"} <= set(dataset.part)
+    return dataset.subset is not None and {"train", "test"} <= set(dataset.subset)
 
 
 REGISTRY = MappingProxyType(

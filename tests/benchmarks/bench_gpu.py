@@ -166,7 +166,7 @@ def union(spans: list[tuple[float, float]]) -> float:
 
 def page(data: Any, device: str) -> list[str]:
     """All sections."""
-    train, test = data.part == "train", data.part == "test"
+    train, test = data.subset == "train", data.subset == "test"
     parts = (data.images[train], data.targets[train]), (data.images[test], data.targets[test])
     return [
         *(f"## {WANTED:.0%} on CIFAR-10", "", *to_wanted(*parts, device), ""),

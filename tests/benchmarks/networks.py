@@ -143,7 +143,7 @@ def main() -> None:
     epochs = int(sys.argv[1]) if len(sys.argv) > 1 else FastResNet().epochs
     torch.set_num_threads(2)
     data = load_torchvision("cifar10", data_folder(), None)
-    train, test = data.part == "train", data.part == "test"
+    train, test = data.subset == "train", data.subset == "test"
     where = collect_environment()
     lines = [
         "# Networks on a CPU",

@@ -49,7 +49,7 @@ def test_rows_become_images_and_sorted_classes(home):
     assert dataset.targets.dtype == np.int64
     np.testing.assert_array_equal(dataset.images[..., 0], DIGITS[:2])
     assert dataset.groups is None
-    assert dataset.part is None
+    assert dataset.subset is None
     assert dataset.task == "binary"
 
 
@@ -74,7 +74,7 @@ def test_group_and_split_are_read_where_they_are_there(home):
         home, "image,label,group,split\n0.png,b,P1,Train\n1.png,a,P2,TEST\n2.png,a,P3,val\n"
     )
     assert dataset.groups.tolist() == ["P1", "P2", "P3"]
-    assert dataset.part.tolist() == ["train", "test", "val"]
+    assert dataset.subset.tolist() == ["train", "test", "val"]
 
 
 def test_all_columns_can_be_renamed(home):
@@ -82,7 +82,7 @@ def test_all_columns_can_be_renamed(home):
     dataset = load(home, text, image="file", label="dx", group="patient", split="fold")
     assert dataset.classes == ("a", "b")
     assert dataset.groups.tolist() == ["P1", "P2"]
-    assert dataset.part.tolist() == ["train", "test"]
+    assert dataset.subset.tolist() == ["train", "test"]
 
 
 def test_an_image_template_is_filled_from_the_row(home):
@@ -196,7 +196,7 @@ def test_a_column_that_is_almost_called_group_or_split_is_not_passed_over(home, 
     assert (
         getattr(
             load(home, text, **{parameter: column.strip()}),
-            {"group": "groups", "split": "part"}[parameter],
+            {"group": "groups", "split": "subset"}[parameter],
         )
         is not None
     )
@@ -293,7 +293,7 @@ def test_skip_drops_unreadable_rows_with_all_that_belongs_to_them(home):
     dataset = load(home, text, on_error="skip")
     assert dataset.targets.tolist() == [1, 0, 1]
     assert dataset.groups.tolist() == ["P0", "P2", "P3"]
-    assert dataset.part.tolist() == ["train", "test", "val"]
+    assert dataset.subset.tolist() == ["train", "test", "val"]
     np.testing.assert_array_equal(dataset.images[..., 0], DIGITS[[0, 2, 3]])
     assert (
         f"1 of 4 image files cannot be read and were left out: {home}/1.png (line 3)"
@@ -523,7 +523,7 @@ def test_class_indices_and_grades_are_classes(home, numbers):
 )
 def test_parts_under_usual_names_are_understood(home, train, val, test):
     dataset = load(home, f"image,label,split\n0.png,b,{train}\n1.png,a,{test}\n2.png,a,{val}\n")
-    assert dataset.part.tolist() == ["train", "test", "val"]
+    assert dataset.subset.tolist() == ["train", "test", "val"]
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])

@@ -55,7 +55,8 @@ def test_the_bundled_sets_hold_nothing_twice(load):
 
 def test_copies_in_training_and_test_set_are_counted_and_named(faces):
     (note,) = leaks(
-        with_copies(faces, [3, 7], part=parts(100, 10, 12)), names=[f"{i}.png" for i in range(122)]
+        with_copies(faces, [3, 7], subset=parts(100, 10, 12)),
+        names=[f"{i}.png" for i in range(122)],
     )
     assert note.startswith(
         "2 of 12 test images are in the training set too, pixel for pixel (120.png = 3.png, "
@@ -65,7 +66,7 @@ def test_copies_in_training_and_test_set_are_counted_and_named(faces):
 
 
 def test_copies_with_another_label_are_counted(faces):
-    (note,) = leaks(with_copies(faces, [3, 7, 8], [0, 1, 0], part=parts(100, 10, 13)))
+    (note,) = leaks(with_copies(faces, [3, 7, 8], [0, 1, 0], subset=parts(100, 10, 13)))
     assert "3 of 13 test images" in note
     assert ", 2 of them with another label; " in note
     assert note.endswith(
@@ -75,7 +76,7 @@ def test_copies_with_another_label_are_counted(faces):
 
 @pytest.mark.parametrize("part", [None, parts(100, 10, 11), parts(121, 0, 0)])
 def test_it_is_said_that_of_copies_with_other_labels_none_is_kept(faces, part):
-    copy = with_copies(faces, [3], [0], part=part)
+    copy = with_copies(faces, [3], [0], subset=part)
     (note,) = check_duplicates(copy).notes
     assert note.endswith(
         "drop_duplicates=True keeps one of each, and none where their labels differ"
@@ -84,7 +85,7 @@ def test_it_is_said_that_of_copies_with_other_labels_none_is_kept(faces, part):
 
 
 def test_copies_within_one_part_are_no_leak_of_the_official_split(faces):
-    dataset = check_duplicates(with_copies(faces, [115], part=parts(100, 10, 11)))
+    dataset = check_duplicates(with_copies(faces, [115], subset=parts(100, 10, 11)))
     assert dataset.notes == (
         "1 of all 121 images repeats another pixel for pixel (image 115 = image 120), none of them "
         "across training and test set; "
@@ -109,7 +110,7 @@ def test_copies_are_a_leak_of_folds_unless_a_group_holds_them_together(faces):
 def test_notes_are_those_of_the_split_that_is_run(faces):
     """A copy from training to test is a leak of the official split; one within training is a leak of folds alone."""
     dataset = check_duplicates(
-        with_copies(faces, [3, 7, 8], part=np.r_[parts(100, 10, 10), ["test", "train", "val"]])
+        with_copies(faces, [3, 7, 8], subset=np.r_[parts(100, 10, 10), ["test", "train", "val"]])
     )
     (official,), (validation,), (other,) = (
         dataset.with_split_notes(split).notes
@@ -126,7 +127,9 @@ def test_notes_are_those_of_the_split_that_is_run(faces):
 
 
 def test_groups_that_the_official_split_shares_are_no_leak_of_grouped_folds(faces):
-    dataset = check_duplicates(replace(faces, part=parts(100, 10, 10), groups=np.arange(120) % 60))
+    dataset = check_duplicates(
+        replace(faces, subset=parts(100, 10, 10), groups=np.arange(120) % 60)
+    )
     assert (
         "groups are in more than one part of the official split"
         in dataset.with_split_notes("official").notes[0]
@@ -167,11 +170,11 @@ def test_rows_have_the_notes_of_their_split(tmp_path, split, of_official):
 
 
 def test_dropping_keeps_the_copy_in_the_test_set_and_is_recorded(faces):
-    twice = with_copies(faces, [3, 3, 7, 105], part=parts(100, 12, 12))
-    assert twice.part[[3, 7, 105, 120, 122]].tolist() == ["train", "train", "val", "test", "test"]
+    twice = with_copies(faces, [3, 3, 7, 105], subset=parts(100, 12, 12))
+    assert twice.subset[[3, 7, 105, 120, 122]].tolist() == ["train", "train", "val", "test", "test"]
     dataset = check_duplicates(twice, drop=True)
     assert len(dataset.images) == 120
-    assert np.unique(dataset.part, return_counts=True)[1].tolist() == [11, 98, 11]
+    assert np.unique(dataset.subset, return_counts=True)[1].tolist() == [11, 98, 11]
     np.testing.assert_array_equal(dataset.images[-3:], faces.images[[3, 7, 105]])
     assert dataset.notes == (
         "drop_duplicates: 4 of 124 images left out, one of each set of exact copies kept",
@@ -206,7 +209,7 @@ def test_dropping_what_is_needed_is_refused():
         images,
         np.array([0, 0, 0, 1]),
         ("a", "b"),
-        part=np.array(["train", "test", "test", "test"]),
+        subset=np.array(["train", "test", "test", "test"]),
     )
     with pytest.raises(UserError, match="no image of the part train"):
         check_duplicates(dataset, drop=True)
@@ -238,7 +241,7 @@ def test_near_copies_are_found_and_their_originals_named(faces, how):
         "2 images, copies apart, look almost like another (image 5 ~ image 120, image 120 ~ image "
         "5)" in leaks(dataset)[0]
     )
-    (note,) = leaks(replace(dataset, part=parts(100, 10, 11)))
+    (note,) = leaks(replace(dataset, subset=parts(100, 10, 11)))
     assert (
         "1 of 11 test images, copies apart, looks almost like a training image (image 120 ~ image "
         "5)" in note
@@ -271,7 +274,7 @@ def test_images_of_one_value_are_not_almost_alike():
 
 
 def test_groups_that_the_official_split_shares_are_counted(faces):
-    dataset = replace(faces, part=parts(100, 10, 10), groups=np.r_[:110, 0, 0, 1, 105, :6])
+    dataset = replace(faces, subset=parts(100, 10, 10), groups=np.r_[:110, 0, 0, 1, 105, :6])
     assert leaks(dataset) == [
         "7 of 110 groups are in more than one part of the official split: 9 of 10 test images have "
         "theirs in the training set too; "

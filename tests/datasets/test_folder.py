@@ -47,7 +47,7 @@ def test_class_folders_become_classes_and_their_images_come_in_sorted_order(tmp_
     assert dataset.classes == ("cat", "dog")
     assert dataset.targets.tolist() == [0, 0, 1, 1]
     np.testing.assert_array_equal(dataset.images[..., 0], DIGITS[[2, 1, 0, 3]])
-    assert dataset.part is None
+    assert dataset.subset is None
     assert dataset.groups is None
     assert dataset.notes == ()
 
@@ -68,13 +68,13 @@ def test_train_val_and_test_are_the_official_split(tmp_path):
         "val/a/1.png",
         "val/b/1.png",
     )
-    assert dataset.part.tolist() == ["train", "train", "val", "val", "test", "test"]
+    assert dataset.subset.tolist() == ["train", "train", "val", "val", "test", "test"]
     assert dataset.classes == ("a", "b")
     np.testing.assert_array_equal(dataset.images[..., 0], DIGITS[[2, 3, 4, 5, 0, 1]])
 
 
 def test_the_names_of_the_parts_may_be_written_large(tmp_path):
-    assert load(tmp_path, "Train/a/1.png", "Train/b/1.png", "TEST/a/1.png").part.tolist() == [
+    assert load(tmp_path, "Train/a/1.png", "Train/b/1.png", "TEST/a/1.png").subset.tolist() == [
         "train",
         "train",
         "test",
@@ -90,7 +90,7 @@ def test_parts_with_different_classes_have_all_of_them(tmp_path):
 def test_a_class_may_be_called_train(tmp_path):
     dataset = load(tmp_path, "train/1.png", "car/1.png", "bus/1.png")
     assert dataset.classes == ("bus", "car", "train")
-    assert dataset.part is None
+    assert dataset.subset is None
 
 
 def test_a_class_that_is_empty_in_one_part_only_is_no_error(tmp_path):
@@ -197,7 +197,7 @@ def test_unreadable_images_stop_the_load_or_are_dropped(tmp_path):
 def test_a_split_stays_beside_its_images_when_one_is_dropped(tmp_path):
     fill(tmp_path, "train/a/1.png", "train/a/2.png", "train/b/1.png", "test/a/1.png")
     (tmp_path / "train/a/1.png").write_bytes(b"torn")
-    assert load(tmp_path, on_error="skip").part.tolist() == ["train", "train", "test"]
+    assert load(tmp_path, on_error="skip").subset.tolist() == ["train", "train", "test"]
 
 
 def test_a_class_that_loses_all_its_images_is_an_error(tmp_path):
@@ -240,7 +240,7 @@ def test_parts_under_usual_names_are_the_official_split(tmp_path, train, test):
         tmp_path, f"{train}/a/1.png", f"{train}/b/1.png", f"{test}/a/1.png", f"{test}/b/1.png"
     )
     assert dataset.classes == ("a", "b")
-    assert dataset.part.tolist() == ["train", "train", "test", "test"]
+    assert dataset.subset.tolist() == ["train", "train", "test", "test"]
 
 
 @pytest.mark.parametrize("validation", ["val", "valid", "Validation", "dev", "valid_set"])
@@ -248,7 +248,7 @@ def test_validation_under_usual_names_is_the_validation_part(tmp_path, validatio
     dataset = load(
         tmp_path, "train/a/1.png", "train/b/1.png", "test/a/1.png", f"{validation}/b/1.png"
     )
-    assert dataset.part.tolist() == ["train", "train", "val", "test"]
+    assert dataset.subset.tolist() == ["train", "train", "val", "test"]
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_medmnist_has_its_official_parts_classes_and_licence(data_folder, name):
     from medmnist import INFO
 
     dataset = medmnist_sets.load_medmnist(name, data_folder, None)
-    assert {part: int((dataset.part == part).sum()) for part in ("train", "val", "test")} == INFO[
+    assert {part: int((dataset.subset == part).sum()) for part in ("train", "val", "test")} == INFO[
         name
     ]["n_samples"]
     assert list(dataset.classes) == list(INFO[name]["label"].values())
@@ -136,7 +136,7 @@ def test_binary_cifar10_reads_back_image_by_image_with_its_official_split(tmp_pa
     dataset = torchvision_sets.load_torchvision("cifar10", tmp_path, None)
     assert np.array_equal(dataset.images[-10_000:], photographs)
     assert np.array_equal(dataset.targets[:10_000], labels)
-    assert list(dataset.part[[0, 49_999, 50_000]]) == ["train", "train", "test"]
+    assert list(dataset.subset[[0, 49_999, 50_000]]) == ["train", "train", "test"]
     assert dataset.classes[:2] == ("airplane", "automobile")
     assert dataset.notes[0].startswith(
         "leak: 3.3 % of its published test images have near-duplicates in the training set"
@@ -149,8 +149,8 @@ def test_binary_cifar10_reads_back_image_by_image_with_its_official_split(tmp_pa
 def test_n_train_keeps_equal_shares_of_the_classes_and_the_whole_test_part(tmp_path, photographs):
     write_binary_cifar10(tmp_path / "cifar-10-batches-bin", photographs, np.arange(10_000) % 10)
     dataset = torchvision_sets.load_torchvision("cifar10", tmp_path, None, n_train=500)
-    assert np.bincount(dataset.targets[dataset.part == "train"]).tolist() == [50] * 10
-    assert (dataset.part == "test").sum() == 10_000
+    assert np.bincount(dataset.targets[dataset.subset == "train"]).tolist() == [50] * 10
+    assert (dataset.subset == "test").sum() == 10_000
     assert "500 of 50000 training images" in dataset.notes[0]
     assert (
         dataset.fingerprint
@@ -188,7 +188,7 @@ def test_mnist_files_in_torchvisions_layout_are_used_as_they_are(tmp_path, name,
     write_idx(raw, "t10k", digits.images[200:260, ..., 0], digits.targets[200:260])
     dataset = torchvision_sets.load_torchvision(name, tmp_path, None)
     assert np.array_equal(dataset.images, digits.images[:260])
-    assert list(np.unique(dataset.part, return_counts=True)[1]) == [60, 200]
+    assert list(np.unique(dataset.subset, return_counts=True)[1]) == [60, 200]
     assert len(dataset.classes) == 10
 
 

@@ -26,7 +26,7 @@ def with_official(dataset, wrong=False):
     """The data with an official split, and wrong labels in its test set on request."""
     test = np.arange(len(dataset.targets)) % 3 == 0
     targets = np.where(test & wrong, (dataset.targets + 1) % len(dataset.classes), dataset.targets)
-    return replace(dataset, targets=targets, part=np.where(test, "test", "train"))
+    return replace(dataset, targets=targets, subset=np.where(test, "test", "train"))
 
 
 def evaluated(dataset, make_cell, folder, *names):
@@ -79,7 +79,7 @@ def test_a_planted_leak_of_test_labels_is_visible_to_the_test_above(digits, make
 def test_nothing_learned_sees_the_images_of_the_test_part(digits, make_cell, tmp_path, extractor):
     """Other test images, same training images: what was predicted for an image that stayed in the test set is the same."""
     true = with_official(digits)
-    images, tests = true.images.copy(), np.flatnonzero(true.part == "test")
+    images, tests = true.images.copy(), np.flatnonzero(true.subset == "test")
     images[tests[1:]] = 255 - images[tests[1:]]
     _, first = evaluated(true, make_cell, tmp_path / "true", extractor)
     _, second = evaluated(replace(true, images=images), make_cell, tmp_path / "other", extractor)
@@ -123,7 +123,7 @@ def test_a_class_that_the_training_part_lacks_has_probability_zero_and_its_own_c
 ):
     targets = digits.targets
     part = np.where((np.arange(300) < 200) & (targets != 9), "train", "test")
-    lacking = replace(digits, part=part)
+    lacking = replace(digits, subset=part)
     row = evaluate_on_dataset(make_cell(lacking, split="official"), lacking, tmp_path)
     found = proba(tmp_path, row)
     assert found.shape[1] == 10
@@ -134,7 +134,7 @@ def test_a_class_that_the_training_part_lacks_has_probability_zero_and_its_own_c
 
 def test_a_class_absent_from_the_official_test_set_gives_a_stated_nan(digits, make_cell, tmp_path):
     part = np.where((np.arange(300) % 3 == 0) & (digits.targets != 3), "test", "train")
-    data = replace(digits, part=part)
+    data = replace(digits, subset=part)
     row = evaluate_on_dataset(make_cell(data, split="official"), data, tmp_path)
     assert row["status"] == "ok"
     assert np.isnan(row["auc"])
@@ -143,7 +143,7 @@ def test_a_class_absent_from_the_official_test_set_gives_a_stated_nan(digits, ma
 
 
 def test_a_training_part_of_one_class_is_a_skipped_row(digits, make_cell, tmp_path):
-    single = replace(digits, part=np.where(digits.targets == 3, "train", "test"))
+    single = replace(digits, subset=np.where(digits.targets == 3, "train", "test"))
     row = evaluate_on_dataset(make_cell(single, split="official"), single, tmp_path)
     assert row["status"] == "skipped"
     assert "single class" in row["reason"]

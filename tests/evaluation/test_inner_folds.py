@@ -219,7 +219,7 @@ def test_many_images_of_each_patient_are_calibrated_as_well_as_one(make_cell, tm
         np.repeat(labels, 5),
         ("a", "b"),
         groups=groups,
-        part=np.where(groups < 200, "train", "test"),
+        subset=np.where(groups < 200, "train", "test"),
     )
     row = evaluate_on_dataset(make_cell(data, model="linear_svm", split="official"), data, tmp_path)
     assert row["log_loss"] < 0.5
@@ -310,7 +310,7 @@ def test_early_stopping_uses_the_official_validation_set_where_there_is_one(
     digits, make_cell, tmp_path, watched
 ):
     part = np.array(["train", "train", "val", "test"])[np.arange(300) % 4]
-    data = replace(digits, part=part)
+    data = replace(digits, subset=part)
     row = evaluate_on_dataset(
         make_cell(data, model="simple_cnn(epochs=2, validation=0.1)", split="official"),
         data,
@@ -334,7 +334,7 @@ def test_validation_images_of_a_patient_who_is_trained_on_or_tested_are_left_out
         "%d", np.where(np.arange(300) < 40, 0, np.arange(300))
     )
     patients[(np.arange(300) < 40) & (part == "test")] = "other"
-    data = replace(digits, part=part, groups=patients)
+    data = replace(digits, subset=part, groups=patients)
     row = evaluate_on_dataset(
         make_cell(data, model="simple_cnn(epochs=1, validation=0.1)", split="official"),
         data,
@@ -458,7 +458,7 @@ def test_smote_that_an_inner_fold_is_too_small_for_is_a_skip_with_the_number_nee
 
 def test_early_stopping_of_classes_of_one_image_is_a_skip(digits, make_cell, tmp_path):
     data = replace(
-        digits, part=np.where(np.arange(300) < 10, "train", "test")
+        digits, subset=np.where(np.arange(300) < 10, "train", "test")
     )  # digits 0 to 9, each once
     row = evaluate_on_dataset(
         make_cell(data, model="simple_cnn(epochs=1, validation=0.2)", split="official"),

@@ -84,7 +84,9 @@ def test_smote_neighbours_from_the_test_fold_are_caught():
 
 def test_one_lesion_on_both_sides_is_refused(digits):
     lesions = np.arange(300) // 2
-    split = replace(digits, groups=lesions, part=np.where(np.arange(300) % 4 == 0, "test", "train"))
+    split = replace(
+        digits, groups=lesions, subset=np.where(np.arange(300) % 4 == 0, "test", "train")
+    )
     with pytest.raises(UserError, match="are in both train and test of its official split"):
         official_split(split)
 

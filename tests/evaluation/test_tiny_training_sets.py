@@ -45,7 +45,7 @@ def tiny():
             images=whole.images[indices],
             targets=whole.targets[indices],
             classes=tuple("abc"[: len(sizes)]),
-            part=part,
+            subset=part,
         )
 
     return make

@@ -182,7 +182,7 @@ def test_any_bytes_are_a_stored_data_set_or_a_storage_error(tmp_path):
         np.arange(12) % 2,
         ("a", "b"),
         groups=np.arange(12) // 2,
-        part=np.repeat(["train", "test"], 6),
+        subset=np.repeat(["train", "test"], 6),
     )
     path = store_dataset(dataset, tmp_path)
     files = (path, path.with_suffix(".npy"))

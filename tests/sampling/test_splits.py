@@ -51,13 +51,13 @@ def test_every_image_tests_once_a_repeat_and_never_trains_where_it_tests(
 
 def test_validation_tests_on_the_validation_part_and_never_sees_the_test_part(digits):
     parts = np.array(["train", "train", "val", "test"])[np.arange(len(digits.targets)) % 4]
-    ((train, val),) = validation_split(replace(digits, part=parts))
+    ((train, val),) = validation_split(replace(digits, subset=parts))
     assert set(parts[train]) == {"train"}
     assert set(parts[val]) == {"val"}
     with pytest.raises(UserError, match="no official validation set"):
         validation_split(digits)
     with pytest.raises(UserError, match="in both train and val"):
-        validation_split(replace(digits, part=parts, groups=np.zeros(len(parts), int)))
+        validation_split(replace(digits, subset=parts, groups=np.zeros(len(parts), int)))
 
 
 def test_holdout_is_stratified_and_repeats_with_its_seed(digits):
@@ -82,7 +82,7 @@ def test_a_grouped_holdout_is_near_the_size_asked_for(digits):
 
 def test_official_never_uses_the_validation_part(digits):
     part = np.array(["train", "val", "test"])[np.arange(300) % 3]
-    train, test = official_split(replace(digits, part=part))[0]
+    train, test = official_split(replace(digits, subset=part))[0]
     assert set(part[train]) == {"train"}
     assert set(part[test]) == {"test"}
 
@@ -90,7 +90,7 @@ def test_official_never_uses_the_validation_part(digits):
 def test_an_official_split_that_shares_a_group_is_refused(digits):
     part = np.where(np.arange(300) < 200, "train", "test")
     with pytest.raises(UserError, match=r"groups .* are in both train and test"):
-        official_split(replace(lesions(digits), part=part))
+        official_split(replace(lesions(digits), subset=part))
 
 
 def test_a_split_that_cannot_be_made_is_a_users_error(digits, rare):

@@ -176,7 +176,7 @@ def test_thresholds_are_tuned_on_the_official_validation_set_where_there_is_one(
     digits, make_cell, tmp_path
 ):
     part = np.array(["train", "train", "val", "test"])[np.arange(300) % 4]
-    data = replace(digits, part=part)
+    data = replace(digits, subset=part)
     rows = [
         evaluate_on_dataset(
             make_cell(data, model="gaussian_nb", strategy="tuned_threshold", split=split),
@@ -209,7 +209,7 @@ def test_thresholds_that_nothing_can_be_held_out_for_are_a_skip_with_the_number_
         images=digits.images[chosen],
         targets=digits.targets[chosen],
         classes=("0", "1"),
-        part=part,
+        subset=part,
         groups=groups,
     )
     row = evaluate_on_dataset(

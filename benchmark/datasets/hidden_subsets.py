@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from benchmark.datasets.parts import guess_subset_name, parse_subset_name
+from benchmark.datasets.subsets import guess_subset_name, parse_subset_name
 from benchmark.errors import UserError
 from benchmark.utils.text import normalize_unicode
 
