@@ -36,7 +36,7 @@ MOVED = MappingProxyType(
         "database": "results.database",
         "datasets.hidden_parts": "datasets.hidden_subsets",
         "datasets.parts": "datasets.subsets",
-        "entries": "reporting.entry_lookup",
+        "entries": "reporting.configuration_lookup",
         "environment": "utils.environment",
         "estimate": "engine.estimate",
         "evaluate": "evaluation.evaluate",

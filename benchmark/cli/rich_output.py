@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from benchmark.pipelines.reading import Asked
 
 LEFT = (
-    *leaderboard.ENTRY,
+    *leaderboard.CONFIGURATION_AXES,
     "axis",
     "value",
     "part",
@@ -230,7 +230,7 @@ def _build_table(title: str, shown: pd.DataFrame) -> Table:
         table.add_column(
             escape(name),
             justify="left" if name in LEFT else "right",
-            no_wrap=name not in leaderboard.ENTRY,
+            no_wrap=name not in leaderboard.CONFIGURATION_AXES,
         )
     for cells in shown.itertuples(index=False):
         table.add_row(*(escape(cell) for cell in cells))

@@ -22,7 +22,7 @@ from benchmark.pipelines.answers import (
 )
 from benchmark.pipelines.card import Card
 from benchmark.pipelines.reading import Asked
-from benchmark.reporting.plots.picture import DPI, STYLE, shorten_name
+from benchmark.reporting.plots.plot import DPI, STYLE, shorten_name
 from benchmark.utils.files import write_atomic
 
 FIGURES = (".png", ".svg", ".pdf")

@@ -1,4 +1,4 @@
-"""The table of classes: how each entry does on each of them."""
+"""The table of classes: how each configuration does on each of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.errors import unknown_name_error
-from benchmark.reporting.leaderboard import ENTRY, group_comparable_rows
+from benchmark.reporting.leaderboard import CONFIGURATION_AXES, group_comparable_rows
 from benchmark.reporting.table_view import Table
 from benchmark.utils.status import Status
 
@@ -35,7 +35,7 @@ class ClassTable:
             extractor, strategy, model, then a column for each class, the one with the most training
             images first, with the mean of the metric over folds and seeds, and ``worst class``, the
             name of the class where it is least; a first line holds the mean number of training images.
-            An entry without a cell that is 'ok' is left out.
+            A configuration without a cell that is 'ok' is left out.
 
         Raises
         ------
@@ -52,7 +52,7 @@ class ClassTable:
     def format_table(self, table: pd.DataFrame) -> pd.DataFrame:
         """Render a table of classes for people: three digits, and whole training images."""
         text = table.astype(object)
-        for name in table.columns.drop([*ENTRY, "worst class"]):
+        for name in table.columns.drop([*CONFIGURATION_AXES, "worst class"]):
             text[name] = [
                 f"{table[name][0]:.0f}",
                 *(f"{value:.3f}" if np.isfinite(value) else "-" for value in table[name][1:]),
@@ -66,18 +66,22 @@ class ClassTable:
         return [
             f"Mean {metric} of each class over the folds and seeds that have test images of it; "
             "classes by their training images, "
-            "entries by their worst class."
+            "configurations by their worst class."
         ]
 
 
 def _make_class_table(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     sizes = _average_by_class(rows, "train").sort_values(ascending=False, kind="stable")
-    first = {**dict.fromkeys(ENTRY, ""), ENTRY[0]: "(training images)", **sizes}
-    entries = [
-        {**dict(zip(ENTRY, labels, strict=True)), **_average_by_class(group, metric)}
-        for labels, group in rows.groupby(ENTRY, sort=False)
+    first = {
+        **dict.fromkeys(CONFIGURATION_AXES, ""),
+        CONFIGURATION_AXES[0]: "(training images)",
+        **sizes,
+    }
+    configurations = [
+        {**dict(zip(CONFIGURATION_AXES, labels, strict=True)), **_average_by_class(group, metric)}
+        for labels, group in rows.groupby(CONFIGURATION_AXES, sort=False)
     ]
-    table = pd.DataFrame([first, *entries], columns=[*ENTRY, *sizes.index])
+    table = pd.DataFrame([first, *configurations], columns=[*CONFIGURATION_AXES, *sizes.index])
     classes = table[list(sizes.index)]
     table["worst class"] = [
         "",
@@ -101,4 +105,4 @@ def _average_by_class(rows: pd.DataFrame, name: str) -> pd.Series:
 
 def _class_column_name(cls: str) -> str:
     """Column of a class, told apart from those that every table has."""
-    return f"class '{cls}'" if cls in (*ENTRY, "worst class", "table") else cls
+    return f"class '{cls}'" if cls in (*CONFIGURATION_AXES, "worst class", "table") else cls

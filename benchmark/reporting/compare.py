@@ -1,4 +1,4 @@
-"""Entries of a results folder compared, by the test that their data allow, in sentences computed from the stored predictions."""
+"""Configurations of a results folder compared, by the test that their data allow, in sentences computed from the stored predictions."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ import numpy as np
 import pandas as pd
 
 from benchmark.errors import UserError, unknown_name_error
-from benchmark.reporting.comparison import Comparison, Entry, capitalize_first_letter, is_baseline
-from benchmark.reporting.entry_lookup import (
+from benchmark.reporting.comparison import (
+    Comparison,
+    Configuration,
+    capitalize_first_letter,
+    is_baseline,
+)
+from benchmark.reporting.configuration_lookup import (
     find_comparison_pairs,
     find_configuration,
     unique_configurations,
 )
-from benchmark.reporting.leaderboard import COMPARABLE, ENTRY, make_group_title
+from benchmark.reporting.leaderboard import COMPARABLE, CONFIGURATION_AXES, make_group_title
 from benchmark.results.folder import ResultsFolder
 from benchmark.results.store import load_results
 from benchmark.scoring.averages import (
@@ -32,15 +37,15 @@ from benchmark.scoring.rank_tests import adjust_by_holm, wilcoxon_test
 from benchmark.scoring.significance import ALPHA, Result
 from benchmark.utils.status import Status
 
-Couple = tuple[Entry, Entry]
-CELL = ["fold", "seed"]  # what pairs the cells of two entries
+ConfigurationPair = tuple[Configuration, Configuration]
+CELL = ["fold", "seed"]  # what pairs the cells of two configurations
 UNPAIRED = "they have no cell that both have done"
 
 
 def compare_configurations(
     folder: str | Path, a: str, b: str, metric: str = "f1"
 ) -> list[Comparison]:
-    """Compare two entries on everything that a results folder holds of both.
+    """Compare two configurations on everything that a results folder holds of both.
 
     One split is tested by its images: McNemar's test for accuracy, DeLong's for the AUC of two
     classes, otherwise, and whenever images come in groups or seeds differ in what they predict, a
@@ -48,7 +53,7 @@ def compare_configurations(
     within a fold first: they share its test set. Several datasets are tested by Wilcoxon's test
     besides.
 
-    A pair is taken to be picked from its table: where that has further entries, the p-value is
+    A pair is taken to be picked from its table: where that has further configurations, the p-value is
     adjusted for the comparisons of all of them with ``b`` and for those with ``a`` (Holm 1979), the
     baseline not counted, and the larger of the two counts, so that the order of the pair does not
     matter. The interval is Bonferroni's, at the level 1 - 0.05 / n for n comparisons: all n hold
@@ -60,7 +65,7 @@ def compare_configurations(
     folder : str or Path
         What ``run`` wrote to.
     a, b : str
-        ``extractor / strategy / model``, or as much of it as only one entry has.
+        ``extractor / strategy / model``, or as much of it as only one configuration has.
     metric : str
 
     Returns
@@ -72,17 +77,17 @@ def compare_configurations(
     Raises
     ------
     UserError
-        A metric or an entry that is not there or not unique, no cells that both have done, or
+        A metric or a configuration that is not there or not unique, no cells that both have done, or
         predictions that are missing.
     """
     rows = _load_metric_rows(folder, metric)
     one, two = find_configuration(a, rows, Path(folder)), find_configuration(b, rows, Path(folder))
     if one == two:
-        raise UserError(f"'{a}' and '{b}' are both {' / '.join(one)}: name two entries")
+        raise UserError(f"'{a}' and '{b}' are both {' / '.join(one)}: name two configurations")
     others = [
-        entry
-        for entry in unique_configurations(rows)
-        if entry not in (one, two) and not is_baseline(entry)
+        configuration
+        for configuration in unique_configurations(rows)
+        if configuration not in (one, two) and not is_baseline(configuration)
     ]
     families = [
         [(one, two), *((other, two) for other in others)],
@@ -100,20 +105,20 @@ def compare_configurations(
 def compare_all_configurations(
     folder: str | Path, against: str, metric: str = "f1"
 ) -> list[Comparison]:
-    """Compare every entry of a results folder with one, adjusted for their number; see ``compare_configurations``.
+    """Compare every configuration of a results folder with one, adjusted for their number; see ``compare_configurations``.
 
     Parameters
     ----------
     folder : str or Path
     against : str
-        The entry that the others are compared with, named as for ``compare_configurations``; or a strategy, where
-        several entries have it: each entry is compared with that of its own extractor and model.
+        The configuration that the others are compared with, named as for ``compare_configurations``; or a strategy, where
+        several configurations have it: each configuration is compared with that of its own extractor and model.
     metric : str
 
     Returns
     -------
     list of Comparison
-        By group of rows that can be compared, the best entry of each first.
+        By group of rows that can be compared, the best configuration of each first.
 
     Raises
     ------
@@ -128,7 +133,7 @@ def compare_all_configurations(
     )
     if all(one.result.refusal == UNPAIRED for one in found):
         raise UserError(
-            f"no entry has a cell in {folder} that its counterpart under '{against}' has done too; "
+            f"no configuration has a cell in {folder} that its counterpart under '{against}' has done too; "
             "run them on one split"
         )
     sign = -1 if METRICS[metric].greater_is_better else 1
@@ -154,12 +159,12 @@ def _load_metric_rows(folder: str | Path, metric: str) -> pd.DataFrame:
 
 
 def _compare_families(
-    folder: Path, rows: pd.DataFrame, families: list[list[Couple]], metric: str
+    folder: Path, rows: pd.DataFrame, families: list[list[ConfigurationPair]], metric: str
 ) -> Iterator[Comparison]:
     """Comparisons that are in all families, adjusted within each group of rows, and across data sets."""
     reading = lru_cache(maxsize=64)(ResultsFolder(folder).read_predictions)
     wanted = set(families[0]).intersection(*families)
-    everything: list[tuple[Couple, Comparison]] = []
+    everything: list[tuple[ConfigurationPair, Comparison]] = []
     for labels, group in rows.groupby(COMPARABLE, sort=False, dropna=False):
         title = make_group_title(dict(zip(COMPARABLE, labels, strict=True)), rows)
         couples = dict.fromkeys(couple for family in families for couple in family)
@@ -167,7 +172,10 @@ def _compare_families(
         pairs = {couple: pair for couple, pair in paired.items() if pair is not None}
 
         def compare_at_level(
-            couple: Couple, alpha: float, pairs: dict[Couple, Pair] = pairs, title: str = title
+            couple: ConfigurationPair,
+            alpha: float,
+            pairs: dict[ConfigurationPair, Pair] = pairs,
+            title: str = title,
         ) -> Comparison:
             return _compare_pair(title, pairs[couple], *couple, metric, reading, alpha)
 
@@ -195,10 +203,10 @@ def _compare_families(
 
 
 def _adjust_p_values(
-    found: dict[Couple, Comparison], families: list[list[Couple]]
-) -> dict[Couple, tuple[int, float]]:
+    found: dict[ConfigurationPair, Comparison], families: list[list[ConfigurationPair]]
+) -> dict[ConfigurationPair, tuple[int, float]]:
     """Number of comparisons and p-value adjusted for them (Holm 1979), the largest of all families that have several."""
-    largest: dict[Couple, tuple[int, float]] = {}
+    largest: dict[ConfigurationPair, tuple[int, float]] = {}
     for family in families:
         tested = [
             couple
@@ -215,7 +223,7 @@ def _adjust_p_values(
 
 @dataclass(frozen=True)
 class Pair:
-    """Cells that two entries have both done and that count, one row each; and what to say of them."""
+    """Cells that two configurations have both done and that count, one row each; and what to say of them."""
 
     cells: pd.DataFrame
     dataset: str
@@ -223,10 +231,15 @@ class Pair:
     note: str
 
 
-def _pair_cells(group: pd.DataFrame, one: Entry, two: Entry, metric: str) -> Pair | None:
-    """Pair the cells of two entries; None where they have none that both have done."""
+def _pair_cells(
+    group: pd.DataFrame, one: Configuration, two: Configuration, metric: str
+) -> Pair | None:
+    """Pair the cells of two configurations; None where they have none that both have done."""
     halves = [
-        group[(group[ENTRY] == list(entry)).all(axis=1)].drop(columns=ENTRY) for entry in (one, two)
+        group[(group[CONFIGURATION_AXES] == list(configuration)).all(axis=1)].drop(
+            columns=CONFIGURATION_AXES
+        )
+        for configuration in (one, two)
     ]
     pairs = halves[0].merge(halves[1], on=[*COMPARABLE, *CELL], suffixes=("_a", "_b"))
     done = pairs[(pairs["status_a"] == Status.OK) & (pairs["status_b"] == Status.OK)]
@@ -255,8 +268,8 @@ def _pair_cells(group: pd.DataFrame, one: Entry, two: Entry, metric: str) -> Pai
 def _compare_pair(
     title: str,
     pair: Pair,
-    one: Entry,
-    two: Entry,
+    one: Configuration,
+    two: Configuration,
     metric: str,
     reading: Callable[[str, str | None], Predictions],
     alpha: float,
@@ -292,9 +305,9 @@ def _compare_pair(
 
 
 def _refuse_comparison(
-    title: str, group: pd.DataFrame, one: Entry, two: Entry, metric: str
+    title: str, group: pd.DataFrame, one: Configuration, two: Configuration, metric: str
 ) -> Comparison:
-    """What is said of two entries that were planned together and never done together."""
+    """What is said of two configurations that were planned together and never done together."""
     result = Result("the comparison", 0, np.nan, refusal=UNPAIRED)
     return Comparison(
         title,
@@ -313,7 +326,7 @@ def _refuse_comparison(
 def _compare_on_images(
     metric: str, a: list[Predictions], b: list[Predictions], alpha: float
 ) -> Result:
-    """Test on the images of one test set, as one training set left the entries; a list has one element per seed."""
+    """Test on the images of one test set, as one training set left the configurations; a list has one element per seed."""
     first = a[0]
     if not all(
         np.array_equal(first.test_index, other.test_index)
@@ -321,17 +334,17 @@ def _compare_on_images(
         for other in [*a, *b]
     ):
         raise UserError(
-            "the two entries were tested on different images: run them again in one study"
+            "the two configurations were tested on different images: run them again in one study"
         )
     return compare_predictions(metric, a, b, alpha)
 
 
 def _compare_across_datasets(
-    found: list[tuple[Couple, Comparison]], families: list[list[Couple]]
-) -> Iterator[tuple[Couple, Comparison]]:
+    found: list[tuple[ConfigurationPair, Comparison]], families: list[list[ConfigurationPair]]
+) -> Iterator[tuple[ConfigurationPair, Comparison]]:
     """Wilcoxon's test over data sets, one pair of means each, adjusted by Holm; none when there is a single data set."""
     example = dict(reversed(found))
-    tested: dict[Couple, Comparison] = {}
+    tested: dict[ConfigurationPair, Comparison] = {}
     for couple in dict.fromkeys(couple for couple, _ in found):
         parts = [(one.dataset, one.mean_a, one.mean_b) for other, one in found if other == couple]
         means = (

@@ -1,4 +1,4 @@
-"""What the stored cells say of two entries, in sentences, and of many, in a table."""
+"""What the stored cells say of two configurations, in sentences, and of many, in a table."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import numpy as np
 import pandas as pd
 
 from benchmark.plugins.registry import BASELINE
-from benchmark.reporting.leaderboard import ENTRY
+from benchmark.reporting.leaderboard import CONFIGURATION_AXES
 from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.significance import ALPHA, Result
 from benchmark.utils.text import format_count
 
-Entry = tuple[str, ...]  # labels of a configuration, in the order of ENTRY
+Configuration = tuple[str, ...]  # labels of a configuration, in the order of CONFIGURATION_AXES
 
 
-def is_baseline(entry: Entry) -> bool:
-    """Whether an entry looks at no image."""
-    return entry[ENTRY.index("model")] == BASELINE
+def is_baseline(configuration: Configuration) -> bool:
+    """Whether a configuration looks at no image."""
+    return configuration[CONFIGURATION_AXES.index("model")] == BASELINE
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the stored cells say of two entries.
+    """What the stored cells say of two configurations.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Comparison:
         The rows that were compared: data set and split.
     dataset : str
     a, b : tuple of str
-        The entries: extractor, strategy, model.
+        The configurations: extractor, strategy, model.
     metric : str
     mean_a, mean_b : float
         Over folds and seeds.
@@ -47,8 +47,8 @@ class Comparison:
 
     title: str
     dataset: str
-    a: Entry
-    b: Entry
+    a: Configuration
+    b: Configuration
     metric: str
     mean_a: float
     mean_b: float
@@ -69,7 +69,7 @@ class Comparison:
 
     @property
     def differing_names(self) -> tuple[str, str]:
-        """Names of the entries, as far as they differ."""
+        """Names of the configurations, as far as they differ."""
         differ = [
             (part, other) for part, other in zip(self.a, self.b, strict=True) if part != other
         ]
@@ -125,7 +125,7 @@ class Comparison:
 
     @property
     def a_is_better(self) -> bool:
-        """Whether the difference, significant or not, speaks for the first entry."""
+        """Whether the difference, significant or not, speaks for the first configuration."""
         return (self.result.effect > 0) == METRICS[self.metric].greater_is_better
 
 
@@ -162,7 +162,7 @@ def make_comparison_tables(
 
 
 def _make_table_line(one: Comparison, with_other: bool) -> dict[str, str]:
-    row = dict(zip(ENTRY, one.a, strict=True))
+    row = dict(zip(CONFIGURATION_AXES, one.a, strict=True))
     row |= {"with": one.differing_names[1]} if with_other else {}
     result, label = one.result, one.label or one.metric
     p_value = result.adjusted if result.family > 1 else result.p_value
@@ -209,11 +209,11 @@ def _describe_comparisons(several: list[Comparison]) -> list[str]:
                 f"{one.result.test} is not computed: {one.result.refusal}", []
             ).append(" / ".join(one.a))
     refused = [
-        f"{names[0] if len(names) == 1 else format_count(len(names), 'entry', 'entries')}: {why}"
+        f"{names[0] if len(names) == 1 else format_count(len(names), 'configuration', 'configurations')}: {why}"
         for why, names in untested.items()
     ]
     notes = dict.fromkeys(one.note for one in several if one.note)
-    first = f"Best first, {way} is better; the difference is the entry minus the other; {level}.{tested}"
+    first = f"Best first, {way} is better; the difference is the configuration minus the other; {level}.{tested}"
     touching = any(
         one.result.significant and one.result.lower <= 0 <= one.result.upper for one in several
     )

@@ -34,8 +34,8 @@ COMPARABLE = [
     *CONDITIONS,
     "split",
     "fingerprint",
-]  # entries are ranked within these
-ENTRY = [axis.name for axis in axes_with_roles(Role.CONFIGURATION)]
+]  # configurations are ranked within these
+CONFIGURATION_AXES = [axis.name for axis in axes_with_roles(Role.CONFIGURATION)]
 NO_BETTER = "†"
 
 COLUMNS = (
@@ -57,7 +57,7 @@ def make_leaderboards(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd
     rows : DataFrame
         As ``load_results`` gives them.
     metric : str
-        Ranks the entries, the best first. Entries with cells that are not 'ok' are shown below,
+        Ranks the configurations, the best first. Configurations with cells that are not 'ok' are shown below,
         unranked.
 
     Yields
@@ -66,7 +66,7 @@ def make_leaderboards(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd
     table : DataFrame
         rank, extractor, strategy, model, then mean and ``_std`` of each metric over the folds and
         seeds that count (``averages.rows_for_mean``) and where it is defined, ``_n`` of these; mean
-        times, n_done, n_planned, and no_better: whether by ``metric`` the entry is no better than
+        times, n_done, n_planned, and no_better: whether by ``metric`` the configuration is no better than
         ``majority``, which looks at no image. A metric that is of the second of two classes
         (average_precision) has a column ``_class`` with its name.
 
@@ -106,13 +106,13 @@ def make_group_title(labels: dict[str, Any], rows: pd.DataFrame) -> str:
 
 
 def rank_configurations(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """One row per entry, the best first; ties share a rank; an entry that lacks cells, or values others have, none (``can_rank``)."""
+    """One row per configuration, the best first; ties share a rank; a configuration that lacks cells, or values others have, none (``can_rank``)."""
     metrics = tuple(dict.fromkeys((*select_table_metrics(rows), metric)))
     means = {name: _summarize_metric(rows, name) for name in metrics}
-    entries = pd.DataFrame(
+    configurations = pd.DataFrame(
         [
             _make_leaderboard_line(labels, group, means)
-            for labels, group in rows.groupby(ENTRY, sort=False)
+            for labels, group in rows.groupby(CONFIGURATION_AXES, sort=False)
         ]
     )
     for name in (
@@ -120,41 +120,47 @@ def rank_configurations(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
         for name in metrics
         if name in OF_SECOND and metric_label(name, find_shared_classes(rows)) != name
     ):
-        entries.insert(
-            entries.columns.get_loc(f"{name}_n") + 1, f"{name}_class", find_shared_classes(rows)[1]
+        configurations.insert(
+            configurations.columns.get_loc(f"{name}_n") + 1,
+            f"{name}_class",
+            find_shared_classes(rows)[1],
         )
-    complete = (entries["n_done"] == entries["n_planned"]) & (
-        entries[f"{metric}_n"] == entries[f"{metric}_n"].max()
+    complete = (configurations["n_done"] == configurations["n_planned"]) & (
+        configurations[f"{metric}_n"] == configurations[f"{metric}_n"].max()
     )
     complete &= can_rank(rows, metric)
     better_first = not METRICS[metric].greater_is_better
-    rank = entries[metric].where(complete).rank(method="min", ascending=better_first)
-    entries.insert(0, "rank", rank.astype("Int64"))
-    baseline = rank[entries["model"] == BASELINE].min()
-    entries["no_better"] = (rank >= baseline) & (
-        entries["model"] != BASELINE
+    rank = configurations[metric].where(complete).rank(method="min", ascending=better_first)
+    configurations.insert(0, "rank", rank.astype("Int64"))
+    baseline = rank[configurations["model"] == BASELINE].min()
+    configurations["no_better"] = (rank >= baseline) & (
+        configurations["model"] != BASELINE
     )  # False where there is no baseline, or no rank
-    return entries.sort_values(["rank", *ENTRY], na_position="last").reset_index(drop=True)
+    return configurations.sort_values(
+        ["rank", *CONFIGURATION_AXES], na_position="last"
+    ).reset_index(drop=True)
 
 
 def _summarize_metric(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Mean, standard deviation and number of the values of each entry that count and are defined."""
+    """Mean, standard deviation and number of the values of each configuration that count and are defined."""
     found = rows_for_mean(rows, metric)
     values = pd.to_numeric(found[metric] if metric in found else pd.Series(np.nan, found.index))
-    return values.groupby([found[part] for part in ENTRY]).agg(["mean", "std", "count"])
+    return values.groupby([found[part] for part in CONFIGURATION_AXES]).agg(
+        ["mean", "std", "count"]
+    )
 
 
 def _make_leaderboard_line(
     labels: tuple[str, ...], rows: pd.DataFrame, means: dict[str, pd.DataFrame]
 ) -> dict[str, object]:
     done = rows[rows["status"] == Status.OK]
-    entry: dict[str, object] = dict(zip(ENTRY, labels, strict=True))
+    configuration: dict[str, object] = dict(zip(CONFIGURATION_AXES, labels, strict=True))
     for name, of in means.items():
         mean, std, n = of.loc[labels] if labels in of.index else (np.nan, np.nan, 0)
-        entry |= {name: mean, f"{name}_std": std, f"{name}_n": int(n)}
+        configuration |= {name: mean, f"{name}_std": std, f"{name}_n": int(n)}
     for name in TIMES:
-        entry[name] = pd.to_numeric(done[name]).mean() if len(done) else np.nan
-    return entry | {"n_done": len(done), "n_planned": len(rows)}
+        configuration[name] = pd.to_numeric(done[name]).mean() if len(done) else np.nan
+    return configuration | {"n_done": len(done), "n_planned": len(rows)}
 
 
 def select_table_metrics(rows: pd.DataFrame) -> tuple[str, ...]:
@@ -172,7 +178,7 @@ def format_leaderboard(table: pd.DataFrame, spread: bool = True) -> pd.DataFrame
         for rank, mark in zip(table["rank"], marks, strict=True)
     ]
     text = pd.DataFrame({"rank": ranks})
-    text[ENTRY] = table[ENTRY]
+    text[CONFIGURATION_AXES] = table[CONFIGURATION_AXES]
     for name in metrics:
         of = (
             f" of '{table[f'{name}_class'].iloc[0]}'"
@@ -213,12 +219,12 @@ def _mark_partial_mean(n: int, most: int, done: bool) -> str:
 
 
 def make_leaderboard_caption(metric: str, marked: bool) -> str:
-    """What the reader of the tables must know; ``marked``: whether an entry in them is no better than the baseline."""
+    """What the reader of the tables must know; ``marked``: whether a configuration in them is no better than the baseline."""
     way = "highest" if METRICS[metric].greater_is_better else "lowest"
     return f"{NO_BETTER} no better than {BASELINE}, which looks at no image. " * marked + (
         f"Ranked by {metric}, {way} first; ± is the standard deviation over folds and seeds; fit_s "
         "and predict_s are mean seconds per "
-        "cell; done counts cells, and entries with any not done are unranked; '(2 of 3)' marks a "
+        "cell; done counts cells, and configurations with any not done are unranked; '(2 of 3)' marks a "
         "mean over the cells where the metric is "
         "defined, unranked too."
     )
@@ -227,9 +233,10 @@ def make_leaderboard_caption(metric: str, marked: bool) -> str:
 def list_problems(rows: pd.DataFrame) -> list[str]:
     """List what the reader must know of these very rows: cells that did not end 'ok', what is undefined, times that do not compare."""
     bad = rows[~rows["status"].isin([Status.OK, Status.PLANNED])]
-    endings = bad.groupby([*ENTRY, "status", "reason"], sort=False).size()
+    endings = bad.groupby([*CONFIGURATION_AXES, "status", "reason"], sort=False).size()
     ended = [
-        f"{n} {status}: {' / '.join(entry)}: {why}" for (*entry, status, why), n in endings.items()
+        f"{n} {status}: {' / '.join(configuration)}: {why}"
+        for (*configuration, status, why), n in endings.items()
     ]
     groups = list(group_comparable_rows(rows))
     left_out = [

@@ -1,4 +1,4 @@
-"""The table of missing regions: what each entry loses when parts of the images are covered."""
+"""The table of missing regions: what each configuration loses when parts of the images are covered."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from benchmark.errors import UserError, unknown_name_error
 from benchmark.plugins.spec import label_without, number_in_label
-from benchmark.reporting.leaderboard import COMPARABLE, ENTRY, make_group_title
+from benchmark.reporting.leaderboard import COMPARABLE, CONFIGURATION_AXES, make_group_title
 from benchmark.reporting.table_view import Table
 from benchmark.scoring.averages import rows_for_group_means
 from benchmark.scoring.metrics import METRICS
@@ -36,7 +36,7 @@ class OcclusionTable:
         table : DataFrame
             extractor, strategy, model, then a column for each occlusion with the mean of the metric
             over folds and seeds, and ``loss`` at each but none: by how much it is worse than with whole
-            images. Entries that are best at the last occlusion come first; one that is not done with
+            images. Configurations that are best at the last occlusion come first; one that is not done with
             whole images is left out.
 
         Raises
@@ -67,9 +67,11 @@ class OcclusionTable:
 
     def format_table(self, table: pd.DataFrame) -> pd.DataFrame:
         """Render a table for people: the mean with whole images, then mean and loss at each occlusion."""
-        text = table[ENTRY].copy()
+        text = table[CONFIGURATION_AXES].copy()
         for level in (
-            name for name in table.columns.drop(ENTRY) if not name.startswith("loss at ")
+            name
+            for name in table.columns.drop(CONFIGURATION_AXES)
+            if not name.startswith("loss at ")
         ):
             loss = table.get(f"loss at {level}", pd.Series(np.nan, table.index))
             text[level] = [
@@ -92,7 +94,7 @@ class OcclusionTable:
 
 def _make_occlusion_table(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     levels = sorted(rows["occlusion"].unique(), key=partial(number_in_label, "share"))
-    means = rows.pivot_table(metric, ENTRY, "occlusion", aggfunc="mean", sort=False)
+    means = rows.pivot_table(metric, CONFIGURATION_AXES, "occlusion", aggfunc="mean", sort=False)
     means = means.reindex(columns=levels).dropna(subset=[WHOLE])
     sign = 1 if METRICS[metric].greater_is_better else -1
     for level in levels[1:]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 Floats = NDArray[np.float64]
-Counted = NDArray[np.int64]
+Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ class Counts:
         return _divide_or_zero(2 * self.right, self.predicted + self.true)
 
 
-def confusion_matrix(y: Counted, labels: Counted, n_classes: int) -> Counted:
+def confusion_matrix(y: Integers, labels: Integers, n_classes: int) -> Integers:
     """Counts of (true class, predicted class), (k, k)."""
     return np.bincount(y * n_classes + labels, minlength=n_classes**2).reshape(n_classes, n_classes)
 
@@ -105,14 +105,14 @@ def placement_values(truth: NDArray[np.bool_], scores: Floats) -> tuple[Floats, 
     return of_positives, 1 - of_negatives
 
 
-def negative_log_likelihood(y: Counted, proba: Floats) -> Floats:
+def negative_log_likelihood(y: Integers, proba: Floats) -> Floats:
     """Negative log probability of each image's class, kept a rounding error away from 0 and 1, as scikit-learn does; (n,)."""
     true = (proba / proba.sum(axis=1, keepdims=True))[np.arange(len(proba)), y]
     least = np.finfo(proba.dtype).eps
     return -np.log(true.clip(least, 1 - least))
 
 
-def squared_error(y: Counted, proba: Floats) -> Floats:
+def squared_error(y: Integers, proba: Floats) -> Floats:
     """Squared error of each image's probabilities: of the second of two classes, else summed over the classes; (n,)."""
     squared = (proba - (y[:, None] == np.arange(proba.shape[1]))) ** 2
     return squared[:, 1] if proba.shape[1] == 2 else squared.sum(axis=1)

@@ -22,7 +22,7 @@ from benchmark.scoring import fast_scores
 from benchmark.scoring.averages import rows_for_mean
 from benchmark.scoring.influence import compute_influence, compute_smoothed_influence
 from benchmark.scoring.metrics import METRICS, class_membership, note_undefined_metrics
-from benchmark.scoring.predictions import Predictions, ReadOne, read_cell_predictions
+from benchmark.scoring.predictions import PredictionReader, Predictions, read_cell_predictions
 from benchmark.scoring.significance import (
     ALPHA,
     Result,
@@ -95,18 +95,20 @@ def find_interval_method(metric: str, multilabel: bool = False) -> str:
     return "counts" if metric in fast_scores.OF_COUNTS or metric == "kappa" else ""
 
 
-def compute_interval(read_one: ReadOne, cells: pd.DataFrame, metric: str) -> Result:
-    """Mean of one entry's metric, with its interval.
+def compute_interval(
+    read_predictions: PredictionReader, cells: pd.DataFrame, metric: str
+) -> Result:
+    """Mean of one configuration's metric, with its interval.
 
     Over folds by the corrected variance of Nadeau & Bengio (2003), seeds averaged within a fold
     first, as they share its test set; on a single split by the test images (``interval_over_images``).
 
     Parameters
     ----------
-    read_one : callable (key, digest) -> Predictions
+    read_predictions : callable (key, digest) -> Predictions
         See ``read_cell_predictions``.
     cells : DataFrame
-        Rows of the entry that are done.
+        Rows of the configuration that are done.
     metric : str
     """
     cells = rows_for_mean(cells, metric)
@@ -114,7 +116,7 @@ def compute_interval(read_one: ReadOne, cells: pd.DataFrame, metric: str) -> Res
     if len(found) > 1:
         return corrected_t_over_folds(found, cells["n_images"], cells["n_test"])
     return interval_over_images(
-        metric, read_cell_predictions(read_one, cells[cells["fold"].isin(found.index)])
+        metric, read_cell_predictions(read_predictions, cells[cells["fold"].isin(found.index)])
     )
 
 
@@ -205,7 +207,7 @@ def compare_predictions(
     alpha: float = ALPHA,
     rules: Mapping[str, Rule] = RULES,
 ) -> Result:
-    """Test of two entries on the images of one test set, as one training set left them.
+    """Test of two configurations on the images of one test set, as one training set left them.
 
     McNemar's test for accuracy, DeLong's for the AUC of two classes; otherwise, and whenever images
     come in groups or seeds differ in what they predict, a t-test of the paired influences of images

@@ -174,23 +174,25 @@ def _read_array(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray:
         return np.ndarray(shape, dtype, content, order="F" if by_column else "C")
 
 
-ReadOne = Callable[[str, str | None], Predictions]
+PredictionReader = Callable[[str, str | None], Predictions]
 
 
 def read_cell_predictions(
-    read_one: ReadOne, cells: pd.DataFrame, suffix: str = ""
+    read_predictions: PredictionReader, cells: pd.DataFrame, suffix: str = ""
 ) -> list[Predictions]:
     """Predictions of stored cells, by the columns ``key`` and ``predictions`` of their rows.
 
     Parameters
     ----------
-    read_one : callable (key, digest) -> Predictions
+    read_predictions : callable (key, digest) -> Predictions
         ``ResultsFolder.read_predictions``, or the same with a memory.
     cells : DataFrame
     suffix : str
-        Of the two columns, where rows of two entries stand side by side.
+        Of the two columns, where rows of two configurations stand side by side.
     """
     column = f"predictions{suffix}"  # rows of earlier versions have none
     digests = cells[column] if column in cells else [None] * len(cells)
     pairs = zip(cells[f"key{suffix}"], digests, strict=True)
-    return [read_one(key, digest if isinstance(digest, str) else None) for key, digest in pairs]
+    return [
+        read_predictions(key, digest if isinstance(digest, str) else None) for key, digest in pairs
+    ]

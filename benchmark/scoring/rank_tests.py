@@ -1,4 +1,4 @@
-"""Tests by ranks across data sets, as Demsar (2006) recommends: Wilcoxon with Holm for two entries, Friedman with Nemenyi for more."""
+"""Tests by ranks across data sets, as Demsar (2006) recommends: Wilcoxon with Holm for two configurations, Friedman with Nemenyi for more."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNIT = "data sets"
 
 
 def wilcoxon_test(a: ArrayLike, b: ArrayLike) -> Result:
-    """Wilcoxon's signed-rank test (1945) of two entries, one pair of scores a data set.
+    """Wilcoxon's signed-rank test (1945) of two configurations, one pair of scores a data set.
 
     Ranks of zero differences are split evenly (Demsar 2006). Exact where SciPy has it: up to 50
     data sets, 13 with ties or zeros.
@@ -62,12 +62,12 @@ def adjust_by_holm(p_values: ArrayLike) -> NDArray[np.float64]:
 
 
 def wilcoxon_holm_tests(scores: pd.DataFrame, control: str) -> dict[str, Result]:
-    """Wilcoxon's test of one entry against each of the others, adjusted by Holm over those that are not refused.
+    """Wilcoxon's test of one configuration against each of the others, adjusted by Holm over those that are not refused.
 
     Parameters
     ----------
     scores : DataFrame
-        A row a data set, a column an entry.
+        A row a data set, a column a configuration.
     control : str
         The column that is compared with the others.
     """
@@ -84,19 +84,19 @@ def wilcoxon_holm_tests(scores: pd.DataFrame, control: str) -> dict[str, Result]
 
 @dataclass(frozen=True)
 class Friedman(Result):
-    """What Friedman's test found: ``statistic`` is F; ``ranks`` are average ranks by entry, 1 the best."""
+    """What Friedman's test found: ``statistic`` is F; ``ranks`` are average ranks by configuration, 1 the best."""
 
     chi2: float = np.nan
     ranks: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
 
 
 def friedman_test(scores: pd.DataFrame, greater_is_better: bool = True) -> Friedman:
-    """Friedman's test (1937) that all entries rank alike, by the F statistic of Iman & Davenport (1980).
+    """Friedman's test (1937) that all configurations rank alike, by the F statistic of Iman & Davenport (1980).
 
     Parameters
     ----------
     scores : DataFrame
-        A row a data set, a column an entry.
+        A row a data set, a column a configuration.
     greater_is_better : bool
 
     Returns
@@ -104,7 +104,7 @@ def friedman_test(scores: pd.DataFrame, greater_is_better: bool = True) -> Fried
     Friedman
         ``effect`` is Kendall's W: 0 when the average ranks are equal, 1 when all data sets have the
         same ranking. ``chi2`` is not corrected for ties, as in Demsar (2006). Refused below 3
-        entries, or data sets too few to reach p < 0.05 by full agreement.
+        configurations, or data sets too few to reach p < 0.05 by full agreement.
     """
     n, k = scores.shape
     refusal = _explain_too_few(scores)
@@ -129,7 +129,7 @@ def friedman_test(scores: pd.DataFrame, greater_is_better: bool = True) -> Fried
 
 @dataclass(frozen=True)
 class Nemenyi(Friedman):
-    """What Nemenyi's test found: entries whose ranks differ by ``critical_difference`` differ; ``p_values`` by pair of entries."""
+    """What Nemenyi's test found: configurations whose ranks differ by ``critical_difference`` differ; ``p_values`` by pair of configurations."""
 
     critical_difference: float = np.nan
     p_values: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -138,12 +138,12 @@ class Nemenyi(Friedman):
 def nemenyi_test(
     scores: pd.DataFrame, greater_is_better: bool = True, alpha: float = ALPHA
 ) -> Nemenyi:
-    """Nemenyi's test (1963) of all pairs of entries after Friedman's, and its critical difference.
+    """Nemenyi's test (1963) of all pairs of configurations after Friedman's, and its critical difference.
 
     Parameters
     ----------
     scores : DataFrame
-        A row a data set, a column an entry.
+        A row a data set, a column a configuration.
     greater_is_better : bool
     alpha : float
         Level of the critical difference.
@@ -168,7 +168,7 @@ def nemenyi_test(
     if difference > k - 1:
         needed = ceil(n * (difference / (k - 1)) ** 2)
         why = (
-            f"{format_count(n, 'data set')}, and {k} entries need at least {needed}: average ranks differ by at "
+            f"{format_count(n, 'data set')}, and {k} configurations need at least {needed}: average ranks differ by at "
             f"most {k - 1}, "
             f"and the critical difference is {difference:.2f}"
         )
@@ -205,12 +205,12 @@ def _rank_within_datasets(scores: pd.DataFrame, greater_is_better: bool) -> NDAr
 def _explain_too_few(scores: pd.DataFrame) -> str:
     n, k = scores.shape
     if k < 3:
-        return f"{k} entries, and ranks of several need at least 3: compare two by Wilcoxon's test"
+        return f"{k} configurations, and ranks of several need at least 3: compare two by Wilcoxon's test"
     if scores.isna().any(axis=None):
-        return f"{int(scores.isna().any(axis=1).sum())} of {n} data sets lack the score of an entry, and all are needed"
+        return f"{int(scores.isna().any(axis=1).sum())} of {n} data sets lack the score of a configuration, and all are needed"
     needed = ceil(stats.chi2.isf(ALPHA, k - 1) / (k - 1))
     return (
-        f"{format_count(n, 'data set')}, and {k} entries need at least {needed}: with fewer, full agreement has p "
+        f"{format_count(n, 'data set')}, and {k} configurations need at least {needed}: with fewer, full agreement has p "
         f"> {ALPHA} by chi-square"
         if n < needed
         else ""

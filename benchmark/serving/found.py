@@ -85,7 +85,7 @@ def combine_leaderboards(rows: pd.DataFrame) -> pd.DataFrame:
         metrics = [name for name in table if name in METRICS]
         done = [f"{n}/{of}" for n, of in zip(table["n_done"], table["n_planned"], strict=True)]
         parts.append(
-            table[["rank", *leaderboard.ENTRY, *metrics, *leaderboard.TIMES]].assign(
+            table[["rank", *leaderboard.CONFIGURATION_AXES, *metrics, *leaderboard.TIMES]].assign(
                 done=done, table=title
             )
         )

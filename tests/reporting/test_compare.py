@@ -1,4 +1,4 @@
-"""Two entries compared: the test that the data allow, and sentences that follow from it."""
+"""Two configurations compared: the test that the data allow, and sentences that follow from it."""
 
 import json
 import os
@@ -18,8 +18,8 @@ from benchmark.errors import UserError
 from benchmark.evaluation.evaluate import evaluate_on_dataset
 from benchmark.reporting.compare import compare_all_configurations, compare_configurations
 from benchmark.reporting.comparison import Comparison, make_comparison_tables
-from benchmark.reporting.entry_lookup import find_configuration
-from benchmark.reporting.leaderboard import ENTRY
+from benchmark.reporting.configuration_lookup import find_configuration
+from benchmark.reporting.leaderboard import CONFIGURATION_AXES
 from benchmark.results.store import Store
 from benchmark.scoring import metrics
 from benchmark.scoring.predictions import Predictions
@@ -40,7 +40,7 @@ def predicted(y, wrong, n_classes=2, groups=None):
 
 def add(
     folder,
-    entry,
+    configuration,
     predictions,
     dataset="breast",
     split="official",
@@ -60,7 +60,7 @@ def add(
         "split": split,
     }
     labels |= (
-        dict(zip(("extractor", "strategy", "model"), entry, strict=True))
+        dict(zip(("extractor", "strategy", "model"), configuration, strict=True))
         | {"seed": seed, "fold": fold}
         | more
     )
@@ -111,8 +111,8 @@ def test_the_auc_of_two_classes_is_tested_by_delong_and_of_three_by_the_jackknif
     (found,) = compare_configurations(tmp_path, "hog", "pixels", "auc")
     assert found.result == delong_test(y, a.proba[:, 1], b.proba[:, 1])
     three = np.arange(420) % 3
-    for entry, wrong in ((HOG, range(0, 20)), (PIXELS, range(10, 60))):
-        add(tmp_path, entry, predicted(three, wrong, 3), dataset="skin")
+    for configuration, wrong in ((HOG, range(0, 20)), (PIXELS, range(10, 60))):
+        add(tmp_path, configuration, predicted(three, wrong, 3), dataset="skin")
     found = compare_configurations(tmp_path, "hog", "pixels", "auc")
     assert [one.result.test for one in found] == [
         "DeLong's test",
@@ -134,8 +134,8 @@ def test_probabilities_that_happen_to_be_0_or_1_have_an_auc_like_any_others(tmp_
 
 def test_images_of_one_patient_are_one_observation(tmp_path):
     patients = np.array([f"p{i // 6}" for i in range(600)])
-    for entry, wrong in ((HOG, range(0, 600, 20)), (PIXELS, range(0, 600, 5))):
-        add(tmp_path, entry, predicted(np.arange(600) % 2, wrong, groups=patients))
+    for configuration, wrong in ((HOG, range(0, 600, 20)), (PIXELS, range(0, 600, 5))):
+        add(tmp_path, configuration, predicted(np.arange(600) % 2, wrong, groups=patients))
     for metric in ("accuracy", "auc", "f1"):
         (found,) = compare_configurations(tmp_path, "hog", "pixels", metric)
         assert (found.result.test, found.result.n, found.result.unit) == (
@@ -146,8 +146,8 @@ def test_images_of_one_patient_are_one_observation(tmp_path):
 
 
 def test_groups_of_one_image_each_change_nothing(tmp_path, y):
-    for entry, wrong in ((HOG, [0, 1]), (PIXELS, range(1, 15))):
-        add(tmp_path, entry, predicted(y, wrong, groups=np.arange(120).astype(str)))
+    for configuration, wrong in ((HOG, [0, 1]), (PIXELS, range(1, 15))):
+        add(tmp_path, configuration, predicted(y, wrong, groups=np.arange(120).astype(str)))
     assert (
         compare_configurations(tmp_path, "hog", "pixels", "accuracy")[0].result.test
         == "McNemar's mid-p test"
@@ -251,7 +251,7 @@ def test_what_is_not_significant_names_no_winner_and_what_is_refused_gives_the_r
     )
 
 
-def test_an_effect_changes_sign_with_the_order_of_the_entries(tmp_path, y):
+def test_an_effect_changes_sign_with_the_order_of_the_configurations(tmp_path, y):
     add(tmp_path, HOG, predicted(y, [0, 1])), add(tmp_path, PIXELS, predicted(y, range(1, 15)))
     (one,), (two,) = (
         compare_configurations(tmp_path, "hog", "pixels"),
@@ -266,7 +266,7 @@ def test_an_effect_changes_sign_with_the_order_of_the_entries(tmp_path, y):
     assert "hog / smote / rbf_svm is better" in two.summary
 
 
-def test_cells_that_only_one_entry_has_done_do_not_count_and_are_said(tmp_path, y):
+def test_cells_that_only_one_configuration_has_done_do_not_count_and_are_said(tmp_path, y):
     for fold in range(3):
         add(tmp_path, HOG, predicted(y, range(fold)), split="stratified_kfold", fold=fold)
         status = "failed" if fold == 2 else "ok"
@@ -289,13 +289,20 @@ def test_cells_that_only_one_entry_has_done_do_not_count_and_are_said(tmp_path, 
 THIRD = ("lbp", "none", "random_forest")
 
 
-def folds_of(tmp_path, entry, wrong, y, **more):
-    """Store three folds of an entry, with so many wrong answers on each."""
+def folds_of(tmp_path, configuration, wrong, y, **more):
+    """Store three folds of a configuration, with so many wrong answers on each."""
     for fold, k in enumerate(wrong):
-        add(tmp_path, entry, predicted(y, range(k)), split="stratified_kfold", fold=fold, **more)
+        add(
+            tmp_path,
+            configuration,
+            predicted(y, range(k)),
+            split="stratified_kfold",
+            fold=fold,
+            **more,
+        )
 
 
-def test_a_pair_picked_from_a_table_is_adjusted_for_the_entries_of_the_table(tmp_path, y):
+def test_a_pair_picked_from_a_table_is_adjusted_for_the_configurations_of_the_table(tmp_path, y):
     folds_of(tmp_path, HOG, (4, 5, 7), y)
     folds_of(tmp_path, PIXELS, (9, 10, 13), y)
     (alone,) = compare_configurations(tmp_path, "hog", "pixels", "accuracy")
@@ -334,7 +341,7 @@ def test_verdict_adjusted_p_value_and_interval_agree(tmp_path, seed):
             assert ("is better" in one.summary.split("Corrected")[1]) == result.significant
 
 
-def test_all_entries_are_compared_with_one_the_best_first(tmp_path, y):
+def test_all_configurations_are_compared_with_one_the_best_first(tmp_path, y):
     folds_of(tmp_path, HOG, (4, 5, 7), y)
     folds_of(tmp_path, PIXELS, (9, 10, 13), y)
     folds_of(tmp_path, THIRD, (1, 2, 3), y)
@@ -346,7 +353,7 @@ def test_all_entries_are_compared_with_one_the_best_first(tmp_path, y):
     assert replace(pair, adjusted=0) == replace(found[1].result, adjusted=0)
 
 
-def test_an_entry_that_never_ended_beside_the_other_is_listed_with_the_reason(tmp_path, y):
+def test_a_configuration_that_never_ended_beside_the_other_is_listed_with_the_reason(tmp_path, y):
     folds_of(tmp_path, HOG, (4, 5, 7), y)
     folds_of(tmp_path, PIXELS, (9, 10, 13), y)
     folds_of(tmp_path, THIRD, (1, 2, 3), y, status="skipped")
@@ -404,7 +411,7 @@ def four_by_two(tmp_path, y):
     return tmp_path
 
 
-def test_against_a_strategy_each_entry_is_compared_with_that_of_its_extractor_and_model(
+def test_against_a_strategy_each_configuration_is_compared_with_that_of_its_extractor_and_model(
     four_by_two,
 ):
     found = compare_all_configurations(four_by_two, "none", "accuracy")
@@ -415,12 +422,14 @@ def test_against_a_strategy_each_entry_is_compared_with_that_of_its_extractor_an
     }
     assert {one.result.family for one in found} == {4}
     with pytest.raises(
-        UserError, match=r"'hog' names 4 entries of .*; write more of the one you mean"
+        UserError, match=r"'hog' names 4 configurations of .*; write more of the one you mean"
     ):
         compare_all_configurations(four_by_two, "hog", "accuracy")
 
 
-def test_a_table_of_comparisons_has_a_row_per_entry_and_says_what_its_columns_mean(four_by_two):
+def test_a_table_of_comparisons_has_a_row_per_configuration_and_says_what_its_columns_mean(
+    four_by_two,
+):
     (title, table, lines), *further = make_comparison_tables(
         compare_all_configurations(four_by_two, "hog / none / knn", "accuracy")
     )
@@ -445,7 +454,7 @@ def test_a_table_of_comparisons_has_a_row_per_entry_and_says_what_its_columns_me
     assert set(table["with"]) == {"none"}
 
 
-def test_every_entry_is_compared_with_one_floor_and_no_floor_with_another(four_by_two):
+def test_every_configuration_is_compared_with_one_floor_and_no_floor_with_another(four_by_two):
     found = compare_all_configurations(four_by_two, "majority", "accuracy")
     assert len(found) == 8
     assert all("majority" in one.b and "majority" not in one.a for one in found)
@@ -466,12 +475,12 @@ def test_a_p_value_is_printed_with_the_digits_that_show_its_side_of_the_level():
 
 def test_folds_that_lack_a_class_are_not_averaged_with_complete_ones(tmp_path):
     y = np.arange(120) % 3
-    for entry, k in ((HOG, 4), (PIXELS, 9)):
+    for configuration, k in ((HOG, 4), (PIXELS, 9)):
         for fold in range(4):
             truth = np.where(y == 2, 0, y) if fold == 3 else y
             add(
                 tmp_path,
-                entry,
+                configuration,
                 predicted(truth, range(k + fold), 3),
                 split="stratified_kfold",
                 fold=fold,
@@ -487,8 +496,8 @@ def test_folds_that_lack_a_class_are_not_averaged_with_complete_ones(tmp_path):
 
 
 def test_average_precision_of_two_classes_names_its_class(tmp_path, y):
-    for entry, wrong in ((HOG, [0, 1]), (PIXELS, range(1, 15))):
-        add(tmp_path, entry, predicted(y, wrong))
+    for configuration, wrong in ((HOG, [0, 1]), (PIXELS, range(1, 15))):
+        add(tmp_path, configuration, predicted(y, wrong))
     (found,) = compare_configurations(tmp_path, "hog", "pixels", "average_precision")
     assert "in average_precision of 'class 1' (" in found.summary
 
@@ -501,8 +510,8 @@ def test_groups_of_rows_are_titled_by_what_sets_them_apart(tmp_path, y):
         {"imbalance": "step(ratio=10)", "size": 28},
         {"fingerprint": "other"},
     ):
-        for entry in (HOG, PIXELS):
-            add(tmp_path, entry, predicted(y, [0]), **more)
+        for configuration in (HOG, PIXELS):
+            add(tmp_path, configuration, predicted(y, [0]), **more)
     titles = [found.title for found in compare_configurations(tmp_path, "hog", "pixels")]
     known, other = "data breast · official", "data other · official"
     apart = ("0.1 of the training set", "occlusion boxes(share=0.1)", "28 px · step(ratio=10)")
@@ -515,7 +524,7 @@ def test_groups_of_rows_are_titled_by_what_sets_them_apart(tmp_path, y):
 
 
 @pytest.fixture
-def entries():
+def configurations():
     names = [
         HOG,
         PIXELS,
@@ -527,7 +536,7 @@ def entries():
 
 
 @pytest.mark.parametrize(
-    ("name", "entry"),
+    ("name", "configuration"),
     [
         ("hog / smote / rbf_svm", 0),
         ("hog/smote/rbf_svm", 0),
@@ -543,31 +552,34 @@ def entries():
         ("one_vs_rest", 4),
     ],
 )
-def test_a_name_is_as_much_of_an_entry_as_only_it_has(entries, name, entry):
-    assert find_configuration(name, entries, "out") == tuple(entries.iloc[entry])
+def test_a_name_is_as_much_of_a_configuration_as_only_it_has(configurations, name, configuration):
+    assert find_configuration(name, configurations, "out") == tuple(
+        configurations.iloc[configuration]
+    )
 
 
 def test_the_floor_is_meant_only_where_nothing_else_is():
     rows = pd.DataFrame(
         [("hog", "none", "majority"), ("hog", "none", "knn"), ("hog", "smote", "knn")],
-        columns=ENTRY,
+        columns=CONFIGURATION_AXES,
     )
     assert find_configuration("none", rows, Path()) == ("hog", "none", "knn")
     assert find_configuration("majority", rows, Path()) == ("hog", "none", "majority")
 
 
-def test_ambiguous_and_unknown_names_are_told_the_nearest(entries):
+def test_ambiguous_and_unknown_names_are_told_the_nearest(configurations):
     with pytest.raises(
         UserError,
-        match=r"'rbf_svm' names 2 entries of out: 'hog / smote / rbf_svm', 'hog / none / rbf_svm'; write more",
+        match=r"'rbf_svm' names 2 configurations of out: 'hog / smote / rbf_svm', 'hog / none / rbf_svm'; write more",
     ):
-        find_configuration("rbf_svm", entries, "out")
+        find_configuration("rbf_svm", configurations, "out")
     with pytest.raises(
-        UserError, match=r"no entry 'hgo / smote' in out; nearest: 'hog / smote / rbf_svm', "
+        UserError,
+        match=r"no configuration 'hgo / smote' in out; nearest: 'hog / smote / rbf_svm', ",
     ):
-        find_configuration("hgo / smote", entries, "out")
-    with pytest.raises(UserError, match="no entry"):
-        find_configuration("a / b / c / d", entries, "out")
+        find_configuration("hgo / smote", configurations, "out")
+    with pytest.raises(UserError, match="no configuration"):
+        find_configuration("a / b / c / d", configurations, "out")
 
 
 # ---- a user's mistakes
@@ -642,7 +654,7 @@ def test_compare_on_the_command_line(tmp_path):
     assert "Corrected resampled t-test on 3 folds: p" in said
     assert said.rstrip().endswith("larger than chance explains: knn is better.")
     wrong = benchmark("knn", "rbf_svm", expect=2)
-    assert wrong.stderr.startswith("error: no entry 'rbf_svm'")
+    assert wrong.stderr.startswith("error: no configuration 'rbf_svm'")
     assert wrong.stderr.count("\n") == 1
 
 

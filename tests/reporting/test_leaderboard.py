@@ -68,7 +68,7 @@ def table(rows, metric="f1"):
     return found
 
 
-def test_entries_are_ranked_by_their_mean_and_incomplete_ones_not_at_all(rows):
+def test_configurations_are_ranked_by_their_mean_and_incomplete_ones_not_at_all(rows):
     found = table(rows)
     assert list(found["extractor"]) == ["hog", "pixels", "a|b_c"]
     assert list(found["rank"].fillna(0)) == [1, 2, 0]
@@ -92,7 +92,7 @@ def test_a_mean_is_over_the_folds_where_the_metric_is_defined_and_says_how_many(
     found = table(rows, "auc")
     hog = found.set_index("extractor").loc["hog"]
     assert (hog["auc"], hog["auc_n"]) == (0.8, 1)
-    assert pd.isna(hog["rank"]), "not beside entries that are defined on all folds"
+    assert pd.isna(hog["rank"]), "not beside configurations that are defined on all folds"
     assert "0.800 (1 of 2)" in list(format_leaderboard(found)["auc"])
     assert "(1 of 2)" not in " ".join(format_leaderboard(found)["f1"])
 
@@ -178,7 +178,7 @@ def test_a_class_without_training_images_is_named_under_the_table(rows):
     assert any("class 'c' has no training images" in line for line in list_problems(rows))
 
 
-def test_a_multi_label_table_has_its_own_metrics_also_for_entries_that_were_skipped(rows):
+def test_a_multi_label_table_has_its_own_metrics_also_for_configurations_that_were_skipped(rows):
     rows["subset_accuracy"], rows["hamming_loss"] = rows["f1"], 1 - rows["f1"]
     skipped = pd.DataFrame(
         [row("hog", fold, 0, status="skipped", model="other") for fold in (0, 1)]
@@ -253,7 +253,7 @@ def test_times_taken_under_other_conditions_are_said_not_to_compare():
     )
 
 
-def test_an_entry_no_better_than_the_majority_is_marked(tmp_path):
+def test_a_configuration_no_better_than_the_majority_is_marked(tmp_path):
     study = load_study(
         "digits",
         extractors=["pixels", "color_histogram"],
@@ -263,7 +263,7 @@ def test_an_entry_no_better_than_the_majority_is_marked(tmp_path):
     ((_, table),) = make_leaderboards(rows, "f1")
     assert set(table.loc[table["no_better"], "model"]) == {f"{FAKES}:Constant"}
     text = render_tables(rows, "md", "f1")
-    assert text.count("†") == 3, "two entries and the caption"
+    assert text.count("†") == 3, "two configurations and the caption"
     assert "†" not in render_tables(rows[rows["model"] != "majority"], "md", "f1"), (
         "no baseline, no mark"
     )
@@ -281,11 +281,15 @@ def test_the_table_of_classes_holds_the_mean_of_every_class(tmp_path):
     )
     ((title, table),) = ClassTable().make_tables(rows, "recall")
     assert "step(ratio=5)" in title
-    for _, entry in table.iloc[1:].iterrows():
-        cells = rows[rows["model"] == entry["model"]]["per_class"]
+    for _, configuration in table.iloc[1:].iterrows():
+        cells = rows[rows["model"] == configuration["model"]]["per_class"]
         for cls in map(str, range(10)):
-            assert entry[cls] == pytest.approx(np.mean([cell[cls]["recall"] for cell in cells]))
-        assert entry[entry["worst class"]] == min(entry[str(cls)] for cls in range(10))
+            assert configuration[cls] == pytest.approx(
+                np.mean([cell[cls]["recall"] for cell in cells])
+            )
+        assert configuration[configuration["worst class"]] == min(
+            configuration[str(cls)] for cls in range(10)
+        )
     sizes = table.iloc[0, 3:-1].tolist()
     assert sizes == sorted(sizes, reverse=True)
     assert max(sizes) == pytest.approx(5 * min(sizes), rel=0.05)

@@ -1,4 +1,4 @@
-"""Pictures: what they promise of their files, captions, colours and labels, on a small study of real digits."""
+"""Plots: what they promise of their files, captions, colours and labels, on a small study of real digits."""
 
 import re
 from dataclasses import replace
@@ -27,8 +27,8 @@ from benchmark.reporting.plots import (
     recalls,
     reliability,
 )
-from benchmark.reporting.plots.picture import make_file_stem
-from benchmark.reporting.plots.rows import Few, Results
+from benchmark.reporting.plots.plot import make_file_stem
+from benchmark.reporting.plots.rows import Results, SelectedConfigurations
 from benchmark.reporting.plots.style import (
     PLACES,
     sort_strategies,
@@ -67,7 +67,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def drawn(folder, tmp_path_factory):
-    """Folder of the pictures, and what plot said."""
+    """Folder of the plots, and what plot said."""
     out = tmp_path_factory.mktemp("plots")
     return out, [str(said) for said in draw_plots(folder, "accuracy", out)]
 
@@ -78,7 +78,7 @@ def results(folder):
     return Results(rows[rows["status"] == "ok"], folder)
 
 
-def test_every_picture_is_a_png_and_an_svg_with_its_caption(drawn):
+def test_every_plot_is_a_png_and_an_svg_with_its_caption(drawn):
     out, said = drawn
     names = {path.stem for path in out.glob("*.png")}
     assert {name.split("-")[0] for name in names} == {
@@ -110,7 +110,7 @@ def test_a_curve_needs_two_ratios_of_one_profile(results):
     assert found.reason.startswith("a curve needs two ratios of one profile (none has no ratio)")
 
 
-def test_captions_say_of_which_rows_a_picture_is(drawn):
+def test_captions_say_of_which_rows_a_plot_is(drawn):
     captions = (drawn[0] / "captions.md").read_text()
     for kind in ("cost", "confusion", "reliability", "recall"):
         _, _, title, caption = captions.split(f"## {kind}-")[1].split("\n\n")[:4]
@@ -118,7 +118,7 @@ def test_captions_say_of_which_rows_a_picture_is(drawn):
         assert caption
 
 
-def test_entries_without_all_their_cells_are_left_out_and_named(drawn, folder):
+def test_configurations_without_all_their_cells_are_left_out_and_named(drawn, folder):
     out, said = drawn
     rows = load_results(folder)
     assert set(rows.loc[rows["status"] != "ok", "strategy"]) == {"smote(k_neighbors=1)"}
@@ -155,9 +155,9 @@ def test_a_caption_says_the_figures_of_the_rows(drawn, folder):
 
 @pytest.mark.parametrize("kind", ["imbalance", "train_size"])
 def test_names_of_lines_do_not_overlap(results, kind):
-    for picture in REGISTRY[kind](results, "f1"):
-        picture.figure.draw_without_rendering()
-        boxes = text_boxes(picture.figure)
+    for plot in REGISTRY[kind](results, "f1"):
+        plot.figure.draw_without_rendering()
+        boxes = text_boxes(plot.figure)
         assert len(boxes) >= 4
         assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
 
@@ -196,10 +196,10 @@ def out_of_view(axis):
 
 
 @pytest.mark.parametrize("kind", ["cost", "confusion", "reliability", "recall"])
-def test_no_text_of_a_saved_picture_lies_over_another_or_leaves_it(results, tmp_path, kind):
-    for picture in pictures(results, kind):
-        picture.save(tmp_path)
-        assert overlapping(picture.figure) == []
+def test_no_text_of_a_saved_plot_lies_over_another_or_leaves_it(results, tmp_path, kind):
+    for plot in draw_kind(results, kind):
+        plot.save(tmp_path)
+        assert overlapping(plot.figure) == []
 
 
 @pytest.mark.parametrize(("n_panels", "n_classes"), [(2, 2), (2, 10), (12, 5)])
@@ -215,14 +215,18 @@ def test_panels_of_any_number_have_room_for_their_texts(
     draws = np.random.default_rng(0)
     y_true, proba = draws.integers(n_classes, size=50), draws.dirichlet(np.ones(n_classes), 50)
     stored = Predictions(y_true, proba, classes, np.arange(50))
-    entries = [(name if k % 2 else "hog / none / knn", cells) for k in range(n_panels)]
-    picture = draw(
-        Few(
-            f"{LONG} · 16 px · step(ratio=4) · official", "data", entries, [[stored]] * n_panels, ""
+    configurations = [(name if k % 2 else "hog / none / knn", cells) for k in range(n_panels)]
+    plot = draw(
+        SelectedConfigurations(
+            f"{LONG} · 16 px · step(ratio=4) · official",
+            "data",
+            configurations,
+            [[stored]] * n_panels,
+            "",
         )
     )
-    picture.save(tmp_path)
-    assert overlapping(picture.figure) == []
+    plot.save(tmp_path)
+    assert overlapping(plot.figure) == []
 
 
 def text_boxes(figure):
@@ -241,9 +245,7 @@ LONG = "csv:ham10000/metadata.csv(group='lesion_id', image='images/{image_id}.jp
         pytest.param(LONG, lambda k: rf"$\frac{{$ {k} " + "long" * 20, marks=pytest.mark.slow),
     ],
 )
-def test_nothing_of_a_picture_is_outside_of_it_whatever_the_names(
-    results, monkeypatch, dataset, name
-):
+def test_nothing_of_a_plot_is_outside_of_it_whatever_the_names(results, monkeypatch, dataset, name):
     rows = results.rows.assign(
         dataset=dataset,
         per_class=[
@@ -258,11 +260,11 @@ def test_nothing_of_a_picture_is_outside_of_it_whatever_the_names(
         lambda *where: replace(read(*where), classes=tuple(map(name, range(10)))),
     )
     for kind in REGISTRY:
-        for picture in pictures(Results(rows, results.folder), kind, "f1"):
-            picture.figure.draw_without_rendering()
-            tight, whole = picture.figure.get_tightbbox(), picture.figure.bbox_inches
-            assert tight.x0 >= whole.x0 - 0.05, picture.name
-            assert tight.x1 <= whole.x1 + 0.05, picture.name
+        for plot in draw_kind(Results(rows, results.folder), kind, "f1"):
+            plot.figure.draw_without_rendering()
+            tight, whole = plot.figure.get_tightbbox(), plot.figure.bbox_inches
+            assert tight.x0 >= whole.x0 - 0.05, plot.name
+            assert tight.x1 <= whole.x1 + 0.05, plot.name
 
 
 @given(arrays(float, st.integers(1, 15), elements=st.floats(-0.5, 1.5)))
@@ -322,17 +324,15 @@ def test_strategies_are_in_the_order_of_their_families():
 def test_the_pareto_front_is_what_nothing_cheaper_equals(results):
     rows = results.rows[results.rows["imbalance"] == "step(ratio=10)"]
     means = cost.summarize_costs(rows, "accuracy")
-    for _, entry in means.iterrows():
-        cheaper = means[means["seconds"] < entry["seconds"]]
-        assert entry["front"] == (cheaper["accuracy"] < entry["accuracy"]).all()
+    for _, configuration in means.iterrows():
+        cheaper = means[means["seconds"] < configuration["seconds"]]
+        assert configuration["front"] == (cheaper["accuracy"] < configuration["accuracy"]).all()
     of_loss = cost.summarize_costs(rows, "log_loss")
     assert of_loss.loc[of_loss["front"], "log_loss"].is_monotonic_decreasing
 
 
-def pictures(results, kind, metric="accuracy"):
-    return [
-        picture for picture in REGISTRY[kind](results, metric) if not isinstance(picture, Missing)
-    ]
+def draw_kind(results, kind, metric="accuracy"):
+    return [plot for plot in REGISTRY[kind](results, metric) if not isinstance(plot, Missing)]
 
 
 def test_cost_is_resampling_fitting_and_predicting(results):
@@ -349,11 +349,9 @@ def test_cost_is_resampling_fitting_and_predicting(results):
 
 
 def test_squares_of_a_confusion_matrix_are_shares_of_the_true_class(results):
-    (picture,) = pictures(results, "confusion")
+    (plot,) = draw_kind(results, "confusion")
     axes = next(
-        ax
-        for ax in picture.figure.axes
-        if ax.get_title("left") == "pixels / none / nearest_centroid"
+        ax for ax in plot.figure.axes if ax.get_title("left") == "pixels / none / nearest_centroid"
     )
     cells = hardest_of(results, "none")
     stored = [ResultsFolder(results.folder).read_predictions(key) for key in cells["key"]]
@@ -370,10 +368,8 @@ def test_squares_of_a_confusion_matrix_are_shares_of_the_true_class(results):
 
 
 def test_a_reliability_diagram_shows_the_share_of_right_answers(results):
-    (picture,) = pictures(results, "reliability")
-    axes = next(
-        ax for ax in picture.figure.axes if ax.get_title("left").startswith("pixels / none /")
-    )
+    (plot,) = draw_kind(results, "reliability")
+    axes = next(ax for ax in plot.figure.axes if ax.get_title("left").startswith("pixels / none /"))
     stored = [
         ResultsFolder(results.folder).read_predictions(key)
         for key in hardest_of(results, "none")["key"]
@@ -386,8 +382,8 @@ def test_a_reliability_diagram_shows_the_share_of_right_answers(results):
 
 
 def test_lines_have_the_intervals_of_their_cells_as_bars(results):
-    picture = next(p for p in pictures(results, "imbalance") if "all_of" in p.name)
-    bars = next(bars for bars in picture.figure.axes[0].containers if bars.get_label() == "none")
+    plot = next(p for p in draw_kind(results, "imbalance") if "all_of" in p.name)
+    bars = next(bars for bars in plot.figure.axes[0].containers if bars.get_label() == "none")
     lower, upper = bars.lines[2][0].get_segments()[1][:, 1]  # at the second ratio
     rows = results.rows
     cells = rows[
@@ -411,8 +407,8 @@ def hardest_of(results, strategy):
 
 
 def test_the_heat_map_holds_the_recall_of_every_class(results):
-    (picture,) = pictures(results, "recall")
-    axes = picture.figure.axes[0]
+    (plot,) = draw_kind(results, "recall")
+    axes = plot.figure.axes[0]
     names = [text.get_text() for text in axes.get_yticklabels()]
     shown = axes.images[0].get_array()[names.index("none")]
     cells = hardest_of(results, "none")["per_class"]
@@ -507,25 +503,27 @@ def test_six_data_sets_are_enough_for_a_critical_difference_diagram(results):
         for k in range(6)
     ]
     rows = pd.concat(parts)
-    (picture,) = REGISTRY["critical_difference"](Results(rows, results.folder), "f1")
-    assert "on 6 data sets" in picture.caption
+    (plot,) = REGISTRY["critical_difference"](Results(rows, results.folder), "f1")
+    assert "on 6 data sets" in plot.caption
 
 
-def test_the_recall_map_has_a_row_for_every_entry_whatever_their_names_share(results):
+def test_the_recall_map_has_a_row_for_every_configuration_whatever_their_names_share(results):
     long = "color_histogram(bins=4) + hog(orientations=4) + laplacian_pyramid(coarse_size=4)"
     hardest = hardest_of(results, "none")
-    entries = pd.concat(
+    configurations = pd.concat(
         [hardest.assign(extractor=long, model=f"random_forest(n_estimators={k})") for k in range(3)]
     )
-    both = pd.concat([entries, hardest.assign(extractor="pixels", model="knn")], ignore_index=True)
-    (picture,) = pictures(Results(both, results.folder), "recall", "f1")
-    labels = [label.get_text() for label in picture.figure.axes[0].get_yticklabels()]
+    both = pd.concat(
+        [configurations, hardest.assign(extractor="pixels", model="knn")], ignore_index=True
+    )
+    (plot,) = draw_kind(Results(both, results.folder), "recall", "f1")
+    labels = [label.get_text() for label in plot.figure.axes[0].get_yticklabels()]
     assert len(labels) == len(set(labels)) == 4
     assert max(map(len, labels)) <= 60
 
 
 @pytest.mark.parametrize(("one", "two"), [("a b", "a_b"), ("Data", "data"), ("a(1)", "a_1")])
-def test_data_sets_whose_names_are_alike_have_pictures_of_their_own(results, one, two):
+def test_data_sets_whose_names_are_alike_have_plots_of_their_own(results, one, two):
     labels = [f"folder:/data/{one}", f"folder:/data/{two}"]
     both = pd.concat([results.rows.assign(dataset=label) for label in labels], ignore_index=True)
     names = [

@@ -54,14 +54,14 @@ def test_info_and_merge_read_the_folder(folder, tmp_path):
 
 
 @pytest.mark.parametrize("metric", ["f1", "auc"])
-def test_entries_are_compared(folder, metric):
+def test_configurations_are_compared(folder, metric):
     strategy = " / none" if load_results(folder)["strategy"].nunique() > 1 else ""
     one, other = (
         f"color_histogram{strategy} / {model}" for model in ("gaussian_nb", "nearest_centroid")
     )
     said = invoke("compare", folder, one, other, "--metric", metric)
     assert "Holm" in said or "not computed" in said or "ordinal" in str(folder), (
-        "the ordinal table has no third entry"
+        "the ordinal table has no third configuration"
     )
     assert "gaussian_nb" in invoke("compare", folder, "--against", other, "--metric", metric)
     with pytest.raises(UserError, match="--against"):
@@ -75,7 +75,7 @@ def drawn(folder, tmp_path_factory):
     return out
 
 
-def test_pictures_are_drawn_with_short_safe_names(drawn):
+def test_plots_are_drawn_with_short_safe_names(drawn):
     names = [path.name for path in drawn.glob("*.png")]
     assert names
     for name in names:

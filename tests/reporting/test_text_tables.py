@@ -94,13 +94,13 @@ def test_an_unknown_format_or_view_is_named_with_the_nearest(rows):
         render_rows(rows, "xml")
 
 
-def test_no_picture_and_no_caption_holds_a_control_character(folder, tmp_path):
+def test_no_plot_and_no_caption_holds_a_control_character(folder, tmp_path):
     list(draw_plots(folder, "recall", tmp_path))
-    pictures = list(tmp_path.glob("*.svg"))
-    assert {"recall", "confusion"} <= {path.name.partition("-")[0] for path in pictures}
-    for path in pictures:
+    plots = list(tmp_path.glob("*.svg"))
+    assert {"recall", "confusion"} <= {path.name.partition("-")[0] for path in plots}
+    for path in plots:
         ElementTree.parse(path)
-    for path in [*pictures, tmp_path / "captions.md"]:
+    for path in [*plots, tmp_path / "captions.md"]:
         assert not {"\x1b", "\x9b", "\u202e", "\x7f"} & set(path.read_text("utf-8"))
 
 

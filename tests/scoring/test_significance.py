@@ -186,10 +186,10 @@ def test_friedman_without_ties_is_scipys_and_takes_losses_as_well(k, n, seed):
 def test_friedman_refuses_what_it_cannot_support():
     scores = pd.DataFrame(np.random.default_rng(0).random((10, 4)))
     assert friedman_test(scores.iloc[:, :2]).refusal.startswith(
-        "2 entries, and ranks of several need at least 3"
+        "2 configurations, and ranks of several need at least 3"
     )
     assert friedman_test(scores.iloc[:2]).refusal.startswith(
-        "2 data sets, and 4 entries need at least 3"
+        "2 data sets, and 4 configurations need at least 3"
     )
     assert nemenyi_test(scores.iloc[:2]).refusal
     scores.iloc[3, 1] = np.nan
@@ -201,7 +201,7 @@ def test_nemenyi_refuses_data_sets_too_few_for_any_ranks_to_differ():
     assert not friedman_test(agreed).refusal
     found = nemenyi_test(agreed)
     assert found.refusal.startswith(
-        "2 data sets, and 10 entries need at least 3: average ranks differ by at most 9"
+        "2 data sets, and 10 configurations need at least 3: average ranks differ by at most 9"
     )
     assert np.isnan(found.p_value)
     assert nemenyi_test(pd.DataFrame([range(10)] * 3)).significant

@@ -1,4 +1,4 @@
-"""Pictures of a results folder: functions of its rows and stored predictions, each with a caption computed from them."""
+"""Plots of a results folder: functions of its rows and stored predictions, each with a caption computed from them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.errors import UserError, unknown_name_error
-from benchmark.reporting.leaderboard import COMPARABLE, ENTRY, group_comparable_rows
+from benchmark.reporting.leaderboard import COMPARABLE, CONFIGURATION_AXES, group_comparable_rows
 from benchmark.reporting.plots import (
     confusion,
     cost,
@@ -19,7 +19,7 @@ from benchmark.reporting.plots import (
     recalls,
     reliability,
 )
-from benchmark.reporting.plots.picture import Missing, Picture
+from benchmark.reporting.plots.plot import Missing, Plot
 from benchmark.reporting.plots.rows import Results, add_configuration_names, escape_row_labels
 from benchmark.results.folder import ResultsFolder
 from benchmark.results.store import load_results
@@ -28,7 +28,7 @@ from benchmark.scoring.metrics import METRICS
 from benchmark.utils.files import write_text
 from benchmark.utils.status import Status
 
-REGISTRY: MappingProxyType[str, Callable[[Results, str], Iterator[Picture | Missing]]] = (
+REGISTRY: MappingProxyType[str, Callable[[Results, str], Iterator[Plot | Missing]]] = (
     MappingProxyType(
         {
             "imbalance": curves.draw_imbalance_curves,
@@ -54,14 +54,14 @@ def draw_plots(
     folder : str or Path
         What ``run`` wrote to.
     metric : str
-        On the vertical axis, and what entries are ranked by.
+        On the vertical axis, and what configurations are ranked by.
     out : Path, optional
         Default: ``plots`` in the results folder.
 
     Yields
     ------
     Path or str
-        The PNG of each picture once it is written; for what cannot be drawn, the reason.
+        The PNG of each plot once it is written; for what cannot be drawn, the reason.
 
     Raises
     ------
@@ -74,11 +74,13 @@ def draw_plots(
     done = (
         planned["status"]
         .eq(Status.OK)
-        .groupby([planned[name] for name in (*COMPARABLE, *ENTRY)], dropna=False)
+        .groupby([planned[name] for name in (*COMPARABLE, *CONFIGURATION_AXES)], dropna=False)
         .transform("all")
     )
     if not done.any():
-        raise UserError(f"no entry in {folder} has all its cells done; go on with its study first")
+        raise UserError(
+            f"no configuration in {folder} has all its cells done; go on with its study first"
+        )
     rows = planned[done].copy()
     if metric in rows:
         rows.loc[~rows.index.isin(rows_for_group_means(rows, metric, COMPARABLE).index), metric] = (
@@ -123,8 +125,8 @@ def _write_plots(
 
 
 def _describe_incomplete_configurations(left_out: pd.DataFrame) -> str:
-    """Say which entries lack cells: means over those that worked would flatter them."""
-    n = left_out.groupby([*COMPARABLE, *ENTRY], dropna=False, sort=False).ngroups
+    """Say which configurations lack cells: means over those that worked would flatter them."""
+    n = left_out.groupby([*COMPARABLE, *CONFIGURATION_AXES], dropna=False, sort=False).ngroups
     names = ", ".join(dict.fromkeys(left_out["name"]))
-    left_out = "is 1 entry" if n == 1 else f"are {n} entries"
+    left_out = "is 1 configuration" if n == 1 else f"are {n} configurations"
     return f"Left out {left_out} of a data set or ratio, since not all of their cells are done: of {names}."

@@ -1,4 +1,4 @@
-"""Confusion matrices of the best entries of a data set."""
+"""Confusion matrices of the best configurations of a data set."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from benchmark.reporting.plots.picture import (
+from benchmark.reporting.plots.plot import (
     Missing,
-    Picture,
+    Plot,
     add_title,
     create_panels,
     make_file_stem,
@@ -19,8 +19,8 @@ from benchmark.reporting.plots.picture import (
     wrap_name,
 )
 from benchmark.reporting.plots.rows import (
-    Few,
     Results,
+    SelectedConfigurations,
     describe_replicates,
     select_best_configurations,
 )
@@ -30,33 +30,35 @@ MOST = 25  # names that an axis has room for
 WRITTEN = 12  # classes up to which shares are written into the squares
 
 
-def draw_confusion_plots(results: Results, metric: str) -> Iterator[Picture | Missing]:
-    """One picture a data set, at most six entries; counts of all folds and seeds together."""
-    for found in select_best_configurations(results, "confusion", metric):
-        if isinstance(found, Missing):
-            yield found
+def draw_confusion_plots(results: Results, metric: str) -> Iterator[Plot | Missing]:
+    """One plot a data set, at most six configurations; counts of all folds and seeds together."""
+    for selected in select_best_configurations(results, "confusion", metric):
+        if isinstance(selected, Missing):
+            yield selected
             continue
-        yield draw_confusion_panels(found)
+        yield draw_confusion_panels(selected)
 
 
-def draw_confusion_panels(found: Few) -> Picture:
-    """A panel for each of some entries, three in a row."""
-    classes = found.predictions[0][0].classes
+def draw_confusion_panels(selected: SelectedConfigurations) -> Plot:
+    """A panel for each of some configurations, three in a row."""
+    classes = selected.predictions[0][0].classes
     counts = [
-        np.sum([confusion_matrix(p.y_true, p.labels, len(classes)) for p in of_entry], axis=0)
-        for of_entry in found.predictions
+        np.sum(
+            [confusion_matrix(p.y_true, p.labels, len(classes)) for p in of_configuration], axis=0
+        )
+        for of_configuration in selected.predictions
     ]
     side = 1.6 + 0.28 * min(len(classes), WRITTEN) + 0.05 * min(16, max(map(len, classes)))
     with create_panels(len(counts), side + 0.5, side + 0.6, columns=3) as (figure, axes):
-        for ax, (name, _), table in zip(axes, found.entries, counts, strict=True):
+        for ax, (name, _), table in zip(axes, selected.configurations, counts, strict=True):
             _draw_confusion_matrix(ax, name, table, classes, side)
-        add_title(figure, found.title)
+        add_title(figure, selected.title)
         make_panels_square(figure, axes)
-    return Picture(
-        make_file_stem("confusion", found.dataset),
-        found.title,
+    return Plot(
+        make_file_stem("confusion", selected.dataset),
+        selected.title,
         figure,
-        _make_caption(found, counts[0], classes),
+        _make_caption(selected, counts[0], classes),
     )
 
 
@@ -91,13 +93,15 @@ def _draw_confusion_matrix(
             )
 
 
-def _make_caption(found: Few, counts: NDArray[np.int64], classes: tuple[str, ...]) -> str:
-    name, cells = found.entries[0]
+def _make_caption(
+    selected: SelectedConfigurations, counts: NDArray[np.int64], classes: tuple[str, ...]
+) -> str:
+    name, cells = selected.configurations[0]
     wrong = counts * (1 - np.eye(len(counts), dtype=int))
     true, predicted = np.unravel_index(wrong.argmax(), wrong.shape)
     return (
         "Percent of each true class (a row sums to 100; below 0.5 is left out), counts of "
-        f"{describe_replicates(cells)} together. {found.said} "
+        f"{describe_replicates(cells)} together. {selected.selection_note} "
         f"Most frequent error of {name}: {classes[true]} taken for {classes[predicted]}, "
         f"{wrong.max()} of {counts[true].sum()}."
     )

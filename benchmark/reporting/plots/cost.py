@@ -1,4 +1,4 @@
-"""A metric against what it costs to train and to predict, with the entries that nothing cheaper equals."""
+"""A metric against what it costs to train and to predict, with the configurations that nothing cheaper equals."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 
-from benchmark.reporting.leaderboard import ENTRY
-from benchmark.reporting.plots.picture import (
+from benchmark.reporting.leaderboard import CONFIGURATION_AXES
+from benchmark.reporting.plots.plot import (
     Missing,
-    Picture,
+    Plot,
     add_title,
     create_panels,
     make_file_stem,
@@ -30,26 +30,30 @@ from benchmark.scoring.averages import metric_label_for_rows
 from benchmark.scoring.metrics import METRICS
 
 
-def draw_cost_plots(results: Results, metric: str) -> Iterator[Picture | Missing]:
-    """One picture a data set."""
+def draw_cost_plots(results: Results, metric: str) -> Iterator[Plot | Missing]:
+    """One plot a data set."""
     for title, rows in results.most_imbalanced_groups():
         group = drop_baseline(rows)
         means = summarize_costs(group, metric) if len(group) else pd.DataFrame()
         if len(means) < 2:
-            yield Missing("cost", f"{title}: fewer than two entries have a value of {metric}")
+            yield Missing(
+                "cost", f"{title}: fewer than two configurations have a value of {metric}"
+            )
             continue
         yield _draw_cost_plot(results, title, group, means, metric)
 
 
 def summarize_costs(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Mean metric and seconds of each entry, and whether it is on the Pareto front: nothing cheaper is as good; the cheapest first."""
+    """Mean metric and seconds of each configuration, and whether it is on the Pareto front: nothing cheaper is as good; the cheapest first."""
     seconds = rows["resample_s"] + rows["fit_s"] + rows["predict_s"]
-    entries = add_configuration_names(rows).assign(seconds=seconds).groupby("name", sort=False)
+    configurations = (
+        add_configuration_names(rows).assign(seconds=seconds).groupby("name", sort=False)
+    )
     found = (
-        entries[[metric, "seconds"]]
+        configurations[[metric, "seconds"]]
         .mean()
         .dropna()
-        .join(entries[ENTRY].first())
+        .join(configurations[CONFIGURATION_AXES].first())
         .sort_values("seconds", kind="stable")
     )
     gain = found[metric] if METRICS[metric].greater_is_better else -found[metric]
@@ -58,7 +62,7 @@ def summarize_costs(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 def _draw_cost_plot(
     results: Results, title: str, rows: pd.DataFrame, means: pd.DataFrame, metric: str
-) -> Picture:
+) -> Plot:
     front, label = means[means["front"]], metric_label_for_rows(metric, rows)
     n_keys = sum(
         n
@@ -93,27 +97,29 @@ def _draw_cost_plot(
     )
     caption = (
         f"Means over {describe_replicates(rows)}, one thread, extraction not counted. The line is the "
-        f"Pareto front: of {len(means)} entries the "
+        f"Pareto front: of {len(means)} configurations the "
         f"{len(front)} that nothing cheaper equals: {listed}."
     )
     name = make_file_stem("cost", results.file_label(str(rows["dataset"].iloc[0])), metric)
-    return Picture(name, title, figure, caption)
+    return Plot(name, title, figure, caption)
 
 
 def _draw_configurations(ax: Axes, means: pd.DataFrame, metric: str) -> None:
-    """A point an entry: colours are strategies and shapes pipelines where there are several of both, else both are either."""
+    """A point a configuration: colours are strategies and shapes pipelines where there are several of both, else both are either."""
     strategies = sort_strategies(means["strategy"].unique())
     means = means.assign(pipeline=add_configuration_names(means.assign(strategy=""))["name"])
     pipelines = list(means["pipeline"].unique())
-    for entry in means.itertuples():
-        k = pipelines.index(entry.pipeline)
+    for configuration in means.itertuples():
+        k = pipelines.index(configuration.pipeline)
         style = (
-            strategy_style(entry.strategy, strategies) if len(strategies) > 1 else numbered_style(k)
+            strategy_style(configuration.strategy, strategies)
+            if len(strategies) > 1
+            else numbered_style(k)
         )
         marker = MARKERS[k % len(MARKERS)] if len(pipelines) > 1 else style["marker"]
         ax.scatter(
-            entry.seconds,
-            getattr(entry, metric),
+            configuration.seconds,
+            getattr(configuration, metric),
             color=style["color"],
             marker=marker,
             s=28,

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from benchmark.reporting.plots.picture import (
+from benchmark.reporting.plots.plot import (
     Missing,
-    Picture,
+    Plot,
     add_title,
     create_panels,
     make_file_stem,
@@ -21,8 +21,8 @@ from benchmark.scoring.rank_tests import nemenyi_test
 NAME = "critical_difference"
 
 
-def draw_critical_difference(results: Results, metric: str) -> Iterator[Picture | Missing]:
-    """One picture, of the entries that every data set has; refused where the data sets are too few for the test."""
+def draw_critical_difference(results: Results, metric: str) -> Iterator[Plot | Missing]:
+    """One plot, of the configurations that every data set has; refused where the data sets are too few for the test."""
     from scikit_posthocs import critical_difference_diagram
 
     groups = [rows for _, rows in results.most_imbalanced_groups()]
@@ -46,17 +46,17 @@ def draw_critical_difference(results: Results, metric: str) -> Iterator[Picture 
         title = f"Average rank by {metric} over {found.n} data sets"
         add_title(figure, title)
     caption = (
-        f"Mean ranks of {scores.shape[1]} entries on {found.n} data sets, 1 the best; entries that "
+        f"Mean ranks of {scores.shape[1]} configurations on {found.n} data sets, 1 the best; configurations that "
         "a bar joins differ by less than the "
         f"critical difference of {found.critical_difference:.2f} (Nemenyi's test at 0.05, Demsar "
         f"2006). The best is {found.ranks.idxmin()} "
         f"({found.ranks.min():.2f}); the largest difference has p = {found.p_value:.2g}."
     )
-    yield Picture(make_file_stem(NAME, metric), title, figure, caption)
+    yield Plot(make_file_stem(NAME, metric), title, figure, caption)
 
 
 def _choose_colours(names: pd.DataFrame) -> dict[str, object]:
-    """Colour of each entry: its strategy's, where there are several."""
+    """Colour of each configuration: its strategy's, where there are several."""
     of = names.groupby("name", sort=False)["strategy"].first()
     styles = [
         strategy_style(strategy, of) if of.nunique() > 1 else numbered_style(k)

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from benchmark.plugins.registry import BASELINE
 from benchmark.plugins.spec import label_without, number_in_label
 from benchmark.reporting.leaderboard import CONDITIONS
-from benchmark.reporting.plots.picture import (
+from benchmark.reporting.plots.plot import (
     Missing,
-    Picture,
+    Plot,
     add_title,
     create_panels,
     make_file_stem,
@@ -56,11 +56,11 @@ NEEDED = {
     "train_size": "two sizes of the training set",
     "occlusion": "two shares of one kind of boxes",
 }
-OTHERS = (*CONDITIONS, "size", "fingerprint", "split")  # labels that may tell pictures apart
+OTHERS = (*CONDITIONS, "size", "fingerprint", "split")  # labels that may tell plots apart
 
 
-def draw_imbalance_curves(results: Results, metric: str) -> Iterator[Picture | Missing]:
-    """One picture a data set and profile: the metric against the ratio of the largest to the smallest class."""
+def draw_imbalance_curves(results: Results, metric: str) -> Iterator[Plot | Missing]:
+    """One plot a data set and profile: the metric against the ratio of the largest to the smallest class."""
     labels = results.rows["imbalance"]
     rows = results.rows.assign(
         x=labels.map(partial(number_in_label, "ratio")),
@@ -72,15 +72,15 @@ def draw_imbalance_curves(results: Results, metric: str) -> Iterator[Picture | M
     )
 
 
-def draw_train_size_curves(results: Results, metric: str) -> Iterator[Picture | Missing]:
-    """One picture a data set and imbalance: the metric against the number of training images."""
+def draw_train_size_curves(results: Results, metric: str) -> Iterator[Plot | Missing]:
+    """One plot a data set and imbalance: the metric against the number of training images."""
     groups = results.rows.groupby(["dataset", "imbalance", "train_size"], dropna=False)["n_train"]
     rows = results.rows.assign(x=groups.transform("mean").round(), profile="")
     yield from _draw_curve_plots(results, rows, metric, "train_size", "training images")
 
 
-def draw_occlusion_curves(results: Results, metric: str) -> Iterator[Picture | Missing]:
-    """One picture a data set and kind of boxes: the metric against the share of the image that is covered; whole images are at zero."""
+def draw_occlusion_curves(results: Results, metric: str) -> Iterator[Plot | Missing]:
+    """One plot a data set and kind of boxes: the metric against the share of the image that is covered; whole images are at zero."""
     labels, profiles = (
         results.rows["occlusion"],
         results.rows["occlusion"].map(partial(label_without, "share")),
@@ -100,7 +100,7 @@ def draw_occlusion_curves(results: Results, metric: str) -> Iterator[Picture | M
 
 def _draw_curve_plots(
     results: Results, rows: pd.DataFrame, metric: str, axis: str, label: str
-) -> Iterator[Picture | Missing]:
+) -> Iterator[Plot | Missing]:
     drawn = 0
     for profile, of_profile in rows.groupby("profile", sort=False):
         for setting, group in group_by_setting(of_profile, but=axis):
@@ -117,13 +117,14 @@ def _draw_curve_plots(
             )
     if not drawn:
         yield Missing(
-            axis, f"a curve needs {NEEDED[axis]}, all else equal, and no entry here has them"
+            axis,
+            f"a curve needs {NEEDED[axis]}, all else equal, and no configuration here has them",
         )
 
 
 def _draw_curve_plot(
     results: Results, rows: pd.DataFrame, metric: str, axis: str, label: str, where: list[str]
-) -> Picture:
+) -> Plot:
     found, columns = _arrange_panels(rows)
     refused: dict[str, None] = {}
     of_class = metric_label_for_rows(metric, rows)
@@ -139,11 +140,11 @@ def _draw_curve_plot(
         add_title(figure, title)
     names = [results.file_label(where[0]), *where[1:]]
     caption = _make_caption(rows, metric, label, list(refused))
-    return Picture(make_file_stem(axis, *names, metric), title, figure, caption)
+    return Plot(make_file_stem(axis, *names, metric), title, figure, caption)
 
 
 def _describe_setting(setting: dict[str, object], rows: pd.DataFrame) -> list[str]:
-    """What tells a picture from the others of its kind: data set, profile, and of the other labels those that differ."""
+    """What tells a plot from the others of its kind: data set, profile, and of the other labels those that differ."""
     words = {name: str(value) for name, value in setting.items()}
     if "train_size" in setting:
         words["train_size"] = describe_train_size(float(str(setting["train_size"])))
@@ -195,7 +196,7 @@ def _style_lines(rows: pd.DataFrame, shown: list[str], strategies: list[str]) ->
 def _draw_panel(
     ax: Axes, title: str, lines: list[Line], rows: pd.DataFrame, results: Results, metric: str
 ) -> dict[str, None]:
-    """Draw a line with its intervals for each entry; returns why an interval is not there, where one is not."""
+    """Draw a line with its intervals for each configuration; returns why an interval is not there, where one is not."""
     refused: dict[str, None] = {}
     xs = np.sort(rows["x"].unique())
     log = needs_log_scale(pd.Series(xs))

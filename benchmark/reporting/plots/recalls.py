@@ -1,4 +1,4 @@
-"""A heat map of the recall of every class by every entry."""
+"""A heat map of the recall of every class by every configuration."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from benchmark.plugins.spec import Spec
-from benchmark.reporting.plots.picture import (
+from benchmark.reporting.plots.plot import (
     NARROWEST,
     Missing,
-    Picture,
+    Plot,
     add_title,
     create_panels,
     make_file_stem,
@@ -26,13 +26,13 @@ from benchmark.reporting.plots.rows import (
 
 WRITTEN = 20  # classes up to which values are written into the squares
 LETTERS_PER_INCH = 13  # of the names below the squares
-LEFT = 3.6  # inches for the names of the entries
+LEFT = 3.6  # inches for the names of the configurations
 MOST = 60  # names that the axis has room for
 PLACE = "no. {}"
 
 
-def draw_recall_heat_maps(results: Results, metric: str) -> Iterator[Picture | Missing]:
-    """One picture a data set: classes from the most frequent in training to the rarest, entries by strategy."""
+def draw_recall_heat_maps(results: Results, metric: str) -> Iterator[Plot | Missing]:
+    """One plot a data set: classes from the most frequent in training to the rarest, configurations by strategy."""
     for title, rows in results.most_imbalanced_groups():
         looking = drop_baseline(rows)
         if looking.empty:
@@ -82,11 +82,11 @@ def draw_recall_heat_maps(results: Results, metric: str) -> Iterator[Picture | M
             title = f"{title}: recall of each class"
             add_title(figure, title)
         name = make_file_stem("recall", results.file_label(str(rows["dataset"].iloc[0])))
-        yield Picture(name, title, figure, _make_caption(columns, table, looking))
+        yield Plot(name, title, figure, _make_caption(columns, table, looking))
 
 
 def shorten_middle(name: str, most: int = 60) -> str:
-    """Name of an entry without its middle where it is long: entries often differ in the model, at the end."""
+    """Name of a configuration without its middle where it is long: configurations often differ in the model, at the end."""
     half = most // 2
     return name if len(name) <= most else f"{name[:half]}…{name[len(name) - half + 1 :]}"
 
@@ -130,7 +130,7 @@ def _make_caption(columns: pd.DataFrame, table: pd.DataFrame, rows: pd.DataFrame
 
 
 def _describe_least_recall(minima: pd.Series) -> str:
-    """Sentence on the least recall of the entries; empty where no recall is defined."""
+    """Sentence on the least recall of the configurations; empty where no recall is defined."""
     if minima.empty:
         return ""
     highest, lowest = f"{minima.max():.3f}", f"{minima.min():.3f}"

@@ -8,17 +8,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from sklearn.calibration import calibration_curve
 
-from benchmark.reporting.plots.picture import (
+from benchmark.reporting.plots.plot import (
     Missing,
-    Picture,
+    Plot,
     add_title,
     create_panels,
     make_file_stem,
     wrap_name,
 )
 from benchmark.reporting.plots.rows import (
-    Few,
     Results,
+    SelectedConfigurations,
     describe_replicates,
     select_best_configurations,
 )
@@ -28,21 +28,23 @@ from benchmark.scoring.predictions import Predictions
 BINS = 10
 
 
-def draw_reliability_plots(results: Results, metric: str) -> Iterator[Picture | Missing]:
-    """One picture a data set, at most six entries; predictions of all folds and seeds together."""
-    for found in select_best_configurations(results, "reliability", metric):
-        if isinstance(found, Missing):
-            yield found
+def draw_reliability_plots(results: Results, metric: str) -> Iterator[Plot | Missing]:
+    """One plot a data set, at most six configurations; predictions of all folds and seeds together."""
+    for selected in select_best_configurations(results, "reliability", metric):
+        if isinstance(selected, Missing):
+            yield selected
             continue
-        yield draw_reliability_panels(found)
+        yield draw_reliability_panels(selected)
 
 
-def draw_reliability_panels(found: Few) -> Picture:
-    """A panel for each of some entries, three in a row."""
-    strategies = sort_strategies({cells["strategy"].iloc[0] for _, cells in found.entries})
-    with create_panels(len(found.entries), 3.0, 3.3, columns=3) as (figure, axes):
+def draw_reliability_panels(selected: SelectedConfigurations) -> Plot:
+    """A panel for each of some configurations, three in a row."""
+    strategies = sort_strategies(
+        {cells["strategy"].iloc[0] for _, cells in selected.configurations}
+    )
+    with create_panels(len(selected.configurations), 3.0, 3.3, columns=3) as (figure, axes):
         for k, (ax, (name, cells), stored) in enumerate(
-            zip(axes, found.entries, found.predictions, strict=True)
+            zip(axes, selected.configurations, selected.predictions, strict=True)
         ):
             style = (
                 strategy_style(cells["strategy"].iloc[0], strategies)
@@ -55,9 +57,12 @@ def draw_reliability_panels(found: Few) -> Picture:
                 stored,
                 style,
             )
-        add_title(figure, found.title)
-    return Picture(
-        make_file_stem("reliability", found.dataset), found.title, figure, _make_caption(found)
+        add_title(figure, selected.title)
+    return Plot(
+        make_file_stem("reliability", selected.dataset),
+        selected.title,
+        figure,
+        _make_caption(selected),
     )
 
 
@@ -87,13 +92,13 @@ def _draw_reliability_diagram(
     ax.label_outer()
 
 
-def _make_caption(found: Few) -> str:
-    errors = sorted((cells["ece"].mean(), name) for name, cells in found.entries)
+def _make_caption(selected: SelectedConfigurations) -> str:
+    errors = sorted((cells["ece"].mean(), name) for name, cells in selected.configurations)
     most = f", and largest with {errors[-1][1]}, {errors[-1][0]:.3f}" if len(errors) > 1 else ""
     return (
         f"Share of right answers against the probability of the predicted class, {BINS} bins; "
         "bars: share of the images in each bin; "
-        f"predictions of {describe_replicates(found.entries[0][1])} together. {found.said} Below the "
+        f"predictions of {describe_replicates(selected.configurations[0][1])} together. {selected.selection_note} Below the "
         "diagonal a model is too sure. Expected "
         f"calibration error (15 bins, mean over cells) is least with {errors[0][1]}, "
         f"{errors[0][0]:.3f}{most}."

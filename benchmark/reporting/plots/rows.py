@@ -1,4 +1,4 @@
-"""What the pictures read of rows: groups, names of entries, intervals."""
+"""What the plots read of rows: groups, names of configurations, intervals."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pandas as pd
 
 from benchmark.plugins.registry import BASELINE
 from benchmark.plugins.spec import Spec, number_in_label
-from benchmark.reporting.leaderboard import COMPARABLE, ENTRY, group_comparable_rows
-from benchmark.reporting.plots.picture import Missing, make_file_stem
+from benchmark.reporting.leaderboard import COMPARABLE, CONFIGURATION_AXES, group_comparable_rows
+from benchmark.reporting.plots.plot import Missing, make_file_stem
 from benchmark.reporting.plots.style import sort_strategies
 from benchmark.results.folder import ResultsFolder
 from benchmark.scoring.metrics import METRICS
@@ -23,7 +23,9 @@ from benchmark.utils.text import escape_controls
 
 def escape_row_labels(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows whose labels and classes have no control characters: no SVG may hold one."""
-    names = [name for name in (*COMPARABLE, *ENTRY) if name not in ("size", "train_size")]
+    names = [
+        name for name in (*COMPARABLE, *CONFIGURATION_AXES) if name not in ("size", "train_size")
+    ]
     texts = {name: rows[name].map(escape_controls) for name in names}
     if "per_class" in rows:
         texts["per_class"] = rows["per_class"].map(_escape_class_names)
@@ -96,38 +98,38 @@ def drop_baseline(rows: pd.DataFrame) -> pd.DataFrame:
 
 def add_configuration_names(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows with a ``name``: of extractor, strategy and model those that differ among the rows."""
-    varying = [part for part in ENTRY if rows[part].nunique() > 1] or ["model"]
+    varying = [part for part in CONFIGURATION_AXES if rows[part].nunique() > 1] or ["model"]
     return rows.assign(name=rows[varying].agg(" / ".join, axis=1))
 
 
 def full_configuration_name(cells: pd.DataFrame) -> str:
-    """Extractor, strategy and model of the cells of one entry."""
-    return " / ".join(str(cells[part].iloc[0]) for part in ENTRY)
+    """Extractor, strategy and model of the cells of one configuration."""
+    return " / ".join(str(cells[part].iloc[0]) for part in CONFIGURATION_AXES)
 
 
 def group_by_configuration(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Name and cells of each entry, strategies in their one order."""
+    """Name and cells of each configuration, strategies in their one order."""
     rows = add_configuration_names(rows)
     place = {label: k for k, label in enumerate(sort_strategies(rows["strategy"].unique()))}
     found = [(str(name), group) for name, group in rows.groupby("name", sort=False)]
-    return sorted(found, key=lambda entry: place[entry[1]["strategy"].iloc[0]])
+    return sorted(found, key=lambda configuration: place[configuration[1]["strategy"].iloc[0]])
 
 
 @dataclass(frozen=True)
-class Few:
-    """The entries of a data set that a picture of few panels shows, by their whole names, and the sentence that says so."""
+class SelectedConfigurations:
+    """The configurations of a data set that a plot of few panels shows, by their whole names, and the sentence that says so."""
 
     title: str
     dataset: str
-    entries: list[tuple[str, pd.DataFrame]]
+    configurations: list[tuple[str, pd.DataFrame]]
     predictions: list[list[Predictions]]
-    said: str
+    selection_note: str
 
 
 def select_best_configurations(
     results: Results, name: str, metric: str, most: int = 6
-) -> Iterator[Few | Missing]:
-    """The best entry of each strategy, or of each extractor where there is one strategy, of each data set; 'none' is among them."""
+) -> Iterator[SelectedConfigurations | Missing]:
+    """The best configuration of each strategy, or of each extractor where there is one strategy, of each data set; 'none' is among them."""
     for title, rows in results.most_imbalanced_groups():
         looking = drop_baseline(rows)
         if looking.empty:
@@ -142,7 +144,9 @@ def select_best_configurations(
         kept = pd.concat([best[first], best[~first]]).head(most)
         chosen = [
             (full_configuration_name(cells), cells)
-            for _, cells in group_by_configuration(looking.merge(kept[ENTRY], on=ENTRY))
+            for _, cells in group_by_configuration(
+                looking.merge(kept[CONFIGURATION_AXES], on=CONFIGURATION_AXES)
+            )
         ]
         predictions = [_read_escaped_predictions(results.folder, cells) for _, cells in chosen]
         if predictions[0][0].multilabel:
@@ -153,8 +157,12 @@ def select_best_configurations(
             )
             continue
         of = f"{len(kept)} of {len(best)}" if len(kept) < len(best) else f"{len(best)}"
-        said = f"Shown: the best entry by {metric} of each {axis}, {of}." if len(best) > 1 else ""
-        yield Few(
+        said = (
+            f"Shown: the best configuration by {metric} of each {axis}, {of}."
+            if len(best) > 1
+            else ""
+        )
+        yield SelectedConfigurations(
             title, results.file_label(str(rows["dataset"].iloc[0])), chosen, predictions, said
         )
 
@@ -169,14 +177,14 @@ def _read_escaped_predictions(folder: Path, cells: pd.DataFrame) -> list[Predict
 def _rank_by_mean(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     sign = 1 if METRICS[metric].greater_is_better else -1
     return (
-        (sign * rows.groupby(ENTRY, sort=False)[metric].mean())
+        (sign * rows.groupby(CONFIGURATION_AXES, sort=False)[metric].mean())
         .sort_values(ascending=False, kind="stable")
         .reset_index()
     )
 
 
 def find_best_and_worst(rows: pd.DataFrame, metric: str) -> tuple[str, float, str, float]:
-    """Name and mean of the best entry, and of the worst."""
+    """Name and mean of the best configuration, and of the worst."""
     means = add_configuration_names(rows).groupby("name", sort=False)[metric].mean().dropna()
     if not METRICS[metric].greater_is_better:
         means = -means

@@ -1,4 +1,4 @@
-"""One place, one colour and one marker for a strategy, whatever else is in the picture."""
+"""One place, one colour and one marker for a strategy, whatever else is in the plot."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def sort_strategies(strategies: Iterable[str]) -> list[str]:
 
 
 def strategy_style(strategy: str, among: Iterable[str]) -> Style:
-    """Colour, marker and line of a strategy; ``among``: all strategies of the picture, to tell variants of one apart."""
+    """Colour, marker and line of a strategy; ``among``: all strategies of the plot, to tell variants of one apart."""
     family = strategy_family(strategy)
     alike = [
         label
@@ -102,7 +102,7 @@ def strategy_style(strategy: str, among: Iterable[str]) -> Style:
 
 
 def numbered_style(place: int) -> Style:
-    """Colour, marker and line of the n-th of several entries that are not strategies."""
+    """Colour, marker and line of the n-th of several configurations that are not strategies."""
     return {
         "color": f"C{place % 10}",
         "marker": MARKERS[place % len(MARKERS)],

@@ -1,4 +1,4 @@
-"""A picture with its caption, and how it is written."""
+"""A plot with its caption, and how it is written."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ STYLE: Any = {
     "legend.frameon": False,
     "text.parse_math": False,  # a class may be named $x$
     "svg.fonttype": "none",  # text stays text
-    "svg.hashsalt": "classical-vs-deep",  # the same picture is the same file
+    "svg.hashsalt": "classical-vs-deep",  # the same plot is the same file
 }
 
 
 @dataclass(frozen=True)
 class Missing:
-    """Why there is no picture of a kind."""
+    """Why there is no plot of a kind."""
 
     name: str
     reason: str
 
 
 @dataclass(frozen=True)
-class Picture:
+class Plot:
     """A drawn figure.
 
     Parameters
@@ -134,12 +134,12 @@ def make_file_stem(*parts: str) -> str:
 
 
 def wrap_name(name: str, width: float) -> str:
-    """The whole name of an entry in as many lines as a panel of so many inches needs."""
+    """The whole name of a configuration in as many lines as a panel of so many inches needs."""
     letters = max(16, int(width * 14))
     lines = textwrap.wrap(name, letters) if len(name) > letters else [name]
     return "\n".join([*lines[:3], "…"] if len(lines) > 4 else lines)
 
 
 def shorten_name(name: str, most: int = 24) -> str:
-    """A name as far as a picture has room for it."""
+    """A name as far as a plot has room for it."""
     return name if len(name) <= most else f"{name[: most - 1]}…"
