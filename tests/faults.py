@@ -87,7 +87,7 @@ class Raises(Honest):
 
 
 class Talks(Honest):
-    """Prints, moves elsewhere, and fails with a text that is no text."""
+    """Prints, changes the working directory, and raises an exception with invalid Unicode."""
 
     def work(self):
         print("SPAM " * 1000)  # noqa: T201
@@ -96,7 +96,7 @@ class Talks(Honest):
 
 
 class WarnsOfNothing(Honest):
-    """Warns without a word, and fails with an exception that cannot say what it is."""
+    """Warns without a text, and fails with an exception whose text cannot be read."""
 
     def work(self):
         warnings.warn("", stacklevel=1)
@@ -104,7 +104,7 @@ class WarnsOfNothing(Honest):
 
 
 class MuteError(Exception):
-    """Has no text."""
+    """Has no text that can be read."""
 
     def __str__(self):
         raise TypeError

@@ -16,9 +16,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from benchmark.engine.runner import Report
 from benchmark.engine.schedule import MatrixTask, Outcome, Schedule, Task
-from benchmark.engine.worker import EPOCHS, Telling
+from benchmark.engine.task_loop import Report
+from benchmark.engine.worker_process import EPOCH_LOGGER, MessageForwarder
 from benchmark.evaluation.plan import Plan
 from benchmark.reporting import leaderboard
 from benchmark.reporting.comparison import Comparison, make_comparison_tables
@@ -46,14 +46,14 @@ LEFT = (
 @contextmanager
 def _report_epochs(tell: Callable[[str], object]) -> Iterator[None]:
     """Have a function told of every epoch of a network's training."""
-    handler, level = Telling(tell), EPOCHS.level
-    EPOCHS.addHandler(handler)
-    EPOCHS.setLevel(logging.INFO)
+    handler, level = MessageForwarder(tell), EPOCH_LOGGER.level
+    EPOCH_LOGGER.addHandler(handler)
+    EPOCH_LOGGER.setLevel(logging.INFO)
     try:
         yield
     finally:
-        EPOCHS.removeHandler(handler)
-        EPOCHS.setLevel(level)
+        EPOCH_LOGGER.removeHandler(handler)
+        EPOCH_LOGGER.setLevel(level)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Which cells of a plan are settled, and whether all are when a run ends."""
+"""Which cells of a plan are settled, and whether all of them are when a run ends."""
 
 from __future__ import annotations
 
@@ -12,30 +12,37 @@ from benchmark.utils.text import format_count
 
 
 def settled_keys(store: Store, retried: Collection[str]) -> set[str]:
-    """Keys of stored cells that are not to be run again; one that is 'ok' needs its predictions as they were written.
+    """Keys of the stored cells that are not run again.
+
+    A cell with the status 'ok' is settled only if its predictions are still as they were written.
 
     Parameters
     ----------
     store : Store
     retried : collection of str
-        Statuses of cells that are run again all the same.
+        Statuses of the cells that are run again although they are stored.
+
+    Returns
+    -------
+    set of str
     """
     digests = store.digests_by_key()
-    kept = (key for key, status in store.statuses_by_key().items() if status not in retried)
+    keys = (key for key, status in store.statuses_by_key().items() if status not in retried)
     return {
-        key for key in kept if key not in digests or store.folder.has_predictions(key, digests[key])
+        key for key in keys if key not in digests or store.folder.has_predictions(key, digests[key])
     }
 
 
 def check_complete(plan: Plan, store: Store) -> None:
-    """Refuse to end well when a planned cell has no row, or other predictions than were written for it.
+    """Check that every planned cell has a row, and the predictions that were written for it.
 
-    Plug-ins may write wherever this user may.
+    Both can be missing at the end of a run, because plug-ins may write wherever the user may.
 
     Raises
     ------
     UserError
-        It says how many cells these are, and names one.
+        A row is missing, or predictions are missing or were changed. The message gives the number
+        of such cells and names one of them.
     """
     stored, digests = store.statuses_by_key(), store.digests_by_key()
     missing: list[Cell] = []
@@ -48,13 +55,14 @@ def check_complete(plan: Plan, store: Store) -> None:
     if missing:
         have = "planned cell has" if len(missing) == 1 else "planned cells have"
         raise UserError(
-            f"{len(missing)} {have} no row, such as {_describe_cell(missing[0])}; run the same command again"
+            f"{len(missing)} {have} no row, such as {_describe_cell(missing[0])}; "
+            "run the same command again"
         )
     if damaged:
         raise UserError(
             f"the predictions of {format_count(len(damaged), 'cell')} are missing or were changed "
-            "after the cell had ended, "
-            f"such as those of {_describe_cell(damaged[0])}; run the same command again"
+            f"after the cell had ended, such as those of {_describe_cell(damaged[0])}; "
+            "run the same command again"
         )
 
 

@@ -1,4 +1,4 @@
-"""What a plan will take, judged by the rows already stored."""
+"""Time and disk space that a plan will take, estimated from the rows already stored."""
 
 from __future__ import annotations
 
@@ -24,29 +24,30 @@ from benchmark.study.cell import Cell
 from benchmark.utils.status import Status
 from benchmark.utils.text import format_count
 
-NEAR = 0.1  # training sets whose sizes differ by a tenth are of the same size
+SIZE_TOLERANCE = 0.1  # sets whose sizes differ by at most a tenth count as equally large
 _COLUMNS = ("resample_s", "fit_s", "predict_s", "matrices", "shape", "n_train", "n_images")
 
 
 @dataclass
 class Estimate:
-    """What the cells of a plan that are not stored, and can be run, will take.
+    """Cost of the cells of a plan that can be run and are not yet stored.
 
     Parameters
     ----------
     n_cells : int
+        Number of these cells.
     seconds : float
-        Of one worker, for the cells and matrices that something is known of.
+        Seconds of one worker, for the cells and matrices with comparable stored rows.
     mb : float
-        Disk, for predictions and those matrices.
+        Disk space in MB, for the predictions and those matrices.
     n_known : int
-        Cells judged by stored rows.
+        Number of cells with comparable stored rows.
     unknown : counter of (noun, plural, label)
-        Cells, and matrices, that no stored row is like.
+        Cells and matrices without a comparable stored row.
     n_rows : int
-        Rows judged by.
+        Number of stored rows that the estimate is based on.
     sources : list of Path
-        Folders that hold them.
+        Results folders that hold these rows.
     """
 
     n_cells: int = 0
@@ -58,41 +59,60 @@ class Estimate:
     sources: list[Path] = field(default_factory=list)
 
     def summary_lines(self, workers: int) -> Iterator[str]:
-        """Say it, and how it is known."""
+        """Yield lines of text that state the cost and what it is based on.
+
+        Parameters
+        ----------
+        workers : int
+            Number of workers that share the work.
+        """
         if not self.n_cells:
             yield "nothing is left to run"
             return
-        together = (
-            f"{_format_duration(self.seconds / workers)} with {format_count(workers, 'worker')}"
+        total = _format_duration(self.seconds)
+        shared = _format_duration(self.seconds / workers)
+        duration = (
+            f": about {total} of work, {shared} with {format_count(workers, 'worker')}"
+            if self.n_known
+            else ""
         )
-        taking = (
-            f": about {_format_duration(self.seconds)} of work, {together}" if self.n_known else ""
-        )
-        yield f"{format_count(self.n_cells, 'cell')} to run{taking}; {self.mb:.1f} MB of disk"
+        yield f"{format_count(self.n_cells, 'cell')} to run{duration}; {self.mb:.1f} MB of disk"
         where = ", ".join(map(str, self.sources)) or "no results folder"
         known, rows = format_count(self.n_known, "cell"), format_count(self.n_rows, "row")
-        yield f"  {known} judged by the median of rows of the same extractor, model and size ({rows} in {where})"
+        yield (
+            f"  {known} estimated from the median of rows with the same extractor, model and size "
+            f"({rows} in {where})"
+        )
         if self.unknown:
             unknown = (
                 f"{format_count(n, noun, plural)} of {label}"
                 for (noun, plural, label), n in self.unknown.items()
             )
-            yield f"  not counted, since no row is like them: {', '.join(unknown)}"
+            yield f"  not counted, since no stored row is comparable: {', '.join(unknown)}"
 
 
 def estimate_remaining_work(plan: Plan, folder: Path) -> Estimate:
-    """Judge a plan by the rows of its results folder, and of those beside it.
+    """Estimate the cost of a plan from its results folder and the results folders beside it.
 
-    The time of a cell is the median over stored rows of the same extractor, model, image shape and
-    size of the training set (within a tenth), of the same strategy if there are such; the time and
-    size of a matrix of features the median over rows that used one of the same extractor, image
-    shape and number of images.
+    The time of a cell is the median over the stored rows with the same extractor, model, image
+    shape and training set size (within a tenth), restricted to the same strategy if there are such
+    rows. The time and size of a feature matrix are the medians over the rows that used a matrix of
+    the same extractor, image shape and number of images.
 
     Parameters
     ----------
     plan : Plan
     folder : Path
         Results folder of the study; it need not exist.
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    UserError
+        The results folder exists and cannot be read.
     """
     stored = dict(_load_sibling_results(folder))
     done = (
@@ -100,50 +120,48 @@ def estimate_remaining_work(plan: Plan, folder: Path) -> Estimate:
         if folder in stored
         else set()
     )
-    known = _Known(
+    costs = _StoredCosts(
         row
         for rows in stored.values()
         for row in rows[rows["status"] == Status.OK].to_dict("records")
     )
-    found = Estimate(n_rows=known.n_rows, sources=list(stored))
-    matrix_key, seen = (
-        MatrixKeys(plan.datasets),
-        done | {cell.key for cell, _ in plan.refused_cells},
-    )
+    estimate = Estimate(n_rows=costs.n_rows, sources=list(stored))
+    cache = ResultsFolder(folder).features
+    matrix_key = MatrixKeys(plan.datasets)
+    seen = done | {cell.key for cell, _ in plan.refused_cells}
     for cell in plan.cells():
-        if cell.key not in seen:
-            seen.add(cell.key)
-            dataset = plan.datasets[cell.dataset.label]
-            _add_cell(found, cell, dataset, known)
-            for part, (spec, *_) in enumerate(required_matrices(cell)):
-                key = matrix_key(cell, part)
-                if key not in seen:
-                    seen.add(key)
-                    if not is_matrix_stored(
-                        key, len(dataset.images), ResultsFolder(folder).features
-                    ):
-                        _add_matrix(found, spec.label, dataset, known)
-    return found
+        if cell.key in seen:
+            continue
+        seen.add(cell.key)
+        dataset = plan.datasets[cell.dataset.label]
+        _add_cell(estimate, cell, dataset, costs)
+        for matrix_index, (spec, *_) in enumerate(required_matrices(cell)):
+            key = matrix_key(cell, matrix_index)
+            if key in seen:
+                continue
+            seen.add(key)
+            if not is_matrix_stored(key, len(dataset.images), cache):
+                _add_matrix(estimate, spec.label, dataset, costs)
+    return estimate
 
 
 def _load_sibling_results(folder: Path) -> Iterator[tuple[Path, pd.DataFrame]]:
-    """Results folders beside one, and that one, with their rows."""
+    """Yield the results folders in the parent of ``folder``, itself included, with their rows."""
     for path in sorted(folder.parent.glob("*/results.sqlite")):
         try:
             yield path.parent, load_results(path.parent, _COLUMNS)
-        except UserError:  # another program's, or corrupted: it tells nothing
+        except UserError:  # another program's file, or a corrupted one: nothing to learn from
             if path.parent == folder:
                 raise
 
 
-def _add_cell(found: Estimate, cell: Cell, dataset: Dataset, known: _Known) -> None:
+def _add_cell(estimate: Estimate, cell: Cell, dataset: Dataset, costs: _StoredCosts) -> None:
     train, test = train_test_indices(cell, dataset)
-    found.n_cells += 1
-    found.mb += (
-        len(test) * 8 * (len(dataset.classes) + 2) / 1e6
-    )  # probabilities, target and index; before compression
+    estimate.n_cells += 1
+    # 8 bytes each for the probabilities, the target and the index; before compression
+    estimate.mb += len(test) * 8 * (len(dataset.classes) + 2) / 1e6
     labels = cell.identity
-    seconds = known.median_cell_seconds(
+    seconds = costs.median_cell_seconds(
         labels["extractor"],
         labels["strategy"],
         labels["model"],
@@ -151,23 +169,24 @@ def _add_cell(found: Estimate, cell: Cell, dataset: Dataset, known: _Known) -> N
         len(train),
     )
     if seconds is None:
-        found.unknown["cell", "cells", f"{labels['extractor']} / {labels['model']}"] += 1
+        estimate.unknown["cell", "cells", f"{labels['extractor']} / {labels['model']}"] += 1
     else:
-        found.n_known += 1
-        found.seconds += seconds
+        estimate.n_known += 1
+        estimate.seconds += seconds
 
 
-def _add_matrix(found: Estimate, extractor: str, dataset: Dataset, known: _Known) -> None:
-    matrix = known.median_matrix_cost(extractor, format_image_shape(dataset), len(dataset.images))
-    if matrix is None:
-        found.unknown["matrix", "matrices", extractor] += 1
+def _add_matrix(estimate: Estimate, extractor: str, dataset: Dataset, costs: _StoredCosts) -> None:
+    cost = costs.median_matrix_cost(extractor, format_image_shape(dataset), len(dataset.images))
+    if cost is None:
+        estimate.unknown["matrix", "matrices", extractor] += 1
     else:
-        found.seconds += matrix[0]
-        found.mb += matrix[1]
+        seconds, mb = cost
+        estimate.seconds += seconds
+        estimate.mb += mb
 
 
-class _Known:
-    """What stored rows tell."""
+class _StoredCosts:
+    """Seconds of cells, and seconds and sizes of feature matrices, in stored rows."""
 
     def __init__(self, rows: Iterable[dict[str, Any]]) -> None:
         self.n_rows = 0
@@ -179,52 +198,46 @@ class _Known:
         )
         for row in rows:
             if not isinstance(row.get("shape"), str):
-                continue  # of an earlier version
+                continue  # the row was written by an earlier version
             self.n_rows += 1
             seconds = row["resample_s"] + row["fit_s"] + row["predict_s"]
             self._cells[row["extractor"], row["model"], row["shape"]].append(
                 (row["n_train"], row["strategy"], seconds)
             )
             for key, matrix in (row["matrices"] or {}).items():
-                used = row["n_images"], matrix["seconds"], matrix["mb"]
-                self._matrices[matrix["extractor"], row["shape"]][key] = used
+                cost = row["n_images"], matrix["seconds"], matrix["mb"]
+                self._matrices[matrix["extractor"], row["shape"]][key] = cost
 
     @cache  # noqa: B019  # lives as long as the estimate
     def median_cell_seconds(
         self, extractor: str, strategy: str, model: str, shape: str, n_train: int
     ) -> float | None:
-        alike = [
+        comparable = [
             row for row in self._cells[extractor, model, shape] if _is_similar_size(row[0], n_train)
         ]
-        best = [row for row in alike if row[1] == strategy] or alike
+        best = [row for row in comparable if row[1] == strategy] or comparable
         return median(seconds for _, _, seconds in best) if best else None
 
     def median_matrix_cost(
         self, extractor: str, shape: str, n_images: int
     ) -> tuple[float, float] | None:
-        alike = [
-            used
-            for used in self._matrices[extractor, shape].values()
-            if _is_similar_size(used[0], n_images)
+        comparable = [
+            cost
+            for cost in self._matrices[extractor, shape].values()
+            if _is_similar_size(cost[0], n_images)
         ]
-        return (
-            (median(used[1] for used in alike), median(used[2] for used in alike))
-            if alike
-            else None
-        )
+        if not comparable:
+            return None
+        return median(cost[1] for cost in comparable), median(cost[2] for cost in comparable)
 
 
-def _is_similar_size(one: float, other: float) -> bool:
-    return abs(one - other) <= NEAR * max(one, other)
+def _is_similar_size(a: float, b: float) -> bool:
+    return abs(a - b) <= SIZE_TOLERANCE * max(a, b)
 
 
 def _format_duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return (
-        f"{hours} h {minutes} min"
-        if hours
-        else f"{minutes} min {rest} s"
-        if minutes
-        else f"{seconds:.1f} s"
-    )
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"

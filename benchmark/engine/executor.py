@@ -1,8 +1,8 @@
-"""What runs tasks, wherever it is.
+"""The interface of everything that runs tasks.
 
-One small interface, that of ``concurrent.futures``: ``submit`` gives a future, whose exception is
-an ``EndedError`` when a limit was passed or a process died. Nobody else knows that there are
-processes.
+It is that of ``concurrent.futures``: ``submit`` returns a future, whose exception is an
+``EndedError`` when a limit was exceeded or a process died. The rest of the engine does not know
+that there are processes.
 """
 
 from __future__ import annotations
@@ -14,16 +14,19 @@ from typing import Any, Self
 
 
 class Executor(ABC):
-    """Runs tasks; a context manager."""
+    """Base class of executors; a context manager that shuts the executor down."""
 
     @property
     def n_workers(self) -> int:
-        """Tasks that run at once, those on GPUs not counted."""
+        """Number of tasks that run at once, not counting those on GPUs."""
         return 1
 
     @property
     def gpus(self) -> tuple[int | None, ...]:
-        """CUDA devices that take one task each at a time, beside the workers; None is whichever the place offers."""
+        """CUDA devices, each of which runs one task at a time in addition to the workers.
+
+        None stands for a device that the worker chooses.
+        """
         return ()
 
     @abstractmethod
@@ -34,20 +37,27 @@ class Executor(ABC):
         on_gpu: bool = False,
         plugins: tuple[Hashable, ...] = (),
     ) -> Future[Any]:
-        """Begin ``function(*args)``; never more at once than there are workers and GPUs.
+        """Run ``function(*args)``; no more tasks run at once than there are workers and GPUs.
 
         Parameters
         ----------
         function : callable
         *args
+            Its arguments.
         on_gpu : bool
+            Whether the task uses a GPU.
         plugins : tuple
-            Plug-ins whose code it runs: in a process that then runs nothing but theirs.
+            Plug-ins whose code the task runs. It runs in a process that from then on is used for
+            tasks of the same plug-ins only.
+
+        Returns
+        -------
+        Future
         """
 
     @abstractmethod
     def shutdown(self) -> None:
-        """Kill what still runs."""
+        """Kill the tasks that still run."""
 
     def __enter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""Where tasks run: in this process, in worker processes of this machine, or on a Dask cluster."""
+"""Executors: tasks run in this process, in worker processes, or on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -16,27 +16,29 @@ from benchmark.engine.dask_executor import DaskExecutor
 from benchmark.engine.executor import Executor
 from benchmark.engine.tasks import count_gpus
 from benchmark.engine.worker import Limits
-from benchmark.engine.worker_pool import Crew
+from benchmark.engine.worker_pool import WorkerPool
 from benchmark.errors import UserError, unknown_name_error
 from benchmark.utils.text import short_repr
 from benchmark.utils.threads import limited_threads
 
-MOST_JOBS = 1024
+MAX_JOBS = 1024
 SCHEDULERS = ("inline", "local", "local-cluster")
 
 
 class InlineExecutor(Executor):
-    """In this process, one task after the other; for debugging: there is nothing to be killed at a limit.
+    """Run tasks in this process, one after the other; meant for debugging.
 
-    Tasks that run the code of a plug-in are given to a worker process all the same, so that nothing
-    a plug-in changes while it works stays here. What a plug-in file does while it is imported, it
-    does here, too.
+    Limits are not supported, since there is no process to kill.
+
+    Tasks that run the code of a plug-in are nevertheless given to a worker process, so that nothing
+    that a plug-in changes at run time remains in this process. What a plug-in file does when it is
+    imported does happen in this process, too.
     """
 
     def __init__(self) -> None:
-        self._crew = Crew()
-        self._held = ExitStack()
-        self._held.enter_context(limited_threads())
+        self._pool = WorkerPool()
+        self._resources = ExitStack()
+        self._resources.enter_context(limited_threads())
 
     def submit(
         self,
@@ -45,43 +47,44 @@ class InlineExecutor(Executor):
         on_gpu: bool = False,
         plugins: tuple[Hashable, ...] = (),
     ) -> Future[Any]:
-        """Run the task; its future is done."""
+        """Run the task, and return a future that is done."""
         future: Future[Any] = Future()
         try:
-            in_worker = partial(self._crew.run_task, "", Limits(), plugins, function)
+            in_worker = partial(self._pool.run_task, "", Limits(), plugins, function)
             future.set_result(in_worker(*args) if plugins else function(*args))
         except Exception as error:
             future.set_exception(error)
         return future
 
     def shutdown(self) -> None:
-        """Give the threads free again."""
-        self._held.close()
-        self._crew.kill_workers("")
+        """Lift the limit on threads, and kill the workers of plug-ins."""
+        self._resources.close()
+        self._pool.kill_workers("")
 
 
 class LocalExecutor(Executor):
-    """In worker processes of this machine.
+    """Run tasks in worker processes of this machine.
 
     Parameters
     ----------
     jobs : int
+        Number of workers.
     limits : Limits
     with_gpus : bool
-        Look for CUDA devices.
+        Whether to look for CUDA devices.
     """
 
     def __init__(self, jobs: int, limits: Limits, with_gpus: bool = False) -> None:
-        self._crew, self._limits = Crew(), limits
+        self._pool, self._limits = WorkerPool(), limits
         self._jobs = jobs
         self._gpus: tuple[int, ...] = ()
         if with_gpus and _may_have_gpus():
-            self._gpus = tuple(range(self._crew.run_task("", limits, (), count_gpus)))
+            self._gpus = tuple(range(self._pool.run_task("", limits, (), count_gpus)))
         self._threads = ThreadPoolExecutor(jobs + len(self._gpus))
 
     @property
     def n_workers(self) -> int:
-        """As many as were asked for."""
+        """Number of workers, as requested."""
         return self._jobs
 
     @property
@@ -96,66 +99,72 @@ class LocalExecutor(Executor):
         on_gpu: bool = False,
         plugins: tuple[Hashable, ...] = (),
     ) -> Future[Any]:
-        """Give the task to a worker; it waits when all are busy."""
-        return self._threads.submit(self._crew.run_task, "", self._limits, plugins, function, *args)
+        """Give the task to a worker; it waits while all workers are busy."""
+        return self._threads.submit(self._pool.run_task, "", self._limits, plugins, function, *args)
 
     def shutdown(self) -> None:
         """Kill the workers."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._crew.kill_workers("")
+        self._pool.kill_workers("")
 
 
 def executor_for(scheduler: str, jobs: int | None, limits: Limits) -> Callable[[bool], Executor]:
-    """What makes the executor that a command asks for, given whether some tasks want a GPU.
+    """Check how a study is to be run, and return a function that starts the executor.
 
     Parameters
     ----------
     scheduler : 'inline', 'local', 'local-cluster' or the address of a Dask scheduler
     jobs : int or None
-        Workers; None is one for each physical core.
+        Number of workers; None is one per physical core.
     limits : Limits
+
+    Returns
+    -------
+    callable (wants_gpu) -> Executor
+        Its argument is whether some tasks can use a GPU. It raises a UserError when there is no
+        Dask cluster at the address.
 
     Raises
     ------
     UserError
-        These do not go together. When the executor is made: there is no such scheduler.
+        The scheduler is unknown, or cannot be combined with the number of jobs or the limits.
     """
     if scheduler not in SCHEDULERS and ":" not in scheduler:
         raise unknown_name_error("scheduler", scheduler, [*SCHEDULERS, "tcp://HOST:PORT"])
-    n = check_jobs(jobs)
+    n_workers = check_jobs(jobs)
     if scheduler == "inline" and limits != Limits():
         raise UserError(
-            "the scheduler 'inline' has no worker to kill at a limit; use 'local', or leave the "
-            "limits out"
+            "the scheduler 'inline' has no worker to kill at a limit; use 'local', or remove the "
+            "limits"
         )
     if scheduler == "inline":
         return lambda gpu: InlineExecutor()
     return lambda gpu: (
-        LocalExecutor(n, limits, gpu)
+        LocalExecutor(n_workers, limits, gpu)
         if scheduler == "local"
-        else DaskExecutor(scheduler, n, limits)
+        else DaskExecutor(scheduler, n_workers, limits)
     )
 
 
 def check_jobs(jobs: int | None) -> int:
-    """Number of workers: the one asked for, or one for each physical core.
+    """Number of workers: the requested one, or one per physical core when it is None.
 
     Raises
     ------
     UserError
-        It is below 1 or above ``MOST_JOBS``.
+        The number is below 1 or above ``MAX_JOBS``.
     """
-    if jobs is not None and not 1 <= jobs <= MOST_JOBS:
-        raise UserError(f"jobs must be a number from 1 to {MOST_JOBS}, not {short_repr(jobs)}")
+    if jobs is not None and not 1 <= jobs <= MAX_JOBS:
+        raise UserError(f"jobs must be a number from 1 to {MAX_JOBS}, not {short_repr(jobs)}")
     return jobs or default_jobs()
 
 
 def default_jobs() -> int:
-    """One worker for each physical core that this process may use."""
+    """Number of physical cores that this process may use."""
     return cpu_count(only_physical_cores=True)
 
 
 def _may_have_gpus() -> bool:
-    """Whether it is worth asking torch, which takes seconds."""
-    devices = ("nvidia0", "kfd", "dxg")  # CUDA, ROCm, Windows' Linux
+    """Whether there may be a GPU, so that importing torch, which takes seconds, is worthwhile."""
+    devices = ("nvidia0", "kfd", "dxg")  # CUDA, ROCm, the Windows Subsystem for Linux
     return platform != "linux" or any(Path("/dev", name).exists() for name in devices)

@@ -1,4 +1,4 @@
-"""The union of results folders, as of one study run on several machines."""
+"""Merge results folders, such as those of one study run on several machines."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ from benchmark.reporting.leaderboard import COLUMNS
 from benchmark.reporting.text_tables import write_leaderboards
 from benchmark.results.folder import ResultsFolder
 from benchmark.results.locks import Claims
-from benchmark.results.store import Store, StoredRows, load_results
+from benchmark.results.store import Store, load_results
+from benchmark.results.stored_rows import StoredRows
 from benchmark.scoring.metrics import METRICS
 from benchmark.utils.files import write_atomic
 from benchmark.utils.status import Status
 
-KEPT = ("plugins", "studies")  # folders whose files are named by their content
-
-SAME = 1e-6  # by which a metric of the same predictions may differ between machines
+COPIED_FOLDERS = ("plugins", "studies")  # their files are named by their content
+TOLERANCE = 1e-6  # by which a metric of the same predictions may differ between machines
 
 Row = dict[str, Any]
 
 
 def merge_results(folders: Iterable[Path], out: Path) -> dict[Path, int]:
-    """Bring the rows and predictions of several results folders together; matrices of features stay where they are.
+    """Merge the rows and predictions of several results folders; cached features are not copied.
 
     Parameters
     ----------
     folders : iterable of Path
     out : Path
-        Results folder to write to; rows that it holds already take part.
+        Results folder to write to; rows that it already holds are part of the result.
 
     Returns
     -------
     dict
-        Rows that each folder brought.
+        Number of rows that were copied from each folder.
 
     Raises
     ------
     UserError
-        There is none but ``out``, one holds no results, a key has two outcomes, or a label stands
-        for two things. Nothing is written then.
+        No folder other than ``out`` is named, a folder holds no results, a key has two different
+        outcomes, or a label stands for different code in two folders. Nothing is written then.
     """
     sources = list(
         dict.fromkeys(
@@ -56,16 +56,16 @@ def merge_results(folders: Iterable[Path], out: Path) -> dict[Path, int]:
     )
     if not sources:
         raise UserError(f"nothing to merge: name a results folder other than --out {out}")
-    taking_part = [*([out.resolve()] if ResultsFolder(out).database.exists() else []), *sources]
-    with ExitStack() as held:
-        stores = [held.enter_context(StoredRows(folder)) for folder in taking_part]
+    merged = [*([out.resolve()] if ResultsFolder(out).database.exists() else []), *sources]
+    with ExitStack() as resources:
+        stores = [resources.enter_context(StoredRows(folder)) for folder in merged]
         for store in stores:
             if store.folder.path in sources:
                 store.check_has_planned_cells()
         _check_equal_outcomes(stores)
         _check_equal_keys(stores)
-        target = held.enter_context(Store(out))
-        brought = {
+        target = resources.enter_context(Store(out))
+        n_copied = {
             store.folder.path: sum(_copy_row(store, row, target) for row in store.rows())
             for store in stores
             if store.folder.path in sources
@@ -76,7 +76,7 @@ def merge_results(folders: Iterable[Path], out: Path) -> dict[Path, int]:
     claims = Claims(out)
     with claims.hold_claim("tables"):
         write_leaderboards(load_results(out, COLUMNS), out)
-    return brought
+    return n_copied
 
 
 def _copy_row(store: StoredRows, row: Row, target: Store) -> bool:
@@ -91,11 +91,12 @@ def _copy_row(store: StoredRows, row: Row, target: Store) -> bool:
 
 
 def _copy_studies_and_plugins(folder: Path, out: Path) -> None:
-    """Copy the studies and the sources of plug-ins that a folder keeps; equal names hold equal content."""
-    for file in (file for name in KEPT for file in (folder / name).rglob("*") if file.is_file()):
-        copy = out / file.relative_to(folder)
-        if not copy.exists():
-            write_atomic(copy, partial(_copy_file, file))
+    """Copy the studies and the plug-in sources of a folder; equal names hold equal content."""
+    for name in COPIED_FOLDERS:
+        for file in (file for file in (folder / name).rglob("*") if file.is_file()):
+            copy = out / file.relative_to(folder)
+            if not copy.exists():
+                write_atomic(copy, partial(_copy_file, file))
 
 
 def _copy_file(source: Path, copy: BinaryIO) -> None:
@@ -104,73 +105,72 @@ def _copy_file(source: Path, copy: BinaryIO) -> None:
 
 
 def _check_equal_outcomes(stores: list[StoredRows]) -> None:
-    first: dict[str, tuple[StoredRows, Row]] = {}
+    """Check that the rows of one key agree in all folders, and that all predictions are intact."""
+    first_outcomes: dict[str, tuple[StoredRows, Row]] = {}
     for store in stores:
         for row in store.rows():
-            if row["status"] == Status.OK:
-                store.folder.read_predictions(
-                    row["key"], row.get("predictions")
-                )  # refuses what is missing, corrupted or changed
-            earlier = first.setdefault(row["key"], (store, _summarize_outcome(row)))
-            if earlier[0] is not store and (
-                difference := _describe_difference(*earlier, store, row)
-            ):
+            if row["status"] == Status.OK:  # reading raises when they are missing or damaged
+                store.folder.read_predictions(row["key"], row.get("predictions"))
+            first_store, first = first_outcomes.setdefault(
+                row["key"], (store, _summarize_outcome(row))
+            )
+            if first_store is store:
+                continue
+            difference = _describe_difference(first_store, first, store, row)
+            if difference:
                 raise UserError(
-                    f"{_describe_row(row)} has two outcomes: {difference}; take one of them out, or run it "
-                    "again with --retry or --force"
+                    f"{_describe_row(row)} has two outcomes: {difference}; remove one of them, or "
+                    "run the cell again with --retry or --force"
                 )
 
 
 def _summarize_outcome(row: Row) -> Row:
-    """What the outcome of a cell is known by: a row less what is of no account, for there may be a million."""
+    """Return the columns that outcomes are compared by; a million whole rows would fill memory."""
     return {name: row[name] for name in ("key", "status", *METRICS) if name in row}
 
 
-def _describe_difference(one: StoredRows, first: Row, two: StoredRows, row: Row) -> str:
+def _describe_difference(first_store: StoredRows, first: Row, store: StoredRows, row: Row) -> str:
+    """Describe how two outcomes of one key differ; "" if they are equal."""
     if first["status"] != row["status"]:
-        return f"'{first['status']}' in {one.folder}, '{row['status']}' in {two.folder}"
+        return f"'{first['status']}' in {first_store.folder}, '{row['status']}' in {store.folder}"
     if row["status"] != Status.OK:
         return ""
-    values = ((name, first.get(name, np.nan), row.get(name, np.nan)) for name in METRICS)
-    differing = next(
-        (each for each in values if not np.isclose(*each[1:], rtol=0, atol=SAME, equal_nan=True)),
-        None,
-    )
-    if differing:
-        name, value, other = differing
-        return f"{name} {value:.6g} in {one.folder}, {other:.6g} in {two.folder}"
-    predictions = [
-        store.folder.read_predictions(row["key"]) for store in (one, two)
-    ]  # each was held against its row
-    same = all(
+    for name in METRICS:
+        values = first.get(name, np.nan), row.get(name, np.nan)
+        if not np.isclose(*values, rtol=0, atol=TOLERANCE, equal_nan=True):
+            in_first, in_second = (f"{value:.6g}" for value in values)
+            return f"{name} {in_first} in {first_store.folder}, {in_second} in {store.folder}"
+    # each file has been compared with the digest in its row already
+    predictions = [each.folder.read_predictions(row["key"]) for each in (first_store, store)]
+    if all(
         np.array_equal(getattr(predictions[0], name), getattr(predictions[1], name))
         for name in ("y_true", "proba", "test_index")
-    )
+    ):
+        return ""
     accuracies = [float((each.labels == each.y_true).mean()) for each in predictions]
     return (
-        ""
-        if same
-        else f"other predictions in {one.folder} (accuracy {accuracies[0]:.4f}) than in {two.folder} ({accuracies[1]:.4f})"
+        f"different predictions in {first_store.folder} (accuracy {accuracies[0]:.4f}) "
+        f"and {store.folder} (accuracy {accuracies[1]:.4f})"
     )
 
 
 def _check_equal_keys(stores: list[StoredRows]) -> None:
-    """Refuse a label whose code, parameters or data differ between folders that have both run it."""
-    known: dict[str, tuple[StoredRows, str]] = {}
+    """Refuse a label whose code, parameters or data differ between folders that both ran it."""
+    first_keys: dict[str, tuple[StoredRows, str]] = {}
     for store in stores:
         for label, key in _list_stored_labels(store):
-            other, other_key = known.setdefault(label, (store, key))
-            if key != other_key:
-                name = _describe_row(json.loads(label) | {"key": f"{other_key} or {key}"})
+            first_store, first_key = first_keys.setdefault(label, (store, key))
+            if key != first_key:
+                name = _describe_row(json.loads(label) | {"key": f"{first_key} or {key}"})
                 raise UserError(
-                    f"{name} is not the same in {other.folder} and {store.folder}: its code "
+                    f"{name} is not the same in {first_store.folder} and {store.folder}: its code "
                     "differs; merge only one of them"
                 )
 
 
 def _list_stored_labels(store: StoredRows) -> Iterator[tuple[str, str]]:
-    done = store.statuses_by_key()
-    return ((label, key) for label, key in store.planned_cells() if key in done)
+    stored = store.statuses_by_key()
+    return ((label, key) for label, key in store.planned_cells() if key in stored)
 
 
 def _predictions_path(store: StoredRows, row: Row) -> Path:

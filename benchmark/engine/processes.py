@@ -1,4 +1,4 @@
-"""Processes: started where Ctrl-C does not reach them, measured, killed with all that they started, and how they ended."""
+"""Processes: start them out of reach of Ctrl-C, measure and kill them, describe how they ended."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ from multiprocessing.context import SpawnProcess
 
 import psutil
 
-BEAT = 0.5  # seconds that a process whose pipe is closed has to end
+POLL_SECONDS = 0.5  # between two checks of a process
+EXIT_SECONDS = 0.5  # that a process has to end after its pipe was closed
 
 
 @contextmanager
 def block_interrupts() -> Iterator[None]:
-    """Let processes that are started meanwhile never hear of Ctrl-C, which reaches all of a terminal's: their parent decides."""
+    """Start the processes of this block with interrupts blocked.
+
+    Ctrl-C reaches every process of a terminal; whether the workers end is up to their parent.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # which, when it starts, lets interrupts through again
+    resource_tracker.ensure_running()  # first, since it unblocks interrupts when it starts
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -30,16 +34,16 @@ def block_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class Watch:
-    """Kills processes that have kept their parent waiting for too long.
+class Watchdog:
+    """Kill processes that keep their parent waiting for too long.
 
-    One thread looks after all of them: to start a thread for each message would take longer than
-    the message.
+    One thread watches all of them, since starting a thread per message would take longer than the
+    message.
 
     Parameters
     ----------
     limit : float
-        Seconds that a process may take.
+        Seconds that the parent waits for a process.
     """
 
     def __init__(self, limit: float) -> None:
@@ -64,7 +68,7 @@ class Watch:
 
     def _kill_overdue_processes(self) -> None:
         while True:
-            time.sleep(BEAT)
+            time.sleep(POLL_SECONDS)
             with self._lock:
                 for process, since in self._waiting.items():
                     if time.monotonic() - since > self._limit:
@@ -72,34 +76,38 @@ class Watch:
 
 
 def kill_and_describe_exit(process: SpawnProcess) -> str:
-    """See a process off whose pipe is closed, and say how it ended: it is all but dead, or has closed its files and lives on."""
-    deadline = time.monotonic() + BEAT
-    while (
-        process.is_alive() and time.monotonic() < deadline
-    ):  # join(timeout) would wait for ever if the sentinel is closed
+    """Kill a process whose pipe is closed, and describe how it ended.
+
+    Such a process is about to end, or has closed its files and keeps running.
+    """
+    deadline = time.monotonic() + EXIT_SECONDS
+    # not join(timeout), which would wait forever if the process has closed its sentinel
+    while process.is_alive() and time.monotonic() < deadline:
         time.sleep(0.01)
-    lives = process.is_alive()
+    still_runs = process.is_alive()
     kill_process_tree(process)
     return (
         "closed its connection to the runner, and was killed"
-        if lives
+        if still_runs
         else _describe_exit_code(process.exitcode)
     )
 
 
 def resident_bytes(process: SpawnProcess) -> int:
-    """Memory that a process holds, without what it has memory-mapped where the system tells."""
+    """Resident memory of a process in bytes, 0 if it has ended.
+
+    On Linux, which reports it, memory-mapped files are not counted: all workers share the feature
+    matrices that they map.
+    """
     try:
-        held = psutil.Process(process.pid).memory_info()
+        memory = psutil.Process(process.pid).memory_info()
     except psutil.NoSuchProcess:
         return 0
-    return held.rss - getattr(
-        held, "shared", 0
-    )  # Linux tells what is a map of a file, such as a matrix that all workers share
+    return memory.rss - getattr(memory, "shared", 0)
 
 
 def kill_process_tree(process: SpawnProcess) -> None:
-    """Kill a process and all that it started, also what it has left behind in its process group."""
+    """Kill a process, its descendants, and whatever is left in its process group."""
     with suppress(psutil.NoSuchProcess):
         for child in psutil.Process(process.pid).children(recursive=True):
             with suppress(psutil.NoSuchProcess):
@@ -113,13 +121,11 @@ def kill_process_tree(process: SpawnProcess) -> None:
 
 def _describe_exit_code(exitcode: int | None) -> str:
     if exitcode is None or exitcode >= 0:
-        return f"left with exit code {exitcode}"
+        return f"exited with code {exitcode}"
     name = (
         signal.Signals(-exitcode).name
         if -exitcode in set(signal.Signals)
         else f"signal {-exitcode}"
     )
-    guess = (
-        " from outside, most likely by the system for want of memory" if name == "SIGKILL" else ""
-    )
+    guess = ", probably by the operating system because memory ran out" if name == "SIGKILL" else ""
     return f"was killed by {name}{guess}"

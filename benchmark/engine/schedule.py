@@ -1,4 +1,4 @@
-"""What is to be done next: first the matrices of features, each once, then the cells whose matrices are there."""
+"""The order of tasks: each missing feature matrix once, then the cells whose matrices are ready."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ class CellTask:
     ----------
     cell : Cell
     on_gpu : bool
+        Whether it runs on a GPU.
     """
 
     cell: Cell
@@ -47,76 +48,77 @@ class CellTask:
 
     @property
     def plugins(self) -> tuple[ResolvedSpec, ...]:
-        """Plug-ins whose code it runs."""
+        """Plug-ins whose code the task runs."""
         return plugins_of_cell(self.cell)
 
 
 @dataclass(frozen=True)
 class MatrixTask:
-    """The computation of a matrix of features.
+    """The computation of a feature matrix.
 
     Parameters
     ----------
     key : str
         Content key of the matrix.
     cell : Cell
-        One of those that need it.
-    part : int
-        Which of the cell's matrices it is.
+        One of the cells that need it.
+    matrix_index : int
+        Index of the matrix in ``required_matrices(cell)``.
     """
 
     key: str
     cell: Cell
-    part: int
+    matrix_index: int
     on_gpu = False
 
     @property
     def plugins(self) -> tuple[ResolvedSpec, ...]:
-        """Plug-ins whose code it runs."""
-        return select_external_specs([required_matrices(self.cell)[self.part].spec])
+        """Plug-ins whose code the task runs."""
+        return select_external_specs([required_matrices(self.cell)[self.matrix_index].spec])
 
 
 Task = CellTask | MatrixTask
 
 
 def plugins_of_cell(cell: Cell) -> tuple[ResolvedSpec, ...]:
-    """Plug-ins whose code evaluating a cell runs."""
+    """Plug-ins whose code runs when a cell is evaluated."""
     return select_external_specs((*cell.extractor, *cell.strategy, cell.model))
 
 
 class Schedule:
-    """Hands out tasks, each to one runner only.
+    """Hand out tasks, each to one runner only.
 
-    Work without plug-ins comes first, then that of each set of plug-ins, since a worker that has
-    run one is used for no other. Within these the matrices that are missing come first: they keep
-    every worker busy, and all cells share them. A cell is handed out when its matrices are there,
-    and those behind it do not wait for it. Cells are drawn from a generator as they are needed.
+    Tasks without plug-ins come first, followed by those of one set of plug-ins after the other,
+    since a worker that has run one plug-in is used for no other. Within each of these groups,
+    missing feature matrices come first: they keep every worker busy, and cells share them. A cell
+    is handed out as soon as its matrices are stored; the cells behind it do not wait for it. Cells
+    are drawn from a generator as they are needed.
 
     Parameters
     ----------
-    wanted : callable giving an iterator of Cell
-        The cells to be evaluated; called once more than there are sets of plug-ins.
+    wanted : callable () -> iterator of Cell
+        Gives the cells to evaluate; called once, and again for each set of plug-ins.
     datasets : label to Dataset
-    folder : Path
-        Results folder.
+    folder : ResultsFolder
     claims : Claims
     is_done : callable (key) -> bool
-        Whether a cell was evaluated, by whomever, so that it is not to be again.
+        Whether a cell has been evaluated by this runner or another one.
 
     Attributes
     ----------
     n_cells : int
+        Number of cells to evaluate.
     n_matrices : int
+        Number of feature matrices to compute.
     plugins : list of tuple of ResolvedSpec
-        Sets of plug-ins, in the order in which their work is handed out; the first is the empty
-        one.
+        Sets of plug-ins, in the order in which their tasks are handed out; the first is empty.
     wants_gpu : bool
         Whether some of the cells can use a GPU.
     has_gpu : bool
-        Whether those are to be handed out apart.
+        Whether cells that can use a GPU are handed out separately.
     unevaluated : list of (Cell, outcome)
-        Cells that cannot be evaluated since a matrix of theirs could not be computed; to be taken
-        by the runner.
+        Cells that cannot be evaluated because one of their matrices could not be computed. The
+        runner takes them from this list.
     """
 
     def __init__(
@@ -138,7 +140,7 @@ class Schedule:
         self.plugins: list[tuple[ResolvedSpec, ...]] = []
         self._failed: dict[str, Outcome] = {}
         self._blocked: defaultdict[str, list[Cell]] = defaultdict(list)
-        self._elsewhere: list[Task] = []
+        self._claimed_elsewhere: list[Task] = []
         self.wants_gpu = self.has_gpu = False
         self.unevaluated: list[tuple[Cell, Outcome]] = []
         self.n_cells = self._survey_cells(wanted())
@@ -147,26 +149,32 @@ class Schedule:
         self._undrawn = self._order_by_plugins(wanted)
 
     def claim_next_task(self, on_gpu: bool = False) -> Task | None:
-        """Claim a task that can begin now; None when there is none at the moment."""
+        """Claim a task that can start now.
+
+        Returns
+        -------
+        Task or None
+            None when there is no such task at the moment.
+        """
         queue = self._ready[on_gpu]
         while queue or self._fill_queue(queue):
             task = queue.popleft()
             if not self._claims.claim(task.key):
-                self._elsewhere.append(task)
-            elif self._has_result(task):  # another runner was quicker
+                self._claimed_elsewhere.append(task)
+            elif self._has_result(task):  # another runner was faster
                 self.finish_task(task, {"status": Status.OK})
             else:
                 return task
         return None
 
     def finish_task(self, task: Task, outcome: Outcome) -> None:
-        """Take note of how a task ended (a cell's row is stored by now), and give its claim back."""
+        """Record how a task ended, and release its claim; the row of a cell is already stored."""
         self._claims.release(task.key)
         if isinstance(task, CellTask):
             return
         del self._missing[task.key]
         if outcome["status"] != Status.OK:
-            label = required_matrices(task.cell)[task.part].spec.label
+            label = required_matrices(task.cell)[task.matrix_index].spec.label
             self._failed[task.key] = {
                 **outcome,
                 "reason": f"extracting {label}: {outcome['reason']}",
@@ -175,52 +183,60 @@ class Schedule:
             self._queue_or_block_cell(cell)
 
     def requeue_claimed_tasks(self) -> bool:
-        """Offer again what other runners were at; whether there is any."""
-        elsewhere, self._elsewhere = self._elsewhere, []
-        for task in elsewhere:
+        """Queue the tasks again that other runners had claimed.
+
+        Returns
+        -------
+        bool
+            Whether there are such tasks.
+        """
+        tasks, self._claimed_elsewhere = self._claimed_elsewhere, []
+        for task in tasks:
             self._ready[task.on_gpu].append(task)
-        return bool(elsewhere)
+        return bool(tasks)
 
     def _survey_cells(self, cells: Iterator[Cell]) -> int:
+        """List missing matrices and sets of plug-ins, and return the number of distinct cells."""
         keys: set[str] = set()
         plugins: dict[tuple[ResolvedSpec, ...], None] = {(): None}
         for cell in cells:
             keys.add(cell.key)
             plugins[plugins_of_cell(cell)] = None
             self.wants_gpu = self.wants_gpu or uses_gpu(cell.model)
-            for part in range(len(required_matrices(cell))):
-                task = MatrixTask(self._matrix_key(cell, part), cell, part)
+            for matrix_index in range(len(required_matrices(cell))):
+                task = MatrixTask(self._matrix_key(cell, matrix_index), cell, matrix_index)
                 if task.key not in self._missing and not self._has_result(task):
                     self._missing[task.key] = task
                     plugins[task.plugins] = None
-        self.plugins = sorted(
-            plugins, key=len
-        )  # the matrices of a cell are of some of its plug-ins: they come before it
+        # The plug-ins of a matrix are a subset of those of its cells, so that smaller sets of
+        # plug-ins come first.
+        self.plugins = sorted(plugins, key=len)
         return len(keys)
 
     def _order_by_plugins(
         self, wanted: Callable[[], Iterator[Cell]]
     ) -> Iterator[MatrixTask | Cell]:
-        """Matrices and cells, set of plug-ins by set of plug-ins."""
+        """Yield matrix tasks and cells, grouped by their set of plug-ins."""
         missing = list(self._missing.values())
         for plugins in self.plugins:
             yield from (task for task in missing if task.plugins == plugins)
             yield from (cell for cell in wanted() if plugins_of_cell(cell) == plugins)
 
     def _fill_queue(self, queue: deque[Task]) -> bool:
-        """Draw matrices and cells until one goes into the queue."""
-        for drawn in self._undrawn:
-            if isinstance(drawn, MatrixTask):
-                self._ready[False].append(drawn)
+        """Draw matrix tasks and cells until one is in the queue; return whether one is."""
+        for task_or_cell in self._undrawn:
+            if isinstance(task_or_cell, MatrixTask):
+                self._ready[False].append(task_or_cell)
             else:
-                self._queue_or_block_cell(drawn)
+                self._queue_or_block_cell(task_or_cell)
             if queue:
                 return True
         return False
 
     def _queue_or_block_cell(self, cell: Cell) -> None:
-        for part in range(len(required_matrices(cell))):
-            key = self._matrix_key(cell, part)
+        """Queue a cell whose matrices are stored, else keep it until the first missing one is."""
+        for matrix_index in range(len(required_matrices(cell))):
+            key = self._matrix_key(cell, matrix_index)
             if key in self._failed:
                 self.unevaluated.append((cell, self._failed[key]))
                 return
@@ -239,7 +255,7 @@ class Schedule:
 
 
 class MatrixKeys:
-    """Content keys of matrices, each computed once.
+    """Content keys of feature matrices, each computed once.
 
     Parameters
     ----------
@@ -250,9 +266,9 @@ class MatrixKeys:
         self._datasets = datasets
         self._known: dict[tuple[object, ...], str] = {}
 
-    def __call__(self, cell: Cell, part: int) -> str:
-        """Key of one of a cell's matrices."""
-        spec, *occluded = required_matrices(cell)[part]
+    def __call__(self, cell: Cell, matrix_index: int) -> str:
+        """Key of one of a cell's matrices, by its index in ``required_matrices(cell)``."""
+        spec, *occluded = required_matrices(cell)[matrix_index]
         training = (
             (cell.split, cell.fold, cell.imbalance, cell.train_size, cell.seed)
             if learns_in_fit(spec)
@@ -262,11 +278,11 @@ class MatrixKeys:
         decided_by = (cell.fingerprint, spec, *training, *covered)
         if decided_by not in self._known:
             train, _ = train_test_indices(cell, self._datasets[cell.dataset.label])
-            self._known[decided_by] = matrix_key(cell, part, train)
+            self._known[decided_by] = matrix_key(cell, matrix_index, train)
         return self._known[decided_by]
 
 
 @lru_cache(maxsize=1024)
 def uses_gpu(model: ResolvedSpec) -> bool:
-    """Whether a model would run on a GPU where there is one."""
+    """Whether a model runs on a GPU if there is one."""
     return takes_images(model) and getattr(build_component(model), "uses_gpu", False)

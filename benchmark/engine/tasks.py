@@ -1,6 +1,6 @@
-"""What a worker is asked to do: compute one matrix of features, or evaluate one cell.
+"""Tasks of a worker: compute one feature matrix, or evaluate one cell.
 
-The arguments are small; data sets and matrices are files that the worker opens.
+Their arguments are small; data sets and feature matrices are files that the worker opens.
 """
 
 from __future__ import annotations
@@ -19,18 +19,23 @@ from benchmark.study.cell import Cell
 def evaluate_cell(
     cell: Cell, data: Path, folder: Path, accelerate: bool = False, gpu: int | None = None
 ) -> dict[str, Any]:
-    """Row of a cell, whose predictions are written; see ``evaluate_on_dataset``.
+    """Evaluate a cell: write its predictions and return its row; see ``evaluate_on_dataset``.
 
     Parameters
     ----------
     cell : Cell
     data : Path
-        As ``store_dataset`` gave it.
+        Path of the stored data set, as returned by ``store_dataset``.
     folder : Path
         Results folder.
     accelerate : bool
+        Whether to use scikit-learn-intelex.
     gpu : int, optional
-        The CUDA device to be used.
+        CUDA device to use.
+
+    Returns
+    -------
+    dict
     """
     if gpu is not None:
         import torch
@@ -39,27 +44,36 @@ def evaluate_cell(
     return evaluate_on_dataset(cell, open_dataset(data), folder, accelerate)
 
 
-def compute_matrix(cell: Cell, part: int, data: Path, folder: Path) -> dict[str, Any]:
-    """Compute one of a cell's matrices of features into the cache.
+def compute_matrix(cell: Cell, matrix_index: int, data: Path, folder: Path) -> dict[str, Any]:
+    """Compute one of a cell's feature matrices and store it in the cache.
+
+    Parameters
+    ----------
+    cell : Cell
+    matrix_index : int
+        Index of the matrix in ``required_matrices(cell)``.
+    data : Path
+        Path of the stored data set, as returned by ``store_dataset``.
+    folder : Path
+        Results folder.
 
     Returns
     -------
     dict
-        What a row says of how it ended: 'status', 'reason', and the traceback if there is one.
+        How it ended: 'status', 'reason', and 'traceback' if an exception was raised.
     """
     dataset = open_dataset(data)
-    return capture_outcome(
-        lambda: (
-            load_or_compute_matrix(
-                build_components(cell, dataset), part, ResultsFolder(folder).features
-            )
-            and {}
-        )
-    )
+
+    def compute() -> dict[str, Any]:
+        components, cache = build_components(cell, dataset), ResultsFolder(folder).features
+        load_or_compute_matrix(components, matrix_index, cache)
+        return {}
+
+    return capture_outcome(compute)
 
 
 def count_gpus() -> int:
-    """Count the CUDA devices that torch can use here."""
+    """Count the CUDA devices that torch can use on this machine."""
     import torch
 
     return torch.cuda.device_count()

@@ -232,7 +232,7 @@ def test_the_time_per_image_stands_beside_the_fastest_of_the_registry(kind, name
 
 
 IN_OWN_PROCESS = {
-    "os._exit(0)": "FAILED  gives_features: the check did not complete: the worker left with exit code 0",
+    "os._exit(0)": "FAILED  gives_features: the check did not complete: the worker exited with code 0",
     "os.fork()": "FAILED  process_is_left_alone: it copies the process",
     "np.seterr(all='raise')": "FAILED  process_is_left_alone: it changes for all code in the process NumPy's",
     "sklearn.set_config(transform_output='pandas')": "scikit-learn's configuration: use `with",
@@ -252,9 +252,7 @@ def test_a_plug_in_that_ends_or_changes_its_process_fails_one_check(statement, t
 def test_a_plug_in_that_ends_the_process_when_it_is_imported_is_a_users_error(tmp_path):
     done = check_in_a_process(tmp_path, "pass", "os._exit(0)")
     assert done.returncode == 2
-    assert (
-        done.stderr.strip() == "error: the check did not complete: the worker left with exit code 0"
-    )
+    assert done.stderr.strip() == "error: the check did not complete: the worker exited with code 0"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")

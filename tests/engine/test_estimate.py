@@ -10,29 +10,27 @@ FAULTS = str(Path(__file__).parents[1] / "faults.py")
 
 
 def study(**axes):
-    wanted = {
+    defaults = {
         "extractors": [f"{FAULTS}:Constant(seconds=0.2)"],
         "models": [f"{FAULTS}:Honest(seconds=0.3)"],
     }
-    return load_study("digits", **{**wanted, **axes})
+    return load_study("digits", **{**defaults, **axes})
 
 
-def test_the_estimate_is_the_median_of_rows_alike(tmp_path):
+def test_the_estimate_is_the_median_of_comparable_rows(tmp_path):
     rows = run(study(seeds=[0]), tmp_path / "known")
-    found = estimate_remaining_work(make_plan(study(seeds=[1, 2])), tmp_path / "new")
-    assert (found.n_cells, found.n_known, found.n_rows) == (6, 6, 3)
-    cell, matrix = (
-        rows[["resample_s", "fit_s", "predict_s"]].sum(axis=1).median(),
-        rows["extract_s"].median(),
-    )
-    assert cell >= 0.3
-    assert matrix >= 4 * 0.2, "four batches of images"
-    assert found.seconds == pytest.approx(6 * cell + matrix)
-    assert 0.1 < found.mb < 1
-    assert not found.unknown
-    said = "\n".join(found.summary_lines(workers=2))
-    assert "6 cells judged by the median" in said
-    assert str(tmp_path / "known") in said
+    estimate = estimate_remaining_work(make_plan(study(seeds=[1, 2])), tmp_path / "new")
+    assert (estimate.n_cells, estimate.n_known, estimate.n_rows) == (6, 6, 3)
+    cell_s = rows[["resample_s", "fit_s", "predict_s"]].sum(axis=1).median()
+    matrix_s = rows["extract_s"].median()
+    assert cell_s >= 0.3
+    assert matrix_s >= 4 * 0.2, "four batches of images"
+    assert estimate.seconds == pytest.approx(6 * cell_s + matrix_s)
+    assert 0.1 < estimate.mb < 1
+    assert not estimate.unknown
+    summary = "\n".join(estimate.summary_lines(workers=2))
+    assert "6 cells estimated from the median" in summary
+    assert str(tmp_path / "known") in summary
 
 
 def test_stored_cells_and_matrices_are_not_counted(tmp_path):
@@ -44,26 +42,26 @@ def test_stored_cells_and_matrices_are_not_counted(tmp_path):
     assert more.n_cells == 3
     assert more.seconds == pytest.approx(
         3 * (rows["fit_s"] + rows["predict_s"]).median(), abs=0.05
-    ), "the matrix is there"
+    ), "the matrix is stored already"
 
 
-def test_what_no_row_is_like_is_said_and_not_guessed(tmp_path):
+def test_cells_without_a_comparable_row_are_listed_and_not_guessed(tmp_path):
     run(study(seeds=[0]), tmp_path / "known")
-    found = estimate_remaining_work(
+    estimate = estimate_remaining_work(
         make_plan(
             study(models=["knn", f"{FAULTS}:Honest(seconds=0.3)"], datasets=["digits", "faces"])
         ),
         tmp_path / "new",
     )
-    assert found.n_known == 3
-    assert sum(found.unknown.values()) == 9 + 1
-    assert "not counted" in "\n".join(found.summary_lines(1))
+    assert estimate.n_known == 3
+    assert sum(estimate.unknown.values()) == 9 + 1
+    assert "not counted" in "\n".join(estimate.summary_lines(1))
 
 
-def test_with_nothing_stored_no_time_is_claimed(tmp_path):
-    found = list(estimate_remaining_work(make_plan(study()), tmp_path / "new").summary_lines(1))
-    assert found[0].startswith("3 cells to run; ")
-    assert "0 cells judged" in found[1]
+def test_without_stored_rows_no_time_is_given(tmp_path):
+    lines = list(estimate_remaining_work(make_plan(study()), tmp_path / "new").summary_lines(1))
+    assert lines[0].startswith("3 cells to run; ")
+    assert "0 cells estimated" in lines[1]
 
 
 def test_cells_that_will_be_skipped_are_not_counted_among_those_to_run(tmp_path):

@@ -1,4 +1,4 @@
-"""Promises of every executor, and the limits of a worker."""
+"""What every executor guarantees, and the limits of a worker."""
 
 import ctypes
 import operator
@@ -12,7 +12,7 @@ from multiprocessing.context import SpawnProcess
 import psutil
 import pytest
 
-from benchmark.engine.dask_executor import _Silence
+from benchmark.engine.dask_executor import _SilenceMonitor
 from benchmark.engine.executors import LocalExecutor, executor_for
 from benchmark.engine.worker import EndedError, Limits, Worker
 from benchmark.errors import UserError
@@ -22,21 +22,28 @@ SPAN = (
     "[__import__('time').monotonic(), __import__('time').sleep(2), __import__('time').monotonic()]"
 )
 THREADS_OF_EVERY_LIBRARY = """[
-    __import__("torch").get_num_threads(), __import__("cv2").getNumThreads(), __import__("joblib").cpu_count(),
-    *(library["num_threads"] for library in [__import__("sklearn.svm"), __import__("threadpoolctl").threadpool_info()][1]),
+    __import__("torch").get_num_threads(),
+    __import__("cv2").getNumThreads(),
+    __import__("joblib").cpu_count(),
+    *(
+        library["num_threads"]
+        for library in [
+            __import__("sklearn.svm"), __import__("threadpoolctl").threadpool_info()
+        ][1]
+    ),
 ]"""
 
 
 @pytest.fixture(scope="module", params=["inline", "local", "local-cluster"])
 def executor(request):
-    with executor_for(request.param, 2, Limits())(False) as made:
-        yield made
+    with executor_for(request.param, 2, Limits())(False) as executor:
+        yield executor
 
 
 @pytest.fixture(scope="module", params=["local", "local-cluster"])
 def pool(request):
-    with executor_for(request.param, 2, Limits())(False) as made:
-        yield made
+    with executor_for(request.param, 2, Limits())(False) as executor:
+        yield executor
 
 
 def test_a_future_gives_the_result(executor):
@@ -58,17 +65,15 @@ def test_every_library_is_held_to_one_thread(executor):
 
 
 def test_two_workers_work_at_once(pool):
-    wait([pool.submit(time.sleep, 0.5) for _ in range(2)])  # both are started
-    (begun, _, ended), (begun_too, _, ended_too) = [
-        future.result() for future in [pool.submit(eval, SPAN) for _ in range(2)]
-    ]
-    assert max(begun, begun_too) < min(ended, ended_too)
+    wait([pool.submit(time.sleep, 0.5) for _ in range(2)])  # both workers are started
+    spans = [future.result() for future in [pool.submit(eval, SPAN) for _ in range(2)]]
+    assert max(start for start, _, _ in spans) < min(end for _, _, end in spans)
 
 
-@pytest.mark.parametrize("how", [(os._exit, 0), (os._exit, 3), (ctypes.string_at, 0), (os.abort,)])
-def test_a_worker_that_dies_ends_its_task_and_is_replaced(pool, how):
+@pytest.mark.parametrize("task", [(os._exit, 0), (os._exit, 3), (ctypes.string_at, 0), (os.abort,)])
+def test_a_worker_that_dies_ends_its_task_and_is_replaced(pool, task):
     with pytest.raises(EndedError) as caught:
-        pool.submit(*how).result(timeout=30)
+        pool.submit(*task).result(timeout=30)
     assert caught.value.status == "crashed"
     assert pool.submit(operator.add, 1, 2).result() == 3
 
@@ -78,7 +83,7 @@ def test_workers_are_reused():
         assert len({local.submit(os.getpid).result() for _ in range(5)}) == 1
 
 
-def test_a_time_limit_kills_what_ignores_every_signal_and_what_it_started():
+def test_a_time_limit_kills_a_task_that_ignores_signals_and_its_child_processes():
     worker, limits = Worker(), Limits(time=1.0)
     worker.run_task(limits, os.getpid)
     stubborn = (
@@ -102,7 +107,7 @@ def test_a_memory_limit_kills_a_worker_that_passes_it():
     assert worker.run_task(limits, operator.add, 1, 2) == 3
 
 
-def test_what_an_earlier_task_left_in_memory_is_not_the_next_ones_fault():
+def test_memory_left_by_an_earlier_task_does_not_count_against_the_next_one():
     worker, limits = Worker(), Limits(memory=800_000_000)
     worker.run_task(limits, exec, "import builtins; builtins.left_behind = b'x' * 400_000_000")
     first = worker.run_task(limits, os.getpid)
@@ -110,7 +115,7 @@ def test_what_an_earlier_task_left_in_memory_is_not_the_next_ones_fault():
     assert worker.run_task(limits, os.getpid) != first, "together they were more than the limit"
 
 
-def test_shutdown_kills_what_runs_at_once():
+def test_shutdown_kills_running_tasks_immediately():
     with LocalExecutor(2, Limits()) as local:
         pids = [local.submit(os.getpid).result() for _ in range(2)]
         endless = local.submit(time.sleep, 1000)
@@ -130,31 +135,31 @@ def test_shutdown_kills_what_runs_at_once():
         ("locall", Limits(), "did you mean 'local'"),
     ],
 )
-def test_an_executor_that_cannot_be_is_a_users_error(scheduler, limits, message):
+def test_an_executor_that_cannot_be_started_is_a_user_error(scheduler, limits, message):
     with pytest.raises(UserError, match=message):
         executor_for(scheduler, 1, limits)(False)
 
 
-def killed_at_start(times, monkeypatch):
-    """Have processes be killed while they import, as the system does when memory is short."""
-    start, left = SpawnProcess.start, [None] * times
+def kill_at_start(n_processes, monkeypatch):
+    """Kill the next processes while they import, as the system does when memory is short."""
+    start, remaining = SpawnProcess.start, [None] * n_processes
 
     def start_and_kill(process):
         start(process)
-        if left:
-            left.pop()
+        if remaining:
+            remaining.pop()
             process.kill()
 
     monkeypatch.setattr(SpawnProcess, "start", start_and_kill)
 
 
 def test_a_worker_killed_while_it_starts_is_started_again(monkeypatch):
-    killed_at_start(2, monkeypatch)
+    kill_at_start(2, monkeypatch)
     assert Worker().run_task(Limits(), operator.add, 1, 2) == 3
 
 
 def test_workers_that_are_always_killed_while_they_start_end_the_task_not_the_run(monkeypatch):
-    killed_at_start(3, monkeypatch)
+    kill_at_start(3, monkeypatch)
     worker = Worker()
     with pytest.raises(
         EndedError,
@@ -166,7 +171,7 @@ def test_workers_that_are_always_killed_while_they_start_end_the_task_not_the_ru
     assert worker.run_task(Limits(), operator.add, 1, 2) == 3
 
 
-def test_only_the_worker_itself_answers_and_only_to_the_present_task():
+def test_only_the_worker_itself_answers_and_only_the_current_task():
     worker = Worker()
     for k in range(5):
         assert worker.run_task(Limits(), eval, f"[__import__('os').fork() and 0, {k}][1]") == k
@@ -183,23 +188,23 @@ def test_a_copy_of_a_worker_writes_no_file(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["own"]
 
 
-def test_that_no_dask_worker_answers_is_said_once_and_that_one_answers_again(caplog, monkeypatch):
+def test_silence_of_all_dask_workers_is_reported_once_and_so_is_its_end(caplog, monkeypatch):
     monkeypatch.setattr("benchmark.engine.dask_executor.SILENCE", 0.05)
-    silence = _Silence()
-    for seen in ({"a": 1.0}, {"a": 1.0}, {}, {"a": 1.0}):
-        silence.update_last_seen(seen)
+    silence = _SilenceMonitor()
+    for last_seen in ({"a": 1.0}, {"a": 1.0}, {}, {"a": 1.0}):
+        silence.update_last_seen(last_seen)
         time.sleep(0.1)
     assert [message.partition(":")[0] for message in caplog.messages] == [
         "no Dask worker has answered for 0 s"
     ]
     silence.update_last_seen({"a": 2.0})
-    assert caplog.messages[1:] == ["Dask workers answer again: the run goes on"]
+    assert caplog.messages[1:] == ["Dask workers answer again: the run continues"]
 
 
 def test_the_command_line_prints_that_no_dask_worker_answers():
     code = (
         "import time, benchmark.__main__ as command, benchmark.engine.dask_executor as executor\n"
-        "command._silence_libraries(); executor.SILENCE = 0; silence = executor._Silence()\n"
+        "command._silence_libraries(); executor.SILENCE = 0; silence = executor._SilenceMonitor()\n"
         "for _ in range(3): silence.update_last_seen({'a': 1.0}); time.sleep(0.01)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

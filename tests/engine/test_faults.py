@@ -1,4 +1,4 @@
-"""Cells that go wrong in every way: each is a row that says so, in time, and no other cell is touched."""
+"""A cell that fails in any way becomes a row with a status and a reason; no other is affected."""
 
 import subprocess
 import sys
@@ -17,9 +17,9 @@ ENDS = {
     "segfaults": ("crashed", "killed by SIGSEGV"),
     "raises": ("failed", "RuntimeError: the lens cap is on"),
     "predicts_na_n": ("failed", "NaN or infinite"),
-    "leaves_silently": ("crashed", "left with exit code 0"),
-    "warns_of_nothing": ("failed", "a MuteError that cannot say what it is"),
-    "leaves_a_child_and_dies": ("crashed", "left with exit code 7"),
+    "leaves_silently": ("crashed", "exited with code 0"),
+    "warns_of_nothing": ("failed", "a MuteError without a readable message"),
+    "leaves_a_child_and_dies": ("crashed", "exited with code 7"),
     "closes_all_and_sleeps": ("crashed", "closed its connection"),
     "interrupts": ("failed", "KeyboardInterrupt"),
     "forks_and_returns": ("ok", ""),
@@ -30,7 +30,7 @@ ENDS = {
     "warns_at_length": ("ok", ""),
     "raises_what_nobody_catches": ("failed", "OddError"),
     "leaves": ("failed", "SystemExit: 3"),
-    "sends_rubbish": ("crashed", "sent something that is no answer"),
+    "sends_rubbish": ("crashed", "sent an invalid message"),
 }
 HONEST = ["majority", "knn", "gaussian_nb"]
 
@@ -61,7 +61,7 @@ NAMES = (
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory):
-    """Rows of the faulty study by model, when each fault began, and when its row came."""
+    """Rows of the faulty study by model, the time when each fault began, and when its row came."""
     folder, ended = tmp_path_factory.mktemp("faults"), {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WORK_LOG", str(folder / "log"))
@@ -99,7 +99,7 @@ def test_every_honest_cell_among_faults_is_ok(outcome, name):
     assert rows.loc[name, "status"] == "ok"
 
 
-def test_what_a_plug_in_says_at_length_is_cut_where_it_is_stored(outcome):
+def test_long_messages_of_a_plug_in_are_truncated_where_they_are_stored(outcome):
     rows, _, _ = outcome
     assert rows["reason"].str.len().max() < 1100
     assert rows["traceback"].dropna().str.len().max() < 20_100
@@ -109,7 +109,7 @@ def test_what_a_plug_in_says_at_length_is_cut_where_it_is_stored(outcome):
     assert "the history of the training is not stored: it has 10 MB" in notes
 
 
-def test_an_extractor_that_faults_ends_all_its_cells_and_is_tried_once(tmp_path, monkeypatch):
+def test_an_extractor_that_fails_is_tried_once_and_ends_all_its_cells(tmp_path, monkeypatch):
     monkeypatch.setenv("WORK_LOG", str(tmp_path / "log"))
     extractors = [f"{FAULTS}:SleepingExtractor", f"{FAULTS}:CrashingExtractor", "pixels"]
     rows = run(
@@ -130,7 +130,7 @@ def test_an_extractor_that_faults_ends_all_its_cells_and_is_tried_once(tmp_path,
     assert [log.count("SleepingExtractor"), log.count("CrashingExtractor")] == [1, 1]
 
 
-def test_what_ended_badly_is_run_again_only_when_asked(tmp_path):
+def test_cells_that_failed_are_run_again_only_on_request(tmp_path):
     models = [f"{FAULTS}:Segfaults", f"{FAULTS}:Raises", "majority"]
     ends = [
         run(faulty(models=models), tmp_path, jobs=2, retry=retry).set_index("model")["ended"]
@@ -141,7 +141,9 @@ def test_what_ended_badly_is_run_again_only_when_asked(tmp_path):
     assert load_results(tmp_path)["key"].is_unique
 
 
-def test_a_plug_in_that_prints_moves_and_fails_in_tongues_disturbs_nobody(tmp_path, monkeypatch):
+def test_a_plug_in_that_prints_changes_folder_and_raises_invalid_unicode_disturbs_no_other(
+    tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     command = [
         sys.executable,
@@ -165,7 +167,7 @@ def test_a_plug_in_that_prints_moves_and_fails_in_tongues_disturbs_nobody(tmp_pa
     assert set(rows["reason"][:3]) == {"RuntimeError: ?"}
 
 
-def test_an_odd_history_is_stored_as_far_as_it_can_be(tmp_path):
+def test_a_history_of_unusual_types_is_stored_as_far_as_possible(tmp_path):
     (row,) = run(faulty(models=[f"{FAULTS}:KeepsOddHistory"]), tmp_path, jobs=1).to_dict("records")
     assert row["status"] == "ok"
     assert row["history"][0]["loss"] == 0.5

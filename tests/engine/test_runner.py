@@ -6,7 +6,7 @@ import pytest
 from skimage.data import lfw_subset
 from skimage.io import imsave
 
-import benchmark.engine.runner
+import benchmark.engine.task_loop
 from benchmark import load_results, load_study, run
 from benchmark.datasets.bundled import load_digits
 from benchmark.engine.schedule import CellTask, Schedule
@@ -47,9 +47,8 @@ def test_every_metric_in_a_row_is_that_of_its_stored_predictions(tmp_path):
 
 def test_a_second_run_finds_every_cell_stored(tmp_path, monkeypatch):
     first = run(small(), tmp_path)
-    monkeypatch.setattr(
-        benchmark.engine.runner, "evaluate_cell", None
-    )  # evaluating again would fail
+    # evaluating again would fail
+    monkeypatch.setattr(benchmark.engine.task_loop, "evaluate_cell", None)
     pd.testing.assert_frame_equal(run(small(), tmp_path), first)
 
 
