@@ -1,4 +1,4 @@
-"""A results folder: what lies where in it."""
+"""Paths and files of a results folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmark.utils.hashing import digest_of_file
 
 
 class ResultsFolder:
-    """Paths in the folder that a study is run into, and the predictions in it.
+    """Paths in a results folder, and access to its predictions.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ class ResultsFolder:
 
     Examples
     --------
-    >>> ResultsFolder("results/digits").predictions("1448679397501105aeb9").as_posix()
+    >>> ResultsFolder("results/digits").predictions_path("1448679397501105aeb9").as_posix()
     'results/digits/predictions/1448679397501105aeb9.npz'
     """
 
@@ -32,32 +32,32 @@ class ResultsFolder:
 
     @property
     def database(self) -> Path:
-        """Rows, and the cells that are planned."""
+        """SQLite database of the rows and the planned cells."""
         return self.path / "results.sqlite"
 
     @property
     def predictions_folder(self) -> Path:
-        """Folder of the predictions."""
+        """Folder of the predictions, one file per cell."""
         return self.path / "predictions"
 
     @property
     def features(self) -> Path:
-        """Cache of matrices of features."""
+        """Cache of feature matrices."""
         return self.path / "features"
 
     @property
     def images(self) -> Path:
-        """Data sets, as the workers open them."""
+        """Data sets in the form that workers open."""
         return self.path / "images"
 
     @property
     def locks(self) -> Path:
-        """Locks of work that is being done."""
+        """Locks of the work that runners have claimed."""
         return self.path / "claims"
 
     @property
     def plugins(self) -> Path:
-        """Sources of the plug-ins that were run."""
+        """Sources of the plug-ins that have been run."""
         return self.path / "plugins"
 
     @property
@@ -67,31 +67,36 @@ class ResultsFolder:
 
     @property
     def plots(self) -> Path:
-        """Plots."""
+        """Folder of the plots."""
         return self.path / "plots"
 
     @property
     def study(self) -> Path:
-        """The study that was run last."""
+        """The study of the last run."""
         return self.path / "study.yaml"
 
     @property
     def environment(self) -> Path:
-        """Where it was run last."""
+        """The environment of the last run."""
         return self.path / "environment.json"
 
     def leaderboard_path(self, suffix: str) -> Path:
-        """Leaderboards in one format."""
+        """Path of the leaderboards in one format."""
         return self.path / f"leaderboard.{suffix}"
 
     def predictions_path(self, key: str) -> Path:
-        """Predictions of one cell."""
+        """Path of the predictions of one cell."""
         return self.predictions_folder / f"{key}.npz"
 
     def has_predictions(self, key: str, digest: str | None) -> bool:
-        """Whether the predictions of a cell are those that were written.
+        """Whether the predictions of a cell are still as they were written.
 
-        Without a digest, as in rows of earlier versions: whether they are a whole file.
+        Parameters
+        ----------
+        key : str
+        digest : str or None
+            Digest of the file, from its row. If it is None, as in rows of earlier versions, only
+            the completeness of the file is checked.
         """
         path = self.predictions_path(key)
         try:
@@ -106,12 +111,16 @@ class ResultsFolder:
         ----------
         key : str
         digest : str or None
-            Of the file, as its row has it; None in rows of earlier versions.
+            Digest of the file, from its row; None in rows of earlier versions.
+
+        Returns
+        -------
+        Predictions
 
         Raises
         ------
         UserError
-            The file is missing, corrupted or truncated, or was changed since its cell has ended.
+            The file is missing, corrupted or truncated, or was changed after its cell had ended.
         """
         path, again = self.predictions_path(key), "run its study again with --force"
         try:
