@@ -1,8 +1,9 @@
-"""Features of a cell's images, computed once and kept on disk.
+"""Features of a cell's images, computed once and cached on disk.
 
-A stateless extractor is computed once per data set, one that learns once per training set. The key
-of a stored matrix holds everything that decides it: the images, the extractor's parameters and
-source, the versions of the libraries, and for one that learns the training indices and the seed.
+The feature matrix of a stateless extractor is computed once per data set, that of an extractor that
+learns once per training set. Its key is a digest of everything that it depends on: the images, the
+extractor's parameters and source, the versions of the libraries, and for an extractor that learns
+the training indices and the seed.
 """
 
 from __future__ import annotations
@@ -33,16 +34,16 @@ from features.base import enlarged_shape
 
 
 class Matrix(NamedTuple):
-    """A matrix of features that a cell needs.
+    """A feature matrix that a cell needs.
 
     Parameters
     ----------
     spec : ResolvedSpec
-        Of the extractor.
+        The extractor.
     of_occluded : bool
-        Whether the images are occluded as the cell asks for, or whole.
+        Whether its features are of images occluded as the cell says, or of whole ones.
     from_occluded : bool
-        Whether the training images were, that the extractor has learned from.
+        Whether the training images that the extractor has learned from were occluded.
     """
 
     spec: ResolvedSpec
@@ -52,18 +53,19 @@ class Matrix(NamedTuple):
 
 @dataclass(frozen=True)
 class Features:
-    """What the model gets: features, or the images themselves.
+    """Input of a model: features, or the images themselves.
 
     Parameters
     ----------
     train, test : (n, d) float32, or (n, h, w, c) uint8
+        Of the training and the test images.
     of_training : callable (indices) -> array
-        The same of other images of the data set, treated as training images are.
+        Gives the same for other images of the data set, occluded as the training images are.
     matrices : key to dict
-        The 'extractor' of each matrix, the 'seconds' that computing it took for all images of the
-        data set, also when it was read from the cache, and its size in 'mb'.
+        For each matrix its 'extractor', the 'seconds' that it took to compute for all images of
+        the data set, even if it was read from the cache, and its size in 'mb'.
     n_images : int
-        How many images that was for.
+        Number of images that each matrix was computed for; 0 without extractors.
     notes : tuple of str
     """
 
@@ -76,18 +78,25 @@ class Features:
 
     @property
     def seconds(self) -> float:
-        """What extracting took, for all images of the data set."""
+        """Seconds that extracting the features of all images of the data set took."""
         return sum(matrix["seconds"] for matrix in self.matrices.values())
 
 
 def extract_features(components: Components, cache: Path) -> Features:
-    """Features of the training and test images; concatenated where the cell names several extractors.
+    """Extract the features of the training and test images, or read them from the cache.
+
+    The features of several extractors are concatenated.
 
     Parameters
     ----------
     components : Components
     cache : Path
         Folder of the stored matrices.
+
+    Returns
+    -------
+    Features
+        The images themselves if the model takes images.
     """
     cell, dataset = components.cell, components.dataset
     in_train, in_test = _occluded_sets(components.occlusion)
@@ -97,37 +106,36 @@ def extract_features(components: Components, cache: Path) -> Features:
             components.select_images(components.test, in_test),
             lambda indices: components.select_images(indices, in_train),
         )
-    found = {
-        wanted: load_or_compute_matrix(components, part, cache)
-        for part, wanted in enumerate(required_matrices(cell))
-    }
-    of = {(wanted.spec, wanted.of_occluded): matrix for wanted, (matrix, _) in found.items()}
+    matrices: dict[tuple[ResolvedSpec, bool], NDArray] = {}
+    descriptions: list[dict[str, Any]] = []
+    for matrix_index, required in enumerate(required_matrices(cell)):
+        matrix, description = load_or_compute_matrix(components, matrix_index, cache)
+        matrices[required.spec, required.of_occluded] = matrix
+        descriptions.append(description)
 
     def features_at(indices: NDArray[np.int64], occluded: bool) -> NDArray:
-        return join_features([of[spec, occluded][indices] for spec in cell.extractor])
+        return join_features([matrices[spec, occluded][indices] for spec in cell.extractor])
 
-    stored = [stored for _, stored in found.values()]
-    used = {
-        known["key"]: {name: known[name] for name in ("extractor", "seconds", "mb")}
-        for known in stored
+    costs = {
+        description["key"]: {name: description[name] for name in ("extractor", "seconds", "mb")}
+        for description in descriptions
     }
-    notes = dict.fromkeys(note for known in stored for note in known["notes"])
-    of_train, of_test = (
+    notes = dict.fromkeys(note for description in descriptions for note in description["notes"])
+    return Features(
         features_at(components.train, in_train),
         features_at(components.test, in_test),
-    )
-    return Features(
-        of_train,
-        of_test,
         lambda indices: features_at(indices, in_train),
-        used,
+        costs,
         len(dataset.images),
         tuple(notes),
     )
 
 
 def required_matrices(cell: Cell) -> tuple[Matrix, ...]:
-    """Matrices that a cell needs: one an extractor, two where of training and test images only one kind is occluded."""
+    """Feature matrices that a cell needs.
+
+    There is one per extractor, or two if only the training or only the test images are occluded.
+    """
     return _required_matrices(cell.extractor, cell.occlusion)
 
 
@@ -138,48 +146,65 @@ def _required_matrices(
     in_train, in_test = _occluded_sets(import_target(occlusion.target)(**dict(occlusion.params)))
     return tuple(
         dict.fromkeys(
-            Matrix(spec, side, in_train and learns_in_fit(spec))
+            Matrix(spec, occluded, in_train and learns_in_fit(spec))
             for spec in extractor
-            for side in (in_train, in_test)
+            for occluded in (in_train, in_test)
         )
     )
 
 
 def _occluded_sets(occlusion: Occlusion | None) -> tuple[bool, bool]:
-    """Whether training images are occluded, and whether test images are."""
+    """Return whether the training images are occluded, and whether the test images are."""
     return (occlusion.in_train, occlusion.in_test) if occlusion else (False, False)
 
 
 def join_features(matrices: list[NDArray]) -> NDArray:
-    """Features of several extractors side by side."""
+    """Concatenate the features of several extractors, (n, d_k) each, to (n, d)."""
     return matrices[0] if len(matrices) == 1 else np.concatenate(matrices, axis=1)
 
 
 def load_or_compute_matrix(
-    components: Components, part: int, cache: Path
+    components: Components, matrix_index: int, cache: Path
 ) -> tuple[NDArray, dict[str, Any]]:
-    """One of a cell's ``required_matrices``, from the cache if it is there.
+    """Load a feature matrix from the cache, or compute and store it.
+
+    Parameters
+    ----------
+    components : Components
+    matrix_index : int
+        Index of the matrix in ``required_matrices(components.cell)``.
+    cache : Path
+        Folder of the stored matrices.
 
     Returns
     -------
     matrix : (n, d) float32
-        Of every image of the data set; a memory map.
-    stored : dict
-        What is known of it: 'key', 'seconds', 'notes', ...
+        Features of every image of the data set; a memory map.
+    description : dict
+        'key', 'extractor', 'seconds', 'mb', 'notes', ...
     """
     cell, n_images = components.cell, len(components.dataset.images)
-    path = cache / f"{matrix_key(cell, part, components.train)}.npy"
-    found = _read_matrix(path, n_images)
-    if found is None:
-        _compute_and_store_matrix(components, required_matrices(cell)[part], path)
-        found = _read_matrix(path, n_images)
-        assert found is not None
-    return found
+    path = cache / f"{matrix_key(cell, matrix_index, components.train)}.npy"
+    stored = _read_matrix(path, n_images)
+    if stored is None:
+        _compute_and_store_matrix(components, required_matrices(cell)[matrix_index], path)
+        stored = _read_matrix(path, n_images)
+        assert stored is not None
+    return stored
 
 
-def matrix_key(cell: Cell, part: int, train: NDArray[np.int64]) -> str:
-    """Content key of one of a cell's matrices."""
-    spec, *occluded = required_matrices(cell)[part]
+def matrix_key(cell: Cell, matrix_index: int, train: NDArray[np.int64]) -> str:
+    """Content key of one of a cell's feature matrices.
+
+    Parameters
+    ----------
+    cell : Cell
+    matrix_index : int
+        Index of the matrix in ``required_matrices(cell)``.
+    train : (n,) int64
+        Indices of the training images.
+    """
+    spec, *occluded = required_matrices(cell)[matrix_index]
     training = (
         [hashlib.sha256(np.ascontiguousarray(train).data).hexdigest(), cell.seed_for("extractor")]
         if learns_in_fit(spec)
@@ -194,59 +219,58 @@ def matrix_key(cell: Cell, part: int, train: NDArray[np.int64]) -> str:
 
 @lru_cache(maxsize=1024)
 def learns_in_fit(spec: ResolvedSpec) -> bool:
-    """Whether an extractor learns from training images, so that its features differ from fold to fold."""
+    """Whether an extractor learns from training images, so that its features differ by fold."""
     return not getattr(build_component(spec), "stateless", False)
 
 
 def is_matrix_stored(key: str, n_images: int, cache: Path) -> bool:
-    """Whether a matrix is in the cache, whole."""
+    """Whether a complete matrix with this key is in the cache."""
     return _read_matrix(cache / f"{key}.npy", n_images) is not None
 
 
-def _read_matrix(path: Path, n: int) -> tuple[NDArray, dict[str, Any]] | None:
-    """Read a stored matrix, or None when it is missing or corrupted."""
+def _read_matrix(path: Path, n_images: int) -> tuple[NDArray, dict[str, Any]] | None:
+    """Read a stored matrix and its description; None when it is missing or corrupted."""
     try:
         matrix = np.load(path, mmap_mode="r", allow_pickle=False)
-        stored = json.loads(path.with_suffix(".json").read_text())
-        whole = (
-            list(matrix.shape) == stored["shape"]
-            and len(matrix) == n
-            and stored["key"] == path.stem
+        description = json.loads(path.with_suffix(".json").read_text())
+        is_complete = (
+            list(matrix.shape) == description["shape"]
+            and len(matrix) == n_images
+            and description["key"] == path.stem
         )
     except (OSError, ValueError, EOFError, KeyError, TypeError):
         return None
-    return (matrix, stored) if whole else None
+    return (matrix, description) if is_complete else None
 
 
-def _compute_and_store_matrix(components: Components, wanted: Matrix, path: Path) -> None:
-    spec, dataset, train = wanted.spec, components.dataset, components.train
+def _compute_and_store_matrix(components: Components, required: Matrix, path: Path) -> None:
+    spec, dataset, train = required.spec, components.dataset, components.train
     extractor = components.build_extractor(spec)
     images = (
         components.select_images(np.arange(len(dataset.images)), occluded=True)
-        if wanted.of_occluded
+        if required.of_occluded
         else dataset.images
     )
-    learned_from = components.select_images(train, occluded=True) if wanted.from_occluded else None
+    learned_from = (
+        components.select_images(train, occluded=True) if required.from_occluded else None
+    )
     start = time.perf_counter()
-    with warnings.catch_warnings(
-        record=True
-    ) as caught:  # said to every cell that uses the matrix, not to the first
+    # warnings are stored with the matrix, so that every cell that uses it reports them
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         matrix = fit_extractor(extractor, dataset, train, learned_from).transform(images)
     seconds = time.perf_counter() - start
-    stored = {
+    notes = [*_extraction_notes(extractor, spec, dataset, matrix), *describe_warnings(caught)]
+    description = {
         "key": path.stem,
         "extractor": spec.label,
         "dataset": dataset.name,
         "shape": matrix.shape,
         "seconds": seconds,
+        "mb": matrix.nbytes / 1e6,
+        "notes": notes,
     }
-    stored["mb"] = matrix.nbytes / 1e6
-    stored["notes"] = [
-        *_extraction_notes(extractor, spec, dataset, matrix),
-        *describe_warnings(caught),
-    ]
-    write_text(path.with_suffix(".json"), json.dumps(stored))
+    write_text(path.with_suffix(".json"), json.dumps(description))
     write_atomic(path, lambda file: np.save(file, matrix))
 
 
@@ -256,11 +280,25 @@ def fit_extractor(
     train: NDArray[np.int64],
     images: NDArray[np.uint8] | None = None,
 ) -> Any:
-    """Fit an extractor to the training images, or to others in their place, with their labels if it uses them."""
+    """Fit an extractor to training images, and to their labels if it uses labels.
+
+    Parameters
+    ----------
+    extractor : Extractor
+    dataset : Dataset
+    train : (n,) int64
+        Indices of the training images.
+    images : (n, h, w, c) uint8, optional
+        The training images if they differ from those of the data set, as occluded ones do.
+
+    Returns
+    -------
+    Extractor
+        The fitted extractor.
+    """
     if images is None:
-        train = (
-            train[:1] if getattr(extractor, "stateless", False) else train
-        )  # one that learns nothing needs no copy of the images
+        if getattr(extractor, "stateless", False):
+            train = train[:1]  # it learns nothing: avoid a copy of all training images
         images = dataset.images[train]
     labels = (dataset.targets[train],) if getattr(extractor, "uses_labels", False) else ()
     return extractor.fit(images, *labels)
@@ -271,22 +309,22 @@ def _extraction_notes(
 ) -> list[str]:
     notes = []
     native = (dataset.images.shape[1], dataset.images.shape[2])
-    seen = enlarged_shape(*native, getattr(extractor, "min_size", 1))
-    if seen != native:
+    enlarged = enlarged_shape(*native, getattr(extractor, "min_size", 1))
+    if enlarged != native:
         notes.append(
-            f"{spec.label}: images enlarged from {native[0]}x{native[1]} to {seen[0]}x{seen[1]} "
-            "(bicubic)"
+            f"{spec.label}: images enlarged from {native[0]}x{native[1]} to "
+            f"{enlarged[0]}x{enlarged[1]} (bicubic)"
         )
-    empty = int((~matrix.any(axis=1)).sum())
-    if empty:
+    n_zero = int((~matrix.any(axis=1)).sum())
+    if n_zero:
         notes.append(
-            f"{spec.label}: {empty} of {len(matrix)} images have an all-zero feature vector"
+            f"{spec.label}: {n_zero} of {len(matrix)} images have an all-zero feature vector"
         )
     return notes
 
 
 def describe_warnings(caught: list[warnings.WarningMessage]) -> list[str]:
-    """Warnings in words, each once."""
+    """Return the category and the first line of each warning, without duplicates."""
     return list(
         dict.fromkeys(
             f"{item.category.__name__}: {exception_text(item.message).partition(chr(10))[0]}"
@@ -296,8 +334,11 @@ def describe_warnings(caught: list[warnings.WarningMessage]) -> list[str]:
 
 
 def exception_text(message: object) -> str:
-    """Text of an exception or a warning of a plug-in's, which may have none or one that is no Unicode."""
+    """Text of an exception or a warning, whose ``__str__`` may fail or return invalid Unicode.
+
+    Plug-ins may define such classes.
+    """
     try:
         return str(message).encode(errors="replace").decode()
-    except BaseException:  # of any kind: it is the plug-in's own
-        return f"a {type(message).__name__} that cannot say what it is"
+    except BaseException:  # a plug-in's __str__ may raise anything
+        return f"a {type(message).__name__} without a readable message"
