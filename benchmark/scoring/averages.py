@@ -1,4 +1,7 @@
-"""Which folds a mean is over: never some that lack a class together with others that have it."""
+"""Select the folds that a mean is computed over.
+
+Folds that lack a class are never averaged with folds that have all classes.
+"""
 
 from __future__ import annotations
 
@@ -15,29 +18,29 @@ Classes = tuple[str, ...]
 
 
 def find_absent_classes(per_class: Any) -> Classes:
-    """Classes without test images, of the ``per_class`` of a row; none where it holds nothing."""
+    """Classes without test images in the ``per_class`` of a row; empty if it is not a mapping."""
     if not isinstance(per_class, dict):
         return ()
     return tuple(name for name, values in per_class.items() if values["support"] == 0)
 
 
 def rows_for_mean(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Rows whose value of a metric belongs into a mean.
+    """Rows whose value of a metric belongs in a mean.
 
-    Averages over classes (``Metric.macro``) of test sets with different classes do not compare. If
-    any fold has all classes, only complete folds count; if no fold has, but all lack the same
-    classes, all of them count; otherwise none does.
+    Averages over classes (``Metric.macro``) cannot be compared between test sets with different
+    classes. If any fold has all classes, only such complete folds count. If all folds lack the same
+    classes, all of them count. Otherwise none does.
 
     Parameters
     ----------
     rows : DataFrame
-        Rows that can be compared: of one dataset and split, and of all its configurations.
+        Comparable rows: one dataset and split, and all configurations evaluated on them.
     metric : str
 
     Returns
     -------
     DataFrame
-        Those of the rows that are 'ok' and count.
+        The rows that have status 'ok' and count.
     """
     done = rows[rows["status"] == Status.OK]
     metric_of_classes = metric not in METRICS or METRICS[metric].macro
@@ -50,19 +53,19 @@ def rows_for_mean(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def can_rank(rows: pd.DataFrame, metric: str) -> bool:
-    """Whether a metric ranks comparable rows.
+    """Whether comparable rows may be ranked by a metric.
 
-    No average over classes does where the folds that count lack a class: 'majority' may be right on
-    all that is left.
+    An average over classes does not rank where the folds that count lack a class: if a single class
+    remains, even 'majority' predicts every image correctly.
     """
-    found = rows_for_mean(rows, metric)
-    if (metric in METRICS and not METRICS[metric].macro) or "per_class" not in found:
+    counted = rows_for_mean(rows, metric)
+    if (metric in METRICS and not METRICS[metric].macro) or "per_class" not in counted:
         return True
-    return not found["per_class"].map(find_absent_classes).map(len).any()
+    return not counted["per_class"].map(find_absent_classes).map(len).any()
 
 
 def rows_for_group_means(rows: pd.DataFrame, metric: str, by: list[str]) -> pd.DataFrame:
-    """Rows that count, of several groups of rows that can be compared; see ``rows_for_mean``."""
+    """Apply ``rows_for_mean`` to each group of comparable rows, grouped by the columns ``by``."""
     groups = [
         rows_for_mean(group, metric) for _, group in rows.groupby(by, sort=False, dropna=False)
     ]
@@ -70,12 +73,17 @@ def rows_for_group_means(rows: pd.DataFrame, metric: str, by: list[str]) -> pd.D
 
 
 def describe_incomplete_folds(rows: pd.DataFrame) -> Iterator[str]:
-    """Say which folds the macro averages of comparable rows leave out, and why.
+    """Describe which folds the macro averages of comparable rows leave out, and why.
 
     Parameters
     ----------
     rows : DataFrame
         As for ``rows_for_mean``.
+
+    Yields
+    ------
+    str
+        One remark, or nothing if every fold has test images of every class.
     """
     done = rows[rows["status"] == Status.OK]
     if "per_class" not in done or done.empty:
@@ -91,27 +99,33 @@ def describe_incomplete_folds(rows: pd.DataFrame) -> Iterator[str]:
         f"{count} without test images of {', '.join(names)}" for names, count in lacking.items()
     )
     if n_lacking < n:
-        yield f"macro averages are over {n - n_lacking} of {n} folds, those with test images of every class: {which}"
+        yield (
+            f"macro averages are over {n - n_lacking} of {n} folds, those with test images of "
+            f"every class: {which}"
+        )
     elif len(lacking) == 1:
-        yield f"macro averages are over the classes with test images, for all configurations alike, and rank none: {_format_fold_count(n)} {which}"
+        folds = "1 fold" if n == 1 else f"{n} folds"
+        yield (
+            "macro averages are over the classes with test images, for all configurations alike, "
+            f"and do not rank them: of {folds}, {which}"
+        )
     else:
-        yield f"macro averages are not computed: no fold has test images of every class, and the folds lack different ones: {which}"
-
-
-def _format_fold_count(n: int) -> str:
-    return "of 1 fold," if n == 1 else f"of {n} folds,"
+        yield (
+            "macro averages are not computed: no fold has test images of every class, and the "
+            f"missing classes differ between folds: {which}"
+        )
 
 
 def metric_label_for_rows(metric: str, rows: pd.DataFrame) -> str:
-    """Name of a metric for people, with the class that it is of where it is of one of two."""
+    """Display name of a metric, with its class if it is computed for one of two classes."""
     return metric_label(metric, find_shared_classes(rows))
 
 
 def find_shared_classes(rows: pd.DataFrame) -> Classes:
-    """Classes of a single-label task, in their order; none where rows differ in them or are multi-label."""
+    """Classes of a single-label task, in order; empty if the rows differ or are multi-label."""
     if "per_class" not in rows or (
         "subset_accuracy" in rows and rows["subset_accuracy"].notna().any()
     ):
         return ()
-    found = {tuple(values) for values in rows["per_class"] if isinstance(values, dict)}
-    return found.pop() if len(found) == 1 else ()
+    class_lists = {tuple(values) for values in rows["per_class"] if isinstance(values, dict)}
+    return class_lists.pop() if len(class_lists) == 1 else ()

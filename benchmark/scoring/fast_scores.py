@@ -1,8 +1,8 @@
-"""Figures of merit from counts and ranks that are taken once.
+"""Metrics computed from counts and ranks that are shared between them.
 
-The definitions are scikit-learn's, and tests hold every figure equal to it. They are written again
-for their cost: scikit-learn's functions, one by one, check and sort their input anew, and together
-take most of the time of a quick cell (measured in ``results/engine.md``).
+The definitions are scikit-learn's, and the tests compare every value with it. They are
+reimplemented for speed: each of scikit-learn's functions validates and sorts its input anew, and
+together they take most of the time of a fast cell (measured in ``results/engine.md``).
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """How often each class was right, predicted, and there.
+    """Number of images of each class that are predicted correctly, predicted, and true.
 
     Parameters
     ----------
-    right, predicted, true : (..., k)
+    right, predicted, true : array of shape (..., k)
+        For each of k classes: the images that are of the class and predicted as it, those predicted
+        as it, and those that are of it.
     """
 
     right: NDArray
@@ -35,12 +37,12 @@ class Counts:
 
     @property
     def precision(self) -> Floats:
-        """Of what was said to be a class, the share that is; 0 where nothing was."""
+        """Share of the images predicted as a class that are of it; 0 if none was predicted."""
         return _divide_or_zero(self.right, self.predicted)
 
     @property
     def recall(self) -> Floats:
-        """Of what is a class, the share that was said to be; 0 where nothing is."""
+        """Share of the images of a class that are predicted as it; 0 if there are none."""
         return _divide_or_zero(self.right, self.true)
 
     @property
@@ -50,21 +52,24 @@ class Counts:
 
 
 def confusion_matrix(y: Integers, labels: Integers, n_classes: int) -> Integers:
-    """Counts of (true class, predicted class), (k, k)."""
+    """Number of images by true class (rows) and predicted class (columns), shape (k, k)."""
     return np.bincount(y * n_classes + labels, minlength=n_classes**2).reshape(n_classes, n_classes)
 
 
 def roc_auc(truth: NDArray[np.bool_], scores: Floats) -> Floats:
-    """Area under the ROC curve of each column: the rank sum of Mann & Whitney 1947, ties counted half.
+    """Area under the ROC curve of each column.
+
+    Computed from the rank sum (Mann & Whitney 1947); ties count one half.
 
     Parameters
     ----------
-    truth, scores : (n, k)
+    truth : array of shape (n, k), bool
+    scores : array of shape (n, k), float
 
     Returns
     -------
-    (k,) float
-        NaN where all are of one kind.
+    array of shape (k,), float
+        NaN in columns that are all positive or all negative.
     """
     n_true = truth.sum(axis=0)
     above = (rankdata(scores, axis=0) * truth).sum(axis=0) - n_true * (n_true + 1) / 2
@@ -77,7 +82,21 @@ def roc_auc(truth: NDArray[np.bool_], scores: Floats) -> Floats:
 
 
 def average_precision(truth: NDArray[np.bool_], scores: Floats) -> Floats:
-    """Precision at each distinct score from the highest down, weighted by the recall gained there; (k,), NaN without positives."""
+    """Average precision of each column, as scikit-learn defines it.
+
+    The precision at each distinct score, from the highest down, is weighted by the recall gained
+    there.
+
+    Parameters
+    ----------
+    truth : array of shape (n, k), bool
+    scores : array of shape (n, k), float
+
+    Returns
+    -------
+    array of shape (k,), float
+        NaN in columns without positives.
+    """
     order = np.argsort(-scores, axis=0)
     sorted_scores, right = (
         np.take_along_axis(scores, order, axis=0),
@@ -98,7 +117,20 @@ def average_precision(truth: NDArray[np.bool_], scores: Floats) -> Floats:
 
 
 def placement_values(truth: NDArray[np.bool_], scores: Floats) -> tuple[Floats, Floats]:
-    """Share of negatives below each positive, and of positives below each negative, ties half: by midranks (Sun & Xu 2014)."""
+    """Placement values of positives and negatives, by midranks (Sun & Xu 2014).
+
+    Parameters
+    ----------
+    truth : array of shape (n,), bool
+    scores : array of shape (n,), float
+
+    Returns
+    -------
+    of_positives : array of shape (n_positives,)
+        Share of the negatives that score below each positive; ties count one half.
+    of_negatives : array of shape (n_negatives,)
+        Share of the positives that score above each negative; ties count one half.
+    """
     ranks = rankdata(scores)
     of_positives = (ranks[truth] - rankdata(scores[truth])) / (~truth).sum()
     of_negatives = (ranks[~truth] - rankdata(scores[~truth])) / truth.sum()
@@ -106,20 +138,30 @@ def placement_values(truth: NDArray[np.bool_], scores: Floats) -> tuple[Floats, 
 
 
 def negative_log_likelihood(y: Integers, proba: Floats) -> Floats:
-    """Negative log probability of each image's class, kept a rounding error away from 0 and 1, as scikit-learn does; (n,)."""
+    """Negative log probability of the true class of each image, shape (n,).
+
+    Probabilities are clipped to a rounding error away from 0 and 1, as scikit-learn does.
+    """
     true = (proba / proba.sum(axis=1, keepdims=True))[np.arange(len(proba)), y]
     least = np.finfo(proba.dtype).eps
     return -np.log(true.clip(least, 1 - least))
 
 
 def squared_error(y: Integers, proba: Floats) -> Floats:
-    """Squared error of each image's probabilities: of the second of two classes, else summed over the classes; (n,)."""
+    """Squared error of the probabilities of each image, shape (n,).
+
+    For two classes it is the error of the second, otherwise the sum over the classes.
+    """
     squared = (proba - (y[:, None] == np.arange(proba.shape[1]))) ** 2
     return squared[:, 1] if proba.shape[1] == 2 else squared.sum(axis=1)
 
 
 def label_ranking_precision(truth: NDArray[np.bool_], proba: Floats) -> Floats:
-    """Of the labels ranked above a true one, the share that is true, by image; 1 where no label is true, or all are; (n,)."""
+    """Label ranking average precision of each image, shape (n,).
+
+    For each true label, the share of true labels among those ranked at least as high; averaged over
+    the true labels. It is 1 for an image on which no label or every label is true.
+    """
     ranks = rankdata(-proba, method="max", axis=1)
     among_true = ((proba[:, None, :] >= proba[:, :, None]) & truth[:, None, :]).sum(axis=2)
     n = truth.sum(axis=1)
@@ -129,7 +171,10 @@ def label_ranking_precision(truth: NDArray[np.bool_], proba: Floats) -> Floats:
 
 
 def matthews_correlation(counts: Counts) -> Floats:
-    """Matthews correlation coefficient for any number of classes (Gorodkin 2004); 0 where one side is constant."""
+    """Matthews correlation coefficient for any number of classes (Gorodkin 2004).
+
+    It is 0 if the true or the predicted classes are constant.
+    """
     right, true, predicted = counts.right.sum(axis=-1), 1.0 * counts.true, 1.0 * counts.predicted
     n = true.sum(axis=-1)
     covariance = right * n - (true * predicted).sum(axis=-1)
@@ -158,7 +203,7 @@ def weighted_average(name: str, counts: Counts) -> Floats:
 
 
 def f1_micro(counts: Counts) -> Floats:
-    """F1 of all pairs of an image and a label."""
+    """F1 over all image-label pairs."""
     both = counts.predicted.sum(axis=-1) + counts.true.sum(axis=-1)
     return np.divide(
         2 * counts.right.sum(axis=-1), both, out=np.zeros(np.shape(both)), where=both > 0
@@ -172,18 +217,27 @@ def geometric_mean(counts: Counts) -> Floats:
 
 
 def _has_test_images(counts: Counts) -> NDArray[np.bool_]:
-    """Classes that have test images; a numeric derivative moves the counts by less than a half."""
+    """Mask of the classes that have test images, shape (k,).
+
+    The threshold is one half since numeric derivatives (``influence``) shift counts by less.
+    """
     return counts.true.reshape(-1, counts.true.shape[-1]).max(axis=0) > 0.5
 
 
 def disagreement_weights(n_classes: int, quadratic: bool) -> Floats:
-    """Weight of taking one class for another: the squared distance in their order, or one; (k, k)."""
+    """Weight of confusing one class with another, shape (k, k).
+
+    With ``quadratic``, it is the squared distance in the order of the classes, otherwise one.
+    """
     distance = np.subtract.outer(np.arange(n_classes), np.arange(n_classes))
     return (distance**2 if quadratic else distance != 0).astype(float)
 
 
 def cohen_kappa(confusion: NDArray, quadratic: bool) -> float:
-    """Cohen's kappa (1960), disagreement weighted by squared distance or not at all; NaN where chance alone agrees fully."""
+    """Cohen's kappa (1960), optionally with quadratic weights (``disagreement_weights``).
+
+    NaN if chance alone gives full agreement.
+    """
     weights = disagreement_weights(len(confusion), quadratic)
     expected = np.outer(confusion.sum(axis=1), confusion.sum(axis=0)) / confusion.sum()
     by_chance = (weights * expected).sum()

@@ -1,4 +1,8 @@
-"""What each test image adds to a metric, to first order: the infinitesimal jackknife (Jaeckel 1972) behind intervals and tests."""
+"""Contribution of each test image to the error of a metric.
+
+The contributions are first-order: the infinitesimal jackknife (Jaeckel 1972). Intervals and tests
+are computed from them.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +18,14 @@ from benchmark.scoring.metrics import class_membership, compute_confusion_matrix
 from benchmark.scoring.predictions import Predictions
 
 Floats = NDArray[np.float64]
-STEP = 1e-3  # images, for numeric derivatives by counts
+STEP = 1e-3  # step of numeric derivatives with respect to counts, in images
 
 
 @lru_cache(maxsize=4)
 def compute_influence(metric: str, predictions: Predictions) -> Floats | None:
-    """Contribution of each test image to the error of a metric; their squares sum to its variance.
+    """Contribution of each test image to the error of a metric.
+
+    The squares of the contributions sum to the variance of the metric.
 
     Parameters
     ----------
@@ -29,17 +35,17 @@ def compute_influence(metric: str, predictions: Predictions) -> Floats | None:
 
     Returns
     -------
-    (n,) float or None
-        Contributions that sum to zero; None for a metric that is no smooth function of the images,
-        such as a minimum over classes.
+    array of shape (n,), float, or None
+        Contributions that sum to zero. None for a metric that is not a smooth function of the
+        images, such as a minimum over classes.
     """
     function = _FUNCTIONS.get(metric)
     return None if function is None else function(predictions)
 
 
 def _influence_on_mean(values: Callable[[Predictions], NDArray], p: Predictions) -> Floats:
-    found = np.asarray(values(p), dtype=float)
-    return (found - found.mean()) / len(found)
+    per_image = np.asarray(values(p), dtype=float)
+    return (per_image - per_image.mean()) / len(per_image)
 
 
 def _label_accuracy(p: Predictions) -> Floats:
@@ -66,7 +72,7 @@ def _squared_error(p: Predictions) -> Floats:
 def _influence_through_counts(
     function: Callable[[fast_scores.Counts], Floats], p: Predictions
 ) -> Floats:
-    """Derivatives of a function of the counts of each class, summed over what an image adds to the counts."""
+    """Influence on a function of the class counts, by its derivatives with respect to them."""
     counts = count_per_class(p)
     _, slopes = _value_and_derivatives(
         function, np.concatenate([counts.right, counts.predicted, counts.true])
@@ -77,7 +83,20 @@ def _influence_through_counts(
 def _value_and_derivatives(
     function: Callable[[fast_scores.Counts], Floats], base: NDArray
 ) -> tuple[float, list[Floats]]:
-    """Value of a function of right, predicted and true counts, and its derivatives by each, by central differences."""
+    """Value of a function of counts, and its derivatives by central differences.
+
+    Parameters
+    ----------
+    function : callable
+    base : array of shape (3 * k,)
+        The right, predicted and true counts of k classes, concatenated.
+
+    Returns
+    -------
+    value : float
+    slopes : list of three arrays of shape (k,)
+        Derivatives with respect to the right, predicted and true counts.
+    """
     n = len(base)
     steps = np.vstack([np.eye(n), -np.eye(n), np.zeros((1, n))]) * STEP + base
     k = n // 3
@@ -88,7 +107,15 @@ def _value_and_derivatives(
 def _sum_derivatives(
     slopes: list[Floats], y: NDArray[np.int64], labels: NDArray[np.int64]
 ) -> Floats:
-    """Sum of the derivatives over the counts that an image of a class, or some, taken for another adds to."""
+    """Sum, for each image, of the derivatives with respect to the counts that it adds to.
+
+    Parameters
+    ----------
+    slopes : list of three arrays of shape (k,)
+        As returned by ``_value_and_derivatives``.
+    y, labels : arrays of shape (n,) or (n, k), int
+        True and predicted classes.
+    """
     right, predicted, true = slopes
     if y.ndim == 2:
         return (labels & y) @ right + labels @ predicted + y @ true
@@ -96,9 +123,10 @@ def _sum_derivatives(
 
 
 def compute_smoothed_influence(metric: str, p: Predictions) -> tuple[float, Floats, Floats] | None:
-    """A metric with one more image in each class, half of it right, as the logit interval of a share has it (Anscombe 1956).
+    """Value and contributions of a metric with one pseudo-image added to each class.
 
-    Without it, a class without errors would seem to be without uncertainty.
+    Half of each pseudo-image is predicted correctly, as for the logit interval of a share
+    (Anscombe 1956). Without it, a class without errors would seem to have no uncertainty.
 
     Parameters
     ----------
@@ -108,11 +136,13 @@ def compute_smoothed_influence(metric: str, p: Predictions) -> tuple[float, Floa
     Returns
     -------
     value : float
-        Of the metric with the added images.
-    contributions : (n,) float
-        Of each image, with them.
-    pseudo : (m, 2) float
-        Weights and contributions of the added images.
+        The metric, with the pseudo-images.
+    contributions : array of shape (n,), float
+        Contribution of each image, with the pseudo-images.
+    pseudo : array of shape (m, 2), float
+        Weights and contributions of the pseudo-images.
+
+    None is returned for a metric that is not a function of counts.
     """
     if metric not in fast_scores.OF_COUNTS and metric != "kappa":
         return None
@@ -120,11 +150,15 @@ def compute_smoothed_influence(metric: str, p: Predictions) -> tuple[float, Floa
     if metric == "kappa":
         confusion = compute_confusion_matrix(p) + weights.reshape(len(p.classes), -1)
         value = fast_scores.cohen_kappa(confusion, p.ordinal)
-        found = _kappa_derivatives(confusion, p.ordinal)
-        return value, found[p.y_true, p.labels], np.column_stack([weights, found[y, labels]])
+        slopes_by_cell = _kappa_derivatives(confusion, p.ordinal)
+        return (
+            value,
+            slopes_by_cell[p.y_true, p.labels],
+            np.column_stack([weights, slopes_by_cell[y, labels]]),
+        )
     counts = count_per_class(p)
     if p.multilabel:
-        added = [weights @ part for part in (labels & y, labels, y)]
+        added = [weights @ indicators for indicators in (labels & y, labels, y)]
     else:
         confusion = weights.reshape(len(p.classes), -1)
         added = [confusion.diagonal(), confusion.sum(axis=0), confusion.sum(axis=1)]
@@ -140,13 +174,18 @@ def compute_smoothed_influence(metric: str, p: Predictions) -> tuple[float, Floa
 
 
 def _pseudo_images(p: Predictions) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
-    """True class, predicted class and weight of one more image of each class that is there: half right, the rest shared by the others."""
+    """True classes, predicted classes and weights of one pseudo-image of each class present.
+
+    Half of each is predicted correctly; the other half is spread evenly over the other classes.
+    """
     k = len(p.classes)
     present = class_membership(p).any(axis=0).astype(float)
-    if p.multilabel:  # half right, half missed, and half an image of another that is taken for it
-        one = np.eye(k, dtype=np.int64)
-        none = np.zeros_like(one)
-        return np.vstack([one, one, none]), np.vstack([one, none, one]), np.tile(present / 2, 3)
+    if p.multilabel:
+        # of each label: half a true positive, half a false negative, half a false positive
+        label = np.eye(k, dtype=np.int64)
+        none = np.zeros_like(label)
+        y, labels = np.vstack([label, label, none]), np.vstack([label, none, label])
+        return y, labels, np.tile(present / 2, 3)
     y, labels = np.repeat(np.arange(k), k), np.tile(np.arange(k), k)
     return y, labels, np.where(y == labels, 0.5, 0.5 / max(k - 1, 1)) * present[y]
 
@@ -156,7 +195,10 @@ def _influence_on_kappa(p: Predictions) -> Floats:
 
 
 def _kappa_derivatives(confusion: NDArray, quadratic: bool) -> Floats:
-    """Derivative of Cohen's kappa by each cell of the confusion matrix, (k, k); NaN where chance alone agrees fully."""
+    """Derivative of Cohen's kappa with respect to each cell of the confusion matrix, (k, k).
+
+    NaN if chance alone gives full agreement.
+    """
     n, weights = confusion.sum(), fast_scores.disagreement_weights(len(confusion), quadratic)
     of_true, of_predicted = weights @ confusion.sum(axis=0) / n, confusion.sum(axis=1) @ weights / n
     by_chance = float(confusion.sum(axis=1) @ of_true)
@@ -177,18 +219,22 @@ def _average_one_vs_rest(
 
 
 def _influence_on_auc(truth: NDArray[np.bool_], proba: Floats) -> Floats:
-    """Placements of DeLong, DeLong & Clarke-Pearson (1988), and by groups of Obuchowski (1997)."""
-    found = np.empty(len(truth))
+    """Influence on the area under the ROC curve, from placement values.
+
+    The placement values are those of DeLong, DeLong & Clarke-Pearson (1988); summed over groups of
+    images they give the variance of Obuchowski (1997).
+    """
+    influence = np.empty(len(truth))
     for kind, placed in zip(
         (truth, ~truth), fast_scores.placement_values(truth, proba), strict=True
     ):
         m = len(placed)
-        found[kind] = (placed - placed.mean()) / np.sqrt(m * max(m - 1, 1))
-    return found
+        influence[kind] = (placed - placed.mean()) / np.sqrt(m * max(m - 1, 1))
+    return influence
 
 
 def _influence_on_average_precision(truth: NDArray[np.bool_], proba: Floats) -> Floats:
-    """Derivative of average precision by the weight of each image."""
+    """Derivative of the average precision with respect to the weight of each image."""
     _, which = np.unique(-proba, return_inverse=True)  # distinct scores from the highest down
     positives, images = np.bincount(which, truth), np.bincount(which)
     right, taken, n = positives.cumsum(), images.cumsum(), truth.sum()

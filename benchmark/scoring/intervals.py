@@ -1,8 +1,8 @@
-"""How sure a metric, or a difference of two, is: a 95% interval and a test by whatever the test images allow.
+"""Confidence intervals of metrics, and tests of differences between configurations.
 
-Each method is used only from the numbers on from which its simulated coverage is 93 to 97 % and its
-type-I error 0.03 to 0.07 (``RULES``; the simulation is ``tests/benchmarks/interval_coverage.py``,
-its table ``results/coverage.md``).
+A method is used only where there are enough test images (``RULES``) for its simulated coverage to
+be 93 to 97 % and its type-I error 0.03 to 0.07. The simulation is
+``tests/benchmarks/interval_coverage.py``, its table ``results/coverage.md``.
 """
 
 from __future__ import annotations
@@ -40,20 +40,21 @@ from benchmark.utils.text import format_count
 
 @dataclass(frozen=True)
 class Rule:
-    """What a method needs.
+    """Requirements of a method.
 
     Parameters
     ----------
     images, groups : int
-        Test images of the rarest class, and groups that they are in (of a multi-label task: with
-        and without the rarest label).
+        Minimum number of test images of the rarest class, and of groups that contain it. In a
+        multi-label task, images with the label and images without it are counted as two classes.
     n_images, n_groups : int
-        Test images and groups in all.
+        Minimum number of test images, and of groups.
     effective : float
-        Images or groups that decide a difference: fewer make a test conservative, or wrong.
+        Minimum effective number of images or groups that determine a difference
+        (``Spread.effective``). With fewer, a test is conservative or wrong.
     uneven : float
-        Most that the sizes of groups may differ, by ``group_size_unevenness``: above, intervals are too short
-        and tests reject too often.
+        Maximum ``group_size_unevenness``. Above it, intervals are too short and tests reject too
+        often.
     """
 
     images: int = 0
@@ -66,14 +67,14 @@ class Rule:
 
 RULES: MappingProxyType[str, Rule] = MappingProxyType(
     {
-        "share": Rule(),  # Wilson's interval, McNemar's test
-        "counts": Rule(
-            images=20, groups=20
-        ),  # functions of the confusion matrix: logit-t of smoothed counts
-        "ranks": Rule(images=50, groups=40),  # placements, DeLong
-        "means": Rule(
-            images=20, groups=20, n_images=400, n_groups=100
-        ),  # of what each image loses: log-t
+        # Wilson's interval, McNemar's test
+        "share": Rule(),
+        # functions of the confusion matrix: t-interval of smoothed counts on the logit scale
+        "counts": Rule(images=20, groups=20),
+        # placement values, DeLong's test
+        "ranks": Rule(images=50, groups=40),
+        # means of the losses of the images: t-interval on the log scale
+        "means": Rule(images=20, groups=20, n_images=400, n_groups=100),
     }
 )
 SHARES = ("accuracy", "subset_accuracy")
@@ -85,7 +86,14 @@ SCALES: MappingProxyType[str, str] = MappingProxyType(
 
 
 def find_interval_method(metric: str, multilabel: bool = False) -> str:
-    """Method that a metric has: 'share', 'counts', 'ranks' or 'means'; empty where none is known to cover."""
+    """Find the interval method of a metric.
+
+    Returns
+    -------
+    str
+        'share', 'counts', 'ranks' or 'means'; empty if no method is known to have the nominal
+        coverage.
+    """
     if metric in SHARES and not (multilabel and metric == "accuracy"):
         return "share"
     if metric in MEANS or metric == "accuracy":
@@ -98,25 +106,31 @@ def find_interval_method(metric: str, multilabel: bool = False) -> str:
 def compute_interval(
     read_predictions: PredictionReader, cells: pd.DataFrame, metric: str
 ) -> Result:
-    """Mean of one configuration's metric, with its interval.
+    """Mean of the metric of one configuration, with a 95% confidence interval.
 
-    Over folds by the corrected variance of Nadeau & Bengio (2003), seeds averaged within a fold
-    first, as they share its test set; on a single split by the test images (``interval_over_images``).
+    With several folds, the interval uses the corrected variance of Nadeau & Bengio (2003); seeds
+    are averaged within a fold first, since they share its test set. With a single split, it is
+    computed from the test images (``interval_over_images``).
 
     Parameters
     ----------
     read_predictions : callable (key, digest) -> Predictions
         See ``read_cell_predictions``.
     cells : DataFrame
-        Rows of the configuration that are done.
+        Completed rows of the configuration.
     metric : str
+
+    Returns
+    -------
+    Result
+        Refused, with the reason, where the interval would not have its nominal coverage.
     """
     cells = rows_for_mean(cells, metric)
-    found = cells.groupby("fold")[metric].agg(lambda values: values.astype(float).mean()).dropna()
-    if len(found) > 1:
-        return corrected_t_over_folds(found, cells["n_images"], cells["n_test"])
+    means = cells.groupby("fold")[metric].agg(lambda values: values.astype(float).mean()).dropna()
+    if len(means) > 1:
+        return corrected_t_over_folds(means, cells["n_images"], cells["n_test"])
     return interval_over_images(
-        metric, read_cell_predictions(read_predictions, cells[cells["fold"].isin(found.index)])
+        metric, read_cell_predictions(read_predictions, cells[cells["fold"].isin(means.index)])
     )
 
 
@@ -125,17 +139,23 @@ def corrected_t_over_folds(
 ) -> Result:
     """Corrected resampled t-test of scores, one per fold.
 
-    The correction is for the overlap of training sets, which n_test / n_train of the fold stands
-    for; of a part of the fold's training images, as a training size or an imbalance takes, the
-    overlap is no larger, so that the fold's own sizes are used.
+    The variance is corrected for the overlap of the training sets by n_test / n_train of the fold.
+    A training size or an imbalance takes a subsample of the training images of the fold; their
+    overlap is no larger, so that the sizes of the whole fold are used.
 
     Parameters
     ----------
     scores : Series
-        Or differences of scores.
+        Scores, or differences of scores, one per fold.
     n_images, n_test : Series
-        Images of the dataset and of the test set, of each cell.
+        Number of images of the dataset and of the test set, one per cell.
     alpha : float
+        One minus the level of the interval.
+
+    Returns
+    -------
+    Result
+        See ``significance.corrected_t_test``.
     """
     return corrected_t_test(scores, (n_images - n_test).mean(), n_test.mean(), alpha)
 
@@ -146,37 +166,52 @@ def interval_over_images(
     alpha: float = ALPHA,
     rules: Mapping[str, Rule] = RULES,
 ) -> Result:
-    """Interval of a metric on one test set, by whole groups where there are groups.
+    """Confidence interval of a metric on one test set.
+
+    Where images have groups (patients, lesions), the groups are the independent observations.
 
     Parameters
     ----------
     metric : str
     seeds : sequence of Predictions
-        Of each seed; the interval is that of their mean.
+        One per seed; the interval is that of the mean over the seeds.
     alpha : float
-    rules : mapping of method to Rule
+        One minus the level of the interval.
+    rules : mapping of str to Rule
+        Requirements by method.
 
     Returns
     -------
     Result
-        Without a p-value. Refused where the rule of the method (``RULES``) is not met, with the
-        numbers that it needs.
+        Without a p-value. Refused where the rule of the method is not met; ``refusal`` gives the
+        numbers that are required.
+
+    See Also
+    --------
+    compare_predictions : Test of the difference of two configurations.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.arange(200) % 2
+    >>> labels = np.where(np.arange(200) < 20, 1 - y, y)
+    >>> predictions = Predictions(y, np.eye(2)[labels], ("a", "b"), np.arange(200))
+    >>> result = interval_over_images("accuracy", [predictions])
+    >>> print(f"{result.effect:.3f}, {result.lower:.3f} to {result.upper:.3f}")
+    0.900, 0.851 to 0.934
     """
     seeds = drop_identical_seeds(seeds)
-    first, kind = seeds[0] if seeds else None, ""
-    if first is None:
-        return Result("interval", 0, np.nan, refusal="no fold where it is defined")
-    kind, effect = (
-        find_interval_method(metric, first.multilabel),
-        float(np.mean([METRICS[metric](p) for p in seeds])),
-    )
+    if not seeds:
+        return Result("interval", 0, np.nan, refusal="the metric is not defined on any fold")
+    first = seeds[0]
+    kind = find_interval_method(metric, first.multilabel)
+    effect = float(np.mean([METRICS[metric](p) for p in seeds]))
     groups, n, unit = _find_independent_units(first)
     refusal = _explain_undefined(metric, seeds, effect) or _explain_too_few(
         metric, rules[kind], first, groups
     )
     if refusal:
         return Result("interval", n, effect, refusal=refusal, unit=unit, alpha=alpha)
-    lower, upper = (np.nan, np.nan)
     if kind == "share" and len(seeds) == 1:
         lower, upper = _share_interval(
             effect, estimate_spread(_average_influence(metric, seeds), groups), first, groups, alpha
@@ -185,7 +220,8 @@ def interval_over_images(
         value, spread = _estimate_with_spread(metric, seeds, groups)
         if not spread.error > 0 or not abs(value) > 0:
             why = (
-                "all test images have the same part in it: more are needed, of which some are wrong"
+                "all test images contribute equally to the metric, so that its variance cannot be "
+                "estimated: more test images are needed, some of them predicted wrongly"
             )
             return Result("interval", n, effect, refusal=why, unit=unit, alpha=alpha)
         lower, upper = student_t_interval(value, spread, SCALES.get(metric, "logit"), alpha)
@@ -207,19 +243,31 @@ def compare_predictions(
     alpha: float = ALPHA,
     rules: Mapping[str, Rule] = RULES,
 ) -> Result:
-    """Test of two configurations on the images of one test set, as one training set left them.
+    """Test the difference of two configurations on one test set, for one training set.
 
-    McNemar's test for accuracy, DeLong's for the AUC of two classes; otherwise, and whenever images
-    come in groups or seeds differ in what they predict, a t-test of the paired influences of images
-    or groups.
+    The test is McNemar's for the accuracy and DeLong's for the AUC of two classes. For all other
+    metrics, and whenever images have groups or the predictions of the seeds differ, it is a t-test
+    of the paired influences of images or groups.
 
     Parameters
     ----------
     metric : str
     a, b : sequences of Predictions
-        Of each seed; their mean is tested.
+        One per seed; the means over the seeds are compared.
     alpha : float
-    rules : mapping of method to Rule
+        One minus the level of the interval.
+    rules : mapping of str to Rule
+        Requirements by method.
+
+    Returns
+    -------
+    Result
+        ``effect`` is the metric of ``a`` minus that of ``b``. Refused where the rule of the method
+        is not met.
+
+    See Also
+    --------
+    interval_over_images : Confidence interval of the metric of one configuration.
     """
     a, b = drop_identical_seeds(a), drop_identical_seeds(b)
     first, kind = a[0], find_interval_method(metric, a[0].multilabel)
@@ -233,31 +281,40 @@ def compare_predictions(
     single = len(a) == len(b) == 1 and groups is None and not first.multilabel
     if single and metric == "accuracy":
         return mcnemar(first.y_true, first.labels, b[0].labels, alpha)
-    rule = replace(
-        rules[kind], n_images=0, n_groups=rules["share"].n_groups
-    )  # these are for an interval, which a long tail skews
-    few = _explain_too_few(metric, rule, first, groups)
-    if few and effect:
-        return Result("the comparison", n, effect, refusal=few, unit=unit, alpha=alpha)
+    # the total numbers are required by intervals, which a long tail skews, and not by differences
+    rule = replace(rules[kind], n_images=0, n_groups=rules["share"].n_groups)
+    refusal = _explain_too_few(metric, rule, first, groups)
+    if refusal and effect:
+        return Result("the comparison", n, effect, refusal=refusal, unit=unit, alpha=alpha)
     spread = estimate_spread(_average_influence(metric, a) - _average_influence(metric, b), groups)
-    few = few if spread.error else ""
-    few = few or _explain_few_effective_units(spread, rule, unit)
-    if few:
-        return Result("the comparison", n, effect, refusal=few, unit=unit, alpha=alpha)
+    refusal = refusal if spread.error else ""
+    refusal = refusal or _explain_few_effective_units(spread, rule, unit)
+    if refusal:
+        return Result("the comparison", n, effect, refusal=refusal, unit=unit, alpha=alpha)
     if single and metric == "auc" and len(first.classes) == 2:
         return delong_test(first.y_true, first.proba[:, 1], b[0].proba[:, 1], alpha)
     return paired_t_test(effect, spread, alpha, unit)
 
 
 def drop_identical_seeds(seeds: Sequence[Predictions]) -> list[Predictions]:
-    """Only the first where all seeds predicted the same: there is one classifier then, and not a mean over several."""
+    """Keep only the first seed if all predicted the same, since they are one classifier then."""
     alike = all(np.array_equal(seeds[0].proba, other.proba) for other in seeds)
     return list(seeds[:1] if alike else seeds)
 
 
 @lru_cache(maxsize=4)
 def _find_independent_units(p: Predictions) -> tuple[NDArray[np.int64] | None, int, str]:
-    """Number of the group of each image, where groups hold several images; number of independent units, and what these are."""
+    """Find the independent observations of a test set.
+
+    Returns
+    -------
+    groups : array of shape (n,), int, or None
+        Index of the group of each image; None if each image is independent.
+    n : int
+        Number of independent observations.
+    unit : str
+        'test images' or 'groups of test images'.
+    """
     n = len(p.y_true)
     codes = None if p.groups is None else np.unique(p.groups, return_inverse=True)[1]
     n_groups = n if codes is None else int(codes.max(initial=-1)) + 1
@@ -265,21 +322,21 @@ def _find_independent_units(p: Predictions) -> tuple[NDArray[np.int64] | None, i
 
 
 def _average_influence(metric: str, seeds: Sequence[Predictions]) -> NDArray[np.float64]:
-    found = [compute_influence(metric, p) for p in seeds]
-    return np.mean([values for values in found if values is not None], axis=0)
+    influences = [compute_influence(metric, p) for p in seeds]
+    return np.mean([values for values in influences if values is not None], axis=0)
 
 
 def _estimate_with_spread(
     metric: str, seeds: Sequence[Predictions], groups: NDArray[np.int64] | None
 ) -> tuple[float, Spread]:
-    """Value that an interval is around, and its standard error."""
-    found = [compute_smoothed_influence(metric, p) for p in seeds]
-    parts = [values for values in found if values is not None]
-    if not parts:
+    """Value at the centre of an interval, and its standard error."""
+    influences = [compute_smoothed_influence(metric, p) for p in seeds]
+    smoothed = [values for values in influences if values is not None]
+    if not smoothed:
         return float(np.mean([METRICS[metric](p) for p in seeds])), estimate_spread(
             _average_influence(metric, seeds), groups
         )
-    values, contributions, pseudo = zip(*parts, strict=True)
+    values, contributions, pseudo = zip(*smoothed, strict=True)
     return float(np.mean(values)), estimate_spread(
         np.mean(contributions, axis=0), groups, np.mean(pseudo, axis=0)
     )
@@ -288,7 +345,11 @@ def _estimate_with_spread(
 def _share_interval(
     share: float, spread: Spread, p: Predictions, groups: NDArray[np.int64] | None, alpha: float
 ) -> tuple[float, float]:
-    """Wilson's interval; groups are worth as many independent images as have the same variance (Korn & Graubard 1998)."""
+    """Wilson's interval of a share.
+
+    With groups, the number of images is replaced by the effective number of independent images that
+    gives the same variance (Korn & Graubard 1998).
+    """
     n = len(p.y_true)
     if groups is None:
         return wilson_interval(share, n, float(-ndtri(alpha / 2)))
@@ -300,7 +361,7 @@ def _share_interval(
 
 def _explain_undefined(metric: str, seeds: Sequence[Predictions], effect: float) -> str:
     if not find_interval_method(metric, seeds[0].multilabel):
-        return f"no interval or test of {metric} is known to hold its level at any number of test images"
+        return f"no interval or test of {metric} is known to have its nominal level"
     if np.isnan(effect):
         reasons = [reason for p in seeds for reason in note_undefined_metrics(p)]
         return f"{metric} is undefined for these predictions" + "".join(
@@ -312,19 +373,23 @@ def _explain_undefined(metric: str, seeds: Sequence[Predictions], effect: float)
 def _explain_too_few(
     metric: str, rule: Rule, p: Predictions, groups: NDArray[np.int64] | None
 ) -> str:
-    """Say which numbers of test images or groups fall short, and what is needed; empty where none does."""
+    """Explain which numbers of test images or groups are too small; empty if none is."""
     n_units = _find_independent_units(p)[1]
     if groups is not None and n_units < rule.n_groups:
-        return f"{format_count(n_units, 'group')} of test images, and {metric} needs at least {rule.n_groups}"
-    if groups is None and n_units < rule.n_images:
-        return f"{n_units} test images, and {metric} needs at least {rule.n_images}"
-    if groups is not None and (found := group_size_unevenness(np.bincount(groups))) > rule.uneven:
         return (
-            "the groups of test images differ too much in size: n sum(m^2) / sum(m)^2 is "
-            f"{found:.3g} for their sizes m, and intervals "
-            f"and tests hold up to {rule.uneven:.3g}; at most k images of each group, chosen at "
-            "random, would help"
+            f"{format_count(n_units, 'group')} of test images; {metric} requires at least "
+            f"{rule.n_groups}"
         )
+    if groups is None and n_units < rule.n_images:
+        return f"{format_count(n_units, 'test image')}; {metric} requires at least {rule.n_images}"
+    if groups is not None:
+        unevenness = group_size_unevenness(np.bincount(groups))
+        if unevenness > rule.uneven:
+            return (
+                "the groups of test images differ too much in size: n sum(m^2) / sum(m)^2 of their "
+                f"sizes m is {unevenness:.3g}, and intervals and tests are valid up to "
+                f"{rule.uneven:.3g}; keep at most k images of each group, chosen at random"
+            )
     if not rule.images:
         return ""
     truth = (
@@ -336,18 +401,32 @@ def _explain_too_few(
     n = truth.sum(axis=0)
     rarest = int(np.where(n > 0, n, n.max() + 1).argmin())
     if n[rarest] < rule.images:
-        return f"{n[rarest]} test images of {names[rarest]}, and {metric} needs at least {rule.images} of each class"
+        return (
+            f"{format_count(n[rarest], 'test image')} of {names[rarest]}; {metric} requires at "
+            f"least {rule.images} of each class"
+        )
     if groups is None:
         return ""
-    n = np.array([np.count_nonzero(np.bincount(groups[part])) for part in truth.T])
+    n = np.array([np.count_nonzero(np.bincount(groups[members])) for members in truth.T])
     rarest = int(np.where(n > 0, n, n_units + 1).argmin())
     if n[rarest] < rule.groups:
-        return f"test images of {names[rarest]} from {n[rarest]} groups, and {metric} needs at least {rule.groups} of each class"
+        return (
+            f"test images of {names[rarest]} from {format_count(n[rarest], 'group')}; {metric} "
+            f"requires at least {rule.groups} groups of each class"
+        )
     return ""
 
 
 def group_size_unevenness(sizes: ArrayLike) -> float:
-    """How much groups differ in size: 1 plus the squared coefficient of variation, n sum(m^2) / sum(m)^2 of n sizes m."""
+    """Measure how much groups differ in size.
+
+    It is n sum(m^2) / sum(m)^2 for n sizes m: 1 plus their squared coefficient of variation.
+
+    Examples
+    --------
+    >>> group_size_unevenness([3, 3, 3])
+    1.0
+    """
     m = np.asarray(sizes, dtype=float)
     return float(len(m) * (m**2).sum() / m.sum() ** 2)
 
@@ -357,7 +436,6 @@ def _explain_few_effective_units(spread: Spread, rule: Rule, unit: str) -> str:
         return ""
     needed = ceil(spread.n * rule.effective / spread.effective)
     return (
-        f"of {spread.n} {unit} about {spread.effective:.0f} decide the difference, and at least "
-        f"{rule.effective:.0f} are needed: some "
-        f"{needed} {unit}"
+        f"about {spread.effective:.0f} of {spread.n} {unit} determine the difference; at least "
+        f"{rule.effective:.0f} are required, which takes about {needed} {unit}"
     )

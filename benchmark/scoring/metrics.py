@@ -1,4 +1,8 @@
-"""Metrics, declared: what each needs, which way is better, how it is computed from stored predictions."""
+"""Declarations of the metrics, which are computed from stored predictions.
+
+``METRICS`` maps the name of each metric to its declaration: what it needs (labels or
+probabilities), its direction, its bounds and its function.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from benchmark.scoring.predictions import Predictions
 from benchmark.utils.notes import Note, NoteKind
 
 MACRO = "mean over the classes with test images (macro) of"
-OF_SECOND = ("average_precision",)  # of two classes that exclude each other
+OF_SECOND = ("average_precision",)  # computed for the second of two mutually exclusive classes
 N_BINS = 15
 
 Function = Callable[[Predictions, NDArray], float]
@@ -23,25 +27,40 @@ Function = Callable[[Predictions, NDArray], float]
 
 @dataclass(frozen=True)
 class Metric:
-    """One figure of merit.
+    """Declaration of a metric.
 
     Parameters
     ----------
     name : str
         Column in rows and tables.
     needs : 'labels' or 'proba'
-        What ``function`` is given as its second argument. A metric that needs probabilities never
-        sees labels.
+        Second argument of ``function``. A metric that needs probabilities never receives labels.
     greater_is_better : bool
     function : callable (predictions, labels or proba) -> float
     describes : str
-        One line for people.
+        One-line description.
     multilabel : bool or None
-        True: only for multi-label tasks; False: only for the others; None: for all.
+        True for a metric of multi-label tasks only, False for one of single-label tasks only, None
+        for a metric of both.
     macro : bool
-        Over classes: its values on test sets with other classes do not compare.
+        Whether it is an average over classes, whose values on test sets with different classes
+        cannot be compared.
     bounds : (float, float)
-        Smallest and largest value that it can have.
+        Smallest and largest possible value.
+
+    See Also
+    --------
+    compute_metrics : Every applicable metric of some predictions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from benchmark.scoring.metrics import METRICS
+    >>> from benchmark.scoring.predictions import Predictions
+    >>> proba = np.array([[0.9, 0.1], [0.4, 0.6], [0.7, 0.3]])
+    >>> predictions = Predictions(np.array([0, 1, 1]), proba, ("benign", "malignant"), np.arange(3))
+    >>> METRICS["auc"](predictions)
+    1.0
     """
 
     name: str
@@ -54,7 +73,7 @@ class Metric:
     bounds: tuple[float, float] = (0, 1)
 
     def __call__(self, predictions: Predictions) -> float:
-        """Value on stored predictions; NaN where it is undefined (see ``note_undefined_metrics``)."""
+        """Compute the metric; NaN where it is undefined (see ``note_undefined_metrics``)."""
         return float(
             self.function(
                 predictions, predictions.labels if self.needs == "labels" else predictions.proba
@@ -63,7 +82,17 @@ class Metric:
 
 
 def compute_metrics(predictions: Predictions) -> dict[str, float]:
-    """Compute every metric that applies, by name."""
+    """Compute every metric that applies to the predictions, by name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from benchmark.scoring.predictions import Predictions
+    >>> proba = np.array([[0.9, 0.1], [0.4, 0.6], [0.7, 0.3], [0.8, 0.2]])
+    >>> predictions = Predictions(np.array([0, 1, 1, 0]), proba, ("a", "b"), np.arange(4))
+    >>> compute_metrics(predictions)["accuracy"]
+    0.75
+    """
     return {
         metric.name: metric(predictions)
         for metric in METRICS.values()
@@ -72,14 +101,13 @@ def compute_metrics(predictions: Predictions) -> dict[str, float]:
 
 
 def note_undefined_metrics(predictions: Predictions) -> list[Note]:
-    """Say in words which metrics are not defined, and why."""
-    said = []
+    """Note which metrics are undefined, and why."""
+    texts = []
     if predictions.absent_classes:
         names = ", ".join(predictions.absent_classes)
-        said.append(
-            f"no test image of: {names}: an incomplete fold; auc and average_precision are "
-            "undefined, "
-            "macro averages are over the other classes"
+        texts.append(
+            f"no test images of: {names} (an incomplete fold); auc and average_precision are "
+            "undefined, macro averages are over the other classes"
         )
     everywhere = [
         cls
@@ -87,15 +115,23 @@ def note_undefined_metrics(predictions: Predictions) -> list[Note]:
         if len(of) and of.all()
     ]
     if everywhere and predictions.multilabel:
-        said.append(
-            f"every test image is of: {', '.join(everywhere)}; auc and average_precision are "
-            "undefined"
+        texts.append(
+            f"every test image has the label: {', '.join(everywhere)}; auc and average_precision "
+            "are undefined"
         )
-    return [Note(text, NoteKind.CLASSES) for text in said]
+    return [Note(text, NoteKind.CLASSES) for text in texts]
 
 
 def note_missing_classes(predictions: Predictions, targets: NDArray[np.int64]) -> list[Note]:
-    """Say which classes the test set or the training set lacks, and what follows; ``targets`` are those of the training set."""
+    """Note which classes the test set or the training set lacks, and the consequences.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        Predictions for the test set.
+    targets : array of shape (n_train,) or (n_train, n_classes), int
+        Targets of the training set.
+    """
     n_train = (
         targets.sum(axis=0)
         if predictions.multilabel
@@ -108,20 +144,35 @@ def note_missing_classes(predictions: Predictions, targets: NDArray[np.int64]) -
         if n and not k
     ]
     texts = (
-        f"class '{name}' has no training images: none of its {n} test images can be predicted, and "
-        "log_loss takes their probability as 0"
+        f"class '{name}' has no training images: none of its {n} test images can be predicted "
+        "correctly, and log_loss takes their probability as 0"
         for name, n in lost
     )
     return [*note_undefined_metrics(predictions), *(Note(text, NoteKind.CLASSES) for text in texts)]
 
 
 def metric_label(metric: str, classes: Sequence[str]) -> str:
-    """Name of a metric for people: 'average_precision of 'malignant'' where it is of the second of two classes."""
+    """Display name of a metric, with its class if it is computed for the second of two classes.
+
+    Examples
+    --------
+    >>> metric_label("average_precision", ("benign", "malignant"))
+    "average_precision of 'malignant'"
+    >>> metric_label("f1", ("benign", "malignant"))
+    'f1'
+    """
     return f"{metric} of '{classes[1]}'" if metric in OF_SECOND and len(classes) == 2 else metric
 
 
 def compute_class_metrics(predictions: Predictions) -> dict[str, dict[str, float]]:
-    """Precision, recall, F1, average precision (NaN where undefined) and number of test images of each class."""
+    """Compute the metrics of each class, and its number of test images.
+
+    Returns
+    -------
+    dict of str to dict
+        By class: 'precision', 'recall', 'f1', 'average_precision' (NaN where it is undefined) and
+        'support'.
+    """
     counts, truth = count_per_class(predictions), class_membership(predictions)
     area = fast_scores.average_precision(truth, predictions.proba)
     values = np.column_stack([counts.precision, counts.recall, counts.f1, area, counts.true])
@@ -133,19 +184,19 @@ def compute_class_metrics(predictions: Predictions) -> dict[str, dict[str, float
 
 
 def class_membership(p: Predictions) -> NDArray[np.bool_]:
-    """Whether an image is of a class, (n, n_classes)."""
+    """Whether each image is of each class, shape (n, n_classes)."""
     return p.y_true.astype(bool) if p.multilabel else p.y_true[:, None] == np.arange(len(p.classes))
 
 
 @lru_cache(maxsize=1)
 def compute_confusion_matrix(p: Predictions) -> NDArray[np.int64]:
-    """Counts of (true class, predicted class), (k, k)."""
+    """Number of images by true class (rows) and predicted class (columns), shape (k, k)."""
     return fast_scores.confusion_matrix(p.y_true, p.labels, len(p.classes))
 
 
 @lru_cache(maxsize=1)
 def count_per_class(p: Predictions) -> fast_scores.Counts:
-    """How often each class was right, predicted, and there."""
+    """Count the images of each class that are predicted correctly, predicted, and true."""
     if p.multilabel:
         return fast_scores.Counts(
             (p.labels & p.y_true).sum(axis=0), p.labels.sum(axis=0), p.y_true.sum(axis=0)
@@ -165,7 +216,11 @@ def _minimum_recall(p: Predictions, labels: NDArray) -> float:
 
 
 def _make_one_vs_rest_metric(function: Callable[[NDArray[np.bool_], NDArray], NDArray]) -> Function:
-    """Mean over classes of a binary score, of two classes that of the second; NaN if a class has no test image, or all of them."""
+    """Make a metric of the mean of a binary score over the classes.
+
+    For two mutually exclusive classes, it is the score of the second. It is NaN if no test image,
+    or every test image, is of some class.
+    """
 
     def score(p: Predictions, proba: NDArray) -> float:
         truth = class_membership(p)
@@ -179,7 +234,10 @@ def _make_one_vs_rest_metric(function: Callable[[NDArray[np.bool_], NDArray], ND
 
 
 def _expected_calibration_error(p: Predictions, proba: NDArray) -> float:
-    """Expected calibration error of the predicted class (Guo et al. 2017): their 15 equal bins of confidence, closed on the right."""
+    """Expected calibration error of the predicted class (Guo et al. 2017).
+
+    The confidence is binned as in the paper: 15 bins of equal width, closed on the right.
+    """
     confidence, correct = proba.max(axis=1), p.labels == p.y_true
     bins = np.digitize(confidence, np.linspace(0, 1, N_BINS + 1)[1:-1], right=True)
     gaps = np.bincount(bins, weights=correct - confidence, minlength=N_BINS)
@@ -192,7 +250,7 @@ _LIST = (
         "labels",
         True,
         lambda p, labels: (p.y_true == labels).mean(),
-        "share of right answers (multi-label: of all image-label pairs)",
+        "share of correct predictions (multi-label: of all image-label pairs)",
     ),
     Metric(
         "balanced_accuracy",
@@ -218,8 +276,8 @@ _LIST = (
         "labels",
         True,
         _make_count_metric("geometric_mean"),
-        "geometric mean of the recall of the classes with test images: 0 when one class is never "
-        "found",
+        "geometric mean of the recalls of the classes with test images: 0 when one class is never "
+        "predicted correctly",
         False,
         macro=True,
     ),
@@ -228,7 +286,7 @@ _LIST = (
         "labels",
         True,
         _minimum_recall,
-        "recall of the class found worst, of those with test images",
+        "lowest recall of the classes with test images",
         False,
         macro=True,
     ),
@@ -245,8 +303,8 @@ _LIST = (
         "proba",
         True,
         _make_one_vs_rest_metric(fast_scores.average_precision),
-        "area under precision-recall, one-vs-rest, macro; of two classes: of the second alone; "
-        "undefined when a class has no test images",
+        "area under the precision-recall curve, one-vs-rest, macro; with two classes, of the "
+        "second only; undefined when a class has no test images",
         macro=True,
     ),
     Metric(
@@ -281,8 +339,8 @@ _LIST = (
         "proba",
         False,
         lambda p, proba: fast_scores.squared_error(p.y_true, proba).mean(),
-        "Brier 1950, halved for two classes as scikit-learn does (0 best, 1 worst), else a sum "
-        "over classes (2 worst)",
+        "Brier score (1950): for two classes halved, as in scikit-learn (0 best, 1 worst), "
+        "otherwise summed over the classes (2 worst)",
         False,
         bounds=(0, 2),
     ),
@@ -328,7 +386,7 @@ _LIST = (
         "labels",
         True,
         lambda p, labels: (p.y_true == labels).all(axis=1).mean(),
-        "share of images with every label right",
+        "share of images with every label correct",
         True,
     ),
     Metric(
@@ -344,7 +402,7 @@ _LIST = (
         "proba",
         True,
         lambda p, proba: fast_scores.label_ranking_precision(class_membership(p), proba).mean(),
-        "of the labels ranked above a true one, the share that is true",
+        "share of true labels among the labels ranked at or above each true label",
         True,
     ),
 )

@@ -1,4 +1,4 @@
-"""What a cell predicted for its test set: the file from which every metric is computed."""
+"""Stored predictions of a cell for its test set, from which every metric is computed."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from benchmark.utils.files import write_atomic
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_BYTES = 2**30  # of one array; 50,000 images of 1,000 classes take 0.4 of it
-_ARRAYS = {  # kinds of dtype and numbers of dimensions
+MAX_BYTES = 2**30  # of one array; 50,000 images of 1,000 classes take 0.4 of it
+_ARRAYS = {  # kind of the dtype, and allowed numbers of dimensions
     "y_true": ("i", (1, 2)),
     "proba": ("f", (2,)),
     "test_index": ("i", (1,)),
@@ -30,26 +30,38 @@ _ARRAYS = {  # kinds of dtype and numbers of dimensions
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Probabilities for every class of the data set.
+    """Predicted probabilities of n test images for every class of the data set.
 
     Parameters
     ----------
-    y_true : (n,) int64 class indices, or (n, n_classes) 0/1 for multi-label
-    proba : (n, n_classes) float64
-        Columns in the order of ``classes``. Rows sum to one, unless multi-label.
+    y_true : array of shape (n,) or (n, n_classes), int64
+        Indices of the true classes; for multi-label tasks, 0 or 1 for each label.
+    proba : array of shape (n, n_classes), float64
+        Columns in the order of ``classes``. Rows sum to one, unless the task is multi-label.
     classes : tuple of str
-    test_index : (n,) int64
-        Which images of the data set these are.
+    test_index : array of shape (n,), int64
+        Indices of the images in the data set.
     ordinal : bool
-        The order of the classes means something.
-    groups : (n,) str, optional
+        Whether the classes are ordered.
+    groups : array of shape (n,), str, optional
         Group (patient, lesion) of each image; images of one group are not independent.
 
     Raises
     ------
     ValueError
-        ``proba`` is not a matrix of finite probabilities (hard labels are not accepted in its
-        place), or the rest does not fit it.
+        ``proba`` is not a matrix of finite probabilities (hard labels are not accepted instead), or
+        the shapes or values of the other arrays do not match it.
+
+    See Also
+    --------
+    benchmark.scoring.metrics.compute_metrics : Every metric of some predictions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> proba = np.array([[0.9, 0.1], [0.4, 0.6]])
+    >>> Predictions(np.array([0, 0]), proba, ("benign", "malignant"), np.arange(2)).labels
+    array([0, 1])
     """
 
     y_true: NDArray[np.int64]
@@ -63,7 +75,8 @@ class Predictions:
         shape = (len(self.y_true), len(self.classes))
         if self.proba.shape != shape:
             raise ValueError(
-                f"probabilities must be (n, n_classes) = {shape}, not {self.proba.shape}"
+                f"probabilities must have the shape (n, n_classes) = {shape}, not "
+                f"{self.proba.shape}"
             )
         most = 1 if self.multilabel else len(self.classes) - 1
         if (
@@ -72,7 +85,7 @@ class Predictions:
             or len(self.test_index) != len(self.y_true)
         ):
             raise ValueError(
-                f"true classes or test images do not fit {len(self.classes)} classes and "
+                f"true classes or test indices do not match {len(self.classes)} classes and "
                 f"{len(self.y_true)} images"
             )
         if not np.isfinite(self.proba).all():
@@ -81,7 +94,7 @@ class Predictions:
                 "or infinite"
             )
         if self.proba.min(initial=0) < -1e-9 or self.proba.max(initial=0) > 1 + 1e-9:
-            raise ValueError("predicted probabilities leave [0, 1]")
+            raise ValueError("predicted probabilities are not all between 0 and 1")
         if not self.multilabel and not np.allclose(self.proba.sum(axis=1), 1, atol=1e-4):
             raise ValueError("the predicted probabilities of an image do not sum to one")
 
@@ -92,12 +105,16 @@ class Predictions:
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """Most probable class, (n,); for multi-label, (n, n_classes) 0/1 where the probability is above one half."""
+        """Predicted labels.
+
+        Index of the most probable class, shape (n,). For multi-label tasks, 1 where the probability
+        is above one half and 0 elsewhere, shape (n, n_classes).
+        """
         return (self.proba > 0.5).astype(np.int64) if self.multilabel else self.proba.argmax(axis=1)
 
     @property
     def absent_classes(self) -> list[str]:
-        """Classes with no image in the test set."""
+        """Names of the classes without test images."""
         counts = (
             self.y_true.sum(axis=0)
             if self.multilabel
@@ -106,7 +123,7 @@ class Predictions:
         return [name for name, count in zip(self.classes, counts, strict=True) if count == 0]
 
     def take_images(self, images: NDArray[np.int64]) -> Self:
-        """Predictions of some of the images, by position, repeats included; without their groups."""
+        """Select images by position, with repeats; the groups are dropped."""
         return replace(
             self,
             y_true=self.y_true[images],
@@ -128,12 +145,14 @@ class Predictions:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what ``save`` wrote; never unpickles, and takes no more memory than the arrays that the file holds.
+        """Read a file that ``save`` wrote.
+
+        Nothing is unpickled, and no more memory is taken than the arrays in the file need.
 
         Raises
         ------
         ValueError
-            It is another file, or one that is corrupted or truncated.
+            The file is of another kind, or it is corrupted or truncated.
         """
         try:
             with zipfile.ZipFile(path) as file:
@@ -146,31 +165,30 @@ class Predictions:
             return cls(*arrays, bool(stored["ordinal"]), stored.get("groups"))
         except OSError:
             raise
-        except (
-            Exception
-        ) as error:  # a damaged file fails anywhere in zipfile, zlib and NumPy's reader
+        # reading a corrupted file may fail anywhere in zipfile, zlib and NumPy
+        except Exception as error:
             raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
 def _read_array(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray:
-    """Array of an ``.npz`` file, whose header is held against its size before memory is taken."""
+    """Read an array of an ``.npz`` file; its header is validated before memory is allocated."""
     kinds, ndims = _ARRAYS[info.filename.removesuffix(".npy")]
     with file.open(info) as member:
         version = np.lib.format.read_magic(member)
         if version != (1, 0):
-            raise ValueError(f"{info.filename} is of version {version}")
+            raise ValueError(f"{info.filename} has the format version {version}, expected (1, 0)")
         shape, by_column, dtype = np.lib.format.read_array_header_1_0(member)
         n_bytes = math.prod(shape) * dtype.itemsize
         if dtype.kind not in kinds or len(shape) not in ndims:
             raise ValueError(f"{info.filename} holds {dtype} of shape {shape}")
-        if n_bytes != info.file_size - member.tell() or n_bytes > MOST_BYTES:
+        if n_bytes != info.file_size - member.tell() or n_bytes > MAX_BYTES:
             raise ValueError(
-                f"{info.filename} is said to hold {n_bytes} bytes and has "
+                f"{info.filename} declares {n_bytes} bytes and holds "
                 f"{info.file_size - member.tell()}"
             )
         content = bytearray()
-        while part := member.read(2**20):  # at once would take the memory twice
-            content += part
+        while chunk := member.read(2**20):  # reading all at once would take the memory twice
+            content += chunk
         return np.ndarray(shape, dtype, content, order="F" if by_column else "C")
 
 
@@ -180,17 +198,19 @@ PredictionReader = Callable[[str, str | None], Predictions]
 def read_cell_predictions(
     read_predictions: PredictionReader, cells: pd.DataFrame, suffix: str = ""
 ) -> list[Predictions]:
-    """Predictions of stored cells, by the columns ``key`` and ``predictions`` of their rows.
+    """Read the predictions of stored cells.
 
     Parameters
     ----------
     read_predictions : callable (key, digest) -> Predictions
-        ``ResultsFolder.read_predictions``, or the same with a memory.
+        ``ResultsFolder.read_predictions``, or a cached version of it.
     cells : DataFrame
+        Rows with the columns ``key`` and ``predictions`` (the digest of the file; rows of earlier
+        versions lack it).
     suffix : str
-        Of the two columns, where rows of two configurations stand side by side.
+        Suffix of these columns, where each row holds the cells of two configurations.
     """
-    column = f"predictions{suffix}"  # rows of earlier versions have none
+    column = f"predictions{suffix}"
     digests = cells[column] if column in cells else [None] * len(cells)
     pairs = zip(cells[f"key{suffix}"], digests, strict=True)
     return [

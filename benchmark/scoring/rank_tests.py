@@ -1,4 +1,8 @@
-"""Tests by ranks across data sets, as Demsar (2006) recommends: Wilcoxon with Holm for two configurations, Friedman with Nemenyi for more."""
+"""Rank tests across data sets, as recommended by Demsar (2006).
+
+Two configurations are compared by Wilcoxon's test, adjusted by Holm; more than two by Friedman's
+test followed by Nemenyi's.
+"""
 
 from __future__ import annotations
 
@@ -17,24 +21,34 @@ UNIT = "data sets"
 
 
 def wilcoxon_test(a: ArrayLike, b: ArrayLike) -> Result:
-    """Wilcoxon's signed-rank test (1945) of two configurations, one pair of scores a data set.
+    """Wilcoxon's signed-rank test (1945) of two configurations.
 
-    Ranks of zero differences are split evenly (Demsar 2006). Exact where SciPy has it: up to 50
-    data sets, 13 with ties or zeros.
+    The ranks of zero differences are split evenly (Demsar 2006). The p-value is exact where SciPy
+    computes it so: up to 50 data sets, or 13 with ties or zeros.
 
     Parameters
     ----------
-    a, b : (n,)
+    a, b : arrays of shape (n,), float
+        Scores of the two configurations, one pair per data set.
 
     Returns
     -------
     Result
         ``effect`` is the median difference, ``statistic`` the smaller sum of ranks. Refused below 6
         differences that are not zero.
+
+    See Also
+    --------
+    friedman_test : Test of more than two configurations.
+
+    Examples
+    --------
+    >>> result = wilcoxon_test([0.9, 0.8, 0.7, 0.6, 0.5, 0.4], [0.8, 0.6, 0.6, 0.5, 0.3, 0.1])
+    >>> result.p_value
+    0.03125
     """
-    differences = np.round(
-        np.asarray(a, dtype=float) - np.asarray(b, dtype=float), 12
-    )  # what is equal on paper ties
+    # rounded, so that differences of equal decimal numbers tie
+    differences = np.round(np.asarray(a, dtype=float) - np.asarray(b, dtype=float), 12)
     differences = differences[~np.isnan(differences)]
     n, n_different, test = (
         len(differences),
@@ -44,67 +58,88 @@ def wilcoxon_test(a: ArrayLike, b: ArrayLike) -> Result:
     effect = float(np.median(differences)) if n else np.nan
     if n_different < MIN_PAIRS:
         why = (
-            f"{format_count(n, 'data set')}, {n_different} of them with a difference, and the two-sided test "
-            f"cannot reach p < {ALPHA} "
-            f"below {MIN_PAIRS} of these (the least p of {n_different} is "
-            f"{min(1.0, 2.0 ** (1 - n_different)):.3g})"
+            f"{format_count(n, 'data set')}, {n_different} of them with a difference; at least "
+            f"{MIN_PAIRS} with a difference are required for a two-sided p < {ALPHA} (with "
+            f"{n_different} the smallest p is {min(1.0, 2.0 ** (1 - n_different)):.3g})"
         )
         return Result(test, n, effect, refusal=why, unit=UNIT)
-    found = stats.wilcoxon(differences, zero_method="zsplit")
-    return Result(test, n, effect, float(found.pvalue), float(found.statistic), unit=UNIT)
+    outcome = stats.wilcoxon(differences, zero_method="zsplit")
+    return Result(test, n, effect, float(outcome.pvalue), float(outcome.statistic), unit=UNIT)
 
 
 def adjust_by_holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """P-values adjusted for being several (Holm 1979): compare each with the level of the whole family."""
+    """Adjust p-values for multiple comparisons (Holm 1979).
+
+    Examples
+    --------
+    >>> adjust_by_holm([0.01, 0.04]).tolist()
+    [0.02, 0.04]
+    """
     from statsmodels.stats.multitest import multipletests
 
     return multipletests(p_values, method="holm")[1]
 
 
 def wilcoxon_holm_tests(scores: pd.DataFrame, control: str) -> dict[str, Result]:
-    """Wilcoxon's test of one configuration against each of the others, adjusted by Holm over those that are not refused.
+    """Wilcoxon's test of one configuration against each of the others, adjusted by Holm.
 
     Parameters
     ----------
     scores : DataFrame
-        A row a data set, a column a configuration.
+        One row per data set, one column per configuration.
     control : str
         The column that is compared with the others.
+
+    Returns
+    -------
+    dict of str to Result
+        By name of the other configuration. The p-values are adjusted for the number of tests that
+        are not refused.
     """
-    found = {
+    results = {
         name: wilcoxon_test(scores[control], scores[name]) for name in scores.columns.drop(control)
     }
-    tested = [name for name, result in found.items() if not result.refusal]
-    adjusted = adjust_by_holm([found[name].p_value for name in tested]) if tested else np.empty(0)
-    return found | {
-        name: replace(found[name], p_value=float(p))
+    tested = [name for name, result in results.items() if not result.refusal]
+    adjusted = adjust_by_holm([results[name].p_value for name in tested]) if tested else np.empty(0)
+    return results | {
+        name: replace(results[name], p_value=float(p))
         for name, p in zip(tested, adjusted, strict=True)
     }
 
 
 @dataclass(frozen=True)
 class Friedman(Result):
-    """What Friedman's test found: ``statistic`` is F; ``ranks`` are average ranks by configuration, 1 the best."""
+    """Result of Friedman's test.
+
+    ``statistic`` is F, ``chi2`` Friedman's statistic, and ``ranks`` the average rank of each
+    configuration, 1 being the best.
+    """
 
     chi2: float = np.nan
     ranks: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
 
 
 def friedman_test(scores: pd.DataFrame, greater_is_better: bool = True) -> Friedman:
-    """Friedman's test (1937) that all configurations rank alike, by the F statistic of Iman & Davenport (1980).
+    """Friedman's test (1937) of whether all configurations have the same average rank.
+
+    The p-value is that of the F statistic of Iman & Davenport (1980).
 
     Parameters
     ----------
     scores : DataFrame
-        A row a data set, a column a configuration.
+        One row per data set, one column per configuration.
     greater_is_better : bool
 
     Returns
     -------
     Friedman
-        ``effect`` is Kendall's W: 0 when the average ranks are equal, 1 when all data sets have the
+        ``effect`` is Kendall's W: 0 if the average ranks are equal, 1 if all data sets have the
         same ranking. ``chi2`` is not corrected for ties, as in Demsar (2006). Refused below 3
-        configurations, or data sets too few to reach p < 0.05 by full agreement.
+        configurations, and if there are too few data sets for full agreement to reach p < 0.05.
+
+    See Also
+    --------
+    nemenyi_test : Test of all pairs of configurations.
     """
     n, k = scores.shape
     refusal = _explain_too_few(scores)
@@ -112,14 +147,12 @@ def friedman_test(scores: pd.DataFrame, greater_is_better: bool = True) -> Fried
         return Friedman("Friedman's test", n, np.nan, refusal=refusal, unit=UNIT)
     ranks = _rank_within_datasets(scores, greater_is_better)
     ties = np.mean([stats.tiecorrect(row) for row in ranks])
-    chi2 = (
-        float(stats.friedmanchisquare(*ranks.T).statistic * ties) if ties else 0.0
-    )  # SciPy divides by the correction for ties
+    # SciPy divides by the correction for ties
+    chi2 = float(stats.friedmanchisquare(*ranks.T).statistic * ties) if ties else 0.0
     with np.errstate(divide="ignore"):
         f = float(np.divide((n - 1) * chi2, max(0.0, n * (k - 1) - chi2)))
-    least = np.exp(
-        (1 - n) * special.gammaln(k + 1)
-    )  # of all k! ** n ways to rank, the k! in which the data sets agree
+    # smallest possible p-value: in k! of the k! ** n possible rankings all data sets agree
+    least = np.exp((1 - n) * special.gammaln(k + 1))
     p_value = max(float(stats.f.sf(f, k - 1, (k - 1) * (n - 1))), float(least))
     means = pd.Series(ranks.mean(axis=0), index=scores.columns)
     return Friedman(
@@ -129,7 +162,11 @@ def friedman_test(scores: pd.DataFrame, greater_is_better: bool = True) -> Fried
 
 @dataclass(frozen=True)
 class Nemenyi(Friedman):
-    """What Nemenyi's test found: configurations whose ranks differ by ``critical_difference`` differ; ``p_values`` by pair of configurations."""
+    """Result of Nemenyi's test.
+
+    Two configurations differ significantly if their average ranks differ by at least
+    ``critical_difference``. ``p_values`` has one row and one column per configuration.
+    """
 
     critical_difference: float = np.nan
     p_values: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -138,12 +175,12 @@ class Nemenyi(Friedman):
 def nemenyi_test(
     scores: pd.DataFrame, greater_is_better: bool = True, alpha: float = ALPHA
 ) -> Nemenyi:
-    """Nemenyi's test (1963) of all pairs of configurations after Friedman's, and its critical difference.
+    """Nemenyi's test (1963) of all pairs of configurations, following Friedman's test.
 
     Parameters
     ----------
     scores : DataFrame
-        A row a data set, a column a configuration.
+        One row per data set, one column per configuration.
     greater_is_better : bool
     alpha : float
         Level of the critical difference.
@@ -151,8 +188,19 @@ def nemenyi_test(
     Returns
     -------
     Nemenyi
-        ``effect`` is the largest difference of average ranks, ``p_value`` is its. Refused when
-        ``friedman_test`` is, and when no average ranks could differ by the critical difference.
+        ``effect`` is the largest difference of average ranks, and ``p_value`` its p-value. Refused
+        where ``friedman_test`` is, and if no average ranks could differ by the critical difference.
+
+    See Also
+    --------
+    friedman_test : Test of whether all average ranks are equal.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> result = nemenyi_test(pd.DataFrame([[0.7, 0.8, 0.9]] * 6, columns=["a", "b", "c"]))
+    >>> result.ranks.to_dict(), round(result.critical_difference, 2)
+    ({'a': 3.0, 'b': 2.0, 'c': 1.0}, 1.35)
     """
     from scikit_posthocs import posthoc_nemenyi_friedman
 
@@ -168,9 +216,8 @@ def nemenyi_test(
     if difference > k - 1:
         needed = ceil(n * (difference / (k - 1)) ** 2)
         why = (
-            f"{format_count(n, 'data set')}, and {k} configurations need at least {needed}: average ranks differ by at "
-            f"most {k - 1}, "
-            f"and the critical difference is {difference:.2f}"
+            f"{format_count(n, 'data set')}; {k} configurations require at least {needed}: average "
+            f"ranks differ by at most {k - 1}, and the critical difference is {difference:.2f}"
         )
         return Nemenyi("Nemenyi's test", n, np.nan, refusal=why, unit=UNIT)
     ranks = _rank_within_datasets(scores, greater_is_better)
@@ -178,11 +225,6 @@ def nemenyi_test(
     p_values = pd.DataFrame(
         posthoc_nemenyi_friedman(ranks).to_numpy(), index=scores.columns, columns=scores.columns
     )
-    found = {
-        "chi2": friedman_test(scores, greater_is_better).chi2,
-        "ranks": means,
-        "p_values": p_values,
-    }
     effect, p_value = float(np.ptp(means)), float(p_values.to_numpy().min())
     return Nemenyi(
         "Nemenyi's test",
@@ -190,13 +232,15 @@ def nemenyi_test(
         effect,
         p_value,
         unit=UNIT,
+        chi2=friedman_test(scores, greater_is_better).chi2,
+        ranks=means,
         critical_difference=float(difference),
-        **found,
+        p_values=p_values,
     )
 
 
 def _rank_within_datasets(scores: pd.DataFrame, greater_is_better: bool) -> NDArray[np.float64]:
-    """Ranks within each data set, 1 the best, ties shared; what is equal on paper ties."""
+    """Ranks within each data set, 1 being the best; scores equal to 12 decimals share a rank."""
     return stats.rankdata(
         np.round(scores.to_numpy(float), 12) * (-1 if greater_is_better else 1), axis=1
     )
@@ -205,13 +249,19 @@ def _rank_within_datasets(scores: pd.DataFrame, greater_is_better: bool) -> NDAr
 def _explain_too_few(scores: pd.DataFrame) -> str:
     n, k = scores.shape
     if k < 3:
-        return f"{k} configurations, and ranks of several need at least 3: compare two by Wilcoxon's test"
+        return (
+            f"{format_count(k, 'configuration')}; at least 3 are required (two are compared by "
+            "Wilcoxon's test)"
+        )
     if scores.isna().any(axis=None):
-        return f"{int(scores.isna().any(axis=1).sum())} of {n} data sets lack the score of a configuration, and all are needed"
+        return (
+            f"{int(scores.isna().any(axis=1).sum())} of {n} data sets lack the score of a "
+            "configuration; all scores are required"
+        )
     needed = ceil(stats.chi2.isf(ALPHA, k - 1) / (k - 1))
+    if n >= needed:
+        return ""
     return (
-        f"{format_count(n, 'data set')}, and {k} configurations need at least {needed}: with fewer, full agreement has p "
-        f"> {ALPHA} by chi-square"
-        if n < needed
-        else ""
+        f"{format_count(n, 'data set')}; {k} configurations require at least {needed}: with fewer, "
+        f"even full agreement has p > {ALPHA} by the chi-square test"
     )

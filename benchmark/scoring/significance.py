@@ -1,4 +1,8 @@
-"""Is a difference larger than chance explains? Each test gives n, the effect and the p-value, or refuses with the n it needs."""
+"""Tests of whether a difference between two classifiers is larger than chance explains.
+
+Each test returns a ``Result`` with the number of observations, the effect and the p-value. If there
+are too few observations, the result has no p-value but a refusal that names the required number.
+"""
 
 from __future__ import annotations
 
@@ -11,39 +15,39 @@ from scipy import optimize, special, stats
 from benchmark.scoring.fast_scores import placement_values
 
 ALPHA = 0.05
-MIN_DISCORDANT = MIN_PAIRS = (
-    6  # 2 / 2**5 > 0.05: with fewer, the most extreme outcome is not significant two-sided
-)
+# with 5, the most extreme outcome has the two-sided p-value 2 / 2**5 > 0.05
+MIN_DISCORDANT = MIN_PAIRS = 6
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a test found.
+    """Result of a test or of an interval estimate.
 
     Parameters
     ----------
     test : str
-        Its name, for people.
+        Display name of the test.
     n : int
-        Independent observations it rests on; ``unit`` says what they are.
+        Number of independent observations.
     effect : float
-        In the units of what was compared, the first minus the second; NaN when it cannot be
-        computed.
+        The first value minus the second, in the units of what is compared; NaN if it cannot be
+        computed. For an interval estimate, the value itself.
     p_value : float
-        Two-sided; NaN when the test refuses.
+        Two-sided; NaN if the test is refused.
     statistic, lower, upper : float
         Test statistic, and confidence interval of the effect at the level ``1 - alpha``; NaN where
         the test has none.
     refusal : str
-        Why there is no p-value: the n that was given and the n that is needed. Empty otherwise.
+        Why there is no p-value: the given and the required number of observations. Empty otherwise.
     unit : str
+        What the observations are, such as 'test images' or 'folds'.
     alpha : float
-        One minus the level of the interval: 0.05, divided by ``family`` where the comparison is one
-        of several.
+        One minus the level of the interval: 0.05, divided by ``family`` if the comparison is one of
+        several.
     family : int
-        Number of comparisons that it was picked from.
+        Number of comparisons that this one was selected from.
     adjusted : float
-        p-value adjusted for that (Holm 1979); equal to ``p_value`` for a single comparison.
+        p-value adjusted for ``family`` comparisons (Holm 1979); NaN for a single comparison.
     """
 
     test: str
@@ -61,11 +65,11 @@ class Result:
 
     @property
     def significant(self) -> bool:
-        """Whether chance alone would give such a difference in fewer than 5% of the cases.
+        """Whether the difference is significant at the level 0.05.
 
-        A single comparison is significant only where its interval lacks zero, too. Of several, the
-        adjusted p-value alone decides: Holm's procedure may reject where the interval, which holds
-        for all of them together, touches zero.
+        A single comparison is significant only if its interval excludes zero, too. For one of
+        several, the adjusted p-value alone decides: Holm's procedure may reject where the
+        simultaneous interval contains zero.
         """
         if np.isnan(self.adjusted):
             return self.p_value < ALPHA and not self.lower <= 0 <= self.upper
@@ -74,16 +78,17 @@ class Result:
 
 @dataclass(frozen=True)
 class Spread:
-    """Standard error of an estimate from the contributions of independent units, and how sure that is itself.
+    """Standard error of an estimate, from the contributions of independent units.
 
     Parameters
     ----------
     error : float
+        Standard error.
     df : float
-        Degrees of freedom of Student's t: fewer where few units decide (Satterthwaite 1946, from
-        their fourth moments).
+        Degrees of freedom of Student's t. There are fewer if few units dominate the variance
+        (Satterthwaite 1946, from their fourth moments).
     n : int
-        Units: images, or groups of images where there are groups.
+        Number of units: images, or groups of images where there are groups.
     """
 
     error: float
@@ -92,24 +97,25 @@ class Spread:
 
     @property
     def effective(self) -> float:
-        """Number of units, as far as they decide alike."""
+        """Effective number of units: equal to their number if they contribute equally."""
         return self.df + 1
 
 
 def estimate_spread(
     contributions: ArrayLike, groups: NDArray | None = None, pseudo: ArrayLike = ()
 ) -> Spread:
-    """Standard error from what each image contributes to an estimate; those of a group are summed first.
+    """Standard error of an estimate, from the contribution of each image.
 
     Parameters
     ----------
-    contributions : (n,) float
-        Their sum is the error of the estimate, to first order.
-    groups : (n,) int, optional
-        Number of the group (patient, lesion) of each image, from 0 on; images of one group are not
-        independent.
-    pseudo : (m, 2) float, optional
-        Weights and contributions of images that were added; each is a unit of its own.
+    contributions : array of shape (n,), float
+        Contributions that sum to the error of the estimate, to first order.
+    groups : array of shape (n,), int, optional
+        Index, from 0, of the group (patient, lesion) of each image. Images of one group are not
+        independent, so that their contributions are summed first.
+    pseudo : array of shape (m, 2), float, optional
+        Weights and contributions of pseudo-images (``influence.compute_smoothed_influence``), each
+        of which is a unit of its own.
     """
     units = np.asarray(contributions, dtype=float)
     if groups is not None:
@@ -135,9 +141,20 @@ def student_t_interval(
     estimate : float
     spread : Spread
     scale : 'plain', 'log', 'logit' or 'symmetric'
-        Where the interval is symmetric: of any number, a positive one, one between 0 and 1, or
-        between -1 and 1.
+        Scale on which the interval is symmetric: 'plain' for any number, 'log' for a positive one,
+        'logit' for one between 0 and 1, 'symmetric' for one between -1 and 1.
     alpha : float
+        One minus the level of the interval.
+
+    Returns
+    -------
+    lower, upper : float
+
+    Examples
+    --------
+    >>> lower, upper = student_t_interval(0.8, Spread(error=0.05, df=30, n=31))
+    >>> print(f"{lower:.3f} to {upper:.3f}")
+    0.698 to 0.902
     """
     half = float(-special.stdtrit(spread.df, alpha / 2)) * spread.error
     if scale == "plain":
@@ -155,7 +172,27 @@ def student_t_interval(
 
 
 def wilson_interval(share: float, n: float, critical: float) -> tuple[float, float]:
-    """Score interval of a share (Wilson 1927), of ``n`` independent observations or as many as a clustered sample is worth."""
+    """Score interval of a share (Wilson 1927).
+
+    Parameters
+    ----------
+    share : float
+        Between 0 and 1.
+    n : float
+        Number of independent observations; for clustered samples, the effective number.
+    critical : float
+        Critical value, such as 1.96 for 95%.
+
+    Returns
+    -------
+    lower, upper : float
+
+    Examples
+    --------
+    >>> lower, upper = wilson_interval(0.9, 50, 1.96)
+    >>> print(f"{lower:.3f} to {upper:.3f}")
+    0.786 to 0.957
+    """
     extra = critical**2 / n
     middle, half = share + extra / 2, critical * np.sqrt(share * (1 - share) / n + extra / (4 * n))
     return float((middle - half) / (1 + extra)), float((middle + half) / (1 + extra))
@@ -164,21 +201,30 @@ def wilson_interval(share: float, n: float, critical: float) -> tuple[float, flo
 def paired_t_test(
     effect: float, spread: Spread, alpha: float = ALPHA, unit: str = "test images"
 ) -> Result:
-    """Test of a difference by Student's t, and its interval.
+    """Paired t-test of a difference, with its interval.
 
     Parameters
     ----------
     effect : float
+        The difference.
     spread : Spread
-        Of the paired contributions, the first's minus the second's.
+        Spread of the paired contributions, the first minus the second.
     alpha : float
+        One minus the level of the interval.
     unit : str
+        What the observations are.
+
+    Returns
+    -------
+    Result
+        Refused if the variance is zero and the difference is not.
     """
     if spread.error == 0:
         why = (
             ""
             if abs(effect) < 1e-12
-            else "the images differ all alike: more are needed to estimate a variance"
+            else f"the difference is the same for all {unit}: more are needed to estimate its "
+            "variance"
         )
         return Result(
             "paired jackknife t-test",
@@ -210,24 +256,37 @@ def paired_t_test(
 def mcnemar(
     truth: ArrayLike, labels_a: ArrayLike, labels_b: ArrayLike, alpha: float = ALPHA
 ) -> Result:
-    """McNemar's test (1947) of two classifiers on one test set: whether they err equally often.
+    """McNemar's test (1947) of whether two classifiers are equally accurate on one test set.
 
-    The mid-p binomial test of the discordant images (right for one of the two only; Fagerland,
-    Lydersen & Laake 2013), for any number of them: its type-I error is near 0.05, where the exact
-    test stays far below.
+    This is the mid-p binomial test (Fagerland, Lydersen & Laake 2013) of the discordant images,
+    those that only one of the classifiers predicts correctly, for any number of them. Its type-I
+    error is near 0.05, while that of the exact test is far below.
 
     Parameters
     ----------
-    truth, labels_a, labels_b : (n,)
-        Right labels, and those that the two predict.
+    truth, labels_a, labels_b : arrays of shape (n,)
+        True labels, and the labels that the two classifiers predict.
     alpha : float
+        One minus the level of the interval.
 
     Returns
     -------
     Result
-        ``effect`` is the difference of the accuracies, ``statistic`` the smaller number of
-        discordant images; the interval is Tango's (1998) by scores, made to hold zero where the
-        test does not reject. Refused below 6 discordant images.
+        ``effect`` is the accuracy of the first minus that of the second, ``statistic`` the smaller
+        of the two numbers of discordant images. The interval is the score interval of Tango (1998),
+        extended to contain zero where the test does not reject. Refused below 6 discordant images.
+
+    See Also
+    --------
+    delong_test : Test of the difference of two areas under the ROC curve.
+    corrected_t_test : Test of the difference of a metric over folds.
+
+    Examples
+    --------
+    >>> truth = [0] * 20
+    >>> result = mcnemar(truth, [0] * 18 + [1] * 2, [1] * 10 + [0] * 10)
+    >>> print(f"{result.effect:.2f}, p = {result.p_value:.3f}")
+    0.40, p = 0.022
     """
     right_a, right_b = (
         np.asarray(labels_a) == np.asarray(truth),
@@ -235,9 +294,13 @@ def mcnemar(
     )
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
     n, discordant, effect = len(right_a), only_a + only_b, float(right_a.mean() - right_b.mean())
-    unit, test = f"test images, {discordant} of them right for one only", "McNemar's mid-p test"
+    test = "McNemar's mid-p test"
+    unit = f"test images, of which {discordant} are predicted correctly by one configuration only"
     if discordant < MIN_DISCORDANT:
-        why = f"{discordant} test images are right for one only, and the test needs at least {MIN_DISCORDANT} to reach p < {ALPHA} two-sided"
+        why = (
+            f"the number of test images that only one configuration predicts correctly is "
+            f"{discordant}; at least {MIN_DISCORDANT} are required for a two-sided p < {ALPHA}"
+        )
         return Result(test, n, effect, refusal=why, unit=unit, alpha=alpha)
     fewer = min(only_a, only_b)
     p_value = min(
@@ -254,7 +317,7 @@ def mcnemar(
 
 
 def _tango_interval(only_a: int, only_b: int, n: int, alpha: float) -> tuple[float, float]:
-    """Differences of two paired shares that the score test does not reject (Tango 1998)."""
+    """Score interval of the difference of two paired shares (Tango 1998)."""
     critical = float(-special.ndtri(alpha / 2))
 
     def score(difference: float) -> float:
@@ -283,21 +346,32 @@ def corrected_t_test(
 ) -> Result:
     """Corrected resampled t-test of (repeated) k-fold cross-validation (Nadeau & Bengio 2003).
 
-    Training sets overlap, so that the differences are not independent: their variance is
-    multiplied by 1/J + n_test/n_train where a t-test has 1/J.
+    Training sets overlap, so that the differences are not independent. To correct for that, their
+    variance is multiplied by 1/J + n_test/n_train instead of 1/J.
 
     Parameters
     ----------
-    differences : (J,)
-        Of a metric, one a fold (of all repeats).
+    differences : array of shape (J,), float
+        Differences of a metric, one per fold of each repeat.
     n_train, n_test : float
-        Images that train and that test, in the mean over folds.
+        Number of training and of test images, averaged over folds.
     alpha : float
+        One minus the level of the interval.
 
     Returns
     -------
     Result
-        Refused below 2 folds, when a difference is NaN, or when all are equal and not zero.
+        Refused below 2 folds, if a difference is NaN, or if all are equal and not zero.
+
+    See Also
+    --------
+    mcnemar : Test of the difference of two accuracies on one test set.
+
+    Examples
+    --------
+    >>> result = corrected_t_test([0.01, 0.02, 0.03, 0.04], n_train=75, n_test=25)
+    >>> print(f"{result.effect:.3f}, p = {result.p_value:.3f}")
+    0.025, p = 0.085
     """
     values = np.asarray(differences, dtype=float)
     n, test, unit = len(values), "corrected resampled t-test", "folds"
@@ -307,7 +381,7 @@ def corrected_t_test(
             test,
             n,
             effect,
-            refusal=f"{n} fold{'s' * (n != 1)}, and a variance needs at least 2",
+            refusal=f"{n} fold{'s' * (n != 1)}; at least 2 are required to estimate a variance",
             unit=unit,
         )
     if np.isnan(values).any():
@@ -315,14 +389,15 @@ def corrected_t_test(
             test,
             n,
             effect,
-            refusal=f"undefined on {np.isnan(values).sum()} of {n} folds, and all are needed",
+            refusal=f"undefined on {np.isnan(values).sum()} of {n} folds; all are required",
             unit=unit,
         )
     if np.ptp(values) < 1e-12:
         why = (
             ""
             if abs(effect) < 1e-12
-            else f"the difference is the same on all {n} folds: more folds are needed to estimate its variance"
+            else f"the difference is the same on all {n} folds: more folds are needed to estimate "
+            "its variance"
         )
         return Result(test, n, effect, np.nan if why else 1.0, refusal=why, unit=unit)
     error = np.sqrt(values.var(ddof=1) * (1 / n + n_test / n_train))
@@ -344,20 +419,34 @@ def corrected_t_test(
 def delong_test(
     truth: ArrayLike, scores_a: ArrayLike, scores_b: ArrayLike, alpha: float = ALPHA
 ) -> Result:
-    """Test of two areas under the ROC curve on the same images (DeLong, DeLong & Clarke-Pearson 1988).
+    """Test the difference of two areas under the ROC curve on the same images.
+
+    The test is that of DeLong, DeLong & Clarke-Pearson (1988).
 
     Parameters
     ----------
-    truth : (n,) bool or 0/1
-    scores_a, scores_b : (n,)
-        Greater where a positive is more likely.
+    truth : array of shape (n,), bool or 0/1
+        Whether each image is positive.
+    scores_a, scores_b : arrays of shape (n,), float
+        Scores of the two classifiers, greater where a positive is more likely.
     alpha : float
+        One minus the level of the interval.
 
     Returns
     -------
     Result
-        ``effect`` is the difference of the areas, ``statistic`` is z. Refused below 2 positives or
-        2 negatives, or without variance.
+        ``effect`` is the first area minus the second, ``statistic`` is z. Refused below 2 positives
+        or 2 negatives, or without variance.
+
+    See Also
+    --------
+    mcnemar : Test of the difference of two accuracies.
+
+    Examples
+    --------
+    >>> result = delong_test([0, 0, 0, 1, 1, 1], [1, 2, 3, 4, 5, 6], [1, 4, 3, 2, 5, 6])
+    >>> print(f"{result.effect:.2f}, p = {result.p_value:.2f}")
+    0.22, p = 0.37
     """
     positive = np.asarray(truth).astype(bool)
     n, n_positive, n_negative, test = (
@@ -367,21 +456,25 @@ def delong_test(
         "DeLong's test",
     )
     if min(n_positive, n_negative) < 2:
-        why = f"{n_positive} positive and {n_negative} negative test images, and a variance needs at least 2 of each"
+        why = (
+            f"{n_positive} positive and {n_negative} negative test images; at least 2 of each are "
+            "required to estimate a variance"
+        )
         return Result(test, n, np.nan, refusal=why)
     pairs = zip(
         placement_values(positive, np.asarray(scores_a)),
         placement_values(positive, np.asarray(scores_b)),
         strict=True,
     )
-    parts = [of_a - of_b for of_a, of_b in pairs]
-    effect = float(parts[0].mean())
-    error = float(np.sqrt(sum(part.var(ddof=1) / len(part) for part in parts)))
+    differences = [of_a - of_b for of_a, of_b in pairs]
+    effect = float(differences[0].mean())
+    error = float(np.sqrt(sum(values.var(ddof=1) / len(values) for values in differences)))
     if error < 1e-12:
         why = (
             ""
             if abs(effect) < 1e-12
-            else f"the areas differ by the same in all {n} images: more are needed to estimate a variance"
+            else f"the difference of the areas is the same for all {n} images: more are needed to "
+            "estimate its variance"
         )
         return Result(test, n, effect, np.nan if why else 1.0, refusal=why)
     lower, upper = stats.norm.interval(1 - alpha, loc=effect, scale=error)

@@ -138,7 +138,7 @@ def test_a_class_absent_from_the_official_test_set_gives_a_stated_nan(digits, ma
     row = evaluate_on_dataset(make_cell(data, split="official"), data, tmp_path)
     assert row["status"] == "ok"
     assert np.isnan(row["auc"])
-    assert any("no test image of: 3" in note for note in row["notes"])
+    assert any("no test images of: 3" in note for note in row["notes"])
     assert np.isfinite(row["log_loss"])
 
 

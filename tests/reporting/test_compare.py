@@ -101,7 +101,9 @@ def test_accuracy_on_one_split_is_tested_by_mcnemar_and_bounded_by_tangos_interv
         pytest.approx(12 / 120),
     )
     assert 0 < found.result.lower < 12 / 120 < found.result.upper
-    assert found.result.unit == "test images, 14 of them right for one only"
+    assert found.result.unit == (
+        "test images, of which 14 are predicted correctly by one configuration only"
+    )
 
 
 def test_the_auc_of_two_classes_is_tested_by_delong_and_of_three_by_the_jackknife(tmp_path):
@@ -202,8 +204,8 @@ def test_several_data_sets_are_tested_by_wilcoxon_from_six_on(tmp_path):
         if k == 4:
             *_, five = compare_configurations(tmp_path, "hog", "pixels", "auc")
             assert (
-                "is not computed: 5 data sets, 5 of them with a difference, and the two-sided test "
-                "cannot reach p < 0.05 below 6" in five.summary
+                "is not computed: 5 data sets, 5 of them with a difference; at least 6 with a "
+                "difference are required" in five.summary
             )
     *each, last = compare_configurations(tmp_path, "hog", "pixels", "auc")
     assert len(each) == 6

@@ -153,7 +153,7 @@ def test_folds_that_all_lack_a_class_rank_nothing_by_an_average_over_classes():
     assert not found["no_better"].any()
     assert sorted(format_leaderboard(found)["f1"]) == ["0.900 ±0.000", "1.000 ±0.000"]
     assert set(format_leaderboard(found)["rank"]) == {"-"}
-    assert "and rank none: of 2 folds, 2 without test images of b, c" in render_tables(
+    assert "and do not rank them: of 2 folds, 2 without test images of b, c" in render_tables(
         rows, "md", "f1"
     )
     assert sorted(table(rows, "accuracy")["rank"]) == [1, 2], "no average over classes"
@@ -328,7 +328,7 @@ def test_a_label_that_every_test_image_has_is_named_under_the_table(tmp_path):
     )
     rows = run(study, out=tmp_path / "out")
     assert any(
-        "every test image is of: digit; auc and average_precision are undefined" in line
+        "every test image has the label: digit; auc and average_precision are undefined" in line
         for line in list_problems(rows)
     )
 

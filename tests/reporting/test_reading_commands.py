@@ -124,4 +124,4 @@ def test_plan_and_list_answer():
     assert "cells" in invoke("plan", "digits", "--extractor", "pixels", "--model", "knn")
     said = invoke("list", "metrics")
     assert "mean over the classes with test images (macro) of F1" in said
-    assert "of two classes: of the second alone" in said
+    assert "with two classes, of the second only" in said

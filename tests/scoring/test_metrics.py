@@ -150,7 +150,7 @@ def test_auc_and_accuracy_equal_medmnists(seed, case):
 
 def test_auc_from_hard_labels_is_impossible():
     labels = np.array([0, 1, 1, 0])
-    with pytest.raises(ValueError, match="probabilities must be"):
+    with pytest.raises(ValueError, match="probabilities must have the shape"):
         Predictions(labels, labels.astype(float), ("a", "b"), np.arange(4))
     assert {
         METRICS[name].needs for name in ("auc", "average_precision", "log_loss", "brier", "ece")
@@ -167,7 +167,7 @@ def test_a_class_absent_from_the_test_part_gives_a_stated_nan_and_no_crash():
     assert np.isnan(found["auc"])
     assert np.isnan(found["average_precision"])
     assert found["log_loss"] == pytest.approx(sk.log_loss(p.y_true, p.proba, labels=[0, 1, 2]))
-    assert "no test image of: c" in note_undefined_metrics(p)[0]
+    assert "no test images of: c" in note_undefined_metrics(p)[0]
     assert compute_class_metrics(p)["c"]["support"] == 0
     once = predictions(
         [0, 0, 1, 1], [[0.8, 0.1, 0.1], [0.3, 0.6, 0.1], [0.1, 0.8, 0.1], [0.1, 0.2, 0.7]]
@@ -243,7 +243,7 @@ def test_multi_label_macro_averages_are_over_the_labels_that_have_test_images():
     found = compute_metrics(p)
     assert [found[name] for name in ("precision", "recall", "f1")] == [1, 1, 1]
     assert np.isnan(found["auc"])
-    assert note_undefined_metrics(p)[0].startswith("no test image of: d")
+    assert note_undefined_metrics(p)[0].startswith("no test images of: d")
     assert "macro averages are over the other classes" in note_undefined_metrics(p)[0]
 
 
@@ -285,7 +285,7 @@ def test_what_is_no_probability_is_refused(proba):
 def test_true_classes_that_do_not_exist_are_refused():
     proba = np.full((2, 2), 0.5)
     for y, index in (([0, 2], 2), ([0, -1], 2), ([0, 1], 3)):
-        with pytest.raises(ValueError, match="do not fit 2 classes and 2 images"):
+        with pytest.raises(ValueError, match="do not match 2 classes and 2 images"):
             Predictions(np.array(y), proba, ("a", "b"), np.arange(index))
 
 

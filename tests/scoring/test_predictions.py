@@ -64,7 +64,7 @@ def test_a_header_that_claims_more_than_there_is_takes_no_memory(path):
         path, "proba.npy", header.replace(b"(50, 3)", b"(10000000000, 3)")[:128] + header[128:]
     )
     tracemalloc.start()
-    with pytest.raises(UserError, match="is said to hold 240000000000 bytes"):
+    with pytest.raises(UserError, match="declares 240000000000 bytes"):
         ResultsFolder(path.parent.parent).read_predictions("k")
     assert tracemalloc.get_traced_memory()[1] < 10_000_000
     tracemalloc.stop()

@@ -154,9 +154,8 @@ def test_wilcoxon_with_five_data_sets_is_refused_with_the_reason():
     assert np.isnan(found.p_value)
     assert not found.significant
     assert found.refusal == (
-        "5 data sets, 5 of them with a difference, and the two-sided test cannot reach p < 0.05 "
-        "below 6 of these "
-        "(the least p of 5 is 0.0625)"
+        "5 data sets, 5 of them with a difference; at least 6 with a difference are required for a "
+        "two-sided p < 0.05 (with 5 the smallest p is 0.0625)"
     )
     six = wilcoxon_test([0.9, 0.8, 0.7, 0.6, 0.5, 0.4], [0.1, 0.2, 0.1, 0.2, 0.1, 0.2])
     assert six.p_value == 2 / 2**6
@@ -186,10 +185,10 @@ def test_friedman_without_ties_is_scipys_and_takes_losses_as_well(k, n, seed):
 def test_friedman_refuses_what_it_cannot_support():
     scores = pd.DataFrame(np.random.default_rng(0).random((10, 4)))
     assert friedman_test(scores.iloc[:, :2]).refusal.startswith(
-        "2 configurations, and ranks of several need at least 3"
+        "2 configurations; at least 3 are required"
     )
     assert friedman_test(scores.iloc[:2]).refusal.startswith(
-        "2 data sets, and 4 configurations need at least 3"
+        "2 data sets; 4 configurations require at least 3"
     )
     assert nemenyi_test(scores.iloc[:2]).refusal
     scores.iloc[3, 1] = np.nan
@@ -201,7 +200,7 @@ def test_nemenyi_refuses_data_sets_too_few_for_any_ranks_to_differ():
     assert not friedman_test(agreed).refusal
     found = nemenyi_test(agreed)
     assert found.refusal.startswith(
-        "2 data sets, and 10 configurations need at least 3: average ranks differ by at most 9"
+        "2 data sets; 10 configurations require at least 3: average ranks differ by at most 9"
     )
     assert np.isnan(found.p_value)
     assert nemenyi_test(pd.DataFrame([range(10)] * 3)).significant
@@ -283,7 +282,7 @@ def test_delong_of_equal_scores_finds_nothing_and_of_too_few_refuses():
     assert delong_test([0, 0, 1], [1, 2, 3], [3, 2, 1]).refusal.startswith(
         "1 positive and 2 negative test images"
     )
-    assert "the same in all 6 images" in delong_test(truth, truth, -truth).refusal
+    assert "the same for all 6 images" in delong_test(truth, truth, -truth).refusal
 
 
 def test_mcnemar_is_the_mid_p_binomial_test_of_the_discordant_images():
@@ -297,13 +296,15 @@ def test_mcnemar_is_the_mid_p_binomial_test_of_the_discordant_images():
         stats.binomtest(2, 11).pvalue - stats.binom.pmf(2, 11, 0.5)
     )
     assert (found.n, found.effect) == (100, pytest.approx(0.07))
-    assert found.unit == "test images, 11 of them right for one only"
+    assert found.unit == (
+        "test images, of which 11 are predicted correctly by one configuration only"
+    )
 
 
 def test_mcnemar_of_five_discordant_images_is_refused():
     truth, a = np.zeros(100, int), np.r_[np.ones(5, int), np.zeros(95, int)]
     assert mcnemar(truth, a, truth).refusal.startswith(
-        "5 test images are right for one only, and the test needs at least 6"
+        "the number of test images that only one configuration predicts correctly is 5; at least 6"
     )
     assert not mcnemar(truth, np.r_[np.ones(6, int), np.zeros(94, int)], truth).refusal
 
@@ -329,7 +330,10 @@ def test_the_corrected_t_test_by_hand():
 
 
 def test_the_corrected_t_test_refuses_what_has_no_variance():
-    assert corrected_t_test([0.1], 2, 1).refusal == "1 fold, and a variance needs at least 2"
+    assert (
+        corrected_t_test([0.1], 2, 1).refusal
+        == "1 fold; at least 2 are required to estimate a variance"
+    )
     assert corrected_t_test([0.1, 0.1, 0.1], 2, 1).refusal.startswith(
         "the difference is the same on all 3 folds"
     )
@@ -467,7 +471,7 @@ def test_an_interval_says_how_many_images_or_groups_it_needs():
     rare = replace(rare, y_true=np.where(np.arange(200) < 9, 2, np.arange(200) % 2))
     assert (
         interval_over_images("f1", [rare]).refusal
-        == "9 test images of 'c', and f1 needs at least 20 of each class"
+        == "9 test images of 'c'; f1 requires at least 20 of each class"
     )
     assert np.isnan(interval_over_images("f1", [rare]).lower)
     assert "'c'" not in interval_over_images("accuracy", [rare]).refusal, (
@@ -476,13 +480,16 @@ def test_an_interval_says_how_many_images_or_groups_it_needs():
     few = replace(a_test_set(0, 200), groups=(np.arange(200) // 20).astype(str))
     assert (
         interval_over_images("accuracy", [few]).refusal
-        == "10 groups of test images, and accuracy needs at least 20"
+        == "10 groups of test images; accuracy requires at least 20"
     )
     assert (
         interval_over_images("log_loss", [a_test_set(0, 200)]).refusal
-        == "200 test images, and log_loss needs at least 400"
+        == "200 test images; log_loss requires at least 400"
     )
-    assert "is known to hold its level" in interval_over_images("minimum_recall", [rare]).refusal
+    assert (
+        "is known to have its nominal level"
+        in interval_over_images("minimum_recall", [rare]).refusal
+    )
 
 
 def test_a_class_without_errors_is_not_without_uncertainty():
@@ -508,7 +515,7 @@ def test_a_difference_that_few_images_decide_is_not_tested():
     p = a_test_set(0, 300, 2, separation=6)
     q = replace(p, proba=np.where(np.arange(300)[:, None] < 4, p.proba[:, ::-1], p.proba))
     assert (
-        "decide the difference, and at least 15 are needed"
+        "determine the difference; at least 15 are required"
         in compare_predictions("f1", [p], [q]).refusal
     )
     assert compare_predictions("f1", [p], [p]).p_value == 1
@@ -533,7 +540,7 @@ def test_groups_that_differ_too_much_in_size_get_neither_interval_nor_test():
         compare_predictions("accuracy", [uneven], [other]),
     ):
         assert "differ too much in size" in found.refusal
-        assert "at most k images of each group, chosen at random, would help" in found.refusal
+        assert "keep at most k images of each group, chosen at random" in found.refusal
         assert np.isnan([found.lower, found.p_value]).all()
     assert (
         "too much"
