@@ -3,6 +3,8 @@
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
+import pytest
+
 spec = spec_from_file_location(
     "engine_benchmark", Path(__file__).parents[1] / "benchmarks" / "engine.py"
 )
