@@ -1,8 +1,9 @@
-"""Data sets: a file per source; this is their registry.
+"""Registry of data sets; each source has a module of its own.
 
-A data set's loader is a function ``load(name, data, size, **parameters) -> Dataset``: its name in
-the study, the data folder, the side the images are to have (None: the loader's choice), and
-whatever parameters it declares. A name that ends with a colon is followed by a path.
+A loader is a function ``load(name, data, size, **parameters) -> Dataset``. ``name`` is the name in
+the study, ``data`` the data folder, ``size`` the side of the images in pixels (None: the loader
+chooses), and ``parameters`` are those that the loader declares. In a study, a name that ends with a
+colon is followed by a path.
 """
 
 from types import MappingProxyType

@@ -1,4 +1,4 @@
-"""What a data set is."""
+"""The `Dataset` class and helpers shared by all loaders."""
 
 from __future__ import annotations
 
@@ -20,45 +20,57 @@ from benchmark.utils.files import user_path
 from benchmark.utils.text import normalize_unicode
 
 Task = Literal["binary", "multiclass", "multilabel"]
-PARTS = ("train", "val", "test")
+SUBSETS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images with their targets, and all that is known of where they came from.
+    """Images with their targets and what is known about their origin.
 
     Parameters
     ----------
     name : str
-        As it is shown in tables.
-    images : (n, h, w, c) uint8
+        Name shown in tables.
+    images : (n, h, w, c) uint8 array
         c is 1 (gray) or 3 (RGB).
-    targets : (n,) int64 class indices, or (n, n_classes) 0/1 int64 for a multi-label task
+    targets : (n,) or (n, n_classes) int64 array
+        Class indices, or an indicator matrix of 0 and 1 for a multi-label task.
     classes : tuple of str
-        Class names in the order of the indices; like groups, in Unicode's composed form, however
-        they were spelled.
+        Class names in the order of the indices. Class names and groups are normalized to Unicode's
+        composed form.
     multilabel : bool
-        An image may have any number of classes.
+        Whether an image may have any number of classes.
     ordinal : bool
-        The order of the classes means something (a grade): kappa is weighted quadratically.
+        Whether the classes are ordered, as grades are; kappa is then weighted quadratically.
     groups : (n,) array or None
-        Patient, lesion, ...: images of one group are never on both sides of a split.
-    subset : (n,) array of 'train', 'val', 'test', or None
+        Patient or lesion, for example. Images of the same group are never on both sides of a split.
+    subset : (n,) array of 'train', 'val' and 'test', or None
         The official split.
     notes : tuple of str
-        What was done to the images on the way in (resized, rescaled, left out), and what is known
-        of the official split, or of folds where there is none; for the row.
+        What the loader did to the images (resized, rescaled, left out), and leaks of the official
+        split, or of folds if there is none. They are stored in the rows.
     split_notes : callable (str) -> tuple of str, or None
-        Of a data set with an official split: copies and shared groups as a split of some name has
-        them. Those of 'official' are among the notes; see ``with_split_notes``.
+        For a data set with an official split: returns the notes on copies and shared groups that
+        apply to the split with the given name. Those for 'official' are already in `notes`.
     licence, citation : str or None
-        None: not known.
+        None if unknown.
 
     Raises
     ------
     UserError
-        Lengths differ, there is a single class, two classes have one name, or shapes and types are
-        not as above.
+        Lengths differ, there is only one class, two classes have the same name, or an array does
+        not have the shape and type above.
+
+    See Also
+    --------
+    benchmark.sampling.splits : Functions that split a data set into training and test sets.
+
+    Examples
+    --------
+    >>> images = np.zeros((4, 8, 8, 1), np.uint8)
+    >>> dataset = Dataset("demo", images, np.array([0, 1, 0, 1]), ("cat", "dog"))
+    >>> dataset.task, format_image_shape(dataset)
+    ('binary', '8x8x1')
     """
 
     name: str
@@ -75,12 +87,12 @@ class Dataset:
     citation: str | None = field(default=None, repr=False)
 
     def with_split_notes(self, split: str) -> Dataset:
-        """Data set with the notes that hold where a split of this name is run."""
+        """Return the data set with the notes that apply to the split with this name."""
         if self.split_notes is None:
             return self
-        of_official = self.split_notes("official")
-        kept = (note for note in self.notes if note not in of_official)
-        return replace(self, notes=(*kept, *self.split_notes(split)), split_notes=None)
+        official_notes = self.split_notes("official")
+        general_notes = (note for note in self.notes if note not in official_notes)
+        return replace(self, notes=(*general_notes, *self.split_notes(split)), split_notes=None)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(normalize_unicode(name) for name in self.classes))
@@ -109,35 +121,40 @@ class Dataset:
                 f"dataset '{self.name}': one class ({', '.join(self.classes)}); classification "
                 "needs two"
             )
-        twice = [name for name, count in Counter(self.classes).items() if count > 1]
-        if twice:
+        repeated = [name for name, count in Counter(self.classes).items() if count > 1]
+        if repeated:
             raise UserError(
-                f"dataset '{self.name}': two classes are named '{twice[0]}'; rename one"
+                f"dataset '{self.name}': two classes are named '{repeated[0]}'; rename one"
             )
         self._check_targets()
-        for array in (
-            self.images,
-            self.targets,
-        ):  # shared by all cells: a plug-in that writes into it fails, and alone
+        # all cells share these arrays: a plug-in that writes into them must fail, not affect others
+        for array in (self.images, self.targets):
             array.setflags(write=False)
 
     def _check_targets(self) -> None:
         k = len(self.classes)
-        good = self.targets.shape[1:] == ((k,) if self.multilabel else ())
+        has_right_shape = self.targets.shape[1:] == ((k,) if self.multilabel else ())
         limit = 2 if self.multilabel else k
-        if not good or self.targets.min(initial=0) < 0 or self.targets.max(initial=0) >= limit:
+        if (
+            not has_right_shape
+            or self.targets.min(initial=0) < 0
+            or self.targets.max(initial=0) >= limit
+        ):
             raise UserError(f"dataset '{self.name}': targets do not fit its {k} classes")
 
     @property
     def task(self) -> Task:
-        """The kind of question: 'binary', 'multiclass' or 'multilabel'."""
+        """Type of the task: 'binary', 'multiclass' or 'multilabel'."""
         if self.multilabel:
             return "multilabel"
         return "binary" if len(self.classes) == 2 else "multiclass"
 
     @cached_property
     def fingerprint(self) -> str:
-        """A digest of everything that can change a result: images, targets, classes, groups, official split."""
+        """Digest of everything that can change a result, 16 hexadecimal digits.
+
+        It covers images, targets, classes, groups and the official split.
+        """
         digest = hashlib.sha256(
             repr((self.images.shape, self.classes, self.multilabel, self.ordinal)).encode()
         )
@@ -149,7 +166,7 @@ class Dataset:
 
 
 def _normalize_groups(groups: NDArray | None) -> NDArray | None:
-    """Spell the same group the same way."""
+    """Normalize group names to Unicode's composed form."""
     if groups is None or np.asarray(groups).dtype.kind not in "UO":
         return groups
     return np.array(
@@ -162,17 +179,19 @@ def _normalize_groups(groups: NDArray | None) -> NDArray | None:
 
 
 def format_image_shape(dataset: Dataset) -> str:
-    """Height, width and channels of its images, such as '28x28x1'."""
+    """Format height, width and channels of the images, such as '28x28x1'."""
     return "x".join(map(str, dataset.images.shape[1:]))
 
 
 def data_folder(data: str | Path | None = None) -> Path:
-    """Folder that holds the data sets: the one given, else ``$BENCHMARK_DATA``, else the platform's cache folder.
+    """Return the folder that holds the data sets.
+
+    It is the given one, else ``$BENCHMARK_DATA``, else a sub-folder of the platform's cache folder.
 
     Raises
     ------
     UserError
-        A folder was named and does not exist.
+        A folder was given, or set in the environment, that does not exist.
     """
     named = data or os.environ.get("BENCHMARK_DATA")
     if not named:
@@ -180,7 +199,7 @@ def data_folder(data: str | Path | None = None) -> Path:
     folder = user_path(named)
     if not folder.is_dir():
         raise UserError(
-            f"no data folder {folder}; make it, or name another with --data or $BENCHMARK_DATA"
+            f"no data folder {folder}; create it, or set another with --data or $BENCHMARK_DATA"
         )
     return folder
 
@@ -188,7 +207,20 @@ def data_folder(data: str | Path | None = None) -> Path:
 def resize_images(
     images: NDArray[np.uint8], size: int | None
 ) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    """Images of (size, size) pixels, and a note of what was done; unchanged when size is None or already theirs."""
+    """Resize images to (size, size) pixels.
+
+    Parameters
+    ----------
+    images : (n, h, w, c) uint8 array
+    size : int or None
+        None keeps the images as they are.
+
+    Returns
+    -------
+    images : (n, size, size, c) uint8 array
+    notes : tuple of str
+        One note if the images were resized, else empty.
+    """
     height, width = images.shape[1:3]
     if size is None or height == width == size:
         return images, ()

@@ -10,7 +10,20 @@ from benchmark.datasets.base import Dataset, resize_images
 
 
 def load_digits(name: str, data: Path, size: int | None) -> Dataset:
-    """1,797 handwritten digits, 8x8 gray (Alpaydin & Kaynak 1998); the 17 gray levels are spread over 0..255."""
+    """Load 1,797 handwritten digits, 8x8 pixels, gray (Alpaydin & Kaynak 1998).
+
+    scikit-learn's 17 gray levels are mapped to 0..255. `data` is not used.
+
+    See Also
+    --------
+    load_faces : The other bundled data set.
+
+    Examples
+    --------
+    >>> dataset = load_digits("digits", Path(), None)
+    >>> dataset.images.shape, len(dataset.classes)
+    ((1797, 8, 8, 1), 10)
+    """
     from sklearn.datasets import load_digits as load
 
     bunch = load()
@@ -29,7 +42,20 @@ def load_digits(name: str, data: Path, size: int | None) -> Dataset:
 
 
 def load_faces(name: str, data: Path, size: int | None) -> Dataset:
-    """100 faces and 100 non-faces, 25x25 gray: scikit-image's subset of Labeled Faces in the Wild (Huang et al. 2007)."""
+    """Load 100 faces and 100 images of something else, 25x25 pixels, gray.
+
+    They are scikit-image's selection from Labeled Faces in the Wild (Huang et al. 2007). `data` is
+    not used.
+
+    See Also
+    --------
+    load_digits : The other bundled data set.
+
+    Examples
+    --------
+    >>> load_faces("faces", Path(), None).classes
+    ('other', 'face')
+    """
     from skimage.data import lfw_subset
 
     images, notes = resize_images(np.rint(lfw_subset() * 255).astype(np.uint8)[..., None], size)

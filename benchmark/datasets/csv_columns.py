@@ -1,4 +1,4 @@
-"""Columns of a CSV file that somebody may have meant to be read, under another name."""
+"""Recognize CSV columns that look like groups or a split but are not read as such."""
 
 from __future__ import annotations
 
@@ -11,22 +11,35 @@ from benchmark.errors import UserError
 from benchmark.utils.notes import Note, leak_note
 
 _NUMBER = "(id|ids|no|nr|num|number|code|key|name|uid)"
-_WHOSE = "(patient|lesion|subject|case|participant|person|individual)s?"
-_OF_WHAT = "(group|family|study|exam|examination|series|scan|volume|slide|stack|video|accession|animal|mouse|donor|plate|well)"
+_PERSON = "(patient|lesion|subject|case|participant|person|individual)s?"
+_SOURCE = (
+    "(group|family|study|exam|examination|series|scan|volume|slide|stack|video|accession|animal|"
+    "mouse|donor|plate|well)"
+)
 _GROUPING = re.compile(
-    f"{_WHOSE}{_NUMBER}?|{_NUMBER}(of)?{_WHOSE}|{_OF_WHAT}{_NUMBER}|(mrn|pid|ptid|subj)({_NUMBER})?"
+    f"{_PERSON}{_NUMBER}?|{_NUMBER}(of)?{_PERSON}|{_SOURCE}{_NUMBER}|(mrn|pid|ptid|subj)({_NUMBER})?"
 )
 
 
 def refuse_misspelled_column(
     where: str, columns: Sequence[str], parameter: str, used: Collection[str]
 ) -> None:
-    """Refuse a column such as 'Group' or 'splits' where the one that is read, 'group' or 'split', is absent.
+    """Refuse a column such as 'Group' or 'splits' if there is no column 'group' or 'split'.
+
+    Parameters
+    ----------
+    where : str
+        The beginning of the message.
+    columns : sequence of str
+    parameter : str
+        'group' or 'split'.
+    used : collection of str
+        Columns that are read for another purpose, which are not refused.
 
     Raises
     ------
     UserError
-        There is such a column that is not used for anything else.
+        There is such a column.
     """
     similar = [
         column
@@ -35,7 +48,7 @@ def refuse_misspelled_column(
     ]
     if similar:
         raise UserError(
-            f"{where}: the column '{similar[0]}' would not be read, as it is not called "
+            f"{where}: the column '{similar[0]}' would not be read because it is not named "
             f"'{parameter}'; rename it"
         )
 
@@ -45,19 +58,19 @@ def describe_unused_columns(
     rows: Sequence[Row],
     used: Collection[str],
     has_groups: bool,
-    part: Sequence[str] | None,
+    subset: Sequence[str] | None,
 ) -> tuple[str, ...]:
-    """Name the columns that look like groups or a split, where there are none.
+    """Return notes on unused columns that look like groups or a split, if there are none.
 
     Parameters
     ----------
     columns : sequence of str
     rows : sequence of Row
     used : collection of str
-        Columns that are read for something.
+        Columns that are read.
     has_groups : bool
-        Whether there are groups.
-    part : sequence of str or None
+        Whether a column of groups is read.
+    subset : sequence of str or None
         The official split.
     """
     unused = {
@@ -65,29 +78,28 @@ def describe_unused_columns(
     }
     notes = [
         leak_note(
-            f'images of one {column} may be in training and test set, as this column is not used; group="{column}" keeps them together'
+            f"images with the same {column} may be in both training and test set, as this column "
+            f'is not used; group="{column}" keeps them together'
         )
         for column, cells in unused.items()
         if not has_groups
         and _GROUPING.fullmatch(_normalize_column_name(column))
-        and _may_span_subsets(cells, part)
+        and _may_span_subsets(cells, subset)
     ]
-    for column, cells in {} if part else unused.items():
-        parts = {parse_subset_name(cell) for cell in set(cells)}
-        if {"train", "test"} <= parts and None not in parts:
-            notes.append(
-                Note(
-                    f"column '{column}' is not used; split=\"{column}\" takes it for the official "
-                    "split"
-                )
+    for column, cells in {} if subset else unused.items():
+        names = {parse_subset_name(cell) for cell in set(cells)}
+        if {"train", "test"} <= names and None not in names:
+            text = (
+                f"column '{column}' is not used; split=\"{column}\" reads it as the official split"
             )
+            notes.append(Note(text))
     return tuple(notes)
 
 
-def _may_span_subsets(cells: Sequence[str], part: Sequence[str] | None) -> bool:
-    """Whether equal cells are in several parts of a split, or may be where there is none."""
-    if part is not None:
-        return len(set(zip(cells, part, strict=True))) > len(set(cells))
+def _may_span_subsets(cells: Sequence[str], subset: Sequence[str] | None) -> bool:
+    """Whether equal cells are in several subsets or, without a split, may come to be."""
+    if subset is not None:
+        return len(set(zip(cells, subset, strict=True))) > len(set(cells))
     return 1 < len(set(cells)) < len(cells)
 
 

@@ -1,4 +1,4 @@
-"""Data sets from a CSV file: a row per image."""
+"""Data sets from a CSV file with one row per image."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from benchmark.datasets.base import PARTS, Dataset
+from benchmark.datasets.base import SUBSETS, Dataset
 from benchmark.datasets.csv_columns import describe_unused_columns, refuse_misspelled_column
 from benchmark.datasets.csv_rows import Row, read_csv_rows, require_column
 from benchmark.datasets.images.decoded import MAX_PIXELS
@@ -18,12 +18,13 @@ from benchmark.errors import UserError
 from benchmark.utils.files import PathFinder
 from benchmark.utils.text import normalize_unicode, short_repr
 
-MOST_NUMBERS = 10  # distinct numbers that a class column may have; scales of grades have fewer, measurements more
+# distinct numbers that a column of classes may have: grades have fewer, measurements more
+MOST_NUMBERS = 10
 NUMBER = re.compile(
     r"(?:[<>≤≥~$€£]\s*)?([-+]?(?:\d[\d.,' ]*|[.,]\d+))(e[-+]?\d{1,2})?\s*([%°]?[^\W\d_]{0,20})",
     re.IGNORECASE,
 )
-LONGEST_UNIT = 3  # letters of what is taken for a unit, however few numbers have it
+LONGEST_UNIT = 3  # letters that are taken for a unit even if only one number has them
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
@@ -45,41 +46,49 @@ def load_csv(
     licence: str | None = None,
     citation: str | None = None,
 ) -> Dataset:
-    """Load the images that a CSV file names.
+    """Load the images that a CSV file lists.
 
     Parameters
     ----------
     name : str
-        "csv:PATH", relative to the current folder, or to the data folder if it is only there. The
-        file is UTF-8, separated by commas, with a header; spaces around cells do not count.
+        "csv:PATH", relative to the current folder, or to the data folder if it exists only there.
+        The file is in UTF-8, separated by commas, with a header; spaces around cells are ignored.
     data : Path
-        The data folder; nothing is downloaded.
+        The data folder. Nothing is downloaded.
     size, percentiles, on_error, max_pixels
         See `benchmark.datasets.images.options.Options`.
     image : str
-        Column of the image's path, relative to the CSV; or a template such as
-        ``images/{image_id}.jpg``, filled from the row's columns.
+        Column with the path of the image, relative to the CSV file; or a template such as
+        ``images/{image_id}.jpg``, filled from the columns of the row.
     label : str
-        Column of the class. If any row has a ``|``, the task is multi-label (``a|b``) and an empty
-        label means no class.
+        Column with the class. If any cell contains ``|``, the task is multi-label (``a|b``), and an
+        empty cell means no class.
     group, split : str
-        Columns of the group (patient, lesion) and of train, val or test (``Training``, ``valid``,
-        ... are understood). Where the default name is absent, there is none.
+        Columns with the group (patient, lesion) and the subset (train, val or test; ``Training``,
+        ``valid`` and the like are understood). They are optional under their default names.
     allow_outside : bool
-        Let paths leave the CSV's folder.
+        Whether paths may lead outside the folder of the CSV file.
     numeric_classes : bool
-        Take every number in the column of the class for a class of its own. Otherwise more than 10
-        distinct ones, with a unit or without, are refused, as they are of ages or measurements.
+        Whether every number in the label column is a class. If False, more than 10 distinct numbers,
+        with or without a unit, are refused: they are more likely ages or measurements.
     drop_duplicates : bool
-        Keep one of each set of exact copies; see `benchmark.datasets.duplicates.drop_copies`. Rows
-        that repeat another are dropped, too.
+        Whether to keep one of each set of exact copies, and of each set of equal rows; see
+        `benchmark.datasets.duplicates.drop_copies`.
     licence, citation : str or None
-        Of the images, for the rows.
+        Licence and citation of the images, stored in the rows.
+
+    Returns
+    -------
+    Dataset
 
     Raises
     ------
     UserError
-        The file, a column or a cell is wrong (with its line), or images are unreadable.
+        The file, a column or a cell is wrong (the message has the line), or an image is unreadable.
+
+    See Also
+    --------
+    benchmark.datasets.folder.load_folder : Load images from a folder per class.
     """
     options = Options(size, percentiles, on_error, max_pixels)
     path = parse_dataset_path(name, data)
@@ -104,54 +113,65 @@ def load_csv(
     rows, notes = _drop_repeated_rows(rows) if drop_duplicates else (rows, ())
     used = {label, group, split, *_find_template_columns(image)}
     groups = _read_optional_column(where, columns, rows, "group", group, used)
-    part = _parse_subsets(rows, _read_optional_column(where, columns, rows, "split", split, used))
-    notes += describe_unused_columns(columns, rows, {label, group, split}, groups is not None, part)
+    subset = _parse_subsets(rows, _read_optional_column(where, columns, rows, "split", split, used))
+    notes += describe_unused_columns(
+        columns, rows, {label, group, split}, groups is not None, subset
+    )
     paths = _find_image_paths(where, columns, rows, image, path.parent, allow_outside)
     labels, multilabel = _parse_labels(rows, label)
     if not numeric_classes:
         _refuse_measurements(where, label, (name for names in labels for name in names))
     names = [f"{path} (line {row.line})" for path, row in zip(paths, rows, strict=True)]
-    listing = Listing(paths, names, labels, multilabel, groups, part, notes)
+    listing = Listing(paths, names, labels, multilabel, groups, subset, notes)
     return build_dataset(name, listing, options, drop_duplicates, licence, citation)
 
 
 def _drop_repeated_rows(rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
-    """Drop rows that say again what another says."""
+    """Drop rows whose cells are all equal to those of an earlier row."""
     first = {tuple(row.cells.values()): row for row in reversed(rows)}
-    kept = sorted(first.values(), key=lambda row: row.line)
-    n_dropped = len(rows) - len(kept)
+    distinct = sorted(first.values(), key=lambda row: row.line)
+    n_dropped = len(rows) - len(distinct)
+    if not n_dropped:
+        return distinct, ()
     which = "row that repeats" if n_dropped == 1 else "rows that repeat"
-    return kept, (f"drop_duplicates: {n_dropped} {which} another left out",) if n_dropped else ()
+    return distinct, (f"drop_duplicates: {n_dropped} {which} another left out",)
 
 
 def _refuse_measurements(where: str, column: str, labels: Iterable[str]) -> None:
-    """Refuse a column of more numbers than grades have, with a unit or without, whatever else is in it."""
-    read = {number for label in set(labels) if (number := _parse_quantity(label)) is not None}
-    with_unit = Counter(unit for _, unit in read)
+    """Refuse a label column with more distinct numbers than grades have, with or without units."""
+    quantities = {
+        quantity for label in set(labels) if (quantity := _parse_quantity(label)) is not None
+    }
+    n_with_unit = Counter(unit for _, unit in quantities)
+    # a long word that only one number has, as in "0 cat" and "1 dog", is not a unit
     numbers = sorted(
-        {value for value, unit in read if len(unit) <= LONGEST_UNIT or with_unit[unit] > 1}
-    )  # none of "0 cat", "1 dog"
+        {value for value, unit in quantities if len(unit) <= LONGEST_UNIT or n_with_unit[unit] > 1}
+    )
     if len(numbers) > MOST_NUMBERS:
         raise UserError(
-            f"{where}: label: column '{column}' holds {len(numbers)} distinct numbers "
-            f"({numbers[0]:g} to {numbers[-1]:g}), "
-            "as of a measurement, and each would be a class; make a column of classes, or set "
-            "numeric_classes=True if they are meant"
+            f"{where}: label: column '{column}' has {len(numbers)} distinct numbers "
+            f"({numbers[0]:g} to {numbers[-1]:g}), like a measurement, and each would be a class; "
+            "add a column of classes, or set numeric_classes=True if the numbers are classes"
         )
 
 
 def _parse_quantity(label: str) -> tuple[float, str] | None:
-    """Read a label as a number and its unit, as of 1,200.5, 0,5 %, <3 or 40 years; None for other labels."""
-    found = NUMBER.fullmatch(label.strip().replace("\u2212", "-").replace("\u00a0", " "))
-    if found is None:
+    """Parse a label such as 1,200.5, 0,5 %, <3 or 40 years as a number and its unit.
+
+    Examples
+    --------
+    >>> _parse_quantity("1,200.5"), _parse_quantity("40 years"), _parse_quantity("benign")
+    ((1200.5, ''), (40.0, 'years'), None)
+    """
+    match = NUMBER.fullmatch(label.strip().replace("\u2212", "-").replace("\u00a0", " "))
+    if match is None:
         return None
-    digits = re.sub("[' ]", "", found[1])
+    digits = re.sub("[' ]", "", match[1])
     last = max(digits.rfind("."), digits.rfind(","))
-    is_decimal = (
-        last >= 0 and digits.count(digits[last]) == 1
-    )  # a mark that is there several times stands between thousands
+    # a mark that occurs several times separates thousands
+    is_decimal = last >= 0 and digits.count(digits[last]) == 1
     whole, fraction = (digits[:last], digits[last + 1 :]) if is_decimal else (digits, "")
-    return float(f"{re.sub('[.,]', '', whole)}.{fraction}0{found[2] or ''}"), found[3].casefold()
+    return float(f"{re.sub('[.,]', '', whole)}.{fraction}0{match[2] or ''}"), match[3].casefold()
 
 
 def _check_types(where: str, values: Mapping[str, object], kind: type, what: str) -> None:
@@ -163,7 +183,7 @@ def _check_types(where: str, values: Mapping[str, object], kind: type, what: str
 def _read_optional_column(
     where: str, columns: list[str], rows: list[Row], parameter: str, column: str, used: set[str]
 ) -> list[str] | None:
-    """Return the cells of a column, or None if it is absent and has the name it has by default."""
+    """Return the cells of a column; None if it is missing and has its default name."""
     if column not in columns and column == parameter:
         refuse_misspelled_column(where, columns, parameter, used)
         return None
@@ -174,13 +194,13 @@ def _read_optional_column(
 def _parse_subsets(rows: list[Row], cells: list[str] | None) -> list[str] | None:
     if cells is None:
         return None
-    parts = []
+    subsets = []
     for row, cell in zip(rows, cells, strict=True):
-        part = parse_subset_name(cell)
-        if part is None:
-            raise UserError(f"{row.where}: split '{cell}' is none of {', '.join(PARTS)}")
-        parts.append(part)
-    return parts
+        subset = parse_subset_name(cell)
+        if subset is None:
+            raise UserError(f"{row.where}: split '{cell}' is none of {', '.join(SUBSETS)}")
+        subsets.append(subset)
+    return subsets
 
 
 def _parse_labels(rows: list[Row], column: str) -> tuple[list[tuple[str, ...]], bool]:
@@ -198,7 +218,7 @@ def _find_template_columns(image: str) -> list[str]:
 def _find_image_paths(
     where: str, columns: list[str], rows: list[Row], image: str, folder: Path, allow_outside: bool
 ) -> list[Path]:
-    """Find every row's file, inside the CSV's folder and named once."""
+    """Find the file of every row; refuse files outside the CSV's folder and repeated ones."""
     template = image if "{" in image else f"{{{image}}}"
     for column in _find_template_columns(image):
         require_column(where, columns, "image", column)
@@ -206,38 +226,45 @@ def _find_image_paths(
     finder = PathFinder()
     first: dict[Path, Row] = {}
     for row in rows:
-        # all placeholders at once, so that a cell with braces in it stays text
-        cell = PLACEHOLDER.sub(lambda found, row=row: row.require_cell(found[1]), template)  # type: ignore[misc]
+        cell = _fill_template(template, row)
         path = _resolve_path(row, finder.find(folder / cell))
         if not allow_outside and not path.is_relative_to(home):
             raise UserError(
-                f"{row.where}: '{cell}' lies outside the CSV's folder; if that is meant, set "
-                "allow_outside: true"
+                f"{row.where}: '{cell}' is outside the CSV's folder; set allow_outside: true to "
+                "allow that"
             )
         if path in first:
             raise UserError(
-                f"{row.where}: '{cell}' is the image of line {first[path].line} "
-                f"too{_describe_difference(first[path], row)}"
+                f"{row.where}: '{cell}' is also the image of line {first[path].line}"
+                f"{_describe_difference(first[path], row)}"
             )
         first[path] = row
     return list(first)
 
 
+def _fill_template(template: str, row: Row) -> str:
+    """Fill in all placeholders at once, so that braces in a cell stay text."""
+    return PLACEHOLDER.sub(lambda match: row.require_cell(match[1]), template)
+
+
 def _describe_difference(first: Row, row: Row) -> str:
-    """Say in what two rows of one image differ, and what to do."""
+    """Describe how two rows with the same image differ, and what to do."""
     columns = [column for column, cell in row.cells.items() if cell != first.cells[column]]
     if not columns:
-        return "; keep one of them, or it may be on both sides of a split (drop_duplicates=True drops rows that are the same in every column)"
-    return f", with another cell in the column '{columns[-1]}'; keep the right one, or it may be on both sides of a split"
+        return (
+            "; keep one of them, or it may be on both sides of a split (drop_duplicates=True drops "
+            "rows that are equal in every column)"
+        )
+    return (
+        f", with a different cell in the column '{columns[-1]}'; keep the right one, or the image "
+        "may be on both sides of a split"
+    )
 
 
 def _resolve_path(row: Row, path: Path) -> Path:
-    """Follow links and '..'."""
+    """Resolve links and '..'."""
     try:
         return path.resolve()
-    except (
-        OSError,
-        ValueError,
-        RuntimeError,
-    ) as error:  # too long, a null character, links in a circle
+    # the path is too long, has a null character, or leads through circular links
+    except (OSError, ValueError, RuntimeError) as error:
         raise UserError(f"{row.where}: not a path: '{path}' ({error})") from None

@@ -14,7 +14,7 @@ from benchmark.errors import UserError, unknown_name_error
 from benchmark.utils.text import normalize_unicode
 
 _SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "vertical bars"}
-_BEGINNINGS = {  # of files that are no CSV in UTF-8, and what they are
+_SIGNATURES = {  # first bytes of files that are not CSV in UTF-8
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
     b"PK\x03\x04": "an Excel workbook",
@@ -28,7 +28,7 @@ _BEGINNINGS = {  # of files that are no CSV in UTF-8, and what they are
     b"SQLite format 3": "an SQLite database",
     b"%PDF-": "a PDF file",
 }
-_TEXTS = {  # beginnings of texts that are no CSV
+_TEXT_SIGNATURES = {  # beginnings of text files that are not CSV
     re.compile(rb"\s*<(!doctype|!--|\?xml|html|table|[a-z:]+ xmlns)", re.IGNORECASE): "HTML or XML",
     re.compile(rb"\s*(\{\s*[\"}]|\[\s*[\[\]{\"])"): "JSON",
 }
@@ -37,21 +37,31 @@ _EXCELS_FIRST_LINE = re.compile(r'"?sep=(.)"?,*\r?(?:\n|$)', re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Row:
-    """One row: where it stands, as a message says it; its line; its cells by column."""
+    """One row of a CSV file.
+
+    Parameters
+    ----------
+    where : str
+        File and line, as messages begin.
+    line : int
+        Line number, from 1.
+    cells : dict of str to str
+        Cells by column.
+    """
 
     where: str
     line: int
     cells: dict[str, str]
 
     def require_cell(self, column: str) -> str:
-        """Return a cell that must not be empty."""
+        """Return a cell; raise a UserError if it is empty."""
         if not self.cells[column]:
             raise UserError(f"{self.where}: the cell of column '{column}' is empty")
         return self.cells[column]
 
 
 def require_column(where: str, columns: list[str], parameter: str, column: str) -> None:
-    """Raise a UserError that names the nearest column, if this one is absent."""
+    """Raise a UserError that suggests the most similar column, if a column is missing."""
     if column not in columns:
         raise UserError(
             f"{where}: {parameter}: {unknown_name_error('column', str(column), columns)}"
@@ -59,27 +69,27 @@ def require_column(where: str, columns: list[str], parameter: str, column: str) 
 
 
 def read_csv_rows(where: str, path: Path) -> tuple[list[str], list[Row]]:
-    """Read a whole file.
+    """Read all rows of a CSV file.
 
     Parameters
     ----------
     where : str
         The beginning of every message.
     path : Path
-        UTF-8, with or without a byte-order mark, separated by commas; a first line ``sep=,`` does
-        not count.
+        A file in UTF-8, with or without a byte-order mark, separated by commas. A first line
+        ``sep=,`` is skipped.
 
     Returns
     -------
     columns : list of str
     rows : list of Row
-        Blank lines left out, cells without the spaces around them, in Unicode's composed form.
+        Rows without blank lines; cells stripped of surrounding spaces, in Unicode's composed form.
 
     Raises
     ------
     UserError
-        No such file, another encoding or separator, no rows, a column twice, a row with more or
-        fewer cells than the header.
+        There is no such file, it has another encoding or separator, it has no rows, two columns
+        have the same name, or a row has more or fewer cells than the header.
     """
     text = _read_utf8_text(where, path)
     mark = _EXCELS_FIRST_LINE.match(text)
@@ -91,13 +101,13 @@ def read_csv_rows(where: str, path: Path) -> tuple[list[str], list[Row]]:
     if len(lines) < 2:
         raise UserError(f"{where}: '{path}' {'has a header but no rows' if lines else 'is empty'}")
     (_, columns), *body = lines
-    twice = sorted({column for column in columns if columns.count(column) > 1})
-    if twice == [""]:
+    repeated = sorted({column for column in columns if columns.count(column) > 1})
+    if repeated == [""]:
         raise UserError(
             f"{where}: '{path}' has {columns.count('')} columns without a name; name or remove them"
         )
-    if twice:
-        raise UserError(f"{where}: '{path}' has two columns named '{twice[-1]}'; rename one")
+    if repeated:
+        raise UserError(f"{where}: '{path}' has two columns named '{repeated[-1]}'; rename one")
     return columns, [
         _build_row(f"{where}, line {line}", line, columns, cells) for line, cells in body
     ]
@@ -111,7 +121,7 @@ def _read_utf8_text(where: str, path: Path) -> str:
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         reason = getattr(error, "strerror", None) or error
         raise UserError(
-            f"{where}: cannot open '{path}': {reason} (looked from {Path.cwd()})"
+            f"{where}: cannot open '{path}': {reason} (current folder: {Path.cwd()})"
         ) from None
     kind = _detect_other_format(data)
     if kind:
@@ -123,7 +133,7 @@ def _read_utf8_text(where: str, path: Path) -> str:
     except UnicodeDecodeError as error:
         if 0 in data[:10_000]:
             raise UserError(
-                f"{where}: '{path}' is no text; save it as CSV in UTF-8, separated by commas"
+                f"{where}: '{path}' is not text; save it as CSV in UTF-8, separated by commas"
             ) from None
         raise UserError(
             f"{where}: '{path}' is not UTF-8 (byte {error.start}), perhaps Latin-1 or "
@@ -132,18 +142,15 @@ def _read_utf8_text(where: str, path: Path) -> str:
 
 
 def _detect_other_format(data: bytes) -> str | None:
-    """Name what is no CSV in UTF-8 by how it begins."""
-    binary = (kind for beginning, kind in _BEGINNINGS.items() if data.startswith(beginning))
-    text = (
-        kind
-        for beginning, kind in _TEXTS.items()
-        if beginning.match(data.removeprefix(b"\xef\xbb\xbf"))
-    )
+    """Detect a file that is not CSV in UTF-8 by its first bytes; None if there is no sign of it."""
+    without_mark = data.removeprefix(b"\xef\xbb\xbf")
+    binary = (kind for signature, kind in _SIGNATURES.items() if data.startswith(signature))
+    text = (kind for pattern, kind in _TEXT_SIGNATURES.items() if pattern.match(without_mark))
     return next(chain(binary, text), "UTF-16 text" if 0 in data[:4] else None)
 
 
 def _check_separator(where: str, path: Path, text: str) -> None:
-    """Refuse a header that another character than the comma separates."""
+    """Refuse a header in which a character other than the comma separates the columns."""
     header = next(line for line in text.splitlines() if line.strip())
     outside_quotes = re.sub(r'"[^"]*"', "", header)
     most = max((",", *_SEPARATORS), key=outside_quotes.count)
@@ -157,7 +164,7 @@ def _refuse_separator(where: str, path: Path, separator: str) -> None:
 
 
 def _parse_lines(where: str, text: str, line: int) -> Iterator[tuple[int, list[str]]]:
-    """Yield the cells of each row with its first line: a quoted cell may hold line breaks."""
+    """Yield the first line and the cells of each row; quoted cells may contain line breaks."""
     reader = csv.reader(StringIO(text, newline=""), strict=True)
     first = line
     try:
@@ -172,7 +179,7 @@ def _parse_lines(where: str, text: str, line: int) -> Iterator[tuple[int, list[s
 def _build_row(where: str, line: int, columns: list[str], cells: list[str]) -> Row:
     if len(cells) != len(columns):
         raise UserError(
-            f"{where}: {len(cells)} cells, but the header has {len(columns)}; a cell with a comma "
-            "in it needs quotes"
+            f"{where}: {len(cells)} cells, but the header has {len(columns)}; put quotes around "
+            "cells that contain a comma"
         )
     return Row(where, line, dict(zip(columns, cells, strict=True)))

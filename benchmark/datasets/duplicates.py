@@ -1,4 +1,4 @@
-"""Copies in a data set, and groups that its parts share: leaks from training to test."""
+"""Find leaks from training to test set: copies of images, and groups in several subsets."""
 
 from __future__ import annotations
 
@@ -30,13 +30,25 @@ def check_duplicates(
     ----------
     dataset : Dataset
     names : sequence of str or None
-        How a note calls each image; None: by its index.
+        Name of each image in the notes; None: its index.
     drop : bool
-        See `drop_copies`.
+        Whether to drop exact copies; see `drop_copies`.
 
     Returns
     -------
     Dataset
+
+    See Also
+    --------
+    drop_copies : Drop exact copies.
+
+    Examples
+    --------
+    >>> images = np.zeros((3, 8, 8, 1), np.uint8)
+    >>> images[0] = np.arange(64).reshape(8, 8, 1)
+    >>> dataset = Dataset("demo", images, np.array([0, 1, 1]), ("cat", "dog"))
+    >>> print(*check_duplicates(dataset, drop=True).notes)
+    drop_duplicates: 1 of 3 images left out, one of each set of exact copies kept
     """
     names = list(names) if names is not None else [f"image {i}" for i in range(len(dataset.images))]
     if drop:
@@ -52,7 +64,7 @@ def check_duplicates(
 def _split_notes(
     dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str], split: str
 ) -> tuple[str, ...]:
-    """Notes on copies and shared groups where a split of this name is run."""
+    """Return the notes on copies and shared groups for the split with this name."""
     tested = {"official": "test", "validation": "val"}.get(split)
     if tested is None:
         notes = [
@@ -70,7 +82,16 @@ def _split_notes(
 
 
 def image_digests(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """Return a digest per image, (n,): equal where all pixels are."""
+    """Return one digest per image; images with the same pixels have the same digest.
+
+    Parameters
+    ----------
+    images : (n, h, w, c) uint8 array
+
+    Returns
+    -------
+    (n,) uint64 array
+    """
     digests = (
         hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=8).digest()
         for image in images
@@ -79,28 +100,32 @@ def image_digests(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
 
 
 def drop_copies(dataset: Dataset) -> tuple[Dataset, NDArray[np.int64]]:
-    """Keep one of each set of images that are equal pixel for pixel, once they have one size.
+    """Keep one of each set of images that have equal pixels after resizing to a common size.
 
-    Of copies in several parts, the one in the test set is kept (else the one in the validation
-    set): the test set stays as it was published, and training loses the copy. Where copies have
-    different labels, nobody knows the right one, and none is kept.
+    If copies are in several subsets, the one in the test set is kept, else the one in the
+    validation set: the test set stays as published, and the training set loses the copy. If copies
+    have different labels, the right label is unknown, and none is kept.
 
     Returns
     -------
     dataset : Dataset
-        With a note of what was dropped.
-    kept : (n,) int64
-        Indices of its images in the one given.
+        The remaining images, with a note on what was dropped.
+    kept : (n,) int64 array
+        Indices of the remaining images.
 
     Raises
     ------
     UserError
-        A class, or a part of the split, has no image left.
+        A class or a subset has no image left.
+
+    See Also
+    --------
+    check_duplicates : Add notes on copies and shared groups.
     """
     order = np.arange(len(dataset.images))
     if dataset.subset is not None:
         rank = {"test": 0, "val": 1, "train": 2}
-        order = np.argsort([rank[part] for part in dataset.subset], kind="stable")
+        order = np.argsort([rank[name] for name in dataset.subset], kind="stable")
     _, first, inverse = np.unique(
         image_digests(dataset.images)[order], return_index=True, return_inverse=True
     )
@@ -116,15 +141,18 @@ def drop_copies(dataset: Dataset) -> tuple[Dataset, NDArray[np.int64]]:
             dataset, notes=(*dataset.notes, "drop_duplicates: there are no exact copies")
         ), kept
     n_conflicting = int(conflicting[members].sum())
-    note = f"drop_duplicates: {n_dropped} of {len(order)} images left out, one of each set of exact copies kept"
+    note = (
+        f"drop_duplicates: {n_dropped} of {len(order)} images left out, one of each set of exact "
+        "copies kept"
+    )
     if n_conflicting:
-        note += f", none where their labels differ ({format_count(n_conflicting, 'image')})"
+        note += f", none if their labels differ ({format_count(n_conflicting, 'image')})"
     _refuse_emptied_classes(dataset, kept)
     return _select_images(dataset, kept, note), kept
 
 
 def _select_images(dataset: Dataset, kept: NDArray[np.int64], note: str) -> Dataset:
-    groups, part = (
+    groups, subset = (
         None if values is None else values[kept] for values in (dataset.groups, dataset.subset)
     )
     images, targets = dataset.images[kept], dataset.targets[kept]
@@ -133,7 +161,7 @@ def _select_images(dataset: Dataset, kept: NDArray[np.int64], note: str) -> Data
         images=images,
         targets=targets,
         groups=groups,
-        subset=part,
+        subset=subset,
         notes=(*dataset.notes, note),
     )
 
@@ -141,7 +169,18 @@ def _select_images(dataset: Dataset, kept: NDArray[np.int64], note: str) -> Data
 def _find_label_conflicts(
     targets: NDArray[np.int64], members: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Whether the images of a set, (n_sets,), have different labels."""
+    """Find the sets of copies with different labels.
+
+    Parameters
+    ----------
+    targets : (n,) or (n, n_classes) int64 array
+    members : (n,) int64 array
+        The set that each image is in.
+
+    Returns
+    -------
+    (n_sets,) bool array
+    """
     labels = targets.reshape(len(targets), -1)
     _, label = np.unique(labels, axis=0, return_inverse=True)
     pairs = np.unique(np.stack([members, label.ravel()], axis=1), axis=0)
@@ -157,52 +196,54 @@ def _refuse_emptied_classes(dataset: Dataset, kept: NDArray[np.int64]) -> None:
     )
     lost = [name for name, count in zip(dataset.classes, counts.tolist(), strict=True) if not count]
     if dataset.subset is not None:
-        lost += [f"the part {part}" for part in sorted({*dataset.subset} - {*dataset.subset[kept]})]
+        empty = sorted({*dataset.subset} - {*dataset.subset[kept]})
+        lost += [f"the subset {name}" for name in empty]
     if lost:
         raise UserError(
             f"dataset '{dataset.name}': drop_duplicates leaves no image of {', '.join(lost)}; "
-            "clean the images by hand"
+            "remove the copies by hand"
         )
 
 
 def _describe_shared_groups(dataset: Dataset) -> str | None:
     if dataset.groups is None or dataset.subset is None:
         return None
-    train, test = (dataset.groups[dataset.subset == part] for part in ("train", "test"))
+    train, test = (dataset.groups[dataset.subset == name] for name in ("train", "test"))
     n_test = int(np.isin(test, train).sum())
     unique, group = np.unique(dataset.groups, return_inverse=True)
-    part = np.unique(dataset.subset, return_inverse=True)[1]
-    pairs = np.unique(np.stack([group, part], axis=1), axis=0)
+    subset = np.unique(dataset.subset, return_inverse=True)[1]
+    pairs = np.unique(np.stack([group, subset], axis=1), axis=0)
     n_shared = int((np.bincount(pairs[:, 0]) > 1).sum())
     if not n_shared:
         return None
     return leak_note(
-        f"{n_shared:,} of {len(unique):,} groups are in more than one part of the official split: "
-        f"{n_test:,} of {len(test):,} test images have theirs in the training set too; "
-        "stratified_kfold keeps groups apart"
+        f"{n_shared:,} of {len(unique):,} groups are in more than one subset of the official "
+        f"split: the groups of {n_test:,} of {len(test):,} test images are also in the training "
+        "set; stratified_kfold keeps groups together"
     )
 
 
 def _describe_subset_copies(
     dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str], tested: str
 ) -> str | None:
-    test, train = (np.flatnonzero(dataset.subset == part) for part in (tested, "train"))
+    test, train = (np.flatnonzero(dataset.subset == name) for name in (tested, "train"))
     pairs = _find_copies(digests, test, train)
     n_repeated = len(digests) - len(np.unique(digests))
     if not n_repeated:
         return None
-    others = (
+    remedy = _describe_remedy(dataset, digests)
+    overall = (
         f"{n_repeated:,} of all {len(digests):,} images {_repeats_or_repeat(n_repeated)} another"
     )
     if not pairs:
         return (
-            f"{others} pixel for pixel{_format_copy_examples(digests, names)}, none of them across "
-            f"training and test set; {_describe_remedy(dataset, digests)}"
+            f"{overall} pixel for pixel{_format_copy_examples(digests, names)}, none of them "
+            f"across training and test set; {remedy}"
         )
     return leak_note(
-        f"{len(pairs):,} of {len(test):,} test images {_is_or_are(len(pairs))} in the training set too, "
-        f"pixel for pixel ({_format_pairs(pairs, names, '=')}){_describe_other_labels(dataset, pairs)}; {others}; "
-        f"{_describe_remedy(dataset, digests)}"
+        f"{len(pairs):,} of {len(test):,} test images {_is_or_are(len(pairs))} also in the "
+        f"training set (equal pixel for pixel: {_format_pairs(pairs, names, '=')})"
+        f"{_describe_other_labels(dataset, pairs)}; {overall}; {remedy}"
     )
 
 
@@ -213,18 +254,19 @@ def _describe_fold_copies(
     pairs = [(int(first[k]), i) for i, k in enumerate(inverse) if first[k] != i]
     if not pairs:
         return None
-    shown = f"{len(pairs):,} of {len(digests):,} images {_repeats_or_repeat(len(pairs))} another pixel for pixel ({_format_pairs(pairs, names, '=')})"
-    shown += _describe_other_labels(dataset, pairs)
+    copies = (
+        f"{len(pairs):,} of {len(digests):,} images {_repeats_or_repeat(len(pairs))} another "
+        f"pixel for pixel ({_format_pairs(pairs, names, '=')})"
+        f"{_describe_other_labels(dataset, pairs)}"
+    )
     groups, remedy = dataset.groups, _describe_remedy(dataset, digests)
     if groups is None:
-        return leak_note(
-            f"{shown}, so that a fold may train on one and test on the other; {remedy}"
-        )
+        return leak_note(f"{copies}, so a fold may train on one and test on the other; {remedy}")
     n_apart = sum(groups[i] != groups[j] for i, j in pairs)
     if not n_apart:
-        return f"{shown}, always one of the same group; {remedy}"
+        return f"{copies}, always one of the same group; {remedy}"
     return leak_note(
-        f"{shown}, {n_apart:,} of them one of another group, so that a fold may train on one and "
+        f"{copies}, {n_apart:,} of them one of another group, so a fold may train on one and "
         f"test on the other; {remedy}"
     )
 
@@ -232,30 +274,32 @@ def _describe_fold_copies(
 def _describe_subset_near_duplicates(
     dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str], tested: str
 ) -> str | None:
-    train, test = (np.flatnonzero(dataset.subset == part) for part in ("train", tested))
-    further = test[~np.isin(digests[test], digests[train])]
+    train, test = (np.flatnonzero(dataset.subset == name) for name in ("train", tested))
+    without_copies = test[~np.isin(digests[test], digests[train])]
     pairs = find_near_duplicates(
-        dataset.images, further, _find_distinct_images(digests, train), None
+        dataset.images, without_copies, _find_distinct_images(digests, train), None
     )
     if not pairs:
         return None
     return leak_note(
-        f"{len(pairs):,} of {len(test):,} test images, copies apart, {_looks_or_look(len(pairs))} almost "
-        "like a training image "
-        f"({_format_pairs(pairs, names, '~')}): {CRITERION}"
+        f"{len(pairs):,} of {len(test):,} test images {_looks_or_look(len(pairs))} almost like a "
+        f"training image, exact copies not counted ({_format_pairs(pairs, names, '~')}): "
+        f"{CRITERION}"
     )
 
 
 def _describe_fold_near_duplicates(
     dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str]
 ) -> str | None:
-    once = _find_distinct_images(digests, np.arange(len(digests)))
-    pairs = find_near_duplicates(dataset.images, once, once, dataset.groups)
+    distinct = _find_distinct_images(digests, np.arange(len(digests)))
+    pairs = find_near_duplicates(dataset.images, distinct, distinct, dataset.groups)
     if not pairs:
         return None
-    whose = "" if dataset.groups is None else " of another group"
-    look = f"images, copies apart, {_looks_or_look(len(pairs))} almost like another{whose}"
-    return leak_note(f"{len(pairs):,} {look} ({_format_pairs(pairs, names, '~')}): {CRITERION}")
+    of_group = "" if dataset.groups is None else " of another group"
+    return leak_note(
+        f"{len(pairs):,} images {_looks_or_look(len(pairs))} almost like another{of_group}, exact "
+        f"copies not counted ({_format_pairs(pairs, names, '~')}): {CRITERION}"
+    )
 
 
 def _is_or_are(n: int) -> str:
@@ -279,33 +323,34 @@ def _find_distinct_images(
 def _find_copies(
     digests: NDArray[np.uint64], these: NDArray[np.int64], among: NDArray[np.int64]
 ) -> Pairs:
-    """Return the images that have a copy among others, each with the first of them."""
-    place = {
+    """Return the images in `these` that have a copy in `among`, each with its first copy."""
+    first = {
         digest: int(i) for digest, i in zip(digests[among[::-1]].tolist(), among[::-1], strict=True)
     }
     return [
-        (int(i), place[digest])
+        (int(i), first[digest])
         for i, digest in zip(these, digests[these].tolist(), strict=True)
-        if digest in place
+        if digest in first
     ]
 
 
 def _describe_remedy(dataset: Dataset, digests: NDArray[np.uint64]) -> str:
-    """Say what drop_duplicates would do."""
+    """Describe what drop_duplicates would do."""
     conflicting = _find_label_conflicts(dataset.targets, np.unique(digests, return_inverse=True)[1])
     return "drop_duplicates=True keeps one of each" + (
-        ", and none where their labels differ" if conflicting.any() else ""
+        ", and none if their labels differ" if conflicting.any() else ""
     )
 
 
 def _describe_other_labels(dataset: Dataset, pairs: Pairs) -> str:
     n = sum(bool((dataset.targets[i] != dataset.targets[j]).any()) for i, j in pairs)
-    return f", {n:,} of them with another label" if n else ""
+    return f", {n:,} of them with a different label" if n else ""
 
 
 def _format_copy_examples(digests: NDArray[np.uint64], names: Sequence[str]) -> str:
     _, first, inverse = np.unique(digests, return_index=True, return_inverse=True)
-    return f" ({_format_pairs([(int(first[k]), i) for i, k in enumerate(inverse) if first[k] != i], names, '=')})"
+    pairs = [(int(first[k]), i) for i, k in enumerate(inverse) if first[k] != i]
+    return f" ({_format_pairs(pairs, names, '=')})"
 
 
 def _format_pairs(pairs: Pairs, names: Sequence[str], sign: str) -> str:

@@ -1,4 +1,4 @@
-"""Data sets from folders: a sub-folder per class, below train/ and test/ if there is a split."""
+"""Data sets from folders with one sub-folder per class, below train/ and test/ if split."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark.datasets.base import PARTS, Dataset
+from benchmark.datasets.base import SUBSETS, Dataset
 from benchmark.datasets.hidden_subsets import refuse_hidden_subsets
 from benchmark.datasets.images.decoded import MAX_PIXELS
 from benchmark.datasets.images.options import Options
@@ -17,7 +17,7 @@ from benchmark.datasets.tree import Tree, list_folder, list_tree
 from benchmark.errors import UserError
 from benchmark.utils.text import escape_controls, format_count, normalize_unicode
 
-ClassFolder = tuple[Path, str | None]  # with the part of the official split that it is in
+ClassFolder = tuple[Path, str | None]  # with the subset of the official split that it is in
 
 
 def load_folder(
@@ -32,32 +32,42 @@ def load_folder(
     licence: str | None = None,
     citation: str | None = None,
 ) -> Dataset:
-    """Load images that lie in class folders.
+    """Load images from a folder per class.
 
-    ``PATH/CLASS/**/image`` or ``PATH/train/CLASS/**/image`` with ``PATH/test`` and, if wanted,
-    ``PATH/val``; the parts may be called ``Training``, ``valid``, ``Test_Set``, ... (see
-    `benchmark.datasets.subsets.parse_subset_name`). A class may be absent from a part, but has an image
-    somewhere. Links are followed. Hidden files, other suffixes, and folders of the storage system
-    (``@eaDir``, ``__MACOSX``) are left out, and counted in a note.
+    The images are ``PATH/CLASS/**/image``; or, with an official split, ``PATH/train/CLASS/**/image``,
+    likewise in ``PATH/test`` and optionally in ``PATH/val``. Subset folders may also be named
+    ``Training``, ``valid``, ``Test_Set`` and the like (see
+    `benchmark.datasets.subsets.parse_subset_name`). A class may be missing from a subset, but not
+    from all of them. Links are followed. Hidden files, files with other suffixes, and folders of the
+    storage system (``@eaDir``, ``__MACOSX``) are ignored and counted in a note.
 
     Parameters
     ----------
     name : str
-        "folder:PATH", relative to the current folder, or to the data folder if it is only there.
+        "folder:PATH", relative to the current folder, or to the data folder if it exists only there.
     data : Path
-        The data folder; nothing is downloaded.
+        The data folder. Nothing is downloaded.
     size, percentiles, on_error, max_pixels
         See `benchmark.datasets.images.options.Options`.
     drop_duplicates : bool
-        Keep one of each set of exact copies; see `benchmark.datasets.duplicates.drop_copies`.
+        Whether to keep one of each set of exact copies; see
+        `benchmark.datasets.duplicates.drop_copies`.
     licence, citation : str or None
-        Of the images, for the rows.
+        Licence and citation of the images, stored in the rows.
+
+    Returns
+    -------
+    Dataset
 
     Raises
     ------
     UserError
-        No such folder, no images, an empty class, one class, half a split, top folders that look
-        like parts, unreadable images.
+        There is no such folder, no image, no second class, or a class without images; train or test
+        is missing from a split; the class folders look like subsets; or an image is unreadable.
+
+    See Also
+    --------
+    benchmark.datasets.csv_file.load_csv : Load the images that a CSV file lists.
     """
     options = Options(size, percentiles, on_error, max_pixels)
     root = parse_dataset_path(name, data)
@@ -71,23 +81,23 @@ def load_folder(
 def _list(name: str, root: Path) -> Listing:
     _refuse_missing_folder(name, root)
     folders, ignored = _list_class_folders(name, root)
-    trees = [(folder, part, list_tree(folder)) for folder, part in folders]
+    trees = [(folder, subset, list_tree(folder)) for folder, subset in folders]
     rows = [
-        (path, normalize_unicode(folder.name), part)
-        for folder, part, tree in trees
+        (path, normalize_unicode(folder.name), subset)
+        for folder, subset, tree in trees
         for path in tree.images
     ]
     for _, _, tree in trees:
         ignored.add_counts(tree)
     if not rows:
         raise UserError(
-            f"dataset '{name}': no image in any class folder{_describe_other_files(ignored)}; put {_format_suffixes()} files "
-            f"into {_describe_expected_folders(folders)}"
+            f"dataset '{name}': no image in any class folder{_describe_other_files(ignored)}; "
+            f"put {_format_suffixes()} files into {_describe_expected_folders(folders)}"
         )
     _refuse_one_folder(name, folders, trees[0][2])
-    for level in {part for _, part in folders}:
+    for level in {subset for _, subset in folders}:
         refuse_hidden_subsets(
-            name, [(folder, tree.images) for folder, part, tree in trees if part == level]
+            name, [(folder, tree.images) for folder, subset, tree in trees if subset == level]
         )
     _refuse_empty_classes(name, trees, {label for _, label, _ in rows})
     paths = [path for path, _, _ in rows]
@@ -95,7 +105,7 @@ def _list(name: str, root: Path) -> Listing:
         paths,
         [escape_controls(str(path)) for path in paths],
         [(label,) for _, label, _ in rows],
-        subset=[part for _, _, part in rows if part] or None,
+        subset=[subset for _, _, subset in rows if subset] or None,
         notes=_describe_ignored_files(root, ignored),
     )
 
@@ -103,106 +113,111 @@ def _list(name: str, root: Path) -> Listing:
 def _refuse_empty_classes(
     name: str, trees: Sequence[tuple[Path, str | None, Tree]], labels: set[str]
 ) -> None:
-    seen = Tree()
+    ignored = Tree()
     for folder, _, tree in trees:
         if normalize_unicode(folder.name) not in labels:
-            seen.add_counts(tree)
+            ignored.add_counts(tree)
     empty = sorted({normalize_unicode(folder.name) for folder, _, _ in trees} - labels)
     if empty:
         remedy = "fill or remove it" if len(labels) > 1 else "fill it"
         raise UserError(
             f"dataset '{name}': class folder without an image ({_format_suffixes()}): "
-            f"{', '.join(empty)}{_describe_other_files(seen)}; {remedy}"
+            f"{', '.join(empty)}{_describe_other_files(ignored)}; {remedy}"
         )
 
 
 def _refuse_missing_folder(name: str, root: Path) -> None:
     if not root.exists():
-        raise UserError(f"dataset '{name}': no folder '{root}' (looked from {Path.cwd()})")
+        raise UserError(f"dataset '{name}': no folder '{root}' (current folder: {Path.cwd()})")
     if not root.is_dir():
-        hint = f"; a table is named csv:{root}" if root.suffix.lower() == ".csv" else ""
+        hint = f"; write csv:{root} to load a table" if root.suffix.lower() == ".csv" else ""
         raise UserError(f"dataset '{name}': '{root}' is a file, not a folder{hint}")
 
 
 def _list_class_folders(name: str, root: Path) -> tuple[list[ClassFolder], Tree]:
-    """List the class folders, and what lies beside them."""
-    top, beside = list_folder(root)
-    named = {folder: part for folder in top if (part := parse_subset_name(folder.name))}
-    others = [folder.name for folder in top if folder not in named]
-    if not ({"train", "test"} <= set(named.values()) or (named and not others)):
-        return [(folder, None) for folder in top], beside
-    _refuse_incomplete_split(name, named, others)
+    """List the class folders, and the files outside them."""
+    top_folders, ignored = list_folder(root)
+    subsets = {
+        folder: subset for folder in top_folders if (subset := parse_subset_name(folder.name))
+    }
+    others = [folder.name for folder in top_folders if folder not in subsets]
+    if not ({"train", "test"} <= set(subsets.values()) or (subsets and not others)):
+        return [(folder, None) for folder in top_folders], ignored
+    _refuse_incomplete_split(name, subsets, others)
     folders: list[ClassFolder] = []
-    for part in PARTS:
-        for top_folder in (folder for folder, its_part in named.items() if its_part == part):
+    for subset in SUBSETS:
+        for top_folder in (
+            folder for folder, its_subset in subsets.items() if its_subset == subset
+        ):
             classes, strays = list_folder(top_folder)
             _refuse_missing_classes(name, top_folder, classes, strays)
-            beside.images += strays.images
-            beside.add_counts(strays)
-            folders += [(folder, part) for folder in classes]
+            ignored.images += strays.images
+            ignored.add_counts(strays)
+            folders += [(folder, subset) for folder in classes]
     _refuse_disjoint_classes(name, folders)
-    return folders, beside
+    return folders, ignored
 
 
-def _refuse_incomplete_split(name: str, named: dict[Path, str], others: Sequence[str]) -> None:
+def _refuse_incomplete_split(name: str, subsets: dict[Path, str], others: Sequence[str]) -> None:
     if others:
         raise UserError(
-            f"dataset '{name}': beside train and test there is {', '.join(others)}; put classes "
-            "inside them, or remove it"
+            f"dataset '{name}': beside train and test there is {', '.join(others)}; move it into "
+            "train and test if it is a class, or remove it"
         )
-    for part in PARTS:
-        same = [folder.name for folder, its_part in named.items() if its_part == part]
+    for subset in SUBSETS:
+        same = [folder.name for folder, its_subset in subsets.items() if its_subset == subset]
         if len(same) > 1:
             raise UserError(
-                f"dataset '{name}': {' and '.join(same)} are both read as {part}; join or rename "
-                "them"
+                f"dataset '{name}': {' and '.join(same)} are both read as {subset}; merge or "
+                "rename them"
             )
-    missing = {"train", "test"} - set(named.values())
+    missing = {"train", "test"} - set(subsets.values())
     if missing:
-        present = ", ".join(_describe_subset_folder(folder, part) for folder, part in named.items())
+        present = ", ".join(
+            _describe_subset_folder(folder, subset) for folder, subset in subsets.items()
+        )
         absent = " and no ".join(sorted(missing))
         raise UserError(
             f"dataset '{name}': has {present} but no {absent}; a split needs train and test: "
-            f"rename the folder that is to be tested on, or put all images into PATH/CLASS/"
+            "rename the folder of test images, or put all images into PATH/CLASS/"
         )
 
 
-def _describe_subset_folder(folder: Path, part: str) -> str:
-    return part if folder.name.casefold() == part else f"{folder.name} (read as {part})"
+def _describe_subset_folder(folder: Path, subset: str) -> str:
+    return subset if folder.name.casefold() == subset else f"{folder.name} (read as {subset})"
 
 
 def _refuse_missing_classes(name: str, folder: Path, classes: Sequence[Path], strays: Tree) -> None:
     if strays.images and not classes:
         raise UserError(
             f"dataset '{name}': {folder.name} holds {len(strays.images)} images and no class "
-            "folders; "
-            f"put them into {folder.name}/CLASS/, or name their classes in a CSV"
+            f"folders; put them into {folder.name}/CLASS/, or list their classes in a CSV"
         )
 
 
 def _refuse_disjoint_classes(name: str, folders: Sequence[ClassFolder]) -> None:
     train, test = (
-        {normalize_unicode(folder.name) for folder, part in folders if part == wanted}
+        {normalize_unicode(folder.name) for folder, subset in folders if subset == wanted}
         for wanted in ("train", "test")
     )
     if train and test and not train & test:
         raise UserError(
             f"dataset '{name}': train has {', '.join(sorted(train))} and test has "
-            f"{', '.join(sorted(test))}, with no class in both; "
-            "put the same class folders right into train and test"
+            f"{', '.join(sorted(test))}, with no class in both; put the same class folders "
+            "directly into train and test"
         )
 
 
 def _refuse_one_folder(name: str, folders: Sequence[ClassFolder], tree: Tree) -> None:
-    folder, part = folders[0]
+    folder, subset = folders[0]
     if (
         len(folders) == 1
-        and part is None
+        and subset is None
         and len({path.parent for path in tree.images} - {folder}) > 1
     ):
         raise UserError(
             f"dataset '{name}': '{folder.name}' is its only folder; if the classes are inside, "
-            f"name it: folder:{folder}"
+            f"write folder:{folder}"
         )
 
 
@@ -215,23 +230,23 @@ def _format_suffixes() -> str:
 
 
 def _describe_other_files(tree: Tree) -> str:
-    """Say which files there are instead of images."""
-    seen = [f"{_format_file_count(len(tree.images), 'image')} outside them"] if tree.images else []
-    seen += [
+    """Describe the files that are there instead of images in class folders."""
+    files = [f"{_format_file_count(len(tree.images), 'image')} outside them"] if tree.images else []
+    files += [
         f"{format_count(n, 'file')} {escape_controls(kind)}"
         for kind, n in tree.others.most_common(5)
     ]
     hint = "; DICOM is read from files named .dcm or .dicom" if tree.others else ""
-    return f" (but {', '.join(seen)}{hint})" if seen else ""
+    return f" (but {', '.join(files)}{hint})" if files else ""
 
 
 def _describe_expected_folders(folders: Sequence[ClassFolder]) -> str:
-    parts = list(dict.fromkeys((folder.parent.name, part) for folder, part in folders if part))
-    return ", ".join(f"{top}/CLASS/ ({part})" for top, part in parts) or "PATH/CLASS/"
+    tops = dict.fromkeys((folder.parent.name, subset) for folder, subset in folders if subset)
+    return ", ".join(f"{top}/CLASS/ ({subset})" for top, subset in tops) or "PATH/CLASS/"
 
 
 def _describe_ignored_files(root: Path, ignored: Tree) -> tuple[str, ...]:
-    """Say which files are left out."""
+    """Return notes on the files that are ignored."""
     notes = (
         [f"{_format_file_count(len(ignored.images), 'image')} outside the class folders ignored"]
         if ignored.images
@@ -250,7 +265,7 @@ def _describe_ignored_files(root: Path, ignored: Tree) -> tuple[str, ...]:
             [escape_controls(os.path.relpath(path, root)) for path in ignored.broken]
         )
         notes.append(
-            f"{len(ignored.broken)} links that lead nowhere or to a folder above ignored ({links})"
+            f"{len(ignored.broken)} links to a missing target or a parent folder ignored ({links})"
         )
     return tuple(notes)
 

@@ -1,4 +1,4 @@
-"""From a list of labelled image files to a data set; the loaders for folders and for CSV files make the list."""
+"""Build a data set from labelled image files, as listed by the folder and the CSV loader."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
@@ -22,20 +22,20 @@ from benchmark.utils.files import PathFinder, user_path
 from benchmark.utils.notes import Note, NoteKind
 from benchmark.utils.text import escape_controls, format_count
 
-_NAME_PATIENTS = "name the patients in the column 'group' of a CSV"
+_NAME_PATIENTS = "list the patients in the column 'group' of a CSV"
 
 
 @dataclass(frozen=True)
 class Listing:
-    """Image files and what is known of them, one entry a file.
+    """Image files with their labels, groups and subsets; every list has one item per file.
 
     Parameters
     ----------
     paths : list of Path
     names : list of str
-        How a message calls each file.
+        Names of the files in messages.
     labels : list of tuple of str
-        The classes of each; exactly one if not multilabel.
+        Classes of each file; exactly one if not multilabel.
     multilabel : bool
     groups, subset : list of str or None
     notes : tuple of str
@@ -50,22 +50,29 @@ class Listing:
     notes: tuple[str, ...] = ()
 
     def select_files(self, kept: Sequence[int]) -> Listing:
-        """Return the entries with these indices."""
-        groups = None if self.groups is None else [self.groups[i] for i in kept]
-        subset = None if self.subset is None else [self.subset[i] for i in kept]
-        paths, names, labels = (
-            [column[i] for i in kept] for column in (self.paths, self.names, self.labels)
+        """Return the files with these indices."""
+        return replace(
+            self,
+            paths=[self.paths[i] for i in kept],
+            names=[self.names[i] for i in kept],
+            labels=[self.labels[i] for i in kept],
+            groups=None if self.groups is None else [self.groups[i] for i in kept],
+            subset=None if self.subset is None else [self.subset[i] for i in kept],
         )
-        return Listing(paths, names, labels, self.multilabel, groups, subset, self.notes)  # type: ignore[arg-type]
 
 
 def parse_dataset_path(name: str, data: Path) -> Path:
-    """Return the path in a data set's name, relative to the current folder, or to the data folder if it is only there.
+    """Return the path in the name of a data set, resolved as in `find_path`.
+
+    Raises
+    ------
+    UserError
+        There is no path, or it cannot be one.
 
     Examples
     --------
-    >>> path_of("folder:pictures/skin", Path("data")).as_posix()
-    'pictures/skin'
+    >>> parse_dataset_path("folder:images/skin", Path("data")).as_posix()
+    'images/skin'
     """
     kind, _, path = name.partition(":")
     if not path:
@@ -74,13 +81,13 @@ def parse_dataset_path(name: str, data: Path) -> Path:
 
 
 def find_path(path: str, data: Path) -> Path:
-    """Return a path relative to the current folder, or to the data folder if it is only there.
+    """Resolve a path against the current folder, or the data folder if it exists only there.
 
     Raises
     ------
     UserError
-        It cannot be a path: too long, a home folder that nobody has, a folder that may not be
-        entered.
+        The text cannot be a path: it is too long, names the home folder of an unknown user, or
+        leads through a folder without permission.
     """
     try:
         here = user_path(path)
@@ -88,7 +95,7 @@ def find_path(path: str, data: Path) -> Path:
         return next((candidate for candidate in candidates if candidate.exists()), here)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise UserError(f"cannot look for '{escape_controls(path[:200])}': {reason}") from None
+        raise UserError(f"cannot search for '{escape_controls(path[:200])}': {reason}") from None
 
 
 def sort_class_names(labels: Iterable[str]) -> tuple[str, ...]:
@@ -96,7 +103,7 @@ def sort_class_names(labels: Iterable[str]) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> class_order(["10", "9", "0"])
+    >>> sort_class_names(["10", "9", "0"])
     ('0', '9', '10')
     """
     names = sorted(set(labels))
@@ -114,13 +121,26 @@ def build_dataset(
     licence: str | None = None,
     citation: str | None = None,
 ) -> Dataset:
-    """Read the files of a listing, and note what is in it more than once.
+    """Read the listed files, and add notes on duplicates and on names that differ in form only.
+
+    Parameters
+    ----------
+    name : str
+    listing : Listing
+    options : Options
+    drop_duplicates : bool
+        See `benchmark.datasets.duplicates.drop_copies`.
+    licence, citation : str or None
+
+    Returns
+    -------
+    Dataset
 
     Raises
     ------
     UserError
-        Files are unreadable; one class; an official split without train or test; a class all of
-        whose images are left out.
+        Files are unreadable, there is only one class, an official split has no training or no test
+        images, or all images of a class were left out.
     """
     classes = sort_class_names(label for labels in listing.labels for label in labels)
     _check_listing(name, listing, classes)
@@ -153,7 +173,7 @@ def build_dataset(
 
 
 def _shorten_paths(paths: Sequence[Path]) -> list[str]:
-    """Name files by what their paths do not share."""
+    """Name files by their paths below the folder that all of them share."""
     try:
         above = os.path.commonpath([path.parent for path in paths])
     except ValueError:  # on several drives
@@ -162,22 +182,20 @@ def _shorten_paths(paths: Sequence[Path]) -> list[str]:
 
 
 def _describe_similar_names(what: str, names: Iterable[str]) -> list[str]:
-    """Name classes or groups that differ in case, spaces or the form of a number only: rarely meant."""
+    """Return a note on names that differ only in case, spaces or the format of a number."""
     spellings = defaultdict(list)
     for name in dict.fromkeys(names):
         spellings[_normalize_name(name)].append(name)
-    alike = [
-        " and ".join(f"'{name}'" for name in several)
-        for several in spellings.values()
-        if len(several) > 1
+    similar = [
+        " and ".join(f"'{name}'" for name in same) for same in spellings.values() if len(same) > 1
     ]
-    listed = "; ".join(alike[:5]) + ("; ..." if len(alike) > 5 else "")
-    text = f"{what} that differ in case, spaces or the form of a number only: {listed}"
-    return [Note(text, NoteKind.SPELLING)] if alike else []
+    listed = "; ".join(similar[:5]) + ("; ..." if len(similar) > 5 else "")
+    text = f"{what} that differ only in case, spaces or the format of a number: {listed}"
+    return [Note(text, NoteKind.SPELLING)] if similar else []
 
 
 def _normalize_name(name: str) -> str | Decimal:
-    """Return the number that a name is, else the name without case and spaces."""
+    """Return the name as a number if it is one, else in lower case without spaces."""
     core = "".join(unicodedata.normalize("NFKC", name).split()).casefold()
     try:
         number = Decimal(core.replace(",", "."))
@@ -187,14 +205,14 @@ def _normalize_name(name: str) -> str | Decimal:
 
 
 def _check_listing(name: str, listing: Listing, classes: tuple[str, ...]) -> None:
-    strange = [
+    not_utf8 = [
         escape_controls(label)
         for label in classes
         if any("\ud800" <= letter <= "\udfff" for letter in label)
     ]
-    if strange:
+    if not_utf8:
         raise UserError(
-            f"dataset '{name}': the name of class '{strange[0]}' is not UTF-8; rename it"
+            f"dataset '{name}': the name of class '{not_utf8[0]}' is not UTF-8; rename it"
         )
     if len(classes) < 2:
         raise UserError(
@@ -204,12 +222,12 @@ def _check_listing(name: str, listing: Listing, classes: tuple[str, ...]) -> Non
     if lost:
         remedy = "fix the files" + (" or remove the class" if len(classes) - len(lost) > 1 else "")
         raise UserError(
-            f"dataset '{name}': no readable image is left of {', '.join(sorted(lost))}; {remedy}"
+            f"dataset '{name}': no readable image of {', '.join(sorted(lost))}; {remedy}"
         )
     missing = [
-        part
-        for part in ("train", "test")
-        if listing.subset is not None and part not in listing.subset
+        subset
+        for subset in ("train", "test")
+        if listing.subset is not None and subset not in listing.subset
     ]
     if missing:
         raise UserError(
@@ -228,29 +246,29 @@ def _encode_targets(listing: Listing, classes: tuple[str, ...]) -> NDArray[np.in
 
 
 def _resolve_groups(listing: Listing, loaded: Loaded) -> tuple[list[str] | None, list[str]]:
-    """Return the listed groups, or else the patients of DICOM files if every file names one."""
+    """Return the listed groups, else the patients of DICOM files if every file has one."""
     if listing.groups is not None:
         return listing.groups, []
-    dicom = [patient for patient in loaded.patients if patient is not None]
-    n_other, without = len(loaded.patients) - len(dicom), dicom.count("")
-    if len(set(dicom) - {""}) == 0 and n_other:
-        return None, []
+    patients = [patient for patient in loaded.patients if patient is not None]
+    n_files, n_dicom = len(loaded.patients), len(patients)
+    n_other, n_without = n_files - n_dicom, patients.count("")
+    n_patients = len(set(patients) - {""})
     if n_other:
-        n_patients = len(set(dicom) - {""})
-        are = (
-            f"{n_other} of {len(loaded.patients)} files {'is' if n_other == 1 else 'are'} not DICOM"
-        )
-        others = f"the PatientID of the others ({format_count(n_patients, 'patient')}) is not used"
-        return None, [f"no groups: {are}, so that {others}; {_NAME_PATIENTS}"]
-    if without:
+        if not n_patients:
+            return None, []
+        verb = "is" if n_other == 1 else "are"
         return None, [
-            f"no groups: {without} of {len(dicom)} DICOM files have no PatientID; {_NAME_PATIENTS}"
+            f"no groups: {n_other} of {n_files} files {verb} not DICOM, so the PatientID of the "
+            f"others ({format_count(n_patients, 'patient')}) is not used; {_NAME_PATIENTS}"
         ]
-    (_, n_most), *rest = Counter(dicom).most_common()
-    if not rest or (n_most == len(dicom) - 1 and n_most > 2):
+    if n_without:
+        return None, [
+            f"no groups: {n_without} of {n_dicom} DICOM files have no PatientID; {_NAME_PATIENTS}"
+        ]
+    (_, n_most), *rest = Counter(patients).most_common()
+    if not rest or (n_most == n_dicom - 1 and n_most > 2):
         all_but = "all" if not rest else "all but 1 of the"
         return None, [
-            f"no groups: {all_but} {len(dicom)} DICOM files have the same PatientID; "
-            f"{_NAME_PATIENTS}"
+            f"no groups: {all_but} {n_dicom} DICOM files have the same PatientID; {_NAME_PATIENTS}"
         ]
-    return dicom, [f"groups: PatientID of the DICOM files, {1 + len(rest)} patients"]
+    return patients, [f"groups: PatientID of the DICOM files, {n_patients} patients"]

@@ -1,12 +1,14 @@
-"""Images that are almost equal: brightened, sharpened, stored anew, or the next of a series.
+"""Find images that are almost equal: brightened, sharpened, re-encoded, or from the same series.
 
-A hash of few bits, as pHash's, takes all chest X-rays for copies of one another. Compared are
-therefore gray thumbnails by their correlation, as they are and less the average thumbnail of the
-data set. The pairs come from a search tree over their lowest frequencies, which drops none of them,
-as an orthonormal transform never lengthens a distance.
+Perceptual hashes of few bits, such as pHash, take all chest X-rays for copies of each other.
+Instead, gray thumbnails are compared by their correlation, both as they are and after subtracting
+the average thumbnail of the data set. Candidate pairs come from a search tree over the lowest
+frequencies of the thumbnails. It misses no pair: an orthonormal transform preserves distances, and
+leaving out frequencies only shortens them.
 
-Not found are images that were cropped, shifted, mirrored or turned, and those of one series that is
-most of a data set: its average thumbnail is then theirs, and what is left of them is noise.
+Images that were cropped, shifted, mirrored or rotated are not found. Neither are those of a series
+that makes up most of a data set: the average thumbnail is then theirs, and subtracting it leaves
+only noise.
 """
 
 from __future__ import annotations
@@ -17,14 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIDE = 16
-CORRELATION = 0.995  # chosen on eight medical sets: every pair seen above it was of one picture; 0.985 took 41 lesions for others
+# chosen on eight medical data sets: every inspected pair above it showed the same photograph, while
+# 0.985 mistook 41 lesions for others
+CORRELATION = 0.995
 N_FREQUENCIES = 16
-N_NEIGHBOURS = 6  # looked at first; more where these are all near, and none of them is a copy
+N_NEIGHBOURS = 6  # at first; more if all of them are near and none of them is a near-duplicate
 LARGE_GROUP = 500
 MOST_PAIRS = 100_000  # compared at once
-CRITERION = (
-    f"correlation of {SIDE}x{SIDE} thumbnails, less their average, of at least {CORRELATION}"
-)
+CRITERION = f"correlation of {SIDE}x{SIDE} thumbnails minus their average of at least {CORRELATION}"
 
 
 def find_near_duplicates(
@@ -33,22 +35,24 @@ def find_near_duplicates(
     among: NDArray[np.int64],
     groups: NDArray | None,
 ) -> list[tuple[int, int]]:
-    """Find images that look almost like one among others.
+    """Find the images in `these` that look almost like an image in `among`.
+
+    The number of neighbours compared grows until one of them is a near-duplicate or the farthest is
+    too far to be one, so that no image is missed.
 
     Parameters
     ----------
-    images : (n, h, w, c) uint8
-    these, among : (m,) int64
-        Indices of the images to look for, and of those to compare them with.
+    images : (n, h, w, c) uint8 array
+    these, among : int64 arrays
+        Indices of the images to search for, and of those to compare them with.
     groups : (n,) array or None
-        Pairs of one group do not count.
+        Pairs within a group do not count.
 
     Returns
     -------
     list of (int, int)
-        Each of ``these`` that has such an image, with the most similar of the nearest few. None is
-        missed: more neighbours are looked at until one is a copy, or the farthest is no longer
-        near.
+        Each image in `these` that has a near-duplicate, with the most similar of the neighbours
+        that were compared.
     """
     if not len(these) or not len(among):
         return []
@@ -56,15 +60,19 @@ def find_near_duplicates(
     kinds = thumbnails, _normalize_vectors(thumbnails - thumbnails.mean(axis=0))
     low = _low_frequencies(kinds[1])
     best: dict[int, tuple[float, int]] = {}
-    for some, others in _plan_comparisons(these, among, groups):
-        best |= _search_neighbours(kinds, low, some, others, groups)
+    for queries, candidates in _plan_comparisons(these, among, groups):
+        best |= _search_neighbours(kinds, low, queries, candidates, groups)
     return [(i, best[i][1]) for i in these.tolist() if i in best]
 
 
 def _plan_comparisons(
     these: NDArray[np.int64], among: NDArray[np.int64], groups: NDArray | None
 ) -> Iterator[tuple[NDArray, NDArray]]:
-    """Yield what to compare with what: a large group without itself, whose own images would all be in the way."""
+    """Yield pairs of index arrays to compare.
+
+    The images of a large group are compared with the other groups only: otherwise all of their
+    nearest neighbours would be in the same group.
+    """
     if groups is not None:
         names, counts = np.unique(groups[among], return_counts=True)
         for name in names[counts > LARGE_GROUP]:
@@ -90,10 +98,10 @@ def _search_neighbours(
     while len(waiting):
         crowded = []
         for batch in np.array_split(waiting, -(-len(waiting) * n_neighbours // MOST_PAIRS)):
-            _, found = tree.query(low[batch], k=n_neighbours, distance_upper_bound=radius)
-            found = found.reshape(len(batch), -1)
-            best |= _most_similar(kinds, batch, among, found, groups)
-            crowded.append(batch[found[:, -1] < len(among)])
+            _, neighbours = tree.query(low[batch], k=n_neighbours, distance_upper_bound=radius)
+            neighbours = neighbours.reshape(len(batch), -1)
+            best |= _find_most_similar(kinds, batch, among, neighbours, groups)
+            crowded.append(batch[neighbours[:, -1] < len(among)])
         if n_neighbours == len(among):
             break
         waiting = np.array([i for i in np.concatenate(crowded).tolist() if i not in best], np.int64)
@@ -101,30 +109,39 @@ def _search_neighbours(
     return best
 
 
-def _most_similar(
+def _find_most_similar(
     kinds: tuple[NDArray[np.float32], ...],
     batch: NDArray[np.int64],
     among: NDArray[np.int64],
-    found: NDArray[np.int64],
+    neighbours: NDArray[np.int64],
     groups: NDArray | None,
 ) -> dict[int, tuple[float, int]]:
-    """Return the most similar of the neighbours of each image that has a similar one, and how similar it is."""
-    rows, columns = np.nonzero(found < len(among))
-    first, second = batch[rows], among[found[rows, columns]]
-    other = first != second if groups is None else groups[first] != groups[second]
-    first, second = first[other], second[other]
-    similar = np.minimum(*(_rowwise_correlation(kind[first], kind[second]) for kind in kinds))
-    good = similar >= CORRELATION
+    """Return the most similar neighbour of each image with a near-duplicate.
+
+    Returns
+    -------
+    dict of int to (float, int)
+        Image to the correlation with its most similar neighbour, and that neighbour.
+    """
+    rows, columns = np.nonzero(neighbours < len(among))
+    first, second = batch[rows], among[neighbours[rows, columns]]
+    counts = first != second if groups is None else groups[first] != groups[second]
+    first, second = first[counts], second[counts]
+    similarity = np.minimum(*(_rowwise_correlation(kind[first], kind[second]) for kind in kinds))
+    similar = similarity >= CORRELATION
     best: dict[int, tuple[float, int]] = {}
     for i, j, value in zip(
-        first[good].tolist(), second[good].tolist(), similar[good].tolist(), strict=True
+        first[similar].tolist(),
+        second[similar].tolist(),
+        similarity[similar].tolist(),
+        strict=True,
     ):
         best[i] = max(best.get(i, (value, j)), (value, j))
     return best
 
 
 def _make_thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Reduce images to gray vectors of mean 0 and length 1, (n, SIDE * SIDE)."""
+    """Reduce images to gray thumbnails, (n, SIDE * SIDE), of mean 0 and norm 1."""
     import cv2
 
     gray = (

@@ -1,4 +1,4 @@
-"""Data sets as files that every worker opens: images as a memory map that they share."""
+"""Data sets stored as files for the workers, which share the images as a memory map."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from benchmark.utils.files import write_atomic
 from benchmark.utils.hashing import digest_of
 from benchmark.utils.notes import Note
 
-_WORDS = ("name", "classes", "multilabel", "ordinal", "licence", "citation")
+_SCALARS = ("name", "classes", "multilabel", "ordinal", "licence", "citation")
 _OPTIONAL_ARRAYS = MappingProxyType({"groups": "groups", "part": "subset"})  # key: attribute
 
 
 def store_dataset(dataset: Dataset, folder: Path) -> Path:
-    """Write a data set for ``open_dataset``, if it is not there yet.
+    """Write a data set for `open_dataset`, unless it is already stored.
 
     Parameters
     ----------
@@ -33,14 +33,17 @@ def store_dataset(dataset: Dataset, folder: Path) -> Path:
     Returns
     -------
     Path
-        ``folder/<digest>.npz``; the images lie beside it in ``<digest>.npy``.
+        ``folder/<digest>.npz``; the images are beside it in ``<digest>.npy``.
     """
-    words = {name: getattr(dataset, name) for name in _WORDS} | {
+    metadata = {name: getattr(dataset, name) for name in _SCALARS} | {
         "notes": [Note.from_text(note).to_json() for note in dataset.notes]
     }
-    path = folder / f"{digest_of([dataset.fingerprint, words])}.npz"
+    path = folder / f"{digest_of([dataset.fingerprint, metadata])}.npz"
     if not _is_whole(path, dataset):
-        arrays: dict[str, Any] = {"targets": dataset.targets, "words": np.array(json.dumps(words))}
+        arrays: dict[str, Any] = {
+            "targets": dataset.targets,
+            "words": np.array(json.dumps(metadata)),
+        }
         arrays |= {
             key: _convert_object_array(value)
             for key, name in _OPTIONAL_ARRAYS.items()
@@ -63,16 +66,16 @@ def _is_whole(path: Path, dataset: Dataset) -> bool:
 
 @lru_cache(maxsize=4)
 def open_dataset(path: Path) -> Dataset:
-    """Open what ``store_dataset`` wrote; the images stay on disk until they are used.
+    """Open a data set that `store_dataset` wrote; images are read from disk when they are used.
 
     Raises
     ------
     StorageError
-        It is missing or corrupted.
+        A file is missing or corrupted.
     """
     try:
         return _read_stored_dataset(path)
-    except Exception as error:  # NumPy, zipfile and zlib raise whatever they like on a damaged file
+    except Exception as error:  # NumPy, zipfile and zlib raise errors of many types
         reason = " ".join(str(error).split())
         raise StorageError(
             f"the data set in {path} is missing or corrupted ({reason}); run the same command "
@@ -82,21 +85,19 @@ def open_dataset(path: Path) -> Dataset:
 
 def _read_stored_dataset(path: Path) -> Dataset:
     images = np.load(path.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
-    with (
-        path.open("rb") as file,
-        np.load(file, allow_pickle=False) as stored,
-    ):  # NumPy leaves a damaged file open
-        words = json.loads(str(stored["words"]))
+    # the file is opened here, as NumPy does not close a corrupted one
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        metadata = json.loads(str(stored["words"]))
         arrays = {name: stored[key] for key, name in _OPTIONAL_ARRAYS.items() if key in stored}
-        words |= {
-            "classes": tuple(words["classes"]),
-            "notes": tuple(map(Note.from_json, words["notes"])),
+        metadata |= {
+            "classes": tuple(metadata["classes"]),
+            "notes": tuple(map(Note.from_json, metadata["notes"])),
         }
-        return Dataset(images=images, targets=stored["targets"], **arrays, **words)
+        return Dataset(images=images, targets=stored["targets"], **arrays, **metadata)
 
 
 def _convert_object_array(values: NDArray) -> NDArray:
-    """Without Python objects, which would need a pickle."""
+    """Convert an array of Python objects, which would need a pickle, to a typed array."""
     return (
         np.array(np.asarray(values).tolist())
         if np.asarray(values).dtype == object

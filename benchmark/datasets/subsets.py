@@ -1,4 +1,4 @@
-"""Names that people give to the parts of an official split."""
+"""Names that people give to the subsets of an official split: training, validation and test."""
 
 from __future__ import annotations
 
@@ -14,13 +14,26 @@ _SYNONYMS = MappingProxyType(
         **dict.fromkeys(("test", "testing", "tst"), "test"),
     }
 )
-_ROUGH = MappingProxyType(
-    dict.fromkeys(("trainval", "labeled", "labelled", "entrenamiento", "entraînement", "entrainement", "treino"), "train")
-    | dict.fromkeys(("cv", "crossval", "crossvalidation", "validación", "validacion", "validação", "validacao"), "val")
+_GUESSES = MappingProxyType(
+    dict.fromkeys(
+        (
+            "trainval", "labeled", "labelled",
+            "entrenamiento", "entraînement", "entrainement", "treino",
+        ),
+        "train",
+    )
     | dict.fromkeys(
         (
-            "eval", "evaluate", "evaluation", "holdout", "external", "unseen", "unlabeled", "unlabelled",
-            "pred", "predict", "prediction", "predictions", "inference", "submission", "prueba", "pruebas", "teste",
+            "cv", "crossval", "crossvalidation",
+            "validación", "validacion", "validação", "validacao",
+        ),
+        "val",
+    )
+    | dict.fromkeys(
+        (
+            "eval", "evaluate", "evaluation", "holdout", "external", "unseen",
+            "unlabeled", "unlabelled", "pred", "predict", "prediction", "predictions",
+            "inference", "submission", "prueba", "pruebas", "teste",
         ),
         "test",
     )
@@ -31,34 +44,49 @@ _FILLER = re.compile(r"(images?|imgs?|datasets?|data|sets?|splits?|folder|sample
 
 
 def parse_subset_name(name: str) -> str | None:
-    """Return the part that a folder or a cell names in any case: 'train', 'val' or 'test'; None for other names.
+    """Parse a folder name or CSV cell as the name of a subset, in any case.
+
+    Returns
+    -------
+    'train', 'val', 'test' or None
+        None if the name is not that of a subset.
+
+    See Also
+    --------
+    guess_subset_name : Recognizes more names, for error messages.
 
     Examples
     --------
-    >>> part_of("Training"), part_of("valid"), part_of("Test_Set"), part_of("glioma")
-    ('train', 'val', 'test', None)
+    >>> [parse_subset_name(name) for name in ("Training", "valid", "Test_Set", "glioma")]
+    ['train', 'val', 'test', None]
     """
     word = re.sub(r"[\s_.-]+", "", normalize_unicode(name).casefold())
     return _SYNONYMS.get(word) or _SYNONYMS.get(_FILLER.sub("", word))
 
 
 def guess_subset_name(name: str) -> str | None:
-    """Return the part that a name may mean, for refusals only: numbers and words beside it do not count.
+    """Guess which subset a name may mean, ignoring numbers and other words in it.
+
+    The guess is used only to refuse a folder, never to split a data set.
+
+    Returns
+    -------
+    'train', 'val', 'test' or None
 
     Examples
     --------
-    >>> rough_part("seg_train"), rough_part("Test1"), rough_part("trainA"), rough_part("unlabelled")
-    ('train', 'test', 'train', 'test')
-    >>> rough_part("glioma"), rough_part("constraint")
-    (None, None)
+    >>> [guess_subset_name(name) for name in ("seg_train", "Test1", "trainA", "unlabelled")]
+    ['train', 'test', 'train', 'test']
+    >>> [guess_subset_name(name) for name in ("glioma", "constraint")]
+    [None, None]
     """
     words = _NO_LETTERS.split(_CAPITAL.sub(" ", normalize_unicode(name)))
     candidates = ("".join(words), *words)
     return next(
         (
-            part
+            subset
             for word in candidates
-            if (part := parse_subset_name(word) or _ROUGH.get(word.casefold()))
+            if (subset := parse_subset_name(word) or _GUESSES.get(word.casefold()))
         ),
         None,
     )

@@ -11,32 +11,32 @@ from pathlib import Path
 from benchmark.datasets.images.picture import SUFFIXES
 from benchmark.utils.text import normalize_unicode
 
-# folders that operating systems, network storage and tools make: previews, recycle bins, snapshots;
-# network storage also begins their names with @, as in @eaDir, @sharesnap and @synologydrive
+# folders that operating systems, network storage and tools create for previews, recycle bins and
+# snapshots; on network storage, names that begin with @ are used too (@eaDir, @sharesnap)
 SYSTEM_FOLDERS = frozenset(
     {
         "#recycle", "#snapshot", "~snapshot",
-        "__macosx", "__pycache__", "lost+found", "$recycle.bin", "recycler", "recycled", "system volume information",
-        "network trash folder", "temporary items", "found.000", "thumbnails",
+        "__macosx", "__pycache__", "lost+found", "$recycle.bin", "recycler", "recycled",
+        "system volume information", "network trash folder", "temporary items", "found.000",
+        "thumbnails",
     }
 )  # fmt: skip
 
 
 @dataclass
 class Tree:
-    """What lies below a folder.
+    """The files below a folder.
 
     Parameters
     ----------
     images : list of Path
-        In the order of their names; a link to an image that is missing is among them, and cannot be
-        read.
+        Image files sorted by path, including links to missing images, which are unreadable.
     others : Counter
-        Other files, and hidden ones, by suffix.
+        Number of other and of hidden files, by suffix.
     system : Counter
-        Files in folders of the operating or storage system, by the name of the folder.
+        Number of files in folders of the operating or storage system, by name of the folder.
     broken : list of Path
-        Links that lead nowhere, or to a folder above.
+        Links to a missing target or to a parent folder.
     """
 
     images: list[Path] = field(default_factory=list)
@@ -45,27 +45,27 @@ class Tree:
     broken: list[Path] = field(default_factory=list)
 
     def add_counts(self, tree: Tree) -> None:
-        """Add what another tree left out."""
+        """Add the ignored files of another tree."""
         self.others += tree.others
         self.system += tree.system
         self.broken += tree.broken
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder is left out by its name."""
+    """Whether a file or folder is hidden by its name."""
     return name.startswith(".")
 
 
 def is_system(name: str) -> bool:
-    """Whether a folder is one of the operating or storage system."""
+    """Whether a folder belongs to the operating or storage system, by its name."""
     return name.startswith("@") or name.casefold() in SYSTEM_FOLDERS
 
 
 def list_tree(folder: Path) -> Tree:
-    """List everything below a folder.
+    """List all files below a folder.
 
-    Links to folders are followed, each folder is read once however many links lead to it, and
-    nothing is read in hidden folders and those of the storage system.
+    Links to folders are followed, but each folder is listed only once. Images in hidden folders and
+    in those of the storage system are not listed.
 
     Raises
     ------
@@ -74,16 +74,16 @@ def list_tree(folder: Path) -> Tree:
     """
     tree = Tree()
     above = _identify_ancestors(folder)
-    seen: set[tuple[int, int]] = set()
+    visited: set[tuple[int, int]] = set()
     pending, links = [str(folder)], list[str]()
     while pending or links:
         here = pending.pop() if pending else links.pop()
         identity = _identify_folder(here)
-        if identity in above:  # its images are those of the other classes
+        if identity in above:  # it contains the images of other classes
             tree.broken.append(Path(here))
-        if identity in above or identity in seen:
+        if identity in above or identity in visited:
             continue
-        seen.add(identity)
+        visited.add(identity)
         for entry in _scan_visible_entries(here, tree):
             if not _is_folder(entry):
                 _add_file(tree, entry)
@@ -94,7 +94,7 @@ def list_tree(folder: Path) -> Tree:
 
 
 def _identify_ancestors(folder: Path) -> set[tuple[int, int]]:
-    """Identify the folders above a folder: those that it is listed in, and where a link leads to, also those there."""
+    """Identify the parents of a folder, and those of its target if it is a link."""
     listed_in = folder.parent.resolve()
     return {
         _identify_folder(parent)
@@ -108,7 +108,9 @@ def _identify_folder(folder: str | Path) -> tuple[int, int]:
 
 
 def list_folder(folder: Path) -> tuple[list[Path], Tree]:
-    """List the sub-folders of a folder, and its own files; links to a folder above are no sub-folders.
+    """List the sub-folders of a folder and the files directly inside it.
+
+    Links to the folder itself or to a parent do not count as sub-folders.
 
     Raises
     ------
@@ -127,7 +129,7 @@ def list_folder(folder: Path) -> tuple[list[Path], Tree]:
 
 
 def _scan_visible_entries(folder: str, tree: Tree) -> Iterator[os.DirEntry[str]]:
-    """Yield what is to be looked at; count the files of hidden and system folders."""
+    """Yield the visible entries of a folder; count hidden files and those in system folders."""
     with os.scandir(folder) as entries:
         listed = sorted(entries, key=lambda entry: entry.name)
     for entry in listed:
@@ -150,7 +152,7 @@ def _scan_visible_entries(folder: str, tree: Tree) -> Iterator[os.DirEntry[str]]
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    # DirEntry raises where links go round in a circle
+    # DirEntry raises an error on circular links
     return Path(entry.path).is_dir() if entry.is_symlink() else entry.is_dir()
 
 

@@ -234,7 +234,13 @@ def test_a_truncated_npz(tmp_path, data_folder):
     whole = next(data_folder.rglob("breastmnist.npz")).read_bytes()
     (tmp_path / "breastmnist.npz").write_bytes(whole[: len(whole) // 2])
     refused(
-        "run", "--dataset", "breastmnist", "--data", ".", cwd=tmp_path, says="damaged or truncated"
+        "run",
+        "--dataset",
+        "breastmnist",
+        "--data",
+        ".",
+        cwd=tmp_path,
+        says="corrupted or truncated",
     )
 
 

@@ -1,4 +1,4 @@
-"""A CSV file that names images becomes a data set; every mistake in it is named with its line."""
+"""Data sets from CSV files; errors name the line of every mistake."""
 
 import csv
 import re
@@ -13,6 +13,10 @@ from benchmark.datasets.csv_file import load_csv
 from benchmark.errors import UserError
 
 DIGITS = load_digits().images.astype(np.uint8) * 16
+WORDS = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog",
+    "frog", "horse", "ship", "truck", "bear", "fox",
+)  # fmt: skip
 GOOD = "image,label\n0.png,b\n1.png,a\n"
 
 
@@ -69,7 +73,7 @@ def test_a_bar_makes_the_task_multilabel_and_an_empty_label_no_class(home):
     assert dataset.targets.tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1], [1, 0, 0]]
 
 
-def test_group_and_split_are_read_where_they_are_there(home):
+def test_group_and_split_are_read_if_present(home):
     dataset = load(
         home, "image,label,group,split\n0.png,b,P1,Train\n1.png,a,P2,TEST\n2.png,a,P3,val\n"
     )
@@ -90,7 +94,7 @@ def test_an_image_template_is_filled_from_the_row(home):
     np.testing.assert_array_equal(dataset.images[..., 0], DIGITS[3:5])
 
 
-def test_a_template_only_pastes_cells(home):
+def test_a_template_evaluates_no_expressions(home):
     text = "id,label\n{label},b\n4,a\n"
     assert "{label}.png (line 2): no such file" in refusal(home, text, image="{id}.png")
     assert "unknown column 'id.__class__'" in refusal(home, text, image="{id.__class__}.png")
@@ -135,8 +139,8 @@ def test_the_size_reaches_the_images(home):
         (GOOD + "2.png,a,b\n", "line 4: 3 cells, but the header has 2"),
         (GOOD + "2.png\n", "line 4: 1 cells, but the header has 2"),
         (GOOD + '2.png,"a\n', "line 4: unexpected end of data"),
-        (GOOD + "0.png,a\n", "line 4: '0.png' is the image of line 2 too"),
-        (GOOD + "../home/0.png,a\n", "line 4: '../home/0.png' is the image of line 2 too"),
+        (GOOD + "0.png,a\n", "line 4: '0.png' is also the image of line 2"),
+        (GOOD + "../home/0.png,a\n", "line 4: '../home/0.png' is also the image of line 2"),
         (GOOD + "a\0b.png,a\n", "line 4: not a path"),
         (GOOD + "none.png,a\n", "1 of 3 image files cannot be read: "),
         (GOOD + "none.png,a\n", "none.png (line 4): no such file"),
@@ -155,11 +159,11 @@ def test_the_size_reaches_the_images(home):
         ("image,label,split\n0.png,a,train\n1.png,b,val\n", "its split has no test images"),
     ],
 )
-def test_a_mistake_in_the_file_is_named_with_its_place(home, text, reason):
+def test_a_mistake_in_the_file_is_reported_with_its_line(home, text, reason):
     assert reason in refusal(home, text)
 
 
-def test_lines_are_counted_as_an_editor_counts_them(home):
+def test_lines_are_numbered_as_in_an_editor(home):
     text = 'image,label,note\n\n0.png,a,"two\nlines"\n1.png,b,"x\ny"\n2.png,,z\n'
     assert "line 7: the cell of column 'label' is empty" in refusal(home, text)
     assert "line 5: the cell of column 'label' is empty" in refusal(
@@ -168,7 +172,7 @@ def test_lines_are_counted_as_an_editor_counts_them(home):
 
 
 @pytest.mark.parametrize("parameter", ["image", "label", "group", "split"])
-def test_a_named_column_that_is_absent_is_refused_with_the_nearest(home, parameter):
+def test_a_missing_column_is_refused_with_the_most_similar_name(home, parameter):
     text = "image,label,lesion_id\n0.png,a,1\n1.png,b,2\n"
     assert f"{parameter}: unknown column 'lesion'; did you mean 'lesion_id'?" in refusal(
         home, text, **{parameter: "lesion"}
@@ -187,19 +191,15 @@ def test_a_named_column_that_is_absent_is_refused_with_the_nearest(home, paramet
         ("splits", "split"),
     ],
 )
-def test_a_column_that_is_almost_called_group_or_split_is_not_passed_over(home, column, parameter):
+def test_a_column_almost_named_group_or_split_is_refused(home, column, parameter):
     text = f"image,label,{column}\n0.png,b,train\n1.png,a,test\n2.png,b,test\n"
-    assert (
-        f"the column '{column.strip()}' would not be read, as it is not called '{parameter}'; "
-        "rename it" in refusal(home, text)
+    message = (
+        f"the column '{column.strip()}' would not be read because it is not named '{parameter}'; "
+        "rename it"
     )
-    assert (
-        getattr(
-            load(home, text, **{parameter: column.strip()}),
-            {"group": "groups", "split": "subset"}[parameter],
-        )
-        is not None
-    )
+    assert message in refusal(home, text)
+    dataset = load(home, text, **{parameter: column.strip()})
+    assert getattr(dataset, {"group": "groups", "split": "subset"}[parameter]) is not None
     assert load(home, text, label=column.strip()).classes == ("test", "train")  # it is the class
 
 
@@ -220,12 +220,15 @@ def test_a_column_that_is_almost_called_group_or_split_is_not_passed_over(home, 
         "group_id",
     ],
 )
-def test_a_column_of_patients_that_is_not_used_is_named(home, column):
-    text = f"image,label,{column},patient_age,patient\n0.png,b,1,40,A\n1.png,a,1,40,B\n2.png,b,2,50,C\n"
+def test_an_unused_column_of_patients_is_noted(home, column):
+    text = (
+        f"image,label,{column},patient_age,patient\n"
+        "0.png,b,1,40,A\n1.png,a,1,40,B\n2.png,b,2,50,C\n"
+    )
     (note,) = load(home, text).notes
     assert note.startswith(
-        f"leak: images of one {column} may be in training and test set, as this column is not "
-        "used; "
+        f"leak: images with the same {column} may be in both training and test set, as this "
+        "column is not used; "
     )
     assert note.endswith(f'group="{column}" keeps them together')
     assert load(home, text, group=column).notes == ()
@@ -235,39 +238,37 @@ def test_patients_that_the_split_keeps_apart_need_no_groups(home):
     text = "image,label,split,patient\n0.png,b,train,1\n1.png,a,train,1\n2.png,b,test,2\n"
     assert load(home, text).notes == ()
     assert (
-        "leak: images of one patient may be in"
+        "leak: images with the same patient may be in both"
         in load(home, text.replace("test,2", "test,1")).notes[0]
     )
 
 
-def test_one_group_in_several_forms_gets_a_note(home):
-    (note,) = load(
-        home, "image,label,group\n0.png,b,P1\n1.png,a,p1\n2.png,b,7\n3.png,a,07\n4.png,a,70\n"
-    ).notes
-    assert (
-        note
-        == "groups that differ in case, spaces or the form of a number only: 'P1' and 'p1'; '7' and '07'"
+def test_a_group_in_several_spellings_is_noted(home):
+    text = "image,label,group\n0.png,b,P1\n1.png,a,p1\n2.png,b,7\n3.png,a,07\n4.png,a,70\n"
+    assert load(home, text).notes == (
+        "groups that differ only in case, spaces or the format of a number: 'P1' and 'p1'; "
+        "'7' and '07'",
     )
 
 
-def test_a_column_of_parts_that_is_not_used_is_named(home):
+def test_an_unused_column_of_subsets_is_noted(home):
     text = "image,label,subset,kind\n0.png,b,Training,train\n1.png,a,test,train\n2.png,b,test,x\n"
     assert load(home, text).notes == (
-        "column 'subset' is not used; split=\"subset\" takes it for the official split",
+        "column 'subset' is not used; split=\"subset\" reads it as the official split",
     )
     assert load(home, text, split="subset").notes == ()
 
 
 @pytest.mark.parametrize("option", ["image", "label", "group", "split"])
 @pytest.mark.parametrize("value", [3, None, ["a"]])
-def test_the_name_of_a_column_is_text(home, option, value):
+def test_column_names_must_be_text(home, option, value):
     assert f"{option}: {value} is not the name of a column" in refusal(
         home, GOOD, **{option: value}
     )
 
 
 @pytest.mark.parametrize("option", ["allow_outside", "numeric_classes", "drop_duplicates"])
-def test_the_text_no_is_not_taken_for_true(home, option):  # as YAML 1.2 has it
+def test_the_text_no_is_not_taken_for_true(home, option):  # "no" is text in YAML 1.2
     assert f"{option}: 'no' is not true or false" in refusal(home, GOOD, **{option: "no"})
 
 
@@ -287,9 +288,12 @@ def test_a_missing_file_a_folder_and_no_path_are_refused(home):
             load_csv(name, home, None)
 
 
-def test_skip_drops_unreadable_rows_with_all_that_belongs_to_them(home):
+def test_skip_drops_unreadable_images_with_their_labels_groups_and_subsets(home):
     (home / "1.png").write_bytes(b"torn")
-    text = "image,label,group,split\n0.png,b,P0,train\n1.png,a,P1,test\n2.png,a,P2,test\n3.png,b,P3,val\n"
+    text = (
+        "image,label,group,split\n"
+        "0.png,b,P0,train\n1.png,a,P1,test\n2.png,a,P2,test\n3.png,b,P3,val\n"
+    )
     dataset = load(home, text, on_error="skip")
     assert dataset.targets.tolist() == [1, 0, 1]
     assert dataset.groups.tolist() == ["P0", "P2", "P3"]
@@ -301,13 +305,13 @@ def test_skip_drops_unreadable_rows_with_all_that_belongs_to_them(home):
     )
 
 
-def test_a_split_that_loses_its_test_part_is_an_error(home):
+def test_a_split_that_loses_all_test_images_is_an_error(home):
     (home / "2.png").write_bytes(b"torn")
     text = "image,label,split\n0.png,b,train\n1.png,a,train\n2.png,a,test\n"
     assert "its split has no test images" in refusal(home, text, on_error="skip")
 
 
-# --- the way out of the folder
+# --- paths outside the folder
 
 
 @pytest.mark.parametrize("way", ["dots", "absolute", "link", "linked folder"])
@@ -322,20 +326,20 @@ def test_a_path_may_not_leave_the_folder_unless_that_is_allowed(home, way):
     }[way]
     text = f"image,label\n0.png,b\n{cell},a\n"
     assert (
-        f"line 3: '{cell}' lies outside the CSV's folder; if that is meant, set allow_outside: true"
+        f"line 3: '{cell}' is outside the CSV's folder; set allow_outside: true to allow that"
         in refusal(home, text)
     )
     np.testing.assert_array_equal(load(home, text, allow_outside=True).images[1, ..., 0], DIGITS[9])
 
 
 def test_a_template_may_not_leave_the_folder_either(home):
-    assert "lies outside" in refusal(home, "id,label\n0,b\n../outside,a\n", image="{id}.png")
+    assert "is outside" in refusal(home, "id,label\n0,b\n../outside,a\n", image="{id}.png")
 
 
-def test_a_folder_whose_name_begins_the_same_is_outside(home):
+def test_a_folder_with_the_same_prefix_is_outside(home):
     (home.parent / "home2").mkdir()
     Image.fromarray(DIGITS[0]).save(home.parent / "home2" / "0.png")
-    assert "lies outside" in refusal(home, GOOD + "../home2/0.png,a\n")
+    assert "is outside" in refusal(home, GOOD + "../home2/0.png,a\n")
 
 
 def test_a_csv_in_a_linked_folder_finds_its_images(home):
@@ -400,7 +404,7 @@ def test_fundus_photographs_are_multilabel(data_folder):
     assert dataset.targets.sum() > len(dataset.images)
 
 
-# --- files as spreadsheets write them
+# --- files written by spreadsheets
 
 
 @pytest.mark.parametrize(
@@ -431,11 +435,11 @@ def test_fundus_photographs_are_multilabel(data_folder):
             b'{"image": "0.png", "label": "a"}\n{"image": "1.png"}\n',
             "is JSON; save it as CSV in UTF-8",
         ),
-        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is no text; save it as CSV in UTF-8"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is not text; save it as CSV in UTF-8"),
         (b"image,label,,\n0.png,a,,\n1.png,b,,\n", "has 2 columns without a name"),
     ],
 )
-def test_a_file_that_is_no_csv_with_commas_in_utf_8_is_named_for_what_it_is(home, data, kind):
+def test_the_format_of_another_file_is_named(home, data, kind):
     assert kind in refusal(home, data)
 
 
@@ -449,7 +453,7 @@ def test_separators_inside_quotes_do_not_count(home):
     assert load(home, 'image,label,"a; b; c; d"\n0.png,a,x\n1.png,b,y\n').classes == ("a", "b")
 
 
-def test_a_device_is_not_read_to_its_end(home):
+def test_a_device_is_refused(home):
     with pytest.raises(UserError, match="is a device or a pipe"):
         load_csv("csv:/dev/zero", home, None)
 
@@ -478,12 +482,12 @@ def test_a_device_is_not_read_to_its_end(home):
         [f'"{i},200,000"' for i in range(1, 14)],
     ],
 )
-def test_a_column_of_measurements_is_no_column_of_classes(home, numbers):
+def test_a_column_of_measurements_is_refused_as_classes(home, numbers):
     text = "image,label\n" + "".join(f"{i}.png,{number}\n" for i, number in enumerate(numbers))
-    said = refusal(home, text)
-    assert f"column 'label' holds {len(numbers)} distinct numbers" in said
-    assert "numeric_classes=True" in said
-    assert "no such file" in refusal(home, text, numeric_classes=True)  # it comes to the images
+    message = refusal(home, text)
+    assert f"column 'label' has {len(numbers)} distinct numbers" in message
+    assert "numeric_classes=True" in message
+    assert "no such file" in refusal(home, text, numeric_classes=True)  # the labels are accepted
 
 
 @pytest.mark.parametrize(
@@ -492,25 +496,7 @@ def test_a_column_of_measurements_is_no_column_of_classes(home, numbers):
         [str(i) for i in range(10)],
         ["0", "0.5", "1", "2", "3"],
         ["nan", "x"],
-        [
-            f"{i} {word}"
-            for i, word in enumerate(
-                [
-                    "airplane",
-                    "automobile",
-                    "bird",
-                    "cat",
-                    "deer",
-                    "dog",
-                    "frog",
-                    "horse",
-                    "ship",
-                    "truck",
-                    "bear",
-                    "fox",
-                ]
-            )
-        ],
+        [f"{i} {word}" for i, word in enumerate(WORDS)],
     ],
 )
 def test_class_indices_and_grades_are_classes(home, numbers):
@@ -521,7 +507,7 @@ def test_class_indices_and_grades_are_classes(home, numbers):
 @pytest.mark.parametrize(
     ("train", "val", "test"), [("Training", "valid", "Testing"), ("TRAIN", "validation", "test")]
 )
-def test_parts_under_usual_names_are_understood(home, train, val, test):
+def test_usual_names_of_subsets_are_understood(home, train, val, test):
     dataset = load(home, f"image,label,split\n0.png,b,{train}\n1.png,a,{test}\n2.png,a,{val}\n")
     assert dataset.subset.tolist() == ["train", "test", "val"]
 
@@ -540,18 +526,18 @@ def test_one_name_in_two_spellings_is_one_column_class_group_and_file(home, form
     assert dataset.groups.tolist() == ["é", "é", "y"]
 
 
-def test_rows_that_repeat_another_are_dropped_where_that_is_asked_for(home):
+def test_repeated_rows_are_dropped_if_asked(home):
     text = GOOD + "0.png,b\n2.png,a\n"
     assert "drop_duplicates=True" in refusal(home, text)
     dataset = load(home, text, drop_duplicates=True)
     assert len(dataset.images) == 3
     assert dataset.notes[0] == "drop_duplicates: 1 row that repeats another left out"
-    said = refusal(home, text.replace("0.png,b\n2", "0.png,a\n2"), drop_duplicates=True)
+    message = refusal(home, text.replace("0.png,b\n2", "0.png,a\n2"), drop_duplicates=True)
     assert (
-        "'0.png' is the image of line 2 too, with another cell in the column 'label'; keep the "
-        "right one" in said
+        "'0.png' is also the image of line 2, with a different cell in the column 'label'; keep "
+        "the right one" in message
     )
-    assert "drop_duplicates" not in said
+    assert "drop_duplicates" not in message
 
 
 def test_licence_and_citation_are_those_given_or_unknown(home):

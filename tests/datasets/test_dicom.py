@@ -243,7 +243,7 @@ def test_one_patient_is_no_grouping_and_is_noted(tmp_path):
     dataset = folder_of(tmp_path, "ANONYMOUS", "ANONYMOUS")
     assert dataset.groups is None
     assert (
-        "no groups: all 2 DICOM files have the same PatientID; name the patients in the column "
+        "no groups: all 2 DICOM files have the same PatientID; list the patients in the column "
         "'group' of a CSV" in dataset.notes
     )
 
@@ -252,7 +252,7 @@ def test_a_missing_patient_means_no_groups_and_is_noted(tmp_path):
     dataset = folder_of(tmp_path, "P1", None, "P2", "")
     assert dataset.groups is None
     assert (
-        "no groups: 2 of 4 DICOM files have no PatientID; name the patients in the column 'group' "
+        "no groups: 2 of 4 DICOM files have no PatientID; list the patients in the column 'group' "
         "of a CSV" in dataset.notes
     )
 
@@ -261,7 +261,7 @@ def test_all_files_but_one_of_one_patient_are_no_grouping_and_are_noted(tmp_path
     dataset = folder_of(tmp_path, "ANON", "ANON", "ANON", "P1")
     assert dataset.groups is None
     assert (
-        "no groups: all but 1 of the 4 DICOM files have the same PatientID; name the patients in "
+        "no groups: all but 1 of the 4 DICOM files have the same PatientID; list the patients in "
         "the column 'group' of a CSV" in dataset.notes
     )
 
@@ -280,7 +280,6 @@ def test_other_files_beside_dicom_mean_no_groups_and_are_counted(tmp_path):
     dataset = load_folder(f"folder:{tmp_path}", tmp_path, None)
     assert dataset.groups is None
     assert (
-        "no groups: 1 of 3 files is not DICOM, so that the PatientID of the others (2 patients) is "
-        "not used; "
-        "name the patients in the column 'group' of a CSV"
+        "no groups: 1 of 3 files is not DICOM, so the PatientID of the others (2 patients) is not "
+        "used; list the patients in the column 'group' of a CSV"
     ) in dataset.notes

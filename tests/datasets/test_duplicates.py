@@ -1,4 +1,4 @@
-"""Copies, near-copies and shared groups are said; exact copies can be dropped; honest sets are left in peace."""
+"""Notes on copies, near-duplicates and shared groups; dropping of exact copies."""
 
 import csv
 from dataclasses import replace
@@ -21,14 +21,14 @@ from benchmark.utils.notes import Note, NoteKind
 
 @pytest.fixture(scope="module")
 def faces():
-    """60 faces and 60 others, all different."""
+    """60 faces and 60 other images, all different."""
     whole = load_faces("faces", Path(), None)
-    kept = np.r_[:60, 100:160]
-    return replace(whole, images=whole.images[kept], targets=whole.targets[kept])
+    rows = np.r_[:60, 100:160]
+    return replace(whole, images=whole.images[rows], targets=whole.targets[rows])
 
 
 def with_copies(dataset, copies, labels=None, **fields):
-    """Append images with the labels of their originals, or others."""
+    """Append copies of images, with the labels of the originals unless others are given."""
     images = np.concatenate([dataset.images, dataset.images[copies]])
     targets = np.concatenate(
         [dataset.targets, dataset.targets[copies] if labels is None else labels]
@@ -36,7 +36,7 @@ def with_copies(dataset, copies, labels=None, **fields):
     return replace(dataset, images=images, targets=targets, **fields)
 
 
-def parts(*counts):
+def subsets(*counts):
     return np.repeat(["train", "val", "test"], counts)
 
 
@@ -49,47 +49,42 @@ def leaks(dataset, **options):
 
 
 @pytest.mark.parametrize("load", [load_digits, load_faces])
-def test_the_bundled_sets_hold_nothing_twice(load):
+def test_the_bundled_data_sets_have_no_duplicates(load):
     assert check_duplicates(load("bundled", Path(), None)).notes == ()
 
 
 def test_copies_in_training_and_test_set_are_counted_and_named(faces):
     (note,) = leaks(
-        with_copies(faces, [3, 7], subset=parts(100, 10, 12)),
+        with_copies(faces, [3, 7], subset=subsets(100, 10, 12)),
         names=[f"{i}.png" for i in range(122)],
     )
     assert note.startswith(
-        "2 of 12 test images are in the training set too, pixel for pixel (120.png = 3.png, "
+        "2 of 12 test images are also in the training set (equal pixel for pixel: 120.png = 3.png, "
         "121.png = 7.png); 2 of all 122"
     )
     assert note.endswith("drop_duplicates=True keeps one of each")
 
 
 def test_copies_with_another_label_are_counted(faces):
-    (note,) = leaks(with_copies(faces, [3, 7, 8], [0, 1, 0], subset=parts(100, 10, 13)))
+    (note,) = leaks(with_copies(faces, [3, 7, 8], [0, 1, 0], subset=subsets(100, 10, 13)))
     assert "3 of 13 test images" in note
-    assert ", 2 of them with another label; " in note
-    assert note.endswith(
-        "drop_duplicates=True keeps one of each, and none where their labels differ"
-    )
+    assert ", 2 of them with a different label; " in note
+    assert note.endswith("drop_duplicates=True keeps one of each, and none if their labels differ")
 
 
-@pytest.mark.parametrize("part", [None, parts(100, 10, 11), parts(121, 0, 0)])
-def test_it_is_said_that_of_copies_with_other_labels_none_is_kept(faces, part):
-    copy = with_copies(faces, [3], [0], subset=part)
+@pytest.mark.parametrize("subset", [None, subsets(100, 10, 11), subsets(121, 0, 0)])
+def test_no_copy_with_a_different_label_is_kept(faces, subset):
+    copy = with_copies(faces, [3], [0], subset=subset)
     (note,) = check_duplicates(copy).notes
-    assert note.endswith(
-        "drop_duplicates=True keeps one of each, and none where their labels differ"
-    )
+    assert note.endswith("drop_duplicates=True keeps one of each, and none if their labels differ")
     assert len(check_duplicates(copy, drop=True).images) == 119
 
 
-def test_copies_within_one_part_are_no_leak_of_the_official_split(faces):
-    dataset = check_duplicates(with_copies(faces, [115], subset=parts(100, 10, 11)))
+def test_copies_within_a_subset_are_not_a_leak_of_the_official_split(faces):
+    dataset = check_duplicates(with_copies(faces, [115], subset=subsets(100, 10, 11)))
     assert dataset.notes == (
         "1 of all 121 images repeats another pixel for pixel (image 115 = image 120), none of them "
-        "across training and test set; "
-        "drop_duplicates=True keeps one of each",
+        "across training and test set; drop_duplicates=True keeps one of each",
     )
 
 
@@ -98,7 +93,7 @@ def test_copies_are_a_leak_of_folds_unless_a_group_holds_them_together(faces):
     (note,) = leaks(twice)
     assert note.startswith(
         "2 of 122 images repeat another pixel for pixel (image 3 = image 120, image 7 = image "
-        "121), so that a fold may"
+        "121), so a fold may"
     )
     together = replace(twice, groups=np.r_[:120, 3, 7])
     assert leaks(together) == []
@@ -108,9 +103,9 @@ def test_copies_are_a_leak_of_folds_unless_a_group_holds_them_together(faces):
 
 
 def test_notes_are_those_of_the_split_that_is_run(faces):
-    """A copy from training to test is a leak of the official split; one within training is a leak of folds alone."""
+    """A copy across training and test set is a leak of the official split; others, of folds only."""
     dataset = check_duplicates(
-        with_copies(faces, [3, 7, 8], subset=np.r_[parts(100, 10, 10), ["test", "train", "val"]])
+        with_copies(faces, [3, 7, 8], subset=np.r_[subsets(100, 10, 10), ["test", "train", "val"]])
     )
     (official,), (validation,), (other,) = (
         dataset.with_split_notes(split).notes
@@ -118,20 +113,20 @@ def test_notes_are_those_of_the_split_that_is_run(faces):
     )
     assert dataset.notes == (official,)
     assert official.startswith(
-        "leak: 1 of 11 test images is in the training set too, pixel for pixel (image 120 = image "
-        "3)"
+        "leak: 1 of 11 test images is also in the training set (equal pixel for pixel: image 120 = "
+        "image 3)"
     )
-    assert "(image 122 = image 8)" in validation
+    assert "image 122 = image 8)" in validation
     assert other.startswith("leak: 3 of 123 images repeat another pixel for pixel")
     assert dataset.with_split_notes("holdout").notes == (other,)
 
 
 def test_groups_that_the_official_split_shares_are_no_leak_of_grouped_folds(faces):
     dataset = check_duplicates(
-        replace(faces, subset=parts(100, 10, 10), groups=np.arange(120) % 60)
+        replace(faces, subset=subsets(100, 10, 10), groups=np.arange(120) % 60)
     )
     assert (
-        "groups are in more than one part of the official split"
+        "groups are in more than one subset of the official split"
         in dataset.with_split_notes("official").notes[0]
     )
     assert dataset.with_split_notes("stratified_kfold").notes == ()
@@ -158,19 +153,19 @@ def test_rows_have_the_notes_of_their_split(tmp_path, split, of_official):
     notes = run(study, out=tmp_path / "out")["notes"][0]
     assert (
         any(
-            note.startswith("leak: 1 of 20 test images is in the training set too")
+            note.startswith("leak: 1 of 20 test images is also in the training set")
             for note in notes
         )
         == of_official
     )
     assert (
-        any("so that a fold may train on one and test on the other" in note for note in notes)
+        any("so a fold may train on one and test on the other" in note for note in notes)
         != of_official
     )
 
 
 def test_dropping_keeps_the_copy_in_the_test_set_and_is_recorded(faces):
-    twice = with_copies(faces, [3, 3, 7, 105], subset=parts(100, 12, 12))
+    twice = with_copies(faces, [3, 3, 7, 105], subset=subsets(100, 12, 12))
     assert twice.subset[[3, 7, 105, 120, 122]].tolist() == ["train", "train", "val", "test", "test"]
     dataset = check_duplicates(twice, drop=True)
     assert len(dataset.images) == 120
@@ -188,7 +183,7 @@ def test_dropping_leaves_none_where_the_labels_differ(faces):
     assert len(dataset.images) == len(dataset.groups) == 119
     assert 3 not in dataset.groups
     assert 120 not in dataset.groups
-    assert "none where their labels differ (2 images)" in dataset.notes[0]
+    assert "none if their labels differ (2 images)" in dataset.notes[0]
 
 
 def test_dropping_in_a_multilabel_set_compares_all_labels(faces):
@@ -198,11 +193,11 @@ def test_dropping_in_a_multilabel_set_compares_all_labels(faces):
     assert len(check_duplicates(twice, drop=True).images) == 119
 
 
-def test_dropping_what_is_needed_is_refused():
+def test_dropping_a_whole_class_or_subset_is_refused():
     images = np.zeros((4, 8, 8, 1), np.uint8)
     images[2:] = [[[[9]]], [[[8]]]]
     dataset = Dataset("d", images, np.array([0, 1, 2, 1]), ("a", "b", "c"))
-    with pytest.raises(UserError, match="drop_duplicates leaves no image of a; clean"):
+    with pytest.raises(UserError, match="drop_duplicates leaves no image of a; remove"):
         check_duplicates(dataset, drop=True)
     dataset = Dataset(
         "d",
@@ -211,12 +206,12 @@ def test_dropping_what_is_needed_is_refused():
         ("a", "b"),
         subset=np.array(["train", "test", "test", "test"]),
     )
-    with pytest.raises(UserError, match="no image of the part train"):
+    with pytest.raises(UserError, match="no image of the subset train"):
         check_duplicates(dataset, drop=True)
 
 
 def changed(image, how):
-    """Return a photograph as editors and converters change it."""
+    """Change a photograph as editors and converters do."""
     picture = Image.fromarray(image[..., 0])
     if how == "brightness":
         return np.asarray(ImageEnhance.Brightness(picture).enhance(0.7))
@@ -238,13 +233,13 @@ def test_near_copies_are_found_and_their_originals_named(faces, how):
     images = np.concatenate([faces.images, changed(faces.images[5], how)[None, ..., None]])
     dataset = replace(faces, images=images, targets=np.r_[faces.targets, 1])
     assert (
-        "2 images, copies apart, look almost like another (image 5 ~ image 120, image 120 ~ image "
-        "5)" in leaks(dataset)[0]
+        "2 images look almost like another, exact copies not counted (image 5 ~ image 120, image "
+        "120 ~ image 5)" in leaks(dataset)[0]
     )
-    (note,) = leaks(replace(dataset, subset=parts(100, 10, 11)))
+    (note,) = leaks(replace(dataset, subset=subsets(100, 10, 11)))
     assert (
-        "1 of 11 test images, copies apart, looks almost like a training image (image 120 ~ image "
-        "5)" in note
+        "1 of 11 test images looks almost like a training image, exact copies not counted (image "
+        "120 ~ image 5)" in note
     )
     assert leaks(replace(dataset, groups=np.r_[:120, 5])) == []
 
@@ -255,16 +250,15 @@ def test_near_copies_of_another_group_are_found_behind_any_number_of_their_own(
 ):
     monkeypatch.setattr("benchmark.datasets.near_duplicates.LARGE_GROUP", large)
     frames = np.random.default_rng(0).integers(-1, 2, (2 * n_frames, 25, 25, 1)) + faces.images[5]
-    frames[n_frames:] += np.linspace(0, 6, 25, dtype=int)[
-        :, None, None
-    ]  # the second patient is lit from below
+    # the second patient is lit from below
+    frames[n_frames:] += np.linspace(0, 6, 25, dtype=int)[:, None, None]
     images = np.concatenate([faces.images, frames.clip(0, 255).astype(np.uint8)])
     targets = np.r_[faces.targets, np.arange(2 * n_frames) // n_frames]
     groups = np.r_[:120, np.repeat([120, 121], n_frames)]
     groups[5] = 120
     (note,) = leaks(replace(faces, images=images, targets=targets, groups=groups))
     assert note.startswith(
-        f"{2 * n_frames + 1} images, copies apart, look almost like another of another group"
+        f"{2 * n_frames + 1} images look almost like another of another group, exact copies not"
     )
 
 
@@ -274,16 +268,15 @@ def test_images_of_one_value_are_not_almost_alike():
 
 
 def test_groups_that_the_official_split_shares_are_counted(faces):
-    dataset = replace(faces, subset=parts(100, 10, 10), groups=np.r_[:110, 0, 0, 1, 105, :6])
+    dataset = replace(faces, subset=subsets(100, 10, 10), groups=np.r_[:110, 0, 0, 1, 105, :6])
     assert leaks(dataset) == [
-        "7 of 110 groups are in more than one part of the official split: 9 of 10 test images have "
-        "theirs in the training set too; "
-        "stratified_kfold keeps groups apart"
+        "7 of 110 groups are in more than one subset of the official split: the groups of 9 of 10 "
+        "test images are also in the training set; stratified_kfold keeps groups together"
     ]
     assert leaks(replace(dataset, groups=np.arange(120))) == []
 
 
-def test_a_leak_is_said_under_the_table(faces, tmp_path):
+def test_a_leak_is_reported_below_the_table(faces, tmp_path):
     from benchmark.reporting.leaderboard import list_problems
 
     for i, image in enumerate([*faces.images[:6, ..., 0], *faces.images[60:66, ..., 0]]):
@@ -304,21 +297,21 @@ def test_a_leak_is_said_under_the_table(faces, tmp_path):
     assert "1 of 13 images repeats another pixel for pixel (a/0.png = a/copy.png)" in line
 
 
-# --- real sets
+# --- real data sets
 
 
 def table(data_folder, name):
     path = data_folder / name / "metadata.csv"
     if not path.is_file():
-        pytest.skip(f"{path} is absent")
+        pytest.skip(f"{path} is missing")
     return f"csv:{path}"
 
 
-def test_a_quarter_of_the_brain_tumour_sets_images_occurs_in_both_parts(data_folder):
+def test_copies_in_the_brain_tumour_data_set_are_noted(data_folder):
     notes = load_csv(table(data_folder, "brain_mri"), data_folder, None).notes
-    assert notes[0].startswith("leak: 217 of 1,312 test images are in the training set too")
+    assert notes[0].startswith("leak: 217 of 1,312 test images are also in the training set")
     assert notes[1].startswith(
-        "leak: 260 of 1,312 test images, copies apart, look almost like a training image"
+        "leak: 260 of 1,312 test images look almost like a training image, exact copies not counted"
     )
 
 
@@ -336,10 +329,10 @@ def test_cells_of_malaria_are_not_taken_for_copies(data_folder):
     assert load_csv(table(data_folder, "malaria"), data_folder, None).notes == ()
 
 
-def test_a_folder_of_the_same_images_says_the_same(data_folder, tmp_path):
+def test_a_folder_of_the_same_images_has_the_same_notes(data_folder, tmp_path):
     source = data_folder / "brain_tumor_253"
     if not source.is_dir():
-        pytest.skip(f"{source} is absent")
+        pytest.skip(f"{source} is missing")
     with (source / "metadata.csv").open(newline="") as file:
         rows = {row["image"]: row["label"] for row in csv.DictReader(file)}
     for image, label in rows.items():

@@ -1,4 +1,4 @@
-"""A folder of class folders becomes a data set, or says in one line why not."""
+"""Data sets from folders with one sub-folder per class."""
 
 import os
 import re
@@ -17,7 +17,7 @@ DIGITS = load_digits().images.astype(np.uint8) * 16
 
 
 def fill(root, *files):
-    """Write the n-th digit to the n-th name; other suffixes than an image's get text."""
+    """Write the n-th digit to the n-th image file, and text to files with other suffixes."""
     for i, name in enumerate(files):
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ def test_train_val_and_test_are_the_official_split(tmp_path):
     np.testing.assert_array_equal(dataset.images[..., 0], DIGITS[[2, 3, 4, 5, 0, 1]])
 
 
-def test_the_names_of_the_parts_may_be_written_large(tmp_path):
+def test_subset_folders_may_be_in_upper_case(tmp_path):
     assert load(tmp_path, "Train/a/1.png", "Train/b/1.png", "TEST/a/1.png").subset.tolist() == [
         "train",
         "train",
@@ -81,7 +81,7 @@ def test_the_names_of_the_parts_may_be_written_large(tmp_path):
     ]
 
 
-def test_parts_with_different_classes_have_all_of_them(tmp_path):
+def test_classes_are_collected_from_all_subsets(tmp_path):
     dataset = load(tmp_path, "train/a/1.png", "train/b/1.png", "test/b/1.png", "test/c/1.png")
     assert dataset.classes == ("a", "b", "c")
     assert dataset.targets.tolist() == [0, 1, 1, 2]
@@ -93,7 +93,7 @@ def test_a_class_may_be_called_train(tmp_path):
     assert dataset.subset is None
 
 
-def test_a_class_that_is_empty_in_one_part_only_is_no_error(tmp_path):
+def test_a_class_may_be_empty_in_one_subset(tmp_path):
     (tmp_path / "test" / "a").mkdir(parents=True)
     assert load(tmp_path, "train/a/1.png", "train/b/1.png", "test/b/1.png").classes == ("a", "b")
 
@@ -141,7 +141,7 @@ def test_the_size_and_the_percentiles_reach_the_images(tmp_path):
 def test_a_missing_folder_a_file_and_no_path_are_refused(tmp_path):
     assert f"no folder '{tmp_path}/none'" in refusal(tmp_path / "none")
     (tmp_path / "set.csv").write_text("image,label")
-    assert f"is a file, not a folder; a table is named csv:{tmp_path}/set.csv" in refusal(
+    assert f"is a file, not a folder; write csv:{tmp_path}/set.csv to load a table" in refusal(
         tmp_path / "set.csv"
     )
     with pytest.raises(UserError, match="'folder:' names no path; write folder:PATH"):
@@ -180,7 +180,7 @@ def test_a_missing_folder_a_file_and_no_path_are_refused(tmp_path):
         (("train/a/1.png", "train/b/1.png", "test/b/x.txt"), "its split has no test images"),
     ],
 )
-def test_a_folder_that_is_no_data_set_is_refused_with_the_reason(tmp_path, files, reason):
+def test_a_folder_that_is_not_a_data_set_is_refused_with_the_reason(tmp_path, files, reason):
     assert re.search(reason, refusal(tmp_path, *files))
 
 
@@ -203,15 +203,13 @@ def test_a_split_stays_beside_its_images_when_one_is_dropped(tmp_path):
 def test_a_class_that_loses_all_its_images_is_an_error(tmp_path):
     fill(tmp_path, "a/1.png", "b/1.png", "c/1.png")
     (tmp_path / "c/1.png").write_bytes(b"torn")
-    assert "no readable image is left of c" in refusal(tmp_path, on_error="skip")
+    assert "no readable image of c" in refusal(tmp_path, on_error="skip")
 
 
-def test_of_two_classes_none_is_said_to_be_removable(tmp_path):
+def test_removing_one_of_two_classes_is_not_suggested(tmp_path):
     fill(tmp_path, "a/1.png", "b/1.png")
     (tmp_path / "b/1.png").write_bytes(b"torn")
-    assert refusal(tmp_path, on_error="skip").endswith(
-        "no readable image is left of b; fix the files"
-    )
+    assert refusal(tmp_path, on_error="skip").endswith("no readable image of b; fix the files")
     (tmp_path / "b/1.png").unlink()
     assert refusal(tmp_path).endswith("b; fill it")
 
@@ -222,7 +220,7 @@ def test_bad_options_are_refused_before_anything_is_read(tmp_path):
             load_folder("folder:/nowhere", tmp_path, None, **options)
 
 
-# --- parts under other names
+# --- subsets under other names
 
 
 @pytest.mark.parametrize(
@@ -235,7 +233,7 @@ def test_bad_options_are_refused_before_anything_is_read(tmp_path):
         ("trainset", "testdata"),
     ],
 )
-def test_parts_under_usual_names_are_the_official_split(tmp_path, train, test):
+def test_usual_names_of_training_and_test_set_are_the_official_split(tmp_path, train, test):
     dataset = load(
         tmp_path, f"{train}/a/1.png", f"{train}/b/1.png", f"{test}/a/1.png", f"{test}/b/1.png"
     )
@@ -244,7 +242,7 @@ def test_parts_under_usual_names_are_the_official_split(tmp_path, train, test):
 
 
 @pytest.mark.parametrize("validation", ["val", "valid", "Validation", "dev", "valid_set"])
-def test_validation_under_usual_names_is_the_validation_part(tmp_path, validation):
+def test_usual_names_of_the_validation_set_are_understood(tmp_path, validation):
     dataset = load(
         tmp_path, "train/a/1.png", "train/b/1.png", "test/a/1.png", f"{validation}/b/1.png"
     )
@@ -269,14 +267,14 @@ def test_top_folders_that_all_hold_the_same_sub_folders_are_not_taken_for_classe
     assert all(top in text for top in tops)
 
 
-def test_parts_with_different_classes_are_not_taken_for_classes_either(tmp_path):
+def test_folders_with_different_classes_are_not_taken_for_classes_either(tmp_path):
     files = ("learn/a/1.png", "learn/b/1.png", "learn/c/1.png", "exam/a/1.png", "exam/b/1.png")
     assert "exam, learn all hold the sub-folders a, b" in refusal(tmp_path, *files)
 
 
-def test_parts_below_the_classes_are_refused_with_the_right_order(tmp_path):
+def test_subsets_below_the_classes_are_refused_with_the_right_order(tmp_path):
     text = refusal(tmp_path, "a/train/1.png", "a/test/1.png", "b/train/1.png", "b/test/1.png")
-    assert "put the parts above the classes, as in PATH/train/CLASS/" in text
+    assert "put the subsets above the classes, as in PATH/train/CLASS/" in text
 
 
 @pytest.mark.parametrize(
@@ -325,21 +323,21 @@ def test_parts_below_the_classes_are_refused_with_the_right_order(tmp_path):
         ),
         (
             "yes no brain_tumor_dataset/yes brain_tumor_dataset/no",
-            "'brain_tumor_dataset' holds no, yes, which stand beside it",
+            "'brain_tumor_dataset' holds no, yes, which are beside it",
             "move it",
         ),
         ("yes no all/Yes/p1 all/no/p2", "'all' holds no, yes", "move it away"),
         (
             "a/train a/val b/train b/test",
             "'a' holds the sub-folders train, val",
-            "put the parts above the classes",
+            "put the subsets above the classes",
         ),
         (
             "a/train/x a/train/y b/test/z",
             "'a' holds the sub-folders train",
-            "put the parts above the classes",
+            "put the subsets above the classes",
         ),
-        ("a/train b/train", "'a' holds the sub-folders train", "put the parts above the classes"),
+        ("a/train b/train", "'a' holds the sub-folders train", "put the subsets above the classes"),
         (
             "train/north/a train/north/b train/south/a train/south/b test/north/a test/south/b",
             "north, south",
@@ -347,9 +345,7 @@ def test_parts_below_the_classes_are_refused_with_the_right_order(tmp_path):
         ),
     ],
 )
-def test_parts_folds_and_sites_are_not_taken_for_classes_whatever_lies_beside_them(
-    tmp_path, folders, named, advice
-):
+def test_subsets_folds_and_sites_are_not_taken_for_classes(tmp_path, folders, named, advice):
     text = refusal(tmp_path, *(f"{folder}/1.png" for folder in folders.split()))
     assert named in text
     assert advice in text
@@ -366,12 +362,12 @@ def test_parts_folds_and_sites_are_not_taken_for_classes_whatever_lies_beside_th
         ("train/a/P1 train/a/P2 train/b/P3 test/a/P4 test/b/P5", ("a", "b")),
     ],
 )
-def test_classes_with_a_word_of_a_part_in_their_names_stay_classes(tmp_path, folders, classes):
+def test_classes_with_the_name_of_a_subset_in_theirs_stay_classes(tmp_path, folders, classes):
     assert load(tmp_path, *(f"{folder}/1.png" for folder in folders.split())).classes == classes
 
 
 def test_a_single_folder_with_the_classes_inside_is_named(tmp_path):
-    assert f"name it: folder:{tmp_path}/data" in refusal(
+    assert f"write folder:{tmp_path}/data" in refusal(
         tmp_path, "data/a/1.png", "data/b/1.png", "__MACOSX/data/a/1.png"
     )
 
@@ -418,7 +414,7 @@ def test_images_behind_links_are_found_once_each(tmp_path):
     assert np.bincount(dataset.targets).tolist() == [3, 1, 2]
 
 
-def test_links_in_a_circle_end_and_bring_no_image_of_another_class(tmp_path):
+def test_circular_links_end_and_add_no_image_of_another_class(tmp_path):
     name = fill(tmp_path, "a/1.png", "b/1.png", "a/x/2.png")
     (tmp_path / "a/up").symlink_to(tmp_path)
     (tmp_path / "a/x/again").symlink_to(tmp_path / "a")
@@ -427,12 +423,12 @@ def test_links_in_a_circle_end_and_bring_no_image_of_another_class(tmp_path):
     assert np.bincount(dataset.targets).tolist() == [2, 1]
     assert (
         dataset.notes[0]
-        == "2 links that lead nowhere or to a folder above ignored (a/itself, a/up)"
+        == "2 links to a missing target or a parent folder ignored (a/itself, a/up)"
     )
 
 
 @pytest.mark.parametrize("target", [".", "..", "b/..", "outside/back"])
-def test_a_link_to_the_data_folder_or_above_is_no_class(tmp_path, target):
+def test_a_link_to_the_data_folder_or_a_parent_is_not_a_class(tmp_path, target):
     root = tmp_path / "sets" / "mine"
     name = fill(root, "a/1.png", "b/1.png", "a/2.png")
     fill(tmp_path / "sets" / "other", "3.png")
@@ -443,19 +439,19 @@ def test_a_link_to_the_data_folder_or_above_is_no_class(tmp_path, target):
     dataset = load_folder(name, tmp_path, None)
     assert np.bincount(dataset.targets).tolist() == [2, 1]
     assert (
-        "2 links that lead nowhere or to a folder above ignored (c, a/outside/back)"
+        "2 links to a missing target or a parent folder ignored (c, a/outside/back)"
         in dataset.notes
     )
 
 
-def test_a_link_from_a_part_of_the_split_to_the_data_folder_is_no_class(tmp_path):
+def test_a_link_from_a_subset_folder_to_the_data_folder_is_not_a_class(tmp_path):
     name = fill(tmp_path, "train/a/1.png", "train/b/1.png", "test/a/1.png", "test/b/1.png")
     (tmp_path / "train/all").symlink_to("../..")
     (tmp_path / "test/all").symlink_to("..")
     dataset = load_folder(name, tmp_path, None)
     assert dataset.classes == ("a", "b")
     assert (
-        "2 links that lead nowhere or to a folder above ignored (train/all, test/all)"
+        "2 links to a missing target or a parent folder ignored (train/all, test/all)"
         in dataset.notes
     )
 
@@ -480,7 +476,7 @@ def test_a_link_to_an_image_that_is_missing_is_an_unreadable_image(tmp_path):
         "System Volume Information",
     ],
 )
-def test_files_of_the_storage_system_are_no_images_and_no_class(tmp_path, folder):
+def test_files_of_the_storage_system_are_ignored(tmp_path, folder):
     dataset = load(
         tmp_path,
         "a/1.png",
@@ -495,7 +491,7 @@ def test_files_of_the_storage_system_are_no_images_and_no_class(tmp_path, folder
     assert f"2 system files ignored (in folders named {folder})" in dataset.notes
 
 
-def test_stray_files_are_looked_at_once_each(tmp_path):
+def test_the_work_grows_linearly_with_stray_files(tmp_path):
     for n in range(300):
         (tmp_path / f"{n}.jpg").touch()
         (tmp_path / f"{n}.xml").touch()
@@ -516,7 +512,7 @@ def test_stray_files_are_looked_at_once_each(tmp_path):
         _list("folder:x", tmp_path)
     finally:
         sys.setprofile(None)
-    assert steps < 300 * 2 * 200  # a few calls per file; once all files per file
+    assert steps < 300 * 2 * 200  # a few calls per file; it was quadratic once
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
@@ -536,7 +532,7 @@ def test_classes_that_differ_in_case_only_get_a_note(tmp_path):
         tmp_path, "train/Glioma/1.png", "train/b/1.png", "test/glioma/1.png", "test/b/1.png"
     )
     assert (
-        "classes that differ in case, spaces or the form of a number only: 'Glioma' and 'glioma'"
+        "classes that differ only in case, spaces or the format of a number: 'Glioma' and 'glioma'"
         in dataset.notes
     )
 
@@ -552,16 +548,16 @@ def test_classes_that_differ_in_case_only_get_a_note(tmp_path):
         ("x", "\uff38"),
     ],
 )
-def test_one_class_in_several_forms_gets_a_note(tmp_path, names):
+def test_a_class_in_several_spellings_is_noted(tmp_path, names):
     dataset = load(
         tmp_path, *(f"train/{name}/1.png" for name in (*names, "other")), "test/other/2.png"
     )
     (note,) = dataset.notes
-    assert note.startswith("classes that differ in case, spaces or the form of a number only: ")
+    assert note.startswith("classes that differ only in case, spaces or the format of a number: ")
     assert all(f"'{name}'" in note for name in names)
 
 
-def test_other_numbers_are_no_forms_of_one_class(tmp_path):
+def test_different_numbers_are_not_noted_as_one_class(tmp_path):
     assert (
         load(
             tmp_path,
@@ -578,7 +574,7 @@ def test_licence_and_citation_are_those_given_or_unknown(tmp_path):
     assert (dataset.licence, dataset.citation) == (None, None)
 
 
-def test_names_that_are_no_utf_8_are_named_and_do_not_reach_the_results(tmp_path):
+def test_names_that_are_not_utf_8_are_escaped_or_refused(tmp_path):
     fill(tmp_path, "a/1.png", "b/1.png")
     other = os.fsdecode(b"caf\xe9")
     (tmp_path / "a/1.png").rename(tmp_path / f"a/{other}.png")
@@ -590,6 +586,6 @@ def test_names_that_are_no_utf_8_are_named_and_do_not_reach_the_results(tmp_path
 
 
 @pytest.mark.parametrize("path", ["a" * 5000, "~nobody-of-this-name/set"])
-def test_what_cannot_be_a_path_is_a_users_mistake(tmp_path, path):
+def test_text_that_cannot_be_a_path_is_a_user_error(tmp_path, path):
     with pytest.raises(UserError, match=r"cannot use the path|there is no user of this name"):
         load_folder(f"folder:{path}", tmp_path, None)

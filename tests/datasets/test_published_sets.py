@@ -1,4 +1,4 @@
-"""Bundled, torchvision and MedMNIST sets."""
+"""Data sets bundled with libraries, and those of torchvision and MedMNIST."""
 
 import shutil
 import struct
@@ -20,7 +20,7 @@ from benchmark.utils.notes import NoteKind
 
 @pytest.fixture
 def offline(monkeypatch):
-    """No network: what a server without one sees."""
+    """Simulate a machine without network."""
 
     def refuse(*arguments, **keywords):
         raise urllib.error.URLError("no network")
@@ -51,13 +51,12 @@ def test_the_list_of_2d_sets_is_the_packages_own():
 
 
 @pytest.mark.parametrize("name", ["breastmnist", "retinamnist"])
-def test_medmnist_has_its_official_parts_classes_and_licence(data_folder, name):
+def test_medmnist_has_its_official_split_classes_and_licence(data_folder, name):
     from medmnist import INFO
 
     dataset = medmnist_sets.load_medmnist(name, data_folder, None)
-    assert {part: int((dataset.subset == part).sum()) for part in ("train", "val", "test")} == INFO[
-        name
-    ]["n_samples"]
+    counts = {key: int((dataset.subset == key).sum()) for key in ("train", "val", "test")}
+    assert counts == INFO[name]["n_samples"]
     assert list(dataset.classes) == list(INFO[name]["label"].values())
     assert dataset.ordinal == (name == "retinamnist")
     assert dataset.licence
@@ -68,7 +67,7 @@ def test_a_truncated_medmnist_file_is_refused_by_its_md5_and_left_alone(data_fol
     whole = next(data_folder.rglob("breastmnist.npz")).read_bytes()
     file = tmp_path / "breastmnist.npz"
     file.write_bytes(whole[:-1000])
-    with pytest.raises(UserError, match="damaged or truncated"):
+    with pytest.raises(UserError, match="corrupted or truncated"):
         medmnist_sets.load_medmnist("breastmnist", tmp_path, None)
     assert file.stat().st_size == len(whole) - 1000
 
@@ -92,7 +91,7 @@ def test_offline_and_absent_medmnist_names_the_places_looked_in(tmp_path, name):
 
 
 def test_medmnist_comes_in_four_sizes_only(tmp_path):
-    with pytest.raises(UserError, match="28, 64, 128, 224, not 32"):
+    with pytest.raises(UserError, match="sizes 28, 64, 128, 224, not 32"):
         medmnist_sets.load_medmnist("breastmnist", tmp_path, 32)
 
 
@@ -107,7 +106,7 @@ def test_offline_and_absent_torchvision_sets_name_the_folder_and_files(tmp_path,
 
 
 def write_binary_cifar10(folder, images, labels):
-    """The official binary layout: 10,000 records a batch, a label byte and three planes each."""
+    """Write the official binary files: 10,000 records of a label byte and three planes per batch."""
     folder.mkdir(parents=True)
     records = np.concatenate(
         [labels[:, None], images.transpose(0, 3, 1, 2).reshape(10_000, -1)], axis=1
@@ -142,11 +141,11 @@ def test_binary_cifar10_reads_back_image_by_image_with_its_official_split(tmp_pa
         "leak: 3.3 % of its published test images have near-duplicates in the training set"
     )
     assert dataset.notes[1].startswith(
-        "leak: 10,000 of 10,000 test images are in the training set too"
-    )  # of this file
+        "leak: 10,000 of 10,000 test images are also in the training set"
+    )
 
 
-def test_n_train_keeps_equal_shares_of_the_classes_and_the_whole_test_part(tmp_path, photographs):
+def test_n_train_keeps_equal_shares_of_the_classes_and_the_whole_test_set(tmp_path, photographs):
     write_binary_cifar10(tmp_path / "cifar-10-batches-bin", photographs, np.arange(10_000) % 10)
     dataset = torchvision_sets.load_torchvision("cifar10", tmp_path, None, n_train=500)
     assert np.bincount(dataset.targets[dataset.subset == "train"]).tolist() == [50] * 10
@@ -213,32 +212,26 @@ def write_groups(path, text):
     return str(path)
 
 
-def test_breastmnist_says_what_is_known_of_its_split_and_what_it_holds_twice(data_folder):
+def test_breastmnist_notes_its_published_leak_and_its_copies(data_folder):
     notes = medmnist_sets.load_medmnist("breastmnist", data_folder, None).notes
     assert "780 images of 600 patients" in notes[0]
     assert (
-        "1 of 156 test images is in the training set too, pixel for pixel (test 76 = train 115), 1 "
-        "of them with another label" in notes[1]
+        "1 of 156 test images is also in the training set (equal pixel for pixel: test 76 = train "
+        "115), 1 of them with a different label" in notes[1]
     )
     assert all(note.kind == NoteKind.LEAK for note in notes)
-    assert (
-        len(
-            medmnist_sets.load_medmnist(
-                "breastmnist", data_folder, None, drop_duplicates=True
-            ).images
-        )
-        == 778
-    )
+    distinct = medmnist_sets.load_medmnist("breastmnist", data_folder, None, drop_duplicates=True)
+    assert len(distinct.images) == 778
 
 
 def test_dermamnist_states_its_known_leak_unless_its_lesions_are_given(tmp_path, monkeypatch):
-    """The file has the shapes of the real one, which is not at hand, and other images."""
+    """The file has the shapes of the real one, which is not available here, but other images."""
     from medmnist import INFO
 
     arrays, rng = {}, np.random.default_rng(0)
-    for part, n in INFO["dermamnist"]["n_samples"].items():
-        arrays[f"{part}_images"] = rng.integers(0, 256, (n, 28, 28, 3), np.uint8)
-        arrays[f"{part}_labels"] = (np.arange(n) % 7).astype(np.uint8)[:, None]
+    for subset, n in INFO["dermamnist"]["n_samples"].items():
+        arrays[f"{subset}_images"] = rng.integers(0, 256, (n, 28, 28, 3), np.uint8)
+        arrays[f"{subset}_labels"] = (np.arange(n) % 7).astype(np.uint8)[:, None]
     np.savez(tmp_path / "dermamnist.npz", **arrays)
     monkeypatch.setattr(medmnist_sets, "_check_md5", lambda file, published: None)
     assert [
@@ -254,8 +247,8 @@ def test_dermamnist_states_its_known_leak_unless_its_lesions_are_given(tmp_path,
     )
     assert dataset.groups[[0, 7007, 8010]].tolist() == ["HAM_0"] * 3
     assert dataset.notes[0].startswith(
-        "leak: 1,003 of 8,319 groups are in more than one part of the official split: 693 of 2,005 "
-        "test"
+        "leak: 1,003 of 8,319 groups are in more than one subset of the official split: the groups "
+        "of 693 of 2,005 test images are also in the training set"
     )
     with pytest.raises(UserError, match="693 groups"):
         official_split(dataset)
@@ -265,15 +258,16 @@ def test_dermamnist_states_its_known_leak_unless_its_lesions_are_given(tmp_path,
     )
 
 
-def test_groups_may_be_counted_within_each_part(data_folder, tmp_path):
-    rows = [(part, i) for part, n in (("train", 546), ("val", 78), ("test", 156)) for i in range(n)]
+def test_groups_may_be_counted_within_each_subset(data_folder, tmp_path):
+    counts = {"train": 546, "val": 78, "test": 156}
+    rows = [(subset, i) for subset, n in counts.items() for i in range(n)]
     text = "id,split,index\n" + "".join(
-        f"{part}{i},{part.title()},{i}\n" for part, i in reversed(rows)
+        f"{subset}{i},{subset.title()},{i}\n" for subset, i in reversed(rows)
     )
     dataset = medmnist_sets.load_medmnist(
         "breastmnist", data_folder, None, groups=write_groups(tmp_path / "g.csv", text)
     )
-    assert dataset.groups.tolist() == [f"{part}{i}" for part, i in rows]
+    assert dataset.groups.tolist() == [f"{subset}{i}" for subset, i in rows]
 
 
 @pytest.mark.parametrize(
@@ -281,21 +275,24 @@ def test_groups_may_be_counted_within_each_part(data_folder, tmp_path):
     [
         ("index,patient\n0,a\n", "groups: unknown column 'id'"),
         ("index,id\n0,a\n", "779 of 780 images have no id in .*, the first is image 1"),
-        ("index,id\n0,a\n0,b\n", "line 3: this image has an id in line 2 already"),
-        ("index,id\n780,a\n", "line 2: index '780' is no image: they are counted from 0 to 779"),
-        ("index,id\n-1,a\n", "line 2: index '-1' is no image"),
-        ("index,id\n1.0,a\n", "line 2: index '1.0' is no image"),
-        ("index,id\n²,a\n", "line 2: index '²' is no image"),
+        ("index,id\n0,a\n0,b\n", "line 3: this image already has an id in line 2"),
+        (
+            "index,id\n780,a\n",
+            "line 2: there is no image with the index '780'; indices are 0 to 779",
+        ),
+        ("index,id\n-1,a\n", "line 2: there is no image with the index '-1'"),
+        ("index,id\n1.0,a\n", "line 2: there is no image with the index '1.0'"),
+        ("index,id\n²,a\n", "line 2: there is no image with the index '²'"),
         ("index,id\n0,\n", "line 2: the cell of column 'id' is empty"),
         (
             "index,id,split\n546,a,train\n",
-            "line 2: index '546' is no image of train: they are counted from 0 to 545",
+            "line 2: there is no image of train with the index '546'; indices are 0 to 545",
         ),
         ("index,id,split\n5,a,hold\n", "line 2: split 'hold' is none of train, val, test"),
         ("index\tid\n0\ta\n", "is separated by tabs"),
     ],
 )
-def test_a_mistake_in_the_table_of_groups_is_named(data_folder, tmp_path, text, reason):
+def test_a_mistake_in_the_table_of_groups_is_reported(data_folder, tmp_path, text, reason):
     with pytest.raises(UserError, match=reason):
         medmnist_sets.load_medmnist(
             "breastmnist", data_folder, None, groups=write_groups(tmp_path / "g.csv", text)

@@ -15,7 +15,7 @@ def stretch_intensity(values: NDArray, low: float, high: float) -> NDArray[np.ui
 
     Examples
     --------
-    >>> stretch(np.array([-5.0, 0.0, 1.0, 2.0, 9.0]), 0, 2).tolist()
+    >>> stretch_intensity(np.array([-5.0, 0.0, 1.0, 2.0, 9.0]), 0, 2).tolist()
     [0, 0, 128, 255, 255]
     """
     pixels = np.zeros(values.size, np.uint8)

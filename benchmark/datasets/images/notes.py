@@ -24,7 +24,8 @@ def describe_conversions(
     Examples
     --------
     >>> import numpy as np
-    >>> notes_on([Picture(np.zeros((2, 2, 1), np.uint8), (8, 6))], (2, 2), "as asked", (1, 99))
+    >>> picture = Picture(np.zeros((2, 2, 1), np.uint8), (8, 6))
+    >>> describe_conversions([picture], (2, 2), "as asked", (1, 99))
     ('1 image resized to 2x2 from 8x6 (height x width): as asked',)
     """
     low, high = percentiles
