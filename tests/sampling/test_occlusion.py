@@ -1,4 +1,4 @@
-"""Missing regions: of the images that were meant, of exactly so many pixels, and the same ones whoever asks."""
+"""Occlusion: which images are covered, how many pixels, and that it is reproducible."""
 
 import numpy as np
 import pandas as pd
@@ -59,18 +59,18 @@ def test_the_edge_is_covered_as_often_as_the_middle():
 
 def test_images_are_covered_in_copies_and_in_all_channels():
     images = np.zeros((1, 8, 8, 3), np.uint8)
-    found = occlude_images(images, np.array([0]), box_occlusion(0.5), 0)
+    occluded = occlude_images(images, np.array([0]), box_occlusion(0.5), 0)
     assert not images.any()
-    assert set(map(tuple, found.reshape(-1, 3))) == {(0, 0, 0), (GRAY, GRAY, GRAY)}
+    assert set(map(tuple, occluded.reshape(-1, 3))) == {(0, 0, 0), (GRAY, GRAY, GRAY)}
 
 
 @pytest.mark.parametrize(
-    ("part", "in_train", "in_test"),
+    ("subset", "in_train", "in_test"),
     [("test", False, True), ("train", True, False), ("both", True, True)],
 )
 @pytest.mark.parametrize("model", ["simple_cnn(epochs=1)", "logistic_regression"])
-def test_the_images_of_the_part_that_was_named_are_covered(
-    part, in_train, in_test, model, digits, make_cell, tmp_path
+def test_the_images_of_the_named_subset_are_covered(
+    subset, in_train, in_test, model, digits, make_cell, tmp_path
 ):
     cell = make_cell(
         digits,
@@ -78,39 +78,39 @@ def test_the_images_of_the_part_that_was_named_are_covered(
         model,
         split="holdout",
         seed=3,
-        occlusion=f"boxes(share=0.4, part='{part}')",
+        occlusion=f"boxes(share=0.4, subset='{subset}')",
     )
     components = build_components(cell, digits)
     train, test = components.fold
     features = extract_features(components, tmp_path)
-    for found, indices, is_covered in (
+    for matrix, indices, is_covered in (
         (features.train, train, in_train),
         (features.test, test, in_test),
     ):
         images = digits.images[indices]
         expected = occlude_images(images, indices, box_occlusion(0.4), 3) if is_covered else images
         scaled = (
-            found if cell.extractor == () else np.rint(found * (255 if found.max() <= 1 else 1))
+            matrix if cell.extractor == () else np.rint(matrix * (255 if matrix.max() <= 1 else 1))
         )
         assert np.array_equal(scaled.reshape(len(indices), -1), expected.reshape(len(indices), -1))
 
 
-@pytest.mark.parametrize("part", ["test", "train", "both"])
+@pytest.mark.parametrize("subset", ["test", "train", "both"])
 def test_an_extractor_learns_from_the_training_images_as_they_are_given(
-    part, digits, make_cell, tmp_path
+    subset, digits, make_cell, tmp_path
 ):
     cell = make_cell(
         digits,
         "pca(extractor=pixels, n_components=8)",
         split="holdout",
-        occlusion=f"boxes(share=0.4, part='{part}')",
+        occlusion=f"boxes(share=0.4, subset='{subset}')",
     )
     components = build_components(cell, digits)
     train, test = components.fold
     features = extract_features(components, tmp_path)
     hidden = lambda indices: occlude_images(digits.images[indices], indices, box_occlusion(0.4), 0)  # noqa: E731
-    seen = digits.images[train] if part == "test" else hidden(train)
-    asked = digits.images[test] if part == "train" else hidden(test)
+    seen = digits.images[train] if subset == "test" else hidden(train)
+    asked = digits.images[test] if subset == "train" else hidden(test)
     extractor = (
         build_component(cell.extractor[0])
         .set_params(random_state=cell.seed_for("extractor"))
@@ -162,7 +162,7 @@ def test_another_occlusion_is_another_cell(digits, make_cell):
         "boxes(share=0.3)",
         "boxes(share=0.4)",
         "boxes(share=0.3, box=0.5)",
-        "boxes(share=0.3, part='train')",
+        "boxes(share=0.3, subset='train')",
     ]
     assert len({make_cell(digits, occlusion=label).key for label in labels}) == len(labels)
 
@@ -172,7 +172,11 @@ def test_another_occlusion_is_another_cell(digits, make_cell):
     [
         ("boxes(share=1.5)", "share is a share of an image's pixels between 0 and 1, not 1.5"),
         ("boxes(share=0.1, box=0.0)", "box is a share of an image's side"),
-        ("boxes(share=0.1, part='tset')", "did you mean 'test'?"),
+        ("boxes(share=0.1, subset='tset')", "did you mean 'test'?"),
+        (
+            "boxes(share=0.1, part='test')",
+            "unknown parameter of occlusion 'boxes': 'part'; Valid: box, share, subset",
+        ),
         ("boxes", "needs share"),
         ("bokses(share=0.1)", "did you mean 'boxes'?"),
     ],
@@ -222,7 +226,7 @@ def test_a_metric_that_is_better_when_lower_loses_when_it_rises(rows):
 
 def test_boxes_in_the_training_images_have_a_table_of_their_own(rows):
     train = rows[rows["occlusion"] == "boxes(share=0.5)"].assign(
-        occlusion="boxes(part='train', share=0.5)"
+        occlusion="boxes(subset='train', share=0.5)"
     )
     titles = [
         title
@@ -230,7 +234,7 @@ def test_boxes_in_the_training_images_have_a_table_of_their_own(rows):
             pd.concat([rows, train], ignore_index=True), "accuracy"
         )
     ]
-    assert [title.rpartition(" · ")[2] for title in titles] == ["boxes", "boxes(part='train')"]
+    assert [title.rpartition(" · ")[2] for title in titles] == ["boxes", "boxes(subset='train')"]
 
 
 def test_rows_that_were_never_covered_have_no_such_table(rows):
