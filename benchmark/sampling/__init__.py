@@ -1,1 +1,1 @@
-"""Splits of a data set, and what is done to the training or test images of one."""
+"""Splits of a data set, and changes to its training and test images: imbalance, occlusion."""

@@ -1,8 +1,8 @@
-"""Training sets made smaller, and imbalanced on purpose; the test set is never touched.
+"""Smaller and artificially imbalanced training sets; the test set is never changed.
 
-Every sample is nested in the larger ones of the same seed: each class is shuffled once, and a
-sample takes the first so many of it. The sample at ratio 50 is therefore a subset of the one at
-ratio 10, and that of 100 images of the one of 200.
+Samples of one seed are nested: each class is shuffled once, and a sample takes the first images of
+that order. The sample at ratio 50 is therefore contained in the one at ratio 10, and the sample of
+100 images in the one of 200.
 """
 
 from __future__ import annotations
@@ -17,28 +17,43 @@ from benchmark.errors import UserError
 from benchmark.utils.hashing import derive_seed
 
 Shares = NDArray[np.float64]
-EXACT = 1e-9  # added before truncation: 5000 / 50 is 100 images also where it is computed as a little less
+EXACT = 1e-9  # added before truncation, against rounding: 5000 / 50 must give 100 images, not 99
 
 
 def step_imbalance(
     n_classes: int, ratio: float, minority: float = 0.5, rare: tuple[str, ...] | None = None
 ) -> Shares:
-    """Make some classes rare, all by the same ratio (Buda, Maki & Mazurowski 2018: 'step imbalance').
+    """Step imbalance: some classes are rare, all by the same ratio (Buda et al. 2018).
 
     Parameters
     ----------
     n_classes : int
     ratio : float
-        Size of the frequent classes over that of the rare ones (rho).
-    minority : float in (0, 1)
-        Share of the classes that is rare (mu); at least one is, and at least one is not.
+        Size of the frequent classes divided by that of the rare ones (rho).
+    minority : float in (0, 1), default=0.5
+        Share of the classes that are rare (mu); at least one is rare, and at least one is not.
     rare : tuple of str or None
-        Which classes are rare; None draws them by the seed.
+        Names of the rare classes; None draws them with the seed.
 
     Returns
     -------
     shares : (n_classes,) float64
-        Size of each class, from the most frequent to the rarest, relative to the most frequent.
+        Size of each class relative to the most frequent one, in descending order.
+
+    Notes
+    -----
+    Buda, M., Maki, A. & Mazurowski, M. A. (2018), "A systematic study of the class imbalance
+    problem in convolutional neural networks", Neural Networks 106, 249-259.
+
+    Examples
+    --------
+    >>> step_imbalance(4, ratio=10).tolist()
+    [1.0, 1.0, 0.1, 0.1]
+
+    See Also
+    --------
+    linear_imbalance : Sizes that fall by equal steps.
+    long_tail_imbalance : Sizes that fall by equal factors.
     """
     _check_ratio(ratio)
     if not 0 < minority < 1:
@@ -52,15 +67,29 @@ def step_imbalance(
 
 
 def linear_imbalance(n_classes: int, ratio: float, rare: tuple[str, ...] | None = None) -> Shares:
-    """Sizes fall by equal steps from the most frequent class to the rarest (Buda, Maki & Mazurowski 2018: 'linear imbalance').
+    """Linear imbalance: sizes fall by equal steps (Buda, Maki & Mazurowski 2018).
 
     Parameters
     ----------
     n_classes : int
     ratio : float
-        Size of the most frequent class over that of the rarest.
+        Size of the most frequent class divided by that of the rarest.
     rare : tuple of str or None
-        The rarest classes, the rarest of all last; the others are drawn by the seed.
+        Names of the rarest classes, the rarest last; the seed orders the others.
+
+    Returns
+    -------
+    shares : (n_classes,) float64
+        Size of each class relative to the most frequent one, in descending order.
+
+    Examples
+    --------
+    >>> linear_imbalance(3, ratio=2).tolist()
+    [1.0, 0.75, 0.5]
+
+    See Also
+    --------
+    step_imbalance, long_tail_imbalance
     """
     _check_ratio(ratio)
     return np.linspace(1, 1 / ratio, n_classes)
@@ -69,24 +98,39 @@ def linear_imbalance(n_classes: int, ratio: float, rare: tuple[str, ...] | None 
 def long_tail_imbalance(
     n_classes: int, ratio: float, rare: tuple[str, ...] | None = None
 ) -> Shares:
-    """Sizes fall by equal factors, n_i = n_max * ratio^(-i / (C - 1)), truncated (Cui et al. 2019; Cao et al. 2019).
+    """Long tail: sizes fall by equal factors (Cui et al. 2019; Cao et al. 2019).
 
-    CIFAR-10 at ratio 100 has 12,406 training images then, as in the papers.
+    The size of class i of C is n_max * ratio^(-i / (C - 1)), truncated to whole images. As in the
+    papers, CIFAR-10 at ratio 100 has 12,406 training images.
 
     Parameters
     ----------
     n_classes : int
     ratio : float
-        Size of the most frequent class over that of the rarest.
+        Size of the most frequent class divided by that of the rarest.
     rare : tuple of str or None
-        The rarest classes, the rarest of all last; the others are drawn by the seed.
+        Names of the rarest classes, the rarest last; the seed orders the others.
+
+    Returns
+    -------
+    shares : (n_classes,) float64
+        Size of each class relative to the most frequent one, in descending order.
+
+    Examples
+    --------
+    >>> long_tail_imbalance(3, ratio=100).round(3).tolist()
+    [1.0, 0.1, 0.01]
+
+    See Also
+    --------
+    step_imbalance, linear_imbalance
     """
     _check_ratio(ratio)
     return ratio ** (-np.arange(n_classes) / (n_classes - 1))
 
 
 def no_imbalance(n_classes: int) -> None:
-    """Leave the classes as they are."""
+    """Leave the class sizes as they are."""
     return
 
 
@@ -100,11 +144,11 @@ def sample_training_set(
     seed: int,
     truncate: bool = False,
 ) -> NDArray[np.int64]:
-    """Draw a training set from a training set.
+    """Draw a smaller or imbalanced training set from a training set.
 
-    ``train_size`` is drawn first, the imbalance takes its part of that: the most frequent class
-    keeps as many images as the smallest class had, so that the ratio holds exactly whatever the
-    sizes were. No class loses its last image.
+    The stratified sample of ``train_size`` is drawn first, then the imbalance is applied to it. The
+    most frequent class keeps as many images as the smallest class had, so that the ratio is exact
+    whatever the sizes were. Every class keeps at least one image.
 
     Parameters
     ----------
@@ -114,26 +158,26 @@ def sample_training_set(
         Their classes.
     classes : tuple of str
     train_size : float
-        Share (up to 1) or number (above) of the images; every class keeps one as long as there are
-        as many.
+        Share (up to 1) or number (above 1) of the images. Every class keeps an image as long as
+        there are as many images as classes.
     shares : (n_classes,) float64 or None
-        What ``step_imbalance``, ``linear_imbalance`` or ``long_tail_imbalance`` gave.
+        Result of ``step_imbalance``, ``linear_imbalance`` or ``long_tail_imbalance``.
     rare : sequence of str or None
         Names of the rarest classes, the rarest last.
     seed : int
     truncate : bool
-        Cut the sizes of ``shares`` to whole images, as the long tails of Cui et al. (2019) and Cao
-        et al. (2019) are; otherwise they are rounded.
+        Truncate the class sizes to whole images, as Cui et al. (2019) and Cao et al. (2019) do,
+        instead of rounding them.
 
     Returns
     -------
-    (m,) int64
-        Sorted.
+    sample : (m,) int64
+        Indices, sorted.
     """
     rng = _make_generator(seed)
     order = _order_rare_last(classes, rare, rng)
     ranks = _rank_within_classes(labels, len(classes), rng)
-    chosen = _select_stratified_subset(train_size, labels, ranks)
+    chosen = _select_stratified_sample(train_size, labels, ranks)
     if shares is not None:
         sizes = np.bincount(labels[chosen], minlength=len(classes))
         limits, wanted = np.empty(len(classes)), sizes[sizes > 0].min() * shares
@@ -145,14 +189,16 @@ def sample_training_set(
 def sample_multilabel_set(
     train: NDArray[np.int64], train_size: float, seed: int
 ) -> NDArray[np.int64]:
-    """Draw some of a training set's indices without a look at their classes, for multi-label targets; nested as ``sample_training_set`` is."""
-    return np.sort(
-        _make_generator(seed).permutation(train)[: _count_training_images(train_size, len(train))]
-    )
+    """Draw a smaller training set whatever the labels, for multi-label targets.
+
+    Samples of one seed are nested, as those of ``sample_training_set`` are.
+    """
+    n = _count_training_images(train_size, len(train))
+    return np.sort(_make_generator(seed).permutation(train)[:n])
 
 
 def _make_generator(seed: int) -> np.random.Generator:
-    """Chance of its own, the same for every fold and ratio, so that the classes that are rare are too."""
+    """Make a generator that is the same for every fold and ratio, so that the rare classes are."""
     return np.random.default_rng(derive_seed(f"{seed}/sample", 60))
 
 
@@ -163,7 +209,7 @@ def _count_training_images(train_size: float, n: int) -> int:
 def _order_rare_last(
     classes: tuple[str, ...], rare: Sequence[str] | None, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Numbers of the classes, from the most frequent to be to the rarest to be."""
+    """Return the class indices in the order of the sizes to be, the rarest last."""
     named = np.array(
         [classes.index(name) for name in rare or () if name in classes], dtype=np.int64
     )
@@ -174,7 +220,7 @@ def _order_rare_last(
 def _rank_within_classes(
     labels: NDArray[np.int64], n_classes: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Place of each image in the shuffled order of its class."""
+    """Return the rank of each image in the shuffled order of its class."""
     ranks = np.empty(len(labels), dtype=np.int64)
     for k in range(n_classes):
         members = np.flatnonzero(labels == k)
@@ -182,14 +228,13 @@ def _rank_within_classes(
     return ranks
 
 
-def _select_stratified_subset(
+def _select_stratified_sample(
     train_size: float, labels: NDArray[np.int64], ranks: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Positions of the first images in the one order that takes every class in step with its size."""
+    """Return the positions of a stratified sample; a smaller sample is the start of a larger."""
     sizes = np.bincount(labels)
-    return np.lexsort((labels, ranks / sizes[labels]))[
-        : _count_training_images(train_size, len(labels))
-    ]
+    n = _count_training_images(train_size, len(labels))
+    return np.lexsort((labels, ranks / sizes[labels]))[:n]
 
 
 def refusal_reason(
@@ -200,19 +245,19 @@ def refusal_reason(
     classes: tuple[str, ...],
     multilabel: bool,
 ) -> str | None:
-    """Why a training set of n images cannot be made so, or None."""
+    """Return the reason why a training set of n images cannot be sampled so, or None."""
     if train_size > max(1, n):
         return f"train_size={train_size:g} is more than the {n} images of the training set"
     if imbalanced and multilabel:
         return "a multi-label set cannot be made imbalanced: an image belongs to several classes"
     unknown = [name for name in rare or () if name not in classes]
     if unknown:
-        return f"no class '{unknown[0]}' to be rare; classes are {', '.join(classes)}"
+        return f"rare lists '{unknown[0]}', which is no class; classes are {', '.join(classes)}"
     if rare and len(rare) >= len(classes):
-        return "every class is to be rare; leave out one"
+        return "rare lists every class; leave out at least one"
     if rare is not None and not rare:
-        return "rare lists no class; leave it out to have the seed draw them"
-    return "a class is listed as rare twice" if rare and len(set(rare)) < len(rare) else None
+        return "rare lists no class; leave out rare to draw them with the seed"
+    return "rare lists a class twice" if rare and len(set(rare)) < len(rare) else None
 
 
 def _check_ratio(ratio: float) -> None:

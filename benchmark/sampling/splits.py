@@ -1,4 +1,4 @@
-"""Which images train and which test; images of one group (patient, lesion) are never on both sides."""
+"""Splits into training and test sets that never divide a group (patient, lesion) between them."""
 
 from __future__ import annotations
 
@@ -13,32 +13,45 @@ from benchmark.datasets.base import Dataset
 from benchmark.datasets.duplicates import image_digests
 from benchmark.errors import UserError
 from benchmark.sampling.stratify import (
+    assign_folds,
+    assign_inner_folds,
     count_labels,
-    deal_inner_folds,
-    deal_units,
     find_missing_labels,
 )
 from benchmark.utils.notes import SHARED, Note, NoteKind
 from benchmark.utils.text import format_count
 
 MOST_REPEATS = 1000
-TRIES = 20  # of dealing units that hold several classes
+TRIES = 20  # attempts at assigning units that contain several classes
 
 Indices = NDArray[np.int64]
 Fold = tuple[Indices, Indices]
 
 
 def official_split(dataset: Dataset) -> list[Fold]:
-    """Train on the official training set, test on the official test set.
+    """Train on the official training set and test on the official test set.
 
-    The official validation set, where there is one, is what models and strategies choose by: early
-    stopping and tuned thresholds use it in place of inner folds (see ``select_official_validation``). It
-    never trains and never counts in a value of the test set.
+    If there is an official validation set, early stopping and tuned thresholds use it in place of
+    inner folds (see ``select_official_validation``). It is neither trained on nor tested on.
+
+    Parameters
+    ----------
+    dataset : Dataset
+
+    Returns
+    -------
+    folds : list of (train, test)
+        One pair of (n,) int64 index arrays.
 
     Raises
     ------
     UserError
         The data set has no official split, or a group is on both sides of it.
+
+    See Also
+    --------
+    validation_split : Tests on the official validation set.
+    holdout_split, stratified_kfold : Splits of a data set without an official one.
     """
     if not has_official_split(dataset):
         raise UserError(
@@ -48,14 +61,14 @@ def official_split(dataset: Dataset) -> list[Fold]:
 
 
 def select_official_validation(dataset: Dataset) -> tuple[Indices, int]:
-    """Images of the official validation set that share no group with its training or test set.
+    """Select the official validation images that share no group with the training or test set.
 
     Returns
     -------
     indices : (n,) int64
-        Empty where there is no validation set.
+        Empty if there is no validation set.
     n_left_out : int
-        Images left out because of their group.
+        Number of validation images that were left out because of their group.
     """
     if dataset.subset is None:
         return np.empty(0, dtype=np.int64), 0
@@ -67,12 +80,18 @@ def select_official_validation(dataset: Dataset) -> tuple[Indices, int]:
 
 
 def validation_split(dataset: Dataset) -> list[Fold]:
-    """Train on the official training set, test on the official validation set: for choosing among entries, not for citing.
+    """Train on the official training set and test on the official validation set.
+
+    Use it to choose among configurations; report results on the test set.
 
     Raises
     ------
     UserError
-        The data set has no official training and validation set, or a group is on both sides of it.
+        The data set has no official validation set, or a group is on both sides of the split.
+
+    See Also
+    --------
+    official_split : Tests on the official test set.
     """
     if dataset.subset is None or not {"train", "val"} <= set(dataset.subset):
         raise UserError(
@@ -97,19 +116,38 @@ def _make_official_fold(dataset: Dataset, train_part: str, test_part: str) -> Fo
 
 
 def holdout_split(dataset: Dataset, test_size: float = 0.2, seed: int = 42) -> list[Fold]:
-    """One stratified split; whole groups, and every class on both sides.
+    """One stratified split into a training and a test set, with every class in both.
+
+    Groups are never divided.
 
     Parameters
     ----------
     dataset : Dataset
-    test_size : float in (0, 1)
-        Share of the images that test; with groups, and with several labels per image, nearly so.
-    seed : int
+    test_size : float in (0, 1), default=0.2
+        Share of the images in the test set; approximate for groups and for multi-label targets.
+    seed : int, default=42
+
+    Returns
+    -------
+    folds : list of (train, test)
+        One pair of (n,) int64 index arrays, sorted.
 
     Raises
     ------
     UserError
-        ``test_size`` is no such share, or a class would be missing from one side.
+        ``test_size`` is out of range, or a class would be missing from one side.
+
+    Examples
+    --------
+    >>> targets = np.array([0, 0, 0, 1, 1, 1, 1, 1])
+    >>> images = np.zeros((8, 4, 4, 1), dtype=np.uint8)
+    >>> ((train, test),) = holdout_split(Dataset("d", images, targets, ("a", "b")), test_size=0.25)
+    >>> len(train), targets[test].tolist()
+    (6, [0, 1])
+
+    See Also
+    --------
+    stratified_kfold : Every image is in one test set.
     """
     if not 0 < test_size < 1:
         raise UserError(f"holdout: test_size is a share between 0 and 1, not {test_size}")
@@ -129,37 +167,56 @@ def holdout_split(dataset: Dataset, test_size: float = 0.2, seed: int = 42) -> l
                 == counts.any(axis=0).sum()
             ):
                 return [(np.sort(train), np.sort(test))]
-        except ValueError:  # too few images for scikit-learn to have every class on both sides
+        except ValueError:  # too few images for scikit-learn to put every class on both sides
             pass
-    part = _deal_every_class(dataset, counts, np.array([1 - test_size, test_size]), seed)
-    if part is None:
+    fold_of_unit = _assign_complete_folds(
+        dataset, counts, np.array([1 - test_size, test_size]), seed
+    )
+    if fold_of_unit is None:
         raise UserError(
-            f"dataset '{dataset.name}': no holdout was found that has every class on both sides; "
-            f"use stratified_kfold(folds=2), or {_suggest_class_change(dataset)}"
+            f"dataset '{dataset.name}': found no holdout with every class in the training and in "
+            f"the test set; use stratified_kfold(folds=2), or {_suggest_class_change(dataset)}"
         )
-    return [_make_fold(part[unit], 1)]
+    return [_make_fold(fold_of_unit[unit], 1)]
 
 
 def stratified_kfold(
     dataset: Dataset, folds: int = 3, repeats: int = 1, seed: int = 42
 ) -> list[Fold]:
-    """Stratified k-fold, repeated with other shuffles; whole groups, and every class in every test set.
+    """Stratified k-fold cross-validation, optionally repeated, with every class in every test set.
 
-    Images of one label each and without groups are dealt by scikit-learn's ``StratifiedKFold``,
-    others by iterative stratification (see ``deal_units``).
+    Groups are never divided. Images with one label each and without groups are assigned by
+    scikit-learn's ``StratifiedKFold``, others by iterative stratification (see ``assign_folds``).
 
     Parameters
     ----------
     dataset : Dataset
-    folds : int
-    repeats : int
-        Repetition r shuffles with seed + r.
-    seed : int
+    folds : int, default=3
+    repeats : int, default=1
+        Repetition r shuffles with ``seed + r``.
+    seed : int, default=42
+
+    Returns
+    -------
+    folds : list of (train, test)
+        ``folds * repeats`` pairs of (n,) int64 index arrays.
 
     Raises
     ------
     UserError
-        ``folds`` or ``repeats`` is too small, or a class would be missing from a test set.
+        ``folds`` or ``repeats`` is out of range, or a class would be missing from a test set.
+
+    Examples
+    --------
+    >>> targets = np.array([0, 0, 0, 1, 1, 1])
+    >>> images = np.zeros((6, 4, 4, 1), dtype=np.uint8)
+    >>> folds = stratified_kfold(Dataset("d", images, targets, ("a", "b")), folds=3)
+    >>> [sorted(targets[test].tolist()) for _, test in folds]
+    [[0, 1], [0, 1], [0, 1]]
+
+    See Also
+    --------
+    holdout_split : A single split.
     """
     if folds < 2 or repeats < 1:
         raise UserError(
@@ -178,21 +235,21 @@ def _make_folds(dataset: Dataset, folds: int, seed: int) -> list[Fold]:
     if dataset.groups is None and not dataset.multilabel:
         kfold = StratifiedKFold(folds, shuffle=True, random_state=seed)
         return list(kfold.split(dataset.targets, dataset.targets))
-    part = _deal_every_class(dataset, counts, np.ones(folds), seed)
-    if part is None:
+    fold_of_unit = _assign_complete_folds(dataset, counts, np.ones(folds), seed)
+    if fold_of_unit is None:
         fewer = (
             k
             for k in range(folds - 1, 1, -1)
-            if _deal_every_class(dataset, counts, np.ones(k), seed) is not None
+            if _assign_complete_folds(dataset, counts, np.ones(k), seed) is not None
         )
-        works = next(fewer, None)
+        feasible = next(fewer, None)
+        unit_with_article = "an image" if dataset.groups is None else "a group"
         raise UserError(
-            f"dataset '{dataset.name}': no {folds} folds were found that have every class in every "
-            "test set, as "
-            f"{'an image' if dataset.groups is None else 'a group'} may hold several classes: "
-            + (_suggest_folds(works) if works else _suggest_class_change(dataset))
+            f"dataset '{dataset.name}': found no {folds} folds with every class in every test set, "
+            f"because {unit_with_article} can have several classes: "
+            + (_suggest_folds(feasible) if feasible else _suggest_class_change(dataset))
         )
-    return [_make_fold(part[unit], k) for k in range(folds)]
+    return [_make_fold(fold_of_unit[unit], k) for k in range(folds)]
 
 
 def _suggest_folds(n: int) -> str:
@@ -209,8 +266,8 @@ def _suggest_other_groups(dataset: Dataset) -> str:
     return "" if dataset.groups is None else " from other groups"
 
 
-def _make_fold(part: NDArray[np.int64], test: int) -> Fold:
-    return np.flatnonzero(part != test), np.flatnonzero(part == test)
+def _make_fold(fold_of_image: NDArray[np.int64], test: int) -> Fold:
+    return np.flatnonzero(fold_of_image != test), np.flatnonzero(fold_of_image == test)
 
 
 def _unit_name(dataset: Dataset) -> str:
@@ -220,12 +277,12 @@ def _unit_name(dataset: Dataset) -> str:
 def _check_enough_units(
     dataset: Dataset, counts: NDArray[np.int64], folds: int, split: str
 ) -> None:
-    """Refuse folds of which some would lose a class, with the number of folds that works."""
+    """Refuse a number of folds with which a class would be missing; suggest one that works."""
     unit = _unit_name(dataset)
     if len(counts) < 2:
         raise UserError(
             f"dataset '{dataset.name}': all {len(dataset.targets)} images are of 1 {unit}"
-            f"{' (patient, lesion), which is never split' if unit == 'group' else ''}; "
+            f"{' (patient, lesion), which is never divided' if unit == 'group' else ''}; "
             f"{split} needs at least 2 {unit}s"
         )
     counts = counts[:, : len(dataset.classes)]
@@ -235,7 +292,7 @@ def _check_enough_units(
         return
     n_units, n_images = int(units[rarest]), int(images[rarest])
     in_groups = "" if unit == "image" else f" in {n_units} group{'s' if n_units > 1 else ''}"
-    more = dataset.classes[2:]  # of two, neither can be missed
+    more = dataset.classes[2:]  # of only two classes, none can be left out
     advice = (
         "leave the class out, or merge it with another"
         if more
@@ -252,21 +309,24 @@ def _check_enough_units(
     )
 
 
-def _deal_every_class(
+def _assign_complete_folds(
     dataset: Dataset, counts: NDArray[np.int64], shares: NDArray[np.float64], seed: int
 ) -> NDArray[np.int64] | None:
-    """Part of each unit such that every part has every class; None where none of some tries gives that."""
+    """Assign units to folds so that every fold has every class; None if ``TRIES`` attempts fail."""
     for attempt in range(TRIES):
-        part = deal_units(counts, shares, seed + 1000 * attempt)
-        if not len(find_missing_labels(counts[:, : len(dataset.classes)], part, len(shares))):
-            return part
+        assigned = assign_folds(counts, shares, seed + 1000 * attempt)
+        if not len(find_missing_labels(counts[:, : len(dataset.classes)], assigned, len(shares))):
+            return assigned
     return None
 
 
 def _find_units(
     dataset: Dataset, indices: Indices | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Unit of each image, and each unit's images of each class; of several labels per image also those without each."""
+    """Return the unit of each image, and the number of images per unit and class.
+
+    For multi-label targets, further columns count the images without each label.
+    """
     chosen = slice(None) if indices is None else indices
     targets, groups = dataset.targets[chosen], dataset.groups
     if dataset.multilabel:  # the absence of a label is stratified as its presence is
@@ -277,28 +337,29 @@ def _find_units(
 def inner_folds(dataset: Dataset, train: Indices, folds: int = 3) -> list[Fold]:
     """Split a training set again, stratified and grouped as the data set is.
 
-    Every class is in every training side: an image (with groups, a group) that alone has a class is
-    always trained on and never held out.
+    Every class is in the training set of every inner fold: the only image, or the only group, of a
+    class is always trained on and never held out.
 
     Parameters
     ----------
     dataset : Dataset
-    train : indices
-    folds : int
-        Fewer where there are fewer images or groups.
+    train : (n,) int64
+        Indices of the training set.
+    folds : int, default=3
+        Fewer are made if there are fewer images or groups.
 
     Returns
     -------
     list of (positions to train on, positions held out)
-        Positions in ``train``, not indices; empty where nothing can be held out.
+        Positions in ``train``, not indices; empty if nothing can be held out.
     """
     unit, counts = _find_units(dataset, train)
-    fold = deal_inner_folds(counts, folds, seed=0)[unit]
+    fold = assign_inner_folds(counts, folds, seed=0)[unit]
     return [_make_fold(fold, k) for k in np.unique(fold[fold >= 0])]
 
 
 def note_shared_images(dataset: Dataset, train: Indices, test: Indices) -> list[Note]:
-    """Say how many test images are also in the training set, pixel for pixel: copies made before the split, as by resampling."""
+    """Note how many test images are also in the training set, pixel for pixel."""
     if dataset not in _DIGESTS:
         _DIGESTS[dataset] = image_digests(dataset.images)
     digests = _DIGESTS[dataset]
@@ -316,13 +377,12 @@ def note_shared_images(dataset: Dataset, train: Indices, test: Indices) -> list[
     )
 
 
-_DIGESTS: WeakKeyDictionary[Dataset, NDArray[np.uint64]] = (
-    WeakKeyDictionary()
-)  # computed once as long as the data set is in use
+# computed once per data set, as long as it is in use
+_DIGESTS: WeakKeyDictionary[Dataset, NDArray[np.uint64]] = WeakKeyDictionary()
 
 
 def has_official_split(dataset: Dataset) -> bool:
-    """Whether the data set came with both a training and a test set."""
+    """Whether the data set has an official training set and an official test set."""
     return dataset.subset is not None and {"train", "test"} <= set(dataset.subset)
 
 

@@ -132,7 +132,7 @@ def test_what_cannot_be_made_so_is_skipped_with_the_reason(digits, make_cell, tm
         in build_components(make_cell(digits, train_size=2000), digits).refusal_reason()
     )
     assert (
-        "no class 'cat' to be rare"
+        "rare lists 'cat', which is no class"
         in build_components(
             make_cell(digits, imbalance="step(ratio=2, rare=('cat',))"), digits
         ).refusal_reason()

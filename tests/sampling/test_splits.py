@@ -195,7 +195,7 @@ def test_folds_that_no_assignment_of_mixed_groups_can_complete_are_refused_with_
     # a is in the groups 0, 1 and 2, b in 0, 1 and 3: of 3 folds, 2 and 3 are in the same; c is in
     # 2, 3 and 4
     groups, labels = [0, 1, 2, 0, 1, 3, 2, 3, 4], [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    with pytest.raises(UserError, match=r"no 3 folds were found.*use folds=2"):
+    with pytest.raises(UserError, match=r"found no 3 folds with every class.*use folds=2"):
         stratified_kfold(of(labels, groups), folds=3)
     assert len(stratified_kfold(of(labels, groups), folds=2)) == 2
 
