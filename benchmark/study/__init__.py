@@ -1,10 +1,10 @@
-"""A study, its axes and its cells."""
+"""Studies, their axes, and the cells that they expand into."""
 
 from importlib import import_module
 from typing import Any
 
 _PUBLIC = {"Study": "study", "load_study": "study", "Cell": "cell", "Axis": "axes"}
-__all__ = ["Axis", "Cell", "Study", "load_study"]  # given by __getattr__
+__all__ = ["Axis", "Cell", "Study", "load_study"]  # provided by __getattr__
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The axes of a study, each declared once: what may differ from cell to cell."""
+"""The axes of a study, each declared once: the dimensions in which cells differ."""
 
 from __future__ import annotations
 
@@ -11,57 +11,63 @@ from benchmark.errors import UserError
 from benchmark.plugins.spec import Spec, join_labels, parse_sum
 from benchmark.utils.text import short_repr
 
-IMAGES = "images"  # stands for the extractor of a model that takes images
+IMAGES = "images"  # label in place of an extractor, for a model that takes images
 NONE = "none"
 
 
 class Role(StrEnum):
-    """What an axis is to a cell."""
+    """What an axis means in a table."""
 
-    CONDITION = (
-        "condition"  # what a configuration is evaluated under; tables are made within one condition
-    )
-    CONFIGURATION = "configuration"  # what is compared: one line of a leaderboard
-    REPLICATE = "replicate"  # what values are averaged over
+    # what configurations are evaluated under; each condition has a table of its own
+    CONDITION = "condition"
+    # what is compared: one line of a leaderboard
+    CONFIGURATION = "configuration"
+    # what metrics are averaged over
+    REPLICATE = "replicate"
 
 
 @dataclass(frozen=True)
 class Axis:
     """One dimension of a study.
 
-    The key of a study in YAML, the option of the command line, the column of the rows, and where
-    tables show it are all derived from this.
+    The key in a study file, the command-line option, the column of the rows, and the place in
+    tables are all derived from this declaration.
 
     Parameters
     ----------
     name : str
-        Column of the rows; option of the command line, with a hyphen for an underscore.
+        Column of the rows. The command-line option is the same, with hyphens for underscores.
     plural : str
-        Key of a study.
+        Key in a study file.
     role : Role
     help : str
-        What the option takes, for people.
+        Help text of the command-line option.
     read : callable (entry) -> value
-        Reads one entry as YAML or the command line gives it, and a label as a row has it; raises
+        Reads one entry of a study file or the command line, or a label stored in a row; raises
         UserError. A value is a `Spec`, a tuple of them (concatenated or combined), a number or a
-        text.
+        str.
     kind : str or None
-        Kind of component that a `Spec` names, as the registry calls it.
+        Registry that a `Spec` is looked up in, such as 'extractor'; None if entries name no
+        component.
     default : tuple or None
-        Entries where a study names none; None if it must name one.
+        Entries of a study that does not list the axis; None if it must list it.
     column : type
-        Of its column: str, int or float.
+        Type of the column in the rows: str, int or float.
     amount : str or None
         Parameter of a `Spec` that is a number to plot against, such as the ratio of an imbalance.
     title : callable (label) -> str
-        What the title of a table says of a condition other than the default.
+        Describes a condition other than the default in the title of a table.
     given : tuple or None
-        Arguments with which the function of a `Spec` is called once when a study is read, so that a
-        wrong parameter is said before anything is run; None if it is not called.
+        Arguments for calling the function of a `Spec` once when a study is read, so that a wrong
+        parameter is reported before anything is run; None if it is not called.
+
+    See Also
+    --------
+    AXES : All axes.
 
     Examples
     --------
-    >>> axis_named("imbalance").read("step(ratio=10)").label
+    >>> find_axis("imbalance").read("step(ratio=10)").label
     'step(ratio=10)'
     """
 
@@ -79,33 +85,33 @@ class Axis:
 
     @property
     def option_name(self) -> str:
-        """Option of the command line."""
+        """Command-line option, such as ``--train-size``."""
         return f"--{self.name.replace('_', '-')}"
 
     @property
     def default_label(self) -> Any:
-        """Label of the entry where a study names none; None if it must name one, or may have none at all."""
+        """Label of the first default entry; None if there is no default."""
         return value_label(self.read(self.default[0])) if self.default else None
 
     def read_all(self, entries: Any) -> tuple[Any, ...]:
-        """Read the entries of a study; a single one counts as a list of one."""
+        """Read the entries of a study; a single entry counts as a list of one."""
         return tuple(self.read(entry) for entry in as_tuple(entries))
 
 
 def as_tuple(value: Any) -> Any:
-    """A single entry as a list of one."""
+    """Return a list or tuple as a tuple, and anything else as a tuple of one."""
     return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
 def value_label(value: Any) -> Any:
-    """What stands in a row for a value of an axis; ``Axis.read`` reads it back."""
+    """Return the label of a value of an axis, as stored in a row; ``Axis.read`` reads it back."""
     if isinstance(value, Spec):
         return value.label
     return (join_labels(value) or IMAGES) if isinstance(value, tuple) else value
 
 
 def read_sum(entry: Any) -> tuple[Spec, ...]:
-    """Read an entry in which ``a + b`` concatenates extractors, or combines strategies."""
+    """Read an entry in which ``a + b`` concatenates extractors or combines strategies."""
     return entry if isinstance(entry, tuple) else parse_sum(entry)
 
 
@@ -120,13 +126,13 @@ def read_train_size(entry: Any) -> float:
     if 2 <= number < 2**53 and number.is_integer():
         return int(number)
     raise UserError(
-        f"cannot read the training size {short_repr(entry)}: write a share such as 0.5 (1.0 is all) or "
-        "a number of images from 2"
+        f"cannot read the training size {short_repr(entry)}: write a share such as 0.5 (1.0 is "
+        "all) or a number of images, at least 2"
     )
 
 
 def read_seed(entry: Any) -> int:
-    """Read a whole number that a row of the database can hold."""
+    """Read a seed: an integer that fits into a 64-bit column of the database."""
     try:
         seed = (
             None
@@ -137,13 +143,13 @@ def read_seed(entry: Any) -> int:
         seed = None
     if seed is None or not -(2**63) <= seed < 2**63:
         raise UserError(
-            f"cannot read the seed {short_repr(entry)}: write a whole number within 2**63 of 0"
+            f"cannot read the seed {short_repr(entry)}: write a whole number from -2**63 to 2**63-1"
         )
     return seed
 
 
 def describe_train_size(train_size: float) -> str:
-    """Say how much of the training set was used."""
+    """Describe a training size in words."""
     if train_size == 1:
         return "all of the training set"
     return (
@@ -154,28 +160,29 @@ def describe_train_size(train_size: float) -> str:
 
 
 AXES: tuple[Axis, ...] = (
-    Axis("dataset", "datasets", Role.CONDITION, "Data set", kind="dataset"),
     Axis(
-        *("imbalance", "imbalances", Role.CONDITION, "Imbalance, such as 'step(ratio=10)',"),
+        *("dataset", "datasets", Role.CONDITION, "Data set, such as breastmnist or folder:PATH"),
+        kind="dataset",
+    ),
+    Axis(
+        *("imbalance", "imbalances", Role.CONDITION, "Imbalance, such as 'step(ratio=10)'"),
         kind="imbalance",
         default=(NONE,),
         amount="ratio",
         given=(2,),
     ),
     Axis(
-        *(
-            "train_size",
-            "train_sizes",
-            Role.CONDITION,
-            "Share (0.5) or number (100) of the training images",
-        ),
+        "train_size",
+        "train_sizes",
+        Role.CONDITION,
+        "Share (such as 0.5) or number (such as 100) of the training images to use",
         read=read_train_size,
         default=(1.0,),
         column=float,
         title=describe_train_size,
     ),
     Axis(
-        *("occlusion", "occlusions", Role.CONDITION, "Occlusion, such as 'boxes(share=0.25)',"),
+        *("occlusion", "occlusions", Role.CONDITION, "Occlusion, such as 'boxes(share=0.25)'"),
         kind="occlusion",
         default=(NONE,),
         amount="share",
@@ -183,7 +190,7 @@ AXES: tuple[Axis, ...] = (
         given=(),
     ),
     Axis(
-        *("extractor", "extractors", Role.CONFIGURATION, "Extractor, such as 'hog + pixels',"),
+        *("extractor", "extractors", Role.CONFIGURATION, "Extractor, such as 'hog + pixels'"),
         read=read_sum,
         kind="extractor",
         default=(),
@@ -192,7 +199,7 @@ AXES: tuple[Axis, ...] = (
         "strategy",
         "strategies",
         Role.CONFIGURATION,
-        "Strategy",
+        "Strategy against class imbalance, such as smote",
         read=read_sum,
         kind="strategy",
         default=(NONE,),
@@ -201,7 +208,7 @@ AXES: tuple[Axis, ...] = (
         "model",
         "models",
         Role.CONFIGURATION,
-        "Model, such as 'rbf_svm(C=10)',",
+        "Model, such as 'rbf_svm(C=10)'",
         kind="model",
         default=(),
     ),
@@ -210,17 +217,17 @@ AXES: tuple[Axis, ...] = (
 
 
 def find_axis(name: str) -> Axis:
-    """Find an axis by its name."""
+    """Return the axis of this name."""
     return next(axis for axis in AXES if axis.name == name)
 
 
 def axes_with_roles(*roles: Role) -> tuple[Axis, ...]:
-    """Axes of some roles, role by role."""
+    """Return the axes with the given roles, in the order of the roles."""
     return tuple(axis for role in roles for axis in AXES if axis.role == role)
 
 
 def label_names() -> tuple[str, ...]:
-    """Labels of a cell in the order in which its row has them: those of the axes, and what they are read on."""
+    """Return the names of a cell's labels, in the order of the columns of its row."""
     dataset, *conditions = (axis.name for axis in axes_with_roles(Role.CONDITION))
     configuration, replicates = (
         (axis.name for axis in axes_with_roles(role))

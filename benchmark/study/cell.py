@@ -1,4 +1,4 @@
-"""One evaluation, its content key, and the seeds derived from it."""
+"""A cell: one evaluation, its content key, and the seeds derived from it."""
 
 from __future__ import annotations
 
@@ -12,24 +12,37 @@ from benchmark.plugins.spec import ResolvedSpec, Spec
 from benchmark.study.axes import AXES, Role, label_names, value_label
 from benchmark.utils.hashing import derive_seed, digest_of
 
-PROTOCOL = 2  # part of every key: raise it when the harness itself changes what a cell computes
+PROTOCOL = 2  # in every key: raise it when the harness itself changes what a cell computes
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What is evaluated once: everything that decides a result, and nothing else.
+    """One evaluation: everything that determines its result, and nothing else.
 
     Parameters
     ----------
     fingerprint : str
         Digest of the data set's images, targets, classes, groups and official split.
     size : int or None
-        Side the images were brought to; None leaves it to the data set.
-    split : Spec
+        Side in pixels that the images are resized to; None for the data set's own size.
+    split : ResolvedSpec
     fold : int
     values : mapping
-        Value on each axis, by its name: a resolved `Spec`, a tuple of them, or a number. Those that
-        every study has are properties, too.
+        Value on each axis, by the name of the axis: a `ResolvedSpec`, a tuple of them, or a number.
+        Those of the built-in axes are also properties.
+
+    Examples
+    --------
+    >>> from benchmark import load_study
+    >>> from benchmark.evaluation.plan import make_plan
+    >>> study = load_study("digits", extractors=["hog"], models=["knn"])
+    >>> cell = next(make_plan(study).cells())
+    >>> cell.model.label, cell.train_size, cell.fold
+    ('knn', 1.0, 0)
+
+    See Also
+    --------
+    benchmark.study.Study : Spans the cells.
     """
 
     fingerprint: str
@@ -40,7 +53,7 @@ class Cell:
 
     @property
     def dataset(self) -> Spec:
-        """Data set; its fingerprint decides a result, and not where its images are."""
+        """Data set; the fingerprint determines a result, not the place of the images."""
         return self.values["dataset"]
 
     @property
@@ -50,22 +63,22 @@ class Cell:
 
     @property
     def train_size(self) -> float:
-        """Share (up to 1, all) or number (above) of the training images that are used."""
+        """Share (up to 1.0) or number (above 1) of the training images that are used."""
         return self.values["train_size"]
 
     @property
     def occlusion(self) -> ResolvedSpec:
-        """What of the images is covered."""
+        """Which regions of the images are covered."""
         return self.values["occlusion"]
 
     @property
     def extractor(self) -> tuple[ResolvedSpec, ...]:
-        """Extractors, concatenated if there are several; none when the model takes images."""
+        """Extractors whose features are concatenated; empty if the model takes images."""
         return self.values["extractor"]
 
     @property
     def strategy(self) -> tuple[ResolvedSpec, ...]:
-        """One or more strategies, combined."""
+        """Strategies, applied one after the other."""
         return self.values["strategy"]
 
     @property
@@ -75,12 +88,12 @@ class Cell:
 
     @property
     def seed(self) -> int:
-        """Seed that all chance in the cell comes from."""
+        """Seed of all random numbers in the cell."""
         return self.values["seed"]
 
     @property
     def identity(self) -> dict[str, Any]:
-        """The labels that stand in its row."""
+        """Labels that identify the cell in its row, by column."""
         labels = {name: value_label(value) for name, value in self.values.items()}
         labels |= {
             "fingerprint": self.fingerprint,
@@ -103,7 +116,7 @@ class Cell:
 
     @cached_property
     def key(self) -> str:
-        """Content key: another parameter, other code or other data is another key."""
+        """Content key; it differs if any parameter, code or data differs."""
         replicates = {
             axis.name: self.values[axis.name] for axis in AXES if axis.role == Role.REPLICATE
         }
@@ -117,17 +130,17 @@ class Cell:
             {**content, **replicates, "dataset": self.dataset.label, "size": self.size}
         )
 
-    def seed_for(self, part: str) -> int:
-        """Seed of one part of the evaluation ('extractor', 'strategy', 'model').
+    def seed_for(self, component: str) -> int:
+        """Return the seed of one component: 'extractor', 'strategy' or 'model'.
 
-        It depends on the study's seed and the fold only, so that entries of a table differ in what
-        they do, not in luck, and a cell run alone equals the same cell run in company.
+        It depends on the cell's seed and fold only. Configurations therefore share their random
+        numbers, and a cell gives the same result alone as among others.
         """
-        return derive_seed(f"{self.seed}/{self.fold}/{part}", 28)
+        return derive_seed(f"{self.seed}/{self.fold}/{component}", 28)
 
 
 def default_values() -> dict[str, Any]:
-    """Value on each axis where a study names none, by the name of the axis; resolved."""
+    """Return the resolved default value of each axis that has one, by the name of the axis."""
     return {
         axis.name: resolve_value(axis.kind, axis.read(axis.default[0]))
         for axis in AXES
@@ -136,13 +149,13 @@ def default_values() -> dict[str, Any]:
 
 
 def resolve_value(kind: str | None, value: Any, plugins: tuple[str, ...] = ()) -> Any:
-    """Find the code of a value of an axis: of a `Spec` or of each of several; a number is as it is."""
+    """Resolve a `Spec`, or each of a tuple of them; return any other value as it is."""
     if isinstance(value, tuple):
-        return tuple(resolve_value(kind, part, plugins) for part in value)
+        return tuple(resolve_value(kind, item, plugins) for item in value)
     return resolve_spec(kind, value, plugins) if kind and isinstance(value, Spec) else value
 
 
 def _describe_value(value: Any) -> Any:
     if isinstance(value, ResolvedSpec):
         return describe_spec(value)
-    return [describe_spec(part) for part in value] if isinstance(value, tuple) else value
+    return [describe_spec(item) for item in value] if isinstance(value, tuple) else value

@@ -1,4 +1,4 @@
-"""A study: the YAML file that spans the cells."""
+"""A study: which data sets, extractors, strategies and models are compared, as read from YAML."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MOST_CELLS = 1_000_000  # of a study, per fold
 
 
 def _make_axis_field(axis: Axis) -> tuple[Any, Any]:
-    """Type and default of the key of a study that lists the entries of an axis."""
+    """Return the type and default of the field that lists the entries of an axis."""
     kind = Annotated[tuple[Any, ...], BeforeValidator(axis.read_all)]
     if axis.default is None:
         return kind, Field(min_length=1)
@@ -48,50 +48,63 @@ def _read_pipelines(value: Any) -> tuple[tuple[tuple[Spec, ...], Spec], ...]:
             continue
         if not isinstance(entry, dict) or set(entry) != {"extractor", "model"}:
             raise UserError(
-                f"cannot read {short_repr(entry)} in pipelines: write {{extractor: hog + pixels, model: "
-                "rbf_svm}"
+                f"cannot read {short_repr(entry)} in pipelines: write "
+                "{extractor: hog + pixels, model: rbf_svm}"
             )
         extractor = () if entry["extractor"] == IMAGES else read_sum(entry["extractor"])
         pairs.append((extractor, Spec.parse(entry["model"])))
     return tuple(pairs)
 
 
-# a key for each axis; mypy knows of none of them, which is the price of declaring an axis once
+# One field per axis. mypy knows none of them, because axes are declared only once, in AXES.
 _Axes: Any = create_model("_Axes", **{axis.plural: _make_axis_field(axis) for axis in AXES})  # type: ignore[call-overload]
 
 
 class Study(_Axes):
-    """What is compared with what, and how.
+    """Everything that is compared, and how.
 
-    Beside the keys below it has one for each axis (``benchmark.study.axes.AXES``), which lists its
-    entries: ``datasets``, ``imbalances``, ``train_sizes``, ``occlusions``, ``extractors``,
-    ``strategies``, ``models`` and ``seeds``. A model that takes images is run once, not once per
-    extractor. ``a + b`` concatenates extractors, and combines strategies.
+    Besides the parameters below there is one per axis (``benchmark.study.axes.AXES``), which lists
+    the entries of the axis: ``datasets``, ``imbalances``, ``train_sizes``, ``occlusions``,
+    ``extractors``, ``strategies``, ``models`` and ``seeds``. Every combination of entries is a
+    configuration under a condition. A model that takes images is run once, not once per extractor.
+    ``a + b`` concatenates extractors and combines strategies.
 
     Parameters
     ----------
     name : str
-        Names the results folder, ``results/<name>/``.
+        Name of the results folder, ``results/<name>/``.
     description : str
     plugins : tuple of str
         Plug-in files whose classes can be named in the axes.
     pipelines : entries {extractor: ..., model: ...}
-        Pairs to be run beside those that the axes span: for an extractor and a model that were made
-        for each other. The extractor of a model that takes images is called ``images``.
+        Pairs of an extractor and a model to run in addition to those that the axes span, for an
+        extractor and a model that were designed for each other. Write ``images`` as the extractor
+        of a model that takes images.
     split : entry or None
-        official, validation, holdout or stratified_kfold; None is the official split where a data
-        set has one, 3-fold otherwise.
+        official, validation, holdout or stratified_kfold. None is the official split where a data
+        set has one, and 3-fold cross-validation otherwise.
     size : int or None
-        Side, in pixels, the images are brought to; None leaves it to the data set.
+        Side in pixels that the images are resized to; None for the data set's own size.
     time_limit : float or None
-        Seconds that one cell, or the computation of one matrix of features, may take; its worker is
-        killed then.
+        Seconds after which the worker of a cell, or of a matrix of features, is killed.
     memory_limit : int (bytes), str such as '4 GB', or None
-        Resident memory that a worker may hold, memory-mapped matrices not counted; it is killed
-        then. From 250 MB to 1 PiB.
+        Resident memory above which a worker is killed, from 250 MB to 1 PiB; memory-mapped matrices
+        do not count.
     accelerate : bool
-        Support vector machines and random forests by scikit-learn-intelex (extra ``fast``); rows
-        say so, keys do not change.
+        Compute support vector machines and random forests with scikit-learn-intelex (extra
+        ``fast``). It is noted in the rows; keys do not change.
+
+    Examples
+    --------
+    >>> from benchmark import Study
+    >>> study = Study(name="mine", datasets="digits", extractors="hog + pixels", models="knn")
+    >>> study.to_lists()["extractors"], study.to_lists()["seeds"]
+    (['hog + pixels'], [0])
+
+    See Also
+    --------
+    load_study : Read a study from a file, or one that ships with the benchmark.
+    benchmark.run : Run a study.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -111,7 +124,7 @@ class Study(_Axes):
     accelerate: bool = False
 
     def resolve_components(self) -> Study:
-        """Return this study with the code of every name found and every parameter name checked.
+        """Return this study with every entry resolved to its code and its parameters checked.
 
         Raises
         ------
@@ -133,15 +146,16 @@ class Study(_Axes):
             )
             for extractor, model in self.pipelines
         )
-        once = axes | {
-            "pipelines": pairs,
-            "datasets": tuple((spec.name, spec) for spec in axes["datasets"]),
-        }  # one loader loads many
-        _check_listed_once(once, self.to_lists(), self.name)
+        # one loader serves several data sets, so that the name belongs to their identity
+        datasets = tuple((spec.name, spec) for spec in axes["datasets"])
+        _check_listed_once(
+            axes | {"pipelines": pairs, "datasets": datasets}, self.to_lists(), self.name
+        )
         for strategy in self.strategies:
             if len(strategy) > 1 and any(spec.name == "none" for spec in strategy):
                 raise UserError(
-                    f"study '{self.name}': strategies lists {join_labels(strategy)}: 'none' stands alone"
+                    f"study '{self.name}': strategies lists {join_labels(strategy)}: 'none' cannot "
+                    "be combined"
                 )
         for extractor, model in pairs:
             _check_model_input(extractor, model, self.name)
@@ -152,7 +166,7 @@ class Study(_Axes):
 
     def _resolve_axis_value(self, axis: Axis, value: Any) -> Any:
         resolved = resolve_value(axis.kind, value, self.plugins)
-        if axis.given is not None:  # what is wrong with a parameter is said before anything is run
+        if axis.given is not None:  # call the function, which reports a wrong parameter
             import_target(resolved.target)(*axis.given, **dict(resolved.params))
         return resolved
 
@@ -166,13 +180,17 @@ class Study(_Axes):
         if n > MOST_CELLS:
             raise UserError(
                 f"study '{self.name}' spans {format_count(n, 'cell')} per fold, more than "
-                f"{MOST_CELLS}: make several studies of it"
+                f"{MOST_CELLS}: divide it into several studies"
             )
 
     def with_plugins(self, files: list[str]) -> Study:
-        """Add plug-in files, and all that they hold to the axes; beside pipelines alone, pair it with what those are made of."""
+        """Return this study with plug-in files, and with all that they define added to the axes.
+
+        In a study that lists no models, new extractors are paired with the models of its pipelines;
+        in one that lists no extractors, new models with the extractors of its pipelines.
+        """
         plugins = (*self.plugins, *files)
-        found = [(kind, Spec(name)) for file in files for kind, name, _ in list_plugins(file)]
+        defined = [(kind, Spec(name)) for file in files for kind, name, _ in list_plugins(file)]
         paired = [spec for extractor, model in self.pipelines for spec in (*extractor, model)]
         named = {
             spec.name
@@ -180,7 +198,11 @@ class Study(_Axes):
             for spec in axis
         }
         new = {
-            kind: [spec for of, spec in found if of == kind and spec.name not in named]
+            kind: [
+                spec
+                for defined_kind, spec in defined
+                if defined_kind == kind and spec.name not in named
+            ]
             for kind in ("extractor", "model", "strategy")
         }
         on_features = [
@@ -202,14 +224,14 @@ class Study(_Axes):
             "strategies": (*self.strategies, *((spec,) for spec in new["strategy"])),
             "pipelines": (
                 *self.pipelines,
-                *(((spec,), m) for spec in new["extractor"] for m in models),
+                *(((spec,), model) for spec in new["extractor"] for model in models),
                 *product(extractors, on_features),
             ),
         }
         return self.model_copy(update=update)
 
     def to_lists(self) -> dict[str, list[Any]]:
-        """The axes as they are written in YAML."""
+        """Return the entries of each axis, and the pipelines, as they are written in YAML."""
         axes = {
             axis.plural: [value_label(value) for value in getattr(self, axis.plural)]
             for axis in AXES
@@ -221,7 +243,7 @@ class Study(_Axes):
         return axes | {"pipelines": pipelines}
 
     def to_yaml(self) -> str:
-        """YAML that ``load_study`` reads back to the same study."""
+        """Return the study as YAML, which ``load_study`` reads back to an equal study."""
         head = {"name": self.name, "description": self.description, "plugins": list(self.plugins)}
         how = {"split": self.split and self.split.label, "size": self.size}
         limits = {
@@ -237,7 +259,7 @@ class Study(_Axes):
 def _check_model_input(
     extractor: tuple[ResolvedSpec, ...], model: ResolvedSpec, study: str
 ) -> None:
-    """Refuse an extractor for a model that takes images, and ``images`` for one that takes features."""
+    """Refuse an extractor for a model that takes images, and ``images`` for any other model."""
     if takes_images(model) and extractor:
         raise UserError(
             f"study '{study}': {model.label} takes images and no extractor: list it under models, "
@@ -253,41 +275,60 @@ def _check_model_input(
 def _check_listed_once(
     entries: dict[str, Sequence[Any]], labels: dict[str, list[Any]], study: str
 ) -> None:
-    """Refuse entries of an axis that are equal, once every parameter has its value."""
+    """Refuse entries of an axis that are equal once every parameter has its value."""
     for axis, resolved in entries.items():
         first: dict[Any, Any] = {}
         for entry, label in zip(resolved, labels[axis], strict=True):
             content = identifying_content(entry)
             if content in first:
                 same = first[content]
-                twice = (
+                duplicates = (
                     f"{label} twice" if label == same else f"{same} and {label}, which are the same"
                 )
-                raise UserError(f"study '{study}': {axis} lists {twice}")
+                raise UserError(f"study '{study}': {axis} lists {duplicates}")
             first[content] = label
 
 
 def identifying_content(entry: Any) -> Any:
-    """What decides whether two entries of an axis are the same: code and values of all parameters, whatever their names."""
+    """Return a value that is equal for equal entries of an axis.
+
+    Entries are equal if they have the same code and the same values of all parameters, whatever
+    they are called.
+    """
     if isinstance(entry, ResolvedSpec):
         return entry.target, str(sorted(describe_spec(entry)["params"].items(), key=itemgetter(0)))
     return tuple(map(identifying_content, entry)) if isinstance(entry, tuple) else entry
 
 
 def load_study(study: str | Path, **replace: Any) -> Study:
-    """Read a shipped suite by its name, or a YAML file by its path.
+    """Load a suite by its name, or a study file by its path.
 
     Parameters
     ----------
     study : str or Path
+        Name of a suite, such as 'digits', or path of a YAML file.
     **replace
-        Axes and limits to use instead of the file's.
+        Values of keys to use instead of the file's, such as ``extractors=["hog"]``.
+
+    Returns
+    -------
+    Study
 
     Raises
     ------
     UserError
-        There is no such study, it is not valid YAML, or a key or value is wrong (the nearest valid
-        key is named).
+        There is no such study, it is not valid YAML, or a key or value is wrong. The message
+        suggests the nearest valid key.
+
+    Examples
+    --------
+    >>> from benchmark import load_study
+    >>> load_study("digits", models=["knn", "rbf_svm(C=10)"]).to_lists()["models"]
+    ['knn', 'rbf_svm(C=10)']
+
+    See Also
+    --------
+    benchmark.run : Run a study.
     """
     where, text = _read_study_text(str(study))
     content = read_yaml(text, where)
@@ -302,31 +343,38 @@ def load_study(study: str | Path, **replace: Any) -> Study:
     )
     own["name"] = _name_for_datasets(own["name"], own.get("datasets"), replace.get("datasets"))
     if replace.get("extractors") or replace.get("models"):
-        own.pop("pipelines", None)  # other axes were asked for
+        own.pop("pipelines", None)  # the given axes replace the pipelines, too
     given = {key: value for key, value in replace.items() if value not in (None, [])}
-    for key, value in given.items():  # by themselves, so that the file is not blamed for them
+    for key, value in given.items():
+        # check each by itself, so that the message does not name the file
         if key in Study.model_fields:
             make_study({"name": "given", "datasets": ["given"], key: value}, key)
     return make_study(own | given, where)
 
 
 def _name_for_datasets(name: Any, own: Any, datasets: Any) -> Any:
-    """Name of a study, which says so when it is run on other data than its own."""
+    """Return the name of a study, with its data sets appended if they are not the file's own."""
     labels = [str(entry) for entry in as_tuple(datasets or ())]
     if not labels or not isinstance(name, str) or labels == [str(entry) for entry in as_tuple(own)]:
         return name
-    return f"{name}-on-{'-and-'.join(re.sub(r'[^0-9A-Za-z.]+', '-', label).strip('-') for label in labels)}"[
-        :100
-    ]
+    words = (re.sub(r"[^0-9A-Za-z.]+", "-", label).strip("-") for label in labels)
+    return f"{name}-on-{'-and-'.join(words)}"[:100]
 
 
 def make_study(content: dict[str, Any], where: str) -> Study:
-    """Study of what a file, or a command, says; ``where`` is how messages call that.
+    """Make a study from the content of a file or the options of a command.
+
+    Parameters
+    ----------
+    content : dict
+        Values by the keys of a study.
+    where : str
+        Name of the file or command, for messages.
 
     Raises
     ------
     UserError
-        A key or value is wrong; the nearest valid key is named.
+        A key or value is wrong. The message suggests the nearest valid key.
     """
     try:
         return Study.model_validate(content)
@@ -337,15 +385,15 @@ def make_study(content: dict[str, Any], where: str) -> Study:
 
 
 def read_suites() -> dict[str, str]:
-    """Names and texts of the studies that ship."""
-    found = (
+    """Return the YAML text of each suite, the studies that ship with the package, by name."""
+    files = (
         file
         for file in resources.files("benchmark").joinpath("suites").iterdir()
         if file.name.endswith(".yaml")
     )
     return {
         file.name.removesuffix(".yaml"): file.read_text(encoding="utf-8")
-        for file in sorted(found, key=lambda file: file.name)
+        for file in sorted(files, key=lambda file: file.name)
     }
 
 
@@ -360,15 +408,13 @@ def _read_study_text(study: str) -> tuple[str, str]:
 
 
 def _explain_validation_error(where: str, error: ValidationError) -> UserError:
-    first = min(
-        error.errors(), key=lambda found: found["type"] != "extra_forbidden"
-    )  # a misspelt key explains a missing one
+    # a misspelt key comes first: it explains a missing one
+    first = min(error.errors(), key=lambda details: details["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden" and key in ("metric", "metrics"):
         return UserError(
             f"{where}: a study has no key '{key}': all metrics are computed; choose one when you "
-            "read the results, "
-            "as in: table DIR --metric auc"
+            "read the results, as in: table DIR --metric auc"
         )
     if first["type"] == "extra_forbidden":
         return UserError(f"{where}: {unknown_name_error('key', key, Study.model_fields)}")

@@ -155,7 +155,7 @@ def test_a_misspelt_key_names_the_file_the_key_and_the_nearest_one(tmp_path):
         ({"extractors": ["hog", "hog"]}, "lists hog twice"),
         (
             {"strategies": ["none", "none + random_over"]},
-            r"none \+ random_over: 'none' stands alone",
+            r"none \+ random_over: 'none' cannot be combined",
         ),
         ({"seeds": [3, 3]}, "seeds lists 3 twice"),
         (
