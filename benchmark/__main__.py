@@ -1,4 +1,4 @@
-"""``python -m benchmark``."""
+"""Entry point of ``python -m benchmark``."""
 
 from __future__ import annotations
 
@@ -21,15 +21,14 @@ PROGRAM = "python -m benchmark"
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one line and exit code 2."""
+    """Run the command line; an error that the user can fix is one line and exit code 2."""
     _silence_libraries()
     try:
         status = app(sys.argv[1:] or ["--help"], prog_name=PROGRAM, standalone_mode=False)
     except UserError as error:
         _exit_with_error(str(error))
-    except (
-        OSError
-    ) as error:  # such as a folder that is closed to this user, or a name that is too long
+    except OSError as error:
+        # for example, a folder that this user may not read, or a name that is too long
         if error.filename is None:
             raise
         _exit_with_error(f"cannot use {shorten_text(str(error.filename), 300)}: {error.strerror}")
@@ -41,7 +40,7 @@ def main() -> None:
 
 
 def _silence_libraries() -> None:
-    """Keep what libraries warn of off the terminal, where it would surround an error: rows have it in their notes."""
+    """Keep warnings of libraries off the terminal; rows have them in their notes."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     logging.getLogger().addHandler(logging.NullHandler())
@@ -50,10 +49,10 @@ def _silence_libraries() -> None:
 
 
 class _Printed(logging.Handler):
-    """Prints what the benchmark itself warns of."""
+    """Print the warnings of the benchmark itself."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print one line beside the results."""
+        """Print a warning as one line on standard error."""
         error_console.print(
             one_line(record.getMessage()),
             style="yellow",
@@ -71,7 +70,10 @@ def _exit_with_error(message: str) -> NoReturn:
 
 
 def _exit_process(status: int) -> NoReturn:
-    """End; at once where a thread was given up, since one in compiled code would abort the program while it ends."""
+    """Exit, without cleaning up if a thread was abandoned.
+
+    Compiled code that still runs in such a thread would abort the interpreter while it shuts down.
+    """
     if any(thread.name == GIVEN_UP for thread in threading.enumerate()):
         sys.stdout.flush()
         sys.stderr.flush()

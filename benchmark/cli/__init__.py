@@ -1,1 +1,1 @@
-"""Commands: parse, call, print."""
+"""The commands of ``python -m benchmark``."""

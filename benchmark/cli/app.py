@@ -1,4 +1,7 @@
-"""The command line: parse, call, print. Heavy imports wait until a command needs them."""
+"""The command line: each command parses its options, calls the library and prints the result.
+
+Heavy imports are inside the commands, so that ``--help`` is quick.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +19,15 @@ if TYPE_CHECKING:
     from benchmark.checks import Outcome, Run
     from benchmark.plugins.spec import ResolvedSpec
 
-app = typer.Typer(
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 app.command("run")(study.run_command)
 app.command("plan")(study.plan_command)
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         print_line(f"classical-vs-deep {version('classical-vs-deep')}")
@@ -39,11 +39,11 @@ def global_options(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", is_eager=True, callback=_print_version, help="Print the version."
+            "--version", is_eager=True, callback=_print_version, help="Print the version and exit."
         ),
     ] = False,
 ) -> None:
-    """Benchmark classical image features against a CNN."""
+    """Benchmark classical image features against neural networks."""
 
 
 @app.command("list")
@@ -51,11 +51,12 @@ def list_command(
     what: Annotated[
         str | None,
         typer.Argument(
-            help="datasets, extractors, models, strategies, metrics, suites, or one component."
+            help="datasets, extractors, models, strategies, metrics, suites or columns (of the "
+            "rows); or one name, such as hog. Default: everything except the columns."
         ),
     ] = None,
 ) -> None:
-    """List data sets, extractors, models, strategies, metrics or suites, all when none is named; or one component's parameters."""
+    """List everything that a study can name, or show the parameters of one component."""
     from benchmark.cli.catalogue import GROUPS, NAMED, describe_component, names_with_summaries
 
     if what and what not in GROUPS:
@@ -79,16 +80,18 @@ def table_command(
     ],
     metric: Annotated[
         str,
-        typer.Option(help="Metric that ranks; see `list metrics`. With --by class: of each class."),
+        typer.Option(
+            help="Metric to rank by, or with --by the metric to show; see `list metrics`."
+        ),
     ] = "f1",
     rows: Annotated[
-        bool, typer.Option("--rows", help="One line a cell instead of one an entry.")
+        bool, typer.Option("--rows", help="Print one line per cell, not one per configuration.")
     ] = False,
     by: Annotated[
         str | None,
         typer.Option(
             metavar="VIEW",
-            help="One column per class, or per occlusion, instead of one per metric.",
+            help="class or occlusion: show one metric, with one column per class or occlusion.",
         ),
     ] = None,
     form: Annotated[
@@ -96,11 +99,11 @@ def table_command(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="Text to print instead of a table: md, csv, latex or json.",
+            help="Print as md, csv, latex or json instead of a table for the terminal.",
         ),
     ] = None,
 ) -> None:
-    """Print the leaderboard, the rows or the classes of a results folder."""
+    """Print the leaderboard of a results folder, or another table of its rows."""
     from benchmark.cli.rich_output import print_leaderboards, print_view
     from benchmark.reporting import text_tables
     from benchmark.results.store import load_results
@@ -121,11 +124,12 @@ def check_command(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="NAME|FILE", help="A name in a registry, file.py, or file.py:Class."
+            metavar="NAME|FILE",
+            help="A component's name, such as hog; a plug-in file.py; or file.py:Class.",
         ),
     ],
 ) -> None:
-    """Check that a plug-in does what the benchmark expects; each failure says what to set or do."""
+    """Run the contract checks on a plug-in; each failure says what to change."""
     from benchmark.checks import find_plugins_to_check, own_process
 
     n_failed = n_not_run = 0
@@ -142,7 +146,7 @@ def check_command(
 
 
 def _print_outcomes(kind: str, spec: ResolvedSpec, run: Run) -> list[Outcome]:
-    """Print what each check of a plug-in finds, as soon as it is found."""
+    """Print the outcome of each check of a plug-in as soon as it is known."""
     from benchmark.checks import describe_measurements, run_checks
 
     outcomes = []
@@ -155,11 +159,8 @@ def _print_outcomes(kind: str, spec: ResolvedSpec, run: Run) -> list[Outcome]:
         elif outcome.passed:
             print_line(f"  passed  {outcome.name}")
     for cause in dict.fromkeys(outcome.needs for outcome in outcomes if outcome.needs):
-        print_line(
-            "  not run: "
-            f"{', '.join(outcome.name for outcome in outcomes if outcome.needs == cause)} (after "
-            f"{cause} passes)"
-        )
+        names = ", ".join(outcome.name for outcome in outcomes if outcome.needs == cause)
+        print_line(f"  not run: {names} (after {cause} passes)")
     for line in run(describe_measurements, kind, spec, outcomes):
         print_line(f"  {line}")
     return outcomes
@@ -171,7 +172,7 @@ def info_command(
         Path, typer.Argument(metavar="DIR", help="Results folder.", parser=user_path)
     ],
 ) -> None:
-    """Show how complete a results folder is, what failed, what it cost, and what the cache of features saved."""
+    """Show how complete a results folder is, which cells failed and why, and what they cost."""
     from benchmark.cli.rich_output import print_table
     from benchmark.reporting import info
     from benchmark.results.store import load_results
@@ -192,21 +193,19 @@ def info_command(
 def merge_command(
     folders: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="DIR...", help="Results folders, such as of several machines.", parser=user_path
-        ),
+        typer.Argument(metavar="DIR...", help="Results folders to merge.", parser=user_path),
     ],
     out: Annotated[
         Path,
         typer.Option(
             "--out",
             metavar="DIR",
-            help="Results folder to write; what it holds already takes part.",
+            help="Results folder to write; rows that it already holds are kept.",
             parser=user_path,
         ),
     ],
 ) -> None:
-    """Bring several results folders together; a cell with two different outcomes is an error that names both."""
+    """Merge results folders into one; two different outcomes of one cell are an error."""
     from benchmark.engine.merge import merge_results
 
     for source, n in merge_results(folders, out).items():
@@ -222,19 +221,24 @@ def compare_command(
     a: Annotated[
         str | None,
         typer.Argument(
-            metavar="A", help="An entry, such as 'hog / smote / rbf_svm', or what only it has."
+            metavar="A",
+            help="A configuration, such as 'hog / smote / rbf_svm', or a component that no other "
+            "configuration has.",
         ),
     ] = None,
-    b: Annotated[str | None, typer.Argument(metavar="B", help="Another entry.")] = None,
+    b: Annotated[
+        str | None, typer.Argument(metavar="B", help="The configuration to compare A with.")
+    ] = None,
     metric: Annotated[str, typer.Option(help="Metric to compare; see `list metrics`.")] = "f1",
     against: Annotated[
         str | None,
         typer.Option(
-            help="Instead of A and B: compare every entry with this one or this strategy."
+            help="Instead of A and B: compare every configuration with this one; or, if this is a "
+            "strategy, with its own extractor and model under this strategy."
         ),
     ] = None,
 ) -> None:
-    """Say by how much entry A differs from entry B, and whether chance explains it: effect, interval, test, verdict."""
+    """Test whether two configurations differ; print the difference, its interval and a p-value."""
     from benchmark.cli.rich_output import print_comparisons
     from benchmark.errors import UserError
     from benchmark.reporting.compare import compare_all_configurations, compare_configurations
@@ -246,7 +250,8 @@ def compare_command(
             print_line(comparison.summary)
     else:
         raise UserError(
-            "name two entries, or one with --against: compare DIR A B, or compare DIR --against A"
+            "name two configurations, or one with --against: compare DIR A B, or compare DIR "
+            "--against A"
         )
 
 
@@ -256,23 +261,23 @@ def plot_command(
         Path, typer.Argument(metavar="DIR", help="Results folder.", parser=user_path)
     ],
     metric: Annotated[
-        str, typer.Option(help="Metric on the axis, and that ranks; see `list metrics`.")
+        str, typer.Option(help="Metric to plot and to rank by; see `list metrics`.")
     ] = "f1",
     out: Annotated[
         Path | None,
         typer.Option(
             "--out",
             metavar="DIR",
-            help="Folder for the pictures; default DIR/plots.",
+            help="Folder to write the plots to. Default: DIR/plots.",
             parser=user_path,
         ),
     ] = None,
 ) -> None:
-    """Draw what the rows allow: curves, cost, confusion, calibration, recall, ranks; PNG and SVG, with captions."""
+    """Draw every plot that the rows allow, as PNG and SVG files with captions."""
     from benchmark.reporting.plots import draw_plots
 
-    for found in draw_plots(folder, metric, out):
-        print_line(str(found))
+    for outcome in draw_plots(folder, metric, out):
+        print_line(str(outcome))
 
 
 app.command("fit")(pipelines.fit_command)
@@ -285,9 +290,11 @@ app.add_typer(new, name="new")
 
 @new.command("extractor")
 def new_extractor_command(
-    name: Annotated[str, typer.Argument(help="Its name in studies, such as my_texture.")],
+    name: Annotated[
+        str, typer.Argument(help="Name of the extractor in studies, such as my_texture.")
+    ],
 ) -> None:
-    """Write NAME.py, an extractor that works, and say how to check and run it."""
+    """Write a working extractor to NAME.py, and print how to check and run it."""
     from benchmark.cli.scaffold import write_extractor
 
     file = write_extractor(name, Path())

@@ -1,4 +1,4 @@
-"""Options of the command line that come from the axes of a study."""
+"""Command-line options derived from the axes of a study, such as ``--extractor``."""
 
 from __future__ import annotations
 
@@ -15,13 +15,18 @@ KEYWORD = "entries"
 
 
 def with_axis_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command one repeatable option per axis, in the place of its parameter ``entries``.
+    """Replace the parameter ``entries`` of a command with one repeatable option per axis.
 
     Parameters
     ----------
     command : callable
-        It is given what was written as ``entries``: texts by the plural of their axis, which
-        ``load_study`` takes.
+        Called with the values of these options as ``entries``: lists of str by the plural of their
+        axis, which ``load_study`` accepts.
+
+    Returns
+    -------
+    callable
+        A function whose signature has the options, as typer reads it.
     """
 
     @functools.wraps(command)
@@ -48,7 +53,7 @@ def _make_axis_parameters() -> list[inspect.Parameter]:
             annotation=Annotated[
                 list[str],
                 typer.Option(
-                    axis.option_name, help=f"{axis.help} instead of the study's; repeatable."
+                    axis.option_name, help=f"{axis.help}; replaces those of the study; repeatable."
                 ),
             ],
         )

@@ -1,4 +1,4 @@
-"""One line about everything that can be named in a study, and the parameters of one component."""
+"""The output of ``list``: a line about every name, and the parameters of one component."""
 
 from __future__ import annotations
 
@@ -14,19 +14,13 @@ from benchmark.study.study import read_suites
 from benchmark.utils.text import short_repr
 from benchmark.utils.yaml_files import read_yaml
 
-NAMED = (
-    "datasets",
-    "extractors",
-    "models",
-    "strategies",
-    "metrics",
-    "suites",
-)  # in a study, or on the command line
+# groups of names that can be written in a study or on the command line
+NAMED = ("datasets", "extractors", "models", "strategies", "metrics", "suites")
 GROUPS = (*NAMED, "columns")
 
 
 def names_with_summaries(group: str) -> dict[str, str]:
-    """Names and first docstring lines of one of ``GROUPS``."""
+    """Return the names in one of ``GROUPS``, each with a line that describes it."""
     if group == "metrics":
         return {metric.name: f"{metric.describes} ({metric.needs})" for metric in METRICS.values()}
     if group == "columns":
@@ -34,20 +28,24 @@ def names_with_summaries(group: str) -> dict[str, str]:
     if group == "suites":
         return {name: _read_suite_description(text) for name, text in read_suites().items()}
     kind = {"strategies": "strategy"}.get(group, group.removesuffix("s"))
-    found = {
-        name + ("PATH" if name.endswith(":") else ""): target
+    return {
+        name + ("PATH" if name.endswith(":") else ""): _first_docstring_line(target)
         for name, target in registered_targets(kind).items()
     }
-    return {name: _first_docstring_line(target) for name, target in found.items()}
 
 
 def describe_component(name: str) -> Iterator[str]:
-    """Lines about one name: its kind, first docstring line, and parameters with their defaults.
+    """Describe one name: its kind, the first line of its docstring, and its parameters.
+
+    Yields
+    ------
+    str
+        A line of the description; one line per parameter, with its default.
 
     Raises
     ------
     UserError
-        Nothing has this name; the nearest is named.
+        Nothing has this name. The message suggests the nearest name.
     """
     targets = {
         (kind, known.removesuffix(":")): target
@@ -59,10 +57,9 @@ def describe_component(name: str) -> Iterator[str]:
         for group in ("metrics", "suites", "columns")
         for known, line in names_with_summaries(group).items()
     }
-    if name not in {known for _, known in (*targets, *texts)}:
-        raise unknown_name_error(
-            "group or component", name, [*GROUPS, *(known for _, known in (*targets, *texts))]
-        )
+    names = [known for _, known in (*targets, *texts)]
+    if name not in names:
+        raise unknown_name_error("group or component", name, [*GROUPS, *names])
     for (kind, known), target in targets.items():
         if known == name:
             yield f"{kind} {name}: {_first_docstring_line(target)}"
@@ -85,7 +82,7 @@ def _parameter_lines(spec: ResolvedSpec) -> Iterator[str]:
 def _first_docstring_line(target: str) -> str:
     try:
         return (import_target(target).__doc__ or "").strip().split("\n")[0]
-    except UserError as error:  # one broken package must not hide the rest of the list
+    except UserError as error:  # a package that does not import must not hide the rest of the list
         return str(error)
 
 

@@ -1,4 +1,4 @@
-"""Commands for trained pipelines: fit, predict, serve."""
+"""Commands for trained pipelines: fit, predict and serve."""
 
 from __future__ import annotations
 
@@ -18,44 +18,52 @@ if TYPE_CHECKING:
 
 
 class Form(StrEnum):
-    """Formats of a prediction."""
+    """Formats in which predictions are printed."""
 
     table = "table"
     json = "json"
 
 
 _Plugins = Annotated[
-    list[str], typer.Option("--plugin", help="Python file with plug-ins that are used; repeatable.")
+    list[str],
+    typer.Option("--plugin", help="Python file with plug-ins of the pipeline; repeatable."),
 ]
 
 
 def fit_command(
-    dataset: Annotated[str, typer.Option(help="Data set, as in a study.")],
+    dataset: Annotated[
+        str, typer.Option(help="Data set to train on, written as in a study, such as breastmnist.")
+    ],
     model: Annotated[str, typer.Option(help="Model, such as 'rbf_svm(C=10)' or simple_cnn.")],
     save: Annotated[
         Path, typer.Option(metavar="FILE.pipeline", help="File to write.", parser=user_path)
     ],
     extractor: Annotated[
         str | None,
-        typer.Option(help="Extractor, such as 'hog + pixels'; none for a model that takes images."),
+        typer.Option(
+            help="Extractor, such as 'hog + pixels'; leave it out for a model that takes images."
+        ),
     ] = None,
-    strategy: Annotated[str, typer.Option(help="What is done about class imbalance.")] = "none",
+    strategy: Annotated[
+        str, typer.Option(help="Strategy against class imbalance, such as smote.")
+    ] = "none",
     size: Annotated[
-        int | None, typer.Option(help="Side in pixels that the images are brought to.")
+        int | None,
+        typer.Option(help="Resize the images to this side, in pixels. Default: as they are."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     plugin: _Plugins = [],  # noqa: B006  # typer copies it
     data: Annotated[
         Path | None,
         typer.Option(
             "--data",
             metavar="DIR",
-            help="Data folder; default $BENCHMARK_DATA, else the cache folder.",
+            help="Folder of the data sets. Default: $BENCHMARK_DATA, or else the platform's cache.",
             parser=user_path,
         ),
     ] = None,
 ) -> None:
-    """Train one pipeline on the training set, measure it on the test set, and write it to a file without pickle."""
+    """Train one pipeline, evaluate it on the test set, and save it to a file (no pickle)."""
     from benchmark.cli.rich_output import show_training_status
     from benchmark.pipelines import saving
     from benchmark.pipelines.pipeline import find_single_cell, fit_pipeline
@@ -75,28 +83,29 @@ def fit_command(
     chosen = make_study(
         {"name": "fit", "plugins": plugin, "size": size, "seeds": [seed], **axes}, "fit"
     )
-    cell, found = find_single_cell(chosen, data)
+    cell, loaded = find_single_cell(chosen, data)
     try:
-        rehearse_saving(cell, found)
+        rehearse_saving(cell, loaded)
         with show_training_status(error_console):
-            pipeline = fit_pipeline(cell, found)
-        saving.save_pipeline(pipeline, save, found.images[:N_COMPARED])
+            pipeline = fit_pipeline(cell, loaded)
+        saving.save_pipeline(pipeline, save, loaded.images[:N_COMPARED])
     except KeyboardInterrupt:
         print_line("Interrupted: nothing was written.")
         raise typer.Exit(130) from None
     _print_pipeline_card(pipeline.card)
-    named = "".join(
+    options = "".join(
         f" --plugin {quote(path)}" for path in find_plugin_files(pipeline.stored_components)
     )
     print_line(
-        f"written to {save}; ask it:  python -m benchmark predict {quote(str(save))} "
-        f"IMAGE...{named}"
+        f"written to {save}; use it:  python -m benchmark predict {quote(str(save))} "
+        f"IMAGE...{options}"
     )
 
 
 def predict_command(
     pipeline: Annotated[
-        Path, typer.Argument(metavar="FILE", help="What `fit` wrote.", parser=user_path)
+        Path,
+        typer.Argument(metavar="FILE", help="Pipeline file, written by `fit`.", parser=user_path),
     ],
     images: Annotated[
         list[Path],
@@ -104,19 +113,19 @@ def predict_command(
             metavar="IMAGE...", help="PNG, JPEG, TIFF, BMP or DICOM files.", parser=user_path
         ),
     ],
-    form: Annotated[Form, typer.Option("--format", help="What to print.")] = Form.table,
+    form: Annotated[Form, typer.Option("--format", help="Print a table, or JSON.")] = Form.table,
     figure: Annotated[
         Path | None,
         typer.Option(
             "--save-figure",
             metavar="FILE.png",
-            help="Draw the images and what they are.",
+            help="Draw the images with their predicted classes into this file.",
             parser=user_path,
         ),
     ] = None,
     plugin: _Plugins = [],  # noqa: B006
 ) -> None:
-    """Say what is on images: class and probabilities."""
+    """Predict the classes of images: print each predicted class and the probabilities."""
     import numpy as np
 
     from benchmark.cli.rich_output import print_predictions
@@ -128,20 +137,20 @@ def predict_command(
 
         check_plot_path(figure, [*images, pipeline])
     loaded = file.load_pipeline(pipeline, plugin)
-    asked = [read_image(path, loaded.card) for path in images]
-    proba = loaded.predict_proba(np.stack([one.image for one in asked]))
+    queries = [read_image(path, loaded.card) for path in images]
+    proba = loaded.predict_proba(np.stack([query.image for query in queries]))
     if form is Form.json:
         records = [
-            answers.prediction_record(loaded.card, one, p)
-            for one, p in zip(asked, proba, strict=True)
+            answers.prediction_record(loaded.card, query, p)
+            for query, p in zip(queries, proba, strict=True)
         ]
         print_json(records)
     else:
-        print_predictions(console, loaded.card, asked, proba)
+        print_predictions(console, loaded.card, queries, proba)
     if figure:
-        save_prediction_plot(figure, loaded.card, asked, proba)
+        save_prediction_plot(figure, loaded.card, queries, proba)
         if form is Form.table:
-            print_line(f"drawn: {figure}")
+            print_line(f"figure written to {figure}")
 
 
 def serve_command(
@@ -149,20 +158,23 @@ def serve_command(
         list[Path],
         typer.Argument(
             metavar="FILE...|DIR",
-            help="Pipelines that `fit` wrote; a folder of them, or of results.",
+            help="Pipeline files written by `fit`, a folder of them, or a results folder.",
             parser=user_path,
         ),
     ],
     host: Annotated[
-        str, typer.Option(help="Address to listen at; the default is for this machine only.")
+        str,
+        typer.Option(help="Address to listen on; the default accepts this machine only."),
     ] = "127.0.0.1",
     port: Annotated[
         int | None,
-        typer.Option(min=1, max=65535, help="Default: the first that is free from 7860."),
+        typer.Option(
+            min=1, max=65535, help="Port to listen on. Default: the first free one from 7860."
+        ),
     ] = None,
     plugin: _Plugins = [],  # noqa: B006
 ) -> None:
-    """Show a page on which a person drops an image and sees what every pipeline says of it; extra 'serve'."""
+    """Serve a web page that shows what pipelines predict for an image (needs extra 'serve')."""
     from benchmark.serving.found import load_page_content
     from benchmark.serving.page import serve_page
 
@@ -170,12 +182,13 @@ def serve_command(
 
 
 def _print_pipeline_card(card: Card) -> None:
-    """Say what was trained, and how good it is."""
+    """Print what was trained, on what, and its metrics on the test set."""
     from benchmark.pipelines.answers import describe_metrics
 
+    images = format_count(card.n_train, "image")
     print_line(
-        f"{card.name}, trained on {format_count(card.n_train, 'image')} of {card.dataset}, tested on "
-        f"{card.n_test} ({card.split})"
+        f"{card.name}, trained on {images} of {card.dataset}, tested on {card.n_test} "
+        f"({card.split})"
     )
     print_line(describe_metrics(card))
     for note in card.notes:

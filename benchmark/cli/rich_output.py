@@ -1,4 +1,4 @@
-"""What a terminal shows of a run: the progress bar and the leaderboard."""
+"""Output for the terminal: progress bars and tables."""
 
 from __future__ import annotations
 
@@ -30,23 +30,17 @@ if TYPE_CHECKING:
     from benchmark.pipelines.card import Card
     from benchmark.pipelines.reading import Asked
 
+# columns of text, aligned to the left
 LEFT = (
     *leaderboard.CONFIGURATION_AXES,
-    "axis",
-    "value",
-    "part",
-    "image",
-    "class",
-    "then",
-    "with",
-    "verdict",
-)  # columns of text
+    *("axis", "value", "part", "image", "class", "then", "with", "verdict"),
+)
 
 
 @contextmanager
-def _report_epochs(tell: Callable[[str], object]) -> Iterator[None]:
-    """Have a function told of every epoch of a network's training."""
-    handler, level = MessageForwarder(tell), EPOCH_LOGGER.level
+def _report_epochs(report: Callable[[str], object]) -> Iterator[None]:
+    """Call a function with a line of text after every epoch of a network's training."""
+    handler, level = MessageForwarder(report), EPOCH_LOGGER.level
     EPOCH_LOGGER.addHandler(handler)
     EPOCH_LOGGER.setLevel(logging.INFO)
     try:
@@ -58,7 +52,7 @@ def _report_epochs(tell: Callable[[str], object]) -> Iterator[None]:
 
 @contextmanager
 def show_training_status(console: Console) -> Iterator[None]:
-    """Show that one training goes on, and how far a network is."""
+    """Show a spinner while one model is trained, with the epochs of a network."""
     with (
         console.status("training") as status,
         _report_epochs(lambda text: status.update(f"training: {escape(escape_controls(text))}")),
@@ -68,7 +62,7 @@ def show_training_status(console: Console) -> Iterator[None]:
 
 @contextmanager
 def show_progress_bar(console: Console) -> Iterator[Callable[[Plan, Schedule], Report]]:
-    """Show a bar while a study runs; yields what ``runner.run`` takes as ``progress``."""
+    """Show a progress bar while a study runs; yields the ``progress`` of ``evaluate_study``."""
     features, ended = TextColumn("{task.fields[features]}"), TextColumn("{task.fields[ended]}")
     epochs = TextColumn("{task.fields[epochs]}", style="dim", markup=False)
     columns = (
@@ -87,7 +81,7 @@ def show_progress_bar(console: Console) -> Iterator[Callable[[Plan, Schedule], R
     ):
 
         def start_bar(plan: Plan, schedule: Schedule) -> Report:
-            begun.enter_context(shown)  # not before: an error is to stand alone
+            begun.enter_context(shown)  # not earlier, so that an error is printed without a bar
             console.print(
                 f"study {plan.study.name}: {format_count(plan.n_cells, 'cell')}, "
                 f"{plan.n_cells - schedule.n_cells} stored",
@@ -120,7 +114,7 @@ def _update_all(shown: Progress, **fields: str) -> None:
 
 
 def print_leaderboards(console: Console, rows: pd.DataFrame, metric: str = "f1") -> None:
-    """Print every leaderboard of the rows, its caption, and what did not end well."""
+    """Print every leaderboard of the rows, its caption, and the cells that did not succeed."""
     marked = False
     for title, entries in leaderboard.make_leaderboards(rows, metric):
         marked = marked or bool(entries["no_better"].any())
@@ -140,7 +134,7 @@ def print_leaderboards(console: Console, rows: pd.DataFrame, metric: str = "f1")
 
 
 def print_view(console: Console, rows: pd.DataFrame, metric: str, name: str) -> None:
-    """Print every table of a view, and what stands below them."""
+    """Print every table of a view, and the lines below them."""
     view = find_view(name)
     tables = list(view.make_tables(rows, metric))
     for title, table in tables:
@@ -151,9 +145,9 @@ def print_view(console: Console, rows: pd.DataFrame, metric: str, name: str) -> 
 
 
 def print_predictions(
-    console: Console, card: Card, asked: list[Asked], proba: NDArray[np.float64]
+    console: Console, card: Card, queries: list[Asked], proba: NDArray[np.float64]
 ) -> None:
-    """Print what images are: class, its probability, and the classes after it."""
+    """Print the class of each image, its probability, and the next most probable classes."""
     from benchmark.pipelines.answers import (
         describe_prediction,
         most_probable_classes,
@@ -161,15 +155,15 @@ def print_predictions(
     )
 
     rows = []
-    for image, p in zip(asked, proba, strict=True):
-        said, probability = describe_prediction(card, p)
+    for image, p in zip(queries, proba, strict=True):
+        label, probability = describe_prediction(card, p)
         chosen = predicted_classes(card, p)
         others = [
             f"{name} {value:.3f}"
             for name, value in most_probable_classes(card, p)
             if name not in chosen
         ]
-        rows.append((image.name, said, f"{probability:.3f}", "  ".join(others)))
+        rows.append((image.name, label, f"{probability:.3f}", "  ".join(others)))
     frame = pd.DataFrame(rows, columns=["image", "class", "probability", "then"])
     console.print(
         f"{card.name}, trained on {card.trained_on}",
@@ -179,13 +173,12 @@ def print_predictions(
         soft_wrap=True,
     )
     console.print(_build_table("", frame))
-    notes = Counter(note for image in asked for note in image.notes)
-    for note in notes:
+    for note in dict.fromkeys(note for image in queries for note in image.notes):
         console.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
 
 
 def print_comparisons(console: Console, comparisons: list[Comparison]) -> None:
-    """Print every table of comparisons, and the lines below it."""
+    """Print every table of comparisons, each with the lines below it."""
     for title, table, lines in make_comparison_tables(comparisons):
         console.print(_build_table(title, table))
         console.print()
@@ -194,7 +187,7 @@ def print_comparisons(console: Console, comparisons: list[Comparison]) -> None:
 
 
 def print_table(console: Console, title: str, frame: pd.DataFrame) -> None:
-    """Print a table of texts and counts."""
+    """Print a table with a title."""
     console.print(_build_table(title, frame.map(str)))
     console.print()
 
@@ -202,7 +195,14 @@ def print_table(console: Console, title: str, frame: pd.DataFrame) -> None:
 def _build_widest_table(
     console: Console, title: str, entries: pd.DataFrame
 ) -> tuple[Table, list[str]]:
-    """Build the widest table that fits: without spreads if need be, then without single columns."""
+    """Build the widest leaderboard that fits, leaving out the spreads first, then single columns.
+
+    Returns
+    -------
+    table : Table
+    dropped : list of str
+        What was left out.
+    """
     dropped: list[str] = []
     for column in (None, "spread", "predict_s", "fit_s", "precision", "recall", "log_loss"):
         if column:

@@ -1,4 +1,4 @@
-"""The plug-in file that ``new extractor`` writes."""
+"""The plug-in file that ``new extractor`` writes as a starting point."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class {cls}(Extractor):
 
 
 def write_extractor(name: str, folder: Path) -> Path:
-    """Write ``<name>.py`` into a folder, and return its path.
+    """Write a working extractor to ``<name>.py`` in a folder, and return the path.
 
     Raises
     ------
     UserError
-        The name is none for a class, is that of a package or a component, or the file is there
-        already.
+        No class name can be derived from the name, it is the name of a Python package or of a
+        component, or the file exists already.
     """
     cls = "".join(word.capitalize() for word in name.split("_"))
     if not name.isidentifier() or iskeyword(name) or name_in_studies(cls) != name:
@@ -52,7 +52,7 @@ def write_extractor(name: str, folder: Path) -> Path:
     kinds = [kind for kind in KINDS if name in registered_targets(kind)]
     if kinds:
         raise UserError(
-            f"the {kinds[0]} '{name}' is here already; choose another name, such as my_{name}"
+            f"there is already a {kinds[0]} '{name}'; choose another name, such as my_{name}"
         )
     file = folder / f"{name}.py"
     if not file.exists() and find_spec(name):
@@ -64,5 +64,5 @@ def write_extractor(name: str, folder: Path) -> Path:
         with file.open("x", encoding="utf-8") as stream:
             stream.write(_TEMPLATE.format(file=file, cls=cls))
     except FileExistsError:
-        raise UserError(f"{file} exists; nothing was written over, choose another name") from None
+        raise UserError(f"{file} exists and was not overwritten; choose another name") from None
     return file

@@ -1,4 +1,4 @@
-"""Commands for studies: run, plan."""
+"""Commands for studies: run and plan."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from benchmark.utils.text import format_count
 
 
 class Retry(StrEnum):
-    """How cells may have ended that are to be run again."""
+    """Values of ``--retry``: the statuses of the cells to run again."""
 
     failed = Status.FAILED
     timeout = Status.TIMEOUT
@@ -29,16 +29,18 @@ class Retry(StrEnum):
 
 _Study = Annotated[
     str,
-    typer.Argument(metavar="[STUDY]", help="A suite's name (see `list suites`) or a YAML file."),
+    typer.Argument(
+        metavar="[STUDY]", help="Name of a suite (see `list suites`), or path of a YAML file."
+    ),
 ]
 _Plugins = Annotated[
     list[str],
-    typer.Option("--plugin", help="Python file whose plug-ins join the study; repeatable."),
+    typer.Option("--plugin", help="Python file with plug-ins to add to the study; repeatable."),
 ]
 _Out = Annotated[
     Path | None,
     typer.Option(
-        "--out", metavar="DIR", help="Results folder; default results/<study>.", parser=user_path
+        "--out", metavar="DIR", help="Results folder. Default: results/<study>.", parser=user_path
     ),
 ]
 _Data = Annotated[
@@ -46,40 +48,44 @@ _Data = Annotated[
     typer.Option(
         "--data",
         metavar="DIR",
-        help="Data folder; default $BENCHMARK_DATA, else the cache folder.",
+        help="Folder of the data sets. Default: $BENCHMARK_DATA, or else the platform's cache.",
         parser=user_path,
     ),
 ]
-_Force = Annotated[bool, typer.Option("--force", help="Run stored cells again, too.")]
+_Force = Annotated[
+    bool, typer.Option("--force", help="Run all cells again, including those that are stored.")
+]
 _Retry = Annotated[
-    list[Retry], typer.Option("--retry", help="Run again what ended so; repeatable.")
+    list[Retry],
+    typer.Option("--retry", help="Run stored cells with this status again; repeatable."),
 ]
 _Jobs = Annotated[
     int | None,
-    typer.Option("--jobs", help="Worker processes; default: one for each physical core."),
+    typer.Option("--jobs", help="Number of worker processes. Default: one per physical core."),
 ]
 _Scheduler = Annotated[
     str,
     typer.Option(
         "--scheduler",
-        help="'local' (workers), 'inline' (this process), 'local-cluster' or a Dask scheduler's "
-        "address.",
+        help="Where cells run: 'local' (worker processes), 'inline' (this process), "
+        "'local-cluster' (Dask on this machine), or the address of a Dask scheduler.",
     ),
 ]
 _TimeLimit = Annotated[
     float | None,
-    typer.Option("--time-limit", help="Seconds a cell may take before its worker is killed."),
+    typer.Option("--time-limit", help="Seconds after which a cell is stopped."),
 ]
 _MemoryLimit = Annotated[
     str | None,
     typer.Option(
-        "--memory-limit", help="Memory a worker may hold before it is killed, such as 4GB."
+        "--memory-limit", help="Memory of a worker above which its cell is stopped, such as 4GB."
     ),
 ]
 _Accelerate = Annotated[
     bool,
     typer.Option(
-        "--accelerate", help="scikit-learn-intelex for SVMs and random forests (extra 'fast')."
+        "--accelerate",
+        help="Use scikit-learn-intelex for SVMs and random forests (needs the extra 'fast').",
     ),
 ]
 
@@ -100,7 +106,7 @@ def run_command(
     memory_limit: _MemoryLimit = None,
     accelerate: _Accelerate = False,
 ) -> None:
-    """Run a study and print its leaderboard; cells already stored are not run again."""
+    """Run the cells of a study that are not stored yet, and print its leaderboard."""
     from benchmark.cli.rich_output import print_leaderboards, show_progress_bar
     from benchmark.engine.executors import executor_for
     from benchmark.engine.runner import evaluate_study, load_plan_rows
@@ -112,10 +118,8 @@ def run_command(
 
     how = {"time_limit": time_limit, "memory_limit": memory_limit, "accelerate": accelerate or None}
     chosen = load_study(study, **entries, **how).with_plugins(plugin)
-    folder, limits = (
-        out or Path("results") / chosen.name,
-        Limits(chosen.time_limit, chosen.memory_limit),
-    )
+    folder = out or Path("results") / chosen.name
+    limits = Limits(chosen.time_limit, chosen.memory_limit)
     start = executor_for(scheduler, jobs, limits)
     planned, interrupted = None, False
     try:
@@ -130,7 +134,7 @@ def run_command(
     print_leaderboards(console, rows)
     console.print(f"Rows, predictions and tables: {folder}", highlight=False, markup=False)
     if interrupted:
-        console.print("Interrupted: the same command goes on from here.")
+        console.print("Interrupted: run the same command again to continue.")
         raise typer.Exit(130)
     if rows["status"].isin(BAD).any():
         raise typer.Exit(1)
@@ -146,7 +150,7 @@ def plan_command(
     data: _Data = None,
     jobs: _Jobs = None,
 ) -> None:
-    """Show the cells of a study, those that cannot be run, and what the rest will take; nothing is run or written."""
+    """Show which cells a study has and how long they will take, without running anything."""
     from benchmark.engine.estimate import estimate_remaining_work
     from benchmark.engine.executors import check_jobs
     from benchmark.evaluation.plan import make_plan
@@ -154,14 +158,12 @@ def plan_command(
 
     workers = check_jobs(jobs)
     planned = make_plan(load_study(study, **entries).with_plugins(plugin), data)
-    for label, found in planned.datasets.items():
-        n, height, width, channels = found.images.shape
-        images, classes = (
-            format_count(n, "image"),
-            format_count(len(found.classes), "class", "classes"),
-        )
-        print_line(f"{label}: {images} {height}x{width}x{channels}, {found.task}, {classes}")
-        for note in found.notes:
+    for label, dataset in planned.datasets.items():
+        n, height, width, channels = dataset.images.shape
+        images = format_count(n, "image")
+        classes = format_count(len(dataset.classes), "class", "classes")
+        print_line(f"{label}: {images} {height}x{width}x{channels}, {dataset.task}, {classes}")
+        for note in dataset.notes:
             print_line(f"  {note}")
     identities = [cell.identity for cell in planned.cells()]
     for axis in (name for name in label_names() if name not in ("fingerprint", "size")):
@@ -174,17 +176,14 @@ def plan_command(
         )
     skips = planned.refused_cells
     console.print(
-        f"{format_count(len(identities), 'cell')}, {len(skips)} of them skipped as far as the split "
-        "tells",
+        f"{format_count(len(identities), 'cell')}, {len(skips)} of them known to be skipped",
         highlight=False,
     )
-    for (label, reason), n in Counter(
-        (_format_identity(cell.identity), reason) for cell, reason in skips
-    ).items():
+    counts = Counter((_format_identity(cell.identity), reason) for cell, reason in skips)
+    for (label, reason), n in counts.items():
         print_line(f"  {n} skipped: {label}: {reason}")
-    for line in estimate_remaining_work(
-        planned, out or Path("results") / planned.study.name
-    ).summary_lines(workers):
+    estimate = estimate_remaining_work(planned, out or Path("results") / planned.study.name)
+    for line in estimate.summary_lines(workers):
         print_line(line)
 
 
