@@ -1,6 +1,6 @@
-"""Benchmark classical image features against networks; see README.md.
+"""Benchmark classical image features against neural networks; see README.md.
 
-The public names are imported when they are first asked for, so that the command line is quick.
+The public names are imported at first use, so that the command line starts quickly.
 
 Examples
 --------
@@ -22,14 +22,8 @@ _PUBLIC = {
     "Study": "benchmark.study.study",
     "Dataset": "benchmark.datasets.base",
 }
-__all__ = [
-    "Dataset",
-    "Study",
-    "__version__",
-    "load_results",
-    "load_study",
-    "run",
-]  # given by __getattr__
+# provided by __getattr__
+__all__ = ["Dataset", "Study", "__version__", "load_results", "load_study", "run"]
 
 
 def __getattr__(name: str) -> Any:

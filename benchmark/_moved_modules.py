@@ -1,7 +1,7 @@
-"""Old names of modules that were moved into packages; they work for one more release, and warn.
+"""Old names of modules that were moved into packages: deprecated, they work for one more release.
 
-A user's script with ``from benchmark.splits import stratified_kfold`` goes on working: the old name
-is the very module that has the new one.
+A script with ``from benchmark.splits import stratified_kfold`` continues to work, with a warning:
+the old name gives the module of the new name itself, not a copy.
 """
 
 from __future__ import annotations
@@ -86,30 +86,30 @@ PICTURES, IMAGES = "benchmark.datasets.pictures", "benchmark.datasets.images"
 
 
 class MovedModules(MetaPathFinder, Loader):
-    """Finds a module by its old name."""
+    """Import a module by its old name."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return a spec for an old name, None for any other."""
+        """Return a module spec for an old name, None for any other name."""
         return ModuleSpec(fullname, self) if find_new_name(fullname) else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """Return the module that has the new name."""
         new = find_new_name(spec.name)
-        warnings.warn(f"{spec.name} is {new} now", DeprecationWarning, stacklevel=2)
+        warnings.warn(f"{spec.name} has moved to {new}", DeprecationWarning, stacklevel=2)
         module = import_module(new)
         spec.loader_state = module.__spec__
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """Give a module back the spec that importing it by its old name has replaced."""
+        """Restore the module's own spec, which importing it by its old name has replaced."""
         assert module.__spec__ is not None
         module.__spec__ = module.__spec__.loader_state
 
 
 def find_new_name(name: str) -> str:
-    """Full name of a module by its old one, "" for any other name.
+    """Return the full new name of a module, by its old one; "" for any other name.
 
     Examples
     --------
@@ -123,6 +123,9 @@ def find_new_name(name: str) -> str:
 
 
 def install_finder() -> None:
-    """Let old names be found, first: below a package that was moved, its files would be found again."""
+    """Put the finder of old names first in ``sys.meta_path``.
+
+    Placed later, modules inside a moved package would be found, and imported, a second time.
+    """
     if not any(isinstance(finder, MovedModules) for finder in sys.meta_path):
         sys.meta_path.insert(0, MovedModules())

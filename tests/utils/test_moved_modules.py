@@ -16,10 +16,10 @@ def test_an_old_name_is_the_module_of_the_new_one_and_warns(old, monkeypatch):
     new = importlib.import_module(find_new_name(old))
     before = new.__spec__
     monkeypatch.delitem(sys.modules, old, raising=False)
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         assert importlib.import_module(old) is new
-    assert f"{old} is {new.__name__} now" in [str(warning.message) for warning in said]
+    assert f"{old} has moved to {new.__name__}" in [str(warning.message) for warning in caught]
     assert (new.__spec__, new.__name__) == (before, find_new_name(old))
     monkeypatch.delitem(sys.modules, old)
 
