@@ -1,7 +1,7 @@
-"""What is done about class imbalance, with the training set only; this is the registry.
+"""Strategies against class imbalance, and their registry.
 
-A strategy is a ``Strategy``, or an imbalanced-learn sampler under its own name and with its own
-parameters.
+A strategy uses the training set only. It is a subclass of ``Strategy``, or a sampler of
+imbalanced-learn with its own parameters.
 """
 
 from types import MappingProxyType

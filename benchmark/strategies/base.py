@@ -1,4 +1,4 @@
-"""What a strategy is, and what several are together."""
+"""The base class of strategies against class imbalance, and their combination."""
 
 from __future__ import annotations
 
@@ -15,16 +15,20 @@ Proba = NDArray[np.float64]
 
 
 class Refused(Exception):  # noqa: N818  # not an error: a reason
-    """A strategy cannot work on this training set; its text says why, and the cell is skipped."""
+    """Raised when a strategy cannot work on a training set; the cell is skipped.
+
+    The message is the reason, and becomes the reason of the row.
+    """
 
 
 class HeldOut(NamedTuple):
-    """Images that no model was trained on which gave them probabilities.
+    """Targets and probabilities of held-out images.
 
     Parameters
     ----------
     y : (n,) or (n, n_classes) int64
     proba : (n, n_classes) float64
+        Each row is predicted by a model that was not trained on the image.
     """
 
     y: NDArray[np.int64]
@@ -32,48 +36,94 @@ class HeldOut(NamedTuple):
 
 
 class Strategy(BaseEstimator):
-    """Do nothing; the base class of every strategy.
+    """Change nothing; the base class of all strategies.
 
-    A strategy overrides what it needs: ``refusal`` says why it cannot work on a cell, ``resample``
-    changes the training set, ``weight`` changes the model before it is fitted, ``learn`` and
-    ``adjust`` change probabilities after it. Whatever it does, it never sees the test set. One
-    that makes up for the class frequencies has the attribute ``balances = True``: a row whose
-    strategies and model do so more than once gets a note.
+    A subclass overrides the methods that it needs. They are called in this order:
+
+    - ``refusal`` returns the reason why the strategy cannot work on a cell, if there is one;
+    - ``resample`` changes the training set;
+    - ``weight`` changes the model before it is fitted;
+    - ``learn`` learns from the training set what ``adjust`` needs;
+    - ``adjust`` changes the predicted probabilities.
+
+    No method sees the test set. A strategy that corrects for the class frequencies has the
+    attribute ``balances = True``; a row gets a note if its strategies and model correct for them
+    more than once.
+
+    Examples
+    --------
+    >>> class Flatten(Strategy):
+    ...     def adjust(self, proba):
+    ...         return np.sqrt(proba) / np.sqrt(proba).sum(axis=1, keepdims=True)
+    >>> Flatten().adjust(np.array([[0.8, 0.2]])).round(3).tolist()
+    [[0.667, 0.333]]
+
+    See Also
+    --------
+    benchmark.strategies.resampling.Resample : Resamples with a sampler of imbalanced-learn.
+    benchmark.strategies.weights.ClassWeight : Weights the classes.
+    benchmark.strategies.thresholds.PriorThreshold : Adjusts the probabilities.
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {}
 
     @property
     def balances(self) -> bool:
-        """Whether it makes up for the class frequencies: a class attribute, or a property, of those that do."""
+        """Whether the strategy corrects for class frequencies; a property or class attribute."""
         return False
 
     def refusal(
         self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task
     ) -> str | None:
-        """Return the reason why this cannot work, or None.
+        """Return the reason why the strategy cannot work on a cell, or None.
 
         Parameters
         ----------
-        model : scikit-learn classifier, not fitted
-        y : training targets
-        classes : names of all classes
-        task : 'binary', 'multiclass' or 'multilabel'
+        model : scikit-learn classifier
+            Not fitted.
+        y : (n,) or (n, n_classes) int64
+            Training targets.
+        classes : tuple of str
+            Names of all classes.
+        task : {'binary', 'multiclass', 'multilabel'}
+
+        Returns
+        -------
+        reason : str or None
+            What is wrong, and what would work instead.
         """
         return None
 
     def resample(self, X: NDArray, y: NDArray[np.int64]) -> tuple[NDArray, NDArray[np.int64]]:
-        """Training set after resampling: features (n, d), or images (n, h, w, c) for a model that takes images.
+        """Resample the training set.
+
+        Parameters
+        ----------
+        X : (n, d) float32 features, or (n, h, w, c) uint8 images for a model that takes images
+        y : (n,) int64
+
+        Returns
+        -------
+        X : (m, d) or (m, h, w, c), of the same dtype
+        y : (m,) int64
 
         Raises
         ------
         Refused
-            It cannot be done with these.
+            This training set cannot be resampled.
         """
         return X, y
 
     def weight(self, model: Any, y: NDArray[np.int64]) -> Any:
-        """Model with whatever weights the strategy sets, by the training targets before resampling."""
+        """Return the model with the weights that the strategy sets.
+
+        Parameters
+        ----------
+        model : scikit-learn classifier
+            Not fitted; may be modified.
+        y : (n,) or (n, n_classes) int64
+            Training targets before resampling.
+        """
         return model
 
     def learn(self, y: NDArray[np.int64], held_out: Callable[[], HeldOut]) -> None:
@@ -81,25 +131,39 @@ class Strategy(BaseEstimator):
 
         Parameters
         ----------
-        y : training targets, before resampling
-        held_out : callable giving (y, proba)
-            Targets and probabilities, (n, n_classes) float64, of images by models that have not
-            seen them (nor, with groups, their group). They are those of the official validation set
-            where the split has one, otherwise training images, from an inner cross-validation that
-            is run when this is called; an image that alone has its class is not among those.
+        y : (n,) or (n, n_classes) int64
+            Training targets before resampling.
+        held_out : callable () -> HeldOut
+            Returns targets and probabilities of images, predicted by models that were trained
+            neither on the image nor on its group. The images are the official validation set if the
+            split has one. Otherwise they are training images, and the call runs an inner
+            cross-validation; the only image of a class is not among them.
         """
 
     def adjust(self, proba: Proba) -> Proba:
-        """Probabilities (n, n_classes) after what was learned; each image for itself."""
+        """Adjust predicted probabilities, each image independently of the others.
+
+        Parameters
+        ----------
+        proba : (n, n_classes) float64
+
+        Returns
+        -------
+        proba : (n, n_classes) float64
+        """
         return proba
 
 
 class Combined(Strategy):
-    """Several strategies as one: what one does to the training set, the next one is given; likewise the probabilities.
+    """Several strategies in sequence; each takes the output of the one before it.
 
     Parameters
     ----------
     parts : list of Strategy
+
+    See Also
+    --------
+    Strategy : The base class, with the methods that are combined.
     """
 
     def __init__(self, parts: list[Strategy]) -> None:
@@ -108,36 +172,36 @@ class Combined(Strategy):
     def refusal(
         self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task
     ) -> str | None:
-        """Give the first reason of any part, each asked about the model as those before it have weighted it."""
-        for part in self.parts:
-            reason = part.refusal(model, y, classes, task)
+        """Return the first reason of any strategy, given the model that the previous ones set."""
+        for strategy in self.parts:
+            reason = strategy.refusal(model, y, classes, task)
             if reason:
                 return reason
-            model = part.weight(clone(model), y)
+            model = strategy.weight(clone(model), y)
         return None
 
     def resample(self, X: NDArray, y: NDArray[np.int64]) -> tuple[NDArray, NDArray[np.int64]]:
-        """Resample with one part after the other."""
-        for part in self.parts:
-            X, y = part.resample(X, y)
+        """Resample with one strategy after the other."""
+        for strategy in self.parts:
+            X, y = strategy.resample(X, y)
         return X, y
 
     def weight(self, model: Any, y: NDArray[np.int64]) -> Any:
-        """Weight with every part."""
-        for part in self.parts:
-            model = part.weight(model, y)
+        """Apply the weights of every strategy."""
+        for strategy in self.parts:
+            model = strategy.weight(model, y)
         return model
 
     def learn(self, y: NDArray[np.int64], held_out: Callable[[], HeldOut]) -> None:
-        """Have every part learn from probabilities that those before it have adjusted."""
-        for part in self.parts:
-            part.learn(y, held_out)
-            held_out = _adjust_held_out(part.adjust, held_out)
+        """Let every strategy learn from the probabilities that the previous ones have adjusted."""
+        for strategy in self.parts:
+            strategy.learn(y, held_out)
+            held_out = _adjust_held_out(strategy.adjust, held_out)
 
     def adjust(self, proba: Proba) -> Proba:
-        """Adjust with one part after the other."""
-        for part in self.parts:
-            proba = part.adjust(proba)
+        """Adjust with one strategy after the other."""
+        for strategy in self.parts:
+            proba = strategy.adjust(proba)
         return proba
 
 

@@ -1,4 +1,4 @@
-"""Resampling the training set with imbalanced-learn's samplers."""
+"""Strategies that resample the training set with a sampler of imbalanced-learn."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from benchmark.datasets.base import Task
 from benchmark.strategies.base import Refused, Strategy
 from benchmark.utils.text import format_count
 
-INSTEAD = {  # why imbalanced-learn's samplers stop, and what does not
+# why a sampler of imbalanced-learn fails, and what to use instead
+INSTEAD = {
     "ADASYN": "no image of a class to be enlarged has a neighbour of another class, or the classes "
     "are nearly even; random_over would work",
     "KMeansSMOTE": "no cluster has enough images of a class to be enlarged; random_over, or a "
@@ -22,18 +23,31 @@ INSTEAD = {  # why imbalanced-learn's samplers stop, and what does not
     "InstanceHardnessThreshold": "its inner folds need as many images of the largest class as its "
     "cv; random_under would work",
 }
-TOO_FEW = "there are too few images for its neighbours, or too few that it would keep; random_over would work"
+TOO_FEW = (
+    "there are too few images for its neighbours, or too few that it would keep; random_over "
+    "would work"
+)
 
 
 class Resample(Strategy):
-    """Resample the training set with an imbalanced-learn sampler.
+    """Resample the training set with a sampler of imbalanced-learn.
 
-    Images are resampled as flattened pixels; what an interpolating sampler makes of them is rounded
-    to 0..255.
+    Images are resampled as flattened pixels; interpolated pixels are rounded to 0..255.
 
     Parameters
     ----------
-    sampler : object with fit_resample
+    sampler : object with ``fit_resample``
+
+    Examples
+    --------
+    >>> from imblearn.over_sampling import RandomOverSampler
+    >>> X, y = Resample(RandomOverSampler()).resample(np.eye(4), np.array([0, 0, 0, 1]))
+    >>> np.bincount(y).tolist()
+    [3, 3]
+
+    See Also
+    --------
+    benchmark.strategies.base.Strategy : The base class.
     """
 
     def __init__(self, sampler: Any) -> None:
@@ -41,37 +55,40 @@ class Resample(Strategy):
 
     @property
     def balances(self) -> bool:
-        """Whether it evens out the class frequencies; samplers that clean borders between classes do not."""
+        """Whether the sampler evens out the class frequencies; cleaning samplers do not."""
         return getattr(self.sampler, "_sampling_type", "") != "clean-sampling"
 
     def refusal(
         self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task
     ) -> str | None:
-        """Refuse multi-label targets, a single class, and fewer samples than neighbours."""
+        """Refuse multi-label targets, a single class, and classes with too few images."""
         name = type(self.sampler).__name__
         if task == "multilabel":
-            return f"{name} needs one label an image; this data set has several"
+            return f"{name} needs one label per image; this data set has several"
         labels, counts = np.unique(y, return_counts=True)
         if len(labels) < 2:
             return f"{name} needs two classes; the training set has one"
         rarest, least = classes[labels[counts.argmin()]], int(counts.min())
         neighbours, needed = _count_neighbours(self.sampler)
-        if least >= needed or (
+        is_unchanged = (
             needed > neighbours and least == counts.max()
-        ):  # even classes are not enlarged
+        )  # even classes stay as they are
+        if least >= needed or is_unchanged:
             return None
         fewer = least - (needed - neighbours)
-        fewer_work = fewer > 0 and name not in INSTEAD  # those need more than neighbours
+        fewer_work = fewer > 0 and name not in INSTEAD  # samplers in INSTEAD have other needs, too
         instead = (
             f"{format_count(fewer, 'neighbour')} or random_over" if fewer_work else "random_over"
         )
-        has = f"'{rarest}' has {least}; {instead} would work"
-        return f"{name} with {format_count(neighbours, 'neighbour')} needs {needed} training images of each class; {has}"
+        return (
+            f"{name} with {format_count(neighbours, 'neighbour')} needs {needed} training images "
+            f"of each class; '{rarest}' has {least}; {instead} would work"
+        )
 
     def resample(self, X: NDArray, y: NDArray[np.int64]) -> tuple[NDArray, NDArray[np.int64]]:
-        """Resample; the type of X stays."""
+        """Resample; the dtype of X is kept."""
         flat = X.reshape(len(X), -1)
-        try:  # neighbours and interpolation are wrong in the 8 bits of pixels
+        try:  # as float32, because distances and interpolation overflow in uint8
             new, new_y = self.sampler.fit_resample(
                 flat.astype(np.float32) if X.dtype == np.uint8 else flat, y
             )
@@ -93,34 +110,68 @@ class Resample(Strategy):
 
 
 def _selects_original_samples(sampler: Any) -> bool:
-    """Whether what it gave are some of the samples as they were, drawn once or more."""
+    """Whether a fitted sampler has selected or repeated samples, without interpolating."""
     return hasattr(sampler, "sample_indices_") and getattr(sampler, "shrinkage", None) is None
 
 
 def _count_neighbours(sampler: Any) -> tuple[int, int]:
-    """Neighbours within one class that a sampler looks for, and the images that a class must have for that."""
+    """Count the neighbours that a sampler uses, and the images that each class needs for that."""
     inner = getattr(sampler, "smote", None) or sampler
-    if isinstance(inner, NearMiss):  # neighbours of the images of other classes
-        return (
-            (inner.n_neighbors, inner.n_neighbors) if isinstance(inner.n_neighbors, int) else (0, 0)
-        )
-    found = getattr(inner, "n_neighbors" if isinstance(inner, ADASYN) else "k_neighbors", 0)
-    return (found, found + 1) if isinstance(found, int) else (0, 0)
+    if isinstance(inner, NearMiss):  # neighbours of images of other classes
+        n_neighbors, n_others = inner.n_neighbors, 0
+    else:
+        name = "n_neighbors" if isinstance(inner, ADASYN) else "k_neighbors"
+        n_neighbors, n_others = getattr(inner, name, 0), 1
+    return (n_neighbors, n_neighbors + n_others) if isinstance(n_neighbors, int) else (0, 0)
 
 
 def _explain_failure(sampler: Any, error: Exception) -> str:
-    """Why a sampler stopped: in our words for those of imbalanced-learn, in its own for a plug-in."""
+    """Explain why a sampler failed: in our words for imbalanced-learn, else by its own message."""
     if type(sampler).__module__.startswith("imblearn."):
         return INSTEAD.get(type(sampler).__name__, TOO_FEW)
     return " ".join(str(error).split())
 
 
 def smote_enn(k_neighbors: int = 5, n_neighbors: int = 3) -> Resample:
-    """SMOTE, then drop images whose neighbours are of another class (Batista, Prati & Monard 2004)."""
+    """SMOTE, then drop images whose neighbours are of another class (Batista et al. 2004).
+
+    Parameters
+    ----------
+    k_neighbors : int, default=5
+        Neighbours between which SMOTE interpolates.
+    n_neighbors : int, default=3
+        Neighbours that an image is compared with before it is dropped.
+
+    Notes
+    -----
+    Batista, G. E. A. P. A., Prati, R. C. & Monard, M. C. (2004), "A study of the behavior of
+    several methods for balancing machine learning training data", SIGKDD Explorations 6(1), 20-29.
+
+    Examples
+    --------
+    >>> smote_enn(k_neighbors=2).sampler.smote.k_neighbors
+    2
+    """
     cleaning = EditedNearestNeighbours(sampling_strategy="all", n_neighbors=n_neighbors)
     return Resample(SMOTEENN(smote=SMOTE(k_neighbors=k_neighbors), enn=cleaning))
 
 
 def smote_tomek(k_neighbors: int = 5) -> Resample:
-    """SMOTE, then drop pairs of nearest neighbours of two classes (Batista, Bazzan & Monard 2003)."""
+    """SMOTE, then drop pairs of nearest neighbours of two classes (Batista et al. 2003).
+
+    Parameters
+    ----------
+    k_neighbors : int, default=5
+        Neighbours between which SMOTE interpolates.
+
+    Notes
+    -----
+    Batista, G. E. A. P. A., Bazzan, A. L. C. & Monard, M. C. (2003), "Balancing training data for
+    automated annotation of keywords: a case study", WOB 2003, 10-18.
+
+    Examples
+    --------
+    >>> smote_tomek(k_neighbors=2).sampler.smote.k_neighbors
+    2
+    """
     return Resample(SMOTETomek(smote=SMOTE(k_neighbors=k_neighbors)))

@@ -1,4 +1,4 @@
-"""Probabilities changed after training: where a class begins is moved, the model stays."""
+"""Strategies that adjust probabilities after training, which moves decision thresholds."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from benchmark.scoring.metrics import METRICS
 from benchmark.strategies.base import HeldOut, Proba, Refused, Strategy
 from models.constraints import OneOf, RealNumber
 
-CANDIDATES = 50  # thresholds tried for a class, at quantiles of where they would change a decision
-SWEEPS = 3
+CANDIDATES = 50  # thresholds tried per class: quantiles of those that change a decision
+SWEEPS = 3  # over all classes
 METRICS_OF_LABELS = [
     name
     for name, metric in METRICS.items()
@@ -25,18 +25,29 @@ SMALLEST = np.finfo(np.float64).tiny
 
 
 class PriorThreshold(Strategy):
-    """Divide probabilities by the training set's class shares, as if all classes were equally likely.
+    """Divide probabilities by the class shares of the training set.
 
-    The thresholding of Buda, Maki & Mazurowski (2018) and the post-hoc logit adjustment of Menon et
-    al. (2021). The shares are those before any resampling, also behind a ``+``: there it goes
-    beyond what the resampling did, as Buda et al. have it, and the row gets a note, as it does with
-    models and weights that already make all classes count alike. Scaled to a sum of one, images
-    change places within a class when there are more than two, and so AUC may change.
+    This is the thresholding of Buda, Maki & Mazurowski (2018) and the post-hoc logit adjustment of
+    Menon et al. (2021). The shares are those before any resampling, also when the strategy is
+    combined with a resampler, as in Buda et al.; it then corrects for the class frequencies a
+    second time, and the row gets a note. The probabilities are scaled to a sum of one. With more
+    than two classes this may change the ranking of images within a class, and hence the AUC.
 
     Parameters
     ----------
-    tau : float
-        Power of the shares: 1 undoes them, 0 leaves the probabilities as they are.
+    tau : float, default=1.0
+        Power of the shares: 1 corrects fully, 0 leaves the probabilities as they are.
+
+    Examples
+    --------
+    >>> strategy = PriorThreshold()
+    >>> strategy.learn(np.array([0, 0, 0, 1]), held_out=None)
+    >>> strategy.adjust(np.array([[0.75, 0.25]])).tolist()
+    [[0.5, 0.5]]
+
+    See Also
+    --------
+    TunedThreshold : Tunes the factors for a metric.
     """
 
     balances = True
@@ -55,11 +66,11 @@ class PriorThreshold(Strategy):
         return _multilabel_refusal(task)
 
     def learn(self, y: NDArray[np.int64], held_out: Callable[[], HeldOut]) -> None:
-        """Count the classes."""
+        """Compute the class shares."""
         self.shares_ = np.bincount(y) / len(y)
 
     def adjust(self, proba: Proba) -> Proba:
-        """Divide and scale to a sum of one; a class without training images stays at zero."""
+        """Divide by the shares, scale to a sum of one; classes without training images get zero."""
         shares = np.zeros(proba.shape[1])
         shares[: len(self.shares_)] = self.shares_
         return _scale_probabilities(
@@ -68,20 +79,32 @@ class PriorThreshold(Strategy):
 
 
 class TunedThreshold(Strategy):
-    """Multiply each class' probability by a factor chosen on held-out training images for one metric.
+    """Multiply the probability of each class by a factor that is tuned for one metric.
 
-    The factors come from the official validation set where the split has one, otherwise from an
-    inner cross-validation of the training set (grouped where there are groups), resampling and
-    training inside it; an extractor that learns has learned from the whole of the training set,
-    without its labels. They are found class by class: for each, the best of at most 50 thresholds
-    while the others stay, three times around. With two classes this is a threshold other than one
-    half.
+    The factors are tuned on the official validation set if the split has one. Otherwise they are
+    tuned by an inner cross-validation of the training set (by group if there are groups), with
+    resampling and training inside it; an extractor that learns has seen the images of the whole
+    training set, without their labels. The factors are tuned class by class, in three sweeps: for
+    each class, the best of at most 50 thresholds is taken while the factors of the others are
+    fixed. With two classes this is a threshold other than one half.
 
     Parameters
     ----------
-    metric : str
+    metric : str, default='f1'
         A metric of labels, such as 'f1', 'balanced_accuracy', 'mcc', 'geometric_mean' or
         'minimum_recall'.
+
+    Examples
+    --------
+    >>> y, proba = np.array([0, 0, 1]), np.array([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4]])
+    >>> strategy = TunedThreshold("f1")
+    >>> strategy.learn(y, lambda: HeldOut(y, proba))
+    >>> strategy.adjust(proba).argmax(axis=1).tolist()
+    [0, 0, 1]
+
+    See Also
+    --------
+    PriorThreshold : Divides by the class shares, without tuning.
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -98,12 +121,12 @@ class TunedThreshold(Strategy):
         return _multilabel_refusal(task)
 
     def learn(self, y: NDArray[np.int64], held_out: Callable[[], HeldOut]) -> None:
-        """Find the factors.
+        """Tune the factors on held-out images.
 
         Raises
         ------
         Refused
-            Images of fewer than two classes are held out.
+            The held-out images are of fewer than two classes.
         """
         labels, proba = held_out()
         if len(np.unique(labels)) < 2:
@@ -114,31 +137,30 @@ class TunedThreshold(Strategy):
         self.factors_ = tune_class_factors(proba, labels, self.metric)
 
     def adjust(self, proba: Proba) -> Proba:
-        """Multiply and scale to a sum of one."""
+        """Multiply by the factors and scale to a sum of one."""
         return _scale_probabilities(proba, self.factors_)
 
 
 def balances_classes(model: Any) -> bool:
-    """Whether a model, or one inside it, corrects for the class frequencies itself: by weights, a loss, or parts that it balances."""
+    """Whether a model, or an estimator inside it, corrects for the class frequencies itself.
+
+    It may do so by class weights, by its loss, or as an ensemble of imbalanced-learn.
+    """
     params = model.get_params()
     weighted = any(
         name.split("__")[-1] == "class_weight" and value is not None
         for name, value in params.items()
     )
-    parts = [model, *params.values()]
     return weighted or any(
-        getattr(part, "balances", False) or type(part).__module__.startswith("imblearn.ensemble")
-        for part in parts
+        getattr(value, "balances", False) or type(value).__module__.startswith("imblearn.ensemble")
+        for value in [model, *params.values()]
     )
 
 
 def _multilabel_refusal(task: Task) -> str | None:
-    return (
-        "thresholds are of classes that exclude each other; this data set has several labels an "
-        "image"
-        if task == "multilabel"
-        else None
-    )
+    if task != "multilabel":
+        return None
+    return "thresholds need classes that exclude each other; this data set has several per image"
 
 
 def _scale_probabilities(proba: Proba, factors: NDArray[np.float64]) -> Proba:
@@ -148,7 +170,19 @@ def _scale_probabilities(proba: Proba, factors: NDArray[np.float64]) -> Proba:
 
 
 def tune_class_factors(proba: Proba, y: NDArray[np.int64], metric: str) -> NDArray[np.float64]:
-    """Factors of the classes, (n_classes,), that serve a metric of labels best; 1 where nothing better was found."""
+    """Tune one factor per class for a metric of labels.
+
+    Parameters
+    ----------
+    proba : (n, n_classes) float64
+    y : (n,) int64
+    metric : str
+
+    Returns
+    -------
+    factors : (n_classes,) float64
+        1 for a class whose factor cannot improve the metric.
+    """
     logits, offsets = np.log(np.maximum(proba, SMALLEST)), np.zeros(proba.shape[1])
     best = _score_labels(metric, y, logits.argmax(axis=1), len(offsets))
     for _ in range(SWEEPS):
@@ -168,23 +202,24 @@ def _find_best_offset(
     metric: str,
     best: float,
 ) -> tuple[float, float]:
-    """Value of the metric, and the offset of class k that gives it while the others stay."""
+    """Return the best value of the metric, and the offset of class k that gives it.
+
+    The offsets of the other classes are fixed.
+    """
     moved = logits + offsets
     moved[:, k] = -np.inf
-    other, gap = (
-        moved.argmax(axis=1),
-        moved.max(axis=1) - logits[:, k],
-    )  # above this offset the image is of class k
-    found = offsets[k]
+    runner_up = moved.argmax(axis=1)
+    gap = moved.max(axis=1) - logits[:, k]  # an image is assigned to class k above this offset
+    best_offset = offsets[k]
     for offset in _candidate_offsets(gap):
-        value = _score_labels(metric, y, np.where(gap < offset, k, other), len(offsets))
+        value = _score_labels(metric, y, np.where(gap < offset, k, runner_up), len(offsets))
         if value > best:
-            best, found = value, offset
-    return best, found
+            best, best_offset = value, offset
+    return best, best_offset
 
 
 def _candidate_offsets(gap: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Offsets in the middle between two neighbouring ones where a decision changes; of many, quantiles."""
+    """Return the midpoints between offsets at which a decision changes, or quantiles of them."""
     distinct = np.unique(gap)
     middles = (distinct[1:] + distinct[:-1]) / 2
     if len(middles) <= CANDIDATES:
@@ -195,15 +230,15 @@ def _candidate_offsets(gap: NDArray[np.float64]) -> NDArray[np.float64]:
 def _score_labels(
     metric: str, y: NDArray[np.int64], labels: NDArray[np.int64], n_classes: int
 ) -> float:
-    """Value of a metric of labels, turned so that greater is better."""
-    found = METRICS[metric]
-    decided: Any = _Decided(y, labels, tuple(map(str, range(n_classes))))
-    return found.function(decided, labels) * (1 if found.greater_is_better else -1)
+    """Compute a metric of labels, negated if lower is better."""
+    definition = METRICS[metric]
+    predictions: Any = _LabelPredictions(y, labels, tuple(map(str, range(n_classes))))
+    return definition.function(predictions, labels) * (1 if definition.greater_is_better else -1)
 
 
 @dataclass(frozen=True, eq=False)
-class _Decided:
-    """What a metric of labels reads of predictions."""
+class _LabelPredictions:
+    """The attributes of ``Predictions`` that a metric of labels reads."""
 
     y_true: NDArray[np.int64]
     labels: NDArray[np.int64]
