@@ -1,1 +1,1 @@
-"""Files, text, threads, memory and the environment; nothing of the domain."""
+"""Helpers for files, text, threads, memory and the environment, independent of the domain."""

@@ -1,4 +1,4 @@
-"""Where a row was computed: versions, hardware, source."""
+"""The environment in which a row is computed: library versions, hardware, git commit."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ NOT_IN_FEATURES = ("imbalanced-learn", "scikit-learn-intelex")
 
 @cache
 def library_versions() -> dict[str, str]:
-    """Versions of the libraries that compute; read from their metadata, so that none is imported."""
-    found = {}
+    """Return the versions of the numerical libraries, without importing them."""
+    versions = {}
     for name in NUMERIC:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            versions[name] = "not installed"
+    return versions
 
 
 @cache
 def collect_environment() -> dict[str, Any]:
-    """Provenance that every row carries."""
+    """Collect the provenance that is stored in every row."""
     return {
         "benchmark": version("classical-vs-deep"),
         **_read_git_state(),
@@ -56,7 +56,7 @@ def collect_environment() -> dict[str, Any]:
 
 
 def _read_git_state() -> dict[str, Any]:
-    """Commit of the checkout this package runs from, and whether it was changed since; None when it is not a checkout."""
+    """Return this package's git commit, and whether files differ from it; None if not in git."""
     here = Path(__file__).resolve().parents[1]
     try:
         commit = _read_command_output("git", "-C", str(here), "rev-parse", "HEAD")
@@ -71,7 +71,9 @@ def _read_git_state() -> dict[str, Any]:
 
 
 def _read_command_output(*command: str) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603  # fixed words
+    # no input of a user is in the commands
+    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
+    return done.stdout.strip()
 
 
 def _processor_name() -> str:
@@ -83,8 +85,8 @@ def _processor_name() -> str:
 
 
 def _list_blas_libraries() -> list[dict[str, Any]]:
-    """Library, version and architecture of each BLAS that NumPy and SciPy have loaded."""
-    import scipy.linalg  # noqa: F401  # loads the one of SciPy
+    """List the library, version and architecture of each BLAS that NumPy and SciPy load."""
+    import scipy.linalg  # noqa: F401  # loads SciPy's BLAS
     from threadpoolctl import threadpool_info
 
     loaded = [library for library in threadpool_info() if library["user_api"] == "blas"]

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Reading and writing files: atomic writes, bounded reads, paths in any Unicode form."""
 
 from __future__ import annotations
 
@@ -21,16 +21,24 @@ _may_write = True
 
 
 def forbid_writing() -> None:
-    """Let this process write no file of a results folder: it is a copy that a plug-in has made of its worker."""
+    """Forbid this process to write files; it is a copy that a plug-in has made of its worker."""
     global _may_write
     _may_write = False
 
 
 def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file beside its place, then move it there in one step; on any error nothing is left or replaced.
+    """Write a file atomically: to a temporary file that then replaces it.
 
-    Only a process that is killed leaves its temporary file behind: ``Claims.sweep`` removes those
-    that match ``TEMPORARY``.
+    On an error, the temporary file is removed and an existing file is kept. Only a process that is
+    killed leaves its temporary file behind; ``Claims.sweep`` removes those that match
+    ``TEMPORARY``.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder is created if it is missing.
+    write : callable (file)
+        Writes the content to a binary file.
 
     Raises
     ------
@@ -55,18 +63,18 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
     except OSError as error:
         why = "the disk is full" if _is_full(path.parent) else error
         raise StorageError(
-            f"cannot write {path} ({why}); fix that and run the same command again: completed "
-            "cells are kept"
+            f"cannot write {path} ({why}); fix the problem and run the same command again: "
+            "completed cells are kept"
         ) from error
 
 
 def check_writable(folder: Path) -> None:
-    """Write 1 MB into a folder and take it away again.
+    """Check that 1 MB can be written into a folder, with a file that is removed again.
 
     Raises
     ------
     StorageError
-        It cannot be written.
+        The file cannot be written.
     """
     path = folder / "probe.tmp"
     write_atomic(path, lambda file: file.write(bytes(2**20)))
@@ -87,7 +95,9 @@ def write_text(path: Path, text: str) -> None:
 
 
 class PathFinder:
-    """Find files whose names are spelled in another Unicode form on disk than in a text.
+    """Find files whose names have another Unicode form on disk than in a text.
+
+    The listings of folders are cached.
 
     Examples
     --------
@@ -99,21 +109,18 @@ class PathFinder:
         self._listings: dict[str, dict[str, str]] = {}
 
     def find(self, path: Path) -> Path:
-        """Return the existing path of the same name; where there is none, the folders of it that exist are found."""
+        """Return the existing path of this name, or the path with those folders that exist."""
         if os.path.lexists(path) or str(path).isascii():
             return path
         here = Path(path.anchor)
         for step in path.parts[len(here.parts) :]:
-            spelled = (
-                step
-                if os.path.lexists(here / step)
-                else self._list_folder(here).get(normalize_unicode(step), step)
-            )
-            here = here / spelled
+            if not os.path.lexists(here / step):
+                step = self._list_folder(here).get(normalize_unicode(step), step)
+            here = here / step
         return here
 
     def _list_folder(self, folder: Path) -> dict[str, str]:
-        """List a folder once: names on disk by their composed form."""
+        """Return the names in a folder by their composed form."""
         key = str(folder)
         if key not in self._listings:
             try:
@@ -126,12 +133,13 @@ class PathFinder:
 
 
 def user_path(path: str | Path) -> Path:
-    """Path that a user wrote, with ``~`` or ``~name`` replaced by the home folder, in the Unicode form that it has on disk.
+    """Expand ``~`` in a path that a user wrote, and return it in the Unicode form on disk.
 
     Raises
     ------
     UserError
-        There is no such user, or nothing can have this name, or one of its folders cannot be read.
+        The user in ``~name`` does not exist, the name is not valid for a file, or a folder of the
+        path cannot be read.
     """
     try:
         whole = Path(path).expanduser()
@@ -139,30 +147,30 @@ def user_path(path: str | Path) -> Path:
         return PathFinder().find(whole)
     except RuntimeError:
         raise UserError(f"{path}: there is no user of this name; write the whole path") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL
+    except (OSError, ValueError) as error:  # ValueError: a NUL character
         why = getattr(error, "strerror", None) or error
         raise UserError(f"cannot use the path {shorten_text(str(path), 300)}: {why}") from None
 
 
 def read_bytes(path: Path, most: int, what: str) -> bytes:
-    """Content of a file of at most ``most`` bytes; an endless one is not read to its end.
+    """Read a file of at most ``most`` bytes; no more is read of a larger or endless one.
 
     Parameters
     ----------
     path : Path
     most : int
     what : str
-        Names the file's role in messages, such as 'study'.
+        Role of the file in messages, such as 'study'.
 
     Raises
     ------
     UserError
-        There is no such file, or it cannot be read or is larger.
+        The file does not exist, cannot be read, or is larger.
     """
     try:
         with path.open("rb") as file:
             content = file.read(most + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
         why = getattr(error, "strerror", None) or error
         raise UserError(f"cannot read the {what} {path}: {why}") from None
     if len(content) > most:
@@ -171,16 +179,16 @@ def read_bytes(path: Path, most: int, what: str) -> bytes:
 
 
 def read_text(path: Path, most: int, what: str) -> str:
-    """UTF-8 text of a file; see ``read_bytes``.
+    """Read a UTF-8 text file of at most ``most`` bytes; see ``read_bytes``.
 
     Raises
     ------
     UserError
-        As ``read_bytes``, or it is no UTF-8.
+        As in ``read_bytes``, or the file is not UTF-8.
     """
     try:
         return read_bytes(path, most, what).decode()
     except UnicodeDecodeError as error:
         raise UserError(
-            f"cannot read the {what} {path}: no UTF-8 text at byte {error.start}"
+            f"cannot read the {what} {path}: byte {error.start} is not UTF-8 text"
         ) from None

@@ -1,4 +1,4 @@
-"""Digests of content and files, and seeds derived from text."""
+"""Digests of values and files, and seeds derived from text."""
 
 from __future__ import annotations
 
@@ -7,24 +7,29 @@ import json
 from pathlib import Path
 from typing import Any
 
-DIGITS = 20  # hexadecimal, of a digest
+DIGITS = 20  # hexadecimal digits of a digest
 
 
 def digest_of(content: Any) -> str:
-    """Digest of anything JSON can hold."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[
-        :DIGITS
-    ]
+    """Return the digest of a value that JSON can represent.
+
+    Examples
+    --------
+    >>> digest_of({"a": 1, "b": 2}) == digest_of({"b": 2, "a": 1})
+    True
+    """
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
 
 
 def digest_of_file(path: Path) -> str:
-    """Digest of a file's content."""
+    """Return the digest of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS]
 
 
 def derive_seed(text: str, bits: int) -> int:
-    """Non-negative integer below ``2**bits`` that depends on the text alone.
+    """Return a non-negative integer below ``2**bits`` that depends on the text only.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The most memory a piece of work held."""
+"""Peak memory of a process."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def reset_peak_memory() -> None:
-    """Start counting anew; possible on Linux, elsewhere the peak counts from the start of the process."""
+    """Reset the peak of this process, on Linux; elsewhere it counts from the process's start."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
@@ -15,7 +15,7 @@ def reset_peak_memory() -> None:
 
 
 def peak_memory_mb() -> float | None:
-    """Peak resident memory of this process since ``reset_peak_memory``, in MB; None where the system does not tell."""
+    """Return the peak resident memory since ``reset_peak_memory`` in MB; None if unknown."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024

@@ -1,43 +1,46 @@
-"""What the reader of a row, or of a data set, must know."""
+"""Notes: what a reader must know about a row or a data set."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import Any, Self
 
-SHARED = (
-    "also in the training set, pixel for pixel"  # what a note of copies says of so many test images
-)
+# text of a note of kind COPIES, after the number of test images
+SHARED = "also in the training set, pixel for pixel"
 
 
 class NoteKind(StrEnum):
-    """What a note is about; tables show all but ``DETAIL``, which is in the rows alone."""
+    """What a note is about; tables show all kinds except ``DETAIL``, which is in the rows only."""
 
-    LEAK = "leak"  # what is tested may have been trained on
-    COPIES = "copies"  # test images of this very cell that are in its training set
-    CLASSES = (
-        "classes"  # absent from the test set or the training set, so that values are undefined
-    )
-    SPELLING = "spelling"  # classes or groups that may be one
-    CORRECTION = "correction"  # class frequencies are corrected more than once
+    # test images may have been trained on
+    LEAK = "leak"
+    # test images of this cell are also in its training set
+    COPIES = "copies"
+    # classes are missing from the test set or the training set, so that metrics are undefined
+    CLASSES = "classes"
+    # classes or groups may be the same, spelled differently
+    SPELLING = "spelling"
+    # class frequencies are corrected more than once
+    CORRECTION = "correction"
+    # anything else
     DETAIL = "detail"
 
 
 class Note(str):
-    """A text for people that knows its kind.
+    """A text with the kind of what it is about.
 
     Parameters
     ----------
     text : str
-    kind : NoteKind
+    kind : NoteKind, default=NoteKind.DETAIL
     n_images : int or None
-        How many images it is about, where tables sum it up over cells.
+        Number of images that the note is about, if tables sum it over cells.
 
     Examples
     --------
-    >>> note = Note("leak: 3 lesions are in both parts", NoteKind.LEAK)
+    >>> note = Note("leak: 3 lesions are in both subsets", NoteKind.LEAK)
     >>> note, note.kind.value
-    ('leak: 3 lesions are in both parts', 'leak')
+    ('leak: 3 lesions are in both subsets', 'leak')
     """
 
     kind: NoteKind
@@ -46,30 +49,30 @@ class Note(str):
     def __new__(
         cls, text: str, kind: NoteKind = NoteKind.DETAIL, n_images: int | None = None
     ) -> Self:
-        """Make a text with its kind."""
+        """Create the text and set its attributes."""
         note = super().__new__(cls, text)
         note.kind, note.n_images = kind, n_images
         return note
 
     @classmethod
     def from_text(cls, text: str) -> Note:
-        """Return a text as a note: one that is none yet is a detail."""
+        """Return a note unchanged, and any other text as a note of kind ``DETAIL``."""
         return text if isinstance(text, Note) else cls(text)
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Self:
-        """Read what ``to_json`` gave."""
+        """Create a note from the result of ``to_json``."""
         return cls(stored["text"], NoteKind(stored["kind"]), stored["n_images"])
 
     def to_json(self) -> dict[str, Any]:
-        """Text, kind and count, as JSON can hold them."""
+        """Return text, kind and number of images as JSON values."""
         return {"kind": self.kind.value, "text": str(self), "n_images": self.n_images}
 
     def with_text(self, text: str) -> Note:
-        """Note of the same kind with another text."""
+        """Return a note with another text and the same attributes."""
         return Note(text, self.kind, self.n_images)
 
 
 def leak_note(text: str) -> Note:
-    """Note that what is tested may have been trained on."""
+    """Return a note that test images may have been trained on."""
     return Note(f"leak: {text}", NoteKind.LEAK)

@@ -1,4 +1,4 @@
-"""How a cell has ended."""
+"""The statuses of a cell."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """How a cell has ended."""
+    """The status of a cell in its row."""
 
-    PLANNED = "planned"  # it has not been run yet
+    PLANNED = "planned"  # not run yet
     OK = "ok"
-    SKIPPED = "skipped"  # it cannot be run, for a reason that is known beforehand
-    FAILED = "failed"  # an exception
-    TIMEOUT = "timeout"  # it took longer than the time limit
-    MEMORY = "memory"  # it took more than the memory limit, or than there is
+    SKIPPED = "skipped"  # cannot be run; the reason in the row says why
+    FAILED = "failed"  # raised an exception
+    TIMEOUT = "timeout"  # exceeded the time limit
+    MEMORY = "memory"  # exceeded the memory limit, or the memory that is available
     CRASHED = "crashed"  # its process died
 
 

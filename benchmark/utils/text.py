@@ -1,4 +1,4 @@
-"""Text for people: counts, values in messages, and characters that would command a terminal."""
+"""Text for messages: counts, shortened values, and escaped control characters."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ import unicodedata
 MESSAGE_LENGTH = 2_000  # characters of an error line, and of the reason in a row
 
 _HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 and C1 controls, but for tab and line feed
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # directions of writing
-    "\u2028\u2029\u200b\u2060-\u2065\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # line ends, and what is not seen
-    "\ud800-\udfff]"  # half characters, which no stream takes
+    # C0 and C1 controls, except tab and line feed
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"
+    # directions of writing
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+    # line separators and invisible characters
+    "\u2028\u2029\u200b\u2060-\u2065\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
+    # lone surrogates, which cannot be encoded
+    "\ud800-\udfff]"
 )
 _BRIEF = reprlib.Repr()
 _BRIEF.maxdict = _BRIEF.maxlist = _BRIEF.maxtuple = _BRIEF.maxset = 6
@@ -21,25 +25,25 @@ _BRIEF.maxlong = 40
 
 
 def escape_controls(text: str) -> str:
-    r"""Text with its control characters written out, since a file, a class or an error may contain any.
+    r"""Escape control characters, which file names, class names and errors may contain.
 
-    Tabs and line feeds stay; C0 and C1 controls, bidirectional overrides, characters without width
-    and lone surrogates are written as Python writes them.
+    C0 and C1 controls, bidirectional overrides, characters without width and lone surrogates are
+    written as Python's escapes. Tabs and line feeds are kept.
 
     Examples
     --------
-    >>> print(visible("\x1b[31mred"))
+    >>> print(escape_controls("\x1b[31mred"))
     \x1b[31mred
     """
     return _HIDDEN.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def escape_json_controls(text: str) -> str:
-    r"""JSON with its control characters as JSON's own escapes: it reads back to the same values.
+    r"""Escape control characters in JSON by JSON's own escapes, so that the values are the same.
 
     Examples
     --------
-    >>> print(visible_json('"\x9bclass"'))
+    >>> print(escape_json_controls('"\x9bclass"'))
     "\u009bclass"
     """
     return _HIDDEN.sub(
@@ -52,7 +56,7 @@ def _utf16_units(letter: str) -> memoryview:
 
 
 def one_line(text: str, length: int = MESSAGE_LENGTH) -> str:
-    r"""Text as a single visible line of about ``length`` characters at most; what is cut is counted.
+    r"""Return a text as one line of about ``length`` characters, without control characters.
 
     Examples
     --------
@@ -63,31 +67,31 @@ def one_line(text: str, length: int = MESSAGE_LENGTH) -> str:
 
 
 def describe_error(error: BaseException) -> str:
-    """Type and message of an exception in one line; a plug-in's may have a message of any length, or none that can be read."""
+    """Describe an exception in one line, by its type and message, however long the message is."""
     try:
         message = str(error)
-    except BaseException:  # of any kind: it is the plug-in's own
+    except BaseException:  # the code of a plug-in's exception may raise anything
         message = "its message cannot be read"
     return one_line(f"{type(error).__name__}: {message or 'without a message'}")
 
 
 def shorten_text(text: str, length: int = MESSAGE_LENGTH) -> str:
-    """Text of at most about ``length`` characters; what is cut is counted.
+    """Cut a text to ``length`` characters, and append its full length if it was longer.
 
     Examples
     --------
-    >>> shorten("z" * 20_000_000, 5)
+    >>> shorten_text("z" * 20_000_000, 5)
     'zzzzz ... (20,000,000 characters, cut)'
     """
     return text if len(text) <= length else f"{text[:length]} ... ({len(text):,} characters, cut)"
 
 
 def short_repr(value: object) -> str:
-    """``repr`` of a value of any size or depth, cut to what a message can hold.
+    """Return the ``repr`` of a value of any size or depth, shortened for a message.
 
     Examples
     --------
-    >>> brief(list(range(1000)))
+    >>> short_repr(list(range(1000)))
     '[0, 1, 2, 3, 4, 5, ...]'
     """
     try:
@@ -98,22 +102,22 @@ def short_repr(value: object) -> str:
 
 
 def format_count(n: int, noun: str, plural: str = "") -> str:
-    """Count with its noun.
+    """Return a number with its noun in the singular or plural.
 
     Examples
     --------
-    >>> count_of(1, "cell"), count_of(0, "cell"), count_of(12_408, "image"), count_of(2, "entry", "entries")
-    ('1 cell', '0 cells', '12408 images', '2 entries')
+    >>> format_count(1, "cell"), format_count(12_408, "image"), format_count(2, "class", "classes")
+    ('1 cell', '12408 images', '2 classes')
     """
     return f"{n} {noun if n == 1 else plural or noun + 's'}"
 
 
 def normalize_unicode(text: str) -> str:
-    r"""Text in Unicode's composed form: an accented letter can be written in two ways that look the same.
+    r"""Return a text in Unicode's composed form (NFC), in which equal-looking texts are equal.
 
     Examples
     --------
-    >>> nfc("e\u0301") == "\u00e9"
+    >>> normalize_unicode("e\u0301") == "\u00e9"
     True
     """
     return unicodedata.normalize("NFC", text)

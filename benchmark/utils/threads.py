@@ -1,4 +1,8 @@
-"""One cell, one thread: figures do not depend on the number of cores, times compare, and neighbours are not disturbed."""
+"""Limits on threads: each cell is computed on one thread.
+
+Results therefore do not depend on the number of cores, times can be compared, and cells that run at
+the same time do not slow each other down.
+"""
 
 from __future__ import annotations
 
@@ -8,28 +12,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 THREADS = 1
-GIVEN_UP = "given up"  # name of a thread that nobody waits for any more
+GIVEN_UP = "given up"  # name of a thread that is no longer waited for
 _VARIABLES = (
-    *(
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "VECLIB_MAXIMUM_THREADS",
-        "NUMEXPR_NUM_THREADS",
-    ),
-    *(
-        "OPENCV_FOR_THREADS_NUM",
-        "LOKY_MAX_CPU_COUNT",
-    ),  # the last is what joblib takes n_jobs=-1 to mean
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "OPENCV_FOR_THREADS_NUM",
+    "LOKY_MAX_CPU_COUNT",  # the number of workers that joblib uses for n_jobs=-1
 )
 
 
 def limit_process_threads() -> None:
-    """Hold BLAS, OpenMP, OpenCV, torch and joblib to ``THREADS`` for the rest of this process.
+    """Limit BLAS, OpenMP, OpenCV, torch and joblib to ``THREADS`` for the rest of this process.
 
-    A sum over two threads rounds otherwise than over one: without this a network trained on two
-    cores differs from one trained on four. Libraries imported later read the environment variables,
-    those already here are told.
+    A sum over two threads is rounded differently from a sum over one; without the limit, a network
+    trained on two cores would differ from one trained on four. Libraries that are imported later
+    read the environment variables; those already loaded are set directly.
     """
     from threadpoolctl import threadpool_limits
 
@@ -40,7 +40,7 @@ def limit_process_threads() -> None:
 
 @contextmanager
 def limited_threads() -> Iterator[None]:
-    """Hold threads as ``limit_process_threads`` does; BLAS, OpenMP and the environment are as before afterwards."""
+    """Limit threads as ``limit_process_threads`` does, and restore BLAS and OpenMP afterwards."""
     from threadpoolctl import threadpool_limits
 
     before = {name: os.environ.get(name) for name in _VARIABLES}
@@ -58,7 +58,7 @@ def limited_threads() -> Iterator[None]:
 
 
 def limit_loaded_libraries() -> None:
-    """Hold OpenCV and torch, if they are loaded."""
+    """Limit the threads of OpenCV and torch, if they are loaded."""
     if "cv2" in sys.modules:
         sys.modules["cv2"].setNumThreads(THREADS)
     if "torch" in sys.modules:

@@ -1,4 +1,4 @@
-"""YAML 1.2 as studies use it: texts, numbers, booleans, lists and mappings, read within bounds."""
+"""Reading and writing YAML 1.2: scalars, lists and mappings, with limits on size and depth."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from benchmark.errors import UserError
 from benchmark.utils.text import one_line, short_repr
 
 MOST_CHARACTERS = 200_000
-MOST_VALUES = 10_000  # every alias counts as all that it stands for
-MOST_LEVELS = 20  # of lists and mappings inside one another
+MOST_VALUES = 10_000  # an alias counts as all values that it refers to
+MOST_LEVELS = 20  # of nested lists and mappings
 _CORE_SCHEMA = (
     ("null", r"null|Null|NULL|~|", ("~", "n", "N", "")),
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
@@ -29,19 +29,19 @@ _CORE_SCHEMA = (
 
 
 class _CoreResolver(VersionedResolver):
-    """Types of plain scalars by the core schema of YAML 1.2, whatever version a file names.
+    """Resolve plain scalars by the core schema of YAML 1.2, whatever version a file declares.
 
     ruamel.yaml's own rules for 1.2 add dates, ``1_000``, ``0b11`` and ``<<``.
     """
 
     @property
     def versioned_resolver(self) -> Any:
-        """Patterns by first character."""
+        """Patterns of scalars, by their first character."""
         return self.yaml_implicit_resolvers
 
     @property
     def processing_version(self) -> tuple[int, int]:
-        """Version of the rules by which numbers are made."""
+        """YAML version by which numbers are read."""
         return 1, 2
 
 
@@ -52,7 +52,7 @@ for _type, _pattern, _first in _CORE_SCHEMA:
 
 
 class _UniqueKeys(SafeConstructor):
-    """Refuses keys that are there twice or are no text."""
+    """Refuse duplicate keys, and keys that are not text."""
 
     def check_mapping_key(
         self, node: Any, key_node: Any, mapping: Any, key: Any, value: Any
@@ -60,12 +60,12 @@ class _UniqueKeys(SafeConstructor):
         if not isinstance(key, str):
             raise _yaml_error(key_node, f"the key {short_repr(key)} is not text")
         if key in mapping:
-            raise _yaml_error(key_node, f"the key {short_repr(key)} is there twice: write it once")
+            raise _yaml_error(key_node, f"the key {short_repr(key)} is given twice: write it once")
         return True
 
 
 class _QuotedLineEnds(SafeRepresenter):
-    """Quotes a text with a NEL, which 1.1 took for a line end and the library writes as one."""
+    """Quote text with a NEL, a line end in YAML 1.1, which the library would write as one."""
 
     def represent_str(self, data: str) -> Any:
         style = '"' if "\x85" in data else None
@@ -76,23 +76,28 @@ _QuotedLineEnds.add_representer(str, _QuotedLineEnds.represent_str)
 
 
 def read_yaml(text: str, where: str) -> Any:
-    """Value of a text that is one YAML document.
+    """Read the value of a text that is one YAML document.
 
-    Numbers, booleans and null are those of YAML 1.2's core schema: ``1e-3`` and ``064`` are
-    numbers, ``no`` and ``1:30`` are text.
+    Numbers, booleans and null follow the core schema of YAML 1.2: ``1e-3`` and ``064`` are numbers,
+    ``no`` and ``1:30`` are text.
 
     Parameters
     ----------
     text : str
     where : str
-        Names the text in messages.
+        Name of the text in messages, such as its path.
 
     Raises
     ------
     UserError
-        It is no YAML, has a key twice or one that is no text, a tag (``!!int``), a NUL, an alias
-        inside of what it names, a second document, or more than ``MOST_CHARACTERS``,
-        ``MOST_VALUES`` or ``MOST_LEVELS``; one line that says where.
+        The text is not valid YAML; has a duplicate key, a key that is not text, a tag (``!!int``),
+        a NUL character, an alias inside the value that it refers to, or a second document; or
+        exceeds ``MOST_CHARACTERS``, ``MOST_VALUES`` or ``MOST_LEVELS``. The message names the line.
+
+    Examples
+    --------
+    >>> read_yaml("seeds: [0, 1]", "study.yaml")
+    {'seeds': [0, 1]}
     """
     if len(text) > MOST_CHARACTERS:
         raise UserError(
@@ -107,12 +112,18 @@ def read_yaml(text: str, where: str) -> Any:
         line = f", line {mark.line + 1}" if mark else ""
         raise UserError(f"{where}{line}: not valid YAML: {what}") from None
     except (YAMLError, AssertionError, ValueError) as error:
-        # a control character; a version that there is not; a number of 5,000 digits
+        # such as a control character, an unknown version, or a number of 5,000 digits
         raise UserError(f"{where}: not valid YAML: {one_line(str(error), 300)}") from None
 
 
 def write_yaml(content: dict[str, Any]) -> str:
-    """YAML that ``read_yaml`` reads back to the same value."""
+    """Write a value as YAML that ``read_yaml`` reads back to the same value.
+
+    Examples
+    --------
+    >>> write_yaml({"seeds": [0, 1], "split": "no"}).splitlines()
+    ['seeds:', '- 0', '- 1', 'split: no']
+    """
     yaml, stream = _new_yaml(), io.StringIO()
     yaml.width = 120
     yaml.default_flow_style = False
@@ -122,16 +133,18 @@ def write_yaml(content: dict[str, Any]) -> str:
 
 
 def _new_yaml() -> YAML:
-    yaml = YAML(typ="safe", pure=True)  # libyaml knows YAML 1.1 alone
+    yaml = YAML(typ="safe", pure=True)  # libyaml supports YAML 1.1 only
     yaml.Resolver, yaml.Constructor = _CoreResolver, _UniqueKeys
     yaml.Representer = _QuotedLineEnds
     return yaml
 
 
 def _check_events(parsed: Iterator[Any]) -> None:
-    """Refuse what is not read or would be large, before anything is made of it."""
-    sizes: dict[str, int] = {}  # values under every anchor that is complete
-    opened: list[tuple[str | None, int]] = []  # anchor of every open list or mapping, values before
+    """Refuse unsupported or too large content before any value is constructed."""
+    # number of values under every complete anchor
+    sizes: dict[str, int] = {}
+    # anchor of every open list or mapping, and the number of values before it
+    opened: list[tuple[str | None, int]] = []
     n, documents = 0, 0
     for event in parsed:
         documents += isinstance(event, events.DocumentStartEvent)
@@ -139,7 +152,7 @@ def _check_events(parsed: Iterator[Any]) -> None:
             raise _yaml_error(event, "a second document begins")
         if isinstance(event, events.AliasEvent):
             if event.anchor in (anchor for anchor, _ in opened):
-                raise _yaml_error(event, f"*{event.anchor} stands inside of what it names")
+                raise _yaml_error(event, f"*{event.anchor} is inside the value that it refers to")
             n += sizes.get(event.anchor, 1)
         elif isinstance(event, events.NodeEvent):
             _check_node(event)
@@ -158,11 +171,11 @@ def _check_events(parsed: Iterator[Any]) -> None:
 def _check_node(event: Any) -> None:
     if event.tag is not None:
         tag = event.tag.replace("tag:yaml.org,2002:", "!!")
-        raise _yaml_error(event, f"the tag {tag}: tags are not read, write the value alone")
+        raise _yaml_error(event, f"the tag {tag}: tags are not supported, write only the value")
     if "\0" in getattr(event, "value", ""):
-        raise _yaml_error(event, "a text has a NUL character")
+        raise _yaml_error(event, "a text contains a NUL character")
 
 
 def _yaml_error(place: Any, problem: str) -> MarkedYAMLError:
-    """Error at an event or a node."""
+    """Return the error for a problem at an event or a node."""
     return MarkedYAMLError(problem=problem, problem_mark=place.start_mark)
