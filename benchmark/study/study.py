@@ -57,7 +57,8 @@ def _read_pipelines(value: Any) -> tuple[tuple[tuple[Spec, ...], Spec], ...]:
 
 
 # One field per axis. mypy knows none of them, because axes are declared only once, in AXES.
-_Axes: Any = create_model("_Axes", **{axis.plural: _make_axis_field(axis) for axis in AXES})  # type: ignore[call-overload]
+_FIELDS: dict[str, Any] = {axis.plural: _make_axis_field(axis) for axis in AXES}
+_Axes: Any = create_model("_Axes", **_FIELDS)
 
 
 class Study(_Axes):
