@@ -1,3 +1,5 @@
+"""Strategies: resampling, class weights, and what they refuse."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -41,9 +43,9 @@ def test_the_seed_decides_the_sample(rare):
     assert not np.array_equal(first, other)
 
 
-def test_smote_counts_neighbours_before_it_starts(rare):
-    found = strategy("smote")
-    assert "'3' has 3" in found.refusal(None, rare.targets, rare.classes, "multiclass")
+def test_smote_is_refused_before_it_runs_where_neighbours_are_too_few(rare):
+    smote = strategy("smote")
+    assert "'3' has 3" in smote.refusal(None, rare.targets, rare.classes, "multiclass")
     assert (
         strategy("smote(k_neighbors=2)").refusal(None, rare.targets, rare.classes, "multiclass")
         is None
@@ -54,12 +56,12 @@ def test_smote_counts_neighbours_before_it_starts(rare):
     "model", ["logistic_regression", "linear_svm", "rbf_svm", "random_forest", "simple_cnn"]
 )
 def test_class_weight_reaches_the_estimator_inside(model):
-    found = strategy("class_weight").weight(
+    weighted = strategy("class_weight").weight(
         build_component(resolve_spec("model", Spec(model))), np.array([0, 1])
     )
     values = [
         value
-        for name, value in found.get_params().items()
+        for name, value in weighted.get_params().items()
         if name.split("__")[-1] == "class_weight"
     ]
     assert values.count("balanced") == 1, "once: an estimator that has the parameter passes it on"
@@ -71,8 +73,8 @@ def test_any_imbalanced_learn_sampler_is_a_plug_in(tmp_path, rare):
         f"from imblearn.under_sampling import {NearMiss.__name__}\nclass Mine(NearMiss):\n    "
         "pass\n"
     )
-    found = build_strategy((resolve_spec("strategy", Spec("mine"), [str(file)]),), 0)
-    _, y = found.resample(rare.images, rare.targets)
+    plugin = build_strategy((resolve_spec("strategy", Spec("mine"), [str(file)]),), 0)
+    _, y = plugin.resample(rare.images, rare.targets)
     assert set(np.bincount(y)) == {3}
 
 
@@ -92,27 +94,27 @@ def test_weights_on_a_network_that_corrects_already_are_refused_with_the_reason(
     )
 
 
-def test_effective_numbers_weigh_as_cui_2019_defines_them():
+def test_effective_number_weights_are_those_of_cui_2019():
     y = np.repeat([0, 1, 2], [5000, 500, 50])
-    found = effective_weights(y, 0.999)
+    weights = effective_weights(y, 0.999)
     inverse = np.array([0.001 / (1 - 0.999**n) for n in (5000, 500, 50)])
-    assert list(found.values()) == pytest.approx(inverse / inverse.mean())
+    assert list(weights.values()) == pytest.approx(inverse / inverse.mean())
 
 
-def test_images_are_selected_by_index_and_interpolated_between_without_wrapping_around(rare):
+def test_images_are_selected_by_index_or_interpolated_without_overflow(rare):
     selected, _ = strategy("edited_nearest_neighbours").resample(rare.images, rare.targets)
     assert {image.tobytes() for image in selected} <= {image.tobytes() for image in rare.images}
-    made, y = strategy("smote(k_neighbors=2)").resample(rare.images, rare.targets)
+    resampled, y = strategy("smote(k_neighbors=2)").resample(rare.images, rare.targets)
     threes = rare.images[rare.targets == 3]
-    new = made[len(rare.images) :]
-    assert (y[len(rare.images) :] == 3).sum() == len(made[y == 3]) - 3
+    new = resampled[len(rare.images) :]
+    assert (y[len(rare.images) :] == 3).sum() == len(resampled[y == 3]) - 3
     assert (new[y[len(rare.images) :] == 3] <= threes.max(axis=0)).all(), (
-        "what lies between three images is nowhere above all of them"
+        "a pixel between those of three images is not above all of them"
     )
     assert (new[y[len(rare.images) :] == 3] >= threes.min(axis=0)).all()
 
 
-def test_what_a_sampler_cannot_do_is_a_skip_and_its_own_reason(digits, make_cell, tmp_path):
+def test_a_sampler_that_fails_is_a_skipped_cell_with_the_reason(digits, make_cell, tmp_path):
     nearly_even = np.concatenate(
         [np.flatnonzero(digits.targets == 0)[:20], np.flatnonzero(digits.targets == 1)[:19]]
     )

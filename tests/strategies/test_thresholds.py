@@ -1,4 +1,4 @@
-"""Thresholds moved after training."""
+"""Strategies that adjust probabilities after training."""
 
 from dataclasses import replace
 
@@ -36,9 +36,9 @@ def test_prior_threshold_is_mennons_logit_adjustment(seed, tau):
 
 
 def test_a_class_without_training_images_stays_at_zero():
-    found = PriorThreshold()
-    found.learn(np.array([0, 0, 2]), unused)
-    adjusted = found.adjust(np.array([[0.6, 0.0, 0.4, 0.0]]))
+    strategy = PriorThreshold()
+    strategy.learn(np.array([0, 0, 2]), unused)
+    adjusted = strategy.adjust(np.array([[0.6, 0.0, 0.4, 0.0]]))
     assert adjusted[0, [1, 3]].tolist() == [0, 0]
     assert adjusted.sum() == pytest.approx(1)
 
@@ -48,10 +48,10 @@ def test_with_two_classes_the_best_of_all_thresholds_is_found():
     y = (rng.random(60) < 0.2).astype(int)
     p = np.clip(rng.normal(0.15 + 0.2 * y, 0.12), 0.01, 0.99)
     best = max(f1_score(y, p > threshold, average="macro") for threshold in np.unique(p) - 1e-9)
-    found = TunedThreshold("f1")
-    found.learn(y, lambda: HeldOut(y, np.column_stack([1 - p, p])))
+    strategy = TunedThreshold("f1")
+    strategy.learn(y, lambda: HeldOut(y, np.column_stack([1 - p, p])))
     assert f1_score(
-        y, found.adjust(np.column_stack([1 - p, p])).argmax(axis=1), average="macro"
+        y, strategy.adjust(np.column_stack([1 - p, p])).argmax(axis=1), average="macro"
     ) == pytest.approx(best)
 
 
@@ -191,10 +191,10 @@ def test_thresholds_are_tuned_on_the_official_validation_set_where_there_is_one(
 
 
 @pytest.mark.parametrize("grouped", [False, True])
-def test_thresholds_that_nothing_can_be_held_out_for_are_a_skip_with_the_number_needed(
+def test_thresholds_without_held_out_images_are_a_skip_with_the_number_needed(
     digits, make_cell, tmp_path, grouped
 ):
-    """One image of each class; or two, of one patient."""
+    """One training image per class; or two of one patient."""
     chosen = np.concatenate([np.flatnonzero(digits.targets == k)[: 3 + grouped] for k in range(2)])
     part = np.array(["train"] * (1 + grouped) + ["test"] * 2)[
         np.arange(6 + 2 * grouped) % (3 + grouped)
