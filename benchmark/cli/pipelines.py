@@ -175,8 +175,8 @@ def serve_command(
     plugin: _Plugins = [],  # noqa: B006
 ) -> None:
     """Serve a web page that shows what pipelines predict for an image (needs extra 'serve')."""
-    from benchmark.serving.found import load_page_content
     from benchmark.serving.page import serve_page
+    from benchmark.serving.page_content import load_page_content
 
     serve_page(load_page_content(places, plugin), host, port)
 

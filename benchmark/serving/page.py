@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UserError
-from benchmark.serving.found import Found
+from benchmark.serving.page_content import Found
 from benchmark.serving.guard import Guard
 from benchmark.utils.console import print_line
 

@@ -21,7 +21,7 @@ from benchmark.reporting.leaderboard import format_leaderboard, make_leaderboard
 from benchmark.reporting.plots import draw_plots
 from benchmark.reporting.text_tables import render_rows, render_tables
 from benchmark.results.store import DuplicateKeyError, Store, load_results
-from benchmark.serving.found import combine_leaderboards
+from benchmark.serving.page_content import combine_leaderboards
 
 
 @pytest.fixture
