@@ -28,7 +28,7 @@ from benchmark.utils.text import escape_controls, format_count
 
 if TYPE_CHECKING:
     from benchmark.pipelines.card import Card
-    from benchmark.pipelines.reading import Asked
+    from benchmark.pipelines.reading import InputImage
 
 # columns of text, aligned to the left
 LEFT = (
@@ -145,7 +145,7 @@ def print_view(console: Console, rows: pd.DataFrame, metric: str, name: str) -> 
 
 
 def print_predictions(
-    console: Console, card: Card, queries: list[Asked], proba: NDArray[np.float64]
+    console: Console, card: Card, queries: list[InputImage], proba: NDArray[np.float64]
 ) -> None:
     """Print the class of each image, its probability, and the next most probable classes."""
     from benchmark.pipelines.answers import (

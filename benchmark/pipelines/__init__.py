@@ -1,1 +1,1 @@
-"""One trained pipeline, to be kept in a file and asked about new images."""
+"""Trained pipelines: training, saving to a file, loading, and predicting new images."""

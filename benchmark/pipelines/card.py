@@ -1,4 +1,4 @@
-"""What is written on a trained pipeline: where it came from, how good it was, what it takes and what it gives."""
+"""Metadata of a trained pipeline: its origin, test metrics, input and output."""
 
 from __future__ import annotations
 
@@ -14,36 +14,38 @@ Name = Annotated[str, Field(max_length=1000)]
 
 
 class Card(BaseModel):
-    """All that is known of a trained pipeline; ``card.json`` in its file.
+    """Metadata of a trained pipeline, stored as ``card.json`` in its file.
 
     Parameters
     ----------
     format : int
-        Of the file.
+        Version of the file format.
     dataset, fingerprint, split, extractor, strategy, model : str
-        Labels, as a leaderboard has them; ``extractor`` is 'images' where the model takes those.
+        Labels as in a leaderboard; ``extractor`` is 'images' if the model takes images.
     seed : int
     params : dict
-        Every parameter of every part, and the digest of its source.
+        All parameters of all components, and the digests of their sources.
     classes : tuple of str
     multilabel, ordinal : bool
     image_shape : (height, width, channels)
-        Of the training images; others are brought to it.
+        Shape of the training images; new images are resized to it.
     percentiles : (low, high)
-        Of an image's values, mapped to 0 and 255 where a file has more than 8 bits.
+        Percentiles of an image's values that are mapped to 0 and 255 if a file has more than 8
+        bits per channel.
     max_pixels : int
-        Of an image, as for the data set; a larger one is refused.
+        Number of pixels of a new image at most, as for the data set.
     n_train, n_test : int
+        Number of images in the training set and in the test set.
     metrics : dict
-        On the test set, of exactly this pipeline; None where undefined.
+        Metrics of this very pipeline on the test set; None where a metric is undefined.
     environment : dict
-        Versions, hardware, git commit.
+        Versions, hardware and git commit.
     notes : tuple of str
-        What was done to the images, and warnings of the training.
+        Conversions of the images, and warnings during training.
     licence, citation : str
-        Of the data set.
+        Licence and citation of the data set.
     fitted : str
-        Date and time, UTC.
+        Date and time of the training, UTC.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,18 +78,18 @@ class Card(BaseModel):
     def _check_fields(self) -> Card:
         low, high = self.percentiles
         if not 0 <= low < high <= 100:
-            raise ValueError(f"percentiles {self.percentiles}")
+            raise ValueError(f"percentiles {self.percentiles} do not increase from 0 to 100")
         if len(set(self.classes)) < len(self.classes):
-            raise ValueError("two classes have one name")
+            raise ValueError("two classes have the same name")
         return self
 
     @property
     def trained_on(self) -> str:
-        """The data set's label without the folders of its path, which are nobody else's affair."""
+        """Label of the data set without the folders of its path, which may hold private names."""
         return re.sub(r"(?<=:)[^()'\"]*[/\\]", "", self.dataset)
 
     @property
     def name(self) -> str:
-        """The entry of a leaderboard that this is."""
-        parts = (self.extractor, "images"), (self.strategy, "none"), (self.model, "")
-        return " / ".join(label for label, unsaid in parts if label != unsaid)
+        """Name of the configuration, such as 'hog / smote / rbf_svm'."""
+        labels = (self.extractor, "images"), (self.strategy, "none"), (self.model, "")
+        return " / ".join(label for label, default in labels if label != default)

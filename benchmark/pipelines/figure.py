@@ -1,4 +1,4 @@
-"""What a pipeline says of images, as a figure."""
+"""Figure of images with their predictions."""
 
 from __future__ import annotations
 
@@ -15,67 +15,85 @@ from numpy.typing import NDArray
 
 from benchmark.errors import StorageError, UserError
 from benchmark.pipelines.answers import (
-    SHOWN,
+    N_SHOWN,
     describe_prediction,
     most_probable_classes,
     predicted_classes,
 )
 from benchmark.pipelines.card import Card
-from benchmark.pipelines.reading import Asked
+from benchmark.pipelines.reading import InputImage
 from benchmark.reporting.plots.plot import DPI, STYLE, shorten_name
 from benchmark.utils.files import write_atomic
 
-FIGURES = (".png", ".svg", ".pdf")
-MOST_IMAGES = 24  # in one figure
+FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
+MAX_IMAGES = 24  # per figure
 
 
 def check_plot_path(path: Path, images: list[Path]) -> None:
-    """Refuse a figure that cannot be drawn, or would take the place of something else."""
-    if path.suffix.lower() not in FIGURES:
-        raise UserError(f"cannot draw to {path}: its name must end in {', '.join(FIGURES)}")
+    """Refuse a path that no figure can be written to, and too many images.
+
+    Raises
+    ------
+    UserError
+        The path has another suffix, or is that of an input file, or there are too many images.
+    """
+    if path.suffix.lower() not in FIGURE_SUFFIXES:
+        raise UserError(f"cannot draw to {path}: its name must end in {', '.join(FIGURE_SUFFIXES)}")
     if any(path.resolve() == image.resolve() for image in images):
-        raise UserError(f"cannot draw to {path}: it is one of the images asked about")
-    if len(images) > MOST_IMAGES:
-        raise UserError(f"one figure shows at most {MOST_IMAGES} images, not {len(images)}")
+        raise UserError(f"cannot draw to {path}: it is one of the input files")
+    if len(images) > MAX_IMAGES:
+        raise UserError(f"one figure shows at most {MAX_IMAGES} images, not {len(images)}")
 
 
 def save_prediction_plot(
-    path: Path, card: Card, asked: list[Asked], proba: NDArray[np.float64]
+    path: Path, card: Card, images: list[InputImage], proba: NDArray[np.float64]
 ) -> None:
-    """Draw each image under 'name (class, probability)', beside bars of its five most probable classes."""
+    """Draw each image beside a bar chart of its five most probable classes.
+
+    Parameters
+    ----------
+    path : Path
+        PNG, SVG or PDF file, as its suffix says.
+    card : Card
+    images : list of n InputImage
+    proba : (n, n_classes) float64
+
+    Raises
+    ------
+    UserError
+        The file cannot be written.
+    """
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.5, 2.6 * len(asked)), layout="constrained")
+        figure = Figure(figsize=(7.5, 2.6 * len(images)), layout="constrained")
         FigureCanvasAgg(figure)
-        rows = figure.subplots(len(asked), 2, squeeze=False, width_ratios=(1, 1.1))
-        for (left, right), image, p in zip(rows, asked, proba, strict=True):
+        rows = figure.subplots(len(images), 2, squeeze=False, width_ratios=(1, 1.1))
+        for (left, right), image, p in zip(rows, images, proba, strict=True):
             _draw_image(left, card, image, p)
             _draw_bars(right, card, p)
-        below = textwrap.fill(f"{card.name}, trained on {card.trained_on}", 130)
-        figure.supxlabel(below, x=0.01, ha="left", fontsize=7, color="0.3")
-        kind = path.suffix.lower().removeprefix(".")
+        origin = textwrap.fill(f"{card.name}, trained on {card.trained_on}", 130)
+        figure.supxlabel(origin, x=0.01, ha="left", fontsize=7, color="0.3")
+        suffix = path.suffix.lower().removeprefix(".")
         try:
-            write_atomic(path, partial(figure.savefig, format=kind, dpi=DPI, facecolor="white"))
+            write_atomic(path, partial(figure.savefig, format=suffix, dpi=DPI, facecolor="white"))
         except StorageError as error:
             raise UserError(f"cannot draw to {path}: {error.__cause__}") from None
 
 
-def _draw_image(ax: Axes, card: Card, asked: Asked, proba: NDArray[np.float64]) -> None:
-    said, p = describe_prediction(card, proba)
-    ax.imshow(asked.pixels.squeeze(), cmap="gray", vmin=0, vmax=255)
+def _draw_image(ax: Axes, card: Card, image: InputImage, proba: NDArray[np.float64]) -> None:
+    """Draw an image under the title 'name (class, probability)'."""
+    prediction, p = describe_prediction(card, proba)
+    ax.imshow(image.pixels.squeeze(), cmap="gray", vmin=0, vmax=255)
     ax.set_axis_off()
-    ax.set_title(
-        textwrap.fill(f"{shorten_name(asked.name, 40)} ({shorten_name(said, 40)}, {p:.2f})", 46),
-        loc="left",
-    )
+    title = f"{shorten_name(image.name, 40)} ({shorten_name(prediction, 40)}, {p:.2f})"
+    ax.set_title(textwrap.fill(title, 46), loc="left")
 
 
 def _draw_bars(ax: Axes, card: Card, proba: NDArray[np.float64]) -> None:
     names, values = zip(*most_probable_classes(card, proba), strict=True)
-    chosen = predicted_classes(card, proba)
-    bars = ax.barh(
-        range(len(names)), values, color=["#0b4f9e" if name in chosen else "0.7" for name in names]
-    )
+    predicted = predicted_classes(card, proba)
+    colours = ["#0b4f9e" if name in predicted else "0.7" for name in names]
+    bars = ax.barh(range(len(names)), values, color=colours)
     ax.bar_label(bars, [f"{value:.2f}" for value in values], padding=3, fontsize=8)
     ax.set_yticks(range(len(names)), [shorten_name(name) for name in names])
-    ax.set(xlim=(0, 1.12), xticks=(0, 0.5, 1), xlabel="probability", ylim=(SHOWN - 0.4, -0.6))
+    ax.set(xlim=(0, 1.12), xticks=(0, 0.5, 1), xlabel="probability", ylim=(N_SHOWN - 0.4, -0.6))
     ax.grid(visible=False, axis="y")

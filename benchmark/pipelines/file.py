@@ -1,4 +1,8 @@
-"""A trained pipeline as a file without pickle: a zip of JSON, skops (scikit-learn's objects) and safetensors (weights)."""
+"""File format of trained pipelines, without pickle.
+
+A pipeline is a zip of a JSON card, of skops files (objects of scikit-learn and of this library) and
+of safetensors files (the weights of networks).
+"""
 
 from __future__ import annotations
 
@@ -27,56 +31,70 @@ from benchmark.pipelines.schema import (
     read_member,
 )
 from benchmark.pipelines.sources import (
-    FOLDER,
-    KEPT,
-    RESTORE,
+    NETWORK_HINT,
+    PLUGIN_FOLDER,
+    STORABLE_HINT,
     PluginError,
     find_plugin_files,
     find_torch_attribute,
     match_plugin_files,
 )
-from benchmark.pipelines.trial import EXTRA, check_pipeline, limited_memory, run_with_timeout
+from benchmark.pipelines.trial import EXTRA_MEMORY, check_pipeline, limited_memory, run_with_timeout
 from benchmark.pipelines.trusted import trusted_types
 from benchmark.utils.files import user_path
 
 SUFFIX = ".pipeline"
-LARGEST = 2**32  # bytes that all parts of a file may unpack to
-ALWAYS, RATIO = (
-    2**28,
-    100,
-)  # bytes that they may in any case, and times the file's size that they may beyond that
-LARGEST_CARD = 2**22
-FIRST = b"PK\x03\x04"  # of every zip
+MAX_BYTES = 2**32  # of a file, and of all its members unpacked
+# bytes that the members of any file may unpack to, and how many times the size of a larger file
+ALWAYS_ALLOWED, MAX_RATIO = 2**28, 100
+MAX_CARD_BYTES = 2**22
+ZIP_MAGIC = b"PK\x03\x04"  # first bytes of every zip
 
 
 def load_pipeline(path: Path, plugins: Iterable[str] = ()) -> Pipeline:
-    """Read a pipeline; nothing in its file is run.
+    """Load a pipeline from a file; no code in the file is executed.
 
     Parameters
     ----------
     path : Path
     plugins : iterable of str
-        Plug-in files whose classes may be in it.
+        Plug-in files whose classes the pipeline may contain.
+
+    Returns
+    -------
+    Pipeline
 
     Raises
     ------
     UserError
-        There is no such file, it is no pipeline, damaged, changed, holds a type that is not
-        trusted, or needs a plug-in that was not named.
+        The file is missing, is not a pipeline, is corrupted, was changed, contains a type that is
+        not trusted, or needs a plug-in that was not named.
+
+    See Also
+    --------
+    benchmark.pipelines.pipeline.fit_pipeline : Train a pipeline.
+    benchmark.pipelines.saving.save_pipeline : Save a pipeline to a file.
+
+    Examples
+    --------
+    >>> from benchmark.pipelines.file import load_pipeline
+    >>> load_pipeline("missing.pipeline")
+    Traceback (most recent call last):
+        ...
+    benchmark.errors.UserError: cannot read the pipeline missing.pipeline: it does not exist
     """
     path = user_path(path)
+    if path.is_dir():
+        raise UserError(f"cannot read the pipeline {path}: it is a folder")
     if not path.is_file():
-        what = (
-            "is a folder" if path.is_dir() else "is no file" if path.exists() else "does not exist"
-        )
-        raise UserError(f"cannot read the pipeline {path}: it {what}")
+        reason = "is not a regular file" if path.exists() else "does not exist"
+        raise UserError(f"cannot read the pipeline {path}: it {reason}")
     try:
-        if path.stat().st_size > LARGEST:
-            raise UserError(
-                f"{path} is too large for a pipeline ({path.stat().st_size / 1e9:.1f} GB)"
-            )
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise UserError(f"{path} is too large for a pipeline ({size / 1e9:.1f} GB)")
         with path.open("rb") as file:
-            content = file.read(LARGEST)
+            content = file.read(MAX_BYTES)
     except OSError as error:
         raise UserError(f"cannot read the pipeline {path}: {error.strerror or error}") from None
     return deserialize_pipeline(content, str(path), plugins)
@@ -88,48 +106,66 @@ def serialize_pipeline(pipeline: Pipeline) -> bytes:
     Raises
     ------
     UserError
-        It holds something that no pipeline's file can hold.
+        The pipeline contains an object that cannot be stored.
     """
-    parts = pipeline.stored_components
-    owners = list(_find_network_owners(parts))
-    files = {
+    components = pipeline.stored_components
+    owners = list(_find_network_owners(components))
+    members = {
         f"network_{k}.safetensors": _serialize_weights(owner) for k, owner in enumerate(owners)
     }
     with _detach_networks(owners):
-        files |= {f"{name}.skops": _serialize_component(part) for name, part in parts.items()}
-    files |= {
-        f"{FOLDER}{Path(path).name}": Path(path).read_bytes() for path in find_plugin_files(parts)
+        members |= {
+            f"{name}.skops": _serialize_component(component)
+            for name, component in components.items()
+        }
+    members |= {
+        f"{PLUGIN_FOLDER}{Path(path).name}": Path(path).read_bytes()
+        for path in find_plugin_files(components)
     }
-    digests = {name: _digest_bytes(content) for name, content in files.items()}
+    digests = {name: _digest_bytes(content) for name, content in members.items()}
     card = {"card": pipeline.card.model_dump(mode="json"), "files": digests}
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr("card.json", json.dumps(card, indent=1, allow_nan=False))
-        for name, content in files.items():
+        for name, content in members.items():
             archive.writestr(name, content)
     return buffer.getvalue()
 
 
-def _serialize_component(part: Any) -> bytes:
-    """A part as skops has it, without what a file does not need; text and numbers only."""
-    held = find_torch_attribute(part)
-    if held:
-        raise UserError(f"{held} belongs to torch: {RESTORE}")
+def _serialize_component(component: Any) -> bytes:
+    """Compact skops file of a component."""
+    attribute = find_torch_attribute(component)
+    if attribute:
+        raise UserError(f"{attribute} belongs to torch: {NETWORK_HINT}")
     try:
-        content = skops.io.dumps(part)
-    except Exception as error:  # skops raises whatever an object's own methods do
+        content = skops.io.dumps(component)
+    except Exception as error:  # skops raises whatever an object's own methods raise
         raise UserError(
-            f"a {type(part).__name__} cannot be saved: it holds what no file can "
-            f"({_shorten_message(error)}); {KEPT}"
+            f"a {type(component).__name__} cannot be saved: it contains an object that cannot be "
+            f"stored ({_shorten_message(error)}); {STORABLE_HINT}"
         ) from None
     return compact_skops(content)
 
 
 def deserialize_pipeline(content: bytes, name: str, plugins: Iterable[str] = ()) -> Pipeline:
-    """Pipeline of a file's content; ``name`` is how messages call it."""
-    if not content.startswith(FIRST):
+    """Pipeline from the content of a file.
+
+    Parameters
+    ----------
+    content : bytes
+    name : str
+        Name of the file in messages.
+    plugins : iterable of str
+        Plug-in files whose classes the pipeline may contain.
+
+    Raises
+    ------
+    UserError
+        As for `load_pipeline`.
+    """
+    if not content.startswith(ZIP_MAGIC):
         raise UserError(
-            f"{name} is no pipeline: python -m benchmark fit ... --save FILE{SUFFIX} writes one"
+            f"{name} is not a pipeline; python -m benchmark fit ... --save FILE{SUFFIX} writes one"
         )
     try:
         return run_with_timeout(lambda: _rebuild_pipeline(content, name, list(plugins)))
@@ -148,83 +184,89 @@ def deserialize_pipeline(content: bytes, name: str, plugins: Iterable[str] = ())
         raise UserError(
             f"{name} is refused: it takes more memory than two images could need"
         ) from None
-    except Exception as error:  # whatever a hostile file brings about is for the user to read
-        changed = f"damaged, or changed since it was written ({type(error).__name__}: {_shorten_message(error)})"
-        raise UserError(f"{name} is refused: {changed}") from error
+    except Exception as error:  # a manipulated file may cause any exception
+        reason = (
+            "corrupted, or changed since it was written "
+            f"({type(error).__name__}: {_shorten_message(error)})"
+        )
+        raise UserError(f"{name} is refused: {reason}") from error
 
 
 def _rebuild_pipeline(content: bytes, name: str, plugins: list[str]) -> Pipeline:
-    card, files = _read_archive(content)
+    card, members = _read_archive(content)
     sources = {
-        part.removeprefix(FOLDER): text for part, text in files.items() if part.startswith(FOLDER)
+        member.removeprefix(PLUGIN_FOLDER): text
+        for member, text in members.items()
+        if member.startswith(PLUGIN_FOLDER)
     }
     trusted = trusted_types(match_plugin_files(sources, plugins, name) if sources else plugins)
-    most = min(LARGEST, max(ALWAYS, RATIO * len(content)))
-    with limited_memory(EXTRA + 4 * most):
-        parts = _read_components(
-            {part: found for part, found in files.items() if part.endswith(".skops")}, trusted, most
-        )
-    has_networks = _restore_networks(parts, files, card.image_shape)
-    extractors = tuple(parts[f"extractor_{k}"] for k in range(len(parts) - 2))
-    pipeline = Pipeline(card, extractors, parts["model"], parts["strategy"])
+    max_bytes = min(MAX_BYTES, max(ALWAYS_ALLOWED, MAX_RATIO * len(content)))
+    skops_files = {member: data for member, data in members.items() if member.endswith(".skops")}
+    with limited_memory(EXTRA_MEMORY + 4 * max_bytes):
+        components = _read_components(skops_files, trusted, max_bytes)
+    has_networks = _restore_networks(components, members, card.image_shape)
+    extractors = tuple(components[f"extractor_{k}"] for k in range(len(components) - 2))
+    pipeline = Pipeline(card, extractors, components["model"], components["strategy"])
     check_pipeline(pipeline, has_networks)
     return pipeline
 
 
 def _read_archive(content: bytes) -> tuple[Card, dict[str, bytes]]:
-    """Card and parts; every part is as long as announced, and has the digest that the card has of it."""
+    """Card and members of a file, whose lengths and digests are checked."""
     with zipfile.ZipFile(BytesIO(content)) as archive:
         sizes = announced_sizes(archive)
         if "card.json" not in sizes:
             raise UserError("it is a zip, but not of a pipeline")
-        if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()) or sum(
-            sizes.values()
-        ) > min(LARGEST, len(content)):
-            raise UserError("its parts are packed, or longer than the file")
-        head = parse_json(read_member(archive, "card.json", LARGEST_CARD))
+        compressed = any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist())
+        if compressed or sum(sizes.values()) > min(MAX_BYTES, len(content)):
+            raise UserError("its members are compressed, or longer than the file")
+        head = parse_json(read_member(archive, "card.json", MAX_CARD_BYTES))
         card = Card.model_validate(head["card"])
-        files = {name: read_member(archive, name, LARGEST) for name in sizes if name != "card.json"}
+        members = {
+            name: read_member(archive, name, MAX_BYTES) for name in sizes if name != "card.json"
+        }
     changed = [
         name
-        for name in {*files, *head["files"]}
-        if name not in files or head["files"].get(name) != _digest_bytes(files[name])
+        for name in {*members, *head["files"]}
+        if name not in members or head["files"].get(name) != _digest_bytes(members[name])
     ]
     if changed:
         raise UserError(
-            f"{sorted(changed)[0][:100]} is not what was written: damaged, or changed since"
+            f"{sorted(changed)[0][:100]} is missing, corrupted, or changed since it was written"
         )
-    return card, files
+    return card, members
 
 
-def _read_components(files: dict[str, bytes], trusted: set[str], most: int) -> dict[str, Any]:
-    """Objects of the skops files, which may take so many bytes."""
-    budget = Budget(most, most)
+def _read_components(files: dict[str, bytes], trusted: set[str], max_bytes: int) -> dict[str, Any]:
+    """Objects of the skops files, which may unpack to ``max_bytes`` bytes together."""
+    budget = Budget(max_bytes, max_bytes)
     clean = {name: clean_skops(content, trusted, budget) for name, content in files.items()}
-    parts = {}
-    for name, content in clean.items():
-        parts[name.removesuffix(".skops")] = skops.io.loads(
+    return {
+        name.removesuffix(".skops"): skops.io.loads(
             content, trusted=skops.io.get_untrusted_types(data=content)
         )
-    return parts
+        for name, content in clean.items()
+    }
 
 
-def _find_network_owners(parts: dict[str, Any]) -> Iterator[Any]:
-    """All that holds a network, in one order."""
-    for name in sorted(parts):
-        yield from _walk_network_owners(parts[name])
+def _find_network_owners(components: dict[str, Any]) -> Iterator[Any]:
+    """Yield every object that has a network, always in the same order."""
+    for name in sorted(components):
+        yield from _walk_network_owners(components[name])
 
 
-def _walk_network_owners(part: Any) -> Iterator[Any]:
-    held = getattr(part, "__dict__", {})
-    if "network_" in held:
-        yield part
-    for name in sorted(held):
-        if name.endswith("_") and isinstance(held[name], BaseEstimator):
-            yield from _walk_network_owners(held[name])
+def _walk_network_owners(component: Any) -> Iterator[Any]:
+    attributes = getattr(component, "__dict__", {})
+    if "network_" in attributes:
+        yield component
+    for name in sorted(attributes):
+        if name.endswith("_") and isinstance(attributes[name], BaseEstimator):
+            yield from _walk_network_owners(attributes[name])
 
 
 @contextmanager
 def _detach_networks(owners: list[Any]) -> Iterator[None]:
+    """Set the networks of objects to None within a context."""
     networks = [owner.network_ for owner in owners]
     for owner in owners:
         owner.network_ = None
@@ -236,18 +278,18 @@ def _detach_networks(owners: list[Any]) -> Iterator[None]:
 
 
 def _restore_networks(
-    parts: dict[str, Any], files: dict[str, bytes], image_shape: tuple[int, int, int]
+    components: dict[str, Any], members: dict[str, bytes], image_shape: tuple[int, int, int]
 ) -> bool:
-    """Give every part that had a network one again, with the weights of the file; whether any had."""
-    owners = list(_find_network_owners(parts))
+    """Rebuild all networks with the weights of a file; return whether there are any."""
+    owners = list(_find_network_owners(components))
     if not owners:
         return False
     import safetensors.torch
 
     for k, owner in enumerate(owners):
         if tuple(owner.image_shape_) != image_shape:
-            raise UserError("a network of it is for other images than its card says")
-        owner.restore(safetensors.torch.load(files[f"network_{k}.safetensors"]))
+            raise UserError("one of its networks has another image shape than its card")
+        owner.restore(safetensors.torch.load(members[f"network_{k}.safetensors"]))
     return True
 
 
@@ -255,7 +297,7 @@ def _serialize_weights(owner: Any) -> bytes:
     import safetensors.torch
 
     if not hasattr(owner, "restore") or not hasattr(owner, "image_shape_"):
-        raise UserError(f"{type(owner).__name__}.network_ belongs to torch: {RESTORE}")
+        raise UserError(f"{type(owner).__name__}.network_ belongs to torch: {NETWORK_HINT}")
     return safetensors.torch.save(
         {name: value.contiguous() for name, value in owner.network_.state_dict().items()}
     )

@@ -1,4 +1,4 @@
-"""A trained pipeline: extractors, a model, and what a strategy has learned."""
+"""Trained pipelines of extractors, a model and a strategy, and their training."""
 
 from __future__ import annotations
 
@@ -41,16 +41,23 @@ from benchmark.utils.threads import limited_threads
 
 @dataclass(frozen=True, eq=False)
 class Pipeline:
-    """Images to probabilities.
+    """Trained pipeline, which predicts the class probabilities of images.
 
     Parameters
     ----------
     card : Card
+        Origin and test metrics.
     extractors : tuple of fitted extractors
-        Several are concatenated; none when the model takes images.
+        The features of several are concatenated; empty if the model takes images.
     model : fitted scikit-learn classifier
     strategy : Strategy
         Adjusts the probabilities.
+
+    See Also
+    --------
+    fit_pipeline : Train a pipeline.
+    benchmark.pipelines.file.load_pipeline : Load a pipeline from a file.
+    benchmark.pipelines.saving.save_pipeline : Save a pipeline to a file.
     """
 
     card: Card
@@ -59,7 +66,17 @@ class Pipeline:
     strategy: Strategy
 
     def predict_proba(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Probabilities (n, n_classes) of images (n, *image_shape) uint8, in the order of ``card.classes``; on one thread, as ``fit``."""
+        """Predict probabilities on one thread, as in training.
+
+        Parameters
+        ----------
+        images : (n, *image_shape) uint8
+
+        Returns
+        -------
+        (n, n_classes) float64
+            In the order of ``card.classes``.
+        """
         with limited_threads():
             return self.strategy.adjust(
                 predict_aligned_proba(self.model, self.compute_model_input(images), self.card)
@@ -67,24 +84,34 @@ class Pipeline:
 
     @property
     def stored_components(self) -> dict[str, Any]:
-        """What its file holds, by name; of the strategy what adjusts probabilities, which is all that matters after training."""
+        """Components that a file stores, by name.
+
+        Of the strategy, only the part that adjusts probabilities is stored: after training, the
+        rest has no effect.
+        """
         extractors = {f"extractor_{k}": extractor for k, extractor in enumerate(self.extractors)}
         return {"strategy": _select_adjustments(self.strategy), "model": self.model, **extractors}
 
     def compute_model_input(self, images: NDArray[np.uint8]) -> NDArray:
-        """What the model is given: features (n, d) float32, or the images themselves."""
+        """Input of the model: features (n, d) float32, or the images themselves."""
         return _compute_model_input(self.extractors, images)
 
 
 def find_single_cell(study: Study, data: Any = None) -> tuple[Cell, Dataset]:
-    """Find the one cell of a study with one entry on each axis, and its data set.
+    """Find the only cell of a study with one entry on each axis, and load its data set.
 
-    The split is the official one where there is one, else the hold-out.
+    The split is the official one if the data set has one, else the hold-out.
+
+    Parameters
+    ----------
+    study : Study
+    data : Path, optional
+        Data folder.
 
     Raises
     ------
     UserError
-        A name is unknown, or the data set cannot be loaded.
+        A name is unknown, the data set cannot be loaded, or the study has several cells.
     """
     model = resolve_spec("model", study.models[0], study.plugins)
     if not study.extractors and not takes_images(model) and model.name != BASELINE:
@@ -96,29 +123,50 @@ def find_single_cell(study: Study, data: Any = None) -> tuple[Cell, Dataset]:
             plan,
             study=plan.study.model_copy(update={"split": resolve_spec("split", Spec("holdout"))}),
         )
-    found = list(plan.cells())
-    if study.extractors and not found[0].extractor:
+    cells = list(plan.cells())
+    if study.extractors and not cells[0].extractor:
+        raise UserError(f"{cells[0].model.label} takes images: leave the extractor out")
+    if len(cells) != 1:
         raise UserError(
-            f"{found[0].model.label} looks at the images themselves: leave the extractor out"
+            f"these options describe {len(cells)} pipelines: name one data set, one model, and "
+            "one extractor if the model takes features"
         )
-    if len(found) != 1:
-        raise UserError(
-            f"these make {len(found)} pipelines; name one data set, one model, and one extractor "
-            "if the model takes features"
-        )
-    return found[0], dataset
+    return cells[0], dataset
 
 
 def fit_pipeline(cell: Cell, dataset: Dataset) -> Pipeline:
-    """Train a pipeline on a cell's training set, and measure it on its test set.
+    """Train a pipeline on the training set of a cell, and evaluate it on the test set.
 
-    On one thread, as ``run`` does, so that its probabilities are those of the same cell in a
-    leaderboard.
+    It is trained on one thread, as by ``run``, so that its probabilities equal those of the same
+    cell in a leaderboard.
+
+    Parameters
+    ----------
+    cell : Cell
+    dataset : Dataset
+
+    Returns
+    -------
+    Pipeline
 
     Raises
     ------
     UserError
-        The strategy or the model cannot work on this training set.
+        The strategy or the model cannot be used with this training set, or the training fails.
+
+    See Also
+    --------
+    benchmark.pipelines.saving.save_pipeline : Save a pipeline to a file.
+
+    Examples
+    --------
+    >>> from benchmark.pipelines.pipeline import find_single_cell, fit_pipeline
+    >>> from benchmark.study.study import make_study
+    >>> axes = {"datasets": ["digits"], "extractors": ["pixels"], "models": ["knn"]}
+    >>> cell, dataset = find_single_cell(make_study({"name": "fit", **axes}, "fit"))
+    >>> pipeline = fit_pipeline(cell, dataset)
+    >>> pipeline.predict_proba(dataset.images[:3]).argmax(axis=1)
+    array([0, 1, 2])
     """
     components = build_components(cell, dataset)
     reason = components.refusal_reason()
@@ -133,15 +181,16 @@ def fit_pipeline(cell: Cell, dataset: Dataset) -> Pipeline:
             raise UserError(
                 f"this pipeline cannot be trained on {dataset.name}: {refused}"
             ) from None
-        except (Exception, SystemExit) as error:  # a row of a study would say so, too
+        except (Exception, SystemExit) as error:
             raise UserError(
-                f"training on {dataset.name} failed: {type(error).__name__}: {exception_text(error)}"
+                f"training on {dataset.name} failed: {type(error).__name__}: "
+                f"{exception_text(error)}"
             ) from error
-    how = trained.outcome["validation"]
+    validation = trained.outcome["validation"]
     notes = (
         *dataset.notes,
         *trained.notes,
-        *([f"held out: {how}"] if how != "none" else []),
+        *([f"held out: {validation}"] if validation != "none" else []),
         *note_shared_images(dataset, *components.fold),
         *metrics.note_undefined_metrics(trained.predictions),
         *describe_warnings(caught),
@@ -150,7 +199,7 @@ def fit_pipeline(cell: Cell, dataset: Dataset) -> Pipeline:
 
 
 def train_components(components: Components) -> Trained:
-    """Fit the extractors and the model of a cell, and predict its test set."""
+    """Fit the extractors and the model of a cell, and predict the test set."""
     dataset = components.dataset
     for extractor in components.extractors:
         fit_extractor(extractor, dataset, components.train)
@@ -165,7 +214,7 @@ def train_components(components: Components) -> Trained:
 
 
 def assemble_pipeline(components: Components, trained: Trained, notes: tuple[str, ...]) -> Pipeline:
-    """Put together what was trained and where it comes from."""
+    """Assemble a pipeline from its trained components and its card."""
     card = make_card(
         components.cell, components.dataset, trained.predictions, len(components.train), notes
     )
@@ -175,7 +224,7 @@ def assemble_pipeline(components: Components, trained: Trained, notes: tuple[str
 def make_card(
     cell: Cell, dataset: Dataset, predictions: Predictions, n_train: int, notes: tuple[str, ...]
 ) -> Card:
-    """Write down where a pipeline comes from, and how good it is."""
+    """Make the card of a pipeline, with its origin and its test metrics."""
     labels = ("dataset", "fingerprint", "split", "extractor", "strategy", "model", "seed")
     return Card(
         **{name: cell.identity[name] for name in labels},
@@ -201,14 +250,15 @@ def make_card(
 
 
 def _select_adjustments(strategy: Strategy) -> Strategy:
-    parts = strategy.parts if isinstance(strategy, Combined) else [strategy]
-    kept = [part for part in parts if type(part).adjust is not Strategy.adjust]
-    return kept[0] if len(kept) == 1 else Combined(kept) if kept else Strategy()
+    """The strategies, of a combined one, that adjust probabilities."""
+    strategies = strategy.parts if isinstance(strategy, Combined) else [strategy]
+    adjusting = [each for each in strategies if type(each).adjust is not Strategy.adjust]
+    if len(adjusting) == 1:
+        return adjusting[0]
+    return Combined(adjusting) if adjusting else Strategy()
 
 
 def _compute_model_input(extractors: tuple[Any, ...], images: NDArray[np.uint8]) -> NDArray:
-    return (
-        join_features([extractor.transform(images) for extractor in extractors])
-        if extractors
-        else images
-    )
+    if not extractors:
+        return images
+    return join_features([extractor.transform(images) for extractor in extractors])

@@ -1,4 +1,4 @@
-"""An image file, as a pipeline takes it: read the way the data sets read theirs."""
+"""Reading of image files as input of a pipeline, in the same way as the data sets read theirs."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from features.base import to_gray
 
 
 @dataclass(frozen=True)
-class Asked:
-    """An image that a pipeline is asked about.
+class InputImage:
+    """An image file, read for a pipeline.
 
     Parameters
     ----------
     name : str
-        Of its file.
+        Name of the file.
     pixels : (h, w, c) uint8
-        As it is shown.
+        The image in its original size, for display.
     image : (height, width, channels) uint8
-        As the pipeline takes it.
+        Input of the pipeline.
     notes : tuple of str
-        What was done to it.
+        Conversions of the image.
     """
 
     name: str
@@ -41,14 +41,20 @@ class Asked:
     notes: tuple[str, ...]
 
 
-def read_image(path: Path, card: Card) -> Asked:
+def read_image(path: Path, card: Card) -> InputImage:
     """Read an image of any format that the data sets read: PNG, JPEG, TIFF, BMP, DICOM.
+
+    Parameters
+    ----------
+    path : Path
+    card : Card
+        Metadata of the pipeline, which gives the shape of its input.
 
     Raises
     ------
     UserError
-        There is no such file, it is damaged, of another kind, or has more pixels than the images of
-        the pipeline's data set may have.
+        The file is missing, corrupted, of another format, or has more pixels than
+        ``card.max_pixels``.
     """
     path = user_path(path)
     if not path.is_file():
@@ -65,10 +71,12 @@ def read_image(path: Path, card: Card) -> Asked:
                     f"with max_pixels={height * width}"
                 )
             picture = read_picture(path, card.percentiles, card.max_pixels)
-    except Exception as error:  # decoders raise whatever they like on a damaged file; all of it is for the user to read
+    except Exception as error:  # decoders raise any exception on a corrupted file
         reason = textwrap.shorten(str(error) or type(error).__name__, 200, placeholder=" ...")
-        known = ", ".join(sorted(SUFFIXES))
-        raise UserError(f"cannot read the image {path}: {reason} (known are {known})") from None
+        formats = ", ".join(sorted(SUFFIXES))
+        raise UserError(
+            f"cannot read the image {path}: {reason} (supported formats: {formats})"
+        ) from None
     *shape, channels = card.image_shape
     notes = describe_conversions(
         [picture], tuple(shape), "as the pipeline was trained on", card.percentiles
@@ -76,12 +84,11 @@ def read_image(path: Path, card: Card) -> Asked:
     image = resize_image(picture.pixels, (shape[0], shape[1]))
     if channels == 1 and image.shape[2] == 3:
         image = np.rint(to_gray(image)).astype(np.uint8)[..., None]
-        notes = (*notes, "colours left out: the pipeline was trained on gray images")
+        notes = (*notes, "converted to gray: the pipeline was trained on gray images")
     if channels == 3 and image.shape[2] == 1:
         notes = (
             *notes,
-            "gray, given three equal channels: the pipeline was trained on colour images",
+            "gray, repeated in three channels: the pipeline was trained on colour images",
         )
-    return Asked(
-        path.name, picture.pixels, np.broadcast_to(image, (*shape, channels)).copy(), notes
-    )
+    pixels = np.broadcast_to(image, (*shape, channels)).copy()
+    return InputImage(path.name, picture.pixels, pixels, notes)

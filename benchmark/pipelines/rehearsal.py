@@ -1,4 +1,4 @@
-"""A training of seconds, so that what cannot be saved is known before the training of hours."""
+"""Rehearsal of saving: train on a few images first, to find early what cannot be saved."""
 
 from __future__ import annotations
 
@@ -18,36 +18,40 @@ from benchmark.plugins.spec import ResolvedSpec
 from benchmark.study.cell import Cell
 from benchmark.utils.threads import limited_threads
 
-PER_CLASS = 4  # training images
-N_COMPARED = 8  # images whose predictions must be the same when it is read back
+N_PER_CLASS = 4  # training images
+N_COMPARED = 8  # images whose predictions are compared after the pipeline is read back
 
 
 def rehearse_saving(cell: Cell, dataset: Dataset) -> None:
-    """Train a cell on a few images and read it back as from a file, if a part of it is of no registry or is made of other parts.
+    """Train a cell on a few images, save the pipeline to memory and read it back.
 
-    A training that fails on so few images says nothing, and is left to the whole one.
+    Cells made of built-in components without components inside them are not rehearsed: the tests
+    save each of those. A training that fails on so few images is ignored, since the one on all
+    images may succeed.
 
     Raises
     ------
     UserError
-        What was trained cannot be saved.
+        The pipeline cannot be saved.
     """
     if all(
         spec.name in KINDS[kind] and not _inner_specs(spec)
         for kind, spec in _list_component_specs(cell)
     ):
         return
-    whole = build_components(cell, dataset)
-    few = _first_of_each_class(dataset, whole.train)
-    components = replace(whole, fold=(few, _first_of_each_class(dataset, whole.test)))
+    complete = build_components(cell, dataset)
+    train = _first_of_each_class(dataset, complete.train)
+    components = replace(complete, fold=(train, _first_of_each_class(dataset, complete.test)))
     with limited_threads(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             trained = train_components(components)
-        except (Exception, SystemExit):  # the whole training says what is wrong
+        except (Exception, SystemExit):  # the training on all images reports what is wrong
             return
     saving.serialize_and_verify(
-        assemble_pipeline(components, trained, ()), "the pipeline", dataset.images[few[:N_COMPARED]]
+        assemble_pipeline(components, trained, ()),
+        "the pipeline",
+        dataset.images[train[:N_COMPARED]],
     )
 
 
@@ -63,13 +67,18 @@ def _list_component_specs(cell: Cell) -> Iterator[tuple[str, ResolvedSpec]]:
 
 
 def _inner_specs(spec: ResolvedSpec) -> list[tuple[str, ResolvedSpec]]:
-    """Kind and spec of each part that a part is made of."""
-    inner = [(name, value) for name, value in spec.params if isinstance(value, ResolvedSpec)]
-    return [("extractor" if name == "extractor" else "model", value) for name, value in inner]
+    """Kind and spec of each component among a component's parameters."""
+    return [
+        ("extractor" if name == "extractor" else "model", value)
+        for name, value in spec.params
+        if isinstance(value, ResolvedSpec)
+    ]
 
 
 def _first_of_each_class(dataset: Dataset, indices: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The first few images of each class, or of each combination of labels."""
+    """Indices of the first few images of each class, or of each combination of labels."""
     _, codes = np.unique(dataset.targets[indices], axis=0, return_inverse=True)
-    chosen = [np.flatnonzero(codes.ravel() == code)[:PER_CLASS] for code in np.unique(codes)[:100]]
-    return indices[np.sort(np.concatenate(chosen))]
+    positions = [
+        np.flatnonzero(codes.ravel() == code)[:N_PER_CLASS] for code in np.unique(codes)[:100]
+    ]
+    return indices[np.sort(np.concatenate(positions))]

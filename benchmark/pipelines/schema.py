@@ -1,8 +1,8 @@
-"""A skops file, checked and rewritten before skops reads it: its types, its arrays, and the memory that it takes.
+"""Checks of a skops file before skops reads it: its types, its arrays and the memory that it needs.
 
-skops follows what a file says: lists that share their items, arrays of announced sizes, text within
-text. All of that is bounded here by depth, number and bytes. What skops is then given is written
-anew, each object once for each place that it stands in.
+skops follows the file: lists that share their items, arrays of announced sizes, nested text. All of
+these are limited here in depth, number and bytes. The file is then rewritten for skops, with a copy
+of each object in every place that refers to it.
 """
 
 from __future__ import annotations
@@ -21,98 +21,100 @@ from sklearn.tree._tree import NODE_DTYPE
 from benchmark.errors import UserError
 from benchmark.pipelines.trusted import LOADERS
 
-LONGEST_SCHEMA = 2**26  # bytes; that of 1,000 balanced trees has 20 MB
-MOST_TOKENS = (
-    6_000_000  # brackets, braces and commas of a schema: what Python makes of them takes 1 GB
-)
-MOST_NODES = 1_000_000  # objects; 1,000 balanced trees have 200,000
-LONGEST_VALUE = 10_000  # characters of a number, a text or None
-MOST_PARTS = 200_000  # arrays
-DEEPEST = 50  # objects within objects
-NOTHING = {
+MAX_SCHEMA_BYTES = 2**26  # the schema of 1,000 balanced trees has 20 MB
+MAX_TOKENS = 6_000_000  # brackets, braces and commas; so many parsed values take 1 GB in Python
+MAX_NODES = 1_000_000  # objects; 1,000 balanced trees have 200,000
+MAX_VALUE_LENGTH = 10_000  # characters of a number, a text or None
+MAX_MEMBERS = 200_000  # of a zip; nearly all are arrays
+MAX_DEPTH = 50  # of nested objects
+NULL_NODE = {
     "__class__": "str",
     "__module__": "builtins",
     "__loader__": "JsonNode",
     "content": "null",
 }
-GENERATORS = ("RandomStateNode", "RandomGeneratorNode")  # nothing is drawn in a prediction
-RECORDS = (NODE_DTYPE, PREDICTOR_RECORD_DTYPE)
-NUMBERS = {np.dtype(kind) for kind in "?bBhHiIlLqQefd"}
-LONGEST_WORD = 4_000  # bytes of an entry of an array of text
+# random generators are not restored: a prediction draws no random numbers
+GENERATOR_LOADERS = ("RandomStateNode", "RandomGeneratorNode")
+RECORD_DTYPES = (NODE_DTYPE, PREDICTOR_RECORD_DTYPE)
+NUMBER_DTYPES = {np.dtype(kind) for kind in "?bBhHiIlLqQefd"}
+MAX_TEXT_BYTES = 4_000  # per entry of an array of text
 
 
 class UnknownContentError(UserError):
-    """A file holds something that no pipeline's file can."""
+    """A file contains an object that files of pipelines cannot store."""
 
 
 @dataclass
 class Budget:
-    """Bytes that may still be unpacked.
+    """Number of bytes that may still be unpacked.
 
     Parameters
     ----------
     left : int
+        Remaining bytes.
     total : int
+        Bytes at the start.
     """
 
     left: int
     total: int
 
     def spend_bytes(self, n_bytes: int) -> None:
-        """Spend bytes.
+        """Subtract a number of bytes.
 
         Raises
         ------
         UserError
-            There are not as many left.
+            Fewer bytes remain.
         """
         self.left -= n_bytes
         if self.left < 0:
-            raise UserError(f"its parts unpack to more than {self.total / 1e9:.1f} GB")
+            raise UserError(f"its members unpack to more than {self.total / 1e9:.1f} GB")
 
 
 def clean_skops(content: bytes, trusted: Collection[str], budget: Budget) -> bytes:
-    """Check the content of a skops file, and write it anew.
+    """Check the content of a skops file, and rewrite it.
 
     Parameters
     ----------
     content : bytes
-    trusted : names of types
+    trusted : collection of str
+        Names of types.
     budget : Budget
-        Bytes of every array count as often as it is named, since each naming is a copy.
+        An array is counted once per reference to it, since each reference becomes a copy.
 
     Returns
     -------
     bytes
-        Without random generators, which skops would restore unchecked, and without references from
-        one place to another.
+        Without random generators, which skops would restore unchecked, and without references
+        between objects.
 
     Raises
     ------
     UserError
-        A type is not trusted, a bound is exceeded, or an array is not what its header says.
+        A type is not trusted, a limit is exceeded, or an array does not match its header.
     """
     with zipfile.ZipFile(BytesIO(content)) as archive:
         sizes = announced_sizes(archive)
         if "schema.json" not in sizes:
-            raise UserError("a part of it is no skops file")
-        schema = parse_json(read_member(archive, "schema.json", LONGEST_SCHEMA))
-        named: set[str] = set()
+            raise UserError("one of its members is not a skops file")
+        schema = parse_json(read_member(archive, "schema.json", MAX_SCHEMA_BYTES))
+        referenced: set[str] = set()
         arrays: set[str] = set()
         for node in _checked_nodes(schema, trusted):
             if "file" in node:
                 budget.spend_bytes(sizes[node["file"]])
-                named.add(node["file"])
+                referenced.add(node["file"])
                 if node["__loader__"] != "BytesNode":
                     arrays.add(node["file"])
-        contents = {name: read_member(archive, name, sizes[name]) for name in named}
+        contents = {name: read_member(archive, name, sizes[name]) for name in referenced}
     for name in arrays:
         _check_array(name, contents[name])
     return _write_skops(schema, contents, zipfile.ZIP_STORED)
 
 
 def compact_skops(content: bytes) -> bytes:
-    """Content of a skops file without what is not read back; smaller, and without addresses of this process's memory."""
+    """Content of a skops file without memory addresses and random generators, compressed."""
     with zipfile.ZipFile(BytesIO(content)) as archive:
         arrays = {name: archive.read(name) for name in archive.namelist()}
     return _write_skops(json.loads(arrays.pop("schema.json")), arrays, zipfile.ZIP_DEFLATED)
@@ -130,33 +132,34 @@ def _write_skops(schema: Any, arrays: dict[str, bytes], compression: int) -> byt
 
 
 def announced_sizes(archive: zipfile.ZipFile) -> dict[str, int]:
-    """Bytes that each part of a zip unpacks to, by name.
+    """Announced uncompressed size of each member of a zip in bytes, by name.
 
     Raises
     ------
     UserError
-        Two parts have one name, there are too many, or one is packed in a way that nobody asked
-        for.
+        Two members have the same name, there are too many, or one has another compression than
+        files of pipelines have.
     """
-    parts = archive.infolist()
-    sizes = {part.filename: part.file_size for part in parts}
-    known = all(part.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for part in parts)
-    if len(sizes) != len(parts) or len(parts) > MOST_PARTS or not known:
-        raise UserError("a part of it is no zip that a pipeline has")
+    members = archive.infolist()
+    sizes = {member.filename: member.file_size for member in members}
+    compressions = {member.compress_type for member in members}
+    supported = compressions <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+    if len(sizes) != len(members) or len(members) > MAX_MEMBERS or not supported:
+        raise UserError("it is a zip with duplicate names, too many members or another compression")
     return sizes
 
 
-def read_member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
-    """Read a part of a zip that is as long as announced; no more than that is ever unpacked.
+def read_member(archive: zipfile.ZipFile, name: str, max_bytes: int) -> bytes:
+    """Read a member of a zip, without unpacking more bytes than announced.
 
     Raises
     ------
     UserError
-        It has more than ``most`` bytes, or not as many as announced.
+        The member has more than ``max_bytes`` bytes, or not as many as announced.
     """
     size = archive.getinfo(name).file_size
-    if size > most:
-        raise UserError(f"its {name} has {size / 1e6:.0f} MB, more than {most / 1e6:.0f} MB")
+    if size > max_bytes:
+        raise UserError(f"its {name} has {size / 1e6:.0f} MB, more than {max_bytes / 1e6:.0f} MB")
     with archive.open(name) as stream:
         content = stream.read(size)
     if len(content) != size:
@@ -165,20 +168,20 @@ def read_member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
 
 
 def parse_json(content: bytes) -> Any:
-    """Read JSON whose number of values is bounded before they are made.
+    """Parse JSON, after its number of values was checked.
 
     Raises
     ------
     UserError
-        There are too many.
+        There are more than ``MAX_TOKENS`` values.
     """
-    if sum(map(content.count, (b"{", b"[", b","))) > MOST_TOKENS:
-        raise UserError(f"it holds more than {MOST_TOKENS:,} values")
+    if sum(map(content.count, (b"{", b"[", b","))) > MAX_TOKENS:
+        raise UserError(f"it contains more than {MAX_TOKENS:,} values")
     return json.loads(content)
 
 
 def _checked_nodes(schema: Any, trusted: Collection[str]) -> Iterator[dict[str, Any]]:
-    """Everything in a schema that skops would make an object of, each checked."""
+    """Check and yield every node of a schema that skops would build an object from."""
     waiting = [(schema, 0)]
     count = 0
     while waiting:
@@ -186,10 +189,8 @@ def _checked_nodes(schema: Any, trusted: Collection[str]) -> Iterator[dict[str, 
         if isinstance(value, dict):
             if "__loader__" in value or "__class__" in value or "__module__" in value:
                 count, depth = count + 1, depth + 1
-                if depth > DEEPEST or count > MOST_NODES:
-                    raise UserError(
-                        "it holds too many objects, or objects that are nested without end"
-                    )
+                if depth > MAX_DEPTH or count > MAX_NODES:
+                    raise UserError("it contains too many objects, or they are nested too deeply")
                 _check_node(value, trusted)
                 yield value
             waiting += [(inner, depth) for inner in value.values()]
@@ -201,31 +202,31 @@ def _check_node(node: dict[str, Any], trusted: Collection[str]) -> None:
     loader, name = str(node.get("__loader__")), f"{node.get('__module__')}.{node.get('__class__')}"
     if name not in trusted:
         raise UnknownContentError(
-            f"it holds {_readable_type_name(name)}, a type that is not trusted"
+            f"it contains {_readable_type_name(name)}, a type that is not trusted"
         )
     if loader not in LOADERS or not LOADERS[loader](name):
-        raise UnknownContentError(f"it holds a {loader} of {name}, which no pipeline has")
+        raise UnknownContentError(f"it contains a {loader} of {name}, which no pipeline has")
     content = node.get("content")
     if loader == "JsonNode" and (
         not isinstance(content, str)
-        or len(content) > LONGEST_VALUE
+        or len(content) > MAX_VALUE_LENGTH
         or content.strip()[:1] in ("[", "{")
     ):
-        raise UnknownContentError("one of its values is no number, no short text and not None")
+        raise UnknownContentError("one of its values is not a number, a short text or None")
     if loader == "NdArrayNode" and (
         node.get("type") != "numpy" or not isinstance(node.get("file"), str)
     ):
-        raise UnknownContentError("one of its arrays holds Python objects")
+        raise UnknownContentError("one of its arrays contains Python objects")
     if loader == "TreeNode" and node["__reduce__"]["args"]["content"][2]["content"] != "1":
         raise UserError("one of its trees has several outputs")
     if loader == "LossNode" and (
         node["__reduce__"]["args"]["content"] or node["content"]["content"]
     ):
-        raise UserError(f"its {name} has a state, which no pipeline's has")
+        raise UserError(f"its {name} has a state, which no pipeline has")
 
 
 def _readable_type_name(name: str) -> str:
-    """Name of a type, without that under which a plug-in file is imported."""
+    """Name of a type for messages; one of a plug-in with the name of its file."""
     module, _, kind = name[:200].rpartition(".")
     if not module.startswith("plugin_"):
         return f"{module}.{kind}"
@@ -233,15 +234,15 @@ def _readable_type_name(name: str) -> str:
 
 
 def _check_array(name: str, content: bytes) -> None:
-    """Refuse a .npy file of another type than pipelines hold, or of another length than its header says."""
+    """Refuse a .npy file of an unknown dtype, or of another length than its header announces."""
     stream = BytesIO(content)
     if np.lib.format.read_magic(stream) != (1, 0):
-        raise UserError(f"its array {name} is of another version of NumPy's format")
+        raise UserError(f"its array {name} has an unsupported version of NumPy's format")
     shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-    is_text = dtype.kind == "U" and dtype.isnative and dtype.itemsize <= LONGEST_WORD
-    if not is_text and dtype not in NUMBERS and dtype not in RECORDS:
+    is_text = dtype.kind == "U" and dtype.isnative and dtype.itemsize <= MAX_TEXT_BYTES
+    if not is_text and dtype not in NUMBER_DTYPES and dtype not in RECORD_DTYPES:
         raise UnknownContentError(
-            f"its array {name} is of the type {str(dtype)[:60]}, which no pipeline's is"
+            f"its array {name} has the dtype {str(dtype)[:60]}, which no pipeline has"
         )
     n_entries = 1
     for side in shape:
@@ -251,11 +252,11 @@ def _check_array(name: str, content: bytes) -> None:
 
 
 def _without_references(value: Any) -> Any:
-    """Schema in which no object is known by a number, and no random generator is left."""
+    """Schema without the ids of objects and without random generators."""
     if isinstance(value, list):
         return [_without_references(inner) for inner in value]
     if not isinstance(value, dict):
         return value
-    if value.get("__loader__") in GENERATORS:
-        return NOTHING
+    if value.get("__loader__") in GENERATOR_LOADERS:
+        return NULL_NODE
     return {key: _without_references(inner) for key, inner in value.items() if key != "__id__"}

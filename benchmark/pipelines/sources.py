@@ -1,4 +1,7 @@
-"""The plug-in files of a pipeline: their text is in its file, to be read, and is never run from there."""
+"""Plug-in files of a pipeline.
+
+The file of a pipeline stores their source text for the reader; it is never executed from there.
+"""
 
 from __future__ import annotations
 
@@ -16,36 +19,34 @@ from benchmark.errors import UserError
 from benchmark.utils.files import user_path
 from benchmark.utils.text import short_repr
 
-PLAIN_NAME = re.compile(r"\w[\w.-]{0,99}\.py")
-FOLDER = "plugins/"
-RESTORE = (
-    "a pipeline's file holds weights only of what keeps its network in network_ and has "
-    "restore(state_dict), "
-    "as every subclass of models.network_classifier.NetworkClassifier does; python -m benchmark "
-    "run needs neither"
+SAFE_FILE_NAME = re.compile(r"\w[\w.-]{0,99}\.py")
+PLUGIN_FOLDER = "plugins/"
+NETWORK_HINT = (
+    "a pipeline's file stores weights only of classes that keep their network in network_ and have "
+    "restore(state_dict), such as subclasses of models.network_classifier.NetworkClassifier; "
+    "python -m benchmark run needs neither"
 )
-KEPT = (
-    "a pipeline's file keeps numbers, text, bytes, lists, tuples, sets, dicts whose keys are text "
-    "or numbers, NumPy arrays of numbers "
-    "or text, and the estimators that benchmark/pipelines/trusted.py lists: keep what was learned "
-    "in such attributes"
+STORABLE_HINT = (
+    "a pipeline's file can store numbers, text, bytes, lists, tuples, sets, dicts whose keys are "
+    "text or numbers, NumPy arrays of numbers or text, and the estimators that "
+    "benchmark/pipelines/trusted.py lists: keep what was learned in such attributes"
 )
 
 
 class PluginError(UserError):
-    """The plug-in that a pipeline needs was not named, or is another version."""
+    """A plug-in that a pipeline needs was not named, or is of another version."""
 
 
-def find_plugin_files(part: Any) -> list[str]:
-    """Plug-in files whose classes are in a trained part.
+def find_plugin_files(component: Any) -> list[str]:
+    """Paths of the plug-in files whose classes occur in a trained component.
 
     Raises
     ------
     UserError
-        Two files have one name, or one has changed since it was loaded.
+        Two files have the same name, or a file has changed since it was loaded.
     """
     files: dict[str, str] = {}
-    for module in sorted({type(inner).__module__ for inner in _walk_objects(part)}):
+    for module in sorted({type(inner).__module__ for inner in _walk_objects(component)}):
         if not module.startswith("plugin_"):
             continue
         path = Path(str(sys.modules[module].__file__))
@@ -62,27 +63,32 @@ def plugin_module_name(file_name: str, text: bytes) -> str:
 
 
 def match_plugin_files(sources: dict[str, bytes], given: Iterable[str], name: str) -> list[str]:
-    """Which of the files that the user named are the plug-ins of a pipeline.
+    """Find the plug-ins of a pipeline among the files that the user named.
 
     Parameters
     ----------
-    sources : file name to text
-        Those in the pipeline's file.
-    given : paths
-        What was named with ``--plugin``.
+    sources : dict of str to bytes
+        Name and source text of each plug-in in the pipeline's file.
+    given : iterable of str
+        Paths that were named with ``--plugin``.
     name : str
-        How messages call the pipeline.
+        Name of the pipeline's file in messages.
+
+    Returns
+    -------
+    list of str
+        One path per plug-in.
 
     Raises
     ------
     PluginError
-        One is missing, or is another version.
+        A plug-in is missing, or is of another version.
     """
-    odd = [file_name for file_name in sources if not PLAIN_NAME.fullmatch(file_name)]
-    if odd:  # a name from a stranger's file is printed in commands to be copied
+    unsafe = [file_name for file_name in sources if not SAFE_FILE_NAME.fullmatch(file_name)]
+    if unsafe:  # the name would be printed in commands that users copy into a shell
         raise PluginError(
-            f"{name} is refused: {short_repr(odd[0])} is no name of a plug-in file: letters, digits, . "
-            "_ and -, then .py"
+            f"{name} is refused: {short_repr(unsafe[0])} is not a valid name of a plug-in file, "
+            "which consists of letters, digits, '.', '_' and '-', and ends in .py"
         )
     paths = [user_path(path) for path in given]
     missing = [str(path) for path in paths if not path.is_file()]
@@ -92,32 +98,32 @@ def match_plugin_files(sources: dict[str, bytes], given: Iterable[str], name: st
 
 
 def _match_plugin_file(file_name: str, text: bytes, paths: list[Path], name: str) -> str:
-    equal = [
+    same_text = [
         path for path in paths if path.stat().st_size == len(text) and path.read_bytes() == text
     ]
-    named = [path for path in equal if path.name == file_name]
-    read = f"unzip -p {quote(name)} {FOLDER}{file_name}"
-    if named:
-        return str(named[0])
-    if equal:
+    matches = [path for path in same_text if path.name == file_name]
+    command = f"unzip -p {quote(name)} {PLUGIN_FOLDER}{file_name}"
+    if matches:
+        return str(matches[0])
+    if same_text:
         raise PluginError(
-            f"{equal[0]} must be named {file_name}, as it was when {name} was trained"
+            f"{same_text[0]} must be named {file_name}, as it was when {name} was trained"
         )
     if any(path.name == file_name for path in paths):
         raise PluginError(
-            f"{name} was trained with another version of {file_name}, which it holds: {read}"
+            f"{name} was trained with another version of {file_name}; print that version with: "
+            f"{command}"
         )
     raise PluginError(
-        f"{name} needs its plug-in: add --plugin {file_name}; its text is in the file, to be read "
-        f"first: {read}"
+        f"{name} needs its plug-in: add --plugin {file_name}; print its source with: {command}"
     )
 
 
-def holds_random_generator(part: Any) -> bool:
-    """Whether a plug-in in a part holds a random generator, which a file does not keep."""
+def holds_random_generator(component: Any) -> bool:
+    """Whether a plug-in in a component has a random generator, which a file does not store."""
     generators = (np.random.Generator, np.random.RandomState)
     plugins = [
-        inner for inner in _walk_objects(part) if type(inner).__module__.startswith("plugin_")
+        inner for inner in _walk_objects(component) if type(inner).__module__.startswith("plugin_")
     ]
     return any(
         isinstance(value, generators)
@@ -126,28 +132,27 @@ def holds_random_generator(part: Any) -> bool:
     )
 
 
-def find_torch_attribute(part: Any) -> str | None:
-    """Class and attribute that hold something of torch, which a file keeps for networks only; None where nothing does."""
+def find_torch_attribute(component: Any) -> str | None:
+    """Class and name of the first attribute that holds an object of torch, or None.
+
+    A file stores such objects only for networks, as weights.
+    """
     torch = sys.modules.get("torch")
     if torch is None:
         return None
-    for inner in _walk_objects(part):
-        for name, value in getattr(inner, "__dict__", {}).items():
-            values = (
-                value.values()
-                if isinstance(value, dict)
-                else value
-                if isinstance(value, list | tuple)
-                else [value]
-            )
-            if any(isinstance(one, torch.nn.Module | torch.Tensor) for one in values):
+    for inner in _walk_objects(component):
+        for name, attribute in getattr(inner, "__dict__", {}).items():
+            values = [attribute]
+            if isinstance(attribute, dict | list | tuple):
+                values = list(attribute.values() if isinstance(attribute, dict) else attribute)
+            if any(isinstance(value, torch.nn.Module | torch.Tensor) for value in values):
                 return f"{type(inner).__name__}.{name}"
     return None
 
 
-def _walk_objects(part: Any) -> Iterator[Any]:
-    """A part and all objects inside it, each once."""
-    waiting, seen = [part], set()
+def _walk_objects(component: Any) -> Iterator[Any]:
+    """Yield a component and all objects inside it, each once."""
+    waiting, seen = [component], set()
     while waiting:
         value = waiting.pop()
         if id(value) in seen or isinstance(value, str | bytes | int | float | type(None)):

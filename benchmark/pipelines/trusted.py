@@ -1,7 +1,8 @@
-"""The types that a pipeline's file may hold: those that pipelines of the registries are made of, those of plug-ins, and no other.
+"""Types that a pipeline's file may contain.
 
-skops trusts more, all of scikit-learn's public estimators among them; whatever is not on this list
-is refused before skops sees it.
+These are the types of which pipelines of built-in components consist, and the classes of plug-ins
+that the user names. skops trusts more, such as all public estimators of scikit-learn; any type that
+is not listed here is refused before skops reads the file.
 """
 
 from __future__ import annotations
@@ -12,46 +13,47 @@ from collections.abc import Callable, Iterable
 from benchmark.plugins.plugin_files import load_plugin_file
 from benchmark.plugins.registry import registered_targets
 
-SCALARS = frozenset(
+SCALAR_TYPES = frozenset(
     f"numpy.{name}" for name in ("float32", "float64", "int32", "int64", "uint64", "bool", "bool_")
 )
-LOSSES = frozenset(
+LOSS_TYPES = frozenset(
     ("sklearn._loss._loss.CyHalfBinomialLoss", "sklearn._loss._loss.CyHalfMultinomialLoss")
 )
-TREE = "sklearn.tree._tree.Tree"
-PLAIN = (
-    *(
-        f"builtins.{name}"
-        for name in ("dict", "list", "tuple", "set", "str", "int", "float", "bytes")
-    ),
+TREE_TYPE = "sklearn.tree._tree.Tree"
+PLAIN_TYPES = (
+    "builtins.dict",
+    "builtins.list",
+    "builtins.tuple",
+    "builtins.set",
+    "builtins.str",
+    "builtins.int",
+    "builtins.float",
+    "builtins.bytes",
     "collections.OrderedDict",
-    *(
-        "numpy.ndarray",
-        *SCALARS,
-        "numpy.random.mtrand.RandomState",
-        "numpy.random._generator.Generator",
-    ),
+    "numpy.ndarray",
+    *SCALAR_TYPES,
+    "numpy.random.mtrand.RandomState",
+    "numpy.random._generator.Generator",
 )
-LOADERS: dict[
-    str, Callable[[str], bool]
-] = {  # skops' way of making an object, and the types that are made that way
+# for each loader of skops, whether it may build an object of a type
+LOADERS: dict[str, Callable[[str], bool]] = {
     "DictNode": lambda name: name in ("builtins.dict", "collections.OrderedDict"),
     "ListNode": lambda name: name == "builtins.list",
     "SetNode": lambda name: name == "builtins.set",
     "BytesNode": lambda name: name == "builtins.bytes",
     "TupleNode": lambda name: name == "builtins.tuple",
     "JsonNode": lambda name: name == "builtins.str",
-    "NdArrayNode": lambda name: name == "numpy.ndarray" or name in SCALARS,
+    "NdArrayNode": lambda name: name == "numpy.ndarray" or name in SCALAR_TYPES,
     "TypeNode": lambda name: (
-        name in SCALARS or name in ("builtins.str", "builtins.int", "builtins.float")
+        name in SCALAR_TYPES or name in ("builtins.str", "builtins.int", "builtins.float")
     ),
-    "ObjectNode": lambda name: name not in {*PLAIN, *LOSSES, TREE},
-    "LossNode": lambda name: name in LOSSES,
-    "TreeNode": lambda name: name == TREE,
+    "ObjectNode": lambda name: name not in {*PLAIN_TYPES, *LOSS_TYPES, TREE_TYPE},
+    "LossNode": lambda name: name in LOSS_TYPES,
+    "TreeNode": lambda name: name == TREE_TYPE,
     "RandomStateNode": lambda name: name == "numpy.random.mtrand.RandomState",
     "RandomGeneratorNode": lambda name: name == "numpy.random._generator.Generator",
 }
-OURS = (
+OWN_TYPES = (
     "benchmark.strategies.base.Combined",
     "benchmark.strategies.base.Strategy",
     "benchmark.strategies.thresholds.PriorThreshold",
@@ -69,14 +71,14 @@ OURS = (
     "models.svm.AtMostNystroem",
     "models.svm.CoupledSVC",
 )
-LIBRARIES = (
+LIBRARY_TYPES = (
     "imblearn.ensemble._bagging.BalancedBaggingClassifier",
     "imblearn.ensemble._easy_ensemble.EasyEnsembleClassifier",
     "imblearn.ensemble._forest.BalancedRandomForestClassifier",
     "imblearn.ensemble._weight_boosting.RUSBoostClassifier",
     "imblearn.pipeline.Pipeline",
     "imblearn.under_sampling._prototype_selection._random_under_sampler.RandomUnderSampler",
-    *LOSSES,
+    *LOSS_TYPES,
     "sklearn._loss.link.Interval",
     "sklearn._loss.link.LogitLink",
     "sklearn._loss.link.MultinomialLogit",
@@ -87,23 +89,24 @@ LIBRARIES = (
     "sklearn.ensemble._forest.RandomForestClassifier",
     "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
     "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingClassifier",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",  # see compiled.py
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",  # see native_objects.py
     "sklearn.ensemble._weight_boosting.AdaBoostClassifier",
     "sklearn.feature_selection._variance_threshold.VarianceThreshold",
     "sklearn.linear_model._logistic.LogisticRegression",
     "sklearn.multiclass._ConstantPredictor",
     "sklearn.naive_bayes.MultinomialNB",
-    "sklearn.neighbors._classification.KNeighborsClassifier",  # see compiled.py
+    "sklearn.neighbors._classification.KNeighborsClassifier",  # see native_objects.py
     "sklearn.pipeline.Pipeline",
     "sklearn.preprocessing._data.MinMaxScaler",
     "sklearn.preprocessing._data.StandardScaler",
     "sklearn.preprocessing._label.LabelBinarizer",
     "sklearn.preprocessing._label.LabelEncoder",
-    "sklearn.svm._classes.SVC",  # see compiled.py
+    "sklearn.svm._classes.SVC",  # see native_objects.py
     "sklearn.tree._classes.DecisionTreeClassifier",
-    TREE,  # see compiled.py
+    TREE_TYPE,  # see native_objects.py
 )
-INSIDE_PLUGINS = (  # all predict with NumPy alone, but for the trees, whose nodes compiled.py looks at
+# allowed inside plug-ins; all predict with NumPy alone, except trees: see native_objects.py
+PLUGIN_LIBRARY_TYPES = (
     "sklearn.calibration.CalibratedClassifierCV",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
@@ -134,7 +137,13 @@ INSIDE_PLUGINS = (  # all predict with NumPy alone, but for the trees, whose nod
 
 
 def trusted_types(plugins: Iterable[str] = ()) -> set[str]:
-    """Names of trusted types: those above, the classes of the registries, and those of plug-in files that the user names."""
+    """Names of the trusted types, with the classes of the registries and of the given plug-ins.
+
+    Parameters
+    ----------
+    plugins : iterable of str
+        Plug-in files that the user named.
+    """
     in_registries = {
         target.replace(":", ".")
         for kind in ("extractor", "model")
@@ -143,7 +152,14 @@ def trusted_types(plugins: Iterable[str] = ()) -> set[str]:
     in_files = {
         f"{cls.__module__}.{cls.__qualname__}" for file in plugins for cls in _own_classes(file)
     }
-    return {*PLAIN, *OURS, *LIBRARIES, *INSIDE_PLUGINS, *in_registries, *in_files}
+    return {
+        *PLAIN_TYPES,
+        *OWN_TYPES,
+        *LIBRARY_TYPES,
+        *PLUGIN_LIBRARY_TYPES,
+        *in_registries,
+        *in_files,
+    }
 
 
 def _own_classes(file: str) -> list[type]:

@@ -23,7 +23,7 @@ from benchmark.pipelines.answers import (
     predicted_classes,
 )
 from benchmark.pipelines.pipeline import Pipeline
-from benchmark.pipelines.reading import Asked, read_image
+from benchmark.pipelines.reading import InputImage, read_image
 from benchmark.pipelines.sensitivity import occlusion_sensitivity
 
 SIDE = 320  # pixels of the longer side, as shown
@@ -58,7 +58,7 @@ def render_predictions(path: Path, pipelines: dict[str, Pipeline]) -> Iterator[s
         yield _TEMPLATE.render(name=path.name, picture=_encode_data_uri(picture), views=views)
 
 
-def _make_template_context(name: str, pipeline: Pipeline, asked: Asked) -> dict[str, Any]:
+def _make_template_context(name: str, pipeline: Pipeline, asked: InputImage) -> dict[str, Any]:
     card = pipeline.card
     proba = pipeline.predict_proba(asked.image[None])[0]
     said, probability = describe_prediction(card, proba)

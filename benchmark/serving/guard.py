@@ -15,12 +15,12 @@ from typing import Any
 
 from benchmark.datasets.images.picture import SUFFIXES
 
-LARGEST_BODY = 51 * 2**20  # bytes of an upload: an image of 50 MB, and what is around it
-LARGEST_QUESTION = 2**16  # bytes of any other request
-MOST_HELD = 500 * 2**20  # bytes of uploads that nobody has asked about
+MAX_UPLOAD_BYTES = 51 * 2**20  # bytes of an upload: an image of 50 MB, and what is around it
+MAX_QUESTION_BYTES = 2**16  # bytes of any other request
+MAX_WAITING_BYTES = 500 * 2**20  # bytes of uploads that nobody has asked about
 UPLOAD, QUESTION = "/gradio_api/upload", "/gradio_api/queue/join"
-CHANGING = (UPLOAD, QUESTION, "/gradio_api/reset", "/gradio_api/cancel")
-SHOWING = re.compile(  # what a browser asks for that shows the page
+POST_PATHS = (UPLOAD, QUESTION, "/gradio_api/reset", "/gradio_api/cancel")
+GET_PATHS = re.compile(  # what a browser asks for that shows the page
     "/|/config|/theme[.]css|/manifest[.]json|/favicon[.]ico|/(assets|static)/.+"
     "|/gradio_api/(queue/data|upload_progress|startup-events|heartbeat/[^/]+)/?"
 )
@@ -28,9 +28,9 @@ HOST = re.compile(
     r"(?P<name>\[[0-9a-f:.]+\]|[\w.-]+?)[.]?(:(?P<port>[0-9]{1,5}))?", re.ASCII | re.IGNORECASE
 )
 PORTS = {"http": 80, "https": 443}
-LONGEST_SENDING = 120  # seconds that the body of a request may take
+BODY_TIMEOUT_S = 120  # seconds that the body of a request may take
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104  # to listen there is the user's choice
+ALL_INTERFACES = ("0.0.0.0", "::", "")  # noqa: S104  # to listen there is the user's choice
 SCRIPT = re.compile(rb"<script(?P<attributes>[^>]*)>(?P<text>.*?)</script>", re.DOTALL)
 
 Scope = MutableMapping[str, Any]
@@ -70,7 +70,7 @@ class Guard:
     def __init__(self, app: App, host: str, uploads: Path) -> None:
         self.app = app
         self.uploads = uploads
-        self.everywhere = host in EVERYWHERE
+        self.everywhere = host in ALL_INTERFACES
         own = (socket.gethostname(), socket.getfqdn()) if self.everywhere else (host,)
         self.names = {name.lower().strip("[]") for name in (*LOOPBACK, *own)}
         self.coming = 0  # bytes of uploads that are being received
@@ -106,9 +106,9 @@ class Guard:
         changing = scope["method"] not in ("GET", "HEAD")
         if foreign or (changing and any(site not in ("same-origin", "none") for site in sites)):
             raise RefusedError(403, "requests of other sites are not answered")
-        if changing and (scope["method"] != "POST" or scope["path"].rstrip("/") not in CHANGING):
+        if changing and (scope["method"] != "POST" or scope["path"].rstrip("/") not in POST_PATHS):
             raise RefusedError(404, "there is nothing to be changed here")
-        if not changing and not SHOWING.fullmatch(scope["path"]):
+        if not changing and not GET_PATHS.fullmatch(scope["path"]):
             raise RefusedError(404, "there is nothing here")
 
     def _is_own_host(self, host: tuple[str, int | None] | None) -> bool:
@@ -117,7 +117,7 @@ class Guard:
 
     async def _forward_request(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         path = scope["path"].rstrip("/")
-        most = LARGEST_BODY if path == UPLOAD else LARGEST_QUESTION
+        most = MAX_UPLOAD_BYTES if path == UPLOAD else MAX_QUESTION_BYTES
         announced = _header_values(scope, b"content-length")
         if announced and (not announced[0].isdigit() or int(announced[0]) > most):
             raise RefusedError(413, f"more than {most >> 20 or 1} MB")
@@ -132,7 +132,7 @@ class Guard:
             return
         size = int(announced[0]) if announced else most
         held = await asyncio.to_thread(_folder_size, self.uploads)
-        if held + self.coming + size > MOST_HELD:
+        if held + self.coming + size > MAX_WAITING_BYTES:
             raise RefusedError(503, "too many images are waiting; try again in two minutes")
         self.coming += size
         try:
@@ -290,9 +290,9 @@ def _folder_size(folder: Path) -> int:
 
 
 def _limit_body(receive: Receive, most: int) -> Receive:
-    """Receive no more than so many bytes of a body, and in no longer than ``LONGEST_SENDING``."""
+    """Receive no more than so many bytes of a body, and in no longer than ``BODY_TIMEOUT_S``."""
     taken, is_whole = 0, False
-    deadline = asyncio.get_running_loop().time() + LONGEST_SENDING
+    deadline = asyncio.get_running_loop().time() + BODY_TIMEOUT_S
 
     async def receive_within_limits() -> Message:
         nonlocal taken, is_whole
@@ -302,7 +302,7 @@ def _limit_body(receive: Receive, most: int) -> Receive:
             ):  # afterwards it is waited for the sender to leave
                 message = await receive()
         except TimeoutError:
-            raise RefusedError(408, f"not received within {LONGEST_SENDING} s") from None
+            raise RefusedError(408, f"not received within {BODY_TIMEOUT_S} s") from None
         is_whole = not message.get("more_body")
         taken += len(message.get("body", b""))
         if taken > most:

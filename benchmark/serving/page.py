@@ -17,13 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UserError
-from benchmark.serving.page_content import Found
 from benchmark.serving.guard import Guard
+from benchmark.serving.page_content import PageContent
 from benchmark.utils.console import print_line
 
-LARGEST_UPLOAD = "50mb"
-WAITING = 20  # people
-LIFE = (20, 120)  # seconds: how often, and how old, uploads that nobody asked about are deleted
+MAX_UPLOAD = "50mb"
+MAX_QUEUE = 20  # people
+DELETE_CACHE = (
+    20,
+    120,
+)  # seconds: how often, and how old, uploads that nobody asked about are deleted
 WIDTHS = {
     "table": "220px",
     "rank": "64px",
@@ -32,15 +35,15 @@ WIDTHS = {
     "model": "180px",
     "done": "64px",
 }
-CAUTION = "For research: what a pipeline says is no diagnosis. The image is deleted as soon as it is read."
+NOTICE = "For research: what a pipeline says is no diagnosis. The image is deleted as soon as it is read."
 
 
-def serve_page(found: Found, host: str, port: int | None) -> None:
+def serve_page(content: PageContent, host: str, port: int | None) -> None:
     """Show the page until it is interrupted.
 
     Parameters
     ----------
-    found : Found
+    content : PageContent
     host : str
     port : int or None
         None: the first free one from 7860.
@@ -51,21 +54,23 @@ def serve_page(found: Found, host: str, port: int | None) -> None:
         The port is taken.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that uploads are deleted then, too
-    with run_page(found, host, port) as url:
+    with run_page(content, host, port) as url:
         print_line(f"{url}  (Ctrl-C ends it)")
         with suppress(KeyboardInterrupt):
             threading.Event().wait()
 
 
 @contextmanager
-def run_page(found: Found, host: str = "127.0.0.1", port: int | None = None) -> Iterator[str]:
+def run_page(
+    content: PageContent, host: str = "127.0.0.1", port: int | None = None
+) -> Iterator[str]:
     """Run the page in threads of this process; yields its address."""
     with tempfile.TemporaryDirectory(prefix="benchmark-serve-") as folder:
         uploads = Path(folder).resolve()
         os.environ["GRADIO_TEMP_DIR"] = str(uploads)  # nobody else's, and gone in the end
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         gradio = _import_gradio()
-        page = _build_page(gradio, found, uploads)
+        page = _build_page(gradio, content, uploads)
 
         @asynccontextmanager
         async def install_guard(app: Any) -> AsyncIterator[None]:
@@ -74,10 +79,10 @@ def run_page(found: Found, host: str = "127.0.0.1", port: int | None = None) -> 
             yield
 
         try:
-            _, url, _ = page.queue(max_size=WAITING).launch(
+            _, url, _ = page.queue(max_size=MAX_QUEUE).launch(
                 server_name=host,
                 server_port=port,
-                max_file_size=LARGEST_UPLOAD,
+                max_file_size=MAX_UPLOAD,
                 css=(resources.files("benchmark.serving") / "page.css").read_text("utf-8"),
                 theme=gradio.themes.Default(
                     font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
@@ -122,22 +127,25 @@ def _keep_uploads_apart(gradio: Any) -> None:
     gradio.route_utils.GradioUploadFile = Upload
 
 
-def _build_page(gradio: Any, found: Found, uploads: Path) -> Any:
+def _build_page(gradio: Any, content: PageContent, uploads: Path) -> Any:
     with gradio.Blocks(
-        title="classical vs deep", analytics_enabled=False, fill_width=True, delete_cache=LIFE
+        title="classical vs deep",
+        analytics_enabled=False,
+        fill_width=True,
+        delete_cache=DELETE_CACHE,
     ) as page:
-        if found.pipelines:
+        if content.pipelines:
             with gradio.Tab("Ask"):
-                _build_ask_tab(gradio, found, uploads)
-        if found.entries is not None:
+                _build_ask_tab(gradio, content, uploads)
+        if content.entries is not None:
             with gradio.Tab("Leaderboard"):
                 gradio.Markdown(
                     "Means over folds and seeds, ranked by f1. Sort and filter by the ⋮ in a "
                     "column's head."
                 )
-                widths = [WIDTHS.get(name, "92px") for name in found.entries.columns]
+                widths = [WIDTHS.get(name, "92px") for name in content.entries.columns]
                 gradio.Dataframe(
-                    found.entries,
+                    content.entries,
                     interactive=False,
                     show_search="filter",
                     wrap=True,
@@ -148,10 +156,10 @@ def _build_page(gradio: Any, found: Found, uploads: Path) -> Any:
     return page
 
 
-def _build_ask_tab(gradio: Any, found: Found, uploads: Path) -> None:
+def _build_ask_tab(gradio: Any, content: PageContent, uploads: Path) -> None:
     from benchmark.datasets.images.picture import SUFFIXES
 
-    # jinja2 comes with Gradio, so that this is imported after it was found to be there
+    # jinja2 comes with Gradio, so that this is imported after it was content to be there
     from benchmark.serving.answer import render_predictions
 
     def answer_upload(uploaded: str | None) -> Iterator[str]:
@@ -162,7 +170,7 @@ def _build_ask_tab(gradio: Any, found: Found, uploads: Path) -> None:
         if path.parent.parent != uploads:
             yield _render_refusal("this is not what was uploaded")
             return
-        replies = render_predictions(path, found.pipelines)
+        replies = render_predictions(path, content.pipelines)
         try:
             first = next(replies)  # all that is read of the file
         except UserError as error:
@@ -179,7 +187,7 @@ def _build_ask_tab(gradio: Any, found: Found, uploads: Path) -> None:
         elem_id="upload",
         height=140,
     )
-    gradio.Markdown(CAUTION)
+    gradio.Markdown(NOTICE)
     shown = gradio.HTML(elem_id="answers")
     upload.change(answer_upload, upload, shown, api_name=False, show_progress="minimal")
 

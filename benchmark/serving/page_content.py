@@ -18,7 +18,7 @@ from benchmark.scoring.metrics import METRICS
 
 
 @dataclass(frozen=True)
-class Found:
+class PageContent:
     """What is served.
 
     Parameters
@@ -32,7 +32,7 @@ class Found:
     entries: pd.DataFrame | None
 
 
-def load_page_content(places: Iterable[Path], plugins: Iterable[str] = ()) -> Found:
+def load_page_content(places: Iterable[Path], plugins: Iterable[str] = ()) -> PageContent:
     """Load every pipeline named, or in a folder named, and the leaderboard of that folder.
 
     Raises
@@ -61,7 +61,7 @@ def load_page_content(places: Iterable[Path], plugins: Iterable[str] = ()) -> Fo
             f"nothing to serve: name pipelines (FILE{SUFFIX}, written by fit --save) or a folder "
             "with pipelines or results"
         )
-    return Found(
+    return PageContent(
         pipelines,
         combine_leaderboards(load_results(boards[0], leaderboard.COLUMNS)) if boards else None,
     )

@@ -206,7 +206,7 @@ def refusal(content):
 
 @pytest.mark.parametrize("content", [b"", b"hello", pickle.dumps({"a": 1}), b"\x89PNG\r\n"])
 def test_another_kind_of_file_is_no_pipeline(content):
-    assert "is no pipeline: python -m benchmark fit" in refusal(content)
+    assert "is not a pipeline; python -m benchmark fit" in refusal(content)
 
 
 def test_a_zip_of_something_else_is_refused(tmp_path):
@@ -228,7 +228,7 @@ def test_a_type_that_is_not_trusted_is_named_and_not_made(classical, monkeypatch
 def test_a_part_that_was_exchanged_is_refused(classical, deep):
     parts = parts_of(file.serialize_pipeline(classical))
     other = parts_of(file.serialize_pipeline(deep))["model.skops"]
-    assert "model.skops is not what was written" in refusal(
+    assert "model.skops is missing, corrupted, or changed" in refusal(
         packed({**parts, "model.skops": other}, fix_digests=False)
     )
     assert "refused" in refusal(packed({**parts, "model.skops": other}))
@@ -282,7 +282,7 @@ def test_a_file_from_before_max_pixels_was_kept_has_the_default(classical):
             "its card, field image_shape.1 must be less than or equal to 2048, not 4096",
         ),
         ({"owner": "me"}, "its card, field owner is unknown"),
-        ({"classes": ["a", "a"]}, "its card is not valid: two classes have one name"),
+        ({"classes": ["a", "a"]}, "its card is not valid: two classes have the same name"),
     ],
 )
 def test_a_field_of_a_card_that_is_wrong_is_named_in_plain_words(change, says, classical):
@@ -308,7 +308,7 @@ def test_weights_that_are_missing_or_of_another_network_are_refused(deep, digits
 
 def test_a_file_that_unpacks_to_too_much_is_refused(classical, monkeypatch):
     content = file.serialize_pipeline(classical)
-    monkeypatch.setattr(file, "LARGEST", 1000)
+    monkeypatch.setattr(file, "MAX_BYTES", 1000)
     assert "longer than the file" in refusal(content)
 
 
@@ -449,7 +449,7 @@ def test_what_compiled_code_would_follow_out_of_its_arrays_is_refused(name, chan
     pipeline = trained(name, few, make_cell)
     file.deserialize_pipeline(file.serialize_pipeline(pipeline), "it.pipeline")
     change(pipeline.model)
-    assert "does not fit together" in refusal(file.serialize_pipeline(pipeline)) or name == SVM
+    assert "is inconsistent" in refusal(file.serialize_pipeline(pipeline)) or name == SVM
 
 
 def test_a_model_that_no_menu_has_is_refused_even_if_skops_trusts_it(few, make_cell):
@@ -473,7 +473,7 @@ def test_an_array_counts_as_often_as_it_is_named(classical, monkeypatch):
         for name, content in {**inside, "schema.json": json.dumps(schema).encode()}.items():
             archive.writestr(name, content)
     assert len(buffer.getvalue()) < 100_000
-    monkeypatch.setattr(file, "LARGEST", 20_000_000)
+    monkeypatch.setattr(file, "MAX_BYTES", 20_000_000)
     assert "unpack to more than" in refusal(packed({**parts, "strategy.skops": buffer.getvalue()}))
 
 

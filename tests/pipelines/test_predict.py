@@ -92,7 +92,7 @@ def test_a_figure_of_the_images_is_drawn(saved, pictures, tmp_path, command):
         (["--dataset", "digits", "--model", "knn"], "knn takes features: name an extractor"),
         (
             ["--dataset", "digits", "--model", "simple_cnn", "--extractor", "hog"],
-            "looks at the images themselves: leave the extractor out",
+            "takes images: leave the extractor out",
         ),
         (["--dataset", "digits", "--model", "knn", "--extractor", "hgo"], "did you mean 'hog'?"),
         (
@@ -154,13 +154,13 @@ def test_what_cannot_be_read_is_one_line(saved, pictures, tmp_path, command):
         ([saved, tmp_path / "none.png"], "no image file"),
         ([saved, tmp_path / "text.png"], "cannot read the image"),
         ([saved, tmp_path / "half.png"], "cannot read the image"),
-        ([pictures[0], pictures[0]], "is no pipeline"),
+        ([pictures[0], pictures[0]], "is not a pipeline"),
         ([tmp_path / "none.pipeline", pictures[0]], "cannot read the pipeline"),
         (
             [saved, pictures[0], "--save-figure", tmp_path / "it.xls"],
             "its name must end in .png, .svg, .pdf",
         ),
-        ([saved, pictures[0], "--save-figure", pictures[0]], "it is one of the images asked about"),
+        ([saved, pictures[0], "--save-figure", pictures[0]], "it is one of the input files"),
     ):
         before = pictures[0].read_bytes()
         said = command("predict", *arguments, expect=2)
@@ -176,7 +176,7 @@ def test_a_colour_image_becomes_gray_for_a_pipeline_that_knows_gray(classical, t
     asked = read_image(tmp_path / "red.png", classical.card)
     assert asked.image.shape == (8, 8, 1)
     assert (asked.image == 60).all()  # 0.299 of 200
-    assert "colours left out" in asked.notes[-1]
+    assert "converted to gray" in asked.notes[-1]
 
 
 def test_an_image_of_too_many_pixels_is_refused(classical, tmp_path):

