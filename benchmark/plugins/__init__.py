@@ -1,15 +1,16 @@
-"""Registries of components, what names one, and digests of their sources."""
+"""Registries of components, specs that name components, and digests of their sources."""
 
 from importlib import import_module
 from typing import Any
 
+# imported on first use by __getattr__
 __all__ = [
     "build_component",
     "describe_spec",
     "find_plugin_specs",
     "import_target",
     "resolve_spec",
-]  # given by __getattr__
+]
 
 
 def __getattr__(name: str) -> Any:

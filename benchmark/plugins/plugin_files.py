@@ -1,4 +1,4 @@
-"""Plug-in files: Python files of a user's, and what in them is a plug-in."""
+"""Plug-in files: loading a user's Python file, and finding the plug-ins in it."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from benchmark.utils.text import describe_error
 
 @cache
 def load_plugin_file(path: str) -> ModuleType:
-    """Import a plug-in file under a name of its own, which tells its content but not where it lies.
+    """Import a plug-in file under a module name that depends on its content, not on its path.
 
     Raises
     ------
     UserError
-        There is no such file, it is no Python file of up to 1 MB, or fails to import.
+        The file is missing, is not a Python file, is larger than 1 MB, or fails to import.
     """
     file = user_path(path).resolve()
     if not file.is_file():
         raise UserError(f"no plug-in file {file}")
     if file.suffix != ".py":
-        raise UserError(f"the plug-in {file} is no Python file: its name must end in .py")
+        raise UserError(f"the plug-in {file} is not a Python file: its name must end in .py")
     source = read_bytes(file, 1_000_000, "plug-in")
     name = f"plugin_{file.stem}_{hashlib.sha256(source).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None and spec.loader is not None  # noqa: PT018  # of a file that is there
+    assert spec is not None and spec.loader is not None  # noqa: PT018  # the file exists
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
@@ -42,23 +42,25 @@ def load_plugin_file(path: str) -> ModuleType:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise UserError(f"plug-in {file} does not import: {describe_error(error)}") from error
+        raise UserError(f"plug-in {file} cannot be imported: {describe_error(error)}") from error
     return module
 
 
 def list_plugins(path: str) -> Iterator[tuple[str, str, str]]:
-    """Kind, name and target of every plug-in in a file: its classes, and functions that say which estimator they return.
+    """Kind, name and target of every plug-in in a file.
+
+    Plug-ins are public classes, and public functions whose return annotation is an estimator.
 
     Raises
     ------
     UserError
-        The file cannot be loaded, or holds no plug-in.
+        The file cannot be loaded, or contains no plug-in.
     """
     module = load_plugin_file(path)
-    found = [
+    plugins = [
         (kind, name) for kind, name in (*list_classes(module), *_list_functions(module)) if kind
     ]
-    if not found:
+    if not plugins:
         hints = [
             f"; if {name} returns a model, annotate it (def {name}() -> KNeighborsClassifier:), or "
             f"name {path}:{name} as a model"
@@ -67,13 +69,13 @@ def list_plugins(path: str) -> Iterator[tuple[str, str, str]]:
         needed = (
             "a class with extract (extractor), predict_proba (model) or fit_resample (strategy)"
         )
-        raise UserError(f"{path} holds no plug-in: {needed}{''.join(hints[:1])}")
-    for kind, name in found:
+        raise UserError(f"{path} contains no plug-in, which is {needed}{''.join(hints[:1])}")
+    for kind, name in plugins:
         yield kind, name_in_studies(name), f"{path}:{name}"
 
 
 def name_in_studies(cls: str) -> str:
-    """Name of a plug-in in a study: that of its class in snake_case.
+    """Name of a plug-in in a study: the name of its class in snake_case.
 
     Examples
     --------
@@ -84,7 +86,7 @@ def name_in_studies(cls: str) -> str:
 
 
 def list_classes(module: ModuleType) -> list[tuple[str, str]]:
-    """Kind and name of each public class of a module; the kind is '' where it is no plug-in."""
+    """Kind and name of each public class of a module; the kind is '' for one that is no plug-in."""
     own = [
         value
         for value in vars(module).values()
@@ -94,7 +96,7 @@ def list_classes(module: ModuleType) -> list[tuple[str, str]]:
 
 
 def _list_functions(module: ModuleType) -> list[tuple[str, str]]:
-    """Kind and name of each public function: a plug-in if its annotation is the class of the estimator that it returns."""
+    """Kind, by its return annotation, and name of each public function of a module."""
     own = [
         value
         for value in vars(module).values()
@@ -108,20 +110,20 @@ def _list_functions(module: ModuleType) -> list[tuple[str, str]]:
 
 
 def plugin_kind(cls: object) -> str:
-    """Kind of plug-in a class is, by what it can do; '' when it is none."""
-    marks = {
+    """Kind of plug-in that a class is, by its methods; '' if it is no plug-in."""
+    kinds = {
         "extract": "extractor",
         "predict": "model",
         "predict_proba": "model",
         "fit_resample": "strategy",
         "resample": "strategy",
     }
-    return next((kind for method, kind in marks.items() if hasattr(cls, method)), "")
+    return next((kind for method, kind in kinds.items() if hasattr(cls, method)), "")
 
 
 def read_type_hints(factory: Callable[..., Any]) -> dict[str, Any]:
-    """Type hints of what a factory takes; none where they cannot be read."""
+    """Type hints of the parameters of a class or function; empty if they cannot be resolved."""
     try:
         return get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
-    except (NameError, TypeError):  # a plug-in may hint at what it does not import, or at nothing
+    except (NameError, TypeError):  # a plug-in may have hints with names that it does not import
         return {}

@@ -1,4 +1,8 @@
-"""From a name in a study to code: registries, entry points, and classes in a file."""
+"""Finding the code that a name in a study stands for.
+
+A name is looked up in the registries, among the entry points of installed packages, and in plug-in
+files.
+"""
 
 from __future__ import annotations
 
@@ -45,36 +49,51 @@ _GROUPS = {
     "strategy": "benchmark.strategies",
     "model": "benchmark.models",
 }
-BASELINE = "majority"  # the model that every other must clear
-_GIVEN = ("name", "data", "size", "dataset", "n_classes")
+BASELINE = "majority"
+_SET_BY_ENGINE = ("name", "data", "size", "dataset", "n_classes")
 
 
 def registered_targets(kind: str, files: Iterable[str] = ()) -> dict[str, str]:
-    """Names of one kind ('dataset', 'extractor', 'strategy', 'model') and where their code is.
+    """Names of all components of a kind, each with the target where its code is.
 
     Parameters
     ----------
     kind : str
+        A key of ``KINDS``, such as 'extractor'.
     files : iterable of str
-        Plug-in files: each public class in one is named by its class name in snake_case.
+        Plug-in files; a class in them is named by its class name in snake_case.
+
+    Returns
+    -------
+    dict of str to str
+        Targets are ``module:attribute`` or ``path/file.py:Class``.
 
     Raises
     ------
     UserError
-        Two things have one name.
+        Two components have the same name.
+
+    Examples
+    --------
+    >>> from benchmark.plugins.registry import registered_targets
+    >>> registered_targets("extractor")["hog"]
+    'features.hog:HOG'
     """
-    found = dict(KINDS[kind])
-    points = ((point.name, point.value) for point in _entry_points(kind))
-    whole = dict.fromkeys(str(user_path(file).resolve()) for file in files)
-    in_files = (
-        content[1:] for file in whole for content in list_plugins(file) if content[0] == kind
+    targets = dict(KINDS[kind])
+    from_packages = ((point.name, point.value) for point in _entry_points(kind))
+    paths = dict.fromkeys(str(user_path(file).resolve()) for file in files)
+    from_files = (
+        (name, target)
+        for path in paths
+        for file_kind, name, target in list_plugins(path)
+        if file_kind == kind
     )
-    for name, target in (*points, *in_files):
-        if found.setdefault(name, target) != target:
+    for name, target in (*from_packages, *from_files):
+        if targets.setdefault(name, target) != target:
             raise UserError(
-                f"two {kind}s are named '{name}': {found[name]} and {target}; rename one"
+                f"two {kind}s are named '{name}': {targets[name]} and {target}; rename one"
             )
-    return found
+    return targets
 
 
 @cache
@@ -83,35 +102,61 @@ def _entry_points(kind: str) -> tuple[EntryPoint, ...]:
 
 
 def resolve_spec(kind: str, spec: Spec, files: Iterable[str] = ()) -> ResolvedSpec:
-    """Find the code of a spec, and of the specs inside it; check the names of its parameters.
+    """Find the code of a spec and of the specs inside it, and check its parameters.
+
+    Parameters
+    ----------
+    kind : str
+        A key of ``KINDS``, such as 'extractor'.
+    spec : Spec
+    files : iterable of str
+        Plug-in files.
+
+    Returns
+    -------
+    ResolvedSpec
 
     Raises
     ------
     UserError
-        Unknown name or parameter (the nearest valid one is named), or a file that cannot be loaded.
+        The name or a parameter is unknown (the nearest valid one is suggested), a value is not
+        allowed, or a file cannot be loaded.
+
+    See Also
+    --------
+    build_component : Build the estimator that a resolved spec describes.
+
+    Examples
+    --------
+    >>> from benchmark.plugins.registry import resolve_spec
+    >>> from benchmark.plugins.spec import Spec
+    >>> resolve_spec("extractor", Spec.parse("hog(orientations=12)")).target
+    'features.hog:HOG'
     """
     target = _find_target(kind, spec.name, files)
     params = tuple(
         (key, resolve_spec(_inner_kind(key), value, files) if isinstance(value, Spec) else value)
         for key, value in spec.params
     )
-    found = ResolvedSpec(spec.name, params, target=target)
-    valid = settable_parameters(found)
+    resolved = ResolvedSpec(spec.name, params, target=target)
+    valid = settable_parameters(resolved)
     for key in (key for key, _ in params if key not in valid):
         raise unknown_name_error(f"parameter of {kind} '{spec.name}':", key, valid)
     missing = [
-        key for key, value in _parameter_values(found).items() if value is inspect.Parameter.empty
+        key
+        for key, value in _parameter_values(resolved).items()
+        if value is inspect.Parameter.empty
     ]
     if missing:
         raise UserError(
             f"{kind} '{spec.name}' needs {', '.join(missing)}: write {spec.name}({missing[0]}=...)"
         )
-    _check_values(kind, found)
-    return found
+    _check_values(kind, resolved)
+    return resolved
 
 
 def _check_values(kind: str, spec: ResolvedSpec) -> None:
-    """Hold values against the type hints, and against what a class says it allows, before anything is run."""
+    """Check values against the type hints, and against the constraints of the estimator."""
     hints = read_type_hints(import_target(spec.target))
     for key, value in spec.params:
         if key in hints and not isinstance(value, Spec):
@@ -124,33 +169,47 @@ def _check_values(kind: str, spec: ResolvedSpec) -> None:
                     f"{kind} '{spec.name}': {key} {describe_validation_error(error.errors()[0])}"
                 ) from None
     if kind in ("extractor", "strategy", "model") and spec.params:
-        made = build_component(spec)
+        component = build_component(spec)
         try:
-            for part in (made, *getattr(made, "get_params", dict)().values()):
-                _check_parameters(part)
-        except (
-            Exception
-        ) as error:  # of a plug-in's check as well, and of numbers too large for a comparison
+            for value in (component, *getattr(component, "get_params", dict)().values()):
+                _check_parameters(value)
+        except Exception as error:  # a plug-in's check, and huge numbers, may raise any exception
             raise UserError(
                 f"{kind} '{spec.label}': {describe_error(error).partition(': ')[2]}"
             ) from None
 
 
-def _check_parameters(part: Any) -> None:
-    """Have an estimator refuse its values: by ``check_parameters`` if it is ours, by what scikit-learn's declare otherwise."""
-    if hasattr(part, "check_parameters"):
-        part.check_parameters()
-    elif getattr(part, "_parameter_constraints", None) and not inspect.isclass(part):
-        part._validate_params()
+def _check_parameters(value: Any) -> None:
+    """Call an estimator's ``check_parameters``, or scikit-learn's validation of parameters."""
+    if hasattr(value, "check_parameters"):
+        value.check_parameters()
+    elif getattr(value, "_parameter_constraints", None) and not inspect.isclass(value):
+        value._validate_params()
 
 
 def find_plugin_specs(name: str) -> list[tuple[str, ResolvedSpec]]:
-    """Find what ``check`` is to look at: a name of a registry, every plug-in in ``file.py``, or the one in ``file.py:Class``.
+    """Find the plug-ins that a name stands for.
+
+    Parameters
+    ----------
+    name : str
+        A name of a registry, ``file.py`` for all plug-ins in it, or ``file.py:Class`` for one.
+
+    Returns
+    -------
+    list of (str, ResolvedSpec)
+        Kind and spec of each plug-in.
 
     Raises
     ------
     UserError
-        There is no such name or file, or the class is no plug-in.
+        The name or file is unknown, or the class is not a plug-in.
+
+    Examples
+    --------
+    >>> from benchmark.plugins.registry import find_plugin_specs
+    >>> [(kind, spec.label) for kind, spec in find_plugin_specs("hog")]
+    [('extractor', 'hog')]
     """
     if name.endswith(".py"):
         return [(kind, resolve_spec(kind, Spec(target))) for kind, _, target in list_plugins(name)]
@@ -165,37 +224,28 @@ def find_plugin_specs(name: str) -> list[tuple[str, ResolvedSpec]]:
         )
         if not kind:
             raise UserError(
-                f"{name} is no plug-in: it has none of extract, predict_proba and fit_resample"
+                f"{name} is not a plug-in: it needs extract, predict_proba or fit_resample"
             )
         return [(kind, resolve_spec(kind, Spec.parse(name)))]
     spec = Spec.parse(name)
-    found = [
-        kind for kind in ("extractor", "model", "strategy") if spec.name in registered_targets(kind)
-    ]
-    if not found:
-        raise unknown_name_error(
-            "plug-in",
-            spec.name,
-            [
-                known
-                for kind in ("extractor", "model", "strategy")
-                for known in registered_targets(kind)
-            ],
-        )
-    return [(kind, resolve_spec(kind, spec)) for kind in found]
+    registered = {kind: registered_targets(kind) for kind in ("extractor", "model", "strategy")}
+    kinds = [kind for kind, targets in registered.items() if spec.name in targets]
+    if not kinds:
+        names = [known for targets in registered.values() for known in targets]
+        raise unknown_name_error("plug-in", spec.name, names)
+    return [(kind, resolve_spec(kind, spec)) for kind in kinds]
 
 
 def _find_target(kind: str, name: str, files: Iterable[str]) -> str:
     if ".py:" in name:
         file, _, attribute = name.rpartition(":")
-        return f"{user_path(file).resolve()}:{attribute}"  # a worker may be elsewhere
-    names = registered_targets(kind, files)
-    prefix = (
-        name.split(":")[0] + ":"
-    )  # folder:PATH and csv:PATH are named by what stands before the path
-    if name in names or prefix in names:
-        return names.get(name) or names[prefix]
-    raise unknown_name_error(kind, name, names)
+        # absolute, since a worker may have another current folder
+        return f"{user_path(file).resolve()}:{attribute}"
+    targets = registered_targets(kind, files)
+    prefix = name.split(":")[0] + ":"  # of folder:PATH and csv:PATH
+    if name in targets or prefix in targets:
+        return targets.get(name) or targets[prefix]
+    raise unknown_name_error(kind, name, targets)
 
 
 def _inner_kind(parameter: str) -> str:
@@ -203,12 +253,18 @@ def _inner_kind(parameter: str) -> str:
 
 
 def import_target(target: str) -> Callable[..., Any]:
-    """Import what ``module:attribute`` or ``path/file.py:Class`` names.
+    """Import the class or function at ``module:attribute`` or ``path/file.py:Class``.
 
     Raises
     ------
     UserError
-        There is no such file, module or attribute, or the file fails to import.
+        The file, module or attribute is missing, or fails to import.
+
+    Examples
+    --------
+    >>> from benchmark.plugins.registry import import_target
+    >>> import_target("features.hog:HOG").__name__
+    'HOG'
     """
     where, _, attribute = target.rpartition(":")
     try:
@@ -217,8 +273,8 @@ def import_target(target: str) -> Callable[..., Any]:
         )
     except ImportError as error:
         raise UserError(
-            f"{target} does not import: {describe_error(error)}; fix or uninstall the package "
-            "that offers it"
+            f"{target} cannot be imported: {describe_error(error)}; fix or uninstall the package "
+            "that provides it"
         ) from error
     if hasattr(module, attribute):
         return getattr(module, attribute)
@@ -228,12 +284,23 @@ def import_target(target: str) -> Callable[..., Any]:
 
 
 def build_component(spec: ResolvedSpec) -> Any:
-    """Make the estimator that a resolved spec describes.
+    """Build the estimator that a resolved spec describes.
 
     Raises
     ------
     UserError
         Its ``__init__`` fails.
+
+    See Also
+    --------
+    resolve_spec : Find the code of a spec.
+
+    Examples
+    --------
+    >>> from benchmark.plugins.registry import build_component, resolve_spec
+    >>> from benchmark.plugins.spec import Spec
+    >>> build_component(resolve_spec("extractor", Spec.parse("hog(orientations=12)"))).orientations
+    12
     """
     inner = {
         key: build_component(value) if isinstance(value, ResolvedSpec) else value
@@ -242,33 +309,45 @@ def build_component(spec: ResolvedSpec) -> Any:
     try:
         return import_target(spec.target)(**inner)
     except (Exception, SystemExit) as error:
-        raise UserError(f"{spec.label} cannot be made: {describe_error(error)}") from error
+        raise UserError(f"{spec.label} cannot be created: {describe_error(error)}") from error
 
 
 def settable_parameters(spec: ResolvedSpec) -> dict[str, inspect.Parameter]:
-    """Parameters a study may set on what a resolved spec names (those in ``_GIVEN`` come from the harness)."""
-    known = inspect.signature(import_target(spec.target)).parameters.items()
+    """Parameters of a component that a study may set; the others are set by the engine."""
+    parameters = inspect.signature(import_target(spec.target)).parameters
     return {
-        name: value
-        for name, value in known
-        if name not in _GIVEN and value.kind is not value.VAR_KEYWORD
+        name: parameter
+        for name, parameter in parameters.items()
+        if name not in _SET_BY_ENGINE and parameter.kind is not parameter.VAR_KEYWORD
     }
 
 
 def _parameter_values(spec: ResolvedSpec) -> dict[str, Any]:
-    return {
-        name: parameter.default for name, parameter in settable_parameters(spec).items()
-    } | dict(spec.params)
+    defaults = {name: parameter.default for name, parameter in settable_parameters(spec).items()}
+    return defaults | dict(spec.params)
 
 
 def with_defaults(spec: ResolvedSpec) -> ResolvedSpec:
-    """Spec with every parameter written out, as a table that is cited should have it."""
+    """Spec with all parameters, also those that have their default value."""
     return replace(spec, params=tuple(sorted(_parameter_values(spec).items())))
 
 
 @cache
 def describe_spec(spec: ResolvedSpec) -> dict[str, Any]:
-    """Say all that decides what a resolved spec computes: name, every parameter's value, digest of its source."""
+    """Describe all that determines the results of a component, for keys and rows.
+
+    Returns
+    -------
+    dict
+        'name', 'params' with the values of all parameters, and 'source', the digest of the code.
+
+    Examples
+    --------
+    >>> from benchmark.plugins.registry import describe_spec, resolve_spec
+    >>> from benchmark.plugins.spec import Spec
+    >>> describe_spec(resolve_spec("split", Spec("holdout")))["params"]
+    {'test_size': 0.2, 'seed': 42}
+    """
     params = {
         key: describe_spec(value) if isinstance(value, ResolvedSpec) else value
         for key, value in _parameter_values(spec).items()
@@ -277,5 +356,5 @@ def describe_spec(spec: ResolvedSpec) -> dict[str, Any]:
 
 
 def takes_images(model: ResolvedSpec) -> bool:
-    """Whether a resolved model is given images instead of features."""
+    """Whether a resolved model takes images instead of features."""
     return getattr(import_target(model.target), "takes", "features") == "images"

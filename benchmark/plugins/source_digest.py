@@ -1,4 +1,8 @@
-"""The source that a plug-in runs, and its digest: changed code is another key, and the code is kept with the results."""
+"""Digests of the source code that components run, and copies of the code of plug-ins.
+
+Changed code has another digest, and a cell with another digest has another key. The code of
+plug-ins is saved with the results.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +17,26 @@ from typing import BinaryIO
 from benchmark.plugins.spec import ResolvedSpec
 from benchmark.utils.files import write_atomic
 
-_OURS = ("benchmark", "features", "models")
+_OWN_PACKAGES = ("benchmark", "features", "models")
 
 
 @cache
 def digest_source(target: str) -> str:
-    """Digest of the source that a target runs: its file and, followed from import to import, its own package's files.
+    """Digest of the source code that a target runs.
 
-    Changed code is another digest, hence another key. Imports inside functions are followed too;
-    other libraries are not: their versions stand in the row.
+    It covers the target's file and all files that it imports, directly or indirectly, also within
+    functions. Only files of its own package, of this library and beside the importing file are
+    followed; the versions of other libraries are in the row.
+
+    Parameters
+    ----------
+    target : str
+        ``module:attribute`` or ``path/file.py:Class``.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
     """
     return _digest_contents(_read_sources(target))
 
@@ -31,43 +46,48 @@ def _digest_contents(contents: dict[Path, bytes]) -> str:
 
 
 def _read_sources(target: str) -> dict[Path, bytes]:
-    where = target.rpartition(":")[0]
-    root = where.split(".")[0]
+    """Content of each file that a target runs, sorted by path."""
+    module = target.rpartition(":")[0]
+    root = module.split(".")[0]
     return {
         file: file.read_bytes() for file in sorted(_follow_imports(_find_target_file(target), root))
     }
 
 
 def _find_target_file(target: str) -> Path | None:
-    where = target.rpartition(":")[0]
-    return (
-        Path(where).expanduser().resolve()
-        if where.endswith(".py")
-        else _find_module_file(where, Path(), (where.split(".")[0],))
-    )
+    module = target.rpartition(":")[0]
+    if module.endswith(".py"):
+        return Path(module).expanduser().resolve()
+    return _find_module_file(module, Path(), (module.split(".")[0],))
 
 
 def select_external_specs(specs: Iterable[ResolvedSpec]) -> tuple[ResolvedSpec, ...]:
-    """Those of some specs, and of the specs inside them, whose code is not of this program; each once, in one order."""
+    """Distinct specs, among the given ones and those inside them, whose code is not of this library.
+
+    They are sorted by target and label.
+    """
     plugins = {plugin for spec in specs for plugin in _external_specs_in(spec)}
     return tuple(sorted(plugins, key=lambda spec: (spec.target, spec.label)))
 
 
 @cache
 def _external_specs_in(spec: ResolvedSpec) -> frozenset[ResolvedSpec]:
-    where = spec.target.rpartition(":")[0]
-    is_ours = not where.endswith(".py") and where.split(".")[0] in _OURS
+    module = spec.target.rpartition(":")[0]
+    is_own = not module.endswith(".py") and module.split(".")[0] in _OWN_PACKAGES
     inner = (value for _, value in spec.params if isinstance(value, ResolvedSpec))
-    return frozenset(() if is_ours else (spec,)).union(*map(_external_specs_in, inner))
+    return frozenset(() if is_own else (spec,)).union(*map(_external_specs_in, inner))
 
 
 def save_plugin_sources(plugins: Iterable[ResolvedSpec], folder: Path) -> None:
-    """Write the source of plug-ins into a folder: ``<file>-<digest>.py``, and what it imports into a folder of that name.
+    """Save the source code of plug-ins in a folder, under names with the digest of the rows.
+
+    The file of a plug-in becomes ``<file>-<digest>.py``; the files that it imports go into a folder
+    ``<file>-<digest>``.
 
     Parameters
     ----------
     plugins : iterable of ResolvedSpec
-        As ``select_external_specs`` gives them; the digest is the one in the rows.
+        From `select_external_specs`.
     folder : Path
     """
     for target in {spec.target for spec in plugins}:
@@ -76,9 +96,9 @@ def save_plugin_sources(plugins: Iterable[ResolvedSpec], folder: Path) -> None:
             continue
         name = f"{main.stem}-{_digest_contents(contents)}"
         for file, content in contents.items():
-            beside = file.is_relative_to(main.parent)
-            inside = file.relative_to(main.parent) if beside else Path(*file.parts[-2:])
-            path = folder / f"{name}.py" if file == main else folder / name / inside
+            is_beside = file.is_relative_to(main.parent)
+            relative = file.relative_to(main.parent) if is_beside else Path(*file.parts[-2:])
+            path = folder / f"{name}.py" if file == main else folder / name / relative
             if not _is_own_source(file) and not path.exists():
                 write_atomic(path, partial(_write_content, content))
 
@@ -88,32 +108,31 @@ def _write_content(content: bytes, file: BinaryIO) -> None:
 
 
 def _is_own_source(file: Path) -> bool:
-    specs = (importlib.util.find_spec(name) for name in _OURS)
+    specs = (importlib.util.find_spec(name) for name in _OWN_PACKAGES)
     return any(
         file.is_relative_to(Path(spec.origin).parent) for spec in specs if spec and spec.origin
     )
 
 
 def _follow_imports(start: Path | None, root: str) -> set[Path]:
-    done: set[Path] = set()
+    """A file and all files that it imports, directly or indirectly."""
+    visited: set[Path] = set()
     waiting = [start]
+    roots = (*_OWN_PACKAGES, root)
     while waiting:
         file = waiting.pop()
-        if file is not None and file not in done:
-            done.add(file)
+        if file is not None and file not in visited:
+            visited.add(file)
             names = _imported_names(file.read_bytes())
-            waiting += [_find_module_file(name, file.parent, (*_OURS, root)) for name in names]
-    return done
+            waiting += [_find_module_file(name, file.parent, roots) for name in names]
+    return visited
 
 
 def _imported_names(source: bytes) -> Iterator[str]:
+    """Yield the names of modules, and of attributes of modules, that a source imports."""
     try:
         tree = ast.parse(source)
-    except (
-        SyntaxError,
-        ValueError,
-        RecursionError,
-    ):  # a file beside the plug-in that is never imported
+    except (SyntaxError, ValueError, RecursionError):  # a file that is never really imported
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -125,16 +144,14 @@ def _imported_names(source: bytes) -> Iterator[str]:
 
 
 def _find_module_file(name: str, folder: Path, roots: tuple[str, ...] = ()) -> Path | None:
-    """File of a module: in one of the root packages, or beside the importing file; found without importing anything."""
+    """File of a module, in ``folder`` or in one of the root packages, found without an import."""
     parts = name.lstrip(".").split(".")
-    places = [folder]
+    folders = [folder]
     if parts[0] in roots:
         spec = importlib.util.find_spec(parts[0])
-        places += [Path(spec.origin).parent.parent] if spec and spec.origin else []
-    inside = [place.joinpath(*parts) for place in places]
+        folders += [Path(spec.origin).parent.parent] if spec and spec.origin else []
+    bases = [parent.joinpath(*parts) for parent in folders]
     candidates = (
-        path
-        for base in inside
-        for path in (base.with_name(f"{base.name}.py"), base / "__init__.py")
+        path for base in bases for path in (base.with_name(f"{base.name}.py"), base / "__init__.py")
     )
     return next((path.resolve() for path in candidates if path.is_file()), None)

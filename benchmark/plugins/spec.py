@@ -1,4 +1,7 @@
-"""What a study names: ``hog``, ``hog(orientations=12)`` or ``{hog: {orientations: 12}}``, all one value."""
+"""Specs: names of components with parameters, as they are written in studies.
+
+``hog(orientations=12)`` and ``{hog: {orientations: 12}}`` are the same spec.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +15,29 @@ from typing import Any, Self
 from benchmark.errors import UserError
 from benchmark.utils.text import normalize_unicode, short_repr
 
-# name, then keyword arguments in parentheses; "folder:my images (2)" has no keyword, so it is a
-# name to the end
+# a name, then keyword arguments in parentheses; "folder:my images (2)" has no keyword arguments,
+# so that all of it is the name
 _CALL = re.compile(r"(?P<name>.+?)\s*(?:\((?P<arguments>\s*(?:[A-Za-z_]\w*\s*=.*)?)\))?", re.DOTALL)
-_INNER = (
-    "estimator",
-    "extractor",
-)  # parameters that are specs themselves, as in one_vs_rest(estimator=knn)
-_YAML_WORDS = {"true": True, "false": False, "null": None}  # read in parentheses as in a mapping
-_LENGTH = 10_000  # characters of an entry
+# parameters whose values are specs, as in one_vs_rest(estimator=knn)
+_SPEC_PARAMETERS = ("estimator", "extractor")
+_YAML_CONSTANTS = {"true": True, "false": False, "null": None}
+_MAX_LENGTH = 10_000  # characters of an entry
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A named thing with its parameters, as a study has it.
+    """Name of a component with its parameters, as in a study.
+
+    Parameters
+    ----------
+    name : str
+    params : tuple of (str, value)
+        Sorted by name. A value is None, a boolean, number, string or `Spec`, or a tuple of these.
+
+    See Also
+    --------
+    parse_sum : Read an entry in which ``a + b`` concatenates extractors.
+    benchmark.plugins.registry.resolve_spec : Find the code of a spec.
 
     Examples
     --------
@@ -40,14 +52,19 @@ class Spec:
 
     @classmethod
     def parse(cls, entry: str | dict[str, Any] | Spec) -> Self:
-        """Read one entry of a study's axis.
+        """Read an entry of an axis.
+
+        Parameters
+        ----------
+        entry : str, dict or Spec
+            A name, a call with literal keyword arguments, or a mapping of one name to its
+            parameters.
 
         Raises
         ------
         UserError
-            The entry is neither a name, a call with literal keyword arguments, nor a mapping of one
-            name to its parameters; a parameter is given twice, or is no text, number of ordinary
-            size, boolean, None or list of these.
+            The entry is none of these, a parameter is given twice, or a value is not a text, a
+            finite number within limits, a boolean, None or a list of these.
         """
         if isinstance(entry, cls):
             return entry
@@ -64,7 +81,7 @@ class Spec:
 
     @classmethod
     def _from_call(cls, text: str) -> Self:
-        match = _CALL.fullmatch(text) if len(text) <= _LENGTH else None
+        match = _CALL.fullmatch(text) if len(text) <= _MAX_LENGTH else None
         if not match:
             raise UserError(
                 f"cannot read {short_repr(text)}: too long to be a name with parameters"
@@ -75,41 +92,44 @@ class Spec:
             params = _parse_keywords(match["arguments"] or "")
         except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
             raise UserError(
-                f"cannot read {short_repr(text)}: parameters are literals, as in hog(orientations=12)"
+                f"cannot read {short_repr(text)}: parameters must be literals, as in "
+                "hog(orientations=12)"
             ) from None
         return cls._from_params(match["name"], params)
 
     @classmethod
     def _from_params(cls, name: str, params: dict[str, Any]) -> Self:
         _check_text(name)
-        read = {
-            key: cls.parse(value) if key in _INNER and value is not None else _freeze_value(value)
+        values = {
+            key: cls.parse(value)
+            if key in _SPEC_PARAMETERS and value is not None
+            else _freeze_value(value)
             for key, value in params.items()
         }
-        return cls(normalize_unicode(name), tuple(sorted(read.items())))
+        return cls(normalize_unicode(name), tuple(sorted(values.items())))
 
     @property
     def label(self) -> str:
-        """The one way this is written in tables; ``Spec.parse`` reads it back."""
+        """Canonical text of the spec, as in tables; `parse` reads it back."""
         if not self.params:
             return self.name
-        words = (
+        arguments = (
             f"{key}={value.label if isinstance(value, Spec) else repr(value)}"
             for key, value in self.params
         )
-        return f"{self.name}({', '.join(words)})"
+        return f"{self.name}({', '.join(arguments)})"
 
 
 @dataclass(frozen=True)
 class ResolvedSpec(Spec):
-    """A spec whose code was found, and whose parameters are those of the code; ``registry.resolve`` makes it.
+    """Spec whose code was found and whose parameters were checked, by ``registry.resolve_spec``.
 
     Parameters
     ----------
     name, params
-        As of a `Spec`; specs among the parameters are resolved, too.
+        As in `Spec`; specs among the parameters are resolved as well.
     target : str
-        Where the code is: ``module:attribute`` or ``path/file.py:Class``.
+        Location of the code: ``module:attribute`` or ``path/file.py:Class``.
     """
 
     target: str = field(kw_only=True)
@@ -117,30 +137,40 @@ class ResolvedSpec(Spec):
 
 @lru_cache
 def number_in_label(parameter: str, label: str) -> float:
-    """Number that a label has for a parameter, such as the ratio of an imbalance; 0 where it has none.
+    """Value of a numeric parameter in a label; 0 if the label lacks it.
 
     Raises
     ------
     UserError
-        It has something else there, or cannot be read.
+        The value is not a number, or the label cannot be read.
+
+    Examples
+    --------
+    >>> number_in_label("ratio", "step(ratio=10)")
+    10.0
     """
     value = dict(Spec.parse(label).params).get(parameter, 0)
     if not isinstance(value, int | float):
-        raise UserError(f"{parameter} of {short_repr(label)} is no number")
+        raise UserError(f"{parameter} of {short_repr(label)} is not a number")
     return float(value)
 
 
 @lru_cache
 def label_without(parameter: str, label: str) -> str:
-    """A label without one of its parameters, such as 'step' or 'step(minority=0.2)'."""
+    """Label without one of its parameters.
+
+    Examples
+    --------
+    >>> label_without("ratio", "step(minority=0.2, ratio=10)")
+    'step(minority=0.2)'
+    """
     spec = Spec.parse(label)
-    return Spec(
-        spec.name, tuple((name, value) for name, value in spec.params if name != parameter)
-    ).label
+    params = tuple((name, value) for name, value in spec.params if name != parameter)
+    return Spec(spec.name, params).label
 
 
 def parse_sum(entry: str | dict[str, Any]) -> tuple[Spec, ...]:
-    """Read an extractor axis' entry, where ``a + b`` concatenates.
+    """Read an entry of the extractor axis, in which ``a + b`` concatenates two extractors.
 
     Examples
     --------
@@ -152,43 +182,45 @@ def parse_sum(entry: str | dict[str, Any]) -> tuple[Spec, ...]:
     parts = re.split(r"\+(?![^()]*\))", entry)
     if not all(part.strip() for part in parts):
         raise UserError(
-            f"cannot read {short_repr(entry)}: a + stands between two names, as in hog + pixels"
+            f"cannot read {short_repr(entry)}: write a + between two names, as in hog + pixels"
         )
     return tuple(Spec.parse(part) for part in parts)
 
 
 def join_labels(specs: tuple[Spec, ...]) -> str:
-    """Label of a concatenation: ``parse_sum`` reads it back."""
+    """Label of a concatenation; `parse_sum` reads it back."""
     return " + ".join(spec.label for spec in specs)
 
 
 def _parse_keywords(arguments: str) -> dict[str, Any]:
-    """Values of keyword arguments; nothing is evaluated but literals."""
+    """Values of keyword arguments, of which only literals are evaluated."""
     call = ast.parse(f"f({arguments})", mode="eval").body
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
         raise ValueError("more than keyword arguments")
     values: dict[str, Any] = {}
-    for word in call.keywords:
-        if word.arg is None:
-            raise ValueError("** is not read")
-        if word.arg in values:
+    for keyword in call.keywords:
+        if keyword.arg is None:
+            raise ValueError("** is not supported")
+        if keyword.arg in values:
             raise UserError(
-                f"the parameter {word.arg} is given twice in {short_repr(arguments)}: write it once"
+                f"the parameter {keyword.arg} is given twice in {short_repr(arguments)}: "
+                "write it once"
             )
-        values[word.arg] = _parse_value(word.value)
+        values[keyword.arg] = _parse_value(keyword.value)
     return values
 
 
 def _parse_value(node: ast.expr) -> Any:
-    if isinstance(node, ast.Name) and node.id in _YAML_WORDS:
-        return _YAML_WORDS[node.id]
-    called = node.func if isinstance(node, ast.Call) else node
-    if isinstance(called, ast.Name):
+    if isinstance(node, ast.Name) and node.id in _YAML_CONSTANTS:
+        return _YAML_CONSTANTS[node.id]
+    function = node.func if isinstance(node, ast.Call) else node
+    if isinstance(function, ast.Name):
         return Spec.parse(ast.unparse(node))
     return ast.literal_eval(node)
 
 
 def _freeze_value(value: Any) -> Any:
+    """Value of a parameter, with lists as tuples and text in Unicode's normal form."""
     if isinstance(value, list | tuple):
         return tuple(_freeze_value(item) for item in value)
     if isinstance(value, str):
@@ -204,17 +236,16 @@ def _freeze_value(value: Any) -> Any:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether a value is None, a boolean or a number of ordinary size."""
+    """Whether a value is None, a boolean, a finite float or an integer of at most 32 bits."""
     if isinstance(value, int):
-        return (
-            abs(value) < 2**32
-        )  # no component counts further, and compiled code would wrap around
+        # no component needs larger ones, and native code would overflow
+        return abs(value) < 2**32
     return value is None or (isinstance(value, float) and math.isfinite(value))
 
 
 def _check_text(text: str) -> None:
-    """Refuse what no file, database or terminal takes as text."""
+    """Refuse text that cannot be stored in files or printed."""
     if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
         raise UserError(
-            f"cannot read {short_repr(text)}: it has a NUL or a character that is no Unicode"
+            f"cannot read {short_repr(text)}: it contains a NUL or an invalid Unicode character"
         )

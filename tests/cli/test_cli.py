@@ -273,7 +273,7 @@ def test_a_csv_that_leaves_its_folder(faces):
 
 def test_a_plug_in_that_does_not_import(tmp_path):
     (tmp_path / "p.py").write_text("import nothing_of_this_name\n")
-    refused("run", "--plugin", "p.py", cwd=tmp_path, says="p.py does not import")
+    refused("run", "--plugin", "p.py", cwd=tmp_path, says="p.py cannot be imported")
 
 
 def test_a_results_file_that_is_something_else(tmp_path):
@@ -334,7 +334,7 @@ def test_what_libraries_warn_of_does_not_surround_the_error(tmp_path):
         "--plugin",
         "p.py",
         cwd=tmp_path,
-        says=r"p.py does not import: TypeError: \x1b[31mzzz",
+        says=r"p.py cannot be imported: TypeError: \x1b[31mzzz",
     )
 
 

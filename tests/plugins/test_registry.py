@@ -100,7 +100,7 @@ def test_a_plug_in_that_cannot_be_made_is_a_users_error(tmp_path):
         "class Boom:\n    def __init__(self):\n        raise RuntimeError('no')\n    def "
         "extract(self, b):\n        return b\n"
     )
-    with pytest.raises(UserError, match="boom cannot be made: RuntimeError: no"):
+    with pytest.raises(UserError, match="boom cannot be created: RuntimeError: no"):
         build_component(resolve_spec("extractor", Spec("boom"), [str(tmp_path / "boom.py")]))
 
 
@@ -124,13 +124,13 @@ def test_two_things_with_one_name_are_an_error(tmp_path):
     [
         ("import nonexistent_thing", "ModuleNotFoundError"),
         ("def f(:", "SyntaxError"),
-        ("x = 1", "holds no plug-in"),
+        ("x = 1", "contains no plug-in"),
         (
             "def near(): ...",
             r"annotate it \(def near\(\) -> KNeighborsClassifier:\), or name .*bad.py:near as a model",
         ),
         ("x = 1\0", "null bytes"),
-        ("class B(BaseException): ...\nraise B", "does not import: B: without a message"),
+        ("class B(BaseException): ...\nraise B", "cannot be imported: B: without a message"),
         ("#" * 1_000_001, "larger than 1,000,000 bytes"),
     ],
 )
