@@ -1,4 +1,4 @@
-"""The table of classes: how each configuration does on each of them."""
+"""Table of a metric by class: one row per configuration, one column per class."""
 
 from __future__ import annotations
 
@@ -12,19 +12,24 @@ from benchmark.reporting.leaderboard import CONFIGURATION_AXES, group_comparable
 from benchmark.reporting.table_view import Table
 from benchmark.utils.status import Status
 
-METRICS = ("recall", "precision", "f1", "average_precision")  # that are of one class
+METRICS = ("recall", "precision", "f1", "average_precision")  # those that have a value per class
 
 
 class ClassTable:
-    """A column for each class instead of one for each metric."""
+    """View with one column per class instead of one per metric.
+
+    See Also
+    --------
+    benchmark.reporting.leaderboard.Leaderboard : View with one column per metric.
+    """
 
     def make_tables(self, rows: pd.DataFrame, metric: str) -> Iterator[Table]:
-        """Yield a title and a table for each group of rows that can be compared.
+        """Yield a title and a table for each group of comparable rows.
 
         Parameters
         ----------
         rows : DataFrame
-            As ``load_results`` gives them.
+            As returned by ``load_results``.
         metric : str
             One of ``METRICS``.
 
@@ -32,15 +37,15 @@ class ClassTable:
         ------
         title : str
         table : DataFrame
-            extractor, strategy, model, then a column for each class, the one with the most training
-            images first, with the mean of the metric over folds and seeds, and ``worst class``, the
-            name of the class where it is least; a first line holds the mean number of training images.
-            A configuration without a cell that is 'ok' is left out.
+            The columns are extractor, strategy, model, one column per class with the mean of the
+            metric over folds and seeds, and ``worst class``, the class with the lowest mean.
+            Classes are sorted by decreasing number of training images, the mean of which is in the
+            first row. Configurations without a completed cell are left out.
 
         Raises
         ------
         UserError
-            No such metric of a class.
+            The metric is unknown or has no value per class.
         """
         if metric not in METRICS:
             raise unknown_name_error("metric of a class", metric, METRICS)
@@ -50,7 +55,7 @@ class ClassTable:
                 yield title, _make_class_table(done, metric)
 
     def format_table(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Render a table of classes for people: three digits, and whole training images."""
+        """Format values with three decimals, and numbers of training images as integers."""
         text = table.astype(object)
         for name in table.columns.drop([*CONFIGURATION_AXES, "worst class"]):
             text[name] = [
@@ -62,11 +67,10 @@ class ClassTable:
     def describe_tables(
         self, rows: pd.DataFrame, tables: Sequence[Table], metric: str
     ) -> list[str]:
-        """What the reader of the tables must know."""
+        """Caption of the tables."""
         return [
-            f"Mean {metric} of each class over the folds and seeds that have test images of it; "
-            "classes by their training images, "
-            "configurations by their worst class."
+            f"Mean {metric} of each class over the folds and seeds with test images of it. Classes "
+            "are sorted by their number of training images, configurations by their worst class."
         ]
 
 
@@ -92,17 +96,19 @@ def _make_class_table(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def _average_by_class(rows: pd.DataFrame, name: str) -> pd.Series:
-    """Mean of one value of every class over the cells that have test images of it, by the name of its column."""
-    tested = [
+    """Mean of a value of each class over the cells with test images of it, by column name."""
+    by_cell = [
         {
-            _class_column_name(cls): of[name] if of["support"] or name == "train" else np.nan
-            for cls, of in each.items()
+            _class_column_name(cls): values[name]
+            if values["support"] or name == "train"
+            else np.nan
+            for cls, values in per_class.items()
         }
-        for each in rows["per_class"]
+        for per_class in rows["per_class"]
     ]
-    return pd.DataFrame(tested).mean()
+    return pd.DataFrame(by_cell).mean()
 
 
 def _class_column_name(cls: str) -> str:
-    """Column of a class, told apart from those that every table has."""
+    """Column name of a class, different from the columns that every table has."""
     return f"class '{cls}'" if cls in (*CONFIGURATION_AXES, "worst class", "table") else cls

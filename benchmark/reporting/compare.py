@@ -1,8 +1,11 @@
-"""Configurations of a results folder compared, by the test that their data allow, in sentences computed from the stored predictions."""
+"""Statistical comparison of configurations, computed from the predictions in a results folder.
+
+The test is chosen by what the data allow.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -32,58 +35,64 @@ from benchmark.scoring.averages import (
 )
 from benchmark.scoring.intervals import compare_predictions, corrected_t_over_folds
 from benchmark.scoring.metrics import METRICS
-from benchmark.scoring.predictions import Predictions, read_cell_predictions
+from benchmark.scoring.predictions import PredictionReader, Predictions, read_cell_predictions
 from benchmark.scoring.rank_tests import adjust_by_holm, wilcoxon_test
 from benchmark.scoring.significance import ALPHA, Result
 from benchmark.utils.status import Status
 
 ConfigurationPair = tuple[Configuration, Configuration]
-CELL = ["fold", "seed"]  # what pairs the cells of two configurations
-UNPAIRED = "they have no cell that both have done"
+CELL = ["fold", "seed"]  # cells of two configurations are paired by these columns
+UNPAIRED = "no fold and seed is completed for both configurations"
 
 
 def compare_configurations(
     folder: str | Path, a: str, b: str, metric: str = "f1"
 ) -> list[Comparison]:
-    """Compare two configurations on everything that a results folder holds of both.
+    """Compare two configurations on all data sets and splits of a results folder.
 
-    One split is tested by its images: McNemar's test for accuracy, DeLong's for the AUC of two
-    classes, otherwise, and whenever images come in groups or seeds differ in what they predict, a
-    t-test of paired influences. Folds are tested by the corrected resampled t-test, seeds averaged
-    within a fold first: they share its test set. Several datasets are tested by Wilcoxon's test
-    besides.
+    On a single split, the images are the observations. The test is McNemar's for the accuracy and
+    DeLong's for the AUC of two classes. For all other metrics, and whenever images have groups or
+    the predictions of the seeds differ, it is a t-test of paired influences. With several folds,
+    the corrected resampled t-test is used; seeds are averaged within a fold first, since they share
+    its test set. With several data sets, Wilcoxon's test is computed as well.
 
-    A pair is taken to be picked from its table: where that has further configurations, the p-value is
-    adjusted for the comparisons of all of them with ``b`` and for those with ``a`` (Holm 1979), the
-    baseline not counted, and the larger of the two counts, so that the order of the pair does not
-    matter. The interval is Bonferroni's, at the level 1 - 0.05 / n for n comparisons: all n hold
-    together. Holm's p-values reject a little more, so that a difference may be significant while
-    its interval touches zero.
+    The pair is assumed to be selected from a table. If there are further configurations, the
+    p-value is adjusted by Holm (1979) for the comparisons of all of them with ``b``, and for those
+    with ``a``, not counting the baseline; the larger of the two p-values is reported, so that the
+    order of the pair does not matter. The interval is Bonferroni's: at the level 1 - 0.05 / n, so
+    that all n intervals hold simultaneously. Holm's procedure rejects slightly more often, so that
+    a difference may be significant although its interval contains zero.
 
     Parameters
     ----------
     folder : str or Path
-        What ``run`` wrote to.
+        Results folder, as written by ``run``.
     a, b : str
-        ``extractor / strategy / model``, or as much of it as only one configuration has.
+        ``extractor / strategy / model``, or any part of it that identifies one configuration.
     metric : str
 
     Returns
     -------
     list of Comparison
-        One for each group of rows that can be compared (dataset, split), the last one across
-        datasets if there are several.
+        One per group of comparable rows (data set, split), followed by one across data sets if
+        there are several.
 
     Raises
     ------
     UserError
-        A metric or a configuration that is not there or not unique, no cells that both have done, or
-        predictions that are missing.
+        The metric is unknown, a configuration is unknown or ambiguous, no cell is completed for
+        both, or predictions are missing.
+
+    See Also
+    --------
+    compare_all_configurations : Compare every configuration with one.
     """
     rows = _load_metric_rows(folder, metric)
     one, two = find_configuration(a, rows, Path(folder)), find_configuration(b, rows, Path(folder))
     if one == two:
-        raise UserError(f"'{a}' and '{b}' are both {' / '.join(one)}: name two configurations")
+        raise UserError(
+            f"'{a}' and '{b}' both name {' / '.join(one)}: give two different configurations"
+        )
     others = [
         configuration
         for configuration in unique_configurations(rows)
@@ -93,55 +102,63 @@ def compare_configurations(
         [(one, two), *((other, two) for other in others)],
         [(one, two), *((one, other) for other in others)],
     ]
-    found = list(_compare_families(Path(folder), rows, families, metric))
-    if all(each.result.refusal == UNPAIRED for each in found):
+    comparisons = list(_compare_families(Path(folder), rows, families, metric))
+    if all(comparison.result.refusal == UNPAIRED for comparison in comparisons):
         raise UserError(
-            f"{' / '.join(one)} and {' / '.join(two)} have no cell in {folder} that both have "
-            "done; run them on one split"
+            f"no fold and seed in {folder} is completed for both {' / '.join(one)} and "
+            f"{' / '.join(two)}; run both on the same split"
         )
-    return found
+    return comparisons
 
 
 def compare_all_configurations(
     folder: str | Path, against: str, metric: str = "f1"
 ) -> list[Comparison]:
-    """Compare every configuration of a results folder with one, adjusted for their number; see ``compare_configurations``.
+    """Compare every configuration of a results folder with one.
+
+    The tests are those of ``compare_configurations``, adjusted for the number of comparisons.
 
     Parameters
     ----------
     folder : str or Path
+        Results folder, as written by ``run``.
     against : str
-        The configuration that the others are compared with, named as for ``compare_configurations``; or a strategy, where
-        several configurations have it: each configuration is compared with that of its own extractor and model.
+        The configuration that the others are compared with, named as for
+        ``compare_configurations``. It may also be a strategy that several configurations have: each
+        configuration is then compared with the one of the same extractor and model that has it.
     metric : str
 
     Returns
     -------
     list of Comparison
-        By group of rows that can be compared, the best configuration of each first.
+        Sorted by group of comparable rows, the best configuration of each group first.
 
     Raises
     ------
     UserError
         As for ``compare_configurations``.
+
+    See Also
+    --------
+    compare_configurations : Compare two configurations.
+    benchmark.reporting.comparison.make_comparison_tables : Tables of these comparisons.
     """
     rows = _load_metric_rows(folder, metric)
-    found = list(
-        _compare_families(
-            Path(folder), rows, [find_comparison_pairs(against, rows, Path(folder))], metric
-        )
-    )
-    if all(one.result.refusal == UNPAIRED for one in found):
+    pairs = find_comparison_pairs(against, rows, Path(folder))
+    comparisons = list(_compare_families(Path(folder), rows, [pairs], metric))
+    if all(comparison.result.refusal == UNPAIRED for comparison in comparisons):
         raise UserError(
-            f"no configuration has a cell in {folder} that its counterpart under '{against}' has done too; "
-            "run them on one split"
+            f"no fold and seed in {folder} is completed for a configuration and the one to compare "
+            f"it with ('{against}'); run them on the same split"
         )
     sign = -1 if METRICS[metric].greater_is_better else 1
-    order = {title: k for k, title in enumerate(dict.fromkeys(one.title for one in found))}
-    return sorted(
-        found,
-        key=lambda one: (order[one.title], np.nan_to_num(sign * one.result.effect, nan=np.inf)),
-    )
+    titles = list(dict.fromkeys(comparison.title for comparison in comparisons))
+
+    def rank(comparison: Comparison) -> tuple[int, float]:
+        effect = np.nan_to_num(sign * comparison.result.effect, nan=np.inf)
+        return titles.index(comparison.title), float(effect)
+
+    return sorted(comparisons, key=rank)
 
 
 def _load_metric_rows(folder: str | Path, metric: str) -> pd.DataFrame:
@@ -152,7 +169,7 @@ def _load_metric_rows(folder: str | Path, metric: str) -> pd.DataFrame:
     )
     if metric not in rows:
         raise UserError(
-            f"no row in {folder} has the metric {metric}; those of its leaderboard: python -m "
+            f"no row in {folder} has the metric {metric}; to see the available metrics: python -m "
             f"benchmark table {folder}"
         )
     return rows
@@ -161,69 +178,82 @@ def _load_metric_rows(folder: str | Path, metric: str) -> pd.DataFrame:
 def _compare_families(
     folder: Path, rows: pd.DataFrame, families: list[list[ConfigurationPair]], metric: str
 ) -> Iterator[Comparison]:
-    """Comparisons that are in all families, adjusted within each group of rows, and across data sets."""
-    reading = lru_cache(maxsize=64)(ResultsFolder(folder).read_predictions)
-    wanted = set(families[0]).intersection(*families)
-    everything: list[tuple[ConfigurationPair, Comparison]] = []
+    """Compare the pairs that are in all families, within each group of rows and across data sets.
+
+    A family is a list of pairs that are compared together; p-values are adjusted for its size.
+    """
+    read_predictions = lru_cache(maxsize=64)(ResultsFolder(folder).read_predictions)
+    requested = set(families[0]).intersection(*families)
+    comparisons: list[tuple[ConfigurationPair, Comparison]] = []
     for labels, group in rows.groupby(COMPARABLE, sort=False, dropna=False):
         title = make_group_title(dict(zip(COMPARABLE, labels, strict=True)), rows)
-        couples = dict.fromkeys(couple for family in families for couple in family)
-        paired = {couple: _pair_cells(group, *couple, metric) for couple in couples}
-        pairs = {couple: pair for couple, pair in paired.items() if pair is not None}
+        pairs = dict.fromkeys(pair for family in families for pair in family)
+        cells_by_pair = {pair: _pair_cells(group, *pair, metric) for pair in pairs}
+        paired = {pair: cells for pair, cells in cells_by_pair.items() if cells is not None}
 
         def compare_at_level(
-            couple: ConfigurationPair,
+            pair: ConfigurationPair,
             alpha: float,
-            pairs: dict[ConfigurationPair, Pair] = pairs,
+            paired: dict[ConfigurationPair, PairedCells] = paired,
             title: str = title,
         ) -> Comparison:
-            return _compare_pair(title, pairs[couple], *couple, metric, reading, alpha)
+            return _compare_pair(title, paired[pair], *pair, metric, read_predictions, alpha)
 
-        first = {couple: compare_at_level(couple, ALPHA) for couple in pairs}
-        for couple, (n, adjusted) in _adjust_p_values(first, families).items():
-            if couple in wanted:
-                again = compare_at_level(couple, ALPHA / n)
-                first[couple] = replace(
-                    again, result=replace(again.result, family=n, adjusted=adjusted)
-                )
-        everything += first.items()
-        in_group = unique_configurations(group)
-        unpaired = [
-            couple
-            for couple in families[0]
-            if couple in wanted and couple not in pairs and {*couple} <= {*in_group}
+        in_group = {pair: compare_at_level(pair, ALPHA) for pair in paired}
+        for pair, (n, adjusted) in _adjust_p_values(in_group, families).items():
+            if pair in requested:
+                comparison = compare_at_level(pair, ALPHA / n)
+                result = replace(comparison.result, family=n, adjusted=adjusted)
+                in_group[pair] = replace(comparison, result=result)
+        comparisons += in_group.items()
+        configurations = set(unique_configurations(group))
+        comparisons += [
+            (pair, _refuse_comparison(title, group, *pair, metric))
+            for pair in families[0]
+            if pair in requested and pair not in paired and configurations.issuperset(pair)
         ]
-        everything += [
-            (couple, _refuse_comparison(title, group, *couple, metric)) for couple in unpaired
-        ]
-    yield from (one for couple, one in everything if couple in wanted)
-    yield from (
-        one for couple, one in _compare_across_datasets(everything, families) if couple in wanted
-    )
+    yield from (comparison for pair, comparison in comparisons if pair in requested)
+    across = _compare_across_datasets(comparisons, families)
+    yield from (comparison for pair, comparison in across if pair in requested)
 
 
 def _adjust_p_values(
-    found: dict[ConfigurationPair, Comparison], families: list[list[ConfigurationPair]]
+    comparisons: dict[ConfigurationPair, Comparison], families: list[list[ConfigurationPair]]
 ) -> dict[ConfigurationPair, tuple[int, float]]:
-    """Number of comparisons and p-value adjusted for them (Holm 1979), the largest of all families that have several."""
+    """Number of comparisons and adjusted p-value (Holm 1979) of each pair.
+
+    Both are the largest of those of its families. Families with a single tested pair are ignored.
+    """
     largest: dict[ConfigurationPair, tuple[int, float]] = {}
     for family in families:
         tested = [
-            couple
-            for couple in family
-            if couple in found and not np.isnan(found[couple].result.p_value)
+            pair
+            for pair in family
+            if pair in comparisons and not np.isnan(comparisons[pair].result.p_value)
         ]
         if len(tested) > 1:
-            p_values = adjust_by_holm([found[couple].result.p_value for couple in tested])
-            for couple, p_value in zip(tested, p_values, strict=True):
-                n, adjusted = largest.get(couple, (0, 0.0))
-                largest[couple] = max(n, len(tested)), max(adjusted, float(p_value))
+            p_values = adjust_by_holm([comparisons[pair].result.p_value for pair in tested])
+            for pair, p_value in zip(tested, p_values, strict=True):
+                n, adjusted = largest.get(pair, (0, 0.0))
+                largest[pair] = max(n, len(tested)), max(adjusted, float(p_value))
     return largest
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Cells that two configurations have both done and that count, one row each; and what to say of them."""
+class PairedCells:
+    """Completed cells of two configurations, paired by fold and seed.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        One row per pair of cells that counts; the suffixes ``_a`` and ``_b`` mark the columns of
+        the two configurations.
+    dataset : str
+    label : str
+        Display name of the metric.
+    note : str
+        Which cells are left out.
+    """
 
     cells: pd.DataFrame
     dataset: str
@@ -233,8 +263,8 @@ class Pair:
 
 def _pair_cells(
     group: pd.DataFrame, one: Configuration, two: Configuration, metric: str
-) -> Pair | None:
-    """Pair the cells of two configurations; None where they have none that both have done."""
+) -> PairedCells | None:
+    """Pair the cells of two configurations; None if no cell is completed for both."""
     halves = [
         group[(group[CONFIGURATION_AXES] == list(configuration)).all(axis=1)].drop(
             columns=CONFIGURATION_AXES
@@ -245,48 +275,40 @@ def _pair_cells(
     done = pairs[(pairs["status_a"] == Status.OK) & (pairs["status_b"] == Status.OK)]
     if done.empty:
         return None
-    counting = rows_for_group_means(group, metric, COMPARABLE)["fold"].unique()
-    note = (
-        f"Only {len(done)} of {len(pairs)} pairs of cells are done."
-        if len(done) < len(pairs)
-        else ""
-    )
-    left_out = (
-        " ".join(f"{capitalize_first_letter(said)}." for said in describe_incomplete_folds(group))
-        if METRICS[metric].macro
-        else ""
-    )
-    note = " ".join(words for words in (note, left_out) if words)
-    return Pair(
-        done[done["fold"].isin(counting)],
+    counted_folds = rows_for_group_means(group, metric, COMPARABLE)["fold"].unique()
+    notes = []
+    if len(done) < len(pairs):
+        notes.append(f"Only {len(done)} of {len(pairs)} pairs of cells are completed.")
+    if METRICS[metric].macro:
+        remarks = describe_incomplete_folds(group)
+        notes += [f"{capitalize_first_letter(remark)}." for remark in remarks]
+    return PairedCells(
+        done[done["fold"].isin(counted_folds)],
         str(done["dataset"].iloc[0]),
         metric_label_for_rows(metric, group),
-        note,
+        " ".join(notes),
     )
 
 
 def _compare_pair(
     title: str,
-    pair: Pair,
+    paired: PairedCells,
     one: Configuration,
     two: Configuration,
     metric: str,
-    reading: Callable[[str, str | None], Predictions],
+    read_predictions: PredictionReader,
     alpha: float,
 ) -> Comparison:
-    cells, names, note = pair.cells, [f"{metric}_a", f"{metric}_b"], pair.note
+    cells, names, note = paired.cells, [f"{metric}_a", f"{metric}_b"], paired.note
     means = cells.groupby("fold")[names].agg(lambda values: values.astype(float).mean(skipna=False))
     defined = means.dropna()
     if len(means) > 1 and len(defined) < len(means):
-        note = f"{note} Over {len(defined)} of {len(means)} folds: {pair.label} is undefined on the others.".strip()
+        folds = f"{len(defined)} of {len(means)} folds"
+        note = f"{note} Over {folds}: {paired.label} is undefined on the others.".strip()
     cells = cells[cells["fold"].isin(defined.index)] if len(means) > 1 else cells
     if cells.empty:
-        result = Result(
-            "the comparison",
-            0,
-            np.nan,
-            refusal=f"no fold on which {pair.label} is defined and compares",
-        )
+        refusal = f"there is no fold on which {paired.label} is defined and can be compared"
+        result = Result("the comparison", 0, np.nan, refusal=refusal)
     elif len(means) > 1:
         result = corrected_t_over_folds(
             defined[names[0]] - defined[names[1]], cells["n_images_a"], cells["n_test_a"], alpha
@@ -294,44 +316,42 @@ def _compare_pair(
     else:
         result = _compare_on_images(
             metric,
-            read_cell_predictions(reading, cells, "_a"),
-            read_cell_predictions(reading, cells, "_b"),
+            read_cell_predictions(read_predictions, cells, "_a"),
+            read_cell_predictions(read_predictions, cells, "_b"),
             alpha,
         )
     mean_a, mean_b = (float(defined[name].mean()) if len(defined) else np.nan for name in names)
     return Comparison(
-        title, pair.dataset, one, two, metric, mean_a, mean_b, result, note, pair.label
+        title, paired.dataset, one, two, metric, mean_a, mean_b, result, note, paired.label
     )
 
 
 def _refuse_comparison(
     title: str, group: pd.DataFrame, one: Configuration, two: Configuration, metric: str
 ) -> Comparison:
-    """What is said of two configurations that were planned together and never done together."""
-    result = Result("the comparison", 0, np.nan, refusal=UNPAIRED)
+    """Make the comparison of two planned configurations that have no completed cell in common."""
     return Comparison(
         title,
         str(group["dataset"].iloc[0]),
         one,
         two,
         metric,
-        np.nan,
-        np.nan,
-        result,
-        "",
-        metric_label_for_rows(metric, group),
+        mean_a=np.nan,
+        mean_b=np.nan,
+        result=Result("the comparison", 0, np.nan, refusal=UNPAIRED),
+        label=metric_label_for_rows(metric, group),
     )
 
 
 def _compare_on_images(
     metric: str, a: list[Predictions], b: list[Predictions], alpha: float
 ) -> Result:
-    """Test on the images of one test set, as one training set left the configurations; a list has one element per seed."""
+    """Compare the predictions, one per seed, of two configurations for one test set."""
     first = a[0]
     if not all(
-        np.array_equal(first.test_index, other.test_index)
-        and np.array_equal(first.y_true, other.y_true)
-        for other in [*a, *b]
+        np.array_equal(first.test_index, predictions.test_index)
+        and np.array_equal(first.y_true, predictions.y_true)
+        for predictions in [*a, *b]
     ):
         raise UserError(
             "the two configurations were tested on different images: run them again in one study"
@@ -340,28 +360,39 @@ def _compare_on_images(
 
 
 def _compare_across_datasets(
-    found: list[tuple[ConfigurationPair, Comparison]], families: list[list[ConfigurationPair]]
+    comparisons: list[tuple[ConfigurationPair, Comparison]],
+    families: list[list[ConfigurationPair]],
 ) -> Iterator[tuple[ConfigurationPair, Comparison]]:
-    """Wilcoxon's test over data sets, one pair of means each, adjusted by Holm; none when there is a single data set."""
-    example = dict(reversed(found))
+    """Compare pairs across data sets by Wilcoxon's test, adjusted by Holm.
+
+    Each data set contributes one pair of means. Pairs with a single data set are left out.
+    """
+    first_of_pair = dict(reversed(comparisons))
     tested: dict[ConfigurationPair, Comparison] = {}
-    for couple in dict.fromkeys(couple for couple, _ in found):
-        parts = [(one.dataset, one.mean_a, one.mean_b) for other, one in found if other == couple]
+    for pair in dict.fromkeys(pair for pair, _ in comparisons):
+        values = [
+            (comparison.dataset, comparison.mean_a, comparison.mean_b)
+            for candidate, comparison in comparisons
+            if candidate == pair
+        ]
         means = (
-            pd.DataFrame(parts, columns=["dataset", "a", "b"])
+            pd.DataFrame(values, columns=["dataset", "a", "b"])
             .dropna()
             .groupby("dataset")[["a", "b"]]
             .mean()
         )
         if len(means) > 1:
-            title = f"across {len(means)} data sets, by the median of the differences"
-            result, (mean_a, mean_b) = wilcoxon_test(means["a"], means["b"]), means.mean()
-            told = replace(example[couple], title=title, dataset="", note="")
-            tested[couple] = replace(
-                told, mean_a=float(mean_a), mean_b=float(mean_b), result=result
+            mean_a, mean_b = means.mean()
+            tested[pair] = replace(
+                first_of_pair[pair],
+                title=f"across {len(means)} data sets, by the median of the differences",
+                dataset="",
+                note="",
+                mean_a=float(mean_a),
+                mean_b=float(mean_b),
+                result=wilcoxon_test(means["a"], means["b"]),
             )
-    for couple, (n, adjusted) in _adjust_p_values(tested, families).items():
-        tested[couple] = replace(
-            tested[couple], result=replace(tested[couple].result, family=n, adjusted=adjusted)
-        )
+    for pair, (n, adjusted) in _adjust_p_values(tested, families).items():
+        result = replace(tested[pair].result, family=n, adjusted=adjusted)
+        tested[pair] = replace(tested[pair], result=result)
     yield from tested.items()

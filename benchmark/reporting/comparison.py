@@ -1,4 +1,4 @@
-"""What the stored cells say of two configurations, in sentences, and of many, in a table."""
+"""Sentences on the comparison of two configurations, and tables of many comparisons."""
 
 from __future__ import annotations
 
@@ -15,34 +15,47 @@ from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.significance import ALPHA, Result
 from benchmark.utils.text import format_count
 
-Configuration = tuple[str, ...]  # labels of a configuration, in the order of CONFIGURATION_AXES
+Configuration = tuple[str, ...]  # labels in the order of CONFIGURATION_AXES
 
 
 def is_baseline(configuration: Configuration) -> bool:
-    """Whether a configuration looks at no image."""
+    """Whether a configuration is the baseline, which ignores the images."""
     return configuration[CONFIGURATION_AXES.index("model")] == BASELINE
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the stored cells say of two configurations.
+    """Comparison of two configurations.
 
     Parameters
     ----------
     title : str
-        The rows that were compared: data set and split.
+        Data set and split of the rows that are compared.
     dataset : str
     a, b : tuple of str
         The configurations: extractor, strategy, model.
     metric : str
     mean_a, mean_b : float
-        Over folds and seeds.
+        Means of the metric over folds and seeds.
     result : Result
-        Of the test; its effect is a minus b.
+        Result of the test; its effect is a minus b.
     note : str
-        What the reader must know of the cells.
+        Which cells are left out.
     label : str
-        Name of the metric for people.
+        Display name of the metric.
+
+    See Also
+    --------
+    benchmark.reporting.compare.compare_configurations : Compare two stored configurations.
+
+    Examples
+    --------
+    >>> from benchmark.scoring.significance import corrected_t_test
+    >>> a, b = ("hog", "none", "rbf_svm"), ("pixels", "none", "rbf_svm")
+    >>> result = corrected_t_test([0.03, 0.02, 0.04], n_train=200, n_test=100)
+    >>> comparison = Comparison("digits", "digits", a, b, "f1", 0.98, 0.95, result)
+    >>> comparison.differing_names
+    ('hog', 'pixels')
     """
 
     title: str
@@ -59,7 +72,7 @@ class Comparison:
     @property
     def summary(self) -> str:
         """Effect, interval, test and verdict, in sentences."""
-        shared = [part for part, other in zip(self.a, self.b, strict=True) if part == other]
+        shared = [label for label, other in zip(self.a, self.b, strict=True) if label == other]
         sentences = [
             f"{' · '.join([self.title, *shared])}: {self._effect_sentence}",
             self._test_sentence,
@@ -69,112 +82,112 @@ class Comparison:
 
     @property
     def differing_names(self) -> tuple[str, str]:
-        """Names of the configurations, as far as they differ."""
-        differ = [
-            (part, other) for part, other in zip(self.a, self.b, strict=True) if part != other
-        ]
-        a, b = zip(*differ, strict=True)
+        """Names of the two configurations, without the labels that they share."""
+        pairs = zip(self.a, self.b, strict=True)
+        a, b = zip(*(pair for pair in pairs if pair[0] != pair[1]), strict=True)
         return " / ".join(a), " / ".join(b)
 
     @property
     def _effect_sentence(self) -> str:
-        found, way, label = (
-            self.result,
-            "higher" if METRICS[self.metric].greater_is_better else "lower",
-            self.label or self.metric,
-        )
+        result, label = self.result, self.label or self.metric
         a, b = self.differing_names
-        if np.isnan(found.effect):
+        if np.isnan(result.effect):
             return f"the difference of {a} and {b} in {label} is undefined."
         size = (
-            f"{abs(found.effect):.3g} {'higher' if found.effect > 0 else 'lower'} than"
-            if found.effect
+            f"{abs(result.effect):.3g} {'higher' if result.effect > 0 else 'lower'} than"
+            if result.effect
             else "equal to"
         )
-        of_all = f", at 95% for all {found.family} comparisons together" if found.family > 1 else ""
-        words = "interval of the difference" if of_all else "95% interval of the difference"
-        interval = (
-            ""
-            if np.isnan(found.lower)
-            else f", {words} {found.lower:.3g} to {found.upper:.3g}{of_all}"
-        )
-        means = f"{self.mean_a:.3f} against {self.mean_b:.3f}, {way} is better"
+        if np.isnan(result.lower):
+            interval = ""
+        elif result.family > 1:
+            interval = (
+                f", interval of the difference {result.lower:.3g} to {result.upper:.3g}, at 95% "
+                f"for all {result.family} comparisons together"
+            )
+        else:
+            interval = f", 95% interval of the difference {result.lower:.3g} to {result.upper:.3g}"
+        better = _better_direction(self.metric)
+        means = f"{self.mean_a:.3f} against {self.mean_b:.3f}, {better} is better"
         return f"{a} is {size} {b} in {label} ({means}){interval}."
 
     @property
     def _test_sentence(self) -> str:
-        found = self.result
-        if found.refusal:
-            return f"{capitalize_first_letter(found.test)} is not computed: {found.refusal}."
-        of_several = (
-            f" for this pair alone, {_format_p_value(found.adjusted)} adjusted for {found.family} "
-            "comparisons with one of the two (Holm)"
-            if found.family > 1
+        result = self.result
+        test = capitalize_first_letter(result.test)
+        if result.refusal:
+            return f"{test} is not computed: {result.refusal}."
+        adjustment = (
+            f" for this pair alone, {_format_p_value(result.adjusted)} adjusted for "
+            f"{result.family} comparisons with one of the two (Holm)"
+            if result.family > 1
             else ""
         )
         return (
-            f"{capitalize_first_letter(found.test)} on {found.n} {found.unit}: "
-            f"{_format_p_value(found.p_value)}{of_several}. {self._verdict_sentence}"
+            f"{test} on {result.n} {result.unit}: {_format_p_value(result.p_value)}{adjustment}. "
+            f"{self._verdict_sentence}"
         )
 
     @property
     def _verdict_sentence(self) -> str:
         if not self.result.significant:
-            return "The data cannot tell them apart."
-        return f"The difference is larger than chance explains: {self.differing_names[0 if self.a_is_better else 1]} is better."
+            return "The difference is not significant."
+        better = self.differing_names[0 if self.a_is_better else 1]
+        return f"The difference is significant: {better} is better."
 
     @property
     def a_is_better(self) -> bool:
-        """Whether the difference, significant or not, speaks for the first configuration."""
+        """Whether the difference, significant or not, is in favour of the first configuration."""
         return (self.result.effect > 0) == METRICS[self.metric].greater_is_better
 
 
 def make_comparison_tables(
     comparisons: Sequence[Comparison],
 ) -> Iterator[tuple[str, pd.DataFrame, list[str]]]:
-    """Yield a title, a table of texts and the lines below it for each group of rows that can be compared.
+    """Yield a title, a table of texts and its footnotes for each group of comparable rows.
 
     Parameters
     ----------
     comparisons : sequence of Comparison
-        Of one metric, by title, as ``compare.compare_all`` returns them.
+        Comparisons of one metric, sorted by title, as returned by
+        ``compare.compare_all_configurations``.
 
     Yields
     ------
     title : str
     table : DataFrame
-        extractor, strategy, model, what they are compared ``with`` where that differs, the value of
-        the metric, the difference, its interval, the p-value and the verdict.
+        The columns are extractor, strategy, model, the configuration compared ``with`` if it is not
+        the same for all, the value of the metric, the difference, its interval, the p-value and the
+        verdict.
     lines : list of str
         The level of the intervals and the tests; what some of the comparisons lack, and why.
     """
-    for title, group in groupby(comparisons, key=lambda one: one.title):
-        several = list(group)
-        against = {one.b for one in several}
-        heading = (
-            f"{title}: compared with {' / '.join(several[0].b)}" if len(against) == 1 else title
-        )
+    for title, group in groupby(comparisons, key=lambda comparison: comparison.title):
+        members = list(group)
+        references = {comparison.b for comparison in members}
+        single = len(references) == 1
         yield (
-            heading,
-            pd.DataFrame([_make_table_line(one, len(against) > 1) for one in several]),
-            _describe_comparisons(several),
+            f"{title}: compared with {' / '.join(members[0].b)}" if single else title,
+            pd.DataFrame([_make_table_line(comparison, not single) for comparison in members]),
+            _describe_comparisons(members),
         )
 
 
-def _make_table_line(one: Comparison, with_other: bool) -> dict[str, str]:
-    row = dict(zip(CONFIGURATION_AXES, one.a, strict=True))
-    row |= {"with": one.differing_names[1]} if with_other else {}
-    result, label = one.result, one.label or one.metric
+def _make_table_line(comparison: Comparison, name_reference: bool) -> dict[str, str]:
+    line = dict(zip(CONFIGURATION_AXES, comparison.a, strict=True))
+    if name_reference:
+        line["with"] = comparison.differing_names[1]
+    result = comparison.result
     p_value = result.adjusted if result.family > 1 else result.p_value
-    row |= {label: _format_value(one.mean_a), "difference": _format_value(result.effect, "+.3f")}
-    row |= {
-        "interval": "-" if np.isnan(result.lower) else f"{result.lower:+.3f} to {result.upper:+.3f}"
-    }
-    return row | {
+    no_interval, no_p_value = np.isnan(result.lower), np.isnan(p_value)
+    return line | {
+        comparison.label or comparison.metric: _format_value(comparison.mean_a),
+        "difference": _format_value(result.effect, "+.3f"),
+        "interval": "-" if no_interval else f"{result.lower:+.3f} to {result.upper:+.3f}",
         "p": "-"
-        if np.isnan(p_value)
+        if no_p_value
         else _format_p_value(p_value).removeprefix("p = ").removeprefix("p "),
-        "verdict": _verdict_label(one),
+        "verdict": _verdict_label(comparison),
     }
 
 
@@ -182,58 +195,72 @@ def _format_value(value: float, form: str = ".3f") -> str:
     return "-" if np.isnan(value) else format(value, form)
 
 
-def _verdict_label(one: Comparison) -> str:
-    if one.result.refusal:
+def _verdict_label(comparison: Comparison) -> str:
+    if comparison.result.refusal:
         return "not computed"
-    if not one.result.significant:
+    if not comparison.result.significant:
         return "not significant"
-    return "better" if one.a_is_better else "worse"
+    return "better" if comparison.a_is_better else "worse"
 
 
-def _describe_comparisons(several: list[Comparison]) -> list[str]:
-    """What the reader of a table of comparisons must know."""
-    family = max(one.result.family for one in several)
+def _describe_comparisons(comparisons: list[Comparison]) -> list[str]:
+    """Caption and footnotes of a table of comparisons."""
+    family = max(comparison.result.family for comparison in comparisons)
+    level = (
+        f"intervals hold at 95% for all {family} comparisons together (Bonferroni), p-values are "
+        "adjusted for them (Holm)"
+        if family > 1
+        else "intervals are at 95%"
+    )
     tests = dict.fromkeys(
-        f"{one.result.test} on {one.result.n} {_observation_unit(one)}"
-        for one in several
-        if not one.result.refusal
+        f"{comparison.result.test} on {comparison.result.n} {_observation_unit(comparison)}"
+        for comparison in comparisons
+        if not comparison.result.refusal
     )
-    way = "higher" if METRICS[several[0].metric].greater_is_better else "lower"
-    together = f"intervals hold at 95% for all {family} comparisons together (Bonferroni), p-values are adjusted for them (Holm)"
-    level = together if family > 1 else "intervals are at 95%"
     tested = f" {capitalize_first_letter('; '.join(tests))}." if tests else ""
-    untested: dict[str, list[str]] = {}
-    for one in several:
-        if one.result.refusal:
-            untested.setdefault(
-                f"{one.result.test} is not computed: {one.result.refusal}", []
-            ).append(" / ".join(one.a))
-    refused = [
-        f"{names[0] if len(names) == 1 else format_count(len(names), 'configuration', 'configurations')}: {why}"
-        for why, names in untested.items()
-    ]
-    notes = dict.fromkeys(one.note for one in several if one.note)
-    first = f"Best first, {way} is better; the difference is the configuration minus the other; {level}.{tested}"
-    touching = any(
-        one.result.significant and one.result.lower <= 0 <= one.result.upper for one in several
+    caption = (
+        f"Best first, {_better_direction(comparisons[0].metric)} is better; the difference is the "
+        f"value of the configuration minus that of the one it is compared with; {level}.{tested}"
     )
-    holm = "Holm rejects a little more than intervals that hold together: a difference may be significant though its interval has zero."
-    return [first, *[holm] * touching, *refused, *notes]
+    simultaneous_interval_has_zero = any(
+        comparison.result.significant and comparison.result.lower <= 0 <= comparison.result.upper
+        for comparison in comparisons
+    )
+    holm = (
+        "Holm's procedure rejects slightly more often than simultaneous intervals do: a difference "
+        "may be significant although its interval contains zero."
+    )
+    names_by_refusal: dict[str, list[str]] = {}
+    for comparison in comparisons:
+        if comparison.result.refusal:
+            refusal = f"{comparison.result.test} is not computed: {comparison.result.refusal}"
+            names_by_refusal.setdefault(refusal, []).append(" / ".join(comparison.a))
+    refusals = [
+        f"{names[0] if len(names) == 1 else format_count(len(names), 'configuration')}: {refusal}"
+        for refusal, names in names_by_refusal.items()
+    ]
+    notes = dict.fromkeys(comparison.note for comparison in comparisons if comparison.note)
+    return [caption, *([holm] if simultaneous_interval_has_zero else []), *refusals, *notes]
 
 
-def _observation_unit(one: Comparison) -> str:
-    """What the observations of a test are, without what holds of this pair alone."""
-    return one.result.unit.partition(",")[0]
+def _better_direction(metric: str) -> str:
+    return "higher" if METRICS[metric].greater_is_better else "lower"
+
+
+def _observation_unit(comparison: Comparison) -> str:
+    """Unit of the observations, without the part after a comma, which is specific to the pair."""
+    return comparison.result.unit.partition(",")[0]
 
 
 def _format_p_value(p_value: float) -> str:
-    """Two digits, or as many as show on which side of 0.05 it is."""
+    """Format with two digits, or as many as show whether it is below 0.05."""
     if p_value < 0.001:
         return "p < 0.001"
     texts = (f"{p_value:.{digits}g}" for digits in range(2, 17))
-    return f"p = {next((text for text in texts if (float(text) < ALPHA) == (p_value < ALPHA)), p_value)}"
+    faithful = (text for text in texts if (float(text) < ALPHA) == (p_value < ALPHA))
+    return f"p = {next(faithful, p_value)}"
 
 
 def capitalize_first_letter(text: str) -> str:
-    """A text with its first letter as a capital."""
+    """Capitalize the first letter of a text and keep the others."""
     return text[:1].upper() + text[1:]

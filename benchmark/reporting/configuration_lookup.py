@@ -1,4 +1,4 @@
-"""Configurations of a leaderboard by the names that people type."""
+"""Find the configurations of a leaderboard by abbreviated names."""
 
 from __future__ import annotations
 
@@ -20,82 +20,90 @@ STRATEGY = CONFIGURATION_AXES.index("strategy")
 
 
 def find_configuration(name: str, rows: pd.DataFrame, folder: Path) -> Configuration:
-    """Find the one configuration that a name means.
+    """Find the configuration with a name.
 
     Parameters
     ----------
     name : str
-        ``extractor / strategy / model``; what only one configuration has may stand alone, and a piece of a
-        part for the part: ``hog / smote``, ``rbf_svm``, ``hog / rbf``. What equals a part goes
-        before what is a piece of one, and the baseline is only meant where nothing else is.
+        ``extractor / strategy / model``, abbreviated as long as it is unique: labels may be left
+        out or shortened to a piece, as in ``hog / smote``, ``rbf_svm`` and ``hog / rbf``. Complete
+        labels take precedence over pieces, and other configurations over the baseline.
     rows : DataFrame
-        As ``load_results`` gives them.
+        As returned by ``load_results``.
     folder : Path
-        Named in the error.
+        Results folder, for the error message.
 
     Raises
     ------
     UserError
         No configuration has this name, or several have; the message lists the nearest.
+
+    Examples
+    --------
+    >>> names = [("hog", "none", "rbf_svm"), ("hog", "smote", "rbf_svm"), ("hog", "none", "knn")]
+    >>> rows = pd.DataFrame(names, columns=CONFIGURATION_AXES)
+    >>> find_configuration("knn", rows, Path("results"))
+    ('hog', 'none', 'knn')
+    >>> find_configuration("none / rbf", rows, Path("results"))
+    ('hog', 'none', 'rbf_svm')
     """
-    found = find_configurations(name, rows, folder)
-    if len(found) == 1:
-        return found[0]
+    matches = find_configurations(name, rows, folder)
+    if len(matches) == 1:
+        return matches[0]
     raise UserError(
-        f"'{name}' names {len(found)} configurations of {folder}: {_format_configurations(found)}; write more of the one "
-        "you mean"
+        f"'{name}' matches {len(matches)} configurations of {folder}: "
+        f"{_format_configurations(matches)}; give more of the name"
     )
 
 
 def find_configurations(name: str, rows: pd.DataFrame, folder: Path) -> list[Configuration]:
-    """Find the configurations that a name may mean, at least one; see ``find_configuration``.
+    """Find the configurations that match a name, at least one; see ``find_configuration``.
 
-    Of several baselines only one is given, without a strategy where there is such: they look at no
-    image, so that they predict alike.
+    At most one baseline is returned, preferably the one without a strategy: baselines ignore the
+    images, so that all predict the same.
     """
     known = unique_configurations(rows)
-    found: list[Configuration] = []
-    for separator in (
-        r"\s+/\s+",
-        r"\s*/\s*",
-    ):  # a plug-in's name is a path, so that a bare slash comes second
-        parts = re.split(separator, normalize_unicode(name).strip())
-        found = (
-            found
-            or _match_configurations(parts, known, operator.eq)
-            or _match_configurations(parts, known, operator.contains)
+    matches: list[Configuration] = []
+    # the name of a plug-in is a path, so that slashes without spaces around them are tried last
+    for separator in (r"\s+/\s+", r"\s*/\s*"):
+        labels = re.split(separator, normalize_unicode(name).strip())
+        matches = (
+            matches
+            or _match_configurations(labels, known, operator.eq)
+            or _match_configurations(labels, known, operator.contains)
         )
-    if len(found) > 1:  # whoever compares strategies by name means models that look at the images
-        baselines = sorted(found, key=lambda configuration: configuration[STRATEGY] != "none")[:1]
-        found = [
-            configuration for configuration in found if not is_baseline(configuration)
-        ] or baselines
-    if found:
-        return found
+    if len(matches) > 1:
+        # the name of a strategy stands for configurations that use the images
+        baselines = sorted(matches, key=lambda match: match[STRATEGY] != "none")[:1]
+        matches = [match for match in matches if not is_baseline(match)] or baselines
+    if matches:
+        return matches
     nearest = sorted(known, key=lambda configuration: -_name_similarity(name, configuration))[:3]
     raise UserError(
-        f"no configuration '{name}' in {folder}; nearest: {_format_configurations(nearest)}; all of them: python -m "
-        f"benchmark table {folder}"
+        f"no configuration '{name}' in {folder}; nearest: {_format_configurations(nearest)}; to "
+        f"list all: python -m benchmark table {folder}"
     )
 
 
 def unique_configurations(rows: pd.DataFrame) -> list[Configuration]:
-    """Configurations in the order of their rows."""
+    """Distinct configurations, in the order of their rows."""
     return list(dict.fromkeys(rows[CONFIGURATION_AXES].itertuples(index=False, name=None)))
 
 
 def find_comparison_pairs(
     against: str, rows: pd.DataFrame, folder: Path
 ) -> list[tuple[Configuration, Configuration]]:
-    """Pair each configuration, the baseline aside, with the one that it is compared with.
+    """Pair each configuration except the baseline with the one that it is compared with.
 
     Parameters
     ----------
     against : str
-        As for ``find_configuration``; where it is a strategy that several configurations have, each is paired with
-        that of its own extractor and model.
+        Name as for ``find_configuration``. If it is a strategy that several configurations have,
+        each configuration is paired with the one of the same extractor and model that has it.
     rows : DataFrame
+        As returned by ``load_results``.
     folder : Path
+        Results folder, for the error message.
 
     Raises
     ------
@@ -107,18 +115,16 @@ def find_comparison_pairs(
         for configuration in unique_configurations(rows)
         if not is_baseline(configuration)
     ]
-    found = find_configurations(against, rows, folder)
-    if len(found) > 1 and all(
-        configuration[STRATEGY] == against.strip() for configuration in found
-    ):
-        own = {_drop_strategy(configuration): configuration for configuration in found}
+    matches = find_configurations(against, rows, folder)
+    if len(matches) > 1 and all(match[STRATEGY] == against.strip() for match in matches):
+        references = {_drop_strategy(match): match for match in matches}
         return [
-            (configuration, own[_drop_strategy(configuration)])
+            (configuration, references[_drop_strategy(configuration)])
             for configuration in others
-            if configuration not in found and _drop_strategy(configuration) in own
+            if configuration not in matches and _drop_strategy(configuration) in references
         ]
-    two = find_configuration(against, rows, folder)
-    return [(configuration, two) for configuration in others if configuration != two]
+    reference = find_configuration(against, rows, folder)
+    return [(configuration, reference) for configuration in others if configuration != reference]
 
 
 def _drop_strategy(configuration: Configuration) -> Configuration:
@@ -126,25 +132,30 @@ def _drop_strategy(configuration: Configuration) -> Configuration:
 
 
 def _match_configurations(
-    parts: list[str], known: list[Configuration], matches: Callable[[str, str], bool]
+    labels: list[str], known: list[Configuration], matches: Callable[[str, str], bool]
 ) -> list[Configuration]:
+    """Configurations whose labels match the given ones, in order; some may be left out."""
     return [
         configuration
         for configuration in known
         if any(
-            all(matches(field, part) for field, part in zip(chosen, parts, strict=True))
-            for chosen in combinations(configuration, len(parts))
+            all(
+                matches(known_label, label)
+                for known_label, label in zip(chosen, labels, strict=True)
+            )
+            for chosen in combinations(configuration, len(labels))
         )
     ]
 
 
 def _name_similarity(name: str, configuration: Configuration) -> float:
-    written = [
-        " / ".join(chosen)
+    """Similarity of a name to the most similar abbreviation of a configuration."""
+    abbreviations = [
+        " / ".join(labels)
         for n in range(1, len(configuration) + 1)
-        for chosen in combinations(configuration, n)
+        for labels in combinations(configuration, n)
     ]
-    return max(SequenceMatcher(None, name, text).ratio() for text in written)
+    return max(SequenceMatcher(None, name, text).ratio() for text in abbreviations)
 
 
 def _format_configurations(configurations: list[Configuration]) -> str:

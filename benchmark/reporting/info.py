@@ -1,4 +1,4 @@
-"""What a results folder holds: how complete it is, what went wrong, what it cost, and what the cache saved."""
+"""Overview of a results folder: completeness, failures, times, and the time saved by the cache."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ COLUMNS = (*(f"{part}_s" for part in PARTS), "matrices", "workers", "environment
 
 
 def make_completeness_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Cells by the value of each axis: how many are planned, and how they ended; axes with a single value are left out.
+    """Count the planned cells and their statuses by the values of each axis.
 
     Parameters
     ----------
     rows : DataFrame
-        As ``load_results`` gives them.
+        As returned by ``load_results``.
 
     Returns
     -------
     DataFrame
-        axis, value, planned, then a column for each status there is.
+        The columns are axis, value, planned, and one per status that occurs. The first line counts
+        all cells; axes with a single value are left out.
     """
     statuses = [status for status in rows["status"].unique() if status != Status.PLANNED]
     lines = [
@@ -40,7 +41,7 @@ def make_completeness_table(rows: pd.DataFrame) -> pd.DataFrame:
             for value, group in rows.groupby(axis)
         ),
     ]
-    counted = [
+    counts = [
         {
             "axis": axis,
             "value": str(value),
@@ -49,7 +50,7 @@ def make_completeness_table(rows: pd.DataFrame) -> pd.DataFrame:
         }
         for axis, value, group in lines
     ]
-    return pd.DataFrame(counted)
+    return pd.DataFrame(counts)
 
 
 def _count_by_status(rows: pd.DataFrame, statuses: list[str]) -> dict[str, int]:
@@ -60,7 +61,14 @@ def _count_by_status(rows: pd.DataFrame, statuses: list[str]) -> dict[str, int]:
 
 
 def make_cost_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Seconds by part of the work, each matrix of features counted once, and their shares; (4, 3)."""
+    """Seconds and share of the total time by stage of the work.
+
+    Returns
+    -------
+    DataFrame
+        One row per stage: extract, resample, fit, predict. The columns are part (the stage),
+        seconds and share. Each feature matrix is counted once.
+    """
     done = rows[rows["status"] == Status.OK].drop_duplicates("key")
     seconds = {
         part: float(done[f"{part}_s"].sum()) if f"{part}_s" in done else 0.0 for part in PARTS
@@ -78,34 +86,37 @@ def make_cost_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def describe_cache_savings(rows: pd.DataFrame) -> str:
-    """Say what computing each matrix of features once saved."""
+    """Describe how much time was saved by computing each feature matrix only once."""
     done = rows[rows["status"] == Status.OK].drop_duplicates("key")
     matrices = _collect_feature_matrices(done)
     if not matrices:
         return "no features were computed"
     uses = sum(len(used) for used in done["matrices"] if isinstance(used, dict))
-    once, always = (
-        sum(matrix["seconds"] for matrix in matrices.values()),
-        float(done["extract_s"].sum()),
-    )
+    once = sum(matrix["seconds"] for matrix in matrices.values())
+    always = float(done["extract_s"].sum())
     mb = sum(matrix["mb"] for matrix in matrices.values())
     return (
-        f"{format_count(len(matrices), 'matrix', 'matrices')} of features ({mb:.1f} MB), computed in "
-        f"{once:.1f} s and used "
-        f"{format_count(uses, 'time')}: "
-        f"{always - once:.1f} s of {always:.1f} s saved"
+        f"{format_count(len(matrices), 'feature matrix', 'feature matrices')} ({mb:.1f} MB) "
+        f"computed in {once:.1f} s and used {format_count(uses, 'time')}: {always - once:.1f} s of "
+        f"{always:.1f} s saved"
     )
 
 
 def _collect_feature_matrices(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    found = rows.get("matrices", ())
-    return {key: matrix for used in found if isinstance(used, dict) for key, matrix in used.items()}
+    """Distinct feature matrices used by the cells, by key."""
+    by_cell = rows.get("matrices", ())
+    return {
+        key: matrix
+        for matrices in by_cell
+        if isinstance(matrices, dict)
+        for key, matrix in matrices.items()
+    }
 
 
 def describe_results(rows: pd.DataFrame) -> Iterator[str]:
-    """Text of all but the table of completeness."""
+    """Yield lines on problems, on the time saved by the cache, and on the environment."""
     yield from list_problems(rows)
     yield describe_cache_savings(rows)
-    where = describe_environments(rows)
-    if len(where) == 1:  # otherwise they are among the problems
-        yield where[0]
+    environments = describe_environments(rows)
+    if len(environments) == 1:  # several are listed among the problems
+        yield environments[0]

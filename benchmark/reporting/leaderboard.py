@@ -1,4 +1,4 @@
-"""From rows to ranked tables; knows nothing of models."""
+"""Ranked tables of rows: one line per configuration, one column per metric."""
 
 from __future__ import annotations
 
@@ -28,52 +28,47 @@ SIX = ("accuracy", "precision", "recall", "f1", "auc", "log_loss")
 SIX_MULTILABEL = ("subset_accuracy", "precision", "recall", "f1", "auc", "hamming_loss")
 TIMES = ("fit_s", "predict_s")
 CONDITIONS = [axis.name for axis in axes_with_roles(Role.CONDITION) if axis.name != "dataset"]
-COMPARABLE = [
-    "dataset",
-    "size",
-    *CONDITIONS,
-    "split",
-    "fingerprint",
-]  # configurations are ranked within these
+# rows that agree in these columns are comparable: configurations are ranked among them
+COMPARABLE = ["dataset", "size", *CONDITIONS, "split", "fingerprint"]
 CONFIGURATION_AXES = [axis.name for axis in axes_with_roles(Role.CONFIGURATION)]
-NO_BETTER = "†"
+NO_BETTER = "†"  # marks configurations that are no better than the baseline
 
-COLUMNS = (
-    *METRICS,
-    *TIMES,
-    "per_class",
-    "notes",
-    "environment",
-    "workers",
-    "accelerated",
-)  # what the tables read of a row, beside its labels and status
+# columns that the tables read, besides labels and status
+COLUMNS = (*METRICS, *TIMES, "per_class", "notes", "environment", "workers", "accelerated")
 
 
 def make_leaderboards(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield a title and a ranked table for each group of rows that can be compared.
+    """Yield a title and a ranked table for each group of comparable rows.
 
     Parameters
     ----------
     rows : DataFrame
-        As ``load_results`` gives them.
+        As returned by ``load_results``.
     metric : str
-        Ranks the configurations, the best first. Configurations with cells that are not 'ok' are shown below,
-        unranked.
+        Metric that configurations are ranked by, the best first. Configurations with cells that are
+        not 'ok' follow, unranked.
 
     Yields
     ------
     title : str
     table : DataFrame
-        rank, extractor, strategy, model, then mean and ``_std`` of each metric over the folds and
-        seeds that count (``averages.rows_for_mean``) and where it is defined, ``_n`` of these; mean
-        times, n_done, n_planned, and no_better: whether by ``metric`` the configuration is no better than
-        ``majority``, which looks at no image. A metric that is of the second of two classes
-        (average_precision) has a column ``_class`` with its name.
+        One row per configuration. The columns are rank, extractor, strategy, model; for each metric
+        its mean, its standard deviation (suffix ``_std``) and the number of cells that they are
+        computed from (``_n``), which are those that count (``averages.rows_for_mean``) and where
+        the metric is defined; mean times in seconds; n_done and n_planned, numbers of cells; and
+        no_better, whether the configuration is no better than the baseline ``majority`` by
+        ``metric``. Where average_precision is computed for the second of two classes, a column
+        with the suffix ``_class`` has the name of that class.
 
     Raises
     ------
     UserError
-        No such metric.
+        The metric is unknown.
+
+    See Also
+    --------
+    format_leaderboard : Format a ranked table as texts.
+    benchmark.reporting.text_tables.render_tables : Write tables as Markdown, LaTeX, CSV or JSON.
     """
     if metric not in METRICS:
         raise unknown_name_error("metric", metric, METRICS)
@@ -82,13 +77,13 @@ def make_leaderboards(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd
 
 
 def group_comparable_rows(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield each group of rows that can be compared, and a title that sets it apart."""
+    """Yield each group of comparable rows, with a title that distinguishes it."""
     for labels, group in rows.groupby(COMPARABLE, sort=False, dropna=False):
         yield make_group_title(dict(zip(COMPARABLE, labels, strict=True)), rows), group
 
 
 def make_group_title(labels: dict[str, Any], rows: pd.DataFrame) -> str:
-    """Name a group of rows by those of its labels that set it apart from the others."""
+    """Title of a group of rows: data set, labels that differ from their defaults, and split."""
     dataset, size = labels["dataset"], labels["size"]
     extra = [f"{size:.0f} px"] if pd.notna(size) else []
     named = [
@@ -106,71 +101,75 @@ def make_group_title(labels: dict[str, Any], rows: pd.DataFrame) -> str:
 
 
 def rank_configurations(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """One row per configuration, the best first; ties share a rank; a configuration that lacks cells, or values others have, none (``can_rank``)."""
+    """Make the ranked table of a group of comparable rows; see ``make_leaderboards``.
+
+    Ties share a rank. A configuration has no rank if it lacks cells, if the metric is undefined on
+    cells where it is defined for others, or if the metric does not rank these rows at all
+    (``averages.can_rank``).
+    """
     metrics = tuple(dict.fromkeys((*select_table_metrics(rows), metric)))
     means = {name: _summarize_metric(rows, name) for name in metrics}
-    configurations = pd.DataFrame(
+    table = pd.DataFrame(
         [
             _make_leaderboard_line(labels, group, means)
             for labels, group in rows.groupby(CONFIGURATION_AXES, sort=False)
         ]
     )
-    for name in (
-        name
-        for name in metrics
-        if name in OF_SECOND and metric_label(name, find_shared_classes(rows)) != name
-    ):
-        configurations.insert(
-            configurations.columns.get_loc(f"{name}_n") + 1,
-            f"{name}_class",
-            find_shared_classes(rows)[1],
-        )
-    complete = (configurations["n_done"] == configurations["n_planned"]) & (
-        configurations[f"{metric}_n"] == configurations[f"{metric}_n"].max()
+    classes = find_shared_classes(rows)
+    for name in metrics:
+        if name in OF_SECOND and metric_label(name, classes) != name:
+            table.insert(table.columns.get_loc(f"{name}_n") + 1, f"{name}_class", classes[1])
+    complete = (table["n_done"] == table["n_planned"]) & (
+        table[f"{metric}_n"] == table[f"{metric}_n"].max()
     )
     complete &= can_rank(rows, metric)
-    better_first = not METRICS[metric].greater_is_better
-    rank = configurations[metric].where(complete).rank(method="min", ascending=better_first)
-    configurations.insert(0, "rank", rank.astype("Int64"))
-    baseline = rank[configurations["model"] == BASELINE].min()
-    configurations["no_better"] = (rank >= baseline) & (
-        configurations["model"] != BASELINE
-    )  # False where there is no baseline, or no rank
-    return configurations.sort_values(
-        ["rank", *CONFIGURATION_AXES], na_position="last"
-    ).reset_index(drop=True)
+    lowest_first = not METRICS[metric].greater_is_better
+    rank = table[metric].where(complete).rank(method="min", ascending=lowest_first)
+    table.insert(0, "rank", rank.astype("Int64"))
+    baseline = rank[table["model"] == BASELINE].min()
+    # False where there is no baseline, or no rank
+    table["no_better"] = (rank >= baseline) & (table["model"] != BASELINE)
+    order = ["rank", *CONFIGURATION_AXES]
+    return table.sort_values(order, na_position="last").reset_index(drop=True)
 
 
 def _summarize_metric(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Mean, standard deviation and number of the values of each configuration that count and are defined."""
-    found = rows_for_mean(rows, metric)
-    values = pd.to_numeric(found[metric] if metric in found else pd.Series(np.nan, found.index))
-    return values.groupby([found[part] for part in CONFIGURATION_AXES]).agg(
-        ["mean", "std", "count"]
-    )
+    """Mean, standard deviation and number of the values that count, for each configuration."""
+    counted = rows_for_mean(rows, metric)
+    values = counted[metric] if metric in counted else pd.Series(np.nan, counted.index)
+    by_configuration = pd.to_numeric(values).groupby([counted[axis] for axis in CONFIGURATION_AXES])
+    return by_configuration.agg(["mean", "std", "count"])
 
 
 def _make_leaderboard_line(
     labels: tuple[str, ...], rows: pd.DataFrame, means: dict[str, pd.DataFrame]
 ) -> dict[str, object]:
     done = rows[rows["status"] == Status.OK]
-    configuration: dict[str, object] = dict(zip(CONFIGURATION_AXES, labels, strict=True))
-    for name, of in means.items():
-        mean, std, n = of.loc[labels] if labels in of.index else (np.nan, np.nan, 0)
-        configuration |= {name: mean, f"{name}_std": std, f"{name}_n": int(n)}
+    line: dict[str, object] = dict(zip(CONFIGURATION_AXES, labels, strict=True))
+    for name, summary in means.items():
+        mean, std, n = summary.loc[labels] if labels in summary.index else (np.nan, np.nan, 0)
+        line |= {name: mean, f"{name}_std": std, f"{name}_n": int(n)}
     for name in TIMES:
-        configuration[name] = pd.to_numeric(done[name]).mean() if len(done) else np.nan
-    return configuration | {"n_done": len(done), "n_planned": len(rows)}
+        line[name] = pd.to_numeric(done[name]).mean() if len(done) else np.nan
+    return line | {"n_done": len(done), "n_planned": len(rows)}
 
 
 def select_table_metrics(rows: pd.DataFrame) -> tuple[str, ...]:
-    """Six metrics of a table: those of a multi-label task when its rows have them."""
+    """Select the six metrics of a table, for single-label or multi-label tasks."""
     multilabel = "subset_accuracy" in rows and rows["subset_accuracy"].notna().any()
     return SIX_MULTILABEL if multilabel else SIX
 
 
 def format_leaderboard(table: pd.DataFrame, spread: bool = True) -> pd.DataFrame:
-    """Render a ranked table for people: text cells such as '0.912 ±0.011' and '3/3'."""
+    """Format a ranked table as texts, such as '0.912 ±0.011' and '3/3'.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As yielded by ``make_leaderboards``.
+    spread : bool
+        Whether to show standard deviations.
+    """
     metrics = [name for name in table.columns if name in METRICS]
     marks = table["no_better"].map({True: NO_BETTER, False: ""})
     ranks = [
@@ -180,23 +179,21 @@ def format_leaderboard(table: pd.DataFrame, spread: bool = True) -> pd.DataFrame
     text = pd.DataFrame({"rank": ranks})
     text[CONFIGURATION_AXES] = table[CONFIGURATION_AXES]
     for name in metrics:
-        of = (
-            f" of '{table[f'{name}_class'].iloc[0]}'"
-            if f"{name}_class" in table and len(table)
-            else ""
-        )
+        header = name
+        if f"{name}_class" in table and len(table):
+            header = f"{name} of '{table[f'{name}_class'].iloc[0]}'"
         stds = table[f"{name}_std"] if spread else pd.Series(np.nan, table.index)
         most = table[f"{name}_n"].max()
-        parts = zip(
+        values = zip(
             table[name],
             stds,
             table[f"{name}_n"],
             table["n_done"] == table["n_planned"],
             strict=True,
         )
-        text[name + of] = [
-            _format_mean_and_std(mean, std) + _mark_partial_mean(n, most, done)
-            for mean, std, n, done in parts
+        text[header] = [
+            _format_mean_and_std(mean, std) + _mark_partial_mean(n, most, complete)
+            for mean, std, n, complete in values
         ]
     for name in TIMES:
         text[name] = [f"{value:.3g}" if pd.notna(value) else "-" for value in table[name]]
@@ -213,25 +210,36 @@ def _format_mean_and_std(mean: float, std: float) -> str:
     return f"{mean:.3f} ±{std:.3f}" if pd.notna(std) else f"{mean:.3f}"
 
 
-def _mark_partial_mean(n: int, most: int, done: bool) -> str:
-    """Say over how many cells a mean is, where others are defined on more."""
-    return f" ({n} of {most})" if done and 0 < n < most else ""
+def _mark_partial_mean(n: int, most: int, complete: bool) -> str:
+    """Number of cells that a mean is computed over, if others are computed over more."""
+    return f" ({n} of {most})" if complete and 0 < n < most else ""
 
 
 def make_leaderboard_caption(metric: str, marked: bool) -> str:
-    """What the reader of the tables must know; ``marked``: whether a configuration in them is no better than the baseline."""
-    way = "highest" if METRICS[metric].greater_is_better else "lowest"
-    return f"{NO_BETTER} no better than {BASELINE}, which looks at no image. " * marked + (
-        f"Ranked by {metric}, {way} first; ± is the standard deviation over folds and seeds; fit_s "
-        "and predict_s are mean seconds per "
-        "cell; done counts cells, and configurations with any not done are unranked; '(2 of 3)' marks a "
-        "mean over the cells where the metric is "
-        "defined, unranked too."
+    """Caption of ranked tables.
+
+    Parameters
+    ----------
+    metric : str
+    marked : bool
+        Whether a configuration is marked as no better than the baseline.
+    """
+    first = "highest" if METRICS[metric].greater_is_better else "lowest"
+    mark = f"{NO_BETTER} no better than {BASELINE}, which ignores the images. " if marked else ""
+    return mark + (
+        f"Ranked by {metric}, {first} first; ± is the standard deviation over folds and seeds; "
+        "fit_s and predict_s are mean seconds per cell; done is the number of completed cells out "
+        "of those planned; '(2 of 3)' marks a mean over the cells where the metric is defined. "
+        "Configurations that lack cells or values are not ranked."
     )
 
 
 def list_problems(rows: pd.DataFrame) -> list[str]:
-    """List what the reader must know of these very rows: cells that did not end 'ok', what is undefined, times that do not compare."""
+    """List the problems of rows.
+
+    These are cells with a status other than 'ok', folds that averages leave out, notes on images
+    and classes, and times that cannot be compared.
+    """
     bad = rows[~rows["status"].isin([Status.OK, Status.PLANNED])]
     endings = bad.groupby([*CONFIGURATION_AXES, "status", "reason"], sort=False).size()
     ended = [
@@ -240,27 +248,30 @@ def list_problems(rows: pd.DataFrame) -> list[str]:
     ]
     groups = list(group_comparable_rows(rows))
     left_out = [
-        f"{title}: {said}" if len(groups) > 1 else said
+        f"{title}: {remark}" if len(groups) > 1 else remark
         for title, group in groups
-        for said in describe_incomplete_folds(group)
+        for remark in describe_incomplete_folds(group)
     ]
-    where = describe_environments(rows)
+    environments = describe_environments(rows)
     mixed = (
-        [f"times were taken under other conditions, and do not compare: {'; '.join(where)}"]
-        if len(where) > 1
+        [
+            "times were measured in different environments and cannot be compared: "
+            + "; ".join(environments)
+        ]
+        if len(environments) > 1
         else []
     )
-    by_data_set = list(rows.groupby("dataset", sort=False))
-    noted = [
-        f"{name}: {said}" if len(by_data_set) > 1 else said
-        for name, own in by_data_set
-        for said in _summarize_notes(own)
+    by_dataset = list(rows.groupby("dataset", sort=False))
+    notes = [
+        f"{name}: {note}" if len(by_dataset) > 1 else note
+        for name, own in by_dataset
+        for note in _summarize_notes(own)
     ]
-    return [*map(one_line, ended), *left_out, *noted, *mixed]
+    return [*map(one_line, ended), *left_out, *notes, *mixed]
 
 
 def _summarize_notes(rows: pd.DataFrame) -> list[str]:
-    """What cells of one data set say of their images and classes, once each."""
+    """Distinct notes of the cells of one data set, each with the number of cells that have it."""
     notes = [
         note
         for listed in rows.get("notes", ())
@@ -288,20 +299,19 @@ def _describe_test_images(counts: list[int]) -> str:
 
 
 def describe_environments(rows: pd.DataFrame) -> list[str]:
-    """List where cells were run, and with how many at once."""
+    """List the environments in which cells were run, with the number of cells."""
     if not {"environment", "workers"} <= set(rows):
         return []
-    ran = rows[rows["environment"].map(lambda value: isinstance(value, dict))].drop_duplicates(
-        "key"
-    )
-    found = Counter(
-        ran["environment"].map(
-            lambda where: f"{where['processor']}, {format_count(where['cores'], 'core')}"
+    run = rows[rows["environment"].map(lambda value: isinstance(value, dict))]
+    run = run.drop_duplicates("key")
+    counts = Counter(
+        run["environment"].map(
+            lambda machine: f"{machine['processor']}, {format_count(machine['cores'], 'core')}"
         )
-        + ran["workers"].map(_describe_workers)
-        + _describe_acceleration(ran)
+        + run["workers"].map(_describe_workers)
+        + _describe_acceleration(run)
     )
-    return [f"{format_count(n, 'cell')} on {where}" for where, n in found.most_common()]
+    return [f"{format_count(n, 'cell')} on {machine}" for machine, n in counts.most_common()]
 
 
 def _describe_acceleration(rows: pd.DataFrame) -> pd.Series:
@@ -313,23 +323,23 @@ def _describe_acceleration(rows: pd.DataFrame) -> pd.Series:
 
 
 def _describe_workers(workers: float) -> str:
-    return f", {workers:.0f} at once" if pd.notna(workers) else ""
+    return f", {format_count(int(workers), 'worker')}" if pd.notna(workers) else ""
 
 
 class Leaderboard:
-    """A line for each configuration, ranked, and a column for each metric."""
+    """View with one ranked line per configuration and one column per metric."""
 
     def make_tables(self, rows: pd.DataFrame, metric: str) -> Iterator[Table]:
-        """Yield a title and a ranked table for each group of rows; see ``make_leaderboards``."""
+        """Yield a title and a ranked table per group of rows; see ``make_leaderboards``."""
         return make_leaderboards(rows, metric)
 
     def format_table(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Turn a ranked table into texts for people; see ``format_leaderboard``."""
+        """Format a ranked table as texts; see ``format_leaderboard``."""
         return format_leaderboard(table)
 
     def describe_tables(
         self, rows: pd.DataFrame, tables: Sequence[Table], metric: str
     ) -> list[str]:
-        """Give the caption, and a line for each thing that the reader must know of these rows."""
+        """Caption of the tables, and one line per problem (``list_problems``)."""
         marked = any(table["no_better"].any() for _, table in tables)
         return [make_leaderboard_caption(metric, marked), *list_problems(rows)]

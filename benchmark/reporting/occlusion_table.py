@@ -1,4 +1,4 @@
-"""The table of missing regions: what each configuration loses when parts of the images are covered."""
+"""Table of a metric by occlusion: the loss of each configuration when image regions are covered."""
 
 from __future__ import annotations
 
@@ -15,42 +15,47 @@ from benchmark.reporting.table_view import Table
 from benchmark.scoring.averages import rows_for_group_means
 from benchmark.scoring.metrics import METRICS
 
-WHOLE = "none"
+WHOLE = "none"  # label of the occlusion that covers nothing
 
 
 class OcclusionTable:
-    """A column for each occlusion instead of one for each metric."""
+    """View with one column per occlusion instead of one per metric.
+
+    See Also
+    --------
+    benchmark.reporting.leaderboard.Leaderboard : View with one column per metric.
+    """
 
     def make_tables(self, rows: pd.DataFrame, metric: str) -> Iterator[Table]:
-        """Yield a title and a table for each group of rows that differ in the share that is covered alone.
+        """Yield a title and a table for each group of rows that differ only in the share covered.
 
         Parameters
         ----------
         rows : DataFrame
-            As ``load_results`` gives them.
+            As returned by ``load_results``.
         metric : str
 
         Yields
         ------
         title : str
         table : DataFrame
-            extractor, strategy, model, then a column for each occlusion with the mean of the metric
-            over folds and seeds, and ``loss`` at each but none: by how much it is worse than with whole
-            images. Configurations that are best at the last occlusion come first; one that is not done with
-            whole images is left out.
+            The columns are extractor, strategy, model, one per occlusion with the mean of the
+            metric over folds and seeds, and ``loss at ...``: by how much it is worse than with
+            whole images. Rows are sorted by the last occlusion, the best first. Configurations
+            without results for whole images are left out.
 
         Raises
         ------
         UserError
-            No such metric, or nothing was covered, or nothing was not.
+            The metric is unknown, or the rows do not have both whole and covered images.
         """
         if metric not in METRICS:
             raise unknown_name_error("metric", metric, METRICS)
         covered = set(rows["occlusion"]) - {WHOLE}
         if not covered or WHOLE not in set(rows["occlusion"]):
             raise UserError(
-                "this table needs rows with occlusion 'none' and with another: occlusions: [none, "
-                "boxes(share=0.25)] in the study"
+                "this table needs rows with occlusion 'none' and with another one; put "
+                "'occlusions: [none, boxes(share=0.25)]' into the study"
             )
         shared = [name for name in COMPARABLE if name != "occlusion"]
         done = rows_for_group_means(rows, metric, COMPARABLE)
@@ -66,7 +71,7 @@ class OcclusionTable:
                     )
 
     def format_table(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Render a table for people: the mean with whole images, then mean and loss at each occlusion."""
+        """Format the mean for whole images, and mean and change for each occlusion."""
         text = table[CONFIGURATION_AXES].copy()
         for level in (
             name
@@ -83,12 +88,11 @@ class OcclusionTable:
     def describe_tables(
         self, rows: pd.DataFrame, tables: Sequence[Table], metric: str
     ) -> list[str]:
-        """What the reader of the tables must know."""
-        way = "higher" if METRICS[metric].greater_is_better else "lower"
+        """Caption of the tables."""
+        better = "higher" if METRICS[metric].greater_is_better else "lower"
         return [
-            f"Mean {metric} ({way} is better) over folds and seeds, in brackets its change against "
-            "whole images; the best at the last "
-            "occlusion come first."
+            f"Mean {metric} ({better} is better) over folds and seeds, with its change from whole "
+            "images in brackets. Configurations are sorted by the last occlusion, the best first."
         ]
 
 

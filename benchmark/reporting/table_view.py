@@ -1,4 +1,4 @@
-"""What a view of the rows is: how tables are made of them, and what stands below."""
+"""Interface of a view, which makes tables of the rows."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from typing import Protocol
 
 import pandas as pd
 
-Table = tuple[str, pd.DataFrame]  # title, and values with every digit
+Table = tuple[str, pd.DataFrame]  # title and values, at full precision
 
 
 class TableView(Protocol):
-    """One way to tabulate rows; ``text_tables.VIEWS`` holds them by name, and writers know no other."""
+    """One way to tabulate rows; ``text_tables.VIEWS`` is the registry of views."""
 
     def make_tables(self, rows: pd.DataFrame, metric: str) -> Iterator[Table]:
-        """Yield a title and a table for each group of rows that can be compared.
+        """Yield a title and a table for each group of comparable rows.
 
         Parameters
         ----------
         rows : DataFrame
-            As ``load_results`` gives them.
+            As returned by ``load_results``.
         metric : str
 
         Raises
         ------
         UserError
-            There is no such metric, or the rows do not allow this view.
+            The metric is unknown, or the rows do not allow this view.
         """
 
     def format_table(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Turn a table into texts for people."""
+        """Format the values of a table as texts."""
 
     def describe_tables(
         self, rows: pd.DataFrame, tables: Sequence[Table], metric: str
     ) -> list[str]:
-        """List what the reader of the tables must know: the caption first, then a line each."""
+        """List the texts below the tables: the caption, then one line per footnote."""

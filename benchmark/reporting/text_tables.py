@@ -1,4 +1,4 @@
-"""Tables as text: Markdown, LaTeX, CSV and JSON."""
+"""Write tables as Markdown, LaTeX, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Document:
     Parameters
     ----------
     tables : list of (str, DataFrame)
-        Title and values, with every digit.
+        Titles and values, at full precision.
     texts : list of (str, DataFrame)
-        The same for people.
+        Titles and formatted values.
     lines : list of str
-        What stands below: the caption, then a line each.
+        The caption, then one line per footnote.
     """
 
     tables: list[Table]
@@ -48,27 +48,27 @@ class Document:
 
 
 def write_markdown(document: Document) -> str:
-    """Markdown: tables for people, the caption, and a list."""
-    parts = [_format_markdown(title, text) for title, text in document.texts]
-    listed = [f"- {one_line(line)}" for line in document.lines[1:]]
-    return "\n\n".join([*parts, document.lines[0], "\n".join(listed)]).rstrip() + "\n"
+    """Write Markdown: formatted tables, the caption, and a list of footnotes."""
+    tables = [_format_markdown(title, text) for title, text in document.texts]
+    footnotes = [f"- {one_line(line)}" for line in document.lines[1:]]
+    return "\n\n".join([*tables, document.lines[0], "\n".join(footnotes)]).rstrip() + "\n"
 
 
 def write_latex(document: Document) -> str:
-    """LaTeX: tables for people; all else is a comment."""
-    parts = [_format_latex(title, text) for title, text in document.texts]
-    comments = [f"% {one_line(line)}" for line in document.lines[1:]]
-    below = [f"% {document.lines[0]}", "\n".join(comments)]
-    return "\n\n".join([*parts, *below]).rstrip() + "\n"
+    """Write LaTeX: formatted tables; titles, caption and footnotes are comments."""
+    tables = [_format_latex(title, text) for title, text in document.texts]
+    footnotes = [f"% {one_line(line)}" for line in document.lines[1:]]
+    below = [f"% {document.lines[0]}", "\n".join(footnotes)]
+    return "\n\n".join([*tables, *below]).rstrip() + "\n"
 
 
 def write_csv(document: Document) -> str:
-    """CSV: all tables in one, with their titles in the column ``table``."""
+    """Write CSV: one table of all tables, with their titles in the column ``table``."""
     return _format_csv(_join_tables(document))
 
 
 def write_json(document: Document) -> str:
-    """JSON: a list of lines of all tables, with their titles as ``table``."""
+    """Write JSON: one list of the lines of all tables, with their titles as ``table``."""
     return _format_json(_join_tables(document))
 
 
@@ -81,37 +81,47 @@ WRITERS: dict[str, Callable[[Document], str]] = {
 
 
 def render_tables(rows: pd.DataFrame, form: str, metric: str, view: str = "leaderboard") -> str:
-    """Tables of rows as text.
+    """Render tables of rows as text.
 
     Parameters
     ----------
     rows : DataFrame
+        As returned by ``load_results``.
     form : str
-        One of ``WRITERS``: 'md' and 'latex' are for people, 'csv' and 'json' hold every digit.
+        One of ``WRITERS``: 'md' and 'latex' have formatted values, 'csv' and 'json' values at full
+        precision.
     metric : str
+        Metric that configurations are ranked by.
     view : str
         One of ``VIEWS``.
+
+    Returns
+    -------
+    str
 
     Raises
     ------
     UserError
-        There is no such format, view or metric, or nothing to tabulate.
+        The format, view or metric is unknown, or no cell is completed.
+
+    See Also
+    --------
+    render_rows : One line per cell.
     """
     if form not in WRITERS:
         raise unknown_name_error("format", form, WRITERS)
-    of = find_view(view)
-    tables = list(of.make_tables(rows, metric))
+    table_view = find_view(view)
+    tables = list(table_view.make_tables(rows, metric))
     if not tables:
-        raise UserError(
-            "no cell has ended 'ok', so that there is nothing to tabulate; run the study"
-        )
-    texts = [(title, of.format_table(table)) for title, table in tables]
-    return WRITERS[form](Document(tables, texts, of.describe_tables(rows, tables, metric)))
+        raise UserError("no cell has status 'ok', so that there is nothing to tabulate")
+    texts = [(title, table_view.format_table(table)) for title, table in tables]
+    lines = table_view.describe_tables(rows, tables, metric)
+    return WRITERS[form](Document(tables, texts, lines))
 
 
 def render_by(rows: pd.DataFrame, form: str, metric: str, by: str) -> str:
-    """Write a view in a format: the old name of ``render_tables``, for one more release."""
-    warnings.warn("render_by is render now", DeprecationWarning, stacklevel=2)
+    """Render tables of rows as text; the old name of ``render_tables``, kept for one release."""
+    warnings.warn("render_by is now render_tables", DeprecationWarning, stacklevel=2)
     return render_tables(rows, form, metric, by)
 
 
@@ -121,7 +131,7 @@ def find_view(name: str) -> TableView:
     Raises
     ------
     UserError
-        There is none of this name; the nearest is named.
+        The name is unknown; the message gives the nearest.
     """
     if name not in VIEWS:
         raise unknown_name_error("view", name, VIEWS)
@@ -158,12 +168,12 @@ def _escape_header(table: pd.DataFrame, escape: Callable[[str], str]) -> list[st
 
 
 def _escape_pipes(text: str) -> str:
-    """Text of a cell in a Markdown table, in which a pipe is escaped."""
+    """Text on one line, with pipes escaped for a Markdown table."""
     return one_line(text).replace("|", r"\|")
 
 
 def _format_csv(table: pd.DataFrame) -> str:
-    """Table as CSV: every digit and line feed, no control characters."""
+    """Table as CSV, at full precision; line feeds are kept, control characters are escaped."""
     return (
         table.map(lambda cell: escape_controls(cell) if isinstance(cell, str) else cell)
         .rename(columns=escape_controls)
@@ -209,10 +219,29 @@ ROW_COLUMNS = (
 
 
 def render_rows(rows: pd.DataFrame, form: str) -> str:
-    """One line per cell; 'json' holds every column, the others those of ``ROW_COLUMNS``.
+    """Render rows as text, one line per cell.
 
-    The class that an average precision is of stands in its header where it is one for all rows, and
-    in CSV, or otherwise, in a column ``average_precision_class``.
+    Parameters
+    ----------
+    rows : DataFrame
+        As returned by ``load_results``.
+    form : str
+        'json' holds every column; 'md', 'latex' and 'csv' hold those of ``ROW_COLUMNS``. The class
+        that an average precision is computed for is named in the header if it is the same for all
+        rows; otherwise, and in CSV, it is in a column ``average_precision_class``.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    UserError
+        The format is unknown.
+
+    See Also
+    --------
+    render_tables : One line per configuration.
     """
     from tabulate import tabulate
 
@@ -239,15 +268,15 @@ def render_rows(rows: pd.DataFrame, form: str) -> str:
 def _add_metric_class(rows: pd.DataFrame, form: str) -> pd.DataFrame:
     table = rows.reindex(columns=list(ROW_COLUMNS))
     for metric in OF_SECOND:
-        seconds = pd.Series("", rows.index)
+        second_classes = pd.Series("", rows.index)
         for _, group in group_comparable_rows(rows):
             classes = find_shared_classes(group)
             if metric_label(metric, classes) != metric:
-                seconds[group.index] = classes[1]
-        if form != "csv" and seconds.nunique() == 1 and seconds.iloc[0]:
-            table = table.rename(columns={metric: f"{metric} of '{seconds.iloc[0]}'"})
-        elif seconds.any():
-            table.insert(table.columns.get_loc(metric) + 1, f"{metric}_class", seconds)
+                second_classes[group.index] = classes[1]
+        if form != "csv" and second_classes.nunique() == 1 and second_classes.iloc[0]:
+            table = table.rename(columns={metric: f"{metric} of '{second_classes.iloc[0]}'"})
+        elif second_classes.any():
+            table.insert(table.columns.get_loc(metric) + 1, f"{metric}_class", second_classes)
     return table
 
 

@@ -229,8 +229,8 @@ def test_the_sentences_hold_effect_interval_test_and_verdict():
     assert said(0.05) == (
         "breast · official: A is 0.05 higher than B in f1 (0.850 against 0.800, higher is better), "
         "95% interval of the difference "
-        "0.03 to 0.07. McNemar's test on 156 test images: p = 0.01. The difference is larger than "
-        "chance explains: A is better."
+        "0.03 to 0.07. McNemar's test on 156 test images: p = 0.01. The difference is significant: "
+        "A is better."
     )
 
 
@@ -242,7 +242,7 @@ def test_the_lower_loss_is_better():
 
 
 def test_what_is_not_significant_names_no_winner_and_what_is_refused_gives_the_reason():
-    assert said(0.05, p_value=0.3).endswith("p = 0.3. The data cannot tell them apart.")
+    assert said(0.05, p_value=0.3).endswith("p = 0.3. The difference is not significant.")
     assert said(0.05, p_value=np.nan, refusal="5 of 6").endswith(
         "McNemar's test is not computed: 5 of 6."
     )
@@ -282,7 +282,7 @@ def test_cells_that_only_one_configuration_has_done_do_not_count_and_are_said(tm
         )
     (found,) = compare_configurations(tmp_path, "hog", "pixels")
     assert found.result.n == 2
-    assert found.summary.endswith("Only 2 of 3 pairs of cells are done.")
+    assert found.summary.endswith("Only 2 of 3 pairs of cells are completed.")
 
 
 # ---- several comparisons
@@ -320,7 +320,7 @@ def test_a_pair_picked_from_a_table_is_adjusted_for_the_configurations_of_the_ta
     assert picked.result.family == 11, "the baseline is no candidate"
     assert picked.result.adjusted == pytest.approx(min(1, 11 * picked.result.p_value))
     assert (
-        "adjusted for 11 comparisons with one of the two (Holm). The data cannot tell them apart."
+        "adjusted for 11 comparisons with one of the two (Holm). The difference is not significant."
         in picked.summary
     )
     assert picked.result.lower <= 0 <= picked.result.upper
@@ -361,12 +361,12 @@ def test_a_configuration_that_never_ended_beside_the_other_is_listed_with_the_re
     folds_of(tmp_path, THIRD, (1, 2, 3), y, status="skipped")
     found = compare_all_configurations(tmp_path, "pixels", "accuracy")
     assert [one.a[0] for one in found] == ["hog", "lbp"]
-    assert "not computed: they have no cell that both have done" in found[1].summary
+    assert "not computed: no fold and seed is completed for both configurations" in found[1].summary
     ((_, table, lines),) = make_comparison_tables(found)
     assert list(table["verdict"]) == ["better", "not computed"]
     assert (
-        "lbp / none / random_forest: the comparison is not computed: they have no cell that both "
-        "have done" in lines
+        "lbp / none / random_forest: the comparison is not computed: no fold and seed is completed "
+        "for both configurations" in lines
     )
 
 
@@ -424,7 +424,7 @@ def test_against_a_strategy_each_configuration_is_compared_with_that_of_its_extr
     }
     assert {one.result.family for one in found} == {4}
     with pytest.raises(
-        UserError, match=r"'hog' names 4 configurations of .*; write more of the one you mean"
+        UserError, match=r"'hog' matches 4 configurations of .*; give more of the name"
     ):
         compare_all_configurations(four_by_two, "hog", "accuracy")
 
@@ -469,8 +469,8 @@ def test_every_configuration_is_compared_with_one_floor_and_no_floor_with_anothe
 def test_a_p_value_is_printed_with_the_digits_that_show_its_side_of_the_level():
     assert "p = 0.0496." in said(0.05, p_value=0.04962)
     assert "p = 0.05." in said(0.05, p_value=0.05)
-    assert said(0.05, p_value=0.05).endswith("The data cannot tell them apart."), "strictly below"
-    assert said(0.01, p_value=0.049).endswith("The data cannot tell them apart."), (
+    assert said(0.05, p_value=0.05).endswith("The difference is not significant."), "strictly below"
+    assert said(0.01, p_value=0.049).endswith("The difference is not significant."), (
         "the interval holds zero"
     )
 
@@ -572,7 +572,7 @@ def test_the_floor_is_meant_only_where_nothing_else_is():
 def test_ambiguous_and_unknown_names_are_told_the_nearest(configurations):
     with pytest.raises(
         UserError,
-        match=r"'rbf_svm' names 2 configurations of out: 'hog / smote / rbf_svm', 'hog / none / rbf_svm'; write more",
+        match=r"'rbf_svm' matches 2 configurations of out: 'hog / smote / rbf_svm', 'hog / none / rbf_svm'",
     ):
         find_configuration("rbf_svm", configurations, "out")
     with pytest.raises(
@@ -592,9 +592,9 @@ def test_mistakes_are_named(tmp_path, y):
     add(tmp_path, PIXELS, predicted(y, [1]), split="holdout")
     for arguments, says in (
         (("hog", "pixels", "f2"), "did you mean 'f1'"),
-        (("hog", "smote"), "are both hog / smote / rbf_svm"),
+        (("hog", "smote"), "both name hog / smote / rbf_svm"),
         (("hog", "pixels", "hamming_loss"), "no row in .* has the metric hamming_loss"),
-        (("hog", "pixels"), "no cell in .* that both have done"),
+        (("hog", "pixels"), "no fold and seed in .* is completed for both"),
     ):
         with pytest.raises(UserError, match=says):
             compare_configurations(tmp_path, *arguments)
@@ -654,7 +654,7 @@ def test_compare_on_the_command_line(tmp_path):
     assert said.startswith("digits · stratified_kfold")
     assert f"({rows['knn']:.3f} against {rows['majority']:.3f}, lower is better)" in said
     assert "Corrected resampled t-test on 3 folds: p" in said
-    assert said.rstrip().endswith("larger than chance explains: knn is better.")
+    assert said.rstrip().endswith("The difference is significant: knn is better.")
     wrong = benchmark("knn", "rbf_svm", expect=2)
     assert wrong.stderr.startswith("error: no configuration 'rbf_svm'")
     assert wrong.stderr.count("\n") == 1
@@ -667,6 +667,6 @@ def test_a_table_says_that_holm_may_reject_where_an_interval_has_zero():
     one = Comparison("digits", "digits", HOG, PIXELS, "f1", 0.9, 0.4, result)
     ((_, table, lines),) = make_comparison_tables([one])
     assert table["verdict"].tolist() == ["better"]
-    assert any(line.startswith("Holm rejects a little more") for line in lines)
+    assert any(line.startswith("Holm's procedure rejects slightly more often") for line in lines)
     ((_, _, lines),) = make_comparison_tables([replace(one, result=replace(result, lower=0.1))])
     assert not any(line.startswith("Holm") for line in lines)

@@ -60,7 +60,7 @@ def test_cost_counts_each_matrix_once(rows):
 
 
 def test_what_the_cache_saved_is_what_the_cells_would_have_computed_again(rows):
-    assert describe_cache_savings(rows).startswith("2 matrices of features (")
+    assert describe_cache_savings(rows).startswith("2 feature matrices (")
     assert "used 4 times" in describe_cache_savings(rows)
 
 
@@ -69,4 +69,4 @@ def test_failures_are_counted_by_reason_and_the_machine_is_named(rows):
     assert "2 failed: hog / none / " in said
     assert "1 failed: pixels / none / " in said
     assert "the lens cap is on" in said
-    assert "cores, 1 at once" in said
+    assert "cores, 1 worker" in said

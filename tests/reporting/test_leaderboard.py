@@ -248,7 +248,7 @@ def test_times_taken_under_other_conditions_are_said_not_to_compare():
     mixed = [*alone, row("pixels", 0, 0.7, environment=there, workers=64.0)]
     (said,) = list_problems(pd.DataFrame(mixed))
     assert (
-        "do not compare: 2 cells on A, 2 cores, 1 at once; 1 cell on B, 64 cores, 64 at once"
+        "cannot be compared: 2 cells on A, 2 cores, 1 worker; 1 cell on B, 64 cores, 64 workers"
         in said
     )
 

@@ -106,7 +106,7 @@ def test_no_plot_and_no_caption_holds_a_control_character(folder, tmp_path):
 
 @pytest.mark.parametrize("form", WRITERS)
 def test_a_table_by_class_of_cells_that_did_not_work_is_one_line(rows, form):
-    with pytest.raises(UserError, match="no cell has ended 'ok'"):
+    with pytest.raises(UserError, match="no cell has status 'ok'"):
         render_tables(rows.assign(status="failed"), form, "recall", "class")
 
 
