@@ -17,7 +17,8 @@ _SOURCE = (
     "mouse|donor|plate|well)"
 )
 _GROUPING = re.compile(
-    f"{_PERSON}{_NUMBER}?|{_NUMBER}(of)?{_PERSON}|{_SOURCE}{_NUMBER}|(mrn|pid|ptid|subj)({_NUMBER})?"
+    f"{_PERSON}{_NUMBER}?|{_NUMBER}(of)?{_PERSON}|{_SOURCE}{_NUMBER}|"
+    f"(mrn|pid|ptid|subj)({_NUMBER})?"
 )
 
 

@@ -21,7 +21,8 @@ from benchmark.utils.text import normalize_unicode, short_repr
 # distinct numbers that a column of classes may have: grades have fewer, measurements more
 MOST_NUMBERS = 10
 NUMBER = re.compile(
-    r"(?:[<>≤≥~$€£]\s*)?([-+]?(?:\d[\d.,' ]*|[.,]\d+))(e[-+]?\d{1,2})?\s*([%°]?[^\W\d_]{0,20})",
+    r"(?:[<>≤≥~$€£]\s*)?([-+]?(?:\d[\d.,' ]*|[.,]\d+))(e[-+]?\d{1,2})?"
+    r"\s*([%°]?[^\W\d_]{0,20})",
     re.IGNORECASE,
 )
 LONGEST_UNIT = 3  # letters that are taken for a unit even if only one number has them
@@ -69,8 +70,8 @@ def load_csv(
     allow_outside : bool
         Whether paths may lead outside the folder of the CSV file.
     numeric_classes : bool
-        Whether every number in the label column is a class. If False, more than 10 distinct numbers,
-        with or without a unit, are refused: they are more likely ages or measurements.
+        Whether every number in the label column is a class. If False, more than 10 distinct
+        numbers, with or without a unit, are refused: they are more likely ages or measurements.
     drop_duplicates : bool
         Whether to keep one of each set of exact copies, and of each set of equal rows; see
         `benchmark.datasets.duplicates.drop_copies`.

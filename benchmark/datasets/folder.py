@@ -34,17 +34,18 @@ def load_folder(
 ) -> Dataset:
     """Load images from a folder per class.
 
-    The images are ``PATH/CLASS/**/image``; or, with an official split, ``PATH/train/CLASS/**/image``,
-    likewise in ``PATH/test`` and optionally in ``PATH/val``. Subset folders may also be named
-    ``Training``, ``valid``, ``Test_Set`` and the like (see
+    The images are ``PATH/CLASS/**/image``; or, with an official split,
+    ``PATH/train/CLASS/**/image``, likewise in ``PATH/test`` and optionally in ``PATH/val``. Subset
+    folders may also be named ``Training``, ``valid``, ``Test_Set`` and the like (see
     `benchmark.datasets.subsets.parse_subset_name`). A class may be missing from a subset, but not
-    from all of them. Links are followed. Hidden files, files with other suffixes, and folders of the
-    storage system (``@eaDir``, ``__MACOSX``) are ignored and counted in a note.
+    from all of them. Links are followed. Hidden files, files with other suffixes, and folders of
+    the storage system (``@eaDir``, ``__MACOSX``) are ignored and counted in a note.
 
     Parameters
     ----------
     name : str
-        "folder:PATH", relative to the current folder, or to the data folder if it exists only there.
+        "folder:PATH", relative to the current folder, or to the data folder if it exists only
+        there.
     data : Path
         The data folder. Nothing is downloaded.
     size, percentiles, on_error, max_pixels

@@ -312,7 +312,7 @@ def table_cases() -> Iterator[Case]:
         tags=tags,
     )
     yield Case(
-        "LUT shorter than it says", STORED, "300 entries where 4000", tags={"VOILUTSequence": short}
+        "LUT shorter than it says", STORED, "300 entries, not 4000", tags={"VOILUTSequence": short}
     )
 
 
@@ -434,7 +434,7 @@ def colour_cases() -> Iterator[Case]:
     yield Case(
         "samples that end above bit 0",
         STORED,
-        "HighBit is 15 where BitsStored is 12",
+        "HighBit is 15 but BitsStored is 12",
         bits=12,
         change=odd,
     )
@@ -446,7 +446,7 @@ def colour_cases() -> Iterator[Case]:
     yield Case(
         "HSV",
         COLOUR,
-        "colours of the kind HSV",
+        "colours HSV",
         "RGB",
         change=lambda file: setattr(file, "PhotometricInterpretation", "HSV"),
     )
@@ -481,7 +481,7 @@ def file_cases() -> Iterator[Case]:
     yield Case(
         "fewer bytes than announced",
         STORED,
-        "truncated: PixelData has 4,000 bytes, the image needs 9,900",
+        "truncated: PixelData has 4,000 bytes, but the image needs 9,900",
         change=lambda file: setattr(file, "Rows", 99),
     )
     yield Case(

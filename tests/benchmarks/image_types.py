@@ -69,7 +69,7 @@ rule that brings values to 8 bits (at most 8 unsigned bits by their full range, 
 by NumPy. A type is read with the right values, or refused with the reason. Written by `python tests/benchmarks/image_types.py`.
 """
 PNG_HEAD = """All orientations of EXIF, none, and one that does not exist; for PNG before and after the pixels. The size that the
-header announces is compared too. JPEG is compared with OpenCV as stored, CMYK with Pillow. A JPEG that is damaged inside, or cut off
+header announces is compared too. JPEG is compared with OpenCV as stored, CMYK with Pillow. A JPEG that is corrupted inside, or cut off
 and closed again by its end mark, is read with gray blocks: none of the decoders passes on what libjpeg warns of."""
 TIFF_HEAD = """Samples: u unsigned, i signed, f float, c complex, with their bits. Columns: an extra channel and its meaning. Each cell:
 largest difference (number of files), over 8 orientations x 2 byte orders x channels interleaved and in planes; [n]: refused, for

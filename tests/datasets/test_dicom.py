@@ -1,4 +1,4 @@
-"""DICOM files are shown as they ask to be shown."""
+"""Display of DICOM files: rescale, windows, lookup tables, colours; patients as groups."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def write(path, pixels=STORED, **tags):
 
 
 def linear(values, center, width):
-    """PS3.3 C.11.2.1.2.1, to 0..255."""
+    """Apply the window of DICOM PS3.3 C.11.2.1.2.1, mapped to 0..255."""
     return np.rint(255 * np.clip((values - (center - 0.5)) / (width - 1) + 0.5, 0, 1))
 
 
@@ -76,7 +76,7 @@ def test_signed_values_and_a_slope_are_rescaled(tmp_path):
     np.testing.assert_array_equal(shown(path), linear(HOUNSFIELD // 2 * 2, 40, 400))
 
 
-def test_the_first_of_several_windows_counts(tmp_path):
+def test_the_first_of_several_windows_is_used(tmp_path):
     path = write(tmp_path / "a.dcm", **CT, WindowCenter=[40, -600], WindowWidth=[400, 1200])
     np.testing.assert_array_equal(shown(path), linear(HOUNSFIELD, 40, 400))
 
@@ -116,7 +116,7 @@ def voi_lut(entries, first, bits):
 
 
 @pytest.mark.parametrize("bits", [8, 12, 16])
-def test_a_voi_lut_goes_before_the_window_and_ends_at_its_ends(tmp_path, bits):
+def test_a_voi_lut_takes_precedence_over_the_window_and_clips_values(tmp_path, bits):
     root = np.rint(np.linspace(0, 1, 200) ** 0.5 * (2**bits - 1))
     path = write(tmp_path / "a.dcm", **CT, **ABDOMEN, VOILUTSequence=voi_lut(root, -100, bits))
     wanted = root[np.clip(HOUNSFIELD + 100, 0, 199)] / (2**bits - 1)
@@ -129,7 +129,7 @@ def test_a_voi_lut_that_pydicom_would_misread_is_read(tmp_path):
     np.testing.assert_array_equal(shown(path), entries[HOUNSFIELD.clip(0, 4095)])
 
 
-def test_without_a_window_the_percentiles_count(tmp_path):
+def test_without_a_window_percentiles_are_used(tmp_path):
     np.testing.assert_array_equal(shown(write(tmp_path / "a.dcm", **CT)), stretched(HOUNSFIELD))
 
 
@@ -143,14 +143,14 @@ def test_monochrome1_is_inverted_with_and_without_a_window(tmp_path):
 @pytest.mark.parametrize(
     "tags", [{}, {"RescaleSlope": 1, "RescaleIntercept": 0}], ids=["plain", "identity rescale"]
 )
-def test_8_bit_gray_without_a_window_stays(tmp_path, tags):
+def test_8_bit_gray_without_a_window_is_unchanged(tmp_path, tags):
     gray = data.camera()[100:140, 200:250] // 2
     picture = read_picture(write(tmp_path / "a.dcm", gray, **tags))
     np.testing.assert_array_equal(picture.pixels[..., 0], gray)
     assert not picture.stretched
 
 
-def test_colour_stays_rgb_whatever_window_stands_beside_it(tmp_path):
+def test_a_window_is_not_applied_to_colours(tmp_path):
     colour = data.astronaut()[0:40, 200:250]
     picture = read_picture(write(tmp_path / "a.dcm", colour, photometric="RGB", **ABDOMEN))
     np.testing.assert_array_equal(picture.pixels, colour)
@@ -184,15 +184,15 @@ def test_several_frames_are_refused_with_their_number(tmp_path):
         read_picture(path)
 
 
-def test_a_truncated_file_and_one_of_another_kind_are_unreadable(tmp_path):
+def test_a_truncated_file_and_one_of_another_type_are_unreadable(tmp_path):
     whole, other = write(tmp_path / "half.dcm"), tmp_path / "other.dcm"
     whole.write_bytes(whole.read_bytes()[:-2000])
-    other.write_bytes(b"no picture at all" * 20)
+    other.write_bytes(b"not an image at all" * 20)
     with pytest.raises(UserError, match=r"2 of 2 .*half.dcm: .*; .*other.dcm: not a DICOM file"):
         load_images([whole, other], ["half.dcm", "other.dcm"], Options())
 
 
-def test_a_compression_that_cannot_be_undone_is_one_line(tmp_path):
+def test_an_unsupported_compression_is_reported_in_one_line(tmp_path):
     file = dcmread(write(tmp_path / "a.dcm"))
     file.file_meta.TransferSyntaxUID = JPEGLSLossless
     file["PixelData"].is_undefined_length = True
@@ -211,8 +211,7 @@ def test_the_notes_tell_windowed_from_stretched_and_inverted(tmp_path):
     assert load_images(paths, ["a", "b"], Options()).notes == (
         "1 DICOM image: modality rescale, then the file's first VOI window or LUT, to 0..255",
         "1 DICOM image: no VOI window; modality rescale, then each image's percentiles 1 to 99 "
-        "mapped to 0..255, "
-        "values outside set to the ends",
+        "mapped to 0..255, values outside clipped",
         "1 low-is-white image: inverted (MONOCHROME1, or WhiteIsZero of a TIFF)",
     )
 
@@ -232,14 +231,14 @@ def test_patients_are_groups(tmp_path):
     assert "groups: PatientID of the DICOM files, 3 patients" in dataset.notes
 
 
-def test_a_group_column_goes_before_the_patients(tmp_path):
+def test_a_group_column_takes_precedence_over_patients(tmp_path):
     for i in range(2):
         write(tmp_path / f"{i}.dcm", PatientID=f"P{i}")
     (tmp_path / "set.csv").write_text("image,label,group\n0.dcm,a,G7\n1.dcm,b,G8\n")
     assert load_csv(f"csv:{tmp_path}/set.csv", tmp_path, None).groups.tolist() == ["G7", "G8"]
 
 
-def test_one_patient_is_no_grouping_and_is_noted(tmp_path):
+def test_a_single_patient_means_no_groups_and_is_noted(tmp_path):
     dataset = folder_of(tmp_path, "ANONYMOUS", "ANONYMOUS")
     assert dataset.groups is None
     assert (
@@ -257,7 +256,7 @@ def test_a_missing_patient_means_no_groups_and_is_noted(tmp_path):
     )
 
 
-def test_all_files_but_one_of_one_patient_are_no_grouping_and_are_noted(tmp_path):
+def test_one_patient_for_all_files_but_one_means_no_groups_and_is_noted(tmp_path):
     dataset = folder_of(tmp_path, "ANON", "ANON", "ANON", "P1")
     assert dataset.groups is None
     assert (

@@ -1,4 +1,4 @@
-"""What is wrong with a DICOM file is said in one line of our words, and no file takes far more memory than it announces."""
+"""Clear one-line errors for damaged DICOM files; no file takes more memory than it states."""
 
 import io
 import logging
@@ -28,7 +28,7 @@ UID = DeflatedExplicitVRLittleEndian.encode()
 
 
 def set_element(name, vr, value):
-    """Write an element with a type of one's own."""
+    """Return a function that sets an element with the given value representation."""
     return lambda file: file.add_new(name, vr, value)
 
 
@@ -38,29 +38,29 @@ WRONG = {
         "a DICOM file without an image: it has neither",
     ),
     "no rows": (dicom_types.without_tag("Rows"), "Rows is missing"),
-    "rows as text": (set_element("Rows", "LO", "many"), "Rows is many, not a whole number from 0"),
+    "rows as text": (set_element("Rows", "LO", "many"), "Rows is many, not a non-negative integer"),
     "two numbers of columns": (
         set_element("Columns", "US", [50, 50]),
-        r"Columns is \[50, 50\], not a whole number from 0",
+        r"Columns is \[50, 50\], not a non-negative integer",
     ),
     "no pixels": (
         dicom_types.without_tag("PixelData"),
         "a DICOM file without an image: it has no PixelData",
     ),
     "empty pixels": (set_element("PixelData", "OW", b""), "PixelData is empty"),
-    "pixels as text": (set_element("PixelData", "UT", "abc"), "PixelData is no string of bytes"),
+    "pixels as text": (set_element("PixelData", "UT", "abc"), "PixelData is not a string of bytes"),
     "half of the pixels": (
         lambda file: setattr(file, "PixelData", file.PixelData[:2000]),
         "truncated: PixelData has 2,000 bytes, .* needs 4,000",
     ),
     "frames as text": (
         set_element("NumberOfFrames", "LO", "one"),
-        "NumberOfFrames is one, not a whole number from 0",
+        "NumberOfFrames is one, not a non-negative integer",
     ),
     "no samples": (dicom_types.without_tag("SamplesPerPixel"), "SamplesPerPixel is missing"),
     "two samples": (
         set_element("SamplesPerPixel", "US", 2),
-        r"SamplesPerPixel is 2; 1 \(gray\) and 3 \(RGB\) are read",
+        r"SamplesPerPixel is 2; 1 \(gray\) and 3 \(RGB\) are supported",
     ),
     "three samples of gray": (
         set_element("SamplesPerPixel", "US", 3),
@@ -68,15 +68,15 @@ WRONG = {
     ),
     "12 bits allocated": (
         set_element("BitsAllocated", "US", 12),
-        "BitsAllocated is 12; 1, 8, 16, 32 and 64 are read",
+        "BitsAllocated is 12; 1, 8, 16, 32 and 64 are supported",
     ),
     "too many bits": (
         set_element("BitsStored", "US", 17),
-        "BitsStored is 17 where BitsAllocated is 16",
+        "BitsStored is 17 but BitsAllocated is 16",
     ),
     "left-justified": (
         set_element("HighBit", "US", 14),
-        "HighBit is 14 where BitsStored is 16: .* are not read",
+        "HighBit is 14 but BitsStored is 16: .* are not supported",
     ),
     "sign": (
         set_element("PixelRepresentation", "US", 2),
@@ -93,7 +93,7 @@ WRONG = {
     ),
     "function": (
         set_element("VOILUTFunction", "CS", "CUBIC"),
-        "VOILUTFunction is CUBIC; known are LINEAR, LINEAR_EXACT, SIGMOID",
+        "VOILUTFunction is CUBIC; supported are LINEAR, LINEAR_EXACT, SIGMOID",
     ),
     "slope of text": (
         set_element("RescaleSlope", "LO", "1;5"),
@@ -119,8 +119,8 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-@pytest.mark.filterwarnings("ignore")  # pydicom's, of the wrong files that it writes
-def test_a_wrong_element_is_named_in_our_words(tmp_path, name):
+@pytest.mark.filterwarnings("ignore")  # pydicom warns about the wrong files that it writes
+def test_a_wrong_element_is_reported_with_its_name_and_value(tmp_path, name):
     change, message = WRONG[name]
     tags = dicom_types.CT | dicom_types.ABDOMEN
     path = tmp_path / "a.dcm"
@@ -132,7 +132,7 @@ def test_a_wrong_element_is_named_in_our_words(tmp_path, name):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_text_in_a_number_of_the_right_type_is_named(tmp_path):
+def test_text_in_a_numeric_element_is_reported(tmp_path):
     path = tmp_path / "a.dcm"
     dicom_types.write_case(
         dicom_types.Case(
@@ -145,28 +145,27 @@ def test_text_in_a_number_of_the_right_type_is_named(tmp_path):
         read_picture(path)
 
 
-def test_pydicom_says_nothing_beside_the_one_line():
+def test_pydicom_logs_nothing():
     assert not logging.getLogger("pydicom").isEnabledFor(logging.CRITICAL)
 
 
-# --- small files that would become large
+# --- small files that would take much memory
 
 
 def deflated(path, extra, with_preamble=True, meta=b""):
-    """A picture of 40x50 in a data set that is deflated as a whole, behind so many zeros in a private element."""
+    """Write an image of 40x50 pixels in a deflated data set, after `extra` MiB of zeros."""
     case = next(dicom_types.file_cases())
     dicom_types.write_case(case, path)
     plain = path.read_bytes()
-    squeezer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    body = squeezer.compress(b"\x09\0\x10\x10OB\0\0" + struct.pack("<I", extra << 20))
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    body = compressor.compress(b"\x09\0\x10\x10OB\0\0" + struct.pack("<I", extra << 20))
     body += (
-        b"".join(squeezer.compress(bytes(2**20)) for _ in range(extra))
-        + squeezer.compress(plain)
-        + squeezer.flush()
+        b"".join(compressor.compress(bytes(2**20)) for _ in range(extra))
+        + compressor.compress(plain)
+        + compressor.flush()
     )
-    head = (
-        b"\x02\0\x10\0UI" + struct.pack("<H", len(UID)) + UID
-    )  # 22 characters: an even number is not padded
+    # the UID has 22 characters: an even number needs no padding
+    head = b"\x02\0\x10\0UI" + struct.pack("<H", len(UID)) + UID
     head = b"\x02\0\0\0UL\x04\0" + struct.pack("<I", len(head) + len(meta)) + meta + head
     path.write_bytes((bytes(128) + b"DICM" if with_preamble else b"") + head + body)
     return path
@@ -189,19 +188,19 @@ def test_a_deflated_bomb_is_refused_before_it_takes_memory(tmp_path, with_preamb
     assert peak < 40e6
 
 
-def test_a_deflated_file_that_is_cut_off_or_damaged_is_refused_in_our_words(tmp_path):
+def test_a_truncated_or_corrupted_deflated_file_is_refused(tmp_path):
     path = deflated(tmp_path / "a.dcm", 1)
     whole = path.read_bytes()
     path.write_bytes(whole[:-30])
-    with pytest.raises(ValueError, match="truncated: the deflated data set is cut off"):
+    with pytest.raises(ValueError, match="truncated: the deflated data set is incomplete"):
         read_picture(path)
     path.write_bytes(whole[:200] + b"\xff" * 100 + whole[300:])
-    with pytest.raises(ValueError, match="damaged: the deflated data set cannot be inflated"):
+    with pytest.raises(ValueError, match="corrupted: the deflated data set cannot be inflated"):
         read_picture(path)
 
 
 def compressed(path, syntax, frame):
-    """A file of 40x50 pixels of 8 bits with a frame that may be anything."""
+    """Write a file of 40x50 pixels of 8 bits with any bytes as its compressed frame."""
     dicom_types.write_case(dicom_types.Case("gray", dicom_types.GRAY), path)
     file = dcmread(path)
     file.file_meta.TransferSyntaxUID = syntax
@@ -214,14 +213,14 @@ def compressed(path, syntax, frame):
 @pytest.mark.parametrize(
     ("syntax", "kind"), [(JPEGBaseline8Bit, "JPEG"), (JPEG2000Lossless, "JPEG2000")]
 )
-def test_a_compressed_frame_larger_than_announced_is_refused_before_it_is_decoded(
+def test_a_compressed_frame_larger_than_stated_is_refused_before_it_is_decoded(
     tmp_path, syntax, kind
 ):
     frame = io.BytesIO()
     Image.new("L", (800, 600)).save(frame, kind)
     path = compressed(tmp_path / "a.dcm", syntax, frame.getvalue())
     with pytest.raises(
-        ValueError, match="a compressed image of 600x800 where Rows and Columns say 40x50"
+        ValueError, match="a compressed image of 600x800 but Rows and Columns are 40x50"
     ):
         read_picture(path)
 
@@ -238,15 +237,15 @@ def test_a_jpeg_of_12_bits_is_refused_with_what_to_do(tmp_path):
     file.BitsAllocated, file.BitsStored, file.HighBit = 16, 12, 11
     file.save_as(path)
     with pytest.raises(
-        ValueError, match="a JPEG of 12 bits is not read; write it uncompressed, or as RLE"
+        ValueError, match="a JPEG of 12 bits is not supported; save it uncompressed or as RLE"
     ):
         read_picture(path)
 
 
-def test_a_frame_of_nothing_known_is_refused_in_our_words(tmp_path):
+def test_a_frame_of_an_unknown_type_is_refused(tmp_path):
     for syntax in (JPEGBaseline8Bit, JPEG2000Lossless):
         with pytest.raises(
             ValueError,
-            match=r"pixels of the kind JPEG.* are damaged, or of a kind that is not read",
+            match=r"pixels compressed as JPEG.* are corrupted or of an unsupported type",
         ):
             read_picture(compressed(tmp_path / "a.dcm", syntax, b"nothing"))

@@ -1,16 +1,21 @@
-"""Every kind of DICOM image is what pydicom's pipeline, or the definition in NumPy, makes of it; or refused with the reason."""
+"""Every type of DICOM image equals the reference or is refused with the reason.
+
+The reference is pydicom's pipeline, or the definition written in NumPy.
+"""
 
 import re
 
 import dicom_types
 import pytest
 
-READ = 74  # of the files that pydicom ships; the rest have several frames, are damaged, or need another decoder
+# readable files among those in pydicom's package; the others have several frames, are corrupted, or
+# need another decoder
+N_READABLE = 74
 
 
 @pytest.mark.parametrize("case", list(dicom_types.cases()), ids=lambda case: case.name)
-@pytest.mark.filterwarnings("ignore")  # pydicom's, of the wrong files that it writes
-def test_a_dicom_image_is_shown_as_it_says(tmp_path, case):
+@pytest.mark.filterwarnings("ignore")  # pydicom warns about the wrong files that it writes
+def test_a_dicom_image_equals_the_reference_or_is_refused(tmp_path, case):
     outcome = dicom_types.check_case(case, tmp_path)
     if isinstance(case.expected, str):
         assert isinstance(outcome, str)
@@ -19,11 +24,11 @@ def test_a_dicom_image_is_shown_as_it_says(tmp_path, case):
         assert outcome == 0
 
 
-@pytest.mark.filterwarnings("ignore")  # pydicom's
-def test_the_files_that_pydicom_ships_are_what_its_own_pipeline_makes_of_them(tmp_path):
+@pytest.mark.filterwarnings("ignore")
+def test_the_files_in_pydicoms_package_equal_its_own_pipeline(tmp_path):
     outcomes = {
         path.name: dicom_types.check_shipped(path, tmp_path) for path in dicom_types.shipped_files()
     }
     read = {name: outcome for name, outcome in outcomes.items() if not isinstance(outcome, str)}
     assert set(read.values()) == {0}
-    assert len(read) >= READ
+    assert len(read) >= N_READABLE

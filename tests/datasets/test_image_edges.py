@@ -1,4 +1,4 @@
-"""Files at the edge of their formats, written byte by byte: the right values, or one line that says why not."""
+"""Unusual files, written byte by byte, are read with the right values or refused."""
 
 import struct
 import zlib
@@ -61,7 +61,7 @@ def tiff(data, bits=8, order="<", **tags):
 
 
 def png(rows, color=0, before=b""):
-    """Write a PNG of 8x8 samples of 8 bits from as many rows as are given."""
+    """Write a PNG of 8x8 samples of 8 bits that contains only the given rows."""
     raw = b"".join(b"\0" + bytes(row) for row in rows)
     header = struct.pack(">IIBBBBB", 8, 8, 8, color, 0, 0, 0)
     return (
@@ -78,7 +78,7 @@ def chunk(kind, data):
 
 
 def bmp_rle4():
-    """Write a BMP of 11x1 pixels, run-length encoded with 4 bits, in one run of an odd number."""
+    """Write a BMP of 11x1 pixels of 4 bits, run-length encoded in one run of odd length."""
     palette = b"".join(bytes([k * 16, k * 16, k * 16, 0]) for k in range(16))
     data = b"\0\x0b\x12\x34\x56\x78\x9a\xb0\0\0\0\1"
     offset = 14 + 40 + len(palette)
@@ -130,7 +130,7 @@ REFUSED = {
     "24 bits, low byte first": (
         tiff(IN_24_BITS, 24),
         ".tif",
-        "TIFF samples of 24 bits and SampleFormat 1 are not read",
+        "TIFF samples of 24 bits and SampleFormat 1 are not supported",
     ),
     "24 bits, high byte first": (
         tiff(IN_24_BITS, 24, ">"),
@@ -145,13 +145,13 @@ REFUSED = {
     "half a strip": (
         tiff(RAMP[:4].tobytes()),
         ".tif",
-        "truncated: its strips or tiles have 32 bytes, the image needs 64",
+        "truncated: its strips or tiles have 32 bytes, but the image needs 64",
     ),
     "no rows": (tiff(RAMP.tobytes(), tag_257=(3, 0)), ".tif", "0x8: the image is empty"),
     "reduced copy": (
         tiff(RAMP.tobytes(), tag_254=(4, 1), tag_330=(4, 8)),
         ".tif",
-        "a reduced copy of an image that is elsewhere",
+        "a reduced copy of an image elsewhere",
     ),
     "stack of ImageJ": (
         tiff(RAMP.tobytes(), tag_270=(2, b"ImageJ=1.53\nslices=3\n\0")),
@@ -163,7 +163,7 @@ REFUSED = {
         ".tif",
         "has no number of images",
     ),
-    "no tags": (b"II*\0\x08\0\0\0", ".tif", "damaged: the tags of the TIFF cannot be read"),
+    "no tags": (b"II*\0\x08\0\0\0", ".tif", "corrupted: the tags of the TIFF cannot be read"),
     "text for no data": (
         tiff(RAMP.tobytes(), tag_42113=(2, b"none\0")),
         ".tif",
@@ -172,17 +172,17 @@ REFUSED = {
     "PNG of four rows": (
         png([[9] * 8] * 4),
         ".png",
-        "damaged: the PNG has fewer rows than its header says",
+        "corrupted: the PNG has fewer rows than its header states",
     ),
     "short palette": (
         png(RAMP, 3, chunk(b"PLTE", bytes(9))),
         ".png",
-        "damaged: colour 63 of a palette of 3",
+        "corrupted: colour 63 of a palette of 3",
     ),
-    "no palette": (png(RAMP, 3), ".png", "damaged: colour 63 of a palette of 0"),
-    "RLE4": (bmp_rle4(), ".bmp", "a BMP with the compression RLE4 is not read"),
-    "header of a PNG": (png(RAMP)[:12], ".png", "the header makes no sense"),
-    "header of a JPEG": (JPEG[:3], ".jpg", "the header makes no sense"),
+    "no palette": (png(RAMP, 3), ".png", "corrupted: colour 63 of a palette of 0"),
+    "RLE4": (bmp_rle4(), ".bmp", "a BMP with RLE4 compression is not supported"),
+    "header of a PNG": (png(RAMP)[:12], ".png", "the header cannot be read"),
+    "header of a JPEG": (JPEG[:3], ".jpg", "the header cannot be read"),
     "two DICOM frames": (
         dicom(np.vstack([RAMP, RAMP]), Rows=8),
         ".dcm",
@@ -202,7 +202,7 @@ REFUSED = {
             BitsStored=8,
         ),
         ".dcm",
-        "a JPEG of 8 bits where BitsAllocated is 16",
+        "a JPEG of 8 bits but BitsAllocated is 16",
     ),
     "YBR of 7 bits": (
         dicom(
@@ -214,18 +214,18 @@ REFUSED = {
             BitsStored=7,
         ),
         ".dcm",
-        "YBR_FULL of 7 of 8 bits is not read",
+        "YBR_FULL with 7 of 8 bits is not supported",
     ),
 }
 
 
 @pytest.mark.parametrize(("content", "suffix", "reason"), REFUSED.values(), ids=REFUSED)
-def test_what_would_be_a_guess_is_refused_with_its_reason(read, content, suffix, reason):
+def test_an_ambiguous_or_corrupted_file_is_refused_with_the_reason(read, content, suffix, reason):
     with pytest.raises(ValueError, match=reason):
         read(content, suffix)
 
 
-def test_the_writers_of_this_file_write_what_is_read(read):
+def test_the_files_written_by_this_module_are_valid(read):
     for content, suffix in (
         (tiff(RAMP.tobytes()), ".tif"),
         (png(RAMP), ".png"),
@@ -248,14 +248,14 @@ def test_a_png_whose_last_row_is_black_is_read(read):
     np.testing.assert_array_equal(read(png(rows), ".png").pixels[..., 0], rows)
 
 
-def test_an_orientation_that_cannot_be_read_leaves_a_png_as_it_is(read):
+def test_an_unreadable_orientation_of_a_png_is_ignored(read):
     np.testing.assert_array_equal(
         read(png(RAMP, before=chunk(b"eXIf", b"garbage!")), ".png").pixels[..., 0], RAMP
     )
 
 
 @pytest.mark.parametrize("no_data", ["-9999", "nan", "-3.4028235e+38"])
-def test_pixels_that_a_tiff_says_are_none_have_no_say_in_the_percentiles(read, no_data):
+def test_no_data_pixels_of_a_tiff_are_ignored_in_the_percentiles(read, no_data):
     values = RAMP.astype(np.float32)
     plain = read(tiff(values[2:].repeat(4, axis=0)[:8].tobytes(), 32, tag_339=(3, 3)), ".tif")
     values = values[2:].repeat(4, axis=0)[:8].copy()
@@ -285,7 +285,7 @@ def test_padding_is_compared_in_the_bits_that_are_stored(read, values, stored, t
     assert not picture.pixels[:10].any()
 
 
-def test_the_first_window_that_has_both_numbers_is_taken(read):
+def test_the_first_window_with_both_numbers_is_used(read):
     values = (20 * np.arange(16, dtype=np.uint16)).reshape(4, 4)
     shown = read(dicom(values, WindowCenter=["", "40"], WindowWidth=["400", "80"]), ".dcm").pixels
     np.testing.assert_array_equal(
@@ -294,7 +294,7 @@ def test_the_first_window_that_has_both_numbers_is_taken(read):
 
 
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
-def test_values_that_are_not_finite_become_0_behind_a_window_too(read, photometric):
+def test_nonfinite_values_become_0_with_a_window_too(read, photometric):
     values = np.full((4, 4), 2.5, np.float32)
     values[0] = np.nan, np.inf, -np.inf, np.nan
     content = dicom(
@@ -310,7 +310,7 @@ def test_values_that_are_not_finite_become_0_behind_a_window_too(read, photometr
     assert picture.pixels[1:].all()
 
 
-def test_a_window_of_any_size_shows_a_ramp(read):
+def test_a_huge_window_shows_a_ramp_like_a_small_one(read):
     values = np.arange(16, dtype=np.float32).reshape(4, 4)
     exact = {"keyword": "FloatPixelData", "VOILUTFunction": "LINEAR_EXACT"}
     expected = read(dicom(values, WindowCenter="8", WindowWidth="10", **exact), ".dcm").pixels

@@ -1,4 +1,4 @@
-"""Every type of image file is read with the right values, or refused with the reason."""
+"""Every type of image file is read with the right values or refused with the reason."""
 
 import itertools
 import threading
@@ -20,7 +20,7 @@ GRAY_OR_RGB = ("WhiteIsZero", "BlackIsZero", "three bands", "RGB")
 
 
 def types_of(samples, colours):
-    """Every extra channel, byte order and arrangement; the orientations in turn."""
+    """List every extra channel, byte order and planar configuration, with alternating orientations."""
     kinds = [
         kind
         for kind in image_types.tiff_types((1,))
@@ -91,7 +91,7 @@ def test_every_compression_of_a_tiff_gives_the_values_or_is_refused(tmp_path):
             assert (files, difference, reasons) == (read, "0", ""), name
 
 
-# --- TIFF files of several images, and damaged ones
+# --- TIFF files of several images, and corrupted ones
 
 
 def test_a_stack_of_imagej_in_one_directory_is_refused(tmp_path):
@@ -100,15 +100,14 @@ def test_a_stack_of_imagej_in_one_directory_is_refused(tmp_path):
     whole = (tmp_path / "a.tif").read_bytes()
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
         end = file.pages.first.offset + 2 + 12 * len(file.pages.first.tags)
-    (tmp_path / "a.tif").write_bytes(
-        whole[:end] + bytes(4) + whole[end + 4 :]
-    )  # no further directory
+    # without the link to the next directory
+    (tmp_path / "a.tif").write_bytes(whole[:end] + bytes(4) + whole[end + 4 :])
     with pytest.raises(ValueError, match="has 3 frames; one image per file"):
         read_picture(tmp_path / "a.tif")
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 8, 9), (4, 8, 9, 3)])
-def test_images_behind_one_directory_are_refused(tmp_path, shape):
+def test_several_images_under_one_directory_are_refused(tmp_path, shape):
     photometric = "rgb" if shape[-1] == 3 else "minisblack"
     tifffile.imwrite(
         tmp_path / "a.tif", np.zeros(shape, np.uint8), photometric=photometric, truncate=True
@@ -118,7 +117,7 @@ def test_images_behind_one_directory_are_refused(tmp_path, shape):
         read_picture(tmp_path / "a.tif")
 
 
-def test_a_description_of_an_image_before_it_was_cut_is_no_stack(tmp_path):
+def test_an_outdated_description_is_not_a_stack(tmp_path):
     pixels = np.arange(72, dtype=np.uint8).reshape(8, 9)
     tifffile.imwrite(tmp_path / "a.tif", pixels, description='{"shape": [80, 90]}', metadata=None)
     np.testing.assert_array_equal(read_picture(tmp_path / "a.tif").pixels[..., 0], pixels)
@@ -149,12 +148,12 @@ def change_tag(path, code, value):
         (279, 0, "a strip or tile is missing"),
         (279, 10**6, "truncated: the file ends before its pixels do"),
         (273, 10**6, "truncated: the file ends before its pixels do"),
-        (257, 10**9, "damaged: 1 of 50000000 strips"),
+        (257, 10**9, "corrupted: 1 of 50000000 strips"),
         (257, 40, "."),
         (258, 13, "."),
-        (259, 6, "TIFF compression 6 is not read"),
-        (262, 32803, "TIFF colours of the kind CFA are not read"),
-        (262, 8, "TIFF colours of the kind CIELAB are not read"),
+        (259, 6, "TIFF compression 6 is not supported"),
+        (262, 32803, "TIFF colours CFA are not supported"),
+        (262, 8, "TIFF colours CIELAB are not supported"),
     ],
 )
 def test_a_tiff_with_a_wrong_tag_is_refused_with_the_reason(tmp_path, code, value, reason):
@@ -167,7 +166,9 @@ def test_a_tiff_with_a_wrong_tag_is_refused_with_the_reason(tmp_path, code, valu
 def test_a_larger_jpeg_inside_a_tiff_is_refused_before_it_is_decoded(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.ones((400, 300), np.uint8), compression="jpeg")
     change_tag(tmp_path / "a.tif", 257, 20)
-    with pytest.raises(ValueError, match="damaged: a JPEG of 400x300 in a strip or tile of 20x300"):
+    with pytest.raises(
+        ValueError, match="corrupted: a JPEG of 400x300 in a strip or tile of 20x300"
+    ):
         read_picture(tmp_path / "a.tif")
 
 
@@ -182,7 +183,7 @@ def test_a_missing_photometric_is_refused(tmp_path):
         read_picture(tmp_path / "a.tif")
 
 
-# --- what is said
+# --- notes and output
 
 
 def test_three_samples_of_black_is_zero_are_noted(tmp_path):
@@ -207,7 +208,7 @@ def test_an_unspecified_extra_channel_is_noted(tmp_path):
     )
 
 
-def test_not_finite_values_of_an_inverted_image_are_black(tmp_path):
+def test_nonfinite_values_of_an_inverted_image_are_black(tmp_path):
     values = np.arange(100, dtype=np.float64).reshape(10, 10)
     values[0, 0] = np.nan
     tifffile.imwrite(tmp_path / "a.tif", values, photometric="miniswhite")
@@ -223,7 +224,7 @@ def test_the_largest_doubles_do_not_overflow(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["tif", "png", "jpg", "bmp", "dcm"])
-def test_nothing_but_the_one_line_is_printed_of_a_damaged_file(tmp_path, capfd, recwarn, suffix):
+def test_a_damaged_file_prints_nothing_and_raises_one_line(tmp_path, capfd, recwarn, suffix):
     path = tmp_path / f"a.{suffix}"
     if suffix == "dcm":
         dicom_types.write_case(next(dicom_types.cases()), path)
@@ -244,29 +245,29 @@ def test_nothing_but_the_one_line_is_printed_of_a_damaged_file(tmp_path, capfd, 
 # --- memory
 
 
-def test_who_needs_more_than_the_budget_works_alone():
-    budget, together, most = MemoryBudget(100), [0], [0]
+def test_a_thread_that_needs_more_than_the_budget_runs_alone():
+    budget, total, largest = MemoryBudget(100), [0], [0]
     lock = threading.Lock()
 
     def work(n_bytes):
         with budget.reserve_memory(n_bytes):
             with lock:
-                together[0] += min(n_bytes, 100)
-                most[0] = max(most[0], together[0])
+                total[0] += min(n_bytes, 100)
+                largest[0] = max(largest[0], total[0])
             with lock:
-                together[0] -= min(n_bytes, 100)
+                total[0] -= min(n_bytes, 100)
 
     threads = [threading.Thread(target=work, args=(n,)) for n in (30, 500, 60, 100, 10) * 20]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert most[0] <= 100
+    assert largest[0] <= 100
 
 
 def test_the_budget_is_free_again_after_an_error():
     budget = MemoryBudget(10)
-    with pytest.raises(ValueError, match="damaged"), budget.reserve_memory(10):
-        raise ValueError("damaged")
+    with pytest.raises(ValueError, match="corrupted"), budget.reserve_memory(10):
+        raise ValueError("corrupted")
     with budget.reserve_memory(10):
         pass

@@ -1,4 +1,4 @@
-"""Files of every kind become 8-bit pixels, by rules that the notes state."""
+"""Image files become 8-bit pixels by the rules stated in the notes."""
 
 import struct
 import zlib
@@ -17,7 +17,7 @@ from benchmark.errors import UserError
 
 GRAY = data.camera()[100:140, 200:250]  # 40 x 50
 COLOUR = data.astronaut()[0:40, 200:250]
-DEEP = GRAY.astype(np.uint16) * 200 + 7  # more than 8 bits can tell apart
+DEEP = GRAY.astype(np.uint16) * 200 + 7  # values that 8 bits cannot distinguish
 
 
 def load(paths, **options):
@@ -30,7 +30,7 @@ def saved(path, pixels, **how):
 
 
 def stretched(values, low=1, high=99):
-    """The rule, written out: percentiles to 0 and 255."""
+    """Map percentiles to 0 and 255, as the rule states."""
     bottom, top = np.percentile(values, (low, high))
     return np.rint(255 * np.clip((values - bottom) / (top - bottom), 0, 1))
 
@@ -87,7 +87,10 @@ def test_16_bit_gray_with_alpha_keeps_its_depth(tmp_path):
 
 
 def write_tiff(path, values, photometric=1, planes=1):
-    """The smallest TIFF there is: one strip, no compression, any numeric type; channels last, or first if in planes."""
+    """Write a minimal uncompressed TIFF with one strip per plane, of any numeric type.
+
+    Channels are the last axis of `values`, or the first if `planes` is 2 (separate planes).
+    """
     form = {"u": 1, "i": 2, "f": 3}[values.dtype.kind]
     height, width = values.shape[1:] if planes == 2 else values.shape[:2]
     samples = 1 if values.ndim == 2 else values.size // (height * width)
@@ -194,7 +197,7 @@ def test_a_palette_with_transparency_is_read_without_a_warning(tmp_path):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", ["jpg", "png", "tif"])
-def test_pictures_stand_upright(tmp_path, suffix, orientation):
+def test_images_are_upright(tmp_path, suffix, orientation):
     turns = {
         1: lambda a: a,
         2: np.fliplr,
@@ -214,7 +217,7 @@ def test_pictures_stand_upright(tmp_path, suffix, orientation):
 
 
 @pytest.mark.parametrize("end", [False, True], ids=["EXIF before the pixels", "EXIF after them"])
-def test_16_bit_colour_png_that_lies_on_its_side_is_turned(tmp_path, end):
+def test_a_rotated_16_bit_colour_png_is_turned_upright(tmp_path, end):
     cv2.imwrite(str(tmp_path / "a.png"), COLOUR.astype(np.uint16) * 257)
     whole = (tmp_path / "a.png").read_bytes()
     tags = Image.Exif()
@@ -245,7 +248,7 @@ def test_one_coloured_pixel_makes_an_image_coloured(tmp_path, channel):
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "bmp"])
 @pytest.mark.parametrize("share", [0.5, 0.97])
-def test_a_truncated_file_is_no_picture(tmp_path, suffix, share):
+def test_a_truncated_file_is_unreadable(tmp_path, suffix, share):
     path = saved(tmp_path / f"a.{suffix}", COLOUR)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
@@ -253,7 +256,7 @@ def test_a_truncated_file_is_no_picture(tmp_path, suffix, share):
         read_picture(path)
 
 
-def test_truncated_16_bit_colour_is_no_picture(tmp_path):
+def test_truncated_16_bit_colour_is_unreadable(tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), COLOUR.astype(np.uint16) * 257)
     whole = (tmp_path / "a.png").read_bytes()
     (tmp_path / "a.png").write_bytes(whole[: len(whole) // 2])
@@ -274,7 +277,7 @@ def test_several_frames_are_refused_with_their_number(tmp_path):
     ("content", "reason"),
     [
         (b"", "the file is empty"),
-        (b"no picture", "not a PNG, JPEG, TIFF or BMP file"),
+        (b"not an image", "not a PNG, JPEG, TIFF or BMP file"),
         (None, "no such file"),
     ],
 )
@@ -295,7 +298,7 @@ def test_other_formats_are_refused_whatever_their_suffix(tmp_path):
         read_picture(tmp_path / "a.png")
 
 
-def test_all_bad_files_are_counted_and_three_named(tmp_path):
+def test_all_unreadable_files_are_counted_and_three_named(tmp_path):
     paths = [saved(tmp_path / "good.png", GRAY)] + [tmp_path / f"bad{i}.png" for i in range(5)]
     with pytest.raises(
         UserError, match=r"5 of 6 image files cannot be read: .*bad0.png.*bad1.png.*bad2.png"
@@ -338,7 +341,7 @@ def test_a_file_of_many_bytes_per_pixel_is_bounded_too(tmp_path):
     read_picture(path, max_pixels=6000)
 
 
-def test_skip_drops_bad_files_and_says_which(tmp_path):
+def test_skip_drops_unreadable_files_and_notes_them(tmp_path):
     first, bad, last = (
         saved(tmp_path / "a.png", GRAY),
         tmp_path / "b.png",
@@ -351,7 +354,7 @@ def test_skip_drops_bad_files_and_says_which(tmp_path):
     assert loaded.notes[0].startswith(f"1 of 3 image files cannot be read and were left out: {bad}")
 
 
-def test_a_skipped_file_has_no_say_in_the_size(tmp_path):
+def test_a_skipped_file_does_not_affect_the_size(tmp_path):
     path = saved(tmp_path / "half.png", data.camera())
     path.write_bytes(path.read_bytes()[:2000])
     assert load([path, saved(tmp_path / "a.png", GRAY)], on_error="skip").images.shape == (
@@ -367,10 +370,10 @@ def test_skip_with_nothing_left_is_an_error(tmp_path):
         load([tmp_path / "none.png"], on_error="skip")
 
 
-# --- to 8 bits
+# --- conversion to 8 bits
 
 
-def test_values_outside_the_percentiles_are_set_to_the_ends():
+def test_values_outside_the_percentiles_are_clipped():
     values = np.arange(1000, dtype=np.float32)
     pixels, _ = to_eight_bits(values, (10, 90))
     assert (pixels[:100] == 0).all()
@@ -416,8 +419,10 @@ def test_the_percentile_rule_is_noted_with_the_number_of_images(tmp_path):
         write_tiff(tmp_path / "c.tif", DEEP.astype(np.float32)),
     ]
     notes = load(paths, percentiles=(0.5, 99.5)).notes
-    rule = "2 16-bit or float images: each image's percentiles 0.5 to 99.5 mapped to 0..255, values outside set to the ends"
-    assert notes == (rule,)
+    assert notes == (
+        "2 16-bit or float images: each image's percentiles 0.5 to 99.5 mapped to 0..255, values "
+        "outside clipped",
+    )
 
 
 # --- size and colour
@@ -429,7 +434,7 @@ def test_small_images_of_one_size_keep_it(tmp_path):
     assert loaded.notes == ()
 
 
-def test_128_is_small_and_129_is_not(tmp_path):
+def test_images_of_128_pixels_keep_their_size_and_of_129_do_not(tmp_path):
     assert load([saved(tmp_path / "a.png", data.camera()[:128, :20])]).images.shape[1:3] == (
         128,
         20,
@@ -452,10 +457,10 @@ def test_the_default_size_is_at_most_128(tmp_path):
     assert load([saved(tmp_path / "a.png", data.camera())]).images.shape == (1, 128, 128, 1)
 
 
-def test_a_size_that_is_asked_for_is_made(tmp_path):
+def test_images_get_the_requested_size(tmp_path):
     loaded = load([saved(tmp_path / "a.png", COLOUR)], size=24)
     assert loaded.images.shape == (1, 24, 24, 3)
-    assert loaded.notes == ("1 image resized to 24x24 from 40x50 (height x width): as asked",)
+    assert loaded.notes == ("1 image resized to 24x24 from 40x50 (height x width): as requested",)
 
 
 @pytest.mark.parametrize(("size", "method"), [(20, cv2.INTER_AREA), (90, cv2.INTER_CUBIC)])
@@ -480,7 +485,7 @@ def test_one_coloured_image_makes_all_rgb_and_is_noted(tmp_path):
     "percentiles",
     [(99, 1), (5, 5), (-1, 99), (1, 101), (1,), (1, 50, 99), "1,99", None, ("a", "b"), 5],
 )
-def test_percentiles_that_are_not_rising_numbers_are_refused(percentiles):
+def test_percentiles_that_are_not_increasing_numbers_are_refused(percentiles):
     with pytest.raises(UserError, match=r"percentiles: .* from 0 to 100"):
         Options(percentiles=percentiles)
 

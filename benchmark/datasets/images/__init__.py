@@ -1,1 +1,1 @@
-"""Image files of any kind, brought to one array of 8-bit pixels."""
+"""Read image files of any type into one array of 8-bit pixels."""

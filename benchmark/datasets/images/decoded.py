@@ -1,4 +1,4 @@
-"""What a decoder gives: pixel values at their full depth, and what is needed to show them."""
+"""The output of decoders: pixel values at full depth, and how they are to be shown."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ BYTES_PER_PIXEL = 8  # decoded, at most: 64-bit gray, or 16-bit RGB with alpha
 
 @dataclass(frozen=True)
 class Header:
-    """What is known of an image before it is decoded.
+    """Properties of an image that are known before it is decoded.
 
     Parameters
     ----------
     size : (height, width)
-        As the image stands upright.
+        Size of the upright image, in pixels.
     n_bytes : int
-        Size of its decoded values.
+        Memory that its decoded values take.
     """
 
     size: tuple[int, int]
@@ -35,19 +35,19 @@ class Decoded:
     ----------
     values : (h, w) or (h, w, 3) array
         Upright, without alpha. uint8 if 0 is black and 255 is full intensity (or the reverse if
-        `inverted`); of any other numeric type if the range is still to be chosen.
+        `inverted`); any other numeric type if the range is still to be chosen.
     inverted : bool
-        Low values are white.
+        Whether low values are white.
     windowed : bool
-        The VOI window or lookup table of the file was applied.
+        Whether the VOI window or lookup table of the file was applied.
     padding : (h, w) bool array or None
         Pixels outside the image: PixelPaddingValue of DICOM, GDAL_NODATA of a TIFF.
     patient : str or None
-        PatientID of a DICOM file, "" where it has none; None for other kinds.
+        PatientID of a DICOM file, "" if it has none; None for other types of files.
     remark : str
-        An assumption that the reader had to make, for the notes.
+        An assumption that the decoder made, for the notes.
     n_not_finite : int
-        Values that were NaN or infinite, where `values` shows that no more; they are in `padding`.
+        Number of NaN and infinite values that are no longer in `values`; they are in `padding`.
     """
 
     values: NDArray
@@ -60,12 +60,13 @@ class Decoded:
 
 
 def refuse_oversized_image(header: Header, max_pixels: int) -> None:
-    """Refuse an image before memory is taken for it.
+    """Refuse an image that is too large, before it takes memory.
 
     Raises
     ------
     ValueError
-        More than `max_pixels` pixels, or more than 8 bytes for each of them.
+        The image has more than `max_pixels` pixels or takes more than 8 bytes for each of them, or
+        it is empty.
     """
     height, width = header.size
     if height < 1 or width < 1:

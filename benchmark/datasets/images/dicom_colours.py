@@ -1,4 +1,7 @@
-"""Colours of DICOM: they are meant as they are stored, so that their full range becomes 0 to 255."""
+"""Convert the colours of DICOM images to RGB.
+
+Their full range becomes 0 to 255, as DICOM defines no window for colours.
+"""
 
 from __future__ import annotations
 
@@ -16,24 +19,29 @@ CHANNELS = ("Red", "Green", "Blue")
 
 
 def to_rgb(values: NDArray, file: DicomDataset) -> NDArray[np.uint8]:
-    """Return (h, w, 3) uint8.
+    """Convert palette indices or RGB samples to 8-bit RGB.
 
     Parameters
     ----------
-    values : (h, w) palette indices or (h, w, 3) RGB
-    file : Dataset of pydicom
+    values : (h, w) or (h, w, 3) array
+        Palette indices, or RGB samples.
+    file : pydicom.Dataset
+
+    Returns
+    -------
+    (h, w, 3) uint8 array
 
     Raises
     ------
     ValueError
-        The palette is missing or damaged, or the samples are not unsigned RGB.
+        The palette is missing or corrupted, or the samples are not unsigned RGB.
     """
     if file.PhotometricInterpretation == "PALETTE COLOR":
         if values.ndim != 2:
-            raise ValueError(f"palette indices of {values.ndim} dimensions")
+            raise ValueError(f"palette indices with {values.ndim} dimensions")
         return _apply_palette(values, file)
     if values.ndim != 3 or values.shape[2] != 3 or values.dtype.kind != "u":
-        raise ValueError(f"RGB of the shape {values.shape} and the type {values.dtype}")
+        raise ValueError(f"RGB samples of shape {values.shape} and type {values.dtype}")
     return _to_eight_bits(values, int(file.BitsStored))
 
 
@@ -54,7 +62,7 @@ def _apply_palette(indices: NDArray, file: DicomDataset) -> NDArray[np.uint8]:
 
 
 def _bits_in_use(bits: int, largest: int) -> int:
-    """Bits of a palette's entries: as in a TIFF, some writers store 8 in 16 and announce 16."""
+    """Return the bits in use; as in a TIFF, some writers store 8 bits as 16 and state 16."""
     return 8 if largest <= 255 else bits
 
 
@@ -74,18 +82,17 @@ def _apply_segmented_palette(indices: NDArray, file: DicomDataset) -> NDArray[np
     descriptor = read_element(file, "RedPaletteColorLookupTableDescriptor")
     if not isinstance(descriptor, MultiValue) or len(descriptor) != 3:
         raise ValueError(
-            f"a segmented palette with the descriptor {descriptor}, not three whole numbers"
+            f"a segmented palette with the descriptor {descriptor}, not three integers"
         )
     n_entries, first, bits = descriptor
     if bits == 8 and (n_entries or 2**16) > 256:
         raise ValueError(
-            f"a segmented palette of {n_entries} entries of 8 bits, which pydicom misreads"
+            f"a segmented palette of {n_entries} entries of 8 bits, which pydicom reads wrongly"
         )
     try:
         colours = apply_color_lut(indices, file)[..., :3]
-        largest = apply_color_lut(np.arange(first, first + (n_entries or 2**16)), file)[
-            ..., :3
-        ].max()
-    except Exception:  # whatever pydicom makes of segments that it does not expect
-        raise ValueError("a segmented palette that is damaged") from None
+        all_indices = np.arange(first, first + (n_entries or 2**16))
+        largest = apply_color_lut(all_indices, file)[..., :3].max()
+    except Exception:  # pydicom raises errors of many types on unexpected segments
+        raise ValueError("corrupted: the segmented palette cannot be read") from None
     return _to_eight_bits(colours, _bits_in_use(bits, largest))

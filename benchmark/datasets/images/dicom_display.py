@@ -1,4 +1,4 @@
-"""How a gray DICOM image is to be shown: rescale, lookup tables, window, padding."""
+"""Apply the display settings of a gray DICOM image: rescale, lookup tables, window, padding."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from benchmark.datasets.images.dicom_elements import (
 from benchmark.datasets.images.dicom_tables import Table, is_little_endian, read_table
 from benchmark.datasets.images.eight_bits import BLOCK, stretch_intensity
 
-FAR = 1e3  # widths from the centre of a window: outside whatever its function
+FAR = 1e3  # distance from the centre of a window, in widths, that is outside of any function
 FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 FUNCTIONAL_GROUPS = ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence")
 
 
 class Display:
-    """The display pipeline of one image of one frame.
+    """The display pipeline of an image with a single frame.
 
-    Elements in functional groups (enhanced CT, MR, ...) go before those of the data set itself;
-    elements that are there but empty count as missing.
+    Elements in functional groups (of enhanced CT or MR, for example) take precedence over those of
+    the data set itself. Empty elements count as missing.
 
     Parameters
     ----------
-    file : Dataset of pydicom
+    file : pydicom.Dataset
 
     Raises
     ------
     ValueError
-        An element is no number, a lookup table does not fit its descriptor, or the slope is 0.
+        An element is not a number, a lookup table does not fit its descriptor, or the slope is 0.
     """
 
     def __init__(self, file: DicomDataset) -> None:
@@ -55,21 +55,21 @@ class Display:
 
     @property
     def changes_values(self) -> bool:
-        """Whether anything is done to the stored values."""
+        """Whether the shown values differ from the stored ones."""
         return self.has_voi or self._table is not None or (self._slope, self._intercept) != (1, 0)
 
     def render_values(self, values: NDArray) -> NDArray:
-        """Apply the modality's table or rescale, then the VOI table or window.
+        """Apply the modality table or rescale, then the VOI table or window.
 
         Parameters
         ----------
         values : (h, w) array
-            As stored.
+            Stored values.
 
         Returns
         -------
         (h, w) array
-            uint8 if there is a VOI table or window, else in the units of the modality.
+            uint8 if there is a VOI table or window, else values in modality units.
         """
         if self._table is not None:
             self._table = self._table.align_to_range(values.min(), values.max())
@@ -79,16 +79,26 @@ class Display:
             ends = self._to_modality_units(np.array([values.min(), values.max()]))
             self._voi_table = self._voi_table.align_to_range(ends.min(), ends.max())
         shown = np.empty(values.shape, np.uint8)
-        rows = max(
-            1, BLOCK // values.shape[1]
-        )  # few at a time, so that no copy of a large image is made
-        for start in range(0, len(values), rows):
-            block = self._to_modality_units(values[start : start + rows])
-            shown[start : start + rows] = self._apply_voi(block)
+        # in blocks of rows, so that no copy of a large image is made
+        n_rows = max(1, BLOCK // values.shape[1])
+        for start in range(0, len(values), n_rows):
+            block = self._to_modality_units(values[start : start + n_rows])
+            shown[start : start + n_rows] = self._apply_voi(block)
         return shown
 
     def find_padding(self, values: NDArray) -> NDArray[np.bool_] | None:
-        """Find the stored values that stand for no tissue: PixelPaddingValue, up to its range limit."""
+        """Find the pixels outside the image: PixelPaddingValue, or up to its range limit.
+
+        Parameters
+        ----------
+        values : (h, w) array
+            Stored values.
+
+        Returns
+        -------
+        (h, w) bool array or None
+            None if there are none.
+        """
         kind = {"f4": "Float", "f8": "DoubleFloat"}.get(values.dtype.str[1:], "")
         first = _read_stored_number(self._file, f"{kind}PixelPaddingValue", values.dtype)
         if first is None:
@@ -110,20 +120,19 @@ class Display:
         if self._voi_table is not None:
             return stretch_intensity(self._voi_table.apply(values), 0, 2**self._voi_table.bits - 1)
         assert self._window is not None
-        # two values far outside the window tell what its ends become
+        # two values far outside the window give the values of its ends
         center, width = float(self._window.WindowCenter), float(self._window.WindowWidth)
         with_ends = np.append(
             values.astype(np.float64), [center - FAR * width, center + FAR * width]
         )
-        with np.errstate(
-            over="ignore", invalid="ignore"
-        ):  # a sigmoid of the far ends; NaN, which is marked as padding
+        # a sigmoid overflows at the far ends; NaN is marked as padding
+        with np.errstate(over="ignore", invalid="ignore"):
             *_, low, high = windowed = apply_windowing(with_ends, self._window)
         return stretch_intensity(windowed[:-2], low, high).reshape(values.shape)
 
 
 def _list_element_sources(file: DicomDataset, macro: str) -> list[DicomDataset]:
-    """Where the elements of a functional group may stand: the frame's, the shared one, the data set itself."""
+    """List the places of a macro's elements: the frame's group, the shared one, the data set."""
     groups = [
         group for sequence in FUNCTIONAL_GROUPS for group in read_sequence_items(file, sequence)[:1]
     ]
@@ -138,7 +147,7 @@ def _find_rescale(file: DicomDataset) -> DicomDataset:
 
 
 def _find_voi(file: DicomDataset) -> tuple[Table | None, DicomDataset | None]:
-    """Return a table, or else a window, of the first place that has one."""
+    """Return the table, or else the window, of the first place that has either."""
     for place in _list_element_sources(file, "FrameVOILUTSequence"):
         table = _read_first_table(file, place, "VOILUTSequence")
         window = None if table else _read_first_window(place)
@@ -160,32 +169,35 @@ def _read_first_table(file: DicomDataset, place: DicomDataset, name: str) -> Tab
 
 
 def _read_first_window(item: DicomDataset) -> DicomDataset | None:
-    """Return the first window as pydicom's `apply_windowing` takes it, or None."""
+    """Return the first window in the form of pydicom's `apply_windowing`, or None."""
     centers, widths = read_numbers(item, "WindowCenter"), read_numbers(item, "WindowWidth")
-    whole = (
+    complete = (
         (center, width)
         for center, width in zip(centers, widths, strict=False)
         if not np.isnan([center, width]).any()
     )
-    center, width = next(whole, (np.nan, np.nan))
+    center, width = next(complete, (np.nan, np.nan))
     if np.isnan(center):
         return None
     function = str(read_element(item, "VOILUTFunction") or "LINEAR").upper()
     if function not in FUNCTIONS:
-        raise ValueError(f"VOILUTFunction is {function}; known are {', '.join(FUNCTIONS)}")
+        raise ValueError(f"VOILUTFunction is {function}; supported are {', '.join(FUNCTIONS)}")
     if width < 1 and (function == "LINEAR" or width <= 0):
         least = "at least 1" if function == "LINEAR" else "more than 0"
         raise ValueError(f"WindowWidth is {width:g}; it must be {least}")
     window = DicomDataset()
     window.PhotometricInterpretation = "MONOCHROME2"
-    window.BitsStored, window.PixelRepresentation = 16, 0  # the range it is mapped to: 0 to 65535
+    window.BitsStored, window.PixelRepresentation = 16, 0  # it is mapped to the range 0 to 65535
     window.WindowCenter, window.WindowWidth = f"{center:.10g}", f"{width:.10g}"
     window.VOILUTFunction = function
     return window
 
 
 def _read_stored_number(file: DicomDataset, name: str, dtype: np.dtype) -> float | None:
-    """Return a number as the pixels are read: files write 63536 for -2000, or the reverse, and bits above BitsStored."""
+    """Read a number that pixels are compared with, in the type and the bits of the pixels.
+
+    Files have 63536 for -2000 or the reverse, and set bits above BitsStored.
+    """
     value = read_element(file, name)
     if value is None:
         return None

@@ -1,4 +1,4 @@
-"""Open a DICOM file, and refuse one that would take far more memory than it announces."""
+"""Open DICOM files; refuse those that would take far more memory than their header states."""
 
 from __future__ import annotations
 
@@ -26,32 +26,31 @@ from pydicom.uid import (
 
 from benchmark.datasets.images.dicom_elements import read_element, read_integer
 
-# what pydicom warns of is either refused here or harmless, and would stand around the one line of
-# an error
+# what pydicom warns about is refused here or harmless, and would clutter the one line of an error
 logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
 
 MOST_INFLATED = 2**26  # bytes of a data set that is compressed as a whole
-STEP = 2**12  # bytes that are inflated at a time: to 4 MB at most
+STEP = 2**12  # bytes that are inflated at a time, to at most 4 MB
 FIRST_BYTES = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP")  # of JPEG, JPEG 2000 and JP2
-LONGEST_RLE = 2  # times the pixels, where the worst possible is 129 / 128
+LONGEST_RLE = 2  # bytes of RLE per byte of pixels; the worst case is 129 / 128
 
 
 def open_dicom(path: Path, stop_before_pixels: bool = False) -> DicomDataset:
-    """Read a file with or without the 128 bytes and the "DICM" that stand before the data set.
+    """Read a file with or without the preamble of 128 bytes and "DICM".
 
     Raises
     ------
     ValueError
-        It is no DICOM file, is cut off, or inflates to more than 67 MB.
+        The file is not DICOM, is corrupted or truncated, or inflates to more than 67 MB.
     """
-    content = path.read_bytes()  # from memory, where a length beyond the end of the file takes none
+    content = path.read_bytes()  # in memory, a length beyond the end of the file takes no space
     _refuse_decompression_bomb(content)
     try:
         return dcmread(BytesIO(content), stop_before_pixels=stop_before_pixels)
     except InvalidDicomError:
         pass
-    except Exception:  # whatever pydicom makes of bytes that it does not expect
-        raise ValueError("damaged: its elements cannot be read") from None
+    except Exception:  # pydicom raises errors of many types on unexpected bytes
+        raise ValueError("corrupted: its elements cannot be read") from None
     try:
         file = dcmread(BytesIO(content), stop_before_pixels=stop_before_pixels, force=True)
         recognised = "Rows" in file and "Columns" in file
@@ -63,15 +62,18 @@ def open_dicom(path: Path, stop_before_pixels: bool = False) -> DicomDataset:
 
 
 def _refuse_decompression_bomb(content: bytes) -> None:
-    """Refuse a data set that is compressed as a whole and inflates beyond reason; nothing is kept of it."""
+    """Refuse a data set that is deflated as a whole and inflates beyond the limit.
+
+    The inflated data are only counted, not stored.
+    """
     if DeflatedExplicitVRLittleEndian.encode() not in content:
         return
     file = BytesIO(content)
     read_preamble(file, force=True)
-    try:  # as pydicom does, so that both find the same transfer syntax and the same beginning
+    try:  # as in pydicom, so that both find the same transfer syntax and start of the data set
         syntax = _read_file_meta_info(file).get("TransferSyntaxUID")
     except Exception:
-        raise ValueError("damaged: the file meta information cannot be read") from None
+        raise ValueError("corrupted: the file meta information cannot be read") from None
     if syntax != DeflatedExplicitVRLittleEndian:
         return
     inflater, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
@@ -80,21 +82,21 @@ def _refuse_decompression_bomb(content: bytes) -> None:
             size += len(inflater.decompress(step))
             if size > MOST_INFLATED:
                 raise ValueError(
-                    f"inflates to more than {MOST_INFLATED / 1e6:.0f} MB; write it uncompressed"
+                    f"inflates to more than {MOST_INFLATED / 1e6:.0f} MB; save it uncompressed"
                 )
     except zlib.error:
-        raise ValueError("damaged: the deflated data set cannot be inflated") from None
+        raise ValueError("corrupted: the deflated data set cannot be inflated") from None
     if not inflater.eof:
-        raise ValueError("truncated: the deflated data set is cut off")
+        raise ValueError("truncated: the deflated data set is incomplete")
 
 
 def set_transfer_syntax(file: DicomDataset) -> None:
-    """Fill in the transfer syntax that a file without meta information was found to have.
+    """Set the transfer syntax of a file without meta information to the one it was read with.
 
     Raises
     ------
     ValueError
-        It is unknown, or its decoder is not installed.
+        The transfer syntax is unknown, or its decoder is not installed.
     """
     syntax = file.file_meta.get("TransferSyntaxUID")
     if syntax is None:
@@ -102,13 +104,14 @@ def set_transfer_syntax(file: DicomDataset) -> None:
         explicit = ExplicitVRLittleEndian if is_little else ExplicitVRBigEndian
         syntax = ImplicitVRLittleEndian if is_implicit else explicit
         if "PixelData" in file and file["PixelData"].is_undefined_length:
-            raise ValueError("compressed, and no TransferSyntaxUID says how")
+            raise ValueError("compressed, but TransferSyntaxUID is missing")
         file.file_meta.TransferSyntaxUID = syntax
     if not syntax.is_transfer_syntax:
         raise ValueError(f"the TransferSyntaxUID {syntax} is unknown")
     if syntax.is_encapsulated and not _has_decoder(syntax):
         raise ValueError(
-            f"compressed as {syntax.name}, which is not installed; write it uncompressed, or as RLE"
+            f"compressed as {syntax.name}, whose decoder is not installed; save it uncompressed or "
+            "as RLE"
         )
 
 
@@ -120,56 +123,50 @@ def _has_decoder(syntax: object) -> bool:
 
 
 def refuse_larger_frame(file: DicomDataset) -> None:
-    """Refuse a compressed image of another size than Rows and Columns, before it is decoded.
+    """Refuse a compressed image that differs in size from Rows and Columns, before decoding it.
 
     Raises
     ------
     ValueError
-        As said, or there is no frame.
+        The size differs, there is no frame or several, or the type is not supported.
     """
     syntax = file.file_meta.TransferSyntaxUID
     try:
         frame = get_frame(read_element(file, "PixelData"), 0, number_of_frames=1)
     except Exception:
-        raise ValueError("damaged: PixelData holds no compressed image") from None
+        raise ValueError("corrupted: PixelData has no compressed image") from None
     if (frames := _count_frames(file, syntax)) > 1:
         raise ValueError(f"has {frames} frames; one image per file")
     rows, columns = read_integer(file, "Rows"), read_integer(file, "Columns")
     if syntax == RLELossless:
-        n_bytes = (
-            rows
-            * columns
-            * read_integer(file, "SamplesPerPixel", 1)
-            * read_integer(file, "BitsAllocated")
-            // 8
-        )
+        bits = read_integer(file, "SamplesPerPixel", 1) * read_integer(file, "BitsAllocated")
+        n_bytes = rows * columns * bits // 8
         if len(frame) > LONGEST_RLE * n_bytes + 1024:
-            raise ValueError(f"damaged: {len(frame):,} bytes of RLE for an image of {n_bytes:,}")
+            raise ValueError(f"corrupted: {len(frame):,} bytes of RLE for an image of {n_bytes:,}")
         return
     if syntax == JPEGExtended12Bit and read_integer(file, "BitsStored", 8) > 8:
         raise ValueError(
-            f"a JPEG of {file.BitsStored} bits is not read; write it uncompressed, or as RLE"
+            f"a JPEG of {file.BitsStored} bits is not supported; save it uncompressed or as RLE"
         )
     if syntax == JPEGBaseline8Bit and read_integer(file, "BitsAllocated") != 8:
-        raise ValueError(f"a JPEG of 8 bits where BitsAllocated is {file.BitsAllocated}")
+        raise ValueError(f"a JPEG of 8 bits but BitsAllocated is {file.BitsAllocated}")
     try:
         width, height = Image.open(BytesIO(frame), formats=("JPEG", "JPEG2000")).size
     except Exception:
         raise ValueError(
-            f"pixels of the kind {syntax.name} are damaged, or of a kind that is not read"
+            f"pixels compressed as {syntax.name} are corrupted or of an unsupported type"
         ) from None
     if (height, width) != (rows, columns):
         raise ValueError(
-            f"damaged: a compressed image of {height}x{width} where Rows and Columns say "
+            f"corrupted: a compressed image of {height}x{width} but Rows and Columns are "
             f"{rows}x{columns}"
         )
 
 
 def _count_frames(file: DicomDataset, syntax: object) -> int:
-    """Count the frames by what they begin with; one may be cut into several fragments."""
-    _, *fragments = generate_fragments(
-        read_element(file, "PixelData")
-    )  # the first item is the table of offsets
+    """Count the frames by their first bytes, as a frame may consist of several fragments."""
+    # the first item is the table of offsets
+    _, *fragments = generate_fragments(read_element(file, "PixelData"))
     if syntax == RLELossless:
         return len(fragments)
     return sum(fragment.startswith(FIRST_BYTES) for fragment in fragments)

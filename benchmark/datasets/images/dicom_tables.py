@@ -1,4 +1,4 @@
-"""Lookup tables of DICOM, which pydicom reads for some numbers of bits only."""
+"""Lookup tables of DICOM, as pydicom supports only some numbers of bits."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Table:
     ----------
     entries : (n,) uint16 array
     first : int
-        The value that the first entry stands for.
+        The value that is mapped to the first entry.
     bits : int
-        Per entry.
+        Bits per entry.
     """
 
     entries: NDArray[np.uint16]
@@ -28,16 +28,17 @@ class Table:
     bits: int
 
     def apply(self, values: NDArray) -> NDArray[np.uint16]:
-        """Look up values; what lies outside gets the nearest entry."""
+        """Look up values; those outside of the table get the nearest entry."""
         last = self.first + len(self.entries) - 1
         nearest = np.rint(values.astype(np.float64)).clip(self.first, last)
         return self.entries[nearest.astype(np.int64) - self.first]
 
     def align_to_range(self, low: float, high: float) -> Table:
-        """Return the table for values from low to high: US and SS are one for another in its descriptor.
+        """Return the table with its first value corrected for values from `low` to `high`.
 
-        Where the first value, taken as announced, leaves all values outside of the table, and
-        65,536 more or less does not, it was meant so: files write 64512 for -1024, or the reverse.
+        Some files confuse signed and unsigned numbers in the descriptor, such as 64512 for -1024 or
+        the reverse. If all values are outside of the table as stated, and adding or subtracting
+        65,536 changes that, the first value is corrected so.
         """
         for first in (self.first, self.first - 2**16, self.first + 2**16):
             if -(2**15) <= first < 2**16 and first <= high and first + len(self.entries) > low:
@@ -46,20 +47,25 @@ class Table:
 
 
 def read_table(descriptor: object, data: object, little_endian: bool) -> Table | None:
-    """Read a table, or None where it is there but empty.
+    """Read a lookup table.
 
     Parameters
     ----------
-    descriptor : the value of an LUT Descriptor
-        Number of entries (0 stands for 65,536), first value, bits per entry.
-    data : the value of the LUT Data
-        Words, or bytes of one or two per entry.
+    descriptor : value of an LUT Descriptor
+        Number of entries (0 means 65,536), first value and bits per entry.
+    data : value of the LUT Data
+        Words, or one or two bytes per entry.
     little_endian : bool
+
+    Returns
+    -------
+    Table or None
+        None if the table is empty.
 
     Raises
     ------
     ValueError
-        The three do not fit together.
+        The descriptor is invalid or does not fit the data.
     """
     if (
         not descriptor
@@ -69,16 +75,14 @@ def read_table(descriptor: object, data: object, little_endian: bool) -> Table |
         return None
     numbers = list(descriptor) if isinstance(descriptor, MultiValue | list | tuple) else []
     if len(numbers) != 3 or not all(isinstance(number, int) for number in numbers):
-        raise ValueError(
-            f"a lookup table with the descriptor {descriptor}, not three whole numbers"
-        )
+        raise ValueError(f"a lookup table with the descriptor {descriptor}, not three integers")
     n_entries, first, bits = (int(number) for number in numbers)
     n_entries = n_entries or 2**16
     if not 8 <= bits <= 16:
         raise ValueError(f"a lookup table of {bits} bits per entry")
     entries = _decode_entries(data, n_entries, little_endian)
     if entries.max() >= 2**bits:
-        raise ValueError(f"a lookup table of {bits} bits per entry that holds {entries.max()}")
+        raise ValueError(f"a lookup table of {bits} bits per entry with the entry {entries.max()}")
     return Table(entries, first, bits)
 
 
@@ -89,11 +93,13 @@ def _decode_entries(data: object, n_entries: int, little_endian: bool) -> NDArra
         words = (np.atleast_1d(np.array(data, np.int64)) & 0xFFFF).astype(np.uint16)
     if len(words) >= n_entries:
         return words[:n_entries].astype(np.uint16)
-    if len(words) == (n_entries + 1) // 2:  # two entries of 8 bits to a word, the lower one first
+    if len(words) == (n_entries + 1) // 2:  # two entries of 8 bits per word, the lower first
         return words.astype("<u2").view(np.uint8)[:n_entries].astype(np.uint16)
-    raise ValueError(f"a lookup table of {len(words)} entries where {n_entries} are announced")
+    raise ValueError(
+        f"a lookup table of {len(words)} entries, not {n_entries} as its descriptor states"
+    )
 
 
 def is_little_endian(file: DicomDataset) -> bool:
-    """Whether words of the file have their low byte first."""
+    """Whether words in the file are stored with the low byte first."""
     return bool(file.original_encoding[1])

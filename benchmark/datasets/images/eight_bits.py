@@ -1,4 +1,4 @@
-"""Bring pixel values of any type to 8 bits, by a rule that can be stated."""
+"""Convert pixel values of any type to 8 bits."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ BLOCK = 2**20  # values that are converted at a time, so that no copy of a large
 
 
 def stretch_intensity(values: NDArray, low: float, high: float) -> NDArray[np.uint8]:
-    """Map low to 0 and high to 255 linearly; values outside are set to the ends, NaN to 0.
+    """Map `low` to 0 and `high` to 255 linearly; clip values outside and set NaN to 0.
 
-    Where low equals high, values above it become 255 and all others 0: a constant image becomes 0.
+    If `low` equals `high`, values above it become 255 and all others 0: a constant image becomes 0.
 
     Examples
     --------
@@ -22,7 +22,7 @@ def stretch_intensity(values: NDArray, low: float, high: float) -> NDArray[np.ui
     flat = values.reshape(-1)
     for start in range(0, values.size, BLOCK):
         block = flat[start : start + BLOCK].astype(np.float64)
-        # halves, so that the distance between two finite numbers is finite
+        # halved, so that the difference of two finite numbers does not overflow
         unit = (block / 2 - low / 2) / (high / 2 - low / 2) if high > low else (block > low) * 1.0
         pixels[start : start + BLOCK] = np.rint(255 * np.nan_to_num(unit).clip(0, 1))
     return pixels.reshape(values.shape)
@@ -34,27 +34,27 @@ def to_eight_bits(
     padding: NDArray[np.bool_] | None = None,
     inverted: bool = False,
 ) -> tuple[NDArray[np.uint8], int]:
-    """Map the percentiles of an image's own finite values to 0 and 255; uint8 keeps its range.
+    """Map percentiles of the finite values of an image to 0 and 255; uint8 keeps its range.
 
     Parameters
     ----------
     values : (h, w) or (h, w, c) array of any numeric type
     percentiles : (low, high), 0 to 100
     padding : (h, w) bool array or None
-        Pixels that have no say in the percentiles and become 0.
+        Pixels that are ignored in the percentiles and become 0.
     inverted : bool
-        Low values are white: the result is 255 minus itself.
+        Whether low values are white; the result is then subtracted from 255.
 
     Returns
     -------
     pixels : uint8 array of the same shape
     n_not_finite : int
-        NaN and infinite values, which become 0.
+        Number of NaN and infinite values, which become 0.
 
     Raises
     ------
     ValueError
-        No value is finite.
+        No value is finite, or the percentiles are too far apart.
     """
     missing = _find_missing_values(values, padding)
     pixels = (
@@ -93,5 +93,5 @@ def _stretch_percentiles(
     else:
         raise ValueError("no pixel has a finite value")
     if not np.isfinite([low, high]).all():
-        raise ValueError("its values are too far apart to be mapped to 8 bits")
+        raise ValueError("the range of its values is too large to be mapped to 8 bits")
     return stretch_intensity(values, low, high)

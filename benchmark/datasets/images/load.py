@@ -1,4 +1,4 @@
-"""Many image files into one array, all of one size."""
+"""Read image files into one array of images with a common size."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from benchmark.datasets.images.options import Options
 from benchmark.datasets.images.picture import Picture, read_image_size, read_picture
 from benchmark.errors import UserError
 
-LARGEST_DEFAULT = 128  # the longer side, when the user names no size
+LARGEST_DEFAULT = 128  # pixels of the longer side, if the user sets no size
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """Images of one size.
+    """Images with a common size.
 
     Parameters
     ----------
-    images : (n, h, w, c) uint8
+    images : (n, h, w, c) uint8 array
     kept : list of int
-        Which of the files asked for they are.
-    patients : list of str or None
-        PatientID of DICOM files, "" where they have none; None for other kinds.
+        Indices of their files among those requested.
+    patients : list of (str or None)
+        PatientID of each DICOM file, "" if it has none; None for other types of files.
     notes : tuple of str
-        What was done to the images, counted.
+        Conversions of the images, with the number of images for each.
     """
 
     images: NDArray[np.uint8]
@@ -43,13 +43,13 @@ class Loaded:
 
 
 def load_images(paths: Sequence[Path], names: Sequence[str], options: Options) -> Loaded:
-    """Read all files, in threads; each is resized as soon as it is decoded.
+    """Read all files in threads; each image is resized as soon as it is decoded.
 
     Parameters
     ----------
     paths : sequence of Path
     names : sequence of str
-        How a message calls each of them.
+        Names of the files in messages.
     options : Options
 
     Returns
@@ -59,16 +59,16 @@ def load_images(paths: Sequence[Path], names: Sequence[str], options: Options) -
     Raises
     ------
     UserError
-        A file is unreadable and on_error is 'raise', or none is readable.
+        A file is unreadable and ``on_error`` is 'raise', or no file is readable.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the decoders', of files that are read or refused below
-        shape, why = _choose_common_shape(paths, options.size)
+        warnings.simplefilter("ignore")  # decoders warn about files that are read or refused here
+        shape, reason = _choose_common_shape(paths, options.size)
         outcomes = _map_in_threads(lambda path: _read(path, shape, options), paths)
     pictures = [outcome for outcome in outcomes if isinstance(outcome, Picture)]
     if len(pictures) < len(outcomes):
         return _reload_readable_images(paths, names, options, outcomes)
-    notes = describe_conversions(pictures, shape, why, options.percentiles)
+    notes = describe_conversions(pictures, shape, reason, options.percentiles)
     return Loaded(
         _stack_images(pictures),
         list(range(len(paths))),
@@ -80,22 +80,22 @@ def load_images(paths: Sequence[Path], names: Sequence[str], options: Options) -
 def _reload_readable_images(
     paths: Sequence[Path], names: Sequence[str], options: Options, outcomes: list[Picture | str]
 ) -> Loaded:
-    """Refuse, or load the readable files anew: a file that is dropped has no say in the common size."""
-    bad = [
+    """Raise an error, or reload the readable files, as skipped ones must not affect the size."""
+    errors = [
         f"{name}: {reason}"
         for name, reason in zip(names, outcomes, strict=True)
         if isinstance(reason, str)
     ]
-    count = f"{len(bad)} of {len(paths)} image files cannot be read"
-    listed = "; ".join(bad[:3]) + ("; ..." if len(bad) > 3 else "")
-    if len(bad) == len(paths):
+    count = f"{len(errors)} of {len(paths)} image files cannot be read"
+    listed = "; ".join(errors[:3]) + ("; ..." if len(errors) > 3 else "")
+    if len(errors) == len(paths):
         raise UserError(f"{count}: {listed}")
     if options.on_error == "raise":
         raise UserError(f"{count}: {listed}. Fix or remove them, or drop them with on_error: skip")
     kept = [i for i, outcome in enumerate(outcomes) if isinstance(outcome, Picture)]
-    again = load_images([paths[i] for i in kept], [names[i] for i in kept], options)
+    loaded = load_images([paths[i] for i in kept], [names[i] for i in kept], options)
     note = f"{count} and were left out: {listed}"
-    return replace(again, kept=[kept[i] for i in again.kept], notes=(note, *again.notes))
+    return replace(loaded, kept=[kept[i] for i in loaded.kept], notes=(note, *loaded.notes))
 
 
 def _map_in_threads(function: Callable, paths: Sequence[Path]) -> list:
@@ -104,34 +104,33 @@ def _map_in_threads(function: Callable, paths: Sequence[Path]) -> list:
 
 
 def _read(path: Path, shape: tuple[int, int], options: Options) -> Picture | str:
-    """Return a picture of the wanted shape, or why there is none."""
+    """Read and resize an image, or return the reason why it cannot be read."""
     try:
         picture = read_picture(path, options.percentiles, options.max_pixels)
         return replace(picture, pixels=resize_image(picture.pixels, shape))
-    except Exception as error:  # decoders raise whatever they like on a damaged file; all of it is for the user to read
+    except Exception as error:  # decoders raise errors of many types on a corrupted file
         return _describe_read_error(error)
 
 
 def _describe_read_error(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file"
-    return textwrap.shorten(
-        str(error) or type(error).__name__, 200, placeholder=" ..."
-    )  # on one line
+    one_line = str(error) or type(error).__name__
+    return textwrap.shorten(one_line, 200, placeholder=" ...")
 
 
 def _read_size_or_none(path: Path) -> tuple[int, int] | None:
     try:
         return read_image_size(path)
-    except Exception:  # reading the whole file will fail too, and say why
+    except Exception:  # reading the whole file will fail too, and report the reason
         return None
 
 
 def _choose_common_shape(paths: Sequence[Path], size: int | None) -> tuple[tuple[int, int], str]:
-    """Choose the common (height, width), and say how it was chosen."""
+    """Return the common (height, width) and the reason for it."""
     if size is not None:
-        return (size, size), "as asked"
-    sizes = [known for known in _map_in_threads(_read_size_or_none, paths) if known]
+        return (size, size), "as requested"
+    sizes = [file_size for file_size in _map_in_threads(_read_size_or_none, paths) if file_size]
     if len(set(sizes)) == 1 and max(sizes[0]) <= LARGEST_DEFAULT:
         return sizes[0], "native"
     side = min(LARGEST_DEFAULT, int(np.median(sizes or [1])))
@@ -139,7 +138,17 @@ def _choose_common_shape(paths: Sequence[Path], size: int | None) -> tuple[tuple
 
 
 def resize_image(pixels: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """Bring (h, w, c) to (shape[0], shape[1], c): by area means when it shrinks, bicubic when it grows."""
+    """Resize an image: average over areas if it shrinks, bicubic interpolation if it grows.
+
+    Parameters
+    ----------
+    pixels : (h, w, c) uint8 array
+    shape : (height, width)
+
+    Returns
+    -------
+    (height, width, c) uint8 array
+    """
     if pixels.shape[:2] == shape:
         return np.ascontiguousarray(pixels)
     import cv2
@@ -151,7 +160,7 @@ def resize_image(pixels: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[n
 
 
 def _stack_images(pictures: list[Picture]) -> NDArray[np.uint8]:
-    """Join the images; gray ones get three equal channels where any is coloured."""
+    """Stack the images; gray ones get three equal channels if any image is coloured."""
     channels = max(picture.pixels.shape[2] for picture in pictures)
     shape = pictures[0].pixels.shape[:2]
     return np.stack([np.broadcast_to(picture.pixels, (*shape, channels)) for picture in pictures])

@@ -1,4 +1,4 @@
-"""Say what was done to images on their way in."""
+"""Describe how image files were converted, for the notes of a data set."""
 
 from __future__ import annotations
 
@@ -8,29 +8,38 @@ from benchmark.datasets.images.picture import Picture
 
 
 def describe_conversions(
-    pictures: Sequence[Picture], shape: tuple[int, ...], why: str, percentiles: tuple[float, float]
+    pictures: Sequence[Picture],
+    shape: tuple[int, ...],
+    reason: str,
+    percentiles: tuple[float, float],
 ) -> tuple[str, ...]:
-    """Count each treatment; what was done to no image is not mentioned.
+    """Describe each conversion with the number of images, for those that occurred.
 
     Parameters
     ----------
     pictures : sequence of Picture
     shape : (height, width)
         The common size.
-    why : str
-        How it was chosen.
+    reason : str
+        Why this size was chosen.
     percentiles : (low, high)
+
+    Returns
+    -------
+    tuple of str
 
     Examples
     --------
     >>> import numpy as np
     >>> picture = Picture(np.zeros((2, 2, 1), np.uint8), (8, 6))
-    >>> describe_conversions([picture], (2, 2), "as asked", (1, 99))
-    ('1 image resized to 2x2 from 8x6 (height x width): as asked',)
+    >>> describe_conversions([picture], (2, 2), "as requested", (1, 99))
+    ('1 image resized to 2x2 from 8x6 (height x width): as requested',)
     """
     low, high = percentiles
-    percentile_rule = f"each image's percentiles {low:g} to {high:g} mapped to 0..255, values outside set to the ends"
-    counted = (
+    percentile_rule = (
+        f"each image's percentiles {low:g} to {high:g} mapped to 0..255, values outside clipped"
+    )
+    conversions = (
         (
             [p for p in pictures if p.windowed],
             "DICOM",
@@ -59,18 +68,20 @@ def describe_conversions(
         (
             [p for p in pictures if p.n_padding],
             "",
-            "padding (PixelPaddingValue, GDAL_NODATA) became 0 and has no say in percentiles",
+            "padding (PixelPaddingValue, GDAL_NODATA) became 0 and is ignored in percentiles",
         ),
         *_group_by_remark(pictures),
     )
     notes = [
-        f"{_format_image_count(found, kind)}: {rule}" for found, kind, rule in counted if found
+        f"{_format_image_count(affected, kind)}: {rule}"
+        for affected, kind, rule in conversions
+        if affected
     ]
     return (
         *notes,
         *_describe_nonfinite_values(pictures),
         *_describe_gray_images(pictures),
-        *_describe_resizing(pictures, shape, why),
+        *_describe_resizing(pictures, shape, reason),
     )
 
 
@@ -82,36 +93,37 @@ def _group_by_remark(pictures: Sequence[Picture]) -> list[tuple[list[Picture], s
     ]
 
 
-def _format_image_count(found: Sequence[Picture], kind: str = "") -> str:
-    return " ".join(filter(None, (str(len(found)), kind, "image" if len(found) == 1 else "images")))
+def _format_image_count(pictures: Sequence[Picture], kind: str = "") -> str:
+    noun = "image" if len(pictures) == 1 else "images"
+    return " ".join(filter(None, (str(len(pictures)), kind, noun)))
 
 
 def _describe_nonfinite_values(pictures: Sequence[Picture]) -> list[str]:
-    found = [picture for picture in pictures if picture.n_not_finite]
-    count = sum(picture.n_not_finite for picture in found)
-    return (
-        [f"{count} NaN or infinite values in {_format_image_count(found)} became 0"]
-        if found
-        else []
-    )
+    affected = [picture for picture in pictures if picture.n_not_finite]
+    if not affected:
+        return []
+    count = sum(picture.n_not_finite for picture in affected)
+    return [f"{count} NaN or infinite values in {_format_image_count(affected)} became 0"]
 
 
 def _describe_gray_images(pictures: Sequence[Picture]) -> list[str]:
     gray = [picture for picture in pictures if picture.pixels.shape[2] == 1]
-    mixed = 0 < len(gray) < len(pictures)
-    return (
-        [f"{_format_image_count(gray, 'gray')} among {len(pictures)} given three equal channels"]
-        if mixed
-        else []
-    )
-
-
-def _describe_resizing(pictures: Sequence[Picture], shape: tuple[int, ...], why: str) -> list[str]:
-    found = [picture for picture in pictures if picture.size != shape]
-    if not found:
+    if not 0 < len(gray) < len(pictures):
         return []
-    sizes = sorted({picture.size for picture in found}, key=lambda size: (size[0] * size[1], size))
+    return [f"{_format_image_count(gray, 'gray')} among {len(pictures)} given three equal channels"]
+
+
+def _describe_resizing(
+    pictures: Sequence[Picture], shape: tuple[int, ...], reason: str
+) -> list[str]:
+    resized = [picture for picture in pictures if picture.size != shape]
+    if not resized:
+        return []
+    sizes = sorted(
+        {picture.size for picture in resized}, key=lambda size: (size[0] * size[1], size)
+    )
     ends = "..".join(f"{height}x{width}" for height, width in dict.fromkeys((sizes[0], sizes[-1])))
     return [
-        f"{_format_image_count(found)} resized to {shape[0]}x{shape[1]} from {ends} (height x width): {why}"
+        f"{_format_image_count(resized)} resized to {shape[0]}x{shape[1]} from {ends} (height x "
+        f"width): {reason}"
     ]

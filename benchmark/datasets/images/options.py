@@ -1,4 +1,4 @@
-"""How image files are to become an array, as the user says it."""
+"""The user's options for reading image files."""
 
 from __future__ import annotations
 
@@ -12,25 +12,35 @@ ON_ERROR = ("raise", "skip")
 
 @dataclass(frozen=True)
 class Options:
-    """How files become an array.
+    """Options for reading image files.
 
     Parameters
     ----------
     size : int or None
-        Side of the square images, in pixels; None: native if small and all equal, else the median
-        side, at most 128.
+        Side of the square images, in pixels. None keeps the size of the files if it is the same for
+        all and at most 128, and else takes their median side, at most 128.
     percentiles : (low, high)
-        Of each image's values, mapped to 0 and 255 where a file has more than 8 bits.
+        Percentiles of each image's values that are mapped to 0 and 255, for files with more than 8
+        bits.
     on_error : 'raise' or 'skip'
-        What an unreadable file does.
+        Whether an unreadable file is an error or is left out.
     max_pixels : int
-        An image of more pixels, or of more than 8 bytes for each of them when decoded, is
-        unreadable: a file of a few kilobytes can announce any number.
+        An image with more pixels, or that takes more than ``8 * max_pixels`` bytes when decoded, is
+        unreadable. This protects the memory: the header of a small file can state any size.
 
     Raises
     ------
     UserError
         A value is not as above.
+
+    See Also
+    --------
+    benchmark.datasets.images.load.load_images : Reads files with these options.
+
+    Examples
+    --------
+    >>> Options(size=64).percentiles
+    (1, 99)
     """
 
     size: int | None = None
@@ -52,8 +62,8 @@ class Options:
             )
         if not _are_percentiles(self.percentiles):
             raise UserError(
-                f"percentiles: {self.percentiles} are not two rising numbers from 0 to 100, such "
-                "as [1, 99]"
+                f"percentiles: {self.percentiles} are not two increasing numbers from 0 to 100, "
+                "such as [1, 99]"
             )
 
 

@@ -1,4 +1,4 @@
-"""The eight orientations of EXIF and TIFF."""
+"""Rotate images according to the eight orientations of EXIF and TIFF."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 
 def known_orientation(value: object) -> int:
-    """Return an orientation from 1 to 8; anything else is 1 (upright).
+    """Return the orientation if it is 1 to 8, else 1 (upright).
 
     Examples
     --------
@@ -17,12 +17,12 @@ def known_orientation(value: object) -> int:
 
 
 def upright_size(height: int, width: int, orientation: int) -> tuple[int, int]:
-    """Return (height, width) after `turn_upright`."""
+    """Return the (height, width) that `turn_upright` gives."""
     return (width, height) if orientation >= 5 else (height, width)
 
 
 def turn_upright(pixels: NDArray, orientation: int) -> NDArray:
-    """Turn and mirror stored pixels (h, w, ...) so that they stand upright.
+    """Rotate and mirror stored pixels, (h, w, ...), so that they are upright.
 
     Examples
     --------

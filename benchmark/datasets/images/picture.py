@@ -1,4 +1,4 @@
-"""One image file as 8-bit gray or RGB pixels, with what was done to it on the way."""
+"""Decode one image file to 8-bit gray or RGB pixels, with a record of the conversions."""
 
 from __future__ import annotations
 
@@ -17,30 +17,34 @@ from benchmark.datasets.images.memory import MemoryBudget
 
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})
 SUFFIXES = raster.SUFFIXES | DICOM_SUFFIXES
-COPIES = 3  # of the decoded values that exist at a time, at most
+COPIES = 3  # copies of the decoded values that exist at the same time, at most
 MEMORY = MemoryBudget(2**30)
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded image.
+    """A decoded image file.
 
     Parameters
     ----------
-    pixels : (h, w, c) uint8
-        c is 1 where the channels are equal, else 3 (RGB).
+    pixels : (h, w, c) uint8 array
+        c is 1 if all channels are equal, else 3 (RGB).
     size : (height, width)
-        As the file has it.
-    windowed, stretched, inverted : bool
-        Shown through a VOI window or LUT; brought to 8 bits by percentiles; low values were white.
+        Size in the file, in pixels.
+    windowed : bool
+        Whether a VOI window or lookup table was applied.
+    stretched : bool
+        Whether values were mapped to 8 bits by their percentiles.
+    inverted : bool
+        Whether low values are white in the file.
     n_not_finite : int
-        Values that were NaN or infinite.
+        Number of NaN and infinite values.
     patient : str or None
-        PatientID of a DICOM file, "" where it has none; None for other kinds.
+        PatientID of a DICOM file, "" if it has none; None for other types of files.
     n_padding : int
-        Pixels outside the image (see `Decoded`), which became 0.
+        Number of pixels outside the image (see `Decoded`), which became 0.
     remark : str
-        An assumption that the reader had to make.
+        An assumption that the decoder made.
     """
 
     pixels: NDArray[np.uint8]
@@ -55,7 +59,7 @@ class Picture:
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether the suffix is one of DICOM's."""
+    """Whether the suffix is that of a DICOM file."""
     return path.suffix.lower() in DICOM_SUFFIXES
 
 
@@ -65,7 +69,7 @@ def read_image_size(path: Path) -> tuple[int, int]:
     Raises
     ------
     Exception
-        As `read_picture`.
+        As in `read_picture`.
     """
     with _translate_decoder_errors():
         return _read_image_header(path).size
@@ -74,16 +78,27 @@ def read_image_size(path: Path) -> tuple[int, int]:
 def read_picture(
     path: Path, percentiles: tuple[float, float] = (1, 99), max_pixels: int = MAX_PIXELS
 ) -> Picture:
-    """Decode a file and bring it to 8 bits.
+    """Decode a file and convert it to 8 bits.
 
-    Large files wait for one another: what is decoded at the same time stays below 1 GB, or is one
-    file.
+    Threads that decode large files wait for each other: the images decoded at the same time take at
+    most 1 GB, unless a single image takes more.
+
+    Parameters
+    ----------
+    path : Path
+    percentiles : (low, high)
+        Percentiles that are mapped to 0 and 255 if the file has more than 8 bits.
+    max_pixels : int
+        See `benchmark.datasets.images.options.Options`.
+
+    Returns
+    -------
+    Picture
 
     Raises
     ------
     Exception
-        Any error of a decoder: the file is damaged or of another kind, or has more than max_pixels
-        pixels.
+        Any error of a decoder: the file is corrupted, of another type or too large.
     """
     with _translate_decoder_errors():
         header = _read_image_header(path)
@@ -102,28 +117,28 @@ def read_picture(
         inverted=image.inverted,
         n_not_finite=n_not_finite + image.n_not_finite,
         patient=image.patient,
-        n_padding=0
-        if image.padding is None
-        else int(np.count_nonzero(image.padding)) - image.n_not_finite,
+        n_padding=_count_padding(image),
         remark=image.remark,
     )
 
 
+def _count_padding(image: Decoded) -> int:
+    if image.padding is None:
+        return 0
+    return int(np.count_nonzero(image.padding)) - image.n_not_finite
+
+
 @contextmanager
 def _translate_decoder_errors() -> Iterator[None]:
-    """Say that a file is damaged where a decoder says nothing to its user."""
+    """Raise internal errors of decoders as a ValueError with a message for users."""
     try:
         yield
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        MemoryError,
-    ):  # SyntaxError: Pillow's, of a broken file
+    # Pillow raises SyntaxError for a corrupted file
+    except (OSError, ValueError, SyntaxError, MemoryError):
         raise
-    except Exception as error:  # whatever else decoders raise on bytes that they do not expect
+    except Exception as error:  # decoders raise errors of many types on unexpected bytes
         raise ValueError(
-            f"damaged, or of an unknown kind ({type(error).__name__}: {error})"
+            f"corrupted or of an unknown type ({type(error).__name__}: {error})"
         ) from error
 
 
@@ -144,7 +159,7 @@ def _decode_values(path: Path) -> Decoded:
 
 
 def _normalize_channels(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Give every image a channel axis, of length 1 where all channels are equal."""
+    """Give every image a channel axis, of length 1 if all channels are equal."""
     if pixels.ndim == 2:
         return pixels[..., np.newaxis]
     red, green, blue = np.moveaxis(pixels, -1, 0)

@@ -19,21 +19,21 @@ from benchmark.datasets.images.decoded import Decoded, Header
 from benchmark.datasets.images.orientation import known_orientation, turn_upright, upright_size
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
-# opened by class: Image.open has a limit of its own, which is one for the whole process
+# the classes are called directly, as Image.open has a limit of pixels for the whole process
 OPENERS = {b"\x89PNG\r\n\x1a\n": PngImageFile, b"\xff\xd8\xff": JpegImageFile, b"BM": BmpImageFile}
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 EXIF_ORIENTATION = 274
-RLE4 = 2  # compression of a BMP, of which Pillow shifts runs of an odd number
+RLE4 = 2  # compression of a BMP, in which Pillow shifts runs of odd length
 MOST_EXIF = 2**20  # bytes
 
 
 def read_raster_header(path: Path) -> Header:
-    """Read size and memory from the header.
+    """Read the size and the memory of an image from the header of its file.
 
     Raises
     ------
     Exception
-        As `read_raster`.
+        As in `read_raster`.
     """
     with path.open("rb") as file:
         if _is_tiff(file):
@@ -47,15 +47,16 @@ def read_raster_header(path: Path) -> Header:
 
 
 def read_raster(path: Path) -> Decoded:
-    """Decode a file completely: one that is cut off raises.
+    """Decode a file completely; a truncated one raises an error.
 
-    A JPEG that is damaged inside, or cut off and closed again by its end mark, is beyond this: no
-    decoder that is used here passes on what libjpeg warns of, and the missing blocks are gray.
+    A JPEG with corrupted data, or one that is truncated but has an end marker, is not detected:
+    libjpeg only warns, the decoders used here do not report its warnings, and the missing blocks
+    are gray.
 
     Raises
     ------
     ValueError, OSError, or an error of a decoder
-        The file is damaged, holds several pictures, or is of another kind.
+        The file is corrupted, holds several images, or is of another type.
     """
     with path.open("rb") as file:
         if _is_tiff(file):
@@ -71,7 +72,7 @@ def read_raster(path: Path) -> Decoded:
     if _is_16_bit_png(image, data):
         return Decoded(turn_upright(_decode_16_bits(data), orientation))
     if image.info.get("compression") == RLE4 and isinstance(image, BmpImageFile):
-        raise ValueError("a BMP with the compression RLE4 is not read; write it as PNG")
+        raise ValueError("a BMP with RLE4 compression is not supported; save it as PNG")
     data.seek(0)
     return Decoded(turn_upright(_decode_pixels(_open_image(data), data), orientation))
 
@@ -83,16 +84,16 @@ def _is_tiff(file: BinaryIO) -> bool:
 
 
 def _open_image(file: BinaryIO) -> ImageFile:
-    """Open by the first bytes, whatever the suffix."""
+    """Open a file as the type that its first bytes indicate, whatever its suffix."""
     magic = file.read(8)
     file.seek(0)
     for start, opener in OPENERS.items():
         if magic.startswith(start):
             try:
                 return opener(file)
-            except Exception:  # whatever Pillow makes of a header that it does not expect
+            except Exception:  # Pillow raises errors of many types on an unexpected header
                 raise ValueError(
-                    "damaged, cut off, or of a kind that is not read: the header makes no sense"
+                    "corrupted, truncated or of an unsupported type: the header cannot be read"
                 ) from None
     raise ValueError("not a PNG, JPEG, TIFF or BMP file" if magic else "the file is empty")
 
@@ -103,16 +104,15 @@ def _read_orientation(image: ImageFile, file: BinaryIO) -> int:
         return known_orientation(image.getexif().get(EXIF_ORIENTATION))
     try:
         exif = Image.Exif()
-        exif.load(
-            _read_png_chunk(file, b"eXIf")
-        )  # Pillow would decode the image first: it may come after the pixels
+        # EXIF may come after the pixels, and Pillow would decode the image first
+        exif.load(_read_png_chunk(file, b"eXIf"))
         return known_orientation((exif or Image.Image.getexif(image)).get(EXIF_ORIENTATION))
-    except SyntaxError:  # no EXIF: as of a JPEG, the pixels are whole
+    except SyntaxError:  # unreadable EXIF is ignored as in a JPEG: the pixels are intact
         return known_orientation(None)
 
 
 def _read_png_chunk(file: BinaryIO, wanted: bytes) -> bytes:
-    """Return the content of the first chunk of a kind, b"" if there is none."""
+    """Return the content of the first chunk of a type, b"" if there is none."""
     file.seek(8)
     while len(head := file.read(8)) == 8:
         length, kind = struct.unpack(">I4s", head)
@@ -123,7 +123,7 @@ def _read_png_chunk(file: BinaryIO, wanted: bytes) -> bytes:
 
 
 def _is_16_bit_png(image: ImageFile, file: BinaryIO) -> bool:
-    """Whether samples have 16 bits, of which Pillow would cut off 8 where there is more than one channel."""
+    """Whether samples have 16 bits, which Pillow reduces to 8 if there are several channels."""
     if not isinstance(image, PngImageFile):
         return False
     file.seek(24)
@@ -134,7 +134,7 @@ def _decode_16_bits(data: BytesIO) -> NDArray[np.uint16]:
     import imagecodecs
 
     data.seek(0)
-    PngImageFile(data).load()  # checks every byte, which libpng does not
+    PngImageFile(data).load()  # detects corrupted data that libpng ignores
     pixels = imagecodecs.png_decode(data.getvalue())
     if pixels.ndim == 2:
         return pixels
@@ -156,7 +156,10 @@ def _decode_pixels(image: ImageFile, data: BytesIO) -> NDArray[np.uint8]:
 
 
 def _ends_black(image: ImageFile) -> bool:
-    """Whether the last row, or part of an interlaced image, may never have been written: Pillow leaves it 0."""
+    """Whether rows may be missing from the file, which Pillow leaves 0.
+
+    That is the case if the last row is black, or the image is interlaced.
+    """
     last = image.crop((0, image.height - 1, image.width, image.height))
     return bool(image.info.get("interlace")) or not np.asarray(last).any()
 
@@ -167,7 +170,7 @@ def _refuse_missing_rows(data: BytesIO) -> None:
     try:
         imagecodecs.png_decode(data.getvalue())
     except Exception:  # libpng's
-        raise ValueError("damaged: the PNG has fewer rows than its header says") from None
+        raise ValueError("corrupted: the PNG has fewer rows than its header states") from None
 
 
 def _refuse_short_palette(image: ImageFile) -> None:
@@ -177,4 +180,4 @@ def _refuse_short_palette(image: ImageFile) -> None:
     n_colours = len(palette.palette) // len(palette.mode) if palette is not None else 0
     used = int(np.asarray(image.getchannel(0)).max())
     if used >= n_colours:
-        raise ValueError(f"damaged: colour {used} of a palette of {n_colours}")
+        raise ValueError(f"corrupted: colour {used} of a palette of {n_colours}")

@@ -1,4 +1,4 @@
-"""Decode one TIFF file at its full depth; tifffile reads the structure, imagecodecs the compressed parts."""
+"""Decode one TIFF file at full depth, with tifffile for its tags and imagecodecs for its data."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from benchmark.datasets.images.decoded import Decoded, Header
 from benchmark.datasets.images.orientation import known_orientation, turn_upright, upright_size
 from benchmark.datasets.images.tiff_colours import PHOTOMETRICS, YCBCR, to_gray_or_rgb
 
-# what tifffile warns of is either refused here or harmless, and would stand around the one line of
-# an error
+# what tifffile warns about is refused here or harmless, and would clutter the one line of an error
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
 JPEG = 7
@@ -40,25 +39,19 @@ COMPRESSIONS = {
 }
 SEPARATE = 2  # PlanarConfiguration
 COMPRESSION, PHOTOMETRIC, ORIENTATION = 259, 262, 274
-PREDICTED = (
-    5,
-    8,
-    32946,
-    34925,
-    50000,
-)  # compressions whose data a predictor prepares; others ignore its tag
+PREDICTED = (5, 8, 32946, 34925, 50000)  # compressions with a predictor; others ignore its tag
 SUB_IFDS, NO_DATA = 330, 42113
 UNSIGNED, SIGNED, FLOAT, UNDEFINED = 1, 2, 3, 4  # SampleFormat
-STACKS = ("stk", "lsm", "mdgel", "eer", "ndpi")  # their pixels mean more than the tags say
+STACKS = ("stk", "lsm", "mdgel", "eer", "ndpi")  # formats not fully described by TIFF tags
 
 
 def read_tiff_header(path: Path) -> Header:
-    """Read size and memory from the tags.
+    """Read the size and the memory of an image from the tags of its file.
 
     Raises
     ------
     Exception
-        As `read_tiff`.
+        As in `read_tiff`.
     """
     with _open_single_page(path) as page:
         size = upright_size(page.imagelength, page.imagewidth, _read_orientation(page))
@@ -69,18 +62,17 @@ def read_tiff_header(path: Path) -> Header:
 
 
 def read_tiff(path: Path) -> Decoded:
-    """Decode a file of one image.
+    """Decode a file with a single image.
 
     Raises
     ------
     ValueError, or an error of tifffile or imagecodecs
-        The file is damaged, truncated, holds several images, or is of a type whose values would be
-        a guess.
+        The file is corrupted or truncated, holds several images, or has values of ambiguous
+        meaning.
     """
     with _open_single_page(path) as page:
-        values = page.asarray(
-            squeeze=False, maxworkers=1
-        )  # separate planes, depth, height, width, samples
+        # axes: separate planes, depth, height, width, samples
+        values = page.asarray(squeeze=False, maxworkers=1)
         values = np.moveaxis(values[:, 0], 0, -2).reshape(page.imagelength, page.imagewidth, -1)
         image = to_gray_or_rgb(page, values)
         padding = _find_no_data(page, values)
@@ -98,8 +90,8 @@ def _open_single_page(path: Path) -> Iterator[TiffPage]:
             page = _read_single_page(file)
         except (ValueError, OSError, MemoryError, TiffFileError):
             raise
-        except Exception:  # whatever tifffile makes of tags that it does not expect
-            raise ValueError("damaged: the tags of the TIFF cannot be read") from None
+        except Exception:  # tifffile raises errors of many types on unexpected tags
+            raise ValueError("corrupted: the tags of the TIFF cannot be read") from None
         yield page
 
 
@@ -117,7 +109,7 @@ def _count_images(file: TiffFile) -> int:
     n_pages = len(file.pages)
     if n_pages > 1:
         return n_pages
-    if file.is_imagej:  # one directory may stand for a whole stack
+    if file.is_imagej:  # a single directory may describe a whole stack
         return _count_imagej_images(file.imagej_metadata or {})
     return _count_appended_images(file, file.pages.first)
 
@@ -126,60 +118,53 @@ def _count_imagej_images(description: dict[str, Any]) -> int:
     counts = {name: description.get(name, 1) for name in ("images", "slices", "frames")}
     for name, count in counts.items():
         if not isinstance(count, int):
-            raise ValueError(f"damaged: the description of ImageJ has no number of {name}")
+            raise ValueError(f"corrupted: the ImageJ description has no number of {name}")
     return max(counts["images"], counts["slices"] * counts["frames"])
 
 
 def _count_appended_images(file: TiffFile, page: TiffPage) -> int:
-    """Count the images that tifffile wrote one behind the other under one directory (`truncate=True`)."""
+    """Count images under a single directory, as tifffile writes them with `truncate=True`."""
     try:
-        shape = (
-            file.shaped_metadata[0]["shape"]
-            if file.is_shaped and file.shaped_metadata
-            else page.shape
-        )
+        metadata = file.shaped_metadata if file.is_shaped else None
+        shape = metadata[0]["shape"] if metadata else page.shape
         n_images = math.prod(shape) // max(1, math.prod(page.shape))
-    except Exception:  # a description of another kind
+    except Exception:  # the description has another format
         return 1
-    is_there = (
-        page.is_contiguous and page.dataoffsets[0] + n_images * page.nbytes <= file.filehandle.size
-    )
-    return (
-        n_images if is_there else 1
-    )  # otherwise the image was changed, and its description was not
+    end = page.dataoffsets[0] + n_images * page.nbytes if page.is_contiguous else math.inf
+    # if the images are not in the file, it was edited without updating the description
+    return n_images if end <= file.filehandle.size else 1
 
 
 def _refuse_unknown_type(file: TiffFile, page: TiffPage) -> None:
     for name in STACKS:
         if getattr(file, f"is_{name}"):
-            raise ValueError(f"a TIFF of the kind {name.upper()}; export the image as a plain TIFF")
+            raise ValueError(f"a TIFF in {name.upper()} format; export the image as a plain TIFF")
     if min(page.imagelength, page.imagewidth) < 1:
         raise ValueError(f"{page.imagelength}x{page.imagewidth}: the image is empty")
     if page.is_reduced and SUB_IFDS in page.tags:
         raise ValueError(
-            "a reduced copy of an image that is elsewhere in the file (SubIFDs); export it as a "
-            "plain TIFF"
+            "a reduced copy of an image elsewhere in the file (SubIFDs); export it as a plain TIFF"
         )
     if page.imagedepth > 1:
         raise ValueError(f"a TIFF of {page.imagedepth} slices; one image per file")
     compression = page.tags.valueof(COMPRESSION, 1)
     if compression not in COMPRESSIONS:
         raise ValueError(
-            f"TIFF compression {int(compression)} is not read; write it as LZW or Deflate"
+            f"TIFF compression {int(compression)} is not supported; save it with LZW or Deflate"
         )
     if page.predictor != 1 and compression not in PREDICTED:
         raise ValueError(
             f"TIFF data with a predictor and the compression {COMPRESSIONS[compression]}, which "
-            "has none"
+            "does not use one"
         )
     photometric = page.tags.valueof(PHOTOMETRIC)
     if photometric is None:
         raise ValueError(
-            "a TIFF without PhotometricInterpretation: black and white cannot be told apart"
+            "a TIFF without PhotometricInterpretation: it is unknown whether 0 is black or white"
         )
     if photometric not in PHOTOMETRICS or (photometric == YCBCR and compression != JPEG):
         raise ValueError(
-            f"TIFF colours of the kind {_photometric_name(photometric)} are not read; write it as gray or "
+            f"TIFF colours {_photometric_name(photometric)} are not supported; save it as gray or "
             "RGB"
         )
     _read_sample_dtype(page)
@@ -191,30 +176,29 @@ def _photometric_name(photometric: object) -> str:
 
 def _read_sample_dtype(page: TiffPage) -> np.dtype:
     if not isinstance(page.bitspersample, int):
-        raise ValueError(f"TIFF channels of unequal depth: {page.bitspersample} bits")
+        raise ValueError(f"TIFF channels with different depths: {page.bitspersample} bits")
     is_known = page.sampleformat in (UNSIGNED, SIGNED, FLOAT, UNDEFINED)
-    is_guess = page.sampleformat == UNDEFINED and page.bitspersample >= 32  # integers, or floats
-    is_misread = (
-        page.sampleformat != FLOAT and page.bitspersample == 24
-    )  # in the byte order of the file, or packed
-    if page.dtype is None or not is_known or is_guess or is_misread:
+    is_ambiguous = page.sampleformat == UNDEFINED and page.bitspersample >= 32  # integer or float
+    # integers of 24 bits are stored in the byte order of the file, or packed
+    is_misread = page.sampleformat != FLOAT and page.bitspersample == 24
+    if page.dtype is None or not is_known or is_ambiguous or is_misread:
         raise ValueError(
             f"TIFF samples of {page.bitspersample} bits and SampleFormat {page.sampleformat} are "
-            "not read"
+            "not supported"
         )
     return page.dtype
 
 
 def _refuse_missing_data(file: TiffFile, page: TiffPage) -> None:
-    """Refuse what tifffile would fill up: parts that were never written, or are cut off."""
+    """Refuse missing and truncated strips or tiles, which tifffile would fill with zeros."""
     end = file.filehandle.size
     expected = math.prod(page.chunked)
-    parts = list(zip(page.dataoffsets, page.databytecounts, strict=False))
+    segments = list(zip(page.dataoffsets, page.databytecounts, strict=False))
     if min(len(page.dataoffsets), len(page.databytecounts)) != expected and not page.is_contiguous:
-        raise ValueError(f"damaged: {len(parts)} of {expected} strips or tiles")
-    for offset, count in parts:
+        raise ValueError(f"corrupted: {len(segments)} of {expected} strips or tiles")
+    for offset, count in segments:
         if offset <= 0 or count <= 0:
-            raise ValueError("damaged or sparse: a strip or tile is missing")
+            raise ValueError("corrupted or sparse: a strip or tile is missing")
         if offset + count > end:
             raise ValueError("truncated: the file ends before its pixels do")
         if page.compression == JPEG:
@@ -223,21 +207,21 @@ def _refuse_missing_data(file: TiffFile, page: TiffPage) -> None:
     n_bytes = sum(page.databytecounts)
     if page.compression == 1 and n_bytes < (needed := _count_uncompressed_bytes(page)):
         raise ValueError(
-            f"truncated: its strips or tiles have {n_bytes:,} bytes, the image needs {needed:,}"
+            f"truncated: its strips or tiles have {n_bytes:,} bytes, but the image needs {needed:,}"
         )
     if page.is_contiguous and page.dataoffsets[0] + page.nbytes > end:
         raise ValueError("truncated: the file ends before its pixels do")
 
 
 def _count_uncompressed_bytes(page: TiffPage) -> int:
-    """Count the bytes of an image that is not compressed, each row filled up to whole bytes."""
+    """Count the bytes of an uncompressed image, with each row padded to whole bytes."""
     planes = page.samplesperpixel if page.planarconfig == SEPARATE else 1
     bits = page.imagewidth * page.bitspersample * (page.samplesperpixel // planes)
     return planes * page.imagelength * -(-bits // 8)
 
 
 def _find_no_data(page: TiffPage, values: NDArray) -> NDArray[np.bool_] | None:
-    """Find the pixels that GDAL_NODATA says are none: those whose samples all have its value."""
+    """Find the pixels outside the image: all of their samples have the value of GDAL_NODATA."""
     text = str(page.tags.valueof(NO_DATA, "")).strip("\0 ")
     if not text:
         return None
@@ -245,9 +229,9 @@ def _find_no_data(page: TiffPage, values: NDArray) -> NDArray[np.bool_] | None:
         no_data = float(text)
     except ValueError:
         raise ValueError(f"GDAL_NODATA is {text:.40}, not a number") from None
-    # as the samples have it: -3.4e38 is written with fewer digits than a 32-bit float has
-    wanted = values.dtype.type(no_data) if values.dtype.kind == "f" else no_data
-    missing = (values == wanted).all(axis=-1)
+    # in the type of the samples: -3.4e38 is written with fewer digits than a 32-bit float has
+    marker = values.dtype.type(no_data) if values.dtype.kind == "f" else no_data
+    missing = (values == marker).all(axis=-1)
     return missing if missing.any() else None
 
 
@@ -259,11 +243,11 @@ def _refuse_larger_jpeg(page: TiffPage, data: bytes) -> None:
         width, height = JpegImageFile(BytesIO(data)).size
     except SyntaxError:
         raise ValueError(
-            "JPEG in a TIFF: damaged, or not 8 bits of gray, RGB, RGB with alpha or CMYK"
+            "JPEG in a TIFF: corrupted, or not 8-bit gray, RGB, RGB with alpha or CMYK"
         ) from None
     if height > rows or width > columns:
         raise ValueError(
-            f"damaged: a JPEG of {height}x{width} in a strip or tile of {rows}x{columns}"
+            f"corrupted: a JPEG of {height}x{width} in a strip or tile of {rows}x{columns}"
         )
 
 

@@ -1,4 +1,4 @@
-"""What the samples of a TIFF mean: gray or RGB at full depth, alpha dropped."""
+"""Convert the samples of a TIFF to gray or RGB at full depth, without alpha."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ INK_SET, EXTRA_SAMPLES = 332, 338
 
 
 def to_gray_or_rgb(page: TiffPage, values: NDArray) -> Decoded:
-    """Interpret samples.
+    """Convert samples to gray or RGB.
 
     Parameters
     ----------
@@ -29,18 +29,18 @@ def to_gray_or_rgb(page: TiffPage, values: NDArray) -> Decoded:
     Returns
     -------
     Decoded
-        As stored, not yet upright.
+        In the stored orientation, not yet upright.
 
     Raises
     ------
     ValueError
-        The number of samples does not fit the colours, or their meaning would be a guess.
+        The number of samples does not fit the colours, or their meaning is ambiguous.
     """
     extra = _extra_samples(page)
     n_colours = values.shape[2] - len(extra)
     photometric = page.photometric
     if PREMULTIPLIED in extra and photometric in (PALETTE, CMYK):
-        raise ValueError("a palette or CMYK TIFF with premultiplied alpha; write it without alpha")
+        raise ValueError("a palette or CMYK TIFF with premultiplied alpha; save it without alpha")
     if photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO):
         image = _interpret_gray(page, values, extra)
     elif photometric == PALETTE:
@@ -64,7 +64,7 @@ def _extra_samples(page: TiffPage) -> tuple[int, ...]:
     extra = page.tags.valueof(EXTRA_SAMPLES, ())
     extra = tuple(extra) if isinstance(extra, tuple) else (extra,)
     if not extra and page.photometric == RGB and page.samplesperpixel == 4:
-        return (ALPHA,)  # some writers leave the tag out
+        return (ALPHA,)  # some writers omit the tag
     return tuple(int(kind) for kind in extra)
 
 
@@ -74,7 +74,7 @@ def _expect_samples(what: str, n_colours: int, expected: int) -> None:
 
 
 def _interpret_gray(page: TiffPage, values: NDArray, extra: tuple[int, ...]) -> Decoded:
-    """One sample besides alpha is gray; three that BlackIsZero are taken as red, green and blue."""
+    """Interpret one sample besides alpha as gray, and three of BlackIsZero as RGB."""
     n_bands = values.shape[2] - sum(kind in (PREMULTIPLIED, ALPHA) for kind in extra)
     inverted = page.photometric == WHITE_IS_ZERO
     if n_bands == 1 and len(extra) == values.shape[2] - 1:
@@ -84,14 +84,14 @@ def _interpret_gray(page: TiffPage, values: NDArray, extra: tuple[int, ...]) -> 
         rgb = _to_full_range(page, _remove_alpha(page, values, extra, 3))
         return Decoded(rgb, remark="three samples of BlackIsZero taken as red, green and blue")
     raise ValueError(
-        f"a gray TIFF of {n_bands} channels whose colours are not stated; write it as gray or RGB"
+        f"a gray TIFF of {n_bands} channels whose colours are not stated; save it as gray or RGB"
     )
 
 
 def _remove_alpha(
     page: TiffPage, values: NDArray, extra: tuple[int, ...], n_colours: int
 ) -> NDArray:
-    """Drop what is beside the colours; colours that were multiplied by alpha are divided by it."""
+    """Remove extra samples, and divide colours by alpha if they are premultiplied."""
     colours = values[..., :n_colours]
     if PREMULTIPLIED not in extra:
         return colours
@@ -101,7 +101,7 @@ def _remove_alpha(
         return colours
     if page.photometric == WHITE_IS_ZERO or values.dtype.kind == "i":
         raise ValueError(
-            "a TIFF with premultiplied alpha in which 0 is not black; write it without alpha"
+            "a TIFF with premultiplied alpha in which 0 is not black; save it without alpha"
         )
     alpha = np.where(alpha == 0, full, alpha)[..., np.newaxis].astype(np.float64)
     divided = np.minimum(colours * (full / alpha), full)
@@ -115,7 +115,7 @@ def _full_value(page: TiffPage) -> float:
 
 
 def _to_full_range(page: TiffPage, values: NDArray) -> NDArray:
-    """Unsigned samples of fewer than 8 bits become uint8 of the full range; half floats become single."""
+    """Stretch unsigned samples of fewer than 8 bits to uint8; convert half to single floats."""
     if values.dtype.kind in "bu" and page.bitspersample < 8:
         return stretch_intensity(values.astype(np.uint8), 0, _full_value(page))
     return values.astype(np.float32) if values.dtype == np.float16 else values
@@ -124,20 +124,22 @@ def _to_full_range(page: TiffPage, values: NDArray) -> NDArray:
 def _apply_palette(page: TiffPage, indices: NDArray) -> NDArray[np.uint8]:
     colormap = page.colormap
     if indices.dtype.kind not in "bu" or page.bitspersample > 16:
-        raise ValueError("a palette TIFF whose samples are no unsigned integers of at most 16 bits")
+        raise ValueError(
+            "a palette TIFF whose samples are not unsigned integers of at most 16 bits"
+        )
     if colormap is None:
         raise ValueError("a palette TIFF without a palette")
     if indices.max() >= colormap.shape[1]:
-        raise ValueError(f"damaged: colour {indices.max()} of a palette of {colormap.shape[1]}")
-    # as libtiff: some writers store 8 bits in the palette's 16
+        raise ValueError(f"corrupted: colour {indices.max()} of a palette of {colormap.shape[1]}")
+    # as in libtiff, because some writers store 8 bits in the 16 of the palette
     eight = colormap >> 8 if colormap.max() > 255 else colormap
     return np.moveaxis(eight.astype(np.uint8)[:, indices.astype(np.intp)], 0, -1)
 
 
 def _cmyk_to_rgb(page: TiffPage, inks: NDArray) -> NDArray[np.uint8]:
     if page.tags.valueof(INK_SET, 1) != 1 or inks.dtype not in (np.uint8, np.uint16):
-        raise ValueError("a TIFF of inks other than CMYK of 8 or 16 bits; write it as RGB")
+        raise ValueError("a TIFF with inks other than CMYK of 8 or 16 bits; save it as RGB")
     if page.bitspersample not in (8, 16):
-        raise ValueError(f"a CMYK TIFF of {page.bitspersample} bits; write it as RGB")
+        raise ValueError(f"a CMYK TIFF of {page.bitspersample} bits; save it as RGB")
     eight = inks if inks.dtype == np.uint8 else (inks >> 8).astype(np.uint8)
     return np.asarray(Image.fromarray(np.ascontiguousarray(eight), "CMYK").convert("RGB"))
