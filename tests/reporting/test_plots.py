@@ -98,7 +98,7 @@ def test_every_plot_is_a_png_and_an_svg_with_its_caption(drawn):
 
 
 def test_what_cannot_be_drawn_is_said_with_the_reason(drawn):
-    assert any(line.startswith("no critical_difference: 1 data set, and") for line in drawn[1])
+    assert any(line.startswith("no critical_difference: 1 data set; ") for line in drawn[1])
 
 
 def test_a_curve_needs_two_ratios_of_one_profile(results):
@@ -107,7 +107,7 @@ def test_a_curve_needs_two_ratios_of_one_profile(results):
         {"step(ratio=10)": "none", "step(ratio=100)": "long_tail(ratio=4)"}
     )
     (found,) = REGISTRY["imbalance"](Results(rows, results.folder), "f1")
-    assert found.reason.startswith("a curve needs two ratios of one profile (none has no ratio)")
+    assert found.reason.startswith("a curve requires two ratios of one profile (none has no ratio)")
 
 
 def test_captions_say_of_which_rows_a_plot_is(drawn):
@@ -123,7 +123,7 @@ def test_configurations_without_all_their_cells_are_left_out_and_named(drawn, fo
     rows = load_results(folder)
     assert set(rows.loc[rows["status"] != "ok", "strategy"]) == {"smote(k_neighbors=1)"}
     assert any(
-        "not all of their cells are done: of smote(k_neighbors=1) / nearest_centroid" in line
+        "not all of their cells are completed: smote(k_neighbors=1) / nearest_centroid" in line
         for line in said
     )
     assert "smote" not in (out / "recall-digits.svg").read_text()

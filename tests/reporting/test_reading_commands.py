@@ -115,9 +115,9 @@ def test_the_recall_map_and_its_caption_agree(folder, drawn):
     }
     lowest, highest = f"{min(means.values()):.3f}", f"{max(means.values()):.3f}"
     if lowest == highest:
-        assert f"The least value of each row is {lowest}." in caption
+        assert f"The lowest recall of each row is {lowest}." in caption
         return
-    assert f"The least value of a row is {highest} at best" in caption
+    assert f"The lowest recall of a row is at best {highest}" in caption
 
 
 def test_plan_and_list_answer():

@@ -1,4 +1,4 @@
-"""Plots of a results folder: functions of its rows and stored predictions, each with a caption computed from them."""
+"""Plots of a results folder, each with a caption, computed from its rows and predictions."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from benchmark.scoring.averages import describe_incomplete_folds, rows_for_group
 from benchmark.scoring.metrics import METRICS
 from benchmark.utils.files import write_text
 from benchmark.utils.status import Status
+from benchmark.utils.text import format_count
 
 REGISTRY: MappingProxyType[str, Callable[[Results, str], Iterator[Plot | Missing]]] = (
     MappingProxyType(
@@ -47,50 +48,55 @@ REGISTRY: MappingProxyType[str, Callable[[Results, str], Iterator[Plot | Missing
 def draw_plots(
     folder: str | Path, metric: str = "f1", out: Path | None = None
 ) -> Iterator[Path | str]:
-    """Draw everything that the rows of a results folder allow, as PNG and SVG, and write ``captions.md`` beside them.
+    """Draw all plots that the rows of a results folder allow, as PNG and SVG files.
+
+    The captions are written to ``captions.md`` in the same folder.
 
     Parameters
     ----------
     folder : str or Path
-        What ``run`` wrote to.
+        Results folder, as written by ``run``.
     metric : str
-        On the vertical axis, and what configurations are ranked by.
+        Metric on the vertical axis, by which configurations are also ranked.
     out : Path, optional
-        Default: ``plots`` in the results folder.
+        Folder for the files; ``plots`` in the results folder by default.
 
     Yields
     ------
     Path or str
-        The PNG of each plot once it is written; for what cannot be drawn, the reason.
+        The PNG file of each plot after it is written; for a plot that cannot be drawn, the reason.
 
     Raises
     ------
     UserError
-        No such metric, no results, no cell that is done, or predictions that are missing.
+        The metric is unknown, there are no results, no configuration is complete, or predictions
+        are missing.
     """
     if metric not in METRICS:
         raise unknown_name_error("metric", metric, METRICS)
     planned = escape_row_labels(load_results(folder))
-    done = (
+    complete = (
         planned["status"]
         .eq(Status.OK)
         .groupby([planned[name] for name in (*COMPARABLE, *CONFIGURATION_AXES)], dropna=False)
         .transform("all")
     )
-    if not done.any():
+    if not complete.any():
         raise UserError(
-            f"no configuration in {folder} has all its cells done; go on with its study first"
+            f"no configuration in {folder} has all its cells completed; complete its study first"
         )
-    rows = planned[done].copy()
+    rows = planned[complete].copy()
     if metric in rows:
-        rows.loc[~rows.index.isin(rows_for_group_means(rows, metric, COMPARABLE).index), metric] = (
-            np.nan
-        )
+        counted = rows.index.isin(rows_for_group_means(rows, metric, COMPARABLE).index)
+        rows.loc[~counted, metric] = np.nan
     if metric not in rows or rows[metric].isna().all():
-        raise UserError(f"no row in {folder} has a value of {metric}; another: --metric accuracy")
+        raise UserError(
+            f"no row in {folder} has a value of {metric}; choose another metric, such as --metric "
+            "accuracy"
+        )
     return _write_plots(
         Results(rows, Path(folder)),
-        add_configuration_names(planned)[~done],
+        add_configuration_names(planned)[~complete],
         metric,
         out or ResultsFolder(folder).plots,
     )
@@ -101,32 +107,37 @@ def _write_plots(
 ) -> Iterator[Path | str]:
     captions = []
     for draw in REGISTRY.values():
-        for found in draw(results, metric):
-            if isinstance(found, Missing):
-                yield f"no {found.name}: {found.reason}"
+        for plot in draw(results, metric):
+            if isinstance(plot, Missing):
+                yield f"no {plot.name}: {plot.reason}"
                 continue
-            yield found.save(out)
+            yield plot.save(out)
             captions += [
-                f"## {found.name}",
-                f"![{found.name}]({found.name}.png)",
-                f"{found.title}.",
-                found.caption,
+                f"## {plot.name}",
+                f"![{plot.name}]({plot.name}.png)",
+                f"{plot.title}.",
+                plot.caption,
             ]
-    said = [_describe_incomplete_configurations(left_out)] if len(left_out) else []
+    remarks = [_describe_incomplete_configurations(left_out)] if len(left_out) else []
     if METRICS[metric].macro:
-        said += [
+        remarks += [
             f"{title}: {remark}."
             for title, group in group_comparable_rows(results.rows)
             for remark in describe_incomplete_folds(group)
         ]
-    captions += ["## Left out", *said] if said else []
-    yield from said
+    captions += ["## Left out", *remarks] if remarks else []
+    yield from remarks
     write_text(out / "captions.md", "\n\n".join(captions) + "\n")
 
 
 def _describe_incomplete_configurations(left_out: pd.DataFrame) -> str:
-    """Say which configurations lack cells: means over those that worked would flatter them."""
+    """Describe which configurations lack cells.
+
+    They are left out since means over the cells that succeeded would be too optimistic.
+    """
     n = left_out.groupby([*COMPARABLE, *CONFIGURATION_AXES], dropna=False, sort=False).ngroups
     names = ", ".join(dict.fromkeys(left_out["name"]))
-    left_out = "is 1 configuration" if n == 1 else f"are {n} configurations"
-    return f"Left out {left_out} of a data set or ratio, since not all of their cells are done: of {names}."
+    return (
+        f"{format_count(n, 'combination')} of configuration and condition left out, since not all "
+        f"of their cells are completed: {names}."
+    )

@@ -1,4 +1,4 @@
-"""Confusion matrices of the best configurations of a data set."""
+"""Confusion matrices of the best configurations of each data set."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from benchmark.reporting.plots.rows import (
 )
 from benchmark.scoring.fast_scores import confusion_matrix
 
-MOST = 25  # names that an axis has room for
-WRITTEN = 12  # classes up to which shares are written into the squares
+MAX_TICK_LABELS = 25  # class names that fit on an axis
+MAX_ANNOTATED = 12  # up to this number of classes, shares are written into the squares
 
 
 def draw_confusion_plots(results: Results, metric: str) -> Iterator[Plot | Missing]:
-    """One plot a data set, at most six configurations; counts of all folds and seeds together."""
+    """Yield one plot per data set, of at most six configurations, pooling folds and seeds."""
     for selected in select_best_configurations(results, "confusion", metric):
         if isinstance(selected, Missing):
             yield selected
@@ -40,15 +40,13 @@ def draw_confusion_plots(results: Results, metric: str) -> Iterator[Plot | Missi
 
 
 def draw_confusion_panels(selected: SelectedConfigurations) -> Plot:
-    """A panel for each of some configurations, three in a row."""
+    """Draw one panel per configuration, three in a row."""
     classes = selected.predictions[0][0].classes
     counts = [
-        np.sum(
-            [confusion_matrix(p.y_true, p.labels, len(classes)) for p in of_configuration], axis=0
-        )
-        for of_configuration in selected.predictions
+        np.sum([confusion_matrix(p.y_true, p.labels, len(classes)) for p in stored], axis=0)
+        for stored in selected.predictions
     ]
-    side = 1.6 + 0.28 * min(len(classes), WRITTEN) + 0.05 * min(16, max(map(len, classes)))
+    side = 1.6 + 0.28 * min(len(classes), MAX_ANNOTATED) + 0.05 * min(16, max(map(len, classes)))
     with create_panels(len(counts), side + 0.5, side + 0.6, columns=3) as (figure, axes):
         for ax, (name, _), table in zip(axes, selected.configurations, counts, strict=True):
             _draw_confusion_matrix(ax, name, table, classes, side)
@@ -69,7 +67,7 @@ def _draw_confusion_matrix(
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     ax.grid(visible=False)
     ax.set_title(wrap_name(name, width), loc="left", fontsize=8)
-    step = -(-len(classes) // MOST)
+    step = -(-len(classes) // MAX_TICK_LABELS)
     names = [shorten_name(cls, 16) for cls in classes[::step]]
     ax.set_xticks(
         range(0, len(classes), step),
@@ -81,7 +79,7 @@ def _draw_confusion_matrix(
     ax.set(xlabel="predicted", ylabel="true")
     ax.label_outer()
     for (row, column), share in np.ndenumerate(shares):
-        if len(classes) <= WRITTEN and share >= 0.005:
+        if len(classes) <= MAX_ANNOTATED and share >= 0.005:
             ax.text(
                 column,
                 row,
@@ -99,9 +97,11 @@ def _make_caption(
     name, cells = selected.configurations[0]
     wrong = counts * (1 - np.eye(len(counts), dtype=int))
     true, predicted = np.unravel_index(wrong.argmax(), wrong.shape)
-    return (
-        "Percent of each true class (a row sums to 100; below 0.5 is left out), counts of "
-        f"{describe_replicates(cells)} together. {selected.selection_note} "
-        f"Most frequent error of {name}: {classes[true]} taken for {classes[predicted]}, "
-        f"{wrong.max()} of {counts[true].sum()}."
-    )
+    sentences = [
+        "Predictions for the images of each true class, in percent, pooled over "
+        f"{describe_replicates(cells)}. Each row sums to 100; values below 0.5 are not shown.",
+        selected.selection_note,
+        f"Most frequent error of {name}: {wrong.max()} of {counts[true].sum()} images of class "
+        f"{classes[true]} are predicted as {classes[predicted]}.",
+    ]
+    return " ".join(sentence for sentence in sentences if sentence)

@@ -1,4 +1,4 @@
-"""A metric against what it costs to train and to predict, with the configurations that nothing cheaper equals."""
+"""Plots of a metric against the time to train and predict, with the Pareto front."""
 
 from __future__ import annotations
 
@@ -31,33 +31,38 @@ from benchmark.scoring.metrics import METRICS
 
 
 def draw_cost_plots(results: Results, metric: str) -> Iterator[Plot | Missing]:
-    """One plot a data set."""
+    """Yield one plot per data set."""
     for title, rows in results.most_imbalanced_groups():
         group = drop_baseline(rows)
         means = summarize_costs(group, metric) if len(group) else pd.DataFrame()
         if len(means) < 2:
-            yield Missing(
-                "cost", f"{title}: fewer than two configurations have a value of {metric}"
-            )
+            yield Missing("cost", f"{title}: fewer than 2 configurations have a value of {metric}")
             continue
         yield _draw_cost_plot(results, title, group, means, metric)
 
 
 def summarize_costs(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Mean metric and seconds of each configuration, and whether it is on the Pareto front: nothing cheaper is as good; the cheapest first."""
+    """Mean metric and seconds of each configuration, sorted by seconds.
+
+    Returns
+    -------
+    DataFrame
+        By name of the configuration: the metric, seconds, extractor, strategy, model, and front,
+        whether it is on the Pareto front: no faster configuration is at least as good.
+    """
     seconds = rows["resample_s"] + rows["fit_s"] + rows["predict_s"]
     configurations = (
         add_configuration_names(rows).assign(seconds=seconds).groupby("name", sort=False)
     )
-    found = (
+    means = (
         configurations[[metric, "seconds"]]
         .mean()
         .dropna()
         .join(configurations[CONFIGURATION_AXES].first())
         .sort_values("seconds", kind="stable")
     )
-    gain = found[metric] if METRICS[metric].greater_is_better else -found[metric]
-    return found.assign(front=gain > gain.cummax().shift(fill_value=-np.inf))
+    gain = means[metric] if METRICS[metric].greater_is_better else -means[metric]
+    return means.assign(front=gain > gain.cummax().shift(fill_value=-np.inf))
 
 
 def _draw_cost_plot(
@@ -75,7 +80,7 @@ def _draw_cost_plot(
         for k, (seconds, score) in enumerate(
             zip(front["seconds"], front[metric], strict=True), start=1
         ):
-            place = (-5, 6) if k % 2 else (5, -14)  # neighbours may be near each other
+            place = (-5, 6) if k % 2 else (5, -14)  # alternate, since neighbours may be close
             ax.annotate(
                 str(k),
                 (seconds, score),
@@ -96,16 +101,20 @@ def _draw_cost_plot(
         for k, (name, row) in enumerate(front.iterrows(), start=1)
     )
     caption = (
-        f"Means over {describe_replicates(rows)}, one thread, extraction not counted. The line is the "
-        f"Pareto front: of {len(means)} configurations the "
-        f"{len(front)} that nothing cheaper equals: {listed}."
+        f"Means over {describe_replicates(rows)}; times are for one thread, without the extraction "
+        f"of features. The line is the Pareto front: the {len(front)} of {len(means)} "
+        f"configurations for which no faster one is at least as good: {listed}."
     )
     name = make_file_stem("cost", results.file_label(str(rows["dataset"].iloc[0])), metric)
     return Plot(name, title, figure, caption)
 
 
 def _draw_configurations(ax: Axes, means: pd.DataFrame, metric: str) -> None:
-    """A point a configuration: colours are strategies and shapes pipelines where there are several of both, else both are either."""
+    """Draw one point per configuration.
+
+    With several strategies and several pipelines, colours are strategies and markers are pipelines;
+    otherwise both colour and marker stand for whichever varies.
+    """
     strategies = sort_strategies(means["strategy"].unique())
     means = means.assign(pipeline=add_configuration_names(means.assign(strategy=""))["name"])
     pipelines = list(means["pipeline"].unique())

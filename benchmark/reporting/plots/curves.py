@@ -1,4 +1,7 @@
-"""A metric against imbalance ratio, training images, or the share that is covered: a line a strategy, a panel a pipeline."""
+"""Plots of a metric against imbalance ratio, number of training images, or share covered.
+
+There is one line per strategy and one panel per pipeline.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ from benchmark.scoring.intervals import compute_interval
 from benchmark.scoring.metrics import METRICS
 from benchmark.study.axes import describe_train_size
 
-AT_ONCE = 10  # lines that one panel can hold
+MAX_LINES = 10  # lines that fit in one panel
 BARS: dict[str, Any] = {"capsize": 2, "elinewidth": 0.8, "linewidth": 1.4, "markersize": 4}
 
 Line = tuple[str, pd.DataFrame, Style]  # name, cells, style
@@ -56,11 +59,14 @@ NEEDED = {
     "train_size": "two sizes of the training set",
     "occlusion": "two shares of one kind of boxes",
 }
-OTHERS = (*CONDITIONS, "size", "fingerprint", "split")  # labels that may tell plots apart
+OTHERS = (*CONDITIONS, "size", "fingerprint", "split")  # labels that may distinguish plots
 
 
 def draw_imbalance_curves(results: Results, metric: str) -> Iterator[Plot | Missing]:
-    """One plot a data set and profile: the metric against the ratio of the largest to the smallest class."""
+    """Yield one plot per data set and imbalance profile, against the imbalance ratio.
+
+    The ratio is that of the largest to the smallest class of the training set.
+    """
     labels = results.rows["imbalance"]
     rows = results.rows.assign(
         x=labels.map(partial(number_in_label, "ratio")),
@@ -73,18 +79,19 @@ def draw_imbalance_curves(results: Results, metric: str) -> Iterator[Plot | Miss
 
 
 def draw_train_size_curves(results: Results, metric: str) -> Iterator[Plot | Missing]:
-    """One plot a data set and imbalance: the metric against the number of training images."""
+    """Yield one plot per data set and imbalance, against the number of training images."""
     groups = results.rows.groupby(["dataset", "imbalance", "train_size"], dropna=False)["n_train"]
     rows = results.rows.assign(x=groups.transform("mean").round(), profile="")
     yield from _draw_curve_plots(results, rows, metric, "train_size", "training images")
 
 
 def draw_occlusion_curves(results: Results, metric: str) -> Iterator[Plot | Missing]:
-    """One plot a data set and kind of boxes: the metric against the share of the image that is covered; whole images are at zero."""
-    labels, profiles = (
-        results.rows["occlusion"],
-        results.rows["occlusion"].map(partial(label_without, "share")),
-    )
+    """Yield one plot per data set and kind of occlusion, against the share that is covered.
+
+    Whole images are at zero.
+    """
+    labels = results.rows["occlusion"]
+    profiles = labels.map(partial(label_without, "share"))
     rows = results.rows.assign(x=labels.map(partial(number_in_label, "share")), profile=profiles)
     whole = rows[labels == "none"]
     kinds = [kind for kind in profiles.unique() if kind != "none"]
@@ -118,103 +125,106 @@ def _draw_curve_plots(
     if not drawn:
         yield Missing(
             axis,
-            f"a curve needs {NEEDED[axis]}, all else equal, and no configuration here has them",
+            f"a curve requires {NEEDED[axis]}, all else equal",
         )
 
 
 def _draw_curve_plot(
-    results: Results, rows: pd.DataFrame, metric: str, axis: str, label: str, where: list[str]
+    results: Results, rows: pd.DataFrame, metric: str, axis: str, label: str, labels: list[str]
 ) -> Plot:
-    found, columns = _arrange_panels(rows)
-    refused: dict[str, None] = {}
-    of_class = metric_label_for_rows(metric, rows)
-    with create_panels(len(found), 6.5, 3.6, columns) as (figure, axes):
-        for ax, (title, lines) in zip(axes, found, strict=True):
-            refused |= _draw_panel(ax, title, lines, rows, results, metric)
-            ax.set(xlabel=label, ylabel=of_class)
+    panels, columns = _arrange_panels(rows)
+    refusals: dict[str, None] = {}
+    metric_label = metric_label_for_rows(metric, rows)
+    with create_panels(len(panels), 6.5, 3.6, columns) as (figure, axes):
+        for ax, (title, lines) in zip(axes, panels, strict=True):
+            refusals |= _draw_panel(ax, title, lines, rows, results, metric)
+            ax.set(xlabel=label, ylabel=metric_label)
             ax.label_outer()
         _zoom_to_means(axes[0])
         for ax in axes:
             _label_line_ends(ax)
-        title = f"{' · '.join(where)}: {of_class} against {axis.replace('_', ' ')}"
+        title = f"{' · '.join(labels)}: {metric_label} against {axis.replace('_', ' ')}"
         add_title(figure, title)
-    names = [results.file_label(where[0]), *where[1:]]
-    caption = _make_caption(rows, metric, label, list(refused))
+    names = [results.file_label(labels[0]), *labels[1:]]
+    caption = _make_caption(rows, metric, label, list(refusals))
     return Plot(make_file_stem(axis, *names, metric), title, figure, caption)
 
 
 def _describe_setting(setting: dict[str, object], rows: pd.DataFrame) -> list[str]:
-    """What tells a plot from the others of its kind: data set, profile, and of the other labels those that differ."""
-    words = {name: str(value) for name, value in setting.items()}
+    """Labels of a plot: data set, profile, and those that distinguish it from other plots."""
+    texts = {name: str(value) for name, value in setting.items()}
     if "train_size" in setting:
-        words["train_size"] = describe_train_size(float(str(setting["train_size"])))
+        texts["train_size"] = describe_train_size(float(str(setting["train_size"])))
     differing = [
         name for name in OTHERS if name in setting and rows[name].nunique(dropna=False) > 1
     ]
-    return [words[name] for name in ("dataset", "profile", *differing) if words[name]]
+    return [texts[name] for name in ("dataset", "profile", *differing) if texts[name]]
 
 
 def _arrange_panels(rows: pd.DataFrame) -> tuple[list[Panel], int]:
-    """Panels, and how many in a row: one a pipeline, or with more strategies than it can hold one a pipeline and family."""
-    looking = drop_baseline(rows)
-    strategies = sort_strategies(looking["strategy"].unique())
+    """Arrange lines in panels, and choose the number of panels in a row.
+
+    There is one panel per pipeline. If there are more strategies than fit in a panel, there is one
+    per pipeline and family of strategies. A single strategy gives one panel, with one line per
+    pipeline.
+    """
+    group = drop_baseline(rows)
+    strategies = sort_strategies(group["strategy"].unique())
     if len(strategies) == 1:
-        return [
-            (
-                "",
-                [
-                    (name, cells, numbered_style(k))
-                    for k, (name, cells) in enumerate(group_by_configuration(looking))
-                ],
-            )
-        ], 1
-    pipelines = list(looking.groupby(["extractor", "model"], sort=False))
-    if len(strategies) <= AT_ONCE:
-        return [
+        lines = [
+            (name, cells, numbered_style(k))
+            for k, (name, cells) in enumerate(group_by_configuration(group))
+        ]
+        return [("", lines)], 1
+    pipelines = list(group.groupby(["extractor", "model"], sort=False))
+    if len(strategies) <= MAX_LINES:
+        panels = [
             (", ".join(names), _style_lines(cells, strategies, strategies))
             for names, cells in pipelines
-        ], 2
+        ]
+        return panels, 2
     families = dict.fromkeys(strategy_family(name) for name in strategies if name != "none")
     members = {
         family: [name for name in strategies if name == "none" or strategy_family(name) == family]
         for family in families
     }
-    pairs = (
-        (family, of, names, cells) for family, of in members.items() for names, cells in pipelines
-    )
-    return [
-        (f"{', '.join(names)}: {family}", _style_lines(cells, of, strategies))
-        for family, of, names, cells in pairs
-    ], min(3, len(pipelines))
+    panels = [
+        (f"{', '.join(names)}: {family}", _style_lines(cells, shown, strategies))
+        for family, shown in members.items()
+        for names, cells in pipelines
+    ]
+    return panels, min(3, len(pipelines))
 
 
 def _style_lines(rows: pd.DataFrame, shown: list[str], strategies: list[str]) -> list[Line]:
-    of = {str(name): cells for name, cells in rows.groupby("strategy")}
-    return [(name, of[name], strategy_style(name, strategies)) for name in shown if name in of]
+    cells = {str(name): group for name, group in rows.groupby("strategy")}
+    return [
+        (name, cells[name], strategy_style(name, strategies)) for name in shown if name in cells
+    ]
 
 
 def _draw_panel(
     ax: Axes, title: str, lines: list[Line], rows: pd.DataFrame, results: Results, metric: str
 ) -> dict[str, None]:
-    """Draw a line with its intervals for each configuration; returns why an interval is not there, where one is not."""
-    refused: dict[str, None] = {}
+    """Draw lines with their intervals; return the reasons for missing intervals."""
+    refusals: dict[str, None] = {}
     xs = np.sort(rows["x"].unique())
     log = needs_log_scale(pd.Series(xs))
     for k, (name, cells, style) in enumerate(lines):
-        found = pd.DataFrame(
+        points = pd.DataFrame(
             [_estimate_point(x, group, results, metric) for x, group in cells.groupby("x")]
         )
-        refused |= dict.fromkeys(reason for reason in found["refusal"] if reason)
-        shift = (k - (len(lines) - 1) / 2) * 0.012  # bars side by side
+        refusals |= dict.fromkeys(reason for reason in points["refusal"] if reason)
+        shift = (k - (len(lines) - 1) / 2) * 0.012  # bars of one x side by side
         x = (
-            found["x"] * 10 ** (shift * np.log10(xs[-1] / xs[0]))
+            points["x"] * 10 ** (shift * np.log10(xs[-1] / xs[0]))
             if log
-            else found["x"] + shift * (xs[-1] - xs[0])
+            else points["x"] + shift * (xs[-1] - xs[0])
         )
         bars = np.nan_to_num(
-            np.abs(found[["lower", "upper"]].to_numpy().T - found["mean"].to_numpy())
+            np.abs(points[["lower", "upper"]].to_numpy().T - points["mean"].to_numpy())
         )
-        ax.errorbar(x, found["mean"], bars, label=name, **style, **BARS)
+        ax.errorbar(x, points["mean"], bars, label=name, **style, **BARS)
     ax.set_title(title, loc="left")
     if log:
         ax.set_xscale("log")
@@ -224,28 +234,30 @@ def _draw_panel(
             ax.xaxis.set_major_locator(LogLocator())
     if len(xs) <= 8:
         ax.set_xticks(xs)
-    return refused
+    return refusals
 
 
 def _estimate_point(
     x: float, cells: pd.DataFrame, results: Results, metric: str
 ) -> dict[str, float | str]:
-    found = compute_interval(ResultsFolder(results.folder).read_predictions, cells, metric)
-    most = 1 if METRICS[metric].greater_is_better else np.inf  # of every metric here
+    interval = compute_interval(ResultsFolder(results.folder).read_predictions, cells, metric)
+    # every metric that is better when greater is at most 1
+    most = 1 if METRICS[metric].greater_is_better else np.inf
     return {
         "x": x,
         "mean": float(cells[metric].mean()),
-        "lower": found.lower,
-        "upper": min(found.upper, most),
-        "refusal": found.refusal,
+        "lower": interval.lower,
+        "upper": min(interval.upper, most),
+        "refusal": interval.refusal,
     }
 
 
 def _zoom_to_means(ax: Axes) -> None:
-    """Let the means, and half as much again, fill the panel; bars that are longer are cut."""
-    drawn = [bars for other in ax.get_shared_y_axes().get_siblings(ax) for bars in other.containers]
+    """Limit the vertical axis to the range of the means and half of it on both sides."""
+    panels = ax.get_shared_y_axes().get_siblings(ax)
+    lines = [bars for panel in panels for bars in panel.containers]
     means = np.concatenate(
-        [_read_line_points(bars)[:, 1] for bars in cast(list[ErrorbarContainer], drawn)]
+        [_read_line_points(bars)[:, 1] for bars in cast(list[ErrorbarContainer], lines)]
     )
     low, high = np.nanmin(means), np.nanmax(means)
     room = max(0.5 * (high - low), 0.01)
@@ -254,7 +266,10 @@ def _zoom_to_means(ax: Axes) -> None:
 
 
 def _label_line_ends(ax: Axes) -> None:
-    """Write each line's name right of the panel, apart from the others; axes are shared, so that all is drawn before."""
+    """Write the name of each line to the right of the panel, without overlaps.
+
+    All panels must be drawn before, since they share their axes.
+    """
     handles, names = cast(tuple[list[ErrorbarContainer], list[str]], ax.get_legend_handles_labels())
     ends = np.array([_read_line_points(bars)[-1] for bars in handles])
     low, high = ax.get_ylim()
@@ -284,42 +299,46 @@ def _label_line_ends(ax: Axes) -> None:
 
 
 def _read_line_points(bars: ErrorbarContainer) -> NDArray[np.float64]:
-    """Points of a line with bars, (n, 2)."""
+    """Points of a line with error bars, shape (n, 2)."""
     return np.asarray(bars.lines[0].get_xydata(), dtype=float)
 
 
-def _make_caption(rows: pd.DataFrame, metric: str, label: str, refused: list[str]) -> str:
-    looking = drop_baseline(rows)
-    hardest = looking[
-        looking["x"] == (looking["x"].min() if "training images" in label else looking["x"].max())
-    ]
+def _make_caption(rows: pd.DataFrame, metric: str, label: str, refusals: list[str]) -> str:
+    group = drop_baseline(rows)
+    extreme = group["x"].min() if "training images" in label else group["x"].max()
+    hardest = group[group["x"] == extreme]
     first, high, last, low = find_best_and_worst(hardest, metric)
-    way = "higher" if METRICS[metric].greater_is_better else "lower"
-    folds = "over folds, variance corrected for overlapping training sets (Nadeau & Bengio 2003)"
-    images = "by the test images, or by whole groups (patients, lesions) where there are any"
-    how = f"with 95% intervals {folds if rows['fold'].nunique() > 1 else images}"
-    best = f"At {hardest['x'].iloc[0]:g} ({label}) {first} has the best {metric}, {high:.3f}"
-    rest = f", and {last} the worst, {low:.3f}" if first != last else ""
-    baseline = rows[rows["model"] == BASELINE][metric]
-    spread = " to ".join(
-        dict.fromkeys(f"{value:.3f}" for value in (baseline.min(), baseline.max()))
+    better = "higher" if METRICS[metric].greater_is_better else "lower"
+    intervals = (
+        "over folds, with the variance corrected for overlapping training sets (Nadeau & Bengio "
+        "2003)"
+        if rows["fold"].nunique() > 1
+        else "over test images, or over groups of them (patients, lesions) where there are any"
     )
-    below = f" The baseline, {BASELINE}, has {spread}." if baseline.notna().any() else ""
     drawn = (
-        ", for the images (and rare classes) that these seeds drew"
+        ", for the images (and rare classes) drawn by these seeds"
         if rows["seed"].nunique() > 1
         else ""
     )
-    return (
-        f"Means over {describe_replicates(looking)} of {rows['split'].iloc[0]}, {how}{drawn}; {way} is "
-        f"better. {best}{rest}.{below} Points "
-        f"of one place on the axis stand side by side; bars are cut at the edge.{_describe_missing_intervals(refused)}"
+    worst = f", and {last} the worst, {low:.3f}" if first != last else ""
+    sentences = [
+        f"Means over {describe_replicates(group)} of {rows['split'].iloc[0]}, with 95% intervals "
+        f"{intervals}{drawn}; {better} is better.",
+        f"At {extreme:g} ({label}), {first} has the best {metric}, {high:.3f}{worst}.",
+    ]
+    baseline = rows[rows["model"] == BASELINE][metric]
+    if baseline.notna().any():
+        values = dict.fromkeys(f"{value:.3f}" for value in (baseline.min(), baseline.max()))
+        sentences.append(f"The baseline, {BASELINE}, has {' to '.join(values)}.")
+    sentences.append(
+        "Points with the same position on the horizontal axis are drawn side by side; error bars "
+        "are cut at the edge of the panel."
     )
+    if refusals:
+        sentences.append(_describe_missing_intervals(refusals))
+    return " ".join(sentences)
 
 
-def _describe_missing_intervals(refused: list[str]) -> str:
-    """Say why bars are missing."""
-    if not refused:
-        return ""
-    more = f"; and {len(refused) - 3} other reasons" if len(refused) > 3 else ""
-    return f" Where a bar is missing the interval is not computed: {'; '.join(refused[:3])}{more}."
+def _describe_missing_intervals(refusals: list[str]) -> str:
+    more = f"; and {len(refusals) - 3} other reasons" if len(refusals) > 3 else ""
+    return f"Where an error bar is missing, it is not computed: {'; '.join(refusals[:3])}{more}."

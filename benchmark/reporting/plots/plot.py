@@ -1,4 +1,4 @@
-"""A plot with its caption, and how it is written."""
+"""A plot with its caption, and the functions that lay it out and write it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from benchmark.utils.hashing import digest_of
 
 DPI = 150
 CAPTION_SIZE = 8
-LONGEST = 100  # letters of a file's name
+LONGEST = 100  # maximum number of letters of a file name
 TITLE_SIZE = 10
-SPACING = 1.3  # of lines, in sizes of their letters
-NARROWEST = 6.0  # inches of a figure's width
-MARGIN = 0.4  # inches of height around the panels
+SPACING = 1.3  # line height, in font sizes
+NARROWEST = 6.0  # minimum width of a figure, in inches
+MARGIN = 0.4  # height around the panels, in inches
 STYLE: Any = {
     "font.size": 9,
     "axes.titlesize": 9,
@@ -36,14 +36,21 @@ STYLE: Any = {
     "axes.axisbelow": True,
     "legend.frameon": False,
     "text.parse_math": False,  # a class may be named $x$
-    "svg.fonttype": "none",  # text stays text
-    "svg.hashsalt": "classical-vs-deep",  # the same plot is the same file
+    "svg.fonttype": "none",  # text is written as text, not as paths
+    "svg.hashsalt": "classical-vs-deep",  # the same plot gives the same file
 }
 
 
 @dataclass(frozen=True)
 class Missing:
-    """Why there is no plot of a kind."""
+    """A plot that cannot be drawn.
+
+    Parameters
+    ----------
+    name : str
+        Kind of plot.
+    reason : str
+    """
 
     name: str
     reason: str
@@ -51,17 +58,17 @@ class Missing:
 
 @dataclass(frozen=True)
 class Plot:
-    """A drawn figure.
+    """A figure with its title and caption.
 
     Parameters
     ----------
     name : str
-        Stem of its files.
+        Stem of the file names.
     title : str
-        Of which rows it is; drawn over the figure, and written before the caption.
+        The rows that it shows; drawn above the figure, and written before the caption.
     figure : Figure
     caption : str
-        What it shows, and what there is to see; computed from the rows.
+        What it shows and its main results, computed from the rows.
     """
 
     name: str
@@ -70,7 +77,7 @@ class Plot:
     caption: str
 
     def save(self, out: Path) -> Path:
-        """Write PNG and SVG, the caption below the figure; returns the PNG's path."""
+        """Write PNG and SVG, with the caption below the figure; return the path of the PNG."""
         with mpl.rc_context(STYLE):
             text = textwrap.fill(self.caption, int(self.figure.get_figwidth() * 16.5))
             _add_text_height(self.figure, text, CAPTION_SIZE)
@@ -87,7 +94,23 @@ class Plot:
 def create_panels(
     n: int, width: float, height: float, columns: int = 1
 ) -> Iterator[tuple[Figure, list[Axes]]]:
-    """A figure of n panels (inches each) in the common style, row by row, with common axes; what is drawn within the block has it."""
+    """Create a figure of panels that share their axes, within the common style.
+
+    What is drawn inside the ``with`` block has the style, too.
+
+    Parameters
+    ----------
+    n : int
+        Number of panels, which are filled row by row.
+    width, height : float
+        Size of a panel, in inches.
+    columns : int
+
+    Yields
+    ------
+    figure : Figure
+    axes : list of Axes
+    """
     columns = min(columns, n)
     lines = -(-n // columns)
     with mpl.rc_context(STYLE):
@@ -102,17 +125,17 @@ def create_panels(
 
 
 def add_title(figure: Figure, title: str) -> None:
-    """Write a title over the whole figure, in as many lines as it takes."""
+    """Write a title above the whole figure, on as many lines as it needs."""
     text = textwrap.fill(title, int(figure.get_figwidth() * 13))
     figure.suptitle(text, fontsize=TITLE_SIZE, x=0.01, ha="left")
     _add_text_height(figure, text, TITLE_SIZE)
 
 
 def make_panels_square(figure: Figure, axes: list[Axes]) -> None:
-    """Give a figure the height with which its panels are square.
+    """Change the height of a figure so that its panels are square.
 
-    With an equal aspect the constrained layout would measure panels that it has shrunk, and lay
-    texts over each other.
+    An equal aspect cannot be used instead, since the constrained layout would then measure shrunken
+    panels and let texts overlap.
     """
     for _ in range(2):
         figure.draw_without_rendering()
@@ -122,24 +145,32 @@ def make_panels_square(figure: Figure, axes: list[Axes]) -> None:
 
 
 def _add_text_height(figure: Figure, text: str, size: float) -> None:
-    """Make room for the lines of a text, in points, above or below the panels."""
+    """Increase the height of a figure by that of a text of a font size in points."""
     lines = text.count("\n") + 1
     figure.set_figheight(figure.get_figheight() + lines * size * SPACING / 72)
 
 
 def make_file_stem(*parts: str) -> str:
-    """Stem of a file, of letters, digits, dots, dashes and underscores; what is long is cut, and told apart by a digest."""
+    """Join parts to a file name of letters, digits, dots, dashes and underscores.
+
+    Long names are cut and made unique by a digest.
+
+    Examples
+    --------
+    >>> make_file_stem("cost", "csv:lesions.csv(label='dx')", "f1")
+    'cost-csv_lesions.csv_label_dx-f1'
+    """
     name = "-".join(re.sub(r"[^\w.-]+", "_", part).strip("_") for part in parts if part)
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 9]}-{digest_of(parts)[:8]}"
 
 
 def wrap_name(name: str, width: float) -> str:
-    """The whole name of a configuration in as many lines as a panel of so many inches needs."""
+    """Wrap the name of a configuration to the width of a panel in inches, on at most 4 lines."""
     letters = max(16, int(width * 14))
     lines = textwrap.wrap(name, letters) if len(name) > letters else [name]
     return "\n".join([*lines[:3], "…"] if len(lines) > 4 else lines)
 
 
 def shorten_name(name: str, most: int = 24) -> str:
-    """A name as far as a plot has room for it."""
+    """Cut a name to a maximum number of letters."""
     return name if len(name) <= most else f"{name[: most - 1]}…"

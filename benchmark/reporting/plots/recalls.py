@@ -1,4 +1,4 @@
-"""A heat map of the recall of every class by every configuration."""
+"""Heat maps of the recall of each class for each configuration."""
 
 from __future__ import annotations
 
@@ -24,32 +24,40 @@ from benchmark.reporting.plots.rows import (
     group_by_configuration,
 )
 
-WRITTEN = 20  # classes up to which values are written into the squares
-LETTERS_PER_INCH = 13  # of the names below the squares
-LEFT = 3.6  # inches for the names of the configurations
-MOST = 60  # names that the axis has room for
-PLACE = "no. {}"
+MAX_ANNOTATED = 20  # up to this number of classes, values are written into the squares
+LETTERS_PER_INCH = 13  # of the class names below the squares
+NAMES_WIDTH = 3.6  # inches for the names of the configurations
+MAX_TICK_LABELS = 60  # class names that fit on the axis
+SIZE_RANK = "no. {}"  # label of the class with the k-th most training images of each cell
 
 
 def draw_recall_heat_maps(results: Results, metric: str) -> Iterator[Plot | Missing]:
-    """One plot a data set: classes from the most frequent in training to the rarest, configurations by strategy."""
+    """Yield one plot per data set.
+
+    Classes are sorted by decreasing number of training images, configurations by strategy.
+    """
     for title, rows in results.most_imbalanced_groups():
-        looking = drop_baseline(rows)
-        if looking.empty:
-            yield Missing("recall", f"{title}: only the baseline")
+        group = drop_baseline(rows)
+        if group.empty:
+            yield Missing("recall", f"{title}: only the baseline was run")
             continue
-        columns = average_recall_by_class(looking)
+        columns = average_recall_by_class(group)
         table = pd.DataFrame(
             {
                 name: average_recall_by_class(cells)["recall"]
-                for name, cells in group_by_configuration(looking)
+                for name, cells in group_by_configuration(group)
             }
         ).T[columns.index]
-        few = len(columns) <= WRITTEN
+        annotated = len(columns) <= MAX_ANNOTATED
         names = [shorten_name(str(name), 20) for name in columns.index]
-        width = max(NARROWEST, LEFT + (0.55 if few else 0.2) * min(len(columns), MOST))
-        upright = not few or max(map(len, names)) > LETTERS_PER_INCH * (width - LEFT) / len(columns)
-        step = -(-len(columns) // MOST)
+        width = max(
+            NARROWEST,
+            NAMES_WIDTH + (0.55 if annotated else 0.2) * min(len(columns), MAX_TICK_LABELS),
+        )
+        upright = not annotated or max(map(len, names)) > LETTERS_PER_INCH * (
+            width - NAMES_WIDTH
+        ) / len(columns)
+        step = -(-len(columns) // MAX_TICK_LABELS)
         ticks = [
             f"{name} ({n:.0f})" if upright else f"{name}\n{n:.0f}"
             for name, n in zip(names, columns["train"], strict=True)
@@ -59,7 +67,7 @@ def draw_recall_heat_maps(results: Results, metric: str) -> Iterator[Plot | Miss
             ax.imshow(table, cmap="viridis", vmin=0, vmax=1, aspect="auto")
             ax.grid(visible=False)
             for (row, column), value in np.ndenumerate(table.to_numpy()):
-                if few and np.isfinite(value):
+                if annotated and np.isfinite(value):
                     ax.text(
                         column,
                         row,
@@ -82,58 +90,69 @@ def draw_recall_heat_maps(results: Results, metric: str) -> Iterator[Plot | Miss
             title = f"{title}: recall of each class"
             add_title(figure, title)
         name = make_file_stem("recall", results.file_label(str(rows["dataset"].iloc[0])))
-        yield Plot(name, title, figure, _make_caption(columns, table, looking))
+        yield Plot(name, title, figure, _make_caption(columns, table, group))
 
 
 def shorten_middle(name: str, most: int = 60) -> str:
-    """Name of a configuration without its middle where it is long: configurations often differ in the model, at the end."""
+    """Shorten a long name in its middle, since configurations often differ at the end (model)."""
     half = most // 2
     return name if len(name) <= most else f"{name[:half]}…{name[len(name) - half + 1 :]}"
 
 
 def average_recall_by_class(rows: pd.DataFrame) -> pd.DataFrame:
-    """Mean recall and training images of each class, the most frequent first.
+    """Mean recall and mean number of training images of each class, the most frequent first.
 
-    Where the seeds draw which classes are rare, a class would be rare in one cell and frequent in
-    another: then 'most frequent' is the most frequent class of each cell, '2nd' its second, and so
-    on.
+    If the seeds draw which classes are rare, a class may be rare in one cell and frequent in
+    another. Classes are then averaged by their rank in size: 'no. 1' is the class with the most
+    training images of each cell.
     """
     spec = Spec.parse(rows["imbalance"].iloc[0])
-    drawn = spec.name != "none" and "rare" not in dict(spec.params) and rows["seed"].nunique() > 1
+    by_size_rank = (
+        spec.name != "none" and "rare" not in dict(spec.params) and rows["seed"].nunique() > 1
+    )
     cells = [list(classes.items()) for classes in rows["per_class"]]
-    if drawn:
+    if by_size_rank:
         cells = [
             [
-                (PLACE.format(k), of)
+                (SIZE_RANK.format(k), of)
                 for k, (_, of) in enumerate(_sort_classes_by_size(cell), start=1)
             ]
             for cell in cells
         ]
-    found = pd.DataFrame([{"class": name, **of} for cell in cells for name, of in cell])
-    found["recall"] = found["recall"].where(found["support"] > 0)
-    means = found.groupby("class", sort=False)[["recall", "train"]].mean()
+    values = pd.DataFrame([{"class": name, **of} for cell in cells for name, of in cell])
+    values["recall"] = values["recall"].where(values["support"] > 0)
+    means = values.groupby("class", sort=False)[["recall", "train"]].mean()
     return means.sort_values("train", ascending=False, kind="stable")
 
 
 def _sort_classes_by_size(
     cell: list[tuple[str, dict[str, float]]],
 ) -> list[tuple[str, dict[str, float]]]:
-    return sorted(cell, key=lambda found: -found[1]["train"])
+    return sorted(cell, key=lambda item: -item[1]["train"])
 
 
 def _make_caption(columns: pd.DataFrame, table: pd.DataFrame, rows: pd.DataFrame) -> str:
-    drawn = f"{PLACE.format(1)} is the class with the most training images of each cell, since the seeds draw which are rare. "
-    by = drawn if PLACE.format(1) in columns.index else ""
-    worst = table.min(axis=1).dropna()
-    text = f"Means over {describe_replicates(rows)}; classes by their training images, whose number is with the name. {by}"
-    return text + _describe_least_recall(worst)
+    sentences = [
+        f"Mean recall over {describe_replicates(rows)}. Classes are sorted by their number of "
+        "training images, which is given with the name."
+    ]
+    if SIZE_RANK.format(1) in columns.index:
+        sentences.append(
+            f"{SIZE_RANK.format(1)} is the class with the most training images of each cell, since "
+            "the seeds draw which classes are rare."
+        )
+    sentences.append(_describe_lowest_recall(table.min(axis=1).dropna()))
+    return " ".join(sentences).rstrip()
 
 
-def _describe_least_recall(minima: pd.Series) -> str:
-    """Sentence on the least recall of the configurations; empty where no recall is defined."""
+def _describe_lowest_recall(minima: pd.Series) -> str:
+    """Describe the lowest recalls of the configurations; empty if no recall is defined."""
     if minima.empty:
         return ""
     highest, lowest = f"{minima.max():.3f}", f"{minima.min():.3f}"
     if highest == lowest:
-        return f"The least value of each row is {lowest}."
-    return f"The least value of a row is {highest} at best, with {minima.idxmax()}, and {lowest} at worst, with {minima.idxmin()}."
+        return f"The lowest recall of each row is {lowest}."
+    return (
+        f"The lowest recall of a row is at best {highest}, with {minima.idxmax()}, and at worst "
+        f"{lowest}, with {minima.idxmin()}."
+    )

@@ -1,4 +1,4 @@
-"""Reliability diagrams: how often a prediction of some confidence is right."""
+"""Reliability diagrams: the accuracy of predictions against their confidence."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BINS = 10
 
 
 def draw_reliability_plots(results: Results, metric: str) -> Iterator[Plot | Missing]:
-    """One plot a data set, at most six configurations; predictions of all folds and seeds together."""
+    """Yield one plot per data set, of at most six configurations, pooling folds and seeds."""
     for selected in select_best_configurations(results, "reliability", metric):
         if isinstance(selected, Missing):
             yield selected
@@ -38,7 +38,7 @@ def draw_reliability_plots(results: Results, metric: str) -> Iterator[Plot | Mis
 
 
 def draw_reliability_panels(selected: SelectedConfigurations) -> Plot:
-    """A panel for each of some configurations, three in a row."""
+    """Draw one panel per configuration, three in a row."""
     strategies = sort_strategies(
         {cells["strategy"].iloc[0] for _, cells in selected.configurations}
     )
@@ -86,7 +86,7 @@ def _draw_reliability_diagram(
         xlim=(0, 1),
         ylim=(0, 1),
         xlabel="probability of the predicted class",
-        ylabel="share that is right",
+        ylabel="share of correct predictions",
     )
     ax.set_title(title, loc="left", fontsize=8)
     ax.label_outer()
@@ -94,12 +94,16 @@ def _draw_reliability_diagram(
 
 def _make_caption(selected: SelectedConfigurations) -> str:
     errors = sorted((cells["ece"].mean(), name) for name, cells in selected.configurations)
-    most = f", and largest with {errors[-1][1]}, {errors[-1][0]:.3f}" if len(errors) > 1 else ""
-    return (
-        f"Share of right answers against the probability of the predicted class, {BINS} bins; "
-        "bars: share of the images in each bin; "
-        f"predictions of {describe_replicates(selected.configurations[0][1])} together. {selected.selection_note} Below the "
-        "diagonal a model is too sure. Expected "
-        f"calibration error (15 bins, mean over cells) is least with {errors[0][1]}, "
-        f"{errors[0][0]:.3f}{most}."
-    )
+    (lowest, first), (highest, last) = errors[0], errors[-1]
+    comparison = f"lowest for {first}, {lowest:.3f}"
+    if len(errors) > 1:
+        comparison += f", and highest for {last}, {highest:.3f}"
+    sentences = [
+        "Share of correct predictions against the probability of the predicted class, in "
+        f"{BINS} bins, pooled over {describe_replicates(selected.configurations[0][1])}. The bars "
+        "are the shares of the images in each bin. Points below the diagonal are overconfident "
+        "predictions.",
+        selected.selection_note,
+        f"The expected calibration error (15 bins, mean over cells) is {comparison}.",
+    ]
+    return " ".join(sentence for sentence in sentences if sentence)

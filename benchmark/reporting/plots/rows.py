@@ -1,4 +1,4 @@
-"""What the plots read of rows: groups, names of configurations, intervals."""
+"""Groups of rows, names of configurations and other values that several plots need."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from benchmark.utils.text import escape_controls
 
 
 def escape_row_labels(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows whose labels and classes have no control characters: no SVG may hold one."""
+    """Escape control characters, which SVG does not allow, in labels and names of classes."""
     names = [
         name for name in (*COMPARABLE, *CONFIGURATION_AXES) if name not in ("size", "train_size")
     ]
@@ -42,44 +42,47 @@ def _escape_class_names(per_class: object) -> object:
 
 @dataclass(frozen=True)
 class Results:
-    """Rows that are done, and the folder with their predictions."""
+    """Completed rows, and the results folder with their predictions."""
 
     rows: pd.DataFrame
     folder: Path
 
     def file_label(self, dataset: str) -> str:
-        """Short name of a dataset for files: the name of its folder or table; with a digest where two have the same."""
+        """Short name of a data set for file names, with a digest if it is not unique."""
         labels = {label: shorten_dataset_name(label) for label in self.rows["dataset"].unique()}
-        alike = (
-            sum(
-                make_file_stem(name).casefold() == make_file_stem(labels[dataset]).casefold()
-                for name in labels.values()
-            )
-            > 1
-        )
-        return f"{labels[dataset]}_{digest_of((dataset,))[:6]}" if alike else labels[dataset]
+        stems = [make_file_stem(label).casefold() for label in labels.values()]
+        if stems.count(make_file_stem(labels[dataset]).casefold()) == 1:
+            return labels[dataset]
+        return f"{labels[dataset]}_{digest_of((dataset,))[:6]}"
 
     def most_imbalanced_groups(self) -> Iterator[tuple[str, pd.DataFrame]]:
-        """Of each data set the most imbalanced group of comparable rows with whole images, of those the one that trains on most; titled."""
+        """Yield one group of comparable rows per data set, with its title.
+
+        It is a group with whole images, if there is one, and among these the most imbalanced, then
+        the one with the most training images.
+        """
         groups: dict[str, list[tuple[str, pd.DataFrame]]] = {}
         for title, group in group_comparable_rows(self.rows):
             groups.setdefault(group["dataset"].iloc[0], []).append((title, group))
-        for of_one in groups.values():
-            yield max(of_one, key=lambda found: _imbalance_key(found[1]))
+        for titled_groups in groups.values():
+            yield max(titled_groups, key=lambda item: _imbalance_key(item[1]))
 
 
 def shorten_dataset_name(label: str) -> str:
-    """Name of a dataset without its path and parameters, such as 'ham10000_metadata' of 'csv:data/ham10000/metadata.csv(label="dx")'."""
+    """Name of a data set without path and parameters.
+
+    Examples
+    --------
+    >>> shorten_dataset_name("csv:data/ham10000/metadata.csv(label='dx')")
+    'ham10000_metadata'
+    """
     name = Spec.parse(label).name
     kind, _, path = name.rpartition(":")
     if not kind:
         return name
-    parts = (
-        PurePath(path.replace("\\", "/")).with_suffix("").parts
-        if kind == "csv"
-        else PurePath(path.replace("\\", "/")).parts
-    )
-    return "_".join(parts[-2:] if kind == "csv" else parts[-1:]) or kind
+    file = PurePath(path.replace("\\", "/"))
+    parts = file.with_suffix("").parts[-2:] if kind == "csv" else file.parts[-1:]
+    return "_".join(parts) or kind
 
 
 def _imbalance_key(rows: pd.DataFrame) -> tuple[bool, float, float]:
@@ -92,32 +95,46 @@ def _imbalance_key(rows: pd.DataFrame) -> tuple[bool, float, float]:
 
 
 def drop_baseline(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of models that look at the images."""
+    """Rows of all models but the baseline, which ignores the images."""
     return rows[rows["model"] != BASELINE]
 
 
 def add_configuration_names(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows with a ``name``: of extractor, strategy and model those that differ among the rows."""
+    """Add a column ``name``: the extractor, strategy and model, as far as they differ."""
     varying = [part for part in CONFIGURATION_AXES if rows[part].nunique() > 1] or ["model"]
     return rows.assign(name=rows[varying].agg(" / ".join, axis=1))
 
 
 def full_configuration_name(cells: pd.DataFrame) -> str:
-    """Extractor, strategy and model of the cells of one configuration."""
+    """Full name of the configuration of some cells: extractor, strategy and model."""
     return " / ".join(str(cells[part].iloc[0]) for part in CONFIGURATION_AXES)
 
 
 def group_by_configuration(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Name and cells of each configuration, strategies in their one order."""
+    """Name and cells of each configuration, sorted by strategy (``sort_strategies``)."""
     rows = add_configuration_names(rows)
     place = {label: k for k, label in enumerate(sort_strategies(rows["strategy"].unique()))}
-    found = [(str(name), group) for name, group in rows.groupby("name", sort=False)]
-    return sorted(found, key=lambda configuration: place[configuration[1]["strategy"].iloc[0]])
+    groups = [(str(name), group) for name, group in rows.groupby("name", sort=False)]
+    return sorted(groups, key=lambda item: place[item[1]["strategy"].iloc[0]])
 
 
 @dataclass(frozen=True)
 class SelectedConfigurations:
-    """The configurations of a data set that a plot of few panels shows, by their whole names, and the sentence that says so."""
+    """Configurations of a data set that are shown in a plot with one panel each.
+
+    Parameters
+    ----------
+    title : str
+        Title of the rows.
+    dataset : str
+        Short name of the data set, for file names.
+    configurations : list of (str, DataFrame)
+        Full name and cells of each configuration.
+    predictions : list of list of Predictions
+        Predictions of the cells of each configuration.
+    selection_note : str
+        Sentence on how the configurations were selected; empty for a single one.
+    """
 
     title: str
     dataset: str
@@ -129,42 +146,50 @@ class SelectedConfigurations:
 def select_best_configurations(
     results: Results, name: str, metric: str, most: int = 6
 ) -> Iterator[SelectedConfigurations | Missing]:
-    """The best configuration of each strategy, or of each extractor where there is one strategy, of each data set; 'none' is among them."""
+    """Yield the best configurations of each data set.
+
+    These are the best of each strategy, beginning with that of 'none'; if there is a single
+    strategy, the best of each extractor; if there is a single extractor, too, the best of each
+    model. At most ``most`` are selected.
+    """
     for title, rows in results.most_imbalanced_groups():
-        looking = drop_baseline(rows)
-        if looking.empty:
+        candidates = drop_baseline(rows)
+        if candidates.empty:
             yield Missing(name, f"{title}: only the baseline was run")
             continue
-        axis = next(
-            (part for part in ("strategy", "extractor", "model") if looking[part].nunique() > 1),
-            "model",
-        )
-        best = _rank_by_mean(looking, metric).drop_duplicates(axis)
+        axes = ("strategy", "extractor", "model")
+        axis = next((axis for axis in axes if candidates[axis].nunique() > 1), "model")
+        best = _rank_by_mean(candidates, metric).drop_duplicates(axis)
         first = best["strategy"].eq("none") & (axis == "strategy")
-        kept = pd.concat([best[first], best[~first]]).head(most)
-        chosen = [
+        shown = pd.concat([best[first], best[~first]]).head(most)
+        configurations = [
             (full_configuration_name(cells), cells)
             for _, cells in group_by_configuration(
-                looking.merge(kept[CONFIGURATION_AXES], on=CONFIGURATION_AXES)
+                candidates.merge(shown[CONFIGURATION_AXES], on=CONFIGURATION_AXES)
             )
         ]
-        predictions = [_read_escaped_predictions(results.folder, cells) for _, cells in chosen]
+        predictions = [
+            _read_escaped_predictions(results.folder, cells) for _, cells in configurations
+        ]
         if predictions[0][0].multilabel:
-            yield Missing(
-                name,
-                f"{title}: it is of classes that exclude each other, and these images may have "
-                "several",
-            )
+            reason = "it requires mutually exclusive classes, and these images may have several"
+            yield Missing(name, f"{title}: {reason}")
             continue
-        of = f"{len(kept)} of {len(best)}" if len(kept) < len(best) else f"{len(best)}"
-        said = (
-            f"Shown: the best configuration by {metric} of each {axis}, {of}."
-            if len(best) > 1
-            else ""
-        )
-        yield SelectedConfigurations(
-            title, results.file_label(str(rows["dataset"].iloc[0])), chosen, predictions, said
-        )
+        dataset = results.file_label(str(rows["dataset"].iloc[0]))
+        note = _describe_selection(axis, metric, len(shown), len(best))
+        yield SelectedConfigurations(title, dataset, configurations, predictions, note)
+
+
+def _describe_selection(axis: str, metric: str, n_shown: int, n_best: int) -> str:
+    """Sentence on how configurations were selected; empty for a single one."""
+    if n_best == 1:
+        return ""
+    if n_shown == n_best:
+        return f"Each panel shows the best configuration by {metric} of one {axis}."
+    return (
+        f"Each panel shows the best configuration by {metric} of one {axis}; {n_shown} of "
+        f"{n_best} are shown."
+    )
 
 
 def _read_escaped_predictions(folder: Path, cells: pd.DataFrame) -> list[Predictions]:
@@ -184,7 +209,7 @@ def _rank_by_mean(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def find_best_and_worst(rows: pd.DataFrame, metric: str) -> tuple[str, float, str, float]:
-    """Name and mean of the best configuration, and of the worst."""
+    """Name and mean of the best configuration, then name and mean of the worst."""
     means = add_configuration_names(rows).groupby("name", sort=False)[metric].mean().dropna()
     if not METRICS[metric].greater_is_better:
         means = -means
@@ -193,7 +218,7 @@ def find_best_and_worst(rows: pd.DataFrame, metric: str) -> tuple[str, float, st
 
 
 def describe_replicates(rows: pd.DataFrame) -> str:
-    """Say what means are over, such as '3 folds and 3 seeds'."""
+    """Describe what means are computed over, such as '3 folds and 3 seeds'."""
     counts = [
         f"{n} {unit}{'s' * (n > 1)}" for unit in ("fold", "seed") if (n := rows[unit].nunique()) > 1
     ]
@@ -203,14 +228,14 @@ def describe_replicates(rows: pd.DataFrame) -> str:
 def group_by_setting(
     rows: pd.DataFrame, but: str
 ) -> Iterator[tuple[dict[str, object], pd.DataFrame]]:
-    """Yield groups of rows that could be compared were it not for one column, and the labels that they share."""
+    """Yield the shared labels and the rows of groups that are comparable except for one column."""
     shared = [name for name in COMPARABLE if name != but]
     for labels, group in rows.groupby(shared, sort=False, dropna=False):
         yield dict(zip(shared, labels, strict=True)), group
 
 
 def needs_log_scale(values: pd.Series) -> bool:
-    """Whether positive values spread so far that they want a logarithmic axis."""
+    """Whether values are positive and spread so widely that the axis should be logarithmic."""
     return bool(values.min() > 0 and values.max() / values.min() >= 8) and bool(
         np.isfinite(values).all()
     )

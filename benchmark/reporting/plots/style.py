@@ -1,4 +1,4 @@
-"""One place, one colour and one marker for a strategy, whatever else is in the plot."""
+"""Order, colours and markers of strategies, which are the same in all plots."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmark.plugins.spec import parse_sum
 
 Style = dict[str, Any]
 
-FAMILIES = {  # the colour of each, and its members
+FAMILIES = {  # colour and members of each family
     "no strategy": ("#000000", ("none",)),
     "over-sampling": (
         "#0b4f9e",
@@ -39,14 +39,8 @@ FAMILIES = {  # the colour of each, and its members
     "several": ("#c0152f", ()),
     "others": ("#6b4a3a", ()),
 }
-PALER = (
-    0.0,
-    0.4,
-    0.15,
-    0.5,
-    0.25,
-    0.55,
-)  # how far a member's colour is from its family's to white: neighbours differ most
+# how far the colour of a member is moved from that of its family to white; neighbours differ most
+PALER = (0.0, 0.4, 0.15, 0.5, 0.25, 0.55)
 MARKERS = "os^DvP<X>dp*h"
 DASHES = ("-", "--", ":", "-.")
 PLACES = {
@@ -63,7 +57,7 @@ def strategy_family(strategy: str) -> str:
 
 
 def sort_strategies(strategies: Iterable[str]) -> list[str]:
-    """Labels by family, then by place within it, then by the alphabet."""
+    """Sort labels by family, then by place within it, then alphabetically."""
     families = list(FAMILIES)
     return sorted(
         strategies,
@@ -76,7 +70,14 @@ def sort_strategies(strategies: Iterable[str]) -> list[str]:
 
 
 def strategy_style(strategy: str, among: Iterable[str]) -> Style:
-    """Colour, marker and line of a strategy; ``among``: all strategies of the plot, to tell variants of one apart."""
+    """Colour, marker and line style of a strategy.
+
+    Parameters
+    ----------
+    strategy : str
+    among : iterable of str
+        All strategies of the plot, so that variants of one strategy get different styles.
+    """
     family = strategy_family(strategy)
     alike = [
         label
@@ -85,7 +86,7 @@ def strategy_style(strategy: str, among: Iterable[str]) -> Style:
         and _place_in_family(label) == _place_in_family(strategy)
     ]
     variant, place = alike.index(strategy), _place_in_family(strategy)
-    if place is None:  # of no fixed place: one after the other
+    if place is None:  # strategies without a fixed place are numbered
         place, variant = variant, 0
     pure = np.array(to_rgb(FAMILIES[family][0]))
     name = parse_sum(strategy)[0].name
@@ -102,7 +103,7 @@ def strategy_style(strategy: str, among: Iterable[str]) -> Style:
 
 
 def numbered_style(place: int) -> Style:
-    """Colour, marker and line of the n-th of several configurations that are not strategies."""
+    """Colour, marker and line style of the n-th of several items that are not strategies."""
     return {
         "color": f"C{place % 10}",
         "marker": MARKERS[place % len(MARKERS)],
@@ -111,22 +112,23 @@ def numbered_style(place: int) -> Style:
 
 
 def spread_positions(wanted: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
-    """Positions at least ``gap`` apart within 0 to 1, in the order of those that were wanted and as near to them as can be.
+    """Spread positions so that they are at least ``gap`` apart and between 0 and 1.
 
-    Least squares under an order: isotonic regression of what is wanted, less the gaps before it.
+    The order is kept, and the positions are as close to the wanted ones as possible by least
+    squares: the isotonic regression of the wanted positions minus the gaps before them.
     """
     order = np.argsort(wanted, kind="stable")
     room = np.arange(len(wanted)) * min(gap, 1 / max(1, len(wanted) - 1))
-    found = np.empty(len(wanted))
+    positions = np.empty(len(wanted))
     top = max(0.0, 1 - room[-1])
-    found[order] = (
+    positions[order] = (
         IsotonicRegression(y_min=0, y_max=top).fit_transform(room, wanted[order] - room) + room
     )
-    return found
+    return positions
 
 
 def _place_in_family(strategy: str) -> int | None:
-    """Fixed place within its family; None where there is none."""
+    """Fixed place of a strategy within its family; None if it has none."""
     parts = parse_sum(strategy)
     known = PLACES.get(parts[0].name) if len(parts) == 1 else None
     return known[1] if known else None
