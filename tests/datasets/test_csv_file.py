@@ -289,7 +289,7 @@ def test_a_missing_file_a_folder_and_no_path_are_refused(home):
 
 
 def test_skip_drops_unreadable_images_with_their_labels_groups_and_subsets(home):
-    (home / "1.png").write_bytes(b"torn")
+    (home / "1.png").write_bytes(b"corrupted")
     text = (
         "image,label,group,split\n"
         "0.png,b,P0,train\n1.png,a,P1,test\n2.png,a,P2,test\n3.png,b,P3,val\n"
@@ -306,7 +306,7 @@ def test_skip_drops_unreadable_images_with_their_labels_groups_and_subsets(home)
 
 
 def test_a_split_that_loses_all_test_images_is_an_error(home):
-    (home / "2.png").write_bytes(b"torn")
+    (home / "2.png").write_bytes(b"corrupted")
     text = "image,label,split\n0.png,b,train\n1.png,a,train\n2.png,a,test\n"
     assert "its split has no test images" in refusal(home, text, on_error="skip")
 

@@ -103,7 +103,7 @@ def test_copies_are_a_leak_of_folds_unless_a_group_holds_them_together(faces):
 
 
 def test_notes_are_those_of_the_split_that_is_run(faces):
-    """A copy across training and test set is a leak of the official split; others, of folds only."""
+    """A copy across training and test set is a leak of the official split, others only of folds."""
     dataset = check_duplicates(
         with_copies(faces, [3, 7, 8], subset=np.r_[subsets(100, 10, 10), ["test", "train", "val"]])
     )
@@ -212,18 +212,18 @@ def test_dropping_a_whole_class_or_subset_is_refused():
 
 def changed(image, how):
     """Change a photograph as editors and converters do."""
-    picture = Image.fromarray(image[..., 0])
+    photograph = Image.fromarray(image[..., 0])
     if how == "brightness":
-        return np.asarray(ImageEnhance.Brightness(picture).enhance(0.7))
+        return np.asarray(ImageEnhance.Brightness(photograph).enhance(0.7))
     if how == "contrast":
-        return np.asarray(ImageEnhance.Contrast(picture).enhance(0.8))
+        return np.asarray(ImageEnhance.Contrast(photograph).enhance(0.8))
     if how == "jpeg":
         return cv2.imdecode(
             cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 90])[1], cv2.IMREAD_GRAYSCALE
         )
     return np.asarray(
-        picture.resize((60, 60), Image.Resampling.BICUBIC).resize(
-            picture.size, Image.Resampling.BICUBIC
+        photograph.resize((60, 60), Image.Resampling.BICUBIC).resize(
+            photograph.size, Image.Resampling.BICUBIC
         )
     )
 

@@ -186,7 +186,7 @@ def test_a_folder_that_is_not_a_data_set_is_refused_with_the_reason(tmp_path, fi
 
 def test_unreadable_images_stop_the_load_or_are_dropped(tmp_path):
     fill(tmp_path, "a/1.png", "a/2.png", "b/1.png", "b/2.png")
-    (tmp_path / "a/2.png").write_bytes(b"torn")
+    (tmp_path / "a/2.png").write_bytes(b"corrupted")
     assert f"1 of 4 image files cannot be read: {tmp_path}/a/2.png: not a PNG" in refusal(tmp_path)
     dataset = load(tmp_path, on_error="skip")
     assert dataset.targets.tolist() == [0, 1, 1]
@@ -196,19 +196,19 @@ def test_unreadable_images_stop_the_load_or_are_dropped(tmp_path):
 
 def test_a_split_stays_beside_its_images_when_one_is_dropped(tmp_path):
     fill(tmp_path, "train/a/1.png", "train/a/2.png", "train/b/1.png", "test/a/1.png")
-    (tmp_path / "train/a/1.png").write_bytes(b"torn")
+    (tmp_path / "train/a/1.png").write_bytes(b"corrupted")
     assert load(tmp_path, on_error="skip").subset.tolist() == ["train", "train", "test"]
 
 
 def test_a_class_that_loses_all_its_images_is_an_error(tmp_path):
     fill(tmp_path, "a/1.png", "b/1.png", "c/1.png")
-    (tmp_path / "c/1.png").write_bytes(b"torn")
+    (tmp_path / "c/1.png").write_bytes(b"corrupted")
     assert "no readable image of c" in refusal(tmp_path, on_error="skip")
 
 
 def test_removing_one_of_two_classes_is_not_suggested(tmp_path):
     fill(tmp_path, "a/1.png", "b/1.png")
-    (tmp_path / "b/1.png").write_bytes(b"torn")
+    (tmp_path / "b/1.png").write_bytes(b"corrupted")
     assert refusal(tmp_path, on_error="skip").endswith("no readable image of b; fix the files")
     (tmp_path / "b/1.png").unlink()
     assert refusal(tmp_path).endswith("b; fill it")

@@ -20,7 +20,7 @@ GRAY_OR_RGB = ("WhiteIsZero", "BlackIsZero", "three bands", "RGB")
 
 
 def types_of(samples, colours):
-    """List every extra channel, byte order and planar configuration, with alternating orientations."""
+    """List every extra channel, byte order and planar layout, with alternating orientations."""
     kinds = [
         kind
         for kind in image_types.tiff_types((1,))

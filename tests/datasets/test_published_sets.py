@@ -106,7 +106,7 @@ def test_offline_and_absent_torchvision_sets_name_the_folder_and_files(tmp_path,
 
 
 def write_binary_cifar10(folder, images, labels):
-    """Write the official binary files: 10,000 records of a label byte and three planes per batch."""
+    """Write the official binary files: per batch, 10,000 records of a label and three planes."""
     folder.mkdir(parents=True)
     records = np.concatenate(
         [labels[:, None], images.transpose(0, 3, 1, 2).reshape(10_000, -1)], axis=1

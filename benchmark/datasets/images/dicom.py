@@ -176,7 +176,8 @@ def _refuse_missing_bytes(file: DicomDataset) -> None:
     needed = -(-samples * file.BitsAllocated // 8)
     if len(file.PixelData) < needed:
         raise ValueError(
-            f"truncated: PixelData has {len(file.PixelData):,} bytes, but the image needs {needed:,}"
+            f"truncated: PixelData has {len(file.PixelData):,} bytes, but the image needs "
+            f"{needed:,}"
         )
     if (frames := len(file.PixelData) // needed) > 1:
         raise ValueError(f"has {frames} frames; one image per file")

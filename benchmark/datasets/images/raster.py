@@ -143,7 +143,7 @@ def _decode_16_bits(data: BytesIO) -> NDArray[np.uint16]:
 
 def _decode_pixels(image: ImageFile, data: BytesIO) -> NDArray[np.uint8]:
     image.load()
-    if isinstance(image, PngImageFile) and _ends_black(image):
+    if isinstance(image, PngImageFile) and _may_lack_rows(image):
         _refuse_missing_rows(data)
     _refuse_short_palette(image)
     if image.mode == "RGB":
@@ -155,7 +155,7 @@ def _decode_pixels(image: ImageFile, data: BytesIO) -> NDArray[np.uint8]:
     return np.asarray(image.convert("RGB"))
 
 
-def _ends_black(image: ImageFile) -> bool:
+def _may_lack_rows(image: ImageFile) -> bool:
     """Whether rows may be missing from the file, which Pillow leaves 0.
 
     That is the case if the last row is black, or the image is interlaced.
@@ -169,7 +169,7 @@ def _refuse_missing_rows(data: BytesIO) -> None:
 
     try:
         imagecodecs.png_decode(data.getvalue())
-    except Exception:  # libpng's
+    except Exception:  # an error of libpng
         raise ValueError("corrupted: the PNG has fewer rows than its header states") from None
 
 
