@@ -373,11 +373,11 @@ def test_groups_and_classes_that_are_spelled_in_two_ways_are_named_under_the_tab
     )
     said = list_problems(run(study, out=tmp_path / "out"))
     assert any(
-        "1 cell: groups that differ in case, spaces or the form of a number only: 'p0' and 'P0'"
+        "1 cell: groups that differ only in case, spaces or the format of a number: 'p0' and 'P0'"
         in line
         for line in said
     )
-    assert any("1 cell: classes that differ in case" in line for line in said)
+    assert any("1 cell: classes that differ only in case" in line for line in said)
 
 
 def test_notes_name_their_data_set_where_there_are_several():
