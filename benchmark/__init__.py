@@ -9,18 +9,18 @@ Examples
 'digits'
 """
 
-from importlib import import_module
 from importlib.metadata import version
+from pkgutil import resolve_name
 from typing import Any
 
 from benchmark import _moved_modules
 
 _PUBLIC = {
-    "run": "benchmark.engine.runner",
-    "load_study": "benchmark.study.study",
-    "load_results": "benchmark.results.store",
-    "Study": "benchmark.study.study",
-    "Dataset": "benchmark.datasets.base",
+    "run": "benchmark.engine.runner:run",
+    "load_study": "benchmark.study.study:load_study",
+    "load_results": "benchmark.results.store:load_results",
+    "Study": "benchmark.study.study:Study",
+    "Dataset": "benchmark.datasets.base:Dataset",
 }
 # provided by __getattr__
 __all__ = ["Dataset", "Study", "__version__", "load_results", "load_study", "run"]
@@ -30,7 +30,7 @@ def __getattr__(name: str) -> Any:
     if name == "__version__":
         return version("classical-vs-deep")
     if name in _PUBLIC:
-        return getattr(import_module(_PUBLIC[name]), name)
+        return resolve_name(_PUBLIC[name])
     raise AttributeError(f"module 'benchmark' has no attribute '{name}'")
 
 

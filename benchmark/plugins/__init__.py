@@ -1,6 +1,6 @@
 """Registries of components, specs that name components, and digests of their sources."""
 
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any
 
 # imported on first use by __getattr__
@@ -15,5 +15,5 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        return getattr(import_module("benchmark.plugins.registry"), name)
+        return resolve_name(f"benchmark.plugins.registry:{name}")
     raise AttributeError(f"module 'benchmark.plugins' has no attribute '{name}'")

@@ -1,6 +1,6 @@
 """Studies, their axes, and the cells that they expand into."""
 
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any
 
 _PUBLIC = {"Study": "study", "load_study": "study", "Cell": "cell", "Axis": "axes"}
@@ -9,5 +9,5 @@ __all__ = ["Axis", "Cell", "Study", "load_study"]  # provided by __getattr__
 
 def __getattr__(name: str) -> Any:
     if name in _PUBLIC:
-        return getattr(import_module(f"benchmark.study.{_PUBLIC[name]}"), name)
+        return resolve_name(f"benchmark.study.{_PUBLIC[name]}:{name}")
     raise AttributeError(f"module 'benchmark.study' has no attribute '{name}'")

@@ -97,7 +97,7 @@ def _list_blas_libraries() -> list[dict[str, Any]]:
     return [blas for k, blas in enumerate(described) if blas not in described[:k]]
 
 
-def _memory_gb() -> float | None:
-    if not hasattr(os, "sysconf"):
-        return None
-    return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+def _memory_gb() -> float:
+    import psutil
+
+    return round(psutil.virtual_memory().total / 2**30, 1)
