@@ -1,4 +1,4 @@
-"""The command line as a person meets it: in a process of its own."""
+"""The command line, run in a process of its own as a user runs it."""
 
 import json
 import os
@@ -21,6 +21,16 @@ from benchmark.cli.scaffold import write_extractor
 from benchmark.errors import UserError
 
 FAKES = str(Path(__file__).parents[1] / "fakes.py")
+RUN_MAIN = """
+import sys
+sys.argv = ["benchmark", *{arguments!r}]
+from benchmark.__main__ import main
+try:
+    main()
+except SystemExit:
+    pass
+assert not {modules!r} & set(sys.modules)
+"""
 
 
 def benchmark(*arguments, cwd=None, expect=0, **environment):
@@ -83,21 +93,19 @@ def test_a_second_run_finds_every_cell_stored(results):
     assert "6 cells, 6 stored" in done.stdout
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["list", "--help"]])
-def test_help_imports_neither_torch_nor_opencv_nor_scikit_learn(arguments):
-    code = f"import sys; sys.argv = ['benchmark', *{arguments!r}]\nfrom benchmark.__main__ import main\ntry: main()\nexcept SystemExit: pass\n"
-    code += "assert not {'torch', 'cv2', 'sklearn', 'pandas'} & set(sys.modules)"
+def assert_not_imported(arguments, modules):
+    code = RUN_MAIN.format(arguments=arguments, modules=modules)
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["list", "--help"]])
+def test_help_imports_neither_torch_nor_opencv_nor_scikit_learn(arguments):
+    assert_not_imported(arguments, {"torch", "cv2", "sklearn", "pandas"})
+
+
 def test_planning_and_listing_do_not_import_torch():
-    for verb in ("plan", "list"):
-        code = f"import sys; sys.argv = ['benchmark', '{verb}']\nfrom benchmark.__main__ import main\ntry: main()\nexcept SystemExit: pass\n"
-        subprocess.run(
-            [sys.executable, "-c", code + "assert 'torch' not in sys.modules"],
-            check=True,
-            capture_output=True,
-        )
+    for command in ("plan", "list"):
+        assert_not_imported([command], {"torch"})
 
 
 def test_table_prints_what_is_stored_in_every_format(results):
@@ -118,7 +126,7 @@ def test_list_names_every_kind():
         assert name in printed
 
 
-def test_plan_counts_the_cells_that_the_split_refuses_and_estimates_the_others(tmp_path):
+def test_plan_counts_the_cells_that_will_be_skipped_and_estimates_the_others(tmp_path):
     random, rows = np.random.default_rng(0), ["image,label,split"]
     for i in range(24):
         imsave(
@@ -172,7 +180,7 @@ def test_a_failed_cell_makes_the_exit_code_one_and_its_reason_is_printed(tmp_pat
     benchmark("run", "--extractor", "pixels", "--model", "majority", "--out", out)
 
 
-def test_an_interrupt_prints_what_is_done_and_exits_with_130(tmp_path):
+def test_an_interrupt_prints_the_completed_cells_and_exits_with_130(tmp_path):
     command = [
         sys.executable,
         "-m",
@@ -198,10 +206,10 @@ def test_an_interrupt_prints_what_is_done_and_exits_with_130(tmp_path):
     assert "0/3" in printed
 
 
-# ---- a user's mistakes: one line, exit code 2, no traceback, nothing written
+# ---- errors that the user can fix: one line, exit code 2, no traceback, nothing written
 
 
-def refused(*arguments, cwd, says):
+def assert_refused(*arguments, cwd, says):
     before = sorted(path.name for path in cwd.rglob("*"))
     done = benchmark(*arguments, cwd=cwd, expect=2)
     assert done.stderr.startswith("error: ")
@@ -222,18 +230,18 @@ def faces(tmp_path):
 
 
 def test_an_unknown_extractor(tmp_path):
-    refused("run", "--extractor", "hgo", cwd=tmp_path, says="did you mean 'hog'?")
+    assert_refused("run", "--extractor", "hgo", cwd=tmp_path, says="did you mean 'hog'?")
 
 
 def test_a_misspelt_key(tmp_path):
     (tmp_path / "s.yaml").write_text("datasets: digits\nextractor: hog\nmodels: knn\n")
-    refused("run", "s.yaml", cwd=tmp_path, says="did you mean 'extractors'?")
+    assert_refused("run", "s.yaml", cwd=tmp_path, says="did you mean 'extractors'?")
 
 
 def test_a_truncated_npz(tmp_path, data_folder):
     whole = next(data_folder.rglob("breastmnist.npz")).read_bytes()
     (tmp_path / "breastmnist.npz").write_bytes(whole[: len(whole) // 2])
-    refused(
+    assert_refused(
         "run",
         "--dataset",
         "breastmnist",
@@ -245,41 +253,43 @@ def test_a_truncated_npz(tmp_path, data_folder):
 
 
 def test_a_missing_folder(tmp_path):
-    refused("run", "--dataset", "folder:nowhere", cwd=tmp_path, says="nowhere")
-    refused("run", "--data", "nowhere", cwd=tmp_path, says="nowhere")
-    refused("table", "nowhere", cwd=tmp_path, says="nowhere")
+    assert_refused("run", "--dataset", "folder:nowhere", cwd=tmp_path, says="nowhere")
+    assert_refused("run", "--data", "nowhere", cwd=tmp_path, says="nowhere")
+    assert_refused("table", "nowhere", cwd=tmp_path, says="nowhere")
 
 
 def test_a_folder_with_one_class(faces):
-    refused("run", "--dataset", "folder:faces/face/..", "--model", "nn", cwd=faces, says="knn")
+    assert_refused(
+        "run", "--dataset", "folder:faces/face/..", "--model", "nn", cwd=faces, says="knn"
+    )
     for path in (faces / "faces" / "other").iterdir():
         path.unlink()
     (faces / "faces" / "other").rmdir()
-    refused("run", "--dataset", "folder:faces", cwd=faces, says="one class")
+    assert_refused("run", "--dataset", "folder:faces", cwd=faces, says="one class")
 
 
 def test_a_corrupt_jpeg(faces):
     broken = faces / "faces" / "face" / "3.jpg"
     broken.write_bytes(broken.read_bytes()[:200])
-    refused("run", "--dataset", "folder:faces", cwd=faces, says="3.jpg")
+    assert_refused("run", "--dataset", "folder:faces", cwd=faces, says="3.jpg")
 
 
 def test_a_csv_that_leaves_its_folder(faces):
     sheet = faces / "faces" / "set" / "x.csv"
     sheet.parent.mkdir()
     sheet.write_text("image,label\n../face/0.jpg,a\n../other/11.jpg,b\n")
-    refused("run", "--dataset", f"csv:{sheet}", cwd=faces, says="allow_outside")
+    assert_refused("run", "--dataset", f"csv:{sheet}", cwd=faces, says="allow_outside")
 
 
 def test_a_plug_in_that_does_not_import(tmp_path):
     (tmp_path / "p.py").write_text("import nothing_of_this_name\n")
-    refused("run", "--plugin", "p.py", cwd=tmp_path, says="p.py cannot be imported")
+    assert_refused("run", "--plugin", "p.py", cwd=tmp_path, says="p.py cannot be imported")
 
 
 def test_a_results_file_that_is_something_else(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "results.sqlite").write_text("my thesis")
-    refused(
+    assert_refused(
         "run",
         "--model",
         "majority",
@@ -321,7 +331,7 @@ def test_a_mistake_in_the_call_is_one_visible_line(monkeypatch, capsys, argument
     assert says in error
 
 
-def test_what_libraries_warn_of_does_not_surround_the_error(tmp_path):
+def test_warnings_of_libraries_are_not_printed_beside_the_error(tmp_path):
     lines = [
         "import warnings, logging",
         "warnings.warn('boo')",
@@ -329,7 +339,7 @@ def test_what_libraries_warn_of_does_not_surround_the_error(tmp_path):
         "raise TypeError('\\x1b[31m' + 'z' * 20_000_000)",
     ]
     (tmp_path / "p.py").write_text("\n".join(lines))
-    refused(
+    assert_refused(
         "plan",
         "--plugin",
         "p.py",
@@ -338,7 +348,7 @@ def test_what_libraries_warn_of_does_not_surround_the_error(tmp_path):
     )
 
 
-def test_a_dask_address_that_nobody_answers_at_is_one_line(tmp_path):
+def test_a_dask_scheduler_that_does_not_answer_is_one_line(tmp_path):
     done = benchmark(
         "run", "--scheduler", "nonsense://127.0.0.1:1", "--out", "out", cwd=tmp_path, expect=2
     )
@@ -354,12 +364,20 @@ def test_the_version_and_one_component_are_printed():
     assert "  orientations = 9" in printed
 
 
-def test_an_error_of_a_plug_in_commands_no_terminal_wherever_it_is_shown(tmp_path):
-    raises = "raise type('E\\x1b[1m', (Exception,), {})('\\x1b[31mred\\x1b]0;title\\x07 [bold]x[/nope] | \\x9b1m' + 'z' * 3_000_000)"
-    source = f"from sklearn.dummy import DummyClassifier\nclass Bad(DummyClassifier):\n    def fit(self, X, y):\n        {raises}\n"
-    (tmp_path / "p.py").write_text(source)
-    how = ["--extractor", "pixels", "--model", "p.py:Bad", "--out", "out"]
-    shown = [benchmark("run", *how, cwd=tmp_path, expect=1).stdout]
+PLUGIN_THAT_RAISES_CONTROLS = r"""
+from sklearn.dummy import DummyClassifier
+
+class Bad(DummyClassifier):
+    def fit(self, X, y):
+        text = '\x1b[31mred\x1b]0;title\x07 [bold]x[/nope] | \x9b1m' + 'z' * 3_000_000
+        raise type('E\x1b[1m', (Exception,), {})(text)
+"""
+
+
+def test_control_characters_in_the_error_of_a_plug_in_are_escaped_wherever_it_is_shown(tmp_path):
+    (tmp_path / "p.py").write_text(PLUGIN_THAT_RAISES_CONTROLS)
+    options = ["--extractor", "pixels", "--model", "p.py:Bad", "--out", "out"]
+    shown = [benchmark("run", *options, cwd=tmp_path, expect=1).stdout]
     shown += [
         benchmark(*command, cwd=tmp_path).stdout for command in (["info", "out"], ["table", "out"])
     ]
@@ -377,7 +395,7 @@ def test_an_error_of_a_plug_in_commands_no_terminal_wherever_it_is_shown(tmp_pat
 # ---- plug-ins
 
 
-def test_a_new_extractor_checks_runs_and_is_not_written_over(tmp_path):
+def test_a_new_extractor_passes_its_checks_runs_and_is_not_overwritten(tmp_path):
     benchmark("new", "extractor", "my_texture", cwd=tmp_path)
     assert "all checks passed" in benchmark("check", "my_texture.py", cwd=tmp_path).stdout
     done = benchmark(
@@ -393,7 +411,7 @@ def test_a_new_extractor_checks_runs_and_is_not_written_over(tmp_path):
         cwd=tmp_path,
     )
     assert "my_texture" in done.stdout
-    refused("new", "extractor", "my_texture", cwd=tmp_path, says="was not overwritten")
+    assert_refused("new", "extractor", "my_texture", cwd=tmp_path, says="was not overwritten")
 
 
 @pytest.mark.parametrize(
@@ -413,7 +431,7 @@ def test_a_new_extractor_checks_runs_and_is_not_written_over(tmp_path):
         ),
     ],
 )
-def test_a_new_extractor_hides_no_package_and_no_component(name, says, tmp_path):
+def test_a_new_extractor_cannot_have_the_name_of_a_package_or_component(name, says, tmp_path):
     with pytest.raises(UserError, match=says):
         write_extractor(name, tmp_path)
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""An option that a message, a help text or the README names is one that the command line has."""
+"""Every option that is named in a message, a help text or the README exists."""
 
 import ast
 import re
@@ -11,7 +11,7 @@ from benchmark.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
-OF_OTHERS = {"--porcelain", "--resources"}  # git, Dask
+OTHER_PROGRAMS = {"--porcelain", "--resources"}  # git, Dask
 
 
 def options_of(command):
@@ -25,7 +25,7 @@ OPTIONS = options_of(typer.main.get_command(app))
 
 
 def texts_of(file):
-    """Texts in a module, those of f-strings included; or all of another file."""
+    """Return the strings in a Python file, or the whole text of any other file."""
     if file.suffix != ".py":
         return [file.read_text(encoding="utf-8")]
     nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
@@ -50,4 +50,5 @@ def test_every_option_that_is_named_exists(place):
         for text in texts_of(file)
         for option in OPTION.findall(text)
     }
-    assert {(option, name) for option, name in named if option not in OPTIONS | OF_OTHERS} == set()
+    unknown = {(option, name) for option, name in named if option not in OPTIONS | OTHER_PROGRAMS}
+    assert unknown == set()

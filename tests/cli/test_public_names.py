@@ -1,4 +1,4 @@
-"""Names that users import, each from the package and at first use."""
+"""The public names of the packages, which are imported at first use."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ import models
 @pytest.mark.parametrize(
     "package", [benchmark, features, models], ids=lambda package: package.__name__
 )
-def test_every_public_name_is_there_and_listed(package):
+def test_every_public_name_exists_and_is_listed(package):
     assert set(dir(package)) == set(package.__all__)
     assert all(getattr(package, name) is not None for name in package.__all__)
 
@@ -25,7 +25,10 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def test_importing_a_package_imports_neither_torch_nor_opencv():
-    code = "import sys, benchmark, features, models; assert not {'torch', 'cv2', 'sklearn'} & set(sys.modules)"
+    code = (
+        "import sys, benchmark, features, models; "
+        "assert not {'torch', 'cv2', 'sklearn'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

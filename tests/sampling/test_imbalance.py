@@ -1,4 +1,4 @@
-"""Training sets made smaller and imbalanced: what the profiles promise, and that samples are nested."""
+"""Smaller and imbalanced training sets: their class sizes, and that samples are nested."""
 
 import numpy as np
 import pytest
@@ -39,11 +39,11 @@ def test_long_tail_is_that_of_cui_2019():
     # CIFAR-10-LT, ratio 100: 5000 * 100^(-i/9), the sizes in the authors' lists
     shares, train = imbalance.long_tail_imbalance(10, 100), np.arange(50_000)
     classes = tuple("0123456789")
-    kept = imbalance.sample_training_set(
+    sample = imbalance.sample_training_set(
         train, train % 10, classes, 1.0, shares, classes, seed=0, truncate=True
     )
-    assert np.bincount(kept % 10).tolist() == [5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50]
-    assert len(kept) == 12_406
+    assert np.bincount(sample % 10).tolist() == [5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50]
+    assert len(sample) == 12_406
 
 
 def test_a_cell_with_a_long_tail_has_the_truncated_sizes(digits, make_cell):
@@ -54,7 +54,7 @@ def test_a_cell_with_a_long_tail_has_the_truncated_sizes(digits, make_cell):
     ]
 
 
-def test_step_makes_the_share_of_the_classes_rare_that_buda_2018_names_mu():
+def test_step_makes_the_share_mu_of_buda_2018_of_the_classes_rare():
     assert imbalance.step_imbalance(10, 50, minority=0.2).tolist() == [1.0] * 8 + [0.02] * 2
     assert imbalance.linear_imbalance(5, 5).tolist() == pytest.approx([1, 0.8, 0.6, 0.4, 0.2])
 
@@ -90,10 +90,10 @@ def test_smaller_and_steeper_samples_are_nested_in_larger_ones(sizes, ratios, am
 
 def test_the_ratio_holds_exactly_however_large_the_classes_were(digits, make_cell):
     cell = make_cell(digits, imbalance="step(ratio=5, rare=('3', '7'))")
-    found = counts(digits, cell)
+    sizes = counts(digits, cell)
     most = np.bincount(digits.targets[train_test_indices(make_cell(digits), digits)[0]]).min()
-    assert set(found[[3, 7]]) == {round(most / 5)}
-    assert set(np.delete(found, [3, 7])) == {most}
+    assert set(sizes[[3, 7]]) == {round(most / 5)}
+    assert set(np.delete(sizes, [3, 7])) == {most}
 
 
 def test_the_rare_classes_are_those_named_or_else_the_seeds(digits, make_cell):
@@ -111,22 +111,20 @@ def test_the_rare_classes_are_those_named_or_else_the_seeds(digits, make_cell):
 
 @pytest.mark.parametrize("train_size", [0.2, 40])
 def test_a_training_size_keeps_the_class_shares(digits, make_cell, train_size):
-    whole, part = (
-        counts(digits, make_cell(digits)),
-        counts(digits, make_cell(digits, train_size=train_size)),
-    )
-    assert part.sum() == 40
-    assert np.abs(part - whole / 5).max() < 1
+    whole = counts(digits, make_cell(digits))
+    sample = counts(digits, make_cell(digits, train_size=train_size))
+    assert sample.sum() == 40
+    assert np.abs(sample - whole / 5).max() < 1
 
 
-def test_the_test_part_stays_whole(digits, make_cell):
+def test_the_test_set_is_not_changed(digits, make_cell):
     cell = make_cell(digits, imbalance="long_tail(ratio=20)", train_size=0.5)
     assert np.array_equal(
         train_test_indices(cell, digits)[1], train_test_indices(make_cell(digits), digits)[1]
     )
 
 
-def test_what_cannot_be_made_so_is_skipped_with_the_reason(digits, make_cell, tmp_path):
+def test_an_impossible_sample_is_skipped_with_the_reason(digits, make_cell, tmp_path):
     assert (
         "more than the 200 images"
         in build_components(make_cell(digits, train_size=2000), digits).refusal_reason()
@@ -147,7 +145,7 @@ def test_what_cannot_be_made_so_is_skipped_with_the_reason(digits, make_cell, tm
     assert row["status"] == "skipped"
 
 
-def test_the_row_says_what_the_training_part_was(digits, make_cell, tmp_path):
+def test_the_row_says_what_the_training_set_was(digits, make_cell, tmp_path):
     cell = make_cell(digits, imbalance="step(ratio=5)", train_size=0.5)
     row = evaluate_on_dataset(cell, digits, tmp_path)
     assert row["status"] == "ok"

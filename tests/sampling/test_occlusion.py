@@ -108,16 +108,19 @@ def test_an_extractor_learns_from_the_training_images_as_they_are_given(
     components = build_components(cell, digits)
     train, test = components.fold
     features = extract_features(components, tmp_path)
-    hidden = lambda indices: occlude_images(digits.images[indices], indices, box_occlusion(0.4), 0)  # noqa: E731
-    seen = digits.images[train] if subset == "test" else hidden(train)
-    asked = digits.images[test] if subset == "train" else hidden(test)
+
+    def occluded(indices):
+        return occlude_images(digits.images[indices], indices, box_occlusion(0.4), 0)
+
+    train_images = digits.images[train] if subset == "test" else occluded(train)
+    test_images = digits.images[test] if subset == "train" else occluded(test)
     extractor = (
         build_component(cell.extractor[0])
         .set_params(random_state=cell.seed_for("extractor"))
-        .fit(seen)
+        .fit(train_images)
     )
-    assert np.array_equal(features.train, extractor.transform(seen))
-    assert np.array_equal(features.test, extractor.transform(asked))
+    assert np.array_equal(features.train, extractor.transform(train_images))
+    assert np.array_equal(features.test, extractor.transform(test_images))
 
 
 def test_predictions_are_those_of_a_model_that_is_asked_about_covered_images(
@@ -142,7 +145,7 @@ def test_cells_share_every_matrix_that_they_can(digits, make_cell):
 
     def used(extractor, **axes):
         cell = make_cell(digits, extractor, **axes)
-        return {keys(cell, part) for part in range(len(required_matrices(cell)))}
+        return {keys(cell, matrix) for matrix in range(len(required_matrices(cell)))}
 
     whole = used("hog")
     assert len(whole) == 1

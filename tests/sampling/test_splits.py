@@ -1,3 +1,5 @@
+"""Splits: groups stay whole, every class is in every test set, or the split is refused."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -49,15 +51,15 @@ def test_every_image_tests_once_a_repeat_and_never_trains_where_it_tests(
     assert np.array_equal(tests, np.repeat(np.arange(len(digits.targets)), repeats))
 
 
-def test_validation_tests_on_the_validation_part_and_never_sees_the_test_part(digits):
-    parts = np.array(["train", "train", "val", "test"])[np.arange(len(digits.targets)) % 4]
-    ((train, val),) = validation_split(replace(digits, subset=parts))
-    assert set(parts[train]) == {"train"}
-    assert set(parts[val]) == {"val"}
+def test_validation_tests_on_the_validation_set_and_never_uses_the_test_set(digits):
+    subset = np.array(["train", "train", "val", "test"])[np.arange(len(digits.targets)) % 4]
+    ((train, val),) = validation_split(replace(digits, subset=subset))
+    assert set(subset[train]) == {"train"}
+    assert set(subset[val]) == {"val"}
     with pytest.raises(UserError, match="no official validation set"):
         validation_split(digits)
     with pytest.raises(UserError, match="in both train and val"):
-        validation_split(replace(digits, subset=parts, groups=np.zeros(len(parts), int)))
+        validation_split(replace(digits, subset=subset, groups=np.zeros(len(subset), int)))
 
 
 def test_holdout_is_stratified_and_repeats_with_its_seed(digits):
@@ -80,20 +82,20 @@ def test_a_grouped_holdout_is_near_the_size_asked_for(digits):
     assert abs(len(test) / len(digits.targets) - 0.25) < 0.05
 
 
-def test_official_never_uses_the_validation_part(digits):
-    part = np.array(["train", "val", "test"])[np.arange(300) % 3]
-    train, test = official_split(replace(digits, subset=part))[0]
-    assert set(part[train]) == {"train"}
-    assert set(part[test]) == {"test"}
+def test_official_never_uses_the_validation_set(digits):
+    subset = np.array(["train", "val", "test"])[np.arange(300) % 3]
+    train, test = official_split(replace(digits, subset=subset))[0]
+    assert set(subset[train]) == {"train"}
+    assert set(subset[test]) == {"test"}
 
 
 def test_an_official_split_that_shares_a_group_is_refused(digits):
-    part = np.where(np.arange(300) < 200, "train", "test")
+    subset = np.where(np.arange(300) < 200, "train", "test")
     with pytest.raises(UserError, match=r"groups .* are in both train and test"):
-        official_split(replace(lesions(digits), subset=part))
+        official_split(replace(lesions(digits), subset=subset))
 
 
-def test_a_split_that_cannot_be_made_is_a_users_error(digits, rare):
+def test_a_split_that_cannot_be_made_is_a_user_error(digits, rare):
     with pytest.raises(UserError, match="no official split"):
         official_split(digits)
     with pytest.raises(UserError, match="test_size"):
@@ -102,7 +104,10 @@ def test_a_split_that_cannot_be_made_is_a_users_error(digits, rare):
         stratified_kfold(digits, folds=1)
     with pytest.raises(
         UserError,
-        match=r"class '2' has 29 images; stratified_kfold\(folds=500\) would leave .* use folds=29 .*, or merge the class",
+        match=(
+            r"class '2' has 29 images; stratified_kfold\(folds=500\) would leave .* "
+            "use folds=29 .*, or merge the class"
+        ),
     ):
         stratified_kfold(digits, folds=500)
     with pytest.raises(
@@ -113,16 +118,16 @@ def test_a_split_that_cannot_be_made_is_a_users_error(digits, rare):
     assert not has_official_split(digits)
 
 
-def test_of_two_classes_none_is_said_to_be_merged():
+def test_merging_is_not_suggested_with_two_classes_only():
     with pytest.raises(
         UserError,
         match=r"without it: use folds=3 \(in a study file, split: stratified_kfold\(folds=3\)\)$",
     ):
-        stratified_kfold(of([0] * 9 + [1] * 3), folds=5)
+        stratified_kfold(dataset_of([0] * 9 + [1] * 3), folds=5)
 
 
-def of(labels, groups=None, n_classes=None, multilabel=False):
-    """A data set of these labels."""
+def dataset_of(labels, groups=None, n_classes=None, multilabel=False):
+    """Return a data set with these labels."""
     labels = np.asarray(labels, dtype=np.int64)
     n = n_classes or (labels.shape[1] if multilabel else labels.max() + 1)
     images = np.zeros((len(labels), 2, 2, 1), np.uint8)
@@ -138,12 +143,12 @@ def of(labels, groups=None, n_classes=None, multilabel=False):
 
 
 @pytest.mark.parametrize("split", [stratified_kfold, holdout_split])
-def test_images_of_one_patient_are_one_message_everywhere(split):
+def test_images_of_one_patient_are_refused_with_the_same_message_by_every_split(split):
     for n in (2, 4, 40):
         with pytest.raises(
             UserError, match=f"all {n} images are of 1 group .*needs at least 2 groups"
         ):
-            split(of([0, 1] * (n // 2), ["P1"] * n))
+            split(dataset_of([0, 1] * (n // 2), ["P1"] * n))
 
 
 @pytest.mark.parametrize("split", [stratified_kfold, holdout_split])
@@ -151,20 +156,20 @@ def test_images_of_one_patient_are_one_message_everywhere(split):
     ("dataset", "message"),
     [
         (
-            of([0] * 9 + [1] * 9 + [2]),
+            dataset_of([0] * 9 + [1] * 9 + [2]),
             r"class 'c' has 1 image; .* leave the class out, or merge it with another$",
         ),
-        (of([0] * 9 + [1]), r"class 'b' has 1 image; .* without it: add images of it$"),
+        (dataset_of([0] * 9 + [1]), r"class 'b' has 1 image; .* without it: add images of it$"),
         (
-            of([0] * 9 + [1, 1], [0, 1, 2] * 3 + [7, 7]),
+            dataset_of([0] * 9 + [1, 1], [0, 1, 2] * 3 + [7, 7]),
             r"class 'b' has 2 images in 1 group; .* add images of it from other groups$",
         ),
         (
-            of([[1, 0, 0], [0, 1, 0]] * 9 + [[0, 0, 1]], multilabel=True),
+            dataset_of([[1, 0, 0], [0, 1, 0]] * 9 + [[0, 0, 1]], multilabel=True),
             r"class 'c' has 1 image; .* leave the class out",
         ),
         (
-            of([[1, 0]] * 9 + [[0, 1]], multilabel=True),
+            dataset_of([[1, 0]] * 9 + [[0, 1]], multilabel=True),
             r"class 'b' has 1 image; .* add images of it$",
         ),
     ],
@@ -177,31 +182,34 @@ def test_a_class_that_cannot_be_on_both_sides_is_refused_by_name(split, dataset,
 @pytest.mark.parametrize(
     "dataset",
     [
-        of([0] * 9 + [1, 1]),
-        of([0] * 9 + [1, 1, 1], [0, 1, 2] * 3 + [7, 7, 8]),
-        of([[1, 0]] * 9 + [[0, 1]] * 2, multilabel=True),
+        dataset_of([0] * 9 + [1, 1]),
+        dataset_of([0] * 9 + [1, 1, 1], [0, 1, 2] * 3 + [7, 7, 8]),
+        dataset_of([[1, 0]] * 9 + [[0, 1]] * 2, multilabel=True),
     ],
 )
 def test_the_number_of_folds_that_a_refusal_names_works(dataset):
     with pytest.raises(
         UserError,
-        match=r"class 'b' has \d images.* use folds=2 \(in a study file, split: stratified_kfold\(folds=2\)\)$",
+        match=(
+            r"class 'b' has \d images.* use folds=2 "
+            r"\(in a study file, split: stratified_kfold\(folds=2\)\)$"
+        ),
     ):
         stratified_kfold(dataset, folds=3)
     assert len(stratified_kfold(dataset, folds=2)) == 2
 
 
-def test_folds_that_no_assignment_of_mixed_groups_can_complete_are_refused_with_a_number_that_works():
-    # a is in the groups 0, 1 and 2, b in 0, 1 and 3: of 3 folds, 2 and 3 are in the same; c is in
-    # 2, 3 and 4
+def test_folds_that_mixed_groups_cannot_fill_are_refused_with_a_number_that_works():
+    # Class a is in the groups 0, 1 and 2, class b in 0, 1 and 3, and class c in 2, 3 and 4: for 3
+    # folds with a and b, the groups 2 and 3 must be in one fold, and c is then in two folds only.
     groups, labels = [0, 1, 2, 0, 1, 3, 2, 3, 4], [0, 0, 0, 1, 1, 1, 2, 2, 2]
     with pytest.raises(UserError, match=r"found no 3 folds with every class.*use folds=2"):
-        stratified_kfold(of(labels, groups), folds=3)
-    assert len(stratified_kfold(of(labels, groups), folds=2)) == 2
+        stratified_kfold(dataset_of(labels, groups), folds=3)
+    assert len(stratified_kfold(dataset_of(labels, groups), folds=2)) == 2
 
 
-def attempted(split):
-    """Folds, or why there are none."""
+def try_split(split):
+    """Return the folds and "", or no folds and the message of the refusal."""
     try:
         return split(), ""
     except UserError as error:
@@ -218,40 +226,40 @@ def attempted(split):
 def test_no_fold_is_empty_or_without_a_class_or_else_it_is_refused(
     seed, n_groups, n_classes, folds, multilabel
 ):
-    """10 images of 6 patients in 5 folds: scikit-learn's StratifiedGroupKFold has test sets of 2, 1, 0, 4 and 3."""
+    """scikit-learn's StratifiedGroupKFold can give test sets of 2, 1, 0, 4 and 3 images."""
     rng = np.random.default_rng(seed)
     n = int(rng.integers(n_groups, 4 * n_groups))
     labels = rng.integers(0, n_classes, n)
     groups = rng.integers(0, n_groups, n)
     if multilabel:
         labels = (rng.random((n, n_classes)) < 0.3).astype(int)
-    data = of(labels, groups, n_classes, multilabel)
+    data = dataset_of(labels, groups, n_classes, multilabel)
     for split in (
         lambda: stratified_kfold(data, folds=folds, seed=seed),
         lambda: holdout_split(data, seed=seed),
     ):
-        found, message = attempted(split)
+        split_folds, message = try_split(split)
         assert (
-            found
+            split_folds
             or "use folds=" in message
             or "leave" in message
             or "needs at least 2 groups" in message
         )
         classes = np.flatnonzero(data.targets.any(axis=0)) if multilabel else np.unique(labels)
-        for side in (side for fold in found for side in fold):
+        for side in (side for fold in split_folds for side in fold):
             held = (
                 np.flatnonzero(data.targets[side].any(axis=0))
                 if multilabel
                 else np.unique(labels[side])
             )
             assert held.tolist() == classes.tolist()
-        assert not any(set(groups[train]) & set(groups[test]) for train, test in found)
+        assert not any(set(groups[train]) & set(groups[test]) for train, test in split_folds)
 
 
-def test_the_empty_test_fold_of_scikit_learn_s_grouped_folds_does_not_happen():
+def test_the_empty_test_fold_of_scikit_learns_grouped_folds_does_not_happen():
     labels, groups = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1], [0, 0, 1, 2, 3, 4, 5, 5, 5, 5]
     with pytest.raises(UserError, match=r"class 'b' has 4 images in 1 group"):
-        stratified_kfold(of(labels, groups), folds=5)
+        stratified_kfold(dataset_of(labels, groups), folds=5)
 
 
 def test_a_label_with_6_of_300_positives_is_in_every_fold_of_5(digits):
@@ -260,18 +268,20 @@ def test_a_label_with_6_of_300_positives_is_in_every_fold_of_5(digits):
         labels = (rng.random((300, 4)) < [0.4, 0.2, 0.1, 0]).astype(int)
         labels[rng.choice(300, 6, replace=False), 3] = 1
         for groups in (None, np.arange(300) // 2):
-            found = stratified_kfold(of(labels, groups, multilabel=True), folds=5, seed=seed)
-            sums = np.array([labels[test].sum(axis=0) for _, test in found])
+            folds = stratified_kfold(
+                dataset_of(labels, groups, multilabel=True), folds=5, seed=seed
+            )
+            sums = np.array([labels[test].sum(axis=0) for _, test in folds])
             assert (sums > 0).all()
             if groups is None:
                 assert (np.ptp(sums, axis=0) <= 2).all(), "every fold has its share"
-                assert {len(test) for _, test in found} <= {59, 60, 61}
+                assert {len(test) for _, test in folds} <= {59, 60, 61}
 
 
 def test_a_holdout_of_several_labels_is_stratified_and_near_the_size_asked_for():
     rng = np.random.default_rng(0)
     labels = (rng.random((300, 3)) < [0.5, 0.1, 0.02]).astype(int)
-    ((_, test),) = holdout_split(of(labels, multilabel=True), test_size=0.3)
+    ((_, test),) = holdout_split(dataset_of(labels, multilabel=True), test_size=0.3)
     assert abs(len(test) - 90) <= 2
     assert np.abs(labels[test].sum(axis=0) - 0.3 * labels.sum(axis=0)).max() <= 1
 
@@ -279,7 +289,7 @@ def test_a_holdout_of_several_labels_is_stratified_and_near_the_size_asked_for()
 def test_a_rare_class_is_on_both_sides_of_a_holdout():
     for seed in range(20):
         ((train, test),) = holdout_split(
-            of([0] * 100 + [1, 1], n_classes=2), test_size=0.1, seed=seed
+            dataset_of([0] * 100 + [1, 1], n_classes=2), test_size=0.1, seed=seed
         )
         assert {100, 101} & set(train)
         assert {100, 101} & set(test)
@@ -289,6 +299,8 @@ def test_images_without_any_label_are_split_as_well():
     labels = np.zeros((40, 2), int)
     labels[:10, 0] = labels[5:15, 1] = 1
     tests = np.sort(
-        np.concatenate([test for _, test in stratified_kfold(of(labels, multilabel=True), folds=4)])
+        np.concatenate(
+            [test for _, test in stratified_kfold(dataset_of(labels, multilabel=True), folds=4)]
+        )
     )
     assert tests.tolist() == list(range(40))

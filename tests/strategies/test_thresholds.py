@@ -175,8 +175,8 @@ def test_a_single_correction_is_nothing_to_note(digits, make_cell, strategy):
 def test_thresholds_are_tuned_on_the_official_validation_set_where_there_is_one(
     digits, make_cell, tmp_path
 ):
-    part = np.array(["train", "train", "val", "test"])[np.arange(300) % 4]
-    data = replace(digits, subset=part)
+    subset = np.array(["train", "train", "val", "test"])[np.arange(300) % 4]
+    data = replace(digits, subset=subset)
     rows = [
         evaluate_on_dataset(
             make_cell(data, model="gaussian_nb", strategy="tuned_threshold", split=split),
@@ -196,11 +196,11 @@ def test_thresholds_without_held_out_images_are_a_skip_with_the_number_needed(
 ):
     """One training image per class; or two of one patient."""
     chosen = np.concatenate([np.flatnonzero(digits.targets == k)[: 3 + grouped] for k in range(2)])
-    part = np.array(["train"] * (1 + grouped) + ["test"] * 2)[
+    subset = np.array(["train"] * (1 + grouped) + ["test"] * 2)[
         np.arange(6 + 2 * grouped) % (3 + grouped)
     ]
     groups = (
-        np.array([f"{k}{p}" for k, p in zip(digits.targets[chosen], part, strict=True)])
+        np.array([f"{k}{p}" for k, p in zip(digits.targets[chosen], subset, strict=True)])
         if grouped
         else None
     )
@@ -209,7 +209,7 @@ def test_thresholds_without_held_out_images_are_a_skip_with_the_number_needed(
         images=digits.images[chosen],
         targets=digits.targets[chosen],
         classes=("0", "1"),
-        subset=part,
+        subset=subset,
         groups=groups,
     )
     row = evaluate_on_dataset(

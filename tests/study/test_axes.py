@@ -1,4 +1,4 @@
-"""An axis is declared once, and everything that shows it follows."""
+"""An axis is declared once; its option, key, column and place in tables follow."""
 
 import subprocess
 import sys
@@ -30,7 +30,7 @@ scanners: [A, B]
 
 @pytest.fixture(scope="module", params=["CONDITION", "CONFIGURATION", "REPLICATE"])
 def command(request, tmp_path_factory):
-    """The command line where one more axis is declared, of each role, and a study has been run."""
+    """Return a function that calls the command line with one more axis, after running a study."""
     folder = tmp_path_factory.mktemp("axis")
     (folder / "mine.yaml").write_text(STUDY)
 
@@ -52,24 +52,19 @@ def command(request, tmp_path_factory):
 
 
 def test_a_new_axis_is_a_key_of_yaml_and_an_option(command):
-    (kept,) = (command.folder / "out" / "studies").glob("*.yaml")
-    assert "scanners:- A- B" in kept.read_text().replace("\n", "").replace("  -", "-")
+    (stored,) = (command.folder / "out" / "studies").glob("*.yaml")
+    assert "scanners:- A- B" in stored.read_text().replace("\n", "").replace("  -", "-")
     assert "--scanner" in command("run", "--help")
-    said = [
-        line.split()
-        for line in command(
-            "plan", "mine.yaml", "--model", "gaussian_nb", "--scanner", "C"
-        ).splitlines()
-    ]
-    assert ["scanner", "1", "C"] in said
+    printed = command("plan", "mine.yaml", "--model", "gaussian_nb", "--scanner", "C")
+    assert ["scanner", "1", "C"] in [line.split() for line in printed.splitlines()]
 
 
 def test_a_new_axis_is_a_column_of_rows_and_of_info(command):
     header, *rows = command("table", "out", "--rows", "--format", "csv").splitlines()
     values = sorted(row.split(",")[header.split(",").index("scanner")] for row in rows)
-    assert values == (
-        ["A", "B", "any"] if command.role == "CONFIGURATION" else ["A", "A", "B", "B"]
-    )  # a baseline has the default
+    # the baseline has the default of an axis of configurations
+    expected = ["A", "B", "any"] if command.role == "CONFIGURATION" else ["A", "A", "B", "B"]
+    assert values == expected
     assert "scanner" in command("info", "out")
 
 

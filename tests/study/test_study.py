@@ -1,3 +1,5 @@
+"""Studies: how they are read, checked and expanded into cells."""
+
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ FAKES = str(Path(__file__).parents[1] / "fakes.py")
 SMALL = {"datasets": "digits", "extractors": "pixels", "models": "majority"}
 
 
-def written(tmp_path, content):
+def write_study(tmp_path, content):
     file = tmp_path / "mine.yaml"
     file.write_text(content if isinstance(content, str) else write_yaml(content))
     return file
@@ -37,7 +39,7 @@ def test_a_study_written_as_yaml_reads_back_the_same(tmp_path):
             "size": 16,
         }
     )
-    assert load_study(written(tmp_path, study.to_yaml())) == study
+    assert load_study(write_study(tmp_path, study.to_yaml())) == study
 
 
 PAIRS = [
@@ -46,9 +48,9 @@ PAIRS = [
 ]
 
 
-def test_pipelines_are_run_beside_what_the_axes_span_and_read_back_the_same(tmp_path, monkeypatch):
-    study = load_study(written(tmp_path, SMALL | {"pipelines": PAIRS}))
-    assert load_study(written(tmp_path, study.to_yaml())) == study
+def test_pipelines_are_run_besides_what_the_axes_span_and_read_back_the_same(tmp_path, monkeypatch):
+    study = load_study(write_study(tmp_path, SMALL | {"pipelines": PAIRS}))
+    assert load_study(write_study(tmp_path, study.to_yaml())) == study
     entries = {
         (cell.identity["extractor"], cell.identity["model"]) for cell in make_plan(study).cells()
     }
@@ -60,7 +62,7 @@ def test_pipelines_are_run_beside_what_the_axes_span_and_read_back_the_same(tmp_
 
 
 def test_pipelines_alone_are_a_study_and_other_axes_replace_them(tmp_path):
-    file = written(tmp_path, {"datasets": "digits", "pipelines": PAIRS})
+    file = write_study(tmp_path, {"datasets": "digits", "pipelines": PAIRS})
     assert {cell.identity["extractor"] for cell in make_plan(load_study(file)).cells()} == {
         "hog + pixels",
         "hog",
@@ -74,7 +76,7 @@ def test_a_pair_that_the_axes_span_already_is_a_cell_once(tmp_path):
         "extractors": "hog",
         "pipelines": [{"extractor": "hog", "model": "majority"}],
     }
-    keys = [cell.key for cell in make_plan(load_study(written(tmp_path, content))).cells()]
+    keys = [cell.key for cell in make_plan(load_study(write_study(tmp_path, content))).cells()]
     assert len(keys) == len(set(keys)) == 3
 
 
@@ -83,13 +85,13 @@ def test_an_image_model_in_a_pipeline_is_refused(tmp_path):
     with pytest.raises(
         UserError, match="simple_cnn takes images and no extractor: list it under models"
     ):
-        load_study(written(tmp_path, content)).resolve_components()
+        load_study(write_study(tmp_path, content)).resolve_components()
 
 
 def test_the_extractor_of_an_image_model_is_called_images_in_a_pipeline_as_in_tables(tmp_path):
     pairs = [{"extractor": "images", "model": "simple_cnn"}, *PAIRS]
-    study = load_study(written(tmp_path, {"datasets": "digits", "pipelines": pairs}))
-    assert load_study(written(tmp_path, study.to_yaml())) == study
+    study = load_study(write_study(tmp_path, {"datasets": "digits", "pipelines": pairs}))
+    assert load_study(write_study(tmp_path, study.to_yaml())) == study
     labels = [
         (cell.identity["extractor"], cell.identity["model"]) for cell in make_plan(study).cells()
     ]
@@ -103,14 +105,14 @@ def test_the_extractor_of_an_image_model_is_called_images_in_a_pipeline_as_in_ta
     assert {model for extractor, model in beside if extractor == "images"} == {"simple_cnn"}
     with pytest.raises(UserError, match="knn takes features, not images"):
         load_study(
-            written(
+            write_study(
                 tmp_path,
                 {"datasets": "digits", "pipelines": [{"extractor": "images", "model": "knn"}]},
             )
         ).resolve_components()
 
 
-def test_a_file_that_never_ends_is_no_study():
+def test_an_endless_file_is_refused():
     with pytest.raises(UserError, match="/dev/zero is larger than"):
         load_study("/dev/zero")
 
@@ -120,10 +122,10 @@ def test_repeats_are_bounded_before_the_folds_are_made(digits):
         stratified_kfold(digits, repeats=100_000_000)
 
 
-def test_a_plug_in_is_paired_with_what_the_pipelines_are_made_of(tmp_path):
-    study = load_study(written(tmp_path, {"datasets": "digits", "pipelines": PAIRS})).with_plugins(
-        [FAKES]
-    )
+def test_a_plug_in_is_paired_with_the_components_of_the_pipelines(tmp_path):
+    study = load_study(
+        write_study(tmp_path, {"datasets": "digits", "pipelines": PAIRS})
+    ).with_plugins([FAKES])
     entries = {
         (cell.identity["extractor"], cell.identity["model"]) for cell in make_plan(study).cells()
     }
@@ -138,7 +140,7 @@ def test_a_misspelt_key_names_the_file_the_key_and_the_nearest_one(tmp_path):
     with pytest.raises(
         UserError, match=r"mine.yaml: unknown key 'extractor'; did you mean 'extractors'"
     ):
-        load_study(written(tmp_path, {**SMALL, "extractor": ["hog"]}))
+        load_study(write_study(tmp_path, {**SMALL, "extractor": ["hog"]}))
 
 
 @pytest.mark.parametrize(
@@ -213,19 +215,19 @@ def test_a_misspelt_key_names_the_file_the_key_and_the_nearest_one(tmp_path):
 )
 def test_a_wrong_value_is_one_clear_line(tmp_path, change, problem):
     with pytest.raises(UserError, match=problem) as caught:
-        load_study(written(tmp_path, SMALL | change)).resolve_components()
+        load_study(write_study(tmp_path, SMALL | change)).resolve_components()
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
     "text", ["a: [", "- a\n- b", "", "!!python/object/apply:os.system ['true']"]
 )
-def test_a_file_that_is_no_study_is_a_users_error(tmp_path, text):
+def test_a_file_that_is_not_a_study_is_a_user_error(tmp_path, text):
     with pytest.raises(UserError, match=r"mine\.yaml"):
-        load_study(written(tmp_path, text))
+        load_study(write_study(tmp_path, text))
 
 
-def test_an_unknown_suite_is_answered_with_the_nearest():
+def test_an_unknown_suite_is_refused_with_the_nearest_name():
     with pytest.raises(UserError, match="did you mean 'digits'"):
         load_study("digit")
 
@@ -240,7 +242,7 @@ def test_a_model_that_takes_images_is_run_once_whatever_the_extractors():
     assert labels == {("pixels", "majority"), ("hog", "majority"), ("images", "simple_cnn")}
 
 
-def test_no_split_named_is_official_where_there_is_one_and_three_folds_otherwise(data_folder):
+def test_the_default_split_is_official_where_there_is_one_and_three_folds_otherwise(data_folder):
     study = Study.model_validate(SMALL | {"name": "x", "datasets": ["digits", "breastmnist"]})
     splits = {
         (cell.identity["dataset"], cell.identity["split"])
@@ -252,15 +254,15 @@ def test_no_split_named_is_official_where_there_is_one_and_three_folds_otherwise
     }
 
 
-def test_all_that_a_plug_in_file_holds_joins_the_axes_once(tmp_path):
+def test_all_components_of_a_plug_in_file_are_added_to_the_axes_once(tmp_path):
     study = load_study("digits", extractors=["pixels", "mean_gray"]).with_plugins([FAKES])
-    names = [tuple(spec.name for spec in part) for part in study.extractors]
+    names = [tuple(spec.name for spec in extractor) for extractor in study.extractors]
     assert names.count(("mean_gray",)) == 1
     assert ("wrong_length",) in names
     assert "hard_labels_only" in [spec.name for spec in study.models]
 
 
-def test_keys_differ_between_cells_and_follow_parameters_seed_and_data(digits, make_cell):
+def test_keys_differ_between_cells_and_depend_on_parameters_seed_and_split(digits, make_cell):
     cells = list(make_plan(load_study("digits")).cells())
     assert len({cell.key for cell in cells}) == len(cells)
     same = make_cell(digits, model="logistic_regression(C=1.0)")
@@ -273,26 +275,26 @@ def test_keys_differ_between_cells_and_follow_parameters_seed_and_data(digits, m
     assert len({make_cell(digits).key, *(cell.key for cell in others)}) == 4
 
 
-def test_the_floor_is_run_once_without_strategies_and_stands_also_where_there_are_no_extractors():
+def test_the_baseline_is_run_once_without_strategies_and_needs_no_extractor():
     axes = {
         "datasets": ["digits"],
         "models": ["majority", "simple_cnn"],
         "strategies": ["none", "random_over", "smote + prior_threshold"],
     }
-    for extractors, floor in ((["pixels"], "pixels"), ([], "images")):
+    for extractors, label in ((["pixels"], "pixels"), ([], "images")):
         planned = [
             cell.identity
             for cell in make_plan(Study(name="x", extractors=extractors, **axes)).cells()
         ]
         assert {
             (cell["extractor"], cell["strategy"]) for cell in planned if cell["model"] == "majority"
-        } == {(floor, "none")}
+        } == {(label, "none")}
         assert {cell["strategy"] for cell in planned if cell["model"] == "simple_cnn"} == set(
             axes["strategies"]
         )
 
 
-def test_a_floor_without_an_extractor_is_evaluated(tmp_path):
+def test_a_baseline_without_an_extractor_is_evaluated(tmp_path):
     rows = run(Study(name="x", datasets=["digits"], models=["majority"]), tmp_path)
     assert set(rows["status"]) == {"ok"}
 
@@ -328,7 +330,9 @@ def test_a_training_size_that_is_neither_share_nor_number_is_refused(size):
         ("time_limit", -1, "time_limit: Input"),
     ],
 )
-def test_a_mistake_in_what_replaces_an_axis_is_not_said_of_the_study_file(key, value, message):
+def test_a_mistake_in_the_replacement_of_an_axis_is_not_blamed_on_the_study_file(
+    key, value, message
+):
     with pytest.raises(UserError, match=f"^{message}"):
         load_study("digits", **{key: value})
 

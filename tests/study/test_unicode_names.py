@@ -1,4 +1,4 @@
-"""A name is found in whichever Unicode form it was typed: composed (NFC) or decomposed (NFD), as macOS writes it."""
+"""Names are found in either Unicode form: composed (NFC), or decomposed (NFD) as on macOS."""
 
 import json
 import sys
@@ -39,7 +39,7 @@ def forms(request):
 
 @pytest.fixture
 def on_disk(forms, tmp_path, monkeypatch):
-    """A folder with classes, images, a CSV, a study, a plug-in and results, all with accents in their names."""
+    """A folder whose classes, images, CSV, study and plug-in have accents in their names."""
     spell = lambda text: unicodedata.normalize(forms[0], text)  # noqa: E731
     home, random = tmp_path / spell("données"), np.random.default_rng(0)
     rows = ["image,label"]
@@ -59,7 +59,7 @@ def on_disk(forms, tmp_path, monkeypatch):
 
 @pytest.fixture
 def call(forms, monkeypatch, capsys):
-    """Call the command line with all arguments in one form."""
+    """Return a function that calls the command line with all arguments in one Unicode form."""
 
     def called(*arguments):
         typed = [unicodedata.normalize(forms[1], str(argument)) for argument in arguments]

@@ -1,4 +1,4 @@
-"""Old names of modules work for one more release."""
+"""Old names of modules work for one more release, with a warning."""
 
 import importlib
 import sys

@@ -1,4 +1,4 @@
-"""Text that is printed commands no terminal, and has a bounded length."""
+"""Text for messages has no control characters and a bounded length."""
 
 import json
 
@@ -43,7 +43,7 @@ def test_controls_overrides_and_surrogates_are_written_out(text):
 @pytest.mark.parametrize(
     "text", ["é", "漢字", "naïve class", "شبكة", "नमस्ते", "👩\u200d⚕️", "a\tb\nc", "½ ± µm", "a\\x1b"]
 )
-def test_words_of_any_language_stay_as_they_are(text):
+def test_text_in_any_language_is_not_changed(text):
     assert escape_controls(text) == text
     assert escape_json_controls(text) == text
 
@@ -56,7 +56,7 @@ def test_a_line_is_one_line_of_bounded_length():
     assert short_repr(16**9000) == "a very large int"
 
 
-def test_an_error_without_a_readable_message_is_described_all_the_same():
+def test_an_error_whose_message_cannot_be_read_is_described():
     class OddError(Exception):
         def __str__(self):
             raise KeyboardInterrupt
