@@ -51,8 +51,9 @@ def list_command(
     what: Annotated[
         str | None,
         typer.Argument(
+            metavar="WHAT",
             help="datasets, extractors, models, strategies, metrics, suites or columns (of the "
-            "rows); or one name, such as hog. Default: everything except the columns."
+            "rows); or one name, such as hog. Default: everything except the columns.",
         ),
     ] = None,
 ) -> None:
@@ -291,7 +292,10 @@ app.add_typer(new, name="new")
 @new.command("extractor")
 def new_extractor_command(
     name: Annotated[
-        str, typer.Argument(help="Name of the extractor in studies, such as my_texture.")
+        str,
+        typer.Argument(
+            metavar="NAME", help="Name of the extractor in studies, such as my_texture."
+        ),
     ],
 ) -> None:
     """Write a working extractor to NAME.py, and print how to check and run it."""

@@ -49,7 +49,7 @@ def fit_command(
     ] = "none",
     size: Annotated[
         int | None,
-        typer.Option(help="Resize the images to this side, in pixels. Default: as they are."),
+        typer.Option(help="Resize the images to this side, in pixels. Default: their own size."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     plugin: _Plugins = [],  # noqa: B006  # typer copies it

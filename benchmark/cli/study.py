@@ -30,7 +30,7 @@ class Retry(StrEnum):
 _Study = Annotated[
     str,
     typer.Argument(
-        metavar="[STUDY]", help="Name of a suite (see `list suites`), or path of a YAML file."
+        metavar="STUDY", help="Name of a suite (see `list suites`), or path of a YAML file."
     ),
 ]
 _Plugins = Annotated[
