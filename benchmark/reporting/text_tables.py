@@ -35,11 +35,11 @@ class Document:
     Parameters
     ----------
     tables : list of (str, DataFrame)
-        Titles and values, at full precision.
+        Titles and values, at full precision. The title of a single table may be empty.
     texts : list of (str, DataFrame)
         Titles and formatted values.
     lines : list of str
-        The caption, then one line per footnote.
+        The caption, then one line per footnote; may be empty.
     """
 
     tables: list[Table]
@@ -51,14 +51,14 @@ def write_markdown(document: Document) -> str:
     """Write Markdown: formatted tables, the caption, and a list of footnotes."""
     tables = [_format_markdown(title, text) for title, text in document.texts]
     footnotes = [f"- {one_line(line)}" for line in document.lines[1:]]
-    return "\n\n".join([*tables, document.lines[0], "\n".join(footnotes)]).rstrip() + "\n"
+    return "\n\n".join([*tables, *document.lines[:1], "\n".join(footnotes)]).rstrip() + "\n"
 
 
 def write_latex(document: Document) -> str:
     """Write LaTeX: formatted tables; titles, caption and footnotes are comments."""
     tables = [_format_latex(title, text) for title, text in document.texts]
     footnotes = [f"% {one_line(line)}" for line in document.lines[1:]]
-    below = [f"% {document.lines[0]}", "\n".join(footnotes)]
+    below = [*(f"% {line}" for line in document.lines[:1]), "\n".join(footnotes)]
     return "\n\n".join([*tables, *below]).rstrip() + "\n"
 
 
@@ -139,6 +139,8 @@ def find_view(name: str) -> TableView:
 
 
 def _join_tables(document: Document) -> pd.DataFrame:
+    if [title for title, _ in document.tables] == [""]:
+        return document.tables[0][1]
     whole = pd.concat(
         [table.assign(table=title) for title, table in document.tables], ignore_index=True
     )
@@ -146,14 +148,29 @@ def _join_tables(document: Document) -> pd.DataFrame:
 
 
 def _format_markdown(title: str, text: pd.DataFrame) -> str:
+    heading = f"### {one_line(title)}\n\n" if title else ""
+    return heading + _tabulate(text, "github", _escape_pipes)
+
+
+def _tabulate(table: pd.DataFrame, style: str, escape: Callable[[str], str]) -> str:
+    """Lay out a table in a style of tabulate; text that looks like a number is not reformatted."""
     from tabulate import tabulate
 
-    return f"### {one_line(title)}\n\n" + tabulate(
-        _escape_values(text, _escape_pipes),
-        headers=_escape_header(text, _escape_pipes),
-        tablefmt="github",
-        disable_numparse=True,
+    values = _escape_values(table, escape)
+    columns_of_text = [
+        k for k, column in enumerate(zip(*values, strict=True)) if any(map(_is_text, column))
+    ]
+    return tabulate(
+        values,
+        headers=_escape_header(table, escape),
+        tablefmt=style,
+        floatfmt=".4g",
+        disable_numparse=columns_of_text,
     )
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _escape_values(table: pd.DataFrame, escape: Callable[[str], str]) -> list[list[object]]:
@@ -186,15 +203,9 @@ def _format_json(table: pd.DataFrame) -> str:
 
 
 def _format_latex(title: str, text: pd.DataFrame) -> str:
-    from tabulate import tabulate
-
-    rows = tabulate(
-        _escape_values(text, one_line),
-        headers=_escape_header(text, one_line),
-        tablefmt="latex_booktabs",
-        disable_numparse=True,
-    )
-    return f"% {one_line(title)}\n" + rows.replace("±", r"$\pm$").replace("†", r"$\dagger$")
+    heading = f"% {one_line(title)}\n" if title else ""
+    lines = _tabulate(text, "latex_booktabs", one_line)
+    return heading + lines.replace("±", r"$\pm$").replace("†", r"$\dagger$")
 
 
 ROW_COLUMNS = (
@@ -226,7 +237,7 @@ def render_rows(rows: pd.DataFrame, form: str) -> str:
     rows : DataFrame
         As returned by ``load_results``.
     form : str
-        'json' holds every column; 'md', 'latex' and 'csv' hold those of ``ROW_COLUMNS``. The class
+        One of ``WRITERS``. 'json' holds every column, the others those of ``ROW_COLUMNS``. The class
         that an average precision is computed for is named in the header if it is the same for all
         rows; otherwise, and in CSV, it is in a column ``average_precision_class``.
 
@@ -243,26 +254,10 @@ def render_rows(rows: pd.DataFrame, form: str) -> str:
     --------
     render_tables : One line per configuration.
     """
-    from tabulate import tabulate
-
-    if form == "json":
-        return _format_json(rows)
-    table = _add_metric_class(rows, form)
-    if form == "csv":
-        return _format_csv(table)
-    styles = {"md": ("github", _escape_pipes), "latex": ("latex_booktabs", one_line)}
-    if form not in styles:
-        raise unknown_name_error("format", form, (*styles, "csv", "json"))
-    style, escape = styles[form]
-    return (
-        tabulate(
-            _escape_values(table, escape),
-            headers=_escape_header(table, escape),
-            tablefmt=style,
-            floatfmt=".4g",
-        )
-        + "\n"
-    )
+    if form not in WRITERS:
+        raise unknown_name_error("format", form, WRITERS)
+    tables = [("", rows if form == "json" else _add_metric_class(rows, form))]
+    return WRITERS[form](Document(tables, tables, []))
 
 
 def _add_metric_class(rows: pd.DataFrame, form: str) -> pd.DataFrame:

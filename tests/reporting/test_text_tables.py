@@ -85,6 +85,16 @@ def test_every_view_is_written_in_every_format(rows, form, view):
     assert text.endswith("\n")
 
 
+def test_a_format_added_to_the_writers_writes_rows_too(rows, monkeypatch):
+    monkeypatch.setitem(WRITERS, "n", lambda document: str(len(document.tables[0][1])))
+    assert render_rows(rows, "n") == str(len(rows))
+
+
+def test_text_that_looks_like_a_number_is_written_as_it_is(rows):
+    key = "123456789012345678e9"
+    assert key in render_rows(rows.iloc[:1].assign(key=key), "md")
+
+
 def test_an_unknown_format_or_view_is_named_with_the_nearest(rows):
     with pytest.raises(UserError, match="did you mean 'latex'"):
         render_tables(rows, "latx", "f1")
