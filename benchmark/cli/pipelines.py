@@ -150,7 +150,7 @@ def predict_command(
     if figure:
         save_prediction_plot(figure, loaded.card, queries, proba)
         if form is Form.table:
-            print_line(f"figure written to {figure}")
+            print_line(f"plot written to {figure}")
 
 
 def serve_command(

@@ -74,26 +74,26 @@ def show_progress_bar(console: Console) -> Iterator[Callable[[Plan, Schedule], R
         TimeRemainingColumn(),
         epochs,
     )
-    shown = Progress(*columns, console=console)
+    bar = Progress(*columns, console=console)
     with (
-        ExitStack() as begun,
-        _report_epochs(lambda text: _update_all(shown, epochs=escape_controls(text)[:200])),
+        ExitStack() as stack,
+        _report_epochs(lambda text: _update_all(bar, epochs=escape_controls(text)[:200])),
     ):
 
         def start_bar(plan: Plan, schedule: Schedule) -> Report:
-            begun.enter_context(shown)  # not earlier, so that an error is printed without a bar
+            stack.enter_context(bar)  # not earlier, so that an error is printed without a bar
             console.print(
                 f"study {plan.study.name}: {format_count(plan.n_cells, 'cell')}, "
                 f"{plan.n_cells - schedule.n_cells} stored",
                 highlight=False,
             )
             counts: Counter[str] = Counter()
-            task = shown.add_task("cells", total=schedule.n_cells, features="", ended="", epochs="")
+            task = bar.add_task("cells", total=schedule.n_cells, features="", ended="", epochs="")
 
             def count_outcome(piece: Task, outcome: Outcome) -> None:
                 if isinstance(piece, MatrixTask):
                     counts["features"] += 1
-                    shown.update(
+                    bar.update(
                         task, features=f"features {counts['features']}/{schedule.n_matrices}"
                     )
                 else:
@@ -101,24 +101,24 @@ def show_progress_bar(console: Console) -> Iterator[Callable[[Plan, Schedule], R
                     ended = ", ".join(
                         f"{counts[status]} {status}" for status in BAD if counts[status]
                     )
-                    shown.update(task, advance=1, ended=ended, epochs="")
+                    bar.update(task, advance=1, ended=ended, epochs="")
 
             return count_outcome
 
         yield start_bar
 
 
-def _update_all(shown: Progress, **fields: str) -> None:
-    for task in shown.task_ids:
-        shown.update(task, **fields)  # type: ignore[arg-type]
+def _update_all(bar: Progress, **fields: str) -> None:
+    for task in bar.task_ids:
+        bar.update(task, **fields)  # type: ignore[arg-type]
 
 
 def print_leaderboards(console: Console, rows: pd.DataFrame, metric: str = "f1") -> None:
     """Print every leaderboard of the rows, its caption, and the cells that did not succeed."""
     marked = False
-    for title, entries in leaderboard.make_leaderboards(rows, metric):
-        marked = marked or bool(entries["no_better"].any())
-        table, left_out = _build_widest_table(console, title, entries)
+    for title, configurations in leaderboard.make_leaderboards(rows, metric):
+        marked = marked or bool(configurations["no_better"].any())
+        table, left_out = _build_widest_table(console, title, configurations)
         console.print(table)
         if left_out:
             console.print(
@@ -193,7 +193,7 @@ def print_table(console: Console, title: str, frame: pd.DataFrame) -> None:
 
 
 def _build_widest_table(
-    console: Console, title: str, entries: pd.DataFrame
+    console: Console, title: str, configurations: pd.DataFrame
 ) -> tuple[Table, list[str]]:
     """Build the widest leaderboard that fits, leaving out the spreads first, then single columns.
 
@@ -209,7 +209,7 @@ def _build_widest_table(
             dropped.append(column)
         table = _build_table(
             title,
-            leaderboard.format_leaderboard(entries, spread="spread" not in dropped).drop(
+            leaderboard.format_leaderboard(configurations, spread="spread" not in dropped).drop(
                 columns=dropped, errors="ignore"
             ),
         )
@@ -218,7 +218,7 @@ def _build_widest_table(
     return table, dropped
 
 
-def _build_table(title: str, shown: pd.DataFrame) -> Table:
+def _build_table(title: str, frame: pd.DataFrame) -> Table:
     table = Table(
         title=escape(title) or None,
         title_justify="left",
@@ -226,13 +226,13 @@ def _build_table(title: str, shown: pd.DataFrame) -> Table:
         box=None,
         pad_edge=False,
     )
-    for name in shown.columns:
+    for name in frame.columns:
         table.add_column(
             escape(name),
             justify="left" if name in LEFT else "right",
             no_wrap=name not in leaderboard.CONFIGURATION_AXES,
         )
-    for cells in shown.itertuples(index=False):
+    for cells in frame.itertuples(index=False):
         table.add_row(*(escape(cell) for cell in cells))
     return table
 

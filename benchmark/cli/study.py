@@ -116,8 +116,12 @@ def run_command(
     from benchmark.results.folder import ResultsFolder
     from benchmark.study.study import load_study
 
-    how = {"time_limit": time_limit, "memory_limit": memory_limit, "accelerate": accelerate or None}
-    chosen = load_study(study, **entries, **how).with_plugins(plugin)
+    keys = {
+        "time_limit": time_limit,
+        "memory_limit": memory_limit,
+        "accelerate": accelerate or None,
+    }
+    chosen = load_study(study, **entries, **keys).with_plugins(plugin)
     folder = out or Path("results") / chosen.name
     limits = Limits(chosen.time_limit, chosen.memory_limit)
     start = executor_for(scheduler, jobs, limits)

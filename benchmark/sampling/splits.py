@@ -48,6 +48,13 @@ def official_split(dataset: Dataset) -> list[Fold]:
     UserError
         The data set has no official split, or a group is on both sides of it.
 
+    Examples
+    --------
+    >>> images, targets = np.zeros((4, 8, 8, 1), dtype=np.uint8), np.array([0, 1, 0, 1])
+    >>> subset = np.array(["train", "train", "val", "test"])
+    >>> official_split(Dataset("d", images, targets, ("a", "b"), subset=subset))
+    [(array([0, 1]), array([3]))]
+
     See Also
     --------
     validation_split : Tests on the official validation set.
@@ -89,6 +96,13 @@ def validation_split(dataset: Dataset) -> list[Fold]:
     UserError
         The data set has no official validation set, or a group is on both sides of the split.
 
+    Examples
+    --------
+    >>> images, targets = np.zeros((4, 8, 8, 1), dtype=np.uint8), np.array([0, 1, 0, 1])
+    >>> subset = np.array(["train", "train", "val", "test"])
+    >>> validation_split(Dataset("d", images, targets, ("a", "b"), subset=subset))
+    [(array([0, 1]), array([2]))]
+
     See Also
     --------
     official_split : Tests on the official test set.
@@ -101,16 +115,15 @@ def validation_split(dataset: Dataset) -> list[Fold]:
     return [_make_official_fold(dataset, "train", "val")]
 
 
-def _make_official_fold(dataset: Dataset, train_part: str, test_part: str) -> Fold:
-    train, test = (np.flatnonzero(dataset.subset == part) for part in (train_part, test_part))
+def _make_official_fold(dataset: Dataset, train_name: str, test_name: str) -> Fold:
+    train, test = (np.flatnonzero(dataset.subset == name) for name in (train_name, test_name))
     if dataset.groups is not None:
         shared = np.intersect1d(dataset.groups[train], dataset.groups[test])
         if len(shared):
             raise UserError(
                 f"dataset '{dataset.name}': {len(shared)} groups (such as '{shared[0]}') are in "
-                f"both {train_part} and {test_part} "
-                "of its official split; write split: stratified_kfold into a study file, or "
-                "correct the split"
+                f"both {train_name} and {test_name} of its official split; write split: "
+                "stratified_kfold into a study file, or correct the split"
             )
     return train, test
 

@@ -246,12 +246,14 @@ class Study(_Axes):
     def to_yaml(self) -> str:
         """Return the study as YAML, which ``load_study`` reads back to an equal study."""
         head = {"name": self.name, "description": self.description, "plugins": list(self.plugins)}
-        how = {"split": self.split and self.split.label, "size": self.size}
-        limits = {
+        tail = {
+            "split": self.split and self.split.label,
+            "size": self.size,
             "time_limit": self.time_limit,
             "memory_limit": self.memory_limit and int(self.memory_limit),
+            "accelerate": self.accelerate or None,
         }
-        values = {**head, **self.to_lists(), **how, **limits, "accelerate": self.accelerate or None}
+        values = {**head, **self.to_lists(), **tail}
         return write_yaml(
             {key: value for key, value in values.items() if value not in (None, "", [])}
         )

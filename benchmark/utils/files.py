@@ -21,7 +21,7 @@ _may_write = True
 
 
 def forbid_writing() -> None:
-    """Forbid this process to write files; it is a copy that a plug-in has made of its worker."""
+    """Forbid this process to write files, because a plug-in has forked it from its worker."""
     global _may_write
     _may_write = False
 
