@@ -40,6 +40,11 @@ def step_imbalance(
     shares : (n_classes,) float64
         Size of each class relative to the most frequent one, in descending order.
 
+    See Also
+    --------
+    linear_imbalance : Sizes that fall by equal steps.
+    long_tail_imbalance : Sizes that fall by equal factors.
+
     Notes
     -----
     Buda, M., Maki, A. & Mazurowski, M. A. (2018), "A systematic study of the class imbalance
@@ -49,11 +54,6 @@ def step_imbalance(
     --------
     >>> step_imbalance(4, ratio=10).tolist()
     [1.0, 1.0, 0.1, 0.1]
-
-    See Also
-    --------
-    linear_imbalance : Sizes that fall by equal steps.
-    long_tail_imbalance : Sizes that fall by equal factors.
     """
     _check_ratio(ratio)
     if not 0 < minority < 1:
@@ -82,14 +82,14 @@ def linear_imbalance(n_classes: int, ratio: float, rare: tuple[str, ...] | None 
     shares : (n_classes,) float64
         Size of each class relative to the most frequent one, in descending order.
 
+    See Also
+    --------
+    step_imbalance, long_tail_imbalance
+
     Examples
     --------
     >>> linear_imbalance(3, ratio=2).tolist()
     [1.0, 0.75, 0.5]
-
-    See Also
-    --------
-    step_imbalance, long_tail_imbalance
     """
     _check_ratio(ratio)
     return np.linspace(1, 1 / ratio, n_classes)
@@ -116,14 +116,14 @@ def long_tail_imbalance(
     shares : (n_classes,) float64
         Size of each class relative to the most frequent one, in descending order.
 
+    See Also
+    --------
+    step_imbalance, linear_imbalance
+
     Examples
     --------
     >>> long_tail_imbalance(3, ratio=100).round(3).tolist()
     [1.0, 0.1, 0.01]
-
-    See Also
-    --------
-    step_imbalance, linear_imbalance
     """
     _check_ratio(ratio)
     return ratio ** (-np.arange(n_classes) / (n_classes - 1))

@@ -66,14 +66,14 @@ def box_occlusion(share: float, box: float = 0.25, subset: str = "test") -> Occl
     UserError
         A parameter has another value.
 
+    See Also
+    --------
+    occlude_images : Covers the images.
+
     Examples
     --------
     >>> box_occlusion(0.25).in_train
     False
-
-    See Also
-    --------
-    occlude_images : Covers the images.
     """
     if not 0 < share < 1:
         raise UserError(

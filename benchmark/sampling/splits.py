@@ -48,17 +48,17 @@ def official_split(dataset: Dataset) -> list[Fold]:
     UserError
         The data set has no official split, or a group is on both sides of it.
 
+    See Also
+    --------
+    validation_split : Tests on the official validation set.
+    holdout_split, stratified_kfold : Splits of a data set without an official one.
+
     Examples
     --------
     >>> images, targets = np.zeros((4, 8, 8, 1), dtype=np.uint8), np.array([0, 1, 0, 1])
     >>> subset = np.array(["train", "train", "val", "test"])
     >>> official_split(Dataset("d", images, targets, ("a", "b"), subset=subset))
     [(array([0, 1]), array([3]))]
-
-    See Also
-    --------
-    validation_split : Tests on the official validation set.
-    holdout_split, stratified_kfold : Splits of a data set without an official one.
     """
     if not has_official_split(dataset):
         raise UserError(
@@ -96,16 +96,16 @@ def validation_split(dataset: Dataset) -> list[Fold]:
     UserError
         The data set has no official validation set, or a group is on both sides of the split.
 
+    See Also
+    --------
+    official_split : Tests on the official test set.
+
     Examples
     --------
     >>> images, targets = np.zeros((4, 8, 8, 1), dtype=np.uint8), np.array([0, 1, 0, 1])
     >>> subset = np.array(["train", "train", "val", "test"])
     >>> validation_split(Dataset("d", images, targets, ("a", "b"), subset=subset))
     [(array([0, 1]), array([2]))]
-
-    See Also
-    --------
-    official_split : Tests on the official test set.
     """
     if dataset.subset is None or not {"train", "val"} <= set(dataset.subset):
         raise UserError(
@@ -150,6 +150,10 @@ def holdout_split(dataset: Dataset, test_size: float = 0.2, seed: int = 42) -> l
     UserError
         ``test_size`` is out of range, or a class would be missing from one side.
 
+    See Also
+    --------
+    stratified_kfold : Every image is in one test set.
+
     Examples
     --------
     >>> targets = np.array([0, 0, 0, 1, 1, 1, 1, 1])
@@ -157,10 +161,6 @@ def holdout_split(dataset: Dataset, test_size: float = 0.2, seed: int = 42) -> l
     >>> ((train, test),) = holdout_split(Dataset("d", images, targets, ("a", "b")), test_size=0.25)
     >>> len(train), targets[test].tolist()
     (6, [0, 1])
-
-    See Also
-    --------
-    stratified_kfold : Every image is in one test set.
     """
     if not 0 < test_size < 1:
         raise UserError(f"holdout: test_size is a share between 0 and 1, not {test_size}")
@@ -219,6 +219,10 @@ def stratified_kfold(
     UserError
         ``folds`` or ``repeats`` is out of range, or a class would be missing from a test set.
 
+    See Also
+    --------
+    holdout_split : A single split.
+
     Examples
     --------
     >>> targets = np.array([0, 0, 0, 1, 1, 1])
@@ -226,10 +230,6 @@ def stratified_kfold(
     >>> folds = stratified_kfold(Dataset("d", images, targets, ("a", "b")), folds=3)
     >>> [sorted(targets[test].tolist()) for _, test in folds]
     [[0, 1], [0, 1], [0, 1]]
-
-    See Also
-    --------
-    holdout_split : A single split.
     """
     if folds < 2 or repeats < 1:
         raise UserError(

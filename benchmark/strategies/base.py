@@ -50,6 +50,12 @@ class Strategy(BaseEstimator):
     attribute ``balances = True``; a row gets a note if its strategies and model correct for them
     more than once.
 
+    See Also
+    --------
+    benchmark.strategies.resampling.Resample : Resamples with a sampler of imbalanced-learn.
+    benchmark.strategies.weights.ClassWeight : Weights the classes.
+    benchmark.strategies.thresholds.PriorThreshold : Adjusts the probabilities.
+
     Examples
     --------
     >>> class Flatten(Strategy):
@@ -57,12 +63,6 @@ class Strategy(BaseEstimator):
     ...         return np.sqrt(proba) / np.sqrt(proba).sum(axis=1, keepdims=True)
     >>> Flatten().adjust(np.array([[0.8, 0.2]])).round(3).tolist()
     [[0.667, 0.333]]
-
-    See Also
-    --------
-    benchmark.strategies.resampling.Resample : Resamples with a sampler of imbalanced-learn.
-    benchmark.strategies.weights.ClassWeight : Weights the classes.
-    benchmark.strategies.thresholds.PriorThreshold : Adjusts the probabilities.
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {}

@@ -38,16 +38,16 @@ class Resample(Strategy):
     ----------
     sampler : object with ``fit_resample``
 
+    See Also
+    --------
+    benchmark.strategies.base.Strategy : The base class.
+
     Examples
     --------
     >>> from imblearn.over_sampling import RandomOverSampler
     >>> X, y = Resample(RandomOverSampler()).resample(np.eye(4), np.array([0, 0, 0, 1]))
     >>> np.bincount(y).tolist()
     [3, 3]
-
-    See Also
-    --------
-    benchmark.strategies.base.Strategy : The base class.
     """
 
     def __init__(self, sampler: Any) -> None:

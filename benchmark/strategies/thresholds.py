@@ -38,16 +38,16 @@ class PriorThreshold(Strategy):
     tau : float, default=1.0
         Power of the shares: 1 corrects fully, 0 leaves the probabilities as they are.
 
+    See Also
+    --------
+    TunedThreshold : Tunes the factors for a metric.
+
     Examples
     --------
     >>> strategy = PriorThreshold()
     >>> strategy.learn(np.array([0, 0, 0, 1]), held_out=None)
     >>> strategy.adjust(np.array([[0.75, 0.25]])).tolist()
     [[0.5, 0.5]]
-
-    See Also
-    --------
-    TunedThreshold : Tunes the factors for a metric.
     """
 
     balances = True
@@ -94,6 +94,10 @@ class TunedThreshold(Strategy):
         A metric of labels, such as 'f1', 'balanced_accuracy', 'mcc', 'geometric_mean' or
         'minimum_recall'.
 
+    See Also
+    --------
+    PriorThreshold : Divides by the class shares, without tuning.
+
     Examples
     --------
     >>> y, proba = np.array([0, 0, 1]), np.array([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4]])
@@ -101,10 +105,6 @@ class TunedThreshold(Strategy):
     >>> strategy.learn(y, lambda: HeldOut(y, proba))
     >>> strategy.adjust(proba).argmax(axis=1).tolist()
     [0, 0, 1]
-
-    See Also
-    --------
-    PriorThreshold : Divides by the class shares, without tuning.
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {

@@ -29,16 +29,16 @@ class ClassWeight(Strategy):
         Used by 'effective_number' only. The default lies between the values of the paper and suits
         hundreds to thousands of images per class.
 
+    See Also
+    --------
+    benchmark.strategies.base.Strategy : The base class.
+    benchmark.strategies.thresholds.PriorThreshold : Corrects the probabilities instead.
+
     Examples
     --------
     >>> from sklearn.svm import SVC
     >>> ClassWeight().weight(SVC(), np.array([0, 0, 1])).class_weight
     'balanced'
-
-    See Also
-    --------
-    benchmark.strategies.base.Strategy : The base class.
-    benchmark.strategies.thresholds.PriorThreshold : Corrects the probabilities instead.
     """
 
     balances = True

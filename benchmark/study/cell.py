@@ -31,6 +31,10 @@ class Cell:
         Value on each axis, by the name of the axis: a `ResolvedSpec`, a tuple of them, or a number.
         Those of the built-in axes are also properties.
 
+    See Also
+    --------
+    benchmark.study.Study : Spans the cells.
+
     Examples
     --------
     >>> from benchmark import load_study
@@ -39,10 +43,6 @@ class Cell:
     >>> cell = next(make_plan(study).cells())
     >>> cell.model.label, cell.train_size, cell.fold
     ('knn', 1.0, 0)
-
-    See Also
-    --------
-    benchmark.study.Study : Spans the cells.
     """
 
     fingerprint: str

@@ -95,17 +95,17 @@ class Study(_Axes):
         Compute support vector machines and random forests with scikit-learn-intelex (extra
         ``fast``). It is noted in the rows; keys do not change.
 
+    See Also
+    --------
+    load_study : Read a study from a file, or one that ships with the benchmark.
+    benchmark.run : Run a study.
+
     Examples
     --------
     >>> from benchmark import Study
     >>> study = Study(name="mine", datasets="digits", extractors="hog + pixels", models="knn")
     >>> study.to_lists()["extractors"], study.to_lists()["seeds"]
     (['hog + pixels'], [0])
-
-    See Also
-    --------
-    load_study : Read a study from a file, or one that ships with the benchmark.
-    benchmark.run : Run a study.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -323,15 +323,15 @@ def load_study(study: str | Path, **replace: Any) -> Study:
         There is no such study, it is not valid YAML, or a key or value is wrong. The message
         suggests the nearest valid key.
 
+    See Also
+    --------
+    benchmark.run : Run a study.
+
     Examples
     --------
     >>> from benchmark import load_study
     >>> load_study("digits", models=["knn", "rbf_svm(C=10)"]).to_lists()["models"]
     ['knn', 'rbf_svm(C=10)']
-
-    See Also
-    --------
-    benchmark.run : Run a study.
     """
     where, text = _read_study_text(str(study))
     content = read_yaml(text, where)
