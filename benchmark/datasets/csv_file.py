@@ -90,6 +90,21 @@ def load_csv(
     See Also
     --------
     benchmark.datasets.folder.load_folder : Load images from a folder per class.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> import pandas as pd
+    >>> from PIL import Image
+    >>> with TemporaryDirectory() as folder:
+    ...     for name in ("1.png", "2.png"):
+    ...         Image.new("L", (8, 8)).save(Path(folder, name))
+    ...     table = Path(folder, "table.csv")
+    ...     rows = pd.DataFrame({"image": ["1.png", "2.png"], "label": ["cat", "dog"]})
+    ...     rows.to_csv(table, index=False)
+    ...     dataset = load_csv(f"csv:{table}", Path(folder), None)
+    >>> dataset.classes, dataset.targets.tolist()
+    (('cat', 'dog'), [0, 1])
     """
     options = Options(size, percentiles, on_error, max_pixels)
     path = parse_dataset_path(name, data)

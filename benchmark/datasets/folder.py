@@ -69,6 +69,18 @@ def load_folder(
     See Also
     --------
     benchmark.datasets.csv_file.load_csv : Load the images that a CSV file lists.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from PIL import Image
+    >>> with TemporaryDirectory() as folder:
+    ...     for label in ("cat", "dog"):
+    ...         Path(folder, label).mkdir()
+    ...         Image.new("L", (8, 8)).save(Path(folder, label, "1.png"))
+    ...     dataset = load_folder(f"folder:{folder}", Path(folder), None)
+    >>> dataset.classes, dataset.images.shape
+    (('cat', 'dog'), (2, 8, 8, 1))
     """
     options = Options(size, percentiles, on_error, max_pixels)
     root = parse_dataset_path(name, data)

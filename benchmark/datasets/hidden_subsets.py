@@ -65,11 +65,9 @@ def refuse_hidden_subsets(name: str, folders: Sequence[tuple[Path, Sequence[Path
 
 def _collect_subfolders(folder: Path, images: Sequence[Path]) -> _Folder:
     paths = [path.relative_to(folder).parts for path in {image.parent for image in images}]
-    paths_of_names = [
-        [normalize_unicode(step).casefold() for step in path] for path in paths if path
-    ]
-    direct, last = ({names[i] for names in paths_of_names} for i in (0, -1))
-    every = {name for names in paths_of_names for name in names}
+    folders = [[normalize_unicode(name).casefold() for name in path] for path in paths if path]
+    direct, last = ({names[i] for names in folders} for i in (0, -1))
+    every = {name for names in folders for name in names}
     return _Folder(folder.name, frozenset(direct), frozenset(last), frozenset(every))
 
 

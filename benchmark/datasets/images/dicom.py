@@ -72,9 +72,8 @@ def read_dicom(path: Path) -> Decoded:
     display = Display(file)
     padding = display.find_padding(values)
     not_finite = ~np.isfinite(values) if values.dtype.kind == "f" and display.has_voi else None
-    if (
-        not_finite is not None and not_finite.any()
-    ):  # a window would map infinite values to its ends
+    # a window would map infinite values to its ends
+    if not_finite is not None and not_finite.any():
         padding = not_finite if padding is None else padding | not_finite
         values = np.where(not_finite, values.dtype.type(0), values)
     shown = display.render_values(values)
