@@ -1,6 +1,6 @@
-"""Feature extractors, one a file; this is their registry.
+"""Registry of the feature extractors; each has a module of its own.
 
-The registry holds ``module:attribute`` strings so that reading it imports nothing.
+The registry holds ``module:attribute`` strings, so that reading it imports nothing.
 """
 
 from pkgutil import resolve_name
@@ -26,7 +26,7 @@ REGISTRY = MappingProxyType(
     }
 )
 _PUBLIC = {target.partition(":")[2]: target for target in REGISTRY.values()}
-__all__ = sorted(_PUBLIC)  # given by __getattr__
+__all__ = sorted(_PUBLIC)  # resolved by __getattr__
 
 
 def __getattr__(name: str) -> Any:

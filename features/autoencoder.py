@@ -1,4 +1,4 @@
-"""The code of a convolutional autoencoder."""
+"""Codes of a convolutional autoencoder as features."""
 
 from __future__ import annotations
 
@@ -13,35 +13,54 @@ from models.recipe import CONSTRAINTS
 
 
 class Autoencoder(Extractor):
-    """The code of a convolutional autoencoder, learned from the training images without their labels (Hinton & Salakhutdinov 2006).
+    """Codes of a convolutional autoencoder (Hinton & Salakhutdinov 2006).
 
-    Three convolutions of stride two make a code of an image, which a dense layer and three
-    convolutions turn back into the image; the mean squared error of its pixels is minimised by Adam
-    (Kingma & Ba 2015). With ``masking`` the network sees images of which a square is grayed out,
-    and is to give back the whole ones (Vincent et al. 2008; Pathak et al. 2016): codes that bear
-    with missing regions.
+    The network is trained on the training images without their labels. Three convolutions of stride
+    two and a dense layer encode an image; a dense layer and three convolutions decode it. Adam
+    (Kingma & Ba 2015) minimises the mean squared error of the pixels. With ``masking`` a square of
+    each training image is grayed out, and the network learns to reconstruct the whole image
+    (Vincent et al. 2008; Pathak et al. 2016), so that the codes tolerate missing regions.
 
     Parameters
     ----------
-    n_components : int
-        Numbers of a code.
-    epochs, batch_size : int
-    learning_rate : float
-    masking : bool
-        Gray out a square of a quarter of the side of each training image.
-    device : {"auto", "cpu", "cuda", "cuda:N"}
-    random_state : int, RandomState or None
-        Draws the weights, the batches and what is masked.
+    n_components : int, default=64
+        Length of a code.
+    epochs : int, default=20
+        Number of passes over the training images.
+    batch_size : int, default=64
+        Number of images per training step and per batch of ``transform``.
+    learning_rate : float, default=1e-3
+        Learning rate at the start of the cosine schedule.
+    masking : bool, default=False
+        Gray out a square, a quarter of the side long, in each training image.
+    device : {"auto", "cpu", "cuda", "cuda:N"}, default="auto"
+        Where the network is trained and applied.
+    random_state : int, RandomState or None, default=None
+        Draws the weights, the batches and the masked squares.
 
     Attributes
     ----------
     network_ : models.autoencoder_layers.AutoencoderNetwork
+        The trained network, on the CPU.
     history_ : list of {"epoch", "loss"}
-        Mean squared error of pixels in -1..1.
+        The loss is the mean squared error of pixels scaled to [-1, 1].
+
+    See Also
+    --------
+    features.pca.PCA : A linear projection.
+    features.cnn_embedding.CNNEmbedding : Features of a network trained on labels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from features import Autoencoder
+    >>> images = np.zeros((20, 8, 8, 1), np.uint8)
+    >>> Autoencoder(n_components=4, epochs=1, device="cpu").fit_transform(images).shape
+    (20, 4)
     """
 
     stateless = False
-    batch_size: int = 64  # here a parameter
+    batch_size: int = 64  # a parameter here, which replaces the property of the base class
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "n_components": [WholeNumber(1)],
@@ -69,7 +88,7 @@ class Autoencoder(Extractor):
         self.random_state = random_state
 
     def learn(self, images: Images, *labels: Any) -> None:
-        """Train the network; a single image is trained on twice, as batch norm needs two."""
+        """Train the network; a single image is used twice, because batch norm needs two."""
         from models.autoencoder_layers import AutoencoderNetwork
         from models.recipe import Recipe
         from models.training import train_network
@@ -94,7 +113,7 @@ class Autoencoder(Extractor):
         )
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Build ``network_`` anew from the state dictionary of another's; all else that ``fit`` sets is there."""
+        """Rebuild ``network_`` from a state dictionary; all other fitted attributes must be set."""
         from models.autoencoder_layers import AutoencoderNetwork
         from models.training import rebuild_network
 
@@ -111,7 +130,7 @@ class Autoencoder(Extractor):
         return predict_embeddings(self.network_, batch, self.device)
 
     def reconstruct_images(self, images: Images) -> Images:
-        """What the network gives back for images, (n, h, w, c) uint8."""
+        """Reconstruct images from their codes, (n, h, w, c) uint8."""
         from models.prediction import predict_pixels
 
         return predict_pixels(self.network_, images, self.device)

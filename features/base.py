@@ -1,4 +1,4 @@
-"""The base class of every extractor: what an author writes, and what the base class does."""
+"""Base class of the feature extractors, and the conversions of images that they share."""
 
 from __future__ import annotations
 
@@ -15,95 +15,127 @@ Features = NDArray[np.float32]
 
 
 class Extractor(TransformerMixin, BaseEstimator):
-    """Turn images into one feature vector each.
+    """Scikit-learn transformer that turns each image into a feature vector.
 
-    Write ``extract(batch)``. If something is learned from the training images (a vocabulary, a
-    projection), write ``learn(images)`` too and set ``stateless = False``. Declare which values
-    each parameter may have in ``_parameter_constraints``, as scikit-learn's estimators do. The base
-    class does the rest: checking parameters, shapes and types, splitting the images into batches,
-    distributing them over threads, enlarging images that are smaller than ``min_size``, checking
-    what ``extract`` returned.
+    Images are (n, h, w, c) uint8 arrays, where c is 1 (gray) or 3 (RGB). Features are (n, d)
+    float32 arrays of finite numbers.
 
-    As in scikit-learn, one thread is used unless joblib is told otherwise:
+    A subclass defines ``extract(batch)``. If it learns something from the training images, such as
+    a vocabulary or a projection, it also defines ``learn(images)`` and sets ``stateless = False``.
+    It declares the values that each parameter may have in ``_parameter_constraints``, as
+    scikit-learn's estimators do. The base class does the rest: it checks parameters, shapes and
+    types, splits the images into batches, distributes the batches over threads, enlarges images
+    that are smaller than ``min_size``, and checks what ``extract`` returned.
+
+    ``__init__`` only stores its arguments, as scikit-learn requires. What ``learn`` computes is
+    stored in attributes whose names end with an underscore. An extractor that draws random numbers
+    takes the parameter ``random_state``, which the benchmark sets.
+
+    The attributes ``stateless``, ``uses_labels``, ``min_size`` and ``batch_size`` tell the base
+    class what an extractor needs. A subclass overrides them with a class attribute
+    (``stateless = False``), or with a property if the value depends on the parameters.
+
+    As in scikit-learn, one thread is used unless joblib is configured otherwise:
     ``with joblib.parallel_config("threading", n_jobs=4): extractor.transform(images)``.
     The features do not depend on the number of threads.
 
-    ``__init__`` only stores its arguments, as scikit-learn asks; what ``learn`` computes is stored
-    in attributes that end with an underscore. An extractor that draws random numbers takes
-    ``random_state``; the harness sets it.
+    See Also
+    --------
+    features.pixels.Pixels : The shortest extractor; it learns nothing.
+    features.pca.PCA : An extractor that learns from the training images.
 
-    images : (n, h, w, c) uint8, c is 1 (gray) or 3 (RGB)        features : (n, d) float32, finite
-
-    What the base class asks of an extractor, ``stateless``, ``uses_labels``, ``min_size`` and
-    ``batch_size``, is stated in the class: by a line (``stateless = False``), or by a property
-    where it depends on the parameters.
+    Examples
+    --------
+    >>> import numpy as np
+    >>> class MeanBrightness(Extractor):
+    ...     def extract(self, batch):
+    ...         return batch.mean(axis=(1, 2))
+    >>> MeanBrightness().fit_transform(np.full((2, 8, 8, 1), 7, np.uint8))
+    array([[7.],
+           [7.]], dtype=float32)
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {}
 
     @property
     def stateless(self) -> bool:
-        """Whether nothing is learned in ``fit``: features are computed once per dataset, not once per training set."""
+        """Whether nothing is learned in ``fit``.
+
+        The features of a stateless extractor are computed once per dataset, those of any other
+        once per training set.
+        """
         return True
 
     @property
     def uses_labels(self) -> bool:
-        """Whether ``learn(images, y)`` is given the labels of the training images as well.
+        """Whether ``learn(images, y)`` also receives the labels of the training images.
 
-        The training images then have better features than new images will have, so a model fitted
-        to them is too confident.
+        If so, the features of the training images separate the classes better than those of new
+        images, and a model that is fitted to them is overconfident.
         """
         return False
 
     @property
     def min_size(self) -> int:
-        """Smallest side that ``extract`` can work on; smaller images are enlarged (bicubic) to it."""
+        """Smallest side in pixels that ``extract`` accepts; smaller images are enlarged."""
         return 1
 
     @property
     def batch_size(self) -> int:
-        """Number of 32x32 images per call of ``extract``; of larger images, proportionally fewer. It bounds the memory per thread."""
+        """Number of 32x32 images per call of ``extract``, which bounds the memory per thread.
+
+        A batch of larger images holds proportionally fewer.
+        """
         return 512
 
     def extract(self, batch: Images) -> NDArray[np.floating]:
-        """Features of a few images; the one method every extractor writes.
+        """Compute the features of a batch of images; every extractor defines this method.
 
         Parameters
         ----------
         batch : (b, h, w, c) uint8
-            Read-only: an extractor never changes its input.
+            A read-only array.
 
         Returns
         -------
         (b, d) float array
-            One vector per image; d depends on the parameters and on (h, w, c), never on the pixel
-            values.
+            One vector per image. Its length d depends on the parameters and on (h, w, c), never on
+            the values of the pixels.
         """
         raise NotImplementedError(f"{type(self).__name__} must define extract(batch)")
 
     def check_parameters(self) -> None:
-        """Check the values of the parameters against ``_parameter_constraints``, before any work.
+        """Check the values of the parameters against ``_parameter_constraints``.
 
-        Override it, and call it by ``super()``, for values that are refused only together.
+        Override this method, and call it with ``super()``, to refuse combinations of values.
 
         Raises
         ------
         ValueError
-            It names the parameter, what is allowed, and what was given.
+            The value of a parameter is not allowed. The message names the parameter, the allowed
+            values and the given one.
         """
         self._validate_params()
 
     def learn(self, images: Images, *labels: Any) -> None:
-        """Learn from the training images (already enlarged to ``min_size``); sets attributes that end with ``_``."""
+        """Learn from the training images and set attributes whose names end with an underscore.
+
+        Parameters
+        ----------
+        images : (n, h, w, c) uint8
+            Already enlarged to ``min_size``.
+        *labels : (n,) array
+            Passed only if ``uses_labels`` is True.
+        """
 
     def fit(self, X: Images, y: Any = None) -> Self:
-        """Learn from training images; labels are not used unless ``uses_labels``.
+        """Learn from training images; labels are ignored unless ``uses_labels`` is True.
 
         Raises
         ------
         ValueError
-            A parameter's value is not allowed, or the images are not (n, h, w, c) uint8 with 1 or 3
-            channels, or there are none; or there are no labels and they are needed.
+            The value of a parameter is not allowed; the images are not (n, h, w, c) uint8 with 1 or
+            3 channels, or there are none; or labels are needed and missing.
         """
         self.check_parameters()
         X = check_images(X)
@@ -117,13 +149,13 @@ class Extractor(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: Images) -> Features:
-        """Features of images, (n, h, w, c) uint8 to (n, d) float32.
+        """Compute the features of images, (n, h, w, c) uint8 to (n, d) float32.
 
         Raises
         ------
         ValueError
-            The images differ in size or channels from those of ``fit``, or ``extract`` broke its
-            contract.
+            The images differ in size or channels from those of ``fit``, or ``extract`` returned
+            something other than a (b, d) array of finite numbers.
         """
         check_is_fitted(self, "image_shape_")
         X = check_images(X)
@@ -132,18 +164,18 @@ class Extractor(TransformerMixin, BaseEstimator):
                 f"{type(self).__name__} was fitted on {self.image_shape_} images and was given "
                 f"{X.shape[1:]}"
             )
-        first, *others = self.batch_slices(X)
+        first, *remaining = self.batch_slices(X)
         features = self._extract_checked(X[first])
         out = np.empty((len(X), features.shape[1]), np.float32)
         out[first] = features
-        if others:  # asking joblib takes as long as a batch of small images
+        if remaining:  # starting joblib takes as long as a batch of small images
             Parallel(require="sharedmem")(
-                delayed(self._fill_batch)(out, X, batch) for batch in others
+                delayed(self._fill_batch)(out, X, batch) for batch in remaining
             )
         return out
 
     def batch_slices(self, images: Images) -> list[slice]:
-        """Where each batch of images begins and ends."""
+        """Slice of each batch of images."""
         height, width = enlarged_shape(images.shape[1], images.shape[2], self.min_size)
         size = max(1, min(self.batch_size, self.batch_size * 32 * 32 // (height * width)))
         return [slice(start, start + size) for start in range(0, len(images), size)]
@@ -152,13 +184,13 @@ class Extractor(TransformerMixin, BaseEstimator):
         features = self._extract_checked(X[batch])
         if features.shape[1] != out.shape[1]:
             raise ValueError(
-                f"{type(self).__name__}.extract gave {out.shape[1]} features for one batch and "
+                f"{type(self).__name__}.extract returned {out.shape[1]} features for one batch and "
                 f"{features.shape[1]} for another"
             )
         out[batch] = features
 
     def _extract_checked(self, batch: Images) -> NDArray[np.floating]:
-        """Features of one batch, checked."""
+        """Compute the features of one batch and check them."""
         batch = np.ascontiguousarray(enlarge_images(batch, self.min_size)).view(np.ndarray)
         batch.flags.writeable = False
         name, returned = type(self).__name__, self.extract(batch)
@@ -166,8 +198,8 @@ class Extractor(TransformerMixin, BaseEstimator):
             features = np.asarray(returned)
         except ValueError:
             raise ValueError(
-                f"{name}.extract returned vectors of several lengths; every image must have as "
-                "many features"
+                f"{name}.extract returned vectors of different lengths; every image must have the "
+                "same number of features"
             ) from None
         if features.dtype.kind not in "biuf":
             what = "None" if returned is None else f"{features.dtype} values"
@@ -187,7 +219,7 @@ class Extractor(TransformerMixin, BaseEstimator):
         return features
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Names of the features, (d,) str; an extractor with telling names overrides ``_feature_names``."""
+        """Names of the features, (d,) str; subclasses override ``_feature_names``."""
         check_is_fitted(self, "image_shape_")
         return np.array(self._feature_names(), dtype=object)
 
@@ -198,7 +230,13 @@ class Extractor(TransformerMixin, BaseEstimator):
 
 
 def check_images(X: Images) -> Images:
-    """Return X as an array if it is (n, h, w, c) uint8 with n > 0 and 1 or 3 channels; else raise ValueError."""
+    """Return X as an array.
+
+    Raises
+    ------
+    ValueError
+        X is not (n, h, w, c) uint8 with at least one image and with 1 or 3 channels.
+    """
     X = np.asarray(X)
     if X.ndim != 4 or X.shape[-1] not in (1, 3) or X.dtype != np.uint8 or 0 in X.shape:
         raise ValueError(
@@ -209,13 +247,16 @@ def check_images(X: Images) -> Images:
 
 
 def enlarged_shape(height: int, width: int, min_size: int) -> tuple[int, int]:
-    """Height and width after ``enlarge_images``: the shorter side is at least ``min_size``, the proportions stay."""
+    """Height and width after ``enlarge_images``, in pixels.
+
+    The shorter side is at least ``min_size``; the proportions are kept.
+    """
     scale = max(1.0, min_size / min(height, width))
     return round(height * scale), round(width * scale)
 
 
 def enlarge_images(images: Images, min_size: int) -> Images:
-    """Bicubic enlargement of images whose shorter side is below ``min_size``; others are returned as they are."""
+    """Enlarge images (bicubic) whose shorter side is below ``min_size``; others are unchanged."""
     shape = enlarged_shape(images.shape[1], images.shape[2], min_size)
     if shape == images.shape[1:3]:
         return images
@@ -226,7 +267,10 @@ def enlarge_images(images: Images, min_size: int) -> Images:
 
 
 def to_gray(images: Images) -> NDArray[np.float32]:
-    """Gray values, (n, h, w) float32 in [0, 255]: the luma of Rec. 601 for RGB, the only channel otherwise."""
+    """Gray values, (n, h, w) float32 in [0, 255].
+
+    Those of RGB images are the luma of Rec. 601; gray images keep their only channel.
+    """
     if images.shape[-1] == 1:
         return images[..., 0].astype(np.float32)
     return np.asarray(images @ np.array([0.299, 0.587, 0.114], np.float32))

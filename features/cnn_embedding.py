@@ -1,4 +1,4 @@
-"""What a network has learned to see, as features."""
+"""Features of a trained convolutional network."""
 
 from __future__ import annotations
 
@@ -13,27 +13,44 @@ from models.constraints import ObjectWith
 
 
 class CNNEmbedding(Extractor):
-    """What the last layer of a network is given (Donahue et al. 2014; Sharif Razavian et al. 2014).
+    """Input of the last layer of a network (Donahue et al. 2014; Sharif Razavian et al. 2014).
 
-    The network is trained on the training images and their labels first, unless ``train`` is False:
-    then it is used with the weights it begins with, such as ``resnet18(weights='imagenet')``.
-    Images that it was trained on are easier for it than others are, so that a model fitted to their
-    features is surer than it should be.
+    The network is first trained on the training images and their labels. With ``train=False`` it is
+    used with its initial weights instead, such as those of ``resnet18(weights='imagenet')``.
+
+    The features of the images that the network was trained on separate the classes better than
+    those of new images, so that a model fitted to them is overconfident.
 
     Parameters
     ----------
-    estimator : NetworkClassifier or None
-        None is ``FastResNet()``.
-    train : bool
-    random_state : int, RandomState or None
-        Seeds the network where that has no ``random_state`` of its own.
+    estimator : NetworkClassifier or None, default=None
+        The network; None means ``FastResNet()``.
+    train : bool, default=True
+        Train the network. Without training it must have given weights.
+    random_state : int, RandomState or None, default=None
+        Seeds the network unless that has a ``random_state`` of its own.
 
     Attributes
     ----------
     estimator_ : NetworkClassifier
-        Fitted; for ``train=False`` its layers are not.
+        The trained network; with ``train=False``, the network with its initial weights.
     history_ : list of dict
-        Of the training.
+        Losses and accuracies of the training, as in ``NetworkClassifier``.
+
+    See Also
+    --------
+    models.fast_resnet.FastResNet : The default network.
+    features.autoencoder.Autoencoder : Features of a network trained without labels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from features import CNNEmbedding
+    >>> from models import FastResNet
+    >>> network = FastResNet(widths=(4, 4, 8), epochs=1, device="cpu")
+    >>> images, labels = np.zeros((20, 8, 8, 1), np.uint8), np.arange(20) % 2
+    >>> CNNEmbedding(network).fit(images, labels).transform(images).shape
+    (20, 8)
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -54,24 +71,24 @@ class CNNEmbedding(Extractor):
 
     @property
     def stateless(self) -> bool:
-        """Without training nothing is learned from images, unless the weights are drawn."""
+        """Whether the network is used without training."""
         return not self.train
 
     @property
     def uses_labels(self) -> bool:
-        """Training does."""
+        """Whether the network is trained."""
         return self.train
 
     def check_parameters(self) -> None:
-        """Check the values of the network as well, and that it need not be trained where it is not."""
+        """Check the parameters and the network, which needs given weights if it is not trained."""
         super().check_parameters()
-        inner = self._make_estimator()
-        if not self.train and getattr(inner, "weights", None) is None:
+        network = self._make_estimator()
+        if not self.train and getattr(network, "weights", None) is None:
             raise ValueError(
                 "train=False: the network must begin with given weights, as "
                 "resnet18(weights='imagenet') does"
             )
-        inner.check_parameters()
+        network.check_parameters()
 
     def learn(self, images: Images, *labels: Any) -> None:
         """Train the network."""
@@ -79,20 +96,21 @@ class CNNEmbedding(Extractor):
         self.history_ = self.estimator_.history_
 
     def fit(self, X: Images, y: Any = None) -> CNNEmbedding:
-        """Train the network on images and labels; without training, build it."""
+        """Train the network on images and labels; with ``train=False``, build it."""
         super().fit(X, y)
         if not self.train:
             self.estimator_ = self._make_estimator().build_untrained(X[:1])
         return self
 
     def extract(self, batch: Images) -> Features:
-        """What the last layer is given, (b, width)."""
+        """Input of the last layer, (b, width)."""
         return self.estimator_.embed_images(batch)
 
     def _make_estimator(self) -> Any:
         from models.fast_resnet import FastResNet
 
-        inner = FastResNet() if self.estimator is None else clone(self.estimator)
-        if getattr(inner, "random_state", 0) is None:
-            inner.set_params(random_state=check_random_state(self.random_state).randint(2**31 - 1))
-        return inner
+        network = FastResNet() if self.estimator is None else clone(self.estimator)
+        if getattr(network, "random_state", 0) is None:
+            seed = check_random_state(self.random_state).randint(2**31 - 1)
+            network.set_params(random_state=seed)
+        return network

@@ -1,4 +1,4 @@
-"""Colour histograms, of the whole image or of the cells of a grid."""
+"""Colour histograms of the whole image or of the cells of a grid."""
 
 from __future__ import annotations
 
@@ -15,47 +15,62 @@ from features.compiled import IMAGES, compile_kernel, readonly_array_type, writa
 from features.grid import cell_borders
 from models.constraints import GRID, OneOf, WholeNumber
 
-# colour space -> OpenCV's conversion from RGB (None: as it is), and (name, number of 8-bit levels)
-# of each channel
-COLOR_SPACES: dict[str, tuple[int | None, tuple[tuple[str, int], ...]]] = {
+# OpenCV's conversion from RGB (None: no conversion), and the name and number of 8-bit levels of
+# each channel; OpenCV's hue has steps of 2 degrees
+ColorSpace = tuple[int | None, tuple[tuple[str, int], ...]]
+COLOR_SPACES: dict[str, ColorSpace] = {
     "rgb": (None, (("red", 256), ("green", 256), ("blue", 256))),
-    "hsv": (
-        cv2.COLOR_RGB2HSV,
-        (("hue", 180), ("saturation", 256), ("value", 256)),
-    ),  # hue in steps of 2 degrees
+    "hsv": (cv2.COLOR_RGB2HSV, (("hue", 180), ("saturation", 256), ("value", 256))),
     "lab": (cv2.COLOR_RGB2Lab, (("lightness", 256), ("a", 256), ("b", 256))),
     "gray": (cv2.COLOR_RGB2GRAY, (("gray", 256),)),
 }
-LANES = 8  # neighbours are counted apart: they are often alike, and raising one counter twice in a row takes longer
-LARGE = 4096  # pixels of a cell from which on it takes less time to count values and add them up to bins afterwards
+# Neighbouring pixels use separate counters: they are often alike, and incrementing one counter
+# twice in a row is slower.
+LANES = 8
+# From this number of pixels per cell it is faster to count values first and to sum them to bins.
+LARGE = 4096
 
 
 class ColorHistogram(Extractor):
-    """Colour histogram (Swain & Ballard 1991): how much of the image, or of each cell of a grid, has which colour.
+    """Colour histograms (Swain & Ballard 1991) of the cells of a grid.
 
-    Every histogram sums to 1: that of a cell when ``joint``, else that of each channel of a cell.
+    Each histogram sums to 1. There is one per cell if ``joint`` is True, otherwise one per channel
+    and cell.
 
     Parameters
     ----------
     color_space : {"hsv", "rgb", "lab", "gray"}, default="hsv"
-        Where colours are told apart; 8-bit values as OpenCV defines them. A gray image (c = 1) has
-        no colour: its gray values are counted whatever ``color_space`` says, and ``joint`` changes
-        nothing.
+        Colour space of the histogram, with 8-bit values as OpenCV defines them. For gray images
+        (c = 1) the gray values are counted, and neither ``color_space`` nor ``joint`` has an
+        effect.
     bins : int, default=8
-        Bins of equal width per channel, 1 to 256.
+        Number of bins of equal width per channel, 1 to 256.
     joint : bool, default=False
-        Count triples of bins (``bins ** 3`` features a cell, as in the article) instead of each
+        Count triples of bins (``bins ** 3`` features per cell, as in the article) instead of each
         channel by itself (``3 * bins``).
     grid : (int, int), default=(1, 1)
-        Rows and columns of cells the image is cut into, as ``np.array_split`` cuts: the sizes of
-        cells differ by at most one pixel. Small photographs are told apart by where a colour is,
-        too: (4, 4) to (8, 8) suit 32x32 pixels.
+        Number of rows and columns of cells, cut as by ``np.array_split``: the sizes of cells differ
+        by at most one pixel. The position of a colour helps to distinguish small photographs:
+        (4, 4) to (8, 8) suit 32x32 pixels.
+
+    See Also
+    --------
+    features.shape_histogram.ShapeHistogram : Histogram of edge directions.
 
     Notes
     -----
-    Swain, M. J. & Ballard, D. H. (1991), "Color indexing", International Journal of Computer Vision 7(1), 11-32.
-    Changed: other colour spaces than opponent colours, marginal histograms by default, a spatial grid, and
-    normalisation; the histogram is used as a feature vector, not for intersection.
+    Swain, M. J. & Ballard, D. H. (1991), "Color indexing", International Journal of Computer Vision
+    7(1), 11-32. Changed: other colour spaces than opponent colours, marginal histograms by default,
+    a spatial grid, and normalisation; the histogram is used as a feature vector, not for
+    intersection.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from features import ColorHistogram
+    >>> red = np.full((1, 8, 8, 3), (255, 0, 0), np.uint8)
+    >>> ColorHistogram(color_space="rgb", bins=2).fit_transform(red)
+    array([[0., 1., 1., 0., 1., 0.]], dtype=float32)
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -79,57 +94,60 @@ class ColorHistogram(Extractor):
 
     @property
     def min_size(self) -> int:
-        """The larger side of the grid: each cell needs a pixel."""
+        """The larger side of the grid, since each cell needs a pixel."""
         return max(self.grid)
 
     @property
     def batch_size(self) -> int:
-        """512, or fewer where joint histograms are long: those of a batch take at most 64 MB."""
+        """512, or fewer for long histograms, so that those of a batch take at most 64 MB."""
         per_cell = self.bins**3 if self.joint else 3 * self.bins
         return max(1, min(512, 2**24 // (self.grid[0] * self.grid[1] * per_cell)))
 
     def extract(self, batch: Images) -> Features:
-        """Histograms cell by cell, (b, rows * columns * d_cell); d_cell is ``bins``, ``3 * bins`` or ``bins ** 3``."""
+        """Histograms cell by cell, (b, rows * columns * d_cell).
+
+        ``d_cell`` is ``bins`` for gray images, otherwise ``3 * bins`` or, if joint, ``bins ** 3``.
+        """
         conversion, channels = self._resolve_color_space(batch.shape[-1])
         values = batch if conversion is None else _convert_colors(batch, conversion)
         joint = self.joint and len(channels) > 1
         codes = _bin_codes([n_levels for _, n_levels in channels], self.bins, joint)
         d_cell = self.bins ** len(channels) if joint else self.bins * len(channels)
         histograms = np.empty((len(batch), *self.grid, d_cell), np.float32)
-        tops, lefts = (cell_borders(*cut) for cut in zip(batch.shape[1:3], self.grid, strict=True))
+        tops, lefts = map(cell_borders, batch.shape[1:3], self.grid)
         (_count_triples if joint else _count_channels)(values, tops, lefts, codes, histograms)
         return histograms.reshape(len(batch), -1)
 
-    def _resolve_color_space(
-        self, n_channels: int
-    ) -> tuple[int | None, tuple[tuple[str, int], ...]]:
-        return (
-            COLOR_SPACES[self.color_space] if n_channels == 3 else (None, COLOR_SPACES["gray"][1])
-        )
+    def _resolve_color_space(self, n_channels: int) -> ColorSpace:
+        if n_channels == 1:
+            return None, COLOR_SPACES["gray"][1]
+        return COLOR_SPACES[self.color_space]
 
     def _feature_names(self) -> list[str]:
         names = [name for name, _ in self._resolve_color_space(self.image_shape_[-1])[1]]
         bins = [[f"{name}_{i}" for i in range(self.bins)] for name in names]
-        cell = (
-            ["_".join(triple) for triple in itertools.product(*bins)]
-            if self.joint
-            else list(itertools.chain(*bins))
-        )
+        names_in_cell = list(itertools.chain(*bins))
+        if self.joint:
+            names_in_cell = ["_".join(triple) for triple in itertools.product(*bins)]
         return [
-            f"cell_{row}_{column}_{name}" for row, column in np.ndindex(*self.grid) for name in cell
+            f"cell_{row}_{column}_{name}"
+            for row, column in np.ndindex(*self.grid)
+            for name in names_in_cell
         ]
 
 
 def _convert_colors(batch: Images, conversion: int) -> Images:
-    """All images as the rows of one tall image, so that OpenCV is called once."""
+    """Convert all images with one call of OpenCV, stacked to one tall image."""
     b, h, w, c = batch.shape
-    return np.asarray(cv2.cvtColor(batch.reshape(b * h, w, c), conversion), dtype=np.uint8).reshape(
-        b, h, w, -1
-    )
+    converted = cv2.cvtColor(batch.reshape(b * h, w, c), conversion)
+    return np.asarray(converted, dtype=np.uint8).reshape(b, h, w, -1)
 
 
 def _bin_codes(levels: list[int], bins: int, joint: bool) -> NDArray[np.uint32]:
-    """What each value of each channel adds to the index of its bin in the histogram of a cell, (channels, 256)."""
+    """Contribution of each value of each channel to the index of its bin, (channels, 256).
+
+    The index is that in the histogram of a cell.
+    """
     bin_of = np.minimum(np.arange(256) * bins // np.array(levels)[:, None], bins - 1)
     channel = np.arange(len(levels))[:, None]
     return (bin_of * bins ** channel[::-1] if joint else bin_of + bins * channel).astype(np.uint32)
@@ -146,7 +164,10 @@ _COUNT = (
 
 @compile_kernel(*_COUNT)
 def _count_channels(values, tops, lefts, codes, histograms):  # type: ignore[no-untyped-def]
-    """Histograms of the channels of each cell, one after the other; in a large cell values are counted first, then their bins."""
+    """Compute the histograms of the channels of each cell, one after the other.
+
+    In a large cell values are counted first and summed to bins afterwards.
+    """
     n, rows, cols, d_cell = histograms.shape
     counts, levels = np.empty((LANES, d_cell), np.uint32), np.empty((LANES, 256), np.uint32)
     for i, r, c in np.ndindex(n, rows, cols):
@@ -178,7 +199,7 @@ def _count_channels(values, tops, lefts, codes, histograms):  # type: ignore[no-
 
 @compile_kernel(*_COUNT)
 def _count_triples(values, tops, lefts, codes, histograms):  # type: ignore[no-untyped-def]
-    """Histogram of the triples of bins of each cell."""
+    """Compute the joint histogram of each cell, which counts triples of bins."""
     n, rows, cols, d_cell = histograms.shape
     counts = np.empty(d_cell, np.uint32)
     for i, r, c in np.ndindex(n, rows, cols):

@@ -1,4 +1,7 @@
-"""Loops over pixels, compiled: where NumPy would need a temporary array a step, numba needs one pass."""
+"""Compilation of loops over pixels with numba.
+
+A compiled loop needs one pass over the pixels where NumPy needs a temporary array per step.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 import numba
 from numba import types
 
-IMAGES = types.Array(types.uint8, 4, "C", readonly=True)  # what ``extract`` is given
+IMAGES = types.Array(types.uint8, 4, "C", readonly=True)  # type of the batch given to ``extract``
 
 
 def readonly_array_type(dtype: types.Type, ndim: int) -> types.Array:
@@ -24,25 +27,27 @@ def writable_array_type(dtype: types.Type, ndim: int) -> types.Array:
 def compile_kernel(
     *signature: types.Type, fastmath: bool | set[str] = False
 ) -> Callable[[Callable[..., None]], Any]:
-    """Compile a function of arrays and numbers that returns nothing, when its module is imported.
+    """Decorator that compiles a function of arrays and numbers which returns nothing.
 
-    Compiling takes about half a second a function; what it gives is kept on disk where that can be
-    written. The function lets other threads run. Compiled functions call none from other files:
-    numba would not notice when those change.
+    The function is compiled when its module is imported, which takes about half a second per
+    function; the machine code is cached on disk if the cache folder is writable. A compiled
+    function releases the GIL. It must not call compiled functions from other files, because numba
+    would not notice changes there.
 
     Parameters
     ----------
     *signature : numba types
-        Of the arguments.
+        Types of the arguments.
     fastmath : bool or set of str
-        What LLVM may change about the order of floating-point sums.
+        Freedom that LLVM has in floating-point arithmetic, such as the order of sums.
     """
 
     def compile_function(function: Callable[..., None]) -> Any:
         options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": fastmath}
         try:
             return numba.njit(types.void(*signature), cache=True, **options)(function)
-        except Exception:  # no folder to write the cache to, a full disk, or what lies there is corrupted or another module's
+        except Exception:
+            # no writable cache folder, a full disk, or a file there that is corrupted or not ours
             return numba.njit(types.void(*signature), **options)(function)
 
     return compile_function

@@ -1,4 +1,4 @@
-"""SIFT descriptors: of windows on a regular grid, for a whole batch of images at once, or of detected keypoints."""
+"""SIFT descriptors of windows on a regular grid, for a batch of images, or of keypoints."""
 
 from __future__ import annotations
 
@@ -17,11 +17,9 @@ Array = NDArray[np.float32]
 N_BINS = 4  # spatial bins along one side of the window
 N_ORIENTATIONS = 8
 LENGTH = N_BINS * N_BINS * N_ORIENTATIONS
-CAMERA_SIGMA = 0.5  # pixels of blur that an image has already, as Lowe assumes
-LARGEST = (
-    0.2  # no entry of a descriptor of unit length is above this before its second normalisation
-)
-UNIT = 512  # descriptors are whole numbers of 512ths of their length, as Lowe stores them
+CAMERA_SIGMA = 0.5  # blur in pixels that every image has already, as Lowe assumes
+LARGEST = 0.2  # descriptors of unit length are clipped at this before the second normalisation
+UNIT = 512  # length of a descriptor, whose values are whole numbers, as Lowe stores them
 
 FLOATS = [readonly_array_type(types.float32, ndim) for ndim in range(5)]
 
@@ -36,29 +34,29 @@ def dense_sift(
     gray : (b, h, w) float32
         Gray values in [0, 255].
     bin_size : int
-        Side of one of the 4 x 4 bins of a window, pixels. ``cv2.KeyPoint(x, y, 2 / 3 * bin_size)``
-        has the same window.
+        Side in pixels of one of the 4 x 4 bins of a window. The window is that of
+        ``cv2.KeyPoint(x, y, 2 / 3 * bin_size)``.
     step : int
-        Distance between the centres of neighbouring windows, pixels.
+        Distance in pixels between the centres of neighbouring windows.
     sigma : float
-        Gaussian blur of what gradients are taken of, pixels.
+        Standard deviation in pixels of the Gaussian blur before gradients are computed.
     root : bool
-        RootSIFT: the entries of a descriptor are divided by their sum and their square roots are
-        taken.
+        Compute RootSIFT: divide the values of a descriptor by their sum and take square roots.
 
     Returns
     -------
     descriptors : (b, k, 128) float32
-        Whole numbers, of length 512 up to rounding, of the k windows, row by row; zero where an
-        image is flat.
+        Descriptors of the k windows, row by row: whole numbers, of length 512 up to rounding; zero
+        where an image is flat.
     contrast : (b, k) float32
-        Mean gradient of each window, gray levels a pixel.
+        Mean gradient of each window, in gray levels per pixel.
 
     Notes
     -----
-    Lowe, "Distinctive image features from scale-invariant keypoints", IJCV 2004, section 6, without keypoint detection,
-    scale space and dominant orientation. Lowe's weights (Gaussian over the window, linear between neighbouring bins) are
-    products of one weight for the row and one for the column. RootSIFT: Arandjelovic & Zisserman, CVPR 2012.
+    Lowe, "Distinctive image features from scale-invariant keypoints", IJCV 2004, section 6, without
+    keypoint detection, scale space and dominant orientation. Lowe's weights (Gaussian over the
+    window, linear between neighbouring bins) are products of one weight for the row and one for the
+    column. RootSIFT: Arandjelovic & Zisserman, CVPR 2012.
     """
     rows, cols = (_pooling_weights(side, bin_size, step) for side in gray.shape[1:])
     n_windows = len(rows[0]) // N_BINS * (len(cols[0]) // N_BINS)
@@ -77,61 +75,78 @@ def dense_sift(
 
 
 def detected_sift(image: NDArray[np.uint8]) -> tuple[Array, Array]:
-    """SIFT descriptors of the keypoints that OpenCV finds in an image, (k, 128), and their (row, column), (k, 2); k may be 0."""
+    """SIFT descriptors of the keypoints that OpenCV detects in an image.
+
+    Returns
+    -------
+    descriptors : (k, 128) float32
+        One row per keypoint; k may be 0.
+    positions : (k, 2) float32
+        Row and column of each keypoint.
+    """
     keypoints, descriptors = cv2.SIFT.create().detectAndCompute(image, None)
     if descriptors is None:
         return np.zeros((0, LENGTH), np.float32), np.zeros((0, 2), np.float32)
-    return descriptors.astype(np.float32), np.array(
-        [point.pt[::-1] for point in keypoints], np.float32
-    )
+    positions = np.array([point.pt[::-1] for point in keypoints], np.float32)
+    return descriptors.astype(np.float32), positions
 
 
 def window_centres(side: int, bin_size: int, step: int) -> NDArray[np.intp]:
-    """Centres of the windows that fit into ``side`` pixels, what is left over shared between both ends."""
+    """Centres of the windows that fit into ``side`` pixels, with equal margins at both ends."""
     size = N_BINS * bin_size
     room = side - size
     return np.arange(0, room + 1, step) + (room % step + size) // 2
 
 
 def to_root_sift(descriptors: Array) -> Array:
-    """RootSIFT of SIFT descriptors, in 512ths."""
-    return np.rint(
-        UNIT * np.sqrt(descriptors / np.maximum(descriptors.sum(axis=-1, keepdims=True), 1))
-    )
+    """Convert SIFT descriptors to RootSIFT, of length 512."""
+    sums = descriptors.sum(axis=-1, keepdims=True)
+    return np.rint(UNIT * np.sqrt(descriptors / np.maximum(sums, 1)))
 
 
 def _half_gaussian_kernel(sigma: float) -> Array:
-    """One half of a Gaussian kernel, its centre first, of odd length; what the camera has blurred is not blurred again."""
-    left = math.sqrt(max(sigma**2 - CAMERA_SIGMA**2, 1e-6))
-    reach = int(4 * left + 0.5)
-    kernel = np.exp(-0.5 * (np.arange(reach + reach % 2 + 1) / left) ** 2) * (
-        np.arange(reach + reach % 2 + 1) <= reach
-    )
+    """One half of a Gaussian kernel of odd length, with its centre first.
+
+    The blur of the camera is subtracted from that of the kernel.
+    """
+    remaining = math.sqrt(max(sigma**2 - CAMERA_SIGMA**2, 1e-6))
+    reach = int(4 * remaining + 0.5)
+    distance = np.arange(reach + reach % 2 + 1)
+    kernel = np.exp(-0.5 * (distance / remaining) ** 2) * (distance <= reach)
     return (kernel / (2 * kernel.sum() - kernel[0])).astype(np.float32)
 
 
 @lru_cache(maxsize=16)
 def _pooling_weights(side: int, bin_size: int, step: int) -> tuple[NDArray[np.intp], Array]:
-    """First pixel of each bin of each window along one axis, (windows * 4,), and the weights of those from there on, (..., 8 n)."""
-    middles = window_centres(side, bin_size, step)
-    offset = (
-        np.arange(side) - middles[:, None, None]
-    ) / bin_size  # from the centre, in bins: (windows, 1, side)
-    middle = np.arange(N_BINS)[:, None] - (N_BINS - 1) / 2  # of each bin: (4, 1)
-    weight = np.maximum(1 - np.abs(offset - middle), 0) * np.exp(
-        -0.5 * (offset / (N_BINS / 2)) ** 2
-    )
+    """Pixels along one axis that contribute to each bin of each window, and their weights.
+
+    Returns
+    -------
+    first : (windows * 4,) intp
+        First pixel of each bin.
+    weights : (windows * 4, span) float32
+        Weights of the pixels from the first one on; ``span`` is a multiple of 8.
+    """
+    centres = window_centres(side, bin_size, step)
+    # offset of each pixel from the centre of each window, in bins: (windows, 1, side)
+    offset = (np.arange(side) - centres[:, None, None]) / bin_size
+    # offset of the middle of each bin, in bins: (4, 1)
+    middle = np.arange(N_BINS)[:, None] - (N_BINS - 1) / 2
+    gaussian = np.exp(-0.5 * (offset / (N_BINS / 2)) ** 2)
+    weight = np.maximum(1 - np.abs(offset - middle), 0) * gaussian
     weight = weight.reshape(-1, side)
     span = -(-(weight > 0).sum(axis=1).max() // 8) * 8
     first = np.minimum((weight > 0).argmax(axis=1), side - span)
-    return first, np.take_along_axis(weight, first[:, None] + np.arange(span), axis=1).astype(
-        np.float32
-    )
+    weights = np.take_along_axis(weight, first[:, None] + np.arange(span), axis=1)
+    return first, weights.astype(np.float32)
 
 
 @compile_kernel(types.intp, writable_array_type(types.intp, 1))
 def _compute_mirrored_indices(length, out):  # type: ignore[no-untyped-def]
-    """Which pixel stands at each place of a row that is mirrored at both ends; the pixels at the ends are not repeated."""
+    """Compute the indices of a row that is mirrored at both ends.
+
+    The pixels at the ends are not repeated.
+    """
     reach = (len(out) - length) // 2
     for k in range(len(out)):
         place = abs(k - reach) % (2 * length - 2)
@@ -139,7 +154,7 @@ def _compute_mirrored_indices(length, out):  # type: ignore[no-untyped-def]
 
 
 _BINS = (readonly_array_type(types.intp, 1), FLOATS[2])
-_SUMS = {"reassoc", "contract", "nsz", "nnan", "ninf", "arcp"}  # nothing here is infinite
+_SUMS = {"reassoc", "contract", "nsz", "nnan", "ninf", "arcp"}  # no value here is infinite
 
 
 @compile_kernel(
@@ -151,7 +166,11 @@ _SUMS = {"reassoc", "contract", "nsz", "nnan", "ninf", "arcp"}  # nothing here i
     fastmath=_SUMS,
 )
 def _blur_image(image, kernel, rows, cols, out, line):  # type: ignore[no-untyped-def]
-    """Blur along columns, then along rows; ``rows`` and ``cols`` say what is beyond the border, ``line`` is scratch."""
+    """Blur along columns, then along rows.
+
+    ``rows`` and ``cols`` are the indices of the pixels beyond the borders, ``line`` is scratch
+    space.
+    """
     height, width = image.shape
     reach = len(kernel) - 1
     middle = line[reach : reach + width]
@@ -159,13 +178,10 @@ def _blur_image(image, kernel, rows, cols, out, line):  # type: ignore[no-untype
         row = image[y]
         for x in range(width):
             middle[x] = kernel[0] * row[x]
-        for k in range(1, reach, 2):  # two at a time: the sums need not go to memory in between
+        for k in range(1, reach, 2):  # two at a time: the sums stay in registers in between
             above, below, weight = image[rows[reach + y - k]], image[rows[reach + y + k]], kernel[k]
-            above2, below2, weight2 = (
-                image[rows[reach + y - k - 1]],
-                image[rows[reach + y + k + 1]],
-                kernel[k + 1],
-            )
+            above2, below2 = image[rows[reach + y - k - 1]], image[rows[reach + y + k + 1]]
+            weight2 = kernel[k + 1]
             for x in range(width):
                 middle[x] += weight * (above[x] + below[x]) + weight2 * (above2[x] + below2[x])
         for x in range(reach):
@@ -188,10 +204,10 @@ def _blur_image(image, kernel, rows, cols, out, line):  # type: ignore[no-untype
     fastmath=_SUMS,
 )
 def _compute_orientation_maps(image, turns, magnitudes, out):  # type: ignore[no-untyped-def]
-    """Share each pixel's gradient magnitude between the two nearest of 8 orientations, (h, w * 8); none at the border.
+    """Distribute the gradient magnitude of each pixel to the two nearest of 8 orientations.
 
-    The angle within an octant is that of the smaller to the larger component, by Abramowitz &
-    Stegun 4.4.49 (1964).
+    The maps are (h, w * 8), and zero at the border. The angle within an octant is the arc tangent
+    of the smaller to the larger component, by Abramowitz & Stegun 4.4.49 (1964).
     """
     height, width = image.shape
     out[0] = out[height - 1] = 0
@@ -206,10 +222,10 @@ def _compute_orientation_maps(image, turns, magnitudes, out):  # type: ignore[no
             series = series * s + np.float32(0.1801410)
             series = series * s - np.float32(0.3302995)
             series = series * s + np.float32(0.9998660)
-            turn = (
-                t * series * np.float32(4 / math.pi)
-            )  # 0 to 1: from the axis of the larger component
-            turn = turn if along >= across else np.float32(2) - turn  # 0 to 2: from the horizontal
+            # 0 to 1, from the axis of the larger component
+            turn = t * series * np.float32(4 / math.pi)
+            # 0 to 2, from the horizontal axis
+            turn = turn if along >= across else np.float32(2) - turn
             turn = turn if right >= 0 else np.float32(4) - turn
             turns[x] = turn if up >= 0 else np.float32(8) - turn
             magnitudes[x] = np.sqrt(right * right + up * up)
@@ -227,20 +243,14 @@ def _compute_orientation_maps(image, turns, magnitudes, out):  # type: ignore[no
     FLOATS[2], types.intp, FLOATS[1], writable_array_type(types.float32, 1), fastmath=_SUMS
 )
 def _sum_weighted_rows(rows, first, weights, line):  # type: ignore[no-untyped-def]
-    """Weighted sum of the rows from ``first`` on; eight at a time, so that the sums need not go to memory in between."""
+    """Compute the weighted sum of the rows from ``first`` on.
+
+    Eight rows are added at a time, so that the sums stay in registers in between.
+    """
     for k in range(0, len(weights), 8):
-        row0, row1, row2, row3 = (
-            rows[first + k],
-            rows[first + k + 1],
-            rows[first + k + 2],
-            rows[first + k + 3],
-        )
-        row4, row5, row6, row7 = (
-            rows[first + k + 4],
-            rows[first + k + 5],
-            rows[first + k + 6],
-            rows[first + k + 7],
-        )
+        at = first + k
+        row0, row1, row2, row3 = rows[at], rows[at + 1], rows[at + 2], rows[at + 3]
+        row4, row5, row6, row7 = rows[at + 4], rows[at + 5], rows[at + 6], rows[at + 7]
         w0, w1, w2, w3 = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
         w4, w5, w6, w7 = weights[k + 4], weights[k + 5], weights[k + 6], weights[k + 7]
         before = np.float32(k > 0)
@@ -258,13 +268,12 @@ def _sum_weighted_rows(rows, first, weights, line):  # type: ignore[no-untyped-d
     fastmath=_SUMS,
 )
 def _pool_rows(maps, first, weights, line, out):  # type: ignore[no-untyped-def]
-    """Weighted sums of the rows of (h, w * 8) over bins, turned: (w, bins * 8)."""
+    """Sum the rows of the maps, (h, w * 8), to bins and transpose them, (w, bins * 8)."""
     for r in range(len(first)):
         _sum_weighted_rows(maps, first[r], weights[r], line)
         for x in range(len(out)):
-            for o in range(
-                8
-            ):  # unsigned, so that numba need not ask whether an index counts from the end
+            # unsigned indices, so that numba does not check for negative ones
+            for o in range(8):
                 out[x, np.uint64(8 * r + o)] = line[np.uint64(8 * x + o)]
 
 
@@ -276,7 +285,7 @@ def _pool_rows(maps, first, weights, line, out):  # type: ignore[no-untyped-def]
     fastmath=_SUMS,
 )
 def _pool_cols(rows, first, weights, line, windows):  # type: ignore[no-untyped-def]
-    """Weighted sums of the rows of (w, row bins * 8) over bins, put into the windows, (windows, 128)."""
+    """Sum the rows of an array of ``_pool_rows`` to the bins of the windows, (windows, 128)."""
     across = len(first) // N_BINS
     for c in range(len(first)):
         _sum_weighted_rows(rows, first[c], weights[c], line)
@@ -295,7 +304,10 @@ def _pool_cols(rows, first, weights, line, windows):  # type: ignore[no-untyped-
     fastmath=_SUMS,
 )
 def _normalise_descriptors(root, mass, windows, contrast):  # type: ignore[no-untyped-def]
-    """Unit length, no entry above 0.2, unit length again, in 512ths; ``mass`` is the weight of all pixels of a window."""
+    """Normalise to unit length, clip at 0.2, and normalise again to length 512.
+
+    ``mass`` is the total weight of the pixels of a window.
+    """
     for i in range(len(windows)):
         window = windows[i]
         total = square = np.float32(0)
@@ -331,28 +343,20 @@ def _normalise_descriptors(root, mass, windows, contrast):  # type: ignore[no-un
 def _compute_descriptors(  # type: ignore[no-untyped-def]
     images, kernel, row_first, row_weights, col_first, col_weights, root, out, contrast
 ):
-    """Blur, orientations, pooling and normalisation of one image after the other, so that each stays in the processor's cache."""
+    """Compute the descriptors of one image after the other, so that each stays in the cache."""
     _, height, width = images.shape
     smooth, maps = np.empty((height, width), np.float32), np.empty((height, width * 8), np.float32)
-    turns, magnitudes, padded = (
-        np.empty(width, np.float32),
-        np.empty(width, np.float32),
-        np.empty(width + 2 * len(kernel), np.float32),
-    )
-    row_line, rows = (
-        np.zeros(width * 8, np.float32),
-        np.empty((width, len(row_first) * 8), np.float32),
-    )
+    turns, magnitudes = np.empty(width, np.float32), np.empty(width, np.float32)
+    padded = np.empty(width + 2 * len(kernel), np.float32)
+    row_line = np.zeros(width * 8, np.float32)
+    rows = np.empty((width, len(row_first) * 8), np.float32)
     col_line = np.zeros(len(row_first) * 8, np.float32)
-    mirrored_rows, mirrored_cols = (
-        np.empty(height + 2 * len(kernel) - 2, np.intp),
-        np.empty(width + 2 * len(kernel) - 2, np.intp),
-    )
+    mirrored_rows = np.empty(height + 2 * len(kernel) - 2, np.intp)
+    mirrored_cols = np.empty(width + 2 * len(kernel) - 2, np.intp)
     _compute_mirrored_indices(height, mirrored_rows)
     _compute_mirrored_indices(width, mirrored_cols)
-    mass = (
-        2 * row_weights[:4].sum() * col_weights[:4].sum()
-    )  # a central difference spans two pixels
+    # the factor 2 is there because a central difference spans two pixels
+    mass = 2 * row_weights[:4].sum() * col_weights[:4].sum()
     for i in range(len(images)):
         _blur_image(images[i], kernel, mirrored_rows, mirrored_cols, smooth, padded)
         _compute_orientation_maps(smooth, turns, magnitudes, maps)

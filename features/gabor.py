@@ -1,4 +1,4 @@
-"""Gabor energies: how much of each frequency and direction the cells of an image hold."""
+"""Gabor energies: strength of each frequency and direction in the cells of an image."""
 
 from __future__ import annotations
 
@@ -16,44 +16,60 @@ from features.compiled import compile_kernel, readonly_array_type, writable_arra
 from features.grid import cell_borders
 from models.constraints import GRID, ListOf, RealNumber, WholeNumber
 
-LOWEST, HIGHEST = 0.001, 0.5  # frequencies, cycles per pixel; a higher one looks like a lower one
-PIXELS_AT_ONCE = (
-    32  # of an axis that one matrix computes: most of a matrix for a long axis would be zeros
-)
+# Frequencies in cycles per pixel; above 0.5 a frequency cannot be distinguished from a lower one.
+LOWEST, HIGHEST = 0.001, 0.5
+# Pixels of an axis per convolution matrix; one matrix for a long axis would be mostly zeros.
+PIXELS_AT_ONCE = 32
 STATISTICS = ("mean", "std")
 
+# pixels that are computed, pixels that they are computed from, (2, computed, source) weights
 Piece = tuple[slice, slice, NDArray[np.float32]]
 
 
 class Gabor(Extractor):
-    """Gabor energies (Manjunath & Ma 1996): mean and spread of the magnitude of Gabor responses in the cells of a grid.
+    """Gabor energies (Manjunath & Ma 1996): statistics of the responses of Gabor filters.
+
+    The features are the mean and the standard deviation of the magnitude of each response in each
+    cell of a grid.
 
     Parameters
     ----------
     frequencies : sequence of float, default=(0.1, 0.2, 0.4)
-        Cycles per pixel of the waves, 0.001 to 0.5, all different.
+        Frequencies of the waves in cycles per pixel, 0.001 to 0.5, all different.
     orientations : int, default=4
-        Directions in which the waves run, over 0 to 180 degrees; the first one is along the rows.
+        Number of directions of the waves, over 0 to 180 degrees; the first one is along the rows.
     grid : (rows, columns), default=(1, 1)
-        Cells the image is cut into, as ``np.array_split`` cuts: the sizes of cells differ by at
-        most one pixel.
+        Number of cells, cut as by ``np.array_split``: the sizes of cells differ by at most one
+        pixel.
+
+    See Also
+    --------
+    features.gist.GIST : Filter energies of whole scenes.
+    features.lbp.LBP : Texture from comparisons of neighbouring pixels.
 
     Notes
     -----
-    Manjunath, B. S. & Ma, W. Y. (1996), "Texture features for browsing and retrieval of image data", IEEE Transactions on
-    Pattern Analysis and Machine Intelligence 18(8), 837-842; Jain, A. K. & Farrokhnia, F. (1991), "Unsupervised texture
-    segmentation using Gabor filters", Pattern Recognition 24(12), 1167-1186.
+    Manjunath, B. S. & Ma, W. Y. (1996), "Texture features for browsing and retrieval of image
+    data", IEEE Transactions on Pattern Analysis and Machine Intelligence 18(8), 837-842; Jain, A.
+    K. & Farrokhnia, F. (1991), "Unsupervised texture segmentation using Gabor filters", Pattern
+    Recognition 24(12), 1167-1186.
 
     The responses are those of ``skimage.filters.gabor``: complex, to a kernel with a round Gaussian
-    one octave wide, cut at 3 standard deviations, and beyond its border the image goes on as its
-    reflection, the outermost pixels repeated (``mode="reflect"``). Gray values count from 0 to 1.
-    Changed: the user chooses the frequencies, the Gaussian is round, the kernel keeps its small
-    response to uniform brightness, and the statistics may be those of the cells of a grid.
+    one octave wide, cut at 3 standard deviations. Beyond its border the image is reflected, with
+    the outermost pixels repeated (``mode="reflect"``). Gray values range from 0 to 1. Changed: the
+    user chooses the frequencies, the Gaussian is round, the kernel keeps its small response to
+    uniform brightness, and the statistics may be those of the cells of a grid.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from features import Gabor
+    >>> images = np.random.default_rng(0).integers(256, size=(2, 32, 32, 1), dtype=np.uint8)
+    >>> Gabor(frequencies=(0.2, 0.4), orientations=4).fit_transform(images).shape
+    (2, 16)
     """
 
-    batch_size = (
-        64  # the intermediate images of a batch, four at a time, stay in the processor's cache
-    )
+    batch_size = 64  # the intermediate images, four per image, stay in the processor's cache
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "frequencies": [ListOf(RealNumber(LOWEST, HIGHEST, closed="both"), distinct=True)],
@@ -73,64 +89,63 @@ class Gabor(Extractor):
 
     @property
     def min_size(self) -> int:
-        """The larger side of the grid: each cell needs a pixel."""
+        """The larger side of the grid, since each cell needs a pixel."""
         return max(self.grid)
 
     def extract(self, batch: Images) -> Features:
-        """Statistics cell by cell, in it frequency by frequency, orientation by orientation, (b, d)."""
+        """Statistics by cell, frequency and orientation, (b, d)."""
         gray = to_gray(batch) / np.float32(255)
-        rows, columns = (
-            cell_borders(side, parts) for side, parts in zip(gray.shape[1:], self.grid, strict=True)
-        )
+        rows, columns = map(cell_borders, gray.shape[1:], self.grid)
         n = self.orientations
-        out = np.empty(
-            (len(batch), *self.grid, len(self.frequencies), n, len(STATISTICS)), np.float32
-        )
+        shape = (len(batch), *self.grid, len(self.frequencies), n, len(STATISTICS))
+        out = np.empty(shape, np.float32)
         for i, frequency in enumerate(self.frequencies):
             for k in range(n // 2 + 1):
                 products = _convolve_both_axes(gray, frequency, math.pi * k / n)
                 _compute_magnitude_statistics(products, False, rows, columns, i, k, out)
-                if 0 < k < n - k:  # the same products, other signs
+                if 0 < k < n - k:  # the mirrored direction has the same products with other signs
                     _compute_magnitude_statistics(products, True, rows, columns, i, n - k, out)
         return out.reshape(len(batch), -1)
 
     def _feature_names(self) -> list[str]:
         rows, columns = map(range, self.grid)
-        which = itertools.product(
-            rows, columns, self.frequencies, range(self.orientations), STATISTICS
-        )
+        orientations = range(self.orientations)
+        combinations = itertools.product(rows, columns, self.frequencies, orientations, STATISTICS)
         return [
             f"gabor_cell{r}_{c}_frequency{frequency}_orientation{k}_{statistic}"
-            for r, c, frequency, k, statistic in which
+            for r, c, frequency, k, statistic in combinations
         ]
 
 
 def _convolve_both_axes(
     gray: NDArray[np.float32], frequency: float, theta: float
 ) -> NDArray[np.float32]:
-    """Images convolved along both axes, (part of the factor in x, part of the factor in y, b, h, w).
+    """Images convolved along both axes, (2, 2, b, h, w).
 
-    A round Gaussian times a wave is one factor in x times one in y; the parts of a factor are real
-    and imaginary.
+    A round Gaussian times a wave is the product of a factor in x and a factor in y. The first axis
+    of the result is the real and the imaginary part of the factor in x, the second axis that of the
+    factor in y.
     """
     height, width = gray.shape[1:]
-    reach = max(abs(math.cos(theta)), abs(math.sin(theta)))  # the kernel is cut by a box
+    reach = max(abs(math.cos(theta)), abs(math.sin(theta)))  # the kernel is cut to a box
     down = np.empty((2, *gray.shape), np.float32)
     for pixels, source, kernel in _convolution_matrices(height, frequency, math.sin(theta), reach):
         np.matmul(kernel[:, None], gray[:, source], out=down[:, :, pixels])
     both = np.empty((2, *down.shape), np.float32)
     for pixels, source, kernel in _convolution_matrices(width, frequency, math.cos(theta), reach):
-        transposed = np.ascontiguousarray(
-            kernel.transpose(0, 2, 1)
-        )  # BLAS is slower on a transposed view
+        # contiguous, because BLAS is slower on a transposed view
+        transposed = np.ascontiguousarray(kernel.transpose(0, 2, 1))
         np.matmul(down[..., source], transposed[:, None, None], out=both[..., pixels])
     return both
 
 
 @lru_cache(maxsize=64)
 def _convolution_matrices(length: int, frequency: float, slope: float, reach: float) -> list[Piece]:
-    """Convolution with the kernel's factor along one axis as matrices, one for every few pixels of that axis."""
-    sigma = math.sqrt(math.log(2) / 2) * 3 / math.pi / frequency  # one octave
+    """Convolution with the factor of the kernel along one axis, as matrices.
+
+    Each matrix computes ``PIXELS_AT_ONCE`` pixels of the axis.
+    """
+    sigma = math.sqrt(math.log(2) / 2) * 3 / math.pi / frequency  # a bandwidth of one octave
     radius = math.ceil(max(3 * sigma * reach, 1))
     x = np.arange(-radius, radius + 1)
     kernel = np.exp(-((x / sigma) ** 2) / 2 + 2j * math.pi * frequency * slope * x) / (
@@ -145,9 +160,12 @@ def _convolution_matrices(length: int, frequency: float, slope: float, reach: fl
 def _convolution_matrix(
     start: int, stop: int, length: int, x: NDArray[np.intp], kernel: NDArray[Any]
 ) -> Piece:
-    """Say which pixels are computed from which others, and the (2, pixels, others) matrix of real and imaginary weights."""
+    """Matrix that computes the pixels from ``start`` to ``stop``, with the range of its sources.
+
+    Its weights, (2, pixels, sources), are the real and the imaginary parts.
+    """
     source = (np.arange(start, stop)[:, None] - x) % (2 * length)
-    source = np.minimum(source, 2 * length - 1 - source)  # reflected
+    source = np.minimum(source, 2 * length - 1 - source)  # reflected at the borders
     first, last = source.min(), source.max() + 1
     matrix = np.zeros((stop - start, last - first), complex)
     np.add.at(matrix, (np.arange(stop - start)[:, None], source - first), kernel)
@@ -171,11 +189,13 @@ _SUMMARISE = (
 
 
 @compile_kernel(*_SUMMARISE, fastmath={"reassoc", "contract"})
-def _compute_magnitude_statistics(products, mirrored, rows, columns, i, k, out):  # type: ignore[no-untyped-def]
-    """Write mean and standard deviation of the magnitude of a response in each cell, at frequency i and orientation k.
+def _compute_magnitude_statistics(  # type: ignore[no-untyped-def]
+    products, mirrored, rows, columns, i, k, out
+):
+    """Write mean and standard deviation of the magnitude of a response in each cell.
 
-    ``mirrored``: of the response in the direction mirrored left to right; only the sign of the
-    sines in x is another.
+    They are written to ``out`` at frequency i and orientation k. If ``mirrored``, the response is
+    that in the direction mirrored left to right, where the sines in x have the opposite sign.
     """
     sign = np.float32(-1 if mirrored else 1)
     for image, r, c in np.ndindex(out.shape[:3]):

@@ -1,4 +1,4 @@
-"""Haralick's texture properties of gray-level co-occurrence matrices."""
+"""Texture properties of gray-level co-occurrence matrices."""
 
 from __future__ import annotations
 
@@ -18,29 +18,46 @@ AT_ONCE = 3  # offsets counted in one pass over the pixels
 
 
 class GLCM(Extractor):
-    """Haralick's properties of the gray-level co-occurrence matrix (Haralick, Shanmugam & Dinstein 1973), one matrix an offset.
+    """Properties of gray-level co-occurrence matrices (Haralick, Shanmugam & Dinstein 1973).
 
-    The matrix of an offset says how often each pair of gray levels stands at its two ends.
+    The matrix of an offset counts how often each pair of gray levels occurs at two pixels that are
+    apart by the offset. There is one matrix per distance and angle.
 
     Parameters
     ----------
     distances : (int, ...), default=(1, 2)
-        Lengths of the offsets, pixels.
+        Lengths of the offsets in pixels.
     angles : (float, ...), default=(0, pi/4, pi/2, 3*pi/4)
-        Directions of the offsets, radians; opposite directions give the same features.
+        Directions of the offsets in radians; opposite directions give the same features.
     levels : int, default=32
-        Gray levels told apart, 2 to 256: bins of equal width.
+        Number of gray levels, 2 to 256: bins of equal width.
     properties : (str, ...), default=("contrast", "correlation", "energy", "homogeneity")
-        What is computed of each matrix; "dissimilarity" and "ASM" can be had, too.
+        Properties of each matrix; "dissimilarity" and "ASM" are available, too.
+
+    See Also
+    --------
+    features.lbp.LBP : Texture from comparisons of neighbouring pixels.
+    features.gabor.Gabor : Texture from frequencies and orientations.
 
     Notes
     -----
-    Haralick, R. M., Shanmugam, K. & Dinstein, I. (1973), "Textural features for image classification", IEEE Transactions on
-    Systems, Man, and Cybernetics SMC-3(6), 610-621. ASM is their angular second moment, energy its square root, homogeneity
-    their inverse difference moment. The numbers are those of ``skimage.feature.graycomatrix`` (symmetric and normed) and
-    ``graycoprops``: the correlation of an image of one level is 1.
-    Changed: offsets are rounded to whole pixels as skimage rounds them, so that at 45 degrees distances 1 and 2 are the same;
-    levels are of equal width, not equally frequent; features of different angles are not averaged.
+    Haralick, R. M., Shanmugam, K. & Dinstein, I. (1973), "Textural features for image
+    classification", IEEE Transactions on Systems, Man, and Cybernetics SMC-3(6), 610-621. ASM is
+    their angular second moment, energy its square root, homogeneity their inverse difference
+    moment. The values are those of ``skimage.feature.graycomatrix`` (symmetric and normed) and
+    ``graycoprops``, where the correlation of an image of one level is 1.
+
+    Changed: offsets are rounded to whole pixels as by scikit-image, so that at 45 degrees distances
+    1 and 2 are the same; levels are of equal width, not equally frequent; features of different
+    angles are not averaged.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from features import GLCM
+    >>> stripes = np.tile(np.array([0, 255], np.uint8), (1, 8, 4))[..., None]
+    >>> GLCM(distances=(1,), angles=(0.0,), properties=("correlation",)).fit_transform(stripes)
+    array([[-1.]], dtype=float32)
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -64,7 +81,7 @@ class GLCM(Extractor):
 
     @property
     def min_size(self) -> int:
-        """The smallest side at which each offset leads from some pixel to another."""
+        """The smallest side at which each offset connects two pixels of the image."""
         return 1 + int(np.abs(_offset_vectors(self.distances, self.angles)).max())
 
     def extract(self, batch: Images) -> Features:
@@ -72,13 +89,13 @@ class GLCM(Extractor):
         offsets, which = np.unique(
             _offset_vectors(self.distances, self.angles), axis=0, return_inverse=True
         )
-        found = np.empty((len(batch), len(offsets), len(PROPERTIES)), np.float32)
-        fill = np.repeat(offsets[:1], -len(offsets) % AT_ONCE, axis=0)
+        values = np.empty((len(batch), len(offsets), len(PROPERTIES)), np.float32)
+        padding = np.repeat(offsets[:1], -len(offsets) % AT_ONCE, axis=0)
         _compute_image_properties(
-            to_gray(batch), np.concatenate([offsets, fill]), self.levels, found
+            to_gray(batch), np.concatenate([offsets, padding]), self.levels, values
         )
         columns = [PROPERTIES.index(name) for name in self.properties]
-        return found[:, which.ravel()][:, :, columns].swapaxes(1, 2).reshape(len(batch), -1)
+        return values[:, which.ravel()][:, :, columns].swapaxes(1, 2).reshape(len(batch), -1)
 
     def _feature_names(self) -> list[str]:
         offsets = [
@@ -89,20 +106,11 @@ class GLCM(Extractor):
         return [f"glcm_{name}_{offset}" for name in self.properties for offset in offsets]
 
 
-def _is_list(values: Any) -> bool:
-    return isinstance(values, tuple | list) and 0 < len(values) == len(set(map(str, values)))
-
-
-def _is_angle(value: Any) -> bool:
-    return (
-        isinstance(value, int | float | np.number)
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-    )
-
-
 def _offset_vectors(distances: Any, angles: Any) -> NDArray[np.intp]:
-    """Rows down and columns to the right, (distances * angles, 2); of two opposite offsets always the same one."""
+    """Rows down and columns to the right of each offset, (distances * angles, 2).
+
+    Two opposite offsets are represented by the same vector.
+    """
     offsets = [
         [_round_half_away(math.sin(angle) * distance), _round_half_away(math.cos(angle) * distance)]
         for distance in distances
@@ -115,7 +123,11 @@ def _offset_vectors(distances: Any, angles: Any) -> NDArray[np.intp]:
 
 
 def _round_half_away(value: float) -> int:
-    """Nearest integer, of two the one farther from zero, as in skimage for the sine of 30 degrees too, which is just below 0.5."""
+    """Nearest integer; halves are rounded away from zero.
+
+    So is the sine of 30 degrees, as by scikit-image, although it is just below 0.5 in floating
+    point.
+    """
     return int(value + math.copysign(0.5, value))
 
 
@@ -128,8 +140,10 @@ def _round_half_away(value: float) -> int:
     types.uint64,
     writable_array_type(types.uint32, 2),
 )
-def _count_level_pairs(pixels, height, width, offsets, stride, levels, counts):  # type: ignore[no-untyped-def]
-    """Count the pairs of levels at each offset."""
+def _count_level_pairs(  # type: ignore[no-untyped-def]
+    pixels, height, width, offsets, stride, levels, counts
+):
+    """Count the pairs of gray levels at each offset."""
     counts[:] = 0
     row = levels + np.uint64(1)
     for k in range(0, len(offsets), AT_ONCE):
@@ -152,8 +166,11 @@ def _count_level_pairs(pixels, height, width, offsets, stride, levels, counts): 
     writable_array_type(types.float32, 1),
     fastmath={"reassoc", "contract"},
 )
-def _compute_matrix_properties(counts, nearness, found):  # type: ignore[no-untyped-def]
-    """Work out the properties of one matrix, in the order of ``PROPERTIES``; levels are counted from the middle one."""
+def _compute_matrix_properties(counts, nearness, values):  # type: ignore[no-untyped-def]
+    """Compute the properties of one matrix, in the order of ``PROPERTIES``.
+
+    Levels are counted from the middle one.
+    """
     levels = len(counts)
     total = first = second = product = distance = near = square = 0.0
     for i in range(levels):
@@ -172,13 +189,11 @@ def _compute_matrix_properties(counts, nearness, found):  # type: ignore[no-unty
         first += a * row
         second += a * a * row
         product += a * row_product
-    variance, covariance = (
-        second / total - (first / total) ** 2,
-        product / total - (first / total) ** 2,
-    )
-    found[0], found[1], found[2] = 2 * (second - product) / total, distance / total, near / total
-    found[3], found[4] = square / total**2, np.sqrt(square) / total
-    found[5] = covariance / variance if variance > 0 else 1
+    variance = second / total - (first / total) ** 2
+    covariance = product / total - (first / total) ** 2
+    values[0], values[1], values[2] = 2 * (second - product) / total, distance / total, near / total
+    values[3], values[4] = square / total**2, np.sqrt(square) / total
+    values[5] = covariance / variance if variance > 0 else 1
 
 
 @compile_kernel(
@@ -187,8 +202,8 @@ def _compute_matrix_properties(counts, nearness, found):  # type: ignore[no-unty
     types.intp,
     writable_array_type(types.float32, 3),
 )
-def _compute_image_properties(images, offsets, levels, found):  # type: ignore[no-untyped-def]
-    """Work out the properties of each image at each offset."""
+def _compute_image_properties(images, offsets, levels, values):  # type: ignore[no-untyped-def]
+    """Compute the properties of each image at each offset."""
     n, height, width = images.shape
     margin, below = np.abs(offsets[:, 1]).max(), offsets[:, 0].max()
     stride, scale = width + margin, np.float32(levels / 256)
@@ -201,5 +216,6 @@ def _compute_image_properties(images, offsets, levels, found):  # type: ignore[n
             for x in range(width):
                 inside[x] = np.uint16(np.rint(gray[x]) * scale)
         _count_level_pairs(pixels, height, width, offsets, stride, levels, counts)
-        for k in range(found.shape[1]):
-            _compute_matrix_properties(counts[k].reshape(levels, levels + 1), nearness, found[i, k])
+        for k in range(values.shape[1]):
+            matrix = counts[k].reshape(levels, levels + 1)
+            _compute_matrix_properties(matrix, nearness, values[i, k])

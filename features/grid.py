@@ -1,4 +1,4 @@
-"""How extractors cut an image into the cells of a grid."""
+"""Cells of a grid over an image."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def cell_borders(length: int, parts: int) -> NDArray[np.intp]:
-    """Where each of the parts begins that ``np.array_split`` makes of a side, and where the last one ends, (parts + 1,)."""
-    part = np.arange(parts + 1)
-    return part * (length // parts) + np.minimum(part, length % parts)
+def cell_borders(length: int, n_cells: int) -> NDArray[np.intp]:
+    """First pixel of each cell along one side, and the end of the last cell, (n_cells + 1,).
+
+    Cells are those of ``np.array_split``: their sizes differ by at most one pixel.
+
+    Examples
+    --------
+    >>> cell_borders(10, 4).tolist()
+    [0, 3, 6, 8, 10]
+    """
+    cell = np.arange(n_cells + 1)
+    return cell * (length // n_cells) + np.minimum(cell, length % n_cells)

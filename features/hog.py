@@ -1,4 +1,4 @@
-"""Histograms of oriented gradients, computed for a whole batch of images at once."""
+"""Histograms of oriented gradients, computed for a batch of images at once."""
 
 from __future__ import annotations
 
@@ -16,33 +16,46 @@ from models.constraints import GRID, OneOf, WholeNumber
 
 BLOCK_NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys")
 MOST_ORIENTATIONS = 360
-EPSILON = 1e-5  # keeps a block without any gradient at zero
-CLIP = 0.2  # no entry of an L2-Hys block is above this before its second normalisation
+EPSILON = 1e-5  # avoids a division by zero in a block without gradients
+CLIP = 0.2  # L2-Hys clips the values of a block at this before the second normalisation
 
 
 class HOG(Extractor):
-    """Histograms of gradient orientations in a grid of cells, contrast-normalised over overlapping blocks of cells.
+    """Histograms of oriented gradients in cells, normalised over overlapping blocks of cells.
 
     Parameters
     ----------
     orientations : int, default=9
-        Bins of the histogram, over 0 to 180 degrees.
+        Number of bins of each histogram, over 0 to 180 degrees.
     pixels_per_cell : (int, int), default=(4, 4)
-        Height and width of a cell, pixels. The default suits images of 8 to 64 pixels; larger ones
-        want larger cells.
+        Height and width of a cell in pixels. The default suits images of 8 to 64 pixels; larger
+        images need larger cells.
     cells_per_block : (int, int), default=(3, 3)
-        Height and width of a block, cells.
+        Height and width of a block in cells.
     block_norm : {"L1", "L1-sqrt", "L2", "L2-Hys"}, default="L2-Hys"
-        How a block is normalised; L2-Hys is L2, clipped at 0.2, and L2 again.
+        Normalisation of a block; L2-Hys is L2, clipped at 0.2, and L2 again.
     transform_sqrt : bool, default=False
         Take the square root of the pixels first.
 
+    See Also
+    --------
+    features.shape_histogram.ShapeHistogram : Edge directions of the whole image.
+    features.sift_bovw.SIFTBoVW : Histogram of local gradient descriptors.
+
     Notes
     -----
-    Dalal & Triggs, "Histograms of oriented gradients for human detection", CVPR 2005. As in ``skimage.feature.hog``,
-    whose numbers these are, pixels vote for one cell and one orientation (no interpolation between neighbours), blocks
-    have no Gaussian window, and of a colour image the channel with the largest gradient counts. An image that cannot hold
-    one block is enlarged.
+    Dalal & Triggs, "Histograms of oriented gradients for human detection", CVPR 2005. The values
+    are those of ``skimage.feature.hog``: a pixel votes for one cell and one orientation (no
+    interpolation between neighbours), blocks have no Gaussian window, and in a colour image the
+    channel with the largest gradient counts. An image that is smaller than one block is enlarged.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from features import HOG
+    >>> images = np.random.default_rng(0).integers(256, size=(2, 32, 32, 3), dtype=np.uint8)
+    >>> HOG().fit_transform(images).shape
+    (2, 2916)
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -69,12 +82,12 @@ class HOG(Extractor):
 
     @property
     def min_size(self) -> int:
-        """The side of one block, pixels: the smallest image that has a feature."""
+        """Larger side of one block in pixels, since smaller images have no features."""
         sides = zip(self.pixels_per_cell, self.cells_per_block, strict=True)
         return max(pixels * cells for pixels, cells in sides)
 
     def extract(self, batch: Images) -> Features:
-        """Normalised blocks of each image, row by row: block, cell in the block, orientation."""
+        """Normalised blocks row by row, in each its cells, in each its orientations, (b, d)."""
         n_cells = [
             side // pixels
             for side, pixels in zip(batch.shape[1:3], self.pixels_per_cell, strict=True)
@@ -112,13 +125,13 @@ class HOG(Extractor):
 
 @lru_cache(maxsize=16)
 def _bin_edges(orientations: int) -> NDArray[np.float64]:
-    """Where the second and every later bin begins, degrees."""
+    """Lower edges in degrees of all bins but the first, (orientations - 1,)."""
     return np.asarray(180 / orientations * np.arange(1, orientations))
 
 
 @lru_cache(maxsize=16)
 def _gradient_bins(orientations: int) -> NDArray[np.uint16]:
-    """Bin of every gradient that 8-bit images can have, [row + 255, column + 255]."""
+    """Bin of every possible gradient of 8-bit images, at index [row + 255, column + 255]."""
     row, col = np.mgrid[-255:256, -255:256].astype(float)
     angle = np.rad2deg(np.arctan2(row, col)) % 180
     return np.searchsorted(_bin_edges(orientations), angle, side="right").astype(np.uint16)
@@ -135,12 +148,15 @@ _VOTE = (
 
 
 @compile_kernel(*_VOTE)
-def _cast_gradient_votes(images, bins, edges, cell_height, cell_width, cells):  # type: ignore[no-untyped-def]
-    """Add each pixel's gradient magnitude to an orientation of its cell; an incomplete last cell is left out.
+def _cast_gradient_votes(  # type: ignore[no-untyped-def]
+    images, bins, edges, cell_height, cell_width, cells
+):
+    """Add the gradient magnitude of each pixel to an orientation of its cell.
 
-    Gradients are central differences, zero at the border; that of the channel where it is largest
-    counts, of equals the first. Equal squares may have hypotenuses that differ in their last digit:
-    then those decide, as they do in skimage.
+    Pixels of an incomplete last cell are left out. Gradients are central differences, zero at the
+    border. The channel with the largest gradient counts, the first one in case of a tie. If squared
+    magnitudes are equal, their hypotenuses may differ in the last digit and then decide, as in
+    scikit-image.
     """
     n, height, width, n_channels = images.shape
     for i, cell_row, y_in_cell in np.ndindex(n, cells.shape[1], cell_height):
@@ -158,10 +174,10 @@ def _cast_gradient_votes(images, bins, edges, cell_height, cell_width, cells):  
                 for c in range(n_channels):
                     down = np.int32(below[x, c]) - np.int32(above[x, c])
                     along = np.int32(here[right, c]) - np.int32(here[left, c])
-                    other = down * down + along * along
-                    tie |= (other == square) & (abs(down) != abs(row)) & (abs(down) != abs(col))
-                    if other > square:
-                        square, row, col = other, down, along
+                    size = down * down + along * along
+                    tie |= (size == square) & (abs(down) != abs(row)) & (abs(down) != abs(col))
+                    if size > square:
+                        square, row, col = size, down, along
                 if tie:  # rare
                     for c in range(n_channels):
                         down = np.int32(below[x, c]) - np.int32(above[x, c])
@@ -172,14 +188,13 @@ def _cast_gradient_votes(images, bins, edges, cell_height, cell_width, cells):  
 
 
 @compile_kernel(*_VOTE)
-def _cast_root_gradient_votes(images, bins, edges, cell_height, cell_width, cells):  # type: ignore[no-untyped-def]
-    """Do as ``_cast_gradient_votes`` with the square roots of the pixels."""
+def _cast_root_gradient_votes(  # type: ignore[no-untyped-def]
+    images, bins, edges, cell_height, cell_width, cells
+):
+    """Do the same as ``_cast_gradient_votes`` with the square roots of the pixels."""
     n, height, width, n_channels = images.shape
-    root, cosine, sine = (
-        np.sqrt(np.arange(256.0)),
-        np.cos(np.radians(edges)),
-        np.sin(np.radians(edges)),
-    )
+    root = np.sqrt(np.arange(256.0))
+    cosine, sine = np.cos(np.radians(edges)), np.sin(np.radians(edges))
     for i in range(n):
         for y in range(cells.shape[1] * cell_height):
             here = images[i, y]
@@ -190,27 +205,24 @@ def _cast_root_gradient_votes(images, bins, edges, cell_height, cell_width, cell
                 left, right = (x, x) if x in (0, width - 1) else (x - 1, x + 1)
                 square = row = col = 0.0
                 for c in range(n_channels):
-                    down, along = (
-                        root[below[x, c]] - root[above[x, c]],
-                        root[here[right, c]] - root[here[left, c]],
-                    )
-                    other = down * down + along * along
-                    nearly = c > 0 and abs(other - square) < 1e-9
+                    down = root[below[x, c]] - root[above[x, c]]
+                    along = root[here[right, c]] - root[here[left, c]]
+                    size = down * down + along * along
+                    nearly = c > 0 and abs(size - square) < 1e-9
                     if (
                         (math.hypot(down, along) > math.hypot(row, col))
                         if nearly
-                        else (other > square)
+                        else (size > square)
                     ):
-                        square, row, col = other, down, along
+                        square, row, col = size, down, along
                 flip = -1.0 if row < 0 or (row == 0 and col < 0) else 1.0
                 bin_, near = 0, False
-                for k in range(
-                    len(edges)
-                ):  # on which side of each edge, without the angle, which takes long
+                # the side of each edge gives the bin without the angle, which is slow to compute
+                for k in range(len(edges)):
                     side = flip * (cosine[k] * row - sine[k] * col)
                     bin_ += side >= 0
                     near |= abs(side) < 1e-9
-                if near:  # the angle, rounded as skimage rounds it, decides
+                if near:  # the angle decides, rounded as by scikit-image
                     bin_ = np.searchsorted(
                         edges, math.atan2(row, col) * (180 / math.pi) % 180, side="right"
                     )
@@ -224,7 +236,11 @@ def _cast_root_gradient_votes(images, bins, edges, cell_height, cell_width, cell
     fastmath={"reassoc", "contract"},
 )
 def _normalise_blocks(cells, norm, blocks):  # type: ignore[no-untyped-def]
-    """Copy the cells of each block and normalise them; ``norm`` counts in ``BLOCK_NORMS``, rows of cells are flat."""
+    """Copy the cells of each block and normalise the block.
+
+    ``norm`` is an index into ``BLOCK_NORMS``; in ``cells`` the histograms of a row of cells are
+    concatenated.
+    """
     n, rows, cols, height, width = blocks.shape
     step = (cells.shape[2] - width) // max(cols - 1, 1)
     for i, r, c in np.ndindex(n, rows, cols):

@@ -1,4 +1,4 @@
-"""Features learned by k-means from small patches of the training images."""
+"""Features that k-means learns from small patches of the training images."""
 
 from __future__ import annotations
 
@@ -22,53 +22,66 @@ from models.constraints import GRID, RealNumber, WholeNumber
 
 Patches = NDArray[np.float32]  # (n, patch_size * patch_size * c)
 
-CONTRAST = 10.0  # added to a patch's variance (in squared gray levels), so that a flat patch is not all noise
-CHUNK = 2048  # patches that are compared with all centroids at once
-ROUNDING = np.float32(
-    1e-5
-)  # a squared distance below this share of the squared lengths is what rounding left of zero
-START = 0.1  # standard deviation of the first centroids
+# Added to the variance of a patch, in squared gray levels, so that noise in flat patches stays low.
+CONTRAST = 10.0
+CHUNK = 2048  # number of patches that are compared with all centroids at once
+# A squared distance below this share of the squared lengths is the rounding of zero.
+ROUNDING = np.float32(1e-5)
+START = 0.1  # standard deviation of the initial centroids
 ITERATIONS = 20  # of k-means; 50 in the paper
 
 
 class KMeansPatches(Extractor):
-    """How near the patches of an image are to the centroids of k-means, pooled over a grid (Coates, Ng & Lee 2011).
+    """Similarity of patches to the centroids of k-means, pooled in a grid (Coates, Ng & Lee 2011).
 
     Parameters
     ----------
     n_centroids : int, default=400
-        Clusters of patches. With fewer distinct patches in the training images, each is one and the
-        rest of the features is zero.
+        Number of clusters of patches. If the training images have fewer distinct patches, each of
+        them is a centroid, and the remaining features are zero.
     patch_size : int, default=6
-        Side of a patch, pixels.
+        Side of a patch in pixels.
     stride : int, default=1
-        Distance between neighbouring patches, pixels.
+        Distance between neighbouring patches in pixels.
     grid : (rows, columns), default=(2, 2)
-        Cells over which the activations are averaged, cut as ``np.array_split`` cuts the positions
-        of the patches.
+        Number of cells over which the activations are averaged. The positions of the patches are
+        cut as by ``np.array_split``.
     n_sampled : int, default=100_000
-        How many patches of the training images the centroids are learned from.
+        Largest number of patches of the training images that the centroids are learned from.
     whitening : float, default=0.1
-        Added to the variances that ZCA whitening divides by; larger means smoother.
+        Added to the variances that ZCA whitening divides by; larger values smooth more.
     root : bool, default=False
-        Take the square roots of the features; linear models gain from it.
+        Take the square roots of the features, which improves linear models.
     random_state : int, RandomState or None, default=None
-        Draws the patches and the first centroids.
+        Draws the patches and the initial centroids.
 
     Attributes
     ----------
     mean_ : (d,) float32
         Mean of the contrast-normalised patches; d is ``patch_size * patch_size * c``.
     whitener_ : (d, d) float32
-        Multiplies what is left of a patch.
+        Whitening matrix, applied after the mean is subtracted.
     centroids_ : (n, d) float32, n <= n_centroids
-        In the whitened space.
+        Centroids in the whitened space.
+
+    See Also
+    --------
+    features.sift_bovw.SIFTBoVW : A vocabulary of SIFT descriptors.
 
     Notes
     -----
-    Coates, Ng & Lee, "An analysis of single-layer networks in unsupervised feature learning", AISTATS 2011: patches are
-    normalised in contrast and whitened; the activation of a centroid is max(0, mean distance - its distance) ("triangle").
-    Changed: means over the cells instead of sums, and square roots of them with ``root``; k-means takes 20 rounds.
+    Coates, Ng & Lee, "An analysis of single-layer networks in unsupervised feature learning",
+    AISTATS 2011: patches are normalised in contrast and whitened; the activation of a centroid is
+    max(0, mean distance - its distance) ("triangle"). Changed: means over the cells instead of
+    sums, and their square roots with ``root``; k-means takes 20 iterations.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from features import KMeansPatches
+    >>> images = np.random.default_rng(0).integers(256, size=(4, 12, 12, 1), dtype=np.uint8)
+    >>> KMeansPatches(n_centroids=5, random_state=0).fit_transform(images).shape
+    (4, 20)
     """
 
     stateless = False
@@ -106,11 +119,11 @@ class KMeansPatches(Extractor):
 
     @property
     def min_size(self) -> int:
-        """A patch for each cell of the grid, pixels."""
+        """Side in pixels at which each cell of the grid holds a patch."""
         return self.patch_size + (max(self.grid) - 1) * self.stride
 
     def learn(self, images: Images) -> None:
-        """Find the whitening and the centroids from a sample of patches."""
+        """Learn the whitening and the centroids from a sample of patches."""
         random = check_random_state(self.random_state)
         patches = _normalise_contrast(
             _sample_patches(images, self.patch_size, self.n_sampled, random)
@@ -124,25 +137,19 @@ class KMeansPatches(Extractor):
             self.centroids_ = _k_means(whitened, self.n_centroids, random)
 
     def extract(self, batch: Images) -> Features:
-        """Mean activation of each centroid in each cell, (b, rows * columns * n_centroids), cell by cell."""
-        windows = sliding_window_view(batch, (self.patch_size, self.patch_size), axis=(1, 2))[
-            :, :: self.stride, :: self.stride
-        ]
+        """Mean activation of each centroid, cell by cell, (b, rows * columns * n_centroids)."""
+        windows = sliding_window_view(batch, (self.patch_size, self.patch_size), axis=(1, 2))
+        windows = windows[:, :: self.stride, :: self.stride]
         n_cells, cell, share = self._assign_cells(*windows.shape[1:3])
         squares = np.square(self.centroids_).sum(axis=1)
         out = np.zeros((len(batch) * n_cells, self.n_centroids), np.float32)
-        n_places = math.prod(windows.shape[:3])
-        for start in range(0, n_places, CHUNK):
-            image, row, col = np.unravel_index(
-                np.arange(start, min(start + CHUNK, n_places)), windows.shape[:3]
-            )
-            patches = (
-                windows[image, row, col]
-                .transpose(0, 2, 3, 1)
-                .reshape(len(image), -1)
-                .astype(np.float32)
-            )
-            whitened = (_normalise_contrast(patches) - self.mean_) @ self.whitener_
+        n_positions = math.prod(windows.shape[:3])
+        for start in range(0, n_positions, CHUNK):
+            positions = np.arange(start, min(start + CHUNK, n_positions))
+            image, row, col = np.unravel_index(positions, windows.shape[:3])
+            pixels = windows[image, row, col].transpose(0, 2, 3, 1).reshape(len(image), -1)
+            patches = _normalise_contrast(pixels.astype(np.float32))
+            whitened = (patches - self.mean_) @ self.whitener_
             affinity, lengths = whitened @ self.centroids_.T, np.square(whitened).sum(axis=1)
             _pool_triangles(
                 affinity, lengths, squares, image * n_cells + cell[row, col], share[row, col], out
@@ -152,7 +159,10 @@ class KMeansPatches(Extractor):
     def _assign_cells(
         self, rows: int, cols: int
     ) -> tuple[int, NDArray[np.intp], NDArray[np.float32]]:
-        """Number of cells, which of them each place of a patch is in, (rows, cols), and its share of that cell."""
+        """Number of cells, and the cell of each patch and the weight of the patch in it.
+
+        Both arrays are (rows, cols), by the position of the patch.
+        """
         row, col = (
             np.repeat(np.arange(n), np.diff(cell_borders(side, n)))
             for side, n in zip((rows, cols), self.grid, strict=True)
@@ -165,44 +175,50 @@ class KMeansPatches(Extractor):
 
 
 def _sample_patches(images: Images, size: int, n: int, random: np.random.RandomState) -> Patches:
-    """Patches at n random places (fewer where the images do not have as many), (n, size * size * c)."""
+    """Patches at n random positions, or at all if there are fewer, (n, size * size * c)."""
     rows, cols = images.shape[1] - size + 1, images.shape[2] - size + 1
-    n_places = len(images) * rows * cols
-    place = np.arange(n_places) if n_places <= n else np.sort(random.randint(n_places, size=n))
-    image, row, col = np.unravel_index(place, (len(images), rows, cols))
+    n_positions = len(images) * rows * cols
+    every_position = n_positions <= n
+    positions = (
+        np.arange(n_positions) if every_position else np.sort(random.randint(n_positions, size=n))
+    )
+    image, row, col = np.unravel_index(positions, (len(images), rows, cols))
     along = np.arange(size)
     patches = images[
         image[:, None, None], row[:, None, None] + along[:, None], col[:, None, None] + along
     ]
-    return patches.reshape(len(place), -1).astype(np.float32)
+    return patches.reshape(len(positions), -1).astype(np.float32)
 
 
 def _normalise_contrast(patches: Patches) -> Patches:
-    """Each patch less its mean, divided by its standard deviation."""
+    """Subtract the mean of each patch and divide by its standard deviation."""
     centred = patches - patches.mean(axis=1, keepdims=True)
     centred /= np.sqrt(np.square(centred).mean(axis=1, keepdims=True) + np.float32(CONTRAST))
     return centred
 
 
 def _zca_matrix(centred: Patches, whitening: float) -> NDArray[np.float32]:
-    """Matrix that makes the pixels of patches uncorrelated and changes them as little as possible (Bell & Sejnowski 1997)."""
+    """Matrix that decorrelates the pixels of patches, changing them as little as possible.
+
+    Bell & Sejnowski (1997).
+    """
     covariance = (centred.T @ centred).astype(np.float64) / len(centred)
     variances, directions = np.linalg.eigh(covariance)
-    return ((directions / np.sqrt(np.maximum(variances, 0) + whitening)) @ directions.T).astype(
-        np.float32
-    )
+    scaled = directions / np.sqrt(np.maximum(variances, 0) + whitening)
+    return (scaled @ directions.T).astype(np.float32)
 
 
 def _k_means(patches: Patches, n: int, random: np.random.RandomState) -> Patches:
-    """Centres of the clusters; on one thread, because sums over threads are rounded otherwise.
+    """Cluster centres, (n, d).
 
-    They start near the origin, as in Coates & Ng (2012): those that start from patches stay with a
-    few unusual ones.
+    The initial centres are near the origin, as in Coates & Ng (2012), because centres that start
+    from patches stay with a few unusual ones. One thread is used, because the rounding of sums
+    depends on the number of threads.
     """
     first = (random.randn(n, patches.shape[1]) * START).astype(np.float32)
     clusters = KMeans(n, init=first, n_init=1, max_iter=ITERATIONS, tol=0)
     with threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # equal centroids do no harm
+        warnings.simplefilter("ignore", ConvergenceWarning)  # equal centroids are harmless
         return np.asarray(clusters.fit(patches).cluster_centers_, np.float32)
 
 
@@ -213,8 +229,13 @@ def _k_means(patches: Patches, n: int, random: np.random.RandomState) -> Patches
     writable_array_type(types.float32, 2),
     fastmath={"reassoc", "contract", "nsz", "ninf", "nnan"},
 )
-def _pool_triangles(affinity, patch_squares, centroid_squares, cell, share, out):  # type: ignore[no-untyped-def]
-    """Add each patch's share of max(0, mean distance - distance), for each centroid, to the patch's cell."""
+def _pool_triangles(  # type: ignore[no-untyped-def]
+    affinity, patch_squares, centroid_squares, cell, share, out
+):
+    """Add the activations of each patch, max(0, mean distance - distance), to those of its cell.
+
+    They are multiplied by the weight of the patch in the cell, ``share``.
+    """
     n = affinity.shape[1]
     distance = np.empty(n, np.float32)
     for i in range(len(affinity)):

@@ -1,4 +1,4 @@
-"""The Laplacian pyramid: what an image holds at each scale, and what is left at the coarsest."""
+"""The Laplacian pyramid: the content of an image at each scale, and its coarsest low-pass."""
 
 from __future__ import annotations
 
@@ -15,38 +15,54 @@ from features.compiled import compile_kernel, readonly_array_type, writable_arra
 from features.grid import cell_borders
 from models.constraints import GRID, WholeNumber
 
-Level = NDArray[np.float32]  # (n, h, w): each channel of each image is a level of its own
+Level = NDArray[np.float32]  # (n, h, w), where n counts the channels of all images
 
 STATISTICS = ("mean", "std", "mean_abs", "skewness", "kurtosis")
-FLAT = np.float32(
-    1e-3
-)  # a cell whose standard deviation is below this (in gray levels) has no shape to describe
+# Skewness and kurtosis of a cell are 0 if its standard deviation is below this, in gray levels.
+FLAT = np.float32(1e-3)
 WHITE = np.float32(255)
 
 
 class LaplacianPyramid(Extractor):
-    """Laplacian pyramid (Burt & Adelson 1983): statistics of each band-pass layer and the coarsest low-pass itself.
+    """Laplacian pyramid (Burt & Adelson 1983): statistics of its layers, and its low-pass.
 
-    Of each layer and channel, and each cell of a grid: mean, standard deviation and mean absolute
-    value (gray levels / 255), skewness, and kurtosis less 3 (both 0 where the cell is flat); then
-    the low-pass values / 255, row by row.
+    The statistics of each band-pass layer, channel and cell of a grid are the mean, the standard
+    deviation and the mean absolute value (gray levels / 255), the skewness and the excess kurtosis
+    (both 0 if the cell is flat). They are followed by the values of the coarsest low-pass / 255,
+    row by row.
 
     Parameters
     ----------
     max_layer : int, default=3
-        Most band-pass layers; fewer where the next low-pass would be less than 4 pixels high or
-        wide, or where a further layer would be too small for ``grid``, but always one.
+        Largest number of band-pass layers. There are fewer if the next low-pass would be less than
+        4 pixels high or wide, or if a further layer would be too small for ``grid``, but at least
+        one.
     coarse_size : int, default=8
-        The low-pass is reduced further, without counting layers, until neither side exceeds this.
+        The low-pass is reduced further, without adding layers, until neither side exceeds this
+        number of pixels.
     grid : (int, int), default=(1, 1)
-        Rows and columns of cells that each layer is cut into, as ``np.array_split`` cuts. Where in
-        the image a scale is found helps to tell small photographs apart: (4, 4) suits 32x32 pixels.
+        Number of rows and columns of cells in each layer, cut as by ``np.array_split``. Positions
+        help to distinguish small photographs: (4, 4) suits 32x32 pixels.
+
+    See Also
+    --------
+    features.gabor.Gabor : Frequencies and directions.
+    features.gist.GIST : Filter energies of whole scenes.
 
     Notes
     -----
-    Burt, P. J. & Adelson, E. H. (1983), "The Laplacian pyramid as a compact image code", IEEE Transactions on
-    Communications 31(4), 532-540; the 5-tap kernel with a = 0.375 and the borders are those of OpenCV's pyrDown and
-    pyrUp. Changed: the article codes images; here the layers are summarised so that d stays small on large images.
+    Burt, P. J. & Adelson, E. H. (1983), "The Laplacian pyramid as a compact image code", IEEE
+    Transactions on Communications 31(4), 532-540. The 5-tap kernel with a = 0.375 and the borders
+    are those of OpenCV's pyrDown and pyrUp. Changed: the article compresses images; here the layers
+    are summarised, so that d stays small for large images.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from features import LaplacianPyramid
+    >>> images = np.random.default_rng(0).integers(256, size=(2, 32, 32, 1), dtype=np.uint8)
+    >>> LaplacianPyramid().fit_transform(images).shape
+    (2, 31)
     """
 
     batch_size = 128  # the layers of a batch stay in the processor's cache
@@ -66,27 +82,20 @@ class LaplacianPyramid(Extractor):
 
     @property
     def min_size(self) -> int:
-        """The larger side of the grid: each cell of the first layer needs a pixel."""
+        """The larger side of the grid, since each cell of the first layer needs a pixel."""
         return max(self.grid)
 
     def extract(self, batch: Images) -> Features:
-        """Statistics layer by layer (finest first), channel by channel, cell by cell, then the low-pass, (b, d)."""
+        """Statistics by layer (finest first), channel and cell, then the low-pass, (b, d)."""
         n, height, width, n_channels = batch.shape
-        planes = np.ascontiguousarray(batch.transpose(0, 3, 1, 2), dtype=np.float32).reshape(
-            -1, height, width
-        )
-        bands, low = build_pyramid(
-            planes, count_layers(height, width, self.max_layer, max(self.grid))
-        )
+        channels = np.ascontiguousarray(batch.transpose(0, 3, 1, 2), dtype=np.float32)
+        n_layers = count_layers(height, width, self.max_layer, max(self.grid))
+        bands, low = build_pyramid(channels.reshape(-1, height, width), n_layers)
         while max(low.shape[1:]) > self.coarse_size:
             low = reduce_level(low)
         pixels = low.reshape(n, n_channels, *low.shape[1:]).transpose(0, 2, 3, 1) / WHITE
-        return np.hstack(
-            [
-                part.reshape(n, -1)
-                for part in (*(cell_statistics(band, self.grid) for band in bands), pixels)
-            ]
-        )
+        blocks = [*(cell_statistics(band, self.grid) for band in bands), pixels]
+        return np.hstack([block.reshape(n, -1) for block in blocks])
 
     def _feature_names(self) -> list[str]:
         height, width, n_channels = self.image_shape_
@@ -98,8 +107,12 @@ class LaplacianPyramid(Extractor):
             if max(self.grid) > 1
             else [""]
         )
-        parts = itertools.product(range(layers), channels, cells, STATISTICS)
-        names = [f"layer_{i}_{channel}_{cell}{statistic}" for i, channel, cell, statistic in parts]
+        names = [
+            f"layer_{i}_{channel}_{cell}{statistic}"
+            for i, channel, cell, statistic in itertools.product(
+                range(layers), channels, cells, STATISTICS
+            )
+        ]
         depth = 0
         while depth < layers or max(height, width) > self.coarse_size:
             height, width, depth = -(-height // 2), -(-width // 2), depth + 1
@@ -109,20 +122,19 @@ class LaplacianPyramid(Extractor):
 
 
 def count_layers(height: int, width: int, max_layer: int, cells: int = 1) -> int:
-    """Band-pass layers of an image, at least one.
+    """Number of band-pass layers of an image, at least one.
 
-    A further one has no side below ``cells``, and its low-pass none below 4.
+    No side of a further layer is below ``cells`` pixels, and no side of its low-pass below 4.
     """
     layers, side = 1, -(-min(height, width) // 2)
-    while (
-        layers < max_layer and side > 6 and side >= cells
-    ):  # the next side, rounded up, is at least 4
+    # a side above 6 is at least 4 after the next reduction, which rounds up
+    while layers < max_layer and side > 6 and side >= cells:
         layers, side = layers + 1, -(-side // 2)
     return layers
 
 
 def build_pyramid(low: Level, layers: int) -> tuple[list[Level], Level]:
-    """Band-pass layers (finest first) and the low-pass that is left."""
+    """Compute band-pass layers, the finest first, and the remaining low-pass."""
     bands: list[Level] = []
     for _ in range(layers):
         fine, low = low, reduce_level(low)
@@ -132,7 +144,10 @@ def build_pyramid(low: Level, layers: int) -> tuple[list[Level], Level]:
 
 
 def reduce_level(fine: Level) -> Level:
-    """Blur and drop every second row and column, (n, h, w) to (n, ceil(h / 2), ceil(w / 2)): cv2.pyrDown."""
+    """Blur and drop every second row and column, as ``cv2.pyrDown`` does.
+
+    (n, h, w) becomes (n, ceil(h / 2), ceil(w / 2)).
+    """
     n, height, width = fine.shape
     low = np.empty((n, -(-height // 2), -(-width // 2)), np.float32)
     _compute_reduced_level(fine, _mirrored_indices(height), _mirrored_indices(width), low)
@@ -140,7 +155,7 @@ def reduce_level(fine: Level) -> Level:
 
 
 def expand_level(low: Level, height: int, width: int) -> Level:
-    """Put zeros between rows and columns and blur, to (n, height, width): cv2.pyrUp."""
+    """Insert zeros between rows and columns and blur, as ``cv2.pyrUp`` does: (n, height, width)."""
     fine = np.empty((len(low), height, width), np.float32)
     _compute_expanded_level(low, fine)
     return fine
@@ -149,15 +164,13 @@ def expand_level(low: Level, height: int, width: int) -> Level:
 def cell_statistics(band: Level, grid: tuple[int, int] = (1, 1)) -> Features:
     """Compute the STATISTICS of each cell of each level, (n, rows, columns, 5)."""
     out = np.empty((len(band), *grid, len(STATISTICS)), np.float32)
-    _compute_cell_statistics(
-        band, *(cell_borders(*cut) for cut in zip(band.shape[1:], grid, strict=True)), out
-    )
+    _compute_cell_statistics(band, *map(cell_borders, band.shape[1:], grid), out)
     return out
 
 
 @lru_cache(maxsize=64)
 def _mirrored_indices(n: int) -> NDArray[np.intp]:
-    """Which of n pixels stands at each place from two before the first to two after the last."""
+    """Indices of n pixels, preceded and followed by those of two mirrored pixels, (n + 4,)."""
     return np.pad(np.arange(n), 2, mode="reflect")
 
 
@@ -167,7 +180,10 @@ _FOUR, _SIX, _EIGHTH, _HALF = np.float32(4), np.float32(6), np.float32(1 / 8), n
 
 @compile_kernel(_LEVEL, _PLACES, _PLACES, writable_array_type(types.float32, 3))
 def _compute_reduced_level(fine, rows, columns, low):  # type: ignore[no-untyped-def]
-    """Weights (1, 4, 6, 4, 1) / 16 down, then along; ``rows`` and ``columns`` are mirrored at the borders."""
+    """Blur with weights (1, 4, 6, 4, 1) / 16 along columns, then along rows.
+
+    ``rows`` and ``columns`` are indices that are mirrored at the borders.
+    """
     width = fine.shape[2]
     line = np.empty(width + 4, np.float32)
     for i, y in np.ndindex(low.shape[:2]):
@@ -190,9 +206,10 @@ def _compute_reduced_level(fine, rows, columns, low):  # type: ignore[no-untyped
 
 @compile_kernel(_LEVEL, writable_array_type(types.float32, 3))
 def _compute_expanded_level(low, fine):  # type: ignore[no-untyped-def]
-    """Weights (1, 6, 1) / 8 at even places and (1, 1) / 2 at odd ones, along, then down.
+    """Interpolate along rows, then along columns.
 
-    Before the first place stands the second again, behind the last the last.
+    Weights are (1, 6, 1) / 8 at even positions and (1, 1) / 2 at odd ones. The second pixel is
+    repeated before the first one, and the last pixel after itself.
     """
     height, width = fine.shape[1:]
     rows, columns = low.shape[1:]
@@ -208,11 +225,8 @@ def _compute_expanded_level(low, fine):  # type: ignore[no-untyped-def]
                 before = here
         for y in range(height):
             k = y // 2
-            above, at, below = (
-                wide[k - 1 if k else min(1, rows - 1)],
-                wide[k],
-                wide[min(k + 1, rows - 1)],
-            )
+            above, at = wide[k - 1 if k else min(1, rows - 1)], wide[k]
+            below = wide[min(k + 1, rows - 1)]
             for x in range(width):
                 fine[i, y, x] = (
                     (at[x] + below[x]) * _HALF
@@ -229,7 +243,11 @@ def _compute_expanded_level(low, fine):  # type: ignore[no-untyped-def]
     fastmath={"reassoc", "contract"},
 )
 def _compute_cell_statistics(bands, tops, lefts, out):  # type: ignore[no-untyped-def]
-    """Compute the STATISTICS of each cell: sums of each column in a row of cells, many at a time, then of the columns."""
+    """Compute the STATISTICS of each cell.
+
+    Each column of a row of cells is summed first, many columns at a time, then the columns of each
+    cell.
+    """
     n, rows, cols, _ = out.shape
     mean, total, size, second, third, fourth = sums = np.empty((6, bands.shape[2]), np.float32)
     for i, r in np.ndindex(n, rows):

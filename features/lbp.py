@@ -1,4 +1,4 @@
-"""Local binary patterns, counted in the cells of a grid."""
+"""Local binary patterns: texture histograms of the cells of a grid."""
 
 from __future__ import annotations
 
@@ -15,39 +15,54 @@ from features.grid import cell_borders
 from models.constraints import GRID, OneOf, RealNumber, WholeNumber
 
 METHODS = ("uniform", "nri_uniform")
-ONE = np.uint64(
-    1
-)  # numba turns the sum of an unsigned integer and a signed one, as 1 is, into a float
+# In numba the sum of an unsigned integer and a signed one, such as the literal 1, is a float.
+ONE = np.uint64(1)
 
 
 class LBP(Extractor):
-    """Histograms of uniform local binary patterns (Ojala, Pietikainen & Maenpaa 2002), of the image or of the cells of a grid.
+    """Histograms of uniform local binary patterns (Ojala, Pietikainen & Maenpaa 2002).
 
-    A pattern says which of P points on a circle around a pixel are at least as bright as the pixel.
-    The histogram of a cell sums to 1.
+    The pattern of a pixel states which of P points on a circle around the pixel are at least as
+    bright as the pixel. The histogram of each cell of a grid sums to 1.
 
     Parameters
     ----------
     P : int, default=8
-        Points on the circle, 3 to 32.
+        Number of points on the circle, 3 to 32.
     R : float, default=1.0
-        Radius of the circle, pixels.
+        Radius of the circle in pixels.
     method : {"uniform", "nri_uniform"}, default="uniform"
-        A pattern is uniform if its bright points are neighbours on the circle. ``"uniform"`` counts
-        them (P + 2 codes: the same for a turned image), ``"nri_uniform"`` also tells where they
-        begin (P * (P - 1) + 3 codes). All other patterns share the last code.
+        A pattern is uniform if its bright points are contiguous on the circle. ``"uniform"``
+        encodes their number (P + 2 codes, which are invariant to rotation), ``"nri_uniform"`` also
+        where they begin (P * (P - 1) + 3 codes). All other patterns share the last code.
     grid : (int, int), default=(1, 1)
-        Rows and columns of cells the image is cut into, as ``np.array_split`` cuts: the sizes of
-        cells differ by at most one pixel.
+        Number of rows and columns of cells, cut as by ``np.array_split``: the sizes of cells differ
+        by at most one pixel.
+
+    See Also
+    --------
+    features.glcm.GLCM : Texture from pairs of gray levels.
+    features.gabor.Gabor : Texture from frequencies and orientations.
 
     Notes
     -----
-    Ojala, T., Pietikainen, M. & Maenpaa, T. (2002), "Multiresolution gray-scale and rotation invariant texture classification with
-    local binary patterns", IEEE Transactions on Pattern Analysis and Machine Intelligence 24(7), 971-987. The grid and
-    ``"nri_uniform"``: Ahonen, T., Hadid, A. & Pietikainen, M. (2006), "Face description with local binary patterns: application to
-    face recognition", the same journal 28(12), 2037-2041. The codes are those of ``skimage.feature.local_binary_pattern``: points
-    between pixels are interpolated, and all is black beyond the border.
-    Changed: gray values are rounded to whole levels first, and pixels whose circle crosses the border count, too.
+    Ojala, T., Pietikainen, M. & Maenpaa, T. (2002), "Multiresolution gray-scale and rotation
+    invariant texture classification with local binary patterns", IEEE Transactions on Pattern
+    Analysis and Machine Intelligence 24(7), 971-987. The grid and ``"nri_uniform"``: Ahonen, T.,
+    Hadid, A. & Pietikainen, M. (2006), "Face description with local binary patterns: application to
+    face recognition", the same journal 28(12), 2037-2041.
+
+    The codes are those of ``skimage.feature.local_binary_pattern``: points between pixels are
+    interpolated, and pixels beyond the border are black. Changed: gray values are rounded to whole
+    levels first, and pixels whose circle crosses the border are counted, too.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from features import LBP
+    >>> images = np.random.default_rng(0).integers(256, size=(2, 16, 16, 1), dtype=np.uint8)
+    >>> LBP(grid=(2, 2)).fit_transform(images).shape
+    (2, 40)
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -67,7 +82,7 @@ class LBP(Extractor):
 
     @property
     def min_size(self) -> int:
-        """The side that holds one whole circle, and a pixel for each cell."""
+        """The side that holds one whole circle and a pixel for each cell."""
         return max(2 * int(np.ceil(self.R)) + 1, *self.grid)
 
     def extract(self, batch: Images) -> Features:
@@ -91,9 +106,10 @@ class LBP(Extractor):
 
 
 def _pattern_codes(n_points: int, method: str) -> NDArray[np.uint16]:
-    """Code of the patterns with one run of bright points, at [start * (P + 1) + length], and last that of all others.
+    """Code of each pattern with one run of bright points, and last that of all other patterns.
 
-    Where all points are equal the start is P.
+    The code of a run is at index ``start * (P + 1) + length``. Where all points are equal, start is
+    P.
     """
     start, length = np.divmod(np.arange((n_points + 1) ** 2), n_points + 1)
     if method == "uniform":
@@ -108,12 +124,24 @@ def _pattern_codes(n_points: int, method: str) -> NDArray[np.uint16]:
 def _circle_points(
     n_points: int, radius: float, height: int, width: int
 ) -> tuple[NDArray[Any], ...]:
-    """Where the points lie: rows (P,), their weights (P, h), which column each has (P,), columns (k,), their weights (k, w).
+    """Positions of the points on the circle around each pixel.
 
-    Rows and columns are whole steps from a pixel, the weights say how much the next row and the
-    next column count. They are rounded as skimage rounds them, which differs along the image: in a
-    region of one gray level the last digit of a weight decides whether a point is as bright as the
-    centre.
+    The weights are rounded as by scikit-image, where rounding depends on the position in the image:
+    in a region of one gray level the last digit of a weight decides whether a point is as bright as
+    the centre.
+
+    Returns
+    -------
+    rows : (P,) intp
+        Offset of the row above each point.
+    row_weights : (P, h) float64
+        Weight of the next row in the interpolation.
+    column_of : (P,) intp
+        Index into ``columns`` of each point.
+    columns : (k,) intp
+        Distinct offsets of the columns to the left of the points.
+    column_weights : (k, w) float64
+        Weight of the next column in the interpolation.
     """
     angle = 2 * np.pi * np.arange(n_points) / n_points
     rows = np.round(-radius * np.sin(angle), 5)
@@ -130,7 +158,7 @@ def _circle_points(
 
 @intrinsic
 def _count_set_bits(_, word):  # type: ignore[no-untyped-def]
-    """Count the bits that are set."""
+    """Count the set bits of a word."""
     return word(word), lambda context, builder, signature, words: builder.ctpop(words[0])
 
 
@@ -153,11 +181,14 @@ _PIXELS, _PATTERN = writable_array_type(types.float64, 2), writable_array_type(t
     types.uint32,
     _PATTERN,
 )
-def _compare_point_to_pixel(shifted, row, column, image, weights, bit, pattern):  # type: ignore[no-untyped-def]
-    """Set a bit where a point, ``shifted[y + row, x + column]`` or between that row and the next, is at least as bright as the pixel.
+def _compare_point_to_pixel(  # type: ignore[no-untyped-def]
+    shifted, row, column, image, weights, bit, pattern
+):
+    """Set a bit in the pattern of each pixel whose point is at least as bright as the pixel.
 
-    Both images have a margin, ``pattern`` has one at the right. Rows of one weight, margins and
-    all, are done in one loop.
+    The point is ``shifted[y + row, x + column]``, interpolated between that row and the next. Both
+    images have a margin on all sides, ``pattern`` has one at the right. Rows that share a weight
+    are processed in one loop, margins included.
     """
     height, stride = len(weights), image.shape[1]
     points, pixels, margin = shifted.reshape(-1), image.reshape(-1), (len(image) - height) // 2
@@ -170,7 +201,7 @@ def _compare_point_to_pixel(shifted, row, column, image, weights, bit, pattern):
         above = np.uint64((margin + start + row) * stride + margin + column)
         below = above + np.uint64(stride)
         for i in range((end - start) * stride - 2 * margin):
-            x = np.uint64(i)  # spares numba the question whether it is negative
+            x = np.uint64(i)  # unsigned, so that numba does not check for negative indices
             point = (
                 points[above + x]
                 if weight == 0
@@ -180,8 +211,13 @@ def _compare_point_to_pixel(shifted, row, column, image, weights, bit, pattern):
 
 
 @compile_kernel(_PIXELS, *_CIRCLE, _PIXELS, _PATTERN)
-def _find_patterns(image, rows, row_weights, column_of, columns, column_weights, between, pattern):  # type: ignore[no-untyped-def]
-    """Set bit k of a pixel's pattern where point k is at least as bright; ``between`` is room for the image at one column."""
+def _find_patterns(  # type: ignore[no-untyped-def]
+    image, rows, row_weights, column_of, columns, column_weights, between, pattern
+):
+    """Set bit k of the pattern of each pixel whose point k is at least as bright as the pixel.
+
+    ``between`` is scratch space for the image interpolated between two columns.
+    """
     height, width = row_weights.shape[1], column_weights.shape[1]
     margin = (len(image) - height) // 2
     pattern[:] = 0
@@ -208,7 +244,7 @@ def _find_patterns(image, rows, row_weights, column_of, columns, column_weights,
 
 @compile_kernel(_PATTERN, types.uint64, types.uint32)
 def _index_patterns(pattern, n_points, others):  # type: ignore[no-untyped-def]
-    """Replace patterns by their places in ``codes``."""
+    """Replace patterns by their indices in the array of ``_pattern_codes``."""
     every_point = (ONE << n_points) - ONE
     for i in range(len(pattern)):
         bits = np.uint64(pattern[i])
@@ -245,14 +281,11 @@ def _count_codes(  # type: ignore[no-untyped-def]
     n, height, width = images.shape
     margin = 1 + max(-rows.min(), columns.max())
     stride = width + 2 * margin
-    image, between = (
-        np.zeros((height + 2 * margin, stride)),
-        np.zeros((height + 2 * margin, stride)),
-    )
+    image = np.zeros((height + 2 * margin, stride))
+    between = np.zeros((height + 2 * margin, stride))
     pattern = np.empty(height * stride, np.uint32)
-    tally = np.empty(
-        (2, counts.shape[3]), np.uint32
-    )  # two by turns: to add to one number again at once takes long
+    # two counters in turns, because incrementing one counter twice in a row is slower
+    tally = np.empty((2, counts.shape[3]), np.uint32)
     for i in range(n):
         for y in range(height):
             gray, inside = images[i, y], image[margin + y, margin:]

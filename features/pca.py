@@ -15,31 +15,45 @@ from models.constraints import ObjectWith, WholeNumber
 
 
 class PCA(Extractor):
-    """Principal components (Pearson 1901) of another extractor's features, learned from the training images.
+    """Principal components (Pearson 1901) of the features of another extractor.
 
     Parameters
     ----------
     extractor : Extractor, default=None
-        Whose features; None is the pixels themselves ("eigenfaces", Turk & Pentland 1991).
+        The other extractor; None means raw pixels ("eigenfaces", Turk & Pentland 1991).
     n_components : int, default=64
-        How many components; those without a variance beyond rounding, as with few training images,
-        are zero.
+        Number of components. Components whose variance is no more than rounding, as with few
+        training images, are zero.
     whiten : bool, default=False
         Divide each component by its standard deviation on the training images.
     n_sampled : int, default=10_000
-        The components are learned from at most so many training images, drawn at random, which
-        bounds the memory.
+        Largest number of training images that the components are learned from, which bounds the
+        memory. The images are drawn at random.
     random_state : int, RandomState or None, default=None
-        Draws the images, and seeds the other extractor where that has no ``random_state`` of its
+        Draws the images, and seeds the other extractor unless that has a ``random_state`` of its
         own.
 
     Attributes
     ----------
     extractor_ : Extractor
-        Fitted.
+        The other extractor, fitted.
     projection_ : sklearn.decomposition.PCA
+        The projection, fitted to the features of the sampled training images.
     scale_ : (n,) float32
-        What each component is multiplied by.
+        Factor of each component.
+
+    See Also
+    --------
+    features.pixels.Pixels : The default extractor.
+    features.autoencoder.Autoencoder : A nonlinear projection of the pixels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from features import PCA
+    >>> images = np.random.default_rng(0).integers(256, size=(5, 8, 8, 1), dtype=np.uint8)
+    >>> PCA(n_components=3, random_state=0).fit_transform(images).shape
+    (5, 3)
     """
 
     stateless = False
@@ -71,17 +85,17 @@ class PCA(Extractor):
 
     @property
     def min_size(self) -> int:
-        """That of the other extractor."""
+        """Smallest side that the other extractor accepts."""
         return int(self._inner_extractor().min_size)
 
     @property
     def batch_size(self) -> int:
-        """That of the other extractor."""
+        """Batch size of the other extractor."""
         return int(self._inner_extractor().batch_size)
 
     @property
     def uses_labels(self) -> bool:
-        """Whether the other extractor does."""
+        """Whether the other extractor uses labels."""
         return bool(self._inner_extractor().uses_labels)
 
     def learn(self, images: Images, *labels: Any) -> None:
@@ -99,7 +113,7 @@ class PCA(Extractor):
         features = self.extractor_.transform(images[drawn])
         features = np.repeat(features, 2, axis=0) if len(features) == 1 else features
         n = min(self.n_components, *features.shape)
-        with np.errstate(invalid="ignore"):  # features that do not vary have no share of a variance
+        with np.errstate(invalid="ignore"):  # constant features: shares of a variance of zero
             self.projection_ = decomposition.PCA(n, random_state=random).fit(features)
         variances, eps = self.projection_.explained_variance_, np.finfo(np.float32).eps
         rounding = max(
@@ -112,15 +126,13 @@ class PCA(Extractor):
         ).astype(np.float32)
 
     def extract(self, batch: Images) -> Features:
-        """Components, the largest first, (b, n_components)."""
-        found = (
-            self.projection_.transform(self.extractor_.extract(batch).astype(np.float32))
-            * self.scale_
-        )
-        return np.pad(found, ((0, 0), (0, self.n_components - found.shape[1])))
+        """Principal components, the largest first, (b, n_components)."""
+        features = self.extractor_.extract(batch).astype(np.float32)
+        components = self.projection_.transform(features) * self.scale_
+        return np.pad(components, ((0, 0), (0, self.n_components - components.shape[1])))
 
     def check_parameters(self) -> None:
-        """Check the values of the other extractor as well."""
+        """Check the parameters, and those of the other extractor."""
         super().check_parameters()
         self._inner_extractor().check_parameters()
 

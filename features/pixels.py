@@ -1,4 +1,4 @@
-"""Raw pixel values: the baseline every descriptor has to beat."""
+"""Raw pixel values, the baseline for all descriptors."""
 
 from __future__ import annotations
 
@@ -9,9 +9,21 @@ from features.base import Extractor, Images
 
 
 class Pixels(Extractor):
-    """Raw pixel values in [0, 1], row by row: no description at all, so the baseline of every comparison.
+    """Raw pixel values in [0, 1], row by row.
 
-    (b, h, w, c) uint8 becomes (b, h * w * c) float32; the channels of a pixel stay side by side.
+    (b, h, w, c) uint8 images become (b, h * w * c) float32 features; the channels of a pixel are
+    adjacent. As they describe nothing, they are the baseline that a descriptor has to beat.
+
+    See Also
+    --------
+    features.pca.PCA : Principal components, by default those of the pixels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from features import Pixels
+    >>> Pixels().fit_transform(np.full((1, 1, 2, 1), 255, np.uint8))
+    array([[1., 1.]], dtype=float32)
     """
 
     def extract(self, batch: Images) -> NDArray[np.float32]:

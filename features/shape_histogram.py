@@ -1,4 +1,4 @@
-"""Edge directions and moments: the global shape of what an image shows."""
+"""Edge directions and moments, which describe the global shape of an object."""
 
 from __future__ import annotations
 
@@ -13,31 +13,47 @@ from features.base import Extractor, Features, Images, to_gray
 from features.compiled import compile_kernel, readonly_array_type, writable_array_type
 from models.constraints import RealNumber, WholeNumber
 
-NEGLIGIBLE = 1e-30  # a Hu moment below this is rounding of a moment that is zero; its logarithm would be noise
-STEPS = 1024  # between the slopes 0 and 1, whose angles are looked up
+# A Hu moment below this is the rounding of a zero moment; its logarithm would be noise.
+NEGLIGIBLE = 1e-30
+STEPS = 1024  # steps of the table of angles, from slope 0 to slope 1
 ANGLES = np.arctan(np.arange(STEPS + 1) / STEPS).astype(np.float32)
-_QUARTER, _HALF = np.float32(math.pi / 2), np.float32(math.pi)  # of the circle
+_QUARTER, _HALF = np.float32(math.pi / 2), np.float32(math.pi)  # quarter and half of the circle
 
 
 class ShapeHistogram(Extractor):
-    """Edge-direction histogram and Hu moments (Jain & Vailaya 1996): which way edges run, and how the mass lies.
+    """Histogram of edge directions, and Hu moments (Jain & Vailaya 1996).
 
     Parameters
     ----------
     bins : int, default=36
-        Directions told apart over the full circle; the first bin is centred on 0 (brighter to the
+        Number of directions over the full circle. The first bin is centred on 0 (brighter to the
         right), so that horizontal and vertical edges do not fall between two bins.
     threshold : float, default=1.0
-        An edge pixel's gradient exceeds the image's own mean gradient by this many standard
-        deviations; at least 0.
+        The gradient of an edge pixel exceeds the mean gradient of its image by at least this number
+        of standard deviations; 0 or more.
+
+    See Also
+    --------
+    features.hog.HOG : Gradient directions of the cells of a grid.
 
     Notes
     -----
-    Jain, A. K. & Vailaya, A. (1996), "Image retrieval using color and shape", Pattern Recognition 29(8), 1233-1244;
-    Hu, M.-K. (1962), "Visual pattern recognition by moment invariants", IRE Transactions on Information Theory 8(2).
-    Changed: Sobel gradients above a threshold of each image instead of Canny's edge points, 36 bins of 10 degrees
-    instead of 72 of 5, no smoothing of the histogram; Hu moments h enter as -sign(h) * log10(abs(h)) because they
-    span many orders of magnitude. A flat image has no edges: its histogram is all zero.
+    Jain, A. K. & Vailaya, A. (1996), "Image retrieval using color and shape", Pattern Recognition
+    29(8), 1233-1244; Hu, M.-K. (1962), "Visual pattern recognition by moment invariants", IRE
+    Transactions on Information Theory 8(2).
+
+    Changed: Sobel gradients above a threshold of each image instead of Canny's edge points, 36 bins
+    of 10 degrees instead of 72 of 5, no smoothing of the histogram. A Hu moment h becomes the
+    feature -sign(h) * log10(abs(h)), because the moments span many orders of magnitude. An image
+    without edges has a histogram of zeros.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from features import ShapeHistogram
+    >>> image = np.tile(np.repeat(np.array([0, 255], np.uint8), 4), (1, 8, 1))[..., None]
+    >>> ShapeHistogram(bins=4).fit_transform(image)[0, :4]
+    array([1., 0., 0., 0.], dtype=float32)
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -50,13 +66,11 @@ class ShapeHistogram(Extractor):
         self.threshold = threshold
 
     def extract(self, batch: Images) -> Features:
-        """Share of the edge pixels in each direction, then the seven logarithmic Hu moments, (b, bins + 7)."""
+        """Share of the edge pixels per direction, then seven logarithmic moments, (b, bins + 7)."""
         gray = gray_levels(batch)
         right, down = (gradient.reshape(len(batch), -1) for gradient in sobel_gradients(gray))
-        n_edges, directions = (
-            np.empty(len(batch), np.intp),
-            np.empty((len(batch), self.bins), np.float32),
-        )
+        n_edges = np.empty(len(batch), np.intp)
+        directions = np.empty((len(batch), self.bins), np.float32)
         _select_edges(right, down, float(self.threshold), n_edges)
         _count_directions(right, down, n_edges, ANGLES, directions)
         return np.hstack([directions, log_magnitude(hu_moments(gray))])
@@ -68,12 +82,15 @@ class ShapeHistogram(Extractor):
 
 
 def gray_levels(images: Images) -> NDArray[np.uint8]:
-    """Whole gray levels, (b, h, w): gradients and moments of them are exact, equal pixels have no gradient."""
+    """Gray levels as integers, (b, h, w), so that gradients and moments are exact."""
     return images[..., 0] if images.shape[-1] == 1 else np.rint(to_gray(images)).astype(np.uint8)
 
 
 def sobel_gradients(gray: NDArray[np.uint8]) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-    """Sobel derivatives to the right and downwards of (b, h, w), the outermost pixels repeated beyond the border."""
+    """Sobel derivatives to the right and downwards, each (b, h, w).
+
+    Beyond the border the outermost pixels are repeated.
+    """
     right, down = np.empty(gray.shape, np.int16), np.empty(gray.shape, np.int16)
     _compute_sobel_gradients(gray, right, down)
     return right, down
@@ -81,9 +98,8 @@ def sobel_gradients(gray: NDArray[np.uint8]) -> tuple[NDArray[np.int16], NDArray
 
 def hu_moments(gray: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Hu's seven invariants of each image, (b, h, w) to (b, 7); all zero for a black image."""
-    moments = np.zeros(
-        (len(gray), 8)
-    )  # beyond float32: of a symmetrical image, sums of billions cancel
+    # float64, because sums of billions cancel in a symmetrical image
+    moments = np.zeros((len(gray), 8))
     _central_moments(gray, moments)
     total = np.maximum(moments[:, :1], 1)
     nu20, nu11, nu02 = (moments[:, 1:4] / total**2).T
@@ -99,7 +115,7 @@ def hu_moments(gray: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def log_magnitude(moments: NDArray[np.float64]) -> Features:
-    """Signed logarithm -sign(h) * log10(abs(h)); 0 where h is negligible, so always finite."""
+    """Signed logarithm -sign(h) * log10(abs(h)), and 0 where h is negligible."""
     size = np.abs(moments)
     logarithm = np.log10(np.maximum(size, NEGLIGIBLE))
     return np.where(size > NEGLIGIBLE, -np.sign(moments) * logarithm, 0).astype(np.float32)
@@ -113,10 +129,8 @@ def log_magnitude(moments: NDArray[np.float64]) -> Features:
 def _compute_sobel_gradients(gray, right, down):  # type: ignore[no-untyped-def]
     """Smooth and differentiate down each column, then along the row."""
     n, height, width = gray.shape
-    smooth, change = (
-        np.empty(width + 2, np.int16),
-        np.empty(width + 2, np.int16),
-    )  # and a pixel beyond each border
+    # each with a pixel beyond both borders
+    smooth, change = np.empty(width + 2, np.int16), np.empty(width + 2, np.int16)
     for i, y in np.ndindex(n, height):
         above, here, below = gray[i, max(y - 1, 0)], gray[i, y], gray[i, min(y + 1, height - 1)]
         for x in range(width):
@@ -131,17 +145,15 @@ def _compute_sobel_gradients(gray, right, down):  # type: ignore[no-untyped-def]
             down[i, y, x] = change[x] + np.int16(2) * change[x + 1] + change[x + 2]
 
 
-_GRADIENTS, _SUMS = (
-    writable_array_type(types.int16, 2),
-    {"reassoc", "contract"},
-)  # sums may be taken in any order
+_GRADIENTS = writable_array_type(types.int16, 2)
+_SUMS = {"reassoc", "contract"}  # sums may be computed in any order
 
 
 @compile_kernel(
     _GRADIENTS, _GRADIENTS, types.float64, writable_array_type(types.intp, 1), fastmath=_SUMS
 )
 def _select_edges(right, down, threshold, n_edges):  # type: ignore[no-untyped-def]
-    """Move the gradients of each image's edge pixels to the front of its row, and count them."""
+    """Move the gradients of the edge pixels of each image to the front of its row; count them."""
     n, n_pixels = right.shape
     magnitude = np.empty(n_pixels, np.float32)
     for i in range(n):
@@ -154,11 +166,11 @@ def _select_edges(right, down, threshold, n_edges):  # type: ignore[no-untyped-d
             squares += length * length
         mean = total / n_pixels
         limit = np.float32(mean + threshold * math.sqrt(max(squares / n_pixels - mean**2, 0.0)))
-        kept = 0
-        for k in range(n_pixels):  # no branch: which pixels are edges cannot be guessed
-            right[i, kept], down[i, kept] = right[i, k], down[i, k]
-            kept += magnitude[k] > limit
-        n_edges[i] = kept
+        count = 0
+        for k in range(n_pixels):  # without a branch, which the processor could not predict
+            right[i, count], down[i, count] = right[i, k], down[i, k]
+            count += magnitude[k] > limit
+        n_edges[i] = count
 
 
 @compile_kernel(
@@ -169,10 +181,10 @@ def _select_edges(right, down, threshold, n_edges):  # type: ignore[no-untyped-d
     writable_array_type(types.float32, 2),
 )
 def _count_directions(right, down, n_edges, angles, shares):  # type: ignore[no-untyped-def]
-    """Share of each direction among the first ``n_edges`` gradients of each image, (b, bins).
+    """Compute the share of each direction among the edge pixels of each image, (b, bins).
 
-    An angle that was looked up is half a step of the slope off at most; where that may matter, it
-    is computed.
+    The slope of an angle from the table is off by at most half a step; where that may change the
+    bin, the angle is computed.
     """
     n, bins = shares.shape
     scale = bins / (2 * math.pi)
@@ -180,17 +192,12 @@ def _count_directions(right, down, n_edges, angles, shares):  # type: ignore[no-
     for i in range(n):
         for k in range(n_edges[i]):
             x, y = np.float32(right[i, k]), np.float32(down[i, k])
-            low, high = (
-                min(abs(x), abs(y)),
-                max(abs(x), abs(y)),
-            )  # an edge has a gradient: never 0 / 0
-            angle = angles[
-                np.int32(low / high * np.float32(STEPS) + np.float32(0.5))
-            ]  # of 45 degrees; now unfold
+            low, high = min(abs(x), abs(y)), max(abs(x), abs(y))  # high > 0, as x or y is not 0
+            angle = angles[np.int32(low / high * np.float32(STEPS) + np.float32(0.5))]
+            # unfold the angle from 45 degrees to the full circle
             angle = abs(_QUARTER * np.float32(abs(y) > abs(x)) - angle)
-            direction[k] = math.copysign(abs(_HALF * np.float32(x < 0) - angle), y) * np.float32(
-                scale
-            )
+            unfolded = math.copysign(abs(_HALF * np.float32(x < 0) - angle), y)
+            direction[k] = unfolded * np.float32(scale)
         counts[:] = 0
         for k in range(n_edges[i]):
             nearest = np.rint(direction[k])
@@ -198,7 +205,7 @@ def _count_directions(right, down, n_edges, angles, shares):  # type: ignore[no-
                 nearest = np.rint(
                     math.atan2(np.float64(down[i, k]), np.float64(right[i, k])) * scale
                 )
-            counts[int(nearest)] += 1  # a negative one counts from the end
+            counts[int(nearest)] += 1  # a negative index counts from the end
         for k in range(bins):
             shares[i, k] = np.float32(counts[k]) / np.float32(max(n_edges[i], 1))
 
@@ -207,11 +214,13 @@ def _count_directions(right, down, n_edges, angles, shares):  # type: ignore[no-
     readonly_array_type(types.uint8, 3), writable_array_type(types.float64, 2), fastmath=_SUMS
 )
 def _central_moments(gray, moments):  # type: ignore[no-untyped-def]
-    """Total and moments of order 20, 11, 02, 30, 21, 12, 03 about the centroid, (b, 8); a black image is left out."""
+    """Compute the total and the central moments of order 20, 11, 02, 30, 21, 12, 03, (b, 8).
+
+    The moments of a black image are left at zero.
+    """
     n, height, width = gray.shape
-    lines = np.empty(
-        (4, height)
-    )  # moments of each row about the middle column: whole numbers, so exact
+    # moments of each row about the middle column, which are exact because they are whole numbers
+    lines = np.empty((4, height))
     x1 = np.arange(width) - float(width // 2)
     x2, x3 = x1 * x1, x1 * x1 * x1
     for i in range(n):

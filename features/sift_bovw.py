@@ -1,4 +1,4 @@
-"""A bag of visual words: how often each word of a learned vocabulary of SIFT descriptors occurs in an image."""
+"""Bag of visual words: frequencies of the words of a learned vocabulary of SIFT descriptors."""
 
 from __future__ import annotations
 
@@ -22,61 +22,74 @@ from features.dense_sift import (
 from features.visual_words import ENCODINGS, Array
 from models.constraints import ListOf, OneOf, RealNumber, WholeNumber
 
-Described = tuple[
-    Array, NDArray[np.intp], NDArray[np.float32]
-]  # descriptors, the image of each, its (row, column)
+# descriptors (m, 128), index of the image of each (m,), its row and column (m, 2)
+Described = tuple[Array, NDArray[np.intp], NDArray[np.float32]]
 
 
 class SIFTBoVW(Extractor):
-    """Visual words: SIFT descriptors, encoded by a vocabulary that is learned from training images (Csurka et al. 2004).
+    """Bag of visual words (Csurka et al. 2004): SIFT descriptors, encoded by a learned vocabulary.
 
     Parameters
     ----------
     n_words : int, default=200
-        Size of the vocabulary. With fewer distinct descriptors than words in the training images,
-        each is a word and the features of the others stay zero.
+        Size of the vocabulary. If the training images have fewer distinct descriptors, each of them
+        is a word, and the features of the missing words are zero.
     keypoints : {"dense", "detected"}, default="dense"
-        Describe windows on a regular grid, or where SIFT finds keypoints. Small and flat images
-        often have no keypoints; their features are zero. The next five parameters are those of the
-        grid.
+        Describe windows on a regular grid, or the keypoints that SIFT detects. Small and flat
+        images often have no keypoints; their features are zero. ``step``, ``bin_sizes``, ``sigma``
+        and ``contrast_threshold`` apply to the grid only.
     step : int, default=4
-        Distance between neighbouring windows, pixels.
+        Distance in pixels between neighbouring windows.
     bin_sizes : sequence of int, default=(4,)
-        Side of one of the 4 x 4 bins of a window, pixels; several of them are several scales.
-        Images smaller than two windows of the smallest scale, or one of the largest, are enlarged.
+        Side in pixels of one of the 4 x 4 bins of a window, one per scale. Images smaller than two
+        windows of the smallest scale, or than one of the largest, are enlarged.
     sigma : float, default=1.6
-        Gaussian blur before gradients are taken, pixels; 0.5 or less is none. Small images want
-        less than Lowe's 1.6.
+        Standard deviation in pixels of the Gaussian blur before gradients are computed; 0.5 or less
+        means no blur. Small images need less than Lowe's 1.6.
     contrast_threshold : float, default=0.0
-        Windows with a mean gradient below this, in gray levels a pixel, do not count.
+        Windows with a mean gradient below this, in gray levels per pixel, are ignored.
     root : bool, default=False
         RootSIFT (Arandjelovic & Zisserman 2012): compare descriptors by their Hellinger distance.
     encoding : {"hard", "soft", "vlad", "fisher"}, default="hard"
-        Count each descriptor for the nearest word; share it among five; sum its differences from
-        the nearest word (128 features a word), or the gradients of a Gaussian mixture (256 features
-        a word).
+        Count each descriptor for the nearest word; distribute it among the five nearest; sum its
+        differences from the nearest word (128 features per word); or sum the gradients of a
+        Gaussian mixture (256 features per word).
     levels : int, default=1
         Levels of the spatial pyramid (Lazebnik, Schmid & Ponce 2006): the whole image, then 2 x 2
         cells, then 4 x 4.
     n_sampled : int, default=20_000
-        How many descriptors of the training images the vocabulary is learned from. They come from
-        at most one image for every ten of them, drawn first, so that memory is bounded by this
+        Largest number of descriptors that the vocabulary is learned from. They come from at most
+        one training image per ten descriptors, drawn first, so that memory is bounded by this
         number and not by the training set.
     random_state : int, RandomState or None, default=None
-        Draws the images, the descriptors and the first words.
+        Draws the images, the descriptors and the initial words.
 
     Attributes
     ----------
     vocabulary_ : Hard, Soft, VLAD or Fisher
-        Its ``words`` are (n, 128) float32, n <= n_words.
+        Its ``words`` are (n, 128) float32 with n <= n_words.
+
+    See Also
+    --------
+    features.visual_words : The encodings.
+    features.kmeans_patches.KMeansPatches : A vocabulary of pixel patches.
 
     Notes
     -----
-    Lowe, "Distinctive image features from scale-invariant keypoints", IJCV 2004; Csurka et al., "Visual categorization
-    with bags of keypoints", 2004; for each encoding see ``features.visual_words``. The features of each cell of the pyramid
-    are brought to the signed square root and unit length (Perronnin, Sanchez & Mensink 2010), so that the dot product of
-    two histograms is their Hellinger affinity. Changed: k-means is in mini-batches and starts from descriptors drawn at
-    random; the levels of the pyramid are not weighted.
+    Lowe, "Distinctive image features from scale-invariant keypoints", IJCV 2004; Csurka et al.,
+    "Visual categorization with bags of keypoints", 2004. The features of each cell of the pyramid
+    are replaced by their signed square roots and scaled to unit length (Perronnin, Sanchez &
+    Mensink 2010), so that the dot product of two histograms is their Hellinger affinity. Changed:
+    k-means uses mini-batches and starts from descriptors drawn at random; the levels of the pyramid
+    are not weighted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from features import SIFTBoVW
+    >>> images = np.random.default_rng(0).integers(256, size=(4, 32, 32, 1), dtype=np.uint8)
+    >>> SIFTBoVW(n_words=10, random_state=0).fit_transform(images).shape
+    (4, 10)
     """
 
     stateless = False
@@ -124,7 +137,7 @@ class SIFTBoVW(Extractor):
 
     @property
     def min_size(self) -> int:
-        """Two windows of the smallest scale side by side, or one of the largest, pixels."""
+        """Side in pixels of two windows of the smallest scale, or of one of the largest."""
         return N_BINS * max(2 * min(self.bin_sizes), max(self.bin_sizes))
 
     def learn(self, images: Images) -> None:
@@ -135,13 +148,15 @@ class SIFTBoVW(Extractor):
         )
 
     def extract(self, batch: Images) -> Features:
-        """Encoded descriptors of each cell, level by level, of unit length; (b, cells * n_words * numbers of a word)."""
-        descriptors, image, place = self._compute_descriptors(batch)
-        n = 2 ** (
-            self.levels - 1
-        )  # cells along a side of the finest level; those of the others are sums of theirs
+        """Encoded descriptors of each cell, level by level, (b, cells * n_words * per_word).
+
+        The vector of a cell has unit length.
+        """
+        descriptors, image, position = self._compute_descriptors(batch)
+        # cells along a side of the finest level; the cells of coarser levels are sums of these
+        n = 2 ** (self.levels - 1)
         row, col = (
-            np.minimum(place[:, axis] * n // batch.shape[1 + axis], n - 1).astype(np.intp)
+            np.minimum(position[:, axis] * n // batch.shape[1 + axis], n - 1).astype(np.intp)
             for axis in (0, 1)
         )
         level = self.vocabulary_.encode_cells(
@@ -157,41 +172,34 @@ class SIFTBoVW(Extractor):
         )
 
     def _compute_descriptors(self, batch: Images) -> Described:
-        """Descriptors of all images, (m, 128), the image that each is of, (m,), and where in it, (m, 2)."""
+        """Descriptors of all images, the index of the image of each, and its position in it."""
         gray = opencv_gray(batch)
-        parts = (
+        described = (
             [self._grid_descriptors(gray, size) for size in self.bin_sizes]
             if self.keypoints == "dense"
             else self._keypoint_descriptors(gray)
         )
-        descriptors, image, place = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        return descriptors, image, place
+        descriptors, image, position = map(np.concatenate, zip(*described, strict=True))
+        return descriptors, image, position
 
     def _grid_descriptors(self, gray: Array, bin_size: int) -> Described:
         descriptors, contrast = dense_sift(gray, bin_size, self.step, self.sigma, self.root)
         kept = contrast >= self.contrast_threshold
         rows, cols = (window_centres(side, bin_size, self.step) for side in gray.shape[1:])
-        place = (
-            np.stack(np.meshgrid(rows, cols, indexing="ij"), axis=-1)
-            .reshape(-1, 2)
-            .astype(np.float32)
-        )
+        centres = np.stack(np.meshgrid(rows, cols, indexing="ij"), axis=-1).reshape(-1, 2)
         image, window = np.nonzero(kept)
-        return (
-            descriptors[kept] if not kept.all() else descriptors.reshape(-1, LENGTH),
-            image,
-            place[window],
-        )
+        descriptors = descriptors[kept] if not kept.all() else descriptors.reshape(-1, LENGTH)
+        return descriptors, image, centres.astype(np.float32)[window]
 
     def _keypoint_descriptors(self, gray: Array) -> list[Described]:
-        found = [detected_sift(image) for image in gray.astype(np.uint8)]
+        detected = [detected_sift(image) for image in gray.astype(np.uint8)]
         return [
-            (to_root_sift(d) if self.root else d, np.full(len(d), i, np.intp), place)
-            for i, (d, place) in enumerate(found)
+            (to_root_sift(d) if self.root else d, np.full(len(d), i, np.intp), position)
+            for i, (d, position) in enumerate(detected)
         ]
 
     def _sample_descriptors(self, images: Images, random: np.random.RandomState) -> Array:
-        """At most ``n_sampled`` descriptors, about as many of each image that is drawn, (m, 128)."""
+        """At most ``n_sampled`` descriptors, about as many from each drawn image, (m, 128)."""
         drawn = np.sort(random.permutation(len(images))[: -(-self.n_sampled // 10)])
         per_image = -(-self.n_sampled // len(drawn))
         sample = [np.empty((0, LENGTH), np.float32)]
@@ -200,10 +208,10 @@ class SIFTBoVW(Extractor):
                 images[drawn[start : start + self.batch_size]]
             )
             for i in np.unique(image):
-                of_one = descriptors[image == i]
-                sample.append(of_one[random.permutation(len(of_one))[:per_image]])
-        together = np.concatenate(sample)
-        return together[np.sort(random.permutation(len(together))[: self.n_sampled])]
+                of_image = descriptors[image == i]
+                sample.append(of_image[random.permutation(len(of_image))[:per_image]])
+        candidates = np.concatenate(sample)
+        return candidates[np.sort(random.permutation(len(candidates))[: self.n_sampled])]
 
     def _feature_names(self) -> list[str]:
         per_word = ENCODINGS[self.encoding].per_word
@@ -224,20 +232,19 @@ class SIFTBoVW(Extractor):
 
 
 def opencv_gray(images: Images) -> Array:
-    """Gray values in whole numbers as OpenCV has them, (n, h, w) float32; all images at once, as rows of one tall image."""
+    """Gray values as OpenCV computes them, whole numbers, (n, h, w) float32.
+
+    All images are converted with one call, stacked to one tall image.
+    """
     n, height, width, channels = images.shape
     if channels == 1:
         return images[..., 0].astype(np.float32)
-    return (
-        cv2.cvtColor(images.reshape(n * height, width, 3), cv2.COLOR_RGB2GRAY)
-        .reshape(n, height, width)
-        .astype(np.float32)
-    )
+    gray = cv2.cvtColor(images.reshape(n * height, width, 3), cv2.COLOR_RGB2GRAY)
+    return gray.reshape(n, height, width).astype(np.float32)
 
 
 def _normalise_signed_roots(sums: Features) -> Features:
-    """Signed square roots, each vector of unit length; a vector of zeros stays."""
+    """Signed square roots, scaled to vectors of unit length; vectors of zeros are unchanged."""
     roots = np.sign(sums) * np.sqrt(np.abs(sums))
-    return roots / np.maximum(
-        np.sqrt(np.abs(sums).sum(axis=-1, keepdims=True)), np.finfo(np.float32).tiny
-    )
+    lengths = np.sqrt(np.abs(sums).sum(axis=-1, keepdims=True))
+    return roots / np.maximum(lengths, np.finfo(np.float32).tiny)

@@ -1,4 +1,4 @@
-"""From the descriptors of an image to one vector: a vocabulary learned from a sample, and how descriptors count for its words."""
+"""Encodings of the descriptors of an image as one vector, by a vocabulary learned from a sample."""
 
 from __future__ import annotations
 
@@ -16,35 +16,59 @@ from features.compiled import compile_kernel, readonly_array_type, writable_arra
 
 Array = NDArray[np.float32]
 
-SOFT = 5  # words that one descriptor counts for, with soft and Fisher encoding
-CHUNK = 8192  # descriptors that are compared with all words at once
+SOFT = 5  # words that a descriptor is distributed among, with soft and Fisher encoding
+CHUNK = 8192  # number of descriptors that are compared with all words at once
 
 
 class Hard:
-    """Each descriptor counts for its nearest word (Csurka et al. 2004).
+    """Hard assignment: each descriptor is counted for its nearest word (Csurka et al. 2004).
 
     Parameters
     ----------
     sample : (m, d) float32
         Descriptors of training images, whole numbers.
     n_words : int
+        Size of the vocabulary.
     random : RandomState
+        Draws the initial words.
+
+    See Also
+    --------
+    Soft, VLAD, Fisher : The other encodings.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sample = np.array([[0, 0], [9, 9]], np.float32)
+    >>> vocabulary = Hard(sample, 2, np.random.RandomState(0))
+    >>> vocabulary.encode_cells(sample[[0, 1, 1]], np.array([0, 0, 1]), n_cells=2)
+    array([[1., 1.],
+           [0., 1.]], dtype=float32)
     """
 
-    per_word = 1  # numbers in the vector of a cell for each word, given d
+    per_word = 1  # length of the vector of a cell per word
 
     def __init__(self, sample: Array, n_words: int, random: np.random.RandomState) -> None:
         self.n_words = n_words
         self.words = k_means(sample, n_words, random)
 
     def encode_cells(self, descriptors: Array, cell: NDArray[np.intp], n_cells: int) -> Array:
-        """Sum of what the descriptors of each cell say, (n_cells, n_words * per_word); sums of cells may be added."""
+        """Sum the encoded descriptors of each cell, (n_cells, n_words * per_word).
+
+        The vector of a union of cells is the sum of their vectors.
+
+        Parameters
+        ----------
+        descriptors : (m, d) float32
+        cell : (m,) intp
+            Index of the cell of each descriptor.
+        n_cells : int
+        """
         out = np.zeros((n_cells, self.n_words * self.per_word), np.float32)
+        sums = out.reshape(n_cells, self.n_words, -1)
         for start in range(0, len(descriptors) if len(self.words) else 0, CHUNK):
-            part = slice(start, start + CHUNK)
-            self._add_descriptors(
-                descriptors[part], cell[part], out.reshape(n_cells, self.n_words, -1)
-            )
+            chunk = slice(start, start + CHUNK)
+            self._add_descriptors(descriptors[chunk], cell[chunk], sums)
         return out
 
     def _add_descriptors(self, descriptors: Array, cell: NDArray[np.intp], out: Array) -> None:
@@ -52,16 +76,20 @@ class Hard:
         _add_shares(cell, word, np.ones(word.shape, np.float32), out[..., 0])
 
     def _nearest_words(self, descriptors: Array, n: int) -> tuple[NDArray[np.intp], Array]:
-        """Nearest words, and the squares of their distances less those of the descriptors' lengths; the first of equals."""
+        """Nearest words, (m, n), and their squared distances less the squared descriptor lengths.
+
+        With n = 1 the first of several equally near words is chosen.
+        """
         scores = descriptors @ self.words.T - np.square(self.words).sum(axis=1) / 2
         word, best = _largest_scores(scores, n)
         return word, -2 * best
 
 
 class Soft(Hard):
-    """Each descriptor is shared among its five nearest words by a Gaussian of the distance (van Gemert et al. 2010).
+    """Soft assignment: each descriptor is distributed among its five nearest words.
 
-    Its width is the root mean square distance of the sample from the nearest word.
+    The shares are a Gaussian of the distance (van Gemert et al. 2010), whose width is the root mean
+    square distance of the sample from the nearest word.
     """
 
     def __init__(self, sample: Array, n_words: int, random: np.random.RandomState) -> None:
@@ -76,7 +104,7 @@ class Soft(Hard):
 
 
 class VLAD(Hard):
-    """Sums of the differences between descriptors and their nearest word (Jegou et al. 2010)."""
+    """Sums of the differences between descriptors and their nearest words (Jegou et al. 2010)."""
 
     per_word = 128
 
@@ -86,10 +114,11 @@ class VLAD(Hard):
 
 
 class Fisher(Hard):
-    """Fisher vector: gradients of a Gaussian mixture's means and variances (Perronnin, Sanchez & Mensink 2010).
+    """Fisher vectors (Perronnin, Sanchez & Mensink 2010).
 
-    Changed: a descriptor counts for its five most probable Gaussians only, and the weights'
-    gradients are left out, as usual.
+    They are gradients with respect to the means and variances of a Gaussian mixture. Changed: a
+    descriptor contributes to its five most probable Gaussians only, and the gradients with respect
+    to the weights are left out, as is usual.
     """
 
     per_word = 256
@@ -101,7 +130,8 @@ class Fisher(Hard):
         self.words = distinct[:k]
         if k == 0:
             return
-        sample = np.repeat(sample, 2, axis=0) if len(sample) == 1 else sample  # a mixture wants two
+        # scikit-learn's mixture needs at least two samples
+        sample = np.repeat(sample, 2, axis=0) if len(sample) == 1 else sample
         mixture = GaussianMixture(
             k,
             covariance_type="diag",
@@ -111,9 +141,7 @@ class Fisher(Hard):
             random_state=random,
         )
         with threadpool_limits(1), warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", ConvergenceWarning
-            )  # thirty rounds are all that is wanted
+            warnings.simplefilter("ignore", ConvergenceWarning)  # 30 iterations are sufficient
             mixture.fit(sample)
         self.words = mixture.means_.astype(np.float32)
         self.deviations = np.sqrt(mixture.covariances_).astype(np.float32)
@@ -148,12 +176,13 @@ ENCODINGS: dict[str, type[Hard]] = {"hard": Hard, "soft": Soft, "vlad": VLAD, "f
 
 
 def k_means(sample: Array, n_words: int, random: np.random.RandomState) -> Array:
-    """Centres of the clusters, rounded; with fewer distinct descriptors than words each of those is one.
+    """Cluster centres, rounded to whole numbers, (n, d) with n <= n_words.
 
-    They start from descriptors drawn at random, as k-means++ takes several times as long as the
-    clustering and gains next to nothing. Whole numbers make every sum in a distance exact in
-    float32: the nearest word of a descriptor depends neither on its batch nor on the linear algebra
-    library. On one thread, because sums over threads are rounded otherwise.
+    If there are at most ``n_words`` distinct descriptors, they are the centres. The initial centres
+    are descriptors drawn at random, because k-means++ takes several times as long as the clustering
+    for almost no gain. With whole numbers every sum in a distance is exact in float32, so that the
+    nearest word of a descriptor depends neither on its batch nor on the linear algebra library. One
+    thread is used, because the rounding of sums depends on the number of threads.
     """
     distinct = np.unique(sample, axis=0)
     if len(distinct) <= n_words:
@@ -165,7 +194,7 @@ def k_means(sample: Array, n_words: int, random: np.random.RandomState) -> Array
 
 
 def _largest_scores(scores: Array, n: int) -> tuple[NDArray[np.intp], Array]:
-    """Columns of the n largest scores of each row, (m, n), and those scores."""
+    """Columns of the n largest scores of each row, (m, n), and these scores."""
     if n == 1:
         word = scores.argmax(axis=1)[:, None]
         return word, np.take_along_axis(scores, word, axis=1)
@@ -174,15 +203,13 @@ def _largest_scores(scores: Array, n: int) -> tuple[NDArray[np.intp], Array]:
 
 
 def _softmax_rows(logs: Array) -> Array:
-    """Exponentials of each row, divided by their sum."""
+    """Softmax of each row."""
     shares = np.exp(logs - logs.max(axis=1, keepdims=True))
     return shares / shares.sum(axis=1, keepdims=True)
 
 
-_WHERE = (
-    readonly_array_type(types.intp, 1),
-    readonly_array_type(types.intp, 2),
-)  # cell of each descriptor, and its words
+# cell of each descriptor, and its words
+_WHERE = (readonly_array_type(types.intp, 1), readonly_array_type(types.intp, 2))
 
 
 @compile_kernel(*_WHERE, readonly_array_type(types.float32, 2), types.Array(types.float32, 2, "A"))
@@ -211,7 +238,9 @@ def _add_differences(cell, word, descriptors, words, out):  # type: ignore[no-un
     readonly_array_type(types.float32, 1),
     writable_array_type(types.float32, 3),
 )
-def _add_gradients(cell, word, share, descriptors, means, deviations, weights, out):  # type: ignore[no-untyped-def]
+def _add_gradients(  # type: ignore[no-untyped-def]
+    cell, word, share, descriptors, means, deviations, weights, out
+):
     n = descriptors.shape[1]
     for i in range(len(cell)):
         for k in range(word.shape[1]):

@@ -130,8 +130,8 @@ MISTAKES = {
         "features as well; return zeros",
         "FindsNothingOnSome": "on some images, and works on others: an image without structure",
         "ReturnsNone": "ReturnsNone.extract returned None",
-        "ReturnsSeveralLengths": "returned vectors of several lengths; every image must have as "
-        "many features",
+        "ReturnsSeveralLengths": "returned vectors of different lengths; every image must have the "
+        "same number of features",
         "StacksSeveralLengths": "on 24 images, and works on each alone: give every image as many "
         "features",
         "GivesFloat16": "compute in float32",
