@@ -1,10 +1,11 @@
-"""Models: scikit-learn classifiers and networks behind the same door; this is their registry.
+"""Registry of the models: scikit-learn classifiers and networks with a common interface.
 
-A model is a class or a function whose keyword arguments are its parameters and whose result is a
-scikit-learn classifier with ``predict_proba``. One with the class attribute ``takes = "images"`` is
-given images, (n, h, w, c) uint8; every other is given features, (n, d) float32. One that would run
-on a GPU has the attribute ``uses_gpu = True``. The registry holds ``module:attribute`` strings so
-that reading it imports nothing.
+A model is a class or a function whose keyword arguments are its parameters and which returns a
+scikit-learn classifier with ``predict_proba``. A model with the class attribute
+``takes = "images"`` receives images, (n, h, w, c) uint8; all others receive features, (n, d)
+float32. A model that can run on a GPU has the attribute ``uses_gpu = True``.
+
+The registry holds ``module:attribute`` strings, so that reading it imports nothing.
 """
 
 from pkgutil import resolve_name
@@ -36,7 +37,7 @@ REGISTRY = MappingProxyType(
     }
 )
 _PUBLIC = {target.partition(":")[2]: target for target in REGISTRY.values()}
-__all__ = sorted(_PUBLIC)  # given by __getattr__
+__all__ = sorted(_PUBLIC)  # resolved by __getattr__
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Training images changed at random, a batch at a time, where they lie: on the device, as (n, h, w, c) uint8."""
+"""Random augmentation of batches of training images on their device, as (n, h, w, c) uint8."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-SHIFT = 1 / 8  # of the side, at most: 4 of 32 pixels, as is usual for CIFAR-10 (He et al. 2016)
-CUTOUT = 1 / 4  # of the side: 8 of 32 pixels
-GRAY = 128  # what is cut out becomes
+# Largest shift as a share of the side: 4 of 32 pixels, as is usual for CIFAR-10 (He et al. 2016).
+SHIFT = 1 / 8
+CUTOUT = 1 / 4  # side of the cut-out square as a share of the side of the image: 8 of 32 pixels
+GRAY = 128  # value of cut-out pixels
 
 
 def augment_images(images: Tensor, names: Sequence[str], generator: torch.Generator) -> Tensor:
-    """Change a batch by each of the named augmentations, in their order.
+    """Apply augmentations to a batch, one after the other.
 
     Parameters
     ----------
     images : (n, h, w, c) uint8
-    names : of ``REGISTRY``
+    names : sequence of str
+        Names in ``REGISTRY``.
     generator : torch.Generator
-        On the device of the images.
+        Random number generator on the device of the images.
     """
     for name in names:
         images = REGISTRY[name](images, generator)
@@ -28,13 +30,13 @@ def augment_images(images: Tensor, names: Sequence[str], generator: torch.Genera
 
 
 def flip_images(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Mirror half of the images left to right."""
+    """Mirror each image left to right with probability 0.5."""
     mirrored = torch.rand(len(images), generator=generator, device=images.device) < 0.5
     return torch.where(mirrored[:, None, None, None], images.flip(2), images)
 
 
 def shift_images(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Move each image by up to an eighth of its side; what comes in is its mirror image."""
+    """Shift each image by up to an eighth of its side; the border is filled by reflection."""
     n, height, width, _ = images.shape
     rows, columns = (
         _shifted_indices(n, side, generator, images.device) for side in (height, width)
@@ -45,7 +47,10 @@ def shift_images(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def apply_cutout(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Gray out a square of a quarter of the side (DeVries & Taylor 2017); its centre is anywhere, so that it may be cut off."""
+    """Gray out a square with a quarter of the side (DeVries & Taylor 2017).
+
+    Its centre is anywhere in the image, so that the square may extend beyond the border.
+    """
     n, height, width, _ = images.shape
     in_rows, in_columns = (
         _random_interval_mask(n, side, generator, images.device) for side in (height, width)
@@ -55,7 +60,7 @@ def apply_cutout(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _shifted_indices(n: int, side: int, generator: torch.Generator, device: torch.device) -> Tensor:
-    """Where each of ``side`` pixels comes from, reflected at the borders, (n, side)."""
+    """Source of each of ``side`` pixels after a random shift, (n, side); reflected at borders."""
     most = max(1, round(SHIFT * side))
     offset = torch.randint(-most, most + 1, (n, 1), generator=generator, device=device)
     places = (torch.arange(side, device=device) + offset).abs()
@@ -65,7 +70,7 @@ def _shifted_indices(n: int, side: int, generator: torch.Generator, device: torc
 def _random_interval_mask(
     n: int, side: int, generator: torch.Generator, device: torch.device
 ) -> Tensor:
-    """Whether each of ``side`` pixels is in a run of a quarter of them around a random one, (n, side) bool."""
+    """Mask of a run of a quarter of ``side`` pixels around a random pixel, (n, side) bool."""
     length = max(1, round(CUTOUT * side))
     first = torch.randint(0, side, (n, 1), generator=generator, device=device) - length // 2
     places = torch.arange(side, device=device)

@@ -1,4 +1,4 @@
-"""The layers of the convolutional autoencoder."""
+"""Layers of the convolutional autoencoder."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from torch.nn.functional import interpolate
 from models.network import Body, Network, Pixels
 
 WIDTHS = (32, 64, 128)
-SIDE = 4  # of what is left of an image between the convolutions and the code
+SIDE = 4  # side in pixels of the feature maps between the convolutions and the code
 
 
 class AutoencoderNetwork(Network):
-    """Images (n, h, w, c) uint8 to pixels (n, c, h, w) in -1..1, by way of a code of n_components numbers.
+    """Network that maps images (n, h, w, c) uint8 to codes and to pixels (n, c, h, w) in [-1, 1].
 
     Parameters
     ----------
     image_shape : (h, w, c)
     n_components : int
+        Length of a code.
     """
 
     def __init__(self, image_shape: tuple[int, int, int], n_components: int) -> None:
@@ -50,7 +51,7 @@ def _make_encoder(channels: int, n_components: int) -> nn.Sequential:
 
 
 class _Decoder(nn.Module):
-    """A code to pixels: enlarged step by step, a convolution after each step."""
+    """Map codes to pixels by steps of enlargement, each followed by a convolution."""
 
     def __init__(self, size: tuple[int, int], channels: int, n_components: int) -> None:
         super().__init__()

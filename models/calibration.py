@@ -1,4 +1,10 @@
-"""Probabilities from scores, by sigmoids that are fitted to images the machine has not seen."""
+"""Calibration: probabilities from scores, by sigmoids that are fitted to held-out images.
+
+scikit-learn's ``CalibratedClassifierCV`` splits the rows that it is given. After resampling these
+may hold copies and interpolations of one image, and they may hold several images of one patient;
+both would be on both sides of a split. The calibration here takes inner folds that the benchmark
+cuts before resampling and by group.
+"""
 
 from __future__ import annotations
 
@@ -15,28 +21,36 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-LARGE = 10_000  # from so many images on, two folds are enough to fit the two numbers of a sigmoid
-PLAIN = (1.0, 0.0)  # slope and intercept of a sigmoid for which no image was held out
+LARGE = 10_000  # with this many images, two folds suffice to fit the two parameters of a sigmoid
+PLAIN = (1.0, 0.0)  # slope and intercept of a sigmoid without held-out images
 
 Pair = tuple[NDArray, NDArray, NDArray, NDArray]  # X and y to train on, X and y held out
 
 
 def stratified_folds(X: NDArray, y: NDArray, n_folds: int = 5) -> Iterator[Pair]:
-    """Folds of a model's own, for want of those that the benchmark gives it.
+    """Folds of a training set, for a model that is given none by the benchmark.
 
-    There are at most ``n_folds`` (two from 10,000 images on), and no more than the rarest class of
-    two or more has members, whose members are dealt to the folds like cards. A class of one member
-    stays in every training side and is not held out.
+    The images of each class are distributed evenly over the folds. There are at most ``n_folds``
+    folds (two from 10,000 images on), and no more than the rarest class has images, among the
+    classes with at least two. A class with a single image is in every training set and never held
+    out.
 
     Parameters
     ----------
     X : (n, d) array
     y : (n,) array
-    n_folds : int
+    n_folds : int, default=5
+        Largest number of folds.
 
     Yields
     ------
     X_train, y_train, X_held, y_held : arrays
+
+    Examples
+    --------
+    >>> folds = stratified_folds(np.zeros((4, 1)), np.array([0, 0, 1, 1]))
+    >>> [y_held.tolist() for _, _, _, y_held in folds]
+    [[0, 1], [0, 1]]
     """
     _, codes, counts = np.unique(np.asarray(y), return_inverse=True, return_counts=True)
     if counts.max() < 2:
@@ -50,23 +64,31 @@ def stratified_folds(X: NDArray, y: NDArray, n_folds: int = 5) -> Iterator[Pair]
 
 
 class HeldOut:
-    """Scores of held-out images, their class codes, and the weight of each.
+    """Scores, class codes and weights of held-out images.
 
-    The images count such that their classes are as frequent as in the training set, which may be
-    resampled where the images held out never are: a sigmoid fitted to other frequencies would undo
-    the resampling.
+    The weights make the classes of the held-out images as frequent as those of the training set.
+    The training set may have been resampled, held-out images never are; a sigmoid that is fitted to
+    other class frequencies would undo the resampling.
 
     Parameters
     ----------
     machine : scikit-learn classifier with decision_function
-        Not fitted; a clone is, in each fold.
+        A clone of it is fitted in each fold.
     X, y : arrays
         The training set.
     inner_folds : iterable of X_train, y_train, X_held, y_held, or None
-        None: folds of the training set. A fold whose training side lacks a class is left out.
+        None means folds of the training set. A fold whose training set lacks a class is left out.
     class_weight : dict, 'balanced' or None
-    fit_parameters : callable giving a dict
-        Of the labels: further arguments of the machine's fit.
+        Further factors of the weights.
+    fit_parameters : callable or None
+        Maps the labels of a training set to a dict of further arguments of ``fit``.
+
+    Attributes
+    ----------
+    scores : (m,) or (m, n_columns) float array
+    codes : (m,) int64
+        Indices into the sorted classes.
+    weight : (m,) float64
     """
 
     def __init__(
@@ -106,7 +128,22 @@ class HeldOut:
         positive: NDArray[np.bool_],
         among: NDArray[np.bool_] | slice = slice(None),
     ) -> NDArray[np.float64]:
-        """Slope and intercept of one column of the scores; ``PLAIN`` where one of the two sides has no image held out."""
+        """Fit the sigmoid of one column of the scores.
+
+        Parameters
+        ----------
+        column : int or None
+            None if the scores are one-dimensional.
+        positive : (m,) bool
+            Whether each image is of the positive class.
+        among : (m,) bool or slice
+            Images that the sigmoid is fitted to.
+
+        Returns
+        -------
+        (2,) float64
+            Slope and intercept; ``PLAIN`` if all or none of the images are positive.
+        """
         positive = positive[among]
         if positive.all() or not positive.any():
             return np.array(PLAIN)
@@ -117,7 +154,13 @@ class HeldOut:
 def fit_sigmoid(
     scores: NDArray[np.floating], positive: NDArray[np.bool_], weight: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """Slope and intercept of the sigmoid that best turns scores into probabilities (Platt 1999, with his softened targets)."""
+    """Fit a sigmoid that turns scores into probabilities (Platt 1999, with his softened targets).
+
+    Returns
+    -------
+    (2,) float64
+        Slope and intercept.
+    """
     target = np.where(positive, 1 - 1 / (positive.sum() + 2), 1 / ((~positive).sum() + 2))
 
     def loss_and_gradient(line: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -131,26 +174,38 @@ def fit_sigmoid(
 
 
 class Calibrated(ClassifierMixin, BaseEstimator):
-    """A machine fitted to all of the training set, with probabilities by sigmoids (Platt 1999) of held-out scores.
+    """Classifier whose scores are turned into probabilities by sigmoids (Platt 1999).
 
-    scikit-learn's ``CalibratedClassifierCV`` cuts the rows it is given, where copies and
-    interpolations of one image, or images of one patient, lie on both sides.
+    The classifier is fitted to all of the training set, the sigmoids to scores of held-out images.
 
     Parameters
     ----------
     estimator : Pipeline
-        Ends in a classifier with ``decision_function`` whose ``fit`` takes ``sample_weight``; what
-        comes before it, such as a scaler, is fitted inside each fold.
-    class_weight : dict, 'balanced' or None
-        Weighs the sigmoids as well as the machine, since a sigmoid fitted without weights undoes
-        those of the machine.
+        Pipeline that ends in a classifier with ``decision_function`` whose ``fit`` takes
+        ``sample_weight``. All of its steps, such as a scaler, are fitted within each fold.
+    class_weight : dict, 'balanced' or None, default=None
+        Weights of the classes, used in the classifier and in the sigmoids: a sigmoid without
+        weights would undo those of the classifier.
 
     Attributes
     ----------
     classes_ : (n_classes,) array
     machine_ : Pipeline
+        The fitted classifier.
     sigmoids_ : (n_classes, 2) float64 array, (1, 2) with two classes
-        Slope and intercept; 1 and 0 for a class of which no image could be held out.
+        Slope and intercept; 1 and 0 for a class without held-out images.
+
+    See Also
+    --------
+    models.svm.CoupledSVC : Probabilities from the scores of pairs of classes.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from models.linear_svm import LinearSVM
+    >>> X, y = [[0.0], [1.0], [8.0], [9.0]], ["a", "a", "b", "b"]
+    >>> Calibrated(make_pipeline(LinearSVM())).fit(X, y).predict([[2.0], [7.0]])
+    array(['a', 'b'], dtype='<U1')
     """
 
     def __init__(
@@ -160,14 +215,14 @@ class Calibrated(ClassifierMixin, BaseEstimator):
         self.class_weight = class_weight
 
     def fit(self, X: NDArray, y: NDArray, inner_folds: Iterable[Pair] | None = None) -> Self:
-        """Fit the machine and its sigmoids.
+        """Fit the classifier and its sigmoids.
 
         Parameters
         ----------
         X : (n, d) array
         y : (n,) array
         inner_folds : iterable of X_train, y_train, X_held, y_held
-            What the sigmoids are fitted on; by default folds of X.
+            Held-out images that the sigmoids are fitted to; by default those of folds of X.
 
         Raises
         ------
@@ -180,11 +235,8 @@ class Calibrated(ClassifierMixin, BaseEstimator):
         each = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
 
         def make_fit_parameters(labels: NDArray) -> dict[str, NDArray[np.float64]]:
-            return {
-                f"{self.estimator.steps[-1][0]}__sample_weight": each[
-                    np.searchsorted(self.classes_, labels)
-                ]
-            }
+            name = f"{self.estimator.steps[-1][0]}__sample_weight"
+            return {name: each[np.searchsorted(self.classes_, labels)]}
 
         held = HeldOut(self.estimator, X, y, inner_folds, self.class_weight, make_fit_parameters)
         if len(self.classes_) == 2:
@@ -197,7 +249,7 @@ class Calibrated(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X: NDArray) -> NDArray[np.float64]:
-        """Probabilities, (n, n_classes), in the order of ``classes_``; those of several machines scaled to a sum of one."""
+        """Probabilities, (n, n_classes), in the order of ``classes_``; each row sums to 1."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False)
         scores = self.machine_.decision_function(X)
@@ -209,13 +261,13 @@ class Calibrated(ClassifierMixin, BaseEstimator):
         return np.where(total > 0, proba / np.where(total > 0, total, 1), 1 / len(self.classes_))
 
     def predict(self, X: NDArray) -> NDArray[Any]:
-        """The most probable class of each row."""
+        """The most probable class, for each row of X."""
         check_is_fitted(self)
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
 
 def check_two_classes(y: NDArray) -> None:
-    """Raise a ValueError when the targets are no classes, or all the same."""
+    """Raise a ValueError if the targets are not classes, or are all of one class."""
     check_classification_targets(y)
     if len(np.unique(y)) < 2:
         raise ValueError(

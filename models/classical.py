@@ -1,11 +1,15 @@
-"""The scikit-learn models of the registry: each function returns an unfitted classifier with ``predict_proba``.
+"""Scikit-learn models of the registry.
 
-Defaults are scikit-learn's, since that is what a reader expects. Features that a model needs on one
-scale are standardised inside its pipeline, so the scaler sees training features only. A model that
-needs held-out images inside ``fit``, as calibration does, takes them as ``inner_folds``: what it
-would cut itself may be resampled already, with copies of one image on both sides. ``random_state``
-and ``class_weight`` are no arguments here: they are parameters of the estimators within, where
-``get_params(deep=True)`` finds them.
+Each function returns an unfitted classifier with ``predict_proba``. The defaults are those of
+scikit-learn. If a model needs features on a common scale, they are standardised inside its
+pipeline, so that the scaler sees training features only.
+
+A model that needs held-out images inside ``fit``, for instance for calibration, takes them as
+``inner_folds``. If it split the training set itself, that might already be resampled, with copies
+of one image on both sides.
+
+``random_state`` and ``class_weight`` are not arguments of these functions. They are parameters of
+the estimators inside, where ``get_params(deep=True)`` finds them.
 """
 
 from __future__ import annotations
@@ -36,26 +40,75 @@ from models.svm import AtMostNystroem, CoupledSVC
 
 
 def majority() -> DummyClassifier:
-    """Class frequencies of the training set, whatever the image: the baseline every other model must clear."""
+    """Class frequencies of the training set for every image, the baseline of all other models.
+
+    See Also
+    --------
+    logistic_regression : A linear model.
+
+    Examples
+    --------
+    >>> majority().fit([[0], [1], [2]], ["a", "b", "b"]).predict_proba([[7]])
+    array([[0.33333333, 0.66666667]])
+    """
     return DummyClassifier(strategy="prior")
 
 
 def logistic_regression(C: float = 1.0, max_iter: int = 1000) -> Pipeline:
-    """Multinomial logistic regression, also called maximum entropy (Berger, Della Pietra & Della Pietra 1996)."""
+    """Multinomial logistic regression on standardised features.
+
+    It is also called maximum entropy (Berger, Della Pietra & Della Pietra 1996).
+
+    See Also
+    --------
+    linear_svm : A linear model with a squared hinge loss.
+
+    Examples
+    --------
+    >>> X, y = [[0.0], [1.0], [8.0], [9.0]], ["a", "a", "b", "b"]
+    >>> logistic_regression(C=1.0).fit(X, y).predict([[2.0], [7.0]])
+    array(['a', 'b'], dtype='<U1')
+    """
     return make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=max_iter))
 
 
 def linear_svm(C: float = 1.0) -> Calibrated:
-    """Linear support vector machines (Cortes & Vapnik 1995), one class against the rest, with calibrated probabilities."""
+    """Linear support vector machines (Cortes & Vapnik 1995) with calibrated probabilities.
+
+    There is one machine per class, that class against the rest.
+
+    See Also
+    --------
+    rbf_svm : Support vector machines with a Gaussian kernel.
+    models.linear_svm.LinearSVM : The machines.
+    models.calibration.Calibrated : The calibration.
+
+    Examples
+    --------
+    >>> X, y = [[0.0], [1.0], [8.0], [9.0]], ["a", "a", "b", "b"]
+    >>> linear_svm(C=1.0).fit(X, y).predict([[2.0], [7.0]])
+    array(['a', 'b'], dtype='<U1')
+    """
     return Calibrated(make_pipeline(StandardScaler(), LinearSVM(C=C)))
 
 
 def rbf_svm(C: float = 1.0, gamma: float | str = "scale", standardize: bool = True) -> CoupledSVC:
-    """Support vector machines with a Gaussian kernel (Cortes & Vapnik 1995), one a pair of classes, with probabilities.
+    """Support vector machines with a Gaussian kernel (Cortes & Vapnik 1995) and probabilities.
 
-    Histograms that are normalised already, such as those of ``hog``, may be better off without
-    ``standardize``: it lifts directions in which nearly nothing happens to the weight of all
-    others.
+    There is one machine per pair of classes. For histograms that are normalised already, such as
+    those of ``hog``, ``standardize=False`` may be better: standardisation gives features that
+    hardly vary the same weight as all others.
+
+    See Also
+    --------
+    nystroem_svm : An approximation for many images.
+    models.svm.CoupledSVC : The machines and their probabilities.
+
+    Examples
+    --------
+    >>> X, y = [[0.0], [1.0], [8.0], [9.0]], ["a", "a", "b", "b"]
+    >>> rbf_svm(C=1.0).fit(X, y).predict([[0.5], [8.5]])
+    array(['a', 'b'], dtype='<U1')
     """
     return CoupledSVC(C=C, gamma=gamma, standardize=standardize)
 
@@ -63,10 +116,20 @@ def rbf_svm(C: float = 1.0, gamma: float | str = "scale", standardize: bool = Tr
 def nystroem_svm(
     C: float = 1.0, gamma: float | None = None, n_components: int = 1000
 ) -> Calibrated:
-    """Linear support vector machines on an approximation of the Gaussian kernel (Williams & Seeger 2001), for many images.
+    """Support vector machines with an approximate Gaussian kernel (Williams & Seeger 2001).
 
-    The features are similarities to at most ``n_components`` training images; ``gamma`` is 1 / the
-    number of features by default.
+    They are linear machines on the similarities to at most ``n_components`` training images, and
+    suit many images. By default ``gamma`` is 1 / the number of features.
+
+    See Also
+    --------
+    rbf_svm : The exact kernel.
+
+    Examples
+    --------
+    >>> X, y = [[0.0], [1.0], [8.0], [9.0]], ["a", "a", "b", "b"]
+    >>> nystroem_svm(n_components=4).fit(X, y).predict([[0.5], [8.5]])
+    array(['a', 'b'], dtype='<U1')
     """
     return Calibrated(
         make_pipeline(
@@ -76,9 +139,21 @@ def nystroem_svm(
 
 
 def knn(n_neighbors: int = 5, weights: str = "uniform") -> Pipeline:
-    """Vote of the nearest training images (Fix & Hodges 1951; Cover & Hart 1967), on standardised features."""
-    # brute force: with many features trees are no quicker, and one that comes from a file could not
-    # be trusted
+    """Vote of the nearest training images (Fix & Hodges 1951; Cover & Hart 1967).
+
+    Features are standardised.
+
+    See Also
+    --------
+    nearest_centroid : The nearest class mean.
+
+    Examples
+    --------
+    >>> X, y = [[0.0], [1.0], [8.0], [9.0]], ["a", "a", "b", "b"]
+    >>> knn(n_neighbors=3).fit(X, y).predict_proba([[1.0]])
+    array([[0.66666667, 0.33333333]])
+    """
+    # Brute force: with many features trees are no faster, and a tree from a file cannot be trusted.
     return make_pipeline(
         StandardScaler(),
         KNeighborsClassifier(n_neighbors=n_neighbors, weights=weights, algorithm="brute"),
@@ -86,15 +161,38 @@ def knn(n_neighbors: int = 5, weights: str = "uniform") -> Pipeline:
 
 
 def nearest_centroid() -> Pipeline:
-    """Nearest class mean in standardised Euclidean distance, with probabilities."""
+    """Nearest class mean in standardised Euclidean distance, with probabilities.
+
+    See Also
+    --------
+    CentroidClassifier : The classifier behind the standardisation.
+    gaussian_nb : A model with one variance per class and feature.
+
+    Examples
+    --------
+    >>> X, y = [[0.0], [1.0], [8.0], [9.0]], ["a", "a", "b", "b"]
+    >>> nearest_centroid().fit(X, y).predict([[2.0], [7.0]])
+    array(['a', 'b'], dtype='<U1')
+    """
     return make_pipeline(StandardScaler(), CentroidClassifier())
 
 
 def gaussian_nb(var_smoothing: float = 1e-9) -> Pipeline:
     """Naive Bayes with a normal density per class and feature.
 
-    Constant features are dropped (they say nothing, and alone they give NaN); the rest is
-    standardised because ``var_smoothing`` is a fraction of the largest variance.
+    Constant features are dropped, because they carry no information and would give NaN if there
+    were no others. The rest is standardised, because ``var_smoothing`` is a fraction of the largest
+    variance.
+
+    See Also
+    --------
+    multinomial_nb : Naive Bayes for histograms.
+
+    Examples
+    --------
+    >>> X, y = [[0.0], [1.0], [8.0], [9.0]], ["a", "a", "b", "b"]
+    >>> gaussian_nb().fit(X, y).predict([[2.0], [7.0]])
+    array(['a', 'b'], dtype='<U1')
     """
     return make_pipeline(
         VarianceThreshold(), StandardScaler(), StableGaussianNB(var_smoothing=var_smoothing)
@@ -102,7 +200,20 @@ def gaussian_nb(var_smoothing: float = 1e-9) -> Pipeline:
 
 
 def multinomial_nb(alpha: float = 1.0) -> Pipeline:
-    """Multinomial naive Bayes (McCallum & Nigam 1998); features are brought to 0..1 first, as it takes no negative ones."""
+    """Multinomial naive Bayes (McCallum & Nigam 1998).
+
+    Features are scaled to [0, 1] first, because the model takes no negative ones.
+
+    See Also
+    --------
+    gaussian_nb : Naive Bayes with normal densities.
+
+    Examples
+    --------
+    >>> X, y = [[9.0, 1.0], [8.0, 2.0], [1.0, 9.0]], ["a", "a", "b"]
+    >>> multinomial_nb().fit(X, y).predict([[9.0, 2.0], [0.0, 9.0]])
+    array(['a', 'b'], dtype='<U1')
+    """
     return make_pipeline(MinMaxScaler(clip=True), MultinomialNB(alpha=alpha))
 
 
@@ -112,7 +223,18 @@ def random_forest(
     min_samples_leaf: int = 1,
     max_features: float | str | None = "sqrt",
 ) -> RandomForestClassifier:
-    """Random forest (Breiman 2001)."""
+    """Random forest (Breiman 2001).
+
+    See Also
+    --------
+    models.imbalanced.balanced_random_forest : A forest for imbalanced classes.
+
+    Examples
+    --------
+    >>> X, y = [[0.0], [1.0], [8.0], [9.0]], ["a", "a", "b", "b"]
+    >>> random_forest(n_estimators=10).set_params(random_state=0).fit(X, y).predict([[0.0], [9.0]])
+    array(['a', 'b'], dtype='<U1')
+    """
     return estimator_class("ensemble:RandomForestClassifier")(
         n_estimators=n_estimators,
         max_depth=max_depth,
@@ -127,10 +249,20 @@ def gradient_boosting(
     max_leaf_nodes: int | None = 31,
     min_samples_leaf: int = 20,
 ) -> HistGradientBoostingClassifier:
-    """Gradient boosting (Friedman 2001) on binned features, as LightGBM does it (Ke et al. 2017).
+    """Gradient boosting (Friedman 2001) on binned features, as in LightGBM (Ke et al. 2017).
 
-    Without early stopping: it would hold out a stratified part from 10,000 images on, and fail on a
-    class of one member.
+    Early stopping is off, because scikit-learn would hold out a stratified sample of 10,000 or more
+    images, which fails with a class of a single image.
+
+    See Also
+    --------
+    random_forest : An ensemble of independent trees.
+
+    Examples
+    --------
+    >>> X, y = [[0.0], [1.0], [8.0], [9.0]], ["a", "a", "b", "b"]
+    >>> gradient_boosting(max_iter=5, min_samples_leaf=1).fit(X, y).predict([[0.0], [9.0]])
+    array(['a', 'b'], dtype='<U1')
     """
     return HistGradientBoostingClassifier(
         max_iter=max_iter,
@@ -142,28 +274,71 @@ def gradient_boosting(
 
 
 def one_vs_rest(estimator: Any) -> OneVsRest:
-    """One copy of ``estimator`` per class, that class against all others."""
+    """One copy of ``estimator`` per class, trained on that class against all others.
+
+    See Also
+    --------
+    models.one_vs_rest.OneVsRest : The classifier.
+
+    Examples
+    --------
+    >>> X, y = [[0.0], [1.0], [4.0], [5.0], [8.0], [9.0]], [0, 0, 1, 1, 2, 2]
+    >>> one_vs_rest(linear_svm()).fit(X, y).predict([[0.0], [9.0]])
+    array([0, 2])
+    """
     return OneVsRest(estimator)
 
 
 class StableGaussianNB(GaussianNB):
-    """scikit-learn's ``GaussianNB``, with probabilities that sum to one also where features hardly vary and likelihoods are extreme."""
+    """``GaussianNB`` of scikit-learn with probabilities that sum to 1 for extreme likelihoods, too.
+
+    Likelihoods are extreme if features hardly vary. Then scikit-learn's normalisation, which
+    subtracts the logarithm of their sum, is too coarse; here the largest is subtracted first.
+
+    See Also
+    --------
+    gaussian_nb : The model of the registry.
+
+    Examples
+    --------
+    >>> model = StableGaussianNB().fit([[0.0], [1.0], [8.0], [9.0]], [0, 0, 1, 1])
+    >>> model.predict_proba([[4.5]])
+    array([[0.5, 0.5]])
+    """
 
     def predict_proba(self, X: NDArray) -> NDArray[np.float64]:
-        """Probabilities, (n, n_classes): the largest is subtracted first, not the logarithm of the sum, which is too coarse there."""
+        """Probabilities, (n, n_classes), in the order of ``classes_``."""
         return softmax(self.predict_joint_log_proba(X), axis=1)
 
 
 class CentroidClassifier(ClassifierMixin, BaseEstimator):
-    """Nearest class mean; probabilities are those of equally likely, round normal clouds of one common width.
+    """Nearest class mean, with the probabilities of a normal distribution around each mean.
 
-    In place of scikit-learn's ``NearestCentroid``, which predicts with one distance and gives
-    probabilities of another, and divides by zero where a feature is constant within every class, as
-    happens with twenty digits.
+    The distributions are spherical, of one common width, and equally likely. scikit-learn's
+    ``NearestCentroid`` predicts with one distance and computes probabilities with another, and
+    divides by zero if a feature is constant within every class, as happens with twenty digits.
+
+    Attributes
+    ----------
+    classes_ : (n_classes,) array
+    centroids_ : (n_classes, d) float64
+        The class means.
+    variance_ : float
+        Variance around the class means, pooled over classes and features.
+
+    See Also
+    --------
+    nearest_centroid : The model of the registry, on standardised features.
+
+    Examples
+    --------
+    >>> model = CentroidClassifier().fit([[0.0], [1.0], [8.0], [9.0]], [0, 0, 1, 1])
+    >>> model.predict_proba([[4.5]])
+    array([[0.5, 0.5]])
     """
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Find the class means and the variance around them, pooled over classes and features."""
+        """Compute the class means and the pooled variance around them."""
         features, labels = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(labels)
         self.classes_, codes = np.unique(labels, return_inverse=True)
@@ -185,6 +360,6 @@ class CentroidClassifier(ClassifierMixin, BaseEstimator):
         )
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """The class whose mean is nearest, for each row."""
+        """The class of the nearest mean, for each row of X."""
         check_is_fitted(self)
         return self.classes_[self.predict_proba(X).argmax(axis=1)]

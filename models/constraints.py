@@ -1,8 +1,8 @@
-"""What the value of a parameter may be, declared as in scikit-learn; for models and extractors.
+"""Constraints on the parameters of models and extractors, declared as in scikit-learn.
 
-An estimator lists the values it allows in the class attribute ``_parameter_constraints``, and
-scikit-learn's ``_validate_params`` checks them. The constraints here are those that scikit-learn
-lacks: lists, numbers of which True is none, and options that are named in the order of their
+An estimator lists the values that it allows in the class attribute ``_parameter_constraints``, and
+scikit-learn's ``_validate_params`` checks them. This module adds the constraints that scikit-learn
+lacks: lists, numbers that exclude True and False, and options that are named in the order of their
 declaration.
 """
 
@@ -16,7 +16,14 @@ from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOp
 
 
 class WholeNumber(Interval):
-    """An integer from ``least`` to ``most``, or without an upper limit; True and False are none.
+    """An integer from ``least`` to ``most``, but not True or False.
+
+    Parameters
+    ----------
+    least : int
+        Smallest allowed value.
+    most : int or None
+        Largest allowed value; None means no upper limit.
 
     Examples
     --------
@@ -35,14 +42,19 @@ class WholeNumber(Interval):
 
 
 class RealNumber(Interval):
-    """A finite number between two limits; True, False and NaN are none.
+    """A finite number between two limits, but not True, False or NaN.
 
     Parameters
     ----------
     left, right : float or None
-        Without ``right`` there is no upper limit.
+        Lower and upper limit; None means no limit.
     closed : {"left", "right", "both", "neither"}
-        Which of the limits are allowed themselves.
+        Limits that are allowed values themselves.
+
+    Examples
+    --------
+    >>> RealNumber(0).is_satisfied_by(0.5), RealNumber(0).is_satisfied_by(0)
+    (True, False)
     """
 
     def __init__(
@@ -72,18 +84,19 @@ class OneOf(StrOptions):
         return f"one of {', '.join(map(repr, self.names))}"
 
 
-class ListOf(Options):  # a subclass, as scikit-learn accepts no constraint of another kind
+class ListOf(Options):  # a subclass, because scikit-learn accepts only its own constraints
     """A list or tuple whose items all satisfy one constraint.
 
     Parameters
     ----------
     item : constraint
+        Constraint on each item.
     least : int
         Smallest number of items.
     length : int or None
-        The number of items, where it is fixed.
+        Number of items if it is fixed.
     distinct : bool
-        No item may be there twice.
+        Require that all items differ.
 
     Examples
     --------
@@ -122,13 +135,14 @@ class ListOf(Options):  # a subclass, as scikit-learn accepts no constraint of a
 
 
 class ObjectWith(HasMethods):
-    """An object, not a class, that has a method.
+    """An instance, not a class, that has a certain method.
 
     Parameters
     ----------
     method : str
+        Name of the method.
     meaning : str
-        What such an object is called, with an example.
+        Description of such an object for messages, with an example.
     """
 
     def __init__(self, method: str, meaning: str) -> None:

@@ -1,4 +1,4 @@
-"""The layers of `FastResNet`."""
+"""Layers of `FastResNet`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch.nn.functional import conv2d
 
 from models.network import Body, Pixels
 
-PATCH = 2
-LEAST_SIDE = 16  # of three poolings by two, smaller images would leave little or nothing
-N_PATCHES = 100_000  # are enough to find the directions of 12 numbers
-LEAST = 1e-2  # variance that directions of nearly none are given, of patches of pixels in -1..1
+PATCH = 2  # side of a patch in pixels
+LEAST_SIDE = 16  # pixels; three poolings by two would reduce smaller images to almost nothing
+N_PATCHES = 100_000  # enough for the principal components of 12 values
+LEAST = 1e-2  # added to the variances of the directions, for patches of pixels in [-1, 1]
 
 
 class Stage(nn.Module):
-    """A convolution, pooled, and a residual block of another; each with batch norm and GELU."""
+    """A pooled convolution and a residual block of another one, each with batch norm and GELU."""
 
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class Stage(nn.Module):
 
 
 class Whitening(nn.Module):
-    """A convolution with given filters, (n_out, n_in, h, w), which do not learn."""
+    """A convolution with fixed filters, (n_out, n_in, h, w)."""
 
     filters: Tensor
 
@@ -54,7 +54,7 @@ class Whitening(nn.Module):
 
 
 def fast_body(images: NDArray[np.uint8], widths: tuple[int, int, int]) -> Body:
-    """Whitening layer, three stages, and the maximum over what is left of the image."""
+    """Whitening layer, three stages, and a maximum over the remaining pixels."""
     pixels = Pixels(least=LEAST_SIDE)
     whitening = whitening_layer(images, pixels)
     channels = [len(whitening.filters), *widths]
@@ -66,28 +66,20 @@ def fast_body(images: NDArray[np.uint8], widths: tuple[int, int, int]) -> Body:
 
 
 def whitening_layer(images: NDArray[np.uint8], pixels: Pixels) -> Whitening:
-    """Convolution whose outputs are uncorrelated and of variance one on patches of the images, and their negatives; it does not learn.
+    """Convolution whose outputs on patches of the images are uncorrelated and of variance one.
 
-    The principal components of 2 x 2 patches, each divided by its standard deviation (Page 2019;
-    Jordan 2024).
+    The filters are the principal components of 2 x 2 patches, each divided by its standard
+    deviation, and their negatives (Page 2019; Jordan 2024).
     """
     channels = images.shape[3]
     n_directions = PATCH * PATCH * channels
-    some = np.random.default_rng(0).permutation(len(images))[
-        : max(1, N_PATCHES // (images.shape[1] * images.shape[2]))
-    ]
-    sample = torch.from_numpy(images[np.sort(some)]).to(pixels.shift.device)
-    patches = (
-        nn.functional.unfold(pixels(sample), PATCH)
-        .transpose(1, 2)
-        .reshape(-1, n_directions)
-        .double()
-    )
+    n_images = max(1, N_PATCHES // (images.shape[1] * images.shape[2]))
+    drawn = np.random.default_rng(0).permutation(len(images))[:n_images]
+    sample = torch.from_numpy(images[np.sort(drawn)]).to(pixels.shift.device)
+    patches = nn.functional.unfold(pixels(sample), PATCH).transpose(1, 2)
+    patches = patches.reshape(-1, n_directions).double()
     patches = patches - patches.mean(dim=0)
     variances, directions = torch.linalg.eigh(patches.T @ patches / len(patches))
-    filters = (
-        (directions / (variances + LEAST).sqrt())
-        .T.reshape(n_directions, channels, PATCH, PATCH)
-        .float()
-    )
+    scaled = directions / (variances + LEAST).sqrt()
+    filters = scaled.T.reshape(n_directions, channels, PATCH, PATCH).float()
     return Whitening(torch.cat([filters, -filters]))

@@ -1,4 +1,4 @@
-"""FastResNet: a small residual network that is quick to train."""
+"""FastResNet: a small residual network that trains quickly."""
 
 from __future__ import annotations
 
@@ -14,22 +14,36 @@ if TYPE_CHECKING:
 
 
 class FastResNet(NetworkClassifier):
-    """A few wide convolutions behind a whitening layer: minutes on a CPU, seconds on a GPU.
+    """Residual network that trains in minutes on a CPU and in seconds on a GPU.
 
-    Of the family that began with Page's ResNet-9 for DAWNBench (2018-19), after Jordan's (2024,
-    "94% on CIFAR-10 in 3.29 seconds on a single GPU"): the first layer whitens 2 x 2 patches, its
-    filters are the principal components of the training images' patches and stay as they are; then
-    three stages of convolution, max-pooling, batch norm and GELU. Changed: each stage ends in a
-    residual block (He et al. 2016) of one convolution, widths are a parameter, the learning rate is
-    one for all layers, and images are predicted once, without mirrored or moved copies. Images
-    below 16 pixels are enlarged to that.
+    It belongs to the family of Page's ResNet-9 for DAWNBench (2018-19) and follows Jordan (2024,
+    "94% on CIFAR-10 in 3.29 seconds on a single GPU"). The first layer whitens 2 x 2 patches: its
+    filters are the principal components of patches of the training images and are not trained.
+    Three stages of convolution, max-pooling, batch norm and GELU follow. Changed: each stage ends
+    in a residual block (He et al. 2016) of one convolution, the widths are a parameter, all layers
+    share one learning rate, and images are predicted once, without mirrored or shifted copies.
+    Images below 16 pixels are enlarged to 16.
 
     Parameters
     ----------
-    widths : tuple of three int
-        Channels of the stages.
-    **others
+    widths : tuple of three int, default=(24, 64, 128)
+        Number of channels of each stage.
+    **parameters
         Those of `NetworkClassifier`.
+
+    See Also
+    --------
+    models.resnet.ResNet18 : A larger residual network.
+    models.cnn.SimpleCNN : A smaller network.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from models import FastResNet
+    >>> images, labels = np.zeros((20, 8, 8, 1), np.uint8), np.arange(20) % 2
+    >>> network = FastResNet(widths=(4, 4, 8), epochs=1, device="cpu").fit(images, labels)
+    >>> network.predict_proba(images).shape
+    (20, 2)
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {

@@ -1,8 +1,8 @@
-"""Estimators of scikit-learn that scikit-learn-intelex has in a faster version, and which version is used.
+"""Choice between estimators of scikit-learn and faster ones of scikit-learn-intelex.
 
-scikit-learn-intelex can also patch scikit-learn as a whole. That replaces far more than what was
-measured to be faster and as accurate, also inside other libraries, under names that change from
-version to version.
+scikit-learn-intelex can also patch scikit-learn as a whole. That would replace far more than the
+estimators that were measured to be faster and as accurate, inside other libraries as well, under
+names that change from version to version.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _library = "sklearn"
 
 
 def estimator_class(name: str) -> Any:
-    """Class of an estimator in the library that is used now.
+    """Class of an estimator in the current library.
 
     Parameters
     ----------
@@ -32,8 +32,8 @@ def estimator_class(name: str) -> Any:
 
 @contextmanager
 def use_library(name: str) -> Iterator[None]:
-    """Have ``estimator_class`` look in a library, ``sklearn`` or ``sklearnex``, meanwhile."""
-    global _library  # threads of joblib see it, as they would not a context variable
+    """Use a library, ``sklearn`` or ``sklearnex``, for ``estimator_class`` within the context."""
+    global _library  # visible in joblib's threads, unlike a context variable
     before, _library = _library, name
     try:
         yield

@@ -1,8 +1,9 @@
-"""imbalanced-learn's ensembles: each member is fitted on a part with equally frequent classes, so that no image need be dropped by all.
+"""Ensembles of imbalanced-learn for imbalanced classes.
 
-Parameters are imbalanced-learn's, and so are their defaults; ``random_state`` and ``class_weight``
-are no arguments, see `models.classical`. All are made for a class of few images; what becomes of a
-class of one is said at each.
+Each member is fitted on a sample with equally frequent classes, so that every image can contribute
+to some member. Parameters and defaults are those of imbalanced-learn; ``random_state`` and
+``class_weight`` are not arguments, as explained in `models.classical`. Each docstring states how
+the ensemble treats a class of a single image.
 """
 
 from __future__ import annotations
@@ -24,9 +25,20 @@ def balanced_random_forest(
     min_samples_leaf: int = 1,
     max_features: float | str | None = "sqrt",
 ) -> BalancedRandomForestClassifier:
-    """Random forest whose trees see every class equally often (Chen, Liaw & Breiman 2004).
+    """Random forest of trees that see every class equally often (Chen, Liaw & Breiman 2004).
 
-    A class of one image is in every tree, with one image of each other class.
+    If a class has a single image, every tree sees that image and one of each other class.
+
+    See Also
+    --------
+    models.classical.random_forest : A forest without balancing.
+
+    Examples
+    --------
+    >>> X, y = [[0.0], [1.0], [2.0], [8.0], [9.0]], [0, 0, 0, 1, 1]
+    >>> model = balanced_random_forest(n_estimators=10).set_params(random_state=0)
+    >>> model.fit(X, y).predict([[0.0], [9.0]])
+    array([0, 1])
     """
     return BalancedRandomForestClassifier(
         n_estimators=n_estimators,
@@ -37,9 +49,20 @@ def balanced_random_forest(
 
 
 def easy_ensemble(n_estimators: int = 10) -> EasyEnsembleClassifier:
-    """AdaBoost on each of several balanced parts, averaged (Liu, Wu & Zhou 2009).
+    """Average of AdaBoost ensembles, each fitted on a balanced sample (Liu, Wu & Zhou 2009).
 
-    A class of one image is in every part, with one image of each other class.
+    If a class has a single image, every sample holds that image and one of each other class.
+
+    See Also
+    --------
+    rus_boost : Boosting with a new balanced sample for each stump.
+
+    Examples
+    --------
+    >>> X, y = [[0.0], [1.0], [2.0], [8.0], [9.0]], [0, 0, 0, 1, 1]
+    >>> model = easy_ensemble(n_estimators=2).set_params(random_state=0)
+    >>> model.fit(X, y).predict([[0.0], [9.0]])
+    array([0, 1])
     """
     return EasyEnsembleClassifier(n_estimators=n_estimators)
 
@@ -47,32 +70,64 @@ def easy_ensemble(n_estimators: int = 10) -> EasyEnsembleClassifier:
 def rus_boost(n_estimators: int = 50, learning_rate: float = 1.0) -> RUSBoostClassifier:
     """AdaBoost of stumps, each fitted after random under-sampling (Seiffert et al. 2010).
 
-    With a class of one or two images a first stump may be worse than chance on the whole training
-    part; then ``fit`` raises a ValueError.
+    With a class of one or two images the first stump may be worse than chance on the whole training
+    set; then ``fit`` raises a ValueError.
+
+    See Also
+    --------
+    easy_ensemble : An average of boosted ensembles.
+
+    Examples
+    --------
+    >>> X, y = [[0.0], [1.0], [2.0], [8.0], [9.0]], [0, 0, 0, 1, 1]
+    >>> model = rus_boost(n_estimators=2).set_params(random_state=0)
+    >>> model.fit(X, y).predict([[0.0], [9.0]])
+    array([0, 1])
     """
     return RUSBoostClassifier(n_estimators=n_estimators, learning_rate=learning_rate)
 
 
 def balanced_bagging(n_estimators: int = 10) -> BalancedBaggingClassifier:
-    """Trees, each fitted on a bootstrap sample (Breiman 1996) that is then under-sampled (Hido, Kashima & Takahashi 2009).
+    """Trees fitted on under-sampled bootstrap samples (Hido, Kashima & Takahashi 2009).
 
-    Changed, by imbalanced-learn: classes are exactly, not roughly, as frequent. A class of one
-    image is missing from a third of the bootstrap samples; the trees fitted on these know only the
-    others.
+    Bootstrap aggregation is due to Breiman (1996). Changed by imbalanced-learn: classes are
+    exactly, not roughly, equally frequent. If a class has a single image, it is missing from a
+    third of the bootstrap samples; trees that are fitted on these know only the other classes.
+
+    See Also
+    --------
+    balanced_random_forest : A forest that also draws features at random.
+
+    Examples
+    --------
+    >>> X, y = [[0.0], [1.0], [2.0], [8.0], [9.0]], [0, 0, 0, 1, 1]
+    >>> model = balanced_bagging(n_estimators=5).set_params(random_state=0)
+    >>> model.fit(X, y).predict([[0.0], [9.0]])
+    array([0, 1])
     """
     return BalancedBaggingClassifier(n_estimators=n_estimators, sampler=UnderSampler())
 
 
 class UnderSampler(RandomUnderSampler):
-    """Random under-sampling that leaves alone what holds a single class.
+    """Random under-sampling that accepts a single class and returns it unchanged.
 
-    In place of imbalanced-learn's, which refuses it: then two classes, one of them rare, could
-    hardly be bagged, as some bootstrap sample lacks the rare one (99 in 100 times among ten when it
-    has one image, 77 when it has two).
+    imbalanced-learn's own sampler raises an error for a single class. Then bagging of two classes
+    with a rare one would mostly fail, because some bootstrap sample lacks the rare class: among ten
+    samples with probability 0.99 if it has one image, 0.77 if it has two.
+
+    See Also
+    --------
+    balanced_bagging : The model that uses this sampler.
+
+    Examples
+    --------
+    >>> X, y = UnderSampler().fit_resample(np.zeros((3, 1)), np.array([1, 1, 1]))
+    >>> len(y)
+    3
     """
 
     def fit_resample(self, X: NDArray, y: NDArray, **params: NDArray) -> tuple[NDArray, NDArray]:
-        """Resample; a single class is returned as it is."""
+        """Resample X and y; a single class is returned unchanged."""
         if len(np.unique(y)) > 1:
             return super().fit_resample(X, y, **params)
         self.sample_indices_ = np.arange(len(y))

@@ -1,4 +1,4 @@
-"""What a network is trained on, checked: images, and labels as codes."""
+"""Checks of the images and targets that networks are trained on."""
 
 from __future__ import annotations
 
@@ -9,9 +9,20 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def check_images(X: ArrayLike, least: int, name: str) -> NDArray[np.uint8]:
-    """Return X as an array if it is (n, h, w, 1 or 3) uint8 with sides of at least ``least`` pixels; else raise ValueError.
+    """Return X as an array of images.
 
-    ``name`` is how messages call the network.
+    Parameters
+    ----------
+    X : (n, h, w, 1 or 3) uint8
+    least : int
+        Smallest allowed side in pixels.
+    name : str
+        Name of the network in messages.
+
+    Raises
+    ------
+    ValueError
+        X is not an array of such images, or the images are too small.
     """
     images = np.asarray(X)
     if (
@@ -32,12 +43,32 @@ def check_images(X: ArrayLike, least: int, name: str) -> NDArray[np.uint8]:
 
 
 def encode_targets(y: NDArray[Any], n_images: int, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    """(classes, targets): codes 0.. of the labels as int64, or the 0/1 matrix as float32.
+    """Encode labels as numbers.
+
+    Parameters
+    ----------
+    y : (n,) labels, or (n, n_labels) of 0 and 1
+    n_images : int
+    name : str
+        Name of the network in messages.
+
+    Returns
+    -------
+    classes : (n_classes,) array
+        The labels in sorted order; for multi-label targets the numbers of the columns.
+    targets : (n,) int64 or (n, n_labels) float32
+        Indices into ``classes``, or the given matrix.
 
     Raises
     ------
     ValueError
-        There are not as many labels as images, fewer than two of these, or fewer than two classes.
+        The number of labels differs from the number of images, there are fewer than two images or
+        fewer than two classes, or multi-label targets are not 0 or 1.
+
+    Examples
+    --------
+    >>> encode_targets(np.array(["b", "a", "b"]), 3, "network")
+    (array(['a', 'b'], dtype='<U1'), array([1, 0, 1]))
     """
     if y.ndim not in (1, 2) or len(y) != n_images:
         raise ValueError(
@@ -46,7 +77,7 @@ def encode_targets(y: NDArray[Any], n_images: int, name: str) -> tuple[NDArray[A
         )
     if n_images < 2:
         raise ValueError(
-            f"{name} needs at least two training images: batch norm can't normalise one"
+            f"{name} needs at least two training images: batch norm cannot normalise a single one"
         )
     if y.ndim == 2:
         if not np.isin(y, (0, 1)).all():
@@ -55,6 +86,7 @@ def encode_targets(y: NDArray[Any], n_images: int, name: str) -> tuple[NDArray[A
     classes, codes = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(
-            f"{name} needs at least two classes; the training labels hold only {classes.tolist()}"
+            f"{name} needs at least two classes; the training labels contain only "
+            f"{classes.tolist()}"
         )
     return classes, codes.astype(np.int64)

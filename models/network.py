@@ -1,4 +1,4 @@
-"""What every network here is made of: pixels made numbers, a body that ends in features, and a last layer."""
+"""Building blocks of all networks: normalised pixels, a body, and a last layer."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, linear, normalize
 
-CERTAINTY = (
-    0.999  # most that a network with a last layer of cosines can be, when classes are evenly spread
-)
+# Largest probability from a last layer of cosines when the classes are evenly spread.
+CERTAINTY = 0.999
 
 
 class Pixels(nn.Module):
-    """Stored pixels, (n, h, w, c) uint8, to what a convolution takes: (n, c, h, w) float32, normalised where the tensor lies.
+    """Normalise images, (n, h, w, c) uint8, to the input of a convolution, (n, c, h, w) float32.
 
-    The view keeps the channels last in memory, which convolutions are quicker with.
+    The result keeps the channels last in memory, which makes convolutions faster.
 
     Parameters
     ----------
     mean, std : tuple of float
-        Of pixels in 0..1; one for all channels, or one each.
+        Mean and standard deviation of pixels in [0, 1], for all channels or one per channel.
     least : int
-        Images whose shorter side is less are enlarged to it (bilinear).
+        Images whose shorter side is smaller are enlarged to it (bilinear), pixels.
     """
 
     shift: Tensor
@@ -55,20 +54,21 @@ class Pixels(nn.Module):
 
 
 class Cosine(nn.Linear):
-    """Cosines between features and the weights of each class as logits, times a scale (Wang et al. 2018; Cao et al. 2019).
+    """Layer whose logits are scaled cosines between features and the weights of each class.
 
-    Changed: in evaluation the scale is another. That of training leaves a softmax far too sure
-    (0.98 on average where 0.83 of the answers are right), as the margins that belong to it are in
-    the loss only. Here it is the least that gives images in the very direction of their class the
-    probability ``CERTAINTY``, with classes evenly spread (Wang et al. 2018, their bound on s). The
-    order of the classes is the same.
+    Wang et al. (2018), Cao et al. (2019). Changed: the scale in evaluation differs from that in
+    training. With the scale of training, whose margins are in the loss only, the softmax is far too
+    confident (0.98 on average with an accuracy of 0.83). The scale in evaluation is the smallest
+    with which an image in the direction of its class gets the probability ``CERTAINTY`` if the
+    classes are evenly spread (the bound on s of Wang et al. 2018). The order of the classes is the
+    same.
 
     Parameters
     ----------
     in_features, out_features : int
-        At least two of the latter.
+        Number of features and of classes; at least two classes.
     scale : float
-        In training.
+        Scale in training.
     """
 
     def __init__(self, in_features: int, out_features: int, scale: float) -> None:
@@ -87,14 +87,16 @@ class Cosine(nn.Linear):
 
 @dataclass(frozen=True)
 class Body:
-    """All of a network between the pixels and its last layer.
+    """All of a network but its last layer.
 
     Parameters
     ----------
     layers : Module
-        (n, c, h, w) float32 to (n, width) float32.
+        Maps (n, c, h, w) float32 to (n, width) float32.
     width : int
+        Number of features.
     pixels : Pixels
+        Normalisation of the images.
     """
 
     layers: nn.Module
@@ -103,15 +105,15 @@ class Body:
 
 
 class Network(nn.Module):
-    """A body and its last layer: (n, h, w, c) uint8 to logits (n, n_outputs) float32.
+    """A body and a last layer: images (n, h, w, c) uint8 to logits (n, n_outputs) float32.
 
     Parameters
     ----------
     body : Body
     n_outputs : int
-        Classes, or labels of a multi-label task.
+        Number of classes, or of labels of a multi-label task.
     cosine_scale : float or None
-        In training, of a last layer of cosines; None: it is linear.
+        Scale in training of a last layer of cosines; None means a linear last layer.
     """
 
     def __init__(self, body: Body, n_outputs: int, cosine_scale: float | None = None) -> None:
@@ -126,9 +128,9 @@ class Network(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits."""
+        """Logits, (n, n_outputs)."""
         return self.last(self.embed_images(images))
 
     def embed_images(self, images: Tensor) -> Tensor:
-        """What the last layer is given, (n, width)."""
+        """Input of the last layer, (n, width)."""
         return self.body(self.pixels(images))

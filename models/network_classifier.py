@@ -1,4 +1,4 @@
-"""The base class of every network: a scikit-learn classifier of images that trains one from nothing, or from given weights."""
+"""Base class of all networks: a scikit-learn classifier of images."""
 
 from __future__ import annotations
 
@@ -26,61 +26,66 @@ Labelled = tuple[Images, ArrayLike]
 
 
 class NetworkClassifier(ClassifierMixin, BaseEstimator):
-    """A network as a classifier of images, (n, h, w, 1 or 3) uint8.
+    """Classifier of images, (n, h, w, 1 or 3) uint8, that trains a network.
 
-    Write ``make_body(images)``, all of the network but its last layer, and an ``__init__`` with
-    defaults that suit it. Everything else is done here: the last layer, training (the images lie on
-    the device as one uint8 tensor, and are augmented there), probabilities, checks.
+    A subclass defines ``make_body(images)``, which builds all of the network but its last layer,
+    and an ``__init__`` with suitable defaults. The base class adds the last layer, training,
+    probabilities and checks.
 
     Parameters
     ----------
     optimizer : {"adam", "adamw", "sgd"}
-        The last with Nesterov's momentum of 0.9.
+        "sgd" has a Nesterov momentum of 0.9.
     learning_rate : float
+        Largest learning rate of the schedule.
     weight_decay : float
-        Of the weights of layers, not of biases and batch norms.
+        Applied to the weights of layers, not to biases and batch norms.
     batch_size : int
-        A last batch of one image is left out of its epoch. Halved, with a warning, when a GPU's
-        memory does not hold it.
+        Number of images per training step. A last batch of one image is left out of its epoch. If a
+        batch does not fit into the memory of the GPU, the batch size is halved with a warning.
     epochs : int
+        Number of passes over the training images.
     schedule : {"constant", "cosine", "one_cycle"}
-        Of the learning rate, from step to step.
+        Schedule of the learning rate, updated after each step.
     augmentation : tuple of "flip", "shift", "cutout"
-        What is done to each training image at random: mirrored left to right, moved by up to an
-        eighth of its side, a square of a quarter of it grayed out.
+        Random changes of each training image: mirror it left to right, shift it by up to an eighth
+        of its side, gray out a square with a quarter of its side.
     label_smoothing : float
-        Share of the truth that is spread over all classes (Szegedy et al. 2016).
+        Share of the target that is spread over all classes (Szegedy et al. 2016).
     ema : float or None
-        Decay, a step, of a moving average of the weights, which predicts in their place (Polyak &
-        Juditsky 1992).
+        Decay per step of a moving average of the weights; the average predicts in place of the
+        trained weights (Polyak & Juditsky 1992).
     validation : float
-        Share of the training images that is held out; the weights of the epoch with the least loss
-        on them are kept. The benchmark holds out whole groups (patients, lesions), and before any
+        Share of the training images that is held out; the weights of the epoch with the smallest
+        loss on them are kept. The benchmark holds out whole groups (patients, lesions), before any
         resampling.
     patience : int or None
-        Stop when that loss has not fallen for so many epochs.
+        Stop if the validation loss has not fallen for this number of epochs.
     loss : {"cross_entropy", "focal", "class_balanced", "logit_adjusted", "ldam"}
-        Focal (Lin et al. 2017): what is easy already counts little. Class-balanced (Cui et al.
-        2019): cross-entropy weighted by inverse effective numbers of images. Logit-adjusted (Menon
-        et al. 2021): the priors are in the loss, so the probabilities are those of equally frequent
-        classes. LDAM (Cao et al. 2019): larger margins for rarer classes, and a last layer of
-        cosines. Several labels an image: the first two, with a sigmoid per label.
+        Focal (Lin et al. 2017): images that are easy to classify have a low weight. Class-balanced
+        (Cui et al. 2019): cross-entropy, weighted by inverse effective numbers of images.
+        Logit-adjusted (Menon et al. 2021): the class priors are part of the loss, so that the
+        probabilities are those of equally frequent classes. LDAM (Cao et al. 2019): larger margins
+        for rarer classes, and a last layer of cosines. For multi-label targets only "cross_entropy"
+        and "focal" are allowed, with a sigmoid per label.
     class_weight : None, "balanced" or dict
-        Balanced: the loss weighs classes by n / (n_classes * n_of_class), a label's presences by
-        absences / presences. A dict holds the weight of each class (the number of a label: of its
-        presences); classes left out weigh 1.
+        Weights of the classes in the loss. "balanced" weights a class by
+        n / (n_classes * n_of_class), and the presence of a label by absences / presences. A dict
+        holds the weight of each class, or by the number of a label that of its presence; missing
+        classes have weight 1.
     deferred_reweighting : bool
-        The loss as it is, then for the last fifth of the epochs weighted by inverse effective
-        numbers (Cao et al. 2019).
+        Weight the loss by inverse effective numbers in the last fifth of the epochs (Cao et al.
+        2019).
     two_phase : bool
-        All layers on images drawn equally often from every class, then for the last fifth of the
-        epochs only the last layer on the training images as they are (Havaei et al. 2017; Buda,
-        Maki & Mazurowski 2018).
+        First train all layers on images drawn equally often from every class, then, in the last
+        fifth of the epochs, only the last layer on the training images as they are (Havaei et al.
+        2017; Buda, Maki & Mazurowski 2018).
     compile : bool
-        Have ``torch.compile`` make one program of the network; takes a while first, and a compiler.
+        Compile the network with ``torch.compile``, which needs a compiler and takes a while at the
+        start.
     device : {"auto", "cpu", "cuda", "cuda:N"}
-        Auto: CUDA when there is one, otherwise the CPU. On CUDA layers compute in bfloat16 where
-        torch deems that safe.
+        "auto" is CUDA if available, otherwise the CPU. On CUDA layers compute in bfloat16 where
+        torch considers it safe.
     random_state : int, RandomState or None
         The same integer gives the same network bit for bit on the CPU. torch's own generators are
         left as they were.
@@ -88,16 +93,35 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     classes_ : (n_classes,) array
-        The labels seen in ``fit``; for multi-label targets the column numbers.
-    history_ : list of {"epoch", "loss", "accuracy"}, with a validation set also {"val_loss", "val_accuracy"}
-        Means over each epoch's batches, in training (with dropout).
+        The labels seen in ``fit``; for multi-label targets the numbers of the columns.
+    history_ : list of {"epoch", "loss", "accuracy"}
+        Means over the training batches of each epoch, with dropout. With a validation set,
+        "val_loss" and "val_accuracy" as well.
     network_ : models.network.Network
-        On the CPU, whatever the device, so that a fitted model can be unpickled anywhere.
+        The network, always on the CPU, so that a fitted model can be unpickled anywhere.
+
+    See Also
+    --------
+    models.cnn.SimpleCNN : The shortest subclass.
+    features.cnn_embedding.CNNEmbedding : Features from a network.
 
     Notes
     -----
-    Of ``class_weight``, ``deferred_reweighting``, ``two_phase`` and the class-balanced and logit-adjusted losses at most one
-    may be used: each corrects for the class frequencies, and two of them would do so twice or undo one another.
+    At most one of ``class_weight``, ``deferred_reweighting``, ``two_phase`` and the class-balanced
+    and logit-adjusted losses may be used. Each corrects for the class frequencies; two of them
+    would correct twice or cancel each other.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from models.network import Body, Pixels
+    >>> class Tiny(NetworkClassifier):
+    ...     def make_body(self, images):
+    ...         layers = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten())
+    ...         return Body(layers, 4 * images.shape[3], Pixels())
+    >>> images, labels = np.zeros((20, 8, 8, 1), np.uint8), np.arange(20) % 2
+    >>> Tiny(epochs=1, device="cpu").fit(images, labels).predict_proba(images).shape
+    (20, 2)
     """
 
     takes = "images"
@@ -124,7 +148,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         class_weight: str | dict[Any, float] | None = None,
         deferred_reweighting: bool = False,
         two_phase: bool = False,
-        compile: bool = False,  # torch's own word
+        compile: bool = False,  # named after torch.compile
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -148,11 +172,22 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
 
     def make_body(self, images: Images) -> Body:
-        """All of the network but its last layer, for training images (n, h, w, c) uint8; drawn from torch's own generator."""
+        """Build all of the network but its last layer.
+
+        Parameters
+        ----------
+        images : (n, h, w, c) uint8
+            The training images. Shapes may depend on (h, w, c) only, weights on the images.
+
+        Returns
+        -------
+        models.network.Body
+            With weights drawn from torch's default generator.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define make_body(images)")
 
     def initialise(self, body: Body) -> None:
-        """Give the new layers of ``make_body`` weights to begin with, where random ones are not what is wanted."""
+        """Set initial weights of the new layers of ``make_body``; by default they stay random."""
 
     def fit(self, X: Images, y: ArrayLike, held_out: Labelled | None = None) -> Self:
         """Train a new network.
@@ -161,9 +196,9 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         ----------
         X : (n, h, w, c) uint8
         y : (n,) labels, or (n, n_labels) of 0 and 1
-        held_out : images and labels
-            The validation set; without it, a stratified part of X where ``validation`` asks for
-            one.
+        held_out : images and labels, or None
+            Validation set. If it is None and ``validation`` is not 0, a stratified sample of X is
+            held out.
 
         Raises
         ------
@@ -183,20 +218,24 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         classes, targets = encode_targets(y, len(images), type(self).__name__)
         if targets.ndim == 2:
             recipe.check_multilabel(self)
-        how = recipe.Recipe.from_model(self, class_weight=self._resolve_class_weight(classes))
-        kept = held_out and self._select_known_classes(held_out, classes)
+        weight = self._resolve_class_weight(classes)
         self.network_, self.history_ = train_network(
-            lambda batch: self._make_network(batch, len(classes)), images, targets, how, seed, kept
+            lambda batch: self._make_network(batch, len(classes)),
+            images,
+            targets,
+            recipe.Recipe.from_model(self, class_weight=weight),
+            seed,
+            held_out and self._select_known_classes(held_out, classes),
         )
-        self.classes_, self.multilabel_, self.image_shape_ = (
-            classes,
-            targets.ndim == 2,
-            images.shape[1:],
-        )
+        self.classes_, self.multilabel_ = classes, targets.ndim == 2
+        self.image_shape_ = images.shape[1:]
         return self
 
     def build_untrained(self, X: Images) -> Self:
-        """Build the network for images of one shape, with the weights it begins with; ``embed_images`` works then, ``predict`` does not."""
+        """Build the network with its initial weights, for images of the shape of X.
+
+        Afterwards ``embed_images`` works, and ``predict`` does not.
+        """
         from models.training import build_untrained_network
 
         self.check_parameters()
@@ -209,7 +248,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Build ``network_`` anew from the state dictionary of another's; all else that ``fit`` sets is there."""
+        """Rebuild ``network_`` from a state dictionary; all other fitted attributes must be set."""
         from models.training import rebuild_network
 
         n_outputs = len(state["last.weight"])
@@ -220,7 +259,10 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         )
 
     def predict_proba(self, X: Images) -> NDArray[np.float64]:
-        """Probabilities (n, n_classes) in the order of ``classes_``; rows sum to 1 unless the targets were multi-label."""
+        """Probabilities, (n, n_classes), in the order of ``classes_``.
+
+        Each row sums to 1 unless the targets were multi-label.
+        """
         from models.prediction import predict_logits
 
         images = self._check_fitted(X)
@@ -228,7 +270,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         return expit(logits) if self.multilabel_ else softmax(logits, axis=1)
 
     def predict(self, X: Images) -> NDArray[Any]:
-        """The most probable class of each image, or a 0/1 matrix of the labels above 0.5."""
+        """The most probable class of each image, or a 0/1 matrix of labels above 0.5."""
         probabilities = self.predict_proba(X)
         return (
             (probabilities > 0.5).astype(int)
@@ -237,14 +279,14 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         )
 
     def embed_images(self, X: Images) -> NDArray[np.float32]:
-        """What the last layer is given, (n, width)."""
+        """Input of the last layer, (n, width)."""
         from models.prediction import predict_embeddings
 
         images = self._check_fitted(X, "network_")
         return predict_embeddings(self.network_, images, self.device)
 
     def check_parameters(self) -> None:
-        """Raise a ValueError for values that are not allowed, alone or together."""
+        """Raise a ValueError for values, or combinations of values, that are not allowed."""
         self._validate_params()
         recipe.check_combination(self)
 
@@ -260,7 +302,10 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
     def _split_validation_set(
         self, images: Images, y: NDArray[Any], seed: int
     ) -> tuple[Images, NDArray[Any], Labelled | None]:
-        """A part of the images to train on, and the rest; classes of one image are trained on."""
+        """Split images into a training set and a validation set.
+
+        Classes with a single image stay in the training set.
+        """
         _, codes, counts = np.unique(y, axis=0, return_inverse=True, return_counts=True)
         common = np.flatnonzero(counts[codes.ravel()] > 1)
         n_held = round(self.validation * len(images))
@@ -269,20 +314,21 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
                 f"{type(self).__name__}: validation={self.validation} of {len(images)} images "
                 "leaves too few on one side"
             )
-        few = n_held < len(np.unique(codes.ravel()[common])) or y.ndim == 2
+        strata = codes.ravel()[common]
+        stratified = n_held >= len(np.unique(strata)) and y.ndim != 2
         _, held = train_test_split(
             common,
             test_size=n_held,
             random_state=seed,
-            stratify=None if few else codes.ravel()[common],
+            stratify=strata if stratified else None,
         )
-        kept = np.setdiff1d(np.arange(len(images)), held)
-        return images[kept], y[kept], (images[held], y[held])
+        trained = np.setdiff1d(np.arange(len(images)), held)
+        return images[trained], y[trained], (images[held], y[held])
 
     def _select_known_classes(
         self, held_out: Labelled, classes: NDArray[Any]
     ) -> tuple[Images, NDArray[Any]] | None:
-        """Held-out images of classes that are trained, and their codes; None where there are none."""
+        """Held-out images of the training classes, and their codes; None if there are none."""
         images, y = self._check_images(held_out[0]), np.asarray(held_out[1])
         if y.ndim == 2:
             return images, y.astype(np.float32)
@@ -290,7 +336,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         return (images[known], np.searchsorted(classes, y[known])) if known.any() else None
 
     def _resolve_class_weight(self, classes: NDArray[Any]) -> str | NDArray[np.float64] | None:
-        """``class_weight``, a dict as an array in the order of ``classes``."""
+        """Return ``class_weight``, with a dict replaced by an array in the order of ``classes``."""
         if not isinstance(self.class_weight, dict):
             return self.class_weight
         return compute_class_weight(self.class_weight, classes=classes, y=classes)
@@ -303,8 +349,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         images = self._check_images(X)
         if images.shape[1:] != self.image_shape_:
             raise ValueError(
-                f"{type(self).__name__} was fitted on images of shape {self.image_shape_} and is "
-                f"asked about {images.shape[1:]}"
+                f"{type(self).__name__} was fitted on images of shape {self.image_shape_} and was "
+                f"given {images.shape[1:]}"
             )
         return images
 
@@ -315,7 +361,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
     @property
     def uses_gpu(self) -> bool:
-        """Whether it runs on a GPU where there is one; such cells take turns at it."""
+        """Whether the model uses a GPU if there is one; such cells take turns at the GPU."""
         return self.device != "cpu"
 
     def __sklearn_tags__(self) -> Tags:

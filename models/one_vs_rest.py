@@ -1,4 +1,4 @@
-"""One model per class, that class against all others."""
+"""One model per class, that class against all others, with inner folds."""
 
 from __future__ import annotations
 
@@ -18,11 +18,23 @@ from models.calibration import Pair
 
 
 class OneVsRest(OneVsRestClassifier):
-    """scikit-learn's ``OneVsRestClassifier``, which also hands inner folds on to the models inside.
+    """``OneVsRestClassifier`` of scikit-learn that passes inner folds on to its models.
 
     Parameters
     ----------
     estimator : scikit-learn classifier
+        Cloned for each class.
+
+    See Also
+    --------
+    models.calibration.Calibrated : A model that takes inner folds.
+
+    Examples
+    --------
+    >>> from models.classical import linear_svm
+    >>> X, y = [[0.0], [1.0], [4.0], [5.0], [8.0], [9.0]], [0, 0, 1, 1, 2, 2]
+    >>> OneVsRest(linear_svm()).fit(X, y).predict([[0.0], [9.0]])
+    array([0, 2])
     """
 
     def __init__(self, estimator: Any) -> None:
@@ -30,7 +42,7 @@ class OneVsRest(OneVsRestClassifier):
 
     @property
     def uses_inner_folds(self) -> bool:
-        """Whether the model inside takes inner folds."""
+        """Whether the estimator takes inner folds."""
         return has_fit_parameter(self.estimator, "inner_folds") and getattr(
             self.estimator, "uses_inner_folds", True
         )
@@ -43,7 +55,7 @@ class OneVsRest(OneVsRestClassifier):
         X : (n, d) array
         y : (n,) labels, or (n, n_labels) of 0 and 1
         inner_folds : iterable of X_train, y_train, X_held, y_held
-            For models that take them.
+            Passed to models that take them.
         """
         if inner_folds is None or not self.uses_inner_folds:
             return super().fit(X, y)
@@ -70,7 +82,7 @@ class OneVsRest(OneVsRestClassifier):
     def _fit_class(
         self, k: int, X: NDArray, column: NDArray[np.int64], inner_folds: list[Pair]
     ) -> Any:
-        """Fit the model of one class, or one that always answers the same if all images do or all do not belong to it."""
+        """Fit the model of one class; a constant model if all or no images belong to it."""
         if column.min() < column.max():
             return clone(self.estimator).fit(X, column, inner_folds=inner_folds)
         always = int(column[0])

@@ -1,4 +1,4 @@
-"""What a network gives for images, on whichever device: all of prediction that needs torch."""
+"""Outputs of a network for images, on any device; the parts of prediction that need torch."""
 
 from __future__ import annotations
 
@@ -13,68 +13,67 @@ from torch import Tensor
 
 from models.network import Network
 
-PIXELS_AT_ONCE = (
-    2**20
-)  # of a prediction batch: 1,024 images of 32 x 32, 20 of 224 x 224; bounds the memory
+# Pixels per batch of prediction, which bounds the memory: 1,024 images of 32 x 32, 20 of 224 x 224.
+PIXELS_AT_ONCE = 2**20
 
 Images = NDArray[np.uint8]
 
 
 def predict_logits(network: Network, images: Images, device: str) -> NDArray[np.float64]:
-    """Logits of ``images``, (n, n_outputs)."""
-    where = find_device(device)
-    return call_in_batches(_network_on_device(network, where), images, where).cpu().double().numpy()
+    """Logits of images, (n, n_outputs)."""
+    torch_device = find_device(device)
+    logits = call_in_batches(_network_on_device(network, torch_device), images, torch_device)
+    return logits.cpu().double().numpy()
 
 
 def predict_embeddings(network: Network, images: Images, device: str) -> NDArray[np.float32]:
-    """What the last layer is given for ``images``, (n, width)."""
-    where = find_device(device)
-    return (
-        call_in_batches(_network_on_device(network, where), images, where, Network.embed_images)
-        .cpu()
-        .numpy()
-    )
+    """Inputs of the last layer for images, (n, width)."""
+    torch_device = find_device(device)
+    placed = _network_on_device(network, torch_device)
+    return call_in_batches(placed, images, torch_device, Network.embed_images).cpu().numpy()
 
 
 def predict_pixels(network: Network, images: Images, device: str) -> Images:
-    """Images that a network gives back, (n, h, w, c) uint8."""
-    where = find_device(device)
-    planes = call_in_batches(_network_on_device(network, where), images, where)
-    return (
-        ((planes + 1) * 127.5)
-        .round()
-        .clamp(0, 255)
-        .to(torch.uint8)
-        .permute(0, 2, 3, 1)
-        .cpu()
-        .numpy()
-    )
+    """Images that a network reconstructs, (n, h, w, c) uint8."""
+    torch_device = find_device(device)
+    planes = call_in_batches(_network_on_device(network, torch_device), images, torch_device)
+    pixels = ((planes + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return pixels.permute(0, 2, 3, 1).cpu().numpy()
 
 
-def _network_on_device(network: Network, where: torch.device) -> Network:
-    """The network on a device; the one given stays on the CPU, so that it can be pickled anywhere."""
-    return network if where.type == "cpu" else deepcopy(network).to(where)
+def _network_on_device(network: Network, device: torch.device) -> Network:
+    """Copy the network to a GPU; the original stays on the CPU and can be unpickled anywhere."""
+    return network if device.type == "cpu" else deepcopy(network).to(device)
 
 
 @torch.inference_mode()
 def call_in_batches(
     network: Network,
     images: Images,
-    where: torch.device,
+    device: torch.device,
     call: Callable[..., Tensor] = Network.forward,
 ) -> Tensor:
-    """What a network, or a method of its, gives for images, (n, ...) float32; in batches that bound the memory."""
+    """Call a network, or one of its methods, on batches of images; the result is (n, ...) float32.
+
+    The size of the batches bounds the memory.
+    """
     size = max(1, min(1024, PIXELS_AT_ONCE // (images.shape[1] * images.shape[2])))
-    with autocast_on_cuda(where):
-        parts = [
-            call(network, copy_to_device(images[start : start + size], where)).float()
+    with autocast_on_cuda(device):
+        outputs = [
+            call(network, copy_to_device(images[start : start + size], device)).float()
             for start in range(0, len(images), size)
         ]
-    return torch.cat(parts)
+    return torch.cat(outputs)
 
 
 def find_device(name: str) -> torch.device:
-    """``"auto"`` is the current CUDA device where there is one, otherwise the CPU."""
+    """Device of a name; ``"auto"`` is the current CUDA device if there is one, otherwise the CPU.
+
+    Raises
+    ------
+    ValueError
+        The name is that of a CUDA device, and torch finds none.
+    """
     available = torch.cuda.is_available()
     if name == "cpu" or (name == "auto" and not available):
         return torch.device("cpu")
@@ -87,11 +86,11 @@ def find_device(name: str) -> torch.device:
     )
 
 
-def autocast_on_cuda(where: torch.device) -> Any:
-    """bfloat16 where it pays and a result differs from machine to machine anyway: on CUDA."""
-    return torch.autocast("cuda", torch.bfloat16, enabled=where.type == "cuda")
+def autocast_on_cuda(device: torch.device) -> Any:
+    """Context that computes in bfloat16 on CUDA, where results depend on the machine anyway."""
+    return torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda")
 
 
 def copy_to_device(images: Images, device: torch.device) -> Tensor:
-    """Images as a tensor, a copy of theirs."""
+    """Copy images to a tensor on a device."""
     return torch.tensor(np.ascontiguousarray(images), device=device)

@@ -1,4 +1,4 @@
-"""How a network is trained: the parameters that all networks share, and what they may be, alone and together."""
+"""Training parameters that all networks share, with the constraints on their values."""
 
 from __future__ import annotations
 
@@ -16,17 +16,15 @@ OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "cosine", "one_cycle")
 AUGMENTATIONS = ("flip", "shift", "cutout")
 LOSSES = ("cross_entropy", "focal", "class_balanced", "logit_adjusted", "ldam")
-CORRECTING = (
-    "class_balanced",
-    "logit_adjusted",
-)  # for the class frequencies, with every weight or prior they need
-MULTILABEL = ("cross_entropy", "focal")
-SMOOTHED = ("cross_entropy", "class_balanced", "logit_adjusted")
+# losses that correct for the class frequencies and compute the weights or priors themselves
+CORRECTING = ("class_balanced", "logit_adjusted")
+MULTILABEL = ("cross_entropy", "focal")  # losses for images with several labels
+SMOOTHED = ("cross_entropy", "class_balanced", "logit_adjusted")  # losses with label smoothing
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained; described at ``NetworkClassifier``, which holds the same parameters."""
+    """Training parameters of a network; ``NetworkClassifier`` describes them."""
 
     optimizer: str = "adam"
     learning_rate: float = 1e-3
@@ -48,12 +46,12 @@ class Recipe:
 
     @classmethod
     def from_model(cls, model: Any, **replaced: Any) -> Self:
-        """Parameters of a network classifier."""
+        """Copy the parameters of a network classifier, some of them replaced."""
         return cls(**{field.name: getattr(model, field.name) for field in fields(cls)} | replaced)
 
 
 class ClassWeights(Options):
-    """A dict of a number above 0 for each class."""
+    """Constraint: a dict with a number above 0 for each class."""
 
     def __init__(self) -> None:
         super().__init__(dict, set())
@@ -68,11 +66,11 @@ class ClassWeights(Options):
         )
 
     def __str__(self) -> str:
-        return "a dict of a number above 0 for each class"
+        return "a dict with a number above 0 for each class"
 
 
 class DeviceName(Options):
-    """A device that torch knows, or ``auto``."""
+    """Constraint: the name of a device of torch, or ``auto``."""
 
     def __init__(self) -> None:
         super().__init__(str, set())
@@ -107,7 +105,7 @@ CONSTRAINTS: dict[str, Any] = {
 
 
 def check_combination(model: Any) -> None:
-    """Raise a ValueError for values that are allowed alone and not together."""
+    """Raise a ValueError for values that are allowed alone but not together."""
     name_of_model = type(model).__name__
     used = imbalance_corrections(model)
     if len(used) > 1:
@@ -118,7 +116,7 @@ def check_combination(model: Any) -> None:
     if model.epochs < 2 and (model.deferred_reweighting or model.two_phase):
         raise ValueError(
             f"{name_of_model}: epochs={model.epochs}; it must be an integer from 2 with "
-            f"{used[0]}, which trains in two parts"
+            f"{used[0]}, which trains in two phases"
         )
     if model.label_smoothing and model.loss not in SMOOTHED:
         raise ValueError(
@@ -133,21 +131,24 @@ def check_combination(model: Any) -> None:
 
 
 def check_multilabel(model: Any) -> None:
-    """Raise a ValueError for what goes by the number of images of each class, when images may be of several."""
+    """Raise a ValueError for parameters that require each image to be of exactly one class."""
     bad = [f"{name}=True" for name in ("deferred_reweighting", "two_phase") if getattr(model, name)]
     bad += ["label_smoothing"] if model.label_smoothing else []
     if model.loss not in MULTILABEL:
         bad.insert(0, f"loss={model.loss!r}")
     if bad:
         raise ValueError(
-            f"{type(model).__name__}: {bad[0]} needs one label an image, as classes that exclude "
-            "each other have one; for several labels "
-            "an image there are loss='cross_entropy' and loss='focal', with or without class_weight"
+            f"{type(model).__name__}: {bad[0]} needs exactly one label per image; for several "
+            "labels per image use loss='cross_entropy' or loss='focal', with or without "
+            "class_weight"
         )
 
 
 def imbalance_corrections(model: Any) -> list[str]:
-    """All that corrects for the class frequencies; focal and ldam do not, they weigh difficulty and margins."""
+    """Parameters that correct for the class frequencies, as ``name=value``.
+
+    The losses focal and ldam do not: they depend on the difficulty of images and on margins.
+    """
     named = {
         f"loss={model.loss!r}": model.loss in CORRECTING,
         f"class_weight={model.class_weight!r}": model.class_weight is not None,

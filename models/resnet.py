@@ -1,4 +1,4 @@
-"""Residual networks of torchvision, for small images as for large ones."""
+"""Residual networks of torchvision for small and large images."""
 
 from __future__ import annotations
 
@@ -15,28 +15,39 @@ if TYPE_CHECKING:
 
     from models.network import Body
 
-SMALL = 64  # pixels; of smaller images the first layers would leave nothing
-IMAGENET = {
-    "mean": (0.485, 0.456, 0.406),
-    "std": (0.229, 0.224, 0.225),
-}  # what torchvision's weights were trained on
+SMALL = 64  # pixels; the first layers would reduce smaller images to almost nothing
+# normalisation of the images that torchvision's weights were trained on
+IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 
 
 class ResNet18(NetworkClassifier):
-    """Residual network of 18 layers (He et al. 2016), as torchvision has it.
+    """Residual network of 18 layers (He et al. 2016), as in torchvision.
 
-    Changed for images below 64 pixels: the first convolution is 3 x 3 with stride 1 and there is no
-    max-pooling after it, as for CIFAR-10 in the paper, and as MedMNIST does (Yang et al. 2023).
-    Defaults are near MedMNIST's: Adam at 0.001, batches of 128.
+    Changed for images below 64 pixels: the first convolution is 3 x 3 with stride 1, and there is
+    no max-pooling after it, as for CIFAR-10 in the paper and in MedMNIST (Yang et al. 2023). The
+    defaults are close to MedMNIST's: Adam with a learning rate of 0.001, batches of 128.
 
     Parameters
     ----------
-    weights : None, "imagenet" or path
-        Begin with these in place of random ones: torchvision's for ImageNet, from its cache or
-        downloaded, or a file of such a state dictionary (.pth, .safetensors). Gray images become
-        colour ones, and images below 64 pixels are enlarged to that.
-    **others
+    weights : None, "imagenet" or path, default=None
+        Initial weights. None means random weights; "imagenet" means those of torchvision for
+        ImageNet, from its cache or downloaded; a path is that of a file with such a state
+        dictionary (.pth, .safetensors). With given weights gray images are converted to colour, and
+        images below 64 pixels are enlarged to 64.
+    **parameters
         Those of `NetworkClassifier`.
+
+    See Also
+    --------
+    ResNet50 : A deeper network.
+    models.fast_resnet.FastResNet : A network that trains much faster.
+
+    Examples
+    --------
+    >>> from models import ResNet18
+    >>> network = ResNet18(weights="imagenet", epochs=5)
+    >>> network.learning_rate, network.schedule
+    (0.001, 'cosine')
     """
 
     architecture: ClassVar[str] = "resnet18"
@@ -91,7 +102,7 @@ class ResNet18(NetworkClassifier):
         )
 
     def check_parameters(self) -> None:
-        """Check that a file of weights is there, too."""
+        """Check the parameters, and that the file of weights exists."""
         super().check_parameters()
         if self.weights not in (None, "imagenet") and not Path(self.weights).expanduser().is_file():
             raise ValueError(
@@ -121,7 +132,7 @@ class ResNet18(NetworkClassifier):
         )
 
     def initialise(self, body: Body) -> None:
-        """Give the layers the weights that were asked for, all but those of the last layer."""
+        """Load the given weights, except those of the last layer."""
         if self.weights is not None:
             state = self._read_state_dict()
             body.layers.load_state_dict(
@@ -129,7 +140,7 @@ class ResNet18(NetworkClassifier):
             )
 
     def _read_state_dict(self) -> dict[str, Tensor]:
-        """State dictionary of the weights, without unpickling."""
+        """Read the state dictionary of the given weights without unpickling objects."""
         import torch
         from torchvision import models
 
@@ -142,8 +153,7 @@ class ResNet18(NetworkClassifier):
                 folder = Path(torch.hub.get_dir()) / "checkpoints"
                 raise ValueError(
                     f"weights='imagenet' of {self.architecture} are not in {folder}, and cannot be "
-                    f"downloaded ({error}); "
-                    "put torchvision's file there, or name a file"
+                    f"downloaded ({error}); put torchvision's file there, or name a file"
                 ) from error
         path = Path(str(self.weights)).expanduser()
         if path.suffix == ".safetensors":
@@ -154,6 +164,19 @@ class ResNet18(NetworkClassifier):
 
 
 class ResNet50(ResNet18):
-    """Residual network of 50 layers with bottlenecks (He et al. 2016); otherwise as `ResNet18`."""
+    """Residual network of 50 layers with bottlenecks (He et al. 2016).
+
+    Parameters and changes are those of `ResNet18`.
+
+    See Also
+    --------
+    ResNet18 : A shallower network.
+
+    Examples
+    --------
+    >>> from models import ResNet50
+    >>> ResNet50(epochs=5).get_params()["batch_size"]
+    128
+    """
 
     architecture: ClassVar[str] = "resnet50"

@@ -1,4 +1,4 @@
-"""Optimizers and schedules of the learning rate, by name: torch's own."""
+"""Optimizers and learning rate schedules of torch, by name."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from models.recipe import Recipe
 Schedule = optim.lr_scheduler.LRScheduler
 
 MOMENTUM = 0.9
-RISING = 0.25  # of a one-cycle schedule's steps
+RISING = 0.25  # share of the steps of a one-cycle schedule in which the learning rate rises
 
 
 def make_optimizer(network: nn.Module, recipe: Recipe) -> optim.Optimizer:
-    """Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter 2019), or gradient descent with Nesterov's momentum of 0.9.
+    """Make the optimizer of a recipe.
 
-    Biases and the scales of batch norms are not decayed, as is usual.
+    It is Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter 2019), or gradient descent with a
+    Nesterov momentum of 0.9. Biases and the scales of batch norms are not decayed, as is usual.
     """
     decayed = [weight for weight in network.parameters() if weight.ndim > 1]
     others = [weight for weight in network.parameters() if weight.ndim <= 1]
@@ -32,10 +33,12 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> optim.Optimizer:
 
 
 def make_schedule(optimizer: optim.Optimizer, recipe: Recipe, steps: int) -> Schedule | None:
-    """A schedule over so many steps: cosine (Loshchilov & Hutter 2017), or one cycle (Smith & Topin 2019), up for a quarter of them.
+    """Make the learning rate schedule of a recipe, over all steps of training.
 
-    Changed, of one cycle: up and down are straight lines, from a tenth of the learning rate and to
-    a hundredth of that, and the momentum stays.
+    It is a cosine (Loshchilov & Hutter 2017), one cycle (Smith & Topin 2019) that rises for a
+    quarter of the steps, or None for a constant learning rate. Changed in one cycle: the learning
+    rate rises linearly from a tenth of its maximum and falls linearly to a hundredth of that tenth,
+    and the momentum is constant.
     """
     if recipe.schedule == "cosine":
         return optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
@@ -43,9 +46,8 @@ def make_schedule(optimizer: optim.Optimizer, recipe: Recipe, steps: int) -> Sch
         return optim.lr_scheduler.OneCycleLR(
             optimizer,
             max_lr=recipe.learning_rate,
-            total_steps=max(
-                steps + 1, 5
-            ),  # of four, the first rises over none, and torch divides by that
+            # with four steps the learning rate rises over none, and torch divides by their number
+            total_steps=max(steps + 1, 5),
             pct_start=RISING,
             anneal_strategy="linear",
             cycle_momentum=False,

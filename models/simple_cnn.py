@@ -1,4 +1,4 @@
-"""The layers of `SimpleCNN`."""
+"""Layers of `SimpleCNN`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from models.network import Body, Pixels
 
 
 def simple_body(image_shape: tuple[int, int, int]) -> Body:
-    """Two convolutional blocks and a dense layer, from (h, w, c) of at least 4 x 4 pixels, from which that layer takes its size."""
+    """Two convolutional blocks and a dense layer for images of at least 4 x 4 pixels.
+
+    The size of the dense layer depends on ``image_shape``, (h, w, c).
+    """
     height, width, channels = image_shape
     layers = nn.Sequential(
         *_make_convolution_block(channels, 32),
@@ -23,7 +26,10 @@ def simple_body(image_shape: tuple[int, int, int]) -> Body:
 
 
 def _make_convolution_block(n_in: int, n_out: int) -> list[nn.Module]:
-    """ReLU comes after pooling, not before: the maximum of what is cut off at zero is the maximum, cut off; a quarter of the work."""
+    """Convolution, max-pooling, ReLU and batch norm.
+
+    ReLU after pooling gives the same values as ReLU before it, for a quarter of the work.
+    """
     return [
         nn.Conv2d(n_in, n_out, kernel_size=3, padding=1),
         nn.MaxPool2d(2),

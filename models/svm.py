@@ -1,4 +1,10 @@
-"""Support vector machines with probabilities that mean something."""
+"""Kernel support vector machines with calibrated probabilities.
+
+``SVC(probability=True)`` computes the same kind of probabilities inside libsvm, but scikit-learn
+has deprecated it, and its ``fit`` takes no held-out images from outside. A
+``CalibratedClassifierCV`` around ``SVC`` receives votes of the pairs of classes in place of their
+scores; its log loss on the digits is two to three times as high as that of ``CoupledSVC``.
+"""
 
 from __future__ import annotations
 
@@ -20,29 +26,48 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from models.calibration import HeldOut, Pair, check_two_classes
 from models.faster import estimator_class
 
-AT_ONCE = 2_000_000  # entries of the systems that are solved together
-CERTAIN = 1e-7  # no pair's probability is nearer to 0 or 1, as in libsvm
+AT_ONCE = 2_000_000  # coefficients of the linear systems that are solved together
+CERTAIN = 1e-7  # smallest distance of the probability of a pair from 0 and 1, as in libsvm
 
 
 class CoupledSVC(ClassifierMixin, BaseEstimator):
-    """Kernel machines of all pairs of classes (``sklearn.svm.SVC``), with probabilities by pairwise coupling.
+    """Kernel support vector machines of all pairs of classes, with pairwise-coupled probabilities.
 
-    A sigmoid of held-out scores (Platt 1999) says for each pair which of the two classes it is, and
-    the probabilities of all classes are those that fit the pairs best (Wu, Lin & Weng 2004, second
-    approach). libsvm does the same inside, where scikit-learn has deprecated it; around
-    scikit-learn's ``SVC`` a ``CalibratedClassifierCV`` sees votes of the pairs in place of scores,
-    and its log loss is two to three times as high on the digits.
+    The machines are those of ``sklearn.svm.SVC``. A sigmoid of held-out scores (Platt 1999) gives
+    the probabilities of the two classes of each pair, and the probabilities of all classes are
+    those that fit the pairs best (Wu, Lin & Weng 2004, second approach).
 
     Parameters
     ----------
     kernel, C, gamma, class_weight
-        As in ``sklearn.svm.SVC``; the weights count in the sigmoids, too.
-    standardize : bool
-        Bring the features to one scale first, inside each fold of the calibration as well.
+        As in ``sklearn.svm.SVC``; the weights are used in the sigmoids, too.
+    standardize : bool, default=True
+        Standardise the features first, within each fold of the calibration as well.
+
+    Attributes
+    ----------
+    classes_ : (n_classes,) array
+    pairs_ : list of (int, int)
+        Indices into ``classes_`` of the classes of each pair.
+    sigmoids_ : (n_pairs, 2) float64
+        Slope and intercept of the sigmoid of each pair.
+    machine_ : Pipeline
+        The machines, fitted to all of the training set.
+
+    See Also
+    --------
+    models.calibration.Calibrated : Calibration of machines that separate a class from the rest.
 
     Notes
     -----
-    Wu, Lin & Weng, "Probability estimates for multi-class classification by pairwise coupling", JMLR 5, 2004.
+    Wu, Lin & Weng, "Probability estimates for multi-class classification by pairwise coupling",
+    JMLR 5, 2004.
+
+    Examples
+    --------
+    >>> X, y = [[0.0], [1.0], [8.0], [9.0]], ["a", "a", "b", "b"]
+    >>> CoupledSVC(C=10).fit(X, y).predict([[0.5], [8.5]])
+    array(['a', 'b'], dtype='<U1')
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -68,20 +93,21 @@ class CoupledSVC(ClassifierMixin, BaseEstimator):
         self.standardize = standardize
 
     def fit(self, X: NDArray, y: NDArray, inner_folds: Iterable[Pair] | None = None) -> Self:
-        """Fit the machines, and a sigmoid for each.
+        """Fit the machines and a sigmoid for each of them.
 
         Parameters
         ----------
         X : (n, d) array
         y : (n,) array
         inner_folds : iterable of X_train, y_train, X_held, y_held
-            What the sigmoids are fitted on; by default folds of X. The sigmoid of two classes of
-            which one has no image held out is that of the plain score.
+            Held-out images that the sigmoids are fitted to; by default those of folds of X. If one
+            of the two classes of a pair has no held-out image, the sigmoid has slope 1 and
+            intercept 0.
 
         Raises
         ------
         ValueError
-            There is a single class.
+            There is a single class, or the value of a parameter is not allowed.
         """
         self._validate_params()
         X, y = validate_data(self, X, y)
@@ -89,15 +115,12 @@ class CoupledSVC(ClassifierMixin, BaseEstimator):
         self.classes_ = np.unique(y)
         self.pairs_ = list(combinations(range(len(self.classes_)), 2))
         held = HeldOut(self._make_machine(), X, y, inner_folds, self.class_weight)
-        held.scores = _as_pairs(held.scores)
-        self.sigmoids_ = np.array(
-            [
-                held.fit_column_sigmoid(
-                    k, held.codes == first, np.isin(held.codes, (first, second))
-                )
-                for k, (first, second) in enumerate(self.pairs_)
-            ]
-        )
+        held.scores = _pair_scores(held.scores)
+        sigmoids = [
+            held.fit_column_sigmoid(k, held.codes == first, np.isin(held.codes, (first, second)))
+            for k, (first, second) in enumerate(self.pairs_)
+        ]
+        self.sigmoids_ = np.array(sigmoids)
         self.machine_ = self._make_machine().fit(X, y)
         return self
 
@@ -115,32 +138,36 @@ class CoupledSVC(ClassifierMixin, BaseEstimator):
         """Probabilities, (n, n_classes), in the order of ``classes_``."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False)
-        scores = _as_pairs(self.machine_.decision_function(X))
-        first_wins = np.clip(
-            expit(scores * self.sigmoids_[:, 0] + self.sigmoids_[:, 1]), CERTAIN, 1 - CERTAIN
-        )
+        scores = _pair_scores(self.machine_.decision_function(X))
+        first_wins = expit(scores * self.sigmoids_[:, 0] + self.sigmoids_[:, 1])
+        first_wins = np.clip(first_wins, CERTAIN, 1 - CERTAIN)
         k = len(self.classes_)
         step = max(1, AT_ONCE // k**2)
-        return np.concatenate(
-            [
-                couple_pairwise_probabilities(
-                    _pairwise_matrix(first_wins[start : start + step], self.pairs_, k)
-                )
-                for start in range(0, len(scores), step)
-            ]
-        )
+        chunks = (first_wins[start : start + step] for start in range(0, len(scores), step))
+        matrices = (_pairwise_matrix(chunk, self.pairs_, k) for chunk in chunks)
+        return np.concatenate([couple_pairwise_probabilities(wins) for wins in matrices])
 
     def predict(self, X: NDArray) -> NDArray[Any]:
-        """The most probable class of each row."""
+        """The most probable class, for each row of X."""
         check_is_fitted(self)
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
 
 class AtMostNystroem(Nystroem):
-    """scikit-learn's ``Nystroem`` for training sets that may be smaller than ``n_components``, without a warning."""
+    """``Nystroem`` of scikit-learn without a warning if X has fewer rows than ``n_components``.
+
+    See Also
+    --------
+    models.classical.nystroem_svm : The model that uses this transformer.
+
+    Examples
+    --------
+    >>> AtMostNystroem(n_components=100).fit_transform([[0.0], [1.0], [2.0]]).shape
+    (3, 3)
+    """
 
     def fit(self, X: NDArray, y: Any = None) -> Self:
-        """Draw the components; all of X where it is smaller."""
+        """Draw the components from X, or take all rows of X if there are fewer."""
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="n_components > n_samples")
             return super().fit(X)
@@ -152,39 +179,43 @@ def couple_pairwise_probabilities(wins: NDArray[np.float64]) -> NDArray[np.float
     Parameters
     ----------
     wins : (n, k, k) float64
-        [i, a, b]: the probability that image i is of class a, were it of a or b; the diagonal is 0.
+        ``wins[i, a, b]`` is the probability that image i is of class a, given that it is of a or b.
+        The diagonal is 0.
 
     Returns
     -------
     (n, k) float64
+        Each row sums to 1.
+
+    Examples
+    --------
+    >>> couple_pairwise_probabilities(np.array([[[0, 0.8], [0.2, 0]]])).round(3)
+    array([[0.8, 0.2]])
     """
     n, k, _ = wins.shape
-    system = np.ones(
-        (n, k + 1, k + 1)
-    )  # the probabilities, and the multiplier that makes their sum 1
+    # the unknowns are the probabilities and the multiplier of the constraint that their sum is 1
+    system = np.ones((n, k + 1, k + 1))
     losses = wins.transpose(0, 2, 1)
     system[:, :k, :k] = -losses * wins
     system[:, range(k), range(k)] = np.square(losses).sum(axis=2)
     system[:, k, k] = 0
-    wanted = np.zeros((n, k + 1, 1))
-    wanted[:, k] = 1
-    found = np.maximum(np.linalg.solve(system, wanted)[:, :k, 0], 0)
-    return found / found.sum(axis=1, keepdims=True)
+    right_side = np.zeros((n, k + 1, 1))
+    right_side[:, k] = 1
+    proba = np.maximum(np.linalg.solve(system, right_side)[:, :k, 0], 0)
+    return proba / proba.sum(axis=1, keepdims=True)
 
 
 def _pairwise_matrix(
     first_wins: NDArray[np.float64], pairs: list[tuple[int, int]], k: int
 ) -> NDArray[np.float64]:
-    """Probabilities of pairs, (n, n_pairs), as ``couple_pairwise_probabilities`` takes them, (n, k, k)."""
+    """Arrange the probabilities of pairs, (n, n_pairs), as matrices, (n, k, k)."""
     wins = np.zeros((len(first_wins), k, k))
     for column, (first, second) in enumerate(pairs):
-        wins[:, first, second], wins[:, second, first] = (
-            first_wins[:, column],
-            1 - first_wins[:, column],
-        )
+        wins[:, first, second] = first_wins[:, column]
+        wins[:, second, first] = 1 - first_wins[:, column]
     return wins
 
 
-def _as_pairs(scores: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Scores of pairs, (n, n_pairs), positive for the first class; those of two classes are turned round."""
+def _pair_scores(scores: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Scores of pairs, (n, n_pairs), positive for the first class of each pair."""
     return -scores[:, None] if scores.ndim == 1 else scores

@@ -242,7 +242,7 @@ def test_divergence_is_refused_with_advice(digit_images):
         (
             "class_weight",
             "equal",
-            "None, one of 'balanced' or a dict of a number above 0 for each class",
+            "None, one of 'balanced' or a dict with a number above 0 for each class",
         ),
         ("device", "tpu", "'auto', 'cpu', 'cuda' or 'cuda:N'"),
     ],

@@ -1,4 +1,4 @@
-"""Promises of SimpleCNN's losses for imbalanced classes, and of training in two parts."""
+"""Promises of SimpleCNN's losses for imbalanced classes, and of training in two phases."""
 
 import pickle
 
@@ -22,7 +22,7 @@ from models.losses import (
     multilabel_focal_loss,
 )
 from models.network import Cosine, Network
-from models.parts import draw_equally, draw_indices
+from models.phases import draw_equally, draw_indices
 from models.recipe import CORRECTING, LOSSES, MULTILABEL
 from models.simple_cnn import simple_body
 
@@ -402,7 +402,7 @@ def test_focal_learns_several_labels_an_image(digit_images):
 )
 def test_what_counts_classes_is_refused_for_several_labels_an_image(parameters, digit_images):
     name, given = next(iter(parameters.items()))
-    with pytest.raises(ValueError, match=f"{name}={given!r} needs one label an image"):
+    with pytest.raises(ValueError, match=f"{name}={given!r} needs exactly one label per image"):
         quick(**parameters).fit(digit_images[0][:10], np.eye(10, 3, dtype=int))
 
 
