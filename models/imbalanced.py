@@ -35,9 +35,9 @@ def balanced_random_forest(
 
     Examples
     --------
-    >>> X, y = [[0.0], [1.0], [2.0], [8.0], [9.0]], [0, 0, 0, 1, 1]
+    >>> X, y = np.arange(30.0)[:, None], np.repeat([0, 1], [25, 5])
     >>> model = balanced_random_forest(n_estimators=10).set_params(random_state=0)
-    >>> model.fit(X, y).predict([[0.0], [9.0]])
+    >>> model.fit(X, y).predict([[0.0], [29.0]])
     array([0, 1])
     """
     return BalancedRandomForestClassifier(
@@ -59,9 +59,9 @@ def easy_ensemble(n_estimators: int = 10) -> EasyEnsembleClassifier:
 
     Examples
     --------
-    >>> X, y = [[0.0], [1.0], [2.0], [8.0], [9.0]], [0, 0, 0, 1, 1]
+    >>> X, y = np.arange(30.0)[:, None], np.repeat([0, 1], [25, 5])
     >>> model = easy_ensemble(n_estimators=2).set_params(random_state=0)
-    >>> model.fit(X, y).predict([[0.0], [9.0]])
+    >>> model.fit(X, y).predict([[0.0], [29.0]])
     array([0, 1])
     """
     return EasyEnsembleClassifier(n_estimators=n_estimators)
@@ -79,9 +79,9 @@ def rus_boost(n_estimators: int = 50, learning_rate: float = 1.0) -> RUSBoostCla
 
     Examples
     --------
-    >>> X, y = [[0.0], [1.0], [2.0], [8.0], [9.0]], [0, 0, 0, 1, 1]
+    >>> X, y = np.arange(30.0)[:, None], np.repeat([0, 1], [25, 5])
     >>> model = rus_boost(n_estimators=2).set_params(random_state=0)
-    >>> model.fit(X, y).predict([[0.0], [9.0]])
+    >>> model.fit(X, y).predict([[0.0], [29.0]])
     array([0, 1])
     """
     return RUSBoostClassifier(n_estimators=n_estimators, learning_rate=learning_rate)
@@ -100,9 +100,9 @@ def balanced_bagging(n_estimators: int = 10) -> BalancedBaggingClassifier:
 
     Examples
     --------
-    >>> X, y = [[0.0], [1.0], [2.0], [8.0], [9.0]], [0, 0, 0, 1, 1]
+    >>> X, y = np.arange(30.0)[:, None], np.repeat([0, 1], [25, 5])
     >>> model = balanced_bagging(n_estimators=5).set_params(random_state=0)
-    >>> model.fit(X, y).predict([[0.0], [9.0]])
+    >>> model.fit(X, y).predict([[0.0], [29.0]])
     array([0, 1])
     """
     return BalancedBaggingClassifier(n_estimators=n_estimators, sampler=UnderSampler())

@@ -40,7 +40,7 @@ def test_codes_serve_a_linear_model(fitted, digit_images):
 
 
 def test_history_falls_and_has_no_accuracy(fitted):
-    losses = [entry["loss"] for entry in fitted.history_]
+    losses = [epoch["loss"] for epoch in fitted.history_]
     assert len(losses) == 12
     assert losses[-1] < 0.5 * losses[0]
     assert set(fitted.history_[0]) == {"epoch", "loss"}

@@ -1,4 +1,4 @@
-"""What the base class does for every extractor."""
+"""Tests of the base class of the extractors."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ QUICK = {
 
 
 class Recorder(Extractor):
-    """Notes the thread and the size of each batch."""
+    """Extractor that records the thread and the size of each batch."""
 
     batch_size = 100
 

@@ -21,7 +21,7 @@ CONVERSIONS = {
 
 
 def cells_of(image, color_space, grid):
-    """Cells of one image in its colour space, each (pixels, channels), and the range of each channel."""
+    """Cells of an image, each (pixels, channels), and the range of values of each channel."""
     converted = (
         image if CONVERSIONS[color_space] is None else cv2.cvtColor(image, CONVERSIONS[color_space])
     )

@@ -18,7 +18,7 @@ DIGITS = np.rint(load_digits().images[:50, ..., None] * (255 / 16)).astype(np.ui
 
 
 def by_scikit_image(image, frequencies, orientations, grid):
-    """Statistics of each cell, cell by cell, of the magnitudes of scikit-image's responses."""
+    """Statistics of the magnitudes of scikit-image's responses, cell by cell."""
     gray = to_gray(image[None])[0] / 255.0
     responses = [
         gabor(gray, f, np.pi * k / orientations, mode="reflect")
@@ -82,9 +82,8 @@ def test_so_they_are_in_single_pixels_of_images_that_take_several_matrices(shape
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (2, 2), (4, 3), (6, 2)])
-def test_an_image_much_smaller_than_the_kernel_is_reflected_again_and_again(
-    shape,
-):  # there SciPy reads beyond the image
+def test_an_image_much_smaller_than_the_kernel_is_reflected_again_and_again(shape):
+    # scikit-image is no reference here: SciPy reads beyond such a small image
     images = crops(*shape, 1, 100, 150)
     kernel = gabor_kernel(0.06, np.pi / 3)
     borders = [(side // 2, side // 2) for side in kernel.shape]

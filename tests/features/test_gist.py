@@ -17,7 +17,7 @@ DIGITS = np.rint(load_digits().images[:50, ..., None] * (255 / 16)).astype(np.ui
 
 
 def frequencies(shape):
-    """Cycles per pixel along the rows and along the columns at each place of a Fourier transform."""
+    """Cycles per pixel along rows and columns at each position of a Fourier transform."""
     fy, fx = (np.fft.fftfreq(side) for side in shape)
     return np.meshgrid(fx, fy)
 
@@ -27,7 +27,7 @@ def filtered(image, gain):
 
 
 def prefiltered(gray, fc=4, border=5):
-    """Whitening and local contrast normalisation, as the authors' prefilt.m does them."""
+    """Whitening and local contrast normalisation, as in the authors' prefilt.m."""
     padded = np.pad(np.log(gray + 1), border, mode="symmetric")
     fx, fy = frequencies(padded.shape)
     gaussian = np.exp(-(fx**2 + fy**2) * max(padded.shape) ** 2 / (fc / np.sqrt(np.log(2))) ** 2)
@@ -37,7 +37,7 @@ def prefiltered(gray, fc=4, border=5):
 
 
 def gabor_gain(shape, scale, n, k):
-    """Transfer function of one filter, as the authors' createGabor.m has it."""
+    """Transfer function of a filter, as in the authors' createGabor.m."""
     fx, fy = frequencies(shape)
     angle = np.angle(fx + 1j * fy) + np.pi * k / n
     angle += 2 * np.pi * (angle < -np.pi) - 2 * np.pi * (angle > np.pi)
@@ -46,7 +46,10 @@ def gabor_gain(shape, scale, n, k):
 
 
 def by_definition(image, orientations_per_scale, grid, border=32):
-    """GIST of one image in double precision, step by step as LMgist.m; equal to it where the sides are even and equal."""
+    """GIST of an image in double precision, step by step as in LMgist.m.
+
+    The values are equal to those of LMgist.m if the sides are even and equal.
+    """
     gray = image.astype(float).mean(axis=2)
     gray -= gray.min()
     padded = np.pad(prefiltered(255 * gray / max(1, gray.max())), border, mode="symmetric")
@@ -109,9 +112,8 @@ def test_a_transposed_image_has_transposed_features():
         .fit_transform(images.transpose(0, 2, 1, 3))[:, : 8 * 3 * 2]
         .reshape(2, 8, 3, 2)
     )
-    mirrored = [
-        (4 - k) % 8 for k in range(8)
-    ]  # of 8 orientations, the one that is k mirrored at the diagonal
+    # for each of 8 orientations, the one that is its mirror image at the diagonal
+    mirrored = [(4 - k) % 8 for k in range(8)]
     np.testing.assert_allclose(lying[:, mirrored].transpose(0, 1, 3, 2), upright, rtol=0.02)
 
 

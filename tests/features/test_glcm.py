@@ -79,7 +79,7 @@ def test_the_smallest_images_have_one_pair_an_offset():
     assert extractor.min_size == 8
     assert_same_properties(
         DIGITS, extractor.distances, extractor.angles, extractor.levels, PROPERTIES
-    )  # seen as they are
+    )  # not enlarged
 
 
 def test_smaller_images_are_enlarged():

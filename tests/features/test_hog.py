@@ -86,7 +86,7 @@ def test_a_right_angle_falls_into_the_bin_that_scikit_image_puts_it_in(orientati
 
 def test_digits_are_enlarged_to_hold_exactly_one_block():
     assert HOG().fit_transform(DIGITS).shape == (50, 3 * 3 * 9)
-    assert HOG(pixels_per_cell=(4, 4), cells_per_block=(2, 2)).min_size == 8  # seen as they are
+    assert HOG(pixels_per_cell=(4, 4), cells_per_block=(2, 2)).min_size == 8  # not enlarged
     assert HOG(pixels_per_cell=(4, 8), cells_per_block=(3, 2)).min_size == 16
 
 
@@ -135,9 +135,8 @@ def test_features_of_an_image_do_not_depend_on_its_batch():
 
 def test_name_of_a_feature_says_block_cell_and_orientation():
     one_dot = np.zeros((1, 16, 24, 1), np.uint8)
-    one_dot[:, 10, 18] = (
-        200  # gradients at 0 and 90 degrees, all in cell (2, 4): blocks at rows 1 and 2, columns 3 and 4 see it
-    )
+    # gradients at 0 and 90 degrees, all in cell (2, 4), which is in four blocks
+    one_dot[:, 10, 18] = 200
     extractor = HOG(pixels_per_cell=(4, 4), cells_per_block=(2, 2)).fit(one_dot)
     names, features = extractor.get_feature_names_out(), extractor.transform(one_dot)[0]
     assert len(names) == len(set(names)) == len(features)

@@ -18,7 +18,7 @@ PHOTOS = np.stack(
 
 
 def by_definition(fitted, image):
-    """Activations of one image, patch by patch, as the paper describes them."""
+    """Activations of an image, patch by patch, as defined in the paper."""
     size, stride, (rows, cols) = fitted.patch_size, fitted.stride, fitted.grid
     ys, xs = (range(0, side - size + 1, stride) for side in image.shape[:2])
     activation = np.zeros((len(ys), len(xs), fitted.n_centroids))
@@ -66,7 +66,7 @@ def test_whitened_patches_are_uncorrelated_and_of_unit_variance():
     patches = _normalise_contrast(_sample_patches(PHOTOS, 6, 20_000, np.random.RandomState(0)))
     whitened = (patches - fitted.mean_) @ fitted.whitener_
     variances = np.linalg.eigvalsh(np.cov(whitened.T))
-    assert variances[0] < 0.05  # the mean colour was taken away, so one direction is empty
+    assert variances[0] < 0.05  # the mean colour was subtracted, so one direction is empty
     np.testing.assert_allclose(variances[3:], 1, atol=0.05)
 
 
@@ -101,11 +101,11 @@ def test_centroids_fit_the_patches_better_than_a_random_draw_of_them(monkeypatch
 
 
 def test_two_fits_with_one_random_state_are_equal_bit_for_bit_and_another_state_differs():
-    first, again, other = (
+    first, again, another_state = (
         KMeansPatches(10, random_state=seed).fit_transform(PHOTOS) for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(first, again)
-    assert (first != other).any()
+    assert (first != another_state).any()
 
 
 def test_digits_are_told_apart():

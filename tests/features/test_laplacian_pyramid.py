@@ -66,7 +66,7 @@ def test_the_layers_and_the_low_pass_give_the_image_back(window, layers):
 
 
 def statistics_of(cell):
-    """Mean, standard deviation and mean absolute value / 255, skewness and kurtosis of each channel, (c, 5)."""
+    """The five statistics of each channel, (c, 5)."""
     cell = cell.reshape(-1, cell.shape[-1]).astype(np.float64)
     moments = [cell.mean(0) / 255, cell.std(0) / 255, np.abs(cell).mean(0) / 255]
     if len(cell) == 1:
@@ -86,7 +86,7 @@ def reference(photo, layers, grid=(1, 1)):
             for cell in np.array_split(row, grid[1], axis=1)
         ]
         features.append(np.stack([statistics_of(cell) for cell in cells], axis=1))  # (c, cells, 5)
-    return np.concatenate([*(part.ravel() for part in features), low.ravel() / 255])
+    return np.concatenate([*(layer.ravel() for layer in features), low.ravel() / 255])
 
 
 @pytest.mark.parametrize("grid", [(1, 1), (2, 3), (4, 4), (1, 5)])
@@ -228,9 +228,8 @@ def test_layers_too_small_for_the_grid_are_left_out():
         }
         for grid in (8, 9, 17)
     }
-    assert [
-        len([name for name in found if name.startswith("layer")]) for found in layers.values()
-    ] == [3, 2, 1]
+    n_layers = [sum(name.startswith("layer") for name in names) for names in layers.values()]
+    assert n_layers == [3, 2, 1]
     assert count_layers(32, 32, 3, 9) == 2
 
 

@@ -33,7 +33,7 @@ def by_scikit_image(images, n_points, radius, method="uniform", grid=(1, 1)):
 
 
 def assert_same_codes(images, *parameters):
-    """Compare to far less than one pixel of these images counts."""
+    """Compare histograms with a tolerance far below the share of a single pixel."""
     np.testing.assert_allclose(
         LBP(*parameters).fit_transform(images),
         by_scikit_image(images, *parameters),
@@ -113,7 +113,7 @@ def test_the_name_of_a_feature_says_cell_and_code():
     assert share["lbp_cell0_1_code0"] == np.float32(1 / 36)  # nothing around the dot is as bright
     assert share["lbp_cell0_1_code8"] == np.float32(
         35 / 36
-    )  # all else is no brighter than what is around it
+    )  # all other pixels are not brighter than their surroundings
     assert share["lbp_cell1_0_code8"] == 1
 
 

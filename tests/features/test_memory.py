@@ -1,4 +1,4 @@
-"""Memory beside the features is bounded by the batch, whatever the number and size of the images."""
+"""The batch bounds the memory beside the features, for any number and size of images."""
 
 import tracemalloc
 
@@ -35,7 +35,7 @@ def test_transforming_a_memory_map_takes_little_memory_beside_its_result(name, s
     extractor = build_component(resolve_spec("extractor", Spec.parse(QUICK.get(name, name)))).fit(
         images[:20], np.arange(len(images[:20])) % 2
     )
-    extractor.transform(images[:1])  # what is prepared once
+    extractor.transform(images[:1])  # fills caches that are filled once
     tracemalloc.start()
     features = extractor.transform(images)
     _, peak = tracemalloc.get_traced_memory()

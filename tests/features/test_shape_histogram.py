@@ -65,7 +65,7 @@ def test_logarithms_of_zero_and_of_rounding_noise_are_zero():
 
 
 def direction_reference(gray, bins, threshold):
-    """Histogram of one image, by OpenCV's gradients and a loop."""
+    """Histogram of an image, computed from OpenCV's gradients by a loop."""
     right, down = (
         cv2.Sobel(gray, cv2.CV_64F, *order, borderType=cv2.BORDER_REPLICATE)
         for order in ((1, 0), (0, 1))
@@ -80,7 +80,10 @@ def direction_reference(gray, bins, threshold):
 
 
 def on_an_edge_of_two_bins(gray, bins):
-    """Whether a gradient lies where two bins meet, so that rounding decides: 180 degrees of 95 bins."""
+    """Whether a gradient lies on the edge of two bins, where rounding decides.
+
+    An example is the gradient at 180 degrees with 95 bins.
+    """
     right, down = (
         cv2.Sobel(gray, cv2.CV_64F, *order, borderType=cv2.BORDER_REPLICATE)
         for order in ((1, 0), (0, 1))

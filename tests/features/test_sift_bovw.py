@@ -25,7 +25,7 @@ SETS = {"digits": DIGITS[:60], "photos": PHOTOS, "faces": FACES[:40]}
 
 
 def gray(images):
-    """As OpenCV sees them: whole numbers."""
+    """Gray values of OpenCV, which are whole numbers."""
     return np.stack(
         [
             image[..., 0] if image.shape[-1] == 1 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
@@ -60,8 +60,8 @@ def test_dense_descriptors_are_those_of_opencv_at_the_same_grid_and_scale(images
     assert (lengths > 0).mean() > 0.98
 
 
-def dense(images, bin_size=4, step=4, **how):
-    return dense_sift(gray(images).astype(np.float32), bin_size, step, **how)[0]
+def dense(images, bin_size=4, step=4, **parameters):
+    return dense_sift(gray(images).astype(np.float32), bin_size, step, **parameters)[0]
 
 
 def test_rootsift_is_the_square_root_of_the_shares_of_sift():
@@ -76,16 +76,15 @@ def test_rootsift_is_the_square_root_of_the_shares_of_sift():
 
 
 def test_contrast_is_the_mean_gradient_of_a_window():
-    ramp = np.broadcast_to(
-        np.arange(40, dtype=np.float32) * 3, (1, 40, 40)
-    )  # three gray levels a pixel
+    # three gray levels per pixel
+    ramp = np.broadcast_to(np.arange(40, dtype=np.float32) * 3, (1, 40, 40))
     np.testing.assert_allclose(dense_sift(ramp, 4, 4, sigma=0.0)[1][0, 24], 3, rtol=0.02)
 
 
 def test_sigma_blurs_what_gradients_are_taken_of():
     image = gray(PHOTOS).astype(np.float32)
     blurred = np.stack(
-        [gaussian_filter(one, np.sqrt(2**2 - 0.5**2), mode="mirror") for one in image]
+        [gaussian_filter(plane, np.sqrt(2**2 - 0.5**2), mode="mirror") for plane in image]
     )
     np.testing.assert_allclose(
         dense_sift(image, 4, 4, sigma=2.0)[0], dense_sift(blurred, 4, 4, sigma=0.0)[0], atol=1
@@ -162,11 +161,11 @@ def test_fewer_descriptors_than_words_make_each_a_word_and_leave_the_rest_zero()
 
 @pytest.mark.parametrize("keypoints", ["dense", "detected"])
 def test_two_fits_with_one_random_state_are_equal_bit_for_bit_and_another_state_differs(keypoints):
-    first, again, other = (
+    first, again, another_state = (
         SIFTBoVW(30, keypoints, random_state=seed).fit_transform(PHOTOS) for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(first, again)
-    assert (first != other).any()
+    assert (first != another_state).any()
 
 
 @pytest.mark.parametrize("images", SETS.values(), ids=SETS)
@@ -180,10 +179,10 @@ def test_features_of_an_image_do_not_depend_on_its_batch(images):
 def test_features_do_not_depend_on_the_number_of_threads():
     big = np.stack([data.astronaut()[:224, :224], data.coffee()[:224, :224]])
     with threadpool_limits(1):
-        one = SIFTBoVW(30, random_state=0).fit_transform(big)
+        with_one_thread = SIFTBoVW(30, random_state=0).fit_transform(big)
     with threadpool_limits(4):
-        four = SIFTBoVW(30, random_state=0).fit_transform(big)
-    np.testing.assert_array_equal(one, four)
+        with_four_threads = SIFTBoVW(30, random_state=0).fit_transform(big)
+    np.testing.assert_array_equal(with_one_thread, with_four_threads)
 
 
 def test_the_vocabulary_is_learned_from_a_bounded_number_of_images_and_descriptors(monkeypatch):
@@ -211,9 +210,8 @@ def test_the_last_images_of_the_training_set_are_in_the_sample_too(monkeypatch):
         "features.visual_words.k_means",
         lambda sample, n_words, random: sampled.extend(sample) or sample[:n_words],
     )
-    SIFTBoVW(30, n_sampled=410, random_state=0).fit(
-        PHOTOS[:40]
-    )  # eleven of each image are drawn, ten and a quarter are kept
+    # eleven descriptors per image are drawn, of which ten and a quarter on average are used
+    SIFTBoVW(30, n_sampled=410, random_state=0).fit(PHOTOS[:40])
     assert len(sampled) == 410
     last = dense(PHOTOS[38:40]).reshape(-1, 128)
     assert (last[:, None] == sampled).all(axis=-1).any()
@@ -244,7 +242,7 @@ def test_digits_are_told_apart_by_their_words():
 
 
 def encoded(encoding, n_words, descriptors):
-    """One image's vector before signs, roots and lengths, with all words at once and in float64."""
+    """Vector of an image before normalisation, computed with all words at once in float64."""
     vocabulary = SIFTBoVW(n_words, encoding=encoding, random_state=0).fit(PHOTOS).vocabulary_
     words, x = vocabulary.words.astype(float), descriptors.astype(float)
     difference = x[:, None] - words
@@ -331,7 +329,7 @@ def test_windows_of_low_contrast_do_not_count():
 
 
 @pytest.mark.parametrize(
-    "how",
+    "parameters",
     [
         {"encoding": "fisher", "n_words": 5},
         {"encoding": "vlad", "n_words": 5, "levels": 2},
@@ -339,8 +337,8 @@ def test_windows_of_low_contrast_do_not_count():
     ],
     ids=str,
 )
-def test_names_count_the_features(how):
-    extractor = SIFTBoVW(**how, random_state=0).fit(PHOTOS)
+def test_there_is_a_distinct_name_for_each_feature(parameters):
+    extractor = SIFTBoVW(**parameters, random_state=0).fit(PHOTOS)
     names = extractor.get_feature_names_out()
     assert len(set(names)) == len(names) == extractor.transform(PHOTOS[:1]).shape[1]
 

@@ -1,4 +1,4 @@
-"""Promises that every scikit-learn model of the registry keeps."""
+"""Tests of the scikit-learn models of the registry."""
 
 import inspect
 import subprocess
@@ -87,7 +87,7 @@ def faces():
 
 
 def rare(digits, counts):
-    """The first counts[c] digits of each class c, in their order in the data."""
+    """The first ``counts[c]`` digits of each class c, in their original order."""
     X, y = digits
     rows = np.sort(np.concatenate([np.flatnonzero(y == c)[:n] for c, n in counts.items()]))
     return X[rows], y[rows]
@@ -98,8 +98,8 @@ def test_learns_ten_digits(name, digits):
     X, y = digits
     model = build(name).fit(X[:600], y[:600])
     assert_probabilities(model, X[600:])
-    floor = {"majority": 0.08, "gaussian_nb": 0.65}.get(name, 0.8)
-    assert model.score(X[600:], y[600:]) > floor
+    least_accuracy = {"majority": 0.08, "gaussian_nb": 0.65}.get(name, 0.8)
+    assert model.score(X[600:], y[600:]) > least_accuracy
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -144,16 +144,14 @@ def test_functions_take_only_what_is_a_parameter_of_the_estimator(name):
     for parameter, described in parameters.items():
         if described.default is inspect.Parameter.empty:
             continue
-        if isinstance(
-            described.default, bool
-        ):  # says which steps there are, and is no parameter of one
+        if isinstance(described.default, bool):  # selects the steps, and is not a parameter of one
             continue
-        other = {float: 0.25, int: 3, str: "auto", type(None): 4}[type(described.default)]
-        model = build(name, **{parameter: other})
-        assert [model.get_params()[key] for key in deep(model, parameter)] == [other]
+        value = {float: 0.25, int: 3, str: "auto", type(None): 4}[type(described.default)]
+        model = build(name, **{parameter: value})
+        assert [model.get_params()[key] for key in deep(model, parameter)] == [value]
 
 
-def test_rbf_svm_standardizes_unless_told_not_to():
+def test_rbf_svm_standardizes_by_default():
     X, y = load_digits(return_X_y=True)
     machines = [
         build("rbf_svm", standardize=value).fit(X[:60], y[:60]).machine_ for value in (True, False)
@@ -172,7 +170,7 @@ def test_balanced_weights_raise_the_rare_class_s_probability(name, digits):
     X = X + np.random.default_rng(0).normal(0, 8, X.shape).astype(np.float32)
     plain, weighted = build(name), build(name)
     weighted.set_params(**dict.fromkeys(deep(weighted, "class_weight"), "balanced"))
-    if name == "random_forest":  # leaves of one image are pure whatever its weight
+    if name == "random_forest":  # a leaf with a single image is pure for any weight
         plain.set_params(min_samples_leaf=5)
         weighted.set_params(min_samples_leaf=5)
     test = digits[0][100:][digits[1][100:] == 8] + 0.0
@@ -249,11 +247,8 @@ def test_linear_svm_minimises_what_linear_svc_does(classes, C, digits):
             0.5 * np.square(W).sum() + C * np.square(np.maximum(1 - side * (X @ W.T + b), 0)).sum()
         )
 
-    found, least = (
-        objective(ours.coef_, ours.intercept_),
-        objective(theirs.coef_, theirs.intercept_),
-    )
-    assert found <= 1.001 * least
+    least = objective(theirs.coef_, theirs.intercept_)
+    assert objective(ours.coef_, ours.intercept_) <= 1.001 * least
     assert (ours.predict(X) == theirs.predict(X)).mean() > 0.99
 
 
@@ -301,7 +296,7 @@ def test_linear_svm_says_when_it_is_stopped_before_its_minimum(digits):
         LinearSVM(max_iter=3).fit(*digits)
 
 
-def test_many_classes_are_coupled_a_part_of_the_images_at_a_time(monkeypatch, digits):
+def test_many_classes_are_coupled_in_chunks_of_images(monkeypatch, digits):
     model = build("rbf_svm").fit(digits[0][:300], digits[1][:300])
     whole = model.predict_proba(digits[0])
     monkeypatch.setattr("models.svm.AT_ONCE", 700)
@@ -327,9 +322,7 @@ def test_two_folds_are_enough_to_calibrate_many_images():
 @pytest.mark.parametrize(
     "counts", [{0: 9, 1: 7}, {0: 9, 1: 3, 2: 4}, {0: 8, 1: 1}, {0: 2, 1: 1, 2: 1}, {0: 1, 1: 1}]
 )
-def test_every_training_side_knows_every_class_and_a_class_of_one_image_is_never_held_out(
-    counts, in_order
-):
+def test_every_fold_trains_on_every_class_and_never_holds_out_a_single_image(counts, in_order):
     y = np.repeat(list(counts), list(counts.values()))
     y = y if in_order else np.random.default_rng(0).permutation(y)
     rows = np.arange(len(y))
@@ -387,7 +380,7 @@ def test_multinomial_nb_clips_features_to_the_training_range(digits):
 def test_gradient_boosting_holds_no_images_back():
     X = np.random.default_rng(0).normal(size=(10_050, 1)).astype(np.float32)
     y = (X[:, 0] > 0).astype(int)
-    y[0] = 2  # alone: a stratified part of it can't be held out
+    y[0] = 2  # a class of one image, which a stratified split cannot hold out
     assert build("gradient_boosting", max_iter=3).fit(X, y).n_iter_ == 3
 
 
@@ -415,7 +408,7 @@ def test_one_vs_rest_answers_the_same_for_a_label_that_all_images_have_or_none_h
         model = build("one_vs_rest", estimator=classical.linear_svm()).fit(
             X, labels, inner_folds=folds
         )
-    assert {str(one.message) for one in caught} == {
+    assert {str(warning.message) for warning in caught} == {
         "every training image has the label 0",
         "no training image has the label 1",
     }

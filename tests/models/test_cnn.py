@@ -1,4 +1,4 @@
-"""Promises of SimpleCNN."""
+"""Tests of SimpleCNN."""
 
 import copy
 import pickle
@@ -66,9 +66,9 @@ def test_learns_photographs():
 
 
 def test_history_holds_plain_numbers_of_every_epoch(fitted):
-    assert [entry["epoch"] for entry in fitted.history_] == [1, 2, 3, 4]
+    assert [epoch["epoch"] for epoch in fitted.history_] == [1, 2, 3, 4]
     assert all(
-        type(entry[key]) is float for entry in fitted.history_ for key in ("loss", "accuracy")
+        type(epoch[key]) is float for epoch in fitted.history_ for key in ("loss", "accuracy")
     )
     assert fitted.history_[-1]["loss"] < fitted.history_[0]["loss"]
     assert 0.8 < fitted.history_[-1]["accuracy"] <= 1
@@ -169,17 +169,18 @@ def test_a_last_batch_of_one_is_left_out(n, sizes):
 def test_same_seed_same_network_bit_for_bit(digit_images):
     X, y = digit_images[0][:200], digit_images[1][:200]
     first = quick(epochs=2).fit(X, y)
-    torch.rand(3)  # whatever the caller does in between
-    again, other = clone(first).fit(X, y), quick(epochs=2, random_state=1).fit(X, y)
+    torch.rand(3)  # must have no effect
+    again, another_seed = clone(first).fit(X, y), quick(epochs=2, random_state=1).fit(X, y)
     assert all(np.array_equal(a, b) for a, b in zip(weights(first), weights(again), strict=True))
     assert first.history_ == again.history_
     assert not all(
-        np.array_equal(a, b) for a, b in zip(weights(first), weights(other), strict=True)
+        np.array_equal(a, b) for a, b in zip(weights(first), weights(another_seed), strict=True)
     )
 
 
 def test_the_caller_s_generators_and_settings_are_left_alone(digit_images):
-    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    torch_state = torch.get_rng_state()
+    numpy_state = np.random.get_state()[1].copy()  # noqa: NPY002
     flags = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
     quick().fit(digit_images[0][:50], digit_images[1][:50]).predict(digit_images[0][:5])
     assert torch.equal(torch.get_rng_state(), torch_state)
@@ -220,8 +221,8 @@ def test_balanced_weights_make_a_rare_label_likelier(digit_images):
 
 def test_a_fitted_model_survives_pickle_and_deepcopy(fitted, digit_images):
     expected = fitted.predict_proba(digit_images[0][:20])
-    for other in (pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted)):
-        np.testing.assert_array_equal(other.predict_proba(digit_images[0][:20]), expected)
+    for duplicate in (pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted)):
+        np.testing.assert_array_equal(duplicate.predict_proba(digit_images[0][:20]), expected)
 
 
 def test_divergence_is_refused_with_advice(digit_images):
@@ -277,9 +278,7 @@ def test_prediction_refuses_other_image_sizes_and_unfitted_models(fitted):
         quick().predict(np.zeros((2, 8, 8, 1), np.uint8))
 
 
-@pytest.mark.skipif(
-    torch.cuda.is_available(), reason="says what happens where there is no CUDA device"
-)
+@pytest.mark.skipif(torch.cuda.is_available(), reason="tests what happens without a CUDA device")
 def test_without_cuda_auto_is_the_cpu_and_cuda_is_refused():
     assert find_device("auto") == torch.device("cpu")
     with pytest.raises(ValueError, match="no CUDA device"):
@@ -295,5 +294,8 @@ def test_cuda_learns_and_repeats_itself(digit_images):
 
 
 def test_importing_and_building_the_model_needs_neither_torch_nor_opencv():
-    code = "import sys; from models.cnn import SimpleCNN; SimpleCNN(); sys.exit(bool({'torch', 'cv2'} & set(sys.modules)))"
+    code = (
+        "import sys; from models.cnn import SimpleCNN; SimpleCNN(); "
+        "sys.exit(bool({'torch', 'cv2'} & set(sys.modules)))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

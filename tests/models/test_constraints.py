@@ -1,4 +1,4 @@
-"""Every parameter of an extractor, model or strategy of ours declares its values, and refuses others."""
+"""Every parameter of our extractors, models and strategies declares its values."""
 
 import inspect
 import math
@@ -30,8 +30,8 @@ def declared_parameters():
 
 
 @pytest.mark.parametrize(("component", "name"), declared_parameters())
-def test_a_value_of_no_use_is_refused_by_the_name_of_its_parameter(component, name):
-    assert name in component._parameter_constraints, "declare what the parameter may be"
+def test_an_invalid_value_is_refused_with_the_name_of_its_parameter(component, name):
+    assert name in component._parameter_constraints, "declare the values of the parameter"
     with pytest.raises(ValueError, match=f"The '{name}' parameter of {component.__name__} must be"):
         component(**{name: object()})._validate_params()
 
@@ -41,7 +41,7 @@ def test_defaults_are_allowed(component):
     component()._validate_params()
 
 
-def test_the_classes_are_all_there():
+def test_the_classes_include_extractors_and_networks():
     assert {"HOG", "PCA", "SimpleCNN", "ResNet18"} <= set(CLASSES)
 
 
@@ -51,12 +51,12 @@ def test_whole_numbers_within_the_limits_are_allowed(value):
 
 
 @pytest.mark.parametrize("value", [0, 257, True, 1.0, "1", None, math.nan])
-def test_other_values_are_no_whole_numbers(value):
+def test_other_values_are_not_whole_numbers(value):
     assert not WholeNumber(1, 256).is_satisfied_by(value)
 
 
 @pytest.mark.parametrize("value", [0, 1, True, math.inf, math.nan, "0.5"])
-def test_limits_infinity_nan_and_flags_are_no_numbers_between_zero_and_one(value):
+def test_limits_infinity_nan_and_flags_are_not_between_zero_and_one(value):
     assert not RealNumber(0, 1).is_satisfied_by(value)
 
 

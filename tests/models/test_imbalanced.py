@@ -1,4 +1,4 @@
-"""Promises of imbalanced-learn's ensembles in the registry."""
+"""Tests of imbalanced-learn's ensembles in the registry."""
 
 import inspect
 import pickle
@@ -37,21 +37,21 @@ def build(name, seed=0, **parameters):
 
 
 def rare(digits, counts):
-    """The first counts[c] digits of each class c, in their order in the data."""
+    """The first ``counts[c]`` digits of each class c, in their original order."""
     X, y = digits
     rows = np.sort(np.concatenate([np.flatnonzero(y == c)[:n] for c, n in counts.items()]))
     return X[rows], y[rows]
 
 
-def test_the_menu_has_all_four():
+def test_the_registry_has_all_four_ensembles():
     assert NAMES == ["balanced_random_forest", "easy_ensemble", "rus_boost", "balanced_bagging"]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_finds_more_of_a_rare_digit_than_a_tree_does(name, digits):
     X, y = rare(digits, {3: 120, 5: 120, 8: 8})
-    kept = np.isin(digits[1], [3, 5, 8])
-    X_test, y_test = digits[0][kept][400:], digits[1][kept][400:]
+    of_classes = np.isin(digits[1], [3, 5, 8])
+    X_test, y_test = digits[0][of_classes][400:], digits[1][of_classes][400:]
     tree, model = (each.fit(X, y) for each in (DecisionTreeClassifier(random_state=0), build(name)))
     before, after = (
         recall_score(y_test, each.predict(X_test), labels=[8], average="macro")
@@ -64,7 +64,7 @@ def test_finds_more_of_a_rare_digit_than_a_tree_does(name, digits):
 @pytest.mark.parametrize(
     "counts", [{0: 13, 1: 6, 5: 1}, {0: 12, 1: 6, 5: 2}, {0: 30, 1: 6}], ids=str
 )
-def test_small_parts_give_probabilities_of_every_class(name, counts, digits):
+def test_small_samples_give_probabilities_of_every_class(name, counts, digits):
     X, y = rare(digits, counts)
     model = build(name).fit(X, y)
     probabilities = model.predict_proba(digits[0])
@@ -97,8 +97,8 @@ def test_parameters_have_imbalanced_learn_s_names_and_defaults(name):
     assert ours == {key: theirs[key] for key in ours}
     assert not {"random_state", "class_weight", "n_jobs"} & set(ours)
     for key, default in ours.items():
-        other = {float: 0.25, int: 3, str: "log2", type(None): 4}[type(default)]
-        assert function(**{key: other}).get_params()[key] == other
+        value = {float: 0.25, int: 3, str: "log2", type(None): 4}[type(default)]
+        assert function(**{key: value}).get_params()[key] == value
 
 
 def test_two_classes_can_be_bagged_when_one_has_a_single_image(digits):

@@ -1,4 +1,4 @@
-"""Promises of SimpleCNN's losses for imbalanced classes, and of training in two phases."""
+"""Tests of the losses for imbalanced classes, and of training in two phases."""
 
 import pickle
 
@@ -39,7 +39,7 @@ thorough = settings(max_examples=50, derandomize=True, deadline=None)
 
 @pytest.fixture(scope="module")
 def imbalanced(digit_images):
-    """(X, y, X_test, y_test): 100 digit_images a class, of 8 and 9 five; the test set is the other digit_images."""
+    """(X, y, X_test, y_test) of 100 digits per class, five of 8 and 9; the others are tested."""
     X, y = digit_images
     members = [np.flatnonzero(y == k) for k in range(10)]
     train = np.sort(np.concatenate([rows[: 5 if k > 7 else 100] for k, rows in enumerate(members)]))
@@ -104,12 +104,11 @@ def test_focal_is_its_definition(batch):
 
 
 def test_class_balanced_weighs_by_effective_numbers(batch):
-    effective = np.array(
-        [sum(0.999**i for i in range(n)) for n in COUNTS]
-    )  # a geometric series is (1 - beta^n) / (1 - beta)
-    found = effective_weights(torch.tensor(COUNTS)).numpy()
-    np.testing.assert_allclose(found, 4 / effective / (1 / effective).sum(), rtol=1e-5)
-    expected = -(found[batch[1]] * log_probabilities(*batch)).mean()
+    # a geometric series is (1 - beta^n) / (1 - beta)
+    effective = np.array([sum(0.999**i for i in range(n)) for n in COUNTS])
+    weight = effective_weights(torch.tensor(COUNTS)).numpy()
+    np.testing.assert_allclose(weight, 4 / effective / (1 / effective).sum(), rtol=1e-5)
+    expected = -(weight[batch[1]] * log_probabilities(*batch)).mean()
     assert value("class_balanced", *batch) == pytest.approx(expected, rel=1e-5)
 
 
@@ -245,11 +244,11 @@ def test_cosines_are_scaled_by_30_in_training_and_to_certainty_0_999_in_evaluati
 )
 def test_every_correction_finds_more_of_the_rare_digits(parameters, plain, imbalanced):
     X, y, X_test, y_test = imbalanced
-    found = quick(epochs=5, **parameters).fit(X, y).predict(X_test)
+    corrected = quick(epochs=5, **parameters).fit(X, y)
     before, after = (
-        recall_score(y_test, guess, average=None) for guess in (plain.predict(X_test), found)
+        recall_score(y_test, model.predict(X_test), average=None) for model in (plain, corrected)
     )
-    assert after[8:].mean() > 0.1 + before[8:].mean()  # measured: 0.2 to 0.6 where there was 0.0
+    assert after[8:].mean() > 0.1 + before[8:].mean()  # measured: 0.2 to 0.6 instead of 0.0
     assert after.mean() > 0.015 + before.mean()
 
 
@@ -274,11 +273,11 @@ def test_only_ldam_has_a_last_layer_of_cosines(loss, digit_images):
 def test_same_seed_same_network_and_it_pickles(parameters, digit_images):
     X, y = digit_images[0][:90], digit_images[1][:90]
     first = quick(**parameters).fit(X, y)
-    torch.rand(3)  # whatever the caller does in between
+    torch.rand(3)  # must have no effect
     again = pickle.loads(pickle.dumps(clone(first).fit(X, y)))
     assert all(np.array_equal(a, b) for a, b in zip(weights(first), weights(again), strict=True))
     assert first.history_ == again.history_
-    assert [list(entry) for entry in first.history_] == [["epoch", "loss", "accuracy"]] * 2
+    assert [list(epoch) for epoch in first.history_] == [["epoch", "loss", "accuracy"]] * 2
     np.testing.assert_array_equal(first.predict_proba(X), again.predict_proba(X))
     np.testing.assert_allclose(first.predict_proba(X).sum(axis=1), 1, atol=1e-12)
     assert all(parameter.requires_grad for parameter in first.network_.parameters())
@@ -351,8 +350,8 @@ def test_the_phases_draw_equally_then_as_it_is(imbalanced, monkeypatch):
     X, y = imbalanced[:2]
     shares = []
 
-    def recorded(part, truth, generator):
-        drawn = draw_indices(part, truth, generator)
+    def recorded(phase, truth, generator):
+        drawn = draw_indices(phase, truth, generator)
         shares.append(truth[drawn].bincount().tolist())
         return drawn
 
@@ -386,7 +385,7 @@ def test_a_dict_weighs_the_presence_of_a_label(digit_images):
     assert class_weights(present, 2, np.array([20.0, 1.0])).tolist() == [20, 1]
 
 
-def test_focal_learns_several_labels_an_image(digit_images):
+def test_focal_learns_several_labels_per_image(digit_images):
     X, y = digit_images
     labels = np.column_stack([y % 2 == 0, y > 4, y == 3]).astype(int)
     assert (
@@ -400,7 +399,7 @@ def test_focal_learns_several_labels_an_image(digit_images):
     + [{"deferred_reweighting": True}, {"two_phase": True}],
     ids=str,
 )
-def test_what_counts_classes_is_refused_for_several_labels_an_image(parameters, digit_images):
+def test_corrections_for_exclusive_classes_are_refused_for_several_labels(parameters, digit_images):
     name, given = next(iter(parameters.items()))
     with pytest.raises(ValueError, match=f"{name}={given!r} needs exactly one label per image"):
         quick(**parameters).fit(digit_images[0][:10], np.eye(10, 3, dtype=int))
@@ -425,17 +424,18 @@ def test_two_corrections_for_one_imbalance_are_refused(loss):
 
 @pytest.mark.parametrize("loss", CORRECTING)
 @pytest.mark.parametrize(
-    "other",
+    "correction",
     [{"class_weight": "balanced"}, {"deferred_reweighting": True}, {"two_phase": True}],
     ids=str,
 )
-def test_a_loss_that_corrects_is_refused_another_correction(loss, other):
-    with pytest.raises(ValueError, match=f"loss='{loss}' and {next(iter(other))}=.* both correct"):
-        quick(loss=loss, **other).check_parameters()
+def test_a_loss_that_corrects_excludes_another_correction(loss, correction):
+    name = next(iter(correction))
+    with pytest.raises(ValueError, match=f"loss='{loss}' and {name}=.* both correct"):
+        quick(loss=loss, **correction).check_parameters()
 
 
 @pytest.mark.parametrize("name", ["deferred_reweighting", "two_phase"])
-def test_two_parts_need_two_epochs(name):
+def test_two_phases_need_two_epochs(name):
     with pytest.raises(
         ValueError, match=f"epochs=1; it must be an integer from 2 with {name}=True"
     ):

@@ -1,4 +1,4 @@
-"""Promises of every network, and of the one loop that trains them."""
+"""Tests of all networks, and of the training loop."""
 
 import numpy as np
 import pytest
@@ -55,7 +55,7 @@ def test_fast_resnet_learns_digits_in_four_epochs(digit_images):
 
 
 @pytest.mark.slow
-def test_resnets_learn_faces_from_other_pictures():
+def test_resnets_learn_to_tell_faces_from_other_images():
     from skimage.data import lfw_subset
 
     images = (lfw_subset()[:, ::2, ::2, None] * 255).astype(np.uint8)
@@ -82,11 +82,12 @@ def test_an_embedding_is_what_the_last_layer_is_given(network, width, digit_imag
 
 
 @pytest.mark.parametrize("ema", [None, 0.8])
-def test_the_weights_with_the_least_loss_on_the_validation_part_are_kept(ema, digit_images):
+def test_the_weights_with_the_smallest_validation_loss_are_kept(ema, digit_images):
     X, y = digit_images
-    model = quick(epochs=6, learning_rate=0.02, ema=ema)  # so much that the loss goes up and down
+    # with this learning rate the loss goes up and down
+    model = quick(epochs=6, learning_rate=0.02, ema=ema)
     model.set_params(validation=0.1).fit(X[:200], y[:200], held_out=(X[200:400], y[200:400]))
-    losses = [entry["val_loss"] for entry in model.history_]
+    losses = [epoch["val_loss"] for epoch in model.history_]
     assert losses.index(min(losses)) < 5
     assert log_loss(y[200:400], model.predict_proba(X[200:400])) == pytest.approx(
         min(losses), rel=1e-4
@@ -96,12 +97,12 @@ def test_the_weights_with_the_least_loss_on_the_validation_part_are_kept(ema, di
 def test_patience_stops_the_training(digit_images):
     X, y = digit_images
     model = quick(epochs=30, learning_rate=0.02, validation=0.2, patience=2).fit(X[:200], y[:200])
-    losses = [entry["val_loss"] for entry in model.history_]
+    losses = [epoch["val_loss"] for epoch in model.history_]
     assert len(losses) < 30
     assert losses.index(min(losses)) == len(losses) - 3
 
 
-def test_a_validation_part_is_not_trained_on_and_has_every_class(digit_images):
+def test_a_validation_set_is_not_trained_on_and_has_every_class(digit_images):
     X, y = digit_images[0][:200], digit_images[1][:200]
     images, _, (held, held_y) = quick(validation=0.2)._split_validation_set(X, y, seed=0)
     assert len(held) == 40
@@ -124,19 +125,19 @@ def test_a_moving_average_predicts_in_place_of_the_last_weights(digit_images):
     )
 
 
-def test_a_batch_that_does_not_fit_is_halved_and_said(digit_images, monkeypatch):
+def test_a_batch_that_does_not_fit_is_halved_with_a_warning(digit_images, monkeypatch):
     from models.training import _Training
 
     step = _Training._train_step
 
-    def small_memory(self, part, batch):
+    def small_memory(self, phase, batch):
         if len(batch) > 10:
             raise torch.OutOfMemoryError("no")
-        return step(self, part, batch)
+        return step(self, phase, batch)
 
     monkeypatch.setattr(_Training, "_train_step", small_memory)
     X, y = digit_images[0][:60], digit_images[1][:60]
-    with pytest.warns(UserWarning, match="as the GPU's memory did not hold") as caught:
+    with pytest.warns(UserWarning, match="did not fit into the memory of the GPU") as caught:
         halved = quick(batch_size=32).fit(X, y)
     assert [str(warning.message).split(",")[0] for warning in caught] == [
         "batch_size=16",
@@ -159,9 +160,8 @@ def test_flip_mirrors_half_of_the_images(digit_images):
 
 
 def test_shift_moves_each_image_by_at_most_an_eighth_and_mirrors_what_comes_in():
-    images = torch.arange(16, dtype=torch.uint8).repeat(200, 16, 1)[
-        ..., None
-    ]  # each pixel is its column's number
+    # each pixel is the number of its column
+    images = torch.arange(16, dtype=torch.uint8).repeat(200, 16, 1)[..., None]
     rows = shift_images(images, torch.Generator().manual_seed(0))[:, 0, :, 0].int()
     offsets = {tuple(row) for row in rows.tolist()}
     expected = {tuple(15 - abs(15 - abs(i + d)) for i in range(16)) for d in range(-2, 3)}
@@ -180,22 +180,22 @@ def test_cutout_grays_a_square_of_a_quarter_of_the_side():
 def test_augmentation_leaves_what_it_is_given_alone_and_keeps_type_and_shape(digit_images):
     images = torch.tensor(digit_images[0][:9])
     before = images.clone()
-    found = augment_images(images, AUGMENTATIONS, torch.Generator().manual_seed(0))
+    augmented = augment_images(images, AUGMENTATIONS, torch.Generator().manual_seed(0))
     assert torch.equal(images, before)
-    assert (found.dtype, found.shape) == (images.dtype, images.shape)
+    assert (augmented.dtype, augmented.shape) == (images.dtype, images.shape)
     assert set(REGISTRY) == set(AUGMENTATIONS)
 
 
 def rates(schedule, steps=40):
     optimizer = make_optimizer(torch.nn.Linear(2, 2), Recipe(learning_rate=0.1))
     scheduler = make_schedule(optimizer, Recipe(learning_rate=0.1, schedule=schedule), steps)
-    found = []
+    learning_rates = []
     for _ in range(steps):
-        found.append(optimizer.param_groups[0]["lr"])
+        learning_rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         if scheduler:
             scheduler.step()
-    return found
+    return learning_rates
 
 
 def test_schedules_rise_and_fall_as_they_are_named():
@@ -293,16 +293,11 @@ def test_the_whitening_layer_whitens_patches():
         .reshape(-1, 32, 32, 3)
     )
     pixels = Pixels()
-    found = (
-        whitening_layer(images, pixels)(pixels(torch.tensor(images)))[:, :12]
-        .permute(1, 0, 2, 3)
-        .flatten(1)
-    )
-    covariance = torch.cov(found)
+    outputs = whitening_layer(images, pixels)(pixels(torch.tensor(images)))[:, :12]
+    covariance = torch.cov(outputs.permute(1, 0, 2, 3).flatten(1))
     variances = covariance.diagonal()
-    assert variances.max() == pytest.approx(
-        1, abs=0.06
-    )  # less where there is nearly nothing to whiten
+    # less than 1 in directions with almost no variance
+    assert variances.max() == pytest.approx(1, abs=0.06)
     assert variances[:4].max() < 0.1
     assert covariance.fill_diagonal_(0).abs().max() < 0.05
 

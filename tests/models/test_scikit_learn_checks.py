@@ -1,7 +1,7 @@
-"""Our estimators of features pass the checks that scikit-learn asks of every estimator.
+"""Our classifiers of features pass scikit-learn's checks of estimators.
 
-The networks are not here: scikit-learn's checks hand two-dimensional arrays to an estimator, and
-a network takes images. Their contract is held by ``benchmark.checks``.
+The networks are not among them, because the checks pass two-dimensional arrays and a network takes
+images; ``benchmark.checks`` checks their contract.
 """
 
 import pytest
@@ -28,18 +28,18 @@ ESTIMATORS = [
 def expected_failures(estimator):
     if isinstance(estimator, LinearSVM):
         return {
-            "check_sample_weight_equivalence_on_dense_data": "two ways to one minimum, which is "
-            "found to a relative 1e-7 of the objective: scores differ by more than 1e-7"
+            "check_sample_weight_equivalence_on_dense_data": "the minimum is accurate to a "
+            "relative 1e-7 of the objective, and scores differ by more than 1e-7"
         }
     if isinstance(estimator, OneVsRest):
         return {
-            "check_classifiers_one_label": "scikit-learn's OneVsRestClassifier warns of one label",
-            "check_supervised_y_no_nan": "scikit-learn's OneVsRestClassifier warns before it refuses",
+            "check_classifiers_one_label": "OneVsRestClassifier warns of a single label",
+            "check_supervised_y_no_nan": "OneVsRestClassifier warns before it raises an error",
         }
     return {}
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures)
-def test_an_estimator_does_what_scikit_learn_asks(estimator, check):
+def test_an_estimator_passes_scikit_learn_s_checks(estimator, check):
     check(estimator)
