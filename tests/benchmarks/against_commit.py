@@ -1,7 +1,7 @@
-"""What a change costs: whole commands of this checkout against those of another commit, in turns.
+"""Compare the run time of whole commands in this checkout with that at another commit.
 
-``python tests/benchmarks/against_commit.py COMMIT`` takes about ten minutes on two cores, needs a
-clone with history, and writes ``results/against_commit.md``.
+``python tests/benchmarks/against_commit.py COMMIT`` takes about ten minutes on two cores. It needs
+a clone with history, and writes ``results/against_commit.md``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+
+from result_pages import wrap
 
 from benchmark.utils.environment import collect_environment
 
@@ -39,7 +41,7 @@ if __name__ == "__main__":
 
 @contextmanager
 def checkout_of(commit):
-    """Checkout of a commit in a folder of its own, removed in the end."""
+    """Check out a commit in a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
         git = ["git", "-C", str(CHECKOUT), "worktree"]
         subprocess.run([*git, "add", "--quiet", "--detach", f"{folder}/before", commit], check=True)
@@ -50,7 +52,7 @@ def checkout_of(commit):
 
 
 def time_command(checkout, argv):
-    """Wall time in seconds of a Python command in an empty folder, with the packages of a checkout."""
+    """Measure the wall time in seconds of a Python command with the packages of a checkout."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         environ = {**os.environ, "PYTHONPATH": str(checkout)}
@@ -60,7 +62,10 @@ def time_command(checkout, argv):
 
 
 def compare_commands(commands, before, rounds):
-    """Seconds of every command before and after, in turns; the first round, which compiles, is not counted."""
+    """Measure the seconds of every command before and after, alternating between both.
+
+    The first round, which compiles, is not counted.
+    """
     times = {name: ([], []) for name in commands}
     for turn in range(rounds + 1):
         for name, argv in commands.items():
@@ -72,14 +77,14 @@ def compare_commands(commands, before, rounds):
 
 
 def format_row(name, before, after):
-    """One row of the table: medians, and the median and range of the rounds' ratios."""
+    """Format one row of the table: medians, and the median and range of the ratios per round."""
     ratios = sorted(b / a for a, b in zip(before, after, strict=True))
     spread = f"{median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
     return f"| {name} | {median(before):.2f} s | {median(after):.2f} s | {spread} |"
 
 
 def main():
-    """Measure, and write the table."""
+    """Measure all commands and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("commit")
     parser.add_argument("--rounds", type=int, default=5)
@@ -96,12 +101,13 @@ def main():
         times = compare_commands(commands, before, given.rounds)
     rows = [format_row(name, *pair) for name, pair in times.items()]
     where = collect_environment()
-    given.out.write_text(
-        f"# This checkout against commit {given.commit}\n\n"
+    method = (
         f"Written by `python tests/benchmarks/against_commit.py {given.commit}`: wall time of "
-        "whole "
-        f"commands in turns, medians of {given.rounds} rounds after one that is not counted; the "
-        "ratio is the median over the rounds, with its range.\n\n"
+        f"whole commands, alternating between both versions. Medians of {given.rounds} rounds "
+        "after a warm-up round; the ratio is the median over the rounds, with its range."
+    )
+    given.out.write_text(
+        f"# This checkout against commit {given.commit}\n\n{wrap(method)}\n\n"
         "| command | before | after | ratio |\n| --- | --- | --- | --- |\n"
         + "\n".join(rows)
         + f"\n\n{where['processor']}, {where['cores']} cores, Python {where['python']}.\n"

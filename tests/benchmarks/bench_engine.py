@@ -1,6 +1,7 @@
-"""The engine's cost under pytest-benchmark; ``engine.py`` measures it at full size and writes results/engine.md.
+"""Measure the overhead of the engine with pytest-benchmark.
 
-``python -m pytest -n 0 tests/benchmarks/bench_engine.py`` runs it; it is no part of the tests.
+``python -m pytest -n 0 tests/benchmarks/bench_engine.py`` runs it; the tests do not include it.
+``engine.py`` measures the same at full size and writes ``results/engine.md``.
 """
 
 import engine

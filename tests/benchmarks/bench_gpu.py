@@ -1,10 +1,10 @@
-"""Networks on a GPU: seconds to 94 % on CIFAR-10, images a second against a plain ``DataLoader`` loop, idle share of the GPU.
+"""Measure networks on a GPU: seconds to 94 % on CIFAR-10, images per second, idle share of the GPU.
 
-``python tests/benchmarks/bench_gpu.py`` (a few minutes) writes ``results/gpu.md`` where there is a
-CUDA device, and says so where there is none. ``$BENCHMARK_DATA`` holds CIFAR-10. For classical
-against deep on the whole of it, in one leaderboard: ``python -m benchmark run cifar10
---accelerate``, then ``python -m benchmark run cifar10 --model fast_resnet --model resnet18 --out
-results/cifar10``.
+``python tests/benchmarks/bench_gpu.py`` (a few minutes) writes ``results/gpu.md``; without a CUDA
+device, it only says so. ``$BENCHMARK_DATA`` must hold CIFAR-10. The speed is compared with that of
+a plain ``DataLoader`` loop. To get classical pipelines and networks on all of CIFAR-10 in one
+leaderboard, run ``python -m benchmark run cifar10 --accelerate``, then ``python -m benchmark run
+cifar10 --model fast_resnet --model resnet18 --out results/cifar10``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from networks import Tutorial
+from result_pages import wrap
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.data import DataLoader
@@ -49,11 +50,13 @@ Images = np.ndarray
 def to_wanted(
     train: tuple[Images, np.ndarray], test: tuple[Images, np.ndarray], device: str
 ) -> list[str]:
-    """Fewest epochs of those tried with which the mean of three seeds reaches the accuracy wanted; training is timed, loading is not."""
+    """Find the fewest epochs with which the mean of three seeds reaches the wanted accuracy.
+
+    The time is that of training, without loading. Returns the lines of a Markdown table.
+    """
     lines = ["| epochs | accuracy | seconds |", "|---:|---|---|"]
-    FastResNet(widths=WIDTHS, epochs=1, device=device, random_state=0).fit(
-        *train
-    )  # warms up: kernels are chosen and compiled
+    # warm up: kernels are chosen and compiled
+    FastResNet(widths=WIDTHS, epochs=1, device=device, random_state=0).fit(*train)
     for epochs in EPOCHS:
         scores, seconds = [], []
         for seed in range(SEEDS):
@@ -62,24 +65,24 @@ def to_wanted(
             model.fit(*train)  # ends with the network on the CPU, and so with the last kernel
             seconds.append(time.perf_counter() - start)
             scores.append(model.score(*test))
-        found = (
+        cells = (
             f"{np.mean(v):.{d}f} ({min(v):.{d}f} to {max(v):.{d}f})"
             for v, d in ((scores, 4), (seconds, 2))
         )
-        lines.append(f"| {epochs} | {' | '.join(found)} |")
+        lines.append(f"| {epochs} | {' | '.join(cells)} |")
         if np.mean(scores) >= WANTED:
             break
     return [
         *lines,
         "",
-        f"{SEEDS} seeds: mean, least and most. The record for {WANTED:.0%} is {RECORD}.",
+        f"{SEEDS} seeds: mean, minimum and maximum. The record for {WANTED:.0%} is {RECORD}.",
     ]
 
 
 def plain_epoch(
     images: Images, targets: np.ndarray, model: NetworkClassifier, device: str
 ) -> float:
-    """Seconds of one epoch of the loop that most tutorials use, with the layers and the batch size of a model of ours."""
+    """Time one epoch of the loop of most tutorials, in seconds; layers and batch size are ours."""
     start = time.perf_counter()
     body = model.make_body(images[:64])
     network = nn.Sequential(body.layers, nn.Linear(body.width, int(targets.max()) + 1)).to(device)
@@ -101,7 +104,7 @@ def plain_epoch(
 
 
 def our_epoch(images: Images, targets: np.ndarray, model: NetworkClassifier, device: str) -> float:
-    """Seconds of one epoch of ours, without augmentation; making the network is counted, too."""
+    """Time one epoch of our loop without augmentation, in seconds, including the initialisation."""
     start = time.perf_counter()
     model.set_params(epochs=1, augmentation=(), device=device, random_state=0).fit(images, targets)
     _finish(device)
@@ -114,7 +117,10 @@ def _finish(device: str) -> None:
 
 
 def speeds(images: Images, targets: np.ndarray, device: str) -> list[str]:
-    """Images a second of every network in both loops, in turns; the first round only warms up."""
+    """Compare the images per second of both loops for every network, alternating between them.
+
+    The first round is a warm-up. Returns the lines of a Markdown table.
+    """
     lines = [
         "| network | batch | ours, images/s | plain loop, images/s | ratio | GPU idle |",
         "|---|---:|---:|---:|---|---:|",
@@ -134,55 +140,57 @@ def speeds(images: Images, targets: np.ndarray, device: str) -> list[str]:
     return [
         *lines,
         "",
-        f"One epoch of {len(images):,} images, {ROUNDS} rounds in turns; medians. Neither "
-        "augments; "
-        "making the network counts in both. The plain loop has Adam and float32, as tutorials "
-        "have; ours its own optimizer, and bfloat16.",
+        wrap(
+            f"One epoch of {len(images):,} images; medians of {ROUNDS} rounds, alternating between "
+            "both loops, without augmentation and including the initialisation of the network. The "
+            "plain loop uses Adam and float32, as in tutorials; ours uses its own optimizer and "
+            "bfloat16."
+        ),
     ]
 
 
 def idle_share(images: Images, targets: np.ndarray, model: NetworkClassifier, device: str) -> str:
-    """Share of an epoch of ours in which no kernel ran, by torch's profiler."""
+    """Measure the share of an epoch in which no kernel runs, with torch's profiler."""
     if device == "cpu":
         return "-"
-    with profile(activities=[ProfilerActivity.CUDA]) as found:
+    with profile(activities=[ProfilerActivity.CUDA]) as profiler:
         seconds = our_epoch(images, targets, model, device)
     kernels = [
         (event.time_range.start, event.time_range.end)
-        for event in found.events()
+        for event in profiler.events()
         if event.device_type.name == "CUDA"
     ]
     return f"{1 - union(kernels) / 1e6 / seconds:.0%}"
 
 
 def union(spans: list[tuple[float, float]]) -> float:
-    """Length of what spans cover together."""
-    total, reached = 0.0, -np.inf
+    """Compute the length of the union of intervals."""
+    total, last_end = 0.0, -np.inf
     for start, end in sorted(spans):
-        total += max(0.0, end - max(start, reached))
-        reached = max(reached, end)
+        total += max(0.0, end - max(start, last_end))
+        last_end = max(last_end, end)
     return total
 
 
 def page(data: Any, device: str) -> list[str]:
-    """All sections."""
+    """Return the lines of all sections."""
     train, test = data.subset == "train", data.subset == "test"
-    parts = (data.images[train], data.targets[train]), (data.images[test], data.targets[test])
+    subsets = (data.images[train], data.targets[train]), (data.images[test], data.targets[test])
     return [
-        *(f"## {WANTED:.0%} on CIFAR-10", "", *to_wanted(*parts, device), ""),
+        *(f"## {WANTED:.0%} on CIFAR-10", "", *to_wanted(*subsets, device), ""),
         *(
-            "## Images a second",
+            "## Images per second",
             "",
-            *speeds(parts[0][0][:N_SPEED], parts[0][1][:N_SPEED], device),
+            *speeds(subsets[0][0][:N_SPEED], subsets[0][1][:N_SPEED], device),
             "",
         ),
     ]
 
 
 def main() -> None:
-    """Measure, and write the page."""
+    """Measure everything and write the page."""
     if not torch.cuda.is_available():
-        print("torch finds no CUDA device here: nothing was measured, nothing was written")  # noqa: T201
+        print("no CUDA device: nothing was measured or written")  # noqa: T201
         sys.exit(0)
     where = collect_environment()
     lines = [

@@ -1,10 +1,11 @@
-"""The findings of Buda, Maki & Mazurowski (2018) looked for at a size that two cores can carry.
+"""Test the findings of Buda, Maki & Mazurowski (2018) at a size that two cores can compute.
 
-``python tests/benchmarks/buda2018.py`` (about an hour) makes imbalanced parts of 10,000 training
-images of CIFAR-10 (their 50,000), trains a small CNN for 10 epochs (theirs: an All-CNN, trained to
-the end) with three seeds, and writes ``results/buda2018.md``. Ten epochs of an under-sampled part
-are few steps, so it is also trained for as many steps as the over-sampled one. ``$BENCHMARK_DATA``
-holds CIFAR-10. With the name of a results folder nothing is run, and its rows are read.
+``python tests/benchmarks/buda2018.py`` (about an hour) draws imbalanced samples of 10,000 training
+images of CIFAR-10 (the paper: 50,000), trains a small CNN for 10 epochs (the paper: an All-CNN
+until convergence) with three seeds, and writes ``results/buda2018.md``. Since ten epochs of an
+under-sampled training set are few steps, the CNN is also trained on it for as many steps as on the
+over-sampled one. ``$BENCHMARK_DATA`` must hold CIFAR-10. With a results folder as argument, nothing
+is run and its rows are read.
 """
 
 from __future__ import annotations
@@ -14,29 +15,31 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+from result_pages import wrap
 
 from benchmark import load_results, load_study, run
 
 DATA = "cifar10(n_train=10000)"
 OUT = "results/buda2018"
 EPOCHS = 10
-STEPS = {
-    10: 100,
-    50: 500,
-}  # epochs in which the under-sampled part, of 1,000 and 200 images, makes as many steps as the over-sampled one
+# ratio: epochs in which the under-sampled training set (of 1,000 and 200 images) takes as many
+# steps as the over-sampled one
+STEPS = {10: 100, 50: 500}
 UNDER = "random_under, as many steps"
 METRICS = ("accuracy", "auc", "f1", "minimum_recall")
-HEAD = """# Findings of Buda, Maki & Mazurowski (2018), looked for
+HEAD = """# Findings of Buda, Maki & Mazurowski (2018), tested again
 
-`python tests/benchmarks/buda2018.py`: step imbalance (half of the classes rare) made of 10,000 training images of CIFAR-10, the whole
-balanced test set, a small CNN of two convolutions, 10 epochs; {seeds} seeds, which also draw the rare classes. Means ± standard deviations
-over the seeds. The paper trained an All-CNN on all of CIFAR-10, to the end. AUC is of one class against the rest, on probabilities that are
-scaled to a sum of one after they are divided by the class shares: with more than two classes that may change it.
+`python tests/benchmarks/buda2018.py`: step imbalance (half of the classes rare) in 10,000 training
+images of CIFAR-10, the whole balanced test set, a small CNN of two convolutions, 10 epochs; {seeds}
+seeds, which also draw the rare classes. Means ± standard deviations over the seeds. The paper
+trained an All-CNN on all of CIFAR-10 until convergence. AUC is one-vs-rest, on probabilities that
+are divided by the class shares and then scaled to a sum of one; with more than two classes, this
+can change the AUC.
 """
 
 
 def main() -> None:
-    """Run, tabulate, answer, write."""
+    """Evaluate the study, compare it with the paper, and write the page."""
     rows = load_results(sys.argv[1]) if len(sys.argv) > 1 else _run()
     rows = rows[(rows["status"] == "ok") & (rows["model"] != "majority")]
     rows = rows.assign(
@@ -45,26 +48,26 @@ def main() -> None:
     rows.loc[
         rows["model"].isin([f"simple_cnn(epochs={epochs})" for epochs in STEPS.values()]), "way"
     ] = UNDER
-    parts = [HEAD.format(seeds=rows["seed"].nunique()), "## What was found", "", *answers(rows), ""]
+    lines = [HEAD.format(seeds=rows["seed"].nunique()), "## Findings", "", *answers(rows), ""]
     for imbalance, group in rows.groupby("imbalance", sort=False):
-        parts += [
+        lines += [
             f"## {imbalance}: {group['n_train'].iloc[0]:,} training images",
             "",
             *table(group),
             "",
         ]
     where = rows["environment"].iloc[0]
-    parts += [
+    lines += [
         f"Rows of commit {where['git_commit'][:12]}, on {where['processor']}, {where['cores']} "
         "cores, busy with other work."
     ]
-    Path("results/buda2018.md").write_text("\n".join(parts) + "\n", encoding="utf-8")
+    Path("results/buda2018.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _run() -> pd.DataFrame:
     cnn, balanced = f"simple_cnn(epochs={EPOCHS})", ["step(ratio=1)"]
     imbalanced = [f"step(ratio={ratio})" for ratio in STEPS]
-    parts = [
+    studies = [
         {"imbalances": balanced, "strategies": ["none"], "models": [cnn]},
         {"imbalances": imbalanced, "models": [cnn]},
         {
@@ -81,8 +84,8 @@ def _run() -> pd.DataFrame:
             for k, n in STEPS.items()
         ),
     ]
-    for part in parts:
-        run(load_study("buda2018", datasets=[DATA], **part), out=OUT, jobs=2)
+    for axes in studies:
+        run(load_study("buda2018", datasets=[DATA], **axes), out=OUT, jobs=2)
     return load_results(OUT)
 
 
@@ -91,9 +94,9 @@ def _plain(model: str) -> str:
 
 
 def table(rows: pd.DataFrame) -> Iterator[str]:
-    """Lines of the Markdown table of one ratio, the highest accuracy first."""
-    of = rows.groupby("way")[[*METRICS, "fit_s"]]
-    means, spreads = of.mean(), of.std()
+    """Yield the lines of the Markdown table of one ratio, the highest accuracy first."""
+    groups = rows.groupby("way")[[*METRICS, "fit_s"]]
+    means, spreads = groups.mean(), groups.std()
     yield "| strategy | " + " | ".join(METRICS) + " | fit_s |"
     yield "|---" * (len(METRICS) + 2) + "|"
     for way, mean in means.sort_values("accuracy", ascending=False).iterrows():
@@ -102,7 +105,7 @@ def table(rows: pd.DataFrame) -> Iterator[str]:
 
 
 def answers(rows: pd.DataFrame) -> Iterator[str]:
-    """Findings of the paper, each with the figures found here, paired by seed."""
+    """Yield each finding of the paper with the differences measured here, paired by seed."""
     for finding, metric, better, worse, wanted in (
         ("Thresholding raises accuracy", "accuracy", "prior_threshold", "none", "up"),
         ("Thresholding leaves AUC as it is", "auc", "prior_threshold", "none", "same"),
@@ -127,22 +130,26 @@ def answers(rows: pd.DataFrame) -> Iterator[str]:
         ),
     ):
         imbalanced = rows[rows["imbalance"] != "step(ratio=1)"]
-        found = [
+        differences = [
             _difference(group, metric, better, worse, wanted)
             for _, group in imbalanced.groupby("imbalance", sort=False)
         ]
-        yield f"- **{finding}** ({metric}, {better} minus {worse}): {'; '.join(found)}."
+        yield wrap(
+            f"- **{finding}** ({metric}, {better} minus {worse}): {'; '.join(differences)}.", "  "
+        )
 
 
 def _difference(rows: pd.DataFrame, metric: str, better: str, worse: str, wanted: str) -> str:
-    """Ratio, mean difference, each seed's, and whether all seeds agree with the finding."""
-    of = rows.pivot_table(index="seed", columns="way", values=metric)
-    found = of[better] - of[worse]
-    agrees = (found > 0).all() if wanted == "up" else (found.abs() < 0.01).all()
-    against = (found < 0).all() if wanted == "up" else (found.abs() >= 0.01).all()
+    """Format a ratio, its mean difference, that of each seed, and whether all seeds agree."""
+    values = rows.pivot_table(index="seed", columns="way", values=metric)
+    difference = values[better] - values[worse]
+    if wanted == "up":
+        agrees, against = (difference > 0).all(), (difference < 0).all()
+    else:
+        agrees, against = (difference.abs() < 0.01).all(), (difference.abs() >= 0.01).all()
     verdict = "agrees" if agrees else "disagrees" if against else "seeds differ"
-    each = ", ".join(f"{value:+.3f}" for value in found)
-    return f"{rows['imbalance'].iloc[0]} {found.mean():+.3f} ({each}): {verdict}"
+    each = ", ".join(f"{value:+.3f}" for value in difference)
+    return f"{rows['imbalance'].iloc[0]} {difference.mean():+.3f} ({each}): {verdict}"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Every kind of DICOM image against pydicom's own pixel pipeline, or against the definition in NumPy.
+"""Compare every kind of DICOM image with pydicom's own pipeline, or with the definition in NumPy.
 
-``image_types.py`` writes the tables. The first is of the files that pydicom ships, the second of
-files made here.
+``image_types.py`` writes the tables: one of the files that pydicom ships, and one of files that are
+written here.
 """
 
 from __future__ import annotations
@@ -43,11 +43,18 @@ STORED = (HOUNSFIELD + 1024).astype(np.uint16)  # 12 bits
 CT = {"RescaleSlope": 1, "RescaleIntercept": -1024}
 ABDOMEN = {"WindowCenter": 40, "WindowWidth": 400}
 COLOUR = data.astronaut()[:40, 200:250]
+SHIPPED_HEAD = """\
+All files of the pydicom wheel that have rows and columns, compared with its own `pixel_array`,
+`apply_modality_lut`, `apply_voi_lut` and `apply_color_lut`. Without a VOI, percentiles 1 and 99 of
+the pixels that are not padding become 0 and 255."""
+MADE_HEAD = """\
+Files compared with pydicom's pipeline, or with the definition in NumPy where pydicom has none
+(functional groups, padding) or fails (tables of 10 or 12 bits, empty elements)."""
 
 
 def shipped_files() -> list[Path]:
-    """The files of pydicom's wheel that have rows and columns."""
-    kept = []
+    """List the files of pydicom's wheel that have rows and columns."""
+    images = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for path in sorted(SHIPPED.rglob("*")):
@@ -56,12 +63,15 @@ def shipped_files() -> list[Path]:
                     header = pydicom.dcmread(path, force=True, stop_before_pixels=True)
                 except Exception:
                     continue
-                kept += [path] if "Rows" in header else []
-    return kept
+                images += [path] if "Rows" in header else []
+    return images
 
 
 def by_pydicom(path: Path) -> np.ndarray:
-    """Pixels as pydicom's functions give them, brought to 8 bits: (h, w) or (h, w, 3) float."""
+    """Read pixels with pydicom's functions and convert them to 8 bits.
+
+    Returns (h, w) or (h, w, 3) float.
+    """
     file = pydicom.dcmread(path, force=True)
     if "TransferSyntaxUID" not in file.file_meta:
         file.file_meta.TransferSyntaxUID = (
@@ -93,7 +103,7 @@ def by_pydicom(path: Path) -> np.ndarray:
 
 
 def by_percentiles(values: np.ndarray, padding: np.ndarray | bool = False) -> np.ndarray:
-    """Percentiles 1 and 99 of what is no padding, to 0 and 255."""
+    """Scale percentiles 1 and 99 of the values without padding to 0 and 255."""
     inside = values[np.broadcast_to(~np.asarray(padding), values.shape)].astype(np.float64)
     low, high = np.percentile(inside, (1, 99))
     if low == high:
@@ -102,31 +112,33 @@ def by_percentiles(values: np.ndarray, padding: np.ndarray | bool = False) -> np
 
 
 def linear(values: np.ndarray, center: float, width: float) -> np.ndarray:
-    """PS3.3 C.11.2.1.2.1, to 0..255."""
+    """Apply a linear window to 0..255, as in PS3.3 C.11.2.1.2.1."""
     return np.rint(255 * np.clip((values - (center - 0.5)) / (width - 1) + 0.5, 0, 1))
 
 
-# --- files made here
+# --- files written here
 
 
 @dataclass(frozen=True)
 class Case:
-    """A DICOM file and what it shows.
+    """A DICOM file and the pixels that it must give.
 
     Parameters
     ----------
     name : str
     pixels : array
-    expected : array, or None for pydicom's pipeline, or str for a word of the reason it is refused for
+    expected : array, str or None
+        Pixels of 8 bits; None for those of pydicom's pipeline; or a pattern of the reason for which
+        the file is refused.
     photometric : str
     bits : int or None
         BitsStored.
     change : callable
-        Changes the data set before it is saved.
+        Changes the pydicom dataset before it is saved.
     how : dict
         Arguments of ``Dataset.save_as``.
     tags : dict
-        Elements.
+        Elements of the dataset.
     """
 
     name: str
@@ -140,27 +152,27 @@ class Case:
 
 
 def item(**elements: object) -> Dataset:
-    """A sequence item."""
-    made = Dataset()
+    """Make an item of a sequence."""
+    dataset = Dataset()
     for name, value in elements.items():
-        setattr(made, name, value)
-    return made
+        setattr(dataset, name, value)
+    return dataset
 
 
 def table(entries: np.ndarray, first: int, bits: int, vr: str = "US") -> list[Dataset]:
-    """A sequence with one lookup table; OW is packed as 16-bit words, OW8 as bytes."""
-    made = Dataset()
-    made.add_new("LUTDescriptor", "SS" if first < 0 else "US", [len(entries) % 2**16, first, bits])
+    """Make a sequence with one lookup table; OW is packed as 16-bit words, OW8 as bytes."""
+    lut = Dataset()
+    lut.add_new("LUTDescriptor", "SS" if first < 0 else "US", [len(entries) % 2**16, first, bits])
     words = np.asarray(entries)
     if vr == "US":
-        made.add_new("LUTData", "US", [int(entry) for entry in words])
+        lut.add_new("LUTData", "US", [int(entry) for entry in words])
     else:
-        made.add_new("LUTData", "OW", words.astype("u1" if vr == "OW8" else "<u2").tobytes())
-    return [made]
+        lut.add_new("LUTData", "OW", words.astype("u1" if vr == "OW8" else "<u2").tobytes())
+    return [lut]
 
 
 def palette(colours: np.ndarray, first: int, bits: int) -> Callable[[Dataset], None]:
-    """Palette tables for ``change``."""
+    """Make a ``change`` that adds the tables of a palette."""
 
     def add(file: Dataset) -> None:
         for i, name in enumerate(("Red", "Green", "Blue")):
@@ -173,20 +185,20 @@ def palette(colours: np.ndarray, first: int, bits: int) -> Callable[[Dataset], N
 
 
 def grouped(rescale: dict, window: dict, sequence: str = "SharedFunctionalGroupsSequence") -> dict:
-    """Elements of an enhanced image."""
-    made = item(
+    """Make the elements of an enhanced image."""
+    group = item(
         PixelValueTransformationSequence=[item(**rescale)], FrameVOILUTSequence=[item(**window)]
     )
-    return {sequence: [made], "NumberOfFrames": 1}
+    return {sequence: [group], "NumberOfFrames": 1}
 
 
 def without_tag(name: str) -> Callable[[Dataset], None]:
-    """Remove an element."""
+    """Make a ``change`` that removes an element."""
     return lambda file: delattr(file, name)
 
 
 def cases() -> Iterator[Case]:
-    """All of them."""
+    """Yield all cases."""
     yield from window_cases()
     yield from table_cases()
     yield from empty_cases()
@@ -196,7 +208,7 @@ def cases() -> Iterator[Case]:
 
 
 def window_cases() -> Iterator[Case]:
-    """Rescale and windows, at the top and in functional groups."""
+    """Yield cases of rescaling and windows, at the top level and in functional groups."""
     yield Case("rescale and window", STORED, tags=CT | ABDOMEN)
     yield Case("rescale, no window", STORED, tags=CT)
     yield Case(
@@ -255,7 +267,7 @@ def window_cases() -> Iterator[Case]:
 
 
 def table_cases() -> Iterator[Case]:
-    """Modality and VOI lookup tables."""
+    """Yield cases of modality and VOI lookup tables."""
     for bits in (8, 10, 12, 16):
         for vr in ("US", "OW", "OW8")[: 3 if bits == 8 else 2]:
             entries = np.rint(np.linspace(0, 1, 3000) ** 0.5 * (2**bits - 1)).astype(int)
@@ -317,7 +329,7 @@ def table_cases() -> Iterator[Case]:
 
 
 def empty_cases() -> Iterator[Case]:
-    """Elements that are there and empty."""
+    """Yield cases of elements that are present but empty."""
     wanted = linear(STORED, 40, 400)
     blank = {"RescaleSlope": None, "RescaleIntercept": None}
     yield Case("empty rescale", STORED, wanted, tags=blank | ABDOMEN)
@@ -354,7 +366,7 @@ def empty_cases() -> Iterator[Case]:
 
 
 def padding_cases() -> Iterator[Case]:
-    """PixelPaddingValue and its range."""
+    """Yield cases of PixelPaddingValue and its range."""
     circle = np.hypot(*np.ogrid[-20:20, -25:25]) > 18
     signed = np.where(circle, -2000, HOUNSFIELD).astype(np.int16)
     wanted = np.where(circle, 0, by_percentiles(HOUNSFIELD, circle))
@@ -387,7 +399,7 @@ def padding_cases() -> Iterator[Case]:
 
 
 def colour_cases() -> Iterator[Case]:
-    """RGB, YBR, palettes, few bits."""
+    """Yield cases of RGB, palettes, and fewer than 8 bits."""
     yield Case("RGB", COLOUR, COLOUR, "RGB")
     yield Case("RGB of 16 bits", COLOUR.astype(np.uint16) * 257, COLOUR, "RGB")
     yield Case("RGB of 12 bits", COLOUR.astype(np.uint16) * 16, COLOUR, "RGB", bits=12)
@@ -453,7 +465,7 @@ def colour_cases() -> Iterator[Case]:
 
 
 def file_cases() -> Iterator[Case]:
-    """Ways to write a file."""
+    """Yield cases of transfer syntaxes and of incomplete files."""
     syntaxes = {"implicit": (True, True), "explicit": (False, True), "big endian": (False, False)}
     for name, (implicit, little) in syntaxes.items():
         how = {"implicit_vr": implicit, "little_endian": little, "enforce_file_format": False}
@@ -493,18 +505,18 @@ def file_cases() -> Iterator[Case]:
 
 
 def as_jpeg_ls(file: Dataset) -> None:
-    """Announce a compression that pydicom alone does not decode."""
+    """Announce a compression that pydicom alone cannot decode."""
     file.file_meta.TransferSyntaxUID = JPEGLSLossless
     file.PixelData = encapsulate([b"\xff\xd8 nothing that a decoder knows"])
 
 
 def without_meta(file: Dataset) -> None:
-    """Leave only the data set."""
+    """Remove the file meta information."""
     del file.file_meta
 
 
 def write_case(case: Case, path: Path) -> Path:
-    """Save the file of a case."""
+    """Write the file of a case."""
     file = Dataset()
     file.file_meta = FileMetaDataset()
     file.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -526,7 +538,7 @@ def write_case(case: Case, path: Path) -> Path:
 
 
 def outcome_of(path: Path, expected: np.ndarray | None) -> int | str:
-    """The largest difference of a pixel, or why the file is refused."""
+    """Return the largest difference of a pixel, or the reason why the file is refused."""
     try:
         pixels = read_picture(path).pixels.astype(int)
     except Exception as error:
@@ -537,27 +549,27 @@ def outcome_of(path: Path, expected: np.ndarray | None) -> int | str:
 
 
 def check_case(case: Case, folder: Path) -> int | str:
-    """Write, read, compare."""
+    """Write the file of a case, read it, and compare."""
     path = write_case(case, folder / "a.dcm")
     return outcome_of(path, np.zeros((1, 1)) if isinstance(case.expected, str) else case.expected)
 
 
 def check_shipped(source: Path, folder: Path) -> int | str:
-    """Compare a file of pydicom, under a suffix that is read."""
+    """Compare a file that pydicom ships, copied to a name with the suffix ``.dcm``."""
     path = folder / "a.dcm"
     path.write_bytes(source.read_bytes())
     return outcome_of(path, None)
 
 
 def tables() -> list[str]:
-    """The two tables, with their headings."""
+    """Return the lines of both tables, with their headings."""
     with tempfile.TemporaryDirectory() as name, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         shipped = {
             str(path.relative_to(SHIPPED)): check_shipped(path, Path(name))
             for path in shipped_files()
         }
-        made = {case.name: (check_case(case, Path(name)), case.expected) for case in cases()}
+        written = {case.name: (check_case(case, Path(name)), case.expected) for case in cases()}
     lines = [
         "## DICOM files that pydicom ships",
         "",
@@ -576,18 +588,12 @@ def tables() -> list[str]:
         "| case | reference | largest difference | refused |",
     ]
     lines += ["|---|---|---:|---|"]
-    for name, (outcome, expected) in made.items():
+    for name, (outcome, expected) in written.items():
         reference = "pydicom" if expected is None else "" if isinstance(expected, str) else "NumPy"
         lines.append(f"| {name} | {reference} | {row_of(outcome)} |")
     return lines
 
 
 def row_of(outcome: int | str) -> str:
-    """Two cells."""
+    """Format the last two cells of a row."""
     return f" | {outcome[:120]}" if isinstance(outcome, str) else f"{outcome} | "
-
-
-SHIPPED_HEAD = """All files of the pydicom wheel that have rows and columns, against its own `pixel_array`, `apply_modality_lut`,
-`apply_voi_lut` and `apply_color_lut`; where no VOI is given, percentiles 1 and 99 to 0 and 255, without padding."""
-MADE_HEAD = """Against pydicom's pipeline, or against the definition in NumPy where pydicom has none (functional groups, padding) or
-stops with an error (tables of 10 or 12 bits, empty elements)."""

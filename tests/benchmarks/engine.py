@@ -1,7 +1,6 @@
-"""What the engine costs: overhead and memory over trivial cells, what a second worker brings, and the metrics of a cell.
+"""Measure the overhead of the engine, the gain of a second worker, and the time of the metrics.
 
-``python tests/benchmarks/engine.py`` measures at full size (about 4 minutes) and writes
-``results/engine.md``.
+``python tests/benchmarks/engine.py`` (about 4 minutes) writes ``results/engine.md``.
 """
 
 from __future__ import annotations
@@ -30,10 +29,11 @@ from benchmark.utils.environment import collect_environment
 
 FAULTS = Path(__file__).parents[1] / "faults.py"
 MB = 1e6
+N_TRIVIAL = (2_000, 20_000)
 
 
 def trivial(n_cells):
-    """Study of cells that do next to nothing: a constant extractor and ``majority``."""
+    """Make a study of cells with almost no work: a constant extractor and ``majority``."""
     return load_study(
         "digits",
         extractors=[f"{FAULTS}:Constant"],
@@ -44,7 +44,7 @@ def trivial(n_cells):
 
 
 def busy(n_cells, seconds=1.0):
-    """Study of cells that each use a core for some seconds."""
+    """Make a study of cells that each use a core for some seconds."""
     model = f"{FAULTS}:Honest(seconds={seconds})"
     return load_study(
         "digits",
@@ -56,23 +56,31 @@ def busy(n_cells, seconds=1.0):
 
 
 def measure(study, jobs):
-    """Run a study; seconds from the plan to the leaderboard, starting the workers included, and the runner's peak memory in MB."""
-    runner, held = psutil.Process(), [0.0]
+    """Run a study and measure its time and memory.
+
+    Returns
+    -------
+    seconds : float
+        From the plan to the leaderboard, including the start of the workers.
+    memory : float
+        Peak memory of the main process in MB, sampled after each cell.
+    """
+    process, memory = psutil.Process(), [0.0]
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
 
         def watch(plan, schedule):
-            return lambda task, outcome: held.append(max(held.pop(), runner.memory_info().rss / MB))
+            return lambda task, outcome: memory.append(process.memory_info().rss / MB)
 
         evaluate_study(
             make_plan(study), Path(folder), executor_for("local", jobs, Limits()), progress=watch
         )
-        held.append(max(held.pop(), runner.memory_info().rss / MB))
-        return time.perf_counter() - start, held[0]
+        memory.append(process.memory_info().rss / MB)
+        return time.perf_counter() - start, max(memory)
 
 
 def real_predictions():
-    """Of 599 digits by a logistic regression."""
+    """Predict 599 digits with a logistic regression."""
     images, y = load_digits(return_X_y=True)
     model = LogisticRegression(max_iter=1000).fit(images[599:], y[599:])
     return Predictions(
@@ -81,7 +89,7 @@ def real_predictions():
 
 
 def by_scikit_learn(p):
-    """Compute the metrics of a multi-class row by scikit-learn's functions, one by one."""
+    """Compute the metrics of a multi-class row with scikit-learn's functions, one by one."""
     y, labels, proba = p.y_true, p.labels, p.proba
     averages = [
         (f, average)
@@ -107,43 +115,52 @@ def by_scikit_learn(p):
 
 
 def metrics_seconds(rounds=50):
-    """Median seconds of scikit-learn's functions and of ours, in turns."""
+    """Measure the median seconds of scikit-learn's functions and of ours, alternating."""
     p, times = real_predictions(), ([], [])
     for _ in range(rounds):
         for k, function in enumerate((by_scikit_learn, compute_metrics)):
             start = time.perf_counter()
-            function(replace(p))  # nothing is known of it yet
+            function(replace(p))  # a copy, for which nothing is cached
             times[k].append(time.perf_counter() - start)
     return median(times[0]), median(times[1])
 
 
 def report():
-    """Measure all at full size, as Markdown."""
+    """Measure everything at full size and return the page as Markdown."""
     theirs, ours = metrics_seconds()
-    few, few_mb = measure(trivial(2_000), jobs=1)
-    many, many_mb = measure(trivial(20_000), jobs=1)
-    one, _ = measure(busy(60), jobs=1)
-    two, _ = measure(busy(60), jobs=2)
+    seconds, megabytes = zip(*(measure(trivial(n), jobs=1) for n in N_TRIVIAL), strict=True)
+    one_worker, _ = measure(busy(60), jobs=1)
+    two_workers, _ = measure(busy(60), jobs=2)
     where = collect_environment()
+    trivial_rows = "\n".join(
+        f"| {n:,} | {s / n * 1e3:.1f} ms | {mb:.0f} MB |"
+        for n, s, mb in zip(N_TRIVIAL, seconds, megabytes, strict=True)
+    )
     return f"""# The engine
 
-Written by `python tests/benchmarks/engine.py` on {where["processor"]}, {where["cores"]} cores, {where["memory_gb"]} GB,
-Python {where["python"]}. Times are from the plan to the written leaderboard and include starting the workers and their imports.
+Written by `python tests/benchmarks/engine.py` on {where["processor"]}, {where["cores"]} cores,
+{where["memory_gb"]} GB, Python {where["python"]}.
+Times are from the plan to the written leaderboard and include the start of the workers and their
+imports.
 
-| trivial cells (constant extractor, `majority`, 360 test images of 10 classes), one worker | time a cell | memory of the runner |
+Trivial cells (constant extractor, `majority`, 360 test images of 10 classes) with one worker:
+
+| cells | time per cell | memory of the main process |
 | --- | --- | --- |
-| 2,000 | {few / 2_000 * 1e3:.1f} ms | {few_mb:.0f} MB |
-| 20,000 | {many / 20_000 * 1e3:.1f} ms | {many_mb:.0f} MB |
+{trivial_rows}
 
 | 60 cells that keep a core busy for one second | time | share |
 | --- | --- | --- |
-| one worker | {one:.1f} s | 1 |
-| two workers | {two:.1f} s | {two / one:.3f} |
+| one worker | {one_worker:.1f} s | 1 |
+| two workers | {two_workers:.1f} s | {two_workers / one_worker:.3f} |
 
-| metrics of 599 predictions of 10 classes, median of 50 in turns | time | share |
+Metrics of 599 predictions of 10 classes, median of 50 rounds, alternating. `compute_metrics` of
+`benchmark.scoring.metrics` computes the same metrics and the calibration error.
+
+| metrics | time | share |
 | --- | --- | --- |
-| scikit-learn's functions, one by one (14 metrics) | {theirs * 1e3:.1f} ms | 1 |
-| `benchmark.scoring.metrics.compute_metrics` (those and the calibration error) | {ours * 1e3:.2f} ms | {ours / theirs:.3f} |
+| 14 functions of scikit-learn, one by one | {theirs * 1e3:.1f} ms | 1 |
+| `compute_metrics` | {ours * 1e3:.2f} ms | {ours / theirs:.3f} |
 """
 
 

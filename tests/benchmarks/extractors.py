@@ -1,9 +1,9 @@
-"""How much faster than its reference each extractor is: both in one process, in turns, on one thread.
+"""Measure how much faster each extractor is than its reference, in one process on one thread.
 
-``python tests/benchmarks/extractors.py`` writes ``results/speed.md`` (about 3 minutes). The
-reference is what one writes without this library: the function of scikit-image, OpenCV or NumPy,
-called image by image with the same parameters. Where no library has the descriptor, the definition
-is written in NumPy for one image; such a ratio has no bound to keep.
+``python tests/benchmarks/extractors.py`` (about 3 minutes) writes ``results/speed.md``. The
+reference is what one would use without this library: the function of scikit-image, OpenCV or NumPy,
+called image by image with the same parameters. Where no library implements the descriptor, its
+definition is written in NumPy for one image; there is no required ratio then.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from result_pages import wrap
 from skimage import data, feature, filters, measure, transform
 
 from benchmark.utils.environment import collect_environment
@@ -38,7 +39,7 @@ ROUNDS = 15
 
 
 def photographs(shape: tuple[int, int, int], n: int) -> np.ndarray:
-    """Crops of three photographs, (n, h, w, c) uint8."""
+    """Cut crops from three photographs, (n, h, w, c) uint8."""
     height, width, channels = shape
     random = np.random.default_rng(0)
     sources = [data.astronaut(), data.chelsea(), data.coffee()]
@@ -46,8 +47,8 @@ def photographs(shape: tuple[int, int, int], n: int) -> np.ndarray:
     for i in range(n):
         photo = sources[i % 3]
         y, x = (
-            random.integers(side - of + 1)
-            for side, of in zip(photo.shape[:2], (height, width), strict=True)
+            random.integers(side - crop_side + 1)
+            for side, crop_side in zip(photo.shape[:2], (height, width), strict=True)
         )
         crop = photo[y : y + height, x : x + width]
         crops.append(crop if channels == 3 else cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)[..., None])
@@ -55,7 +56,7 @@ def photographs(shape: tuple[int, int, int], n: int) -> np.ndarray:
 
 
 def gray(image: np.ndarray) -> np.ndarray:
-    """One image as (h, w) uint8."""
+    """Convert one image to (h, w) uint8."""
     return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.shape[-1] == 3 else image[..., 0]
 
 
@@ -141,14 +142,14 @@ def by_skimage_glcm(image):
 
 
 def by_skimage_gabor(image):
-    brightness, found = gray(image) / 255, []
+    brightness, statistics = gray(image) / 255, []
     for frequency in (0.1, 0.2, 0.4):
         for k in range(4):
             magnitude = np.hypot(
                 *filters.gabor(brightness, frequency, k * np.pi / 4, mode="reflect")
             )
-            found += [magnitude.mean(), magnitude.std()]
-    return np.array(found)
+            statistics += [magnitude.mean(), magnitude.std()]
+    return np.array(statistics)
 
 
 def patches_of(fitted):
@@ -183,17 +184,28 @@ def patches_of(fitted):
 
 @dataclass(frozen=True)
 class Contest:
-    """Ours against a reference on images of one shape; ``bound`` is the ratio that must be reached, 0 for none."""
+    """An extractor and its reference on images of one shape.
+
+    Parameters
+    ----------
+    name : str
+    ours : callable (images) -> features
+    reference : callable (image) -> features, or None
+    described : str
+        What the reference is.
+    bound : float
+        Ratio of the times that must be reached; 0 for none.
+    """
 
     name: str
     ours: Callable[[np.ndarray], Any]
-    reference: Callable[[np.ndarray], Any]
-    said: str
+    reference: Callable[[np.ndarray], Any] | None
+    described: str
     bound: float
 
 
 def contests(images: np.ndarray) -> list[Contest]:
-    """Every extractor and its reference; what learns has learned from the images."""
+    """List every extractor with its reference; those that learn are fitted to the images."""
     patches = KMeansPatches(400, n_sampled=20_000, random_state=0).fit(images)
 
     def ours(extractor):
@@ -202,7 +214,7 @@ def contests(images: np.ndarray) -> list[Contest]:
     words = SIFTBoVW(20, n_sampled=500, random_state=0).fit(images)
 
     def sift(images):
-        for batch in words.batch_slices(images):  # as ``transform`` does
+        for batch in words.batch_slices(images):  # like ``transform``
             dense_sift(opencv_gray(images[batch]), bin_size=4, step=4)
 
     return [
@@ -223,7 +235,7 @@ def contests(images: np.ndarray) -> list[Contest]:
             "color_histogram",
             ours(ColorHistogram()),
             by_numpy_histogram,
-            "cv2.cvtColor, np.histogram a channel",
+            "cv2.cvtColor, np.histogram per channel",
             15,
         ),
         Contest(
@@ -256,9 +268,17 @@ def contests(images: np.ndarray) -> list[Contest]:
 def microseconds(
     contest: Contest, images: np.ndarray, n_reference: int, rounds: int = ROUNDS
 ) -> tuple[float, float]:
-    """Least time an image of ours on all images and of the reference on the first few, in turns; NaN without a reference."""
+    """Measure the minimum time per image in microseconds, alternating between both sides.
+
+    The extractor is timed on all images, the reference on the first ``n_reference`` of them.
+
+    Returns
+    -------
+    ours, reference : float
+        NaN where there is no reference.
+    """
     ours, theirs = [], []
-    for _ in range(rounds + 1):  # the first round only warms up
+    for _ in range(rounds + 1):  # the first round is a warm-up
         start = time.perf_counter()
         contest.ours(images)
         ours.append((time.perf_counter() - start) / len(images))
@@ -271,23 +291,26 @@ def microseconds(
 
 
 def main() -> None:
-    """Measure everything, and write the table."""
+    """Measure everything and write the table."""
     limit_process_threads()
     where = collect_environment()
     lines = [
         "# Speed of the extractors",
         "",
-        "Microseconds an image on one thread, ours for a batch and the reference's in a loop over "
-        "images: the least of "
-        f"{ROUNDS} rounds in turns in one process, on crops of scikit-image's photographs. Ours "
-        "includes turning colour to gray. "
-        "Bounds are what the project asks of itself. Written by `python "
-        "tests/benchmarks/extractors.py`.",
+        wrap(
+            "Written by `python tests/benchmarks/extractors.py`: microseconds per image on one "
+            "thread, of the extractor for a batch and of the reference in a loop over images. "
+            f"Minimum of {ROUNDS} rounds, alternating in one process, on crops of scikit-image's "
+            "photographs. The time of the extractor includes the conversion of colour to gray. "
+            "Bounds are the ratios that the project requires."
+        ),
         "",
-        f"{where['processor']}, Python {where['python']}, "
-        + ", ".join(
-            f"{name} {where['libraries'][name]}"
-            for name in ("numpy", "numba", "scikit-image", "opencv-contrib-python-headless")
+        wrap(
+            f"{where['processor']}, Python {where['python']}, "
+            + ", ".join(
+                f"{name} {where['libraries'][name]}"
+                for name in ("numpy", "numba", "scikit-image", "opencv-contrib-python-headless")
+            )
         ),
         "",
         "| extractor | reference | images | ours, us | reference, us | ratio | bound |",
@@ -297,15 +320,10 @@ def main() -> None:
         images = photographs(shape, 64 if shape[0] > 32 else 512)
         for contest in contests(images):
             ours, theirs = microseconds(contest, images, n_reference=10)
-            ratio, bound = (
-                (f"{theirs / ours:.1f}" if contest.reference else ""),
-                (f"{contest.bound}" if contest.bound else ""),
-            )
-            there = f"{theirs:,.0f}" if contest.reference else ""
-            lines.append(
-                f"| {contest.name} | {contest.said} | {label} | {ours:,.1f} | {there} | {ratio} | "
-                f"{bound} |"
-            )
+            ratio = f"{theirs / ours:.1f}" if contest.reference else ""
+            reference = f"{theirs:,.0f}" if contest.reference else ""
+            cells = (contest.name, contest.described, label, f"{ours:,.1f}", reference, ratio)
+            lines.append(f"| {' | '.join(cells)} | {contest.bound or ''} |")
             print(lines[-1], flush=True)  # noqa: T201
     Path("results/speed.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

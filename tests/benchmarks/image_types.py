@@ -1,9 +1,9 @@
-"""Every type of image file against what was written into it: values equal, or the file is refused.
+"""Compare every type of image file, as it is read, with the values written into it.
 
-``python tests/benchmarks/image_types.py`` writes ``results/image_types.md`` (about 2 minutes). TIFF
-files are written by the code below, which shares nothing with a reader; tifffile confirms what it
-wrote. PNG, JPEG and BMP are written and confirmed by Pillow and OpenCV. DICOM is in
-``dicom_types.py``.
+``python tests/benchmarks/image_types.py`` (about 2 minutes) writes ``results/image_types.md``.
+TIFF, PNG and BMP files are written by the code below, which shares nothing with a reader; tifffile
+confirms the content of the TIFF files. JPEG files are written by Pillow and confirmed by OpenCV.
+DICOM is in ``dicom_types.py``.
 """
 
 from __future__ import annotations
@@ -23,29 +23,16 @@ import dicom_types
 import numpy as np
 import tifffile
 from PIL import Image
+from result_pages import wrap
 from skimage import data
 
 from benchmark.datasets.images.picture import read_image_size, read_picture
 
 COLOUR_PHOTOGRAPH, GRAY_PHOTOGRAPH = data.astronaut()[:37, 200:241], data.camera()[100:137, 200:241]
-HEIGHT, WIDTH = 11, 13  # odd, so that rows of few bits end within a byte
+HEIGHT, WIDTH = 11, 13  # odd, so that rows of samples below 8 bits end within a byte
 SAMPLES = (
-    "u1",
-    "u2",
-    "u4",
-    "u8",
-    "u12",
-    "u16",
-    "u32",
-    "u64",
-    "i8",
-    "i16",
-    "i32",
-    "i64",
-    "f16",
-    "f32",
-    "f64",
-    "c64",
+    *("u1", "u2", "u4", "u8", "u12", "u16", "u32", "u64"),
+    *("i8", "i16", "i32", "i64", "f16", "f32", "f64", "c64"),
 )
 COLOURS = ("WhiteIsZero", "BlackIsZero", "three bands", "RGB", "palette", "CMYK", "YCbCr", "CIELab")
 EXTRAS = {"none": (), "alpha": (2,), "premultiplied": (1,), "unspecified": (0,)}
@@ -64,19 +51,26 @@ TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 
 HEAD = """# Image types
 
-What the project reads of each type of image file, against what was written into it: the largest difference of a pixel after the
-rule that brings values to 8 bits (at most 8 unsigned bits by their full range, all else by percentiles 1 and 99), computed apart
-by NumPy. A type is read with the right values, or refused with the reason. Written by `python tests/benchmarks/image_types.py`.
+Written by `python tests/benchmarks/image_types.py`. The tables compare the pixels read from each
+type of image file with the values written into it: they give the largest difference of a pixel
+after the conversion to 8 bits, which NumPy computes separately (unsigned integers of at most 8 bits
+by their full range, all others by percentiles 1 and 99). A type is read with the right values, or
+refused with the reason.
 """
-PNG_HEAD = """All orientations of EXIF, none, and one that does not exist; for PNG before and after the pixels. The size that the
-header announces is compared too. JPEG is compared with OpenCV as stored, CMYK with Pillow. A JPEG that is corrupted inside, or cut off
-and closed again by its end mark, is read with gray blocks: none of the decoders passes on what libjpeg warns of."""
-TIFF_HEAD = """Samples: u unsigned, i signed, f float, c complex, with their bits. Columns: an extra channel and its meaning. Each cell:
-largest difference (number of files), over 8 orientations x 2 byte orders x channels interleaved and in planes; [n]: refused, for
-the reason below. tifffile confirms that the values of every file that is read are those that were written."""
-COMPRESSION_HEAD = """Files that tifffile writes (8 and 16 bits unsigned, 16 signed, 32 and 64 float; gray, RGB interleaved and in
-planes; strips and tiles; both byte orders; with and without a predictor), CCITT by Pillow in both fill orders. JPEG is compared
-with what tifffile reads."""
+PNG_HEAD = """\
+Files with all EXIF orientations, without one, and with an invalid one; for PNG before and after
+the pixels. The size announced by the header is compared too. JPEG is compared with OpenCV, CMYK
+with Pillow. A JPEG whose data are corrupted, or that was cut off and closed with an end mark, is read
+with gray blocks, since no decoder passes on the warnings of libjpeg."""
+TIFF_HEAD = """\
+Samples: u unsigned, i signed, f float, c complex, with their number of bits. Columns: meaning of an
+extra channel. Cells: largest difference (number of files) over 8 orientations, 2 byte orders, and
+channels interleaved or in planes; [n]: refused for reason n below. tifffile confirms that each file
+that is read contains the values that were written."""
+COMPRESSION_HEAD = """\
+Files written by tifffile (8 and 16 bits unsigned, 16 bits signed, 32 and 64 bits float; gray, RGB
+interleaved and in planes; strips and tiles; both byte orders; with and without a predictor), and
+CCITT written by Pillow in both fill orders. JPEG is compared with what tifffile reads."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +80,7 @@ class TiffType:
     Parameters
     ----------
     samples, colours, extra : str
-        Of SAMPLES, COLOURS and EXTRAS.
+        Elements of SAMPLES, COLOURS and EXTRAS.
     orientation : int
     order : '<' or '>'
     planar : 1 or 2
@@ -101,22 +95,22 @@ class TiffType:
 
     @property
     def bits(self) -> int:
-        """Per sample."""
+        """Number of bits per sample."""
         return int(self.samples[1:])
 
     @property
     def dtype(self) -> np.dtype:
-        """The NumPy type that holds a sample."""
+        """NumPy type that holds a sample."""
         return np.dtype(f"{self.samples[0]}{max(8, 1 << (self.bits - 1).bit_length()) // 8}")
 
     @property
     def full(self) -> float:
-        """The value of full intensity."""
+        """Value of full intensity."""
         return 1.0 if self.samples[0] in "fc" else 2.0**self.bits - 1
 
 
 def tiff_types(orientations: tuple[int, ...] = tuple(range(1, 9))) -> Iterator[TiffType]:
-    """The product of everything that a TIFF of one image can be."""
+    """Yield all combinations of samples, colours, extra channel, orientation, order and planes."""
     for samples, colours, extra, orientation, order, planar in itertools.product(
         SAMPLES, COLOURS, EXTRAS, orientations, "<>", (1, 2)
     ):
@@ -126,7 +120,10 @@ def tiff_types(orientations: tuple[int, ...] = tuple(range(1, 9))) -> Iterator[T
 
 
 def make_samples(kind: TiffType) -> tuple[np.ndarray, np.ndarray]:
-    """Stored samples (h, w, s), and the colours (h, w, n) that they stand for; both as the file lies, not yet upright."""
+    """Draw the stored samples (h, w, s), and compute the colours (h, w, n) that they stand for.
+
+    Both are in the orientation of the file, not yet upright.
+    """
     n_colours, extra = N_COLOURS[kind.colours], EXTRAS[kind.extra]
     random = np.random.default_rng(kind.bits + n_colours)
     shape = HEIGHT, WIDTH, n_colours + len(extra)
@@ -150,14 +147,17 @@ def make_samples(kind: TiffType) -> tuple[np.ndarray, np.ndarray]:
 
 
 def palette_of(bits: int) -> np.ndarray:
-    """(3, 2^bits) uint16."""
+    """Draw a palette, (3, 2**bits) uint16."""
     return np.random.default_rng(bits).integers(0, 2**16, (3, 2**bits), dtype=np.uint16)
 
 
 def expected_pixels(
     kind: TiffType, colours: np.ndarray, percentiles: tuple[float, float] = (1, 99)
 ) -> np.ndarray:
-    """The rule of the project, in NumPy: up to 8 unsigned bits by their full range, else by percentiles; upright."""
+    """Convert colours to upright pixels of 8 bits, by the rule of the library, in NumPy.
+
+    Unsigned samples of at most 8 bits are scaled by their full range, others by percentiles.
+    """
     if kind.colours == "palette":
         shown = np.moveaxis(palette_of(kind.bits)[:, colours[..., 0]] >> 8, 0, -1).astype(float)
     elif kind.colours == "CMYK":
@@ -177,7 +177,7 @@ def expected_pixels(
 
 
 def pack(values: np.ndarray, bits: int, order: str) -> bytes:
-    """Rows of samples, each row beginning with a whole byte."""
+    """Pack rows of samples, each of which begins with a whole byte."""
     if bits in (8, 16, 32, 64):
         return values.astype(values.dtype.newbyteorder(order)).tobytes()
     rows = values.reshape(len(values), -1).astype(np.uint64)
@@ -187,7 +187,7 @@ def pack(values: np.ndarray, bits: int, order: str) -> bytes:
 
 
 def write_tiff(path: Path, kind: TiffType, stored: np.ndarray) -> Path:
-    """One strip per plane, no compression."""
+    """Write an uncompressed TIFF with one strip per plane."""
     planes = [stored] if kind.planar == 1 else list(np.moveaxis(stored, -1, 0))
     bodies = [pack(plane, kind.bits, kind.order) for plane in planes]
     n_samples = stored.shape[2]
@@ -234,7 +234,7 @@ def write_tiff(path: Path, kind: TiffType, stored: np.ndarray) -> Path:
 
 
 def compare(path: Path, wanted: np.ndarray) -> int | str:
-    """The largest difference of a pixel, or why the file is refused."""
+    """Return the largest difference of a pixel, or the reason why the file is refused."""
     try:
         picture = read_picture(path)
     except Exception as error:
@@ -247,7 +247,7 @@ def compare(path: Path, wanted: np.ndarray) -> int | str:
 
 
 def check_tiff(kind: TiffType, path: Path) -> int | str:
-    """Write one kind, read it, compare."""
+    """Write one type of TIFF, read it, and compare."""
     stored, colours = make_samples(kind)
     write_tiff(path, kind, stored)
     outcome = compare(path, np.zeros((1, 1)))
@@ -264,7 +264,11 @@ def check_tiff(kind: TiffType, path: Path) -> int | str:
 
 
 def tiff_table(folder: Path) -> list[str]:
-    """A line per type of sample and colours, a column per extra channel; orientations, byte orders and planes counted within."""
+    """Return the lines of a table with one line per colours and samples.
+
+    The columns are the meanings of an extra channel. A cell counts the files over orientations,
+    byte orders and planes.
+    """
     outcomes: dict[tuple[str, str, str], list[int | str]] = {}
     for kind in tiff_types():
         cell = outcomes.setdefault((kind.colours, kind.samples, kind.extra), [])
@@ -281,7 +285,11 @@ def tiff_table(folder: Path) -> list[str]:
 
 
 def compression_table(folder: Path) -> list[str]:
-    """TIFF files written by tifffile (all samples and layouts that it writes) and, for CCITT, by Pillow."""
+    """Return the lines of a table with one line per compression.
+
+    The files are written by tifffile, in all samples and layouts that it supports, and for CCITT by
+    Pillow.
+    """
     outcomes: dict[str, list[int | str]] = {}
     for compression, kind, predictor, tile, planar, order in itertools.product(
         (None, "lzw", "deflate", "packbits", "lzma", "zstd", "jpeg", "webp", "jpeg2000"),
@@ -310,10 +318,11 @@ def compression_table(folder: Path) -> list[str]:
                 folder / "a.tif", stored, compression=compression, photometric=photometric, **layout
             )
         except ValueError:
-            continue  # tifffile does not write it
-        read = read_or_none(folder / "a.tif") if compression == "jpeg" else values  # lossy
+            continue  # tifffile does not support it
+        # JPEG is lossy
+        decoded = read_or_none(folder / "a.tif") if compression == "jpeg" else values
         outcomes.setdefault(str(compression), []).append(
-            compare(folder / "a.tif", by_rule(values if read is None else read))
+            compare(folder / "a.tif", by_rule(values if decoded is None else decoded))
         )
     for compression, fill_order in itertools.product(("tiff_ccitt", "group3", "group4"), (1, 2)):
         image = Image.fromarray(smooth_values(False) > 128)
@@ -325,7 +334,7 @@ def compression_table(folder: Path) -> list[str]:
 
 
 def read_or_none(path: Path) -> np.ndarray | None:
-    """What tifffile reads."""
+    """Read a file with tifffile, None if it cannot."""
     try:
         values = tifffile.imread(path)
     except ValueError:
@@ -334,12 +343,12 @@ def read_or_none(path: Path) -> np.ndarray | None:
 
 
 def smooth_values(colour: bool) -> np.ndarray:
-    """A piece of a photograph, (37, 41) or (37, 41, 3) uint8."""
+    """Return a crop of a photograph, (37, 41) or (37, 41, 3) uint8."""
     return COLOUR_PHOTOGRAPH if colour else GRAY_PHOTOGRAPH
 
 
 def by_rule(values: np.ndarray) -> np.ndarray:
-    """uint8 as it is, else percentiles 1 and 99 to 0 and 255."""
+    """Scale percentiles 1 and 99 to 0 and 255, except for uint8."""
     if values.dtype == np.uint8:
         return values.astype(float)
     low, high = np.percentile(values.astype(np.float64), (1, 99))
@@ -350,7 +359,7 @@ def by_rule(values: np.ndarray) -> np.ndarray:
 
 
 def png_types() -> Iterator[tuple[int, int, int, bool]]:
-    """Colour type, bits, orientation, EXIF after the pixels."""
+    """Yield colour type, bits, orientation, and whether EXIF comes after the pixels."""
     depths = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
     for colour_type, bits in ((kind, bits) for kind, depth in depths.items() for bits in depth):
         for orientation, late in itertools.product((0, *range(1, 10)), (False, True)):
@@ -358,12 +367,12 @@ def png_types() -> Iterator[tuple[int, int, int, bool]]:
 
 
 def png_chunk(kind: bytes, body: bytes) -> bytes:
-    """Length, kind, content and checksum."""
+    """Assemble a chunk: length, kind, content and checksum."""
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def check_png(folder: Path, colour_type: int, bits: int, orientation: int, late: bool) -> int | str:
-    """Write one kind, read it, compare; orientation 0 is none, 9 does not exist."""
+    """Write one type of PNG, read it, and compare; orientation 0 is none, 9 is invalid."""
     samples = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour_type]
     random = np.random.default_rng(bits)
     stored = random.integers(
@@ -397,7 +406,7 @@ def check_png(folder: Path, colour_type: int, bits: int, orientation: int, late:
 
 
 def png_table(folder: Path) -> list[str]:
-    """A line per colour type and depth."""
+    """Return the lines of the table of PNG, JPEG and BMP."""
     names = {0: "gray", 2: "RGB", 3: "palette", 4: "gray with alpha", 6: "RGB with alpha"}
     outcomes: dict[str, list[int | str]] = {}
     for colour_type, bits, orientation, late in png_types():
@@ -414,7 +423,7 @@ def png_table(folder: Path) -> list[str]:
 
 
 def check_jpeg(folder: Path, mode: str, progressive: bool, orientation: int) -> int | str:
-    """Against OpenCV (Pillow for CMYK), as stored, and NumPy for the turn."""
+    """Compare with OpenCV (Pillow for CMYK), rotated by NumPy."""
     exif = Image.Exif()
     exif[274] = orientation
     path = folder / "a.jpg"
@@ -430,7 +439,7 @@ def check_jpeg(folder: Path, mode: str, progressive: bool, orientation: int) -> 
 
 
 def check_bmp(folder: Path, bits: int, top_down: bool) -> int | str:
-    """Write one kind, read it, compare."""
+    """Write one type of BMP, read it, and compare."""
     random = np.random.default_rng(bits)
     palette = (
         random.integers(0, 256, (2**bits, 4), np.uint8) if bits <= 8 else np.zeros((0, 4), np.uint8)
@@ -469,79 +478,56 @@ def check_bmp(folder: Path, bits: int, top_down: bool) -> int | str:
 
 
 def outcome_table(what: str, outcomes: dict[str, list[int | str]]) -> list[str]:
-    """A line per kind: files, largest difference, reasons of refusal."""
+    """Return the lines of a table: number of files, largest difference, reasons of refusal."""
     lines = [
         f"| {what} | files | read | largest difference | refused |",
         "|---|---:|---:|---:|---|",
     ]
-    for name, found in outcomes.items():
-        read = [outcome for outcome in found if not isinstance(outcome, str)]
-        reasons = "; ".join(sorted({outcome for outcome in found if isinstance(outcome, str)}))
+    for name, files in outcomes.items():
+        read = [outcome for outcome in files if not isinstance(outcome, str)]
+        reasons = "; ".join(sorted({outcome for outcome in files if isinstance(outcome, str)}))
         lines.append(
-            f"| {name} | {len(found)} | {len(read)} | {max(read, default='')} | {reasons} |"
+            f"| {name} | {len(files)} | {len(read)} | {max(read, default='')} | {reasons} |"
         )
     return lines
 
 
 def cell_of(outcomes: list[int | str], reasons: dict[str, int]) -> str:
-    """Such as '0 (32)': the largest difference of 32 files; or '[2] (32)': refused for reason 2."""
+    """Format the outcomes of one cell.
+
+    '0 (32)' is the largest difference of 32 files; '[2] (32)' are 32 files refused for reason 2.
+    """
     refused = Counter(outcome for outcome in outcomes if isinstance(outcome, str))
     read = [outcome for outcome in outcomes if not isinstance(outcome, str)]
-    parts = [f"{max(read)} ({len(read)})"] if read else []
-    parts += [
+    counts = [f"{max(read)} ({len(read)})"] if read else []
+    counts += [
         f"[{reasons.setdefault(reason, len(reasons) + 1)}] ({count})"
         for reason, count in refused.items()
     ]
-    return ", ".join(parts)
+    return ", ".join(counts)
 
 
 def main() -> None:
-    """Write the tables."""
+    """Check all types and write the page."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        others, compressions, tiffs = (
-            png_table(folder),
-            compression_table(folder),
-            tiff_table(folder),
-        )
+        others = png_table(folder)
+        compressions = compression_table(folder)
+        tiffs = tiff_table(folder)
     dicom = dicom_types.tables()
     libraries = (
-        "numpy",
-        "pillow",
-        "tifffile",
-        "imagecodecs",
-        "opencv-contrib-python-headless",
-        "pydicom",
+        *("numpy", "pillow", "tifffile", "imagecodecs"),
+        *("opencv-contrib-python-headless", "pydicom"),
     )
     versions = ", ".join(f"{library} {version(library)}" for library in libraries)
-    text = "\n".join(
-        [
-            HEAD,
-            versions,
-            "",
-            "## PNG, JPEG, BMP",
-            "",
-            PNG_HEAD,
-            "",
-            *others,
-            "",
-            "## TIFF by type",
-            "",
-            TIFF_HEAD,
-            "",
-            *tiffs,
-            "",
-            "## TIFF by compression",
-            "",
-            COMPRESSION_HEAD,
-            "",
-            *compressions,
-            "",
-            *dicom,
-            "",
-        ]
-    )
-    Path("results/image_types.md").write_text(text, encoding="utf-8")
+    lines = [
+        *(HEAD, wrap(versions), ""),
+        *("## PNG, JPEG, BMP", "", PNG_HEAD, "", *others, ""),
+        *("## TIFF by type", "", TIFF_HEAD, "", *tiffs, ""),
+        *("## TIFF by compression", "", COMPRESSION_HEAD, "", *compressions, ""),
+        *(*dicom, ""),
+    ]
+    Path("results/image_types.md").write_text("\n".join(lines), encoding="utf-8")
 
 
 if __name__ == "__main__":

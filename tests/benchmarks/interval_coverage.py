@@ -1,11 +1,11 @@
-"""Do the intervals cover, and do the tests hold their level? Simulated with the code that ships.
+"""Simulate the coverage of the intervals and the type-I error of the tests.
 
 ``python tests/benchmarks/interval_coverage.py`` (about 20 minutes on one core) draws test sets with
-known class shares, lets two classifiers of equal worth predict them, and counts how often the
-interval of the first holds its true value and how often the paired test finds a difference. It
-writes ``results/coverage.md``. ``--samples N`` draws fewer; ``--no-rules`` applies every method
-where it is refused, too, which is how the rules of ``benchmark/scoring/intervals.py`` were found;
-``--out FILE``.
+known class shares and the predictions of two equally good classifiers. It counts how often the
+interval of the first contains the true value, and how often the paired test rejects, and writes
+``results/coverage.md``. ``--samples N`` sets the number of test sets per setting, ``--out FILE``
+the page. ``--no-rules`` also applies each method where the rules of
+``benchmark/scoring/intervals.py`` refuse it; those rules were derived in this way.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from result_pages import wrap
 
 from benchmark.scoring.intervals import (
     RULES,
@@ -46,40 +47,18 @@ SAMPLES = [("images", n) for n in (50, 100, 200, 500, 2000)]
 SAMPLES += [
     (kind, n) for kind in ("patients", "patients of one class") for n in (10, 20, 50, 100, 200)
 ]
-SEPARATIONS = {
-    "moderate": 1.5,
-    "strong": 3.0,
-}  # distance of the classes, in standard deviations of the noise
-PER_PATIENT = 5  # images, in the mean
-ICC = 0.5  # share of the noise that the images of a patient have in common
-SHARED = 0.7  # share of the noise that two classifiers have in common
+# distance of the classes, in standard deviations of the noise
+SEPARATIONS = {"moderate": 1.5, "strong": 3.0}
+PER_PATIENT = 5  # mean number of images
+ICC = 0.5  # share of the noise that is common to the images of a patient
+SHARED = 0.7  # share of the noise that is common to both classifiers
 METRIC_NAMES = (
-    *(
-        "accuracy",
-        "recall",
-        "precision",
-        "f1",
-        "geometric_mean",
-        "mcc",
-        "kappa",
-        "precision_weighted",
-        "f1_weighted",
-    ),
-    *("auc", "average_precision", "log_loss", "brier"),
+    *("accuracy", "recall", "precision", "f1", "geometric_mean", "mcc", "kappa"),
+    *("precision_weighted", "f1_weighted", "auc", "average_precision", "log_loss", "brier"),
 )
 MULTILABEL_NAMES = (
-    *(
-        "subset_accuracy",
-        "accuracy",
-        "recall",
-        "precision",
-        "f1",
-        "f1_micro",
-        "hamming_loss",
-        "auc",
-        "average_precision",
-    ),
-    "label_ranking_average_precision",
+    *("subset_accuracy", "accuracy", "recall", "precision", "f1", "f1_micro", "hamming_loss"),
+    *("auc", "average_precision", "label_ranking_average_precision"),
 )
 FREE = dict.fromkeys(RULES, Rule(n_groups=2, effective=0, uneven=np.inf))
 LEVEL, LOW, HIGH, TOO_LOW, TOO_HIGH = 0.95, 0.93, 0.97, 0.03, 0.07
@@ -87,7 +66,7 @@ LEVEL, LOW, HIGH, TOO_LOW, TOO_HIGH = 0.95, 0.93, 0.97, 0.03, 0.07
 
 @dataclass
 class Tally:
-    """What was found over the samples of one setting, for one metric."""
+    """Outcomes over the samples of one setting, for one metric."""
 
     drawn: int = 0
     covered: list[bool] = field(default_factory=list)
@@ -95,7 +74,7 @@ class Tally:
     rejected: list[bool] = field(default_factory=list)
 
     def add(self, interval: tuple[float, float], p_value: float, true: float) -> None:
-        """Count one sample; what is NaN was refused."""
+        """Count one sample; NaN stands for an interval or a p-value that was refused."""
         self.drawn += 1
         if np.isfinite(interval[0]):
             self.covered.append(interval[0] <= true <= interval[1])
@@ -104,7 +83,8 @@ class Tally:
             self.rejected.append(p_value < 1 - LEVEL)
 
 
-Key = tuple[str, str, int, str, str]  # class shares, kind of sample, size, classifiers, metric
+# class shares, kind of sample, size, classifiers, metric
+Key = tuple[str, str, int, str, str]
 
 
 def draw(
@@ -115,7 +95,10 @@ def draw(
     size: int,
     multilabel: bool = False,
 ) -> tuple[Predictions, Predictions]:
-    """Predictions of two classifiers of equal worth on one test set: posterior probabilities given noisy evidence for each class."""
+    """Draw a test set and the predictions of two equally good classifiers.
+
+    A classifier predicts the posterior probabilities, given noisy evidence for each class.
+    """
     k = len(shares)
     sizes = np.ones(size, int) if kind == "images" else 1 + rng.poisson(PER_PATIENT - 1, size)
     patient = np.repeat(np.arange(size), sizes)
@@ -127,7 +110,7 @@ def draw(
     groups = None if kind == "images" else patient.astype(str)
     common = _noise(rng, patient, size, k)
     positive = truth if multilabel else truth[:, None] == np.arange(k)
-    found = []
+    pair = []
     for _ in range(2):
         evidence = (
             separation * positive
@@ -136,17 +119,15 @@ def draw(
         )
         proba = _posterior(evidence, shares, separation, multilabel)
         names = tuple("abcdefg"[:k])
-        found.append(Predictions(truth.astype(np.int64), proba, names, np.arange(n), groups=groups))
-    return found[0], found[1]
+        pair.append(Predictions(truth.astype(np.int64), proba, names, np.arange(n), groups=groups))
+    return pair[0], pair[1]
 
 
 def _noise(rng: np.random.Generator, patient: NDArray, n_patients: int, k: int) -> NDArray:
     own = rng.normal(size=(len(patient), k))
-    return (
-        own
-        if n_patients == len(patient)
-        else np.sqrt(ICC) * rng.normal(size=(n_patients, k))[patient] + np.sqrt(1 - ICC) * own
-    )
+    if n_patients == len(patient):
+        return own
+    return np.sqrt(ICC) * rng.normal(size=(n_patients, k))[patient] + np.sqrt(1 - ICC) * own
 
 
 def _posterior(evidence: NDArray, shares: NDArray, separation: float, multilabel: bool) -> NDArray:
@@ -160,7 +141,7 @@ def _posterior(evidence: NDArray, shares: NDArray, separation: float, multilabel
 
 
 def simulate(n_samples: int, rules: dict[str, Rule], seed: int = 0) -> dict[Key, Tally]:
-    """Tally every setting and metric."""
+    """Count the outcomes of every setting and metric."""
     rng = np.random.default_rng(seed)
     tallies: dict[Key, Tally] = defaultdict(Tally)
     for name, shares in {**SHARES, **LABELS}.items():
@@ -209,43 +190,46 @@ def _true_values(
 def _tally(
     tally: Tally, metric: str, a: Predictions, b: Predictions, true: float, rules: dict[str, Rule]
 ) -> None:
-    if a.absent_classes:  # an incomplete test set has another true value
+    if a.absent_classes:  # without one of the classes, the true value is another
         tally.drawn += 1
         return
-    one, both = (
-        interval_over_images(metric, [a], rules=rules),
-        compare_predictions(metric, [a], [b], rules=rules),
-    )
-    tally.add((one.lower, one.upper), both.p_value, true)
+    interval = interval_over_images(metric, [a], rules=rules)
+    test = compare_predictions(metric, [a], [b], rules=rules)
+    tally.add((interval.lower, interval.upper), test.p_value, true)
 
 
 def simulate_folds(n_samples: int, seed: int = 1) -> Iterator[str]:
-    """Lines of a table: the corrected t-test over folds, of two nearest-centroid classifiers on features of equal worth."""
+    """Yield the lines of a table of the corrected t-test over folds.
+
+    It compares two nearest-centroid classifiers on equally informative features.
+    """
     rng = np.random.default_rng(seed)
     yield "| images | folds | repeats | coverage | mean width | type-I error |"
     yield "|---|---|---|---|---|---|"
     for n in (60, 200, 1000):
         for folds, repeats in ((3, 1), (5, 1), (10, 1), (5, 3)):
-            scores = np.array(
-                [_cross_validated(rng, n, folds, repeats) for _ in range(n_samples)]
-            )  # (samples, folds, 2)
+            # (samples, folds, 2)
+            scores = np.array([_cross_validated(rng, n, folds, repeats) for _ in range(n_samples)])
             size = n / folds
             true = scores.mean()
             intervals = [corrected_t_test(values[:, 0], n - size, size) for values in scores]
             tests = [
                 corrected_t_test(values[:, 0] - values[:, 1], n - size, size) for values in scores
             ]
-            covered = np.array([one.lower <= true <= one.upper for one in intervals])
-            width = np.nanmean([one.upper - one.lower for one in intervals])
-            rejected = np.array([one.p_value < 1 - LEVEL for one in tests])
-            yield f"| {n} | {folds} | {repeats} | {_share(covered)} | {width:.3f} | {_share(rejected)} |"
+            covered = np.array([result.lower <= true <= result.upper for result in intervals])
+            width = np.nanmean([result.upper - result.lower for result in intervals])
+            rejected = np.array([result.p_value < 1 - LEVEL for result in tests])
+            yield (
+                f"| {n} | {folds} | {repeats} | {_share(covered)} | {width:.3f} | "
+                f"{_share(rejected)} |"
+            )
 
 
 def _cross_validated(rng: np.random.Generator, n: int, folds: int, repeats: int) -> NDArray:
-    """Accuracy of both classifiers on each fold, (folds * repeats, 2)."""
+    """Compute the accuracy of both classifiers on each fold, (folds * repeats, 2)."""
     y = np.arange(n) % 2
     X = rng.normal(size=(n, 10)) + 0.6 * y[:, None]
-    found = []
+    accuracies = []
     for _ in range(repeats):
         fold = np.empty(n, int)
         for cls in (0, 1):
@@ -254,13 +238,13 @@ def _cross_validated(rng: np.random.Generator, n: int, folds: int, repeats: int)
             train = fold != k
             centroids = np.stack([X[train & (y == cls)].mean(axis=0) for cls in (0, 1)])
             squared = (X[~train][:, None] - centroids) ** 2
-            found.append(
+            accuracies.append(
                 [
-                    (squared[..., part].sum(axis=2).argmin(axis=1) == y[~train]).mean()
-                    for part in (slice(5), slice(5, 10))
+                    (squared[..., features].sum(axis=2).argmin(axis=1) == y[~train]).mean()
+                    for features in (slice(5), slice(5, 10))
                 ]
             )
-    return np.array(found)
+    return np.array(accuracies)
 
 
 def _share(values: list[bool] | NDArray) -> str:
@@ -269,13 +253,13 @@ def _share(values: list[bool] | NDArray) -> str:
 
 
 def _error(values: list[bool] | NDArray) -> float:
-    """Monte-Carlo standard error, that of the nominal share at least."""
+    """Compute the Monte Carlo standard error, at least that of the nominal share."""
     p = float(np.mean(values))
     return float(np.sqrt(max(p * (1 - p), 0.05 * LEVEL) / len(values)))
 
 
 def table(tallies: dict[Key, Tally], metric: str, names: list[str]) -> Iterator[str]:
-    """Markdown table of one metric."""
+    """Yield the lines of the Markdown table of one metric."""
     heads = [
         f"{word} ({name})"
         for name in SEPARATIONS
@@ -310,12 +294,16 @@ def _cells(tally: Tally) -> list[str]:
 
 
 def outside(tallies: dict[Key, Tally]) -> Iterator[tuple[bool, str]]:
-    """Name the settings where what is printed in at least half of the samples leaves its range by more than two Monte-Carlo errors.
+    """Yield the settings whose coverage or type-I error is outside its range.
+
+    Only values that the rules allow in at least half of the samples count, and only differences of
+    more than two Monte Carlo errors.
 
     Yields
     ------
     is_too_sure : bool
-        It covers too little or rejects too often; otherwise it is conservative.
+        Whether the interval covers too little, or the test rejects too often; otherwise it is
+        conservative.
     line : str
     """
     for (name, kind, size, classifiers, metric), tally in tallies.items():
@@ -338,49 +326,46 @@ def outside(tallies: dict[Key, Tally]) -> Iterator[tuple[bool, str]]:
 
 
 def report(tallies: dict[Key, Tally], folds: list[str], n_samples: int, with_rules: bool) -> str:
-    """The page."""
-    found = list(outside(tallies))
-    too_sure = [line for is_too_sure, line in found if is_too_sure]
-    n_cells = sum(
+    """Write the page as Markdown."""
+    lines_outside = list(outside(tallies))
+    too_sure = [line for is_too_sure, line in lines_outside if is_too_sure]
+    conservative = [line for is_too_sure, line in lines_outside if not is_too_sure]
+    n_values = sum(
         (len(t.covered) >= 0.5 * t.drawn) + (len(t.rejected) >= 0.5 * t.drawn)
         for t in tallies.values()
     )
-    covered, printed = (
-        sum(sum(t.covered) for t in tallies.values()),
-        sum(len(t.covered) for t in tallies.values()),
-    )
-    rejected, tested = (
-        sum(sum(t.rejected) for t in tallies.values()),
-        sum(len(t.rejected) for t in tallies.values()),
-    )
+    coverage = np.mean([covers for t in tallies.values() for covers in t.covered])
+    error = np.mean([rejects for t in tallies.values() for rejects in t.rejected])
+    rules = "with its rules" if with_rules else "**also where its rules refuse**"
     lines = [
         "# Coverage of the intervals, type-I error of the tests",
         "",
-        f"`python tests/benchmarks/interval_coverage.py`: {n_samples} test sets for each setting, "
-        "drawn from known classes and predicted "
-        "by two "
-        "classifiers of equal worth, by the code that ships"
-        + (" with its rules." if with_rules else ", **applied also where its rules refuse**.")
-        + f" Classes lie {SEPARATIONS['moderate']} (moderate) or {SEPARATIONS['strong']} (strong) standard deviations apart, a patient has "
-        f"{PER_PATIENT} images in the mean, of which half of the noise is common ('of one class': "
-        "all of one class), the two classifiers "
-        f"share {SHARED:.0%} of the noise. Nominal are 0.95 and 0.05; ± is the Monte-Carlo "
-        "standard error. 'printed' and 'tested' are the "
-        "shares of the samples in which the rules let an interval and a p-value be computed; what "
-        "is computed in less than 5 % is '-'.",
+        wrap(
+            f"`python tests/benchmarks/interval_coverage.py` draws {n_samples} test sets per "
+            "setting, with known classes, and the predictions of two equally good classifiers, and "
+            f"applies the code of the library to them, {rules}. The classes are "
+            f"{SEPARATIONS['moderate']} (moderate) or {SEPARATIONS['strong']} (strong) standard "
+            f"deviations apart. A patient has {PER_PATIENT} images on average, which share half of "
+            "the noise ('of one class': all of one class); the two classifiers share "
+            f"{SHARED:.0%} of the noise. The nominal coverage is 0.95, the nominal type-I error "
+            "0.05; ± is the Monte Carlo standard error. 'printed' and 'tested' are the shares of "
+            "the samples in which the rules allow an interval and a p-value; '-' stands for less "
+            "than 5 %."
+        ),
         "",
-        f"Over all settings, intervals cover in {covered / printed:.3f} and tests reject in "
-        f"{rejected / tested:.3f} of the cases. Of "
-        f"{n_cells} entries that are computed in at least half of the samples, {len(found)} leave "
-        "0.93 to 0.97, or 0.03 to 0.07, by more "
-        f"than two Monte-Carlo errors. {len(too_sure)} of them cover too little or reject too "
-        "often:",
+        wrap(
+            f"Over all settings, the intervals cover the true value in {coverage:.3f} of the "
+            f"cases, and the tests reject in {error:.3f}. Of {n_values} values that are computed "
+            f"in at least half of the samples, {len(lines_outside)} are outside 0.93 to 0.97, or "
+            f"0.03 to 0.07, by more than two Monte Carlo errors. {len(too_sure)} of them cover too "
+            "little or reject too often:"
+        ),
         "",
         *too_sure,
         "",
-        f"The other {len(found) - len(too_sure)} are conservative:",
+        f"The other {len(conservative)} are conservative:",
         "",
-        *(line for is_too_sure, line in found if not is_too_sure),
+        *conservative,
         "",
         "## Rules",
         "",
@@ -391,10 +376,12 @@ def report(tallies: dict[Key, Tally], folds: list[str], n_samples: int, with_rul
         "",
         "## Folds: the corrected resampled t-test (Nadeau & Bengio 2003)",
         "",
-        "Not among the numbers above. Its correction is for models that change with the training "
-        "set; of these two, which do not, it is",
-        "conservative: its intervals are wider, and it rejects less often, than 0.95 and 0.05 ask "
-        "for.",
+        wrap(
+            "These are not counted above. The correction is meant for models that change with the "
+            "training set. These two classifiers hardly change, so that the test is conservative: "
+            "its intervals are wider, and it rejects less often, than the nominal 0.95 and 0.05 "
+            "require."
+        ),
         "",
         *folds,
         "",
@@ -409,11 +396,12 @@ def report(tallies: dict[Key, Tally], folds: list[str], n_samples: int, with_rul
 def _rules() -> Iterator[str]:
     for kind, rule in RULES.items():
         metrics = ", ".join(name for name in METRICS if find_interval_method(name) == kind)
-        yield f"| {kind} | {metrics} | {rule.images} | {rule.groups} | {rule.n_images} | {rule.n_groups} | {rule.effective:g} |"
+        cells = (rule.images, rule.groups, rule.n_images, rule.n_groups, f"{rule.effective:g}")
+        yield f"| {kind} | {metrics} | {' | '.join(map(str, cells))} |"
 
 
 def main() -> None:
-    """Simulate and write the page."""
+    """Run the simulation and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--no-rules", action="store_true")

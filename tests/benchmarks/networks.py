@@ -1,9 +1,10 @@
-"""Networks on a CPU: how fast our loop trains the article's network, and how far ``fast_resnet`` comes in four minutes.
+"""Measure networks on a CPU: the speed of our training loop, and the accuracy of ``fast_resnet``.
 
 ``python tests/benchmarks/networks.py`` (about 10 minutes) writes ``results/networks.md``;
-``$BENCHMARK_DATA`` holds CIFAR-10. Speed: images a second of ``simple_cnn`` as it is, and of the
-same layers in the loop that most tutorials use (a ``DataLoader`` with batches of 32 and two workers
-over torchvision's transforms, Adam, a Python loop), in turns in one process, both with all cores.
+``$BENCHMARK_DATA`` must hold CIFAR-10. The speed is that of ``simple_cnn``, in images per second,
+compared with the same layers in the loop of most tutorials (a ``DataLoader`` with batches of 32 and
+two workers over torchvision's transforms, Adam, a Python loop). Both alternate in one process and
+use all cores. The accuracy is that of ``fast_resnet`` after four minutes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from result_pages import wrap
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
@@ -32,7 +34,7 @@ SECONDS = 234
 
 
 class Tutorial(Dataset):
-    """Images as torchvision's own data sets give them: one by one, through PIL and transforms."""
+    """Images as torchvision's own datasets return them: one by one, through PIL and transforms."""
 
     def __init__(self, images: np.ndarray, targets: np.ndarray) -> None:
         self.images, self.targets = images, targets
@@ -48,7 +50,7 @@ class Tutorial(Dataset):
 
 
 def article() -> nn.Sequential:
-    """The layers of ``simple_cnn`` for 32 x 32 x 3, as the article writes them."""
+    """Build the layers of ``simple_cnn`` for 32 x 32 x 3 images, as the article writes them."""
     blocks = [
         layer
         for n_in, n_out in ((3, 32), (32, 64))
@@ -71,7 +73,7 @@ def article() -> nn.Sequential:
 
 
 def tutorial_epoch(images: np.ndarray, targets: np.ndarray, network: nn.Module) -> float:
-    """Seconds of one epoch."""
+    """Time one epoch of the loop of most tutorials, in seconds."""
     loader = DataLoader(Tutorial(images, targets), batch_size=32, shuffle=True, num_workers=2)
     criterion, optimizer = nn.CrossEntropyLoss(), torch.optim.Adam(network.parameters(), lr=1e-3)
     start = time.perf_counter()
@@ -85,14 +87,14 @@ def tutorial_epoch(images: np.ndarray, targets: np.ndarray, network: nn.Module) 
 
 
 def our_epoch(images: np.ndarray, targets: np.ndarray, batch_size: int) -> float:
-    """Seconds of one epoch; making the network is counted, too."""
+    """Time one epoch of our loop in seconds, including the initialisation."""
     start = time.perf_counter()
     SimpleCNN(epochs=1, batch_size=batch_size, device="cpu", random_state=0).fit(images, targets)
     return time.perf_counter() - start
 
 
 def speed(images: np.ndarray, targets: np.ndarray) -> list[str]:
-    """Images a second of every loop, in turns; the first round only warms up."""
+    """Compare the images per second of the loops, alternating; the first round is a warm-up."""
     loops = {
         "DataLoader, batches of 32, two workers": lambda: tutorial_epoch(
             images, targets, article()
@@ -100,46 +102,49 @@ def speed(images: np.ndarray, targets: np.ndarray) -> list[str]:
         "simple_cnn, batches of 32": lambda: our_epoch(images, targets, 32),
         "simple_cnn, batches of 128": lambda: our_epoch(images, targets, 128),
     }
-    found: dict[str, list[float]] = {name: [] for name in loops}
+    rates: dict[str, list[float]] = {name: [] for name in loops}
     for _ in range(ROUNDS + 1):
         for name, epoch in loops.items():
-            found[name].append(len(images) / epoch())
-    theirs, *_ = found.values()
+            rates[name].append(len(images) / epoch())
+    theirs, *_ = rates.values()
     lines = [
-        "| loop | images/s, median | least | most | ratio, round by round |",
+        "| loop | images/s, median | minimum | maximum | ratio per round |",
         "|---|---:|---:|---:|---|",
     ]
-    for name, rates in found.items():
-        ratios = [a / b for a, b in zip(rates[1:], theirs[1:], strict=True)]
+    for name, ours in rates.items():
+        ratios = [a / b for a, b in zip(ours[1:], theirs[1:], strict=True)]
         ratio = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
         lines.append(
-            f"| {name} | {statistics.median(rates[1:]):,.0f} | {min(rates[1:]):,.0f} | "
-            f"{max(rates[1:]):,.0f} | {ratio} |"
+            f"| {name} | {statistics.median(ours[1:]):,.0f} | {min(ours[1:]):,.0f} | "
+            f"{max(ours[1:]):,.0f} | {ratio} |"
         )
     return [
         *lines,
         "",
-        f"{ROUNDS} rounds of {len(images):,} images in turns, {torch.get_num_threads()} threads.",
+        f"{ROUNDS} rounds of {len(images):,} images, alternating; "
+        f"{torch.get_num_threads()} threads.",
     ]
 
 
-def accuracy(parts: tuple[np.ndarray, ...], epochs: int) -> list[str]:
-    """What fast_resnet reaches on the whole of CIFAR-10, and in how long."""
-    train, train_y, test, test_y = parts
+def accuracy(subsets: tuple[np.ndarray, ...], epochs: int) -> list[str]:
+    """Measure accuracy and training time of ``fast_resnet`` on all of CIFAR-10."""
+    train, train_y, test, test_y = subsets
     model = FastResNet(epochs=epochs, device="cpu", random_state=0)
     start = time.perf_counter()
     model.fit(train, train_y)
     seconds = time.perf_counter() - start
     score = model.score(test, test_y)
     return [
-        f"`fast_resnet(epochs={epochs})`, 50,000 training images, {torch.get_num_threads()} "
-        f"threads: accuracy {score:.4f} on the 10,000 "
-        f"test images after {seconds:.0f} s of training. The reference to beat: {REFERENCE}."
+        wrap(
+            f"`fast_resnet(epochs={epochs})`, 50,000 training images, {torch.get_num_threads()} "
+            f"threads: accuracy {score:.4f} on the 10,000 test images after {seconds:.0f} s of "
+            f"training. The reference to beat: {REFERENCE}."
+        )
     ]
 
 
 def main() -> None:
-    """Measure, and write the page."""
+    """Measure everything and write the page."""
     epochs = int(sys.argv[1]) if len(sys.argv) > 1 else FastResNet().epochs
     torch.set_num_threads(2)
     data = load_torchvision("cifar10", data_folder(), None)
