@@ -14,34 +14,50 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL.JpegImagePlugin import JpegImageFile
-from tifffile import TiffFile, TiffFileError, TiffPage
+from tifffile import (
+    COMPRESSION,
+    PHOTOMETRIC,
+    PLANARCONFIG,
+    SAMPLEFORMAT,
+    TiffFile,
+    TiffFileError,
+    TiffPage,
+)
 
 from benchmark.datasets.images.decoded import Decoded, Header
 from benchmark.datasets.images.orientation import known_orientation, turn_upright, upright_size
-from benchmark.datasets.images.tiff_colours import PHOTOMETRICS, YCBCR, to_gray_or_rgb
+from benchmark.datasets.images.tiff_colours import PHOTOMETRICS, to_gray_or_rgb
 
 # what tifffile warns about is refused here or harmless, and would clutter the one line of an error
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
-JPEG = 7
 COMPRESSIONS = {
-    1: "none",
-    2: "CCITT RLE",
-    3: "CCITT T.4",
-    4: "CCITT T.6",
-    5: "LZW",
-    JPEG: "JPEG",
-    8: "Deflate",
-    32773: "PackBits",
-    32946: "Deflate",
-    34925: "LZMA",
-    50000: "Zstandard",
+    COMPRESSION.NONE: "none",
+    COMPRESSION.CCITTRLE: "CCITT RLE",
+    COMPRESSION.CCITT_T4: "CCITT T.4",
+    COMPRESSION.CCITT_T6: "CCITT T.6",
+    COMPRESSION.LZW: "LZW",
+    COMPRESSION.JPEG: "JPEG",
+    COMPRESSION.ADOBE_DEFLATE: "Deflate",
+    COMPRESSION.PACKBITS: "PackBits",
+    COMPRESSION.DEFLATE: "Deflate",
+    COMPRESSION.LZMA: "LZMA",
+    COMPRESSION.ZSTD: "Zstandard",
 }
-SEPARATE = 2  # PlanarConfiguration
-COMPRESSION, PHOTOMETRIC, ORIENTATION = 259, 262, 274
-PREDICTED = (5, 8, 32946, 34925, 50000)  # compressions with a predictor; others ignore its tag
-SUB_IFDS, NO_DATA = 330, 42113
-UNSIGNED, SIGNED, FLOAT, UNDEFINED = 1, 2, 3, 4  # SampleFormat
+# compressions with a predictor; others ignore its tag
+PREDICTED = (
+    COMPRESSION.LZW,
+    COMPRESSION.ADOBE_DEFLATE,
+    COMPRESSION.DEFLATE,
+    COMPRESSION.LZMA,
+    COMPRESSION.ZSTD,
+)
+SAMPLE_FORMATS = (
+    SAMPLEFORMAT.UINT,
+    SAMPLEFORMAT.INT,
+    SAMPLEFORMAT.IEEEFP,
+    SAMPLEFORMAT.VOID,
+)
 STACKS = ("stk", "lsm", "mdgel", "eer", "ndpi")  # formats not fully described by TIFF tags
 
 
@@ -141,13 +157,13 @@ def _refuse_unknown_type(file: TiffFile, page: TiffPage) -> None:
             raise ValueError(f"a TIFF in {name.upper()} format; export the image as a plain TIFF")
     if min(page.imagelength, page.imagewidth) < 1:
         raise ValueError(f"{page.imagelength}x{page.imagewidth}: the image is empty")
-    if page.is_reduced and SUB_IFDS in page.tags:
+    if page.is_reduced and "SubIFDs" in page.tags:
         raise ValueError(
             "a reduced copy of an image elsewhere in the file (SubIFDs); export it as a plain TIFF"
         )
     if page.imagedepth > 1:
         raise ValueError(f"a TIFF of {page.imagedepth} slices; one image per file")
-    compression = page.tags.valueof(COMPRESSION, 1)
+    compression = page.tags.valueof("Compression", COMPRESSION.NONE)
     if compression not in COMPRESSIONS:
         raise ValueError(
             f"TIFF compression {int(compression)} is not supported; save it with LZW or Deflate"
@@ -157,12 +173,14 @@ def _refuse_unknown_type(file: TiffFile, page: TiffPage) -> None:
             f"TIFF data with a predictor and the compression {COMPRESSIONS[compression]}, which "
             "does not use one"
         )
-    photometric = page.tags.valueof(PHOTOMETRIC)
+    photometric = page.tags.valueof("PhotometricInterpretation")
     if photometric is None:
         raise ValueError(
             "a TIFF without PhotometricInterpretation: it is unknown whether 0 is black or white"
         )
-    if photometric not in PHOTOMETRICS or (photometric == YCBCR and compression != JPEG):
+    if photometric not in PHOTOMETRICS or (
+        photometric == PHOTOMETRIC.YCBCR and compression != COMPRESSION.JPEG
+    ):
         raise ValueError(
             f"TIFF colours {_photometric_name(photometric)} are not supported; save it as gray or "
             "RGB"
@@ -177,10 +195,12 @@ def _photometric_name(photometric: object) -> str:
 def _read_sample_dtype(page: TiffPage) -> np.dtype:
     if not isinstance(page.bitspersample, int):
         raise ValueError(f"TIFF channels with different depths: {page.bitspersample} bits")
-    is_known = page.sampleformat in (UNSIGNED, SIGNED, FLOAT, UNDEFINED)
-    is_ambiguous = page.sampleformat == UNDEFINED and page.bitspersample >= 32  # integer or float
+    is_known = page.sampleformat in SAMPLE_FORMATS
+    is_ambiguous = (
+        page.sampleformat == SAMPLEFORMAT.VOID and page.bitspersample >= 32
+    )  # integer or float
     # integers of 24 bits are stored in the byte order of the file, or packed
-    is_misread = page.sampleformat != FLOAT and page.bitspersample == 24
+    is_misread = page.sampleformat != SAMPLEFORMAT.IEEEFP and page.bitspersample == 24
     if page.dtype is None or not is_known or is_ambiguous or is_misread:
         raise ValueError(
             f"TIFF samples of {page.bitspersample} bits and SampleFormat {page.sampleformat} are "
@@ -201,7 +221,7 @@ def _refuse_missing_data(file: TiffFile, page: TiffPage) -> None:
             raise ValueError("corrupted or sparse: a strip or tile is missing")
         if offset + count > end:
             raise ValueError("truncated: the file ends before its pixels do")
-        if page.compression == JPEG:
+        if page.compression == COMPRESSION.JPEG:
             file.filehandle.seek(offset)
             _refuse_larger_jpeg(page, file.filehandle.read(count))
     n_bytes = sum(page.databytecounts)
@@ -215,14 +235,14 @@ def _refuse_missing_data(file: TiffFile, page: TiffPage) -> None:
 
 def _count_uncompressed_bytes(page: TiffPage) -> int:
     """Count the bytes of an uncompressed image, with each row padded to whole bytes."""
-    planes = page.samplesperpixel if page.planarconfig == SEPARATE else 1
+    planes = page.samplesperpixel if page.planarconfig == PLANARCONFIG.SEPARATE else 1
     bits = page.imagewidth * page.bitspersample * (page.samplesperpixel // planes)
     return planes * page.imagelength * -(-bits // 8)
 
 
 def _find_no_data(page: TiffPage, values: NDArray) -> NDArray[np.bool_] | None:
     """Find the pixels outside the image: all of their samples have the value of GDAL_NODATA."""
-    text = str(page.tags.valueof(NO_DATA, "")).strip("\0 ")
+    text = str(page.tags.valueof("GDAL_NODATA", "")).strip("\0 ")
     if not text:
         return None
     try:
@@ -252,4 +272,4 @@ def _refuse_larger_jpeg(page: TiffPage, data: bytes) -> None:
 
 
 def _read_orientation(page: TiffPage) -> int:
-    return known_orientation(page.tags.valueof(ORIENTATION, 1))
+    return known_orientation(page.tags.valueof("Orientation", 1))

@@ -7,15 +7,20 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from tifffile import TiffPage
+from tifffile import EXTRASAMPLE, PHOTOMETRIC, TiffPage
 
 from benchmark.datasets.images.decoded import Decoded
 from benchmark.datasets.images.eight_bits import stretch_intensity
 
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR = 0, 1, 2, 3, 5, 6
-PHOTOMETRICS = (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR)
-PREMULTIPLIED, ALPHA = 1, 2  # ExtraSamples; 0 is "unspecified"
-INK_SET, EXTRA_SAMPLES = 332, 338
+PHOTOMETRICS = (
+    PHOTOMETRIC.MINISWHITE,
+    PHOTOMETRIC.MINISBLACK,
+    PHOTOMETRIC.RGB,
+    PHOTOMETRIC.PALETTE,
+    PHOTOMETRIC.SEPARATED,
+    PHOTOMETRIC.YCBCR,
+)
+PREMULTIPLIED, ALPHA = EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA
 
 
 def to_gray_or_rgb(page: TiffPage, values: NDArray) -> Decoded:
@@ -39,20 +44,20 @@ def to_gray_or_rgb(page: TiffPage, values: NDArray) -> Decoded:
     extra = _extra_samples(page)
     n_colours = values.shape[2] - len(extra)
     photometric = page.photometric
-    if PREMULTIPLIED in extra and photometric in (PALETTE, CMYK):
+    if PREMULTIPLIED in extra and photometric in (PHOTOMETRIC.PALETTE, PHOTOMETRIC.SEPARATED):
         raise ValueError("a palette or CMYK TIFF with premultiplied alpha; save it without alpha")
-    if photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO):
+    if photometric in (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK):
         image = _interpret_gray(page, values, extra)
-    elif photometric == PALETTE:
+    elif photometric == PHOTOMETRIC.PALETTE:
         _expect_samples("palette", n_colours, 1)
         image = Decoded(_apply_palette(page, values[..., 0]))
-    elif photometric == CMYK:
+    elif photometric == PHOTOMETRIC.SEPARATED:
         _expect_samples("CMYK", n_colours, 4)
         image = Decoded(_cmyk_to_rgb(page, values[..., :4]))
     else:
         _expect_samples("RGB", n_colours, 3)
         image = Decoded(_to_full_range(page, _remove_alpha(page, values, extra, 3)))
-    if 0 in extra and not image.remark:
+    if EXTRASAMPLE.UNSPECIFIED in extra and not image.remark:
         image = replace(
             image,
             remark="an extra channel of unspecified meaning left out (ExtraSamples of a TIFF)",
@@ -61,9 +66,9 @@ def to_gray_or_rgb(page: TiffPage, values: NDArray) -> Decoded:
 
 
 def _extra_samples(page: TiffPage) -> tuple[int, ...]:
-    extra = page.tags.valueof(EXTRA_SAMPLES, ())
+    extra = page.tags.valueof("ExtraSamples", ())
     extra = tuple(extra) if isinstance(extra, tuple) else (extra,)
-    if not extra and page.photometric == RGB and page.samplesperpixel == 4:
+    if not extra and page.photometric == PHOTOMETRIC.RGB and page.samplesperpixel == 4:
         return (ALPHA,)  # some writers omit the tag
     return tuple(int(kind) for kind in extra)
 
@@ -76,7 +81,7 @@ def _expect_samples(what: str, n_colours: int, expected: int) -> None:
 def _interpret_gray(page: TiffPage, values: NDArray, extra: tuple[int, ...]) -> Decoded:
     """Interpret one sample besides alpha as gray, and three of BlackIsZero as RGB."""
     n_bands = values.shape[2] - sum(kind in (PREMULTIPLIED, ALPHA) for kind in extra)
-    inverted = page.photometric == WHITE_IS_ZERO
+    inverted = page.photometric == PHOTOMETRIC.MINISWHITE
     if n_bands == 1 and len(extra) == values.shape[2] - 1:
         gray = _remove_alpha(page, values, extra, 1)[..., 0]
         return Decoded(_to_full_range(page, gray), inverted)
@@ -99,7 +104,7 @@ def _remove_alpha(
     full = _full_value(page)
     if (alpha == full).all():
         return colours
-    if page.photometric == WHITE_IS_ZERO or values.dtype.kind == "i":
+    if page.photometric == PHOTOMETRIC.MINISWHITE or values.dtype.kind == "i":
         raise ValueError(
             "a TIFF with premultiplied alpha in which 0 is not black; save it without alpha"
         )
@@ -137,7 +142,7 @@ def _apply_palette(page: TiffPage, indices: NDArray) -> NDArray[np.uint8]:
 
 
 def _cmyk_to_rgb(page: TiffPage, inks: NDArray) -> NDArray[np.uint8]:
-    if page.tags.valueof(INK_SET, 1) != 1 or inks.dtype not in (np.uint8, np.uint16):
+    if page.tags.valueof("InkSet", 1) != 1 or inks.dtype not in (np.uint8, np.uint16):
         raise ValueError("a TIFF with inks other than CMYK of 8 or 16 bits; save it as RGB")
     if page.bitspersample not in (8, 16):
         raise ValueError(f"a CMYK TIFF of {page.bitspersample} bits; save it as RGB")
