@@ -13,7 +13,7 @@ spec.loader.exec_module(engine)
 
 
 @pytest.mark.slow
-def test_the_runners_memory_does_not_grow_with_the_cells():
-    _, few = engine.measure(engine.trivial(500), jobs=1)
-    _, many = engine.measure(engine.trivial(3_000), jobs=1)
-    assert many < few + 8
+def test_the_memory_of_the_runner_does_not_grow_with_the_number_of_cells():
+    _, few_cells_mb = engine.measure(engine.trivial(500), jobs=1)
+    _, many_cells_mb = engine.measure(engine.trivial(3_000), jobs=1)
+    assert many_cells_mb < few_cells_mb + 8
