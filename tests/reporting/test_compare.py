@@ -1,4 +1,4 @@
-"""Two configurations compared: the test that the data allow, and sentences that follow from it."""
+"""Comparisons of configurations: the choice of the test, adjustments, sentences and tables."""
 
 import json
 import os
@@ -29,7 +29,7 @@ HOG, PIXELS = ("hog", "smote", "rbf_svm"), ("pixels", "none", "knn")
 
 
 def predicted(y, wrong, n_classes=2, groups=None):
-    """Predictions that are right but for the images in ``wrong``."""
+    """Predictions that are correct except for the images in ``wrong``."""
     y = np.asarray(y)
     labels = np.where(np.isin(np.arange(len(y)), wrong), (y + 1) % n_classes, y)
     proba = np.full((len(y), n_classes), 0.2 / (n_classes - 1))
@@ -49,7 +49,7 @@ def add(
     status="ok",
     **more,
 ):
-    """Store one cell as a run would."""
+    """Store one cell as ``run`` does."""
     labels = {
         "dataset": dataset,
         "fingerprint": dataset,
@@ -94,14 +94,14 @@ def y():
 def test_accuracy_on_one_split_is_tested_by_mcnemar_and_bounded_by_tangos_interval(tmp_path, y):
     a, b = predicted(y, [0, 1]), predicted(y, range(1, 15))
     add(tmp_path, HOG, a), add(tmp_path, PIXELS, b)
-    (found,) = compare_configurations(tmp_path, "hog", "pixels", "accuracy")
+    (comparison,) = compare_configurations(tmp_path, "hog", "pixels", "accuracy")
     expected = mcnemar(y, a.labels, b.labels)
-    assert (found.result.p_value, found.result.effect) == (
+    assert (comparison.result.p_value, comparison.result.effect) == (
         expected.p_value,
         pytest.approx(12 / 120),
     )
-    assert 0 < found.result.lower < 12 / 120 < found.result.upper
-    assert found.result.unit == (
+    assert 0 < comparison.result.lower < 12 / 120 < comparison.result.upper
+    assert comparison.result.unit == (
         "test images, of which 14 are predicted correctly by one configuration only"
     )
 
@@ -110,13 +110,13 @@ def test_the_auc_of_two_classes_is_tested_by_delong_and_of_three_by_the_jackknif
     y = np.arange(420) % 2
     a, b = predicted(y, range(0, 20)), predicted(y, range(10, 60))
     add(tmp_path, HOG, a), add(tmp_path, PIXELS, b)
-    (found,) = compare_configurations(tmp_path, "hog", "pixels", "auc")
-    assert found.result == delong_test(y, a.proba[:, 1], b.proba[:, 1])
+    (comparison,) = compare_configurations(tmp_path, "hog", "pixels", "auc")
+    assert comparison.result == delong_test(y, a.proba[:, 1], b.proba[:, 1])
     three = np.arange(420) % 3
     for configuration, wrong in ((HOG, range(0, 20)), (PIXELS, range(10, 60))):
         add(tmp_path, configuration, predicted(three, wrong, 3), dataset="skin")
-    found = compare_configurations(tmp_path, "hog", "pixels", "auc")
-    assert [one.result.test for one in found] == [
+    comparisons = compare_configurations(tmp_path, "hog", "pixels", "auc")
+    assert [comparison.result.test for comparison in comparisons] == [
         "DeLong's test",
         "paired jackknife t-test",
         "Wilcoxon's signed-rank test",
@@ -129,9 +129,11 @@ def test_probabilities_that_happen_to_be_0_or_1_have_an_auc_like_any_others(tmp_
     certain = replace(certain, proba=np.eye(2)[certain.labels])
     add(tmp_path, HOG, certain)
     add(tmp_path, PIXELS, predicted(y, range(80)))
-    (found,) = compare_configurations(tmp_path, "hog", "pixels", "auc")
-    assert found.mean_a == pytest.approx(0.9)
-    assert found.result == delong_test(y, certain.proba[:, 1], predicted(y, range(80)).proba[:, 1])
+    (comparison,) = compare_configurations(tmp_path, "hog", "pixels", "auc")
+    assert comparison.mean_a == pytest.approx(0.9)
+    assert comparison.result == delong_test(
+        y, certain.proba[:, 1], predicted(y, range(80)).proba[:, 1]
+    )
 
 
 def test_images_of_one_patient_are_one_observation(tmp_path):
@@ -139,8 +141,8 @@ def test_images_of_one_patient_are_one_observation(tmp_path):
     for configuration, wrong in ((HOG, range(0, 600, 20)), (PIXELS, range(0, 600, 5))):
         add(tmp_path, configuration, predicted(np.arange(600) % 2, wrong, groups=patients))
     for metric in ("accuracy", "auc", "f1"):
-        (found,) = compare_configurations(tmp_path, "hog", "pixels", metric)
-        assert (found.result.test, found.result.n, found.result.unit) == (
+        (comparison,) = compare_configurations(tmp_path, "hog", "pixels", metric)
+        assert (comparison.result.test, comparison.result.n, comparison.result.unit) == (
             "paired jackknife t-test",
             100,
             "groups of test images",
@@ -156,7 +158,7 @@ def test_groups_of_one_image_each_change_nothing(tmp_path, y):
     )
 
 
-def test_seeds_on_one_split_are_no_further_test_images(tmp_path, y):
+def test_seeds_on_one_split_do_not_count_as_further_test_images(tmp_path, y):
     for seed in (0, 1):
         add(tmp_path, HOG, predicted(y, [0, 1]), seed=seed)
         add(tmp_path, PIXELS, predicted(y, range(1, 15)), seed=seed)
@@ -185,12 +187,12 @@ def test_folds_are_tested_by_the_corrected_t_test_with_seeds_averaged_first(tmp_
             fold=fold,
             seed=seed,
         )
-    (found,) = compare_configurations(tmp_path, "hog", "pixels", "accuracy")
+    (comparison,) = compare_configurations(tmp_path, "hog", "pixels", "accuracy")
     by_hand = np.array([10 - 5, 11 - 8, 12 - 5]) / 120
-    assert found.result.n == 3, "folds, not 6 cells"
-    assert found.result.p_value == pytest.approx(corrected_t_test(by_hand, 240, 120).p_value)
-    assert found.result.effect == pytest.approx(by_hand.mean())
-    assert found.mean_a - found.mean_b == pytest.approx(found.result.effect)
+    assert comparison.result.n == 3, "folds, not 6 cells"
+    assert comparison.result.p_value == pytest.approx(corrected_t_test(by_hand, 240, 120).p_value)
+    assert comparison.result.effect == pytest.approx(by_hand.mean())
+    assert comparison.mean_a - comparison.mean_b == pytest.approx(comparison.result.effect)
 
 
 def test_several_data_sets_are_tested_by_wilcoxon_from_six_on(tmp_path):
@@ -213,10 +215,10 @@ def test_several_data_sets_are_tested_by_wilcoxon_from_six_on(tmp_path):
     assert last.summary.startswith("across 6 data sets")
 
 
-# ---- what is said
+# ---- sentences
 
 
-def said(effect, p_value=0.01, metric="f1", **more):
+def summarize(effect, p_value=0.01, metric="f1", **more):
     result = Result(
         "McNemar's test", 156, effect, p_value, lower=effect - 0.02, upper=effect + 0.02
     )
@@ -226,7 +228,7 @@ def said(effect, p_value=0.01, metric="f1", **more):
 
 
 def test_the_sentences_hold_effect_interval_test_and_verdict():
-    assert said(0.05) == (
+    assert summarize(0.05) == (
         "breast · official: A is 0.05 higher than B in f1 (0.850 against 0.800, higher is better), "
         "95% interval of the difference "
         "0.03 to 0.07. McNemar's test on 156 test images: p = 0.01. The difference is significant: "
@@ -235,20 +237,20 @@ def test_the_sentences_hold_effect_interval_test_and_verdict():
 
 
 def test_the_lower_loss_is_better():
-    assert said(0.05, metric="log_loss").endswith("B is better.")
-    assert said(-0.05, metric="log_loss").endswith("A is better.")
-    assert said(-0.05).endswith("B is better.")
-    assert "A is 0.05 lower than B in log_loss" in said(-0.05, metric="log_loss")
+    assert summarize(0.05, metric="log_loss").endswith("B is better.")
+    assert summarize(-0.05, metric="log_loss").endswith("A is better.")
+    assert summarize(-0.05).endswith("B is better.")
+    assert "A is 0.05 lower than B in log_loss" in summarize(-0.05, metric="log_loss")
 
 
-def test_what_is_not_significant_names_no_winner_and_what_is_refused_gives_the_reason():
-    assert said(0.05, p_value=0.3).endswith("p = 0.3. The difference is not significant.")
-    assert said(0.05, p_value=np.nan, refusal="5 of 6").endswith(
+def test_without_significance_no_winner_is_named_and_a_refusal_gives_the_reason():
+    assert summarize(0.05, p_value=0.3).endswith("p = 0.3. The difference is not significant.")
+    assert summarize(0.05, p_value=np.nan, refusal="5 of 6").endswith(
         "McNemar's test is not computed: 5 of 6."
     )
-    assert "A is equal to B" in said(0.0, p_value=1.0)
-    assert "p < 0.001" in said(0.05, p_value=1e-9)
-    assert said(np.nan, p_value=np.nan, refusal="no image").startswith(
+    assert "A is equal to B" in summarize(0.0, p_value=1.0)
+    assert "p < 0.001" in summarize(0.05, p_value=1e-9)
+    assert summarize(np.nan, p_value=np.nan, refusal="no image").startswith(
         "breast · official: the difference of A and B in f1 is undefined."
     )
 
@@ -268,7 +270,7 @@ def test_an_effect_changes_sign_with_the_order_of_the_configurations(tmp_path, y
     assert "hog / smote / rbf_svm is better" in two.summary
 
 
-def test_cells_that_only_one_configuration_has_done_do_not_count_and_are_said(tmp_path, y):
+def test_cells_that_only_one_configuration_has_completed_do_not_count_and_are_reported(tmp_path, y):
     for fold in range(3):
         add(tmp_path, HOG, predicted(y, range(fold)), split="stratified_kfold", fold=fold)
         status = "failed" if fold == 2 else "ok"
@@ -280,9 +282,9 @@ def test_cells_that_only_one_configuration_has_done_do_not_count_and_are_said(tm
             fold=fold,
             status=status,
         )
-    (found,) = compare_configurations(tmp_path, "hog", "pixels")
-    assert found.result.n == 2
-    assert found.summary.endswith("Only 2 of 3 pairs of cells are completed.")
+    (comparison,) = compare_configurations(tmp_path, "hog", "pixels")
+    assert comparison.result.n == 2
+    assert comparison.summary.endswith("Only 2 of 3 pairs of cells are completed.")
 
 
 # ---- several comparisons
@@ -292,7 +294,7 @@ THIRD = ("lbp", "none", "random_forest")
 
 
 def folds_of(tmp_path, configuration, wrong, y, **more):
-    """Store three folds of a configuration, with so many wrong answers on each."""
+    """Store three folds of a configuration, with ``wrong`` incorrect predictions on each."""
     for fold, k in enumerate(wrong):
         add(
             tmp_path,
@@ -333,36 +335,39 @@ def test_verdict_adjusted_p_value_and_interval_agree(tmp_path, seed):
     for k in range(6):
         wrong = random.integers(3, 12) + random.integers(0, 4, 3)
         folds_of(tmp_path, ("hog", "none", f"random_forest(n_estimators={k + 1})"), wrong, y)
-    found = compare_all_configurations(tmp_path, "random_forest(n_estimators=1)", "accuracy")
-    assert len(found) == 5
-    for one in found:
-        result = one.result
+    comparisons = compare_all_configurations(tmp_path, "random_forest(n_estimators=1)", "accuracy")
+    assert len(comparisons) == 5
+    for comparison in comparisons:
+        result = comparison.result
         if not np.isnan(result.p_value) and not np.isnan(result.lower):
             assert result.significant == (result.adjusted < 0.05)
             assert result.significant or result.lower <= 0 <= result.upper
-            assert ("is better" in one.summary.split("Corrected")[1]) == result.significant
+            assert ("is better" in comparison.summary.split("Corrected")[1]) == result.significant
 
 
 def test_all_configurations_are_compared_with_one_the_best_first(tmp_path, y):
     folds_of(tmp_path, HOG, (4, 5, 7), y)
     folds_of(tmp_path, PIXELS, (9, 10, 13), y)
     folds_of(tmp_path, THIRD, (1, 2, 3), y)
-    found = compare_all_configurations(tmp_path, "pixels", "accuracy")
-    assert [one.a[0] for one in found] == ["lbp", "hog"]
-    assert {one.result.family for one in found} == {2}
+    comparisons = compare_all_configurations(tmp_path, "pixels", "accuracy")
+    assert [comparison.a[0] for comparison in comparisons] == ["lbp", "hog"]
+    assert {comparison.result.family for comparison in comparisons} == {2}
     pair = compare_configurations(tmp_path, "hog", "pixels", "accuracy")[0].result
-    assert pair.adjusted >= found[1].result.adjusted
-    assert replace(pair, adjusted=0) == replace(found[1].result, adjusted=0)
+    assert pair.adjusted >= comparisons[1].result.adjusted
+    assert replace(pair, adjusted=0) == replace(comparisons[1].result, adjusted=0)
 
 
-def test_a_configuration_that_never_ended_beside_the_other_is_listed_with_the_reason(tmp_path, y):
+def test_a_configuration_without_completed_cells_is_listed_with_the_reason(tmp_path, y):
     folds_of(tmp_path, HOG, (4, 5, 7), y)
     folds_of(tmp_path, PIXELS, (9, 10, 13), y)
     folds_of(tmp_path, THIRD, (1, 2, 3), y, status="skipped")
-    found = compare_all_configurations(tmp_path, "pixels", "accuracy")
-    assert [one.a[0] for one in found] == ["hog", "lbp"]
-    assert "not computed: no fold and seed is completed for both configurations" in found[1].summary
-    ((_, table, lines),) = make_comparison_tables(found)
+    comparisons = compare_all_configurations(tmp_path, "pixels", "accuracy")
+    assert [comparison.a[0] for comparison in comparisons] == ["hog", "lbp"]
+    assert (
+        "not computed: no fold and seed is completed for both configurations"
+        in comparisons[1].summary
+    )
+    ((_, table, lines),) = make_comparison_tables(comparisons)
     assert list(table["verdict"]) == ["better", "not computed"]
     assert (
         "lbp / none / random_forest: the comparison is not computed: no fold and seed is completed "
@@ -375,10 +380,12 @@ def test_every_interval_of_a_family_has_the_level_that_makes_all_hold_together(t
     folds_of(tmp_path, HOG, (4, 5, 7), y)
     folds_of(tmp_path, THIRD, (1, 12, 23), y)
     folds_of(tmp_path, ("gist", "none", "knn"), (10, 11, 12), y)
-    found = [one.result for one in compare_all_configurations(tmp_path, "pixels", "accuracy")]
-    assert len({one.p_value for one in found}) == 3
+    results = [
+        result.result for result in compare_all_configurations(tmp_path, "pixels", "accuracy")
+    ]
+    assert len({result.p_value for result in results}) == 3
     picked = compare_configurations(tmp_path, "hog", "pixels", "accuracy")[0].result
-    for result in (*found, picked):
+    for result in (*results, picked):
         assert (result.family, result.alpha) == (3, pytest.approx(0.05 / 3))
         tail = stats.t.isf(0.05 / 3 / 2, 2)
         half = tail * result.effect / result.statistic
@@ -416,13 +423,13 @@ def four_by_two(tmp_path, y):
 def test_against_a_strategy_each_configuration_is_compared_with_that_of_its_extractor_and_model(
     four_by_two,
 ):
-    found = compare_all_configurations(four_by_two, "none", "accuracy")
-    assert {(one.a, one.b) for one in found} == {
+    comparisons = compare_all_configurations(four_by_two, "none", "accuracy")
+    assert {(comparison.a, comparison.b) for comparison in comparisons} == {
         ((extractor, "smote", model), (extractor, "none", model))
         for extractor in ("hog", "lbp")
         for model in ("knn", "rbf_svm")
     }
-    assert {one.result.family for one in found} == {4}
+    assert {comparison.result.family for comparison in comparisons} == {4}
     with pytest.raises(
         UserError, match=r"'hog' matches 4 configurations of .*; give more of the name"
     ):
@@ -456,10 +463,14 @@ def test_a_table_of_comparisons_has_a_row_per_configuration_and_says_what_its_co
     assert set(table["with"]) == {"none"}
 
 
-def test_every_configuration_is_compared_with_one_floor_and_no_floor_with_another(four_by_two):
-    found = compare_all_configurations(four_by_two, "majority", "accuracy")
-    assert len(found) == 8
-    assert all("majority" in one.b and "majority" not in one.a for one in found)
+def test_every_configuration_is_compared_with_one_baseline_and_no_baseline_with_another(
+    four_by_two,
+):
+    comparisons = compare_all_configurations(four_by_two, "majority", "accuracy")
+    assert len(comparisons) == 8
+    assert all(
+        "majority" in comparison.b and "majority" not in comparison.a for comparison in comparisons
+    )
     assert (
         "majority"
         in compare_configurations(four_by_two, "hog / none / knn", "majority", "accuracy")[0].b
@@ -467,10 +478,12 @@ def test_every_configuration_is_compared_with_one_floor_and_no_floor_with_anothe
 
 
 def test_a_p_value_is_printed_with_the_digits_that_show_its_side_of_the_level():
-    assert "p = 0.0496." in said(0.05, p_value=0.04962)
-    assert "p = 0.05." in said(0.05, p_value=0.05)
-    assert said(0.05, p_value=0.05).endswith("The difference is not significant."), "strictly below"
-    assert said(0.01, p_value=0.049).endswith("The difference is not significant."), (
+    assert "p = 0.0496." in summarize(0.05, p_value=0.04962)
+    assert "p = 0.05." in summarize(0.05, p_value=0.05)
+    assert summarize(0.05, p_value=0.05).endswith("The difference is not significant."), (
+        "strictly below"
+    )
+    assert summarize(0.01, p_value=0.049).endswith("The difference is not significant."), (
         "the interval holds zero"
     )
 
@@ -487,11 +500,11 @@ def test_folds_that_lack_a_class_are_not_averaged_with_complete_ones(tmp_path):
                 split="stratified_kfold",
                 fold=fold,
             )
-    (found,) = compare_configurations(tmp_path, "hog", "pixels")
-    assert found.result.n == 3
+    (comparison,) = compare_configurations(tmp_path, "hog", "pixels")
+    assert comparison.result.n == 3
     assert (
         "over 3 of 4 folds, those with test images of every class: 1 without test images of class 2"
-        in found.summary
+        in comparison.summary
     )
     (accuracy,) = compare_configurations(tmp_path, "hog", "pixels", "accuracy")
     assert accuracy.result.n == 4
@@ -500,8 +513,8 @@ def test_folds_that_lack_a_class_are_not_averaged_with_complete_ones(tmp_path):
 def test_average_precision_of_two_classes_names_its_class(tmp_path, y):
     for configuration, wrong in ((HOG, [0, 1]), (PIXELS, range(1, 15))):
         add(tmp_path, configuration, predicted(y, wrong))
-    (found,) = compare_configurations(tmp_path, "hog", "pixels", "average_precision")
-    assert "in average_precision of 'class 1' (" in found.summary
+    (comparison,) = compare_configurations(tmp_path, "hog", "pixels", "average_precision")
+    assert "in average_precision of 'class 1' (" in comparison.summary
 
 
 def test_groups_of_rows_are_titled_by_what_sets_them_apart(tmp_path, y):
@@ -514,7 +527,7 @@ def test_groups_of_rows_are_titled_by_what_sets_them_apart(tmp_path, y):
     ):
         for configuration in (HOG, PIXELS):
             add(tmp_path, configuration, predicted(y, [0]), **more)
-    titles = [found.title for found in compare_configurations(tmp_path, "hog", "pixels")]
+    titles = [comparison.title for comparison in compare_configurations(tmp_path, "hog", "pixels")]
     known, other = "data breast · official", "data other · official"
     apart = ("0.1 of the training set", "occlusion boxes(share=0.1)", "28 px · step(ratio=10)")
     assert titles == [
@@ -554,13 +567,13 @@ def configurations():
         ("one_vs_rest", 4),
     ],
 )
-def test_a_name_is_as_much_of_a_configuration_as_only_it_has(configurations, name, configuration):
+def test_a_name_may_be_abbreviated_as_long_as_it_is_unique(configurations, name, configuration):
     assert find_configuration(name, configurations, "out") == tuple(
         configurations.iloc[configuration]
     )
 
 
-def test_the_floor_is_meant_only_where_nothing_else_is():
+def test_a_name_means_the_baseline_only_where_it_matches_nothing_else():
     rows = pd.DataFrame(
         [("hog", "none", "majority"), ("hog", "none", "knn"), ("hog", "smote", "knn")],
         columns=CONFIGURATION_AXES,
@@ -569,10 +582,11 @@ def test_the_floor_is_meant_only_where_nothing_else_is():
     assert find_configuration("majority", rows, Path()) == ("hog", "none", "majority")
 
 
-def test_ambiguous_and_unknown_names_are_told_the_nearest(configurations):
+def test_errors_of_ambiguous_and_unknown_names_list_the_nearest(configurations):
     with pytest.raises(
         UserError,
-        match=r"'rbf_svm' matches 2 configurations of out: 'hog / smote / rbf_svm', 'hog / none / rbf_svm'",
+        match="'rbf_svm' matches 2 configurations of out: "
+        "'hog / smote / rbf_svm', 'hog / none / rbf_svm'; give more",
     ):
         find_configuration("rbf_svm", configurations, "out")
     with pytest.raises(
@@ -584,25 +598,25 @@ def test_ambiguous_and_unknown_names_are_told_the_nearest(configurations):
         find_configuration("a / b / c / d", configurations, "out")
 
 
-# ---- a user's mistakes
+# ---- errors that the user can fix
 
 
-def test_mistakes_are_named(tmp_path, y):
+def test_errors_name_what_is_wrong(tmp_path, y):
     key = add(tmp_path, HOG, predicted(y, [0]))
     add(tmp_path, PIXELS, predicted(y, [1]), split="holdout")
-    for arguments, says in (
+    for arguments, message in (
         (("hog", "pixels", "f2"), "did you mean 'f1'"),
         (("hog", "smote"), "both name hog / smote / rbf_svm"),
         (("hog", "pixels", "hamming_loss"), "no row in .* has the metric hamming_loss"),
         (("hog", "pixels"), "no fold and seed in .* is completed for both"),
     ):
-        with pytest.raises(UserError, match=says):
+        with pytest.raises(UserError, match=message):
             compare_configurations(tmp_path, *arguments)
     add(tmp_path, PIXELS, predicted(y, [1]))
     path = tmp_path / "predictions" / f"{key}.npz"
-    whole = path.read_bytes()
-    for torn in (whole[:200], whole[:100] + bytes(50) + whole[150:]):
-        path.write_bytes(torn)
+    content = path.read_bytes()
+    for damaged in (content[:200], content[:100] + bytes(50) + content[150:]):
+        path.write_bytes(damaged)
         with pytest.raises(
             UserError, match=r"is corrupted or truncated.* run its study again with --force"
         ):
@@ -633,7 +647,7 @@ def test_a_cell_stores_the_groups_of_its_test_images(tmp_path, digits, make_cell
     assert Predictions.load(tmp_path / "predictions" / f"{without.key}.npz").groups is None
 
 
-# ---- the verb
+# ---- the command
 
 
 def test_compare_on_the_command_line(tmp_path):
@@ -641,26 +655,26 @@ def test_compare_on_the_command_line(tmp_path):
 
     def benchmark(*arguments, expect=0):
         command = [sys.executable, "-m", "benchmark", "compare", str(tmp_path / "out"), *arguments]
-        done = subprocess.run(
+        process = subprocess.run(
             command, capture_output=True, text=True, env=dict(os.environ), check=False
         )
-        assert done.returncode == expect, done.stdout + done.stderr
-        return done
+        assert process.returncode == expect, process.stdout + process.stderr
+        return process
 
     rows = json.loads(
         pd.read_csv(tmp_path / "out" / "leaderboard.csv").set_index("model")["log_loss"].to_json()
     )
-    said = benchmark("knn", "majority", "--metric", "log_loss").stdout
-    assert said.startswith("digits · stratified_kfold")
-    assert f"({rows['knn']:.3f} against {rows['majority']:.3f}, lower is better)" in said
-    assert "Corrected resampled t-test on 3 folds: p" in said
-    assert said.rstrip().endswith("The difference is significant: knn is better.")
+    printed = benchmark("knn", "majority", "--metric", "log_loss").stdout
+    assert printed.startswith("digits · stratified_kfold")
+    assert f"({rows['knn']:.3f} against {rows['majority']:.3f}, lower is better)" in printed
+    assert "Corrected resampled t-test on 3 folds: p" in printed
+    assert printed.rstrip().endswith("The difference is significant: knn is better.")
     wrong = benchmark("knn", "rbf_svm", expect=2)
     assert wrong.stderr.startswith("error: no configuration 'rbf_svm'")
     assert wrong.stderr.count("\n") == 1
 
 
-def test_a_table_says_that_holm_may_reject_where_an_interval_has_zero():
+def test_a_table_notes_that_holm_may_reject_where_an_interval_contains_zero():
     result = Result(
         "A test", 3, 0.5, p_value=0.003, lower=-0.1, upper=1.1, family=14, adjusted=0.041
     )

@@ -65,8 +65,8 @@ def test_what_the_cache_saved_is_what_the_cells_would_have_computed_again(rows):
 
 
 def test_failures_are_counted_by_reason_and_the_machine_is_named(rows):
-    said = "\n".join(describe_results(rows))
-    assert "2 failed: hog / none / " in said
-    assert "1 failed: pixels / none / " in said
-    assert "the lens cap is on" in said
-    assert "cores, 1 worker" in said
+    lines = "\n".join(describe_results(rows))
+    assert "2 failed: hog / none / " in lines
+    assert "1 failed: pixels / none / " in lines
+    assert "the lens cap is on" in lines
+    assert "cores, 1 worker" in lines

@@ -64,15 +64,19 @@ def rows():
 
 
 def table(rows, metric="f1"):
-    ((_, found),) = make_leaderboards(rows, metric)
-    return found
+    ((_, leaderboard),) = make_leaderboards(rows, metric)
+    return leaderboard
 
 
-def test_configurations_are_ranked_by_their_mean_and_incomplete_ones_not_at_all(rows):
-    found = table(rows)
-    assert list(found["extractor"]) == ["hog", "pixels", "a|b_c"]
-    assert list(found["rank"].fillna(0)) == [1, 2, 0]
-    assert list(zip(found["n_done"], found["n_planned"], strict=True)) == [(2, 2), (2, 2), (1, 2)]
+def test_configurations_are_ranked_by_their_mean_and_incomplete_ones_are_not_ranked(rows):
+    leaderboard = table(rows)
+    assert list(leaderboard["extractor"]) == ["hog", "pixels", "a|b_c"]
+    assert list(leaderboard["rank"].fillna(0)) == [1, 2, 0]
+    assert list(zip(leaderboard["n_done"], leaderboard["n_planned"], strict=True)) == [
+        (2, 2),
+        (2, 2),
+        (1, 2),
+    ]
 
 
 def test_a_loss_ranks_its_lowest_first(rows):
@@ -82,19 +86,19 @@ def test_a_loss_ranks_its_lowest_first(rows):
 
 
 def test_the_spread_is_the_standard_deviation_over_folds(rows):
-    found = table(rows)
-    assert found["f1_std"][0] == pytest.approx(np.std([0.9, 0.8], ddof=1))
-    assert format_leaderboard(found)["f1"][0] == "0.850 ±0.071"
+    leaderboard = table(rows)
+    assert leaderboard["f1_std"][0] == pytest.approx(np.std([0.9, 0.8], ddof=1))
+    assert format_leaderboard(leaderboard)["f1"][0] == "0.850 ±0.071"
 
 
 def test_a_mean_is_over_the_folds_where_the_metric_is_defined_and_says_how_many(rows):
     rows.loc[0, "auc"] = np.nan
-    found = table(rows, "auc")
-    hog = found.set_index("extractor").loc["hog"]
+    leaderboard = table(rows, "auc")
+    hog = leaderboard.set_index("extractor").loc["hog"]
     assert (hog["auc"], hog["auc_n"]) == (0.8, 1)
     assert pd.isna(hog["rank"]), "not beside configurations that are defined on all folds"
-    assert "0.800 (1 of 2)" in list(format_leaderboard(found)["auc"])
-    assert "(1 of 2)" not in " ".join(format_leaderboard(found)["f1"])
+    assert "0.800 (1 of 2)" in list(format_leaderboard(leaderboard)["auc"])
+    assert "(1 of 2)" not in " ".join(format_leaderboard(leaderboard)["f1"])
 
 
 def with_classes(rows, absent):
@@ -119,19 +123,21 @@ def three_folds(values):
 
 
 def test_a_fold_that_lacks_a_class_is_not_averaged_with_complete_ones():
-    """The same classifier has 0.658 with all classes, and 0.914 where the test set lacks the hard one."""
+    """The classifier has 0.658 on all classes, and 0.914 on a test set without the hard one."""
     rows = with_classes(three_folds([0.658, 0.658, 0.914]), {2: ("c",)})
-    found = table(rows)
-    assert (found["f1"][0], found["f1_n"][0]) == (pytest.approx(0.658), 2)
-    assert found["accuracy"][0] == pytest.approx((0.658 * 2 + 0.914) / 3), "no average over classes"
+    leaderboard = table(rows)
+    assert (leaderboard["f1"][0], leaderboard["f1_n"][0]) == (pytest.approx(0.658), 2)
+    assert leaderboard["accuracy"][0] == pytest.approx((0.658 * 2 + 0.914) / 3), (
+        "no average over classes"
+    )
     assert (
         "macro averages are over 2 of 3 folds, those with test images of every class: 1 without "
         "test images of c" in list_problems(rows)
     )
-    assert found["rank"][0] == 1
+    assert leaderboard["rank"][0] == 1
 
 
-def test_folds_that_all_lack_the_same_class_are_averaged_and_said():
+def test_folds_that_all_lack_the_same_class_are_averaged_with_a_remark():
     rows = with_classes(three_folds([0.6, 0.7, 0.8]), dict.fromkeys(range(3), ("c",)))
     assert table(rows)["f1"][0] == pytest.approx(0.7)
     assert any(
@@ -140,19 +146,19 @@ def test_folds_that_all_lack_the_same_class_are_averaged_and_said():
     )
 
 
-def test_folds_that_all_lack_a_class_rank_nothing_by_an_average_over_classes():
-    """Of one class that is left, 'majority' is right on every image."""
+def test_folds_that_all_lack_a_class_do_not_rank_by_an_average_over_classes():
+    """With one class left, 'majority' predicts every image correctly."""
     both = [
         row("hog", fold, f1, model=model)
         for model, f1 in (("majority", 1.0), ("knn", 0.9))
         for fold in range(2)
     ]
     rows = with_classes(pd.DataFrame(both), dict.fromkeys(range(2), ("b", "c")))
-    found = table(rows)
-    assert found["rank"].isna().all()
-    assert not found["no_better"].any()
-    assert sorted(format_leaderboard(found)["f1"]) == ["0.900 ±0.000", "1.000 ±0.000"]
-    assert set(format_leaderboard(found)["rank"]) == {"-"}
+    leaderboard = table(rows)
+    assert leaderboard["rank"].isna().all()
+    assert not leaderboard["no_better"].any()
+    assert sorted(format_leaderboard(leaderboard)["f1"]) == ["0.900 ±0.000", "1.000 ±0.000"]
+    assert set(format_leaderboard(leaderboard)["rank"]) == {"-"}
     assert "and do not rank them: of 2 folds, 2 without test images of b, c" in render_tables(
         rows, "md", "f1"
     )
@@ -183,9 +189,9 @@ def test_a_multi_label_table_has_its_own_metrics_also_for_configurations_that_we
     skipped = pd.DataFrame(
         [row("hog", fold, 0, status="skipped", model="other") for fold in (0, 1)]
     )
-    found = format_leaderboard(table(pd.concat([rows, skipped], ignore_index=True)))
-    assert "subset_accuracy" in found
-    assert "log_loss" not in found
+    leaderboard = format_leaderboard(table(pd.concat([rows, skipped], ignore_index=True)))
+    assert "subset_accuracy" in leaderboard
+    assert "log_loss" not in leaderboard
 
 
 def test_ties_share_a_rank(rows):
@@ -195,7 +201,7 @@ def test_ties_share_a_rank(rows):
     assert list(table(tied)["rank"][:3]) == [1, 1, 3]
 
 
-def test_what_cannot_be_compared_is_not_in_one_table(rows):
+def test_rows_that_cannot_be_compared_are_in_different_tables(rows):
     other = rows.assign(split="holdout")
     assert len(list(make_leaderboards(pd.concat([rows, other]), "f1"))) == 2
 
@@ -211,13 +217,13 @@ def test_machine_formats_hold_every_digit(rows, form):
     assert back["f1"][0] == pytest.approx(0.85, abs=1e-12)
 
 
-def test_markdown_and_latex_escape_what_they_must(rows):
+def test_markdown_and_latex_escape_special_characters(rows):
     assert r"a\|b_c" in render_tables(rows, "md", "f1")
     assert r"b\_c" in render_tables(rows, "latex", "f1")
 
 
 @pytest.mark.parametrize("form", ["md", "csv", "latex", "json"])
-def test_rows_are_printed_one_a_cell(rows, form):
+def test_rows_are_printed_with_one_line_per_cell(rows, form):
     assert render_rows(rows, form).count("ValueError") == 1
 
 
@@ -225,11 +231,11 @@ def test_the_class_of_an_average_precision_is_named_in_the_table_of_rows(rows):
     two = {name: {"support": 5.0} for name in ("benign", "mal|gnant")}
     binary = rows.assign(average_precision=0.5, per_class=[two] * len(rows))
     assert r"average_precision of 'mal\|gnant'" in render_rows(binary, "md")
-    found = pd.read_csv(io.StringIO(render_rows(binary, "csv")))
-    assert set(found["average_precision_class"]) == {"mal|gnant"}
+    table = pd.read_csv(io.StringIO(render_rows(binary, "csv")))
+    assert set(table["average_precision_class"]) == {"mal|gnant"}
     assert (
-        list(found.columns).index("average_precision_class")
-        == list(found.columns).index("average_precision") + 1
+        list(table.columns).index("average_precision_class")
+        == list(table.columns).index("average_precision") + 1
     )
     other = {name: {"support": 5.0} for name in "abc"}
     three = binary.assign(dataset="other", per_class=[other] * len(rows))
@@ -241,15 +247,15 @@ def test_the_class_of_an_average_precision_is_named_in_the_table_of_rows(rows):
     assert "average_precision_class" not in render_rows(three, "csv")
 
 
-def test_times_taken_under_other_conditions_are_said_not_to_compare():
+def test_times_of_different_environments_are_reported_as_not_comparable():
     here, there = {"processor": "A", "cores": 2}, {"processor": "B", "cores": 64}
     alone = [row("hog", fold, 0.9, environment=here, workers=1.0) for fold in range(2)]
     assert not list_problems(pd.DataFrame(alone))
     mixed = [*alone, row("pixels", 0, 0.7, environment=there, workers=64.0)]
-    (said,) = list_problems(pd.DataFrame(mixed))
+    (line,) = list_problems(pd.DataFrame(mixed))
     assert (
         "cannot be compared: 2 cells on A, 2 cores, 1 worker; 1 cell on B, 64 cores, 64 workers"
-        in said
+        in line
     )
 
 
@@ -297,7 +303,7 @@ def test_the_table_of_classes_holds_the_mean_of_every_class(tmp_path):
         list(ClassTable().make_tables(rows, "auc"))
 
 
-def test_corrections_of_the_class_frequencies_that_meet_are_said(tmp_path):
+def test_repeated_corrections_of_the_class_frequencies_are_reported(tmp_path):
     study = load_study(
         "digits",
         extractors=["pixels"],
@@ -307,8 +313,8 @@ def test_corrections_of_the_class_frequencies_that_meet_are_said(tmp_path):
     )
     (line,) = list_problems(run(study, tmp_path))
     assert (
-        line
-        == "1 cell: class frequencies are corrected 2 times: by RandomOverSampler and by PriorThreshold"
+        line == "1 cell: class frequencies are corrected 2 times: by RandomOverSampler and by "
+        "PriorThreshold"
     )
 
 
@@ -360,9 +366,8 @@ def test_groups_and_classes_that_are_spelled_in_two_ways_are_named_under_the_tab
         Image.fromarray(np.rint(load_digits().images[i] * 15).astype(np.uint8)).save(
             tmp_path / f"{i}.png"
         )
-        lines.append(
-            f"{i}.png,{'Even' if digit % 2 == 0 else 'odd'},{'pP'[i % 2]}{i // 2},{['train', 'test'][i % 2]}"
-        )
+        label, subset = "Even" if digit % 2 == 0 else "odd", ["train", "test"][i % 2]
+        lines.append(f"{i}.png,{label},{'pP'[i % 2]}{i // 2},{subset}")
     lines[-1] = lines[-1].replace("odd", "Odd").replace("Even", "even")
     (tmp_path / "labels.csv").write_text("\n".join(lines) + "\n")
     study = load_study(
@@ -371,13 +376,13 @@ def test_groups_and_classes_that_are_spelled_in_two_ways_are_named_under_the_tab
         extractors=["pixels"],
         models=["gaussian_nb"],
     )
-    said = list_problems(run(study, out=tmp_path / "out"))
+    lines = list_problems(run(study, out=tmp_path / "out"))
     assert any(
         "1 cell: groups that differ only in case, spaces or the format of a number: 'p0' and 'P0'"
         in line
-        for line in said
+        for line in lines
     )
-    assert any("1 cell: classes that differ only in case" in line for line in said)
+    assert any("1 cell: classes that differ only in case" in line for line in lines)
 
 
 def test_notes_name_their_data_set_where_there_are_several():

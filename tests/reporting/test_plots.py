@@ -1,4 +1,4 @@
-"""Plots: what they promise of their files, captions, colours and labels, on a small study of real digits."""
+"""Files, captions, colours and labels of plots, on a small study of digits."""
 
 import re
 from dataclasses import replace
@@ -67,9 +67,9 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def drawn(folder, tmp_path_factory):
-    """Folder of the plots, and what plot said."""
+    """Folder of the plots, and the messages of ``draw_plots``."""
     out = tmp_path_factory.mktemp("plots")
-    return out, [str(said) for said in draw_plots(folder, "accuracy", out)]
+    return out, [str(messages) for messages in draw_plots(folder, "accuracy", out)]
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def results(folder):
 
 
 def test_every_plot_is_a_png_and_an_svg_with_its_caption(drawn):
-    out, said = drawn
+    out, messages = drawn
     names = {path.stem for path in out.glob("*.png")}
     assert {name.split("-")[0] for name in names} == {
         "imbalance",
@@ -94,10 +94,10 @@ def test_every_plot_is_a_png_and_an_svg_with_its_caption(drawn):
         assert matplotlib.image.imread(out / f"{name}.png").shape[1] >= 600
         assert ElementTree.parse(out / f"{name}.svg").getroot().tag.endswith("svg")
         assert f"![{name}]({name}.png)" in captions
-        assert str(out / f"{name}.png") in said
+        assert str(out / f"{name}.png") in messages
 
 
-def test_what_cannot_be_drawn_is_said_with_the_reason(drawn):
+def test_what_cannot_be_drawn_is_reported_with_the_reason(drawn):
     assert any(line.startswith("no critical_difference: 1 data set; ") for line in drawn[1])
 
 
@@ -106,11 +106,13 @@ def test_a_curve_needs_two_ratios_of_one_profile(results):
     rows["imbalance"] = rows["imbalance"].map(
         {"step(ratio=10)": "none", "step(ratio=100)": "long_tail(ratio=4)"}
     )
-    (found,) = REGISTRY["imbalance"](Results(rows, results.folder), "f1")
-    assert found.reason.startswith("a curve requires two ratios of one profile (none has no ratio)")
+    (missing,) = REGISTRY["imbalance"](Results(rows, results.folder), "f1")
+    assert missing.reason.startswith(
+        "a curve requires two ratios of one profile (none has no ratio)"
+    )
 
 
-def test_captions_say_of_which_rows_a_plot_is(drawn):
+def test_captions_name_the_rows_of_a_plot(drawn):
     captions = (drawn[0] / "captions.md").read_text()
     for kind in ("cost", "confusion", "reliability", "recall"):
         _, _, title, caption = captions.split(f"## {kind}-")[1].split("\n\n")[:4]
@@ -119,12 +121,12 @@ def test_captions_say_of_which_rows_a_plot_is(drawn):
 
 
 def test_configurations_without_all_their_cells_are_left_out_and_named(drawn, folder):
-    out, said = drawn
+    out, messages = drawn
     rows = load_results(folder)
     assert set(rows.loc[rows["status"] != "ok", "strategy"]) == {"smote(k_neighbors=1)"}
     assert any(
         "not all of their cells are completed: smote(k_neighbors=1) / nearest_centroid" in line
-        for line in said
+        for line in messages
     )
     assert "smote" not in (out / "recall-digits.svg").read_text()
     assert (
@@ -132,7 +134,7 @@ def test_configurations_without_all_their_cells_are_left_out_and_named(drawn, fo
     )  # at the ratios where it worked
 
 
-def test_a_caption_says_the_figures_of_the_rows(drawn, folder):
+def test_a_caption_gives_values_of_the_rows(drawn, folder):
     rows = load_results(folder)
     hardest = rows[
         (rows["imbalance"] == "step(ratio=100)")
@@ -163,17 +165,17 @@ def test_names_of_lines_do_not_overlap(results, kind):
 
 
 def overlapping(figure):
-    """Pairs of texts that lie over each other, and texts that leave the figure, as drawn."""
-    figure.set_layout_engine("none")  # a layout of its own would hide that of the file
+    """Pairs of texts that overlap, and texts that leave the figure, as drawn."""
+    figure.set_layout_engine("none")  # drawing must not change the layout of the file
     figure.draw_without_rendering()
     undrawn = {
         text for ax in figure.axes for axis in (ax.xaxis, ax.yaxis) for text in out_of_view(axis)
     }
-    found = [
+    texts = [
         text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()
     ]
     boxes = [
-        (text.get_text(), Text.get_window_extent(text)) for text in found if text not in undrawn
+        (text.get_text(), Text.get_window_extent(text)) for text in texts if text not in undrawn
     ]
     pairs = [
         (one, other)
@@ -196,7 +198,7 @@ def out_of_view(axis):
 
 
 @pytest.mark.parametrize("kind", ["cost", "confusion", "reliability", "recall"])
-def test_no_text_of_a_saved_plot_lies_over_another_or_leaves_it(results, tmp_path, kind):
+def test_no_text_of_a_saved_plot_overlaps_another_or_leaves_the_plot(results, tmp_path, kind):
     for plot in draw_kind(results, kind):
         plot.save(tmp_path)
         assert overlapping(plot.figure) == []
@@ -245,7 +247,7 @@ LONG = "csv:ham10000/metadata.csv(group='lesion_id', image='images/{image_id}.jp
         pytest.param(LONG, lambda k: rf"$\frac{{$ {k} " + "long" * 20, marks=pytest.mark.slow),
     ],
 )
-def test_nothing_of_a_plot_is_outside_of_it_whatever_the_names(results, monkeypatch, dataset, name):
+def test_nothing_is_drawn_outside_of_a_plot_whatever_the_names(results, monkeypatch, dataset, name):
     rows = results.rows.assign(
         dataset=dataset,
         per_class=[
@@ -280,12 +282,12 @@ def test_places_that_are_apart_already_stay():
     np.testing.assert_allclose(spread_positions(np.array([0.9, 0.1, 0.5]), 0.06), [0.9, 0.1, 0.5])
 
 
-def test_a_strategy_looks_the_same_in_every_company():
+def test_a_strategy_looks_the_same_in_every_plot():
     alone = strategy_style("smote", ["smote"])
     assert alone == strategy_style("smote", ["none", "smote", "adasyn", "random_under", "a + b"])
 
 
-def test_every_strategy_of_the_menu_has_a_place_and_a_look_of_its_own():
+def test_every_strategy_of_the_registry_has_its_own_place_and_look():
     assert set(PLACES) == set(STRATEGIES)
     looks = {name: strategy_style(name, PLACES) for name in PLACES}
     assert len({(look["color"], look["marker"]) for look in looks.values()}) == len(PLACES)
@@ -321,7 +323,7 @@ def test_strategies_are_in_the_order_of_their_families():
     ]
 
 
-def test_the_pareto_front_is_what_nothing_cheaper_equals(results):
+def test_no_faster_configuration_is_as_good_as_one_on_the_pareto_front(results):
     rows = results.rows[results.rows["imbalance"] == "step(ratio=10)"]
     means = cost.summarize_costs(rows, "accuracy")
     for _, configuration in means.iterrows():
@@ -339,13 +341,13 @@ def test_cost_is_resampling_fitting_and_predicting(results):
     rows = results.rows[
         (results.rows["imbalance"] == "step(ratio=10)") & (results.rows["train_size"] == 1)
     ]
-    found = cost.summarize_costs(rows[rows["model"] != "majority"], "accuracy")["seconds"]
+    seconds = cost.summarize_costs(rows[rows["model"] != "majority"], "accuracy")["seconds"]
     by_hand = (
         rows[rows["strategy"] == "random_over"][["resample_s", "fit_s", "predict_s"]]
         .sum(axis=1)
         .mean()
     )
-    assert found["random_over"] == pytest.approx(by_hand)
+    assert seconds["random_over"] == pytest.approx(by_hand)
 
 
 def test_squares_of_a_confusion_matrix_are_shares_of_the_true_class(results):
@@ -392,18 +394,18 @@ def test_lines_have_the_intervals_of_their_cells_as_bars(results):
         & (rows["strategy"] == "none")
         & (rows["model"] != "majority")
     ]
-    found = compute_interval(ResultsFolder(results.folder).read_predictions, cells, "accuracy")
-    assert (lower, upper) == pytest.approx((found.lower, min(1, found.upper)))
+    interval = compute_interval(ResultsFolder(results.folder).read_predictions, cells, "accuracy")
+    assert (lower, upper) == pytest.approx((interval.lower, min(1, interval.upper)))
 
 
 def hardest_of(results, strategy):
     rows = results.rows
-    kept = (
+    selected = (
         (rows["imbalance"] == "step(ratio=100)")
         & (rows["train_size"] == 1)
         & (rows["strategy"] == strategy)
     )
-    return rows[kept & (rows["model"] != "majority")]
+    return rows[selected & (rows["model"] != "majority")]
 
 
 def test_the_heat_map_holds_the_recall_of_every_class(results):
@@ -448,8 +450,8 @@ def test_an_interval_holds_the_mean_and_narrows_with_folds(folder):
         compute_interval(read, cells, "accuracy"),
         compute_interval(read, cells[cells["fold"] == 0], "accuracy"),
     )
-    for found, of in ((over_folds, cells), (one_fold, cells[cells["fold"] == 0])):
-        assert found.lower < of["accuracy"].mean() < found.upper
+    for interval, of in ((over_folds, cells), (one_fold, cells[cells["fold"] == 0])):
+        assert interval.lower < of["accuracy"].mean() < interval.upper
     n = int(cells["n_test"].iloc[0])
     p = cells["accuracy"].iloc[0]
     assert one_fold.upper - one_fold.lower == pytest.approx(
@@ -465,7 +467,7 @@ def test_profiles_and_ratios_are_read_from_labels():
     assert label_without("ratio", "step(minority=0.2, ratio=10)") == "step(minority=0.2)"
 
 
-def test_names_of_files_hold_nothing_that_a_folder_could_mean():
+def test_file_names_have_no_path_separators():
     assert re.fullmatch(r"[\w.-]+", make_file_stem("cost", "../../etc: 'x'(a=1)", "f1"))
     assert "/" not in make_file_stem("csv:/data/a.csv(label='b')")
     assert (
@@ -488,7 +490,7 @@ def test_the_same_rows_give_the_same_svg(folder, tmp_path):
         assert one.read_bytes() == (tmp_path / "b" / one.name).read_bytes()
 
 
-def test_an_unknown_metric_and_an_empty_folder_are_one_line(folder, tmp_path):
+def test_an_unknown_metric_and_an_empty_folder_are_user_errors(folder, tmp_path):
     with pytest.raises(UserError, match="unknown metric 'acuracy'"):
         draw_plots(folder, "acuracy")
     with pytest.raises(UserError, match="no results in"):
@@ -523,7 +525,7 @@ def test_the_recall_map_has_a_row_for_every_configuration_whatever_their_names_s
 
 
 @pytest.mark.parametrize(("one", "two"), [("a b", "a_b"), ("Data", "data"), ("a(1)", "a_1")])
-def test_data_sets_whose_names_are_alike_have_plots_of_their_own(results, one, two):
+def test_data_sets_with_similar_names_have_different_files(results, one, two):
     labels = [f"folder:/data/{one}", f"folder:/data/{two}"]
     both = pd.concat([results.rows.assign(dataset=label) for label in labels], ignore_index=True)
     names = [

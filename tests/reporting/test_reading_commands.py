@@ -1,4 +1,4 @@
-"""Every command that reads a results folder, over a folder of every kind of task."""
+"""Every command that reads a results folder, for every kind of task."""
 
 import json
 from io import StringIO
@@ -37,12 +37,12 @@ def invoke(*arguments, expect=0):
     [(), ("--rows",), ("--by", "class", "--metric", "recall"), ("--metric", "average_precision")],
 )
 def test_tables_are_printed_in_every_form(folder, form, options):
-    said = invoke("table", folder, *options, *(() if form is None else ("--format", form)))
-    assert "gaussian" in said or form is None
+    output = invoke("table", folder, *options, *(() if form is None else ("--format", form)))
+    assert "gaussian" in output or form is None
     if form == "json":
-        assert json.loads(said)
+        assert json.loads(output)
     if form == "csv":
-        assert len(pd.read_csv(StringIO(said)))
+        assert len(pd.read_csv(StringIO(output)))
 
 
 def test_info_and_merge_read_the_folder(folder, tmp_path):
@@ -59,8 +59,8 @@ def test_configurations_are_compared(folder, metric):
     one, other = (
         f"color_histogram{strategy} / {model}" for model in ("gaussian_nb", "nearest_centroid")
     )
-    said = invoke("compare", folder, one, other, "--metric", metric)
-    assert "Holm" in said or "not computed" in said or "ordinal" in str(folder), (
+    output = invoke("compare", folder, one, other, "--metric", metric)
+    assert "Holm" in output or "not computed" in output or "ordinal" in str(folder), (
         "the ordinal table has no third configuration"
     )
     assert "gaussian_nb" in invoke("compare", folder, "--against", other, "--metric", metric)
@@ -86,9 +86,9 @@ def test_plots_are_drawn_with_short_safe_names(drawn):
 
 def test_the_class_of_an_average_precision_is_named_where_there_are_two(folder, drawn):
     binary = "melanoma" in str(load_results(folder)["per_class"].iloc[0])
-    said = invoke("table", folder, "--metric", "average_precision", "--format", "md")
+    output = invoke("table", folder, "--metric", "average_precision", "--format", "md")
     wanted = f"average_precision of '{sorted(LONG)[1]}'"
-    assert (wanted in said) == binary
+    assert (wanted in output) == binary
     records = json.loads(
         invoke("table", folder, "--metric", "average_precision", "--format", "json")
     )
@@ -122,6 +122,6 @@ def test_the_recall_map_and_its_caption_agree(folder, drawn):
 
 def test_plan_and_list_answer():
     assert "cells" in invoke("plan", "digits", "--extractor", "pixels", "--model", "knn")
-    said = invoke("list", "metrics")
-    assert "mean over the classes with test images (macro) of F1" in said
-    assert "with two classes, of the second only" in said
+    output = invoke("list", "metrics")
+    assert "mean over the classes with test images (macro) of F1" in output
+    assert "with two classes, of the second only" in output

@@ -1,4 +1,4 @@
-"""What a data set's names do to tables as text: nothing."""
+"""Tables as text, for names with characters that are special in a format."""
 
 import csv
 import io
@@ -24,7 +24,7 @@ NAMES = ("a|b", "c\x1b[31m", "50%_&#{}~^\\$", "d\u202ee\x9b\x7f")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Results of a data set whose class names hold what Markdown, LaTeX or a terminal takes for its own."""
+    """Results with class names that are special in Markdown, LaTeX or a terminal."""
     root = tmp_path_factory.mktemp("names") / "set"
     for n, name in enumerate(NAMES):
         (root / name).mkdir(parents=True)
@@ -115,12 +115,12 @@ def test_no_plot_and_no_caption_holds_a_control_character(folder, tmp_path):
 
 
 @pytest.mark.parametrize("form", WRITERS)
-def test_a_table_by_class_of_cells_that_did_not_work_is_one_line(rows, form):
+def test_a_table_by_class_without_completed_cells_is_a_user_error(rows, form):
     with pytest.raises(UserError, match="no cell has status 'ok'"):
         render_tables(rows.assign(status="failed"), form, "recall", "class")
 
 
-def test_a_reason_of_several_lines_stays_in_its_place(rows):
+def test_a_reason_of_several_lines_is_written_on_one(rows):
     bad = rows.assign(status="failed", reason="first\n| second \\end{tabular}\n\n# third")
     assert len([line for line in render_rows(bad, "md").splitlines() if line]) == 2 + len(bad)
     assert (
@@ -132,7 +132,7 @@ def test_a_reason_of_several_lines_stays_in_its_place(rows):
     }
 
 
-def test_json_that_is_printed_reads_back_and_commands_no_terminal(capsys):
+def test_printed_json_can_be_read_back_and_has_no_control_characters(capsys):
     value = {"class": "\x9b31m\x1b\u202e\U000e0041é", "path": "\udcff"}
     print_json(value)
     printed = capsys.readouterr().out
@@ -140,7 +140,7 @@ def test_json_that_is_printed_reads_back_and_commands_no_terminal(capsys):
     assert json.loads(printed) == value
 
 
-def test_the_console_writes_controls_out_in_lines_and_in_tables():
+def test_the_console_escapes_control_characters_in_lines_and_tables():
     from rich.table import Table
 
     stream = io.StringIO()

@@ -159,14 +159,14 @@ def test_auc_from_hard_labels_is_impossible():
     assert METRICS["auc"](p) == 1.0, "the second image's rank counts, not its label"
 
 
-def test_a_class_absent_from_the_test_part_gives_a_stated_nan_and_no_crash():
+def test_a_class_absent_from_the_test_set_gives_nan_with_a_note():
     p = predictions(
         [0, 0, 1, 1], [[0.8, 0.1, 0.1], [0.3, 0.6, 0.1], [0.1, 0.8, 0.1], [0.2, 0.7, 0.1]]
     )
-    found = compute_metrics(p)
-    assert np.isnan(found["auc"])
-    assert np.isnan(found["average_precision"])
-    assert found["log_loss"] == pytest.approx(sk.log_loss(p.y_true, p.proba, labels=[0, 1, 2]))
+    values = compute_metrics(p)
+    assert np.isnan(values["auc"])
+    assert np.isnan(values["average_precision"])
+    assert values["log_loss"] == pytest.approx(sk.log_loss(p.y_true, p.proba, labels=[0, 1, 2]))
     assert "no test images of: c" in note_undefined_metrics(p)[0]
     assert compute_class_metrics(p)["c"]["support"] == 0
     once = predictions(
@@ -176,7 +176,7 @@ def test_a_class_absent_from_the_test_part_gives_a_stated_nan_and_no_crash():
     assert not note_undefined_metrics(predictions([0, 1], [[0.5, 0.5], [0.5, 0.5]]))
 
 
-def test_a_test_part_of_one_class_gives_nan_auc_in_a_binary_task():
+def test_a_test_set_of_one_class_gives_nan_auc_in_a_binary_task():
     assert np.isnan(compute_metrics(predictions([1, 1], [[0.4, 0.6], [0.1, 0.9]]))["auc"])
 
 
@@ -200,9 +200,9 @@ def test_calibration_error_is_the_gap_between_confidence_and_accuracy():
     assert compute_metrics(predictions(y, [[0.99, 0.01]] * 10))["ece"] == pytest.approx(0.19)
 
 
-def test_multi_label_metrics_are_its_own():
+def test_multi_label_tasks_have_their_own_metrics():
     truth = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 0]])
-    found = compute_metrics(
+    values = compute_metrics(
         Predictions(
             truth,
             np.array([[0.9, 0.2, 0.4], [0.1, 0.8, 0.3], [0.7, 0.6, 0.1]]),
@@ -210,14 +210,14 @@ def test_multi_label_metrics_are_its_own():
             np.arange(3),
         )
     )
-    assert found["subset_accuracy"] == pytest.approx(2 / 3)
-    assert found["hamming_loss"] == pytest.approx(1 / 9)
-    assert found["label_ranking_average_precision"] == 1.0
-    assert "log_loss" not in found
+    assert values["subset_accuracy"] == pytest.approx(2 / 3)
+    assert values["hamming_loss"] == pytest.approx(1 / 9)
+    assert values["label_ranking_average_precision"] == 1.0
+    assert "log_loss" not in values
 
 
 def test_calibration_bins_are_closed_on_the_right():
-    """Guo et al. 2017: (lower, upper]. The confidences 0.6 and 0.65 share the bin (0.6 is the upper edge of 8/15 to 9/15)."""
+    """Bins are (lower, upper], as in Guo et al. 2017; 0.6 is the upper edge of (8/15, 9/15]."""
     p = predictions([0, 1], [[0.6, 0.4], [0.65, 0.35]])
     assert compute_metrics(p)["ece"] == pytest.approx((0.4 + 0.65) / 2), (
         "two bins: |1 - 0.6| and |0 - 0.65|, half of the images each"
@@ -237,12 +237,12 @@ def test_certain_probabilities_have_an_auc():
 
 
 def test_multi_label_macro_averages_are_over_the_labels_that_have_test_images():
-    """Perfect on three labels, and the fourth is neither there nor predicted: 1, and not 0.75."""
+    """Perfect on three labels, the fourth neither true nor predicted: 1 instead of 0.75."""
     truth = np.array([[1, 0, 1, 0], [0, 1, 0, 0], [1, 1, 0, 0]])
     p = Predictions(truth, truth * 0.8 + 0.1, ("a", "b", "c", "d"), np.arange(3))
-    found = compute_metrics(p)
-    assert [found[name] for name in ("precision", "recall", "f1")] == [1, 1, 1]
-    assert np.isnan(found["auc"])
+    values = compute_metrics(p)
+    assert [values[name] for name in ("precision", "recall", "f1")] == [1, 1, 1]
+    assert np.isnan(values["auc"])
     assert note_undefined_metrics(p)[0].startswith("no test images of: d")
     assert "macro averages are over the other classes" in note_undefined_metrics(p)[0]
 
@@ -277,7 +277,7 @@ def test_average_precision_names_the_class_it_is_of():
 
 
 @pytest.mark.parametrize("proba", [[[np.nan, 1.0]], [[0.7, 0.7]], [[1.2, -0.2]]])
-def test_what_is_no_probability_is_refused(proba):
+def test_values_that_are_not_probabilities_are_refused(proba):
     with pytest.raises(ValueError, match="probabilities"):
         predictions([0], proba)
 

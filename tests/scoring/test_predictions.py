@@ -1,4 +1,4 @@
-"""Files of predictions that are damaged, or claim what they do not hold."""
+"""Corrupted, truncated and malicious files of predictions."""
 
 import io
 import tracemalloc
@@ -29,7 +29,7 @@ def path(tmp_path):
 
 
 def with_member(path, name, content):
-    """The same file with another content of one of its arrays."""
+    """Replace the content of one array of a file."""
     with zipfile.ZipFile(path) as file:
         members = {member: file.read(member) for member in file.namelist()} | {name: content}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
@@ -51,14 +51,14 @@ def test_predictions_read_back_as_they_were_saved(path):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.99])
-def test_a_truncated_file_is_said_to_be_corrupted(path, share):
+def test_a_truncated_file_is_reported_as_corrupted(path, share):
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(UserError, match=r"is corrupted or truncated.* --force"):
         ResultsFolder(path.parent.parent).read_predictions("k")
 
 
-def test_a_header_that_claims_more_than_there_is_takes_no_memory(path):
+def test_a_header_that_declares_more_data_than_present_takes_no_memory(path):
     header = array(np.zeros((50, 3)))
     with_member(
         path, "proba.npy", header.replace(b"(50, 3)", b"(10000000000, 3)")[:128] + header[128:]

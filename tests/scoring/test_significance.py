@@ -1,4 +1,4 @@
-"""Each test against published figures, or against what the definition says; what the data cannot support is refused."""
+"""Tests and intervals against published values and their definitions, and their refusals."""
 
 from dataclasses import replace
 
@@ -63,10 +63,13 @@ DEMSAR = pd.DataFrame(
 # LOGISTIC, example "Comparing Receiver Operating Characteristic Curves".
 OVARIAN = np.loadtxt(
     """
-    3.0 5.8 10 0;3.2 6.3 5 1;3.9 6.8 3 1;2.8 4.8 6 0;3.2 5.8 3 1;0.9 4.0 5 0;2.5 5.7 8 0;1.6 5.6 5 1;3.8 5.7 5 1;3.7 6.7 6 1;3.2 5.4 4 1
-    3.8 6.6 6 1;4.1 6.6 5 1;3.6 5.7 5 1;4.3 7.0 4 1;3.6 6.7 4 0;2.3 4.4 6 1;4.2 7.6 4 0;4.0 6.6 6 0;3.5 5.8 6 1;3.8 6.8 7 1;3.0 4.7 8 0
-    4.5 7.4 5 1;3.7 7.4 5 1;3.1 6.6 6 1;4.1 8.2 6 1;4.3 7.0 5 1;4.3 6.5 4 1;3.2 5.1 5 1;2.6 4.7 6 1;3.3 6.8 6 0;1.7 4.0 7 0;3.7 6.1 5 1
-    3.3 6.3 7 1;4.2 7.7 6 1;3.5 6.2 5 1;2.9 5.7 9 0;2.1 4.8 7 1;2.8 6.2 8 0;4.0 7.0 7 1;3.3 5.7 6 1;3.7 6.9 5 1;3.6 6.6 5 1
+    3.0 5.8 10 0; 3.2 6.3 5 1; 3.9 6.8 3 1; 2.8 4.8 6 0; 3.2 5.8 3 1; 0.9 4.0 5 0; 2.5 5.7 8 0
+    1.6 5.6 5 1; 3.8 5.7 5 1; 3.7 6.7 6 1; 3.2 5.4 4 1; 3.8 6.6 6 1; 4.1 6.6 5 1; 3.6 5.7 5 1
+    4.3 7.0 4 1; 3.6 6.7 4 0; 2.3 4.4 6 1; 4.2 7.6 4 0; 4.0 6.6 6 0; 3.5 5.8 6 1; 3.8 6.8 7 1
+    3.0 4.7 8 0; 4.5 7.4 5 1; 3.7 7.4 5 1; 3.1 6.6 6 1; 4.1 8.2 6 1; 4.3 7.0 5 1; 4.3 6.5 4 1
+    3.2 5.1 5 1; 2.6 4.7 6 1; 3.3 6.8 6 0; 1.7 4.0 7 0; 3.7 6.1 5 1; 3.3 6.3 7 1; 4.2 7.7 6 1
+    3.5 6.2 5 1; 2.9 5.7 9 0; 2.1 4.8 7 1; 2.8 6.2 8 0; 4.0 7.0 7 1; 3.3 5.7 6 1; 3.7 6.9 5 1
+    3.6 6.6 5 1
     """.replace(";", "\n").splitlines()
 )
 
@@ -75,23 +78,23 @@ OVARIAN = np.loadtxt(
 
 
 def test_wilcoxon_gives_the_sums_of_ranks_of_demsars_table_2():
-    found = wilcoxon_test(DEMSAR["C4.5+m"], DEMSAR["C4.5"])
-    assert found.n == 14
-    assert found.statistic == 12, "R- = 7 + 3.5 + 1.5, the two zeros split evenly (section 3.1.3)"
-    assert 14 * 15 / 2 - found.statistic == 93, "R+"
-    assert found.significant, "12 is below 21, the critical value for N = 14 at 0.05"
-    assert found.p_value == pytest.approx(0.011, abs=5e-4)
-    assert found.effect == pytest.approx(0.008), "median of the differences"
+    result = wilcoxon_test(DEMSAR["C4.5+m"], DEMSAR["C4.5"])
+    assert result.n == 14
+    assert result.statistic == 12, "R- = 7 + 3.5 + 1.5, the two zeros split evenly (section 3.1.3)"
+    assert 14 * 15 / 2 - result.statistic == 93, "R+"
+    assert result.significant, "12 is below 21, the critical value for N = 14 at 0.05"
+    assert result.p_value == pytest.approx(0.011, abs=5e-4)
+    assert result.effect == pytest.approx(0.008), "median of the differences"
 
 
 def test_friedman_gives_the_statistics_of_demsars_table_6():
-    found = friedman_test(DEMSAR)
-    assert list(found.ranks.round(3)) == [3.143, 2.000, 2.893, 1.964]
-    assert round(found.chi2, 2) == 9.28
-    assert round(found.statistic, 2) == 3.69
-    assert found.p_value == pytest.approx(stats.f.sf(3.69, 3, 39), abs=1e-3)
-    assert found.significant, "3.69 is above 2.85, the critical value of F(3, 39)"
-    assert (found.n, found.effect) == (14, pytest.approx(9.28 / (14 * 3), abs=1e-3))
+    result = friedman_test(DEMSAR)
+    assert list(result.ranks.round(3)) == [3.143, 2.000, 2.893, 1.964]
+    assert round(result.chi2, 2) == 9.28
+    assert round(result.statistic, 2) == 3.69
+    assert result.p_value == pytest.approx(stats.f.sf(3.69, 3, 39), abs=1e-3)
+    assert result.significant, "3.69 is above 2.85, the critical value of F(3, 39)"
+    assert (result.n, result.effect) == (14, pytest.approx(9.28 / (14 * 3), abs=1e-3))
 
 
 def test_nemenyi_gives_the_critical_differences_of_demsar():
@@ -122,7 +125,7 @@ def test_critical_values_are_those_of_demsars_table_5a(k, alpha, q):
 
 
 def test_holm_rejects_what_it_rejects_in_demsar():
-    """Section 3.2.2: the p-values of C4.5+m+cf, C4.5+m and C4.5+cf against alpha/3, alpha/2 and alpha: the first two fall."""
+    """Section 3.2.2: of the three p-values, Holm's procedure rejects the first two."""
     ranks = friedman_test(DEMSAR).ranks.round(3)
     z = (ranks["C4.5"] - ranks[["C4.5+m+cf", "C4.5+m", "C4.5+cf"]]) / 0.488
     assert list(z.round(3)) == [2.416, 2.342, 0.512]
@@ -140,20 +143,20 @@ def test_holm_rejects_what_it_rejects_in_demsar():
 
 def test_wilcoxon_of_one_against_the_others_is_adjusted_and_leaves_refusals_alone():
     scores = DEMSAR.assign(same=DEMSAR["C4.5"])
-    found = wilcoxon_holm_tests(scores, "C4.5")
-    assert found["same"].refusal
+    results = wilcoxon_holm_tests(scores, "C4.5")
+    assert results["same"].refusal
     alone = {
         name: wilcoxon_test(scores["C4.5"], scores[name]).p_value for name in DEMSAR.columns[1:]
     }
     smallest = min(alone, key=alone.get)
-    assert found[smallest].p_value == pytest.approx(3 * alone[smallest])
+    assert results[smallest].p_value == pytest.approx(3 * alone[smallest])
 
 
 def test_wilcoxon_with_five_data_sets_is_refused_with_the_reason():
-    found = wilcoxon_test([0.9, 0.8, 0.7, 0.6, 0.5], [0.1, 0.2, 0.1, 0.2, 0.1])
-    assert np.isnan(found.p_value)
-    assert not found.significant
-    assert found.refusal == (
+    result = wilcoxon_test([0.9, 0.8, 0.7, 0.6, 0.5], [0.1, 0.2, 0.1, 0.2, 0.1])
+    assert np.isnan(result.p_value)
+    assert not result.significant
+    assert result.refusal == (
         "5 data sets, 5 of them with a difference; at least 6 with a difference are required for a "
         "two-sided p < 0.05 (with 5 the smallest p is 0.0625)"
     )
@@ -198,39 +201,39 @@ def test_friedman_refuses_what_it_cannot_support():
 def test_nemenyi_refuses_data_sets_too_few_for_any_ranks_to_differ():
     agreed = pd.DataFrame([range(10)] * 2)
     assert not friedman_test(agreed).refusal
-    found = nemenyi_test(agreed)
-    assert found.refusal.startswith(
+    result = nemenyi_test(agreed)
+    assert result.refusal.startswith(
         "2 data sets; 10 configurations require at least 3: average ranks differ by at most 9"
     )
-    assert np.isnan(found.p_value)
+    assert np.isnan(result.p_value)
     assert nemenyi_test(pd.DataFrame([range(10)] * 3)).significant
 
 
-def test_full_agreement_of_few_data_sets_has_not_the_p_value_zero():
-    found = friedman_test(pd.DataFrame([[1, 2, 3]] * 3))
-    assert found.effect == pytest.approx(1)
-    assert found.p_value == pytest.approx(1 / 36), "3! of the 3! ** 3 ways to rank agree"
+def test_the_p_value_of_full_agreement_of_few_data_sets_is_not_zero():
+    result = friedman_test(pd.DataFrame([[1, 2, 3]] * 3))
+    assert result.effect == pytest.approx(1)
+    assert result.p_value == pytest.approx(1 / 36), "3! of the 3! ** 3 ways to rank agree"
     assert friedman_test(pd.DataFrame(np.ones((6, 3)))).p_value == 1
 
 
 # ---- one data set
 
 
-def test_delong_gives_the_published_figures_of_ovarian_cancer():
-    """SAS/STAT User's Guide, same example: difference, standard error, 95% limits, chi-square, p to four digits."""
+def test_delong_gives_the_published_values_of_ovarian_cancer():
+    """Difference, standard error, 95% limits, chi-square and p, to four digits."""
     albumin, protein, kg, helped = OVARIAN[:, 0], OVARIAN[:, 1], 10 - OVARIAN[:, 2], OVARIAN[:, 3]
     for scores, effect, error, lower, upper, chi2, p_value in (
         (albumin, 0.0108, 0.0953, -0.1761, 0.1976, 0.0127, 0.9102),
         (protein, -0.0780, 0.1046, -0.2830, 0.1271, 0.5554, 0.4561),
     ):
-        found = delong_test(helped, scores, kg)
+        result = delong_test(helped, scores, kg)
         printed = [
-            found.effect,
-            found.effect / found.statistic,
-            found.lower,
-            found.upper,
-            found.statistic**2,
-            found.p_value,
+            result.effect,
+            result.effect / result.statistic,
+            result.lower,
+            result.upper,
+            result.statistic**2,
+            result.p_value,
         ]
         assert [round(value, 4) for value in printed] == [
             effect,
@@ -240,7 +243,7 @@ def test_delong_gives_the_published_figures_of_ovarian_cancer():
             chi2,
             p_value,
         ]
-        assert found.n == 43
+        assert result.n == 43
     assert round(roc_auc_score(helped, kg), 4) == 0.7258
 
 
@@ -291,12 +294,12 @@ def test_mcnemar_is_the_mid_p_binomial_test_of_the_discordant_images():
         np.r_[np.ones(2, int), np.zeros(98, int)],
         np.r_[np.zeros(2, int), np.ones(9, int), np.zeros(89, int)],
     )
-    found = mcnemar(truth, a, b)
-    assert found.p_value == pytest.approx(
+    result = mcnemar(truth, a, b)
+    assert result.p_value == pytest.approx(
         stats.binomtest(2, 11).pvalue - stats.binom.pmf(2, 11, 0.5)
     )
-    assert (found.n, found.effect) == (100, pytest.approx(0.07))
-    assert found.unit == (
+    assert (result.n, result.effect) == (100, pytest.approx(0.07))
+    assert result.unit == (
         "test images, of which 11 are predicted correctly by one configuration only"
     )
 
@@ -318,14 +321,14 @@ def test_the_corrected_t_test_by_hand():
     has 1/4: t = 0.025 / 0.0064550 = 3.87298, and calls it significant.
     """
     differences = [0.01, 0.02, 0.03, 0.04]
-    found = corrected_t_test(differences, n_train=75, n_test=25)
-    assert (found.n, found.effect) == (4, pytest.approx(0.025))
-    assert found.statistic == pytest.approx(2.53546, abs=1e-5)
-    assert (found.lower, found.upper) == pytest.approx(
+    result = corrected_t_test(differences, n_train=75, n_test=25)
+    assert (result.n, result.effect) == (4, pytest.approx(0.025))
+    assert result.statistic == pytest.approx(2.53546, abs=1e-5)
+    assert (result.lower, result.upper) == pytest.approx(
         (0.025 - 0.0313794, 0.025 + 0.0313794), abs=1e-6
     )
-    assert found.p_value == pytest.approx(0.085, abs=5e-4)
-    assert not found.significant
+    assert result.p_value == pytest.approx(0.085, abs=5e-4)
+    assert not result.significant
     assert stats.ttest_1samp(differences, 0).pvalue < 0.05
 
 
@@ -366,13 +369,13 @@ def test_influences_are_what_the_metric_loses_without_an_image(name, multilabel)
     if METRICS[name].multilabel not in (None, multilabel):
         return
     p = a_test_set(1, 200, multilabel=multilabel)
-    found, value = compute_influence(name, p), METRICS[name](p)
+    influence, value = compute_influence(name, p), METRICS[name](p)
     left_out = [
         value - METRICS[name](p.take_images(np.delete(np.arange(200), i))) for i in range(200)
     ]
-    assert abs(found.sum()) < 1e-6
-    assert np.corrcoef(found, left_out)[0, 1] > 0.999
-    assert np.sqrt((found**2).sum()) == pytest.approx(
+    assert abs(influence.sum()) < 1e-6
+    assert np.corrcoef(influence, left_out)[0, 1] > 0.999
+    assert np.sqrt((influence**2).sum()) == pytest.approx(
         np.std(left_out, ddof=1) * np.sqrt(199), rel=0.05
     )
 
@@ -420,7 +423,7 @@ def test_wilsons_interval_is_statsmodels():
     ("only_a", "only_b", "n"), [(1, 0, 44), (8, 0, 30), (20, 20, 60), (12, 3, 200)]
 )
 def test_the_limits_of_tangos_interval_are_where_the_score_test_rejects(only_a, only_b, n):
-    """The score statistic, with the share of the discordant images that is most likely under the difference, found numerically."""
+    """The most likely share of discordant images, given the difference, is found numerically."""
     for limit in _tango_interval(only_a, only_b, n, 0.05):
 
         def loss(share, limit=limit):
@@ -462,8 +465,8 @@ def test_mcnemars_interval_holds_zero_where_the_test_does_not_reject(only_a, onl
 
 def test_classifiers_that_err_equally_often_have_p_of_one():
     truth = np.zeros(60, int)
-    found = mcnemar(truth, np.repeat([0, 1, 0], 20), np.repeat([1, 0, 0], 20))
-    assert (found.p_value, found.effect) == (1, 0)
+    result = mcnemar(truth, np.repeat([0, 1, 0], 20), np.repeat([1, 0, 0], 20))
+    assert (result.p_value, result.effect) == (1, 0)
 
 
 def test_an_interval_says_how_many_images_or_groups_it_needs():
@@ -495,9 +498,9 @@ def test_an_interval_says_how_many_images_or_groups_it_needs():
 def test_a_class_without_errors_is_not_without_uncertainty():
     y = np.arange(200) % 2
     perfect = Predictions(y, np.eye(2)[y] * 0.8 + 0.1, ("a", "b"), np.arange(200))
-    found = interval_over_images("f1", [perfect])
-    assert found.effect == found.upper == 1
-    assert 0.7 < found.lower < 0.985
+    result = interval_over_images("f1", [perfect])
+    assert result.effect == result.upper == 1
+    assert 0.7 < result.lower < 0.985
 
 
 def test_an_interval_by_patients_is_wider_than_by_images():
@@ -535,13 +538,13 @@ def test_groups_that_differ_too_much_in_size_get_neither_interval_nor_test():
     uneven = grouped([*[2] * 58, 60, 60])
     other = replace(uneven, proba=uneven.proba[::-1])
     assert group_size_unevenness([*[2] * 58, 60, 60]) > 2
-    for found in (
+    for result in (
         interval_over_images("accuracy", [uneven]),
         compare_predictions("accuracy", [uneven], [other]),
     ):
-        assert "differ too much in size" in found.refusal
-        assert "keep at most k images of each group, chosen at random" in found.refusal
-        assert np.isnan([found.lower, found.p_value]).all()
+        assert "differ too much in size" in result.refusal
+        assert "keep at most k images of each group, chosen at random" in result.refusal
+        assert np.isnan([result.lower, result.p_value]).all()
     assert (
         "too much"
         not in interval_over_images(
