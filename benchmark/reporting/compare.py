@@ -88,25 +88,28 @@ def compare_configurations(
     compare_all_configurations : Compare every configuration with one.
     """
     rows = _load_metric_rows(folder, metric)
-    one, two = find_configuration(a, rows, Path(folder)), find_configuration(b, rows, Path(folder))
-    if one == two:
+    first, second = (
+        find_configuration(a, rows, Path(folder)),
+        find_configuration(b, rows, Path(folder)),
+    )
+    if first == second:
         raise UserError(
-            f"'{a}' and '{b}' both name {' / '.join(one)}: give two different configurations"
+            f"'{a}' and '{b}' both name {' / '.join(first)}: give two different configurations"
         )
     others = [
         configuration
         for configuration in unique_configurations(rows)
-        if configuration not in (one, two) and not is_baseline(configuration)
+        if configuration not in (first, second) and not is_baseline(configuration)
     ]
     families = [
-        [(one, two), *((other, two) for other in others)],
-        [(one, two), *((one, other) for other in others)],
+        [(first, second), *((other, second) for other in others)],
+        [(first, second), *((first, other) for other in others)],
     ]
     comparisons = list(_compare_families(Path(folder), rows, families, metric))
     if all(comparison.result.refusal == UNPAIRED for comparison in comparisons):
         raise UserError(
-            f"no fold and seed in {folder} is completed for both {' / '.join(one)} and "
-            f"{' / '.join(two)}; run both on the same split"
+            f"no fold and seed in {folder} is completed for both {' / '.join(first)} and "
+            f"{' / '.join(second)}; run both on the same split"
         )
     return comparisons
 
@@ -262,14 +265,14 @@ class PairedCells:
 
 
 def _pair_cells(
-    group: pd.DataFrame, one: Configuration, two: Configuration, metric: str
+    group: pd.DataFrame, first: Configuration, second: Configuration, metric: str
 ) -> PairedCells | None:
     """Pair the cells of two configurations; None if no cell is completed for both."""
     halves = [
         group[(group[CONFIGURATION_AXES] == list(configuration)).all(axis=1)].drop(
             columns=CONFIGURATION_AXES
         )
-        for configuration in (one, two)
+        for configuration in (first, second)
     ]
     pairs = halves[0].merge(halves[1], on=[*COMPARABLE, *CELL], suffixes=("_a", "_b"))
     done = pairs[(pairs["status_a"] == Status.OK) & (pairs["status_b"] == Status.OK)]
@@ -293,8 +296,8 @@ def _pair_cells(
 def _compare_pair(
     title: str,
     paired: PairedCells,
-    one: Configuration,
-    two: Configuration,
+    first: Configuration,
+    second: Configuration,
     metric: str,
     read_predictions: PredictionReader,
     alpha: float,
@@ -322,19 +325,19 @@ def _compare_pair(
         )
     mean_a, mean_b = (float(defined[name].mean()) if len(defined) else np.nan for name in names)
     return Comparison(
-        title, paired.dataset, one, two, metric, mean_a, mean_b, result, note, paired.label
+        title, paired.dataset, first, second, metric, mean_a, mean_b, result, note, paired.label
     )
 
 
 def _refuse_comparison(
-    title: str, group: pd.DataFrame, one: Configuration, two: Configuration, metric: str
+    title: str, group: pd.DataFrame, first: Configuration, second: Configuration, metric: str
 ) -> Comparison:
     """Make the comparison of two planned configurations that have no completed cell in common."""
     return Comparison(
         title,
         str(group["dataset"].iloc[0]),
-        one,
-        two,
+        first,
+        second,
         metric,
         mean_a=np.nan,
         mean_b=np.nan,

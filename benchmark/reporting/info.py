@@ -13,8 +13,8 @@ from benchmark.utils.status import Status
 from benchmark.utils.text import format_count
 
 AXES = tuple(name for name in label_names() if name not in ("fingerprint", "size"))
-PARTS = ("extract", "resample", "fit", "predict")
-COLUMNS = (*(f"{part}_s" for part in PARTS), "matrices", "workers", "environment", "notes")
+STAGES = ("extract", "resample", "fit", "predict")
+COLUMNS = (*(f"{stage}_s" for stage in STAGES), "matrices", "workers", "environment", "notes")
 
 
 def make_completeness_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -71,16 +71,16 @@ def make_cost_table(rows: pd.DataFrame) -> pd.DataFrame:
     """
     done = rows[rows["status"] == Status.OK].drop_duplicates("key")
     seconds = {
-        part: float(done[f"{part}_s"].sum()) if f"{part}_s" in done else 0.0 for part in PARTS
+        stage: float(done[f"{stage}_s"].sum()) if f"{stage}_s" in done else 0.0 for stage in STAGES
     }
     seconds["extract"] = sum(
         matrix["seconds"] for matrix in _collect_feature_matrices(done).values()
     )
-    whole = sum(seconds.values()) or 1.0
+    total = sum(seconds.values()) or 1.0
     return pd.DataFrame(
         [
-            {"part": part, "seconds": value, "share": value / whole}
-            for part, value in seconds.items()
+            {"part": stage, "seconds": value, "share": value / total}
+            for stage, value in seconds.items()
         ]
     )
 

@@ -244,8 +244,10 @@ def cohen_kappa(confusion: NDArray, quadratic: bool) -> float:
     return float(1 - (weights * confusion).sum() / by_chance) if by_chance else float("nan")
 
 
-def _divide_or_zero(part: NDArray, whole: NDArray) -> Floats:
-    return np.divide(part, whole, out=np.zeros(np.shape(whole)), where=whole > 0)
+def _divide_or_zero(numerator: NDArray, denominator: NDArray) -> Floats:
+    return np.divide(
+        numerator, denominator, out=np.zeros(np.shape(denominator)), where=denominator > 0
+    )
 
 
 OF_COUNTS: MappingProxyType[str, Callable[[Counts], Floats]] = MappingProxyType(

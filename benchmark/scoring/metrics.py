@@ -111,8 +111,8 @@ def note_undefined_metrics(predictions: Predictions) -> list[Note]:
         )
     everywhere = [
         cls
-        for cls, of in zip(predictions.classes, class_membership(predictions).T, strict=True)
-        if len(of) and of.all()
+        for cls, members in zip(predictions.classes, class_membership(predictions).T, strict=True)
+        if len(members) and members.all()
     ]
     if everywhere and predictions.multilabel:
         texts.append(

@@ -54,12 +54,12 @@ BARS: dict[str, Any] = {"capsize": 2, "elinewidth": 0.8, "linewidth": 1.4, "mark
 
 Line = tuple[str, pd.DataFrame, Style]  # name, cells, style
 Panel = tuple[str, list[Line]]  # title, lines
-NEEDED = {
+REQUIRED = {
     "imbalance": "two ratios of one profile (none has no ratio)",
     "train_size": "two sizes of the training set",
-    "occlusion": "two shares of one kind of boxes",
+    "occlusion": "two shares of one kind of occlusion",
 }
-OTHERS = (*CONDITIONS, "size", "fingerprint", "split")  # labels that may distinguish plots
+DISTINGUISHING = (*CONDITIONS, "size", "fingerprint", "split")  # columns that may distinguish plots
 
 
 def draw_imbalance_curves(results: Results, metric: str) -> Iterator[Plot | Missing]:
@@ -106,11 +106,11 @@ def draw_occlusion_curves(results: Results, metric: str) -> Iterator[Plot | Miss
 
 
 def _draw_curve_plots(
-    results: Results, rows: pd.DataFrame, metric: str, axis: str, label: str
+    results: Results, rows: pd.DataFrame, metric: str, axis: str, x_label: str
 ) -> Iterator[Plot | Missing]:
     drawn = 0
-    for profile, of_profile in rows.groupby("profile", sort=False):
-        for setting, group in group_by_setting(of_profile, but=axis):
+    for profile, profile_rows in rows.groupby("profile", sort=False):
+        for setting, group in group_by_setting(profile_rows, but=axis):
             if group["x"].nunique() < 2 or drop_baseline(group).empty:
                 continue
             drawn += 1
@@ -119,18 +119,15 @@ def _draw_curve_plots(
                 group,
                 metric,
                 axis,
-                label,
+                x_label,
                 _describe_setting({**setting, "profile": profile}, rows),
             )
     if not drawn:
-        yield Missing(
-            axis,
-            f"a curve requires {NEEDED[axis]}, all else equal",
-        )
+        yield Missing(axis, f"a curve requires {REQUIRED[axis]}, all else equal")
 
 
 def _draw_curve_plot(
-    results: Results, rows: pd.DataFrame, metric: str, axis: str, label: str, labels: list[str]
+    results: Results, rows: pd.DataFrame, metric: str, axis: str, x_label: str, labels: list[str]
 ) -> Plot:
     panels, columns = _arrange_panels(rows)
     refusals: dict[str, None] = {}
@@ -138,7 +135,7 @@ def _draw_curve_plot(
     with create_panels(len(panels), 6.5, 3.6, columns) as (figure, axes):
         for ax, (title, lines) in zip(axes, panels, strict=True):
             refusals |= _draw_panel(ax, title, lines, rows, results, metric)
-            ax.set(xlabel=label, ylabel=metric_label)
+            ax.set(xlabel=x_label, ylabel=metric_label)
             ax.label_outer()
         _zoom_to_means(axes[0])
         for ax in axes:
@@ -146,7 +143,7 @@ def _draw_curve_plot(
         title = f"{' · '.join(labels)}: {metric_label} against {axis.replace('_', ' ')}"
         add_title(figure, title)
     names = [results.file_label(labels[0]), *labels[1:]]
-    caption = _make_caption(rows, metric, label, list(refusals))
+    caption = _make_caption(rows, metric, x_label, list(refusals))
     return Plot(make_file_stem(axis, *names, metric), title, figure, caption)
 
 
@@ -156,7 +153,7 @@ def _describe_setting(setting: dict[str, object], rows: pd.DataFrame) -> list[st
     if "train_size" in setting:
         texts["train_size"] = describe_train_size(float(str(setting["train_size"])))
     differing = [
-        name for name in OTHERS if name in setting and rows[name].nunique(dropna=False) > 1
+        name for name in DISTINGUISHING if name in setting and rows[name].nunique(dropna=False) > 1
     ]
     return [texts[name] for name in ("dataset", "profile", *differing) if texts[name]]
 
@@ -303,9 +300,9 @@ def _read_line_points(bars: ErrorbarContainer) -> NDArray[np.float64]:
     return np.asarray(bars.lines[0].get_xydata(), dtype=float)
 
 
-def _make_caption(rows: pd.DataFrame, metric: str, label: str, refusals: list[str]) -> str:
+def _make_caption(rows: pd.DataFrame, metric: str, x_label: str, refusals: list[str]) -> str:
     group = drop_baseline(rows)
-    extreme = group["x"].min() if "training images" in label else group["x"].max()
+    extreme = group["x"].min() if "training images" in x_label else group["x"].max()
     hardest = group[group["x"] == extreme]
     first, high, last, low = find_best_and_worst(hardest, metric)
     better = "higher" if METRICS[metric].greater_is_better else "lower"
@@ -324,7 +321,7 @@ def _make_caption(rows: pd.DataFrame, metric: str, label: str, refusals: list[st
     sentences = [
         f"Means over {describe_replicates(group)} of {rows['split'].iloc[0]}, with 95% intervals "
         f"{intervals}{drawn}; {better} is better.",
-        f"At {extreme:g} ({label}), {first} has the best {metric}, {high:.3f}{worst}.",
+        f"At {extreme:g} ({x_label}), {first} has the best {metric}, {high:.3f}{worst}.",
     ]
     baseline = rows[rows["model"] == BASELINE][metric]
     if baseline.notna().any():

@@ -171,6 +171,6 @@ def wrap_name(name: str, width: float) -> str:
     return "\n".join([*lines[:3], "…"] if len(lines) > 4 else lines)
 
 
-def shorten_name(name: str, most: int = 24) -> str:
+def shorten_name(name: str, max_letters: int = 24) -> str:
     """Cut a name to a maximum number of letters."""
-    return name if len(name) <= most else f"{name[: most - 1]}…"
+    return name if len(name) <= max_letters else f"{name[: max_letters - 1]}…"

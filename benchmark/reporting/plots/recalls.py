@@ -50,19 +50,16 @@ def draw_recall_heat_maps(results: Results, metric: str) -> Iterator[Plot | Miss
         ).T[columns.index]
         annotated = len(columns) <= MAX_ANNOTATED
         names = [shorten_name(str(name), 20) for name in columns.index]
-        width = max(
-            NARROWEST,
-            NAMES_WIDTH + (0.55 if annotated else 0.2) * min(len(columns), MAX_TICK_LABELS),
-        )
-        upright = not annotated or max(map(len, names)) > LETTERS_PER_INCH * (
-            width - NAMES_WIDTH
-        ) / len(columns)
+        column_width = 0.55 if annotated else 0.2
+        width = max(NARROWEST, NAMES_WIDTH + column_width * min(len(columns), MAX_TICK_LABELS))
+        max_letters = LETTERS_PER_INCH * (width - NAMES_WIDTH) / len(columns)
+        rotated = not annotated or max(map(len, names)) > max_letters
         step = -(-len(columns) // MAX_TICK_LABELS)
         ticks = [
-            f"{name} ({n:.0f})" if upright else f"{name}\n{n:.0f}"
+            f"{name} ({n:.0f})" if rotated else f"{name}\n{n:.0f}"
             for name, n in zip(names, columns["train"], strict=True)
         ]
-        room = 0.08 * max(map(len, ticks)) if upright else 0.3
+        room = 0.08 * max(map(len, ticks)) if rotated else 0.3
         with create_panels(1, width, 0.6 + room + 0.24 * len(table)) as (figure, (ax,)):
             ax.imshow(table, cmap="viridis", vmin=0, vmax=1, aspect="auto")
             ax.grid(visible=False)
@@ -81,22 +78,22 @@ def draw_recall_heat_maps(results: Results, metric: str) -> Iterator[Plot | Miss
                 range(0, len(columns), step),
                 ticks[::step],
                 fontsize=8,
-                rotation=90 if upright else 0,
+                rotation=90 if rotated else 0,
             )
             ax.set_yticks(
                 range(len(table)), [shorten_middle(name) for name in table.index], fontsize=8
             )
-            ax.set_xlabel("class, and its training images")
+            ax.set_xlabel("class, with its number of training images")
             title = f"{title}: recall of each class"
             add_title(figure, title)
         name = make_file_stem("recall", results.file_label(str(rows["dataset"].iloc[0])))
         yield Plot(name, title, figure, _make_caption(columns, table, group))
 
 
-def shorten_middle(name: str, most: int = 60) -> str:
+def shorten_middle(name: str, max_letters: int = 60) -> str:
     """Shorten a long name in its middle, since configurations often differ at the end (model)."""
-    half = most // 2
-    return name if len(name) <= most else f"{name[:half]}…{name[len(name) - half + 1 :]}"
+    half = max_letters // 2
+    return name if len(name) <= max_letters else f"{name[:half]}…{name[len(name) - half + 1 :]}"
 
 
 def average_recall_by_class(rows: pd.DataFrame) -> pd.DataFrame:
@@ -114,14 +111,14 @@ def average_recall_by_class(rows: pd.DataFrame) -> pd.DataFrame:
     if by_size_rank:
         cells = [
             [
-                (SIZE_RANK.format(k), of)
-                for k, (_, of) in enumerate(_sort_classes_by_size(cell), start=1)
+                (SIZE_RANK.format(k), values)
+                for k, (_, values) in enumerate(_sort_classes_by_size(cell), start=1)
             ]
             for cell in cells
         ]
-    values = pd.DataFrame([{"class": name, **of} for cell in cells for name, of in cell])
-    values["recall"] = values["recall"].where(values["support"] > 0)
-    means = values.groupby("class", sort=False)[["recall", "train"]].mean()
+    recalls = pd.DataFrame([{"class": name, **values} for cell in cells for name, values in cell])
+    recalls["recall"] = recalls["recall"].where(recalls["support"] > 0)
+    means = recalls.groupby("class", sort=False)[["recall", "train"]].mean()
     return means.sort_values("train", ascending=False, kind="stable")
 
 

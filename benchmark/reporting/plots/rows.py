@@ -101,13 +101,13 @@ def drop_baseline(rows: pd.DataFrame) -> pd.DataFrame:
 
 def add_configuration_names(rows: pd.DataFrame) -> pd.DataFrame:
     """Add a column ``name``: the extractor, strategy and model, as far as they differ."""
-    varying = [part for part in CONFIGURATION_AXES if rows[part].nunique() > 1] or ["model"]
+    varying = [axis for axis in CONFIGURATION_AXES if rows[axis].nunique() > 1] or ["model"]
     return rows.assign(name=rows[varying].agg(" / ".join, axis=1))
 
 
 def full_configuration_name(cells: pd.DataFrame) -> str:
     """Full name of the configuration of some cells: extractor, strategy and model."""
-    return " / ".join(str(cells[part].iloc[0]) for part in CONFIGURATION_AXES)
+    return " / ".join(str(cells[axis].iloc[0]) for axis in CONFIGURATION_AXES)
 
 
 def group_by_configuration(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

@@ -52,8 +52,8 @@ PLACES = {
 
 def strategy_family(strategy: str) -> str:
     """Family of a strategy by its label, such as 'over-sampling'."""
-    parts = parse_sum(strategy)
-    return "several" if len(parts) > 1 else PLACES.get(parts[0].name, ("others", 0))[0]
+    terms = parse_sum(strategy)
+    return "several" if len(terms) > 1 else PLACES.get(terms[0].name, ("others", 0))[0]
 
 
 def sort_strategies(strategies: Iterable[str]) -> list[str]:
@@ -129,6 +129,6 @@ def spread_positions(wanted: NDArray[np.float64], gap: float) -> NDArray[np.floa
 
 def _place_in_family(strategy: str) -> int | None:
     """Fixed place of a strategy within its family; None if it has none."""
-    parts = parse_sum(strategy)
-    known = PLACES.get(parts[0].name) if len(parts) == 1 else None
+    terms = parse_sum(strategy)
+    known = PLACES.get(terms[0].name) if len(terms) == 1 else None
     return known[1] if known else None
