@@ -1,7 +1,7 @@
 """Scikit-learn models of the registry.
 
-Each function returns an unfitted classifier with ``predict_proba``. The defaults are those of
-scikit-learn. If a model needs features on a common scale, they are standardised inside its
+Each function returns an unfitted classifier with ``predict_proba``. Parameters and defaults are
+those of scikit-learn. If a model needs features on a common scale, they are standardised inside its
 pipeline, so that the scaler sees training features only.
 
 A model that needs held-out images inside ``fit``, for instance for calibration, takes them as

@@ -360,7 +360,7 @@ def test_a_dask_scheduler_that_does_not_answer_is_one_line(tmp_path):
 def test_the_version_and_one_component_are_printed():
     assert benchmark("--version").stdout.startswith("classical-vs-deep 0.")
     printed = benchmark("list", "hog").stdout.splitlines()
-    assert printed[0].startswith("extractor hog: Histograms of gradient orientations")
+    assert printed[0].startswith("extractor hog: Histograms of oriented gradients")
     assert "  orientations = 9" in printed
 
 
