@@ -25,7 +25,7 @@ from benchmark.checks.subject import (
     require_true,
     some_digits,
 )
-from benchmark.evaluation.feature_cache import exception_text
+from benchmark.utils.messages import exception_text
 from features.base import Extractor
 
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from benchmark.datasets.base import Dataset
 from benchmark.datasets.bundled import load_digits
 from benchmark.evaluation.components import seed_estimator
-from benchmark.evaluation.feature_cache import exception_text
 from benchmark.plugins.registry import build_component, takes_images
 from benchmark.plugins.spec import ResolvedSpec
+from benchmark.utils.messages import exception_text
 from features import base
 from features.base import enlarge_images
 

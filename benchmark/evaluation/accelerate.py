@@ -1,4 +1,4 @@
-"""Support vector machines and random forests of scikit-learn-intelex in place of scikit-learn's, on request."""
+"""Replace support vector machines and random forests by those of scikit-learn-intelex."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from models.faster import use_library
 
 
 def check_sklearnex_installed() -> None:
-    """Raise a UserError when the extra is absent."""
+    """Check that scikit-learn-intelex is installed.
+
+    Raises
+    ------
+    UserError
+        It is not; the message gives the command that installs it.
+    """
     if find_spec("sklearnex") is None:
         raise UserError(
             "--accelerate needs scikit-learn-intelex: python -m pip install "
@@ -21,12 +27,18 @@ def check_sklearnex_installed() -> None:
 
 
 @contextmanager
-def accelerate_models(wanted: bool) -> Iterator[None]:
-    """Have models made meanwhile use scikit-learn-intelex' support vector machines and random forests.
+def accelerate_models(enabled: bool) -> Iterator[None]:
+    """Let the models created in this block use scikit-learn-intelex.
 
-    They are used where they are faster and as accurate; nearest neighbours, for one, are not.
+    Only its support vector machines and random forests are used, which are faster and as accurate
+    as scikit-learn's; its nearest neighbours, for example, are not.
+
+    Parameters
+    ----------
+    enabled : bool
+        Whether to do so; otherwise nothing is changed.
     """
-    if not wanted:
+    if not enabled:
         yield
         return
     import daal4py

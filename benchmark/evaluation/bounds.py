@@ -1,4 +1,4 @@
-"""What of an outcome is stored: a plug-in may raise, warn or remember 20 MB."""
+"""Limits on the texts of an outcome, since a plug-in may raise, warn or record 20 MB."""
 
 from __future__ import annotations
 
@@ -8,38 +8,52 @@ from typing import Any
 from benchmark.utils.notes import Note
 from benchmark.utils.text import escape_controls
 
-MOST = {"reason": 1_000, "traceback": 20_000}  # characters
-MOST_NOTES, NOTE = 50, 500  # notes, and characters of one
-HISTORY = 1_000_000  # characters of JSON
+MAX_CHARACTERS = {"reason": 1_000, "traceback": 20_000}
+MAX_NOTES, MAX_NOTE_CHARACTERS = 50, 500
+MAX_HISTORY_CHARACTERS = 1_000_000  # of JSON
 
 
 def truncate_outcome(outcome: dict[str, Any]) -> dict[str, Any]:
-    """Outcome of a cell with its texts cut to what a reader can use, and no character that commands a terminal."""
-    kept = outcome | {
-        name: truncate_middle(escape_controls(outcome[name]), most)
-        for name, most in MOST.items()
+    """Truncate the texts of an outcome, and escape characters that control a terminal.
+
+    Parameters
+    ----------
+    outcome : dict
+        Outcome of a cell, with any of 'reason', 'traceback', 'notes' and 'history'.
+
+    Returns
+    -------
+    dict
+        The outcome with truncated texts; a history that is too long is None, and a note says so.
+    """
+    truncated = outcome | {
+        name: truncate_middle(escape_controls(outcome[name]), max_characters)
+        for name, max_characters in MAX_CHARACTERS.items()
         if name in outcome
     }
     notes = [
-        Note.from_text(note).with_text(truncate_middle(escape_controls(note), NOTE))
-        for note in outcome.get("notes", ())[:MOST_NOTES]
+        Note.from_text(note).with_text(truncate_middle(escape_controls(note), MAX_NOTE_CHARACTERS))
+        for note in outcome.get("notes", ())[:MAX_NOTES]
     ]
-    if len(outcome.get("notes", ())) > MOST_NOTES:
-        notes.append(Note(f"{len(outcome['notes']) - MOST_NOTES} more notes are not stored"))
-    if outcome.get("history") and (size := len(json.dumps(outcome["history"]))) > HISTORY:
-        kept["history"] = None
-        notes.append(Note(f"the history of the training is not stored: it has {size / 1e6:.0f} MB"))
-    return kept | ({"notes": notes} if notes or "notes" in outcome else {})
+    if len(outcome.get("notes", ())) > MAX_NOTES:
+        notes.append(Note(f"{len(outcome['notes']) - MAX_NOTES} more notes are not stored"))
+    size = len(json.dumps(outcome["history"])) if outcome.get("history") else 0
+    if size > MAX_HISTORY_CHARACTERS:
+        truncated["history"] = None
+        notes.append(
+            Note(f"the history of the training is not stored, since it has {size / 1e6:.0f} MB")
+        )
+    return truncated | ({"notes": notes} if notes or "notes" in outcome else {})
 
 
-def truncate_middle(text: str, most: int) -> str:
-    """Cut the middle out of a text that is too long.
+def truncate_middle(text: str, max_characters: int) -> str:
+    """Remove the middle of a text that is too long, and say how much was removed.
 
     Examples
     --------
-    >>> cut("what it says first, and last", 12)
-    'what i [16 characters left out] d last'
+    >>> truncate_middle("the first words and the last ones", 12)
+    'the fi [21 characters left out] t ones'
     """
-    half = most // 2
+    half = max_characters // 2
     left_out = f" [{len(text) - 2 * half} characters left out] "
-    return text if len(text) <= most else text[:half] + left_out + text[-half:]
+    return text if len(text) <= max_characters else text[:half] + left_out + text[-half:]

@@ -1,4 +1,4 @@
-"""What a cell is made of: its training and test images, extractors, strategy and model, each built once; and why it may be impossible."""
+"""The components of a cell: its training and test images, extractors, strategy and model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from models.one_vs_rest import OneVsRest
 
 @dataclass(frozen=True, eq=False)
 class Components:
-    """What a cell is made of on its data set; each is built when it is first asked for, and once.
+    """Components of a cell on its data set, each built once, when it is first used.
 
     Parameters
     ----------
@@ -51,38 +51,52 @@ class Components:
 
     @property
     def is_official(self) -> bool:
-        """Whether the split is the official one, so that its validation set is at hand."""
+        """Whether the split is the official one, so that its validation set can be used."""
         return self.cell.split.target == REGISTRY["official"]
 
     @cached_property
     def occlusion(self) -> Occlusion | None:
-        """What of the images is covered; None where they are whole."""
+        """Occlusion of the images; None if they are whole."""
         return import_target(self.cell.occlusion.target)(**dict(self.cell.occlusion.params))
 
     @cached_property
     def extractors(self) -> tuple[Any, ...]:
-        """Extractors, not fitted, seeded; none when the model takes images."""
+        """Extractors, not fitted and seeded; empty when the model takes images."""
         return tuple(self.build_extractor(spec) for spec in self.cell.extractor)
 
     @cached_property
     def strategy(self) -> Strategy:
-        """Strategy, seeded: a sampler of imbalanced-learn is wrapped, several strategies are combined."""
+        """Strategy, not fitted and seeded; see ``build_strategy``."""
         return build_strategy(self.cell.strategy, self.cell.seed_for("strategy"))
 
     @cached_property
     def model(self) -> Any:
-        """Model, not fitted, seeded; one that takes features is made one-vs-rest for a multi-label task."""
+        """Model, not fitted and seeded.
+
+        For a multi-label task, a model that takes features is wrapped as one-vs-rest.
+        """
         model = build_component(self.cell.model)
         if self.dataset.multilabel and not takes_images(self.cell.model):
             model = OneVsRest(model)
         return seed_estimator(model, self.cell.seed_for("model"))
 
     def build_extractor(self, spec: ResolvedSpec) -> Any:
-        """Build one more extractor as the cell has it, not fitted and seeded."""
+        """Build an extractor of the cell, not fitted and seeded."""
         return seed_estimator(build_component(spec), self.cell.seed_for("extractor"))
 
     def select_images(self, indices: Indices, occluded: bool) -> NDArray[np.uint8]:
-        """Some images of the data set, whole or occluded as the cell asks for."""
+        """Select images of the data set.
+
+        Parameters
+        ----------
+        indices : (n,) int64
+        occluded : bool
+            Whether to occlude them as the cell says.
+
+        Returns
+        -------
+        (n, h, w, c) uint8
+        """
         images = self.dataset.images[indices]
         return (
             occlude_images(images, indices, self.occlusion, self.cell.seed)
@@ -91,10 +105,19 @@ class Components:
         )
 
     def refusal_reason(self) -> str | None:
-        """Why the cell cannot be run, known before anything is computed; None when it can."""
+        """Return why the cell cannot be run, as far as is known before anything is computed.
+
+        Returns
+        -------
+        str or None
+            None if the cell can be run.
+        """
         cell, dataset, model, strategy = self.cell, self.dataset, self.model, self.strategy
         if not hasattr(model, "predict_proba"):
-            return "the model has no predict_proba, and AUC is never computed from hard labels: wrap it in CalibratedClassifierCV"
+            return (
+                "the model has no predict_proba, and AUC is never computed from hard labels: wrap "
+                "it in CalibratedClassifierCV"
+            )
         if any(
             isinstance(value, ResolvedSpec) and takes_images(value)
             for _, value in cell.model.params
@@ -114,22 +137,28 @@ class Components:
             return reason
         targets = dataset.targets[self.train]
         if not dataset.multilabel and len(np.unique(targets)) < 2:
-            return f"the training set has images of a single class: all {len(targets)} are '{dataset.classes[targets[0]]}'"
+            return (
+                f"the training set has images of a single class: all {len(targets)} are "
+                f"'{dataset.classes[targets[0]]}'"
+            )
         counts = np.bincount(targets.ravel())
-        most = int(counts.max()) * len(counts) if may_resample(strategy) else len(targets)
-        reason = own_folds_refusal(model, strategy, dataset.groups is not None, most)
+        n_most = int(counts.max()) * len(counts) if may_resample(strategy) else len(targets)
+        reason = own_folds_refusal(model, strategy, dataset.groups is not None, n_most)
         if not may_resample(strategy):
             reason = reason or size_refusal(model, len(targets))
         return reason or strategy.refusal(model, targets, dataset.classes, dataset.task)
 
 
 def build_components(cell: Cell, dataset: Dataset) -> Components:
-    """Find what a cell is made of on its data set."""
+    """Return the components of a cell on its data set."""
     return Components(cell, dataset, train_test_indices(cell, dataset))
 
 
 def train_test_indices(cell: Cell, dataset: Dataset) -> Fold:
-    """Indices of the training and the test images of a cell; the training set as small and as imbalanced as it asks for."""
+    """Return the indices of the training and the test images of a cell.
+
+    The training set is reduced to the cell's size and imbalance.
+    """
     train, test = compute_folds(dataset, cell.split)[cell.fold]
     shares, rare = _class_shares(cell.imbalance, len(dataset.classes))
     if cell.train_size == 1 and shares is None:
@@ -150,32 +179,44 @@ def train_test_indices(cell: Cell, dataset: Dataset) -> Fold:
 
 
 def compute_folds(dataset: Dataset, split: ResolvedSpec) -> list[Fold]:
-    """Training and test indices of every fold; computed once as long as the data set is in use."""
-    known = _FOLDS.setdefault(dataset, {})
-    if split not in known:
-        known[split] = import_target(split.target)(dataset, **dict(split.params))
-    return known[split]
+    """Return the training and test indices of every fold.
+
+    They are cached as long as the data set is in use.
+    """
+    folds = _FOLDS.setdefault(dataset, {})
+    if split not in folds:
+        folds[split] = import_target(split.target)(dataset, **dict(split.params))
+    return folds[split]
 
 
 _FOLDS: WeakKeyDictionary[Dataset, dict[ResolvedSpec, list[Fold]]] = WeakKeyDictionary()
 
 
 def build_strategy(specs: tuple[ResolvedSpec, ...], seed: int) -> Strategy:
-    """Build a strategy from its specs; an imbalanced-learn sampler is wrapped, several are combined."""
-    parts = [seed_estimator(_wrap_sampler(build_component(spec)), seed) for spec in specs]
-    return parts[0] if len(parts) == 1 else Combined(parts)
+    """Build a strategy from its specs.
+
+    Samplers of imbalanced-learn are wrapped, and several strategies are combined into one.
+
+    Parameters
+    ----------
+    specs : tuple of ResolvedSpec
+    seed : int
+        Value of every ``random_state`` that is not set.
+    """
+    strategies = [seed_estimator(_wrap_sampler(build_component(spec)), seed) for spec in specs]
+    return strategies[0] if len(strategies) == 1 else Combined(strategies)
 
 
-def _wrap_sampler(made: Any) -> Strategy:
-    if isinstance(made, Strategy):
-        return made
+def _wrap_sampler(component: Any) -> Strategy:
+    if isinstance(component, Strategy):
+        return component
     from benchmark.strategies.resampling import Resample
 
-    return Resample(made)
+    return Resample(component)
 
 
 def seed_estimator(estimator: Any, seed: int) -> Any:
-    """Give every unset ``random_state`` of an estimator, and of those inside it, the seed."""
+    """Set every ``random_state`` that is None, of an estimator and those inside it, to the seed."""
     unset = [
         name
         for name, value in estimator.get_params().items()
@@ -187,6 +228,6 @@ def seed_estimator(estimator: Any, seed: int) -> Any:
 def _class_shares(
     spec: ResolvedSpec, n_classes: int
 ) -> tuple[NDArray[np.float64] | None, tuple[str, ...] | None]:
-    """Sizes of the classes that a profile asks for, and which are rare; None where nothing is asked for."""
+    """Return the relative class sizes of an imbalance profile, and its rare classes, or None."""
     params = dict(spec.params)
     return import_target(spec.target)(n_classes, **params), params.get("rare")

@@ -1,4 +1,4 @@
-"""One cell, start to finish; knows nothing of pools, stores or terminals."""
+"""The evaluation of one cell, from its components to its row."""
 
 from __future__ import annotations
 
@@ -21,12 +21,7 @@ from benchmark.errors import StorageError
 from benchmark.evaluation.accelerate import accelerate_models
 from benchmark.evaluation.bounds import truncate_outcome
 from benchmark.evaluation.components import build_components
-from benchmark.evaluation.feature_cache import (
-    Features,
-    describe_warnings,
-    exception_text,
-    extract_features,
-)
+from benchmark.evaluation.extraction import Features, extract_features
 from benchmark.evaluation.training import train_and_predict
 from benchmark.results.folder import ResultsFolder
 from benchmark.sampling.splits import note_shared_images
@@ -37,6 +32,7 @@ from benchmark.study.cell import Cell
 from benchmark.utils.environment import collect_environment
 from benchmark.utils.hashing import digest_of_file
 from benchmark.utils.memory import peak_memory_mb, reset_peak_memory
+from benchmark.utils.messages import describe_warnings, exception_text
 from benchmark.utils.status import Status
 from benchmark.utils.threads import THREADS
 
@@ -44,18 +40,18 @@ from benchmark.utils.threads import THREADS
 def evaluate_on_dataset(
     cell: Cell, dataset: Dataset, folder: Path, accelerate: bool = False
 ) -> dict[str, Any]:
-    """Evaluate a cell: its predictions are written to ``folder/predictions/<key>.npz``, its row is returned.
+    """Evaluate a cell: write its predictions to ``predictions/<key>.npz``, and return its row.
 
-    Whatever goes wrong inside becomes the row's ``status`` and ``reason``.
+    An exception that is raised meanwhile becomes the ``status`` and the ``reason`` of the row.
 
     Parameters
     ----------
     cell : Cell
     dataset : Dataset
     folder : Path
-        Holds ``predictions/`` and ``features/`` (the cache).
+        Results folder, with ``predictions/`` and ``features/`` (the cache).
     accelerate : bool
-        Use scikit-learn-intelex where it helps; see ``accelerate_models``.
+        Whether to use scikit-learn-intelex; see ``accelerate_models``.
 
     Returns
     -------
@@ -83,13 +79,13 @@ def evaluate_on_dataset(
 
 
 def seed_global_generators(cell: Cell) -> None:
-    """Seed Python's and NumPy's own generators, for plug-ins that draw from them."""
+    """Seed the global generators of Python and NumPy, for plug-ins that draw from them."""
     random.seed(cell.seed_for("global"))
     np.random.seed(cell.seed_for("global"))  # noqa: NPY002
 
 
 def build_row(cell: Cell, outcome: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
-    """Row of a cell that ended now, in whatever way: its labels and provenance, and its outcome within bounds."""
+    """Build the row of a cell that has just ended: labels, provenance and truncated outcome."""
     row = {
         "key": cell.key,
         **cell.identity,
@@ -106,12 +102,21 @@ def build_row(cell: Cell, outcome: dict[str, Any], dataset: Dataset) -> dict[str
 
 
 def capture_outcome(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Do a piece of work and say how it ended: whatever its plug-ins raise is a status and a reason.
+    """Call a function, and turn whatever it raises into a status and a reason.
+
+    Parameters
+    ----------
+    work : callable () -> dict
+
+    Returns
+    -------
+    dict
+        'status', 'reason', and the dict that the function returned, or 'traceback' if it failed.
 
     Raises
     ------
     StorageError
-        The results folder cannot be written: no fault of the work, which is to be done again.
+        The results folder cannot be written. The work is not to blame and can be done again.
     """
     depth = sys.getrecursionlimit()  # a plug-in may lower it below what the rest needs
     try:
@@ -123,20 +128,20 @@ def capture_outcome(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     except BaseException as error:
         sys.setrecursionlimit(depth)
         if isinstance(error, KeyboardInterrupt) and parent_process() is None:
-            raise  # Ctrl-C; a worker is never told of that
+            raise  # Ctrl-C, which never reaches a worker
         return failure_outcome(error)
     finally:
         sys.setrecursionlimit(depth)
 
 
 def failure_outcome(error: BaseException) -> dict[str, Any]:
-    """Say of an exception what a row says of it."""
+    """Return the columns of a row that describe an exception: status, reason and traceback."""
     status = Status.MEMORY if isinstance(error, MemoryError) else Status.FAILED
-    described = "".join(traceback.format_exception(error))
+    formatted = "".join(traceback.format_exception(error))
     return {
         "status": status,
         "reason": f"{type(error).__name__}: {exception_text(error)}",
-        "traceback": exception_text(described),
+        "traceback": exception_text(formatted),
     }
 
 
@@ -181,18 +186,18 @@ def _compute_outcome(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, An
 
 
 def _per_class_metrics(stored: Predictions, y: NDArray[np.int64]) -> dict[str, dict[str, float]]:
-    """Metrics of each class, and its number of training images."""
+    """Return the metrics of each class, and its number of training images as 'train'."""
     counts = y.sum(axis=0) if stored.multilabel else np.bincount(y, minlength=len(stored.classes))
     return {
-        cls: {**found, "train": int(n)}
-        for (cls, found), n in zip(
+        cls: {**values, "train": int(n)}
+        for (cls, values), n in zip(
             metrics.compute_class_metrics(stored).items(), counts, strict=True
         )
     }
 
 
 def _to_json_types(history: Any) -> Any:
-    """Keep what JSON can hold; NumPy's numbers are made Python's, anything else is made text."""
+    """Convert NumPy's types to Python's, and all other types that JSON does not have to text."""
     return json.loads(
         json.dumps(
             history,
@@ -202,7 +207,7 @@ def _to_json_types(history: Any) -> Any:
 
 
 def _images_per_s(features: Features, predict_s: float, n_test: int) -> float:
-    """Images a second from pixels to probabilities, extraction included."""
+    """Images per second from pixels to probabilities, including extraction."""
     seconds = predict_s / n_test + (
         features.seconds / features.n_images if features.n_images else 0
     )

@@ -1,4 +1,4 @@
-"""Features of a cell's images, computed once and cached on disk.
+"""Feature matrices of data sets, computed once and cached on disk.
 
 The feature matrix of a stateless extractor is computed once per data set, that of an extractor that
 learns once per training set. Its key is a digest of everything that it depends on: the images, the
@@ -12,8 +12,6 @@ import hashlib
 import json
 import time
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +28,7 @@ from benchmark.study.cell import Cell
 from benchmark.utils.environment import NOT_IN_FEATURES, library_versions
 from benchmark.utils.files import write_atomic, write_text
 from benchmark.utils.hashing import digest_of
+from benchmark.utils.messages import describe_warnings
 from features.base import enlarged_shape
 
 
@@ -51,86 +50,6 @@ class Matrix(NamedTuple):
     from_occluded: bool = False
 
 
-@dataclass(frozen=True)
-class Features:
-    """Input of a model: features, or the images themselves.
-
-    Parameters
-    ----------
-    train, test : (n, d) float32, or (n, h, w, c) uint8
-        Of the training and the test images.
-    of_training : callable (indices) -> array
-        Gives the same for other images of the data set, occluded as the training images are.
-    matrices : key to dict
-        For each matrix its 'extractor', the 'seconds' that it took to compute for all images of
-        the data set, even if it was read from the cache, and its size in 'mb'.
-    n_images : int
-        Number of images that each matrix was computed for; 0 without extractors.
-    notes : tuple of str
-    """
-
-    train: NDArray
-    test: NDArray
-    of_training: Callable[[NDArray[np.int64]], NDArray]
-    matrices: dict[str, dict[str, Any]] = field(default_factory=dict)
-    n_images: int = 0
-    notes: tuple[str, ...] = ()
-
-    @property
-    def seconds(self) -> float:
-        """Seconds that extracting the features of all images of the data set took."""
-        return sum(matrix["seconds"] for matrix in self.matrices.values())
-
-
-def extract_features(components: Components, cache: Path) -> Features:
-    """Extract the features of the training and test images, or read them from the cache.
-
-    The features of several extractors are concatenated.
-
-    Parameters
-    ----------
-    components : Components
-    cache : Path
-        Folder of the stored matrices.
-
-    Returns
-    -------
-    Features
-        The images themselves if the model takes images.
-    """
-    cell, dataset = components.cell, components.dataset
-    in_train, in_test = _occluded_sets(components.occlusion)
-    if not cell.extractor:
-        return Features(
-            components.select_images(components.train, in_train),
-            components.select_images(components.test, in_test),
-            lambda indices: components.select_images(indices, in_train),
-        )
-    matrices: dict[tuple[ResolvedSpec, bool], NDArray] = {}
-    descriptions: list[dict[str, Any]] = []
-    for matrix_index, required in enumerate(required_matrices(cell)):
-        matrix, description = load_or_compute_matrix(components, matrix_index, cache)
-        matrices[required.spec, required.of_occluded] = matrix
-        descriptions.append(description)
-
-    def features_at(indices: NDArray[np.int64], occluded: bool) -> NDArray:
-        return join_features([matrices[spec, occluded][indices] for spec in cell.extractor])
-
-    costs = {
-        description["key"]: {name: description[name] for name in ("extractor", "seconds", "mb")}
-        for description in descriptions
-    }
-    notes = dict.fromkeys(note for description in descriptions for note in description["notes"])
-    return Features(
-        features_at(components.train, in_train),
-        features_at(components.test, in_test),
-        lambda indices: features_at(indices, in_train),
-        costs,
-        len(dataset.images),
-        tuple(notes),
-    )
-
-
 def required_matrices(cell: Cell) -> tuple[Matrix, ...]:
     """Feature matrices that a cell needs.
 
@@ -143,7 +62,7 @@ def required_matrices(cell: Cell) -> tuple[Matrix, ...]:
 def _required_matrices(
     extractor: tuple[ResolvedSpec, ...], occlusion: ResolvedSpec
 ) -> tuple[Matrix, ...]:
-    in_train, in_test = _occluded_sets(import_target(occlusion.target)(**dict(occlusion.params)))
+    in_train, in_test = occluded_sets(import_target(occlusion.target)(**dict(occlusion.params)))
     return tuple(
         dict.fromkeys(
             Matrix(spec, occluded, in_train and learns_in_fit(spec))
@@ -153,14 +72,9 @@ def _required_matrices(
     )
 
 
-def _occluded_sets(occlusion: Occlusion | None) -> tuple[bool, bool]:
+def occluded_sets(occlusion: Occlusion | None) -> tuple[bool, bool]:
     """Return whether the training images are occluded, and whether the test images are."""
     return (occlusion.in_train, occlusion.in_test) if occlusion else (False, False)
-
-
-def join_features(matrices: list[NDArray]) -> NDArray:
-    """Concatenate the features of several extractors, (n, d_k) each, to (n, d)."""
-    return matrices[0] if len(matrices) == 1 else np.concatenate(matrices, axis=1)
 
 
 def load_or_compute_matrix(
@@ -321,24 +235,3 @@ def _extraction_notes(
             f"{spec.label}: {n_zero} of {len(matrix)} images have an all-zero feature vector"
         )
     return notes
-
-
-def describe_warnings(caught: list[warnings.WarningMessage]) -> list[str]:
-    """Return the category and the first line of each warning, without duplicates."""
-    return list(
-        dict.fromkeys(
-            f"{item.category.__name__}: {exception_text(item.message).partition(chr(10))[0]}"
-            for item in caught
-        )
-    )
-
-
-def exception_text(message: object) -> str:
-    """Text of an exception or a warning, whose ``__str__`` may fail or return invalid Unicode.
-
-    Plug-ins may define such classes.
-    """
-    try:
-        return str(message).encode(errors="replace").decode()
-    except BaseException:  # a plug-in's __str__ may raise anything
-        return f"a {type(message).__name__} without a readable message"

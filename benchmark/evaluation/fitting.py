@@ -1,4 +1,4 @@
-"""Fit a model; what a training set does not allow is a reason, not an error."""
+"""Fit a model, and refuse training sets that it cannot be fitted to."""
 
 from __future__ import annotations
 
@@ -8,29 +8,35 @@ from numpy.typing import NDArray
 
 from benchmark.strategies.base import Refused
 
-WORSE_THAN_CHANCE = (
-    "worse than random"  # scikit-learn's words, of AdaBoost and all that is made of it
-)
+# from scikit-learn's message in AdaBoost, on which other boosting models are based
+WORSE_THAN_CHANCE = "worse than random"
 
 
 def fit_model(model: Any, X: NDArray, y: NDArray, rarest: str, **given: Any) -> Any:
-    """Fit a model.
+    """Fit a model to a training set.
 
     Parameters
     ----------
     model : scikit-learn classifier
-    X, y : features and targets
-        After resampling.
+    X : (n, d) float32, or (n, h, w, c) uint8
+        Features or images after resampling.
+    y : (n,) or (n, n_classes) int64
+        Targets after resampling.
     rarest : str
-        Says what the training set was, for the reason.
-    given : held-out images
-        As `prepare_fit` gives them.
+        Description of the training set before resampling, for the reason of a refusal.
+    **given : dict
+        Held-out images, from ``prepare_fit``.
+
+    Returns
+    -------
+    scikit-learn classifier
+        The fitted model.
 
     Raises
     ------
     Refused
-        The model needs more training images than there are, or is boosted and cannot begin with
-        these.
+        The model needs more training images than there are, or it is a boosting model whose first
+        weak learner is worse than chance.
     """
     reason = size_refusal(model, len(X))
     if reason:
@@ -40,15 +46,19 @@ def fit_model(model: Any, X: NDArray, y: NDArray, rarest: str, **given: Any) -> 
     except ValueError as error:
         if WORSE_THAN_CHANCE not in str(error):
             raise
-        why = "its first weak learner is worse than chance; more images of the rarest class, or a model that is not boosted, would work"
         raise Refused(
-            f"{type(model).__name__} cannot learn from this training set: {why} ({rarest})"
+            f"{type(model).__name__} cannot learn from this training set: its first weak learner "
+            "is worse than chance; more images of the rarest class, or a model that is not "
+            f"boosted, would work ({rarest})"
         ) from error
 
 
-def size_refusal(model: Any, n: int) -> str | None:
-    """Why a model cannot be fitted to so many images; None where it can."""
+def size_refusal(model: Any, n_images: int) -> str | None:
+    """Return why a model cannot be fitted to this number of images; None if it can."""
     for name, value in model.get_params().items():
-        if name.split("__")[-1] == "n_neighbors" and isinstance(value, int) and value > n:
-            return f"n_neighbors={value} needs at least {value} training images; it is given {n}"
+        if name.split("__")[-1] == "n_neighbors" and isinstance(value, int) and value > n_images:
+            return (
+                f"n_neighbors={value} needs at least {value} training images; it is given "
+                f"{n_images}"
+            )
     return None

@@ -1,33 +1,31 @@
-"""What models and strategies learn from training images that a model was not trained on.
+"""Images that are held out of the training set, for models and strategies that need them.
 
-Calibration, tuned thresholds and early stopping need such images. All of them get these from here,
-cut from the training set before it is resampled and by whole groups: among resampled rows, copies
-and interpolations of one image would lie on both sides.
+Calibration, tuned thresholds and early stopping need images that a model was not trained on. They
+are split off the training set before it is resampled, and by whole groups: after resampling, copies
+and interpolations of one image could be on both sides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
-from benchmark.datasets.base import Dataset
 from benchmark.evaluation.fitting import fit_model
-from benchmark.sampling.splits import Fold, Indices, inner_folds
-from benchmark.strategies.base import HeldOut, Refused, Strategy
-from benchmark.utils.text import format_count
+from benchmark.evaluation.training_set import TrainingSet
+from benchmark.sampling.splits import Fold
+from benchmark.strategies.base import HeldOut, Refused
 
-CALIBRATION, LARGE = 5, 10_000  # folds, and the number of images from which on two are enough
-TUNING = 3
+CALIBRATION_FOLDS = 5
+LARGE = 10_000  # number of training images from which on two folds are enough for calibration
+STRATEGY_FOLDS = 3
 
 
-class Labelled(Protocol):
-    """What has classes: a data set, or a fitted pipeline."""
+class HasClasses(Protocol):
+    """A data set, or a fitted pipeline."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -35,158 +33,33 @@ class Labelled(Protocol):
 
     @property
     def multilabel(self) -> bool:
-        """Whether an image may have several."""
-
-
-@dataclass(frozen=True, eq=False)
-class Validation:
-    """The official validation set.
-
-    Parameters
-    ----------
-    indices : (n,) int64
-    features : callable giving (n, d) float32, or (n, h, w, c) uint8
-        Computed when something uses them.
-    n_left_out : int
-        Further images of it that share a group with the training or test set.
-    """
-
-    indices: Indices
-    features: Callable[[], NDArray]
-    n_left_out: int = 0
-
-    @property
-    def short_description(self) -> str:
-        """What it is, for the row."""
-        left_out = (
-            f"; {self.n_left_out} more share a group with the training or test set"
-            if self.n_left_out
-            else ""
-        )
-        return f"official validation set ({len(self.indices)} images{left_out})"
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingSet:
-    """A training set before any resampling, and all it takes to cut it again.
-
-    Parameters
-    ----------
-    X : (n, d) float32, or (n, h, w, c) uint8
-    dataset : Dataset
-    indices : (n,) int64
-    strategy : Strategy
-    validation : Validation or None
-    uses : dict
-        What was held out for what, in words; filled as it is used.
-    """
-
-    X: NDArray
-    dataset: Dataset
-    indices: Indices
-    strategy: Strategy
-    validation: Validation | None = None
-    uses: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def y(self) -> NDArray[np.int64]:
-        """Targets."""
-        return self.dataset.targets[self.indices]
-
-    def select_subset(self, positions: Indices) -> TrainingSet:
-        """Some of its images, as a training set of its own."""
-        return TrainingSet(self.X[positions], self.dataset, self.indices[positions], self.strategy)
-
-    def resampled_data(self) -> tuple[NDArray, NDArray[np.int64]]:
-        """X and y after resampling.
-
-        Raises
-        ------
-        Refused
-            The strategy cannot resample these images.
-        """
-        try:
-            return self.strategy.resample(self.X, self.y)
-        except Refused as reason:
-            raise Refused(f"{reason} ({self.describe_rarest_class()})") from reason
-
-    def describe_rarest_class(self) -> str:
-        """Name the rarest class of it, with the number of its images."""
-        counts = self.y.sum(axis=0) if self.dataset.multilabel else np.bincount(self.y)
-        there = np.flatnonzero(counts)
-        rarest = there[counts[there].argmin()]
-        return f"of {format_count(len(self.y), 'training image')}, '{self.dataset.classes[rarest]}' has {counts[rarest]}"
-
-    def check_strategy(self, model: Any, where: str) -> None:
-        """Raise Refused where the strategy cannot work on it."""
-        reason = self.strategy.refusal(
-            clone(model), self.y, self.dataset.classes, self.dataset.task
-        )
-        if reason:
-            raise Refused(f"{where}: {reason}")
-
-    def make_inner_folds(self, n: int) -> InnerFolds:
-        """Cut it into inner folds; fewer where there are fewer images or groups."""
-        return InnerFolds(self, inner_folds(self.dataset, self.indices, n))
-
-
-class Pair(NamedTuple):
-    """One inner fold: a resampled training set, and held-out images as they are."""
-
-    X_train: NDArray
-    y_train: NDArray[np.int64]
-    X_held: NDArray
-    y_held: NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
-class InnerFolds:
-    """Pairs of a resampled training set and an untouched held-out set, made anew each time they are iterated over.
-
-    Parameters
-    ----------
-    training : TrainingSet
-    folds : list of (positions to train on, positions held out)
-    """
-
-    training: TrainingSet
-    folds: list[Fold]
-
-    def __len__(self) -> int:
-        return len(self.folds)
-
-    def __iter__(self) -> Iterator[Pair]:
-        for inner, held in self.folds:
-            X, y = self.training.select_subset(inner).resampled_data()
-            yield Pair(X, y, self.training.X[held], self.training.y[held])
-
-    @property
-    def short_description(self) -> str:
-        """What they are, for the row."""
-        by = "image" if self.training.dataset.groups is None else "group"
-        n_always = len(self.training.indices) - sum(len(held) for _, held in self.folds)
-        always = f"; {format_count(n_always, 'image')} never held out" if n_always else ""
-        return f"inner folds ({len(self.folds)}, by {by}{always})"
-
-    def check_strategy(self, model: Any) -> None:
-        """Raise Refused where the strategy cannot work on the training side of a fold."""
-        for inner, _ in self.folds:
-            self.training.select_subset(inner).check_strategy(
-                model, "in an inner fold of the training set"
-            )
+        """Whether an image may have several classes."""
 
 
 def prepare_fit(model: Any, training: TrainingSet) -> tuple[TrainingSet, dict[str, Any]]:
-    """What a model is to be trained on, and the held-out images it is to be given beside that.
+    """Prepare the training set of a model, and the held-out images that its ``fit`` takes.
 
     A model whose ``fit`` has the argument ``inner_folds`` is given an iterable of (X_train,
-    y_train, X_held, y_held); one whose ``fit`` has ``held_out``, and with a ``validation`` share
-    above 0, one (X, y): the official validation set, or else that share of the training set.
+    y_train, X_held, y_held). A model whose ``fit`` has the argument ``held_out``, and whose
+    parameter ``validation`` is above 0, is given (X, y): the official validation set if there is
+    one, else this share of the training set.
+
+    Parameters
+    ----------
+    model : scikit-learn classifier
+    training : TrainingSet
+
+    Returns
+    -------
+    training : TrainingSet
+        The images that remain to train on.
+    given : dict
+        Further arguments of ``fit``.
 
     Raises
     ------
     Refused
-        Nothing can be held out, or not as the strategy needs it.
+        No images can be held out, or the strategy cannot work on the remaining ones.
     """
     given: dict[str, Any] = {}
     share = getattr(model, "validation", 0)
@@ -196,13 +69,13 @@ def prepare_fit(model: Any, training: TrainingSet) -> tuple[TrainingSet, dict[st
             given["held_out"] = official.features(), training.dataset.targets[official.indices]
             training.uses["early stopping"] = official.short_description
         else:
-            kept, held = _first_fold(training, max(2, round(1 / share)))
+            remaining, held = _first_fold(training, max(2, round(1 / share)))
             given["held_out"] = training.X[held], training.y[held]
             training.uses["early stopping"] = f"{len(held)} images of the training set"
-            training = training.select_subset(kept)
+            training = training.select_subset(remaining)
             training.check_strategy(model, "beside the images held out for early stopping")
     if takes_inner_folds(model):
-        folds = training.make_inner_folds(CALIBRATION if len(training.indices) < LARGE else 2)
+        folds = training.make_inner_folds(CALIBRATION_FOLDS if len(training.indices) < LARGE else 2)
         folds.check_strategy(model)
         given["inner_folds"] = folds
         training.uses["calibration"] = folds.short_description
@@ -214,24 +87,34 @@ def _first_fold(training: TrainingSet, n: int) -> Fold:
     if not folds:
         unit = "image" if training.dataset.groups is None else "group"
         raise Refused(
-            f"early stopping needs images to hold out: a class with at least 2 {unit}s in the "
-            "training set, and none has"
+            "early stopping needs images to hold out, and therefore a class with at least 2 "
+            f"{unit}s in the training set; no class has that many"
         )
     return folds[0]
 
 
 def takes_inner_folds(model: Any) -> bool:
-    """Whether a model is to be given inner folds."""
+    """Whether the ``fit`` of a model takes inner folds, and uses them with its parameters."""
     return bool(
         has_fit_parameter(model, "inner_folds") and getattr(model, "uses_inner_folds", True)
     )
 
 
 def held_out_probabilities(model: Any, training: TrainingSet) -> HeldOut:
-    """Probabilities of images that a model has not seen, for a strategy to learn from.
+    """Predict probabilities of images that a model was not trained on, for a strategy.
 
-    Those of the official validation set by the fitted model itself; without one, those of the
-    training images by models that are fitted anew in inner folds, resampled inside each.
+    They are those of the official validation set by the fitted model. Without such a set, they are
+    those of the training images by models that are fitted in inner folds, whose training images are
+    resampled in each fold.
+
+    Parameters
+    ----------
+    model : fitted scikit-learn classifier
+    training : TrainingSet
+
+    Returns
+    -------
+    HeldOut
 
     Raises
     ------
@@ -246,7 +129,7 @@ def held_out_probabilities(model: Any, training: TrainingSet) -> HeldOut:
             dataset.targets[official.indices],
             predict_aligned_proba(model, official.features(), dataset),
         )
-    folds = training.make_inner_folds(TUNING)
+    folds = training.make_inner_folds(STRATEGY_FOLDS)
     held = (
         np.concatenate([held for _, held in folds.folds])
         if folds.folds
@@ -262,18 +145,31 @@ def held_out_probabilities(model: Any, training: TrainingSet) -> HeldOut:
     training.uses["strategy"] = folds.short_description
     proba = []
     for inner, positions in folds.folds:
-        part, given = prepare_fit(model, training.select_subset(inner))
-        X, y = part.resampled_data()
-        fitted = fit_model(clone(model), X, y, part.describe_rarest_class(), **given)
+        inner_training, given = prepare_fit(model, training.select_subset(inner))
+        X, y = inner_training.resampled_data()
+        fitted = fit_model(clone(model), X, y, inner_training.describe_rarest_class(), **given)
         proba.append(predict_aligned_proba(fitted, training.X[positions], dataset))
     return HeldOut(training.y[held], np.concatenate(proba))
 
 
-def predict_aligned_proba(model: Any, X: NDArray, labelled: Labelled) -> NDArray[np.float64]:
-    """Probabilities for all classes, (n, n_classes): one that the training set lacked has probability zero."""
+def predict_aligned_proba(model: Any, X: NDArray, classes_of: HasClasses) -> NDArray[np.float64]:
+    """Predict probabilities with one column per class of a data set.
+
+    Parameters
+    ----------
+    model : fitted scikit-learn classifier
+    X : (n, d) float32, or (n, h, w, c) uint8
+    classes_of : Dataset or Pipeline
+        Gives the classes.
+
+    Returns
+    -------
+    (n, n_classes) float64
+        The probability of a class that the training set lacked is zero.
+    """
     proba = np.asarray(model.predict_proba(X))
-    if labelled.multilabel:
+    if classes_of.multilabel:
         return proba.astype(np.float64)
-    full = np.zeros((len(proba), len(labelled.classes)))
+    full = np.zeros((len(proba), len(classes_of.classes)))
     full[:, np.asarray(model.classes_, dtype=int)] = proba
     return full

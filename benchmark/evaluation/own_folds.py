@@ -1,4 +1,4 @@
-"""Models that cut the training set themselves inside ``fit``, which the benchmark cannot do for them."""
+"""Refusal of models that split the training set inside ``fit`` in a way that would leak."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from sklearn.utils.validation import has_fit_parameter
 from benchmark.evaluation.inner_folds import takes_inner_folds
 from benchmark.strategies.base import Combined, Strategy
 
-DEEPEST = 20  # estimators within estimators
-EARLY_STOPPING = 10_000  # images from which on scikit-learn's early_stopping='auto' holds out some
+MAX_DEPTH = 20  # of estimators inside estimators
+# number of images above which scikit-learn's early_stopping='auto' holds out images
+EARLY_STOPPING = 10_000
 
 
-def own_folds_refusal(model: Any, strategy: Strategy, grouped: bool, n: int) -> str | None:
-    """Why a model that splits the training set inside ``fit`` cannot be used; None where it can.
+def own_folds_refusal(model: Any, strategy: Strategy, grouped: bool, n_images: int) -> str | None:
+    """Return why a model that splits the training set inside ``fit`` cannot be used.
 
-    Its own folds are honest as long as every training image is there once and by itself. Among
-    resampled rows, bootstrap samples and images of one group they are not.
+    Such a split is sound as long as each training image occurs once and belongs to no group.
+    Resampled images, bootstrap samples and images of one group would be on both sides of it.
 
     Parameters
     ----------
@@ -27,59 +28,61 @@ def own_folds_refusal(model: Any, strategy: Strategy, grouped: bool, n: int) -> 
     strategy : Strategy
     grouped : bool
         Whether the data set has groups.
-    n : int
-        Number of images that it is trained on, at most.
+    n_images : int
+        Largest number of images that the model may be trained on.
+
+    Returns
+    -------
+    str or None
+        None if the model can be used.
     """
-    for part, holders in _nested_estimators(model, ()):
-        given = not holders or takes_inner_folds(model)
-        if not _splits_in_fit(part, n) and (given or not has_fit_parameter(part, "inner_folds")):
+    for estimator, outer in _nested_estimators(model, ()):
+        given = not outer or takes_inner_folds(model)
+        if not _splits_in_fit(estimator, n_images) and (
+            given or not has_fit_parameter(estimator, "inner_folds")
+        ):
             continue
-        reasons = {
+        leaks = {
             "resampled images": may_resample(strategy),
-            "bootstrap samples": any(
-                getattr(holder, "bootstrap", False) is True for holder in holders
-            ),
+            "bootstrap samples": any(getattr(each, "bootstrap", False) is True for each in outer),
             "images of one group": grouped,
         }
-        mixed = [reason for reason, holds in reasons.items() if holds]
-        if mixed:
+        present = [leak for leak, is_present in leaks.items() if is_present]
+        if present:
             return (
-                f"{type(part).__name__} splits the training set inside fit, and would have "
-                f"{mixed[0]} on both sides: "
-                "turn that off, or write a model whose fit takes inner_folds, as "
-                "models/calibration.py does"
+                f"{type(estimator).__name__} splits the training set inside fit, and would have "
+                f"{present[0]} on both sides: turn that off, or write a model whose fit takes "
+                "inner_folds, as models/calibration.py does"
             )
     return None
 
 
 def may_resample(strategy: Strategy) -> bool:
     """Whether a strategy may change which images are trained on."""
-    parts = strategy.parts if isinstance(strategy, Combined) else [strategy]
-    return any(type(part).resample is not Strategy.resample for part in parts)
+    strategies = strategy.parts if isinstance(strategy, Combined) else [strategy]
+    return any(type(each).resample is not Strategy.resample for each in strategies)
 
 
-def _nested_estimators(
-    part: Any, holders: tuple[Any, ...]
-) -> Iterator[tuple[Any, tuple[Any, ...]]]:
-    """A model and the estimators inside it, each with those that it is inside of."""
-    if isinstance(part, list | tuple):
-        for inner in part:
-            yield from _nested_estimators(inner, holders)
-    elif isinstance(part, BaseEstimator) and len(holders) < DEEPEST:
-        yield part, holders
-        for inner in vars(part).values():
-            yield from _nested_estimators(inner, (*holders, part))
+def _nested_estimators(value: Any, outer: tuple[Any, ...]) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """Yield a model and the estimators inside it, each with the estimators that contain it."""
+    if isinstance(value, list | tuple):
+        for inner in value:
+            yield from _nested_estimators(inner, outer)
+    elif isinstance(value, BaseEstimator) and len(outer) < MAX_DEPTH:
+        yield value, outer
+        for inner in vars(value).values():
+            yield from _nested_estimators(inner, (*outer, value))
 
 
-def _splits_in_fit(part: Any, n: int) -> bool:
-    """Whether scikit-learn's names of parameters say that a part cuts what it is fitted on."""
-    values = vars(part)
+def _splits_in_fit(estimator: Any, n_images: int) -> bool:
+    """Whether an estimator splits its training set, judged by scikit-learn's parameter names."""
+    values = vars(estimator)
     early = values.get(
         "early_stopping",
         values.get("n_iter_no_change") if "validation_fraction" in values else None,
     )
     return (
         ("cv" in values and values["cv"] != "prefit")
-        or (n > EARLY_STOPPING if early == "auto" else bool(early))
+        or (n_images > EARLY_STOPPING if early == "auto" else bool(early))
         or values.get("probability") is True
     )

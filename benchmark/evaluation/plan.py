@@ -1,4 +1,4 @@
-"""What a study comes to: its data sets and its cells."""
+"""The plan of a study: its data sets and its cells."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from benchmark.study.study import Study, identifying_content
 
 @dataclass(frozen=True)
 class Plan:
-    """What a study comes to on its data.
+    """A study with its data sets loaded.
 
     Parameters
     ----------
     study : Study
-        Resolved.
+        Its components are resolved.
     datasets : label to Dataset
     """
 
@@ -41,7 +41,7 @@ class Plan:
     datasets: dict[str, Dataset]
 
     def cells(self) -> Iterator[Cell]:
-        """All cells, each made when it is asked for."""
+        """Return an iterator of all cells, which are created as they are needed."""
         n_folds = {
             label: len(compute_folds(dataset, resolve_split(self.study, dataset)))
             for label, dataset in self.datasets.items()
@@ -55,7 +55,10 @@ class Plan:
 
     @cached_property
     def refused_cells(self) -> list[tuple[Cell, str]]:
-        """Cells of which the split alone tells that they cannot be run, with the reason; features may refuse others."""
+        """Cells that cannot be run as far as the split tells, each with the reason.
+
+        Further cells may turn out to be impossible when their features are known.
+        """
         reasons = (
             (cell, build_components(cell, self.datasets[cell.dataset.label]).refusal_reason())
             for cell in self.cells()
@@ -64,7 +67,17 @@ class Plan:
 
 
 def make_plan(study: Study, data: str | Path | None = None) -> Plan:
-    """Find the code of a study and load its data sets; nothing is evaluated or written.
+    """Resolve the components of a study and load its data sets; nothing is evaluated or written.
+
+    Parameters
+    ----------
+    study : Study
+    data : str or Path, optional
+        Data folder; see ``benchmark.datasets.base.data_folder``.
+
+    Returns
+    -------
+    Plan
 
     Raises
     ------
@@ -87,8 +100,7 @@ def make_plan(study: Study, data: str | Path | None = None) -> Plan:
     if not any(True for _ in plan.cells()):
         raise UserError(
             f"study '{study.name}' has no cells: it names no model, or models that take features "
-            "and no extractor "
-            "(--extractor and --model replace a study's pipelines: name both)"
+            "and no extractor (--extractor and --model replace a study's pipelines: name both)"
         )
     return plan
 
@@ -96,36 +108,41 @@ def make_plan(study: Study, data: str | Path | None = None) -> Plan:
 def generate_cells(
     study: Study, datasets: dict[str, Dataset], folds: dict[str, int]
 ) -> Iterator[Cell]:
-    """Yield the cells of a resolved study; one lazy generator for everything that is ever run.
+    """Yield the cells of a study.
 
     Parameters
     ----------
     study : Study
+        Its components are resolved.
     datasets : label to Dataset
-    folds : label to number of folds
+    folds : label to int
+        Number of folds of each data set.
     """
     configurations = _list_configurations(study)
-    sampled = [
+    axes = [
         axis for axis in axes_with_roles(Role.REPLICATE, Role.CONDITION) if axis.name != "dataset"
     ]
-    for data in study.datasets:
-        dataset = datasets[data.label]
+    for spec in study.datasets:
+        dataset = datasets[spec.label]
         split = resolve_split(study, dataset)
-        for sample in product(*(getattr(study, axis.plural) for axis in sampled)):
+        for values in product(*(getattr(study, axis.plural) for axis in axes)):
             condition = {
-                "dataset": data,
-                **{axis.name: value for axis, value in zip(sampled, sample, strict=True)},
+                "dataset": spec,
+                **{axis.name: value for axis, value in zip(axes, values, strict=True)},
             }
             for configuration in configurations:
-                for fold in range(folds[data.label]):
+                for fold in range(folds[spec.label]):
                     yield Cell(
                         dataset.fingerprint, study.size, split, fold, condition | configuration
                     )
 
 
 def _list_configurations(study: Study) -> list[dict[str, Any]]:
-    """Every pipeline with every value of the other axes; ``majority`` looks at no image, and so is run with their defaults alone."""
-    others = [
+    """List every extractor and model with every value of the other configuration axes.
+
+    The baseline ``majority`` ignores the images, and is run with the default values only.
+    """
+    axes = [
         axis
         for axis in axes_with_roles(Role.CONFIGURATION)
         if axis.name not in ("extractor", "model")
@@ -135,38 +152,45 @@ def _list_configurations(study: Study) -> list[dict[str, Any]]:
         {
             "extractor": extractor,
             "model": model,
-            **{axis.name: value for axis, value in zip(others, chosen, strict=True)},
+            **{axis.name: value for axis, value in zip(axes, values, strict=True)},
         }
         for extractor, model in _extractor_model_pairs(study)
-        for chosen in product(
+        for values in product(
             *(
                 [defaults[axis.name]] if model.name == BASELINE else getattr(study, axis.plural)
-                for axis in others
+                for axis in axes
             )
         )
     ]
 
 
 def resolve_split(study: Study, dataset: Dataset) -> ResolvedSpec:
-    """Split of a study on one data set: the named one, else the official one where there is one, else 3-fold."""
+    """Return the split of a study on a data set.
+
+    It is the split that the study names, else the official one if there is one, else stratified
+    3-fold cross-validation.
+    """
     default = Spec("official") if has_official_split(dataset) else Spec("stratified_kfold")
     return with_defaults(resolve_spec("split", study.split or default))
 
 
 def _extractor_model_pairs(study: Study) -> Iterator[tuple[tuple[ResolvedSpec, ...], ResolvedSpec]]:
-    """Every pair of extractor and model, each once; the baseline needs no extractor where a study has none."""
-    spanned = (
+    """Yield every pair of extractor and model once.
+
+    The baseline needs no extractor if the study has none.
+    """
+    on_features = (
         (extractor, model)
         for extractor in study.extractors
         for model in study.models
         if not takes_images(model)
     )
-    alone = (
+    without_extractor = (
         ((), model)
         for model in study.models
         if takes_images(model) or (model.name == BASELINE and not study.extractors)
     )
     first: dict[Any, tuple[tuple[ResolvedSpec, ...], ResolvedSpec]] = {}
-    for pair in chain(spanned, alone, study.pipelines):
+    for pair in chain(on_features, without_extractor, study.pipelines):
         first.setdefault(identifying_content(pair), pair)
     yield from first.values()

@@ -1,4 +1,4 @@
-"""The training of a cell: the one path on which ``run`` and ``fit`` both train a model and predict the test set."""
+"""Train the model of a cell and predict its test set; used by the commands ``run`` and ``fit``."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.evaluation.components import Components
-from benchmark.evaluation.feature_cache import Features
+from benchmark.evaluation.extraction import Features
 from benchmark.evaluation.fitting import fit_model
 from benchmark.evaluation.inner_folds import (
-    TrainingSet,
-    Validation,
     held_out_probabilities,
     predict_aligned_proba,
     prepare_fit,
 )
+from benchmark.evaluation.training_set import TrainingSet, ValidationSet
 from benchmark.sampling.splits import select_official_validation
 from benchmark.scoring.predictions import Predictions
 from benchmark.strategies.base import Combined, Strategy
@@ -27,17 +26,17 @@ from benchmark.utils.notes import Note, NoteKind
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What training a cell gave.
+    """Result of training the model of a cell.
 
     Parameters
     ----------
     model : fitted scikit-learn classifier
     strategy : Strategy
-        It has learned what it learns from the training set.
+        It has learned from the training set.
     predictions : Predictions
-        Of the test set.
+        Predictions of the test set.
     outcome : dict
-        Seconds, the number of images after resampling, and what was used as 'validation'.
+        Columns of the row: 'resample_s', 'fit_s', 'predict_s', 'n_resampled' and 'validation'.
     notes : tuple of str
     """
 
@@ -49,13 +48,17 @@ class Trained:
 
 
 def train_and_predict(components: Components, features: Features) -> Trained:
-    """Fit the model of a cell, and what its strategy learns, to the training set, and predict the test set.
+    """Fit the model and the strategy of a cell to its training set, and predict its test set.
 
     Parameters
     ----------
     components : Components
     features : Features
-        Of the training and test images, or the images themselves.
+        Features of the training and test images, or the images themselves.
+
+    Returns
+    -------
+    Trained
 
     Raises
     ------
@@ -78,7 +81,9 @@ def train_and_predict(components: Components, features: Features) -> Trained:
     with _record_seconds(outcome, "predict_s"):
         proba = strategy.adjust(predict_aligned_proba(model, features.test, dataset))
     uses = whole.uses | training.uses
-    outcome["validation"] = "; ".join(f"{what}: {text}" for what, text in uses.items()) or "none"
+    outcome["validation"] = (
+        "; ".join(f"{purpose}: {description}" for purpose, description in uses.items()) or "none"
+    )
     groups = None if dataset.groups is None else dataset.groups[test]
     predictions = Predictions(
         dataset.targets[test], proba, dataset.classes, test, dataset.ordinal, groups
@@ -87,33 +92,41 @@ def train_and_predict(components: Components, features: Features) -> Trained:
 
 
 def double_correction_notes(strategy: Strategy, model: Any) -> list[Note]:
-    """Note that the class frequencies are corrected for more than once, by strategies and by what the model does itself.
+    """Note that class frequencies are corrected for more than once, by strategies and the model.
 
-    Such cells are run, whatever the strategies: some combinations are of interest (Buda, Maki &
-    Mazurowski 2018 follow over-sampling by thresholding), and others are compared with them.
+    Such cells are run nevertheless: some combinations are of interest (Buda, Maki & Mazurowski 2018
+    combine over-sampling with thresholding), and others are compared with them.
 
     Parameters
     ----------
     strategy : Strategy
     model : scikit-learn classifier
-        Not yet weighted by the strategy.
+        Before the strategy has set weights.
+
+    Returns
+    -------
+    list of Note
+        One note, or none.
     """
-    parts = strategy.parts if isinstance(strategy, Combined) else [strategy]
-    by = [
-        type(getattr(part, "sampler", part)).__name__
-        for part in parts
-        if getattr(part, "balances", False)
+    strategies = strategy.parts if isinstance(strategy, Combined) else [strategy]
+    corrections = [
+        type(getattr(each, "sampler", each)).__name__
+        for each in strategies
+        if getattr(each, "balances", False)
     ]
-    by += ["the model"] if balances_classes(model) else []
-    text = f"class frequencies are corrected {len(by)} times: by {' and by '.join(by)}"
-    return [Note(text, NoteKind.CORRECTION)] if len(by) > 1 else []
+    if balances_classes(model):
+        corrections.append("the model")
+    if len(corrections) < 2:
+        return []
+    text = f"class frequencies are corrected {len(corrections)} times: by "
+    return [Note(text + " and by ".join(corrections), NoteKind.CORRECTION)]
 
 
-def _official_validation(components: Components, features: Features) -> Validation | None:
-    """The official validation set, if there is one that shares no group with the rest."""
+def _official_validation(components: Components, features: Features) -> ValidationSet | None:
+    """Return the official validation set without images that share a group with other subsets."""
     indices, n_left_out = select_official_validation(components.dataset)
     return (
-        Validation(indices, lambda: features.of_training(indices), n_left_out)
+        ValidationSet(indices, lambda: features.of_training(indices), n_left_out)
         if len(indices)
         else None
     )

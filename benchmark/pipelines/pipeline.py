@@ -16,13 +16,8 @@ from benchmark.datasets.images.options import Options
 from benchmark.errors import UserError
 from benchmark.evaluation.components import Components, build_components
 from benchmark.evaluation.evaluate import seed_global_generators
-from benchmark.evaluation.feature_cache import (
-    Features,
-    describe_warnings,
-    exception_text,
-    fit_extractor,
-    join_features,
-)
+from benchmark.evaluation.extraction import Features, join_features
+from benchmark.evaluation.feature_cache import fit_extractor
 from benchmark.evaluation.inner_folds import predict_aligned_proba
 from benchmark.evaluation.plan import make_plan
 from benchmark.evaluation.training import Trained, train_and_predict
@@ -36,6 +31,7 @@ from benchmark.strategies.base import Combined, Refused, Strategy
 from benchmark.study.cell import Cell
 from benchmark.study.study import Study
 from benchmark.utils.environment import collect_environment
+from benchmark.utils.messages import describe_warnings, exception_text
 from benchmark.utils.threads import limited_threads
 
 

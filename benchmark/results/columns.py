@@ -1,4 +1,4 @@
-"""Columns of the rows, each declared once: its type, and what it means."""
+"""Columns of the rows: the type and the meaning of each."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from benchmark.study.axes import AXES, Axis, label_names
 from benchmark.utils.notes import NoteKind
 from benchmark.utils.status import Status
 
-ROUNDING = 1e-3  # as far as probabilities may sum to more than 1
+ROUNDING = 1e-3  # by which a metric may exceed its bounds, as a sum of probabilities may exceed 1
 
 
 def _check_bounds(value: float, bounds: tuple[float, float]) -> float:
     least, most = bounds
     if not (isnan(value) or least - ROUNDING <= value <= most + ROUNDING):
-        raise ValueError(f"it is undefined, or {least:g} to {most:g}")
+        raise ValueError(f"must be between {least:g} and {most:g}, or NaN where it is undefined")
     return value
 
 
@@ -41,29 +41,31 @@ def _check_label(label: Any, read: Callable[[Any], object]) -> Any:
     return label
 
 
-_Key = Annotated[
-    str, Field(pattern=r"^[^/\\.][^/\\]*$", max_length=400)
-]  # names a file in predictions/
+# a key is the name of a file in predictions/
+_Key = Annotated[str, Field(pattern=r"^[^/\\.][^/\\]*$", max_length=400)]
 _Index = Annotated[int, Field(ge=0, lt=2**63)]
 _Size = Annotated[int, Field(gt=0, lt=2**31)]
 _Seconds = Annotated[float, Field(ge=0, le=1e9)]
 _Share = Annotated[float, AfterValidator(partial(_check_bounds, bounds=(0, 1)))]
-_Rate = Annotated[float, Field(ge=0)]  # infinite where a clock cannot tell
+_Rate = Annotated[float, Field(ge=0)]  # infinite where the measured time is zero
 
 
-class _Shape(BaseModel):
-    """Part of a row that is stored as JSON; it may hold more than what is declared."""
+class _Nested(BaseModel):
+    """A value that is stored as JSON; it may have more fields than are declared."""
 
     model_config = ConfigDict(strict=True, extra="allow")
 
 
 def _label_type(axis: Axis) -> Any:
-    """Type of a label: one that the axis reads back, and that has the number which tables sort by."""
+    """Return the type of a label, which the axis must be able to read.
+
+    If tables sort the axis by a number, the label must contain it.
+    """
     read = partial(number_in_label, axis.amount) if axis.amount else lru_cache(axis.read)
     return Annotated[axis.column, AfterValidator(partial(_check_label, read=read))], ...
 
 
-class _Where(_Shape):
+class _CellIdentity(_Nested):
     fingerprint: str
     size: _Size | None
     split: str
@@ -72,16 +74,16 @@ class _Where(_Shape):
 
 # labels of a planned cell
 Labels: Any = create_model(
-    "Labels", __base__=_Where, **{axis.name: _label_type(axis) for axis in AXES}
+    "Labels", __base__=_CellIdentity, **{axis.name: _label_type(axis) for axis in AXES}
 )
 
 
-class _Environment(_Shape):
+class _Environment(_Nested):
     processor: str
     cores: _Index | None
 
 
-class _Class(_Shape):
+class _ClassMetrics(_Nested):
     recall: _Share
     precision: _Share
     f1: _Share
@@ -90,13 +92,13 @@ class _Class(_Shape):
     train: _Index
 
 
-class _Note(_Shape):
+class _Note(_Nested):
     kind: Literal[tuple(kind.value for kind in NoteKind)]  # type: ignore[valid-type]
     text: str
     n_images: _Index | None
 
 
-class _Matrix(_Shape):
+class _Matrix(_Nested):
     extractor: str
     seconds: _Seconds
     mb: _Seconds
@@ -109,11 +111,11 @@ class Column:
     Parameters
     ----------
     type : annotation
-        What pydantic holds its values against.
+        Type that pydantic checks its values against.
     meaning : str
-        One line, with the unit; when there is no value.
+        One line, with the unit, and when there is no value.
     is_json : bool
-        Whether it is stored as JSON.
+        Whether its values are stored as JSON.
     """
 
     type: Any
@@ -122,9 +124,7 @@ class Column:
 
 
 def _metric_column(metric: Metric) -> Column:
-    bounded = AfterValidator(
-        partial(_check_bounds, bounds=metric.bounds)
-    )  # NaN is NULL in the database
+    bounded = AfterValidator(partial(_check_bounds, bounds=metric.bounds))
     return Column(
         Annotated[float, bounded], f"metric: {metric.describes}; NaN where it is undefined"
     )
@@ -134,7 +134,7 @@ def _label_column(name: str) -> Column:
     meanings = {
         "fingerprint": "digest of the data set's images, targets, classes, groups and official "
         "split",
-        "size": "side in pixels that the images were brought to; None leaves it to the data set",
+        "size": "side in pixels that the images were resized to; None is the data set's own size",
         "split": "split, with all its parameters",
         "fold": "fold of the split, from 0",
     }
@@ -144,19 +144,20 @@ def _label_column(name: str) -> Column:
 
 COLUMNS: dict[str, Column] = {
     "key": Column(
-        _Key, "content key: other code, parameters or data is another key; predictions/<key>.npz"
+        _Key,
+        "content key, which changes with code, parameters or data; name of the file of predictions",
     ),
     "status": Column(
         Literal[tuple(status.value for status in Status)],
-        f"how the cell has ended: {', '.join(Status)}",
+        f"how the cell ended: {', '.join(Status)}",
     ),
-    "reason": Column(str, "why it was skipped or did not end well; empty where it did"),
-    "ended": Column(str, "when it ended, UTC"),
-    "traceback": Column(str, "of the exception of a cell that failed"),
+    "reason": Column(str, "why the cell was skipped or failed; empty if it is ok"),
+    "ended": Column(str, "when the cell ended, UTC"),
+    "traceback": Column(str, "traceback of the exception of a cell that failed"),
     **{name: _label_column(name) for name in label_names()},
     **{metric.name: _metric_column(metric) for metric in METRICS.values()},
     "per_class": Column(
-        Annotated[dict[str, _Class], Field(min_length=1)],
+        Annotated[dict[str, _ClassMetrics], Field(min_length=1)],
         "by class: recall, precision, f1, average_precision, support (test images) and train "
         "(training images)",
         True,
@@ -164,27 +165,27 @@ COLUMNS: dict[str, Column] = {
     "predictions": Column(str, "digest of the file of predictions"),
     "extract_s": Column(
         _Seconds,
-        "seconds that extracting the features of all images took, also where they were in the "
+        "seconds that extracting the features of all images took, even if they were read from the "
         "cache",
     ),
     "resample_s": Column(_Seconds, "seconds that resampling the training set took"),
-    "fit_s": Column(_Seconds, "seconds that fitting took, calibration and thresholds included"),
+    "fit_s": Column(_Seconds, "seconds that fitting took, including calibration and thresholds"),
     "predict_s": Column(_Seconds, "seconds that predicting the test set took, from features"),
     "images_per_s": Column(
-        _Rate, "images per second from pixels to probabilities, extraction included"
+        _Rate, "images per second from pixels to probabilities, including extraction"
     ),
     "peak_mb": Column(_Seconds, "largest resident memory of the worker, in MB"),
-    "n_images": Column(_Index, "images of the data set"),
-    "n_train": Column(_Index, "training images"),
-    "n_test": Column(_Index, "test images"),
-    "n_resampled": Column(_Index, "training images after resampling"),
+    "n_images": Column(_Index, "number of images of the data set"),
+    "n_train": Column(_Index, "number of training images"),
+    "n_test": Column(_Index, "number of test images"),
+    "n_resampled": Column(_Index, "number of training images after resampling"),
     "shape": Column(str, "height, width and channels of the images"),
     "validation": Column(
-        str, "what was held out of the training set for choices, and for which; none"
+        str, "images held out of the training set, by purpose, such as calibration; or none"
     ),
     "matrices": Column(
         dict[str, _Matrix],
-        "matrices of features that were used, by key: extractor, seconds, size in MB",
+        "feature matrices that were used, by key: extractor, seconds, size in MB",
         True,
     ),
     "params": Column(
@@ -193,15 +194,17 @@ COLUMNS: dict[str, Column] = {
     "history": Column(Any, "loss and metrics of a network by epoch; None for other models", True),
     "notes": Column(list[_Note], "what a reader must know, by kind", True),
     "environment": Column(_Environment, "versions, hardware, git commit", True),
-    "workers": Column(_Index, "cells that were run at once"),
-    "threads": Column(_Index, "threads of the cell"),
+    "workers": Column(_Index, "number of cells that were run at once"),
+    "threads": Column(_Index, "number of threads of the cell"),
+    # the database has no type for booleans
     "accelerated": Column(
-        bool | Annotated[int, Field(ge=0, le=1)], "whether --accelerate was on"
-    ),  # the database has no bool
-    "licence": Column(str, "of the data; None where it is unknown"),
-    "citation": Column(str, "of the data; None where it is unknown"),
+        bool | Annotated[int, Field(ge=0, le=1)], "whether --accelerate was used"
+    ),
+    "licence": Column(str, "licence of the data set; None if it is unknown"),
+    "citation": Column(str, "citation of the data set; None if it is unknown"),
 }
-REQUIRED = (  # of a row that is 'ok'
+# columns that have a value in every row with the status 'ok'
+REQUIRED = (
     *("extract_s", "resample_s", "fit_s", "predict_s", "n_images", "n_train", "n_test"),
     *("matrices", "per_class", "environment", "params", "accuracy"),
 )

@@ -1,4 +1,4 @@
-"""The SQLite file of a results folder: opened, checked, and its errors put into words."""
+"""Open and check the SQLite file of a results folder, and describe its errors."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pathlib import Path
 
 from benchmark.errors import StorageError, UserError
 
-APPLICATION_ID = (
-    0x43564431  # marks the file as ours: another program's database is never written into
-)
-SCHEMA_VERSION = (
-    2  # raise it when a column changes its meaning, or a row that is 'ok' must have another
-)
+# identifies files of this program: another program's database is never written to
+APPLICATION_ID = 0x43564431
+# to be increased when the meaning of a column changes, or rows that are 'ok' require another column
+SCHEMA_VERSION = 2
 PATIENCE = 60  # seconds to wait while another runner writes
 REMEDY = "restore it from a copy, or run its study again with another --out"
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
-CREATE TABLE IF NOT EXISTS rows (key TEXT PRIMARY KEY, status TEXT NOT NULL, reason TEXT NOT NULL, ended TEXT);
+CREATE TABLE IF NOT EXISTS rows (
+    key TEXT PRIMARY KEY, status TEXT NOT NULL, reason TEXT NOT NULL, ended TEXT
+);
 CREATE TABLE IF NOT EXISTS planned (identity TEXT PRIMARY KEY, key TEXT NOT NULL);
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
@@ -30,12 +30,13 @@ COMMIT;
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
-    """Open a results database, which is made if it does not exist.
+    """Open a results database, which is created if it does not exist.
 
     Raises
     ------
     UserError
-        The file cannot be made or written, is something else, of another version, or corrupted.
+        The file cannot be created or written, is another program's, of another version, or
+        corrupted.
     """
     is_new = not path.exists() or (path.is_file() and path.stat().st_size == 0)
     if not is_new:
@@ -54,14 +55,14 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def opened_for_reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a results database and change nothing in its folder, which may be read-only.
+    """Open a results database without changing anything in its folder, which may be read-only.
 
-    What a killed runner left half written is undone in a copy.
+    An incomplete transaction of a killed runner is rolled back in a copy of the file.
 
     Raises
     ------
     UserError
-        There is no such file, or it is something else, of another version, or corrupted.
+        There is no such file, or it is another program's, of another version, or corrupted.
     """
     _check_header(path)
     with explain_sqlite_errors(path), tempfile.TemporaryDirectory(prefix="results-") as folder:
@@ -90,7 +91,7 @@ def _open_connection(path: Path, mode: str = "ro") -> sqlite3.Connection:
 
 
 def _check_header(path: Path) -> None:
-    """Refuse a file that this program did not make, by the header of SQLite's file format."""
+    """Refuse a file that is not of this program, judged by the header of SQLite's file format."""
     if path.is_dir():
         raise UserError(
             f"{path} is a folder, not a results database; name another folder with --out"
@@ -107,7 +108,7 @@ def _check_header(path: Path) -> None:
 
 
 def _check_version_and_integrity(connection: sqlite3.Connection, path: Path) -> None:
-    """Refuse another version, and a corrupted file: 30 ms for 10,000 rows."""
+    """Refuse another version, and a corrupted file; this takes 30 ms for 10,000 rows."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version != SCHEMA_VERSION:
         is_newer = version > SCHEMA_VERSION
@@ -127,7 +128,7 @@ def _check_version_and_integrity(connection: sqlite3.Connection, path: Path) -> 
 
 @contextmanager
 def explain_sqlite_errors(path: Path) -> Iterator[None]:
-    """Say what SQLite could not do in one line.
+    """Turn the exceptions of SQLite into one-line messages.
 
     Raises
     ------
@@ -140,19 +141,16 @@ def explain_sqlite_errors(path: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         if _is_storage_problem(error):
-            advice = "fix that and run the same command again: completed cells are kept"
+            advice = "fix the problem and run the same command again: completed cells are kept"
             raise StorageError(f"cannot write {path} ({error}); {advice}") from error
         raise UserError(
             f"cannot read {path} ({error}): it is corrupted or was edited; {REMEDY}"
         ) from None
-    except (
-        sqlite3.DatabaseError,
-        UnicodeDecodeError,
-    ) as error:  # the latter from the name of a column
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter from column names
         raise UserError(f"{path} is corrupted or truncated ({error}); {REMEDY}") from None
 
 
 def _is_storage_problem(error: sqlite3.OperationalError) -> bool:
     codes = ("BUSY", "LOCKED", "READONLY", "FULL", "IOERR", "CANTOPEN", "PERM", "NOMEM")
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # an error of Python's own has none
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # errors of the Python module have none
     return code in {getattr(sqlite3, f"SQLITE_{name}") for name in codes}

@@ -1,4 +1,7 @@
-"""Who works on what, among runners that share a results folder: a lock per piece of work, freed by the system on any death."""
+"""Locks by which runners that share a results folder divide the work among themselves.
+
+There is one lock per piece of work. The operating system releases it when its process dies.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,13 @@ CLAIM = re.compile(r"[0-9a-f]{20}|tables|images")
 
 
 class Claims:
-    """Claims of one runner.
+    """Pieces of work that one runner has claimed.
 
     Parameters
     ----------
     folder : Path
-        Results folder; the locks are files in ``ResultsFolder.locks``, there only while they are
-        held.
+        Results folder. The locks are files in ``ResultsFolder.locks``, which exist only while they
+        are held.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -30,7 +33,20 @@ class Claims:
         self._held: dict[str, BaseFileLock] = {}
 
     def claim(self, key: str, wait: bool = False) -> bool:
-        """Take a piece of work; False when another runner is at it, unless this one is to wait for that."""
+        """Claim a piece of work.
+
+        Parameters
+        ----------
+        key : str
+            Content key of a cell or a feature matrix, or 'tables' or 'images'.
+        wait : bool
+            Whether to wait while another runner has claimed it.
+
+        Returns
+        -------
+        bool
+            False if another runner has claimed it.
+        """
         self._folder.locks.mkdir(exist_ok=True)
         lock = FileLock(self._folder.locks / key)
         try:
@@ -41,23 +57,22 @@ class Claims:
         return True
 
     def release(self, key: str) -> None:
-        """Give a piece of work back, if it is held; whoever claims it later must look whether it is done.
+        """Release a piece of work if it is claimed; who claims it next must check if it is done.
 
-        Each step may be done twice, as when Ctrl-C comes between two of them.
+        Every step can be repeated, as is necessary when Ctrl-C interrupts this method.
         """
         lock = self._held.get(key)
         if lock is None:
             return
-        with suppress(PermissionError):  # Windows removes no open file
-            Path(lock.lock_file).unlink(
-                missing_ok=True
-            )  # while it is held, so that nobody can hold a file that was removed
+        # remove the file before the lock is released, so that nobody can lock a removed file
+        with suppress(PermissionError):  # Windows does not remove open files
+            Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
         self._held.pop(key, None)
 
     @contextmanager
     def hold_claim(self, key: str) -> Iterator[None]:
-        """Wait for a piece of work, and hold it meanwhile."""
+        """Claim a piece of work for the duration of a block, after waiting for it if necessary."""
         self.claim(key, wait=True)
         try:
             yield
@@ -65,23 +80,25 @@ class Claims:
             self.release(key)
 
     def release_all(self) -> None:
-        """Give everything back."""
+        """Release all claims."""
         for key in list(self._held):
             self.release(key)
 
     def remove_leftovers(self) -> None:
-        """Remove what killed workers and runners left: temporary files, and locks of work nobody is at."""
+        """Remove temporary files and unclaimed locks that killed workers and runners have left."""
         folder = self._folder
-        shared = ((place, "tables") for place in (folder.path, folder.studies, folder.plugins))
-        for place, guard in (
-            (folder.predictions_folder, None),
-            (folder.features, None),
-            (folder.images, "images"),
-            *shared,
-        ):
-            for path in place.glob(".*.part"):
-                if found := TEMPORARY.fullmatch(path.name):
-                    self._remove_if_unclaimed(path, guard or found[1])
+        guards = {  # None: the file is guarded by the claim on its own key
+            folder.predictions_folder: None,
+            folder.features: None,
+            folder.images: "images",
+            folder.path: "tables",
+            folder.studies: "tables",
+            folder.plugins: "tables",
+        }
+        for subfolder, guard in guards.items():
+            for path in subfolder.glob(".*.part"):
+                if match := TEMPORARY.fullmatch(path.name):
+                    self._remove_if_unclaimed(path, guard or match[1])
         for path in folder.locks.glob("*"):
             if CLAIM.fullmatch(path.name):
                 self._remove_if_unclaimed(path, path.name)

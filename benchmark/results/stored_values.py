@@ -1,4 +1,4 @@
-"""Values of rows as the database holds them: encoded, and checked whenever they are read."""
+"""Encode the values of rows for the database, and decode and check them when they are read."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from benchmark.utils.status import Status
 
 
 class StoredValueError(Exception):
-    """A stored value is not of its column's type.
+    """A stored value does not have the type of its column.
 
     Parameters
     ----------
     index : int
-        Which of the values that were to be read.
+        Index of the value among those that were read.
     text : str
         What is wrong with it.
     """
@@ -32,19 +32,25 @@ class StoredValueError(Exception):
 
 
 def read_values(name: str, values: Sequence[Any]) -> Sequence[Any]:
-    """Values of a column as Python objects; a column that is not declared is given back as it is.
+    """Decode and check the values of a column.
 
     Parameters
     ----------
     name : str
-        'labels' are those of planned cells, as JSON.
+        Name of a column, or 'labels' for the labels of planned cells as JSON. Values of a column
+        that is not declared are returned unchanged.
     values : sequence
-        As the database holds them; NULL is None.
+        Values from the database; NULL is None.
+
+    Returns
+    -------
+    sequence
+        Python objects.
 
     Raises
     ------
     StoredValueError
-        One of them is not of the column's type.
+        A value does not have the type of the column.
     """
     if name == "labels" or _is_json_column(name):
         return [_read_nested(name, value, index) for index, value in enumerate(values)]
@@ -54,36 +60,36 @@ def read_values(name: str, values: Sequence[Any]) -> Sequence[Any]:
         return _column_adapter(name).validate_python(list(values), strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        index = next((int(part) for part in first["loc"] if isinstance(part, int)), 0)
+        index = next((int(index) for index in first["loc"] if isinstance(index, int)), 0)
         raise StoredValueError(index, f"'{name}': {_describe_validation_error(first)}") from None
 
 
 def encode_value(name: str, value: Any) -> Any:
-    """Value of a column as the database holds it; ``read_values`` reads it back."""
+    """Encode a value of a column for the database; ``read_values`` decodes it."""
     if name == "notes":
         value = [Note.from_text(note).to_json() for note in value]
     return json.dumps(value) if _is_json_column(name) else value
 
 
 def check_row(row: dict[str, Any], required: Iterable[str] = REQUIRED) -> None:
-    """Refuse a row that could not be read again.
+    """Check that a row could be read again after it was stored.
 
     Parameters
     ----------
     row : dict
     required : iterable of str
-        Columns that it must have if it is 'ok'.
+        Columns that must have a value if the status of the row is 'ok'.
 
     Raises
     ------
     StoredValueError
-        A value is not of its column's type, or one that a row that is 'ok' must have is missing.
+        A value does not have the type of its column, or a required value is missing.
     """
     for name, value in row.items():
         read_values(name, [encode_value(name, value)])
         if not _is_json_column(name) and not isinstance(value, str | int | float | None):
             raise StoredValueError(
-                0, f"'{name}': a {type(value).__name__} is none of text, number and None"
+                0, f"'{name}': must be text, a number or None, not {type(value).__name__}"
             )
     for name in required if row["status"] == Status.OK else ():
         if row.get(name) is None:
@@ -97,7 +103,7 @@ def _is_json_column(name: str) -> bool:
 def _read_nested(name: str, text: Any, index: int) -> Any:
     if text is None:
         return None
-    problem, value = _parse_json(name, text) if isinstance(text, str) else ("no text", None)
+    problem, value = _parse_json(name, text) if isinstance(text, str) else ("not text", None)
     if problem:
         raise StoredValueError(index, f"'{name}': {problem}")
     return [Note.from_json(note) for note in value or ()] if name == "notes" else value
@@ -105,14 +111,17 @@ def _read_nested(name: str, text: Any, index: int) -> Any:
 
 @lru_cache(maxsize=256)
 def _parse_json(name: str, text: str) -> tuple[str, Any]:
-    """Problem of a text of JSON, and its value; equal texts, as of an environment, share one."""
+    """Return what is wrong with a JSON text, "" if nothing is, and its value.
+
+    The cache lets equal texts, such as those of the environment, share one value.
+    """
     try:
         _json_adapter(name).validate_json(text, strict=True)
         return "", json.loads(text)
     except ValidationError as error:
         return _describe_validation_error(error.errors(include_url=False)[0]), None
     except (ValueError, RecursionError) as error:
-        return f"no valid JSON ({error})", None
+        return f"not valid JSON ({error})", None
 
 
 @cache
@@ -127,7 +136,8 @@ def _json_adapter(name: str) -> TypeAdapter[Any]:
 
 
 def _describe_validation_error(error: ErrorDetails) -> str:
-    where = ".".join(str(part) for part in error["loc"] if isinstance(part, str))
-    given = repr(error["input"])
-    given = given if len(given) <= 60 else f"{given[:60]}..."
-    return f"{where + ': ' if where else ''}{error['msg'].removeprefix('Value error, ')} (found: {given})"
+    where = ".".join(str(name) for name in error["loc"] if isinstance(name, str))
+    value = repr(error["input"])
+    value = value if len(value) <= 60 else f"{value[:60]}..."
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{where + ': ' if where else ''}{message} (found: {value})"

@@ -106,7 +106,7 @@ def test_long_messages_of_a_plug_in_are_truncated_where_they_are_stored(outcome)
     notes = rows.loc["WarnsAtLength", "notes"]
     assert len(notes) < 60
     assert max(map(len, notes)) < 600
-    assert "the history of the training is not stored: it has 10 MB" in notes
+    assert "the history of the training is not stored, since it has 10 MB" in notes
 
 
 def test_an_extractor_that_fails_is_tried_once_and_ends_all_its_cells(tmp_path, monkeypatch):

@@ -13,7 +13,8 @@ from sklearn.utils.validation import has_fit_parameter
 import models
 from benchmark.evaluation.components import build_components, build_strategy
 from benchmark.evaluation.evaluate import evaluate_on_dataset
-from benchmark.evaluation.inner_folds import TrainingSet, takes_inner_folds
+from benchmark.evaluation.inner_folds import takes_inner_folds
+from benchmark.evaluation.training_set import TrainingSet
 from benchmark.pipelines.pipeline import fit_pipeline
 from benchmark.plugins.registry import resolve_spec
 from benchmark.plugins.spec import Spec

@@ -175,9 +175,9 @@ def test_a_folder_in_place_of_the_database_is_said_to_be_one(stored):
 
 EDITS = {
     "f1 = 'x'": "'f1': Input should be a valid number",
-    "f1 = 1.5": "'f1': it is undefined, or 0 to 1 (found: 1.5)",
-    "mcc = -2": "'mcc': it is undefined, or -1 to 1 (found: -2",
-    "log_loss = -0.1": "'log_loss': it is undefined, or 0 to 1000 (found: -0.1)",
+    "f1 = 1.5": "'f1': must be between 0 and 1, or NaN where it is undefined (found: 1.5)",
+    "mcc = -2": "'mcc': must be between -1 and 1, or NaN where it is undefined (found: -2",
+    "log_loss = -0.1": "'log_loss': must be between 0 and 1000, or NaN where it is undefined (found: -0.1)",
     "accuracy = NULL": "has no value in column 'accuracy'",
     "f1 = x'00ff'": "'f1': Input should be a valid number",
     "n_train = 1.5": "'n_train': Input should be a valid integer",
@@ -193,7 +193,7 @@ EDITS = {
     "per_class = '{\"0\": {}}'": "'per_class': 0.recall: Field required",
     "per_class = json_remove(per_class, '$.1.support')": "'per_class': 1.support: Field required",
     "per_class = json_set(per_class, '$.1.support', -1)": "'per_class': 1.support: Input should be greater",
-    "per_class = json_set(per_class, '$.1.recall', 7)": "'per_class': 1.recall: it is undefined, or 0 to 1 (found: 7)",
+    "per_class = json_set(per_class, '$.1.recall', 7)": "'per_class': 1.recall: must be between 0 and 1, or NaN where it is undefined (found: 7)",
     "per_class = json_set(per_class, '$.1.recall', null)": "'per_class': 1.recall: Input should be a valid number",
     "per_class = json_set(per_class, '$.1.train', 'x')": "'per_class': 1.train: Input should be a valid integer",
     "matrices = '{\"k\": {}}'": "'matrices': k.extractor: Field required",

@@ -12,7 +12,8 @@ from benchmark.engine.schedule import MatrixKeys
 from benchmark.errors import UserError
 from benchmark.evaluation.components import build_components, train_test_indices
 from benchmark.evaluation.evaluate import evaluate_on_dataset
-from benchmark.evaluation.feature_cache import extract_features, required_matrices
+from benchmark.evaluation.extraction import extract_features
+from benchmark.evaluation.feature_cache import required_matrices
 from benchmark.plugins.registry import build_component
 from benchmark.reporting.occlusion_table import OcclusionTable
 from benchmark.reporting.text_tables import render_tables
