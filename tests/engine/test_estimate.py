@@ -1,3 +1,5 @@
+"""Estimates of the time and disk space that a plan takes."""
+
 from pathlib import Path
 
 import pytest

@@ -1,4 +1,4 @@
-"""Cells that use a GPU take turns at it, while the others fill the cores."""
+"""Cells that use a GPU run one at a time on it, while the other cells use the CPU cores."""
 
 import time
 from pathlib import Path
@@ -35,17 +35,17 @@ def study(**axes):
     )
 
 
-class PretendedGpus(LocalExecutor):
-    """Two devices that are the CPU: everything of the lane but the device itself."""
+class FakeGpuExecutor(LocalExecutor):
+    """An executor that reports two GPUs and runs their tasks on the CPU."""
 
     def __init__(self, jobs):
         super().__init__(jobs + 2, Limits())
-        self._asked = jobs
+        self._n_cpu_workers = jobs
         self.spans = []
 
     @property
     def n_workers(self):
-        return self._asked
+        return self._n_cpu_workers
 
     @property
     def gpus(self):
@@ -54,36 +54,36 @@ class PretendedGpus(LocalExecutor):
     def submit(self, function, *args, on_gpu=False, plugins=()):
         *rest, gpu = args if function is evaluate_cell else (*args, None)
         future = super().submit(function, *rest, plugins=plugins)
-        begun = time.perf_counter()
+        start = time.perf_counter()
         future.add_done_callback(
-            lambda _: self.spans.append((gpu, args[0], begun, time.perf_counter()))
+            lambda _: self.spans.append((gpu, args[0], start, time.perf_counter()))
         )
         assert on_gpu == (gpu is not None)
         return future
 
 
-def overlapping(spans):
-    """The largest number at once."""
-    moments = sorted([(begun, 1) for *_, begun, _ in spans] + [(ended, -1) for *_, ended in spans])
-    return max(sum(step for _, step in moments[: k + 1]) for k in range(len(moments)))
+def most_at_once(spans):
+    """Largest number of spans that overlap."""
+    steps = sorted([(start, 1) for *_, start, _ in spans] + [(end, -1) for *_, end in spans])
+    return max(sum(step for _, step in steps[: k + 1]) for k in range(len(steps)))
 
 
-def test_gpu_cells_go_one_at_a_time_on_each_gpu_while_others_fill_the_cores(tmp_path):
-    executor = PretendedGpus(jobs=2)
+def test_each_gpu_runs_one_cell_at_a_time_while_other_cells_use_the_cores(tmp_path):
+    executor = FakeGpuExecutor(jobs=2)
     evaluate_study(make_plan(study()), tmp_path, lambda wanted: executor)
     assert set(load_results(tmp_path)["status"]) == {"ok"}
     on_gpu = [span for span in executor.spans if span[0] is not None]
     assert {span[1].model.label for span in on_gpu} == {"simple_cnn(epochs=2)"}
     assert len(on_gpu) == 4
     for gpu in (0, 1):
-        assert overlapping([span for span in on_gpu if span[0] == gpu]) == 1
-    others = [span for span in executor.spans if span[0] is None]
-    assert overlapping(others) == 2
-    assert overlapping(executor.spans) > 2, "both lanes at once"
+        assert most_at_once([span for span in on_gpu if span[0] == gpu]) == 1
+    on_cpu = [span for span in executor.spans if span[0] is None]
+    assert most_at_once(on_cpu) == 2
+    assert most_at_once(executor.spans) > 2, "GPUs and cores are used at once"
 
 
 @pytest.mark.slow
-def test_a_dask_cluster_says_which_workers_have_a_gpu(tmp_path):
+def test_a_dask_cluster_reports_which_workers_have_a_gpu(tmp_path):
     from dask.distributed import LocalCluster
 
     options = {

@@ -1,4 +1,4 @@
-"""What a plug-in changes in its process changes no other cell."""
+"""Changes that a plug-in makes in its process do not affect other cells."""
 
 import os
 from pathlib import Path
@@ -41,7 +41,7 @@ HOWS = [
 
 
 @pytest.mark.parametrize("how", HOWS, ids=["local", "inline", "dask"])
-def test_cells_beside_plug_ins_that_change_their_process_are_as_without_them(alone, tmp_path, how):
+def test_plug_ins_that_change_their_process_do_not_affect_other_cells(alone, tmp_path, how):
     models = [*(f"{FAULTS}:{name}" for name in CHANGES), *BUILT_IN, f"{FAULTS}:Honest"]
     extractors = [f"{FAULTS}:PatchingExtractor", "pixels"]
     assert accuracies(tmp_path, models, extractors, **how) == alone
@@ -49,12 +49,11 @@ def test_cells_beside_plug_ins_that_change_their_process_are_as_without_them(alo
 
 def test_a_worker_is_kept_for_the_same_plug_in_and_replaced_for_another():
     with LocalExecutor(1, Limits()) as local:
-        ask = [(), ("one",), ("one",), ("two",), (), ()]
-        pids = [local.submit(os.getpid, plugins=plugins).result() for plugins in ask]
-    first, one, again, two, clean, also = pids
-    assert first == one == again, "a process that has run no plug-in may run the first"
-    assert two not in (one, clean)
-    assert clean == also != one
+        plugin_sets = [(), ("one",), ("one",), ("two",), (), ()]
+        pids = [local.submit(os.getpid, plugins=plugins).result() for plugins in plugin_sets]
+    assert pids[0] == pids[1] == pids[2], "a process that has run no plug-in may run the first one"
+    assert pids[3] not in (pids[2], pids[4]), "another plug-in has another process"
+    assert pids[4] == pids[5] != pids[2], "no plug-in has a process without plug-ins"
 
 
 REACHES = """
@@ -103,7 +102,7 @@ def reaching(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("name", "n"), [("Overwrites", 2), ("Deletes", 3)])
-def test_a_run_whose_predictions_a_plug_in_changed_does_not_end_well(reaching, name, n, tmp_path):
+def test_a_run_whose_predictions_a_plug_in_changed_is_an_error(reaching, name, n, tmp_path):
     with pytest.raises(
         UserError, match=f"the predictions of {n} cells are missing or were changed"
     ):
@@ -113,7 +112,7 @@ def test_a_run_whose_predictions_a_plug_in_changed_does_not_end_well(reaching, n
     for row in rows.to_dict("records"):
         stored = ResultsFolder(tmp_path / "out").read_predictions(row["key"])
         assert (stored.labels == stored.y_true).mean() == row["accuracy"], (
-            "the same command heals it"
+            "running the same command again restores the predictions"
         )
 
 

@@ -1,3 +1,5 @@
+"""Merging results folders gives the rows of one run, or an error that names what differs."""
+
 import shutil
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from benchmark.scoring.predictions import Predictions
 from benchmark.utils.hashing import digest_of_file
 
 
-def part(folder, **axes):
+def run_small(folder, **axes):
     return run(
         load_study(
             "digits", **{"extractors": ["pixels"], "models": ["knn"], "split": "holdout", **axes}
@@ -22,13 +24,13 @@ def part(folder, **axes):
 
 
 def test_the_union_of_two_folders_equals_one_run_of_both(tmp_path):
-    part(tmp_path / "a", models=["knn", "majority"])
-    part(tmp_path / "b", models=["gaussian_nb", "majority"])
+    run_small(tmp_path / "a", models=["knn", "majority"])
+    run_small(tmp_path / "b", models=["gaussian_nb", "majority"])
     assert merge_results([tmp_path / "a", tmp_path / "b"], tmp_path / "out") == {
         tmp_path / "a": 2,
         tmp_path / "b": 1,
     }
-    part(tmp_path / "one", models=["knn", "majority", "gaussian_nb"])
+    run_small(tmp_path / "one", models=["knn", "majority", "gaussian_nb"])
     merged, one = (
         load_results(tmp_path / name).set_index("key").sort_index() for name in ("out", "one")
     )
@@ -37,31 +39,31 @@ def test_the_union_of_two_folders_equals_one_run_of_both(tmp_path):
     for path in (tmp_path / "one" / "predictions").iterdir():
         assert path.read_bytes() == (tmp_path / "out" / "predictions" / path.name).read_bytes()
     assert (tmp_path / "out" / "leaderboard.md").is_file()
-    assert set(part(tmp_path / "out", models=["knn", "majority", "gaussian_nb"])["ended"]) == set(
-        merged["ended"]
-    ), "nothing is run again"
+    assert set(
+        run_small(tmp_path / "out", models=["knn", "majority", "gaussian_nb"])["ended"]
+    ) == set(merged["ended"]), "nothing is run again"
 
 
-def test_studies_and_the_sources_of_plug_ins_are_kept(tmp_path):
+def test_studies_and_the_sources_of_plug_ins_are_copied(tmp_path):
     faults = Path(__file__).parents[1] / "faults.py"
-    part(tmp_path / "a", models=[f"{faults}:Honest"])
-    part(tmp_path / "b", models=["majority"])
+    run_small(tmp_path / "a", models=[f"{faults}:Honest"])
+    run_small(tmp_path / "b", models=["majority"])
     merge_results([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
-    for kept in ("plugins", "studies"):
+    for subfolder in ("plugins", "studies"):
         files = {
             file.name: file.read_bytes()
             for name in "ab"
-            for file in (tmp_path / name / kept).glob("*.*")
+            for file in (tmp_path / name / subfolder).glob("*.*")
         }
         assert files
         assert files == {
-            file.name: file.read_bytes() for file in (tmp_path / "out" / kept).glob("*.*")
+            file.name: file.read_bytes() for file in (tmp_path / "out" / subfolder).glob("*.*")
         }
 
 
-def test_merging_again_or_into_a_folder_that_takes_part_changes_nothing(tmp_path):
-    part(tmp_path / "a")
-    part(tmp_path / "b", models=["majority"])
+def test_merging_again_or_into_one_of_the_folders_changes_nothing(tmp_path):
+    run_small(tmp_path / "a")
+    run_small(tmp_path / "b", models=["majority"])
     merge_results([tmp_path / "b"], tmp_path / "a")
     once = load_results(tmp_path / "a")
     assert merge_results([tmp_path / "a", tmp_path / "b"], tmp_path / "a") == {tmp_path / "b": 0}
@@ -69,12 +71,12 @@ def test_merging_again_or_into_a_folder_that_takes_part_changes_nothing(tmp_path
 
 
 def test_a_key_with_two_outcomes_is_an_error_that_names_both(tmp_path):
-    key = part(tmp_path / "a")["key"][0]
+    key = run_small(tmp_path / "a")["key"][0]
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     path = tmp_path / "b" / "predictions" / f"{key}.npz"
-    other = Predictions.load(path)
+    stored = Predictions.load(path)
     Predictions(
-        other.y_true, np.roll(other.proba, 1, axis=0), other.classes, other.test_index
+        stored.y_true, np.roll(stored.proba, 1, axis=0), stored.classes, stored.test_index
     ).save(path)
     with Store(tmp_path / "b") as store:
         (row,) = store.rows()
@@ -86,8 +88,8 @@ def test_a_key_with_two_outcomes_is_an_error_that_names_both(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_other_metrics_of_the_same_predictions_are_an_error_that_names_both(tmp_path):
-    part(tmp_path / "a")
+def test_different_metrics_of_the_same_predictions_are_an_error_that_names_both(tmp_path):
+    run_small(tmp_path / "a")
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     with Store(tmp_path / "b") as store:
         (row,) = store.rows()
@@ -98,7 +100,7 @@ def test_other_metrics_of_the_same_predictions_are_an_error_that_names_both(tmp_
 
 
 def test_a_cell_that_failed_in_one_folder_only_is_an_error(tmp_path):
-    part(tmp_path / "a")
+    run_small(tmp_path / "a")
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     with Store(tmp_path / "b") as store:
         (row,) = store.rows()
@@ -115,7 +117,7 @@ def test_a_label_whose_code_differs_is_an_error(tmp_path, plugin_text):
     ):
         plugin.write_text(text)
         _forget_plugins()
-        part(tmp_path / folder, extractors=[f"{plugin}:Mine"])
+        run_small(tmp_path / folder, extractors=[f"{plugin}:Mine"])
     with pytest.raises(UserError, match="its code differs"):
         merge_results([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
 
@@ -132,24 +134,24 @@ def _forget_plugins():
 
 
 @pytest.mark.parametrize("prepare", [lambda folder: None, lambda folder: folder.mkdir()])
-def test_a_folder_without_results_is_a_users_error(tmp_path, prepare):
-    part(tmp_path / "a")
+def test_a_folder_without_results_is_a_user_error(tmp_path, prepare):
+    run_small(tmp_path / "a")
     prepare(tmp_path / "b")
     with pytest.raises(UserError, match="no results in"):
         merge_results([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_predictions_that_are_gone_are_an_error(tmp_path):
-    key = part(tmp_path / "a")["key"][0]
+def test_missing_predictions_are_an_error(tmp_path):
+    key = run_small(tmp_path / "a")["key"][0]
     (tmp_path / "a" / "predictions" / f"{key}.npz").unlink()
     with pytest.raises(UserError, match="is missing: run its study again"):
         merge_results([tmp_path / "a"], tmp_path / "out")
 
 
 def test_merging_changes_nothing_in_its_sources(tmp_path):
-    part(tmp_path / "a")
-    part(tmp_path / "b", models=["majority"])
+    run_small(tmp_path / "a")
+    run_small(tmp_path / "b", models=["majority"])
     before = {
         path: (path.stat().st_mtime_ns, path.is_file() and path.read_bytes())
         for path in tmp_path.rglob("*")
@@ -160,8 +162,8 @@ def test_merging_changes_nothing_in_its_sources(tmp_path):
     } == before
 
 
-def test_a_source_whose_database_does_not_exist_as_a_file_writes_nothing(tmp_path):
-    part(tmp_path / "a")
+def test_a_source_whose_database_is_a_folder_is_an_error_and_writes_nothing(tmp_path):
+    run_small(tmp_path / "a")
     (tmp_path / "a" / "results.sqlite").unlink()
     (tmp_path / "a" / "results.sqlite").mkdir()
     with pytest.raises(UserError, match="is a folder"):
@@ -170,7 +172,7 @@ def test_a_source_whose_database_does_not_exist_as_a_file_writes_nothing(tmp_pat
 
 
 def test_corrupted_predictions_are_not_merged(tmp_path):
-    key = part(tmp_path / "a")["key"][0]
+    key = run_small(tmp_path / "a")["key"][0]
     path = tmp_path / "a" / "predictions" / f"{key}.npz"
     content = bytearray(path.read_bytes())
     content[200:210] = bytes(10)
@@ -180,8 +182,8 @@ def test_corrupted_predictions_are_not_merged(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_alone_is_copied_and_not_merged_with_itself(tmp_path):
-    part(tmp_path / "a")
+def test_a_single_folder_is_copied_and_not_merged_with_itself(tmp_path):
+    run_small(tmp_path / "a")
     assert merge_results([tmp_path / "a"], tmp_path / "out") == {tmp_path / "a": 1}
     assert load_results(tmp_path / "out")["f1"].equals(load_results(tmp_path / "a")["f1"])
     before = (tmp_path / "a" / "results.sqlite").read_bytes()

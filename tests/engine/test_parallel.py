@@ -1,4 +1,4 @@
-"""The same predictions, bit for bit, wherever and however the cells are run."""
+"""Predictions are equal bit for bit, wherever and in whatever order the cells are run."""
 
 import os
 import sqlite3
@@ -13,14 +13,13 @@ from benchmark import load_results, load_study, run
 from benchmark.datasets.stored import open_dataset
 from benchmark.engine.schedule import CellTask, MatrixTask
 from benchmark.errors import StorageError, UserError
-from benchmark.results.store import load_results as rows_of
 
 FAULTS = str(Path(__file__).parents[1] / "faults.py")
 
 
 def mixed(**axes):
-    """Everything that draws random numbers or sums in threads: a vocabulary, a forest, a resampler, a network."""
-    wanted = {
+    """Study of components that draw random numbers or compute in threads."""
+    defaults = {
         "extractors": ["hog", "sift_bovw(n_words=20) + pixels"],
         "models": [
             "logistic_regression",
@@ -32,7 +31,7 @@ def mixed(**axes):
         "split": "holdout",
         "seeds": [0, 1],
     }
-    return load_study("digits", **{**wanted, **axes})
+    return load_study("digits", **{**defaults, **axes})
 
 
 def predictions(folder):
@@ -56,7 +55,7 @@ def one_worker(tmp_path_factory):
     ],
     ids=["4", "8", "inline", "dask"],
 )
-def test_predictions_are_equal_whatever_runs_them(one_worker, tmp_path, how):
+def test_predictions_are_equal_with_every_executor(one_worker, tmp_path, how):
     rows = run(mixed(), tmp_path, **how)
     assert set(rows["status"]) == {"ok"}
     assert set(rows["threads"]) == {1}
@@ -73,7 +72,7 @@ def test_predictions_are_equal_when_a_run_is_resumed_in_another_order(one_worker
 
 def test_a_matrix_is_computed_once_and_no_worker_waits_for_it(tmp_path, monkeypatch):
     monkeypatch.setenv("WORK_LOG", str(tmp_path / "log"))
-    order = []
+    ended = []
     study = load_study(
         "digits",
         extractors=[f"{FAULTS}:Constant(seconds=1.0)", "pixels"],
@@ -84,20 +83,20 @@ def test_a_matrix_is_computed_once_and_no_worker_waits_for_it(tmp_path, monkeypa
         study,
         tmp_path / "out",
         jobs=2,
-        progress=lambda plan, schedule: lambda task, row: order.append(task),
+        progress=lambda plan, schedule: lambda task, row: ended.append(task),
     )
     assert (tmp_path / "log").read_text().count("Constant") == 4, "four batches of images, once"
     slow = next(
         k
-        for k, task in enumerate(order)
+        for k, task in enumerate(ended)
         if isinstance(task, MatrixTask) and "Constant" in task.cell.extractor[0].name
     )
-    before = [task.cell.extractor[0].name for task in order[:slow] if isinstance(task, CellTask)]
-    assert before.count("pixels") == 18, "every cell that did not need it went ahead"
+    before = [task.cell.extractor[0].name for task in ended[:slow] if isinstance(task, CellTask)]
+    assert before.count("pixels") == 18, "every cell that did not need the matrix was run meanwhile"
 
 
 @pytest.mark.slow
-def test_a_dask_worker_killed_in_mid_study_loses_nothing(tmp_path, monkeypatch):
+def test_killing_a_dask_worker_during_a_study_loses_no_cell(tmp_path, monkeypatch):
     from dask.distributed import Client, LocalCluster
 
     monkeypatch.setenv("WORK_LOG", str(tmp_path / "log"))
@@ -132,7 +131,7 @@ def test_a_dask_worker_killed_in_mid_study_loses_nothing(tmp_path, monkeypatch):
     assert predictions(tmp_path / "out") == predictions(tmp_path / "alone")
 
 
-def test_a_database_locked_by_another_program_is_waited_for(tmp_path):
+def test_a_run_waits_for_a_database_that_another_program_has_locked(tmp_path):
     study = load_study("digits", extractors=["pixels"], models=["majority"], split="holdout")
     run(study, tmp_path, scheduler="inline")
     other = sqlite3.connect(tmp_path / "results.sqlite", check_same_thread=False)
@@ -161,7 +160,7 @@ def test_a_database_locked_for_too_long_ends_the_run_and_keeps_its_rows(tmp_path
         run(study, tmp_path, scheduler="inline", progress=lock)
     other[0].rollback()
     other[0].close()
-    assert sorted(rows_of(tmp_path)["status"]) == ["ok", "planned"]
+    assert sorted(load_results(tmp_path)["status"]) == ["ok", "planned"]
     assert set(run(study, tmp_path, scheduler="inline")["status"]) == {"ok"}
 
 
@@ -195,9 +194,9 @@ def test_a_full_disk_ends_the_run_and_loses_no_row(small_disk, tmp_path):
     )
     with pytest.raises(StorageError, match="full"):
         run(study, folder, jobs=2)
-    stored = rows_of(folder).set_index("key")["status"]
+    stored = load_results(folder).set_index("key")["status"]
     assert 0 < (stored == "ok").sum() < 80
-    assert set(stored) == {"ok", "planned"}, "the disk is nobody's failure"
+    assert set(stored) == {"ok", "planned"}, "a full disk is not a failure of the cell"
     enlarge()
     assert set(run(study, folder, jobs=2)["status"]) == {"ok"}
     run(study, tmp_path / "roomy", jobs=2)
@@ -208,10 +207,10 @@ def test_a_full_disk_ends_the_run_and_loses_no_row(small_disk, tmp_path):
 @pytest.mark.parametrize(
     "harm",
     [lambda path: path.write_bytes(path.read_bytes()[:1000]), lambda path: path.unlink()],
-    ids=["torn", "gone"],
+    ids=["truncated", "missing"],
 )
 @pytest.mark.parametrize("suffix", ["npy", "npz"])
-def test_shared_images_that_are_torn_or_gone_are_written_again(tmp_path, harm, suffix):
+def test_shared_images_that_are_truncated_or_missing_are_written_again(tmp_path, harm, suffix):
     run(
         load_study("digits", extractors=["pixels"], models=["majority"], split="holdout"),
         tmp_path,
@@ -229,7 +228,9 @@ def test_shared_images_that_are_torn_or_gone_are_written_again(tmp_path, harm, s
     ) == {"ok"}
 
 
-def test_workers_elsewhere_find_a_results_folder_given_by_a_relative_path(tmp_path, monkeypatch):
+def test_workers_in_another_directory_find_a_results_folder_given_by_a_relative_path(
+    tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     Path("mine.py").write_text(Path(FAULTS).read_text())
     study = load_study(
@@ -250,13 +251,13 @@ def test_workers_elsewhere_find_a_results_folder_given_by_a_relative_path(tmp_pa
         {"scheduler": "nonsense"},
     ],
 )
-def test_a_wrong_way_to_run_is_a_users_error_and_writes_nothing(tmp_path, how):
+def test_an_invalid_argument_of_run_is_a_user_error_and_writes_nothing(tmp_path, how):
     with pytest.raises(UserError):
         run(load_study("digits", extractors=["pixels"], models=["knn"]), tmp_path / "out", **how)
     assert not (tmp_path / "out").exists()
 
 
-def test_limits_and_inline_do_not_go_together(tmp_path):
+def test_the_inline_scheduler_refuses_limits(tmp_path):
     with pytest.raises(UserError, match="no worker to kill"):
         run(
             load_study("digits", extractors=["pixels"], models=["majority"], time_limit=5),
@@ -266,14 +267,14 @@ def test_limits_and_inline_do_not_go_together(tmp_path):
     assert not (tmp_path / "predictions").exists()
 
 
-def test_each_row_says_with_how_many_neighbours_its_times_were_taken(tmp_path):
+def test_each_row_gives_the_number_of_workers_during_its_run(tmp_path):
     study = load_study("digits", extractors=["pixels"], models=["majority"], split="holdout")
     run(study, tmp_path, jobs=2)
     assert list(load_results(tmp_path)["workers"]) == [2]
 
 
 @pytest.mark.parametrize("how", [{"jobs": 1}, {"scheduler": "inline"}])
-def test_every_epoch_of_a_network_is_told_whoever_trains_it(how, tmp_path, caplog):
+def test_every_epoch_of_a_network_is_logged_wherever_it_is_trained(how, tmp_path, caplog):
     caplog.set_level("INFO", "models.training")
     run(
         load_study(

@@ -1,3 +1,5 @@
+"""What a run writes, and what it does not run again."""
+
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,7 @@ def small(**axes):
     return load_study("digits", **{"extractors": ["pixels"], "models": ["majority", "knn"], **axes})
 
 
-def test_a_run_leaves_rows_predictions_study_environment_and_leaderboards(tmp_path):
+def test_a_run_writes_rows_predictions_study_environment_and_leaderboards(tmp_path):
     rows = run(small(), tmp_path)
     assert set(rows["status"]) == {"ok"}
     assert len(rows) == 6
@@ -59,17 +61,17 @@ def test_force_runs_stored_cells_again_and_gets_the_same(tmp_path):
     assert list(again["key"]) == list(first["key"])
 
 
-def test_an_interrupted_run_keeps_what_is_done_and_goes_on(tmp_path):
+def test_an_interrupted_run_keeps_its_rows_and_can_be_continued(tmp_path):
     def interrupt(plan, schedule):
         def report(task, outcome):
-            if len(seen) == 2:
+            if len(reported) == 2:
                 raise KeyboardInterrupt
             if isinstance(task, CellTask):
-                seen.append(task.key)
+                reported.append(task.key)
 
         return report
 
-    seen = []
+    reported = []
     with pytest.raises(KeyboardInterrupt):
         run(small(), tmp_path, progress=interrupt)
     half = load_results(tmp_path)
@@ -101,14 +103,14 @@ def test_runs_of_other_pipelines_into_one_folder_add_up(tmp_path):
     assert len(load_results(tmp_path)) == 6
 
 
-def test_a_row_whose_predictions_are_lost_or_torn_is_run_again(tmp_path):
+def test_a_row_whose_predictions_are_missing_or_truncated_is_run_again(tmp_path):
     first = run(small(models=["knn"]), tmp_path)
-    lost, torn, _ = (tmp_path / "predictions" / f"{key}.npz" for key in first["key"])
-    lost.unlink()
-    torn.write_bytes(torn.read_bytes()[:100])
+    missing, truncated, _ = (tmp_path / "predictions" / f"{key}.npz" for key in first["key"])
+    missing.unlink()
+    truncated.write_bytes(truncated.read_bytes()[:100])
     again = run(small(models=["knn"]), tmp_path)
     assert list(again["f1"]) == list(first["f1"])
-    assert [Predictions.load(path).proba.shape[1] for path in (lost, torn)] == [10, 10]
+    assert [Predictions.load(path).proba.shape[1] for path in (missing, truncated)] == [10, 10]
 
 
 def test_a_row_that_another_run_stored_meanwhile_stays(tmp_path):
@@ -133,7 +135,7 @@ def test_rows_of_changed_data_are_not_ranked_with_the_old_ones(tmp_path):
     assert all("data " in title for title in titles)
 
 
-def test_a_wrong_study_writes_nothing(tmp_path):
+def test_an_invalid_study_writes_nothing(tmp_path):
     out = tmp_path / "out"
     for axes in (
         {"extractors": ["hgo"]},
@@ -145,7 +147,7 @@ def test_a_wrong_study_writes_nothing(tmp_path):
     assert not out.exists()
 
 
-def test_medmnist_figures_equal_the_packages_own_evaluator(tmp_path, data_folder):
+def test_metrics_on_medmnist_equal_those_of_its_own_evaluator(tmp_path, data_folder):
     from medmnist import Evaluator
 
     study = small(
@@ -163,9 +165,8 @@ def test_medmnist_figures_equal_the_packages_own_evaluator(tmp_path, data_folder
 
 
 def test_a_planned_cell_without_a_row_is_an_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        Schedule, "_queue_or_block_cell", lambda self, cell: None
-    )  # every cell is lost on its way
+    # lose every cell
+    monkeypatch.setattr(Schedule, "_queue_or_block_cell", lambda self, cell: None)
     with pytest.raises(
         UserError,
         match="6 planned cells have no row, such as digits / pixels / none / majority / 0",
@@ -186,15 +187,15 @@ def test_a_row_that_could_not_be_read_again_is_stored_as_failed(tmp_path, monkey
 def test_every_study_that_wrote_into_a_folder_is_kept(tmp_path):
     for models in (["knn"], ["majority"], ["knn"]):
         run(small(models=models, split="holdout"), tmp_path)
-    kept = {
+    models = {
         load_study(path).models[0].name for path in (tmp_path / "studies").glob("digits-*.yaml")
     }
-    assert kept == {"knn", "majority"}
+    assert models == {"knn", "majority"}
     assert len(list((tmp_path / "studies").iterdir())) == 2
     assert load_study(tmp_path / "study.yaml").models[0].name == "knn"
 
 
-def test_a_study_on_other_data_is_not_called_by_its_own_data():
+def test_the_name_of_a_study_on_other_data_contains_the_data_set():
     assert load_study("digits").name == load_study("digits", datasets=["digits"]).name == "digits"
     assert (
         load_study("digits", datasets=["folder:/scans/lungs 2"]).name
@@ -222,7 +223,7 @@ def test_the_source_of_plug_ins_is_kept_with_the_results(tmp_path, plugin_text):
         small(extractors=[f"{plugin}:Mine(k=2)"], models=["knn"], split="holdout"), tmp_path / "out"
     ).iloc[0]
     (described,) = row["params"]["extractor"]
-    kept = tmp_path / "out" / "plugins"
-    assert (kept / f"mine-{described['source']}.py").read_text() == plugin.read_text()
-    assert (kept / f"mine-{described['source']}" / "helper.py").read_text() == "x = 1\n"
-    assert len(list(kept.rglob("*.py"))) == 2, "what is part of this program is not kept"
+    sources = tmp_path / "out" / "plugins"
+    assert (sources / f"mine-{described['source']}.py").read_text() == plugin.read_text()
+    assert (sources / f"mine-{described['source']}" / "helper.py").read_text() == "x = 1\n"
+    assert len(list(sources.rglob("*.py"))) == 2, "modules of this program are not copied"

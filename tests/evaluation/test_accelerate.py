@@ -1,4 +1,4 @@
-"""--accelerate: faster classes in place of scikit-learn's, as accurate, said in the row, and gone afterwards."""
+"""--accelerate replaces classes of scikit-learn by faster ones during a run, as the row says."""
 
 import sys
 
@@ -25,7 +25,7 @@ def _installed():
 def test_an_accelerated_cell_is_as_accurate_and_says_so(model, digits, make_cell, tmp_path):
     cell = make_cell(digits, model=model)
     plain, fast = (
-        evaluate_on_dataset(cell, digits, tmp_path, accelerate=wanted) for wanted in (False, True)
+        evaluate_on_dataset(cell, digits, tmp_path, accelerate=enabled) for enabled in (False, True)
     )
     assert fast["status"] == "ok", fast["reason"]
     assert (plain["accelerated"], fast["accelerated"]) == (False, True)
@@ -34,14 +34,14 @@ def test_an_accelerated_cell_is_as_accurate_and_says_so(model, digits, make_cell
 
 
 @pytest.mark.usefixtures("_installed")
-def test_the_faster_classes_are_really_used_meanwhile_and_scikit_learns_are_left_alone():
+def test_models_use_the_faster_classes_only_inside_the_block_and_scikit_learn_is_unchanged():
     X, y = np.arange(20.0)[:, None], np.arange(20) // 10
     with accelerate.accelerate_models(True):
-        made = [rbf_svm().fit(X, y).machine_[-1], random_forest()]
+        fast = [rbf_svm().fit(X, y).machine_[-1], random_forest()]
         assert [type(svm.SVC()), type(ensemble.RandomForestClassifier())] == ORIGINAL
-    assert all(type(estimator).__module__.startswith("sklearnex") for estimator in made)
-    made = [rbf_svm().fit(X, y).machine_[-1], random_forest()]
-    assert [type(estimator) for estimator in made] == ORIGINAL
+    assert all(type(estimator).__module__.startswith("sklearnex") for estimator in fast)
+    plain = [rbf_svm().fit(X, y).machine_[-1], random_forest()]
+    assert [type(estimator) for estimator in plain] == ORIGINAL
 
 
 @pytest.mark.usefixtures("_installed")
@@ -52,7 +52,7 @@ def test_accelerated_work_is_on_one_thread():
         assert daal4py.num_threads() == 1
 
 
-def test_without_the_extra_nothing_is_run_and_the_command_to_install_it_is_named(
+def test_without_the_extra_nothing_is_run_and_the_error_names_the_command_that_installs_it(
     monkeypatch, tmp_path
 ):
     monkeypatch.setitem(sys.modules, "sklearnex", None)

@@ -1,4 +1,4 @@
-"""The rules of honesty, each with a plant that breaks it."""
+"""The rules that keep results honest, and planted errors that the tests must catch."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ def proba(folder, row):
 
 
 def with_official(dataset, wrong=False):
-    """The data with an official split, and wrong labels in its test set on request."""
+    """Data set with an official split, whose test labels are wrong if ``wrong`` is True."""
     test = np.arange(len(dataset.targets)) % 3 == 0
     targets = np.where(test & wrong, (dataset.targets + 1) % len(dataset.classes), dataset.targets)
     return replace(dataset, targets=targets, subset=np.where(test, "test", "train"))
@@ -47,7 +47,7 @@ def evaluated(dataset, make_cell, folder, *names):
         ("pixels", "random_over", "simple_cnn(epochs=3)"),
     ],
 )
-def test_nothing_learned_sees_the_labels_of_the_test_part(
+def test_nothing_learned_sees_the_labels_of_the_test_set(
     digits, make_cell, tmp_path, extractor, strategy, model
 ):
     true, first = evaluated(
@@ -60,8 +60,8 @@ def test_nothing_learned_sees_the_labels_of_the_test_part(
     assert true["accuracy"] > 0.4 > wrong["accuracy"]
 
 
-def test_a_planted_leak_of_test_labels_is_visible_to_the_test_above(digits, make_cell, tmp_path):
-    """The comparison above can fail: an extractor that reads the labels of the test set from memory changes with them."""
+def test_a_planted_leak_of_test_labels_is_caught_by_the_test_above(digits, make_cell, tmp_path):
+    """The features of an extractor that finds the test labels in memory change with them."""
     _, first = evaluated(
         with_official(digits), make_cell, tmp_path / "true", f"{FAKES}:ReadsTestLabels", "knn"
     )
@@ -76,8 +76,8 @@ def test_a_planted_leak_of_test_labels_is_visible_to_the_test_above(digits, make
 
 
 @pytest.mark.parametrize("extractor", ["sift_bovw", "pixels"])
-def test_nothing_learned_sees_the_images_of_the_test_part(digits, make_cell, tmp_path, extractor):
-    """Other test images, same training images: what was predicted for an image that stayed in the test set is the same."""
+def test_nothing_learned_sees_the_images_of_the_test_set(digits, make_cell, tmp_path, extractor):
+    """Changing the other test images does not change the prediction of a test image."""
     true = with_official(digits)
     images, tests = true.images.copy(), np.flatnonzero(true.subset == "test")
     images[tests[1:]] = 255 - images[tests[1:]]
@@ -87,7 +87,7 @@ def test_nothing_learned_sees_the_images_of_the_test_part(digits, make_cell, tmp
     assert not np.array_equal(first[1:], second[1:])
 
 
-def test_a_strategy_changes_the_training_part_only(rare, make_cell, tmp_path):
+def test_a_strategy_changes_the_training_set_only(rare, make_cell, tmp_path):
     plain = evaluate_on_dataset(make_cell(rare, split="holdout(test_size=0.3)"), rare, tmp_path)
     over = evaluate_on_dataset(
         make_cell(rare, strategy="random_over", split="holdout(test_size=0.3)"), rare, tmp_path
@@ -98,7 +98,7 @@ def test_a_strategy_changes_the_training_part_only(rare, make_cell, tmp_path):
 
 @pytest.mark.parametrize("model", ["random_forest", "linear_svm", "simple_cnn(epochs=1)"])
 @pytest.mark.parametrize("extractor", ["sift_bovw + pixels", "hog"])
-def test_a_cell_alone_equals_the_same_cell_in_company_bit_for_bit(
+def test_a_cell_run_alone_equals_the_same_cell_run_after_others_bit_for_bit(
     digits, make_cell, tmp_path, model, extractor
 ):
     cell = make_cell(digits, extractor, model, "random_over", fold=1)
@@ -118,23 +118,25 @@ def test_a_cell_alone_equals_the_same_cell_in_company_bit_for_bit(
     assert compute_metrics(stored) == {name: alone[name] for name in METRICS if name in alone}
 
 
-def test_a_class_that_the_training_part_lacks_has_probability_zero_and_its_own_column(
+def test_a_class_missing_from_the_training_set_has_probability_zero_and_its_own_column(
     digits, make_cell, tmp_path
 ):
     targets = digits.targets
-    part = np.where((np.arange(300) < 200) & (targets != 9), "train", "test")
-    lacking = replace(digits, subset=part)
+    subset = np.where((np.arange(300) < 200) & (targets != 9), "train", "test")
+    lacking = replace(digits, subset=subset)
     row = evaluate_on_dataset(make_cell(lacking, split="official"), lacking, tmp_path)
-    found = proba(tmp_path, row)
-    assert found.shape[1] == 10
-    assert (found[:, 9] == 0).all()
-    assert found[:, :9].sum(axis=1) == pytest.approx(1)
+    probabilities = proba(tmp_path, row)
+    assert probabilities.shape[1] == 10
+    assert (probabilities[:, 9] == 0).all()
+    assert probabilities[:, :9].sum(axis=1) == pytest.approx(1)
     assert row["per_class"]["9"]["recall"] == 0
 
 
-def test_a_class_absent_from_the_official_test_set_gives_a_stated_nan(digits, make_cell, tmp_path):
-    part = np.where((np.arange(300) % 3 == 0) & (digits.targets != 3), "test", "train")
-    data = replace(digits, subset=part)
+def test_a_class_missing_from_the_official_test_set_gives_nan_and_a_note(
+    digits, make_cell, tmp_path
+):
+    subset = np.where((np.arange(300) % 3 == 0) & (digits.targets != 3), "test", "train")
+    data = replace(digits, subset=subset)
     row = evaluate_on_dataset(make_cell(data, split="official"), data, tmp_path)
     assert row["status"] == "ok"
     assert np.isnan(row["auc"])
@@ -142,7 +144,7 @@ def test_a_class_absent_from_the_official_test_set_gives_a_stated_nan(digits, ma
     assert np.isfinite(row["log_loss"])
 
 
-def test_a_training_part_of_one_class_is_a_skipped_row(digits, make_cell, tmp_path):
+def test_a_training_set_of_one_class_is_a_skipped_row(digits, make_cell, tmp_path):
     single = replace(digits, subset=np.where(digits.targets == 3, "train", "test"))
     row = evaluate_on_dataset(make_cell(single, split="official"), single, tmp_path)
     assert row["status"] == "skipped"
@@ -158,7 +160,7 @@ def test_a_training_part_of_one_class_is_a_skipped_row(digits, make_cell, tmp_pa
         ("none", f"{FAKES}:HardLabelsOnly", "AUC is never computed from hard labels"),
     ],
 )
-def test_what_cannot_work_is_a_skipped_row_with_its_reason(
+def test_a_cell_that_cannot_be_run_is_a_skipped_row_with_a_reason(
     rare, make_cell, tmp_path, strategy, model, reason
 ):
     row = evaluate_on_dataset(make_cell(rare, model=model, strategy=strategy), rare, tmp_path)
@@ -171,9 +173,11 @@ def test_a_multi_label_task_has_its_metrics_and_refuses_resampling(digits, make_
     targets = np.stack(
         [digits.targets % 2, digits.targets > 4, digits.targets % 3 == 0], axis=1
     ).astype(np.int64)
-    many = replace(digits, targets=targets, classes=("odd", "large", "third"), multilabel=True)
+    multilabel = replace(
+        digits, targets=targets, classes=("odd", "large", "third"), multilabel=True
+    )
     for model in ("logistic_regression", "multinomial_nb", "majority", "simple_cnn(epochs=3)"):
-        row = evaluate_on_dataset(make_cell(many, model=model), many, tmp_path)
+        row = evaluate_on_dataset(make_cell(multilabel, model=model), multilabel, tmp_path)
         assert row["status"] == "ok", row["reason"]
         assert row["hamming_loss"] == pytest.approx(1 - row["accuracy"])
         assert {
@@ -182,10 +186,8 @@ def test_a_multi_label_task_has_its_metrics_and_refuses_resampling(digits, make_
             "auc",
             "label_ranking_average_precision",
         } <= row.keys()
-    assert (
-        evaluate_on_dataset(make_cell(many, strategy="random_over"), many, tmp_path)["status"]
-        == "skipped"
-    )
+    resampled = make_cell(multilabel, strategy="random_over")
+    assert evaluate_on_dataset(resampled, multilabel, tmp_path)["status"] == "skipped"
 
 
 @pytest.mark.parametrize(
@@ -201,16 +203,12 @@ def test_a_failing_cell_is_a_row_with_reason_and_traceback_never_an_exception(
     assert "Traceback" in row["traceback"]
 
 
-def test_a_plug_in_that_changes_its_input_fails_and_leaves_the_data_to_the_others_as_they_were(
+def test_a_plug_in_that_changes_its_input_fails_and_leaves_the_data_unchanged(
     digits, make_cell, tmp_path
 ):
     before = digits.images.copy()
-    assert (
-        "read-only"
-        in evaluate_on_dataset(make_cell(digits, f"{FAKES}:ChangesInput", "knn"), digits, tmp_path)[
-            "reason"
-        ]
-    )
+    row = evaluate_on_dataset(make_cell(digits, f"{FAKES}:ChangesInput", "knn"), digits, tmp_path)
+    assert "read-only" in row["reason"]
     assert np.array_equal(digits.images, before)
 
 
@@ -241,23 +239,20 @@ def test_times_from_the_cache_are_those_of_the_computation(
     digits, make_cell, tmp_path, monkeypatch
 ):
     first = evaluate_on_dataset(make_cell(digits, "sift_bovw", "majority"), digits, tmp_path)
-    monkeypatch.setattr(
-        benchmark.evaluation.feature_cache, "_compute_and_store_matrix", None
-    )  # computing again would fail
+    # computing again would fail
+    monkeypatch.setattr(benchmark.evaluation.feature_cache, "_compute_and_store_matrix", None)
     second = evaluate_on_dataset(make_cell(digits, "sift_bovw", "knn"), digits, tmp_path)
     assert second["extract_s"] == first["extract_s"] > 0
 
 
-def test_a_torn_feature_file_is_computed_again(digits, make_cell, tmp_path):
+def test_a_truncated_feature_file_is_computed_again(digits, make_cell, tmp_path):
     first = evaluate_on_dataset(make_cell(digits, "hog", "knn"), digits, tmp_path)
     (stored,) = (tmp_path / "features").glob("*.npy")
     whole = stored.read_bytes()
     stored.write_bytes(whole[: len(whole) // 2])
     before = proba(tmp_path, first)
-    assert np.array_equal(
-        proba(tmp_path, evaluate_on_dataset(make_cell(digits, "hog", "knn"), digits, tmp_path)),
-        before,
-    )
+    again = evaluate_on_dataset(make_cell(digits, "hog", "knn"), digits, tmp_path)
+    assert np.array_equal(proba(tmp_path, again), before)
     assert stored.read_bytes() == whole
 
 
@@ -273,7 +268,7 @@ def test_a_feature_file_with_a_wrong_description_is_computed_again(
     assert again["f1"] == first["f1"]
 
 
-def test_features_that_learn_are_kept_per_training_part_and_the_others_once(
+def test_features_of_extractors_that_learn_are_cached_per_training_set_and_others_once(
     digits, make_cell, tmp_path
 ):
     for extractor, expected in (("sift_bovw", 3), ("hog", 1)):
@@ -284,27 +279,27 @@ def test_features_that_learn_are_kept_per_training_part_and_the_others_once(
         assert len(list((tmp_path / extractor / "features").glob("*.npy"))) == expected
 
 
-def test_align_puts_columns_where_their_classes_are(digits):
+def test_aligned_probabilities_are_in_the_columns_of_their_classes(digits):
     model = SimpleNamespace(
         classes_=np.array([2, 7]), predict_proba=lambda X: np.array([[0.25, 0.75]])
     )
-    found = predict_aligned_proba(model, digits.images[:1], digits)
-    assert found[0, 2] == 0.25
-    assert found[0, 7] == 0.75
-    assert found.sum() == 1
+    aligned = predict_aligned_proba(model, digits.images[:1], digits)
+    assert aligned[0, 2] == 0.25
+    assert aligned[0, 7] == 0.75
+    assert aligned.sum() == 1
 
 
-def test_what_stops_a_training_is_held_out_by_patient_and_before_resampling(
+def test_images_for_early_stopping_are_held_out_by_patient_and_before_resampling(
     digits, make_cell, tmp_path, monkeypatch
 ):
-    given = []
+    fit_arguments = []
 
-    def recorded(self, X, y, held_out):
-        given.append((X, held_out[0]))
+    def recorded_fit(self, X, y, held_out):
+        fit_arguments.append((X, held_out[0]))
         return fit(self, X, y, held_out)
 
     fit = SimpleCNN.fit
-    monkeypatch.setattr(SimpleCNN, "fit", recorded)
+    monkeypatch.setattr(SimpleCNN, "fit", recorded_fit)
     patients = np.arange(300) // 3
     cell = make_cell(
         digits,
@@ -315,8 +310,8 @@ def test_what_stops_a_training_is_held_out_by_patient_and_before_resampling(
     )
     row = evaluate_on_dataset(cell, replace(digits, groups=patients), tmp_path)
     assert row["status"] == "ok", row["reason"]
-    assert all("val_loss" in entry for entry in row["history"])
-    ((trained, held),) = given
+    assert all("val_loss" in epoch for epoch in row["history"])
+    ((trained, held),) = fit_arguments
     patient_of = {
         image.tobytes(): patient for image, patient in zip(digits.images, patients, strict=True)
     }

@@ -1,4 +1,4 @@
-"""Whatever learns from held-out images is given images that are no copies, and share no group, of what it was trained on."""
+"""Held-out images are no copies of training images, and share no group with them."""
 
 from dataclasses import replace
 from functools import wraps
@@ -19,6 +19,7 @@ from benchmark.pipelines.pipeline import fit_pipeline
 from benchmark.plugins.registry import resolve_spec
 from benchmark.plugins.spec import Spec
 from benchmark.sampling.splits import inner_folds
+from benchmark.scoring.predictions import Predictions
 from benchmark.strategies.base import Strategy
 from models.calibration import Calibrated, HeldOut
 from models.network_classifier import NetworkClassifier
@@ -44,15 +45,18 @@ class Copies(Strategy):
 
 @pytest.fixture
 def tagged(digits):
-    """60 images of three classes; pixel (0, 0) is the number of the image, pixel (0, 1) that of its patient."""
-    kept = np.concatenate([np.flatnonzero(digits.targets == k)[:10] for k in range(3)])
-    images = np.repeat(digits.images[kept], 2, axis=0)
+    """60 images of three classes, with the number of the image and of its patient as pixels.
+
+    Pixel (0, 0) is the number of the image, pixel (0, 1) that of the patient.
+    """
+    chosen = np.concatenate([np.flatnonzero(digits.targets == k)[:10] for k in range(3)])
+    images = np.repeat(digits.images[chosen], 2, axis=0)
     patients = np.arange(len(images)) // 4
     images[:, 0, 0, 0], images[:, 0, 1, 0] = np.arange(len(images)), patients
     return replace(
         digits,
         images=images,
-        targets=np.repeat(digits.targets[kept], 2),
+        targets=np.repeat(digits.targets[chosen], 2),
         classes=("0", "1", "2"),
         groups=patients,
     )
@@ -60,22 +64,22 @@ def tagged(digits):
 
 @pytest.fixture
 def watched(monkeypatch):
-    """Pairs of what was trained on and what was held out, of every model that is fitted meanwhile."""
+    """Record (training images, held-out images) of every model that is fitted during a test."""
     pairs = []
 
     def watch(cls):
-        real = cls.fit
+        real_fit = cls.fit
 
-        @wraps(real)
-        def recorded(self, X, y, **given):
+        @wraps(real_fit)
+        def recorded_fit(self, X, y, **given):
             if "inner_folds" in given:
                 given["inner_folds"] = list(given["inner_folds"])
                 pairs.extend((X_train, X_held) for X_train, _, X_held, _ in given["inner_folds"])
             if "held_out" in given:
                 pairs.append((X, given["held_out"][0]))
-            return real(self, X, y, **given)
+            return real_fit(self, X, y, **given)
 
-        monkeypatch.setattr(cls, "fit", recorded)
+        monkeypatch.setattr(cls, "fit", recorded_fit)
 
     for cls in (Calibrated, CoupledSVC, NetworkClassifier, models.one_vs_rest.OneVsRest):
         watch(cls)
@@ -83,7 +87,7 @@ def watched(monkeypatch):
 
 
 def pixels(X):
-    """Flat pixels 0 to 255, of images or of their pixels as features."""
+    """Pixels from 0 to 255, (n, d), of images or of features that are pixels."""
     flat = np.asarray(X).reshape(len(X), -1)
     return np.rint(flat * 255).astype(int) if flat.max() <= 1 else flat.astype(int)
 
@@ -93,7 +97,7 @@ def tags(X, tag):
 
 
 def originals(X, dataset):
-    """Patients of the rows that are images of the data set, and not made between them."""
+    """Patient of each row of X; None if the row is not an image of the data set."""
     known = {
         image.tobytes(): patient
         for image, patient in zip(pixels(dataset.images), dataset.groups, strict=True)
@@ -157,18 +161,18 @@ def make_model_of(text):
 def test_the_scaler_of_a_calibrated_model_sees_no_held_out_image(
     tagged, make_cell, monkeypatch, model
 ):
-    """A held-out image with a feature a million times as large changes nothing in the fold that holds it out."""
+    """Every scaler is fitted to images that include none of those held out in its fold."""
     from sklearn.preprocessing import StandardScaler
 
-    seen = []
-    real = StandardScaler.fit
+    fitted_tags = []
+    real_fit = StandardScaler.fit
 
-    @wraps(real)
-    def recorded(self, X, y=None, sample_weight=None):
-        seen.append(tags(X, 0))
-        return real(self, X, y)
+    @wraps(real_fit)
+    def recorded_fit(self, X, y=None, sample_weight=None):
+        fitted_tags.append(tags(X, 0))
+        return real_fit(self, X, y)
 
-    monkeypatch.setattr(StandardScaler, "fit", recorded)
+    monkeypatch.setattr(StandardScaler, "fit", recorded_fit)
     data = replace(tagged, groups=None)
     X = data.images.reshape(60, -1).astype(np.float32)
     training = TrainingSet(X, data, np.arange(60), Strategy())
@@ -176,17 +180,17 @@ def test_the_scaler_of_a_calibrated_model_sees_no_held_out_image(
     make_model_of(model).fit(X, data.targets, inner_folds=folds)
     held = [set(positions.tolist()) for _, positions in folds.folds]
     n = 3 if model.startswith("one_vs_rest") else 1
-    assert len(seen) == n * (len(folds) + 1)
+    assert len(fitted_tags) == n * (len(folds) + 1)
     assert all(
-        any(not tags_seen & positions for positions in held)
-        for tags_seen in seen
-        if len(tags_seen) < 60
+        any(not image_tags & positions for positions in held)
+        for image_tags in fitted_tags
+        if len(image_tags) < 60
     )
 
 
 @pytest.mark.parametrize("model", CALIBRATED)
 def test_copies_of_the_training_images_leave_probabilities_as_they_are(tagged, make_cell, model):
-    """The cause of the fault that this guards against: scores of copies are not those of images held out."""
+    """Scores of copies would differ from those of held-out images, and spoil the calibration."""
     data = replace(tagged, groups=None)
     X, half = data.images.reshape(60, -1).astype(np.float32), np.arange(60) % 2 == 0
     where = np.flatnonzero(half)
@@ -203,7 +207,7 @@ def test_copies_of_the_training_images_leave_probabilities_as_they_are(tagged, m
 
 
 def test_many_images_of_each_patient_are_calibrated_as_well_as_one(make_cell, tmp_path):
-    """200 patients of five nearly equal images: with folds by image the log loss is higher."""
+    """With 200 patients of five nearly equal images, folds by image give a higher log loss."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 400)
     patients = rng.normal(0, 1, (400, 64))
@@ -230,7 +234,7 @@ def test_many_images_of_each_patient_are_calibrated_as_well_as_one(make_cell, tm
         replace(data, groups=None),
         tmp_path,
     )
-    assert ungrouped["log_loss"] > 0.5 + 0.02, "the plant: what folds by image give"
+    assert ungrouped["log_loss"] > 0.5 + 0.02, "the planted error: folds by image"
 
 
 @given(
@@ -282,11 +286,11 @@ def test_several_labels_are_calibrated_by_group(several_labels, make_cell, tmp_p
     row = evaluate_on_dataset(make_cell(data, model="linear_svm"), data, tmp_path)
     assert row["status"] == "ok", row["reason"]
     assert row["validation"] == "calibration: inner folds (5, by group)"
-    assert len(watched) == 5 + 2 * 5  # those of the wrapper, and those of each label
+    assert len(watched) == 5 + 2 * 5  # five folds of the wrapper, and five of each label
     assert not any(tags(X_train, 0) & tags(X_held, 0) for X_train, X_held in watched)
 
 
-def test_a_class_that_cannot_be_held_out_keeps_the_machine_s_decision(digits):
+def test_a_class_that_cannot_be_held_out_keeps_the_decision_of_the_machine(digits):
     X, y = digits.images.reshape(300, -1).astype(np.float32), digits.targets
     rows = np.concatenate([np.flatnonzero(y == 0)[:20], np.flatnonzero(y == 1)[:1]])
     for name in ("linear_svm", "rbf_svm(C=10, gamma=0.001)"):
@@ -296,7 +300,7 @@ def test_a_class_that_cannot_be_held_out_keeps_the_machine_s_decision(digits):
 
 
 def test_held_out_images_count_as_their_classes_do_in_the_training_set(digits):
-    """A sigmoid fitted to the frequencies of the images held out would undo the resampling."""
+    """A sigmoid fitted to the frequencies of the held-out images would undo the resampling."""
     from sklearn.svm import SVC
 
     X, y = digits.images.reshape(300, -1).astype(np.float32), digits.targets
@@ -310,8 +314,8 @@ def test_held_out_images_count_as_their_classes_do_in_the_training_set(digits):
 def test_early_stopping_uses_the_official_validation_set_where_there_is_one(
     digits, make_cell, tmp_path, watched
 ):
-    part = np.array(["train", "train", "val", "test"])[np.arange(300) % 4]
-    data = replace(digits, subset=part)
+    subset = np.array(["train", "train", "val", "test"])[np.arange(300) % 4]
+    data = replace(digits, subset=subset)
     row = evaluate_on_dataset(
         make_cell(data, model="simple_cnn(epochs=2, validation=0.1)", split="official"),
         data,
@@ -320,22 +324,22 @@ def test_early_stopping_uses_the_official_validation_set_where_there_is_one(
     assert row["validation"] == "early stopping: official validation set (75 images)"
     ((trained, held),) = watched
     assert len(trained) == 150
-    assert np.array_equal(held, data.images[part == "val"])
+    assert np.array_equal(held, data.images[subset == "val"])
     plain = evaluate_on_dataset(
         make_cell(data, model="simple_cnn(epochs=1)", split="official"), data, tmp_path
     )
     assert plain["validation"] == "none"
 
 
-def test_validation_images_of_a_patient_who_is_trained_on_or_tested_are_left_out_and_it_is_said(
+def test_validation_images_of_a_patient_in_another_subset_are_left_out_and_counted_in_the_row(
     digits, make_cell, tmp_path, watched
 ):
-    part = np.array(["train", "train", "val", "test"])[np.arange(300) % 4]
+    subset = np.array(["train", "train", "val", "test"])[np.arange(300) % 4]
     patients = np.where(np.arange(300) < 40, "shared", "p") + np.char.mod(
         "%d", np.where(np.arange(300) < 40, 0, np.arange(300))
     )
-    patients[(np.arange(300) < 40) & (part == "test")] = "other"
-    data = replace(digits, subset=part, groups=patients)
+    patients[(np.arange(300) < 40) & (subset == "test")] = "other"
+    data = replace(digits, subset=subset, groups=patients)
     row = evaluate_on_dataset(
         make_cell(data, model="simple_cnn(epochs=1, validation=0.1)", split="official"),
         data,
@@ -349,27 +353,14 @@ def test_validation_images_of_a_patient_who_is_trained_on_or_tested_are_left_out
 
 
 def test_a_pipeline_is_trained_with_the_same_inner_folds_as_its_cell(tagged, make_cell, tmp_path):
-    from benchmark.scoring.predictions import Predictions
-
     cell = make_cell(
         tagged, model="rbf_svm", strategy="random_over", imbalance="step(ratio=3)", split="holdout"
     )
     row = evaluate_on_dataset(cell, tagged, tmp_path)
-    train, test = [
-        np.flatnonzero(~np.isin(np.arange(60), load(tmp_path, row).test_index)),
-        load(tmp_path, row).test_index,
-    ]
-    assert len(train) + len(test) == 60
     stored = Predictions.load(tmp_path / "predictions" / f"{row['key']}.npz")
     assert np.array_equal(
         fit_pipeline(cell, tagged).predict_proba(tagged.images[stored.test_index]), stored.proba
     )
-
-
-def load(folder, row):
-    from benchmark.scoring.predictions import Predictions
-
-    return Predictions.load(folder / "predictions" / f"{row['key']}.npz")
 
 
 @pytest.mark.parametrize(
@@ -400,17 +391,17 @@ def load(folder, row):
         ("TakesFolds", "random_over", True, None),
     ],
 )
-def test_a_plug_in_that_cuts_the_training_set_itself_is_skipped_where_its_folds_would_leak(
+def test_a_plug_in_that_splits_the_training_set_itself_is_skipped_where_its_folds_would_leak(
     digits, make_cell, tmp_path, model, strategy, grouped, reason
 ):
     data = replace(digits, groups=np.arange(300) // 2) if grouped else digits
     cell = make_cell(data, model=f"{FAKES}:{model}", strategy=strategy)
-    found = build_components(cell, data).refusal_reason()
+    refusal = build_components(cell, data).refusal_reason()
     if reason is None:
-        assert found is None
+        assert refusal is None
         assert evaluate_on_dataset(cell, data, tmp_path)["status"] == "ok"
     else:
-        assert reason in found
+        assert reason in refusal
 
 
 @pytest.mark.parametrize("model", ["knn", "one_vs_rest(estimator=knn)", "knn(n_neighbors=9)"])
@@ -418,17 +409,16 @@ def test_a_plug_in_that_cuts_the_training_set_itself_is_skipped_where_its_folds_
 def test_fewer_images_than_neighbours_after_resampling_are_a_skip_with_the_number_needed(
     rare, make_cell, tmp_path, model, strategy
 ):
-    few = replace(
+    data = replace(
         rare,
         images=rare.images[rare.targets != 2],
         targets=np.minimum(rare.targets[rare.targets != 2], 2),
         classes=("0", "1", "3"),
     )
-    row = evaluate_on_dataset(
-        make_cell(few, model=model, strategy=strategy, imbalance="step(ratio=30)", split="holdout"),
-        few,
-        tmp_path,
+    cell = make_cell(
+        data, model=model, strategy=strategy, imbalance="step(ratio=30)", split="holdout"
     )
+    row = evaluate_on_dataset(cell, data, tmp_path)
     needed = 9 if "9" in model else 5
     assert row["status"] == "skipped", row["reason"]
     assert row["reason"].startswith(
@@ -439,11 +429,11 @@ def test_fewer_images_than_neighbours_after_resampling_are_a_skip_with_the_numbe
 def test_smote_that_an_inner_fold_is_too_small_for_is_a_skip_with_the_number_needed(
     digits, make_cell, tmp_path
 ):
-    seven = np.concatenate(
+    chosen = np.concatenate(
         [np.flatnonzero(digits.targets == 0), np.flatnonzero(digits.targets == 1)[:8]]
     )
     data = replace(
-        digits, images=digits.images[seven], targets=digits.targets[seven], classes=("0", "1")
+        digits, images=digits.images[chosen], targets=digits.targets[chosen], classes=("0", "1")
     )
     row = evaluate_on_dataset(
         make_cell(data, model="rbf_svm", strategy="smote", split="holdout(test_size=0.12)"),
@@ -458,9 +448,8 @@ def test_smote_that_an_inner_fold_is_too_small_for_is_a_skip_with_the_number_nee
 
 
 def test_early_stopping_of_classes_of_one_image_is_a_skip(digits, make_cell, tmp_path):
-    data = replace(
-        digits, subset=np.where(np.arange(300) < 10, "train", "test")
-    )  # digits 0 to 9, each once
+    # the training images are the digits 0 to 9, each once
+    data = replace(digits, subset=np.where(np.arange(300) < 10, "train", "test"))
     row = evaluate_on_dataset(
         make_cell(data, model="simple_cnn(epochs=1, validation=0.2)", split="official"),
         data,
@@ -470,7 +459,7 @@ def test_early_stopping_of_classes_of_one_image_is_a_skip(digits, make_cell, tmp
     assert "a class with at least 2 images" in row["reason"]
 
 
-def test_a_strategy_s_training_set_is_resampled_inside_each_inner_fold(tagged):
+def test_the_training_set_is_resampled_inside_each_inner_fold(tagged):
     training = TrainingSet(
         tagged.images,
         tagged,

@@ -1,4 +1,4 @@
-"""The classical errors of studies on imbalanced data, each planted, each caught."""
+"""The classical errors of studies on imbalanced data are planted, and each is caught."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -55,7 +55,7 @@ def test_resampling_before_the_split_is_named_in_the_row_and_under_the_table(
     assert not [note for note in honest if note.endswith(SHARED)]
 
 
-def test_copies_across_the_split_stand_under_the_leaderboard(tmp_path, monkeypatch):
+def test_copies_across_the_split_are_noted_under_the_leaderboard(tmp_path, monkeypatch):
     whole = load_digits("digits", Path(), None)
     monkeypatch.setattr(
         "benchmark.datasets.bundled.load_digits", lambda name, data, size: oversampled(whole)
@@ -70,11 +70,11 @@ def test_copies_across_the_split_stand_under_the_leaderboard(tmp_path, monkeypat
     assert line == f"3 cells: {counts[0]} to {counts[-1]} test images are {SHARED}"
 
 
-def test_a_threshold_tuned_on_the_test_part_is_caught():
+def test_a_threshold_tuned_on_the_test_set_is_caught():
     assert "predictions_ignore_test_labels" in broken("strategy", "TunesOnTestPart")
 
 
-def test_probabilities_adjusted_to_the_test_parts_shares_are_caught():
+def test_probabilities_adjusted_to_the_class_shares_of_the_test_set_are_caught():
     assert broken("strategy", "AdjustsToTestShares") == {"images_are_adjusted_alone"}
 
 

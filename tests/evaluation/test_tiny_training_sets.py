@@ -1,4 +1,4 @@
-"""What a tiny training set does not allow is skipped with a reason in our words, by every strategy."""
+"""Every strategy skips training sets that are too small for it, with a reason of its own."""
 
 import re
 from dataclasses import replace
@@ -26,26 +26,27 @@ SIZES = [
     (20, 0),
     (1, 0),
 ]
-THEIRS = re.compile(
-    r"n_samples|n_splits|n_neighbors =|Found array|No samples will|Use SMOTE|neigbours|BaseClassifier|cluster_balance.*clusters\\."
+LIBRARY_MESSAGES = re.compile(
+    r"n_samples|n_splits|n_neighbors =|Found array|No samples will|Use SMOTE|neigbours"
+    r"|BaseClassifier|cluster_balance.*clusters\\."
 )
 
 
 @pytest.fixture(scope="module")
 def tiny():
-    """Make a data set of so many training images of each class, and ten test images."""
+    """Make a data set with given numbers of training images per class, and ten test images each."""
     whole = load_digits("digits", Path(), None)
 
     def make(sizes):
         chosen = [np.flatnonzero(whole.targets == k)[: n + 10] for k, n in enumerate(sizes)]
-        part = np.concatenate([["train"] * n + ["test"] * 10 for n in sizes])
+        subset = np.concatenate([["train"] * n + ["test"] * 10 for n in sizes])
         indices = np.concatenate(chosen)
         return replace(
             whole,
             images=whole.images[indices],
             targets=whole.targets[indices],
             classes=tuple("abc"[: len(sizes)]),
-            subset=part,
+            subset=subset,
         )
 
     return make
@@ -53,7 +54,7 @@ def tiny():
 
 @pytest.mark.parametrize("strategy", REGISTRY)
 @pytest.mark.filterwarnings("ignore")
-def test_every_strategy_is_done_or_skipped_with_the_class_and_its_number(
+def test_every_strategy_is_run_or_skipped_with_the_rarest_class_and_its_number_of_images(
     tiny, make_cell, tmp_path, strategy
 ):
     for sizes in SIZES:
@@ -64,7 +65,7 @@ def test_every_strategy_is_done_or_skipped_with_the_class_and_its_number(
         )
         assert row["status"] in ("ok", "skipped"), (sizes, row["reason"])
         if row["status"] == "skipped":
-            assert not THEIRS.search(row["reason"])
+            assert not LIBRARY_MESSAGES.search(row["reason"])
             assert re.search(r"'[abc]' has \d+|all \d+ are '[abc]'", row["reason"]), (
                 sizes,
                 row["reason"],
@@ -89,7 +90,7 @@ def test_boosting_that_cannot_begin_is_skipped(tiny, make_cell, tmp_path):
 
 
 @pytest.mark.parametrize("strategy", ["smote", "borderline_smote", "smote_tomek"])
-def test_what_the_reason_advises_works(tiny, make_cell, tmp_path, strategy):
+def test_the_parameter_that_the_reason_advises_works(tiny, make_cell, tmp_path, strategy):
     data = tiny((20, 4))
     row = evaluate_on_dataset(
         make_cell(data, model="gaussian_nb", strategy=strategy, split="official"), data, tmp_path

@@ -1,4 +1,4 @@
-"""Claims on pieces of work."""
+"""Claims of runners on pieces of work."""
 
 import pytest
 from filelock import FileLock
@@ -8,16 +8,16 @@ from benchmark.results.locks import Claims
 KEY = "0123456789abcdef0123"
 
 
-def test_a_claim_is_given_back_also_when_it_was_interrupted_on_the_way(tmp_path, monkeypatch):
+def test_a_claim_whose_release_was_interrupted_can_be_released_again(tmp_path, monkeypatch):
     claims, others = Claims(tmp_path), Claims(tmp_path)
     release, interrupts = FileLock.release, [KeyboardInterrupt]
 
-    def interrupted(self, force=False):
+    def interrupted_release(self, force=False):
         if interrupts:
             raise interrupts.pop()
         release(self, force)
 
-    monkeypatch.setattr(FileLock, "release", interrupted)
+    monkeypatch.setattr(FileLock, "release", interrupted_release)
     assert claims.claim(KEY)
     with pytest.raises(KeyboardInterrupt):
         claims.release(KEY)

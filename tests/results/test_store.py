@@ -1,3 +1,5 @@
+"""Rows are stored and read as they were; edited, corrupted or other files are refused."""
+
 import io
 import json
 import shutil
@@ -81,7 +83,7 @@ def test_a_label_whose_code_changed_points_to_its_new_key_and_history_stays(
     assert set(store.statuses_by_key()) == {old.key, "otherkey"}
 
 
-def test_a_folder_without_results_or_with_something_else_is_a_users_error(tmp_path):
+def test_a_folder_without_results_or_with_another_file_is_a_user_error(tmp_path):
     with pytest.raises(UserError, match="run a study with --out"):
         load_results(tmp_path)
     (tmp_path / "results.sqlite").write_text(
@@ -93,7 +95,7 @@ def test_a_folder_without_results_or_with_something_else_is_a_users_error(tmp_pa
     assert (tmp_path / "results.sqlite").read_text().startswith("this is no database")
 
 
-def test_a_folder_where_nothing_is_done_yet_still_gives_a_table(cells, tmp_path):
+def test_a_folder_in_which_no_cell_has_been_run_gives_a_table(cells, tmp_path):
     Store(tmp_path).record_planned_cells((cell.identity, cell.key) for cell in cells)
     ((_, table),) = make_leaderboards(load_results(tmp_path), "f1")
     assert format_leaderboard(table)["done"][0] == "0/3"
@@ -126,14 +128,14 @@ def change(folder, *statements):
     connection.close()
 
 
-def open_both(folder):
-    """Read a folder, and open it for writing; what each says."""
-    said = []
+def open_errors(folder):
+    """Messages of the errors when a folder is read, and when it is opened for writing."""
+    messages = []
     for attempt in (load_results, lambda folder: Store(folder).__exit__()):
         with pytest.raises(UserError) as caught:
             attempt(folder)
-        said.append(str(caught.value))
-    return said
+        messages.append(str(caught.value))
+    return messages
 
 
 @pytest.mark.parametrize(
@@ -147,12 +149,12 @@ def open_both(folder):
 )
 def test_a_database_of_another_schema_is_refused_with_both_numbers(stored, version, age):
     change(stored, f"PRAGMA user_version = {version}")
-    for said in open_both(stored):
-        assert age in said
-        assert f"(schema {version}, this one reads 2)" in said
+    for message in open_errors(stored):
+        assert age in message
+        assert f"(schema {version}, this one reads 2)" in message
 
 
-def test_a_truncated_or_overwritten_database_is_said_to_be_corrupted(stored):
+def test_a_truncated_or_overwritten_database_is_reported_as_corrupted(stored):
     path = stored / "results.sqlite"
     whole = path.read_bytes()
     for content in (
@@ -161,23 +163,23 @@ def test_a_truncated_or_overwritten_database_is_said_to_be_corrupted(stored):
         whole[:4096] + bytes(200) + whole[4296:],
     ):
         path.write_bytes(content)
-        for said in open_both(stored):
-            assert "is corrupted" in said
-            assert "\n" not in said
+        for message in open_errors(stored):
+            assert "is corrupted" in message
+            assert "\n" not in message
     assert path.read_bytes() == content, "nothing was written into it"
 
 
-def test_a_folder_in_place_of_the_database_is_said_to_be_one(stored):
+def test_a_folder_in_place_of_the_database_is_reported_as_one(stored):
     (stored / "results.sqlite").unlink()
     (stored / "results.sqlite").mkdir()
-    assert all("is a folder" in said for said in open_both(stored))
+    assert all("is a folder" in message for message in open_errors(stored))
 
 
 EDITS = {
     "f1 = 'x'": "'f1': Input should be a valid number",
     "f1 = 1.5": "'f1': must be between 0 and 1, or NaN where it is undefined (found: 1.5)",
     "mcc = -2": "'mcc': must be between -1 and 1, or NaN where it is undefined (found: -2",
-    "log_loss = -0.1": "'log_loss': must be between 0 and 1000, or NaN where it is undefined (found: -0.1)",
+    "log_loss = -0.1": "'log_loss': must be between 0 and 1000, or NaN",
     "accuracy = NULL": "has no value in column 'accuracy'",
     "f1 = x'00ff'": "'f1': Input should be a valid number",
     "n_train = 1.5": "'n_train': Input should be a valid integer",
@@ -192,10 +194,18 @@ EDITS = {
     "per_class = '{}'": "'per_class': Dictionary should have at least 1 item",
     "per_class = '{\"0\": {}}'": "'per_class': 0.recall: Field required",
     "per_class = json_remove(per_class, '$.1.support')": "'per_class': 1.support: Field required",
-    "per_class = json_set(per_class, '$.1.support', -1)": "'per_class': 1.support: Input should be greater",
-    "per_class = json_set(per_class, '$.1.recall', 7)": "'per_class': 1.recall: must be between 0 and 1, or NaN where it is undefined (found: 7)",
-    "per_class = json_set(per_class, '$.1.recall', null)": "'per_class': 1.recall: Input should be a valid number",
-    "per_class = json_set(per_class, '$.1.train', 'x')": "'per_class': 1.train: Input should be a valid integer",
+    "per_class = json_set(per_class, '$.1.support', -1)": (
+        "'per_class': 1.support: Input should be greater"
+    ),
+    "per_class = json_set(per_class, '$.1.recall', 7)": (
+        "'per_class': 1.recall: must be between 0 and 1, or NaN where it is undefined (found: 7)"
+    ),
+    "per_class = json_set(per_class, '$.1.recall', null)": (
+        "'per_class': 1.recall: Input should be a valid number"
+    ),
+    "per_class = json_set(per_class, '$.1.train', 'x')": (
+        "'per_class': 1.train: Input should be a valid integer"
+    ),
     "matrices = '{\"k\": {}}'": "'matrices': k.extractor: Field required",
     "history = '[[['": "'history': Invalid JSON",
 }
@@ -284,9 +294,8 @@ def test_a_folder_in_which_nothing_is_planned_is_an_empty_table_in_every_display
 
 @pytest.mark.parametrize("column", ["key", "status"])
 def test_a_row_without_a_key_or_a_status_is_refused_by_every_reader(stored, column, tmp_path):
-    with sqlite3.connect(
-        stored / "results.sqlite"
-    ) as connection:  # no column of a table that is copied is NOT NULL
+    # the copy of a table has no NOT NULL constraints
+    with sqlite3.connect(stored / "results.sqlite") as connection:
         connection.executescript(
             "CREATE TABLE r AS SELECT * FROM rows; DROP TABLE rows; ALTER TABLE r RENAME TO rows"
         )
@@ -298,13 +307,13 @@ def test_a_row_without_a_key_or_a_status_is_refused_by_every_reader(stored, colu
         merge_results([stored], tmp_path / "out")
 
 
-def test_a_key_that_leads_out_of_the_folder_is_an_error(stored):
+def test_a_key_with_a_path_out_of_the_folder_is_an_error(stored):
     change(stored, "UPDATE planned SET key = '../../x' WHERE rowid = 1")
     with pytest.raises(UserError, match="'key'"):
         load_results(stored)
 
 
-def test_a_table_or_column_that_is_gone_is_an_error(stored):
+def test_a_missing_table_or_column_is_an_error(stored):
     change(stored, "ALTER TABLE rows DROP COLUMN predict_s")
     with pytest.raises(UserError, match="'predict_s'"):
         load_results(stored)
@@ -313,13 +322,15 @@ def test_a_table_or_column_that_is_gone_is_an_error(stored):
         load_results(stored)
 
 
-def test_reading_undoes_what_a_killed_writer_left_without_writing_into_the_folder(stored, tmp_path):
+def test_reading_rolls_back_a_killed_writers_transaction_without_writing_into_the_folder(
+    stored, tmp_path
+):
     writer = sqlite3.connect(stored / "results.sqlite", isolation_level=None)
     writer.execute("PRAGMA cache_size = 1")
     writer.execute("BEGIN IMMEDIATE")
     writer.execute("UPDATE rows SET status = 'failed', reason = hex(zeroblob(100000))")
     killed = tmp_path / "killed"
-    shutil.copytree(stored, killed)  # with its journal, and nobody holds a lock
+    shutil.copytree(stored, killed)  # a copy with the journal, and without locks
     writer.rollback()
     writer.close()
     before = {path.name: path.read_bytes() for path in killed.glob("results.sqlite*")}
@@ -329,7 +340,7 @@ def test_reading_undoes_what_a_killed_writer_left_without_writing_into_the_folde
 
 
 @pytest.mark.parametrize("command", [("compare", "knn", "majority"), ("plot",), ("merge",)])
-def test_predictions_that_were_exchanged_are_refused_by_all_that_read_them(tmp_path, command):
+def test_exchanged_predictions_are_refused_by_every_command_that_reads_them(tmp_path, command):
     folder = tmp_path / "out"
     rows = run(
         load_study("digits", extractors=["pixels"], models=["majority", "knn"], split="holdout"),
@@ -339,10 +350,10 @@ def test_predictions_that_were_exchanged_are_refused_by_all_that_read_them(tmp_p
     contents = [file.read_bytes() for file in files]
     for file, content in zip(files, reversed(contents), strict=True):
         file.write_bytes(content)
-    verb, *names = command
-    options = ("--metric", "accuracy") if verb == "compare" else ("--out", tmp_path / "elsewhere")
-    done = CliRunner().invoke(app, [verb, str(folder), *names, *map(str, options)])
-    assert isinstance(done.exception, UserError)
+    name, *arguments = command
+    options = ("--metric", "accuracy") if name == "compare" else ("--out", tmp_path / "elsewhere")
+    outcome = CliRunner().invoke(app, [name, str(folder), *arguments, *map(str, options)])
+    assert isinstance(outcome.exception, UserError)
     assert "was changed after its cell had ended: run its study again with --force" in str(
-        done.exception
+        outcome.exception
     )
