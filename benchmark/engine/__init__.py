@@ -1,1 +1,1 @@
-"""Which cells are run, where, and with which limits."""
+"""Scheduling and running of cells: which are run, where, and with which limits."""

@@ -1,1 +1,1 @@
-"""One cell from its components to its row."""
+"""Evaluation of one cell, from its components to its row."""

@@ -1,1 +1,1 @@
-"""The results folder: rows, predictions, locks."""
+"""The results folder: rows, predictions and locks."""
