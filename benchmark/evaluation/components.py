@@ -142,8 +142,8 @@ class Components:
                 f"'{dataset.classes[targets[0]]}'"
             )
         counts = np.bincount(targets.ravel())
-        n_most = int(counts.max()) * len(counts) if may_resample(strategy) else len(targets)
-        reason = own_folds_refusal(model, strategy, dataset.groups is not None, n_most)
+        max_images = int(counts.max()) * len(counts) if may_resample(strategy) else len(targets)
+        reason = own_folds_refusal(model, strategy, dataset.groups is not None, max_images)
         if not may_resample(strategy):
             reason = reason or size_refusal(model, len(targets))
         return reason or strategy.refusal(model, targets, dataset.classes, dataset.task)
