@@ -1,8 +1,8 @@
-"""Contract checks of plug-ins, for those of the registries and for yours.
+"""Contract checks of extractors, models and strategies, built-in ones and plug-ins.
 
-A check is a function that raises ``Failure`` with what is wrong and what to set or do; its
-docstring says what is expected. It runs if the checks that it needs have passed, so that one cause
-has one message.
+A check is a function that raises ``Failure`` with a message that says what is wrong and what to set
+or do; its docstring says what is expected. A check runs only if the checks that it needs have
+passed, so that each cause is reported once.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from benchmark.plugins.registry import find_plugin_specs
 from benchmark.plugins.spec import ResolvedSpec
 from benchmark.utils.threads import limited_threads
 
-Run = Callable[..., Any]  # calls a function with arguments, in this process or another
+Run = Callable[..., Any]  # calls a function with arguments, in this or another process
 Check = Callable[[Subject], None]
+# checks that all later ones of a kind need; the others name the checks that they need
 _FIRST = (common.parameters_are_stored, common.methods_fit_their_calls)
 _GATES: dict[str, tuple[Check, ...]] = {
     "extractor": (
@@ -71,17 +72,18 @@ _OTHERS: dict[str, dict[Check, tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a check found.
+    """Result of a check.
 
     Parameters
     ----------
     name : str
+        Name of the check.
     expected : str
         What a plug-in is expected to do.
     problem : str
-        What is wrong, and what to set or do; empty when the check passed or was not run.
+        What is wrong, and what to set or do; empty if the check passed or was not run.
     needs : str
-        The check that has to pass first; empty when this one was run.
+        The failed check that has to pass first; empty if this one was run.
     """
 
     name: str
@@ -91,12 +93,12 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
-        """Whether it was run and nothing was wrong."""
+        """Whether the check was run and found no problem."""
         return not self.problem and not self.needs
 
 
 def ordered_checks(kind: str) -> dict[Check, tuple[str, ...]]:
-    """Checks of a kind in the order in which they run, and the names of the checks that each needs."""
+    """Checks of a kind in their order, each with the names of the checks that it needs."""
     gates = _GATES[kind]
     names = tuple(check.__name__ for check in gates)
     ordered = {gate: names[:i] for i, gate in enumerate(gates)}
@@ -110,12 +112,16 @@ def ordered_checks(kind: str) -> dict[Check, tuple[str, ...]]:
 
 @contextmanager
 def own_process() -> Iterator[Run]:
-    """Give a function that calls others in a process of their own, which a plug-in may end or change.
+    """Yield a function that calls functions in another process, which a plug-in may end or change.
 
     Raises
     ------
     UserError
-        The process ended before the function returned.
+        The process ended before a function returned.
+
+    See Also
+    --------
+    run_checks : Takes the function as its argument ``run``.
     """
     worker = Worker()
     try:
@@ -127,7 +133,10 @@ def own_process() -> Iterator[Run]:
 
 
 def find_plugins_to_check(name: str) -> list[tuple[str, ResolvedSpec]]:
-    """Kind and spec of each plug-in to be checked in this process from now on; see ``benchmark.plugins.registry.find_plugin_specs``."""
+    """Find plug-ins that are then checked in this process, of which copies are counted from now on.
+
+    Parameters and result are those of `benchmark.plugins.registry.find_plugin_specs`.
+    """
     process.watch_forks()
     return find_plugin_specs(name)
 
@@ -137,23 +146,34 @@ def _call_directly(function: Callable[..., Any], *args: Any) -> Any:
 
 
 def run_checks(kind: str, spec: ResolvedSpec, run: Run = _call_directly) -> Iterator[Outcome]:
-    """Run every check of a kind on a plug-in.
+    """Run all checks of a kind on a plug-in.
 
     Parameters
     ----------
     kind : 'extractor', 'model' or 'strategy'
     spec : ResolvedSpec
-        Resolved.
     run : callable
-        What ``own_process`` gives; by default checks run in this process.
+        A function from `own_process`; by default, checks run in this process.
 
     Yields
     ------
     Outcome
-        Of each check, in order; the first one with a problem is the cause of those that were not
-        run.
+        One per check, in order.
+
+    See Also
+    --------
+    benchmark.plugins.registry.find_plugin_specs : Find the kind and spec of a plug-in.
+
+    Examples
+    --------
+    >>> from benchmark.checks import run_checks
+    >>> from benchmark.plugins.registry import find_plugin_specs
+    >>> kind, spec = find_plugin_specs("pixels")[0]
+    >>> outcome = next(run_checks(kind, spec))
+    >>> outcome.name, outcome.passed
+    ('parameters_are_stored', True)
     """
-    causes: dict[str, str] = {}  # name of a check that did not pass -> name of the one that failed
+    causes: dict[str, str] = {}  # check that did not pass -> failed check that is the cause
     for check, needs in ordered_checks(kind).items():
         name, expected = check.__name__, " ".join((check.__doc__ or "").replace("``", "`").split())
         cause = next((causes[need] for need in needs if need in causes), "")
@@ -164,23 +184,22 @@ def run_checks(kind: str, spec: ResolvedSpec, run: Run = _call_directly) -> Iter
 
 
 def _run_check(check: Check, kind: str, spec: ResolvedSpec, run: Run) -> str:
-    """What a check finds wrong, or how the process under it ended."""
+    """Problem that a check reports, or how its process ended; empty if the check passed."""
     try:
         return str(run(_find_problem, check, kind, spec))
     except EndedError as ended:
         return f"the check did not complete: {ended.reason}"
-    except RuntimeError as error:  # what a worker makes of exceptions such as KeyboardInterrupt
+    except RuntimeError as error:  # a worker raises it for exceptions such as KeyboardInterrupt
         return f"raises {error}"
 
 
-_subject_of = lru_cache(maxsize=8)(
-    Subject
-)  # what one check finds out, such as the size of the images, serves the others
+# cached, so that the checks of a plug-in share properties such as the size of the images
+_make_subject = lru_cache(maxsize=8)(Subject)
 
 
 def _find_problem(check: Check, kind: str, spec: ResolvedSpec) -> str:
-    """What a check finds wrong, in one line; empty when nothing is."""
-    subject = _subject_of(kind, spec)
+    """Problem that a check reports, in one line; empty if the check passed."""
+    subject = _make_subject(kind, spec)
     try:
         with warnings.catch_warnings(), limited_threads():
             warnings.simplefilter("ignore")
@@ -193,22 +212,26 @@ def _find_problem(check: Check, kind: str, spec: ResolvedSpec) -> str:
 
 
 def describe_measurements(kind: str, spec: ResolvedSpec, outcomes: list[Outcome]) -> list[str]:
-    """Say of which size the images were, and what an image takes; nothing about a plug-in that does not work at all.
+    """Describe the size of the images that a plug-in was checked on, and its time per image.
 
     Parameters
     ----------
     kind : 'extractor', 'model' or 'strategy'
     spec : ResolvedSpec
-        Resolved.
     outcomes : list of Outcome
-        Of its checks.
+        Outcomes of the plug-in's checks.
+
+    Returns
+    -------
+    list of str
+        Lines of text; empty if one of the first checks, which all others need, did not pass.
     """
     from benchmark.checks.timing import describe_time_per_image
 
     gates = {check.__name__ for check in _GATES[kind]}
     if not all(outcome.passed for outcome in outcomes if outcome.name in gates):
         return []
-    subject = _subject_of(kind, spec)
+    subject = _make_subject(kind, spec)
     lines = [_describe_size(subject)] if subject.takes_images else []
     with warnings.catch_warnings(), limited_threads():
         warnings.simplefilter("ignore")
@@ -219,15 +242,15 @@ def describe_measurements(kind: str, spec: ResolvedSpec, outcomes: list[Outcome]
 
 
 def _describe_size(subject: Subject) -> str:
-    """Size of the images that an extractor or a network was tried on."""
+    """Describe the size of the images that an extractor or a network was checked on."""
     side, error = subject.smallest_side
-    declares = subject.kind == "model" and hasattr(subject.build(), "smallest_side")
-    remedy = (
-        f"; set smallest_side = {side} in the class, and smaller images are refused with a clear "
-        "message"
-        if declares
-        else ""
-    )
-    return f"tried on images of {side} x {side} pixels" + (
-        f"; smaller ones raise {error}{remedy}" if error else ""
-    )
+    text = f"tried on images of {side} x {side} pixels"
+    if not error:
+        return text
+    text += f"; smaller ones raise {error}"
+    if subject.kind == "model" and hasattr(subject.build(), "smallest_side"):
+        text += (
+            f"; set smallest_side = {side} in the class, and smaller images are refused with a "
+            "clear message"
+        )
+    return text

@@ -1,4 +1,4 @@
-"""Checks of every kind of plug-in."""
+"""Checks that apply to all kinds of plug-ins."""
 
 from __future__ import annotations
 
@@ -42,12 +42,15 @@ def parameters_are_stored(subject: Subject) -> None:
     """``__init__`` only stores its arguments, each under its own name, as scikit-learn asks."""
     estimator = build_component(subject.spec)
     name = type(estimator).__name__
-    base = {
+    bases = {
         "extractor": "features.base.Extractor",
+        "model": "sklearn.base.ClassifierMixin and BaseEstimator",
         "strategy": "imblearn.base.BaseSampler or sklearn.base.BaseEstimator",
     }
-    problem = f"{name} has no get_params: inherit from {base.get(subject.kind, 'sklearn.base.ClassifierMixin and BaseEstimator')}"
-    require_true(hasattr(estimator, "get_params") and not inspect.isclass(estimator), problem)
+    require_true(
+        hasattr(estimator, "get_params") and not inspect.isclass(estimator),
+        f"{name} has no get_params: inherit from {bases[subject.kind]}",
+    )
     if type(estimator).get_params is BaseEstimator.get_params:
         _check_init(estimator)
     try:
@@ -63,12 +66,13 @@ def parameters_are_stored(subject: Subject) -> None:
         ) from error
     require_true(
         repr(copy) == repr(estimator),
-        "a clone has other parameters: __init__ must only store its arguments, as self.name = name",
+        "a clone has different parameters: __init__ must only store its arguments, as self.name = "
+        "name",
     )
 
 
 def _check_init(estimator: Any) -> None:
-    """Fail on the first parameter that is hidden, or not kept under its own name."""
+    """Fail on the first parameter that is not named, or not stored under its own name."""
     for name, parameter in inspect.signature(type(estimator).__init__).parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             if type(estimator).__init__ is not object.__init__:
@@ -81,11 +85,11 @@ def _check_init(estimator: Any) -> None:
 
 
 def methods_fit_their_calls(subject: Subject) -> None:
-    """Methods can be called as the benchmark calls them, with nothing but images or features, and labels."""
-    made = subject.build()
+    """Methods can be called with nothing but images or features, and labels."""
+    estimator = subject.build()
     calls = {
         "extractor": {
-            "fit": "images, y" if getattr(made, "uses_labels", False) else "images",
+            "fit": "images, y" if getattr(estimator, "uses_labels", False) else "images",
             "transform": "images",
             "extract": "batch",
         },
@@ -93,55 +97,58 @@ def methods_fit_their_calls(subject: Subject) -> None:
         "strategy": {"fit_resample": "X, y", "resample": "X, y"},
     }
     for method, given in calls[subject.kind].items():
-        if hasattr(made, method):
-            _check_call(type(made).__name__, method, getattr(made, method), given.split(", "))
+        if hasattr(estimator, method):
+            _check_call(
+                type(estimator).__name__, method, getattr(estimator, method), given.split(", ")
+            )
 
 
 def _check_call(cls: str, method: str, function: Any, given: list[str]) -> None:
-    """Fail unless a method can be called with so many arguments by position."""
+    """Fail unless a method can be called with the given arguments by position."""
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):  # of compiled code
+    except (TypeError, ValueError):  # a method in native code
         return
     try:
         signature.bind(*given)
     except TypeError as error:
-        others = [
+        required = [
             name
             for name, parameter in signature.parameters.items()
             if parameter.default is parameter.empty
-        ][len(given) :]
+        ]
+        extra = required[len(given) :]
         call = (
             f"{cls}.{method}{signature} cannot be called as {method}({', '.join(given)}) ({error})"
         )
-        if others:
+        if extra:
             raise Failure(
-                f"{call}: nobody gives it {others[0]}; make that a parameter of __init__, and use "
-                f"self.{others[0]}"
+                f"{call}: {extra[0]} is never passed; make it a parameter of __init__, and use "
+                f"self.{extra[0]}"
             ) from None
         raise Failure(f"{call}: write def {method}({', '.join(['self', *given])})") from None
 
 
 def can_be_pickled(subject: Subject) -> None:
-    """It can be sent to another process."""
+    """It can be pickled, and thus be sent to another process."""
     try:
-        pickle.loads(pickle.dumps(subject.build()))  # noqa: S301  # our own bytes
+        pickle.loads(pickle.dumps(subject.build()))  # noqa: S301  # pickled on the same line
     except Exception as error:
         raise Failure(
             f"{subject.describe_error(error)}: keep no open file, lambda or lock in an attribute; "
-            "make it where it is used"
+            "create it where it is used"
         ) from error
 
 
 def results_are_reproducible(subject: Subject) -> None:
-    """The same ``random_state`` gives the same result, bit for bit; the same images give the same at every call."""
+    """The same ``random_state`` and the same images give the same results, bit for bit."""
     first, second = _resample_twice(subject) if subject.kind == "strategy" else _run_twice(subject)
-    takes = "random_state" in subject.build().get_params(deep=False)
+    has_seed = "random_state" in subject.build().get_params(deep=False)
     remedy = "draw every random number from sklearn.utils.check_random_state(self.random_state)"
     if "torch" in sys.modules:
         remedy += "; torch draws its own: call torch.manual_seed(self.random_state) in fit"
-    problem = "run twice with the same seed, it gives two results: " + (
-        remedy if takes else f"add random_state=None to __init__, and {remedy}"
+    problem = "two runs with the same seed give different results: " + (
+        remedy if has_seed else f"add random_state=None to __init__, and {remedy}"
     )
     require_equal(first, second, problem)
     if subject.kind == "strategy":
@@ -149,9 +156,8 @@ def results_are_reproducible(subject: Subject) -> None:
 
 
 def _resample_twice(subject: Subject) -> tuple[NDArray, NDArray]:
-    digits = (
-        imbalanced_digits()
-    )  # bound to a name, so that a plug-in that searches the memory for the dataset finds it
+    # kept alive, so that a plug-in that searches the memory for the dataset finds it
+    digits = imbalanced_digits()
     X, y = digits.images.reshape(len(digits.images), -1).astype(np.float32), digits.targets
     with global_seeds(1):
         first = strategies.resample_with_plugin(subject, X.copy(), y.copy())[0]
@@ -160,34 +166,33 @@ def _resample_twice(subject: Subject) -> tuple[NDArray, NDArray]:
 
 
 def _run_twice(subject: Subject) -> tuple[NDArray, NDArray]:
-    """Features or probabilities of two that are fitted alike, with the global generators in two states."""
+    """Features or probabilities of two equal fits, with the global generators in two states."""
     X, y = _make_training_set(subject)
     with global_seeds(1):
-        made = subject.build_and_fit(X, y)
-        first = subject.apply_fitted(made, X)
-    _check_second_call(subject, made, X)
+        fitted = subject.build_and_fit(X, y)
+        first = subject.apply_fitted(fitted, X)
+    _check_second_call(subject, fitted, X)
     with global_seeds(2):
         return first, subject.fit_and_apply(X, y)
 
 
-def _check_second_call(subject: Subject, made: Any, X: NDArray) -> None:
-    """Fail if a second call on the same images gives something else, and something that is kept between calls has changed."""
+def _check_second_call(subject: Subject, fitted: Any, X: NDArray) -> None:
+    """Fail if a second call on the same images has another result and changes the state."""
     with global_seeds(0):
-        first, before = subject.apply_fitted(made, X), snapshot_state(made)
+        first, before = subject.apply_fitted(fitted, X), snapshot_state(fitted)
     with global_seeds(0):
-        second, after = subject.apply_fitted(made, X), snapshot_state(made)
+        second, after = subject.apply_fitted(fitted, X), snapshot_state(fitted)
     changed = [name for name, content in after.items() if before.get(name) != content]
     if changed and not np.allclose(first, second, atol=1e-6):
         method = "transform" if subject.kind == "extractor" else "predict_proba"
         raise Failure(
             f"a second call of {method} on the same images gives another result, and changes "
-            f"{changed[0]}: "
-            "set attributes in fit or learn only, and draw random numbers there"
+            f"{changed[0]}: set attributes in fit or learn only, and draw random numbers there"
         )
 
 
 def _make_training_set(subject: Subject) -> tuple[NDArray, NDArray[np.int64]]:
-    """Images or features, as the subject takes them, and labels."""
+    """Input that the subject takes (images or features), and labels."""
     if subject.kind == "model":
         return models.make_training_set(subject)
     digits = some_digits(60, subject.side)
@@ -196,7 +201,7 @@ def _make_training_set(subject: Subject) -> tuple[NDArray, NDArray[np.int64]]:
 
 @contextmanager
 def global_seeds(seed: int) -> Iterator[None]:
-    """Have the global generators in some state for a while."""
+    """Seed the global random generators within a context, and restore their states after it."""
     states = random.getstate(), np.random.get_state()  # noqa: NPY002
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002
@@ -209,13 +214,13 @@ def global_seeds(seed: int) -> Iterator[None]:
 
 def predictions_ignore_test_labels(subject: Subject) -> None:
     """Predictions do not change when the labels of the test set do."""
-    # each dataset lives only while it is evaluated, so that a plug-in that searches the memory
-    # finds the one at hand
-    problem = (
-        "predictions follow the labels of the test set: read no labels but those that fit is given"
-    )
+    # each dataset lives only during its evaluation, so that a plug-in that searches the memory
+    # finds the current one
+    first, second = _predict_test_set(subject), _predict_test_set(subject, wrong_labels=True)
     require_equal(
-        _predict_test_set(subject), _predict_test_set(subject, wrong_labels=True), problem
+        first,
+        second,
+        "predictions depend on the labels of the test set: use no labels but those passed to fit",
     )
 
 
@@ -223,16 +228,16 @@ def predictions_ignore_other_images(subject: Subject) -> None:
     """The prediction for a test image does not change when the other test images do."""
     first, second = _predict_test_set(subject), _predict_test_set(subject, other_images=True)
     half = len(first) // 2
-    problem = (
-        "predictions of test images follow other test images: learn from the training set only"
+    require_true(
+        np.allclose(first[:half], second[:half], atol=1e-6),
+        "predictions of test images depend on other test images: learn from the training set only",
     )
-    require_true(np.allclose(first[:half], second[:half], atol=1e-6), problem)
 
 
 def _split_digits(
     subject: Subject, wrong_labels: bool = False, other_images: bool = False
 ) -> Dataset:
-    """Make a dataset of real digits with an official split; on request with wrong labels, or other images, in its test set."""
+    """Digits with an official split; optionally with wrong labels or other images for testing."""
     digits = imbalanced_digits() if subject.kind == "strategy" else some_digits(200, subject.side)
     test = np.arange(200) % 4 == 0
     targets = np.where(
@@ -249,23 +254,23 @@ def _split_digits(
 def _predict_test_set(
     subject: Subject, wrong_labels: bool = False, other_images: bool = False
 ) -> NDArray[np.float64]:
-    """Probabilities of a whole evaluation with the subject in its place."""
+    """Probabilities of the test set, from the evaluation of a cell that uses the subject."""
     dataset = _split_digits(subject, wrong_labels, other_images)
-    usual = {
+    defaults = {
         "extractor": Spec("pixels"),
         "model": Spec("logistic_regression"),
         "strategy": Spec("none"),
     }
-    parts = {
+    specs = {
         kind: subject.spec if kind == subject.kind else resolve_spec(kind, spec)
-        for kind, spec in usual.items()
+        for kind, spec in defaults.items()
     }
-    extractor = () if subject.kind == "model" and subject.takes_images else (parts["extractor"],)
+    extractor = () if subject.kind == "model" and subject.takes_images else (specs["extractor"],)
     values = {
         "dataset": Spec("digits"),
         "extractor": extractor,
-        "strategy": (parts["strategy"],),
-        "model": parts["model"],
+        "strategy": (specs["strategy"],),
+        "model": specs["model"],
     }
     cell = Cell(
         dataset.fingerprint,

@@ -38,7 +38,7 @@ def _build_and_fit(
 
 
 def learning_is_declared(subject: Subject) -> None:
-    """``learn(images)`` is called if ``stateless = False``, and is given labels if ``uses_labels = True``."""
+    """``learn`` is called if ``stateless = False``, and with labels if ``uses_labels = True``."""
     extractor = subject.build()
     cls = type(extractor)
     missing = [method for method in ("fit", "transform") if not hasattr(extractor, method)]
@@ -51,26 +51,27 @@ def learning_is_declared(subject: Subject) -> None:
     if learn in (None, Extractor.learn):
         return
     if isinstance(extractor, Extractor) and cls.fit is Extractor.fit:
-        inherited = isinstance(vars(cls).get("stateless", True), bool)
-        problem = f"{cls.__name__} has learn(), and stateless is True, so learn() is never called: set stateless = False in the class"
-        require_true(not extractor.stateless or not inherited, problem)
-    given = [None] * (2 if extractor.uses_labels else 1)
-    try:
-        inspect.signature(extractor.learn).bind(*given)
-    except TypeError:
-        problem = (
-            "uses_labels is True: write learn(self, images, y)"
-            if extractor.uses_labels
-            else "to be given labels, set uses_labels = True"
+        is_constant = isinstance(vars(cls).get("stateless", True), bool)
+        require_true(
+            not extractor.stateless or not is_constant,
+            f"{cls.__name__} has learn(), and stateless is True, so learn() is never called: set "
+            "stateless = False in the class",
         )
+    arguments = [None] * (2 if extractor.uses_labels else 1)
+    try:
+        inspect.signature(extractor.learn).bind(*arguments)
+    except TypeError:
         raise Failure(
-            "learn() cannot be called with "
-            f"{'images and labels' if extractor.uses_labels else 'images alone'}; {problem}"
+            "learn() cannot be called with images and labels; uses_labels is True: write "
+            "learn(self, images, y)"
+            if extractor.uses_labels
+            else "learn() cannot be called with images alone; if it needs labels, set uses_labels "
+            "= True"
         ) from None
 
 
 def gives_features(subject: Subject) -> None:
-    """``fit`` returns the extractor; ``transform`` gives a (n, d) float32 matrix of finite numbers, for gray and colour images."""
+    """``fit`` returns the extractor; ``transform`` returns finite float32 features (n, d)."""
     extractor, gray = subject.build(), some_digits(24, _find_probe_side(subject)).images
     returned = extractor.fit(gray.copy(), *subject.labels_for_fit(np.arange(24) % 2))
     require_true(
@@ -81,57 +82,61 @@ def gives_features(subject: Subject) -> None:
         features = extractor.transform(gray.copy())
     _check_features(features, gray)
     if isinstance(extractor, Extractor):
-        problem = "extract returns float16, which ends at 65,504 and keeps 3 digits of a sum: compute in float32, batch.astype(np.float32)"
-        require_true(extractor._extract_checked(gray).dtype != np.float16, problem)
+        require_true(
+            extractor._extract_checked(gray).dtype != np.float16,
+            "extract returns float16, which ends at 65,504 and keeps 3 digits of a sum: compute in "
+            "float32, batch.astype(np.float32)",
+        )
     colour = colour_images(12, subject.side)
     error = catch_error(lambda: _build_and_fit(subject, colour).transform(colour.copy()))
     if error:
         raise Failure(
             f"raises {subject.describe_error(error)} on colour images (n, h, w, 3), and works on "
-            "gray images (n, h, w, 1): "
-            "start from to_gray(batch), of features.base"
+            "gray images (n, h, w, 1): start from to_gray(batch), of features.base"
         )
     _check_features(_build_and_fit(subject, colour).transform(colour.copy()), colour)
 
 
 def _find_probe_side(subject: Subject) -> int:
-    """Side of the probe images; a ``fit`` that leaves out the base class's is named as the cause."""
+    """Side of the images to try; fails if ``fit`` does not call that of the base class."""
     images = some_digits(24).images
     error = catch_error(lambda: subject.fit_and_apply(images, np.arange(24) % 2))
-    made = subject.build()
+    extractor = subject.build()
     if (
         isinstance(error, NotFittedError)
-        and isinstance(made, Extractor)
-        and type(made).fit is not Extractor.fit
+        and isinstance(extractor, Extractor)
+        and type(extractor).fit is not Extractor.fit
     ):
         raise Failure(
-            "fit does not call the base class's: rename it to learn(self, images) and set "
-            "stateless = False, "
-            "or end it with `return super().fit(X)`"
+            "fit does not call that of the base class: rename it to learn(self, images) and set "
+            "stateless = False, or end it with `return super().fit(X)`"
         )
     return subject.side
 
 
 def _check_features(features: Any, images: NDArray[np.uint8]) -> None:
     shape: tuple[int, ...] = getattr(features, "shape", ())
-    problem = f"transform gives {describe_type(features)} of shape {shape} for {len(images)} images: return an array ({len(images)}, d)"
     require_true(
         isinstance(features, np.ndarray)
         and len(shape) == 2
         and shape[0] == len(images)
         and 0 not in shape,
-        problem,
+        f"transform returns {describe_type(features)} of shape {shape} for {len(images)} images: "
+        f"return an array ({len(images)}, d)",
     )
-    problem = f"features are {features.dtype}, not float32: write extract(batch) alone and inherit transform, or return .astype(np.float32)"
-    require_true(features.dtype == np.float32, problem)
+    require_true(
+        features.dtype == np.float32,
+        f"features are {features.dtype}, not float32: write only extract(batch) and inherit "
+        "transform, or return .astype(np.float32)",
+    )
     require_true(
         np.isfinite(features).all(),
-        "features hold NaN or infinity: look for a division by zero or the logarithm of zero",
+        "features contain NaN or infinity: look for a division by zero or the logarithm of zero",
     )
 
 
 def small_images_are_enlarged(subject: Subject) -> None:
-    """``min_size`` is the smallest side that ``extract`` works on; smaller images are enlarged to it."""
+    """``min_size`` is the smallest side that ``extract`` works on."""
     side, error = subject.smallest_side
     smaller = SIDES[SIDES.index(side) - 1] if side > SIDES[0] else 0
     require_true(
@@ -142,7 +147,7 @@ def small_images_are_enlarged(subject: Subject) -> None:
 
 
 def blank_images_give_features(subject: Subject) -> None:
-    """Images that are all black, all white, or not square have finite features as well."""
+    """Images that are all black, all white or not square have finite features as well."""
     side = subject.side
     for name, images in (
         ("all-black", np.zeros((3, 2 * side, 2 * side, 1), np.uint8)),
@@ -154,34 +159,34 @@ def blank_images_give_features(subject: Subject) -> None:
         except Failure as failure:
             raise Failure(f"on {name} images: {failure}") from None
         except Exception as error:
-            problem = (
-                exception_text(error)
-                if is_broken_contract(error)
-                else f"raises {subject.describe_error(error)}: {ON_BLANK}"
-            )
+            problem = f"raises {subject.describe_error(error)}: {ON_BLANK}"
+            if is_broken_contract(error):
+                problem = exception_text(error)
             raise Failure(f"on {name} images: {problem}") from error
 
 
 def input_unchanged(subject: Subject) -> None:
-    """``fit`` and ``transform`` leave the images as they are."""
+    """``fit`` and ``transform`` do not change the images."""
     images = colour_images(12, subject.side)
-    given = images.copy()
-    subject.build().fit(given, *subject.labels_for_fit(np.arange(12) % 2)).transform(given)
-    require_equal(given, images, f"the images are different after fit and transform: {ON_A_COPY}")
+    passed = images.copy()
+    subject.build().fit(passed, *subject.labels_for_fit(np.arange(12) % 2)).transform(passed)
+    require_equal(passed, images, f"fit or transform changes the images: {ON_A_COPY}")
 
 
 def images_are_independent(subject: Subject) -> None:
     """The features of an image do not depend on the other images of the batch."""
-    images = some_digits(
-        1200 if subject.side <= 16 else 64, subject.side
-    ).images  # more than a batch, where that is affordable
+    # more images than a batch has, unless they are large
+    images = some_digits(1200 if subject.side <= 16 else 64, subject.side).images
     extractor = _build_and_fit(subject, images[:60])
     together = extractor.transform(images)
     alone = np.vstack([extractor.transform(image[None]) for image in images[:5]])
-    remedy = "compute no statistic over the batch in extract; learn it from the training images in learn(images), with stateless = False"
+    remedy = (
+        "compute no statistic over the batch in extract; learn it from the training images in "
+        "learn(images), with stateless = False"
+    )
     require_true(
         np.allclose(together[:5], alone, atol=1e-4),
-        f"an image alone has other features than among others: {remedy}",
+        f"an image has other features alone than in a batch: {remedy}",
     )
     require_true(
         np.allclose(together[::-1], extractor.transform(images[::-1]), atol=1e-4),
@@ -190,7 +195,7 @@ def images_are_independent(subject: Subject) -> None:
 
 
 def labels_are_ignored(subject: Subject) -> None:
-    """``fit`` uses labels only if the class says ``uses_labels = True``."""
+    """``fit`` uses labels only if the class has ``uses_labels = True``."""
     if getattr(subject.build(), "uses_labels", False):
         return
     digits = some_digits(120, subject.side)
@@ -201,33 +206,31 @@ def labels_are_ignored(subject: Subject) -> None:
     require_equal(
         first,
         second,
-        "other labels in fit give other features: set uses_labels = True in the class, or do not "
-        "use y",
+        "the features depend on the labels passed to fit: set uses_labels = True in the class, or "
+        "do not use y",
     )
 
 
 def stateless_is_true(subject: Subject) -> None:
-    """A ``stateless`` extractor learns nothing in ``fit``: its features are computed once per dataset."""
+    """A ``stateless`` extractor learns nothing in ``fit``."""
     if not getattr(subject.build(), "stateless", False):
         return
     images = some_digits(120, subject.side).images
-    first, second = (
-        _build_and_fit(subject, images[:60]).transform(images[-20:]),
-        _build_and_fit(subject, images[60:]).transform(images[-20:]),
-    )
+    first = _build_and_fit(subject, images[:60]).transform(images[-20:])
+    second = _build_and_fit(subject, images[60:]).transform(images[-20:])
     require_equal(
         first,
         second,
-        "fitted on other images it gives other features, and stateless is True: set stateless = "
+        "the features depend on the images passed to fit, and stateless is True: set stateless = "
         "False in the class",
     )
 
 
 def nothing_is_looked_up(subject: Subject) -> None:
-    """Features come from the pixels: an image with one gray level of noise is still the same image, not an unknown key.
+    """Features are computed from the pixels, and one gray level of noise hardly changes them.
 
-    This finds an exact look-up; one by nearest neighbour is a classifier in disguise, and only a
-    reader finds it.
+    An extractor that looks up known images exactly fails; one that looks up the nearest neighbour
+    passes.
     """
     digits = some_digits(400 if subject.side <= 16 else 200, subject.side)
     n = len(digits.images)
@@ -250,8 +253,7 @@ def nothing_is_looked_up(subject: Subject) -> None:
     require_true(
         scores["exact"] - scores["noisy"] < 0.3,
         f"accuracy falls from {scores['exact']:.2f} to {scores['noisy']:.2f} with one gray level "
-        "of noise: "
-        "compute features from the pixels, not from a table of known images",
+        "of noise: compute features from the pixels, not from a table of known images",
     )
 
 
@@ -262,7 +264,7 @@ def feature_names_match(subject: Subject) -> None:
     names, d = list(extractor.get_feature_names_out()), extractor.transform(images).shape[1]
     require_true(
         len(names) == d,
-        f"get_feature_names_out gives {len(names)} names for {d} features: return one name per "
+        f"get_feature_names_out returns {len(names)} names for {d} features: return one name per "
         "feature",
     )
-    require_true(len(set(names)) == d, "two features have one name: make the names unique")
+    require_true(len(set(names)) == d, "two features have the same name: make the names unique")

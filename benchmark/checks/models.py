@@ -22,17 +22,17 @@ from benchmark.checks.subject import (
 
 
 def make_training_set(subject: Subject) -> tuple[NDArray, NDArray[np.int64]]:
-    """Images or features of four classes, as the model takes them, and labels."""
+    """Input of four classes that the model takes (images or features), and labels."""
     digits = some_digits(120, subject.side)
     kept = digits.targets < 4
-    images = digits.images[kept]
-    return (
-        images if subject.takes_images else images.reshape(len(images), -1).astype(np.float32)
-    ), digits.targets[kept]
+    images, y = digits.images[kept], digits.targets[kept]
+    if subject.takes_images:
+        return images, y
+    return images.reshape(len(images), -1).astype(np.float32), y
 
 
 def gives_probabilities(subject: Subject) -> None:
-    """``fit`` returns the model and sets ``classes_``; ``predict_proba`` gives one row per image and one column per class."""
+    """``fit`` returns the model and sets ``classes_``; ``predict_proba`` returns probabilities."""
     model = subject.build()
     name = type(model).__name__
     require_true(
@@ -52,8 +52,11 @@ def gives_probabilities(subject: Subject) -> None:
     )
     with require_evaluation_mode("predict_proba"):
         proba = _call_method(subject, model.predict_proba, X[:7])
-    problem = "predict_proba gives float16, which keeps 3 digits: compute in float32 or float64, for torch softmax(logits.double(), 1)"
-    require_true(np.asarray(proba).dtype != np.float16, problem)
+    require_true(
+        np.asarray(proba).dtype != np.float16,
+        "predict_proba returns float16, which keeps 3 digits: compute in float32 or float64, with "
+        "torch softmax(logits.double(), 1)",
+    )
     _check_probabilities(np.asarray(proba), 7, len(model.classes_))
     if subject.takes_images:
         colour = colour_images(12, subject.side)
@@ -61,13 +64,13 @@ def gives_probabilities(subject: Subject) -> None:
         if error:
             raise Failure(
                 f"raises {subject.describe_error(error)} on colour images (n, h, w, 3), and works "
-                "on gray images (n, h, w, 1): "
-                "take the number of channels from the images' shape"
+                "on gray images (n, h, w, 1): take the number of channels from the shape of the "
+                "images"
             )
 
 
 def _call_method(subject: Subject, method: Callable[..., Any], *arrays: NDArray) -> Any:
-    """Call a method of a model; one of features that only works on images is told how to say so."""
+    """Call a method of a model, and fail if it works on images without declaring it."""
     try:
         return method(*(array.copy() for array in arrays))
     except Exception as error:
@@ -75,51 +78,66 @@ def _call_method(subject: Subject, method: Callable[..., Any], *arrays: NDArray)
             raise
         raise Failure(
             f"raises {subject.describe_error(error)} on features (n, d), and works on images (n, "
-            "h, w, c): "
-            'set takes = "images" in the class'
+            'h, w, c): set takes = "images" in the class'
         ) from error
 
 
 def _check_probabilities(proba: NDArray, n: int, n_classes: int) -> None:
     proba = proba.astype(np.float64)
-    problem = f"predict_proba gives shape {proba.shape} for {n} images: return ({n}, {n_classes}), a column per class of classes_"
-    require_true(proba.shape == (n, n_classes), problem)
-    problem = f"{int((~np.isfinite(proba)).sum())} of {proba.size} probabilities are NaN or infinite: look for a division by zero or an overflow"
-    require_true(np.isfinite(proba).all(), problem)
-    problem = f"probabilities lie in [{proba.min():.3g}, {proba.max():.3g}], not in [0, 1]: apply scipy.special.softmax(scores, axis=1)"
-    require_true(proba.min() > -1e-9 and proba.max() < 1 + 1e-9, problem)
+    require_true(
+        proba.shape == (n, n_classes),
+        f"predict_proba returns shape {proba.shape} for {n} images: return ({n}, {n_classes}), one "
+        "column per class of classes_",
+    )
+    require_true(
+        np.isfinite(proba).all(),
+        f"{int((~np.isfinite(proba)).sum())} of {proba.size} probabilities are NaN or infinite: "
+        "look for a division by zero or an overflow",
+    )
+    require_true(
+        proba.min() > -1e-9 and proba.max() < 1 + 1e-9,
+        f"probabilities lie in [{proba.min():.3g}, {proba.max():.3g}], not in [0, 1]: apply "
+        "scipy.special.softmax(scores, axis=1)",
+    )
     sums = proba.sum(axis=1)
-    problem = f"rows of predict_proba sum to between {sums.min():.6g} and {sums.max():.6g}, not to 1: divide by proba.sum(axis=1, keepdims=True)"
-    require_true(np.allclose(sums, 1, atol=1e-4), problem)
+    require_true(
+        np.allclose(sums, 1, atol=1e-4),
+        f"rows of predict_proba sum to between {sums.min():.6g} and {sums.max():.6g}, not to 1: "
+        "divide by proba.sum(axis=1, keepdims=True)",
+    )
 
 
 def images_are_independent(subject: Subject) -> None:
-    """The probabilities of an image do not depend on the other images that are predicted with it."""
+    """The probabilities of an image do not depend on the images that are predicted with it."""
     X, y = make_training_set(subject)
     model = subject.build().fit(X, y)
     alone = np.vstack([model.predict_proba(X[i : i + 1]) for i in range(5)])
-    problem = "an image alone has other probabilities than among others: compute no statistic of X in predict_proba, only in fit"
-    require_true(np.allclose(model.predict_proba(X)[:5], alone, atol=1e-4), problem)
+    require_true(
+        np.allclose(model.predict_proba(X)[:5], alone, atol=1e-4),
+        "an image has other probabilities alone than with others: compute no statistic of X in "
+        "predict_proba, only in fit",
+    )
 
 
 def input_unchanged(subject: Subject) -> None:
-    """``fit`` and ``predict_proba`` leave X and y as they are."""
+    """``fit`` and ``predict_proba`` do not change X and y."""
     X, y = make_training_set(subject)
-    given_X, given_y = X.copy(), y.copy()
-    subject.build().fit(given_X, given_y).predict_proba(given_X)
-    require_equal(
-        given_X, X, "X is different after fit and predict_proba: work on a copy, X = X.copy()"
-    )
-    require_equal(
-        given_y, y, "y is different after fit and predict_proba: work on a copy, y = y.copy()"
-    )
+    passed_X, passed_y = X.copy(), y.copy()
+    subject.build().fit(passed_X, passed_y).predict_proba(passed_X)
+    require_equal(passed_X, X, "fit or predict_proba changes X: work on a copy, X = X.copy()")
+    require_equal(passed_y, y, "fit or predict_proba changes y: work on a copy, y = y.copy()")
 
 
 def classes_may_be_missing(subject: Subject) -> None:
-    """``classes_`` holds the labels seen in ``fit``, also when some in between are missing."""
+    """``classes_`` contains the labels seen in ``fit``, also if some in between are missing."""
     X, y = make_training_set(subject)
     kept = y != 1
     model = subject.build().fit(X[kept], y[kept])
-    problem = f"classes_ is {model.classes_} after training on labels {np.unique(y[kept])}: set self.classes_ = np.unique(y) in fit"
-    require_equal(model.classes_, np.unique(y[kept]), problem)
+    labels = np.unique(y[kept])
+    require_equal(
+        model.classes_,
+        labels,
+        f"classes_ is {model.classes_} after training on labels {labels}: set self.classes_ = "
+        "np.unique(y) in fit",
+    )
     _check_probabilities(np.asarray(model.predict_proba(X[:7])), 7, 3)

@@ -1,4 +1,4 @@
-"""Whether the networks of a plug-in are in evaluation mode when they predict."""
+"""Check that the networks of a plug-in predict in evaluation mode."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from benchmark.checks.subject import Failure
 
 @contextmanager
 def require_evaluation_mode(method: str) -> Iterator[None]:
-    """Fail if a network of torch drops out, or normalises by the batch, during a call of a method.
+    """Fail if a layer of torch is in training mode within the context.
+
+    Only layers that then behave differently are considered: dropout and batch normalisation.
+
+    Parameters
+    ----------
+    method : str
+        Name of the method that is called within the context, for the message.
 
     Raises
     ------
@@ -46,7 +53,7 @@ def require_evaluation_mode(method: str) -> Iterator[None]:
         handle.remove()
         if in_training:
             raise Failure(
-                f"the network's {in_training[0]} is in training mode in {method}, so what it gives "
-                "for an image depends "
-                f"on chance or on the other images: call network.eval() in {method} first"
+                f"the network's {in_training[0]} is in training mode in {method}, so that its "
+                "output for an image depends on chance or on the other images: call network.eval() "
+                f"in {method} first"
             )

@@ -1,4 +1,4 @@
-"""What a plug-in keeps between two calls: in itself, in its class, and in its file."""
+"""State that a plug-in keeps between two calls: in its object, its class and its file."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from types import ModuleType
 from typing import Any
 
 
-def snapshot_state(made: Any) -> dict[str, bytes]:
-    """Content of attributes of an object, of its classes, and of the globals of their plug-in files, by name.
+def snapshot_state(component: Any) -> dict[str, bytes]:
+    """Pickled state of an object of a plug-in, by name.
 
-    What cannot be pickled, such as a method, a module or a lock, is left out.
+    It consists of the attributes of the object and of its classes, and of the globals of the
+    plug-in files. Values that cannot be pickled, such as methods, modules and locks, are left out.
     """
-    state = {f"self.{name}": _pickle_value(value) for name, value in vars(made).items()}
-    for cls in type(made).__mro__:
+    state = {f"self.{name}": _pickle_value(value) for name, value in vars(component).items()}
+    for cls in type(component).__mro__:
         module = sys.modules.get(cls.__module__)
         if module is None or not cls.__module__.startswith("plugin_"):
             continue
@@ -32,9 +33,10 @@ def snapshot_state(made: Any) -> dict[str, bytes]:
 
 
 def _pickle_value(value: Any) -> bytes:
+    """Pickle of a value; empty if it cannot be pickled."""
     if callable(value) or isinstance(value, ModuleType):
         return b""
     try:
         return pickle.dumps(value)
-    except Exception:  # whatever an object's own methods raise
+    except Exception:  # an object's own methods may raise any exception
         return b""

@@ -1,7 +1,8 @@
-"""Check that the fitted objects of a pipeline from a file fit each other and the features that they are given.
+"""Check that the fitted objects of a pipeline fit each other and their input.
 
 A file may hold any numbers. Every object of a pipeline is visited here, together with the number of
-columns that it can be given, and passed to its check in ``native_objects`` where native code reads it.
+columns of its input. Objects that are read by native code are passed to their checks in
+``native_objects``.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ def _is_consistent_boosting(model: Any, context: Context) -> bool:
 
 
 def _children_follow_parents(inner: NDArray[np.bool_], left: NDArray, right: NDArray) -> bool:
-    """Whether the children of every inner node come later in the list, so that no path is a circle."""
+    """Whether the children of every inner node come after it, so that every path ends."""
     parents, n = np.flatnonzero(inner), len(inner)
     children = np.stack([left[parents], right[parents]]).astype(np.int64)
     return bool((children > parents).all() and (children < n).all())

@@ -41,6 +41,22 @@ def save_pipeline(pipeline: Pipeline, path: Path, images: NDArray[np.uint8] | No
     See Also
     --------
     benchmark.pipelines.file.load_pipeline : Load a pipeline from a file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from benchmark.pipelines.file import load_pipeline
+    >>> from benchmark.pipelines.pipeline import find_single_cell, fit_pipeline
+    >>> from benchmark.pipelines.saving import save_pipeline
+    >>> from benchmark.study.study import make_study
+    >>> axes = {"datasets": ["digits"], "extractors": ["pixels"], "models": ["knn"]}
+    >>> cell, dataset = find_single_cell(make_study({"name": "fit", **axes}, "fit"))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "digits.pipeline"
+    ...     save_pipeline(fit_pipeline(cell, dataset), path)
+    ...     load_pipeline(path).card.name
+    'pixels / knn'
     """
     path = user_path(path)
     check_save_path(path)

@@ -62,9 +62,9 @@ def _find_target_file(target: str) -> Path | None:
 
 
 def select_external_specs(specs: Iterable[ResolvedSpec]) -> tuple[ResolvedSpec, ...]:
-    """Distinct specs, among the given ones and those inside them, whose code is not of this library.
+    """Specs whose code is not of this library, among the given ones and those inside them.
 
-    They are sorted by target and label.
+    Each occurs once, and they are sorted by target and label.
     """
     plugins = {plugin for spec in specs for plugin in _external_specs_in(spec)}
     return tuple(sorted(plugins, key=lambda spec: (spec.target, spec.label)))

@@ -179,12 +179,12 @@ def parse_sum(entry: str | dict[str, Any]) -> tuple[Spec, ...]:
     """
     if not isinstance(entry, str):
         return (Spec.parse(entry),)
-    parts = re.split(r"\+(?![^()]*\))", entry)
-    if not all(part.strip() for part in parts):
+    terms = re.split(r"\+(?![^()]*\))", entry)
+    if not all(term.strip() for term in terms):
         raise UserError(
             f"cannot read {short_repr(entry)}: write a + between two names, as in hog + pixels"
         )
-    return tuple(Spec.parse(part) for part in parts)
+    return tuple(Spec.parse(term) for term in terms)
 
 
 def join_labels(specs: tuple[Spec, ...]) -> str:

@@ -1,1 +1,1 @@
-"""The page on which a person asks trained pipelines about an image; needs the extra ``serve``."""
+"""Web page on which trained pipelines predict uploaded images; needs the extra ``serve``."""

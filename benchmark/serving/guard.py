@@ -1,4 +1,4 @@
-"""What stands before the page: whose requests are answered, how large they may be, and what a browser is told about the answer."""
+"""Protection of the page: origin and size of requests, and security headers of responses."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from typing import Any
 
 from benchmark.datasets.images.picture import SUFFIXES
 
-MAX_UPLOAD_BYTES = 51 * 2**20  # bytes of an upload: an image of 50 MB, and what is around it
-MAX_QUESTION_BYTES = 2**16  # bytes of any other request
-MAX_WAITING_BYTES = 500 * 2**20  # bytes of uploads that nobody has asked about
+MAX_UPLOAD_BYTES = 51 * 2**20  # an image of 50 MB, and its multipart encoding
+MAX_QUESTION_BYTES = 2**16  # of any other request
+MAX_WAITING_BYTES = 500 * 2**20  # of uploads that wait for their question
 UPLOAD, QUESTION = "/gradio_api/upload", "/gradio_api/queue/join"
 POST_PATHS = (UPLOAD, QUESTION, "/gradio_api/reset", "/gradio_api/cancel")
-GET_PATHS = re.compile(  # what a browser asks for that shows the page
+GET_PATHS = re.compile(
     "/|/config|/theme[.]css|/manifest[.]json|/favicon[.]ico|/(assets|static)/.+"
     "|/gradio_api/(queue/data|upload_progress|startup-events|heartbeat/[^/]+)/?"
 )
@@ -28,9 +28,9 @@ HOST = re.compile(
     r"(?P<name>\[[0-9a-f:.]+\]|[\w.-]+?)[.]?(:(?P<port>[0-9]{1,5}))?", re.ASCII | re.IGNORECASE
 )
 PORTS = {"http": 80, "https": 443}
-BODY_TIMEOUT_S = 120  # seconds that the body of a request may take
+BODY_TIMEOUT_S = 120  # for receiving the body of a request
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-ALL_INTERFACES = ("0.0.0.0", "::", "")  # noqa: S104  # to listen there is the user's choice
+ALL_INTERFACES = ("0.0.0.0", "::", "")  # noqa: S104  # only if the user chooses it
 SCRIPT = re.compile(rb"<script(?P<attributes>[^>]*)>(?P<text>.*?)</script>", re.DOTALL)
 
 Scope = MutableMapping[str, Any]
@@ -41,12 +41,14 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class RefusedError(Exception):
-    """A request is not answered.
+    """A request is refused.
 
     Parameters
     ----------
     status : int
+        HTTP status.
     reason : str
+        Text of the response.
     """
 
     def __init__(self, status: int, reason: str) -> None:
@@ -56,27 +58,28 @@ class RefusedError(Exception):
 
 
 class Guard:
-    """ASGI application around another.
+    """ASGI application that checks requests before another application receives them.
 
     Parameters
     ----------
     app : ASGI application
     host : str
-        Address that is listened at; its name is answered to, beside those of this machine for
-        itself.
+        Address that the page listens on. Requests must name it, or the loopback interface, in
+        their Host header.
     uploads : Path
+        Folder of the uploaded files.
     """
 
     def __init__(self, app: App, host: str, uploads: Path) -> None:
         self.app = app
         self.uploads = uploads
-        self.everywhere = host in ALL_INTERFACES
-        own = (socket.gethostname(), socket.getfqdn()) if self.everywhere else (host,)
+        self.on_all_interfaces = host in ALL_INTERFACES
+        own = (socket.gethostname(), socket.getfqdn()) if self.on_all_interfaces else (host,)
         self.names = {name.lower().strip("[]") for name in (*LOOPBACK, *own)}
-        self.coming = 0  # bytes of uploads that are being received
+        self.incoming_bytes = 0  # of uploads that are being received
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or say in a line why not."""
+        """Answer a request, or refuse it with a line of text."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
@@ -89,106 +92,119 @@ class Guard:
             await self._forward_request(scope, receive, answer)
         except RefusedError as refused:
             await answer.send_refusal(refused.status, refused.reason)
-        except Exception:  # a request that the page cannot read is the sender's mistake
+        except Exception:  # the page fails on a malformed request, which is the sender's error
             await answer.send_refusal(400, "this request cannot be read")
 
     def _check_sender(self, scope: Scope) -> None:
-        """Refuse what another site has a browser send: by a name that is not ours, or from a page that is not ours."""
+        """Refuse requests to another host name, requests from other sites, and unknown paths."""
         hosts = _header_values(scope, b"host")
         if len(hosts) != 1 or not self._is_own_host(_read_host(hosts[0])):
             raise RefusedError(
                 400,
-                "this is not the name of this page; start it with --host NAME to give it another",
+                "this page has another host name; start it with --host NAME to change the name",
             )
         origins, sites = _header_values(scope, b"origin"), _header_values(scope, b"sec-fetch-site")
         own = _read_origin(f"{scope.get('scheme', 'http')}://{hosts[0]}")
         foreign = any(_read_origin(origin) != own for origin in origins)
         changing = scope["method"] not in ("GET", "HEAD")
         if foreign or (changing and any(site not in ("same-origin", "none") for site in sites)):
-            raise RefusedError(403, "requests of other sites are not answered")
+            raise RefusedError(403, "requests from other sites are refused")
         if changing and (scope["method"] != "POST" or scope["path"].rstrip("/") not in POST_PATHS):
-            raise RefusedError(404, "there is nothing to be changed here")
+            raise RefusedError(404, "there is nothing to change here")
         if not changing and not GET_PATHS.fullmatch(scope["path"]):
             raise RefusedError(404, "there is nothing here")
 
     def _is_own_host(self, host: tuple[str, int | None] | None) -> bool:
         name = host[0] if host else ""
-        return name in self.names or (self.everywhere and _is_ip_address(name))
+        return name in self.names or (self.on_all_interfaces and _is_ip_address(name))
 
     async def _forward_request(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         path = scope["path"].rstrip("/")
-        most = MAX_UPLOAD_BYTES if path == UPLOAD else MAX_QUESTION_BYTES
+        max_bytes = MAX_UPLOAD_BYTES if path == UPLOAD else MAX_QUESTION_BYTES
         announced = _header_values(scope, b"content-length")
-        if announced and (not announced[0].isdigit() or int(announced[0]) > most):
-            raise RefusedError(413, f"more than {most >> 20 or 1} MB")
-        if path == QUESTION:  # it is written anew
+        if announced and (not announced[0].isdigit() or int(announced[0]) > max_bytes):
+            raise RefusedError(413, f"more than {max_bytes >> 20 or 1} MB")
+        if path == QUESTION:
+            # its body is replaced by one of another length
             scope = _without_header(scope, b"content-length")
-        if path == "":  # its scripts are looked at, so the page must not be packed
+        if path == "":
+            # the digests of its scripts are computed, so the page must not be compressed
             scope = _without_header(scope, b"accept-encoding")
         if path == QUESTION:
-            receive = await self._rewrite_question(receive, most)
+            receive = await self._rewrite_question(receive, max_bytes)
         if path != UPLOAD:
-            await self.app(scope, _limit_body(receive, most), answer.send)
+            await self.app(scope, _limit_body(receive, max_bytes), answer.send)
             return
-        size = int(announced[0]) if announced else most
-        held = await asyncio.to_thread(_folder_size, self.uploads)
-        if held + self.coming + size > MAX_WAITING_BYTES:
+        size = int(announced[0]) if announced else max_bytes
+        waiting = await asyncio.to_thread(_folder_size, self.uploads)
+        if waiting + self.incoming_bytes + size > MAX_WAITING_BYTES:
             raise RefusedError(503, "too many images are waiting; try again in two minutes")
-        self.coming += size
+        self.incoming_bytes += size
         try:
-            await self.app(scope, _limit_body(receive, most), answer.send)
+            await self.app(scope, _limit_body(receive, max_bytes), answer.send)
         finally:
-            self.coming -= size
+            self.incoming_bytes -= size
 
-    async def _rewrite_question(self, receive: Receive, most: int) -> Receive:
-        """Read a question about an uploaded image, or none, and hand on what of it is needed."""
+    async def _rewrite_question(self, receive: Receive, max_bytes: int) -> Receive:
+        """Read a question about an uploaded image, and pass on only its necessary fields.
+
+        A question without an image clears the answer.
+        """
         try:
-            asked = json.loads(await _read_body(_limit_body(receive, most)))
-            (image,) = asked["data"]
+            original = json.loads(await _read_body(_limit_body(receive, max_bytes)))
+            (image,) = original["data"]
             path = None if image is None else Path(image["path"])
             session = {
-                "session_hash": str(asked["session_hash"])[:100],
-                "trigger_id": int(asked.get("trigger_id") or 0),
+                "session_hash": str(original["session_hash"])[:100],
+                "trigger_id": int(original.get("trigger_id") or 0),
             }
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-            raise RefusedError(400, "this is no question about an uploaded image") from None
+            raise RefusedError(400, "this is not a question about an uploaded image") from None
         if path and (
             path.resolve() != path or path.parent.parent != self.uploads or not path.is_file()
         ):
-            raise RefusedError(400, "this image is not here: upload it, and ask once")
+            raise RefusedError(400, "this image is missing: upload it again")
         if path and path.suffix.lower() not in SUFFIXES:
             raise RefusedError(
                 400,
-                f"this is no image file: its name must end in one of {', '.join(sorted(SUFFIXES))}",
+                "this is not an image file: its name must end in one of "
+                f"{', '.join(sorted(SUFFIXES))}",
             )
-        named = None if path is None else {"path": str(path), "meta": {"_type": "gradio.FileData"}}
-        question = {"data": [named], "fn_index": 0, "event_data": None, **session}
-        whole: list[Message] = [
+        file = None if path is None else {"path": str(path), "meta": {"_type": "gradio.FileData"}}
+        question = {"data": [file], "fn_index": 0, "event_data": None, **session}
+        messages: list[Message] = [
             {"type": "http.request", "body": json.dumps(question).encode(), "more_body": False}
         ]
 
         async def receive_question() -> Message:
-            return whole.pop() if whole else await receive()
+            return messages.pop() if messages else await receive()
 
         return receive_question
 
 
 class _Answer:
-    """What goes back: with headers that keep a browser from doing more with it than showing it."""
+    """Response of the page, sent with additional security headers.
+
+    Parameters
+    ----------
+    send : ASGI send function
+    is_change : bool
+        Whether the request was a POST; an error of the page is then refused as malformed.
+    """
 
     def __init__(self, send: Send, is_change: bool) -> None:
         self.pass_on = send
         self.is_change = is_change
-        self.begun: Message | None = None
+        self.start: Message | None = None
         self.is_page = False
         self.body = b""
 
     async def send(self, message: Message) -> None:
-        """Send on; the page itself is held back until its scripts are known."""
+        """Send a message on; HTML is held back until it is complete, for its script digests."""
         if message["type"] == "http.response.start":
             if self.is_change and message["status"] >= 500:
                 raise RefusedError(400, "this request cannot be read")
-            self.begun = message
+            self.start = message
             self.is_page = any(
                 name == b"content-type" and b"text/html" in value
                 for name, value in message["headers"]
@@ -203,15 +219,15 @@ class _Answer:
             return
         self.body += message.get("body", b"")
         if not message.get("more_body"):
-            assert self.begun is not None
+            assert self.start is not None
             await self.pass_on(
-                {**self.begun, "headers": [*self.begun["headers"], *_security_headers(self.body)]}
+                {**self.start, "headers": [*self.start["headers"], *_security_headers(self.body)]}
             )
             await self.pass_on({"type": "http.response.body", "body": self.body})
 
     async def send_refusal(self, status: int, reason: str) -> None:
-        """Answer with a line of text, unless another answer has begun."""
-        if self.begun is not None:
+        """Answer with a line of text, unless another response has been started."""
+        if self.start is not None:
             return
         headers = [
             (b"content-type", b"text/plain; charset=utf-8"),
@@ -223,13 +239,13 @@ class _Answer:
 
 
 def _security_headers(page: bytes) -> list[tuple[bytes, bytes]]:
-    """Headers of every answer; scripts within a page are allowed by their digests."""
-    # Gradio fills in HTML by a function that it makes of a text, hence 'unsafe-eval'
+    """Security headers of a response; inline scripts of the page are allowed by their digests."""
+    # Gradio evaluates HTML templates as JavaScript, hence 'unsafe-eval'
     scripts = " ".join(["'self'", "'unsafe-eval'", *_script_digests(page)])
     policy = (
         f"default-src 'self'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src "
-        "'self' data: blob:; font-src 'self' data:; "
-        "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+        "'self' data: blob:; font-src 'self' data:; object-src 'none'; base-uri 'self'; "
+        "form-action 'self'; frame-ancestors 'none'"
     )
     return [
         (b"content-security-policy", policy.encode()),
@@ -241,26 +257,28 @@ def _security_headers(page: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def _script_digests(page: bytes) -> Iterator[str]:
+    """Yield the digest of each inline script, as in a content security policy."""
     for script in SCRIPT.finditer(page):
         if b"src=" not in script["attributes"]:
             yield f"'sha256-{base64.b64encode(hashlib.sha256(script['text']).digest()).decode()}'"
 
 
 def _read_host(text: str) -> tuple[str, int | None] | None:
-    """Name, in lower case and without the last dot, and port of a Host header; None where it is anything else."""
+    """Name and port of a Host header, or None if it is malformed.
+
+    The name is in lower case and has no dot at its end.
+    """
     match = HOST.fullmatch(text)
-    return (
-        (match["name"].lower().strip("[]"), int(match["port"]) if match["port"] else None)
-        if match
-        else None
-    )
+    if not match:
+        return None
+    return match["name"].lower().strip("[]"), int(match["port"]) if match["port"] else None
 
 
 def _read_origin(text: str) -> tuple[str, str, int | None] | None:
-    """Scheme, name and port of an origin; None where it is anything else, as 'null'."""
+    """Scheme, name and port of an Origin header, or None if it is malformed or 'null'."""
     scheme, _, host = text.lower().partition("://")
-    read = _read_host(host)
-    return (scheme, read[0], read[1] or PORTS.get(scheme)) if read else None
+    address = _read_host(host)
+    return (scheme, address[0], address[1] or PORTS.get(scheme)) if address else None
 
 
 def _header_values(scope: Scope, name: bytes) -> list[str]:
@@ -280,33 +298,33 @@ def _is_ip_address(name: str) -> bool:
 
 
 def _folder_size(folder: Path) -> int:
+    """Size in bytes of all files in a folder."""
     total = 0
     for path in folder.rglob("*"):
         try:
             total += path.stat().st_size
-        except OSError:  # deleted meanwhile
+        except OSError:  # deleted in the meantime
             continue
     return total
 
 
-def _limit_body(receive: Receive, most: int) -> Receive:
-    """Receive no more than so many bytes of a body, and in no longer than ``BODY_TIMEOUT_S``."""
-    taken, is_whole = 0, False
+def _limit_body(receive: Receive, max_bytes: int) -> Receive:
+    """Limit the body of a request to ``max_bytes`` bytes and ``BODY_TIMEOUT_S`` seconds."""
+    n_received, is_complete = 0, False
     deadline = asyncio.get_running_loop().time() + BODY_TIMEOUT_S
 
     async def receive_within_limits() -> Message:
-        nonlocal taken, is_whole
+        nonlocal n_received, is_complete
         try:
-            async with asyncio.timeout_at(
-                None if is_whole else deadline
-            ):  # afterwards it is waited for the sender to leave
+            # after the body, the next message is that the sender has disconnected, at any time
+            async with asyncio.timeout_at(None if is_complete else deadline):
                 message = await receive()
         except TimeoutError:
             raise RefusedError(408, f"not received within {BODY_TIMEOUT_S} s") from None
-        is_whole = not message.get("more_body")
-        taken += len(message.get("body", b""))
-        if taken > most:
-            raise RefusedError(413, f"more than {most >> 20 or 1} MB")
+        is_complete = not message.get("more_body")
+        n_received += len(message.get("body", b""))
+        if n_received > max_bytes:
+            raise RefusedError(413, f"more than {max_bytes >> 20 or 1} MB")
         return message
 
     return receive_within_limits
@@ -317,7 +335,7 @@ async def _read_body(receive: Receive) -> bytes:
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            raise RefusedError(400, "this request is not complete")
+            raise RefusedError(400, "this request is incomplete")
         body += message.get("body", b"")
         if not message.get("more_body"):
             return body

@@ -1,4 +1,4 @@
-"""The page itself, by Gradio: an image to drop, every pipeline's answer, and the leaderboard."""
+"""Gradio page with an upload, the predictions of all pipelines, and the leaderboard."""
 
 from __future__ import annotations
 
@@ -22,11 +22,8 @@ from benchmark.serving.page_content import PageContent
 from benchmark.utils.console import print_line
 
 MAX_UPLOAD = "50mb"
-MAX_QUEUE = 20  # people
-DELETE_CACHE = (
-    20,
-    120,
-)  # seconds: how often, and how old, uploads that nobody asked about are deleted
+MAX_QUEUE = 20  # requests
+DELETE_CACHE = (20, 120)  # every 20 s, uploads that are older than 120 s are deleted
 WIDTHS = {
     "table": "220px",
     "rank": "64px",
@@ -35,27 +32,31 @@ WIDTHS = {
     "model": "180px",
     "done": "64px",
 }
-NOTICE = "For research: what a pipeline says is no diagnosis. The image is deleted as soon as it is read."
+NOTICE = (
+    "For research only: a prediction is not a diagnosis. The image is deleted as soon as it is "
+    "read."
+)
 
 
 def serve_page(content: PageContent, host: str, port: int | None) -> None:
-    """Show the page until it is interrupted.
+    """Serve the page until the process is interrupted.
 
     Parameters
     ----------
     content : PageContent
     host : str
+        Address to listen on.
     port : int or None
-        None: the first free one from 7860.
+        None: the first free port from 7860.
 
     Raises
     ------
     UserError
-        The port is taken.
+        The port cannot be used, or Gradio is not installed.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that uploads are deleted then, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that uploads are deleted
     with run_page(content, host, port) as url:
-        print_line(f"{url}  (Ctrl-C ends it)")
+        print_line(f"{url}  (Ctrl-C stops it)")
         with suppress(KeyboardInterrupt):
             threading.Event().wait()
 
@@ -64,10 +65,13 @@ def serve_page(content: PageContent, host: str, port: int | None) -> None:
 def run_page(
     content: PageContent, host: str = "127.0.0.1", port: int | None = None
 ) -> Iterator[str]:
-    """Run the page in threads of this process; yields its address."""
+    """Run the page in threads of this process, and yield its URL.
+
+    Parameters and exceptions are those of `serve_page`.
+    """
     with tempfile.TemporaryDirectory(prefix="benchmark-serve-") as folder:
         uploads = Path(folder).resolve()
-        os.environ["GRADIO_TEMP_DIR"] = str(uploads)  # nobody else's, and gone in the end
+        os.environ["GRADIO_TEMP_DIR"] = str(uploads)  # private, and deleted at the end
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         gradio = _import_gradio()
         page = _build_page(gradio, content, uploads)
@@ -96,9 +100,9 @@ def run_page(
                 app_kwargs={"lifespan": install_guard, "docs_url": None, "redoc_url": None},
             )
         except OSError as error:
-            where = f"{host}:{port}" if port else f"any port of {host} from 7860"
-            why = "it is taken, or not ours to take" if port else error
-            raise UserError(f"cannot serve on {where}: {why}; name another --port") from None
+            address = f"{host}:{port}" if port else f"any port of {host} from 7860"
+            reason = "it is in use, or not permitted" if port else error
+            raise UserError(f"cannot serve on {address}: {reason}; name another --port") from None
         try:
             yield url
         finally:
@@ -112,12 +116,15 @@ def _import_gradio() -> Any:
         raise UserError(
             "the page needs the extra 'serve': python -m pip install 'classical-vs-deep[serve]'"
         ) from None
-    _keep_uploads_apart(gradio)
+    _separate_uploads(gradio)
     return gradio
 
 
-def _keep_uploads_apart(gradio: Any) -> None:
-    """Have every upload lie in a folder of its own; Gradio gives equal ones the same, and the first answer would delete them all."""
+def _separate_uploads(gradio: Any) -> None:
+    """Store each upload in its own folder.
+
+    Gradio stores equal uploads in the same folder, so that the first answer would delete them all.
+    """
 
     class Upload(gradio.route_utils.GradioUploadFile):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -137,15 +144,15 @@ def _build_page(gradio: Any, content: PageContent, uploads: Path) -> Any:
         if content.pipelines:
             with gradio.Tab("Ask"):
                 _build_ask_tab(gradio, content, uploads)
-        if content.entries is not None:
+        if content.leaderboard is not None:
             with gradio.Tab("Leaderboard"):
                 gradio.Markdown(
-                    "Means over folds and seeds, ranked by f1. Sort and filter by the ⋮ in a "
-                    "column's head."
+                    "Means over folds and seeds, ranked by f1. Sort and filter with the ⋮ in the "
+                    "head of a column."
                 )
-                widths = [WIDTHS.get(name, "92px") for name in content.entries.columns]
+                widths = [WIDTHS.get(name, "92px") for name in content.leaderboard.columns]
                 gradio.Dataframe(
-                    content.entries,
+                    content.leaderboard,
                     interactive=False,
                     show_search="filter",
                     wrap=True,
@@ -159,7 +166,7 @@ def _build_page(gradio: Any, content: PageContent, uploads: Path) -> Any:
 def _build_ask_tab(gradio: Any, content: PageContent, uploads: Path) -> None:
     from benchmark.datasets.images.picture import SUFFIXES
 
-    # jinja2 comes with Gradio, so that this is imported after it was content to be there
+    # needs jinja2, which is installed with Gradio
     from benchmark.serving.answer import render_predictions
 
     def answer_upload(uploaded: str | None) -> Iterator[str]:
@@ -168,18 +175,18 @@ def _build_ask_tab(gradio: Any, content: PageContent, uploads: Path) -> None:
             return
         path = Path(uploaded).resolve()
         if path.parent.parent != uploads:
-            yield _render_refusal("this is not what was uploaded")
+            yield _render_refusal("this file was not uploaded here")
             return
-        replies = render_predictions(path, content.pipelines)
+        answers = render_predictions(path, content.pipelines)
         try:
-            first = next(replies)  # all that is read of the file
+            first = next(answers)  # the file is not read afterwards
         except UserError as error:
             yield _render_refusal(str(error).replace(str(path), path.name))
             return
         finally:
             shutil.rmtree(path.parent, ignore_errors=True)
         yield first
-        yield from replies
+        yield from answers
 
     upload = gradio.File(
         label="An image: PNG, JPEG, TIFF, BMP or DICOM",
@@ -188,8 +195,8 @@ def _build_ask_tab(gradio: Any, content: PageContent, uploads: Path) -> None:
         height=140,
     )
     gradio.Markdown(NOTICE)
-    shown = gradio.HTML(elem_id="answers")
-    upload.change(answer_upload, upload, shown, api_name=False, show_progress="minimal")
+    output = gradio.HTML(elem_id="answers")
+    upload.change(answer_upload, upload, output, api_name=False, show_progress="minimal")
 
 
 def _render_refusal(reason: str) -> str:

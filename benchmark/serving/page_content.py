@@ -1,4 +1,4 @@
-"""What there is to serve: the pipelines and the results folder that a person named."""
+"""Content of the page: pipelines and a leaderboard, loaded from the paths that a user named."""
 
 from __future__ import annotations
 
@@ -19,77 +19,101 @@ from benchmark.scoring.metrics import METRICS
 
 @dataclass(frozen=True)
 class PageContent:
-    """What is served.
+    """Content of the page.
 
     Parameters
     ----------
-    pipelines : name of a file to Pipeline
-    entries : DataFrame or None
-        Of the leaderboard.
+    pipelines : dict of str to Pipeline
+        Pipelines by the name of their file.
+    leaderboard : DataFrame or None
+        One row per configuration.
     """
 
     pipelines: dict[str, Pipeline]
-    entries: pd.DataFrame | None
+    leaderboard: pd.DataFrame | None
 
 
-def load_page_content(places: Iterable[Path], plugins: Iterable[str] = ()) -> PageContent:
-    """Load every pipeline named, or in a folder named, and the leaderboard of that folder.
+def load_page_content(paths: Iterable[Path], plugins: Iterable[str] = ()) -> PageContent:
+    """Load pipelines and a leaderboard.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        Files of pipelines, and folders of pipelines or results.
+    plugins : iterable of str
+        Plug-in files that the pipelines need.
 
     Raises
     ------
     UserError
-        A file is refused, two have one name, there are several leaderboards, or nothing is found.
+        A file is refused, two files have the same name, several folders contain results, or there
+        is nothing to serve.
     """
     pipelines: dict[str, Pipeline] = {}
-    boards: list[Path] = []
-    for place in places:
-        if not place.exists():
-            raise UserError(f"no file or folder {place}")
-        if ResultsFolder(place).database.is_file():
-            boards.append(place)
-        for path in _list_pipeline_files(place):
-            if path.name in pipelines:
-                raise UserError(f"two pipelines are named {path.name}: rename one")
-            pipelines[path.name] = load_pipeline(path, plugins)
-    if len(boards) > 1:
+    results_folders: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise UserError(f"no file or folder {path}")
+        if ResultsFolder(path).database.is_file():
+            results_folders.append(path)
+        for file in _list_pipeline_files(path):
+            if file.name in pipelines:
+                raise UserError(f"two pipelines are named {file.name}: rename one")
+            pipelines[file.name] = load_pipeline(file, plugins)
+    if len(results_folders) > 1:
         raise UserError(
-            f"{boards[0]} and {boards[1]} both hold results; name one of them (python -m benchmark "
-            "merge brings them together)"
+            f"{results_folders[0]} and {results_folders[1]} both contain results: name only one, "
+            "or merge them with python -m benchmark merge"
         )
-    if not pipelines and not boards:
+    if not pipelines and not results_folders:
         raise UserError(
             f"nothing to serve: name pipelines (FILE{SUFFIX}, written by fit --save) or a folder "
             "with pipelines or results"
         )
-    return PageContent(
-        pipelines,
-        combine_leaderboards(load_results(boards[0], leaderboard.COLUMNS)) if boards else None,
-    )
+    if not results_folders:
+        return PageContent(pipelines, None)
+    rows = load_results(results_folders[0], leaderboard.COLUMNS)
+    return PageContent(pipelines, combine_leaderboards(rows))
 
 
-def _list_pipeline_files(place: Path) -> Iterator[Path]:
-    if place.is_dir():
-        yield from sorted(place.glob(f"*{SUFFIX}"))
+def _list_pipeline_files(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        yield from sorted(path.glob(f"*{SUFFIX}"))
     else:
-        yield place
+        yield path
 
 
 def combine_leaderboards(rows: pd.DataFrame) -> pd.DataFrame:
-    """One table of all leaderboards of a results folder, with numbers that can be sorted."""
+    """Combine the leaderboards of a results folder in one table with numeric columns.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of the results folder.
+
+    Returns
+    -------
+    DataFrame
+        One row per configuration; numbers are rounded to 4 digits.
+
+    Raises
+    ------
+    UserError
+        There are no rows.
+    """
     if rows.empty:
-        raise UserError(
-            "there is no cell in the results folder: run a study with it as --out first"
-        )
-    parts = []
+        raise UserError("the results folder has no rows: run a study with it as --out first")
+    tables = []
     for title, table in leaderboard.make_leaderboards(rows, "f1"):
         metrics = [name for name in table if name in METRICS]
-        done = [f"{n}/{of}" for n, of in zip(table["n_done"], table["n_planned"], strict=True)]
-        parts.append(
+        counts = zip(table["n_done"], table["n_planned"], strict=True)
+        done = [f"{n_done}/{n_planned}" for n_done, n_planned in counts]
+        tables.append(
             table[["rank", *leaderboard.CONFIGURATION_AXES, *metrics, *leaderboard.TIMES]].assign(
                 done=done, table=title
             )
         )
-    whole = pd.concat(parts, ignore_index=True)
-    shown = [*(["table"] if len(parts) > 1 else []), *whole.columns.drop("table")]
-    numbers = whole.select_dtypes("number").columns.drop("rank", errors="ignore")
-    return whole[shown].assign(**{name: whole[name].round(4) for name in numbers})
+    combined = pd.concat(tables, ignore_index=True)
+    columns = [*(["table"] if len(tables) > 1 else []), *combined.columns.drop("table")]
+    numbers = combined.select_dtypes("number").columns.drop("rank", errors="ignore")
+    return combined[columns].assign(**{name: combined[name].round(4) for name in numbers})

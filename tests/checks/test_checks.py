@@ -1,4 +1,4 @@
-"""The contract checks pass for everything in the registries, and say what to do about a plug-in that fails one."""
+"""Contract checks: built-in components pass, and a failing plug-in is told what to change."""
 
 import os
 import re
@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmark.checks import describe_measurements, run_checks
+from benchmark import checks
+from benchmark.checks import describe_measurements, ordered_checks, run_checks
 from benchmark.plugins.registry import registered_targets, resolve_spec
 from benchmark.plugins.spec import Spec
 
@@ -28,6 +29,7 @@ QUICK = {
 
 
 def failures(kind, name):
+    """Name and problem of each failed check."""
     return {
         outcome.name: outcome.problem
         for outcome in run_checks(kind, resolve_spec(kind, Spec.parse(name)))
@@ -46,7 +48,7 @@ EXPENSIVE = {"resnet18", "resnet50", "easy_ensemble", "instance_hardness_thresho
         for name in registered_targets(kind)
     ],
 )
-def test_everything_in_the_registries_passes(kind, name):
+def test_every_built_in_component_passes(kind, name):
     assert failures(kind, QUICK.get(name, name)) == {}
 
 
@@ -81,7 +83,7 @@ def test_extractors_with_options_pass():
         ("Raises", "gives_features"),
     ],
 )
-def test_a_bad_extractor_fails_the_one_check_of_what_it_breaks(name, check):
+def test_a_bad_extractor_fails_exactly_one_check(name, check):
     assert list(failures("extractor", f"{FAKES}:{name}")) == [check]
 
 
@@ -97,7 +99,7 @@ def test_an_honest_plug_in_passes():
         ("HardLabelsOnly", "gives_probabilities"),
     ],
 )
-def test_a_bad_model_fails_the_one_check_of_what_it_breaks(name, check):
+def test_a_bad_model_fails_exactly_one_check(name, check):
     assert list(failures("model", f"{FAKES}:{name}")) == [check]
 
 
@@ -132,14 +134,14 @@ MISTAKES = {
         "ReturnsNone": "ReturnsNone.extract returned None",
         "ReturnsSeveralLengths": "returned vectors of different lengths; every image must have the "
         "same number of features",
-        "StacksSeveralLengths": "on 24 images, and works on each alone: give every image as many "
+        "StacksSeveralLengths": "on 24 images, and works on each alone: return the same number of "
         "features",
         "GivesFloat16": "compute in float32",
         "CountsCalls": "changes self.n: set attributes in fit or learn only",
         "CountsCallsInItsClass": "changes CountsCallsInItsClass.n: set attributes",
         "DrawsWhenCalled": "changes self.random_: set attributes in fit or learn only, and draw "
         "random numbers there",
-        "TakesMask": "nobody gives it mask; make that a parameter of __init__, and use self.mask",
+        "TakesMask": "mask is never passed; make it a parameter of __init__, and use self.mask",
         "ForgetsSelf": "write def extract(self, batch)",
         "HasABug": "'HasABug' object has no attribute 'table' (line NUMBER",
     },
@@ -150,13 +152,13 @@ MISTAKES = {
         "GivesScores": "not in [0, 1]",
         "ChangesX": "work on a copy",
         "PredictsByChance": "check_random_state(self.random_state)",
-        "TakesEpochs": "nobody gives it epochs; make that a parameter of __init__, and use "
+        "TakesEpochs": "epochs is never passed; make it a parameter of __init__, and use "
         "self.epochs",
         "TakesNoLabels": "write def fit(self, X, y)",
         "DropsOutInPrediction": "call network.eval() in predict_proba first",
         "NormalisesByBatchInPrediction": "the network's BatchNorm1d is in training mode in "
         "predict_proba",
-        "GivesHalves": "predict_proba gives float16",
+        "GivesHalves": "predict_proba returns float16",
         "SeedsNoNetwork": "call torch.manual_seed(self.random_state) in fit",
         "ForgetsTakesOfLargeColourImages": 'set takes = "images"',
         "NeedsMorePixelsStill": "if it needs larger ones, set smallest_side in the class",
@@ -166,7 +168,7 @@ MISTAKES = {
         "InheritsNothingEither": "has no get_params",
     },
     "strategy": {
-        "TakesGroups": "nobody gives it groups",
+        "TakesGroups": "groups is never passed",
         "MakesFloat64": "samples are float64 and were float32",
         "MakesStrings": "labels are <U21 and were int64",
         "ReturnsSamplesOnly": "`return X, y`",
@@ -186,6 +188,13 @@ def test_a_common_mistake_has_one_message_that_says_what_to_do(kind, name):
     assert "\n" not in problem
 
 
+def test_the_checks_that_a_check_needs_exist():
+    tables = [checks._LEAKS, *checks._OTHERS.values()]
+    needed = {name for table in tables for names in table.values() for name in names}
+    kinds = ("extractor", "model", "strategy")
+    assert needed <= {check.__name__ for kind in kinds for check in ordered_checks(kind)}
+
+
 def test_checks_that_depend_on_a_failed_one_name_it_and_are_not_run():
     outcomes = list(
         run_checks(
@@ -198,7 +207,7 @@ def test_checks_that_depend_on_a_failed_one_name_it_and_are_not_run():
 
 
 @pytest.mark.parametrize("name", ["NetworkOfSixteenPixels", "StatesSixteenPixels"])
-def test_a_network_is_tried_on_images_of_a_size_that_it_takes(name):
+def test_a_network_is_checked_on_images_that_are_large_enough(name):
     spec = resolve_spec("model", Spec(f"{MISTAKES_FILE}:{name}"))
     outcomes = list(run_checks("model", spec))
     assert all(outcome.passed for outcome in outcomes)
@@ -215,7 +224,8 @@ def test_a_network_is_tried_on_images_of_a_size_that_it_takes(name):
         (
             "extractor",
             f"{FAKES}:MeanGray",
-            r"extract: \S+ [nµm]?s per image on 1 thread, \S+ times as long as \w+ \(.*\), the fastest built-in extractor$",
+            r"extract: \S+ [nµm]?s per image on 1 thread, \S+ times as long as \w+ \(.*\), "
+            r"the fastest built-in extractor$",
         ),
         ("model", "gaussian_nb", "predict: .* times as long as .*, the fastest built-in model$"),
         (
@@ -225,16 +235,18 @@ def test_a_network_is_tried_on_images_of_a_size_that_it_takes(name):
         ),
     ],
 )
-def test_the_time_per_image_stands_beside_the_fastest_of_the_registry(kind, name, pattern):
+def test_the_time_per_image_is_compared_with_the_fastest_built_in_component(kind, name, pattern):
     spec = resolve_spec(kind, Spec(name))
     *_, line = describe_measurements(kind, spec, list(run_checks(kind, spec)))
     assert re.match(pattern, line)
 
 
 IN_OWN_PROCESS = {
-    "os._exit(0)": "FAILED  gives_features: the check did not complete: the worker exited with code 0",
+    "os._exit(0)": "FAILED  gives_features: the check did not complete: the worker exited with "
+    "code 0",
     "os.fork()": "FAILED  process_is_left_alone: it copies the process",
-    "np.seterr(all='raise')": "FAILED  process_is_left_alone: it changes for all code in the process NumPy's",
+    "np.seterr(all='raise')": "FAILED  process_is_left_alone: it changes, for all code in the "
+    "process, NumPy's",
     "sklearn.set_config(transform_output='pandas')": "scikit-learn's configuration: use `with",
     "exec('raise KeyboardInterrupt')": "FAILED  gives_features: raises KeyboardInterrupt",
 }
@@ -242,20 +254,22 @@ IN_OWN_PROCESS = {
 
 @pytest.mark.parametrize("statement", IN_OWN_PROCESS)
 def test_a_plug_in_that_ends_or_changes_its_process_fails_one_check(statement, tmp_path):
-    done = check_in_a_process(tmp_path, statement)
-    assert done.returncode == 1
-    assert IN_OWN_PROCESS[statement] in done.stdout
-    assert done.stdout.count("FAILED") == 1
-    assert done.stderr == ""
+    result = check_in_a_process(tmp_path, statement)
+    assert result.returncode == 1
+    assert IN_OWN_PROCESS[statement] in result.stdout
+    assert result.stdout.count("FAILED") == 1
+    assert result.stderr == ""
 
 
-def test_a_plug_in_that_ends_the_process_when_it_is_imported_is_a_users_error(tmp_path):
-    done = check_in_a_process(tmp_path, "pass", "os._exit(0)")
-    assert done.returncode == 2
-    assert done.stderr.strip() == "error: the check did not complete: the worker exited with code 0"
+def test_a_plug_in_that_ends_the_process_on_import_is_a_user_error(tmp_path):
+    result = check_in_a_process(tmp_path, "pass", "os._exit(0)")
+    assert result.returncode == 2
+    assert (
+        result.stderr.strip() == "error: the check did not complete: the worker exited with code 0"
+    )
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_an_interrupt_ends_a_check_and_its_process(tmp_path):
     command = start_check(tmp_path, "time.sleep(600)")
     assert "extractor" in command.stdout.readline()
@@ -271,7 +285,7 @@ def test_an_interrupt_ends_a_check_and_its_process(tmp_path):
 
 
 def start_check(folder, statement, at_import="pass"):
-    """Check an extractor that executes a statement."""
+    """Start `check` of an extractor that executes a statement."""
     file = folder / "mine.py"
     file.write_text(
         "import os, time\nimport numpy as np\nimport sklearn\nfrom features.base import Extractor\n"
@@ -283,6 +297,7 @@ def start_check(folder, statement, at_import="pass"):
 
 
 def check_in_a_process(folder, statement, at_import="pass"):
+    """Run `check` of an extractor that executes a statement."""
     process = start_check(folder, statement, at_import)
     printed, errors = process.communicate(timeout=120)
     return subprocess.CompletedProcess(process.args, process.returncode, printed, errors)

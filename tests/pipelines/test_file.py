@@ -1,4 +1,4 @@
-"""A pipeline's file gives back what was trained, holds no pickle, and is refused when it was changed."""
+"""A saved pipeline is loaded unchanged, contains no pickle, and is refused if it was modified."""
 
 import json
 import os
@@ -42,23 +42,20 @@ QUICK = {
 }
 
 
-@pytest.fixture(scope="module")
-def few(digits):
-    return replace(digits, images=digits.images[:120], targets=digits.targets[:120])
-
-
 def read_back(pipeline, tmp_path):
     saving.save_pipeline(pipeline, tmp_path / "it.pipeline")
     return file.load_pipeline(tmp_path / "it.pipeline")
 
 
 @pytest.mark.parametrize("name", list(features.REGISTRY))
-def test_every_extractor_comes_back_from_its_file_as_it_was(name, few, make_cell, tmp_path):
+def test_every_extractor_is_loaded_unchanged(name, small_digits, make_cell, tmp_path):
     pipeline = fit_pipeline(
-        make_cell(few, QUICK.get(name, name), "gaussian_nb", split="holdout"), few
+        make_cell(small_digits, QUICK.get(name, name), "gaussian_nb", split="holdout"), small_digits
     )
     again = read_back(pipeline, tmp_path)
-    assert np.array_equal(again.predict_proba(few.images), pipeline.predict_proba(few.images))
+    assert np.array_equal(
+        again.predict_proba(small_digits.images), pipeline.predict_proba(small_digits.images)
+    )
     assert again.card.model_dump_json() == pipeline.card.model_dump_json()
 
 
@@ -71,12 +68,15 @@ def test_every_extractor_comes_back_from_its_file_as_it_was(name, few, make_cell
         ("pca(extractor=kmeans_patches(n_centroids=5), n_components=3)", "gaussian_nb"),
     ],
 )
-def test_estimators_that_are_kept_unfitted_inside_others_come_back(
-    extractor, model, few, make_cell, tmp_path
+def test_estimators_with_unfitted_estimators_inside_are_loaded_unchanged(
+    extractor, model, small_digits, make_cell, tmp_path
 ):
-    pipeline = fit_pipeline(make_cell(few, extractor, model, split="holdout"), few)
+    pipeline = fit_pipeline(
+        make_cell(small_digits, extractor, model, split="holdout"), small_digits
+    )
     assert np.array_equal(
-        read_back(pipeline, tmp_path).predict_proba(few.images), pipeline.predict_proba(few.images)
+        read_back(pipeline, tmp_path).predict_proba(small_digits.images),
+        pipeline.predict_proba(small_digits.images),
     )
 
 
@@ -90,10 +90,14 @@ EXPENSIVE = {"resnet50", "easy_ensemble", "balanced_random_forest", "gradient_bo
         for name in models.REGISTRY
     ],
 )
-def test_every_model_comes_back_from_its_file_as_it_was(name, few, make_cell, tmp_path):
-    pipeline = fit_pipeline(make_cell(few, "pixels", QUICK.get(name, name), split="holdout"), few)
+def test_every_model_is_loaded_unchanged(name, small_digits, make_cell, tmp_path):
+    pipeline = fit_pipeline(
+        make_cell(small_digits, "pixels", QUICK.get(name, name), split="holdout"), small_digits
+    )
     again = read_back(pipeline, tmp_path)
-    assert np.array_equal(again.predict_proba(few.images), pipeline.predict_proba(few.images))
+    assert np.array_equal(
+        again.predict_proba(small_digits.images), pipeline.predict_proba(small_digits.images)
+    )
 
 
 @pytest.mark.parametrize(
@@ -106,7 +110,7 @@ def test_every_model_comes_back_from_its_file_as_it_was(name, few, make_cell, tm
         "random_over + prior_threshold",
     ],
 )
-def test_what_a_strategy_does_to_probabilities_is_in_the_file_and_its_samplers_are_not(
+def test_a_file_contains_the_adjustments_of_a_strategy_and_not_its_samplers(
     strategy, rare, make_cell, tmp_path
 ):
     if strategy == "smote_enn":
@@ -124,7 +128,9 @@ def test_what_a_strategy_does_to_probabilities_is_in_the_file_and_its_samplers_a
 @pytest.mark.parametrize(
     ("extractor", "model"), [("pixels", "rbf_svm"), ("", "simple_cnn(epochs=1)")]
 )
-def test_several_labels_an_image_come_back(extractor, model, several_labels, make_cell, tmp_path):
+def test_a_multi_label_pipeline_is_loaded_unchanged(
+    extractor, model, several_labels, make_cell, tmp_path
+):
     pipeline = fit_pipeline(
         make_cell(several_labels, extractor or "pixels", model, split="holdout"), several_labels
     )
@@ -138,18 +144,18 @@ def test_several_labels_an_image_come_back(extractor, model, several_labels, mak
     ("extractor", "model", "strategy"),
     [("hog + pixels", "rbf_svm", "smote"), ("pixels", "simple_cnn(epochs=2)", "none")],
 )
-def test_a_file_holds_the_test_metrics_of_the_same_cell_in_a_leaderboard(
+def test_the_metrics_in_a_file_equal_those_of_the_same_cell_in_a_leaderboard(
     extractor, model, strategy, digits, make_cell, tmp_path
 ):
     cell = make_cell(digits, extractor, model, strategy, split="holdout")
     with limited_threads():  # as a worker has them
         row = evaluate_on_dataset(cell, digits, tmp_path)
     assert row["status"] == "ok"
-    found = fit_pipeline(cell, digits).card.metrics
-    assert found == {name: row[name] for name in found}
+    metrics = fit_pipeline(cell, digits).card.metrics
+    assert metrics == {name: row[name] for name in metrics}
 
 
-def test_a_file_holds_no_pickle_and_says_where_it_comes_from(classical, deep, tmp_path):
+def test_a_file_contains_no_pickle_and_states_its_origin(classical, deep, tmp_path):
     for pipeline in (classical, deep):
         saving.save_pipeline(pipeline, tmp_path / "it.pipeline")
         with zipfile.ZipFile(tmp_path / "it.pipeline") as archive:
@@ -161,7 +167,7 @@ def test_a_file_holds_no_pickle_and_says_where_it_comes_from(classical, deep, tm
         assert card["params"]["model"]["source"]
 
 
-def test_saving_leaves_the_pipeline_as_it_was(deep, digits, tmp_path):
+def test_saving_does_not_change_the_pipeline(deep, digits, tmp_path):
     before = deep.predict_proba(digits.images[:9])
     saving.save_pipeline(deep, tmp_path / "it.pipeline")
     assert np.array_equal(deep.predict_proba(digits.images[:9]), before)
@@ -176,7 +182,7 @@ def parts_of(content):
 
 
 def packed(parts, fix_digests=True):
-    """A file of these parts; whoever changes one can change its digest too."""
+    """Zip of members, by default with digests that match them, as an attacker could write it."""
     if fix_digests:
         card = json.loads(parts["card.json"])
         card["files"] = {
@@ -205,7 +211,7 @@ def refusal(content):
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", pickle.dumps({"a": 1}), b"\x89PNG\r\n"])
-def test_another_kind_of_file_is_no_pipeline(content):
+def test_another_kind_of_file_is_not_a_pipeline(content):
     assert "is not a pipeline; python -m benchmark fit" in refusal(content)
 
 
@@ -216,16 +222,16 @@ def test_a_zip_of_something_else_is_refused(tmp_path):
     assert "not of a pipeline" in refusal(buffer.getvalue())
 
 
-def test_a_type_that_is_not_trusted_is_named_and_not_made(classical, monkeypatch, tmp_path):
+def test_a_type_that_is_not_trusted_is_named_and_not_instantiated(classical, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     parts = parts_of(file.serialize_pipeline(classical))
     for hostile in (Evil(), os.system, pickle.loads, replace):
-        said = refusal(packed({**parts, "model.skops": skops.io.dumps(hostile)}))
-        assert "not trusted" in said or "refused" in said
+        message = refusal(packed({**parts, "model.skops": skops.io.dumps(hostile)}))
+        assert "not trusted" in message or "refused" in message
     assert not (tmp_path / "hacked").exists()
 
 
-def test_a_part_that_was_exchanged_is_refused(classical, deep):
+def test_a_member_that_was_exchanged_is_refused(classical, deep):
     parts = parts_of(file.serialize_pipeline(classical))
     other = parts_of(file.serialize_pipeline(deep))["model.skops"]
     assert "model.skops is missing, corrupted, or changed" in refusal(
@@ -250,14 +256,14 @@ def test_a_part_that_was_exchanged_is_refused(classical, deep):
         {"multilabel": "perhaps"},
     ],
 )
-def test_a_card_that_does_not_fit_is_refused(change, classical):
+def test_an_invalid_card_is_refused(change, classical):
     parts = parts_of(file.serialize_pipeline(classical))
     card = json.loads(parts["card.json"])
     card["card"] |= change
     assert "refused" in refusal(packed({**parts, "card.json": json.dumps(card).encode()}))
 
 
-def test_a_file_from_before_max_pixels_was_kept_has_the_default(classical):
+def test_an_old_file_without_max_pixels_has_the_default(classical):
     parts = parts_of(file.serialize_pipeline(classical))
     card = json.loads(parts["card.json"])
     del card["card"]["max_pixels"]
@@ -285,7 +291,7 @@ def test_a_file_from_before_max_pixels_was_kept_has_the_default(classical):
         ({"classes": ["a", "a"]}, "its card is not valid: two classes have the same name"),
     ],
 )
-def test_a_field_of_a_card_that_is_wrong_is_named_in_plain_words(change, says, classical):
+def test_an_invalid_field_of_a_card_is_named(change, says, classical):
     parts = parts_of(file.serialize_pipeline(classical))
     card = json.loads(parts["card.json"])
     card["card"] |= change
@@ -333,12 +339,12 @@ def test_half_a_file_is_refused(share, classical):
     assert refusal(content[: int(share * len(content))])
 
 
-def trained(name, few, make_cell, extractor="pixels"):
-    return fit_pipeline(make_cell(few, extractor, name, split="holdout"), few)
+def trained(name, small_digits, make_cell, extractor="pixels"):
+    return fit_pipeline(make_cell(small_digits, extractor, name, split="holdout"), small_digits)
 
 
 def without_widths(part):
-    """Forget everywhere how many features there are, as whoever wants to lead compiled code astray would."""
+    """Delete the numbers of features, as somebody could to make native code read wrong memory."""
     for estimator in (part, *getattr(part, "estimators_", ())):
         vars(estimator).pop("n_features_in_", None)
 
@@ -445,23 +451,25 @@ FOREST, BOOSTED, SVM, KNN = (
         (KNN, knn_labels),
     ],
 )
-def test_what_compiled_code_would_follow_out_of_its_arrays_is_refused(name, change, few, make_cell):
-    pipeline = trained(name, few, make_cell)
+def test_indices_and_lengths_beyond_the_arrays_of_native_code_are_refused(
+    name, change, small_digits, make_cell
+):
+    pipeline = trained(name, small_digits, make_cell)
     file.deserialize_pipeline(file.serialize_pipeline(pipeline), "it.pipeline")
     change(pipeline.model)
     assert "is inconsistent" in refusal(file.serialize_pipeline(pipeline)) or name == SVM
 
 
-def test_a_model_that_no_menu_has_is_refused_even_if_skops_trusts_it(few, make_cell):
-    pipeline = trained("logistic_regression", few, make_cell)
-    X = pipeline.compute_model_input(few.images)
-    stranger = GradientBoostingClassifier(n_estimators=1, max_depth=1).fit(X, few.targets)
+def test_an_unregistered_model_is_refused_even_if_skops_trusts_it(small_digits, make_cell):
+    pipeline = trained("logistic_regression", small_digits, make_cell)
+    X = pipeline.compute_model_input(small_digits.images)
+    stranger = GradientBoostingClassifier(n_estimators=1, max_depth=1).fit(X, small_digits.targets)
     assert "GradientBoostingClassifier, a type that is not trusted" in refusal(
         file.serialize_pipeline(replace(pipeline, model=stranger))
     )
 
 
-def test_an_array_counts_as_often_as_it_is_named(classical, monkeypatch):
+def test_an_array_is_counted_once_per_reference(classical, monkeypatch):
     array = np.zeros(100_000)
     parts = parts_of(file.serialize_pipeline(classical))
     with zipfile.ZipFile(BytesIO(skops.io.dumps([array]))) as archive:
@@ -477,19 +485,19 @@ def test_an_array_counts_as_often_as_it_is_named(classical, monkeypatch):
     assert "unpack to more than" in refusal(packed({**parts, "strategy.skops": buffer.getvalue()}))
 
 
-def test_a_network_is_not_built_before_its_weights_are_known_to_fit(few, make_cell):
-    pipeline = trained("fast_resnet(epochs=1, widths=(4, 4, 4))", few, make_cell)
+def test_a_network_is_not_built_before_its_weights_are_known_to_fit(small_digits, make_cell):
+    pipeline = trained("fast_resnet(epochs=1, widths=(4, 4, 4))", small_digits, make_cell)
     pipeline.model.widths = (24, 200_000, 200_000)  # 1,300 GB
     assert "the weights are not those of this network" in refusal(file.serialize_pipeline(pipeline))
 
 
-def test_parameters_that_are_not_allowed_are_refused_in_a_file_too(few, make_cell):
-    pipeline = trained("logistic_regression", few, make_cell, extractor="hog")
+def test_invalid_parameters_in_a_file_are_refused(small_digits, make_cell):
+    pipeline = trained("logistic_regression", small_digits, make_cell, extractor="hog")
     pipeline.extractors[0].orientations = -3
     assert "orientations" in refusal(file.serialize_pipeline(pipeline))
 
 
-def test_a_packed_part_is_refused_since_its_size_could_be_a_lie(classical):
+def test_a_compressed_member_is_refused_since_its_size_may_be_wrong(classical):
     parts = parts_of(file.serialize_pipeline(classical))
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -501,7 +509,7 @@ def test_a_packed_part_is_refused_since_its_size_could_be_a_lie(classical):
 @pytest.mark.parametrize(
     "strategy", ["none", "prior_threshold", "tuned_threshold", "random_over + prior_threshold"]
 )
-def test_a_card_says_how_good_the_very_pipeline_in_the_file_is(strategy, rare, make_cell):
+def test_the_metrics_of_a_card_are_those_of_the_pipeline_in_the_file(strategy, rare, make_cell):
     cell = make_cell(rare, "pixels", "logistic_regression(C=0.001)", strategy, split="holdout")
     pipeline = fit_pipeline(cell, rare)
     _, test = train_test_indices(cell, rare)
@@ -515,17 +523,17 @@ def test_a_card_says_how_good_the_very_pipeline_in_the_file_is(strategy, rare, m
     }
 
 
-# where it is written
+# writing
 
 
 @pytest.mark.parametrize("name", ["it.pkl", "it", "it.png"])
-def test_only_names_of_pipelines_are_written_to(name, classical, tmp_path):
+def test_a_file_name_must_end_in_pipeline(name, classical, tmp_path):
     with pytest.raises(UserError, match=r"ends in \.pipeline"):
         saving.save_pipeline(classical, tmp_path / name)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_plug_in_in_a_pipeline_is_asked_for_by_name_and_read_with_it(
+def test_a_pipeline_with_a_plug_in_is_loaded_only_with_its_plug_in_file(
     digits, make_cell, tmp_path, plugin_text
 ):
     (tmp_path / "mine.py").write_text(plugin_text)
@@ -538,7 +546,8 @@ def test_a_plug_in_in_a_pipeline_is_asked_for_by_name_and_read_with_it(
     content = file.serialize_pipeline(pipeline)
     with pytest.raises(
         UserError,
-        match=r"it.pipeline needs its plug-in: add --plugin mine\.py; .* unzip -p it.pipeline plugins/mine.py",
+        match=r"it.pipeline needs its plug-in: add --plugin mine\.py; .* unzip -p it.pipeline "
+        "plugins/mine.py",
     ):
         file.deserialize_pipeline(content, "it.pipeline")
     elsewhere = tmp_path / "elsewhere"
@@ -550,7 +559,7 @@ def test_a_plug_in_in_a_pipeline_is_asked_for_by_name_and_read_with_it(
     )
 
 
-def test_an_array_with_a_row_for_each_of_the_images_that_are_tried_is_refused(classical, digits):
+def test_an_array_with_a_row_for_each_trial_image_is_refused(classical, digits):
     model = MLPClassifier((5,), solver="lbfgs", tol=1.0).fit(
         classical.compute_model_input(digits.images), digits.targets
     )

@@ -1,4 +1,4 @@
-"""Trained on the command line, asked on the command line: digits, skin lesions, CT."""
+"""`fit` and `predict` on the command line: digits, skin lesions, CT."""
 
 import json
 from dataclasses import replace
@@ -34,9 +34,9 @@ def pictures(digits, tmp_path_factory):
     return [folder / name for name in ("zero.png", "one.bmp", "two.tif")]
 
 
-def test_a_pipeline_is_trained_saved_and_asked_on_the_command_line(tmp_path, pictures, command):
+def test_a_pipeline_is_trained_and_predicts_on_the_command_line(tmp_path, pictures, command):
     path = tmp_path / "made" / "digits.pipeline"
-    said = command(
+    output = command(
         "fit",
         "--dataset",
         "digits",
@@ -51,9 +51,9 @@ def test_a_pipeline_is_trained_saved_and_asked_on_the_command_line(tmp_path, pic
     )
     assert (
         "hog / random_over / knn, trained on 1437 images of digits, tested on 360 (holdout"
-        in said.out
+        in output.out
     )
-    assert "accuracy 0.9" in said.out
+    assert "accuracy 0.9" in output.out
     records = json.loads(command("predict", path, *pictures, "--format", "json").out)
     assert [record["class"] for record in records] == ["0", "1", "2"]
     for record in records:
@@ -119,20 +119,20 @@ def test_a_figure_of_the_images_is_drawn(saved, pictures, tmp_path, command):
         (["--dataset", "folder:nowhere", "--model", "simple_cnn"], "nowhere"),
     ],
 )
-def test_what_cannot_be_trained_is_one_line_and_nothing_is_written(
+def test_an_error_of_training_is_one_line_and_nothing_is_written(
     arguments, words, tmp_path, monkeypatch, command
 ):
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    said = command("fit", *arguments, "--save", "it.pipeline", expect=2)
-    assert words in said.err
-    assert len(said.err.strip().splitlines()) == 1
+    output = command("fit", *arguments, "--save", "it.pipeline", expect=2)
+    assert words in output.err
+    assert len(output.err.strip().splitlines()) == 1
     assert not list(folder.iterdir())
 
 
-def test_a_name_that_is_no_pipeline_s_is_refused_before_training(tmp_path, command):
-    said = command(
+def test_a_file_name_without_the_suffix_is_refused_before_training(tmp_path, command):
+    output = command(
         "fit",
         "--dataset",
         "digits",
@@ -144,10 +144,10 @@ def test_a_name_that_is_no_pipeline_s_is_refused_before_training(tmp_path, comma
         tmp_path / "it.pkl",
         expect=2,
     )
-    assert "ends in .pipeline" in said.err
+    assert "ends in .pipeline" in output.err
 
 
-def test_what_cannot_be_read_is_one_line(saved, pictures, tmp_path, command):
+def test_an_error_of_reading_is_one_line(saved, pictures, tmp_path, command):
     (tmp_path / "text.png").write_text("no image")
     (tmp_path / "half.png").write_bytes(pictures[0].read_bytes()[:60])
     for arguments, words in (
@@ -163,20 +163,20 @@ def test_what_cannot_be_read_is_one_line(saved, pictures, tmp_path, command):
         ([saved, pictures[0], "--save-figure", pictures[0]], "it is one of the input files"),
     ):
         before = pictures[0].read_bytes()
-        said = command("predict", *arguments, expect=2)
-        assert words in said.err
-        assert len(said.err.strip().splitlines()) == 1
+        output = command("predict", *arguments, expect=2)
+        assert words in output.err
+        assert len(output.err.strip().splitlines()) == 1
         assert pictures[0].read_bytes() == before
 
 
-def test_a_colour_image_becomes_gray_for_a_pipeline_that_knows_gray(classical, tmp_path):
+def test_a_colour_image_is_converted_for_a_pipeline_of_gray_images(classical, tmp_path):
     pixels = np.zeros((8, 8, 3), np.uint8)
     pixels[..., 0] = 200
     Image.fromarray(pixels).save(tmp_path / "red.png")
-    asked = read_image(tmp_path / "red.png", classical.card)
-    assert asked.image.shape == (8, 8, 1)
-    assert (asked.image == 60).all()  # 0.299 of 200
-    assert "converted to gray" in asked.notes[-1]
+    image = read_image(tmp_path / "red.png", classical.card)
+    assert image.image.shape == (8, 8, 1)
+    assert (image.image == 60).all()  # 0.299 of 200
+    assert "converted to gray" in image.notes[-1]
 
 
 def test_an_image_of_too_many_pixels_is_refused(classical, tmp_path):
@@ -189,7 +189,7 @@ def test_an_image_of_too_many_pixels_is_refused(classical, tmp_path):
         read_image(tmp_path / "large.png", classical.card)
 
 
-def test_a_tiff_is_measured_before_it_is_decoded(classical, tmp_path, monkeypatch):
+def test_the_size_of_a_tiff_is_checked_before_it_is_decoded(classical, tmp_path, monkeypatch):
     cv2.imwrite(str(tmp_path / "float.tif"), np.zeros((40, 30, 3), np.float32))
     assert read_image(tmp_path / "float.tif", classical.card).pixels.shape == (40, 30, 1)
     monkeypatch.setattr(reading, "read_picture", lambda *args: pytest.fail("it was decoded"))
@@ -222,19 +222,19 @@ def test_a_pipeline_reads_images_as_large_as_those_of_its_data_set(
         "--save",
         tmp_path / "it.pipeline",
     )
-    said = command(
+    output = command(
         "predict", tmp_path / "it.pipeline", tmp_path / "large.png", expect=2 if refused else 0
     )
     assert (
-        "40x60 are more than 2,399 pixels; fit the pipeline with max_pixels=2400" in said.err
+        "40x60 are more than 2,399 pixels; fit the pipeline with max_pixels=2400" in output.err
     ) is refused
 
 
-def test_skin_lesions_by_file_get_what_they_get_as_a_data_set(data_folder, tmp_path, command):
+def test_skin_lesions_are_read_from_files_as_in_a_data_set(data_folder, tmp_path, command):
     images = sorted((data_folder / "ham10000" / "images").glob("*.jpg"))[:300]
     rows = (data_folder / "ham10000" / "metadata.csv").read_text().splitlines()
-    of = {row.split(",")[1]: row.split(",") for row in rows[1:]}
-    lines = [f"{path},{of[path.stem][2] == 'nv'},{of[path.stem][0]}" for path in images]
+    metadata = {row.split(",")[1]: row.split(",") for row in rows[1:]}
+    lines = [f"{path},{metadata[path.stem][2] == 'nv'},{metadata[path.stem][0]}" for path in images]
     (tmp_path / "cases.csv").write_text("\n".join(["image,label,group", *lines]) + "\n")
     path = tmp_path / "skin.pipeline"
     arguments = ["--size", "32", "--extractor", "color_histogram", "--model", "logistic_regression"]
@@ -252,7 +252,7 @@ def test_skin_lesions_by_file_get_what_they_get_as_a_data_set(data_folder, tmp_p
         assert np.array_equal(read_image(images[k], pipeline.card).image, dataset.images[k])
 
 
-def test_a_ct_by_file_gets_what_it_gets_as_a_data_set(data_folder, tmp_path, command):
+def test_a_ct_is_read_from_dicom_files(data_folder, tmp_path, command):
     path = tmp_path / "ct.pipeline"
     dataset = f'csv:{data_folder}/ct_dicom/metadata.csv(label="contrast")'
     command(
@@ -267,22 +267,22 @@ def test_a_ct_by_file_gets_what_it_gets_as_a_data_set(data_folder, tmp_path, com
         path,
     )
     images = sorted((data_folder / "ct_dicom" / "images").glob("*.dcm"))[:3]
-    said = command("predict", path, *images, "--save-figure", tmp_path / "ct.png")
-    assert "DICOM image: modality rescale" in said.out
+    output = command("predict", path, *images, "--save-figure", tmp_path / "ct.png")
+    assert "DICOM image: modality rescale" in output.out
     assert (tmp_path / "ct.png").stat().st_size > 10_000
 
 
-def test_what_would_command_a_terminal_is_not_printed(classical, pictures, tmp_path, command):
+def test_control_sequences_are_escaped(classical, pictures, tmp_path, command):
     card = classical.card.model_copy(
         update={"dataset": "a\x1b[31m", "classes": ("\x1b[2J", *classical.card.classes[1:])}
     )
     saving.save_pipeline(replace(classical, card=card), tmp_path / "it.pipeline")
-    said = command("predict", tmp_path / "it.pipeline", pictures[0])
-    assert "\x1b" not in said.out
-    assert r"\x1b[2J" in said.out
+    output = command("predict", tmp_path / "it.pipeline", pictures[0])
+    assert "\x1b" not in output.out
+    assert r"\x1b[2J" in output.out
 
 
-def test_where_a_data_set_lay_is_not_shown(classical):
+def test_the_folder_of_a_data_set_is_not_shown(classical):
     for label, shown in (
         ('csv:/home/a/Dr. X/cases.csv(label="b/c")', 'csv:cases.csv(label="b/c")'),
         ("folder:images", "folder:images"),
@@ -291,14 +291,14 @@ def test_where_a_data_set_lay_is_not_shown(classical):
         assert classical.card.model_copy(update={"dataset": label}).trained_on == shown
 
 
-def test_a_place_that_cannot_be_written_is_refused_before_training(tmp_path, command):
+def test_a_path_that_cannot_be_written_is_refused_before_training(tmp_path, command):
     (tmp_path / "file").write_text("")
     arguments = ["--dataset", "digits", "--model", "simple_cnn(epochs=10000)"]
-    said = command("fit", *arguments, "--save", tmp_path / "file" / "it.pipeline", expect=2)
-    assert "is a file, not a folder" in said.err
+    output = command("fit", *arguments, "--save", tmp_path / "file" / "it.pipeline", expect=2)
+    assert "is a file, not a folder" in output.err
     (tmp_path / "it.pipeline").mkdir()
-    said = command("fit", *arguments, "--save", tmp_path / "it.pipeline", expect=2)
-    assert "is a folder" in said.err
+    output = command("fit", *arguments, "--save", tmp_path / "it.pipeline", expect=2)
+    assert "is a folder" in output.err
 
 
 def test_several_labels_are_those_above_one_half(several_labels, make_cell):
@@ -311,10 +311,10 @@ def test_several_labels_are_those_above_one_half(several_labels, make_cell):
     assert answers.describe_prediction(card, np.array([0.1, 0.2])) == ("none", 0.2)
 
 
-# what mattered
+# sensitivity
 
 
-def test_heat_is_where_covering_changes_the_answer(digits, classical):
+def test_the_heat_map_shows_where_covering_changes_the_prediction(digits, classical):
     class Corner:
         card = classical.card
 
@@ -332,7 +332,7 @@ def test_heat_is_where_covering_changes_the_answer(digits, classical):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (4, 4), (8, 8), (5, 17), (28, 28)])
-def test_heat_has_the_shape_of_any_image_and_covers_all_of_it(shape, classical):
+def test_the_heat_map_covers_images_of_any_shape(shape, classical):
     class Mean:
         card = classical.card
 
@@ -344,7 +344,7 @@ def test_heat_has_the_shape_of_any_image_and_covers_all_of_it(shape, classical):
     assert (heat == 0).all()  # and no NaN: every pixel is under some patch
 
 
-def test_heat_of_a_real_digit_lies_on_its_strokes(digits, deep):
+def test_the_heat_map_of_a_digit_correlates_with_its_strokes(digits, deep):
     heats = []
     for k in range(12):
         image = digits.images[k]

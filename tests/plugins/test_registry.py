@@ -1,3 +1,5 @@
+"""Names and parameters of components are resolved to code, or refused with a helpful message."""
+
 import sys
 from pathlib import Path
 
@@ -20,14 +22,14 @@ FAKES = str(Path(__file__).parents[1] / "fakes.py")
 
 
 @pytest.mark.parametrize("kind", ["dataset", "extractor", "model", "strategy"])
-def test_every_entry_of_a_menu_has_code_and_a_line_that_says_what_it_is(kind):
+def test_every_registered_name_has_code_with_a_docstring(kind):
     for name, target in registered_targets(kind).items():
         assert (registry.import_target(target).__doc__ or "").strip(), (
             f"{kind} {name} has no docstring"
         )
 
 
-def test_a_misspelt_name_or_parameter_is_answered_with_the_nearest_one():
+def test_the_nearest_name_or_parameter_is_suggested_for_a_misspelt_one():
     with pytest.raises(UserError, match="did you mean 'hog'"):
         resolve_spec("extractor", Spec("hgo"))
     with pytest.raises(UserError, match="did you mean 'orientations'"):
@@ -36,7 +38,7 @@ def test_a_misspelt_name_or_parameter_is_answered_with_the_nearest_one():
         resolve_spec("model", Spec.parse("one_vs_rest(estimator=kn)"))
 
 
-def test_a_required_parameter_that_is_missing_is_named():
+def test_a_missing_required_parameter_is_named():
     with pytest.raises(UserError, match="needs estimator"):
         resolve_spec("model", Spec("one_vs_rest"))
 
@@ -45,7 +47,7 @@ def test_a_required_parameter_that_is_missing_is_named():
     ("kind", "label"),
     [("extractor", "hog(orientations=0)"), ("model", "simple_cnn(epochs='many')")],
 )
-def test_a_value_that_is_not_allowed_is_refused_before_anything_is_run(kind, label):
+def test_a_value_that_is_not_allowed_is_refused(kind, label):
     with pytest.raises(
         UserError,
         match=r"'orientations' parameter of HOG|epochs must be a valid integer, not 'many'",
@@ -62,7 +64,7 @@ def test_a_value_that_is_not_allowed_is_refused_before_anything_is_run(kind, lab
         ("dataset", "csv:x.csv(label=3)"),
     ],
 )
-def test_a_value_of_the_wrong_type_is_refused_before_anything_is_run(kind, label):
+def test_a_value_of_the_wrong_type_is_refused(kind, label):
     with pytest.raises(UserError, match=r"must be a valid \w+, not "):
         resolve_spec(kind, Spec.parse(label))
 
@@ -78,14 +80,12 @@ def test_a_value_of_the_wrong_type_is_refused_before_anything_is_run(kind, label
         ("strategy", "instance_hardness_threshold(cv='many')"),
     ],
 )
-def test_a_value_that_an_estimator_inside_would_refuse_is_refused_before_anything_is_run(
-    kind, label
-):
+def test_a_value_that_an_inner_estimator_would_refuse_is_refused(kind, label):
     with pytest.raises(UserError, match=r"must be|must lie"):
         resolve_spec(kind, Spec.parse(label))
 
 
-def test_whole_numbers_and_pairs_are_read_as_the_hints_mean_them():
+def test_integers_and_lists_are_accepted_for_float_and_tuple_hints():
     for label in (
         "hog(pixels_per_cell=[4, 4])",
         "shape_histogram(threshold=1)",
@@ -95,7 +95,7 @@ def test_whole_numbers_and_pairs_are_read_as_the_hints_mean_them():
         assert build_component(resolve_spec("extractor", Spec.parse(label)))
 
 
-def test_a_plug_in_that_cannot_be_made_is_a_users_error(tmp_path):
+def test_a_plug_in_that_cannot_be_created_is_a_user_error(tmp_path):
     (tmp_path / "boom.py").write_text(
         "class Boom:\n    def __init__(self):\n        raise RuntimeError('no')\n    def "
         "extract(self, b):\n        return b\n"
@@ -112,7 +112,7 @@ def test_classes_of_a_file_are_named_in_snake_case_and_found_by_kind():
     assert build_component(resolve_spec("extractor", Spec(f"{FAKES}:MeanGray"))).stateless
 
 
-def test_two_things_with_one_name_are_an_error(tmp_path):
+def test_two_components_with_the_same_name_are_an_error(tmp_path):
     file = tmp_path / "plug.py"
     file.write_text("from features.base import Extractor\nclass Hog(Extractor):\n    pass\n")
     with pytest.raises(UserError, match="two extractors are named 'hog'"):
@@ -127,34 +127,36 @@ def test_two_things_with_one_name_are_an_error(tmp_path):
         ("x = 1", "contains no plug-in"),
         (
             "def near(): ...",
-            r"annotate it \(def near\(\) -> KNeighborsClassifier:\), or name .*bad.py:near as a model",
+            r"annotate it \(def near\(\) -> KNeighborsClassifier:\), or name .*bad.py:near as a "
+            "model",
         ),
         ("x = 1\0", "null bytes"),
         ("class B(BaseException): ...\nraise B", "cannot be imported: B: without a message"),
         ("#" * 1_000_001, "larger than 1,000,000 bytes"),
     ],
 )
-def test_a_file_that_is_no_plug_in_is_a_users_error(tmp_path, text, problem):
+def test_a_file_without_a_plug_in_is_a_user_error(tmp_path, text, problem):
     file = tmp_path / "bad.py"
     file.write_text(text)
     with pytest.raises(UserError, match=problem):
         list(list_plugins(str(file)))
 
 
-def test_a_function_that_says_which_classifier_it_returns_is_a_model(tmp_path):
+def test_a_function_that_is_annotated_with_a_classifier_is_a_model(tmp_path):
     file = tmp_path / "near.py"
     head = "from sklearn.neighbors import KNeighborsClassifier\n"
     file.write_text(
         head
-        + "def nearest(k: int = 3) -> KNeighborsClassifier:\n    return KNeighborsClassifier(k)\ndef helper(): ...\n"
+        + "def nearest(k: int = 3) -> KNeighborsClassifier:\n    return KNeighborsClassifier(k)\n"
+        "def helper(): ...\n"
     )
     assert [(kind, name) for kind, name, _ in list_plugins(str(file))] == [("model", "nearest")]
-    file = tmp_path / "unsaid.py"
+    file = tmp_path / "not_annotated.py"
     file.write_text(head + "def nearest(k=3):\n    return KNeighborsClassifier(k)\n")
     assert [kind for kind, _ in find_plugin_specs(f"{file}:nearest(k=5)")] == ["model"]
 
 
-def test_entry_points_join_the_menu(tmp_path, monkeypatch, plugin_text):
+def test_entry_points_are_registered(tmp_path, monkeypatch, plugin_text):
     (tmp_path / "thirdparty.py").write_text(plugin_text)
     info = tmp_path / "thirdparty-1.0.dist-info"
     info.mkdir()
@@ -172,7 +174,7 @@ def test_entry_points_join_the_menu(tmp_path, monkeypatch, plugin_text):
     registry._entry_points.cache_clear()
 
 
-def test_a_default_and_the_same_value_written_out_are_described_alike():
+def test_a_default_and_the_same_explicit_value_are_described_equally():
     assert describe_spec(resolve_spec("extractor", Spec("hog"))) == describe_spec(
         resolve_spec("extractor", Spec.parse("hog(orientations=9)"))
     )

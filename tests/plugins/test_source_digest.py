@@ -1,9 +1,11 @@
+"""The digest of a plug-in covers its code and the code that it imports."""
+
 from pathlib import Path
 
 from benchmark.plugins import source_digest
 
 
-def test_changed_code_of_a_plug_in_or_of_what_it_imports_is_another_digest(tmp_path, plugin_text):
+def test_changed_code_of_a_plug_in_or_of_its_imports_changes_the_digest(tmp_path, plugin_text):
     file, helper = tmp_path / "plug.py", tmp_path / "helper.py"
     file.write_text(plugin_text + "    def lazily(self):\n        import helper\n")
     helper.write_text("x = 1\n")

@@ -1,3 +1,5 @@
+"""Specs are read from text and mappings, and their labels are read back."""
+
 from keyword import iskeyword
 
 import pytest
@@ -29,7 +31,7 @@ def test_a_label_reads_back_to_the_same_spec(params):
     assert Spec.parse(spec.label) == spec
 
 
-def test_a_call_a_mapping_and_a_nested_spec_are_one_value():
+def test_a_call_and_a_mapping_are_the_same_spec():
     assert Spec.parse("one_vs_rest(estimator=logistic_regression(C=10))") == Spec.parse(
         {"one_vs_rest": {"estimator": {"logistic_regression": {"C": 10}}}}
     )
@@ -62,7 +64,7 @@ def test_a_plus_concatenates_but_not_inside_parentheses():
         {"hog": {"a": {"b": 1}}},
     ],
 )
-def test_what_cannot_be_read_is_a_users_error(entry):
+def test_an_unreadable_entry_is_a_user_error(entry):
     with pytest.raises(UserError):
         Spec.parse(entry)
 
@@ -95,7 +97,7 @@ def test_what_cannot_be_read_is_a_users_error(entry):
         {"hog": {"a": [{"b": "c" * 100_000}]}},
     ],
 )
-def test_what_is_no_value_is_refused_in_one_short_line(entry):
+def test_an_invalid_value_is_refused_in_one_short_line(entry):
     with pytest.raises(UserError) as caught:
         Spec.parse(entry)
     assert len(str(caught.value)) < 500

@@ -1,4 +1,4 @@
-"""Whose requests the page answers, and what becomes of those that it cannot read."""
+"""The guard of the page: which requests it answers, and how it refuses the others."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ from benchmark.serving.guard import Guard
 
 @pytest.fixture(scope="module")
 def served(classical, tmp_path_factory):
-    """Address of the page, the folder of its uploads, and the file that its messages go to."""
+    """Address of the page, the folder of its uploads, and the file of its messages."""
     folder = tmp_path_factory.mktemp("guarded")
     saving.save_pipeline(classical, folder / "it.pipeline")
     with socket.socket() as free:
@@ -66,7 +66,7 @@ def upload(address, image, **options):
 
 
 def answer(address, path, session):
-    """What the page says of an uploaded file."""
+    """Answer of the page to a question about an uploaded file."""
     question = {
         "data": [{"path": path, "meta": {"_type": "gradio.FileData"}}],
         "fn_index": 0,
@@ -87,32 +87,32 @@ def answer(address, path, session):
 
 
 def test_eight_people_with_the_same_image_all_get_an_answer(served, image):
-    said, gate = [], threading.Barrier(8)
+    answers, barrier = [], threading.Barrier(8)
 
     def ask(k):
         (path,) = upload(served[0], image).json()
-        gate.wait(60)
-        said.append(answer(served[0], path, f"session{k}"))
+        barrier.wait(60)
+        answers.append(answer(served[0], path, f"session{k}"))
 
     people = [threading.Thread(target=ask, args=(k,)) for k in range(8)]
     for person in people:
         person.start()
     for person in people:
         person.join(60)
-    assert len(said) == 8
-    assert all('data-pipeline=\\"it.pipeline\\"' in text for text in said)
+    assert len(answers) == 8
+    assert all('data-pipeline=\\"it.pipeline\\"' in text for text in answers)
     assert not list(served[1].rglob("scan.png"))
 
 
-def test_an_image_that_was_answered_is_not_answered_again(served, image):
+def test_an_image_is_deleted_after_its_answer(served, image):
     (path,) = upload(served[0], image).json()
     answer(served[0], path, "first")
-    assert "this image is not here" in answer(served[0], path, "second")
+    assert "this image is missing" in answer(served[0], path, "second")
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "", "../x", "/proc/self/environ"])
-def test_only_an_uploaded_image_is_asked_about(path, served):
-    assert "this image is not here" in answer(served[0], path, "other")
+def test_a_question_about_another_file_is_refused(path, served):
+    assert "this image is missing" in answer(served[0], path, "other")
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_only_an_uploaded_image_is_asked_about(path, served):
         ("[::1", 400),
     ],
 )
-def test_the_page_answers_to_the_names_of_this_machine_only(host, status, served):
+def test_only_the_host_names_of_this_machine_are_answered(host, status, served):
     assert httpx.get(f"{served[0]}/config", headers={"Host": host}).status_code == status
 
 
@@ -164,7 +164,7 @@ def test_the_page_answers_to_the_names_of_this_machine_only(host, status, served
         "http://[",
     ],
 )
-def test_what_another_site_has_a_browser_send_is_not_answered(origin, served, image):
+def test_requests_from_other_sites_are_refused(origin, served, image):
     own = served[0]
     same_port = {
         "https": own.replace("http", "https"),
@@ -183,7 +183,7 @@ def test_what_another_site_has_a_browser_send_is_not_answered(origin, served, im
         )
 
 
-def test_the_origin_that_a_browser_leaves_out_is_known_by_its_site(served, image):
+def test_requests_without_an_origin_are_judged_by_sec_fetch_site(served, image):
     statuses = [
         upload(served[0], image, headers={"Sec-Fetch-Site": site}).status_code
         for site in ("cross-site", "same-site", "same-origin")
@@ -193,7 +193,7 @@ def test_the_origin_that_a_browser_leaves_out_is_known_by_its_site(served, image
 
 
 @pytest.mark.parametrize("path", ["/", "/config", "/nowhere", "/gradio_api/upload"])
-def test_a_browser_is_told_to_run_nothing_else_and_to_frame_nothing(path, served):
+def test_responses_forbid_other_scripts_and_frames(path, served):
     headers = httpx.get(served[0] + path).headers
     policy = headers["content-security-policy"]
     assert "frame-ancestors 'none'" in policy
@@ -219,18 +219,17 @@ DOORS = [
 
 
 @pytest.mark.parametrize("door", DOORS)
-def test_a_bad_request_is_a_line_and_no_traceback(door, served):
+def test_a_malformed_request_is_refused_without_a_traceback(door, served):
     for body in BODIES:
         for kind in ("application/json", "multipart/form-data", "multipart/form-data; boundary=a"):
-            said = httpx.post(
+            response = httpx.post(
                 f"{served[0]}/gradio_api/{door}", content=body, headers={"Content-Type": kind}
             )
-            assert (
-                400 <= said.status_code < 500 or said.json() == []
-            )  # no file was sent, and none kept
+            # an empty list if no file was sent
+            assert 400 <= response.status_code < 500 or response.json() == []
     for files in ({"files": ("", b"")}, {"other": ("a", b"x")}, {"files": ("a" * 9000, b"x")}):
-        said = httpx.post(f"{served[0]}/gradio_api/{door}", files=files, data={"files": "x"})
-        assert 400 <= said.status_code < 500
+        response = httpx.post(f"{served[0]}/gradio_api/{door}", files=files, data={"files": "x"})
+        assert 400 <= response.status_code < 500
     assert httpx.get(f"{served[0]}/config").status_code == 200
     assert "Traceback" not in served[2].read_text()
 
@@ -258,19 +257,19 @@ def test_a_bad_request_is_a_line_and_no_traceback(door, served):
         *("assets", "assets/", "%00", "gradio_api/upload", "gradio_api/queue/join"),
     ],
 )
-def test_nothing_is_shown_but_the_page(path, served):
-    said = httpx.get(f"{served[0]}/{path}")
-    assert (said.status_code, said.text.strip()) == (404, "there is nothing here")
+def test_other_paths_are_not_found(path, served):
+    response = httpx.get(f"{served[0]}/{path}")
+    assert (response.status_code, response.text.strip()) == (404, "there is nothing here")
 
 
-def test_many_small_uploads_at_once_are_all_taken(served, image):
-    """Each sends half of its body, and the rest when all have done so."""
-    n, gate, statuses = 30, threading.Barrier(30), []
+def test_many_small_uploads_at_once_are_all_accepted(served, image):
+    """Each thread sends the start of its body, and the rest after all have sent theirs."""
+    n, barrier, statuses = 30, threading.Barrier(30), []
 
     def send():
         def parts():
             yield body[:100]
-            gate.wait(60)
+            barrier.wait(60)
             yield body[100:]
 
         headers = {
@@ -283,7 +282,10 @@ def test_many_small_uploads_at_once_are_all_taken(served, image):
             ).status_code
         )
 
-    head = b'--a\r\nContent-Disposition: form-data; name="files"; filename="scan.png"\r\nContent-Type: image/png\r\n\r\n'
+    head = (
+        b'--a\r\nContent-Disposition: form-data; name="files"; filename="scan.png"\r\n'
+        b"Content-Type: image/png\r\n\r\n"
+    )
     body = head + image + b"\r\n--a--\r\n"
     people = [threading.Thread(target=send) for _ in range(n)]
     for person in people:
@@ -293,7 +295,7 @@ def test_many_small_uploads_at_once_are_all_taken(served, image):
     assert statuses == [200] * n
 
 
-def test_a_file_that_is_named_like_no_image_is_a_line_and_no_traceback(served, image):
+def test_a_file_without_an_image_suffix_is_refused_without_a_traceback(served, image):
     (path,) = httpx.post(
         f"{served[0]}/gradio_api/upload", files={"files": ("scan.txt", image)}, timeout=60
     ).json()
@@ -302,12 +304,12 @@ def test_a_file_that_is_named_like_no_image_is_a_line_and_no_traceback(served, i
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS"])
-def test_there_is_nothing_else_to_be_changed(method, served):
+def test_other_methods_are_not_found(method, served):
     assert httpx.request(method, f"{served[0]}/gradio_api/upload").status_code == 404
 
 
-def called(made, headers=(), path="/gradio_api/upload", method="POST"):
-    """Status of one request to a guard, whose page says 200."""
+def status_of(guarded, headers=(), path="/gradio_api/upload", method="POST"):
+    """Status of one request to a guard around a page that answers 200."""
     sent = []
 
     async def receive():
@@ -317,7 +319,9 @@ def called(made, headers=(), path="/gradio_api/upload", method="POST"):
         sent.append(message)
 
     asyncio.run(
-        made({"type": "http", "method": method, "path": path, "headers": [*headers]}, receive, send)
+        guarded(
+            {"type": "http", "method": method, "path": path, "headers": [*headers]}, receive, send
+        )
     )
     return sent[0]["status"]
 
@@ -327,21 +331,19 @@ async def page(scope, receive, send):
     await send({"type": "http.response.body", "body": b""})
 
 
-def test_uploads_that_nobody_asks_about_do_not_fill_the_disk(tmp_path, monkeypatch):
-    made = Guard(page, "127.0.0.1", tmp_path)
+def test_the_total_size_of_waiting_uploads_is_limited(tmp_path, monkeypatch):
+    guarded = Guard(page, "127.0.0.1", tmp_path)
     monkeypatch.setattr(guard, "MAX_WAITING_BYTES", 1000)
     small = [(b"host", b"localhost"), (b"content-length", b"1")]
     (tmp_path / "few").write_bytes(bytes(900))
-    assert called(made, small) == 200
+    assert status_of(guarded, small) == 200
     (tmp_path / "many").write_bytes(bytes(200))
-    assert called(made, small) == 503
+    assert status_of(guarded, small) == 503
 
 
-def test_a_body_that_does_not_come_to_its_end_is_waited_for_no_longer_than_the_limit(
-    tmp_path, monkeypatch
-):
+def test_a_body_that_does_not_end_is_refused_after_a_timeout(tmp_path, monkeypatch):
     monkeypatch.setattr(guard, "BODY_TIMEOUT_S", 0.1)
-    made, sent = Guard(reader, "127.0.0.1", tmp_path), []
+    guarded, sent = Guard(reader, "127.0.0.1", tmp_path), []
 
     async def receive():
         await asyncio.sleep(0.03)
@@ -356,21 +358,19 @@ def test_a_body_that_does_not_come_to_its_end_is_waited_for_no_longer_than_the_l
         "path": "/gradio_api/upload",
         "headers": [(b"host", b"localhost")],
     }
-    asyncio.run(asyncio.wait_for(made(scope, receive, send), 30))
+    asyncio.run(asyncio.wait_for(guarded(scope, receive, send), 30))
     assert sent[0]["status"] == 408
-    assert made.coming == 0
+    assert guarded.incoming_bytes == 0
 
 
-def test_uploads_that_are_coming_are_counted_with_the_size_that_they_announce(
-    tmp_path, monkeypatch
-):
+def test_incoming_uploads_count_with_their_announced_size(tmp_path, monkeypatch):
     monkeypatch.setattr(guard, "MAX_WAITING_BYTES", guard.MAX_UPLOAD_BYTES)
-    made = Guard(page, "127.0.0.1", tmp_path)
+    guarded = Guard(page, "127.0.0.1", tmp_path)
     host = (b"host", b"localhost")
-    assert called(made, [host]) == 200, "one of any size"
-    made.coming = 1000
-    assert called(made, [host]) == 503
-    assert called(made, [host, (b"content-length", b"1")]) == 200
+    assert status_of(guarded, [host]) == 200, "one of any size"
+    guarded.incoming_bytes = 1000
+    assert status_of(guarded, [host]) == 503
+    assert status_of(guarded, [host, (b"content-length", b"1")]) == 200
 
 
 async def reader(scope, receive, send):
@@ -378,16 +378,16 @@ async def reader(scope, receive, send):
         pass
 
 
-def test_a_page_for_everybody_answers_to_addresses_and_its_own_name(tmp_path):
-    made = Guard(page, "0.0.0.0", tmp_path)
+def test_a_page_on_all_interfaces_answers_to_ip_addresses_and_its_host_name(tmp_path):
+    guarded = Guard(page, "0.0.0.0", tmp_path)
     own = socket.gethostname().encode()
     statuses = [
-        called(made, [(b"host", name)], "/", "GET")
+        status_of(guarded, [(b"host", name)], "/", "GET")
         for name in (b"10.1.2.3:80", own, b"evil.example")
     ]
     assert statuses == [200, 200, 400]
     named = Guard(page, "lab.example", tmp_path)
     assert [
-        called(named, [(b"host", name)], "/", "GET")
+        status_of(named, [(b"host", name)], "/", "GET")
         for name in (b"lab.example:80", b"10.1.2.3", b"localhost")
     ] == [200, 400, 200]

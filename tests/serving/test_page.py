@@ -1,4 +1,4 @@
-"""The page as a person meets it: served by a process of its own, looked at in a real browser."""
+"""The page, served by another process and opened in a real browser."""
 
 import os
 import re
@@ -56,7 +56,7 @@ def folder(tmp_path_factory, classical, deep):
 
 @pytest.fixture(scope="module")
 def served(folder, tmp_path_factory):
-    """Address of the page, the folder in which its temporary files lie, and its process."""
+    """Address of the page, the folder of its temporary files, and its process id."""
     temporary = tmp_path_factory.mktemp("temporary")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -65,8 +65,7 @@ def served(folder, tmp_path_factory):
     process = subprocess.Popen(
         command, env={**os.environ, "TMPDIR": str(temporary)}, stdout=subprocess.PIPE, text=True
     )
-    said = process.stdout.readline()
-    assert f"http://127.0.0.1:{port}" in said
+    assert f"http://127.0.0.1:{port}" in process.stdout.readline()
     yield f"http://127.0.0.1:{port}", temporary, process.pid
     process.send_signal(signal.SIGTERM)
     process.wait(20)
@@ -84,8 +83,8 @@ def browser():
 @pytest.fixture
 def page(served, browser):
     page = browser.new_page(viewport={"width": 1700, "height": 900})
-    page.asked = []
-    page.on("request", lambda request: page.asked.append(request.url))
+    page.requests = []
+    page.on("request", lambda request: page.requests.append(request.url))
     page.goto(served[0])
     yield page
     page.close()
@@ -104,9 +103,7 @@ def drop(page, path):
     page.wait_for_selector(".answer, .refused", timeout=30_000)
 
 
-def test_an_image_dropped_on_the_page_gets_the_answer_of_every_pipeline(
-    page, seven, classical, deep
-):
+def test_an_uploaded_image_is_predicted_by_every_pipeline(page, seven, classical, deep):
     path, image = seven
     drop(page, path)
     for name, pipeline in (("classical", classical), ("deep", deep)):
@@ -119,17 +116,17 @@ def test_an_image_dropped_on_the_page_gets_the_answer_of_every_pipeline(
     expect(page.locator('[data-pipeline="classical.pipeline"] .class')).to_have_text("7")
 
 
-def test_what_a_file_is_called_is_shown_and_not_run(page, seven):
+def test_html_in_a_file_name_is_escaped(page, seven):
     drop(page, seven[0])
-    caption = page.locator(".asked figcaption")
+    caption = page.locator(".input-image figcaption")
     assert "seven" in caption.inner_text()
     assert caption.locator("b").count() == 0
 
 
-def test_the_page_asks_no_other_machine_for_anything(page, served, seven):
+def test_the_page_requests_nothing_from_other_machines(page, served, seven):
     drop(page, seven[0])
-    elsewhere = [url for url in page.asked if not url.startswith((served[0], "data:", "blob:"))]
-    assert not elsewhere
+    foreign = [url for url in page.requests if not url.startswith((served[0], "data:", "blob:"))]
+    assert not foreign
 
 
 def test_nothing_of_an_image_is_left_after_the_answer(page, served, seven):
@@ -143,7 +140,7 @@ def test_nothing_of_an_image_is_left_after_the_answer(page, served, seven):
 
 
 @pytest.mark.parametrize("kind", ["text", "half", "many pixels", "pickle"])
-def test_a_file_that_is_no_image_is_refused_in_words(kind, page, seven, tmp_path):
+def test_a_file_that_is_not_an_image_is_refused_with_a_reason(kind, page, seven, tmp_path):
     path = tmp_path / "hostile.png"
     if kind == "many pixels":
         Image.new("1", (30_000, 30_000)).save(path)  # 900 million pixels in 100 kB
@@ -157,13 +154,13 @@ def test_a_file_that_is_no_image_is_refused_in_words(kind, page, seven, tmp_path
             }[kind]
         )
     drop(page, path)
-    said = page.locator(".refused").inner_text()
-    assert said.startswith("cannot read the image hostile.png: ")
-    assert str(tmp_path) not in said
-    assert "benchmark-serve" not in said
+    reason = page.locator(".refused").inner_text()
+    assert reason.startswith("cannot read the image hostile.png: ")
+    assert str(tmp_path) not in reason
+    assert "benchmark-serve" not in reason
 
 
-def test_another_image_can_be_asked_about_after_one_that_was_refused(page, seven, tmp_path):
+def test_another_image_can_be_uploaded_after_a_refusal(page, seven, tmp_path):
     (tmp_path / "hostile.png").write_bytes(b"no")
     drop(page, tmp_path / "hostile.png")
     page.locator("#upload").get_by_label("Clear").click()
@@ -179,7 +176,7 @@ def test_the_leaderboard_can_be_sorted_and_filtered(page):
     def models():
         rows = table.get_by_role("row").all()
         return [
-            found.group() for row in rows if (found := re.search("knn|majority", row.inner_text()))
+            match.group() for row in rows if (match := re.search("knn|majority", row.inner_text()))
         ]
 
     assert models()[0] == "knn"
@@ -222,7 +219,7 @@ def test_the_page_listens_on_this_machine_only(served):
     }
 
 
-def test_class_names_are_shown_whole(classical, browser, tmp_path, seven):
+def test_long_class_names_are_shown_in_full(classical, browser, tmp_path, seven):
     long = tuple(
         f"number {k} of ten, written by hand by a person whose name nobody knows" for k in range(10)
     )
@@ -243,7 +240,7 @@ def test_class_names_are_shown_whole(classical, browser, tmp_path, seven):
     page.close()
 
 
-def test_the_page_s_own_scripts_are_allowed_and_a_file_s_name_is_no_template(page, seven, tmp_path):
+def test_own_scripts_are_allowed_and_a_file_name_is_not_a_template(page, seven, tmp_path):
     complaints = []
     page.on(
         "console",
@@ -257,5 +254,5 @@ def test_the_page_s_own_scripts_are_allowed_and_a_file_s_name_is_no_template(pag
 
 
 def copied(path, folder, name="seven.png"):
-    """A copy, which may be deleted."""
+    """Copy of a file, which is deleted after its answer."""
     return Path(shutil.copy(path, folder / name))
