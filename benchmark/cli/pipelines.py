@@ -129,7 +129,7 @@ def predict_command(
     import numpy as np
 
     from benchmark.cli.rich_output import print_predictions
-    from benchmark.pipelines import answers, file
+    from benchmark.pipelines import file, prediction_text
     from benchmark.pipelines.reading import read_image
 
     if figure:
@@ -141,7 +141,7 @@ def predict_command(
     proba = loaded.predict_proba(np.stack([query.image for query in queries]))
     if form is Form.json:
         records = [
-            answers.prediction_record(loaded.card, query, p)
+            prediction_text.prediction_record(loaded.card, query, p)
             for query, p in zip(queries, proba, strict=True)
         ]
         print_json(records)
@@ -183,7 +183,7 @@ def serve_command(
 
 def _print_pipeline_card(card: Card) -> None:
     """Print what was trained, on what, and its metrics on the test set."""
-    from benchmark.pipelines.answers import describe_metrics
+    from benchmark.pipelines.prediction_text import describe_metrics
 
     images = format_count(card.n_train, "image")
     print_line(

@@ -148,7 +148,7 @@ def print_predictions(
     console: Console, card: Card, queries: list[InputImage], proba: NDArray[np.float64]
 ) -> None:
     """Print the class of each image, its probability, and the next most probable classes."""
-    from benchmark.pipelines.answers import (
+    from benchmark.pipelines.prediction_text import (
         describe_prediction,
         most_probable_classes,
         predicted_classes,

@@ -14,13 +14,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from benchmark.errors import StorageError, UserError
-from benchmark.pipelines.answers import (
+from benchmark.pipelines.card import Card
+from benchmark.pipelines.prediction_text import (
     N_SHOWN,
     describe_prediction,
     most_probable_classes,
     predicted_classes,
 )
-from benchmark.pipelines.card import Card
 from benchmark.pipelines.reading import InputImage
 from benchmark.reporting.plots.plot import DPI, STYLE, shorten_name
 from benchmark.utils.files import write_atomic

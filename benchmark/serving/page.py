@@ -167,7 +167,7 @@ def _build_ask_tab(gradio: Any, content: PageContent, uploads: Path) -> None:
     from benchmark.datasets.images.picture import SUFFIXES
 
     # needs jinja2, which is installed with Gradio
-    from benchmark.serving.answer import render_predictions
+    from benchmark.serving.render import render_predictions
 
     def answer_upload(uploaded: str | None) -> Iterator[str]:
         if uploaded is None:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from benchmark.datasets.csv_file import load_csv
 from benchmark.errors import UserError
-from benchmark.pipelines import answers, file, reading, saving
+from benchmark.pipelines import file, prediction_text, reading, saving
 from benchmark.pipelines.pipeline import fit_pipeline
 from benchmark.pipelines.reading import read_image
 from benchmark.pipelines.sensitivity import occlusion_sensitivity
@@ -305,10 +305,10 @@ def test_several_labels_are_those_above_one_half(several_labels, make_cell):
     card = fit_pipeline(
         make_cell(several_labels, "pixels", "rbf_svm", split="holdout"), several_labels
     ).card
-    assert answers.predicted_classes(card, np.array([0.6, 0.7])) == ["even", "large"]
-    assert answers.predicted_classes(card, np.array([0.45, 0.7])) == ["large"]
-    assert answers.describe_prediction(card, np.array([0.6, 0.7])) == ("even, large", 0.6)
-    assert answers.describe_prediction(card, np.array([0.1, 0.2])) == ("none", 0.2)
+    assert prediction_text.predicted_classes(card, np.array([0.6, 0.7])) == ["even", "large"]
+    assert prediction_text.predicted_classes(card, np.array([0.45, 0.7])) == ["large"]
+    assert prediction_text.describe_prediction(card, np.array([0.6, 0.7])) == ("even, large", 0.6)
+    assert prediction_text.describe_prediction(card, np.array([0.1, 0.2])) == ("none", 0.2)
 
 
 # sensitivity

@@ -21,8 +21,8 @@ from playwright.sync_api import expect, sync_playwright
 
 from benchmark import load_study, run
 from benchmark.pipelines import saving
-from benchmark.pipelines.answers import most_probable_classes
-from benchmark.serving.answer import render_predictions
+from benchmark.pipelines.prediction_text import most_probable_classes
+from benchmark.serving.render import render_predictions
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = [

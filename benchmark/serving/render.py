@@ -16,20 +16,20 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmark.datasets.images.load import resize_image
-from benchmark.pipelines.answers import (
+from benchmark.pipelines.pipeline import Pipeline
+from benchmark.pipelines.prediction_text import (
     describe_metrics,
     describe_prediction,
     most_probable_classes,
     predicted_classes,
 )
-from benchmark.pipelines.pipeline import Pipeline
 from benchmark.pipelines.reading import InputImage, read_image
 from benchmark.pipelines.sensitivity import occlusion_sensitivity
 
 SIDE = 320  # of the displayed image's longer side, in pixels
 MIN_SCALE = 0.01  # a change of probability below it never has the darkest colour
 _TEMPLATE = Environment(autoescape=True).from_string(
-    (resources.files("benchmark.serving") / "answer.html").read_text("utf-8")
+    (resources.files("benchmark.serving") / "predictions.html").read_text("utf-8")
 )
 
 
