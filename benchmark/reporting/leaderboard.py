@@ -69,6 +69,15 @@ def make_leaderboards(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd
     --------
     format_leaderboard : Format a ranked table as texts.
     benchmark.reporting.text_tables.render_tables : Write tables as Markdown, LaTeX, CSV or JSON.
+
+    Examples
+    --------
+    >>> row = dict.fromkeys([*COMPARABLE, *CONFIGURATION_AXES], "none") | {"status": "ok"}
+    >>> row |= {"size": None, "train_size": 1.0, "fit_s": 0.1, "predict_s": 0.1}
+    >>> rows = pd.DataFrame([{**row, "model": "knn", "f1": 0.9}, {**row, "model": "cnn", "f1": 1}])
+    >>> ((title, table),) = make_leaderboards(rows, "f1")
+    >>> table[["rank", "model", "f1"]].values.tolist()
+    [[1, 'cnn', 1.0], [2, 'knn', 0.9]]
     """
     if metric not in METRICS:
         raise unknown_name_error("metric", metric, METRICS)

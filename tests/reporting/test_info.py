@@ -1,3 +1,5 @@
+"""Overview of an interrupted study with failures."""
+
 from pathlib import Path
 
 import pytest
@@ -21,9 +23,8 @@ def rows(tmp_path_factory):
 
     def interrupt(plan, schedule):
         def report(task, row):
-            plug_in = (
-                isinstance(task, CellTask) and task.cell.identity["model"] != "knn"
-            )  # run after the others
+            # plug-ins are run after the other models
+            plug_in = isinstance(task, CellTask) and task.cell.identity["model"] != "knn"
             if plug_in and task.cell.identity["seed"] == 1:
                 raise KeyboardInterrupt
 

@@ -1,3 +1,5 @@
+"""Ranked tables, their formats, their captions and the problems listed below them."""
+
 import io
 from pathlib import Path
 

@@ -129,9 +129,9 @@ def test_configurations_without_all_their_cells_are_left_out_and_named(drawn, fo
         for line in messages
     )
     assert "smote" not in (out / "recall-digits.svg").read_text()
-    assert (
-        "smote" in (out / "imbalance-digits-step-all_of_the_training_set-accuracy.svg").read_text()
-    )  # at the ratios where it worked
+    # shown at the ratios where it worked
+    curves = out / "imbalance-digits-step-all_of_the_training_set-accuracy.svg"
+    assert "smote" in curves.read_text()
 
 
 def test_a_caption_gives_values_of_the_rows(drawn, folder):
@@ -363,10 +363,8 @@ def test_squares_of_a_confusion_matrix_are_shares_of_the_true_class(results):
     np.testing.assert_allclose(
         axes.images[0].get_array(), confusion_matrix(truth, labels, normalize="true")
     )
-    assert (axes.get_xlabel(), axes.get_ylabel()) == (
-        "",
-        "true",
-    )  # the first row has its axis below the last
+    # panels of the first row share the label below the last row
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("", "true")
 
 
 def test_a_reliability_diagram_shows_the_share_of_right_answers(results):
@@ -454,9 +452,8 @@ def test_an_interval_holds_the_mean_and_narrows_with_folds(folder):
         assert interval.lower < of["accuracy"].mean() < interval.upper
     n = int(cells["n_test"].iloc[0])
     p = cells["accuracy"].iloc[0]
-    assert one_fold.upper - one_fold.lower == pytest.approx(
-        2 * 1.96 * np.sqrt(p * (1 - p) / n), rel=0.15
-    )  # of a share
+    width_of_a_share = 2 * 1.96 * np.sqrt(p * (1 - p) / n)
+    assert one_fold.upper - one_fold.lower == pytest.approx(width_of_a_share, rel=0.15)
 
 
 def test_profiles_and_ratios_are_read_from_labels():

@@ -1,3 +1,5 @@
+"""Metrics against scikit-learn, MedMNIST and their definitions."""
+
 import numpy as np
 import pytest
 from hypothesis import given

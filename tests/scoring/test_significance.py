@@ -401,9 +401,8 @@ def test_a_spread_that_one_unit_decides_has_few_degrees_of_freedom():
 
 def test_the_images_of_a_patient_are_one_unit():
     groups = np.repeat(np.arange(20), 10)
-    values = np.random.default_rng(1).normal(size=20)[
-        groups
-    ]  # all alike within a patient: 20 observations, not 200
+    # equal within a patient: 20 observations instead of 200
+    values = np.random.default_rng(1).normal(size=20)[groups]
     values -= values.mean()
     by_group, by_image = estimate_spread(values / 200, groups), estimate_spread(values / 200)
     assert by_group.error == pytest.approx(np.sqrt(10) * by_image.error, rel=0.05)
@@ -505,13 +504,12 @@ def test_a_class_without_errors_is_not_without_uncertainty():
 
 def test_an_interval_by_patients_is_wider_than_by_images():
     p = a_test_set(0, 600)
-    order = np.argsort(
-        p.y_true * 2 + (p.labels == p.y_true), kind="stable"
-    )  # patients whose images are all right or all wrong
+    # sorted so that the images of a patient are all predicted correctly or all wrongly
+    order = np.argsort(p.y_true * 2 + (p.labels == p.y_true), kind="stable")
     by_image = replace(p.take_images(order))
     by_group = replace(by_image, groups=(np.arange(600) // 5).astype(str))
-    one, other = interval_over_images("f1", [by_image]), interval_over_images("f1", [by_group])
-    assert other.upper - other.lower > 1.5 * (one.upper - one.lower)
+    narrow, wide = interval_over_images("f1", [by_image]), interval_over_images("f1", [by_group])
+    assert wide.upper - wide.lower > 1.5 * (narrow.upper - narrow.lower)
 
 
 def test_a_difference_that_few_images_decide_is_not_tested():
