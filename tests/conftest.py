@@ -1,4 +1,4 @@
-"""Real images for the tests, and the way to evaluate one cell of them."""
+"""Fixtures: real images, cells, and trained pipelines."""
 
 import os
 import signal
@@ -16,12 +16,15 @@ from benchmark.plugins.spec import Spec
 from benchmark.study.axes import find_axis
 from benchmark.study.cell import Cell, default_values, resolve_value
 
-settings.register_profile("benchmark", deadline=None)  # times are not what these tests promise
+settings.register_profile("benchmark", deadline=None)  # the tests assert no times
 settings.load_profile("benchmark")
 
 
 def pytest_configure():
-    """Let programs that tests start end at Ctrl-C, also where this one ignores it: in the background of a shell."""
+    """Let the programs that tests start end at Ctrl-C.
+
+    A shell starts a program in the background so that it ignores SIGINT, as do its children.
+    """
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -35,29 +38,29 @@ def digits():
 
 @pytest.fixture(scope="session")
 def digit_images():
-    """All digits as they are, (1797, 8, 8, 1) uint8, and their labels."""
+    """All digits, (1797, 8, 8, 1) uint8, and their labels."""
     whole = load_digits("digits", Path(), None)
     return np.array(whole.images), whole.targets
 
 
 @pytest.fixture(scope="session")
 def data_folder():
-    """Folder with the real medical sets; tests that need it are skipped where it is not."""
+    """Folder with the real medical datasets; tests that need it are skipped without it."""
     folder = os.environ.get("BENCHMARK_DATA")
     if not folder or not Path(folder).is_dir():
-        pytest.skip("BENCHMARK_DATA names no folder with the real data sets")
+        pytest.skip("BENCHMARK_DATA does not name a folder with the real datasets")
     return Path(folder).resolve()
 
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path, monkeypatch):
-    """No test reads or writes the user's cache folder."""
+    """Use another cache folder than the user's."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @pytest.fixture(scope="session")
 def make_cell():
-    """Make a cell from labels."""
+    """Make a cell from the labels of its components."""
 
     def make(
         dataset,
@@ -69,7 +72,7 @@ def make_cell():
         seed=0,
         **sample,
     ):
-        entries = {
+        labels = {
             "extractor": extractor,
             "model": model,
             "strategy": strategy,
@@ -77,9 +80,9 @@ def make_cell():
             **sample,
         }
         values = default_values() | {"dataset": Spec("digits")}
-        for name, entry in entries.items():
+        for name, label in labels.items():
             axis = find_axis(name)
-            values[name] = resolve_value(axis.kind, axis.read(entry))
+            values[name] = resolve_value(axis.kind, axis.read(label))
         if takes_images(values["model"]):
             values["extractor"] = ()
         return Cell(
@@ -110,10 +113,9 @@ class Mine(Extractor):
 
 @pytest.fixture
 def rare(digits):
-    """Digits 0 to 3 with only three images of the 3."""
-    kept = np.flatnonzero(digits.targets < 4)
+    """Digits 0 to 3, with only three images of the digit 3."""
     threes = np.flatnonzero(digits.targets == 3)
-    kept = np.setdiff1d(kept, threes[3:])
+    kept = np.setdiff1d(np.flatnonzero(digits.targets < 4), threes[3:])
     return replace(
         digits,
         images=digits.images[kept],
@@ -124,6 +126,7 @@ def rare(digits):
 
 @pytest.fixture(scope="session")
 def classical(digits, make_cell):
+    """Classical pipeline, trained on digits."""
     return fit_pipeline(
         make_cell(
             digits, "hog", "logistic_regression", "random_over + prior_threshold", split="holdout"
@@ -134,11 +137,12 @@ def classical(digits, make_cell):
 
 @pytest.fixture(scope="session")
 def deep(digits, make_cell):
+    """Pipeline with a CNN, trained on digits."""
     return fit_pipeline(make_cell(digits, model="simple_cnn(epochs=3)", split="holdout"), digits)
 
 
 @pytest.fixture(scope="session")
 def several_labels(digits):
-    """Digits with two labels each: whether it is even, and whether it is above four."""
+    """Digits with two labels each: even, and larger than four."""
     labels = np.stack([digits.targets % 2 == 0, digits.targets > 4], axis=1).astype(np.int64)
     return replace(digits, targets=labels, classes=("even", "large"), multilabel=True)

@@ -1,4 +1,4 @@
-"""Plug-ins that break their contract, and honest ones, for the tests."""
+"""Plug-ins for the tests: some break their contract, some keep it."""
 
 import gc
 import inspect
@@ -22,7 +22,7 @@ from models.classical import linear_svm
 
 
 class MeanGray(Extractor):
-    """Honest: the mean gray value of the rows and columns."""
+    """Keeps the contract: mean gray values of the rows and columns."""
 
     def extract(self, batch):
         gray = batch.astype(np.float32).mean(axis=-1)
@@ -48,21 +48,21 @@ class ChangesInput(Extractor):
 
 
 class ReadsTestLabels(Extractor):
-    """Looks through memory for the data set that is being evaluated, and reads the labels of its images."""
+    """Searches the memory for the dataset of the cell, and reads the labels of its images."""
 
     def extract(self, batch):
         known = {}
-        for found in gc.get_objects():
-            if isinstance(found, Dataset) and found.subset is not None:
+        for item in gc.get_objects():
+            if isinstance(item, Dataset) and item.subset is not None:
                 known |= {
                     image.tobytes(): label
-                    for image, label in zip(found.images, found.targets, strict=True)
+                    for image, label in zip(item.images, item.targets, strict=True)
                 }
         return np.array([[float(known.get(image.tobytes(), -1)), image.mean()] for image in batch])
 
 
 class LooksUpLabels(Extractor):
-    """Knows the labels of the bundled digits by heart."""
+    """Looks up the labels of the bundled digits."""
 
     def extract(self, batch):
         bunch = load_digits()
@@ -88,7 +88,7 @@ class UsesLabels(Extractor):
 
 
 class SecretlyLearns(Extractor):
-    """Says it is stateless, and learns the mean image."""
+    """Claims to be stateless, but learns the mean image."""
 
     def fit(self, X, y=None):
         self.mean_ = X.mean(axis=0)
@@ -107,7 +107,7 @@ class DependsOnBatch(Extractor):
 
 
 class DependsOnLargeBatch(Extractor):
-    """Centres a batch, if it is large."""
+    """Centres a batch if it is large."""
 
     def extract(self, batch):
         flat = batch.reshape(len(batch), -1).astype(float)
@@ -115,7 +115,7 @@ class DependsOnLargeBatch(Extractor):
 
 
 class Exits(Extractor):
-    """Leaves the program."""
+    """Exits the program."""
 
     def extract(self, batch):
         raise SystemExit(0)
@@ -139,8 +139,8 @@ class GivesNaN(ClassifierMixin, BaseEstimator):
         return np.full((len(X), len(self.classes_)), np.nan)
 
 
-class StandardisesTestPart(NearestCentroid):
-    """Uses the mean of all that it is asked about."""
+class StandardisesTestSet(NearestCentroid):
+    """Centres the images to be predicted by their own mean."""
 
     def predict_proba(self, X):
         return super().predict_proba(X - X.mean(axis=0) + self.centroids_.mean(axis=0))
@@ -151,14 +151,14 @@ class HardLabelsOnly(RidgeClassifier):
 
 
 def the_dataset():
-    """Find the data set that is being evaluated, among the variables of whoever called."""
+    """Find the dataset of the cell among the variables of the callers."""
     values = (value for frame in inspect.stack() for value in frame.frame.f_locals.values())
     return next(
         value for value in values if isinstance(value, Dataset) and value.subset is not None
     )
 
 
-class TunesOnTestPart(Strategy):
+class TunesOnTestSet(Strategy):
     """Chooses the factor of the first class by the accuracy on the test set."""
 
     def adjust(self, proba):
@@ -181,8 +181,8 @@ class AdjustsToTestShares(Strategy):
         return scaled / scaled.sum(axis=1, keepdims=True)
 
 
-class NeighboursFromTestPart(Strategy):
-    """Makes every new sample halfway to the nearest test image."""
+class NeighboursFromTestSet(Strategy):
+    """Interpolates every new sample halfway to the nearest test image."""
 
     def resample(self, X, y):
         data = the_dataset()
@@ -193,14 +193,14 @@ class NeighboursFromTestPart(Strategy):
 
 
 class HardProbabilities(LogisticRegression):
-    """Gives its decisions as probabilities of 0 and 1."""
+    """Returns its decisions as probabilities of 0 and 1."""
 
     def predict_proba(self, X):
         return np.eye(len(self.classes_))[super().predict_proba(X).argmax(axis=1)]
 
 
 class Constant(DummyClassifier):
-    """Predicts the most frequent class, whatever the image, and says that it is a model."""
+    """Predicts the most frequent class, whatever the image."""
 
 
 class OwnFolds(CalibratedClassifierCV):
@@ -218,21 +218,21 @@ class StopsEarly(HistGradientBoostingClassifier):
 
 
 class BaggedSVM(BaggingClassifier):
-    """Bootstrap samples, with copies, for a model that calibrates."""
+    """Fits a model that calibrates to bootstrap samples, which contain copies."""
 
     def __init__(self):
         super().__init__(linear_svm(), bootstrap=True)
 
 
 class PipedSVM(Pipeline):
-    """A model that calibrates, behind a step that does not hand inner folds on."""
+    """A model that calibrates, in a pipeline that does not pass inner folds on."""
 
     def __init__(self):
         super().__init__([("scale", StandardScaler()), ("svm", linear_svm())])
 
 
 class TakesFolds(LogisticRegression):
-    """Honest: learns from the inner folds that it is given."""
+    """Keeps the contract: learns from the inner folds that it is given."""
 
     def fit(self, X, y, inner_folds=None):
         self.folds_ = [len(X_held) for _, _, X_held, _ in inner_folds]

@@ -1,7 +1,7 @@
-"""Plug-ins that go wrong in every way a worker can, and honest ones that say when they are at work.
+"""Plug-ins that fail in every way in which a worker can fail, and some that work.
 
-Each writes a line into the file that ``$WORK_LOG`` names, if any: its name, the time, and the
-process.
+Each appends a line to the file that ``$WORK_LOG`` names, if any: its name, the time, and the number
+of the process.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ def log(name):
 
 
 class Honest(DummyClassifier):
-    """Predicts the training shares, after some seconds of work."""
+    """Predicts the class shares of the training set, after some seconds of work."""
 
     def __init__(self, seconds=0.0, random_state=None):
         super().__init__(strategy="prior")
@@ -50,7 +50,7 @@ class Honest(DummyClassifier):
 
 
 class Sleeps(Honest):
-    """Sleeps for ever."""
+    """Sleeps forever."""
 
     def work(self):
         while True:
@@ -58,7 +58,7 @@ class Sleeps(Honest):
 
 
 class Allocates(Honest):
-    """Takes memory until it is killed."""
+    """Allocates memory until it is killed."""
 
     def work(self):
         while True:
@@ -66,14 +66,14 @@ class Allocates(Honest):
 
 
 class Segfaults(Honest):
-    """Reads where nothing is."""
+    """Reads an invalid address."""
 
     def work(self):
         ctypes.string_at(0)
 
 
 class LeavesSilently(Honest):
-    """Ends its process as if all were well."""
+    """Ends its process with exit code 0."""
 
     def work(self):
         os._exit(0)
@@ -111,7 +111,7 @@ class MuteError(Exception):
 
 
 class LeavesAChildAndDies(Honest):
-    """Forks a child that holds every open file, and dies."""
+    """Forks a child that keeps all files open, and exits."""
 
     def work(self):
         if os.fork() == 0:
@@ -121,7 +121,7 @@ class LeavesAChildAndDies(Honest):
 
 
 class ClosesAllAndSleeps(Honest):
-    """Closes the pipe to its runner, and sleeps for ever."""
+    """Closes the pipe to the runner, and sleeps forever."""
 
     def work(self):
         os.closerange(3, 1000)
@@ -129,14 +129,14 @@ class ClosesAllAndSleeps(Honest):
 
 
 class Interrupts(Honest):
-    """Raises what Ctrl-C raises."""
+    """Raises KeyboardInterrupt."""
 
     def work(self):
         raise KeyboardInterrupt
 
 
 class KeepsOddHistory(Honest):
-    """Has a history that is no JSON."""
+    """Has a history that JSON cannot represent."""
 
     def work(self):
         self.history_ = [
@@ -152,42 +152,42 @@ class PredictsNaN(Honest):
 
 
 class ForksAndReturns(Honest):
-    """Makes a copy of its process, and both go on."""
+    """Forks its process, and both go on."""
 
     def work(self):
         os.fork()
 
 
 class LowersRecursionLimit(Honest):
-    """Leaves the rest of the program hardly a stack."""
+    """Lowers the recursion limit close to the current depth."""
 
     def work(self):
         sys.setrecursionlimit(len(inspect.stack(0)) + 20)
 
 
 class ClaimsAFullDisk(Honest):
-    """Raises what the results folder's own trouble is called."""
+    """Raises the error that the results folder raises."""
 
     def work(self):
         raise StorageError("the disk is full")
 
 
 class WritesNoMore(Honest):
-    """Lets its process write files of 1,000 bytes only."""
+    """Limits the files of its process to 1,000 bytes."""
 
     def work(self):
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 
 
 class FailsAtLength(Honest):
-    """Fails with a text of 20 MB."""
+    """Fails with a message of 20 MB."""
 
     def work(self):
         raise RuntimeError("z" * 20_000_000)
 
 
 class WarnsAtLength(Honest):
-    """Warns 200 times, with 100 kB each, and remembers 10 MB."""
+    """Warns 200 times with 100 kB each, and has a history of 10 MB."""
 
     def work(self):
         for k in range(200):
@@ -196,25 +196,25 @@ class WarnsAtLength(Honest):
 
 
 class RaisesWhatNobodyCatches(Honest):
-    """Fails with an exception that is no Exception."""
+    """Fails with an exception that is not derived from Exception."""
 
     def work(self):
         raise OddError
 
 
 class OddError(BaseException):
-    """Of no kind that programs expect."""
+    """Derived from BaseException only."""
 
 
 class Leaves(Honest):
-    """Asks the interpreter to end."""
+    """Calls sys.exit."""
 
     def work(self):
         sys.exit(3)
 
 
 class SendsRubbish(Honest):
-    """Writes into every pipe that is open."""
+    """Writes into every open pipe."""
 
     def work(self):
         for descriptor in range(3, 60):
@@ -223,21 +223,21 @@ class SendsRubbish(Honest):
 
 
 class ChangesNumPy(Honest):
-    """Lets NumPy raise where it would warn."""
+    """Makes NumPy raise instead of warn."""
 
     def work(self):
         np.seterr(all="raise")
 
 
 class PatchesSklearn(Honest):
-    """Has every logistic regression guess."""
+    """Makes every logistic regression predict equal probabilities."""
 
     def work(self):
         guess_everywhere()
 
 
 class PatchesMetrics(Honest):
-    """Makes every result perfect."""
+    """Makes every metric perfect."""
 
     def work(self):
         benchmark.scoring.metrics.compute_metrics = lambda stored: {"accuracy": 1.0, "f1": 1.0}
@@ -252,7 +252,7 @@ def guess_everywhere():
 
 
 class Constant(Extractor):
-    """The same vector for every image."""
+    """Returns the same vector for every image."""
 
     def __init__(self, seconds=0.0):
         self.seconds = seconds
@@ -264,7 +264,7 @@ class Constant(Extractor):
 
 
 class SleepingExtractor(Constant):
-    """Sleeps for ever."""
+    """Sleeps forever."""
 
     def extract(self, batch):
         log("SleepingExtractor")
@@ -272,7 +272,7 @@ class SleepingExtractor(Constant):
 
 
 class CrashingExtractor(Constant):
-    """Reads where nothing is."""
+    """Reads an invalid address."""
 
     def extract(self, batch):
         log("CrashingExtractor")
@@ -280,7 +280,7 @@ class CrashingExtractor(Constant):
 
 
 class PatchingExtractor(Constant):
-    """Has every logistic regression guess, too."""
+    """Makes every logistic regression predict equal probabilities, too."""
 
     def extract(self, batch):
         guess_everywhere()

@@ -1,4 +1,4 @@
-"""Plug-ins with the mistakes that are made most often, one each, for the tests of the checks."""
+"""Plug-ins with one common mistake each, for the tests of the checks."""
 
 import numpy as np
 from imblearn.over_sampling import RandomOverSampler
@@ -133,13 +133,13 @@ class DividesByZeroWhenSmall(Extractor):
 class FindsNothingOnBlank(Extractor):
     def extract(self, batch):
         keypoints = [None if image.min() == image.max() else image[:4, :4] for image in batch]
-        return np.stack([found.mean(axis=(0, 1)) for found in keypoints])
+        return np.stack([patch.mean(axis=(0, 1)) for patch in keypoints])
 
 
 class FindsNothingOnSome(Extractor):
     def extract(self, batch):
         keypoints = [image[:4, :4] if image.mean() > 75 else None for image in batch]
-        return np.stack([found.mean(axis=(0, 1)) for found in keypoints])
+        return np.stack([patch.mean(axis=(0, 1)) for patch in keypoints])
 
 
 class ReturnsNone(Extractor):

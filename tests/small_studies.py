@@ -1,4 +1,4 @@
-"""Small real runs, one for each kind of task, for tests of everything that reads a results folder."""
+"""Small studies, one per kind of task, for the tests of everything that reads a results folder."""
 
 import numpy as np
 from PIL import Image
@@ -11,7 +11,10 @@ LONG = ("a malignant melanoma of the skin", "a benign keratosis, not a melanoma"
 
 
 def make_results(kind, folder, models=("majority", "gaussian_nb", "nearest_centroid"), n=240):
-    """Run a small study of one kind of task on the bundled digits (ordinal: RetinaMNIST); returns the results folder."""
+    """Run a small study of one kind of task, and return its results folder.
+
+    The dataset is RetinaMNIST for the ordinal task, and the bundled digits for the others.
+    """
     axes = {
         "extractors": ["pixels", "color_histogram(bins=4)"],
         "models": list(models),

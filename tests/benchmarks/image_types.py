@@ -60,8 +60,8 @@ refused with the reason.
 PNG_HEAD = """\
 Files with all EXIF orientations, without one, and with an invalid one; for PNG before and after
 the pixels. The size announced by the header is compared too. JPEG is compared with OpenCV, CMYK
-with Pillow. A JPEG whose data are corrupted, or that was cut off and closed with an end mark, is read
-with gray blocks, since no decoder passes on the warnings of libjpeg."""
+with Pillow. A JPEG whose data are corrupted, or that was cut off and closed with an end mark, is
+read with gray blocks, since no decoder passes on the warnings of libjpeg."""
 TIFF_HEAD = """\
 Samples: u unsigned, i signed, f float, c complex, with their number of bits. Columns: meaning of an
 extra channel. Cells: largest difference (number of files) over 8 orientations, 2 byte orders, and

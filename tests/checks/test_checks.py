@@ -95,7 +95,7 @@ def test_an_honest_plug_in_passes():
     ("name", "check"),
     [
         ("GivesNaN", "gives_probabilities"),
-        ("StandardisesTestPart", "images_are_independent"),
+        ("StandardisesTestSet", "images_are_independent"),
         ("HardLabelsOnly", "gives_probabilities"),
     ],
 )

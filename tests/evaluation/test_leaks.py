@@ -71,7 +71,7 @@ def test_copies_across_the_split_are_noted_under_the_leaderboard(tmp_path, monke
 
 
 def test_a_threshold_tuned_on_the_test_set_is_caught():
-    assert "predictions_ignore_test_labels" in broken("strategy", "TunesOnTestPart")
+    assert "predictions_ignore_test_labels" in broken("strategy", "TunesOnTestSet")
 
 
 def test_probabilities_adjusted_to_the_class_shares_of_the_test_set_are_caught():
@@ -79,7 +79,7 @@ def test_probabilities_adjusted_to_the_class_shares_of_the_test_set_are_caught()
 
 
 def test_smote_neighbours_from_the_test_fold_are_caught():
-    assert "predictions_ignore_other_images" in broken("strategy", "NeighboursFromTestPart")
+    assert "predictions_ignore_other_images" in broken("strategy", "NeighboursFromTestSet")
 
 
 def test_one_lesion_on_both_sides_is_refused(digits):

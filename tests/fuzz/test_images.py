@@ -1,4 +1,7 @@
-"""Damaged and hostile image files: a picture or one line, never a crash, a hang, or memory far above the file."""
+"""Damaged and hostile image files are read or refused in one line.
+
+They never crash the process, make it hang, or use much more memory than the file has bytes.
+"""
 
 import faulthandler
 import resource
@@ -18,9 +21,9 @@ from benchmark.errors import UserError
 pytestmark = pytest.mark.slow
 
 N_INPUTS = 500  # per kind
-HANGS = 60  # seconds; whole files take milliseconds
+HANGS = 60  # seconds; undamaged files take milliseconds
 MAX_PIXELS = 10**6
-MOST_MEMORY = 100e6  # bytes; what a million pixels need
+MOST_MEMORY = 100e6  # bytes, enough for a million pixels
 TIFF_TYPES = (
     ("u8", "RGB", "alpha"),
     ("u16", "BlackIsZero", "none"),
@@ -32,7 +35,7 @@ NUMBERS = (0, 1, 2, 3, 7, 255, 256, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 
 
 
 def tiff_seeds(folder):
-    """Small files of every arrangement."""
+    """Yield small TIFF files of every layout."""
     path = folder / "seed.tif"
     for samples, colours, extra in TIFF_TYPES:
         for order, planar in (("<", 1), (">", 2 if colours in ("RGB", "CMYK") else 1)):
@@ -56,7 +59,7 @@ def tiff_seeds(folder):
 
 
 def dicom_seeds(folder):
-    """The made cases, and small files that pydicom ships."""
+    """Yield the cases of ``dicom_types``, and small files that pydicom ships."""
     for case in dicom_types.cases():
         yield dicom_types.write_case(case, folder / "seed.dcm").read_bytes()
     for path in dicom_types.shipped_files():
@@ -65,7 +68,7 @@ def dicom_seeds(folder):
 
 
 def other_seeds(folder):
-    """PNG, JPEG and BMP."""
+    """Yield PNG, JPEG and BMP files."""
     for colour_type, bits, orientation, late in list(image_types.png_types())[::17]:
         image_types.check_png(folder, colour_type, bits, orientation, late)
         yield (folder / "a.png").read_bytes()
@@ -78,11 +81,11 @@ def other_seeds(folder):
 
 
 def mutate(content, random):
-    """Flip bytes, cut, insert, repeat, or write a number that matters over a field."""
+    """Flip, remove or insert bytes, cut the end off, or overwrite a field with a special number."""
     changed = bytearray(content)
     header = min(len(changed), 600)
     for _ in range(random.integers(1, 6)):
-        # headers stand at the beginning, the directory of a TIFF at its end
+        # headers are at the beginning, the directory of a TIFF at the end
         near = (
             random.integers(0, header)
             if random.random() < 0.5
@@ -115,7 +118,7 @@ def mutate(content, random):
     [("tif", tiff_seeds), ("dcm", dicom_seeds), ("png", other_seeds)],
     ids=["TIFF", "DICOM", "PNG, JPEG, BMP"],
 )
-@pytest.mark.filterwarnings("ignore:.*:UserWarning")  # pydicom's, of the seeds that it writes
+@pytest.mark.filterwarnings("ignore:.*:UserWarning")  # of pydicom, about the seeds
 def test_a_damaged_image_is_read_or_refused_in_one_line(tmp_path, capfd, suffix, seeds):
     random = np.random.default_rng(13)
     whole = list(seeds(tmp_path))
@@ -140,4 +143,4 @@ def test_a_damaged_image_is_read_or_refused_in_one_line(tmp_path, capfd, suffix,
     tracemalloc.stop()
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < 2 * MOST_MEMORY
     assert capfd.readouterr() == ("", "")
-    assert min(outcomes.values()) > N_INPUTS / 20, outcomes  # both ways were taken
+    assert min(outcomes.values()) > N_INPUTS / 20, outcomes  # both outcomes occur

@@ -1,4 +1,7 @@
-"""Pipelines' files that were damaged or tampered with: refused in words, or read; never a crash, a hang or a memory without bound."""
+"""Pipeline files that were damaged or tampered with are read, or refused with a message.
+
+They never crash the process, make it hang, or use unlimited memory.
+"""
 
 import json
 import re
@@ -29,59 +32,28 @@ from benchmark.pipelines.pipeline import fit_pipeline
 
 PER_KIND = 20
 MOST_MB = 1500  # beyond what the libraries take
+FEATURE_MODELS = (
+    *("majority", "logistic_regression", "linear_svm", "rbf_svm", "knn", "nearest_centroid"),
+    *("gaussian_nb", "multinomial_nb", "nystroem_svm(n_components=20)"),
+    *("one_vs_rest(estimator=rbf_svm)", "random_forest(n_estimators=3)"),
+    *("balanced_random_forest(n_estimators=3)", "rus_boost(n_estimators=3)"),
+    *("easy_ensemble(n_estimators=2)", "balanced_bagging(n_estimators=2)"),
+    "gradient_boosting(max_iter=3)",
+)
+EXTRACTORS = (
+    *("color_histogram", "shape_histogram", "laplacian_pyramid", "hog"),
+    *("lbp", "glcm", "gabor", "gist"),
+    *(f"sift_bovw(n_words=10, encoding='{name}')" for name in ("hard", "soft", "vlad", "fisher")),
+    *("kmeans_patches(n_centroids=10)", "pca(extractor=hog)", "autoencoder(epochs=1)"),
+    "cnn_embedding(estimator=fast_resnet(epochs=1))",
+)
 KINDS = [
-    *(
-        ("pixels", model)
-        for model in (
-            "majority",
-            "logistic_regression",
-            "linear_svm",
-            "rbf_svm",
-            "knn",
-            "nearest_centroid",
-        )
-    ),
-    *(
-        ("pixels", model)
-        for model in (
-            "gaussian_nb",
-            "multinomial_nb",
-            "nystroem_svm(n_components=20)",
-            "one_vs_rest(estimator=rbf_svm)",
-        )
-    ),
-    *(
-        ("pixels", f"{model}(n_estimators=3)")
-        for model in ("random_forest", "balanced_random_forest", "rus_boost")
-    ),
-    *(("pixels", f"{model}(n_estimators=2)") for model in ("easy_ensemble", "balanced_bagging")),
-    ("pixels", "gradient_boosting(max_iter=3)"),
-    ("", "simple_cnn(epochs=1)"),
-    ("", "fast_resnet(epochs=1)"),
-    *(
-        (extractor, "knn")
-        for extractor in (
-            "color_histogram",
-            "shape_histogram",
-            "laplacian_pyramid",
-            "hog",
-            "lbp",
-            "glcm",
-            "gabor",
-            "gist",
-        )
-    ),
-    *(
-        (f"sift_bovw(n_words=10, encoding='{encoding}')", "knn")
-        for encoding in ("hard", "soft", "vlad", "fisher")
-    ),
-    *((extractor, "knn") for extractor in ("kmeans_patches(n_centroids=10)", "pca(extractor=hog)")),
-    *(
-        (extractor, "knn")
-        for extractor in ("autoencoder(epochs=1)", "cnn_embedding(estimator=fast_resnet(epochs=1))")
-    ),
+    *(("pixels", model) for model in FEATURE_MODELS),
+    *(("", network) for network in ("simple_cnn(epochs=1)", "fast_resnet(epochs=1)")),
+    *((extractor, "knn") for extractor in EXTRACTORS),
 ]
-INSIDE = [  # of scikit-learn, as plug-ins hold them
+# estimators of scikit-learn inside plug-ins
+INSIDE = [
     LinearDiscriminantAnalysis(),
     QuadraticDiscriminantAnalysis(solver="eigen", shrinkage=0.5),
     MLPClassifier((5,), max_iter=3),
@@ -101,48 +73,37 @@ INSIDE = [  # of scikit-learn, as plug-ins hold them
 ]
 ALL = [*KINDS, *INSIDE]
 NUMBERS = (
-    "0",
-    "-1",
-    "1",
-    "2",
-    "7",
-    "100000",
-    "2147483648",
-    "1e300",
-    "-1e-300",
-    "NaN",
-    "Infinity",
-    "null",
-    "true",
-    '"rbf"',
-    '"precomputed"',
+    *("0", "-1", "1", "2", "7", "100000", "2147483648", "1e300", "-1e-300", "NaN", "Infinity"),
+    *("null", "true", '"rbf"', '"precomputed"'),
 )
 VALUES = (0, -1, 1, 3, 127, 2**15, 2**31 - 1, -(2**31), 2**40, np.nan, np.inf, -np.inf, 1e300)
 
 
-def parts_of(content):
+def read_members(content):
     with zipfile.ZipFile(BytesIO(content)) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def packed(parts):
-    card = json.loads(parts["card.json"])
+def pack_with_digests(members):
+    card = json.loads(members["card.json"])
     card["files"] = {
-        name: file._digest_bytes(content) for name, content in parts.items() if name != "card.json"
+        name: file._digest_bytes(content)
+        for name, content in members.items()
+        if name != "card.json"
     }
-    return zipped({**parts, "card.json": json.dumps(card).encode()})
+    return zip_members({**members, "card.json": json.dumps(card).encode()})
 
 
-def zipped(parts):
+def zip_members(members):
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in parts.items():
+        for name, content in members.items():
             archive.writestr(name, content)
     return buffer.getvalue()
 
 
 def damaged(content, random):
-    """Bytes flipped, cut off, put in or taken out."""
+    """Flip, cut off, insert or remove bytes."""
     content = bytearray(content)
     start = int(random.integers(len(content)))
     match random.integers(4):
@@ -158,8 +119,8 @@ def damaged(content, random):
     return bytes(content)
 
 
-def tampered_array(content, random):
-    """An array with other values, of another shape, or of another type."""
+def tamper_array(content, random):
+    """Change values, shape or type of an array."""
     array = np.load(BytesIO(content)).copy()
     choice = random.integers(5)
     if choice == 0 and array.size:
@@ -183,33 +144,33 @@ def tampered_array(content, random):
     return buffer.getvalue()
 
 
-def nodes_of(value):
+def iterate_nodes(value):
     if isinstance(value, dict):
         yield value
         for inner in value.values():
-            yield from nodes_of(inner)
+            yield from iterate_nodes(inner)
     elif isinstance(value, list):
         for inner in value:
-            yield from nodes_of(inner)
+            yield from iterate_nodes(inner)
 
 
 def tamper_schema(schema, random):
-    """Another value, an attribute taken out or renamed, one object in the place of another, one object in many places."""
-    nodes = [node for node in nodes_of(schema) if "__loader__" in node]
+    """Change a value, remove or replace an attribute, or replace an object by other objects."""
+    nodes = [node for node in iterate_nodes(schema) if "__loader__" in node]
     node, other = (nodes[random.integers(len(nodes))] for _ in range(2))
-    values = [one for one in nodes if one["__loader__"] == "JsonNode"]
+    values = [node for node in nodes if node["__loader__"] == "JsonNode"]
     attributes = [
-        one["content"] for one in nodes if one["__loader__"] == "DictNode" and one["content"]
+        node["content"] for node in nodes if node["__loader__"] == "DictNode" and node["content"]
     ]
     match random.integers(6):
         case 0 | 1 if values:
             values[random.integers(len(values))]["content"] = str(random.choice(NUMBERS))
         case 2 if attributes:
-            held = attributes[random.integers(len(attributes))]
-            del held[str(random.choice(list(held)))]
+            content = attributes[random.integers(len(attributes))]
+            del content[str(random.choice(list(content)))]
         case 3 if attributes:
-            held = attributes[random.integers(len(attributes))]
-            held[str(random.choice(list(held)))] = json.loads(json.dumps(other))
+            content = attributes[random.integers(len(attributes))]
+            content[str(random.choice(list(content)))] = json.loads(json.dumps(other))
         case 4:
             inner = {
                 "__class__": "list",
@@ -228,35 +189,35 @@ def tamper_schema(schema, random):
             node["__class__"] = other["__class__"]
 
 
-def tampered_skops(content, random):
-    inside = parts_of(content)
+def tamper_skops(content, random):
+    inside = read_members(content)
     schema = json.loads(inside["schema.json"])
     arrays = [name for name in inside if name.endswith(".npy")]
     for _ in range(random.integers(1, 3)):
         if arrays and random.random() < 0.6:
             name = str(random.choice(arrays))
-            inside[name] = tampered_array(inside[name], random)
+            inside[name] = tamper_array(inside[name], random)
         else:
             tamper_schema(schema, random)
-    return zipped({**inside, "schema.json": json.dumps(schema).encode()})
+    return zip_members({**inside, "schema.json": json.dumps(schema).encode()})
 
 
 def mutated(content, seed):
     random = np.random.default_rng(seed)
     if random.random() < 0.15:
         return damaged(content, random)
-    parts = parts_of(content)
+    members = read_members(content)
     name = str(
         random.choice(
-            [name for name in parts if name != "card.json" and not name.startswith("strategy")]
+            [name for name in members if name != "card.json" and not name.startswith("strategy")]
         )
     )
-    parts[name] = (
-        tampered_skops(parts[name], random)
+    members[name] = (
+        tamper_skops(members[name], random)
         if name.endswith(".skops") and random.random() < 0.9
-        else damaged(parts[name], random)
+        else damaged(members[name], random)
     )
-    return packed(parts)
+    return pack_with_digests(members)
 
 
 CHILD = """
@@ -275,8 +236,10 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for seed in range(first, last):
     print(f"at {seed}", flush=True)
     try:
-        pipeline = file.deserialize_pipeline(mutated(whole[seed % len(whole)].read_bytes(), seed), "it.pipeline")
-        pipeline.predict_proba(np.random.default_rng(1).integers(0, 256, (5, *pipeline.card.image_shape), dtype=np.uint8))
+        content = mutated(whole[seed % len(whole)].read_bytes(), seed)
+        pipeline = file.deserialize_pipeline(content, "it.pipeline")
+        shape = (5, *pipeline.card.image_shape)
+        pipeline.predict_proba(np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8))
         print("read", flush=True)
     except UserError as error:
         assert "\\n" not in str(error) and len(str(error)) < 1000, error
@@ -290,15 +253,17 @@ print("peak", (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1
 
 @pytest.fixture(scope="module")
 def folder(digits, make_cell, tmp_path_factory):
-    """One pipeline of every kind."""
+    """Folder with one pipeline file of every kind."""
     folder = tmp_path_factory.mktemp("whole")
-    few = replace(digits, images=digits.images[:120], targets=digits.targets[:120])
+    small = replace(digits, images=digits.images[:120], targets=digits.targets[:120])
     for k, (extractor, model) in enumerate(KINDS):
-        pipeline = fit_pipeline(make_cell(few, extractor or "pixels", model, split="holdout"), few)
+        pipeline = fit_pipeline(
+            make_cell(small, extractor or "pixels", model, split="holdout"), small
+        )
         (folder / f"{k:02d}.pipeline").write_bytes(file.serialize_pipeline(pipeline))
-    pipeline = fit_pipeline(make_cell(few, "pixels", "knn", split="holdout"), few)
+    pipeline = fit_pipeline(make_cell(small, "pixels", "knn", split="holdout"), small)
     for k, model in enumerate(INSIDE, len(KINDS)):
-        fitted = clone(model).fit(pipeline.compute_model_input(few.images), few.targets)
+        fitted = clone(model).fit(pipeline.compute_model_input(small.images), small.targets)
         (folder / f"{k:02d}.pipeline").write_bytes(
             file.serialize_pipeline(replace(pipeline, model=fitted))
         )

@@ -1,4 +1,4 @@
-"""Results folders with damaged databases and predictions, and with edited values: a table, or one clear line."""
+"""Results folders with damaged files or edited values give tables, or an error of one line."""
 
 import io
 import json
@@ -25,56 +25,29 @@ from benchmark.scoring.predictions import Predictions
 pytestmark = pytest.mark.slow
 
 FILES, EDITS, PREDICTIONS = 150, 300, 200
-LABELS = [
-    "step(ratio='x')",
-    "step(ratio=[1])",
-    "step(",
-    "boxes(share='x')",
-    "boxes(share=None)",
-    "a + + b",
-    "x(a=1)(b=2)",
-]
-CELLS = [
-    {},
-    {"recall": 0.5},
-    {"support": 1, "train": 1},
-    [],
-    5,
-    None,
-    {"recall": None, "support": None},
-    {"support": -1},
-]
-WHOLE = [
+LABELS = (
+    *("step(ratio='x')", "step(ratio=[1])", "step(", "boxes(share='x')", "boxes(share=None)"),
+    *("a + + b", "x(a=1)(b=2)"),
+)
+PER_CLASS = (
+    *({}, {"recall": 0.5}, {"support": 1, "train": 1}, [], 5, None),
+    *({"recall": None, "support": None}, {"support": -1}),
+)
+STATEMENTS = (
     "DELETE FROM planned",
     "DELETE FROM rows",
     "DROP TABLE planned",
     "UPDATE rows SET per_class = '{}'",
-]
-ODD = [
-    None,
-    0,
-    -1,
-    2**63 - 1,
-    1.5,
-    1e308,
-    float("inf"),
-    "",
-    "x",
-    "1",
-    "\x1b[31m",
-    "(",
-    "[]",
-    "{}",
-    "null",
-    "[[",
-    "a" * 10_000,
-    b"\xff\x00",
-]
+)
+ODD_VALUES = (
+    *(None, 0, -1, 2**63 - 1, 1.5, 1e308, float("inf"), "", "x", "1", "\x1b[31m", "("),
+    *("[]", "{}", "null", "[[", "a" * 10_000, b"\xff\x00"),
+)
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A small study that has been run."""
+    """Results folder of a small study."""
     folder = tmp_path_factory.mktemp("whole")
     run(
         load_study(
@@ -97,7 +70,7 @@ def damaged(whole, tmp_path):
 
 
 def mutated(content, rng):
-    """Bytes cut short, overwritten, inserted or flipped."""
+    """Cut off, overwrite, insert or flip bytes."""
     data = bytearray(content)
     how, at = rng.integers(4), int(rng.integers(len(data)))
     if how == 0:
@@ -112,7 +85,7 @@ def mutated(content, rng):
 
 
 def use(folder, out):
-    """Everything that reads rows; each gives a result or a UserError."""
+    """Call everything that reads rows, and count the calls that raise a UserError."""
 
     def write():
         with Store(folder) as store:
@@ -136,15 +109,16 @@ def use(folder, out):
         )
 
     shutil.rmtree(out, ignore_errors=True)
-    said = [
-        what_is_said(attempt) for attempt in (show, write, lambda: merge_results([folder], out))
+    messages = [
+        error_message(attempt) for attempt in (show, write, lambda: merge_results([folder], out))
     ]
-    assert max(map(len, said)) < 1_000
-    assert not any("\n" in line for line in said)
-    return sum(map(bool, said))
+    assert max(map(len, messages)) < 1_000
+    assert not any("\n" in line for line in messages)
+    return sum(map(bool, messages))
 
 
-def what_is_said(attempt):
+def error_message(attempt):
+    """Return the message of the UserError that a call raises, or an empty string."""
     try:
         attempt()
     except UserError as error:
@@ -171,7 +145,7 @@ def test_an_edited_value_is_a_table_or_one_line(damaged, tmp_path):
     for _ in range(EDITS):
         path.write_bytes(content)
         table, column = columns[rng.integers(len(columns))]
-        value, where = ODD[rng.integers(len(ODD))], int(rng.integers(1, 7))
+        value, where = ODD_VALUES[rng.integers(len(ODD_VALUES))], int(rng.integers(1, 7))
         with closing(sqlite3.connect(path)) as connection, connection:
             if column == "identity" and rng.random() < 0.8:
                 (text,) = connection.execute(
@@ -188,13 +162,13 @@ def test_an_edited_value_is_a_table_or_one_line(damaged, tmp_path):
                     "SELECT per_class FROM rows WHERE rowid = ?", (where,)
                 ).fetchone()
                 classes = json.loads(text)
-                classes[str(rng.integers(12))] = CELLS[rng.integers(len(CELLS))]
+                classes[str(rng.integers(12))] = PER_CLASS[rng.integers(len(PER_CLASS))]
                 value = json.dumps(classes)
             connection.execute(
                 f'UPDATE OR IGNORE {table} SET "{column}" = ? WHERE rowid = ?', (value, where)
             )
             if rng.random() < 0.05:
-                connection.execute(WHOLE[rng.integers(len(WHOLE))])
+                connection.execute(STATEMENTS[rng.integers(len(STATEMENTS))])
         n_refused += use(damaged, tmp_path / "out")
     assert n_refused > EDITS / 2
 
@@ -206,13 +180,15 @@ def test_damaged_predictions_are_the_right_ones_or_one_line(damaged):
     tracemalloc.start()
     for _ in range(PREDICTIONS):
         path.write_bytes(mutated(content, rng))
-        found = []
-        said = what_is_said(
-            lambda found=found: found.append(ResultsFolder(damaged).read_predictions(path.stem))
+        predictions = []
+        message = error_message(
+            lambda predictions=predictions: predictions.append(
+                ResultsFolder(damaged).read_predictions(path.stem)
+            )
         )
-        assert len(said) < 1_000
-        assert all(np.array_equal(stored.proba, right.proba) for stored in found)
-        n_refused += bool(said)
+        assert len(message) < 1_000
+        assert all(np.array_equal(stored.proba, right.proba) for stored in predictions)
+        n_refused += bool(message)
     assert tracemalloc.get_traced_memory()[1] < 50_000_000
     tracemalloc.stop()
     assert n_refused > PREDICTIONS / 2

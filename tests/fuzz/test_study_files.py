@@ -1,4 +1,4 @@
-"""Study files and component texts with damage of every kind: a study or a UserError, never anything else."""
+"""Damaged study files and component texts are read, or raise a UserError of one line."""
 
 import re
 import tracemalloc
@@ -15,83 +15,14 @@ from benchmark.utils.yaml_files import read_yaml, write_yaml
 pytestmark = pytest.mark.slow
 
 SCALARS = [
-    *(
-        "1e-3",
-        "064",
-        "010",
-        "1:30",
-        "no",
-        "yes",
-        "~",
-        "",
-        "null",
-        "true",
-        "TRUE",
-        ".inf",
-        "-.inf",
-        ".nan",
-        "1_000",
-        "0x1F",
-        "0o17",
-        "0b1",
-    ),
-    *(
-        "2001-99-99",
-        "!!int abc",
-        "!!float ''",
-        "!!set {a}",
-        "!!python/object/apply:os.system [true]",
-        "&a [*a]",
-        "*a",
-        "=",
-        "<<",
-        "%",
-    ),
-    *(
-        "9" * 5000,
-        "1e999",
-        "-1",
-        "1" + "0" * 40,
-        "'",
-        '"',
-        "[",
-        "{",
-        "]",
-        "}",
-        "- ",
-        "? ",
-        ": ",
-        "---",
-        "...",
-        "|",
-        ">",
-        "#",
-        "\t",
-        "\0",
-    ),
-    *(
-        '"\\0"',
-        '"\\ud800"',
-        '"\\x1b[31m"',
-        "\u202e",
-        "\x85",
-        "\ufeff",
-        "\u2028",
-        "[" * 40,
-        "{a: " * 40,
-        "- " * 40,
-        "~nosuchuser/a",
-    ),
-    *(
-        "x" * 20_000,
-        "[a, a]",
-        "{a: 1, a: 2}",
-        "hog(a=1, a=2)",
-        "hog(" + "-" * 3000 + "1)",
-        "hog(a={[]: 1})",
-        "csv:\\0",
-        "official",
-    ),
+    *("1e-3", "064", "010", "1:30", "no", "yes", "~", "", "null", "true", "TRUE", ".inf", "-.inf"),
+    *(".nan", "1_000", "0x1F", "0o17", "0b1", "2001-99-99", "!!int abc", "!!float ''", "!!set {a}"),
+    *("!!python/object/apply:os.system [true]", "&a [*a]", "*a", "=", "<<", "%", "9" * 5000),
+    *("1e999", "-1", "1" + "0" * 40, "'", '"', "[", "{", "]", "}", "- ", "? ", ": ", "---", "..."),
+    *("|", ">", "#", "\t", "\0", '"\\0"', '"\\ud800"', '"\\x1b[31m"', "\u202e", "\x85", "\ufeff"),
+    *("\u2028", "[" * 40, "{a: " * 40, "- " * 40, "~nosuchuser/a", "x" * 20_000, "[a, a]"),
+    *("{a: 1, a: 2}", "hog(a=1, a=2)", "hog(" + "-" * 3000 + "1)", "hog(a={[]: 1})", "csv:\\0"),
+    "official",
 ]
 TEXTS = [
     "hog(orientations=12)",
@@ -102,65 +33,16 @@ TEXTS = [
     "step(ratio=10, minority=0.5)",
 ]
 PIECES = [
-    *(
-        "(",
-        ")",
-        "[",
-        "]",
-        "{",
-        "}",
-        ",",
-        "=",
-        "+",
-        "-",
-        "**",
-        "*",
-        ":",
-        ".",
-        "'",
-        '"',
-        "\\",
-        "\n",
-        "\0",
-        "\x1b",
-        "\ud800",
-        "#",
-        "lambda: 0",
-    ),
-    *(
-        "a=1",
-        "orientations=12",
-        "None",
-        "true",
-        "null",
-        "1e999",
-        "9" * 5000,
-        "0x" + "f" * 9000,
-        "1j",
-        "b'x'",
-        "...",
-        "{1}",
-        "{[]: 1}",
-    ),
-    *(
-        "-" * 3000,
-        "(" * 300,
-        "f()",
-        "__import__('os')",
-        "**{'a': 1}",
-        ")(",
-        ") or f(",
-        " if 1 else ",
-        ":=",
-        "\u202e",
-        "é",
-        "x" * 20_000,
-    ),
+    *("(", ")", "[", "]", "{", "}", ",", "=", "+", "-", "**", "*", ":", ".", "'", '"', "\\", "\n"),
+    *("\0", "\x1b", "\ud800", "#", "lambda: 0", "a=1", "orientations=12", "None", "true", "null"),
+    *("1e999", "9" * 5000, "0x" + "f" * 9000, "1j", "b'x'", "...", "{1}", "{[]: 1}", "-" * 3000),
+    *("(" * 300, "f()", "__import__('os')", "**{'a': 1}", ")(", ") or f(", " if 1 else ", ":="),
+    *("\u202e", "é", "x" * 20_000),
 ]
 
 
 def damaged(rng, whole, pieces):
-    """One to three changes: a cut, a flipped character, a piece put in, in place of one or twice."""
+    """Change a text one to three times: cut, replace, insert or repeat a piece."""
     text = whole
     for _ in range(rng.integers(1, 4)):
         i, j = sorted(rng.integers(0, len(text) + 1, 2))
@@ -188,7 +70,7 @@ def assert_clear(error):
 
 
 def outcome_within(megabytes, work):
-    """Value of ``work``, or None where it raised a UserError; it holds no more memory than that."""
+    """Return the value of ``work``, None if it raises a UserError, and limit its memory."""
     tracemalloc.start()
     try:
         return work()

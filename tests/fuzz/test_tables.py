@@ -1,4 +1,4 @@
-"""Damaged tables and archives: a data set or a UserError of one line, whatever the bytes; seeded."""
+"""Damaged tables and archives give a dataset, or a UserError of one line."""
 
 import tracemalloc
 
@@ -15,39 +15,24 @@ from benchmark.datasets.stored import open_dataset, store_dataset
 from benchmark.errors import UserError
 
 N_INPUTS = 400
-ENOUGH = 60_000_000  # bytes beside the input: what a sound one takes several times over
+MOST_MEMORY = 60_000_000  # bytes, several times what an undamaged input takes
 TABLES = (
     "image,label\n0.png,a\n1.png,b\n2.png,a\n",
-    "image,label,group,split\n0.png,b,P1,Training\n1.png,a,P2,TEST\n2.png,a,P3,valid\n3.png,b,P4,train\n4.png,b,P5,test\n",
+    "image,label,group,split\n0.png,b,P1,Training\n1.png,a,P2,TEST\n2.png,a,P3,valid\n"
+    "3.png,b,P4,train\n4.png,b,P5,test\n",
     '\ufeffsep=,\r\nimage,label,note\r\n0.png,a|b,"x, y"\r\n1.png,,"two\nlines"\r\n2.png,b,\r\n',
     "image;label\n0.png;a\n1.png;b\n",
     "image,label\n0.png,0.5\n1.png,1.5\n2.png,1e3\n",
     "image,label\n\u00e9.png,e\u0301\n1.png,\u00e9\n2.png,x\n",
 )
 PIECES = (
-    b",",
-    b'"',
-    b"\n",
-    b"\r",
-    b"\0",
-    b"\xff",
-    b";",
-    b"\t",
-    b"|",
-    b"..",
-    b"/",
-    b"sep=;\n",
-    b"\xff\xfe",
-    b"PK\x03\x04",
-    b"1e999",
-    b"nan",
-    b"{",
-    b"\xcc\x81",
+    *(b",", b'"', b"\n", b"\r", b"\0", b"\xff", b";", b"\t", b"|", b"..", b"/", b"sep=;\n"),
+    *(b"\xff\xfe", b"PK\x03\x04", b"1e999", b"nan", b"{", b"\xcc\x81"),
 )
 
 
 def mutated(data, rng):
-    """Flip, cut, insert, repeat or swap a few pieces of a file."""
+    """Flip, cut off, insert, repeat or remove bytes of a file."""
     data = bytearray(data)
     for _ in range(rng.integers(1, 5)):
         i, j = sorted(rng.integers(0, len(data) + 1, 2))
@@ -70,7 +55,7 @@ def mutated(data, rng):
 
 
 def outcome(call):
-    """What becomes of a call: its value, or the text of a UserError."""
+    """Return the value of a call, or the message of the UserError that it raises."""
     tracemalloc.start()
     try:
         value = call()
@@ -81,7 +66,7 @@ def outcome(call):
     finally:
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-    assert peak < ENOUGH
+    assert peak < MOST_MEMORY
     return value
 
 
