@@ -36,7 +36,7 @@ RESTRICTED_PARAMETERS = {"n_jobs": (None, 1), "verbose": (0, False, None), "memo
 
 
 def check_fitted_state(component: Any, n_features: int) -> None:
-    """Refuse a component with objects that fit neither each other nor its input.
+    """Refuse a component whose objects do not fit each other or the input.
 
     Parameters
     ----------
