@@ -237,9 +237,9 @@ def render_rows(rows: pd.DataFrame, form: str) -> str:
     rows : DataFrame
         As returned by ``load_results``.
     form : str
-        One of ``WRITERS``. 'json' holds every column, the others those of ``ROW_COLUMNS``. The class
-        that an average precision is computed for is named in the header if it is the same for all
-        rows; otherwise, and in CSV, it is in a column ``average_precision_class``.
+        One of ``WRITERS``. 'json' holds every column, the others those of ``ROW_COLUMNS``. The
+        class that an average precision is computed for is named in the header if it is the same for
+        all rows; otherwise, and in CSV, it is in a column ``average_precision_class``.
 
     Returns
     -------
