@@ -1,4 +1,4 @@
-"""Promises of the autoencoder."""
+"""Tests of the autoencoder."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def error(extractor, seen, wanted):
     return np.square(extractor.reconstruct_images(seen).astype(float) - wanted).mean()
 
 
-def test_held_out_images_are_given_back_better_than_their_mean_is(fitted, digit_images):
+def test_held_out_images_are_reconstructed_better_than_by_their_mean(fitted, digit_images):
     held = digit_images[0][1000:]
     assert (
         error(fitted, held, held)
@@ -47,7 +47,7 @@ def test_history_falls_and_has_no_accuracy(fitted):
 
 
 @pytest.mark.slow
-def test_masked_training_bears_with_missing_regions(digit_images):
+def test_masked_training_tolerates_missing_regions(digit_images):
     X = np.kron(digit_images[0], np.ones((1, 2, 2, 1), np.uint8))
     plain, masked = (
         Autoencoder(n_components=16, epochs=20, masking=m, device="cpu", random_state=0).fit(
@@ -60,7 +60,7 @@ def test_masked_training_bears_with_missing_regions(digit_images):
 
 
 @pytest.mark.parametrize("shape", [(5, 9, 1), (33, 20, 3)])
-def test_images_of_any_shape_are_given_back_in_it(shape):
+def test_reconstructions_have_the_shape_of_the_images(shape):
     images = np.random.default_rng(0).integers(0, 256, (6, *shape), dtype=np.uint8)
     extractor = Autoencoder(epochs=1, device="cpu", random_state=0).fit(images)
     assert extractor.reconstruct_images(images).shape == images.shape
@@ -75,6 +75,6 @@ def test_images_of_any_shape_are_given_back_in_it(shape):
         ({"masking": 1}, "'masking' .*Got 1"),
     ],
 )
-def test_values_that_make_no_sense_are_refused(parameters, message):
+def test_invalid_values_are_refused(parameters, message):
     with pytest.raises(ValueError, match=message):
         Autoencoder(**parameters).fit(np.zeros((4, 8, 8, 1), np.uint8))

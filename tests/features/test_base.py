@@ -49,7 +49,7 @@ def test_features_do_not_depend_on_the_number_of_threads(name):
         np.testing.assert_array_equal(extractor.transform(PHOTOS[:200]), alone)
 
 
-def test_one_thread_works_unless_joblib_is_told_otherwise():
+def test_one_thread_is_used_unless_joblib_is_configured_otherwise():
     recorder = Recorder().fit(PHOTOS)
     recorder.transform(PHOTOS)
     assert {thread for thread, _ in recorder.seen} == {threading.get_ident()}
@@ -79,7 +79,7 @@ def test_an_array_that_is_not_contiguous_has_the_features_of_its_copy():
 
 
 @pytest.mark.slow
-def test_a_torn_cache_of_compiled_loops_is_passed_over(tmp_path):
+def test_a_corrupted_cache_of_compiled_loops_is_ignored(tmp_path):
     environment = {
         "NUMBA_CACHE_DIR": str(tmp_path),
         "PYTHONPATH": str(Path(__file__).parents[2]),
@@ -94,7 +94,7 @@ def test_a_torn_cache_of_compiled_loops_is_passed_over(tmp_path):
     assert subprocess.run(command, capture_output=True, env=environment, check=False).stderr == b""
 
 
-def test_compiled_loops_work_where_no_cache_can_be_written(tmp_path):
+def test_compiled_loops_work_without_a_writable_cache(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(
         "import numpy as np; from features.hog import HOG; print(HOG().fit_transform(np.eye(16, "

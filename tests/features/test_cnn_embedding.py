@@ -1,4 +1,4 @@
-"""Promises of features from a network."""
+"""Tests of features from a network."""
 
 import numpy as np
 import pytest

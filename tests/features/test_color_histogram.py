@@ -102,7 +102,7 @@ def test_cells_of_thousands_of_pixels_are_counted_as_small_ones_are(size, bins, 
 
 @pytest.mark.parametrize("color_space", sorted(COLOR_SPACES))
 @pytest.mark.parametrize("joint", [False, True])
-def test_features_of_an_image_do_not_depend_on_its_company(color_space, joint):
+def test_features_of_an_image_do_not_depend_on_its_batch(color_space, joint):
     extractor = ColorHistogram(color_space, joint=joint, grid=(2, 3)).fit(PHOTOS)
     alone = np.vstack([extractor.transform(photo[None]) for photo in PHOTOS])
     np.testing.assert_array_equal(extractor.transform(PHOTOS), alone)

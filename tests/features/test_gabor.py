@@ -72,7 +72,7 @@ def test_features_are_the_statistics_of_scikit_images_responses(
 
 
 @pytest.mark.parametrize("shape", [(67, 67), (33, 95)])
-def test_so_they_are_in_single_pixels_of_images_that_take_several_matrices(shape):
+def test_features_of_single_pixels_are_the_same_in_images_that_take_several_matrices(shape):
     images = crops(*shape, 3, 100, 150)
     parameters = (0.25, 0.41), 4, (min(shape), min(shape))
     reference = [by_scikit_image(image, *parameters) for image in images]

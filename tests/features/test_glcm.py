@@ -74,12 +74,12 @@ def test_properties_of_images_with_hardly_any_contrast_equal_those_of_scikit_ima
     assert_same_properties(images, (1, 5), (RIGHT, UP), levels, PROPERTIES)
 
 
-def test_the_smallest_images_have_one_pair_an_offset():
+def test_the_smallest_images_have_one_pair_per_offset_and_are_not_enlarged():
     extractor = GLCM((7,), (RIGHT, UP, math.pi / 4, 3 * math.pi / 4))
     assert extractor.min_size == 8
     assert_same_properties(
         DIGITS, extractor.distances, extractor.angles, extractor.levels, PROPERTIES
-    )  # not enlarged
+    )
 
 
 def test_smaller_images_are_enlarged():

@@ -194,7 +194,7 @@ def test_a_deviation_of_less_than_a_thousandth_of_a_gray_level_has_no_shape():
 
 
 @pytest.mark.parametrize("images", [PHOTOS, DIGITS], ids=["photos", "digits"])
-def test_features_of_an_image_do_not_depend_on_its_company(images):
+def test_features_of_an_image_do_not_depend_on_its_batch(images):
     extractor = LaplacianPyramid().fit(images)
     alone = np.vstack([extractor.transform(image[None]) for image in images])
     np.testing.assert_array_equal(extractor.transform(images), alone)
@@ -202,10 +202,8 @@ def test_features_of_an_image_do_not_depend_on_its_company(images):
 
 def test_coarse_size_bounds_the_low_pass():
     features = LaplacianPyramid(max_layer=1, coarse_size=5).fit_transform(PHOTOS)
-    assert features.shape == (
-        3,
-        3 * (len(STATISTICS) + 5 * 5),
-    )  # 40 x 33 -> 20 x 17 -> 10 x 9 -> 5 x 5
+    # 40 x 33 -> 20 x 17 -> 10 x 9 -> 5 x 5
+    assert features.shape == (3, 3 * (len(STATISTICS) + 5 * 5))
 
 
 def test_the_cell_in_a_name_is_row_then_column():

@@ -110,10 +110,9 @@ def test_the_name_of_a_feature_says_cell_and_code():
     names, features = extractor.get_feature_names_out(), extractor.transform(one_dot)[0]
     assert len(names) == len(set(names)) == len(features)
     share = dict(zip(names, features, strict=True))
-    assert share["lbp_cell0_1_code0"] == np.float32(1 / 36)  # nothing around the dot is as bright
-    assert share["lbp_cell0_1_code8"] == np.float32(
-        35 / 36
-    )  # all other pixels are not brighter than their surroundings
+    # nothing around the dot is as bright; all other pixels are not brighter than their surroundings
+    assert share["lbp_cell0_1_code0"] == np.float32(1 / 36)
+    assert share["lbp_cell0_1_code8"] == np.float32(35 / 36)
     assert share["lbp_cell1_0_code8"] == 1
 
 

@@ -127,9 +127,8 @@ def test_every_gradient_falls_into_the_bin_of_its_angle(bins):
     right, down = (
         values.ravel() for values in np.meshgrid(np.r_[-step[::-1], step], np.r_[-step[::-1], step])
     )
-    crosses = np.zeros(
-        (len(right), 3, 3, 1), np.uint8
-    )  # the gradient of the middle pixel is twice (right, down)
+    # the gradient of the middle pixel is twice (right, down)
+    crosses = np.zeros((len(right), 3, 3, 1), np.uint8)
     crosses[:, 1, 2, 0], crosses[:, 1, 0, 0] = np.maximum(right, 0), np.maximum(-right, 0)
     crosses[:, 2, 1, 0], crosses[:, 0, 1, 0] = np.maximum(down, 0), np.maximum(-down, 0)
     reference = [direction_reference(image[..., 0], bins, 0.5) for image in crosses]
@@ -173,7 +172,7 @@ def test_flat_images_have_no_edges_and_finite_moments(shape, level):
 
 
 @pytest.mark.parametrize("images", [PHOTOS, DIGITS, FACES], ids=["photos", "digits", "faces"])
-def test_features_of_an_image_do_not_depend_on_its_company(images):
+def test_features_of_an_image_do_not_depend_on_its_batch(images):
     extractor = ShapeHistogram().fit(images)
     alone = np.vstack([extractor.transform(image[None]) for image in images])
     np.testing.assert_array_equal(extractor.transform(images), alone)

@@ -83,9 +83,8 @@ def test_no_softmax_precedes_the_loss(fitted, digit_images):
     logits = fitted.network_(X)
     assert logits.min() < -1
     assert logits.max() > 1
-    assert (
-        fitted.history_[-1]["loss"] < 1.4
-    )  # ln(1 + 9 / e) = 1.46 is the least that a softmax before it would allow
+    # with a softmax before the loss, the least possible value would be ln(1 + 9 / e) = 1.46
+    assert fitted.history_[-1]["loss"] < 1.4
 
 
 def test_probabilities_are_float64_and_sum_to_one(fitted, digit_images):

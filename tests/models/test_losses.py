@@ -338,9 +338,8 @@ def test_deferred_reweighting_is_plain_training_for_four_fifths_of_the_epochs(lo
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_the_second_phase_trains_the_last_layer_alone(optimizer, imbalanced):
     X, y = imbalanced[0][:300], imbalanced[1][:300]
-    seven, eight = (
-        quick(epochs=n, two_phase=True, optimizer=optimizer).fit(X, y) for n in (7, 8)
-    )  # 6 + 1 and 6 + 2 epochs
+    # phases of 6 + 1 and of 6 + 2 epochs
+    seven, eight = (quick(epochs=n, two_phase=True, optimizer=optimizer).fit(X, y) for n in (7, 8))
     assert seven.history_ == eight.history_[:7]
     equal = [np.array_equal(a, b) for a, b in zip(weights(seven), weights(eight), strict=True)]
     assert equal == [True] * (len(equal) - 2) + [False] * 2

@@ -71,7 +71,7 @@ def test_resnets_learn_to_tell_faces_from_other_images():
 @pytest.mark.parametrize(
     ("network", "width"), [(SimpleCNN, 128), (ResNet18, 512), (FastResNet, 128)]
 )
-def test_an_embedding_is_what_the_last_layer_is_given(network, width, digit_images):
+def test_an_embedding_is_the_input_of_the_last_layer(network, width, digit_images):
     X, y = digit_images[0][:40], digit_images[1][:40]
     model = quick(network).fit(X, y)
     features = model.embed_images(X)
@@ -159,7 +159,7 @@ def test_flip_mirrors_half_of_the_images(digit_images):
     assert 160 < mirrored.sum() < 240
 
 
-def test_shift_moves_each_image_by_at_most_an_eighth_and_mirrors_what_comes_in():
+def test_shift_moves_each_image_by_at_most_an_eighth_and_reflects_the_border():
     # each pixel is the number of its column
     images = torch.arange(16, dtype=torch.uint8).repeat(200, 16, 1)[..., None]
     rows = shift_images(images, torch.Generator().manual_seed(0))[:, 0, :, 0].int()
@@ -177,7 +177,7 @@ def test_cutout_grays_a_square_of_a_quarter_of_the_side():
     assert (sizes == 64).float().mean() > 0.4
 
 
-def test_augmentation_leaves_what_it_is_given_alone_and_keeps_type_and_shape(digit_images):
+def test_augmentation_does_not_change_its_input_and_keeps_type_and_shape(digit_images):
     images = torch.tensor(digit_images[0][:9])
     before = images.clone()
     augmented = augment_images(images, AUGMENTATIONS, torch.Generator().manual_seed(0))
@@ -314,7 +314,7 @@ def test_the_whitening_layer_whitens_patches():
         ({"label_smoothing": 0.1, "loss": "focal"}, "it must be 0 with loss='focal'"),
     ],
 )
-def test_parameters_that_make_no_sense_are_refused(parameters, message, digit_images):
+def test_invalid_parameters_are_refused(parameters, message, digit_images):
     with pytest.raises(ValueError, match=message):
         quick(**parameters).fit(digit_images[0][:10], digit_images[1][:10])
     with pytest.raises(ValueError, match=r"'widths' .* a list of 3 items"):
