@@ -188,8 +188,8 @@ def test_with_equal_counts_there_is_nothing_to_correct(seed, k, n):
 def test_rarer_classes_have_larger_weights_and_margins(counts):
     n = torch.tensor(counts)
     order = n.argsort()
-    for found in (effective_weights(n), ldam_margins(n)):
-        assert (found[order].diff() <= 1e-6).all()
+    for per_class in (effective_weights(n), ldam_margins(n)):
+        assert (per_class[order].diff() <= 1e-6).all()
     assert effective_weights(n).sum().item() == pytest.approx(len(counts), rel=1e-5)
     assert ldam_margins(n).max().item() == pytest.approx(0.5)
     assert ldam_margins(n)[n.argmin()] == ldam_margins(n).max()

@@ -325,12 +325,12 @@ def test_whatever_bit_is_flipped_the_file_is_refused_or_predicts_as_before(
     content = bytearray(file.serialize_pipeline(classical))
     content[int(where * (len(content) - 1))] ^= 1 << bit
     try:
-        found = file.deserialize_pipeline(bytes(content), "it.pipeline").predict_proba(
+        read_proba = file.deserialize_pipeline(bytes(content), "it.pipeline").predict_proba(
             digits.images[:3]
         )
     except UserError:
         return
-    assert np.array_equal(found, classical.predict_proba(digits.images[:3]))
+    assert np.array_equal(read_proba, classical.predict_proba(digits.images[:3]))
 
 
 @given(share=st.floats(0, 0.999))

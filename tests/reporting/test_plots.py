@@ -271,11 +271,11 @@ def test_nothing_is_drawn_outside_of_a_plot_whatever_the_names(results, monkeypa
 
 @given(arrays(float, st.integers(1, 15), elements=st.floats(-0.5, 1.5)))
 def test_places_are_apart_in_order_and_within_the_panel(wanted):
-    found = spread_positions(wanted, 0.06)
+    positions = spread_positions(wanted, 0.06)
     order = np.argsort(wanted, kind="stable")
-    assert (np.diff(found[order]) >= 0.06 - 1e-9).all()
-    assert found.min() >= -1e-9
-    assert found.max() <= 1 + 1e-9
+    assert (np.diff(positions[order]) >= 0.06 - 1e-9).all()
+    assert positions.min() >= -1e-9
+    assert positions.max() <= 1 + 1e-9
 
 
 def test_places_that_are_apart_already_stay():

@@ -44,10 +44,10 @@ def test_no_group_is_on_both_sides_of_any_split(digits, seed, multilabel):
 def test_every_image_tests_once_a_repeat_and_never_trains_where_it_tests(
     digits, folds, repeats, seed
 ):
-    found = stratified_kfold(digits, folds, repeats, seed)
-    assert len(found) == folds * repeats
-    assert all(not set(train) & set(test) for train, test in found)
-    tests = np.sort(np.concatenate([test for _, test in found]))
+    pairs = stratified_kfold(digits, folds, repeats, seed)
+    assert len(pairs) == folds * repeats
+    assert all(not set(train) & set(test) for train, test in pairs)
+    tests = np.sort(np.concatenate([test for _, test in pairs]))
     assert np.array_equal(tests, np.repeat(np.arange(len(digits.targets)), repeats))
 
 

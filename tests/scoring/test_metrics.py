@@ -35,7 +35,7 @@ def random_predictions(seed, k=4, n=60, rounded=False):
 @given(st.integers(0, 10_000), st.integers(2, 6), st.booleans())
 def test_metrics_equal_scikit_learns_own(seed, k, rounded):
     p = random_predictions(seed, k, rounded=rounded)
-    found, y, labels, proba = compute_metrics(p), p.y_true, p.proba.argmax(axis=1), p.proba
+    computed, y, labels, proba = compute_metrics(p), p.y_true, p.proba.argmax(axis=1), p.proba
     score = proba[:, 1] if k == 2 else proba
     expected = {
         "accuracy": sk.accuracy_score(y, labels),
@@ -51,7 +51,7 @@ def test_metrics_equal_scikit_learns_own(seed, k, rounded):
         **averages(y, labels),
     }
     for name, value in expected.items():
-        assert found[name] == pytest.approx(value, abs=1e-12), name
+        assert computed[name] == pytest.approx(value, abs=1e-12), name
 
 
 @given(st.integers(0, 10_000))
@@ -86,13 +86,13 @@ def test_metrics_equal_scikit_learns_over_the_classes_that_are_there(seed):
     p = Predictions(
         whole.y_true[kept], whole.proba[kept], whole.classes, whole.test_index[kept], ordinal=True
     )
-    y, labels, found = p.y_true, p.labels, compute_metrics(p)
+    y, labels, computed = p.y_true, p.labels, compute_metrics(p)
     expected = averages(y, labels, present=[0, 1, 2, 4])
     expected["kappa"] = sk.cohen_kappa_score(y, labels, weights="quadratic", labels=range(5))
     expected["mcc"] = sk.matthews_corrcoef(y, labels)
     expected["log_loss"] = sk.log_loss(y, p.proba, labels=range(5))
     for name, value in expected.items():
-        assert found[name] == pytest.approx(value, abs=1e-12), name
+        assert computed[name] == pytest.approx(value, abs=1e-12), name
     values = sk.precision_recall_fscore_support(y, labels, labels=range(5), zero_division=0)
     for k, name in enumerate(p.classes):
         found_here = compute_class_metrics(p)[name]
@@ -107,7 +107,7 @@ def test_multi_label_metrics_equal_scikit_learns(seed):
     truth, proba = rng.integers(0, 2, (40, 4)), rng.random((40, 4)).round(1)
     truth[0], truth[1] = 0, 1
     p = Predictions(truth, proba, tuple("abcd"), np.arange(40))
-    found, labels = compute_metrics(p), (proba > 0.5).astype(int)
+    computed, labels = compute_metrics(p), (proba > 0.5).astype(int)
     expected = averages(truth, labels) | {
         "f1_micro": sk.f1_score(truth, labels, average="micro"),
         "auc": sk.roc_auc_score(truth, proba),
@@ -116,7 +116,7 @@ def test_multi_label_metrics_equal_scikit_learns(seed):
         "label_ranking_average_precision": sk.label_ranking_average_precision_score(truth, proba),
     }
     for name, value in expected.items():
-        assert found[name] == pytest.approx(value, abs=1e-12), name
+        assert computed[name] == pytest.approx(value, abs=1e-12), name
 
 
 def test_predictions_of_one_class_alone_have_no_correlation():
@@ -145,9 +145,9 @@ def test_auc_and_accuracy_equal_medmnists(seed, case):
         truth = np.random.default_rng(seed).integers(0, 2, p.proba.shape)
         truth[0], truth[1] = 0, 1
         p = Predictions(truth, p.proba, p.classes, p.test_index)
-    found = compute_metrics(p)
-    assert found["auc"] == pytest.approx(getAUC(p.y_true, p.proba, task), abs=1e-12)
-    assert found["accuracy"] == pytest.approx(getACC(p.y_true, p.proba, task), abs=1e-12)
+    computed = compute_metrics(p)
+    assert computed["auc"] == pytest.approx(getAUC(p.y_true, p.proba, task), abs=1e-12)
+    assert computed["accuracy"] == pytest.approx(getACC(p.y_true, p.proba, task), abs=1e-12)
 
 
 def test_auc_from_hard_labels_is_impossible():
@@ -255,10 +255,10 @@ def test_multi_label_macro_averages_equal_scikit_learns_over_the_labels_present(
     truth, proba = rng.integers(0, 2, (30, 5)), rng.random((30, 5)).round(1)
     truth[:, 2] = 0
     truth[0, [0, 1, 3, 4]] = 1
-    found = compute_metrics(Predictions(truth, proba, tuple("abcde"), np.arange(30)))
+    computed = compute_metrics(Predictions(truth, proba, tuple("abcde"), np.arange(30)))
     expected = averages(truth, (proba > 0.5).astype(int), present=[0, 1, 3, 4])
     for name in ("precision", "recall", "f1"):
-        assert found[name] == pytest.approx(expected[name], abs=1e-12)
+        assert computed[name] == pytest.approx(expected[name], abs=1e-12)
 
 
 def test_the_notes_name_a_class_that_only_the_test_set_has():

@@ -180,9 +180,9 @@ def test_differences_that_are_equal_on_paper_tie():
 @settings(max_examples=20)
 def test_friedman_without_ties_is_scipys_and_takes_losses_as_well(k, n, seed):
     scores = pd.DataFrame(np.random.default_rng(seed).random((n, k)))
-    found = friedman_test(scores)
-    assert found.chi2 == pytest.approx(stats.friedmanchisquare(*scores.to_numpy().T).statistic)
-    assert list(friedman_test(-scores, greater_is_better=False).ranks) == list(found.ranks)
+    outcome = friedman_test(scores)
+    assert outcome.chi2 == pytest.approx(stats.friedmanchisquare(*scores.to_numpy().T).statistic)
+    assert list(friedman_test(-scores, greater_is_better=False).ranks) == list(outcome.ranks)
 
 
 def test_friedman_refuses_what_it_cannot_support():
@@ -264,18 +264,18 @@ def test_delong_is_what_its_definition_says_and_changes_sign_with_its_arguments(
         random.integers(levels, size=n),
     )
     assume(2 <= truth.sum() <= n - 2)
-    found, swapped = delong_test(truth, a, b), delong_test(truth, b, a)
-    assert found.effect == pytest.approx(roc_auc_score(truth, a) - roc_auc_score(truth, b))
+    outcome, swapped = delong_test(truth, a, b), delong_test(truth, b, a)
+    assert outcome.effect == pytest.approx(roc_auc_score(truth, a) - roc_auc_score(truth, b))
     assert (swapped.effect, swapped.upper) == pytest.approx(
-        (-found.effect, -found.lower), nan_ok=True
+        (-outcome.effect, -outcome.lower), nan_ok=True
     )
-    assert swapped.p_value == pytest.approx(found.p_value, nan_ok=True)
+    assert swapped.p_value == pytest.approx(outcome.p_value, nan_ok=True)
     (a10, a01), (b10, b01) = structural_components(truth, a), structural_components(truth, b)
     s10, s01 = np.cov(a10, b10), np.cov(a01, b01)
     s = s10 / truth.sum() + s01 / (n - truth.sum())
     variance = s[0, 0] + s[1, 1] - 2 * s[0, 1]
-    if not np.isnan(found.statistic):
-        assert found.statistic**2 == pytest.approx(found.effect**2 / variance, rel=1e-6)
+    if not np.isnan(outcome.statistic):
+        assert outcome.statistic**2 == pytest.approx(outcome.effect**2 / variance, rel=1e-6)
 
 
 def test_delong_of_equal_scores_finds_nothing_and_of_too_few_refuses():
@@ -454,12 +454,12 @@ def test_mcnemars_interval_holds_zero_where_the_test_does_not_reject(only_a, onl
         np.repeat([0, 1, 0], [only_a, only_b, both]),
         np.repeat([1, 0, 0], [only_a, only_b, both]),
     )
-    found = mcnemar(truth, a, b, alpha)
-    assert found.lower <= found.effect <= found.upper
-    if found.p_value >= alpha:
-        assert found.lower <= 0 <= found.upper
-    assert found.p_value <= stats.binomtest(only_a, only_a + only_b).pvalue + 1e-12
-    assert not found.significant or not found.lower <= 0 <= found.upper
+    outcome = mcnemar(truth, a, b, alpha)
+    assert outcome.lower <= outcome.effect <= outcome.upper
+    if outcome.p_value >= alpha:
+        assert outcome.lower <= 0 <= outcome.upper
+    assert outcome.p_value <= stats.binomtest(only_a, only_a + only_b).pvalue + 1e-12
+    assert not outcome.significant or not outcome.lower <= 0 <= outcome.upper
 
 
 def test_classifiers_that_err_equally_often_have_p_of_one():

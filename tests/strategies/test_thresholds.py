@@ -27,12 +27,12 @@ def unused():
 def test_prior_threshold_is_mennons_logit_adjustment(seed, tau):
     rng = np.random.default_rng(seed)
     y, proba = rng.choice(4, 200, p=[0.7, 0.2, 0.07, 0.03]), rng.dirichlet(np.ones(4), 30)
-    found = PriorThreshold(tau)
-    found.learn(np.append(y, [0, 1, 2, 3]), unused)
+    strategy_of_tau = PriorThreshold(tau)
+    strategy_of_tau.learn(np.append(y, [0, 1, 2, 3]), unused)
     prior = np.bincount(np.append(y, [0, 1, 2, 3])) / 204
     logits = np.log(proba) - tau * np.log(prior)
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    assert np.allclose(found.adjust(proba), expected)
+    assert np.allclose(strategy_of_tau.adjust(proba), expected)
 
 
 def test_a_class_without_training_images_stays_at_zero():
