@@ -38,12 +38,12 @@ def unknown_name_error(what: str, name: str, valid: Iterable[str]) -> UserError:
     >>> str(unknown_name_error("extractor", "hgo", ["hog", "pixels"]))
     "unknown extractor 'hgo'; did you mean 'hog'? Valid: hog, pixels"
     """
-    names = sorted(valid)
+    names = sorted(set(valid))
     completions = [valid_name for valid_name in names if name and valid_name.startswith(name)]
     nearest = [*completions, *get_close_matches(name[:200], names, n=1, cutoff=0.5)]
-    hint = f"did you mean '{nearest[0]}'? " if nearest else ""
+    hint = f"; did you mean '{nearest[0]}'?" if nearest else "."
     listed = ", ".join(names) or "none at all"
-    return UserError(f"unknown {what} '{shorten_text(name, 200)}'; {hint}Valid: {listed}")
+    return UserError(f"unknown {what} '{shorten_text(name, 200)}'{hint} Valid: {listed}")
 
 
 def describe_validation_error(error: Mapping[str, Any]) -> str:

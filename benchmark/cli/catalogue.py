@@ -15,14 +15,28 @@ from benchmark.utils.text import short_repr
 from benchmark.utils.yaml_files import read_yaml
 
 # groups of names that can be written in a study or on the command line
-NAMED = ("datasets", "extractors", "models", "strategies", "metrics", "suites")
+NAMED = (
+    "datasets",
+    "extractors",
+    "models",
+    "strategies",
+    "splits",
+    "imbalances",
+    "occlusions",
+    "metrics",
+    "suites",
+)
 GROUPS = (*NAMED, "columns")
+NEEDS = {"labels": "predicted labels", "proba": "probabilities"}
 
 
 def names_with_summaries(group: str) -> dict[str, str]:
     """Return the names in one of ``GROUPS``, each with a line that describes it."""
     if group == "metrics":
-        return {metric.name: f"{metric.describes} ({metric.needs})" for metric in METRICS.values()}
+        return {
+            metric.name: f"{metric.describes} (from {NEEDS[metric.needs]})"
+            for metric in METRICS.values()
+        }
     if group == "columns":
         return {name: column.meaning for name, column in COLUMNS.items()}
     if group == "suites":

@@ -12,22 +12,30 @@ from benchmark.plugins.registry import KINDS, registered_targets
 
 _TEMPLATE = '''"""An extractor; see `python -m benchmark check {file}`."""
 
-import numpy as np
+from typing import Any, ClassVar
 
-from features.base import Extractor, to_gray
+import numpy as np
+from numpy.typing import NDArray
+
+from features.base import Extractor, Images, to_gray
+from models.constraints import WholeNumber
 
 
 class {cls}(Extractor):
     """Mean and spread of the gray values in each cell of a grid."""
 
-    def __init__(self, grid=4):
+    _parameter_constraints: ClassVar[dict[str, Any]] = {{"grid": [WholeNumber(1)]}}
+
+    def __init__(self, grid: int = 4) -> None:
         self.grid = grid
 
     @property
-    def min_size(self):
+    def min_size(self) -> int:
+        """Each cell needs a pixel."""
         return self.grid
 
-    def extract(self, batch):
+    def extract(self, batch: Images) -> NDArray[np.floating]:
+        """Means of all cells, then their standard deviations, (b, 2 * grid * grid)."""
         rows = np.array_split(to_gray(batch) / 255, self.grid, axis=1)
         cells = [cell for row in rows for cell in np.array_split(row, self.grid, axis=2)]
         return np.stack([f(cell, axis=(1, 2)) for f in (np.mean, np.std) for cell in cells], axis=1)
@@ -52,7 +60,7 @@ def write_extractor(name: str, folder: Path) -> Path:
     kinds = [kind for kind in KINDS if name in registered_targets(kind)]
     if kinds:
         raise UserError(
-            f"there is already a {kinds[0]} '{name}'; choose another name, such as my_{name}"
+            f"the name '{name}' is taken ({kinds[0]}); choose another, such as my_{name}"
         )
     file = folder / f"{name}.py"
     if not file.exists() and find_spec(name):

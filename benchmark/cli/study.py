@@ -116,20 +116,20 @@ def run_command(
     from benchmark.results.folder import ResultsFolder
     from benchmark.study.study import load_study
 
-    keys = {
+    overrides = {
         "time_limit": time_limit,
         "memory_limit": memory_limit,
         "accelerate": accelerate or None,
     }
-    chosen = load_study(study, **entries, **keys).with_plugins(plugin)
+    chosen = load_study(study, **entries, **overrides).with_plugins(plugin)
     folder = out or Path("results") / chosen.name
     limits = Limits(chosen.time_limit, chosen.memory_limit)
-    start = executor_for(scheduler, jobs, limits)
+    start_executor = executor_for(scheduler, jobs, limits)
     planned, interrupted = None, False
     try:
         planned = make_plan(chosen, data)
         with show_progress_bar(console) as progress:
-            evaluate_study(planned, folder, start, force, retry, progress)
+            evaluate_study(planned, folder, start_executor, force, retry, progress)
     except KeyboardInterrupt:
         interrupted = True
     if planned is None or not ResultsFolder(folder).database.is_file():
@@ -180,7 +180,8 @@ def plan_command(
         )
     skips = planned.refused_cells
     console.print(
-        f"{format_count(len(identities), 'cell')}, {len(skips)} of them known to be skipped",
+        format_count(len(identities), "cell")
+        + (f", {len(skips)} of them known to be skipped" if skips else ""),
         highlight=False,
     )
     counts = Counter((_format_identity(cell.identity), reason) for cell, reason in skips)

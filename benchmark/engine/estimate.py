@@ -77,7 +77,10 @@ class Estimate:
             else ""
         )
         yield f"{format_count(self.n_cells, 'cell')} to run{duration}; {self.mb:.1f} MB of disk"
-        where = ", ".join(map(str, self.sources)) or "no results folder"
+        if not self.n_known:
+            yield "  the time is unknown, since no stored row is comparable"
+            return
+        where = ", ".join(map(str, self.sources))
         known, rows = format_count(self.n_known, "cell"), format_count(self.n_rows, "row")
         yield (
             f"  {known} estimated from the median of rows with the same extractor, model and size "

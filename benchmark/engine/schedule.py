@@ -268,14 +268,14 @@ class MatrixKeys:
 
     def __call__(self, cell: Cell, matrix_index: int) -> str:
         """Key of one of a cell's matrices, by its index in ``required_matrices(cell)``."""
-        spec, *occluded = required_matrices(cell)[matrix_index]
+        spec, *changes = required_matrices(cell)[matrix_index]
         training = (
             (cell.split, cell.fold, cell.imbalance, cell.train_size, cell.seed)
             if learns_in_fit(spec)
             else ()
         )
-        covered = (cell.occlusion, cell.seed, *occluded) if any(occluded) else ()
-        decided_by = (cell.fingerprint, spec, *training, *covered)
+        changed = (cell.seed, *changes) if any(changes) else ()
+        decided_by = (cell.fingerprint, spec, training, changed)
         if decided_by not in self._known:
             train, _ = train_test_indices(cell, self._datasets[cell.dataset.label])
             self._known[decided_by] = matrix_key(cell, matrix_index, train)

@@ -39,12 +39,12 @@ class TaskLoop:
     store : Store
     claims : Claims
     settled : set of str
-        Keys of the cells that are not evaluated.
+        Keys of stored cells, which are left as they are.
     """
 
     def __init__(self, plan: Plan, store: Store, claims: Claims, settled: set[str]) -> None:
         self._plan, self._store, self._claims = plan, store, claims
-        self._replaced = {
+        self._to_replace = {
             key: store.read_status_and_end(key) for key in set(store.statuses_by_key()) - settled
         }
         self._schedule = Schedule(
@@ -150,9 +150,9 @@ class TaskLoop:
         dataset = self._plan.datasets[task.cell.dataset.label]
         row = outcome if outcome.get("key") == task.key else build_row(task.cell, outcome, dataset)
         row["workers"] = self._executor.n_workers
-        with suppress(DuplicateKeyError):  # another runner has failed on the same matrix
-            self._store.add_row(row, replace=task.key in self._replaced)
-        self._replaced.pop(task.key, None)
+        with suppress(DuplicateKeyError):  # two runners may both record the failure of one matrix
+            self._store.add_row(row, replace=task.key in self._to_replace)
+        self._to_replace.pop(task.key, None)
         self._report(task, row)
 
     def _task_outcome(self, task: Task, future: Future[Outcome]) -> Outcome:
@@ -188,7 +188,8 @@ class TaskLoop:
         open_dataset(self._data[task.cell.dataset.label])
 
     def _is_done(self, key: str) -> bool:
-        return self._store.read_status_and_end(key) not in (None, self._replaced.get(key))
+        """Whether another runner has stored the cell since this run began."""
+        return self._store.read_status_and_end(key) not in (None, self._to_replace.get(key))
 
     def _share_dataset(self, label: str) -> Path:
         """Write a data set to a file that workers open; from then on this process uses it, too."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
 from benchmark.evaluation.fitting import size_refusal
+from benchmark.evaluation.image_changes import change_images, find_changes
 from benchmark.evaluation.own_folds import may_resample, own_folds_refusal
 from benchmark.plugins.registry import build_component, import_target, takes_images
 from benchmark.plugins.spec import ResolvedSpec
 from benchmark.sampling import imbalance
-from benchmark.sampling.occlusion import Occlusion, occlude_images
 from benchmark.sampling.splits import REGISTRY, Fold, Indices
 from benchmark.strategies.base import Combined, Strategy
 from benchmark.study.cell import Cell
@@ -55,23 +55,18 @@ class Components:
         return self.cell.split.target == REGISTRY["official"]
 
     @cached_property
-    def occlusion(self) -> Occlusion | None:
-        """Occlusion of the images; None if they are whole."""
-        return import_target(self.cell.occlusion.target)(**dict(self.cell.occlusion.params))
-
-    @cached_property
     def extractors(self) -> tuple[Any, ...]:
-        """Extractors, not fitted and seeded; empty when the model takes images."""
+        """Extractors, seeded and not yet fitted; empty when the model takes images."""
         return tuple(self.build_extractor(spec) for spec in self.cell.extractor)
 
     @cached_property
     def strategy(self) -> Strategy:
-        """Strategy, not fitted and seeded; see ``build_strategy``."""
+        """Strategy, seeded and not yet fitted; see ``build_strategy``."""
         return build_strategy(self.cell.strategy, self.cell.seed_for("strategy"))
 
     @cached_property
     def model(self) -> Any:
-        """Model, not fitted and seeded.
+        """Model, seeded and not yet fitted.
 
         For a multi-label task, a model that takes features is wrapped as one-vs-rest.
         """
@@ -81,28 +76,26 @@ class Components:
         return seed_estimator(model, self.cell.seed_for("model"))
 
     def build_extractor(self, spec: ResolvedSpec) -> Any:
-        """Build an extractor of the cell, not fitted and seeded."""
+        """Build an extractor of the cell, seeded and not yet fitted."""
         return seed_estimator(build_component(spec), self.cell.seed_for("extractor"))
 
-    def select_images(self, indices: Indices, occluded: bool) -> NDArray[np.uint8]:
-        """Select images of the data set.
+    def select_images(
+        self, indices: Indices, subset: Literal["train", "test"]
+    ) -> NDArray[np.uint8]:
+        """Select images of the data set, changed as the conditions of the cell say.
 
         Parameters
         ----------
         indices : (n,) int64
-        occluded : bool
-            Whether to occlude them as the cell says.
+        subset : {"train", "test"}
+            Whether they are used as training images or as test images.
 
         Returns
         -------
         (n, h, w, c) uint8
         """
-        images = self.dataset.images[indices]
-        return (
-            occlude_images(images, indices, self.occlusion, self.cell.seed)
-            if self.occlusion and occluded
-            else images
-        )
+        changes = find_changes(self.cell, subset)
+        return change_images(self.dataset.images[indices], indices, changes, self.cell.seed)
 
     def refusal_reason(self) -> str | None:
         """Return why the cell cannot be run, as far as is known before anything is computed.

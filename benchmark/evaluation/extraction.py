@@ -11,11 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.evaluation.components import Components
-from benchmark.evaluation.feature_cache import (
-    load_or_compute_matrix,
-    occluded_sets,
-    required_matrices,
-)
+from benchmark.evaluation.feature_cache import load_or_compute_matrix, required_matrices
+from benchmark.evaluation.image_changes import Changes, find_changes
 from benchmark.plugins.spec import ResolvedSpec
 
 
@@ -28,7 +25,7 @@ class Features:
     train, test : (n, d) float32, or (n, h, w, c) uint8
         Of the training and the test images.
     of_training : callable (indices) -> array
-        Gives the same for other images of the data set, occluded as the training images are.
+        Gives the same for other images of the data set, changed as the training images are.
     matrices : key to dict
         For each matrix its 'extractor', the 'seconds' that it took to compute for all images of
         the data set, even if it was read from the cache, and its size in 'mb'.
@@ -67,22 +64,22 @@ def extract_features(components: Components, cache: Path) -> Features:
         The images themselves if the model takes images.
     """
     cell, dataset = components.cell, components.dataset
-    in_train, in_test = occluded_sets(components.occlusion)
     if not cell.extractor:
         return Features(
-            components.select_images(components.train, in_train),
-            components.select_images(components.test, in_test),
-            lambda indices: components.select_images(indices, in_train),
+            components.select_images(components.train, "train"),
+            components.select_images(components.test, "test"),
+            lambda indices: components.select_images(indices, "train"),
         )
-    matrices: dict[tuple[ResolvedSpec, bool], NDArray] = {}
+    in_train, in_test = find_changes(cell, "train"), find_changes(cell, "test")
+    matrices: dict[tuple[ResolvedSpec, Changes], NDArray] = {}
     descriptions: list[dict[str, Any]] = []
     for matrix_index, required in enumerate(required_matrices(cell)):
         matrix, description = load_or_compute_matrix(components, matrix_index, cache)
-        matrices[required.spec, required.of_occluded] = matrix
+        matrices[required.spec, required.changes] = matrix
         descriptions.append(description)
 
-    def features_at(indices: NDArray[np.int64], occluded: bool) -> NDArray:
-        return join_features([matrices[spec, occluded][indices] for spec in cell.extractor])
+    def features_at(indices: NDArray[np.int64], changes: Changes) -> NDArray:
+        return join_features([matrices[spec, changes][indices] for spec in cell.extractor])
 
     costs = {
         description["key"]: {name: description[name] for name in ("extractor", "seconds", "mb")}

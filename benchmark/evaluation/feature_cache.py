@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
 from benchmark.evaluation.components import Components
-from benchmark.plugins.registry import build_component, describe_spec, import_target
+from benchmark.evaluation.image_changes import Changes, change_images, find_changes
+from benchmark.plugins.registry import build_component, describe_spec
 from benchmark.plugins.spec import ResolvedSpec
-from benchmark.sampling.occlusion import Occlusion
 from benchmark.study.cell import Cell
 from benchmark.utils.environment import NOT_IN_FEATURES, library_versions
 from benchmark.utils.files import write_atomic, write_text
@@ -39,42 +39,38 @@ class Matrix(NamedTuple):
     ----------
     spec : ResolvedSpec
         The extractor.
-    of_occluded : bool
-        Whether its features are of images occluded as the cell says, or of whole ones.
-    from_occluded : bool
-        Whether the training images that the extractor has learned from were occluded.
+    changes : tuple
+        What was done to the images whose features it holds; see ``find_changes``.
+    learned_changes : tuple
+        What was done to the training images that the extractor has learned from.
     """
 
     spec: ResolvedSpec
-    of_occluded: bool = False
-    from_occluded: bool = False
+    changes: Changes = ()
+    learned_changes: Changes = ()
 
 
 def required_matrices(cell: Cell) -> tuple[Matrix, ...]:
     """Feature matrices that a cell needs.
 
-    There is one per extractor, or two if only the training or only the test images are occluded.
+    There is one per extractor, or two if its training and its test images are changed differently.
     """
-    return _required_matrices(cell.extractor, cell.occlusion)
+    return _required_matrices(
+        cell.extractor, find_changes(cell, "train"), find_changes(cell, "test")
+    )
 
 
 @lru_cache(maxsize=1024)
 def _required_matrices(
-    extractor: tuple[ResolvedSpec, ...], occlusion: ResolvedSpec
+    extractor: tuple[ResolvedSpec, ...], in_train: Changes, in_test: Changes
 ) -> tuple[Matrix, ...]:
-    in_train, in_test = occluded_sets(import_target(occlusion.target)(**dict(occlusion.params)))
     return tuple(
         dict.fromkeys(
-            Matrix(spec, occluded, in_train and learns_in_fit(spec))
+            Matrix(spec, changes, in_train if learns_in_fit(spec) else ())
             for spec in extractor
-            for occluded in (in_train, in_test)
+            for changes in (in_train, in_test)
         )
     )
-
-
-def occluded_sets(occlusion: Occlusion | None) -> tuple[bool, bool]:
-    """Return whether the training images are occluded, and whether the test images are."""
-    return (occlusion.in_train, occlusion.in_test) if occlusion else (False, False)
 
 
 def load_or_compute_matrix(
@@ -118,7 +114,7 @@ def matrix_key(cell: Cell, matrix_index: int, train: NDArray[np.int64]) -> str:
     train : (n,) int64
         Indices of the training images.
     """
-    spec, *occluded = required_matrices(cell)[matrix_index]
+    spec, *changes = required_matrices(cell)[matrix_index]
     training = (
         [hashlib.sha256(np.ascontiguousarray(train).data).hexdigest(), cell.seed_for("extractor")]
         if learns_in_fit(spec)
@@ -127,8 +123,15 @@ def matrix_key(cell: Cell, matrix_index: int, train: NDArray[np.int64]) -> str:
     versions = {
         name: version for name, version in library_versions().items() if name not in NOT_IN_FEATURES
     }
-    covered = [[describe_spec(cell.occlusion), cell.seed, *occluded]] if any(occluded) else []
-    return digest_of([cell.fingerprint, describe_spec(spec), versions, training, *covered])
+    changed = [[cell.seed, *map(_describe_changes, changes)]] if any(changes) else []
+    return digest_of([cell.fingerprint, describe_spec(spec), versions, training, *changed])
+
+
+def _describe_changes(changes: Changes) -> list[list[Any]]:
+    return [
+        [name, describe_spec(value) if isinstance(value, ResolvedSpec) else value]
+        for name, value in changes
+    ]
 
 
 @lru_cache(maxsize=1024)
@@ -160,13 +163,12 @@ def _read_matrix(path: Path, n_images: int) -> tuple[NDArray, dict[str, Any]] | 
 def _compute_and_store_matrix(components: Components, required: Matrix, path: Path) -> None:
     spec, dataset, train = required.spec, components.dataset, components.train
     extractor = components.build_extractor(spec)
-    images = (
-        components.select_images(np.arange(len(dataset.images)), occluded=True)
-        if required.of_occluded
-        else dataset.images
-    )
+    everything, seed = np.arange(len(dataset.images)), components.cell.seed
+    images = change_images(dataset.images, everything, required.changes, seed)
     learned_from = (
-        components.select_images(train, occluded=True) if required.from_occluded else None
+        change_images(dataset.images[train], train, required.learned_changes, seed)
+        if required.learned_changes
+        else None
     )
     start = time.perf_counter()
     # warnings are stored with the matrix, so that every cell that uses it reports them

@@ -91,7 +91,7 @@ def registered_targets(kind: str, files: Iterable[str] = ()) -> dict[str, str]:
     for name, target in (*from_packages, *from_files):
         if targets.setdefault(name, target) != target:
             raise UserError(
-                f"two {kind}s are named '{name}': {targets[name]} and {target}; rename one"
+                f"{kind} '{name}' is defined twice: {targets[name]} and {target}; rename one"
             )
     return targets
 

@@ -172,8 +172,8 @@ def _load_metric_rows(folder: str | Path, metric: str) -> pd.DataFrame:
     )
     if metric not in rows:
         raise UserError(
-            f"no row in {folder} has the metric {metric}; to see the available metrics: python -m "
-            f"benchmark table {folder}"
+            f"no row in {folder} has the metric {metric}; choose another one (python -m benchmark "
+            "list metrics), or evaluate the cells again with run --force"
         )
     return rows
 

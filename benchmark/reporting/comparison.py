@@ -119,7 +119,7 @@ class Comparison:
             return f"{test} is not computed: {result.refusal}."
         adjustment = (
             f" for this pair alone, {_format_p_value(result.adjusted)} adjusted for "
-            f"{result.family} comparisons with one of the two (Holm)"
+            f"the {result.family} comparisons that involve either configuration (Holm)"
             if result.family > 1
             else ""
         )

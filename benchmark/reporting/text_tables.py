@@ -72,6 +72,7 @@ def write_json(document: Document) -> str:
     return _format_json(_join_tables(document))
 
 
+FOR_PROGRAMS = ("csv", "json")  # formats with full precision and fixed names of columns
 WRITERS: dict[str, Callable[[Document], str]] = {
     "md": write_markdown,
     "csv": write_csv,
@@ -268,7 +269,7 @@ def _add_metric_class(rows: pd.DataFrame, form: str) -> pd.DataFrame:
             classes = find_shared_classes(group)
             if metric_label(metric, classes) != metric:
                 second_classes[group.index] = classes[1]
-        if form != "csv" and second_classes.nunique() == 1 and second_classes.iloc[0]:
+        if form not in FOR_PROGRAMS and second_classes.nunique() == 1 and second_classes.iloc[0]:
             table = table.rename(columns={metric: f"{metric} of '{second_classes.iloc[0]}'"})
         elif second_classes.any():
             table.insert(table.columns.get_loc(metric) + 1, f"{metric}_class", second_classes)

@@ -45,7 +45,7 @@ def _check_label(label: Any, read: Callable[[Any], object]) -> Any:
 _Key = Annotated[str, Field(pattern=r"^[^/\\.][^/\\]*$", max_length=400)]
 _Index = Annotated[int, Field(ge=0, lt=2**63)]
 _Size = Annotated[int, Field(gt=0, lt=2**31)]
-_Seconds = Annotated[float, Field(ge=0, le=1e9)]
+_Amount = Annotated[float, Field(ge=0, le=1e9)]
 _Share = Annotated[float, AfterValidator(partial(_check_bounds, bounds=(0, 1)))]
 _Rate = Annotated[float, Field(ge=0)]  # infinite where the measured time is zero
 
@@ -100,8 +100,8 @@ class _Note(_Nested):
 
 class _Matrix(_Nested):
     extractor: str
-    seconds: _Seconds
-    mb: _Seconds
+    seconds: _Amount
+    mb: _Amount
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,9 @@ def _label_column(name: str) -> Column:
         "split": "split, with all its parameters",
         "fold": "fold of the split, from 0",
     }
-    meanings |= {axis.name: f"{axis.name.replace('_', ' ')}, a {axis.role.value}" for axis in AXES}
+    meanings |= {
+        axis.name: f"{axis.role.value}: {axis.help[0].lower()}{axis.help[1:]}" for axis in AXES
+    }
     return Column(Labels.model_fields[name].annotation, meanings[name])
 
 
@@ -164,24 +166,24 @@ COLUMNS: dict[str, Column] = {
     ),
     "predictions": Column(str, "digest of the file of predictions"),
     "extract_s": Column(
-        _Seconds,
+        _Amount,
         "seconds that extracting the features of all images took, even if they were read from the "
         "cache",
     ),
-    "resample_s": Column(_Seconds, "seconds that resampling the training set took"),
-    "fit_s": Column(_Seconds, "seconds that fitting took, including calibration and thresholds"),
-    "predict_s": Column(_Seconds, "seconds that predicting the test set took, from features"),
+    "resample_s": Column(_Amount, "seconds that resampling the training set took"),
+    "fit_s": Column(_Amount, "seconds that fitting took, including calibration and thresholds"),
+    "predict_s": Column(_Amount, "seconds that predicting the test set took, from features"),
     "images_per_s": Column(
         _Rate, "images per second from pixels to probabilities, including extraction"
     ),
-    "peak_mb": Column(_Seconds, "largest resident memory of the worker, in MB"),
+    "peak_mb": Column(_Amount, "largest resident memory of the worker, in MB"),
     "n_images": Column(_Index, "number of images of the data set"),
     "n_train": Column(_Index, "number of training images"),
     "n_test": Column(_Index, "number of test images"),
     "n_resampled": Column(_Index, "number of training images after resampling"),
     "shape": Column(str, "height, width and channels of the images"),
     "validation": Column(
-        str, "images held out of the training set, by purpose, such as calibration; or none"
+        str, "images that calibration, thresholds or early stopping used, by purpose; or none"
     ),
     "matrices": Column(
         dict[str, _Matrix],

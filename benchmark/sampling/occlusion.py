@@ -48,6 +48,12 @@ class Occlusion:
         """Whether test images are covered."""
         return self.subset in ("test", "both")
 
+    def apply(
+        self, images: NDArray[np.uint8], indices: NDArray[np.int64], seed: int
+    ) -> NDArray[np.uint8]:
+        """Cover the images; see ``occlude_images``."""
+        return occlude_images(images, indices, self, seed)
+
 
 def box_occlusion(share: float, box: float = 0.25, subset: str = "test") -> Occlusion:
     """Gray boxes at random places that cover a given share of the pixels.

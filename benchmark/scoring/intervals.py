@@ -18,7 +18,6 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri, stdtrit
 
-from benchmark.scoring import fast_scores
 from benchmark.scoring.averages import rows_for_mean
 from benchmark.scoring.influence import compute_influence, compute_smoothed_influence
 from benchmark.scoring.metrics import METRICS, class_membership, note_undefined_metrics
@@ -78,6 +77,19 @@ RULES: MappingProxyType[str, Rule] = MappingProxyType(
     }
 )
 SHARES = ("accuracy", "subset_accuracy")
+COUNTS = (
+    "balanced_accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "precision_weighted",
+    "recall_weighted",
+    "f1_weighted",
+    "f1_micro",
+    "geometric_mean",
+    "mcc",
+    "kappa",
+)
 MEANS = ("log_loss", "brier", "hamming_loss", "label_ranking_average_precision")
 RANKS = ("auc", "average_precision")
 SCALES: MappingProxyType[str, str] = MappingProxyType(
@@ -100,7 +112,7 @@ def find_interval_method(metric: str, multilabel: bool = False) -> str:
         return "means"
     if metric in RANKS:
         return "ranks"
-    return "counts" if metric in fast_scores.OF_COUNTS or metric == "kappa" else ""
+    return "counts" if metric in COUNTS else ""
 
 
 def compute_interval(

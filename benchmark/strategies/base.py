@@ -15,7 +15,7 @@ Proba = NDArray[np.float64]
 
 
 class Refused(Exception):  # noqa: N818  # not an error: a reason
-    """Raised when a strategy cannot work on a training set; the cell is skipped.
+    """Raised when a cell cannot be evaluated on its training set; the cell is skipped.
 
     The message is the reason, and becomes the reason of the row.
     """
@@ -41,12 +41,13 @@ class Strategy(BaseEstimator):
     A subclass overrides the methods that it needs. They are called in this order:
 
     - ``refusal`` returns the reason why the strategy cannot work on a cell, if there is one;
-    - ``resample`` changes the training set;
     - ``weight`` changes the model before it is fitted;
+    - ``resample`` changes the training set;
     - ``learn`` learns from the training set what ``adjust`` needs;
     - ``adjust`` changes the predicted probabilities.
 
-    No method sees the test set. A strategy that corrects for the class frequencies has the
+    No method sees labels of the test set; ``adjust`` is given the predicted probabilities only. A
+    strategy that corrects for the class frequencies has the
     attribute ``balances = True``; a row gets a note if its strategies and model correct for them
     more than once.
 

@@ -422,7 +422,7 @@ def test_a_new_extractor_passes_its_checks_runs_and_is_not_overwritten(tmp_path)
             for name in ("numpy", "features", "torch", "benchmark", "random")
         ),
         *(
-            (name, "there is already a .*; choose another name, such as my_")
+            (name, "the name .* is taken .*; choose another, such as my_")
             for name in ("hog", "knn", "smote", "digits", "holdout")
         ),
         *(

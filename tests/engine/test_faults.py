@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -60,47 +59,30 @@ NAMES = (
 
 
 @pytest.fixture(scope="module")
-def outcome(tmp_path_factory):
-    """Rows of the faulty study by model, the time when each fault began, and when its row came."""
-    folder, ended = tmp_path_factory.mktemp("faults"), {}
+def rows(tmp_path_factory):
+    """Rows of the faulty study, by the name of the model."""
+    folder = tmp_path_factory.mktemp("faults")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WORK_LOG", str(folder / "log"))
-        rows = run(
-            faulty(),
-            folder / "out",
-            jobs=2,
-            progress=lambda plan, schedule: (
-                lambda task, row: ended.setdefault(task.cell.model.name.split(":")[-1], time.time())
-            ),
-        )
-    began = {
-        line.split("-")[0]: float(line.split()[1])
-        for line in (folder / "log").read_text().splitlines()
-    }
-    return rows.assign(model=rows["model"].str.split(":").str[-1]).set_index("model"), began, ended
+        rows = run(faulty(), folder / "out", jobs=2)
+    return rows.assign(model=rows["model"].str.split(":").str[-1]).set_index("model")
 
 
 @pytest.mark.parametrize(
     ("name", "status", "reason"),
     [(name, *end) for name, end in zip(NAMES, ENDS.values(), strict=True)],
 )
-def test_a_fault_is_a_row_with_its_status_and_reason_within_the_limit_and_two_seconds(
-    outcome, name, status, reason
-):
-    rows, began, ended = outcome
+def test_a_fault_is_a_row_with_its_status_and_reason(rows, name, status, reason):
     assert rows.loc[name, "status"] == status
     assert reason in rows.loc[name, "reason"]
-    assert ended[name] - began[name] < (TIME_LIMIT if status == "timeout" else 0) + 2
 
 
 @pytest.mark.parametrize("name", HONEST)
-def test_every_honest_cell_among_faults_is_ok(outcome, name):
-    rows, _, _ = outcome
+def test_every_honest_cell_among_faults_is_ok(rows, name):
     assert rows.loc[name, "status"] == "ok"
 
 
-def test_long_messages_of_a_plug_in_are_truncated_where_they_are_stored(outcome):
-    rows, _, _ = outcome
+def test_long_messages_of_a_plug_in_are_truncated_where_they_are_stored(rows):
     assert rows["reason"].str.len().max() < 1100
     assert rows["traceback"].dropna().str.len().max() < 20_100
     notes = rows.loc["WarnsAtLength", "notes"]

@@ -115,7 +115,7 @@ def test_classes_of_a_file_are_named_in_snake_case_and_found_by_kind():
 def test_two_components_with_the_same_name_are_an_error(tmp_path):
     file = tmp_path / "plug.py"
     file.write_text("from features.base import Extractor\nclass Hog(Extractor):\n    pass\n")
-    with pytest.raises(UserError, match="two extractors are named 'hog'"):
+    with pytest.raises(UserError, match="extractor 'hog' is defined twice"):
         registered_targets("extractor", [str(file)])
 
 

@@ -322,8 +322,8 @@ def test_a_pair_picked_from_a_table_is_adjusted_for_the_configurations_of_the_ta
     assert picked.result.family == 11, "the baseline is no candidate"
     assert picked.result.adjusted == pytest.approx(min(1, 11 * picked.result.p_value))
     assert (
-        "adjusted for 11 comparisons with one of the two (Holm). The difference is not significant."
-        in picked.summary
+        "adjusted for the 11 comparisons that involve either configuration (Holm). The difference "
+        "is not significant." in picked.summary
     )
     assert picked.result.lower <= 0 <= picked.result.upper
     assert "at 95% for all 11 comparisons together" in picked.summary

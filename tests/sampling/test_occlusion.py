@@ -179,7 +179,7 @@ def test_another_occlusion_is_another_cell(digits, make_cell):
         ("boxes(share=0.1, subset='tset')", "did you mean 'test'?"),
         (
             "boxes(share=0.1, part='test')",
-            "unknown parameter of occlusion 'boxes': 'part'; Valid: box, share, subset",
+            "unknown parameter of occlusion 'boxes': 'part'. Valid: box, share, subset",
         ),
         ("boxes", "needs share"),
         ("bokses(share=0.1)", "did you mean 'boxes'?"),

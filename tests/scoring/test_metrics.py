@@ -101,6 +101,20 @@ def test_metrics_equal_scikit_learns_over_the_classes_that_are_there(seed):
         assert list(found_here.values()) == pytest.approx([column[k] for column in values])
 
 
+@pytest.mark.parametrize(
+    "metric", [metric for metric in METRICS.values() if metric.macro and metric.needs == "labels"]
+)
+def test_an_average_over_classes_leaves_out_classes_without_test_images(metric):
+    truth = np.arange(40) % 3
+    one_absent, two_absent = truth.copy(), truth.copy()
+    one_absent[:8], two_absent[:8] = 3, [3, 4] * 4
+    values = [
+        metric(Predictions(truth, np.eye(5)[labels], tuple("abcde"), np.arange(40)))
+        for labels in (one_absent, two_absent)
+    ]
+    assert values[0] == values[1] > 0
+
+
 @given(st.integers(0, 10_000))
 def test_multi_label_metrics_equal_scikit_learns(seed):
     rng = np.random.default_rng(seed)

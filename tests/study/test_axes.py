@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from io import StringIO
 
+import pandas as pd
 import pytest
 
 from benchmark.study.axes import AXES, value_label
@@ -86,3 +88,56 @@ def test_a_label_reads_back_to_its_value(axis):
     for entry in axis.default or ():
         value = axis.read(entry)
         assert axis.read(value_label(value)) == value
+
+
+NOISE = """
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmark.study import axes
+
+new = axes.Axis(
+    "noise", "noises", axes.Role.CONDITION, "Noise", read=float, default=(0.0,), column=float
+)
+axes.AXES = (*axes.AXES, new)
+
+from benchmark.evaluation.image_changes import IMAGE_CHANGES
+
+@dataclass
+class Noise:
+    spread: float
+    in_train = False
+    in_test = True
+
+    def apply(self, images, indices, seed):
+        noise = np.random.default_rng(seed).normal(0, self.spread, images.shape)
+        return np.clip(images + noise, 0, 255).astype(np.uint8)
+
+IMAGE_CHANGES["noise"] = lambda spread: Noise(spread) if spread else None
+
+from benchmark.__main__ import main
+
+main()
+"""
+
+
+def test_an_axis_that_changes_images_gives_other_features(tmp_path):
+    def call(*arguments):
+        done = subprocess.run(
+            [sys.executable, "-c", NOISE, *arguments], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    study = ("--extractor", "pixels", "--model", "gaussian_nb", "--model", "knn", "--seed", "1")
+    out = tmp_path / "out"
+    call(
+        "run", *study, "--noise", "0", "--noise", "200", "--scheduler", "inline", "--out", str(out)
+    )
+    rows = pd.read_csv(StringIO(call("table", str(out), "--rows", "--format", "csv")))
+    accuracy = rows.groupby(["model", "noise"])["accuracy"].mean().unstack()
+    assert (accuracy[0.0] > accuracy[200.0] + 0.1).all()
+    assert len(list((out / "features").glob("*.npy"))) == 2
+    call("plot", str(out))

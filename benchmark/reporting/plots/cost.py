@@ -36,7 +36,8 @@ def draw_cost_plots(results: Results, metric: str) -> Iterator[Plot | Missing]:
         group = drop_baseline(rows)
         means = summarize_costs(group, metric) if len(group) else pd.DataFrame()
         if len(means) < 2:
-            yield Missing("cost", f"{title}: fewer than 2 configurations have a value of {metric}")
+            reason = f"fewer than 2 configurations besides the baseline have a value of {metric}"
+            yield Missing("cost", f"{title}: {reason}")
             continue
         yield _draw_cost_plot(results, title, group, means, metric)
 

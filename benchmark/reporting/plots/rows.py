@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from benchmark.plugins.registry import BASELINE
 from benchmark.plugins.spec import Spec, number_in_label
@@ -24,7 +25,9 @@ from benchmark.utils.text import escape_controls
 def escape_row_labels(rows: pd.DataFrame) -> pd.DataFrame:
     """Escape control characters, which SVG does not allow, in labels and names of classes."""
     names = [
-        name for name in (*COMPARABLE, *CONFIGURATION_AXES) if name not in ("size", "train_size")
+        name
+        for name in (*COMPARABLE, *CONFIGURATION_AXES)
+        if name != "size" and not is_numeric_dtype(rows[name])
     ]
     texts = {name: rows[name].map(escape_controls) for name in names}
     if "per_class" in rows:
