@@ -15,7 +15,7 @@ from features.compiled import IMAGES, compile_kernel, readonly_array_type, writa
 from models.constraints import GRID, OneOf, WholeNumber
 
 BLOCK_NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys")
-MOST_ORIENTATIONS = 360
+MAX_ORIENTATIONS = 360
 EPSILON = 1e-5  # avoids a division by zero in a block without gradients
 CLIP = 0.2  # L2-Hys clips the values of a block at this before the second normalisation
 
@@ -59,7 +59,7 @@ class HOG(Extractor):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "orientations": [WholeNumber(1, MOST_ORIENTATIONS)],
+        "orientations": [WholeNumber(1, MAX_ORIENTATIONS)],
         "pixels_per_cell": [GRID],
         "cells_per_block": [GRID],
         "block_norm": [OneOf(BLOCK_NORMS)],

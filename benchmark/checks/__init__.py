@@ -133,7 +133,7 @@ def own_process() -> Iterator[Run]:
 
 
 def find_plugins_to_check(name: str) -> list[tuple[str, ResolvedSpec]]:
-    """Find plug-ins that are then checked in this process, of which copies are counted from now on.
+    """Find the plug-ins to check, and watch for processes that they fork from now on.
 
     Parameters and result are those of `benchmark.plugins.registry.find_plugin_specs`.
     """

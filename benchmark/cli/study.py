@@ -57,7 +57,7 @@ _Force = Annotated[
 ]
 _Retry = Annotated[
     list[Retry],
-    typer.Option("--retry", help="Run stored cells with this status again; repeatable."),
+    typer.Option("--retry", help="Run stored cells that ended with this status again; repeatable."),
 ]
 _Jobs = Annotated[
     int | None,

@@ -19,7 +19,7 @@ from benchmark.utils.files import PathFinder
 from benchmark.utils.text import normalize_unicode, short_repr
 
 # distinct numbers that a column of classes may have: grades have fewer, measurements more
-MOST_NUMBERS = 10
+MAX_NUMBERS = 10
 NUMBER = re.compile(
     r"(?:[<>≤≥~$€£]\s*)?([-+]?(?:\d[\d.,' ]*|[.,]\d+))(e[-+]?\d{1,2})?"
     r"\s*([%°]?[^\W\d_]{0,20})",
@@ -163,7 +163,7 @@ def _refuse_measurements(where: str, column: str, labels: Iterable[str]) -> None
     numbers = sorted(
         {value for value, unit in quantities if len(unit) <= LONGEST_UNIT or n_with_unit[unit] > 1}
     )
-    if len(numbers) > MOST_NUMBERS:
+    if len(numbers) > MAX_NUMBERS:
         raise UserError(
             f"{where}: label: column '{column}' has {len(numbers)} distinct numbers "
             f"({numbers[0]:g} to {numbers[-1]:g}), like a measurement, and each would be a class; "

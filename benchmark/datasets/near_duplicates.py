@@ -25,7 +25,7 @@ CORRELATION = 0.995
 N_FREQUENCIES = 16
 N_NEIGHBOURS = 6  # at first; more if all of them are near and none of them is a near-duplicate
 LARGE_GROUP = 500
-MOST_PAIRS = 100_000  # compared at once
+MAX_PAIRS = 100_000  # compared at once
 CRITERION = f"correlation of {SIDE}x{SIDE} thumbnails minus their average of at least {CORRELATION}"
 
 
@@ -97,7 +97,7 @@ def _search_neighbours(
     n_neighbours, waiting = min(N_NEIGHBOURS, len(among)), these
     while len(waiting):
         crowded = []
-        for batch in np.array_split(waiting, -(-len(waiting) * n_neighbours // MOST_PAIRS)):
+        for batch in np.array_split(waiting, -(-len(waiting) * n_neighbours // MAX_PAIRS)):
             _, neighbours = tree.query(low[batch], k=n_neighbours, distance_upper_bound=radius)
             neighbours = neighbours.reshape(len(batch), -1)
             best |= _find_most_similar(kinds, batch, among, neighbours, groups)

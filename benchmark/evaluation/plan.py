@@ -106,7 +106,7 @@ def make_plan(study: Study, data: str | Path | None = None) -> Plan:
 
 
 def generate_cells(
-    study: Study, datasets: dict[str, Dataset], folds: dict[str, int]
+    study: Study, datasets: dict[str, Dataset], n_folds: dict[str, int]
 ) -> Iterator[Cell]:
     """Yield the cells of a study.
 
@@ -115,7 +115,7 @@ def generate_cells(
     study : Study
         Its components are resolved.
     datasets : label to Dataset
-    folds : label to int
+    n_folds : label to int
         Number of folds of each data set.
     """
     configurations = _list_configurations(study)
@@ -131,7 +131,7 @@ def generate_cells(
                 **{axis.name: value for axis, value in zip(axes, values, strict=True)},
             }
             for configuration in configurations:
-                for fold in range(folds[spec.label]):
+                for fold in range(n_folds[spec.label]):
                     yield Cell(
                         dataset.fingerprint, study.size, split, fold, condition | configuration
                     )

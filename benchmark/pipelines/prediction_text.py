@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from benchmark.pipelines.card import Card
 from benchmark.pipelines.reading import InputImage
-from benchmark.reporting.leaderboard import SIX, SIX_MULTILABEL
+from benchmark.reporting.leaderboard import TABLE_METRICS, MULTILABEL_METRICS
 
 N_SHOWN = 5  # classes
 
@@ -53,7 +53,7 @@ def most_probable_classes(card: Card, proba: NDArray[np.float64]) -> list[tuple[
 
 def describe_metrics(card: Card) -> str:
     """The six metrics of a leaderboard on the test set, as text."""
-    names = SIX_MULTILABEL if card.multilabel else SIX
+    names = MULTILABEL_METRICS if card.multilabel else TABLE_METRICS
     values = {name: card.metrics.get(name) for name in names}
     return ", ".join(
         f"{name} {'undefined' if value is None else f'{value:.3f}'}"

@@ -24,8 +24,8 @@ from benchmark.utils.notes import SHARED, NoteKind
 from benchmark.utils.status import Status
 from benchmark.utils.text import format_count, one_line
 
-SIX = ("accuracy", "precision", "recall", "f1", "auc", "log_loss")
-SIX_MULTILABEL = ("subset_accuracy", "precision", "recall", "f1", "auc", "hamming_loss")
+TABLE_METRICS = ("accuracy", "precision", "recall", "f1", "auc", "log_loss")
+MULTILABEL_METRICS = ("subset_accuracy", "precision", "recall", "f1", "auc", "hamming_loss")
 TIMES = ("fit_s", "predict_s")
 CONDITIONS = [axis.name for axis in axes_with_roles(Role.CONDITION) if axis.name != "dataset"]
 # rows that agree in these columns are comparable: configurations are ranked among them
@@ -166,7 +166,7 @@ def _make_leaderboard_line(
 def select_table_metrics(rows: pd.DataFrame) -> tuple[str, ...]:
     """Select the six metrics of a table, for single-label or multi-label tasks."""
     multilabel = "subset_accuracy" in rows and rows["subset_accuracy"].notna().any()
-    return SIX_MULTILABEL if multilabel else SIX
+    return MULTILABEL_METRICS if multilabel else TABLE_METRICS
 
 
 def format_leaderboard(table: pd.DataFrame, spread: bool = True) -> pd.DataFrame:

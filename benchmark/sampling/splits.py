@@ -21,7 +21,7 @@ from benchmark.sampling.stratify import (
 from benchmark.utils.notes import SHARED, Note, NoteKind
 from benchmark.utils.text import format_count
 
-MOST_REPEATS = 1000
+MAX_REPEATS = 1000
 TRIES = 20  # attempts at assigning units that contain several classes
 
 Indices = NDArray[np.int64]
@@ -235,8 +235,8 @@ def stratified_kfold(
         raise UserError(
             f"stratified_kfold needs at least 2 folds and 1 repeat, not {folds} and {repeats}"
         )
-    if repeats > MOST_REPEATS:
-        raise UserError(f"stratified_kfold: at most {MOST_REPEATS} repeats, not {repeats}")
+    if repeats > MAX_REPEATS:
+        raise UserError(f"stratified_kfold: at most {MAX_REPEATS} repeats, not {repeats}")
     return [
         fold for repeat in range(repeats) for fold in _make_folds(dataset, folds, seed + repeat)
     ]

@@ -131,7 +131,7 @@ class Cell:
         )
 
     def seed_for(self, component: str) -> int:
-        """Return the seed of one component: 'extractor', 'strategy' or 'model'.
+        """Return the seed of 'extractor', 'strategy', 'model', or the 'global' generators.
 
         It depends on the cell's seed and fold only. Configurations therefore share their random
         numbers, and a cell gives the same result alone as among others.

@@ -27,9 +27,9 @@ from benchmark.study.axes import AXES, IMAGES, Axis, as_tuple, read_sum, value_l
 from benchmark.study.cell import resolve_value
 from benchmark.utils.files import read_text, user_path
 from benchmark.utils.text import format_count, short_repr
-from benchmark.utils.yaml_files import MOST_CHARACTERS, read_yaml, write_yaml
+from benchmark.utils.yaml_files import MAX_CHARACTERS, read_yaml, write_yaml
 
-MOST_CELLS = 1_000_000  # of a study, per fold
+MAX_CELLS = 1_000_000  # of a study, per fold
 
 
 def _make_axis_field(axis: Axis) -> tuple[Any, Any]:
@@ -131,7 +131,7 @@ class Study(_Axes):
         ------
         UserError
             A name or parameter is unknown, an entry is listed twice, or there are more than
-            ``MOST_CELLS``.
+            ``MAX_CELLS``.
         """
         self._check_cell_count()
         axes: dict[str, Any] = {
@@ -178,10 +178,10 @@ class Study(_Axes):
             if axis.name not in ("extractor", "model")
         )
         n = spanned * (max(1, len(self.extractors)) * len(self.models) + len(self.pipelines))
-        if n > MOST_CELLS:
+        if n > MAX_CELLS:
             raise UserError(
                 f"study '{self.name}' spans {format_count(n, 'cell')} per fold, more than "
-                f"{MOST_CELLS}: divide it into several studies"
+                f"{MAX_CELLS}: divide it into several studies"
             )
 
     def with_plugins(self, files: list[str]) -> Study:
@@ -407,7 +407,7 @@ def _read_study_text(study: str) -> tuple[str, str]:
     path = user_path(study)
     if path.suffix not in (".yaml", ".yml") and not path.exists():
         raise unknown_name_error("suite", study, shipped)
-    return str(path), read_text(path, MOST_CHARACTERS, "study")
+    return str(path), read_text(path, MAX_CHARACTERS, "study")
 
 
 def _explain_validation_error(where: str, error: ValidationError) -> UserError:

@@ -16,9 +16,9 @@ from ruamel.yaml.resolver import VersionedResolver
 from benchmark.errors import UserError
 from benchmark.utils.text import one_line, short_repr
 
-MOST_CHARACTERS = 200_000
-MOST_VALUES = 10_000  # an alias counts as all values that it refers to
-MOST_LEVELS = 20  # of nested lists and mappings
+MAX_CHARACTERS = 200_000
+MAX_VALUES = 10_000  # an alias counts as all values that it refers to
+MAX_LEVELS = 20  # of nested lists and mappings
 _CORE_SCHEMA = (
     ("null", r"null|Null|NULL|~|", ("~", "n", "N", "")),
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
@@ -92,16 +92,16 @@ def read_yaml(text: str, where: str) -> Any:
     UserError
         The text is not valid YAML; has a duplicate key, a key that is not text, a tag (``!!int``),
         a NUL character, an alias inside the value that it refers to, or a second document; or
-        exceeds ``MOST_CHARACTERS``, ``MOST_VALUES`` or ``MOST_LEVELS``. The message names the line.
+        exceeds ``MAX_CHARACTERS``, ``MAX_VALUES`` or ``MAX_LEVELS``. The message names the line.
 
     Examples
     --------
     >>> read_yaml("seeds: [0, 1]", "study.yaml")
     {'seeds': [0, 1]}
     """
-    if len(text) > MOST_CHARACTERS:
+    if len(text) > MAX_CHARACTERS:
         raise UserError(
-            f"{where} has {len(text):,} characters; at most {MOST_CHARACTERS:,} are read"
+            f"{where} has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read"
         )
     try:
         _check_events(_new_yaml().parse(text))
@@ -162,10 +162,10 @@ def _check_events(parsed: Iterator[Any]) -> None:
         elif isinstance(event, events.CollectionEndEvent):
             anchor, before = opened.pop()
             sizes |= {anchor: n - before + 1} if anchor else {}
-        if n > MOST_VALUES:
-            raise _yaml_error(event, f"more than {MOST_VALUES:,} values, aliases included")
-        if len(opened) > MOST_LEVELS:
-            raise _yaml_error(event, f"more than {MOST_LEVELS} levels of lists and mappings")
+        if n > MAX_VALUES:
+            raise _yaml_error(event, f"more than {MAX_VALUES:,} values, aliases included")
+        if len(opened) > MAX_LEVELS:
+            raise _yaml_error(event, f"more than {MAX_LEVELS} levels of lists and mappings")
 
 
 def _check_node(event: Any) -> None:

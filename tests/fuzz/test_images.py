@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 N_INPUTS = 500  # per kind
 HANGS = 60  # seconds; undamaged files take milliseconds
 MAX_PIXELS = 10**6
-MOST_MEMORY = 100e6  # bytes, enough for a million pixels
+MAX_MEMORY = 100e6  # bytes, enough for a million pixels
 TIFF_TYPES = (
     ("u8", "RGB", "alpha"),
     ("u16", "BlackIsZero", "none"),
@@ -139,8 +139,8 @@ def test_a_damaged_image_is_read_or_refused_in_one_line(tmp_path, capfd, suffix,
             assert len(str(error)) < 400  # noqa: PT017
             outcomes["refused"] += 1
         faulthandler.cancel_dump_traceback_later()
-        assert tracemalloc.get_traced_memory()[1] < MOST_MEMORY, i
+        assert tracemalloc.get_traced_memory()[1] < MAX_MEMORY, i
     tracemalloc.stop()
-    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < 2 * MOST_MEMORY
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < 2 * MAX_MEMORY
     assert capfd.readouterr() == ("", "")
     assert min(outcomes.values()) > N_INPUTS / 20, outcomes  # both outcomes occur

@@ -31,7 +31,7 @@ from benchmark.pipelines import file
 from benchmark.pipelines.pipeline import fit_pipeline
 
 PER_KIND = 20
-MOST_MB = 1500  # beyond what the libraries take
+MAX_MB = 1500  # beyond what the libraries take
 FEATURE_MODELS = (
     *("majority", "logistic_regression", "linear_svm", "rbf_svm", "knn", "nearest_centroid"),
     *("gaussian_nb", "multinomial_nb", "nystroem_svm(n_components=20)"),
@@ -295,4 +295,4 @@ def test_a_damaged_pipeline_is_refused_or_read(folder):
     )
     assert n_read + n_refused == len(seeds)
     assert n_refused > len(seeds) / 2
-    assert int(done.stdout.split()[-1]) < MOST_MB
+    assert int(done.stdout.split()[-1]) < MAX_MB

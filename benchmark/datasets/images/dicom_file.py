@@ -29,7 +29,7 @@ from benchmark.datasets.images.dicom_elements import read_element, read_integer
 # what pydicom warns about is refused here or harmless, and would clutter the one line of an error
 logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
 
-MOST_INFLATED = 2**26  # bytes of a data set that is compressed as a whole
+MAX_INFLATED = 2**26  # bytes of a data set that is compressed as a whole
 STEP = 2**12  # bytes that are inflated at a time, to at most 4 MB
 FIRST_BYTES = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP")  # of JPEG, JPEG 2000 and JP2
 LONGEST_RLE = 2  # bytes of RLE per byte of pixels; the worst case is 129 / 128
@@ -80,9 +80,9 @@ def _refuse_decompression_bomb(content: bytes) -> None:
     try:
         while not inflater.eof and (step := file.read(STEP)):
             size += len(inflater.decompress(step))
-            if size > MOST_INFLATED:
+            if size > MAX_INFLATED:
                 raise ValueError(
-                    f"inflates to more than {MOST_INFLATED / 1e6:.0f} MB; save it uncompressed"
+                    f"inflates to more than {MAX_INFLATED / 1e6:.0f} MB; save it uncompressed"
                 )
     except zlib.error:
         raise ValueError("corrupted: the deflated data set cannot be inflated") from None

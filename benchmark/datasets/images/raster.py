@@ -24,7 +24,7 @@ OPENERS = {b"\x89PNG\r\n\x1a\n": PngImageFile, b"\xff\xd8\xff": JpegImageFile, b
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 EXIF_ORIENTATION = 274
 RLE4 = 2  # compression of a BMP, in which Pillow shifts runs of odd length
-MOST_EXIF = 2**20  # bytes
+MAX_EXIF = 2**20  # bytes
 
 
 def read_raster_header(path: Path) -> Header:
@@ -117,7 +117,7 @@ def _read_png_chunk(file: BinaryIO, wanted: bytes) -> bytes:
     while len(head := file.read(8)) == 8:
         length, kind = struct.unpack(">I4s", head)
         if kind == wanted:
-            return file.read(min(length, MOST_EXIF))
+            return file.read(min(length, MAX_EXIF))
         file.seek(length + 4, 1)
     return b""
 
