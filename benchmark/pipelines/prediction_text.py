@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from benchmark.pipelines.card import Card
 from benchmark.pipelines.reading import InputImage
-from benchmark.reporting.leaderboard import TABLE_METRICS, MULTILABEL_METRICS
+from benchmark.reporting.leaderboard import MULTILABEL_METRICS, TABLE_METRICS
 
 N_SHOWN = 5  # classes
 
