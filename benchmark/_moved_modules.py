@@ -58,7 +58,6 @@ MOVED = MappingProxyType(
         "occlusion_table": "reporting.occlusion_table",
         "own_folds": "evaluation.own_folds",
         "plan": "evaluation.plan",
-        "plots": "reporting.plots",
         "predictions": "scoring.predictions",
         "prepare": "evaluation.components",
         "processes": "engine.processes",
@@ -82,7 +81,11 @@ MOVED = MappingProxyType(
         "yaml_files": "utils.yaml_files",
     }
 )
-PICTURES, IMAGES = "benchmark.datasets.pictures", "benchmark.datasets.images"
+# packages that moved with all their modules
+MOVED_PACKAGES = {
+    "benchmark.datasets.pictures": "benchmark.datasets.images",
+    "benchmark.plots": "benchmark.reporting.plots",
+}
 
 
 class MovedModules(MetaPathFinder, Loader):
@@ -116,8 +119,9 @@ def find_new_name(name: str) -> str:
     >>> find_new_name("benchmark.stats"), find_new_name("benchmark.datasets.pictures.load")
     ('benchmark.scoring.significance', 'benchmark.datasets.images.load')
     """
-    if name == PICTURES or name.startswith(f"{PICTURES}."):
-        return IMAGES + name.removeprefix(PICTURES)
+    for old, new in MOVED_PACKAGES.items():
+        if name == old or name.startswith(f"{old}."):
+            return new + name.removeprefix(old)
     package, _, module = name.partition(".")
     return f"benchmark.{MOVED[module]}" if package == "benchmark" and module in MOVED else ""
 

@@ -36,7 +36,12 @@ REGISTRY = MappingProxyType(
         "fast_resnet": "models.fast_resnet:FastResNet",
     }
 )
-_PUBLIC = {target.partition(":")[2]: target for target in REGISTRY.values()}
+# linear_svm and one_vs_rest are modules of this package; their functions are in models.classical
+_PUBLIC = {
+    target.partition(":")[2]: target
+    for name, target in REGISTRY.items()
+    if name not in ("linear_svm", "one_vs_rest")
+}
 __all__ = sorted(_PUBLIC)  # resolved by __getattr__
 
 

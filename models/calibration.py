@@ -9,7 +9,7 @@ cuts before resampling and by group.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from models.constraints import ObjectWith, OneOf
 
 LARGE = 10_000  # with this many images, two folds suffice to fit the two parameters of a sigmoid
 PLAIN = (1.0, 0.0)  # slope and intercept of a sigmoid without held-out images
@@ -208,6 +210,11 @@ class Calibrated(ClassifierMixin, BaseEstimator):
     array(['a', 'b'], dtype='<U1')
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "estimator": [ObjectWith("steps", "a Pipeline that ends in a classifier of scores")],
+        "class_weight": [None, OneOf(("balanced",)), dict],
+    }
+
     def __init__(
         self, estimator: Any = None, class_weight: dict[Any, float] | str | None = None
     ) -> None:
@@ -229,6 +236,7 @@ class Calibrated(ClassifierMixin, BaseEstimator):
         ValueError
             There is a single class.
         """
+        self._validate_params()
         X, y = validate_data(self, X, y)
         check_two_classes(y)
         self.classes_ = np.unique(y)

@@ -116,7 +116,7 @@ def effective_weights(counts: Tensor, beta: float = EFFECTIVE_BETA) -> Tensor:
     Cui et al. (2019). A class has at most 1 / (1 - beta) effective images. The authors' value for
     CIFAR, 0.9999 and thus ten thousand images, amounts to inverse frequencies if classes have
     hundreds of images. With 0.999 the weights level off at some hundreds of images, the usual size
-    of classes in small data sets.
+    of classes in small datasets.
 
     Examples
     --------

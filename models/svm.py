@@ -24,6 +24,7 @@ from sklearn.svm import SVC
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from models.calibration import HeldOut, Pair, check_two_classes
+from models.constraints import RealNumber
 from models.faster import estimator_class
 
 AT_ONCE = 2_000_000  # coefficients of the linear systems that are solved together
@@ -71,10 +72,8 @@ class CoupledSVC(ClassifierMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **{
-            name: SVC._parameter_constraints[name]
-            for name in ("kernel", "C", "gamma", "class_weight")
-        },
+        **{name: SVC._parameter_constraints[name] for name in ("kernel", "gamma", "class_weight")},
+        "C": [RealNumber(0)],
         "standardize": ["boolean"],
     }
 

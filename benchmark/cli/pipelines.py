@@ -32,7 +32,7 @@ _Plugins = Annotated[
 
 def fit_command(
     dataset: Annotated[
-        str, typer.Option(help="Data set to train on, written as in a study, such as breastmnist.")
+        str, typer.Option(help="Dataset to train on, written as in a study, such as breastmnist.")
     ],
     model: Annotated[str, typer.Option(help="Model, such as 'rbf_svm(C=10)' or simple_cnn.")],
     save: Annotated[
@@ -58,7 +58,7 @@ def fit_command(
         typer.Option(
             "--data",
             metavar="DIR",
-            help="Folder of the data sets. Default: $BENCHMARK_DATA, or else the platform's cache.",
+            help="Folder of the datasets. Default: $BENCHMARK_DATA, or else the platform's cache.",
             parser=user_path,
         ),
     ] = None,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 # columns of text, aligned to the left
 LEFT = (
     *leaderboard.CONFIGURATION_AXES,
-    *("axis", "value", "part", "image", "class", "then", "with", "verdict"),
+    *("axis", "value", "stage", "image", "class", "then", "with", "verdict"),
 )
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from benchmark.cli.axis_options import with_axis_options
-from benchmark.study.axes import label_names
+from benchmark.study.axes import describe_setting, label_names
 from benchmark.utils.console import console, print_line
 from benchmark.utils.files import user_path
 from benchmark.utils.status import BAD, Status
@@ -48,7 +48,7 @@ _Data = Annotated[
     typer.Option(
         "--data",
         metavar="DIR",
-        help="Folder of the data sets. Default: $BENCHMARK_DATA, or else the platform's cache.",
+        help="Folder of the datasets. Default: $BENCHMARK_DATA, or else the platform's cache.",
         parser=user_path,
     ),
 ]
@@ -184,13 +184,9 @@ def plan_command(
         + (f", {len(skips)} of them known to be skipped" if skips else ""),
         highlight=False,
     )
-    counts = Counter((_format_identity(cell.identity), reason) for cell, reason in skips)
+    counts = Counter((describe_setting(cell.identity), reason) for cell, reason in skips)
     for (label, reason), n in counts.items():
         print_line(f"  {n} skipped: {label}: {reason}")
     estimate = estimate_remaining_work(planned, out or Path("results") / planned.study.name)
     for line in estimate.summary_lines(workers):
         print_line(line)
-
-
-def _format_identity(identity: dict[str, Any]) -> str:
-    return " / ".join(str(identity[axis]) for axis in ("dataset", "extractor", "strategy", "model"))

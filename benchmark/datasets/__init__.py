@@ -1,4 +1,4 @@
-"""Registry of data sets; each source has a module of its own.
+"""Registry of datasets; each source has a module of its own.
 
 A loader is a function ``load(name, data, size, **parameters) -> Dataset``. ``name`` is the name in
 the study, ``data`` the data folder, ``size`` the side of the images in pixels (None: the loader

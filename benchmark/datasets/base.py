@@ -50,7 +50,7 @@ class Dataset:
         What the loader did to the images (resized, rescaled, left out), and leaks of the official
         split, or of folds if there is none. They are stored in the rows.
     split_notes : callable (str) -> tuple of str, or None
-        For a data set with an official split: returns the notes on copies and shared groups that
+        For a dataset with an official split: returns the notes on copies and shared groups that
         apply to the split with the given name. Those for 'official' are already in `notes`.
     licence, citation : str or None
         None if unknown.
@@ -63,7 +63,7 @@ class Dataset:
 
     See Also
     --------
-    benchmark.sampling.splits : Functions that split a data set into training and test sets.
+    benchmark.sampling.splits : Functions that split a dataset into training and test sets.
 
     Examples
     --------
@@ -87,7 +87,7 @@ class Dataset:
     citation: str | None = field(default=None, repr=False)
 
     def with_split_notes(self, split: str) -> Dataset:
-        """Return the data set with the notes that apply to the split with this name."""
+        """Return the dataset with the notes that apply to the split with this name."""
         if self.split_notes is None:
             return self
         official_notes = self.split_notes("official")
@@ -184,7 +184,7 @@ def format_image_shape(dataset: Dataset) -> str:
 
 
 def data_folder(data: str | Path | None = None) -> Path:
-    """Return the folder that holds the data sets.
+    """Return the folder that holds the datasets.
 
     It is the given one, else ``$BENCHMARK_DATA``, else a sub-folder of the platform's cache folder.
 

@@ -1,4 +1,4 @@
-"""Data sets that come with scikit-learn and scikit-image: real images, no download."""
+"""Datasets that come with scikit-learn and scikit-image: real images, no download."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def load_digits(name: str, data: Path, size: int | None) -> Dataset:
 
     See Also
     --------
-    load_faces : The other bundled data set.
+    load_faces : The other bundled dataset.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def load_faces(name: str, data: Path, size: int | None) -> Dataset:
 
     See Also
     --------
-    load_digits : The other bundled data set.
+    load_digits : The other bundled dataset.
 
     Examples
     --------

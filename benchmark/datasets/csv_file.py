@@ -1,4 +1,4 @@
-"""Data sets from a CSV file with one row per image."""
+"""Datasets from a CSV file with one row per image."""
 
 from __future__ import annotations
 

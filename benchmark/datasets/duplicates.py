@@ -24,7 +24,7 @@ Pairs = list[tuple[int, int]]
 def check_duplicates(
     dataset: Dataset, names: Sequence[str] | None = None, drop: bool = False
 ) -> Dataset:
-    """Add notes on copies and shared groups to a data set; drop exact copies if asked to.
+    """Add notes on copies and shared groups to a dataset; drop exact copies if asked to.
 
     Parameters
     ----------

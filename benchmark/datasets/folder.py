@@ -1,4 +1,4 @@
-"""Data sets from folders with one sub-folder per class, below train/ and test/ if split."""
+"""Datasets from folders with one sub-folder per class, below train/ and test/ if split."""
 
 from __future__ import annotations
 

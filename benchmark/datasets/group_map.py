@@ -1,4 +1,4 @@
-"""Read the groups of a published data set, such as patients or lesions, from a CSV file."""
+"""Read the groups of a published dataset, such as patients or lesions, from a CSV file."""
 
 from __future__ import annotations
 

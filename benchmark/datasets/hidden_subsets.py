@@ -45,7 +45,7 @@ def refuse_hidden_subsets(name: str, folders: Sequence[tuple[Path, Sequence[Path
     Parameters
     ----------
     name : str
-        Name of the data set, for the message.
+        Name of the dataset, for the message.
     folders : sequence of (Path, sequence of Path)
         Each class folder with the images below it.
 
@@ -108,7 +108,7 @@ def _refuse_nested_copy(name: str, tops: Sequence[_Folder]) -> None:
         if len(shared := top.direct & names) > 1:
             raise UserError(
                 f"dataset '{name}': '{top.name}' holds {_format_names(sorted(shared))}, which are "
-                "beside it too, so it may be a copy of the data set and not a class; move it away; "
+                "beside it too, so it may be a copy of the dataset and not a class; move it away; "
                 f"{_CSV}"
             )
 

@@ -1,4 +1,4 @@
-"""Build a data set from labelled image files, as listed by the folder and the CSV loader."""
+"""Build a dataset from labelled image files, as listed by the folder and the CSV loader."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Listing:
 
 
 def parse_dataset_path(name: str, data: Path) -> Path:
-    """Return the path in the name of a data set, resolved as in `find_path`.
+    """Return the path in the name of a dataset, resolved as in `find_path`.
 
     Raises
     ------

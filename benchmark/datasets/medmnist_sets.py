@@ -1,4 +1,4 @@
-"""The twelve 2D data sets of MedMNIST v2 (Yang et al. 2023).
+"""The twelve 2D datasets of MedMNIST v2 (Yang et al. 2023).
 
 File names, md5 checksums and numbers of images are those of the ``medmnist`` package.
 """
@@ -48,7 +48,7 @@ def load_medmnist(
     groups: str | None = None,
     drop_duplicates: bool = False,
 ) -> Dataset:
-    """Load a MedMNIST data set with its official split.
+    """Load a MedMNIST dataset with its official split.
 
     The file is read from the data folder or its sub-folder ``medmnist``, and downloaded if it is in
     neither.
@@ -56,7 +56,7 @@ def load_medmnist(
     Parameters
     ----------
     name : str
-        Name of the data set, such as 'breastmnist'.
+        Name of the dataset, such as 'breastmnist'.
     data : Path
         The data folder.
     size : int or None

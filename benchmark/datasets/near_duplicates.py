@@ -2,12 +2,12 @@
 
 Perceptual hashes of few bits, such as pHash, take all chest X-rays for copies of each other.
 Instead, gray thumbnails are compared by their correlation, both as they are and after subtracting
-the average thumbnail of the data set. Candidate pairs come from a search tree over the lowest
+the average thumbnail of the dataset. Candidate pairs come from a search tree over the lowest
 frequencies of the thumbnails. It misses no pair: an orthonormal transform preserves distances, and
 leaving out frequencies only shortens them.
 
 Images that were cropped, shifted, mirrored or rotated are not found. Neither are those of a series
-that makes up most of a data set: the average thumbnail is then theirs, and subtracting it leaves
+that makes up most of a dataset: the average thumbnail is then theirs, and subtracting it leaves
 only noise.
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIDE = 16
-# chosen on eight medical data sets: every inspected pair above it showed the same photograph, while
+# chosen on eight medical datasets: every inspected pair above it showed the same photograph, while
 # 0.985 mistook 41 lesions for others
 CORRELATION = 0.995
 N_FREQUENCIES = 16

@@ -1,4 +1,4 @@
-"""Data sets stored as files for the workers, which share the images as a memory map."""
+"""Datasets stored as files for the workers, which share the images as a memory map."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OPTIONAL_ARRAYS = MappingProxyType({"groups": "groups", "part": "subset"})  # k
 
 
 def store_dataset(dataset: Dataset, folder: Path) -> Path:
-    """Write a data set for `open_dataset`, unless it is already stored.
+    """Write a dataset for `open_dataset`, unless it is already stored.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def _is_whole(path: Path, dataset: Dataset) -> bool:
 
 @lru_cache(maxsize=4)
 def open_dataset(path: Path) -> Dataset:
-    """Open a data set that `store_dataset` wrote; images are read from disk when they are used.
+    """Open a dataset that `store_dataset` wrote; images are read from disk when they are used.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def open_dataset(path: Path) -> Dataset:
     except Exception as error:  # NumPy, zipfile and zlib raise errors of many types
         reason = " ".join(str(error).split())
         raise StorageError(
-            f"the data set in {path} is missing or corrupted ({reason}); run the same command "
+            f"the dataset in {path} is missing or corrupted ({reason}); run the same command "
             "again: completed cells are kept"
         ) from error
 

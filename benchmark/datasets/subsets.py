@@ -67,7 +67,7 @@ def parse_subset_name(name: str) -> str | None:
 def guess_subset_name(name: str) -> str | None:
     """Guess which subset a name may mean, ignoring numbers and other words in it.
 
-    The guess is used only to refuse a folder, never to split a data set.
+    The guess is used only to refuse a folder, never to split a dataset.
 
     Returns
     -------

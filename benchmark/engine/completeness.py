@@ -7,6 +7,7 @@ from collections.abc import Collection
 from benchmark.errors import UserError
 from benchmark.evaluation.plan import Plan
 from benchmark.results.store import Store
+from benchmark.study.axes import describe_cell
 from benchmark.study.cell import Cell
 from benchmark.utils.text import format_count
 
@@ -55,18 +56,12 @@ def check_complete(plan: Plan, store: Store) -> None:
     if missing:
         have = "planned cell has" if len(missing) == 1 else "planned cells have"
         raise UserError(
-            f"{len(missing)} {have} no row, such as {_describe_cell(missing[0])}; "
+            f"{len(missing)} {have} no row, such as {describe_cell(missing[0].identity)}; "
             "run the same command again"
         )
     if damaged:
         raise UserError(
             f"the predictions of {format_count(len(damaged), 'cell')} are missing or were changed "
-            f"after the cell had ended, such as those of {_describe_cell(damaged[0])}; "
+            f"after the cell had ended, such as those of {describe_cell(damaged[0].identity)}; "
             "run the same command again"
         )
-
-
-def _describe_cell(cell: Cell) -> str:
-    return " / ".join(
-        str(cell.identity[axis]) for axis in ("dataset", "extractor", "strategy", "model", "seed")
-    )

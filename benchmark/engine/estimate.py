@@ -150,7 +150,7 @@ def estimate_remaining_work(plan: Plan, folder: Path) -> Estimate:
 
 def _load_sibling_results(folder: Path) -> Iterator[tuple[Path, pd.DataFrame]]:
     """Yield the results folders in the parent of ``folder``, itself included, with their rows."""
-    for path in sorted(folder.parent.glob("*/results.sqlite")):
+    for path in sorted(folder.parent.glob(f"*/{ResultsFolder(folder).database.name}")):
         try:
             yield path.parent, load_results(path.parent, _COLUMNS)
         except UserError:  # another program's file, or a corrupted one: nothing to learn from

@@ -20,10 +20,10 @@ from benchmark.results.locks import Claims
 from benchmark.results.store import Store, load_results
 from benchmark.results.stored_rows import StoredRows
 from benchmark.scoring.metrics import METRICS
+from benchmark.study.axes import describe_cell
 from benchmark.utils.files import write_atomic
 from benchmark.utils.status import Status
 
-COPIED_FOLDERS = ("plugins", "studies")  # their files are named by their content
 TOLERANCE = 1e-6  # by which a metric of the same predictions may differ between machines
 
 Row = dict[str, Any]
@@ -92,8 +92,9 @@ def _copy_row(store: StoredRows, row: Row, target: Store) -> bool:
 
 def _copy_studies_and_plugins(folder: Path, out: Path) -> None:
     """Copy the studies and the plug-in sources of a folder; equal names hold equal content."""
-    for name in COPIED_FOLDERS:
-        for file in (file for file in (folder / name).rglob("*") if file.is_file()):
+    results = ResultsFolder(folder)
+    for copied in (results.plugins, results.studies):  # their files are named by their content
+        for file in (file for file in copied.rglob("*") if file.is_file()):
             copy = out / file.relative_to(folder)
             if not copy.exists():
                 write_atomic(copy, partial(_copy_file, file))
@@ -178,5 +179,4 @@ def _predictions_path(store: StoredRows, row: Row) -> Path:
 
 
 def _describe_row(row: Row) -> str:
-    labels = " / ".join(str(row[axis]) for axis in ("dataset", "extractor", "strategy", "model"))
-    return f"{labels} / seed {row['seed']}, fold {row['fold']} (key {row['key']})"
+    return f"{describe_cell(row)}, fold {row['fold']} (key {row['key']})"

@@ -174,7 +174,7 @@ class TaskLoop:
             return failure_outcome(error)
 
     def _check_storage(self, task: Task) -> None:
-        """Check that the results folder can be written and the data set of a task can be read.
+        """Check that the results folder can be written and the dataset of a task can be read.
 
         If so, plug-ins are to blame for a task of theirs that could not do so.
 
@@ -192,7 +192,7 @@ class TaskLoop:
         return self._store.read_status_and_end(key) not in (None, self._to_replace.get(key))
 
     def _share_dataset(self, label: str) -> Path:
-        """Write a data set to a file that workers open; from then on this process uses it, too."""
+        """Write a dataset to a file that workers open; from then on this process uses it, too."""
         with self._claims.hold_claim("images"):
             path = store_dataset(self._plan.datasets[label], self._store.folder.images)
         self._plan.datasets[label] = open_dataset(path)

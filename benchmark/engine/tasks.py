@@ -1,6 +1,6 @@
 """Tasks of a worker: compute one feature matrix, or evaluate one cell.
 
-Their arguments are small; data sets and feature matrices are files that the worker opens.
+Their arguments are small; datasets and feature matrices are files that the worker opens.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def evaluate_cell(
     ----------
     cell : Cell
     data : Path
-        Path of the stored data set, as returned by ``store_dataset``.
+        Path of the stored dataset, as returned by ``store_dataset``.
     folder : Path
         Results folder.
     accelerate : bool
@@ -53,7 +53,7 @@ def compute_matrix(cell: Cell, matrix_index: int, data: Path, folder: Path) -> d
     matrix_index : int
         Index of the matrix in ``required_matrices(cell)``.
     data : Path
-        Path of the stored data set, as returned by ``store_dataset``.
+        Path of the stored dataset, as returned by ``store_dataset``.
     folder : Path
         Results folder.
 

@@ -25,7 +25,7 @@ from models.one_vs_rest import OneVsRest
 
 @dataclass(frozen=True, eq=False)
 class Components:
-    """Components of a cell on its data set, each built once, when it is first used.
+    """Components of a cell on its dataset, each built once, when it is first used.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class Components:
     def select_images(
         self, indices: Indices, subset: Literal["train", "test"]
     ) -> NDArray[np.uint8]:
-        """Select images of the data set, changed as the conditions of the cell say.
+        """Select images of the dataset, changed as the conditions of the cell say.
 
         Parameters
         ----------
@@ -143,7 +143,7 @@ class Components:
 
 
 def build_components(cell: Cell, dataset: Dataset) -> Components:
-    """Return the components of a cell on its data set."""
+    """Return the components of a cell on its dataset."""
     return Components(cell, dataset, train_test_indices(cell, dataset))
 
 
@@ -174,7 +174,7 @@ def train_test_indices(cell: Cell, dataset: Dataset) -> Fold:
 def compute_folds(dataset: Dataset, split: ResolvedSpec) -> list[Fold]:
     """Return the training and test indices of every fold.
 
-    They are cached as long as the data set is in use.
+    They are cached as long as the dataset is in use.
     """
     folds = _FOLDS.setdefault(dataset, {})
     if split not in folds:

@@ -25,10 +25,10 @@ class Features:
     train, test : (n, d) float32, or (n, h, w, c) uint8
         Of the training and the test images.
     of_training : callable (indices) -> array
-        Gives the same for other images of the data set, changed as the training images are.
+        Gives the same for other images of the dataset, changed as the training images are.
     matrices : key to dict
         For each matrix its 'extractor', the 'seconds' that it took to compute for all images of
-        the data set, even if it was read from the cache, and its size in 'mb'.
+        the dataset, even if it was read from the cache, and its size in 'mb'.
     n_images : int
         Number of images that each matrix was computed for; 0 without extractors.
     notes : tuple of str
@@ -43,7 +43,7 @@ class Features:
 
     @property
     def seconds(self) -> float:
-        """Seconds that extracting the features of all images of the data set took."""
+        """Seconds that extracting the features of all images of the dataset took."""
         return sum(matrix["seconds"] for matrix in self.matrices.values())
 
 

@@ -1,6 +1,6 @@
-"""Feature matrices of data sets, computed once and cached on disk.
+"""Feature matrices of datasets, computed once and cached on disk.
 
-The feature matrix of a stateless extractor is computed once per data set, that of an extractor that
+The feature matrix of a stateless extractor is computed once per dataset, that of an extractor that
 learns once per training set. Its key is a digest of everything that it depends on: the images, the
 extractor's parameters and source, the versions of the libraries, and for an extractor that learns
 the training indices and the seed.
@@ -89,7 +89,7 @@ def load_or_compute_matrix(
     Returns
     -------
     matrix : (n, d) float32
-        Features of every image of the data set; a memory map.
+        Features of every image of the dataset; a memory map.
     description : dict
         'key', 'extractor', 'seconds', 'mb', 'notes', ...
     """
@@ -205,7 +205,7 @@ def fit_extractor(
     train : (n,) int64
         Indices of the training images.
     images : (n, h, w, c) uint8, optional
-        The training images if they differ from those of the data set, as occluded ones do.
+        The training images if they differ from those of the dataset, as occluded ones do.
 
     Returns
     -------

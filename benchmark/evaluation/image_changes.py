@@ -71,7 +71,7 @@ def change_images(
     images : (n, h, w, c) uint8
         Not modified.
     indices : (n,) int64
-        Indices of the images in their data set.
+        Indices of the images in their dataset.
     changes : tuple of (str, value)
         See ``find_changes``.
     seed : int

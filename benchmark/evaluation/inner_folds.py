@@ -25,7 +25,7 @@ STRATEGY_FOLDS = 3
 
 
 class HasClasses(Protocol):
-    """A data set, or a fitted pipeline."""
+    """A dataset, or a fitted pipeline."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -153,7 +153,7 @@ def held_out_probabilities(model: Any, training: TrainingSet) -> HeldOut:
 
 
 def predict_aligned_proba(model: Any, X: NDArray, classes_of: HasClasses) -> NDArray[np.float64]:
-    """Predict probabilities with one column per class of a data set.
+    """Predict probabilities with one column per class of a dataset.
 
     Parameters
     ----------

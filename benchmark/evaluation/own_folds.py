@@ -27,7 +27,7 @@ def own_folds_refusal(model: Any, strategy: Strategy, grouped: bool, n_images: i
     model : scikit-learn classifier, not fitted
     strategy : Strategy
     grouped : bool
-        Whether the data set has groups.
+        Whether the dataset has groups.
     n_images : int
         Largest number of images that the model may be trained on.
 

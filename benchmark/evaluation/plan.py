@@ -1,4 +1,4 @@
-"""The plan of a study: its data sets and its cells."""
+"""The plan of a study: its datasets and its cells."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from benchmark.study.study import Study, identifying_content
 
 @dataclass(frozen=True)
 class Plan:
-    """A study with its data sets loaded.
+    """A study with its datasets loaded.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class Plan:
 
 
 def make_plan(study: Study, data: str | Path | None = None) -> Plan:
-    """Resolve the components of a study and load its data sets; nothing is evaluated or written.
+    """Resolve the components of a study and load its datasets; nothing is evaluated or written.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def make_plan(study: Study, data: str | Path | None = None) -> Plan:
     Raises
     ------
     UserError
-        A name is unknown, a data set cannot be loaded or split, or there is nothing to run.
+        A name is unknown, a dataset cannot be loaded or split, or there is nothing to run.
     """
     study = study.resolve_components()
     folder = data_folder(data)
@@ -116,7 +116,7 @@ def generate_cells(
         Its components are resolved.
     datasets : label to Dataset
     n_folds : label to int
-        Number of folds of each data set.
+        Number of folds of each dataset.
     """
     configurations = _list_configurations(study)
     axes = [
@@ -165,7 +165,7 @@ def _list_configurations(study: Study) -> list[dict[str, Any]]:
 
 
 def resolve_split(study: Study, dataset: Dataset) -> ResolvedSpec:
-    """Return the split of a study on a data set.
+    """Return the split of a study on a dataset.
 
     It is the split that the study names, else the official one if there is one, else stratified
     3-fold cross-validation.

@@ -54,7 +54,7 @@ class TrainingSet:
     X : (n, d) float32, or (n, h, w, c) uint8
     dataset : Dataset
     indices : (n,) int64
-        Indices of the training images in the data set.
+        Indices of the training images in the dataset.
     strategy : Strategy
     validation : ValidationSet or None
         The official validation set, if there is one.

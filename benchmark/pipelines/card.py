@@ -33,7 +33,7 @@ class Card(BaseModel):
         Percentiles of an image's values that are mapped to 0 and 255 if a file has more than 8
         bits per channel.
     max_pixels : int
-        Number of pixels of a new image at most, as for the data set.
+        Number of pixels of a new image at most, as for the dataset.
     n_train, n_test : int
         Number of images in the training set and in the test set.
     metrics : dict
@@ -43,7 +43,7 @@ class Card(BaseModel):
     notes : tuple of str
         Conversions of the images, and warnings during training.
     licence, citation : str
-        Licence and citation of the data set.
+        Licence and citation of the dataset.
     fitted : str
         Date and time of the training, UTC.
     """
@@ -85,7 +85,7 @@ class Card(BaseModel):
 
     @property
     def trained_on(self) -> str:
-        """Label of the data set without the folders of its path, which may hold private names."""
+        """Label of the dataset without the folders of its path, which may hold private names."""
         return re.sub(r"(?<=:)[^()'\"]*[/\\]", "", self.dataset)
 
     @property

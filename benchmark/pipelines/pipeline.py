@@ -94,9 +94,9 @@ class Pipeline:
 
 
 def find_single_cell(study: Study, data: Any = None) -> tuple[Cell, Dataset]:
-    """Find the only cell of a study with one entry on each axis, and load its data set.
+    """Find the only cell of a study with one entry on each axis, and load its dataset.
 
-    The split is the official one if the data set has one, else the hold-out.
+    The split is the official one if the dataset has one, else the hold-out.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def find_single_cell(study: Study, data: Any = None) -> tuple[Cell, Dataset]:
     Raises
     ------
     UserError
-        A name is unknown, the data set cannot be loaded, or the study has several cells.
+        A name is unknown, the dataset cannot be loaded, or the study has several cells.
     """
     model = resolve_spec("model", study.models[0], study.plugins)
     if not study.extractors and not takes_images(model) and model.name != BASELINE:
@@ -124,7 +124,7 @@ def find_single_cell(study: Study, data: Any = None) -> tuple[Cell, Dataset]:
         raise UserError(f"{cells[0].model.label} takes images: leave the extractor out")
     if len(cells) != 1:
         raise UserError(
-            f"these options describe {len(cells)} pipelines: name one data set, one model, and "
+            f"these options describe {len(cells)} pipelines: name one dataset, one model, and "
             "one extractor if the model takes features"
         )
     return cells[0], dataset

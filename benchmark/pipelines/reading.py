@@ -1,4 +1,4 @@
-"""Reading of image files as input of a pipeline, in the same way as the data sets read theirs."""
+"""Reading of image files as input of a pipeline, in the same way as the datasets read theirs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class InputImage:
 
 
 def read_image(path: Path, card: Card) -> InputImage:
-    """Read an image of any format that the data sets read: PNG, JPEG, TIFF, BMP, DICOM.
+    """Read an image of any format that the datasets read: PNG, JPEG, TIFF, BMP, DICOM.
 
     Parameters
     ----------

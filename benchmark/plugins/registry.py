@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -32,7 +32,7 @@ from benchmark.plugins.source_digest import digest_source
 from benchmark.plugins.spec import ResolvedSpec, Spec
 from benchmark.sampling import imbalance, occlusion, splits
 from benchmark.utils.files import user_path
-from benchmark.utils.text import describe_error
+from benchmark.utils.text import describe_error, short_repr
 
 KINDS = {
     "dataset": datasets.REGISTRY,
@@ -155,6 +155,12 @@ def resolve_spec(kind: str, spec: Spec, files: Iterable[str] = ()) -> ResolvedSp
     return resolved
 
 
+def _describe_invalid(error: Mapping[str, Any], value: Any) -> str:
+    if error["type"] == "missing":  # an item of a tuple of fixed length
+        return f"has too few items: {short_repr(value)}"
+    return describe_validation_error(error)
+
+
 def _check_values(kind: str, spec: ResolvedSpec) -> None:
     """Check values against the type hints, and against the constraints of the estimator."""
     hints = read_type_hints(import_target(spec.target))
@@ -166,7 +172,7 @@ def _check_values(kind: str, spec: ResolvedSpec) -> None:
                 ).validate_python(value, strict=True)
             except ValidationError as error:
                 raise UserError(
-                    f"{kind} '{spec.name}': {key} {describe_validation_error(error.errors()[0])}"
+                    f"{kind} '{spec.name}': {key} {_describe_invalid(error.errors()[0], value)}"
                 ) from None
     if kind in ("extractor", "strategy", "model") and spec.params:
         component = build_component(spec)

@@ -38,23 +38,25 @@ from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.predictions import PredictionReader, Predictions, read_cell_predictions
 from benchmark.scoring.rank_tests import adjust_by_holm, wilcoxon_test
 from benchmark.scoring.significance import ALPHA, Result
+from benchmark.study.axes import Role, axes_with_roles
 from benchmark.utils.status import Status
 
 ConfigurationPair = tuple[Configuration, Configuration]
-CELL = ["fold", "seed"]  # cells of two configurations are paired by these columns
-UNPAIRED = "no fold and seed is completed for both configurations"
+# cells of two configurations are paired by these columns
+REPLICATES = ["fold", *(axis.name for axis in axes_with_roles(Role.REPLICATE))]
+UNPAIRED = f"no {' and '.join(REPLICATES)} is completed for both configurations"
 
 
 def compare_configurations(
     folder: str | Path, a: str, b: str, metric: str = "f1"
 ) -> list[Comparison]:
-    """Compare two configurations on all data sets and splits of a results folder.
+    """Compare two configurations on all datasets and splits of a results folder.
 
     On a single split, the images are the observations. The test is McNemar's for the accuracy and
     DeLong's for the AUC of two classes. For all other metrics, and whenever images have groups or
     the predictions of the seeds differ, it is a t-test of paired influences. With several folds,
     the corrected resampled t-test is used; seeds are averaged within a fold first, since they share
-    its test set. With several data sets, Wilcoxon's test is computed as well.
+    its test set. With several datasets, Wilcoxon's test is computed as well.
 
     The pair is assumed to be selected from a table. If there are further configurations, the
     p-value is adjusted by Holm (1979) for the comparisons of all of them with ``b``, and for those
@@ -74,7 +76,7 @@ def compare_configurations(
     Returns
     -------
     list of Comparison
-        One per group of comparable rows (data set, split), followed by one across data sets if
+        One per group of comparable rows (dataset, split), followed by one across datasets if
         there are several.
 
     Raises
@@ -181,7 +183,7 @@ def _load_metric_rows(folder: str | Path, metric: str) -> pd.DataFrame:
 def _compare_families(
     folder: Path, rows: pd.DataFrame, families: list[list[ConfigurationPair]], metric: str
 ) -> Iterator[Comparison]:
-    """Compare the pairs that are in all families, within each group of rows and across data sets.
+    """Compare the pairs that are in all families, within each group of rows and across datasets.
 
     A family is a list of pairs that are compared together; p-values are adjusted for its size.
     """
@@ -274,7 +276,7 @@ def _pair_cells(
         )
         for configuration in (first, second)
     ]
-    pairs = halves[0].merge(halves[1], on=[*COMPARABLE, *CELL], suffixes=("_a", "_b"))
+    pairs = halves[0].merge(halves[1], on=[*COMPARABLE, *REPLICATES], suffixes=("_a", "_b"))
     done = pairs[(pairs["status_a"] == Status.OK) & (pairs["status_b"] == Status.OK)]
     if done.empty:
         return None
@@ -366,9 +368,9 @@ def _compare_across_datasets(
     comparisons: list[tuple[ConfigurationPair, Comparison]],
     families: list[list[ConfigurationPair]],
 ) -> Iterator[tuple[ConfigurationPair, Comparison]]:
-    """Compare pairs across data sets by Wilcoxon's test, adjusted by Holm.
+    """Compare pairs across datasets by Wilcoxon's test, adjusted by Holm.
 
-    Each data set contributes one pair of means. Pairs with a single data set are left out.
+    Each dataset contributes one pair of means. Pairs with a single dataset are left out.
     """
     first_of_pair = dict(reversed(comparisons))
     tested: dict[ConfigurationPair, Comparison] = {}
@@ -388,7 +390,7 @@ def _compare_across_datasets(
             mean_a, mean_b = means.mean()
             tested[pair] = replace(
                 first_of_pair[pair],
-                title=f"across {len(means)} data sets, by the median of the differences",
+                title=f"across {len(means)} datasets, by the median of the differences",
                 dataset="",
                 note="",
                 mean_a=float(mean_a),

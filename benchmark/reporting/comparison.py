@@ -30,7 +30,7 @@ class Comparison:
     Parameters
     ----------
     title : str
-        Data set and split of the rows that are compared.
+        Dataset and split of the rows that are compared.
     dataset : str
     a, b : tuple of str
         The configurations: extractor, strategy, model.

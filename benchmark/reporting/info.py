@@ -79,7 +79,7 @@ def make_cost_table(rows: pd.DataFrame) -> pd.DataFrame:
     total = sum(seconds.values()) or 1.0
     return pd.DataFrame(
         [
-            {"part": stage, "seconds": value, "share": value / total}
+            {"stage": stage, "seconds": value, "share": value / total}
             for stage, value in seconds.items()
         ]
     )

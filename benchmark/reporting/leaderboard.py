@@ -92,7 +92,7 @@ def group_comparable_rows(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFram
 
 
 def make_group_title(labels: dict[str, Any], rows: pd.DataFrame) -> str:
-    """Title of a group of rows: data set, labels that differ from their defaults, and split."""
+    """Title of a group of rows: dataset, labels that differ from their defaults, and split."""
     dataset, size = labels["dataset"], labels["size"]
     extra = [f"{size:.0f} px"] if pd.notna(size) else []
     named = [
@@ -280,7 +280,7 @@ def list_problems(rows: pd.DataFrame) -> list[str]:
 
 
 def _summarize_notes(rows: pd.DataFrame) -> list[str]:
-    """Distinct notes of the cells of one data set, each with the number of cells that have it."""
+    """Distinct notes of the cells of one dataset, each with the number of cells that have it."""
     notes = [
         note
         for listed in rows.get("notes", ())

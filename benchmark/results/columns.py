@@ -132,9 +132,9 @@ def _metric_column(metric: Metric) -> Column:
 
 def _label_column(name: str) -> Column:
     meanings = {
-        "fingerprint": "digest of the data set's images, targets, classes, groups and official "
+        "fingerprint": "digest of the dataset's images, targets, classes, groups and official "
         "split",
-        "size": "side in pixels that the images were resized to; None is the data set's own size",
+        "size": "side in pixels that the images were resized to; None is the dataset's own size",
         "split": "split, with all its parameters",
         "fold": "fold of the split, from 0",
     }
@@ -177,7 +177,7 @@ COLUMNS: dict[str, Column] = {
         _Rate, "images per second from pixels to probabilities, including extraction"
     ),
     "peak_mb": Column(_Amount, "largest resident memory of the worker, in MB"),
-    "n_images": Column(_Index, "number of images of the data set"),
+    "n_images": Column(_Index, "number of images of the dataset"),
     "n_train": Column(_Index, "number of training images"),
     "n_test": Column(_Index, "number of test images"),
     "n_resampled": Column(_Index, "number of training images after resampling"),
@@ -202,8 +202,8 @@ COLUMNS: dict[str, Column] = {
     "accelerated": Column(
         bool | Annotated[int, Field(ge=0, le=1)], "whether --accelerate was used"
     ),
-    "licence": Column(str, "licence of the data set; None if it is unknown"),
-    "citation": Column(str, "citation of the data set; None if it is unknown"),
+    "licence": Column(str, "licence of the dataset; None if it is unknown"),
+    "citation": Column(str, "citation of the dataset; None if it is unknown"),
 }
 # columns that have a value in every row with the status 'ok'
 REQUIRED = (

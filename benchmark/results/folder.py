@@ -47,7 +47,7 @@ class ResultsFolder:
 
     @property
     def images(self) -> Path:
-        """Data sets in the form that workers open."""
+        """Datasets in the form that workers open."""
         return self.path / "images"
 
     @property

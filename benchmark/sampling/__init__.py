@@ -1,1 +1,1 @@
-"""Splits of a data set, and changes to its training and test images: imbalance, occlusion."""
+"""Splits of a dataset, and changes to its training and test images: imbalance, occlusion."""

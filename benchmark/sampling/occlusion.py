@@ -1,6 +1,6 @@
 """Images with missing regions: random gray boxes, in the test set, the training set or both.
 
-The boxes of an image depend only on the seed and on the image's index in its data set, so that a
+The boxes of an image depend only on the seed and on the image's index in its dataset, so that a
 cell gives the same result alone as among others. Boxes are added one after the other until enough
 is covered, so that pixels covered at a small share are also covered at every larger one.
 """
@@ -107,7 +107,7 @@ def occlude_images(
     images : (n, h, w, c) uint8
         Not modified.
     indices : (n,) int64
-        Indices of the images in their data set.
+        Indices of the images in their dataset.
     occlusion : Occlusion
     seed : int
 

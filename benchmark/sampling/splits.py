@@ -46,12 +46,12 @@ def official_split(dataset: Dataset) -> list[Fold]:
     Raises
     ------
     UserError
-        The data set has no official split, or a group is on both sides of it.
+        The dataset has no official split, or a group is on both sides of it.
 
     See Also
     --------
     validation_split : Tests on the official validation set.
-    holdout_split, stratified_kfold : Splits of a data set without an official one.
+    holdout_split, stratified_kfold : Splits of a dataset without an official one.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def validation_split(dataset: Dataset) -> list[Fold]:
     Raises
     ------
     UserError
-        The data set has no official validation set, or a group is on both sides of the split.
+        The dataset has no official validation set, or a group is on both sides of the split.
 
     See Also
     --------
@@ -348,7 +348,7 @@ def _find_units(
 
 
 def inner_folds(dataset: Dataset, train: Indices, folds: int = 3) -> list[Fold]:
-    """Split a training set again, stratified and grouped as the data set is.
+    """Split a training set again, stratified and grouped as the dataset is.
 
     Every class is in the training set of every inner fold: the only image, or the only group, of a
     class is always trained on and never held out.
@@ -390,12 +390,12 @@ def note_shared_images(dataset: Dataset, train: Indices, test: Indices) -> list[
     )
 
 
-# computed once per data set, as long as it is in use
+# computed once per dataset, as long as it is in use
 _DIGESTS: WeakKeyDictionary[Dataset, NDArray[np.uint64]] = WeakKeyDictionary()
 
 
 def has_official_split(dataset: Dataset) -> bool:
-    """Whether the data set has an official training set and an official test set."""
+    """Whether the dataset has an official training set and an official test set."""
     return dataset.subset is not None and {"train", "test"} <= set(dataset.subset)
 
 

@@ -30,7 +30,7 @@ _ARRAYS = {  # kind of the dtype, and allowed numbers of dimensions
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Predicted probabilities of n test images for every class of the data set.
+    """Predicted probabilities of n test images for every class of the dataset.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Predictions:
         Columns in the order of ``classes``. Rows sum to one, unless the task is multi-label.
     classes : tuple of str
     test_index : array of shape (n,), int64
-        Indices of the images in the data set.
+        Indices of the images in the dataset.
     ordinal : bool
         Whether the classes are ordered.
     groups : array of shape (n,), str, optional

@@ -1,4 +1,4 @@
-"""Rank tests across data sets, as recommended by Demsar (2006).
+"""Rank tests across datasets, as recommended by Demsar (2006).
 
 Two configurations are compared by Wilcoxon's test, adjusted by Holm; more than two by Friedman's
 test followed by Nemenyi's.
@@ -17,19 +17,19 @@ from scipy import special, stats
 from benchmark.scoring.significance import ALPHA, MIN_PAIRS, Result
 from benchmark.utils.text import format_count
 
-UNIT = "data sets"
+UNIT = "datasets"
 
 
 def wilcoxon_test(a: ArrayLike, b: ArrayLike) -> Result:
     """Wilcoxon's signed-rank test (1945) of two configurations.
 
     The ranks of zero differences are split evenly (Demsar 2006). The p-value is exact where SciPy
-    computes it so: up to 50 data sets, or 13 with ties or zeros.
+    computes it so: up to 50 datasets, or 13 with ties or zeros.
 
     Parameters
     ----------
     a, b : arrays of shape (n,), float
-        Scores of the two configurations, one pair per data set.
+        Scores of the two configurations, one pair per dataset.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def wilcoxon_test(a: ArrayLike, b: ArrayLike) -> Result:
     effect = float(np.median(differences)) if n else np.nan
     if n_different < MIN_PAIRS:
         why = (
-            f"{format_count(n, 'data set')}, {n_different} of them with a difference; at least "
+            f"{format_count(n, 'dataset')}, {n_different} of them with a difference; at least "
             f"{MIN_PAIRS} with a difference are required for a two-sided p < {ALPHA} (with "
             f"{n_different} the smallest p is {min(1.0, 2.0 ** (1 - n_different)):.3g})"
         )
@@ -86,7 +86,7 @@ def wilcoxon_holm_tests(scores: pd.DataFrame, control: str) -> dict[str, Result]
     Parameters
     ----------
     scores : DataFrame
-        One row per data set, one column per configuration.
+        One row per dataset, one column per configuration.
     control : str
         The column that is compared with the others.
 
@@ -127,15 +127,15 @@ def friedman_test(scores: pd.DataFrame, greater_is_better: bool = True) -> Fried
     Parameters
     ----------
     scores : DataFrame
-        One row per data set, one column per configuration.
+        One row per dataset, one column per configuration.
     greater_is_better : bool
 
     Returns
     -------
     Friedman
-        ``effect`` is Kendall's W: 0 if the average ranks are equal, 1 if all data sets have the
+        ``effect`` is Kendall's W: 0 if the average ranks are equal, 1 if all datasets have the
         same ranking. ``chi2`` is not corrected for ties, as in Demsar (2006). Refused below 3
-        configurations, and if there are too few data sets for full agreement to reach p < 0.05.
+        configurations, and if there are too few datasets for full agreement to reach p < 0.05.
 
     See Also
     --------
@@ -151,7 +151,7 @@ def friedman_test(scores: pd.DataFrame, greater_is_better: bool = True) -> Fried
     chi2 = float(stats.friedmanchisquare(*ranks.T).statistic * ties) if ties else 0.0
     with np.errstate(divide="ignore"):
         f = float(np.divide((n - 1) * chi2, max(0.0, n * (k - 1) - chi2)))
-    # smallest possible p-value: in k! of the k! ** n possible rankings all data sets agree
+    # smallest possible p-value: in k! of the k! ** n possible rankings all datasets agree
     least = np.exp((1 - n) * special.gammaln(k + 1))
     p_value = max(float(stats.f.sf(f, k - 1, (k - 1) * (n - 1))), float(least))
     means = pd.Series(ranks.mean(axis=0), index=scores.columns)
@@ -180,7 +180,7 @@ def nemenyi_test(
     Parameters
     ----------
     scores : DataFrame
-        One row per data set, one column per configuration.
+        One row per dataset, one column per configuration.
     greater_is_better : bool
     alpha : float
         Level of the critical difference.
@@ -216,7 +216,7 @@ def nemenyi_test(
     if difference > k - 1:
         needed = ceil(n * (difference / (k - 1)) ** 2)
         why = (
-            f"{format_count(n, 'data set')}; {k} configurations require at least {needed}: average "
+            f"{format_count(n, 'dataset')}; {k} configurations require at least {needed}: average "
             f"ranks differ by at most {k - 1}, and the critical difference is {difference:.2f}"
         )
         return Nemenyi("Nemenyi's test", n, np.nan, refusal=why, unit=UNIT)
@@ -240,7 +240,7 @@ def nemenyi_test(
 
 
 def _rank_within_datasets(scores: pd.DataFrame, greater_is_better: bool) -> NDArray[np.float64]:
-    """Ranks within each data set, 1 being the best; scores equal to 12 decimals share a rank."""
+    """Ranks within each dataset, 1 being the best; scores equal to 12 decimals share a rank."""
     return stats.rankdata(
         np.round(scores.to_numpy(float), 12) * (-1 if greater_is_better else 1), axis=1
     )
@@ -255,13 +255,13 @@ def _explain_too_few(scores: pd.DataFrame) -> str:
         )
     if scores.isna().any(axis=None):
         return (
-            f"{int(scores.isna().any(axis=1).sum())} of {n} data sets lack the score of a "
+            f"{int(scores.isna().any(axis=1).sum())} of {n} datasets lack the score of a "
             "configuration; all scores are required"
         )
     needed = ceil(stats.chi2.isf(ALPHA, k - 1) / (k - 1))
     if n >= needed:
         return ""
     return (
-        f"{format_count(n, 'data set')}; {k} configurations require at least {needed}: with fewer, "
+        f"{format_count(n, 'dataset')}; {k} configurations require at least {needed}: with fewer, "
         f"even full agreement has p > {ALPHA} by the chi-square test"
     )

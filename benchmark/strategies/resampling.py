@@ -64,7 +64,7 @@ class Resample(Strategy):
         """Refuse multi-label targets, a single class, and classes with too few images."""
         name = type(self.sampler).__name__
         if task == "multilabel":
-            return f"{name} needs one label per image; this data set has several"
+            return f"{name} needs one label per image; this dataset has several"
         labels, counts = np.unique(y, return_counts=True)
         if len(labels) < 2:
             return f"{name} needs two classes; the training set has one"

@@ -160,7 +160,7 @@ def balances_classes(model: Any) -> bool:
 def _multilabel_refusal(task: Task) -> str | None:
     if task != "multilabel":
         return None
-    return "thresholds need classes that exclude each other; this data set has several per image"
+    return "thresholds need classes that exclude each other; this dataset has several per image"
 
 
 def _scale_probabilities(proba: Proba, factors: NDArray[np.float64]) -> Proba:

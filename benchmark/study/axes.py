@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -161,7 +161,7 @@ def describe_train_size(train_size: float) -> str:
 
 AXES: tuple[Axis, ...] = (
     Axis(
-        *("dataset", "datasets", Role.CONDITION, "Data set, such as breastmnist or folder:PATH"),
+        *("dataset", "datasets", Role.CONDITION, "Dataset, such as breastmnist or folder:PATH"),
         kind="dataset",
     ),
     Axis(
@@ -224,6 +224,36 @@ def find_axis(name: str) -> Axis:
 def axes_with_roles(*roles: Role) -> tuple[Axis, ...]:
     """Return the axes with the given roles, in the order of the roles."""
     return tuple(axis for role in roles for axis in AXES if axis.role == role)
+
+
+def describe_setting(labels: Mapping[str, Any]) -> str:
+    """Describe what is evaluated: the conditions that are not the default, and the configuration.
+
+    Parameters
+    ----------
+    labels : mapping of axis name to label
+        Those of a row, or ``Cell.identity``.
+
+    Examples
+    --------
+    >>> labels = {axis.name: axis.default_label for axis in AXES}
+    >>> named = {"dataset": "digits", "extractor": "hog", "model": "knn", "train_size": 0.5}
+    >>> describe_setting(labels | named)
+    'digits / 0.5 of the training set / hog / none / knn'
+    """
+    conditions = [
+        axis.title(labels[axis.name])
+        for axis in axes_with_roles(Role.CONDITION)
+        if labels[axis.name] != axis.default_label
+    ]
+    configuration = [str(labels[axis.name]) for axis in axes_with_roles(Role.CONFIGURATION)]
+    return " / ".join([*conditions, *configuration])
+
+
+def describe_cell(labels: Mapping[str, Any]) -> str:
+    """Describe a cell by all of its labels but the fold; see ``describe_setting``."""
+    replicates = [f"{axis.name} {labels[axis.name]}" for axis in axes_with_roles(Role.REPLICATE)]
+    return " / ".join([describe_setting(labels), *replicates])
 
 
 def label_names() -> tuple[str, ...]:

@@ -22,9 +22,9 @@ class Cell:
     Parameters
     ----------
     fingerprint : str
-        Digest of the data set's images, targets, classes, groups and official split.
+        Digest of the dataset's images, targets, classes, groups and official split.
     size : int or None
-        Side in pixels that the images are resized to; None for the data set's own size.
+        Side in pixels that the images are resized to; None for the dataset's own size.
     split : ResolvedSpec
     fold : int
     values : mapping
@@ -53,7 +53,7 @@ class Cell:
 
     @property
     def dataset(self) -> Spec:
-        """Data set; the fingerprint determines a result, not the place of the images."""
+        """Dataset; the fingerprint determines a result, not the place of the images."""
         return self.values["dataset"]
 
     @property

@@ -1,4 +1,4 @@
-"""A study: which data sets, extractors, strategies and models are compared, as read from YAML."""
+"""A study: which datasets, extractors, strategies and models are compared, as read from YAML."""
 
 from __future__ import annotations
 
@@ -82,10 +82,10 @@ class Study(_Axes):
         extractor and a model that were designed for each other. Write ``images`` as the extractor
         of a model that takes images.
     split : entry or None
-        official, validation, holdout or stratified_kfold. None is the official split where a data
-        set has one, and 3-fold cross-validation otherwise.
+        official, validation, holdout or stratified_kfold. None is the official split where a
+        dataset has one, and 3-fold cross-validation otherwise.
     size : int or None
-        Side in pixels that the images are resized to; None for the data set's own size.
+        Side in pixels that the images are resized to; None for the dataset's own size.
     time_limit : float or None
         Seconds after which the worker of a cell, or of a matrix of features, is killed.
     memory_limit : int (bytes), str such as '4 GB', or None
@@ -147,7 +147,7 @@ class Study(_Axes):
             )
             for extractor, model in self.pipelines
         )
-        # one loader serves several data sets, so that the name belongs to their identity
+        # one loader serves several datasets, so that the name belongs to their identity
         datasets = tuple((spec.name, spec) for spec in axes["datasets"])
         _check_listed_once(
             axes | {"pipelines": pairs, "datasets": datasets}, self.to_lists(), self.name
@@ -356,7 +356,7 @@ def load_study(study: str | Path, **replace: Any) -> Study:
 
 
 def _name_for_datasets(name: Any, own: Any, datasets: Any) -> Any:
-    """Return the name of a study, with its data sets appended if they are not the file's own."""
+    """Return the name of a study, with its datasets appended if they are not the file's own."""
     labels = [str(entry) for entry in as_tuple(datasets or ())]
     if not labels or not isinstance(name, str) or labels == [str(entry) for entry in as_tuple(own)]:
         return name

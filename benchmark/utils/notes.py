@@ -1,4 +1,4 @@
-"""Notes: what a reader must know about a row or a data set."""
+"""Notes: what a reader must know about a row or a dataset."""
 
 from __future__ import annotations
 

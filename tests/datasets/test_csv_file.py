@@ -1,4 +1,4 @@
-"""Data sets from CSV files; errors name the line of every mistake."""
+"""Datasets from CSV files; errors name the line of every mistake."""
 
 import csv
 import re

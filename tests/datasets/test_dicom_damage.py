@@ -153,7 +153,7 @@ def test_pydicom_logs_nothing():
 
 
 def deflated(path, extra, with_preamble=True, meta=b""):
-    """Write an image of 40x50 pixels in a deflated data set, after `extra` MiB of zeros."""
+    """Write an image of 40x50 pixels in a deflated dataset, after `extra` MiB of zeros."""
     case = next(dicom_types.file_cases())
     dicom_types.write_case(case, path)
     plain = path.read_bytes()
@@ -192,10 +192,10 @@ def test_a_truncated_or_corrupted_deflated_file_is_refused(tmp_path):
     path = deflated(tmp_path / "a.dcm", 1)
     whole = path.read_bytes()
     path.write_bytes(whole[:-30])
-    with pytest.raises(ValueError, match="truncated: the deflated data set is incomplete"):
+    with pytest.raises(ValueError, match="truncated: the deflated dataset is incomplete"):
         read_picture(path)
     path.write_bytes(whole[:200] + b"\xff" * 100 + whole[300:])
-    with pytest.raises(ValueError, match="corrupted: the deflated data set cannot be inflated"):
+    with pytest.raises(ValueError, match="corrupted: the deflated dataset cannot be inflated"):
         read_picture(path)
 
 

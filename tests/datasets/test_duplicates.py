@@ -297,7 +297,7 @@ def test_a_leak_is_reported_below_the_table(faces, tmp_path):
     assert "1 of 13 images repeats another pixel for pixel (a/0.png = a/copy.png)" in line
 
 
-# --- real data sets
+# --- real datasets
 
 
 def table(data_folder, name):

@@ -1,4 +1,4 @@
-"""Data sets from folders with one sub-folder per class."""
+"""Datasets from folders with one sub-folder per class."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Groups of a published data set, read from a CSV file."""
+"""Groups of a published dataset, read from a CSV file."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Data sets bundled with libraries, and those of torchvision and MedMNIST."""
+"""Datasets bundled with libraries, and those of torchvision and MedMNIST."""
 
 import shutil
 import struct

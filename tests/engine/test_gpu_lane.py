@@ -103,6 +103,6 @@ def test_a_dask_cluster_reports_which_workers_have_a_gpu(tmp_path):
 def test_gpu_cells_run_on_cuda(tmp_path):
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
-        pytest.skip("needs a CUDA device")
+        pytest.skip("needs a CUDA device, and a build of torch that supports it")
     rows = run(study(), tmp_path, jobs=2)
     assert set(rows["status"]) == {"ok"}

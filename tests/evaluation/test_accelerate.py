@@ -17,7 +17,7 @@ ORIGINAL = [svm.SVC, ensemble.RandomForestClassifier]
 
 @pytest.fixture(scope="module")
 def _installed():
-    pytest.importorskip("sklearnex", reason="the extra 'fast' is not installed")
+    pytest.importorskip("sklearnex", reason="needs the extra: python -m pip install -e '.[fast]'")
 
 
 @pytest.mark.usefixtures("_installed")

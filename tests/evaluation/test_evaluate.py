@@ -23,7 +23,7 @@ def proba(folder, row):
 
 
 def with_official(dataset, wrong=False):
-    """Data set with an official split, whose test labels are wrong if ``wrong`` is True."""
+    """Dataset with an official split, whose test labels are wrong if ``wrong`` is True."""
     test = np.arange(len(dataset.targets)) % 3 == 0
     targets = np.where(test & wrong, (dataset.targets + 1) % len(dataset.classes), dataset.targets)
     return replace(dataset, targets=targets, subset=np.where(test, "test", "train"))

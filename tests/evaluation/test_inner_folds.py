@@ -97,7 +97,7 @@ def tags(X, tag):
 
 
 def originals(X, dataset):
-    """Patient of each row of X; None if the row is not an image of the data set."""
+    """Patient of each row of X; None if the row is not an image of the dataset."""
     known = {
         image.tobytes(): patient
         for image, patient in zip(pixels(dataset.images), dataset.groups, strict=True)

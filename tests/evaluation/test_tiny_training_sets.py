@@ -34,7 +34,7 @@ LIBRARY_MESSAGES = re.compile(
 
 @pytest.fixture(scope="module")
 def tiny():
-    """Make a data set with given numbers of training images per class, and ten test images each."""
+    """Make a dataset with given numbers of training images per class, and ten test images each."""
     whole = load_digits("digits", Path(), None)
 
     def make(sizes):

@@ -202,17 +202,17 @@ def test_several_data_sets_are_tested_by_wilcoxon_from_six_on(tmp_path):
         add(tmp_path, PIXELS, predicted(y, range(40 + 2 * k)), dataset=f"set{k}")
         if k == 0:
             (only,) = compare_configurations(tmp_path, "hog", "pixels", "auc")
-            assert only.result.test == "DeLong's test", "one data set is none to compare across"
+            assert only.result.test == "DeLong's test", "one dataset is none to compare across"
         if k == 4:
             *_, five = compare_configurations(tmp_path, "hog", "pixels", "auc")
             assert (
-                "is not computed: 5 data sets, 5 of them with a difference; at least 6 with a "
+                "is not computed: 5 datasets, 5 of them with a difference; at least 6 with a "
                 "difference are required" in five.summary
             )
     *each, last = compare_configurations(tmp_path, "hog", "pixels", "auc")
     assert len(each) == 6
     assert last.result.p_value == 2 / 2**6
-    assert last.summary.startswith("across 6 data sets")
+    assert last.summary.startswith("across 6 datasets")
 
 
 # ---- sentences

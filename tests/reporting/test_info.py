@@ -52,7 +52,7 @@ def test_completeness_counts_by_axis_and_status(rows):
 
 def test_cost_counts_each_matrix_once(rows):
     done = rows[rows["status"] == "ok"]
-    seconds = make_cost_table(rows).set_index("part")["seconds"]
+    seconds = make_cost_table(rows).set_index("stage")["seconds"]
     assert seconds["fit"] == pytest.approx(done["fit_s"].sum())
     once = {key: matrix["seconds"] for used in done["matrices"] for key, matrix in used.items()}
     assert len(once) == 2

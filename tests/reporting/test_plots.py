@@ -98,7 +98,7 @@ def test_every_plot_is_a_png_and_an_svg_with_its_caption(drawn):
 
 
 def test_what_cannot_be_drawn_is_reported_with_the_reason(drawn):
-    assert any(line.startswith("no critical_difference: 1 data set; ") for line in drawn[1])
+    assert any(line.startswith("no critical_difference: 1 dataset; ") for line in drawn[1])
 
 
 def test_a_curve_needs_two_ratios_of_one_profile(results):
@@ -503,7 +503,7 @@ def test_six_data_sets_are_enough_for_a_critical_difference_diagram(results):
     ]
     rows = pd.concat(parts)
     (plot,) = REGISTRY["critical_difference"](Results(rows, results.folder), "f1")
-    assert "on 6 data sets" in plot.caption
+    assert "on 6 datasets" in plot.caption
 
 
 def test_the_recall_map_has_a_row_for_every_configuration_whatever_their_names_share(results):

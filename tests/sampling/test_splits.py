@@ -127,7 +127,7 @@ def test_merging_is_not_suggested_with_two_classes_only():
 
 
 def dataset_of(labels, groups=None, n_classes=None, multilabel=False):
-    """Return a data set with these labels."""
+    """Return a dataset with these labels."""
     labels = np.asarray(labels, dtype=np.int64)
     n = n_classes or (labels.shape[1] if multilabel else labels.max() + 1)
     images = np.zeros((len(labels), 2, 2, 1), np.uint8)

@@ -74,7 +74,7 @@ OVARIAN = np.loadtxt(
 )
 
 
-# ---- across data sets: the worked examples of Demsar 2006, to the printed digits
+# ---- across datasets: the worked examples of Demsar 2006, to the printed digits
 
 
 def test_wilcoxon_gives_the_sums_of_ranks_of_demsars_table_2():
@@ -157,7 +157,7 @@ def test_wilcoxon_with_five_data_sets_is_refused_with_the_reason():
     assert np.isnan(result.p_value)
     assert not result.significant
     assert result.refusal == (
-        "5 data sets, 5 of them with a difference; at least 6 with a difference are required for a "
+        "5 datasets, 5 of them with a difference; at least 6 with a difference are required for a "
         "two-sided p < 0.05 (with 5 the smallest p is 0.0625)"
     )
     six = wilcoxon_test([0.9, 0.8, 0.7, 0.6, 0.5, 0.4], [0.1, 0.2, 0.1, 0.2, 0.1, 0.2])
@@ -167,7 +167,7 @@ def test_wilcoxon_with_five_data_sets_is_refused_with_the_reason():
 def test_data_sets_without_a_difference_do_not_count_towards_the_six():
     assert wilcoxon_test(
         [0.9, 0.8, 0.7, 0.6, 0.5, 0.4], [0.9, 0.2, 0.1, 0.2, 0.1, 0.2]
-    ).refusal.startswith("6 data sets, 5 of them")
+    ).refusal.startswith("6 datasets, 5 of them")
 
 
 def test_differences_that_are_equal_on_paper_tie():
@@ -191,11 +191,11 @@ def test_friedman_refuses_what_it_cannot_support():
         "2 configurations; at least 3 are required"
     )
     assert friedman_test(scores.iloc[:2]).refusal.startswith(
-        "2 data sets; 4 configurations require at least 3"
+        "2 datasets; 4 configurations require at least 3"
     )
     assert nemenyi_test(scores.iloc[:2]).refusal
     scores.iloc[3, 1] = np.nan
-    assert friedman_test(scores).refusal.startswith("1 of 10 data sets lack")
+    assert friedman_test(scores).refusal.startswith("1 of 10 datasets lack")
 
 
 def test_nemenyi_refuses_data_sets_too_few_for_any_ranks_to_differ():
@@ -203,7 +203,7 @@ def test_nemenyi_refuses_data_sets_too_few_for_any_ranks_to_differ():
     assert not friedman_test(agreed).refusal
     result = nemenyi_test(agreed)
     assert result.refusal.startswith(
-        "2 data sets; 10 configurations require at least 3: average ranks differ by at most 9"
+        "2 datasets; 10 configurations require at least 3: average ranks differ by at most 9"
     )
     assert np.isnan(result.p_value)
     assert nemenyi_test(pd.DataFrame([range(10)] * 3)).significant
@@ -216,7 +216,7 @@ def test_the_p_value_of_full_agreement_of_few_data_sets_is_not_zero():
     assert friedman_test(pd.DataFrame(np.ones((6, 3)))).p_value == 1
 
 
-# ---- one data set
+# ---- one dataset
 
 
 def test_delong_gives_the_published_values_of_ovarian_cancer():

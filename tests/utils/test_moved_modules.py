@@ -10,7 +10,13 @@ from benchmark._moved_modules import MOVED, find_new_name
 
 
 @pytest.mark.parametrize(
-    "old", [f"benchmark.{name}" for name in MOVED] + ["benchmark.datasets.pictures.load"]
+    "old",
+    [
+        *(f"benchmark.{name}" for name in MOVED),
+        "benchmark.datasets.pictures.load",
+        "benchmark.plots",
+        "benchmark.plots.curves",
+    ],
 )
 def test_an_old_name_is_the_module_of_the_new_one_and_warns(old, monkeypatch):
     new = importlib.import_module(find_new_name(old))

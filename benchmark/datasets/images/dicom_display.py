@@ -26,7 +26,7 @@ class Display:
     """The display pipeline of an image with a single frame.
 
     Elements in functional groups (of enhanced CT or MR, for example) take precedence over those of
-    the data set itself. Empty elements count as missing.
+    the dataset itself. Empty elements count as missing.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ class Display:
 
 
 def _list_element_sources(file: DicomDataset, macro: str) -> list[DicomDataset]:
-    """List the places of a macro's elements: the frame's group, the shared one, the data set."""
+    """List the places of a macro's elements: the frame's group, the shared one, the dataset."""
     groups = [
         group for sequence in FUNCTIONAL_GROUPS for group in read_sequence_items(file, sequence)[:1]
     ]

@@ -1,4 +1,4 @@
-"""Read elements of a DICOM data set; errors name the element and its value."""
+"""Read elements of a DICOM dataset; errors name the element and its value."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from benchmark.datasets.images.dicom_elements import read_element, read_integer
 # what pydicom warns about is refused here or harmless, and would clutter the one line of an error
 logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
 
-MAX_INFLATED = 2**26  # bytes of a data set that is compressed as a whole
+MAX_INFLATED = 2**26  # bytes of a dataset that is compressed as a whole
 STEP = 2**12  # bytes that are inflated at a time, to at most 4 MB
 FIRST_BYTES = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP")  # of JPEG, JPEG 2000 and JP2
 LONGEST_RLE = 2  # bytes of RLE per byte of pixels; the worst case is 129 / 128
@@ -62,7 +62,7 @@ def open_dicom(path: Path, stop_before_pixels: bool = False) -> DicomDataset:
 
 
 def _refuse_decompression_bomb(content: bytes) -> None:
-    """Refuse a data set that is deflated as a whole and inflates beyond the limit.
+    """Refuse a dataset that is deflated as a whole and inflates beyond the limit.
 
     The inflated data are only counted, not stored.
     """
@@ -70,7 +70,7 @@ def _refuse_decompression_bomb(content: bytes) -> None:
         return
     file = BytesIO(content)
     read_preamble(file, force=True)
-    try:  # as in pydicom, so that both find the same transfer syntax and start of the data set
+    try:  # as in pydicom, so that both find the same transfer syntax and start of the dataset
         syntax = _read_file_meta_info(file).get("TransferSyntaxUID")
     except Exception:
         raise ValueError("corrupted: the file meta information cannot be read") from None
@@ -85,9 +85,9 @@ def _refuse_decompression_bomb(content: bytes) -> None:
                     f"inflates to more than {MAX_INFLATED / 1e6:.0f} MB; save it uncompressed"
                 )
     except zlib.error:
-        raise ValueError("corrupted: the deflated data set cannot be inflated") from None
+        raise ValueError("corrupted: the deflated dataset cannot be inflated") from None
     if not inflater.eof:
-        raise ValueError("truncated: the deflated data set is incomplete")
+        raise ValueError("truncated: the deflated dataset is incomplete")
 
 
 def set_transfer_syntax(file: DicomDataset) -> None:

@@ -1,4 +1,4 @@
-"""Describe how image files were converted, for the notes of a data set."""
+"""Describe how image files were converted, for the notes of a dataset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Confusion matrices of the best configurations of each data set."""
+"""Confusion matrices of the best configurations of each dataset.
+
+scikit-learn's ``ConfusionMatrixDisplay`` writes a number into every cell and labels every tick. For
+many classes neither is readable: here small shares are left out, and ticks and names are thinned.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +35,7 @@ MAX_ANNOTATED = 12  # up to this number of classes, shares are written into the 
 
 
 def draw_confusion_plots(results: Results, metric: str) -> Iterator[Plot | Missing]:
-    """Yield one plot per data set, of at most six configurations, pooling folds and seeds."""
+    """Yield one plot per dataset, of at most six configurations, pooling folds and seeds."""
     for selected in select_best_configurations(results, "confusion", metric):
         if isinstance(selected, Missing):
             yield selected

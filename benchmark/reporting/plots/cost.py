@@ -31,7 +31,7 @@ from benchmark.scoring.metrics import METRICS
 
 
 def draw_cost_plots(results: Results, metric: str) -> Iterator[Plot | Missing]:
-    """Yield one plot per data set."""
+    """Yield one plot per dataset."""
     for title, rows in results.most_imbalanced_groups():
         group = drop_baseline(rows)
         means = summarize_costs(group, metric) if len(group) else pd.DataFrame()

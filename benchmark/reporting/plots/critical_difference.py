@@ -1,4 +1,4 @@
-"""The critical-difference diagram of Demsar (2006) of average ranks over data sets.
+"""The critical-difference diagram of Demsar (2006) of average ranks over datasets.
 
 Configurations whose ranks do not differ significantly are joined by a bar.
 """
@@ -25,9 +25,9 @@ NAME = "critical_difference"
 
 
 def draw_critical_difference(results: Results, metric: str) -> Iterator[Plot | Missing]:
-    """Yield one plot of the configurations that all data sets have in common.
+    """Yield one plot of the configurations that all datasets have in common.
 
-    It is refused if there are too few data sets for the test.
+    It is refused if there are too few datasets for the test.
     """
     from scikit_posthocs import critical_difference_diagram
 
@@ -49,10 +49,10 @@ def draw_critical_difference(results: Results, metric: str) -> Iterator[Plot | M
             label_props={"fontsize": 8},
             color_palette=_choose_colours(names),
         )
-        title = f"Average rank by {metric} over {nemenyi.n} data sets"
+        title = f"Average rank by {metric} over {nemenyi.n} datasets"
         add_title(figure, title)
     caption = (
-        f"Average ranks of {scores.shape[1]} configurations on {nemenyi.n} data sets; 1 is the "
+        f"Average ranks of {scores.shape[1]} configurations on {nemenyi.n} datasets; 1 is the "
         "best. Configurations joined by a bar differ by less than the critical difference of "
         f"{nemenyi.critical_difference:.2f} (Nemenyi's test at the level 0.05; Demsar 2006). The "
         f"best average rank is {nemenyi.ranks.min():.2f}, of {nemenyi.ranks.idxmin()}; the largest "

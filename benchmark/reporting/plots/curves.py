@@ -63,7 +63,7 @@ DISTINGUISHING = (*CONDITIONS, "size", "fingerprint", "split")  # columns that m
 
 
 def draw_imbalance_curves(results: Results, metric: str) -> Iterator[Plot | Missing]:
-    """Yield one plot per data set and imbalance profile, against the imbalance ratio.
+    """Yield one plot per dataset and imbalance profile, against the imbalance ratio.
 
     The ratio is that of the largest to the smallest class of the training set.
     """
@@ -79,14 +79,14 @@ def draw_imbalance_curves(results: Results, metric: str) -> Iterator[Plot | Miss
 
 
 def draw_train_size_curves(results: Results, metric: str) -> Iterator[Plot | Missing]:
-    """Yield one plot per data set and imbalance, against the number of training images."""
+    """Yield one plot per dataset and imbalance, against the number of training images."""
     groups = results.rows.groupby(["dataset", "imbalance", "train_size"], dropna=False)["n_train"]
     rows = results.rows.assign(x=groups.transform("mean").round(), profile="")
     yield from _draw_curve_plots(results, rows, metric, "train_size", "training images")
 
 
 def draw_occlusion_curves(results: Results, metric: str) -> Iterator[Plot | Missing]:
-    """Yield one plot per data set and kind of occlusion, against the share that is covered.
+    """Yield one plot per dataset and kind of occlusion, against the share that is covered.
 
     Whole images are at zero.
     """
@@ -143,12 +143,12 @@ def _draw_curve_plot(
         title = f"{' · '.join(labels)}: {metric_label} against {axis.replace('_', ' ')}"
         add_title(figure, title)
     names = [results.file_label(labels[0]), *labels[1:]]
-    caption = _make_caption(rows, metric, x_label, list(refusals))
+    caption = _make_caption(rows, metric, axis, x_label, list(refusals))
     return Plot(make_file_stem(axis, *names, metric), title, figure, caption)
 
 
 def _describe_setting(setting: dict[str, object], rows: pd.DataFrame) -> list[str]:
-    """Labels of a plot: data set, profile, and those that distinguish it from other plots."""
+    """Labels of a plot: dataset, profile, and those that distinguish it from other plots."""
     texts = {name: str(value) for name, value in setting.items()}
     if "train_size" in setting:
         texts["train_size"] = describe_train_size(float(str(setting["train_size"])))
@@ -300,9 +300,11 @@ def _read_line_points(bars: ErrorbarContainer) -> NDArray[np.float64]:
     return np.asarray(bars.lines[0].get_xydata(), dtype=float)
 
 
-def _make_caption(rows: pd.DataFrame, metric: str, x_label: str, refusals: list[str]) -> str:
+def _make_caption(
+    rows: pd.DataFrame, metric: str, axis: str, x_label: str, refusals: list[str]
+) -> str:
     group = drop_baseline(rows)
-    extreme = group["x"].min() if "training images" in x_label else group["x"].max()
+    extreme = group["x"].min() if axis == "train_size" else group["x"].max()
     hardest = group[group["x"] == extreme]
     first, high, last, low = find_best_and_worst(hardest, metric)
     better = "higher" if METRICS[metric].greater_is_better else "lower"

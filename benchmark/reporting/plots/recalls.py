@@ -32,7 +32,7 @@ SIZE_RANK = "no. {}"  # label of the class with the k-th most training images of
 
 
 def draw_recall_heat_maps(results: Results, metric: str) -> Iterator[Plot | Missing]:
-    """Yield one plot per data set.
+    """Yield one plot per dataset.
 
     Classes are sorted by decreasing number of training images, configurations by strategy.
     """

@@ -1,4 +1,9 @@
-"""Reliability diagrams: the accuracy of predictions against their confidence."""
+"""Reliability diagrams: the accuracy of predictions against their confidence.
+
+The points are scikit-learn's ``calibration_curve``. Its ``CalibrationDisplay`` draws a line of one
+binary classifier, with a legend of its own; here a panel holds several configurations of a task
+with any number of classes, in the colours of the other plots.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +34,7 @@ BINS = 10
 
 
 def draw_reliability_plots(results: Results, metric: str) -> Iterator[Plot | Missing]:
-    """Yield one plot per data set, of at most six configurations, pooling folds and seeds."""
+    """Yield one plot per dataset, of at most six configurations, pooling folds and seeds."""
     for selected in select_best_configurations(results, "reliability", metric):
         if isinstance(selected, Missing):
             yield selected

@@ -51,7 +51,7 @@ class Results:
     folder: Path
 
     def file_label(self, dataset: str) -> str:
-        """Short name of a data set for file names, with a digest if it is not unique."""
+        """Short name of a dataset for file names, with a digest if it is not unique."""
         labels = {label: shorten_dataset_name(label) for label in self.rows["dataset"].unique()}
         stems = [make_file_stem(label).casefold() for label in labels.values()]
         if stems.count(make_file_stem(labels[dataset]).casefold()) == 1:
@@ -59,7 +59,7 @@ class Results:
         return f"{labels[dataset]}_{digest_of((dataset,))[:6]}"
 
     def most_imbalanced_groups(self) -> Iterator[tuple[str, pd.DataFrame]]:
-        """Yield one group of comparable rows per data set, with its title.
+        """Yield one group of comparable rows per dataset, with its title.
 
         It is a group with whole images, if there is one, and among these the most imbalanced, then
         the one with the most training images.
@@ -72,7 +72,7 @@ class Results:
 
 
 def shorten_dataset_name(label: str) -> str:
-    """Name of a data set without path and parameters.
+    """Name of a dataset without path and parameters.
 
     Examples
     --------
@@ -123,14 +123,14 @@ def group_by_configuration(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]
 
 @dataclass(frozen=True)
 class SelectedConfigurations:
-    """Configurations of a data set that are shown in a plot with one panel each.
+    """Configurations of a dataset that are shown in a plot with one panel each.
 
     Parameters
     ----------
     title : str
         Title of the rows.
     dataset : str
-        Short name of the data set, for file names.
+        Short name of the dataset, for file names.
     configurations : list of (str, DataFrame)
         Full name and cells of each configuration.
     predictions : list of list of Predictions
@@ -149,7 +149,7 @@ class SelectedConfigurations:
 def select_best_configurations(
     results: Results, name: str, metric: str, most: int = 6
 ) -> Iterator[SelectedConfigurations | Missing]:
-    """Yield the best configurations of each data set.
+    """Yield the best configurations of each dataset.
 
     These are the best of each strategy, beginning with that of 'none'; if there is a single
     strategy, the best of each extractor; if there is a single extractor, too, the best of each
