@@ -21,7 +21,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from models.constraints import ObjectWith, OneOf
+from models.constraints import OneOf
 
 LARGE = 10_000  # with this many images, two folds suffice to fit the two parameters of a sigmoid
 PLAIN = (1.0, 0.0)  # slope and intercept of a sigmoid without held-out images
@@ -211,7 +211,7 @@ class Calibrated(ClassifierMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "estimator": [ObjectWith("steps", "a Pipeline that ends in a classifier of scores")],
+        "estimator": [Pipeline],
         "class_weight": [None, OneOf(("balanced",)), dict],
     }
 

@@ -37,7 +37,19 @@ def failures(kind, name):
     }
 
 
-EXPENSIVE = {"resnet18", "resnet50", "easy_ensemble", "instance_hardness_threshold"}
+EXPENSIVE = {
+    "autoencoder",
+    "balanced_random_forest",
+    "easy_ensemble",
+    "gist",
+    "gradient_boosting",
+    "instance_hardness_threshold",
+    "random_forest",
+    "resnet18",
+    "resnet50",
+    "rus_boost",
+    "sift_bovw",
+}
 
 
 @pytest.mark.parametrize(
@@ -52,6 +64,7 @@ def test_every_built_in_component_passes(kind, name):
     assert failures(kind, QUICK.get(name, name)) == {}
 
 
+@pytest.mark.slow
 def test_extractors_with_options_pass():
     for name in (
         "sift_bovw(keypoints='detected')",
@@ -252,7 +265,13 @@ IN_OWN_PROCESS = {
 }
 
 
-@pytest.mark.parametrize("statement", IN_OWN_PROCESS)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param(statement, marks=[] if statement == "os._exit(0)" else [pytest.mark.slow])
+        for statement in IN_OWN_PROCESS
+    ],
+)
 def test_a_plug_in_that_ends_or_changes_its_process_fails_one_check(statement, tmp_path):
     result = check_in_a_process(tmp_path, statement)
     assert result.returncode == 1

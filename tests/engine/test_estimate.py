@@ -35,6 +35,7 @@ def test_the_estimate_is_the_median_of_comparable_rows(tmp_path):
     assert str(tmp_path / "known") in summary
 
 
+@pytest.mark.slow
 def test_stored_cells_and_matrices_are_not_counted(tmp_path):
     rows = run(study(seeds=[0]), tmp_path / "here")
     assert list(

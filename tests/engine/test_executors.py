@@ -129,7 +129,8 @@ def test_shutdown_kills_running_tasks_immediately():
     ("scheduler", "limits", "message"),
     [
         ("inline", Limits(time=1), "no worker to kill"),
-        ("tcp://127.0.0.1:1", Limits(), "no Dask cluster"),
+        # it waits for an answer
+        pytest.param("tcp://127.0.0.1:1", Limits(), "no Dask cluster", marks=pytest.mark.slow),
         ("tls://127.0.0.1:1", Limits(), "no Dask cluster .* give the certificates"),
         ("nonsense://127.0.0.1:1", Limits(), "no Dask cluster"),
         ("locall", Limits(), "did you mean 'local'"),

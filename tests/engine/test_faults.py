@@ -112,6 +112,7 @@ def test_an_extractor_that_fails_is_tried_once_and_ends_all_its_cells(tmp_path, 
     assert [log.count("SleepingExtractor"), log.count("CrashingExtractor")] == [1, 1]
 
 
+@pytest.mark.slow
 def test_cells_that_failed_are_run_again_only_on_request(tmp_path):
     models = [f"{FAULTS}:Segfaults", f"{FAULTS}:Raises", "majority"]
     ends = [

@@ -68,6 +68,7 @@ def most_at_once(spans):
     return max(sum(step for _, step in steps[: k + 1]) for k in range(len(steps)))
 
 
+@pytest.mark.slow
 def test_each_gpu_runs_one_cell_at_a_time_while_other_cells_use_the_cores(tmp_path):
     executor = FakeGpuExecutor(jobs=2)
     evaluate_study(make_plan(study()), tmp_path, lambda wanted: executor)

@@ -35,7 +35,7 @@ def alone(tmp_path_factory):
 
 HOWS = [
     {"jobs": 1},
-    {"scheduler": "inline"},
+    pytest.param({"scheduler": "inline"}, marks=pytest.mark.slow),
     pytest.param({"scheduler": "local-cluster", "jobs": 1}, marks=pytest.mark.slow),
 ]
 

@@ -170,6 +170,7 @@ def test_two_runners_that_retry_run_every_cell_once_more(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_files_of_others_in_a_results_folder_are_left_unchanged(tmp_path):
     study, folder = write_study(tmp_path, 1), tmp_path / "out"
     files = [
@@ -192,7 +193,7 @@ def test_files_of_others_in_a_results_folder_are_left_unchanged(tmp_path):
     assert not stale.exists()
 
 
-@pytest.mark.parametrize("guarded", [True, False])
+@pytest.mark.parametrize("guarded", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_a_script_with_workers_works_or_gets_an_error_that_names_the_fix(tmp_path, guarded):
     call = f"print(len(run(study, {str(tmp_path / 'out')!r}, jobs=2)))"
     script = tmp_path / "script.py"
@@ -254,6 +255,7 @@ def test_ctrl_c_kills_a_cell_that_does_not_end(tmp_path):
     assert process.returncode == 130
 
 
+@pytest.mark.slow
 def test_predictions_half_written_are_never_read(study, tmp_path):
     """While a study runs, the file of a cell is at any time either missing or complete."""
     process = start_runner(study, tmp_path / "out", tmp_path / "log")

@@ -209,7 +209,7 @@ def test_a_full_disk_ends_the_run_and_loses_no_row(small_disk, tmp_path):
     [lambda path: path.write_bytes(path.read_bytes()[:1000]), lambda path: path.unlink()],
     ids=["truncated", "missing"],
 )
-@pytest.mark.parametrize("suffix", ["npy", "npz"])
+@pytest.mark.parametrize("suffix", ["npy", pytest.param("npz", marks=pytest.mark.slow)])
 def test_shared_images_that_are_truncated_or_missing_are_written_again(tmp_path, harm, suffix):
     run(
         load_study("digits", extractors=["pixels"], models=["majority"], split="holdout"),

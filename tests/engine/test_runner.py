@@ -169,7 +169,7 @@ def test_a_planned_cell_without_a_row_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(Schedule, "_queue_or_block_cell", lambda self, cell: None)
     with pytest.raises(
         UserError,
-        match="6 planned cells have no row, such as digits / pixels / none / majority / 0",
+        match="6 planned cells have no row, such as digits / pixels / none / majority / seed 0",
     ):
         run(small(), tmp_path)
 

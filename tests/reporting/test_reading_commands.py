@@ -53,7 +53,7 @@ def test_info_and_merge_read_the_folder(folder, tmp_path):
     assert len(load_results(tmp_path / "all")) == len(load_results(folder))
 
 
-@pytest.mark.parametrize("metric", ["f1", "auc"])
+@pytest.mark.parametrize("metric", ["f1", pytest.param("auc", marks=pytest.mark.slow)])
 def test_configurations_are_compared(folder, metric):
     strategy = " / none" if load_results(folder)["strategy"].nunique() > 1 else ""
     one, other = (
@@ -75,6 +75,7 @@ def drawn(folder, tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 def test_plots_are_drawn_with_short_safe_names(drawn):
     names = [path.name for path in drawn.glob("*.png")]
     assert names

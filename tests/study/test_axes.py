@@ -30,7 +30,14 @@ scanners: [A, B]
 """
 
 
-@pytest.fixture(scope="module", params=["CONDITION", "CONFIGURATION", "REPLICATE"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        "CONDITION",
+        pytest.param("CONFIGURATION", marks=pytest.mark.slow),
+        pytest.param("REPLICATE", marks=pytest.mark.slow),
+    ],
+)
 def command(request, tmp_path_factory):
     """Return a function that calls the command line with one more axis, after running a study."""
     folder = tmp_path_factory.mktemp("axis")

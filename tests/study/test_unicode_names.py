@@ -26,7 +26,7 @@ class Mine(Extractor):
 @pytest.fixture(
     params=[
         ("NFC", "NFD"),
-        ("NFD", "NFC"),
+        pytest.param(("NFD", "NFC"), marks=pytest.mark.slow),
         pytest.param(("NFC", "NFC"), marks=pytest.mark.slow),
         pytest.param(("NFD", "NFD"), marks=pytest.mark.slow),
     ],
