@@ -35,11 +35,12 @@ def alone(tmp_path_factory):
 
 HOWS = [
     {"jobs": 1},
-    pytest.param({"scheduler": "inline"}, marks=pytest.mark.slow),
-    pytest.param({"scheduler": "local-cluster", "jobs": 1}, marks=pytest.mark.slow),
+    {"scheduler": "inline"},
+    {"scheduler": "local-cluster", "jobs": 1},
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", HOWS, ids=["local", "inline", "dask"])
 def test_plug_ins_that_change_their_process_do_not_affect_other_cells(alone, tmp_path, how):
     models = [*(f"{FAULTS}:{name}" for name in CHANGES), *BUILT_IN, f"{FAULTS}:Honest"]

@@ -48,7 +48,7 @@ def one_worker(tmp_path_factory):
 @pytest.mark.parametrize(
     "how",
     [
-        {"jobs": 4},
+        pytest.param({"jobs": 4}, marks=pytest.mark.slow),
         pytest.param({"jobs": 8}, marks=pytest.mark.slow),
         {"scheduler": "inline"},
         pytest.param({"scheduler": "local-cluster", "jobs": 2}, marks=pytest.mark.slow),

@@ -52,6 +52,7 @@ def tiny():
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", REGISTRY)
 @pytest.mark.filterwarnings("ignore")
 def test_every_strategy_is_run_or_skipped_with_the_rarest_class_and_its_number_of_images(

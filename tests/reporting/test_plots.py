@@ -204,6 +204,7 @@ def test_no_text_of_a_saved_plot_overlaps_another_or_leaves_the_plot(results, tm
         assert overlapping(plot.figure) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_panels", "n_classes"), [(2, 2), (2, 10), (12, 5)])
 @pytest.mark.parametrize(
     "draw", [confusion.draw_confusion_panels, reliability.draw_reliability_panels]

@@ -53,7 +53,8 @@ def test_info_and_merge_read_the_folder(folder, tmp_path):
     assert len(load_results(tmp_path / "all")) == len(load_results(folder))
 
 
-@pytest.mark.parametrize("metric", ["f1", pytest.param("auc", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("metric", ["f1", "auc"])
 def test_configurations_are_compared(folder, metric):
     strategy = " / none" if load_results(folder)["strategy"].nunique() > 1 else ""
     one, other = (
@@ -85,6 +86,7 @@ def test_plots_are_drawn_with_short_safe_names(drawn):
         assert matplotlib.image.imread(drawn / name).shape[1] >= 600
 
 
+@pytest.mark.slow
 def test_the_class_of_an_average_precision_is_named_where_there_are_two(folder, drawn):
     binary = "melanoma" in str(load_results(folder)["per_class"].iloc[0])
     output = invoke("table", folder, "--metric", "average_precision", "--format", "md")

@@ -86,6 +86,7 @@ def answer(address, path, session):
     return "".join(lines)
 
 
+@pytest.mark.slow
 def test_eight_people_with_the_same_image_all_get_an_answer(served, image):
     answers, barrier = [], threading.Barrier(8)
 

@@ -90,6 +90,7 @@ def test_data_sets_and_rare_classes_are_found(on_disk, call, dataset):
     assert set(rows["status"]) == {"ok"}
 
 
+@pytest.mark.slow
 def test_studies_plugins_and_results_folders_are_found(on_disk, call):
     call("plan", "données/étude.yaml")
     call("run", "données/étude.yaml", "--out", "données/résultats")
