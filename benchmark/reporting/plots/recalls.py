@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from benchmark.plugins.spec import Spec
 from benchmark.reporting.plots.plot import (
@@ -61,19 +62,7 @@ def draw_recall_heat_maps(results: Results, metric: str) -> Iterator[Plot | Miss
         ]
         room = 0.08 * max(map(len, ticks)) if rotated else 0.3
         with create_panels(1, width, 0.6 + room + 0.24 * len(table)) as (figure, (ax,)):
-            ax.imshow(table, cmap="viridis", vmin=0, vmax=1, aspect="auto")
-            ax.grid(visible=False)
-            for (row, column), value in np.ndenumerate(table.to_numpy()):
-                if annotated and np.isfinite(value):
-                    ax.text(
-                        column,
-                        row,
-                        f"{value:.2f}",
-                        ha="center",
-                        va="center",
-                        fontsize=7,
-                        color="white" if value < 0.55 else "black",
-                    )
+            _draw_squares(ax, table, annotated)
             ax.set_xticks(
                 range(0, len(columns), step),
                 ticks[::step],
@@ -88,6 +77,23 @@ def draw_recall_heat_maps(results: Results, metric: str) -> Iterator[Plot | Miss
             add_title(figure, title)
         name = make_file_stem("recall", results.file_label(str(rows["dataset"].iloc[0])))
         yield Plot(name, title, figure, _make_caption(columns, table, group))
+
+
+def _draw_squares(ax: Axes, table: pd.DataFrame, annotated: bool) -> None:
+    """Draw a square per recall, with its value in it if ``annotated``."""
+    ax.imshow(table, cmap="viridis", vmin=0, vmax=1, aspect="auto")
+    ax.grid(visible=False)
+    for (row, column), value in np.ndenumerate(table.to_numpy()):
+        if annotated and np.isfinite(value):
+            ax.text(
+                column,
+                row,
+                f"{value:.2f}",
+                ha="center",
+                va="center",
+                fontsize=7,
+                color="white" if value < 0.55 else "black",
+            )
 
 
 def shorten_middle(name: str, max_letters: int = 60) -> str:
