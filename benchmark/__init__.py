@@ -17,7 +17,7 @@ from benchmark import _moved_modules
 
 _PUBLIC = {
     "run": "benchmark.engine.runner:run",
-    "load_study": "benchmark.study.study:load_study",
+    "load_study": "benchmark.study.load:load_study",
     "load_results": "benchmark.results.store:load_results",
     "Study": "benchmark.study.study:Study",
     "Dataset": "benchmark.datasets.base:Dataset",

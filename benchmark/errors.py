@@ -23,6 +23,10 @@ class StorageError(UserError):
     """
 
 
+class MissingPackageError(UserError):
+    """A component needs a package that is not installed; the message says how to install it."""
+
+
 def unknown_name_error(what: str, name: str, valid: Iterable[str]) -> UserError:
     """Build the error for a name that is not valid, with the nearest one that is.
 
@@ -46,6 +50,15 @@ def unknown_name_error(what: str, name: str, valid: Iterable[str]) -> UserError:
     return UserError(f"unknown {what} '{shorten_text(name, 200)}'{hint} Valid: {listed}")
 
 
+# error type of pydantic -> words, and the name of the bound in the error's context
+_BOUNDS = {
+    "less_than_equal": ("at most", "le"),
+    "less_than": ("less than", "lt"),
+    "greater_than_equal": ("at least", "ge"),
+    "greater_than": ("greater than", "gt"),
+}
+
+
 def describe_validation_error(error: Mapping[str, Any]) -> str:
     """Describe an error of pydantic, in words that follow the name of the value.
 
@@ -63,8 +76,15 @@ def describe_validation_error(error: Mapping[str, Any]) -> str:
     fixed = {"missing": "is missing", "extra_forbidden": "is unknown"}
     if error["type"] in fixed:
         return fixed[error["type"]]
+    given = shorten_text(short_repr(error["input"]), 100)
+    if error["type"] in _BOUNDS:
+        words, bound = _BOUNDS[error["type"]]
+        return f"must be {words} {error['ctx'][bound]:g}, not {given}"
+    if error["type"] == "string_pattern_mismatch":
+        return (
+            f"must begin with a letter, digit or _, and have only these, '-' and '.', not {given}"
+        )
     text = shorten_text(str(error["msg"]), 200).removeprefix("Value error, ")
     if not text.startswith("Input should "):
         return f"is not valid: {text}"
-    given = shorten_text(short_repr(error["input"]), 100)
     return f"must {text.removeprefix('Input should ')}, not {given}"

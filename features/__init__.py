@@ -9,6 +9,8 @@ from typing import Any
 
 REGISTRY = MappingProxyType(
     {
+        "image_statistics": "features.image_statistics:ImageStatistics",
+        "random_embedding": "features.random_embedding:RandomEmbedding",
         "pixels": "features.pixels:Pixels",
         "color_histogram": "features.color_histogram:ColorHistogram",
         "shape_histogram": "features.shape_histogram:ShapeHistogram",
@@ -22,6 +24,7 @@ REGISTRY = MappingProxyType(
         "kmeans_patches": "features.kmeans_patches:KMeansPatches",
         "autoencoder": "features.autoencoder:Autoencoder",
         "cnn_embedding": "features.cnn_embedding:CNNEmbedding",
+        "pretrained": "features.pretrained:Pretrained",
         "pca": "features.pca:PCA",
     }
 )

@@ -62,12 +62,14 @@ class Autoencoder(Extractor):
     stateless = False
     batch_size: int = 64  # a parameter here, which replaces the property of the base class
 
+    deep = True
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "n_components": [WholeNumber(1)],
         "masking": ["boolean"],
         **{name: CONSTRAINTS[name] for name in ("epochs", "batch_size", "learning_rate", "device")},
         "random_state": ["random_state"],
     }
+    search_space: ClassVar[dict[str, Any]] = {"n_components": [32, 64, 128]}
 
     def __init__(
         self,

@@ -10,8 +10,13 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-Images = NDArray[np.uint8]
+from features.image_rows import ImageRows
+
+Images = NDArray[np.uint8]  # or an ImageRows where a docstring says so
+
 Features = NDArray[np.float32]
+
+BATCH_SIZE = 512  # 32x32 images
 
 
 class Extractor(TransformerMixin, BaseEstimator):
@@ -31,9 +36,10 @@ class Extractor(TransformerMixin, BaseEstimator):
     stored in attributes whose names end with an underscore. An extractor that draws random numbers
     takes the parameter ``random_state``, which the benchmark sets.
 
-    The attributes ``stateless``, ``uses_labels``, ``min_size`` and ``batch_size`` tell the base
-    class what an extractor needs. A subclass overrides them with a class attribute
-    (``stateless = False``), or with a property if the value depends on the parameters.
+    The attributes ``stateless``, ``uses_labels``, ``learns_from_sample``, ``min_size`` and
+    ``batch_size`` tell the base class what an extractor needs. A subclass overrides them with a
+    class attribute (``stateless = False``), or with a property if the value depends on the
+    parameters.
 
     As in scikit-learn, one thread is used unless joblib is configured otherwise:
     ``with joblib.parallel_config("threading", n_jobs=4): extractor.transform(images)``.
@@ -76,6 +82,15 @@ class Extractor(TransformerMixin, BaseEstimator):
         return False
 
     @property
+    def learns_from_sample(self) -> bool:
+        """Whether ``learn`` indexes its images and reads a sample of them only.
+
+        If so, ``images`` may be an ``ImageRows``, which reads the images that are indexed, so that
+        a training set may be larger than memory. Otherwise all training images are in memory.
+        """
+        return False
+
+    @property
     def min_size(self) -> int:
         """Smallest side in pixels that ``extract`` accepts; smaller images are enlarged."""
         return 1
@@ -86,7 +101,7 @@ class Extractor(TransformerMixin, BaseEstimator):
 
         A batch of larger images holds proportionally fewer.
         """
-        return 512
+        return BATCH_SIZE
 
     def extract(self, batch: Images) -> NDArray[np.floating]:
         """Compute the features of a batch of images; every extractor defines this method.
@@ -123,7 +138,7 @@ class Extractor(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         images : (n, h, w, c) uint8
-            Already enlarged to ``min_size``.
+            Already enlarged to ``min_size``; an ``ImageRows`` if ``learns_from_sample``.
         *labels : (n,) array
             Passed only if ``uses_labels`` is True.
         """
@@ -143,9 +158,8 @@ class Extractor(TransformerMixin, BaseEstimator):
             raise ValueError(f"{type(self).__name__} learns from labels: fit(images, y)")
         self.image_shape_ = X.shape[1:]
         if not self.stateless:
-            self.learn(
-                enlarge_images(X, self.min_size), *([np.asarray(y)] if self.uses_labels else [])
-            )
+            images = enlarge_images(X if self.learns_from_sample else np.asarray(X), self.min_size)
+            self.learn(images, *([np.asarray(y)] if self.uses_labels else []))
         return self
 
     def transform(self, X: Images) -> Features:
@@ -176,8 +190,7 @@ class Extractor(TransformerMixin, BaseEstimator):
 
     def batch_slices(self, images: Images) -> list[slice]:
         """Slice of each batch of images."""
-        height, width = enlarged_shape(images.shape[1], images.shape[2], self.min_size)
-        size = max(1, min(self.batch_size, self.batch_size * 32 * 32 // (height * width)))
+        size = images_per_batch(self, images.shape[1:])
         return [slice(start, start + size) for start in range(0, len(images), size)]
 
     def _fill_batch(self, out: Features, X: Images, batch: slice) -> None:
@@ -230,20 +243,29 @@ class Extractor(TransformerMixin, BaseEstimator):
 
 
 def check_images(X: Images) -> Images:
-    """Return X as an array.
+    """Return X as an array, or as it is if it is an ``ImageRows``.
 
     Raises
     ------
     ValueError
         X is not (n, h, w, c) uint8 with at least one image and with 1 or 3 channels.
     """
-    X = np.asarray(X)
+    X = X if isinstance(X, ImageRows) else np.asarray(X)
     if X.ndim != 4 or X.shape[-1] not in (1, 3) or X.dtype != np.uint8 or 0 in X.shape:
         raise ValueError(
             f"images must be (n, h, w, c) uint8, n > 0 and c 1 or 3; got shape {X.shape} and type "
             f"{X.dtype}"
         )
     return X
+
+
+def images_per_batch(extractor: Any, image_shape: tuple[int, ...]) -> int:
+    """Number of (h, w, c) images in a batch of an extractor, which need not be an ``Extractor``."""
+    height, width = enlarged_shape(
+        image_shape[0], image_shape[1], getattr(extractor, "min_size", 1)
+    )
+    most = int(getattr(extractor, "batch_size", BATCH_SIZE))
+    return max(1, min(most, most * 32 * 32 // (height * width)))
 
 
 def enlarged_shape(height: int, width: int, min_size: int) -> tuple[int, int]:
@@ -260,6 +282,9 @@ def enlarge_images(images: Images, min_size: int) -> Images:
     shape = enlarged_shape(images.shape[1], images.shape[2], min_size)
     if shape == images.shape[1:3]:
         return images
+    if isinstance(images, ImageRows):
+        channels = images.shape[3]
+        return images.map_images(lambda read: enlarge_images(read, min_size), (*shape, channels))
     import cv2
 
     big = [cv2.resize(image, shape[::-1], interpolation=cv2.INTER_CUBIC) for image in images]

@@ -53,6 +53,7 @@ class CNNEmbedding(Extractor):
     (20, 8)
     """
 
+    deep = True
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "estimator": [None, ObjectWith("make_body", "a network, such as resnet18")],
         "train": ["boolean"],

@@ -79,6 +79,11 @@ class ColorHistogram(Extractor):
         "joint": ["boolean"],
         "grid": [GRID],
     }
+    search_space: ClassVar[dict[str, Any]] = {
+        "color_space": ["hsv", "rgb"],
+        "bins": [8, 16],
+        "grid": [[1, 1], [2, 2]],
+    }
 
     def __init__(
         self,

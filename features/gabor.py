@@ -76,6 +76,7 @@ class Gabor(Extractor):
         "orientations": [WholeNumber(1)],
         "grid": [GRID],
     }
+    search_space: ClassVar[dict[str, Any]] = {"grid": [[1, 1], [2, 2], [4, 4]]}
 
     def __init__(
         self,

@@ -9,11 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy.fft
 import scipy.linalg
-from numba import types
 from numpy.typing import NDArray
 
 from features.base import Extractor, Features, Images
-from features.compiled import compile_kernel, readonly_array_type, writable_array_type
+from features.filter_energy import average_magnitude, average_products
 from models.constraints import GRID, ListOf, WholeNumber
 
 # Cycles per image: the prefilter halves waves of this frequency and removes more of longer ones.
@@ -25,6 +24,8 @@ STEP = 1.85  # ratio of the frequencies of neighbouring scales
 NEGLIGIBLE = 1e-7  # gains below this are treated as zero
 # Smaller images are enlarged to this side in pixels: waves of the third scale are 11 pixels long.
 SMALLEST = 16
+# Images up to this side in pixels are transformed by matrix products, larger ones by FFT.
+LARGEST_MATRIX = 64
 
 
 class GIST(Extractor):
@@ -73,6 +74,7 @@ class GIST(Extractor):
         "orientations_per_scale": [ListOf(WholeNumber(1))],
         "grid": [GRID],
     }
+    search_space: ClassVar[dict[str, Any]] = {"grid": [[2, 2], [4, 4]]}
 
     def __init__(
         self, orientations_per_scale: tuple[int, ...] = (8, 8, 4), grid: tuple[int, int] = (4, 4)
@@ -93,14 +95,11 @@ class GIST(Extractor):
         )
         bordered = _add_reflected_border(prefilter_images(stretched_gray(batch)), BORDER)
         spectra = np.fft.fftshift(scipy.fft.fft2(bordered), axes=(1, 2))
-        height, width = spectra.shape[1:]
         out = np.empty((len(batch), sum(self.orientations_per_scale), *self.grid), np.float32)
-        for i, filter_ in enumerate(_list_filters(self.orientations_per_scale)):
-            # taking only the band moves it to frequency 0, which does not change magnitudes
-            band, gain = transfer_function(height, width, *filter_)
-            response = scipy.fft.ifft(spectra[:, *band] * gain, height, axis=1)[:, BORDER:-BORDER]
-            response = scipy.fft.ifft(response, width, axis=2)
-            _average_magnitude(response, rows, columns + BORDER, i, out)
+        average = (
+            _average_by_matrices if max(batch.shape[1:3]) <= LARGEST_MATRIX else _average_by_fft
+        )
+        average(spectra, _list_filters(self.orientations_per_scale), rows, columns, out)
         return out.reshape(len(batch), -1)
 
     def _feature_names(self) -> list[str]:
@@ -164,23 +163,63 @@ def transfer_function(
     return band, gain[band].copy()
 
 
-_EDGES = readonly_array_type(types.intp, 1)
+def _average_by_fft(
+    spectra: NDArray[np.complex64],
+    filters: list[tuple[int, int, int]],
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+    out: Features,
+) -> None:
+    """Write the mean magnitude of the responses of each filter to ``out[:, i]``.
+
+    ``rows`` and ``columns`` are the edges of the cells, inside of the border.
+    """
+    height, width = spectra.shape[1:]
+    for i, filter_ in enumerate(filters):
+        # taking only the band moves it to frequency 0, which does not change magnitudes
+        band, gain = transfer_function(height, width, *filter_)
+        response = scipy.fft.ifft(spectra[:, *band] * gain, height, axis=1)[:, BORDER:-BORDER]
+        response = scipy.fft.ifft(response, width, axis=2)
+        average_magnitude(response, rows, columns + BORDER, i, out)
 
 
-@compile_kernel(
-    readonly_array_type(types.complex64, 3),
-    _EDGES,
-    _EDGES,
-    types.intp,
-    writable_array_type(types.float32, 4),
-    fastmath={"reassoc", "contract"},
-)
-def _average_magnitude(responses, rows, columns, i, out):  # type: ignore[no-untyped-def]
-    """Write the mean magnitude of the responses in each cell to ``out[:, i]``."""
-    for image, r, c in np.ndindex(out.shape[0], out.shape[2], out.shape[3]):
-        total = np.float32(0)
-        for y in range(rows[r], rows[r + 1]):
-            for x in range(columns[c], columns[c + 1]):
-                value = responses[image, y, x]
-                total += np.sqrt(value.real * value.real + value.imag * value.imag)
-        out[image, i, r, c] = total / ((rows[r + 1] - rows[r]) * (columns[c + 1] - columns[c]))
+def _average_by_matrices(
+    spectra: NDArray[np.complex64],
+    filters: list[tuple[int, int, int]],
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+    out: Features,
+) -> None:
+    """Do the same as ``_average_by_fft`` by products with real matrices.
+
+    If pixels are counted from the centre of the image, the cosines and sines of one half of them
+    give both halves.
+    """
+    height, width = spectra.shape[1:]
+    centred = spectra * _shift_to_centre(height)[:, None] * _shift_to_centre(width)
+    parts = np.stack([centred.real, centred.imag], axis=1)
+    for i, filter_ in enumerate(filters):
+        band, gain = transfer_function(height, width, *filter_)
+        down, along = (
+            _half_inverse_transform(n, side)
+            for n, side in zip(gain.shape, (height, width), strict=True)
+        )
+        average_products(
+            parts, band[0].start, band[1].start, gain, down, along, rows, columns, i, out
+        )
+
+
+def _shift_to_centre(side: int) -> NDArray[np.complex64]:
+    """Factors of the frequencies that move the centre of a bordered image to position 0."""
+    return np.exp(1j * math.pi * (side - 1) / side * np.arange(side)).astype(np.complex64)
+
+
+@lru_cache(maxsize=64)
+def _half_inverse_transform(n_frequencies: int, side: int) -> NDArray[np.float32]:
+    """Cosines, then sines, of an inverse Fourier transform, (pixels, n_frequencies).
+
+    The pixels are those of the second half of an image with a border, the last one first.
+    """
+    position = np.arange(side - 1 - 2 * BORDER, -1, -2) / 2
+    angle = 2 * math.pi / side * np.outer(position, np.arange(n_frequencies))
+    return (np.concatenate([np.cos(angle), np.sin(angle)]) / side).astype(np.float32)

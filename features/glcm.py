@@ -66,6 +66,7 @@ class GLCM(Extractor):
         "levels": [WholeNumber(2, 256)],
         "properties": [ListOf(OneOf(PROPERTIES), distinct=True)],
     }
+    search_space: ClassVar[dict[str, Any]] = {"levels": [16, 32, 64]}
 
     def __init__(
         self,

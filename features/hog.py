@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
 
 from features.base import Extractor, Features, Images, enlarged_shape
-from features.compiled import IMAGES, compile_kernel, readonly_array_type, writable_array_type
+from features.compiled import compile_kernel, readonly_array_type, writable_array_type
+from features.gradient_votes import (
+    bin_edges,
+    cast_gradient_votes,
+    cast_root_gradient_votes,
+    gradient_bins,
+)
 from models.constraints import GRID, OneOf, WholeNumber
 
 BLOCK_NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys")
 MAX_ORIENTATIONS = 360
 EPSILON = 1e-5  # avoids a division by zero in a block without gradients
+AUTO_CELLS = 8  # along the shorter side of an image, at least, from 16 pixels on
+MIN_AUTO_CELL = 2  # pixels
 CLIP = 0.2  # L2-Hys clips the values of a block at this before the second normalisation
 
 
@@ -27,9 +33,10 @@ class HOG(Extractor):
     ----------
     orientations : int, default=9
         Number of bins of each histogram, over 0 to 180 degrees.
-    pixels_per_cell : (int, int), default=(4, 4)
+    pixels_per_cell : (int, int) or "auto", default=(4, 4)
         Height and width of a cell in pixels. The default suits images of 8 to 64 pixels; larger
-        images need larger cells.
+        images need larger cells. "auto" makes cells of an eighth of the shorter
+        side, rounded down, and of at least 2 pixels.
     cells_per_block : (int, int), default=(3, 3)
         Height and width of a block in cells.
     block_norm : {"L1", "L1-sqrt", "L2", "L2-Hys"}, default="L2-Hys"
@@ -60,16 +67,21 @@ class HOG(Extractor):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "orientations": [WholeNumber(1, MAX_ORIENTATIONS)],
-        "pixels_per_cell": [GRID],
+        "pixels_per_cell": [GRID, OneOf(("auto",))],
         "cells_per_block": [GRID],
         "block_norm": [OneOf(BLOCK_NORMS)],
         "transform_sqrt": ["boolean"],
+    }
+    search_space: ClassVar[dict[str, Any]] = {
+        "orientations": [9, 12],
+        "cells_per_block": [[2, 2], [3, 3]],
+        "transform_sqrt": [False, True],
     }
 
     def __init__(
         self,
         orientations: int = 9,
-        pixels_per_cell: tuple[int, int] = (4, 4),
+        pixels_per_cell: tuple[int, int] | str = (4, 4),
         cells_per_block: tuple[int, int] = (3, 3),
         block_norm: str = "L2-Hys",
         transform_sqrt: bool = False,
@@ -80,31 +92,46 @@ class HOG(Extractor):
         self.block_norm = block_norm
         self.transform_sqrt = transform_sqrt
 
+    def check_parameters(self) -> None:
+        """Check the values of the parameters, and that a block has no more cells than an image."""
+        super().check_parameters()
+        if self.pixels_per_cell == "auto" and max(self.cells_per_block) > AUTO_CELLS:
+            raise ValueError(
+                f"cells_per_block is {self.cells_per_block}, but pixels_per_cell='auto' divides an "
+                f"image into {AUTO_CELLS} cells per side: give pixels_per_cell, or smaller blocks"
+            )
+
     @property
     def min_size(self) -> int:
         """Larger side of one block in pixels, since smaller images have no features."""
-        sides = zip(self.pixels_per_cell, self.cells_per_block, strict=True)
-        return max(pixels * cells for pixels, cells in sides)
+        cell = self._cell_shape(0, 0)
+        return max(pixels * n for pixels, n in zip(cell, self.cells_per_block, strict=True))
+
+    def _cell_shape(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width in pixels of the cells of an image."""
+        if isinstance(self.pixels_per_cell, str):
+            side = max(MIN_AUTO_CELL, min(height, width) // AUTO_CELLS)
+            return side, side
+        height, width = self.pixels_per_cell
+        return height, width
+
+    def _grid_shapes(self, height: int, width: int) -> tuple[list[int], list[int]]:
+        """Numbers of rows and columns of cells, and of blocks, in an image."""
+        cell = self._cell_shape(height, width)
+        cells = [side // pixels for side, pixels in zip((height, width), cell, strict=True)]
+        blocks = [n - size + 1 for n, size in zip(cells, self.cells_per_block, strict=True)]
+        return cells, blocks
 
     def extract(self, batch: Images) -> Features:
         """Normalised blocks row by row, in each its cells, in each its orientations, (b, d)."""
-        n_cells = [
-            side // pixels
-            for side, pixels in zip(batch.shape[1:3], self.pixels_per_cell, strict=True)
-        ]
-        n_blocks = [
-            n - per_block + 1 for n, per_block in zip(n_cells, self.cells_per_block, strict=True)
-        ]
+        cell = self._cell_shape(*batch.shape[1:3])
+        n_cells, n_blocks = self._grid_shapes(*batch.shape[1:3])
         cells = np.zeros((len(batch), *n_cells, self.orientations), np.float32)
-        vote = _cast_root_gradient_votes if self.transform_sqrt else _cast_gradient_votes
-        vote(
-            batch,
-            _gradient_bins(self.orientations),
-            _bin_edges(self.orientations),
-            *self.pixels_per_cell,
-            cells,
-        )
-        cells /= math.prod(self.pixels_per_cell)
+        if self.transform_sqrt:
+            cast_root_gradient_votes(batch, bin_edges(self.orientations), *cell, cells)
+        else:
+            cast_gradient_votes(batch, gradient_bins(self.orientations), *cell, cells)
+        cells /= math.prod(cell)
         height, width = self.cells_per_block
         blocks = np.empty((len(batch), *n_blocks, height, width * self.orientations), np.float32)
         _normalise_blocks(
@@ -115,118 +142,9 @@ class HOG(Extractor):
     def _feature_names(self) -> list[str]:
         height, width, _ = self.image_shape_
         shape = enlarged_shape(height, width, self.min_size)
-        cells = [side // pixels for side, pixels in zip(shape, self.pixels_per_cell, strict=True)]
-        blocks = [
-            n - per_block + 1 for n, per_block in zip(cells, self.cells_per_block, strict=True)
-        ]
+        _, blocks = self._grid_shapes(*shape)
         positions = np.ndindex(*blocks, *self.cells_per_block, self.orientations)
         return [f"hog_block{r}_{c}_cell{i}_{j}_orientation{k}" for r, c, i, j, k in positions]
-
-
-@lru_cache(maxsize=16)
-def _bin_edges(orientations: int) -> NDArray[np.float64]:
-    """Lower edges in degrees of all bins but the first, (orientations - 1,)."""
-    return np.asarray(180 / orientations * np.arange(1, orientations))
-
-
-@lru_cache(maxsize=16)
-def _gradient_bins(orientations: int) -> NDArray[np.uint16]:
-    """Bin of every possible gradient of 8-bit images, at index [row + 255, column + 255]."""
-    row, col = np.mgrid[-255:256, -255:256].astype(float)
-    angle = np.rad2deg(np.arctan2(row, col)) % 180
-    return np.searchsorted(_bin_edges(orientations), angle, side="right").astype(np.uint16)
-
-
-_VOTE = (
-    IMAGES,
-    readonly_array_type(types.uint16, 2),
-    readonly_array_type(types.float64, 1),
-    types.intp,
-    types.intp,
-    writable_array_type(types.float32, 4),
-)
-
-
-@compile_kernel(*_VOTE)
-def _cast_gradient_votes(  # type: ignore[no-untyped-def]
-    images, bins, edges, cell_height, cell_width, cells
-):
-    """Add the gradient magnitude of each pixel to an orientation of its cell.
-
-    Pixels of an incomplete last cell are left out. Gradients are central differences, zero at the
-    border. The channel with the largest gradient counts, the first one in case of a tie. If squared
-    magnitudes are equal, their hypotenuses may differ in the last digit and then decide, as in
-    scikit-image.
-    """
-    n, height, width, n_channels = images.shape
-    for i, cell_row, y_in_cell in np.ndindex(n, cells.shape[1], cell_height):
-        y = cell_row * cell_height + y_in_cell
-        here = images[i, y]
-        above, below = (
-            (here, here) if y == 0 or y == height - 1 else (images[i, y - 1], images[i, y + 1])
-        )
-        for cell_col in range(cells.shape[2]):
-            histogram = cells[i, cell_row, cell_col]
-            for x in range(cell_col * cell_width, (cell_col + 1) * cell_width):
-                left, right = (x, x) if x == 0 or x == width - 1 else (x - 1, x + 1)
-                square = row = col = np.int32(0)
-                tie = False
-                for c in range(n_channels):
-                    down = np.int32(below[x, c]) - np.int32(above[x, c])
-                    along = np.int32(here[right, c]) - np.int32(here[left, c])
-                    size = down * down + along * along
-                    tie |= (size == square) & (abs(down) != abs(row)) & (abs(down) != abs(col))
-                    if size > square:
-                        square, row, col = size, down, along
-                if tie:  # rare
-                    for c in range(n_channels):
-                        down = np.int32(below[x, c]) - np.int32(above[x, c])
-                        along = np.int32(here[right, c]) - np.int32(here[left, c])
-                        if math.hypot(down, along) > math.hypot(row, col):
-                            row, col = down, along
-                histogram[bins[row + 255, col + 255]] += np.sqrt(np.float32(square))
-
-
-@compile_kernel(*_VOTE)
-def _cast_root_gradient_votes(  # type: ignore[no-untyped-def]
-    images, bins, edges, cell_height, cell_width, cells
-):
-    """Do the same as ``_cast_gradient_votes`` with the square roots of the pixels."""
-    n, height, width, n_channels = images.shape
-    root = np.sqrt(np.arange(256.0))
-    cosine, sine = np.cos(np.radians(edges)), np.sin(np.radians(edges))
-    for i in range(n):
-        for y in range(cells.shape[1] * cell_height):
-            here = images[i, y]
-            above, below = (
-                (here, here) if y in (0, height - 1) else (images[i, y - 1], images[i, y + 1])
-            )
-            for x in range(cells.shape[2] * cell_width):
-                left, right = (x, x) if x in (0, width - 1) else (x - 1, x + 1)
-                square = row = col = 0.0
-                for c in range(n_channels):
-                    down = root[below[x, c]] - root[above[x, c]]
-                    along = root[here[right, c]] - root[here[left, c]]
-                    size = down * down + along * along
-                    nearly = c > 0 and abs(size - square) < 1e-9
-                    if (
-                        (math.hypot(down, along) > math.hypot(row, col))
-                        if nearly
-                        else (size > square)
-                    ):
-                        square, row, col = size, down, along
-                flip = -1.0 if row < 0 or (row == 0 and col < 0) else 1.0
-                bin_, near = 0, False
-                # the side of each edge gives the bin without the angle, which is slow to compute
-                for k in range(len(edges)):
-                    side = flip * (cosine[k] * row - sine[k] * col)
-                    bin_ += side >= 0
-                    near |= abs(side) < 1e-9
-                if near:  # the angle decides, rounded as by scikit-image
-                    bin_ = np.searchsorted(
-                        edges, math.atan2(row, col) * (180 / math.pi) % 180, side="right"
-                    )
-                cells[i, y // cell_height, x // cell_width, bin_] += math.sqrt(square)
 
 
 @compile_kernel(
@@ -239,27 +157,38 @@ def _normalise_blocks(cells, norm, blocks):  # type: ignore[no-untyped-def]
     """Copy the cells of each block and normalise the block.
 
     ``norm`` is an index into ``BLOCK_NORMS``; in ``cells`` the histograms of a row of cells are
-    concatenated.
+    concatenated. A row of blocks passes one step after the other, which keeps the processor from
+    waiting for the sum, root and quotient of each block.
     """
     n, rows, cols, height, width = blocks.shape
-    step = (cells.shape[2] - width) // max(cols - 1, 1)
-    for i, r, c in np.ndindex(n, rows, cols):
-        block = blocks[i, r, c]
-        total = np.float32(0)
-        for y in range(height):
-            for x in range(width):
-                value = cells[i, r + y, c * step + x]
-                block[y, x] = value
-                total += value if norm < 2 else value * value
-        values = block.reshape(-1)
-        scale = 1 / (
-            total + np.float32(EPSILON) if norm < 2 else np.sqrt(total + np.float32(EPSILON**2))
-        )
-        if norm == 3:
+    # unsigned, because an index that may be negative is not vectorised
+    step = np.uint64((cells.shape[2] - width) // max(cols - 1, 1))
+    scales = np.empty(cols, np.float32)
+    for i, r in np.ndindex(n, rows):
+        strip = blocks[i, r].reshape(cols, -1)
+        for c in range(cols):
             total = np.float32(0)
-            for k in range(len(values)):
-                values[k] = min(values[k] * scale, np.float32(CLIP))
-                total += values[k] * values[k]
-            scale = 1 / np.sqrt(total + np.float32(EPSILON**2))
-        for k in range(len(values)):
-            values[k] = np.sqrt(values[k] * scale) if norm == 1 else values[k] * scale
+            for y in range(height):
+                for x in range(width):
+                    value = cells[i, r + y, np.uint64(c) * step + np.uint64(x)]
+                    blocks[i, r, c, y, x] = value
+                    total += value if norm < 2 else value * value
+            scales[c] = total
+        for c in range(cols):
+            scales[c] = 1 / (
+                scales[c] + np.float32(EPSILON)
+                if norm < 2
+                else np.sqrt(scales[c] + np.float32(EPSILON**2))
+            )
+        if norm == 3:
+            for c in range(cols):
+                total, scale = np.float32(0), scales[c]
+                for k in range(strip.shape[1]):
+                    strip[c, k] = min(strip[c, k] * scale, np.float32(CLIP))
+                    total += strip[c, k] * strip[c, k]
+                scales[c] = 1 / np.sqrt(total + np.float32(EPSILON**2))
+        for c in range(cols):
+            scale = scales[c]
+            for k in range(strip.shape[1]):
+                value = strip[c, k] * scale
+                strip[c, k] = np.sqrt(value) if norm == 1 else value

@@ -24,6 +24,7 @@ Patches = NDArray[np.float32]  # (n, patch_size * patch_size * c)
 
 # Added to the variance of a patch, in squared gray levels, so that noise in flat patches stays low.
 CONTRAST = 10.0
+AT_ONCE = 1024  # number of images that patches are drawn from at once
 CHUNK = 2048  # number of patches that are compared with all centroids at once
 # A squared distance below this share of the squared lengths is the rounding of zero.
 ROUNDING = np.float32(1e-5)
@@ -85,6 +86,7 @@ class KMeansPatches(Extractor):
     """
 
     stateless = False
+    learns_from_sample = True
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "n_centroids": [WholeNumber(1)],
@@ -96,6 +98,7 @@ class KMeansPatches(Extractor):
         "root": ["boolean"],
         "random_state": ["random_state"],
     }
+    search_space: ClassVar[dict[str, Any]] = {"root": [False, True], "whitening": [0.01, 0.1, 1.0]}
 
     def __init__(
         self,
@@ -184,10 +187,19 @@ def _sample_patches(images: Images, size: int, n: int, random: np.random.RandomS
     )
     image, row, col = np.unravel_index(positions, (len(images), rows, cols))
     along = np.arange(size)
-    patches = images[
-        image[:, None, None], row[:, None, None] + along[:, None], col[:, None, None] + along
-    ]
-    return patches.reshape(len(positions), -1).astype(np.float32)
+    patches = np.empty((len(positions), size * size * images.shape[3]), np.float32)
+    drawn, first = np.unique(image, return_index=True)
+    borders = np.append(first, len(positions))
+    for start in range(0, len(drawn), AT_ONCE):  # the positions are sorted by image
+        read = drawn[start : start + AT_ONCE]
+        these = slice(borders[start], borders[start + len(read)])
+        cut = images[read][
+            np.searchsorted(read, image[these])[:, None, None],
+            row[these, None, None] + along[:, None],
+            col[these, None, None] + along,
+        ]
+        patches[these] = cut.reshape(len(cut), -1)
+    return patches
 
 
 def _normalise_contrast(patches: Patches) -> Patches:

@@ -72,6 +72,7 @@ class LaplacianPyramid(Extractor):
         "coarse_size": [WholeNumber(1)],
         "grid": [GRID],
     }
+    search_space: ClassVar[dict[str, Any]] = {"grid": [[1, 1], [2, 2], [4, 4]]}
 
     def __init__(
         self, max_layer: int = 3, coarse_size: int = 8, grid: tuple[int, int] = (1, 1)

@@ -71,6 +71,7 @@ class LBP(Extractor):
         "method": [OneOf(METHODS)],
         "grid": [GRID],
     }
+    search_space: ClassVar[dict[str, Any]] = {"R": [1.0, 2.0], "grid": [[1, 1], [2, 2], [4, 4]]}
 
     def __init__(
         self, P: int = 8, R: float = 1.0, method: str = "uniform", grid: tuple[int, int] = (1, 1)

@@ -65,6 +65,10 @@ class PCA(Extractor):
         "n_sampled": [WholeNumber(1)],
         "random_state": ["random_state"],
     }
+    search_space: ClassVar[dict[str, Any]] = {
+        "n_components": [32, 64, 128],
+        "whiten": [False, True],
+    }
 
     def __init__(
         self,
@@ -87,6 +91,12 @@ class PCA(Extractor):
     def min_size(self) -> int:
         """Smallest side that the other extractor accepts."""
         return int(self._inner_extractor().min_size)
+
+    @property
+    def learns_from_sample(self) -> bool:
+        """Whether the other extractor learns from a sample, or learns nothing."""
+        inner = self._inner_extractor()
+        return bool(inner.stateless or inner.learns_from_sample)
 
     @property
     def batch_size(self) -> int:

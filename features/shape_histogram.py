@@ -60,6 +60,7 @@ class ShapeHistogram(Extractor):
         "bins": [WholeNumber(1)],
         "threshold": [RealNumber(0, closed="left")],
     }
+    search_space: ClassVar[dict[str, Any]] = {"bins": [18, 36, 72]}
 
     def __init__(self, bins: int = 36, threshold: float = 1.0) -> None:
         self.bins = bins

@@ -24,6 +24,7 @@ from models.constraints import ListOf, OneOf, RealNumber, WholeNumber
 
 # descriptors (m, 128), index of the image of each (m,), its row and column (m, 2)
 Described = tuple[Array, NDArray[np.intp], NDArray[np.float32]]
+NEGLIGIBLE = 1e-5  # absolute value of a VLAD or Fisher feature
 
 
 class SIFTBoVW(Extractor):
@@ -93,6 +94,7 @@ class SIFTBoVW(Extractor):
     """
 
     stateless = False
+    learns_from_sample = True
     batch_size = 64
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -108,6 +110,7 @@ class SIFTBoVW(Extractor):
         "n_sampled": [WholeNumber(1)],
         "random_state": ["random_state"],
     }
+    search_space: ClassVar[dict[str, Any]] = {"root": [False, True], "sigma": [0.5, 1.6]}
 
     def __init__(
         self,
@@ -244,7 +247,13 @@ def opencv_gray(images: Images) -> Array:
 
 
 def _normalise_signed_roots(sums: Features) -> Features:
-    """Signed square roots, scaled to vectors of unit length; vectors of zeros are unchanged."""
+    """Signed square roots, scaled to vectors of unit length; vectors of zeros are unchanged.
+
+    Negligible values, which differences of nearly equal numbers leave, become 0: a model that
+    standardises features would magnify them.
+    """
     roots = np.sign(sums) * np.sqrt(np.abs(sums))
     lengths = np.sqrt(np.abs(sums).sum(axis=-1, keepdims=True))
-    return roots / np.maximum(lengths, np.finfo(np.float32).tiny)
+    roots /= np.maximum(lengths, np.finfo(np.float32).tiny)
+    roots[np.abs(roots) < NEGLIGIBLE] = 0
+    return roots

@@ -17,6 +17,7 @@ from features.compiled import compile_kernel, readonly_array_type, writable_arra
 Array = NDArray[np.float32]
 
 SOFT = 5  # words that a descriptor is distributed among, with soft and Fisher encoding
+SMALLEST_SHARE = 1e-4  # of a descriptor in a Gaussian of a Fisher vector
 CHUNK = 8192  # number of descriptors that are compared with all words at once
 
 
@@ -117,8 +118,10 @@ class Fisher(Hard):
     """Fisher vectors (Perronnin, Sanchez & Mensink 2010).
 
     They are gradients with respect to the means and variances of a Gaussian mixture. Changed: a
-    descriptor contributes to its five most probable Gaussians only, and the gradients with respect
-    to the weights are left out, as is usual.
+    descriptor contributes to its five most probable Gaussians only, with a probability of at least
+    1e-4 (Sanchez et al. 2013): smaller ones would give features that hardly vary, which a model
+    that standardises them would magnify. The gradients with respect to the weights are left out, as
+    is usual.
     """
 
     per_word = 256
@@ -160,10 +163,12 @@ class Fisher(Hard):
             + constant
         )
         word, best = _largest_scores(logs, min(SOFT, len(self.words)))
+        shares = _softmax_rows(best)
+        shares[shares < SMALLEST_SHARE] = 0
         _add_gradients(
             cell,
             word,
-            _softmax_rows(best),
+            shares,
             descriptors,
             self.words,
             self.deviations,

@@ -25,6 +25,10 @@ REGISTRY = MappingProxyType(
         "multinomial_nb": "models.classical:multinomial_nb",
         "random_forest": "models.classical:random_forest",
         "gradient_boosting": "models.classical:gradient_boosting",
+        "chunked_logistic_regression": (
+            "models.chunked_logistic_regression:ChunkedLogisticRegression"
+        ),
+        "lightgbm": "models.lightgbm_boosting:LightGBM",
         "one_vs_rest": "models.classical:one_vs_rest",
         "balanced_random_forest": "models.imbalanced:balanced_random_forest",
         "easy_ensemble": "models.imbalanced:easy_ensemble",

@@ -28,7 +28,7 @@ from sklearn.metrics import euclidean_distances
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -36,6 +36,8 @@ from models.calibration import Calibrated
 from models.faster import estimator_class
 from models.linear_svm import LinearSVM
 from models.one_vs_rest import OneVsRest
+from models.search_space import with_search_space
+from models.standardizer import Standardizer
 from models.svm import AtMostNystroem, CoupledSVC
 
 
@@ -54,6 +56,7 @@ def majority() -> DummyClassifier:
     return DummyClassifier(strategy="prior")
 
 
+@with_search_space(C="loguniform(0.0001, 100)")
 def logistic_regression(C: float = 1.0, max_iter: int = 1000) -> Pipeline:
     """Multinomial logistic regression on standardised features.
 
@@ -69,9 +72,10 @@ def logistic_regression(C: float = 1.0, max_iter: int = 1000) -> Pipeline:
     >>> logistic_regression(C=1.0).fit(X, y).predict([[2.0], [7.0]])
     array(['a', 'b'], dtype='<U1')
     """
-    return make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=max_iter))
+    return make_pipeline(Standardizer(), LogisticRegression(C=C, max_iter=max_iter))
 
 
+@with_search_space(C="loguniform(0.000001, 10)")
 def linear_svm(C: float = 1.0) -> Calibrated:
     """Linear support vector machines (Cortes & Vapnik 1995) with calibrated probabilities.
 
@@ -89,15 +93,22 @@ def linear_svm(C: float = 1.0) -> Calibrated:
     >>> linear_svm(C=1.0).fit(X, y).predict([[2.0], [7.0]])
     array(['a', 'b'], dtype='<U1')
     """
-    return Calibrated(make_pipeline(StandardScaler(), LinearSVM(C=C)))
+    return Calibrated(make_pipeline(Standardizer(), LinearSVM(C=C)))
 
 
-def rbf_svm(C: float = 1.0, gamma: float | str = "scale", standardize: bool = True) -> CoupledSVC:
+@with_search_space(C="loguniform(0.1, 1000)", gamma_factor="loguniform(0.1, 10)")
+def rbf_svm(
+    C: float = 1.0,
+    gamma: float | str = "scale",
+    gamma_factor: float = 1.0,
+    standardize: bool = True,
+) -> CoupledSVC:
     """Support vector machines with a Gaussian kernel (Cortes & Vapnik 1995) and probabilities.
 
-    There is one machine per pair of classes. For histograms that are normalised already, such as
-    those of ``hog``, ``standardize=False`` may be better: standardisation gives features that
-    hardly vary the same weight as all others.
+    There is one machine per pair of classes. The kernel's gamma is multiplied by ``gamma_factor``,
+    which tuning searches, as its best value hardly depends on the number of features. For
+    histograms that are normalised already, such as those of ``hog``, ``standardize=False`` may be
+    better: standardisation gives features that hardly vary the same weight as all others.
 
     See Also
     --------
@@ -110,9 +121,10 @@ def rbf_svm(C: float = 1.0, gamma: float | str = "scale", standardize: bool = Tr
     >>> rbf_svm(C=1.0).fit(X, y).predict([[0.5], [8.5]])
     array(['a', 'b'], dtype='<U1')
     """
-    return CoupledSVC(C=C, gamma=gamma, standardize=standardize)
+    return CoupledSVC(C=C, gamma=gamma, gamma_factor=gamma_factor, standardize=standardize)
 
 
+@with_search_space(C="loguniform(0.0001, 100)")
 def nystroem_svm(
     C: float = 1.0, gamma: float | None = None, n_components: int = 1000
 ) -> Calibrated:
@@ -133,11 +145,12 @@ def nystroem_svm(
     """
     return Calibrated(
         make_pipeline(
-            StandardScaler(), AtMostNystroem(gamma=gamma, n_components=n_components), LinearSVM(C=C)
+            Standardizer(), AtMostNystroem(gamma=gamma, n_components=n_components), LinearSVM(C=C)
         )
     )
 
 
+@with_search_space(n_neighbors=[1, 3, 5, 9, 15, 25], weights=["uniform", "distance"])
 def knn(n_neighbors: int = 5, weights: str = "uniform") -> Pipeline:
     """Vote of the nearest training images (Fix & Hodges 1951; Cover & Hart 1967).
 
@@ -155,7 +168,7 @@ def knn(n_neighbors: int = 5, weights: str = "uniform") -> Pipeline:
     """
     # Brute force: with many features trees are no faster, and a tree from a file cannot be trusted.
     return make_pipeline(
-        StandardScaler(),
+        Standardizer(),
         KNeighborsClassifier(n_neighbors=n_neighbors, weights=weights, algorithm="brute"),
     )
 
@@ -174,9 +187,10 @@ def nearest_centroid() -> Pipeline:
     >>> nearest_centroid().fit(X, y).predict([[2.0], [7.0]])
     array(['a', 'b'], dtype='<U1')
     """
-    return make_pipeline(StandardScaler(), CentroidClassifier())
+    return make_pipeline(Standardizer(), CentroidClassifier())
 
 
+@with_search_space(var_smoothing="loguniform(1e-9, 1)")
 def gaussian_nb(var_smoothing: float = 1e-9) -> Pipeline:
     """Naive Bayes with a normal density per class and feature.
 
@@ -195,10 +209,11 @@ def gaussian_nb(var_smoothing: float = 1e-9) -> Pipeline:
     array(['a', 'b'], dtype='<U1')
     """
     return make_pipeline(
-        VarianceThreshold(), StandardScaler(), StableGaussianNB(var_smoothing=var_smoothing)
+        VarianceThreshold(), Standardizer(), StableGaussianNB(var_smoothing=var_smoothing)
     )
 
 
+@with_search_space(alpha="loguniform(0.001, 10)")
 def multinomial_nb(alpha: float = 1.0) -> Pipeline:
     """Multinomial naive Bayes (McCallum & Nigam 1998).
 
@@ -217,6 +232,7 @@ def multinomial_nb(alpha: float = 1.0) -> Pipeline:
     return make_pipeline(MinMaxScaler(clip=True), MultinomialNB(alpha=alpha))
 
 
+@with_search_space(max_features=["sqrt", 0.1, 0.3], min_samples_leaf=[1, 2, 4, 8])
 def random_forest(
     n_estimators: int = 100,
     max_depth: int | None = None,
@@ -243,6 +259,12 @@ def random_forest(
     )
 
 
+@with_search_space(
+    max_iter=[50, 100, 200],
+    learning_rate="loguniform(0.02, 0.3)",
+    max_leaf_nodes=[7, 15, 31],
+    min_samples_leaf=[5, 10, 20, 40],
+)
 def gradient_boosting(
     max_iter: int = 100,
     learning_rate: float = 0.1,

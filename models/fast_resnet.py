@@ -50,6 +50,10 @@ class FastResNet(NetworkClassifier):
         **NetworkClassifier._parameter_constraints,
         "widths": [ListOf(WholeNumber(1), length=3)],
     }
+    search_space: ClassVar[dict[str, Any]] = {
+        **NetworkClassifier.search_space,
+        "learning_rate": "loguniform(0.02, 1)",
+    }
 
     def __init__(
         self,
@@ -70,6 +74,7 @@ class FastResNet(NetworkClassifier):
         deferred_reweighting: bool = False,
         two_phase: bool = False,
         compile: bool = False,
+        max_side: int | None = None,
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -91,6 +96,7 @@ class FastResNet(NetworkClassifier):
             deferred_reweighting=deferred_reweighting,
             two_phase=two_phase,
             compile=compile,
+            max_side=max_side,
             device=device,
             random_state=random_state,
         )

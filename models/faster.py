@@ -20,12 +20,12 @@ def estimator_class(name: str) -> Any:
 
     Parameters
     ----------
-    name : {"svm:SVC", "ensemble:RandomForestClassifier"}
+    name : {"ensemble:RandomForestClassifier"}
 
     Examples
     --------
-    >>> estimator_class("svm:SVC").__module__
-    'sklearn.svm._classes'
+    >>> estimator_class("ensemble:RandomForestClassifier").__module__
+    'sklearn.ensemble._forest'
     """
     return resolve_name(f"{_library}.{name}")
 

@@ -18,7 +18,10 @@ from imblearn.ensemble import (
 from imblearn.under_sampling import RandomUnderSampler
 from numpy.typing import NDArray
 
+from models.search_space import with_search_space
 
+
+@with_search_space(max_features=["sqrt", 0.1, 0.3], min_samples_leaf=[1, 2, 4, 8])
 def balanced_random_forest(
     n_estimators: int = 100,
     max_depth: int | None = None,
@@ -48,6 +51,7 @@ def balanced_random_forest(
     )
 
 
+@with_search_space(n_estimators=[10, 20, 40])
 def easy_ensemble(n_estimators: int = 10) -> EasyEnsembleClassifier:
     """Average of AdaBoost ensembles, each fitted on a balanced sample (Liu, Wu & Zhou 2009).
 
@@ -67,6 +71,7 @@ def easy_ensemble(n_estimators: int = 10) -> EasyEnsembleClassifier:
     return EasyEnsembleClassifier(n_estimators=n_estimators)
 
 
+@with_search_space(n_estimators=[25, 50, 100], learning_rate="loguniform(0.1, 1)")
 def rus_boost(n_estimators: int = 50, learning_rate: float = 1.0) -> RUSBoostClassifier:
     """AdaBoost of stumps, each fitted after random under-sampling (Seiffert et al. 2010).
 
@@ -87,6 +92,7 @@ def rus_boost(n_estimators: int = 50, learning_rate: float = 1.0) -> RUSBoostCla
     return RUSBoostClassifier(n_estimators=n_estimators, learning_rate=learning_rate)
 
 
+@with_search_space(n_estimators=[10, 30, 100])
 def balanced_bagging(n_estimators: int = 10) -> BalancedBaggingClassifier:
     """Trees fitted on under-sampled bootstrap samples (Hido, Kashima & Takahashi 2009).
 

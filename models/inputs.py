@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+BATCH = 256  # images that are reduced at once
+
 
 def check_images(X: ArrayLike, least: int, name: str) -> NDArray[np.uint8]:
     """Return X as an array of images.
@@ -40,6 +42,51 @@ def check_images(X: ArrayLike, least: int, name: str) -> NDArray[np.uint8]:
             "enlarge them"
         )
     return images
+
+
+def reduce_images(
+    images: NDArray[np.uint8], max_side: int | None, least: int = 1
+) -> NDArray[np.uint8]:
+    """Reduce images with a longer side to ``max_side`` pixels, averaging over areas.
+
+    Parameters
+    ----------
+    images : (n, h, w, c) uint8
+    max_side : int or None
+        None returns the images themselves.
+    least : int
+        Pixels that the shorter side keeps.
+
+    Returns
+    -------
+    (n, height, width, c) uint8
+        In the proportions of the given images, as far as whole pixels allow.
+
+    Examples
+    --------
+    >>> reduce_images(np.full((2, 64, 32, 3), 7, np.uint8), 16).shape
+    (2, 16, 8, 3)
+    """
+    shape = reduced_shape(images.shape[1], images.shape[2], max_side, least)
+    if shape == images.shape[1:3]:
+        return images
+    import torch
+    from torch.nn.functional import interpolate
+
+    reduced = np.empty((len(images), *shape, images.shape[3]), np.uint8)
+    for start in range(0, len(images), BATCH):
+        batch = torch.tensor(images[start : start + BATCH]).permute(0, 3, 1, 2).float()
+        means = interpolate(batch, shape, mode="area").round().to(torch.uint8)
+        reduced[start : start + BATCH] = means.permute(0, 2, 3, 1).numpy()
+    return reduced
+
+
+def reduced_shape(height: int, width: int, max_side: int | None, least: int = 1) -> tuple[int, int]:
+    """Height and width in pixels after ``reduce_images``."""
+    if max_side is None or max(height, width) <= max_side:
+        return height, width
+    scale = max_side / max(height, width)
+    return max(least, round(height * scale)), max(least, round(width * scale))
 
 
 def encode_targets(y: NDArray[Any], n_images: int, name: str) -> tuple[NDArray[Any], NDArray[Any]]:

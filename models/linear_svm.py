@@ -1,9 +1,9 @@
-"""Linear support vector machines for many images.
+"""Linear support vector machines for many images, or for many features.
 
 They minimise the objective of scikit-learn's ``LinearSVC``, which calls liblinear. liblinear copies
 the features to double precision, and at the same accuracy takes thirty times as long for 6,000
 images of 3,200 features. The machines here compute in the precision of the features, all classes at
-once.
+once. If there are far more features than images, they are fitted to the dot products of the images.
 """
 
 from __future__ import annotations
@@ -13,15 +13,22 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cholesky, qr, solve_triangular
+from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.svm import SVC
+from sklearn.utils import gen_batches
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from models.calibration import check_two_classes
 from models.constraints import RealNumber, WholeNumber
+from models.kernel_matrix import COLUMNS_AT_ONCE, kernel_matrix
 
+# from these values on L-BFGS takes longer than libsvm: number of features by number of images, and
+# C times the mean squared norm of an image
+WIDE, STEEP = 2, 20
+UNLIMITED = np.finfo(np.float64).max
 # Value of the objective at zero: scipy's tolerance is relative only while the value is above 1.
 START = 1e6
 
@@ -31,14 +38,16 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
 
     The objective is that of ``sklearn.svm.LinearSVC``, except that the intercept is not
     regularised. L-BFGS (Liu & Nocedal 1989) minimises it for all classes at once, with two matrix
-    products per step.
+    products per step. If there are more features than images, the machines are fitted to the dot
+    products of the images. If there are more than twice as many, and C is large, libsvm fits them,
+    since L-BFGS would need far more steps.
 
     Parameters
     ----------
     C : float, default=1.0
         Inverse strength of the regularisation, as in ``LinearSVC``.
     max_iter : int, default=1000
-        Largest number of steps.
+        Largest number of steps; in libsvm, per image.
 
     Attributes
     ----------
@@ -102,8 +111,20 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
         columns = np.arange(len(self.classes_)) if len(self.classes_) > 2 else np.array([1])
         side = np.where(codes[:, None] == columns, 1, -1).astype(X.dtype)
         weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
-        basis, X = _reduce_columns(X)
-        start = np.zeros((X.shape[1] + 1) * len(columns))
+        fit = self._fit_features if X.shape[1] <= len(X) else self._fit_products
+        coef, intercept = fit(X, side, weight)
+        self.coef_, self.intercept_ = coef.T.astype(X.dtype), intercept.astype(X.dtype)
+        return self
+
+    def _fit_features(self, X: NDArray, side: NDArray, weight: NDArray) -> tuple[NDArray, NDArray]:
+        """Fit all machines at once by L-BFGS.
+
+        Returns
+        -------
+        coef : (d, n_machines) array
+        intercept : (n_machines,) array
+        """
+        start = np.zeros((X.shape[1] + 1) * side.shape[1])
         preconditioner = _preconditioning_matrix(X, 1 / (2 * self.C * weight.sum(dtype=np.float64)))
         options = {"maxiter": self.max_iter, "maxfun": 2 * self.max_iter, "gtol": 0, "ftol": 1e-7}
         minimum = minimize(
@@ -119,13 +140,59 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
             warnings.warn(
                 f"LinearSVM is not at its minimum after max_iter={self.max_iter} steps",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
-        solution = minimum.x.reshape(-1, len(columns))
-        coef = preconditioner @ solution[:-1].astype(X.dtype)
-        self.coef_ = (coef if basis is None else basis @ coef).T
-        self.intercept_ = solution[-1].astype(X.dtype)
-        return self
+        solution = minimum.x.reshape(-1, side.shape[1])
+        return preconditioner @ solution[:-1].astype(X.dtype), solution[-1]
+
+    def _fit_products(self, X: NDArray, side: NDArray, weight: NDArray) -> tuple[NDArray, NDArray]:
+        """Fit all machines to the dot products of the images, which have more features than rows.
+
+        The coefficients are sums of images, so that this is a problem of n columns: those of the
+        Cholesky factor of the dot products.
+        """
+        n, d = X.shape
+        products = kernel_matrix(X, X, "linear", 1.0)
+        steepness = self.C * products.trace() / n
+        if d > WIDE * n and steepness > STEEP:
+            of_images, intercept = self._fit_dual(products, side, weight)
+        else:
+            products[np.diag_indices(n)] += 1e-10 * products.trace() / n + np.finfo(float).tiny
+            factor = cholesky(products, lower=True, overwrite_a=True)
+            coef, intercept = self._fit_features(factor.astype(X.dtype), side, weight)
+            of_images = solve_triangular(factor, coef, lower=True, trans=1)
+        batches = gen_batches(d, COLUMNS_AT_ONCE)
+        return np.vstack([X[:, columns].T @ of_images for columns in batches]), intercept
+
+    def _fit_dual(
+        self, products: NDArray, side: NDArray, weight: NDArray
+    ) -> tuple[NDArray, NDArray]:
+        """Fit one machine after the other by libsvm (Chang & Lin 2011).
+
+        The squared hinge loss is the hinge loss without a limit on the coefficients of the images,
+        for a kernel whose diagonal is increased by 1 / (2 C weight) (Cristianini & Shawe-Taylor
+        2000).
+
+        Returns
+        -------
+        of_images : (n, n_machines) float64
+            Coefficients of the images.
+        intercept : (n_machines,) float64
+        """
+        rows = np.flatnonzero(weight)
+        kernel = products if len(rows) == len(products) else products[np.ix_(rows, rows)]
+        kernel[np.diag_indices(len(rows))] += 1 / (2 * self.C * weight[rows].astype(np.float64))
+        svc = SVC(kernel="precomputed", C=UNLIMITED, tol=1e-5, max_iter=self.max_iter * len(rows))
+        of_images, intercept = np.zeros(side.shape), side[rows[0]].astype(np.float64)
+        self.n_iter_ = 0
+        for k, labels in enumerate(side[rows].T):
+            if (labels == labels[0]).all():  # the images of the other side have a weight of 0
+                continue
+            svc.fit(kernel, labels)
+            of_images[rows[svc.support_], k] = svc.dual_coef_[0]
+            intercept[k] = svc.intercept_[0]
+            self.n_iter_ = max(self.n_iter_, int(svc.n_iter_[0]))
+        return of_images, intercept
 
     def decision_function(self, X: NDArray) -> NDArray[np.floating]:
         """Scores, (n, n_classes), or those of the second of two classes, (n,)."""
@@ -140,18 +207,6 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
         return self.classes_[
             (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
         ]
-
-
-def _reduce_columns(X: NDArray) -> tuple[NDArray | None, NDArray]:
-    """Orthonormal basis of the rows of X, (d, n), and X in this basis, (n, n).
-
-    The coefficients lie in the span of the rows, so that with more features than images a problem
-    of n columns is equivalent. With fewer features there is no basis, and X is returned unchanged.
-    """
-    if X.shape[1] <= X.shape[0]:
-        return None, X
-    basis, coordinates = qr(X.T, mode="economic")
-    return basis, np.ascontiguousarray(coordinates.T)
 
 
 def _preconditioning_matrix(X: NDArray, penalty: float) -> NDArray:

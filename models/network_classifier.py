@@ -14,7 +14,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 
 from models import recipe
-from models.inputs import check_images, encode_targets
+from models.constraints import WholeNumber
+from models.inputs import check_images, encode_targets, reduce_images, reduced_shape
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -83,6 +84,10 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
     compile : bool
         Compile the network with ``torch.compile``, which needs a compiler and takes a while at the
         start.
+    max_side : int or None
+        Images with a longer side are reduced to it before training and prediction, in proportion,
+        by averaging over areas. None keeps all images as they are. The time of an epoch is
+        proportional to the area.
     device : {"auto", "cpu", "cuda", "cuda:N"}
         "auto" is CUDA if available, otherwise the CPU. On CUDA layers compute in bfloat16 where
         torch considers it safe.
@@ -125,10 +130,20 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
     """
 
     takes = "images"
+    deep = True
     smallest_side: ClassVar[int] = 4
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **recipe.CONSTRAINTS,
+        "max_side": [None, WholeNumber(4)],
         "random_state": ["random_state"],
+    }
+    search_space: ClassVar[dict[str, Any]] = {
+        "learning_rate": "loguniform(0.0001, 0.01)",
+        "weight_decay": "loguniform(0.000001, 0.01)",
+        "augmentation": [[], ["flip"], ["flip", "shift"], ["flip", "shift", "cutout"]],
+        "epochs": [10, 20, 40],
+        "validation": [0.2],
+        "patience": [3, 5, 10],
     }
 
     def __init__(
@@ -149,6 +164,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         deferred_reweighting: bool = False,
         two_phase: bool = False,
         compile: bool = False,  # named after torch.compile
+        max_side: int | None = None,
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -168,6 +184,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         self.deferred_reweighting = deferred_reweighting
         self.two_phase = two_phase
         self.compile = compile
+        self.max_side = max_side
         self.device = device
         self.random_state = random_state
 
@@ -228,7 +245,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             held_out and self._select_known_classes(held_out, classes),
         )
         self.classes_, self.multilabel_ = classes, targets.ndim == 2
-        self.image_shape_ = images.shape[1:]
+        self.image_shape_ = np.shape(X)[1:]
         return self
 
     def build_untrained(self, X: Images) -> Self:
@@ -244,7 +261,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         self.network_ = build_untrained_network(
             lambda batch: self._make_network(batch, 2), images, seed
         )
-        self.image_shape_ = images.shape[1:]
+        self.image_shape_ = np.shape(X)[1:]
         return self
 
     def restore(self, state: dict[str, Tensor]) -> None:
@@ -252,9 +269,10 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         from models.training import rebuild_network
 
         n_outputs = len(state["last.weight"])
+        height, width, channels = self.image_shape_
         self.network_ = rebuild_network(
             lambda batch: self._make_network(batch, n_outputs, initialised=False),
-            self.image_shape_,
+            (*reduced_shape(height, width, self.max_side, self.smallest_side), channels),
             state,
         )
 
@@ -342,15 +360,17 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         return compute_class_weight(self.class_weight, classes=classes, y=classes)
 
     def _check_images(self, X: Images) -> Images:
-        return check_images(X, self.smallest_side, type(self).__name__)
+        name = type(self).__name__
+        images = check_images(X, self.smallest_side, name)
+        return reduce_images(images, self.max_side, self.smallest_side)
 
     def _check_fitted(self, X: Images, attribute: str = "classes_") -> Images:
         check_is_fitted(self, attribute)
         images = self._check_images(X)
-        if images.shape[1:] != self.image_shape_:
+        if np.shape(X)[1:] != self.image_shape_:
             raise ValueError(
                 f"{type(self).__name__} was fitted on images of shape {self.image_shape_} and was "
-                f"given {images.shape[1:]}"
+                f"given {np.shape(X)[1:]}"
             )
         return images
 

@@ -93,4 +93,5 @@ def autocast_on_cuda(device: torch.device) -> Any:
 
 def copy_to_device(images: Images, device: torch.device) -> Tensor:
     """Copy images to a tensor on a device."""
-    return torch.tensor(np.ascontiguousarray(images), device=device)
+    # a single image of a reversed array counts as contiguous, with a stride that torch refuses
+    return torch.tensor(np.ravel(images), device=device).reshape(images.shape)

@@ -9,6 +9,7 @@ from urllib.error import URLError
 import numpy as np
 
 from models.network_classifier import Images, NetworkClassifier
+from models.weights import describe_weights_file, load_weights, read_state_dict
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,6 +77,7 @@ class ResNet18(NetworkClassifier):
         deferred_reweighting: bool = False,
         two_phase: bool = False,
         compile: bool = False,
+        max_side: int | None = None,
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -97,18 +99,17 @@ class ResNet18(NetworkClassifier):
             deferred_reweighting=deferred_reweighting,
             two_phase=two_phase,
             compile=compile,
+            max_side=max_side,
             device=device,
             random_state=random_state,
         )
 
-    def check_parameters(self) -> None:
-        """Check the parameters, and that the file of weights exists."""
-        super().check_parameters()
-        if self.weights not in (None, "imagenet") and not Path(self.weights).expanduser().is_file():
-            raise ValueError(
-                f"weights={self.weights!r}: no such file; it must be None, 'imagenet' or a file of "
-                "weights"
-            )
+    def describe_weights(self) -> dict[str, str | None] | None:
+        """Name and SHA-256 of the given file of weights; None without a file.
+
+        torchvision's weights are determined by its version.
+        """
+        return None if self.weights in (None, "imagenet") else describe_weights_file(self.weights)
 
     def make_body(self, images: Images) -> Body:
         """All layers but the last."""
@@ -134,10 +135,12 @@ class ResNet18(NetworkClassifier):
     def initialise(self, body: Body) -> None:
         """Load the given weights, except those of the last layer."""
         if self.weights is not None:
-            state = self._read_state_dict()
-            body.layers.load_state_dict(
-                {name: value for name, value in state.items() if not name.startswith("fc.")}
-            )
+            state = {
+                name: value
+                for name, value in self._read_state_dict().items()
+                if not name.startswith("fc.")
+            }
+            load_weights(body.layers, state, f"weights={self.weights!r}")
 
     def _read_state_dict(self) -> dict[str, Tensor]:
         """Read the state dictionary of the given weights without unpickling objects."""
@@ -155,12 +158,7 @@ class ResNet18(NetworkClassifier):
                     f"weights='imagenet' of {self.architecture} are not in {folder}, and cannot be "
                     f"downloaded ({error}); put torchvision's file there, or name a file"
                 ) from error
-        path = Path(str(self.weights)).expanduser()
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return read_state_dict(str(self.weights))
 
 
 class ResNet50(ResNet18):

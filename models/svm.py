@@ -19,13 +19,11 @@ from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.kernel_approximation import Nystroem
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from models.calibration import HeldOut, Pair, check_two_classes
-from models.constraints import RealNumber
-from models.faster import estimator_class
+from models.pairwise_machines import PairwiseMachines
+from models.standardizer import Standardizer
 
 AT_ONCE = 2_000_000  # coefficients of the linear systems that are solved together
 CERTAIN = 1e-7  # smallest distance of the probability of a pair from 0 and 1, as in libsvm
@@ -42,6 +40,8 @@ class CoupledSVC(ClassifierMixin, BaseEstimator):
     ----------
     kernel, C, gamma, class_weight
         As in ``sklearn.svm.SVC``; the weights are used in the sigmoids, too.
+    gamma_factor : float, default=1.0
+        ``gamma`` is multiplied by it.
     standardize : bool, default=True
         Standardise the features first, within each fold of the calibration as well.
 
@@ -72,8 +72,7 @@ class CoupledSVC(ClassifierMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **{name: SVC._parameter_constraints[name] for name in ("kernel", "gamma", "class_weight")},
-        "C": [RealNumber(0)],
+        **PairwiseMachines._parameter_constraints,
         "standardize": ["boolean"],
     }
 
@@ -82,12 +81,14 @@ class CoupledSVC(ClassifierMixin, BaseEstimator):
         kernel: str = "rbf",
         C: float = 1.0,
         gamma: float | str = "scale",
+        gamma_factor: float = 1.0,
         class_weight: dict[Any, float] | str | None = None,
         standardize: bool = True,
     ) -> None:
         self.kernel = kernel
         self.C = C
         self.gamma = gamma
+        self.gamma_factor = gamma_factor
         self.class_weight = class_weight
         self.standardize = standardize
 
@@ -124,14 +125,10 @@ class CoupledSVC(ClassifierMixin, BaseEstimator):
         return self
 
     def _make_machine(self) -> Pipeline:
-        svc = estimator_class("svm:SVC")(
-            kernel=self.kernel,
-            C=self.C,
-            gamma=self.gamma,
-            class_weight=self.class_weight,
-            decision_function_shape="ovo",
+        machines = PairwiseMachines(
+            self.kernel, self.C, self.gamma, self.gamma_factor, self.class_weight
         )
-        return make_pipeline(StandardScaler(), svc) if self.standardize else make_pipeline(svc)
+        return make_pipeline(*([Standardizer()] if self.standardize else []), machines)
 
     def predict_proba(self, X: NDArray) -> NDArray[np.float64]:
         """Probabilities, (n, n_classes), in the order of ``classes_``."""

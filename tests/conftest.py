@@ -4,6 +4,7 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from benchmark.plugins.registry import resolve_spec, takes_images, with_defaults
 from benchmark.plugins.spec import Spec
 from benchmark.study.axes import find_axis
 from benchmark.study.cell import Cell, default_values, resolve_value
+from benchmark.study.spaces import find_search_space
+from benchmark.tuning.search_space import read_space
 
 settings.register_profile("benchmark", deadline=None)  # the tests assert no times
 settings.load_profile("benchmark")
@@ -70,6 +73,7 @@ def make_cell():
         split="stratified_kfold",
         fold=0,
         seed=0,
+        search_spaces=MappingProxyType({}),
         **sample,
     ):
         labels = {
@@ -91,6 +95,12 @@ def make_cell():
             with_defaults(resolve_spec("split", Spec.parse(split))),
             fold,
             values,
+            find_search_space(
+                {name: read_space(space, name) for name, space in search_spaces.items()},
+                *(*values["extractor"], *values["strategy"], values["model"]),
+            )
+            if values["tuning"].name != "none"
+            else {},
         )
 
     return make

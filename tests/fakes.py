@@ -36,6 +36,15 @@ class WrongLength(Extractor):
         return np.zeros((len(batch) + 1, 3))
 
 
+class UnequalBatches(Extractor):
+    """Returns another number of features for each batch."""
+
+    batch_size = 100
+
+    def transform(self, X):
+        return np.zeros((len(X), 1 + int(X.sum()) % 97), np.float32)
+
+
 class ChangesInput(Extractor):
     """Inverts the images in place."""
 
@@ -96,6 +105,16 @@ class SecretlyLearns(Extractor):
 
     def extract(self, batch):
         return (batch - self.mean_.mean()).reshape(len(batch), -1)
+
+
+class DependsOnPlace(Extractor):
+    """Rounds differently by the place of an image in its batch, and by the size of the batch."""
+
+    batch_size = 50
+
+    def extract(self, batch):
+        noise = 1e-3 * np.arange(len(batch)) + 1e-3 * len(batch)
+        return batch.reshape(len(batch), -1) + noise[:, None]
 
 
 class DependsOnBatch(Extractor):

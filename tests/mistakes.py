@@ -56,6 +56,14 @@ class FitWithoutBase(_Flat):
         return self
 
 
+class ReadsAllImages(_Flat):
+    stateless = False
+    learns_from_sample = True
+
+    def learn(self, images):
+        self.mean_ = images[:].mean(axis=0)
+
+
 class GivesFloat64(_Flat):
     def transform(self, X):
         return super().transform(X).astype(float)
@@ -392,3 +400,7 @@ class ShufflesUnseeded(BaseEstimator):
     def fit_resample(self, X, y):
         order = np.random.permutation(len(X))  # noqa: NPY002
         return X[order], y[order]
+
+
+class ReadsAllRows(GaussianNB):
+    reads_chunks = True

@@ -4,10 +4,29 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from benchmark import load_study, run
+from benchmark import load_results, load_study, run
+from benchmark.reporting.leaderboard import make_leaderboards
+from benchmark.results.folder import ResultsFolder
 
 KINDS = ("multi-label", "binary", "multi-class", "ordinal", "grouped", "imbalanced")
 LONG = ("a malignant melanoma of the skin", "a benign keratosis, not a melanoma")
+
+# three models that are nearly equal, a worse one, and the baseline
+NEARLY_EQUAL = [*(f"knn(n_neighbors={k})" for k in (3, 4, 5)), "nearest_centroid", "majority"]
+
+
+def make_digits_results(folder, models, split, seeds=(0,)):
+    """Evaluate models on the pixels of the digits, and return the results folder."""
+    axes = {"extractors": ["pixels"], "models": list(models), "seeds": list(seeds)}
+    run(load_study("digits", split=split, **axes), folder, scheduler="inline")
+    return folder
+
+
+def read_leaderboard(folder, metric="f1", read=True):
+    """Leaderboard of a study with one; without predictions if ``read`` is false."""
+    reader = ResultsFolder(folder).read_predictions if read else None
+    ((_, table),) = make_leaderboards(load_results(folder), metric, reader)
+    return table
 
 
 def make_results(kind, folder, models=("majority", "gaussian_nb", "nearest_centroid"), n=240):
@@ -18,7 +37,7 @@ def make_results(kind, folder, models=("majority", "gaussian_nb", "nearest_centr
     axes = {
         "extractors": ["pixels", "color_histogram(bins=4)"],
         "models": list(models),
-        "datasets": [_dataset(kind, folder, n)],
+        "datasets": [make_dataset(kind, folder, n)],
     }
     if kind == "imbalanced":
         axes |= {
@@ -31,7 +50,8 @@ def make_results(kind, folder, models=("majority", "gaussian_nb", "nearest_centr
     return folder / "out"
 
 
-def _dataset(kind, folder, n):
+def make_dataset(kind, folder, n):
+    """Write the images of one kind of task, where they are not bundled, and return its entry."""
     if kind == "ordinal":
         return "retinamnist"
     if kind in ("multi-class", "imbalanced"):

@@ -53,14 +53,18 @@ _OTHERS: dict[str, dict[Check, tuple[str, ...]]] = {
         extractors.images_are_independent: ("results_are_reproducible",),
         extractors.labels_are_ignored: ("results_are_reproducible",),
         extractors.stateless_is_true: ("results_are_reproducible",),
+        extractors.sample_is_learned_from: ("results_are_reproducible",),
         extractors.nothing_is_looked_up: ("images_are_independent",),
         extractors.feature_names_match: (),
+        common.search_space_is_valid: (),
     },
     "model": {
         models.input_unchanged: (),
         common.results_are_reproducible: ("input_unchanged",),
         models.images_are_independent: ("results_are_reproducible",),
         models.classes_may_be_missing: (),
+        common.search_space_is_valid: (),
+        models.chunks_are_read: ("results_are_reproducible",),
     },
     "strategy": {
         strategies.input_unchanged: (),

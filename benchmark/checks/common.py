@@ -29,12 +29,14 @@ from benchmark.checks.subject import (
     some_digits,
 )
 from benchmark.datasets.base import Dataset
+from benchmark.errors import UserError
 from benchmark.evaluation.evaluate import evaluate_on_dataset
 from benchmark.plugins.registry import build_component, resolve_spec
 from benchmark.plugins.spec import Spec
 from benchmark.results.folder import ResultsFolder
 from benchmark.scoring.predictions import Predictions
 from benchmark.study.cell import Cell, default_values
+from benchmark.study.spaces import check_space, declared_space
 from benchmark.utils.status import Status
 
 
@@ -138,6 +140,15 @@ def can_be_pickled(subject: Subject) -> None:
             f"{subject.describe_error(error)}: keep no open file, lambda or lock in an attribute; "
             "create it where it is used"
         ) from error
+
+
+def search_space_is_valid(subject: Subject) -> None:
+    """The attribute ``search_space``, if there is one, names parameters and valid values."""
+    spec = subject.spec
+    try:
+        check_space(spec, declared_space(spec.target, spec.name), "search_space")
+    except UserError as error:
+        raise Failure(f"{error}: correct the attribute search_space") from None
 
 
 def results_are_reproducible(subject: Subject) -> None:

@@ -27,6 +27,7 @@ from benchmark.checks.subject import (
 )
 from benchmark.utils.messages import exception_text
 from features.base import Extractor
+from features.image_rows import ImageRows
 
 
 def _build_and_fit(
@@ -268,3 +269,30 @@ def feature_names_match(subject: Subject) -> None:
         "feature",
     )
     require_true(len(set(names)) == d, "two features have the same name: make the names unique")
+
+
+class _ImagesOnDisk(ImageRows):
+    """Images that cannot be read all at once."""
+
+    def __getitem__(self, which: Any) -> NDArray[np.uint8]:
+        if isinstance(which, slice) and which == slice(None):
+            raise Failure(
+                "learns_from_sample is True, and learn reads all images, which would hold them in "
+                "memory: draw indices and read images[drawn]"
+            )
+        return super().__getitem__(which)
+
+
+def sample_is_learned_from(subject: Subject) -> None:
+    """An extractor with ``learns_from_sample`` indexes its images, and learns as from an array."""
+    if not getattr(subject.build(), "learns_from_sample", False):
+        return
+    digits = some_digits(120, subject.side)
+    labels = subject.labels_for_fit(digits.targets)
+    rows = _ImagesOnDisk(digits.images, np.arange(len(digits.images)))
+    require_equal(
+        subject.build().fit(rows, *labels).transform(digits.images),
+        subject.build().fit(digits.images.copy(), *labels).transform(digits.images),
+        "learns_from_sample is True, and other features are learned from rows on disk than from an "
+        "array",
+    )

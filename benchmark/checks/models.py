@@ -19,6 +19,7 @@ from benchmark.checks.subject import (
     require_true,
     some_digits,
 )
+from benchmark.evaluation.feature_rows import FeatureRows
 
 
 def make_training_set(subject: Subject) -> tuple[NDArray, NDArray[np.int64]]:
@@ -141,3 +142,28 @@ def classes_may_be_missing(subject: Subject) -> None:
         "np.unique(y) in fit",
     )
     _check_probabilities(np.asarray(model.predict_proba(X[:7])), 7, 3)
+
+
+class _RowsOnDisk(FeatureRows):
+    """Rows that cannot be read all at once."""
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        raise Failure(
+            "reads_chunks is True, and fit or predict_proba converts X to an array, which would "
+            "hold all of it in memory: read slices, X[start:stop], as models/chunks.py does"
+        )
+
+
+def chunks_are_read(subject: Subject) -> None:
+    """A model with ``reads_chunks = True`` reads slices, and predicts as from an array."""
+    model = subject.build()
+    if not getattr(model, "reads_chunks", False):
+        return
+    X, y = make_training_set(subject)
+    from_array = model.fit(X.copy(), y).predict_proba(X.copy())
+    rows = _RowsOnDisk([X], np.arange(len(X)))
+    require_equal(
+        subject.build().fit(rows, y).predict_proba(rows),
+        from_array,
+        "reads_chunks is True, and other probabilities result from rows on disk than from an array",
+    )

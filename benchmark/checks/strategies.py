@@ -86,6 +86,7 @@ def images_are_adjusted_alone(subject: Subject) -> None:
     digits = imbalanced_digits()
     strategy = build_strategy((subject.spec,), 0)
     proba = np.random.default_rng(0).dirichlet(np.ones(3), len(digits.targets))
+    strategy.learn_shares(digits.targets, digits.targets)
     strategy.learn(digits.targets, lambda: HeldOut(digits.targets, proba.copy()))
     together = strategy.adjust(proba.copy())
     require_true(

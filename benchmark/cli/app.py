@@ -52,8 +52,8 @@ def list_command(
         str | None,
         typer.Argument(
             metavar="WHAT",
-            help="datasets, extractors, models, strategies, metrics, suites or columns (of the "
-            "rows); or one name, such as hog. Default: everything except the columns.",
+            help="datasets, extractors, models, strategies, tunings, metrics, suites or columns "
+            "(of the rows); or one name, such as hog. Default: everything except the columns.",
         ),
     ] = None,
 ) -> None:
@@ -92,9 +92,17 @@ def table_command(
         str | None,
         typer.Option(
             metavar="VIEW",
-            help="class or occlusion: show one metric, with one column per class or occlusion.",
+            help="class, occlusion or dataset: show one metric, with one column for each. "
+            "tuning: show tuned configurations beside untuned ones.",
         ),
     ] = None,
+    common: Annotated[
+        bool,
+        typer.Option(
+            "--common",
+            help="With --by dataset: keep only the configurations that every dataset has.",
+        ),
+    ] = False,
     form: Annotated[
         str | None,
         typer.Option(
@@ -106,18 +114,24 @@ def table_command(
 ) -> None:
     """Print the leaderboard of a results folder, or another table of its rows."""
     from benchmark.cli.rich_output import print_leaderboards, print_view
+    from benchmark.errors import UserError
     from benchmark.reporting import text_tables
+    from benchmark.reporting.dataset_table import DatasetTable
+    from benchmark.results.folder import ResultsFolder
     from benchmark.results.store import load_results
 
-    stored = load_results(folder)
+    if common and by != "dataset":
+        raise UserError("--common keeps what every dataset has: use it with --by dataset")
+    view = DatasetTable(common=True) if common else text_tables.find_view(by or "leaderboard")
+    stored, read = load_results(folder), ResultsFolder(folder).read_predictions
     if rows:
         print_text(text_tables.render_rows(stored, form or "md"))
     elif form:
-        print_text(text_tables.render_tables(stored, form, metric, by or "leaderboard"))
+        print_text(text_tables.render_tables(stored, form, metric, view, read))
     elif by and by != "leaderboard":
-        print_view(console, stored, metric, by)
+        print_view(console, stored, metric, view, read)
     else:
-        print_leaderboards(console, stored, metric)
+        print_leaderboards(console, stored, metric, read)
 
 
 @app.command("check")
@@ -223,8 +237,8 @@ def compare_command(
         str | None,
         typer.Argument(
             metavar="A",
-            help="A configuration, such as 'hog / smote / rbf_svm', or a component that no other "
-            "configuration has.",
+            help="A configuration, such as 'hog / smote / rbf_svm', a component that no other "
+            "configuration has, or a rank in the leaderboard of the metric, such as 1.",
         ),
     ] = None,
     b: Annotated[
@@ -238,22 +252,42 @@ def compare_command(
             "strategy, with its own extractor and model under this strategy."
         ),
     ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            help="Test also whether A is no more than this worse than B, and whether the two are "
+            "equivalent; in the units of the metric, such as 0.02."
+        ),
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format", metavar="FORMAT", help="Print a table as md, csv, latex or json instead."
+        ),
+    ] = None,
 ) -> None:
     """Test whether two configurations differ; print the difference, its interval and a p-value."""
     from benchmark.cli.rich_output import print_comparisons
     from benchmark.errors import UserError
     from benchmark.reporting.compare import compare_all_configurations, compare_configurations
+    from benchmark.reporting.comparison_table import render_comparisons
 
     if against is not None and a is None:
-        print_comparisons(console, compare_all_configurations(folder, against, metric))
+        comparisons = compare_all_configurations(folder, against, metric, margin)
     elif against is None and a is not None and b is not None:
-        for comparison in compare_configurations(folder, a, b, metric):
-            print_line(comparison.summary)
+        comparisons = compare_configurations(folder, a, b, metric, margin)
     else:
         raise UserError(
             "name two configurations, or one with --against: compare DIR A B, or compare DIR "
             "--against A"
         )
+    if form:
+        print_text(render_comparisons(comparisons, form))
+    elif against is not None:
+        print_comparisons(console, comparisons)
+    else:
+        for comparison in comparisons:
+            print_line(comparison.summary)
 
 
 @app.command("plot")
@@ -273,11 +307,18 @@ def plot_command(
             parser=user_path,
         ),
     ] = None,
+    against: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Configuration that the forest plot takes differences to. Default: the best one.",
+        ),
+    ] = "",
 ) -> None:
     """Draw every plot that the rows allow, as PNG and SVG files with captions."""
     from benchmark.reporting.plots import draw_plots
 
-    for outcome in draw_plots(folder, metric, out):
+    for outcome in draw_plots(folder, metric, out, against):
         print_line(str(outcome))
 
 

@@ -10,7 +10,9 @@ from benchmark.plugins.registry import KINDS, import_target, registered_targets,
 from benchmark.plugins.spec import ResolvedSpec
 from benchmark.results.columns import COLUMNS
 from benchmark.scoring.metrics import METRICS
-from benchmark.study.study import read_suites
+from benchmark.study.load import read_suites
+from benchmark.study.spaces import declared_space
+from benchmark.tuning.search_space import format_space
 from benchmark.utils.text import short_repr
 from benchmark.utils.yaml_files import read_yaml
 
@@ -20,6 +22,7 @@ NAMED = (
     "extractors",
     "models",
     "strategies",
+    "tunings",
     "splits",
     "imbalances",
     "occlusions",
@@ -78,6 +81,7 @@ def describe_component(name: str) -> Iterator[str]:
         if known == name:
             yield f"{kind} {name}: {_first_docstring_line(target)}"
             yield from _parameter_lines(ResolvedSpec(name, target=target))
+            yield from _search_space_lines(name, target)
     for (group, known), line in texts.items():
         if known == name:
             yield f"{group.removesuffix('s')} {name}: {line}"
@@ -91,6 +95,15 @@ def _parameter_lines(spec: ResolvedSpec) -> Iterator[str]:
             else short_repr(parameter.default)
         )
         yield f"  {name} = {default}"
+
+
+def _search_space_lines(name: str, target: str) -> Iterator[str]:
+    """Yield the values that tuning tries for the parameters of a component, if it declares any."""
+    space = format_space({name: declared_space(target, name)})[name]
+    if space:
+        yield "  tuning tries:"
+    for parameter, values in space.items():
+        yield f"    {parameter}: {values}"
 
 
 def _first_docstring_line(target: str) -> str:

@@ -47,9 +47,25 @@ def fit_command(
     strategy: Annotated[
         str, typer.Option(help="Strategy against class imbalance, such as smote.")
     ] = "none",
+    tuning: Annotated[
+        str, typer.Option(help="Tuning of the parameters, such as 'random(n=25)'.")
+    ] = "none",
     size: Annotated[
         int | None,
         typer.Option(help="Resize the images to this side, in pixels. Default: their own size."),
+    ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            help="Test on the first fold of a stratified cross-validation with this number of "
+            "folds. Default: on the official test set, or else on a fifth of the images."
+        ),
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            help="Metric to print; see `list metrics`. Default: the six of a leaderboard."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     plugin: _Plugins = [],  # noqa: B006  # typer copies it
@@ -69,20 +85,24 @@ def fit_command(
     from benchmark.pipelines.pipeline import find_single_cell, fit_pipeline
     from benchmark.pipelines.rehearsal import N_COMPARED, rehearse_saving
     from benchmark.pipelines.sources import find_plugin_files
+    from benchmark.reporting.leaderboard import check_metric
     from benchmark.study.axes import IMAGES
-    from benchmark.study.study import make_study
+    from benchmark.study.load import make_study
 
     saving.check_save_path(save)
+    if metric is not None:
+        check_metric(metric)
     extractors = [extractor] if extractor not in (None, IMAGES) else []
     axes = {
         "datasets": [dataset],
         "models": [model],
         "extractors": extractors,
         "strategies": [strategy],
+        "tunings": [tuning],
     }
-    chosen = make_study(
-        {"name": "fit", "plugins": plugin, "size": size, "seeds": [seed], **axes}, "fit"
-    )
+    split = None if folds is None else f"stratified_kfold(folds={folds})"
+    keys = {"name": "fit", "plugins": plugin, "size": size, "split": split, "seeds": [seed]}
+    chosen = make_study({**keys, **axes}, "fit")
     cell, loaded = find_single_cell(chosen, data)
     try:
         rehearse_saving(cell, loaded)
@@ -92,7 +112,7 @@ def fit_command(
     except KeyboardInterrupt:
         print_line("Interrupted: nothing was written.")
         raise typer.Exit(130) from None
-    _print_pipeline_card(pipeline.card)
+    _print_pipeline_card(pipeline.card, metric)
     options = "".join(
         f" --plugin {quote(path)}" for path in find_plugin_files(pipeline.stored_components)
     )
@@ -181,7 +201,7 @@ def serve_command(
     serve_page(load_page_content(places, plugin), host, port)
 
 
-def _print_pipeline_card(card: Card) -> None:
+def _print_pipeline_card(card: Card, metric: str | None) -> None:
     """Print what was trained, on what, and its metrics on the test set."""
     from benchmark.pipelines.prediction_text import describe_metrics
 
@@ -190,6 +210,6 @@ def _print_pipeline_card(card: Card) -> None:
         f"{card.name}, trained on {images} of {card.dataset}, tested on {card.n_test} "
         f"({card.split})"
     )
-    print_line(describe_metrics(card))
+    print_line(describe_metrics(card, metric))
     for note in card.notes:
         print_line(f"  {note}")

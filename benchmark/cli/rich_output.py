@@ -1,11 +1,10 @@
-"""Output for the terminal: progress bars and tables."""
+"""Output for the terminal: tables, and the epochs of networks."""
 
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,18 +12,18 @@ import pandas as pd
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from benchmark.engine.schedule import MatrixTask, Outcome, Schedule, Task
-from benchmark.engine.task_loop import Report
 from benchmark.engine.worker_process import EPOCH_LOGGER, MessageForwarder
 from benchmark.evaluation.plan import Plan
 from benchmark.reporting import leaderboard
-from benchmark.reporting.comparison import Comparison, make_comparison_tables
-from benchmark.reporting.text_tables import find_view
-from benchmark.utils.status import BAD
-from benchmark.utils.text import escape_controls, format_count
+from benchmark.reporting.comparable_rows import NAME_COLUMNS
+from benchmark.reporting.comparison import Comparison
+from benchmark.reporting.comparison_table import make_comparison_tables
+from benchmark.reporting.short_labels import shorten_labels
+from benchmark.reporting.table_view import TableView
+from benchmark.scoring.predictions import PredictionReader
+from benchmark.utils.text import escape_controls
 
 if TYPE_CHECKING:
     from benchmark.pipelines.card import Card
@@ -32,13 +31,17 @@ if TYPE_CHECKING:
 
 # columns of text, aligned to the left
 LEFT = (
-    *leaderboard.CONFIGURATION_AXES,
+    *NAME_COLUMNS,
     *("axis", "value", "stage", "image", "class", "then", "with", "verdict"),
 )
+WRAPPED = 26  # characters of a line of an extractor's name, in a narrow terminal
+OTHER_INTERVALS = "the other intervals"  # than that of the metric that tables are ranked by
+# columns of a view that summarize those of single values
+SUMMARIES = ("mean", "mean rank", "wins", "worst class")
 
 
 @contextmanager
-def _report_epochs(report: Callable[[str], object]) -> Iterator[None]:
+def report_epochs(report: Callable[[str], object]) -> Iterator[None]:
     """Call a function with a line of text after every epoch of a network's training."""
     handler, level = MessageForwarder(report), EPOCH_LOGGER.level
     EPOCH_LOGGER.addHandler(handler)
@@ -55,93 +58,125 @@ def show_training_status(console: Console) -> Iterator[None]:
     """Show a spinner while one model is trained, with the epochs of a network."""
     with (
         console.status("training") as status,
-        _report_epochs(lambda text: status.update(f"training: {escape(escape_controls(text))}")),
+        report_epochs(lambda text: status.update(f"training: {escape(escape_controls(text))}")),
     ):
         yield
 
 
-@contextmanager
-def show_progress_bar(console: Console) -> Iterator[Callable[[Plan, Schedule], Report]]:
-    """Show a progress bar while a study runs; yields the ``progress`` of ``evaluate_study``."""
-    features, ended = TextColumn("{task.fields[features]}"), TextColumn("{task.fields[ended]}")
-    epochs = TextColumn("{task.fields[epochs]}", style="dim", markup=False)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        ended,
-        features,
-        TimeRemainingColumn(),
-        epochs,
-    )
-    bar = Progress(*columns, console=console)
-    with (
-        ExitStack() as stack,
-        _report_epochs(lambda text: _update_all(bar, epochs=escape_controls(text)[:200])),
-    ):
-
-        def start_bar(plan: Plan, schedule: Schedule) -> Report:
-            stack.enter_context(bar)  # not earlier, so that an error is printed without a bar
-            console.print(
-                f"study {plan.study.name}: {format_count(plan.n_cells, 'cell')}, "
-                f"{plan.n_cells - schedule.n_cells} stored",
-                highlight=False,
-            )
-            counts: Counter[str] = Counter()
-            task = bar.add_task("cells", total=schedule.n_cells, features="", ended="", epochs="")
-
-            def count_outcome(piece: Task, outcome: Outcome) -> None:
-                if isinstance(piece, MatrixTask):
-                    counts["features"] += 1
-                    bar.update(
-                        task, features=f"features {counts['features']}/{schedule.n_matrices}"
-                    )
-                else:
-                    counts[outcome["status"]] += 1
-                    ended = ", ".join(
-                        f"{counts[status]} {status}" for status in BAD if counts[status]
-                    )
-                    bar.update(task, advance=1, ended=ended, epochs="")
-
-            return count_outcome
-
-        yield start_bar
-
-
-def _update_all(bar: Progress, **fields: str) -> None:
-    for task in bar.task_ids:
-        bar.update(task, **fields)  # type: ignore[arg-type]
-
-
-def print_leaderboards(console: Console, rows: pd.DataFrame, metric: str = "f1") -> None:
+def print_leaderboards(
+    console: Console,
+    rows: pd.DataFrame,
+    metric: str = "f1",
+    read_predictions: PredictionReader | None = None,
+) -> None:
     """Print every leaderboard of the rows, its caption, and the cells that did not succeed."""
-    marked = False
-    for title, configurations in leaderboard.make_leaderboards(rows, metric):
-        marked = marked or bool(configurations["no_better"].any())
-        table, left_out = _build_widest_table(console, title, configurations)
-        console.print(table)
-        if left_out:
-            console.print(
-                f"This terminal is too narrow for {', '.join(left_out)}: see leaderboard.md.",
-                style="yellow",
-            )
-        console.print()
-    console.print(
-        leaderboard.make_leaderboard_caption(metric, marked), style="dim", highlight=False
-    )
-    for line in leaderboard.list_problems(rows):
+    tables = list(leaderboard.make_leaderboards(rows, metric, read_predictions))
+    _print_ranked_tables(console, tables, metric)
+    caption, *lines = leaderboard.Leaderboard().describe_tables(rows, tables, metric)
+    console.print(caption, style="dim", highlight=False)
+    for line in lines:
         console.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
-def print_view(console: Console, rows: pd.DataFrame, metric: str, name: str) -> None:
-    """Print every table of a view, and the lines below them."""
-    view = find_view(name)
-    tables = list(view.make_tables(rows, metric))
+def print_preliminary_leaderboards(
+    console: Console, rows: pd.DataFrame, plan: Plan, time_left: str, metric: str = "f1"
+) -> None:
+    """Print the leaderboards of the first round, marked as preliminary.
+
+    Parameters
+    ----------
+    console : Console
+    rows : DataFrame
+        Those of the first round of the plan.
+    plan : Plan
+    time_left : str
+    metric : str
+    """
+    console.print()
+    for label, own in rows.groupby("dataset", sort=False):
+        prefix = f"preliminary: {plan.describe_first_round(label)} · "
+        tables = leaderboard.make_leaderboards(own, metric)
+        _print_ranked_tables(console, tables, metric, prefix)
+    console.print(
+        f"Preliminary: ranked by {metric} of the first results; {time_left}.\n",
+        style="dim",
+        highlight=False,
+    )
+
+
+def _print_ranked_tables(
+    console: Console,
+    tables: Iterable[tuple[str, pd.DataFrame]],
+    metric: str,
+    prefix: str = "",
+) -> None:
+    """Print leaderboards, each with the parameters that are equal in all of its lines."""
+    for title, configurations in tables:
+        configurations, parameters = _shorten_configurations(configurations)
+        table, left_out = _build_widest_table(console, prefix + title, configurations, metric)
+        console.print(table)
+        if parameters:
+            line = f"Parameters that are equal in all lines: {'; '.join(parameters)}."
+            console.print(line, style="dim", highlight=False, markup=False)
+        if left_out:
+            hint = "" if prefix else ": see leaderboard.md"
+            console.print(
+                f"This terminal is too narrow for {', '.join(left_out)}{hint}.", style="yellow"
+            )
+        console.print()
+
+
+def _shorten_configurations(configurations: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Leave out the parameters that are equal in all lines; return them, too."""
+    columns, parameters = {}, []
+    shown = [axis for axis in NAME_COLUMNS if axis in configurations]
+    # the table by class has a line of numbers of images
+    named = (configurations[shown] != "").all(axis=1)
+    for axis in shown:
+        short, left_out = shorten_labels(configurations.loc[named, axis].unique())
+        columns[axis] = configurations[axis].map(lambda label, short=short: short.get(label, label))
+        parameters += left_out
+    return configurations.assign(**columns), parameters
+
+
+def print_view(
+    console: Console,
+    rows: pd.DataFrame,
+    metric: str,
+    view: TableView,
+    read: PredictionReader | None = None,
+) -> None:
+    """Print every table of a view, as wide as the terminal allows, and the lines below them."""
+    # intervals that are not shown would take their time
+    tables = list(view.make_tables(rows, metric, read if view.shows_intervals else None))
     for title, table in tables:
-        console.print(_build_table(title, view.format_table(table)))
+        shortened, parameters = _shorten_configurations(table)
+        text = view.format_table(shortened)
+        kept = (*NAME_COLUMNS, *SUMMARIES)
+        droppable = [name for name in text.columns if name not in kept]
+        printed, dropped = _drop_columns(console, title, text, droppable)
+        console.print(printed)
+        if parameters:
+            line = f"Parameters that are equal in all lines: {'; '.join(parameters)}."
+            console.print(line, style="dim", highlight=False, markup=False)
+        if dropped:
+            line = f"This terminal is too narrow for {', '.join(dropped)}: see table --format md."
+            console.print(line, style="yellow", highlight=False, markup=False)
         console.print()
     for line in view.describe_tables(rows, tables, metric):
-        console.print(line, style="dim", highlight=False)
+        console.print(line, style="dim", highlight=False, markup=False)
+
+
+def _drop_columns(
+    console: Console, title: str, text: pd.DataFrame, droppable: Sequence[str]
+) -> tuple[Table, list[str]]:
+    """Build a table, without the last of the droppable columns if the terminal is too narrow."""
+    remaining, dropped = list(droppable), list[str]()
+    table = _build_table(title, text)
+    while remaining and _natural_width(console, table) > console.width:
+        dropped.insert(0, remaining.pop())
+        table = _build_table(title, text.drop(columns=dropped))
+    return table, dropped
 
 
 def print_predictions(
@@ -180,10 +215,35 @@ def print_predictions(
 def print_comparisons(console: Console, comparisons: list[Comparison]) -> None:
     """Print every table of comparisons, each with the lines below it."""
     for title, table, lines in make_comparison_tables(comparisons):
-        console.print(_build_table(title, table))
+        text, parameters = _shorten_names(table)
+        printed, dropped = _drop_columns(console, title, text, _order_comparison_columns(text))
+        console.print(printed)
         console.print()
+        if parameters:
+            lines.insert(1, f"Parameters that are equal in all lines: {'; '.join(parameters)}.")
+        if dropped:
+            hint = "see compare --format md"
+            lines.append(f"This terminal is too narrow for {', '.join(dropped)}: {hint}.")
         for line in lines:
             console.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)
+
+
+def _shorten_names(text: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Shorten names of configurations, which may have a tuning in parentheses behind a blank."""
+    columns = [column for column in NAME_COLUMNS if column in text]
+    parts = {column: text[column].str.partition(" (") for column in columns}
+    labels = text.assign(**{column: parts[column][0] for column in columns})
+    shortened, parameters = _shorten_configurations(labels)
+    names = {column: shortened[column] + parts[column][1] + parts[column][2] for column in columns}
+    return text.assign(**names), parameters
+
+
+def _order_comparison_columns(text: pd.DataFrame) -> list[str]:
+    """Columns of comparisons that a narrow terminal may drop, the most important one first."""
+    margin = [name for name in text if name.startswith("margin ")]
+    first = ["verdict", "interval", "p"]
+    kept = (*NAME_COLUMNS, "with", "difference", *(margin or ["verdict"]))
+    return [name for name in dict.fromkeys([*first, *text]) if name not in kept]
 
 
 def print_table(console: Console, title: str, frame: pd.DataFrame) -> None:
@@ -193,9 +253,12 @@ def print_table(console: Console, title: str, frame: pd.DataFrame) -> None:
 
 
 def _build_widest_table(
-    console: Console, title: str, configurations: pd.DataFrame
+    console: Console, title: str, configurations: pd.DataFrame, metric: str
 ) -> tuple[Table, list[str]]:
-    """Build the widest leaderboard that fits, leaving out the spreads first, then single columns.
+    """Build the widest leaderboard that fits.
+
+    Intervals are left out first, except those of the metric that configurations are ranked by, then
+    single columns.
 
     Returns
     -------
@@ -204,16 +267,18 @@ def _build_widest_table(
         What was left out.
     """
     dropped: list[str] = []
-    for column in (None, "spread", "predict_s", "fit_s", "precision", "recall", "log_loss"):
-        if column:
+    narrow = [OTHER_INTERVALS, "predict_s", "fit_s", "precision", "recall", "log_loss"]
+    if configurations["strategy"].nunique() == 1:  # it distinguishes nothing
+        narrow.insert(0, "strategy")
+    for column in (None, *narrow, "accuracy", "auc"):
+        if column and column != metric:
             dropped.append(column)
-        table = _build_table(
-            title,
-            leaderboard.format_leaderboard(configurations, spread="spread" not in dropped).drop(
-                columns=dropped, errors="ignore"
-            ),
-        )
-        if _natural_width(console, table) <= console.width:
+        with_interval = [metric] if OTHER_INTERVALS in dropped else None
+        texts = leaderboard.format_leaderboard(configurations, with_interval)
+        table = _build_table(title, texts.drop(columns=dropped, errors="ignore"))
+        # the last columns are kept if extractors can be wrapped instead
+        wrapped = 0 if column != narrow[-1] else texts["extractor"].str.len().max() - WRAPPED
+        if _natural_width(console, table) - max(0, wrapped) <= console.width:
             return table, dropped
     return table, dropped
 
@@ -229,8 +294,9 @@ def _build_table(title: str, frame: pd.DataFrame) -> Table:
     for name in frame.columns:
         table.add_column(
             escape(name),
-            justify="left" if name in LEFT else "right",
-            no_wrap=name not in leaderboard.CONFIGURATION_AXES,
+            justify="left" if name in LEFT or name.startswith("margin ") else "right",
+            no_wrap=name not in NAME_COLUMNS,
+            overflow="fold",  # the end of a name tells configurations apart
         )
     for cells in frame.itertuples(index=False):
         table.add_row(*(escape(cell) for cell in cells))

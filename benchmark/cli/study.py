@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.cli.axis_options import with_axis_options
-from benchmark.study.axes import describe_setting, label_names
+from benchmark.cli.study_options import with_study_options
+from benchmark.study.labels import describe_setting, label_names
 from benchmark.utils.console import console, print_line
 from benchmark.utils.files import user_path
+from benchmark.utils.notes import Note, NoteKind
 from benchmark.utils.status import BAD, Status
 from benchmark.utils.text import format_count
+
+if TYPE_CHECKING:
+    from benchmark.evaluation.plan import Plan
+    from benchmark.study.study import Study
+
+MAX_ANNOUNCED = 1000  # cells of a study up to which `run` looks for stored rows that tell its time
 
 
 class Retry(StrEnum):
@@ -27,16 +34,7 @@ class Retry(StrEnum):
     all = "all"
 
 
-_Study = Annotated[
-    str,
-    typer.Argument(
-        metavar="STUDY", help="Name of a suite (see `list suites`), or path of a YAML file."
-    ),
-]
-_Plugins = Annotated[
-    list[str],
-    typer.Option("--plugin", help="Python file with plug-ins to add to the study; repeatable."),
-]
+_Metric = Annotated[str, typer.Option("--metric", help="Metric to rank by; see `list metrics`.")]
 _Out = Annotated[
     Path | None,
     typer.Option(
@@ -71,71 +69,50 @@ _Scheduler = Annotated[
         "'local-cluster' (Dask on this machine), or the address of a Dask scheduler.",
     ),
 ]
-_TimeLimit = Annotated[
-    float | None,
-    typer.Option("--time-limit", help="Seconds after which a cell is stopped."),
-]
-_MemoryLimit = Annotated[
-    str | None,
-    typer.Option(
-        "--memory-limit", help="Memory of a worker above which its cell is stopped, such as 4GB."
-    ),
-]
-_Accelerate = Annotated[
-    bool,
-    typer.Option(
-        "--accelerate",
-        help="Use scikit-learn-intelex for SVMs and random forests (needs the extra 'fast').",
-    ),
-]
 
 
-@with_axis_options
+@with_study_options
 def run_command(
-    study: _Study = "digits",
+    study: Study,
     *,
-    entries: dict[str, list[str]],
-    plugin: _Plugins = [],  # noqa: B006  # typer copies it
+    metric: _Metric = "f1",
     out: _Out = None,
     data: _Data = None,
     force: _Force = False,
-    retry: _Retry = [],  # noqa: B006
+    retry: _Retry = [],  # noqa: B006  # typer copies it
     jobs: _Jobs = None,
     scheduler: _Scheduler = "local",
-    time_limit: _TimeLimit = None,
-    memory_limit: _MemoryLimit = None,
-    accelerate: _Accelerate = False,
 ) -> None:
     """Run the cells of a study that are not stored yet, and print its leaderboard."""
-    from benchmark.cli.rich_output import print_leaderboards, show_progress_bar
-    from benchmark.engine.executors import executor_for
+    from benchmark.cli.progress import show_progress
+    from benchmark.cli.rich_output import print_leaderboards
+    from benchmark.engine.executors import check_jobs, executor_for
     from benchmark.engine.runner import evaluate_study, load_plan_rows
     from benchmark.engine.worker import Limits
     from benchmark.evaluation.plan import make_plan
-    from benchmark.reporting.leaderboard import COLUMNS
+    from benchmark.reporting.leaderboard import COLUMNS, check_metric
     from benchmark.results.folder import ResultsFolder
-    from benchmark.study.study import load_study
 
-    overrides = {
-        "time_limit": time_limit,
-        "memory_limit": memory_limit,
-        "accelerate": accelerate or None,
-    }
-    chosen = load_study(study, **entries, **overrides).with_plugins(plugin)
-    folder = out or Path("results") / chosen.name
-    limits = Limits(chosen.time_limit, chosen.memory_limit)
+    check_metric(metric)
+    folder = out or Path("results") / study.name
+    limits = Limits(study.time_limit, study.memory_limit)
     start_executor = executor_for(scheduler, jobs, limits)
     planned, interrupted = None, False
     try:
-        planned = make_plan(chosen, data)
-        with show_progress_bar(console) as progress:
+        planned = make_plan(study, data)
+        for reason in planned.left_out:
+            print_line(f"left out: {reason}")
+        _print_datasets(planned)
+        if scheduler == "local" and not (force or retry):
+            _announce_duration(planned, folder, check_jobs(jobs))
+        with show_progress(console, folder, metric) as progress:
             evaluate_study(planned, folder, start_executor, force, retry, progress)
     except KeyboardInterrupt:
         interrupted = True
     if planned is None or not ResultsFolder(folder).database.is_file():
         raise typer.Exit(130)
     rows = load_plan_rows(planned, folder, COLUMNS)
-    print_leaderboards(console, rows)
+    print_leaderboards(console, rows, metric, ResultsFolder(folder).read_predictions)
     console.print(f"Rows, predictions and tables: {folder}", highlight=False, markup=False)
     if interrupted:
         console.print("Interrupted: run the same command again to continue.")
@@ -144,29 +121,48 @@ def run_command(
         raise typer.Exit(1)
 
 
-@with_axis_options
+def _print_datasets(planned: Plan) -> None:
+    from benchmark.datasets.base import describe_dataset
+
+    for dataset in planned.datasets.values():
+        notes = map(Note.from_text, dataset.notes)
+        done = [note for note in notes if note.kind in (NoteKind.SIZE, NoteKind.LEFT_OUT)]
+        print_line("; ".join([describe_dataset(dataset), *done]))
+
+
+def _announce_duration(planned: Plan, folder: Path, n_workers: int) -> None:
+    """Print how long a study will take, if stored rows tell it and reading them takes no time."""
+    from benchmark.engine.estimate import estimate_remaining_work
+
+    if planned.n_cells <= MAX_ANNOUNCED:
+        estimate = estimate_remaining_work(planned, folder, n_workers, seconds=0)
+        if estimate.n_cells and not estimate.unknown:
+            print_line(next(estimate.summary_lines()))
+
+
+@with_study_options
 def plan_command(
-    study: _Study = "digits",
+    study: Study,
     *,
-    entries: dict[str, list[str]],
-    plugin: _Plugins = [],  # noqa: B006  # typer copies it
+    metric: _Metric = "f1",
     out: _Out = None,
     data: _Data = None,
     jobs: _Jobs = None,
 ) -> None:
-    """Show which cells a study has and how long they will take, without running anything."""
+    """Show which cells a study has and how long they will take; nothing is written."""
+    from benchmark.datasets.base import describe_dataset
     from benchmark.engine.estimate import estimate_remaining_work
     from benchmark.engine.executors import check_jobs
     from benchmark.evaluation.plan import make_plan
-    from benchmark.study.study import load_study
+    from benchmark.reporting.leaderboard import check_metric
 
+    check_metric(metric)
     workers = check_jobs(jobs)
-    planned = make_plan(load_study(study, **entries).with_plugins(plugin), data)
-    for label, dataset in planned.datasets.items():
-        n, height, width, channels = dataset.images.shape
-        images = format_count(n, "image")
-        classes = format_count(len(dataset.classes), "class", "classes")
-        print_line(f"{label}: {images} {height}x{width}x{channels}, {dataset.task}, {classes}")
+    planned = make_plan(study, data)
+    for reason in planned.left_out:
+        print_line(f"left out: {reason}")
+    for dataset in planned.datasets.values():
+        print_line(describe_dataset(dataset))
         for note in dataset.notes:
             print_line(f"  {note}")
     identities = [cell.identity for cell in planned.cells()]
@@ -187,6 +183,6 @@ def plan_command(
     counts = Counter((describe_setting(cell.identity), reason) for cell, reason in skips)
     for (label, reason), n in counts.items():
         print_line(f"  {n} skipped: {label}: {reason}")
-    estimate = estimate_remaining_work(planned, out or Path("results") / planned.study.name)
-    for line in estimate.summary_lines(workers):
+    folder = out or Path("results") / planned.study.name
+    for line in estimate_remaining_work(planned, folder, workers).summary_lines():
         print_line(line)

@@ -34,5 +34,6 @@ REGISTRY = MappingProxyType(
         **dict.fromkeys(MEDMNIST_2D, "benchmark.datasets.medmnist_sets:load_medmnist"),
         "folder:": "benchmark.datasets.folder:load_folder",
         "csv:": "benchmark.datasets.csv_file:load_csv",
+        "arrays:": "benchmark.datasets.arrays:load_arrays",
     }
 )

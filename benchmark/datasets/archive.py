@@ -6,12 +6,19 @@ import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.datasets.image_array import iterate_chunks
 
-def read_arrays(file: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, NDArray]:
+
+def read_arrays(
+    file: Path,
+    shapes: Mapping[str, tuple[int, ...]],
+    targets: Mapping[str, NDArray[np.uint8]] = MappingProxyType({}),
+) -> dict[str, NDArray]:
     """Read arrays of integers.
 
     Parameters
@@ -19,6 +26,8 @@ def read_arrays(file: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, 
     file : Path
     shapes : mapping of str to tuple of int
         Names of the arrays to read, with the expected shape of each.
+    targets : mapping of str to (n, ...) uint8 array
+        Arrays that some of them are read into, piece by piece.
 
     Returns
     -------
@@ -33,12 +42,17 @@ def read_arrays(file: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, 
     try:
         with warnings.catch_warnings(), zipfile.ZipFile(file) as archive:
             warnings.simplefilter("error")
-            return {name: _read_array(archive, name, shape) for name, shape in shapes.items()}
+            return {
+                name: _read_array(archive, name, shape, targets.get(name))
+                for name, shape in shapes.items()
+            }
     except Exception as error:  # zipfile, zlib and NumPy raise errors of many types
         raise ValueError(str(error) or type(error).__name__) from None
 
 
-def _read_array(archive: zipfile.ZipFile, name: str, expected: tuple[int, ...]) -> NDArray:
+def _read_array(
+    archive: zipfile.ZipFile, name: str, expected: tuple[int, ...], target: NDArray | None
+) -> NDArray:
     entry = archive.getinfo(f"{name}.npy")
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"{name} is compressed by a method other than deflate")
@@ -48,8 +62,16 @@ def _read_array(archive: zipfile.ZipFile, name: str, expected: tuple[int, ...]) 
         shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(stream)
         if shape != expected or dtype.kind not in "bui":
             raise ValueError(f"{name} is {shape} {dtype}, not {expected} integers")
-        size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-        data = stream.read(size)
-        if len(data) != size or stream.read(1):
-            raise ValueError(f"{name} does not have the {size} bytes that its header states")
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if is_fortran else "C")
+        if target is None:
+            target = np.empty(shape[::-1] if is_fortran else shape, dtype)
+        elif is_fortran or dtype != np.uint8:
+            raise ValueError(f"{name} is not an array of uint8 in C order")
+        for chunk in iterate_chunks(target):
+            part = target[chunk]
+            data = stream.read(part.nbytes)
+            if len(data) != part.nbytes:
+                raise ValueError(f"{name} has fewer bytes than its header states")
+            target[chunk] = np.frombuffer(data, dtype).reshape(part.shape)
+        if stream.read(1):
+            raise ValueError(f"{name} has more bytes than its header states")
+    return target.T if is_fortran else target

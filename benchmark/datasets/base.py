@@ -15,9 +15,12 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
+from benchmark.datasets.image_array import allocate_images, iterate_chunks
 from benchmark.errors import UserError
 from benchmark.utils.files import user_path
-from benchmark.utils.text import normalize_unicode
+from benchmark.utils.memory import release_memory
+from benchmark.utils.notes import Note, NoteKind
+from benchmark.utils.text import format_count, normalize_unicode
 
 Task = Literal["binary", "multiclass", "multilabel"]
 SUBSETS = ("train", "val", "test")
@@ -32,7 +35,7 @@ class Dataset:
     name : str
         Name shown in tables.
     images : (n, h, w, c) uint8 array
-        c is 1 (gray) or 3 (RGB).
+        c is 1 (gray) or 3 (RGB). A memory map if they are many.
     targets : (n,) or (n, n_classes) int64 array
         Class indices, or an indicator matrix of 0 and 1 for a multi-label task.
     classes : tuple of str
@@ -158,7 +161,8 @@ class Dataset:
         digest = hashlib.sha256(
             repr((self.images.shape, self.classes, self.multilabel, self.ordinal)).encode()
         )
-        digest.update(np.ascontiguousarray(self.images).data)
+        for chunk in iterate_chunks(self.images):
+            digest.update(np.ascontiguousarray(self.images[chunk]).data)
         digest.update(np.ascontiguousarray(self.targets, dtype=np.int64).data)
         for extra in (self.groups, self.subset):
             digest.update(repr(None if extra is None else [str(value) for value in extra]).encode())
@@ -181,6 +185,21 @@ def _normalize_groups(groups: NDArray | None) -> NDArray | None:
 def format_image_shape(dataset: Dataset) -> str:
     """Format height, width and channels of the images, such as '28x28x1'."""
     return "x".join(map(str, dataset.images.shape[1:]))
+
+
+def describe_dataset(dataset: Dataset) -> str:
+    """Describe number, shape and classes of the images in one line.
+
+    Examples
+    --------
+    >>> images = np.zeros((4, 8, 8, 1), np.uint8)
+    >>> describe_dataset(Dataset("demo", images, np.array([0, 1, 0, 1]), ("cat", "dog")))
+    'demo: 4 images 8x8x1, binary, 2 classes'
+    """
+    images = format_count(len(dataset.images), "image")
+    classes = format_count(len(dataset.classes), "class", "classes")
+    shape = format_image_shape(dataset)
+    return f"{dataset.name}: {images} {shape}, {dataset.task}, {classes}"
 
 
 def data_folder(data: str | Path | None = None) -> Path:
@@ -226,6 +245,9 @@ def resize_images(
         return images, ()
     from benchmark.datasets.images.load import resize_image
 
-    return np.stack([resize_image(image, (size, size)) for image in images]), (
-        f"resized to {size}x{size} from {height}x{width}",
-    )
+    resized = allocate_images((len(images), size, size, images.shape[3]))
+    for chunk in iterate_chunks(images):
+        for i in range(chunk.start, chunk.stop):
+            resized[i] = resize_image(images[i], (size, size))
+        release_memory(resized)
+    return resized, (Note(f"resized to {size}x{size} from {height}x{width}", NoteKind.SIZE),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, partial
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
+from benchmark.datasets.image_array import iterate_chunks, select_images
 from benchmark.datasets.near_duplicates import CRITERION, find_near_duplicates
 from benchmark.errors import UserError
 from benchmark.utils.notes import leak_note
@@ -19,6 +20,7 @@ from benchmark.utils.text import format_count
 _SHOWN = 3
 
 Pairs = list[tuple[int, int]]
+NameOf = Callable[[int], str]  # name of an image by its index
 
 
 def check_duplicates(
@@ -50,31 +52,39 @@ def check_duplicates(
     >>> print(*check_duplicates(dataset, drop=True).notes)
     drop_duplicates: 1 of 3 images left out, one of each set of exact copies kept
     """
-    names = list(names) if names is not None else [f"image {i}" for i in range(len(dataset.images))]
+    name_of = _number_image if names is None else names.__getitem__
     if drop:
         dataset, kept = drop_copies(dataset)
-        names = [names[i] for i in kept]
+        name_of = partial(_name_kept_image, name_of, kept)
     digests = image_digests(dataset.images)
-    describe = cache(partial(_split_notes, dataset, digests, names))
+    describe = cache(partial(_split_notes, dataset, digests, name_of))
     if dataset.subset is None:
         return replace(dataset, notes=(*dataset.notes, *describe("stratified_kfold")))
     return replace(dataset, notes=(*dataset.notes, *describe("official")), split_notes=describe)
 
 
+def _number_image(index: int) -> str:
+    return f"image {index}"
+
+
+def _name_kept_image(name_of: NameOf, kept: NDArray[np.int64], index: int) -> str:
+    return name_of(int(kept[index]))
+
+
 def _split_notes(
-    dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str], split: str
+    dataset: Dataset, digests: NDArray[np.uint64], name_of: NameOf, split: str
 ) -> tuple[str, ...]:
     """Return the notes on copies and shared groups for the split with this name."""
     tested = {"official": "test", "validation": "val"}.get(split)
     if tested is None:
         notes = [
-            _describe_fold_copies(dataset, digests, names),
-            _describe_fold_near_duplicates(dataset, digests, names),
+            _describe_fold_copies(dataset, digests, name_of),
+            _describe_fold_near_duplicates(dataset, digests, name_of),
         ]
     else:
         notes = [
-            _describe_subset_copies(dataset, digests, names, tested),
-            _describe_subset_near_duplicates(dataset, digests, names, tested),
+            _describe_subset_copies(dataset, digests, name_of, tested),
+            _describe_subset_near_duplicates(dataset, digests, name_of, tested),
         ]
     if split == "official":
         notes.insert(0, _describe_shared_groups(dataset))
@@ -92,11 +102,11 @@ def image_digests(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
     -------
     (n,) uint64 array
     """
-    digests = (
-        hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=8).digest()
-        for image in images
-    )
-    return np.frombuffer(b"".join(digests), dtype=np.uint64)
+    digests = bytearray()
+    for chunk in iterate_chunks(images):
+        for image in np.ascontiguousarray(images[chunk]):
+            digests += hashlib.blake2b(image.data, digest_size=8).digest()
+    return np.frombuffer(bytes(digests), dtype=np.uint64)
 
 
 def drop_copies(dataset: Dataset) -> tuple[Dataset, NDArray[np.int64]]:
@@ -155,11 +165,11 @@ def _select_images(dataset: Dataset, kept: NDArray[np.int64], note: str) -> Data
     groups, subset = (
         None if values is None else values[kept] for values in (dataset.groups, dataset.subset)
     )
-    images, targets = dataset.images[kept], dataset.targets[kept]
+    images = select_images(dataset.images, kept)
     return replace(
         dataset,
         images=images,
-        targets=targets,
+        targets=dataset.targets[kept],
         groups=groups,
         subset=subset,
         notes=(*dataset.notes, note),
@@ -224,7 +234,7 @@ def _describe_shared_groups(dataset: Dataset) -> str | None:
 
 
 def _describe_subset_copies(
-    dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str], tested: str
+    dataset: Dataset, digests: NDArray[np.uint64], name_of: NameOf, tested: str
 ) -> str | None:
     test, train = (np.flatnonzero(dataset.subset == name) for name in (tested, "train"))
     pairs = _find_copies(digests, test, train)
@@ -237,18 +247,18 @@ def _describe_subset_copies(
     )
     if not pairs:
         return (
-            f"{overall} pixel for pixel{_format_copy_examples(digests, names)}, none of them "
+            f"{overall} pixel for pixel{_format_copy_examples(digests, name_of)}, none of them "
             f"across training and test set; {remedy}"
         )
     return leak_note(
         f"{len(pairs):,} of {len(test):,} test images {_is_or_are(len(pairs))} also in the "
-        f"training set (equal pixel for pixel: {_format_pairs(pairs, names, '=')})"
+        f"training set (equal pixel for pixel: {_format_pairs(pairs, name_of, '=')})"
         f"{_describe_other_labels(dataset, pairs)}; {overall}; {remedy}"
     )
 
 
 def _describe_fold_copies(
-    dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str]
+    dataset: Dataset, digests: NDArray[np.uint64], name_of: NameOf
 ) -> str | None:
     _, first, inverse = np.unique(digests, return_index=True, return_inverse=True)
     pairs = [(int(first[k]), i) for i, k in enumerate(inverse) if first[k] != i]
@@ -256,7 +266,7 @@ def _describe_fold_copies(
         return None
     copies = (
         f"{len(pairs):,} of {len(digests):,} images {_repeats_or_repeat(len(pairs))} another "
-        f"pixel for pixel ({_format_pairs(pairs, names, '=')})"
+        f"pixel for pixel ({_format_pairs(pairs, name_of, '=')})"
         f"{_describe_other_labels(dataset, pairs)}"
     )
     groups, remedy = dataset.groups, _describe_remedy(dataset, digests)
@@ -272,7 +282,7 @@ def _describe_fold_copies(
 
 
 def _describe_subset_near_duplicates(
-    dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str], tested: str
+    dataset: Dataset, digests: NDArray[np.uint64], name_of: NameOf, tested: str
 ) -> str | None:
     train, test = (np.flatnonzero(dataset.subset == name) for name in ("train", tested))
     without_copies = test[~np.isin(digests[test], digests[train])]
@@ -283,13 +293,13 @@ def _describe_subset_near_duplicates(
         return None
     return leak_note(
         f"{len(pairs):,} of {len(test):,} test images {_looks_or_look(len(pairs))} almost like a "
-        f"training image, exact copies not counted ({_format_pairs(pairs, names, '~')}): "
+        f"training image, exact copies not counted ({_format_pairs(pairs, name_of, '~')}): "
         f"{CRITERION}"
     )
 
 
 def _describe_fold_near_duplicates(
-    dataset: Dataset, digests: NDArray[np.uint64], names: Sequence[str]
+    dataset: Dataset, digests: NDArray[np.uint64], name_of: NameOf
 ) -> str | None:
     distinct = _find_distinct_images(digests, np.arange(len(digests)))
     pairs = find_near_duplicates(dataset.images, distinct, distinct, dataset.groups)
@@ -298,7 +308,7 @@ def _describe_fold_near_duplicates(
     of_group = "" if dataset.groups is None else " of another group"
     return leak_note(
         f"{len(pairs):,} images {_looks_or_look(len(pairs))} almost like another{of_group}, exact "
-        f"copies not counted ({_format_pairs(pairs, names, '~')}): {CRITERION}"
+        f"copies not counted ({_format_pairs(pairs, name_of, '~')}): {CRITERION}"
     )
 
 
@@ -347,14 +357,14 @@ def _describe_other_labels(dataset: Dataset, pairs: Pairs) -> str:
     return f", {n:,} of them with a different label" if n else ""
 
 
-def _format_copy_examples(digests: NDArray[np.uint64], names: Sequence[str]) -> str:
+def _format_copy_examples(digests: NDArray[np.uint64], name_of: NameOf) -> str:
     _, first, inverse = np.unique(digests, return_index=True, return_inverse=True)
     pairs = [(int(first[k]), i) for i, k in enumerate(inverse) if first[k] != i]
-    return f" ({_format_pairs(pairs, names, '=')})"
+    return f" ({_format_pairs(pairs, name_of, '=')})"
 
 
-def _format_pairs(pairs: Pairs, names: Sequence[str], sign: str) -> str:
+def _format_pairs(pairs: Pairs, name_of: NameOf, sign: str) -> str:
     return ", ".join(
-        [f"{names[i]} {sign} {names[j]}" for i, j in pairs[:_SHOWN]]
+        [f"{name_of(i)} {sign} {name_of(j)}" for i, j in pairs[:_SHOWN]]
         + ["..."] * (len(pairs) > _SHOWN)
     )

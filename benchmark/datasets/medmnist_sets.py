@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +19,7 @@ from benchmark.datasets.archive import read_arrays
 from benchmark.datasets.base import SUBSETS, Dataset
 from benchmark.datasets.duplicates import check_duplicates
 from benchmark.datasets.group_map import read_groups
+from benchmark.datasets.image_array import allocate_images
 from benchmark.datasets.listing import find_path
 from benchmark.errors import UserError
 from benchmark.utils.notes import leak_note
@@ -141,18 +143,23 @@ def _read_dataset(name: str, file: Path, info: dict[str, Any], size: int) -> Dat
     for subset in SUBSETS:
         shapes[f"{subset}_images"] = (info["n_samples"][subset], size, size, *channels)
         shapes[f"{subset}_labels"] = (info["n_samples"][subset], n_columns)
+    borders = np.cumsum([0, *(info["n_samples"][subset] for subset in SUBSETS)]).tolist()
+    images = allocate_images((borders[-1], size, size, *(channels or (1,))))
+    targets = {
+        f"{subset}_images": images[start:stop].reshape(shapes[f"{subset}_images"])
+        for subset, (start, stop) in zip(SUBSETS, pairwise(borders), strict=True)
+    }
     try:
-        arrays = read_arrays(file, shapes)
+        arrays = read_arrays(file, shapes, targets)
     except ValueError as error:
         raise UserError(
             f"{file} is not the MedMNIST file of '{name}' in size {size}: {error}"
         ) from None
-    images = np.concatenate([arrays[f"{subset}_images"] for subset in SUBSETS])
     labels = np.concatenate([arrays[f"{subset}_labels"] for subset in SUBSETS]).astype(np.int64)
     multilabel = info["task"].startswith("multi-label")
     return Dataset(
         name,
-        images[..., None] if images.ndim == 3 else images,
+        images,
         labels if multilabel else labels[:, 0],
         tuple(info["label"][str(k)] for k in range(len(info["label"]))),
         multilabel=multilabel,

@@ -18,6 +18,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.datasets.image_array import iterate_chunks
+
 SIDE = 16
 # chosen on eight medical datasets: every inspected pair above it showed the same photograph, while
 # 0.985 mistook 41 lesions for others
@@ -56,12 +58,11 @@ def find_near_duplicates(
     """
     if not len(these) or not len(among):
         return []
-    thumbnails = _make_thumbnails(images)
-    kinds = thumbnails, _normalize_vectors(thumbnails - thumbnails.mean(axis=0))
-    low = _low_frequencies(kinds[1])
+    thumbnails = _Thumbnails(images)
+    low = thumbnails.low_frequencies()
     best: dict[int, tuple[float, int]] = {}
     for queries, candidates in _plan_comparisons(these, among, groups):
-        best |= _search_neighbours(kinds, low, queries, candidates, groups)
+        best |= _search_neighbours(thumbnails, low, queries, candidates, groups)
     return [(i, best[i][1]) for i in these.tolist() if i in best]
 
 
@@ -82,7 +83,7 @@ def _plan_comparisons(
 
 
 def _search_neighbours(
-    kinds: tuple[NDArray[np.float32], ...],
+    thumbnails: _Thumbnails,
     low: NDArray[np.float32],
     these: NDArray[np.int64],
     among: NDArray[np.int64],
@@ -100,7 +101,7 @@ def _search_neighbours(
         for batch in np.array_split(waiting, -(-len(waiting) * n_neighbours // MAX_PAIRS)):
             _, neighbours = tree.query(low[batch], k=n_neighbours, distance_upper_bound=radius)
             neighbours = neighbours.reshape(len(batch), -1)
-            best |= _find_most_similar(kinds, batch, among, neighbours, groups)
+            best |= _find_most_similar(thumbnails, batch, among, neighbours, groups)
             crowded.append(batch[neighbours[:, -1] < len(among)])
         if n_neighbours == len(among):
             break
@@ -110,7 +111,7 @@ def _search_neighbours(
 
 
 def _find_most_similar(
-    kinds: tuple[NDArray[np.float32], ...],
+    thumbnails: _Thumbnails,
     batch: NDArray[np.int64],
     among: NDArray[np.int64],
     neighbours: NDArray[np.int64],
@@ -127,7 +128,7 @@ def _find_most_similar(
     first, second = batch[rows], among[neighbours[rows, columns]]
     counts = first != second if groups is None else groups[first] != groups[second]
     first, second = first[counts], second[counts]
-    similarity = np.minimum(*(_rowwise_correlation(kind[first], kind[second]) for kind in kinds))
+    similarity = thumbnails.compare_pairs(first, second)
     similar = similarity >= CORRELATION
     best: dict[int, tuple[float, int]] = {}
     for i, j, value in zip(
@@ -140,19 +141,53 @@ def _find_most_similar(
     return best
 
 
-def _make_thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Reduce images to gray thumbnails, (n, SIDE * SIDE), of mean 0 and norm 1."""
+class _Thumbnails:
+    """Gray thumbnails of images, 256 bytes each."""
+
+    def __init__(self, images: NDArray[np.uint8]) -> None:
+        self._pixels = np.empty((len(images), SIDE, SIDE), np.uint8)
+        total = np.zeros(SIDE * SIDE)
+        for chunk in iterate_chunks(images):
+            for i in range(chunk.start, chunk.stop):
+                self._pixels[i] = _make_thumbnail(images[i])
+            total += self._vectors(chunk).sum(axis=0, dtype=np.float64)
+        self._mean = (total / len(images)).astype(np.float32)
+
+    def _vectors(self, which: slice | NDArray[np.int64]) -> NDArray[np.float32]:
+        """Thumbnails as vectors, (n, SIDE * SIDE), of mean 0 and norm 1."""
+        pixels = self._pixels[which]
+        return _normalize_vectors(pixels.reshape(-1, SIDE * SIDE).astype(np.float32))
+
+    def low_frequencies(self) -> NDArray[np.float32]:
+        """Lowest frequencies of the thumbnails minus their average, (n, N_FREQUENCIES)."""
+        low = np.empty((len(self._pixels), N_FREQUENCIES), np.float32)
+        for chunk in iterate_chunks(self._pixels):
+            low[chunk] = _low_frequencies(_normalize_vectors(self._vectors(chunk) - self._mean))
+        return low
+
+    def compare_pairs(
+        self, first: NDArray[np.int64], second: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Smaller of two correlations of each pair, (n,).
+
+        They are those of the thumbnails as they are, and minus their average.
+        """
+        a, b = self._vectors(first), self._vectors(second)
+        return np.minimum(
+            _rowwise_correlation(a, b),
+            _rowwise_correlation(
+                _normalize_vectors(a - self._mean), _normalize_vectors(b - self._mean)
+            ),
+        )
+
+
+def _make_thumbnail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     import cv2
 
-    gray = (
-        cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.shape[2] == 3 else image[..., 0]
-        for image in images
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.shape[2] == 3 else image[..., 0]
+    return np.asarray(
+        cv2.resize(np.ascontiguousarray(gray), (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8
     )
-    small = [
-        cv2.resize(np.ascontiguousarray(image), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-        for image in gray
-    ]
-    return _normalize_vectors(np.stack(small).reshape(len(images), -1).astype(np.float32))
 
 
 def _normalize_vectors(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -7,12 +7,13 @@ import zipfile
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
+from benchmark.datasets.image_array import iterate_chunks
 from benchmark.errors import StorageError
 from benchmark.utils.files import write_atomic
 from benchmark.utils.hashing import digest_of
@@ -49,9 +50,17 @@ def store_dataset(dataset: Dataset, folder: Path) -> Path:
             for key, name in _OPTIONAL_ARRAYS.items()
             if (value := getattr(dataset, name)) is not None
         }
-        write_atomic(path.with_suffix(".npy"), lambda file: np.save(file, dataset.images))
+        write_atomic(path.with_suffix(".npy"), lambda file: _write_images(file, dataset.images))
         write_atomic(path, lambda file: np.savez(file, **arrays))
     return path
+
+
+def _write_images(file: BinaryIO, images: NDArray[np.uint8]) -> None:
+    """Write images as ``np.save`` does, with bounded memory."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": images.shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    for chunk in iterate_chunks(images):
+        file.write(np.ascontiguousarray(images[chunk]).data)
 
 
 def _is_whole(path: Path, dataset: Dataset) -> bool:
@@ -60,7 +69,7 @@ def _is_whole(path: Path, dataset: Dataset) -> bool:
             zipfile.is_zipfile(path)
             and np.load(path.with_suffix(".npy"), mmap_mode="r").shape == dataset.images.shape
         )
-    except (OSError, ValueError):
+    except Exception:  # NumPy raises errors of many types on a corrupted file
         return False
 
 

@@ -13,6 +13,7 @@ from sklearn.model_selection import train_test_split
 
 from benchmark.datasets.base import Dataset, resize_images
 from benchmark.datasets.duplicates import check_duplicates
+from benchmark.datasets.image_array import select_images
 from benchmark.errors import UserError
 from benchmark.utils.notes import leak_note
 
@@ -99,7 +100,7 @@ def load_torchvision(
             f"{n_train} of {(subset == 'train').sum()} training images, drawn at random with equal "
             "shares of the classes",
         )
-        images, targets, subset = images[kept], targets[kept], subset[kept]
+        images, targets, subset = select_images(images, kept), targets[kept], subset[kept]
     if name in KNOWN_LEAKS:
         notes = (*notes, leak_note(KNOWN_LEAKS[name]))
     licence, citation = _SOURCES[name][2:]

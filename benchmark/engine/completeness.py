@@ -7,8 +7,8 @@ from collections.abc import Collection
 from benchmark.errors import UserError
 from benchmark.evaluation.plan import Plan
 from benchmark.results.store import Store
-from benchmark.study.axes import describe_cell
 from benchmark.study.cell import Cell
+from benchmark.study.labels import describe_cell
 from benchmark.utils.text import format_count
 
 

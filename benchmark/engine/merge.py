@@ -20,7 +20,7 @@ from benchmark.results.locks import Claims
 from benchmark.results.store import Store, load_results
 from benchmark.results.stored_rows import StoredRows
 from benchmark.scoring.metrics import METRICS
-from benchmark.study.axes import describe_cell
+from benchmark.study.labels import describe_cell
 from benchmark.utils.files import write_atomic
 from benchmark.utils.status import Status
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
+from itertools import takewhile
 from multiprocessing import current_process
 from pathlib import Path
 
@@ -29,7 +30,8 @@ from benchmark.reporting import leaderboard, text_tables
 from benchmark.results.folder import ResultsFolder
 from benchmark.results.locks import Claims
 from benchmark.results.store import Store, load_results
-from benchmark.study.study import Study, load_study
+from benchmark.study.load import load_study
+from benchmark.study.study import Study
 from benchmark.utils.environment import collect_environment
 from benchmark.utils.files import write_text
 from benchmark.utils.status import BAD
@@ -92,11 +94,11 @@ def run(
     --------
     >>> import tempfile
     >>> from benchmark import load_study, run
-    >>> study = load_study("digits", extractors=["pixels"], models=["majority"], split="holdout")
+    >>> study = load_study("digits", extractors=["pixels"], models=["knn"], split="holdout")
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     rows = run(study, out=folder)
     >>> rows[["extractor", "model", "status", "n_test"]].to_dict("records")
-    [{'extractor': 'pixels', 'model': 'majority', 'status': 'ok', 'n_test': 360}]
+    [{'extractor': 'pixels', 'model': 'knn', 'status': 'ok', 'n_test': 360}]
     """
     if getattr(current_process(), "_inheriting", False):
         raise UserError(
@@ -123,10 +125,22 @@ def _check_retry(retry: Iterable[str]) -> None:
             raise unknown_name_error("status to retry", status, (*BAD, "all"))
 
 
-def load_plan_rows(plan: Plan, folder: Path, columns: Iterable[str] | None = None) -> pd.DataFrame:
-    """Rows of the cells of a plan in a results folder; see ``load_results``."""
+def load_plan_rows(
+    plan: Plan, folder: Path, columns: Iterable[str] | None = None, first_round: bool = False
+) -> pd.DataFrame:
+    """Rows of the cells of a plan in a results folder; see ``load_results``.
+
+    Parameters
+    ----------
+    plan : Plan
+    folder : Path
+    columns : iterable of str, optional
+    first_round : bool
+        Whether to load only the first result of every configuration.
+    """
+    cells = takewhile(plan.is_in_first_round, plan.cells()) if first_round else plan.cells()
     rows = load_results(folder, columns)
-    return rows[rows["key"].isin({cell.key for cell in plan.cells()})].reset_index(drop=True)
+    return rows[rows["key"].isin({cell.key for cell in cells})].reset_index(drop=True)
 
 
 def evaluate_study(
@@ -157,6 +171,9 @@ def evaluate_study(
         store.record_planned_cells((cell.identity, cell.key) for cell in plan.cells())
         with claims.hold_claim("tables"):
             _write_study_files(plan, folder)
+        if force:
+            for cell in plan.cells():
+                store.folder.tuning_journal(cell.key).unlink(missing_ok=True)
         settled = set() if force else settled_keys(store, BAD if "all" in retry else retry)
         try:
             TaskLoop(plan, store, claims, settled).evaluate_cells(start, progress)

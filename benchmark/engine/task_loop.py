@@ -9,11 +9,14 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from benchmark.datasets.stored import open_dataset, store_dataset
 from benchmark.engine.executor import Executor
-from benchmark.engine.schedule import CellTask, Outcome, Schedule, Task
-from benchmark.engine.tasks import compute_matrix, evaluate_cell
+from benchmark.engine.matrix_job import RESULTS, Outcome
+from benchmark.engine.schedule import Schedule
+from benchmark.engine.task_types import CellTask, Task
+from benchmark.engine.tasks import begin_matrix, continue_matrix, evaluate_cell
 from benchmark.engine.worker import EndedError
 from benchmark.errors import StorageError, UserError
 from benchmark.evaluation.evaluate import build_row, failure_outcome
@@ -47,13 +50,7 @@ class TaskLoop:
         self._to_replace = {
             key: store.read_status_and_end(key) for key in set(store.statuses_by_key()) - settled
         }
-        self._schedule = Schedule(
-            lambda: (cell for cell in plan.cells() if cell.key not in settled),
-            plan.datasets,
-            store.folder,
-            claims,
-            self._is_done,
-        )
+        self._schedule = Schedule(plan, settled, store.folder, claims, self._is_done)
         self._running: dict[Future[Outcome], tuple[Task, int | None]] = {}
         self._ended: deque[tuple[CellTask, Outcome]] = deque()
 
@@ -80,6 +77,7 @@ class TaskLoop:
             )
             self._free_gpus = list(self._executor.gpus)
             self._schedule.has_gpu = bool(self._free_gpus)
+            self._schedule.n_workers = self._executor.n_workers + len(self._free_gpus)
             try:
                 self._run_until_done()
             except KeyboardInterrupt:
@@ -112,13 +110,15 @@ class TaskLoop:
 
     def _submit_task(self, task: Task, gpu: int | None) -> None:
         data, folder = self._data[task.cell.dataset.label], self._store.folder.path
+        work: tuple[Any, ...]
         if isinstance(task, CellTask):
             work = evaluate_cell, task.cell, data, folder, self._plan.study.accelerate, gpu
-            future = self._executor.submit(*work, on_gpu=task.on_gpu, plugins=task.plugins)
+        elif task.part is None:
+            need = task.need
+            work = begin_matrix, need.cell, need.matrix_index, need.rows, data, folder
         else:
-            future = self._executor.submit(
-                compute_matrix, task.cell, task.matrix_index, data, folder, plugins=task.plugins
-            )
+            work = continue_matrix, task.part, data
+        future = self._executor.submit(*work, on_gpu=task.on_gpu, plugins=task.plugins)
         self._running[future] = task, gpu
 
     def _collect_outcomes(self, timeout: float) -> bool:
@@ -132,34 +132,37 @@ class TaskLoop:
             if isinstance(task, CellTask):
                 self._ended.append((task, outcome))
             else:
-                self._schedule.finish_task(task, outcome)
-                self._report(task, outcome)
+                whole = self._schedule.finish_task(task, outcome)
+                if whole is not None:
+                    self._report(task, whole)
         return bool(done)
 
     def _store_rows(self) -> None:
+        self._ended.extend(self._schedule.unevaluated)
+        self._schedule.unevaluated.clear()
         while self._ended:
-            task, outcome = self._ended[0]
-            self._store_row(task, outcome)
+            row = self._store_row(*self._ended[0])
+            task, outcome = self._ended.popleft()
             self._schedule.finish_task(task, outcome)
-            self._ended.popleft()
-        while self._schedule.unevaluated:
-            cell, outcome = self._schedule.unevaluated.pop()
-            self._store_row(CellTask(cell), outcome)
+            self._report(task, row)
 
-    def _store_row(self, task: CellTask, outcome: Outcome) -> None:
+    def _store_row(self, task: CellTask, outcome: Outcome) -> Outcome:
         dataset = self._plan.datasets[task.cell.dataset.label]
         row = outcome if outcome.get("key") == task.key else build_row(task.cell, outcome, dataset)
         row["workers"] = self._executor.n_workers
         with suppress(DuplicateKeyError):  # two runners may both record the failure of one matrix
             self._store.add_row(row, replace=task.key in self._to_replace)
         self._to_replace.pop(task.key, None)
-        self._report(task, row)
+        return row
 
     def _task_outcome(self, task: Task, future: Future[Outcome]) -> Outcome:
         """Return the result of a task if it can be stored, else a failure with its reason."""
         try:
             outcome = future.result()
-            check_row(outcome, REQUIRED if isinstance(task, CellTask) else ())
+            if isinstance(task, CellTask):
+                check_row(outcome, REQUIRED)
+            else:
+                check_row({name: outcome[name] for name in outcome if name not in RESULTS}, ())
             return outcome
         except EndedError as error:
             return {"status": error.status, "reason": error.reason, "peak_mb": error.peak_mb}

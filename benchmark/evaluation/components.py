@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import has_fit_parameter
 
 from benchmark.datasets.base import Dataset
 from benchmark.evaluation.fitting import size_refusal
 from benchmark.evaluation.image_changes import change_images, find_changes
-from benchmark.evaluation.own_folds import may_resample, own_folds_refusal
-from benchmark.plugins.registry import build_component, import_target, takes_images
+from benchmark.evaluation.own_folds import own_folds_refusal
+from benchmark.plugins.registry import (
+    build_component,
+    import_target,
+    is_deep,
+    reads_chunks,
+    takes_images,
+)
 from benchmark.plugins.spec import ResolvedSpec
 from benchmark.sampling import imbalance
 from benchmark.sampling.splits import REGISTRY, Fold, Indices
-from benchmark.strategies.base import Combined, Strategy
+from benchmark.scoring.metrics import METRICS
+from benchmark.strategies.base import Combined, Strategy, learns, may_resample
+from benchmark.study.axes import NONE
 from benchmark.study.cell import Cell
+from benchmark.utils.memory import release_memory
 from models.one_vs_rest import OneVsRest
 
 
@@ -33,11 +44,15 @@ class Components:
     dataset : Dataset
     fold : Fold
         Indices of the training and the test images.
+    validation_is_free : bool
+        Whether calibration, thresholds and early stopping may use the official validation set;
+        tuning takes it from them.
     """
 
     cell: Cell
     dataset: Dataset
     fold: Fold
+    validation_is_free: bool = True
 
     @property
     def train(self) -> Indices:
@@ -52,7 +67,23 @@ class Components:
     @property
     def is_official(self) -> bool:
         """Whether the split is the official one, so that its validation set can be used."""
-        return self.cell.split.target == REGISTRY["official"]
+        return self.validation_is_free and self.cell.split.target == REGISTRY["official"]
+
+    @property
+    def reads_chunks(self) -> bool:
+        """Whether the model reads features in chunks, so that they need not fit into memory."""
+        return not self.dataset.multilabel and reads_chunks(self.cell.model)
+
+    @property
+    def may_use_validation_set(self) -> bool:
+        """Whether tuning, the model or the strategy may ask for the official validation set."""
+        return self.is_official and may_use_held_out(self.cell)
+
+    @property
+    def approach(self) -> Literal["classical", "deep"]:
+        """Whether features and model are classical, or a deep network is among them."""
+        specs = (*self.cell.extractor, self.cell.model)
+        return "deep" if any(map(is_deep, specs)) else "classical"
 
     @cached_property
     def extractors(self) -> tuple[Any, ...]:
@@ -76,8 +107,12 @@ class Components:
         return seed_estimator(model, self.cell.seed_for("model"))
 
     def build_extractor(self, spec: ResolvedSpec) -> Any:
-        """Build an extractor of the cell, seeded and not yet fitted."""
-        return seed_estimator(build_component(spec), self.cell.seed_for("extractor"))
+        """Build an extractor of the cell, seeded and not yet fitted, with its loops compiled."""
+        from features.compiled import compile_kernels
+
+        extractor = build_component(spec)
+        compile_kernels()
+        return seed_estimator(extractor, self.cell.seed_for("extractor"))
 
     def select_images(
         self, indices: Indices, subset: Literal["train", "test"]
@@ -94,8 +129,9 @@ class Components:
         -------
         (n, h, w, c) uint8
         """
-        changes = find_changes(self.cell, subset)
-        return change_images(self.dataset.images[indices], indices, changes, self.cell.seed)
+        images = self.dataset.images[indices]
+        release_memory(self.dataset.images)
+        return change_images(images, indices, find_changes(self.cell, subset), self.cell.seed)
 
     def refusal_reason(self) -> str | None:
         """Return why the cell cannot be run, as far as is known before anything is computed.
@@ -106,6 +142,8 @@ class Components:
             None if the cell can be run.
         """
         cell, dataset, model, strategy = self.cell, self.dataset, self.model, self.strategy
+        if cell.is_tuned and (reason := _tuning_refusal(cell, dataset)):
+            return reason
         if not hasattr(model, "predict_proba"):
             return (
                 "the model has no predict_proba, and AUC is never computed from hard labels: wrap "
@@ -140,6 +178,45 @@ class Components:
         if not may_resample(strategy):
             reason = reason or size_refusal(model, len(targets))
         return reason or strategy.refusal(model, targets, dataset.classes, dataset.task)
+
+
+def _tuning_refusal(cell: Cell, dataset: Dataset) -> str | None:
+    """Return why a cell cannot be tuned, as far as is known before anything is computed."""
+    if not cell.search_space:
+        specs = (*cell.extractor, *cell.strategy, cell.model)
+        names = ", ".join(spec.name for spec in specs if spec.name != NONE)
+        return (
+            f"there is nothing to tune, since none of {names} has a search space: list values "
+            "under search_spaces in the study"
+        )
+    search = build_component(cell.tuning)
+    metric = METRICS[search.metric]
+    if metric.multilabel not in (None, dataset.multilabel):
+        several, name = dataset.multilabel, cell.tuning.name
+        return (
+            f"tuning by {metric.name} is not possible for images with "
+            f"{'several labels' if several else 'one label'}: write, for example, "
+            f"{name}(metric='auc')"
+        )
+    return search.refusal(cell.search_space)
+
+
+def seed_global_generators(cell: Cell) -> None:
+    """Seed the global generators of Python and NumPy, for plug-ins that draw from them."""
+    random.seed(cell.seed_for("global"))
+    np.random.seed(cell.seed_for("global"))  # noqa: NPY002
+
+
+def may_use_held_out(cell: Cell) -> bool:
+    """Whether tuning, the model or the strategy of a cell may ask for images that are held out."""
+    return cell.is_tuned or _may_use_held_out(cell.model, cell.strategy)
+
+
+@lru_cache(maxsize=1024)
+def _may_use_held_out(model: ResolvedSpec, strategy: tuple[ResolvedSpec, ...]) -> bool:
+    return has_fit_parameter(build_component(model), "held_out") or learns(
+        build_strategy(strategy, seed=0)
+    )
 
 
 def build_components(cell: Cell, dataset: Dataset) -> Components:

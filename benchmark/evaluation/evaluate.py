@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import sys
 import traceback
 import warnings
@@ -20,9 +19,14 @@ from benchmark.datasets.base import Dataset, format_image_shape
 from benchmark.errors import StorageError
 from benchmark.evaluation.accelerate import accelerate_models
 from benchmark.evaluation.bounds import truncate_outcome
-from benchmark.evaluation.components import build_components
+from benchmark.evaluation.components import (
+    Components,
+    build_components,
+    seed_global_generators,
+)
 from benchmark.evaluation.extraction import Features, extract_features
 from benchmark.evaluation.training import train_and_predict
+from benchmark.evaluation.tuning import forget_trials, tune_components
 from benchmark.results.folder import ResultsFolder
 from benchmark.sampling.splits import note_shared_images
 from benchmark.scoring import metrics
@@ -76,12 +80,6 @@ def evaluate_on_dataset(
         {**outcome, "accelerated": accelerate, "notes": notes, "peak_mb": peak_memory_mb()},
         dataset,
     )
-
-
-def seed_global_generators(cell: Cell) -> None:
-    """Seed the global generators of Python and NumPy, for plug-ins that draw from them."""
-    random.seed(cell.seed_for("global"))
-    np.random.seed(cell.seed_for("global"))  # noqa: NPY002
 
 
 def build_row(cell: Cell, outcome: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
@@ -157,27 +155,53 @@ def _compute_outcome(cell: Cell, dataset: Dataset, folder: Path) -> dict[str, An
     reason = components.refusal_reason()
     if reason:
         raise Refused(reason)
-    features = extract_features(components, ResultsFolder(folder).features)
-    trained = train_and_predict(components, features)
-    train, test = components.fold
-    path = ResultsFolder(folder).predictions_path(cell.key)
+    return evaluate_components(components, folder)
+
+
+def evaluate_components(components: Components, folder: Path) -> dict[str, Any]:
+    """Extract features, train and predict; write the predictions, and return the results.
+
+    Parameters
+    ----------
+    components : Components
+    folder : Path
+        Results folder.
+
+    Returns
+    -------
+    dict
+        The columns of a row that are computed: metrics, times, numbers of images, notes.
+    """
+    key, dataset = components.cell.key, components.dataset
+    results = ResultsFolder(folder)
+    tuned = tune_components(components, results)
+    features = extract_features(tuned.components, results.features)
+    trained = train_and_predict(tuned.components, features)
+    train, test = tuned.components.fold
+    path = results.predictions_path(key)
     trained.predictions.save(path)
+    forget_trials(components, results)
     stored = Predictions.load(path)
+    values = metrics.compute_metrics(stored)
+    matrices = tuned.matrices | features.matrices
     return {
-        **metrics.compute_metrics(stored),
+        **values,
+        **tuned.describe(values),
         "predictions": digest_of_file(path),
         "per_class": _per_class_metrics(stored, dataset.targets[train]),
+        "approach": components.approach,
         "shape": format_image_shape(dataset),
         "n_images": len(dataset.images),
         "n_train": len(train),
         "n_test": len(test),
-        "matrices": features.matrices,
-        "extract_s": features.seconds,
+        "matrices": matrices,
+        "extract_s": sum(matrix["seconds"] for matrix in matrices.values()),
         **trained.outcome,
         "images_per_s": _images_per_s(features, trained.outcome["predict_s"], len(test)),
         "history": _to_json_types(getattr(trained.model, "history_", None)),
         "notes": [
             *features.notes,
+            *tuned.notes,
             *trained.notes,
             *metrics.note_missing_classes(stored, dataset.targets[train]),
             *note_shared_images(dataset, train, test),
@@ -208,7 +232,5 @@ def _to_json_types(history: Any) -> Any:
 
 def _images_per_s(features: Features, predict_s: float, n_test: int) -> float:
     """Images per second from pixels to probabilities, including extraction."""
-    seconds = predict_s / n_test + (
-        features.seconds / features.n_images if features.n_images else 0
-    )
+    seconds = predict_s / n_test + features.seconds_per_image
     return 1 / seconds if seconds else float("inf")

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.evaluation.components import Components
-from benchmark.evaluation.feature_cache import load_or_compute_matrix, required_matrices
+from benchmark.evaluation.feature_cache import load_or_compute_matrix
+from benchmark.evaluation.feature_rows import FeatureRows
 from benchmark.evaluation.image_changes import Changes, find_changes
+from benchmark.evaluation.matrix_keys import required_matrices
 from benchmark.plugins.spec import ResolvedSpec
 
 
@@ -23,28 +25,31 @@ class Features:
     Parameters
     ----------
     train, test : (n, d) float32, or (n, h, w, c) uint8
-        Of the training and the test images.
-    of_training : callable (indices) -> array
-        Gives the same for other images of the dataset, changed as the training images are.
+        Of the training and the test images; FeatureRows if the model reads them in chunks.
+    of_training : callable (indices) -> array or FeatureRows
+        Gives the same for images of the official validation set, changed as the training images
+        are.
     matrices : key to dict
-        For each matrix its 'extractor', the 'seconds' that it took to compute for all images of
-        the dataset, even if it was read from the cache, and its size in 'mb'.
-    n_images : int
-        Number of images that each matrix was computed for; 0 without extractors.
+        For each matrix its 'extractor', the 'seconds' that extracting the features of 'n_images'
+        images took, even if they were read from the cache, and their size in 'mb'.
     notes : tuple of str
     """
 
-    train: NDArray
-    test: NDArray
-    of_training: Callable[[NDArray[np.int64]], NDArray]
+    train: Any
+    test: Any
+    of_training: Callable[[NDArray[np.int64]], Any]
     matrices: dict[str, dict[str, Any]] = field(default_factory=dict)
-    n_images: int = 0
     notes: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
-        """Seconds that extracting the features of all images of the dataset took."""
+        """Seconds that computing the matrices took."""
         return sum(matrix["seconds"] for matrix in self.matrices.values())
+
+    @property
+    def seconds_per_image(self) -> float:
+        """Seconds that extracting the features of one image took."""
+        return sum(matrix["seconds"] / matrix["n_images"] for matrix in self.matrices.values())
 
 
 def extract_features(components: Components, cache: Path) -> Features:
@@ -63,7 +68,7 @@ def extract_features(components: Components, cache: Path) -> Features:
     Features
         The images themselves if the model takes images.
     """
-    cell, dataset = components.cell, components.dataset
+    cell = components.cell
     if not cell.extractor:
         return Features(
             components.select_images(components.train, "train"),
@@ -74,15 +79,18 @@ def extract_features(components: Components, cache: Path) -> Features:
     matrices: dict[tuple[ResolvedSpec, Changes], NDArray] = {}
     descriptions: list[dict[str, Any]] = []
     for matrix_index, required in enumerate(required_matrices(cell)):
-        matrix, description = load_or_compute_matrix(components, matrix_index, cache)
-        matrices[required.spec, required.changes] = matrix
-        descriptions.append(description)
+        stored = load_or_compute_matrix(components, matrix_index, cache)
+        matrices[required.spec, required.changes] = stored.values
+        descriptions.append(stored.description)
 
-    def features_at(indices: NDArray[np.int64], changes: Changes) -> NDArray:
-        return join_features([matrices[spec, changes][indices] for spec in cell.extractor])
+    def features_at(indices: NDArray[np.int64], changes: Changes) -> Any:
+        rows = FeatureRows([matrices[spec, changes] for spec in cell.extractor], indices)
+        return rows if components.reads_chunks else np.asarray(rows)
 
     costs = {
-        description["key"]: {name: description[name] for name in ("extractor", "seconds", "mb")}
+        description["key"]: {
+            name: description[name] for name in ("extractor", "seconds", "n_images", "mb")
+        }
         for description in descriptions
     }
     notes = dict.fromkeys(note for description in descriptions for note in description["notes"])
@@ -91,11 +99,5 @@ def extract_features(components: Components, cache: Path) -> Features:
         features_at(components.test, in_test),
         lambda indices: features_at(indices, in_train),
         costs,
-        len(dataset.images),
         tuple(notes),
     )
-
-
-def join_features(matrices: list[NDArray]) -> NDArray:
-    """Concatenate the features of several extractors, (n, d_k) each, to (n, d)."""
-    return matrices[0] if len(matrices) == 1 else np.concatenate(matrices, axis=1)

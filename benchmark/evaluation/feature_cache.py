@@ -1,82 +1,93 @@
 """Feature matrices of datasets, computed once and cached on disk.
 
-The feature matrix of a stateless extractor is computed once per dataset, that of an extractor that
-learns once per training set. Its key is a digest of everything that it depends on: the images, the
+The matrix of a stateless extractor is computed once per dataset, that of an extractor that learns
+once per training set. Its key is a digest of everything that its rows depend on: the images, the
 extractor's parameters and source, the versions of the libraries, and for an extractor that learns
-the training indices and the seed.
+the training indices and the seed. It has the rows of those images that cells have needed so far;
+others are added when a cell needs them.
+
+``start_matrix`` fits the extractor, creates the file and computes the first rows. Several workers
+can compute the others, with ``extract_part``. ``finish_matrix`` puts the file in its place.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import time
-import warnings
-from functools import lru_cache
+import logging
+import pickle
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
+from benchmark.errors import StorageError
 from benchmark.evaluation.components import Components
-from benchmark.evaluation.image_changes import Changes, change_images, find_changes
-from benchmark.plugins.registry import build_component, describe_spec
+from benchmark.evaluation.fitting import fit_extractor
+from benchmark.evaluation.image_batches import cut_into_batches
+from benchmark.evaluation.matrix_file import (
+    Rows,
+    StoredMatrix,
+    copy_rows,
+    create_matrix,
+    publish_matrix,
+    read_matrix,
+    write_rows,
+)
+from benchmark.evaluation.matrix_keys import (
+    matrix_key,
+    required_matrices,
+    required_rows,
+)
+from benchmark.evaluation.matrix_parts import (
+    Part,
+    Tally,
+    extract_batch,
+    extract_batches,
+    extract_part,
+)
 from benchmark.plugins.spec import ResolvedSpec
-from benchmark.study.cell import Cell
-from benchmark.utils.environment import NOT_IN_FEATURES, library_versions
-from benchmark.utils.files import write_atomic, write_text
-from benchmark.utils.hashing import digest_of
-from benchmark.utils.messages import describe_warnings
-from features.base import enlarged_shape
+from features.base import enlarged_shape, images_per_batch
+
+_LOG = logging.getLogger(__name__)
+MAX_ATTEMPTS = 5  # to compute a matrix whose file other processes replace
+PART_SECONDS = 0.5  # of work, beside which the time to start a part does not matter
+SENT_PER_SECOND = 10e6  # bytes of a fitted extractor, so that sending it takes no tenth of the time
+MAX_PICKLED = 2**26  # bytes of a fitted extractor that is sent to other workers
 
 
-class Matrix(NamedTuple):
-    """A feature matrix that a cell needs.
+class Draft(NamedTuple):
+    """A matrix whose computation has begun.
 
     Parameters
     ----------
-    spec : ResolvedSpec
-        The extractor.
-    changes : tuple
-        What was done to the images whose features it holds; see ``find_changes``.
-    learned_changes : tuple
-        What was done to the training images that the extractor has learned from.
+    path : Path
+        Where the complete matrix will be.
+    file : Path
+        Temporary file that the rows are written into.
+    computed : (n_images,) bool
+        Rows that the file holds when all parts are done.
+    description : dict
+        'extractor', 'dataset', 'shape' and 'notes'.
+    tally : Tally
+        Of the rows that it holds already.
+    parts : list of Part
+        The rows that it lacks.
     """
 
-    spec: ResolvedSpec
-    changes: Changes = ()
-    learned_changes: Changes = ()
+    path: Path
+    file: Path
+    computed: Rows
+    description: dict[str, Any]
+    tally: Tally
+    parts: list[Part]
 
 
-def required_matrices(cell: Cell) -> tuple[Matrix, ...]:
-    """Feature matrices that a cell needs.
-
-    There is one per extractor, or two if its training and its test images are changed differently.
-    """
-    return _required_matrices(
-        cell.extractor, find_changes(cell, "train"), find_changes(cell, "test")
-    )
-
-
-@lru_cache(maxsize=1024)
-def _required_matrices(
-    extractor: tuple[ResolvedSpec, ...], in_train: Changes, in_test: Changes
-) -> tuple[Matrix, ...]:
-    return tuple(
-        dict.fromkeys(
-            Matrix(spec, changes, in_train if learns_in_fit(spec) else ())
-            for spec in extractor
-            for changes in (in_train, in_test)
-        )
-    )
-
-
-def load_or_compute_matrix(
-    components: Components, matrix_index: int, cache: Path
-) -> tuple[NDArray, dict[str, Any]]:
-    """Load a feature matrix from the cache, or compute and store it.
+def load_or_compute_matrix(components: Components, matrix_index: int, cache: Path) -> StoredMatrix:
+    """Load a feature matrix from the cache, after the rows that it lacks are computed.
 
     Parameters
     ----------
@@ -88,152 +99,186 @@ def load_or_compute_matrix(
 
     Returns
     -------
-    matrix : (n, d) float32
-        Features of every image of the dataset; a memory map.
-    description : dict
-        'key', 'extractor', 'seconds', 'mb', 'notes', ...
+    StoredMatrix
+        It has the rows that the cell needs, and may have others.
+
+    Raises
+    ------
+    StorageError
+        The matrix cannot be read after it was written.
     """
-    cell, n_images = components.cell, len(components.dataset.images)
-    path = cache / f"{matrix_key(cell, matrix_index, components.train)}.npy"
-    stored = _read_matrix(path, n_images)
-    if stored is None:
-        _compute_and_store_matrix(components, required_matrices(cell)[matrix_index], path)
-        stored = _read_matrix(path, n_images)
-        assert stored is not None
+    rows = required_rows(components, matrix_index)
+    key = matrix_key(components.cell, matrix_index, components.train)
+    attempts = 0
+    # another process may replace the file at any time, by one that lacks the same rows
+    while (stored := read_covering_matrix(key, rows, cache)) is None:
+        if attempts == MAX_ATTEMPTS:
+            raise StorageError(
+                f"cannot read {cache / key}.npy after it was written; use a results folder on "
+                "another disk"
+            )
+        attempts += 1
+        draft = start_matrix(components, matrix_index, rows, cache)
+        if draft:
+            with discard_on_error(draft.file):
+                tallies = [extract_part(part, components.dataset) for part in draft.parts]
+            finish_matrix(draft, tallies)
     return stored
 
 
-def matrix_key(cell: Cell, matrix_index: int, train: NDArray[np.int64]) -> str:
-    """Content key of one of a cell's feature matrices.
+def read_covering_matrix(key: str, rows: Rows, cache: Path) -> StoredMatrix | None:
+    """Read the matrix with this key from the cache; None if there is none with these rows."""
+    stored = read_matrix(cache / f"{key}.npy", len(rows))
+    return stored if stored and stored.covers(rows) else None
+
+
+def start_matrix(
+    components: Components, matrix_index: int, rows: Rows, cache: Path
+) -> Draft | None:
+    """Fit the extractor of a matrix, create its file, and compute rows for ``PART_SECONDS``.
+
+    All rows are computed if the fitted extractor cannot be sent to other workers.
 
     Parameters
     ----------
-    cell : Cell
+    components : Components
+        Of a cell that needs the matrix.
     matrix_index : int
-        Index of the matrix in ``required_matrices(cell)``.
-    train : (n,) int64
-        Indices of the training images.
-    """
-    spec, *changes = required_matrices(cell)[matrix_index]
-    training = (
-        [hashlib.sha256(np.ascontiguousarray(train).data).hexdigest(), cell.seed_for("extractor")]
-        if learns_in_fit(spec)
-        else None
-    )
-    versions = {
-        name: version for name, version in library_versions().items() if name not in NOT_IN_FEATURES
-    }
-    changed = [[cell.seed, *map(_describe_changes, changes)]] if any(changes) else []
-    return digest_of([cell.fingerprint, describe_spec(spec), versions, training, *changed])
-
-
-def _describe_changes(changes: Changes) -> list[list[Any]]:
-    return [
-        [name, describe_spec(value) if isinstance(value, ResolvedSpec) else value]
-        for name, value in changes
-    ]
-
-
-@lru_cache(maxsize=1024)
-def learns_in_fit(spec: ResolvedSpec) -> bool:
-    """Whether an extractor learns from training images, so that its features differ by fold."""
-    return not getattr(build_component(spec), "stateless", False)
-
-
-def is_matrix_stored(key: str, n_images: int, cache: Path) -> bool:
-    """Whether a complete matrix with this key is in the cache."""
-    return _read_matrix(cache / f"{key}.npy", n_images) is not None
-
-
-def _read_matrix(path: Path, n_images: int) -> tuple[NDArray, dict[str, Any]] | None:
-    """Read a stored matrix and its description; None when it is missing or corrupted."""
-    try:
-        matrix = np.load(path, mmap_mode="r", allow_pickle=False)
-        description = json.loads(path.with_suffix(".json").read_text())
-        is_complete = (
-            list(matrix.shape) == description["shape"]
-            and len(matrix) == n_images
-            and description["key"] == path.stem
-        )
-    except (OSError, ValueError, EOFError, KeyError, TypeError):
-        return None
-    return (matrix, description) if is_complete else None
-
-
-def _compute_and_store_matrix(components: Components, required: Matrix, path: Path) -> None:
-    spec, dataset, train = required.spec, components.dataset, components.train
-    extractor = components.build_extractor(spec)
-    everything, seed = np.arange(len(dataset.images)), components.cell.seed
-    images = change_images(dataset.images, everything, required.changes, seed)
-    learned_from = (
-        change_images(dataset.images[train], train, required.learned_changes, seed)
-        if required.learned_changes
-        else None
-    )
-    start = time.perf_counter()
-    # warnings are stored with the matrix, so that every cell that uses it reports them
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        matrix = fit_extractor(extractor, dataset, train, learned_from).transform(images)
-    seconds = time.perf_counter() - start
-    notes = [*_extraction_notes(extractor, spec, dataset, matrix), *describe_warnings(caught)]
-    description = {
-        "key": path.stem,
-        "extractor": spec.label,
-        "dataset": dataset.name,
-        "shape": matrix.shape,
-        "seconds": seconds,
-        "mb": matrix.nbytes / 1e6,
-        "notes": notes,
-    }
-    write_text(path.with_suffix(".json"), json.dumps(description))
-    write_atomic(path, lambda file: np.save(file, matrix))
-
-
-def fit_extractor(
-    extractor: Any,
-    dataset: Dataset,
-    train: NDArray[np.int64],
-    images: NDArray[np.uint8] | None = None,
-) -> Any:
-    """Fit an extractor to training images, and to their labels if it uses labels.
-
-    Parameters
-    ----------
-    extractor : Extractor
-    dataset : Dataset
-    train : (n,) int64
-        Indices of the training images.
-    images : (n, h, w, c) uint8, optional
-        The training images if they differ from those of the dataset, as occluded ones do.
+        Index of the matrix in ``required_matrices(components.cell)``.
+    rows : (n_images,) bool
+        Images whose features are needed, by this cell or another one.
+    cache : Path
+        Folder of the stored matrices.
 
     Returns
     -------
-    Extractor
-        The fitted extractor.
+    Draft or None
+        None if the cache has these rows.
     """
-    if images is None:
-        if getattr(extractor, "stateless", False):
-            train = train[:1]  # it learns nothing: avoid a copy of all training images
-        images = dataset.images[train]
-    labels = (dataset.targets[train],) if getattr(extractor, "uses_labels", False) else ()
-    return extractor.fit(images, *labels)
+    cell, dataset = components.cell, components.dataset
+    path = cache / f"{matrix_key(cell, matrix_index, components.train)}.npy"
+    stored = read_matrix(path, len(rows))
+    if stored and stored.covers(rows):
+        return None
+    required, tally = required_matrices(cell)[matrix_index], Tally()
+    extractor = components.build_extractor(required.spec)
+    with tally.record():
+        fit_extractor(extractor, dataset, components.train, required.learned_changes, cell.seed)
+    fitted, extractor = _pickle_and_restore(extractor)
+    batches = cut_into_batches(
+        np.flatnonzero(rows & ~stored.computed if stored else rows),
+        len(rows),
+        images_per_batch(extractor, dataset.images.shape[1:]),
+    )
+    first = Part(path, required.spec, fitted, required.changes, cell.seed, batches[:1])
+    indices, features = extract_batch(first, dataset, extractor, batches[0], tally)
+    shape = len(rows), features.shape[1]
+    file = create_matrix(path, shape)
+    with discard_on_error(file):
+        write_rows(file, len(rows), indices, features)
+        remaining = first._replace(file=file, batches=batches[1:], n_features=features.shape[1])
+        more, n_done = extract_batches(
+            remaining, dataset, extractor, PART_SECONDS if fitted else inf
+        )
+        tally.add(more)
+        parts = _cut_into_parts(remaining, n_done, more.seconds / max(1, n_done))
+        computed = rows
+        if stored:
+            copy_rows(stored, file)
+            tally.add(Tally(**stored.description["tally"]))
+            computed = rows | stored.computed
+    description = {
+        "extractor": required.spec.label,
+        "dataset": dataset.name,
+        "shape": shape,
+        "notes": _note_enlargement(extractor, required.spec, dataset),
+    }
+    return Draft(path, file, computed, description, tally, parts)
 
 
-def _extraction_notes(
-    extractor: Any, spec: ResolvedSpec, dataset: Dataset, matrix: NDArray
-) -> list[str]:
-    notes = []
+def finish_matrix(draft: Draft, tallies: Iterable[Tally]) -> None:
+    """Put the file of a matrix in its place; all of its parts are done.
+
+    Parameters
+    ----------
+    draft : Draft
+    tallies : iterable of Tally
+        Of its parts.
+
+    Raises
+    ------
+    StorageError
+        The file cannot be written.
+    """
+    total = Tally()
+    for tally in (draft.tally, *tallies):
+        total.add(tally)
+    label, n_bytes = draft.description["extractor"], 4 * draft.description["shape"][1]
+    zero = (
+        [f"{label}: {total.n_zero} of {total.n_images} images have an all-zero feature vector"]
+        if total.n_zero
+        else []
+    )
+    publish_matrix(
+        draft.file,
+        draft.path,
+        draft.computed,
+        {
+            **draft.description,
+            "seconds": total.seconds,
+            "n_images": total.n_images,
+            "mb": total.n_images * n_bytes / 1e6,
+            "notes": [*draft.description["notes"], *zero, *total.warnings],
+            "tally": asdict(total),
+        },
+    )
+
+
+@contextmanager
+def discard_on_error(file: Path) -> Iterator[None]:
+    """Remove the temporary file of a matrix if an exception is raised in this block."""
+    try:
+        yield
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
+
+
+def _cut_into_parts(remaining: Part, n_done: int, seconds_per_batch: float) -> list[Part]:
+    """Cut batches that are still to be extracted into parts of about ``PART_SECONDS``."""
+    seconds = max(PART_SECONDS, len(remaining.fitted) / SENT_PER_SECOND)
+    n = max(1, round(seconds / max(seconds_per_batch, 1e-6)))
+    return [
+        remaining._replace(batches=remaining.batches[start : start + n])
+        for start in range(n_done, len(remaining.batches), n)
+    ]
+
+
+def _pickle_and_restore(extractor: Any) -> tuple[bytes, Any]:
+    """Pickle a fitted extractor, and restore it, so that every worker uses an equal copy.
+
+    Returns
+    -------
+    pickled : bytes
+        Empty if it cannot be sent to other workers.
+    extractor : Extractor
+        The copy, or the same object then.
+    """
+    try:
+        pickled = pickle.dumps(extractor)
+        if len(pickled) <= MAX_PICKLED:
+            return pickled, pickle.loads(pickled)  # noqa: S301  # our own
+    except Exception as error:  # a plug-in may hold anything
+        _LOG.info("one worker extracts all images, since the extractor cannot be sent: %s", error)
+    return b"", extractor
+
+
+def _note_enlargement(extractor: Any, spec: ResolvedSpec, dataset: Dataset) -> list[str]:
     native = (dataset.images.shape[1], dataset.images.shape[2])
     enlarged = enlarged_shape(*native, getattr(extractor, "min_size", 1))
-    if enlarged != native:
-        notes.append(
-            f"{spec.label}: images enlarged from {native[0]}x{native[1]} to "
-            f"{enlarged[0]}x{enlarged[1]} (bicubic)"
-        )
-    n_zero = int((~matrix.any(axis=1)).sum())
-    if n_zero:
-        notes.append(
-            f"{spec.label}: {n_zero} of {len(matrix)} images have an all-zero feature vector"
-        )
-    return notes
+    if enlarged == native:
+        return []
+    return [
+        f"{spec.label}: images enlarged from {native[0]}x{native[1]} to "
+        f"{enlarged[0]}x{enlarged[1]} (bicubic)"
+    ]

@@ -1,15 +1,55 @@
-"""Fit a model, and refuse training sets that it cannot be fitted to."""
+"""Fit extractors and models, and refuse training sets that a model cannot be fitted to."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.datasets.base import Dataset
+from benchmark.evaluation.image_changes import Changes, change_images
 from benchmark.strategies.base import Refused
+from features.image_rows import ImageRows
 
 # from scikit-learn's message in AdaBoost, on which other boosting models are based
 WORSE_THAN_CHANCE = "worse than random"
+
+
+def fit_extractor(
+    extractor: Any,
+    dataset: Dataset,
+    train: NDArray[np.int64],
+    changes: Changes = (),
+    seed: int = 0,
+) -> Any:
+    """Fit an extractor to training images, and to their labels if it uses labels.
+
+    Parameters
+    ----------
+    extractor : Extractor
+    dataset : Dataset
+    train : (n,) int64
+        Indices of the training images.
+    changes : tuple
+        What is done to the images; see ``find_changes``.
+    seed : int
+        Seed of these changes.
+
+    Returns
+    -------
+    Extractor
+        The fitted extractor.
+    """
+    if getattr(extractor, "stateless", False):
+        train = train[:1]  # it learns nothing: avoid a copy of all training images
+    images: Any = ImageRows(
+        dataset.images, train, lambda read, indices: change_images(read, indices, changes, seed)
+    )
+    if not getattr(extractor, "learns_from_sample", False):
+        images = np.asarray(images)
+    labels = (dataset.targets[train],) if getattr(extractor, "uses_labels", False) else ()
+    return extractor.fit(images, *labels)
 
 
 def fit_model(model: Any, X: NDArray, y: NDArray, rarest: str, **given: Any) -> Any:

@@ -7,6 +7,7 @@ cell trains on and is tested on follow from the list, and so do the keys of its 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Literal, Protocol
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from benchmark.plugins.registry import import_target
 from benchmark.plugins.spec import ResolvedSpec
-from benchmark.study.cell import Cell
+from benchmark.study.cell import Cell, default_values
 
 Changes = tuple[tuple[str, Any], ...]  # names of axes, and the value that each has in a cell
 
@@ -49,6 +50,23 @@ IMAGE_CHANGES: dict[str, Callable[[Any], ImageChange | None]] = {"occlusion": _b
 def find_changes(cell: Cell, subset: Literal["train", "test"]) -> Changes:
     """Find what changes the training images of a cell, or its test images."""
     return _find_changes(tuple((name, cell.values[name]) for name in IMAGE_CHANGES), subset)
+
+
+def change_all_as_training(cell: Cell) -> Cell:
+    """Return a cell whose test images are changed as its training images are.
+
+    Images that are held out of the training set for choices must not reveal how the test images
+    are changed.
+    """
+    values = dict(cell.values)
+    for name, build in IMAGE_CHANGES.items():
+        change = build(values[name])
+        if change and not change.in_train:
+            values[name] = default_values()[name]
+        elif change and not change.in_test:
+            params = dict(values[name].params) | {"subset": "both"}
+            values[name] = replace(values[name], params=tuple(sorted(params.items())))
+    return replace(cell, values=values)
 
 
 @lru_cache(maxsize=1024)

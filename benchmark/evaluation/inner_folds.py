@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
+from benchmark.evaluation.feature_rows import select_rows
 from benchmark.evaluation.fitting import fit_model
 from benchmark.evaluation.training_set import TrainingSet
 from benchmark.sampling.splits import Fold
 from benchmark.strategies.base import HeldOut, Refused
+from models.calibration import LARGE
 
 CALIBRATION_FOLDS = 5
-LARGE = 10_000  # number of training images from which on two folds are enough for calibration
 STRATEGY_FOLDS = 3
 
 
@@ -70,7 +71,7 @@ def prepare_fit(model: Any, training: TrainingSet) -> tuple[TrainingSet, dict[st
             training.uses["early stopping"] = official.short_description
         else:
             remaining, held = _first_fold(training, max(2, round(1 / share)))
-            given["held_out"] = training.X[held], training.y[held]
+            given["held_out"] = select_rows(training.X, held), training.y[held]
             training.uses["early stopping"] = f"{len(held)} images of the training set"
             training = training.select_subset(remaining)
             training.check_strategy(model, "beside the images held out for early stopping")
@@ -148,7 +149,7 @@ def held_out_probabilities(model: Any, training: TrainingSet) -> HeldOut:
         inner_training, given = prepare_fit(model, training.select_subset(inner))
         X, y = inner_training.resampled_data()
         fitted = fit_model(clone(model), X, y, inner_training.describe_rarest_class(), **given)
-        proba.append(predict_aligned_proba(fitted, training.X[positions], dataset))
+        proba.append(predict_aligned_proba(fitted, select_rows(training.X, positions), dataset))
     return HeldOut(training.y[held], np.concatenate(proba))
 
 

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import has_fit_parameter
 
 from benchmark.evaluation.inner_folds import takes_inner_folds
-from benchmark.strategies.base import Combined, Strategy
+from benchmark.strategies.base import Strategy, may_resample
 
 MAX_DEPTH = 20  # of estimators inside estimators
 # number of images above which scikit-learn's early_stopping='auto' holds out images
@@ -55,12 +55,6 @@ def own_folds_refusal(model: Any, strategy: Strategy, grouped: bool, n_images: i
                 "inner_folds, as models/calibration.py does"
             )
     return None
-
-
-def may_resample(strategy: Strategy) -> bool:
-    """Whether a strategy may change which images are trained on."""
-    strategies = strategy.parts if isinstance(strategy, Combined) else [strategy]
-    return any(type(each).resample is not Strategy.resample for each in strategies)
 
 
 def _nested_estimators(value: Any, outer: tuple[Any, ...]) -> Iterator[tuple[Any, tuple[Any, ...]]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, product
 from pathlib import Path
@@ -19,11 +19,14 @@ from benchmark.plugins.registry import (
     takes_images,
     with_defaults,
 )
-from benchmark.plugins.spec import ResolvedSpec, Spec
+from benchmark.plugins.spec import DATASET_NAME, ResolvedSpec, Spec
 from benchmark.sampling.splits import has_official_split
-from benchmark.study.axes import Role, axes_with_roles
+from benchmark.study.axes import NONE, Axis, Role, axes_with_roles, dataset_label
 from benchmark.study.cell import Cell, default_values
+from benchmark.study.optional import leave_out_missing
+from benchmark.study.spaces import find_search_space
 from benchmark.study.study import Study, identifying_content
+from benchmark.tuning.search_space import SearchSpace
 
 
 @dataclass(frozen=True)
@@ -35,18 +38,47 @@ class Plan:
     study : Study
         Its components are resolved.
     datasets : label to Dataset
+    left_out : tuple of str
+        Why optional components of the study are left out: how to install what they need.
     """
 
     study: Study
     datasets: dict[str, Dataset]
+    left_out: tuple[str, ...] = ()
 
     def cells(self) -> Iterator[Cell]:
-        """Return an iterator of all cells, which are created as they are needed."""
-        n_folds = {
+        """Return an iterator of all cells, which are created as they are needed.
+
+        They are ordered by round: by seed and fold.
+        """
+        return generate_cells(self.study, self.datasets, self._n_folds)
+
+    @cached_property
+    def _n_folds(self) -> dict[str, int]:
+        return {
             label: len(compute_folds(dataset, resolve_split(self.study, dataset)))
             for label, dataset in self.datasets.items()
         }
-        return generate_cells(self.study, self.datasets, n_folds)
+
+    def is_in_first_round(self, cell: Cell) -> bool:
+        """Whether a cell has the first fold and the first seed.
+
+        The first round holds one cell of every configuration under every condition.
+        """
+        return cell.fold == 0 and all(
+            cell.values[axis.name] == getattr(self.study, axis.plural)[0]
+            for axis in axes_with_roles(Role.REPLICATE)
+        )
+
+    def describe_first_round(self, name: str) -> str:
+        """Describe the first round of the dataset of this name: 'fold 1 of 5, seed 1 of 2'."""
+        spec = next(spec for spec in self.study.datasets if dataset_label(spec) == name)
+        replicates = axes_with_roles(Role.REPLICATE)
+        counts = {"fold": self._n_folds[spec.label]} | {
+            axis.name: len(getattr(self.study, axis.plural)) for axis in replicates
+        }
+        parts = [f"{name} 1 of {n}" for name, n in counts.items() if n > 1]
+        return ", ".join(parts) or "fold 1 of 1"
 
     @cached_property
     def n_cells(self) -> int:
@@ -84,20 +116,21 @@ def make_plan(study: Study, data: str | Path | None = None) -> Plan:
     UserError
         A name is unknown, a dataset cannot be loaded or split, or there is nothing to run.
     """
+    study, left_out = leave_out_missing(study)
     study = study.resolve_components()
     folder = data_folder(data)
-    loaded = {
-        spec.label: import_target(spec.target)(spec.name, folder, study.size, **dict(spec.params))
-        for spec in study.datasets
-    }
+    loaded = {spec.label: load_dataset(spec, folder, study.size) for spec in study.datasets}
     plan = Plan(
         study,
         {
             label: dataset.with_split_notes(resolve_split(study, dataset).name)
             for label, dataset in loaded.items()
         },
+        left_out,
     )
     if not any(True for _ in plan.cells()):
+        if left_out:
+            raise UserError(f"study '{study.name}' has no cells left: {'; '.join(left_out)}")
         raise UserError(
             f"study '{study.name}' has no cells: it names no model, or models that take features "
             "and no extractor (--extractor and --model replace a study's pipelines: name both)"
@@ -105,10 +138,27 @@ def make_plan(study: Study, data: str | Path | None = None) -> Plan:
     return plan
 
 
+def load_dataset(spec: ResolvedSpec, data: Path, size: int | None) -> Dataset:
+    """Load the dataset that an entry of a study describes.
+
+    Parameters
+    ----------
+    spec : ResolvedSpec
+    data : Path
+        Data folder.
+    size : int or None
+        Side of the images in pixels; None lets the loader choose.
+    """
+    params = dict(spec.params)
+    name = params.pop(DATASET_NAME, None)
+    dataset = import_target(spec.target)(spec.name, data, size, **params)
+    return dataset if name is None else replace(dataset, name=name)
+
+
 def generate_cells(
     study: Study, datasets: dict[str, Dataset], n_folds: dict[str, int]
 ) -> Iterator[Cell]:
-    """Yield the cells of a study.
+    """Yield the cells of a study, fold by fold.
 
     Parameters
     ----------
@@ -119,26 +169,38 @@ def generate_cells(
         Number of folds of each dataset.
     """
     configurations = _list_configurations(study)
-    axes = [
-        axis for axis in axes_with_roles(Role.REPLICATE, Role.CONDITION) if axis.name != "dataset"
-    ]
-    for spec in study.datasets:
-        dataset = datasets[spec.label]
-        split = resolve_split(study, dataset)
-        for values in product(*(getattr(study, axis.plural) for axis in axes)):
-            condition = {
-                "dataset": spec,
-                **{axis.name: value for axis, value in zip(axes, values, strict=True)},
-            }
-            for configuration in configurations:
-                for fold in range(n_folds[spec.label]):
+    replicates = _list_combinations(study, axes_with_roles(Role.REPLICATE))
+    conditions = _list_combinations(study, axes_with_roles(Role.CONDITION))
+    splits = {label: resolve_split(study, dataset) for label, dataset in datasets.items()}
+    for replicate in replicates:
+        for fold in range(max(n_folds.values())):
+            for condition in conditions:
+                label = condition["dataset"].label
+                if fold >= n_folds[label]:
+                    continue
+                for configuration, space in configurations:
                     yield Cell(
-                        dataset.fingerprint, study.size, split, fold, condition | configuration
+                        datasets[label].fingerprint,
+                        study.size,
+                        splits[label],
+                        fold,
+                        replicate | condition | configuration,
+                        space,
                     )
 
 
-def _list_configurations(study: Study) -> list[dict[str, Any]]:
+def _list_combinations(study: Study, axes: tuple[Axis, ...]) -> list[dict[str, Any]]:
+    """List every combination of a study's values on some axes, by the names of the axes."""
+    return [
+        {axis.name: value for axis, value in zip(axes, values, strict=True)}
+        for values in product(*(getattr(study, axis.plural) for axis in axes))
+    ]
+
+
+def _list_configurations(study: Study) -> list[tuple[dict[str, Any], SearchSpace]]:
     """List every extractor and model with every value of the other configuration axes.
+
+    Each comes with the search space of its components, which is empty if it is not tuned.
 
     The baseline ``majority`` ignores the images, and is run with the default values only.
     """
@@ -148,7 +210,7 @@ def _list_configurations(study: Study) -> list[dict[str, Any]]:
         if axis.name not in ("extractor", "model")
     ]
     defaults = default_values()
-    return [
+    configurations = [
         {
             "extractor": extractor,
             "model": model,
@@ -162,35 +224,36 @@ def _list_configurations(study: Study) -> list[dict[str, Any]]:
             )
         )
     ]
+    return [(values, _find_space(study, values)) for values in configurations]
+
+
+def _find_space(study: Study, values: Mapping[str, Any]) -> SearchSpace:
+    if values["tuning"].name == NONE:
+        return {}
+    components = *values["extractor"], *values["strategy"], values["model"]
+    return find_search_space(study.search_spaces, *components)
 
 
 def resolve_split(study: Study, dataset: Dataset) -> ResolvedSpec:
     """Return the split of a study on a dataset.
 
-    It is the split that the study names, else the official one if there is one, else stratified
-    3-fold cross-validation.
+    It is the split that the study names, else ``official_or_kfold``, which stands for the official
+    split if there is one, and else for stratified cross-validation.
     """
-    default = Spec("official") if has_official_split(dataset) else Spec("stratified_kfold")
-    return with_defaults(resolve_spec("split", study.split or default))
+    split = study.split or Spec("official_or_kfold")
+    if split.name == "official_or_kfold":
+        folds = Spec("stratified_kfold", split.params)
+        split = Spec("official") if has_official_split(dataset) else folds
+    return with_defaults(resolve_spec("split", split))
 
 
 def _extractor_model_pairs(study: Study) -> Iterator[tuple[tuple[ResolvedSpec, ...], ResolvedSpec]]:
-    """Yield every pair of extractor and model once.
-
-    The baseline needs no extractor if the study has none.
-    """
-    on_features = (
-        (extractor, model)
-        for extractor in study.extractors
-        for model in study.models
-        if not takes_images(model)
-    )
-    without_extractor = (
-        ((), model)
-        for model in study.models
-        if takes_images(model) or (model.name == BASELINE and not study.extractors)
-    )
+    """Yield every pair of extractor and model once; the baseline is paired with no extractor."""
+    on_images = [((), model) for model in study.models if takes_images(model)]
+    on_features = product(study.extractors, [m for m in study.models if not takes_images(m)])
+    baselines = [((), model) for model in study.models if model.name == BASELINE]
     first: dict[Any, tuple[tuple[ResolvedSpec, ...], ResolvedSpec]] = {}
-    for pair in chain(on_features, without_extractor, study.pipelines):
+    for extractor, model in chain(on_features, on_images, baselines, study.pipelines):
+        pair = (() if model.name == BASELINE else extractor), model
         first.setdefault(identifying_content(pair), pair)
     yield from first.values()

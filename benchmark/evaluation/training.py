@@ -19,7 +19,7 @@ from benchmark.evaluation.inner_folds import (
 from benchmark.evaluation.training_set import TrainingSet, ValidationSet
 from benchmark.sampling.splits import select_official_validation
 from benchmark.scoring.predictions import Predictions
-from benchmark.strategies.base import Combined, Strategy
+from benchmark.strategies.base import Combined, Strategy, may_resample
 from benchmark.strategies.thresholds import balances_classes
 from benchmark.utils.notes import Note, NoteKind
 
@@ -77,6 +77,7 @@ def train_and_predict(components: Components, features: Features) -> Trained:
     outcome["n_resampled"] = len(y)
     with _record_seconds(outcome, "fit_s"):
         fit_model(model, X, y, training.describe_rarest_class(), **given)
+        strategy.learn_shares(training.y, y)
         strategy.learn(whole.y, lambda: held_out_probabilities(model, whole))
     with _record_seconds(outcome, "predict_s"):
         proba = strategy.adjust(predict_aligned_proba(model, features.test, dataset))
@@ -95,7 +96,8 @@ def double_correction_notes(strategy: Strategy, model: Any) -> list[Note]:
     """Note that class frequencies are corrected for more than once, by strategies and the model.
 
     Such cells are run nevertheless: some combinations are of interest (Buda, Maki & Mazurowski 2018
-    combine over-sampling with thresholding), and others are compared with them.
+    combine over-sampling with thresholding), and others are compared with them. Resampling that a
+    strategy undoes afterwards, as in ``smote + prior_correction``, does not count.
 
     Parameters
     ----------
@@ -109,10 +111,11 @@ def double_correction_notes(strategy: Strategy, model: Any) -> list[Note]:
         One note, or none.
     """
     strategies = strategy.parts if isinstance(strategy, Combined) else [strategy]
+    is_undone = any(each.restores_frequencies for each in strategies)
     corrections = [
         type(getattr(each, "sampler", each)).__name__
         for each in strategies
-        if getattr(each, "balances", False)
+        if each.balances and not (is_undone and may_resample(each))
     ]
     if balances_classes(model):
         corrections.append("the model")

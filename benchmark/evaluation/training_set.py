@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from benchmark.datasets.base import Dataset
+from benchmark.evaluation.feature_rows import select_rows
 from benchmark.sampling.splits import Fold, Indices, inner_folds
-from benchmark.strategies.base import Refused, Strategy
+from benchmark.strategies.base import Refused, Strategy, may_resample
 from benchmark.utils.text import format_count
 
 
@@ -51,7 +52,7 @@ class TrainingSet:
 
     Parameters
     ----------
-    X : (n, d) float32, or (n, h, w, c) uint8
+    X : (n, d) float32 or FeatureRows, or (n, h, w, c) uint8
     dataset : Dataset
     indices : (n,) int64
         Indices of the training images in the dataset.
@@ -62,7 +63,7 @@ class TrainingSet:
         Description of the images that were held out, by purpose; filled when they are used.
     """
 
-    X: NDArray
+    X: Any
     dataset: Dataset
     indices: Indices
     strategy: Strategy
@@ -76,7 +77,8 @@ class TrainingSet:
 
     def select_subset(self, positions: Indices) -> TrainingSet:
         """Return the images at some positions as a training set of their own."""
-        return TrainingSet(self.X[positions], self.dataset, self.indices[positions], self.strategy)
+        X = select_rows(self.X, positions)
+        return TrainingSet(X, self.dataset, self.indices[positions], self.strategy)
 
     def resampled_data(self) -> tuple[NDArray, NDArray[np.int64]]:
         """Return X and y after resampling.
@@ -86,8 +88,9 @@ class TrainingSet:
         Refused
             The strategy cannot resample these images.
         """
+        X = np.asarray(self.X) if may_resample(self.strategy) else self.X
         try:
-            return self.strategy.resample(self.X, self.y)
+            return self.strategy.resample(X, self.y)
         except Refused as reason:
             raise Refused(f"{reason} ({self.describe_rarest_class()})") from reason
 
@@ -155,7 +158,7 @@ class InnerFolds:
     def __iter__(self) -> Iterator[InnerFold]:
         for inner, held in self.folds:
             X, y = self.training.select_subset(inner).resampled_data()
-            yield InnerFold(X, y, self.training.X[held], self.training.y[held])
+            yield InnerFold(X, y, select_rows(self.training.X, held), self.training.y[held])
 
     @property
     def short_description(self) -> str:

@@ -180,6 +180,8 @@ def deserialize_pipeline(content: bytes, name: str, plugins: Iterable[str] = ())
             f"{name} is refused: its card{f', field {field}' if field else ''} "
             f"{describe_validation_error(first)}"
         ) from None
+    except ImportError as error:  # a package that a network needs
+        raise UserError(f"{name} cannot be loaded: {_shorten_message(error)}") from error
     except MemoryError:
         raise UserError(
             f"{name} is refused: it takes more memory than two images could need"

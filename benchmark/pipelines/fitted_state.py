@@ -22,15 +22,17 @@ from sklearn.tree import BaseDecisionTree
 from benchmark.errors import UserError
 from benchmark.pipelines.native_objects import CONSISTENCY_CHECKS, Context
 from benchmark.pipelines.schema import MAX_DEPTH
+from models.standardizer import Standardizer
 
 # scikit-learn compares the width of their input with n_features_in_, unless that is missing
 CHECK_INPUT_WIDTH = (BaseDecisionTree, HistGradientBoostingClassifier)
 # transformers whose output has as many columns as their input
-PRESERVE_WIDTH = (StandardScaler, MinMaxScaler)
+PRESERVE_WIDTH = (Standardizer, StandardScaler, MinMaxScaler)
 SUPPORTED_FORMS = {
     KNeighborsClassifier: ", or is not the form that a file can hold: "
     "KNeighborsClassifier(algorithm='brute') with Euclidean distances",
 }
+SET_BY_INIT = ("nu", "epsilon")  # attributes that SVC has beside its parameters before it is fitted
 # parameters that would start processes or write files, with the values that a file may hold
 RESTRICTED_PARAMETERS = {"n_jobs": (None, 1), "verbose": (0, False, None), "memory": (None,)}
 
@@ -93,7 +95,7 @@ def _is_unfitted(component: Any) -> bool:
     """Whether an estimator holds nothing but its parameters, as one that is kept to be cloned."""
     return isinstance(component, BaseEstimator) and {
         name for name, value in vars(component).items() if value is not None
-    } <= set(component.get_params(deep=False))
+    } <= {*component.get_params(deep=False), *SET_BY_INIT}
 
 
 def _walk_objects(component: Any, context: Context) -> Iterator[tuple[Any, Context]]:

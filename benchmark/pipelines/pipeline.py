@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tempfile
 import warnings
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,24 +15,32 @@ from numpy.typing import NDArray
 from benchmark.datasets.base import Dataset
 from benchmark.datasets.images.options import Options
 from benchmark.errors import UserError
-from benchmark.evaluation.components import Components, build_components
-from benchmark.evaluation.evaluate import seed_global_generators
-from benchmark.evaluation.extraction import Features, join_features
-from benchmark.evaluation.feature_cache import fit_extractor
+from benchmark.evaluation.components import (
+    Components,
+    build_components,
+    seed_global_generators,
+)
+from benchmark.evaluation.extraction import Features
+from benchmark.evaluation.feature_rows import join_features
+from benchmark.evaluation.fitting import fit_extractor
 from benchmark.evaluation.inner_folds import predict_aligned_proba
 from benchmark.evaluation.plan import make_plan
 from benchmark.evaluation.training import Trained, train_and_predict
+from benchmark.evaluation.tuning import Tuned, tune_components
 from benchmark.pipelines.card import Card
 from benchmark.plugins.registry import BASELINE, resolve_spec, takes_images
 from benchmark.plugins.spec import Spec
+from benchmark.results.folder import ResultsFolder
 from benchmark.sampling.splits import Indices, has_official_split, note_shared_images
 from benchmark.scoring import metrics
 from benchmark.scoring.predictions import Predictions
 from benchmark.strategies.base import Combined, Refused, Strategy
+from benchmark.study.axes import describe_tuning
 from benchmark.study.cell import Cell
 from benchmark.study.study import Study
 from benchmark.utils.environment import collect_environment
 from benchmark.utils.messages import describe_warnings, exception_text
+from benchmark.utils.text import format_count
 from benchmark.utils.threads import limited_threads
 
 
@@ -96,7 +105,8 @@ class Pipeline:
 def find_single_cell(study: Study, data: Any = None) -> tuple[Cell, Dataset]:
     """Find the only cell of a study with one entry on each axis, and load its dataset.
 
-    The split is the official one if the dataset has one, else the hold-out.
+    The test set is that of the first fold of the study's split. By default the split is the
+    official one if the dataset has one, else the hold-out.
 
     Parameters
     ----------
@@ -112,16 +122,17 @@ def find_single_cell(study: Study, data: Any = None) -> tuple[Cell, Dataset]:
     model = resolve_spec("model", study.models[0], study.plugins)
     if not study.extractors and not takes_images(model) and model.name != BASELINE:
         raise UserError(f"{model.label} takes features: name an extractor, such as --extractor hog")
-    plan = make_plan(study.model_copy(update={"split": None}), data)
+    plan = make_plan(study, data)
     (dataset,) = plan.datasets.values()
-    if not has_official_split(dataset):
+    if study.split is None and not has_official_split(dataset):
         plan = replace(
             plan,
             study=plan.study.model_copy(update={"split": resolve_spec("split", Spec("holdout"))}),
         )
-    cells = list(plan.cells())
+    cells = [cell for cell in plan.cells() if cell.fold == 0]
     if study.extractors and not cells[0].extractor:
-        raise UserError(f"{cells[0].model.label} takes images: leave the extractor out")
+        why = "takes images" if takes_images(model) else "needs no extractor"
+        raise UserError(f"{cells[0].model.label} {why}: leave the extractor out")
     if len(cells) != 1:
         raise UserError(
             f"these options describe {len(cells)} pipelines: name one dataset, one model, and "
@@ -157,7 +168,7 @@ def fit_pipeline(cell: Cell, dataset: Dataset) -> Pipeline:
     Examples
     --------
     >>> from benchmark.pipelines.pipeline import find_single_cell, fit_pipeline
-    >>> from benchmark.study.study import make_study
+    >>> from benchmark.study.load import make_study
     >>> axes = {"datasets": ["digits"], "extractors": ["pixels"], "models": ["knn"]}
     >>> cell, dataset = find_single_cell(make_study({"name": "fit", **axes}, "fit"))
     >>> pipeline = fit_pipeline(cell, dataset)
@@ -172,6 +183,8 @@ def fit_pipeline(cell: Cell, dataset: Dataset) -> Pipeline:
     with limited_threads(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
+            tuned = _tune_components(components)
+            components = tuned.components
             trained = train_components(components)
         except Refused as refused:
             raise UserError(
@@ -185,6 +198,8 @@ def fit_pipeline(cell: Cell, dataset: Dataset) -> Pipeline:
     validation = trained.outcome["validation"]
     notes = (
         *dataset.notes,
+        *_describe_tuning(tuned),
+        *tuned.notes,
         *trained.notes,
         *([f"held out: {validation}"] if validation != "none" else []),
         *note_shared_images(dataset, *components.fold),
@@ -192,6 +207,26 @@ def fit_pipeline(cell: Cell, dataset: Dataset) -> Pipeline:
         *describe_warnings(caught),
     )
     return assemble_pipeline(components, trained, notes)
+
+
+def _tune_components(components: Components) -> Tuned:
+    """Choose the parameters of a cell, if it is tuned, without a results folder."""
+    with tempfile.TemporaryDirectory() as path:
+        folder = ResultsFolder(path)
+        folder.features.mkdir()
+        return tune_components(components, folder)
+
+
+def _describe_tuning(tuned: Tuned) -> list[str]:
+    """Return a note on how parameters were chosen; none if they were not."""
+    if not tuned.outcome:
+        return []
+    outcome, cell = tuned.outcome, tuned.components.cell
+    return [
+        f"{describe_tuning(cell.tuning.label)} on {outcome['tuned_on']}: the best of "
+        f"{format_count(outcome['n_candidates'], 'candidate')} by {outcome['tuned_by']}, "
+        f"{outcome['inner_score']:.3f} there"
+    ]
 
 
 def train_components(components: Components) -> Trained:

@@ -51,9 +51,10 @@ def most_probable_classes(card: Card, proba: NDArray[np.float64]) -> list[tuple[
     return [(card.classes[k], float(proba[k])) for k in np.argsort(-proba, kind="stable")[:N_SHOWN]]
 
 
-def describe_metrics(card: Card) -> str:
-    """The six metrics of a leaderboard on the test set, as text."""
-    names = MULTILABEL_METRICS if card.multilabel else TABLE_METRICS
+def describe_metrics(card: Card, metric: str | None = None) -> str:
+    """Metrics on the test set, as text: the given one, or the six of a leaderboard."""
+    six = MULTILABEL_METRICS if card.multilabel else TABLE_METRICS
+    names = six if metric is None else (metric,)
     values = {name: card.metrics.get(name) for name in names}
     return ", ".join(
         f"{name} {'undefined' if value is None else f'{value:.3f}'}"

@@ -49,7 +49,7 @@ def save_pipeline(pipeline: Pipeline, path: Path, images: NDArray[np.uint8] | No
     >>> from benchmark.pipelines.file import load_pipeline
     >>> from benchmark.pipelines.pipeline import find_single_cell, fit_pipeline
     >>> from benchmark.pipelines.saving import save_pipeline
-    >>> from benchmark.study.study import make_study
+    >>> from benchmark.study.load import make_study
     >>> axes = {"datasets": ["digits"], "extractors": ["pixels"], "models": ["knn"]}
     >>> cell, dataset = find_single_cell(make_study({"name": "fit", **axes}, "fit"))
     >>> with tempfile.TemporaryDirectory() as folder:

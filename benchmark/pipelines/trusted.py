@@ -56,6 +56,9 @@ LOADERS: dict[str, Callable[[str], bool]] = {
 OWN_TYPES = (
     "benchmark.strategies.base.Combined",
     "benchmark.strategies.base.Strategy",
+    "benchmark.strategies.recalibration.Isotonic",
+    "benchmark.strategies.recalibration.PriorCorrection",
+    "benchmark.strategies.recalibration.Temperature",
     "benchmark.strategies.thresholds.PriorThreshold",
     "benchmark.strategies.thresholds.TunedThreshold",
     "features.visual_words.Fisher",
@@ -68,6 +71,8 @@ OWN_TYPES = (
     "models.imbalanced.UnderSampler",
     "models.linear_svm.LinearSVM",
     "models.one_vs_rest.OneVsRest",
+    "models.pairwise_machines.PairwiseMachines",
+    "models.standardizer.Standardizer",
     "models.svm.AtMostNystroem",
     "models.svm.CoupledSVC",
 )

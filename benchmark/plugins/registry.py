@@ -19,8 +19,13 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 import features
 import models
-from benchmark import datasets, strategies
-from benchmark.errors import UserError, describe_validation_error, unknown_name_error
+from benchmark import datasets, strategies, tuning
+from benchmark.errors import (
+    MissingPackageError,
+    UserError,
+    describe_validation_error,
+    unknown_name_error,
+)
 from benchmark.plugins.plugin_files import (
     list_classes,
     list_plugins,
@@ -29,7 +34,7 @@ from benchmark.plugins.plugin_files import (
     read_type_hints,
 )
 from benchmark.plugins.source_digest import digest_source
-from benchmark.plugins.spec import ResolvedSpec, Spec
+from benchmark.plugins.spec import DATASET_NAME, ResolvedSpec, Spec
 from benchmark.sampling import imbalance, occlusion, splits
 from benchmark.utils.files import user_path
 from benchmark.utils.text import describe_error, short_repr
@@ -42,6 +47,7 @@ KINDS = {
     "extractor": features.REGISTRY,
     "strategy": strategies.REGISTRY,
     "model": models.REGISTRY,
+    "tuning": tuning.REGISTRY,
 }
 _GROUPS = {
     "dataset": "benchmark.datasets",
@@ -139,7 +145,7 @@ def resolve_spec(kind: str, spec: Spec, files: Iterable[str] = ()) -> ResolvedSp
         for key, value in spec.params
     )
     resolved = ResolvedSpec(spec.name, params, target=target)
-    valid = settable_parameters(resolved)
+    valid = [*settable_parameters(resolved), *([DATASET_NAME] if kind == "dataset" else [])]
     for key in (key for key, _ in params if key not in valid):
         raise unknown_name_error(f"parameter of {kind} '{spec.name}':", key, valid)
     missing = [
@@ -151,8 +157,20 @@ def resolve_spec(kind: str, spec: Spec, files: Iterable[str] = ()) -> ResolvedSp
         raise UserError(
             f"{kind} '{spec.name}' needs {', '.join(missing)}: write {spec.name}({missing[0]}=...)"
         )
-    _check_values(kind, resolved)
+    _check_packages(resolved)
+    check_values(resolved, kind)
+    _describe_weights(resolved)
     return resolved
+
+
+def _check_packages(spec: ResolvedSpec) -> None:
+    """Refuse a component whose attribute ``packages`` names one that is not installed."""
+    packages = getattr(import_target(spec.target), "packages", {})
+    for package, extra in packages.items():
+        if importlib.util.find_spec(package) is None:
+            raise MissingPackageError(
+                f"{package} is not installed: python -m pip install 'classical-vs-deep[{extra}]'"
+            )
 
 
 def _describe_invalid(error: Mapping[str, Any], value: Any) -> str:
@@ -161,8 +179,21 @@ def _describe_invalid(error: Mapping[str, Any], value: Any) -> str:
     return describe_validation_error(error)
 
 
-def _check_values(kind: str, spec: ResolvedSpec) -> None:
-    """Check values against the type hints, and against the constraints of the estimator."""
+def check_values(spec: ResolvedSpec, kind: str | None = None) -> None:
+    """Check values against the type hints, and against the constraints of the estimator.
+
+    Parameters
+    ----------
+    spec : ResolvedSpec
+    kind : str or None
+        Kind of the component, for the message; None for any that is an estimator.
+
+    Raises
+    ------
+    UserError
+        A value is not allowed.
+    """
+    what = f"{kind} " if kind else ""
     hints = read_type_hints(import_target(spec.target))
     for key, value in spec.params:
         if key in hints and not isinstance(value, Spec):
@@ -172,16 +203,16 @@ def _check_values(kind: str, spec: ResolvedSpec) -> None:
                 ).validate_python(value, strict=True)
             except ValidationError as error:
                 raise UserError(
-                    f"{kind} '{spec.name}': {key} {_describe_invalid(error.errors()[0], value)}"
+                    f"{what}'{spec.name}': {key} {_describe_invalid(error.errors()[0], value)}"
                 ) from None
-    if kind in ("extractor", "strategy", "model") and spec.params:
+    if kind in (None, "extractor", "strategy", "model", "tuning") and spec.params:
         component = build_component(spec)
         try:
             for value in (component, *getattr(component, "get_params", dict)().values()):
                 _check_parameters(value)
         except Exception as error:  # a plug-in's check, and huge numbers, may raise any exception
             raise UserError(
-                f"{kind} '{spec.label}': {describe_error(error).partition(': ')[2]}"
+                f"{what}'{spec.label}': {describe_error(error).partition(': ')[2]}"
             ) from None
 
 
@@ -251,6 +282,11 @@ def _find_target(kind: str, name: str, files: Iterable[str]) -> str:
     prefix = name.split(":")[0] + ":"  # of folder:PATH and csv:PATH
     if name in targets or prefix in targets:
         return targets.get(name) or targets[prefix]
+    if kind == "dataset" and user_path(name).exists():
+        source = "folder" if user_path(name).is_dir() else "csv"
+        raise UserError(
+            f"unknown dataset '{name}': if you mean that {source}, write {source}:{name}"
+        )
     raise unknown_name_error(kind, name, targets)
 
 
@@ -338,7 +374,6 @@ def with_defaults(spec: ResolvedSpec) -> ResolvedSpec:
     return replace(spec, params=tuple(sorted(_parameter_values(spec).items())))
 
 
-@cache
 def describe_spec(spec: ResolvedSpec) -> dict[str, Any]:
     """Describe all that determines the results of a component, for keys and rows.
 
@@ -346,6 +381,13 @@ def describe_spec(spec: ResolvedSpec) -> dict[str, Any]:
     -------
     dict
         'name', 'params' with the values of all parameters, and 'source', the digest of the code.
+        If the component begins with given weights, also 'weights', which is what its method
+        ``describe_weights`` returns: file, SHA-256 and licence.
+
+    Raises
+    ------
+    UserError
+        The given weights are missing or damaged.
 
     Examples
     --------
@@ -354,13 +396,53 @@ def describe_spec(spec: ResolvedSpec) -> dict[str, Any]:
     >>> describe_spec(resolve_spec("split", Spec("holdout")))["params"]
     {'test_size': 0.2, 'seed': 42}
     """
+    values, source = _describe_code(spec)
     params = {
         key: describe_spec(value) if isinstance(value, ResolvedSpec) else value
-        for key, value in _parameter_values(spec).items()
+        for key, value in values.items()
     }
-    return {"name": spec.name, "params": params, "source": digest_source(spec.target)}
+    description = {"name": spec.name, "params": params, "source": source}
+    weights = _describe_weights(spec)
+    return {**description, "weights": weights} if weights else description
+
+
+@cache
+def _describe_code(spec: ResolvedSpec) -> tuple[dict[str, Any], str]:
+    """Values of all parameters of a component, and the digest of its code."""
+    return _parameter_values(spec), digest_source(spec.target)
+
+
+def _describe_weights(spec: ResolvedSpec) -> dict[str, Any] | None:
+    """Describe the given weights of a component; None if it has none.
+
+    They are not cached with the code, since a file can be replaced while a program runs.
+    """
+    if not hasattr(import_target(spec.target), "describe_weights"):
+        return None
+    try:
+        described: dict[str, Any] | None = build_component(spec).describe_weights()
+    except ImportError as error:
+        raise MissingPackageError(str(error)) from None
+    except Exception as error:  # a plug-in's method may raise any exception
+        raise UserError(f"{spec.label}: {describe_error(error).partition(': ')[2]}") from None
+    return described
 
 
 def takes_images(model: ResolvedSpec) -> bool:
     """Whether a resolved model takes images instead of features."""
     return getattr(import_target(model.target), "takes", "features") == "images"
+
+
+def reads_chunks(model: ResolvedSpec) -> bool:
+    """Whether a resolved model reads features in chunks, from memory or from disk."""
+    return bool(getattr(import_target(model.target), "reads_chunks", False))
+
+
+def is_deep(spec: ResolvedSpec) -> bool:
+    """Whether a component, or one inside it, is a deep network.
+
+    A network has the attribute ``deep = True``; a model that takes images is taken for one unless
+    it has ``deep = False``.
+    """
+    inner = any(is_deep(value) for _, value in spec.params if isinstance(value, ResolvedSpec))
+    return inner or bool(getattr(import_target(spec.target), "deep", takes_images(spec)))

@@ -20,6 +20,8 @@ from benchmark.utils.text import normalize_unicode, short_repr
 _CALL = re.compile(r"(?P<name>.+?)\s*(?:\((?P<arguments>\s*(?:[A-Za-z_]\w*\s*=.*)?)\))?", re.DOTALL)
 # parameters whose values are specs, as in one_vs_rest(estimator=knn)
 _SPEC_PARAMETERS = ("estimator", "extractor")
+# parameter of every dataset: its name in tables
+DATASET_NAME = "name"
 _YAML_CONSTANTS = {"true": True, "false": False, "null": None}
 _MAX_LENGTH = 10_000  # characters of an entry
 

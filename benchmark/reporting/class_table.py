@@ -8,8 +8,14 @@ import numpy as np
 import pandas as pd
 
 from benchmark.errors import unknown_name_error
-from benchmark.reporting.leaderboard import CONFIGURATION_AXES, group_comparable_rows
+from benchmark.reporting.comparable_rows import (
+    CONFIGURATION_AXES,
+    group_comparable_rows,
+    name_columns,
+)
 from benchmark.reporting.table_view import Table
+from benchmark.scoring.predictions import PredictionReader
+from benchmark.study.axes import NONE
 from benchmark.utils.status import Status
 
 METRICS = ("recall", "precision", "f1", "average_precision")  # those that have a value per class
@@ -23,7 +29,11 @@ class ClassTable:
     benchmark.reporting.leaderboard.Leaderboard : View with one column per metric.
     """
 
-    def make_tables(self, rows: pd.DataFrame, metric: str) -> Iterator[Table]:
+    shows_intervals = False
+
+    def make_tables(
+        self, rows: pd.DataFrame, metric: str, read_predictions: PredictionReader | None = None
+    ) -> Iterator[Table]:
         """Yield a title and a table for each group of comparable rows.
 
         Parameters
@@ -56,7 +66,7 @@ class ClassTable:
 
     def format_table(self, table: pd.DataFrame) -> pd.DataFrame:
         """Format values with three decimals, and numbers of training images as integers."""
-        text = table.astype(object)
+        text = name_columns(table.astype(object))
         for name in table.columns.drop([*CONFIGURATION_AXES, "worst class"]):
             text[name] = [
                 f"{table[name][0]:.0f}",
@@ -78,6 +88,7 @@ def _make_class_table(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     sizes = _average_by_class(rows, "train").sort_values(ascending=False, kind="stable")
     first = {
         **dict.fromkeys(CONFIGURATION_AXES, ""),
+        "tuning": NONE,
         CONFIGURATION_AXES[0]: "(training images)",
         **sizes,
     }

@@ -12,8 +12,14 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.errors import UserError
-from benchmark.reporting.comparison import Configuration, is_baseline
-from benchmark.reporting.leaderboard import CONFIGURATION_AXES
+from benchmark.reporting.comparable_rows import (
+    CONFIGURATION_AXES,
+    Configuration,
+    configuration_name,
+    name_parts,
+    without_tuning,
+)
+from benchmark.reporting.comparison import ConfigurationPair, is_baseline
 from benchmark.utils.text import normalize_unicode
 
 STRATEGY = CONFIGURATION_AXES.index("strategy")
@@ -25,9 +31,10 @@ def find_configuration(name: str, rows: pd.DataFrame, folder: Path) -> Configura
     Parameters
     ----------
     name : str
-        ``extractor / strategy / model``, abbreviated as long as it is unique: labels may be left
-        out or shortened to a piece, as in ``hog / smote``, ``rbf_svm`` and ``hog / rbf``. Complete
-        labels take precedence over pieces, and other configurations over the baseline.
+        ``extractor / strategy / model``, abbreviated as long as it is unique: parts may be left
+        out or shortened to a piece, as in ``hog / smote``, ``rbf_svm (tuned 25)`` and
+        ``hog / rbf``. Complete parts take precedence over pieces, untuned configurations over the
+        same ones tuned, and other configurations over the baseline.
     rows : DataFrame
         As returned by ``load_results``.
     folder : Path
@@ -41,11 +48,11 @@ def find_configuration(name: str, rows: pd.DataFrame, folder: Path) -> Configura
     Examples
     --------
     >>> names = [("hog", "none", "rbf_svm"), ("hog", "smote", "rbf_svm"), ("hog", "none", "knn")]
-    >>> rows = pd.DataFrame(names, columns=CONFIGURATION_AXES)
+    >>> rows = pd.DataFrame([(*name, "none") for name in names], columns=CONFIGURATION_AXES)
     >>> find_configuration("knn", rows, Path("results"))
-    ('hog', 'none', 'knn')
+    ('hog', 'none', 'knn', 'none')
     >>> find_configuration("none / rbf", rows, Path("results"))
-    ('hog', 'none', 'rbf_svm')
+    ('hog', 'none', 'rbf_svm', 'none')
     """
     matches = find_configurations(name, rows, folder)
     if len(matches) == 1:
@@ -70,7 +77,7 @@ def find_configurations(name: str, rows: pd.DataFrame, folder: Path) -> list[Con
         matches = (
             matches
             or _match_configurations(labels, known, operator.eq)
-            or _match_configurations(labels, known, operator.contains)
+            or _drop_tuned_twins(_match_configurations(labels, known, operator.contains))
         )
     if len(matches) > 1:
         # the name of a strategy stands for configurations that use the images
@@ -90,74 +97,81 @@ def unique_configurations(rows: pd.DataFrame) -> list[Configuration]:
     return list(dict.fromkeys(rows[CONFIGURATION_AXES].itertuples(index=False, name=None)))
 
 
-def find_comparison_pairs(
-    against: str, rows: pd.DataFrame, folder: Path
-) -> list[tuple[Configuration, Configuration]]:
-    """Pair each configuration except the baseline with the one that it is compared with.
+def pair_with_counterparts(label: str, rows: pd.DataFrame) -> list[ConfigurationPair]:
+    """Pair configurations with those that differ from them in the strategy, or tuning, only.
 
     Parameters
     ----------
-    against : str
-        Name as for ``find_configuration``. If it is a strategy that several configurations have,
-        each configuration is paired with the one of the same extractor and model that has it.
+    label : str
+        Complete label of a strategy, such as 'none', or of another axis that is neither extractor
+        nor model.
     rows : DataFrame
         As returned by ``load_results``.
-    folder : Path
-        Results folder, for the error message.
 
-    Raises
-    ------
-    UserError
-        As for ``find_configuration``.
+    Returns
+    -------
+    list of pairs
+        Each configuration, except the baseline, with the one that has this label and is equal to it
+        otherwise, whether or not that is among the rows. Empty unless several configurations have
+        the label and others do not; the first such axis counts.
+
+    Examples
+    --------
+    >>> names = [("hog", "none", "knn"), ("hog", "smote", "knn"), ("pixels", "none", "knn")]
+    >>> rows = pd.DataFrame([(*name, "none") for name in names], columns=CONFIGURATION_AXES)
+    >>> pair_with_counterparts("none", rows)
+    [(('hog', 'smote', 'knn', 'none'), ('hog', 'none', 'knn', 'none'))]
     """
-    others = [
-        configuration
-        for configuration in unique_configurations(rows)
-        if not is_baseline(configuration)
+    known = [names for names in unique_configurations(rows) if not is_baseline(names)]
+    wanted = normalize_unicode(label).strip()
+    for k, axis in enumerate(CONFIGURATION_AXES):
+        others = [names for names in known if names[k] != wanted]
+        if axis not in ("extractor", "model") and len(known) - len(others) > 1 and others:
+            return [(names, (*names[:k], wanted, *names[k + 1 :])) for names in others]
+    return []
+
+
+def pair_with_reference(reference: Configuration, rows: pd.DataFrame) -> list[ConfigurationPair]:
+    """Pair each configuration, except the baseline, with one reference."""
+    return [
+        (names, reference)
+        for names in unique_configurations(rows)
+        if names != reference and not is_baseline(names)
     ]
-    matches = find_configurations(against, rows, folder)
-    if len(matches) > 1 and all(match[STRATEGY] == against.strip() for match in matches):
-        references = {_drop_strategy(match): match for match in matches}
-        return [
-            (configuration, references[_drop_strategy(configuration)])
-            for configuration in others
-            if configuration not in matches and _drop_strategy(configuration) in references
-        ]
-    reference = find_configuration(against, rows, folder)
-    return [(configuration, reference) for configuration in others if configuration != reference]
 
 
-def _drop_strategy(configuration: Configuration) -> Configuration:
-    return configuration[:STRATEGY] + configuration[STRATEGY + 1 :]
+def _drop_tuned_twins(configurations: list[Configuration]) -> list[Configuration]:
+    """Leave out tuned configurations whose untuned twin is among them."""
+    return [
+        each
+        for each in configurations
+        if without_tuning(each) == each or without_tuning(each) not in configurations
+    ]
 
 
 def _match_configurations(
     labels: list[str], known: list[Configuration], matches: Callable[[str, str], bool]
 ) -> list[Configuration]:
-    """Configurations whose labels match the given ones, in order; some may be left out."""
+    """Configurations whose names have parts that match the labels, in order."""
     return [
         configuration
         for configuration in known
         if any(
-            all(
-                matches(known_label, label)
-                for known_label, label in zip(chosen, labels, strict=True)
-            )
-            for chosen in combinations(configuration, len(labels))
+            all(matches(part, label) for part, label in zip(chosen, labels, strict=True))
+            for chosen in combinations(name_parts(configuration), len(labels))
         )
     ]
 
 
 def _name_similarity(name: str, configuration: Configuration) -> float:
     """Similarity of a name to the most similar abbreviation of a configuration."""
+    parts = name_parts(configuration)
     abbreviations = [
-        " / ".join(labels)
-        for n in range(1, len(configuration) + 1)
-        for labels in combinations(configuration, n)
+        " / ".join(chosen) for n in range(1, len(parts) + 1) for chosen in combinations(parts, n)
     ]
     return max(SequenceMatcher(None, name, text).ratio() for text in abbreviations)
 
 
 def _format_configurations(configurations: list[Configuration]) -> str:
-    shown = [f"'{' / '.join(configuration)}'" for configuration in configurations[:5]]
+    shown = [f"'{configuration_name(configuration)}'" for configuration in configurations[:5]]
     return ", ".join([*shown, "..."] if len(configurations) > len(shown) else shown)

@@ -7,13 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.reporting.leaderboard import describe_environments, list_problems
-from benchmark.study.axes import label_names
+from benchmark.reporting.row_problems import describe_environments, list_problems
+from benchmark.study.labels import label_names
 from benchmark.utils.status import Status
 from benchmark.utils.text import format_count
 
 AXES = tuple(name for name in label_names() if name not in ("fingerprint", "size"))
-STAGES = ("extract", "resample", "fit", "predict")
+STAGES = ("extract", "tune", "resample", "fit", "predict")
 COLUMNS = (*(f"{stage}_s" for stage in STAGES), "matrices", "workers", "environment", "notes")
 
 
@@ -66,7 +66,7 @@ def make_cost_table(rows: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per stage: extract, resample, fit, predict. The columns are part (the stage),
+        One row per stage: extract, tune, resample, fit, predict. The columns are part (the stage),
         seconds and share. Each feature matrix is counted once.
     """
     done = rows[rows["status"] == Status.OK].drop_duplicates("key")

@@ -2,42 +2,56 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
 from benchmark.errors import unknown_name_error
 from benchmark.plugins.registry import BASELINE
+from benchmark.reporting.approaches import compare_approaches, describe_approaches
+from benchmark.reporting.comparable_rows import (
+    CONFIGURATION_AXES,
+    group_comparable_rows,
+    name_columns,
+)
+from benchmark.reporting.leader import (
+    SHARES_FIRST_PLACE,
+    describe_leader,
+    mark_leaders,
+    shares_first_place,
+)
+from benchmark.reporting.row_problems import list_problems
+from benchmark.reporting.table_intervals import add_intervals, list_refusals
 from benchmark.reporting.table_view import Table
 from benchmark.scoring.averages import (
     can_rank,
-    describe_incomplete_folds,
     find_shared_classes,
     rows_for_mean,
 )
 from benchmark.scoring.metrics import METRICS, OF_SECOND, metric_label
-from benchmark.study.axes import Role, axes_with_roles
-from benchmark.utils.notes import SHARED, NoteKind
+from benchmark.scoring.predictions import PredictionReader
 from benchmark.utils.status import Status
-from benchmark.utils.text import format_count, one_line
 
 TABLE_METRICS = ("accuracy", "precision", "recall", "f1", "auc", "log_loss")
 MULTILABEL_METRICS = ("subset_accuracy", "precision", "recall", "f1", "auc", "hamming_loss")
 TIMES = ("fit_s", "predict_s")
-CONDITIONS = [axis.name for axis in axes_with_roles(Role.CONDITION) if axis.name != "dataset"]
-# rows that agree in these columns are comparable: configurations are ranked among them
-COMPARABLE = ["dataset", "size", *CONDITIONS, "split", "fingerprint"]
-CONFIGURATION_AXES = [axis.name for axis in axes_with_roles(Role.CONFIGURATION)]
+NARROW = 0.02  # width up to which the bounds of an interval are shown with a third decimal
+SPREADS = ("std", "std_of_seeds")
+APPROACHES = "approaches"  # key of ``DataFrame.attrs``: classical against deep, in a sentence
 NO_BETTER = "†"  # marks configurations that are no better than the baseline
 
 # columns that the tables read, besides labels and status
-COLUMNS = (*METRICS, *TIMES, "per_class", "notes", "environment", "workers", "accelerated")
+COLUMNS = (
+    *(*METRICS, *TIMES, "per_class", "notes", "environment", "workers", "accelerated"),
+    *("predictions", "n_images", "n_test", "approach"),
+    *("extract_s", "tune_s", "resample_s"),
+)
 
 
-def make_leaderboards(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd.DataFrame]]:
+def make_leaderboards(
+    rows: pd.DataFrame, metric: str, read_predictions: PredictionReader | None = None
+) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield a title and a ranked table for each group of comparable rows.
 
     Parameters
@@ -47,18 +61,25 @@ def make_leaderboards(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd
     metric : str
         Metric that configurations are ranked by, the best first. Configurations with cells that are
         not 'ok' follow, unranked.
+    read_predictions : callable (key, digest) -> Predictions, or None
+        ``ResultsFolder.read_predictions``. The intervals of a single test set need it.
 
     Yields
     ------
     title : str
     table : DataFrame
-        One row per configuration. The columns are rank, extractor, strategy, model; for each metric
-        its mean, its standard deviation (suffix ``_std``) and the number of cells that they are
-        computed from (``_n``), which are those that count (``averages.rows_for_mean``) and where
-        the metric is defined; mean times in seconds; n_done and n_planned, numbers of cells; and
-        no_better, whether the configuration is no better than the baseline ``majority`` by
-        ``metric``. Where average_precision is computed for the second of two classes, a column
-        with the suffix ``_class`` has the name of that class.
+        One row per configuration. The columns are rank, the labels of the configuration (extractor,
+        strategy, model, tuning); for each metric
+        its mean, its 95% confidence interval (suffixes ``_lower``, ``_upper`` and ``_interval``,
+        the method; see ``table_intervals.add_intervals``), its standard deviation over folds and
+        seeds (``_std``), that of its means over the seeds where there are several
+        (``_std_of_seeds``), and the number of cells that they are computed from (``_n``), which are
+        those that count (``averages.rows_for_mean``) and where the metric is defined; mean times in
+        seconds; n_done and n_planned, numbers of cells; and no_better, whether the configuration is
+        no better than the baseline ``majority`` by ``metric``. Where average_precision is computed
+        for the second of two classes, a column with the suffix ``_class`` has the name of that
+        class. ``table.attrs["approaches"]`` is a sentence that compares the best classical
+        configuration with the best deep one; empty if there are not both.
 
     Raises
     ------
@@ -72,44 +93,29 @@ def make_leaderboards(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, pd
 
     Examples
     --------
+    >>> from benchmark.reporting.comparable_rows import COMPARABLE
     >>> row = dict.fromkeys([*COMPARABLE, *CONFIGURATION_AXES], "none") | {"status": "ok"}
-    >>> row |= {"size": None, "train_size": 1.0, "fit_s": 0.1, "predict_s": 0.1}
+    >>> row |= {"size": None, "train_size": 1.0, "fit_s": 0.1, "predict_s": 0.1, "fold": 0}
+    >>> row |= {"seed": 0, "key": "", "n_images": 100, "n_test": 20}
     >>> rows = pd.DataFrame([{**row, "model": "knn", "f1": 0.9}, {**row, "model": "cnn", "f1": 1}])
     >>> ((title, table),) = make_leaderboards(rows, "f1")
     >>> table[["rank", "model", "f1"]].values.tolist()
     [[1, 'cnn', 1.0], [2, 'knn', 0.9]]
     """
+    check_metric(metric)
+    for title, group in group_comparable_rows(rows):
+        yield title, rank_configurations(group, metric, read_predictions)
+
+
+def check_metric(metric: str) -> None:
+    """Raise a UserError if there is no such metric."""
     if metric not in METRICS:
         raise unknown_name_error("metric", metric, METRICS)
-    for title, group in group_comparable_rows(rows):
-        yield title, rank_configurations(group, metric)
 
 
-def group_comparable_rows(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield each group of comparable rows, with a title that distinguishes it."""
-    for labels, group in rows.groupby(COMPARABLE, sort=False, dropna=False):
-        yield make_group_title(dict(zip(COMPARABLE, labels, strict=True)), rows), group
-
-
-def make_group_title(labels: dict[str, Any], rows: pd.DataFrame) -> str:
-    """Title of a group of rows: dataset, labels that differ from their defaults, and split."""
-    dataset, size = labels["dataset"], labels["size"]
-    extra = [f"{size:.0f} px"] if pd.notna(size) else []
-    named = [
-        axis for axis in axes_with_roles(Role.CONDITION) if axis.default and axis.name in labels
-    ]
-    extra += [
-        axis.title(labels[axis.name]) for axis in named if labels[axis.name] != axis.default_label
-    ]
-    extra += (
-        [f"data {labels['fingerprint']}"]
-        if rows.loc[rows["dataset"] == dataset, "fingerprint"].nunique() > 1
-        else []
-    )
-    return " · ".join([dataset, *extra, labels["split"]])
-
-
-def rank_configurations(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+def rank_configurations(
+    rows: pd.DataFrame, metric: str, read_predictions: PredictionReader | None = None
+) -> pd.DataFrame:
     """Make the ranked table of a group of comparable rows; see ``make_leaderboards``.
 
     Ties share a rank. A configuration has no rank if it lacks cells, if the metric is undefined on
@@ -118,12 +124,14 @@ def rank_configurations(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     """
     metrics = tuple(dict.fromkeys((*select_table_metrics(rows), metric)))
     means = {name: _summarize_metric(rows, name) for name in metrics}
+    by_configuration = list(rows.groupby(CONFIGURATION_AXES, sort=False))
     table = pd.DataFrame(
-        [
-            _make_leaderboard_line(labels, group, means)
-            for labels, group in rows.groupby(CONFIGURATION_AXES, sort=False)
-        ]
+        [_make_leaderboard_line(labels, group, means) for labels, group in by_configuration]
     )
+    complete_cells = [
+        group if (group["status"] == Status.OK).all() else None for _, group in by_configuration
+    ]
+    add_intervals(table, complete_cells, metrics, read_predictions)
     classes = find_shared_classes(rows)
     for name in metrics:
         if name in OF_SECOND and metric_label(name, classes) != name:
@@ -139,15 +147,23 @@ def rank_configurations(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     # False where there is no baseline, or no rank
     table["no_better"] = (rank >= baseline) & (table["model"] != BASELINE)
     order = ["rank", *CONFIGURATION_AXES]
-    return table.sort_values(order, na_position="last").reset_index(drop=True)
+    table = table.sort_values(order, na_position="last").reset_index(drop=True)
+    mark_leaders(table, rows, metric, read_predictions)
+    verdict = compare_approaches(table, rows, metric, read_predictions)
+    table.attrs[APPROACHES] = describe_approaches(verdict, metric) if verdict else ""
+    return table
 
 
 def _summarize_metric(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Mean, standard deviation and number of the values that count, for each configuration."""
+    """Mean, spreads and number of the values that count, for each configuration."""
     counted = rows_for_mean(rows, metric)
     values = counted[metric] if metric in counted else pd.Series(np.nan, counted.index)
-    by_configuration = pd.to_numeric(values).groupby([counted[axis] for axis in CONFIGURATION_AXES])
-    return by_configuration.agg(["mean", "std", "count"])
+    configuration = [counted[axis] for axis in CONFIGURATION_AXES]
+    summary = pd.to_numeric(values).groupby(configuration).agg(["mean", "std", "count"])
+    if "seed" in counted and counted["seed"].nunique() > 1:
+        of_seeds = pd.to_numeric(values).groupby([*configuration, counted["seed"]]).mean()
+        summary["std_of_seeds"] = of_seeds.groupby(CONFIGURATION_AXES).std()
+    return summary
 
 
 def _make_leaderboard_line(
@@ -156,8 +172,12 @@ def _make_leaderboard_line(
     done = rows[rows["status"] == Status.OK]
     line: dict[str, object] = dict(zip(CONFIGURATION_AXES, labels, strict=True))
     for name, summary in means.items():
-        mean, std, n = summary.loc[labels] if labels in summary.index else (np.nan, np.nan, 0)
-        line |= {name: mean, f"{name}_std": std, f"{name}_n": int(n)}
+        values = summary.loc[labels] if labels in summary.index else pd.Series(dtype=float)
+        line[name] = values.get("mean", np.nan)
+        for spread in SPREADS:
+            if spread in summary:
+                line[f"{name}_{spread}"] = values.get(spread, np.nan)
+        line[f"{name}_n"] = int(values.get("count", 0))
     for name in TIMES:
         line[name] = pd.to_numeric(done[name]).mean() if len(done) else np.nan
     return line | {"n_done": len(done), "n_planned": len(rows)}
@@ -169,40 +189,47 @@ def select_table_metrics(rows: pd.DataFrame) -> tuple[str, ...]:
     return MULTILABEL_METRICS if multilabel else TABLE_METRICS
 
 
-def format_leaderboard(table: pd.DataFrame, spread: bool = True) -> pd.DataFrame:
-    """Format a ranked table as texts, such as '0.912 ±0.011' and '3/3'.
+def format_leaderboard(
+    table: pd.DataFrame, with_interval: Collection[str] | None = None
+) -> pd.DataFrame:
+    """Format a ranked table as texts, such as '0.912 (0.89 to 0.93)' and '3/3'.
 
     Parameters
     ----------
     table : DataFrame
         As yielded by ``make_leaderboards``.
-    spread : bool
-        Whether to show standard deviations.
+    with_interval : collection of str or None
+        Metrics whose intervals are shown; None means all.
     """
     metrics = [name for name in table.columns if name in METRICS]
     marks = table["no_better"].map({True: NO_BETTER, False: ""})
+    marks += shares_first_place(table).map({True: SHARES_FIRST_PLACE, False: ""})
     ranks = [
         f"{rank}{mark}" if pd.notna(rank) else "-"
         for rank, mark in zip(table["rank"], marks, strict=True)
     ]
-    text = pd.DataFrame({"rank": ranks})
-    text[CONFIGURATION_AXES] = table[CONFIGURATION_AXES]
+    text = name_columns(pd.DataFrame({"rank": ranks, **table[CONFIGURATION_AXES]}))
     for name in metrics:
         header = name
         if f"{name}_class" in table and len(table):
             header = f"{name} of '{table[f'{name}_class'].iloc[0]}'"
-        stds = table[f"{name}_std"] if spread else pd.Series(np.nan, table.index)
+        shown = with_interval is None or name in with_interval
         most = table[f"{name}_n"].max()
+        nothing = pd.Series(np.nan, table.index)
+        uncertainty = ("lower", "upper", "std_of_seeds")
         values = zip(
             table[name],
-            stds,
+            *(
+                table.get(f"{name}_{column}", nothing) if shown else nothing
+                for column in uncertainty
+            ),
             table[f"{name}_n"],
             table["n_done"] == table["n_planned"],
             strict=True,
         )
         text[header] = [
-            _format_mean_and_std(mean, std) + _mark_partial_mean(n, most, complete)
-            for mean, std, n, complete in values
+            format_mean(mean, *uncertain) + _mark_partial_mean(n, most, complete)
+            for mean, *uncertain, n, complete in values
         ]
     for name in TIMES:
         text[name] = [f"{value:.3g}" if pd.notna(value) else "-" for value in table[name]]
@@ -213,10 +240,21 @@ def format_leaderboard(table: pd.DataFrame, spread: bool = True) -> pd.DataFrame
     return text
 
 
-def _format_mean_and_std(mean: float, std: float) -> str:
+def format_mean(
+    mean: float, lower: float = np.nan, upper: float = np.nan, std_of_seeds: float = np.nan
+) -> str:
+    """Format a mean with its interval and the spread over seeds, as far as they are given.
+
+    Examples
+    --------
+    >>> format_mean(0.567, 0.521, 0.608)
+    '0.567 (0.52 to 0.61)'
+    """
     if pd.isna(mean):
         return "-"
-    return f"{mean:.3f} ±{std:.3f}" if pd.notna(std) else f"{mean:.3f}"
+    digits = 2 if upper - lower > NARROW else 3
+    interval = f" ({lower:.{digits}f} to {upper:.{digits}f})" if pd.notna(lower) else ""
+    return f"{mean:.3f}" + interval + (f" ±{std_of_seeds:.3f}" if pd.notna(std_of_seeds) else "")
 
 
 def _mark_partial_mean(n: int, most: int, complete: bool) -> str:
@@ -224,123 +262,44 @@ def _mark_partial_mean(n: int, most: int, complete: bool) -> str:
     return f" ({n} of {most})" if complete and 0 < n < most else ""
 
 
-def make_leaderboard_caption(metric: str, marked: bool) -> str:
+def make_leaderboard_caption(metric: str, tables: Sequence[pd.DataFrame]) -> str:
     """Caption of ranked tables.
 
     Parameters
     ----------
     metric : str
-    marked : bool
-        Whether a configuration is marked as no better than the baseline.
+    tables : sequence of DataFrame
+        As yielded by ``make_leaderboards``.
     """
     first = "highest" if METRICS[metric].greater_is_better else "lowest"
+    marked = any(table["no_better"].any() for table in tables)
     mark = f"{NO_BETTER} no better than {BASELINE}, which ignores the images. " if marked else ""
+    several_seeds = any(f"{metric}_std_of_seeds" in table for table in tables)
+    seeds = "; ± is the standard deviation of the means of the seeds" if several_seeds else ""
+    if any(shares_first_place(table).any() for table in tables):
+        mark += (
+            f"{SHARES_FIRST_PLACE} cannot be told apart from the best configuration other than "
+            f"{BASELINE} (Hsu 1981), which depends not only on the mean but on how evenly the "
+            "difference is spread over folds or images. "
+        )
     return mark + (
-        f"Ranked by {metric}, {first} first; ± is the standard deviation over folds and seeds; "
+        f"Ranked by {metric}, {first} first; 95% confidence intervals are in parentheses{seeds}; "
         "fit_s and predict_s are mean seconds per cell; done is the number of completed cells out "
         "of those planned; '(2 of 3)' marks a mean over the cells where the metric is defined. "
         "Configurations that lack cells or values are not ranked."
     )
 
 
-def list_problems(rows: pd.DataFrame) -> list[str]:
-    """List the problems of rows.
-
-    These are cells with a status other than 'ok', folds that averages leave out, notes on images
-    and classes, and times that cannot be compared.
-    """
-    bad = rows[~rows["status"].isin([Status.OK, Status.PLANNED])]
-    endings = bad.groupby([*CONFIGURATION_AXES, "status", "reason"], sort=False).size()
-    ended = [
-        f"{n} {status}: {' / '.join(configuration)}: {why}"
-        for (*configuration, status, why), n in endings.items()
-    ]
-    groups = list(group_comparable_rows(rows))
-    left_out = [
-        f"{title}: {remark}" if len(groups) > 1 else remark
-        for title, group in groups
-        for remark in describe_incomplete_folds(group)
-    ]
-    environments = describe_environments(rows)
-    mixed = (
-        [
-            "times were measured in different environments and cannot be compared: "
-            + "; ".join(environments)
-        ]
-        if len(environments) > 1
-        else []
-    )
-    by_dataset = list(rows.groupby("dataset", sort=False))
-    notes = [
-        f"{name}: {note}" if len(by_dataset) > 1 else note
-        for name, own in by_dataset
-        for note in _summarize_notes(own)
-    ]
-    return [*map(one_line, ended), *left_out, *notes, *mixed]
-
-
-def _summarize_notes(rows: pd.DataFrame) -> list[str]:
-    """Distinct notes of the cells of one dataset, each with the number of cells that have it."""
-    notes = [
-        note
-        for listed in rows.get("notes", ())
-        if isinstance(listed, list)
-        for note in listed
-        if note.kind != NoteKind.DETAIL
-    ]
-    shared = [note.n_images or 0 for note in notes if note.kind == NoteKind.COPIES]
-    copied = (
-        [f"{format_count(len(shared), 'cell')}: {_describe_test_images(shared)} {SHARED}"]
-        if shared
-        else []
-    )
-    counts = Counter(note for note in notes if note.kind != NoteKind.COPIES)
-    return [*(f"{format_count(n, 'cell')}: {note}" for note, n in counts.items()), *copied]
-
-
-def _describe_test_images(counts: list[int]) -> str:
-    least, most = min(counts), max(counts)
-    return (
-        format_count(most, "test image is", "test images are")
-        if least == most
-        else f"{least} to {most} test images are"
-    )
-
-
-def describe_environments(rows: pd.DataFrame) -> list[str]:
-    """List the environments in which cells were run, with the number of cells."""
-    if not {"environment", "workers"} <= set(rows):
-        return []
-    run = rows[rows["environment"].map(lambda value: isinstance(value, dict))]
-    run = run.drop_duplicates("key")
-    counts = Counter(
-        run["environment"].map(
-            lambda machine: f"{machine['processor']}, {format_count(machine['cores'], 'core')}"
-        )
-        + run["workers"].map(_describe_workers)
-        + _describe_acceleration(run)
-    )
-    return [f"{format_count(n, 'cell')} on {machine}" for machine, n in counts.most_common()]
-
-
-def _describe_acceleration(rows: pd.DataFrame) -> pd.Series:
-    return (
-        rows.get("accelerated", pd.Series(False, rows.index))
-        .map({1: ", with --accelerate"})
-        .fillna("")
-    )
-
-
-def _describe_workers(workers: float) -> str:
-    return f", {format_count(int(workers), 'worker')}" if pd.notna(workers) else ""
-
-
 class Leaderboard:
     """View with one ranked line per configuration and one column per metric."""
 
-    def make_tables(self, rows: pd.DataFrame, metric: str) -> Iterator[Table]:
+    shows_intervals = True
+
+    def make_tables(
+        self, rows: pd.DataFrame, metric: str, read_predictions: PredictionReader | None = None
+    ) -> Iterator[Table]:
         """Yield a title and a ranked table per group of rows; see ``make_leaderboards``."""
-        return make_leaderboards(rows, metric)
+        return make_leaderboards(rows, metric, read_predictions)
 
     def format_table(self, table: pd.DataFrame) -> pd.DataFrame:
         """Format a ranked table as texts; see ``format_leaderboard``."""
@@ -349,6 +308,22 @@ class Leaderboard:
     def describe_tables(
         self, rows: pd.DataFrame, tables: Sequence[Table], metric: str
     ) -> list[str]:
-        """Caption of the tables, and one line per problem (``list_problems``)."""
-        marked = any(table["no_better"].any() for _, table in tables)
-        return [make_leaderboard_caption(metric, marked), *list_problems(rows)]
+        """Caption, one line per reason for missing intervals, and one per problem of the rows."""
+        values = [table for _, table in tables]
+        leaders = [
+            f"{title}: {line}" if len(tables) > 1 else line
+            for title, table in tables
+            if (line := describe_leader(table, metric))
+        ]
+        approaches = [
+            f"{title}: {line}" if len(tables) > 1 else line
+            for title, table in tables
+            if (line := table.attrs[APPROACHES])
+        ]
+        return [
+            make_leaderboard_caption(metric, values),
+            *approaches,
+            *leaders,
+            *list_refusals(values),
+            *list_problems(rows),
+        ]

@@ -10,10 +10,16 @@ import pandas as pd
 
 from benchmark.errors import UserError, unknown_name_error
 from benchmark.plugins.spec import label_without, number_in_label
-from benchmark.reporting.leaderboard import COMPARABLE, CONFIGURATION_AXES, make_group_title
+from benchmark.reporting.comparable_rows import (
+    COMPARABLE,
+    CONFIGURATION_AXES,
+    make_group_title,
+    name_columns,
+)
 from benchmark.reporting.table_view import Table
 from benchmark.scoring.averages import rows_for_group_means
 from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.predictions import PredictionReader
 
 WHOLE = "none"  # label of the occlusion that covers nothing
 
@@ -26,7 +32,11 @@ class OcclusionTable:
     benchmark.reporting.leaderboard.Leaderboard : View with one column per metric.
     """
 
-    def make_tables(self, rows: pd.DataFrame, metric: str) -> Iterator[Table]:
+    shows_intervals = False
+
+    def make_tables(
+        self, rows: pd.DataFrame, metric: str, read_predictions: PredictionReader | None = None
+    ) -> Iterator[Table]:
         """Yield a title and a table for each group of rows that differ only in the share covered.
 
         Parameters
@@ -72,7 +82,7 @@ class OcclusionTable:
 
     def format_table(self, table: pd.DataFrame) -> pd.DataFrame:
         """Format the mean for whole images, and mean and change for each occlusion."""
-        text = table[CONFIGURATION_AXES].copy()
+        text = name_columns(table[CONFIGURATION_AXES])
         for level in (
             name
             for name in table.columns.drop(CONFIGURATION_AXES)

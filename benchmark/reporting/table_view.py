@@ -7,13 +7,25 @@ from typing import Protocol
 
 import pandas as pd
 
+from benchmark.scoring.predictions import PredictionReader
+
 Table = tuple[str, pd.DataFrame]  # title and values, at full precision
 
 
 class TableView(Protocol):
-    """One way to tabulate rows; ``text_tables.VIEWS`` is the registry of views."""
+    """One way to tabulate rows; ``text_tables.VIEWS`` is the registry of views.
 
-    def make_tables(self, rows: pd.DataFrame, metric: str) -> Iterator[Table]:
+    Attributes
+    ----------
+    shows_intervals : bool
+        Whether formatted tables have intervals.
+    """
+
+    shows_intervals: bool
+
+    def make_tables(
+        self, rows: pd.DataFrame, metric: str, read_predictions: PredictionReader | None = None
+    ) -> Iterator[Table]:
         """Yield a title and a table for each group of comparable rows.
 
         Parameters
@@ -21,6 +33,8 @@ class TableView(Protocol):
         rows : DataFrame
             As returned by ``load_results``.
         metric : str
+        read_predictions : callable (key, digest) -> Predictions, or None
+            ``ResultsFolder.read_predictions``; without it, intervals may be missing.
 
         Raises
         ------

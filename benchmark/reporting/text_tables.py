@@ -11,13 +11,17 @@ import pandas as pd
 
 from benchmark.errors import UserError, unknown_name_error
 from benchmark.reporting.class_table import ClassTable
-from benchmark.reporting.leaderboard import Leaderboard, group_comparable_rows
+from benchmark.reporting.comparable_rows import group_comparable_rows
+from benchmark.reporting.dataset_table import DatasetTable
+from benchmark.reporting.leaderboard import Leaderboard
 from benchmark.reporting.occlusion_table import OcclusionTable
 from benchmark.reporting.table_view import Table, TableView
+from benchmark.reporting.tuning_table import TuningTable
 from benchmark.results.folder import ResultsFolder
 from benchmark.scoring.averages import find_shared_classes
 from benchmark.scoring.metrics import OF_SECOND, metric_label
-from benchmark.study.axes import label_names
+from benchmark.scoring.predictions import PredictionReader
+from benchmark.study.labels import label_names
 from benchmark.utils.files import write_text
 from benchmark.utils.text import escape_controls, escape_json_controls, one_line
 
@@ -25,6 +29,8 @@ VIEWS: dict[str, TableView] = {
     "leaderboard": Leaderboard(),
     "class": ClassTable(),
     "occlusion": OcclusionTable(),
+    "tuning": TuningTable(),
+    "dataset": DatasetTable(),
 }
 
 
@@ -81,7 +87,13 @@ WRITERS: dict[str, Callable[[Document], str]] = {
 }
 
 
-def render_tables(rows: pd.DataFrame, form: str, metric: str, view: str = "leaderboard") -> str:
+def render_tables(
+    rows: pd.DataFrame,
+    form: str,
+    metric: str,
+    view: str | TableView = "leaderboard",
+    read_predictions: PredictionReader | None = None,
+) -> str:
     """Render tables of rows as text.
 
     Parameters
@@ -93,8 +105,10 @@ def render_tables(rows: pd.DataFrame, form: str, metric: str, view: str = "leade
         precision.
     metric : str
         Metric that configurations are ranked by.
-    view : str
-        One of ``VIEWS``.
+    view : str or TableView
+        One of ``VIEWS``, or a view.
+    read_predictions : callable (key, digest) -> Predictions, or None
+        ``ResultsFolder.read_predictions``; without it, intervals may be missing.
 
     Returns
     -------
@@ -111,13 +125,21 @@ def render_tables(rows: pd.DataFrame, form: str, metric: str, view: str = "leade
     """
     if form not in WRITERS:
         raise unknown_name_error("format", form, WRITERS)
-    table_view = find_view(view)
-    tables = list(table_view.make_tables(rows, metric))
+    return WRITERS[form](_make_document(rows, metric, view, read_predictions))
+
+
+def _make_document(
+    rows: pd.DataFrame,
+    metric: str,
+    view: str | TableView,
+    read_predictions: PredictionReader | None,
+) -> Document:
+    view = find_view(view) if isinstance(view, str) else view
+    tables = list(view.make_tables(rows, metric, read_predictions))
     if not tables:
         raise UserError("no cell has status 'ok', so that there is nothing to tabulate")
-    texts = [(title, table_view.format_table(table)) for title, table in tables]
-    lines = table_view.describe_tables(rows, tables, metric)
-    return WRITERS[form](Document(tables, texts, lines))
+    texts = [(title, view.format_table(table)) for title, table in tables]
+    return Document(tables, texts, view.describe_tables(rows, tables, metric))
 
 
 def render_by(rows: pd.DataFrame, form: str, metric: str, by: str) -> str:
@@ -212,21 +234,9 @@ def _format_latex(title: str, text: pd.DataFrame) -> str:
 ROW_COLUMNS = (
     *("key", "status", "reason"),
     *(name for name in label_names() if name not in ("fingerprint", "size", "split")),
-    *(
-        "accuracy",
-        "balanced_accuracy",
-        "precision",
-        "recall",
-        "f1",
-        "auc",
-        "average_precision",
-        "log_loss",
-        "mcc",
-        "kappa",
-        "brier",
-        "ece",
-    ),
-    *("extract_s", "resample_s", "fit_s", "predict_s"),
+    *("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc"),
+    *("average_precision", "log_loss", "mcc", "kappa", "brier", "ece"),
+    *("extract_s", "tune_s", "resample_s", "fit_s", "predict_s"),
 )
 
 
@@ -278,7 +288,7 @@ def _add_metric_class(rows: pd.DataFrame, form: str) -> pd.DataFrame:
 
 def write_leaderboards(rows: pd.DataFrame, folder: Path, metric: str = "f1") -> None:
     """Write ``leaderboard.csv``, ``.md`` and ``.tex`` into a results folder."""
+    results = ResultsFolder(folder)
+    document = _make_document(rows, metric, "leaderboard", results.read_predictions)
     for form, suffix in (("csv", "csv"), ("md", "md"), ("latex", "tex")):
-        write_text(
-            ResultsFolder(folder).leaderboard_path(suffix), render_tables(rows, form, metric)
-        )
+        write_text(results.leaderboard_path(suffix), WRITERS[form](document))

@@ -19,7 +19,8 @@ from pydantic import (
 from benchmark.errors import UserError
 from benchmark.plugins.spec import number_in_label
 from benchmark.scoring.metrics import METRICS, Metric
-from benchmark.study.axes import AXES, Axis, label_names
+from benchmark.study.axes import AXES, Axis
+from benchmark.study.labels import label_names
 from benchmark.utils.notes import NoteKind
 from benchmark.utils.status import Status
 
@@ -43,9 +44,9 @@ def _check_label(label: Any, read: Callable[[Any], object]) -> Any:
 
 # a key is the name of a file in predictions/
 _Key = Annotated[str, Field(pattern=r"^[^/\\.][^/\\]*$", max_length=400)]
-_Index = Annotated[int, Field(ge=0, lt=2**63)]
+Index = Annotated[int, Field(ge=0, lt=2**63)]
 _Size = Annotated[int, Field(gt=0, lt=2**31)]
-_Amount = Annotated[float, Field(ge=0, le=1e9)]
+Amount = Annotated[float, Field(ge=0, le=1e9)]
 _Share = Annotated[float, AfterValidator(partial(_check_bounds, bounds=(0, 1)))]
 _Rate = Annotated[float, Field(ge=0)]  # infinite where the measured time is zero
 
@@ -69,7 +70,7 @@ class _CellIdentity(_Nested):
     fingerprint: str
     size: _Size | None
     split: str
-    fold: _Index
+    fold: Index
 
 
 # labels of a planned cell
@@ -80,7 +81,7 @@ Labels: Any = create_model(
 
 class _Environment(_Nested):
     processor: str
-    cores: _Index | None
+    cores: Index | None
 
 
 class _ClassMetrics(_Nested):
@@ -89,19 +90,29 @@ class _ClassMetrics(_Nested):
     f1: _Share
     average_precision: _Share
     support: Annotated[float, Field(ge=0, lt=2**53)]
-    train: _Index
+    train: Index
 
 
 class _Note(_Nested):
     kind: Literal[tuple(kind.value for kind in NoteKind)]  # type: ignore[valid-type]
     text: str
-    n_images: _Index | None
+    n_images: Index | None
 
 
-class _Matrix(_Nested):
+class Matrix(_Nested):
+    """What a row says of a feature matrix."""
+
     extractor: str
-    seconds: _Amount
-    mb: _Amount
+    seconds: Amount
+    n_images: Index = 0  # 0 in rows of earlier versions, which computed all images
+    mb: Amount
+
+
+class _Candidate(_Nested):
+    parameters: dict[str, dict[str, Any]]
+    score: float | None
+    seconds: Amount
+    n_train: Index
 
 
 @dataclass(frozen=True)
@@ -166,38 +177,67 @@ COLUMNS: dict[str, Column] = {
     ),
     "predictions": Column(str, "digest of the file of predictions"),
     "extract_s": Column(
-        _Amount,
-        "seconds that extracting the features of all images took, even if they were read from the "
-        "cache",
+        Amount,
+        "seconds that computing the feature matrices took, even if they were read from the cache",
     ),
-    "resample_s": Column(_Amount, "seconds that resampling the training set took"),
-    "fit_s": Column(_Amount, "seconds that fitting took, including calibration and thresholds"),
-    "predict_s": Column(_Amount, "seconds that predicting the test set took, from features"),
+    "resample_s": Column(Amount, "seconds that resampling the training set took"),
+    "fit_s": Column(Amount, "seconds that fitting took, including calibration and thresholds"),
+    "tune_s": Column(
+        Amount, "seconds that resampling, fitting and predicting took for all candidates of tuning"
+    ),
+    "n_candidates": Column(Index, "number of candidates of tuning that were evaluated"),
+    "chosen": Column(
+        dict[str, dict[str, Any]],
+        "parameters that tuning chose, by component; empty for the configuration as it is listed",
+        True,
+    ),
+    "inner_score": Column(
+        float, "value of tuning's metric of the chosen candidate on the images held out"
+    ),
+    "outer_minus_inner": Column(
+        float, "value of tuning's metric on the test set minus inner_score"
+    ),
+    "tuned_by": Column(str, "metric that candidates of tuning were compared by"),
+    "tuned_on": Column(str, "images that candidates were compared on"),
+    "candidates": Column(
+        list[_Candidate],
+        "candidates of tuning: parameters, score (None if there is none, for a reason), seconds, "
+        "n_train",
+        True,
+    ),
+    "predict_s": Column(Amount, "seconds that predicting the test set took, from features"),
     "images_per_s": Column(
         _Rate, "images per second from pixels to probabilities, including extraction"
     ),
-    "peak_mb": Column(_Amount, "largest resident memory of the worker, in MB"),
-    "n_images": Column(_Index, "number of images of the dataset"),
-    "n_train": Column(_Index, "number of training images"),
-    "n_test": Column(_Index, "number of test images"),
-    "n_resampled": Column(_Index, "number of training images after resampling"),
+    "peak_mb": Column(Amount, "largest resident memory of the worker, in MB"),
+    "n_images": Column(Index, "number of images of the dataset"),
+    "n_train": Column(Index, "number of training images"),
+    "n_test": Column(Index, "number of test images"),
+    "n_resampled": Column(Index, "number of training images after resampling"),
+    "approach": Column(
+        Literal["classical", "deep"], "whether a deep network is among the features or the model"
+    ),
     "shape": Column(str, "height, width and channels of the images"),
     "validation": Column(
         str, "images that calibration, thresholds or early stopping used, by purpose; or none"
     ),
     "matrices": Column(
-        dict[str, _Matrix],
-        "feature matrices that were used, by key: extractor, seconds, size in MB",
+        dict[str, Matrix],
+        "feature matrices that were used, by key: extractor, the seconds that n_images images "
+        "took, size in MB",
         True,
     ),
     "params": Column(
-        dict[str, Any], "every parameter of every component, and the digest of its source", True
+        dict[str, Any],
+        "every parameter of every component, the digest of its source, and file, SHA-256 and "
+        "licence of given weights",
+        True,
     ),
     "history": Column(Any, "loss and metrics of a network by epoch; None for other models", True),
     "notes": Column(list[_Note], "what a reader must know, by kind", True),
     "environment": Column(_Environment, "versions, hardware, git commit", True),
-    "workers": Column(_Index, "number of cells that were run at once"),
-    "threads": Column(_Index, "number of threads of the cell"),
+    "workers": Column(Index, "number of cells that were run at once"),
+    "threads": Column(Index, "number of threads of the cell"),
     # the database has no type for booleans
     "accelerated": Column(
         bool | Annotated[int, Field(ge=0, le=1)], "whether --accelerate was used"

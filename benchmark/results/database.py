@@ -14,7 +14,7 @@ from benchmark.errors import StorageError, UserError
 # identifies files of this program: another program's database is never written to
 APPLICATION_ID = 0x43564431
 # to be increased when the meaning of a column changes, or rows that are 'ok' require another column
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 PATIENCE = 60  # seconds to wait while another runner writes
 REMEDY = "restore it from a copy, or run its study again with another --out"
 _SCHEMA = f"""

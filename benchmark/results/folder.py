@@ -45,6 +45,10 @@ class ResultsFolder:
         """Cache of feature matrices."""
         return self.path / "features"
 
+    def tuning_journal(self, key: str) -> Path:
+        """Path of what has been computed to tune a cell that has not ended."""
+        return self.path / "tuning" / f"{key}.jsonl"
+
     @property
     def images(self) -> Path:
         """Datasets in the form that workers open."""

@@ -102,6 +102,8 @@ def _is_json_column(name: str) -> bool:
 
 def _read_nested(name: str, text: Any, index: int) -> Any:
     if text is None:
+        if name == "labels":
+            raise StoredValueError(index, "'labels': no value")
         return None
     problem, value = _parse_json(name, text) if isinstance(text, str) else ("not text", None)
     if problem:

@@ -233,7 +233,8 @@ def stratified_kfold(
     """
     if folds < 2 or repeats < 1:
         raise UserError(
-            f"stratified_kfold needs at least 2 folds and 1 repeat, not {folds} and {repeats}"
+            f"stratified_kfold(folds={folds}, repeats={repeats}) is not possible: there must be at "
+            "least 2 folds and 1 repeat"
         )
     if repeats > MAX_REPEATS:
         raise UserError(f"stratified_kfold: at most {MAX_REPEATS} repeats, not {repeats}")
@@ -303,6 +304,14 @@ def _check_enough_units(
     rarest = int(np.where(units > 0, units, len(counts) + 1).argmin())
     if units[rarest] >= folds:
         return
+    single = int((units == 1).sum())
+    if single > 1:
+        names = ", ".join(f"'{dataset.classes[k]}'" for k in np.flatnonzero(units == 1)[:3])
+        raise UserError(
+            f"dataset '{dataset.name}': {single} of {int((units > 0).sum())} classes have images "
+            f"of only 1 {unit} (such as {names}); {split} needs at least {folds} in each class: "
+            f"add images{_suggest_other_groups(dataset)}, or leave these classes out or merge them"
+        )
     n_units, n_images = int(units[rarest]), int(images[rarest])
     in_groups = "" if unit == "image" else f" in {n_units} group{'s' if n_units > 1 else ''}"
     more = dataset.classes[2:]  # of only two classes, none can be left out
@@ -399,8 +408,44 @@ def has_official_split(dataset: Dataset) -> bool:
     return dataset.subset is not None and {"train", "test"} <= set(dataset.subset)
 
 
+def official_or_kfold(dataset: Dataset, folds: int = 3) -> list[Fold]:
+    """The official split of a dataset that has one, else stratified k-fold cross-validation.
+
+    Rows name the split that was used.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    folds : int, default=3
+
+    Returns
+    -------
+    folds : list of (train, test)
+        Pairs of (n,) int64 index arrays.
+
+    Raises
+    ------
+    UserError
+        As ``official_split`` and ``stratified_kfold``.
+
+    See Also
+    --------
+    official_split, stratified_kfold : The two splits.
+
+    Examples
+    --------
+    >>> images, targets = np.zeros((4, 8, 8, 1), dtype=np.uint8), np.array([0, 1, 0, 1])
+    >>> len(official_or_kfold(Dataset("d", images, targets, ("a", "b")), folds=2))
+    2
+    """
+    return (
+        official_split(dataset) if has_official_split(dataset) else stratified_kfold(dataset, folds)
+    )
+
+
 REGISTRY = MappingProxyType(
     {
+        "official_or_kfold": "benchmark.sampling.splits:official_or_kfold",
         "official": "benchmark.sampling.splits:official_split",
         "validation": "benchmark.sampling.splits:validation_split",
         "holdout": "benchmark.sampling.splits:holdout_split",

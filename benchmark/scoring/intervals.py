@@ -64,6 +64,14 @@ class Rule:
     uneven: float = 2.0
 
 
+INTERVALS: MappingProxyType[str, str] = MappingProxyType(
+    {
+        "share": "Wilson's interval",
+        "counts": "t-interval of smoothed counts",
+        "ranks": "t-interval of placement values",
+        "means": "t-interval of losses",
+    }
+)
 RULES: MappingProxyType[str, Rule] = MappingProxyType(
     {
         # Wilson's interval, McNemar's test
@@ -140,7 +148,14 @@ def compute_interval(
     cells = rows_for_mean(cells, metric)
     means = cells.groupby("fold")[metric].agg(lambda values: values.astype(float).mean()).dropna()
     if len(means) > 1:
-        return corrected_t_over_folds(means, cells["n_images"], cells["n_test"])
+        result = corrected_t_over_folds(means, cells["n_images"], cells["n_test"])
+        least, most = METRICS[metric].bounds
+        return replace(
+            result,
+            lower=max(result.lower, least),
+            upper=min(result.upper, most),
+            refusal=result.refusal.replace("the difference is", "the value is"),
+        )
     return interval_over_images(
         metric, read_cell_predictions(read_predictions, cells[cells["fold"].isin(means.index)])
     )
@@ -219,11 +234,14 @@ def interval_over_images(
     kind = find_interval_method(metric, first.multilabel)
     effect = float(np.mean([METRICS[metric](p) for p in seeds]))
     groups, n, unit = _find_independent_units(first)
+    method = INTERVALS.get(kind, "interval")
+    if kind == "share" and len(seeds) > 1:
+        method = "t-interval of shares"
     refusal = _explain_undefined(metric, seeds, effect) or _explain_too_few(
         metric, rules[kind], first, groups
     )
     if refusal:
-        return Result("interval", n, effect, refusal=refusal, unit=unit, alpha=alpha)
+        return Result(method, n, effect, refusal=refusal, unit=unit, alpha=alpha)
     if kind == "share" and len(seeds) == 1:
         lower, upper = _share_interval(
             effect, estimate_spread(_average_influence(metric, seeds), groups), first, groups, alpha
@@ -235,10 +253,10 @@ def interval_over_images(
                 "all test images contribute equally to the metric, so that its variance cannot be "
                 "estimated: more test images are needed, some of them predicted wrongly"
             )
-            return Result("interval", n, effect, refusal=why, unit=unit, alpha=alpha)
+            return Result(method, n, effect, refusal=why, unit=unit, alpha=alpha)
         lower, upper = student_t_interval(value, spread, SCALES.get(metric, "logit"), alpha)
     return Result(
-        "interval",
+        method,
         n,
         effect,
         lower=min(lower, effect),

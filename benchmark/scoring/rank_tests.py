@@ -145,7 +145,7 @@ def friedman_test(scores: pd.DataFrame, greater_is_better: bool = True) -> Fried
     refusal = _explain_too_few(scores)
     if refusal:
         return Friedman("Friedman's test", n, np.nan, refusal=refusal, unit=UNIT)
-    ranks = _rank_within_datasets(scores, greater_is_better)
+    ranks = rank_within_datasets(scores, greater_is_better)
     ties = np.mean([stats.tiecorrect(row) for row in ranks])
     # SciPy divides by the correction for ties
     chi2 = float(stats.friedmanchisquare(*ranks.T).statistic * ties) if ties else 0.0
@@ -220,7 +220,7 @@ def nemenyi_test(
             f"ranks differ by at most {k - 1}, and the critical difference is {difference:.2f}"
         )
         return Nemenyi("Nemenyi's test", n, np.nan, refusal=why, unit=UNIT)
-    ranks = _rank_within_datasets(scores, greater_is_better)
+    ranks = rank_within_datasets(scores, greater_is_better)
     means = pd.Series(ranks.mean(axis=0), index=scores.columns)
     p_values = pd.DataFrame(
         posthoc_nemenyi_friedman(ranks).to_numpy(), index=scores.columns, columns=scores.columns
@@ -239,8 +239,25 @@ def nemenyi_test(
     )
 
 
-def _rank_within_datasets(scores: pd.DataFrame, greater_is_better: bool) -> NDArray[np.float64]:
-    """Ranks within each dataset, 1 being the best; scores equal to 12 decimals share a rank."""
+def rank_within_datasets(scores: pd.DataFrame, greater_is_better: bool) -> NDArray[np.float64]:
+    """Ranks within each dataset, 1 being the best.
+
+    Scores equal to 12 decimals share the average of their ranks.
+
+    Parameters
+    ----------
+    scores : DataFrame of shape (n_datasets, n_configurations)
+    greater_is_better : bool
+
+    Returns
+    -------
+    array of shape (n_datasets, n_configurations), float
+
+    Examples
+    --------
+    >>> rank_within_datasets(pd.DataFrame([[0.9, 0.8, 0.9]]), True).tolist()
+    [[1.5, 3.0, 1.5]]
+    """
     return stats.rankdata(
         np.round(scores.to_numpy(float), 12) * (-1 if greater_is_better else 1), axis=1
     )

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, special, stats
+from scipy import special, stats
 
 from benchmark.scoring.fast_scores import placement_values
+from benchmark.scoring.paired_shares import tango_interval
 
 ALPHA = 0.05
 # with 5, the most extreme outcome has the two-sided p-value 2 / 2**5 > 0.05
@@ -48,6 +49,14 @@ class Result:
         Number of comparisons that this one was selected from.
     adjusted : float
         p-value adjusted for ``family`` comparisons (Holm 1979); NaN for a single comparison.
+    error, df : float
+        Standard error of the effect and its degrees of freedom, infinite for a normal statistic;
+        NaN where the test has none.
+    deviation : float
+        Standard deviation of the paired differences of the observations; NaN without ``error``.
+    discordant : (int, int) or None
+        For McNemar's test, the numbers of images that only the first, and only the second
+        classifier predicts correctly.
     """
 
     test: str
@@ -62,6 +71,10 @@ class Result:
     alpha: float = ALPHA
     family: int = 1
     adjusted: float = np.nan
+    error: float = np.nan
+    df: float = np.nan
+    deviation: float = np.nan
+    discordant: tuple[int, int] | None = None
 
     @property
     def significant(self) -> bool:
@@ -250,6 +263,9 @@ def paired_t_test(
         upper,
         unit=unit,
         alpha=alpha,
+        error=spread.error,
+        df=spread.df,
+        deviation=float(spread.error * np.sqrt(spread.n)),
     )
 
 
@@ -301,7 +317,15 @@ def mcnemar(
             f"the number of test images that only one configuration predicts correctly is "
             f"{discordant}; at least {MIN_DISCORDANT} are required for a two-sided p < {ALPHA}"
         )
-        return Result(test, n, effect, refusal=why, unit=unit, alpha=alpha)
+        return Result(
+            test,
+            n,
+            effect,
+            refusal=why,
+            unit=unit,
+            alpha=alpha,
+            discordant=(only_a, only_b),
+        )
     fewer = min(only_a, only_b)
     p_value = min(
         1.0,
@@ -310,35 +334,21 @@ def mcnemar(
             + (special.bdtr(fewer - 1, discordant, 0.5) if fewer else 0)
         ),
     )
-    lower, upper = _tango_interval(only_a, only_b, n, alpha)
+    lower, upper = tango_interval(only_a, only_b, n, alpha)
     if p_value >= alpha:
         lower, upper = min(lower, 0.0), max(upper, 0.0)
-    return Result(test, n, effect, p_value, float(fewer), lower, upper, unit=unit, alpha=alpha)
-
-
-def _tango_interval(only_a: int, only_b: int, n: int, alpha: float) -> tuple[float, float]:
-    """Score interval of the difference of two paired shares (Tango 1998)."""
-    critical = float(-special.ndtri(alpha / 2))
-
-    def score(difference: float) -> float:
-        b = -only_a - only_b + (2 * n - only_a + only_b) * difference
-        c = -only_b * difference * (1 - difference)
-        share = (np.sqrt(max(b**2 - 8 * n * c, 0)) - b) / (4 * n)
-        variance = n * (2 * share + difference * (1 - difference))
-        return (only_a - only_b - n * difference) / np.sqrt(max(variance, 1e-12))
-
-    middle, edge = (only_a - only_b) / n, 1 - 1e-9
-    lower = (
-        optimize.brentq(lambda d: score(d) - critical, -edge, middle)
-        if score(-edge) > critical
-        else -1.0
+    return Result(
+        test,
+        n,
+        effect,
+        p_value,
+        float(fewer),
+        lower,
+        upper,
+        unit=unit,
+        alpha=alpha,
+        discordant=(only_a, only_b),
     )
-    upper = (
-        optimize.brentq(lambda d: score(d) + critical, middle, edge)
-        if score(edge) < -critical
-        else 1.0
-    )
-    return float(lower), float(upper)
 
 
 def corrected_t_test(
@@ -413,6 +423,9 @@ def corrected_t_test(
         float(upper),
         unit=unit,
         alpha=alpha,
+        error=float(error),
+        df=n - 1,
+        deviation=float(values.std(ddof=1)),
     )
 
 
@@ -479,4 +492,16 @@ def delong_test(
         return Result(test, n, effect, np.nan if why else 1.0, refusal=why)
     lower, upper = stats.norm.interval(1 - alpha, loc=effect, scale=error)
     p_value = float(2 * stats.norm.sf(abs(effect / error)))
-    return Result(test, n, effect, p_value, effect / error, float(lower), float(upper), alpha=alpha)
+    return Result(
+        test,
+        n,
+        effect,
+        p_value,
+        effect / error,
+        float(lower),
+        float(upper),
+        alpha=alpha,
+        error=error,
+        df=np.inf,
+        deviation=float(error * np.sqrt(n)),
+    )

@@ -12,6 +12,7 @@ from benchmark.errors import UserError
 from benchmark.pipelines.file import SUFFIX, load_pipeline
 from benchmark.pipelines.pipeline import Pipeline
 from benchmark.reporting import leaderboard
+from benchmark.reporting.comparable_rows import CONFIGURATION_AXES, name_columns
 from benchmark.results.folder import ResultsFolder
 from benchmark.results.store import load_results
 from benchmark.scoring.metrics import METRICS
@@ -109,7 +110,7 @@ def combine_leaderboards(rows: pd.DataFrame) -> pd.DataFrame:
         counts = zip(table["n_done"], table["n_planned"], strict=True)
         done = [f"{n_done}/{n_planned}" for n_done, n_planned in counts]
         tables.append(
-            table[["rank", *leaderboard.CONFIGURATION_AXES, *metrics, *leaderboard.TIMES]].assign(
+            name_columns(table[["rank", *CONFIGURATION_AXES, *metrics, *leaderboard.TIMES]]).assign(
                 done=done, table=title
             )
         )

@@ -43,19 +43,21 @@ class Strategy(BaseEstimator):
     - ``refusal`` returns the reason why the strategy cannot work on a cell, if there is one;
     - ``weight`` changes the model before it is fitted;
     - ``resample`` changes the training set;
+    - ``learn_shares`` learns how resampling has changed the shares of the classes;
     - ``learn`` learns from the training set what ``adjust`` needs;
     - ``adjust`` changes the predicted probabilities.
 
     No method sees labels of the test set; ``adjust`` is given the predicted probabilities only. A
-    strategy that corrects for the class frequencies has the
-    attribute ``balances = True``; a row gets a note if its strategies and model correct for them
-    more than once.
+    strategy that corrects for the class frequencies has the attribute ``balances = True``, and one
+    that undoes such a correction ``restores_frequencies = True``; a row gets a note if its
+    strategies and model correct for them more than once.
 
     See Also
     --------
     benchmark.strategies.resampling.Resample : Resamples with a sampler of imbalanced-learn.
     benchmark.strategies.weights.ClassWeight : Weights the classes.
     benchmark.strategies.thresholds.PriorThreshold : Adjusts the probabilities.
+    benchmark.strategies.recalibration.PriorCorrection : Undoes resampling.
 
     Examples
     --------
@@ -71,6 +73,11 @@ class Strategy(BaseEstimator):
     @property
     def balances(self) -> bool:
         """Whether the strategy corrects for class frequencies; a property or class attribute."""
+        return False
+
+    @property
+    def restores_frequencies(self) -> bool:
+        """Whether probabilities fit the class frequencies before resampling again."""
         return False
 
     def refusal(
@@ -126,6 +133,17 @@ class Strategy(BaseEstimator):
             Training targets before resampling.
         """
         return model
+
+    def learn_shares(self, y: NDArray[np.int64], resampled_y: NDArray[np.int64]) -> None:
+        """Learn how resampling has changed the shares of the classes.
+
+        Parameters
+        ----------
+        y : (n,) or (n, n_classes) int64
+            Training targets before the resampling of all combined strategies.
+        resampled_y : (m,) or (m, n_classes) int64
+            Training targets after it, which the model is fitted to.
+        """
 
     def learn(self, y: NDArray[np.int64], held_out: Callable[[], HeldOut]) -> None:
         """Learn from the training set what ``adjust`` needs.
@@ -193,6 +211,11 @@ class Combined(Strategy):
             model = strategy.weight(model, y)
         return model
 
+    def learn_shares(self, y: NDArray[np.int64], resampled_y: NDArray[np.int64]) -> None:
+        """Let every strategy learn what all of them together have changed."""
+        for strategy in self.parts:
+            strategy.learn_shares(y, resampled_y)
+
     def learn(self, y: NDArray[np.int64], held_out: Callable[[], HeldOut]) -> None:
         """Let every strategy learn from the probabilities that the previous ones have adjusted."""
         for strategy in self.parts:
@@ -204,6 +227,20 @@ class Combined(Strategy):
         for strategy in self.parts:
             proba = strategy.adjust(proba)
         return proba
+
+
+def may_resample(strategy: Strategy) -> bool:
+    """Whether a strategy overrides ``resample``, and may change which images are trained on."""
+    if isinstance(strategy, Combined):
+        return any(map(may_resample, strategy.parts))
+    return type(strategy).resample is not Strategy.resample
+
+
+def learns(strategy: Strategy) -> bool:
+    """Whether a strategy overrides ``learn``, and may therefore ask for held-out images."""
+    if isinstance(strategy, Combined):
+        return any(map(learns, strategy.parts))
+    return type(strategy).learn is not Strategy.learn
 
 
 def _adjust_held_out(

@@ -73,7 +73,7 @@ class PriorThreshold(Strategy):
         """Divide by the shares, scale to a sum of one; classes without training images get zero."""
         shares = np.zeros(proba.shape[1])
         shares[: len(self.shares_)] = self.shares_
-        return _scale_probabilities(
+        return scale_probabilities(
             proba, np.divide(1, shares**self.tau, out=np.zeros_like(shares), where=shares > 0)
         )
 
@@ -138,7 +138,7 @@ class TunedThreshold(Strategy):
 
     def adjust(self, proba: Proba) -> Proba:
         """Multiply by the factors and scale to a sum of one."""
-        return _scale_probabilities(proba, self.factors_)
+        return scale_probabilities(proba, self.factors_)
 
 
 def balances_classes(model: Any) -> bool:
@@ -163,7 +163,19 @@ def _multilabel_refusal(task: Task) -> str | None:
     return "thresholds need classes that exclude each other; this dataset has several per image"
 
 
-def _scale_probabilities(proba: Proba, factors: NDArray[np.float64]) -> Proba:
+def scale_probabilities(proba: Proba, factors: NDArray[np.float64]) -> Proba:
+    """Multiply probabilities by a factor per class, and scale each row to a sum of one.
+
+    Parameters
+    ----------
+    proba : (n, n_classes) float64
+    factors : (n_classes,) float64
+
+    Returns
+    -------
+    proba : (n, n_classes) float64
+        A row whose products are all zero is returned as it was.
+    """
     weighted = proba * factors
     total = weighted.sum(axis=1, keepdims=True)
     return np.where(total > 0, weighted / np.where(total > 0, total, 1), proba)

@@ -3,7 +3,7 @@
 from pkgutil import resolve_name
 from typing import Any
 
-_PUBLIC = {"Study": "study", "load_study": "study", "Cell": "cell", "Axis": "axes"}
+_PUBLIC = {"Study": "study", "load_study": "load", "Cell": "cell", "Axis": "axes"}
 __all__ = ["Axis", "Cell", "Study", "load_study"]  # provided by __getattr__
 
 

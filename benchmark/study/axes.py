@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import inspect
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from pkgutil import resolve_name
 from typing import Any
 
-from benchmark.errors import UserError
-from benchmark.plugins.spec import Spec, join_labels, parse_sum
+from benchmark.errors import UserError, unknown_name_error
+from benchmark.plugins.spec import DATASET_NAME, Spec, join_labels, parse_sum
+from benchmark.tuning import REGISTRY as SEARCHES
 from benchmark.utils.text import short_repr
 
 IMAGES = "images"  # label in place of an extractor, for a model that takes images
 NONE = "none"
+_DATASET_NAME = re.compile(r"[^\W_][\w .-]{0,49}")
 
 
 class Role(StrEnum):
@@ -24,6 +29,36 @@ class Role(StrEnum):
     CONFIGURATION = "configuration"
     # what metrics are averaged over
     REPLICATE = "replicate"
+
+
+def value_label(value: Any) -> Any:
+    """Return the label of a value of an axis, as stored in a row; ``Axis.read`` reads it back."""
+    if isinstance(value, Spec):
+        return value.label
+    return (join_labels(value) or IMAGES) if isinstance(value, tuple) else value
+
+
+def read_dataset(entry: Any) -> Spec:
+    """Read a dataset; its parameter ``name``, if given, is a short text."""
+    spec = Spec.parse(entry)
+    name = dict(spec.params).get(DATASET_NAME)
+    if name is not None and not (isinstance(name, str) and _DATASET_NAME.fullmatch(name)):
+        raise UserError(
+            f"cannot use {short_repr(name)} as the name of a dataset: write 1 to 50 letters, "
+            "digits, spaces, hyphens, dots or underscores, starting with a letter or digit"
+        )
+    return spec
+
+
+def dataset_label(spec: Spec) -> str:
+    """Return the name of a dataset in tables: its parameter ``name``, or all of its entry.
+
+    Examples
+    --------
+    >>> dataset_label(Spec.parse("folder:scans/lungs(name='lungs')"))
+    'lungs'
+    """
+    return str(dict(spec.params).get(DATASET_NAME, spec.label))
 
 
 @dataclass(frozen=True)
@@ -55,8 +90,13 @@ class Axis:
         Type of the column in the rows: str, int or float.
     amount : str or None
         Parameter of a `Spec` that is a number to plot against, such as the ratio of an imbalance.
+    label : callable (value) -> str, int or float
+        Text or number that stands for a value in the rows, and in tables.
     title : callable (label) -> str
         Describes a condition other than the default in the title of a table.
+    in_parentheses : callable (label) -> str, or None
+        Describes a label other than the default in parentheses after the name of the model; None
+        gives the axis a place of its own in names and tables.
     given : tuple or None
         Arguments for calling the function of a `Spec` once when a study is read, so that a wrong
         parameter is reported before anything is run; None if it is not called.
@@ -80,7 +120,9 @@ class Axis:
     default: tuple[Any, ...] | None = None
     column: type = str
     amount: str | None = None
+    label: Callable[[Any], Any] = value_label
     title: Callable[[Any], str] = str
+    in_parentheses: Callable[[Any], str] | None = None
     given: tuple[Any, ...] | None = None
 
     @property
@@ -91,7 +133,7 @@ class Axis:
     @property
     def default_label(self) -> Any:
         """Label of the first default entry; None if there is no default."""
-        return value_label(self.read(self.default[0])) if self.default else None
+        return self.label(self.read(self.default[0])) if self.default else None
 
     def read_all(self, entries: Any) -> tuple[Any, ...]:
         """Read the entries of a study; a single entry counts as a list of one."""
@@ -101,13 +143,6 @@ class Axis:
 def as_tuple(value: Any) -> Any:
     """Return a list or tuple as a tuple, and anything else as a tuple of one."""
     return tuple(value) if isinstance(value, list | tuple) else (value,)
-
-
-def value_label(value: Any) -> Any:
-    """Return the label of a value of an axis, as stored in a row; ``Axis.read`` reads it back."""
-    if isinstance(value, Spec):
-        return value.label
-    return (join_labels(value) or IMAGES) if isinstance(value, tuple) else value
 
 
 def read_sum(entry: Any) -> tuple[Spec, ...]:
@@ -159,10 +194,37 @@ def describe_train_size(train_size: float) -> str:
     )
 
 
+def read_tuning(entry: Any) -> Spec:
+    """Read a tuning; its name must be one of the registry."""
+    spec = Spec.parse(entry)
+    if spec.name not in SEARCHES:
+        raise unknown_name_error("tuning", spec.name, SEARCHES)
+    return spec
+
+
+def describe_tuning(label: str) -> str:
+    """Describe a tuning in a few words, with its number of candidates.
+
+    Examples
+    --------
+    >>> describe_tuning("random"), describe_tuning("halving(n=81, metric='auc')")
+    ('tuned 25', "tuned 81 by halving, metric='auc'")
+    """
+    spec = Spec.parse(label)
+    params = dict(spec.params)
+    defaults = inspect.signature(resolve_name(SEARCHES[spec.name])).parameters
+    n = params.pop("n", defaults["n"].default if "n" in defaults else None)
+    method = "" if spec.name == "random" else f"by {spec.name}"
+    words = filter(None, ["tuned", str(n or ""), method])
+    return ", ".join([" ".join(words), *(f"{name}={value!r}" for name, value in params.items())])
+
+
 AXES: tuple[Axis, ...] = (
     Axis(
         *("dataset", "datasets", Role.CONDITION, "Dataset, such as breastmnist or folder:PATH"),
+        read=read_dataset,
         kind="dataset",
+        label=dataset_label,
     ),
     Axis(
         *("imbalance", "imbalances", Role.CONDITION, "Imbalance, such as 'step(ratio=10)'"),
@@ -212,6 +274,18 @@ AXES: tuple[Axis, ...] = (
         kind="model",
         default=(),
     ),
+    Axis(
+        *(
+            "tuning",
+            "tunings",
+            Role.CONFIGURATION,
+            "Tuning of the parameters, such as 'random(n=25)'",
+        ),
+        read=read_tuning,
+        kind="tuning",
+        default=(NONE,),
+        in_parentheses=describe_tuning,
+    ),
     Axis("seed", "seeds", Role.REPLICATE, "Seed", read=read_seed, default=(0,), column=int),
 )
 
@@ -224,52 +298,3 @@ def find_axis(name: str) -> Axis:
 def axes_with_roles(*roles: Role) -> tuple[Axis, ...]:
     """Return the axes with the given roles, in the order of the roles."""
     return tuple(axis for role in roles for axis in AXES if axis.role == role)
-
-
-def describe_setting(labels: Mapping[str, Any]) -> str:
-    """Describe what is evaluated: the conditions that are not the default, and the configuration.
-
-    Parameters
-    ----------
-    labels : mapping of axis name to label
-        Those of a row, or ``Cell.identity``.
-
-    Examples
-    --------
-    >>> labels = {axis.name: axis.default_label for axis in AXES}
-    >>> named = {"dataset": "digits", "extractor": "hog", "model": "knn", "train_size": 0.5}
-    >>> describe_setting(labels | named)
-    'digits / 0.5 of the training set / hog / none / knn'
-    """
-    conditions = [
-        axis.title(labels[axis.name])
-        for axis in axes_with_roles(Role.CONDITION)
-        if labels[axis.name] != axis.default_label
-    ]
-    configuration = [str(labels[axis.name]) for axis in axes_with_roles(Role.CONFIGURATION)]
-    return " / ".join([*conditions, *configuration])
-
-
-def describe_cell(labels: Mapping[str, Any]) -> str:
-    """Describe a cell by all of its labels but the fold; see ``describe_setting``."""
-    replicates = [f"{axis.name} {labels[axis.name]}" for axis in axes_with_roles(Role.REPLICATE)]
-    return " / ".join([describe_setting(labels), *replicates])
-
-
-def label_names() -> tuple[str, ...]:
-    """Return the names of a cell's labels, in the order of the columns of its row."""
-    dataset, *conditions = (axis.name for axis in axes_with_roles(Role.CONDITION))
-    configuration, replicates = (
-        (axis.name for axis in axes_with_roles(role))
-        for role in (Role.CONFIGURATION, Role.REPLICATE)
-    )
-    return (
-        dataset,
-        "fingerprint",
-        "size",
-        *conditions,
-        "split",
-        *configuration,
-        *replicates,
-        "fold",
-    )

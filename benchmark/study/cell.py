@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from benchmark.plugins.registry import describe_spec, resolve_spec
 from benchmark.plugins.spec import ResolvedSpec, Spec
-from benchmark.study.axes import AXES, Role, label_names, value_label
+from benchmark.study.axes import AXES, NONE, Role, dataset_label
+from benchmark.study.labels import label_names
+from benchmark.tuning.search_space import SearchSpace, format_space
 from benchmark.utils.hashing import derive_seed, digest_of
 
 PROTOCOL = 2  # in every key: raise it when the harness itself changes what a cell computes
@@ -30,6 +32,8 @@ class Cell:
     values : mapping
         Value on each axis, by the name of the axis: a `ResolvedSpec`, a tuple of them, or a number.
         Those of the built-in axes are also properties.
+    search_space : mapping of component to mapping of parameter to values
+        What tuning may choose; empty if the cell is not tuned.
 
     See Also
     --------
@@ -50,6 +54,7 @@ class Cell:
     split: ResolvedSpec
     fold: int
     values: Mapping[str, Any] = field(hash=False)
+    search_space: SearchSpace = field(hash=False, default_factory=dict)
 
     @property
     def dataset(self) -> Spec:
@@ -87,14 +92,29 @@ class Cell:
         return self.values["model"]
 
     @property
+    def tuning(self) -> ResolvedSpec:
+        """How parameters are chosen."""
+        return self.values["tuning"]
+
+    @property
+    def is_tuned(self) -> bool:
+        """Whether parameters are chosen in the cell."""
+        return self.tuning.name != NONE
+
+    @property
     def seed(self) -> int:
         """Seed of all random numbers in the cell."""
         return self.values["seed"]
 
+    def without_tuning(self) -> Cell:
+        """Return the same cell with its parameters as they are listed."""
+        values = {**self.values, "tuning": default_values()["tuning"]}
+        return replace(self, values=values, search_space={})
+
     @property
     def identity(self) -> dict[str, Any]:
         """Labels that identify the cell in its row, by column."""
-        labels = {name: value_label(value) for name, value in self.values.items()}
+        labels = {axis.name: axis.label(self.values[axis.name]) for axis in AXES}
         labels |= {
             "fingerprint": self.fingerprint,
             "size": self.size,
@@ -106,13 +126,13 @@ class Cell:
     @property
     def params(self) -> dict[str, Any]:
         """Resolved parameters and source digest of every component."""
-        described = {
-            axis.name for axis in AXES if axis.role != Role.REPLICATE and axis.name != "dataset"
-        }
+        left_out = {"dataset"} if self.is_tuned else {"dataset", "tuning"}
+        described = {axis.name for axis in AXES if axis.role != Role.REPLICATE} - left_out
         components = {
             name: _describe_value(value) for name, value in self.values.items() if name in described
         }
-        return {"split": describe_spec(self.split), **components}
+        space = {"search_space": format_space(self.search_space)} if self.search_space else {}
+        return {"split": describe_spec(self.split), **components, **space}
 
     @cached_property
     def key(self) -> str:
@@ -127,7 +147,7 @@ class Cell:
             "params": self.params,
         }
         return digest_of(
-            {**content, **replicates, "dataset": self.dataset.label, "size": self.size}
+            {**content, **replicates, "dataset": dataset_label(self.dataset), "size": self.size}
         )
 
     def seed_for(self, component: str) -> int:

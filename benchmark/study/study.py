@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Sequence
-from importlib import resources
 from itertools import product
 from math import prod
 from operator import itemgetter
-from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ByteSize, ConfigDict, Field, ValidationError, create_model
+from pydantic import BeforeValidator, ByteSize, ConfigDict, Field, create_model
 
-from benchmark.errors import UserError, unknown_name_error
+from benchmark.errors import UserError
 from benchmark.plugins.plugin_files import list_plugins
 from benchmark.plugins.registry import (
     BASELINE,
@@ -23,11 +21,20 @@ from benchmark.plugins.registry import (
     takes_images,
 )
 from benchmark.plugins.spec import ResolvedSpec, Spec, join_labels
-from benchmark.study.axes import AXES, IMAGES, Axis, as_tuple, read_sum, value_label
+from benchmark.study.axes import (
+    AXES,
+    IMAGES,
+    Axis,
+    as_tuple,
+    dataset_label,
+    read_sum,
+    value_label,
+)
 from benchmark.study.cell import resolve_value
-from benchmark.utils.files import read_text, user_path
+from benchmark.study.spaces import check_search_spaces
+from benchmark.tuning.search_space import Values, format_space, read_space
 from benchmark.utils.text import format_count, short_repr
-from benchmark.utils.yaml_files import MAX_CHARACTERS, read_yaml, write_yaml
+from benchmark.utils.yaml_files import write_yaml
 
 MAX_CELLS = 1_000_000  # of a study, per fold
 
@@ -56,6 +63,15 @@ def _read_pipelines(value: Any) -> tuple[tuple[tuple[Spec, ...], Spec], ...]:
     return tuple(pairs)
 
 
+def _read_search_spaces(value: Any) -> dict[str, dict[str, Values]]:
+    if not isinstance(value, dict):
+        raise UserError(
+            f"cannot read {short_repr(value)} as search spaces: write a mapping such as "
+            "{rbf_svm: {C: 'loguniform(0.1, 1000)'}}"
+        )
+    return {str(name): read_space(entry, str(name)) for name, entry in value.items()}
+
+
 # One field per axis. mypy knows none of them, because axes are declared only once, in AXES.
 _FIELDS: dict[str, Any] = {axis.plural: _make_axis_field(axis) for axis in AXES}
 _Axes: Any = create_model("_Axes", **_FIELDS)
@@ -66,9 +82,9 @@ class Study(_Axes):
 
     Besides the parameters below there is one per axis (``benchmark.study.axes.AXES``), which lists
     the entries of the axis: ``datasets``, ``imbalances``, ``train_sizes``, ``occlusions``,
-    ``extractors``, ``strategies``, ``models`` and ``seeds``. Every combination of entries is a
-    configuration under a condition. A model that takes images is run once, not once per extractor.
-    ``a + b`` concatenates extractors and combines strategies.
+    ``extractors``, ``strategies``, ``models``, ``tunings`` and ``seeds``. Every combination of
+    entries is a configuration under a condition. A model that takes images is run once, not once
+    per extractor. ``a + b`` concatenates extractors and combines strategies.
 
     Parameters
     ----------
@@ -81,19 +97,26 @@ class Study(_Axes):
         Pairs of an extractor and a model to run in addition to those that the axes span, for an
         extractor and a model that were designed for each other. Write ``images`` as the extractor
         of a model that takes images.
+    optional : tuple of str
+        Names of extractors and models that need not be installed: without their packages, they and
+        the pipelines that name them are left out. Any other component without its packages is an
+        error.
     split : entry or None
-        official, validation, holdout or stratified_kfold. None is the official split where a
-        dataset has one, and 3-fold cross-validation otherwise.
+        official, validation, holdout, stratified_kfold or official_or_kfold. None is the last: the
+        official split of a dataset that has one, else 3-fold cross-validation.
     size : int or None
         Side in pixels that the images are resized to; None for the dataset's own size.
+    search_spaces : mapping of component to mapping of parameter to values
+        Values that tuning may try, in place of those that a component declares: lists, or
+        distributions such as ``loguniform(0.1, 1000)``. Nothing is tried for a component with {}.
     time_limit : float or None
-        Seconds after which the worker of a cell, or of a matrix of features, is killed.
+        Seconds after which the worker of a cell, or of a part of a feature matrix, is killed.
     memory_limit : int (bytes), str such as '4 GB', or None
         Resident memory above which a worker is killed, from 250 MB to 1 PiB; memory-mapped matrices
         do not count.
     accelerate : bool
-        Compute support vector machines and random forests with scikit-learn-intelex (extra
-        ``fast``). It is noted in the rows; keys do not change.
+        Compute random forests with scikit-learn-intelex (extra ``fast``). It is noted in the rows;
+        keys do not change.
 
     See Also
     --------
@@ -113,6 +136,7 @@ class Study(_Axes):
     name: str = Field(pattern=r"^\w[\w.-]*$", max_length=100)
     description: str = ""
     plugins: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
+    optional: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
     split: Annotated[
         Spec | None, BeforeValidator(lambda value: None if value is None else Spec.parse(value))
     ] = None
@@ -120,6 +144,9 @@ class Study(_Axes):
     pipelines: Annotated[
         tuple[tuple[tuple[Spec, ...], Spec], ...], BeforeValidator(_read_pipelines)
     ] = ()
+    search_spaces: Annotated[dict[str, dict[str, Values]], BeforeValidator(_read_search_spaces)] = (
+        Field(default_factory=dict)
+    )
     time_limit: float | None = Field(default=None, gt=0, le=1e9, allow_inf_nan=False)
     memory_limit: Annotated[ByteSize, Field(ge=250_000_000, le=2**50)] | None = None
     accelerate: bool = False
@@ -152,6 +179,7 @@ class Study(_Axes):
         _check_listed_once(
             axes | {"pipelines": pairs, "datasets": datasets}, self.to_lists(), self.name
         )
+        _check_dataset_names([dataset_label(spec) for spec in axes["datasets"]], self.name)
         for strategy in self.strategies:
             if len(strategy) > 1 and any(spec.name == "none" for spec in strategy):
                 raise UserError(
@@ -160,6 +188,8 @@ class Study(_Axes):
                 )
         for extractor, model in pairs:
             _check_model_input(extractor, model, self.name)
+        components = [axes[name] for name in ("extractors", "strategies", "models")]
+        check_search_spaces(self.search_spaces, [*components, *pairs], self.name)
         return self.model_copy(
             update=axes
             | {"pipelines": pairs, "split": self.split and resolve_spec("split", self.split)}
@@ -247,15 +277,17 @@ class Study(_Axes):
         """Return the study as YAML, which ``load_study`` reads back to an equal study."""
         head = {"name": self.name, "description": self.description, "plugins": list(self.plugins)}
         tail = {
+            "optional": list(self.optional),
             "split": self.split and self.split.label,
             "size": self.size,
+            "search_spaces": format_space(self.search_spaces),
             "time_limit": self.time_limit,
             "memory_limit": self.memory_limit and int(self.memory_limit),
             "accelerate": self.accelerate or None,
         }
         values = {**head, **self.to_lists(), **tail}
         return write_yaml(
-            {key: value for key, value in values.items() if value not in (None, "", [])}
+            {key: value for key, value in values.items() if value not in (None, "", [], {})}
         )
 
 
@@ -272,6 +304,15 @@ def _check_model_input(
         raise UserError(
             f"study '{study}': {model.label} takes features, not images: name an extractor, such "
             "as hog, in its pipeline"
+        )
+
+
+def _check_dataset_names(names: list[str], study: str) -> None:
+    """Refuse two datasets with one name, whose rows would be in one table."""
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise UserError(
+            f"study '{study}': two datasets are named '{repeated[0]}'; give each a name of its own"
         )
 
 
@@ -301,127 +342,3 @@ def identifying_content(entry: Any) -> Any:
     if isinstance(entry, ResolvedSpec):
         return entry.target, str(sorted(describe_spec(entry)["params"].items(), key=itemgetter(0)))
     return tuple(map(identifying_content, entry)) if isinstance(entry, tuple) else entry
-
-
-def load_study(study: str | Path, **replace: Any) -> Study:
-    """Load a suite by its name, or a study file by its path.
-
-    Parameters
-    ----------
-    study : str or Path
-        Name of a suite, such as 'digits', or path of a YAML file.
-    **replace
-        Values of keys to use instead of the file's, such as ``extractors=["hog"]``.
-
-    Returns
-    -------
-    Study
-
-    Raises
-    ------
-    UserError
-        There is no such study, it is not valid YAML, or a key or value is wrong. The message
-        suggests the nearest valid key.
-
-    See Also
-    --------
-    benchmark.run : Run a study.
-
-    Examples
-    --------
-    >>> from benchmark import load_study
-    >>> load_study("digits", models=["knn", "rbf_svm(C=10)"]).to_lists()["models"]
-    ['knn', 'rbf_svm(C=10)']
-    """
-    where, text = _read_study_text(str(study))
-    content = read_yaml(text, where)
-    if not isinstance(content, dict):
-        raise UserError(
-            f"{where}: a study is a mapping with the keys {', '.join(Study.model_fields)}"
-        )
-    own = (
-        {"name": Path(where).stem}
-        | content
-        | ({"description": ""} if replace.get("datasets") else {})
-    )
-    own["name"] = _name_for_datasets(own["name"], own.get("datasets"), replace.get("datasets"))
-    if replace.get("extractors") or replace.get("models"):
-        own.pop("pipelines", None)  # the given axes replace the pipelines, too
-    given = {key: value for key, value in replace.items() if value not in (None, [])}
-    for key, value in given.items():
-        # check each by itself, so that the message does not name the file
-        if key in Study.model_fields:
-            make_study({"name": "given", "datasets": ["given"], key: value}, key)
-    return make_study(own | given, where)
-
-
-def _name_for_datasets(name: Any, own: Any, datasets: Any) -> Any:
-    """Return the name of a study, with its datasets appended if they are not the file's own."""
-    labels = [str(entry) for entry in as_tuple(datasets or ())]
-    if not labels or not isinstance(name, str) or labels == [str(entry) for entry in as_tuple(own)]:
-        return name
-    words = (re.sub(r"[^0-9A-Za-z.]+", "-", label).strip("-") for label in labels)
-    return f"{name}-on-{'-and-'.join(words)}"[:100]
-
-
-def make_study(content: dict[str, Any], where: str) -> Study:
-    """Make a study from the content of a file or the options of a command.
-
-    Parameters
-    ----------
-    content : dict
-        Values by the keys of a study.
-    where : str
-        Name of the file or command, for messages.
-
-    Raises
-    ------
-    UserError
-        A key or value is wrong. The message suggests the nearest valid key.
-    """
-    try:
-        return Study.model_validate(content)
-    except ValidationError as error:
-        raise _explain_validation_error(where, error) from None
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from None
-
-
-def read_suites() -> dict[str, str]:
-    """Return the YAML text of each suite, the studies that ship with the package, by name."""
-    files = (
-        file
-        for file in resources.files("benchmark").joinpath("suites").iterdir()
-        if file.name.endswith(".yaml")
-    )
-    return {
-        file.name.removesuffix(".yaml"): file.read_text(encoding="utf-8")
-        for file in sorted(files, key=lambda file: file.name)
-    }
-
-
-def _read_study_text(study: str) -> tuple[str, str]:
-    shipped = read_suites()
-    if study in shipped:
-        return study, shipped[study]
-    path = user_path(study)
-    if path.suffix not in (".yaml", ".yml") and not path.exists():
-        raise unknown_name_error("suite", study, shipped)
-    return str(path), read_text(path, MAX_CHARACTERS, "study")
-
-
-def _explain_validation_error(where: str, error: ValidationError) -> UserError:
-    # a misspelt key comes first: it explains a missing one
-    first = min(error.errors(), key=lambda details: details["type"] != "extra_forbidden")
-    key = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden" and key in ("metric", "metrics"):
-        return UserError(
-            f"{where}: a study has no key '{key}': all metrics are computed; choose one when you "
-            "read the results, as in: table DIR --metric auc"
-        )
-    if first["type"] == "extra_forbidden":
-        return UserError(f"{where}: {unknown_name_error('key', key, Study.model_fields)}")
-    if first["type"] == "missing":
-        return UserError(f"{where}: the key '{key}' is missing")
-    place = key if key.split(".")[0] == where else f"{where}: {key}"
-    return UserError(f"{place}: {first['msg']} (given: {short_repr(first['input'])})")

@@ -19,6 +19,7 @@ NUMERIC = (
     "numba",
     "torch",
     "torchvision",
+    "timm",
     "pillow",
     "pydicom",
     "imbalanced-learn",

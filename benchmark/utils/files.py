@@ -6,7 +6,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,8 +31,7 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Write a file atomically: to a temporary file that then replaces it.
 
     On an error, the temporary file is removed and an existing file is kept. Only a process that is
-    killed leaves its temporary file behind; ``Claims.sweep`` removes those that match
-    ``TEMPORARY``.
+    killed leaves its temporary file behind; ``Claims.remove_leftovers`` removes it.
 
     Parameters
     ----------
@@ -45,21 +45,37 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
     StorageError
         The file cannot be written.
     """
+    with translate_storage_errors(path):
+        temporary = create_temporary(path)
+        try:
+            with temporary.open("wb") as file:
+                write(file)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def create_temporary(path: Path) -> Path:
+    """Create an empty temporary file that can replace ``path`` when it is complete.
+
+    If its process is killed, ``Claims.remove_leftovers`` removes it. The folder is created if it
+    is missing.
+    """
     if not _may_write:
         os._exit(1)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    os.close(handle)
+    Path(temporary).chmod(0o644)
+    return Path(temporary)
+
+
+@contextmanager
+def translate_storage_errors(path: Path) -> Iterator[None]:
+    """Raise an ``OSError`` of this block, in which ``path`` is written, as a ``StorageError``."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.name}.", suffix=".part"
-        )
-        try:
-            with os.fdopen(handle, "wb") as file:
-                write(file)
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        yield
     except OSError as error:
         why = "the disk is full" if _is_full(path.parent) else error
         raise StorageError(

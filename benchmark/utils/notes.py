@@ -22,6 +22,10 @@ class NoteKind(StrEnum):
     SPELLING = "spelling"
     # class frequencies are corrected more than once
     CORRECTION = "correction"
+    # the images were brought to another size
+    SIZE = "size"
+    # images were left out when the dataset was loaded
+    LEFT_OUT = "left out"
     # anything else
     DETAIL = "detail"
 

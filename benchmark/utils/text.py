@@ -112,6 +112,34 @@ def format_count(n: int, noun: str, plural: str = "") -> str:
     return f"{n} {noun if n == 1 else plural or noun + 's'}"
 
 
+def format_duration(seconds: float) -> str:
+    """Return a duration with its unit, rounded to about two digits.
+
+    Examples
+    --------
+    >>> [format_duration(seconds) for seconds in (0.24, 4.9, 47, 89, 150, 754, 5400)]
+    ['1 s', '5 s', '47 s', '1.5 min', '2.5 min', '13 min', '1 h 30 min']
+    """
+    if seconds < 59.5:
+        return f"{max(1, round(seconds))} s"
+    half_minutes = round(seconds / 30)
+    if half_minutes < 20:
+        return f"{half_minutes / 2:g} min"
+    hours, rest = divmod(round(seconds / 60), 60)
+    return f"{hours} h {rest} min" if hours else f"{rest} min"
+
+
+def format_megabytes(mb: float) -> str:
+    """Return a size with its unit, from 1,000 MB on in GB.
+
+    Examples
+    --------
+    >>> format_megabytes(0.93), format_megabytes(18_663.6)
+    ('0.9 MB', '18.7 GB')
+    """
+    return f"{mb:.1f} MB" if mb < 1000 else f"{mb / 1000:.1f} GB"
+
+
 def normalize_unicode(text: str) -> str:
     r"""Return a text in Unicode's composed form (NFC), in which equal-looking texts are equal.
 

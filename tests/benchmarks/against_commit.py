@@ -32,7 +32,7 @@ from benchmark.engine.runner import evaluate_study
 from benchmark.engine.worker import Limits
 
 if __name__ == "__main__":
-    axes = dict(extractors=["pixels"], models=["majority"], split="holdout")
+    axes = dict(extractors=["pixels"], models=["nearest_centroid"], split="holdout")
     study = load_study("digits", seeds=[*range({N_TRIVIAL})], **axes)
     with tempfile.TemporaryDirectory() as folder:
         evaluate_study(make_plan(study), Path(folder), executor_for("local", 1, Limits()))
@@ -95,7 +95,7 @@ def main():
         "`python -m benchmark list models`": ["-m", "benchmark", "list", "models"],
         "`python -m benchmark plan`": ["-m", "benchmark", "plan"],
         "the default study: `python -m benchmark run`": ["-m", "benchmark", "run"],
-        f"{N_TRIVIAL:,} trivial cells (`pixels`, `majority`), one worker": ["-c", TRIVIAL],
+        f"{N_TRIVIAL:,} trivial cells (`pixels`, `nearest_centroid`), one worker": ["-c", TRIVIAL],
     }
     with checkout_of(given.commit) as before:
         times = compare_commands(commands, before, given.rounds)

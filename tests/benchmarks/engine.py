@@ -33,11 +33,11 @@ N_TRIVIAL = (2_000, 20_000)
 
 
 def trivial(n_cells):
-    """Make a study of cells with almost no work: a constant extractor and ``majority``."""
+    """Make a study of cells with almost no work: a constant extractor and ``nearest_centroid``."""
     return load_study(
         "digits",
         extractors=[f"{FAULTS}:Constant"],
-        models=["majority"],
+        models=["nearest_centroid"],
         split="holdout",
         seeds=[*range(n_cells)],
     )
@@ -143,7 +143,8 @@ Written by `python tests/benchmarks/engine.py` on {where["processor"]}, {where["
 Times are from the plan to the written leaderboard and include the start of the workers and their
 imports.
 
-Trivial cells (constant extractor, `majority`, 360 test images of 10 classes) with one worker:
+Trivial cells (constant extractor, `nearest_centroid`, 360 test images of 10 classes) with one
+worker:
 
 | cells | time per cell | memory of the main process |
 | --- | --- | --- |

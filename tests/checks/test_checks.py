@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from optional_packages import skip_if_missing
 
 from benchmark import checks
 from benchmark.checks import describe_measurements, ordered_checks, run_checks
@@ -25,6 +26,7 @@ QUICK = {
     "autoencoder": "autoencoder(epochs=2)",
     "cnn_embedding": "cnn_embedding(estimator=simple_cnn(epochs=2))",
     "one_vs_rest": "one_vs_rest(estimator=logistic_regression)",
+    "pretrained": "pretrained(min_size=32)",
 }
 
 
@@ -44,6 +46,8 @@ EXPENSIVE = {
     "gist",
     "gradient_boosting",
     "instance_hardness_threshold",
+    "pretrained",
+    "random_embedding",
     "random_forest",
     "resnet18",
     "resnet50",
@@ -55,7 +59,11 @@ EXPENSIVE = {
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
-        pytest.param(kind, name, marks=[pytest.mark.slow] if name in EXPENSIVE else [])
+        pytest.param(
+            kind,
+            name,
+            marks=[skip_if_missing(name), *([pytest.mark.slow] if name in EXPENSIVE else [])],
+        )
         for kind in ("extractor", "model", "strategy")
         for name in registered_targets(kind)
     ],
@@ -125,6 +133,7 @@ MISTAKES = {
         "HidesParameters": "name every parameter",
         "FitReturnsNone": "end it with `return self`",
         "FitWithoutBase": "rename it to learn(self, images)",
+        "ReadsAllImages": "draw indices and read images[drawn]",
         "GivesFloat64": "float64, not float32",
         "DividesByZero": "all-black images: DividesByZero.extract returned NaN or infinite "
         "features",
@@ -160,6 +169,7 @@ MISTAKES = {
     },
     "model": {
         "FitsToNone": "end it with `return self`",
+        "ReadsAllRows": "read slices, X[start:stop]",
         "SetsNoClasses": "set self.classes_ = np.unique(y)",
         "GivesOneRow": "return (7, 4)",
         "GivesScores": "not in [0, 1]",

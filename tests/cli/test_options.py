@@ -11,7 +11,7 @@ from benchmark.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
-OTHER_PROGRAMS = {"--porcelain", "--resources"}  # git, Dask
+OTHER_PROGRAMS = {"--porcelain", "--resources", "--force-reinstall", "--no-deps"}  # git, Dask, pip
 
 
 def options_of(command):

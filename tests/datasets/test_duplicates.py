@@ -277,7 +277,7 @@ def test_groups_that_the_official_split_shares_are_counted(faces):
 
 
 def test_a_leak_is_reported_below_the_table(faces, tmp_path):
-    from benchmark.reporting.leaderboard import list_problems
+    from benchmark.reporting.row_problems import list_problems
 
     for i, image in enumerate([*faces.images[:6, ..., 0], *faces.images[60:66, ..., 0]]):
         folder = tmp_path / "set" / "ab"[i // 6]

@@ -286,7 +286,7 @@ def test_an_unreadable_file_is_named_with_the_reason(tmp_path, content, reason):
     if content is not None:
         bad.write_bytes(content)
     with pytest.raises(
-        UserError, match=f"1 of 2 image files cannot be read: .*bad.png: {reason}.*on_error: skip"
+        UserError, match=f"1 of 2 image files cannot be read: .*bad.png: {reason}.*on_error='skip'"
     ):
         load([good, bad])
 

@@ -24,13 +24,13 @@ def run_small(folder, **axes):
 
 
 def test_the_union_of_two_folders_equals_one_run_of_both(tmp_path):
-    run_small(tmp_path / "a", models=["knn", "majority"])
-    run_small(tmp_path / "b", models=["gaussian_nb", "majority"])
+    run_small(tmp_path / "a", models=["knn", "nearest_centroid"])
+    run_small(tmp_path / "b", models=["gaussian_nb", "nearest_centroid"])
     assert merge_results([tmp_path / "a", tmp_path / "b"], tmp_path / "out") == {
         tmp_path / "a": 2,
         tmp_path / "b": 1,
     }
-    run_small(tmp_path / "one", models=["knn", "majority", "gaussian_nb"])
+    run_small(tmp_path / "one", models=["knn", "nearest_centroid", "gaussian_nb"])
     merged, one = (
         load_results(tmp_path / name).set_index("key").sort_index() for name in ("out", "one")
     )
@@ -40,14 +40,14 @@ def test_the_union_of_two_folders_equals_one_run_of_both(tmp_path):
         assert path.read_bytes() == (tmp_path / "out" / "predictions" / path.name).read_bytes()
     assert (tmp_path / "out" / "leaderboard.md").is_file()
     assert set(
-        run_small(tmp_path / "out", models=["knn", "majority", "gaussian_nb"])["ended"]
+        run_small(tmp_path / "out", models=["knn", "nearest_centroid", "gaussian_nb"])["ended"]
     ) == set(merged["ended"]), "nothing is run again"
 
 
 def test_studies_and_the_sources_of_plug_ins_are_copied(tmp_path):
     faults = Path(__file__).parents[1] / "faults.py"
     run_small(tmp_path / "a", models=[f"{faults}:Honest"])
-    run_small(tmp_path / "b", models=["majority"])
+    run_small(tmp_path / "b", models=["nearest_centroid"])
     merge_results([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
     for subfolder in ("plugins", "studies"):
         files = {
@@ -63,7 +63,7 @@ def test_studies_and_the_sources_of_plug_ins_are_copied(tmp_path):
 
 def test_merging_again_or_into_one_of_the_folders_changes_nothing(tmp_path):
     run_small(tmp_path / "a")
-    run_small(tmp_path / "b", models=["majority"])
+    run_small(tmp_path / "b", models=["nearest_centroid"])
     merge_results([tmp_path / "b"], tmp_path / "a")
     once = load_results(tmp_path / "a")
     assert merge_results([tmp_path / "a", tmp_path / "b"], tmp_path / "a") == {tmp_path / "b": 0}
@@ -126,7 +126,7 @@ def _forget_plugins():
     from benchmark.plugins import plugin_files, registry, source_digest
 
     for cached in (
-        registry.describe_spec,
+        registry._describe_code,
         plugin_files.load_plugin_file,
         source_digest.digest_source,
     ):
@@ -151,7 +151,7 @@ def test_missing_predictions_are_an_error(tmp_path):
 
 def test_merging_changes_nothing_in_its_sources(tmp_path):
     run_small(tmp_path / "a")
-    run_small(tmp_path / "b", models=["majority"])
+    run_small(tmp_path / "b", models=["nearest_centroid"])
     before = {
         path: (path.stat().st_mtime_ns, path.is_file() and path.read_bytes())
         for path in tmp_path.rglob("*")

@@ -7,11 +7,12 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmark import load_results, load_study, run
 from benchmark.datasets.stored import open_dataset
-from benchmark.engine.schedule import CellTask, MatrixTask
+from benchmark.engine.task_types import CellTask, MatrixTask
 from benchmark.errors import StorageError, UserError
 
 FAULTS = str(Path(__file__).parents[1] / "faults.py")
@@ -76,7 +77,7 @@ def test_a_matrix_is_computed_once_and_no_worker_waits_for_it(tmp_path, monkeypa
     study = load_study(
         "digits",
         extractors=[f"{FAULTS}:Constant(seconds=1.0)", "pixels"],
-        models=["majority", "knn", "gaussian_nb"],
+        models=["nearest_centroid", "knn", "gaussian_nb"],
         seeds=[0, 1],
     )
     run(
@@ -85,14 +86,48 @@ def test_a_matrix_is_computed_once_and_no_worker_waits_for_it(tmp_path, monkeypa
         jobs=2,
         progress=lambda plan, schedule: lambda task, row: ended.append(task),
     )
-    assert (tmp_path / "log").read_text().count("Constant") == 4, "four batches of images, once"
+    lines = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
+    assert len(lines) == 4, "four batches of images, once"
+    assert len({pid for _, _, pid in lines}) == 2, "both workers have extracted some of them"
     slow = next(
         k
         for k, task in enumerate(ended)
         if isinstance(task, MatrixTask) and "Constant" in task.cell.extractor[0].name
     )
     before = [task.cell.extractor[0].name for task in ended[:slow] if isinstance(task, CellTask)]
-    assert before.count("pixels") == 18, "every cell that did not need the matrix was run meanwhile"
+    assert "pixels" in before, "cells that did not need the matrix were run meanwhile"
+
+
+@pytest.mark.parametrize(
+    "extractor", ["sift_bovw(n_words=20)", "kmeans_patches(n_centroids=8, patch_size=3)", "gist"]
+)
+def test_a_matrix_is_the_same_whether_it_is_cut_into_parts_or_not(tmp_path, monkeypatch, extractor):
+    study = load_study(
+        "digits", extractors=[extractor], models=["nearest_centroid"], split="holdout"
+    )
+    matrices = []
+    for seconds in (0.001, 1e3):  # a part per batch, and a single part
+        monkeypatch.setattr("benchmark.evaluation.feature_cache.PART_SECONDS", seconds)
+        run(study, tmp_path / str(seconds), scheduler="inline")
+        (path,) = (tmp_path / str(seconds) / "features").glob("*.npy")
+        matrices.append(np.load(path))
+    assert np.array_equal(*matrices)
+
+
+def test_a_worker_that_dies_in_a_part_fails_the_matrix_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORK_LOG", str(tmp_path / "log"))
+    study = load_study(
+        "digits", extractors=[f"{FAULTS}:CrashesLate"], models=["knn"], split="holdout"
+    )
+    (row,) = run(study, tmp_path / "out", jobs=2).to_dict("records")
+    assert row["status"] == "crashed"
+    assert "extracting" in row["reason"]
+    assert not list((tmp_path / "out" / "features").iterdir())
+    (tmp_path / "log.go").touch()
+    (row,) = run(study, tmp_path / "out", jobs=2, retry=["crashed"]).to_dict("records")
+    assert row["status"] == "ok", row["reason"]
+    (again,) = run(study, tmp_path / "one", jobs=1).to_dict("records")
+    assert row["predictions"] == again["predictions"]
 
 
 @pytest.mark.slow
@@ -132,7 +167,9 @@ def test_killing_a_dask_worker_during_a_study_loses_no_cell(tmp_path, monkeypatc
 
 
 def test_a_run_waits_for_a_database_that_another_program_has_locked(tmp_path):
-    study = load_study("digits", extractors=["pixels"], models=["majority"], split="holdout")
+    study = load_study(
+        "digits", extractors=["pixels"], models=["nearest_centroid"], split="holdout"
+    )
     run(study, tmp_path, scheduler="inline")
     other = sqlite3.connect(tmp_path / "results.sqlite", check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
@@ -145,7 +182,9 @@ def test_a_run_waits_for_a_database_that_another_program_has_locked(tmp_path):
 
 def test_a_database_locked_for_too_long_ends_the_run_and_keeps_its_rows(tmp_path, monkeypatch):
     monkeypatch.setattr("benchmark.results.database.PATIENCE", 0.3)
-    study = load_study("digits", extractors=["pixels"], models=["majority", "knn"], split="holdout")
+    study = load_study(
+        "digits", extractors=["pixels"], models=["nearest_centroid", "knn"], split="holdout"
+    )
     other = []
 
     def lock(plan, schedule):
@@ -188,7 +227,7 @@ def test_a_full_disk_ends_the_run_and_loses_no_row(small_disk, tmp_path):
     study = load_study(
         "digits",
         extractors=["pixels"],
-        models=["majority", "knn"],
+        models=["nearest_centroid", "knn"],
         split="holdout",
         seeds=[*range(40)],
     )
@@ -212,7 +251,7 @@ def test_a_full_disk_ends_the_run_and_loses_no_row(small_disk, tmp_path):
 @pytest.mark.parametrize("suffix", ["npy", pytest.param("npz", marks=pytest.mark.slow)])
 def test_shared_images_that_are_truncated_or_missing_are_written_again(tmp_path, harm, suffix):
     run(
-        load_study("digits", extractors=["pixels"], models=["majority"], split="holdout"),
+        load_study("digits", extractors=["pixels"], models=["nearest_centroid"], split="holdout"),
         tmp_path,
         scheduler="inline",
     )
@@ -260,7 +299,7 @@ def test_an_invalid_argument_of_run_is_a_user_error_and_writes_nothing(tmp_path,
 def test_the_inline_scheduler_refuses_limits(tmp_path):
     with pytest.raises(UserError, match="no worker to kill"):
         run(
-            load_study("digits", extractors=["pixels"], models=["majority"], time_limit=5),
+            load_study("digits", extractors=["pixels"], models=["nearest_centroid"], time_limit=5),
             tmp_path,
             scheduler="inline",
         )
@@ -268,7 +307,9 @@ def test_the_inline_scheduler_refuses_limits(tmp_path):
 
 
 def test_each_row_gives_the_number_of_workers_during_its_run(tmp_path):
-    study = load_study("digits", extractors=["pixels"], models=["majority"], split="holdout")
+    study = load_study(
+        "digits", extractors=["pixels"], models=["nearest_centroid"], split="holdout"
+    )
     run(study, tmp_path, jobs=2)
     assert list(load_results(tmp_path)["workers"]) == [2]
 

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-import benchmark.evaluation.evaluate
 from benchmark.evaluation.evaluate import evaluate_on_dataset
 from benchmark.evaluation.inner_folds import predict_aligned_proba
 from benchmark.results.columns import COLUMNS
@@ -233,39 +232,6 @@ def test_a_row_says_that_small_images_were_enlarged_and_vectors_are_empty(
         make_cell(flat, "sift_bovw(keypoints='detected')", "majority"), flat, tmp_path
     )
     assert any("300 of 300 images have an all-zero feature vector" in note for note in row["notes"])
-
-
-def test_times_from_the_cache_are_those_of_the_computation(
-    digits, make_cell, tmp_path, monkeypatch
-):
-    first = evaluate_on_dataset(make_cell(digits, "sift_bovw", "majority"), digits, tmp_path)
-    # computing again would fail
-    monkeypatch.setattr(benchmark.evaluation.feature_cache, "_compute_and_store_matrix", None)
-    second = evaluate_on_dataset(make_cell(digits, "sift_bovw", "knn"), digits, tmp_path)
-    assert second["extract_s"] == first["extract_s"] > 0
-
-
-def test_a_truncated_feature_file_is_computed_again(digits, make_cell, tmp_path):
-    first = evaluate_on_dataset(make_cell(digits, "hog", "knn"), digits, tmp_path)
-    (stored,) = (tmp_path / "features").glob("*.npy")
-    whole = stored.read_bytes()
-    stored.write_bytes(whole[: len(whole) // 2])
-    before = proba(tmp_path, first)
-    again = evaluate_on_dataset(make_cell(digits, "hog", "knn"), digits, tmp_path)
-    assert np.array_equal(proba(tmp_path, again), before)
-    assert stored.read_bytes() == whole
-
-
-@pytest.mark.parametrize("broken", ["{}", "[]", "", '{"shape": [3, 3], "seconds": 1}'])
-def test_a_feature_file_with_a_wrong_description_is_computed_again(
-    digits, make_cell, tmp_path, broken
-):
-    first = evaluate_on_dataset(make_cell(digits, "hog", "knn"), digits, tmp_path)
-    (stored,) = (tmp_path / "features").glob("*.json")
-    stored.write_text(broken)
-    again = evaluate_on_dataset(make_cell(digits, "hog", "knn"), digits, tmp_path)
-    assert again["status"] == "ok", again["reason"]
-    assert again["f1"] == first["f1"]
 
 
 def test_features_of_extractors_that_learn_are_cached_per_training_set_and_others_once(

@@ -15,7 +15,7 @@ from benchmark.evaluation.components import compute_folds
 from benchmark.evaluation.evaluate import evaluate_on_dataset
 from benchmark.plugins.registry import resolve_spec
 from benchmark.plugins.spec import Spec
-from benchmark.reporting.leaderboard import list_problems
+from benchmark.reporting.row_problems import list_problems
 from benchmark.sampling.splits import official_split
 from benchmark.utils.notes import SHARED, NoteKind
 
@@ -60,9 +60,11 @@ def test_copies_across_the_split_are_noted_under_the_leaderboard(tmp_path, monke
     monkeypatch.setattr(
         "benchmark.datasets.bundled.load_digits", lambda name, data, size: oversampled(whole)
     )
-    from benchmark.study.study import load_study
+    from benchmark.study.load import load_study
 
-    rows = run(load_study("digits", extractors=["pixels"], models=["majority"]), out=tmp_path)
+    rows = run(
+        load_study("digits", extractors=["pixels"], models=["nearest_centroid"]), out=tmp_path
+    )
     (line,) = (line for line in list_problems(rows) if SHARED in line)
     counts = sorted(
         note.n_images for notes in rows["notes"] for note in notes if note.kind == NoteKind.COPIES

@@ -8,6 +8,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+from optional_packages import names_to_test
 from skimage import data
 
 from benchmark.plugins.registry import build_component, registered_targets, resolve_spec
@@ -36,7 +37,7 @@ class Recorder(Extractor):
         return batch.reshape(len(batch), -1)[:, :3]
 
 
-@pytest.mark.parametrize("name", registered_targets("extractor"))
+@pytest.mark.parametrize("name", names_to_test(registered_targets("extractor")))
 def test_features_do_not_depend_on_the_number_of_threads(name):
     extractor = build_component(resolve_spec("extractor", Spec.parse(QUICK.get(name, name)))).fit(
         PHOTOS[:100], np.arange(100) % 2
@@ -67,15 +68,13 @@ def test_batches_of_larger_images_are_smaller(side, batch):
     assert sum(size for _, size in recorder.seen) == 101
 
 
-def test_an_array_that_is_not_contiguous_has_the_features_of_its_copy():
+@pytest.mark.parametrize("name", names_to_test(registered_targets("extractor")))
+def test_an_array_that_is_not_contiguous_has_the_features_of_its_copy(name):
     turned = PHOTOS[:20].transpose(0, 2, 1, 3)
-    for name in registered_targets("extractor"):
-        extractor = build_component(
-            resolve_spec("extractor", Spec.parse(QUICK.get(name, name)))
-        ).fit(PHOTOS[:20], np.arange(20) % 2)
-        np.testing.assert_array_equal(
-            extractor.transform(turned), extractor.transform(turned.copy())
-        )
+    extractor = build_component(resolve_spec("extractor", Spec.parse(QUICK.get(name, name)))).fit(
+        PHOTOS[:20], np.arange(20) % 2
+    )
+    np.testing.assert_array_equal(extractor.transform(turned), extractor.transform(turned.copy()))
 
 
 @pytest.mark.slow
@@ -85,13 +84,24 @@ def test_a_corrupted_cache_of_compiled_loops_is_ignored(tmp_path):
         "PYTHONPATH": str(Path(__file__).parents[2]),
         "PATH": "",
     }
-    command = [sys.executable, "-c", "import features.hog"]
+    program = (
+        "import features.hog; from features.compiled import compile_kernels; compile_kernels()"
+    )
+    command = [sys.executable, "-c", program]
     subprocess.run(command, env=environment, check=True)
     written = list(tmp_path.rglob("*.nb?"))
     assert written
     for file in written:
         file.write_bytes(file.read_bytes()[:9])
     assert subprocess.run(command, capture_output=True, env=environment, check=False).stderr == b""
+
+
+def test_importing_extractors_compiles_nothing():
+    program = (
+        "import numba; numba.njit = None; import features; from features.hog import HOG; HOG()"
+    )
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": ""}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
 
 
 def test_compiled_loops_work_without_a_writable_cache(tmp_path):

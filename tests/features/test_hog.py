@@ -149,3 +149,17 @@ def test_name_of_a_feature_says_block_cell_and_orientation():
 def test_names_count_the_blocks_of_enlarged_images():
     extractor = HOG().fit(DIGITS)
     assert len(extractor.get_feature_names_out()) == extractor.transform(DIGITS).shape[1]
+
+
+@pytest.mark.parametrize(("side", "cell"), [(6, 2), (16, 2), (50, 6), (64, 8), (128, 16), (90, 11)])
+def test_automatic_cells_divide_the_shorter_side_into_eight(side, cell):
+    images = crops(side, side + side // 2, 3, 100, 120)
+    given_cells = HOG(pixels_per_cell=(cell, cell), cells_per_block=(2, 2))
+    automatic = HOG(pixels_per_cell="auto", cells_per_block=(2, 2))
+    assert np.array_equal(automatic.fit_transform(images), given_cells.fit_transform(images))
+    assert list(automatic.get_feature_names_out()) == list(given_cells.get_feature_names_out())
+
+
+def test_blocks_of_more_automatic_cells_than_an_image_has_are_refused():
+    with pytest.raises(ValueError, match="divides an image into 8 cells"):
+        HOG(pixels_per_cell="auto", cells_per_block=(9, 2)).fit(np.zeros((1, 64, 64, 1), np.uint8))

@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from optional_packages import names_to_test
 from skimage import data
 
 from benchmark.plugins.registry import build_component, registered_targets, resolve_spec
@@ -25,7 +26,7 @@ def crops(side, n):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", registered_targets("extractor"))
+@pytest.mark.parametrize("name", names_to_test(registered_targets("extractor")))
 @pytest.mark.parametrize(("side", "n"), [(32, 3000), (512, 6)])
 def test_transforming_a_memory_map_takes_little_memory_beside_its_result(name, side, n, tmp_path):
     images = np.lib.format.open_memmap(tmp_path / "images.npy", "w+", np.uint8, (n, side, side, 3))

@@ -280,6 +280,16 @@ def test_each_encoding_is_that_of_its_definition(encoding):
     np.testing.assert_allclose(features, expected, atol=2e-3)
 
 
+@pytest.mark.parametrize("encoding", ["vlad", "fisher"])
+def test_no_feature_is_the_rounding_error_of_a_difference(encoding):
+    """One that hardly varied would be magnified by standardisation, and outweigh all others."""
+    digits = np.kron(load_digits().images[:100], np.ones((4, 4))).astype(np.uint8)[..., np.newaxis]
+    options = {"encoding": encoding, "n_words": 32, "bin_sizes": (4, 8), "sigma": 0.5, "root": True}
+    extractor = SIFTBoVW(**options, random_state=0).fit(digits[::2])
+    scaler = StandardScaler().fit(extractor.transform(digits[::2]))
+    assert np.abs(scaler.transform(extractor.transform(digits[1::2]))).max() < 1e3
+
+
 def test_cells_of_the_pyramid_are_histograms_of_the_windows_in_them():
     extractor = SIFTBoVW(20, levels=2, random_state=0).fit(PHOTOS)
     features = extractor.transform(PHOTOS[:1]).reshape(5, 20)

@@ -25,7 +25,7 @@ from sklearn.naive_bayes import BernoulliNB, GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, Normalizer, PowerTransformer, RobustScaler
-from sklearn.svm import LinearSVC
+from sklearn.svm import SVC, LinearSVC
 
 from benchmark.pipelines import file
 from benchmark.pipelines.pipeline import fit_pipeline
@@ -61,6 +61,7 @@ INSIDE = [
     BaggingClassifier(n_estimators=2, max_features=0.5),
     SGDClassifier(loss="log_loss"),
     CalibratedClassifierCV(LinearSVC(), cv=2),
+    CalibratedClassifierCV(SVC(), cv=2, ensemble=False),
     OneVsRestClassifier(BernoulliNB()),
     make_pipeline(
         MaxAbsScaler(),

@@ -8,7 +8,8 @@ import pytest
 
 from benchmark.errors import UserError
 from benchmark.plugins.spec import Spec, join_labels, parse_sum
-from benchmark.study.study import Study, load_study, read_suites
+from benchmark.study.load import load_study, read_suites
+from benchmark.study.study import Study
 from benchmark.utils.text import MESSAGE_LENGTH
 from benchmark.utils.yaml_files import read_yaml, write_yaml
 

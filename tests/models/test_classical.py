@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit
 from skimage.data import lfw_subset
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -23,7 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from models import REGISTRY, classical
 from models.calibration import fit_sigmoid, stratified_folds
-from models.linear_svm import LinearSVM
+from models.linear_svm import STEEP, WIDE, LinearSVM
 from models.svm import couple_pairwise_probabilities
 
 NAMES = [name for name, target in REGISTRY.items() if target.startswith("models.classical:")]
@@ -231,6 +232,23 @@ def test_a_sigmoid_is_that_of_scikit_learn_s_calibration(digits):
     np.testing.assert_allclose([slope, intercept], [-theirs.a_, -theirs.b_], rtol=1e-3)
 
 
+@given(data=st.data())
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_a_sigmoid_is_at_the_minimum_of_its_loss(data):
+    random = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), "seed"))
+    n = data.draw(st.integers(2, 200), "images")
+    positive = random.random(n) < data.draw(st.sampled_from([0.02, 0.5]), "share")
+    positive[:2] = [True, False]
+    scores = random.normal(size=n) + positive * data.draw(st.sampled_from([-1, 0, 1, 100]), "gap")
+    scores *= data.draw(st.sampled_from([0, 1e-3, 1, 1e3]), "scale")
+    weight = random.choice([0.1, 1, 20], n)
+    slope, intercept = fit_sigmoid(scores, positive, weight)
+    target = np.where(positive, 1 - 1 / (positive.sum() + 2), 1 / ((~positive).sum() + 2))
+    error = weight * (expit(slope * scores + intercept) - target)
+    assert abs(error.sum()) < 1e-5 * weight.sum()
+    assert abs(error @ scores) < 1e-5 * (weight @ np.abs(scores)) + 1e-12
+
+
 @pytest.mark.parametrize("classes", [[0, 1], [3, 5, 8]])
 @pytest.mark.parametrize("C", [1e-3, 1e-1])
 def test_linear_svm_minimises_what_linear_svc_does(classes, C, digits):
@@ -268,6 +286,45 @@ def test_linear_svm_finds_the_minimum_with_more_features_than_images_and_separab
         return 0.5 * np.square(model.coef_).sum() + C * np.square(short).sum()
 
     assert objective(ours) <= 1.1 * objective(theirs)
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_linear_svm_of_few_images_is_where_the_gradient_is_zero(data):
+    """With more features than images, for a small C (L-BFGS) and a large one (libsvm)."""
+    sizes = data.draw(st.lists(st.integers(1, 15), min_size=2, max_size=4), "sizes")
+    random = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), "seed"))
+    y = random.permutation(np.repeat(np.arange(len(sizes)), sizes))
+    d = len(y) * data.draw(st.sampled_from([1, 2, 5]), "features per image") + 1
+    X = random.normal(size=(len(y), d)) + y[:, None] * 0.1
+    if data.draw(st.booleans(), "duplicates"):
+        X = X[random.integers(len(X), size=len(X))]
+    C = data.draw(st.sampled_from([1e-4, 1e-2, 1, 100]), "C")
+    weight = random.integers(0 if data.draw(st.booleans(), "zeros") else 1, 4, len(y))
+    weight[0] = 1
+    model = LinearSVM(C=C, max_iter=10_000).fit(X, y, sample_weight=weight)
+    sides = np.where(y[:, None] == (model.classes_ if len(sizes) > 2 else [1]), 1, -1)
+    for side, coef, intercept in zip(sides.T, model.coef_, model.intercept_, strict=True):
+        shortfall = np.maximum(1 - side * (X @ coef + intercept), 0)
+        pull = 2 * C * weight * side * shortfall
+        # accuracy of the scores; libsvm stores dot products in single precision
+        by_libsvm = C * d > STEEP and d > WIDE * len(y)
+        rounding = 1e-7 * np.abs(pull).sum() * np.square(X).sum(axis=1).max()
+        most = 2 * C * weight * (2e-5 + rounding if by_libsvm else 0.02)
+        assert np.linalg.norm(coef - pull @ X) <= most @ np.linalg.norm(X, axis=1)
+        assert abs(pull.sum()) <= most.sum()
+
+
+def test_linear_svm_of_few_images_is_the_same_in_any_number_of_features(faces):
+    """Features of zeros change nothing but the choice of the method."""
+    X, y = faces
+    X = StandardScaler().fit_transform(X[::2, :90])
+    wide = np.hstack([X, np.zeros((100, 300), dtype=np.float32)])
+    for C in (1e-2, 1):
+        scores = LinearSVM(C=C).fit(X, y[::2]).decision_function(X)
+        np.testing.assert_allclose(
+            LinearSVM(C=C).fit(wide, y[::2]).decision_function(wide), scores, atol=0.02
+        )
 
 
 @pytest.mark.parametrize("name", ["linear_svm", "nystroem_svm", "rbf_svm"])

@@ -6,22 +6,27 @@ images; ``benchmark.checks`` checks their contract.
 
 import pytest
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from models.calibration import Calibrated
+from models.chunked_logistic_regression import ChunkedLogisticRegression
 from models.classical import CentroidClassifier
+from models.lightgbm_boosting import LightGBM
 from models.linear_svm import LinearSVM
 from models.one_vs_rest import OneVsRest
+from models.standardizer import Standardizer
 from models.svm import CoupledSVC
 
 ESTIMATORS = [
     LinearSVM(),
     CoupledSVC(),
     CoupledSVC(kernel="linear", standardize=False),
-    Calibrated(make_pipeline(StandardScaler(), LinearSVM())),
+    Calibrated(make_pipeline(Standardizer(), LinearSVM())),
     CentroidClassifier(),
+    Standardizer(),
     OneVsRest(LinearSVM()),
+    ChunkedLogisticRegression(),
+    LightGBM(max_iter=10, min_samples_leaf=2),
 ]
 
 

@@ -97,7 +97,7 @@ def test_a_figure_of_the_images_is_drawn(saved, pictures, tmp_path, command):
         (["--dataset", "digits", "--model", "knn", "--extractor", "hgo"], "did you mean 'hog'?"),
         (
             ["--dataset", "digits", "--model", "knn", "--extractor", "hog", "--size", "2"],
-            "greater than or equal to 4",
+            "at least 4",
         ),
         (
             [

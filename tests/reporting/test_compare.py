@@ -12,75 +12,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from stored_cells import HOG, PIXELS, add, folds_of, predicted
 
 from benchmark import load_study, run
 from benchmark.errors import UserError
 from benchmark.evaluation.evaluate import evaluate_on_dataset
+from benchmark.reporting.comparable_rows import CONFIGURATION_AXES
 from benchmark.reporting.compare import compare_all_configurations, compare_configurations
-from benchmark.reporting.comparison import Comparison, make_comparison_tables
+from benchmark.reporting.comparison import Comparison
+from benchmark.reporting.comparison_table import make_comparison_tables
 from benchmark.reporting.configuration_lookup import find_configuration
-from benchmark.reporting.leaderboard import CONFIGURATION_AXES
-from benchmark.results.store import Store
-from benchmark.scoring import metrics
 from benchmark.scoring.predictions import Predictions
 from benchmark.scoring.significance import Result, corrected_t_test, delong_test, mcnemar
-
-HOG, PIXELS = ("hog", "smote", "rbf_svm"), ("pixels", "none", "knn")
-
-
-def predicted(y, wrong, n_classes=2, groups=None):
-    """Predictions that are correct except for the images in ``wrong``."""
-    y = np.asarray(y)
-    labels = np.where(np.isin(np.arange(len(y)), wrong), (y + 1) % n_classes, y)
-    proba = np.full((len(y), n_classes), 0.2 / (n_classes - 1))
-    proba[np.arange(len(y)), labels] = 0.8
-    classes = tuple(f"class {k}" for k in range(n_classes))
-    return Predictions(y, proba, classes, np.arange(len(y)), groups=groups)
-
-
-def add(
-    folder,
-    configuration,
-    predictions,
-    dataset="breast",
-    split="official",
-    fold=0,
-    seed=0,
-    status="ok",
-    **more,
-):
-    """Store one cell as ``run`` does."""
-    labels = {
-        "dataset": dataset,
-        "fingerprint": dataset,
-        "size": None,
-        "imbalance": "none",
-        "train_size": 1.0,
-        "occlusion": "none",
-        "split": split,
-    }
-    labels |= (
-        dict(zip(("extractor", "strategy", "model"), configuration, strict=True))
-        | {"seed": seed, "fold": fold}
-        | more
-    )
-    key = "-".join(map(str, labels.values()))
-    predictions.save(folder / "predictions" / f"{key}.npz")
-    n = len(predictions.y_true)
-    with Store(folder) as store:
-        store.record_planned_cells([(labels, key)])
-        per_class = {
-            name: {**of, "train": 10}
-            for name, of in metrics.compute_class_metrics(predictions).items()
-        }
-        sizes = {"n_train": 2 * n, "n_images": 3 * n, "n_test": n}
-        values = (
-            {**metrics.compute_metrics(predictions), **sizes, "per_class": per_class}
-            if status == "ok"
-            else {}
-        )
-        store.add_row({"key": key, "status": status, "reason": "", **labels, **values})
-    return key
 
 
 @pytest.fixture
@@ -222,15 +165,16 @@ def summarize(effect, p_value=0.01, metric="f1", **more):
     result = Result(
         "McNemar's test", 156, effect, p_value, lower=effect - 0.02, upper=effect + 0.02
     )
+    a, b = (("A", "none", "knn", "none"), ("B", "none", "knn", "none"))
     return Comparison(
-        "breast · official", "breast", "A", "B", metric, 0.8 + effect, 0.8, replace(result, **more)
+        "breast · official", "breast", a, b, metric, 0.8 + effect, 0.8, replace(result, **more)
     ).summary
 
 
 def test_the_sentences_hold_effect_interval_test_and_verdict():
     assert summarize(0.05) == (
-        "breast · official: A is 0.05 higher than B in f1 (0.850 against 0.800, higher is better), "
-        "95% interval of the difference "
+        "breast · official · none · knn: A is 0.05 higher than B in f1 (0.850 against 0.800, "
+        "higher is better), 95% interval of the difference "
         "0.03 to 0.07. McNemar's test on 156 test images: p = 0.01. The difference is significant: "
         "A is better."
     )
@@ -251,7 +195,7 @@ def test_without_significance_no_winner_is_named_and_a_refusal_gives_the_reason(
     assert "A is equal to B" in summarize(0.0, p_value=1.0)
     assert "p < 0.001" in summarize(0.05, p_value=1e-9)
     assert summarize(np.nan, p_value=np.nan, refusal="no image").startswith(
-        "breast · official: the difference of A and B in f1 is undefined."
+        "breast · official · none · knn: the difference of A and B in f1 is undefined."
     )
 
 
@@ -290,20 +234,7 @@ def test_cells_that_only_one_configuration_has_completed_do_not_count_and_are_re
 # ---- several comparisons
 
 
-THIRD = ("lbp", "none", "random_forest")
-
-
-def folds_of(tmp_path, configuration, wrong, y, **more):
-    """Store three folds of a configuration, with ``wrong`` incorrect predictions on each."""
-    for fold, k in enumerate(wrong):
-        add(
-            tmp_path,
-            configuration,
-            predicted(y, range(k)),
-            split="stratified_kfold",
-            fold=fold,
-            **more,
-        )
+THIRD = ("lbp", "none", "random_forest", "none")
 
 
 def test_a_pair_picked_from_a_table_is_adjusted_for_the_configurations_of_the_table(tmp_path, y):
@@ -425,7 +356,7 @@ def test_against_a_strategy_each_configuration_is_compared_with_that_of_its_extr
 ):
     comparisons = compare_all_configurations(four_by_two, "none", "accuracy")
     assert {(comparison.a, comparison.b) for comparison in comparisons} == {
-        ((extractor, "smote", model), (extractor, "none", model))
+        ((extractor, "smote", model, "none"), (extractor, "none", model, "none"))
         for extractor in ("hog", "lbp")
         for model in ("knn", "rbf_svm")
     }
@@ -457,10 +388,11 @@ def test_a_table_of_comparisons_has_a_row_per_configuration_and_says_what_its_co
     assert len(table) == 7
     assert "all 6 comparisons together (Bonferroni)" in lines[0]
     assert "higher is better" in lines[0]
-    ((_, table, _),) = make_comparison_tables(
+    ((title, table, _),) = make_comparison_tables(
         compare_all_configurations(four_by_two, "none", "accuracy")
     )
-    assert set(table["with"]) == {"none"}
+    assert title == "breast · official: compared with strategy none, all else equal"
+    assert set(table["strategy"]) == {"smote"}
 
 
 def test_every_configuration_is_compared_with_one_baseline_and_no_baseline_with_another(
@@ -547,7 +479,7 @@ def configurations():
         ("hog + pixels", "none", "knn"),
         ("lib/p.py:Mine", "none", "one_vs_rest(estimator=knn)"),
     ]
-    return pd.DataFrame(names, columns=["extractor", "strategy", "model"])
+    return pd.DataFrame([(*name[:3], "none") for name in names], columns=CONFIGURATION_AXES)
 
 
 @pytest.mark.parametrize(
@@ -575,11 +507,33 @@ def test_a_name_may_be_abbreviated_as_long_as_it_is_unique(configurations, name,
 
 def test_a_name_means_the_baseline_only_where_it_matches_nothing_else():
     rows = pd.DataFrame(
-        [("hog", "none", "majority"), ("hog", "none", "knn"), ("hog", "smote", "knn")],
+        [
+            ("hog", "none", "majority", "none"),
+            ("hog", "none", "knn", "none"),
+            ("hog", "smote", "knn", "none"),
+        ],
         columns=CONFIGURATION_AXES,
     )
-    assert find_configuration("none", rows, Path()) == ("hog", "none", "knn")
-    assert find_configuration("majority", rows, Path()) == ("hog", "none", "majority")
+    assert find_configuration("none", rows, Path()) == ("hog", "none", "knn", "none")
+    assert find_configuration("majority", rows, Path()) == ("hog", "none", "majority", "none")
+
+
+@pytest.mark.parametrize(
+    ("name", "tuning"),
+    [
+        ("rbf_svm", "none"),
+        ("rbf", "none"),
+        ("hog / none / rbf_svm", "none"),
+        ("rbf_svm (tuned 25)", "random(n=25)"),
+        ("tuned", "random(n=25)"),
+    ],
+)
+def test_a_tuned_configuration_is_named_as_in_the_tables(name, tuning):
+    rows = pd.DataFrame(
+        [("hog", "none", "rbf_svm", label) for label in ("none", "random(n=25)")],
+        columns=CONFIGURATION_AXES,
+    )
+    assert find_configuration(name, rows, Path()) == ("hog", "none", "rbf_svm", tuning)
 
 
 def test_errors_of_ambiguous_and_unknown_names_list_the_nearest(configurations):
@@ -651,7 +605,9 @@ def test_a_cell_stores_the_groups_of_its_test_images(tmp_path, digits, make_cell
 
 
 def test_compare_on_the_command_line(tmp_path):
-    run(load_study("digits", extractors=["pixels"], models=["knn", "majority"]), tmp_path / "out")
+    run(
+        load_study("digits", extractors=["pixels"], models=["knn", "gaussian_nb"]), tmp_path / "out"
+    )
 
     def benchmark(*arguments, expect=0):
         command = [sys.executable, "-m", "benchmark", "compare", str(tmp_path / "out"), *arguments]
@@ -664,11 +620,26 @@ def test_compare_on_the_command_line(tmp_path):
     rows = json.loads(
         pd.read_csv(tmp_path / "out" / "leaderboard.csv").set_index("model")["log_loss"].to_json()
     )
-    printed = benchmark("knn", "majority", "--metric", "log_loss").stdout
+    printed = benchmark("knn", "gaussian_nb", "--metric", "log_loss").stdout
     assert printed.startswith("digits · stratified_kfold")
-    assert f"({rows['knn']:.3f} against {rows['majority']:.3f}, lower is better)" in printed
+    assert f"({rows['knn']:.3f} against {rows['gaussian_nb']:.3f}, lower is better)" in printed
     assert "Corrected resampled t-test on 3 folds: p" in printed
-    assert printed.rstrip().endswith("The difference is significant: knn is better.")
+    assert (
+        "The difference is significant: knn is better. The standardized difference d_z is not "
+        "computed: 3 folds; at least 4 are required" in printed
+    )
+    by_rank = benchmark("1", "2", "--metric", "log_loss").stdout
+    assert by_rank == printed
+    values = json.loads(
+        benchmark("1", "2", "--metric", "log_loss", "--margin", "0.5", "--format", "json").stdout
+    )
+    assert [line["margin_verdict"] for line in values] == ["non-inferior"]
+    table = benchmark("--against", "2", "--metric", "log_loss", "--margin", "0.5").stdout
+    assert "margin 0.5" in table
+    assert "non-inferior, p" in table
+    wrong = benchmark("1", "2", "--margin", "-0.1", expect=2)
+    assert wrong.stderr.startswith("error: the margin is -0.1; ")
+    assert wrong.stderr.count("\n") == 1
     wrong = benchmark("knn", "rbf_svm", expect=2)
     assert wrong.stderr.startswith("error: no configuration 'rbf_svm'")
     assert wrong.stderr.count("\n") == 1

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmark import load_results, load_study, run
-from benchmark.engine.schedule import CellTask
+from benchmark.engine.task_types import CellTask
 from benchmark.reporting.info import (
     describe_cache_savings,
     describe_results,
@@ -33,7 +33,11 @@ def rows(tmp_path_factory):
     with pytest.raises(KeyboardInterrupt):
         run(
             load_study(
-                "digits", extractors=["hog", "pixels"], models=models, seeds=[0, 1], split="holdout"
+                "digits",
+                extractors=["hog", "pixels"],
+                models=models,
+                seeds=[0, 1, 2],
+                split="holdout",
             ),
             folder,
             progress=interrupt,
@@ -44,9 +48,9 @@ def rows(tmp_path_factory):
 def test_completeness_counts_by_axis_and_status(rows):
     table = make_completeness_table(rows).set_index(["axis", "value"])
     assert list(table.columns) == ["planned", "ok", "failed"]
-    assert list(table.loc[("all", "")]) == [8, 4, 3]
+    assert list(table.loc[("all", "")]) == [12, 6, 4]
     assert list(table.loc[("seed", "0")]) == [4, 2, 2]
-    assert list(table.loc[("extractor", "pixels")]) == [4, 2, 1]
+    assert list(table.loc[("extractor", "pixels")]) == [6, 3, 2]
     assert "fold" not in table.index.get_level_values("axis"), "there is one fold"
 
 
@@ -62,12 +66,12 @@ def test_cost_counts_each_matrix_once(rows):
 
 def test_what_the_cache_saved_is_what_the_cells_would_have_computed_again(rows):
     assert describe_cache_savings(rows).startswith("2 feature matrices (")
-    assert "used 4 times" in describe_cache_savings(rows)
+    assert "used 6 times" in describe_cache_savings(rows)
 
 
 def test_failures_are_counted_by_reason_and_the_machine_is_named(rows):
     lines = "\n".join(describe_results(rows))
     assert "2 failed: hog / none / " in lines
-    assert "1 failed: pixels / none / " in lines
+    assert "2 failed: pixels / none / " in lines
     assert "the lens cap is on" in lines
     assert "cores, 1 worker" in lines

@@ -9,6 +9,7 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
+from figure_checks import overlapping
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -162,39 +163,6 @@ def test_names_of_lines_do_not_overlap(results, kind):
         boxes = text_boxes(plot.figure)
         assert len(boxes) >= 4
         assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
-
-
-def overlapping(figure):
-    """Pairs of texts that overlap, and texts that leave the figure, as drawn."""
-    figure.set_layout_engine("none")  # drawing must not change the layout of the file
-    figure.draw_without_rendering()
-    undrawn = {
-        text for ax in figure.axes for axis in (ax.xaxis, ax.yaxis) for text in out_of_view(axis)
-    }
-    texts = [
-        text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()
-    ]
-    boxes = [
-        (text.get_text(), Text.get_window_extent(text)) for text in texts if text not in undrawn
-    ]
-    pairs = [
-        (one, other)
-        for (one, a), (other, b) in combinations(boxes, 2)
-        if a.shrunk(0.98, 0.9).overlaps(b.shrunk(0.98, 0.9))
-    ]
-    edge = figure.bbox.padded(1)
-    return pairs + [
-        text for text, box in boxes if not (edge.contains(*box.min) and edge.contains(*box.max))
-    ]
-
-
-def out_of_view(axis):
-    """Labels of ticks beyond the ends of an axis, which matplotlib keeps but does not draw."""
-    low, high = sorted(axis.get_view_interval())
-    ticks = [
-        tick for tick in axis.get_major_ticks() if not low - 1e-9 <= tick.get_loc() <= high + 1e-9
-    ]
-    return [text for tick in ticks for text in (tick.label1, tick.label2)]
 
 
 @pytest.mark.parametrize("kind", ["cost", "confusion", "reliability", "recall"])

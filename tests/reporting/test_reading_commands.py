@@ -34,7 +34,13 @@ def invoke(*arguments, expect=0):
 @pytest.mark.parametrize("form", [None, "md", "csv", "latex", "json"])
 @pytest.mark.parametrize(
     "options",
-    [(), ("--rows",), ("--by", "class", "--metric", "recall"), ("--metric", "average_precision")],
+    [
+        (),
+        ("--rows",),
+        ("--by", "class", "--metric", "recall"),
+        ("--by", "dataset", "--metric", "auc"),
+        ("--metric", "average_precision"),
+    ],
 )
 def test_tables_are_printed_in_every_form(folder, form, options):
     output = invoke("table", folder, *options, *(() if form is None else ("--format", form)))

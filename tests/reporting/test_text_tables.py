@@ -80,7 +80,16 @@ def test_every_view_is_written_in_every_format(rows, form, view):
     covered = rows.assign(
         occlusion="boxes(share=0.5)", f1=rows["f1"] / 2, key=rows["key"] + "-covered"
     )
-    text = render_tables(pd.concat([rows, covered], ignore_index=True), form, "f1", view)
+    tuned = rows.assign(
+        tuning="random(n=2)",
+        tuned_by="log_loss",
+        inner_score=1.0,
+        n_candidates=2,
+        tune_s=1.0,
+        chosen=[{}] * len(rows),
+        key=rows["key"] + "-tuned",
+    )
+    text = render_tables(pd.concat([rows, covered, tuned], ignore_index=True), form, "f1", view)
     assert "nearest_centroid" in text.replace("\\_", "_")
     assert text.endswith("\n")
 

@@ -143,7 +143,8 @@ def open_errors(folder):
     [
         (0, "an older version"),
         (1, "an older version"),
-        (3, "a newer version"),
+        (2, "an older version"),
+        (4, "a newer version"),
         (-1, "an older version"),
     ],
 )
@@ -151,7 +152,7 @@ def test_a_database_of_another_schema_is_refused_with_both_numbers(stored, versi
     change(stored, f"PRAGMA user_version = {version}")
     for message in open_errors(stored):
         assert age in message
-        assert f"(schema {version}, this one reads 2)" in message
+        assert f"(schema {version}, this one reads 3)" in message
 
 
 def test_a_truncated_or_overwritten_database_is_reported_as_corrupted(stored):
@@ -226,6 +227,7 @@ def test_an_edited_row_is_named_with_its_column(stored, edit, problem):
     [
         "'{'",
         "'[]'",
+        "NULL",
         "json_remove(identity, '$.dataset')",
         "json_set(identity, '$.split', null)",
         "1",

@@ -155,13 +155,13 @@ def test_the_row_says_what_the_training_set_was(digits, make_cell, tmp_path):
 
 
 def test_a_learned_extractor_sees_only_the_sample(digits, make_cell):
-    from benchmark.engine.schedule import MatrixKeys
+    from benchmark.evaluation.matrix_keys import MatrixNeeds
 
-    keys = MatrixKeys({"digits": digits})
+    needs = MatrixNeeds({"digits": digits})
     cells = [
         make_cell(digits, extractor="pca(n_components=4)", train_size=size) for size in (1.0, 0.5)
     ]
-    assert keys(cells[0], 0) != keys(cells[1], 0)
+    assert needs.keys_of(cells[0]) != needs.keys_of(cells[1])
 
 
 def test_a_profile_needs_its_ratio():

@@ -8,12 +8,11 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 from benchmark import load_study, run
-from benchmark.engine.schedule import MatrixKeys
 from benchmark.errors import UserError
 from benchmark.evaluation.components import build_components, train_test_indices
 from benchmark.evaluation.evaluate import evaluate_on_dataset
 from benchmark.evaluation.extraction import extract_features
-from benchmark.evaluation.feature_cache import required_matrices
+from benchmark.evaluation.matrix_keys import MatrixNeeds
 from benchmark.plugins.registry import build_component
 from benchmark.reporting.occlusion_table import OcclusionTable
 from benchmark.reporting.text_tables import render_tables
@@ -142,11 +141,10 @@ def test_predictions_are_those_of_a_model_that_is_asked_about_covered_images(
 
 
 def test_cells_share_every_matrix_that_they_can(digits, make_cell):
-    keys = MatrixKeys({"digits": digits})
+    needs = MatrixNeeds({"digits": digits})
 
     def used(extractor, **axes):
-        cell = make_cell(digits, extractor, **axes)
-        return {keys(cell, matrix) for matrix in range(len(required_matrices(cell)))}
+        return {*needs.keys_of(make_cell(digits, extractor, **axes))}
 
     whole = used("hog")
     assert len(whole) == 1
@@ -210,7 +208,7 @@ def rows(tmp_path_factory):
 def test_the_more_is_missing_the_worse_a_pipeline_is_and_the_table_says_by_how_much(rows):
     ((title, table),) = OcclusionTable().make_tables(rows, "accuracy")
     assert title == "digits · holdout(seed=42, test_size=0.2)"
-    assert list(table.columns[3:6]) == ["none", "boxes(share=0.1)", "boxes(share=0.5)"]
+    assert list(table.columns[4:7]) == ["none", "boxes(share=0.1)", "boxes(share=0.5)"]
     hog = table[(table["extractor"] == "hog") & (table["model"] == "logistic_regression")].iloc[0]
     assert hog["none"] > hog["boxes(share=0.1)"] > hog["boxes(share=0.5)"]
     assert hog["loss at boxes(share=0.5)"] == pytest.approx(hog["none"] - hog["boxes(share=0.5)"])

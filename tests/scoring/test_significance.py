@@ -18,6 +18,7 @@ from benchmark.scoring.intervals import (
     interval_over_images,
 )
 from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.paired_shares import tango_interval
 from benchmark.scoring.predictions import Predictions
 from benchmark.scoring.rank_tests import (
     adjust_by_holm,
@@ -27,7 +28,6 @@ from benchmark.scoring.rank_tests import (
     wilcoxon_test,
 )
 from benchmark.scoring.significance import (
-    _tango_interval,
     corrected_t_test,
     delong_test,
     estimate_spread,
@@ -423,7 +423,7 @@ def test_wilsons_interval_is_statsmodels():
 )
 def test_the_limits_of_tangos_interval_are_where_the_score_test_rejects(only_a, only_b, n):
     """The most likely share of discordant images, given the difference, is found numerically."""
-    for limit in _tango_interval(only_a, only_b, n, 0.05):
+    for limit in tango_interval(only_a, only_b, n, 0.05):
 
         def loss(share, limit=limit):
             return -(

@@ -8,7 +8,8 @@ from benchmark.engine.runner import make_plan, run
 from benchmark.errors import UserError
 from benchmark.plugins.spec import Spec, parse_sum
 from benchmark.sampling.splits import stratified_kfold
-from benchmark.study.study import Study, load_study, read_suites
+from benchmark.study.load import load_study, read_suites
+from benchmark.study.study import Study
 from benchmark.utils.yaml_files import write_yaml
 
 FAKES = str(Path(__file__).parents[1] / "fakes.py")
@@ -55,7 +56,7 @@ def test_pipelines_are_run_besides_what_the_axes_span_and_read_back_the_same(tmp
         (cell.identity["extractor"], cell.identity["model"]) for cell in make_plan(study).cells()
     }
     assert entries == {
-        ("pixels", "majority"),
+        ("images", "majority"),
         ("hog + pixels", "rbf_svm(C=10)"),
         ("hog", "knn(n_neighbors=3)"),
     }
@@ -67,14 +68,15 @@ def test_pipelines_alone_are_a_study_and_other_axes_replace_them(tmp_path):
         "hog + pixels",
         "hog",
     }
-    asked_for = make_plan(load_study(file, extractors=["pixels"], models=["majority"]))
+    asked_for = make_plan(load_study(file, extractors=["pixels"], models=["knn"]))
     assert {cell.identity["extractor"] for cell in asked_for.cells()} == {"pixels"}
 
 
 def test_a_pair_that_the_axes_span_already_is_a_cell_once(tmp_path):
     content = SMALL | {
         "extractors": "hog",
-        "pipelines": [{"extractor": "hog", "model": "majority"}],
+        "models": "knn",
+        "pipelines": [{"extractor": "hog", "model": "knn"}],
     }
     keys = [cell.key for cell in make_plan(load_study(write_study(tmp_path, content))).cells()]
     assert len(keys) == len(set(keys)) == 3
@@ -232,14 +234,14 @@ def test_an_unknown_suite_is_refused_with_the_nearest_name():
         load_study("digit")
 
 
-def test_a_model_that_takes_images_is_run_once_whatever_the_extractors():
+def test_the_baseline_and_a_model_that_takes_images_are_run_once_whatever_the_extractors():
     study = Study.model_validate(
         SMALL | {"name": "x", "extractors": ["pixels", "hog"], "models": ["majority", "simple_cnn"]}
     )
     labels = {
         (cell.identity["extractor"], cell.identity["model"]) for cell in make_plan(study).cells()
     }
-    assert labels == {("pixels", "majority"), ("hog", "majority"), ("images", "simple_cnn")}
+    assert labels == {("images", "majority"), ("images", "simple_cnn")}
 
 
 def test_the_default_split_is_official_where_there_is_one_and_three_folds_otherwise(data_folder):
@@ -281,14 +283,14 @@ def test_the_baseline_is_run_once_without_strategies_and_needs_no_extractor():
         "models": ["majority", "simple_cnn"],
         "strategies": ["none", "random_over", "smote + prior_threshold"],
     }
-    for extractors, label in ((["pixels"], "pixels"), ([], "images")):
+    for extractors in (["pixels", "hog"], []):
         planned = [
             cell.identity
             for cell in make_plan(Study(name="x", extractors=extractors, **axes)).cells()
         ]
         assert {
             (cell["extractor"], cell["strategy"]) for cell in planned if cell["model"] == "majority"
-        } == {(label, "none")}
+        } == {("images", "none")}
         assert {cell["strategy"] for cell in planned if cell["model"] == "simple_cnn"} == set(
             axes["strategies"]
         )

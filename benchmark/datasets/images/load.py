@@ -1,23 +1,37 @@
-"""Read image files into one array of images with a common size."""
+"""Read image files into one array of images with a common size.
+
+Each image is written into the array as soon as it is decoded, so that memory is bounded by the
+images that are decoded at the same time; see ``image_array`` for the array.
+"""
 
 from __future__ import annotations
 
 import os
 import textwrap
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.datasets.image_array import (
+    AT_ONCE,
+    allocate_images,
+    iterate_chunks,
+)
 from benchmark.datasets.images.notes import describe_conversions
 from benchmark.datasets.images.options import Options
 from benchmark.datasets.images.picture import Picture, read_image_size, read_picture
 from benchmark.errors import UserError
+from benchmark.utils.memory import release_memory
+from benchmark.utils.notes import Note, NoteKind
 
+QUEUED = 10_000  # files that wait for a thread
 LARGEST_DEFAULT = 128  # pixels of the longer side, if the user sets no size
 
 
@@ -64,13 +78,16 @@ def load_images(paths: Sequence[Path], names: Sequence[str], options: Options) -
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # decoders warn about files that are read or refused here
         shape, reason = _choose_common_shape(paths, options.size)
-        outcomes = _map_in_threads(lambda path: _read(path, shape, options), paths)
+        writer = _ImageWriter(len(paths), shape)
+        outcomes = _map_in_threads(
+            lambda i: _read(i, paths[i], shape, options, writer), range(len(paths))
+        )
     pictures = [outcome for outcome in outcomes if isinstance(outcome, Picture)]
     if len(pictures) < len(outcomes):
         return _reload_readable_images(paths, names, options, outcomes)
     notes = describe_conversions(pictures, shape, reason, options.percentiles)
     return Loaded(
-        _stack_images(pictures),
+        writer.images,
         list(range(len(paths))),
         [picture.patient for picture in pictures],
         notes,
@@ -91,25 +108,72 @@ def _reload_readable_images(
     if len(errors) == len(paths):
         raise UserError(f"{count}: {listed}")
     if options.on_error == "raise":
-        raise UserError(f"{count}: {listed}. Fix or remove them, or drop them with on_error: skip")
+        raise UserError(
+            f"{count}: {listed}. Fix or remove them, or leave them out with on_error='skip', as in "
+            "folder:PATH(on_error='skip')"
+        )
     kept = [i for i, outcome in enumerate(outcomes) if isinstance(outcome, Picture)]
     loaded = load_images([paths[i] for i in kept], [names[i] for i in kept], options)
-    note = f"{count} and were left out: {listed}"
+    note = Note(f"{count} and were left out: {listed}", NoteKind.LEFT_OUT)
     return replace(loaded, kept=[kept[i] for i in loaded.kept], notes=(note, *loaded.notes))
 
 
-def _map_in_threads(function: Callable, paths: Sequence[Path]) -> list:
+def _map_in_threads(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+    results: list[Any] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(function, paths))
+        for start in range(0, len(items), QUEUED):
+            results += pool.map(function, items[start : start + QUEUED])
+    return results
 
 
-def _read(path: Path, shape: tuple[int, int], options: Options) -> Picture | str:
-    """Read and resize an image, or return the reason why it cannot be read."""
+class _ImageWriter:
+    """The array that images are written into.
+
+    It has three channels from the first coloured image on; gray images have three equal ones then.
+    """
+
+    def __init__(self, n: int, shape: tuple[int, int]) -> None:
+        self.images = allocate_images((n, *shape, 1))
+        self._lock = threading.Lock()
+        self._n_written, self._end = 0, 0
+
+    def write(self, index: int, pixels: NDArray[np.uint8]) -> None:
+        """Write an image; may be called by several threads."""
+        with self._lock:
+            if pixels.shape[2] > self.images.shape[3]:
+                self._add_channels(pixels.shape[2])
+            self.images[index] = pixels
+            self._n_written += 1
+            self._end = max(self._end, index + 1)
+            if self._n_written * pixels.size > AT_ONCE:
+                release_memory(self.images)
+                self._n_written = 0
+
+    def _add_channels(self, channels: int) -> None:
+        gray = self.images
+        self.images = allocate_images((*gray.shape[:3], channels))
+        for chunk in iterate_chunks(gray[: self._end]):
+            self.images[chunk] = gray[chunk]
+            release_memory(self.images)
+
+
+def _read(
+    index: int, path: Path, shape: tuple[int, int], options: Options, writer: _ImageWriter
+) -> Picture | str:
+    """Read, resize and write an image.
+
+    Returns
+    -------
+    Picture or str
+        Without its pixels; or the reason why it cannot be read.
+    """
     try:
         picture = read_picture(path, options.percentiles, options.max_pixels)
-        return replace(picture, pixels=resize_image(picture.pixels, shape))
+        pixels = resize_image(picture.pixels, shape)
     except Exception as error:  # decoders raise errors of many types on a corrupted file
         return _describe_read_error(error)
+    writer.write(index, pixels)  # an error here is not one of the file
+    return replace(picture, pixels=_summarize_pixels(pixels))
 
 
 def _describe_read_error(error: Exception) -> str:
@@ -159,8 +223,13 @@ def resize_image(pixels: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[n
     return np.asarray(resized, np.uint8).reshape(*shape, -1)
 
 
-def _stack_images(pictures: list[Picture]) -> NDArray[np.uint8]:
-    """Stack the images; gray ones get three equal channels if any image is coloured."""
-    channels = max(picture.pixels.shape[2] for picture in pictures)
-    shape = pictures[0].pixels.shape[:2]
-    return np.stack([np.broadcast_to(picture.pixels, (*shape, channels)) for picture in pictures])
+def _summarize_pixels(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Keep of an image whether it is coloured, and whether it is black: one pixel, shared."""
+    return SUMMARIES[pixels.shape[2], bool(pixels.any())]
+
+
+SUMMARIES = {
+    (channels, bright): np.full((1, 1, channels), bright, np.uint8)
+    for channels in (1, 3)
+    for bright in (False, True)
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmark.datasets.images.picture import Picture
+from benchmark.utils.notes import Note, NoteKind
 
 
 def describe_conversions(
@@ -123,7 +124,6 @@ def _describe_resizing(
         {picture.size for picture in resized}, key=lambda size: (size[0] * size[1], size)
     )
     ends = "..".join(f"{height}x{width}" for height, width in dict.fromkeys((sizes[0], sizes[-1])))
-    return [
-        f"{_format_image_count(resized)} resized to {shape[0]}x{shape[1]} from {ends} (height x "
-        f"width): {reason}"
-    ]
+    count, side = _format_image_count(resized), f"{shape[0]}x{shape[1]}"
+    text = f"{count} resized to {side} from {ends} (height x width): {reason}"
+    return [Note(text, NoteKind.SIZE)]

@@ -10,14 +10,20 @@ import numpy as np
 import pandas as pd
 
 from benchmark.errors import UserError, unknown_name_error
-from benchmark.reporting.leaderboard import COMPARABLE, CONFIGURATION_AXES, group_comparable_rows
+from benchmark.reporting.comparable_rows import (
+    COMPARABLE,
+    CONFIGURATION_AXES,
+    group_comparable_rows,
+)
 from benchmark.reporting.plots import (
     confusion,
     cost,
     critical_difference,
     curves,
+    forest,
     recalls,
     reliability,
+    win_matrix,
 )
 from benchmark.reporting.plots.plot import Missing, Plot
 from benchmark.reporting.plots.rows import Results, add_configuration_names, escape_row_labels
@@ -40,13 +46,15 @@ REGISTRY: MappingProxyType[str, Callable[[Results, str], Iterator[Plot | Missing
             "reliability": reliability.draw_reliability_plots,
             "recall": recalls.draw_recall_heat_maps,
             "critical_difference": critical_difference.draw_critical_difference,
+            "win_matrix": win_matrix.draw_win_matrix,
+            "forest": forest.draw_forest_plot,
         }
     )
 )
 
 
 def draw_plots(
-    folder: str | Path, metric: str = "f1", out: Path | None = None
+    folder: str | Path, metric: str = "f1", out: Path | None = None, against: str = ""
 ) -> Iterator[Path | str]:
     """Draw all plots that the rows of a results folder allow, as PNG and SVG files.
 
@@ -60,6 +68,9 @@ def draw_plots(
         Metric on the vertical axis, by which configurations are also ranked.
     out : Path, optional
         Folder for the files; ``plots`` in the results folder by default.
+    against : str
+        Name of the configuration that the forest plot takes differences to, as for
+        ``compare_configurations``; the best one if it is empty.
 
     Yields
     ------
@@ -69,8 +80,8 @@ def draw_plots(
     Raises
     ------
     UserError
-        The metric is unknown, there are no results, no configuration is complete, or predictions
-        are missing.
+        The metric or the configuration is unknown, there are no results, no configuration is
+        complete, or predictions are missing.
     """
     if metric not in METRICS:
         raise unknown_name_error("metric", metric, METRICS)
@@ -95,7 +106,7 @@ def draw_plots(
             "accuracy"
         )
     return _write_plots(
-        Results(rows, Path(folder)),
+        Results(rows, Path(folder), against),
         add_configuration_names(planned)[~complete],
         metric,
         out or ResultsFolder(folder).plots,

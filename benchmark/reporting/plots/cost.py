@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 
-from benchmark.reporting.leaderboard import CONFIGURATION_AXES
+from benchmark.reporting.comparable_rows import CONFIGURATION_AXES
 from benchmark.reporting.plots.plot import (
     Missing,
     Plot,
@@ -52,6 +52,8 @@ def summarize_costs(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
         whether it is on the Pareto front: no faster configuration is at least as good.
     """
     seconds = rows["resample_s"] + rows["fit_s"] + rows["predict_s"]
+    if "tune_s" in rows:
+        seconds += rows["tune_s"].fillna(0)
     configurations = (
         add_configuration_names(rows).assign(seconds=seconds).groupby("name", sort=False)
     )
@@ -94,7 +96,7 @@ def _draw_cost_plot(
         if needs_log_scale(means["seconds"]):
             _set_log_scale(ax, means["seconds"])
         ax.margins(0.08)
-        ax.set(xlabel="seconds per cell: resample, fit and predict", ylabel=label)
+        ax.set(xlabel="seconds per cell: tune, resample, fit and predict", ylabel=label)
         title = f"{title}: {label} against cost"
         add_title(figure, title)
     listed = "; ".join(

@@ -5,23 +5,31 @@ Configurations whose ranks do not differ significantly are joined by a bar.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
+from benchmark.reporting.plots.common_scores import select_common_scores
 from benchmark.reporting.plots.plot import (
+    MARGIN,
     Missing,
     Plot,
     add_title,
     create_panels,
     make_file_stem,
 )
-from benchmark.reporting.plots.rows import Results, add_configuration_names, drop_baseline
+from benchmark.reporting.plots.recalls import shorten_middle
+from benchmark.reporting.plots.rows import Results
 from benchmark.reporting.plots.style import numbered_style, strategy_style
 from benchmark.scoring.metrics import METRICS
-from benchmark.scoring.rank_tests import nemenyi_test
+from benchmark.scoring.rank_tests import Friedman, Nemenyi, friedman_test, nemenyi_test
 
 NAME = "critical_difference"
+MAX_LETTERS = 42  # of the name of a configuration
+LINE_HEIGHT = 0.22  # inches
+RULER = 2  # height of the critical difference above the scale, in lines
 
 
 def draw_critical_difference(results: Results, metric: str) -> Iterator[Plot | Missing]:
@@ -31,34 +39,85 @@ def draw_critical_difference(results: Results, metric: str) -> Iterator[Plot | M
     """
     from scikit_posthocs import critical_difference_diagram
 
-    groups = [rows for _, rows in results.most_imbalanced_groups()]
-    names = add_configuration_names(drop_baseline(pd.concat(groups)))
-    scores = names.pivot_table(
-        index="dataset", columns="name", values=metric, aggfunc="mean"
-    ).dropna(axis=1)
-    nemenyi = nemenyi_test(scores, METRICS[metric].greater_is_better)
+    scores = select_common_scores(results, NAME, metric)
+    if isinstance(scores, Missing):
+        yield scores
+        return
+    greater = METRICS[metric].greater_is_better
+    nemenyi = nemenyi_test(scores.values, greater)
     if nemenyi.refusal:
         yield Missing(NAME, nemenyi.refusal)
         return
-    with create_panels(1, 9, 0.8 + 0.16 * scores.shape[1]) as (figure, (ax,)):
+    names = pd.concat(scores.groups.values())
+    names = names[names["name"].isin(scores.values.columns)]
+    short = _shorten_names(scores.values.columns)
+    colours = {short[name]: colour for name, colour in _choose_colours(names).items()}
+    with create_panels(1, 10, 1) as (figure, (ax,)):
         ax.grid(visible=False)
         critical_difference_diagram(
-            nemenyi.ranks,
-            nemenyi.p_values,
+            nemenyi.ranks.rename(short),
+            nemenyi.p_values.rename(index=short, columns=short),
             ax=ax,
+            label_fmt_left="{label}  {rank:.1f}",
+            label_fmt_right="{rank:.1f}  {label}",
             label_props={"fontsize": 8},
-            color_palette=_choose_colours(names),
+            elbow_props={"linewidth": 1},
+            marker_props={"s": 16},
+            text_h_margin=0.02 * float(np.ptp(nemenyi.ranks)),
+            color_palette=colours,
         )
+        _draw_critical_difference(ax, nemenyi)
+        ax.spines["top"].set_visible(True)
+        best, worst = nemenyi.ranks.min(), nemenyi.ranks.max()
+        ax.spines["top"].set_bounds(best, worst)
+        ax.set_xticks([rank for rank in ax.get_xticks() if best <= rank <= worst])
+        low, high = ax.get_ylim()
+        figure.set_figheight(MARGIN + LINE_HEIGHT * (high - low))
         title = f"Average rank by {metric} over {nemenyi.n} datasets"
         add_title(figure, title)
+    friedman = friedman_test(scores.values, greater)
     caption = (
-        f"Average ranks of {scores.shape[1]} configurations on {nemenyi.n} datasets; 1 is the "
-        "best. Configurations joined by a bar differ by less than the critical difference of "
-        f"{nemenyi.critical_difference:.2f} (Nemenyi's test at the level 0.05; Demsar 2006). The "
+        f"Average ranks of {scores.values.shape[1]} configurations on {nemenyi.n} datasets; 1 is "
+        f"the best. {_describe_colours(names)} Configurations joined by a bar differ by less than "
+        f"the critical difference of {nemenyi.critical_difference:.2f} (Nemenyi's test at the "
+        "level 0.05; Demsar 2006). The "
         f"best average rank is {nemenyi.ranks.min():.2f}, of {nemenyi.ranks.idxmin()}; the largest "
-        f"difference has p = {nemenyi.p_value:.2g}."
+        f"difference has p = {nemenyi.p_value:.2g}. {_describe_friedman(friedman)} {scores.note}"
     )
     yield Plot(make_file_stem(NAME, metric), title, figure, caption)
+
+
+def _shorten_names(names: Iterable[str]) -> dict[str, str]:
+    """Shorten names; those that would be equal are numbered."""
+    short: dict[str, str] = {}
+    for name in names:
+        text = shorten_middle(name, MAX_LETTERS)
+        n_equal = list(short.values()).count(text)
+        short[name] = text if not n_equal else f"{text} [{len(short) + 1}]"
+    return short
+
+
+def _draw_critical_difference(ax: Axes, nemenyi: Nemenyi) -> None:
+    """Draw the critical difference as a line above the scale, from the best rank on."""
+    best = nemenyi.ranks.min()
+    ends = [best, best + nemenyi.critical_difference]
+    ax.plot(ends, [RULER, RULER], color="0.3", linewidth=2, marker="|", markersize=6)
+    ax.text(
+        ends[1],
+        RULER,
+        f"  critical difference {nemenyi.critical_difference:.2f}",
+        va="center",
+        fontsize=8,
+        color="0.3",
+    )
+
+
+def _describe_friedman(friedman: Friedman) -> str:
+    """Whether the ranks differ at all, on which Demsar (2006) makes Nemenyi's test conditional."""
+    p_value = f"p = {friedman.p_value:.2g}"
+    if friedman.significant:
+        return f"Friedman's test finds that the ranks differ ({p_value})."
+    return f"Friedman's test does not find that the ranks differ ({p_value}), so that none does."
 
 
 def _choose_colours(names: pd.DataFrame) -> dict[str, object]:
@@ -69,3 +128,9 @@ def _choose_colours(names: pd.DataFrame) -> dict[str, object]:
         for k, strategy in enumerate(strategies)
     ]
     return {str(name): style["color"] for name, style in zip(strategies.index, styles, strict=True)}
+
+
+def _describe_colours(names: pd.DataFrame) -> str:
+    if names["strategy"].nunique() > 1:
+        return "Colours are strategies."
+    return "Colours only tell the lines apart."

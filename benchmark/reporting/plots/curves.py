@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from benchmark.plugins.registry import BASELINE
 from benchmark.plugins.spec import label_without, number_in_label
-from benchmark.reporting.leaderboard import CONDITIONS
+from benchmark.reporting.comparable_rows import CONDITIONS
 from benchmark.reporting.plots.plot import (
     Missing,
     Plot,
@@ -238,13 +238,11 @@ def _estimate_point(
     x: float, cells: pd.DataFrame, results: Results, metric: str
 ) -> dict[str, float | str]:
     interval = compute_interval(ResultsFolder(results.folder).read_predictions, cells, metric)
-    # every metric that is better when greater is at most 1
-    most = 1 if METRICS[metric].greater_is_better else np.inf
     return {
         "x": x,
         "mean": float(cells[metric].mean()),
         "lower": interval.lower,
-        "upper": min(interval.upper, most),
+        "upper": interval.upper,
         "refusal": interval.refusal,
     }
 

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from benchmark.plugins.registry import BASELINE
-from benchmark.plugins.spec import Spec, number_in_label
-from benchmark.reporting.leaderboard import COMPARABLE, CONFIGURATION_AXES, group_comparable_rows
+from benchmark.plugins.spec import number_in_label
+from benchmark.reporting.comparable_rows import (
+    COMPARABLE,
+    CONFIGURATION_AXES,
+    configuration_name,
+    group_comparable_rows,
+    name_columns,
+)
 from benchmark.reporting.plots.plot import Missing, make_file_stem
 from benchmark.reporting.plots.style import sort_strategies
+from benchmark.reporting.short_labels import shorten_dataset_name
 from benchmark.results.folder import ResultsFolder
 from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.predictions import Predictions, read_cell_predictions
@@ -45,10 +52,19 @@ def _escape_class_names(per_class: object) -> object:
 
 @dataclass(frozen=True)
 class Results:
-    """Completed rows, and the results folder with their predictions."""
+    """Completed rows, and the results folder with their predictions.
+
+    Parameters
+    ----------
+    rows : DataFrame
+    folder : Path
+    against : str
+        Name of the configuration that differences are taken to; empty for the best one.
+    """
 
     rows: pd.DataFrame
     folder: Path
+    against: str = ""
 
     def file_label(self, dataset: str) -> str:
         """Short name of a dataset for file names, with a digest if it is not unique."""
@@ -71,23 +87,6 @@ class Results:
             yield max(titled_groups, key=lambda item: _imbalance_key(item[1]))
 
 
-def shorten_dataset_name(label: str) -> str:
-    """Name of a dataset without path and parameters.
-
-    Examples
-    --------
-    >>> shorten_dataset_name("csv:data/ham10000/metadata.csv(label='dx')")
-    'ham10000_metadata'
-    """
-    name = Spec.parse(label).name
-    kind, _, path = name.rpartition(":")
-    if not kind:
-        return name
-    file = PurePath(path.replace("\\", "/"))
-    parts = file.with_suffix("").parts[-2:] if kind == "csv" else file.parts[-1:]
-    return "_".join(parts) or kind
-
-
 def _imbalance_key(rows: pd.DataFrame) -> tuple[bool, float, float]:
     first = rows.iloc[0]
     return (
@@ -103,14 +102,23 @@ def drop_baseline(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def add_configuration_names(rows: pd.DataFrame) -> pd.DataFrame:
-    """Add a column ``name``: the extractor, strategy and model, as far as they differ."""
-    varying = [axis for axis in CONFIGURATION_AXES if rows[axis].nunique() > 1] or ["model"]
-    return rows.assign(name=rows[varying].agg(" / ".join, axis=1))
+    """Add a column ``name``: the parts of the configurations' names that differ.
+
+    The baseline has no extractor, which does not count as a difference.
+    """
+    several_extractors = drop_baseline(rows)["extractor"].nunique() > 1
+    names = name_columns(rows[CONFIGURATION_AXES])
+    varying = [
+        column
+        for column in names
+        if (several_extractors if column == "extractor" else names[column].nunique() > 1)
+    ] or ["model"]
+    return rows.assign(name=names[varying].agg(" / ".join, axis=1))
 
 
 def full_configuration_name(cells: pd.DataFrame) -> str:
-    """Full name of the configuration of some cells: extractor, strategy and model."""
-    return " / ".join(str(cells[axis].iloc[0]) for axis in CONFIGURATION_AXES)
+    """Full name of the configuration of some cells."""
+    return configuration_name([str(cells[axis].iloc[0]) for axis in CONFIGURATION_AXES])
 
 
 def group_by_configuration(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

@@ -1,0 +1,109 @@
+"""What is wrong with rows, as lines below their tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pandas as pd
+
+from benchmark.reporting.comparable_rows import (
+    CONFIGURATION_AXES,
+    configuration_name,
+    group_comparable_rows,
+)
+from benchmark.scoring.averages import describe_incomplete_folds
+from benchmark.utils.notes import SHARED, NoteKind
+from benchmark.utils.status import Status
+from benchmark.utils.text import format_count, one_line
+
+
+def list_problems(rows: pd.DataFrame) -> list[str]:
+    """List the problems of rows.
+
+    These are cells with a status other than 'ok', folds that averages leave out, notes on images
+    and classes, and times that cannot be compared.
+    """
+    bad = rows[~rows["status"].isin([Status.OK, Status.PLANNED])]
+    endings = bad.groupby([*CONFIGURATION_AXES, "status", "reason"], sort=False).size()
+    ended = [
+        f"{n} {status}: {configuration_name(configuration)}: {why}"
+        for (*configuration, status, why), n in endings.items()
+    ]
+    groups = list(group_comparable_rows(rows))
+    left_out = [
+        f"{title}: {remark}" if len(groups) > 1 else remark
+        for title, group in groups
+        for remark in describe_incomplete_folds(group)
+    ]
+    environments = describe_environments(rows)
+    mixed = (
+        [
+            "times were measured in different environments and cannot be compared: "
+            + "; ".join(environments)
+        ]
+        if len(environments) > 1
+        else []
+    )
+    by_dataset = list(rows.groupby("dataset", sort=False))
+    notes = [
+        f"{name}: {note}" if len(by_dataset) > 1 else note
+        for name, own in by_dataset
+        for note in _summarize_notes(own)
+    ]
+    return [*map(one_line, ended), *left_out, *notes, *mixed]
+
+
+def _summarize_notes(rows: pd.DataFrame) -> list[str]:
+    """Distinct notes of the cells of one dataset, each with the number of cells that have it."""
+    notes = [
+        note
+        for listed in rows.get("notes", ())
+        if isinstance(listed, list)
+        for note in listed
+        if note.kind != NoteKind.DETAIL
+    ]
+    shared = [note.n_images or 0 for note in notes if note.kind == NoteKind.COPIES]
+    copied = (
+        [f"{format_count(len(shared), 'cell')}: {_describe_test_images(shared)} {SHARED}"]
+        if shared
+        else []
+    )
+    counts = Counter(note for note in notes if note.kind != NoteKind.COPIES)
+    return [*(f"{format_count(n, 'cell')}: {note}" for note, n in counts.items()), *copied]
+
+
+def _describe_test_images(counts: list[int]) -> str:
+    least, most = min(counts), max(counts)
+    return (
+        format_count(most, "test image is", "test images are")
+        if least == most
+        else f"{least} to {most} test images are"
+    )
+
+
+def describe_environments(rows: pd.DataFrame) -> list[str]:
+    """List the environments in which cells were run, with the number of cells."""
+    if not {"environment", "workers"} <= set(rows):
+        return []
+    run = rows[rows["environment"].map(lambda value: isinstance(value, dict))]
+    run = run.drop_duplicates("key")
+    counts = Counter(
+        run["environment"].map(
+            lambda machine: f"{machine['processor']}, {format_count(machine['cores'], 'core')}"
+        )
+        + run["workers"].map(_describe_workers)
+        + _describe_acceleration(run)
+    )
+    return [f"{format_count(n, 'cell')} on {machine}" for machine, n in counts.most_common()]
+
+
+def _describe_acceleration(rows: pd.DataFrame) -> pd.Series:
+    return (
+        rows.get("accelerated", pd.Series(False, rows.index))
+        .map({1: ", with --accelerate"})
+        .fillna("")
+    )
+
+
+def _describe_workers(workers: float) -> str:
+    return f", {format_count(int(workers), 'worker')}" if pd.notna(workers) else ""

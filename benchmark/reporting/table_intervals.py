@@ -1,0 +1,107 @@
+"""Confidence intervals of the means in a leaderboard."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from benchmark.errors import UserError
+from benchmark.plugins.registry import BASELINE
+from benchmark.scoring.intervals import compute_interval
+from benchmark.scoring.predictions import PredictionReader, Predictions
+from benchmark.scoring.significance import Result
+from benchmark.utils.text import format_count
+
+NO_PREDICTIONS = "an interval of a single test set needs its predictions, which are not available"
+INCOMPLETE = "cells are missing"
+NONE = "none: "  # in place of a method, before the reason
+MOST_SEEDS = 100  # of a single split, whose predictions are in memory at once
+
+
+def add_intervals(
+    table: pd.DataFrame,
+    cells_by_line: Sequence[pd.DataFrame | None],
+    metrics: Sequence[str],
+    read_predictions: PredictionReader | None,
+) -> None:
+    """Add 95% confidence intervals to a leaderboard.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One line per configuration; the columns ``<metric>_lower``, ``<metric>_upper`` and
+        ``<metric>_interval`` are inserted. The last one is a text: method and number of
+        observations, or 'none: ' and the reason.
+    cells_by_line : sequence of DataFrame or None
+        The cells of each configuration; None if some are missing.
+    metrics : sequence of str
+    read_predictions : callable or None
+        None if there are no predictions; intervals over several folds do not need them.
+    """
+    results: dict[str, list[Result]] = {name: [] for name in metrics}
+    for cells in cells_by_line:
+        read = lru_cache(read_predictions) if read_predictions else refuse_reading
+        for name in metrics:
+            results[name].append(
+                Result("", 0, np.nan, refusal=INCOMPLETE)
+                if cells is None or name not in cells
+                else estimate_interval(read, cells, name)
+            )
+    for name in metrics:
+        place = table.columns.get_loc(f"{name}_std")
+        columns = {
+            "lower": [result.lower for result in results[name]],
+            "upper": [result.upper for result in results[name]],
+            "interval": [describe_interval(result) for result in results[name]],
+        }
+        for suffix, values in columns.items():
+            table.insert(place, f"{name}_{suffix}", values)
+            place += 1
+
+
+def estimate_interval(read: PredictionReader, cells: pd.DataFrame, metric: str) -> Result:
+    """Interval of one configuration; refused if its predictions cannot be read, or are too many."""
+    if cells["fold"].nunique() == 1 and len(cells) > MOST_SEEDS:
+        reason = f"{len(cells)} seeds of one split; at most {MOST_SEEDS} are read"
+        return Result("", 0, np.nan, refusal=reason)
+    try:
+        return compute_interval(read, cells, metric)
+    except UserError as error:  # a file of predictions is missing or damaged
+        return Result("", 0, np.nan, refusal=str(error))
+
+
+def refuse_reading(key: str, digest: str | None) -> Predictions:
+    """Raise a UserError, where there is nothing to read predictions from."""
+    raise UserError(NO_PREDICTIONS)
+
+
+def describe_interval(result: Result) -> str:
+    """Method and number of observations of an interval, or 'none: ' and the reason."""
+    if result.refusal or np.isnan(result.lower):
+        return f"{NONE}{result.refusal or 'all values are equal'}"
+    return f"{result.test}, {result.n} {result.unit}"
+
+
+def list_refusals(tables: Sequence[pd.DataFrame]) -> Iterator[str]:
+    """Yield one line per reason for which configurations have no interval, with the metrics.
+
+    The baseline, whose values may be the same in all folds, and configurations that lack cells are
+    not counted.
+    """
+    metrics: defaultdict[str, list[str]] = defaultdict(list)
+    lines: defaultdict[str, set[tuple[int, int]]] = defaultdict(set)
+    for k, table in enumerate(tables):
+        shown = table[table["model"] != BASELINE]
+        for column in [name for name in table if str(name).endswith("_interval")]:
+            for line, text in shown[column].items():
+                if text.startswith(NONE) and INCOMPLETE not in text:
+                    metrics[text].append(column.removesuffix("_interval"))
+                    lines[text].add((k, line))
+    for text, names in metrics.items():
+        shared = ", ".join(dict.fromkeys(names))
+        n = format_count(len(lines[text]), "configuration")
+        yield f"no interval of {shared} for {n}: {text.removeprefix(NONE)}"

@@ -1,0 +1,229 @@
+"""Table of tuning: each tuned configuration beside the same one as it is listed in the study."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmark.errors import UserError
+from benchmark.reporting.comparable_rows import (
+    CONFIGURATION_AXES,
+    Configuration,
+    group_comparable_rows,
+    name_columns,
+    without_tuning,
+)
+from benchmark.reporting.leaderboard import check_metric, format_mean, rank_configurations
+from benchmark.reporting.pair_comparison import try_comparison
+from benchmark.reporting.table_intervals import refuse_reading
+from benchmark.reporting.table_view import Table
+from benchmark.scoring.averages import rows_for_mean
+from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.predictions import PredictionReader
+from benchmark.scoring.significance import ALPHA
+from benchmark.study.axes import NONE
+from benchmark.utils.status import Status
+
+BOUNDS = ("", "_lower", "_upper")
+
+
+class TuningTable:
+    """View with the values of tuned configurations before and after tuning.
+
+    See Also
+    --------
+    benchmark.reporting.leaderboard.Leaderboard : View that ranks all configurations.
+    """
+
+    shows_intervals = True
+
+    def make_tables(
+        self, rows: pd.DataFrame, metric: str, read_predictions: PredictionReader | None = None
+    ) -> Iterator[Table]:
+        """Yield a title and a table for each group of comparable rows with tuned configurations.
+
+        Parameters
+        ----------
+        rows : DataFrame
+            As returned by ``load_results``.
+        metric : str
+            Metric that tuned configurations are compared by with the untuned ones.
+        read_predictions : callable or None
+            The intervals of a single test set need it.
+
+        Yields
+        ------
+        title : str
+        table : DataFrame
+            One row per tuned configuration. The columns are its labels; ``default`` and ``tuned``,
+            the metric without and with tuning, each with its 95% interval (``_lower``,
+            ``_upper``); ``gain``, by how much the tuned value is better on the cells that are
+            completed for both, with its interval; ``tuned_by``, the metric that candidates were
+            compared by, ``inner``, its mean on the images that were held out for that, ``outer``,
+            its mean on the test sets, with its interval, and ``outer_minus_inner``; the mean
+            numbers of ``candidates`` and of seconds, ``tune_s``; ``chosen``, the chosen parameters;
+            and n_done and n_planned, numbers of tuned cells.
+
+        Raises
+        ------
+        UserError
+            The metric is unknown, or no tuned cell is completed.
+        """
+        check_metric(metric)
+        done = rows[rows["status"] == Status.OK]
+        if (done["tuning"] == NONE).all():
+            raise UserError(
+                "this table needs completed cells that are tuned; put 'tunings: [none, "
+                "random(n=25)]' into the study, or add --tuning 'random(n=25)' to the command"
+            )
+        for title, group in group_comparable_rows(rows):
+            tuned = group[(group["status"] == Status.OK) & (group["tuning"] != NONE)]
+            if len(tuned):
+                yield title, _make_tuning_table(group, tuned, metric, read_predictions)
+
+    def format_table(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Format values with their intervals, such as '0.912 (0.89 to 0.93)'."""
+        text = name_columns(table[CONFIGURATION_AXES])
+        for name in ("default", "tuned"):
+            text[name] = _format_with_interval(table, name)
+        text["gain"] = _format_with_interval(table, "gain", "+")
+        text["tuned by"] = table["tuned_by"]
+        text["inner"] = [format_mean(value) for value in table["inner"]]
+        text["outer"] = _format_with_interval(table, "outer")
+        text["candidates"] = [f"{n:.3g}" for n in table["candidates"]]
+        text["tune_s"] = [f"{seconds:.3g}" for seconds in table["tune_s"]]
+        text["done"] = [
+            f"{done}/{planned}"
+            for done, planned in zip(table["n_done"], table["n_planned"], strict=True)
+        ]
+        text["chosen"] = table["chosen"]
+        return text
+
+    def describe_tables(
+        self, rows: pd.DataFrame, tables: Sequence[Table], metric: str
+    ) -> list[str]:
+        """Caption of the tables."""
+        better = "higher" if METRICS[metric].greater_is_better else "lower"
+        return [
+            f"default and tuned are the mean {metric} ({better} is better) on the test sets, "
+            "without tuning and with it; gain is by how much the tuned one is better, on the cells "
+            "that both have; 95% confidence intervals are in parentheses. With an official "
+            "validation set, the tuned one is also trained on that. inner is the mean value of the "
+            "best candidate on the images that candidates were compared on, which flatters it; "
+            "outer is the same metric on the test sets. candidates and tune_s are means per cell. "
+            "chosen lists the chosen parameters: the range of a number, the most frequent one of "
+            "other values."
+        ]
+
+
+def _make_tuning_table(
+    rows: pd.DataFrame, tuned: pd.DataFrame, metric: str, read_predictions: PredictionReader | None
+) -> pd.DataFrame:
+    by_metric = {
+        name: rank_configurations(rows, name, read_predictions).set_index(CONFIGURATION_AXES)
+        for name in dict.fromkeys([metric, *tuned["tuned_by"]])
+    }
+    read = lru_cache(maxsize=64)(read_predictions or refuse_reading)
+    lines = []
+    for configuration, cells in tuned.groupby(CONFIGURATION_AXES, sort=False):
+        gain = _compare_with_default(rows, configuration, metric, read)
+        lines.append(_make_line(configuration, cells, by_metric, metric) | gain)
+    lowest_first = not METRICS[metric].greater_is_better
+    return pd.DataFrame(lines).sort_values("tuned", ascending=lowest_first, ignore_index=True)
+
+
+def _compare_with_default(
+    rows: pd.DataFrame, configuration: Configuration, metric: str, read: PredictionReader
+) -> dict[str, float]:
+    """Return by how much tuning improves a metric, with the interval; NaN if that is unknown."""
+    default = without_tuning(configuration)
+    comparison = try_comparison(rows, configuration, default, metric, read, ALPHA)
+    if comparison is None:
+        return dict.fromkeys(("gain", "gain_lower", "gain_upper"), np.nan)
+    result, sign = comparison.result, 1 if METRICS[metric].greater_is_better else -1
+    low, high = sorted((sign * result.lower, sign * result.upper))
+    return {"gain": sign * result.effect, "gain_lower": low, "gain_upper": high}
+
+
+def _make_line(
+    configuration: tuple[str, ...],
+    cells: pd.DataFrame,
+    by_metric: dict[str, pd.DataFrame],
+    metric: str,
+) -> dict[str, Any]:
+    tuned_by = str(cells["tuned_by"].iloc[0])
+    line: dict[str, Any] = dict(zip(CONFIGURATION_AXES, configuration, strict=True))
+    for name, of, key in (
+        ("default", metric, without_tuning(configuration)),
+        ("tuned", metric, configuration),
+        ("outer", tuned_by, configuration),
+    ):
+        values = by_metric[of]
+        for bound in BOUNDS:
+            column = of + bound
+            known = key in values.index and column in values
+            line[name + bound] = values.loc[key, column] if known else np.nan
+    inner = pd.to_numeric(rows_for_mean(cells, tuned_by)["inner_score"]).mean()
+    ranked = by_metric[metric].loc[configuration]
+    return line | {
+        "tuned_by": tuned_by,
+        "inner": inner,
+        "outer_minus_inner": line["outer"] - inner,
+        "candidates": pd.to_numeric(cells["n_candidates"]).mean(),
+        "tune_s": pd.to_numeric(cells["tune_s"]).mean(),
+        "chosen": describe_choices(cells["chosen"]),
+        "n_done": ranked["n_done"],
+        "n_planned": ranked["n_planned"],
+    }
+
+
+def describe_choices(choices: Sequence[dict[str, dict[str, Any]]]) -> str:
+    """Describe the parameters that were chosen in several cells.
+
+    Parameters
+    ----------
+    choices : sequence of {component: {parameter: value}}
+        An empty dict is the configuration as it is listed.
+
+    Examples
+    --------
+    >>> describe_choices([{"rbf_svm": {"C": 10.0}}, {"rbf_svm": {"C": 31.62}}, {}])
+    'rbf_svm(C=10 to 31.6); default in 1 of 3'
+    """
+    values: dict[str, dict[str, list[Any]]] = {}
+    for choice in choices:
+        for component, parameters in choice.items():
+            for name, value in parameters.items():
+                values.setdefault(component, {}).setdefault(name, []).append(value)
+    texts = [
+        f"{component}({', '.join(f'{name}={_span(chosen)}' for name, chosen in names.items())})"
+        for component, names in sorted(values.items())
+    ]
+    n_default = sum(not choice for choice in choices)
+    if n_default:
+        n = len(choices)
+        texts.append("default" if n_default == n else f"default in {n_default} of {n}")
+    return "; ".join(texts)
+
+
+def _span(values: list[Any]) -> str:
+    """Return the range of numbers, or the most frequent of other values."""
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        low, high = min(values), max(values)
+        return f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
+    ((text, n),) = Counter(map(str, values)).most_common(1)
+    return text if n == len(values) else f"{text} in {n} of {len(values)}"
+
+
+def _format_with_interval(table: pd.DataFrame, name: str, plus: str = "") -> list[str]:
+    """Format values with their intervals; ``plus`` is what positive values begin with."""
+    columns = (table[name + bound] for bound in BOUNDS)
+    return [
+        (plus if values[0] > 0 else "") + format_mean(*values)
+        for values in zip(*columns, strict=True)
+    ]
