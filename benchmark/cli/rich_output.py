@@ -147,14 +147,17 @@ def print_view(
     read: PredictionReader | None = None,
 ) -> None:
     """Print every table of a view, as wide as the terminal allows, and the lines below them."""
-    # intervals that are not shown would take their time
-    tables = list(view.make_tables(rows, metric, read if view.shows_intervals else None))
+    tables = list(view.make_tables(rows, metric, read))
     for title, table in tables:
         shortened, parameters = _shorten_configurations(table)
-        text = view.format_table(shortened)
+        texts = [view.format_table(shortened, with_intervals) for with_intervals in (True, False)]
+        wide = _natural_width(console, _build_table(title, texts[0])) > console.width
+        text = texts[wide]
         kept = (*NAME_COLUMNS, *SUMMARIES)
         droppable = [name for name in text.columns if name not in kept]
         printed, dropped = _drop_columns(console, title, text, droppable)
+        if wide:
+            dropped.insert(0, "most intervals")
         console.print(printed)
         if parameters:
             line = f"Parameters that are equal in all lines: {'; '.join(parameters)}."

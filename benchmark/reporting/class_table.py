@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -13,12 +14,24 @@ from benchmark.reporting.comparable_rows import (
     group_comparable_rows,
     name_columns,
 )
+from benchmark.reporting.table_intervals import (
+    BOUNDS,
+    INCOMPLETE,
+    estimate_class_interval,
+    format_mean,
+    format_means,
+    list_refusals,
+    name_bounds,
+    refuse_reading,
+)
 from benchmark.reporting.table_view import Table
+from benchmark.scoring.class_intervals import CLASS_METRICS
 from benchmark.scoring.predictions import PredictionReader
+from benchmark.scoring.significance import Result
 from benchmark.study.axes import NONE
 from benchmark.utils.status import Status
 
-METRICS = ("recall", "precision", "f1", "average_precision")  # those that have a value per class
+WORST = "worst class"
 
 
 class ClassTable:
@@ -28,8 +41,6 @@ class ClassTable:
     --------
     benchmark.reporting.leaderboard.Leaderboard : View with one column per metric.
     """
-
-    shows_intervals = False
 
     def make_tables(
         self, rows: pd.DataFrame, metric: str, read_predictions: PredictionReader | None = None
@@ -41,85 +52,125 @@ class ClassTable:
         rows : DataFrame
             As returned by ``load_results``.
         metric : str
-            One of ``METRICS``.
+            One of ``CLASS_METRICS``.
+        read_predictions : callable (key, digest) -> Predictions, or None
+            ``ResultsFolder.read_predictions``. The intervals of a single test set need it.
 
         Yields
         ------
         title : str
         table : DataFrame
-            The columns are extractor, strategy, model, one column per class with the mean of the
-            metric over folds and seeds, and ``worst class``, the class with the lowest mean.
-            Classes are sorted by decreasing number of training images, the mean of which is in the
-            first row. Configurations without a completed cell are left out.
+            The columns are extractor, strategy, model, tuning; for each class the mean of the
+            metric over folds and seeds and its 95% confidence interval (suffixes ``_lower``,
+            ``_upper`` and ``_interval``, the method); and ``worst class``, the class with the
+            lowest mean. Classes are sorted by decreasing number of training images, the mean of
+            which is in the first row. Configurations without a completed cell are left out.
 
         Raises
         ------
         UserError
             The metric is unknown or has no value per class.
         """
-        if metric not in METRICS:
-            raise unknown_name_error("metric of a class", metric, METRICS)
+        if metric not in CLASS_METRICS:
+            raise unknown_name_error("metric of a class", metric, CLASS_METRICS)
         for title, group in group_comparable_rows(rows):
-            done = group[group["status"] == Status.OK]
-            if len(done):
-                yield title, _make_class_table(done, metric)
+            if (group["status"] == Status.OK).any():
+                yield title, _make_class_table(group, metric, read_predictions)
 
-    def format_table(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Format values with three decimals, and numbers of training images as integers."""
-        text = name_columns(table.astype(object))
-        for name in table.columns.drop([*CONFIGURATION_AXES, "worst class"]):
-            text[name] = [
-                f"{table[name][0]:.0f}",
-                *(f"{value:.3f}" if np.isfinite(value) else "-" for value in table[name][1:]),
-            ]
+    def format_table(self, table: pd.DataFrame, with_intervals: bool = True) -> pd.DataFrame:
+        """Format values with three decimals, and numbers of training images as integers.
+
+        Without the intervals of all classes, the column of the worst class has its value.
+        """
+        text = name_columns(table.astype(object)[[*CONFIGURATION_AXES]])
+        for name in [name for name in table if f"{name}_interval" in table]:
+            means = format_means(table[1:], name, with_intervals)
+            text[name] = [f"{table[name].iloc[0]:.0f}", *means]
+        text[WORST] = table[WORST] if with_intervals else _describe_worst_classes(table)
         return text
 
     def describe_tables(
         self, rows: pd.DataFrame, tables: Sequence[Table], metric: str
     ) -> list[str]:
-        """Caption of the tables."""
+        """Caption of the tables, and one line per reason for missing intervals."""
         return [
-            f"Mean {metric} of each class over the folds and seeds with test images of it. Classes "
-            "are sorted by their number of training images, configurations by their worst class."
+            f"Mean {metric} of each class over the folds and seeds with test images of it; 95% "
+            "confidence intervals are in parentheses. Classes are sorted by their number of "
+            "training images, configurations by their worst class.",
+            *list_refusals([table for _, table in tables]),
         ]
 
 
-def _make_class_table(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    sizes = _average_by_class(rows, "train").sort_values(ascending=False, kind="stable")
-    first = {
-        **dict.fromkeys(CONFIGURATION_AXES, ""),
-        "tuning": NONE,
-        CONFIGURATION_AXES[0]: "(training images)",
-        **sizes,
-    }
-    configurations = [
-        {**dict(zip(CONFIGURATION_AXES, labels, strict=True)), **_average_by_class(group, metric)}
-        for labels, group in rows.groupby(CONFIGURATION_AXES, sort=False)
+def _make_class_table(
+    rows: pd.DataFrame, metric: str, read_predictions: PredictionReader | None
+) -> pd.DataFrame:
+    done = rows[rows["status"] == Status.OK]
+    sizes = _values_by_class(done, "train").mean().sort_values(ascending=False, kind="stable")
+    columns = {cls: _name_column(cls) for cls in sizes.index}
+    lines: list[dict[str, object]] = [
+        {
+            **dict.fromkeys(CONFIGURATION_AXES, ""),
+            "tuning": NONE,
+            CONFIGURATION_AXES[0]: "(training images)",
+            **{columns[cls]: size for cls, size in sizes.items()},
+            **{f"{column}_interval": "" for column in columns.values()},
+            WORST: "",
+        }
     ]
-    table = pd.DataFrame([first, *configurations], columns=[*CONFIGURATION_AXES, *sizes.index])
-    classes = table[list(sizes.index)]
-    table["worst class"] = [
-        "",
-        *classes[1:].T.apply(lambda values: values.idxmin() if values.notna().any() else ""),
-    ]
-    order = classes[1:].min(axis=1).sort_values(ascending=False, kind="stable").index
+    for labels, cells in rows.groupby(CONFIGURATION_AXES, sort=False):
+        if (cells["status"] == Status.OK).any():
+            values = _describe_classes(cells, metric, columns, read_predictions)
+            lines.append(dict(zip(CONFIGURATION_AXES, labels, strict=True)) | values)
+    names = [column + suffix for column in columns.values() for suffix in (*BOUNDS, "_interval")]
+    table = pd.DataFrame(lines, columns=[*CONFIGURATION_AXES, *names, WORST])
+    lowest = table[list(columns.values())][1:].min(axis=1)
+    order = lowest.sort_values(ascending=False, kind="stable").index
     return table.loc[[0, *order]].reset_index(drop=True)
 
 
-def _average_by_class(rows: pd.DataFrame, name: str) -> pd.Series:
-    """Mean of a value of each class over the cells with test images of it, by column name."""
+def _describe_classes(
+    cells: pd.DataFrame,
+    metric: str,
+    columns: dict[str, str],
+    read_predictions: PredictionReader | None,
+) -> dict[str, object]:
+    """Mean and interval of each class for one configuration, by column name."""
+    done = cells[cells["status"] == Status.OK]
+    values = _values_by_class(done, metric)
+    read = lru_cache(read_predictions or refuse_reading)
+    line: dict[str, object] = {}
+    for cls, column in columns.items():
+        result = (
+            estimate_class_interval(read, done, values[cls], metric)
+            if len(done) == len(cells)
+            else Result("", 0, np.nan, refusal=INCOMPLETE)
+        )
+        line |= name_bounds(column, values[cls].mean(), result)
+    means = values.mean()
+    return line | {WORST: columns[str(means.idxmin())] if means.notna().any() else ""}
+
+
+def _describe_worst_classes(table: pd.DataFrame) -> list[str]:
+    """Name and value of the worst class in each line, such as '8: 0.757 (0.65 to 0.84)'."""
+    return [
+        f"{name}: {format_mean(*(table[name + bound][line] for bound in BOUNDS))}" if name else ""
+        for line, name in table[WORST].items()
+    ]
+
+
+def _values_by_class(rows: pd.DataFrame, name: str) -> pd.DataFrame:
+    """One row per cell, one column per class; NaN without test images, except for sizes."""
     by_cell = [
         {
-            _class_column_name(cls): values[name]
-            if values["support"] or name == "train"
-            else np.nan
+            cls: values[name] if values["support"] or name == "train" else np.nan
             for cls, values in per_class.items()
         }
         for per_class in rows["per_class"]
     ]
-    return pd.DataFrame(by_cell).mean()
+    return pd.DataFrame(by_cell, index=rows.index, dtype=float)
 
 
-def _class_column_name(cls: str) -> str:
+def _name_column(cls: str) -> str:
     """Column name of a class, different from the columns that every table has."""
-    return f"class '{cls}'" if cls in (*CONFIGURATION_AXES, "worst class", "table") else cls
+    reserved = cls in (*CONFIGURATION_AXES, WORST, "table")
+    return f"class '{cls}'" if reserved or cls.endswith((*BOUNDS[1:], "_interval")) else cls

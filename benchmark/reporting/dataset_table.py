@@ -15,8 +15,10 @@ from benchmark.reporting.short_labels import shorten_dataset_names
 from benchmark.reporting.table_intervals import (
     INCOMPLETE,
     NONE,
-    describe_interval,
     estimate_interval,
+    format_mean,
+    format_means,
+    name_bounds,
     refuse_reading,
 )
 from benchmark.reporting.table_view import Table
@@ -48,8 +50,6 @@ class DatasetTable:
 
     def __init__(self, common: bool = False) -> None:
         self.common = common
-
-    shows_intervals = False
 
     def make_tables(
         self, rows: pd.DataFrame, metric: str, read_predictions: PredictionReader | None = None
@@ -103,13 +103,14 @@ class DatasetTable:
                 _make_dataset_table(scores, groups, read_predictions),
             )
 
-    def format_table(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Format values with three decimals, and mean ranks with their intervals."""
+    def format_table(self, table: pd.DataFrame, with_intervals: bool = True) -> pd.DataFrame:
+        """Format values with three decimals, and values and mean ranks with their intervals."""
         text = name_columns(table[CONFIGURATION_AXES])
         datasets = _dataset_columns(table)
         short = shorten_dataset_names(datasets)
-        for name in (*datasets, "mean"):
-            text[short.get(name, name)] = [_format_number(value, 3) for value in table[name]]
+        for name in datasets:
+            text[short.get(name, name)] = format_means(table, name, with_intervals)
+        text["mean"] = [format_mean(value) for value in table["mean"]]
         bounds = table[["mean_rank", "mean_rank_lower", "mean_rank_upper"]]
         text["mean rank"] = [
             _format_number(mean, 2)
@@ -144,7 +145,7 @@ class DatasetTable:
             "average; wins are datasets on which no other configuration is better, a tie for the "
             f"best counts for each. {_describe_intervals(values)}"
             + (f"{BASELINE} is not ranked. " if baseline else "")
-            + "Intervals of the single values are in CSV and JSON.",
+            + "95% confidence intervals of single values are in parentheses where they fit.",
             *lines,
         ]
 
@@ -166,20 +167,11 @@ def _make_dataset_table(
             result = _estimate_value(
                 groups[dataset], labels, value, scores.metric, read_predictions
             )
-            line[columns[dataset]] = value
-            line[f"{columns[dataset]}_lower"] = result.lower
-            line[f"{columns[dataset]}_upper"] = result.upper
-            line[f"{columns[dataset]}_interval"] = describe_interval(result)
+            line |= name_bounds(columns[dataset], value, result)
         rank = ranks.get(labels, Result("", 0, np.nan, refusal="the baseline is not ranked"))
-        line |= {
-            "mean": values.mean(skipna=False),
-            "mean_rank": rank.effect,
-            "mean_rank_lower": rank.lower,
-            "mean_rank_upper": rank.upper,
-            "mean_rank_interval": describe_interval(rank),
-            "wins": wins.get(labels, np.nan),
-        }
-        lines.append(line)
+        line["mean"] = values.mean(skipna=False)
+        line |= name_bounds("mean_rank", rank.effect, rank)
+        lines.append(line | {"wins": wins.get(labels, np.nan)})
     table = pd.DataFrame(lines)
     table["wins"] = table["wins"].astype("Int64")
     order = table.assign(mean=-table["mean"] if greater else table["mean"])

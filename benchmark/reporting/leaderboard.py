@@ -22,7 +22,7 @@ from benchmark.reporting.leader import (
     shares_first_place,
 )
 from benchmark.reporting.row_problems import list_problems
-from benchmark.reporting.table_intervals import add_intervals, list_refusals
+from benchmark.reporting.table_intervals import add_intervals, format_mean, list_refusals
 from benchmark.reporting.table_view import Table
 from benchmark.scoring.averages import (
     can_rank,
@@ -36,7 +36,6 @@ from benchmark.utils.status import Status
 TABLE_METRICS = ("accuracy", "precision", "recall", "f1", "auc", "log_loss")
 MULTILABEL_METRICS = ("subset_accuracy", "precision", "recall", "f1", "auc", "hamming_loss")
 TIMES = ("fit_s", "predict_s")
-NARROW = 0.02  # width up to which the bounds of an interval are shown with a third decimal
 SPREADS = ("std", "std_of_seeds")
 APPROACHES = "approaches"  # key of ``DataFrame.attrs``: classical against deep, in a sentence
 NO_BETTER = "†"  # marks configurations that are no better than the baseline
@@ -240,23 +239,6 @@ def format_leaderboard(
     return text
 
 
-def format_mean(
-    mean: float, lower: float = np.nan, upper: float = np.nan, std_of_seeds: float = np.nan
-) -> str:
-    """Format a mean with its interval and the spread over seeds, as far as they are given.
-
-    Examples
-    --------
-    >>> format_mean(0.567, 0.521, 0.608)
-    '0.567 (0.52 to 0.61)'
-    """
-    if pd.isna(mean):
-        return "-"
-    digits = 2 if upper - lower > NARROW else 3
-    interval = f" ({lower:.{digits}f} to {upper:.{digits}f})" if pd.notna(lower) else ""
-    return f"{mean:.3f}" + interval + (f" ±{std_of_seeds:.3f}" if pd.notna(std_of_seeds) else "")
-
-
 def _mark_partial_mean(n: int, most: int, complete: bool) -> str:
     """Number of cells that a mean is computed over, if others are computed over more."""
     return f" ({n} of {most})" if complete and 0 < n < most else ""
@@ -293,17 +275,15 @@ def make_leaderboard_caption(metric: str, tables: Sequence[pd.DataFrame]) -> str
 class Leaderboard:
     """View with one ranked line per configuration and one column per metric."""
 
-    shows_intervals = True
-
     def make_tables(
         self, rows: pd.DataFrame, metric: str, read_predictions: PredictionReader | None = None
     ) -> Iterator[Table]:
         """Yield a title and a ranked table per group of rows; see ``make_leaderboards``."""
         return make_leaderboards(rows, metric, read_predictions)
 
-    def format_table(self, table: pd.DataFrame) -> pd.DataFrame:
+    def format_table(self, table: pd.DataFrame, with_intervals: bool = True) -> pd.DataFrame:
         """Format a ranked table as texts; see ``format_leaderboard``."""
-        return format_leaderboard(table)
+        return format_leaderboard(table, None if with_intervals else ())
 
     def describe_tables(
         self, rows: pd.DataFrame, tables: Sequence[Table], metric: str

@@ -101,34 +101,69 @@ def compare_pair(
     alpha : float
         One minus the level of the interval.
     """
-    cells, names, note = paired.cells, [f"{metric}_a", f"{metric}_b"], paired.note
-    means = cells.groupby("fold")[names].agg(lambda values: values.astype(float).mean(skipna=False))
+    means, note = _average_folds(paired.cells, metric), paired.note
     defined = means.dropna()
     if len(means) > 1 and len(defined) < len(means):
         folds = f"{len(defined)} of {len(means)} folds"
         note = f"{note} Over {folds}: {paired.label} is undefined on the others.".strip()
-    cells = cells[cells["fold"].isin(defined.index)] if len(means) > 1 else cells
-    if cells.empty:
-        refusal = f"there is no fold on which {paired.label} is defined and can be compared"
-        result = Result("the comparison", 0, np.nan, refusal=refusal)
-    elif len(means) > 1:
-        result = corrected_t_over_folds(
-            defined[names[0]] - defined[names[1]], cells["n_images_a"], cells["n_test_a"], alpha
-        )
-        least, most = METRICS[metric].bounds
-        widest = most - least
-        result = replace(result, lower=max(result.lower, -widest), upper=min(result.upper, widest))
-    else:
-        result = _compare_on_images(
-            metric,
-            read_cell_predictions(read_predictions, cells, "_a"),
-            read_cell_predictions(read_predictions, cells, "_b"),
-            alpha,
-        )
-    mean_a, mean_b = (float(defined[name].mean()) if len(defined) else np.nan for name in names)
+    result = compare_cells(paired.cells, metric, read_predictions, alpha, paired.label)
+    mean_a, mean_b = (float(defined[name].mean()) if len(defined) else np.nan for name in means)
     return Comparison(
         title, paired.dataset, first, second, metric, mean_a, mean_b, result, note, paired.label
     )
+
+
+def compare_cells(
+    pairs: pd.DataFrame,
+    metric: str,
+    read_predictions: PredictionReader,
+    alpha: float,
+    label: str = "the metric",
+) -> Result:
+    """Test the difference of a metric between two sets of cells, paired by fold and seed.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        One row per pair of completed cells; the suffixes ``_a`` and ``_b`` mark their columns.
+    metric : str
+    read_predictions : callable (key, digest) -> Predictions
+    alpha : float
+        One minus the level of the interval.
+    label : str
+        What the reason of a refusal calls the metric.
+
+    Returns
+    -------
+    Result
+        ``effect`` is the metric of the cells ``_a`` minus that of the cells ``_b``.
+
+    Raises
+    ------
+    UserError
+        The predictions of a single test set cannot be read, or are of different images.
+    """
+    means = _average_folds(pairs, metric)
+    several_folds = len(means) > 1
+    means = means.dropna() if several_folds else means
+    cells = pairs[pairs["fold"].isin(means.index)]
+    if cells.empty:
+        refusal = f"there is no fold on which {label} is defined and can be compared"
+        return Result("the comparison", 0, np.nan, refusal=refusal)
+    if not several_folds:
+        a, b = (read_cell_predictions(read_predictions, cells, suffix) for suffix in ("_a", "_b"))
+        return _compare_on_images(metric, a, b, alpha)
+    differences = means[f"{metric}_a"] - means[f"{metric}_b"]
+    result = corrected_t_over_folds(differences, cells["n_images_a"], cells["n_test_a"], alpha)
+    least, most = METRICS[metric].bounds
+    widest = most - least
+    return replace(result, lower=max(result.lower, -widest), upper=min(result.upper, widest))
+
+
+def _average_folds(pairs: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Mean of the metric of both halves of the pairs in each fold; NaN if any is undefined."""
+    values = pairs.groupby("fold")[[f"{metric}_a", f"{metric}_b"]]
+    return values.agg(lambda values: values.astype(float).mean(skipna=False))
 
 
 def try_comparison(

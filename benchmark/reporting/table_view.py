@@ -13,15 +13,7 @@ Table = tuple[str, pd.DataFrame]  # title and values, at full precision
 
 
 class TableView(Protocol):
-    """One way to tabulate rows; ``text_tables.VIEWS`` is the registry of views.
-
-    Attributes
-    ----------
-    shows_intervals : bool
-        Whether formatted tables have intervals.
-    """
-
-    shows_intervals: bool
+    """One way to tabulate rows; ``text_tables.VIEWS`` is the registry of views."""
 
     def make_tables(
         self, rows: pd.DataFrame, metric: str, read_predictions: PredictionReader | None = None
@@ -42,8 +34,8 @@ class TableView(Protocol):
             The metric is unknown, or the rows do not allow this view.
         """
 
-    def format_table(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Format the values of a table as texts."""
+    def format_table(self, table: pd.DataFrame, with_intervals: bool = True) -> pd.DataFrame:
+        """Format the values of a table as texts, with or without their intervals."""
 
     def describe_tables(
         self, rows: pd.DataFrame, tables: Sequence[Table], metric: str

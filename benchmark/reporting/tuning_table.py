@@ -18,9 +18,14 @@ from benchmark.reporting.comparable_rows import (
     name_columns,
     without_tuning,
 )
-from benchmark.reporting.leaderboard import check_metric, format_mean, rank_configurations
+from benchmark.reporting.leaderboard import check_metric, rank_configurations
 from benchmark.reporting.pair_comparison import try_comparison
-from benchmark.reporting.table_intervals import refuse_reading
+from benchmark.reporting.table_intervals import (
+    BOUNDS,
+    format_mean,
+    format_means,
+    refuse_reading,
+)
 from benchmark.reporting.table_view import Table
 from benchmark.scoring.averages import rows_for_mean
 from benchmark.scoring.metrics import METRICS
@@ -28,8 +33,6 @@ from benchmark.scoring.predictions import PredictionReader
 from benchmark.scoring.significance import ALPHA
 from benchmark.study.axes import NONE
 from benchmark.utils.status import Status
-
-BOUNDS = ("", "_lower", "_upper")
 
 
 class TuningTable:
@@ -39,8 +42,6 @@ class TuningTable:
     --------
     benchmark.reporting.leaderboard.Leaderboard : View that ranks all configurations.
     """
-
-    shows_intervals = True
 
     def make_tables(
         self, rows: pd.DataFrame, metric: str, read_predictions: PredictionReader | None = None
@@ -86,15 +87,15 @@ class TuningTable:
             if len(tuned):
                 yield title, _make_tuning_table(group, tuned, metric, read_predictions)
 
-    def format_table(self, table: pd.DataFrame) -> pd.DataFrame:
+    def format_table(self, table: pd.DataFrame, with_intervals: bool = True) -> pd.DataFrame:
         """Format values with their intervals, such as '0.912 (0.89 to 0.93)'."""
         text = name_columns(table[CONFIGURATION_AXES])
         for name in ("default", "tuned"):
-            text[name] = _format_with_interval(table, name)
-        text["gain"] = _format_with_interval(table, "gain", "+")
+            text[name] = format_means(table, name, with_intervals)
+        text["gain"] = format_means(table, "gain", with_intervals, "+")
         text["tuned by"] = table["tuned_by"]
         text["inner"] = [format_mean(value) for value in table["inner"]]
-        text["outer"] = _format_with_interval(table, "outer")
+        text["outer"] = format_means(table, "outer", with_intervals)
         text["candidates"] = [f"{n:.3g}" for n in table["candidates"]]
         text["tune_s"] = [f"{seconds:.3g}" for seconds in table["tune_s"]]
         text["done"] = [
@@ -218,12 +219,3 @@ def _span(values: list[Any]) -> str:
         return f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
     ((text, n),) = Counter(map(str, values)).most_common(1)
     return text if n == len(values) else f"{text} in {n} of {len(values)}"
-
-
-def _format_with_interval(table: pd.DataFrame, name: str, plus: str = "") -> list[str]:
-    """Format values with their intervals; ``plus`` is what positive values begin with."""
-    columns = (table[name + bound] for bound in BOUNDS)
-    return [
-        (plus if values[0] > 0 else "") + format_mean(*values)
-        for values in zip(*columns, strict=True)
-    ]

@@ -148,16 +148,32 @@ def compute_interval(
     cells = rows_for_mean(cells, metric)
     means = cells.groupby("fold")[metric].agg(lambda values: values.astype(float).mean()).dropna()
     if len(means) > 1:
-        result = corrected_t_over_folds(means, cells["n_images"], cells["n_test"])
-        least, most = METRICS[metric].bounds
-        return replace(
-            result,
-            lower=max(result.lower, least),
-            upper=min(result.upper, most),
-            refusal=result.refusal.replace("the difference is", "the value is"),
-        )
+        return interval_over_folds(means, cells, METRICS[metric].bounds)
     return interval_over_images(
         metric, read_cell_predictions(read_predictions, cells[cells["fold"].isin(means.index)])
+    )
+
+
+def interval_over_folds(
+    means: pd.Series, cells: pd.DataFrame, bounds: tuple[float, float]
+) -> Result:
+    """Confidence interval of the mean of a metric over folds.
+
+    Parameters
+    ----------
+    means : Series
+        One value per fold.
+    cells : DataFrame
+        The cells of these folds.
+    bounds : tuple of float
+        Lowest and highest value of the metric.
+    """
+    result = corrected_t_over_folds(means, cells["n_images"], cells["n_test"])
+    return replace(
+        result,
+        lower=max(result.lower, bounds[0]),
+        upper=min(result.upper, bounds[1]),
+        refusal=result.refusal.replace("the difference is", "the value is"),
     )
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmark.errors import UserError
 from benchmark.serving.guard import Guard
-from benchmark.serving.page_content import PageContent
+from benchmark.serving.page_content import INTERVAL, PageContent
 from benchmark.utils.console import print_line
 
 MAX_UPLOAD = "50mb"
@@ -30,6 +30,7 @@ WIDTHS = {
     "extractor": "300px",
     "strategy": "160px",
     "model": "180px",
+    INTERVAL: "120px",
     "done": "64px",
 }
 NOTICE = (
@@ -147,8 +148,8 @@ def _build_page(gradio: Any, content: PageContent, uploads: Path) -> Any:
         if content.leaderboard is not None:
             with gradio.Tab("Leaderboard"):
                 gradio.Markdown(
-                    "Means over folds and seeds, ranked by f1. Sort and filter with the ⋮ in the "
-                    "head of a column."
+                    "Means over folds and seeds, ranked by f1, which has its 95% confidence "
+                    "interval beside it. Sort and filter with the ⋮ in the head of a column."
                 )
                 widths = [WIDTHS.get(name, "92px") for name in content.leaderboard.columns]
                 gradio.Dataframe(

@@ -13,9 +13,14 @@ from benchmark.pipelines.file import SUFFIX, load_pipeline
 from benchmark.pipelines.pipeline import Pipeline
 from benchmark.reporting import leaderboard
 from benchmark.reporting.comparable_rows import CONFIGURATION_AXES, name_columns
+from benchmark.reporting.table_intervals import format_bounds
 from benchmark.results.folder import ResultsFolder
 from benchmark.results.store import load_results
 from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.predictions import PredictionReader
+
+RANKED_BY = "f1"
+INTERVAL = f"{RANKED_BY} interval"
 
 
 @dataclass(frozen=True)
@@ -73,8 +78,9 @@ def load_page_content(paths: Iterable[Path], plugins: Iterable[str] = ()) -> Pag
         )
     if not results_folders:
         return PageContent(pipelines, None)
-    rows = load_results(results_folders[0], leaderboard.COLUMNS)
-    return PageContent(pipelines, combine_leaderboards(rows))
+    results = ResultsFolder(results_folders[0])
+    rows = load_results(results.path, leaderboard.COLUMNS)
+    return PageContent(pipelines, combine_leaderboards(rows, results.read_predictions))
 
 
 def _list_pipeline_files(path: Path) -> Iterator[Path]:
@@ -84,18 +90,23 @@ def _list_pipeline_files(path: Path) -> Iterator[Path]:
         yield path
 
 
-def combine_leaderboards(rows: pd.DataFrame) -> pd.DataFrame:
+def combine_leaderboards(
+    rows: pd.DataFrame, read_predictions: PredictionReader | None = None
+) -> pd.DataFrame:
     """Combine the leaderboards of a results folder in one table with numeric columns.
 
     Parameters
     ----------
     rows : DataFrame
         Rows of the results folder.
+    read_predictions : callable (key, digest) -> Predictions, or None
+        ``ResultsFolder.read_predictions``. The intervals of a single test set need it.
 
     Returns
     -------
     DataFrame
-        One row per configuration; numbers are rounded to 4 digits.
+        One row per configuration; numbers are rounded to 4 digits. ``f1 interval`` is a text, such
+        as '0.81 to 0.93'.
 
     Raises
     ------
@@ -105,15 +116,13 @@ def combine_leaderboards(rows: pd.DataFrame) -> pd.DataFrame:
     if rows.empty:
         raise UserError("the results folder has no rows: run a study with it as --out first")
     tables = []
-    for title, table in leaderboard.make_leaderboards(rows, "f1"):
-        metrics = [name for name in table if name in METRICS]
+    for title, table in leaderboard.make_leaderboards(rows, RANKED_BY, read_predictions):
+        metrics = [name for name in table if name in METRICS and name != RANKED_BY]
         counts = zip(table["n_done"], table["n_planned"], strict=True)
         done = [f"{n_done}/{n_planned}" for n_done, n_planned in counts]
-        tables.append(
-            name_columns(table[["rank", *CONFIGURATION_AXES, *metrics, *leaderboard.TIMES]]).assign(
-                done=done, table=title
-            )
-        )
+        table = table.assign(**{INTERVAL: format_bounds(table, RANKED_BY)})
+        columns = ["rank", *CONFIGURATION_AXES, RANKED_BY, INTERVAL, *metrics, *leaderboard.TIMES]
+        tables.append(name_columns(table[columns]).assign(done=done, table=title))
     combined = pd.concat(tables, ignore_index=True)
     columns = [*(["table"] if len(tables) > 1 else []), *combined.columns.drop("table")]
     numbers = combined.select_dtypes("number").columns.drop("rank", errors="ignore")

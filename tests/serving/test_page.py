@@ -172,6 +172,8 @@ def test_the_leaderboard_can_be_sorted_and_filtered(page):
     page.get_by_role("tab", name="Leaderboard").click()
     table = page.locator("#leaderboard")
     expect(table.get_by_text("knn").first).to_be_visible()
+    interval = re.compile(r"\d\.\d+ to \d\.\d+")
+    expect(table.get_by_role("gridcell", name=interval).first).to_be_visible()
 
     def models():
         rows = table.get_by_role("row").all()

@@ -1,0 +1,87 @@
+"""Confidence intervals of the recall, precision, F1 or average precision of one class.
+
+Each is a metric of other predictions, to which ``benchmark.scoring.intervals`` applies: the recall
+of a class is the accuracy on its images; the others are those of a multi-label task with one label.
+The simulation of their coverage is ``tests/benchmarks/class_coverage.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.scoring.intervals import interval_over_images
+from benchmark.scoring.metrics import class_membership
+from benchmark.scoring.predictions import Predictions
+from benchmark.scoring.significance import Result
+
+CLASS_METRICS = ("recall", "precision", "f1", "average_precision")
+
+
+def class_interval_over_images(metric: str, seeds: Sequence[Predictions], name: str) -> Result:
+    """Confidence interval of a metric of one class, on one test set.
+
+    Parameters
+    ----------
+    metric : str
+        One of ``CLASS_METRICS``.
+    seeds : sequence of Predictions
+        One per seed; the interval is that of the mean over the seeds.
+    name : str
+        Name of the class.
+
+    Returns
+    -------
+    Result
+        Refused, with the reason, where the interval would not have its nominal coverage.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.arange(200) % 2
+    >>> labels = np.where(np.arange(200) < 20, 0, y)
+    >>> predictions = Predictions(y, np.eye(2)[labels], ("a", "b"), np.arange(200))
+    >>> result = class_interval_over_images("recall", [predictions], "b")
+    >>> print(f"{result.effect:.3f}, {result.lower:.3f} to {result.upper:.3f}")
+    0.900, 0.826 to 0.945
+    """
+    cls = seeds[0].classes.index(name)
+    if not class_membership(seeds[0])[:, cls].any():
+        reason = f"there are no test images of '{name}'"
+        return Result("interval", 0, np.nan, refusal=reason)
+    if metric == "recall":
+        return interval_over_images("accuracy", [_take_members(p, cls) for p in seeds])
+    return interval_over_images(
+        metric, [_as_single_label(p, cls, metric == "average_precision") for p in seeds]
+    )
+
+
+def _take_members(p: Predictions, cls: int) -> Predictions:
+    """Predictions of the images of a class, as a task of two classes: another one or this one."""
+    members = np.flatnonzero(class_membership(p)[:, cls])
+    return Predictions(
+        np.ones(len(members), np.int64),
+        np.eye(2)[_is_predicted(p, cls)[members].astype(int)],
+        ("another class", p.classes[cls]),
+        p.test_index[members],
+        groups=None if p.groups is None else p.groups[members],
+    )
+
+
+def _as_single_label(p: Predictions, cls: int, ranked: bool) -> Predictions:
+    """Predictions of one class against all others, as a multi-label task with one label."""
+    proba = p.proba[:, cls] if ranked else _is_predicted(p, cls).astype(float)
+    return replace(
+        p,
+        y_true=class_membership(p)[:, [cls]].astype(np.int64),
+        proba=proba[:, None],
+        classes=(p.classes[cls],),
+        ordinal=False,
+    )
+
+
+def _is_predicted(p: Predictions, cls: int) -> NDArray[np.bool_]:
+    return p.labels[:, cls] == 1 if p.multilabel else p.labels == cls

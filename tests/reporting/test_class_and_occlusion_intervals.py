@@ -1,0 +1,191 @@
+"""Confidence intervals in the tables by class and by occlusion."""
+
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+from scipy import stats
+from small_studies import make_dataset
+
+from benchmark import load_results, load_study, run
+from benchmark.cli.rich_output import print_view
+from benchmark.reporting.class_table import ClassTable
+from benchmark.reporting.occlusion_table import OcclusionTable
+from benchmark.reporting.text_tables import render_tables
+from benchmark.results.folder import ResultsFolder
+from benchmark.scoring.class_intervals import CLASS_METRICS, class_interval_over_images
+from benchmark.scoring.intervals import compare_predictions, interval_over_images
+from benchmark.scoring.predictions import Predictions
+from benchmark.scoring.significance import wilson_interval
+
+HALF = "boxes(share=0.5)"
+MODELS = ["gaussian_nb", "nearest_centroid"]
+
+
+@pytest.fixture(scope="module")
+def one_split(tmp_path_factory):
+    """Results on one test set, of whole images and of covered ones."""
+    return make_folder(tmp_path_factory.mktemp("one"), "holdout(test_size=0.4)")
+
+
+@pytest.fixture(scope="module")
+def folds(tmp_path_factory):
+    return make_folder(tmp_path_factory.mktemp("folds"), "stratified_kfold(folds=4)")
+
+
+def make_folder(folder, split):
+    axes = {"extractors": ["pixels"], "models": MODELS, "occlusions": ["none", HALF]}
+    run(load_study("digits", split=split, **axes), folder, scheduler="inline")
+    return folder
+
+
+def make_tables(view, folder, metric):
+    rows = load_results(folder)
+    return [table for _, table in view.make_tables(rows, metric, read_from(folder))]
+
+
+def read_from(folder):
+    return ResultsFolder(folder).read_predictions
+
+
+def select_cells(folder, model, occlusion="none"):
+    rows = load_results(folder)
+    return rows[(rows["model"] == model) & (rows["occlusion"] == occlusion)]
+
+
+def test_the_recall_of_a_class_has_wilsons_interval_of_its_test_images(one_split):
+    table = make_tables(ClassTable(), one_split, "recall")[0]
+    for line in table.iloc[1:].to_dict("records"):
+        (key,) = select_cells(one_split, line["model"])["key"]
+        p = read_from(one_split)(key)
+        own = p.y_true == p.classes.index("8")
+        hits = (p.labels == p.y_true)[own]
+        low, high = wilson_interval(hits.mean(), own.sum(), stats.norm.ppf(0.975))
+        assert line["8"] == pytest.approx(hits.mean())
+        assert (line["8_lower"], line["8_upper"]) == pytest.approx((low, high))
+        assert line["8_interval"] == f"Wilson's interval, {own.sum()} test images"
+
+
+def test_over_folds_the_recall_of_a_class_has_the_corrected_interval(folds):
+    table = make_tables(ClassTable(), folds, "recall")[0]
+    for line in table.iloc[1:].to_dict("records"):
+        cells = select_cells(folds, line["model"])
+        values = np.array([classes["8"]["recall"] for classes in cells["per_class"]])
+        error = np.sqrt(values.var(ddof=1) * (1 / 4 + 1 / 3))
+        low, high = values.mean() + np.array(stats.t.interval(0.95, 3)) * error
+        assert line["8_lower"] == pytest.approx(max(low, 0), abs=1e-3)
+        assert line["8_upper"] == pytest.approx(min(high, 1), abs=1e-3)
+        assert line["8_interval"] == "corrected resampled t-test, 4 folds"
+
+
+@pytest.mark.parametrize("kind", ["binary", "multi-label"])
+@pytest.mark.parametrize("metric", CLASS_METRICS)
+def test_the_interval_of_a_class_is_around_the_value_that_the_row_has(tmp_path, kind, metric):
+    axes = {"extractors": ["pixels"], "models": ["gaussian_nb"], "split": "holdout(test_size=0.5)"}
+    study = load_study("digits", datasets=[make_dataset(kind, tmp_path, 400)], **axes)
+    (row,) = run(study, tmp_path / "out", scheduler="inline").to_dict("records")
+    predictions = read_from(tmp_path / "out")(row["key"])
+    for name, values in row["per_class"].items():
+        result = class_interval_over_images(metric, [predictions], name)
+        assert result.effect == pytest.approx(values[metric])
+        assert result.refusal or result.lower <= values[metric] <= result.upper
+
+
+def test_the_images_of_one_patient_are_one_observation_of_a_class():
+    y = np.repeat(np.arange(300) % 2, 4)
+    labels = np.where(np.arange(1200) // 4 < 60, 1 - y, y)
+    proba, index = np.eye(2)[labels], np.arange(1200)
+    patients = (np.arange(1200) // 4).astype(str)
+    alone = Predictions(y, proba, ("a", "b"), index)
+    grouped = Predictions(y, proba, ("a", "b"), index, groups=patients)
+    images = class_interval_over_images("recall", [alone], "b")
+    groups = class_interval_over_images("recall", [grouped], "b")
+    assert (groups.n, groups.unit) == (150, "groups of test images")
+    assert groups.upper - groups.lower > 1.8 * (images.upper - images.lower)
+
+
+def test_a_class_without_enough_test_images_has_no_interval_and_a_line_says_why(one_split):
+    table = make_tables(ClassTable(), one_split, "average_precision")[0]
+    shown = table.loc[1:, "8_interval"]
+    assert shown.str.startswith("t-interval of placement values").all()
+    y = np.repeat([0, 1], [300, 30])
+    p = Predictions(y, np.eye(2)[y] * 0.8 + 0.1, ("a", "b"), np.arange(330))
+    assert class_interval_over_images("average_precision", [p], "b").refusal == (
+        "30 test images of 'b'; average_precision requires at least 50 of each class"
+    )
+    rows = load_results(one_split)
+    text = render_tables(rows, "md", "recall", "class")
+    assert "- no interval of " in text, "no predictions were given"
+
+
+def test_a_class_whose_name_ends_like_a_bound_keeps_its_column(one_split):
+    rows = load_results(one_split)
+    renamed = [
+        {
+            "a_lower" if name == "1" else "a" if name == "0" else name: v
+            for name, v in values.items()
+        }
+        for values in rows["per_class"]
+    ]
+    table = next(ClassTable().make_tables(rows.assign(per_class=renamed), "f1"))[1]
+    assert {"a", "a_lower", "class 'a_lower'", "class 'a_lower'_lower"} <= set(table)
+    expected = np.mean([values["1"]["f1"] for values in rows["per_class"][rows.index[:1]]])
+    line = table[table["model"] == rows["model"].iloc[0]].iloc[0]
+    assert line["class 'a_lower'"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("metric", "sign"), [("f1", 1), ("log_loss", -1)])
+def test_the_loss_under_occlusion_is_paired_on_the_test_images(one_split, metric, sign):
+    table = make_tables(OcclusionTable(), one_split, metric)[0]
+    for line in table.to_dict("records"):
+        whole, covered = (
+            read_from(one_split)(select_cells(one_split, line["model"], occlusion)["key"].item())
+            for occlusion in ("none", HALF)
+        )
+        expected = compare_predictions(metric, [whole], [covered])
+        bounds = sorted((sign * expected.lower, sign * expected.upper))
+        shown = line[f"loss at {HALF}_lower"], line[f"loss at {HALF}_upper"]
+        np.testing.assert_allclose(shown, bounds)
+        assert line[f"loss at {HALF}"] == pytest.approx(sign * expected.effect)
+        interval = interval_over_images(metric, [whole])
+        np.testing.assert_allclose(
+            (line["none_lower"], line["none_upper"]), (interval.lower, interval.upper)
+        )
+
+
+def test_over_folds_the_loss_under_occlusion_is_paired_by_fold(folds):
+    table = make_tables(OcclusionTable(), folds, "f1")[0]
+    for line in table.to_dict("records"):
+        whole, covered = (
+            select_cells(folds, line["model"], occlusion).set_index("fold")["f1"].astype(float)
+            for occlusion in ("none", HALF)
+        )
+        losses = whole - covered
+        error = np.sqrt(losses.var() * (1 / 4 + 1 / 3))
+        low, high = losses.mean() + np.array(stats.t.interval(0.95, 3)) * error
+        assert line[f"loss at {HALF}_lower"] == pytest.approx(low, abs=1e-3)
+        assert line[f"loss at {HALF}_upper"] == pytest.approx(high, abs=1e-3)
+
+
+@pytest.mark.parametrize("view", [ClassTable(), OcclusionTable()])
+def test_a_narrow_terminal_leaves_out_the_intervals_before_any_column(one_split, view):
+    texts = {width: print_at(one_split, view, width) for width in (85, 320)}
+    assert "(0." in texts[320]
+    assert "too narrow" not in texts[320]
+    assert "This terminal is too narrow for most intervals" in texts[85]
+
+
+def print_at(folder, view, width):
+    console = Console(file=io.StringIO(), width=width)
+    print_view(console, load_results(folder), "recall", view, read_from(folder))
+    return console.file.getvalue()
+
+
+def test_a_narrow_terminal_still_shows_the_interval_of_the_worst_class(one_split):
+    table = make_tables(ClassTable(), one_split, "recall")[0]
+    line = table.iloc[1]
+    name = line["worst class"]
+    low, high = line[f"{name}_lower"], line[f"{name}_upper"]
+    text = print_at(one_split, ClassTable(), 85)
+    assert f"{name}: {line[name]:.3f} ({low:.2f} to {high:.2f})" in text
