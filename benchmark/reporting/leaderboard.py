@@ -21,22 +21,19 @@ from benchmark.reporting.leader import (
     mark_leaders,
     shares_first_place,
 )
+from benchmark.reporting.mean_table import TIMES, average_configurations
 from benchmark.reporting.row_problems import list_problems
-from benchmark.reporting.table_intervals import add_intervals, format_mean, list_refusals
+from benchmark.reporting.table_intervals import format_mean, list_refusals
 from benchmark.reporting.table_view import Table
 from benchmark.scoring.averages import (
     can_rank,
     find_shared_classes,
-    rows_for_mean,
 )
 from benchmark.scoring.metrics import METRICS, OF_SECOND, metric_label
 from benchmark.scoring.predictions import PredictionReader
-from benchmark.utils.status import Status
 
 TABLE_METRICS = ("accuracy", "precision", "recall", "f1", "auc", "log_loss")
 MULTILABEL_METRICS = ("subset_accuracy", "precision", "recall", "f1", "auc", "hamming_loss")
-TIMES = ("fit_s", "predict_s")
-SPREADS = ("std", "std_of_seeds")
 APPROACHES = "approaches"  # key of ``DataFrame.attrs``: classical against deep, in a sentence
 NO_BETTER = "†"  # marks configurations that are no better than the baseline
 
@@ -122,15 +119,7 @@ def rank_configurations(
     (``averages.can_rank``).
     """
     metrics = tuple(dict.fromkeys((*select_table_metrics(rows), metric)))
-    means = {name: _summarize_metric(rows, name) for name in metrics}
-    by_configuration = list(rows.groupby(CONFIGURATION_AXES, sort=False))
-    table = pd.DataFrame(
-        [_make_leaderboard_line(labels, group, means) for labels, group in by_configuration]
-    )
-    complete_cells = [
-        group if (group["status"] == Status.OK).all() else None for _, group in by_configuration
-    ]
-    add_intervals(table, complete_cells, metrics, read_predictions)
+    table = average_configurations(rows, metrics, read_predictions)
     classes = find_shared_classes(rows)
     for name in metrics:
         if name in OF_SECOND and metric_label(name, classes) != name:
@@ -151,35 +140,6 @@ def rank_configurations(
     verdict = compare_approaches(table, rows, metric, read_predictions)
     table.attrs[APPROACHES] = describe_approaches(verdict, metric) if verdict else ""
     return table
-
-
-def _summarize_metric(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Mean, spreads and number of the values that count, for each configuration."""
-    counted = rows_for_mean(rows, metric)
-    values = counted[metric] if metric in counted else pd.Series(np.nan, counted.index)
-    configuration = [counted[axis] for axis in CONFIGURATION_AXES]
-    summary = pd.to_numeric(values).groupby(configuration).agg(["mean", "std", "count"])
-    if "seed" in counted and counted["seed"].nunique() > 1:
-        of_seeds = pd.to_numeric(values).groupby([*configuration, counted["seed"]]).mean()
-        summary["std_of_seeds"] = of_seeds.groupby(CONFIGURATION_AXES).std()
-    return summary
-
-
-def _make_leaderboard_line(
-    labels: tuple[str, ...], rows: pd.DataFrame, means: dict[str, pd.DataFrame]
-) -> dict[str, object]:
-    done = rows[rows["status"] == Status.OK]
-    line: dict[str, object] = dict(zip(CONFIGURATION_AXES, labels, strict=True))
-    for name, summary in means.items():
-        values = summary.loc[labels] if labels in summary.index else pd.Series(dtype=float)
-        line[name] = values.get("mean", np.nan)
-        for spread in SPREADS:
-            if spread in summary:
-                line[f"{name}_{spread}"] = values.get(spread, np.nan)
-        line[f"{name}_n"] = int(values.get("count", 0))
-    for name in TIMES:
-        line[name] = pd.to_numeric(done[name]).mean() if len(done) else np.nan
-    return line | {"n_done": len(done), "n_planned": len(rows)}
 
 
 def select_table_metrics(rows: pd.DataFrame) -> tuple[str, ...]:

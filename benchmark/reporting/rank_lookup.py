@@ -11,7 +11,8 @@ from benchmark.reporting.comparable_rows import (
     configuration_name,
     group_comparable_rows,
 )
-from benchmark.reporting.leaderboard import TIMES, rank_configurations
+from benchmark.reporting.leaderboard import rank_configurations
+from benchmark.reporting.mean_table import TIMES
 from benchmark.results.store import load_results
 from benchmark.utils.text import format_count
 

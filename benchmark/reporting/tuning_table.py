@@ -18,7 +18,8 @@ from benchmark.reporting.comparable_rows import (
     name_columns,
     without_tuning,
 )
-from benchmark.reporting.leaderboard import check_metric, rank_configurations
+from benchmark.reporting.leaderboard import check_metric
+from benchmark.reporting.mean_table import average_configurations
 from benchmark.reporting.pair_comparison import try_comparison
 from benchmark.reporting.table_intervals import (
     BOUNDS,
@@ -125,15 +126,13 @@ class TuningTable:
 def _make_tuning_table(
     rows: pd.DataFrame, tuned: pd.DataFrame, metric: str, read_predictions: PredictionReader | None
 ) -> pd.DataFrame:
-    by_metric = {
-        name: rank_configurations(rows, name, read_predictions).set_index(CONFIGURATION_AXES)
-        for name in dict.fromkeys([metric, *tuned["tuned_by"]])
-    }
+    metrics = tuple(dict.fromkeys([metric, *tuned["tuned_by"]]))
+    means = average_configurations(rows, metrics, read_predictions).set_index(CONFIGURATION_AXES)
     read = lru_cache(maxsize=64)(read_predictions or refuse_reading)
     lines = []
     for configuration, cells in tuned.groupby(CONFIGURATION_AXES, sort=False):
         gain = _compare_with_default(rows, configuration, metric, read)
-        lines.append(_make_line(configuration, cells, by_metric, metric) | gain)
+        lines.append(_make_line(configuration, cells, means, metric) | gain)
     lowest_first = not METRICS[metric].greater_is_better
     return pd.DataFrame(lines).sort_values("tuned", ascending=lowest_first, ignore_index=True)
 
@@ -154,7 +153,7 @@ def _compare_with_default(
 def _make_line(
     configuration: tuple[str, ...],
     cells: pd.DataFrame,
-    by_metric: dict[str, pd.DataFrame],
+    means: pd.DataFrame,
     metric: str,
 ) -> dict[str, Any]:
     tuned_by = str(cells["tuned_by"].iloc[0])
@@ -164,13 +163,9 @@ def _make_line(
         ("tuned", metric, configuration),
         ("outer", tuned_by, configuration),
     ):
-        values = by_metric[of]
         for bound in BOUNDS:
-            column = of + bound
-            known = key in values.index and column in values
-            line[name + bound] = values.loc[key, column] if known else np.nan
+            line[name + bound] = means.loc[key, of + bound] if key in means.index else np.nan
     inner = pd.to_numeric(rows_for_mean(cells, tuned_by)["inner_score"]).mean()
-    ranked = by_metric[metric].loc[configuration]
     return line | {
         "tuned_by": tuned_by,
         "inner": inner,
@@ -178,8 +173,8 @@ def _make_line(
         "candidates": pd.to_numeric(cells["n_candidates"]).mean(),
         "tune_s": pd.to_numeric(cells["tune_s"]).mean(),
         "chosen": describe_choices(cells["chosen"]),
-        "n_done": ranked["n_done"],
-        "n_planned": ranked["n_planned"],
+        "n_done": means.loc[configuration, "n_done"],
+        "n_planned": means.loc[configuration, "n_planned"],
     }
 
 

@@ -13,6 +13,7 @@ from benchmark.pipelines.file import SUFFIX, load_pipeline
 from benchmark.pipelines.pipeline import Pipeline
 from benchmark.reporting import leaderboard
 from benchmark.reporting.comparable_rows import CONFIGURATION_AXES, name_columns
+from benchmark.reporting.mean_table import TIMES
 from benchmark.reporting.table_intervals import format_bounds
 from benchmark.results.folder import ResultsFolder
 from benchmark.results.store import load_results
@@ -121,7 +122,7 @@ def combine_leaderboards(
         counts = zip(table["n_done"], table["n_planned"], strict=True)
         done = [f"{n_done}/{n_planned}" for n_done, n_planned in counts]
         table = table.assign(**{INTERVAL: format_bounds(table, RANKED_BY)})
-        columns = ["rank", *CONFIGURATION_AXES, RANKED_BY, INTERVAL, *metrics, *leaderboard.TIMES]
+        columns = ["rank", *CONFIGURATION_AXES, RANKED_BY, INTERVAL, *metrics, *TIMES]
         tables.append(name_columns(table[columns]).assign(done=done, table=title))
     combined = pd.concat(tables, ignore_index=True)
     columns = [*(["table"] if len(tables) > 1 else []), *combined.columns.drop("table")]
