@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.cli import pipelines, study
-from benchmark.utils.console import console, print_line, print_text
-from benchmark.utils.files import user_path
-from benchmark.utils.text import format_count
+from benchmark.cli import pipelines, results, study
+from benchmark.utils.console import console, print_line
 
 if TYPE_CHECKING:
     from benchmark.checks import Outcome, Run
@@ -74,66 +72,6 @@ def list_command(
             )
 
 
-@app.command("table")
-def table_command(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Results folder.", parser=user_path)
-    ],
-    metric: Annotated[
-        str,
-        typer.Option(
-            help="Metric to rank by, or with --by the metric to show; see `list metrics`."
-        ),
-    ] = "f1",
-    rows: Annotated[
-        bool, typer.Option("--rows", help="Print one line per cell, not one per configuration.")
-    ] = False,
-    by: Annotated[
-        str | None,
-        typer.Option(
-            metavar="VIEW",
-            help="class, occlusion or dataset: show one metric, with one column for each. "
-            "tuning: show tuned configurations beside untuned ones.",
-        ),
-    ] = None,
-    common: Annotated[
-        bool,
-        typer.Option(
-            "--common",
-            help="With --by dataset: keep only the configurations that every dataset has.",
-        ),
-    ] = False,
-    form: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help="Print as md, csv, latex or json instead of a table for the terminal.",
-        ),
-    ] = None,
-) -> None:
-    """Print the leaderboard of a results folder, or another table of its rows."""
-    from benchmark.cli.rich_output import print_leaderboards, print_view
-    from benchmark.errors import UserError
-    from benchmark.reporting import text_tables
-    from benchmark.reporting.dataset_table import DatasetTable
-    from benchmark.results.folder import ResultsFolder
-    from benchmark.results.store import load_results
-
-    if common and by != "dataset":
-        raise UserError("--common keeps what every dataset has: use it with --by dataset")
-    view = DatasetTable(common=True) if common else text_tables.find_view(by or "leaderboard")
-    stored, read = load_results(folder), ResultsFolder(folder).read_predictions
-    if rows:
-        print_text(text_tables.render_rows(stored, form or "md"))
-    elif form:
-        print_text(text_tables.render_tables(stored, form, metric, view, read))
-    elif by and by != "leaderboard":
-        print_view(console, stored, metric, view, read)
-    else:
-        print_leaderboards(console, stored, metric, read)
-
-
 @app.command("check")
 def check_command(
     name: Annotated[
@@ -181,147 +119,11 @@ def _print_outcomes(kind: str, spec: ResolvedSpec, run: Run) -> list[Outcome]:
     return outcomes
 
 
-@app.command("info")
-def info_command(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Results folder.", parser=user_path)
-    ],
-) -> None:
-    """Show how complete a results folder is, which cells failed and why, and what they cost."""
-    from benchmark.cli.rich_output import print_table
-    from benchmark.reporting import info
-    from benchmark.results.store import load_results
-
-    rows = load_results(folder, info.COLUMNS)
-    print_table(console, "cells", info.make_completeness_table(rows))
-    cost = info.make_cost_table(rows)
-    as_text = {
-        "seconds": cost["seconds"].map("{:,.1f}".format),
-        "share": cost["share"].map("{:.1%}".format),
-    }
-    print_table(console, "cost", cost.assign(**as_text))
-    for line in info.describe_results(rows):
-        print_line(line)
-
-
-@app.command("merge")
-def merge_command(
-    folders: Annotated[
-        list[Path],
-        typer.Argument(metavar="DIR...", help="Results folders to merge.", parser=user_path),
-    ],
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out",
-            metavar="DIR",
-            help="Results folder to write; rows that it already holds are kept.",
-            parser=user_path,
-        ),
-    ],
-) -> None:
-    """Merge results folders into one; two different outcomes of one cell are an error."""
-    from benchmark.engine.merge import merge_results
-
-    for source, n in merge_results(folders, out).items():
-        print_line(f"{format_count(n, 'row')} from {source}")
-    print_line(f"python -m benchmark table {out}")
-
-
-@app.command("compare")
-def compare_command(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Results folder.", parser=user_path)
-    ],
-    a: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="A",
-            help="A configuration, such as 'hog / smote / rbf_svm', a component that no other "
-            "configuration has, or a rank in the leaderboard of the metric, such as 1.",
-        ),
-    ] = None,
-    b: Annotated[
-        str | None, typer.Argument(metavar="B", help="The configuration to compare A with.")
-    ] = None,
-    metric: Annotated[str, typer.Option(help="Metric to compare; see `list metrics`.")] = "f1",
-    against: Annotated[
-        str | None,
-        typer.Option(
-            help="Instead of A and B: compare every configuration with this one; or, if this is a "
-            "strategy, with its own extractor and model under this strategy."
-        ),
-    ] = None,
-    margin: Annotated[
-        float | None,
-        typer.Option(
-            help="Test also whether A is no more than this worse than B, and whether the two are "
-            "equivalent; in the units of the metric, such as 0.02."
-        ),
-    ] = None,
-    form: Annotated[
-        str | None,
-        typer.Option(
-            "--format", metavar="FORMAT", help="Print a table as md, csv, latex or json instead."
-        ),
-    ] = None,
-) -> None:
-    """Test whether two configurations differ; print the difference, its interval and a p-value."""
-    from benchmark.cli.rich_output import print_comparisons
-    from benchmark.errors import UserError
-    from benchmark.reporting.compare import compare_all_configurations, compare_configurations
-    from benchmark.reporting.comparison_table import render_comparisons
-
-    if against is not None and a is None:
-        comparisons = compare_all_configurations(folder, against, metric, margin)
-    elif against is None and a is not None and b is not None:
-        comparisons = compare_configurations(folder, a, b, metric, margin)
-    else:
-        raise UserError(
-            "name two configurations, or one with --against: compare DIR A B, or compare DIR "
-            "--against A"
-        )
-    if form:
-        print_text(render_comparisons(comparisons, form))
-    elif against is not None:
-        print_comparisons(console, comparisons)
-    else:
-        for comparison in comparisons:
-            print_line(comparison.summary)
-
-
-@app.command("plot")
-def plot_command(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Results folder.", parser=user_path)
-    ],
-    metric: Annotated[
-        str, typer.Option(help="Metric to plot and to rank by; see `list metrics`.")
-    ] = "f1",
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            metavar="DIR",
-            help="Folder to write the plots to. Default: DIR/plots.",
-            parser=user_path,
-        ),
-    ] = None,
-    against: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="Configuration that the forest plot takes differences to. Default: the best one.",
-        ),
-    ] = "",
-) -> None:
-    """Draw every plot that the rows allow, as PNG and SVG files with captions."""
-    from benchmark.reporting.plots import draw_plots
-
-    for outcome in draw_plots(folder, metric, out, against):
-        print_line(str(outcome))
-
-
+app.command("table")(results.table_command)
+app.command("compare")(results.compare_command)
+app.command("plot")(results.plot_command)
+app.command("info")(results.info_command)
+app.command("merge")(results.merge_command)
 app.command("fit")(pipelines.fit_command)
 app.command("predict")(pipelines.predict_command)
 app.command("serve")(pipelines.serve_command)

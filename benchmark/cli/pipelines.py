@@ -80,7 +80,7 @@ def fit_command(
     ] = None,
 ) -> None:
     """Train one pipeline, evaluate it on the test set, and save it to a file (no pickle)."""
-    from benchmark.cli.rich_output import show_training_status
+    from benchmark.cli.epochs import show_training_status
     from benchmark.pipelines import saving
     from benchmark.pipelines.pipeline import find_single_cell, fit_pipeline
     from benchmark.pipelines.rehearsal import N_COMPARED, rehearse_saving

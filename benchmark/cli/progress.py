@@ -16,7 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.progress import Task as BarTask
 from rich.text import Text
 
-from benchmark.cli.rich_output import print_preliminary_leaderboards, report_epochs
+from benchmark.cli.epochs import report_epochs
+from benchmark.cli.rich_output import print_preliminary_leaderboards
 from benchmark.engine.matrix_job import Outcome
 from benchmark.engine.runner import load_plan_rows
 from benchmark.engine.schedule import Schedule

@@ -1,10 +1,8 @@
-"""Output for the terminal: tables, and the epochs of networks."""
+"""Tables for the terminal."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +12,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmark.engine.worker_process import EPOCH_LOGGER, MessageForwarder
 from benchmark.evaluation.plan import Plan
 from benchmark.reporting import leaderboard
 from benchmark.reporting.comparable_rows import NAME_COLUMNS
@@ -23,7 +20,6 @@ from benchmark.reporting.comparison_table import make_comparison_tables
 from benchmark.reporting.short_labels import shorten_labels
 from benchmark.reporting.table_view import TableView
 from benchmark.scoring.predictions import PredictionReader
-from benchmark.utils.text import escape_controls
 
 if TYPE_CHECKING:
     from benchmark.pipelines.card import Card
@@ -38,29 +34,6 @@ WRAPPED = 26  # characters of a line of an extractor's name, in a narrow termina
 OTHER_INTERVALS = "the other intervals"  # than that of the metric that tables are ranked by
 # columns of a view that summarize those of single values
 SUMMARIES = ("mean", "mean rank", "wins", "worst class")
-
-
-@contextmanager
-def report_epochs(report: Callable[[str], object]) -> Iterator[None]:
-    """Call a function with a line of text after every epoch of a network's training."""
-    handler, level = MessageForwarder(report), EPOCH_LOGGER.level
-    EPOCH_LOGGER.addHandler(handler)
-    EPOCH_LOGGER.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        EPOCH_LOGGER.removeHandler(handler)
-        EPOCH_LOGGER.setLevel(level)
-
-
-@contextmanager
-def show_training_status(console: Console) -> Iterator[None]:
-    """Show a spinner while one model is trained, with the epochs of a network."""
-    with (
-        console.status("training") as status,
-        report_epochs(lambda text: status.update(f"training: {escape(escape_controls(text))}")),
-    ):
-        yield
 
 
 def print_leaderboards(
@@ -115,8 +88,11 @@ def _print_ranked_tables(
         configurations, parameters = _shorten_configurations(configurations)
         table, left_out = _build_widest_table(console, prefix + title, configurations, metric)
         console.print(table)
+        if "strategy" in left_out:  # it is equal in all lines
+            left_out.remove("strategy")
+            parameters.append(f"strategy {configurations['strategy'].iloc[0]}")
         if parameters:
-            line = f"Parameters that are equal in all lines: {'; '.join(parameters)}."
+            line = f"Equal in all lines: {'; '.join(parameters)}."
             console.print(line, style="dim", highlight=False, markup=False)
         if left_out:
             hint = "" if prefix else ": see leaderboard.md"
@@ -160,7 +136,7 @@ def print_view(
             dropped.insert(0, "most intervals")
         console.print(printed)
         if parameters:
-            line = f"Parameters that are equal in all lines: {'; '.join(parameters)}."
+            line = f"Equal in all lines: {'; '.join(parameters)}."
             console.print(line, style="dim", highlight=False, markup=False)
         if dropped:
             line = f"This terminal is too narrow for {', '.join(dropped)}: see table --format md."
@@ -223,7 +199,7 @@ def print_comparisons(console: Console, comparisons: list[Comparison]) -> None:
         console.print(printed)
         console.print()
         if parameters:
-            lines.insert(1, f"Parameters that are equal in all lines: {'; '.join(parameters)}.")
+            lines.insert(1, f"Equal in all lines: {'; '.join(parameters)}.")
         if dropped:
             hint = "see compare --format md"
             lines.append(f"This terminal is too narrow for {', '.join(dropped)}: {hint}.")

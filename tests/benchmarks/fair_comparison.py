@@ -36,7 +36,7 @@ PIPELINES = {
 NETWORKS = [
     "simple_cnn(max_side=32)",
     "fast_resnet(batch_size=32, epochs=20, max_side=24)",
-    "resnet18(epochs=10, max_side=24)",
+    "resnet18(epochs=3, max_side=24)",
 ]
 SEEDS = {"seeds": [0, 1, 2, 3, 4]}
 FOLDS = {"split": "stratified_kfold(folds=5)"}

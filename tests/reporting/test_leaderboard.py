@@ -1,14 +1,18 @@
 """Ranked tables, their formats, their captions and the problems listed below them."""
 
 import io
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from rich.console import Console
 from sklearn.datasets import load_digits
 
+from benchmark import load_results
+from benchmark.cli.rich_output import print_leaderboards
 from benchmark.engine.runner import run
 from benchmark.errors import UserError
 from benchmark.reporting.class_table import ClassTable
@@ -397,3 +401,13 @@ def test_notes_name_their_data_set_where_there_are_several():
     assert list_problems(pd.DataFrame(leaking)) == ["2 cells: leak: 3 lesions"]
     clean = row("hog", 0, 0.9) | {"dataset": "breast", "fingerprint": "g", "key": "b"}
     assert list_problems(pd.DataFrame([*leaking, clean])) == ["digits: 2 cells: leak: 3 lesions"]
+
+
+def test_a_narrow_terminal_says_which_strategy_all_configurations_have(five_folds):
+    stream = io.StringIO()
+    print_leaderboards(Console(file=stream, width=80), load_results(five_folds))
+    text = " ".join(stream.getvalue().split())
+    (left_out,) = re.findall("too narrow for (.*?):", text)
+    assert "strategy" not in text.partition("Equal in all lines")[0]
+    assert "Equal in all lines: strategy none." in text
+    assert "strategy" not in left_out
