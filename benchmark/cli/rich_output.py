@@ -33,7 +33,7 @@ LEFT = (
 WRAPPED = 26  # characters of a line of an extractor's name, in a narrow terminal
 OTHER_INTERVALS = "the other intervals"  # than that of the metric that tables are ranked by
 # columns of a view that summarize those of single values
-SUMMARIES = ("mean", "mean rank", "wins", "worst class")
+SUMMARIES = ("mean", "mean rank", "wins", "worst class", "done")
 
 
 def print_leaderboards(

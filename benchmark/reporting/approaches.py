@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +17,7 @@ from benchmark.reporting.comparable_rows import (
 from benchmark.reporting.comparison import Comparison, capitalize_first_letter
 from benchmark.reporting.leader import COMPARED
 from benchmark.reporting.pair_comparison import try_comparison
-from benchmark.reporting.table_intervals import refuse_reading
+from benchmark.reporting.table_intervals import read_each_once
 from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.predictions import PredictionReader
 from benchmark.scoring.significance import ALPHA
@@ -99,7 +98,7 @@ def compare_approaches(
         for approach, (first, *_) in members.items()
     }
     better, worse = sorted(APPROACHES, key=best_rank.__getitem__)
-    read = lru_cache(maxsize=64)(read_predictions or refuse_reading)
+    read = read_each_once(read_predictions)
     compared = done.loc[:, done.columns.isin([*COMPARED, metric])]
     n_pairs = len(members[better]) * len(members[worse])
     comparisons = [

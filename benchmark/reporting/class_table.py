@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -16,18 +15,18 @@ from benchmark.reporting.comparable_rows import (
 )
 from benchmark.reporting.table_intervals import (
     BOUNDS,
-    INCOMPLETE,
     estimate_class_interval,
+    format_column,
+    format_done,
     format_mean,
-    format_means,
     list_refusals,
     name_bounds,
-    refuse_reading,
+    read_each_once,
+    refuse_interval,
 )
 from benchmark.reporting.table_view import Table
 from benchmark.scoring.class_intervals import CLASS_METRICS
 from benchmark.scoring.predictions import PredictionReader
-from benchmark.scoring.significance import Result
 from benchmark.study.axes import NONE
 from benchmark.utils.status import Status
 
@@ -63,8 +62,9 @@ class ClassTable:
             The columns are extractor, strategy, model, tuning; for each class the mean of the
             metric over folds and seeds and its 95% confidence interval (suffixes ``_lower``,
             ``_upper`` and ``_interval``, the method); and ``worst class``, the class with the
-            lowest mean. Classes are sorted by decreasing number of training images, the mean of
-            which is in the first row. Configurations without a completed cell are left out.
+            lowest mean; and n_done and n_planned, numbers of cells. Classes are sorted by
+            decreasing number of training images, the mean of which over the untuned cells is in the
+            first row. Configurations that lack cells are last, those without any are left out.
 
         Raises
         ------
@@ -84,10 +84,10 @@ class ClassTable:
         """
         text = name_columns(table.astype(object)[[*CONFIGURATION_AXES]])
         for name in [name for name in table if f"{name}_interval" in table]:
-            means = format_means(table[1:], name, with_intervals)
+            means = format_column(table[1:], name, with_intervals)
             text[name] = [f"{table[name].iloc[0]:.0f}", *means]
         text[WORST] = table[WORST] if with_intervals else _describe_worst_classes(table)
-        return text
+        return text.assign(done=["", *format_done(table[1:])])
 
     def describe_tables(
         self, rows: pd.DataFrame, tables: Sequence[Table], metric: str
@@ -95,9 +95,10 @@ class ClassTable:
         """Caption of the tables, and one line per reason for missing intervals."""
         return [
             f"Mean {metric} of each class over the folds and seeds with test images of it; 95% "
-            "confidence intervals are in parentheses. Classes are sorted by their number of "
-            "training images, configurations by their worst class.",
-            *list_refusals([table for _, table in tables]),
+            "confidence intervals are in parentheses; done is the number of completed cells out of "
+            "those planned. Classes are sorted by their number of training images, configurations "
+            "by their worst class, those that lack cells last.",
+            *list_refusals([table for _, table in tables], lambda name: f"class '{name}'"),
         ]
 
 
@@ -105,7 +106,9 @@ def _make_class_table(
     rows: pd.DataFrame, metric: str, read_predictions: PredictionReader | None
 ) -> pd.DataFrame:
     done = rows[rows["status"] == Status.OK]
-    sizes = _values_by_class(done, "train").mean().sort_values(ascending=False, kind="stable")
+    untuned = done[done["tuning"] == NONE]  # tuned ones may be trained on validation images, too
+    sizes = _values_by_class(untuned if len(untuned) else done, "train").mean()
+    sizes = sizes.sort_values(ascending=False, kind="stable")
     columns = {cls: _name_column(cls) for cls in sizes.index}
     lines: list[dict[str, object]] = [
         {
@@ -115,6 +118,8 @@ def _make_class_table(
             **{columns[cls]: size for cls, size in sizes.items()},
             **{f"{column}_interval": "" for column in columns.values()},
             WORST: "",
+            "n_done": 0,
+            "n_planned": 0,
         }
     ]
     for labels, cells in rows.groupby(CONFIGURATION_AXES, sort=False):
@@ -122,10 +127,11 @@ def _make_class_table(
             values = _describe_classes(cells, metric, columns, read_predictions)
             lines.append(dict(zip(CONFIGURATION_AXES, labels, strict=True)) | values)
     names = [column + suffix for column in columns.values() for suffix in (*BOUNDS, "_interval")]
-    table = pd.DataFrame(lines, columns=[*CONFIGURATION_AXES, *names, WORST])
-    lowest = table[list(columns.values())][1:].min(axis=1)
-    order = lowest.sort_values(ascending=False, kind="stable").index
-    return table.loc[[0, *order]].reset_index(drop=True)
+    table = pd.DataFrame(lines, columns=[*CONFIGURATION_AXES, *names, WORST, "n_done", "n_planned"])
+    lowest = -table[list(columns.values())].min(axis=1)
+    order = pd.DataFrame({"lacks": table["n_done"] < table["n_planned"], "lowest": lowest})[1:]
+    order = order.sort_values(["lacks", "lowest"], kind="stable")
+    return table.loc[[0, *order.index]].reset_index(drop=True)
 
 
 def _describe_classes(
@@ -137,17 +143,18 @@ def _describe_classes(
     """Mean and interval of each class for one configuration, by column name."""
     done = cells[cells["status"] == Status.OK]
     values = _values_by_class(done, metric)
-    read = lru_cache(read_predictions or refuse_reading)
+    read = read_each_once(read_predictions)
     line: dict[str, object] = {}
     for cls, column in columns.items():
         result = (
             estimate_class_interval(read, done, values[cls], metric)
             if len(done) == len(cells)
-            else Result("", 0, np.nan, refusal=INCOMPLETE)
+            else refuse_interval()
         )
         line |= name_bounds(column, values[cls].mean(), result)
     means = values.mean()
-    return line | {WORST: columns[str(means.idxmin())] if means.notna().any() else ""}
+    worst = columns[str(means.idxmin())] if means.notna().any() else ""
+    return line | {WORST: worst, "n_done": len(done), "n_planned": len(cells)}
 
 
 def _describe_worst_classes(table: pd.DataFrame) -> list[str]:
@@ -172,5 +179,5 @@ def _values_by_class(rows: pd.DataFrame, name: str) -> pd.DataFrame:
 
 def _name_column(cls: str) -> str:
     """Column name of a class, different from the columns that every table has."""
-    reserved = cls in (*CONFIGURATION_AXES, WORST, "table")
+    reserved = cls in (*CONFIGURATION_AXES, WORST, "table", "n_done", "n_planned", "done")
     return f"class '{cls}'" if reserved or cls.endswith((*BOUNDS[1:], "_interval")) else cls

@@ -10,16 +10,17 @@ import pandas as pd
 from benchmark.errors import UserError, unknown_name_error
 from benchmark.plugins.registry import BASELINE
 from benchmark.reporting.comparable_rows import CONFIGURATION_AXES, name_columns
+from benchmark.reporting.comparison import better_direction
 from benchmark.reporting.dataset_scores import DatasetScores, group_datasets, score_datasets
 from benchmark.reporting.short_labels import shorten_dataset_names
 from benchmark.reporting.table_intervals import (
-    INCOMPLETE,
-    NONE,
+    NO_INTERVAL,
     estimate_interval,
+    format_column,
     format_mean,
-    format_means,
     name_bounds,
-    refuse_reading,
+    read_each_once,
+    refuse_interval,
 )
 from benchmark.reporting.table_view import Table
 from benchmark.scoring.mean_ranks import METHOD, count_wins, estimate_mean_ranks
@@ -109,7 +110,7 @@ class DatasetTable:
         datasets = _dataset_columns(table)
         short = shorten_dataset_names(datasets)
         for name in datasets:
-            text[short.get(name, name)] = format_means(table, name, with_intervals)
+            text[short.get(name, name)] = format_column(table, name, with_intervals)
         text["mean"] = [format_mean(value) for value in table["mean"]]
         bounds = table[["mean_rank", "mean_rank_lower", "mean_rank_upper"]]
         text["mean rank"] = [
@@ -124,7 +125,6 @@ class DatasetTable:
         self, rows: pd.DataFrame, tables: Sequence[Table], metric: str
     ) -> list[str]:
         """Caption, one line per reason for missing intervals, and what was left out."""
-        better = "higher" if METRICS[metric].greater_is_better else "lower"
         values = [table for _, table in tables]
         several = len(tables) > 1
         lines = [
@@ -140,10 +140,10 @@ class DatasetTable:
             ]
         baseline = any((table["model"] == BASELINE).any() for table in values)
         return [
-            f"Mean {metric} ({better} is better) over folds and seeds, per dataset; mean over the "
-            "datasets; mean of the ranks within the datasets, 1 being the best, ties sharing their "
-            "average; wins are datasets on which no other configuration is better, a tie for the "
-            f"best counts for each. {_describe_intervals(values)}"
+            f"Mean {metric} ({better_direction(metric)} is better) over folds and seeds, per "
+            "dataset; mean over the datasets; mean of the ranks within the datasets, 1 being the "
+            "best, ties sharing their average; wins are datasets on which no other configuration "
+            f"is better (a tie for the best counts for each). {_describe_intervals(values)}"
             + (f"{BASELINE} is not ranked. " if baseline else "")
             + "95% confidence intervals of single values are in parentheses where they fit.",
             *lines,
@@ -188,9 +188,9 @@ def _estimate_value(
 ) -> Result:
     """Interval of the mean of one configuration on one dataset."""
     if np.isnan(value):
-        return Result("", 0, np.nan, refusal=INCOMPLETE)
+        return refuse_interval()
     cells = rows[(rows[CONFIGURATION_AXES] == list(labels)).all(axis=1)]
-    return estimate_interval(read_predictions or refuse_reading, cells, metric)
+    return estimate_interval(read_each_once(read_predictions), cells, metric)
 
 
 def _name_columns(datasets: Sequence[str]) -> dict[str, str]:
@@ -217,7 +217,7 @@ def _list_missing_intervals(table: pd.DataFrame) -> Iterator[str]:
         which = (
             "" if len(lines) == len(ranked) else f" of {format_count(len(lines), 'configuration')}"
         )
-        yield f"no interval of the mean rank{which}: {str(text).removeprefix(NONE)}"
+        yield f"no interval of the mean rank{which}: {str(text).removeprefix(NO_INTERVAL)}"
 
 
 def _describe_intervals(tables: Sequence[pd.DataFrame]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,7 @@ from benchmark.errors import UserError
 from benchmark.plugins.registry import BASELINE
 from benchmark.reporting.comparable_rows import COMPARABLE, CONFIGURATION_AXES
 from benchmark.reporting.pair_comparison import REPLICATES, try_comparison
-from benchmark.reporting.table_intervals import refuse_reading
+from benchmark.reporting.table_intervals import read_each_once
 from benchmark.scoring.averages import rows_for_mean
 from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.predictions import PredictionReader, read_cell_predictions
@@ -58,7 +57,7 @@ def mark_leaders(
     table[f"{metric}_corrected"] = np.nan
     if len(ranked) < 2:
         return
-    read = lru_cache(maxsize=64)(read_predictions or refuse_reading)
+    read = read_each_once(read_predictions)
     labels = list(ranked[CONFIGURATION_AXES].itertuples(index=False, name=None))
     done = rows.loc[rows["status"] == Status.OK, rows.columns.isin([*COMPARED, metric])]
     worse = [

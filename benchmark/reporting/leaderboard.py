@@ -23,7 +23,7 @@ from benchmark.reporting.leader import (
 )
 from benchmark.reporting.mean_table import TIMES, average_configurations
 from benchmark.reporting.row_problems import list_problems
-from benchmark.reporting.table_intervals import format_mean, list_refusals
+from benchmark.reporting.table_intervals import format_done, format_mean, list_refusals
 from benchmark.reporting.table_view import Table
 from benchmark.scoring.averages import (
     can_rank,
@@ -31,6 +31,7 @@ from benchmark.scoring.averages import (
 )
 from benchmark.scoring.metrics import METRICS, OF_SECOND, metric_label
 from benchmark.scoring.predictions import PredictionReader
+from benchmark.utils.text import format_seconds
 
 TABLE_METRICS = ("accuracy", "precision", "recall", "f1", "auc", "log_loss")
 MULTILABEL_METRICS = ("subset_accuracy", "precision", "recall", "f1", "auc", "hamming_loss")
@@ -191,11 +192,8 @@ def format_leaderboard(
             for mean, *uncertain, n, complete in values
         ]
     for name in TIMES:
-        text[name] = [f"{value:.3g}" if pd.notna(value) else "-" for value in table[name]]
-    text["done"] = [
-        f"{done}/{planned}"
-        for done, planned in zip(table["n_done"], table["n_planned"], strict=True)
-    ]
+        text[name] = [format_seconds(value) for value in table[name]]
+    text["done"] = format_done(table)
     return text
 
 

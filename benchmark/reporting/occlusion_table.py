@@ -1,12 +1,11 @@
-"""Table of a metric by occlusion: the loss of each configuration when image regions are covered."""
+"""Table of a metric by occlusion: how it changes when regions of the images are covered."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 
-import numpy as np
 import pandas as pd
 
 from benchmark.errors import UserError, unknown_name_error
@@ -17,22 +16,26 @@ from benchmark.reporting.comparable_rows import (
     make_group_title,
     name_columns,
 )
+from benchmark.reporting.comparison import better_direction
 from benchmark.reporting.pair_comparison import REPLICATES, compare_cells
 from benchmark.reporting.table_intervals import (
-    INCOMPLETE,
     estimate_interval,
-    format_means,
+    format_column,
+    format_difference,
+    format_done,
     list_refusals,
     name_bounds,
-    refuse_reading,
+    read_each_once,
+    refuse_interval,
 )
 from benchmark.reporting.table_view import Table
 from benchmark.scoring.averages import rows_for_group_means
 from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.predictions import PredictionReader
 from benchmark.scoring.significance import ALPHA, Result
+from benchmark.utils.status import Status
 
-LOSS = "loss at "  # prefix of the columns of losses
+CHANGE = "change at "  # prefix of the columns of changes
 WHOLE = "none"  # label of the occlusion that covers nothing
 
 
@@ -62,11 +65,12 @@ class OcclusionTable:
         title : str
         table : DataFrame
             The columns are extractor, strategy, model, tuning; one per occlusion with the mean of
-            the metric over folds and seeds; and ``loss at ...``: by how much it is worse than with
-            whole images, on the cells that are completed for both. Each of them has its 95%
-            confidence interval (suffixes ``_lower``, ``_upper`` and ``_interval``, the method).
-            Rows are sorted by the last occlusion, the best first. Configurations without results
-            for whole images are left out.
+            the metric over folds and seeds; for each but the first ``change at ...``, the mean
+            minus that for whole images, on the cells that are completed for both; and n_done and
+            n_planned, numbers of cells. Means and changes have their 95% confidence intervals
+            (suffixes ``_lower``, ``_upper`` and ``_interval``, the method). Rows are sorted by the
+            last occlusion, the best first, those that lack cells last. Configurations without
+            results for whole images are left out.
 
         Raises
         ------
@@ -82,109 +86,108 @@ class OcclusionTable:
                 "'occlusions: [none, boxes(share=0.25)]' into the study"
             )
         shared = [name for name in COMPARABLE if name != "occlusion"]
-        done = rows_for_group_means(rows, metric, COMPARABLE)
-        kinds = done["occlusion"].map(partial(label_without, "share"))
-        for labels, group in done.groupby(shared, sort=False, dropna=False):
+        kinds = rows["occlusion"].map(partial(label_without, "share"))
+        for labels, group in rows.groupby(shared, sort=False, dropna=False):
             for kind in dict.fromkeys(kinds[group.index]):
                 alike = group[kinds[group.index].isin([WHOLE, kind])]
-                if kind != WHOLE and WHOLE in set(alike["occlusion"]):
+                if kind == WHOLE:
+                    continue
+                table = _make_occlusion_table(alike, metric, read_predictions)
+                if len(table):
                     title = make_group_title(dict(zip(shared, labels, strict=True)), rows)
-                    yield (
-                        f"{title} · {kind}" if kinds.nunique() > 2 else title,
-                        _make_occlusion_table(alike, metric, read_predictions or refuse_reading),
-                    )
+                    yield f"{title} · {kind}" if kinds.nunique() > 2 else title, table
 
     def format_table(self, table: pd.DataFrame, with_intervals: bool = True) -> pd.DataFrame:
         """Format the mean for whole images, and mean and change for each occlusion."""
         text = name_columns(table[CONFIGURATION_AXES])
-        text[WHOLE] = format_means(table, WHOLE, with_intervals)
-        for loss in [
-            name for name in table if f"{name}_interval" in table and name.startswith(LOSS)
-        ]:
-            level = loss.removeprefix(LOSS)
-            changes = (
-                pd.DataFrame(
-                    {
-                        level: -table[loss],
-                        f"{level}_lower": -table[f"{loss}_upper"],
-                        f"{level}_upper": -table[f"{loss}_lower"],
-                    }
-                )
-                + 0.0
-            )  # not -0
+        text[WHOLE] = format_column(table, WHOLE, with_intervals)
+        for level in [name for name in table if f"{CHANGE}{name}_interval" in table]:
+            means = format_column(table, level, with_intervals=False)
+            differences = format_column(table, CHANGE + level, with_intervals, format_difference)
             text[level] = [
-                mean if change == "-" else f"{mean}, {change}"
-                for mean, change in zip(
-                    format_means(table, level, with_intervals=False),
-                    format_means(changes, level, with_intervals, "+"),
-                    strict=True,
-                )
+                mean if difference == "-" else f"{mean}, {difference}"
+                for mean, difference in zip(means, differences, strict=True)
             ]
-        return text
+        return text.assign(done=format_done(table))
 
     def describe_tables(
         self, rows: pd.DataFrame, tables: Sequence[Table], metric: str
     ) -> list[str]:
         """Caption of the tables, and one line per reason for missing intervals."""
-        better = "higher" if METRICS[metric].greater_is_better else "lower"
         return [
-            f"Mean {metric} ({better} is better) over folds and seeds, then its change from whole "
-            "images; 95% confidence intervals of the mean for whole images and of the changes are "
-            "in parentheses. Configurations are sorted by the last occlusion, the best first.",
-            *list_refusals([table for _, table in tables]),
+            f"Mean {metric} ({better_direction(metric)} is better) over folds and seeds, then its "
+            "change from whole images; 95% confidence intervals of the mean for whole images and "
+            "of the changes are in parentheses; done is the number of completed cells out of those "
+            "planned. Configurations are sorted by the last occlusion, the best first, those that "
+            "lack cells last.",
+            *list_refusals([table for _, table in tables], _describe_column),
         ]
 
 
+def _describe_column(name: str) -> str:
+    """Words for a column whose intervals are shown; empty for the others."""
+    if name == WHOLE:
+        return "whole images"
+    return f"the {name}" if name.startswith(CHANGE) else ""
+
+
 def _make_occlusion_table(
-    rows: pd.DataFrame, metric: str, read_predictions: PredictionReader
+    rows: pd.DataFrame, metric: str, read_predictions: PredictionReader | None
 ) -> pd.DataFrame:
     levels = sorted(rows["occlusion"].unique(), key=partial(number_in_label, "share"))
+    counted = rows_for_group_means(rows, metric, COMPARABLE)
     lines = []
     for labels, cells in rows.groupby(CONFIGURATION_AXES, sort=False):
-        by_level = dict(iter(cells.groupby("occlusion")))
-        if WHOLE in by_level:
-            line = dict(zip(CONFIGURATION_AXES, labels, strict=True))
-            lines.append(line | _describe_levels(by_level, levels, metric, read_predictions))
-    lowest_first = not METRICS[metric].greater_is_better
+        by_level = dict(iter(counted[counted.index.isin(cells.index)].groupby("occlusion")))
+        if WHOLE not in by_level:
+            continue
+        n_done = int((cells["status"] == Status.OK).sum())
+        read = read_each_once(read_predictions) if n_done == len(cells) else None
+        line: dict[str, object] = dict(zip(CONFIGURATION_AXES, labels, strict=True))
+        line |= _describe_levels(by_level, levels, metric, read)
+        lines.append(line | {"n_done": n_done, "n_planned": len(cells)})
     table = pd.DataFrame(lines)
-    return table.sort_values(levels[-1], ascending=lowest_first, kind="stable", ignore_index=True)
+    if table.empty:
+        return table
+    last = table[levels[-1]] * (-1 if METRICS[metric].greater_is_better else 1)
+    order = pd.DataFrame({"lacks": table["n_done"] < table["n_planned"], "last": last})
+    order = order.sort_values(["lacks", "last"], kind="stable")
+    return table.loc[order.index].reset_index(drop=True)
 
 
 def _describe_levels(
     by_level: dict[str, pd.DataFrame],
     levels: Sequence[str],
     metric: str,
-    read_predictions: PredictionReader,
+    read: PredictionReader | None,
 ) -> dict[str, object]:
-    """Mean and loss at each occlusion for one configuration, with their intervals."""
-    read = lru_cache(maxsize=64)(read_predictions)
+    """Mean and change at each occlusion for one configuration, with their intervals.
+
+    There are no intervals without ``read``, which is None if cells are missing.
+    """
     means: dict[str, object] = {}
-    losses: dict[str, object] = {}
-    nothing = Result("", 0, np.nan, refusal=INCOMPLETE)
+    changes: dict[str, object] = {}
     for level in levels:
-        cells = by_level.get(level)
-        mean = np.nan if cells is None else pd.to_numeric(cells[metric]).mean()
-        result = nothing if cells is None else estimate_interval(read, cells, metric)
-        means |= name_bounds(level, mean, result)
+        cells = by_level.get(level, by_level[WHOLE].iloc[:0])
+        result = refuse_interval()
+        if read is not None and len(cells):
+            result = estimate_interval(read, cells, metric)
+        means |= name_bounds(level, pd.to_numeric(cells[metric]).mean(), result)
         if level != WHOLE:
-            loss = (
-                nothing if cells is None else _estimate_loss(by_level[WHOLE], cells, metric, read)
-            )
-            losses |= name_bounds(LOSS + level, loss.effect, loss)
-    return means | losses
+            change = _estimate_change(by_level[WHOLE], cells, metric, read)
+            changes |= name_bounds(CHANGE + level, change.effect, change)
+    return means | changes
 
 
-def _estimate_loss(
-    whole: pd.DataFrame, covered: pd.DataFrame, metric: str, read: PredictionReader
+def _estimate_change(
+    whole: pd.DataFrame, covered: pd.DataFrame, metric: str, read: PredictionReader | None
 ) -> Result:
-    """By how much a metric is worse for covered images, on the cells that both have."""
-    pairs = whole.merge(covered, on=REPLICATES, suffixes=("_a", "_b"))
-    if pairs.empty:
-        return Result("", 0, np.nan, refusal=INCOMPLETE)
+    """Difference between covered and whole images, on the cells that both have."""
+    pairs = covered.merge(whole, on=REPLICATES, suffixes=("_a", "_b"))
+    difference = float((pairs[f"{metric}_a"] - pairs[f"{metric}_b"]).mean())
+    if read is None or pairs.empty:
+        return replace(refuse_interval(), effect=difference)
     try:
-        result = compare_cells(pairs, metric, read, ALPHA)
+        return compare_cells(pairs, metric, read, ALPHA)
     except UserError as error:  # predictions are missing or damaged
-        return Result("", 0, np.nan, refusal=str(error))
-    if METRICS[metric].greater_is_better:
-        return result
-    return replace(result, effect=-result.effect, lower=-result.upper, upper=-result.lower)
+        return replace(refuse_interval(str(error)), effect=difference)

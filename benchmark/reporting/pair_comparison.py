@@ -160,6 +160,13 @@ def compare_cells(
     return replace(result, lower=max(result.lower, -widest), upper=min(result.upper, widest))
 
 
+def as_improvement(result: Result, metric: str) -> Result:
+    """Turn the sign of a difference where lower values are better: positive means better."""
+    if METRICS[metric].greater_is_better:
+        return result
+    return replace(result, effect=-result.effect, lower=-result.upper, upper=-result.lower)
+
+
 def _average_folds(pairs: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Mean of the metric of both halves of the pairs in each fold; NaN if any is undefined."""
     values = pairs.groupby("fold")[[f"{metric}_a", f"{metric}_b"]]

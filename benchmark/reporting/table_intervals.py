@@ -20,7 +20,7 @@ from benchmark.utils.text import format_count
 
 NO_PREDICTIONS = "an interval of a single test set needs its predictions, which are not available"
 INCOMPLETE = "cells are missing"
-NONE = "none: "  # in place of a method, before the reason
+NO_INTERVAL = "none: "  # in place of a method, before the reason
 NARROW = 0.02  # width up to which the bounds of an interval are shown with a third decimal
 BOUNDS = ("", "_lower", "_upper")  # suffixes of a mean and its interval
 MOST_SEEDS = 100  # of a single split, whose predictions are in memory at once
@@ -48,10 +48,10 @@ def add_intervals(
     """
     results: dict[str, list[Result]] = {name: [] for name in metrics}
     for cells in cells_by_line:
-        read = lru_cache(read_predictions) if read_predictions else refuse_reading
+        read = read_each_once(read_predictions)
         for name in metrics:
             results[name].append(
-                Result("", 0, np.nan, refusal=INCOMPLETE)
+                refuse_interval()
                 if cells is None or name not in cells
                 else estimate_interval(read, cells, name)
             )
@@ -88,6 +88,8 @@ def estimate_class_interval(
     metric : str
     """
     means = values.groupby(cells["fold"]).mean().dropna()
+    if means.empty:
+        return refuse_interval(f"there are no test images of '{values.name}'")
     counted = cells[cells["fold"].isin(means.index)]
     if len(means) > 1:
         return interval_over_folds(means, counted, METRICS[metric].bounds)
@@ -103,22 +105,31 @@ def _refuse_on_error(cells: pd.DataFrame, compute: Callable[[], Result]) -> Resu
     """Compute an interval; refuse it if predictions cannot be read, or are too many."""
     if cells["fold"].nunique() == 1 and len(cells) > MOST_SEEDS:
         reason = f"{len(cells)} seeds of one split; at most {MOST_SEEDS} are read"
-        return Result("", 0, np.nan, refusal=reason)
+        return refuse_interval(reason)
     try:
         return compute()
     except UserError as error:  # a file of predictions is missing or damaged
-        return Result("", 0, np.nan, refusal=str(error))
+        return refuse_interval(str(error))
 
 
-def refuse_reading(key: str, digest: str | None) -> Predictions:
-    """Raise a UserError, where there is nothing to read predictions from."""
+def refuse_interval(reason: str = INCOMPLETE) -> Result:
+    """Result without an interval."""
+    return Result("", 0, np.nan, refusal=reason)
+
+
+def read_each_once(read_predictions: PredictionReader | None) -> PredictionReader:
+    """Return a reader that keeps the last 64 predictions; without one, a UserError is raised."""
+    return lru_cache(maxsize=64)(read_predictions or _refuse_reading)
+
+
+def _refuse_reading(key: str, digest: str | None) -> Predictions:
     raise UserError(NO_PREDICTIONS)
 
 
 def describe_interval(result: Result) -> str:
     """Method and number of observations of an interval, or 'none: ' and the reason."""
     if result.refusal or np.isnan(result.lower):
-        return f"{NONE}{result.refusal or 'all values are equal'}"
+        return f"{NO_INTERVAL}{result.refusal or 'all values are equal'}"
     return f"{result.test}, {result.n} {result.unit}"
 
 
@@ -126,6 +137,10 @@ def format_mean(
     mean: float, lower: float = np.nan, upper: float = np.nan, std_of_seeds: float = np.nan
 ) -> str:
     """Format a mean with its interval and the spread over seeds, as far as they are given.
+
+    See Also
+    --------
+    format_difference : Format a difference, with signs.
 
     Examples
     --------
@@ -149,10 +164,27 @@ def _format_interval(lower: float, upper: float) -> str:
     return f"{lower:.{digits}f} to {upper:.{digits}f}"
 
 
-def format_means(
-    table: pd.DataFrame, name: str, with_intervals: bool = True, plus: str = ""
+def format_difference(value: float, lower: float = np.nan, upper: float = np.nan) -> str:
+    """Format a difference with its interval, if it is given.
+
+    Examples
+    --------
+    >>> format_difference(0.013, -0.004, 0.03)
+    '+0.013 (-0.004 to +0.030)'
+    """
+    if pd.isna(value):
+        return "-"
+    value, lower, upper = (round(number, 3) + 0.0 for number in (value, lower, upper))  # not -0
+    return f"{value:+.3f}" + (f" ({lower:+.3f} to {upper:+.3f})" if pd.notna(lower) else "")
+
+
+def format_column(
+    table: pd.DataFrame,
+    name: str,
+    with_intervals: bool = True,
+    form: Callable[..., str] = format_mean,
 ) -> list[str]:
-    """Format a column of means with its intervals.
+    """Format a column of values with their intervals.
 
     Parameters
     ----------
@@ -160,14 +192,17 @@ def format_means(
         With the columns ``name``, ``name_lower`` and ``name_upper``.
     name : str
     with_intervals : bool
-    plus : str
-        What positive values begin with.
+    form : callable (value[, lower, upper]) -> str
+        `format_mean` or `format_difference`.
     """
     columns = [table[name + bound] for bound in (BOUNDS if with_intervals else BOUNDS[:1])]
-    return [
-        (plus if values[0] > 0 else "") + format_mean(*values)
-        for values in zip(*columns, strict=True)
-    ]
+    return [form(*values) for values in zip(*columns, strict=True)]
+
+
+def format_done(table: pd.DataFrame) -> list[str]:
+    """Format the numbers of completed and of planned cells, such as '3/5'."""
+    counts = zip(table["n_done"], table["n_planned"], strict=True)
+    return [f"{done}/{planned}" for done, planned in counts]
 
 
 def name_bounds(name: str, value: float, result: Result) -> dict[str, object]:
@@ -180,22 +215,31 @@ def name_bounds(name: str, value: float, result: Result) -> dict[str, object]:
     }
 
 
-def list_refusals(tables: Sequence[pd.DataFrame]) -> Iterator[str]:
+def list_refusals(
+    tables: Sequence[pd.DataFrame], describe: Callable[[str], str] = str
+) -> Iterator[str]:
     """Yield one line per reason for which configurations have no interval, with the metrics.
 
     The baseline, whose values may be the same in all folds, and configurations that lack cells are
     not counted.
+
+    Parameters
+    ----------
+    tables : sequence of DataFrame
+    describe : callable (column) -> str
+        Words for a column that has intervals; empty if it is left out.
     """
     metrics: defaultdict[str, list[str]] = defaultdict(list)
     lines: defaultdict[str, set[tuple[int, int]]] = defaultdict(set)
     for k, table in enumerate(tables):
         shown = table[table["model"] != BASELINE]
         for column in [name for name in table if str(name).endswith("_interval")]:
+            words = describe(column.removesuffix("_interval"))
             for line, text in shown[column].items():
-                if text.startswith(NONE) and INCOMPLETE not in text:
-                    metrics[text].append(column.removesuffix("_interval"))
+                if words and text.startswith(NO_INTERVAL) and INCOMPLETE not in text:
+                    metrics[text].append(words)
                     lines[text].add((k, line))
     for text, names in metrics.items():
         shared = ", ".join(dict.fromkeys(names))
         n = format_count(len(lines[text]), "configuration")
-        yield f"no interval of {shared} for {n}: {text.removeprefix(NONE)}"
+        yield f"no interval of {shared} for {n}: {text.removeprefix(NO_INTERVAL)}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,14 +17,22 @@ from benchmark.reporting.comparable_rows import (
     name_columns,
     without_tuning,
 )
+from benchmark.reporting.comparison import better_direction
 from benchmark.reporting.leaderboard import check_metric
 from benchmark.reporting.mean_table import average_configurations
-from benchmark.reporting.pair_comparison import try_comparison
+from benchmark.reporting.pair_comparison import as_improvement, try_comparison
 from benchmark.reporting.table_intervals import (
     BOUNDS,
+    INCOMPLETE,
+    NO_INTERVAL,
+    format_column,
+    format_difference,
+    format_done,
     format_mean,
-    format_means,
-    refuse_reading,
+    list_refusals,
+    name_bounds,
+    read_each_once,
+    refuse_interval,
 )
 from benchmark.reporting.table_view import Table
 from benchmark.scoring.averages import rows_for_mean
@@ -34,6 +41,10 @@ from benchmark.scoring.predictions import PredictionReader
 from benchmark.scoring.significance import ALPHA
 from benchmark.study.axes import NONE
 from benchmark.utils.status import Status
+from benchmark.utils.text import format_seconds
+
+NO_DEFAULT = "the configuration without tuning has no cell to compare with"
+ABSENT = f"{NO_INTERVAL}{INCOMPLETE}"
 
 
 class TuningTable:
@@ -63,13 +74,13 @@ class TuningTable:
         title : str
         table : DataFrame
             One row per tuned configuration. The columns are its labels; ``default`` and ``tuned``,
-            the metric without and with tuning, each with its 95% interval (``_lower``,
-            ``_upper``); ``gain``, by how much the tuned value is better on the cells that are
-            completed for both, with its interval; ``tuned_by``, the metric that candidates were
+            the metric without and with tuning; ``gain``, by how much the tuned value is better on
+            the cells that are completed for both; ``tuned_by``, the metric that candidates were
             compared by, ``inner``, its mean on the images that were held out for that, ``outer``,
-            its mean on the test sets, with its interval, and ``outer_minus_inner``; the mean
-            numbers of ``candidates`` and of seconds, ``tune_s``; ``chosen``, the chosen parameters;
-            and n_done and n_planned, numbers of tuned cells.
+            its mean on the test sets, and ``outer_minus_inner``; the mean numbers of
+            ``candidates`` and of seconds, ``tune_s``; ``chosen``, the chosen parameters; and n_done
+            and n_planned, numbers of tuned cells. default, tuned, gain and outer have their 95%
+            confidence intervals (suffixes ``_lower``, ``_upper`` and ``_interval``, the method).
 
         Raises
         ------
@@ -92,34 +103,31 @@ class TuningTable:
         """Format values with their intervals, such as '0.912 (0.89 to 0.93)'."""
         text = name_columns(table[CONFIGURATION_AXES])
         for name in ("default", "tuned"):
-            text[name] = format_means(table, name, with_intervals)
-        text["gain"] = format_means(table, "gain", with_intervals, "+")
+            text[name] = format_column(table, name, with_intervals)
+        text["gain"] = format_column(table, "gain", with_intervals, format_difference)
         text["tuned by"] = table["tuned_by"]
         text["inner"] = [format_mean(value) for value in table["inner"]]
-        text["outer"] = format_means(table, "outer", with_intervals)
-        text["candidates"] = [f"{n:.3g}" for n in table["candidates"]]
-        text["tune_s"] = [f"{seconds:.3g}" for seconds in table["tune_s"]]
-        text["done"] = [
-            f"{done}/{planned}"
-            for done, planned in zip(table["n_done"], table["n_planned"], strict=True)
-        ]
+        text["outer"] = format_column(table, "outer", with_intervals)
+        text["candidates"] = [f"{n:.0f}" for n in table["candidates"]]
+        text["tune_s"] = [format_seconds(value) for value in table["tune_s"]]
+        text["done"] = format_done(table)
         text["chosen"] = table["chosen"]
         return text
 
     def describe_tables(
         self, rows: pd.DataFrame, tables: Sequence[Table], metric: str
     ) -> list[str]:
-        """Caption of the tables."""
-        better = "higher" if METRICS[metric].greater_is_better else "lower"
+        """Caption of the tables, and one line per reason for missing intervals."""
         return [
-            f"default and tuned are the mean {metric} ({better} is better) on the test sets, "
-            "without tuning and with it; gain is by how much the tuned one is better, on the cells "
-            "that both have; 95% confidence intervals are in parentheses. With an official "
-            "validation set, the tuned one is also trained on that. inner is the mean value of the "
-            "best candidate on the images that candidates were compared on, which flatters it; "
-            "outer is the same metric on the test sets. candidates and tune_s are means per cell. "
-            "chosen lists the chosen parameters: the range of a number, the most frequent one of "
-            "other values."
+            f"default and tuned: mean {metric} ({better_direction(metric)} is better) on the test "
+            "sets, without tuning and with it. gain: how much better the tuned configuration is, "
+            "on the cells that both have. 95% confidence intervals are in parentheses. Where there "
+            "is an official validation set, the tuned configuration was also trained on it. inner: "
+            "mean value of the best candidate on the images that candidates were compared on, too "
+            "optimistic since it was chosen there; outer: the same metric on the test sets. "
+            "candidates and tune_s: means per cell. chosen: the chosen parameters, of numbers the "
+            "range, of other values the most frequent one.",
+            *list_refusals([table for _, table in tables]),
         ]
 
 
@@ -128,7 +136,7 @@ def _make_tuning_table(
 ) -> pd.DataFrame:
     metrics = tuple(dict.fromkeys([metric, *tuned["tuned_by"]]))
     means = average_configurations(rows, metrics, read_predictions).set_index(CONFIGURATION_AXES)
-    read = lru_cache(maxsize=64)(read_predictions or refuse_reading)
+    read = read_each_once(read_predictions)
     lines = []
     for configuration, cells in tuned.groupby(CONFIGURATION_AXES, sort=False):
         gain = _compare_with_default(rows, configuration, metric, read)
@@ -139,15 +147,13 @@ def _make_tuning_table(
 
 def _compare_with_default(
     rows: pd.DataFrame, configuration: Configuration, metric: str, read: PredictionReader
-) -> dict[str, float]:
-    """Return by how much tuning improves a metric, with the interval; NaN if that is unknown."""
+) -> dict[str, object]:
+    """Return by how much tuning improves a metric, with the interval or why there is none."""
     default = without_tuning(configuration)
     comparison = try_comparison(rows, configuration, default, metric, read, ALPHA)
-    if comparison is None:
-        return dict.fromkeys(("gain", "gain_lower", "gain_upper"), np.nan)
-    result, sign = comparison.result, 1 if METRICS[metric].greater_is_better else -1
-    low, high = sorted((sign * result.lower, sign * result.upper))
-    return {"gain": sign * result.effect, "gain_lower": low, "gain_upper": high}
+    result = comparison.result if comparison else refuse_interval(NO_DEFAULT)
+    result = as_improvement(result, metric)
+    return name_bounds("gain", result.effect, result)
 
 
 def _make_line(
@@ -163,8 +169,10 @@ def _make_line(
         ("tuned", metric, configuration),
         ("outer", tuned_by, configuration),
     ):
+        known = key in means.index
         for bound in BOUNDS:
-            line[name + bound] = means.loc[key, of + bound] if key in means.index else np.nan
+            line[name + bound] = means.loc[key, of + bound] if known else np.nan
+        line[f"{name}_interval"] = means.loc[key, f"{of}_interval"] if known else ABSENT
     inner = pd.to_numeric(rows_for_mean(cells, tuned_by)["inner_score"]).mean()
     return line | {
         "tuned_by": tuned_by,

@@ -31,12 +31,13 @@ def class_interval_over_images(metric: str, seeds: Sequence[Predictions], name: 
     seeds : sequence of Predictions
         One per seed; the interval is that of the mean over the seeds.
     name : str
-        Name of the class.
+        Name of a class that has test images.
 
     Returns
     -------
     Result
-        Refused, with the reason, where the interval would not have its nominal coverage.
+        Refused, with the reason, where there are fewer images or groups than the simulation of
+        the coverage found to be needed.
 
     Examples
     --------
@@ -49,11 +50,10 @@ def class_interval_over_images(metric: str, seeds: Sequence[Predictions], name: 
     0.900, 0.826 to 0.945
     """
     cls = seeds[0].classes.index(name)
-    if not class_membership(seeds[0])[:, cls].any():
-        reason = f"there are no test images of '{name}'"
-        return Result("interval", 0, np.nan, refusal=reason)
     if metric == "recall":
-        return interval_over_images("accuracy", [_take_members(p, cls) for p in seeds])
+        result = interval_over_images("accuracy", [_take_members(p, cls) for p in seeds])
+        refusal = result.refusal.replace("; accuracy requires", f" of '{name}'; recall requires")
+        return replace(result, refusal=refusal)
     return interval_over_images(
         metric, [_as_single_label(p, cls, metric == "average_precision") for p in seeds]
     )

@@ -443,12 +443,12 @@ def _explain_too_few(
         if p.multilabel
         else class_membership(p)
     )
-    names = [*(f"'{name}'" for name in p.classes), *(f"other than '{name}'" for name in p.classes)]
+    which = [*(f"of '{name}'" for name in p.classes), *(f"not of '{name}'" for name in p.classes)]
     n = truth.sum(axis=0)
     rarest = int(np.where(n > 0, n, n.max() + 1).argmin())
     if n[rarest] < rule.images:
         return (
-            f"{format_count(n[rarest], 'test image')} of {names[rarest]}; {metric} requires at "
+            f"{format_count(n[rarest], 'test image')} {which[rarest]}; {metric} requires at "
             f"least {rule.images} of each class"
         )
     if groups is None:
@@ -457,7 +457,7 @@ def _explain_too_few(
     rarest = int(np.where(n > 0, n, n_units + 1).argmin())
     if n[rarest] < rule.groups:
         return (
-            f"test images of {names[rarest]} from {format_count(n[rarest], 'group')}; {metric} "
+            f"test images {which[rarest]} from {format_count(n[rarest], 'group')}; {metric} "
             f"requires at least {rule.groups} groups of each class"
         )
     return ""

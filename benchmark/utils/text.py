@@ -149,3 +149,16 @@ def normalize_unicode(text: str) -> str:
     True
     """
     return unicodedata.normalize("NFC", text)
+
+
+def format_seconds(value: float) -> str:
+    """Format seconds with three digits or, above 1,000, in whole seconds; '-' for NaN.
+
+    Examples
+    --------
+    >>> format_seconds(0.01234), format_seconds(12345.6)
+    ('0.0123', '12346')
+    """
+    if value != value:
+        return "-"
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"

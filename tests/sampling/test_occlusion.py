@@ -208,21 +208,27 @@ def rows(tmp_path_factory):
 def test_the_more_is_missing_the_worse_a_pipeline_is_and_the_table_says_by_how_much(rows):
     ((title, table),) = OcclusionTable().make_tables(rows, "accuracy")
     assert title == "digits · holdout(seed=42, test_size=0.2)"
-    assert list(table.columns[4:7]) == ["none", "boxes(share=0.1)", "boxes(share=0.5)"]
+    shown = OcclusionTable().format_table(table)
+    assert list(shown)[3:] == ["none", "boxes(share=0.1)", "boxes(share=0.5)", "done"]
     hog = table[(table["extractor"] == "hog") & (table["model"] == "logistic_regression")].iloc[0]
     assert hog["none"] > hog["boxes(share=0.1)"] > hog["boxes(share=0.5)"]
-    assert hog["loss at boxes(share=0.5)"] == pytest.approx(hog["none"] - hog["boxes(share=0.5)"])
+    change = hog["boxes(share=0.5)"] - hog["none"]
+    assert hog["change at boxes(share=0.5)"] == pytest.approx(change)
     assert table["boxes(share=0.5)"].is_monotonic_decreasing
     majority = table[table["model"] == "majority"]
-    assert (majority["loss at boxes(share=0.5)"] == 0).all()
+    assert (majority["change at boxes(share=0.5)"] == 0).all()
     text = render_tables(rows, "md", "accuracy", "occlusion")
-    assert f"{hog['boxes(share=0.5)']:.3f} ({hog['boxes(share=0.5)'] - hog['none']:+.3f})" in text
+    assert f"{hog['boxes(share=0.5)']:.3f}, {change:+.3f}" in text
 
 
-def test_a_metric_that_is_better_when_lower_loses_when_it_rises(rows):
+def test_a_log_loss_that_rises_changes_by_more_than_zero(rows):
     ((_, table),) = OcclusionTable().make_tables(rows, "log_loss")
     hog = table[(table["extractor"] == "hog") & (table["model"] == "logistic_regression")].iloc[0]
-    assert hog["loss at boxes(share=0.5)"] > 0
+    change = hog["change at boxes(share=0.5)"]
+    assert change == pytest.approx(hog["boxes(share=0.5)"] - hog["none"])
+    assert change > 0
+    text = render_tables(rows, "md", "log_loss", "occlusion")
+    assert f"{hog['boxes(share=0.5)']:.3f}, {change:+.3f}" in text
     assert table["boxes(share=0.5)"].is_monotonic_increasing
 
 
