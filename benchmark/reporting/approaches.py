@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,16 +15,15 @@ from benchmark.reporting.comparable_rows import (
     TUNING,
     configuration_name,
 )
-from benchmark.reporting.comparison import Comparison, capitalize_first_letter
+from benchmark.reporting.comparison import Comparison
 from benchmark.reporting.leader import COMPARED
-from benchmark.reporting.pair_comparison import try_comparison
+from benchmark.reporting.pair_comparison import as_improvement, try_comparison
 from benchmark.reporting.table_intervals import read_each_once
-from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.predictions import PredictionReader
-from benchmark.scoring.significance import ALPHA
+from benchmark.scoring.significance import ALPHA, Result
 from benchmark.study.axes import NONE, describe_tuning
 from benchmark.utils.status import Status
-from benchmark.utils.text import format_duration
+from benchmark.utils.text import format_count, format_duration
 
 APPROACHES = ("classical", "deep")
 SECONDS = ("extract_s", "tune_s", "resample_s", "fit_s", "predict_s")
@@ -37,8 +37,11 @@ class Verdict(NamedTuple):
     better, worse : str
         Approach with the better and the worse best configuration, by the mean of the metric.
     comparison : Comparison
-        Of the best configuration of ``better`` with that of ``worse``. Its interval holds at 95%
-        for all pairs of configurations that these could have been (Bonferroni).
+        Of the best configuration of ``better`` with that of ``worse``.
+    difference : Result
+        By how much the best configuration of ``better`` is better than that of ``worse``, with a
+        95% interval for any choice of the two. Refused, with the reason, where a test that decides
+        is refused.
     is_distinct : bool
         Whether the best configuration of ``better`` is significantly better than every
         configuration of ``worse``.
@@ -54,6 +57,7 @@ class Verdict(NamedTuple):
     better: str
     worse: str
     comparison: Comparison
+    difference: Result
     is_distinct: bool
     n: dict[str, int]
     seconds: dict[str, float]
@@ -71,7 +75,11 @@ def compare_approaches(
     The better of the two was chosen as the best of its approach on the same test images. Its
     approach counts as better if that one is significantly better than each configuration of the
     other approach, at a level that is divided by the number of configurations that it was chosen
-    from: with a probability of at least 95%, no approach is called better that is not.
+    from: the probability of wrongly calling an approach better is at most 5%.
+
+    The lower bound of the difference is the lowest one of these comparisons, since any
+    configuration of the other approach may be its best. Its upper bound is that of the two best, at
+    a level that is divided by the number of pairs.
 
     Parameters
     ----------
@@ -93,26 +101,29 @@ def compare_approaches(
     members = _group_by_approach(table, done)
     if not all(members.values()):
         return None
-    best_rank = {
-        approach: list(table[CONFIGURATION_AXES].itertuples(index=False, name=None)).index(first)
-        for approach, (first, *_) in members.items()
-    }
-    better, worse = sorted(APPROACHES, key=best_rank.__getitem__)
+    ranks = list(table[CONFIGURATION_AXES].itertuples(index=False, name=None))
+    better, worse = sorted(APPROACHES, key=lambda approach: ranks.index(members[approach][0]))
+    best, level = members[better][0], ALPHA / len(members[better])
     read = read_each_once(read_predictions)
     compared = done.loc[:, done.columns.isin([*COMPARED, metric])]
-    n_pairs = len(members[better]) * len(members[worse])
     comparisons = [
-        try_comparison(compared, members[better][0], other, metric, read, ALPHA / n_pairs)
-        for other in members[worse]
+        try_comparison(compared, best, other, metric, read, level) for other in members[worse]
     ]
-    if comparisons[0] is None:
+    widest = try_comparison(
+        compared, best, members[worse][0], metric, read, level / len(members[worse])
+    )
+    known = [comparison for comparison in comparisons if comparison]
+    if widest is None or len(known) < len(comparisons):
         return None
-    level = ALPHA / len(members[better])
+    improvements = [as_improvement(comparison.result, metric) for comparison in known]
+    is_distinct = all(_is_better(result, level) for result in improvements)
+    upper = as_improvement(widest.result, metric).upper
     return Verdict(
         better,
         worse,
-        comparisons[0],
-        all(_is_better(comparison, level) for comparison in comparisons),
+        known[0],
+        _combine_improvements(improvements, level, upper),
+        is_distinct,
         {approach: len(configurations) for approach, configurations in members.items()},
         {approach: _mean_seconds(done, first) for approach, (first, *_) in members.items()},
         {
@@ -136,10 +147,39 @@ def _group_by_approach(table: pd.DataFrame, done: pd.DataFrame) -> dict[str, lis
     return members
 
 
-def _is_better(comparison: Comparison | None, alpha: float) -> bool:
-    if comparison is None or comparison.result.refusal:
-        return False
-    return comparison.a_is_better and bool(comparison.result.p_value < alpha)
+def _is_better(improvement: Result, level: float) -> bool:
+    return (
+        not improvement.refusal
+        and improvement.effect > 0
+        and bool(improvement.p_value < level)
+        and not improvement.lower <= 0
+    )
+
+
+def _combine_improvements(improvements: Sequence[Result], level: float, upper: float) -> Result:
+    """Combine the comparisons of one configuration with all of the other approach.
+
+    Parameters
+    ----------
+    improvements : sequence of Result
+        The first one is over the best of the other approach.
+    level : float
+        Of the tests.
+    upper : float
+        Upper bound of the first one.
+    """
+    tested = [result for result in improvements if not result.refusal]
+    decides = any(not _is_better(result, level) for result in tested)
+    refused = [result for result in improvements if result.refusal]
+    if improvements[0].refusal or (refused and not decides):
+        reason = improvements[0].refusal or refused[0].refusal
+        return replace(improvements[0], refusal=reason, lower=np.nan, upper=np.nan)
+    if refused:  # which may be the best of its approach
+        return replace(improvements[0], lower=np.nan, upper=np.nan)
+    lower = min(result.lower for result in tested)
+    # McNemar's exact test may not reject where its interval excludes zero
+    lower = min(lower, 0.0) if decides else lower
+    return replace(improvements[0], lower=lower, upper=max(upper, improvements[0].effect))
 
 
 def _mean_seconds(rows: pd.DataFrame, configuration: Sequence[str]) -> float:
@@ -156,28 +196,26 @@ def describe_approaches(verdict: Verdict, metric: str) -> str:
     verdict : Verdict
     metric : str
     """
-    result = verdict.comparison.result
-    sides = _describe_sides(verdict, metric)
-    counts = " and ".join(f"{verdict.n[approach]} {approach}" for approach in APPROACHES)
+    sides, difference = _describe_sides(verdict, metric), verdict.difference
+    if difference.refusal:
+        answer = f"{sides[0]} and {sides[1]} cannot be compared: {difference.refusal}."
+    else:
+        answer = (
+            f"{sides[0]} {_describe_relation(verdict)} {sides[1]}. {_describe_difference(verdict)}."
+        )
     cost = ", ".join(
         f"{format_duration(verdict.seconds[approach])} for {approach}" for approach in APPROACHES
     )
-    if result.refusal:
-        answer = f"{sides[0]} and {sides[1]} cannot be compared: {result.refusal}."
-    else:
-        answer = f"{sides[0]} {_describe_relation(verdict)} {sides[1]}. "
-        answer += (
-            f"{capitalize_first_letter(verdict.better)} is better by "
-            f"{_describe_difference(verdict, metric)}, corrected for the choice among {counts} "
-            "configurations."
-        )
     sentences = [f"Classical against deep: {answer}", f"Time per cell: {cost}."]
-    if len({frozenset(tunings) for tunings in verdict.tunings.values()}) > 1:
-        efforts = ", ".join(
-            f"{approach} {' and '.join(sorted(map(_describe_effort, verdict.tunings[approach])))}"
-            for approach in APPROACHES
+    efforts = {
+        approach: sorted(set(map(_describe_effort, verdict.tunings[approach])))
+        for approach in APPROACHES
+    }
+    if efforts["classical"] != efforts["deep"]:
+        texts = [f"{approach} {' and '.join(words)}" for approach, words in efforts.items()]
+        sentences.append(
+            f"The two approaches were not tuned with equal effort: {texts[0]}, {texts[1]}."
         )
-        sentences.append(f"The two approaches were not tuned with equal effort: {efforts}.")
     return " ".join(sentences)
 
 
@@ -198,13 +236,31 @@ def _describe_relation(verdict: Verdict) -> str:
     return "is better than" if verdict.better == APPROACHES[0] else "is worse than"
 
 
-def _describe_difference(verdict: Verdict, metric: str) -> str:
-    """Return the difference, positive, with its interval."""
-    result = verdict.comparison.result
-    sign = 1 if METRICS[metric].greater_is_better else -1
-    low, high = sorted(sign * bound for bound in (result.lower, result.upper))
-    interval = "" if np.isnan(low) else f" ({low:.3f} to {high:.3f})"
-    return f"{sign * result.effect:.3f}{interval}"
+def _describe_difference(verdict: Verdict) -> str:
+    """State the difference with its interval, and whom it favours."""
+    value, lower, upper = (
+        round(number, 3) + 0.0  # not -0
+        for number in (
+            verdict.difference.effect,
+            verdict.difference.lower,
+            verdict.difference.upper,
+        )
+    )
+    favour = f" in favour of {verdict.better}" if value > 0 else ""
+    if np.isnan(lower):
+        return f"The difference is {value:.3f}{favour}"
+    choice = _describe_choice(verdict.n)
+    return f"The difference is {value:.3f} ({lower:.3f} to {upper:.3f}){favour}{choice}"
+
+
+def _describe_choice(n: dict[str, int]) -> str:
+    """State what the interval is corrected for; empty if there was no choice."""
+    if all(count == 1 for count in n.values()):
+        return ""
+    chosen = " and ".join(
+        format_count(n[approach], f"{approach} configuration") for approach in APPROACHES
+    )
+    return f", corrected for the choice among {chosen}"
 
 
 def _describe_effort(tuning: str) -> str:

@@ -80,7 +80,7 @@ def count_verdicts(
             rank_models(rows, metric), rows, metric, lambda key, _, own=predictions: own[key]
         )
         counts[describe_verdict(verdict)] += 1
-        result = verdict.comparison.result
+        result = verdict.difference
         counts["interval"] += np.isfinite(result.lower)
         counts["contains zero"] += result.lower <= 0 <= result.upper
     return counts
@@ -88,7 +88,7 @@ def count_verdicts(
 
 def describe_verdict(verdict: Verdict) -> str:
     """Return the approach that is called better, or 'refused' or 'not told apart'."""
-    if verdict.comparison.result.refusal:
+    if verdict.difference.refusal:
         return "refused"
     return verdict.better if verdict.is_distinct else "not told apart"
 
