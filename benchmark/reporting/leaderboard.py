@@ -162,11 +162,9 @@ def format_leaderboard(
         Metrics whose intervals are shown; None means all.
     """
     metrics = [name for name in table.columns if name in METRICS]
-    marks = table["no_better"].map({True: NO_BETTER, False: ""})
-    marks += shares_first_place(table).map({True: SHARES_FIRST_PLACE, False: ""})
     ranks = [
         f"{rank}{mark}" if pd.notna(rank) else "-"
-        for rank, mark in zip(table["rank"], marks, strict=True)
+        for rank, mark in zip(table["rank"], mark_ranks(table), strict=True)
     ]
     text = name_columns(pd.DataFrame({"rank": ranks, **table[CONFIGURATION_AXES]}))
     for name in metrics:
@@ -195,6 +193,12 @@ def format_leaderboard(
         text[name] = [format_seconds(value) for value in table[name]]
     text["done"] = format_done(table)
     return text
+
+
+def mark_ranks(table: pd.DataFrame) -> pd.Series:
+    """Signs behind the ranks of a table, which ``make_leaderboard_caption`` explains."""
+    marks = table["no_better"].map({True: NO_BETTER, False: ""})
+    return marks + shares_first_place(table).map({True: SHARES_FIRST_PLACE, False: ""})
 
 
 def _mark_partial_mean(n: int, most: int, complete: bool) -> str:

@@ -27,16 +27,20 @@ DELETE_CACHE = (20, 120)  # every 20 s, uploads that are older than 120 s are de
 WIDTHS = {
     "table": "220px",
     "rank": "64px",
+    "mark": "64px",
     "extractor": "300px",
     "strategy": "160px",
     "model": "180px",
-    INTERVAL: "120px",
     "done": "64px",
 }
 NOTICE = (
     "For research only: a prediction is not a diagnosis. The image is deleted as soon as it is "
     "read."
 )
+
+
+def _find_width(column: str) -> str:
+    return "120px" if column.endswith(INTERVAL) else WIDTHS.get(column, "92px")
 
 
 def serve_page(content: PageContent, host: str, port: int | None) -> None:
@@ -148,10 +152,10 @@ def _build_page(gradio: Any, content: PageContent, uploads: Path) -> Any:
         if content.leaderboard is not None:
             with gradio.Tab("Leaderboard"):
                 gradio.Markdown(
-                    "Means over folds and seeds, ranked by f1, which has its 95% confidence "
-                    "interval beside it. Sort and filter with the ⋮ in the head of a column."
+                    "Means over folds and seeds, with 95% confidence intervals. Sort and filter "
+                    "with the ⋮ in the head of a column."
                 )
-                widths = [WIDTHS.get(name, "92px") for name in content.leaderboard.columns]
+                widths = [_find_width(name) for name in content.leaderboard.columns]
                 gradio.Dataframe(
                     content.leaderboard,
                     interactive=False,
@@ -161,6 +165,7 @@ def _build_page(gradio: Any, content: PageContent, uploads: Path) -> Any:
                     elem_id="leaderboard",
                     max_height=700,
                 )
+                gradio.HTML("".join(f"<p>{escape(line)}</p>" for line in content.lines))
     return page
 
 

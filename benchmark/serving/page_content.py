@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +14,14 @@ from benchmark.pipelines.pipeline import Pipeline
 from benchmark.reporting import leaderboard
 from benchmark.reporting.comparable_rows import CONFIGURATION_AXES, name_columns
 from benchmark.reporting.mean_table import TIMES
-from benchmark.reporting.table_intervals import format_bounds
+from benchmark.reporting.table_intervals import format_bounds, format_done
+from benchmark.reporting.table_view import Table
 from benchmark.results.folder import ResultsFolder
 from benchmark.results.store import load_results
 from benchmark.scoring.metrics import METRICS
-from benchmark.scoring.predictions import PredictionReader
 
 RANKED_BY = "f1"
-INTERVAL = f"{RANKED_BY} interval"
+INTERVAL = " interval"  # suffix of a metric
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,13 @@ class PageContent:
         Pipelines by the name of their file.
     leaderboard : DataFrame or None
         One row per configuration.
+    lines : sequence of str
+        Caption and footnotes of the leaderboard.
     """
 
     pipelines: dict[str, Pipeline]
     leaderboard: pd.DataFrame | None
+    lines: Sequence[str] = ()
 
 
 def load_page_content(paths: Iterable[Path], plugins: Iterable[str] = ()) -> PageContent:
@@ -81,7 +84,11 @@ def load_page_content(paths: Iterable[Path], plugins: Iterable[str] = ()) -> Pag
         return PageContent(pipelines, None)
     results = ResultsFolder(results_folders[0])
     rows = load_results(results.path, leaderboard.COLUMNS)
-    return PageContent(pipelines, combine_leaderboards(rows, results.read_predictions))
+    if rows.empty:
+        raise UserError("the results folder has no rows: run a study with it as --out first")
+    tables = list(leaderboard.make_leaderboards(rows, RANKED_BY, results.read_predictions))
+    lines = leaderboard.Leaderboard().describe_tables(rows, tables, RANKED_BY)
+    return PageContent(pipelines, combine_leaderboards(tables), lines)
 
 
 def _list_pipeline_files(path: Path) -> Iterator[Path]:
@@ -91,40 +98,33 @@ def _list_pipeline_files(path: Path) -> Iterator[Path]:
         yield path
 
 
-def combine_leaderboards(
-    rows: pd.DataFrame, read_predictions: PredictionReader | None = None
-) -> pd.DataFrame:
-    """Combine the leaderboards of a results folder in one table with numeric columns.
+def combine_leaderboards(tables: Sequence[Table]) -> pd.DataFrame:
+    """Combine leaderboards in one table with numeric columns.
 
     Parameters
     ----------
-    rows : DataFrame
-        Rows of the results folder.
-    read_predictions : callable (key, digest) -> Predictions, or None
-        ``ResultsFolder.read_predictions``. The intervals of a single test set need it.
+    tables : sequence of (str, DataFrame)
+        As yielded by ``make_leaderboards``.
 
     Returns
     -------
     DataFrame
-        One row per configuration; numbers are rounded to 4 digits. ``f1 interval`` is a text, such
-        as '0.81 to 0.93'.
-
-    Raises
-    ------
-    UserError
-        There are no rows.
+        One row per configuration; numbers are rounded to 4 digits. The metric that configurations
+        are ranked by is the first one. Intervals are texts, such as '0.81 to 0.93'; ``mark`` has
+        the signs that the caption explains.
     """
-    if rows.empty:
-        raise UserError("the results folder has no rows: run a study with it as --out first")
-    tables = []
-    for title, table in leaderboard.make_leaderboards(rows, RANKED_BY, read_predictions):
-        metrics = [name for name in table if name in METRICS and name != RANKED_BY]
-        counts = zip(table["n_done"], table["n_planned"], strict=True)
-        done = [f"{n_done}/{n_planned}" for n_done, n_planned in counts]
-        table = table.assign(**{INTERVAL: format_bounds(table, RANKED_BY)})
-        columns = ["rank", *CONFIGURATION_AXES, RANKED_BY, INTERVAL, *metrics, *TIMES]
-        tables.append(name_columns(table[columns]).assign(done=done, table=title))
-    combined = pd.concat(tables, ignore_index=True)
+    combined = pd.concat([_select_columns(*table) for table in tables], ignore_index=True)
     columns = [*(["table"] if len(tables) > 1 else []), *combined.columns.drop("table")]
     numbers = combined.select_dtypes("number").columns.drop("rank", errors="ignore")
     return combined[columns].assign(**{name: combined[name].round(4) for name in numbers})
+
+
+def _select_columns(title: str, table: pd.DataFrame) -> pd.DataFrame:
+    metrics = sorted(
+        (name for name in table if name in METRICS), key=lambda name: name != RANKED_BY
+    )
+    intervals = {name + INTERVAL: format_bounds(table, name) for name in metrics}
+    whole = table.assign(mark=leaderboard.mark_ranks(table), **intervals)
+    with_intervals = [column for name in metrics for column in (name, name + INTERVAL)]
+    columns = ["rank", "mark", *CONFIGURATION_AXES, *with_intervals, *TIMES]
+    return name_columns(whole[columns]).assign(done=format_done(table), table=title)

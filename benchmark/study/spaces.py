@@ -81,8 +81,8 @@ def check_search_spaces(spaces: SearchSpace, values: Iterable[Any], study: str) 
     known = {name for kind in ("extractor", "strategy", "model") for name in KINDS[kind]}
     for name, parameters in spaces.items():
         if name not in known | set(specs):
-            where = f"study '{study}': component in search_spaces:"
-            raise unknown_name_error(where, name, [*specs, *known])
+            error = unknown_name_error("component", name, [*specs, *known])
+            raise UserError(f"study '{study}': search_spaces: {error}")
         if name not in specs:
             continue
         check_space(specs[name], parameters, f"study '{study}': search space of {name}")
@@ -98,7 +98,7 @@ def check_space(spec: ResolvedSpec, space: Mapping[str, Values], where: str) -> 
     settable = settable_parameters(spec)
     for parameter in space:
         if parameter not in settable:
-            raise unknown_name_error(f"{where}: parameter", parameter, settable)
+            raise UserError(f"{where}: {unknown_name_error('parameter', parameter, settable)}")
     # some parameters are valid only together, and a candidate has a value of each
     first = {parameter: next(extreme_values(values)) for parameter, values in space.items()}
     for parameter, values in space.items():

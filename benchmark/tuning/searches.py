@@ -135,7 +135,7 @@ class HalvingSearch(SampledSearch):
             factor=FACTOR,
             resource="level",
             min_resources=1,
-            max_resources=levels,
+            max_resources=levels + 1,  # so that a rounding error loses no round
             **search_options(n_folds),
         )
         return run_search(search, n_folds)
@@ -219,7 +219,7 @@ class GridSearch(Search):
 class OptunaSearch(SampledSearch):
     """Tree-structured Parzen estimator (Bergstra et al. 2011) of Optuna (extra ``tune``).
 
-    The first candidate is the configuration as it is listed.
+    The first candidate is the configuration as it is listed, and the next ten are drawn at random.
 
     Parameters
     ----------
@@ -246,7 +246,7 @@ class OptunaSearch(SampledSearch):
     def find_best(
         self, score: Scorer, n_folds: int, n_train: int, space: SearchSpace, seed: int
     ) -> Best:
-        """Let Optuna choose each candidate by the scores of those before; see ``Search``."""
+        """Let Optuna choose candidates by the scores of those before; see ``Search``."""
         import optuna
 
         def mean_score(candidate: Candidate) -> float:

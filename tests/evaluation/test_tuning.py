@@ -398,6 +398,21 @@ def test_halving_begins_with_few_images_and_ends_with_all(n_train, rounds):
     assert seen == [share for share, n in rounds for _ in range(n)]
 
 
+@pytest.mark.parametrize("n", [9, 243, 250, 729])
+def test_the_last_round_of_halving_takes_all_images_whatever_the_number_of_candidates(n):
+    seen = []
+
+    def score(candidate, fold, share):
+        seen.append(share)
+        return candidate.get("m", {"k": 0.0})["k"]
+
+    space = {"m": read_space({"k": "uniform(0, 1)"}, "m")}
+    best = HalvingSearch(n=n).find_best(score, 1, 100_000, space, seed=1)
+    assert seen[-1] == 1
+    candidates = HalvingSearch(n=n).list_candidates(space, 1)
+    assert best.candidate == max(candidates, key=lambda each: each.get("m", {"k": 0})["k"])
+
+
 def test_equal_candidates_leave_the_configuration_as_it_is_listed():
     space = {"m": read_space({"k": [1, 2, 3]}, "m")}
     assert RandomSearch(n=4).find_best(lambda *_: 0.5, 2, 9, space, 0).candidate == {}

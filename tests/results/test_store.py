@@ -23,7 +23,7 @@ from benchmark.reporting.leaderboard import format_leaderboard, make_leaderboard
 from benchmark.reporting.plots import draw_plots
 from benchmark.reporting.text_tables import render_rows, render_tables
 from benchmark.results.store import DuplicateKeyError, Store, load_results
-from benchmark.serving.page_content import combine_leaderboards
+from benchmark.serving.page_content import load_page_content
 
 
 @pytest.fixture
@@ -286,7 +286,7 @@ def test_a_folder_in_which_nothing_is_planned_is_an_empty_table_in_every_display
         *(
             partial(draw_plots, stored),
             partial(compare_configurations, stored, "a", "b"),
-            partial(combine_leaderboards, rows),
+            partial(load_page_content, [stored]),
         ),
     )
     for attempt in refused:

@@ -174,6 +174,7 @@ def test_the_leaderboard_can_be_sorted_and_filtered(page):
     expect(table.get_by_text("knn").first).to_be_visible()
     interval = re.compile(r"\d\.\d+ to \d\.\d+")
     expect(table.get_by_role("gridcell", name=interval).first).to_be_visible()
+    expect(page.get_by_text("Ranked by f1, highest first")).to_be_visible()
 
     def models():
         rows = table.get_by_role("row").all()
@@ -182,7 +183,7 @@ def test_the_leaderboard_can_be_sorted_and_filtered(page):
         ]
 
     assert models()[0] == "knn"
-    head = table.get_by_role("columnheader", name="accuracy")
+    head = table.get_by_role("columnheader", name="accuracy").first
     head.hover()
     head.get_by_label("Open cell menu").click()
     page.get_by_role("menuitem", name="Sort ascending").click()
