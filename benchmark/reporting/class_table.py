@@ -15,6 +15,7 @@ from benchmark.reporting.comparable_rows import (
 )
 from benchmark.reporting.table_intervals import (
     BOUNDS,
+    STD_OF_SEEDS,
     estimate_class_interval,
     format_column,
     format_done,
@@ -23,6 +24,7 @@ from benchmark.reporting.table_intervals import (
     name_bounds,
     read_each_once,
     refuse_interval,
+    spread_over_seeds,
 )
 from benchmark.reporting.table_view import Table
 from benchmark.scoring.class_intervals import CLASS_METRICS
@@ -116,6 +118,7 @@ def _make_class_table(
             "tuning": NONE,
             CONFIGURATION_AXES[0]: "(training images)",
             **{columns[cls]: size for cls, size in sizes.items()},
+            **{f"{column}{bound}": np.nan for column in columns.values() for bound in BOUNDS[1:]},
             **{f"{column}_interval": "" for column in columns.values()},
             WORST: "",
             "n_done": 0,
@@ -126,8 +129,14 @@ def _make_class_table(
         if (cells["status"] == Status.OK).any():
             values = _describe_classes(cells, metric, columns, read_predictions)
             lines.append(dict(zip(CONFIGURATION_AXES, labels, strict=True)) | values)
-    names = [column + suffix for column in columns.values() for suffix in (*BOUNDS, "_interval")]
-    table = pd.DataFrame(lines, columns=[*CONFIGURATION_AXES, *names, WORST, "n_done", "n_planned"])
+    names = [
+        column + suffix
+        for column in columns.values()
+        for suffix in (*BOUNDS, "_interval", STD_OF_SEEDS)
+    ]
+    table = pd.DataFrame(lines)
+    names = [name for name in names if name in table]
+    table = table[[*CONFIGURATION_AXES, *names, WORST, "n_done", "n_planned"]]
     lowest = -table[list(columns.values())].min(axis=1)
     order = pd.DataFrame({"lacks": table["n_done"] < table["n_planned"], "lowest": lowest})[1:]
     order = order.sort_values(["lacks", "lowest"], kind="stable")
@@ -151,7 +160,8 @@ def _describe_classes(
             if len(done) == len(cells)
             else refuse_interval()
         )
-        line |= name_bounds(column, values[cls].mean(), result)
+        spread = spread_over_seeds(values[cls], done["seed"])
+        line |= name_bounds(column, values[cls].mean(), result, spread)
     means = values.mean()
     worst = columns[str(means.idxmin())] if means.notna().any() else ""
     return line | {WORST: worst, "n_done": len(done), "n_planned": len(cells)}
@@ -180,4 +190,8 @@ def _values_by_class(rows: pd.DataFrame, name: str) -> pd.DataFrame:
 def _name_column(cls: str) -> str:
     """Column name of a class, different from the columns that every table has."""
     reserved = cls in (*CONFIGURATION_AXES, WORST, "table", "n_done", "n_planned", "done")
-    return f"class '{cls}'" if reserved or cls.endswith((*BOUNDS[1:], "_interval")) else cls
+    return (
+        f"class '{cls}'"
+        if reserved or cls.endswith((*BOUNDS[1:], "_interval", STD_OF_SEEDS))
+        else cls
+    )

@@ -27,16 +27,18 @@ from benchmark.reporting.table_intervals import (
     name_bounds,
     read_each_once,
     refuse_interval,
+    spread_over_seeds,
 )
 from benchmark.reporting.table_view import Table
 from benchmark.scoring.averages import rows_for_group_means
 from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.predictions import PredictionReader
 from benchmark.scoring.significance import ALPHA, Result
+from benchmark.study.axes import find_axis
 from benchmark.utils.status import Status
 
 CHANGE = "change at "  # prefix of the columns of changes
-WHOLE = "none"  # label of the occlusion that covers nothing
+WHOLE = find_axis("occlusion").default_label  # of the occlusion that covers nothing
 
 
 class OcclusionTable:
@@ -172,7 +174,8 @@ def _describe_levels(
         result = refuse_interval()
         if read is not None and len(cells):
             result = estimate_interval(read, cells, metric)
-        means |= name_bounds(level, pd.to_numeric(cells[metric]).mean(), result)
+        values = pd.to_numeric(cells[metric])
+        means |= name_bounds(level, values.mean(), result, spread_over_seeds(values, cells["seed"]))
         if level != WHOLE:
             change = _estimate_change(by_level[WHOLE], cells, metric, read)
             changes |= name_bounds(CHANGE + level, change.effect, change)

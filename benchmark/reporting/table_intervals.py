@@ -23,6 +23,7 @@ INCOMPLETE = "cells are missing"
 NO_INTERVAL = "none: "  # in place of a method, before the reason
 NARROW = 0.02  # width up to which the bounds of an interval are shown with a third decimal
 BOUNDS = ("", "_lower", "_upper")  # suffixes of a mean and its interval
+STD_OF_SEEDS = "_std_of_seeds"
 MOST_SEEDS = 100  # of a single split, whose predictions are in memory at once
 
 
@@ -189,13 +190,15 @@ def format_column(
     Parameters
     ----------
     table : DataFrame
-        With the columns ``name``, ``name_lower`` and ``name_upper``.
+        With the columns ``name``, ``name_lower``, ``name_upper`` and, if there are several seeds,
+        ``name_std_of_seeds``.
     name : str
     with_intervals : bool
-    form : callable (value[, lower, upper]) -> str
+    form : callable (value[, lower, upper[, std_of_seeds]]) -> str
         `format_mean` or `format_difference`.
     """
-    columns = [table[name + bound] for bound in (BOUNDS if with_intervals else BOUNDS[:1])]
+    shown = (*BOUNDS, STD_OF_SEEDS) if with_intervals else BOUNDS[:1]
+    columns = [table[name + suffix] for suffix in shown if name + suffix in table]
     return [form(*values) for values in zip(*columns, strict=True)]
 
 
@@ -205,9 +208,17 @@ def format_done(table: pd.DataFrame) -> list[str]:
     return [f"{done}/{planned}" for done, planned in counts]
 
 
-def name_bounds(name: str, value: float, result: Result) -> dict[str, object]:
-    """Name a mean, its bounds and the method of its interval, as columns of a table."""
-    return {
+def spread_over_seeds(values: pd.Series, seeds: pd.Series) -> float:
+    """Standard deviation of the means of the seeds; NaN if there is one seed."""
+    return float(values.groupby(seeds).mean().std())
+
+
+def name_bounds(
+    name: str, value: float, result: Result, std_of_seeds: float = np.nan
+) -> dict[str, object]:
+    """Name a mean, its bounds, the method of its interval, and its spread if there is any."""
+    spread = {} if np.isnan(std_of_seeds) else {name + STD_OF_SEEDS: std_of_seeds}
+    return spread | {
         name: value,
         f"{name}_lower": result.lower,
         f"{name}_upper": result.upper,

@@ -25,6 +25,7 @@ from benchmark.reporting.table_intervals import (
     BOUNDS,
     INCOMPLETE,
     NO_INTERVAL,
+    STD_OF_SEEDS,
     format_column,
     format_difference,
     format_done,
@@ -170,8 +171,9 @@ def _make_line(
         ("outer", tuned_by, configuration),
     ):
         known = key in means.index
-        for bound in BOUNDS:
-            line[name + bound] = means.loc[key, of + bound] if known else np.nan
+        for bound in (*BOUNDS, STD_OF_SEEDS):
+            if of + bound in means:  # there may be one seed only
+                line[name + bound] = means.loc[key, of + bound] if known else np.nan
         line[f"{name}_interval"] = means.loc[key, f"{of}_interval"] if known else ABSENT
     inner = pd.to_numeric(rows_for_mean(cells, tuned_by)["inner_score"]).mean()
     return line | {
@@ -200,25 +202,25 @@ def describe_choices(choices: Sequence[dict[str, dict[str, Any]]]) -> str:
     'rbf_svm(C=10 to 31.6); default in 1 of 3'
     """
     values: dict[str, dict[str, list[Any]]] = {}
+    n = len(choices)
     for choice in choices:
         for component, parameters in choice.items():
             for name, value in parameters.items():
                 values.setdefault(component, {}).setdefault(name, []).append(value)
     texts = [
-        f"{component}({', '.join(f'{name}={_span(chosen)}' for name, chosen in names.items())})"
+        f"{component}({', '.join(f'{name}={_span(used, n)}' for name, used in names.items())})"
         for component, names in sorted(values.items())
     ]
     n_default = sum(not choice for choice in choices)
     if n_default:
-        n = len(choices)
         texts.append("default" if n_default == n else f"default in {n_default} of {n}")
     return "; ".join(texts)
 
 
-def _span(values: list[Any]) -> str:
+def _span(values: list[Any], n_cells: int) -> str:
     """Return the range of numbers, or the most frequent of other values."""
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         low, high = min(values), max(values)
         return f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
     ((text, n),) = Counter(map(str, values)).most_common(1)
-    return text if n == len(values) else f"{text} in {n} of {len(values)}"
+    return text if n == len(values) else f"{text} in {n} of {n_cells}"

@@ -213,3 +213,24 @@ def test_a_narrow_terminal_still_shows_the_interval_of_the_worst_class(one_split
     low, high = line[f"{name}_lower"], line[f"{name}_upper"]
     text = print_at(one_split, ClassTable(), 85)
     assert f"{name}: {line[name]:.3f} ({low:.2f} to {high:.2f})" in text
+
+
+def test_the_spread_over_seeds_is_beside_the_interval(tmp_path):
+    axes = {"extractors": ["pixels"], "models": ["random_forest(n_estimators=3)"]}
+    study = load_study("digits", split="holdout", occlusions=["none", HALF], seeds=[0, 1], **axes)
+    run(study, tmp_path, scheduler="inline")
+    table = make_tables(ClassTable(), tmp_path, "recall")[0]
+    cells = select_cells(tmp_path, "random_forest(n_estimators=3)")
+    values = [classes["8"]["recall"] for classes in cells["per_class"]]
+    assert table.loc[1, "8_std_of_seeds"] == pytest.approx(np.std(values, ddof=1))
+    text = ClassTable().format_table(table).loc[1, "8"]
+    assert text.endswith(f") ±{np.std(values, ddof=1):.3f}")
+    table = make_tables(OcclusionTable(), tmp_path, "f1")[0]
+    spread = cells["f1"].astype(float).std()
+    assert table.loc[0, "none_std_of_seeds"] == pytest.approx(spread)
+    assert OcclusionTable().format_table(table).loc[0, "none"].endswith(f") ±{spread:.3f}")
+
+
+def test_a_table_by_class_of_one_seed_has_no_spread(one_split):
+    table = make_tables(ClassTable(), one_split, "recall")[0]
+    assert not [name for name in table if name.endswith("_std_of_seeds")]

@@ -362,8 +362,8 @@ def test_a_class_may_have_the_name_of_a_column(tmp_path):
     header = text.splitlines()[0].split(",")
     assert len(header) == len(set(header)) == len(plain.splitlines()[0].split(","))
     assert {f"class '{name}'" for name in names.values()} <= set(header)
-    assert sorted(text.splitlines()[2].split(",")[4:-1]) == sorted(
-        plain.splitlines()[2].split(",")[4:-1]
+    assert sorted(text.splitlines()[2].split(",")[4:-3]) == sorted(
+        plain.splitlines()[2].split(",")[4:-3]
     )
     for form in ("md", "latex"):
         assert "class 'model'" in render_tables(rows, form, "recall", "class")

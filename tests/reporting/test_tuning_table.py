@@ -77,7 +77,7 @@ def test_choices_are_ranges_of_numbers_and_the_most_frequent_of_other_values():
         {"a": {"k": 7, "w": "y"}},
         {},
     ]
-    assert describe_choices(choices) == "a(k=1 to 30, w=y in 2 of 3); default in 1 of 4"
+    assert describe_choices(choices) == "a(k=1 to 30, w=y in 2 of 4); default in 1 of 4"
     assert describe_choices([{}, {}]) == "default"
     assert describe_choices([{"a": {"k": 2}}] * 2) == "a(k=2)"
     assert describe_choices([{"a": {"k": True}}]) == "a(k=True)"

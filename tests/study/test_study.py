@@ -345,3 +345,23 @@ def test_a_pair_that_the_axes_span_too_is_run_once():
         update={"pipelines": ((parse_sum("pixels"), Spec.parse("knn(n_neighbors=5)")),)}
     )
     assert [cell.model.label for cell in make_plan(study).cells()] == ["knn"] * 3
+
+
+@pytest.mark.parametrize(
+    ("spaces", "message"),
+    [
+        (
+            {"kn": {"n_neighbors": [1]}},
+            "study 'digits': search_spaces: unknown component 'kn'; did",
+        ),
+        (
+            {"knn": {"k": [1]}},
+            "study 'digits': search space of knn: unknown parameter 'k'",
+        ),
+    ],
+)
+def test_a_name_in_a_search_space_that_is_unknown_is_named_with_the_place(spaces, message):
+    study = load_study("digits", models=["knn"], tunings=["random(n=2)"], search_spaces=spaces)
+    with pytest.raises(UserError) as error:
+        study.resolve_components()
+    assert str(error.value).startswith(message)
