@@ -5,7 +5,7 @@ known class shares and the predictions of two equally good classifiers. It count
 interval of the first contains the true value, and how often the paired test rejects, and writes
 ``results/coverage.md``. ``--samples N`` sets the number of test sets per setting, ``--out FILE``
 the page. ``--no-rules`` also applies each method where the rules of
-``benchmark/scoring/intervals.py`` refuse it; those rules were derived in this way.
+``benchmark/scoring/interval_rules.py`` refuse it; those rules were derived in this way.
 """
 
 from __future__ import annotations
@@ -22,13 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from result_pages import wrap
 
-from benchmark.scoring.intervals import (
-    RULES,
-    Rule,
-    compare_predictions,
-    find_interval_method,
-    interval_over_images,
-)
+from benchmark.scoring.interval_rules import RULES, Rule, find_interval_method
+from benchmark.scoring.intervals import compare_predictions, interval_over_images
 from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.predictions import Predictions
 from benchmark.scoring.significance import corrected_t_test

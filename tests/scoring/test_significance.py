@@ -11,12 +11,8 @@ from scipy import optimize, stats
 from sklearn.metrics import roc_auc_score
 
 from benchmark.scoring.influence import compute_influence
-from benchmark.scoring.intervals import (
-    RULES,
-    compare_predictions,
-    group_size_unevenness,
-    interval_over_images,
-)
+from benchmark.scoring.interval_rules import RULES, group_size_unevenness
+from benchmark.scoring.intervals import compare_predictions, interval_over_images
 from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.paired_shares import tango_interval
 from benchmark.scoring.predictions import Predictions
