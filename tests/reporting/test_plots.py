@@ -499,3 +499,15 @@ def test_data_sets_with_similar_names_have_different_files(results, one, two):
         for label in labels
     ]
     assert len(set(names)) == 2
+
+
+def test_costs_have_the_intervals_of_the_leaderboard(results):
+    (plot,) = draw_kind(results, "cost")
+    rows = hardest_of(results, "none")
+    read = ResultsFolder(results.folder).read_predictions
+    means = cost.summarize_costs(rows, "accuracy", read)
+    for configuration in means.itertuples():
+        cells = rows[rows["model"] == configuration.model]
+        interval = compute_interval(read, cells, "accuracy")
+        assert (configuration.lower, configuration.upper) == (interval.lower, interval.upper)
+    assert "Vertical lines are 95% confidence intervals" in plot.caption

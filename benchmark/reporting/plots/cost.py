@@ -26,15 +26,19 @@ from benchmark.reporting.plots.rows import (
     needs_log_scale,
 )
 from benchmark.reporting.plots.style import MARKERS, numbered_style, sort_strategies, strategy_style
+from benchmark.reporting.table_intervals import estimate_interval, read_each_once
+from benchmark.results.folder import ResultsFolder
 from benchmark.scoring.averages import metric_label_for_rows
 from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.predictions import PredictionReader
 
 
 def draw_cost_plots(results: Results, metric: str) -> Iterator[Plot | Missing]:
     """Yield one plot per dataset."""
     for title, rows in results.most_imbalanced_groups():
         group = drop_baseline(rows)
-        means = summarize_costs(group, metric) if len(group) else pd.DataFrame()
+        read = ResultsFolder(results.folder).read_predictions
+        means = summarize_costs(group, metric, read) if len(group) else pd.DataFrame()
         if len(means) < 2:
             reason = f"fewer than 2 configurations besides the baseline have a value of {metric}"
             yield Missing("cost", f"{title}: {reason}")
@@ -42,13 +46,23 @@ def draw_cost_plots(results: Results, metric: str) -> Iterator[Plot | Missing]:
         yield _draw_cost_plot(results, title, group, means, metric)
 
 
-def summarize_costs(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+def summarize_costs(
+    rows: pd.DataFrame, metric: str, read_predictions: PredictionReader | None = None
+) -> pd.DataFrame:
     """Mean metric and seconds of each configuration, sorted by seconds.
+
+    Parameters
+    ----------
+    rows : DataFrame
+    metric : str
+    read_predictions : callable (key, digest) -> Predictions, or None
+        ``ResultsFolder.read_predictions``. The intervals of a single test set need it.
 
     Returns
     -------
     DataFrame
-        By name of the configuration: the metric, seconds, extractor, strategy, model, and front,
+        By name of the configuration: the metric, its 95% confidence interval (lower, upper; NaN if
+        there is none), seconds, extractor, strategy, model, and front,
         whether it is on the Pareto front: no faster configuration is at least as good.
     """
     seconds = rows["resample_s"] + rows["fit_s"] + rows["predict_s"]
@@ -63,6 +77,14 @@ def summarize_costs(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
         .dropna()
         .join(configurations[CONFIGURATION_AXES].first())
         .sort_values("seconds", kind="stable")
+    )
+    read = read_each_once(read_predictions)
+    intervals = [
+        estimate_interval(read, configurations.get_group(name), metric) for name in means.index
+    ]
+    means = means.assign(
+        lower=[interval.lower for interval in intervals],
+        upper=[interval.upper for interval in intervals],
     )
     gain = means[metric] if METRICS[metric].greater_is_better else -means[metric]
     return means.assign(front=gain > gain.cummax().shift(fill_value=-np.inf))
@@ -105,11 +127,20 @@ def _draw_cost_plot(
     )
     caption = (
         f"Means over {describe_replicates(rows)}; times are for one thread, without the extraction "
-        f"of features. The line is the Pareto front: the {len(front)} of {len(means)} "
-        f"configurations for which no faster one is at least as good: {listed}."
+        f"of features. {_describe_bars(means)}The grey line is the Pareto front: the "
+        f"{len(front)} of {len(means)} configurations for which no faster one is at least as "
+        f"good: {listed}."
     )
     name = make_file_stem("cost", results.file_label(str(rows["dataset"].iloc[0])), metric)
     return Plot(name, title, figure, caption)
+
+
+def _describe_bars(means: pd.DataFrame) -> str:
+    n = int(means["lower"].notna().sum())
+    if n == 0:
+        return ""
+    which = "" if n == len(means) else f", which {n} of {len(means)} configurations have"
+    return f"Vertical lines are 95% confidence intervals{which}. "
 
 
 def _draw_configurations(ax: Axes, means: pd.DataFrame, metric: str) -> None:
@@ -136,6 +167,15 @@ def _draw_configurations(ax: Axes, means: pd.DataFrame, metric: str) -> None:
             marker=marker,
             s=28,
             zorder=3,
+        )
+        ax.vlines(
+            configuration.seconds,
+            configuration.lower,
+            configuration.upper,
+            color=style["color"],
+            linewidth=0.8,
+            alpha=0.5,
+            zorder=2,
         )
     keys = []
     for label in strategies if len(strategies) > 1 else ():

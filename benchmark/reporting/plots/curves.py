@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from benchmark.plugins.registry import BASELINE
 from benchmark.plugins.spec import label_without, number_in_label
 from benchmark.reporting.comparable_rows import CONDITIONS
+from benchmark.reporting.comparison import better_direction
 from benchmark.reporting.plots.plot import (
     Missing,
     Plot,
@@ -46,7 +47,6 @@ from benchmark.reporting.plots.style import (
 from benchmark.results.folder import ResultsFolder
 from benchmark.scoring.averages import metric_label_for_rows
 from benchmark.scoring.intervals import compute_interval
-from benchmark.scoring.metrics import METRICS
 from benchmark.study.axes import describe_train_size
 
 MAX_LINES = 10  # lines that fit in one panel
@@ -305,7 +305,7 @@ def _make_caption(
     extreme = group["x"].min() if axis == "train_size" else group["x"].max()
     hardest = group[group["x"] == extreme]
     first, high, last, low = find_best_and_worst(hardest, metric)
-    better = "higher" if METRICS[metric].greater_is_better else "lower"
+    better = better_direction(metric)
     intervals = (
         "over folds, with the variance corrected for overlapping training sets (Nadeau & Bengio "
         "2003)"

@@ -137,7 +137,8 @@ def _sort_classes_by_size(
 def _make_caption(columns: pd.DataFrame, table: pd.DataFrame, rows: pd.DataFrame) -> str:
     sentences = [
         f"Mean recall over {describe_replicates(rows)}. Classes are sorted by their number of "
-        "training images, which is given with the name."
+        "training images, which is given with the name. Confidence intervals are in `table --by "
+        "class --metric recall`."
     ]
     if SIZE_RANK.format(1) in columns.index:
         sentences.append(
