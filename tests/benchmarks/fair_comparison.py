@@ -9,6 +9,7 @@ the datasets; the page has all that are complete.
 from __future__ import annotations
 
 import argparse
+import re
 import tempfile
 from pathlib import Path
 
@@ -86,7 +87,9 @@ def describe_dataset(name: str) -> list[str]:
     text = tuning.format_table(table)[columns]
     lines = [f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
     lines += [f"| {' | '.join(map(str, line))} |" for line in text.itertuples(index=False)]
-    return [f"## {name}", "", leaderboard.strip(), "", *lines, ""]
+    text = "\n".join([f"## {name}", "", leaderboard.strip(), "", *lines, ""])
+    text = text.replace("### ", "", 1).replace(TEXTURES, "textures")
+    return re.sub("-{4,}", "---", re.sub(" {2,}", " ", text)).splitlines()
 
 
 def main() -> None:
@@ -103,7 +106,8 @@ def main() -> None:
         "and predictions of the candidates), the same for classical configurations and networks. "
         "BreastMNIST and RetinaMNIST: official split, 5 seeds, tuned on the validation set. The "
         "others: samples of at most 800 images, 5 folds (lesions and patients kept together), "
-        "tuned on 3 inner folds. `inner` and `outer` are log loss."
+        "tuned on 3 inner folds. `inner` and `outer` are log loss. The epochs of resnet18 are not "
+        f"tuned. `textures` is short for {TEXTURES}."
     )
     sections = [
         line for name in DATASETS if (ROWS / name).exists() for line in describe_dataset(name)
