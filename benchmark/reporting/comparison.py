@@ -43,6 +43,8 @@ class Comparison:
         Display name of the metric.
     margin_test : MarginTest or None
         Tests of whether the first configuration is non-inferior or equivalent to the second.
+    adjustment : str
+        Name of the procedure by which p-values of several comparisons are adjusted.
 
     See Also
     --------
@@ -69,6 +71,7 @@ class Comparison:
     note: str = ""
     label: str = ""
     margin_test: MarginTest | None = None
+    adjustment: str = "Holm"
 
     @property
     def pair(self) -> ConfigurationPair:
@@ -134,7 +137,7 @@ class Comparison:
             return f"{test} is not computed: {result.refusal}."
         adjustment = (
             f" for this pair alone, {format_p_value(result.adjusted)} adjusted for "
-            f"the {result.family} comparisons that involve either configuration (Holm)"
+            f"the {result.family} comparisons that this one was chosen from ({self.adjustment})"
             if result.family > 1
             else ""
         )
@@ -181,8 +184,8 @@ class Comparison:
         if test.refusal:
             return f"Whether {a} is {worse} is not tested: {test.refusal}."
         together = (
-            f"; both p-values are adjusted (Holm), and the interval holds, for all {test.family} "
-            "comparisons together"
+            f"; both p-values are adjusted ({self.adjustment}), and the interval holds, for all "
+            f"{test.family} comparisons together"
             if test.family > 1
             else ""
         )

@@ -19,7 +19,7 @@ def describe_comparisons(comparisons: list[Comparison]) -> list[str]:
     family = max(comparison.result.family for comparison in comparisons)
     level = (
         f"intervals hold at 95% for all {family} comparisons together (Bonferroni), p-values are "
-        "adjusted for them (Holm)"
+        f"adjusted for them ({comparisons[0].adjustment})"
         if family > 1
         else "intervals are at 95%"
     )
@@ -58,7 +58,11 @@ def _describe_margin(comparisons: list[Comparison]) -> list[str]:
         return []
     margin, family = tests[0].margin, max(test.family for test in tests)
     names = dict.fromkeys(test.test for test in tests if not test.refusal)
-    adjusted = f"; p-values are adjusted for {family} comparisons (Holm)" if family > 1 else ""
+    adjusted = (
+        f"; p-values are adjusted for {family} comparisons ({comparisons[0].adjustment})"
+        if family > 1
+        else ""
+    )
     by = f"one-sided {'; '.join(names)}" if names else "one-sided test"
     return [
         f"margin {margin:g}: 'non-inferior' is no more than {margin:g} worse ({by}), 'equivalent' "

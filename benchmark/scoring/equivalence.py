@@ -42,7 +42,7 @@ class MarginTest:
         otherwise.
     family : int
         Number of comparisons that this one was selected from, for which the p-values are adjusted
-        (Holm 1979).
+        (Holm 1979, or Bonferroni).
 
     See Also
     --------

@@ -48,7 +48,8 @@ class Result:
     family : int
         Number of comparisons that this one was selected from.
     adjusted : float
-        p-value adjusted for ``family`` comparisons (Holm 1979); NaN for a single comparison.
+        p-value adjusted for ``family`` comparisons (Holm 1979, or Bonferroni); NaN for a single
+        comparison.
     error, df : float
         Standard error of the effect and its degrees of freedom, infinite for a normal statistic;
         NaN where the test has none.

@@ -215,9 +215,9 @@ def test_datasets_have_a_margin_and_an_interval_of_their_own(tmp_path):
     for k in range(7):
         add(tmp_path, MODELS[0], predicted(y, range(20 + k)), dataset=f"set{k}")
     *_, picked = compare_configurations(tmp_path, "hog / smote", "pixels", "accuracy", margin=0.02)
-    assert (picked.result.family, picked.margin_test.family) == (2, 2)
+    assert (picked.result.family, picked.margin_test.family) == (3, 3)
     differences = [comparison.result.effect for comparison in each]
-    interval = hodges_lehmann_interval(differences, 0.05 / 2)
+    interval = hodges_lehmann_interval(differences, 0.05 / 3)
     assert (picked.result.lower, picked.result.upper) == (interval.lower, interval.upper)
 
 
