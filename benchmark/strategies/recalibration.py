@@ -1,8 +1,9 @@
 """Strategies that make probabilities fit the class frequencies before resampling again.
 
 A model that was trained on a resampled training set gives rare classes too high a probability, and
-a network or a forest may be too confident in any case. The ranking of the images, and hence AUC,
-hardly suffers from that; log loss and calibration error do.
+a network or a forest may be too confident in any case. Log loss and calibration error suffer from
+that. With two classes these strategies leave the ranking of the images, and hence the AUC, as it is
+(apart from ties that ``isotonic`` makes); with more classes they may change it either way.
 """
 
 from __future__ import annotations

@@ -165,6 +165,7 @@ def test_under_sampling_with_prior_correction_is_as_calibrated_as_no_sampling():
         ("balanced_random_forest", "prior_correction"),
         ("simple_cnn(loss='class_balanced')", "random_over + prior_correction"),
         ("logistic_regression", "class_weight + prior_correction"),
+        ("logistic_regression", "prior_correction + class_weight"),
     ],
 )
 def test_prior_correction_is_refused_where_the_model_corrects_for_the_frequencies(
