@@ -7,12 +7,20 @@ from dataclasses import replace
 import pandas as pd
 
 from benchmark.reporting.adjustment import Question, add_margin_tests, adjust_p_values
+from benchmark.reporting.comparable_rows import (
+    CONFIGURATION_AXES,
+    Configuration,
+    configuration_name,
+)
 from benchmark.reporting.comparison import Comparison, ConfigurationPair
+from benchmark.reporting.dataset_scores import list_some
 from benchmark.scoring.equivalence import MarginTest, compare_datasets_with_margin
 from benchmark.scoring.hodges_lehmann import hodges_lehmann_interval
 from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.rank_tests import wilcoxon_test
 from benchmark.scoring.significance import ALPHA, Result
+from benchmark.utils.status import Status
+from benchmark.utils.text import format_count
 
 
 def compare_across_datasets(
@@ -20,7 +28,8 @@ def compare_across_datasets(
 ) -> dict[ConfigurationPair, Comparison]:
     """Compare pairs across datasets by Wilcoxon's test.
 
-    Each dataset contributes one pair of means. Pairs with a single dataset are left out.
+    Each dataset contributes one pair of means. A dataset on which a pair is incomplete is left out,
+    and the note of the comparison names it. Pairs with fewer than two datasets are left out.
 
     Parameters
     ----------
@@ -30,11 +39,15 @@ def compare_across_datasets(
         All rows.
     question : Question
     """
-    means = {pair: _average_datasets(pair, comparisons) for pair in question.pairs}
+    gaps = {pair: _describe_gaps(pair, rows) for pair in question.pairs}
+    means = {pair: _average_datasets(pair, comparisons, gaps[pair]) for pair in question.pairs}
     means = {pair: of_pair for pair, of_pair in means.items() if len(of_pair) > 1}
     differences = {pair: of_pair["a"] - of_pair["b"] for pair, of_pair in means.items()}
     first_of_pair = dict(reversed(comparisons))
-    tested = {pair: _compare_means(first_of_pair[pair], of_pair) for pair, of_pair in means.items()}
+    tested = {
+        pair: _compare_means(first_of_pair[pair], of_pair, gaps[pair])
+        for pair, of_pair in means.items()
+    }
     n_choices = question.count_choices(rows, n_datasets=2)
     p_values = {pair: comparison.result.p_value for pair, comparison in tested.items()}
     for pair, (n, adjusted) in adjust_p_values(p_values, n_choices).items():
@@ -49,28 +62,61 @@ def compare_across_datasets(
     return add_margin_tests(tested, question.margin, n_choices, test_margin)
 
 
+def _describe_gaps(pair: ConfigurationPair, rows: pd.DataFrame) -> dict[str, str]:
+    """What a pair lacks, by dataset: cells that are not completed, or a configuration."""
+    of_pair = [_select_rows(rows, configuration) for configuration in pair]
+    gaps: dict[str, str] = {}
+    for dataset in pd.concat(of_pair)["dataset"].unique():
+        cells = [each[each["dataset"] == dataset] for each in of_pair]
+        absent = [
+            configuration_name(configuration)
+            for configuration, each in zip(pair, cells, strict=True)
+            if each.empty
+        ]
+        statuses = pd.concat(cells)["status"]
+        n_done = int((statuses == Status.OK).sum())
+        if absent:
+            gaps[str(dataset)] = f"{absent[0]} is not evaluated"
+        elif n_done < len(statuses):
+            gaps[str(dataset)] = f"{n_done} of {format_count(len(statuses), 'cell')} completed"
+    return gaps
+
+
+def _select_rows(rows: pd.DataFrame, configuration: Configuration) -> pd.DataFrame:
+    return rows[(rows[CONFIGURATION_AXES] == list(configuration)).all(axis=1)]
+
+
 def _average_datasets(
-    pair: ConfigurationPair, comparisons: list[tuple[ConfigurationPair, Comparison]]
+    pair: ConfigurationPair,
+    comparisons: list[tuple[ConfigurationPair, Comparison]],
+    gaps: dict[str, str],
 ) -> pd.DataFrame:
-    """Means of both configurations of a pair, the columns a and b, on each dataset."""
+    """Means of both configurations of a pair, the columns a and b, on each complete dataset.
+
+    Datasets on which the metric is undefined are added to ``gaps``.
+    """
     values = [
         (comparison.dataset, comparison.mean_a, comparison.mean_b)
         for candidate, comparison in comparisons
-        if candidate == pair
+        if candidate == pair and comparison.dataset not in gaps
     ]
-    means = pd.DataFrame(values, columns=["dataset", "a", "b"]).dropna()
+    means = pd.DataFrame(values, columns=["dataset", "a", "b"])
+    for dataset in means.loc[means.isna().any(axis=1), "dataset"]:
+        gaps[dataset] = "undefined"
+    means = means[~means["dataset"].isin(gaps)]
     return means.groupby("dataset")[["a", "b"]].mean()
 
 
-def _compare_means(comparison: Comparison, means: pd.DataFrame) -> Comparison:
+def _compare_means(comparison: Comparison, means: pd.DataFrame, gaps: dict[str, str]) -> Comparison:
     """Make the comparison of a pair across datasets from its comparison on one of them."""
     mean_a, mean_b = means.mean()
     result = wilcoxon_test(means["a"], means["b"])
+    left_out = list_some([f"{dataset} ({gap})" for dataset, gap in gaps.items()], ", ")
     return replace(
         comparison,
         title=f"across {len(means)} datasets, by the Hodges-Lehmann estimate",
         dataset="",
-        note="",
+        note=f"Left out as incomplete: {left_out}." if gaps else "",
         mean_a=float(mean_a),
         mean_b=float(mean_b),
         result=_add_median_interval(result, means["a"] - means["b"], ALPHA),

@@ -158,6 +158,32 @@ def test_several_data_sets_are_tested_by_wilcoxon_from_six_on(tmp_path):
     assert last.summary.startswith("across 6 datasets")
 
 
+def test_incomplete_datasets_are_left_out_across_datasets_and_named(tmp_path):
+    y = np.arange(400) % 2
+    for k in range(8):
+        for configuration, wrong in ((HOG, range(k)), (PIXELS, range(40 + 2 * k))):
+            for fold in range(2):
+                if k == 7 and configuration == PIXELS:
+                    continue
+                status = "failed" if (k, fold) == (0, 1) else "ok"
+                add(
+                    tmp_path,
+                    configuration,
+                    predicted(y, wrong),
+                    dataset=f"set{k}",
+                    split="stratified_kfold",
+                    fold=fold,
+                    status=status,
+                )
+    *_, across = compare_configurations(tmp_path, "hog", "pixels", "accuracy")
+    assert across.title.startswith("across 6 datasets")
+    assert across.result.n == 6
+    assert across.summary.endswith(
+        "Left out as incomplete: set0 (2 of 4 cells completed), set7 (pixels / none / knn is not "
+        "evaluated)."
+    )
+
+
 # ---- sentences
 
 
