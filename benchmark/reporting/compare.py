@@ -43,7 +43,9 @@ def compare_configurations(
     DeLong's for the AUC of two classes. For all other metrics, and whenever images have groups or
     the predictions of the seeds differ, it is a t-test of paired influences. With several folds,
     the corrected resampled t-test is used; seeds are averaged within a fold first, since they share
-    its test set. With several datasets, Wilcoxon's test is computed as well.
+    its test set. With several datasets, Wilcoxon's test is computed as well, of the means on the
+    datasets on which both configurations are complete; the effect is then the pseudomedian of the
+    differences (Hodges & Lehmann 1963).
 
     The pair is assumed to be selected from a table, both its members by what the table says. If
     there are further configurations, the p-value is therefore adjusted by Bonferroni for all pairs
@@ -127,7 +129,8 @@ def compare_all_configurations(
     Returns
     -------
     list of Comparison
-        Sorted by group of comparable rows, the best configuration of each group first.
+        Sorted by group of comparable rows, and within each by the difference, the largest
+        improvement first.
 
     Raises
     ------

@@ -13,6 +13,9 @@ from benchmark.scoring.equivalence import MarginTest
 from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.significance import ALPHA, Result
 
+SYMMETRY = (
+    "Test and interval assume that the differences are distributed symmetrically over datasets."
+)
 ConfigurationPair = tuple[Configuration, Configuration]
 
 
@@ -30,6 +33,7 @@ class Comparison:
     title : str
         Dataset and split of the rows that are compared.
     dataset : str
+        Empty for a comparison across datasets.
     a, b : tuple of str
         Labels of the configurations.
     metric : str
@@ -79,6 +83,11 @@ class Comparison:
         return self.a, self.b
 
     @property
+    def is_across_datasets(self) -> bool:
+        """Whether datasets are the observations; the effect is then their pseudomedian."""
+        return not self.dataset
+
+    @property
     def effect_size(self) -> EffectSize | None:
         """Odds ratio or standardized difference; None where there is none."""
         return compute_effect_size(self.result)
@@ -90,6 +99,7 @@ class Comparison:
         sentences = [
             f"{' · '.join([self.title, *shared])}: {self._effect_sentence}",
             self._test_sentence,
+            SYMMETRY if self.is_across_datasets and not self.result.refusal else "",
             self._effect_size_sentence,
             self._margin_sentence,
             self.note,
@@ -125,9 +135,17 @@ class Comparison:
             interval = f", {bounds}, at 95% for all {result.family} comparisons together"
         else:
             interval = f", 95% {bounds}"
+        return f"{a} is {size} {b} in {label} ({self._means}){interval}."
+
+    @property
+    def _means(self) -> str:
         better = better_direction(self.metric)
-        means = f"{self.mean_a:.3f} against {self.mean_b:.3f}, {better} is better"
-        return f"{a} is {size} {b} in {label} ({means}){interval}."
+        if not self.is_across_datasets:
+            return f"{self.mean_a:.3f} against {self.mean_b:.3f}, {better} is better"
+        return (
+            f"pseudomedian of the differences on each dataset, {better} is better; means over "
+            f"datasets {self.mean_a:.3f} and {self.mean_b:.3f}"
+        )
 
     @property
     def _test_sentence(self) -> str:
@@ -180,7 +198,9 @@ class Comparison:
         a, b = self.differing_names
         worse = f"no more than {test.margin:g} worse than {b}"
         if test.refusal and test.refusal == self.result.refusal:
-            return f"Neither are the tests of a margin of {test.margin:g}."
+            return (
+                f"For the same reason, the tests of a margin of {test.margin:g} are not computed."
+            )
         if test.refusal:
             return f"Whether {a} is {worse} is not tested: {test.refusal}."
         together = (

@@ -6,6 +6,7 @@ import re
 
 from benchmark.reporting.comparable_rows import configuration_name
 from benchmark.reporting.comparison import (
+    SYMMETRY,
     Comparison,
     better_direction,
     capitalize_first_letter,
@@ -29,10 +30,7 @@ def describe_comparisons(comparisons: list[Comparison]) -> list[str]:
         if not comparison.result.refusal
     )
     tested = f" {capitalize_first_letter('; '.join(tests))}." if tests else ""
-    caption = (
-        f"Best first, {better_direction(comparisons[0].metric)} is better; the difference is the "
-        f"value of the configuration minus that of the one it is compared with; {level}.{tested}"
-    )
+    caption = f"{_describe_values(comparisons)}; {level}.{tested}"
     simultaneous_interval_has_zero = any(
         comparison.result.significant and comparison.result.lower <= 0 <= comparison.result.upper
         for comparison in comparisons
@@ -42,14 +40,33 @@ def describe_comparisons(comparisons: list[Comparison]) -> list[str]:
         "may be significant although its interval contains zero."
     )
     notes = dict.fromkeys(comparison.note for comparison in comparisons if comparison.note)
+    symmetric = comparisons[0].is_across_datasets and tests
     return [
         caption,
+        *([SYMMETRY] if symmetric else []),
         *_describe_margin(comparisons),
         *_describe_effect_sizes(comparisons),
         *([holm] if simultaneous_interval_has_zero else []),
         *_describe_refusals(comparisons),
         *notes,
     ]
+
+
+def _describe_values(comparisons: list[Comparison]) -> str:
+    """Order of the lines, and meaning of the values and differences."""
+    better = f"{better_direction(comparisons[0].metric)} is better"
+    if comparisons[0].is_across_datasets:
+        return (
+            f"Largest improvement first, {better}; the value is the mean of the configuration over "
+            "the datasets; the difference is the pseudomedian (Hodges-Lehmann estimate) of the "
+            "differences on each dataset to the configuration it is compared with, not the "
+            "difference of the means"
+        )
+    same_reference = len({comparison.b for comparison in comparisons}) == 1
+    return (
+        f"{'Best' if same_reference else 'Largest improvement'} first, {better}; the difference is "
+        "the value of the configuration minus that of the one it is compared with"
+    )
 
 
 def _describe_margin(comparisons: list[Comparison]) -> list[str]:
@@ -65,9 +82,9 @@ def _describe_margin(comparisons: list[Comparison]) -> list[str]:
     )
     by = f"one-sided {'; '.join(names)}" if names else "one-sided test"
     return [
-        f"margin {margin:g}: 'non-inferior' is no more than {margin:g} worse ({by}), 'equivalent' "
-        f"no more than {margin:g} better either (two one-sided tests), 'not shown' neither, which "
-        f"does not mean worse{adjusted}."
+        f"margin {margin:g}: 'non-inferior' means no more than {margin:g} worse ({by}), "
+        f"'equivalent' that it is no more than {margin:g} better either (two one-sided tests), and "
+        f"'not shown' that neither is shown, not that it is worse{adjusted}."
     ]
 
 

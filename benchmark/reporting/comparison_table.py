@@ -56,7 +56,7 @@ def make_comparison_values(comparisons: Sequence[Comparison]) -> pd.DataFrame:
     DataFrame
         The columns are ``table`` (the title of the comparable rows), the labels of the
         configuration, those of the one it is compared with (prefix ``with_``), the metric and its
-        two means, the ``difference`` with its interval, the ``level`` of that, test, number and
+        two means, the ``difference`` (across datasets the pseudomedian) with its interval, the ``level`` of that, test, number and
         unit of observations, p-value, number of comparisons (``family``), the p-value adjusted for
         them, verdict, effect size with its interval at the same level, and why there is no test
         (``reason``). With a margin they are followed by the margin, the p-values of non-inferiority

@@ -184,6 +184,23 @@ def test_incomplete_datasets_are_left_out_across_datasets_and_named(tmp_path):
     )
 
 
+def test_across_datasets_the_pseudomedian_is_not_presented_as_the_difference_of_the_means(tmp_path):
+    y = np.arange(400) % 2
+    for k, wrong in enumerate((40, 41, 42, 43, 44, 45, 200)):
+        add(tmp_path, HOG, predicted(y, range(wrong)), dataset=f"set{k}")
+        add(tmp_path, PIXELS, predicted(y, range(46)), dataset=f"set{k}")
+    *_, across = compare_all_configurations(tmp_path, "pixels", "accuracy")
+    assert across.result.effect > 0 > across.mean_a - across.mean_b
+    assert (
+        "higher than pixels / none / knn in accuracy (pseudomedian of the differences on each "
+        "dataset, higher is better; means over datasets 0.838 and 0.885)" in across.summary
+    )
+    assert "assume that the differences are distributed symmetrically" in across.summary
+    ((_, _, lines),) = make_comparison_tables([across])
+    assert "not the difference of the means" in lines[0]
+    assert any("assume that the differences are distributed symm" in line for line in lines)
+
+
 # ---- sentences
 
 
@@ -435,10 +452,12 @@ def test_a_table_of_comparisons_has_a_row_per_configuration_and_says_what_its_co
     assert len(table) == 7
     assert "all 6 comparisons together (Bonferroni)" in lines[0]
     assert "higher is better" in lines[0]
-    ((title, table, _),) = make_comparison_tables(
+    assert lines[0].startswith("Best first")
+    ((title, table, lines),) = make_comparison_tables(
         compare_all_configurations(four_by_two, "none", "accuracy")
     )
     assert title == "breast · official: compared with strategy none, all else equal"
+    assert lines[0].startswith("Largest improvement first")
     assert set(table["strategy"]) == {"smote"}
 
 
