@@ -29,6 +29,7 @@ from benchmark.scoring.significance import (
     corrected_t_test,
     delong_test,
     estimate_spread,
+    explain_undefined_spread,
     mcnemar,
     paired_t_test,
     student_t_interval,
@@ -264,6 +265,9 @@ def interval_over_images(
         )
     else:
         value, spread = _estimate_with_spread(metric, seeds, groups)
+        if np.isnan(spread.error):
+            why = explain_undefined_spread(unit)
+            return Result(method, n, effect, refusal=why, unit=unit, alpha=alpha)
         if not spread.error > 0 or not abs(value) > 0:
             why = (
                 "all test images contribute equally to the metric, so that its variance cannot be "
@@ -480,6 +484,8 @@ def group_size_unevenness(sizes: ArrayLike) -> float:
 def _explain_few_effective_units(spread: Spread, rule: Rule, unit: str) -> str:
     if spread.error == 0 or spread.effective >= rule.effective:
         return ""
+    if np.isnan(spread.error):
+        return explain_undefined_spread(unit)
     needed = ceil(spread.n * rule.effective / spread.effective)
     return (
         f"about {spread.effective:.0f} of {spread.n} {unit} determine the difference; at least "

@@ -97,7 +97,7 @@ class Spread:
     Parameters
     ----------
     error : float
-        Standard error.
+        Standard error; NaN if a contribution is undefined.
     df : float
         Degrees of freedom of Student's t. There are fewer if few units dominate the variance
         (Satterthwaite 1946, from their fourth moments).
@@ -140,9 +140,14 @@ def estimate_spread(
     )
     squares = n / max(n - 1, 1) * (units**2).sum() + (weights * added**2).sum()
     if np.isnan(squares) or squares < 1e-24:
-        return Spread(squares and 0.0, np.nan, n)
+        return Spread(np.nan if np.isnan(squares) else 0.0, np.nan, n)
     uneven = ((units**4).sum() + (weights * added**4).sum()) / squares**2 - 1 / n
     return Spread(float(np.sqrt(squares)), float(min(n - 1, 2 / max(uneven, 1e-12))), n)
+
+
+def explain_undefined_spread(unit: str) -> str:
+    """Why there is no standard error where a contribution is undefined."""
+    return f"the contribution of some {unit} is undefined, so that the variance cannot be estimated"
 
 
 def student_t_interval(
@@ -231,8 +236,17 @@ def paired_t_test(
     Returns
     -------
     Result
-        Refused if the variance is zero and the difference is not.
+        Refused if the variance is zero and the difference is not, or if it is undefined.
     """
+    if np.isnan(spread.error):
+        return Result(
+            "paired jackknife t-test",
+            spread.n,
+            effect,
+            refusal=explain_undefined_spread(unit),
+            unit=unit,
+            alpha=alpha,
+        )
     if spread.error == 0:
         why = (
             ""

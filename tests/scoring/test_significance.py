@@ -32,6 +32,7 @@ from benchmark.scoring.significance import (
     delong_test,
     estimate_spread,
     mcnemar,
+    paired_t_test,
     wilson_interval,
 )
 
@@ -393,6 +394,18 @@ def test_a_spread_of_equal_units_is_that_of_a_mean():
     spread = estimate_spread((values - values.mean()) / 400)
     assert spread.error == pytest.approx(values.std(ddof=1) / 20)
     assert 300 < spread.df <= 399
+
+
+def test_an_undefined_contribution_makes_the_spread_undefined_and_the_test_refused():
+    spread = estimate_spread([0.1, np.nan, -0.1])
+    assert np.isnan(spread.error)
+    assert estimate_spread([0.0, 0.0]).error == 0
+    result = paired_t_test(0.1, spread)
+    assert np.isnan(result.p_value)
+    assert result.refusal == (
+        "the contribution of some test images is undefined, so that the variance cannot be "
+        "estimated"
+    )
 
 
 def test_a_spread_that_one_unit_decides_has_few_degrees_of_freedom():
