@@ -257,6 +257,16 @@ def test_every_comparison_is_in_every_format(tmp_path, y):
         render_comparisons(comparisons, "tex")
 
 
+def test_json_has_infinite_values_as_texts_and_all_digits(tmp_path, y):
+    add(tmp_path, HOG, predicted(y, []))
+    add(tmp_path, PIXELS, predicted(y, range(7)))
+    comparisons = compare_all_configurations(tmp_path, "pixels", "accuracy")
+    (line,) = json.loads(render_comparisons(comparisons, "json"))
+    assert (line["effect_size"], line["effect_size_value"]) == ("odds ratio", "inf")
+    assert line["difference"] == comparisons[0].result.effect
+    assert line["p_value"] == comparisons[0].result.p_value
+
+
 def test_axes_that_all_share_are_in_the_title(tmp_path, y):
     for k, configuration in enumerate(MODELS[:3]):
         folds_of(tmp_path, configuration, (3 + k, 5, 9 - k), y)
