@@ -19,6 +19,7 @@ from benchmark.reporting.comparison_captions import describe_comparisons
 from benchmark.reporting.text_tables import FOR_PROGRAMS, WRITERS, Document
 from benchmark.scoring.effect_sizes import EffectSize
 from benchmark.scoring.equivalence import MarginTest
+from benchmark.scoring.significance import ALPHA
 
 
 def render_comparisons(comparisons: Sequence[Comparison], form: str) -> str:
@@ -105,7 +106,7 @@ def _make_value_line(comparison: Comparison) -> dict[str, object]:
         "p_equivalent": test.p_equivalent,
         "margin_lower": test.lower,
         "margin_upper": test.upper,
-        "margin_level": 1 - 0.1 / test.family,
+        "margin_level": 1 - 2 * ALPHA / test.family,
         "margin_verdict": _margin_verdict(test),
         "margin_reason": test.refusal,
     }

@@ -142,8 +142,8 @@ class DatasetTable:
         return [
             f"Mean {metric} ({better} is better) over folds and seeds, per dataset; mean over the "
             "datasets; mean of the ranks within the datasets, 1 being the best, ties sharing their "
-            "average; wins are datasets on which no other configuration is better, a tie for the "
-            f"best counts for each. {_describe_intervals(values)}"
+            "average; wins are datasets on which no other configuration is better, and a tie for "
+            f"the best counts for each of the tied ones. {_describe_intervals(values)}"
             + (f"{BASELINE} is not ranked. " if baseline else "")
             + "95% confidence intervals of single values are in parentheses where they fit.",
             *lines,

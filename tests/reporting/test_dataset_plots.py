@@ -131,9 +131,9 @@ def test_squares_are_the_wins_of_the_row_over_the_column(folder):
     ("n_datasets", "sentence"),
     [
         (5, "No number of wins on 5 datasets is significant"),
-        (6, "6 wins are significant"),
-        (12, "10 wins are significant"),  # Demsar (2006), table 3
-        (20, "15 wins are significant"),
+        (6, "at least 6 wins are needed"),
+        (12, "at least 10 wins are needed"),  # Demsar (2006), table 3
+        (20, "at least 15 wins are needed"),
     ],
 )
 def test_the_caption_says_how_many_wins_are_significant(folder, n_datasets, sentence):

@@ -204,7 +204,7 @@ def test_nemenyi_refuses_data_sets_too_few_for_any_ranks_to_differ():
     assert not friedman_test(agreed).refusal
     result = nemenyi_test(agreed)
     assert result.refusal.startswith(
-        "2 datasets; 10 configurations require at least 3: average ranks differ by at most 9"
+        "2 datasets; 10 configurations require at least 3: mean ranks differ by at most 9"
     )
     assert np.isnan(result.p_value)
     assert nemenyi_test(pd.DataFrame([range(10)] * 3)).significant

@@ -84,6 +84,6 @@ def _describe_sign_test(n_datasets: int) -> str:
     if needed > n_datasets:
         return f"No number of wins on {n_datasets} datasets is significant (sign test)."
     return (
-        f"For one pair that was chosen beforehand, {needed} wins are significant at the level "
-        f"{ALPHA} (sign test)."
+        f"For one pair that was chosen beforehand, at least {needed} wins are needed for "
+        f"significance at the level {ALPHA} (sign test)."
     )
