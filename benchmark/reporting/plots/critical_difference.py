@@ -118,8 +118,8 @@ def _describe_friedman(friedman: Friedman) -> str:
     if friedman.significant:
         return f"Friedman's test finds that the ranks differ ({p_value})."
     return (
-        f"Friedman's test does not find that the ranks differ ({p_value}), so no difference between "
-        "two configurations should be called significant."
+        f"Friedman's test does not find that the ranks differ ({p_value}), so no difference "
+        "between two configurations should be called significant."
     )
 
 
