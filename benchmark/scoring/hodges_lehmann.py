@@ -55,9 +55,21 @@ def hodges_lehmann_interval(differences: ArrayLike, alpha: float = ALPHA) -> Res
     for rank in range(1, n + 1):
         ways = np.pad(ways, (0, rank)) + np.pad(ways, (rank, 0))
     place = int((np.cumsum(ways) <= alpha / 2 * 2.0**n).sum()) - 1
-    if place < 0:
-        needed = ceil(1 - np.log2(alpha))
-        why = f"{format_count(n, 'dataset')}; at least {needed} are required"
-        return Result(test, n, effect, refusal=why, unit=UNIT, alpha=alpha)
+    refusal = explain_too_few_datasets(n, alpha)
+    if refusal:
+        return Result(test, n, effect, refusal=refusal, unit=UNIT, alpha=alpha)
     lower, upper = float(walsh[place]), float(walsh[-1 - place])
     return Result(test, n, effect, lower=lower, upper=upper, unit=UNIT, alpha=alpha)
+
+
+def explain_too_few_datasets(n: int, alpha: float = ALPHA) -> str:
+    """Why n datasets do not allow an interval; empty if they do.
+
+    Examples
+    --------
+    >>> explain_too_few_datasets(5)
+    '5 datasets; at least 6 are required'
+    """
+    # the most extreme pattern of signs has the two-sided p-value 2 / 2**n
+    needed = ceil(1 - np.log2(alpha))
+    return "" if n >= needed else f"{format_count(n, 'dataset')}; at least {needed} are required"
