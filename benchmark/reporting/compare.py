@@ -182,7 +182,7 @@ def _note_chosen_reference(comparisons: list[Comparison], is_rank: bool) -> list
     chosen = {
         title
         for title, group in by_title.items()
-        if len(group) > 1
+        if any(comparison.result.family > 1 for comparison in group)
         and len({comparison.b for comparison in group}) == 1
         and not is_baseline(group[0].b)
         and (is_rank or not any(comparison.a_is_better for comparison in group))

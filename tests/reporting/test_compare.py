@@ -307,7 +307,7 @@ def test_a_pair_picked_from_a_table_is_adjusted_for_all_pairs_of_the_table(tmp_p
 
 def test_a_reference_that_was_chosen_by_its_rank_or_leads_is_noted(tmp_path, y):
     for k, extractor in enumerate(("hog", "lbp", "pixels")):
-        folds_of(tmp_path, (extractor, "none", "knn"), (4 + 3 * k, 5 + 3 * k, 7 + 3 * k), y)
+        folds_of(tmp_path, (extractor, "none", "knn"), (4 + 3 * k, 5 + 4 * k, 7 + 3 * k), y)
     folds_of(tmp_path, ("pixels", "none", "majority"), (60, 60, 60), y)
     noted = {
         against: any(
