@@ -64,26 +64,32 @@ def compare_across_datasets(
 
 def _describe_gaps(pair: ConfigurationPair, rows: pd.DataFrame) -> dict[str, str]:
     """What a pair lacks, by dataset: cells that are not completed, or a configuration."""
-    of_pair = [_select_rows(rows, configuration) for configuration in pair]
-    gaps: dict[str, str] = {}
-    for dataset in pd.concat(of_pair)["dataset"].unique():
-        cells = [each[each["dataset"] == dataset] for each in of_pair]
-        absent = [
-            configuration_name(configuration)
-            for configuration, each in zip(pair, cells, strict=True)
-            if each.empty
+    is_done = {
+        configuration: rows[(rows[CONFIGURATION_AXES] == list(configuration)).all(axis=1)]
+        .set_index("dataset")["status"]
+        .eq(Status.OK)
+        for configuration in pair
+    }
+    datasets = pd.concat(is_done.values()).index.unique()
+    gaps = {
+        str(dataset): [
+            gap
+            for configuration, done in is_done.items()
+            if (gap := _describe_gap(configuration, done[done.index == dataset]))
         ]
-        statuses = pd.concat(cells)["status"]
-        n_done = int((statuses == Status.OK).sum())
-        if absent:
-            gaps[str(dataset)] = f"{absent[0]} is not evaluated"
-        elif n_done < len(statuses):
-            gaps[str(dataset)] = f"{n_done} of {format_count(len(statuses), 'cell')} completed"
-    return gaps
+        for dataset in datasets
+    }
+    return {dataset: "; ".join(of_dataset) for dataset, of_dataset in gaps.items() if of_dataset}
 
 
-def _select_rows(rows: pd.DataFrame, configuration: Configuration) -> pd.DataFrame:
-    return rows[(rows[CONFIGURATION_AXES] == list(configuration)).all(axis=1)]
+def _describe_gap(configuration: Configuration, is_done: pd.Series) -> str:
+    """What a configuration lacks on a dataset; empty if it is complete."""
+    if is_done.all() and len(is_done):
+        return ""
+    name = configuration_name(configuration)
+    if is_done.empty:
+        return f"{name} is not evaluated"
+    return f"{name} has {is_done.sum()} of {format_count(len(is_done), 'cell')}"
 
 
 def _average_datasets(
