@@ -12,7 +12,8 @@ class ImageStatistics(Extractor):
     """Mean and standard deviation of each channel, over all pixels of an image.
 
     They describe how bright, how coloured and how contrasted an image is, and nothing that is in
-    it. An extractor that does no better has learned the exposure, the stain or the scanner.
+    it. An extractor that does no better has not been shown to use more than brightness, colour and
+    contrast, which the exposure, the stain or the scanner may give away.
 
     Values are those of pixels scaled to [0, 1]; the standard deviation is that of the population.
 

@@ -15,8 +15,9 @@ class RandomEmbedding(Extractor):
 
     The network is ``simple_cnn`` with its initial weights: two convolutions with pooling, and a
     random projection to 128 values. What it achieves is due to the architecture and to the model
-    that is fitted to the features (Jarrett et al. 2009; Saxe et al. 2011); features of a trained
-    network that do no better owe nothing to its training. Images above 64 pixels are reduced to 64.
+    that is fitted to the features (Jarrett et al. 2009; Saxe et al. 2011). Features of a trained
+    network that do no better have not been shown to benefit from its training. Images above 64
+    pixels are reduced to 64.
 
     Parameters
     ----------

@@ -5,25 +5,33 @@ The test is chosen by what the data allow.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from benchmark.errors import UserError, unknown_name_error
+from benchmark.reporting.adjustment import Question
 from benchmark.reporting.comparable_rows import Configuration, configuration_name
-from benchmark.reporting.comparison import Comparison, is_baseline
+from benchmark.reporting.comparison import Comparison, ConfigurationPair, is_baseline
 from benchmark.reporting.configuration_lookup import (
     find_configuration,
     pair_with_counterparts,
     pair_with_reference,
     unique_configurations,
 )
-from benchmark.reporting.family_comparison import Question, compare_families
+from benchmark.reporting.family_comparison import compare_families
 from benchmark.reporting.pair_comparison import NO_COUNTERPART, UNPAIRED
 from benchmark.reporting.rank_lookup import find_ranked_configuration
 from benchmark.results.store import load_results
 from benchmark.scoring.metrics import METRICS
+
+CHOSEN_REFERENCE = (
+    "The reference was chosen on the same test images, and the adjustment does not account for "
+    "that choice."
+)
 
 
 def compare_configurations(
@@ -35,14 +43,15 @@ def compare_configurations(
     DeLong's for the AUC of two classes. For all other metrics, and whenever images have groups or
     the predictions of the seeds differ, it is a t-test of paired influences. With several folds,
     the corrected resampled t-test is used; seeds are averaged within a fold first, since they share
-    its test set. With several datasets, Wilcoxon's test is computed as well.
+    its test set. With several datasets, Wilcoxon's test is computed as well, of the means on the
+    datasets on which both configurations are complete; the effect is then the pseudomedian of the
+    differences (Hodges & Lehmann 1963).
 
-    The pair is assumed to be selected from a table. If there are further configurations, the
-    p-value is adjusted by Holm (1979) for the comparisons of all of them with ``b``, and for those
-    with ``a``, not counting the baseline; the larger of the two p-values is reported, so that the
-    order of the pair does not matter. The interval is Bonferroni's: at the level 1 - 0.05 / n, so
-    that all n intervals hold simultaneously. Holm's procedure rejects slightly more often, so that
-    a difference may be significant although its interval contains zero.
+    The pair is assumed to be selected from a table, both its members by what the table says. If
+    there are further configurations, the p-value is therefore adjusted by Bonferroni for all pairs
+    of the k configurations that have completed cells, k (k - 1) / 2, not counting the baseline. If
+    the baseline is a member, only the other one was selected, and the p-value is adjusted for k
+    comparisons. The interval has the level 1 - 0.05 / n for n comparisons.
 
     With a margin, it is also tested whether ``a`` is non-inferior to ``b`` (no more than the margin
     worse, one-sided) and whether they are equivalent (two one-sided tests, Schuirmann 1987), each
@@ -82,16 +91,8 @@ def compare_configurations(
             f"'{a}' and '{b}' both name {configuration_name(first)}: give two different "
             "configurations"
         )
-    others = [
-        configuration
-        for configuration in unique_configurations(rows)
-        if configuration not in (first, second) and not is_baseline(configuration)
-    ]
-    families = [
-        [(first, second), *((other, second) for other in others)],
-        [(first, second), *((first, other) for other in others)],
-    ]
-    comparisons = list(compare_families(Path(folder), rows, Question(metric, margin, families)))
+    question = Question(metric, margin, [(first, second)], _list_choices(first, second, rows))
+    comparisons = list(compare_families(Path(folder), rows, question))
     if all(comparison.result.refusal == UNPAIRED for comparison in comparisons):
         raise UserError(
             f"no fold and seed in {folder} is completed for both {configuration_name(first)} and "
@@ -105,7 +106,13 @@ def compare_all_configurations(
 ) -> list[Comparison]:
     """Compare every configuration of a results folder with one.
 
-    The tests are those of ``compare_configurations``, adjusted for the number of comparisons.
+    The tests are those of ``compare_configurations``. p-values are adjusted by Holm (1979) for the
+    number of comparisons; intervals are Bonferroni's, at the level 1 - 0.05 / n, so that all n hold
+    simultaneously. Holm's procedure rejects slightly more often, so that a difference may be
+    significant although its interval contains zero.
+
+    Neither accounts for the choice of ``against``. If that is a rank, or leads a group, it was
+    chosen on the test images that it is tested on, and "worse" is found too often; a note says so.
 
     Parameters
     ----------
@@ -122,7 +129,8 @@ def compare_all_configurations(
     Returns
     -------
     list of Comparison
-        Sorted by group of comparable rows, the best configuration of each group first.
+        Sorted by group of comparable rows, and within each by the difference, the largest
+        improvement first.
 
     Raises
     ------
@@ -138,12 +146,13 @@ def compare_all_configurations(
     pairs = pair_with_counterparts(against, rows) or pair_with_reference(
         _find_configuration(against, rows, Path(folder), metric), rows
     )
-    comparisons = list(compare_families(Path(folder), rows, Question(metric, margin, [pairs])))
+    comparisons = list(compare_families(Path(folder), rows, Question(metric, margin, pairs)))
     if all(c.result.refusal in (UNPAIRED, NO_COUNTERPART) for c in comparisons):
         raise UserError(
             f"no fold and seed in {folder} is completed for a configuration and the one to compare "
             f"it with ('{against}'); run them on the same split"
         )
+    comparisons = _note_chosen_reference(comparisons, is_rank=against.strip().isdecimal())
     sign = -1 if METRICS[metric].greater_is_better else 1
     titles = list(dict.fromkeys(comparison.title for comparison in comparisons))
 
@@ -152,6 +161,38 @@ def compare_all_configurations(
         return titles.index(comparison.title), float(effect)
 
     return sorted(comparisons, key=rank)
+
+
+def _list_choices(
+    first: Configuration, second: Configuration, rows: pd.DataFrame
+) -> list[ConfigurationPair]:
+    """List the pairs that a pair may have been chosen from; the baseline is never chosen."""
+    candidates = [each for each in unique_configurations(rows) if not is_baseline(each)]
+    baselines = [each for each in (first, second) if is_baseline(each)]
+    if baselines:
+        return [(candidate, baselines[0]) for candidate in candidates]
+    return list(combinations(candidates, 2))
+
+
+def _note_chosen_reference(comparisons: list[Comparison], is_rank: bool) -> list[Comparison]:
+    """Add a note where several configurations are compared with one that was chosen by rank."""
+    by_title: dict[str, list[Comparison]] = {}
+    for comparison in comparisons:
+        by_title.setdefault(comparison.title, []).append(comparison)
+    chosen = {
+        title
+        for title, group in by_title.items()
+        if any(comparison.result.family > 1 for comparison in group)
+        and len({comparison.b for comparison in group}) == 1
+        and not is_baseline(group[0].b)
+        and (is_rank or not any(comparison.a_is_better for comparison in group))
+    }
+    return [
+        replace(comparison, note=f"{comparison.note} {CHOSEN_REFERENCE}".strip())
+        if comparison.title in chosen
+        else comparison
+        for comparison in comparisons
+    ]
 
 
 def _load_metric_rows(folder: str | Path, metric: str, margin: float | None) -> pd.DataFrame:

@@ -13,6 +13,9 @@ from benchmark.scoring.equivalence import MarginTest
 from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.significance import ALPHA, Result
 
+SYMMETRY = (
+    "Test and interval assume that the differences are distributed symmetrically over datasets."
+)
 ConfigurationPair = tuple[Configuration, Configuration]
 
 
@@ -30,6 +33,7 @@ class Comparison:
     title : str
         Dataset and split of the rows that are compared.
     dataset : str
+        Empty for a comparison across datasets.
     a, b : tuple of str
         Labels of the configurations.
     metric : str
@@ -43,6 +47,8 @@ class Comparison:
         Display name of the metric.
     margin_test : MarginTest or None
         Tests of whether the first configuration is non-inferior or equivalent to the second.
+    adjustment : str
+        Name of the procedure by which p-values of several comparisons are adjusted.
 
     See Also
     --------
@@ -69,11 +75,17 @@ class Comparison:
     note: str = ""
     label: str = ""
     margin_test: MarginTest | None = None
+    adjustment: str = "Holm"
 
     @property
     def pair(self) -> ConfigurationPair:
         """Both configurations."""
         return self.a, self.b
+
+    @property
+    def is_across_datasets(self) -> bool:
+        """Whether datasets are the observations; the effect is then their pseudomedian."""
+        return not self.dataset
 
     @property
     def effect_size(self) -> EffectSize | None:
@@ -87,6 +99,7 @@ class Comparison:
         sentences = [
             f"{' · '.join([self.title, *shared])}: {self._effect_sentence}",
             self._test_sentence,
+            SYMMETRY if self.is_across_datasets and not self.result.refusal else "",
             self._effect_size_sentence,
             self._margin_sentence,
             self.note,
@@ -122,9 +135,17 @@ class Comparison:
             interval = f", {bounds}, at 95% for all {result.family} comparisons together"
         else:
             interval = f", 95% {bounds}"
+        return f"{a} is {size} {b} in {label} ({self._means}){interval}."
+
+    @property
+    def _means(self) -> str:
         better = better_direction(self.metric)
-        means = f"{self.mean_a:.3f} against {self.mean_b:.3f}, {better} is better"
-        return f"{a} is {size} {b} in {label} ({means}){interval}."
+        if not self.is_across_datasets:
+            return f"{self.mean_a:.3f} against {self.mean_b:.3f}, {better} is better"
+        return (
+            f"pseudomedian of the differences on each dataset, {better} is better; means over "
+            f"datasets {self.mean_a:.3f} and {self.mean_b:.3f}"
+        )
 
     @property
     def _test_sentence(self) -> str:
@@ -134,7 +155,7 @@ class Comparison:
             return f"{test} is not computed: {result.refusal}."
         adjustment = (
             f" for this pair alone, {format_p_value(result.adjusted)} adjusted for "
-            f"the {result.family} comparisons that involve either configuration (Holm)"
+            f"the {result.family} comparisons that this one was chosen from ({self.adjustment})"
             if result.family > 1
             else ""
         )
@@ -177,12 +198,14 @@ class Comparison:
         a, b = self.differing_names
         worse = f"no more than {test.margin:g} worse than {b}"
         if test.refusal and test.refusal == self.result.refusal:
-            return f"Neither are the tests of a margin of {test.margin:g}."
+            return (
+                f"For the same reason, the tests of a margin of {test.margin:g} are not computed."
+            )
         if test.refusal:
             return f"Whether {a} is {worse} is not tested: {test.refusal}."
         together = (
-            f"; both p-values are adjusted (Holm), and the interval holds, for all {test.family} "
-            "comparisons together"
+            f"; both p-values are adjusted ({self.adjustment}), and the interval holds, for all "
+            f"{test.family} comparisons together"
             if test.family > 1
             else ""
         )

@@ -6,6 +6,7 @@ import re
 
 from benchmark.reporting.comparable_rows import configuration_name
 from benchmark.reporting.comparison import (
+    SYMMETRY,
     Comparison,
     better_direction,
     capitalize_first_letter,
@@ -19,7 +20,7 @@ def describe_comparisons(comparisons: list[Comparison]) -> list[str]:
     family = max(comparison.result.family for comparison in comparisons)
     level = (
         f"intervals hold at 95% for all {family} comparisons together (Bonferroni), p-values are "
-        "adjusted for them (Holm)"
+        f"adjusted for them ({comparisons[0].adjustment})"
         if family > 1
         else "intervals are at 95%"
     )
@@ -29,10 +30,7 @@ def describe_comparisons(comparisons: list[Comparison]) -> list[str]:
         if not comparison.result.refusal
     )
     tested = f" {capitalize_first_letter('; '.join(tests))}." if tests else ""
-    caption = (
-        f"Best first, {better_direction(comparisons[0].metric)} is better; the difference is the "
-        f"value of the configuration minus that of the one it is compared with; {level}.{tested}"
-    )
+    caption = f"{_describe_values(comparisons)}; {level}.{tested}"
     simultaneous_interval_has_zero = any(
         comparison.result.significant and comparison.result.lower <= 0 <= comparison.result.upper
         for comparison in comparisons
@@ -42,8 +40,10 @@ def describe_comparisons(comparisons: list[Comparison]) -> list[str]:
         "may be significant although its interval contains zero."
     )
     notes = dict.fromkeys(comparison.note for comparison in comparisons if comparison.note)
+    symmetric = comparisons[0].is_across_datasets and tests
     return [
         caption,
+        *([SYMMETRY] if symmetric else []),
         *_describe_margin(comparisons),
         *_describe_effect_sizes(comparisons),
         *([holm] if simultaneous_interval_has_zero else []),
@@ -52,18 +52,39 @@ def describe_comparisons(comparisons: list[Comparison]) -> list[str]:
     ]
 
 
+def _describe_values(comparisons: list[Comparison]) -> str:
+    """Order of the lines, and meaning of the values and differences."""
+    better = f"{better_direction(comparisons[0].metric)} is better"
+    if comparisons[0].is_across_datasets:
+        return (
+            f"Largest improvement first, {better}; the value is the mean of the configuration over "
+            "the datasets; the difference is the pseudomedian (Hodges-Lehmann estimate) of the "
+            "differences on each dataset to the configuration it is compared with, not the "
+            "difference of the means"
+        )
+    same_reference = len({comparison.b for comparison in comparisons}) == 1
+    return (
+        f"{'Best' if same_reference else 'Largest improvement'} first, {better}; the difference is "
+        "the value of the configuration minus that of the one it is compared with"
+    )
+
+
 def _describe_margin(comparisons: list[Comparison]) -> list[str]:
     tests = [c.margin_test for c in comparisons if c.margin_test is not None]
     if not tests:
         return []
     margin, family = tests[0].margin, max(test.family for test in tests)
     names = dict.fromkeys(test.test for test in tests if not test.refusal)
-    adjusted = f"; p-values are adjusted for {family} comparisons (Holm)" if family > 1 else ""
+    adjusted = (
+        f"; p-values are adjusted for {family} comparisons ({comparisons[0].adjustment})"
+        if family > 1
+        else ""
+    )
     by = f"one-sided {'; '.join(names)}" if names else "one-sided test"
     return [
-        f"margin {margin:g}: 'non-inferior' is no more than {margin:g} worse ({by}), 'equivalent' "
-        f"no more than {margin:g} better either (two one-sided tests), 'not shown' neither, which "
-        f"does not mean worse{adjusted}."
+        f"margin {margin:g}: 'non-inferior' means no more than {margin:g} worse ({by}), "
+        f"'equivalent' that it is no more than {margin:g} better either (two one-sided tests), and "
+        f"'not shown' that neither is shown, not that it is worse{adjusted}."
     ]
 
 

@@ -19,6 +19,7 @@ from benchmark.reporting.comparison_captions import describe_comparisons
 from benchmark.reporting.text_tables import FOR_PROGRAMS, WRITERS, Document
 from benchmark.scoring.effect_sizes import EffectSize
 from benchmark.scoring.equivalence import MarginTest
+from benchmark.scoring.significance import ALPHA
 
 
 def render_comparisons(comparisons: Sequence[Comparison], form: str) -> str:
@@ -56,11 +57,13 @@ def make_comparison_values(comparisons: Sequence[Comparison]) -> pd.DataFrame:
     DataFrame
         The columns are ``table`` (the title of the comparable rows), the labels of the
         configuration, those of the one it is compared with (prefix ``with_``), the metric and its
-        two means, the ``difference`` with its interval, the ``level`` of that, test, number and
-        unit of observations, p-value, number of comparisons (``family``), the p-value adjusted for
-        them, verdict, effect size with its interval at the same level, and why there is no test
-        (``reason``). With a margin they are followed by the margin, the p-values of non-inferiority
-        and equivalence, adjusted, the interval of the difference, its level, verdict and reason.
+        two means, the ``difference`` (across datasets the pseudomedian) with its interval, the
+        ``level`` of that, test, number and unit of observations, p-value, number of comparisons
+        (``family``), the p-value adjusted for them, verdict, effect size with its interval at the
+        same level, and why there is no test (``reason``). An odds ratio is infinite where the other
+        configuration alone is correct on no image: 'inf', in JSON as a text. With a margin they are
+        followed by the margin, the p-values of non-inferiority and equivalence, adjusted, the
+        interval of the difference, its level, verdict and reason.
     """
     return pd.DataFrame([_make_value_line(comparison) for comparison in comparisons])
 
@@ -103,7 +106,7 @@ def _make_value_line(comparison: Comparison) -> dict[str, object]:
         "p_equivalent": test.p_equivalent,
         "margin_lower": test.lower,
         "margin_upper": test.upper,
-        "margin_level": 1 - 0.1 / test.family,
+        "margin_level": 1 - 2 * ALPHA / test.family,
         "margin_verdict": _margin_verdict(test),
         "margin_reason": test.refusal,
     }

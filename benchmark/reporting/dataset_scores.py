@@ -72,8 +72,8 @@ class DatasetScores:
         for labels, gaps in lacking.iterrows():
             datasets = [f"{name} ({gap})" for name, gap in gaps.items() if gap]
             if datasets:
-                texts.append(f"{configuration_name(labels)} on {_list_some(datasets, ', ')}")
-        return _list_some(texts, "; ")
+                texts.append(f"{configuration_name(labels)} on {list_some(datasets, ', ')}")
+        return list_some(texts, "; ")
 
     def describe_kept(self) -> str:
         """How many configurations and datasets ``keep_common`` keeps."""
@@ -102,7 +102,8 @@ def _join_reasons(gaps: pd.Series) -> str:
     return ", ".join(dict.fromkeys(gap for gap in gaps if gap))
 
 
-def _list_some(texts: list[str], separator: str) -> str:
+def list_some(texts: list[str], separator: str) -> str:
+    """Join the first texts, and say how many more there are."""
     n_more = len(texts) - MAX_NAMED
     more = [f"{n_more} more"] if n_more > 0 else []
     return separator.join([*texts[:MAX_NAMED], *more])

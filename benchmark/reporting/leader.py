@@ -45,7 +45,7 @@ def mark_leaders(
         be the best one: the set of these contains the best one with a probability of at least 95%
         (multiple comparisons with the best: Hsu 1981, by Bonferroni's inequality). The other column
         has, in the line of the leader, its value corrected for choosing it on the test images
-        (``correct_for_selection``).
+        (``correct_for_selection``), a point estimate.
     rows : DataFrame
         The rows that the table was made of.
     metric : str
@@ -135,7 +135,8 @@ def describe_leader(table: pd.DataFrame, metric: str) -> str:
     value = table.loc[corrected.index[0], metric]
     return (
         f"{chosen}, so that its value is too optimistic: {metric} {value:.3f}, corrected for the "
-        f"choice {corrected.iloc[0]:.3f}."
+        f"choice {corrected.iloc[0]:.3f} (a point estimate, pessimistic where one configuration is "
+        "clearly the best)."
     )
 
 

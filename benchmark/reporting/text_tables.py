@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from benchmark.errors import UserError, unknown_name_error
@@ -222,7 +224,17 @@ def _format_csv(table: pd.DataFrame) -> str:
 
 
 def _format_json(table: pd.DataFrame) -> str:
-    return escape_json_controls(table.to_json(orient="records", indent=2)) + "\n"
+    """Table as JSON, at full precision.
+
+    Missing values are null, and infinite ones, which JSON does not have, the texts 'inf' and
+    '-inf'.
+    """
+    records = json.loads(table.to_json(orient="records"))  # which rounds numbers to 10 decimals
+    for record, row in zip(records, table.to_dict(orient="records"), strict=True):
+        for name, value in row.items():
+            if isinstance(value, float) and not np.isnan(value):
+                record[str(name)] = float(value) if np.isfinite(value) else str(float(value))
+    return escape_json_controls(json.dumps(records, indent=2)) + "\n"
 
 
 def _format_latex(title: str, text: pd.DataFrame) -> str:

@@ -42,7 +42,7 @@ class MarginTest:
         otherwise.
     family : int
         Number of comparisons that this one was selected from, for which the p-values are adjusted
-        (Holm 1979).
+        (Holm 1979, or Bonferroni).
 
     See Also
     --------
@@ -91,9 +91,9 @@ def compare_with_margin(
     Returns
     -------
     MarginTest
-        Refused where the test of the difference is, except by Tango's test, which needs no
-        discordant images but so many that two classifiers that predict the same would be
-        equivalent; and where the difference has no variance.
+        Refused where the test of the difference is, and where the difference has no variance.
+        Tango's test needs no discordant images. It is refused where there are so few test images
+        that even two classifiers that predict the same would not be shown to be equivalent.
 
     Examples
     --------

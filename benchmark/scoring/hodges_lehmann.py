@@ -1,4 +1,4 @@
-"""Interval of the median difference of two configurations over datasets."""
+"""Interval of the pseudomedian of the differences of two configurations over datasets."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from benchmark.utils.text import format_count
 
 
 def hodges_lehmann_interval(differences: ArrayLike, alpha: float = ALPHA) -> Result:
-    """Hodges-Lehmann estimate of the median difference, with the interval of Wilcoxon's test.
+    """Hodges-Lehmann estimate of the pseudomedian, with the interval of Wilcoxon's test.
 
     The estimate is the median of the Walsh averages, those of all pairs of differences (Hodges &
-    Lehmann 1963). The bounds are the two of them between which Wilcoxon's exact test does not
-    reject (Hollander & Wolfe 1999, section 3.3); without ties and zeros, the interval excludes 0
-    where ``wilcoxon_test`` has p < alpha. It assumes that the differences are distributed
-    symmetrically, and covers at least 1 - alpha.
+    Lehmann 1963). It estimates the pseudomedian, which is the median if the differences are
+    distributed symmetrically, and not otherwise. The bounds are the two Walsh averages between
+    which Wilcoxon's exact test does not reject (Hollander & Wolfe 1999, section 3.3); without ties
+    and zeros, the interval excludes 0 where ``wilcoxon_test`` has p < alpha. It covers at least
+    1 - alpha for symmetric differences, and may cover less for skewed ones. Differences are rounded
+    to 12 decimals, as in ``wilcoxon_test``.
 
     Parameters
     ----------
@@ -44,7 +46,8 @@ def hodges_lehmann_interval(differences: ArrayLike, alpha: float = ALPHA) -> Res
     >>> print(f"{result.effect:.2f} ({result.lower:.2f} to {result.upper:.2f})")
     0.15 (0.10 to 0.30)
     """
-    values = np.asarray(differences, dtype=float)
+    # rounded, so that differences of equal decimal numbers are zero
+    values = np.round(np.asarray(differences, dtype=float), 12)
     n, test = len(values), "Hodges-Lehmann interval"
     walsh = np.sort((values[:, None] + values)[np.triu_indices(n)] / 2)
     effect = float(np.median(walsh)) if n else np.nan
@@ -52,9 +55,21 @@ def hodges_lehmann_interval(differences: ArrayLike, alpha: float = ALPHA) -> Res
     for rank in range(1, n + 1):
         ways = np.pad(ways, (0, rank)) + np.pad(ways, (rank, 0))
     place = int((np.cumsum(ways) <= alpha / 2 * 2.0**n).sum()) - 1
-    if place < 0:
-        needed = ceil(1 - np.log2(alpha))
-        why = f"{format_count(n, 'dataset')}; at least {needed} are required"
-        return Result(test, n, effect, refusal=why, unit=UNIT, alpha=alpha)
+    refusal = explain_too_few_datasets(n, alpha)
+    if refusal:
+        return Result(test, n, effect, refusal=refusal, unit=UNIT, alpha=alpha)
     lower, upper = float(walsh[place]), float(walsh[-1 - place])
     return Result(test, n, effect, lower=lower, upper=upper, unit=UNIT, alpha=alpha)
+
+
+def explain_too_few_datasets(n: int, alpha: float = ALPHA) -> str:
+    """Why n datasets do not allow an interval; empty if they do.
+
+    Examples
+    --------
+    >>> explain_too_few_datasets(5)
+    '5 datasets; at least 6 are required'
+    """
+    # the most extreme pattern of signs has the two-sided p-value 2 / 2**n
+    needed = ceil(1 - np.log2(alpha))
+    return "" if n >= needed else f"{format_count(n, 'dataset')}; at least {needed} are required"

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from benchmark.scoring.metrics import class_membership, note_undefined_metrics
 from benchmark.scoring.predictions import Predictions
-from benchmark.scoring.significance import Spread
+from benchmark.scoring.significance import Spread, explain_undefined_spread
 from benchmark.utils.text import format_count
 
 
@@ -204,6 +204,8 @@ def explain_few_effective_units(spread: Spread, rule: Rule, unit: str) -> str:
     """Explain that too few images or groups determine a difference; empty if there are enough."""
     if spread.error == 0 or spread.effective >= rule.effective:
         return ""
+    if np.isnan(spread.error):
+        return explain_undefined_spread(unit)
     needed = ceil(spread.n * rule.effective / spread.effective)
     return (
         f"about {spread.effective:.0f} of {spread.n} {unit} determine the difference; at least "

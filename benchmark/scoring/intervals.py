@@ -35,6 +35,7 @@ from benchmark.scoring.significance import (
     corrected_t_test,
     delong_test,
     estimate_spread,
+    explain_undefined_spread,
     mcnemar,
     paired_t_test,
     student_t_interval,
@@ -183,6 +184,9 @@ def interval_over_images(
         )
     else:
         value, spread = _estimate_with_spread(metric, seeds, groups)
+        if np.isnan(spread.error):
+            why = explain_undefined_spread(unit)
+            return Result(method, n, effect, refusal=why, unit=unit, alpha=alpha)
         if not spread.error > 0 or not abs(value) > 0:
             why = (
                 "all test images contribute equally to the metric, so that its variance cannot be "

@@ -111,7 +111,7 @@ def wilcoxon_holm_tests(scores: pd.DataFrame, control: str) -> dict[str, Result]
 class Friedman(Result):
     """Result of Friedman's test.
 
-    ``statistic`` is F, ``chi2`` Friedman's statistic, and ``ranks`` the average rank of each
+    ``statistic`` is F, ``chi2`` Friedman's statistic, and ``ranks`` the mean rank of each
     configuration, 1 being the best.
     """
 
@@ -120,7 +120,7 @@ class Friedman(Result):
 
 
 def friedman_test(scores: pd.DataFrame, greater_is_better: bool = True) -> Friedman:
-    """Friedman's test (1937) of whether all configurations have the same average rank.
+    """Friedman's test (1937) of whether all configurations have the same mean rank.
 
     The p-value is that of the F statistic of Iman & Davenport (1980).
 
@@ -133,7 +133,7 @@ def friedman_test(scores: pd.DataFrame, greater_is_better: bool = True) -> Fried
     Returns
     -------
     Friedman
-        ``effect`` is Kendall's W: 0 if the average ranks are equal, 1 if all datasets have the
+        ``effect`` is Kendall's W: 0 if the mean ranks are equal, 1 if all datasets have the
         same ranking. ``chi2`` is not corrected for ties, as in Demsar (2006). Refused below 3
         configurations, and if there are too few datasets for full agreement to reach p < 0.05.
 
@@ -164,7 +164,7 @@ def friedman_test(scores: pd.DataFrame, greater_is_better: bool = True) -> Fried
 class Nemenyi(Friedman):
     """Result of Nemenyi's test.
 
-    Two configurations differ significantly if their average ranks differ by at least
+    Two configurations differ significantly if their mean ranks differ by at least
     ``critical_difference``. ``p_values`` has one row and one column per configuration.
     """
 
@@ -188,12 +188,12 @@ def nemenyi_test(
     Returns
     -------
     Nemenyi
-        ``effect`` is the largest difference of average ranks, and ``p_value`` its p-value. Refused
-        where ``friedman_test`` is, and if no average ranks could differ by the critical difference.
+        ``effect`` is the largest difference of mean ranks, and ``p_value`` its p-value. Refused
+        where ``friedman_test`` is, and if no mean ranks could differ by the critical difference.
 
     See Also
     --------
-    friedman_test : Test of whether all average ranks are equal.
+    friedman_test : Test of whether all mean ranks are equal.
 
     Examples
     --------
@@ -216,7 +216,7 @@ def nemenyi_test(
     if difference > k - 1:
         needed = ceil(n * (difference / (k - 1)) ** 2)
         why = (
-            f"{format_count(n, 'dataset')}; {k} configurations require at least {needed}: average "
+            f"{format_count(n, 'dataset')}; {k} configurations require at least {needed}: mean "
             f"ranks differ by at most {k - 1}, and the critical difference is {difference:.2f}"
         )
         return Nemenyi("Nemenyi's test", n, np.nan, refusal=why, unit=UNIT)

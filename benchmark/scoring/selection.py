@@ -33,6 +33,11 @@ def correct_for_selection(
     fewer, which changes averages over classes; the mean change over the configurations is
     subtracted.
 
+    The result is a point estimate without an interval. It is nearly unbiased where all
+    configurations are equally good. Where one is clearly the best it is pessimistic, since the
+    draws, which hold fewer different images, choose another one more often than the test set does
+    (results/leader_bias.md).
+
     Parameters
     ----------
     metric : str

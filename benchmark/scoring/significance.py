@@ -48,7 +48,8 @@ class Result:
     family : int
         Number of comparisons that this one was selected from.
     adjusted : float
-        p-value adjusted for ``family`` comparisons (Holm 1979); NaN for a single comparison.
+        p-value adjusted for ``family`` comparisons (Holm 1979, or Bonferroni); NaN for a single
+        comparison.
     error, df : float
         Standard error of the effect and its degrees of freedom, infinite for a normal statistic;
         NaN where the test has none.
@@ -96,7 +97,7 @@ class Spread:
     Parameters
     ----------
     error : float
-        Standard error.
+        Standard error; NaN if a contribution is undefined.
     df : float
         Degrees of freedom of Student's t. There are fewer if few units dominate the variance
         (Satterthwaite 1946, from their fourth moments).
@@ -139,9 +140,14 @@ def estimate_spread(
     )
     squares = n / max(n - 1, 1) * (units**2).sum() + (weights * added**2).sum()
     if np.isnan(squares) or squares < 1e-24:
-        return Spread(squares and 0.0, np.nan, n)
+        return Spread(np.nan if np.isnan(squares) else 0.0, np.nan, n)
     uneven = ((units**4).sum() + (weights * added**4).sum()) / squares**2 - 1 / n
     return Spread(float(np.sqrt(squares)), float(min(n - 1, 2 / max(uneven, 1e-12))), n)
+
+
+def explain_undefined_spread(unit: str) -> str:
+    """Why there is no standard error where a contribution is undefined."""
+    return f"the contribution of some {unit} is undefined, so that the variance cannot be estimated"
 
 
 def student_t_interval(
@@ -230,8 +236,17 @@ def paired_t_test(
     Returns
     -------
     Result
-        Refused if the variance is zero and the difference is not.
+        Refused if the variance is zero and the difference is not, or if it is undefined.
     """
+    if np.isnan(spread.error):
+        return Result(
+            "paired jackknife t-test",
+            spread.n,
+            effect,
+            refusal=explain_undefined_spread(unit),
+            unit=unit,
+            alpha=alpha,
+        )
     if spread.error == 0:
         why = (
             ""

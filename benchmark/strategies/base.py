@@ -191,12 +191,22 @@ class Combined(Strategy):
     def refusal(
         self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task
     ) -> str | None:
-        """Return the first reason of any strategy, given the model that the previous ones set."""
+        """Return the first reason of any strategy, given the model that the others have weighted.
+
+        Each is asked twice: with the weights of the previous ones, before its own are set, and with
+        those of all others, since a model is fitted with the weights of later ones, too.
+        """
+        weighted = model
         for strategy in self.parts:
-            reason = strategy.refusal(model, y, classes, task)
+            reason = strategy.refusal(weighted, y, classes, task)
             if reason:
                 return reason
-            model = strategy.weight(clone(model), y)
+            weighted = strategy.weight(clone(weighted), y)
+        for k, strategy in enumerate(self.parts):
+            others = Combined([*self.parts[:k], *self.parts[k + 1 :]])
+            reason = strategy.refusal(others.weight(clone(model), y), y, classes, task)
+            if reason:
+                return reason
         return None
 
     def resample(self, X: NDArray, y: NDArray[np.int64]) -> tuple[NDArray, NDArray[np.int64]]:

@@ -1,8 +1,9 @@
 """Strategies that make probabilities fit the class frequencies before resampling again.
 
 A model that was trained on a resampled training set gives rare classes too high a probability, and
-a network or a forest may be too confident in any case. The ranking of the images, and hence AUC,
-hardly suffers from that; log loss and calibration error do.
+a network or a forest may be too confident in any case. Log loss and calibration error suffer from
+that. With two classes these strategies leave the ranking of the images, and hence the AUC, as it is
+(apart from ties that ``isotonic`` makes); with more classes they may change it either way.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from scipy.special import log_softmax, softmax
 from sklearn.isotonic import IsotonicRegression
 
 from benchmark.datasets.base import Task
-from benchmark.strategies.base import HeldOut, Proba, Refused, Strategy
+from benchmark.strategies.base import HeldOut, Proba, Strategy
+from benchmark.strategies.refusals import refuse_multilabel, require_two_classes
 from benchmark.strategies.thresholds import balances_classes, scale_probabilities
 
 EPSILON = 1e-12  # added to probabilities before their logarithm is taken, as in scikit-learn
@@ -77,7 +79,7 @@ class PriorCorrection(Strategy):
                 "prior_correction undoes resampling only, and this model weights or resamples the "
                 "classes itself; isotonic would work"
             )
-        return _multilabel_refusal("prior_correction", task)
+        return refuse_multilabel("prior_correction", task)
 
     def learn_shares(self, y: NDArray[np.int64], resampled_y: NDArray[np.int64]) -> None:
         """Compute the ratios of the shares."""
@@ -135,7 +137,7 @@ class Temperature(Strategy):
         self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task
     ) -> str | None:
         """Refuse multi-label targets."""
-        return _multilabel_refusal("temperature", task)
+        return refuse_multilabel("temperature", task)
 
     def learn(self, y: NDArray[np.int64], held_out: Callable[[], HeldOut]) -> None:
         """Find the factor.
@@ -204,7 +206,7 @@ class Isotonic(Strategy):
         self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task
     ) -> str | None:
         """Refuse multi-label targets."""
-        return _multilabel_refusal("isotonic", task)
+        return refuse_multilabel("isotonic", task)
 
     def learn(self, y: NDArray[np.int64], held_out: Callable[[], HeldOut]) -> None:
         """Fit the curve of each class that has training images and held-out images.
@@ -238,16 +240,5 @@ def _select_trained(held_out: HeldOut, trained: NDArray[np.int64], name: str) ->
     """Held-out images of the classes with training images; a validation set may have others."""
     labels, proba = held_out
     known = np.isin(labels, trained)
-    n_classes = len(np.unique(labels[known]))
-    if n_classes < 2:
-        raise Refused(
-            f"{name} needs held-out images of at least 2 classes; there are {known.sum()} of "
-            f"{n_classes}"
-        )
+    require_two_classes(name, labels[known])
     return HeldOut(labels[known], proba[known])
-
-
-def _multilabel_refusal(name: str, task: Task) -> str | None:
-    if task != "multilabel":
-        return None
-    return f"{name} needs classes that exclude each other; this dataset has several per image"

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from benchmark.datasets.base import Task
 from benchmark.scoring.metrics import METRICS
-from benchmark.strategies.base import HeldOut, Proba, Refused, Strategy
+from benchmark.strategies.base import HeldOut, Proba, Strategy
+from benchmark.strategies.refusals import refuse_multilabel, require_two_classes
 from models.constraints import OneOf, RealNumber
 
 CANDIDATES = 50  # thresholds tried per class: quantiles of those that change a decision
@@ -63,7 +64,7 @@ class PriorThreshold(Strategy):
         self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task
     ) -> str | None:
         """Refuse multi-label targets."""
-        return _multilabel_refusal(task)
+        return refuse_multilabel("prior_threshold", task)
 
     def learn(self, y: NDArray[np.int64], held_out: Callable[[], HeldOut]) -> None:
         """Compute the class shares."""
@@ -118,7 +119,7 @@ class TunedThreshold(Strategy):
         self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task
     ) -> str | None:
         """Refuse multi-label targets."""
-        return _multilabel_refusal(task)
+        return refuse_multilabel("tuned_threshold", task)
 
     def learn(self, y: NDArray[np.int64], held_out: Callable[[], HeldOut]) -> None:
         """Tune the factors on held-out images.
@@ -129,11 +130,7 @@ class TunedThreshold(Strategy):
             The held-out images are of fewer than two classes.
         """
         labels, proba = held_out()
-        if len(np.unique(labels)) < 2:
-            raise Refused(
-                f"thresholds need held-out images of at least 2 classes; there are {len(labels)} "
-                f"of {len(np.unique(labels))}"
-            )
+        require_two_classes("tuned_threshold", labels)
         self.factors_ = tune_class_factors(proba, labels, self.metric)
 
     def adjust(self, proba: Proba) -> Proba:
@@ -155,12 +152,6 @@ def balances_classes(model: Any) -> bool:
         getattr(value, "balances", False) or type(value).__module__.startswith("imblearn.ensemble")
         for value in [model, *params.values()]
     )
-
-
-def _multilabel_refusal(task: Task) -> str | None:
-    if task != "multilabel":
-        return None
-    return "thresholds need classes that exclude each other; this dataset has several per image"
 
 
 def scale_probabilities(proba: Proba, factors: NDArray[np.float64]) -> Proba:

@@ -22,7 +22,8 @@ N_CONFIGURATIONS = (5, 10, 30)
 N_DATASETS = (10, 15, 20)
 SPREADS = (0.0, 1.0, 2.0)  # half the range of the true qualities, in standard deviations of noise
 NOISES = ("equal", "uneven")  # standard deviations over the datasets: 1, or log-normal
-REPEATS = 300
+REPEATS = 1000
+LEAST_PRINTED = 0.05  # of the tables, for the coverage of a single configuration
 
 
 def draw_scores(
@@ -38,18 +39,43 @@ def measure_mean_ranks(k: int, n: int, spread: float, noise: str) -> str:
     random = np.random.default_rng(0)
     many = pd.DataFrame(draw_scores(random, 60_000, k, spread, noise))
     truth = rank_within_datasets(many, True).mean(axis=0)
-    covered, widths = [], []
-    for _ in range(REPEATS):
-        results = estimate_mean_ranks(pd.DataFrame(draw_scores(random, n, k, spread, noise)))
-        for true_rank, result in zip(truth, results.values(), strict=True):
-            if not result.refusal:
-                covered.append(result.lower <= true_rank <= result.upper)
-                widths.append(result.upper - result.lower)
-    printed = len(covered) / (REPEATS * k)
-    return (
-        f"| {k} | {n} | {spread:g} | {noise} | {printed:.2f} | {np.mean(covered):.3f} "
-        f"| {np.mean(widths):.2f} |"
+    tables = [
+        estimate_mean_ranks(pd.DataFrame(draw_scores(random, n, k, spread, noise))).values()
+        for _ in range(REPEATS)
+    ]
+    lower, upper = (
+        np.array([[getattr(result, name) for result in results] for results in tables])
+        for name in ("lower", "upper")
     )
+    printed, covered = ~np.isnan(lower), (lower <= truth) & (truth <= upper)
+    lowest, highest = find_extremes(printed, covered)
+    return (
+        f"| {k} | {n} | {spread:g} | {noise} | {printed.mean():.2f} "
+        f"| {covered.sum() / printed.sum():.3f} | {lowest} | {highest} "
+        f"| {np.nanmean(upper - lower):.2f} |"
+    )
+
+
+def find_extremes(printed: np.ndarray, covered: np.ndarray) -> tuple[str, str]:
+    """Lowest and highest coverage of a configuration, with their Monte Carlo errors.
+
+    Parameters
+    ----------
+    printed, covered : (n_tables, k) bool
+        Whether there is an interval, and whether it covers the true mean rank. Places that are
+        equally far from the best and the worst are counted together, since they are alike.
+    """
+    n_printed = printed.sum(axis=0) + printed.sum(axis=0)[::-1]
+    n_covered = covered.sum(axis=0) + covered.sum(axis=0)[::-1]
+    counted = n_printed >= LEAST_PRINTED * 2 * len(printed)
+    shares, numbers = n_covered[counted] / n_printed[counted], n_printed[counted]
+    # the place in the middle of an odd number is its own counterpart: each table counts once
+    middle = np.arange(printed.shape[1]) == (printed.shape[1] - 1) / 2
+    errors = np.sqrt(shares * (1 - shares) / np.where(middle[counted], numbers / 2, numbers))
+    lowest, highest = (
+        f"{shares[place]:.3f} ±{errors[place]:.3f}" for place in (shares.argmin(), shares.argmax())
+    )
+    return lowest, highest
 
 
 def measure_differences(n: int, tail: str, repeats: int = 10_000) -> str:
@@ -84,20 +110,25 @@ def main() -> None:
             "scores are the qualities of the configurations, evenly spaced from `spread` to "
             "-`spread`, plus normal noise, whose standard deviation is 1 on all datasets (equal) "
             "or log-normal with sigma 1 over the datasets (uneven). 'printed' is the share of the "
-            "configurations that get an interval, over which the coverage is averaged; 'width' is "
-            f"its mean width in ranks. {REPEATS} tables per line."
+            "configurations that get an interval, over which the coverage is averaged; 'lowest' "
+            "and 'highest' are those of single configurations, with the Monte Carlo error, among "
+            f"those that get one in at least {LEAST_PRINTED:.0%} of the tables. The lowest of many "
+            "is lower than its true value by chance, by up to two or three of its errors. 'width' "
+            f"is the mean width in ranks. {REPEATS} tables per line."
         ),
         "",
-        "| configurations | datasets | spread | noise | printed | coverage | width |",
-        "|---|---|---|---|---|---|---|",
+        "| configurations | datasets | spread | noise | printed | coverage | lowest | highest "
+        "| width |",
+        "|---|---|---|---|---|---|---|---|---|",
         *(measure_mean_ranks(k, n, spread, noise) for k, n, spread, noise in settings),
         "",
         "## Differences of two configurations",
         "",
         wrap(
-            "How often the Hodges-Lehmann interval of the forest plots covers the median "
-            "difference 0, over 10,000 draws. It assumes symmetric differences: where they are "
-            "skewed (exponential), it covers less the more datasets there are."
+            "How often the Hodges-Lehmann interval of the forest plots, and of `compare` across "
+            "datasets, covers the median difference 0, over 10,000 draws. It assumes symmetric "
+            "differences: where they are skewed (exponential), their pseudomedian is not their "
+            "median, and the interval covers the median less the more datasets there are."
         ),
         "",
         "| datasets | differences | coverage |",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import pandas as pd
 from result_pages import wrap
@@ -58,7 +59,8 @@ Each table has one line per sampler and, per metric, one column for the sampler 
 for each recalibration. Values are means over the folds. An asterisk marks a recalibration that
 differs from the same sampler alone: p < {alpha} of the corrected resampled t-test over the folds
 (Nadeau & Bengio 2003), by Holm over the samplers of the column. ECE is the expected calibration
-error of the predicted class, in 15 bins. Cells are empty where a fold has no value.
+error of the predicted class, in 15 bins. Cells are empty where a fold has no value, and for
+`prior_correction` without a sampler, which would change nothing and was not run.
 `prior_correction` learns nothing from held-out images;
 `temperature` and `isotonic` learn from inner folds of the training set, in which the sampler is
 applied to the training images only.
@@ -102,6 +104,11 @@ class Table:
         self.rows = rows
         statuses = rows.groupby("strategy")["status"].agg(lambda values: values.eq("ok").all())
         self.complete = {strategy for strategy, is_complete in statuses.items() if is_complete}
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes of the dataset."""
+        return len(self.rows["per_class"].dropna().iloc[0])
 
     def by_fold(self, metric: str, sampler: str, recalibration: str) -> pd.Series | None:
         """Values by fold, or None where cells have no result."""
@@ -168,8 +175,9 @@ class Table:
         ):
             folds = cells.groupby("strategy").size()
             yield wrap(
-                f"- `{sampler}` has no values in up to {folds.max()} of "
-                f"{self.rows['fold'].nunique()} folds, alone or before a recalibration: "
+                f"- `{sampler}` has no values on up to {folds.max()} of "
+                f"{self.rows['fold'].nunique()} folds, depending on the recalibration after it. "
+                "The first reason is: "
                 f"{cells['reason'].iloc[0]}",
                 "  ",
             )
@@ -178,21 +186,53 @@ class Table:
 def compare_with_same_sampler(tables: dict[tuple[str, str], Table]) -> Iterator[str]:
     """One sentence per metric: what each recalibration changes after the samplers."""
     for metric, (title, direction) in METRICS.items():
-        parts = []
-        for name in RECALIBRATIONS[1:]:
-            effects = [
-                effect
-                for table in tables.values()
-                for effect in table.effects(metric, name).values()
-            ]
-            better = sum(is_real and direction * effect > 0 for effect, is_real in effects)
-            worse = sum(is_real and direction * effect < 0 for effect, is_real in effects)
-            mean = sum(effect for effect, _ in effects) / len(effects)
-            parts.append(
-                f"`{name}` improves {better} of {len(effects)} lines significantly and worsens "
-                f"{worse} (mean change {mean:+.3f})"
-            )
-        yield wrap(f"- **{title}** after a sampler: {'; '.join(parts)}.", "  ")
+        counted = [
+            {name: table.effects(metric, name) for name in RECALIBRATIONS[1:]}
+            for table in tables.values()
+            if metric != "auc" or table.n_classes > 2
+        ]
+        yield describe_changes(title, direction, counted)
+
+
+def describe_changes(
+    title: str, direction: int, tables: list[dict[str, dict[str, tuple[float, bool]]]]
+) -> str:
+    """Describe what recalibrations change, on the lines that all of them have.
+
+    Parameters
+    ----------
+    title : str
+        Name of the metric.
+    direction : int
+        1 if higher is better, or else -1.
+    tables : list of dict
+        Per table and recalibration, the effects by sampler, as of ``Table.effects``.
+    """
+    effects: dict[str, list[tuple[float, bool]]] = {name: [] for name in RECALIBRATIONS[1:]}
+    for table in tables:
+        common = set.intersection(*(set(table[name]) for name in effects))
+        for name, of_name in effects.items():
+            of_name += [table[name][sampler] for sampler in sorted(common)]
+    parts = []
+    for name, of_name in effects.items():
+        better = sum(is_real and direction * effect > 0 for effect, is_real in of_name)
+        worse = sum(is_real and direction * effect < 0 for effect, is_real in of_name)
+        middle = median(effect for effect, _ in of_name)
+        parts.append(
+            f"`{name}` improves {better} lines significantly and worsens {worse} (median change "
+            f"{middle:+.3f})"
+        )
+    n = len(effects[RECALIBRATIONS[1]])
+    which = (
+        "lines of datasets with more than two classes"
+        if title == METRICS["auc"][0]
+        else "lines of samplers"
+    )
+    return wrap(
+        f"- **{title}**, against the same sampler alone, on the {n} {which} on which all three "
+        f"recalibrations have values: {'; '.join(parts)}.",
+        "  ",
+    )
 
 
 def compare_with_no_sampler(tables: dict[tuple[str, str], Table]) -> Iterator[str]:
@@ -211,8 +251,8 @@ def compare_with_no_sampler(tables: dict[tuple[str, str], Table]) -> Iterator[st
             how = "alone" if name == "none" else f"with `{name}`"
             parts.append(f"{how} {better} of {len(effects)} are better and {worse} worse")
         yield wrap(
-            f"- **{title}** of samplers against no sampler (itself with the same `temperature` or "
-            f"`isotonic`): {'; '.join(parts)}.",
+            f"- **{title}**, against no sampler: {'; '.join(parts)}. With `temperature` and "
+            "`isotonic`, the model without a sampler is recalibrated in the same way.",
             "  ",
         )
 

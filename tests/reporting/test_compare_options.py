@@ -215,9 +215,9 @@ def test_datasets_have_a_margin_and_an_interval_of_their_own(tmp_path):
     for k in range(7):
         add(tmp_path, MODELS[0], predicted(y, range(20 + k)), dataset=f"set{k}")
     *_, picked = compare_configurations(tmp_path, "hog / smote", "pixels", "accuracy", margin=0.02)
-    assert (picked.result.family, picked.margin_test.family) == (2, 2)
+    assert (picked.result.family, picked.margin_test.family) == (3, 3)
     differences = [comparison.result.effect for comparison in each]
-    interval = hodges_lehmann_interval(differences, 0.05 / 2)
+    interval = hodges_lehmann_interval(differences, 0.05 / 3)
     assert (picked.result.lower, picked.result.upper) == (interval.lower, interval.upper)
 
 
@@ -255,6 +255,16 @@ def test_every_comparison_is_in_every_format(tmp_path, y):
     assert "effect size: odds ratio, the number of test images" in markdown
     with pytest.raises(UserError, match="unknown format 'tex'"):
         render_comparisons(comparisons, "tex")
+
+
+def test_json_has_infinite_values_as_texts_and_all_digits(tmp_path, y):
+    add(tmp_path, HOG, predicted(y, []))
+    add(tmp_path, PIXELS, predicted(y, range(7)))
+    comparisons = compare_all_configurations(tmp_path, "pixels", "accuracy")
+    (line,) = json.loads(render_comparisons(comparisons, "json"))
+    assert (line["effect_size"], line["effect_size_value"]) == ("odds ratio", "inf")
+    assert line["difference"] == comparisons[0].result.effect
+    assert line["p_value"] == comparisons[0].result.p_value
 
 
 def test_axes_that_all_share_are_in_the_title(tmp_path, y):

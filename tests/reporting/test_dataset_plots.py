@@ -107,12 +107,25 @@ def test_the_diagram_has_the_ranks_and_the_bars_of_nemenyis_test(folder):
     for (extractor, model), rank in nemenyi.ranks.items():
         name = f"{extractor.partition('(')[0]} / {model.partition('(')[0]}"
         assert any(name in label and f"{rank:.1f}" in label for label in labels)
-    bars = [line.get_xdata() for line in ax.lines if line.get_linewidth() == 2]
-    joined = [bar for bar in bars if len(bar) != 2 or np.ptp(bar) < nemenyi.critical_difference]
-    assert joined
-    assert all(np.ptp(bar) < nemenyi.critical_difference for bar in joined)
+    thick = [line for line in ax.lines if line.get_linewidth() == 2]
+    (ruler,) = (line for line in thick if line.get_marker() == "|")
+    assert np.ptp(ruler.get_xdata()) == pytest.approx(nemenyi.critical_difference)
+    bars = {(min(line.get_xdata()), max(line.get_xdata())) for line in thick if line is not ruler}
+    assert len(bars) > 1
+    assert bars == find_bars(nemenyi)
     assert f"critical difference of {nemenyi.critical_difference:.2f}" in plot.caption
     assert "Friedman's test" in plot.caption
+
+
+def find_bars(nemenyi):
+    """Ends of the longest groups of ranks that differ by less than the critical difference."""
+    ranks = sorted(nemenyi.ranks)
+    groups = [
+        [other for other in ranks if 0 <= other - rank < nemenyi.critical_difference]
+        for rank in ranks
+    ]
+    longest = {max(group): min(group) for group in reversed(groups) if len(group) > 1}
+    return {(best, worst) for worst, best in longest.items()}
 
 
 def test_squares_are_the_wins_of_the_row_over_the_column(folder):
@@ -131,9 +144,9 @@ def test_squares_are_the_wins_of_the_row_over_the_column(folder):
     ("n_datasets", "sentence"),
     [
         (5, "No number of wins on 5 datasets is significant"),
-        (6, "6 wins are significant"),
-        (12, "10 wins are significant"),  # Demsar (2006), table 3
-        (20, "15 wins are significant"),
+        (6, "at least 6 wins are needed"),
+        (12, "at least 10 wins are needed"),  # Demsar (2006), table 3
+        (20, "at least 15 wins are needed"),
     ],
 )
 def test_the_caption_says_how_many_wins_are_significant(folder, n_datasets, sentence):

@@ -121,7 +121,7 @@ def test_datasets_are_compared_by_wilcoxons_shifted_test():
 
 @pytest.mark.parametrize("discordant", [0.001, 0.05, 0.3])
 @pytest.mark.parametrize(("n", "margin"), [(133, 0.02), (300, 0.02), (60, 0.05), (78, 0.1)])
-def test_the_type_1_error_of_accuracies_is_exact(n, margin, discordant):
+def test_the_type_1_error_of_accuracies_is_near_the_nominal_one(n, margin, discordant):
     share_a, share_b = discordant / 2, discordant / 2 + margin
     error = 0.0
     for only_a in range(int(stats.binom.isf(1e-5, n, share_a)) + 1):
@@ -135,7 +135,9 @@ def test_the_type_1_error_of_accuracies_is_exact(n, margin, discordant):
         ]
         given = stats.binom.pmf(counts, n - only_a, share_b / (1 - share_a))
         error += stats.binom.pmf(only_a, n, share_a) * (given * rejected).sum()
-    assert error < 0.066
+    assert 0.04 < error < 0.066
+    if discordant == 0.3:
+        assert error == pytest.approx(0.05, abs=0.001), "many discordant images"
 
 
 def test_the_type_1_error_over_folds_is_nominal_if_the_overlap_is_as_assumed():

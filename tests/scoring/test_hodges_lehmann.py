@@ -45,3 +45,8 @@ def test_symmetric_differences_are_covered_in_94_to_98_percent():
     for n in (6, 8, 12):
         results = [hodges_lehmann_interval(random.standard_t(3, size=n)) for _ in range(1500)]
         assert 0.94 <= np.mean([r.lower <= 0 <= r.upper for r in results]) <= 0.98
+
+
+def test_differences_of_equal_decimal_numbers_are_zero():
+    result = hodges_lehmann_interval([0.1 + 0.2 - 0.3] * 6)
+    assert (result.lower, result.effect, result.upper) == (0, 0, 0)

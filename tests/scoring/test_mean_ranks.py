@@ -92,7 +92,7 @@ def test_bounds_are_those_of_a_studentized_bootstrap_written_as_a_loop():
 
 
 @pytest.mark.parametrize("spread", [0.0, 1.0])
-def test_intervals_cover_the_true_mean_rank_in_93_to_98_percent_of_the_tables(spread):
+def test_intervals_cover_the_true_mean_ranks_in_93_to_98_percent_on_average(spread):
     random = np.random.default_rng(0)
     truth = rank_within_datasets(draw_scores(random, 50_000, spread), True).mean(axis=0)
     covered = [

@@ -28,6 +28,7 @@ from benchmark.scoring.significance import (
     delong_test,
     estimate_spread,
     mcnemar,
+    paired_t_test,
     wilson_interval,
 )
 
@@ -199,7 +200,7 @@ def test_nemenyi_refuses_data_sets_too_few_for_any_ranks_to_differ():
     assert not friedman_test(agreed).refusal
     result = nemenyi_test(agreed)
     assert result.refusal.startswith(
-        "2 datasets; 10 configurations require at least 3: average ranks differ by at most 9"
+        "2 datasets; 10 configurations require at least 3: mean ranks differ by at most 9"
     )
     assert np.isnan(result.p_value)
     assert nemenyi_test(pd.DataFrame([range(10)] * 3)).significant
@@ -389,6 +390,18 @@ def test_a_spread_of_equal_units_is_that_of_a_mean():
     spread = estimate_spread((values - values.mean()) / 400)
     assert spread.error == pytest.approx(values.std(ddof=1) / 20)
     assert 300 < spread.df <= 399
+
+
+def test_an_undefined_contribution_makes_the_spread_undefined_and_the_test_refused():
+    spread = estimate_spread([0.1, np.nan, -0.1])
+    assert np.isnan(spread.error)
+    assert estimate_spread([0.0, 0.0]).error == 0
+    result = paired_t_test(0.1, spread)
+    assert np.isnan(result.p_value)
+    assert result.refusal == (
+        "the contribution of some test images is undefined, so that the variance cannot be "
+        "estimated"
+    )
 
 
 def test_a_spread_that_one_unit_decides_has_few_degrees_of_freedom():

@@ -165,6 +165,7 @@ def test_under_sampling_with_prior_correction_is_as_calibrated_as_no_sampling():
         ("balanced_random_forest", "prior_correction"),
         ("simple_cnn(loss='class_balanced')", "random_over + prior_correction"),
         ("logistic_regression", "class_weight + prior_correction"),
+        ("logistic_regression", "prior_correction + class_weight"),
     ],
 )
 def test_prior_correction_is_refused_where_the_model_corrects_for_the_frequencies(
@@ -270,7 +271,9 @@ def test_a_class_without_held_out_images_keeps_its_probability_before_scaling():
 @pytest.mark.parametrize("strategy", [Temperature(), Isotonic()])
 def test_held_out_images_of_one_class_are_refused(strategy):
     y = np.array([0, 0, 1])
-    with pytest.raises(Refused, match="at least 2 classes; there are 2 of 1"):
+    with pytest.raises(
+        Refused, match="at least 2 classes; the 2 held-out images are all of one class"
+    ):
         strategy.learn(y, lambda: HeldOut(y[:2], np.full((2, 2), 0.5)))
 
 

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from benchmark.reporting.comparable_rows import CONFIGURATION_AXES, NAME_COLUMNS, make_group_title
+from benchmark.reporting.comparable_rows import (
+    CONFIGURATION_AXES,
+    NAME_COLUMNS,
+    Configuration,
+    make_group_title,
+)
 from benchmark.reporting.dataset_scores import DatasetScores, score_datasets
 from benchmark.reporting.plots.plot import Missing
 from benchmark.reporting.plots.rows import Results, add_configuration_names, drop_baseline
@@ -14,8 +19,6 @@ from benchmark.reporting.short_labels import shorten_dataset_names, shorten_labe
 from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.rank_tests import rank_within_datasets
 from benchmark.utils.text import format_count
-
-Configuration = tuple[str, ...]
 
 
 @dataclass(frozen=True)

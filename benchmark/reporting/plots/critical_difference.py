@@ -1,4 +1,4 @@
-"""The critical-difference diagram of Demsar (2006) of average ranks over datasets.
+"""The critical-difference diagram of Demsar (2006) of mean ranks over datasets.
 
 Configurations whose ranks do not differ significantly are joined by a bar.
 """
@@ -73,15 +73,15 @@ def draw_critical_difference(results: Results, metric: str) -> Iterator[Plot | M
         ax.set_xticks([rank for rank in ax.get_xticks() if best <= rank <= worst])
         low, high = ax.get_ylim()
         figure.set_figheight(MARGIN + LINE_HEIGHT * (high - low))
-        title = f"Average rank by {metric} over {nemenyi.n} datasets"
+        title = f"Mean rank by {metric} over {nemenyi.n} datasets"
         add_title(figure, title)
     friedman = friedman_test(scores.values, greater)
     caption = (
-        f"Average ranks of {scores.values.shape[1]} configurations on {nemenyi.n} datasets; 1 is "
+        f"Mean ranks of {scores.values.shape[1]} configurations on {nemenyi.n} datasets; 1 is "
         f"the best. {_describe_colours(names)} Configurations joined by a bar differ by less than "
         f"the critical difference of {nemenyi.critical_difference:.2f} (Nemenyi's test at the "
         "level 0.05; Demsar 2006). The "
-        f"best average rank is {nemenyi.ranks.min():.2f}, of {nemenyi.ranks.idxmin()}; the largest "
+        f"best mean rank is {nemenyi.ranks.min():.2f}, of {nemenyi.ranks.idxmin()}; the largest "
         f"difference has p = {nemenyi.p_value:.2g}. {_describe_friedman(friedman)} {scores.note}"
     )
     yield Plot(make_file_stem(NAME, metric), title, figure, caption)
@@ -117,7 +117,10 @@ def _describe_friedman(friedman: Friedman) -> str:
     p_value = f"p = {friedman.p_value:.2g}"
     if friedman.significant:
         return f"Friedman's test finds that the ranks differ ({p_value})."
-    return f"Friedman's test does not find that the ranks differ ({p_value}), so that none does."
+    return (
+        f"Friedman's test does not find that the ranks differ ({p_value}), so no difference "
+        "between two configurations should be called significant."
+    )
 
 
 def _choose_colours(names: pd.DataFrame) -> dict[str, object]:

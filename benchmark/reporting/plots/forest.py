@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from benchmark.reporting.configuration_lookup import find_configuration
-from benchmark.reporting.pair_comparison import compare_pair, pair_cells
+from benchmark.reporting.pair_comparison import UNPAIRED, compare_pair, pair_cells
 from benchmark.reporting.plots.common_scores import CommonScores, select_common_scores
 from benchmark.reporting.plots.plot import (
     Missing,
@@ -18,13 +18,17 @@ from benchmark.reporting.plots.plot import (
     add_title,
     create_panels,
     make_file_stem,
+    measure_names,
     wrap_name,
 )
 from benchmark.reporting.plots.recalls import shorten_middle
 from benchmark.reporting.plots.rows import Results
 from benchmark.results.folder import ResultsFolder
 from benchmark.scoring.averages import metric_label_for_rows
-from benchmark.scoring.hodges_lehmann import hodges_lehmann_interval
+from benchmark.scoring.hodges_lehmann import (
+    explain_too_few_datasets,
+    hodges_lehmann_interval,
+)
 from benchmark.scoring.metrics import METRICS
 from benchmark.scoring.rank_tests import wilcoxon_holm_tests
 from benchmark.scoring.significance import ALPHA, Result
@@ -34,7 +38,6 @@ NAME = "forest"
 POOLED = "all datasets"
 BETTER, WORSE, UNCLEAR = "#0b4f9e", "#c0152f", "0.45"
 ROW_HEIGHT = 0.2  # inches
-LETTER = 0.075  # inches, of the names of the rows
 MAX_LETTERS = 45
 MAX_REASONS = 2  # for missing intervals, that the caption gives
 MAX_NAMED = 5  # configurations that the caption names
@@ -63,7 +66,7 @@ def draw_forest_plot(results: Results, metric: str) -> Iterator[Plot | Missing]:
     shown = [shorten_middle(str(label), MAX_LETTERS) for label in labels]
     width, most = (1.5, 7) if panels == "dataset" else (2.4, 4)
     columns = -(-len(titles) // -(-len(titles) // most))  # as even as possible
-    room = LETTER * max(map(len, shown)) / columns
+    room = measure_names(shown) / columns
     height = 0.6 + ROW_HEIGHT * len(labels)
     label = metric_label_for_rows(metric, next(iter(scores.groups.values())))
     with create_panels(len(titles), width + room, height, columns) as (figure, axes):
@@ -115,7 +118,7 @@ def compare_with_reference(
             first = scores.configuration(name)
             paired = pair_cells(group, first, second, metric)
             if paired is None:
-                result = Result("", 0, np.nan, refusal="no fold is completed for both")
+                result = Result("", 0, np.nan, refusal=UNPAIRED)
             else:
                 result = compare_pair("", paired, first, second, metric, read, ALPHA).result
             lines.append(_make_line(name, scores.short[label], result))
@@ -162,7 +165,7 @@ def _make_caption(
     scores: CommonScores, differences: pd.DataFrame, reference: str, metric: str, chosen: bool
 ) -> str:
     right = "better" if METRICS[metric].greater_is_better else "worse"
-    pooled = hodges_lehmann_interval(scores.values[reference])
+    too_few = explain_too_few_datasets(len(scores.values))
     sentences = [
         f"Value of the configuration minus that of {reference}, with 95% intervals of each "
         f"difference alone; to the right of 0 is {right}. Blue is better and red is worse, where "
@@ -173,13 +176,13 @@ def _make_caption(
             f"{reference} has the best mean rank and was chosen on these values, which flatters "
             "it; plot --against NAME takes another reference."
         )
-    if pooled.refusal:
-        sentences.append(f"Differences are not pooled: {pooled.refusal}.")
+    if too_few:
+        sentences.append(f"Differences are not pooled: {too_few}.")
     else:
         sentences.append(
-            f"Diamonds are Hodges-Lehmann estimates over {len(scores.values)} datasets, with the "
-            "interval of Wilcoxon's signed-rank test, which assumes symmetric differences. "
-            + _describe_tests(scores, reference)
+            "Diamonds are pseudomedians (Hodges-Lehmann estimates) over "
+            f"{len(scores.values)} datasets, with the interval of Wilcoxon's signed-rank test, "
+            "which assumes symmetric differences. " + _describe_tests(scores, reference)
         )
     single = differences[(differences["dataset"] != POOLED) & (differences["refusal"] != "")]
     if len(single):

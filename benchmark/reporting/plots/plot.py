@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +24,7 @@ CAPTION_SIZE = 8
 LONGEST = 100  # maximum number of letters of a file name
 TITLE_SIZE = 10
 SPACING = 1.3  # line height, in font sizes
+LETTER = 0.075  # inches, of the names of configurations
 NARROWEST = 6.0  # minimum width of a figure, in inches
 MARGIN = 0.4  # height around the panels, in inches
 STYLE: Any = {
@@ -162,6 +163,11 @@ def make_file_stem(*parts: str) -> str:
     """
     name = "-".join(re.sub(r"[^\w.-]+", "_", part).strip("_") for part in parts if part)
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 9]}-{digest_of(parts)[:8]}"
+
+
+def measure_names(names: Iterable[str]) -> float:
+    """Width of the longest name beside a panel, in inches."""
+    return LETTER * max(map(len, names))
 
 
 def wrap_name(name: str, width: float) -> str:

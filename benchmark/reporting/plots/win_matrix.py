@@ -17,6 +17,7 @@ from benchmark.reporting.plots.plot import (
     add_title,
     create_panels,
     make_file_stem,
+    measure_names,
 )
 from benchmark.reporting.plots.recalls import shorten_middle
 from benchmark.reporting.plots.rows import Results
@@ -26,7 +27,6 @@ from benchmark.scoring.significance import ALPHA
 
 NAME = "win_matrix"
 SQUARE = 0.3  # inches
-LETTER = 0.075  # inches, of the names of the configurations
 
 
 def draw_win_matrix(results: Results, metric: str) -> Iterator[Plot | Missing]:
@@ -37,7 +37,7 @@ def draw_win_matrix(results: Results, metric: str) -> Iterator[Plot | Missing]:
         return
     wins = count_pairwise_wins(scores.values, METRICS[metric].greater_is_better)
     n_datasets, n = scores.values.shape
-    names_width = LETTER * max(len(shorten_middle(str(name))) for name in wins) + 0.6
+    names_width = measure_names(shorten_middle(str(name)) for name in wins) + 0.6
     n_places = max(n, (NARROWEST - names_width) / SQUARE)
     with create_panels(1, names_width + SQUARE * n, 0.4 + SQUARE * n) as (figure, (ax,)):
         _draw_squares(ax, wins, n_datasets)
@@ -84,6 +84,6 @@ def _describe_sign_test(n_datasets: int) -> str:
     if needed > n_datasets:
         return f"No number of wins on {n_datasets} datasets is significant (sign test)."
     return (
-        f"For one pair that was chosen beforehand, {needed} wins are significant at the level "
-        f"{ALPHA} (sign test)."
+        f"For one pair that was chosen beforehand, at least {needed} wins are needed for "
+        f"significance at the level {ALPHA} (sign test)."
     )
