@@ -180,8 +180,8 @@ def test_incomplete_datasets_are_left_out_across_datasets_and_named(tmp_path):
     assert across.title.startswith("across 6 datasets")
     assert across.result.n == 6
     assert across.summary.endswith(
-        "Left out as incomplete: set0 (hog / smote / rbf_svm has 1 of 2 cells), set7 (pixels / none "
-        "/ knn is not evaluated)."
+        "Left out as incomplete: set0 (hog / smote / rbf_svm has 1 of 2 cells), set7 (pixels / "
+        "none / knn is not evaluated)."
     )
 
 
