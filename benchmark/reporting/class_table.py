@@ -24,6 +24,7 @@ from benchmark.reporting.table_intervals import (
     name_bounds,
     read_each_once,
     refuse_interval,
+    sort_complete_first,
     spread_over_seeds,
 )
 from benchmark.reporting.table_view import Table
@@ -107,40 +108,43 @@ class ClassTable:
 def _make_class_table(
     rows: pd.DataFrame, metric: str, read_predictions: PredictionReader | None
 ) -> pd.DataFrame:
-    done = rows[rows["status"] == Status.OK]
-    untuned = done[done["tuning"] == NONE]  # tuned ones may be trained on validation images, too
-    sizes = _values_by_class(untuned if len(untuned) else done, "train").mean()
-    sizes = sizes.sort_values(ascending=False, kind="stable")
+    sizes = _average_sizes(rows[rows["status"] == Status.OK])
     columns = {cls: _name_column(cls) for cls in sizes.index}
-    lines: list[dict[str, object]] = [
-        {
-            **dict.fromkeys(CONFIGURATION_AXES, ""),
-            "tuning": NONE,
-            CONFIGURATION_AXES[0]: "(training images)",
-            **{columns[cls]: size for cls, size in sizes.items()},
-            **{f"{column}{bound}": np.nan for column in columns.values() for bound in BOUNDS[1:]},
-            **{f"{column}_interval": "" for column in columns.values()},
-            WORST: "",
-            "n_done": 0,
-            "n_planned": 0,
-        }
+    lines = [
+        dict(zip(CONFIGURATION_AXES, labels, strict=True))
+        | _describe_classes(cells, metric, columns, read_predictions)
+        for labels, cells in rows.groupby(CONFIGURATION_AXES, sort=False)
+        if (cells["status"] == Status.OK).any()
     ]
-    for labels, cells in rows.groupby(CONFIGURATION_AXES, sort=False):
-        if (cells["status"] == Status.OK).any():
-            values = _describe_classes(cells, metric, columns, read_predictions)
-            lines.append(dict(zip(CONFIGURATION_AXES, labels, strict=True)) | values)
-    names = [
-        column + suffix
-        for column in columns.values()
-        for suffix in (*BOUNDS, "_interval", STD_OF_SEEDS)
-    ]
-    table = pd.DataFrame(lines)
-    names = [name for name in names if name in table]
-    table = table[[*CONFIGURATION_AXES, *names, WORST, "n_done", "n_planned"]]
-    lowest = -table[list(columns.values())].min(axis=1)
-    order = pd.DataFrame({"lacks": table["n_done"] < table["n_planned"], "lowest": lowest})[1:]
-    order = order.sort_values(["lacks", "lowest"], kind="stable")
-    return table.loc[[0, *order.index]].reset_index(drop=True)
+    table = pd.DataFrame([_make_line_of_sizes(sizes, columns), *lines])
+    suffixes = (*BOUNDS, "_interval", STD_OF_SEEDS)
+    values = [column + suffix for column in columns.values() for suffix in suffixes]
+    shown = [*CONFIGURATION_AXES, *values, WORST, "n_done", "n_planned"]
+    table = table[[name for name in shown if name in table]]
+    lowest = table.loc[1:, list(columns.values())].min(axis=1)
+    return pd.concat([table[:1], sort_complete_first(table[1:], -lowest)], ignore_index=True)
+
+
+def _average_sizes(rows: pd.DataFrame) -> pd.Series:
+    """Mean number of training images of each class, the most frequent first."""
+    untuned = rows[rows["tuning"] == NONE]  # tuned ones may be trained on validation images, too
+    sizes = _values_by_class(untuned if len(untuned) else rows, "train").mean()
+    return sizes.sort_values(ascending=False, kind="stable")
+
+
+def _make_line_of_sizes(sizes: pd.Series, columns: dict[str, str]) -> dict[str, object]:
+    names = columns.values()
+    return {
+        **dict.fromkeys(CONFIGURATION_AXES, ""),
+        "tuning": NONE,
+        CONFIGURATION_AXES[0]: "(training images)",
+        **{columns[cls]: size for cls, size in sizes.items()},
+        **{f"{name}{bound}": np.nan for name in names for bound in BOUNDS[1:]},
+        **{f"{name}_interval": "" for name in names},
+        WORST: "",
+        "n_done": 0,
+        "n_planned": 0,
+    }
 
 
 def _describe_classes(

@@ -27,6 +27,7 @@ from benchmark.reporting.table_intervals import (
     name_bounds,
     read_each_once,
     refuse_interval,
+    sort_complete_first,
     spread_over_seeds,
 )
 from benchmark.reporting.table_view import Table
@@ -151,10 +152,8 @@ def _make_occlusion_table(
     table = pd.DataFrame(lines)
     if table.empty:
         return table
-    last = table[levels[-1]] * (-1 if METRICS[metric].greater_is_better else 1)
-    order = pd.DataFrame({"lacks": table["n_done"] < table["n_planned"], "last": last})
-    order = order.sort_values(["lacks", "last"], kind="stable")
-    return table.loc[order.index].reset_index(drop=True)
+    sign = -1 if METRICS[metric].greater_is_better else 1
+    return sort_complete_first(table, sign * table[levels[-1]]).reset_index(drop=True)
 
 
 def _describe_levels(

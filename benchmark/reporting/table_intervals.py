@@ -208,6 +208,12 @@ def format_done(table: pd.DataFrame) -> list[str]:
     return [f"{done}/{planned}" for done, planned in counts]
 
 
+def sort_complete_first(table: pd.DataFrame, key: pd.Series) -> pd.DataFrame:
+    """Sort lines by a key, the lowest first, and those that lack cells last."""
+    order = pd.DataFrame({"lacks": table["n_done"] < table["n_planned"], "key": key})
+    return table.loc[order.sort_values(["lacks", "key"], kind="stable").index]
+
+
 def spread_over_seeds(values: pd.Series, seeds: pd.Series) -> float:
     """Standard deviation of the means of the seeds; NaN if there is one seed."""
     return float(values.groupby(seeds).mean().std())
