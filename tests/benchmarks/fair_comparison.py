@@ -19,12 +19,12 @@ from result_pages import wrap
 from benchmark import load_results, load_study, run
 from benchmark.reporting.text_tables import find_view, render_tables
 from benchmark.results.folder import ResultsFolder
-from benchmark.utils.environment import collect_environment
 from models.resnet import ResNet18
 
 ROOT = Path(__file__).parents[2]
 ROWS = ROOT / "results" / "fair_comparison_rows"
 METRIC = "f1"
+ANSWER = "- Classical against deep: "  # beginning of a line below a leaderboard
 SECONDS = 60  # of tuning per cell
 TEXTURES = (
     "color_histogram(grid=(2, 2)) + laplacian_pyramid(grid=(2, 2)) + lbp(method='nri_uniform') + "
@@ -99,24 +99,30 @@ def main() -> None:
     for name in parser.parse_args().only:
         with tempfile.TemporaryDirectory() as folder:
             run_dataset(name, Path(folder))
-    where = collect_environment()
     head = wrap(
         "Written by `python tests/benchmarks/fair_comparison.py`. Every configuration as it is "
         f"listed and tuned with at most 25 candidates and {SECONDS} s per cell (extraction, fits "
-        "and predictions of the candidates), the same for classical configurations and networks. "
-        "BreastMNIST and RetinaMNIST: official split, 5 seeds, tuned on the validation set. The "
+        "and predictions of the candidates), the same for classical configurations and networks; "
+        "networks end with fewer, see `candidates`. BreastMNIST and RetinaMNIST: official split, 5 seeds, tuned on the validation set. The "
         "others: samples of at most 800 images, 5 folds (lesions and patients kept together), "
         "tuned on 3 inner folds. `inner` and `outer` are log loss. The epochs of resnet18 are not "
         f"tuned. `textures` is short for {TEXTURES}."
     )
-    sections = [
-        line for name in DATASETS if (ROWS / name).exists() for line in describe_dataset(name)
+    sections = {name: describe_dataset(name) for name in DATASETS if (ROWS / name).exists()}
+    answers = [
+        f"- {name}: {line.removeprefix(ANSWER)}"
+        for name, lines in sections.items()
+        for line in lines
+        if line.startswith(ANSWER)
     ]
+    where = load_results(ROWS / next(iter(sections)))["environment"].iloc[0]
     foot = (
-        f"Commit {where['git_commit'][:12]}, {where['processor']}, {where['cores']} cores, Python "
-        f"{where['python']}."
+        f"Rows: commit {where['git_commit'][:12]}, {where['processor']}, {where['cores']} cores, "
+        f"Python {where['python']}."
     )
-    page = "\n".join(["# Classical against deep, at equal effort", "", head, "", *sections, foot])
+    lines = ["# Classical against deep, at equal effort", "", head, "", *answers, ""]
+    lines += [line for section in sections.values() for line in section]
+    page = "\n".join([*lines, foot])
     (ROOT / "results" / "fair_comparison.md").write_text(page + "\n", encoding="utf-8")
 
 
