@@ -103,10 +103,10 @@ def main() -> None:
         "Written by `python tests/benchmarks/fair_comparison.py`. Every configuration as it is "
         f"listed and tuned with at most 25 candidates and {SECONDS} s per cell (extraction, fits "
         "and predictions of the candidates), the same for classical configurations and networks; "
-        "networks end with fewer, see `candidates`. BreastMNIST and RetinaMNIST: official split, 5 seeds, tuned on the validation set. The "
-        "others: samples of at most 800 images, 5 folds (lesions and patients kept together), "
-        "tuned on 3 inner folds. `inner` and `outer` are log loss. The epochs of resnet18 are not "
-        f"tuned. `textures` is short for {TEXTURES}."
+        "networks end with fewer, see `candidates`. BreastMNIST and RetinaMNIST: official split, 5 "
+        "seeds, tuned on the validation set. The others: samples of at most 800 images, 5 folds "
+        "(lesions and patients kept together), tuned on 3 inner folds. `inner` and `outer` are log "
+        f"loss. The epochs of resnet18 are not tuned. `textures` is short for {TEXTURES}."
     )
     sections = {name: describe_dataset(name) for name in DATASETS if (ROWS / name).exists()}
     answers = [
