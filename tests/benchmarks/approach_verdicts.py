@@ -104,7 +104,8 @@ def make_lines(advantage: float, n_tables: int) -> list[str]:
                     f"{counts[answer] / n_tables:.3f}"
                     for answer in (*APPROACHES, "not told apart", "refused")
                 ]
-                cover = f"{counts['contains zero'] / max(counts['interval'], 1):.3f}"
+                n_intervals = counts["interval"]
+                cover = f"{counts['contains zero'] / n_intervals:.3f}" if n_intervals else "-"
                 lines.append(
                     f"| {task} | {metric} | {n} | {n_folds} | {' | '.join(shares)} "
                     f"| {'-' if advantage else cover} |"
