@@ -13,7 +13,7 @@ from benchmark.utils.text import format_count
 METHOD = "studentized bootstrap"
 N_RESAMPLES = 9999
 TINY = 1e-6  # standard error that stands for zero
-# With these, the simulated coverage is 93.5 to 97.7 %, averaged over the configurations of a table.
+# With these, the simulated coverage is 93.4 to 97.6 %, averaged over the configurations of a table.
 # That of a single configuration may be less (results/mean_rank_coverage.md).
 MIN_CONFIGURATIONS = 5
 MIN_DATASETS = 10
@@ -25,7 +25,7 @@ def estimate_mean_ranks(scores: pd.DataFrame, greater_is_better: bool = True) ->
 
     The interval is that of the studentized bootstrap over datasets (Efron 1982): resampled mean
     ranks are divided by their own standard errors, which allows for few datasets and skewed ranks.
-    The simulated coverage is 93.5 to 97.7 %, averaged over the configurations of a table. Of a
+    The simulated coverage is 93.4 to 97.6 %, averaged over the configurations of a table. Of a
     single configuration it may be less than 93 %, above all of one in the middle that seldom
     changes its rank, with 10 to 15 datasets.
 

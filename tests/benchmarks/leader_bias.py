@@ -29,9 +29,9 @@ SHARED = 0.5  # of the noise of the scores, by all configurations
 TASKS = {"2 classes": (2, 0.66), "4 classes": (4, 1.2)}
 SIZES = ((78, 1), (156, 1), (400, 1), (156, 3), (400, 5))  # images, folds
 METRIC_NAMES = ("accuracy", "f1", "auc")
-REPEATS = 300
-REPEATS_OF_TESTS = 1000
-REPEATS_OF_LEADS = 1000
+REPEATS = 150
+REPEATS_OF_TESTS = 300
+REPEATS_OF_LEADS = 300
 # the strength of one configuration, and that of the 11 others
 LEADS = ((0.5, 0.5), (0.6, 0.5), (0.7, 0.5), (0.9, 0.5))
 

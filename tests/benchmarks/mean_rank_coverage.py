@@ -22,7 +22,7 @@ N_CONFIGURATIONS = (5, 10, 30)
 N_DATASETS = (10, 15, 20)
 SPREADS = (0.0, 1.0, 2.0)  # half the range of the true qualities, in standard deviations of noise
 NOISES = ("equal", "uneven")  # standard deviations over the datasets: 1, or log-normal
-REPEATS = 1000
+REPEATS = 400
 LEAST_PRINTED = 0.05  # of the tables, for the coverage of a single configuration
 
 
