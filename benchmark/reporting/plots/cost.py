@@ -160,23 +160,11 @@ def _draw_configurations(ax: Axes, means: pd.DataFrame, metric: str) -> None:
             else numbered_style(k)
         )
         marker = MARKERS[k % len(MARKERS)] if len(pipelines) > 1 else style["marker"]
-        ax.scatter(
-            configuration.seconds,
-            getattr(configuration, metric),
-            color=style["color"],
-            marker=marker,
-            s=28,
-            zorder=3,
-        )
-        ax.vlines(
-            configuration.seconds,
-            configuration.lower,
-            configuration.upper,
-            color=style["color"],
-            linewidth=0.8,
-            alpha=0.5,
-            zorder=2,
-        )
+        seconds, colour = configuration.seconds, style["color"]
+        value = getattr(configuration, metric)
+        ax.scatter(seconds, value, color=colour, marker=marker, s=28, zorder=3)
+        bounds = configuration.lower, configuration.upper
+        ax.vlines(seconds, *bounds, color=colour, linewidth=0.8, alpha=0.5, zorder=2)
     keys = []
     for label in strategies if len(strategies) > 1 else ():
         style = strategy_style(label, strategies)
