@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from benchmark.study.study import Study
 
 MAX_ANNOUNCED = 1000  # cells of a study up to which `run` looks for stored rows that tell its time
+ANNOUNCED = (NoteKind.SIZE, NoteKind.LEFT_OUT, NoteKind.GROUPS)
 
 
 class Retry(StrEnum):
@@ -126,7 +127,7 @@ def _print_datasets(planned: Plan) -> None:
 
     for dataset in planned.datasets.values():
         notes = map(Note.from_text, dataset.notes)
-        done = [note for note in notes if note.kind in (NoteKind.SIZE, NoteKind.LEFT_OUT)]
+        done = [note for note in notes if note.kind in ANNOUNCED]
         print_line("; ".join([describe_dataset(dataset), *done]))
 
 

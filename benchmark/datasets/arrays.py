@@ -35,6 +35,7 @@ def load_arrays(
     - ``labels.npy``, (n,) whole numbers or text;
     - ``split.npy``, (n,) text, optional: the subset of each image, such as train or test;
     - ``groups.npy``, (n,) whole numbers or text, optional: the patient or lesion of each image;
+    - ``ids.npy``, (n,) whole numbers or text, optional: a name of each image;
     - ``classes.txt``, optional: names of the classes 0, 1, ..., one per line.
 
     Parameters
@@ -89,12 +90,14 @@ def load_arrays(
         targets,
         classes,
         groups=_read_optional_array(where, folder / "groups.npy", "iuU"),
+        group_source="groups.npy",
+        ids=_read_ids(where, folder / "ids.npy"),
         subset=_parse_subsets(where, _read_optional_array(where, folder / "split.npy", "U")),
         notes=notes,
         licence=licence,
         citation=citation,
     )
-    return check_duplicates(dataset, drop=drop_duplicates)
+    return check_duplicates(dataset, drop_duplicates)
 
 
 def _read_array(where: str, path: Path, kinds: str, n_axes: tuple[int, ...]) -> NDArray:
@@ -139,6 +142,11 @@ def _read_array(where: str, path: Path, kinds: str, n_axes: tuple[int, ...]) -> 
 
 def _read_optional_array(where: str, path: Path, kinds: str) -> NDArray | None:
     return np.array(_read_array(where, path, kinds, (1,))) if path.exists() else None
+
+
+def _read_ids(where: str, path: Path) -> NDArray[np.str_] | None:
+    ids = _read_optional_array(where, path, "iuU")
+    return None if ids is None else ids.astype(np.str_)
 
 
 def _encode_labels(

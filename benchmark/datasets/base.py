@@ -15,7 +15,8 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
-from benchmark.datasets.image_array import allocate_images, iterate_chunks
+from benchmark.datasets.attributes import Attributes
+from benchmark.datasets.image_array import allocate_images, iterate_chunks, select_images
 from benchmark.errors import UserError
 from benchmark.utils.files import user_path
 from benchmark.utils.memory import release_memory
@@ -47,8 +48,15 @@ class Dataset:
         Whether the classes are ordered, as grades are; kappa is then weighted quadratically.
     groups : (n,) array or None
         Patient or lesion, for example. Images of the same group are never on both sides of a split.
+    group_source : str or None
+        What the groups were made of, such as "the column 'patient_id'".
     subset : (n,) array of 'train', 'val' and 'test', or None
         The official split.
+    ids : (n,) array of str or None
+        Name of each image, by which a reader finds it again; None: its index. All are different.
+    attributes : mapping of str to (n,) float64 or str array
+        What else is known of each image, such as sex, age or hospital; a missing value is NaN or
+        the empty text. Only extractors and splits that name an attribute use it.
     notes : tuple of str
         What the loader did to the images (resized, rescaled, left out), and leaks of the official
         split, or of folds if there is none. They are stored in the rows.
@@ -83,11 +91,30 @@ class Dataset:
     multilabel: bool = False
     ordinal: bool = False
     groups: NDArray | None = None
+    group_source: str | None = None
     subset: NDArray[np.str_] | None = None
+    ids: NDArray[np.str_] | None = None
+    attributes: Attributes = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     split_notes: Callable[[str], tuple[str, ...]] | None = field(default=None, repr=False)
     licence: str | None = None
     citation: str | None = field(default=None, repr=False)
+
+    def select(self, indices: NDArray[np.int64]) -> Dataset:
+        """Return the images with these indices, and what belongs to each of them."""
+        groups, subset, ids = (
+            None if values is None else values[indices]
+            for values in (self.groups, self.subset, self.ids)
+        )
+        return replace(
+            self,
+            images=select_images(self.images, indices),
+            targets=self.targets[indices],
+            groups=groups,
+            subset=subset,
+            ids=ids,
+            attributes={name: values[indices] for name, values in self.attributes.items()},
+        )
 
     def with_split_notes(self, split: str) -> Dataset:
         """Return the dataset with the notes that apply to the split with this name."""
@@ -100,6 +127,8 @@ class Dataset:
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(normalize_unicode(name) for name in self.classes))
         object.__setattr__(self, "groups", _normalize_groups(self.groups))
+        if self.groups is None:
+            object.__setattr__(self, "group_source", None)
         object.__setattr__(self, "licence", self.licence or None)
         object.__setattr__(self, "citation", self.citation or None)
         n = len(self.images)
@@ -107,9 +136,12 @@ class Dataset:
             ("targets", self.targets),
             ("groups", self.groups),
             ("subset", self.subset),
+            ("ids", self.ids),
+            *((f"values of '{name}'", values) for name, values in self.attributes.items()),
         ):
             if values is not None and len(values) != n:
                 raise UserError(f"dataset '{self.name}': {n} images and {len(values)} {name}")
+        self._check_ids()
         if (
             self.images.ndim != 4
             or self.images.dtype != np.uint8
@@ -134,6 +166,16 @@ class Dataset:
         for array in (self.images, self.targets):
             array.setflags(write=False)
 
+    def _check_ids(self) -> None:
+        if self.ids is None:
+            return
+        unique, counts = np.unique(self.ids, return_counts=True)
+        if len(unique) < len(self.ids):
+            raise UserError(
+                f"dataset '{self.name}': {counts.max()} images have the id "
+                f"'{unique[counts.argmax()]}'; every image needs an id of its own"
+            )
+
     def _check_targets(self) -> None:
         k = len(self.classes)
         has_right_shape = self.targets.shape[1:] == ((k,) if self.multilabel else ())
@@ -152,11 +194,17 @@ class Dataset:
             return "multilabel"
         return "binary" if len(self.classes) == 2 else "multiclass"
 
+    @property
+    def image_ids(self) -> NDArray[np.str_]:
+        """Name of each image, (n,) str: its id, or its index if there are no ids."""
+        return np.arange(len(self.images)).astype(np.str_) if self.ids is None else self.ids
+
     @cached_property
     def fingerprint(self) -> str:
         """Digest of everything that can change a result, 16 hexadecimal digits.
 
-        It covers images, targets, classes, groups and the official split.
+        It covers images, targets, classes, groups and the official split, but neither ids nor
+        attributes: what uses an attribute has its values in the key of the cell.
         """
         digest = hashlib.sha256(
             repr((self.images.shape, self.classes, self.multilabel, self.ordinal)).encode()
@@ -180,6 +228,21 @@ def _normalize_groups(groups: NDArray | None) -> NDArray | None:
         ],
         dtype=groups.dtype,
     )
+
+
+def number_within_subsets(subset: NDArray[np.str_]) -> NDArray[np.str_]:
+    """Name images by their subset and their index within it.
+
+    Examples
+    --------
+    >>> number_within_subsets(np.array(["train", "train", "test"])).tolist()
+    ['train/0', 'train/1', 'test/0']
+    """
+    index = np.empty(len(subset), np.int64)
+    for name in np.unique(subset):
+        members = np.flatnonzero(subset == name)
+        index[members] = np.arange(len(members))
+    return np.array([f"{name}/{i}" for name, i in zip(subset, index, strict=True)], np.str_)
 
 
 def format_image_shape(dataset: Dataset) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from benchmark.datasets.base import SUBSETS, Dataset
@@ -12,7 +12,12 @@ from benchmark.datasets.csv_columns import describe_unused_columns, refuse_missp
 from benchmark.datasets.csv_rows import Row, read_csv_rows, require_column
 from benchmark.datasets.images.decoded import MAX_PIXELS
 from benchmark.datasets.images.options import Options
-from benchmark.datasets.listing import Listing, build_dataset, parse_dataset_path
+from benchmark.datasets.listing import (
+    Listing,
+    build_dataset,
+    parse_dataset_path,
+    relative_paths,
+)
 from benchmark.datasets.subsets import parse_subset_name
 from benchmark.errors import UserError
 from benchmark.utils.files import PathFinder
@@ -38,6 +43,8 @@ def load_csv(
     label: str = "label",
     group: str = "group",
     split: str = "split",
+    id: str | None = None,
+    attributes: Sequence[str] = (),
     percentiles: tuple[float, float] = (1, 99),
     on_error: str = "raise",
     max_pixels: int = MAX_PIXELS,
@@ -67,6 +74,11 @@ def load_csv(
     group, split : str
         Columns with the group (patient, lesion) and the subset (train, val or test; ``Training``,
         ``valid`` and the like are understood). They are optional under their default names.
+    id : str or None
+        Column that names each image; None: its path relative to the CSV file.
+    attributes : sequence of str
+        Further columns to keep, such as ``("sex", "age", "site")``, for tables by subgroup; see
+        `benchmark.datasets.attributes.parse_attribute`.
     allow_outside : bool
         Whether paths may lead outside the folder of the CSV file.
     numeric_classes : bool
@@ -115,6 +127,7 @@ def load_csv(
         str,
         "the name of a column",
     )
+    attributes = _check_attributes(where, attributes)
     flags = {
         "allow_outside": allow_outside,
         "numeric_classes": numeric_classes,
@@ -126,6 +139,8 @@ def load_csv(
     )
     columns, rows = read_csv_rows(where, path)
     require_column(where, columns, "label", label)
+    for column in attributes:
+        require_column(where, columns, "attributes", column)
     rows, notes = _drop_repeated_rows(rows) if drop_duplicates else (rows, ())
     used = {label, group, split, *_find_template_columns(image)}
     groups = _read_optional_column(where, columns, rows, "group", group, used)
@@ -134,12 +149,55 @@ def load_csv(
         columns, rows, {label, group, split}, groups is not None, subset
     )
     paths = _find_image_paths(where, columns, rows, image, path.parent, allow_outside)
+    ids = (
+        relative_paths(paths, path.parent.resolve())
+        if id is None
+        else _read_ids(where, columns, rows, normalize_unicode(id))
+    )
     labels, multilabel = _parse_labels(rows, label)
     if not numeric_classes:
         _refuse_measurements(where, label, (name for names in labels for name in names))
     names = [f"{path} (line {row.line})" for path, row in zip(paths, rows, strict=True)]
-    listing = Listing(paths, names, labels, multilabel, groups, subset, notes)
+    listing = Listing(
+        paths,
+        names,
+        labels,
+        ids,
+        multilabel,
+        groups,
+        f"the column '{group}'",
+        subset,
+        {column: [row.cells[column] for row in rows] for column in attributes},
+        notes,
+    )
     return build_dataset(name, listing, options, drop_duplicates, licence, citation)
+
+
+def _check_attributes(where: str, attributes: Sequence[str]) -> list[str]:
+    """Return the names of columns, in Unicode's composed form."""
+    if isinstance(attributes, str):
+        raise UserError(
+            f'{where}: attributes: write a list of columns, such as ("{attributes}",), not '
+            f"{short_repr(attributes)}"
+        )
+    _check_types(where, {"attributes": attributes}, (tuple, list), "a list of columns")
+    for column in attributes:
+        _check_types(where, {"attributes": column}, str, "the name of a column")
+    return [normalize_unicode(column) for column in attributes]
+
+
+def _read_ids(where: str, columns: list[str], rows: list[Row], column: str) -> list[str]:
+    require_column(where, columns, "id", column)
+    lines: dict[str, int] = {}
+    for row in rows:
+        name = row.require_cell(column)
+        if name in lines:
+            raise UserError(
+                f"{row.where}: id '{name}' is also that of line {lines[name]}; name a column whose "
+                "cells are all different, or leave id out to name images by their paths"
+            )
+        lines[name] = row.line
+    return list(lines)
 
 
 def _drop_repeated_rows(rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
@@ -190,7 +248,9 @@ def _parse_quantity(label: str) -> tuple[float, str] | None:
     return float(f"{re.sub('[.,]', '', whole)}.{fraction}0{match[2] or ''}"), match[3].casefold()
 
 
-def _check_types(where: str, values: Mapping[str, object], kind: type, what: str) -> None:
+def _check_types(
+    where: str, values: Mapping[str, object], kind: type | tuple[type, ...], what: str
+) -> None:
     for parameter, value in values.items():
         if not isinstance(value, kind):
             raise UserError(f"{where}: {parameter}: {short_repr(value)} is not {what}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
 
@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
-from benchmark.datasets.image_array import iterate_chunks, select_images
+from benchmark.datasets.groups import describe_groups
+from benchmark.datasets.image_array import iterate_chunks
 from benchmark.datasets.near_duplicates import CRITERION, find_near_duplicates
 from benchmark.errors import UserError
 from benchmark.utils.notes import leak_note
-from benchmark.utils.text import format_count
+from benchmark.utils.text import escape_controls, format_count
 
 _SHOWN = 3
 
@@ -23,16 +24,12 @@ Pairs = list[tuple[int, int]]
 NameOf = Callable[[int], str]  # name of an image by its index
 
 
-def check_duplicates(
-    dataset: Dataset, names: Sequence[str] | None = None, drop: bool = False
-) -> Dataset:
+def check_duplicates(dataset: Dataset, drop: bool = False) -> Dataset:
     """Add notes on copies and shared groups to a dataset; drop exact copies if asked to.
 
     Parameters
     ----------
     dataset : Dataset
-    names : sequence of str or None
-        Name of each image in the notes; None: its index.
     drop : bool
         Whether to drop exact copies; see `drop_copies`.
 
@@ -52,23 +49,17 @@ def check_duplicates(
     >>> print(*check_duplicates(dataset, drop=True).notes)
     drop_duplicates: 1 of 3 images left out, one of each set of exact copies kept
     """
-    name_of = _number_image if names is None else names.__getitem__
     if drop:
-        dataset, kept = drop_copies(dataset)
-        name_of = partial(_name_kept_image, name_of, kept)
+        dataset = drop_copies(dataset)
     digests = image_digests(dataset.images)
-    describe = cache(partial(_split_notes, dataset, digests, name_of))
+    describe = cache(partial(_split_notes, dataset, digests, partial(_name_image, dataset.ids)))
     if dataset.subset is None:
         return replace(dataset, notes=(*dataset.notes, *describe("stratified_kfold")))
     return replace(dataset, notes=(*dataset.notes, *describe("official")), split_notes=describe)
 
 
-def _number_image(index: int) -> str:
-    return f"image {index}"
-
-
-def _name_kept_image(name_of: NameOf, kept: NDArray[np.int64], index: int) -> str:
-    return name_of(int(kept[index]))
+def _name_image(ids: NDArray[np.str_] | None, index: int) -> str:
+    return f"image {index}" if ids is None else escape_controls(str(ids[index]))
 
 
 def _split_notes(
@@ -88,6 +79,7 @@ def _split_notes(
         ]
     if split == "official":
         notes.insert(0, _describe_shared_groups(dataset))
+    notes.append(describe_groups(dataset, by_subset=tested is not None))
     return tuple(note for note in notes if note)
 
 
@@ -109,7 +101,7 @@ def image_digests(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.frombuffer(bytes(digests), dtype=np.uint64)
 
 
-def drop_copies(dataset: Dataset) -> tuple[Dataset, NDArray[np.int64]]:
+def drop_copies(dataset: Dataset) -> Dataset:
     """Keep one of each set of images that have equal pixels after resizing to a common size.
 
     If copies are in several subsets, the one in the test set is kept, else the one in the
@@ -118,10 +110,8 @@ def drop_copies(dataset: Dataset) -> tuple[Dataset, NDArray[np.int64]]:
 
     Returns
     -------
-    dataset : Dataset
+    Dataset
         The remaining images, with a note on what was dropped.
-    kept : (n,) int64 array
-        Indices of the remaining images.
 
     Raises
     ------
@@ -149,7 +139,7 @@ def drop_copies(dataset: Dataset) -> tuple[Dataset, NDArray[np.int64]]:
     if not n_dropped:
         return replace(
             dataset, notes=(*dataset.notes, "drop_duplicates: there are no exact copies")
-        ), kept
+        )
     n_conflicting = int(conflicting[members].sum())
     note = (
         f"drop_duplicates: {n_dropped} of {len(order)} images left out, one of each set of exact "
@@ -158,22 +148,7 @@ def drop_copies(dataset: Dataset) -> tuple[Dataset, NDArray[np.int64]]:
     if n_conflicting:
         note += f", none if their labels differ ({format_count(n_conflicting, 'image')})"
     _refuse_emptied_classes(dataset, kept)
-    return _select_images(dataset, kept, note), kept
-
-
-def _select_images(dataset: Dataset, kept: NDArray[np.int64], note: str) -> Dataset:
-    groups, subset = (
-        None if values is None else values[kept] for values in (dataset.groups, dataset.subset)
-    )
-    images = select_images(dataset.images, kept)
-    return replace(
-        dataset,
-        images=images,
-        targets=dataset.targets[kept],
-        groups=groups,
-        subset=subset,
-        notes=(*dataset.notes, note),
-    )
+    return replace(dataset.select(kept), notes=(*dataset.notes, note))
 
 
 def _find_label_conflicts(

@@ -7,15 +7,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.datasets.base import SUBSETS, Dataset
+from benchmark.datasets.groups import compile_group_pattern, find_groups
 from benchmark.datasets.hidden_subsets import refuse_hidden_subsets
 from benchmark.datasets.images.decoded import MAX_PIXELS
 from benchmark.datasets.images.options import Options
 from benchmark.datasets.images.picture import SUFFIXES
-from benchmark.datasets.listing import Listing, build_dataset, parse_dataset_path
+from benchmark.datasets.listing import (
+    Listing,
+    build_dataset,
+    parse_dataset_path,
+    relative_paths,
+)
 from benchmark.datasets.subsets import parse_subset_name
 from benchmark.datasets.tree import Tree, list_folder, list_tree
 from benchmark.errors import UserError
-from benchmark.utils.text import escape_controls, format_count, normalize_unicode
+from benchmark.utils.text import (
+    escape_controls,
+    format_count,
+    normalize_unicode,
+    short_repr,
+)
 
 ClassFolder = tuple[Path, str | None]  # with the subset of the official split that it is in
 
@@ -25,6 +36,7 @@ def load_folder(
     data: Path,
     size: int | None,
     *,
+    group: str | None = None,
     percentiles: tuple[float, float] = (1, 99),
     on_error: str = "raise",
     max_pixels: int = MAX_PIXELS,
@@ -32,7 +44,7 @@ def load_folder(
     licence: str | None = None,
     citation: str | None = None,
 ) -> Dataset:
-    """Load images from a folder per class.
+    r"""Load images from a folder per class.
 
     The images are ``PATH/CLASS/**/image``; or, with an official split,
     ``PATH/train/CLASS/**/image``, likewise in ``PATH/test`` and optionally in ``PATH/val``. Subset
@@ -48,6 +60,9 @@ def load_folder(
         there.
     data : Path
         The data folder. Nothing is downloaded.
+    group : str or None
+        Regular expression that finds the patient in the path of an image below its class folder,
+        with one pair of parentheses around what names the patient, such as ``(person\d+)_``.
     size, percentiles, on_error, max_pixels
         See `benchmark.datasets.images.options.Options`.
     drop_duplicates : bool
@@ -64,7 +79,8 @@ def load_folder(
     ------
     UserError
         There is no such folder, no image, no second class, or a class without images; train or test
-        is missing from a split; the class folders look like subsets; or an image is unreadable.
+        is missing from a split; the class folders look like subsets; the expression finds no
+        patient in a path; or an image is unreadable.
 
     See Also
     --------
@@ -85,21 +101,19 @@ def load_folder(
     options = Options(size, percentiles, on_error, max_pixels)
     root = parse_dataset_path(name, data)
     try:
-        listing = _list(name, root)
+        listing = _list(name, root, group)
     except OSError as error:
         raise UserError(f"dataset '{name}': {error.strerror}: '{error.filename}'") from None
     return build_dataset(name, listing, options, drop_duplicates, licence, citation)
 
 
-def _list(name: str, root: Path) -> Listing:
+def _list(name: str, root: Path, group: str | None) -> Listing:
     _refuse_missing_folder(name, root)
+    pattern = None if group is None else compile_group_pattern(f"dataset '{name}'", group)
     folders, ignored = _list_class_folders(name, root)
     trees = [(folder, subset, list_tree(folder)) for folder, subset in folders]
-    rows = [
-        (path, normalize_unicode(folder.name), subset)
-        for folder, subset, tree in trees
-        for path in tree.images
-    ]
+    rows = [(path, folder, subset) for folder, subset, tree in trees for path in tree.images]
+    labels = [normalize_unicode(folder.name) for _, folder, _ in rows]
     for _, _, tree in trees:
         ignored.add_counts(tree)
     if not rows:
@@ -112,12 +126,16 @@ def _list(name: str, root: Path) -> Listing:
         refuse_hidden_subsets(
             name, [(folder, tree.images) for folder, subset, tree in trees if subset == level]
         )
-    _refuse_empty_classes(name, trees, {label for _, label, _ in rows})
+    _refuse_empty_classes(name, trees, set(labels))
     paths = [path for path, _, _ in rows]
+    within_class = [path.relative_to(folder).as_posix() for path, folder, _ in rows]
     return Listing(
         paths,
         [escape_controls(str(path)) for path in paths],
-        [(label,) for _, label, _ in rows],
+        [(label,) for label in labels],
+        relative_paths(paths, root),
+        groups=None if pattern is None else find_groups(f"dataset '{name}'", pattern, within_class),
+        group_source=f"the file names, by {short_repr(group)}",
         subset=[subset for _, _, subset in rows if subset] or None,
         notes=_describe_ignored_files(root, ignored),
     )

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.datasets.attributes import Attributes, parse_attribute
 from benchmark.datasets.base import Dataset
 from benchmark.datasets.duplicates import check_duplicates
 from benchmark.datasets.images.load import Loaded, load_images
@@ -27,7 +28,7 @@ _NAME_PATIENTS = "list the patients in the column 'group' of a CSV"
 
 @dataclass(frozen=True)
 class Listing:
-    """Image files with their labels, groups and subsets; every list has one item per file.
+    """Image files and what is known of each; every list has one item per file.
 
     Parameters
     ----------
@@ -38,15 +39,24 @@ class Listing:
         Classes of each file; exactly one if not multilabel.
     multilabel : bool
     groups, subset : list of str or None
+    group_source : str or None
+        What the groups were made of.
+    ids : list of str
+        What each image is called; see `benchmark.datasets.base.Dataset`.
+    attributes : mapping of str to list of str
+        Cells of further columns; see `benchmark.datasets.attributes.parse_attribute`.
     notes : tuple of str
     """
 
     paths: list[Path]
     names: list[str]
     labels: list[tuple[str, ...]]
+    ids: list[str]
     multilabel: bool = False
     groups: list[str] | None = None
+    group_source: str | None = None
     subset: list[str] | None = None
+    attributes: Mapping[str, list[str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def select_files(self, kept: Sequence[int]) -> Listing:
@@ -56,8 +66,10 @@ class Listing:
             paths=[self.paths[i] for i in kept],
             names=[self.names[i] for i in kept],
             labels=[self.labels[i] for i in kept],
+            ids=[self.ids[i] for i in kept],
             groups=None if self.groups is None else [self.groups[i] for i in kept],
             subset=None if self.subset is None else [self.subset[i] for i in kept],
+            attributes={name: [cells[i] for i in kept] for name, cells in self.attributes.items()},
         )
 
 
@@ -150,7 +162,7 @@ def build_dataset(
         raise UserError(f"dataset '{name}': {error}") from None
     listing = listing.select_files(loaded.kept)
     _check_listing(name, listing, classes)
-    groups, group_notes = _resolve_groups(listing, loaded)
+    groups, group_source, group_notes = _resolve_groups(listing, loaded)
     dataset = Dataset(
         name=name,
         images=loaded.images,
@@ -158,7 +170,10 @@ def build_dataset(
         classes=classes,
         multilabel=listing.multilabel,
         groups=None if groups is None else np.array(groups),
+        group_source=group_source,
         subset=None if listing.subset is None else np.array(listing.subset),
+        ids=np.array(listing.ids),
+        attributes=_read_attributes(name, listing, loaded),
         notes=(
             *listing.notes,
             *loaded.notes,
@@ -169,16 +184,28 @@ def build_dataset(
         licence=licence,
         citation=citation,
     )
-    return check_duplicates(dataset, _shorten_paths(listing.paths), drop_duplicates)
+    return check_duplicates(dataset, drop_duplicates)
 
 
-def _shorten_paths(paths: Sequence[Path]) -> list[str]:
-    """Name files by their paths below the folder that all of them share."""
-    try:
-        above = os.path.commonpath([path.parent for path in paths])
-    except ValueError:  # on several drives
-        return [escape_controls(path.name) for path in paths]
-    return [escape_controls(Path(os.path.relpath(path, above)).as_posix()) for path in paths]
+def relative_paths(paths: Sequence[Path], folder: Path) -> list[str]:
+    """Name files by their paths from a folder, with forward slashes."""
+    return [Path(os.path.relpath(path, folder)).as_posix() for path in paths]
+
+
+def _read_attributes(name: str, listing: Listing, loaded: Loaded) -> Attributes:
+    """Convert the listed attributes, and those of DICOM files that are not listed."""
+    cells = {**_list_dicom_attributes(loaded), **listing.attributes}
+    return {
+        attribute: parse_attribute(f"dataset '{name}'", attribute, values)
+        for attribute, values in cells.items()
+    }
+
+
+def _list_dicom_attributes(loaded: Loaded) -> dict[str, list[str]]:
+    """List the attributes that DICOM files have, with an empty cell where a file has none."""
+    cases = [case or {} for case in loaded.cases]
+    names = dict.fromkeys(name for case in cases for name, value in case.items() if value)
+    return {name: [case.get(name, "") for case in cases] for name in names if name != "patient"}
 
 
 def _describe_similar_names(what: str, names: Iterable[str]) -> list[str]:
@@ -245,30 +272,46 @@ def _encode_targets(listing: Listing, classes: tuple[str, ...]) -> NDArray[np.in
     return np.array([index[label] for (label,) in listing.labels], dtype=np.int64)
 
 
-def _resolve_groups(listing: Listing, loaded: Loaded) -> tuple[list[str] | None, list[str]]:
-    """Return the listed groups, else the patients of DICOM files if every file has one."""
+def _resolve_groups(
+    listing: Listing, loaded: Loaded
+) -> tuple[list[str] | None, str | None, list[str]]:
+    """Return groups, their source and notes.
+
+    The groups are those listed, else the patients of DICOM files if every file has one.
+    """
     if listing.groups is not None:
-        return listing.groups, []
-    patients = [patient for patient in loaded.patients if patient is not None]
-    n_files, n_dicom = len(loaded.patients), len(patients)
+        return listing.groups, listing.group_source, []
+    patients = [case["patient"] for case in loaded.cases if case is not None]
+    refusal = _refuse_patients(patients, len(loaded.cases))
+    if refusal is not None:
+        return None, None, refusal
+    return patients, "the PatientID of the DICOM files", []
+
+
+def _refuse_patients(patients: list[str], n_files: int) -> list[str] | None:
+    """Return None if the patients of DICOM files can be groups, else a note that says why not.
+
+    There is no note if no file names a patient.
+    """
+    n_dicom = len(patients)
     n_other, n_without = n_files - n_dicom, patients.count("")
     n_patients = len(set(patients) - {""})
     if n_other:
         if not n_patients:
-            return None, []
+            return []
         verb = "is" if n_other == 1 else "are"
-        return None, [
+        return [
             f"no groups: {n_other} of {n_files} files {verb} not DICOM, so the PatientID of the "
             f"others ({format_count(n_patients, 'patient')}) is not used; {_NAME_PATIENTS}"
         ]
     if n_without:
-        return None, [
+        return [
             f"no groups: {n_without} of {n_dicom} DICOM files have no PatientID; {_NAME_PATIENTS}"
         ]
     (_, n_most), *rest = Counter(patients).most_common()
     if not rest or (n_most == n_dicom - 1 and n_most > 2):
         all_but = "all" if not rest else "all but 1 of the"
-        return None, [
+        return [
             f"no groups: {all_but} {n_dicom} DICOM files have the same PatientID; {_NAME_PATIENTS}"
         ]
-    return patients, [f"groups: PatientID of the DICOM files, {n_patients} patients"]
+    return None

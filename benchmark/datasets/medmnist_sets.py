@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.datasets.archive import read_arrays
-from benchmark.datasets.base import SUBSETS, Dataset
+from benchmark.datasets.base import SUBSETS, Dataset, number_within_subsets
 from benchmark.datasets.duplicates import check_duplicates
 from benchmark.datasets.group_map import read_groups
 from benchmark.datasets.image_array import allocate_images
@@ -92,14 +92,15 @@ def load_medmnist(
     _check_md5(file, INFO[name][f"MD5{suffix}"])
     dataset = _read_dataset(name, file, INFO[name], size or 28)
     subset = _build_official_split(INFO[name])
-    names = [f"{key} {i}" for key in SUBSETS for i in range(INFO[name]["n_samples"][key])]
     if groups is not None:
         dataset = replace(
-            dataset, groups=read_groups(f"dataset '{name}'", find_path(groups, data), subset)
+            dataset,
+            groups=read_groups(f"dataset '{name}'", find_path(groups, data), subset),
+            group_source=f"the ids in '{groups}'",
         )
     elif name in KNOWN_LEAKS:
         dataset = replace(dataset, notes=(leak_note(KNOWN_LEAKS[name]),))
-    return check_duplicates(dataset, names, drop_duplicates)
+    return check_duplicates(dataset, drop_duplicates)
 
 
 def _find_file(name: str, file: str, data: Path) -> Path | None:
@@ -165,6 +166,7 @@ def _read_dataset(name: str, file: Path, info: dict[str, Any], size: int) -> Dat
         multilabel=multilabel,
         ordinal=info["task"].startswith("ordinal"),
         subset=_build_official_split(info),
+        ids=number_within_subsets(_build_official_split(info)),
         licence=info["license"],
         citation=_CITATION,
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -19,8 +21,10 @@ from benchmark.utils.files import write_atomic
 from benchmark.utils.hashing import digest_of
 from benchmark.utils.notes import Note
 
-_SCALARS = ("name", "classes", "multilabel", "ordinal", "licence", "citation")
-_OPTIONAL_ARRAYS = MappingProxyType({"groups": "groups", "part": "subset"})  # key: attribute
+_SCALARS = ("name", "classes", "multilabel", "ordinal", "group_source", "licence", "citation")
+_OPTIONAL_ARRAYS = MappingProxyType(
+    {"groups": "groups", "part": "subset", "ids": "ids"}
+)  # key: its name
 
 
 def store_dataset(dataset: Dataset, folder: Path) -> Path:
@@ -37,14 +41,17 @@ def store_dataset(dataset: Dataset, folder: Path) -> Path:
         ``folder/<digest>.npz``; the images are beside it in ``<digest>.npy``.
     """
     metadata = {name: getattr(dataset, name) for name in _SCALARS} | {
-        "notes": [Note.from_text(note).to_json() for note in dataset.notes]
+        "notes": [Note.from_text(note).to_json() for note in dataset.notes],
+        "attributes": list(dataset.attributes),
     }
-    path = folder / f"{digest_of([dataset.fingerprint, metadata])}.npz"
+    described = _digest_arrays([dataset.image_ids, *dataset.attributes.values()])
+    path = folder / f"{digest_of([dataset.fingerprint, described, metadata])}.npz"
     if not _is_whole(path, dataset):
         arrays: dict[str, Any] = {
             "targets": dataset.targets,
             "words": np.array(json.dumps(metadata)),
         }
+        arrays |= {f"attribute {i}": values for i, values in enumerate(dataset.attributes.values())}
         arrays |= {
             key: _convert_object_array(value)
             for key, name in _OPTIONAL_ARRAYS.items()
@@ -53,6 +60,14 @@ def store_dataset(dataset: Dataset, folder: Path) -> Path:
         write_atomic(path.with_suffix(".npy"), lambda file: _write_images(file, dataset.images))
         write_atomic(path, lambda file: np.savez(file, **arrays))
     return path
+
+
+def _digest_arrays(arrays: Iterable[NDArray]) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def _write_images(file: BinaryIO, images: NDArray[np.uint8]) -> None:
@@ -102,7 +117,16 @@ def _read_stored_dataset(path: Path) -> Dataset:
             "classes": tuple(metadata["classes"]),
             "notes": tuple(map(Note.from_json, metadata["notes"])),
         }
-        return Dataset(images=images, targets=stored["targets"], **arrays, **metadata)
+        attributes = {
+            name: stored[f"attribute {i}"] for i, name in enumerate(metadata.pop("attributes"))
+        }
+        return Dataset(
+            images=images,
+            targets=stored["targets"],
+            attributes=attributes,
+            **arrays,
+            **metadata,
+        )
 
 
 def _convert_object_array(values: NDArray) -> NDArray:

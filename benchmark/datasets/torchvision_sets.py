@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from benchmark.datasets.base import Dataset, resize_images
+from benchmark.datasets.base import Dataset, number_within_subsets, resize_images
 from benchmark.datasets.duplicates import check_duplicates
 from benchmark.datasets.image_array import select_images
 from benchmark.errors import UserError
@@ -93,6 +93,7 @@ def load_torchvision(
     images, notes = resize_images(images[..., None] if images.ndim == 3 else images, size)
     targets = np.concatenate([targets for _, targets in sets]).astype(np.int64)
     subset = np.repeat(["train", "test"], [len(targets) for _, targets in sets])
+    ids = number_within_subsets(subset)
     if n_train is not None:
         kept = _draw_training_images(name, targets, subset, n_train, len(classes))
         notes = (
@@ -100,7 +101,8 @@ def load_torchvision(
             f"{n_train} of {(subset == 'train').sum()} training images, drawn at random with equal "
             "shares of the classes",
         )
-        images, targets, subset = select_images(images, kept), targets[kept], subset[kept]
+        images, ids = select_images(images, kept), ids[kept]
+        targets, subset = targets[kept], subset[kept]
     if name in KNOWN_LEAKS:
         notes = (*notes, leak_note(KNOWN_LEAKS[name]))
     licence, citation = _SOURCES[name][2:]
@@ -110,11 +112,12 @@ def load_torchvision(
         targets,
         classes,
         subset=subset,
+        ids=ids,
         notes=notes,
         licence=licence,
         citation=citation,
     )
-    return check_duplicates(dataset, drop=drop_duplicates)
+    return check_duplicates(dataset, drop_duplicates)
 
 
 def _draw_training_images(

@@ -111,13 +111,5 @@ def store_sample(dataset: Dataset, fold: Fold, n_train: int, folder: Path) -> Sa
     n_test, n_validation = (round(share * len(indices)) for indices in (test, validation))
     n_test = min(len(test), max(10, n_test))
     chosen = np.concatenate([train[:n_train], test[:n_test], validation[:n_validation]])
-    small = replace(
-        dataset,
-        images=dataset.images[chosen],
-        targets=dataset.targets[chosen],
-        groups=None if dataset.groups is None else dataset.groups[chosen],
-        subset=None if dataset.subset is None else dataset.subset[chosen],
-        notes=(),
-        split_notes=None,
-    )
+    small = replace(dataset.select(chosen), notes=(), split_notes=None)
     return Sample(store_dataset(small, folder), small.fingerprint, min(n_train, len(train)), n_test)

@@ -69,7 +69,13 @@ def _summarize_notes(rows: pd.DataFrame) -> list[str]:
         else []
     )
     counts = Counter(note for note in notes if note.kind != NoteKind.COPIES)
-    return [*(f"{format_count(n, 'cell')}: {note}" for note, n in counts.items()), *copied]
+    return [
+        *(
+            str(note) if note.kind == NoteKind.GROUPS else f"{format_count(n, 'cell')}: {note}"
+            for note, n in counts.items()
+        ),
+        *copied,
+    ]
 
 
 def _describe_test_images(counts: list[int]) -> str:

@@ -22,6 +22,8 @@ class NoteKind(StrEnum):
     SPELLING = "spelling"
     # class frequencies are corrected more than once
     CORRECTION = "correction"
+    # how many groups there are, and what they were made of
+    GROUPS = "groups"
     # the images were brought to another size
     SIZE = "size"
     # images were left out when the dataset was loaded

@@ -231,7 +231,9 @@ def test_an_unused_column_of_patients_is_noted(home, column):
         "column is not used; "
     )
     assert note.endswith(f'group="{column}" keeps them together')
-    assert load(home, text, group=column).notes == ()
+    assert load(home, text, group=column).notes == (
+        f"groups: 2 in 3 images, made of the column '{column}'",
+    )
 
 
 def test_patients_that_the_split_keeps_apart_need_no_groups(home):
@@ -248,6 +250,7 @@ def test_a_group_in_several_spellings_is_noted(home):
     assert load(home, text).notes == (
         "groups that differ only in case, spaces or the format of a number: 'P1' and 'p1'; "
         "'7' and '07'",
+        "groups: 5 in 5 images, made of the column 'group'",
     )
 
 
@@ -265,6 +268,48 @@ def test_column_names_must_be_text(home, option, value):
     assert f"{option}: {value} is not the name of a column" in refusal(
         home, GOOD, **{option: value}
     )
+
+
+def test_images_are_named_by_their_path_or_by_a_column(home):
+    assert load(home, GOOD).image_ids.tolist() == ["0.png", "1.png"]
+    text = "image,label,case\n0.png,b,K9\n1.png,a,K1\n"
+    assert load(home, text, id="case").image_ids.tolist() == ["K9", "K1"]
+
+
+def test_an_id_of_two_images_is_refused(home):
+    text = "image,label,case\n0.png,b,K9\n1.png,a,K9\n"
+    assert "line 3: id 'K9' is also that of line 2" in refusal(home, text, id="case")
+
+
+def test_attributes_are_typed_and_missing_values_are_kept(home):
+    text = "image,label,sex,age\n0.png,b,female,63\n1.png,a,NA,\n2.png,a,male,41.5\n"
+    attributes = load(home, text, attributes=("sex", "age")).attributes
+    assert attributes["sex"].tolist() == ["female", "", "male"]
+    assert attributes["age"].dtype == float
+    np.testing.assert_array_equal(attributes["age"], [63, np.nan, 41.5])
+
+
+def test_attributes_change_neither_the_fingerprint_nor_the_images(home):
+    text = "image,label,sex\n0.png,b,female\n1.png,a,male\n"
+    assert load(home, text).fingerprint == load(home, text, attributes=["sex"]).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        (("sexe",), "attributes: unknown column 'sexe'"),
+        ("sex", "attributes: write a list of columns, such as (\"sex\",), not 'sex'"),
+        ((3,), "attributes: 3 is not the name of a column"),
+        (3, "attributes: 3 is not a list of columns"),
+        (
+            ("age",),
+            "column 'age' has 2 numbers and 1 text, such as 'unknown'; leave the cell empty",
+        ),
+    ],
+)
+def test_wrong_attributes_are_refused(home, attributes, reason):
+    text = "image,label,sex,age\n0.png,b,f,63\n1.png,a,m,unknown\n2.png,a,m,7\n"
+    assert reason in refusal(home, text, attributes=attributes)
 
 
 @pytest.mark.parametrize("option", ["allow_outside", "numeric_classes", "drop_duplicates"])

@@ -228,7 +228,25 @@ def folder_of(tmp_path, *patients):
 def test_patients_are_groups(tmp_path):
     dataset = folder_of(tmp_path, "P1", "P2", "P1", "P3")
     assert dataset.groups.tolist() == ["P1", "P1", "P2", "P3"]
-    assert "groups: PatientID of the DICOM files, 3 patients" in dataset.notes
+    assert "groups: 3 in 4 images, made of the PatientID of the DICOM files" in dataset.notes
+
+
+def test_sex_age_and_scanner_are_attributes_where_a_file_has_them(tmp_path):
+    write(tmp_path / "a" / "0.dcm", PatientSex="F", PatientAge="063Y", Manufacturer="ACME")
+    write(tmp_path / "b" / "1.dcm", PatientAge="018M")
+    write(tmp_path / "b" / "2.dcm", StationName="")
+    attributes = load_folder(f"folder:{tmp_path}", tmp_path, None).attributes
+    assert list(attributes) == ["sex", "age", "manufacturer"]
+    assert attributes["sex"].tolist() == ["F", "", ""]
+    np.testing.assert_array_equal(attributes["age"], [63, 1.5, np.nan])
+
+
+def test_a_column_takes_precedence_over_an_element_of_the_same_name(tmp_path):
+    for i in range(2):
+        write(tmp_path / f"{i}.dcm", PatientSex="F")
+    (tmp_path / "set.csv").write_text("image,label,sex\n0.dcm,a,male\n1.dcm,b,\n")
+    dataset = load_csv(f"csv:{tmp_path}/set.csv", tmp_path, None, attributes=("sex",))
+    assert dataset.attributes["sex"].tolist() == ["male", ""]
 
 
 def test_a_group_column_takes_precedence_over_patients(tmp_path):

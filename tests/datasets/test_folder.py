@@ -491,12 +491,52 @@ def test_files_of_the_storage_system_are_ignored(tmp_path, folder):
     assert f"2 system files ignored (in folders named {folder})" in dataset.notes
 
 
+def test_a_pattern_finds_the_patients_in_the_names_of_files(tmp_path):
+    name = fill(tmp_path, "a/p1_l.png", "a/p1_r.png", "b/x/p2_l.png", "b/p10_l.png")
+    dataset = load_folder(name, tmp_path, None, group=r"(p\d+)_")
+    assert dataset.groups.tolist() == ["p1", "p1", "p10", "p2"]
+    assert dataset.image_ids.tolist() == ["a/p1_l.png", "a/p1_r.png", "b/p10_l.png", "b/x/p2_l.png"]
+    assert dataset.notes == (r"groups: 3 in 4 images, made of the file names, by '(p\\d+)_'",)
+
+
+def test_a_pattern_may_find_the_patient_in_a_folder_but_not_in_the_class(tmp_path):
+    name = fill(tmp_path, "a/p1/0.png", "a/p1/1.png", "b/p2/0.png")
+    dataset = load_folder(name, tmp_path, None, group=r"^([^/]+)/")
+    assert dataset.groups.tolist() == ["p1", "p1", "p2"]
+
+
+def test_the_patients_of_each_subset_are_counted(tmp_path):
+    name = fill(tmp_path, "train/a/1_0.png", "train/b/1_1.png", "test/a/2_0.png", "test/b/3_0.png")
+    dataset = load_folder(name, tmp_path, None, group=r"^(\d)_")
+    assert dataset.notes[-1].startswith("groups: 3 (train 1, test 2), made of the file names")
+    assert dataset.with_split_notes("holdout").notes[-1].startswith("groups: 3 in 4 images")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        ("(p", "group: '(p' is not a regular expression: missing ), unterminated subpattern"),
+        ("p", "group: 'p' has 0 pairs of parentheses; write one, around what names the patient"),
+        ("(p)(q)", "has 2 pairs of parentheses"),
+        (3, "group: 3 is not a regular expression"),
+        ("(q)_", "finds no patient in 3 of 3 file names, such as 'p1_l.png'"),
+        ("()p", "finds no patient in 3 of 3 file names"),
+        ("(p)", "finds the same patient in all 3 file names, such as 'p' in 'p1_l.png'"),
+        ("(.*)", "finds a patient of its own in all 3 file names"),
+    ],
+)
+def test_a_pattern_that_finds_no_groups_is_refused(tmp_path, pattern, reason):
+    name = fill(tmp_path, "a/p1_l.png", "a/p1_r.png", "b/p2_l.png")
+    with pytest.raises(UserError, match=re.escape(reason)):
+        load_folder(name, tmp_path, None, group=pattern)
+
+
 def test_the_work_grows_linearly_with_stray_files(tmp_path):
     for n in range(300):
         (tmp_path / f"{n}.jpg").touch()
         (tmp_path / f"{n}.xml").touch()
     fill(tmp_path, "a/1.png", "b/1.png")
-    listing = _list("folder:x", tmp_path)
+    listing = _list("folder:x", tmp_path, None)
     assert listing.notes == (
         "300 image files outside the class folders ignored",
         "300 other files ignored (.xml)",
@@ -509,7 +549,7 @@ def test_the_work_grows_linearly_with_stray_files(tmp_path):
 
     sys.setprofile(count)
     try:
-        _list("folder:x", tmp_path)
+        _list("folder:x", tmp_path, None)
     finally:
         sys.setprofile(None)
     assert steps < 300 * 2 * 200  # a few calls per file; it was quadratic once

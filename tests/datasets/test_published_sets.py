@@ -216,7 +216,7 @@ def test_breastmnist_notes_its_published_leak_and_its_copies(data_folder):
     notes = medmnist_sets.load_medmnist("breastmnist", data_folder, None).notes
     assert "780 images of 600 patients" in notes[0]
     assert (
-        "1 of 156 test images is also in the training set (equal pixel for pixel: test 76 = train "
+        "1 of 156 test images is also in the training set (equal pixel for pixel: test/76 = train/"
         "115), 1 of them with a different label" in notes[1]
     )
     assert all(note.kind == NoteKind.LEAK for note in notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,8 +43,9 @@ class Decoded:
         Whether the VOI window or lookup table of the file was applied.
     padding : (h, w) bool array or None
         Pixels outside the image: PixelPaddingValue of DICOM, GDAL_NODATA of a TIFF.
-    patient : str or None
-        PatientID of a DICOM file, "" if it has none; None for other types of files.
+    case : mapping of str to str, or None
+        What a DICOM file says of its case; see `dicom_case.read_case`. None for other types of
+        files.
     remark : str
         An assumption that the decoder made, for the notes.
     n_not_finite : int
@@ -54,7 +56,7 @@ class Decoded:
     inverted: bool = False
     windowed: bool = False
     padding: NDArray[np.bool_] | None = None
-    patient: str | None = None
+    case: Mapping[str, str] | None = None
     remark: str = ""
     n_not_finite: int = 0
 

@@ -11,6 +11,7 @@ from pydicom.pixels.utils import pixel_array
 from pydicom.uid import JPEG2000TransferSyntaxes
 
 from benchmark.datasets.images.decoded import BYTES_PER_PIXEL, Decoded, Header
+from benchmark.datasets.images.dicom_case import read_case
 from benchmark.datasets.images.dicom_colours import to_rgb
 from benchmark.datasets.images.dicom_display import Display
 from benchmark.datasets.images.dicom_elements import read_element, read_integer
@@ -64,9 +65,9 @@ def read_dicom(path: Path) -> Decoded:
     photometric = _read_supported_photometric(file)
     set_transfer_syntax(file)
     values = _decode_pixels(file)
-    patient = str(read_element(file, "PatientID") or "").strip()
+    case = read_case(file)
     if photometric not in MONOCHROME:
-        return Decoded(to_rgb(values, file), patient=patient)
+        return Decoded(to_rgb(values, file), case=case)
     if values.ndim != 2:
         raise ValueError(f"{photometric} with SamplesPerPixel {values.shape[-1]}, not 1")
     display = Display(file)
@@ -85,7 +86,7 @@ def read_dicom(path: Path) -> Decoded:
         photometric == "MONOCHROME1",
         display.has_voi,
         padding,
-        patient,
+        case,
         n_not_finite=n_not_finite,
     )
 

@@ -10,7 +10,7 @@ import os
 import textwrap
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,15 +44,16 @@ class Loaded:
     images : (n, h, w, c) uint8 array
     kept : list of int
         Indices of their files among those requested.
-    patients : list of (str or None)
-        PatientID of each DICOM file, "" if it has none; None for other types of files.
+    cases : list of (mapping of str to str, or None)
+        What each DICOM file says of its case; see `dicom_case.read_case`. None for other types of
+        files.
     notes : tuple of str
         Conversions of the images, with the number of images for each.
     """
 
     images: NDArray[np.uint8]
     kept: list[int]
-    patients: list[str | None]
+    cases: list[Mapping[str, str] | None]
     notes: tuple[str, ...]
 
 
@@ -89,7 +90,7 @@ def load_images(paths: Sequence[Path], names: Sequence[str], options: Options) -
     return Loaded(
         writer.images,
         list(range(len(paths))),
-        [picture.patient for picture in pictures],
+        [picture.case for picture in pictures],
         notes,
     )
 

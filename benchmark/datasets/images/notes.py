@@ -47,12 +47,12 @@ def describe_conversions(
             "modality rescale, then the file's first VOI window or LUT, to 0..255",
         ),
         (
-            [p for p in pictures if p.stretched and p.patient is not None],
+            [p for p in pictures if p.stretched and p.case is not None],
             "DICOM",
             f"no VOI window; modality rescale, then {percentile_rule}",
         ),
         (
-            [p for p in pictures if p.stretched and p.patient is None],
+            [p for p in pictures if p.stretched and p.case is None],
             "16-bit or float",
             percentile_rule,
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +39,9 @@ class Picture:
         Whether low values are white in the file.
     n_not_finite : int
         Number of NaN and infinite values.
-    patient : str or None
-        PatientID of a DICOM file, "" if it has none; None for other types of files.
+    case : mapping of str to str, or None
+        What a DICOM file says of its case; see `dicom_case.read_case`. None for other types of
+        files.
     n_padding : int
         Number of pixels outside the image (see `Decoded`), which became 0.
     remark : str
@@ -53,7 +54,7 @@ class Picture:
     stretched: bool = False
     inverted: bool = False
     n_not_finite: int = 0
-    patient: str | None = None
+    case: Mapping[str, str] | None = None
     n_padding: int = 0
     remark: str = ""
 
@@ -116,7 +117,7 @@ def read_picture(
         stretched=image.values.dtype != np.uint8,
         inverted=image.inverted,
         n_not_finite=n_not_finite + image.n_not_finite,
-        patient=image.patient,
+        case=image.case,
         n_padding=_count_padding(image),
         remark=image.remark,
     )
