@@ -42,6 +42,9 @@ class Dataset:
     classes : tuple of str
         Class names in the order of the indices. Class names and groups are normalized to Unicode's
         composed form.
+    positive : str or None
+        The second of two classes, if sensitivity and specificity are about it; see
+        `benchmark.datasets.positive.with_positive_class`.
     multilabel : bool
         Whether an image may have any number of classes.
     ordinal : bool
@@ -88,6 +91,7 @@ class Dataset:
     images: NDArray[np.uint8]
     targets: NDArray[np.int64]
     classes: tuple[str, ...]
+    positive: str | None = None
     multilabel: bool = False
     ordinal: bool = False
     groups: NDArray | None = None
@@ -162,6 +166,7 @@ class Dataset:
                 f"dataset '{self.name}': two classes are named '{repeated[0]}'; rename one"
             )
         self._check_targets()
+        self._check_positive()
         # all cells share these arrays: a plug-in that writes into them must fail, not affect others
         for array in (self.images, self.targets):
             array.setflags(write=False)
@@ -174,6 +179,15 @@ class Dataset:
             raise UserError(
                 f"dataset '{self.name}': {counts.max()} images have the id "
                 f"'{unique[counts.argmax()]}'; every image needs an id of its own"
+            )
+
+    def _check_positive(self) -> None:
+        if self.positive is not None and (
+            self.task != "binary" or self.positive != self.classes[1]
+        ):
+            raise UserError(
+                f"dataset '{self.name}': positive must be the second of two classes, not "
+                f"'{self.positive}'; with_positive_class swaps them"
             )
 
     def _check_targets(self) -> None:

@@ -21,6 +21,7 @@ from benchmark.datasets.duplicates import check_duplicates
 from benchmark.datasets.group_map import read_groups
 from benchmark.datasets.image_array import allocate_images
 from benchmark.datasets.listing import find_path
+from benchmark.datasets.positive import with_positive_class
 from benchmark.errors import UserError
 from benchmark.utils.notes import leak_note
 
@@ -40,6 +41,10 @@ KNOWN_LEAKS = MappingProxyType(
         "every subset has cells from each",
     }
 )
+
+
+# classes of the binary datasets that sensitivity and specificity are about
+POSITIVE_CLASSES = MappingProxyType({"breastmnist": "malignant", "pneumoniamnist": "pneumonia"})
 
 
 def load_medmnist(
@@ -91,6 +96,8 @@ def load_medmnist(
     file = _find_file(name, f"{name}{suffix}.npz", data) or _download_file(name, size or 28, data)
     _check_md5(file, INFO[name][f"MD5{suffix}"])
     dataset = _read_dataset(name, file, INFO[name], size or 28)
+    if name in POSITIVE_CLASSES:
+        dataset = with_positive_class(dataset, POSITIVE_CLASSES[name])
     subset = _build_official_split(INFO[name])
     if groups is not None:
         dataset = replace(

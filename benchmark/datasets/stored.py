@@ -21,7 +21,16 @@ from benchmark.utils.files import write_atomic
 from benchmark.utils.hashing import digest_of
 from benchmark.utils.notes import Note
 
-_SCALARS = ("name", "classes", "multilabel", "ordinal", "group_source", "licence", "citation")
+_SCALARS = (
+    "name",
+    "classes",
+    "positive",
+    "multilabel",
+    "ordinal",
+    "group_source",
+    "licence",
+    "citation",
+)
 _OPTIONAL_ARRAYS = MappingProxyType(
     {"groups": "groups", "part": "subset", "ids": "ids"}
 )  # key: its name

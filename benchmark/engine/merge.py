@@ -72,7 +72,7 @@ def merge_results(folders: Iterable[Path], out: Path) -> dict[Path, int]:
         }
         for store in stores:
             target.merge_planned_cells(store)
-            _copy_studies_and_plugins(store.folder.path, out)
+            _copy_missing_files(store.folder.path, out)
     claims = Claims(out)
     with claims.hold_claim("tables"):
         write_leaderboards(load_results(out, COLUMNS), out)
@@ -90,10 +90,10 @@ def _copy_row(store: StoredRows, row: Row, target: Store) -> bool:
     return True
 
 
-def _copy_studies_and_plugins(folder: Path, out: Path) -> None:
-    """Copy the studies and the plug-in sources of a folder; equal names hold equal content."""
+def _copy_missing_files(folder: Path, out: Path) -> None:
+    """Copy studies, sources of plug-ins and records of datasets, which are named by content."""
     results = ResultsFolder(folder)
-    for copied in (results.plugins, results.studies):  # their files are named by their content
+    for copied in (results.plugins, results.studies, results.dataset_records):
         for file in (file for file in copied.rglob("*") if file.is_file()):
             copy = out / file.relative_to(folder)
             if not copy.exists():

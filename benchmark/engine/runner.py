@@ -27,6 +27,7 @@ from benchmark.errors import UserError, unknown_name_error
 from benchmark.evaluation.accelerate import check_sklearnex_installed
 from benchmark.evaluation.plan import Plan, make_plan
 from benchmark.reporting import leaderboard, text_tables
+from benchmark.results.dataset_record import write_dataset_record
 from benchmark.results.folder import ResultsFolder
 from benchmark.results.locks import Claims
 from benchmark.results.store import Store, load_results
@@ -186,7 +187,7 @@ def evaluate_study(
 
 
 def _write_study_files(plan: Plan, folder: Path) -> None:
-    """Write the study and the environment of this run, and create the folders that workers use.
+    """Write study, datasets and environment of this run, and create the folders of workers.
 
     ``studies/`` keeps every study that has written into the folder.
     """
@@ -199,6 +200,8 @@ def _write_study_files(plan: Plan, folder: Path) -> None:
         text,
     )
     write_text(results.environment, json.dumps(collect_environment(), indent=2) + "\n")
+    for dataset in plan.datasets.values():
+        write_dataset_record(results.dataset_record(dataset.fingerprint), dataset)
     for subfolder in (results.predictions_folder, results.features):
         subfolder.mkdir(exist_ok=True)  # before a plug-in changes the permissions of new folders
 

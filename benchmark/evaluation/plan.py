@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.datasets.base import Dataset, data_folder
+from benchmark.datasets.positive import with_positive_class
 from benchmark.errors import UserError
 from benchmark.evaluation.components import build_components, compute_folds
 from benchmark.plugins.registry import (
@@ -19,7 +20,7 @@ from benchmark.plugins.registry import (
     takes_images,
     with_defaults,
 )
-from benchmark.plugins.spec import DATASET_NAME, ResolvedSpec, Spec
+from benchmark.plugins.spec import DATASET_NAME, POSITIVE, ResolvedSpec, Spec
 from benchmark.sampling.splits import has_official_split
 from benchmark.study.axes import NONE, Axis, Role, axes_with_roles, dataset_label
 from benchmark.study.cell import Cell, default_values
@@ -148,10 +149,16 @@ def load_dataset(spec: ResolvedSpec, data: Path, size: int | None) -> Dataset:
         Data folder.
     size : int or None
         Side of the images in pixels; None lets the loader choose.
+
+    Raises
+    ------
+    UserError
+        The dataset cannot be loaded, or does not have the positive class that the entry names.
     """
     params = dict(spec.params)
-    name = params.pop(DATASET_NAME, None)
+    name, positive = (params.pop(parameter, None) for parameter in (DATASET_NAME, POSITIVE))
     dataset = import_target(spec.target)(spec.name, data, size, **params)
+    dataset = dataset if positive is None else with_positive_class(dataset, positive)
     return dataset if name is None else replace(dataset, name=name)
 
 

@@ -34,7 +34,7 @@ from benchmark.plugins.plugin_files import (
     read_type_hints,
 )
 from benchmark.plugins.source_digest import digest_source
-from benchmark.plugins.spec import DATASET_NAME, ResolvedSpec, Spec
+from benchmark.plugins.spec import DATASET_PARAMETERS, ResolvedSpec, Spec
 from benchmark.sampling import imbalance, occlusion, splits
 from benchmark.utils.files import user_path
 from benchmark.utils.text import describe_error, short_repr
@@ -145,7 +145,7 @@ def resolve_spec(kind: str, spec: Spec, files: Iterable[str] = ()) -> ResolvedSp
         for key, value in spec.params
     )
     resolved = ResolvedSpec(spec.name, params, target=target)
-    valid = [*settable_parameters(resolved), *([DATASET_NAME] if kind == "dataset" else [])]
+    valid = [*settable_parameters(resolved), *(DATASET_PARAMETERS if kind == "dataset" else ())]
     for key in (key for key, _ in params if key not in valid):
         raise unknown_name_error(f"parameter of {kind} '{spec.name}':", key, valid)
     missing = [

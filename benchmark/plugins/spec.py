@@ -22,6 +22,10 @@ _CALL = re.compile(r"(?P<name>.+?)\s*(?:\((?P<arguments>\s*(?:[A-Za-z_]\w*\s*=.*
 _SPEC_PARAMETERS = ("estimator", "extractor")
 # parameter of every dataset: its name in tables
 DATASET_NAME = "name"
+POSITIVE = "positive"
+DATASET_PARAMETERS = (DATASET_NAME, POSITIVE)  # those that every dataset has
+# parameters that describe the images of a dataset, and change none of them
+DESCRIPTIVE_PARAMETERS = ("id", "attributes", POSITIVE, "licence", "citation")
 _YAML_CONSTANTS = {"true": True, "false": False, "null": None}
 _MAX_LENGTH = 10_000  # characters of an entry
 

@@ -55,6 +55,15 @@ class ResultsFolder:
         return self.path / "images"
 
     @property
+    def dataset_records(self) -> Path:
+        """Folder of the names, classes and attributes of images, two files per dataset."""
+        return self.path / "datasets"
+
+    def dataset_record(self, fingerprint: str) -> Path:
+        """Path of what is kept of a dataset, without its suffixes .csv and .json."""
+        return self.dataset_records / fingerprint
+
+    @property
     def locks(self) -> Path:
         """Locks of the work that runners have claimed."""
         return self.path / "claims"

@@ -11,7 +11,13 @@ from pkgutil import resolve_name
 from typing import Any
 
 from benchmark.errors import UserError, unknown_name_error
-from benchmark.plugins.spec import DATASET_NAME, Spec, join_labels, parse_sum
+from benchmark.plugins.spec import (
+    DATASET_NAME,
+    DESCRIPTIVE_PARAMETERS,
+    Spec,
+    join_labels,
+    parse_sum,
+)
 from benchmark.tuning import REGISTRY as SEARCHES
 from benchmark.utils.text import short_repr
 
@@ -51,14 +57,21 @@ def read_dataset(entry: Any) -> Spec:
 
 
 def dataset_label(spec: Spec) -> str:
-    """Return the name of a dataset in tables: its parameter ``name``, or all of its entry.
+    """Return the name of a dataset in tables: its parameter ``name``, or its entry.
+
+    The parameters that only describe its images are left out, so that results are kept when one of
+    them is added.
 
     Examples
     --------
     >>> dataset_label(Spec.parse("folder:scans/lungs(name='lungs')"))
     'lungs'
+    >>> dataset_label(Spec.parse("csv:lungs.csv(label='finding', attributes=('sex', 'age'))"))
+    "csv:lungs.csv(label='finding')"
     """
-    return str(dict(spec.params).get(DATASET_NAME, spec.label))
+    params = dict(spec.params)
+    kept = tuple(item for item in spec.params if item[0] not in DESCRIPTIVE_PARAMETERS)
+    return str(params.get(DATASET_NAME, Spec(spec.name, kept).label))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from benchmark.errors import StorageError, UserError
 from benchmark.utils.text import normalize_unicode, shorten_text
 
-OURS = r"([0-9a-f]{20}|study|environment|leaderboard|[\w.-]+-[0-9a-f]{16}|probe)"
+OURS = r"([0-9a-f]{16,20}|study|environment|leaderboard|[\w.-]+-[0-9a-f]{16}|probe)"
 TEMPORARY = re.compile(rf"\.{OURS}\.\w+\.\w+\.part")  # .<name>.<suffix>.<random>.part
 
 

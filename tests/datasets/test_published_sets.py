@@ -57,10 +57,22 @@ def test_medmnist_has_its_official_split_classes_and_licence(data_folder, name):
     dataset = medmnist_sets.load_medmnist(name, data_folder, None)
     counts = {key: int((dataset.subset == key).sum()) for key in ("train", "val", "test")}
     assert counts == INFO[name]["n_samples"]
-    assert list(dataset.classes) == list(INFO[name]["label"].values())
+    stored = np.load(next(data_folder.rglob(f"{name}.npz")))
+    published = np.concatenate([stored[f"{key}_labels"][:, 0] for key in ("train", "val", "test")])
+    assert [dataset.classes[k] for k in dataset.targets] == [
+        INFO[name]["label"][str(k)] for k in published
+    ]
+    assert dataset.ids[[0, -1]].tolist() == ["train/0", f"test/{counts['test'] - 1}"]
     assert dataset.ordinal == (name == "retinamnist")
     assert dataset.licence
     assert dataset.images.shape[1:] == (28, 28, INFO[name]["n_channels"])
+
+
+def test_the_positive_class_of_a_published_dataset_is_one_of_its_classes():
+    from medmnist import INFO
+
+    for name, positive in medmnist_sets.POSITIVE_CLASSES.items():
+        assert positive in INFO[name]["label"].values()
 
 
 def test_a_truncated_medmnist_file_is_refused_by_its_md5_and_left_alone(data_folder, tmp_path):

@@ -1,0 +1,139 @@
+"""What a results folder keeps of a dataset: the name, class and attributes of every image."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmark.datasets.base import Dataset
+from benchmark.errors import UserError
+from benchmark.utils.files import write_atomic
+
+MULTILABEL_SEPARATOR = "|"
+
+
+@dataclass(frozen=True, eq=False)
+class DatasetRecord:
+    """A dataset without its images.
+
+    Parameters
+    ----------
+    name : str
+    classes : tuple of str
+    positive : str or None
+        Class that sensitivity and specificity are about.
+    group_source : str or None
+        What the groups were made of.
+    images : DataFrame
+        One row per image of the dataset, by its index. The columns are id, class (several are
+        separated by '|'), subset and group (if there are any).
+    attributes : DataFrame
+        One row per image and one column per attribute: numbers, or text. Missing values are NaN.
+
+    See Also
+    --------
+    benchmark.results.folder.ResultsFolder : Says where the files are.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    positive: str | None
+    group_source: str | None
+    images: pd.DataFrame
+    attributes: pd.DataFrame
+
+
+def write_dataset_record(path: Path, dataset: Dataset) -> None:
+    """Write ``path`` with the suffixes .csv (images and attributes) and .json (everything else).
+
+    Parameters
+    ----------
+    path : Path
+        ``ResultsFolder.dataset_record(fingerprint)``.
+    dataset : Dataset
+    """
+    images = _tabulate_images(dataset)
+    about = {
+        "name": dataset.name,
+        "n_images": len(dataset.images),
+        "classes": list(dataset.classes),
+        "positive": dataset.positive,
+        "group_source": dataset.group_source,
+        "attributes": {
+            name: "number" if values.dtype.kind == "f" else "text"
+            for name, values in dataset.attributes.items()
+        },
+    }
+    table = images.assign(**dataset.attributes)
+    write_atomic(path.with_suffix(".csv"), partial(_write_csv, table))
+    text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
+    write_atomic(path.with_suffix(".json"), lambda file: _write_text(text, file))
+
+
+def _tabulate_images(dataset: Dataset) -> pd.DataFrame:
+    columns: dict[str, Any] = {"id": dataset.image_ids, "class": _name_classes(dataset)}
+    columns |= {} if dataset.subset is None else {"subset": dataset.subset}
+    columns |= {} if dataset.groups is None else {"group": dataset.groups.astype(str)}
+    return pd.DataFrame(columns)
+
+
+def _name_classes(dataset: Dataset) -> NDArray[Any]:
+    classes = np.array(dataset.classes, dtype=object)
+    if not dataset.multilabel:
+        return classes[dataset.targets]
+    names = [MULTILABEL_SEPARATOR.join(classes[row.astype(bool)]) for row in dataset.targets]
+    return np.array(names, dtype=object)
+
+
+def _write_csv(table: pd.DataFrame, file: BinaryIO) -> None:
+    table.to_csv(file, index=False, lineterminator="\n")
+
+
+def _write_text(text: str, file: BinaryIO) -> None:
+    file.write(text.encode())
+
+
+def read_dataset_record(path: Path) -> DatasetRecord:
+    """Read what ``write_dataset_record`` wrote.
+
+    Raises
+    ------
+    UserError
+        A file is missing, corrupted or truncated.
+    """
+    again = "run its study again: completed cells are kept"
+    try:
+        about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        kinds = {name: _KINDS[kind] for name, kind in about["attributes"].items()}
+        table = pd.read_csv(
+            path.with_suffix(".csv"),
+            dtype={**dict.fromkeys(("id", "class", "subset", "group"), str), **kinds},
+            keep_default_na=False,
+            na_values={name: [""] for name in kinds},
+        )
+        if len(table) != about["n_images"]:
+            raise ValueError(f"{len(table)} rows for {about['n_images']} images")
+        attributes = table[list(kinds)]
+        return DatasetRecord(
+            about["name"],
+            tuple(about["classes"]),
+            about["positive"],
+            about["group_source"],
+            table.drop(columns=attributes.columns),
+            attributes,
+        )
+    except FileNotFoundError:
+        raise UserError(f"{path}.csv or {path}.json is missing: {again}") from None
+    except Exception as error:  # pandas raises errors of many types on a corrupted file
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}.csv or {path}.json is corrupted ({reason}): {again}") from None
+
+
+_KINDS = {"number": float, "text": str}
