@@ -9,6 +9,7 @@ from benchmark.errors import UserError, unknown_name_error
 from benchmark.plugins.registry import KINDS, import_target, registered_targets, settable_parameters
 from benchmark.plugins.spec import ResolvedSpec
 from benchmark.results.columns import COLUMNS
+from benchmark.scoring.clinical import CLINICAL, FAMILIES
 from benchmark.scoring.metrics import METRICS
 from benchmark.study.load import read_suites
 from benchmark.study.spaces import declared_space
@@ -38,8 +39,8 @@ def names_with_summaries(group: str) -> dict[str, str]:
     if group == "metrics":
         return {
             metric.name: f"{metric.describes} (from {NEEDS[metric.needs]})"
-            for metric in METRICS.values()
-        }
+            for metric in (*METRICS.values(), *CLINICAL.values())
+        } | {f"{name}({family.parameter})": family.describes for name, family in FAMILIES.items()}
     if group == "columns":
         return {name: column.meaning for name, column in COLUMNS.items()}
     if group == "suites":

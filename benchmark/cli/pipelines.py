@@ -85,13 +85,14 @@ def fit_command(
     from benchmark.pipelines.pipeline import find_single_cell, fit_pipeline
     from benchmark.pipelines.rehearsal import N_COMPARED, rehearse_saving
     from benchmark.pipelines.sources import find_plugin_files
-    from benchmark.reporting.leaderboard import check_metric
     from benchmark.study.axes import IMAGES
     from benchmark.study.load import make_study
 
     saving.check_save_path(save)
     if metric is not None:
-        check_metric(metric)
+        from benchmark.scoring.metric_lookup import check_stored_metric
+
+        check_stored_metric(metric)
     extractors = [extractor] if extractor not in (None, IMAGES) else []
     axes = {
         "datasets": [dataset],

@@ -22,6 +22,21 @@ def table_command(
             help="Metric to rank by, or with --by the metric to show; see `list metrics`."
         ),
     ] = "f1",
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METRICS",
+            help="Metrics to show: clinical, calibration, or names separated by commas, such as "
+            "'auc,sensitivity,net_benefit(0.2)'; see `list metrics`.",
+        ),
+    ] = None,
+    prevalence: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of positive images for which --metrics shows ppv and npv, such as 0.05. "
+            "Default: that of the test set."
+        ),
+    ] = None,
     rows: Annotated[
         bool, typer.Option("--rows", help="Print one line per cell, not one per configuration.")
     ] = False,
@@ -53,14 +68,27 @@ def table_command(
     from benchmark.cli.rich_output import print_leaderboards, print_view
     from benchmark.errors import UserError
     from benchmark.reporting import text_tables
+    from benchmark.reporting.computed_metrics import compute_missing_metrics
     from benchmark.reporting.dataset_table import DatasetTable
+    from benchmark.reporting.leaderboard import Leaderboard
+    from benchmark.reporting.metric_sets import parse_metrics
     from benchmark.results.folder import ResultsFolder
     from benchmark.results.store import load_results
+    from benchmark.scoring.metric_lookup import find_metric
 
     if common and by != "dataset":
         raise UserError("--common keeps what every dataset has: use it with --by dataset")
+    if metrics and (by or rows):
+        raise UserError("--metrics are the columns of the leaderboard: use it without --by, --rows")
+    if prevalence is not None and not metrics:
+        raise UserError("--prevalence is that of ppv and npv: use it with --metrics")
+    metric = find_metric(metric).name
+    columns = parse_metrics(metrics, prevalence) if metrics else ()
     view = DatasetTable(common=True) if common else text_tables.find_view(by or "leaderboard")
-    stored, read = load_results(folder), ResultsFolder(folder).read_predictions
+    view = Leaderboard(columns) if columns else view
+    results = ResultsFolder(folder)
+    read = results.read_predictions
+    stored = compute_missing_metrics(load_results(folder), [metric, *columns], results)
     if rows:
         print_text(text_tables.render_rows(stored, form or "md"))
     elif form:
@@ -68,7 +96,7 @@ def table_command(
     elif by and by != "leaderboard":
         print_view(console, stored, metric, view, read)
     else:
-        print_leaderboards(console, stored, metric, read)
+        print_leaderboards(console, stored, metric, read, columns)
 
 
 def compare_command(

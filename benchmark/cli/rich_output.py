@@ -41,9 +41,10 @@ def print_leaderboards(
     rows: pd.DataFrame,
     metric: str = "f1",
     read_predictions: PredictionReader | None = None,
+    metrics: Sequence[str] = (),
 ) -> None:
     """Print every leaderboard of the rows, its caption, and the cells that did not succeed."""
-    tables = list(leaderboard.make_leaderboards(rows, metric, read_predictions))
+    tables = list(leaderboard.make_leaderboards(rows, metric, read_predictions, metrics))
     _print_ranked_tables(console, tables, metric)
     caption, *lines = leaderboard.Leaderboard().describe_tables(rows, tables, metric)
     console.print(caption, style="dim", highlight=False)

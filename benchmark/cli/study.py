@@ -91,10 +91,11 @@ def run_command(
     from benchmark.engine.runner import evaluate_study, load_plan_rows
     from benchmark.engine.worker import Limits
     from benchmark.evaluation.plan import make_plan
-    from benchmark.reporting.leaderboard import COLUMNS, check_metric
+    from benchmark.reporting.leaderboard import COLUMNS
     from benchmark.results.folder import ResultsFolder
+    from benchmark.scoring.metric_lookup import check_stored_metric
 
-    check_metric(metric)
+    check_stored_metric(metric)
     folder = out or Path("results") / study.name
     limits = Limits(study.time_limit, study.memory_limit)
     start_executor = executor_for(scheduler, jobs, limits)
@@ -155,9 +156,9 @@ def plan_command(
     from benchmark.engine.estimate import estimate_remaining_work
     from benchmark.engine.executors import check_jobs
     from benchmark.evaluation.plan import make_plan
-    from benchmark.reporting.leaderboard import check_metric
+    from benchmark.scoring.metric_lookup import check_stored_metric
 
-    check_metric(metric)
+    check_stored_metric(metric)
     workers = check_jobs(jobs)
     planned = make_plan(study, data)
     for reason in planned.left_out:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmark.errors import UserError, unknown_name_error
+from benchmark.errors import UserError
 from benchmark.reporting.adjustment import Question
 from benchmark.reporting.comparable_rows import Configuration, configuration_name
 from benchmark.reporting.comparison import Comparison, ConfigurationPair, is_baseline
@@ -26,7 +26,7 @@ from benchmark.reporting.family_comparison import compare_families
 from benchmark.reporting.pair_comparison import NO_COUNTERPART, UNPAIRED
 from benchmark.reporting.rank_lookup import find_ranked_configuration
 from benchmark.results.store import load_results
-from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.metric_lookup import check_ranking_metric, find_metric
 
 CHOSEN_REFERENCE = (
     "The reference was chosen on the same test images, and the adjustment does not account for "
@@ -153,7 +153,7 @@ def compare_all_configurations(
             f"it with ('{against}'); run them on the same split"
         )
     comparisons = _note_chosen_reference(comparisons, is_rank=against.strip().isdecimal())
-    sign = -1 if METRICS[metric].greater_is_better else 1
+    sign = -1 if find_metric(metric).greater_is_better else 1
     titles = list(dict.fromkeys(comparison.title for comparison in comparisons))
 
     def rank(comparison: Comparison) -> tuple[int, float]:
@@ -196,9 +196,8 @@ def _note_chosen_reference(comparisons: list[Comparison], is_rank: bool) -> list
 
 
 def _load_metric_rows(folder: str | Path, metric: str, margin: float | None) -> pd.DataFrame:
-    if metric not in METRICS:
-        raise unknown_name_error("metric", metric, METRICS)
-    least, most = METRICS[metric].bounds
+    check_ranking_metric(metric)
+    least, most = find_metric(metric).bounds
     if margin is not None and not 0 < margin < min(most - least, np.inf):
         largest = "" if np.isinf(most - least) else f" and below {most - least:g}"
         raise UserError(

@@ -10,7 +10,7 @@ from benchmark.plugins.registry import BASELINE
 from benchmark.reporting.comparable_rows import CONFIGURATION_AXES, Configuration, name_parts
 from benchmark.scoring.effect_sizes import ODDS_RATIO, EffectSize, compute_effect_size
 from benchmark.scoring.equivalence import MarginTest
-from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.significance import ALPHA, Result
 
 SYMMETRY = (
@@ -220,12 +220,12 @@ class Comparison:
     @property
     def a_is_better(self) -> bool:
         """Whether the difference, significant or not, is in favour of the first configuration."""
-        return (self.result.effect > 0) == METRICS[self.metric].greater_is_better
+        return (self.result.effect > 0) == find_metric(self.metric).greater_is_better
 
 
 def better_direction(metric: str) -> str:
     """Whether higher or lower values of a metric are better, as a word."""
-    return "higher" if METRICS[metric].greater_is_better else "lower"
+    return "higher" if find_metric(metric).greater_is_better else "lower"
 
 
 def format_effect_size(size: EffectSize) -> str:

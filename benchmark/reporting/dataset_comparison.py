@@ -16,7 +16,7 @@ from benchmark.reporting.comparison import Comparison, ConfigurationPair
 from benchmark.reporting.dataset_scores import list_some
 from benchmark.scoring.equivalence import MarginTest, compare_datasets_with_margin
 from benchmark.scoring.hodges_lehmann import hodges_lehmann_interval
-from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.rank_tests import wilcoxon_test
 from benchmark.scoring.significance import ALPHA, Result
 from benchmark.utils.status import Status
@@ -56,7 +56,7 @@ def compare_across_datasets(
         tested[pair] = replace(tested[pair], result=result)
 
     def test_margin(pair: ConfigurationPair, n: int, margin: float) -> MarginTest:
-        better = METRICS[question.metric].greater_is_better
+        better = find_metric(question.metric).greater_is_better
         return compare_datasets_with_margin(differences[pair], margin, better, n)
 
     return add_margin_tests(tested, question.margin, n_choices, test_margin)

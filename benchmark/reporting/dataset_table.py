@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from benchmark.errors import UserError, unknown_name_error
+from benchmark.errors import UserError
 from benchmark.plugins.registry import BASELINE
 from benchmark.reporting.comparable_rows import CONFIGURATION_AXES, name_columns
 from benchmark.reporting.comparison import better_direction
@@ -24,7 +24,7 @@ from benchmark.reporting.table_intervals import (
 )
 from benchmark.reporting.table_view import Table
 from benchmark.scoring.mean_ranks import METHOD, count_wins, estimate_mean_ranks
-from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.metric_lookup import check_ranking_metric, find_metric
 from benchmark.scoring.predictions import PredictionReader
 from benchmark.scoring.significance import Result
 from benchmark.utils.text import format_count
@@ -83,8 +83,7 @@ class DatasetTable:
             The metric is unknown; a configuration lacks a value on a dataset and ``common`` is
             false, or none has them all; or a dataset has rows of several splits or image sizes.
         """
-        if metric not in METRICS:
-            raise unknown_name_error("metric", metric, METRICS)
+        check_ranking_metric(metric)
         for conditions, groups in group_datasets(rows):
             scores = score_datasets(groups, metric)
             if scores.ranked.values.isna().all(axis=None):
@@ -155,7 +154,7 @@ def _make_dataset_table(
     groups: Mapping[str, pd.DataFrame],
     read_predictions: PredictionReader | None,
 ) -> pd.DataFrame:
-    greater = METRICS[scores.metric].greater_is_better
+    greater = find_metric(scores.metric).greater_is_better
     by_dataset = scores.ranked.values.T
     ranks = estimate_mean_ranks(by_dataset, greater)
     wins = count_wins(by_dataset, greater)

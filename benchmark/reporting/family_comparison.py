@@ -23,7 +23,7 @@ from benchmark.reporting.pair_comparison import (
 )
 from benchmark.results.folder import ResultsFolder
 from benchmark.scoring.equivalence import MarginTest, compare_with_margin
-from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.predictions import PredictionReader
 from benchmark.scoring.significance import ALPHA
 
@@ -69,7 +69,7 @@ def _compare_group(
         return compare_pair(title, paired[pair], *pair, metric, read_predictions, alpha)
 
     def test_margin(pair: ConfigurationPair, n: int, margin: float) -> MarginTest:
-        better = METRICS[metric].greater_is_better
+        better = find_metric(metric).greater_is_better
         return compare_with_margin(compared[pair].result, margin, better, n)
 
     compared = {pair: compare_at_level(pair, ALPHA) for pair in paired}

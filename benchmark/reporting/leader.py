@@ -13,7 +13,7 @@ from benchmark.reporting.comparable_rows import COMPARABLE, CONFIGURATION_AXES
 from benchmark.reporting.pair_comparison import REPLICATES, try_comparison
 from benchmark.reporting.table_intervals import read_each_once
 from benchmark.scoring.averages import rows_for_mean
-from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.predictions import PredictionReader, read_cell_predictions
 from benchmark.scoring.selection import correct_for_selection
 from benchmark.scoring.significance import ALPHA
@@ -85,7 +85,7 @@ def _is_worse(
     result = comparison.result
     if result.refusal and result.effect != 0:
         return None
-    sign = 1 if METRICS[metric].greater_is_better else -1
+    sign = 1 if find_metric(metric).greater_is_better else -1
     return bool(sign * result.effect > 0 and result.p_value / 2 * n_comparisons < ALPHA)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from benchmark.errors import unknown_name_error
 from benchmark.plugins.registry import BASELINE
 from benchmark.reporting.approaches import compare_approaches, describe_approaches
 from benchmark.reporting.comparable_rows import (
@@ -29,6 +28,7 @@ from benchmark.scoring.averages import (
     can_rank,
     find_shared_classes,
 )
+from benchmark.scoring.metric_lookup import check_ranking_metric, find_metric, is_metric
 from benchmark.scoring.metrics import METRICS, OF_SECOND, metric_label
 from benchmark.scoring.predictions import PredictionReader
 from benchmark.utils.text import format_seconds
@@ -47,7 +47,10 @@ COLUMNS = (
 
 
 def make_leaderboards(
-    rows: pd.DataFrame, metric: str, read_predictions: PredictionReader | None = None
+    rows: pd.DataFrame,
+    metric: str,
+    read_predictions: PredictionReader | None = None,
+    metrics: Sequence[str] = (),
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield a title and a ranked table for each group of comparable rows.
 
@@ -60,6 +63,8 @@ def make_leaderboards(
         not 'ok' follow, unranked.
     read_predictions : callable (key, digest) -> Predictions, or None
         ``ResultsFolder.read_predictions``. The intervals of a single test set need it.
+    metrics : sequence of str
+        Metrics of the columns; empty for the six of ``select_table_metrics``.
 
     Yields
     ------
@@ -99,19 +104,16 @@ def make_leaderboards(
     >>> table[["rank", "model", "f1"]].values.tolist()
     [[1, 'cnn', 1.0], [2, 'knn', 0.9]]
     """
-    check_metric(metric)
+    check_ranking_metric(metric)
     for title, group in group_comparable_rows(rows):
-        yield title, rank_configurations(group, metric, read_predictions)
-
-
-def check_metric(metric: str) -> None:
-    """Raise a UserError if there is no such metric."""
-    if metric not in METRICS:
-        raise unknown_name_error("metric", metric, METRICS)
+        yield title, rank_configurations(group, metric, read_predictions, metrics)
 
 
 def rank_configurations(
-    rows: pd.DataFrame, metric: str, read_predictions: PredictionReader | None = None
+    rows: pd.DataFrame,
+    metric: str,
+    read_predictions: PredictionReader | None = None,
+    metrics: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Make the ranked table of a group of comparable rows; see ``make_leaderboards``.
 
@@ -119,7 +121,7 @@ def rank_configurations(
     cells where it is defined for others, or if the metric does not rank these rows at all
     (``averages.can_rank``).
     """
-    metrics = tuple(dict.fromkeys((*select_table_metrics(rows), metric)))
+    metrics = tuple(dict.fromkeys((*(metrics or select_table_metrics(rows)), metric)))
     table = average_configurations(rows, metrics, read_predictions)
     classes = find_shared_classes(rows)
     for name in metrics:
@@ -129,7 +131,7 @@ def rank_configurations(
         table[f"{metric}_n"] == table[f"{metric}_n"].max()
     )
     complete &= can_rank(rows, metric)
-    lowest_first = not METRICS[metric].greater_is_better
+    lowest_first = not find_metric(metric).greater_is_better
     rank = table[metric].where(complete).rank(method="min", ascending=lowest_first)
     table.insert(0, "rank", rank.astype("Int64"))
     baseline = rank[table["model"] == BASELINE].min()
@@ -161,7 +163,7 @@ def format_leaderboard(
     with_interval : collection of str or None
         Metrics whose intervals are shown; None means all.
     """
-    metrics = [name for name in table.columns if name in METRICS]
+    metrics = [name for name in table.columns if is_metric(name)]
     ranks = [
         f"{rank}{mark}" if pd.notna(rank) else "-"
         for rank, mark in zip(table["rank"], mark_ranks(table), strict=True)
@@ -215,7 +217,7 @@ def make_leaderboard_caption(metric: str, tables: Sequence[pd.DataFrame]) -> str
     tables : sequence of DataFrame
         As yielded by ``make_leaderboards``.
     """
-    first = "highest" if METRICS[metric].greater_is_better else "lowest"
+    first = "highest" if find_metric(metric).greater_is_better else "lowest"
     marked = any(table["no_better"].any() for table in tables)
     mark = f"{NO_BETTER} no better than {BASELINE}, which ignores the images. " if marked else ""
     several_seeds = any(f"{metric}_std_of_seeds" in table for table in tables)
@@ -235,13 +237,22 @@ def make_leaderboard_caption(metric: str, tables: Sequence[pd.DataFrame]) -> str
 
 
 class Leaderboard:
-    """View with one ranked line per configuration and one column per metric."""
+    """View with one ranked line per configuration and one column per metric.
+
+    Parameters
+    ----------
+    metrics : sequence of str
+        Metrics of the columns; see ``make_leaderboards``.
+    """
+
+    def __init__(self, metrics: Sequence[str] = ()) -> None:
+        self.metrics = tuple(metrics)
 
     def make_tables(
         self, rows: pd.DataFrame, metric: str, read_predictions: PredictionReader | None = None
     ) -> Iterator[Table]:
         """Yield a title and a ranked table per group of rows; see ``make_leaderboards``."""
-        return make_leaderboards(rows, metric, read_predictions)
+        return make_leaderboards(rows, metric, read_predictions, self.metrics)
 
     def format_table(self, table: pd.DataFrame, with_intervals: bool = True) -> pd.DataFrame:
         """Format a ranked table as texts; see ``format_leaderboard``."""

@@ -8,7 +8,7 @@ from functools import partial
 
 import pandas as pd
 
-from benchmark.errors import UserError, unknown_name_error
+from benchmark.errors import UserError
 from benchmark.plugins.spec import label_without, number_in_label
 from benchmark.reporting.comparable_rows import (
     COMPARABLE,
@@ -32,7 +32,7 @@ from benchmark.reporting.table_intervals import (
 )
 from benchmark.reporting.table_view import Table
 from benchmark.scoring.averages import rows_for_group_means
-from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.metric_lookup import check_ranking_metric, find_metric
 from benchmark.scoring.predictions import PredictionReader
 from benchmark.scoring.significance import ALPHA, Result
 from benchmark.study.axes import find_axis
@@ -80,8 +80,7 @@ class OcclusionTable:
         UserError
             The metric is unknown, or the rows do not have both whole and covered images.
         """
-        if metric not in METRICS:
-            raise unknown_name_error("metric", metric, METRICS)
+        check_ranking_metric(metric)
         covered = set(rows["occlusion"]) - {WHOLE}
         if not covered or WHOLE not in set(rows["occlusion"]):
             raise UserError(
@@ -152,7 +151,7 @@ def _make_occlusion_table(
     table = pd.DataFrame(lines)
     if table.empty:
         return table
-    sign = -1 if METRICS[metric].greater_is_better else 1
+    sign = -1 if find_metric(metric).greater_is_better else 1
     return sort_complete_first(table, sign * table[levels[-1]]).reset_index(drop=True)
 
 

@@ -16,7 +16,7 @@ from benchmark.scoring.averages import (
     rows_for_group_means,
 )
 from benchmark.scoring.intervals import compare_predictions, corrected_t_over_folds
-from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.predictions import PredictionReader, Predictions, read_cell_predictions
 from benchmark.scoring.significance import Result
 from benchmark.study.axes import Role, axes_with_roles
@@ -68,7 +68,7 @@ def pair_cells(
     notes = []
     if len(done) < len(pairs):
         notes.append(f"Only {len(done)} of {len(pairs)} pairs of cells are completed.")
-    if METRICS[metric].macro:
+    if find_metric(metric).macro:
         remarks = describe_incomplete_folds(group)
         notes += [f"{capitalize_first_letter(remark)}." for remark in remarks]
     return PairedCells(
@@ -155,14 +155,14 @@ def compare_cells(
         return _compare_on_images(metric, a, b, alpha)
     differences = means[f"{metric}_a"] - means[f"{metric}_b"]
     result = corrected_t_over_folds(differences, cells["n_images_a"], cells["n_test_a"], alpha)
-    least, most = METRICS[metric].bounds
+    least, most = find_metric(metric).bounds
     widest = most - least
     return replace(result, lower=max(result.lower, -widest), upper=min(result.upper, widest))
 
 
 def as_improvement(result: Result, metric: str) -> Result:
     """Turn the sign of a difference where lower values are better: positive means better."""
-    if METRICS[metric].greater_is_better:
+    if find_metric(metric).greater_is_better:
         return result
     return replace(result, effect=-result.effect, lower=-result.upper, upper=-result.lower)
 

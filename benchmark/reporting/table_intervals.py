@@ -13,7 +13,7 @@ from benchmark.errors import UserError
 from benchmark.plugins.registry import BASELINE
 from benchmark.scoring.class_intervals import class_interval_over_images
 from benchmark.scoring.intervals import compute_interval, interval_over_folds
-from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.predictions import PredictionReader, Predictions, read_cell_predictions
 from benchmark.scoring.significance import Result
 from benchmark.utils.text import format_count
@@ -93,7 +93,7 @@ def estimate_class_interval(
         return refuse_interval(f"there are no test images of '{values.name}'")
     counted = cells[cells["fold"].isin(means.index)]
     if len(means) > 1:
-        return interval_over_folds(means, counted, METRICS[metric].bounds)
+        return interval_over_folds(means, counted, find_metric(metric).bounds)
     return _refuse_on_error(
         counted,
         lambda: class_interval_over_images(

@@ -18,7 +18,6 @@ from benchmark.reporting.comparable_rows import (
     without_tuning,
 )
 from benchmark.reporting.comparison import better_direction
-from benchmark.reporting.leaderboard import check_metric
 from benchmark.reporting.mean_table import average_configurations
 from benchmark.reporting.pair_comparison import as_improvement, try_comparison
 from benchmark.reporting.table_intervals import (
@@ -37,7 +36,7 @@ from benchmark.reporting.table_intervals import (
 )
 from benchmark.reporting.table_view import Table
 from benchmark.scoring.averages import rows_for_mean
-from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.metric_lookup import check_ranking_metric, find_metric
 from benchmark.scoring.predictions import PredictionReader
 from benchmark.scoring.significance import ALPHA
 from benchmark.study.axes import NONE
@@ -88,7 +87,7 @@ class TuningTable:
         UserError
             The metric is unknown, or no tuned cell is completed.
         """
-        check_metric(metric)
+        check_ranking_metric(metric)
         done = rows[rows["status"] == Status.OK]
         if (done["tuning"] == NONE).all():
             raise UserError(
@@ -142,7 +141,7 @@ def _make_tuning_table(
     for configuration, cells in tuned.groupby(CONFIGURATION_AXES, sort=False):
         gain = _compare_with_default(rows, configuration, metric, read)
         lines.append(_make_line(configuration, cells, means, metric) | gain)
-    lowest_first = not METRICS[metric].greater_is_better
+    lowest_first = not find_metric(metric).greater_is_better
     return pd.DataFrame(lines).sort_values("tuned", ascending=lowest_first, ignore_index=True)
 
 

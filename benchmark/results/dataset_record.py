@@ -27,6 +27,8 @@ class DatasetRecord:
     ----------
     name : str
     classes : tuple of str
+    multilabel : bool
+        Whether an image may have several classes.
     positive : str or None
         Class that sensitivity and specificity are about.
     group_source : str or None
@@ -44,10 +46,16 @@ class DatasetRecord:
 
     name: str
     classes: tuple[str, ...]
+    multilabel: bool
     positive: str | None
     group_source: str | None
     images: pd.DataFrame
     attributes: pd.DataFrame
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether every image is of one of two classes."""
+        return len(self.classes) == 2 and not self.multilabel
 
 
 def write_dataset_record(path: Path, dataset: Dataset) -> None:
@@ -64,6 +72,7 @@ def write_dataset_record(path: Path, dataset: Dataset) -> None:
         "name": dataset.name,
         "n_images": len(dataset.images),
         "classes": list(dataset.classes),
+        "multilabel": dataset.multilabel,
         "positive": dataset.positive,
         "group_source": dataset.group_source,
         "attributes": {
@@ -124,6 +133,7 @@ def read_dataset_record(path: Path) -> DatasetRecord:
         return DatasetRecord(
             about["name"],
             tuple(about["classes"]),
+            about["multilabel"],
             about["positive"],
             about["group_source"],
             table.drop(columns=attributes.columns),

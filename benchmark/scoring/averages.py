@@ -11,7 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.scoring.metrics import METRICS, metric_label
+from benchmark.scoring.metric_lookup import find_metric
+from benchmark.scoring.metrics import metric_label
 from benchmark.utils.status import Status
 
 Classes = tuple[str, ...]
@@ -43,8 +44,7 @@ def rows_for_mean(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
         The rows that have status 'ok' and count.
     """
     done = rows[rows["status"] == Status.OK]
-    metric_of_classes = metric not in METRICS or METRICS[metric].macro
-    if not metric_of_classes or "per_class" not in done or done.empty:
+    if not find_metric(metric).macro or "per_class" not in done or done.empty:
         return done
     absent = done["per_class"].map(find_absent_classes)
     if (absent.map(len) == 0).any():
@@ -59,7 +59,7 @@ def can_rank(rows: pd.DataFrame, metric: str) -> bool:
     remains, even 'majority' predicts every image correctly.
     """
     counted = rows_for_mean(rows, metric)
-    if (metric in METRICS and not METRICS[metric].macro) or "per_class" not in counted:
+    if not find_metric(metric).macro or "per_class" not in counted:
         return True
     return not counted["per_class"].map(find_absent_classes).map(len).any()
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.scoring.intervals import interval_over_images
+from benchmark.scoring.member_shares import take_members
 from benchmark.scoring.metrics import class_membership
 from benchmark.scoring.predictions import Predictions
 from benchmark.scoring.significance import Result
@@ -52,23 +53,12 @@ def class_interval_over_images(metric: str, seeds: Sequence[Predictions], name: 
     """
     cls = seeds[0].classes.index(name)
     if metric == "recall":
-        result = interval_over_images("accuracy", [_take_members(p, cls) for p in seeds])
+        taken = [take_members(p, class_membership(p)[:, cls], _is_predicted(p, cls)) for p in seeds]
+        result = interval_over_images("accuracy", taken)
         refusal = result.refusal.replace("; accuracy requires", f" of '{name}'; recall requires")
         return replace(result, refusal=refusal)
     return interval_over_images(
         metric, [_as_single_label(p, cls, metric == "average_precision") for p in seeds]
-    )
-
-
-def _take_members(p: Predictions, cls: int) -> Predictions:
-    """Predictions of the images of a class, as a task of two classes: another one or this one."""
-    members = np.flatnonzero(class_membership(p)[:, cls])
-    return Predictions(
-        np.ones(len(members), np.int64),
-        np.eye(2)[_is_predicted(p, cls)[members].astype(int)],
-        ("another class", p.classes[cls]),
-        p.test_index[members],
-        groups=None if p.groups is None else p.groups[members],
     )
 
 

@@ -14,7 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.scoring import fast_scores
-from benchmark.scoring.metrics import class_membership, compute_confusion_matrix, count_per_class
+from benchmark.scoring.metric_lookup import find_metric
+from benchmark.scoring.metrics import (
+    METRICS,
+    class_membership,
+    compute_confusion_matrix,
+    count_per_class,
+)
 from benchmark.scoring.predictions import Predictions
 
 Floats = NDArray[np.float64]
@@ -30,7 +36,7 @@ def compute_influence(metric: str, predictions: Predictions) -> Floats | None:
     Parameters
     ----------
     metric : str
-        One of ``METRICS``.
+        See ``metric_lookup.find_metric``.
     predictions : Predictions
 
     Returns
@@ -39,8 +45,13 @@ def compute_influence(metric: str, predictions: Predictions) -> Floats | None:
         Contributions that sum to zero. None for a metric that is not a smooth function of the
         images, such as a minimum over classes.
     """
-    function = _FUNCTIONS.get(metric)
-    return None if function is None else function(predictions)
+    if metric in METRICS:
+        function = _FUNCTIONS.get(metric)
+        return None if function is None else function(predictions)
+    declared = find_metric(metric)
+    if declared.of_counts is not None:
+        return _influence_through_counts(declared.of_counts, predictions)
+    return None if declared.influence is None else declared.influence(predictions)
 
 
 def _influence_on_mean(values: Callable[[Predictions], NDArray], p: Predictions) -> Floats:
@@ -144,10 +155,11 @@ def compute_smoothed_influence(metric: str, p: Predictions) -> tuple[float, Floa
 
     None is returned for a metric that is not a function of counts.
     """
-    if metric not in fast_scores.OF_COUNTS and metric != "kappa":
+    of_counts = fast_scores.OF_COUNTS.get(metric) or find_metric(metric).of_counts
+    if of_counts is None and metric != "kappa":
         return None
     y, labels, weights = _pseudo_images(p)
-    if metric == "kappa":
+    if of_counts is None:
         confusion = compute_confusion_matrix(p) + weights.reshape(len(p.classes), -1)
         value = fast_scores.cohen_kappa(confusion, p.ordinal)
         slopes_by_cell = _kappa_derivatives(confusion, p.ordinal)
@@ -165,7 +177,7 @@ def compute_smoothed_influence(metric: str, p: Predictions) -> tuple[float, Floa
     base = np.concatenate(
         [counts.right + added[0], counts.predicted + added[1], counts.true + added[2]]
     )
-    value, slopes = _value_and_derivatives(fast_scores.OF_COUNTS[metric], base)
+    value, slopes = _value_and_derivatives(of_counts, base)
     return (
         value,
         _sum_derivatives(slopes, p.y_true, p.labels),

@@ -16,7 +16,8 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmark.scoring.metrics import class_membership, note_undefined_metrics
+from benchmark.scoring.metric_lookup import find_metric
+from benchmark.scoring.metrics import METRICS, class_membership, note_undefined_metrics
 from benchmark.scoring.predictions import Predictions
 from benchmark.scoring.significance import Spread, explain_undefined_spread
 from benchmark.utils.text import format_count
@@ -55,6 +56,10 @@ INTERVALS: MappingProxyType[str, str] = MappingProxyType(
         "counts": "t-interval of smoothed counts",
         "ranks": "t-interval of placement values",
         "means": "t-interval of losses",
+        "plain means": "t-interval",
+        "ratio": "t-interval of a ratio",
+        "calibration": "robust t-interval",
+        "bootstrap": "bootstrap interval",
     }
 )
 RULES: MappingProxyType[str, Rule] = MappingProxyType(
@@ -67,6 +72,11 @@ RULES: MappingProxyType[str, Rule] = MappingProxyType(
         "ranks": Rule(images=50, groups=40),
         # means of the losses of the images: t-interval on the log scale
         "means": Rule(images=20, groups=20, n_images=400, n_groups=100),
+        # the metrics of a positive class; ``results/clinical_coverage.md``
+        "plain means": Rule(images=20, groups=20),
+        "ratio": Rule(images=20, groups=20),
+        "calibration": Rule(images=50, groups=40),
+        "bootstrap": Rule(images=50, groups=40),
     }
 )
 SHARES = ("accuracy", "subset_accuracy")
@@ -85,9 +95,14 @@ COUNTS = (
 )
 MEANS = ("log_loss", "brier", "hamming_loss", "label_ranking_average_precision")
 RANKS = ("auc", "average_precision")
-SCALES: MappingProxyType[str, str] = MappingProxyType(
+_SCALES = MappingProxyType(
     {"log_loss": "log", "brier": "log", "kappa": "symmetric", "mcc": "symmetric"}
 )
+
+
+def find_interval_scale(metric: str) -> str:
+    """Find the scale on which the interval of a metric is symmetric."""
+    return _SCALES.get(metric, "logit") if metric in METRICS else find_metric(metric).scale
 
 
 def find_interval_method(metric: str, multilabel: bool = False) -> str:
@@ -96,9 +111,10 @@ def find_interval_method(metric: str, multilabel: bool = False) -> str:
     Returns
     -------
     str
-        'share', 'counts', 'ranks' or 'means'; empty if no method is known to have the nominal
-        coverage.
+        A key of ``RULES``; empty if no method is known to have the nominal coverage.
     """
+    if metric not in METRICS:
+        return find_metric(metric).interval
     if metric in SHARES and not (multilabel and metric == "accuracy"):
         return "share"
     if metric in MEANS or metric == "accuracy":

@@ -14,19 +14,21 @@ from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
 from benchmark.scoring.averages import rows_for_mean
+from benchmark.scoring.bootstrap import bootstrap_interval, bootstrap_test, resample_metric
 from benchmark.scoring.influence import compute_influence, compute_smoothed_influence
 from benchmark.scoring.interval_rules import (
     INTERVALS,
     RULES,
-    SCALES,
     Rule,
     explain_few_effective_units,
     explain_too_few,
     explain_undefined,
     find_independent_units,
     find_interval_method,
+    find_interval_scale,
 )
-from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.member_shares import MEMBERS, OF_PREDICTED_CLASS, OF_TRUE_CLASS, take_share
+from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.predictions import PredictionReader, Predictions, read_cell_predictions
 from benchmark.scoring.significance import (
     ALPHA,
@@ -68,7 +70,7 @@ def compute_interval(
     cells = rows_for_mean(cells, metric)
     means = cells.groupby("fold")[metric].agg(lambda values: values.astype(float).mean()).dropna()
     if len(means) > 1:
-        return interval_over_folds(means, cells, METRICS[metric].bounds)
+        return interval_over_folds(means, cells, find_metric(metric).bounds)
     return interval_over_images(
         metric, read_cell_predictions(read_predictions, cells[cells["fold"].isin(means.index)])
     )
@@ -166,9 +168,12 @@ def interval_over_images(
     seeds = drop_identical_seeds(seeds)
     if not seeds:
         return Result("interval", 0, np.nan, refusal="the metric is not defined on any fold")
+    if metric in OF_TRUE_CLASS or (metric in OF_PREDICTED_CLASS and len(seeds) == 1):
+        return _interval_of_share(metric, seeds, alpha, rules)
     first = seeds[0]
     kind = find_interval_method(metric, first.multilabel)
-    effect = float(np.mean([METRICS[metric](p) for p in seeds]))
+    declared = find_metric(metric)
+    effect = float(np.mean([declared(p) for p in seeds]))
     groups, n, unit = find_independent_units(first)
     method = INTERVALS.get(kind, "interval")
     if kind == "share" and len(seeds) > 1:
@@ -182,18 +187,21 @@ def interval_over_images(
         lower, upper = _share_interval(
             effect, estimate_spread(_average_influence(metric, seeds), groups), first, groups, alpha
         )
+    elif kind == "bootstrap":
+        lower, upper = bootstrap_interval(declared, seeds, groups, alpha)
     else:
         value, spread = _estimate_with_spread(metric, seeds, groups)
         if np.isnan(spread.error):
             why = explain_undefined_spread(unit)
             return Result(method, n, effect, refusal=why, unit=unit, alpha=alpha)
-        if not spread.error > 0 or not abs(value) > 0:
+        scale = find_interval_scale(metric)
+        if not spread.error > 0 or not (abs(value) > 0 or scale == "plain"):
             why = (
                 "all test images contribute equally to the metric, so that its variance cannot be "
                 "estimated: more test images are needed, some of them predicted wrongly"
             )
             return Result(method, n, effect, refusal=why, unit=unit, alpha=alpha)
-        lower, upper = student_t_interval(value, spread, SCALES.get(metric, "logit"), alpha)
+        lower, upper = student_t_interval(value, spread, scale, alpha)
     return Result(
         method,
         n,
@@ -241,20 +249,28 @@ def compare_predictions(
     a, b = drop_identical_seeds(a), drop_identical_seeds(b)
     first, kind = a[0], find_interval_method(metric, a[0].multilabel)
     groups, n, unit = find_independent_units(first)
-    effect = float(
-        np.mean([METRICS[metric](p) for p in a]) - np.mean([METRICS[metric](p) for p in b])
-    )
+    declared = find_metric(metric)
+    effect = float(np.mean([declared(p) for p in a]) - np.mean([declared(p) for p in b]))
     refusal = explain_undefined(metric, [*a, *b], effect)
     if refusal:
         return Result("the comparison", n, effect, refusal=refusal, unit=unit, alpha=alpha)
     single = len(a) == len(b) == 1 and groups is None and not first.multilabel
     if single and metric == "accuracy":
         return mcnemar(first.y_true, first.labels, b[0].labels, alpha)
+    if single and metric in OF_TRUE_CLASS:
+        a, b = ([take_share(metric, seeds[0])] for seeds in (a, b))
+        return mcnemar(a[0].y_true, a[0].labels, b[0].labels, alpha)
     # the total numbers are required by intervals, which a long tail skews, and not by differences
     rule = replace(rules[kind], n_images=0, n_groups=rules["share"].n_groups)
     refusal = explain_too_few(metric, rule, first, groups)
     if refusal and effect:
         return Result("the comparison", n, effect, refusal=refusal, unit=unit, alpha=alpha)
+    if kind == "bootstrap":
+        samples = [resample_metric(declared, seeds, groups) for seeds in (a, b)]
+        p_value, lower, upper = bootstrap_test(samples[0] - samples[1], effect, alpha)
+        return Result(
+            "bootstrap test", n, effect, p_value, np.nan, lower, upper, unit=unit, alpha=alpha
+        )
     spread = estimate_spread(_average_influence(metric, a) - _average_influence(metric, b), groups)
     refusal = refusal if spread.error else ""
     refusal = refusal or explain_few_effective_units(spread, rule, unit)
@@ -263,6 +279,17 @@ def compare_predictions(
     if single and metric == "auc" and len(first.classes) == 2:
         return delong_test(first.y_true, first.proba[:, 1], b[0].proba[:, 1], alpha)
     return paired_t_test(effect, spread, alpha, unit)
+
+
+def _interval_of_share(
+    metric: str, seeds: Sequence[Predictions], alpha: float, rules: Mapping[str, Rule]
+) -> Result:
+    """Confidence interval of a share of some of the images; see ``member_shares``."""
+    if not find_metric(metric).is_defined_for(seeds[0]) or not MEMBERS[metric](seeds[0]).any():
+        why = f"{metric} is undefined for these predictions"
+        return Result(INTERVALS["share"], 0, np.nan, refusal=why, alpha=alpha)
+    result = interval_over_images("accuracy", [take_share(metric, p) for p in seeds], alpha, rules)
+    return replace(result, refusal=result.refusal.replace("accuracy", metric))
 
 
 def drop_identical_seeds(seeds: Sequence[Predictions]) -> list[Predictions]:
@@ -283,7 +310,7 @@ def _estimate_with_spread(
     influences = [compute_smoothed_influence(metric, p) for p in seeds]
     smoothed = [values for values in influences if values is not None]
     if not smoothed:
-        return float(np.mean([METRICS[metric](p) for p in seeds])), estimate_spread(
+        return float(np.mean([find_metric(metric)(p) for p in seeds])), estimate_spread(
             _average_influence(metric, seeds), groups
         )
     values, contributions, pseudo = zip(*smoothed, strict=True)

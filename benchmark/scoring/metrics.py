@@ -47,6 +47,22 @@ class Metric:
         cannot be compared.
     bounds : (float, float)
         Smallest and largest possible value.
+    binary : bool
+        Whether it is about the positive class, the second of two.
+    target : float or None
+        Best value of a metric for which neither greater nor smaller values are better.
+    interval : str
+        Key of ``interval_rules.RULES`` of a metric whose interval is not declared there by name.
+    scale : str
+        Scale on which its interval is symmetric; see ``significance.student_t_interval``.
+    of_counts : callable (Counts) -> float array, or None
+        The metric as a function of the counts of the classes.
+    influence : callable (predictions) -> float array, or None
+        Contribution of each image to the error of the metric; see ``influence``.
+    resampled : callable (predictions, weights) -> float array, or None
+        The metric with m weights of each image, (m, n), for a bootstrap.
+    share_of : int or None
+        Index of the class whose images the metric is a share of.
 
     See Also
     --------
@@ -71,9 +87,23 @@ class Metric:
     multilabel: bool | None = None
     macro: bool = False
     bounds: tuple[float, float] = (0, 1)
+    binary: bool = False
+    target: float | None = None
+    interval: str = ""
+    scale: str = "plain"
+    of_counts: Callable[[fast_scores.Counts], NDArray[np.float64]] | None = None
+    influence: Callable[[Predictions], NDArray[np.float64]] | None = None
+    resampled: Callable[[Predictions, NDArray], NDArray[np.float64]] | None = None
+    share_of: int | None = None
+
+    def is_defined_for(self, predictions: Predictions) -> bool:
+        """Whether the task has what the metric needs: two exclusive classes if it is binary."""
+        return not self.binary or (len(predictions.classes) == 2 and not predictions.multilabel)
 
     def __call__(self, predictions: Predictions) -> float:
         """Compute the metric; NaN where it is undefined (see ``note_undefined_metrics``)."""
+        if not self.is_defined_for(predictions):
+            return float("nan")
         return float(
             self.function(
                 predictions, predictions.labels if self.needs == "labels" else predictions.proba

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.scoring import fast_scores
-from benchmark.scoring.metrics import METRICS, class_membership
+from benchmark.scoring.metric_lookup import find_metric
+from benchmark.scoring.metrics import class_membership
 from benchmark.scoring.predictions import Predictions
 
 N_DRAWS = 500
@@ -80,7 +81,7 @@ def correct_for_selection(
             inside[k] += score(drawn)
             outside[k] += score(left_out)
             whole[k] += score(np.ones((1, len(predictions.y_true))))[0]
-    sign = 1 if METRICS[metric].greater_is_better else -1
+    sign = 1 if find_metric(metric).greater_is_better else -1
     usable = ~np.isnan(inside + outside).any(axis=0)
     if not usable.any():
         return float("nan")

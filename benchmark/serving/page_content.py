@@ -18,7 +18,7 @@ from benchmark.reporting.table_intervals import format_bounds, format_done
 from benchmark.reporting.table_view import Table
 from benchmark.results.folder import ResultsFolder
 from benchmark.results.store import load_results
-from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.metric_lookup import is_metric
 
 RANKED_BY = "f1"
 INTERVAL = " interval"  # suffix of a metric
@@ -121,7 +121,7 @@ def combine_leaderboards(tables: Sequence[Table]) -> pd.DataFrame:
 
 def _select_columns(title: str, table: pd.DataFrame) -> pd.DataFrame:
     metrics = sorted(
-        (name for name in table if name in METRICS), key=lambda name: name != RANKED_BY
+        (name for name in table if is_metric(name)), key=lambda name: name != RANKED_BY
     )
     intervals = {name + INTERVAL: format_bounds(table, name) for name in metrics}
     whole = table.assign(mark=leaderboard.mark_ranks(table), **intervals)

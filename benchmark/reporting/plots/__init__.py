@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from benchmark.errors import UserError, unknown_name_error
+from benchmark.errors import UserError
 from benchmark.reporting.comparable_rows import (
     COMPARABLE,
     CONFIGURATION_AXES,
@@ -30,7 +30,7 @@ from benchmark.reporting.plots.rows import Results, add_configuration_names, esc
 from benchmark.results.folder import ResultsFolder
 from benchmark.results.store import load_results
 from benchmark.scoring.averages import describe_incomplete_folds, rows_for_group_means
-from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.metric_lookup import check_ranking_metric, find_metric
 from benchmark.utils.files import write_text
 from benchmark.utils.status import Status
 from benchmark.utils.text import format_count
@@ -83,8 +83,7 @@ def draw_plots(
         The metric or the configuration is unknown, there are no results, no configuration is
         complete, or predictions are missing.
     """
-    if metric not in METRICS:
-        raise unknown_name_error("metric", metric, METRICS)
+    check_ranking_metric(metric)
     planned = escape_row_labels(load_results(folder))
     complete = (
         planned["status"]
@@ -130,7 +129,7 @@ def _write_plots(
                 plot.caption,
             ]
     remarks = [_describe_incomplete_configurations(left_out)] if len(left_out) else []
-    if METRICS[metric].macro:
+    if find_metric(metric).macro:
         remarks += [
             f"{title}: {remark}."
             for title, group in group_comparable_rows(results.rows)

@@ -16,7 +16,7 @@ from benchmark.reporting.dataset_scores import DatasetScores, score_datasets
 from benchmark.reporting.plots.plot import Missing
 from benchmark.reporting.plots.rows import Results, add_configuration_names, drop_baseline
 from benchmark.reporting.short_labels import shorten_dataset_names, shorten_labels
-from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.rank_tests import rank_within_datasets
 from benchmark.utils.text import format_count
 
@@ -79,7 +79,7 @@ def select_common_scores(results: Results, kind: str, metric: str) -> CommonScor
             return Missing(kind, f"{format_count(n, noun)}; at least 2 are required{lacking}")
     names = named.drop_duplicates(CONFIGURATION_AXES).set_index(CONFIGURATION_AXES)["name"]
     table = values.set_axis(names.loc[values.index], axis="index").T
-    greater = METRICS[metric].greater_is_better
+    greater = find_metric(metric).greater_is_better
     order = rank_within_datasets(table, greater).mean(axis=0).argsort(kind="stable")
     short = shorten_dataset_names(table.index)
     left_out = _describe_left_out(scores)

@@ -29,7 +29,7 @@ from benchmark.reporting.plots.style import MARKERS, numbered_style, sort_strate
 from benchmark.reporting.table_intervals import estimate_interval, read_each_once
 from benchmark.results.folder import ResultsFolder
 from benchmark.scoring.averages import metric_label_for_rows
-from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.predictions import PredictionReader
 
 
@@ -86,7 +86,7 @@ def summarize_costs(
         lower=[interval.lower for interval in intervals],
         upper=[interval.upper for interval in intervals],
     )
-    gain = means[metric] if METRICS[metric].greater_is_better else -means[metric]
+    gain = means[metric] if find_metric(metric).greater_is_better else -means[metric]
     return means.assign(front=gain > gain.cummax().shift(fill_value=-np.inf))
 
 

@@ -23,7 +23,7 @@ from benchmark.reporting.plots.plot import (
 from benchmark.reporting.plots.recalls import shorten_middle
 from benchmark.reporting.plots.rows import Results
 from benchmark.reporting.plots.style import numbered_style, strategy_style
-from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.rank_tests import Friedman, Nemenyi, friedman_test, nemenyi_test
 
 NAME = "critical_difference"
@@ -43,7 +43,7 @@ def draw_critical_difference(results: Results, metric: str) -> Iterator[Plot | M
     if isinstance(scores, Missing):
         yield scores
         return
-    greater = METRICS[metric].greater_is_better
+    greater = find_metric(metric).greater_is_better
     nemenyi = nemenyi_test(scores.values, greater)
     if nemenyi.refusal:
         yield Missing(NAME, nemenyi.refusal)

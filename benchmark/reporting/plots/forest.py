@@ -29,7 +29,7 @@ from benchmark.scoring.hodges_lehmann import (
     explain_too_few_datasets,
     hodges_lehmann_interval,
 )
-from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.rank_tests import wilcoxon_holm_tests
 from benchmark.scoring.significance import ALPHA, Result
 from benchmark.utils.text import format_count
@@ -72,7 +72,7 @@ def draw_forest_plot(results: Results, metric: str) -> Iterator[Plot | Missing]:
     with create_panels(len(titles), width + room, height, columns) as (figure, axes):
         for ax, title in zip(axes, titles, strict=True):
             panel = differences[differences[panels] == title].set_index(rows).loc[labels]
-            _draw_panel(ax, panel, title == POOLED, METRICS[metric].greater_is_better)
+            _draw_panel(ax, panel, title == POOLED, find_metric(metric).greater_is_better)
             ax.set_title(wrap_name(str(title), width), fontsize=8)
             ax.tick_params(axis="x", labelbottom=True)
             ax.set_xlabel("difference")
@@ -164,7 +164,7 @@ def _draw_panel(ax: Axes, panel: pd.DataFrame, all_pooled: bool, greater_is_bett
 def _make_caption(
     scores: CommonScores, differences: pd.DataFrame, reference: str, metric: str, chosen: bool
 ) -> str:
-    right = "better" if METRICS[metric].greater_is_better else "worse"
+    right = "better" if find_metric(metric).greater_is_better else "worse"
     too_few = explain_too_few_datasets(len(scores.values))
     sentences = [
         f"Value of the configuration minus that of {reference}, with 95% intervals of each "

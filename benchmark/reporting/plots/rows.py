@@ -23,7 +23,7 @@ from benchmark.reporting.plots.plot import Missing, make_file_stem
 from benchmark.reporting.plots.style import sort_strategies
 from benchmark.reporting.short_labels import shorten_dataset_name
 from benchmark.results.folder import ResultsFolder
-from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.predictions import Predictions, read_cell_predictions
 from benchmark.utils.hashing import digest_of
 from benchmark.utils.text import escape_controls
@@ -211,7 +211,7 @@ def _read_escaped_predictions(folder: Path, cells: pd.DataFrame) -> list[Predict
 
 
 def _rank_by_mean(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    sign = 1 if METRICS[metric].greater_is_better else -1
+    sign = 1 if find_metric(metric).greater_is_better else -1
     return (
         (sign * rows.groupby(CONFIGURATION_AXES, sort=False)[metric].mean())
         .sort_values(ascending=False, kind="stable")
@@ -222,7 +222,7 @@ def _rank_by_mean(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
 def find_best_and_worst(rows: pd.DataFrame, metric: str) -> tuple[str, float, str, float]:
     """Name and mean of the best configuration, then name and mean of the worst."""
     means = add_configuration_names(rows).groupby("name", sort=False)[metric].mean().dropna()
-    if not METRICS[metric].greater_is_better:
+    if not find_metric(metric).greater_is_better:
         means = -means
     first, last = str(means.idxmax()), str(means.idxmin())
     return first, abs(float(means[first])), last, abs(float(means[last]))

@@ -22,7 +22,7 @@ from benchmark.reporting.plots.plot import (
 from benchmark.reporting.plots.recalls import shorten_middle
 from benchmark.reporting.plots.rows import Results
 from benchmark.scoring.mean_ranks import count_pairwise_wins
-from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.significance import ALPHA
 
 NAME = "win_matrix"
@@ -35,7 +35,7 @@ def draw_win_matrix(results: Results, metric: str) -> Iterator[Plot | Missing]:
     if isinstance(scores, Missing):
         yield scores
         return
-    wins = count_pairwise_wins(scores.values, METRICS[metric].greater_is_better)
+    wins = count_pairwise_wins(scores.values, find_metric(metric).greater_is_better)
     n_datasets, n = scores.values.shape
     names_width = measure_names(shorten_middle(str(name)) for name in wins) + 0.6
     n_places = max(n, (NARROWEST - names_width) / SQUARE)
