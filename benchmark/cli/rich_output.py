@@ -46,7 +46,7 @@ def print_leaderboards(
     """Print every leaderboard of the rows, its caption, and the cells that did not succeed."""
     tables = list(leaderboard.make_leaderboards(rows, metric, read_predictions, metrics))
     _print_ranked_tables(console, tables, metric)
-    caption, *lines = leaderboard.Leaderboard().describe_tables(rows, tables, metric)
+    caption, *lines = leaderboard.Leaderboard(metrics).describe_tables(rows, tables, metric)
     console.print(caption, style="dim", highlight=False)
     for line in lines:
         console.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)

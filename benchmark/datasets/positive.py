@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from benchmark.datasets.base import Dataset
 from benchmark.errors import UserError, unknown_name_error
 from benchmark.utils.text import normalize_unicode, short_repr
+
+
+def suggest_positive(classes: Sequence[str]) -> str:
+    """Say how a study names the positive class of a dataset.
+
+    Examples
+    --------
+    >>> suggest_positive(("benign", "malignant"))
+    "add positive='malignant' or positive='benign' to the dataset in the study"
+    """
+    first, second = classes
+    return f"add positive={second!r} or positive={first!r} to the dataset in the study"
 
 
 def with_positive_class(dataset: Dataset, positive: str) -> Dataset:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import has_fit_parameter
 
 from benchmark.datasets.base import Dataset
+from benchmark.datasets.positive import suggest_positive
 from benchmark.evaluation.fitting import size_refusal
 from benchmark.evaluation.image_changes import change_images, find_changes
 from benchmark.evaluation.own_folds import own_folds_refusal
@@ -177,7 +178,11 @@ class Components:
         reason = own_folds_refusal(model, strategy, dataset.groups is not None, max_images)
         if not may_resample(strategy):
             reason = reason or size_refusal(model, len(targets))
-        return reason or strategy.refusal(model, targets, dataset.classes, dataset.task)
+        reason = reason or strategy.refusal(model, targets, dataset.classes, dataset.task)
+        if not reason and strategy.needs_positive and dataset.positive is None:
+            names = " + ".join(spec.name for spec in cell.strategy)
+            return f"{names} needs the positive class: {suggest_positive(dataset.classes)}"
+        return reason
 
 
 def _tuning_refusal(cell: Cell, dataset: Dataset) -> str | None:

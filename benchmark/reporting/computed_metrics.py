@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from benchmark.datasets.positive import suggest_positive
 from benchmark.errors import UserError
 from benchmark.results.dataset_record import read_dataset_record
 from benchmark.results.folder import ResultsFolder
@@ -76,8 +77,7 @@ def check_positive_classes(rows: pd.DataFrame, metric: str, folder: ResultsFolde
         )
     for name, record in binary.items():
         if record.positive is None:
-            first, second = record.classes
             raise UserError(
-                f"{metric} needs the positive class of '{name}': add positive={second!r} or "
-                f"positive={first!r} to the dataset in the study, and run it again"
+                f"{metric} needs the positive class of '{name}': "
+                f"{suggest_positive(record.classes)}, and run it again"
             )

@@ -21,6 +21,7 @@ from benchmark.reporting.leader import (
     shares_first_place,
 )
 from benchmark.reporting.mean_table import TIMES, average_configurations
+from benchmark.reporting.positive_class import describe_positive_class
 from benchmark.reporting.row_problems import list_problems
 from benchmark.reporting.table_intervals import format_done, format_mean, list_refusals
 from benchmark.reporting.table_view import Table
@@ -275,6 +276,7 @@ class Leaderboard:
         ]
         return [
             make_leaderboard_caption(metric, values),
+            *describe_positive_class(rows, [*self.metrics, metric]),
             *approaches,
             *leaders,
             *list_refusals(values),

@@ -19,6 +19,8 @@ from benchmark.scoring.metrics import Metric, count_per_class
 from benchmark.scoring.predictions import Predictions
 
 Floats = NDArray[np.float64]
+# read off the curve of the test set
+CURVE_METRICS = ("sensitivity_at_specificity", "specificity_at_sensitivity")
 ANY_NUMBER = (-np.inf, np.inf)
 POSITIVE_NUMBER = (0.0, np.inf)
 

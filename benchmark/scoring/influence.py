@@ -112,7 +112,8 @@ def _value_and_derivatives(
     steps = np.vstack([np.eye(n), -np.eye(n), np.zeros((1, n))]) * STEP + base
     k = n // 3
     values = function(fast_scores.Counts(steps[:, :k], steps[:, k : 2 * k], steps[:, 2 * k :]))
-    return float(values[-1]), np.split((values[:n] - values[n : 2 * n]) / (2 * STEP), 3)
+    with np.errstate(invalid="ignore"):  # a ratio may be infinite
+        return float(values[-1]), np.split((values[:n] - values[n : 2 * n]) / (2 * STEP), 3)
 
 
 def _sum_derivatives(

@@ -28,6 +28,7 @@ REGISTRY = MappingProxyType(
         "class_weight": "benchmark.strategies.weights:ClassWeight",
         "prior_threshold": "benchmark.strategies.thresholds:PriorThreshold",
         "tuned_threshold": "benchmark.strategies.thresholds:TunedThreshold",
+        "operating_point": "benchmark.strategies.operating_point:OperatingPoint",
         "prior_correction": "benchmark.strategies.recalibration:PriorCorrection",
         "temperature": "benchmark.strategies.recalibration:Temperature",
         "isotonic": "benchmark.strategies.recalibration:Isotonic",

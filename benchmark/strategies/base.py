@@ -80,6 +80,11 @@ class Strategy(BaseEstimator):
         """Whether probabilities fit the class frequencies before resampling again."""
         return False
 
+    @property
+    def needs_positive(self) -> bool:
+        """Whether the dataset must name the positive class; a property or class attribute."""
+        return False
+
     def refusal(
         self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task
     ) -> str | None:
@@ -187,6 +192,11 @@ class Combined(Strategy):
 
     def __init__(self, parts: list[Strategy]) -> None:
         self.parts = parts
+
+    @property
+    def needs_positive(self) -> bool:
+        """Whether any of the strategies needs to know the positive class."""
+        return any(strategy.needs_positive for strategy in self.parts)
 
     def refusal(
         self, model: Any, y: NDArray[np.int64], classes: tuple[str, ...], task: Task

@@ -253,7 +253,12 @@ def _error(values: list[bool] | NDArray) -> float:
     return float(np.sqrt(max(p * (1 - p), 0.05 * LEVEL) / len(values)))
 
 
-def table(tallies: dict[Key, Tally], metric: str, names: list[str]) -> Iterator[str]:
+def table(
+    tallies: dict[Key, Tally],
+    metric: str,
+    names: list[str],
+    samples: list[tuple[str, int]] = SAMPLES,
+) -> Iterator[str]:
     """Yield the lines of the Markdown table of one metric."""
     heads = [
         f"{word} ({name})"
@@ -263,7 +268,7 @@ def table(tallies: dict[Key, Tally], metric: str, names: list[str]) -> Iterator[
     yield "| class shares | test set | " + " | ".join(heads) + " |"
     yield "|---" * (len(heads) + 2) + "|"
     for name in names:
-        for kind, size in SAMPLES:
+        for kind, size in samples:
             cells = [
                 cell
                 for classifiers in SEPARATIONS
@@ -392,7 +397,8 @@ def _rules() -> Iterator[str]:
     for kind, rule in RULES.items():
         metrics = ", ".join(name for name in METRICS if find_interval_method(name) == kind)
         cells = (rule.images, rule.groups, rule.n_images, rule.n_groups, f"{rule.effective:g}")
-        yield f"| {kind} | {metrics} | {' | '.join(map(str, cells))} |"
+        if metrics:
+            yield f"| {kind} | {metrics} | {' | '.join(map(str, cells))} |"
 
 
 def main() -> None:
