@@ -11,6 +11,21 @@ from benchmark.utils.console import console, print_line, print_text
 from benchmark.utils.files import user_path
 from benchmark.utils.text import format_count
 
+_Unit = Annotated[
+    str,
+    typer.Option(
+        metavar="UNIT",
+        help="image, or group: one prediction per patient, lesion or other group of images.",
+    ),
+]
+_Aggregate = Annotated[
+    str,
+    typer.Option(
+        metavar="HOW",
+        help="With --unit group: mean of the probabilities, max (of the positive class), or vote.",
+    ),
+]
+
 
 def table_command(
     folder: Annotated[
@@ -37,6 +52,8 @@ def table_command(
             "Default: that of the test set."
         ),
     ] = None,
+    unit: _Unit = "image",
+    aggregate: _Aggregate = "mean",
     rows: Annotated[
         bool, typer.Option("--rows", help="Print one line per cell, not one per configuration.")
     ] = False,
@@ -68,12 +85,10 @@ def table_command(
     from benchmark.cli.rich_output import print_leaderboards, print_view
     from benchmark.errors import UserError
     from benchmark.reporting import text_tables
-    from benchmark.reporting.computed_metrics import compute_missing_metrics
     from benchmark.reporting.dataset_table import DatasetTable
     from benchmark.reporting.leaderboard import Leaderboard
     from benchmark.reporting.metric_sets import parse_metrics
-    from benchmark.results.folder import ResultsFolder
-    from benchmark.results.store import load_results
+    from benchmark.reporting.results_view import ResultsView
     from benchmark.scoring.metric_lookup import find_metric
 
     if common and by != "dataset":
@@ -86,9 +101,8 @@ def table_command(
     columns = parse_metrics(metrics, prevalence) if metrics else ()
     view = DatasetTable(common=True) if common else text_tables.find_view(by or "leaderboard")
     view = Leaderboard(columns) if columns else view
-    results = ResultsFolder(folder)
-    read = results.read_predictions
-    stored = compute_missing_metrics(load_results(folder), [metric, *columns], results)
+    results = ResultsView(folder, unit, aggregate)
+    read, stored = results.read_predictions, results.load_rows(metrics=[metric, *columns])
     if rows:
         print_text(text_tables.render_rows(stored, form or "md"))
     elif form:
@@ -129,6 +143,8 @@ def compare_command(
             "equivalent; in the units of the metric, such as 0.02."
         ),
     ] = None,
+    unit: _Unit = "image",
+    aggregate: _Aggregate = "mean",
     form: Annotated[
         str | None,
         typer.Option(
@@ -141,11 +157,13 @@ def compare_command(
     from benchmark.errors import UserError
     from benchmark.reporting.compare import compare_all_configurations, compare_configurations
     from benchmark.reporting.comparison_table import render_comparisons
+    from benchmark.reporting.results_view import ResultsView
 
+    results = ResultsView(folder, unit, aggregate)
     if against is not None and a is None:
-        comparisons = compare_all_configurations(folder, against, metric, margin)
+        comparisons = compare_all_configurations(results, against, metric, margin)
     elif against is None and a is not None and b is not None:
-        comparisons = compare_configurations(folder, a, b, metric, margin)
+        comparisons = compare_configurations(results, a, b, metric, margin)
     else:
         raise UserError(
             "name two configurations, or one with --against: compare DIR A B, or compare DIR "
@@ -183,11 +201,14 @@ def plot_command(
             help="Configuration that the forest plot takes differences to. Default: the best one.",
         ),
     ] = "",
+    unit: _Unit = "image",
+    aggregate: _Aggregate = "mean",
 ) -> None:
     """Draw every plot that the rows allow, as PNG and SVG files with captions."""
     from benchmark.reporting.plots import draw_plots
+    from benchmark.reporting.results_view import ResultsView
 
-    for outcome in draw_plots(folder, metric, out, against):
+    for outcome in draw_plots(ResultsView(folder, unit, aggregate), metric, out, against):
         print_line(str(outcome))
 
 

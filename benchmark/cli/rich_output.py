@@ -17,6 +17,7 @@ from benchmark.reporting import leaderboard
 from benchmark.reporting.comparable_rows import NAME_COLUMNS
 from benchmark.reporting.comparison import Comparison
 from benchmark.reporting.comparison_table import make_comparison_tables
+from benchmark.reporting.row_problems import list_group_notes
 from benchmark.reporting.short_labels import shorten_labels
 from benchmark.reporting.table_view import TableView
 from benchmark.scoring.predictions import PredictionReader
@@ -48,7 +49,7 @@ def print_leaderboards(
     _print_ranked_tables(console, tables, metric)
     caption, *lines = leaderboard.Leaderboard(metrics).describe_tables(rows, tables, metric)
     console.print(caption, style="dim", highlight=False)
-    for line in lines:
+    for line in (*lines, *list_group_notes(rows)):
         console.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -143,7 +144,7 @@ def print_view(
             line = f"This terminal is too narrow for {', '.join(dropped)}: see table --format md."
             console.print(line, style="yellow", highlight=False, markup=False)
         console.print()
-    for line in view.describe_tables(rows, tables, metric):
+    for line in (*view.describe_tables(rows, tables, metric), *list_group_notes(rows)):
         console.print(line, style="dim", highlight=False, markup=False)
 
 

@@ -25,7 +25,7 @@ from benchmark.reporting.configuration_lookup import (
 from benchmark.reporting.family_comparison import compare_families
 from benchmark.reporting.pair_comparison import NO_COUNTERPART, UNPAIRED
 from benchmark.reporting.rank_lookup import find_ranked_configuration
-from benchmark.results.store import load_results
+from benchmark.reporting.results_view import ResultsView, as_view
 from benchmark.scoring.metric_lookup import check_ranking_metric, find_metric
 
 CHOSEN_REFERENCE = (
@@ -35,7 +35,11 @@ CHOSEN_REFERENCE = (
 
 
 def compare_configurations(
-    folder: str | Path, a: str, b: str, metric: str = "f1", margin: float | None = None
+    folder: str | Path | ResultsView,
+    a: str,
+    b: str,
+    metric: str = "f1",
+    margin: float | None = None,
 ) -> list[Comparison]:
     """Compare two configurations on all datasets and splits of a results folder.
 
@@ -59,8 +63,8 @@ def compare_configurations(
 
     Parameters
     ----------
-    folder : str or Path
-        Results folder, as written by ``run``.
+    folder : str, Path or ResultsView
+        Results folder, as written by ``run``; or a view of it, for predictions per group.
     a, b : str
         ``extractor / strategy / model``, or any part of it that identifies one configuration; or
         its rank in the leaderboard of the metric, such as '1'.
@@ -84,15 +88,16 @@ def compare_configurations(
     --------
     compare_all_configurations : Compare every configuration with one.
     """
+    folder = as_view(folder)
     rows = _load_metric_rows(folder, metric, margin)
-    first, second = (_find_configuration(name, rows, Path(folder), metric) for name in (a, b))
+    first, second = (_find_configuration(name, rows, folder, metric) for name in (a, b))
     if first == second:
         raise UserError(
             f"'{a}' and '{b}' both name {configuration_name(first)}: give two different "
             "configurations"
         )
     question = Question(metric, margin, [(first, second)], _list_choices(first, second, rows))
-    comparisons = list(compare_families(Path(folder), rows, question))
+    comparisons = list(compare_families(folder, rows, question))
     if all(comparison.result.refusal == UNPAIRED for comparison in comparisons):
         raise UserError(
             f"no fold and seed in {folder} is completed for both {configuration_name(first)} and "
@@ -102,7 +107,10 @@ def compare_configurations(
 
 
 def compare_all_configurations(
-    folder: str | Path, against: str, metric: str = "f1", margin: float | None = None
+    folder: str | Path | ResultsView,
+    against: str,
+    metric: str = "f1",
+    margin: float | None = None,
 ) -> list[Comparison]:
     """Compare every configuration of a results folder with one.
 
@@ -116,8 +124,8 @@ def compare_all_configurations(
 
     Parameters
     ----------
-    folder : str or Path
-        Results folder, as written by ``run``.
+    folder : str, Path or ResultsView
+        Results folder, as written by ``run``; or a view of it, for predictions per group.
     against : str
         The configuration that the others are compared with, named as for
         ``compare_configurations``. It may also be a strategy that several configurations have: each
@@ -142,11 +150,12 @@ def compare_all_configurations(
     compare_configurations : Compare two configurations.
     benchmark.reporting.comparison_table.make_comparison_tables : Tables of these comparisons.
     """
+    folder = as_view(folder)
     rows = _load_metric_rows(folder, metric, margin)
     pairs = pair_with_counterparts(against, rows) or pair_with_reference(
-        _find_configuration(against, rows, Path(folder), metric), rows
+        _find_configuration(against, rows, folder, metric), rows
     )
-    comparisons = list(compare_families(Path(folder), rows, Question(metric, margin, pairs)))
+    comparisons = list(compare_families(folder, rows, Question(metric, margin, pairs)))
     if all(c.result.refusal in (UNPAIRED, NO_COUNTERPART) for c in comparisons):
         raise UserError(
             f"no fold and seed in {folder} is completed for a configuration and the one to compare "
@@ -195,7 +204,7 @@ def _note_chosen_reference(comparisons: list[Comparison], is_rank: bool) -> list
     ]
 
 
-def _load_metric_rows(folder: str | Path, metric: str, margin: float | None) -> pd.DataFrame:
+def _load_metric_rows(folder: ResultsView, metric: str, margin: float | None) -> pd.DataFrame:
     check_ranking_metric(metric)
     least, most = find_metric(metric).bounds
     if margin is not None and not 0 < margin < min(most - least, np.inf):
@@ -204,9 +213,7 @@ def _load_metric_rows(folder: str | Path, metric: str, margin: float | None) -> 
             f"the margin is {margin:g}; a difference in {metric} that does not matter is above 0"
             f"{largest}, such as 0.02"
         )
-    rows = load_results(
-        folder, [metric, "predictions", "n_images", "n_test", "per_class", "subset_accuracy"]
-    )
+    rows = folder.load_rows(["subset_accuracy"], [metric])
     if metric not in rows:
         raise UserError(
             f"no row in {folder} has the metric {metric}; choose another one (python -m benchmark "
@@ -215,8 +222,10 @@ def _load_metric_rows(folder: str | Path, metric: str, margin: float | None) -> 
     return rows
 
 
-def _find_configuration(name: str, rows: pd.DataFrame, folder: Path, metric: str) -> Configuration:
+def _find_configuration(
+    name: str, rows: pd.DataFrame, folder: ResultsView, metric: str
+) -> Configuration:
     """Find a configuration by its rank, if the name is a number, or else by its name."""
     if name.strip().isdecimal():
         return find_ranked_configuration(int(name), folder, metric)
-    return find_configuration(name, rows, folder)
+    return find_configuration(name, rows, folder.folder.path)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
-from pathlib import Path
 
 import pandas as pd
 
@@ -21,16 +19,18 @@ from benchmark.reporting.pair_comparison import (
     pair_cells,
     refuse_comparison,
 )
-from benchmark.results.folder import ResultsFolder
+from benchmark.reporting.results_view import ResultsView
 from benchmark.scoring.equivalence import MarginTest, compare_with_margin
 from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.predictions import PredictionReader
 from benchmark.scoring.significance import ALPHA
 
 
-def compare_families(folder: Path, rows: pd.DataFrame, question: Question) -> Iterator[Comparison]:
+def compare_families(
+    folder: ResultsView, rows: pd.DataFrame, question: Question
+) -> Iterator[Comparison]:
     """Compare pairs within each group of comparable rows, and across datasets."""
-    read_predictions = lru_cache(maxsize=64)(ResultsFolder(folder).read_predictions)
+    read_predictions = folder.read_predictions
     known = set(unique_configurations(rows))
     comparisons: list[tuple[ConfigurationPair, Comparison]] = []
     for labels, group in rows.groupby(COMPARABLE, sort=False, dropna=False):

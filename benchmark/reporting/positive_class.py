@@ -29,11 +29,11 @@ def describe_positive_class(rows: pd.DataFrame, metrics: Sequence[str]) -> Itera
         classes = find_shared_classes(own)
         if len(classes) == 2:
             share = _share_of_second(own, classes[1])
-            yield f"{dataset}: the positive class is '{classes[1]}', {share:.1%} of the test images"
+            yield f"{dataset}: the positive class is '{classes[1]}', {share:.1%} of the test set"
     of_curve = [name for name in binary if name.partition("(")[0] in CURVE_METRICS]
     if of_curve:
         yield (
-            f"{' and '.join(of_curve)}: the threshold is chosen on the test images, so that the "
+            f"{' and '.join(of_curve)}: the threshold is chosen on the test set, so that the "
             "value is optimistic; the strategy operating_point chooses it on training images"
         )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from benchmark.errors import UserError
 from benchmark.reporting.comparable_rows import (
     CONFIGURATION_AXES,
@@ -13,22 +11,21 @@ from benchmark.reporting.comparable_rows import (
 )
 from benchmark.reporting.leaderboard import rank_configurations
 from benchmark.reporting.mean_table import TIMES
-from benchmark.results.store import load_results
+from benchmark.reporting.results_view import ResultsView
 from benchmark.utils.text import format_count
 
 # what a ranking by a metric needs, besides the metric
 COLUMNS = (*TIMES, "per_class", "n_images", "n_test", "subset_accuracy")
 
 
-def find_ranked_configuration(rank: int, folder: Path, metric: str) -> Configuration:
+def find_ranked_configuration(rank: int, folder: ResultsView, metric: str) -> Configuration:
     """Find the configuration with a rank in the leaderboard of a metric.
 
     Parameters
     ----------
     rank : int
         1 is the best.
-    folder : Path
-        Results folder.
+    folder : ResultsView
     metric : str
 
     Raises
@@ -39,7 +36,7 @@ def find_ranked_configuration(rank: int, folder: Path, metric: str) -> Configura
     """
     places: dict[Configuration, str] = {}  # title of the first leaderboard with this rank
     n_ranked = 0
-    for title, rows in group_comparable_rows(load_results(folder, [metric, *COLUMNS])):
+    for title, rows in group_comparable_rows(folder.load_rows(COLUMNS, [metric])):
         table = rank_configurations(rows, metric)
         n_ranked = max(n_ranked, int(table["rank"].notna().sum()))
         for names in table.loc[table["rank"] == rank, CONFIGURATION_AXES].itertuples(index=False):

@@ -60,7 +60,7 @@ def _summarize_notes(rows: pd.DataFrame) -> list[str]:
         for listed in rows.get("notes", ())
         if isinstance(listed, list)
         for note in listed
-        if note.kind != NoteKind.DETAIL
+        if note.kind not in (NoteKind.DETAIL, NoteKind.GROUPS)
     ]
     shared = [note.n_images or 0 for note in notes if note.kind == NoteKind.COPIES]
     copied = (
@@ -69,13 +69,20 @@ def _summarize_notes(rows: pd.DataFrame) -> list[str]:
         else []
     )
     counts = Counter(note for note in notes if note.kind != NoteKind.COPIES)
-    return [
-        *(
-            str(note) if note.kind == NoteKind.GROUPS else f"{format_count(n, 'cell')}: {note}"
-            for note, n in counts.items()
-        ),
-        *copied,
-    ]
+    return [*(f"{format_count(n, 'cell')}: {note}" for note, n in counts.items()), *copied]
+
+
+def list_group_notes(rows: pd.DataFrame) -> list[str]:
+    """List how many groups each dataset has and what they were made of, without repeats."""
+    notes = {
+        (str(dataset), str(note))
+        for dataset, listed in zip(rows["dataset"], rows.get("notes", ()), strict=False)
+        if isinstance(listed, list)
+        for note in listed
+        if note.kind == NoteKind.GROUPS
+    }
+    several = rows["dataset"].nunique() > 1
+    return [f"{dataset}: {note}" if several else note for dataset, note in sorted(notes)]
 
 
 def _describe_test_images(counts: list[int]) -> str:

@@ -17,6 +17,7 @@ from benchmark.reporting.comparable_rows import group_comparable_rows
 from benchmark.reporting.dataset_table import DatasetTable
 from benchmark.reporting.leaderboard import Leaderboard
 from benchmark.reporting.occlusion_table import OcclusionTable
+from benchmark.reporting.row_problems import list_group_notes
 from benchmark.reporting.table_view import Table, TableView
 from benchmark.reporting.tuning_table import TuningTable
 from benchmark.results.folder import ResultsFolder
@@ -141,7 +142,8 @@ def _make_document(
     if not tables:
         raise UserError("no cell has status 'ok', so that there is nothing to tabulate")
     texts = [(title, view.format_table(table)) for title, table in tables]
-    return Document(tables, texts, view.describe_tables(rows, tables, metric))
+    lines = [*view.describe_tables(rows, tables, metric), *list_group_notes(rows)]
+    return Document(tables, texts, lines)
 
 
 def render_by(rows: pd.DataFrame, form: str, metric: str, by: str) -> str:

@@ -135,12 +135,12 @@ def find_independent_units(p: Predictions) -> tuple[NDArray[np.int64] | None, in
     n : int
         Number of independent observations.
     unit : str
-        'test images' or 'groups of test images'.
+        Such as 'test images' or 'groups of test images'.
     """
     n = len(p.y_true)
     codes = None if p.groups is None else np.unique(p.groups, return_inverse=True)[1]
     n_groups = n if codes is None else int(codes.max(initial=-1)) + 1
-    return (None, n, "test images") if n_groups == n else (codes, n_groups, "groups of test images")
+    return (None, n, p.unit) if n_groups == n else (codes, n_groups, "groups of test images")
 
 
 def explain_undefined(metric: str, seeds: Sequence[Predictions], effect: float) -> str:

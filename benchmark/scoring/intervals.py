@@ -255,11 +255,10 @@ def compare_predictions(
     if refusal:
         return Result("the comparison", n, effect, refusal=refusal, unit=unit, alpha=alpha)
     single = len(a) == len(b) == 1 and groups is None and not first.multilabel
-    if single and metric == "accuracy":
-        return mcnemar(first.y_true, first.labels, b[0].labels, alpha)
-    if single and metric in OF_TRUE_CLASS:
-        a, b = ([take_share(metric, seeds[0])] for seeds in (a, b))
-        return mcnemar(a[0].y_true, a[0].labels, b[0].labels, alpha)
+    if single and (metric == "accuracy" or metric in OF_TRUE_CLASS):
+        pair = [p if metric == "accuracy" else take_share(metric, p) for p in (a[0], b[0])]
+        result = mcnemar(pair[0].y_true, pair[0].labels, pair[1].labels, alpha)
+        return replace(result, unit=result.unit.replace("test images", unit))
     # the total numbers are required by intervals, which a long tail skews, and not by differences
     rule = replace(rules[kind], n_images=0, n_groups=rules["share"].n_groups)
     refusal = explain_too_few(metric, rule, first, groups)
@@ -277,7 +276,8 @@ def compare_predictions(
     if refusal:
         return Result("the comparison", n, effect, refusal=refusal, unit=unit, alpha=alpha)
     if single and metric == "auc" and len(first.classes) == 2:
-        return delong_test(first.y_true, first.proba[:, 1], b[0].proba[:, 1], alpha)
+        result = delong_test(first.y_true, first.proba[:, 1], b[0].proba[:, 1], alpha)
+        return replace(result, unit=unit)
     return paired_t_test(effect, spread, alpha, unit)
 
 

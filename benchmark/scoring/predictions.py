@@ -45,6 +45,8 @@ class Predictions:
         Whether the classes are ordered.
     groups : array of shape (n,), str, optional
         Group (patient, lesion) of each image; images of one group are not independent.
+    unit : str
+        What the predictions are about.
 
     Raises
     ------
@@ -70,6 +72,7 @@ class Predictions:
     test_index: NDArray[np.int64]
     ordinal: bool = False
     groups: NDArray[np.str_] | None = None
+    unit: str = "test images"
 
     def __post_init__(self) -> None:
         shape = (len(self.y_true), len(self.classes))

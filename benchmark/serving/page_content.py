@@ -14,6 +14,7 @@ from benchmark.pipelines.pipeline import Pipeline
 from benchmark.reporting import leaderboard
 from benchmark.reporting.comparable_rows import CONFIGURATION_AXES, name_columns
 from benchmark.reporting.mean_table import TIMES
+from benchmark.reporting.row_problems import list_group_notes
 from benchmark.reporting.table_intervals import format_bounds, format_done
 from benchmark.reporting.table_view import Table
 from benchmark.results.folder import ResultsFolder
@@ -88,6 +89,7 @@ def load_page_content(paths: Iterable[Path], plugins: Iterable[str] = ()) -> Pag
         raise UserError("the results folder has no rows: run a study with it as --out first")
     tables = list(leaderboard.make_leaderboards(rows, RANKED_BY, results.read_predictions))
     lines = leaderboard.Leaderboard().describe_tables(rows, tables, RANKED_BY)
+    lines += list_group_notes(rows)
     return PageContent(pipelines, combine_leaderboards(tables), lines)
 
 

@@ -14,6 +14,7 @@ from benchmark.reporting.plots.common_scores import select_common_scores
 from benchmark.reporting.plots.forest import POOLED, compare_with_reference
 from benchmark.reporting.plots.plot import DPI
 from benchmark.reporting.plots.rows import Results
+from benchmark.reporting.results_view import ResultsView
 from benchmark.results.folder import ResultsFolder
 from benchmark.scoring.hodges_lehmann import hodges_lehmann_interval
 from benchmark.scoring.mean_ranks import count_pairwise_wins
@@ -63,7 +64,7 @@ def make_results(folder, n_configurations, n_datasets, strategies=("none",), see
             part["f1"] += random.normal(0, 0.01, len(part))
             part["key"] += f"-{dataset}-{k}"
             parts.append(part)
-    return Results(pd.concat(parts, ignore_index=True), folder)
+    return Results(pd.concat(parts, ignore_index=True), ResultsView(folder))
 
 
 def draw(kind, results):
@@ -180,19 +181,19 @@ def test_five_datasets_are_not_pooled_and_the_caption_says_how_many_are_required
 
 def test_a_reference_can_be_chosen_and_an_unknown_one_is_a_user_error(folder):
     results = make_results(folder, 4, 6)
-    chosen = Results(results.rows, folder, "pixels / simple_cnn")
+    chosen = Results(results.rows, ResultsView(folder), "pixels / simple_cnn")
     plot = draw("forest", chosen)
     assert plot.title.startswith("Difference in f1 to simple_cnn")
     assert "flatters" in draw("forest", results).caption
     assert "flatters" not in plot.caption
     with pytest.raises(UserError, match="no configuration 'simple_cn2'"):
-        draw("forest", Results(results.rows, folder, "simple_cn2"))
+        draw("forest", Results(results.rows, ResultsView(folder), "simple_cn2"))
 
 
 def test_configurations_that_lack_a_dataset_are_left_out_and_named(folder):
     results = make_results(folder, 5, 8)
     lacking = (results.rows["dataset"] == "malaria") & (results.rows["model"] == "gaussian_nb")
-    ragged = Results(results.rows[~lacking], folder)
+    ragged = Results(results.rows[~lacking], ResultsView(folder))
     for kind in KINDS:
         caption = draw(kind, ragged).caption
         assert "Shown are 4 of 5 configurations and 8 of 8 datasets" in caption
@@ -204,7 +205,7 @@ def test_names_that_are_equal_when_shortened_stay_apart(folder):
     long = results.rows["extractor"].map(lambda name: "pixels + " * 9 + name)
     middle = results.rows["model"].map({name: f"{k}" * 3 for k, name in enumerate(MODELS)})
     rows = results.rows.assign(extractor=long + " and " + middle + "x" * 60, model="knn")
-    plot = draw("critical_difference", Results(rows, folder))
+    plot = draw("critical_difference", Results(rows, ResultsView(folder)))
     labels = [text.get_text() for text in plot.figure.axes[0].texts]
     assert len(set(labels)) == 5  # 4 configurations and the critical difference
 

@@ -37,6 +37,7 @@ from benchmark.reporting.plots.style import (
     strategy_family,
     strategy_style,
 )
+from benchmark.reporting.results_view import ResultsView
 from benchmark.results.folder import ResultsFolder
 from benchmark.scoring.intervals import compute_interval
 from benchmark.scoring.predictions import Predictions
@@ -76,7 +77,7 @@ def drawn(folder, tmp_path_factory):
 @pytest.fixture
 def results(folder):
     rows = load_results(folder)
-    return Results(rows[rows["status"] == "ok"], folder)
+    return Results(rows[rows["status"] == "ok"], ResultsView(folder))
 
 
 def test_every_plot_is_a_png_and_an_svg_with_its_caption(drawn):
@@ -107,7 +108,7 @@ def test_a_curve_needs_two_ratios_of_one_profile(results):
     rows["imbalance"] = rows["imbalance"].map(
         {"step(ratio=10)": "none", "step(ratio=100)": "long_tail(ratio=4)"}
     )
-    (missing,) = REGISTRY["imbalance"](Results(rows, results.folder), "f1")
+    (missing,) = REGISTRY["imbalance"](Results(rows, results.view), "f1")
     assert missing.reason.startswith(
         "a curve requires two ratios of one profile (none has no ratio)"
     )
@@ -231,7 +232,7 @@ def test_nothing_is_drawn_outside_of_a_plot_whatever_the_names(results, monkeypa
         lambda *where: replace(read(*where), classes=tuple(map(name, range(10)))),
     )
     for kind in REGISTRY:
-        for plot in draw_kind(Results(rows, results.folder), kind, "f1"):
+        for plot in draw_kind(Results(rows, results.view), kind, "f1"):
             plot.figure.draw_without_rendering()
             tight, whole = plot.figure.get_tightbbox(), plot.figure.bbox_inches
             assert tight.x0 >= whole.x0 - 0.05, plot.name
@@ -325,7 +326,7 @@ def test_squares_of_a_confusion_matrix_are_shares_of_the_true_class(results):
         ax for ax in plot.figure.axes if ax.get_title("left") == "pixels / none / nearest_centroid"
     )
     cells = hardest_of(results, "none")
-    stored = [ResultsFolder(results.folder).read_predictions(key) for key in cells["key"]]
+    stored = [results.view.read_predictions(key) for key in cells["key"]]
     truth, labels = (
         np.concatenate([getattr(p, name) for p in stored]) for name in ("y_true", "labels")
     )
@@ -339,10 +340,7 @@ def test_squares_of_a_confusion_matrix_are_shares_of_the_true_class(results):
 def test_a_reliability_diagram_shows_the_share_of_right_answers(results):
     (plot,) = draw_kind(results, "reliability")
     axes = next(ax for ax in plot.figure.axes if ax.get_title("left").startswith("pixels / none /"))
-    stored = [
-        ResultsFolder(results.folder).read_predictions(key)
-        for key in hardest_of(results, "none")["key"]
-    ]
+    stored = [results.view.read_predictions(key) for key in hardest_of(results, "none")["key"]]
     confidence = np.concatenate([p.proba.max(axis=1) for p in stored])
     right = np.concatenate([p.proba.argmax(axis=1) == p.y_true for p in stored])
     x, y = axes.lines[-1].get_data()
@@ -361,7 +359,7 @@ def test_lines_have_the_intervals_of_their_cells_as_bars(results):
         & (rows["strategy"] == "none")
         & (rows["model"] != "majority")
     ]
-    interval = compute_interval(ResultsFolder(results.folder).read_predictions, cells, "accuracy")
+    interval = compute_interval(results.view.read_predictions, cells, "accuracy")
     assert (lower, upper) == pytest.approx((interval.lower, min(1, interval.upper)))
 
 
@@ -471,7 +469,7 @@ def test_six_data_sets_are_enough_for_a_critical_difference_diagram(results):
         for k in range(6)
     ]
     rows = pd.concat(parts)
-    (plot,) = REGISTRY["critical_difference"](Results(rows, results.folder), "f1")
+    (plot,) = REGISTRY["critical_difference"](Results(rows, results.view), "f1")
     assert "on 6 datasets" in plot.caption
 
 
@@ -484,7 +482,7 @@ def test_the_recall_map_has_a_row_for_every_configuration_whatever_their_names_s
     both = pd.concat(
         [configurations, hardest.assign(extractor="pixels", model="knn")], ignore_index=True
     )
-    (plot,) = draw_kind(Results(both, results.folder), "recall", "f1")
+    (plot,) = draw_kind(Results(both, results.view), "recall", "f1")
     labels = [label.get_text() for label in plot.figure.axes[0].get_yticklabels()]
     assert len(labels) == len(set(labels)) == 4
     assert max(map(len, labels)) <= 60
@@ -495,7 +493,7 @@ def test_data_sets_with_similar_names_have_different_files(results, one, two):
     labels = [f"folder:/data/{one}", f"folder:/data/{two}"]
     both = pd.concat([results.rows.assign(dataset=label) for label in labels], ignore_index=True)
     names = [
-        make_file_stem("recall", Results(both, results.folder).file_label(label)).casefold()
+        make_file_stem("recall", Results(both, results.view).file_label(label)).casefold()
         for label in labels
     ]
     assert len(set(names)) == 2
@@ -504,7 +502,7 @@ def test_data_sets_with_similar_names_have_different_files(results, one, two):
 def test_costs_have_the_intervals_of_the_leaderboard(results):
     (plot,) = draw_kind(results, "cost")
     rows = hardest_of(results, "none")
-    read = ResultsFolder(results.folder).read_predictions
+    read = results.view.read_predictions
     means = cost.summarize_costs(rows, "accuracy", read)
     for configuration in means.itertuples():
         cells = rows[rows["model"] == configuration.model]

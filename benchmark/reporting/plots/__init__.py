@@ -27,8 +27,7 @@ from benchmark.reporting.plots import (
 )
 from benchmark.reporting.plots.plot import Missing, Plot
 from benchmark.reporting.plots.rows import Results, add_configuration_names, escape_row_labels
-from benchmark.results.folder import ResultsFolder
-from benchmark.results.store import load_results
+from benchmark.reporting.results_view import ResultsView, as_view
 from benchmark.scoring.averages import describe_incomplete_folds, rows_for_group_means
 from benchmark.scoring.metric_lookup import check_ranking_metric, find_metric
 from benchmark.utils.files import write_text
@@ -54,7 +53,10 @@ REGISTRY: MappingProxyType[str, Callable[[Results, str], Iterator[Plot | Missing
 
 
 def draw_plots(
-    folder: str | Path, metric: str = "f1", out: Path | None = None, against: str = ""
+    folder: str | Path | ResultsView,
+    metric: str = "f1",
+    out: Path | None = None,
+    against: str = "",
 ) -> Iterator[Path | str]:
     """Draw all plots that the rows of a results folder allow, as PNG and SVG files.
 
@@ -62,8 +64,8 @@ def draw_plots(
 
     Parameters
     ----------
-    folder : str or Path
-        Results folder, as written by ``run``.
+    folder : str, Path or ResultsView
+        Results folder, as written by ``run``; or a view of it, for predictions per group.
     metric : str
         Metric on the vertical axis, by which configurations are also ranked.
     out : Path, optional
@@ -84,7 +86,8 @@ def draw_plots(
         complete, or predictions are missing.
     """
     check_ranking_metric(metric)
-    planned = escape_row_labels(load_results(folder))
+    view = as_view(folder)
+    planned = escape_row_labels(view.load_rows(metrics=[metric]))
     complete = (
         planned["status"]
         .eq(Status.OK)
@@ -93,7 +96,7 @@ def draw_plots(
     )
     if not complete.any():
         raise UserError(
-            f"no configuration in {folder} has all its cells completed; complete its study first"
+            f"no configuration in {view} has all its cells completed; complete its study first"
         )
     rows = planned[complete].copy()
     if metric in rows:
@@ -101,14 +104,14 @@ def draw_plots(
         rows.loc[~counted, metric] = np.nan
     if metric not in rows or rows[metric].isna().all():
         raise UserError(
-            f"no row in {folder} has a value of {metric}; choose another metric, such as --metric "
+            f"no row in {view} has a value of {metric}; choose another metric, such as --metric "
             "accuracy"
         )
     return _write_plots(
-        Results(rows, Path(folder), against),
+        Results(rows, view, against),
         add_configuration_names(planned)[~complete],
         metric,
-        out or ResultsFolder(folder).plots,
+        out or view.folder.plots,
     )
 
 

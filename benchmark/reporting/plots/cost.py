@@ -27,7 +27,6 @@ from benchmark.reporting.plots.rows import (
 )
 from benchmark.reporting.plots.style import MARKERS, numbered_style, sort_strategies, strategy_style
 from benchmark.reporting.table_intervals import estimate_interval, read_each_once
-from benchmark.results.folder import ResultsFolder
 from benchmark.scoring.averages import metric_label_for_rows
 from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.predictions import PredictionReader
@@ -37,7 +36,7 @@ def draw_cost_plots(results: Results, metric: str) -> Iterator[Plot | Missing]:
     """Yield one plot per dataset."""
     for title, rows in results.most_imbalanced_groups():
         group = drop_baseline(rows)
-        read = ResultsFolder(results.folder).read_predictions
+        read = results.view.read_predictions
         means = summarize_costs(group, metric, read) if len(group) else pd.DataFrame()
         if len(means) < 2:
             reason = f"fewer than 2 configurations besides the baseline have a value of {metric}"

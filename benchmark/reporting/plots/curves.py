@@ -44,7 +44,6 @@ from benchmark.reporting.plots.style import (
     strategy_family,
     strategy_style,
 )
-from benchmark.results.folder import ResultsFolder
 from benchmark.scoring.averages import metric_label_for_rows
 from benchmark.scoring.intervals import compute_interval
 from benchmark.study.axes import describe_train_size
@@ -237,7 +236,7 @@ def _draw_panel(
 def _estimate_point(
     x: float, cells: pd.DataFrame, results: Results, metric: str
 ) -> dict[str, float | str]:
-    interval = compute_interval(ResultsFolder(results.folder).read_predictions, cells, metric)
+    interval = compute_interval(results.view.read_predictions, cells, metric)
     return {
         "x": x,
         "mean": float(cells[metric].mean()),

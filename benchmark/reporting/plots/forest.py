@@ -23,7 +23,6 @@ from benchmark.reporting.plots.plot import (
 )
 from benchmark.reporting.plots.recalls import shorten_middle
 from benchmark.reporting.plots.rows import Results
-from benchmark.results.folder import ResultsFolder
 from benchmark.scoring.averages import metric_label_for_rows
 from benchmark.scoring.hodges_lehmann import (
     explain_too_few_datasets,
@@ -93,7 +92,7 @@ def _find_reference(scores: CommonScores, results: Results) -> str:
     """Name of the configuration that differences are taken to; empty if it lacks values."""
     if not results.against:
         return str(scores.values.columns[0])
-    wanted = find_configuration(results.against, results.rows, results.folder)
+    wanted = find_configuration(results.against, results.rows, results.view.folder.path)
     return next((name for name in scores.values if scores.configuration(name) == wanted), "")
 
 
@@ -110,7 +109,7 @@ def compare_with_reference(
         (its short name), value (configuration minus reference), lower, upper, and refusal, why
         there is no interval.
     """
-    read = ResultsFolder(results.folder).read_predictions
+    read = results.view.read_predictions
     second = scores.configuration(reference)
     lines = []
     for label, group in scores.groups.items():

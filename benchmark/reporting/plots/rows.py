@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,8 +20,8 @@ from benchmark.reporting.comparable_rows import (
 )
 from benchmark.reporting.plots.plot import Missing, make_file_stem
 from benchmark.reporting.plots.style import sort_strategies
+from benchmark.reporting.results_view import ResultsView
 from benchmark.reporting.short_labels import shorten_dataset_name
-from benchmark.results.folder import ResultsFolder
 from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.predictions import Predictions, read_cell_predictions
 from benchmark.utils.hashing import digest_of
@@ -57,13 +56,13 @@ class Results:
     Parameters
     ----------
     rows : DataFrame
-    folder : Path
+    view : ResultsView
     against : str
         Name of the configuration that differences are taken to; empty for the best one.
     """
 
     rows: pd.DataFrame
-    folder: Path
+    view: ResultsView
     against: str = ""
 
     def file_label(self, dataset: str) -> str:
@@ -180,7 +179,7 @@ def select_best_configurations(
             )
         ]
         predictions = [
-            _read_escaped_predictions(results.folder, cells) for _, cells in configurations
+            _read_escaped_predictions(results.view, cells) for _, cells in configurations
         ]
         if predictions[0][0].multilabel:
             reason = "it requires mutually exclusive classes, and these images may have several"
@@ -203,10 +202,10 @@ def _describe_selection(axis: str, metric: str, n_shown: int, n_best: int) -> st
     )
 
 
-def _read_escaped_predictions(folder: Path, cells: pd.DataFrame) -> list[Predictions]:
+def _read_escaped_predictions(view: ResultsView, cells: pd.DataFrame) -> list[Predictions]:
     return [
         replace(stored, classes=tuple(map(escape_controls, stored.classes)))
-        for stored in read_cell_predictions(ResultsFolder(folder).read_predictions, cells)
+        for stored in read_cell_predictions(view.read_predictions, cells)
     ]
 
 
