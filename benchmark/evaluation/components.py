@@ -108,11 +108,13 @@ class Components:
         return seed_estimator(model, self.cell.seed_for("model"))
 
     def build_extractor(self, spec: ResolvedSpec) -> Any:
-        """Build an extractor of the cell, seeded and not yet fitted, with its loops compiled."""
+        """Build an extractor of the cell, seeded and not yet fitted, ready to be timed."""
         from features.compiled import compile_kernels
 
         extractor = build_component(spec)
         compile_kernels()
+        if is_deep(spec):
+            warm_up()
         return seed_estimator(extractor, self.cell.seed_for("extractor"))
 
     def select_images(
@@ -204,6 +206,13 @@ def _tuning_refusal(cell: Cell, dataset: Dataset) -> str | None:
             f"{name}(metric='auc')"
         )
     return search.refusal(cell.search_space)
+
+
+def warm_up() -> None:
+    """Run torch once in this process, so that the first network is timed as the others are."""
+    from models.warm_up import warm_up_torch
+
+    warm_up_torch()
 
 
 def seed_global_generators(cell: Cell) -> None:

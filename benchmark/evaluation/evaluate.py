@@ -23,6 +23,7 @@ from benchmark.evaluation.components import (
     Components,
     build_components,
     seed_global_generators,
+    warm_up,
 )
 from benchmark.evaluation.extraction import Features, extract_features
 from benchmark.evaluation.training import train_and_predict
@@ -174,6 +175,8 @@ def evaluate_components(components: Components, folder: Path) -> dict[str, Any]:
     """
     key, dataset = components.cell.key, components.dataset
     results = ResultsFolder(folder)
+    if components.approach == "deep":
+        warm_up()
     tuned = tune_components(components, results)
     features = extract_features(tuned.components, results.features)
     trained = train_and_predict(tuned.components, features)

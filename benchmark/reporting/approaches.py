@@ -112,8 +112,8 @@ def compare_approaches(
     widest = try_comparison(
         compared, best, members[worse][0], metric, read, level / len(members[worse])
     )
-    known = [comparison for comparison in comparisons if comparison]
-    if widest is None or len(known) < len(comparisons):
+    known = [comparison for comparison in comparisons if not isinstance(comparison, str)]
+    if isinstance(widest, str) or len(known) < len(comparisons):
         return None
     improvements = [as_improvement(comparison.result, metric) for comparison in known]
     is_distinct = all(_is_better(result, level) for result in improvements)
@@ -204,7 +204,7 @@ def describe_approaches(verdict: Verdict, metric: str) -> str:
             f"{sides[0]} {_describe_relation(verdict)} {sides[1]}. {_describe_difference(verdict)}."
         )
     cost = ", ".join(
-        f"{format_duration(verdict.seconds[approach])} for {approach}" for approach in APPROACHES
+        f"{_format_cost(verdict.seconds[approach])} for {approach}" for approach in APPROACHES
     )
     sentences = [f"Classical against deep: {answer}", f"Time per cell: {cost}."]
     efforts = {
@@ -217,6 +217,11 @@ def describe_approaches(verdict: Verdict, metric: str) -> str:
             f"The two approaches were not tuned with equal effort: {texts[0]}, {texts[1]}."
         )
     return " ".join(sentences)
+
+
+def _format_cost(seconds: float) -> str:
+    """Format seconds per cell, with two digits where they are fewer than ten."""
+    return f"{seconds:.2g} s" if seconds < 9.95 else format_duration(seconds)
 
 
 def _describe_sides(verdict: Verdict, metric: str) -> list[str]:

@@ -17,6 +17,7 @@ from benchmark.reporting.comparable_rows import (
 from benchmark.reporting.leader import (
     SHARES_FIRST_PLACE,
     describe_leader,
+    describe_not_compared,
     mark_leaders,
     shares_first_place,
 )
@@ -274,11 +275,17 @@ class Leaderboard:
             for title, table in tables
             if (line := table.attrs[APPROACHES])
         ]
+        not_compared = [
+            f"{title}: {line}" if len(tables) > 1 else line
+            for title, table in tables
+            for line in describe_not_compared(table)
+        ]
         return [
             make_leaderboard_caption(metric, values),
             *describe_positive_class(rows, [*self.metrics, metric]),
             *approaches,
             *leaders,
+            *not_compared,
             *list_refusals(values),
             *list_problems(rows),
         ]

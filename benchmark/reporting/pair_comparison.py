@@ -180,15 +180,15 @@ def try_comparison(
     metric: str,
     read_predictions: PredictionReader,
     alpha: float,
-) -> Comparison | None:
-    """Compare two configurations; None if they share no cell or predictions cannot be used."""
+) -> Comparison | str:
+    """Compare two configurations; or return the reason why they cannot be compared."""
     paired = pair_cells(group, first, second, metric)
     if paired is None:
-        return None
+        return UNPAIRED
     try:
         return compare_pair("", paired, first, second, metric, read_predictions, alpha)
-    except UserError:  # predictions are missing, or of other images
-        return None
+    except UserError as error:  # predictions are missing, or of other images
+        return str(error)
 
 
 def refuse_comparison(

@@ -77,8 +77,8 @@ class ResultsView:
         columns : iterable of str or None
             See ``load_results``.
         metrics : iterable of str
-            Metrics that the rows must have; they are computed from the predictions if they are not
-            stored.
+            Metrics that the rows shall have; those that are not stored are computed from the
+            predictions, if they apply to the task.
 
         Raises
         ------
@@ -103,7 +103,10 @@ class ResultsView:
         values: list[dict[str, Any]] = []
         for index in done:
             (p,) = read_cell_predictions(self.read_predictions, rows.loc[[index]])
-            computed: dict[str, Any] = {name: find_metric(name)(p) for name in missing}
+            declared = [find_metric(name) for name in missing]
+            computed: dict[str, Any] = {
+                metric.name: metric(p) for metric in declared if metric.is_defined_for(p)
+            }
             if self.unit == "group":
                 computed |= compute_metrics(p) | {"n_test": len(p.y_true)}
                 computed["per_class"] = _with_training_images(p, rows.at[index, "per_class"])

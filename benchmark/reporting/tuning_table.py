@@ -151,7 +151,9 @@ def _compare_with_default(
     """Return by how much tuning improves a metric, with the interval or why there is none."""
     default = without_tuning(configuration)
     comparison = try_comparison(rows, configuration, default, metric, read, ALPHA)
-    result = comparison.result if comparison else refuse_interval(NO_DEFAULT)
+    if isinstance(comparison, str):
+        return name_bounds("gain", np.nan, refuse_interval(NO_DEFAULT))
+    result = comparison.result
     result = as_improvement(result, metric)
     return name_bounds("gain", result.effect, result)
 

@@ -97,8 +97,10 @@ class Metric:
     share_of: int | None = None
 
     def is_defined_for(self, predictions: Predictions) -> bool:
-        """Whether the task has what the metric needs: two exclusive classes if it is binary."""
-        return not self.binary or (len(predictions.classes) == 2 and not predictions.multilabel)
+        """Whether the metric applies to the task: single-label, multi-label or binary."""
+        if self.binary and len(predictions.classes) != 2:
+            return False
+        return self.multilabel in (None, predictions.multilabel)
 
     def __call__(self, predictions: Predictions) -> float:
         """Compute the metric; NaN where it is undefined (see ``note_undefined_metrics``)."""

@@ -1,13 +1,16 @@
 """Who shares the first place of a leaderboard, and the corrected value of the leader."""
 
+import re
+
 import numpy as np
 import pytest
 from small_studies import NEARLY_EQUAL, make_digits_results, read_leaderboard
 
-from benchmark import load_results
+from benchmark import load_results, load_study, run
 from benchmark.reporting import leader
-from benchmark.reporting.leader import describe_leader
+from benchmark.reporting.leader import describe_leader, describe_not_compared
 from benchmark.reporting.leaderboard import format_leaderboard, make_leaderboards
+from benchmark.reporting.table_intervals import NO_PREDICTIONS
 from benchmark.reporting.text_tables import render_tables
 from benchmark.results.folder import ResultsFolder
 
@@ -51,7 +54,32 @@ def test_without_predictions_nothing_is_corrected(folder):
     assert table["f1_corrected"].isna().all()
     over_folds = table["n_planned"][0] > 1
     assert table["with_leader"].any() == over_folds, "tests over folds need no predictions"
-    assert describe_leader(table, "f1").endswith("it is not corrected here.")
+    assert describe_leader(table, "f1").endswith(f"it is not corrected here: {NO_PREDICTIONS}.")
+
+
+def test_configurations_that_cannot_be_compared_share_no_place_and_are_counted(tmp_path):
+    axes = {
+        "datasets": ["faces"],
+        "extractors": ["pixels"],
+        "models": ["logistic_regression", "knn", "gaussian_nb"],
+        "split": "holdout",
+    }
+    # a temperature keeps the order of the images, and ties with the leader
+    pipelines = {"strategies": ["none", "temperature"]}
+    run(load_study("digits", **axes, **pipelines), tmp_path, scheduler="inline")
+    table = read_leaderboard(tmp_path, "auc")
+    best = table["auc"] == table["auc"].max()
+    assert best.sum() == 2
+    assert table.loc[best, "with_leader"].all()
+    assert table.loc[~best, "with_leader"].isna().all()
+    ranks = format_leaderboard(table)["rank"].tolist()
+    assert not any(rank.endswith("=") for rank in ranks)
+    (line,) = describe_not_compared(table)
+    assert re.fullmatch(
+        r"4 configurations cannot be compared with the best one: 20 test images of 'other'; auc "
+        "requires at least 50 of each class",
+        line,
+    )
 
 
 def test_large_test_sets_are_not_corrected(folder, monkeypatch):
