@@ -25,7 +25,7 @@ from benchmark.sampling.splits import select_official_validation
 from benchmark.study.axes import NONE
 from benchmark.study.cell import Cell
 from benchmark.tuning.base import Search
-from benchmark.utils.status import Status
+from benchmark.utils.status import BAD, Status
 from benchmark.utils.text import format_count, format_duration, format_megabytes
 
 MEASURING_SECONDS = 10  # that measuring small cells takes at most
@@ -78,6 +78,8 @@ class Estimate:
         Bytes of the features of an image, by the labels of dataset and extractor.
     memory : str or None
         Description of the memory that training sets take, if that is much.
+    ended : dict of str to int
+        Numbers of cells of the plan by the status with which they ended, if it is one of ``BAD``.
     """
 
     n_cells: int
@@ -93,6 +95,7 @@ class Estimate:
     unknown: list[Tasks] = field(default_factory=list)
     widths: dict[tuple[str, str], float] = field(default_factory=dict)
     memory: str | None = None
+    ended: dict[str, int] = field(default_factory=dict)
 
     @property
     def duration(self) -> Seconds:
@@ -110,6 +113,9 @@ class Estimate:
 
     def summary_lines(self) -> Iterator[str]:
         """Yield lines of text that state the cost and what it is based on."""
+        if self.ended:
+            statuses = ", ".join(f"{n} {status}" for status, n in self.ended.items())
+            yield f"stored, and not run again without --retry: {statuses}"
         if not self.n_cells:
             yield "nothing is left to run"
             return
@@ -184,6 +190,10 @@ def estimate_remaining_work(
     remaining, widths = _list_remaining_tasks(plan, done, cache)
     n_cells = sum(tasks.n for tasks in remaining if isinstance(tasks.example, CellTask))
     estimate = Estimate(n_cells, n_workers, widths=widths)
+    if folder in stored:
+        statuses = stored[folder].set_index("key")["status"]
+        ended = statuses[statuses.isin(BAD)].reindex({cell.key for cell in plan.cells()}).dropna()
+        estimate.ended = {str(status): int(n) for status, n in ended.value_counts().items()}
     for tasks in remaining:
         _add_tasks(estimate, tasks, plan, costs)
     folders = [path for path, rows in completed.items() for _ in range(len(rows))]

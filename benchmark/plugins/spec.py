@@ -233,10 +233,14 @@ def _freeze_value(value: Any) -> Any:
         _check_text(value)
         return normalize_unicode(value)
     if not _is_plain(value):
+        label = getattr(value, "label", None)
+        hint = (
+            f"; write '{label}' in quotes if it is text" if label and label.isidentifier() else ""
+        )
         raise UserError(
-            f"cannot read {short_repr(getattr(value, 'label', value))} as a parameter: "
+            f"cannot read {short_repr(label or value)} as a parameter: "
             "values are finite numbers (integers within 2**32 of 0, larger ones as 1e10), "
-            "'strings', True, False, None and lists"
+            f"'strings', True, False, None and lists{hint}"
         )
     return value
 

@@ -15,6 +15,7 @@ from benchmark.reporting.comparable_rows import (
 )
 from benchmark.reporting.table_intervals import (
     BOUNDS,
+    SPREAD,
     STD_OF_SEEDS,
     estimate_class_interval,
     format_column,
@@ -98,9 +99,9 @@ class ClassTable:
         """Caption of the tables, and one line per reason for missing intervals."""
         return [
             f"Mean {metric} of each class over the folds and seeds with test images of it; 95% "
-            "confidence intervals are in parentheses; done is the number of completed cells out of "
-            "those planned. Classes are sorted by their number of training images, configurations "
-            "by their worst class, those that lack cells last.",
+            f"confidence intervals are in parentheses{SPREAD}; done is the number of completed "
+            "cells out of those planned. Classes are sorted by their number of training images, "
+            "configurations by their worst class, those that lack cells last.",
             *list_refusals([table for _, table in tables], lambda name: f"class '{name}'"),
         ]
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from benchmark.errors import UserError
 from benchmark.plugins.registry import BASELINE
-from benchmark.reporting.comparable_rows import CONFIGURATION_AXES, name_columns
+from benchmark.reporting.comparable_rows import CONFIGURATION_AXES, NAME_COLUMNS, name_columns
 from benchmark.reporting.comparison import better_direction
 from benchmark.reporting.dataset_scores import DatasetScores, group_datasets, score_datasets
 from benchmark.reporting.short_labels import shorten_dataset_names
@@ -30,6 +30,9 @@ from benchmark.scoring.significance import Result
 from benchmark.utils.text import format_count
 
 SUMMARY = ("mean", "mean_rank", "mean_rank_lower", "mean_rank_upper", "mean_rank_interval", "wins")
+
+
+SUMMARY_COLUMNS = ("mean", "mean rank", "wins")  # as they are printed
 
 
 class DatasetTable:
@@ -109,7 +112,7 @@ class DatasetTable:
         datasets = _dataset_columns(table)
         short = shorten_dataset_names(datasets)
         for name in datasets:
-            text[short.get(name, name)] = format_column(table, name, with_intervals)
+            text[_printed_name(short.get(name, name))] = format_column(table, name, with_intervals)
         text["mean"] = [format_mean(value) for value in table["mean"]]
         bounds = table[["mean_rank", "mean_rank_lower", "mean_rank_upper"]]
         text["mean rank"] = [
@@ -202,6 +205,12 @@ def _dataset_columns(table: pd.DataFrame) -> list[str]:
     """Columns of the datasets: those that come before the mean and have an interval."""
     names = list(table.columns[: table.columns.get_loc("mean")])
     return [name for name in names if f"{name}_interval" in names]
+
+
+def _printed_name(dataset: str) -> str:
+    """Column name of a dataset, different from the columns that every table has."""
+    reserved = dataset in (*NAME_COLUMNS, *SUMMARY_COLUMNS)
+    return f"dataset '{dataset}'" if reserved else dataset
 
 
 def _format_number(value: float, digits: int) -> str:

@@ -19,6 +19,7 @@ from benchmark.reporting.comparable_rows import (
 from benchmark.reporting.comparison import better_direction
 from benchmark.reporting.pair_comparison import REPLICATES, compare_cells
 from benchmark.reporting.table_intervals import (
+    SPREAD,
     estimate_interval,
     format_column,
     format_difference,
@@ -119,9 +120,9 @@ class OcclusionTable:
         return [
             f"Mean {metric} ({better_direction(metric)} is better) over folds and seeds, then its "
             "change from whole images; 95% confidence intervals of the mean for whole images and "
-            "of the changes are in parentheses; done is the number of completed cells out of those "
-            "planned. Configurations are sorted by the last occlusion, the best first, those that "
-            "lack cells last.",
+            f"of the changes are in parentheses{SPREAD}; done is the number of completed cells out "
+            "of those planned. Configurations are sorted by the last occlusion, the best first, "
+            "those that lack cells last.",
             *list_refusals([table for _, table in tables], _describe_column),
         ]
 

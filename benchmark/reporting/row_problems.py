@@ -24,10 +24,9 @@ def list_problems(rows: pd.DataFrame) -> list[str]:
     and classes, and times that cannot be compared.
     """
     bad = rows[~rows["status"].isin([Status.OK, Status.PLANNED])]
-    endings = bad.groupby([*CONFIGURATION_AXES, "status", "reason"], sort=False).size()
     ended = [
-        f"{n} {status}: {configuration_name(configuration)}: {why}"
-        for (*configuration, status, why), n in endings.items()
+        _describe_ended(str(status), str(why), cells)
+        for (status, why), cells in bad.groupby(["status", "reason"], sort=False)
     ]
     groups = list(group_comparable_rows(rows))
     left_out = [
@@ -51,6 +50,17 @@ def list_problems(rows: pd.DataFrame) -> list[str]:
         for note in _summarize_notes(own)
     ]
     return [*map(one_line, ended), *left_out, *notes, *mixed]
+
+
+def _describe_ended(status: str, why: str, cells: pd.DataFrame) -> str:
+    """Describe which cells ended with a status for one reason."""
+    names = dict.fromkeys(
+        configuration_name(labels)
+        for labels in cells[CONFIGURATION_AXES].itertuples(index=False, name=None)
+    )
+    first, n_others = next(iter(names)), len(names) - 1
+    others = f" and {format_count(n_others, 'other configuration')}" if n_others else ""
+    return f"{len(cells)} {status}: {first}{others}: {why}"
 
 
 def _summarize_notes(rows: pd.DataFrame) -> list[str]:

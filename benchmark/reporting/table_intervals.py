@@ -24,6 +24,7 @@ NO_INTERVAL = "none: "  # in place of a method, before the reason
 NARROW = 0.02  # width up to which the bounds of an interval are shown with a third decimal
 BOUNDS = ("", "_lower", "_upper")  # suffixes of a mean and its interval
 STD_OF_SEEDS = "_std_of_seeds"
+SPREAD = "; with several seeds, ± is the standard deviation of their means"  # in captions
 MOST_SEEDS = 100  # of a single split, whose predictions are in memory at once
 
 

@@ -24,6 +24,7 @@ from benchmark.reporting.table_intervals import (
     BOUNDS,
     INCOMPLETE,
     NO_INTERVAL,
+    SPREAD,
     STD_OF_SEEDS,
     format_column,
     format_difference,
@@ -121,11 +122,12 @@ class TuningTable:
         return [
             f"default and tuned: mean {metric} ({better_direction(metric)} is better) on the test "
             "sets, without tuning and with it. gain: how much better the tuned configuration is, "
-            "on the cells that both have. 95% confidence intervals are in parentheses. Where there "
-            "is an official validation set, the tuned configuration was also trained on it. inner: "
-            "mean value of the best candidate on the images that candidates were compared on, too "
-            "optimistic since it was chosen there; outer: the same metric on the test sets. "
-            "candidates and tune_s: means per cell. chosen: the chosen parameters, of numbers the "
+            "on the cells that both have. 95% confidence intervals are in "
+            f"parentheses{SPREAD}. Where there is an official validation set, the tuned "
+            "configuration was also trained on it. inner: mean value of the best candidate on the "
+            "images that candidates were compared on, too optimistic since it was chosen there; "
+            "outer: the same metric on the test sets. candidates and tune_s: means per cell. "
+            "chosen: the chosen parameters, of numbers the "
             "range, of other values the most frequent one.",
             *list_refusals([table for _, table in tables]),
         ]

@@ -1,8 +1,4 @@
-"""Intervals and tests of metrics that are not smooth in the images, by resampling these.
-
-The interval of a rate at an operating point is the second of Zhou & Qin (Statistics in Medicine 24,
-2005), which adds half of z^2 successes and failures to each sample (Agresti & Coull 1998).
-"""
+"""Intervals and tests of metrics that are not smooth in the images, by resampling these."""
 
 from __future__ import annotations
 
@@ -14,6 +10,7 @@ from scipy.special import ndtr, ndtri
 
 from benchmark.scoring.metrics import Metric, class_membership
 from benchmark.scoring.predictions import Predictions
+from benchmark.scoring.significance import wilson_interval
 
 N_SAMPLES = 500
 AT_ONCE = 2**22  # weights in memory, 32 MB
@@ -28,6 +25,11 @@ def bootstrap_interval(
     alpha: float,
 ) -> tuple[float, float]:
     """Confidence interval of a rate at an operating point.
+
+    It is Wilson's (1927), with the effective number of images that gives the variance of the
+    bootstrap, which is larger than that of a rate at a fixed threshold. The interval of Zhou & Qin
+    (2005), the bootstrap mean plus and minus z standard deviations, covered rates near 1 in only
+    half of the simulated samples.
 
     Parameters
     ----------
@@ -45,12 +47,12 @@ def bootstrap_interval(
     lower, upper : float
     """
     members = seeds[0].y_true == metric.share_of
-    n_units = int(members.sum()) if groups is None else len(np.unique(groups[members]))
-    z = float(-ndtri(alpha / 2))
-    values = resample_metric(metric, seeds, groups)
-    values = (n_units * values[np.isfinite(values)] + z**2 / 2) / (n_units + z**2)
-    middle, half = float(values.mean()), z * float(values.std(ddof=1))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    n_images = int(members.sum())
+    n_units = n_images if groups is None else len(np.unique(groups[members]))
+    share = float(np.mean([metric(p) for p in seeds]))
+    variance = float(np.nanvar(resample_metric(metric, seeds, groups), ddof=1))
+    n = share * (1 - share) / variance if variance > 0 and 0 < share < 1 else n_units
+    return wilson_interval(share, min(n, n_images), float(-ndtri(alpha / 2)))
 
 
 def bootstrap_test(difference: Floats, effect: float, alpha: float) -> tuple[float, float, float]:

@@ -59,7 +59,7 @@ INTERVALS: MappingProxyType[str, str] = MappingProxyType(
         "plain means": "t-interval",
         "ratio": "t-interval of a ratio",
         "calibration": "robust t-interval",
-        "bootstrap": "bootstrap interval",
+        "bootstrap": "Wilson's interval with the bootstrap's variance",
     }
 )
 RULES: MappingProxyType[str, Rule] = MappingProxyType(

@@ -24,8 +24,8 @@ class VisibleConsole(Console):
 
 
 # a pipe has no width; a large one keeps tables from being squeezed into 80 columns
-console = VisibleConsole(width=None if sys.stdout.isatty() else 400)
-error_console = VisibleConsole(stderr=True)
+console = VisibleConsole(width=None if sys.stdout.isatty() else 400, emoji=False)
+error_console = VisibleConsole(stderr=True, emoji=False)
 
 
 def print_line(line: str) -> None:

@@ -1,5 +1,6 @@
 """Overview of an interrupted study with failures."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,8 @@ def test_what_the_cache_saved_is_what_the_cells_would_have_computed_again(rows):
 
 def test_failures_are_counted_by_reason_and_the_machine_is_named(rows):
     lines = "\n".join(describe_results(rows))
-    assert "2 failed: hog / none / " in lines
-    assert "2 failed: pixels / none / " in lines
-    assert "the lens cap is on" in lines
+    assert re.search(
+        "4 failed: hog / none / .* and 1 other configuration: RuntimeError: the lens cap is on",
+        lines,
+    )
     assert "cores, 1 worker" in lines

@@ -1,5 +1,7 @@
 """The table of tuned configurations beside untuned ones, and their names everywhere else."""
 
+import re
+
 import pytest
 
 from benchmark import load_results, load_study, run
@@ -58,9 +60,9 @@ def test_leaderboard_and_plots_name_the_tuning_behind_the_model(folder):
 
 def test_what_cannot_be_tuned_is_listed_with_the_reason(folder):
     markdown = render_tables(load_results(folder), "md", "f1")
-    assert (
-        "3 skipped: pixels / none / nearest_centroid (tuned 4): there is nothing to tune"
-        in markdown
+    assert re.search(
+        r"\d+ skipped: pixels / none / nearest_centroid \(tuned 4\).*: there is nothing to tune",
+        markdown,
     )
 
 

@@ -15,6 +15,7 @@ from benchmark.reporting.comparable_rows import (
     CONFIGURATION_AXES,
     group_comparable_rows,
 )
+from benchmark.reporting.configuration_lookup import find_configuration
 from benchmark.reporting.plots import (
     confusion,
     cost,
@@ -99,6 +100,8 @@ def draw_plots(
             f"no configuration in {view} has all its cells completed; complete its study first"
         )
     rows = planned[complete].copy()
+    if against:
+        find_configuration(against, rows, view.folder.path)
     if metric in rows:
         counted = rows.index.isin(rows_for_group_means(rows, metric, COMPARABLE).index)
         rows.loc[~counted, metric] = np.nan

@@ -17,6 +17,7 @@ from benchmark.reporting.plots.plot import (
     Plot,
     add_title,
     create_panels,
+    label_outer_panels,
     make_file_stem,
     make_panels_square,
     shorten_name,
@@ -54,6 +55,7 @@ def draw_confusion_panels(selected: SelectedConfigurations) -> Plot:
     with create_panels(len(counts), side + 0.5, side + 0.6, columns=3) as (figure, axes):
         for ax, (name, _), table in zip(axes, selected.configurations, counts, strict=True):
             _draw_confusion_matrix(ax, name, table, classes, side)
+        label_outer_panels(axes)
         add_title(figure, selected.title)
         make_panels_square(figure, axes)
     return Plot(
@@ -81,7 +83,6 @@ def _draw_confusion_matrix(
     )
     ax.set_yticks(range(0, len(classes), step), names, fontsize=7)
     ax.set(xlabel="predicted", ylabel="true")
-    ax.label_outer()
     for (row, column), share in np.ndenumerate(shares):
         if len(classes) <= MAX_ANNOTATED and share >= 0.005:
             ax.text(

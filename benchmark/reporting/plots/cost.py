@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -16,8 +16,8 @@ from benchmark.reporting.plots.plot import (
     add_title,
     create_panels,
     make_file_stem,
-    shorten_name,
 )
+from benchmark.reporting.plots.recalls import shorten_middle
 from benchmark.reporting.plots.rows import (
     Results,
     add_configuration_names,
@@ -25,11 +25,13 @@ from benchmark.reporting.plots.rows import (
     drop_baseline,
     needs_log_scale,
 )
-from benchmark.reporting.plots.style import MARKERS, numbered_style, sort_strategies, strategy_style
 from benchmark.reporting.table_intervals import estimate_interval, read_each_once
 from benchmark.scoring.averages import metric_label_for_rows
 from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.predictions import PredictionReader
+
+FRONT, OTHER, PALE = "#1f4e9c", "0.45", "0.8"  # colours
+MOST_NUMBERED = 12  # configurations that are all numbered; of more, those of the front are
 
 
 def draw_cost_plots(results: Results, metric: str) -> Iterator[Plot | Missing]:
@@ -93,42 +95,28 @@ def _draw_cost_plot(
     results: Results, title: str, rows: pd.DataFrame, means: pd.DataFrame, metric: str
 ) -> Plot:
     front, label = means[means["front"]], metric_label_for_rows(metric, rows)
-    n_keys = sum(
-        n
-        for n in (means["strategy"].nunique(), means.groupby(["extractor", "model"]).ngroups)
-        if n > 1
-    )
-    with create_panels(1, 9.5, max(4.0, 0.19 * n_keys)) as (figure, (ax,)):
-        _draw_configurations(ax, means, metric)
+    numbered = means if len(means) <= MOST_NUMBERED else front
+    with create_panels(1, 9.5, max(4.0, 0.21 * len(numbered))) as (figure, (ax,)):
         ax.step(front["seconds"], front[metric], where="post", color="0.5", linewidth=1, zorder=1)
-        for k, (seconds, score) in enumerate(
-            zip(front["seconds"], front[metric], strict=True), start=1
-        ):
-            place = (-5, 6) if k % 2 else (5, -14)  # alternate, since neighbours may be close
-            ax.annotate(
-                str(k),
-                (seconds, score),
-                place,
-                textcoords="offset points",
-                fontsize=9,
-                fontweight="bold",
-                ha="center",
-            )
+        _draw_configurations(ax, means, list(numbered.index), metric)
         if needs_log_scale(means["seconds"]):
             _set_log_scale(ax, means["seconds"])
         ax.margins(0.08)
         ax.set(xlabel="seconds per cell: tune, resample, fit and predict", ylabel=label)
         title = f"{title}: {label} against cost"
         add_title(figure, title)
+    places = {name: k for k, name in enumerate(numbered.index, start=1)}
     listed = "; ".join(
-        f"({k}) {name}: {row[metric]:.3f} in {row['seconds']:.3g} s"
-        for k, (name, row) in enumerate(front.iterrows(), start=1)
+        f"({places[name]}) {row[metric]:.3f} in {row['seconds']:.3g} s"
+        for name, row in front.iterrows()
     )
+    others = len(means) - len(numbered)
+    pale = f" The {others} pale points are the other configurations." if others else ""
     caption = (
         f"Means over {describe_replicates(rows)}; times are for one thread, without the extraction "
-        f"of features. {_describe_bars(means)}The grey line is the Pareto front: the "
-        f"{len(front)} of {len(means)} configurations for which no faster one is at least as "
-        f"good: {listed}."
+        f"of features. {_describe_bars(means)}Blue points and the grey line are the Pareto front: "
+        f"the {len(front)} of {len(means)} configurations for which no faster one is at least as "
+        f"good: {listed}.{pale}"
     )
     name = make_file_stem("cost", results.file_label(str(rows["dataset"].iloc[0])), metric)
     return Plot(name, title, figure, caption)
@@ -142,52 +130,26 @@ def _describe_bars(means: pd.DataFrame) -> str:
     return f"Vertical lines are 95% confidence intervals{which}. "
 
 
-def _draw_configurations(ax: Axes, means: pd.DataFrame, metric: str) -> None:
-    """Draw one point per configuration.
-
-    With several strategies and several pipelines, colours are strategies and markers are pipelines;
-    otherwise both colour and marker stand for whichever varies.
-    """
-    strategies = sort_strategies(means["strategy"].unique())
-    means = means.assign(pipeline=add_configuration_names(means.assign(strategy=""))["name"])
-    pipelines = list(means["pipeline"].unique())
-    for configuration in means.itertuples():
-        k = pipelines.index(configuration.pipeline)
-        style = (
-            strategy_style(configuration.strategy, strategies)
-            if len(strategies) > 1
-            else numbered_style(k)
-        )
-        marker = MARKERS[k % len(MARKERS)] if len(pipelines) > 1 else style["marker"]
-        seconds, colour = configuration.seconds, style["color"]
-        value = getattr(configuration, metric)
-        ax.scatter(seconds, value, color=colour, marker=marker, s=28, zorder=3)
-        bounds = configuration.lower, configuration.upper
-        ax.vlines(seconds, *bounds, color=colour, linewidth=0.8, alpha=0.5, zorder=2)
-    keys = []
-    for label in strategies if len(strategies) > 1 else ():
-        style = strategy_style(label, strategies)
-        keys.append(
-            ax.scatter(
-                [],
-                [],
-                color=style["color"],
-                marker="s" if len(pipelines) > 1 else style["marker"],
-                label=shorten_name(label, 60),
-            )
-        )
-    for k, label in enumerate(pipelines if len(pipelines) > 1 else ()):
-        colour = "0.4" if len(strategies) > 1 else numbered_style(k)["color"]
-        keys.append(
-            ax.scatter(
-                [],
-                [],
-                color=colour,
-                marker=MARKERS[k % len(MARKERS)],
-                label=shorten_name(label, 60),
-            )
-        )
-    ax.legend(handles=keys, loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8)
+def _draw_configurations(
+    ax: Axes, means: pd.DataFrame, numbered: Sequence[str], metric: str
+) -> None:
+    """Draw one point per configuration, with a number and its name beside the panel or pale."""
+    places = {name: k for k, name in enumerate(numbered, start=1)}
+    for name, row in means.iterrows():
+        place = places.get(str(name))
+        colour = PALE if place is None else FRONT if row["front"] else OTHER
+        order = 3 + (place is not None) + bool(row["front"])
+        label = f"{place}  {shorten_middle(str(name))}" if place else None
+        size = 22 if place is None else 130
+        point = (row["seconds"], row[metric])
+        ax.scatter(*point, color=colour, s=size, zorder=order, label=label, linewidths=0)
+        bounds = row["lower"], row["upper"]
+        ax.vlines(row["seconds"], *bounds, color=colour, linewidth=0.8, alpha=0.5, zorder=2)
+        if place:
+            style = {"ha": "center", "va": "center_baseline", "fontsize": 7, "zorder": order}
+            ax.text(*point, str(place), color="white", fontweight="bold", **style)
+    legend = {"loc": "upper left", "bbox_to_anchor": (1.01, 1), "fontsize": 8, "markerscale": 0.6}
+    ax.legend(**legend, handletextpad=0.2, borderaxespad=0)
 
 
 def _set_log_scale(ax: Axes, seconds: pd.Series) -> None:

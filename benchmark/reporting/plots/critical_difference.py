@@ -27,7 +27,7 @@ from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.rank_tests import Friedman, Nemenyi, friedman_test, nemenyi_test
 
 NAME = "critical_difference"
-MAX_LETTERS = 42  # of the name of a configuration
+MAX_LETTERS = 60  # of the name of a configuration
 LINE_HEIGHT = 0.22  # inches
 RULER = 2  # height of the critical difference above the scale, in lines
 
@@ -114,7 +114,7 @@ def _draw_critical_difference(ax: Axes, nemenyi: Nemenyi) -> None:
 
 def _describe_friedman(friedman: Friedman) -> str:
     """Whether the ranks differ at all, on which Demsar (2006) makes Nemenyi's test conditional."""
-    p_value = f"p = {friedman.p_value:.2g}"
+    p_value = f"F of Iman & Davenport, p = {friedman.p_value:.2g}"
     if friedman.significant:
         return f"Friedman's test finds that the ranks differ ({p_value})."
     return (

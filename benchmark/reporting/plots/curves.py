@@ -25,10 +25,12 @@ from benchmark.reporting.plots.plot import (
     Plot,
     add_title,
     create_panels,
+    label_outer_panels,
     make_file_stem,
 )
 from benchmark.reporting.plots.rows import (
     Results,
+    add_configuration_names,
     describe_replicates,
     drop_baseline,
     find_best_and_worst,
@@ -48,6 +50,7 @@ from benchmark.scoring.averages import metric_label_for_rows
 from benchmark.scoring.intervals import compute_interval
 from benchmark.study.axes import describe_train_size
 
+MOST_IN_TWO_COLUMNS = 8  # panels
 MAX_LINES = 10  # lines that fit in one panel
 BARS: dict[str, Any] = {"capsize": 2, "elinewidth": 0.8, "linewidth": 1.4, "markersize": 4}
 
@@ -135,7 +138,7 @@ def _draw_curve_plot(
         for ax, (title, lines) in zip(axes, panels, strict=True):
             refusals |= _draw_panel(ax, title, lines, rows, results, metric)
             ax.set(xlabel=x_label, ylabel=metric_label)
-            ax.label_outer()
+        label_outer_panels(axes)
         _zoom_to_means(axes[0])
         for ax in axes:
             _label_line_ends(ax)
@@ -160,9 +163,9 @@ def _describe_setting(setting: dict[str, object], rows: pd.DataFrame) -> list[st
 def _arrange_panels(rows: pd.DataFrame) -> tuple[list[Panel], int]:
     """Arrange lines in panels, and choose the number of panels in a row.
 
-    There is one panel per pipeline. If there are more strategies than fit in a panel, there is one
-    per pipeline and family of strategies. A single strategy gives one panel, with one line per
-    pipeline.
+    There is one panel per pipeline, tuned or not. If there are more strategies than fit in a panel,
+    there is one per pipeline and family of strategies. A single strategy gives one panel, with one
+    line per pipeline.
     """
     group = drop_baseline(rows)
     strategies = sort_strategies(group["strategy"].unique())
@@ -172,22 +175,21 @@ def _arrange_panels(rows: pd.DataFrame) -> tuple[list[Panel], int]:
             for k, (name, cells) in enumerate(group_by_configuration(group))
         ]
         return [("", lines)], 1
-    pipelines = list(group.groupby(["extractor", "model"], sort=False))
+    named = add_configuration_names(group.assign(strategy=""))
+    pipelines = [(str(name), cells) for name, cells in named.groupby("name", sort=False)]
+    pipelines = [(name, cells.assign(strategy=group["strategy"])) for name, cells in pipelines]
     if len(strategies) <= MAX_LINES:
-        panels = [
-            (", ".join(names), _style_lines(cells, strategies, strategies))
-            for names, cells in pipelines
-        ]
-        return panels, 2
+        panels = [(name, _style_lines(cells, strategies, strategies)) for name, cells in pipelines]
+        return panels, 2 if len(panels) <= MOST_IN_TWO_COLUMNS else 3
     families = dict.fromkeys(strategy_family(name) for name in strategies if name != "none")
     members = {
         family: [name for name in strategies if name == "none" or strategy_family(name) == family]
         for family in families
     }
     panels = [
-        (f"{', '.join(names)}: {family}", _style_lines(cells, shown, strategies))
+        (f"{name}: {family}", _style_lines(cells, shown, strategies))
         for family, shown in members.items()
-        for names, cells in pipelines
+        for name, cells in pipelines
     ]
     return panels, min(3, len(pipelines))
 
@@ -220,7 +222,8 @@ def _draw_panel(
         bars = np.nan_to_num(
             np.abs(points[["lower", "upper"]].to_numpy().T - points["mean"].to_numpy())
         )
-        ax.errorbar(x, points["mean"], bars, label=name, **style, **BARS)
+        label = name if len(points) == len(xs) else f"{name} ({len(points)} of {len(xs)} points)"
+        ax.errorbar(x, points["mean"], bars, label=label, **style, **BARS)
     ax.set_title(title, loc="left")
     if log:
         ax.set_xscale("log")
@@ -273,8 +276,9 @@ def _label_line_ends(ax: Axes) -> None:
         colour = bars.lines[0].get_color()
         leader = {
             "arrowstyle": "-",
-            "color": colour,
+            "color": "0.6",
             "linewidth": 0.6,
+            "linestyle": ":",
             "shrinkA": 0,
             "shrinkB": 2,
             "relpos": (0, 0.5),

@@ -37,7 +37,7 @@ NAME = "forest"
 POOLED = "all datasets"
 BETTER, WORSE, UNCLEAR = "#0b4f9e", "#c0152f", "0.45"
 ROW_HEIGHT = 0.2  # inches
-MAX_LETTERS = 45
+MAX_LETTERS = 60
 MAX_REASONS = 2  # for missing intervals, that the caption gives
 MAX_NAMED = 5  # configurations that the caption names
 

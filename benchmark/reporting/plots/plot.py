@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -123,6 +123,22 @@ def create_panels(
         for ax in axes[n:]:
             ax.remove()
         yield figure, axes[:n]
+
+
+def label_outer_panels(axes: Sequence[Axes]) -> None:
+    """Keep the labels of the horizontal axis in the lowest panel of each column only.
+
+    Those of the vertical axis are kept in the first column. Matplotlib's ``label_outer`` also
+    leaves out those of a panel that has no other below it, where the last line is not full.
+    """
+    columns = [ax.get_subplotspec().colspan.start for ax in axes]  # type: ignore[union-attr]
+    lowest = dict(zip(columns, axes, strict=True))  # the last of each column
+    for column, ax in zip(columns, axes, strict=True):
+        ax.tick_params(labelbottom=ax is lowest[column], labelleft=column == 0)
+        if ax is not lowest[column]:
+            ax.set_xlabel("")
+        if column:
+            ax.set_ylabel("")
 
 
 def add_title(figure: Figure, title: str) -> None:

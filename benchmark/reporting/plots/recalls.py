@@ -72,7 +72,7 @@ def draw_recall_heat_maps(results: Results, metric: str) -> Iterator[Plot | Miss
             ax.set_yticks(
                 range(len(table)), [shorten_middle(name) for name in table.index], fontsize=8
             )
-            ax.set_xlabel("class, with its number of training images")
+            ax.set_xlabel("class (training images)")
             title = f"{title}: recall of each class"
             add_title(figure, title)
         name = make_file_stem("recall", results.file_label(str(rows["dataset"].iloc[0])))

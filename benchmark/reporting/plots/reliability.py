@@ -18,6 +18,7 @@ from benchmark.reporting.plots.plot import (
     Plot,
     add_title,
     create_panels,
+    label_outer_panels,
     make_file_stem,
     wrap_name,
 )
@@ -62,6 +63,7 @@ def draw_reliability_panels(selected: SelectedConfigurations) -> Plot:
                 stored,
                 style,
             )
+        label_outer_panels(axes)
         add_title(figure, selected.title)
     return Plot(
         make_file_stem("reliability", selected.dataset),
@@ -88,13 +90,12 @@ def _draw_reliability_diagram(
     ax.plot([0, 1], [0, 1], color="0.6", linewidth=0.8)
     ax.plot(mean, share, color=style["color"], marker=style["marker"], markersize=4)
     ax.set(
-        xlim=(0, 1),
-        ylim=(0, 1),
+        xlim=(0, 1.01),
+        ylim=(-0.02, 1.03),
         xlabel="probability of the predicted class",
         ylabel="share of correct predictions",
     )
     ax.set_title(title, loc="left", fontsize=8)
-    ax.label_outer()
 
 
 def _make_caption(selected: SelectedConfigurations) -> str:

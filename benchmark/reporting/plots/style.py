@@ -35,7 +35,7 @@ FAMILIES = {  # colour and members of each family
     ),
     "over-sampling and cleaning": ("#0f8f9b", ("smote_enn", "smote_tomek")),
     "weights": ("#8a6d00", ("class_weight",)),
-    "thresholds": ("#a5107a", ("prior_threshold", "tuned_threshold")),
+    "thresholds": ("#a5107a", ("prior_threshold", "tuned_threshold", "operating_point")),
     "recalibration": ("#5a7d2a", ("prior_correction", "temperature", "isotonic")),
     "several": ("#c0152f", ()),
     "others": ("#6b4a3a", ()),
