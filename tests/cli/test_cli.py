@@ -183,6 +183,25 @@ def test_a_failed_cell_makes_the_exit_code_one_and_its_reason_is_printed(tmp_pat
     benchmark("run", "--extractor", "pixels", "--model", "majority", "--out", out)
 
 
+def test_plan_counts_the_cells_that_have_failed(tmp_path):
+    options = ("--model", "knn", "--extractor", f"{FAKES}:Raises", "--out", tmp_path / "out")
+    benchmark("run", *options, expect=1)
+    printed = benchmark("plan", *options).stdout
+    assert "stored, and not run again without --retry: 3 failed" in printed
+    assert "nothing is left to run" in printed
+
+
+def test_names_that_are_emoji_codes_are_printed_as_they_are(tmp_path):
+    for label in "ab":
+        (tmp_path / ":heart:" / label).mkdir(parents=True)
+        for i in range(6):
+            pixels = np.full((8, 8), 20 * i + ord(label), np.uint8)
+            imsave(tmp_path / ":heart:" / label / f"{i}.png", pixels, check_contrast=False)
+    options = ("--extractor", "pixels", "--model", "knn")
+    printed = benchmark("plan", "--dataset", "folder::heart:", *options, cwd=tmp_path).stdout
+    assert "folder::heart:: 12 images 8x8x1" in printed
+
+
 def test_an_interrupt_prints_the_completed_cells_and_exits_with_130(tmp_path):
     command = [
         sys.executable,

@@ -208,6 +208,12 @@ def test_common_without_a_table_by_dataset_is_a_user_error(folder):
     assert "--by dataset" in str(done.exception)
 
 
+def test_a_dataset_with_the_name_of_a_column_keeps_its_values(rows):
+    _, table = make_table(rows.assign(dataset=rows["dataset"].replace("digits", "wins")))
+    text = DatasetTable().format_table(table)
+    assert {"dataset 'mean'", "dataset 'wins'", "mean", "mean rank", "wins"} <= set(text)
+
+
 def test_a_narrow_terminal_keeps_the_summary_and_names_what_it_leaves_out(rows):
     from rich.console import Console
 

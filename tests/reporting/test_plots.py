@@ -28,8 +28,9 @@ from benchmark.reporting.plots import (
     recalls,
     reliability,
 )
+from benchmark.reporting.plots.curves import _arrange_panels
 from benchmark.reporting.plots.plot import make_file_stem
-from benchmark.reporting.plots.rows import Results, SelectedConfigurations
+from benchmark.reporting.plots.rows import Results, SelectedConfigurations, drop_baseline
 from benchmark.reporting.plots.style import (
     PLACES,
     sort_strategies,
@@ -429,6 +430,22 @@ def test_profiles_and_ratios_are_read_from_labels():
         for label in ("none", "step(ratio=10)", "long_tail(ratio=2.5)")
     ] == [0, 10, 2.5]
     assert label_without("ratio", "step(minority=0.2, ratio=10)") == "step(minority=0.2)"
+
+
+def test_default_and_tuned_curves_are_drawn_apart(results):
+    rows = drop_baseline(results.rows).assign(x=1.0)
+    tuned = rows.assign(tuning="random(n=4)")
+    panels, _ = _arrange_panels(pd.concat([rows, tuned], ignore_index=True))
+    for title, lines in panels:
+        for _, cells, _ in lines:
+            assert cells["tuning"].nunique() == 1
+            assert ("(tuned 4)" in title) == (cells["tuning"].iloc[0] != "none")
+
+
+def test_an_unknown_reference_is_refused_before_anything_is_drawn(folder, tmp_path):
+    with pytest.raises(UserError, match="no configuration 'nothing'"):
+        list(draw_plots(folder, "f1", tmp_path / "plots", against="nothing"))
+    assert not (tmp_path / "plots").exists()
 
 
 def test_file_names_have_no_path_separators():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -146,9 +147,14 @@ def _draw_configurations(
         bounds = row["lower"], row["upper"]
         ax.vlines(row["seconds"], *bounds, color=colour, linewidth=0.8, alpha=0.5, zorder=2)
         if place:
-            style = {"ha": "center", "va": "center_baseline", "fontsize": 7, "zorder": order}
-            ax.text(*point, str(place), color="white", fontweight="bold", **style)
-    legend = {"loc": "upper left", "bbox_to_anchor": (1.01, 1), "fontsize": 8, "markerscale": 0.6}
+            style: dict[str, Any] = {"ha": "center", "va": "center_baseline", "fontsize": 7}
+            ax.text(*point, str(place), color="white", weight="bold", zorder=order, **style)
+    legend: dict[str, Any] = {
+        "loc": "upper left",
+        "bbox_to_anchor": (1.01, 1),
+        "fontsize": 8,
+        "markerscale": 0.6,
+    }
     ax.legend(**legend, handletextpad=0.2, borderaxespad=0)
 
 
