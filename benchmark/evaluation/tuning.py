@@ -26,7 +26,7 @@ from benchmark.strategies.base import Refused
 from benchmark.study.axes import find_axis
 from benchmark.tuning.base import Search
 from benchmark.utils.hashing import derive_seed
-from benchmark.utils.notes import Note
+from benchmark.utils.notes import Note, NoteKind
 from benchmark.utils.text import format_count
 
 
@@ -116,7 +116,9 @@ def tune_components(components: Components, folder: ResultsFolder) -> Tuned:
         validation_is_free=False,
     )
     outcome = {**trials.summarize(best), "tuned_on": held_out.description}
-    return Tuned(chosen, outcome, trials.matrices, trials.notes())
+    few = search.describe_few_images(n_train)
+    notes = (Note(few, NoteKind.TUNING),) if few else ()
+    return Tuned(chosen, outcome, trials.matrices, (*trials.notes(), *notes))
 
 
 def forget_trials(components: Components, folder: ResultsFolder) -> None:

@@ -211,9 +211,10 @@ def check_values(spec: ResolvedSpec, kind: str | None = None) -> None:
             for value in (component, *getattr(component, "get_params", dict)().values()):
                 _check_parameters(value)
         except Exception as error:  # a plug-in's check, and huge numbers, may raise any exception
-            raise UserError(
-                f"{what}'{spec.label}': {describe_error(error).partition(': ')[2]}"
-            ) from None
+            reason = describe_error(error).partition(": ")[2]
+            # scikit-learn names the class, which a study does not
+            reason = reason.replace(f" parameter of {type(component).__name__} ", " parameter ")
+            raise UserError(f"{what}'{spec.label}': {reason}") from None
 
 
 def _check_parameters(value: Any) -> None:

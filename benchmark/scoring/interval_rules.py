@@ -76,7 +76,7 @@ RULES: MappingProxyType[str, Rule] = MappingProxyType(
         "plain means": Rule(images=20, groups=20),
         "ratio": Rule(images=20, groups=20),
         "calibration": Rule(images=50, groups=40),
-        "bootstrap": Rule(images=50, groups=40),
+        "bootstrap": Rule(images=100, groups=80),
     }
 )
 SHARES = ("accuracy", "subset_accuracy")

@@ -74,6 +74,10 @@ class Search(BaseEstimator):
         """Return the number of candidates, at most."""
         raise NotImplementedError
 
+    def describe_few_images(self, n_train: int) -> str:
+        """Say what the search cannot do with so few training images; empty if there are enough."""
+        return ""
+
     def relative_cost(self, space: SearchSpace, n_train: int) -> float:
         """Estimate how many fits of a candidate, in every inner fold, take as long as the search.
 

@@ -140,6 +140,15 @@ class HalvingSearch(SampledSearch):
         )
         return run_search(search, n_folds)
 
+    def describe_few_images(self, n_train: int) -> str:
+        """Say that all candidates are trained on all images if there is a single round."""
+        if self.n < FACTOR or self._count_rounds(n_train) > 1:
+            return ""
+        return (
+            f"{n_train} training images are too few to be divided by {FACTOR}: halving trains all "
+            f"{self.n} candidates on all of them, as random does"
+        )
+
     def _count_rounds(self, n_train: int) -> int:
         """Return the number of rounds: until one candidate is left, or the images are too few."""
         for_candidates = math.floor(math.log(self.n, FACTOR))

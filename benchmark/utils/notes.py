@@ -24,6 +24,8 @@ class NoteKind(StrEnum):
     CORRECTION = "correction"
     # how many groups there are, and what they were made of
     GROUPS = "groups"
+    # there were too few training images to tune as asked for
+    TUNING = "tuning"
     # the images were brought to another size
     SIZE = "size"
     # images were left out when the dataset was loaded

@@ -24,6 +24,7 @@ from benchmark.results.folder import ResultsFolder
 from benchmark.sampling.splits import inner_folds
 from benchmark.tuning.search_space import read_space
 from benchmark.tuning.searches import HalvingSearch, RandomSearch
+from benchmark.utils.notes import NoteKind
 from models import logistic_regression
 
 C = [0.001, 0.1, 10.0]
@@ -403,6 +404,17 @@ def test_halving_begins_with_few_images_and_ends_with_all(n_train, rounds):
 
 
 @pytest.mark.parametrize("n", [9, 243, 250, 729])
+def test_too_few_images_to_halve_are_noted(tmp_path):
+    axes = {"datasets": ["digits"], "extractors": ["pixels"], "models": ["knn"]}
+    study = load_study("digits", tunings=["halving(n=9)"], train_sizes=[80, 1.0], **axes)
+    rows = run(study, tmp_path, scheduler="inline")
+    for _, row in rows.iterrows():
+        noted = [str(note) for note in row["notes"] if note.kind == NoteKind.TUNING]
+        same = len({candidate["n_train"] for candidate in row["candidates"]}) == 1
+        assert bool(noted) == same == (row["train_size"] == 80)
+        assert not noted or "halving trains all 9 candidates on all of them" in noted[0]
+
+
 def test_the_last_round_of_halving_takes_all_images_whatever_the_number_of_candidates(n):
     seen = []
 
