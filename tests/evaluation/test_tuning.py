@@ -403,7 +403,6 @@ def test_halving_begins_with_few_images_and_ends_with_all(n_train, rounds):
     assert seen == [share for share, n in rounds for _ in range(n)]
 
 
-@pytest.mark.parametrize("n", [9, 243, 250, 729])
 def test_too_few_images_to_halve_are_noted(tmp_path):
     axes = {"datasets": ["digits"], "extractors": ["pixels"], "models": ["knn"]}
     study = load_study("digits", tunings=["halving(n=9)"], train_sizes=[80, 1.0], **axes)
@@ -415,6 +414,7 @@ def test_too_few_images_to_halve_are_noted(tmp_path):
         assert not noted or "halving trains all 9 candidates on all of them" in noted[0]
 
 
+@pytest.mark.parametrize("n", [9, 243, 250, 729])
 def test_the_last_round_of_halving_takes_all_images_whatever_the_number_of_candidates(n):
     seen = []
 
