@@ -61,8 +61,24 @@ def table_command(
         str | None,
         typer.Option(
             metavar="VIEW",
-            help="class, occlusion or dataset: show one metric, with one column for each. "
-            "tuning: show tuned configurations beside untuned ones.",
+            help="class, subgroup, occlusion or dataset: show one metric, with one column for "
+            "each. tuning: show tuned configurations beside untuned ones.",
+        ),
+    ] = None,
+    attribute: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Attribute of the images, such as sex: the subgroups of --by subgroup; without "
+            "it, the leaderboard shows the worst subgroup of every configuration.",
+        ),
+    ] = None,
+    bins: Annotated[
+        str | None,
+        typer.Option(
+            metavar="EDGES",
+            help="With --by subgroup: edges between the bins of an attribute of numbers, such as "
+            "40,60,80. Default: quartiles.",
         ),
     ] = None,
     common: Annotated[
@@ -83,34 +99,24 @@ def table_command(
 ) -> None:
     """Print the leaderboard of a results folder, or another table of its rows."""
     from benchmark.cli.rich_output import print_leaderboards, print_view
-    from benchmark.errors import UserError
-    from benchmark.reporting import text_tables
-    from benchmark.reporting.dataset_table import DatasetTable
+    from benchmark.cli.table_choice import TableOptions
     from benchmark.reporting.leaderboard import Leaderboard
-    from benchmark.reporting.metric_sets import parse_metrics
     from benchmark.reporting.results_view import ResultsView
+    from benchmark.reporting.text_tables import render_rows, render_tables
     from benchmark.scoring.metric_lookup import find_metric
 
-    if common and by != "dataset":
-        raise UserError("--common keeps what every dataset has: use it with --by dataset")
-    if metrics and (by or rows):
-        raise UserError("--metrics are the columns of the leaderboard: use it without --by, --rows")
-    if prevalence is not None and not metrics:
-        raise UserError("--prevalence is that of ppv and npv: use it with --metrics")
-    metric = find_metric(metric).name
-    columns = parse_metrics(metrics, prevalence) if metrics else ()
-    view = DatasetTable(common=True) if common else text_tables.find_view(by or "leaderboard")
-    view = Leaderboard(columns) if columns else view
-    results = ResultsView(folder, unit, aggregate)
-    read, stored = results.read_predictions, results.load_rows(metrics=[metric, *columns])
+    options = TableOptions(by, metrics, prevalence, attribute, bins, common, rows)
+    results, metric = ResultsView(folder, unit, aggregate), find_metric(metric).name
+    view, read = options.make_view(results), results.read_predictions
+    stored = results.load_rows(metrics=[metric, *options.columns])
     if rows:
-        print_text(text_tables.render_rows(stored, form or "md"))
+        print_text(render_rows(stored, form or "md"))
     elif form:
-        print_text(text_tables.render_tables(stored, form, metric, view, read))
-    elif by and by != "leaderboard":
-        print_view(console, stored, metric, view, read)
+        print_text(render_tables(stored, form, metric, view, read))
+    elif isinstance(view, Leaderboard):
+        print_leaderboards(console, stored, metric, read, view)
     else:
-        print_leaderboards(console, stored, metric, read, columns)
+        print_view(console, stored, metric, view, read)
 
 
 def compare_command(

@@ -42,12 +42,13 @@ def print_leaderboards(
     rows: pd.DataFrame,
     metric: str = "f1",
     read_predictions: PredictionReader | None = None,
-    metrics: Sequence[str] = (),
+    view: TableView | None = None,
 ) -> None:
     """Print every leaderboard of the rows, its caption, and the cells that did not succeed."""
-    tables = list(leaderboard.make_leaderboards(rows, metric, read_predictions, metrics))
+    view = view or leaderboard.Leaderboard()
+    tables = list(view.make_tables(rows, metric, read_predictions))
     _print_ranked_tables(console, tables, metric)
-    caption, *lines = leaderboard.Leaderboard(metrics).describe_tables(rows, tables, metric)
+    caption, *lines = view.describe_tables(rows, tables, metric)
     console.print(caption, style="dim", highlight=False)
     for line in (*lines, *list_group_notes(rows)):
         console.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)

@@ -23,7 +23,9 @@ from benchmark.reporting.leader import (
 )
 from benchmark.reporting.mean_table import TIMES, average_configurations
 from benchmark.reporting.positive_class import describe_positive_class
+from benchmark.reporting.results_view import ResultsView
 from benchmark.reporting.row_problems import list_problems
+from benchmark.reporting.subgroup_table import WORST_SUBGROUP, SubgroupTable, worst_column
 from benchmark.reporting.table_intervals import format_done, format_mean, list_refusals
 from benchmark.reporting.table_view import Table
 from benchmark.scoring.averages import (
@@ -195,6 +197,8 @@ def format_leaderboard(
         ]
     for name in TIMES:
         text[name] = [format_seconds(value) for value in table[name]]
+    for name in [name for name in table if str(name).startswith(WORST_SUBGROUP)]:
+        text[str(name)] = table[name]
     text["done"] = format_done(table)
     return text
 
@@ -245,16 +249,35 @@ class Leaderboard:
     ----------
     metrics : sequence of str
         Metrics of the columns; see ``make_leaderboards``.
+    results : ResultsView or None
+        Where the attributes of the images are.
+    attribute : str or None
+        Attribute of whose subgroups the worst one is shown for every configuration.
     """
 
-    def __init__(self, metrics: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        metrics: Sequence[str] = (),
+        results: ResultsView | None = None,
+        attribute: str | None = None,
+    ) -> None:
         self.metrics = tuple(metrics)
+        self.results = results
+        self.attribute = attribute
 
     def make_tables(
         self, rows: pd.DataFrame, metric: str, read_predictions: PredictionReader | None = None
     ) -> Iterator[Table]:
         """Yield a title and a ranked table per group of rows; see ``make_leaderboards``."""
-        return make_leaderboards(rows, metric, read_predictions, self.metrics)
+        tables = make_leaderboards(rows, metric, read_predictions, self.metrics)
+        if self.results is None or self.attribute is None:
+            yield from tables
+            return
+        worst = SubgroupTable(self.results, self.attribute).describe_worst(rows, metric)
+        for title, table in tables:
+            labels = table[CONFIGURATION_AXES].itertuples(index=False, name=None)
+            texts = [worst.get((title, *configuration), "-") for configuration in labels]
+            yield title, table.assign(**{worst_column(self.attribute): texts})
 
     def format_table(self, table: pd.DataFrame, with_intervals: bool = True) -> pd.DataFrame:
         """Format a ranked table as texts; see ``format_leaderboard``."""

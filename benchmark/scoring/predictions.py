@@ -135,6 +135,16 @@ class Predictions:
             groups=None,
         )
 
+    def take_members(self, members: NDArray[np.bool_]) -> Self:
+        """Select images by a mask, with their groups."""
+        return replace(
+            self,
+            y_true=self.y_true[members],
+            proba=self.proba[members],
+            test_index=self.test_index[members],
+            groups=None if self.groups is None else self.groups[members],
+        )
+
     def save(self, path: Path) -> None:
         """Write to an ``.npz`` file, atomically."""
         arrays: dict[str, Any] = {

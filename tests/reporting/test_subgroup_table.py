@@ -1,0 +1,121 @@
+"""The table by subgroup, on real images with invented attributes."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from skimage.io import imsave
+from sklearn.datasets import load_digits
+from sklearn.metrics import f1_score
+
+from benchmark import load_study, run
+from benchmark.errors import UserError
+from benchmark.reporting.leaderboard import Leaderboard
+from benchmark.reporting.results_view import ResultsView
+from benchmark.reporting.subgroup_table import SubgroupTable
+from benchmark.reporting.text_tables import render_tables
+from benchmark.results.folder import ResultsFolder
+from benchmark.scoring.pooling import pool_test_sets
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Even and odd digits from two hospitals, of which one has darker images; some ages missing."""
+    folder = tmp_path_factory.mktemp("subgroups")
+    digits = load_digits()
+    rows = []
+    for i in range(400):
+        site = "north" if i % 3 else "south"
+        pixels = digits.images[i] * (16 if site == "north" else 5)
+        imsave(folder / f"{i}.png", pixels.clip(0, 255).astype(np.uint8), check_contrast=False)
+        label = "odd" if digits.target[i] % 2 else "even"
+        rows.append((f"{i}.png", label, site, "" if i % 50 == 0 else 20 + i % 60))
+    table = pd.DataFrame(rows, columns=["image", "label", "site", "age"])
+    table.to_csv(folder / "cases.csv", index=False)
+    study = load_study(
+        "digits",
+        datasets=[
+            f"csv:{folder / 'cases.csv'}(name='digits', attributes=('site', 'age'), positive='odd')"
+        ],
+        extractors=["pixels"],
+        models=["gaussian_nb", "logistic_regression", "majority"],
+        split="stratified_kfold(folds=4)",
+    )
+    run(study, folder / "out", scheduler="inline")
+    return ResultsView(folder / "out")
+
+
+def make_table(results, attribute, metric="f1", edges=None):
+    view = SubgroupTable(results, attribute, edges)
+    ((title, table),) = view.make_tables(results.load_rows(metrics=[metric]), metric)
+    return title, table, view
+
+
+def test_values_are_those_of_all_folds_together(results):
+    _, table, _ = make_table(results, "site")
+    rows = results.load_rows()
+    record = next(iter(results.records(rows).values()))
+    for _, line in table[2:].iterrows():
+        cells = rows[rows["model"] == line["model"]].sort_values("fold")
+        reader = ResultsFolder(results.folder.path).read_predictions
+        (p,) = pool_test_sets([reader(key) for key in cells["key"]])
+        for name in ("north", "south"):
+            members = (record.attributes["site"].iloc[p.test_index] == name).to_numpy()
+            expected = f1_score(p.y_true[members], p.labels[members], average="macro")
+            assert line[name] == pytest.approx(expected)
+    numbers = table.set_index("extractor")
+    assert numbers.loc["(test images)", ["north", "south"]].tolist() == [266, 134]
+    assert 0.4 < numbers.loc["(positive)", "north"] < 0.6
+
+
+def test_the_worst_subgroup_is_named_in_the_table_and_in_the_leaderboard(results):
+    _, table, _ = make_table(results, "site")
+    line = table[table["model"] == "gaussian_nb"].iloc[0]
+    assert line["worst subgroup"] == min("north", "south", key=lambda name: line[name])
+    leaderboard = Leaderboard((), results, "site")
+    rows = results.load_rows()
+    text = render_tables(rows, "md", "f1", leaderboard, results.read_predictions)
+    assert f"{line['worst subgroup']} {line[line['worst subgroup']]:.3f} (" in text
+    assert "worst by site" in text
+
+
+def test_every_subgroup_has_its_gap_in_the_csv(results):
+    view = SubgroupTable(results, "site")
+    rows = results.load_rows()
+    table = pd.read_csv(
+        io.StringIO(render_tables(rows, "csv", "f1", view, results.read_predictions))
+    )
+    assert list(table.columns[:5]) == ["table", "extractor", "strategy", "model", "tuning"]
+    line = table[table["model"] == "logistic_regression"].iloc[0]
+    assert line["south_gap"] == pytest.approx(-line["north_gap"])
+    assert line["south_gap_lower"] < line["south_gap"] < line["south_gap_upper"]
+    assert 0 <= line["south_gap_p"] <= 1
+
+
+def test_ages_are_binned_and_those_that_are_missing_are_a_subgroup(results):
+    title, table, view = make_table(results, "age", "accuracy", (40, 60))
+    assert title.endswith("· age")
+    shown = view.format_table(table)
+    assert {"below 40", "40 to below 60", "60 and above", "missing"} <= set(shown)
+    assert "-" in set(shown["missing"])  # 8 images are too few
+
+
+@pytest.mark.parametrize("form", ["md", "csv", "latex", "json"])
+def test_every_format_has_the_subgroups(results, form):
+    text = render_tables(
+        results.load_rows(), form, "f1", SubgroupTable(results, "site"), results.read_predictions
+    )
+    assert "north" in text
+    assert "south" in text
+
+
+def test_an_unknown_attribute_is_refused_with_the_nearest(results):
+    with pytest.raises(UserError, match="unknown attribute 'sites'; did you mean 'site'"):
+        make_table(results, "sites")
+
+
+def test_images_without_attributes_say_how_to_name_them(five_folds):
+    view = ResultsView(five_folds)
+    with pytest.raises(UserError, match=r"no attribute 'sex', nor any other: add attributes="):
+        list(SubgroupTable(view, "sex").make_tables(view.load_rows(), "f1"))
