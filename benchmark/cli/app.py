@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.cli import pipelines, results, study
+from benchmark.cli import datasets, pipelines, results, study
 from benchmark.utils.console import console, print_line
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ def _print_outcomes(kind: str, spec: ResolvedSpec, run: Run) -> list[Outcome]:
     return outcomes
 
 
+app.command("describe")(datasets.describe_command)
 app.command("table")(results.table_command)
 app.command("compare")(results.compare_command)
 app.command("plot")(results.plot_command)

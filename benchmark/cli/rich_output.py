@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # columns of text, aligned to the left
 LEFT = (
     *NAME_COLUMNS,
-    *("axis", "value", "stage", "image", "class", "then", "with", "verdict"),
+    *("axis", "value", "stage", "image", "class", "then", "with", "verdict", "characteristic"),
 )
 WRAPPED = 26  # characters of a line of an extractor's name, in a narrow terminal
 OTHER_INTERVALS = "the other intervals"  # than that of the metric that tables are ranked by

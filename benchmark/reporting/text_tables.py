@@ -126,9 +126,14 @@ def render_tables(
     --------
     render_rows : One line per cell.
     """
+    return find_writer(form)(_make_document(rows, metric, view, read_predictions))
+
+
+def find_writer(form: str) -> Callable[[Document], str]:
+    """Find the function that writes a format; raise a UserError if there is none."""
     if form not in WRITERS:
         raise unknown_name_error("format", form, WRITERS)
-    return WRITERS[form](_make_document(rows, metric, view, read_predictions))
+    return WRITERS[form]
 
 
 def _make_document(
