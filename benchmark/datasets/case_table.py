@@ -36,13 +36,13 @@ def make_case_table(dataset: Dataset) -> pd.DataFrame:
     >>> attributes = {"age": np.array([40, 50, 60, np.nan])}
     >>> dataset = Dataset("demo", images, targets, ("benign", "malignant"), attributes=attributes)
     >>> print(make_case_table(dataset).to_string(index=False))
-            characteristic           all
-                    images             4
-             class: benign       1 (25%)
-          class: malignant       3 (75%)
-            age, mean (SD)   50.0 (10.0)
+             characteristic           all
+                     images             4
+              class: benign       1 (25%)
+           class: malignant       3 (75%)
+             age, mean (SD)   50.0 (10.0)
     age, median (quartiles) 50 (45 to 55)
-              age, missing       1 (25%)
+               age, missing       1 (25%)
     """
     columns = {"all": np.arange(len(dataset.images))}
     if dataset.subset is not None:

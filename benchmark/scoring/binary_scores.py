@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from benchmark.scoring.fast_scores import Counts
 
@@ -166,23 +168,50 @@ def fit_calibration(truth: Truth, scores: Floats, fixed_slope: bool) -> NDArray[
         Intercept and slope. None if they are not finite: only one class is present, the logits are
         all equal, or a threshold separates the classes.
     """
-    import statsmodels.api as sm
-    from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
-
     logits = clipped_logits(scores)
     if truth.all() or not truth.any():
         return None
-    family, ones = sm.families.Binomial(), np.ones_like(logits)
+    ones = np.ones_like(logits)
     if fixed_slope:
-        fit = sm.GLM(truth.astype(float), ones, family=family, offset=logits).fit(tol=1e-12)
+        fit = _fit_logistic(truth, ones[:, None], logits)
         return np.array([fit.params[0], 1.0]) if fit.converged else None
     if np.ptp(logits) == 0 or _is_separated(truth, logits):
         return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PerfectSeparationWarning)
-        columns = np.column_stack([ones, logits])
-        fit = sm.GLM(truth.astype(float), columns, family=family).fit(tol=1e-12)
+    fit = _fit_logistic(truth, np.column_stack([ones, logits]))
     return np.asarray(fit.params) if fit.converged else None
+
+
+def _fit_logistic(truth: Truth, columns: Floats, offset: Floats | None = None) -> Any:
+    """Fit a logistic regression with statsmodels, to the precision of its iterations."""
+    import statsmodels.api as sm
+    from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
+
+    model = sm.GLM(truth.astype(float), columns, family=sm.families.Binomial(), offset=offset)
+    with warnings.catch_warnings(), np.errstate(over="ignore"):
+        warnings.simplefilter("ignore", PerfectSeparationWarning)
+        return model.fit(tol=1e-12)
+
+
+def calibration_band(truth: Truth, scores: Floats) -> tuple[Floats, Floats, Floats, Floats] | None:
+    """Fitted share of positive images by probability, and its 95% confidence band.
+
+    It is the logistic regression of ``fit_calibration``, over the range of the probabilities.
+
+    Returns
+    -------
+    probability, share, lower, upper : (100,) float arrays, or None
+        None if the regression cannot be fitted.
+    """
+    if fit_calibration(truth, scores, fixed_slope=False) is None:
+        return None
+    logits = clipped_logits(scores)
+    fit = _fit_logistic(truth, np.column_stack([np.ones_like(logits), logits]))
+    grid = np.linspace(logits.min(), logits.max(), 100)
+    with np.errstate(over="ignore"):
+        predicted = fit.get_prediction(np.column_stack([np.ones_like(grid), grid])).summary_frame()
+    bands = (predicted[name].to_numpy() for name in ("mean", "mean_ci_lower", "mean_ci_upper"))
+    share, lower, upper = bands
+    return expit(grid), share, lower, upper
 
 
 def _is_separated(truth: Truth, logits: Floats) -> bool:
@@ -201,7 +230,7 @@ def calibration_influence(truth: Truth, scores: Floats, fixed_slope: bool) -> Fl
     if fitted is None:
         return None
     logits = clipped_logits(scores)
-    probability = 1 / (1 + np.exp(-(fitted[0] + fitted[1] * logits)))
+    probability = expit(fitted[0] + fitted[1] * logits)
     columns = np.column_stack([np.ones_like(logits), logits])[:, : 1 if fixed_slope else 2]
     information = (columns * (probability * (1 - probability))[:, None]).T @ columns
     residuals = truth - probability

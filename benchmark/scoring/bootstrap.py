@@ -84,12 +84,12 @@ def resample_metric(
     values = []
     for start in range(0, N_SAMPLES, step):
         n_samples = min(step, N_SAMPLES - start)
-        weights = _draw_weights(random, seeds[0], groups, n_samples)
+        weights = draw_weights(random, seeds[0], groups, n_samples)
         values.append(np.mean([metric.resampled(p, weights) for p in seeds], axis=0))  # type: ignore[misc]
     return np.concatenate(values)
 
 
-def _draw_weights(
+def draw_weights(
     random: np.random.Generator, p: Predictions, groups: NDArray[np.int64] | None, n_samples: int
 ) -> Floats:
     """How often each image is in each sample, (n_samples, n)."""

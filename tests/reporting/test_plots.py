@@ -87,6 +87,7 @@ def test_every_plot_is_a_png_and_an_svg_with_its_caption(drawn):
     assert {name.split("-")[0] for name in names} == {
         "imbalance",
         "train_size",
+        "leaderboard",
         "cost",
         "confusion",
         "reliability",

@@ -1,0 +1,65 @@
+"""The leaderboard as a plot: the value of a metric with its interval for every configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from benchmark.plugins.registry import BASELINE
+from benchmark.reporting.leaderboard import rank_configurations
+from benchmark.reporting.plots.plot import (
+    Missing,
+    Plot,
+    add_title,
+    create_panels,
+    make_file_stem,
+    measure_names,
+)
+from benchmark.reporting.plots.recalls import shorten_middle
+from benchmark.reporting.plots.rows import Results, add_configuration_names, describe_replicates
+from benchmark.scoring.averages import metric_label_for_rows
+from benchmark.scoring.metric_lookup import find_metric
+
+MOST = 40  # configurations that are shown
+ROW_HEIGHT = 0.2  # inches
+DEEP, CLASSICAL, OTHER = "#c8501e", "#1f4e9c", "0.5"
+
+
+def draw_leaderboards(results: Results, metric: str) -> Iterator[Plot | Missing]:
+    """Yield one plot per dataset."""
+    for title, rows in results.most_imbalanced_groups():
+        table = rank_configurations(rows, metric, results.view.read_predictions)
+        table = table[table[metric].notna()]
+        if len(table) < 2:
+            yield Missing("leaderboard", f"{title}: fewer than 2 configurations have a {metric}")
+            continue
+        n_left_out, table = max(0, len(table) - MOST), table.head(MOST)
+        approach = rows.drop_duplicates("model").set_index("model")["approach"].to_dict()
+        names = add_configuration_names(table)["name"]
+        label = metric_label_for_rows(metric, rows)
+        room = measure_names(map(shorten_middle, names))
+        with create_panels(1, 4.5 + room, 0.5 + ROW_HEIGHT * len(table)) as (figure, (ax,)):
+            for place, (_, line) in enumerate(table.iterrows()):
+                kind = OTHER if line["model"] == BASELINE else CLASSICAL
+                kind = DEEP if approach.get(line["model"]) == "deep" and kind != OTHER else kind
+                ax.plot([line[metric]], [place], marker="o", markersize=4, color=kind)
+                bounds = [line[f"{metric}_lower"], line[f"{metric}_upper"]]
+                ax.plot(bounds, [place, place], color=kind, linewidth=1)
+            ax.set_yticks(range(len(table)), [shorten_middle(name) for name in names], fontsize=8)
+            ax.set_ylim(len(table) - 0.5, -0.5)
+            ax.set_xlabel(label)
+            plot_title = f"{title}: {label} of the configurations"
+            add_title(figure, plot_title)
+        n = int(table[f"{metric}_lower"].notna().sum())
+        which = "" if n == len(table) else f", which {n} of {len(table)} configurations have"
+        intervals = f"with 95% confidence intervals{which}" if n else "without intervals"
+        more = f" {n_left_out} more are not shown." if n_left_out else ""
+        best = "highest" if find_metric(metric).greater_is_better else "lowest"
+        caption = (
+            f"Mean {label} over {describe_replicates(rows)} {intervals}, {best} first; "
+            f"configurations that lack cells are last. Blue is classical, orange "
+            f"deep, gray the baseline.{more} The best was chosen on these test images, so that its "
+            "value is too optimistic."
+        )
+        dataset = results.file_label(str(rows["dataset"].iloc[0]))
+        stem = make_file_stem("leaderboard", dataset, metric)
+        yield Plot(stem, plot_title, figure, caption)
