@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.cli import datasets, pipelines, results, study
+from benchmark.cli import datasets, errors, pipelines, results, study
 from benchmark.utils.console import console, print_line
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ def _print_outcomes(kind: str, spec: ResolvedSpec, run: Run) -> list[Outcome]:
 app.command("describe")(datasets.describe_command)
 app.command("table")(results.table_command)
 app.command("compare")(results.compare_command)
+app.command("errors")(errors.errors_command)
 app.command("plot")(results.plot_command)
 app.command("info")(results.info_command)
 app.command("merge")(results.merge_command)

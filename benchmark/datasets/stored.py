@@ -49,12 +49,8 @@ def store_dataset(dataset: Dataset, folder: Path) -> Path:
     Path
         ``folder/<digest>.npz``; the images are beside it in ``<digest>.npy``.
     """
-    metadata = {name: getattr(dataset, name) for name in _SCALARS} | {
-        "notes": [Note.from_text(note).to_json() for note in dataset.notes],
-        "attributes": list(dataset.attributes),
-    }
-    described = _digest_arrays([dataset.image_ids, *dataset.attributes.values()])
-    path = folder / f"{digest_of([dataset.fingerprint, described, metadata])}.npz"
+    metadata = _list_metadata(dataset)
+    path = folder / stored_name(dataset)
     if not _is_whole(path, dataset):
         arrays: dict[str, Any] = {
             "targets": dataset.targets,
@@ -69,6 +65,19 @@ def store_dataset(dataset: Dataset, folder: Path) -> Path:
         write_atomic(path.with_suffix(".npy"), lambda file: _write_images(file, dataset.images))
         write_atomic(path, lambda file: np.savez(file, **arrays))
     return path
+
+
+def stored_name(dataset: Dataset) -> str:
+    """Name of the file that ``store_dataset`` writes."""
+    described = _digest_arrays([dataset.image_ids, *dataset.attributes.values()])
+    return f"{digest_of([dataset.fingerprint, described, _list_metadata(dataset)])}.npz"
+
+
+def _list_metadata(dataset: Dataset) -> dict[str, Any]:
+    return {name: getattr(dataset, name) for name in _SCALARS} | {
+        "notes": [Note.from_text(note).to_json() for note in dataset.notes],
+        "attributes": list(dataset.attributes),
+    }
 
 
 def _digest_arrays(arrays: Iterable[NDArray]) -> str:

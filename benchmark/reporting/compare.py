@@ -90,7 +90,7 @@ def compare_configurations(
     """
     folder = as_view(folder)
     rows = _load_metric_rows(folder, metric, margin)
-    first, second = (_find_configuration(name, rows, folder, metric) for name in (a, b))
+    first, second = (find_named_configuration(name, rows, folder, metric) for name in (a, b))
     if first == second:
         raise UserError(
             f"'{a}' and '{b}' both name {configuration_name(first)}: give two different "
@@ -153,7 +153,7 @@ def compare_all_configurations(
     folder = as_view(folder)
     rows = _load_metric_rows(folder, metric, margin)
     pairs = pair_with_counterparts(against, rows) or pair_with_reference(
-        _find_configuration(against, rows, folder, metric), rows
+        find_named_configuration(against, rows, folder, metric), rows
     )
     comparisons = list(compare_families(folder, rows, Question(metric, margin, pairs)))
     if all(c.result.refusal in (UNPAIRED, NO_COUNTERPART) for c in comparisons):
@@ -222,7 +222,7 @@ def _load_metric_rows(folder: ResultsView, metric: str, margin: float | None) ->
     return rows
 
 
-def _find_configuration(
+def find_named_configuration(
     name: str, rows: pd.DataFrame, folder: ResultsView, metric: str
 ) -> Configuration:
     """Find a configuration by its rank, if the name is a number, or else by its name."""

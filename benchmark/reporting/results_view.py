@@ -122,7 +122,7 @@ class ResultsView:
         counts: dict[str, int] = {}
         notes: dict[str, Note] = {}
         for fingerprint in rows["fingerprint"].unique():
-            record = self._read_record(fingerprint)
+            record = self.read_record(fingerprint)
             n_classes = record.images.groupby("group")["class"].nunique()
             counts[fingerprint] = len(n_classes)
             text = f"one prediction per group: {METHODS[self.aggregate][1]} of its images"
@@ -139,13 +139,14 @@ class ResultsView:
         ]
         return rows.assign(n_images=rows["fingerprint"].map(counts), notes=noted)
 
-    def _read_record(self, fingerprint: str) -> DatasetRecord:
+    def read_record(self, fingerprint: str) -> DatasetRecord:
+        """Read the record of the dataset with this fingerprint."""
         return read_dataset_record(self.folder.dataset_record(fingerprint))
 
     def records(self, rows: pd.DataFrame) -> dict[str, DatasetRecord]:
         """Read the record of each dataset of the rows, by its name in tables."""
         pairs = rows[["dataset", "fingerprint"]].drop_duplicates().to_numpy()
-        return {name: self._read_record(fingerprint) for name, fingerprint in pairs}
+        return {name: self.read_record(fingerprint) for name, fingerprint in pairs}
 
     def _check_positive_classes(self, rows: pd.DataFrame, metric: str) -> None:
         """Check that every binary dataset of the rows names its positive class."""

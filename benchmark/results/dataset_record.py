@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
+from benchmark.datasets.stored import stored_name
 from benchmark.errors import UserError
 from benchmark.utils.files import write_atomic
 
@@ -33,6 +34,8 @@ class DatasetRecord:
         Class that sensitivity and specificity are about.
     group_source : str or None
         What the groups were made of.
+    stored : str
+        Name of the file in ``ResultsFolder.images`` that has the images, as long as it is kept.
     images : DataFrame
         One row per image of the dataset, by its index. The columns are id, class (several are
         separated by '|'), subset and group (if there are any).
@@ -49,6 +52,7 @@ class DatasetRecord:
     multilabel: bool
     positive: str | None
     group_source: str | None
+    stored: str
     images: pd.DataFrame
     attributes: pd.DataFrame
 
@@ -75,6 +79,7 @@ def write_dataset_record(path: Path, dataset: Dataset) -> None:
         "multilabel": dataset.multilabel,
         "positive": dataset.positive,
         "group_source": dataset.group_source,
+        "stored": stored_name(dataset),
         "attributes": {
             name: "number" if values.dtype.kind == "f" else "text"
             for name, values in dataset.attributes.items()
@@ -136,6 +141,7 @@ def read_dataset_record(path: Path) -> DatasetRecord:
             about["multilabel"],
             about["positive"],
             about["group_source"],
+            about["stored"],
             table.drop(columns=attributes.columns),
             attributes,
         )

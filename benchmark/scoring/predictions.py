@@ -135,6 +135,10 @@ class Predictions:
             groups=None,
         )
 
+    def with_probabilities(self, proba: NDArray[np.float64]) -> Self:
+        """Return the same images with other probabilities."""
+        return replace(self, proba=proba)
+
     def take_members(self, members: NDArray[np.bool_]) -> Self:
         """Select images by a mask, with their groups."""
         return replace(

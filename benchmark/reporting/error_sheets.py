@@ -1,0 +1,108 @@
+"""Write the mistakes of a configuration as a CSV file and as contact sheets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+import pandas as pd
+
+from benchmark.datasets.base import Dataset
+from benchmark.datasets.stored import open_dataset
+from benchmark.errors import StorageError, UserError
+from benchmark.reporting.errors import Mistakes
+from benchmark.reporting.plots.contact_sheet import draw_contact_sheet
+from benchmark.reporting.plots.plot import make_file_stem, shorten_name
+from benchmark.reporting.results_view import ResultsView
+from benchmark.reporting.short_labels import shorten_dataset_name
+from benchmark.utils.files import write_atomic
+from benchmark.utils.text import escape_controls, format_count
+
+LONGEST = 10  # letters of the name of a class
+
+
+def write_error_sheets(
+    view: ResultsView, mistakes: Mistakes, out: Path, most: int
+) -> Iterator[Path]:
+    """Write all test images as CSV, and contact sheets of mistakes and of suspected labels.
+
+    Parameters
+    ----------
+    view : ResultsView
+    mistakes : Mistakes
+    out : Path
+        Folder to write to.
+    most : int
+        Number of images on a sheet.
+
+    Yields
+    ------
+    Path
+        Each file, after it is written.
+
+    Raises
+    ------
+    UserError
+        The images are no longer in the results folder.
+    """
+    stem = make_file_stem(shorten_dataset_name(mistakes.dataset), mistakes.configuration)
+    path = out / f"{stem}.csv"
+    write_atomic(path, partial(_write_csv, mistakes.table))
+    yield path
+    sheets = (
+        (
+            "mistakes",
+            f"mistakes of {mistakes.configuration}",
+            mistakes.mistakes,
+            "The most confident mistakes on the test images",
+        ),
+        (
+            "suspected",
+            "labels that may be wrong",
+            mistakes.suspected,
+            "Test images that every configuration gets wrong and whose label confident learning "
+            "(Northcutt et al. 2021) suspects, the most confident first",
+        ),
+    )
+    for name, title, lines, what in sheets:
+        if len(lines):
+            shown = lines.head(most)
+            plot = draw_contact_sheet(
+                f"{stem}-{name}",
+                f"{mistakes.title}: {title}",
+                f"{what}; {len(shown)} of {format_count(len(lines), 'image')} are shown. Above "
+                f"each: its id; true class > predicted class of {mistakes.configuration}, with its "
+                "probability; how many configurations are wrong; a class with a question mark is "
+                f"what confident learning suggests. All are in {path.name}.",
+                _open_images(view, mistakes).images[shown.index.to_numpy()],
+                [_describe_line(line) for _, line in shown.iterrows()],
+            )
+            yield plot.save(out)
+
+
+def _write_csv(table: pd.DataFrame, file: BinaryIO) -> None:
+    table.to_csv(file, index=False, lineterminator="\n")
+
+
+def _open_images(view: ResultsView, mistakes: Mistakes) -> Dataset:
+    """Open the images that the workers used."""
+    stored = view.read_record(mistakes.fingerprint).stored
+    try:
+        return open_dataset(view.folder.images / stored)
+    except StorageError:
+        raise UserError(
+            f"the images of {mistakes.dataset} are no longer in {view.folder.images}: run its "
+            "study again, completed cells are kept"
+        ) from None
+
+
+def _describe_line(line: pd.Series) -> str:
+    true, predicted, suggested = (
+        shorten_name(str(line[name]), LONGEST) for name in ("true", "predicted", "suggested")
+    )
+    classes = f"{true} > {predicted} {line['probability']:.2f}"
+    wrong = f"wrong in {line['wrong']} of {line['configurations']}"
+    wrong += f"; {suggested}?" if suggested else ""
+    return "\n".join(map(escape_controls, (str(line["id"]), classes, wrong)))
