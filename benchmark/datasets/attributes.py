@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -72,26 +73,12 @@ def is_missing(values: NDArray) -> NDArray[np.bool_]:
     return np.isnan(values) if values.dtype.kind == "f" else values == ""
 
 
-def describe_attributes(attributes: Attributes) -> str:
-    """Describe attributes in one line; "" if there are none.
-
-    Examples
-    --------
-    >>> sex, age = np.array(["f", "m", "", "m"]), np.array([63, np.nan, 41.5, 70])
-    >>> describe_attributes({"sex": sex, "age": age})
-    'attributes: sex (2 values, 1 missing), age (41.5 to 70, 1 missing)'
-    """
-    described = [f"{name} ({_describe_values(values)})" for name, values in attributes.items()]
-    return f"attributes: {', '.join(described)}" if described else ""
-
-
-def _describe_values(values: NDArray) -> str:
-    missing = is_missing(values)
-    known = values[~missing]
-    if not len(known):
-        return "all missing"
-    if values.dtype.kind == "f":
-        text = f"{known.min():g} to {known.max():g}"
-    else:
-        text = format_count(len(np.unique(known)), "value")
-    return text + (f", {missing.sum()} missing" if missing.any() else "")
+def digest_attributes(attributes: Attributes, names: Sequence[str]) -> str:
+    """Digest of the values of the named attributes; empty if none is named."""
+    if not names:
+        return ""
+    digest = hashlib.sha256()
+    for name in names:
+        values = attributes.get(name, np.empty(0))
+        digest.update(f"{name} {values.dtype} {values.shape}".encode() + values.tobytes())
+    return digest.hexdigest()[:16]

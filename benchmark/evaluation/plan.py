@@ -9,6 +9,7 @@ from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
+from benchmark.datasets.attributes import digest_attributes
 from benchmark.datasets.base import Dataset, data_folder
 from benchmark.datasets.positive import with_positive_class
 from benchmark.errors import UserError
@@ -21,7 +22,7 @@ from benchmark.plugins.registry import (
     with_defaults,
 )
 from benchmark.plugins.spec import DATASET_NAME, POSITIVE, ResolvedSpec, Spec
-from benchmark.sampling.splits import has_official_split
+from benchmark.sampling.splits import ATTRIBUTE_PARAMETERS, has_official_split
 from benchmark.study.axes import NONE, Axis, Role, axes_with_roles, dataset_label
 from benchmark.study.cell import Cell, default_values
 from benchmark.study.optional import leave_out_missing
@@ -179,6 +180,10 @@ def generate_cells(
     replicates = _list_combinations(study, axes_with_roles(Role.REPLICATE))
     conditions = _list_combinations(study, axes_with_roles(Role.CONDITION))
     splits = {label: resolve_split(study, dataset) for label, dataset in datasets.items()}
+    attributes = {
+        label: digest_attributes(dataset.attributes, _used_attributes(splits[label]))
+        for label, dataset in datasets.items()
+    }
     for replicate in replicates:
         for fold in range(max(n_folds.values())):
             for condition in conditions:
@@ -193,6 +198,7 @@ def generate_cells(
                         fold,
                         replicate | condition | configuration,
                         space,
+                        attributes[label],
                     )
 
 
@@ -239,6 +245,13 @@ def _find_space(study: Study, values: Mapping[str, Any]) -> SearchSpace:
         return {}
     components = *values["extractor"], *values["strategy"], values["model"]
     return find_search_space(study.search_spaces, *components)
+
+
+def _used_attributes(split: ResolvedSpec) -> list[str]:
+    """Names of the attributes that a split uses."""
+    if split.name not in ("leave_one_group_out", "predefined"):
+        return []
+    return [str(value) for name, value in split.params if name in ATTRIBUTE_PARAMETERS]
 
 
 def resolve_split(study: Study, dataset: Dataset) -> ResolvedSpec:

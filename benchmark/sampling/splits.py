@@ -443,6 +443,8 @@ def official_or_kfold(dataset: Dataset, folds: int = 3) -> list[Fold]:
     )
 
 
+# parameters of splits that name an attribute of the images
+ATTRIBUTE_PARAMETERS = ("attribute", "column")
 REGISTRY = MappingProxyType(
     {
         "official_or_kfold": "benchmark.sampling.splits:official_or_kfold",
@@ -450,5 +452,7 @@ REGISTRY = MappingProxyType(
         "validation": "benchmark.sampling.splits:validation_split",
         "holdout": "benchmark.sampling.splits:holdout_split",
         "stratified_kfold": "benchmark.sampling.splits:stratified_kfold",
+        "leave_one_group_out": "benchmark.sampling.attribute_splits:leave_one_group_out",
+        "predefined": "benchmark.sampling.attribute_splits:predefined",
     }
 )

@@ -34,6 +34,8 @@ class Cell:
         Those of the built-in axes are also properties.
     search_space : mapping of component to mapping of parameter to values
         What tuning may choose; empty if the cell is not tuned.
+    attributes : str
+        Digest of the attributes of the images that the cell uses; empty if it uses none.
 
     See Also
     --------
@@ -55,6 +57,7 @@ class Cell:
     fold: int
     values: Mapping[str, Any] = field(hash=False)
     search_space: SearchSpace = field(hash=False, default_factory=dict)
+    attributes: str = ""
 
     @property
     def dataset(self) -> Spec:
@@ -145,6 +148,7 @@ class Cell:
             "fingerprint": self.fingerprint,
             "fold": self.fold,
             "params": self.params,
+            **({"attributes": self.attributes} if self.attributes else {}),
         }
         return digest_of(
             {**content, **replicates, "dataset": dataset_label(self.dataset), "size": self.size}
