@@ -26,6 +26,7 @@ REGISTRY = MappingProxyType(
         "cnn_embedding": "features.cnn_embedding:CNNEmbedding",
         "pretrained": "features.pretrained:Pretrained",
         "pca": "features.pca:PCA",
+        "covariates": "features.covariates:Covariates",
     }
 )
 _PUBLIC = {target.partition(":")[2]: target for target in REGISTRY.values()}

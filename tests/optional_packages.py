@@ -19,6 +19,13 @@ def skip_if_missing(name):
     )
 
 
+OF_ATTRIBUTES = ("covariates",)  # extractors that do not take images
+
+
 def names_to_test(names):
-    """Names of components as parameters of a test, which is skipped where packages are missing."""
-    return [pytest.param(name, marks=skip_if_missing(name)) for name in names]
+    """Names of components that take images, as parameters of a test.
+
+    The test is skipped where packages are missing.
+    """
+    of_images = [name for name in names if name not in OF_ATTRIBUTES]
+    return [pytest.param(name, marks=skip_if_missing(name)) for name in of_images]

@@ -18,7 +18,7 @@ from benchmark.checks import common, extractors, models, process, strategies
 from benchmark.checks.subject import ERRORS, Failure, Subject
 from benchmark.engine.worker import EndedError, Limits, Worker
 from benchmark.errors import UserError
-from benchmark.plugins.registry import find_plugin_specs
+from benchmark.plugins.registry import find_plugin_specs, takes_attributes
 from benchmark.plugins.spec import ResolvedSpec
 from benchmark.utils.threads import limited_threads
 
@@ -142,7 +142,11 @@ def find_plugins_to_check(name: str) -> list[tuple[str, ResolvedSpec]]:
     Parameters and result are those of `benchmark.plugins.registry.find_plugin_specs`.
     """
     process.watch_forks()
-    return find_plugin_specs(name)
+    specs = find_plugin_specs(name)
+    for kind, spec in specs:
+        if kind == "extractor" and takes_attributes(spec):
+            raise UserError(f"{spec.name} takes attributes, and the checks are for images")
+    return specs
 
 
 def _call_directly(function: Callable[..., Any], *args: Any) -> Any:

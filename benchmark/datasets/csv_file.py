@@ -141,6 +141,10 @@ def load_csv(
     require_column(where, columns, "label", label)
     for column in attributes:
         require_column(where, columns, "attributes", column)
+        if column == label:
+            raise UserError(
+                f"{where}: attributes: '{column}' is the label, which is not known beforehand"
+            )
     rows, notes = _drop_repeated_rows(rows) if drop_duplicates else (rows, ())
     used = {label, group, split, *_find_template_columns(image)}
     groups = _read_optional_column(where, columns, rows, "group", group, used)

@@ -22,6 +22,7 @@ from benchmark.plugins.registry import (
     import_target,
     is_deep,
     reads_chunks,
+    takes_attributes,
     takes_images,
 )
 from benchmark.plugins.spec import ResolvedSpec
@@ -147,6 +148,9 @@ class Components:
         cell, dataset, model, strategy = self.cell, self.dataset, self.model, self.strategy
         if cell.is_tuned and (reason := _tuning_refusal(cell, dataset)):
             return reason
+        for spec in filter(takes_attributes, cell.extractor):
+            if reason := attributes_refusal(spec, dataset):
+                return reason
         if not hasattr(model, "predict_proba"):
             return (
                 "the model has no predict_proba, and AUC is never computed from hard labels: wrap "
@@ -185,6 +189,20 @@ class Components:
             names = " + ".join(spec.name for spec in cell.strategy)
             return f"{names} needs the positive class: {suggest_positive(dataset.classes)}"
         return reason
+
+
+def attributes_refusal(extractor: ResolvedSpec, dataset: Dataset) -> str | None:
+    """Return why the dataset lacks what an extractor of attributes needs."""
+    wanted = dict(extractor.params).get("columns") or ()
+    lacking = [name for name in wanted if name not in dataset.attributes]
+    if dataset.attributes and not lacking:
+        return None
+    names = ", ".join(map(repr, lacking)) or '"age", "sex"'
+    what = f"no attribute {names}" if lacking else "no attributes"
+    return (
+        f"{extractor.name} needs attributes of the images, and the dataset has {what}: add "
+        f"attributes=({names},) to a dataset csv: in the study"
+    )
 
 
 def _tuning_refusal(cell: Cell, dataset: Dataset) -> str | None:

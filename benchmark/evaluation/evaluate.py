@@ -28,6 +28,7 @@ from benchmark.evaluation.components import (
 from benchmark.evaluation.extraction import Features, extract_features
 from benchmark.evaluation.training import train_and_predict
 from benchmark.evaluation.tuning import forget_trials, tune_components
+from benchmark.plugins.registry import takes_attributes
 from benchmark.results.folder import ResultsFolder
 from benchmark.sampling.splits import note_shared_images
 from benchmark.scoring import metrics
@@ -38,8 +39,11 @@ from benchmark.utils.environment import collect_environment
 from benchmark.utils.hashing import digest_of_file
 from benchmark.utils.memory import peak_memory_mb, reset_peak_memory
 from benchmark.utils.messages import describe_warnings, exception_text
+from benchmark.utils.notes import Note, leak_note
 from benchmark.utils.status import Status
 from benchmark.utils.threads import THREADS
+
+TELLING = 0.99  # AUC of attributes alone above which they are suspected to give the class away
 
 
 def evaluate_on_dataset(
@@ -208,8 +212,22 @@ def evaluate_components(components: Components, folder: Path) -> dict[str, Any]:
             *trained.notes,
             *metrics.note_missing_classes(stored, dataset.targets[train]),
             *note_shared_images(dataset, train, test),
+            *_note_telling_covariates(components, values),
         ],
     }
+
+
+def _note_telling_covariates(components: Components, values: dict[str, float]) -> list[Note]:
+    """Note that attributes alone predict the class almost without error."""
+    extractors = components.cell.extractor
+    if not extractors or not all(map(takes_attributes, extractors)) or not values["auc"] > TELLING:
+        return []
+    return [
+        leak_note(
+            f"covariates alone reach an AUC of {values['auc']:.3f}: one of them may give the class "
+            "away, such as one that was recorded after the diagnosis"
+        )
+    ]
 
 
 def _per_class_metrics(stored: Predictions, y: NDArray[np.int64]) -> dict[str, dict[str, float]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,19 @@ from benchmark.evaluation.image_changes import Changes, change_images
 from benchmark.strategies.base import Refused
 from features.image_rows import ImageRows
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+
 # from scikit-learn's message in AdaBoost, on which other boosting models are based
 WORSE_THAN_CHANCE = "worse than random"
+
+
+def tabulate_attributes(dataset: Dataset, indices: NDArray[np.int64]) -> pd.DataFrame:
+    """Tabulate the attributes of some images, for an extractor that takes them."""
+    import pandas as pd
+
+    return pd.DataFrame({name: values[indices] for name, values in dataset.attributes.items()})
 
 
 def fit_extractor(
@@ -41,6 +52,8 @@ def fit_extractor(
     Extractor
         The fitted extractor.
     """
+    if getattr(extractor, "takes", "images") == "attributes":
+        return extractor.fit(tabulate_attributes(dataset, train))
     if getattr(extractor, "stateless", False):
         train = train[:1]  # it learns nothing: avoid a copy of all training images
     images: Any = ImageRows(

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from benchmark.datasets.base import Dataset
 from benchmark.evaluation.components import (
     Components,
+    attributes_refusal,
     build_components,
     may_use_held_out,
     train_test_indices,
 )
 from benchmark.evaluation.image_changes import Changes, find_changes
 from benchmark.evaluation.matrix_file import Rows
-from benchmark.plugins.registry import build_component, describe_spec
+from benchmark.plugins.registry import build_component, describe_spec, takes_attributes
 from benchmark.plugins.spec import ResolvedSpec
 from benchmark.sampling.splits import select_official_validation
 from benchmark.study.cell import Cell
@@ -120,7 +121,10 @@ def matrix_key(cell: Cell, matrix_index: int, train: NDArray[np.int64]) -> str:
         name: version for name, version in library_versions().items() if name not in NOT_IN_FEATURES
     }
     changed = [[cell.seed, *map(_describe_changes, changes)]] if any(changes) else []
-    return digest_of([cell.fingerprint, describe_spec(spec), versions, training, *changed])
+    attributes = [cell.attributes] if takes_attributes(spec) else []
+    return digest_of(
+        [cell.fingerprint, describe_spec(spec), versions, training, *changed, *attributes]
+    )
 
 
 def _describe_changes(changes: Changes) -> list[list[Any]]:
@@ -184,13 +188,20 @@ class MatrixNeeds:
         return [self._key_of(cell, index) for index in range(len(required_matrices(cell)))]
 
     def add_cell(self, cell: Cell) -> None:
-        """Add the matrices of a cell, and the images whose features it needs."""
+        """Add the matrices of a cell, and the images whose features it needs.
+
+        A cell that is skipped since it lacks attributes of the images needs none.
+        """
+        dataset = self._datasets[cell.dataset.label]
+        if any(
+            attributes_refusal(spec, dataset) for spec in filter(takes_attributes, cell.extractor)
+        ):
+            return
         for matrix_index, key in enumerate(self.keys_of(cell)):
             decided_by = (key, _describe_sample(cell), matrix_index, may_use_held_out(cell))
             if decided_by in self._counted:
                 continue
             self._counted.add(decided_by)
-            dataset = self._datasets[cell.dataset.label]
             rows = required_rows(build_components(cell, dataset), matrix_index)
             if key in self._by_key:
                 self._by_key[key].rows |= rows
@@ -201,7 +212,8 @@ class MatrixNeeds:
         spec, *changes = required_matrices(cell)[matrix_index]
         training = _describe_sample(cell) if learns_in_fit(spec) else ()
         changed = (cell.seed, *changes) if any(changes) else ()
-        decided_by = (cell.fingerprint, spec, training, changed)
+        attributes = cell.attributes if takes_attributes(spec) else ""
+        decided_by = (cell.fingerprint, spec, training, changed, attributes)
         if decided_by not in self._keys:
             train, _ = train_test_indices(cell, self._datasets[cell.dataset.label])
             self._keys[decided_by] = matrix_key(cell, matrix_index, train)

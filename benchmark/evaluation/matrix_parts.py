@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
+from benchmark.evaluation.fitting import tabulate_attributes
 from benchmark.evaluation.image_batches import EMPTY, Batches, fill_batch
 from benchmark.evaluation.image_changes import Changes, change_images
 from benchmark.evaluation.matrix_file import write_rows
-from benchmark.plugins.registry import build_component
+from benchmark.plugins.registry import build_component, takes_attributes
 from benchmark.plugins.spec import ResolvedSpec
 from benchmark.utils.memory import release_memory
 from benchmark.utils.messages import describe_warnings
@@ -142,8 +143,11 @@ def extract_batch(
     features : (m, d) float32
     """
     filled = fill_batch(batch)
-    images = change_images(dataset.images[filled], filled, part.changes, part.seed)
-    images.setflags(write=False)  # as those of the dataset, which a plug-in must not change
+    if takes_attributes(part.spec):
+        images: Any = tabulate_attributes(dataset, filled)
+    else:
+        images = change_images(dataset.images[filled], filled, part.changes, part.seed)
+        images.setflags(write=False)  # as those of the dataset, which a plug-in must not change
     with tally.record():
         features = extractor.transform(images)
     shape = getattr(features, "shape", None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, product
@@ -18,6 +18,7 @@ from benchmark.plugins.registry import (
     BASELINE,
     import_target,
     resolve_spec,
+    takes_attributes,
     takes_images,
     with_defaults,
 )
@@ -180,10 +181,6 @@ def generate_cells(
     replicates = _list_combinations(study, axes_with_roles(Role.REPLICATE))
     conditions = _list_combinations(study, axes_with_roles(Role.CONDITION))
     splits = {label: resolve_split(study, dataset) for label, dataset in datasets.items()}
-    attributes = {
-        label: digest_attributes(dataset.attributes, _used_attributes(splits[label]))
-        for label, dataset in datasets.items()
-    }
     for replicate in replicates:
         for fold in range(max(n_folds.values())):
             for condition in conditions:
@@ -191,6 +188,8 @@ def generate_cells(
                 if fold >= n_folds[label]:
                     continue
                 for configuration, space in configurations:
+                    attributes = datasets[label].attributes
+                    used = _used_attributes(splits[label], configuration["extractor"], attributes)
                     yield Cell(
                         datasets[label].fingerprint,
                         study.size,
@@ -198,7 +197,7 @@ def generate_cells(
                         fold,
                         replicate | condition | configuration,
                         space,
-                        attributes[label],
+                        digest_attributes(attributes, used),
                     )
 
 
@@ -247,11 +246,15 @@ def _find_space(study: Study, values: Mapping[str, Any]) -> SearchSpace:
     return find_search_space(study.search_spaces, *components)
 
 
-def _used_attributes(split: ResolvedSpec) -> list[str]:
-    """Names of the attributes that a split uses."""
-    if split.name not in ("leave_one_group_out", "predefined"):
-        return []
-    return [str(value) for name, value in split.params if name in ATTRIBUTE_PARAMETERS]
+def _used_attributes(
+    split: ResolvedSpec, extractors: tuple[ResolvedSpec, ...], known: Iterable[str]
+) -> list[str]:
+    """Names of the attributes that a split and extractors use."""
+    used = [str(value) for name, value in split.params if name in ATTRIBUTE_PARAMETERS]
+    for spec in extractors:
+        if takes_attributes(spec):
+            used += dict(spec.params).get("columns") or known
+    return list(dict.fromkeys(used))
 
 
 def resolve_split(study: Study, dataset: Dataset) -> ResolvedSpec:

@@ -28,7 +28,7 @@ from benchmark.evaluation.plan import make_plan
 from benchmark.evaluation.training import Trained, train_and_predict
 from benchmark.evaluation.tuning import Tuned, tune_components
 from benchmark.pipelines.card import Card
-from benchmark.plugins.registry import BASELINE, resolve_spec, takes_images
+from benchmark.plugins.registry import BASELINE, resolve_spec, takes_attributes, takes_images
 from benchmark.plugins.spec import Spec
 from benchmark.results.folder import ResultsFolder
 from benchmark.sampling.splits import Indices, has_official_split, note_shared_images
@@ -177,6 +177,8 @@ def fit_pipeline(cell: Cell, dataset: Dataset) -> Pipeline:
     """
     components = build_components(cell, dataset)
     reason = components.refusal_reason()
+    if any(map(takes_attributes, cell.extractor)):
+        reason = "it takes attributes, which are not given with the images that it is to predict"
     if reason:
         raise UserError(f"this pipeline cannot be trained on {dataset.name}: {reason}")
     seed_global_generators(cell)

@@ -429,6 +429,11 @@ def _describe_weights(spec: ResolvedSpec) -> dict[str, Any] | None:
     return described
 
 
+def takes_attributes(extractor: ResolvedSpec) -> bool:
+    """Whether a resolved extractor takes the attributes of the images instead of the images."""
+    return getattr(import_target(extractor.target), "takes", "images") == "attributes"
+
+
 def takes_images(model: ResolvedSpec) -> bool:
     """Whether a resolved model takes images instead of features."""
     return getattr(import_target(model.target), "takes", "features") == "images"
