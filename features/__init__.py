@@ -10,6 +10,7 @@ from typing import Any
 REGISTRY = MappingProxyType(
     {
         "image_statistics": "features.image_statistics:ImageStatistics",
+        "border_pixels": "features.border_pixels:BorderPixels",
         "random_embedding": "features.random_embedding:RandomEmbedding",
         "pixels": "features.pixels:Pixels",
         "color_histogram": "features.color_histogram:ColorHistogram",

@@ -46,6 +46,7 @@ class Covariates(TransformerMixin, BaseEstimator):
     """
 
     takes = "attributes"
+    probe = "covariates"
     stateless = False
     min_size = 1
     batch_size = BATCH_SIZE

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from multiprocessing import parent_process
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,6 @@ from benchmark.evaluation.components import (
 from benchmark.evaluation.extraction import Features, extract_features
 from benchmark.evaluation.training import train_and_predict
 from benchmark.evaluation.tuning import forget_trials, tune_components
-from benchmark.plugins.registry import takes_attributes
 from benchmark.results.folder import ResultsFolder
 from benchmark.sampling.splits import note_shared_images
 from benchmark.scoring import metrics
@@ -43,7 +43,22 @@ from benchmark.utils.notes import Note, leak_note
 from benchmark.utils.status import Status
 from benchmark.utils.threads import THREADS
 
-TELLING = 0.99  # AUC of attributes alone above which they are suspected to give the class away
+# what an extractor with the attribute ``probe`` takes: the AUC that it should not exceed alone, and
+# what may be the reason
+PROBES = MappingProxyType(
+    {
+        "covariates": (
+            0.99,
+            "one of them may give the class away, such as one that was recorded after the "
+            "diagnosis",
+        ),
+        "border pixels": (
+            0.8,
+            "the classes may come from different sources, such as hospitals or devices, which a "
+            "model can recognise instead of the finding",
+        ),
+    }
+)
 
 
 def evaluate_on_dataset(
@@ -212,22 +227,18 @@ def evaluate_components(components: Components, folder: Path) -> dict[str, Any]:
             *trained.notes,
             *metrics.note_missing_classes(stored, dataset.targets[train]),
             *note_shared_images(dataset, train, test),
-            *_note_telling_covariates(components, values),
+            *_note_telling_probe(components, values),
         ],
     }
 
 
-def _note_telling_covariates(components: Components, values: dict[str, float]) -> list[Note]:
-    """Note that attributes alone predict the class almost without error."""
-    extractors = components.cell.extractor
-    if not extractors or not all(map(takes_attributes, extractors)) or not values["auc"] > TELLING:
+def _note_telling_probe(components: Components, values: dict[str, float]) -> list[Note]:
+    """Note that what should not tell the class predicts it alone."""
+    probes = {getattr(extractor, "probe", "") for extractor in components.extractors}
+    (probe,) = probes if len(probes) == 1 else ("",)
+    if probe not in PROBES or not values["auc"] > PROBES[probe][0]:
         return []
-    return [
-        leak_note(
-            f"covariates alone reach an AUC of {values['auc']:.3f}: one of them may give the class "
-            "away, such as one that was recorded after the diagnosis"
-        )
-    ]
+    return [leak_note(f"{probe} alone reach an AUC of {values['auc']:.3f}: {PROBES[probe][1]}")]
 
 
 def _per_class_metrics(stored: Predictions, y: NDArray[np.int64]) -> dict[str, dict[str, float]]:
