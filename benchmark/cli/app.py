@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.cli import datasets, errors, pipelines, results, study
+from benchmark.cli import datasets, errors, external, pipelines, results, study
 from benchmark.utils.console import console, print_line
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ app.command("plot")(results.plot_command)
 app.command("info")(results.info_command)
 app.command("merge")(results.merge_command)
 app.command("fit")(pipelines.fit_command)
+app.command("evaluate")(external.evaluate_command)
 app.command("predict")(pipelines.predict_command)
 app.command("serve")(pipelines.serve_command)
 

@@ -1,0 +1,161 @@
+"""Evaluate a trained pipeline on the images of another hospital."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmark.datasets.base import Dataset
+from benchmark.errors import UserError
+from benchmark.pipelines.card import Card
+from benchmark.pipelines.pipeline import Pipeline
+from benchmark.scoring.intervals import interval_over_images
+from benchmark.scoring.metric_lookup import find_metric
+from benchmark.scoring.predictions import Predictions
+from benchmark.scoring.significance import Result
+from benchmark.utils.text import format_count
+
+AT_ONCE = 1000  # images
+
+
+@dataclass(frozen=True)
+class ExternalValidation:
+    """Metrics of a pipeline on an external dataset, beside those on its own test set.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per metric: metric, internal (NaN where it is unknown), external, lower, upper,
+        interval (method, or why there is none), loss (internal minus external, positive if the
+        pipeline is worse there).
+    notes : tuple of str
+        What a reader must know.
+    predictions : Predictions
+    """
+
+    table: pd.DataFrame
+    notes: tuple[str, ...]
+    predictions: Predictions
+
+
+def evaluate_externally(
+    pipeline: Pipeline, dataset: Dataset, metrics: tuple[str, ...]
+) -> ExternalValidation:
+    """Predict all images of a dataset, and compute metrics with 95% confidence intervals.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+    dataset : Dataset
+        Its images have the height and width that the pipeline was trained on.
+    metrics : tuple of str
+
+    Raises
+    ------
+    UserError
+        The classes differ from those of the pipeline, the positive class is another one, or the
+        images have another size, or colours where the pipeline knows gray.
+    """
+    card = pipeline.card
+    predictions = predict_dataset(pipeline, dataset)
+    rows = [_compare(card, predictions, name) for name in metrics]
+    return ExternalValidation(
+        pd.DataFrame(rows), tuple(_list_notes(card, dataset, predictions)), predictions
+    )
+
+
+def predict_dataset(pipeline: Pipeline, dataset: Dataset) -> Predictions:
+    """Predict all images of a dataset, with the classes in the order of the pipeline."""
+    card = pipeline.card
+    _check_classes(card, dataset)
+    order = np.array([card.classes.index(name) for name in dataset.classes])
+    images = _match_channels(card, dataset)
+    proba = np.concatenate(
+        [
+            pipeline.predict_proba(images[start : start + AT_ONCE])
+            for start in range(0, len(images), AT_ONCE)
+        ]
+    )
+    targets = dataset.targets[:, np.argsort(order)] if card.multilabel else order[dataset.targets]
+    return Predictions(
+        targets, proba, card.classes, np.arange(len(images)), card.ordinal, dataset.groups
+    )
+
+
+def _check_classes(card: Card, dataset: Dataset) -> None:
+    lacking = [name for name in card.classes if name not in dataset.classes]
+    unknown = [name for name in dataset.classes if name not in card.classes]
+    if lacking or unknown:
+        parts = [f"'{name}' is unknown to the pipeline" for name in unknown]
+        parts += [f"'{name}' has no images" for name in lacking]
+        raise UserError(
+            f"dataset '{dataset.name}' and the pipeline have different classes: "
+            f"{', '.join(parts)}; give the classes the same names"
+        )
+    if dataset.multilabel != card.multilabel:
+        raise UserError(f"dataset '{dataset.name}': only one of it and the pipeline is multi-label")
+    if dataset.positive not in (None, card.classes[1]):
+        raise UserError(
+            f"dataset '{dataset.name}': its positive class is '{dataset.positive}', and that of "
+            f"the pipeline '{card.classes[1]}'"
+        )
+
+
+def _match_channels(card: Card, dataset: Dataset) -> NDArray[np.uint8]:
+    height, width, channels = card.image_shape
+    given = dataset.images.shape[1:]
+    if given[:2] != (height, width):
+        raise UserError(
+            f"dataset '{dataset.name}': its images are {given[0]}x{given[1]}, and the pipeline was "
+            f"trained on {height}x{width}"
+        )
+    if given[2] == channels:
+        return dataset.images
+    if channels == 1:
+        raise UserError(
+            f"dataset '{dataset.name}': its images are coloured, and the pipeline was trained on "
+            "gray ones"
+        )
+    return np.repeat(dataset.images, channels, axis=-1)
+
+
+def _compare(card: Card, predictions: Predictions, name: str) -> dict[str, object]:
+    internal = card.metrics.get(name)
+    result: Result = interval_over_images(name, [predictions])
+    value = find_metric(name)(predictions)
+    sign = 1 if find_metric(name).greater_is_better else -1
+    known = np.nan if internal is None else internal
+    return {
+        "metric": name,
+        "internal": known,
+        "external": value,
+        "lower": result.lower,
+        "upper": result.upper,
+        "interval": f"none: {result.refusal}"
+        if result.refusal
+        else f"{result.test}, {result.n} {result.unit}",
+        "loss": sign * (known - value),
+    }
+
+
+def _list_notes(card: Card, dataset: Dataset, predictions: Predictions) -> list[str]:
+    notes = []
+    if dataset.fingerprint == card.fingerprint:
+        notes.append(
+            "these are the images that the pipeline was trained and tested on: the values are no "
+            "external validation"
+        )
+    if len(predictions.classes) == 2 and not predictions.multilabel:
+        share = (predictions.y_true == 1).mean()
+        n = format_count(len(predictions.y_true), "image")
+        notes.append(f"{share:.1%} of {n} are of '{predictions.classes[1]}'")
+        auc = interval_over_images("auc", [predictions])
+        if auc.upper < 0.5:
+            notes.append(
+                f"the interval of the AUC, {auc.lower:.2f} to {auc.upper:.2f}, is below 0.5: do "
+                "the names of the classes mean the same in both datasets?"
+            )
+    return [*notes, *map(str, dataset.notes)]

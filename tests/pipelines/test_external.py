@@ -1,0 +1,133 @@
+"""A pipeline on the images of another hospital: brighter, and with other shares of the classes."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from skimage.io import imsave
+from sklearn.datasets import load_digits
+from sklearn.metrics import f1_score, roc_auc_score
+from typer.testing import CliRunner
+
+from benchmark.cli.app import app
+from benchmark.datasets.base import data_folder
+from benchmark.errors import UserError
+from benchmark.evaluation.plan import load_dataset
+from benchmark.pipelines.external import evaluate_externally, predict_dataset
+from benchmark.pipelines.file import load_pipeline
+from benchmark.plugins.registry import resolve_spec
+from benchmark.plugins.spec import Spec
+
+DIGITS = load_digits()
+
+
+def write_hospital(folder, indices, names=("low", "high"), brightness=0, invert=False):
+    folder.mkdir(parents=True)
+    lines = ["image,label"]
+    for i in indices:
+        pixels = np.rint(DIGITS.images[i] * 10) + brightness
+        imsave(folder / f"{i}.png", pixels.astype(np.uint8), check_contrast=False)
+        lines.append(f"{i}.png,{names[int((DIGITS.target[i] >= 5) != invert)]}")
+    (folder / "cases.csv").write_text("\n".join(lines))
+    return f"csv:{folder / 'cases.csv'}"
+
+
+@pytest.fixture(scope="module")
+def hospitals(tmp_path_factory):
+    """A pipeline of hospital A, and the folder of all hospitals."""
+    home = tmp_path_factory.mktemp("hospitals")
+    a = write_hospital(home / "a", range(400))
+    high = [i for i in range(800, 1700) if DIGITS.target[i] >= 5][:60]
+    low = [i for i in range(800, 1700) if DIGITS.target[i] < 5][:240]
+    write_hospital(home / "b", high + low, brightness=60)
+    write_hospital(home / "renamed", range(800, 900), names=("low", "High"))
+    write_hospital(home / "swapped", range(800, 1000), invert=True)
+    fit = ["fit", "--dataset", f"{a}(positive='high')", "--extractor", "pixels"]
+    done = CliRunner().invoke(app, [*fit, "--model", "rbf_svm", "--save", str(home / "a.pipeline")])
+    assert done.exit_code == 0, done.output
+    return home
+
+
+def load(home, name):
+    spec = resolve_spec("dataset", Spec.parse(f"csv:{home / name / 'cases.csv'}"))
+    return load_dataset(spec, data_folder(), 8)
+
+
+def test_values_are_those_of_scikit_learn_and_the_loss_is_shown(hospitals):
+    pipeline, dataset = load_pipeline(hospitals / "a.pipeline"), load(hospitals, "b")
+    validation = evaluate_externally(pipeline, dataset, ("f1", "auc", "log_loss"))
+    truth = np.array([dataset.classes[k] == "high" for k in dataset.targets])
+    score = pipeline.predict_proba(dataset.images)[:, pipeline.card.classes.index("high")]
+    table = validation.table.set_index("metric")
+    expected = f1_score(truth, score > 0.5, average="macro")
+    assert table.loc["f1", "external"] == pytest.approx(expected)
+    assert table.loc["auc", "external"] == pytest.approx(roc_auc_score(truth, score))
+    assert table.loc["f1", "lower"] < expected < table.loc["f1", "upper"]
+    for name, sign in (("f1", 1), ("log_loss", -1)):
+        internal = pipeline.card.metrics[name]
+        loss = sign * (internal - table.loc[name, "external"])
+        assert table.loc[name, "loss"] == pytest.approx(loss)
+        assert loss > 0, "brighter images are harder"
+    assert "20.0% of 300 images are of 'high'" in validation.notes
+
+
+def test_the_order_of_the_classes_does_not_matter(hospitals):
+    pipeline, dataset = load_pipeline(hospitals / "a.pipeline"), load(hospitals, "b")
+    assert dataset.classes != pipeline.card.classes  # alphabetical, and positive last
+    predictions = predict_dataset(pipeline, dataset)
+    names = [predictions.classes[k] for k in predictions.y_true]
+    assert names == [dataset.classes[k] for k in dataset.targets]
+
+
+def test_swapped_names_of_classes_are_asked_about(hospitals):
+    pipeline, dataset = load_pipeline(hospitals / "a.pipeline"), load(hospitals, "swapped")
+    notes = evaluate_externally(pipeline, dataset, ("auc",)).notes
+    assert any("is below 0.5: do the names of the classes mean the same" in note for note in notes)
+
+
+def test_the_images_of_the_training_are_no_external_validation(hospitals):
+    pipeline = load_pipeline(hospitals / "a.pipeline")
+    spec = resolve_spec("dataset", Spec.parse(f"csv:{hospitals / 'a' / 'cases.csv'}"))
+    dataset = load_dataset(spec, data_folder(), None)
+    same = dataset if dataset.fingerprint == pipeline.card.fingerprint else None
+    if same is None:  # the positive class is the second one there
+        from benchmark.datasets.positive import with_positive_class
+
+        same = with_positive_class(dataset, "high")
+    assert "no external validation" in evaluate_externally(pipeline, same, ("f1",)).notes[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "reason"),
+    [
+        (
+            "renamed",
+            "",
+            "'High' is unknown to the pipeline, 'high' has no images; give the classes",
+        ),
+        ("b", "(label='diagnosis')", "unknown column 'diagnosis'"),
+        ("b", "(positive='low')", "its positive class is 'low', and that of the pipeline 'high'"),
+        ("c", "", "cannot open"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(hospitals, name, options, reason):
+    dataset = f"csv:{hospitals / name / 'cases.csv'}{options}"
+    done = CliRunner().invoke(
+        app, ["evaluate", str(hospitals / "a.pipeline"), "--dataset", dataset]
+    )
+    assert isinstance(done.exception, UserError)
+    assert reason in str(done.exception)
+
+
+@pytest.mark.parametrize("form", [None, "md", "csv", "latex", "json"])
+def test_the_command_prints_every_format(hospitals, form):
+    options = ["--format", form] if form else []
+    dataset = f"csv:{hospitals / 'b' / 'cases.csv'}(positive='high')"
+    command = ["evaluate", str(hospitals / "a.pipeline"), "--dataset", dataset]
+    done = CliRunner().invoke(app, [*command, "--metrics", "clinical", *options])
+    assert done.exit_code == 0, done.output
+    assert "sensitivity" in done.output
+    if form == "csv":
+        table = pd.read_csv(io.StringIO(done.output)).set_index("metric")
+        assert 0 <= table.loc["sensitivity", "lower"] <= table.loc["sensitivity", "external"]
