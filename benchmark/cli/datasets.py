@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from benchmark.cli.common_options import DataFolder, TableFormat
 from benchmark.utils.console import console, print_line, print_text
-from benchmark.utils.files import user_path
 
 
 def describe_command(
@@ -23,19 +22,8 @@ def describe_command(
     size: Annotated[
         int | None, typer.Option(help="Side of the images in pixels. Default: the dataset's own.")
     ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            "--data",
-            metavar="DIR",
-            help="Folder of the datasets. Default: $BENCHMARK_DATA, or else the platform's cache.",
-            parser=user_path,
-        ),
-    ] = None,
-    form: Annotated[
-        str | None,
-        typer.Option("--format", metavar="FORMAT", help="Print as md, csv, latex or json instead."),
-    ] = None,
+    data: DataFolder = None,
+    form: TableFormat = None,
 ) -> None:
     """Describe the images of a dataset: patients, classes and attributes by subset, and leaks."""
     from benchmark.cli.rich_output import print_table

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchmark.cli.common_options import DataFolder, TableFormat
 from benchmark.utils.console import console, print_line, print_text
 from benchmark.utils.files import user_path
 
@@ -33,19 +34,8 @@ def evaluate_command(
             "the six of a leaderboard.",
         ),
     ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            "--data",
-            metavar="DIR",
-            help="Folder of the datasets. Default: $BENCHMARK_DATA, or else the platform's cache.",
-            parser=user_path,
-        ),
-    ] = None,
-    form: Annotated[
-        str | None,
-        typer.Option("--format", metavar="FORMAT", help="Print as md, csv, latex or json instead."),
-    ] = None,
+    data: DataFolder = None,
+    form: TableFormat = None,
     plugin: Annotated[
         list[str],
         typer.Option(help="Plug-in file that the pipeline uses; repeatable."),

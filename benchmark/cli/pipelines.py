@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchmark.cli.common_options import DataFolder
 from benchmark.utils.console import console, error_console, print_json, print_line
 from benchmark.utils.files import user_path
 from benchmark.utils.text import format_count
@@ -69,15 +70,7 @@ def fit_command(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     plugin: _Plugins = [],  # noqa: B006  # typer copies it
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            "--data",
-            metavar="DIR",
-            help="Folder of the datasets. Default: $BENCHMARK_DATA, or else the platform's cache.",
-            parser=user_path,
-        ),
-    ] = None,
+    data: DataFolder = None,
 ) -> None:
     """Train one pipeline, evaluate it on the test set, and save it to a file (no pickle)."""
     from benchmark.cli.epochs import show_training_status

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from benchmark.cli.common_options import TableFormat
 from benchmark.utils.console import console, print_line, print_text
 from benchmark.utils.files import user_path
 from benchmark.utils.text import format_count
@@ -88,14 +89,7 @@ def table_command(
             help="With --by dataset: keep only the configurations that every dataset has.",
         ),
     ] = False,
-    form: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help="Print as md, csv, latex or json instead of a table for the terminal.",
-        ),
-    ] = None,
+    form: TableFormat = None,
 ) -> None:
     """Print the leaderboard of a results folder, or another table of its rows."""
     from benchmark.cli.rich_output import print_leaderboards, print_view
@@ -151,12 +145,7 @@ def compare_command(
     ] = None,
     unit: _Unit = "image",
     aggregate: _Aggregate = "mean",
-    form: Annotated[
-        str | None,
-        typer.Option(
-            "--format", metavar="FORMAT", help="Print a table as md, csv, latex or json instead."
-        ),
-    ] = None,
+    form: TableFormat = None,
 ) -> None:
     """Test whether two configurations differ; print the difference, its interval and a p-value."""
     from benchmark.cli.rich_output import print_comparisons

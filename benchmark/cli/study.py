@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchmark.cli.common_options import DataFolder
 from benchmark.cli.study_options import with_study_options
 from benchmark.study.labels import describe_setting, label_names
 from benchmark.utils.console import console, print_line
@@ -42,15 +43,6 @@ _Out = Annotated[
         "--out", metavar="DIR", help="Results folder. Default: results/<study>.", parser=user_path
     ),
 ]
-_Data = Annotated[
-    Path | None,
-    typer.Option(
-        "--data",
-        metavar="DIR",
-        help="Folder of the datasets. Default: $BENCHMARK_DATA, or else the platform's cache.",
-        parser=user_path,
-    ),
-]
 _Force = Annotated[
     bool, typer.Option("--force", help="Run all cells again, including those that are stored.")
 ]
@@ -78,7 +70,7 @@ def run_command(
     *,
     metric: _Metric = "f1",
     out: _Out = None,
-    data: _Data = None,
+    data: DataFolder = None,
     force: _Force = False,
     retry: _Retry = [],  # noqa: B006  # typer copies it
     jobs: _Jobs = None,
@@ -148,7 +140,7 @@ def plan_command(
     *,
     metric: _Metric = "f1",
     out: _Out = None,
-    data: _Data = None,
+    data: DataFolder = None,
     jobs: _Jobs = None,
 ) -> None:
     """Show which cells a study has and how long they will take; nothing is written."""
