@@ -30,6 +30,7 @@ from benchmark.checks.subject import (
 )
 from benchmark.datasets.base import Dataset
 from benchmark.errors import UserError
+from benchmark.evaluation.components import build_strategy
 from benchmark.evaluation.evaluate import evaluate_on_dataset
 from benchmark.plugins.registry import build_component, resolve_spec
 from benchmark.plugins.spec import Spec
@@ -259,7 +260,10 @@ def _split_digits(
         images[np.flatnonzero(test)[test.sum() // 2 :]] = images[
             np.flatnonzero(~test)[: test.sum() - test.sum() // 2]
         ].swapaxes(1, 2)
-    return replace(digits, images=images, targets=targets, subset=np.where(test, "test", "train"))
+    digits = replace(digits, images=images, targets=targets, subset=np.where(test, "test", "train"))
+    if subject.kind == "strategy" and build_strategy((subject.spec,), 0).needs_positive:
+        return replace(digits, targets=digits.targets % 2, classes=("0", "1"), positive="1")
+    return digits
 
 
 def _predict_test_set(

@@ -46,11 +46,11 @@ def aggregate_groups(p: Predictions, how: str = "mean") -> Predictions:
 
     Examples
     --------
-    >>> proba = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+    >>> proba = np.array([[0.75, 0.25], [0.25, 0.75], [0.5, 0.5]])
     >>> groups = np.array(["p1", "p1", "p2"])
     >>> p = Predictions(np.array([0, 1, 0]), proba, ("a", "b"), np.arange(3), groups=groups)
     >>> aggregate_groups(p, "max").proba.tolist(), aggregate_groups(p, "max").y_true.tolist()
-    ([[0.2, 0.8], [0.6, 0.4]], [1, 0])
+    ([[0.25, 0.75], [0.5, 0.5]], [1, 0])
     """
     if p.groups is None:
         raise UserError(

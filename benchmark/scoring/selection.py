@@ -60,7 +60,7 @@ def correct_for_selection(
     >>> y = np.arange(200) % 2
     >>> guesses = [np.eye(2)[random.integers(0, 2, 200)] for _ in range(30)]
     >>> lucky = [[Predictions(y, proba, ("a", "b"), np.arange(200))] for proba in guesses]
-    >>> best = max(METRICS["accuracy"](p) for (p,) in lucky)
+    >>> best = max(find_metric("accuracy")(p) for (p,) in lucky)
     >>> print(f"{best:.2f}, corrected {correct_for_selection('accuracy', lucky):.2f}")
     0.55, corrected 0.47
     """

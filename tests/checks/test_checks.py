@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from optional_packages import skip_if_missing
+from optional_packages import OF_ATTRIBUTES, skip_if_missing
 
 from benchmark import checks
 from benchmark.checks import describe_measurements, ordered_checks, run_checks
@@ -66,6 +66,7 @@ EXPENSIVE = {
         )
         for kind in ("extractor", "model", "strategy")
         for name in registered_targets(kind)
+        if name not in OF_ATTRIBUTES
     ],
 )
 def test_every_built_in_component_passes(kind, name):
