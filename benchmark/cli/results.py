@@ -102,7 +102,7 @@ def table_command(
     options = TableOptions(by, metrics, prevalence, attribute, bins, common, rows)
     results, metric = ResultsView(folder, unit, aggregate), find_metric(metric).name
     view, read = options.make_view(results), results.read_predictions
-    stored = results.load_rows(metrics=[metric, *options.columns])
+    stored = results.load_rows(metrics=options.list_row_metrics(metric))
     if rows:
         print_text(render_rows(stored, form or "md"))
     elif form:

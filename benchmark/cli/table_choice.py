@@ -50,6 +50,10 @@ class TableOptions:
         """Metrics of the leaderboard; empty for the default ones."""
         return parse_metrics(self.metrics, self.prevalence) if self.metrics else ()
 
+    def list_row_metrics(self, metric: str) -> list[str]:
+        """Metrics that the rows must have; those of single classes are computed by their table."""
+        return [] if self.by == "class" else [metric, *self.columns]
+
     def make_view(self, results: ResultsView) -> TableView:
         """Make the view that tabulates the rows."""
         if self.by == SUBGROUP and self.attribute is not None:

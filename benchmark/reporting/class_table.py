@@ -29,8 +29,13 @@ from benchmark.reporting.table_intervals import (
     spread_over_seeds,
 )
 from benchmark.reporting.table_view import Table
-from benchmark.scoring.class_intervals import CLASS_METRICS
-from benchmark.scoring.predictions import PredictionReader
+from benchmark.scoring.class_intervals import (
+    ALIASES,
+    CLASS_METRICS,
+    COMPUTED,
+    compute_class_value,
+)
+from benchmark.scoring.predictions import PredictionReader, read_cell_predictions
 from benchmark.study.axes import NONE
 from benchmark.utils.status import Status
 
@@ -156,8 +161,8 @@ def _describe_classes(
 ) -> dict[str, object]:
     """Mean and interval of each class for one configuration, by column name."""
     done = cells[cells["status"] == Status.OK]
-    values = _values_by_class(done, metric)
     read = read_each_once(read_predictions)
+    values = _values_by_class(done, ALIASES.get(metric, metric), read)
     line: dict[str, object] = {}
     for cls, column in columns.items():
         result = (
@@ -180,8 +185,16 @@ def _describe_worst_classes(table: pd.DataFrame) -> list[str]:
     ]
 
 
-def _values_by_class(rows: pd.DataFrame, name: str) -> pd.DataFrame:
+def _values_by_class(
+    rows: pd.DataFrame, name: str, read: PredictionReader | None = None
+) -> pd.DataFrame:
     """One row per cell, one column per class; NaN without test images, except for sizes."""
+    if name in COMPUTED and read is not None:
+        computed = [
+            {cls: compute_class_value(name, p, cls) for cls in p.classes}
+            for p in read_cell_predictions(read, rows)
+        ]
+        return pd.DataFrame(computed, index=rows.index, dtype=float)
     by_cell = [
         {
             cls: values[name] if values["support"] or name == "train" else np.nan

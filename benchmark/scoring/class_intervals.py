@@ -1,7 +1,8 @@
-"""Confidence intervals of the recall, precision, F1 or average precision of one class.
+"""Confidence intervals of a metric of one class, such as its recall.
 
 Each is a metric of other predictions, to which ``benchmark.scoring.intervals`` applies: the recall
-of a class is the accuracy on its images; the others are those of a multi-label task with one label.
+of a class is the accuracy on its images; precision, F1 and average precision are those of a
+multi-label task with one label; all others those of a binary task, the class against the rest.
 The simulation of their coverage is ``tests/benchmarks/class_coverage.py``. With 50 test images it
 is below 93 % for some classes that nearly all of the images belong to.
 """
@@ -10,17 +11,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.scoring.intervals import interval_over_images
 from benchmark.scoring.member_shares import take_members
+from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.metrics import class_membership
 from benchmark.scoring.predictions import Predictions
 from benchmark.scoring.significance import Result
 
-CLASS_METRICS = ("recall", "precision", "f1", "average_precision")
+COMPUTED = ("specificity", "npv", "auc")  # from predictions; the others are stored in the rows
+ALIASES = MappingProxyType({"sensitivity": "recall", "ppv": "precision"})
+CLASS_METRICS = ("recall", "precision", "f1", "average_precision", *COMPUTED, *ALIASES)
+REST = "other classes"
 
 
 def class_interval_over_images(metric: str, seeds: Sequence[Predictions], name: str) -> Result:
@@ -52,6 +58,9 @@ def class_interval_over_images(metric: str, seeds: Sequence[Predictions], name: 
     0.900, 0.826 to 0.945
     """
     cls = seeds[0].classes.index(name)
+    metric = ALIASES.get(metric, metric)
+    if metric in COMPUTED:
+        return interval_over_images(metric, [_take_class(metric, p, cls) for p in seeds])
     if metric == "recall":
         taken = [take_members(p, class_membership(p)[:, cls], _is_predicted(p, cls)) for p in seeds]
         result = interval_over_images("accuracy", taken)
@@ -59,6 +68,23 @@ def class_interval_over_images(metric: str, seeds: Sequence[Predictions], name: 
         return replace(result, refusal=refusal)
     return interval_over_images(
         metric, [_as_single_label(p, cls, metric == "average_precision") for p in seeds]
+    )
+
+
+def compute_class_value(metric: str, p: Predictions, name: str) -> float:
+    """Compute one of ``COMPUTED`` for a class against the rest; NaN where it is undefined."""
+    return find_metric(metric)(_take_class(metric, p, p.classes.index(name)))
+
+
+def _take_class(metric: str, p: Predictions, cls: int) -> Predictions:
+    """Predictions of one class against the rest, as a binary task; the class is the second."""
+    shown = p.proba[:, cls].clip(0, 1) if metric == "auc" else _is_predicted(p, cls).astype(float)
+    return replace(
+        p,
+        y_true=class_membership(p)[:, cls].astype(np.int64),
+        proba=np.column_stack([1 - shown, shown]),
+        classes=(REST, p.classes[cls]),
+        ordinal=False,
     )
 
 
