@@ -23,9 +23,10 @@ from benchmark.scoring.metrics import class_membership
 from benchmark.scoring.predictions import Predictions
 from benchmark.scoring.significance import Result
 
-COMPUTED = ("specificity", "npv", "auc")  # from predictions; the others are stored in the rows
+COMPUTED = ("specificity", "npv", "auc")  # from predictions
 ALIASES = MappingProxyType({"sensitivity": "recall", "ppv": "precision"})
-CLASS_METRICS = ("recall", "precision", "f1", "average_precision", *COMPUTED, *ALIASES)
+STORED = ("recall", "precision", "f1", "average_precision")  # in the rows
+CLASS_METRICS = (*STORED, *COMPUTED, *ALIASES)
 REST = "other classes"
 
 

@@ -18,7 +18,7 @@ from interval_coverage import LABELS, LOW, SEPARATIONS, SHARES, Tally, _error, _
 from numpy.typing import NDArray
 from result_pages import wrap
 
-from benchmark.scoring.class_intervals import CLASS_METRICS, class_interval_over_images
+from benchmark.scoring.class_intervals import STORED, class_interval_over_images
 
 SAMPLES = [("images", n) for n in (50, 200, 500, 2000)]
 SAMPLES += [("patients", n) for n in (50, 200)] + [("patients of one class", 200)]
@@ -40,7 +40,7 @@ def simulate(n_samples: int, seed: int = 0) -> dict[Key, Tally]:
                 for _ in range(n_samples):
                     p, _ = draw(rng, shares, separation, kind, size, multilabel)
                     for which, cls in classes.items():
-                        for metric in CLASS_METRICS:
+                        for metric in STORED:
                             tally = tallies[name, kind, size, which, metric, classifiers]
                             interval = class_interval_over_images(metric, [p], p.classes[cls])
                             tally.add((interval.lower, interval.upper), np.nan, true[metric, cls])
@@ -53,7 +53,7 @@ def _true_values(
     p, _ = draw(rng, shares, separation, "images", N_TRUE, multilabel)
     return {
         (metric, cls): class_interval_over_images(metric, [p], p.classes[cls]).effect
-        for metric in CLASS_METRICS
+        for metric in STORED
         for cls in (int(shares.argmin()), int(shares.argmax()))
     }
 
@@ -113,7 +113,7 @@ def report(tallies: dict[Key, Tally], n_samples: int) -> str:
         *(lines or ["- none"]),
         "",
     ]
-    for metric in CLASS_METRICS:
+    for metric in STORED:
         page += [f"## {metric}", "", *make_table(tallies, metric), ""]
     return "\n".join(page)
 

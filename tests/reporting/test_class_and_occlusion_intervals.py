@@ -14,7 +14,7 @@ from benchmark.reporting.class_table import ClassTable
 from benchmark.reporting.occlusion_table import OcclusionTable
 from benchmark.reporting.text_tables import render_tables
 from benchmark.results.folder import ResultsFolder
-from benchmark.scoring.class_intervals import CLASS_METRICS, class_interval_over_images
+from benchmark.scoring.class_intervals import STORED, class_interval_over_images
 from benchmark.scoring.intervals import compare_predictions, interval_over_images
 from benchmark.scoring.predictions import Predictions
 from benchmark.scoring.significance import wilson_interval
@@ -80,7 +80,7 @@ def test_over_folds_the_recall_of_a_class_has_the_corrected_interval(folds):
 
 
 @pytest.mark.parametrize("kind", ["binary", "multi-label"])
-@pytest.mark.parametrize("metric", CLASS_METRICS)
+@pytest.mark.parametrize("metric", STORED)
 def test_the_value_of_a_class_is_the_one_that_the_row_has(tmp_path, kind, metric):
     axes = {"extractors": ["pixels"], "models": ["gaussian_nb"], "split": "holdout(test_size=0.5)"}
     study = load_study("digits", datasets=[make_dataset(kind, tmp_path, 400)], **axes)
