@@ -24,6 +24,7 @@ from benchmark.errors import UserError
 from benchmark.utils.text import (
     escape_controls,
     format_count,
+    join_names,
     normalize_unicode,
     short_repr,
 )
@@ -252,10 +253,6 @@ def _refuse_one_folder(name: str, folders: Sequence[ClassFolder], tree: Tree) ->
         )
 
 
-def _format_names(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-
-
 def _format_suffixes() -> str:
     return ", ".join(sorted(SUFFIXES))
 
@@ -292,7 +289,7 @@ def _describe_ignored_files(root: Path, ignored: Tree) -> tuple[str, ...]:
             f"{', '.join(ignored.system)})"
         )
     if ignored.broken:
-        links = _format_names(
+        links = join_names(
             [escape_controls(os.path.relpath(path, root)) for path in ignored.broken]
         )
         notes.append(

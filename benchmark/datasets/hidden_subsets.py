@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmark.datasets.subsets import guess_subset_name, parse_subset_name
 from benchmark.errors import UserError
-from benchmark.utils.text import normalize_unicode
+from benchmark.utils.text import join_names, normalize_unicode
 
 _CSV = "if they are classes, list the images in a CSV with the columns image and label"
 _RENAME = (
@@ -84,7 +84,7 @@ def _refuse_subsets_inside(name: str, tops: Sequence[_Folder]) -> None:
     holder = only[0] if only else next(top for top in classes if inside.keys() & top.every)
     raise UserError(
         f"dataset '{name}': '{holder.name}' holds the sub-folders "
-        f"{_format_names(sorted(holder.every & inside.keys()))}, which are named like the subsets "
+        f"{join_names(sorted(holder.every & inside.keys()))}, which are named like the subsets "
         "of a split; put the subsets above the classes, as in PATH/train/CLASS/, or list the "
         "images in a CSV with the columns image, label and split"
     )
@@ -95,9 +95,9 @@ def _refuse_shared_subfolders(name: str, tops: Sequence[_Folder]) -> None:
     pair = next((names for names in shared if len(names) > 1), None)
     if pair is None:
         return
-    sharing = _format_names([top.name for top in tops if pair <= top.direct or pair <= top.last])
+    sharing = join_names([top.name for top in tops if pair <= top.direct or pair <= top.last])
     raise UserError(
-        f"dataset '{name}': {sharing} all hold the sub-folders {_format_names(sorted(pair))}, so "
+        f"dataset '{name}': {sharing} all hold the sub-folders {join_names(sorted(pair))}, so "
         f"they may not be the classes; {_RENAME}{_advise_moving_folders(tops)}; {_CSV}"
     )
 
@@ -107,7 +107,7 @@ def _refuse_nested_copy(name: str, tops: Sequence[_Folder]) -> None:
     for top in tops:
         if len(shared := top.direct & names) > 1:
             raise UserError(
-                f"dataset '{name}': '{top.name}' holds {_format_names(sorted(shared))}, which are "
+                f"dataset '{name}': '{top.name}' holds {join_names(sorted(shared))}, which are "
                 "beside it too, so it may be a copy of the dataset and not a class; move it away; "
                 f"{_CSV}"
             )
@@ -119,12 +119,12 @@ def _refuse_subset_names(name: str, tops: Sequence[_Folder]) -> None:
     if not whole and len(set(guesses.values())) < 2:
         return
     content = (
-        f" ({whole[0].name} holds the sub-folders {_format_names(sorted(whole[0].last))})"
+        f" ({whole[0].name} holds the sub-folders {join_names(sorted(whole[0].last))})"
         if whole
         else ""
     )
     raise UserError(
-        f"dataset '{name}': {_format_names(list(guesses))} are named like the subsets of a "
+        f"dataset '{name}': {join_names(list(guesses))} are named like the subsets of a "
         f"split{content}, so they may not be the classes; "
         f"{_RENAME}{_advise_moving_folders(tops)}; {_CSV}"
     )
@@ -139,8 +139,4 @@ def _advise_moving_folders(tops: Sequence[_Folder]) -> str:
     flat = [top.name for top in tops if not top.direct]
     if not flat or len(flat) == len(tops):
         return ""
-    return f", and move {_format_names(flat)} away, as no class folders are inside"
-
-
-def _format_names(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    return f", and move {join_names(flat)} away, as no class folders are inside"

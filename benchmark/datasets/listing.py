@@ -21,7 +21,7 @@ from benchmark.datasets.images.options import Options
 from benchmark.errors import UserError
 from benchmark.utils.files import PathFinder, user_path
 from benchmark.utils.notes import Note, NoteKind
-from benchmark.utils.text import escape_controls, format_count
+from benchmark.utils.text import escape_controls, format_count, join_names
 
 _NAME_PATIENTS = "list the patients in the column 'group' of a CSV"
 
@@ -216,7 +216,7 @@ def _describe_similar_names(what: str, names: Iterable[str]) -> list[str]:
     similar = [
         " and ".join(f"'{name}'" for name in same) for same in spellings.values() if len(same) > 1
     ]
-    listed = "; ".join(similar[:5]) + ("; ..." if len(similar) > 5 else "")
+    listed = join_names(similar, "; ")
     text = f"{what} that differ only in case, spaces or the format of a number: {listed}"
     return [Note(text, NoteKind.SPELLING)] if similar else []
 

@@ -238,7 +238,8 @@ def _note_telling_probe(components: Components, values: dict[str, float]) -> lis
     (probe,) = probes if len(probes) == 1 else ("",)
     if probe not in PROBES or not values["auc"] > PROBES[probe][0]:
         return []
-    return [leak_note(f"{probe} alone reach an AUC of {values['auc']:.3f}: {PROBES[probe][1]}")]
+    highest, reason = PROBES[probe]
+    return [leak_note(f"{probe} alone reach an AUC above {highest}: {reason}")]
 
 
 def _per_class_metrics(stored: Predictions, y: NDArray[np.int64]) -> dict[str, dict[str, float]]:

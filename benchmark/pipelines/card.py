@@ -42,6 +42,9 @@ class Card(BaseModel):
         Versions, hardware and git commit.
     notes : tuple of str
         Conversions of the images, and warnings during training.
+    training_groups : tuple of str
+        Digests of the groups in the training set, such as patients; empty if it has none. They
+        tell whether a patient is known, but a name can be guessed from its digest.
     licence, citation : str
         Licence and citation of the dataset.
     fitted : str
@@ -70,6 +73,7 @@ class Card(BaseModel):
     metrics: dict[str, Annotated[float, Field(allow_inf_nan=False)] | None]
     environment: dict[str, Any]
     notes: tuple[str, ...]
+    training_groups: tuple[Name, ...] = ()
     licence: str
     citation: str
     fitted: str

@@ -16,7 +16,8 @@ from benchmark.scoring.intervals import interval_over_images
 from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.predictions import Predictions
 from benchmark.scoring.significance import Result
-from benchmark.utils.text import format_count
+from benchmark.utils.hashing import digest_of
+from benchmark.utils.text import format_count, join_names
 
 AT_ONCE = 1000  # images
 
@@ -56,10 +57,13 @@ def evaluate_externally(
     Raises
     ------
     UserError
-        The classes differ from those of the pipeline, the positive class is another one, or the
-        images have another size, or colours where the pipeline knows gray.
+        The classes differ from those of the pipeline, the positive class is another one, groups are
+        also in its training set, or the images have another size, or colours where the pipeline
+        knows gray.
     """
     card = pipeline.card
+    if dataset.fingerprint != card.fingerprint:
+        _check_groups(card, dataset)
     predictions = predict_dataset(pipeline, dataset)
     rows = [_compare(card, predictions, name) for name in metrics]
     return ExternalValidation(
@@ -101,6 +105,22 @@ def _check_classes(card: Card, dataset: Dataset) -> None:
         raise UserError(
             f"dataset '{dataset.name}': its positive class is '{dataset.positive}', and that of "
             f"the pipeline '{card.classes[1]}'"
+        )
+
+
+def _check_groups(card: Card, dataset: Dataset) -> None:
+    """Refuse groups, such as patients, that the pipeline was trained on."""
+    if dataset.groups is None:
+        return
+    known = set(card.training_groups)
+    names = sorted({str(group) for group in dataset.groups})
+    shared = [name for name in names if digest_of(name) in known]
+    if shared:
+        verb = "is" if len(shared) == 1 else "are"
+        raise UserError(
+            f"dataset '{dataset.name}': {len(shared)} of its {format_count(len(names), 'group')} "
+            f"{verb} also in the training set of the pipeline ({join_names(shared)}); leave them "
+            "out, or rename them if they are other patients"
         )
 
 
@@ -147,6 +167,11 @@ def _list_notes(card: Card, dataset: Dataset, predictions: Predictions) -> list[
         notes.append(
             "these are the images that the pipeline was trained and tested on: the values are no "
             "external validation"
+        )
+    elif not (card.training_groups and dataset.groups is not None):
+        lacking = f"'{dataset.name}'" if dataset.groups is None else "the training set"
+        notes.append(
+            f"{lacking} has no groups, so patients who are in both datasets would not be noticed"
         )
     if len(predictions.classes) == 2 and not predictions.multilabel:
         share = (predictions.y_true == 1).mean()

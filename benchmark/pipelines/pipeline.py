@@ -39,6 +39,7 @@ from benchmark.study.axes import describe_tuning
 from benchmark.study.cell import Cell
 from benchmark.study.study import Study
 from benchmark.utils.environment import collect_environment
+from benchmark.utils.hashing import digest_of
 from benchmark.utils.messages import describe_warnings, exception_text
 from benchmark.utils.text import format_count
 from benchmark.utils.threads import limited_threads
@@ -249,13 +250,13 @@ def train_components(components: Components) -> Trained:
 def assemble_pipeline(components: Components, trained: Trained, notes: tuple[str, ...]) -> Pipeline:
     """Assemble a pipeline from its trained components and its card."""
     card = make_card(
-        components.cell, components.dataset, trained.predictions, len(components.train), notes
+        components.cell, components.dataset, trained.predictions, components.train, notes
     )
     return Pipeline(card, components.extractors, trained.model, trained.strategy)
 
 
 def make_card(
-    cell: Cell, dataset: Dataset, predictions: Predictions, n_train: int, notes: tuple[str, ...]
+    cell: Cell, dataset: Dataset, predictions: Predictions, train: Indices, notes: tuple[str, ...]
 ) -> Card:
     """Make the card of a pipeline, with its origin and its test metrics."""
     labels = ("dataset", "fingerprint", "split", "extractor", "strategy", "model", "seed")
@@ -268,7 +269,7 @@ def make_card(
         image_shape=dataset.images.shape[1:],
         percentiles=dict(cell.dataset.params).get("percentiles", Options.percentiles),
         max_pixels=dict(cell.dataset.params).get("max_pixels", Options.max_pixels),
-        n_train=n_train,
+        n_train=len(train),
         n_test=len(predictions.y_true),
         metrics={
             name: float(value) if math.isfinite(value) else None
@@ -276,10 +277,18 @@ def make_card(
         },
         environment=collect_environment(),
         notes=notes,
+        training_groups=digest_groups(dataset, train),
         licence=dataset.licence or "",
         citation=dataset.citation or "",
         fitted=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def digest_groups(dataset: Dataset, indices: Indices) -> tuple[str, ...]:
+    """Return the digest of each group of some images, in sorted order; none without groups."""
+    if dataset.groups is None:
+        return ()
+    return tuple(sorted(map(digest_of, {str(group) for group in dataset.groups[indices]})))
 
 
 def _select_adjustments(strategy: Strategy) -> Strategy:

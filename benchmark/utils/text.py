@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import reprlib
 import unicodedata
+from collections.abc import Sequence
 
 MESSAGE_LENGTH = 2_000  # characters of an error line, and of the reason in a row
 
@@ -110,6 +111,17 @@ def format_count(n: int, noun: str, plural: str = "") -> str:
     ('1 cell', '12408 images', '2 classes')
     """
     return f"{n} {noun if n == 1 else plural or noun + 's'}"
+
+
+def join_names(names: Sequence[str], separator: str = ", ", most: int = 5) -> str:
+    """Join the first names, with an ellipsis if there are more.
+
+    Examples
+    --------
+    >>> join_names(["a", "b"]), join_names("abcdefg")
+    ('a, b', 'a, b, c, d, e, ...')
+    """
+    return separator.join([*names[:most], *(["..."] if len(names) > most else [])])
 
 
 def format_duration(seconds: float) -> str:

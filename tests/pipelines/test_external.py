@@ -18,17 +18,19 @@ from benchmark.pipelines.external import evaluate_externally, predict_dataset
 from benchmark.pipelines.file import load_pipeline
 from benchmark.plugins.registry import resolve_spec
 from benchmark.plugins.spec import Spec
+from benchmark.utils.hashing import digest_of
 
 DIGITS = load_digits()
 
 
 def write_hospital(folder, indices, names=("low", "high"), brightness=0, invert=False):
+    """Write digits as the images of a hospital; each patient has two consecutive ones."""
     folder.mkdir(parents=True)
-    lines = ["image,label"]
+    lines = ["image,label,patient"]
     for i in indices:
         pixels = np.rint(DIGITS.images[i] * 10) + brightness
         imsave(folder / f"{i}.png", pixels.astype(np.uint8), check_contrast=False)
-        lines.append(f"{i}.png,{names[int((DIGITS.target[i] >= 5) != invert)]}")
+        lines.append(f"{i}.png,{names[int((DIGITS.target[i] >= 5) != invert)]},p{i // 2}")
     (folder / "cases.csv").write_text("\n".join(lines))
     return f"csv:{folder / 'cases.csv'}"
 
@@ -43,14 +45,16 @@ def hospitals(tmp_path_factory):
     write_hospital(home / "b", high + low, brightness=60)
     write_hospital(home / "renamed", range(800, 900), names=("low", "High"))
     write_hospital(home / "swapped", range(800, 1000), invert=True)
-    fit = ["fit", "--dataset", f"{a}(positive='high')", "--extractor", "pixels"]
-    done = CliRunner().invoke(app, [*fit, "--model", "rbf_svm", "--save", str(home / "a.pipeline")])
-    assert done.exit_code == 0, done.output
+    write_hospital(home / "shared", range(390, 490))
+    for name, options in (("a", "(positive='high')"), ("grouped", "(group='patient')")):
+        fit = ["fit", "--dataset", f"{a}{options}", "--extractor", "pixels", "--model", "rbf_svm"]
+        done = CliRunner().invoke(app, [*fit, "--save", str(home / f"{name}.pipeline")])
+        assert done.exit_code == 0, done.output
     return home
 
 
-def load(home, name):
-    spec = resolve_spec("dataset", Spec.parse(f"csv:{home / name / 'cases.csv'}"))
+def load(home, name, options=""):
+    spec = resolve_spec("dataset", Spec.parse(f"csv:{home / name / 'cases.csv'}{options}"))
     return load_dataset(spec, data_folder(), 8)
 
 
@@ -96,6 +100,23 @@ def test_the_images_of_the_training_are_no_external_validation(hospitals):
 
         same = with_positive_class(dataset, "high")
     assert "no external validation" in evaluate_externally(pipeline, same, ("f1",)).notes[0]
+
+
+def test_patients_of_the_training_set_are_refused_and_others_are_not(hospitals):
+    pipeline = load_pipeline(hospitals / "grouped.pipeline")
+    grouped = "(group='patient')"
+    known = set(pipeline.card.training_groups)
+    shared = [f"p{k}" for k in range(195, 200) if digest_of(f"p{k}") in known]
+    assert shared, "the training set has four fifths of the 200 patients"
+    with pytest.raises(UserError) as refused:
+        evaluate_externally(pipeline, load(hospitals, "shared", grouped), ("f1",))
+    verb = "is" if len(shared) == 1 else "are"
+    assert f"{len(shared)} of its 50 groups {verb} also in the training set" in str(refused.value)
+    assert shared[0] in str(refused.value)
+    others = evaluate_externally(pipeline, load(hospitals, "b", grouped), ("f1",))
+    assert not any("would not be noticed" in note for note in others.notes)
+    unknown = evaluate_externally(pipeline, load(hospitals, "shared"), ("f1",))
+    assert any("has no groups, so patients" in note for note in unknown.notes), unknown.notes
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from benchmark.datasets.images.picture import Picture, read_image_size, read_pic
 from benchmark.errors import UserError
 from benchmark.utils.memory import release_memory
 from benchmark.utils.notes import Note, NoteKind
+from benchmark.utils.text import join_names
 
 QUEUED = 10_000  # files that wait for a thread
 LARGEST_DEFAULT = 128  # pixels of the longer side, if the user sets no size
@@ -105,7 +106,7 @@ def _reload_readable_images(
         if isinstance(reason, str)
     ]
     count = f"{len(errors)} of {len(paths)} image files cannot be read"
-    listed = "; ".join(errors[:3]) + ("; ..." if len(errors) > 3 else "")
+    listed = join_names(errors, "; ", 3)
     if len(errors) == len(paths):
         raise UserError(f"{count}: {listed}")
     if options.on_error == "raise":
