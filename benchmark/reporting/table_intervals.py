@@ -18,7 +18,7 @@ from benchmark.scoring.predictions import PredictionReader, Predictions, read_ce
 from benchmark.scoring.significance import Result
 from benchmark.utils.text import format_count
 
-NO_PREDICTIONS = "an interval of a single test set needs its predictions, which are not available"
+NO_PREDICTIONS = "it requires the test predictions, which are not available"
 INCOMPLETE = "cells are missing"
 NO_INTERVAL = "none: "  # in place of a method, before the reason
 NARROW = 0.02  # width up to which the bounds of an interval are shown with a third decimal

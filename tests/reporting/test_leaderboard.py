@@ -308,8 +308,8 @@ def test_the_table_of_classes_holds_the_mean_of_every_class(tmp_path):
     sizes = table.loc[0, classes].tolist()
     assert sizes == sorted(sizes, reverse=True)
     assert max(sizes) == pytest.approx(5 * min(sizes), rel=0.05)
-    with pytest.raises(UserError, match="unknown metric of a class 'auc'"):
-        list(ClassTable().make_tables(rows, "auc"))
+    with pytest.raises(UserError, match="unknown metric of a class 'kappa'"):
+        list(ClassTable().make_tables(rows, "kappa"))
 
 
 def test_repeated_corrections_of_the_class_frequencies_are_reported(tmp_path):

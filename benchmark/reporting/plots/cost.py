@@ -115,7 +115,7 @@ def _draw_cost_plot(
     pale = f" The {others} pale points are the other configurations." if others else ""
     caption = (
         f"Means over {describe_replicates(rows)}; times are for one thread, without the extraction "
-        f"of features. {_describe_bars(means)}Blue points and the grey line are the Pareto front: "
+        f"of features. {_describe_bars(means)}Blue points and the gray line are the Pareto front: "
         f"the {len(front)} of {len(means)} configurations for which no faster one is at least as "
         f"good: {listed}.{pale}"
     )
