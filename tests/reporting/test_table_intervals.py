@@ -98,7 +98,7 @@ def test_without_predictions_the_reason_is_below_the_table(one_split):
     assert table["f1_lower"].isna().all()
     (line,) = list_refusals([table])
     assert line.startswith("no interval of accuracy, precision, recall, f1, auc, log_loss for 2 ")
-    assert "needs its predictions" in line
+    assert "requires the test predictions" in line
 
 
 def test_a_missing_file_of_predictions_costs_the_interval_only(one_split, tmp_path):
