@@ -68,6 +68,11 @@ def evaluate_command(
         "confidence intervals; loss: internal minus external, positive if the pipeline is worse "
         "here."
     )
+    refused = validation.table[validation.table["interval"].str.startswith("none: ")]
+    for reason, rows in refused.groupby("interval", sort=False)["metric"]:
+        caption += f" No interval of {', '.join(rows)}: {reason.removeprefix('none: ')}."
+    if validation.table["internal"].isna().any():
+        caption += " '-': the pipeline file does not have this metric of its own test set."
     lines = [caption, *validation.notes]
     if writer is not None:
         print_text(writer(Document([("", validation.table)], [("", text)], [title, *lines])))

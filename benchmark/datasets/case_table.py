@@ -48,14 +48,22 @@ def make_case_table(dataset: Dataset) -> pd.DataFrame:
     if dataset.subset is not None:
         members = {name: np.flatnonzero(dataset.subset == name) for name in SUBSETS}
         columns |= {name: indices for name, indices in members.items() if len(indices)}
-    described = {name: dict(_describe(dataset, indices)) for name, indices in columns.items()}
-    names = list(described["all"])
-    table = {name: [lines.get(line, "-") for line in names] for name, lines in described.items()}
-    return pd.DataFrame({"characteristic": names, **table})
+    described = {name: _describe(dataset, indices) for name, indices in columns.items()}
+    keys = list(described["all"])
+    table = {name: [lines.get(key, "-") for key in keys] for name, lines in described.items()}
+    return pd.DataFrame({"characteristic": [line for _, line in keys], **table})
 
 
-def _describe(dataset: Dataset, members: Members) -> Iterator[tuple[str, str]]:
-    """Yield the lines of one column."""
+def _describe(dataset: Dataset, members: Members) -> dict[tuple[str, str], str]:
+    """Describe images: (attribute or '', name of the line) -> text."""
+    lines = {("", line): text for line, text in _describe_images(dataset, members)}
+    for name, values in dataset.attributes.items():
+        lines |= {(name, line): text for line, text in _describe_attribute(name, values, members)}
+    return lines
+
+
+def _describe_images(dataset: Dataset, members: Members) -> Iterator[tuple[str, str]]:
+    """Yield the lines on groups, images and classes."""
     if dataset.groups is not None:
         sizes = np.unique(dataset.groups[members], return_counts=True)[1]
         yield "groups", f"{len(sizes):,}"
@@ -65,8 +73,6 @@ def _describe(dataset: Dataset, members: Members) -> Iterator[tuple[str, str]]:
     for k, name in enumerate(dataset.classes):
         n = int(targets[:, k].sum() if dataset.multilabel else (targets == k).sum())
         yield f"class: {name}", _format_share(n, len(members))
-    for name, values in dataset.attributes.items():
-        yield from _describe_attribute(name, values, members)
 
 
 def _describe_attribute(name: str, values: NDArray, members: Members) -> Iterator[tuple[str, str]]:

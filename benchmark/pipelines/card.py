@@ -26,6 +26,8 @@ class Card(BaseModel):
     params : dict
         All parameters of all components, and the digests of their sources.
     classes : tuple of str
+    positive : str or None
+        Class that sensitivity and specificity are about; the second one.
     multilabel, ordinal : bool
     image_shape : (height, width, channels)
         Shape of the training images; new images are resized to it.
@@ -73,6 +75,7 @@ class Card(BaseModel):
     metrics: dict[str, Annotated[float, Field(allow_inf_nan=False)] | None]
     environment: dict[str, Any]
     notes: tuple[str, ...]
+    positive: Name | None = None
     training_groups: tuple[Name, ...] = ()
     licence: str
     citation: str

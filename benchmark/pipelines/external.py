@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import mannwhitneyu
 
 from benchmark.datasets.base import Dataset
+from benchmark.datasets.positive import suggest_positive
 from benchmark.errors import UserError
 from benchmark.pipelines.card import Card
 from benchmark.pipelines.pipeline import Pipeline
@@ -17,9 +19,11 @@ from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.predictions import Predictions
 from benchmark.scoring.significance import Result
 from benchmark.utils.hashing import digest_of
+from benchmark.utils.notes import Note, NoteKind
 from benchmark.utils.text import format_count, join_names
 
 AT_ONCE = 1000  # images
+CHANCE = 0.025  # p-value of a one-sided test
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ def evaluate_externally(
         knows gray.
     """
     card = pipeline.card
+    _check_positive_class(card, dataset, metrics)
     if dataset.fingerprint != card.fingerprint:
         _check_groups(card, dataset)
     predictions = predict_dataset(pipeline, dataset)
@@ -101,10 +106,25 @@ def _check_classes(card: Card, dataset: Dataset) -> None:
         )
     if dataset.multilabel != card.multilabel:
         raise UserError(f"dataset '{dataset.name}': only one of it and the pipeline is multi-label")
-    if dataset.positive not in (None, card.classes[1]):
+
+
+def _check_positive_class(card: Card, dataset: Dataset, metrics: tuple[str, ...]) -> None:
+    """Refuse another positive class than the pipeline's, and metrics that need an unknown one."""
+    if None not in (card.positive, dataset.positive) and card.positive != dataset.positive:
         raise UserError(
             f"dataset '{dataset.name}': its positive class is '{dataset.positive}', and that of "
-            f"the pipeline '{card.classes[1]}'"
+            f"the pipeline '{card.positive}'"
+        )
+    needing = [name for name in metrics if find_metric(name).binary]
+    positive = card.positive or dataset.positive
+    if needing and (len(card.classes) != 2 or card.multilabel):
+        raise UserError(f"{needing[0]} needs two classes, and the pipeline has {card.classes}")
+    if needing and positive is None:
+        raise UserError(f"{needing[0]} needs a positive class: {suggest_positive(card.classes)}")
+    if needing and positive != card.classes[1]:
+        raise UserError(
+            f"dataset '{dataset.name}': its positive class is '{positive}', and the pipeline was "
+            f"fitted without one; fit it again with positive='{positive}' for its dataset"
         )
 
 
@@ -168,19 +188,35 @@ def _list_notes(card: Card, dataset: Dataset, predictions: Predictions) -> list[
             "these are the images that the pipeline was trained and tested on: the values are no "
             "external validation"
         )
-    elif not (card.training_groups and dataset.groups is not None):
-        lacking = f"'{dataset.name}'" if dataset.groups is None else "the training set"
-        notes.append(
-            f"{lacking} has no groups, so patients who are in both datasets would not be noticed"
-        )
+    elif dataset.groups is None or not card.training_groups:
+        if dataset.groups is None:
+            notes.append(
+                f"'{dataset.name}' has no groups: patients of the training set would not be "
+                "noticed, and intervals take all images as independent"
+            )
+        else:
+            notes.append("the training set has no groups: patients of it would not be noticed here")
     if len(predictions.classes) == 2 and not predictions.multilabel:
         share = (predictions.y_true == 1).mean()
         n = format_count(len(predictions.y_true), "image")
         notes.append(f"{share:.1%} of {n} are of '{predictions.classes[1]}'")
-        auc = interval_over_images("auc", [predictions])
-        if auc.upper < 0.5:
-            notes.append(
-                f"the interval of the AUC, {auc.lower:.2f} to {auc.upper:.2f}, is below 0.5: do "
-                "the names of the classes mean the same in both datasets?"
-            )
-    return [*notes, *map(str, dataset.notes)]
+        notes += _ask_about_names(predictions)
+    # leaks between the subsets of this dataset do not matter, as none of it was trained on
+    return notes + [
+        str(note) for note in map(Note.from_text, dataset.notes) if note.kind != NoteKind.LEAK
+    ]
+
+
+def _ask_about_names(predictions: Predictions) -> list[str]:
+    """Ask whether names of classes are swapped, where the AUC is below 0.5 by more than chance."""
+    truth, score = predictions.y_true == 1, predictions.proba[:, 1]
+    if not truth.any() or truth.all():
+        return []
+    test = mannwhitneyu(score[truth], score[~truth], alternative="less")
+    if test.pvalue >= CHANCE:
+        return []
+    auc = test.statistic / truth.sum() / (~truth).sum()
+    return [
+        f"the AUC, {auc:.3f}, is below 0.5 by more than chance (Mann & Whitney 1947, p = "
+        f"{test.pvalue:.1g}): do the names of the classes mean the same in both datasets?"
+    ]

@@ -264,6 +264,7 @@ def make_card(
         **{name: cell.identity[name] for name in labels},
         params=cell.params,
         classes=dataset.classes,
+        positive=dataset.positive,
         multilabel=dataset.multilabel,
         ordinal=dataset.ordinal,
         image_shape=dataset.images.shape[1:],

@@ -15,6 +15,7 @@ from benchmark.results.dataset_record import DatasetRecord, read_dataset_record
 from benchmark.results.folder import ResultsFolder
 from benchmark.results.store import load_results
 from benchmark.scoring.aggregation import METHODS, aggregate_groups
+from benchmark.scoring.class_intervals import CLASS_METRICS
 from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.metrics import compute_class_metrics, compute_metrics
 from benchmark.scoring.predictions import Predictions, read_cell_predictions
@@ -157,7 +158,8 @@ class ResultsView:
             task = "multi-label" if record.multilabel else f"of {len(record.classes)} classes"
             raise UserError(
                 f"{metric} needs two classes, one of them positive, and '{name}' is {task}; "
-                "`table DIR --by class` shows each class against the rest"
+                "`table DIR --by class --metric NAME` shows each class against the rest: "
+                f"{', '.join(CLASS_METRICS)}"
             )
         for name, record in binary.items():
             if record.positive is None:

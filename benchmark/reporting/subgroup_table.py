@@ -36,6 +36,7 @@ from benchmark.scoring.subgroups import (
     SubgroupResult,
     assign_subgroups,
     compare_subgroups,
+    join_group_values,
 )
 from benchmark.study.axes import NONE
 from benchmark.utils.status import Status
@@ -118,8 +119,10 @@ class SubgroupTable:
         for title, group in group_comparable_rows(rows):
             (record,) = self.view.records(group).values()
             if self.attribute in record.attributes and (group["status"] == Status.OK).any():
-                values = record.attributes[self.attribute]
-                yield title, group, assign_subgroups(values, self.edges)
+                subgroups = assign_subgroups(record.attributes[self.attribute], self.edges)
+                if self.view.unit == "group":
+                    subgroups = join_group_values(subgroups, record.images["group"])
+                yield title, group, _quote_ambiguous_names(subgroups)
 
     def _check_attribute(self, rows: pd.DataFrame) -> None:
         records = self.view.records(rows).values()
@@ -179,9 +182,23 @@ def parse_edges(text: str | None) -> tuple[float, ...] | None:
     if text is None:
         return None
     try:
-        return tuple(float(edge) for edge in text.split(","))
+        edges = tuple(float(edge) for edge in text.split(","))
     except ValueError:
-        raise UserError(f"--bins {text}: write numbers separated by commas, as 40,60") from None
+        edges = ()
+    if not edges or not np.isfinite(edges).all():
+        raise UserError(f"--bins {text}: write numbers separated by commas, as 40,60")
+    return edges
+
+
+def _quote_ambiguous_names(subgroups: pd.Series) -> pd.Series:
+    """Quote all names of subgroups if one may be that of another column of the table."""
+    names = [str(name) for name in subgroups.cat.categories]
+    suffixes = (*BOUNDS, "_interval", "_gap", "_gap_lower", "_gap_upper", "_gap_p")
+    columns = [name + suffix for name in names for suffix in suffixes]
+    columns += [*CONFIGURATION_AXES, WORST, LARGEST, "worst_value", "n_done", "n_planned", "done"]
+    if len({*columns}) == len(columns):
+        return subgroups
+    return subgroups.cat.rename_categories([f"'{name}'" for name in names])
 
 
 def _make_table(

@@ -18,6 +18,7 @@ from benchmark.errors import UserError
 from benchmark.utils.files import write_atomic
 
 MULTILABEL_SEPARATOR = "|"
+_IMAGE_COLUMNS = ("id", "class", "subset", "group")
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +66,9 @@ class DatasetRecord:
 def write_dataset_record(path: Path, dataset: Dataset) -> None:
     """Write ``path`` with the suffixes .csv (images and attributes) and .json (everything else).
 
+    Attributes and the positive class that are recorded already are kept, as a later study may not
+    name them.
+
     Parameters
     ----------
     path : Path
@@ -72,23 +76,40 @@ def write_dataset_record(path: Path, dataset: Dataset) -> None:
     dataset : Dataset
     """
     images = _tabulate_images(dataset)
+    known, positive = _read_known(path)
+    attributes = known | {name: pd.Series(array) for name, array in dataset.attributes.items()}
     about = {
         "name": dataset.name,
         "n_images": len(dataset.images),
         "classes": list(dataset.classes),
         "multilabel": dataset.multilabel,
-        "positive": dataset.positive,
+        "positive": dataset.positive or positive,
         "group_source": dataset.group_source,
         "stored": stored_name(dataset),
         "attributes": {
-            name: "number" if values.dtype.kind == "f" else "text"
-            for name, values in dataset.attributes.items()
+            name: "number" if pd.api.types.is_numeric_dtype(values) else "text"
+            for name, values in attributes.items()
         },
     }
-    table = images.assign(**dataset.attributes)
+    columns = {_attribute_column(name): values for name, values in attributes.items()}
+    table = images.assign(**columns)
     write_atomic(path.with_suffix(".csv"), partial(_write_csv, table))
     text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
     write_atomic(path.with_suffix(".json"), lambda file: _write_text(text, file))
+
+
+def _read_known(path: Path) -> tuple[dict[str, pd.Series], str | None]:
+    """Read the attributes and the positive class of a record, if there is one."""
+    try:
+        record = read_dataset_record(path)
+    except UserError:  # none, or a corrupted one, which is replaced
+        return {}, None
+    return {str(name): record.attributes[name] for name in record.attributes}, record.positive
+
+
+def _attribute_column(name: str) -> str:
+    """Name of the column of an attribute; the names of the other columns are taken."""
+    return f"{name} (attribute)" if name in _IMAGE_COLUMNS else name
 
 
 def _tabulate_images(dataset: Dataset) -> pd.DataFrame:
@@ -125,10 +146,12 @@ def read_dataset_record(path: Path) -> DatasetRecord:
     again = "run its study again: completed cells are kept"
     try:
         about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        kinds = {name: _KINDS[kind] for name, kind in about["attributes"].items()}
+        kinds = {
+            _attribute_column(name): _KINDS[kind] for name, kind in about["attributes"].items()
+        }
         table = pd.read_csv(
             path.with_suffix(".csv"),
-            dtype={**dict.fromkeys(("id", "class", "subset", "group"), str), **kinds},
+            dtype={**dict.fromkeys(_IMAGE_COLUMNS, str), **kinds},
             keep_default_na=False,
             na_values={name: [""] for name in kinds},
         )
@@ -143,7 +166,7 @@ def read_dataset_record(path: Path) -> DatasetRecord:
             about["group_source"],
             about["stored"],
             table.drop(columns=attributes.columns),
-            attributes,
+            attributes.set_axis(list(about["attributes"]), axis="columns"),
         )
     except FileNotFoundError:
         raise UserError(f"{path}.csv or {path}.json is missing: {again}") from None

@@ -10,7 +10,7 @@ from benchmark.datasets.attributes import is_missing
 from benchmark.datasets.base import Dataset
 from benchmark.errors import UserError, unknown_name_error
 from benchmark.sampling.splits import Fold
-from benchmark.utils.text import format_count
+from benchmark.utils.text import format_count, format_exactly
 
 MOST_FOLDS = 100
 NEVER_TESTED = "-1"
@@ -31,7 +31,7 @@ def leave_one_group_out(dataset: Dataset, attribute: str) -> list[Fold]:
     Returns
     -------
     folds : list of (train, test)
-        One per value, in alphabetical order.
+        One per value, in increasing or alphabetical order.
 
     Raises
     ------
@@ -108,8 +108,9 @@ def _split_by(
             f"{where}: {format_count(missing, 'image has', 'images have')} no {attribute}; fill in "
             "the empty cells, or leave out the rows"
         )
-    names = np.array([f"{v:g}" if values.dtype.kind == "f" else str(v) for v in values])
-    tested = sorted(set(names.tolist()) - never_tested)
+    is_number = values.dtype.kind == "f"
+    names = np.array([format_exactly(v) if is_number else str(v) for v in values.tolist()])
+    tested = sorted(set(names.tolist()) - never_tested, key=float if is_number else None)
     if not (2 - len(never_tested) <= len(tested) <= MOST_FOLDS) or not tested:
         raise UserError(
             f"{where}: {attribute} has {format_count(len(tested), 'value')}; at least 2 and at "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -25,13 +26,15 @@ from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.predictions import Predictions
 from benchmark.scoring.rank_tests import adjust_by_holm
 from benchmark.scoring.significance import Result, estimate_spread, paired_t_test
-from benchmark.utils.text import format_count
+from benchmark.utils.text import format_count, format_exactly
 
 MISSING = "missing"
+SEVERAL = "several values"  # of the images of a group
 OTHER = "other"
 MOST_VALUES = 15  # of an attribute of text; the rarest others are one subgroup
 N_BINS = 4
 MIN_UNITS = 10  # test images, or groups, of a subgroup whose metric is computed
+MIN_OF_CLASS = 5  # of them, of each of two classes, for a mean over classes
 
 
 @dataclass(frozen=True)
@@ -92,26 +95,60 @@ def assign_subgroups(values: pd.Series, edges: Sequence[float] | None = None) ->
     else:
         frequent = list(values.value_counts().index[:MOST_VALUES])
         named = values.where(values.isin(frequent) | values.isna(), OTHER)
-        groups = named.astype(pd.CategoricalDtype([*frequent, OTHER]))
+        # values called "other" and rare values are one subgroup
+        groups = named.astype(pd.CategoricalDtype(list(dict.fromkeys([*frequent, OTHER]))))
     groups = groups.cat.add_categories([MISSING] if MISSING not in groups.cat.categories else [])
     return groups.fillna(MISSING).cat.remove_unused_categories()
 
 
+def join_group_values(subgroups: pd.Series, groups: pd.Series) -> pd.Series:
+    """Assign the images of groups that are in several subgroups to one of its own.
+
+    Parameters
+    ----------
+    subgroups : Series of Categorical
+        Subgroup of each image.
+    groups : Series
+        Group of each image, such as the patient.
+
+    Examples
+    --------
+    >>> age = assign_subgroups(pd.Series([34.0, 71, 50]), edges=(60,))
+    >>> join_group_values(age, pd.Series(["p1", "p1", "p2"])).tolist()
+    ['several values', 'several values', 'below 60']
+    """
+    varies = subgroups.astype(str).groupby(groups.to_numpy()).transform("nunique") > 1
+    joined = subgroups.cat.add_categories(
+        [] if SEVERAL in subgroups.cat.categories else [SEVERAL]
+    ).mask(varies, SEVERAL)
+    return joined.cat.remove_unused_categories()
+
+
 def _bin_numbers(values: pd.Series, edges: Sequence[float] | None) -> pd.Series:
-    if edges is None:
-        quantiles = values.quantile(np.linspace(0, 1, N_BINS + 1)[1:-1]).to_numpy()
-        edges = [float(f"{edge:.3g}") for edge in quantiles if np.isfinite(edge)]
-        edges = [edge for edge in dict.fromkeys(edges) if edge > values.min()]
+    distinct = sorted(values.dropna().unique().tolist())
+    if edges is None and len(distinct) <= N_BINS:
+        categories = pd.CategoricalDtype([format_exactly(value) for value in distinct])
+        return values.map(format_exactly, na_action="ignore").astype(categories)
+    edges = _choose_edges(values) if edges is None else edges
     if not all(low < high for low, high in pairwise(edges)):
         raise UserError(f"bins must be in increasing order, not {', '.join(map(str, edges))}")
-    if not edges:
-        return values.map(lambda value: f"{value:g}", na_action="ignore").astype("category")
+    numbers = [format_exactly(edge) for edge in edges]
     names = [
-        f"below {edges[0]:g}",
-        *(f"{low:g} to below {high:g}" for low, high in pairwise(edges)),
-        f"{edges[-1]:g} and above",
+        f"below {numbers[0]}",
+        *(f"{low} to below {high}" for low, high in pairwise(numbers)),
+        f"{numbers[-1]} and above",
     ]
     return pd.cut(values, [-np.inf, *edges, np.inf], right=False, labels=names)
+
+
+def _choose_edges(values: pd.Series) -> list[float]:
+    """Return the quartiles of numbers, rounded to about a tenth of their distance."""
+    quartiles = values.quantile(np.linspace(0, 1, N_BINS + 1)[1:-1]).to_numpy()
+    distance = quartiles[-1] - quartiles[0] or values.max() - values.min()
+    decimals = 1 - math.floor(math.log10(distance))
+    edges = [round(float(edge), decimals) for edge in quartiles]
+    edges = [edge for edge in dict.fromkeys(edges) if edge > values.min()]
+    return edges or [float(values[values > values.min()].min())]
 
 
 def compare_subgroups(
@@ -158,21 +195,35 @@ def _compare_with_rest(
     binary = len(first.classes) == 2 and not first.multilabel
     prevalence = float((inside[0].y_true == 1).mean()) if binary else np.nan
     n, n_units, unit = len(inside[0].y_true), *find_independent_units(inside[0])[1:]
-    if n_units < MIN_UNITS:
-        why = f"{format_count(n_units, unit.rstrip('s'))}; at least {MIN_UNITS} are required"
-        refused = Result("", n_units, np.nan, refusal=why, unit=unit)
-        return SubgroupResult(n, prevalence, refused, refused)
-    absent = [name for name in inside[0].absent_classes if name not in first.absent_classes]
-    if absent and find_metric(metric).macro:
-        why = (
-            f"no test images of {', '.join(absent)}; a mean over the other classes cannot be "
-            "compared with that of other subgroups"
-        )
+    if why := _explain_refusal(metric, first, inside[0], n_units, unit):
         refused = Result("", n_units, np.nan, refusal=why, unit=unit)
         return SubgroupResult(n, prevalence, refused, refused)
     value = interval_over_images(metric, inside)
     outside = [p.take_members(~members) for p in seeds]
     return SubgroupResult(n, prevalence, value, _test_gap(metric, seeds, inside, outside, members))
+
+
+def _explain_refusal(
+    metric: str, everything: Predictions, inside: Predictions, n_units: int, unit: str
+) -> str:
+    """Say why a metric of a subgroup is not computed; empty if it is."""
+    if n_units < MIN_UNITS:
+        return f"{format_count(n_units, unit.rstrip('s'))}; at least {MIN_UNITS} are required"
+    if not find_metric(metric).macro:
+        return ""
+    absent = [name for name in inside.absent_classes if name not in everything.absent_classes]
+    if absent:
+        return (
+            f"no test images of {', '.join(absent)}; a mean over the other classes cannot be "
+            "compared with that of other subgroups"
+        )
+    if len(inside.classes) == 2 and not inside.multilabel:
+        counts = np.bincount(inside.y_true, minlength=2)
+        n, name = int(counts.min()), inside.classes[int(counts.argmin())]
+        if 0 < n < MIN_OF_CLASS:
+            images = format_count(n, "test image")
+            return f"{images} of '{name}'; at least {MIN_OF_CLASS} are required"
+    return ""
 
 
 def _test_gap(

@@ -24,8 +24,9 @@ class OperatingPoint(Strategy):
     The images are those of ``tuned_threshold``: the official validation set, or else inner folds of
     the training set. Among the thresholds that reach the given sensitivity, the one with the
     highest specificity is taken, and the reverse. Probabilities are multiplied by a factor per
-    class, so that the threshold becomes one half; their order, and hence the AUC, stays. On the
-    test set, the sensitivity may be lower or higher than on the held-out images.
+    class, so that the threshold becomes one half; their order, and hence the AUC, stays, unless all
+    images must be of the same class: where positive images score 0, only the threshold 0 reaches
+    them. On the test set, the sensitivity may be lower or higher than on the held-out images.
 
     Parameters
     ----------
@@ -96,7 +97,8 @@ class OperatingPoint(Strategy):
 
     def adjust(self, proba: Proba) -> Proba:
         """Scale the probabilities so that the threshold becomes one half."""
-        if self.threshold_ == BEYOND:
-            return np.column_stack([np.ones(len(proba)), np.zeros(len(proba))])
-        least = max(self.threshold_, np.finfo(float).tiny)
-        return scale_probabilities(proba, np.array([1.0, (1 - least) / least]))
+        if self.threshold_ in (0, BEYOND):  # no factor makes 0 or 1 cross one half
+            positive = np.full(len(proba), float(self.threshold_ == 0))
+            return np.column_stack([1 - positive, positive])
+        factor = (1 - self.threshold_) / self.threshold_
+        return scale_probabilities(proba, np.array([1.0, factor]))

@@ -113,6 +113,17 @@ def format_count(n: int, noun: str, plural: str = "") -> str:
     return f"{n} {noun if n == 1 else plural or noun + 's'}"
 
 
+def format_exactly(number: float) -> str:
+    """Return a number with all its digits, whole ones without a decimal point.
+
+    Examples
+    --------
+    >>> format_exactly(1234567.0), format_exactly(0.5)
+    ('1234567', '0.5')
+    """
+    return str(int(number)) if number == int(number) else repr(float(number))
+
+
 def join_names(names: Sequence[str], separator: str = ", ", most: int = 5) -> str:
     """Join the first names, with an ellipsis if there are more.
 

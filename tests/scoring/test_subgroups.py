@@ -81,9 +81,9 @@ def test_numbers_are_binned_by_quartiles_or_the_given_edges():
     age = pd.Series([*range(100), np.nan], name="age")
     quartiles = assign_subgroups(age).value_counts(sort=False)
     assert list(quartiles.index) == [
-        "below 24.8", "24.8 to below 49.5", "49.5 to below 74.2", "74.2 and above", "missing",
+        "below 25", "25 to below 50", "50 to below 74", "74 and above", "missing",
     ]  # fmt: skip
-    assert quartiles.tolist() == [25, 25, 25, 25, 1]
+    assert quartiles.tolist() == [25, 25, 24, 26, 1]
     assert assign_subgroups(age, (40,)).value_counts(sort=False).to_dict() == {
         "below 40": 40,
         "40 and above": 60,
