@@ -20,10 +20,11 @@ _Unit = Annotated[
     ),
 ]
 _Aggregate = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="HOW",
-        help="With --unit group: mean of the probabilities, max (of the positive class), or vote.",
+        help="With --unit group: mean of the probabilities (default), max (of the positive "
+        "class), or vote.",
     ),
 ]
 
@@ -54,7 +55,7 @@ def table_command(
         ),
     ] = None,
     unit: _Unit = "image",
-    aggregate: _Aggregate = "mean",
+    aggregate: _Aggregate = None,
     rows: Annotated[
         bool, typer.Option("--rows", help="Print one line per cell, not one per configuration.")
     ] = False,
@@ -144,7 +145,7 @@ def compare_command(
         ),
     ] = None,
     unit: _Unit = "image",
-    aggregate: _Aggregate = "mean",
+    aggregate: _Aggregate = None,
     form: TableFormat = None,
 ) -> None:
     """Test whether two configurations differ; print the difference, its interval and a p-value."""
@@ -171,6 +172,8 @@ def compare_command(
     else:
         for comparison in comparisons:
             print_line(comparison.summary)
+    if unit_of_predictions := results.describe_unit() if form is None else "":
+        print_line(f"{unit_of_predictions}.")
 
 
 def plot_command(
@@ -197,7 +200,7 @@ def plot_command(
         ),
     ] = "",
     unit: _Unit = "image",
-    aggregate: _Aggregate = "mean",
+    aggregate: _Aggregate = None,
 ) -> None:
     """Draw every plot that the rows allow, as PNG and SVG files with captions."""
     from benchmark.reporting.plots import draw_plots

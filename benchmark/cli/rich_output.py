@@ -45,9 +45,11 @@ def print_leaderboards(
     view: TableView | None = None,
 ) -> None:
     """Print every leaderboard of the rows, its caption, and the cells that did not succeed."""
+    # the file has the columns of a default leaderboard only
+    hint = "see leaderboard.md" if view is None else "see table --format md"
     view = view or leaderboard.Leaderboard()
     tables = list(view.make_tables(rows, metric, read_predictions))
-    _print_ranked_tables(console, tables, metric)
+    _print_ranked_tables(console, tables, metric, hint=hint)
     caption, *lines = view.describe_tables(rows, tables, metric)
     console.print(caption, style="dim", highlight=False)
     for line in (*lines, *list_group_notes(rows)):
@@ -85,6 +87,7 @@ def _print_ranked_tables(
     tables: Iterable[tuple[str, pd.DataFrame]],
     metric: str,
     prefix: str = "",
+    hint: str = "",
 ) -> None:
     """Print leaderboards, each with the parameters that are equal in all of its lines."""
     for title, configurations in tables:
@@ -98,9 +101,9 @@ def _print_ranked_tables(
             line = f"Equal in all lines: {'; '.join(parameters)}."
             console.print(line, style="dim", highlight=False, markup=False)
         if left_out:
-            hint = "" if prefix else ": see leaderboard.md"
+            where = f": {hint}" if hint else ""
             console.print(
-                f"This terminal is too narrow for {', '.join(left_out)}{hint}.", style="yellow"
+                f"This terminal is too narrow for {', '.join(left_out)}{where}.", style="yellow"
             )
         console.print()
 

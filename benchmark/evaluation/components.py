@@ -201,7 +201,7 @@ def attributes_refusal(extractor: ResolvedSpec, dataset: Dataset) -> str | None:
     what = f"no attribute {names}" if lacking else "no attributes"
     return (
         f"{extractor.name} needs attributes of the images, and the dataset has {what}: add "
-        f"attributes=({names},) to a dataset csv: in the study"
+        f"attributes=({names}{',' * (len(lacking) == 1)}) to a dataset csv: in the study"
     )
 
 

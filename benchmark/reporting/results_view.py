@@ -36,25 +36,34 @@ class ResultsView:
         Results folder.
     unit : {'image', 'group'}
         What a prediction is about. Per group, all metrics are computed anew.
-    aggregate : {'mean', 'max', 'vote'}
-        How the predictions of the images of a group become one; see
+    aggregate : {'mean', 'max', 'vote'} or None
+        How the predictions of the images of a group become one, 'mean' by default; see
         ``benchmark.scoring.aggregation.aggregate_groups``.
 
     Raises
     ------
     UserError
-        The unit or the aggregate is unknown.
+        The unit or the aggregate is unknown, or images are to be aggregated to images.
     """
 
-    def __init__(self, path: str | Path, unit: str = "image", aggregate: str = "mean") -> None:
+    def __init__(self, path: str | Path, unit: str = "image", aggregate: str | None = None) -> None:
         if unit not in UNITS:
             raise unknown_name_error("unit", unit, UNITS)
+        if aggregate is not None and unit == "image":
+            raise UserError(f"--aggregate {aggregate} needs --unit group")
+        aggregate = "mean" if aggregate is None else aggregate
         if aggregate not in METHODS:
             raise unknown_name_error("aggregate", aggregate, METHODS)
         self.folder = ResultsFolder(path)
         self.unit = unit
         self.aggregate = aggregate
         self.read_predictions = lru_cache(maxsize=64)(self._read_predictions)
+
+    def describe_unit(self) -> str:
+        """Describe what a prediction is about; empty for images."""
+        if self.unit == "image":
+            return ""
+        return f"one prediction per group: {METHODS[self.aggregate][1]} of its images"
 
     def __str__(self) -> str:
         return str(self.folder)
@@ -126,7 +135,7 @@ class ResultsView:
             record = self.read_record(fingerprint)
             n_classes = record.images.groupby("group")["class"].nunique()
             counts[fingerprint] = len(n_classes)
-            text = f"one prediction per group: {METHODS[self.aggregate][1]} of its images"
+            text = self.describe_unit()
             if n_mixed := int((n_classes > 1).sum()):
                 text += (
                     f"; {n_mixed:,} of {len(n_classes):,} groups have images of both classes and "

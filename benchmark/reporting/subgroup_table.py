@@ -27,6 +27,7 @@ from benchmark.reporting.table_intervals import (
 )
 from benchmark.reporting.table_view import Table
 from benchmark.scoring.averages import metric_label_for_rows
+from benchmark.scoring.clinical import RANK_METRICS
 from benchmark.scoring.metric_lookup import check_ranking_metric, find_metric
 from benchmark.scoring.pooling import pool_test_sets
 from benchmark.scoring.predictions import PredictionReader, Predictions, read_cell_predictions
@@ -162,6 +163,7 @@ class SubgroupTable:
             f"of subgroups of a configuration (Holm 1979); '*' marks p < {ALPHA}. A subgroup of "
             f"fewer than {MIN_UNITS} images or groups has no value. Configurations are sorted by "
             "their worst subgroup, those that lack cells last.",
+            *_warn_of_pooled_ranks(rows, metric),
             *list_refusals([table for _, table in tables], lambda name: f"'{name}'"),
         ]
 
@@ -169,6 +171,17 @@ class SubgroupTable:
 def worst_column(attribute: str) -> str:
     """Name of the column of the leaderboard with the worst subgroup of an attribute."""
     return f"{WORST_SUBGROUP}{attribute}"
+
+
+def _warn_of_pooled_ranks(rows: pd.DataFrame, metric: str) -> list[str]:
+    """Say that a metric of ranks depends on the scales of the models of all folds."""
+    if rows["fold"].nunique() < 2 or metric.partition("(")[0] not in RANK_METRICS:
+        return []
+    return [
+        f"{metric} ranks the images of all folds together, though each fold has a model with a "
+        f"scale of its own: it differs from the mean over folds, and even a constant model may "
+        "have another value than 0.5"
+    ]
 
 
 def parse_edges(text: str | None) -> tuple[float, ...] | None:

@@ -21,6 +21,8 @@ from benchmark.scoring.predictions import Predictions
 Floats = NDArray[np.float64]
 # read off the curve of the test set
 CURVE_METRICS = ("sensitivity_at_specificity", "specificity_at_sensitivity")
+# that compare the probabilities of images with each other
+RANK_METRICS = ("auc", "average_precision", *CURVE_METRICS)
 ANY_NUMBER = (-np.inf, np.inf)
 POSITIVE_NUMBER = (0.0, np.inf)
 
@@ -40,6 +42,11 @@ class Family:
     parameter: str
     describes: str
     make: Callable[[float], Metric]
+
+    @property
+    def example(self) -> float:
+        """A usual value of the parameter."""
+        return 0.9 if self.parameter in ("sensitivity", "specificity") else 0.1
 
 
 def _positive_class(p: Predictions) -> tuple[NDArray[np.bool_], Floats]:

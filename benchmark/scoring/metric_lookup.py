@@ -10,7 +10,7 @@ from benchmark.scoring.clinical import CLINICAL, FAMILIES
 from benchmark.scoring.metrics import METRICS, Metric
 from benchmark.utils.text import short_repr
 
-_CALL = re.compile(r"(\w+)\((?:(\w+)\s*=\s*)?([\d.]+)\)")
+_CALL = re.compile(r"(\w+)\((?:(\w+)\s*=\s*)?([-+\w.]+)\)")
 
 
 @lru_cache(maxsize=256)
@@ -41,7 +41,9 @@ def find_metric(name: str) -> Metric:
     if family is None:
         raise unknown_name_error("metric", name, list_metric_names())
     if call is None:
-        raise UserError(f"metric '{name}' needs a {family.parameter}: write {name}(0.9)")
+        raise UserError(
+            f"metric '{name}' needs a {family.parameter}: write {name}({family.example:g})"
+        )
     if call[2] not in (None, family.parameter):
         raise UserError(
             f"metric {short_repr(name)}: its parameter is {family.parameter}, not {call[2]}"

@@ -61,3 +61,14 @@ def test_the_command_prints_every_format(form):
     printed = CliRunner().invoke(app, ["describe", "faces", *options])
     assert printed.exit_code == 0
     assert "100 (50%)" in printed.output.replace("\\%", "%")
+
+
+def test_an_attribute_called_class_does_not_replace_the_classes():
+    images, targets = np.zeros((4, 8, 8, 1), np.uint8), np.array([0, 1, 1, 1])
+    attributes = {"class": np.array(["a", "a", "a", "b"])}
+    table = make_case_table(Dataset("d", images, targets, ("a", "b"), attributes=attributes))
+    lines = list(zip(table["characteristic"], table["all"], strict=True))
+    assert lines[1:] == [
+        ("class: a", "1 (25%)"), ("class: b", "3 (75%)"),
+        ("class: a", "3 (75%)"), ("class: b", "1 (25%)"),
+    ]  # fmt: skip

@@ -152,3 +152,15 @@ def test_the_command_prints_every_format(hospitals, form):
     if form == "csv":
         table = pd.read_csv(io.StringIO(done.output)).set_index("metric")
         assert 0 <= table.loc["sensitivity", "lower"] <= table.loc["sensitivity", "external"]
+
+
+def test_metrics_of_a_positive_class_need_one(hospitals):
+    pipeline = load_pipeline(hospitals / "grouped.pipeline")  # fitted without positive=
+    with pytest.raises(UserError, match="sensitivity needs a positive class: add positive="):
+        evaluate_externally(pipeline, load(hospitals, "b"), ("sensitivity",))
+    second, first = pipeline.card.classes[1], pipeline.card.classes[0]
+    positive = load(hospitals, "b", f"(positive={second!r})")
+    assert len(evaluate_externally(pipeline, positive, ("sensitivity",)).table) == 1
+    other = load(hospitals, "b", f"(positive={first!r})")
+    with pytest.raises(UserError, match="the pipeline was fitted without one; fit it again"):
+        evaluate_externally(pipeline, other, ("sensitivity",))

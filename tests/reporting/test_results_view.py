@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import recall_score
+from typer.testing import CliRunner
 
 from benchmark import load_results, load_study, run
+from benchmark.cli.app import app
 from benchmark.errors import UserError
 from benchmark.reporting.compare import compare_configurations
 from benchmark.reporting.leaderboard import Leaderboard
@@ -93,9 +95,26 @@ def test_tables_and_tests_per_group_count_groups_and_say_how_they_were_made(cell
         assert comparison.result.unit.startswith("test groups")
 
 
-def test_plots_can_be_drawn_per_group(cells, tmp_path):
-    drawn = [str(outcome) for outcome in draw_plots(ResultsView(cells, "group"), "auc", tmp_path)]
-    assert any(name.endswith(".png") for name in drawn)
+def test_plots_per_group_say_so_and_do_not_replace_those_per_image(cells, tmp_path):
+    images = {str(path) for path in draw_plots(ResultsView(cells), "auc", tmp_path)}
+    assert "one prediction per group" not in (tmp_path / "captions.md").read_text()
+    groups = {str(path) for path in draw_plots(ResultsView(cells, "group"), "auc", tmp_path)}
+    drawn = {path for path in groups if path.endswith(".png")}
+    assert drawn
+    assert not drawn & images
+    captions = (tmp_path / "captions.md").read_text()
+    assert captions.count("one prediction per group: the mean of the prob") == len(drawn)
+
+
+def test_comparisons_per_group_say_so(cells):
+    command = ["compare", str(cells), "1", "2", "--unit", "group", "--aggregate", "max"]
+    output = CliRunner().invoke(app, command).output
+    assert "one prediction per group: the highest probability" in output.replace("\n", " ")
+
+
+def test_how_to_aggregate_needs_groups():
+    with pytest.raises(UserError, match="--aggregate vote needs --unit group"):
+        ResultsView("anywhere", aggregate="vote")
 
 
 def test_a_table_names_the_positive_class_and_what_is_optimistic(cells):

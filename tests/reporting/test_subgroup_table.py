@@ -13,7 +13,7 @@ from benchmark import load_study, run
 from benchmark.errors import UserError
 from benchmark.reporting.leaderboard import Leaderboard
 from benchmark.reporting.results_view import ResultsView
-from benchmark.reporting.subgroup_table import SubgroupTable
+from benchmark.reporting.subgroup_table import WORST, SubgroupTable, parse_edges
 from benchmark.reporting.text_tables import render_tables
 from benchmark.results.folder import ResultsFolder
 from benchmark.scoring.pooling import pool_test_sets
@@ -119,3 +119,31 @@ def test_images_without_attributes_say_how_to_name_them(five_folds):
     view = ResultsView(five_folds)
     with pytest.raises(UserError, match=r"no attribute 'sex', nor any other: add attributes="):
         list(SubgroupTable(view, "sex").make_tables(view.load_rows(), "f1"))
+
+
+@pytest.mark.parametrize("edges", ["nan", "inf", "", "40,nan"])
+def test_bins_are_finite_numbers(edges):
+    with pytest.raises(UserError, match="write numbers separated by commas"):
+        parse_edges(edges)
+
+
+def test_values_with_the_names_of_columns_are_quoted(results, monkeypatch):
+    names = np.array(["f", "f_gap", "done", "model"])[np.arange(400) % 4]
+    rows = results.load_rows(metrics=["sensitivity"])
+    ((fingerprint, record),) = [(f, results.read_record(f)) for f in rows["fingerprint"].unique()]
+    record.attributes["columns"] = names
+    monkeypatch.setattr(results, "read_record", {fingerprint: record}.__getitem__)
+    _, table, view = make_table(results, "columns", "sensitivity")
+    shown = [name for name in table if f"{name}_interval" in table]
+    assert set(shown) == {"'f'", "'f_gap'", "'done'", "'model'"}
+    assert [table[name].iloc[0] for name in shown] == [100] * 4
+    assert set(table[WORST].iloc[2:]) <= {*shown}
+    assert "'done'" in view.format_table(table)
+
+
+def test_a_metric_of_ranks_is_said_to_depend_on_all_folds(results):
+    rows = results.load_rows()
+    for metric, said in (("auc", True), ("f1", False)):
+        view = SubgroupTable(results, "site")
+        lines = view.describe_tables(rows, list(view.make_tables(rows, metric)), metric)
+        assert any("even a constant model" in line for line in lines) == said

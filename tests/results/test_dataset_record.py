@@ -92,3 +92,23 @@ def run_faces(dataset, out):
         "digits", datasets=[dataset], extractors=["pixels"], models=["knn"], split="holdout"
     )
     return run(study, out, scheduler="inline")
+
+
+def test_attributes_may_have_the_names_of_other_columns(tmp_path):
+    names = np.array(["a", "b"])[np.arange(200) % 2]
+    dataset = replace(FACES, attributes=dict.fromkeys(("id", "class", "subset"), names))
+    write_dataset_record(tmp_path / "record", dataset)
+    record = read_dataset_record(tmp_path / "record")
+    assert record.images["class"].tolist() == [FACES.classes[k] for k in FACES.targets]
+    assert record.attributes["class"].tolist() == names.tolist()
+    assert list(record.attributes) == ["id", "class", "subset"]
+
+
+def test_attributes_that_a_later_study_does_not_name_are_kept(tmp_path):
+    sex = np.array(["female", ""])[np.arange(200) % 2]
+    write_dataset_record(tmp_path / "record", replace(FACES, attributes={"sex": sex}))
+    age = np.where(np.arange(200) % 3, np.arange(200.0), np.nan)
+    write_dataset_record(tmp_path / "record", replace(FACES, attributes={"age": age}))
+    record = read_dataset_record(tmp_path / "record")
+    assert record.attributes["sex"].fillna("").tolist() == sex.tolist()
+    np.testing.assert_array_equal(record.attributes["age"], age)

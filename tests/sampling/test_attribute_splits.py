@@ -99,3 +99,11 @@ def test_a_study_runs_a_fold_per_site(tmp_path):
     rows = run(study, tmp_path / "out", scheduler="inline")
     assert rows["status"].tolist() == ["ok"] * 3
     assert rows["n_test"].tolist() == [20, 20, 20]
+
+
+def test_sites_with_long_numbers_are_not_merged_and_are_in_order():
+    site = np.array([1234561.0, 1234562.0, 1300000.0])[np.arange(200) % 3]
+    assert len(leave_one_group_out(replace(FACES, attributes={"site": site}), "site")) == 3
+    fold = np.array([2.0, 10.0])[np.arange(200) % 2]
+    (_, first), _ = predefined(replace(FACES, attributes={"fold": fold}), "fold")
+    assert set(fold[first]) == {2.0}

@@ -154,9 +154,10 @@ def test_a_metric_of_a_positive_class_needs_two_classes(k):
     ("name", "reason"),
     [
         ("sensitivty", "unknown metric 'sensitivty'.*sensitivity"),
-        ("net_benefit", r"metric 'net_benefit' needs a threshold: write net_benefit\(0.9\)"),
+        ("net_benefit", r"metric 'net_benefit' needs a threshold: write net_benefit\(0.1\)"),
         ("net_benefit(1.5)", "threshold is a number between 0 and 1"),
         ("net_benefit(0)", "threshold is a number between 0 and 1"),
+        ("net_benefit(-0.1)", "threshold is a number between 0 and 1"),
         ("net_benefit(1.2.3)", "threshold is a number between 0 and 1"),
         ("net_benefit(specificity=0.5)", "its parameter is threshold, not specificity"),
         ("f1(0.5)", "unknown metric"),

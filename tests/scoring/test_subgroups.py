@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score, recall_score
 from benchmark.errors import UserError
 from benchmark.scoring.pooling import pool_test_sets
 from benchmark.scoring.predictions import Predictions
-from benchmark.scoring.subgroups import assign_subgroups, compare_subgroups
+from benchmark.scoring.subgroups import assign_subgroups, compare_subgroups, join_group_values
 
 
 def draw(rng, n=400, harm=0.0, groups=None):
@@ -115,3 +115,42 @@ def test_folds_are_joined_and_repetitions_are_not():
         assert joined.test_index.tolist() == list(range(40))
         assert joined.y_true.tolist() == p.y_true.tolist()
         np.testing.assert_array_equal(joined.proba, p.proba)
+
+
+def test_numbers_that_differ_in_late_digits_are_different_subgroups():
+    year = pd.Series([2014.0, 2015, 2016, 2017, 2018, 2019] * 10)
+    assert assign_subgroups(year).nunique() == 4
+    identifier = pd.Series([1000001.0, 1000002, 1000003, 1000004] * 5)
+    expected = ["1000001", "1000002", "1000003", "1000004"]
+    assert assign_subgroups(identifier).value_counts(sort=False).index.tolist() == expected
+    edges = (1000002, 1000003)
+    names = assign_subgroups(identifier, edges).value_counts(sort=False).index.tolist()
+    assert names == ["below 1000002", "1000002 to below 1000003", "1000003 and above"]
+
+
+def test_a_number_of_two_values_is_not_binned():
+    assert assign_subgroups(pd.Series([0.0, 1, 1])).tolist() == ["0", "1", "1"]
+
+
+def test_values_called_other_are_with_the_rare_ones():
+    race = pd.Series(["other", *"abcdefghijklmnopqrst"] * 2 + ["other"])
+    groups = assign_subgroups(race)
+    assert (groups == "other").sum() == 3 + 2 * (20 - 14)
+    assert assign_subgroups(pd.Series(["other", "a"])).tolist() == ["other", "a"]
+
+
+def test_a_group_with_several_values_is_in_no_subgroup_of_one():
+    age = assign_subgroups(pd.Series([30.0, 70, 30, 30]), (60,))
+    joined = join_group_values(age, pd.Series(["p1", "p1", "p2", "p2"]))
+    assert joined.tolist() == ["several values", "several values", "below 60", "below 60"]
+
+
+@pytest.mark.parametrize("metric", ["auc", "f1"])
+def test_a_mean_over_classes_needs_five_images_of_each(metric):
+    y = np.r_[np.zeros(4, int), np.ones(40, int), np.tile([0, 1], 30)]
+    proba = np.random.default_rng(0).dirichlet([1, 1], len(y))
+    predictions = Predictions(y, proba, ("a", "b"), np.arange(len(y)))
+    site = pd.Series(np.where(np.arange(len(y)) < 44, "few", "many"), dtype="category")
+    results = compare_subgroups(metric, [predictions], site)
+    assert "4 test images of 'a'; at least 5" in results["few"].value.refusal
+    assert np.isfinite(results["many"].value.effect)

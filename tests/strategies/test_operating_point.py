@@ -91,3 +91,10 @@ def test_a_study_reaches_the_sensitivity_only_if_the_positive_class_is_named(tmp
         "operating_point needs the positive class: add positive='face' or positive='other' to the "
         "dataset in the study"
     )
+
+
+def test_positive_images_with_a_probability_of_zero_are_reached():
+    y = np.array([1] * 10 + [0] * 10)
+    score = np.r_[np.zeros(3), np.full(7, 0.8), np.zeros(5), np.full(5, 0.3)]
+    predicted = learn(OperatingPoint(sensitivity=0.95), y, np.column_stack([1 - score, score]))
+    assert (predicted.argmax(axis=1)[y == 1] == 1).all()

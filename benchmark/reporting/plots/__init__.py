@@ -131,6 +131,8 @@ def _write_plots(
     results: Results, left_out: pd.DataFrame, metric: str, out: Path
 ) -> Iterator[Path | str]:
     captions = []
+    unit = results.view.describe_unit()
+    about_unit = f" Images are groups here, {unit}." if unit else ""
     for draw in REGISTRY.values():
         for plot in draw(results, metric):
             if isinstance(plot, Missing):
@@ -141,7 +143,7 @@ def _write_plots(
                 f"## {plot.name}",
                 f"![{plot.name}]({plot.name}.png)",
                 f"{plot.title}.",
-                plot.caption,
+                plot.caption + about_unit,
             ]
     remarks = [_describe_incomplete_configurations(left_out)] if len(left_out) else []
     if find_metric(metric).macro:

@@ -68,6 +68,8 @@ class Results:
     def file_label(self, dataset: str) -> str:
         """Short name of a dataset for file names, with a digest if it is not unique."""
         labels = {label: shorten_dataset_name(label) for label in self.rows["dataset"].unique()}
+        if self.view.unit == "group":  # beside the plots of images, not in their place
+            labels = {label: f"{short}_per_group" for label, short in labels.items()}
         stems = [make_file_stem(label).casefold() for label in labels.values()]
         if stems.count(make_file_stem(labels[dataset]).casefold()) == 1:
             return labels[dataset]
