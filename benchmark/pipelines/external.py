@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
 from benchmark.datasets.base import Dataset
-from benchmark.datasets.positive import suggest_positive
 from benchmark.errors import UserError
 from benchmark.pipelines.card import Card
 from benchmark.pipelines.pipeline import Pipeline
@@ -118,9 +117,13 @@ def _check_positive_class(card: Card, dataset: Dataset, metrics: tuple[str, ...]
     needing = [name for name in metrics if find_metric(name).binary]
     positive = card.positive or dataset.positive
     if needing and (len(card.classes) != 2 or card.multilabel):
-        raise UserError(f"{needing[0]} needs two classes, and the pipeline has {card.classes}")
+        raise UserError(
+            f"{needing[0]} needs two classes, one of them positive, and the pipeline has "
+            f"{len(card.classes)}{' of which an image may have several' * card.multilabel}"
+        )
     if needing and positive is None:
-        raise UserError(f"{needing[0]} needs a positive class: {suggest_positive(card.classes)}")
+        suggested = f"add positive={card.classes[1]!r} to --dataset"
+        raise UserError(f"{needing[0]} needs a positive class: {suggested}")
     if needing and positive != card.classes[1]:
         raise UserError(
             f"dataset '{dataset.name}': its positive class is '{positive}', and the pipeline was "

@@ -45,7 +45,7 @@ from benchmark.utils.status import Status
 WORST = "worst subgroup"
 LARGEST = "largest gap"
 WORST_SUBGROUP = "worst by "  # begins the name of a column of the leaderboard
-IMAGES, PREVALENCE = "(test images)", "(positive)"  # lines above the configurations
+PREVALENCE = "(positive)"  # line above the configurations
 Subgroups = dict[str, SubgroupResult]
 
 
@@ -156,7 +156,7 @@ class SubgroupTable:
     ) -> list[str]:
         """Caption of the tables, and one line per reason for missing intervals."""
         return [
-            f"{metric_label_for_rows(metric, rows)} of the test images of each subgroup by "
+            f"{metric_label_for_rows(metric, rows)} of the test {self.view.unit}s of each subgroup by "
             f"{self.attribute}, all folds together; 95% confidence intervals are in "
             f"parentheses{SPREAD}. {LARGEST}: the metric of a subgroup minus that of all other "
             "test images, with its interval, and the p-value of a t-test, corrected for the number "
@@ -234,7 +234,7 @@ def _make_table(
     table = sort_complete_first(table, worst).drop(columns="worst_value")
     order = [column for column in table if column not in (WORST, LARGEST, "n_done", "n_planned")]
     table = table[[*order, WORST, LARGEST, "n_done", "n_planned"]]
-    head = pd.DataFrame(_head_lines(first, table)).reindex(columns=table.columns)
+    head = pd.DataFrame(_head_lines(first, table, view.unit)).reindex(columns=table.columns)
     return pd.concat([head, table], ignore_index=True)
 
 
@@ -273,13 +273,13 @@ def _find_extremes(results: Subgroups, metric: str) -> dict[str, object]:
     }
 
 
-def _head_lines(results: Subgroups, table: pd.DataFrame) -> list[dict[str, object]]:
-    """Lines with the number of test images, and the share of the positive class."""
+def _head_lines(results: Subgroups, table: pd.DataFrame, unit: str) -> list[dict[str, object]]:
+    """Lines with the number of test images or groups, and the share of the positive class."""
     empty: dict[str, object] = {column: "" for column in table if str(column).endswith("_interval")}
     empty |= {**dict.fromkeys(CONFIGURATION_AXES, ""), "tuning": NONE, WORST: "", LARGEST: ""}
     empty |= {"n_done": 0, "n_planned": 0}
     numbers: dict[str, dict[str, float]] = {
-        IMAGES: {name: result.n for name, result in results.items()}
+        f"(test {unit}s)": {name: result.n for name, result in results.items()}
     }
     shares = {name: result.prevalence for name, result in results.items()}
     if any(np.isfinite(share) for share in shares.values()):
