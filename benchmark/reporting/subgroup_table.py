@@ -156,8 +156,8 @@ class SubgroupTable:
     ) -> list[str]:
         """Caption of the tables, and one line per reason for missing intervals."""
         return [
-            f"{metric_label_for_rows(metric, rows)} of the test {self.view.unit}s of each subgroup by "
-            f"{self.attribute}, all folds together; 95% confidence intervals are in "
+            f"{metric_label_for_rows(metric, rows)} of the test {self.view.unit}s of each subgroup "
+            f"by {self.attribute}, all folds together; 95% confidence intervals are in "
             f"parentheses{SPREAD}. {LARGEST}: the metric of a subgroup minus that of all other "
             "test images, with its interval, and the p-value of a t-test, corrected for the number "
             f"of subgroups of a configuration (Holm 1979); '*' marks p < {ALPHA}. A subgroup of "

@@ -53,3 +53,22 @@ def test_what_needs_two_classes_is_not_drawn_for_ten(five_folds):
         (missing,) = REGISTRY[name](results, "auc")
         assert isinstance(missing, Missing)
         assert "it requires two classes" in missing.reason
+
+
+def test_scaled_probabilities_are_said_to_be_no_risks(tmp_path):
+    study = load_study(
+        "digits",
+        datasets=["faces(positive='other')"],
+        extractors=["pixels"],
+        models=["gaussian_nb"],
+        strategies=["none", "operating_point"],
+        split="holdout",
+    )
+    run(study, tmp_path, scheduler="inline")
+    view = ResultsView(tmp_path)
+    rows = view.load_rows()
+    said = "Probabilities of operating_point are scaled so that"
+    (plot,) = REGISTRY["decision"](Results(rows, view), "auc")
+    assert said in plot.caption
+    (plot,) = REGISTRY["decision"](Results(rows[rows["strategy"] == "none"], view), "auc")
+    assert said not in plot.caption

@@ -41,6 +41,7 @@ TITLES = {
     "precision_recall": "precision-recall curves",
     "decision": "decision curves",
 }
+SCALING = ("tuned_threshold", "operating_point")  # strategies that choose a threshold
 MOST_PALE = 40  # further configurations that are drawn in gray
 
 
@@ -77,8 +78,19 @@ class RankedPredictions:
         together = describe_replicates(self.rows)
         pooled = f"Predictions of {together} are shown together. "
         return (
-            f"{pooled * ('one' not in together)}Configurations are ordered by {self.metric}, the "
-            "best first."
+            f"{self._warn_of_scaling()}{pooled * ('one' not in together)}Configurations are "
+            f"ordered by {self.metric}, the best first."
+        )
+
+    def _warn_of_scaling(self) -> str:
+        """Name the strategies that scale the probabilities; empty if there are none."""
+        labels = self.rows["strategy"].unique()
+        scaling = [name for name in SCALING if any(name in label for label in labels)]
+        if not scaling:
+            return ""
+        return (
+            f"Probabilities of {' and '.join(scaling)} are scaled so that the chosen threshold "
+            "becomes one half, and are no estimates of a risk. "
         )
 
     @property

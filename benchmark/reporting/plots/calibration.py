@@ -53,7 +53,8 @@ def _draw_calibration(ranked: RankedPredictions) -> Plot:
     caption = (
         f"Share of positive images against their probability, in {N_BINS} bins of equal numbers of "
         "images with Wilson's 95% intervals; bars below are the numbers of images. The line is the "
-        "logistic regression of the truth on the logit of the probability, with its 95% band. "
+        "logistic regression of the truth on the logit of the probability, with its 95% band, "
+        "of the first seed; band and intervals take all images as independent. "
         "Points below the diagonal: probabilities too high. slope below 1: too extreme; intercept "
         f"(slope fixed to 1) below 0: too high on average. {ranked.describe_selection()}"
     )
