@@ -45,10 +45,12 @@ def assign_folds(counts: Counts, shares: NDArray[np.float64], seed: int) -> NDAr
     """Assign units to folds by iterative stratification (Sechidis, Tsoumakas & Vlahavas 2011).
 
     The label with the fewest remaining units is assigned first. Each of its units, the largest
-    first, goes to the fold that lacks most images of that label.
+    first, goes to the fold that lacks most images of that label, relative to its share.
 
     Changed: a unit may contain several images, which the libraries that implement the method
-    (iterative-stratification, scikit-multilearn) do not support; and when a label has only as many
+    (iterative-stratification, scikit-multilearn) do not support; what a fold lacks is divided by
+    its share, since a small fold would otherwise get no large unit, and its patients would be
+    others than those of the large one; and when a label has only as many
     remaining units as there are folds without it, each of these folds gets one. Every label with at
     least as many units as there are folds is therefore in all folds, unless other labels of the
     same units prevent it.
@@ -87,7 +89,12 @@ def assign_folds(counts: Counts, shares: NDArray[np.float64], seed: int) -> NDAr
         for n_assigned, unit in enumerate(members):
             lacking = ~has_label[:, label]
             able = lacking if len(members) - n_assigned <= lacking.sum() else np.ones_like(lacking)
-            keys = (rng.random(len(shares)), wanted.sum(axis=1), wanted[:, label].round(6), able)
+            keys = (
+                rng.random(len(shares)),
+                wanted.sum(axis=1) / shares,
+                (wanted[:, label] / shares).round(6),
+                able,
+            )
             chosen = np.lexsort(keys)[-1]
             fold[unit] = chosen
             wanted[chosen] -= counts[unit]

@@ -14,7 +14,7 @@ from benchmark.study.labels import label_names
 from benchmark.tuning.search_space import SearchSpace, format_space
 from benchmark.utils.hashing import derive_seed, digest_of
 
-PROTOCOL = 2  # in every key: raise it when the harness itself changes what a cell computes
+PROTOCOL = 3  # in every key: raise it when the harness itself changes what a cell computes
 
 
 @dataclass(frozen=True)

@@ -304,3 +304,18 @@ def test_images_without_any_label_are_split_as_well():
         )
     )
     assert tests.tolist() == list(range(40))
+
+
+@given(st.integers(0, 1000), st.sampled_from([0.1, 0.2, 0.5, 0.7]))
+def test_a_grouped_holdout_has_groups_of_the_same_sizes_on_both_sides(seed, test_size):
+    rng = np.random.default_rng(seed)
+    groups = np.repeat(np.arange(600), rng.integers(1, 6, 600))
+    sizes = np.bincount(groups)[groups]
+    targets = rng.permutation(groups.max() + 1)[groups] % 3
+    images = np.zeros((len(groups), 1, 1, 1), np.uint8)
+    dataset = Dataset("grouped", images, targets, ("a", "b", "c"), groups=groups)
+    ((train, test),) = holdout_split(dataset, test_size, seed)
+    assert len(test) == pytest.approx(test_size * len(groups), rel=0.05)
+    assert sizes[test].mean() == pytest.approx(sizes[train].mean(), rel=0.05)
+    shares = [np.bincount(targets[side]) / len(side) for side in (train, test)]
+    np.testing.assert_allclose(shares[0], shares[1], atol=0.02)
