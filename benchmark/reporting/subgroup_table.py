@@ -29,7 +29,7 @@ from benchmark.reporting.table_view import Table
 from benchmark.scoring.averages import metric_label_for_rows
 from benchmark.scoring.clinical import RANK_METRICS
 from benchmark.scoring.metric_lookup import check_ranking_metric, find_metric
-from benchmark.scoring.pooling import pool_test_sets
+from benchmark.scoring.pooling import pool_test_sets, rank_within_test_set
 from benchmark.scoring.predictions import PredictionReader, Predictions, read_cell_predictions
 from benchmark.scoring.significance import ALPHA
 from benchmark.scoring.subgroups import (
@@ -163,7 +163,7 @@ class SubgroupTable:
             f"of subgroups of a configuration (Holm 1979); '*' marks p < {ALPHA}. A subgroup of "
             f"fewer than {MIN_UNITS} images or groups has no value. Configurations are sorted by "
             "their worst subgroup, those that lack cells last.",
-            *_warn_of_pooled_ranks(rows, metric),
+            *_explain_ranks(rows, metric),
             *list_refusals([table for _, table in tables], lambda name: f"'{name}'"),
         ]
 
@@ -173,14 +173,14 @@ def worst_column(attribute: str) -> str:
     return f"{WORST_SUBGROUP}{attribute}"
 
 
-def _warn_of_pooled_ranks(rows: pd.DataFrame, metric: str) -> list[str]:
-    """Say that a metric of ranks depends on the scales of the models of all folds."""
-    if rows["fold"].nunique() < 2 or metric.partition("(")[0] not in RANK_METRICS:
+def _explain_ranks(rows: pd.DataFrame, metric: str) -> list[str]:
+    """Say how a metric of ranks compares images of different folds, whose models differ."""
+    if rows["fold"].nunique() < 2 or not _compares_images(metric):
         return []
     return [
-        f"{metric} ranks the images of all folds together, though each fold has a model with a "
-        f"scale of its own: it differs from the mean over folds, and even a constant model may "
-        "have another value than 0.5"
+        f"{metric} compares images of different folds by the ranks of their probabilities within "
+        "their folds; with more than two classes, by the probabilities, so that even a constant "
+        "model may have another value than 0.5"
     ]
 
 
@@ -241,10 +241,16 @@ def _make_table(
 def _compare(done: pd.DataFrame, metric: str, view: ResultsView, subgroups: pd.Series) -> Subgroups:
     seeds: list[Predictions] = []
     for _, cells in done.groupby("seed", sort=True):
-        seeds += pool_test_sets(
-            read_cell_predictions(view.read_predictions, cells.sort_values("fold"))
-        )
+        folds = read_cell_predictions(view.read_predictions, cells.sort_values("fold"))
+        if len(folds) > 1 and _compares_images(metric):
+            folds = [rank_within_test_set(fold) for fold in folds]
+        seeds += pool_test_sets(folds)
     return compare_subgroups(metric, seeds, subgroups)
+
+
+def _compares_images(metric: str) -> bool:
+    """Whether a metric compares the probabilities of images with each other."""
+    return metric.partition("(")[0] in RANK_METRICS
 
 
 def _describe_subgroup(name: str, result: SubgroupResult) -> dict[str, object]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from scipy.stats import rankdata
 
 from benchmark.scoring.predictions import Predictions
 
@@ -33,6 +34,33 @@ def pool_test_sets(predictions: Sequence[Predictions]) -> list[Predictions]:
         pooled[-1].append(p)
         seen.update(p.test_index.tolist())
     return [_join(parts) for parts in pooled]
+
+
+def rank_within_test_set(predictions: Predictions) -> Predictions:
+    """Replace probabilities by their ranks, so that those of the models of several folds agree.
+
+    Metrics of ranks, such as the AUC, then compare the images of different folds by their places
+    in their own folds: a constant model has an AUC of one half.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        Of two classes, or multi-label; others are returned unchanged, as the probabilities of an
+        image must sum to one.
+
+    Examples
+    --------
+    >>> proba = np.array([[0.9, 0.1], [0.4, 0.6], [0.8, 0.2]])
+    >>> p = Predictions(np.array([0, 1, 0]), proba, ("benign", "malignant"), np.arange(3))
+    >>> rank_within_test_set(p).proba[:, 1].tolist()
+    [0.25, 0.75, 0.5]
+    """
+    ranks = rankdata(predictions.proba, axis=0) / (len(predictions.proba) + 1)
+    if predictions.multilabel:
+        return predictions.with_probabilities(ranks)
+    if len(predictions.classes) != 2:
+        return predictions
+    return predictions.with_probabilities(np.column_stack([1 - ranks[:, 1], ranks[:, 1]]))
 
 
 def _join(parts: Sequence[Predictions]) -> Predictions:

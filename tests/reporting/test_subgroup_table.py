@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from skimage.io import imsave
 from sklearn.datasets import load_digits
-from sklearn.metrics import f1_score
+from sklearn.metrics import f1_score, roc_auc_score
 
 from benchmark import load_study, run
 from benchmark.errors import UserError
@@ -141,9 +141,30 @@ def test_values_with_the_names_of_columns_are_quoted(results, monkeypatch):
     assert "'done'" in view.format_table(table)
 
 
+def test_a_constant_model_has_an_auc_of_one_half_in_every_subgroup(results):
+    _, table, _ = make_table(results, "site", "auc")
+    (line,) = [line for _, line in table[2:].iterrows() if line["model"] == "majority"]
+    assert line["north"] == line["south"] == 0.5
+    assert line["north_gap"] == 0
+
+
+def test_an_auc_of_two_classes_is_near_the_mean_over_folds(results):
+    rows = results.load_rows()
+    _, table, _ = make_table(results, "site", "auc")
+    (line,) = [line for _, line in table[2:].iterrows() if line["model"] == "logistic_regression"]
+    (record,) = results.records(rows).values()
+    north = (record.attributes["site"] == "north").to_numpy()
+    values = []
+    for _, row in rows[rows["model"] == "logistic_regression"].iterrows():
+        p = ResultsFolder(results.folder.path).read_predictions(row["key"])
+        inside = north[p.test_index]
+        values.append(roc_auc_score(p.y_true[inside], p.proba[inside, 1]))
+    assert line["north"] == pytest.approx(np.mean(values), abs=0.01)
+
+
 def test_a_metric_of_ranks_is_said_to_depend_on_all_folds(results):
     rows = results.load_rows()
     for metric, said in (("auc", True), ("f1", False)):
         view = SubgroupTable(results, "site")
         lines = view.describe_tables(rows, list(view.make_tables(rows, metric)), metric)
-        assert any("even a constant model" in line for line in lines) == said
+        assert any("by the ranks of their probabilities" in line for line in lines) == said
