@@ -29,6 +29,7 @@ from benchmark.evaluation.components import (
 from benchmark.evaluation.extraction import Features, extract_features
 from benchmark.evaluation.training import train_and_predict
 from benchmark.evaluation.tuning import forget_trials, tune_components
+from benchmark.plugins.registry import find_probe
 from benchmark.results.folder import ResultsFolder
 from benchmark.sampling.splits import note_shared_images
 from benchmark.scoring import metrics
@@ -234,7 +235,8 @@ def evaluate_components(components: Components, folder: Path) -> dict[str, Any]:
 
 def _note_telling_probe(components: Components, values: dict[str, float]) -> list[Note]:
     """Note that what should not tell the class predicts it alone."""
-    probes = {getattr(extractor, "probe", "") for extractor in components.extractors}
+    # the extractors are not built for it, as their features may be stored
+    probes = {find_probe(extractor) for extractor in components.cell.extractor}
     (probe,) = probes if len(probes) == 1 else ("",)
     if probe not in PROBES or not values["auc"] > PROBES[probe][0]:
         return []

@@ -434,6 +434,11 @@ def takes_attributes(extractor: ResolvedSpec) -> bool:
     return getattr(import_target(extractor.target), "takes", "images") == "attributes"
 
 
+def find_probe(extractor: ResolvedSpec) -> str:
+    """Name what a resolved extractor probes the dataset for; empty for most."""
+    return str(getattr(import_target(extractor.target), "probe", ""))
+
+
 def takes_images(model: ResolvedSpec) -> bool:
     """Whether a resolved model takes images instead of features."""
     return getattr(import_target(model.target), "takes", "features") == "images"
