@@ -18,6 +18,7 @@ from benchmark.errors import UserError
 from benchmark.reporting import info, text_tables
 from benchmark.reporting.plots import recalls
 from benchmark.reporting.plots.rows import Results
+from benchmark.reporting.results_view import ResultsView
 from benchmark.results.folder import ResultsFolder
 from benchmark.results.store import Store, load_results
 from benchmark.scoring.predictions import Predictions
@@ -92,15 +93,13 @@ def use(folder, out):
             store.statuses_by_key()
 
     def show():
-        rows = load_results(folder)
+        rows, view = load_results(folder), ResultsView(folder)
         print_leaderboards(Console(file=io.StringIO(), width=200), rows)
         text_tables.render_rows(rows, "md")
         text_tables.render_tables(rows, "csv", "f1", "class")
         (
-            Results(rows, folder).most_imbalanced_groups(),
-            list(
-                recalls.draw_recall_heat_maps(Results(rows[rows["status"] == "ok"], folder), "f1")
-            ),
+            Results(rows, view).most_imbalanced_groups(),
+            list(recalls.draw_recall_heat_maps(Results(rows[rows["status"] == "ok"], view), "f1")),
         )
         (
             info.make_completeness_table(rows),
