@@ -139,12 +139,7 @@ def load_csv(
     )
     columns, rows = read_csv_rows(where, path)
     require_column(where, columns, "label", label)
-    for column in attributes:
-        require_column(where, columns, "attributes", column)
-        if column == label:
-            raise UserError(
-                f"{where}: attributes: '{column}' is the label, which is not known beforehand"
-            )
+    _require_attributes(where, columns, attributes, label)
     rows, notes = _drop_repeated_rows(rows) if drop_duplicates else (rows, ())
     used = {label, group, split, *_find_template_columns(image)}
     groups = _read_optional_column(where, columns, rows, "group", group, used)
@@ -153,11 +148,10 @@ def load_csv(
         columns, rows, {label, group, split}, groups is not None, subset
     )
     paths = _find_image_paths(where, columns, rows, image, path.parent, allow_outside)
-    ids = (
-        relative_paths(paths, path.parent.resolve())
-        if id is None
-        else _read_ids(where, columns, rows, normalize_unicode(id))
-    )
+    if id is None:
+        ids = relative_paths(paths, path.parent.resolve())
+    else:
+        ids = _read_ids(where, columns, rows, normalize_unicode(id))
     labels, multilabel = _parse_labels(rows, label)
     if not numeric_classes:
         _refuse_measurements(where, label, (name for names in labels for name in names))
@@ -175,6 +169,18 @@ def load_csv(
         notes,
     )
     return build_dataset(name, listing, options, drop_duplicates, licence, citation)
+
+
+def _require_attributes(
+    where: str, columns: list[str], attributes: Sequence[str], label: str
+) -> None:
+    """Refuse attributes that are no columns of the file, and the label."""
+    for column in attributes:
+        require_column(where, columns, "attributes", column)
+        if column == label:
+            raise UserError(
+                f"{where}: attributes: '{column}' is the label, which is not known beforehand"
+            )
 
 
 def _check_attributes(where: str, attributes: Sequence[str]) -> list[str]:

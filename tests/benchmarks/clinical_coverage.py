@@ -23,6 +23,7 @@ from interval_coverage import (
     _tally,
     draw,
     outside,
+    summarize,
     table,
 )
 from result_pages import wrap
@@ -68,12 +69,7 @@ def report(tallies: dict[Key, Tally], n_samples: int, with_rules: bool) -> str:
     """Write the page as Markdown."""
     lines = list(outside(tallies))
     too_sure = [line for is_too_sure, line in lines if is_too_sure]
-    n_values = sum(
-        (len(t.covered) >= 0.5 * t.drawn) + (len(t.rejected) >= 0.5 * t.drawn)
-        for t in tallies.values()
-    )
-    coverage = np.mean([covers for t in tallies.values() for covers in t.covered])
-    error = np.mean([rejects for t in tallies.values() for rejects in t.rejected])
+    n_values, coverage, error = summarize(tallies)
     rules = "with its rules" if with_rules else "**also where its rules refuse**"
     page = [
         "# Coverage of the intervals of the metrics of a positive class",

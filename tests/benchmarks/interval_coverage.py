@@ -325,17 +325,23 @@ def outside(tallies: dict[Key, Tally]) -> Iterator[tuple[bool, str]]:
                 )
 
 
-def report(tallies: dict[Key, Tally], folds: list[str], n_samples: int, with_rules: bool) -> str:
-    """Write the page as Markdown."""
-    lines_outside = list(outside(tallies))
-    too_sure = [line for is_too_sure, line in lines_outside if is_too_sure]
-    conservative = [line for is_too_sure, line in lines_outside if not is_too_sure]
+def summarize(tallies: dict[Key, Tally]) -> tuple[int, float, float]:
+    """Number of values computed in at least half of the samples, coverage and type-I error."""
     n_values = sum(
         (len(t.covered) >= 0.5 * t.drawn) + (len(t.rejected) >= 0.5 * t.drawn)
         for t in tallies.values()
     )
     coverage = np.mean([covers for t in tallies.values() for covers in t.covered])
     error = np.mean([rejects for t in tallies.values() for rejects in t.rejected])
+    return n_values, float(coverage), float(error)
+
+
+def report(tallies: dict[Key, Tally], folds: list[str], n_samples: int, with_rules: bool) -> str:
+    """Write the page as Markdown."""
+    lines_outside = list(outside(tallies))
+    too_sure = [line for is_too_sure, line in lines_outside if is_too_sure]
+    conservative = [line for is_too_sure, line in lines_outside if not is_too_sure]
+    n_values, coverage, error = summarize(tallies)
     rules = "with its rules" if with_rules else "**also where its rules refuse**"
     lines = [
         "# Coverage of the intervals, type-I error of the tests",
