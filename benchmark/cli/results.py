@@ -63,8 +63,8 @@ def table_command(
         str | None,
         typer.Option(
             metavar="VIEW",
-            help="class, subgroup, occlusion or dataset: show one metric, with one column for "
-            "each. tuning: show tuned configurations beside untuned ones.",
+            help="class, subgroup, site (external dataset), occlusion or dataset: show one metric, "
+            "with one column for each. tuning: show tuned configurations beside untuned ones.",
         ),
     ] = None,
     attribute: Annotated[

@@ -116,12 +116,15 @@ def run_command(
 
 
 def _print_datasets(planned: Plan) -> None:
-    from benchmark.datasets.base import describe_dataset
+    from benchmark.datasets.external import describe_with_external
 
     for dataset in planned.datasets.values():
         notes = map(Note.from_text, dataset.notes)
         done = [note for note in notes if note.kind in ANNOUNCED]
-        print_line("; ".join([describe_dataset(dataset), *done]))
+        described, *external = describe_with_external(dataset)
+        print_line("; ".join([described, *done]))
+        for line in external:
+            print_line(f"  {line}")
 
 
 def _announce_duration(planned: Plan, folder: Path, n_workers: int) -> None:
@@ -144,7 +147,7 @@ def plan_command(
     jobs: _Jobs = None,
 ) -> None:
     """Show which cells a study has and how long they will take; nothing is written."""
-    from benchmark.datasets.base import describe_dataset
+    from benchmark.datasets.external import describe_with_external
     from benchmark.engine.estimate import estimate_remaining_work
     from benchmark.engine.executors import check_jobs
     from benchmark.evaluation.plan import make_plan
@@ -156,9 +159,10 @@ def plan_command(
     for reason in planned.left_out:
         print_line(f"left out: {reason}")
     for dataset in planned.datasets.values():
-        print_line(describe_dataset(dataset))
-        for note in dataset.notes:
-            print_line(f"  {note}")
+        described, *external = describe_with_external(dataset)
+        print_line(described)
+        for line in (*external, *dataset.notes):
+            print_line(f"  {line}")
     identities = [cell.identity for cell in planned.cells()]
     for axis in (name for name in label_names() if name not in ("fingerprint", "size")):
         values = dict.fromkeys(str(identity[axis]) for identity in identities)

@@ -10,10 +10,11 @@ from benchmark.reporting.dataset_table import DatasetTable
 from benchmark.reporting.leaderboard import Leaderboard
 from benchmark.reporting.metric_sets import parse_metrics
 from benchmark.reporting.results_view import ResultsView
+from benchmark.reporting.site_table import SiteTable
 from benchmark.reporting.subgroup_table import SubgroupTable, parse_edges
 from benchmark.reporting.table_view import TableView
 
-LEADERBOARD, SUBGROUP, DATASET = "leaderboard", "subgroup", "dataset"
+LEADERBOARD, SUBGROUP, SITE, DATASET = "leaderboard", "subgroup", "site", "dataset"
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class TableOptions:
         """Make the view that tabulates the rows."""
         if self.by == SUBGROUP and self.attribute is not None:
             return SubgroupTable(results, self.attribute, parse_edges(self.bins))
+        if self.by == SITE:
+            return SiteTable(results)
         if self.common:
             return DatasetTable(common=True)
         if self.by in (None, LEADERBOARD):

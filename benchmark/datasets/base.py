@@ -25,6 +25,7 @@ from benchmark.utils.text import format_count, normalize_unicode
 
 Task = Literal["binary", "multiclass", "multilabel"]
 SUBSETS = ("train", "val", "test")
+NO_GROUP = ""  # of images of a dataset without groups, beside external images with groups
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,10 @@ class Dataset:
     attributes : mapping of str to (n,) float64 or str array
         What else is known of each image, such as sex, age or hospital; a missing value is NaN or
         the empty text. Only extractors and splits that name an attribute use it.
+    external : (n,) array of str or None
+        Name of the external dataset that an image belongs to, such as that of another hospital;
+        empty for the dataset's own images, which come first. External images are predicted, and
+        never trained on; see `benchmark.datasets.external.add_external`.
     notes : tuple of str
         What the loader did to the images (resized, rescaled, left out), and leaks of the official
         split, or of folds if there is none. They are stored in the rows.
@@ -99,6 +104,7 @@ class Dataset:
     subset: NDArray[np.str_] | None = None
     ids: NDArray[np.str_] | None = None
     attributes: Attributes = field(default_factory=dict)
+    external: NDArray[np.str_] | None = None
     notes: tuple[str, ...] = ()
     split_notes: Callable[[str], tuple[str, ...]] | None = field(default=None, repr=False)
     licence: str | None = None
@@ -106,19 +112,38 @@ class Dataset:
 
     def select(self, indices: NDArray[np.int64]) -> Dataset:
         """Return the images with these indices, and what belongs to each of them."""
-        groups, subset, ids = (
-            None if values is None else values[indices]
-            for values in (self.groups, self.subset, self.ids)
+        return self._take(select_images(self.images, indices), indices)
+
+    def _take(self, images: NDArray[np.uint8], which: slice | NDArray[np.int64]) -> Dataset:
+        groups, subset, ids, external = (
+            None if values is None else values[which]
+            for values in (self.groups, self.subset, self.ids, self.external)
         )
         return replace(
             self,
-            images=select_images(self.images, indices),
-            targets=self.targets[indices],
+            images=images,
+            targets=self.targets[which],
             groups=groups,
             subset=subset,
             ids=ids,
-            attributes={name: values[indices] for name, values in self.attributes.items()},
+            attributes={name: values[which] for name, values in self.attributes.items()},
+            external=external,
         )
+
+    @property
+    def own(self) -> Dataset:
+        """The dataset without external images; it shares the memory of the others."""
+        return self if self.external is None else self._own
+
+    @cached_property
+    def _own(self) -> Dataset:
+        assert self.external is not None
+        which = slice(int((self.external == "").sum()))
+        own = self._take(self.images[which], which)
+        groups = own.groups
+        if groups is not None and (groups == NO_GROUP).all():  # only external images have some
+            groups = None
+        return replace(own, groups=groups, external=None)
 
     def with_split_notes(self, split: str) -> Dataset:
         """Return the dataset with the notes that apply to the split with this name."""
@@ -141,6 +166,7 @@ class Dataset:
             ("groups", self.groups),
             ("subset", self.subset),
             ("ids", self.ids),
+            ("names of external datasets", self.external),
             *((f"values of '{name}'", values) for name, values in self.attributes.items()),
         ):
             if values is not None and len(values) != n:
@@ -217,8 +243,9 @@ class Dataset:
     def fingerprint(self) -> str:
         """Digest of everything that can change a result, 16 hexadecimal digits.
 
-        It covers images, targets, classes, groups and the official split, but neither ids nor
-        attributes: what uses an attribute has its values in the key of the cell.
+        It covers images, targets, classes, groups, the official split and which images are
+        external, but neither ids nor attributes: what uses an attribute has its values in the key
+        of the cell.
         """
         digest = hashlib.sha256(
             repr((self.images.shape, self.classes, self.multilabel, self.ordinal)).encode()
@@ -226,7 +253,8 @@ class Dataset:
         for chunk in iterate_chunks(self.images):
             digest.update(np.ascontiguousarray(self.images[chunk]).data)
         digest.update(np.ascontiguousarray(self.targets, dtype=np.int64).data)
-        for extra in (self.groups, self.subset):
+        known = () if self.external is None else (self.external,)
+        for extra in (self.groups, self.subset, *known):
             digest.update(repr(None if extra is None else [str(value) for value in extra]).encode())
         return digest.hexdigest()[:16]
 

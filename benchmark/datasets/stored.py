@@ -32,7 +32,7 @@ _SCALARS = (
     "citation",
 )
 _OPTIONAL_ARRAYS = MappingProxyType(
-    {"groups": "groups", "part": "subset", "ids": "ids"}
+    {"groups": "groups", "part": "subset", "ids": "ids", "external": "external"}
 )  # key: its name
 
 

@@ -201,7 +201,9 @@ def _write_study_files(plan: Plan, folder: Path) -> None:
     )
     write_text(results.environment, json.dumps(collect_environment(), indent=2) + "\n")
     for dataset in plan.datasets.values():
-        write_dataset_record(results.dataset_record(dataset.fingerprint), dataset)
+        write_dataset_record(results.dataset_record(dataset.own.fingerprint), dataset.own)
+        if dataset.external is not None:
+            write_dataset_record(results.dataset_record(dataset.fingerprint), dataset)
     for subfolder in (results.predictions_folder, results.features):
         subfolder.mkdir(exist_ok=True)  # before a plug-in changes the permissions of new folders
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import has_fit_parameter
 
+from benchmark.datasets.attributes import is_missing
 from benchmark.datasets.base import Dataset
 from benchmark.datasets.positive import suggest_positive
 from benchmark.evaluation.fitting import size_refusal
@@ -44,8 +46,13 @@ class Components:
     ----------
     cell : Cell
     dataset : Dataset
+        Without external images.
     fold : Fold
         Indices of the training and the test images.
+    external : (n,) int64
+        Indices of the external images that are predicted, in ``all_images``.
+    pooled : Dataset or None
+        The dataset with external images, if there are any.
     validation_is_free : bool
         Whether calibration, thresholds and early stopping may use the official validation set;
         tuning takes it from them.
@@ -54,6 +61,8 @@ class Components:
     cell: Cell
     dataset: Dataset
     fold: Fold
+    external: Indices = field(default_factory=lambda: np.empty(0, np.int64))
+    pooled: Dataset | None = None
     validation_is_free: bool = True
 
     @property
@@ -65,6 +74,11 @@ class Components:
     def test(self) -> Indices:
         """Indices of the test images."""
         return self.fold[1]
+
+    @property
+    def all_images(self) -> Dataset:
+        """The dataset, with external images behind its own if there are any."""
+        return self.dataset if self.pooled is None else self.pooled
 
     @property
     def is_official(self) -> bool:
@@ -133,8 +147,8 @@ class Components:
         -------
         (n, h, w, c) uint8
         """
-        images = self.dataset.images[indices]
-        release_memory(self.dataset.images)
+        images = self.all_images.images[indices]
+        release_memory(self.all_images.images)
         return change_images(images, indices, find_changes(self.cell, subset), self.cell.seed)
 
     def refusal_reason(self) -> str | None:
@@ -149,7 +163,7 @@ class Components:
         if cell.is_tuned and (reason := _tuning_refusal(cell, dataset)):
             return reason
         for spec in filter(takes_attributes, cell.extractor):
-            if reason := attributes_refusal(spec, dataset):
+            if reason := attributes_refusal(spec, self.all_images):
                 return reason
         if not hasattr(model, "predict_proba"):
             return (
@@ -196,13 +210,29 @@ def attributes_refusal(extractor: ResolvedSpec, dataset: Dataset) -> str | None:
     wanted = dict(extractor.params).get("columns") or ()
     lacking = [name for name in wanted if name not in dataset.attributes]
     if dataset.attributes and not lacking:
-        return None
+        return _external_attributes_refusal(extractor, dataset, wanted or tuple(dataset.attributes))
     names = ", ".join(map(repr, lacking)) or '"age", "sex"'
     what = f"no attribute {names}" if lacking else "no attributes"
     return (
         f"{extractor.name} needs attributes of the images, and the dataset has {what}: add "
         f"attributes=({names}{',' * (len(lacking) == 1)}) to a dataset csv: in the study"
     )
+
+
+def _external_attributes_refusal(
+    extractor: ResolvedSpec, dataset: Dataset, wanted: Iterable[str]
+) -> str | None:
+    """Return which external dataset lacks an attribute that the dataset has."""
+    if dataset.external is None:
+        return None
+    for site in dict.fromkeys(dataset.external[dataset.external != ""].tolist()):
+        for name in wanted:
+            if is_missing(dataset.attributes[name][dataset.external == site]).all():
+                return (
+                    f"{extractor.name} needs the attribute '{name}', of which external dataset "
+                    f"'{site}' has no value: add attributes=('{name}',) to it in the study"
+                )
+    return None
 
 
 def _tuning_refusal(cell: Cell, dataset: Dataset) -> str | None:
@@ -253,7 +283,10 @@ def _may_use_held_out(model: ResolvedSpec, strategy: tuple[ResolvedSpec, ...]) -
 
 def build_components(cell: Cell, dataset: Dataset) -> Components:
     """Return the components of a cell on its dataset."""
-    return Components(cell, dataset, train_test_indices(cell, dataset))
+    fold = train_test_indices(cell, dataset)
+    if dataset.external is None:
+        return Components(cell, dataset, fold)
+    return Components(cell, dataset.own, fold, np.flatnonzero(dataset.external != ""), dataset)
 
 
 def train_test_indices(cell: Cell, dataset: Dataset) -> Fold:
@@ -283,11 +316,11 @@ def train_test_indices(cell: Cell, dataset: Dataset) -> Fold:
 def compute_folds(dataset: Dataset, split: ResolvedSpec) -> list[Fold]:
     """Return the training and test indices of every fold.
 
-    They are cached as long as the dataset is in use.
+    External images are in none. They are cached as long as the dataset is in use.
     """
-    folds = _FOLDS.setdefault(dataset, {})
+    folds = _FOLDS.setdefault(dataset.own, {})
     if split not in folds:
-        folds[split] = import_target(split.target)(dataset, **dict(split.params))
+        folds[split] = import_target(split.target)(dataset.own, **dict(split.params))
     return folds[split]
 
 

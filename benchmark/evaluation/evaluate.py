@@ -202,7 +202,7 @@ def evaluate_components(components: Components, folder: Path) -> dict[str, Any]:
     trained = train_and_predict(tuned.components, features)
     train, test = tuned.components.fold
     path = results.predictions_path(key)
-    trained.predictions.save(path)
+    trained.predictions.save(path, trained.external)
     forget_trials(components, results)
     stored = Predictions.load(path)
     values = metrics.compute_metrics(stored)
@@ -211,6 +211,7 @@ def evaluate_components(components: Components, folder: Path) -> dict[str, Any]:
         **values,
         **tuned.describe(values),
         "predictions": digest_of_file(path),
+        **({"external": components.cell.external} if components.cell.external else {}),
         "per_class": _per_class_metrics(stored, dataset.targets[train]),
         "approach": components.approach,
         "shape": format_image_shape(dataset),

@@ -33,6 +33,8 @@ class Features:
         For each matrix its 'extractor', the 'seconds' that extracting the features of 'n_images'
         images took, even if they were read from the cache, and their size in 'mb'.
     notes : tuple of str
+    external : (n, d) float32, (n, h, w, c) uint8, or None
+        Of the external images, if they are to be predicted.
     """
 
     train: Any
@@ -40,6 +42,7 @@ class Features:
     of_training: Callable[[NDArray[np.int64]], Any]
     matrices: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    external: Any = None
 
     @property
     def seconds(self) -> float:
@@ -74,6 +77,7 @@ def extract_features(components: Components, cache: Path) -> Features:
             components.select_images(components.train, "train"),
             components.select_images(components.test, "test"),
             lambda indices: components.select_images(indices, "train"),
+            external=components.select_images(components.external, "test"),
         )
     in_train, in_test = find_changes(cell, "train"), find_changes(cell, "test")
     matrices: dict[tuple[ResolvedSpec, Changes], NDArray] = {}
@@ -100,4 +104,5 @@ def extract_features(components: Components, cache: Path) -> Features:
         lambda indices: features_at(indices, in_train),
         costs,
         tuple(notes),
+        features_at(components.external, in_test),
     )

@@ -121,7 +121,7 @@ def load_or_compute_matrix(components: Components, matrix_index: int, cache: Pat
         draft = start_matrix(components, matrix_index, rows, cache)
         if draft:
             with discard_on_error(draft.file):
-                tallies = [extract_part(part, components.dataset) for part in draft.parts]
+                tallies = [extract_part(part, components.all_images) for part in draft.parts]
             finish_matrix(draft, tallies)
     return stored
 
@@ -155,7 +155,7 @@ def start_matrix(
     Draft or None
         None if the cache has these rows.
     """
-    cell, dataset = components.cell, components.dataset
+    cell, dataset = components.cell, components.all_images
     path = cache / f"{matrix_key(cell, matrix_index, components.train)}.npy"
     stored = read_matrix(path, len(rows))
     if stored and stored.covers(rows):

@@ -73,8 +73,8 @@ def _required_matrices(
 def required_rows(components: Components, matrix_index: int) -> Rows:
     """Images of the dataset whose features a cell needs.
 
-    These are its training images, its test images, and those of the official validation set if
-    its strategy or its model may use them.
+    These are its training images, its test images, external images, and those of the official
+    validation set if its strategy or its model may use them.
 
     Parameters
     ----------
@@ -88,13 +88,14 @@ def required_rows(components: Components, matrix_index: int) -> Rows:
     """
     cell, dataset = components.cell, components.dataset
     changes = required_matrices(cell)[matrix_index].changes
-    rows = np.zeros(len(dataset.images), bool)
+    rows = np.zeros(len(components.all_images.images), bool)
     if changes == find_changes(cell, "train"):
         rows[components.train] = True
         if components.may_use_validation_set:
             rows[select_official_validation(dataset)[0]] = True
     if changes == find_changes(cell, "test"):
         rows[components.test] = True
+        rows[components.external] = True
     return rows
 
 
@@ -122,9 +123,8 @@ def matrix_key(cell: Cell, matrix_index: int, train: NDArray[np.int64]) -> str:
     }
     changed = [[cell.seed, *map(_describe_changes, changes)]] if any(changes) else []
     attributes = [cell.attributes] if takes_attributes(spec) else []
-    return digest_of(
-        [cell.fingerprint, describe_spec(spec), versions, training, *changed, *attributes]
-    )
+    images = [cell.fingerprint, *([cell.external] if cell.external else [])]
+    return digest_of([*images, describe_spec(spec), versions, training, *changed, *attributes])
 
 
 def _describe_changes(changes: Changes) -> list[list[Any]]:
@@ -213,7 +213,7 @@ class MatrixNeeds:
         training = _describe_sample(cell) if learns_in_fit(spec) else ()
         changed = (cell.seed, *changes) if any(changes) else ()
         attributes = cell.attributes if takes_attributes(spec) else ""
-        decided_by = (cell.fingerprint, spec, training, changed, attributes)
+        decided_by = (cell.fingerprint, cell.external, spec, training, changed, attributes)
         if decided_by not in self._keys:
             train, _ = train_test_indices(cell, self._datasets[cell.dataset.label])
             self._keys[decided_by] = matrix_key(cell, matrix_index, train)

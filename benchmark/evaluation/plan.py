@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmark.datasets.attributes import digest_attributes
 from benchmark.datasets.base import Dataset, data_folder
+from benchmark.datasets.external import add_external
 from benchmark.datasets.positive import with_positive_class
 from benchmark.errors import UserError
 from benchmark.evaluation.components import build_components, compute_folds
@@ -41,6 +42,7 @@ class Plan:
     study : Study
         Its components are resolved.
     datasets : label to Dataset
+        With the external datasets of the study behind their own images.
     left_out : tuple of str
         Why optional components of the study are left out: how to install what they need.
     """
@@ -122,15 +124,7 @@ def make_plan(study: Study, data: str | Path | None = None) -> Plan:
     study, left_out = leave_out_missing(study)
     study = study.resolve_components()
     folder = data_folder(data)
-    loaded = {spec.label: load_dataset(spec, folder, study.size) for spec in study.datasets}
-    plan = Plan(
-        study,
-        {
-            label: dataset.with_split_notes(resolve_split(study, dataset).name)
-            for label, dataset in loaded.items()
-        },
-        left_out,
-    )
+    plan = Plan(study, _load_datasets(study, folder), left_out)
     if not any(True for _ in plan.cells()):
         if left_out:
             raise UserError(f"study '{study.name}' has no cells left: {'; '.join(left_out)}")
@@ -139,6 +133,19 @@ def make_plan(study: Study, data: str | Path | None = None) -> Plan:
             "and no extractor (--extractor and --model replace a study's pipelines: name both)"
         )
     return plan
+
+
+def _load_datasets(study: Study, data: Path) -> dict[str, Dataset]:
+    resolved: tuple[ResolvedSpec, ...] = study.external  # type: ignore[assignment]
+    external = [
+        replace(load_dataset(spec, data, study.size), name=dataset_label(spec)) for spec in resolved
+    ]
+    datasets = {}
+    for spec in study.datasets:
+        loaded = load_dataset(spec, data, study.size)
+        noted = loaded.with_split_notes(resolve_split(study, loaded).name)
+        datasets[spec.label] = add_external(noted, external) if external else noted
+    return datasets
 
 
 def load_dataset(spec: ResolvedSpec, data: Path, size: int | None) -> Dataset:
@@ -191,13 +198,14 @@ def generate_cells(
                     attributes = datasets[label].attributes
                     used = _used_attributes(splits[label], configuration["extractor"], attributes)
                     yield Cell(
-                        datasets[label].fingerprint,
+                        datasets[label].own.fingerprint,
                         study.size,
                         splits[label],
                         fold,
                         replicate | condition | configuration,
                         space,
                         digest_attributes(attributes, used),
+                        "" if datasets[label].external is None else datasets[label].fingerprint,
                     )
 
 

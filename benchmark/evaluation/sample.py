@@ -35,7 +35,7 @@ class Sample(NamedTuple):
 
     def build_components(self, cell: Cell) -> Components:
         """Return the components of a cell on this sample in place of its dataset."""
-        cell = replace(cell, fingerprint=self.fingerprint)
+        cell = replace(cell, fingerprint=self.fingerprint, external="")
         n_used = self.n_train + self.n_test
         fold = np.arange(self.n_train), np.arange(self.n_train, n_used)
         return Components(cell, open_dataset(self.path), fold)
@@ -106,6 +106,7 @@ def store_sample(dataset: Dataset, fold: Fold, n_train: int, folder: Path) -> Sa
     Sample
     """
     train, test = fold
+    dataset = dataset.own
     validation, _ = select_official_validation(dataset)
     share = n_train / len(train)
     n_test, n_validation = (round(share * len(indices)) for indices in (test, validation))

@@ -8,6 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.datasets.base import Dataset
 from benchmark.evaluation.components import Components
 from benchmark.evaluation.extraction import Features
 from benchmark.evaluation.fitting import fit_model
@@ -17,7 +21,7 @@ from benchmark.evaluation.inner_folds import (
     prepare_fit,
 )
 from benchmark.evaluation.training_set import TrainingSet, ValidationSet
-from benchmark.sampling.splits import select_official_validation
+from benchmark.sampling.splits import Indices, select_official_validation
 from benchmark.scoring.predictions import Predictions
 from benchmark.strategies.base import Combined, Strategy, may_resample
 from benchmark.strategies.thresholds import balances_classes
@@ -35,6 +39,8 @@ class Trained:
         It has learned from the training set.
     predictions : Predictions
         Predictions of the test set.
+    external : Predictions or None
+        Predictions of the external images, if there are any.
     outcome : dict
         Columns of the row: 'resample_s', 'fit_s', 'predict_s', 'n_resampled' and 'validation'.
     notes : tuple of str
@@ -43,6 +49,7 @@ class Trained:
     model: Any
     strategy: Strategy
     predictions: Predictions
+    external: Predictions | None
     outcome: dict[str, Any]
     notes: tuple[str, ...]
 
@@ -65,7 +72,7 @@ def train_and_predict(components: Components, features: Features) -> Trained:
     Refused
         The strategy or the model cannot work on this training set.
     """
-    dataset, strategy, test = components.dataset, components.strategy, components.test
+    dataset, strategy = components.dataset, components.strategy
     notes = double_correction_notes(strategy, components.model)
     model = strategy.weight(components.model, dataset.targets[components.train])
     outcome: dict[str, Any] = {}
@@ -85,11 +92,19 @@ def train_and_predict(components: Components, features: Features) -> Trained:
     outcome["validation"] = (
         "; ".join(f"{purpose}: {description}" for purpose, description in uses.items()) or "none"
     )
-    groups = None if dataset.groups is None else dataset.groups[test]
-    predictions = Predictions(
-        dataset.targets[test], proba, dataset.classes, test, dataset.ordinal, groups
+    predictions = _name_images(proba, dataset, components.test)
+    external = None
+    if len(components.external):
+        proba = strategy.adjust(predict_aligned_proba(model, features.external, dataset))
+        external = _name_images(proba, components.all_images, components.external)
+    return Trained(model, strategy, predictions, external, outcome, tuple(notes))
+
+
+def _name_images(proba: NDArray[np.float64], dataset: Dataset, indices: Indices) -> Predictions:
+    groups = None if dataset.groups is None else dataset.groups[indices]
+    return Predictions(
+        dataset.targets[indices], proba, dataset.classes, indices, dataset.ordinal, groups
     )
-    return Trained(model, strategy, predictions, outcome, tuple(notes))
 
 
 def double_correction_notes(strategy: Strategy, model: Any) -> list[Note]:

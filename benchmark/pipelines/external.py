@@ -6,23 +6,22 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy.stats import mannwhitneyu
 
 from benchmark.datasets.base import Dataset
+from benchmark.datasets.external import match_classes, match_images, refuse_shared_groups
 from benchmark.errors import UserError
 from benchmark.pipelines.card import Card
 from benchmark.pipelines.pipeline import Pipeline
+from benchmark.scoring.class_order import ask_about_class_names
 from benchmark.scoring.intervals import interval_over_images
 from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.predictions import Predictions
 from benchmark.scoring.significance import Result
 from benchmark.utils.hashing import digest_of
 from benchmark.utils.notes import Note, NoteKind
-from benchmark.utils.text import format_count, join_names
+from benchmark.utils.text import format_count
 
 AT_ONCE = 1000  # images
-CHANCE = 0.025  # p-value of a one-sided test
 
 
 @dataclass(frozen=True)
@@ -78,9 +77,8 @@ def evaluate_externally(
 def predict_dataset(pipeline: Pipeline, dataset: Dataset) -> Predictions:
     """Predict all images of a dataset, with the classes in the order of the pipeline."""
     card = pipeline.card
-    _check_classes(card, dataset)
-    order = np.array([card.classes.index(name) for name in dataset.classes])
-    images = _match_channels(card, dataset)
+    order = match_classes(dataset, card.classes, card.multilabel, "the pipeline")
+    images = match_images(dataset, card.image_shape, "the pipeline")
     proba = np.concatenate(
         [
             pipeline.predict_proba(images[start : start + AT_ONCE])
@@ -91,20 +89,6 @@ def predict_dataset(pipeline: Pipeline, dataset: Dataset) -> Predictions:
     return Predictions(
         targets, proba, card.classes, np.arange(len(images)), card.ordinal, dataset.groups
     )
-
-
-def _check_classes(card: Card, dataset: Dataset) -> None:
-    lacking = [name for name in card.classes if name not in dataset.classes]
-    unknown = [name for name in dataset.classes if name not in card.classes]
-    if lacking or unknown:
-        parts = [f"'{name}' is unknown to the pipeline" for name in unknown]
-        parts += [f"'{name}' has no images" for name in lacking]
-        raise UserError(
-            f"dataset '{dataset.name}' and the pipeline have different classes: "
-            f"{', '.join(parts)}; give the classes the same names"
-        )
-    if dataset.multilabel != card.multilabel:
-        raise UserError(f"dataset '{dataset.name}': only one of it and the pipeline is multi-label")
 
 
 def _check_positive_class(card: Card, dataset: Dataset, metrics: tuple[str, ...]) -> None:
@@ -138,31 +122,7 @@ def _check_groups(card: Card, dataset: Dataset) -> None:
     known = set(card.training_groups)
     names = sorted({str(group) for group in dataset.groups})
     shared = [name for name in names if digest_of(name) in known]
-    if shared:
-        verb = "is" if len(shared) == 1 else "are"
-        raise UserError(
-            f"dataset '{dataset.name}': {len(shared)} of its {format_count(len(names), 'group')} "
-            f"{verb} also in the training set of the pipeline ({join_names(shared)}); leave them "
-            "out, or rename them if they are other patients"
-        )
-
-
-def _match_channels(card: Card, dataset: Dataset) -> NDArray[np.uint8]:
-    height, width, channels = card.image_shape
-    given = dataset.images.shape[1:]
-    if given[:2] != (height, width):
-        raise UserError(
-            f"dataset '{dataset.name}': its images are {given[0]}x{given[1]}, and the pipeline was "
-            f"trained on {height}x{width}"
-        )
-    if given[2] == channels:
-        return dataset.images
-    if channels == 1:
-        raise UserError(
-            f"dataset '{dataset.name}': its images are coloured, and the pipeline was trained on "
-            "gray ones"
-        )
-    return np.repeat(dataset.images, channels, axis=-1)
+    refuse_shared_groups(dataset, shared, "in the training set of the pipeline")
 
 
 def _compare(card: Card, predictions: Predictions, name: str) -> dict[str, object]:
@@ -203,23 +163,8 @@ def _list_notes(card: Card, dataset: Dataset, predictions: Predictions) -> list[
         share = (predictions.y_true == 1).mean()
         n = format_count(len(predictions.y_true), "image")
         notes.append(f"{share:.1%} of {n} are of '{predictions.classes[1]}'")
-        notes += _ask_about_names(predictions)
+        notes += ask_about_class_names([predictions])
     # leaks between the subsets of this dataset do not matter, as none of it was trained on
     return notes + [
         str(note) for note in map(Note.from_text, dataset.notes) if note.kind != NoteKind.LEAK
-    ]
-
-
-def _ask_about_names(predictions: Predictions) -> list[str]:
-    """Ask whether names of classes are swapped, where the AUC is below 0.5 by more than chance."""
-    truth, score = predictions.y_true == 1, predictions.proba[:, 1]
-    if not truth.any() or truth.all():
-        return []
-    test = mannwhitneyu(score[truth], score[~truth], alternative="less")
-    if test.pvalue >= CHANCE:
-        return []
-    auc = test.statistic / truth.sum() / (~truth).sum()
-    return [
-        f"the AUC, {auc:.3f}, is below 0.5 by more than chance (Mann & Whitney 1947, p = "
-        f"{test.pvalue:.1g}): do the names of the classes mean the same in both datasets?"
     ]

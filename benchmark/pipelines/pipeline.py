@@ -112,6 +112,7 @@ def find_single_cell(study: Study, data: Any = None) -> tuple[Cell, Dataset]:
     Parameters
     ----------
     study : Study
+        Its external datasets are ignored; ``evaluate`` predicts those.
     data : Path, optional
         Data folder.
 
@@ -123,7 +124,7 @@ def find_single_cell(study: Study, data: Any = None) -> tuple[Cell, Dataset]:
     model = resolve_spec("model", study.models[0], study.plugins)
     if not study.extractors and not takes_images(model) and model.name != BASELINE:
         raise UserError(f"{model.label} takes features: name an extractor, such as --extractor hog")
-    plan = make_plan(study, data)
+    plan = make_plan(study.model_copy(update={"external": ()}), data)
     (dataset,) = plan.datasets.values()
     if study.split is None and not has_official_split(dataset):
         plan = replace(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from benchmark.datasets.base import NO_GROUP
 from benchmark.datasets.positive import suggest_positive
 from benchmark.errors import UserError, unknown_name_error
 from benchmark.results.dataset_record import DatasetRecord, read_dataset_record
@@ -58,6 +62,7 @@ class ResultsView:
         self.unit = unit
         self.aggregate = aggregate
         self.read_predictions = lru_cache(maxsize=64)(self._read_predictions)
+        self._list_external = lru_cache(maxsize=64)(self._read_external_names)
 
     def describe_unit(self) -> str:
         """Describe what a prediction is about; empty for images."""
@@ -149,6 +154,32 @@ class ResultsView:
         ]
         return rows.assign(n_images=rows["fingerprint"].map(counts), notes=noted)
 
+    def read_sites(self, key: str, digest: str | None, external: str) -> dict[str, Predictions]:
+        """Read the predictions of the external images of a cell, by the name of their dataset.
+
+        Parameters
+        ----------
+        key : str
+        digest : str or None
+            See ``ResultsFolder.read_predictions``.
+        external : str
+            Value of the column of this name in the row of the cell.
+
+        Raises
+        ------
+        UserError
+            A file is missing or damaged.
+        """
+        everything = self.folder.read_predictions(key, digest, external=True)
+        names = self._list_external(external)[everything.test_index]
+        return {
+            name: self._convert(_take_site(everything, names == name))
+            for name in dict.fromkeys(names.tolist())
+        }
+
+    def _read_external_names(self, external: str) -> NDArray[np.str_]:
+        return self.read_record(external).images["external"].to_numpy(dtype=np.str_)
+
     def read_record(self, fingerprint: str) -> DatasetRecord:
         """Read the record of the dataset with this fingerprint."""
         return read_dataset_record(self.folder.dataset_record(fingerprint))
@@ -176,6 +207,13 @@ class ResultsView:
                     f"{metric} needs the positive class of '{name}': "
                     f"{suggest_positive(record.classes)}, and run it again"
                 )
+
+
+def _take_site(p: Predictions, members: NDArray[np.bool_]) -> Predictions:
+    taken = p.take_members(members)
+    if taken.groups is not None and (taken.groups == NO_GROUP).all():
+        return replace(taken, groups=None)
+    return taken
 
 
 def _with_training_images(

@@ -166,7 +166,7 @@ def find_view(name: str) -> TableView:
         The name is unknown; the message gives the nearest.
     """
     if name not in VIEWS:
-        raise unknown_name_error("view", name, [*VIEWS, "subgroup"])
+        raise unknown_name_error("view", name, [*VIEWS, "subgroup", "site"])
     return VIEWS[name]
 
 

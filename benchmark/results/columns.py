@@ -176,6 +176,9 @@ COLUMNS: dict[str, Column] = {
         True,
     ),
     "predictions": Column(str, "digest of the file of predictions"),
+    "external": Column(
+        str, "fingerprint of the dataset with the external images that were predicted, if any were"
+    ),
     "extract_s": Column(
         Amount,
         "seconds that computing the feature matrices took, even if they were read from the cache",

@@ -18,7 +18,7 @@ from benchmark.errors import UserError
 from benchmark.utils.files import write_atomic
 
 MULTILABEL_SEPARATOR = "|"
-_IMAGE_COLUMNS = ("id", "class", "subset", "group")
+_IMAGE_COLUMNS = ("id", "class", "subset", "group", "external")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,8 @@ class DatasetRecord:
         Name of the file in ``ResultsFolder.images`` that has the images, as long as it is kept.
     images : DataFrame
         One row per image of the dataset, by its index. The columns are id, class (several are
-        separated by '|'), subset and group (if there are any).
+        separated by '|'), subset, group, and the external dataset it belongs to, empty for the
+        dataset's own images (if there are any).
     attributes : DataFrame
         One row per image and one column per attribute: numbers, or text. Missing values are NaN.
 
@@ -116,6 +117,7 @@ def _tabulate_images(dataset: Dataset) -> pd.DataFrame:
     columns: dict[str, Any] = {"id": dataset.image_ids, "class": _name_classes(dataset)}
     columns |= {} if dataset.subset is None else {"subset": dataset.subset}
     columns |= {} if dataset.groups is None else {"group": dataset.groups.astype(str)}
+    columns |= {} if dataset.external is None else {"external": dataset.external}
     return pd.DataFrame(columns)
 
 

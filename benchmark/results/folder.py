@@ -117,7 +117,9 @@ class ResultsFolder:
         except OSError:
             return False
 
-    def read_predictions(self, key: str, digest: str | None = None) -> Predictions:
+    def read_predictions(
+        self, key: str, digest: str | None = None, external: bool = False
+    ) -> Predictions:
         """Read the predictions of one cell.
 
         Parameters
@@ -125,6 +127,8 @@ class ResultsFolder:
         key : str
         digest : str or None
             Digest of the file, from its row; None in rows of earlier versions.
+        external : bool
+            Whether to read those of the external images, and not those of the test set.
 
         Returns
         -------
@@ -137,7 +141,7 @@ class ResultsFolder:
         """
         path, again = self.predictions_path(key), "run its study again with --force"
         try:
-            predictions = Predictions.load(path)
+            predictions = Predictions.load(path, external)
         except FileNotFoundError:
             raise UserError(f"{path} is missing: {again}") from None
         except (OSError, ValueError) as error:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_BYTES = 2**30  # of one array; 50,000 images of 1,000 classes take 0.4 of it
+EXTERNAL = "external_"  # begins the names of the arrays of external images
 _ARRAYS = {  # kind of the dtype, and allowed numbers of dimensions
     "y_true": ("i", (1, 2)),
     "proba": ("f", (2,)),
@@ -149,20 +150,38 @@ class Predictions:
             groups=None if self.groups is None else self.groups[members],
         )
 
-    def save(self, path: Path) -> None:
-        """Write to an ``.npz`` file, atomically."""
+    def save(self, path: Path, external: Predictions | None = None) -> None:
+        """Write to an ``.npz`` file, atomically.
+
+        Parameters
+        ----------
+        path : Path
+        external : Predictions or None
+            Predictions of external images by the same model, to be written into the same file.
+        """
+        arrays = self._list_arrays()
+        if external is not None:
+            arrays |= {EXTERNAL + name: array for name, array in external._list_arrays().items()}
+        write_atomic(path, lambda file: np.savez_compressed(file, **arrays))
+
+    def _list_arrays(self) -> dict[str, Any]:
         arrays: dict[str, Any] = {
             "y_true": self.y_true,
             "proba": self.proba,
             "test_index": self.test_index,
         }
         arrays |= {"classes": np.array(self.classes), "ordinal": np.array(self.ordinal)}
-        arrays |= {} if self.groups is None else {"groups": self.groups.astype(str)}
-        write_atomic(path, lambda file: np.savez_compressed(file, **arrays))
+        return arrays | ({} if self.groups is None else {"groups": self.groups.astype(str)})
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path, external: bool = False) -> Self:
         """Read a file that ``save`` wrote.
+
+        Parameters
+        ----------
+        path : Path
+        external : bool
+            Whether to read the predictions of the external images, and not those of the test set.
 
         Nothing is unpickled, and no more memory is taken than the arrays in the file need.
 
@@ -174,8 +193,9 @@ class Predictions:
         try:
             with zipfile.ZipFile(path) as file:
                 stored = {
-                    info.filename.removesuffix(".npy"): _read_array(file, info)
+                    _array_name(info): _read_array(file, info)
                     for info in file.infolist()
+                    if info.filename.startswith(EXTERNAL) == external
                 }
             classes = tuple(str(name) for name in stored["classes"])
             arrays = stored["y_true"], stored["proba"], classes, stored["test_index"]
@@ -187,9 +207,13 @@ class Predictions:
             raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
+def _array_name(info: zipfile.ZipInfo) -> str:
+    return info.filename.removeprefix(EXTERNAL).removesuffix(".npy")
+
+
 def _read_array(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray:
     """Read an array of an ``.npz`` file; its header is validated before memory is allocated."""
-    kinds, ndims = _ARRAYS[info.filename.removesuffix(".npy")]
+    kinds, ndims = _ARRAYS[_array_name(info)]
     with file.open(info) as member:
         version = np.lib.format.read_magic(member)
         if version != (1, 0):

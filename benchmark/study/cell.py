@@ -36,6 +36,9 @@ class Cell:
         What tuning may choose; empty if the cell is not tuned.
     attributes : str
         Digest of the attributes of the images that the cell uses; empty if it uses none.
+    external : str
+        Fingerprint of the dataset with the external images that are predicted as well; empty if
+        there are none.
 
     See Also
     --------
@@ -58,6 +61,7 @@ class Cell:
     values: Mapping[str, Any] = field(hash=False)
     search_space: SearchSpace = field(hash=False, default_factory=dict)
     attributes: str = ""
+    external: str = ""
 
     @property
     def dataset(self) -> Spec:
@@ -149,6 +153,7 @@ class Cell:
             "fold": self.fold,
             "params": self.params,
             **({"attributes": self.attributes} if self.attributes else {}),
+            **({"external": self.external} if self.external else {}),
         }
         return digest_of(
             {**content, **replicates, "dataset": dataset_label(self.dataset), "size": self.size}

@@ -27,6 +27,7 @@ from benchmark.study.axes import (
     Axis,
     as_tuple,
     dataset_label,
+    read_dataset,
     read_sum,
     value_label,
 )
@@ -61,6 +62,10 @@ def _read_pipelines(value: Any) -> tuple[tuple[tuple[Spec, ...], Spec], ...]:
         extractor = () if entry["extractor"] == IMAGES else read_sum(entry["extractor"])
         pairs.append((extractor, Spec.parse(entry["model"])))
     return tuple(pairs)
+
+
+def _read_external(value: Any) -> tuple[Spec, ...]:
+    return tuple(map(read_dataset, as_tuple(value)))
 
 
 def _read_search_spaces(value: Any) -> dict[str, dict[str, Values]]:
@@ -104,6 +109,9 @@ class Study(_Axes):
     split : entry or None
         official, validation, holdout, stratified_kfold or official_or_kfold. None is the last: the
         official split of a dataset that has one, else 3-fold cross-validation.
+    external : entries as those of datasets
+        Datasets, such as those of other hospitals, that every trained model is tested on as well;
+        see ``table --by site``. They have the classes of the datasets, and none of their groups.
     size : int or None
         Side in pixels that the images are resized to; None for the dataset's own size.
     search_spaces : mapping of component to mapping of parameter to values
@@ -140,6 +148,7 @@ class Study(_Axes):
     split: Annotated[
         Spec | None, BeforeValidator(lambda value: None if value is None else Spec.parse(value))
     ] = None
+    external: Annotated[tuple[Spec, ...], BeforeValidator(_read_external)] = ()
     size: int | None = Field(default=None, ge=4, le=1024)
     pipelines: Annotated[
         tuple[tuple[tuple[Spec, ...], Spec], ...], BeforeValidator(_read_pipelines)
@@ -179,7 +188,9 @@ class Study(_Axes):
         _check_listed_once(
             axes | {"pipelines": pairs, "datasets": datasets}, self.to_lists(), self.name
         )
-        _check_dataset_names([dataset_label(spec) for spec in axes["datasets"]], self.name)
+        external = tuple(resolve_spec("dataset", spec) for spec in self.external)
+        every_dataset = (*axes["datasets"], *external)
+        _check_dataset_names([dataset_label(spec) for spec in every_dataset], self.name)
         for strategy in self.strategies:
             if len(strategy) > 1 and any(spec.name == "none" for spec in strategy):
                 raise UserError(
@@ -192,7 +203,8 @@ class Study(_Axes):
         check_search_spaces(self.search_spaces, [*components, *pairs], self.name)
         return self.model_copy(
             update=axes
-            | {"pipelines": pairs, "split": self.split and resolve_spec("split", self.split)}
+            | {"pipelines": pairs, "external": external}
+            | {"split": self.split and resolve_spec("split", self.split)}
         )
 
     def _resolve_axis_value(self, axis: Axis, value: Any) -> Any:
@@ -278,6 +290,7 @@ class Study(_Axes):
         head = {"name": self.name, "description": self.description, "plugins": list(self.plugins)}
         tail = {
             "optional": list(self.optional),
+            "external": [value_label(spec) for spec in self.external],
             "split": self.split and self.split.label,
             "size": self.size,
             "search_spaces": format_space(self.search_spaces),
