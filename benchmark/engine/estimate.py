@@ -250,7 +250,8 @@ def _add_tasks(estimate: Estimate, tasks: Tasks, plan: Plan, costs: StoredCosts)
     if isinstance(tasks.example, CellTask):
         train, test = train_test_indices(cell, dataset)
         # 8 bytes each for the probabilities, the target and the index; before compression
-        mb: float = len(test) * 8 * (len(dataset.classes) + 2) / 1e6
+        n_predicted = len(test) + len(dataset.targets) - len(dataset.own.targets)
+        mb: float = n_predicted * 8 * (len(dataset.classes) + 2) / 1e6
         estimate.mb += tasks.n * mb
         names = labels["extractor"], labels["strategy"], labels["model"]
         seconds = costs.median_cell_seconds(*names, labels["tuning"], shape, len(train))

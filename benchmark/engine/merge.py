@@ -142,17 +142,22 @@ def _describe_difference(first_store: StoredRows, first: Row, store: StoredRows,
             in_first, in_second = (f"{value:.6g}" for value in values)
             return f"{name} {in_first} in {first_store.folder}, {in_second} in {store.folder}"
     # each file has been compared with the digest in its row already
-    predictions = [each.folder.read_predictions(row["key"]) for each in (first_store, store)]
-    if all(
-        np.array_equal(getattr(predictions[0], name), getattr(predictions[1], name))
-        for name in ("y_true", "proba", "test_index")
-    ):
-        return ""
-    accuracies = [float((each.labels == each.y_true).mean()) for each in predictions]
-    return (
-        f"different predictions in {first_store.folder} (accuracy {accuracies[0]:.4f}) "
-        f"and {store.folder} (accuracy {accuracies[1]:.4f})"
-    )
+    for external in (False, True) if row.get("external") else (False,):
+        predictions = [
+            each.folder.read_predictions(row["key"], external=external)
+            for each in (first_store, store)
+        ]
+        if any(
+            not np.array_equal(getattr(predictions[0], name), getattr(predictions[1], name))
+            for name in ("y_true", "proba", "test_index")
+        ):
+            accuracies = [float((each.labels == each.y_true).mean()) for each in predictions]
+            kind = "external predictions" if external else "predictions"
+            return (
+                f"different {kind} in {first_store.folder} (accuracy {accuracies[0]:.4f}) "
+                f"and {store.folder} (accuracy {accuracies[1]:.4f})"
+            )
+    return ""
 
 
 def _check_equal_keys(stores: list[StoredRows]) -> None:

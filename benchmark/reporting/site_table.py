@@ -109,10 +109,10 @@ class SiteTable:
         return [
             f"{label} on the test {self.view.unit}s ({INTERNAL}) and on external datasets, whose "
             "images were neither trained on nor used for any choice; there it is the mean over the "
-            "models of all folds and seeds, and its interval is that of these models. Loss: "
-            f"{INTERNAL} minus external, positive if a configuration is worse there. 95% "
-            "confidence intervals are in parentheses, that of a loss from those of its two values "
-            f"(Zou & Donner 2008). Configurations are sorted by their {INTERNAL} value, those that "
+            "models of all folds and seeds, and its interval is that of these models. Loss: the "
+            "difference, positive if a configuration is worse there. 95% confidence intervals "
+            "are in parentheses, that of a loss follows from those of its two values (Zou & Donner "
+            f"2008). Configurations are sorted by their {INTERNAL} value, those that "
             "lack cells last.",
             *self._ask_about_class_names(rows),
             *list_refusals([table for _, table in tables], lambda name: f"'{name}'"),
@@ -162,12 +162,18 @@ class SiteTable:
         return line
 
     def _ask_about_class_names(self, rows: pd.DataFrame) -> Iterator[str]:
+        questions: dict[str, list[tuple[str, str]]] = {}
         for _, group in _select_groups(rows):
             done = group[(group["status"] == Status.OK) & (group["model"] != BASELINE)]
             for labels, cells in done.groupby(CONFIGURATION_AXES, sort=False):
-                for name, predictions in self._read_sites(cells).items():
+                for site, predictions in self._read_sites(cells).items():
                     for question in ask_about_class_names(predictions):
-                        yield f"{name}: {configuration_name(labels)}: {question}"
+                        asked = configuration_name(labels), question
+                        questions.setdefault(site, []).append(asked)
+        for site, pairs in questions.items():
+            (first, question), n_others = pairs[0], len(pairs) - 1
+            others = f" (and {format_count(n_others, 'other')} like it)" if n_others else ""
+            yield f"{site}: {first}{others}: {question}"
 
 
 def _select_groups(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

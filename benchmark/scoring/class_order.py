@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from scipy.stats import mannwhitneyu
 
 from benchmark.scoring.predictions import Predictions
-from benchmark.utils.text import format_count
 
 CHANCE = 0.025  # p-value of a one-sided test
 
@@ -30,10 +29,11 @@ def ask_about_class_names(predictions: Sequence[Predictions]) -> list[str]:
     if not found or None in found:
         return []
     auc, p_value = max(pair for pair in found if pair is not None)
-    models = "" if len(found) == 1 else f" of {format_count(len(found), 'model')}, at most"
+    models = "" if len(found) == 1 else f" of all {len(found)} models"
+    most = "" if len(found) == 1 else " or less"
     return [
-        f"the AUC{models}, {auc:.3f}, is below 0.5 by more than chance (Mann & Whitney 1947, p = "
-        f"{p_value:.1g}): do the names of the classes mean the same in both datasets?"
+        f"the AUC{models}, {auc:.3f}{most}, is below 0.5 by more than chance (Mann & Whitney 1947, "
+        f"p = {p_value:.1g}): do the names of the classes mean the same in both datasets?"
     ]
 
 

@@ -5,8 +5,7 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
-from skimage.io import imsave
-from sklearn.datasets import load_digits
+from hospitals import DIGITS, write_hospital
 from sklearn.metrics import f1_score, roc_auc_score
 from typer.testing import CliRunner
 
@@ -19,20 +18,6 @@ from benchmark.pipelines.file import load_pipeline
 from benchmark.plugins.registry import resolve_spec
 from benchmark.plugins.spec import Spec
 from benchmark.utils.hashing import digest_of
-
-DIGITS = load_digits()
-
-
-def write_hospital(folder, indices, names=("low", "high"), brightness=0, invert=False):
-    """Write digits as the images of a hospital; each patient has two consecutive ones."""
-    folder.mkdir(parents=True)
-    lines = ["image,label,patient"]
-    for i in indices:
-        pixels = np.rint(DIGITS.images[i] * 10) + brightness
-        imsave(folder / f"{i}.png", pixels.astype(np.uint8), check_contrast=False)
-        lines.append(f"{i}.png,{names[int((DIGITS.target[i] >= 5) != invert)]},p{i // 2}")
-    (folder / "cases.csv").write_text("\n".join(lines))
-    return f"csv:{folder / 'cases.csv'}"
 
 
 @pytest.fixture(scope="module")
