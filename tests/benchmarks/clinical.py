@@ -1,4 +1,4 @@
-"""Answer clinical questions on four real datasets, and write ``results/clinical.md``.
+"""Answer clinical questions on real datasets, and write ``results/clinical.md``.
 
 ``python tests/benchmarks/clinical.py`` (about ten minutes on two cores) needs ``$BENCHMARK_DATA``.
 ``--out FILE`` sets the page; rows go to a temporary folder.
@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from result_pages import wrap
 
 from benchmark import load_study, run
@@ -21,6 +22,7 @@ from benchmark.evaluation.plan import make_plan
 from benchmark.reporting.leaderboard import Leaderboard
 from benchmark.reporting.metric_sets import METRIC_SETS
 from benchmark.reporting.results_view import ResultsView
+from benchmark.reporting.site_table import SiteTable
 from benchmark.reporting.subgroup_table import SubgroupTable
 from benchmark.reporting.text_tables import Document, render_tables, write_markdown
 from benchmark.utils.environment import collect_environment
@@ -32,6 +34,7 @@ HAM = (
 )
 MALARIA = "csv:malaria/metadata.csv(name='malaria', positive='parasitized')"
 COVID = "csv:covid_radiography/metadata.csv(name='covid', positive='covid')"
+BRIGHTER, KEPT, MOST = 30, 4, 12  # of the second synthetic hospital
 KNOWN = "covariates(columns=('age', 'sex', 'localization'))"
 
 
@@ -117,6 +120,51 @@ def malaria(folder: Path) -> list[str]:
     ]
 
 
+def two_hospitals(folder: Path) -> list[str]:
+    """Malaria: trained on half of the patients, tested on brighter images of the other half."""
+    a, b = (f"arrays:{folder / name}(name='hospital {name}'" for name in "AB")
+    _write_hospitals(folder)
+    axes = {"split": FOLDS, "extractors": ["color_histogram", "hog"], "external": [f"{b})"]}
+    models = ["random_forest", "rbf_svm", "majority"]
+    out = evaluate("hospitals", folder, f"{a}, positive='parasitized')", models=models, **axes)
+    return [
+        "## Two synthetic hospitals",
+        wrap(
+            "Hospital A has half of the patients of the malaria dataset, and hospital B the other "
+            f"half, with at most {MOST} cells each. The images of B are brighter by {BRIGHTER} "
+            f"gray levels, and only one in {KEPT} of its uninfected cells is kept."
+        ),
+        *(tabulate_sites(out, metric) for metric in ("auc", "sensitivity", "ppv")),
+    ]
+
+
+def _write_hospitals(folder: Path) -> None:
+    study = load_study("digits", datasets=[MALARIA], size=32, extractors=["pixels"])
+    (cells,) = make_plan(study, data_folder()).datasets.values()
+    assert cells.groups is not None
+    in_b = np.isin(cells.groups, np.unique(cells.groups)[1::2])
+    uninfected = np.flatnonzero(in_b & (cells.targets == 0))
+    kept = np.ones(len(in_b), bool)
+    kept[np.delete(uninfected, np.s_[::KEPT])] = False
+    for patient in np.unique(cells.groups):
+        kept[np.flatnonzero(kept & (cells.groups == patient))[MOST:]] = False
+    names = np.array(cells.classes)
+    for name, chosen, added in (("A", ~in_b & kept, 0), ("B", in_b & kept, BRIGHTER)):
+        (folder / name).mkdir()
+        brighter = (cells.images[chosen].astype(int) + added).clip(0, 255)
+        np.save(folder / name / "images.npy", brighter.astype(np.uint8))
+        np.save(folder / name / "labels.npy", names[cells.targets[chosen]])
+        np.save(folder / name / "groups.npy", cells.groups[chosen].astype(str))
+
+
+def tabulate_sites(folder: Path, metric: str) -> str:
+    """Render a table by site as Markdown."""
+    results = ResultsView(folder)
+    rows = results.load_rows(metrics=[metric])
+    text = render_tables(rows, "md", metric, SiteTable(results), results.read_predictions)
+    return re.sub(r"^### ", f"### {metric}: ", text, flags=re.MULTILINE)
+
+
 def chest(folder: Path) -> list[str]:
     """COVID radiography: whether the border of the images tells the class."""
     axes = {"size": 64, "split": FOLDS, "extractors": ["border_pixels", "image_statistics", "hog"]}
@@ -132,7 +180,9 @@ def main() -> None:
     environment = collect_environment()
     with tempfile.TemporaryDirectory() as folder:
         parts = [
-            text for make in (skin_lesions, breast, malaria, chest) for text in make(Path(folder))
+            text
+            for make in (skin_lesions, breast, malaria, two_hospitals, chest)
+            for text in make(Path(folder))
         ]
     head = [
         "# Clinical questions on real datasets",

@@ -71,14 +71,18 @@ def test_internal_results_are_those_of_the_study_without_external_datasets(home,
     assert not set(rows["key"]) & set(alone["key"])
 
 
-@pytest.mark.parametrize("extractor", ["pixels", "pca(n_components=8)"])
-def test_predictions_are_those_of_the_saved_pipeline_of_the_same_fold(home, results, extractor):
-    rows, folder = results
-    cell = (rows["extractor"] == extractor) & (rows["model"] == "rbf_svm") & (rows["fold"] == 0)
-    (row,) = rows[cell].to_dict("records")
-    stored = folder.read_predictions(row["key"], row["predictions"], external=True)
-    one = study(home, extractors=[extractor], models=["rbf_svm"])
-    pipeline = fit_pipeline(*find_single_cell(one))
+@pytest.mark.parametrize(
+    ("extractor", "strategy"),
+    [("pixels", "none"), ("pca(n_components=8)", "none"), ("pixels", "prior_threshold")],
+)
+def test_predictions_are_those_of_the_saved_pipeline_of_the_same_fold(
+    home, tmp_path, extractor, strategy
+):
+    one = {"extractors": [extractor], "models": ["rbf_svm"], "strategies": [strategy]}
+    chosen = study(home, entry(home, "b"), entry(home, "c"), **one)
+    row = run(chosen, tmp_path, scheduler="inline").set_index("fold").loc[0]
+    stored = ResultsFolder(tmp_path).read_predictions(row["key"], row["predictions"], external=True)
+    pipeline = fit_pipeline(*find_single_cell(chosen))
     for name, positions in (("b", slice(120)), ("c", slice(120, 180))):
         (other,) = make_plan(study(home, datasets=entry(home, name))).datasets.values()
         expected = predict_dataset(pipeline, other)
@@ -183,6 +187,15 @@ def test_a_tuned_network_is_tested_on_them_too(home, tmp_path):
     assert row["status"] == "ok", row["reason"]
     stored = ResultsFolder(tmp_path).read_predictions(row["key"], row["predictions"], external=True)
     assert len(stored.y_true) == 120
+
+
+def test_tuning_extracts_no_features_of_external_images(home, tmp_path):
+    tuned = {"extractors": ["pca(n_components=8)"], "models": ["knn"], "tunings": ["random(n=2)"]}
+    chosen = study(home, entry(home, "b"), split="holdout", **tuned)
+    (row,) = run(chosen, tmp_path, scheduler="inline").to_dict("records")
+    sizes = [matrix["n_images"] for matrix in row["matrices"].values()]
+    assert max(sizes) == 240 + 120, "the final fit"
+    assert sorted(sizes)[:-1] == [row["n_train"]] * (len(sizes) - 1), "the inner folds"
 
 
 def test_the_study_file_keeps_them_and_a_second_run_computes_nothing(home, results):
