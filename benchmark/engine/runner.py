@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmark.datasets.stored import stored_name
 from benchmark.engine.completeness import check_complete, settled_keys
 from benchmark.engine.executor import Executor
 from benchmark.engine.executors import executor_for
@@ -201,7 +202,9 @@ def _write_study_files(plan: Plan, folder: Path) -> None:
     )
     write_text(results.environment, json.dumps(collect_environment(), indent=2) + "\n")
     for dataset in plan.datasets.values():
-        write_dataset_record(results.dataset_record(dataset.own.fingerprint), dataset.own)
+        stored = stored_name(dataset)
+        own = dataset.own
+        write_dataset_record(results.dataset_record(own.fingerprint), own, stored)
         if dataset.external is not None:
             write_dataset_record(results.dataset_record(dataset.fingerprint), dataset)
     for subfolder in (results.predictions_folder, results.features):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -82,6 +82,11 @@ def group_comparable_rows(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFram
 
 def make_group_title(labels: dict[str, Any], rows: pd.DataFrame) -> str:
     """Title of a group of rows: dataset, labels that differ from their defaults, and split."""
+    return " · ".join([labels["dataset"], *list_conditions(labels, rows), labels["split"]])
+
+
+def list_conditions(labels: Mapping[str, Any], rows: pd.DataFrame) -> list[str]:
+    """List what distinguishes a group of rows from others of its dataset, besides the split."""
     dataset, size = labels["dataset"], labels["size"]
     extra = [f"{size:.0f} px"] if pd.notna(size) else []
     named = [
@@ -95,4 +100,4 @@ def make_group_title(labels: dict[str, Any], rows: pd.DataFrame) -> str:
         if rows.loc[rows["dataset"] == dataset, "fingerprint"].nunique() > 1
         else []
     )
-    return " · ".join([dataset, *extra, labels["split"]])
+    return extra

@@ -47,7 +47,8 @@ def write_error_sheets(
     UserError
         The images are no longer in the results folder.
     """
-    stem = make_file_stem(shorten_dataset_name(mistakes.dataset), mistakes.configuration)
+    name = shorten_dataset_name(mistakes.dataset)
+    stem = make_file_stem(name, *mistakes.conditions, mistakes.configuration)
     path = out / f"{stem}.csv"
     write_atomic(path, partial(_write_csv, mistakes.table))
     yield path

@@ -15,6 +15,7 @@ from benchmark.reporting.comparable_rows import (
     Configuration,
     configuration_name,
     group_comparable_rows,
+    list_conditions,
 )
 from benchmark.reporting.results_view import ResultsView
 from benchmark.scoring.label_errors import average_probabilities, suggest_labels
@@ -35,6 +36,8 @@ class Mistakes:
         That of the dataset.
     dataset : str
         Name of the dataset.
+    conditions : tuple of str
+        What else distinguishes the rows from others of the dataset.
     configuration : str
     table : DataFrame
         One line per test image, the most confident mistakes first. The columns are id, true,
@@ -47,6 +50,7 @@ class Mistakes:
     title: str
     fingerprint: str
     dataset: str
+    conditions: tuple[str, ...]
     configuration: str
     table: pd.DataFrame
 
@@ -96,9 +100,16 @@ def find_mistakes(
             title,
             str(first["fingerprint"]),
             str(first["dataset"]),
+            _list_conditions(first, rows),
             configuration_name(list(configuration)),
             _tabulate(view, str(first["fingerprint"]), own, list(predictions.values())),
         )
+
+
+def _list_conditions(labels: pd.Series, rows: pd.DataFrame) -> tuple[str, ...]:
+    splits = rows.loc[rows["dataset"] == labels["dataset"], "split"].unique()
+    conditions = list_conditions(labels.to_dict(), rows)
+    return (*conditions, *([labels["split"]] if len(splits) > 1 else []))
 
 
 def _cells_of(rows: pd.DataFrame, labels: tuple[str, ...]) -> pd.DataFrame:

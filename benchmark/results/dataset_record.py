@@ -64,7 +64,7 @@ class DatasetRecord:
         return len(self.classes) == 2 and not self.multilabel
 
 
-def write_dataset_record(path: Path, dataset: Dataset) -> None:
+def write_dataset_record(path: Path, dataset: Dataset, stored: str | None = None) -> None:
     """Write ``path`` with the suffixes .csv (images and attributes) and .json (everything else).
 
     Attributes and the positive class that are recorded already are kept, as a later study may not
@@ -75,6 +75,8 @@ def write_dataset_record(path: Path, dataset: Dataset) -> None:
     path : Path
         ``ResultsFolder.dataset_record(fingerprint)``.
     dataset : Dataset
+    stored : str or None
+        Name of the file with its images, where external images are behind them; None: its own.
     """
     images = _tabulate_images(dataset)
     known, positive = _read_known(path)
@@ -86,7 +88,7 @@ def write_dataset_record(path: Path, dataset: Dataset) -> None:
         "multilabel": dataset.multilabel,
         "positive": dataset.positive or positive,
         "group_source": dataset.group_source,
-        "stored": stored_name(dataset),
+        "stored": stored or stored_name(dataset),
         "attributes": {
             name: "number" if pd.api.types.is_numeric_dtype(values) else "text"
             for name, values in attributes.items()

@@ -47,7 +47,7 @@ def evaluate(name: str, folder: Path, dataset: str, **axes: object) -> Path:
 
 def tabulate(
     folder: Path, metric: str, metrics: Sequence[str] = (), unit: str = "image", by: str = "",
-    bins: Sequence[float] | None = None, aggregate: str = "mean",
+    bins: Sequence[float] | None = None, aggregate: str | None = None,
 ) -> str:  # fmt: skip
     """Render a leaderboard, or a table by subgroup, as Markdown."""
     results = ResultsView(folder, unit, aggregate)

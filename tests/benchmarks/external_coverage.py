@@ -196,8 +196,8 @@ def report(test_sets: dict[str, Setting], folds: dict[str, Setting], n_samples: 
         wrap(
             f"Over the {len(shown)} values with an interval in at least half of the draws, the "
             f"intervals cover the true loss in {coverage:.3f} of the cases. {len(wrong)} values "
-            f"are outside 0.93 to 0.97 by more than two Monte Carlo errors; {n_low or 'none'} of them cover "
-            "too little:"
+            "are outside 0.93 to 0.97 by more than two Monte Carlo errors; "
+            f"{n_low or 'none'} of them cover too little:"
         ),
         "",
         *(wrong or ["- none"]),

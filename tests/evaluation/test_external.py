@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from hospitals import DIGITS, write_hospital
+from typer.testing import CliRunner
 
 from benchmark import load_results, load_study, run
+from benchmark.cli.app import app
 from benchmark.datasets.base import Dataset
 from benchmark.engine.merge import merge_results
 from benchmark.errors import UserError
@@ -206,6 +208,14 @@ def test_the_study_file_keeps_them_and_a_second_run_computes_nothing(home, resul
     assert again.external == study(home, entry(home, "b"), entry(home, "c")).external
     repeated = run(again, folder.path, scheduler="inline")
     assert set(repeated["ended"]) == set(rows["ended"])
+
+
+def test_mistakes_on_the_test_images_are_shown_beside_external_datasets(results):
+    _, folder = results
+    done = CliRunner().invoke(app, ["errors", str(folder), "pixels / none / knn"])
+    assert done.exit_code == 0, done.output
+    assert "is wrong on" in done.output
+    assert "images of 240" in done.output
 
 
 def test_merged_folders_keep_external_predictions_and_compare_them(home, results, tmp_path):

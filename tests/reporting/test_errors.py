@@ -84,6 +84,25 @@ def test_the_command_writes_sheets_and_a_table(folder, tmp_path, name):
     assert len(pd.read_csv(table)) == 200
 
 
+def test_every_condition_has_files_of_its_own(tmp_path):
+    study = load_study(
+        "digits",
+        extractors=["pixels"],
+        models=["gaussian_nb"],
+        occlusions=["none", "boxes(share=0.25)"],
+        train_sizes=[1.0, 100],
+        split="holdout",
+    )
+    run(study, tmp_path, scheduler="inline")
+    done = CliRunner().invoke(app, ["errors", str(tmp_path), "pixels / none / gaussian_nb"])
+    assert done.exit_code == 0, done.output
+    tables = sorted((tmp_path / "errors").glob("*.csv"))
+    assert len(tables) == 4
+    assert "digits-occlusion_boxes_share_0.25-pixels_none_gaussian_nb" in [
+        path.stem for path in tables
+    ]
+
+
 def test_missing_images_are_one_line(folder, tmp_path):
     copy = tmp_path / "out"
     shutil.copytree(folder, copy)
