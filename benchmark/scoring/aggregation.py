@@ -106,9 +106,15 @@ def _share_of_votes(p: Predictions, code: NDArray[np.int64], n_groups: int) -> F
 
 
 def _mean_of_groups(values: Floats, code: NDArray[np.int64], n_groups: int) -> Floats:
+    """Mean of each group.
+
+    Equal values have exactly their value as mean, whatever their number: otherwise rounding would
+    rank groups by their size where a model predicts the same for all images.
+    """
+    first = values[np.unique(code, return_index=True)[1]]
     sums = np.zeros((n_groups, values.shape[1]))
-    np.add.at(sums, code, values)
-    means: Floats = sums / np.bincount(code, minlength=n_groups)[:, None]
+    np.add.at(sums, code, values - first[code])
+    means: Floats = first + sums / np.bincount(code, minlength=n_groups)[:, None]
     return means.clip(0, 1)
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from benchmark.errors import UserError
 from benchmark.scoring.aggregation import METHODS, aggregate_groups
 from benchmark.scoring.intervals import interval_over_images
+from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.predictions import Predictions
 
 
@@ -32,6 +33,16 @@ def test_aggregates_are_those_of_a_group_by(seed, how):
     assert aggregated.proba[:, 1] == pytest.approx(expected.to_numpy())
     assert aggregated.y_true.tolist() == by["y"].max().tolist()  # positive if any image is
     assert aggregated.groups is None
+
+
+@pytest.mark.parametrize("how", ["mean", "max", "vote"])
+@given(share=st.floats(0.01, 0.99), seed=st.integers(0, 100))
+def test_a_constant_prediction_ranks_no_group_before_another(how, share, seed):
+    p = draw(seed, pure=True)
+    constant = p.with_probabilities(np.tile([1 - share, share], (len(p.y_true), 1)))
+    aggregated = aggregate_groups(constant, how)
+    assert len(np.unique(aggregated.proba, axis=0)) == 1
+    assert find_metric("auc")(aggregated) == 0.5
 
 
 @pytest.mark.parametrize("how", ["mean", "vote"])
