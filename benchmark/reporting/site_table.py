@@ -22,6 +22,7 @@ from benchmark.reporting.table_intervals import (
     BOUNDS,
     MOST_SEEDS,
     estimate_interval,
+    fill_missing_intervals,
     format_column,
     format_difference,
     format_done,
@@ -130,10 +131,7 @@ class SiteTable:
             line = dict(zip(CONFIGURATION_AXES, labels, strict=True))
             compared = self._compare(done, sites, metric) if sites else {}
             lines.append(line | compared | counts)
-        names = [name for name in (INTERNAL, *first) if first]
-        missing = name_bounds("", np.nan, refuse_interval())
-        lacking = {name + end: value for name in names for end, value in missing.items()}
-        table = pd.DataFrame(lines).fillna(lacking)
+        table = fill_missing_intervals(lines)
         sign = -1 if find_metric(metric).greater_is_better else 1
         table = sort_complete_first(table, sign * pd.to_numeric(table[INTERNAL]))
         table = table[[*table.columns.drop([*COUNTS]), *COUNTS]]

@@ -17,6 +17,7 @@ from benchmark.reporting.results_view import ResultsView
 from benchmark.reporting.table_intervals import (
     BOUNDS,
     SPREAD,
+    fill_missing_intervals,
     format_column,
     format_difference,
     format_done,
@@ -228,7 +229,7 @@ def _make_table(
             line |= _describe_subgroup(name, result)
         line |= _find_extremes(results, metric)
         lines.append(line | {"n_done": len(done), "n_planned": len(cells)})
-    table = pd.DataFrame(lines)
+    table = fill_missing_intervals(lines)
     sign = 1 if find_metric(metric).greater_is_better else -1
     worst = pd.to_numeric(table["worst_value"]) * -sign
     table = sort_complete_first(table, worst).drop(columns="worst_value")

@@ -128,6 +128,13 @@ def _refuse_reading(key: str, digest: str | None) -> Predictions:
     raise UserError(NO_PREDICTIONS)
 
 
+def fill_missing_intervals(lines: Sequence[dict[str, object]]) -> pd.DataFrame:
+    """Make a table of lines; those that lack intervals get the reason that cells are missing."""
+    table = pd.DataFrame(lines)
+    missing = describe_interval(refuse_interval())
+    return table.fillna({name: missing for name in table if str(name).endswith("_interval")})
+
+
 def describe_interval(result: Result) -> str:
     """Method and number of observations of an interval, or 'none: ' and the reason."""
     if result.refusal or np.isnan(result.lower):

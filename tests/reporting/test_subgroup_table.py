@@ -80,6 +80,15 @@ def test_the_worst_subgroup_is_named_in_the_table_and_in_the_leaderboard(results
     assert "worst by site" in text
 
 
+def test_a_configuration_that_lacks_cells_is_last_and_has_no_values(results):
+    view, rows = SubgroupTable(results, "site"), results.load_rows(metrics=["f1"])
+    first = rows.index[rows["model"] == "gaussian_nb"][0]
+    rows.loc[first, "status"] = "failed"
+    text = render_tables(rows, "md", "f1", view, results.read_predictions)
+    (line,) = [line for line in text.splitlines() if "gaussian_nb" in line]
+    assert [cell.strip() for cell in line.split("|")[4:-1]] == ["-", "-", "-", "-", "3/4"]
+
+
 def test_every_subgroup_has_its_gap_in_the_csv(results):
     view = SubgroupTable(results, "site")
     rows = results.load_rows()
