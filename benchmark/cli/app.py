@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.cli import datasets, errors, external, pipelines, results, study
+from benchmark.cli import datasets, errors, external, pipelines, report, results, study
 from benchmark.utils.console import console, print_line
 
 if TYPE_CHECKING:
@@ -124,6 +124,7 @@ app.command("table")(results.table_command)
 app.command("compare")(results.compare_command)
 app.command("errors")(errors.errors_command)
 app.command("plot")(results.plot_command)
+app.command("report")(report.report_command)
 app.command("info")(results.info_command)
 app.command("merge")(results.merge_command)
 app.command("fit")(pipelines.fit_command)

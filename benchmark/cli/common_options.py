@@ -26,3 +26,18 @@ TableFormat = Annotated[
         help="Print as md, csv, latex or json instead of a table for the terminal.",
     ),
 ]
+Unit = Annotated[
+    str,
+    typer.Option(
+        metavar="UNIT",
+        help="image, or group: one prediction per patient, lesion or other group of images.",
+    ),
+]
+Aggregate = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOW",
+        help="With --unit group: mean of the probabilities (default), max (of the positive "
+        "class), or vote.",
+    ),
+]

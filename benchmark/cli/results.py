@@ -7,26 +7,10 @@ from typing import Annotated
 
 import typer
 
-from benchmark.cli.common_options import TableFormat
+from benchmark.cli.common_options import Aggregate, TableFormat, Unit
 from benchmark.utils.console import console, print_line, print_text
 from benchmark.utils.files import user_path
 from benchmark.utils.text import format_count
-
-_Unit = Annotated[
-    str,
-    typer.Option(
-        metavar="UNIT",
-        help="image, or group: one prediction per patient, lesion or other group of images.",
-    ),
-]
-_Aggregate = Annotated[
-    str | None,
-    typer.Option(
-        metavar="HOW",
-        help="With --unit group: mean of the probabilities (default), max (of the positive "
-        "class), or vote.",
-    ),
-]
 
 
 def table_command(
@@ -54,8 +38,8 @@ def table_command(
             "Default: that of the test set."
         ),
     ] = None,
-    unit: _Unit = "image",
-    aggregate: _Aggregate = None,
+    unit: Unit = "image",
+    aggregate: Aggregate = None,
     rows: Annotated[
         bool, typer.Option("--rows", help="Print one line per cell, not one per configuration.")
     ] = False,
@@ -144,8 +128,8 @@ def compare_command(
             "equivalent; in the units of the metric, such as 0.02."
         ),
     ] = None,
-    unit: _Unit = "image",
-    aggregate: _Aggregate = None,
+    unit: Unit = "image",
+    aggregate: Aggregate = None,
     form: TableFormat = None,
 ) -> None:
     """Test whether two configurations differ; print the difference, its interval and a p-value."""
@@ -199,8 +183,8 @@ def plot_command(
             help="Configuration that the forest plot takes differences to. Default: the best one.",
         ),
     ] = "",
-    unit: _Unit = "image",
-    aggregate: _Aggregate = None,
+    unit: Unit = "image",
+    aggregate: Aggregate = None,
 ) -> None:
     """Draw every plot that the rows allow, as PNG and SVG files with captions."""
     from benchmark.reporting.plots import draw_plots

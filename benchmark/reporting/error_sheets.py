@@ -14,7 +14,7 @@ from benchmark.datasets.stored import open_dataset
 from benchmark.errors import StorageError, UserError
 from benchmark.reporting.errors import Mistakes
 from benchmark.reporting.plots.contact_sheet import draw_contact_sheet
-from benchmark.reporting.plots.plot import make_file_stem, shorten_name
+from benchmark.reporting.plots.plot import Plot, make_file_stem, shorten_name
 from benchmark.reporting.results_view import ResultsView
 from benchmark.reporting.short_labels import shorten_dataset_name
 from benchmark.utils.files import write_atomic
@@ -47,11 +47,18 @@ def write_error_sheets(
     UserError
         The images are no longer in the results folder.
     """
-    name = shorten_dataset_name(mistakes.dataset)
-    stem = make_file_stem(name, *mistakes.conditions, mistakes.configuration)
-    path = out / f"{stem}.csv"
+    path = out / f"{_make_stem(mistakes)}.csv"
     write_atomic(path, partial(_write_csv, mistakes.table))
     yield path
+    for plot in draw_error_sheets(view, mistakes, most):
+        yield plot.save(out)
+
+
+def draw_error_sheets(view: ResultsView, mistakes: Mistakes, most: int) -> Iterator[Plot]:
+    """Draw contact sheets of mistakes and of suspected labels, as far as there are any.
+
+    Parameters and exceptions are those of ``write_error_sheets``.
+    """
     sheets = (
         (
             "mistakes",
@@ -70,17 +77,21 @@ def write_error_sheets(
     for name, title, lines, what in sheets:
         if len(lines):
             shown = lines.head(most)
-            plot = draw_contact_sheet(
-                f"{stem}-{name}",
+            yield draw_contact_sheet(
+                f"{_make_stem(mistakes)}-{name}",
                 f"{mistakes.title}: {title}",
                 f"{what}; {len(shown)} of {format_count(len(lines), 'image')} are shown. Above "
                 f"each: its id; true class > predicted class of {mistakes.configuration}, with its "
                 "probability; how many configurations are wrong; a class with a question mark is "
-                f"what confident learning suggests. All are in {path.name}.",
+                "what confident learning suggests.",
                 _open_images(view, mistakes).images[shown.index.to_numpy()],
                 [_describe_line(line) for _, line in shown.iterrows()],
             )
-            yield plot.save(out)
+
+
+def _make_stem(mistakes: Mistakes) -> str:
+    name = shorten_dataset_name(mistakes.dataset)
+    return make_file_stem(name, *mistakes.conditions, mistakes.configuration)
 
 
 def _write_csv(table: pd.DataFrame, file: BinaryIO) -> None:

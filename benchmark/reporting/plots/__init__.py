@@ -95,8 +95,27 @@ def draw_plots(
         The metric or the configuration is unknown, there are no results, no configuration is
         complete, or predictions are missing.
     """
+    results, left_out = select_complete_results(as_view(folder), metric, against)
+    return _write_plots(results, left_out, metric, out or results.view.folder.plots)
+
+
+def select_complete_results(
+    view: ResultsView, metric: str, against: str = ""
+) -> tuple[Results, pd.DataFrame]:
+    """Select the rows of the configurations that have all their cells completed.
+
+    Returns
+    -------
+    results : Results
+    left_out : DataFrame
+        The rows of the other configurations, with their names.
+
+    Raises
+    ------
+    UserError
+        See ``draw_plots``.
+    """
     check_ranking_metric(metric)
-    view = as_view(folder)
     planned = escape_row_labels(view.load_rows(metrics=[metric]))
     complete = (
         planned["status"]
@@ -119,12 +138,7 @@ def draw_plots(
             f"no row in {view} has a value of {metric}; choose another metric, such as --metric "
             "accuracy"
         )
-    return _write_plots(
-        Results(rows, view, against),
-        add_configuration_names(planned)[~complete],
-        metric,
-        out or view.folder.plots,
-    )
+    return Results(rows, view, against), add_configuration_names(planned)[~complete]
 
 
 def _write_plots(

@@ -1,0 +1,70 @@
+"""Build the report of a results folder as one HTML file."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from benchmark.reporting.report.sections import list_sections
+from benchmark.reporting.report.source import ReportSource
+from benchmark.reporting.results_view import ResultsView, as_view
+from benchmark.scoring.metric_lookup import check_ranking_metric
+from benchmark.utils.files import write_text
+from benchmark.utils.text import escape_controls
+
+FILE_NAME = "report.html"
+
+
+def write_report(
+    folder: str | Path | ResultsView, metric: str = "f1", out: Path | None = None
+) -> Path:
+    """Write the report of a results folder, and return its path.
+
+    Parameters
+    ----------
+    folder : str, Path or ResultsView
+    metric : str
+        Metric that configurations are ranked by.
+    out : Path or None
+        File to write; ``report.html`` in the results folder by default.
+
+    Raises
+    ------
+    UserError
+        The metric is unknown, there are no results, or no cell is completed.
+    """
+    view = as_view(folder)
+    path = out or view.folder.path / FILE_NAME
+    write_text(path, build_report(view, metric))
+    return path
+
+
+def build_report(folder: str | Path | ResultsView, metric: str = "f1") -> str:
+    """Build the report: HTML without references to any other file; see ``write_report``."""
+    check_ranking_metric(metric)
+    source = ReportSource(as_view(folder), metric)
+    sections = list_sections(source)
+    environment = Environment(
+        autoescape=True,
+        loader=FunctionLoader(_read_part),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["controls"] = escape_controls
+    name = str(source.study.get("name", "")) or source.view.folder.path.resolve().name
+    return environment.get_template("report.html").render(
+        name=name,
+        metric=metric,
+        sections=sections,
+        style=Markup(_read_part("report.css")),  # noqa: S704  # our own files
+        script=Markup(_read_part("report.js")),  # noqa: S704
+        svg=Markup,
+    )
+
+
+def _read_part(name: str) -> str:
+    return (resources.files("benchmark.reporting.report") / name).read_text(encoding="utf-8")

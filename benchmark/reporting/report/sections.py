@@ -1,0 +1,310 @@
+"""The sections of a report, each a function of the rows and predictions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from importlib import resources
+
+import numpy as np
+import pandas as pd
+
+from benchmark.datasets.base import Dataset
+from benchmark.datasets.case_table import make_case_table
+from benchmark.datasets.stored import open_dataset
+from benchmark.errors import StorageError, UserError
+from benchmark.plugins.registry import BASELINE
+from benchmark.reporting import info
+from benchmark.reporting.class_table import ClassTable
+from benchmark.reporting.comparable_rows import (
+    CONFIGURATION_AXES,
+    configuration_name,
+    group_comparable_rows,
+)
+from benchmark.reporting.error_sheets import draw_error_sheets
+from benchmark.reporting.errors import Mistakes, find_mistakes
+from benchmark.reporting.leader import shares_first_place
+from benchmark.reporting.leaderboard import APPROACHES, Leaderboard
+from benchmark.reporting.plots import REGISTRY, select_complete_results
+from benchmark.reporting.plots.contact_sheet import draw_contact_sheet
+from benchmark.reporting.plots.plot import Missing, Plot
+from benchmark.reporting.report.blocks import (
+    Block,
+    Listing,
+    Section,
+    Texts,
+    draw_figures,
+    make_table_block,
+)
+from benchmark.reporting.report.methods import describe_methods, list_components
+from benchmark.reporting.report.references import cite
+from benchmark.reporting.report.source import ReportSource
+from benchmark.reporting.row_problems import list_group_notes, list_problems
+from benchmark.reporting.site_table import SiteTable
+from benchmark.reporting.subgroup_table import SubgroupTable
+from benchmark.reporting.table_intervals import format_mean
+from benchmark.reporting.tuning_table import TuningTable
+from benchmark.scoring.class_intervals import CLASS_METRICS
+from benchmark.study.axes import NONE
+from benchmark.utils.status import Status
+from benchmark.utils.text import format_count
+from benchmark.utils.yaml_files import read_yaml
+
+MOST_EXAMPLES = 24  # images that are shown of a dataset
+MOST_MISTAKES = 12
+MOST_CLASSES = 12  # whose table by class is shown
+
+
+def answer_question(source: ReportSource) -> Section:
+    """The question of the study, and its answer in one sentence per group of rows."""
+    description = str(source.study.get("description", ""))
+    answers = [
+        f"{title}: {_answer(table, source.metric)} {table.attrs[APPROACHES]}".strip()
+        for title, table in source.leaderboards
+    ]
+    question = [description] if description else []
+    return Section("answer", "Question and answer", [Texts([*question, *answers])])
+
+
+def _answer(table: pd.DataFrame, metric: str) -> str:
+    """Name the best configuration, those that share its place, and the baseline."""
+    ranked = table[table["rank"].notna() & (table["model"] != BASELINE)]
+    if ranked.empty:
+        return "no configuration has a rank yet"
+    best = ranked.iloc[0]
+    bounds = (best[metric], best[f"{metric}_lower"], best[f"{metric}_upper"])
+    text = (
+        f"the best of {format_count(len(ranked), 'configuration')} by {metric} is "
+        f"{configuration_name([best[axis] for axis in CONFIGURATION_AXES])}, "
+        f"{format_mean(*bounds)}"
+    )
+    alike = int(shares_first_place(table).sum())
+    if alike:
+        text += f"; {format_count(alike, 'other')} cannot be told apart from it"
+    baseline = table[table["model"] == BASELINE]
+    if len(baseline):
+        text += f"; {BASELINE}, which ignores the images, reaches {baseline.iloc[0][metric]:.3f}"
+    return f"{text}."
+
+
+def describe_data(source: ReportSource) -> Section:
+    """The first table of a paper, images of each class, groups, and what a reader must know."""
+    blocks: list[Block] = []
+    for name, record in source.records.items():
+        fingerprints = source.rows.loc[source.rows["dataset"] == name, "fingerprint"]
+        dataset = _open_images(source, fingerprints.iloc[0])
+        if dataset is not None:
+            table = make_case_table(dataset)
+            blocks.append(make_table_block(name, table))
+            blocks += draw_figures([_draw_examples(name, dataset)])
+        else:
+            counts = record.images["class"].value_counts().rename_axis("class")
+            blocks.append(make_table_block(name, counts.reset_index(name="images")))
+        own = source.rows[source.rows["dataset"] == name]
+        about = [
+            f"{column.capitalize()}: {values.iloc[0]}"
+            for column in ("licence", "citation")
+            if column in own and len(values := own[column].dropna())
+        ]
+        notes = list_group_notes(own)
+        if about or notes:
+            blocks.append(Texts([*notes, *about]))
+    return Section("data", "Data", blocks)
+
+
+def _open_images(source: ReportSource, fingerprint: str) -> Dataset | None:
+    stored = source.view.read_record(fingerprint).stored
+    try:
+        return open_dataset(source.view.folder.images / stored).own
+    except StorageError:  # it was removed, or the folder was merged
+        return None
+
+
+def _draw_examples(name: str, dataset: Dataset) -> Plot:
+    """Draw a few images of each class."""
+    generator = np.random.default_rng(0)
+    each = max(1, min(6, MOST_EXAMPLES // len(dataset.classes)))
+    chosen, texts = [], []
+    for k, label in enumerate(dataset.classes):
+        members = dataset.targets[:, k] == 1 if dataset.multilabel else dataset.targets == k
+        indices = generator.permutation(np.flatnonzero(members))[:each]
+        chosen += indices.tolist()
+        texts += [f"{dataset.image_ids[i]}\n{label}" for i in indices]
+    chosen, texts = chosen[:MOST_EXAMPLES], texts[:MOST_EXAMPLES]
+    title = f"{name}: images of each class, chosen at random"
+    return draw_contact_sheet("examples", title, "", dataset.images[chosen], texts)
+
+
+def show_leaderboards(source: ReportSource) -> Section:
+    """The leaderboards."""
+    return Section("leaderboard", "Leaderboard", list(source.tabulate(Leaderboard())))
+
+
+def show_classes(source: ReportSource) -> Section | None:
+    """The metric of each class, if it has one and there are a few classes."""
+    n_classes = max(len(record.classes) for record in source.records.values())
+    if source.metric not in CLASS_METRICS or not 2 < n_classes <= MOST_CLASSES:
+        return None
+    return Section("classes", "Classes", list(source.tabulate(ClassTable())))
+
+
+def show_plots(source: ReportSource) -> Section:
+    """Every plot that the rows allow."""
+    try:
+        results, _ = select_complete_results(source.view, source.metric)
+    except UserError as error:
+        return Section("plots", "Plots", [Texts([str(error)])])
+    plots = (
+        plot
+        for draw in REGISTRY.values()
+        for plot in draw(results, source.metric)
+        if not isinstance(plot, Missing)
+    )
+    return Section("plots", "Plots", list(draw_figures(plots)))
+
+
+def show_sites(source: ReportSource) -> Section | None:
+    """Internal and external values."""
+    if "external" not in source.rows or source.rows["external"].isna().all():
+        return None
+    return Section("sites", "External datasets", list(source.tabulate(SiteTable(source.view))))
+
+
+def show_subgroups(source: ReportSource) -> Section | None:
+    """A table for every attribute of the images."""
+    names = dict.fromkeys(
+        str(name) for record in source.records.values() for name in record.attributes
+    )
+    blocks = [
+        block for name in names for block in source.tabulate(SubgroupTable(source.view, name))
+    ]
+    return Section("subgroups", "Subgroups", blocks) if blocks else None
+
+
+def show_failures(source: ReportSource) -> Section | None:
+    """The most confident mistakes of the best configuration of each group of rows."""
+    groups = dict(group_comparable_rows(source.rows))
+    blocks: list[Block] = []
+    for title, table in source.leaderboards:
+        ranked = table[table["rank"].notna() & (table["model"] != BASELINE)]
+        if ranked.empty:
+            continue
+        configuration = tuple(ranked.iloc[0][CONFIGURATION_AXES])
+        try:
+            for mistakes in find_mistakes(source.view, groups[title], configuration):
+                blocks += _show_mistakes(source, title, mistakes)
+        except UserError as error:  # several labels, or images that are no longer there
+            blocks.append(Texts([f"{title}: {error}"]))
+    return Section("failures", "Failures", blocks) if blocks else None
+
+
+def _show_mistakes(source: ReportSource, title: str, mistakes: Mistakes) -> Iterator[Block]:
+    wrong, n = len(mistakes.mistakes), len(mistakes.table)
+    suspected = format_count(len(mistakes.suspected), "label")
+    yield Texts(
+        [
+            f"{title}: {mistakes.configuration} is wrong on {wrong:,} of "
+            f"{format_count(n, 'test image')}; {suspected} suspected to be wrong."
+        ]
+    )
+    yield from draw_figures(draw_error_sheets(source.view, mistakes, MOST_MISTAKES))
+
+
+def show_tuning(source: ReportSource) -> Section | None:
+    """What was tuned, with what effort, and what it gained."""
+    rows = source.rows
+    if not ((rows["status"] == Status.OK) & (rows["tuning"] != NONE)).any():
+        return None
+    return Section("tuning", "Tuning", list(source.tabulate(TuningTable())))
+
+
+def show_completeness(source: ReportSource) -> Section:
+    """How complete the study is, what failed or was refused and why, and what it cost."""
+    cost = info.make_cost_table(source.rows)
+    shown = {
+        "seconds": cost["seconds"].map("{:,.1f}".format),
+        "share": cost["share"].map("{:.1%}".format),
+    }
+    problems = list_problems(source.rows)
+    return Section(
+        "completeness",
+        "Completeness, failures and cost",
+        [
+            Texts(problems or ["No cell failed or was refused."]),
+            make_table_block("Cells", info.make_completeness_table(source.rows).astype(str)),
+            make_table_block("Cost", cost.assign(**shown)),
+            Texts([info.describe_cache_savings(source.rows)]),
+        ],
+    )
+
+
+def show_methods(source: ReportSource) -> Section:
+    """A methods paragraph for a paper, and the references."""
+    rows = source.rows[source.rows["status"] == Status.OK]
+    also = ("zou2008",) if "external" in rows and rows["external"].notna().any() else ()
+    return Section(
+        "methods",
+        "Methods and references",
+        [
+            Texts(describe_methods(source.view, source.rows)),
+            Listing("BibTeX", cite(list_components(rows), also)),
+        ],
+    )
+
+
+def show_checklists(sections: list[Section]) -> Section:
+    """What of the checklists the report answers; the rest is the author's."""
+    present = {section.anchor: section.title for section in sections}
+    file = resources.files("benchmark.reporting.report") / "checklists.yaml"
+    checklists = read_yaml(file.read_text(encoding="utf-8"), "checklists.yaml")
+    blocks: list[Block] = []
+    for name, items in checklists.items():
+        lines = [
+            (item["item"], item["topic"], present.get(item.get("answer", ""), "author"))
+            for item in items
+        ]
+        table = pd.DataFrame(lines, columns=["item", "topic", "answered in"])
+        n = int((table["answered in"] != "author").sum())
+        note = (
+            f"The report holds material for {n} of {len(lines)} items; those marked 'author' it "
+            "cannot know. Topics are in our own words: follow the published checklist."
+        )
+        blocks.append(make_table_block(name, table, [note]))
+    return Section("checklists", "Reporting checklists", blocks)
+
+
+def show_provenance(source: ReportSource) -> Section:
+    """Study file, environment, and the command that runs the study again."""
+    folder = source.view.folder
+    blocks: list[Block] = []
+    if folder.study.is_file():
+        text = folder.study.read_text(encoding="utf-8")
+        blocks.append(Listing("Study file (study.yaml)", text))
+    command = f"python -m benchmark run {folder.study} --out NEW_FOLDER"
+    blocks.append(Listing("Run it again", command))
+    environments = [value for value in source.rows["environment"] if isinstance(value, dict)]
+    if environments:
+        blocks.append(Listing("Environment", json.dumps(environments[-1], indent=2)))
+    return Section("provenance", "Provenance", blocks)
+
+
+SECTIONS: tuple[Callable[[ReportSource], Section | None], ...] = (
+    answer_question,
+    describe_data,
+    show_leaderboards,
+    show_classes,
+    show_plots,
+    show_subgroups,
+    show_sites,
+    show_failures,
+    show_tuning,
+    show_completeness,
+    show_methods,
+    show_provenance,
+)
+
+
+def list_sections(source: ReportSource) -> list[Section]:
+    """Make all sections that the rows allow; the checklists come before the provenance."""
+    sections = [section for make in SECTIONS if (section := make(source)) is not None]
+    return [*sections[:-1], show_checklists(sections), sections[-1]]

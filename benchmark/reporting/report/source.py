@@ -1,0 +1,70 @@
+"""What the sections of a report are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from benchmark.errors import UserError
+from benchmark.reporting.leaderboard import Leaderboard
+from benchmark.reporting.report.blocks import TableBlock, make_table_block
+from benchmark.reporting.results_view import ResultsView
+from benchmark.reporting.table_view import Table, TableView
+from benchmark.results.dataset_record import DatasetRecord
+from benchmark.utils.files import read_text
+from benchmark.utils.yaml_files import MAX_CHARACTERS, read_yaml
+
+
+@dataclass(frozen=True, eq=False)
+class ReportSource:
+    """A results folder, and the metric that its configurations are ranked by.
+
+    Parameters
+    ----------
+    view : ResultsView
+    metric : str
+    """
+
+    view: ResultsView
+    metric: str
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """All rows, with all columns."""
+        return self.view.load_rows(metrics=[self.metric])
+
+    @cached_property
+    def records(self) -> dict[str, DatasetRecord]:
+        """Record of each dataset, by its name in tables."""
+        return self.view.records(self.rows)
+
+    @cached_property
+    def leaderboards(self) -> list[Table]:
+        """Title and ranked table of each group of comparable rows."""
+        view = Leaderboard()
+        return list(view.make_tables(self.rows, self.metric, self.view.read_predictions))
+
+    @cached_property
+    def study(self) -> dict[str, Any]:
+        """Content of the study of the last run; empty if it cannot be read."""
+        path = self.view.folder.study
+        try:
+            content = read_yaml(read_text(path, MAX_CHARACTERS, "study"), str(path))
+        except UserError:
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    def tabulate(self, view: TableView) -> Iterator[TableBlock]:
+        """Make the tables of a view; the texts below them are at the last one."""
+        if isinstance(view, Leaderboard):
+            tables = self.leaderboards
+        else:
+            tables = list(view.make_tables(self.rows, self.metric, self.view.read_predictions))
+        lines = view.describe_tables(self.rows, tables, self.metric) if tables else []
+        for k, (title, table) in enumerate(tables, start=1):
+            notes = lines if k == len(tables) else []
+            yield make_table_block(title, view.format_table(table), notes, sortable=len(table) > 2)

@@ -1,0 +1,252 @@
+"""The report: one HTML file whose numbers are those of the tables."""
+
+import html
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hospitals import DIGITS, write_hospital
+from typer.testing import CliRunner
+
+from benchmark import load_study, run
+from benchmark.cli.app import app
+from benchmark.errors import UserError
+from benchmark.plugins.registry import registered_targets
+from benchmark.reporting.leaderboard import Leaderboard
+from benchmark.reporting.report import build_report
+from benchmark.reporting.report.methods import list_components
+from benchmark.reporting.report.references import ALWAYS, PAPERS, cite, read_entries
+from benchmark.reporting.results_view import ResultsView
+from benchmark.reporting.site_table import SiteTable
+from benchmark.reporting.subgroup_table import SubgroupTable
+from benchmark.tuning import REGISTRY as SEARCHES
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Results of a study with attributes, an external hospital, tuning and a failure."""
+    home = tmp_path_factory.mktemp("report")
+    a = write_hospital(home / "a", range(240))
+    high = [i for i in range(800, 1700) if DIGITS.target[i] >= 5][:40]
+    b = write_hospital(home / "b", [*range(400, 460), *high], brightness=60)
+    attributes = "attributes=('sex', 'age')"
+    study = load_study(
+        "digits",
+        description="Are low and high digits told apart?",
+        datasets=[f"{a}(name='hospital A', group='patient', positive='high', {attributes})"],
+        external=[f"{b}(name='hospital B', group='patient', {attributes})"],
+        extractors=["pixels", "hog(pixels_per_cell=(2, 2))"],
+        models=["gaussian_nb", "knn(n_neighbors=200)", "majority"],
+        strategies=["none", "smote"],
+        tunings=["none", "random(n=2)"],
+        split="stratified_kfold(folds=3)",
+    )
+    run(study, home / "out", scheduler="inline")
+    return home / "out"
+
+
+@pytest.fixture(scope="module")
+def page(folder):
+    return build_report(folder)
+
+
+class TableParser(HTMLParser):
+    """Collects the tables of a page: caption, header and cells as texts."""
+
+    def __init__(self):
+        super().__init__()
+        self.tables, self._text = [], None
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "table":
+            self.tables.append({"caption": "", "lines": []})
+        elif tag == "tr":
+            self.tables[-1]["lines"].append([])
+        elif tag in ("th", "td", "caption"):
+            self._text = ""
+
+    def handle_data(self, data):
+        if self._text is not None:
+            self._text += data
+
+    def handle_endtag(self, tag):
+        if tag == "caption":
+            self.tables[-1]["caption"], self._text = self._text, None
+        elif tag in ("th", "td"):
+            self.tables[-1]["lines"][-1].append(self._text)
+            self._text = None
+
+
+def tables_of(page):
+    """Titles and tables of the page, as texts."""
+    parser = TableParser()
+    parser.feed(page)
+    return [
+        (table["caption"], pd.DataFrame(table["lines"][1:], columns=table["lines"][0]))
+        for table in parser.tables
+    ]
+
+
+@pytest.mark.parametrize("view", ["leaderboard", "site", "subgroup"])
+def test_every_number_equals_that_of_the_table(folder, page, view):
+    results = ResultsView(folder)
+    rows = results.load_rows(metrics=["f1"])
+    made = {
+        "leaderboard": Leaderboard(),
+        "site": SiteTable(results),
+        "subgroup": SubgroupTable(results, "sex"),
+    }[view]
+    ((title, table),) = made.make_tables(rows, "f1", results.read_predictions)
+    expected = made.format_table(table).astype(str)
+    matching = [
+        shown
+        for name, shown in tables_of(page)
+        if name == title and list(shown.columns) == list(expected.columns)
+    ]
+    assert len(matching) == 1
+    assert matching[0].to_numpy().tolist() == expected.to_numpy().tolist()
+
+
+def test_it_answers_the_question_and_names_what_is_behind_the_answer(page):
+    text = re.sub(r"<[^>]+>", " ", page)
+    assert "Are low and high digits told apart?" in text
+    assert re.search(r"the best of \d+ configurations by f1 is (pixels|hog)", text)
+    assert "majority, which ignores the images, reaches" in text
+
+
+@pytest.mark.parametrize(
+    "anchor",
+    [
+        *("answer", "data", "leaderboard", "plots", "subgroups", "sites", "failures", "tuning"),
+        *("completeness", "methods", "checklists", "provenance"),
+    ],
+)
+def test_every_section_is_there_and_in_the_navigation(page, anchor):
+    assert f'<section id="{anchor}"' in page
+    assert f'href="#{anchor}"' in page
+
+
+def test_it_refers_to_nothing_outside_itself(page):
+    without_namespaces = re.sub(r'xmlns(:\w+)?="[^"]*"', "", page)
+    sources = re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?([^"')\s>]+)""", without_namespaces)
+    assert sources
+    assert {source[0] for source in sources} <= {"#", "d"}, set(sources)
+    assert all(source.startswith(("#", "data:")) for source in sources)
+    assert "default-src 'none'" in page
+
+
+def test_ids_are_unique(page):
+    ids = re.findall(r'<(?:section|main|h2)[^>]* id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    groups = re.findall(r' id="((?:figure|axes|patch|text)_\d+)"', page)
+    assert not groups
+
+
+def test_cells_that_were_refused_are_listed_with_the_reason(page):
+    text = html.unescape(re.sub(r"<[^>]+>", " ", page))
+    assert "n_neighbors=200 needs at least 200 training images" in text
+
+
+def test_the_methods_follow_from_the_rows(page):
+    text = html.unescape(re.sub(r"<[^>]+>", " ", page))
+    for sentence in (
+        "The dataset 'hospital A' has 240 images of 120 groups (made of the column 'patient')",
+        "Three-fold stratified cross-validation was used.",
+        "Images of a group were never on both sides of a split, inner folds included.",
+        "applied to training images only: smote.",
+        "Every trained model was also tested on 'hospital B' (100 images).",
+        "scikit-learn ",
+    ):
+        assert sentence in text
+    for key in ("chawla2002", "dalal2005", "bergstra2012", "zou2008"):
+        assert f"{{{key}," in text
+    assert "{breiman2001," not in text
+
+
+def test_the_checklists_have_all_items(page):
+    tables = dict(tables_of(page))
+    for name, n in (
+        ("TRIPOD+AI (Collins et al. 2024)", 52),
+        ("CLAIM 2024 (Tejani et al. 2024)", 44),
+    ):
+        assert len(tables[name]) == n
+        assert {"author", "Data", "Methods and references"} <= set(tables[name]["answered in"])
+    first = tables["TRIPOD+AI (Collins et al. 2024)"]["item"].str.extract(r"(\d+)")[0]
+    assert first.nunique() == 27
+
+
+def test_every_component_has_its_papers_or_none(folder):
+    kinds = ("extractor", "model", "strategy")
+    registered = {name for kind in kinds for name in registered_targets(kind)} | {*SEARCHES}
+    assert registered <= set(PAPERS)
+    used = {key for keys in PAPERS.values() for key in keys} | {*ALWAYS}
+    assert used <= set(read_entries())
+    rows = ResultsView(folder).load_rows()
+    assert {"pixels", "hog", "gaussian_nb", "smote", "random"} <= set(
+        list_components(rows[rows["status"] == "ok"])
+    )
+
+
+def test_entries_are_bibtex():
+    for key, entry in read_entries().items():
+        assert re.fullmatch(rf"@\w+\{{{key}, .*year=\{{\d{{4}}\}}\}}", entry, re.DOTALL), entry
+        assert entry.count("{") == entry.count("}")
+    assert cite(["no such component"]).startswith("@")
+
+
+def test_names_from_files_are_texts(tmp_path):
+    hostile = "<script>alert(1)</script>"
+    home = tmp_path / "a"
+    data = write_hospital(home, range(80), names=("low", hostile))
+    study = load_study(
+        "digits", datasets=[data], extractors=["pixels"], models=["knn"], split="holdout"
+    ).model_copy(update={"description": hostile})
+    run(study, tmp_path / "out", scheduler="inline")
+    page = build_report(tmp_path / "out")
+    assert hostile not in page
+    assert html.escape(hostile) in page
+    assert page.count("<script>") == 1
+
+
+def test_the_command_writes_it_into_the_results_folder_or_elsewhere(folder, tmp_path):
+    done = CliRunner().invoke(app, ["report", str(folder), "--metric", "auc"])
+    assert done.exit_code == 0, done.output
+    assert "report.html (0." in done.output
+    elsewhere = tmp_path / "new" / "mine.html"
+    done = CliRunner().invoke(app, ["report", str(folder), "--out", str(elsewhere)])
+    assert done.exit_code == 0, done.output
+    assert elsewhere.read_text("utf-8").startswith("<!DOCTYPE html>")
+    assert elsewhere.stat().st_size < 5e6
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        (["--metric", "acuracy"], "did you mean 'accuracy'"),
+        (["--unit", "patient"], "unknown unit 'patient'"),
+    ],
+)
+def test_mistakes_are_one_line(folder, command, reason):
+    done = CliRunner().invoke(app, ["report", str(folder), *command])
+    assert isinstance(done.exception, UserError)
+    assert reason in str(done.exception)
+
+
+def test_a_folder_without_results_is_one_line(tmp_path):
+    done = CliRunner().invoke(app, ["report", str(tmp_path)])
+    assert isinstance(done.exception, UserError)
+    assert "run a study" in str(done.exception)
+    assert not list(Path(tmp_path).iterdir())
+
+
+def test_images_that_are_gone_leave_the_rest_of_the_report(folder, tmp_path):
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    shutil.rmtree(copy / "images")
+    page = build_report(copy)
+    assert "are no longer in" in page
+    assert '<section id="leaderboard"' in page
