@@ -65,8 +65,7 @@ def evaluate_command(
     title = f"{card.name}, trained on {card.trained_on}, evaluated on {external.name}"
     caption = (
         "internal: on the test set of the training data; external: on all images here, with 95% "
-        "confidence intervals; loss: internal minus external, positive if the pipeline is worse "
-        "here."
+        "confidence intervals; loss: the difference, positive if the pipeline is worse here."
     )
     refused = validation.table[validation.table["interval"].str.startswith("none: ")]
     for reason, rows in refused.groupby("interval", sort=False)["metric"]:

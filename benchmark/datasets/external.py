@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.datasets.attributes import Attributes
 from benchmark.datasets.base import NO_GROUP, Dataset, describe_dataset
 from benchmark.datasets.duplicates import image_digests
 from benchmark.datasets.image_array import allocate_images, iterate_chunks
@@ -31,19 +30,20 @@ def add_external(dataset: Dataset, external: Sequence[Dataset]) -> Dataset:
     Dataset
         Its attribute ``external`` names the dataset of each image, and ``own`` is the dataset as it
         was given. The external images have its classes, its channels and its attributes; one that
-        an external dataset lacks is missing there.
+        an external dataset lacks, or has as text instead of numbers, is missing there.
 
     Raises
     ------
     UserError
-        The classes, the positive class, or the sizes of the images differ; an attribute is a number
-        here and text there; or a group (patient, lesion) is in two of the datasets.
+        A class is unknown to the dataset; the positive class, or the sizes of the images differ;
+        most images are those of the dataset; or a group (patient, lesion) is in two of the
+        datasets.
 
     Examples
     --------
     >>> images, targets = np.zeros((3, 8, 8, 1), np.uint8), np.array([0, 1, 1])
     >>> here = Dataset("here", images, targets, ("cat", "dog"))
-    >>> there = Dataset("there", images, targets, ("dog", "cat"))
+    >>> there = Dataset("there", images + 9, targets, ("dog", "cat"))
     >>> both = add_external(here, [there])
     >>> both.targets.tolist(), both.external.tolist()
     ([0, 1, 1, 1, 0, 0], ['', '', '', 'there', 'there', 'there'])
@@ -77,58 +77,66 @@ def describe_with_external(dataset: Dataset) -> list[str]:
     --------
     >>> images, targets = np.zeros((3, 8, 8, 1), np.uint8), np.array([0, 1, 1])
     >>> here = Dataset("here", images, targets, ("cat", "dog"))
-    >>> there = Dataset("there", images, targets, ("cat", "dog"))
+    >>> there = Dataset("there", images + 9, targets, ("cat", "dog"))
     >>> for line in describe_with_external(add_external(here, [there])):
     ...     print(line)
     here: 3 images 8x8x1, binary, 2 classes
-    external: there: 3 images, 1 cat, 2 dog
+    external dataset there: 3 images (cat: 1, dog: 2)
     """
     lines = [describe_dataset(dataset.own)]
-    names = () if dataset.external is None else dataset.external
-    for name in dict.fromkeys(str(name) for name in names if name):
-        targets = dataset.targets[names == name]
-        counts = (
-            targets.sum(axis=0)
-            if dataset.multilabel
-            else np.bincount(targets, minlength=len(dataset.classes))
-        )
-        classes = (f"{n:,} {label}" for n, label in zip(counts, dataset.classes, strict=True))
-        images = format_count(len(targets), "image")
-        lines.append(f"external: {name}: {', '.join([images, *classes])}")
+    if dataset.external is None:
+        return lines
+    for name in dict.fromkeys(dataset.external[dataset.external != ""].tolist()):
+        members = dataset.external == name
+        counts = _count_classes(dataset, members)
+        classes = [f"{label}: {n:,}" for label, n in zip(dataset.classes, counts, strict=True)]
+        images = format_count(int(members.sum()), "image")
+        lines.append(f"external dataset {name}: {images} ({join_names(classes)})")
     return lines
+
+
+def _count_classes(dataset: Dataset, members: NDArray[np.bool_]) -> list[int]:
+    targets = dataset.targets[members]
+    if dataset.multilabel:
+        return [int(n) for n in targets.sum(axis=0)]
+    return [int(n) for n in np.bincount(targets, minlength=len(dataset.classes))]
 
 
 def _align(dataset: Dataset, other: Dataset) -> Dataset:
     """Give an external dataset the classes, channels and attributes of the dataset."""
-    order = match_classes(other, dataset.classes, dataset.multilabel, f"'{dataset.name}'")
+    trained = f"'{dataset.name}'"
     if None not in (dataset.positive, other.positive) and dataset.positive != other.positive:
         raise UserError(
             f"dataset '{other.name}': its positive class is '{other.positive}', and that of "
-            f"'{dataset.name}' is '{dataset.positive}'"
+            f"{trained} is '{dataset.positive}'"
         )
     return replace(
         other,
         images=match_images(
             other,
             dataset.images.shape[1:],
-            f"'{dataset.name}'",
+            trained,
             ": set the key size of the study, such as size: 64",
         ),
-        targets=other.targets[:, np.argsort(order)] if other.multilabel else order[other.targets],
+        targets=match_targets(other, dataset.classes, dataset.multilabel, trained),
         classes=dataset.classes,
         positive=dataset.positive,
-        attributes=_match_attributes(dataset, other),
+        attributes={
+            name: _match_attribute(other, name, values)
+            for name, values in dataset.attributes.items()
+        },
     )
 
 
-def match_classes(
+def match_targets(
     dataset: Dataset, classes: tuple[str, ...], multilabel: bool, trained: str
 ) -> NDArray[np.int64]:
-    """Find the classes of a dataset among those that a model was trained on.
+    """Return the targets of a dataset by the classes that a model was trained on.
 
     Parameters
     ----------
     dataset : Dataset
+        It may lack images of some of these classes.
     classes : tuple of str
         Classes of the model.
     multilabel : bool
@@ -138,17 +146,16 @@ def match_classes(
 
     Returns
     -------
-    (n_classes,) int64
-        Index among ``classes`` of each class of the dataset.
+    (n,) or (n, n_classes) int64
 
     Raises
     ------
     UserError
-        The classes have other names, or only one side is multi-label.
+        The dataset has a class that the model does not know, or only one side is multi-label.
     """
     lacking = [name for name in classes if name not in dataset.classes]
     unknown = [name for name in dataset.classes if name not in classes]
-    if lacking or unknown:
+    if unknown:
         parts = [f"'{name}' is unknown to {trained}" for name in unknown]
         parts += [f"'{name}' has no images" for name in lacking]
         raise UserError(
@@ -157,7 +164,12 @@ def match_classes(
         )
     if dataset.multilabel != multilabel:
         raise UserError(f"dataset '{dataset.name}': only one of it and {trained} is multi-label")
-    return np.array([classes.index(name) for name in dataset.classes])
+    order = np.array([classes.index(name) for name in dataset.classes])
+    if not multilabel:
+        return order[dataset.targets]
+    targets = np.zeros((len(dataset.targets), len(classes)), np.int64)
+    targets[:, order] = dataset.targets
+    return targets
 
 
 def match_images(
@@ -191,16 +203,10 @@ def match_images(
         return dataset.images
     if channels == 1:
         raise UserError(
-            f"dataset '{dataset.name}': its images are coloured, and those of {trained} gray"
+            f"dataset '{dataset.name}': its images are coloured, and those of {trained} gray: "
+            "convert those of one of them"
         )
     return np.broadcast_to(dataset.images, (*dataset.images.shape[:3], channels))
-
-
-def find_shared_groups(groups: NDArray | None, others: NDArray | None) -> list[str]:
-    """Names of groups that are in both arrays, sorted; empty where there are no groups."""
-    if groups is None or others is None:
-        return []
-    return sorted({str(name) for name in groups} & {str(name) for name in others})
 
 
 def refuse_shared_groups(dataset: Dataset, shared: Sequence[str], where: str) -> None:
@@ -226,33 +232,27 @@ def refuse_shared_groups(dataset: Dataset, shared: Sequence[str], where: str) ->
     verb = "is" if len(shared) == 1 else "are"
     raise UserError(
         f"dataset '{dataset.name}': {len(shared)} of its {format_count(n_groups, 'group')} "
-        f"{verb} also {where} ({join_names(shared)}); leave them out, or rename them if they are "
-        "other patients"
+        f"{verb} also {where} ({join_names(shared)}); leave them out or, if they are other "
+        f"patients with the same names, add group_prefix='B-' to the dataset"
     )
 
 
 def _check_groups(dataset: Dataset, external: Sequence[Dataset]) -> None:
     for k, other in enumerate(external):
         for earlier in (dataset, *external[:k]):
-            shared = find_shared_groups(other.groups, earlier.groups)
-            refuse_shared_groups(other, shared, f"in '{earlier.name}'")
+            if other.groups is not None and earlier.groups is not None:
+                shared = {str(name) for name in other.groups} & {
+                    str(name) for name in earlier.groups
+                }
+                refuse_shared_groups(other, sorted(shared), f"in '{earlier.name}'")
 
 
-def _match_attributes(dataset: Dataset, other: Dataset) -> Attributes:
-    n = len(other.targets)
-    matched = {}
-    for name, values in dataset.attributes.items():
-        numeric = values.dtype.kind == "f"
-        missing = np.full(n, np.nan) if numeric else np.full(n, "")
-        found = other.attributes.get(name, missing)
-        if (found.dtype.kind == "f") != numeric:
-            kinds = ("text", "numbers") if numeric else ("numbers", "text")
-            raise UserError(
-                f"dataset '{other.name}': attribute '{name}' is {kinds[0]}, and {kinds[1]} in "
-                f"'{dataset.name}'"
-            )
-        matched[name] = found
-    return matched
+def _match_attribute(other: Dataset, name: str, values: NDArray) -> NDArray:
+    """Values of an attribute of an external dataset; missing if they are of another type."""
+    given = other.attributes.get(name)
+    if given is not None and (given.dtype.kind == "f") == (values.dtype.kind == "f"):
+        return given
+    return np.full(len(other.targets), np.nan if values.dtype.kind == "f" else "")
 
 
 def _join_images(parts: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
@@ -278,20 +278,38 @@ def _join_groups(parts: Sequence[Dataset]) -> NDArray | None:
 
 def _list_notes(dataset: Dataset, external: Sequence[Dataset]) -> list[Note]:
     """Notes of external datasets, except leaks between their own subsets, and on shared images."""
-    notes = []
     known = image_digests(dataset.images)
+    notes = []
     for other in external:
-        if n := int(np.isin(image_digests(other.images), known).sum()):
-            images = f"{n:,} of the images of '{other.name}' {'is' if n == 1 else 'are'}"
-            notes.append(leak_note(f"{images} also in '{dataset.name}', pixel for pixel"))
+        name = f"external dataset '{other.name}'"
+        copies = int(np.isin(image_digests(other.images), known).sum())
+        _refuse_same_images(dataset, other, copies)
+        if copies:
+            are = "is" if copies == 1 else "are"
+            text = f"{copies:,} of the images of {name} {are} also in '{dataset.name}'"
+            notes.append(leak_note(f"{text}, pixel for pixel"))
         ungrouped = [f"'{each.name}'" for each in (dataset, other) if each.groups is None]
         if ungrouped:
-            verb = "has" if len(ungrouped) == 1 else "have"
-            text = f"patients of '{dataset.name}' in '{other.name}' would not be noticed"
-            lacking = f"{' and '.join(ungrouped)} {verb} no groups"
-            notes.append(Note(f"{text}: {lacking}", NoteKind.GROUPS))
+            lacking = (
+                f"{' and '.join(ungrouped)} {'has' if len(ungrouped) == 1 else 'have'} no groups"
+            )
+            text = f"patients of '{dataset.name}' in {name} would not be noticed: {lacking}"
+            notes.append(Note(text, NoteKind.GROUPS))
+        counts = _count_classes(other, np.ones(len(other.targets), bool))
+        absent = [label for label, n in zip(dataset.classes, counts, strict=True) if not n]
+        if absent:
+            notes.append(Note(f"{name} has no images of {join_names(absent)}", NoteKind.CLASSES))
         stored = map(Note.from_text, other.notes)
         notes += [
-            note.with_text(f"{other.name}: {note}") for note in stored if note.kind != NoteKind.LEAK
+            note.with_text(f"{name}: {note}") for note in stored if note.kind != NoteKind.LEAK
         ]
     return notes
+
+
+def _refuse_same_images(dataset: Dataset, other: Dataset, n_copies: int) -> None:
+    """Refuse a dataset most of whose images a model could have been trained on."""
+    if n_copies > len(other.targets) / 2:
+        raise UserError(
+            f"dataset '{other.name}': {n_copies:,} of its {len(other.targets):,} images are also "
+            f"in '{dataset.name}', pixel for pixel: it is no external dataset"
+        )

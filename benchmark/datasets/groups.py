@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -93,3 +94,26 @@ def describe_groups(dataset: Dataset, by_subset: bool) -> Note | None:
         where = " (" + ", ".join(f"{name} {n:,}" for name, n in counts.items() if n) + ")"
     n_groups = len(np.unique(dataset.groups))
     return Note(f"groups: {n_groups:,}{where}{source}", NoteKind.GROUPS)
+
+
+def with_group_prefix(dataset: Dataset, prefix: str) -> Dataset:
+    """Put a text before the name of every group, as two hospitals may use the same numbers.
+
+    Raises
+    ------
+    UserError
+        The dataset has no groups, or the prefix is no text.
+
+    Examples
+    --------
+    >>> images, targets = np.zeros((2, 8, 8, 1), np.uint8), np.array([0, 1])
+    >>> dataset = Dataset("demo", images, targets, ("a", "b"), groups=np.array(["1", "2"]))
+    >>> with_group_prefix(dataset, "B-").groups.tolist()
+    ['B-1', 'B-2']
+    """
+    where = f"dataset '{dataset.name}': group_prefix"
+    if not isinstance(prefix, str) or not prefix:
+        raise UserError(f"{where}: {short_repr(prefix)} is no text")
+    if dataset.groups is None:
+        raise UserError(f"{where}: the images have no groups")
+    return replace(dataset, groups=np.char.add(prefix, dataset.groups.astype(np.str_)))

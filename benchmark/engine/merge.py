@@ -169,8 +169,8 @@ def _check_equal_keys(stores: list[StoredRows]) -> None:
             if key != first_key:
                 name = _describe_row(json.loads(label) | {"key": f"{first_key} or {key}"})
                 raise UserError(
-                    f"{name} is not the same in {first_store.folder} and {store.folder}: its code "
-                    "differs; merge only one of them"
+                    f"{name} is not the same in {first_store.folder} and {store.folder}: its code, "
+                    "or the external datasets, differ; merge only one of them"
                 )
 
 

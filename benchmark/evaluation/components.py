@@ -35,6 +35,7 @@ from benchmark.strategies.base import Combined, Strategy, learns, may_resample
 from benchmark.study.axes import NONE
 from benchmark.study.cell import Cell
 from benchmark.utils.memory import release_memory
+from benchmark.utils.text import join_names
 from models.one_vs_rest import OneVsRest
 
 
@@ -49,9 +50,9 @@ class Components:
         Without external images.
     fold : Fold
         Indices of the training and the test images.
-    external : (n,) int64
+    external_indices : (n,) int64
         Indices of the external images that are predicted, in ``all_images``.
-    pooled : Dataset or None
+    with_external : Dataset or None
         The dataset with external images, if there are any.
     validation_is_free : bool
         Whether calibration, thresholds and early stopping may use the official validation set;
@@ -61,8 +62,8 @@ class Components:
     cell: Cell
     dataset: Dataset
     fold: Fold
-    external: Indices = field(default_factory=lambda: np.empty(0, np.int64))
-    pooled: Dataset | None = None
+    external_indices: Indices = field(default_factory=lambda: np.empty(0, np.int64))
+    with_external: Dataset | None = None
     validation_is_free: bool = True
 
     @property
@@ -78,7 +79,7 @@ class Components:
     @property
     def all_images(self) -> Dataset:
         """The dataset, with external images behind its own if there are any."""
-        return self.dataset if self.pooled is None else self.pooled
+        return self.with_external or self.dataset
 
     @property
     def is_official(self) -> bool:
@@ -226,12 +227,15 @@ def _external_attributes_refusal(
     if dataset.external is None:
         return None
     for site in dict.fromkeys(dataset.external[dataset.external != ""].tolist()):
-        for name in wanted:
-            if is_missing(dataset.attributes[name][dataset.external == site]).all():
-                return (
-                    f"{extractor.name} needs the attribute '{name}', of which external dataset "
-                    f"'{site}' has no value: add attributes=('{name}',) to it in the study"
-                )
+        members = dataset.external == site
+        lacking = [name for name in wanted if is_missing(dataset.attributes[name][members]).all()]
+        if lacking:
+            names = join_names([repr(name) for name in lacking])
+            return (
+                f"{extractor.name} needs {names}, of which external "
+                f"dataset '{site}' has no values: name them in its attributes=, or leave "
+                "this dataset or these columns out"
+            )
     return None
 
 
@@ -286,7 +290,8 @@ def build_components(cell: Cell, dataset: Dataset) -> Components:
     fold = train_test_indices(cell, dataset)
     if dataset.external is None:
         return Components(cell, dataset, fold)
-    return Components(cell, dataset.own, fold, np.flatnonzero(dataset.external != ""), dataset)
+    external_indices = np.flatnonzero(dataset.external != "")
+    return Components(cell, dataset.own, fold, external_indices, dataset)
 
 
 def train_test_indices(cell: Cell, dataset: Dataset) -> Fold:

@@ -14,6 +14,7 @@ from benchmark.evaluation.components import Components
 from benchmark.evaluation.feature_cache import load_or_compute_matrix
 from benchmark.evaluation.feature_rows import FeatureRows
 from benchmark.evaluation.image_changes import Changes, find_changes
+from benchmark.evaluation.matrix_file import StoredMatrix
 from benchmark.evaluation.matrix_keys import required_matrices
 from benchmark.plugins.spec import ResolvedSpec
 
@@ -77,32 +78,45 @@ def extract_features(components: Components, cache: Path) -> Features:
             components.select_images(components.train, "train"),
             components.select_images(components.test, "test"),
             lambda indices: components.select_images(indices, "train"),
-            external=components.select_images(components.external, "test"),
+            external=components.select_images(components.external_indices, "test"),
         )
     in_train, in_test = find_changes(cell, "train"), find_changes(cell, "test")
     matrices: dict[tuple[ResolvedSpec, Changes], NDArray] = {}
-    descriptions: list[dict[str, Any]] = []
+    costs: dict[str, dict[str, Any]] = {}
+    notes: dict[str, None] = {}
     for matrix_index, required in enumerate(required_matrices(cell)):
         stored = load_or_compute_matrix(components, matrix_index, cache)
         matrices[required.spec, required.changes] = stored.values
-        descriptions.append(stored.description)
+        costs[stored.description["key"]] = _describe_cost(stored, len(components.dataset.images))
+        notes |= dict.fromkeys(stored.description["notes"])
 
     def features_at(indices: NDArray[np.int64], changes: Changes) -> Any:
         rows = FeatureRows([matrices[spec, changes] for spec in cell.extractor], indices)
         return rows if components.reads_chunks else np.asarray(rows)
 
-    costs = {
-        description["key"]: {
-            name: description[name] for name in ("extractor", "seconds", "n_images", "mb")
-        }
-        for description in descriptions
-    }
-    notes = dict.fromkeys(note for description in descriptions for note in description["notes"])
     return Features(
         features_at(components.train, in_train),
         features_at(components.test, in_test),
         lambda indices: features_at(indices, in_train),
         costs,
         tuple(notes),
-        features_at(components.external, in_test),
+        features_at(components.external_indices, in_test),
     )
+
+
+def _describe_cost(stored: StoredMatrix, n_own: int) -> dict[str, Any]:
+    """Extractor, seconds, number of images and MB of a matrix, without external images.
+
+    No row has the time that external images take, as configurations are compared by the times of
+    their own images.
+    """
+    described = stored.description
+    fit_seconds = described["tally"].get("fit_seconds", 0.0)
+    n_images = int(stored.computed[:n_own].sum())
+    share = n_images / max(1, described["n_images"])
+    return {
+        "extractor": described["extractor"],
+        "seconds": fit_seconds + share * (described["seconds"] - fit_seconds),
+        "n_images": n_images,
+        "mb": share * described["mb"],
+    }

@@ -164,6 +164,7 @@ def start_matrix(
     extractor = components.build_extractor(required.spec)
     with tally.record():
         fit_extractor(extractor, dataset, components.train, required.learned_changes, cell.seed)
+    tally.fit_seconds = tally.seconds
     fitted, extractor = _pickle_and_restore(extractor)
     batches = cut_into_batches(
         np.flatnonzero(rows & ~stored.computed if stored else rows),

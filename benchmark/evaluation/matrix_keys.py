@@ -95,7 +95,7 @@ def required_rows(components: Components, matrix_index: int) -> Rows:
             rows[select_official_validation(dataset)[0]] = True
     if changes == find_changes(cell, "test"):
         rows[components.test] = True
-        rows[components.external] = True
+        rows[components.external_indices] = True
     return rows
 
 

@@ -39,16 +39,20 @@ class Tally:
     n_zero : int
         Number of those whose features are all zero.
     warnings : list of str
+    fit_seconds : float
+        Part of ``seconds`` that fitting took.
     """
 
     seconds: float = 0.0
     n_images: int = 0
     n_zero: int = 0
     warnings: list[str] = field(default_factory=list)
+    fit_seconds: float = 0.0
 
     def add(self, other: Tally) -> None:
         """Add another tally to this one."""
         self.seconds += other.seconds
+        self.fit_seconds += other.fit_seconds
         self.n_images += other.n_images
         self.n_zero += other.n_zero
         self.warnings = list(dict.fromkeys([*self.warnings, *other.warnings]))

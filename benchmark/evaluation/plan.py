@@ -12,6 +12,7 @@ from typing import Any
 from benchmark.datasets.attributes import digest_attributes
 from benchmark.datasets.base import Dataset, data_folder
 from benchmark.datasets.external import add_external
+from benchmark.datasets.groups import with_group_prefix
 from benchmark.datasets.positive import with_positive_class
 from benchmark.errors import UserError
 from benchmark.evaluation.components import build_components, compute_folds
@@ -23,7 +24,7 @@ from benchmark.plugins.registry import (
     takes_images,
     with_defaults,
 )
-from benchmark.plugins.spec import DATASET_NAME, POSITIVE, ResolvedSpec, Spec
+from benchmark.plugins.spec import DATASET_PARAMETERS, ResolvedSpec, Spec
 from benchmark.sampling.splits import ATTRIBUTE_PARAMETERS, has_official_split
 from benchmark.study.axes import NONE, Axis, Role, axes_with_roles, dataset_label
 from benchmark.study.cell import Cell, default_values
@@ -162,12 +163,14 @@ def load_dataset(spec: ResolvedSpec, data: Path, size: int | None) -> Dataset:
     Raises
     ------
     UserError
-        The dataset cannot be loaded, or does not have the positive class that the entry names.
+        The dataset cannot be loaded, or does not have the positive class that the entry names, or
+        the groups that it renames.
     """
     params = dict(spec.params)
-    name, positive = (params.pop(parameter, None) for parameter in (DATASET_NAME, POSITIVE))
+    name, positive, prefix = (params.pop(parameter, None) for parameter in DATASET_PARAMETERS)
     dataset = import_target(spec.target)(spec.name, data, size, **params)
     dataset = dataset if positive is None else with_positive_class(dataset, positive)
+    dataset = dataset if prefix is None else with_group_prefix(dataset, prefix)
     return dataset if name is None else replace(dataset, name=name)
 
 

@@ -94,9 +94,9 @@ def train_and_predict(components: Components, features: Features) -> Trained:
     )
     predictions = _name_images(proba, dataset, components.test)
     external = None
-    if len(components.external):
+    if len(components.external_indices):
         proba = strategy.adjust(predict_aligned_proba(model, features.external, dataset))
-        external = _name_images(proba, components.all_images, components.external)
+        external = _name_images(proba, components.all_images, components.external_indices)
     return Trained(model, strategy, predictions, external, outcome, tuple(notes))
 
 

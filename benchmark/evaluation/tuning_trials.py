@@ -152,7 +152,7 @@ class TrialRunner:
             self._components,
             cell=apply_candidate(self._inner_cell, candidate),
             fold=(train, held),
-            external=np.empty(0, np.int64),
+            external_indices=np.empty(0, np.int64),
             validation_is_free=False,
         )
         seed_global_generators(components.cell)

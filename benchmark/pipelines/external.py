@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.datasets.base import Dataset
-from benchmark.datasets.external import match_classes, match_images, refuse_shared_groups
+from benchmark.datasets.external import match_images, match_targets, refuse_shared_groups
 from benchmark.errors import UserError
 from benchmark.pipelines.card import Card
 from benchmark.pipelines.pipeline import Pipeline
@@ -32,8 +32,8 @@ class ExternalValidation:
     ----------
     table : DataFrame
         One row per metric: metric, internal (NaN where it is unknown), external, lower, upper,
-        interval (method, or why there is none), loss (internal minus external, positive if the
-        pipeline is worse there).
+        interval (method, or why there is none), loss (the difference, positive if the pipeline is
+        worse there).
     notes : tuple of str
         What a reader must know.
     predictions : Predictions
@@ -77,7 +77,7 @@ def evaluate_externally(
 def predict_dataset(pipeline: Pipeline, dataset: Dataset) -> Predictions:
     """Predict all images of a dataset, with the classes in the order of the pipeline."""
     card = pipeline.card
-    order = match_classes(dataset, card.classes, card.multilabel, "the pipeline")
+    targets = match_targets(dataset, card.classes, card.multilabel, "the pipeline")
     images = match_images(dataset, card.image_shape, "the pipeline")
     proba = np.concatenate(
         [
@@ -85,7 +85,6 @@ def predict_dataset(pipeline: Pipeline, dataset: Dataset) -> Predictions:
             for start in range(0, len(images), AT_ONCE)
         ]
     )
-    targets = dataset.targets[:, np.argsort(order)] if card.multilabel else order[dataset.targets]
     return Predictions(
         targets, proba, card.classes, np.arange(len(images)), card.ordinal, dataset.groups
     )
@@ -159,6 +158,8 @@ def _list_notes(card: Card, dataset: Dataset, predictions: Predictions) -> list[
             )
         else:
             notes.append("the training set has no groups: patients of it would not be noticed here")
+    if absent := predictions.absent_classes:
+        notes.append(f"there are no images of {', '.join(absent)}: means over classes lack them")
     if len(predictions.classes) == 2 and not predictions.multilabel:
         share = (predictions.y_true == 1).mean()
         n = format_count(len(predictions.y_true), "image")

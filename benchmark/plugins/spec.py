@@ -23,7 +23,8 @@ _SPEC_PARAMETERS = ("estimator", "extractor")
 # parameter of every dataset: its name in tables
 DATASET_NAME = "name"
 POSITIVE = "positive"
-DATASET_PARAMETERS = (DATASET_NAME, POSITIVE)  # those that every dataset has
+GROUP_PREFIX = "group_prefix"
+DATASET_PARAMETERS = (DATASET_NAME, POSITIVE, GROUP_PREFIX)  # those that every dataset has
 # parameters that describe the images of a dataset, and change none of them
 DESCRIPTIVE_PARAMETERS = ("id", "attributes", POSITIVE, "licence", "citation")
 _YAML_CONSTANTS = {"true": True, "false": False, "null": None}

@@ -62,6 +62,7 @@ class ResultsView:
         self.unit = unit
         self.aggregate = aggregate
         self.read_predictions = lru_cache(maxsize=64)(self._read_predictions)
+        self.read_sites = lru_cache(maxsize=64)(self._read_sites)
         self._list_external = lru_cache(maxsize=64)(self._read_external_names)
 
     def describe_unit(self) -> str:
@@ -154,7 +155,7 @@ class ResultsView:
         ]
         return rows.assign(n_images=rows["fingerprint"].map(counts), notes=noted)
 
-    def read_sites(self, key: str, digest: str | None, external: str) -> dict[str, Predictions]:
+    def _read_sites(self, key: str, digest: str | None, external: str) -> dict[str, Predictions]:
         """Read the predictions of the external images of a cell, by the name of their dataset.
 
         Parameters
@@ -172,13 +173,22 @@ class ResultsView:
         """
         everything = self.folder.read_predictions(key, digest, external=True)
         names = self._list_external(external)[everything.test_index]
-        return {
-            name: self._convert(_take_site(everything, names == name))
-            for name in dict.fromkeys(names.tolist())
-        }
+        sites = {}
+        for name in dict.fromkeys(names.tolist()):
+            try:
+                sites[name] = self._convert(_take_site(everything, names == name))
+            except UserError as error:
+                raise UserError(f"external dataset '{name}': {error}") from None
+        return sites
 
     def _read_external_names(self, external: str) -> NDArray[np.str_]:
-        return self.read_record(external).images["external"].to_numpy(dtype=np.str_)
+        images = self.read_record(external).images
+        if "external" not in images:
+            raise UserError(
+                f"{self.folder.dataset_record(external)}.csv has no column 'external': it was "
+                "edited; run the study again: completed cells are kept"
+            )
+        return images["external"].to_numpy(dtype=np.str_)
 
     def read_record(self, fingerprint: str) -> DatasetRecord:
         """Read the record of the dataset with this fingerprint."""

@@ -36,7 +36,7 @@ from benchmark.scoring.averages import metric_label_for_rows, rows_for_mean
 from benchmark.scoring.class_order import ask_about_class_names
 from benchmark.scoring.external_loss import estimate_loss
 from benchmark.scoring.intervals import interval_over_images
-from benchmark.scoring.metric_lookup import check_ranking_metric, find_metric
+from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.predictions import PredictionReader, Predictions
 from benchmark.scoring.significance import Result
 from benchmark.study.axes import NONE
@@ -46,6 +46,15 @@ from benchmark.utils.text import format_count
 INTERNAL = "internal"
 LOSS = " (loss)"  # ends the name of a column
 COUNTS = ("n_done", "n_planned")
+SUFFIXES = (*BOUNDS, "_interval")
+SHARE = "(share of "  # begins the line above the configurations
+SAME_SHARE = 0.02
+# metrics that do not depend on the shares of the classes
+SHARE_FREE = (
+    *("auc", "sensitivity", "specificity", "recall", "balanced_accuracy", "youden"),
+    *("lr_positive", "lr_negative", "geometric_mean", "minimum_recall"),
+    *("sensitivity_at_specificity", "specificity_at_sensitivity"),
+)
 Sites = dict[str, list[Predictions]]  # by name of the external dataset, one per fold and seed
 
 
@@ -76,16 +85,17 @@ class SiteTable:
         table : DataFrame
             The columns are the labels of the configuration; the metric on the test images; for each
             external dataset the mean of the metric over the models of all folds and seeds, and the
-            loss; each with its interval (suffixes ``_lower`` and ``_upper``, and but for the loss
-            ``_interval``); n_done and n_planned. The first line has the number of images or groups,
-            the second, in a binary task, the share of the positive class.
+            loss, if the metric ranks configurations; each with its interval (suffixes ``_lower``
+            and ``_upper``, and but for the loss ``_interval``); n_done and n_planned. The first
+            line has the number of images or groups, the second, in a binary task, the share of the
+            second class.
 
         Raises
         ------
         UserError
             The metric is unknown, or no cell was tested on an external dataset.
         """
-        check_ranking_metric(metric)
+        find_metric(metric)
         for title, group in _select_groups(rows):
             yield title, self._make_table(group, metric)
 
@@ -108,13 +118,16 @@ class SiteTable:
         """Caption of the tables, what must be asked, and reasons for missing intervals."""
         label = metric_label_for_rows(metric, rows)
         return [
-            f"{label} on the test {self.view.unit}s ({INTERNAL}) and on external datasets, whose "
-            "images were neither trained on nor used for any choice; there it is the mean over the "
-            "models of all folds and seeds, and its interval is that of these models. Loss: the "
-            "difference, positive if a configuration is worse there. 95% confidence intervals "
-            "are in parentheses, that of a loss follows from those of its two values (Zou & Donner "
-            f"2008). Configurations are sorted by their {INTERNAL} value, those that "
-            "lack cells last.",
+            f"{label} on the test {self.view.unit}s ({INTERNAL}) and on external datasets, from "
+            "which nothing was learned. An external value is the mean over all trained models "
+            "(folds and seeds); its interval does not include how other training sets would change "
+            "them. The loss is the difference, positive if a configuration is worse there. 95% "
+            "confidence intervals are in parentheses; that of a loss follows from those of its two "
+            "values (Zou & Donner 2008), and is not corrected for the number of losses. "
+            f"Configurations are sorted by their {INTERNAL} value, those that lack cells last: the "
+            f"first one was chosen on the test images, so that its {INTERNAL} value and its loss "
+            "are too high.",
+            *_explain_shares(tables, metric),
             *self._ask_about_class_names(rows),
             *list_refusals([table for _, table in tables], lambda name: f"'{name}'"),
             *list_problems(rows),
@@ -125,39 +138,55 @@ class SiteTable:
         first: Sites = {}
         for labels, cells in rows.groupby(CONFIGURATION_AXES, sort=False):
             done = cells[cells["status"] == Status.OK]
-            sites = self._read_sites(done) if len(done) == len(cells) else {}
-            first = first or sites
             counts = dict(zip(COUNTS, (len(done), len(cells)), strict=True))
-            line = dict(zip(CONFIGURATION_AXES, labels, strict=True))
-            compared = self._compare(done, sites, metric) if sites else {}
-            lines.append(line | compared | counts)
+            line: dict[str, object] = dict(zip(CONFIGURATION_AXES, labels, strict=True))
+            if len(done) == len(cells):
+                sites = self._read_sites(done)
+                first = sites | first
+                line |= self._compare(done, sites, metric)
+            lines.append(line | counts)
+        _fill_untested(lines, first)
         table = fill_missing_intervals(lines)
-        sign = -1 if find_metric(metric).greater_is_better else 1
-        table = sort_complete_first(table, sign * pd.to_numeric(table[INTERNAL]))
-        table = table[[*table.columns.drop([*COUNTS]), *COUNTS]]
+        table = sort_complete_first(table, _order_by(table[INTERNAL], metric))
+        order = [name + end for name in first for end in _list_suffixes(metric)]
+        shown = [*CONFIGURATION_AXES, *(INTERNAL + end for end in SUFFIXES), *order, *COUNTS]
         head = pd.DataFrame(_head_lines(rows, first, table, self.view.unit))
-        return pd.concat([head.reindex(columns=table.columns), table], ignore_index=True)
+        return pd.concat([head, table], ignore_index=True)[shown]
 
     def _read_sites(self, cells: pd.DataFrame) -> Sites:
-        """Read the predictions of the external images of the cells of one configuration."""
+        """Read the predictions of the external datasets that all of these cells predicted."""
         sites: Sites = {}
         for key, digest, external in cells[["key", "predictions", "external"]].to_numpy():
-            for name, predictions in self.view.read_sites(key, digest, external).items():
+            own = self.view.read_sites(key, digest, external) if pd.notna(external) else {}
+            for name, predictions in own.items():
                 sites.setdefault(name, []).append(predictions)
-        return {_column_name(name): predictions for name, predictions in sites.items()}
+        return {
+            _column_name(name): predictions
+            for name, predictions in sites.items()
+            if len(predictions) == len(cells)
+        }
 
     def _compare(self, cells: pd.DataFrame, sites: Sites, metric: str) -> dict[str, object]:
         """Value on the test images and on every external dataset, and the losses."""
-        internal = estimate_interval(self.view.read_predictions, cells, metric)
-        mean = rows_for_mean(cells, metric)[metric].astype(float).mean()
-        line = name_bounds(INTERNAL, mean, internal)
+        internal = self._estimate_internal(cells, metric)
+        line = name_bounds(INTERNAL, internal.effect, internal)
         for name, predictions in sites.items():
             external = _estimate_external(metric, predictions)
-            loss = estimate_loss(metric, replace(internal, effect=mean), external)
             line |= name_bounds(name, external.effect, external)
-            values = (loss.value, loss.lower, loss.upper)
-            line |= {name + LOSS + end: value for end, value in zip(BOUNDS, values, strict=True)}
+            if find_metric(metric).target is None:
+                loss = estimate_loss(metric, internal, external)
+                values = (loss.value, loss.lower, loss.upper)
+                ends = zip(BOUNDS, values, strict=True)
+                line |= {name + LOSS + end: value for end, value in ends}
         return line
+
+    def _estimate_internal(self, cells: pd.DataFrame, metric: str) -> Result:
+        """Mean over the cells, as in a leaderboard, if it is defined on all of them."""
+        values = rows_for_mean(cells, metric)[metric].astype(float)
+        if why := _explain_undefined(values, metric, "cell"):
+            return refuse_interval(why)
+        result = estimate_interval(self.view.read_predictions, cells, metric)
+        return replace(result, effect=values.mean())
 
     def _ask_about_class_names(self, rows: pd.DataFrame) -> Iterator[str]:
         questions: dict[str, list[tuple[str, str]]] = {}
@@ -179,7 +208,8 @@ def _select_groups(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     if "external" not in rows or rows["external"].isna().all():
         raise UserError(
             "no cell was tested on an external dataset: write external: [csv:hospital_b.csv] into "
-            "the study, and run it again"
+            "the study, and run it again; for an attribute of the images, such as their hospital: "
+            "--by subgroup --attribute NAME"
         )
     for title, group in group_comparable_rows(rows):
         if group["external"].notna().any():
@@ -195,15 +225,65 @@ def _column_name(site: str) -> str:
 
 def _estimate_external(metric: str, predictions: Sequence[Predictions]) -> Result:
     """Mean over the models that predicted an external dataset, with its interval."""
-    if len(predictions) > MOST_SEEDS:
-        many = format_count(len(predictions), "model")
-        return refuse_interval(f"{many} predicted it; at most {MOST_SEEDS} are read")
-    if find_metric(metric).macro and (absent := predictions[0].absent_classes):
+    declared = find_metric(metric)
+    if declared.macro and (absent := predictions[0].absent_classes):
         return refuse_interval(
             f"no images of {', '.join(absent)}; a mean over the other classes cannot be compared "
-            "with the internal one"
+            f"with the {INTERNAL} one"
         )
-    return interval_over_images(metric, predictions)
+    values = pd.Series([declared(p) for p in predictions], dtype=float)
+    if why := _explain_undefined(values, metric, "model"):
+        return refuse_interval(why)
+    if len(predictions) > MOST_SEEDS:
+        why = f"{len(predictions)} models predicted it; at most {MOST_SEEDS} are read"
+        return replace(refuse_interval(why), effect=values.mean())
+    return replace(interval_over_images(metric, predictions), effect=values.mean())
+
+
+def _explain_undefined(values: pd.Series, metric: str, what: str) -> str:
+    """Say on how many cells or models a metric is undefined; empty if on none."""
+    n = int(values.isna().sum())
+    if len(values) and not n:
+        return ""
+    return f"{metric} is undefined for {n} of {format_count(len(values), what)}"
+
+
+def _order_by(values: pd.Series, metric: str) -> pd.Series:
+    """Key by which lines are sorted, the lowest first: the best value."""
+    declared, numbers = find_metric(metric), pd.to_numeric(values)
+    if declared.target is not None:
+        return (numbers - declared.target).abs()
+    return -numbers if declared.greater_is_better else numbers
+
+
+def _list_suffixes(metric: str) -> list[str]:
+    """Ends of the names of the columns of an external dataset."""
+    losses = [LOSS + end for end in BOUNDS]
+    return [*SUFFIXES, *(losses if find_metric(metric).target is None else ())]
+
+
+def _fill_untested(lines: Sequence[dict[str, object]], sites: Sites) -> None:
+    """Say of complete configurations which external datasets they were not tested on."""
+    why = refuse_interval("not all cells of the configuration were tested on it")
+    for line in lines:
+        for name in sites:
+            if line["n_done"] == line["n_planned"] and name not in line:
+                line |= name_bounds(name, np.nan, why)
+
+
+def _explain_shares(tables: Sequence[Table], metric: str) -> list[str]:
+    """Say that a metric depends on the shares of the classes, where these differ."""
+    if metric.partition("(")[0] in SHARE_FREE:
+        return []
+    for _, table in tables:
+        shares = table[table["extractor"].str.startswith(SHARE)]
+        values = shares[[name for name in table if f"{name}_interval" in table]].to_numpy(float)
+        if len(shares) and np.nanmax(values) - np.nanmin(values) > SAME_SHARE:
+            return [
+                f"{metric} depends on the shares of the classes, which differ between the "
+                "datasets: a part of a loss may be due to that"
+            ]
+    return []
 
 
 def _head_lines(
@@ -220,7 +300,8 @@ def _head_lines(
     }
     binary = {name: p for name, p in firsts.items() if len(p.classes) == 2 and not p.multilabel}
     if binary:
-        numbers["(positive)"] = {
+        name = next(iter(binary.values())).classes[1]
+        numbers[f"{SHARE}{name})"] = {
             INTERNAL: _internal_prevalence(folds),
             **{name: float((p.y_true == 1).mean()) for name, p in binary.items()},
         }

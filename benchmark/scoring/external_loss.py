@@ -30,8 +30,10 @@ class Loss:
 def estimate_loss(metric: str, internal: Result, external: Result) -> Loss:
     """Estimate the loss of a metric from its internal to its external value.
 
-    The interval follows from those of the two values, which are independent as no patient is in
-    both datasets ("square and add": Newcombe 1998; for any interval, Zou & Donner 2008).
+    The interval follows from those of the two values, which are taken as independent ("square and
+    add": Newcombe 1998; for any interval, Zou & Donner 2008). Both depend on the same trained
+    models; in simulations the intervals cover too much rather than too little
+    (``results/external_coverage.md``).
 
     Parameters
     ----------

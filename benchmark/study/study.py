@@ -65,7 +65,10 @@ def _read_pipelines(value: Any) -> tuple[tuple[tuple[Spec, ...], Spec], ...]:
 
 
 def _read_external(value: Any) -> tuple[Spec, ...]:
-    return tuple(map(read_dataset, as_tuple(value)))
+    try:
+        return () if value is None else tuple(map(read_dataset, as_tuple(value)))
+    except UserError as error:
+        raise UserError(f"external: {error}") from None
 
 
 def _read_search_spaces(value: Any) -> dict[str, dict[str, Values]]:

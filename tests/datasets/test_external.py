@@ -1,5 +1,7 @@
 """External datasets behind the images of a dataset."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -97,11 +99,7 @@ def test_labels_of_a_multilabel_task_are_reordered():
         (make_dataset("there", channels=3), "its images are coloured, and those of 'here' gray"),
         (
             make_dataset("there", groups=np.array(["p2", "q1", "p1"])),
-            "2 of its 3 groups are also in 'here' (p1, p2); leave them out, or rename them",
-        ),
-        (
-            make_dataset("there", attributes={"age": np.array(["old", "young", ""])}),
-            "attribute 'age' is text, and numbers in 'here'",
+            "2 of its 3 groups are also in 'here' (p1, p2); leave them out or, if they are other",
         ),
         (
             make_dataset("there", (1, 0), classes=("malignant", "benign"), positive="benign"),
@@ -134,8 +132,9 @@ def test_notes_of_external_datasets_are_kept_but_not_leaks_between_their_subsets
     both = add_external(here, [make_dataset("there", notes=notes)])
     assert both.notes == (
         "resized",
-        "patients of 'here' in 'there' would not be noticed: 'here' and 'there' have no groups",
-        "there: 2 images left out",
+        "patients of 'here' in external dataset 'there' would not be noticed: 'here' and 'there' "
+        "have no groups",
+        "external dataset 'there': 2 images left out",
     )
 
 
@@ -148,3 +147,33 @@ def test_it_is_stored_and_recorded_with_the_name_of_each_external_dataset(tmp_pa
     write_dataset_record(tmp_path / "record", both)
     record = read_dataset_record(tmp_path / "record")
     assert record.images["external"].tolist() == ["", "", "", "b", "b", "b", "c", "c"]
+
+
+def test_an_attribute_of_another_type_is_missing():
+    here = make_dataset("here", attributes={"age": np.array([30.0, 40.0, 50.0])})
+    there = make_dataset("there", attributes={"age": np.array(["old", "young", ""])})
+    assert np.isnan(add_external(here, [there]).attributes["age"][3:]).all()
+
+
+def test_a_class_may_be_absent_and_is_noted():
+    here = make_dataset("here", (0, 1, 2), ("a", "b", "c"))
+    there = make_dataset("there", (0, 1), ("c", "a"))
+    both = add_external(here, [there])
+    assert both.targets[3:].tolist() == [2, 0]
+    assert "external dataset 'there' has no images of b" in both.notes
+
+
+def test_a_dataset_of_the_same_images_is_refused_and_a_few_copies_are_a_leak():
+    here = make_dataset("here", (0, 1, 1, 0))
+    same = replace(here, name="same")
+    with pytest.raises(UserError, match="4 of its 4 images are also in 'here', pixel for pixel"):
+        add_external(here, [same])
+    there = make_dataset("there", (0, 1, 1, 0))
+    images = there.images.copy()
+    images[0] = here.images[2]
+    (leak,) = [
+        note
+        for note in add_external(here, [replace(there, images=images)]).notes
+        if note.startswith("leak")
+    ]
+    assert "1 of the images of external dataset 'there' is also in 'here'" in leak

@@ -118,7 +118,7 @@ def test_a_label_whose_code_differs_is_an_error(tmp_path, plugin_text):
         plugin.write_text(text)
         _forget_plugins()
         run_small(tmp_path / folder, extractors=[f"{plugin}:Mine"])
-    with pytest.raises(UserError, match="its code differs"):
+    with pytest.raises(UserError, match="its code, or the external datasets, differ"):
         merge_results([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
 
 

@@ -11,6 +11,7 @@ from benchmark.datasets.base import Dataset
 from benchmark.engine.merge import merge_results
 from benchmark.errors import UserError
 from benchmark.evaluation.evaluate import evaluate_on_dataset
+from benchmark.evaluation.matrix_file import read_matrix
 from benchmark.evaluation.plan import make_plan
 from benchmark.pipelines.external import predict_dataset
 from benchmark.pipelines.pipeline import find_single_cell, fit_pipeline
@@ -67,7 +68,8 @@ def test_internal_results_are_those_of_the_study_without_external_datasets(home,
     metrics = [name for name in METRICS if name in alone]
     for each in (rows, alone):
         each.sort_values(labels, inplace=True)
-    assert np.allclose(rows[metrics], alone[metrics], rtol=0, atol=1e-6, equal_nan=True)
+    ours, theirs = (each[metrics].to_numpy(float) for each in (rows, alone))
+    assert np.array_equal(ours, theirs, equal_nan=True), "bit for bit"
     assert list(rows["n_images"]) == list(alone["n_images"]) == [240] * 12
     assert set(rows["fingerprint"]) == set(alone["fingerprint"]), "they are lines of one table"
     assert not set(rows["key"]) & set(alone["key"])
@@ -117,6 +119,7 @@ def test_nothing_is_learned_from_external_images(home, results, tmp_path):
     [
         ("renamed", "", "'High' is unknown to 'a', 'high' has no images; give the classes the"),
         ("shared", "", "5 of its 30 groups are also in 'a' (p115, p116, p117, p118, p119); leave"),
+        ("shared", "group_prefix=3", "group_prefix: 3 is no text"),
         ("b", "label='diagnosis'", "unknown column 'diagnosis'"),
         ("b", "positive='low'", "its positive class is 'low', and that of 'a' is 'high'"),
         ("without_age", "attributes=('age',)", "attributes: unknown column 'age'"),
@@ -135,7 +138,8 @@ def test_an_external_dataset_that_does_not_fit_is_one_line(home, name, options, 
 def test_images_of_another_size_need_the_key_size(home):
     def load(name, data, size, **params):
         n = size or {"here": 8, "there": 10}[name]
-        return Dataset(name, np.zeros((2, n, n, 1), np.uint8), np.array([0, 1]), ("x", "y"))
+        images = np.full((2, n, n, 1), len(name), np.uint8)
+        return Dataset(name, images, np.array([0, 1]), ("x", "y"))
 
     from benchmark.datasets.external import add_external
 
@@ -162,7 +166,7 @@ def test_an_attribute_that_the_external_dataset_lacks_skips_only_what_uses_it(ho
         "covariates(columns=('sex',))": "ok",
     }
     assert (
-        "needs the attribute 'age', of which external dataset 'without_age' has no value"
+        "needs 'age', of which external dataset 'without_age' has no values"
         in (rows.loc["covariates", "reason"])
     )
 
@@ -171,8 +175,31 @@ def test_copies_of_its_own_images_and_lacking_groups_are_noted(home, tmp_path):
     copies = f"csv:{home / 'shared' / 'cases.csv'}(name='copies')"
     chosen = study(home, copies, extractors=["pixels"], models=["knn"], split="holdout")
     (notes,) = run(chosen, tmp_path, scheduler="inline")["notes"]
-    assert "leak: 10 of the images of 'copies' are also in 'a', pixel for pixel" in notes
-    assert "patients of 'a' in 'copies' would not be noticed: 'copies' has no groups" in notes
+    name = "external dataset 'copies'"
+    assert f"leak: 10 of the images of {name} are also in 'a', pixel for pixel" in notes
+    assert f"patients of 'a' in {name} would not be noticed: 'copies' has no groups" in notes
+
+
+def test_patients_with_the_same_numbers_get_a_prefix(home):
+    renamed = entry(home, "shared", "group='patient', group_prefix='B-'")
+    with pytest.raises(UserError, match="if they are other patients with the same names, add"):
+        make_plan(study(home, entry(home, "shared")))
+    (dataset,) = make_plan(study(home, renamed)).datasets.values()
+    assert set(dataset.groups[dataset.external == "shared"]) == {f"B-p{i}" for i in range(115, 145)}
+
+
+def test_the_cost_of_a_configuration_does_not_include_external_images(home, tmp_path):
+    one = {"extractors": ["hog"], "models": ["knn"], "split": "holdout"}
+    (row,) = run(study(home, entry(home, "b"), **one), tmp_path, scheduler="inline").to_dict(
+        "records"
+    )
+    (matrix,) = row["matrices"].values()
+    assert matrix["n_images"] == 240
+    assert row["extract_s"] == pytest.approx(matrix["seconds"])
+    ((stored),) = (tmp_path / "features").glob("*.npy")
+    whole = read_matrix(stored, 360)
+    assert whole.description["n_images"] == 360
+    assert matrix["seconds"] < whole.description["seconds"]
 
 
 def test_a_tuned_network_is_tested_on_them_too(home, tmp_path):
@@ -196,7 +223,7 @@ def test_tuning_extracts_no_features_of_external_images(home, tmp_path):
     chosen = study(home, entry(home, "b"), split="holdout", **tuned)
     (row,) = run(chosen, tmp_path, scheduler="inline").to_dict("records")
     sizes = [matrix["n_images"] for matrix in row["matrices"].values()]
-    assert max(sizes) == 240 + 120, "the final fit"
+    assert max(sizes) == 240, "the final fit"
     assert sorted(sizes)[:-1] == [row["n_train"]] * (len(sizes) - 1), "the inner folds"
 
 

@@ -77,7 +77,7 @@ def test_numbers_and_shares_of_the_positive_class_are_above_the_values(results):
     table, view, _ = make_table(results)
     head = table.set_index("extractor")
     assert head.loc["(images)", [INTERNAL, "hospital B", "'internal'"]].tolist() == [300, 200, 100]
-    assert head.loc["(positive)", "hospital B"] == 0.2
+    assert head.loc["(share of high)", "hospital B"] == 0.2
     text = view.format_table(table)
     assert text["hospital B"].iloc[:2].tolist() == ["200", "20.0%"]
     assert text["hospital B" + LOSS].iloc[:2].tolist() == ["", ""]
@@ -99,7 +99,7 @@ def test_swapped_names_of_classes_are_asked_about_once(results):
     asked = [line for line in lines if "do the names of the classes mean the same" in line]
     assert len(asked) == 1, lines
     assert asked[0].startswith("'internal': pixels / none / ")
-    assert "(and 1 other like it): the AUC of all 6 models" in asked[0]
+    assert "(and 1 other like it): the AUC is 0." in asked[0]
 
 
 def test_the_table_per_group_takes_one_prediction_per_patient(results):
@@ -172,3 +172,73 @@ def test_results_without_external_datasets_say_what_to_add(tmp_path):
     done = CliRunner().invoke(app, ["table", str(tmp_path), "--by", "site"])
     assert isinstance(done.exception, UserError)
     assert "write external: [csv:hospital_b.csv] into the study" in str(done.exception)
+
+
+@pytest.fixture
+def both_ways(tmp_path):
+    """Results of configurations of which one was tested on B, one on C, and one on neither."""
+    a = write_hospital(tmp_path / "a", range(200))
+    b = write_hospital(tmp_path / "b", range(400, 500), brightness=60)
+    c = write_hospital(tmp_path / "c", range(600, 700))
+    tested_on = {"gaussian_nb": [f"{b}(name='B')"], "nearest_centroid": [f"{c}(name='C')"]}
+    for model, external in (tested_on | {"majority": []}).items():
+        study = load_study(
+            "digits",
+            datasets=[f"{a}(name='A')"],
+            external=external,
+            extractors=["pixels"],
+            models=[model],
+            split="holdout",
+        )
+        run(study, tmp_path / "out", scheduler="inline")
+    return ResultsView(tmp_path / "out")
+
+
+def test_configurations_may_have_been_tested_on_different_datasets_or_on_none(both_ways):
+    table, view, rows = make_table(both_ways)
+    lines = table.set_index("model")
+    assert lines[INTERNAL].iloc[2:].notna().all()
+    for model, shown, hidden in (("gaussian_nb", "B", "C"), ("nearest_centroid", "C", "B")):
+        assert np.isfinite(lines.loc[model, shown])
+        assert np.isnan(lines.loc[model, hidden])
+        why = lines.loc[model, f"{hidden}_interval"]
+        assert "not all cells of the configuration were tested on it" in why
+    assert lines.loc["majority", ["B", "C"]].isna().all()
+    text = render_tables(rows, "md", "f1", view, both_ways.read_predictions)
+    assert "nan" not in text
+    head = table.set_index("extractor").loc["(images)"]
+    assert head[["B", "C"]].tolist() == [100, 100]
+
+
+def test_a_metric_that_is_undefined_for_a_model_has_no_value_but_a_reason(tmp_path):
+    a = write_hospital(tmp_path / "a", range(120))
+    b = write_hospital(tmp_path / "b", range(400, 500), brightness=60)
+    study = load_study(
+        "digits",
+        datasets=[f"{a}(name='A', positive='high')"],
+        external=[f"{b}(name='B')"],
+        extractors=["pixels"],
+        models=["majority", "knn"],
+        split="stratified_kfold(folds=3)",
+    )
+    run(study, tmp_path / "out", scheduler="inline")
+    table, *_ = make_table(ResultsView(tmp_path / "out"), "ppv")
+    line = table.set_index("model").loc["majority"]
+    read = ResultsView(tmp_path / "out").folder.read_predictions
+    rows = ResultsView(tmp_path / "out").load_rows()
+    keys = rows[rows["model"] == "majority"]["key"]
+    undefined = sum(not read(key, None).labels.any() for key in keys)
+    if undefined:
+        assert f"ppv is undefined for {undefined} of 3 cells" in line[f"{INTERNAL}_interval"]
+        assert np.isnan(line[INTERNAL])
+    else:
+        assert np.isfinite(line[INTERNAL])
+
+
+def test_calibration_is_shown_without_a_loss(results):
+    table, view, rows = make_table(results, "calibration_slope")
+    assert "hospital B" in table
+    assert not any(str(name).endswith(LOSS) for name in table)
+    assert "calibration_slope depends on the shares" in " ".join(
+        view.describe_tables(rows, [("", table)], "calibration_slope")
+    )

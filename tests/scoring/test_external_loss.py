@@ -55,17 +55,27 @@ def test_without_one_of_the_intervals_the_loss_has_none():
     assert np.isnan(loss.upper)
 
 
-def scored(scores, y=(0, 0, 0, 0, 1, 1, 1, 1)):
+def scored(scores, y=(0, 0, 0, 0, 1, 1, 1, 1), groups=None):
     proba = np.column_stack([1 - np.array(scores), scores])
-    return Predictions(np.array(y), proba, ("a", "b"), np.arange(len(y)))
+    return Predictions(np.array(y), proba, ("a", "b"), np.arange(len(y)), groups=groups)
 
 
-def test_names_are_asked_about_only_if_every_model_is_worse_than_chance():
+def test_names_are_asked_about_if_the_mean_prediction_is_worse_than_chance():
     low, high = np.linspace(0.9, 0.1, 8), np.linspace(0.1, 0.9, 8)
-    assert "the AUC, 0.000, is below 0.5 by" in ask_about_class_names([scored(low)])[0]
-    (question,) = ask_about_class_names([scored(low), scored(low**2)])
-    assert question.startswith("the AUC of all 2 models, 0.000 or less, is below 0.5")
+    assert "the AUC is 0.000, below 0.5 by" in ask_about_class_names([scored(low)])[0]
+    assert ask_about_class_names([scored(low), scored(low), scored(np.full(8, 0.5))])
     assert not ask_about_class_names([scored(low), scored(high)])
     assert not ask_about_class_names([scored(np.full(8, 0.5))])
     assert not ask_about_class_names([scored(low, [0] * 8)])
-    assert not ask_about_class_names([])
+
+
+def test_images_of_a_patient_are_not_taken_as_independent():
+    """Scores that have nothing to do with the class lead to a question in 2.5% of the cases."""
+    random = np.random.default_rng(0)
+    asked = 0
+    for _ in range(300):
+        y = np.repeat(random.permutation(np.arange(12) % 2), 20)
+        groups = np.repeat(np.arange(12), 20).astype(str)
+        scores = np.repeat(random.random(12), 20) * 0.9 + random.random(240) * 0.1
+        asked += bool(ask_about_class_names([scored(scores, y, groups)]))
+    assert asked <= 18, "of 300; 7.5 are expected"
