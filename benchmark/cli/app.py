@@ -120,6 +120,7 @@ def _print_outcomes(kind: str, spec: ResolvedSpec, run: Run) -> list[Outcome]:
 
 
 app.command("describe")(datasets.describe_command)
+app.command("audit")(datasets.audit_command)
 app.command("table")(results.table_command)
 app.command("compare")(results.compare_command)
 app.command("errors")(errors.errors_command)

@@ -65,9 +65,13 @@ class Dataset:
         Name of the external dataset that an image belongs to, such as that of another hospital;
         empty for the dataset's own images, which come first. External images are predicted, and
         never trained on; see `benchmark.datasets.external.add_external`.
+    paths : (n,) array of str or None
+        File of each image, as long as the dataset is not stored for workers.
     notes : tuple of str
         What the loader did to the images (resized, rescaled, left out), and leaks of the official
         split, or of folds if there is none. They are stored in the rows.
+    loader_notes : tuple of str
+        Those of `notes` that are not on copies, near copies and groups.
     split_notes : callable (str) -> tuple of str, or None
         For a dataset with an official split: returns the notes on copies and shared groups that
         apply to the split with the given name. Those for 'official' are already in `notes`.
@@ -105,7 +109,9 @@ class Dataset:
     ids: NDArray[np.str_] | None = None
     attributes: Attributes = field(default_factory=dict)
     external: NDArray[np.str_] | None = None
+    paths: NDArray[np.str_] | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
+    loader_notes: tuple[str, ...] = field(default=(), repr=False)
     split_notes: Callable[[str], tuple[str, ...]] | None = field(default=None, repr=False)
     licence: str | None = None
     citation: str | None = field(default=None, repr=False)
@@ -115,9 +121,9 @@ class Dataset:
         return self._take(select_images(self.images, indices), indices)
 
     def _take(self, images: NDArray[np.uint8], which: slice | NDArray[np.int64]) -> Dataset:
-        groups, subset, ids, external = (
+        groups, subset, ids, external, paths = (
             None if values is None else values[which]
-            for values in (self.groups, self.subset, self.ids, self.external)
+            for values in (self.groups, self.subset, self.ids, self.external, self.paths)
         )
         return replace(
             self,
@@ -128,6 +134,7 @@ class Dataset:
             ids=ids,
             attributes={name: values[which] for name, values in self.attributes.items()},
             external=external,
+            paths=paths,
         )
 
     @property
@@ -167,6 +174,7 @@ class Dataset:
             ("subset", self.subset),
             ("ids", self.ids),
             ("names of external datasets", self.external),
+            ("paths", self.paths),
             *((f"values of '{name}'", values) for name, values in self.attributes.items()),
         ):
             if values is not None and len(values) != n:

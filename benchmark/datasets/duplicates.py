@@ -51,6 +51,7 @@ def check_duplicates(dataset: Dataset, drop: bool = False) -> Dataset:
     """
     if drop:
         dataset = drop_copies(dataset)
+    dataset = replace(dataset, loader_notes=dataset.notes)
     digests = image_digests(dataset.images)
     describe = cache(partial(_split_notes, dataset, digests, partial(_name_image, dataset.ids)))
     if dataset.subset is None:

@@ -65,6 +65,7 @@ def add_external(dataset: Dataset, external: Sequence[Dataset]) -> Dataset:
             name: np.concatenate([each.attributes[name] for each in every])
             for name in dataset.attributes
         },
+        paths=None,
         external=np.concatenate([np.full(len(dataset.targets), ""), *names]),
         notes=(*dataset.notes, *_list_notes(dataset, aligned)),
     )

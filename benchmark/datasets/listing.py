@@ -173,6 +173,7 @@ def build_dataset(
         group_source=group_source,
         subset=None if listing.subset is None else np.array(listing.subset),
         ids=np.array(listing.ids),
+        paths=np.array([str(path.absolute()) for path in listing.paths]),
         attributes=_read_attributes(name, listing, loaded),
         notes=(
             *listing.notes,

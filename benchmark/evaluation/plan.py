@@ -11,8 +11,10 @@ from typing import Any
 
 from benchmark.datasets.attributes import digest_attributes
 from benchmark.datasets.base import Dataset, data_folder
+from benchmark.datasets.case_lists import apply_lists
 from benchmark.datasets.external import add_external
 from benchmark.datasets.groups import with_group_prefix
+from benchmark.datasets.listing import find_path
 from benchmark.datasets.positive import with_positive_class
 from benchmark.errors import UserError
 from benchmark.evaluation.components import build_components, compute_folds
@@ -167,8 +169,10 @@ def load_dataset(spec: ResolvedSpec, data: Path, size: int | None) -> Dataset:
         the groups that it renames.
     """
     params = dict(spec.params)
-    name, positive, prefix = (params.pop(parameter, None) for parameter in DATASET_PARAMETERS)
+    name, positive, prefix, *lists = (params.pop(each, None) for each in DATASET_PARAMETERS)
     dataset = import_target(spec.target)(spec.name, data, size, **params)
+    files = (None if path is None else find_path(str(path), data) for path in lists)
+    dataset = apply_lists(dataset, *files)
     dataset = dataset if positive is None else with_positive_class(dataset, positive)
     dataset = dataset if prefix is None else with_group_prefix(dataset, prefix)
     return dataset if name is None else replace(dataset, name=name)

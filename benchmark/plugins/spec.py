@@ -24,7 +24,9 @@ _SPEC_PARAMETERS = ("estimator", "extractor")
 DATASET_NAME = "name"
 POSITIVE = "positive"
 GROUP_PREFIX = "group_prefix"
-DATASET_PARAMETERS = (DATASET_NAME, POSITIVE, GROUP_PREFIX)  # those that every dataset has
+GROUP_FILE, DROP_FILE = "group_file", "drop_file"
+# those that every dataset has
+DATASET_PARAMETERS = (DATASET_NAME, POSITIVE, GROUP_PREFIX, GROUP_FILE, DROP_FILE)
 # parameters that describe the images of a dataset, and change none of them
 DESCRIPTIVE_PARAMETERS = ("id", "attributes", POSITIVE, "licence", "citation")
 _YAML_CONSTANTS = {"true": True, "false": False, "null": None}

@@ -210,6 +210,15 @@ def test_configurations_may_have_been_tested_on_different_datasets_or_on_none(bo
     assert head[["B", "C"]].tolist() == [100, 100]
 
 
+def test_a_dataset_that_only_some_seeds_were_tested_on_has_no_value(results):
+    _, view, rows = make_table(results)
+    rows.loc[(rows["model"] == "gaussian_nb") & (rows["seed"] == 1), "external"] = None
+    ((_, table),) = view.make_tables(rows, "f1")
+    lines = table.set_index("model")
+    assert np.isnan(lines.loc["gaussian_nb", "hospital B"])
+    assert np.isfinite(lines.loc["logistic_regression", "hospital B"])
+
+
 def test_a_metric_that_is_undefined_for_a_model_has_no_value_but_a_reason(tmp_path):
     a = write_hospital(tmp_path / "a", range(120))
     b = write_hospital(tmp_path / "b", range(400, 500), brightness=60)

@@ -1,5 +1,5 @@
-"""The report of a results folder: one HTML file with everything that its rows can tell."""
+"""Pages that need no server and no other file: the report of a results folder, and an audit."""
 
-from benchmark.reporting.report.build import build_report, write_report
+from benchmark.reporting.report.build import build_audit_page, build_report, write_report
 
-__all__ = ["build_report", "write_report"]
+__all__ = ["build_audit_page", "build_report", "write_report"]

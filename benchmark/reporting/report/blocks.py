@@ -132,7 +132,10 @@ def make_table_block(
     """Make a block of a table of formatted texts."""
     texts = table.astype(str)
     numeric = [_is_numeric(texts[name]) for name in texts]
-    lines = [[_split_cell(text) for text in row] for row in texts.to_numpy()]
+    splits = [_split_cell if is_number else Cell for is_number in numeric]
+    lines = [
+        [split(text) for split, text in zip(splits, row, strict=True)] for row in texts.to_numpy()
+    ]
     return TableBlock(title, [str(name) for name in table], lines, numeric, list(notes), sortable)
 
 

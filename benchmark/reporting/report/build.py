@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from benchmark.audit import Audit
+from benchmark.reporting.report.audit_section import make_audit_sections
+from benchmark.reporting.report.blocks import Section
 from benchmark.reporting.report.sections import list_sections
 from benchmark.reporting.report.source import ReportSource
 from benchmark.reporting.results_view import ResultsView, as_view
@@ -46,7 +50,18 @@ def build_report(folder: str | Path | ResultsView, metric: str = "f1") -> str:
     """Build the report: HTML without references to any other file; see ``write_report``."""
     check_ranking_metric(metric)
     source = ReportSource(as_view(folder), metric)
-    sections = list_sections(source)
+    name = str(source.study.get("name", "")) or source.view.folder.path.resolve().name
+    return render_page(name, f"Configurations are ranked by {metric}.", list_sections(source))
+
+
+def build_audit_page(audit: Audit) -> str:
+    """Build the page of an audit: HTML without references to any other file."""
+    subtitle = "Audit of a dataset, before anything is trained."
+    return render_page(audit.dataset.name, subtitle, make_audit_sections(audit))
+
+
+def render_page(title: str, subtitle: str, sections: Sequence[Section]) -> str:
+    """Render sections as one HTML page, with its style and script inside."""
     environment = Environment(
         autoescape=True,
         loader=FunctionLoader(_read_part),
@@ -55,10 +70,9 @@ def build_report(folder: str | Path | ResultsView, metric: str = "f1") -> str:
         lstrip_blocks=True,
     )
     environment.filters["controls"] = escape_controls
-    name = str(source.study.get("name", "")) or source.view.folder.path.resolve().name
     return environment.get_template("report.html").render(
-        name=name,
-        metric=metric,
+        title=title,
+        subtitle=subtitle,
         sections=sections,
         style=Markup(_read_part("report.css")),  # noqa: S704  # our own files
         script=Markup(_read_part("report.js")),  # noqa: S704

@@ -1,0 +1,114 @@
+"""Lists of images that a user, or an audit, writes: their groups, or those to leave out."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.datasets.base import Dataset
+from benchmark.datasets.csv_rows import Row, read_csv_rows, require_column
+from benchmark.datasets.duplicates import check_duplicates
+from benchmark.errors import UserError
+from benchmark.utils.files import write_text
+from benchmark.utils.notes import Note, NoteKind
+from benchmark.utils.text import format_count
+
+ID, GROUP = "id", "group"
+
+
+def write_group_list(path: Path, ids: Iterable[str], groups: Iterable[str]) -> None:
+    """Write the group of every image as a CSV file with the columns id and group."""
+    _write(path, (ID, GROUP), zip(ids, groups, strict=True))
+
+
+def write_drop_list(path: Path, ids: Iterable[str]) -> None:
+    """Write the images to leave out as a CSV file with the column id."""
+    _write(path, (ID,), ((each,) for each in ids))
+
+
+def _write(path: Path, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def apply_lists(dataset: Dataset, group_file: Path | None, drop_file: Path | None) -> Dataset:
+    """Leave out the images that one CSV file names, and group the others by another.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    group_file : Path or None
+        CSV file with the columns id and group, for every image that is kept.
+    drop_file : Path or None
+        CSV file with the column id.
+
+    Returns
+    -------
+    Dataset
+        Its notes on copies and groups are computed again.
+
+    Raises
+    ------
+    UserError
+        A file cannot be read, names an image that is unknown or named before, or an image has no
+        group.
+    """
+    if group_file is None and drop_file is None:
+        return dataset
+    dataset = replace(dataset, notes=dataset.loader_notes, split_notes=None)
+    if drop_file is not None:
+        dataset = _leave_out(dataset, drop_file)
+    if group_file is not None:
+        dataset = _group(dataset, group_file)
+    return check_duplicates(dataset, drop=False)
+
+
+def _group(dataset: Dataset, path: Path) -> Dataset:
+    where = f"dataset '{dataset.name}': group_file"
+    rows = _read(where, path, (ID, GROUP))
+    named = {row.require_cell(ID): row.require_cell(GROUP) for row in rows}
+    missing = [str(name) for name in dataset.image_ids if str(name) not in named]
+    if missing:
+        images = format_count(len(missing), "image has", "images have")
+        raise UserError(f"{where}: {images} no group in '{path}', the first is '{missing[0]}'")
+    groups = np.array([named[str(name)] for name in dataset.image_ids])
+    return replace(dataset, groups=groups, group_source=path.name)
+
+
+def _leave_out(dataset: Dataset, path: Path) -> Dataset:
+    rows = _read(f"dataset '{dataset.name}': drop_file", path, (ID,))
+    known = {str(name): index for index, name in enumerate(dataset.image_ids)}
+    for row in rows:
+        if row.require_cell(ID) not in known:
+            raise UserError(f"{row.where}: no image has the id '{row.cells[ID]}'")
+    dropped = {known[row.cells[ID]] for row in rows}
+    kept = np.array([i for i in range(len(dataset.images)) if i not in dropped], np.int64)
+    images = format_count(len(dataset.images), "image")
+    text = f"{len(dropped):,} of {images} left out, as {path.name} says"
+    # an index would be that of another image
+    named = replace(dataset, ids=dataset.image_ids)
+    note = Note(text, NoteKind.LEFT_OUT, len(dropped))
+    return replace(named.select(kept), notes=(*dataset.notes, note))
+
+
+def _read(where: str, path: Path, needed: Sequence[str]) -> list[Row]:
+    columns, rows = read_csv_rows(where, path)
+    for column in needed:
+        require_column(f"{where}: '{path}'", columns, "columns", column)
+    lines: dict[str, int] = {}
+    for row in rows:
+        name = row.require_cell(ID)
+        if name in lines:
+            raise UserError(
+                f"{row.where}: '{name}' is also in line {lines[name]}; keep one of them"
+            )
+        lines[name] = row.line
+    return rows
