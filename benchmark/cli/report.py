@@ -29,6 +29,9 @@ def report_command(
             parser=user_path,
         ),
     ] = None,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="Audit the datasets, too; see `audit`.")
+    ] = False,
     unit: Unit = "image",
     aggregate: Aggregate = None,
 ) -> None:
@@ -36,5 +39,5 @@ def report_command(
     from benchmark.reporting.report import write_report
     from benchmark.reporting.results_view import ResultsView
 
-    path = write_report(ResultsView(folder, unit, aggregate), metric, out)
+    path = write_report(ResultsView(folder, unit, aggregate), metric, out, audit)
     print_line(f"{path} ({format_megabytes(path.stat().st_size / 1e6)})")

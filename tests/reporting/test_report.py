@@ -241,6 +241,14 @@ def test_a_folder_without_results_is_one_line(tmp_path):
     assert not list(Path(tmp_path).iterdir())
 
 
+def test_an_audit_is_the_part_after_the_data(folder):
+    page = build_report(folder, audit=True)
+    anchors = re.findall(r'<section id="(\w+)"', page)
+    assert anchors[:4] == ["answer", "data", "audit", "leaderboard"]
+    assert "near copies" in page
+    assert '<section id="audit"' not in build_report(folder)
+
+
 def test_images_that_are_gone_leave_the_rest_of_the_report(folder, tmp_path):
     import shutil
 

@@ -23,13 +23,17 @@ from benchmark.reporting.table_intervals import format_mean
 
 MOST_PAIRS, MOST_IMAGES = 12, 24  # on one sheet
 LEAK, NO_LEAK = "yes", ""
+LEAKS = (
+    "A leak makes results too good: test images, or what stands for them, were trained on, or "
+    "something else than the finding tells the class. Nothing was changed or left out."
+)
 
 
 def make_audit_sections(audit: Audit) -> list[Section]:
     """Make the sections of the page of an audit."""
     dataset = audit.dataset
     blocks: list[Block] = [Texts([describe_dataset(dataset)])]
-    blocks.append(make_table_block("Findings", tabulate_findings(audit), [_explain_leaks()]))
+    blocks.append(make_table_block("Findings", tabulate_findings(audit), [LEAKS]))
     sections = [
         Section("findings", "Findings", blocks),
         Section("data", "Data", [make_table_block(dataset.name, make_case_table(dataset))]),
@@ -42,7 +46,7 @@ def make_audit_sections(audit: Audit) -> list[Section]:
         )
         table = make_table_block("AUC from one fact alone", tabulate_probes(audit), [note])
         sections.append(Section("shortcuts", "Shortcuts", [table]))
-    sheets = list(draw_figures(_draw_sheets(audit)))
+    sheets = list(draw_figures(draw_audit_sheets(audit)))
     if sheets:
         sections.append(Section("images", "Images to judge", sheets))
     return sections
@@ -63,14 +67,8 @@ def tabulate_probes(audit: Audit) -> pd.DataFrame:
     return pd.DataFrame({"fact": [probe.fact for probe in audit.probes], "AUC": values})
 
 
-def _explain_leaks() -> str:
-    return (
-        "A leak makes results too good: test images, or what stands for them, were trained on, or "
-        "something else than the finding tells the class. Nothing was changed or left out."
-    )
-
-
-def _draw_sheets(audit: Audit) -> Iterator[Plot]:
+def draw_audit_sheets(audit: Audit) -> Iterator[Plot]:
+    """Draw the images of every finding that is about images."""
     for finding in audit.findings:
         if finding.pairs:
             yield _draw_pairs(audit.dataset, finding)

@@ -23,7 +23,10 @@ FILE_NAME = "report.html"
 
 
 def write_report(
-    folder: str | Path | ResultsView, metric: str = "f1", out: Path | None = None
+    folder: str | Path | ResultsView,
+    metric: str = "f1",
+    out: Path | None = None,
+    audit: bool = False,
 ) -> Path:
     """Write the report of a results folder, and return its path.
 
@@ -34,6 +37,8 @@ def write_report(
         Metric that configurations are ranked by.
     out : Path or None
         File to write; ``report.html`` in the results folder by default.
+    audit : bool
+        Whether to audit the datasets, too, which takes seconds to a minute.
 
     Raises
     ------
@@ -42,16 +47,18 @@ def write_report(
     """
     view = as_view(folder)
     path = out or view.folder.path / FILE_NAME
-    write_text(path, build_report(view, metric))
+    write_text(path, build_report(view, metric, audit))
     return path
 
 
-def build_report(folder: str | Path | ResultsView, metric: str = "f1") -> str:
+def build_report(folder: str | Path | ResultsView, metric: str = "f1", audit: bool = False) -> str:
     """Build the report: HTML without references to any other file; see ``write_report``."""
     check_ranking_metric(metric)
     source = ReportSource(as_view(folder), metric)
     name = str(source.study.get("name", "")) or source.view.folder.path.resolve().name
-    return render_page(name, f"Configurations are ranked by {metric}.", list_sections(source))
+    return render_page(
+        name, f"Configurations are ranked by {metric}.", list_sections(source, audit)
+    )
 
 
 def build_audit_page(audit: Audit) -> str:

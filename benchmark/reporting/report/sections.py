@@ -9,6 +9,7 @@ from importlib import resources
 import numpy as np
 import pandas as pd
 
+from benchmark.audit import audit_dataset
 from benchmark.datasets.base import Dataset
 from benchmark.datasets.case_table import make_case_table
 from benchmark.datasets.stored import open_dataset
@@ -28,6 +29,7 @@ from benchmark.reporting.leaderboard import APPROACHES, Leaderboard
 from benchmark.reporting.plots import REGISTRY, select_complete_results
 from benchmark.reporting.plots.contact_sheet import draw_contact_sheet
 from benchmark.reporting.plots.plot import Missing, Plot
+from benchmark.reporting.report.audit_section import LEAKS, draw_audit_sheets, tabulate_findings
 from benchmark.reporting.report.blocks import (
     Block,
     Listing,
@@ -110,6 +112,21 @@ def describe_data(source: ReportSource) -> Section:
         if about or notes:
             blocks.append(Texts([*notes, *about]))
     return Section("data", "Data", blocks)
+
+
+def audit_data(source: ReportSource) -> Section:
+    """What an audit finds in the datasets whose images are still in the results folder."""
+    blocks: list[Block] = []
+    for name in source.records:
+        fingerprints = source.rows.loc[source.rows["dataset"] == name, "fingerprint"]
+        dataset = _open_images(source, fingerprints.iloc[0])
+        if dataset is None:
+            blocks.append(Texts([f"{name}: its images are no longer in the results folder"]))
+            continue
+        audited = audit_dataset(dataset)
+        blocks.append(make_table_block(name, tabulate_findings(audited), [LEAKS]))
+        blocks += draw_figures(draw_audit_sheets(audited))
+    return Section("audit", "Audit of the data", blocks)
 
 
 def _open_images(source: ReportSource, fingerprint: str) -> Dataset | None:
@@ -304,7 +321,9 @@ SECTIONS: tuple[Callable[[ReportSource], Section | None], ...] = (
 )
 
 
-def list_sections(source: ReportSource) -> list[Section]:
+def list_sections(source: ReportSource, audit: bool = False) -> list[Section]:
     """Make all sections that the rows allow; the checklists come before the provenance."""
     sections = [section for make in SECTIONS if (section := make(source)) is not None]
+    if audit:
+        sections.insert(2, audit_data(source))
     return [*sections[:-1], show_checklists(sections), sections[-1]]
