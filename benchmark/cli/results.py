@@ -40,6 +40,14 @@ def table_command(
     ] = None,
     unit: Unit = "image",
     aggregate: Aggregate = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="With --format md or latex: columns to show, separated by commas, such as "
+            "'rank,model,f1,auc'.",
+        ),
+    ] = None,
     rows: Annotated[
         bool, typer.Option("--rows", help="Print one line per cell, not one per configuration.")
     ] = False,
@@ -79,19 +87,23 @@ def table_command(
     """Print the leaderboard of a results folder, or another table of its rows."""
     from benchmark.cli.rich_output import print_leaderboards, print_view
     from benchmark.cli.table_choice import TableOptions
+    from benchmark.errors import UserError
     from benchmark.reporting.leaderboard import Leaderboard
     from benchmark.reporting.results_view import ResultsView
     from benchmark.reporting.text_tables import render_rows, render_tables
     from benchmark.scoring.metric_lookup import find_metric
 
     options = TableOptions(by, metrics, prevalence, attribute, bins, common, rows)
+    names = [name.strip() for name in columns.split(",")] if columns else []
+    if names and (form is None or rows):
+        raise UserError("--columns are those of a table in md or latex: add --format latex")
     results, metric = ResultsView(folder, unit, aggregate), find_metric(metric).name
     view, read = options.make_view(results), results.read_predictions
     stored = results.load_rows(metrics=options.list_row_metrics(metric))
     if rows:
         print_text(render_rows(stored, form or "md"))
     elif form:
-        print_text(render_tables(stored, form, metric, view, read))
+        print_text(render_tables(stored, form, metric, view, read, names))
     elif isinstance(view, Leaderboard):
         print_leaderboards(console, stored, metric, read, view)
     else:
@@ -183,14 +195,25 @@ def plot_command(
             help="Configuration that the forest plot takes differences to. Default: the best one.",
         ),
     ] = "",
+    kind: Annotated[
+        list[str],
+        typer.Option(
+            metavar="KIND", help="Kind of plot, such as roc; repeatable. Default: every kind."
+        ),
+    ] = [],  # noqa: B006  # typer copies it
+    form: Annotated[
+        list[str],
+        typer.Option("--format", metavar="FORMAT", help="png, svg or pdf; repeatable."),
+    ] = ["png", "svg"],  # noqa: B006
     unit: Unit = "image",
     aggregate: Aggregate = None,
 ) -> None:
-    """Draw every plot that the rows allow, as PNG and SVG files with captions."""
+    """Draw every plot that the rows allow, with captions."""
     from benchmark.reporting.plots import draw_plots
     from benchmark.reporting.results_view import ResultsView
 
-    for outcome in draw_plots(ResultsView(folder, unit, aggregate), metric, out, against):
+    view = ResultsView(folder, unit, aggregate)
+    for outcome in draw_plots(view, metric, out, against, kind, form):
         print_line(str(outcome))
 
 

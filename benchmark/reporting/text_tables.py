@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from benchmark.errors import UserError, unknown_name_error
 from benchmark.reporting.class_table import ClassTable
 from benchmark.reporting.comparable_rows import group_comparable_rows
 from benchmark.reporting.dataset_table import DatasetTable
-from benchmark.reporting.leaderboard import Leaderboard
+from benchmark.reporting.latex import write_tables
+from benchmark.reporting.leaderboard import Leaderboard, find_best_cells
 from benchmark.reporting.occlusion_table import OcclusionTable
 from benchmark.reporting.row_problems import list_group_notes
 from benchmark.reporting.table_view import Table, TableView
@@ -49,11 +50,14 @@ class Document:
         Titles and formatted values.
     lines : list of str
         The caption, then one line per footnote; may be empty.
+    best : list of DataFrame
+        Which formatted values are the best of their column, for each table; empty if none is.
     """
 
     tables: list[Table]
     texts: list[Table]
     lines: list[str]
+    best: Sequence[pd.DataFrame] = ()
 
 
 def write_markdown(document: Document) -> str:
@@ -64,11 +68,8 @@ def write_markdown(document: Document) -> str:
 
 
 def write_latex(document: Document) -> str:
-    """Write LaTeX: formatted tables; titles, caption and footnotes are comments."""
-    tables = [_format_latex(title, text) for title, text in document.texts]
-    footnotes = [f"% {one_line(line)}" for line in document.lines[1:]]
-    below = [*(f"% {line}" for line in document.lines[:1]), "\n".join(footnotes)]
-    return "\n\n".join([*tables, *below]).rstrip() + "\n"
+    """Write LaTeX: a table environment per table; caption and notes are at the last one."""
+    return write_tables(document.texts, document.lines, document.best)
 
 
 def write_csv(document: Document) -> str:
@@ -96,6 +97,7 @@ def render_tables(
     metric: str,
     view: str | TableView = "leaderboard",
     read_predictions: PredictionReader | None = None,
+    columns: Sequence[str] = (),
 ) -> str:
     """Render tables of rows as text.
 
@@ -112,6 +114,8 @@ def render_tables(
         One of ``VIEWS``, or a view.
     read_predictions : callable (key, digest) -> Predictions, or None
         ``ResultsFolder.read_predictions``; without it, intervals may be missing.
+    columns : sequence of str
+        Columns of 'md' and 'latex'; empty for all.
 
     Returns
     -------
@@ -120,13 +124,16 @@ def render_tables(
     Raises
     ------
     UserError
-        The format, view or metric is unknown, or no cell is completed.
+        The format, view, metric or a column is unknown, or no cell is completed.
 
     See Also
     --------
     render_rows : One line per cell.
     """
-    return find_writer(form)(_make_document(rows, metric, view, read_predictions))
+    writer = find_writer(form)
+    if columns and form in FOR_PROGRAMS:
+        raise UserError(f"--columns are those of md and latex; {form} has all")
+    return writer(_make_document(rows, metric, view, read_predictions, columns))
 
 
 def find_writer(form: str) -> Callable[[Document], str]:
@@ -141,6 +148,7 @@ def _make_document(
     metric: str,
     view: str | TableView,
     read_predictions: PredictionReader | None,
+    columns: Sequence[str] = (),
 ) -> Document:
     view = find_view(view) if isinstance(view, str) else view
     tables = list(view.make_tables(rows, metric, read_predictions))
@@ -148,7 +156,20 @@ def _make_document(
         raise UserError("no cell has status 'ok', so that there is nothing to tabulate")
     texts = [(title, view.format_table(table)) for title, table in tables]
     lines = [*view.describe_tables(rows, tables, metric), *list_group_notes(rows)]
-    return Document(tables, texts, lines)
+    best: list[pd.DataFrame] = []
+    if isinstance(view, Leaderboard):
+        best = [find_best_cells(table, metric) for _, table in tables]
+    if columns:
+        texts = [(title, _choose_columns(text, columns)) for title, text in texts]
+        best = [cells[[name for name in cells if name in columns]] for cells in best]
+    return Document(tables, texts, lines, best)
+
+
+def _choose_columns(text: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    for name in columns:
+        if name not in text:
+            raise unknown_name_error("column", name, [str(known) for known in text])
+    return text[list(columns)]
 
 
 def render_by(rows: pd.DataFrame, form: str, metric: str, by: str) -> str:
@@ -242,12 +263,6 @@ def _format_json(table: pd.DataFrame) -> str:
             if isinstance(value, float) and not np.isnan(value):
                 record[str(name)] = float(value) if np.isfinite(value) else str(float(value))
     return escape_json_controls(json.dumps(records, indent=2)) + "\n"
-
-
-def _format_latex(title: str, text: pd.DataFrame) -> str:
-    heading = f"% {one_line(title)}\n" if title else ""
-    lines = _tabulate(text, "latex_booktabs", one_line)
-    return heading + lines.replace("±", r"$\pm$").replace("†", r"$\dagger$")
 
 
 ROW_COLUMNS = (

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
-from benchmark.errors import UserError
+from benchmark.errors import UserError, unknown_name_error
 from benchmark.reporting.comparable_rows import (
     COMPARABLE,
     CONFIGURATION_AXES,
@@ -29,7 +29,7 @@ from benchmark.reporting.plots import (
     reliability,
     win_matrix,
 )
-from benchmark.reporting.plots.plot import Missing, Plot
+from benchmark.reporting.plots.plot import FORMS, SAVED, Missing, Plot
 from benchmark.reporting.plots.rows import Results, add_configuration_names, escape_row_labels
 from benchmark.reporting.results_view import ResultsView, as_view
 from benchmark.scoring.averages import describe_incomplete_folds, rows_for_group_means
@@ -67,8 +67,10 @@ def draw_plots(
     metric: str = "f1",
     out: Path | None = None,
     against: str = "",
+    kinds: Collection[str] = (),
+    forms: Sequence[str] = FORMS,
 ) -> Iterator[Path | str]:
-    """Draw all plots that the rows of a results folder allow, as PNG and SVG files.
+    """Draw the plots that the rows of a results folder allow.
 
     The captions are written to ``captions.md`` in the same folder.
 
@@ -83,20 +85,31 @@ def draw_plots(
     against : str
         Name of the configuration that the forest plot takes differences to, as for
         ``compare_configurations``; the best one if it is empty.
+    kinds : collection of str
+        Names of ``REGISTRY``; empty for all.
+    forms : sequence of {'png', 'svg', 'pdf'}
 
     Yields
     ------
     Path or str
-        The PNG file of each plot after it is written; for a plot that cannot be drawn, the reason.
+        The first file of each plot after it is written; for a plot that cannot be drawn, the
+        reason.
 
     Raises
     ------
     UserError
-        The metric or the configuration is unknown, there are no results, no configuration is
-        complete, or predictions are missing.
+        The metric, the configuration, a kind or a format is unknown, there are no results, no
+        configuration is complete, or predictions are missing.
     """
+    for kind in kinds:
+        if kind not in REGISTRY:
+            raise unknown_name_error("kind of plot", kind, REGISTRY)
+    for form in forms:
+        if form not in SAVED:
+            raise unknown_name_error("format", form, SAVED)
     results, left_out = select_complete_results(as_view(folder), metric, against)
-    return _write_plots(results, left_out, metric, out or results.view.folder.plots)
+    drawn = [draw for kind, draw in REGISTRY.items() if not kinds or kind in kinds]
+    return _write_plots(results, left_out, metric, out or results.view.folder.plots, drawn, forms)
 
 
 def select_complete_results(
@@ -142,20 +155,26 @@ def select_complete_results(
 
 
 def _write_plots(
-    results: Results, left_out: pd.DataFrame, metric: str, out: Path
+    results: Results,
+    left_out: pd.DataFrame,
+    metric: str,
+    out: Path,
+    drawn: Sequence[Callable[[Results, str], Iterator[Plot | Missing]]],
+    forms: Sequence[str],
 ) -> Iterator[Path | str]:
     captions = []
     unit = results.view.describe_unit()
     about_unit = f" Images are groups here, {unit}." if unit else ""
-    for draw in REGISTRY.values():
+    for draw in drawn:
         for plot in draw(results, metric):
             if isinstance(plot, Missing):
                 yield f"no {plot.name}: {plot.reason}"
                 continue
-            yield plot.save(out)
+            path = plot.save(out, forms)
+            yield path
             captions += [
                 f"## {plot.name}",
-                f"![{plot.name}]({plot.name}.png)",
+                f"![{plot.name}]({path.name})",
                 f"{plot.title}.",
                 plot.caption + about_unit,
             ]

@@ -20,6 +20,12 @@ from benchmark.utils.files import write_atomic
 from benchmark.utils.hashing import digest_of
 
 DPI = 150
+FORMS = ("png", "svg")  # by default
+SAVED: dict[str, dict[str, Any]] = {  # arguments of savefig, by format
+    "png": {"dpi": DPI},
+    "svg": {"metadata": {"Date": None}},
+    "pdf": {"metadata": {"CreationDate": None}},
+}
 CAPTION_SIZE = 8
 LONGEST = 100  # maximum number of letters of a file name
 TITLE_SIZE = 10
@@ -37,6 +43,7 @@ STYLE: Any = {
     "axes.axisbelow": True,
     "legend.frameon": False,
     "text.parse_math": False,  # a class may be named $x$
+    "pdf.fonttype": 42,  # text that can be selected and edited
     "svg.fonttype": "none",  # text is written as text, not as paths
     "svg.hashsalt": "classical-vs-deep",  # the same plot gives the same file
 }
@@ -77,18 +84,24 @@ class Plot:
     figure: Figure
     caption: str
 
-    def save(self, out: Path) -> Path:
-        """Write PNG and SVG, with the caption below the figure; return the path of the PNG."""
+    def save(self, out: Path, forms: Sequence[str] = FORMS) -> Path:
+        """Write files, with the caption below the figure; return the path of the first.
+
+        Parameters
+        ----------
+        out : Path
+        forms : sequence of {'png', 'svg', 'pdf'}
+        """
         with mpl.rc_context(STYLE):
             text = textwrap.fill(self.caption, int(self.figure.get_figwidth() * 16.5))
             _add_text_height(self.figure, text, CAPTION_SIZE)
             self.figure.supxlabel(text, x=0.01, ha="left", fontsize=CAPTION_SIZE, color="0.3")
-            for kind, extra in (("png", {"dpi": DPI}), ("svg", {"metadata": {"Date": None}})):
+            for form in forms:
                 write_atomic(
-                    out / f"{self.name}.{kind}",
-                    partial(self.figure.savefig, format=kind, facecolor="white", **extra),
+                    out / f"{self.name}.{form}",
+                    partial(self.figure.savefig, format=form, facecolor="white", **SAVED[form]),
                 )
-        return out / f"{self.name}.png"
+        return out / f"{self.name}.{forms[0]}"
 
 
 @contextmanager
