@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.datasets.base import Dataset
-from benchmark.datasets.external import match_images, match_targets, refuse_shared_groups
+from benchmark.datasets.matching import match_images, match_targets, refuse_shared_groups
 from benchmark.errors import UserError
 from benchmark.pipelines.card import Card
 from benchmark.pipelines.pipeline import Pipeline

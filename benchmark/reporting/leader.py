@@ -14,7 +14,7 @@ from benchmark.reporting.comparable_rows import COMPARABLE, CONFIGURATION_AXES
 from benchmark.reporting.pair_comparison import REPLICATES, try_comparison
 from benchmark.reporting.table_intervals import read_each_once
 from benchmark.scoring.averages import rows_for_mean
-from benchmark.scoring.metric_lookup import find_metric
+from benchmark.scoring.metric_lookup import find_metric, is_metric
 from benchmark.scoring.predictions import PredictionReader, read_cell_predictions
 from benchmark.scoring.selection import correct_for_selection
 from benchmark.scoring.significance import ALPHA
@@ -177,3 +177,31 @@ def describe_not_compared(table: pd.DataFrame) -> list[str]:
         f"{format_count(n, 'configuration')} cannot be compared with the best one: {why}"
         for why, n in table.attrs.get(NOT_COMPARED, {}).items()
     ]
+
+
+def find_best_cells(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Find the best value of each metric, as it is shown, among the ranked configurations.
+
+    The baseline is not counted. Of the metric that configurations are ranked by, those that cannot
+    be told apart from the best are found as well.
+
+    Returns
+    -------
+    DataFrame of bool
+        One column per metric of the formatted table.
+    """
+    counted = table["rank"].notna() & (table["model"] != BASELINE)
+    best = pd.DataFrame(index=table.index)
+    for name in [name for name in table.columns if is_metric(name)]:
+        values = table[name].where(counted).round(3)
+        target = find_metric(name).target
+        if target is not None:
+            continue
+        extreme = values.max() if find_metric(name).greater_is_better else values.min()
+        header = (
+            f"{name} of '{table[f'{name}_class'].iloc[0]}'" if f"{name}_class" in table else name
+        )
+        best[header] = values == extreme
+        if name == metric:
+            best[header] |= shares_first_place(table)
+    return best

@@ -203,34 +203,6 @@ def format_leaderboard(
     return text
 
 
-def find_best_cells(table: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Find the best value of each metric, as it is shown, among the ranked configurations.
-
-    The baseline is not counted. Of the metric that configurations are ranked by, those that cannot
-    be told apart from the best are found as well.
-
-    Returns
-    -------
-    DataFrame of bool
-        One column per metric of the formatted table.
-    """
-    counted = table["rank"].notna() & (table["model"] != BASELINE)
-    best = pd.DataFrame(index=table.index)
-    for name in [name for name in table.columns if is_metric(name)]:
-        values = table[name].where(counted).round(3)
-        target = find_metric(name).target
-        if target is not None:
-            continue
-        extreme = values.max() if find_metric(name).greater_is_better else values.min()
-        header = (
-            f"{name} of '{table[f'{name}_class'].iloc[0]}'" if f"{name}_class" in table else name
-        )
-        best[header] = values == extreme
-        if name == metric:
-            best[header] |= shares_first_place(table)
-    return best
-
-
 def mark_ranks(table: pd.DataFrame) -> pd.Series:
     """Signs behind the ranks of a table, which ``make_leaderboard_caption`` explains."""
     marks = table["no_better"].map({True: NO_BETTER, False: ""})

@@ -18,9 +18,9 @@ from benchmark.reporting.comparable_rows import (
 )
 from benchmark.reporting.results_view import ResultsView
 from benchmark.reporting.row_problems import list_problems
+from benchmark.reporting.site_values import INTERNAL, estimate_external, explain_undefined
 from benchmark.reporting.table_intervals import (
     BOUNDS,
-    MOST_SEEDS,
     estimate_interval,
     fill_missing_intervals,
     format_column,
@@ -35,7 +35,6 @@ from benchmark.reporting.table_view import Table
 from benchmark.scoring.averages import metric_label_for_rows, rows_for_mean
 from benchmark.scoring.class_order import ask_about_class_names
 from benchmark.scoring.external_loss import estimate_loss
-from benchmark.scoring.intervals import interval_over_images
 from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.predictions import PredictionReader, Predictions
 from benchmark.scoring.significance import Result
@@ -43,7 +42,6 @@ from benchmark.study.axes import NONE
 from benchmark.utils.status import Status
 from benchmark.utils.text import format_count
 
-INTERNAL = "internal"
 LOSS = " (loss)"  # ends the name of a column
 COUNTS = ("n_done", "n_planned")
 SUFFIXES = (*BOUNDS, "_interval")
@@ -171,7 +169,7 @@ class SiteTable:
         internal = self._estimate_internal(cells, metric)
         line = name_bounds(INTERNAL, internal.effect, internal)
         for name, predictions in sites.items():
-            external = _estimate_external(metric, predictions)
+            external = estimate_external(metric, predictions)
             line |= name_bounds(name, external.effect, external)
             if find_metric(metric).target is None:
                 loss = estimate_loss(metric, internal, external)
@@ -183,7 +181,7 @@ class SiteTable:
     def _estimate_internal(self, cells: pd.DataFrame, metric: str) -> Result:
         """Mean over the cells, as in a leaderboard, if it is defined on all of them."""
         values = rows_for_mean(cells, metric)[metric].astype(float)
-        if why := _explain_undefined(values, metric, "cell"):
+        if why := explain_undefined(values, metric, "cell"):
             return refuse_interval(why)
         result = estimate_interval(self.view.read_predictions, cells, metric)
         return replace(result, effect=values.mean())
@@ -221,31 +219,6 @@ def _column_name(site: str) -> str:
     others = (*CONFIGURATION_AXES, *COUNTS, INTERNAL, "done", "table")
     ambiguous = site in others or site.endswith((*BOUNDS[1:], "_interval", LOSS))
     return f"'{site}'" if ambiguous else site
-
-
-def _estimate_external(metric: str, predictions: Sequence[Predictions]) -> Result:
-    """Mean over the models that predicted an external dataset, with its interval."""
-    declared = find_metric(metric)
-    if declared.macro and (absent := predictions[0].absent_classes):
-        return refuse_interval(
-            f"no images of {', '.join(absent)}; a mean over the other classes cannot be compared "
-            f"with the {INTERNAL} one"
-        )
-    values = pd.Series([declared(p) for p in predictions], dtype=float)
-    if why := _explain_undefined(values, metric, "model"):
-        return refuse_interval(why)
-    if len(predictions) > MOST_SEEDS:
-        why = f"{len(predictions)} models predicted it; at most {MOST_SEEDS} are read"
-        return replace(refuse_interval(why), effect=values.mean())
-    return replace(interval_over_images(metric, predictions), effect=values.mean())
-
-
-def _explain_undefined(values: pd.Series, metric: str, what: str) -> str:
-    """Say on how many cells or models a metric is undefined; empty if on none."""
-    n = int(values.isna().sum())
-    if len(values) and not n:
-        return ""
-    return f"{metric} is undefined for {n} of {format_count(len(values), what)}"
 
 
 def _order_by(values: pd.Series, metric: str) -> pd.Series:

@@ -16,7 +16,8 @@ from benchmark.reporting.class_table import ClassTable
 from benchmark.reporting.comparable_rows import group_comparable_rows
 from benchmark.reporting.dataset_table import DatasetTable
 from benchmark.reporting.latex import write_tables
-from benchmark.reporting.leaderboard import Leaderboard, find_best_cells
+from benchmark.reporting.leader import find_best_cells
+from benchmark.reporting.leaderboard import Leaderboard
 from benchmark.reporting.occlusion_table import OcclusionTable
 from benchmark.reporting.row_problems import list_group_notes
 from benchmark.reporting.table_view import Table, TableView

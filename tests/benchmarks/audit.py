@@ -160,23 +160,11 @@ def _table(head: list[str], lines: list[list[str]]) -> list[str]:
     return [rows[0], "|---" * len(head) + "|", *rows[1:]]
 
 
-def main() -> None:
-    """Measure, and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("results/audit.md"))
-    out = parser.parse_args().out
-    pairs, hashes, labels = [], [], []
-    for name in DATASETS:
-        dataset = load(name)
-        n = f"{len(dataset.images):,}"
-        pairs.append([name, n, *measure_neighbours(dataset.images)])
-        for bits in HASH_BITS:
-            if line := measure_hashes(dataset.images, bits):
-                hashes.append([name, n, *line])
-        if line := measure_labels(dataset):
-            labels.append([name, n, *line])
+def report(
+    pairs: list[list[str]], hashes: list[list[str]], labels: list[list[str]], seconds: float
+) -> str:
+    """Write the page as Markdown."""
     environment = collect_environment()
-    seconds = time_large_audit()
     head = ["dataset", "images", *CHANGES, "other images shown", "threshold"]
     page = [
         "# What the audit of a dataset finds",
@@ -217,7 +205,26 @@ def main() -> None:
             labels,
         ),
     ]
-    out.write_text("\n".join(page) + "\n", encoding="utf-8")
+    return "\n".join(page) + "\n"
+
+
+def main() -> None:
+    """Measure, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("results/audit.md"))
+    out = parser.parse_args().out
+    pairs, hashes, labels = [], [], []
+    for name in DATASETS:
+        dataset = load(name)
+        n = f"{len(dataset.images):,}"
+        pairs.append([name, n, *measure_neighbours(dataset.images)])
+        for bits in HASH_BITS:
+            if line := measure_hashes(dataset.images, bits):
+                hashes.append([name, n, *line])
+        if line := measure_labels(dataset):
+            labels.append([name, n, *line])
+    seconds = time_large_audit()
+    out.write_text(report(pairs, hashes, labels, seconds), encoding="utf-8")
 
 
 if __name__ == "__main__":

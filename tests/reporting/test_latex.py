@@ -12,7 +12,8 @@ from benchmark import load_results
 from benchmark.cli.app import app
 from benchmark.errors import UserError
 from benchmark.reporting.latex import FITS, write_tables
-from benchmark.reporting.leaderboard import find_best_cells, make_leaderboards
+from benchmark.reporting.leader import find_best_cells
+from benchmark.reporting.leaderboard import make_leaderboards
 from benchmark.reporting.text_tables import render_tables
 from benchmark.results.folder import ResultsFolder
 
