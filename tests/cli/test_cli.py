@@ -416,7 +416,7 @@ def test_control_characters_in_the_error_of_a_plug_in_are_escaped_wherever_it_is
         shown += connection.execute("SELECT reason, traceback FROM rows").fetchone()
     for text in shown:
         assert not {"\x1b", "\x07", "\x9b"} & set(text)
-        assert r"\x1b[31mred" in text
+        assert r"\x1b[31mred" in text.replace(r"\textbackslash{}", "\\")
         assert len(text) < 21_000
 
 
